@@ -1,0 +1,138 @@
+"""What runs a job: the Spec it is given, the four methods of a Backend, the states it tells."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+
+class NotYet(Exception):
+    """Ask again later: it is being prepared."""
+
+
+class NoCapacity(Exception):
+    """It does not fit now; the text says what is short."""
+
+
+@dataclass(frozen=True)
+class Bind:
+    """The host's `source` appears in the sandbox at `target`."""
+
+    source: Path
+    target: str
+    read_only: bool = True
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one job may use. `memory` in bytes; 0 or empty: no limit."""
+
+    cpu: float = 0.0
+    memory: int = 0
+    pids: int = 4096
+    gpus: tuple[int, ...] = ()
+    name: str = ""
+    """The instance type, for messages (`ml.m5.large`)."""
+
+
+@dataclass(frozen=True)
+class Spec:
+    """One process tree to run: all that a Backend needs, as plain values (stored as JSON)."""
+
+    key: str
+    """Names it for ever: the same key launched twice is the same job."""
+    argv: Sequence[str]
+    env: Mapping[str, str]
+    root: Path
+    """The job's directory; `root/ml` is its /opt/ml. Made by the caller, private to the job."""
+    role: str = ""
+    """ARN of the role whose credentials the job gets."""
+    binds: tuple[Bind, ...] = ()
+    cwd: str = "/opt/ml"
+    hostname: str = "algo-1"
+    limits: Limits = field(default_factory=Limits)
+    listeners: tuple[str, ...] = ()
+    """In-sandbox listeners that the server answers: of `aws`, `credentials`, `egress`."""
+    port: int | None = None
+    """The port that the job will listen on (8080), where others reach it by `Running.address`."""
+    time_limit: float | None = None
+    """Seconds until it is stopped as `stop` does."""
+    grace: float = 120.0
+    """Seconds between SIGTERM and SIGKILL when the time limit ends it."""
+    log_limit: int = 256 * 1024 * 1024
+    """Bytes of log kept; the oldest segments go first."""
+
+
+@dataclass(frozen=True)
+class Pending:
+    """Launched, not running yet."""
+
+
+@dataclass(frozen=True)
+class Running:
+    """It runs since `started`; `address` is what `compute.dial` connects to ("" without a port)."""
+
+    started: float
+    address: str = ""
+
+
+@dataclass(frozen=True)
+class Exited:
+    """It ended. `code` is the exit status, negative for a signal; `reason` says more where known:
+
+    "" (by itself) | "oom" | "timeout" | "stopped" | "lost" (no exit status was recorded: never a
+    success) | "sandbox: …" (it never started; `message` is the failed step).
+    """
+
+    code: int
+    reason: str = ""
+    message: str = ""
+    started: float = 0.0
+    ended: float = 0.0
+    peak_memory: int = 0
+
+
+@dataclass(frozen=True)
+class Gone:
+    """Nothing is known of that key."""
+
+
+State = Pending | Running | Exited | Gone
+
+
+@dataclass(frozen=True)
+class LogLine:
+    """One line that a job wrote, without its newline; `ms` since the epoch, `offset` of its start."""
+
+    offset: int
+    ms: int
+    text: str
+
+
+class Backend(Protocol):
+    """Runs jobs. Every method returns soon, may be repeated, and survives a server restart."""
+
+    isolation: str
+    """`sandbox` or `process`: in process mode paths are the host's own (`root/ml`, not /opt/ml)."""
+
+    def launch(self, spec: Spec) -> None:
+        """The job runs or will; a key that was launched before is left as it is."""
+        ...
+
+    def poll(self, key: str) -> State:
+        """What is known of the job now."""
+        ...
+
+    def stop(self, key: str, grace: float) -> None:
+        """The job has had SIGTERM and gets SIGKILL after `grace` seconds. Stopping twice is fine."""
+        ...
+
+    def logs(self, key: str, offset: int = 0, limit: int = 10_000) -> list[LogLine]:
+        """Up to `limit` whole lines from byte `offset` on; [] when there is nothing (yet)."""
+        ...
+
+    def forget(self, key: str) -> None:
+        """The job's directory and log may be removed by the caller; nothing of it still runs."""
+        ...

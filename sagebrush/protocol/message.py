@@ -1,0 +1,31 @@
+"""An HTTP request and reply as the protocol modules see them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+
+from sagebrush.store.objects import Blob, Spooled
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request. `path` is as sent (percent-encoded); `query` is decoded, in order.
+
+    `headers` has lower-case names; repeated headers are joined by ",".
+    """
+
+    method: str
+    path: str
+    query: list[tuple[str, str]]
+    headers: Mapping[str, str]
+    body: bytes | Spooled = b""
+
+
+@dataclass
+class Reply:
+    """One answer. The body is bytes, a stored blob, or a stream of chunks."""
+
+    status: int = 200
+    headers: dict[str, str] = field(default_factory=dict)
+    body: bytes | Blob | AsyncIterator[bytes] = b""

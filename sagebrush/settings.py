@@ -1,0 +1,107 @@
+"""What a user may choose, read once at start from a TOML file and the environment."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, get_type_hints
+
+
+class SettingsError(ValueError):
+    """A setting is unknown or its value cannot be used; the text says which and why."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """All settings; each is `SAGEBRUSH_<NAME>` in the environment and `<name>` in settings.toml."""
+
+    home: Path = Path("~/.local/share/sagebrush")
+    """The data directory (rows, objects, jobs, logs, keys)."""
+    environments: Path = Path("~/.cache/sagebrush/environments")
+    """Where built environments live, outside the data directory."""
+    host: str = "127.0.0.1"
+    """The address to bind; 127.0.0.1 binds ::1 too. Another one needs `tls_only` or `insecure`."""
+    port: int = 4566
+    """The plain HTTP port; TLS answers on the next one. 0 lets the system choose both."""
+    insecure: bool = False
+    """Allows plain HTTP on an address other than loopback."""
+    tls_only: bool = False
+    """Serves TLS alone on `host`; plain HTTP then stays on loopback."""
+    account: str = "123456789012"
+    """The 12-digit account id in every ARN."""
+    region: str = "us-east-1"
+    """The region in every ARN and credential scope."""
+    role: str = "SagebrushExecutionRole"
+    """The seeded execution role."""
+    hosts: tuple[str, ...] = ()
+    """Further Host header names that are accepted, beside loopback names and `*.localhost`."""
+    isolation: str = "auto"
+    """`sandbox`, `process`, or `auto`: the sandbox where the host can, else process mode, said aloud."""
+    egress_allow: tuple[str, ...] = ()
+    """Private addresses or host names that jobs may reach through the egress proxy."""
+    request_threads: int = 16
+    """Threads that run synchronous operations."""
+    body_limit: int = 16 * 1024 * 1024
+    """Bytes of a request body outside S3 object bodies."""
+    keep_jobs_days: int = 30
+    """Days that the directory and logs of an ended job are kept."""
+    log_limit: int = 256 * 1024 * 1024
+    """Bytes of log kept for one job; the oldest go first."""
+    stop_grace: int = 120
+    """Seconds between SIGTERM and SIGKILL of a stopped training job (AWS: 120)."""
+    memory_default: int = 1024 * 1024 * 1024
+    """Bytes that admission counts for a job whose past peak is not known."""
+
+    @staticmethod
+    def load(environ: Mapping[str, str], file: Path | None = None, **given: Any) -> Settings:
+        """Settings from defaults, then the file, then `environ`, then `given`; raises SettingsError."""
+        values: dict[str, Any] = {}
+        if file is not None and file.exists():
+            values.update(tomllib.loads(file.read_text()))
+        for field in dataclasses.fields(Settings):
+            text = environ.get("SAGEBRUSH_" + field.name.upper())
+            if text is not None:
+                values[field.name] = text
+        values.update({k: v for k, v in given.items() if v is not None})
+        hints = get_type_hints(Settings)
+        unknown = sorted(set(values) - set(hints))
+        if unknown:
+            raise SettingsError(f"unknown setting: {', '.join(unknown)}")
+        settings = Settings(**{k: _convert(k, v, hints[k]) for k, v in values.items()})
+        if not re.fullmatch(r"\d{12}", settings.account):
+            raise SettingsError(f"account must be 12 digits, not {settings.account!r}")
+        if settings.isolation not in ("auto", "sandbox", "process"):
+            raise SettingsError(
+                f"isolation must be auto, sandbox or process, not {settings.isolation!r}"
+            )
+        return dataclasses.replace(
+            settings,
+            home=settings.home.expanduser().absolute(),
+            environments=settings.environments.expanduser().absolute(),
+        )
+
+
+def _convert(name: str, value: Any, kind: Any) -> Any:
+    """`value` (text, or TOML's own type) as the type of the setting `name`."""
+    try:
+        if kind is bool:
+            if isinstance(value, bool):
+                return value
+            return {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}[
+                str(value).lower()
+            ]
+        if kind is int:
+            return int(value)
+        if kind is Path:
+            return Path(value)
+        if kind == tuple[str, ...]:
+            parts = value.split(",") if isinstance(value, str) else value
+            return tuple(p.strip() for p in parts if p.strip())
+        return str(value)
+    except (ValueError, KeyError, TypeError) as error:
+        raise SettingsError(
+            f"{name}: {value!r} is not a {getattr(kind, '__name__', kind)}"
+        ) from error

@@ -1,0 +1,168 @@
+"""The database: one writer that commits queued writes together, readers beside it, migrations."""
+
+from __future__ import annotations
+
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+Params = Mapping[str, Any] | Sequence[Any]
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+class Tx:
+    """One write transaction. What it changes is seen by others when the group commits."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def run(self, sql: str, params: Params = ()) -> int:
+        """Executes `sql`; the number of rows it touched."""
+        return self._connection.execute(sql, params).rowcount
+
+    def all(self, sql: str, params: Params = ()) -> list[sqlite3.Row]:
+        """All rows that `sql` answers (a SELECT, or a change with RETURNING)."""
+        return self._connection.execute(sql, params).fetchall()
+
+    def one(self, sql: str, params: Params = ()) -> sqlite3.Row | None:
+        """The first row that `sql` answers, or None."""
+        rows = self.all(sql, params)
+        return rows[0] if rows else None
+
+
+class Db:
+    """SQLite in WAL mode with `synchronous=FULL`.
+
+    `write` queues a function for the one writer thread, which runs all that wait in one
+    transaction (a savepoint each, so one that raises undoes only itself) and commits once: a
+    durable small write costs a share of one fsync. `read` runs on a connection of the calling
+    thread and sees every write that has been answered.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._local = threading.local()
+        self._readers: list[sqlite3.Connection] = []
+        self._readers_lock = threading.Lock()
+        self._queue: queue.SimpleQueue[tuple[Callable[[Tx], Any], Future[Any]] | None] = (
+            queue.SimpleQueue()
+        )
+        self._writer_connection = self._connect()
+        self._migrate(self._writer_connection)
+        self._closed = False
+        self._writer = threading.Thread(target=self._write_loop, name="db-writer", daemon=True)
+        self._writer.start()
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            self._path, timeout=30, isolation_level=None, check_same_thread=False
+        )
+        connection.row_factory = sqlite3.Row
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+            connection.execute(f"PRAGMA {pragma}")
+        return connection
+
+    @staticmethod
+    def _migrate(connection: sqlite3.Connection) -> None:
+        """Every script of `migrations/` that has not run here has run, in order, each whole or not."""
+        connection.execute("CREATE TABLE IF NOT EXISTS migration(name TEXT PRIMARY KEY)")
+        done = {row[0] for row in connection.execute("SELECT name FROM migration")}
+        for script in sorted(MIGRATIONS.glob("*.sql")):
+            if script.name in done:
+                continue
+            connection.executescript(
+                f"BEGIN;\n{script.read_text()}\n"
+                f"INSERT INTO migration VALUES('{script.name}');\nCOMMIT;"
+            )
+
+    def write(self, function: Callable[[Tx], T]) -> T:
+        """The result of `function` in a transaction that is on disk when this returns.
+
+        May block for a few milliseconds. What `function` raises is raised here and undoes it.
+        `function` must not wait for anything else: it holds the only writer.
+        """
+        return self.submit(function).result()
+
+    def submit(self, function: Callable[[Tx], T]) -> Future[T]:
+        """Like `write`, but answers at once with the future of the result."""
+        if self._closed:
+            raise RuntimeError("the database is closed")
+        future: Future[T] = Future()
+        self._queue.put((function, future))
+        return future
+
+    def read(self, sql: str, params: Params = ()) -> list[sqlite3.Row]:
+        """All rows that the SELECT `sql` answers, as of now."""
+        connection = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = self._local.connection = self._connect()
+            with self._readers_lock:
+                self._readers.append(connection)
+        return connection.execute(sql, params).fetchall()
+
+    def read_one(self, sql: str, params: Params = ()) -> sqlite3.Row | None:
+        """The first row that the SELECT `sql` answers, or None."""
+        rows = self.read(sql, params)
+        return rows[0] if rows else None
+
+    def close(self) -> None:
+        """All writes that were queued are on disk and the files are closed."""
+        if self._closed:
+            return
+        self._closed = True
+        self._queue.put(None)
+        self._writer.join()
+        self._writer_connection.close()
+        with self._readers_lock:
+            for connection in self._readers:
+                connection.close()
+
+    def _write_loop(self) -> None:
+        while True:
+            first = self._queue.get()
+            if first is None:
+                return
+            group, last = [first], False
+            while not last and len(group) < 256:
+                try:
+                    item = self._queue.get_nowait()
+                except queue.Empty:
+                    break
+                if item is None:
+                    last = True
+                else:
+                    group.append(item)
+            self._run_group(group)
+            if last:
+                return
+
+    def _run_group(self, group: list[tuple[Callable[[Tx], Any], Future[Any]]]) -> None:
+        connection, answers = self._writer_connection, []
+        tx = Tx(connection)
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            for function, future in group:
+                connection.execute("SAVEPOINT one")
+                try:
+                    answers.append((future, function(tx), None))
+                except BaseException as error:
+                    connection.execute("ROLLBACK TO one")
+                    answers.append((future, None, error))
+                connection.execute("RELEASE one")
+            connection.execute("COMMIT")
+        except BaseException as error:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            for _, future in group:
+                future.set_exception(error)
+            return
+        for future, result, error in answers:
+            if error is None:
+                future.set_result(result)
+            else:
+                future.set_exception(error)

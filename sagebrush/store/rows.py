@@ -1,0 +1,251 @@
+"""The `resource` table: documents, their status, and the lease that makes it a job queue."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import sqlite3
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from sagebrush.store.db import Db, Tx
+
+Doc = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One resource. `doc` is the AWS document, `plan` what only Sagebrush needs to know."""
+
+    account: str
+    region: str
+    kind: str
+    name: str
+    status: str
+    doc: Doc
+    plan: Doc = field(default_factory=dict)
+    parent: str = ""
+    created: float = 0.0
+    updated: float = 0.0
+    due_at: float | None = None
+    id: int = 0
+    lease_token: str | None = None
+    version: int = 1
+
+
+@dataclass(frozen=True)
+class Next:
+    """What a reconciler says: the row's new status, changed members, and when to call again.
+
+    `doc` and `plan` are merged over the row's own, member by member at the top level; a member set
+    to None is removed. `due` is seconds from now, or None: not again until someone makes it due.
+    """
+
+    status: str | None = None
+    doc: Doc = field(default_factory=dict)
+    plan: Doc = field(default_factory=dict)
+    due: float | None = None
+
+
+class Exists(Exception):
+    """A row of that kind and name is there already."""
+
+
+class Rows:
+    """Reads and guarded changes of resources. Every change is on disk when the method returns."""
+
+    def __init__(self, db: Db, clock: Callable[[], float]) -> None:
+        self._db = db
+        self._clock = clock
+
+    def insert(self, row: Row) -> Row:
+        """The row as stored, with id and times. Raises Exists when the name is taken."""
+        return self._db.write(lambda tx: self.insert_in(tx, row))
+
+    def insert_in(self, tx: Tx, row: Row) -> Row:
+        """`insert` inside a transaction that the caller holds."""
+        now = self._clock()
+        row = replace(row, created=row.created or now, updated=now)
+        sql = (
+            "INSERT INTO resource(account, region, kind, name, status, doc, plan, parent,"
+            " created, updated, due_at) VALUES(?,?,?,?,?,?,?,?,?,?,?) RETURNING id"
+        )
+        values = (
+            row.account, row.region, row.kind, row.name, row.status, dump(row.doc),
+            dump(row.plan), row.parent, row.created, row.updated, row.due_at,
+        )  # fmt: skip
+        try:
+            found = tx.one(sql, values)
+        except sqlite3.IntegrityError as error:
+            raise Exists(f"{row.kind} {row.name}") from error
+        assert found is not None
+        return replace(row, id=found["id"])
+
+    def get(self, account: str, region: str, kind: str, name: str) -> Row | None:
+        """The row of that name, or None."""
+        sql = "SELECT * FROM resource WHERE account=? AND region=? AND kind=? AND name=?"
+        found = self._db.read_one(sql, (account, region, kind, name))
+        return _row(found) if found else None
+
+    def by_id(self, row_id: int) -> Row | None:
+        """The row with that id, or None."""
+        found = self._db.read_one("SELECT * FROM resource WHERE id=?", (row_id,))
+        return _row(found) if found else None
+
+    def select(
+        self, kind: str, statuses: Sequence[str] = (), parent: str | None = None
+    ) -> list[Row]:
+        """All rows of `kind` (in one of `statuses`, under `parent` where given), oldest first."""
+        sql, params = "SELECT * FROM resource WHERE kind=?", [kind]
+        if statuses:
+            sql += f" AND status IN ({','.join('?' * len(statuses))})"
+            params += statuses
+        if parent is not None:
+            sql += " AND parent=?"
+            params.append(parent)
+        return [_row(r) for r in self._db.read(sql + " ORDER BY created, id", params)]
+
+    def update(self, row_id: int, change: Callable[[Row], Row | None]) -> Row | None:
+        """The row after `change`, read and written in one transaction; None when it is gone.
+
+        `change` may raise to leave the row as it is, or return None to do so silently. It does not
+        touch the lease: a reconciler that holds one loses its own result (version check in `apply`).
+        """
+
+        def work(tx: Tx) -> Row | None:
+            found = tx.one("SELECT * FROM resource WHERE id=?", (row_id,))
+            if found is None:
+                return None
+            new = change(_row(found))
+            return _row(found) if new is None else self._store(tx, new)
+
+        return self._db.write(work)
+
+    def delete(self, row_id: int) -> bool:
+        """The row is gone; whether it was there."""
+        return self._db.write(lambda tx: tx.run("DELETE FROM resource WHERE id=?", (row_id,))) > 0
+
+    def _store(self, tx: Tx, row: Row) -> Row:
+        row = replace(row, updated=self._clock(), version=row.version + 1)
+        tx.run(
+            "UPDATE resource SET status=?, doc=?, plan=?, parent=?, due_at=?, updated=?, version=?"
+            " WHERE id=?",
+            (
+                row.status, dump(row.doc), dump(row.plan), row.parent, row.due_at, row.updated,
+                row.version, row.id,
+            ),
+        )  # fmt: skip
+        return row
+
+    def claim(self, lease: float, limit: int) -> list[Row]:
+        """Up to `limit` due rows, each leased for `lease` seconds to the token it now carries."""
+        now, token = self._clock(), uuid.uuid4().hex
+        sql = (
+            "UPDATE resource SET lease_token=:token, lease_until=:until WHERE id IN ("
+            " SELECT id FROM resource WHERE due_at<=:now AND (lease_until IS NULL OR lease_until<:now)"
+            " ORDER BY due_at LIMIT :limit) AND due_at<=:now"
+            " AND (lease_until IS NULL OR lease_until<:now) RETURNING *"
+        )
+        params = {"token": token, "until": now + lease, "now": now, "limit": limit}
+        if self._db.read_one(
+            "SELECT 1 FROM resource WHERE due_at<=:now"
+            " AND (lease_until IS NULL OR lease_until<:now) LIMIT 1", params
+        ) is None:  # fmt: skip
+            return []
+        return [_row(r) for r in self._db.write(lambda tx: tx.all(sql, params))]
+
+    def renew(self, row: Row, lease: float) -> bool:
+        """The lease of `row` runs `lease` seconds from now; False when another holds it."""
+        sql = "UPDATE resource SET lease_until=? WHERE id=? AND lease_token=?"
+        params = (self._clock() + lease, row.id, row.lease_token)
+        return self._db.write(lambda tx: tx.run(sql, params)) == 1
+
+    def apply(self, row: Row, step: Next) -> bool:
+        """The step of the leased `row` is stored and its lease given back.
+
+        False, and nothing stored, when the lease is another's. When the row has changed since it
+        was claimed (a Stop, an Update), the step is dropped too, and the row is due at once.
+        """
+
+        def work(tx: Tx) -> bool:
+            found = tx.one(
+                "SELECT * FROM resource WHERE id=? AND lease_token=?", (row.id, row.lease_token)
+            )
+            if found is None:
+                return False
+            release = "UPDATE resource SET lease_token=NULL, lease_until=NULL"
+            if found["version"] != row.version:
+                tx.run(f"{release}, due_at=? WHERE id=?", (self._clock(), row.id))
+                return False
+            due = None if step.due is None else self._clock() + step.due
+            self._store(
+                tx,
+                replace(
+                    row,
+                    status=step.status or row.status,
+                    doc=merge(row.doc, step.doc),
+                    plan=merge(row.plan, step.plan),
+                    due_at=due,
+                ),
+            )
+            tx.run(f"{release} WHERE id=?", (row.id,))
+            return True
+
+        return self._db.write(work)
+
+    def touch(self, row_id: int) -> None:
+        """The row is due now."""
+        now = self._clock()
+        self._db.write(lambda tx: tx.run("UPDATE resource SET due_at=? WHERE id=?", (now, row_id)))
+
+    def next_due(self) -> float | None:
+        """When the earliest unleased row is due, or None."""
+        found = self._db.read_one(
+            "SELECT min(max(due_at, coalesce(lease_until, 0))) AS at FROM resource"
+            " WHERE due_at IS NOT NULL"
+        )
+        return found["at"] if found else None
+
+
+def merge(old: Doc, changes: Doc) -> Doc:
+    """`old` with `changes` over it at the top level; members set to None are removed."""
+    return {k: v for k, v in {**old, **changes}.items() if v is not None}
+
+
+def dump(doc: Doc) -> str:
+    """`doc` as JSON; times and bytes keep their type."""
+    return json.dumps(doc, default=_encode, separators=(",", ":"))
+
+
+def parse(text: str) -> Doc:
+    """The document that `dump` wrote."""
+    return json.loads(text, object_hook=_decode)
+
+
+def _encode(value: Any) -> Any:
+    if isinstance(value, dt.datetime):
+        return {"$time": value.timestamp()}
+    if isinstance(value, bytes):
+        return {"$bytes": value.hex()}
+    raise TypeError(f"{type(value).__name__} cannot be stored")
+
+
+def _decode(value: Doc) -> Any:
+    if len(value) == 1:
+        if "$time" in value:
+            return dt.datetime.fromtimestamp(value["$time"], dt.UTC)
+        if "$bytes" in value:
+            return bytes.fromhex(value["$bytes"])
+    return value
+
+
+def _row(found: sqlite3.Row) -> Row:
+    return Row(
+        account=found["account"], region=found["region"], kind=found["kind"], name=found["name"],
+        status=found["status"], doc=parse(found["doc"]), plan=parse(found["plan"]),
+        parent=found["parent"], created=found["created"], updated=found["updated"],
+        due_at=found["due_at"], id=found["id"], lease_token=found["lease_token"],
+        version=found["version"],
+    )  # fmt: skip
