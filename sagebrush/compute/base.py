@@ -130,7 +130,11 @@ class Backend(Protocol):
         ...
 
     def logs(self, key: str, offset: int = 0, limit: int = 10_000) -> list[LogLine]:
-        """Up to `limit` whole lines from byte `offset` on; [] when there is nothing (yet)."""
+        """Up to `limit` whole lines that start at or after byte `offset`; [] when there are none (yet).
+
+        So `last.offset + 1` asks for what follows a line. An unfinished line is withheld while the
+        job runs and given when it has ended.
+        """
         ...
 
     def forget(self, key: str) -> None:
