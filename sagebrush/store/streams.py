@@ -2,15 +2,120 @@
 
 from __future__ import annotations
 
-from sagebrush.store.db import Db
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from sagebrush.store.db import Db, Tx
+
+
+@dataclass(frozen=True)
+class Group:
+    """A log group; `retention` in days, None: its events never expire."""
+
+    name: str
+    created: float
+    retention: int | None
+
+
+@dataclass(frozen=True)
+class Stream:
+    """A log stream. `job` is the backend's key whose log it shows; None: events that users put."""
+
+    id: int
+    group: str
+    name: str
+    job: str | None
+    created: float
+
+
+@dataclass(frozen=True)
+class Event:
+    """One event; `position` orders the events of one stream and names a place in it."""
+
+    position: int
+    ms: int
+    message: str
+    ingested: int
 
 
 class Streams:
-    """The log streams of an account and region."""
+    """The log groups and streams of all accounts and regions."""
 
-    def __init__(self, db: Db) -> None:
+    def __init__(self, db: Db, clock: Callable[[], float] = time.time) -> None:
         self._db = db
+        self._clock = clock
 
     def register(self, account: str, region: str, group: str, stream: str, key: str) -> None:
         """The stream exists and shows the log of the backend's job `key`. Repeatable."""
-        raise NotImplementedError
+
+        def work(tx: Tx) -> None:
+            self._add_group(tx, account, region, group)
+            tx.run(
+                "INSERT INTO log_stream(account, region, grp, name, job, created)"
+                " VALUES(?,?,?,?,?,?) ON CONFLICT DO UPDATE SET job=excluded.job",
+                (account, region, group, stream, key, self._clock()),
+            )
+
+        self._db.write(work)
+
+    def _add_group(self, tx: Tx, account: str, region: str, name: str) -> bool:
+        sql = "INSERT INTO log_group(account, region, name, created) VALUES(?,?,?,?)"
+        params = (account, region, name, self._clock())
+        return tx.run(sql + " ON CONFLICT DO NOTHING", params) == 1
+
+    def add_group(self, account: str, region: str, name: str) -> bool:
+        """The group exists; False when it did before."""
+        return self._db.write(lambda tx: self._add_group(tx, account, region, name))
+
+    def add_stream(self, account: str, region: str, group: str, name: str) -> bool:
+        """The stream for users' events exists; False when one of that name did before."""
+        sql = (
+            "INSERT INTO log_stream(account, region, grp, name, created) VALUES(?,?,?,?,?)"
+            " ON CONFLICT DO NOTHING"
+        )
+        params = (account, region, group, name, self._clock())
+        return self._db.write(lambda tx: tx.run(sql, params)) == 1
+
+    def groups(self, account: str, region: str) -> list[Group]:
+        """All groups by name."""
+        sql = "SELECT * FROM log_group WHERE account=? AND region=? ORDER BY name"
+        rows = self._db.read(sql, (account, region))
+        return [Group(r["name"], r["created"], r["retention"]) for r in rows]
+
+    def streams(self, account: str, region: str, group: str) -> list[Stream]:
+        """All streams of the group by name."""
+        sql = "SELECT * FROM log_stream WHERE account=? AND region=? AND grp=? ORDER BY name"
+        rows = self._db.read(sql, (account, region, group))
+        return [Stream(r["id"], r["grp"], r["name"], r["job"], r["created"]) for r in rows]
+
+    def set_retention(self, account: str, region: str, group: str, days: int | None) -> bool:
+        """Events of the group expire after `days` (None: never); False when there is no such group."""
+        sql = "UPDATE log_group SET retention=? WHERE account=? AND region=? AND name=?"
+        return self._db.write(lambda tx: tx.run(sql, (days, account, region, group))) == 1
+
+    def delete_group(self, account: str, region: str, name: str) -> bool:
+        """The group, its streams and events are gone; False when there was none."""
+        sql = "DELETE FROM log_group WHERE account=? AND region=? AND name=?"
+        return self._db.write(lambda tx: tx.run(sql, (account, region, name))) == 1
+
+    def delete_stream(self, stream: Stream) -> None:
+        """The stream and its events are gone (a job's own log stays with the job)."""
+        self._db.write(lambda tx: tx.run("DELETE FROM log_stream WHERE id=?", (stream.id,)))
+
+    def put(self, stream: Stream, events: Sequence[tuple[int, str]]) -> None:
+        """The (ms, message) events are in the stream, all or none."""
+        now = int(self._clock() * 1000)
+
+        def work(tx: Tx) -> None:
+            for ms, message in events:
+                sql = "INSERT INTO log_event(stream, ms, ingested, message) VALUES(?,?,?,?)"
+                tx.run(sql, (stream.id, ms, now, message))
+
+        self._db.write(work)
+
+    def events(self, stream: Stream, position: int, limit: int) -> list[Event]:
+        """Up to `limit` events that users put, from `position` on."""
+        sql = "SELECT * FROM log_event WHERE stream=? AND id>=? ORDER BY id LIMIT ?"
+        rows = self._db.read(sql, (stream.id, position, limit))
+        return [Event(r["id"], r["ms"], r["message"], r["ingested"]) for r in rows]
