@@ -1,39 +1,115 @@
-"""Blobs on disk: a body is spooled and hashed, then committed by rename; ranges; parts composed."""
+"""Blobs on disk: bodies are spooled and hashed as they arrive, held while read, dropped when free.
+
+A blob is a file with a random name that never changes once it is written; object keys are never
+file names. Which object has which blobs is told by rows (`store.catalog`), written after the blob
+is on disk and before the answer. So a crash leaves at most blobs that no row names: `sweep`.
+"""
 
 from __future__ import annotations
 
-import hashlib
+import errno
 import os
-import tempfile
+import secrets
+import threading
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from sagebrush.store import checksums
+from sagebrush.store.checksums import Digest
+from sagebrush.world import AwsError
+
+INLINE = 32 * 1024
+"""Bodies up to so many bytes live in their row: one fsync, no file, no orphan."""
+BATCH = 1 << 20
+"""Bytes that are hashed and written at a time (isolation.md 8.4: a thread each per MiB)."""
+AHEAD = 3
+"""Batches that may wait for the hashes before the sender is held up: memory stays flat."""
+
+
+class _Pin:
+    """Keeps the blobs of one answer on disk until nothing refers to the answer."""
+
+    def __init__(self, store: ObjectStore, blobs: Sequence[str]) -> None:
+        self._store, self._blobs = store, blobs
+
+    def __del__(self) -> None:
+        self._store._release(self._blobs)
 
 
 @dataclass(frozen=True)
 class Blob:
-    """Bytes to be sent: `length` bytes of the file `path` from `offset`, or `data` itself."""
+    """Bytes to be sent: `parts` in order if any; else `length` bytes of `path` from `offset`, or `data`.
+
+    The files stay on disk as long as the Blob (or a slice of it) is referred to.
+    """
 
     length: int
     path: Path | None = None
     offset: int = 0
     data: bytes = b""
+    parts: tuple[Blob, ...] = ()
+    pin: object = field(default=None, repr=False, compare=False)
 
     def read(self) -> bytes:
         """All of it, in memory."""
+        return b"".join(self.chunks())
+
+    def chunks(self, size: int = BATCH) -> Iterator[bytes]:
+        """All of it, in pieces of at most `size` bytes. Raises OSError when a file is cut short."""
+        if self.parts:
+            for part in self.parts:
+                yield from part.chunks(size)
+        elif self.path is None:
+            for at in range(0, self.length, size):
+                yield self.data[at : min(at + size, self.length)]
+        else:
+            with open(self.path, "rb", buffering=0) as file:
+                file.seek(self.offset)
+                left = self.length
+                while left:
+                    chunk = file.read(min(size, left))
+                    if not chunk:
+                        raise OSError(errno.EIO, f"blob is {left} bytes short", str(self.path))
+                    left -= len(chunk)
+                    yield chunk
+
+    def slice(self, start: int, length: int) -> Blob:
+        """`length` bytes from `start`, which must lie within."""
+        if start == 0 and length == self.length:
+            return self
+        if self.parts:
+            found, at = [], 0
+            for part in self.parts:
+                low, high = max(start, at), min(start + length, at + part.length)
+                if low < high:
+                    found.append(part.slice(low - at, high - low))
+                at += part.length
+            return Blob(length, parts=tuple(found), pin=self.pin)
         if self.path is None:
-            return self.data
-        with open(self.path, "rb") as file:
-            file.seek(self.offset)
-            return file.read(self.length)
+            return Blob(length, data=self.data[start : start + length])
+        return Blob(length, self.path, self.offset + start, pin=self.pin)
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A piece of an object: `size` bytes from `offset` of a blob, or `data` itself."""
+
+    size: int
+    blob: str | None = None
+    offset: int = 0
+    data: bytes = b""
 
 
 @dataclass(frozen=True)
 class Spooled:
-    """A received body, complete and hashed, not yet an object: in the file `path` or in `data`.
+    """A received body, complete, hashed and on disk, not yet an object: in the file `path` or in `data`.
 
-    `checksums` maps upper-case algorithm names (`CRC32`, `CRC32C`, `CRC64NVME`, `SHA1`, `SHA256`)
-    to the base64 text of what was computed. An operation that takes the body (`objects.commit`)
-    owns the file; else the server removes it.
+    `md5` is hexadecimal. `checksums` maps upper-case algorithm names (`checksums.ALGORITHMS`) to
+    the base64 text of what was computed. Who gets one and does not store it in a row calls
+    `ObjectStore.drop`.
     """
 
     size: int
@@ -46,26 +122,308 @@ class Spooled:
         """All of it, in memory."""
         return self.data if self.path is None else self.path.read_bytes()
 
+    def segment(self) -> Segment:
+        """The whole body as a piece of an object."""
+        if self.path is None:
+            return Segment(self.size, data=self.data)
+        return Segment(self.size, self.path.name)
+
+
+class _Batch:
+    """Bytes on their way through every lane; `done` when all have taken them."""
+
+    def __init__(self, data: bytes, lanes: int) -> None:
+        self.data = data
+        self.done: Future[None] = Future()
+        self._left, self._lock = lanes, threading.Lock()
+
+    def taken(self) -> None:
+        with self._lock:
+            self._left -= 1
+            last = self._left == 0
+        if last:
+            self.data = b""
+            self.done.set_result(None)
+
+
+class _Lane:
+    """Feeds batches, in order, to `take`, in a thread of the pool; at most one thread at a time."""
+
+    def __init__(self, pool: ThreadPoolExecutor, take: Callable[[bytes], object]) -> None:
+        self._pool, self._take = pool, take
+        self._waiting: deque[_Batch] = deque()
+        self._busy, self._lock = False, threading.Lock()
+        self.error: Exception | None = None
+
+    def put(self, batch: _Batch) -> None:
+        with self._lock:
+            self._waiting.append(batch)
+            start, self._busy = not self._busy, True
+        if start:
+            self._pool.submit(self._run)
+
+    def _run(self) -> None:
+        while True:
+            with self._lock:
+                if not self._waiting:
+                    self._busy = False
+                    return
+                batch = self._waiting.popleft()
+            try:
+                if self.error is None:
+                    self._take(batch.data)
+            except Exception as error:
+                self.error = error
+            finally:
+                batch.taken()
+
+
+class SpoolWriter:
+    """Takes one body as it arrives. One caller at a time; any thread."""
+
+    def __init__(self, store: ObjectStore, algorithms: Iterable[str]) -> None:
+        self._store = store
+        self.size = 0
+        """Bytes taken so far."""
+        self._names = sorted(set(algorithms) - {"MD5"})
+        self._digests = {name: checksums.new(name) for name in ["MD5", *self._names]}
+        self._buffer: list[bytes] = []
+        self._buffered = 0
+        self._path: Path | None = None
+        self._file = -1
+        self._lanes: list[_Lane] = []
+        self._ahead: deque[_Batch] = deque()
+
+    def write(self, chunk: bytes) -> Future[None] | None:
+        """`chunk` is taken; never blocks.
+
+        Answers a future when enough is in flight: wait for it (`asyncio.wrap_future`) before the
+        next write. Raises AwsError StorageFull (507) or OSError once the disk has refused bytes.
+        """
+        self.size += len(chunk)
+        self._buffer.append(chunk)
+        self._buffered += len(chunk)
+        if self._buffered < BATCH:
+            return None
+        return self._dispatch()
+
+    def finish(self) -> Spooled:
+        """The body, hashed and on disk. Waits for the disk when `size > INLINE`: call in a thread.
+
+        Raises what `write` raises; nothing is left behind then.
+        """
+        if self._path is None and self.size <= INLINE:
+            data = b"".join(self._buffer)
+            for digest in self._digests.values():
+                digest.update(data)
+            return self._spooled(data, None)
+        try:
+            if self._buffered:
+                self._dispatch()
+            while self._ahead:
+                self._ahead.popleft().done.result()
+            self._raise()
+            self._sync()
+        except BaseException:
+            self.abort()
+            raise
+        path, self._path = self._path, None
+        return self._spooled(b"", path)
+
+    def abort(self) -> None:
+        """Nothing of the body is left. May be called at any time, and again."""
+        self._buffer.clear()
+        while self._ahead:
+            self._ahead.popleft().done.result()
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
+        if self._path is not None:
+            self._path.unlink(missing_ok=True)
+            self._path = None
+
+    def _spooled(self, data: bytes, path: Path | None) -> Spooled:
+        found = {name: digest.digest() for name, digest in self._digests.items()}
+        texts = {name: checksums.text(value) for name, value in found.items()}
+        return Spooled(self.size, found["MD5"].hex(), path, data, texts)
+
+    def _dispatch(self) -> Future[None] | None:
+        self._raise()
+        if not self._lanes:
+            self._open()
+        batch = _Batch(b"".join(self._buffer), len(self._lanes))
+        self._buffer.clear()
+        self._buffered = 0
+        for lane in self._lanes:
+            lane.put(batch)
+        self._ahead.append(batch)
+        while self._ahead and self._ahead[0].done.done():
+            self._ahead.popleft()
+        return self._ahead[-AHEAD].done if len(self._ahead) >= AHEAD else None
+
+    def _open(self) -> None:
+        """The file is there and each slow hash has a lane; the quick ones ride with the disk's."""
+        self._path = self._store.new_path()
+        with _full():
+            self._file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        quick = [self._digests[n] for n in self._names if n in checksums.FULL_OBJECT]
+        slow = [self._digests[n] for n in ["MD5", *self._names] if n not in checksums.FULL_OBJECT]
+        takes: list[Callable[[bytes], object]] = [d.update for d in slow]
+        self._lanes = [_Lane(self._store.pool, take) for take in takes]
+        self._lanes.append(_Lane(self._store.pool, lambda data: self._store_batch(data, quick)))
+
+    def _store_batch(self, data: bytes, quick: list[Digest]) -> None:
+        for digest in quick:
+            digest.update(data)
+        with _full():
+            view = memoryview(data)
+            while view:
+                view = view[os.write(self._file, view) :]
+
+    def _raise(self) -> None:
+        for lane in self._lanes:
+            if lane.error is not None:
+                raise lane.error
+
+    def _sync(self) -> None:
+        """The bytes and the file's name are on disk."""
+        assert self._path is not None
+        with _full():
+            os.fsync(self._file)
+        os.close(self._file)
+        self._file = -1
+        _sync_folder(self._path.parent)
+
 
 class ObjectStore:
-    """Files of object bodies beneath `root`, and the spool for those that arrive."""
+    """The blobs beneath `root`, which is all theirs."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self.spool_dir = root / "spool"
-        self.spool_dir.mkdir(parents=True, exist_ok=True)
+        for number in range(256):
+            (root / f"{number:02x}").mkdir(parents=True, exist_ok=True)
+        _sync_folder(root)
+        self.pool = ThreadPoolExecutor(8, thread_name_prefix="spool")
+        self._pins: Counter[str] = Counter()
+        self._doomed: set[str] = set()
+        self._lock = threading.RLock()
 
-    def spool_bytes(self, data: bytes) -> Spooled:
+    def spool(self, algorithms: Iterable[str] = ()) -> SpoolWriter:
+        """A writer for one body; MD5 and `algorithms` (upper case) are computed as it arrives."""
+        return SpoolWriter(self, algorithms)
+
+    def spool_bytes(self, data: bytes, algorithms: Iterable[str] = ()) -> Spooled:
         """`data` as a received body (for Sagebrush's own small writes)."""
-        return Spooled(len(data), hashlib.md5(data, usedforsecurity=False).hexdigest(), data=data)
+        writer = self.spool(algorithms)
+        writer.write(data)
+        return writer.finish()
 
-    def spool_file(self, file: int, size: int) -> Spooled:
-        """The first `size` bytes of the open descriptor `file` as a received body, on disk."""
-        digest, handle = hashlib.md5(usedforsecurity=False), tempfile.mkstemp(dir=self.spool_dir)
-        left = size
-        with os.fdopen(handle[0], "wb") as out:
-            while left > 0 and (chunk := os.pread(file, min(left, 1 << 20), size - left)):
-                digest.update(chunk)
-                out.write(chunk)
-                left -= len(chunk)
-        return Spooled(size - left, digest.hexdigest(), path=Path(handle[1]))
+    def spool_file(self, file: int, size: int, algorithms: Iterable[str] = ()) -> Spooled:
+        """The first `size` bytes of the open descriptor `file` as a received body.
+
+        Shorter when the file ends earlier. Raises what `SpoolWriter.finish` raises.
+        """
+        writer, at = self.spool(algorithms), 0
+        try:
+            while at < size and (chunk := os.pread(file, min(size - at, BATCH), at)):
+                if (wait := writer.write(chunk)) is not None:
+                    wait.result()
+                at += len(chunk)
+            return writer.finish()
+        except BaseException:
+            writer.abort()
+            raise
+
+    def open(self, segments: Sequence[Segment]) -> Blob:
+        """The bytes of `segments` in order, kept on disk while the Blob lives.
+
+        Raises FileNotFoundError when a blob is gone: the rows that named it have changed, read
+        them again.
+        """
+        names = [s.blob for s in segments if s.blob is not None]
+        with self._lock:
+            self._pins.update(names)
+        pin = _Pin(self, names)
+        found = []
+        for segment in segments:
+            if segment.blob is None:
+                found.append(Blob(segment.size, data=segment.data))
+                continue
+            path = self._path(segment.blob)
+            os.stat(path)
+            found.append(Blob(segment.size, path, segment.offset, pin=pin))
+        if len(found) == 1:
+            return found[0]
+        return Blob(sum(b.length for b in found), parts=tuple(found), pin=pin)
+
+    def drop(self, spooled: Spooled) -> None:
+        """The file of a body that no row took is gone."""
+        if spooled.path is not None:
+            self.discard([spooled.path.name])
+
+    def discard(self, blobs: Iterable[str]) -> None:
+        """The blobs, which no row names any more, are gone, or go when the last reader ends."""
+        with self._lock:
+            for name in blobs:
+                if self._pins[name] > 0:
+                    self._doomed.add(name)
+                else:
+                    del self._pins[name]
+                    self._path(name).unlink(missing_ok=True)
+
+    def sweep(self, live: Callable[[Sequence[str]], set[str]]) -> int:
+        """Blobs that no row names are gone; how many. Only at start, before any body is taken.
+
+        `live` answers which of the names that it is given some row still has.
+        """
+        removed = 0
+        for folder in sorted(self.root.glob("[0-9a-f][0-9a-f]")):
+            names = os.listdir(folder)
+            for at in range(0, len(names), 500):
+                some = names[at : at + 500]
+                for name in set(some) - live(some):
+                    (folder / name).unlink(missing_ok=True)
+                    removed += 1
+        return removed
+
+    def new_path(self) -> Path:
+        """A path for a new blob, which does not exist yet."""
+        return self._path(secrets.token_hex(16))
+
+    def close(self) -> None:
+        """The threads have ended."""
+        self.pool.shutdown()
+
+    def _path(self, blob: str) -> Path:
+        return self.root / blob[:2] / blob
+
+    def _release(self, blobs: Sequence[str]) -> None:
+        with self._lock:
+            for name in blobs:
+                self._pins[name] -= 1
+                if self._pins[name] <= 0:
+                    del self._pins[name]
+                    if name in self._doomed:
+                        self._doomed.discard(name)
+                        self._path(name).unlink(missing_ok=True)
+
+
+class _full:
+    """Turns "no space" into an answer that a client shows and does not repeat."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise AwsError(
+                "StorageFull", "The disk of the Sagebrush data directory is full.", 507
+            ) from error
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
