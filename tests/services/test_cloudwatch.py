@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+NOW = dt.datetime.now(dt.UTC).replace(second=0, microsecond=0)
+
+
+@pytest.fixture
+def cloudwatch(client: Any):
+    return client("cloudwatch")
+
+
+def ago(minutes: float) -> dt.datetime:
+    return NOW - dt.timedelta(minutes=minutes)
+
+
+def code(error: pytest.ExceptionInfo[ClientError]) -> str:
+    return error.value.response["Error"]["Code"]
+
+
+def put(cloudwatch: Any, namespace: str, *data: dict[str, Any]) -> None:
+    cloudwatch.put_metric_data(Namespace=namespace, MetricData=list(data))
+
+
+def test_statistics_by_period(cloudwatch: Any):
+    dims = [{"Name": "Job", "Value": "a"}]
+    put(
+        cloudwatch,
+        "stats",
+        {"MetricName": "loss", "Dimensions": dims, "Timestamp": ago(5), "Value": 4.0},
+        {"MetricName": "loss", "Dimensions": dims, "Timestamp": ago(4.5), "Value": 2.0},
+        {"MetricName": "loss", "Dimensions": dims, "Timestamp": ago(2), "Values": [1, 3], "Counts": [3, 1]},
+        {"MetricName": "loss", "Timestamp": ago(2), "Value": 99.0},
+    )  # fmt: skip
+    answer = cloudwatch.get_metric_statistics(
+        Namespace="stats",
+        MetricName="loss",
+        Dimensions=dims,
+        StartTime=ago(10),
+        EndTime=NOW,
+        Period=60,
+        Statistics=["Average", "SampleCount", "Maximum"],
+    )
+    got = sorted(
+        (p["Timestamp"], p["Average"], p["SampleCount"], p["Maximum"]) for p in answer["Datapoints"]
+    )
+    assert got == [(ago(5), 3.0, 2.0, 4.0), (ago(2), 1.5, 4.0, 3.0)]
+    assert answer["Label"] == "loss"
+
+
+def test_metric_data_pages_by_points(cloudwatch: Any):
+    data = [{"MetricName": "m", "Timestamp": ago(i), "Value": float(i)} for i in range(1, 6)]
+    put(cloudwatch, "data", *data)
+    query = {
+        "Id": "q",
+        "MetricStat": {
+            "Metric": {"Namespace": "data", "MetricName": "m"},
+            "Period": 60,
+            "Stat": "Sum",
+        },
+    }
+    pages = [
+        page["MetricDataResults"][0]["Values"]
+        for page in cloudwatch.get_paginator("get_metric_data").paginate(
+            MetricDataQueries=[query],
+            StartTime=ago(30),
+            EndTime=NOW,
+            ScanBy="TimestampAscending",
+            MaxDatapoints=2,
+        )
+    ]
+    assert pages == [[5.0, 4.0], [3.0, 2.0], [1.0]]
+
+
+def test_list_metrics_by_dimension(cloudwatch: Any):
+    for value in "ab":
+        dims = [{"Name": "Job", "Value": value}, {"Name": "Host", "Value": "h"}]
+        put(cloudwatch, "listed", {"MetricName": "m", "Dimensions": dims, "Value": 1})
+    found = cloudwatch.list_metrics(Namespace="listed", Dimensions=[{"Name": "Job", "Value": "b"}])
+    assert [m["Dimensions"][1]["Value"] for m in found["Metrics"]] == ["b"]
+    found = cloudwatch.list_metrics(Namespace="listed", Dimensions=[{"Name": "Host"}])
+    assert len(found["Metrics"]) == 2
+
+
+def test_list_metrics_pages(cloudwatch: Any):
+    for start in (0, 300):
+        data = [{"MetricName": f"m{i}", "Value": 1} for i in range(start, start + 300)]
+        put(cloudwatch, "many", *data)
+    pages = list(cloudwatch.get_paginator("list_metrics").paginate(Namespace="many"))
+    assert [len(p["Metrics"]) for p in pages] == [500, 100]
+
+
+def test_too_many_datapoints(cloudwatch: Any):
+    with pytest.raises(ClientError, match="exceeds the limit of 1440") as error:
+        cloudwatch.get_metric_statistics(
+            Namespace="n", MetricName="m", StartTime=ago(86400), EndTime=NOW, Period=60,
+            Statistics=["Sum"],
+        )  # fmt: skip
+    assert code(error) == "InvalidParameterCombination"
+
+
+@pytest.mark.parametrize(
+    ("datum", "expected"),
+    [
+        ({"Value": 1.0, "Values": [1.0]}, "InvalidParameterCombination"),
+        ({}, "MissingParameter"),
+        ({"Values": [1.0], "Counts": [1.0, 2.0]}, "InvalidParameterValue"),
+        ({"Value": 1.0, "Timestamp": ago(30 * 1440)}, "InvalidParameterValue"),
+        ({"Value": float("nan")}, "InvalidParameterValue"),
+    ],
+)
+def test_wrong_data_stores_nothing(cloudwatch: Any, datum: dict[str, Any], expected: str):
+    good = {"MetricName": "m", "Value": 1.0}
+    with pytest.raises(ClientError) as error:
+        put(cloudwatch, "wrong", good, {"MetricName": "m", **datum})
+    assert code(error) == expected
+    assert cloudwatch.list_metrics(Namespace="wrong")["Metrics"] == []
+
+
+def test_reserved_namespace(cloudwatch: Any):
+    with pytest.raises(ClientError) as error:
+        put(cloudwatch, "AWS/Mine", {"MetricName": "m", "Value": 1})
+    assert code(error) == "InvalidParameterValue"
+
+
+def test_metric_maths_is_refused_by_name(cloudwatch: Any):
+    with pytest.raises(ClientError, match="Metric maths is not implemented"):
+        cloudwatch.get_metric_data(
+            MetricDataQueries=[{"Id": "e", "Expression": "SUM(METRICS())"}],
+            StartTime=ago(5),
+            EndTime=NOW,
+        )

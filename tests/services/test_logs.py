@@ -1,0 +1,173 @@
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from sagebrush.compute.base import LogLine
+from sagebrush.services import logs as service
+from sagebrush.store.streams import Streams
+
+
+@pytest.fixture
+def logs(client: Any):
+    return client("logs")
+
+
+def code(error: pytest.ExceptionInfo[ClientError]) -> str:
+    return error.value.response["Error"]["Code"]
+
+
+@pytest.fixture
+def stream(logs: Any, request: pytest.FixtureRequest) -> dict[str, str]:
+    """A group and stream of the test's own, with ten events a second apart."""
+    names = {"logGroupName": request.node.name.split("[")[0], "logStreamName": "s"}
+    logs.create_log_group(logGroupName=names["logGroupName"])
+    logs.create_log_stream(**names)
+    start = int(time.time() * 1000) - 60_000
+    events = [{"timestamp": start + i * 1000, "message": f"line {i}"} for i in range(10)]
+    logs.put_log_events(**names, logEvents=events)
+    return names
+
+
+def messages(answer: dict[str, Any]) -> list[str]:
+    return [e["message"] for e in answer["events"]]
+
+
+def test_forward_ends_with_an_empty_page_and_the_same_token(logs: Any, stream: dict[str, str]):
+    got, token, tokens = [], {}, []
+    while True:
+        answer = logs.get_log_events(**stream, startFromHead=True, limit=4, **token)
+        got += messages(answer)
+        tokens.append(answer["nextForwardToken"])
+        if not answer["events"]:
+            break
+        token = {"nextToken": answer["nextForwardToken"]}
+    assert got == [f"line {i}" for i in range(10)]
+    assert tokens[-1] == tokens[-2]
+
+
+def test_the_same_token_shows_what_came_later(logs: Any, stream: dict[str, str]):
+    token = logs.get_log_events(**stream, startFromHead=True)["nextForwardToken"]
+    assert logs.get_log_events(**stream, nextToken=token)["events"] == []
+    now = int(time.time() * 1000)
+    logs.put_log_events(**stream, logEvents=[{"timestamp": now, "message": "later"}])
+    assert messages(logs.get_log_events(**stream, nextToken=token)) == ["later"]
+
+
+def test_without_a_start_the_latest_come_and_backward_goes_to_the_head(
+    logs: Any, stream: dict[str, str]
+):
+    last = logs.get_log_events(**stream, limit=3)
+    assert messages(last) == ["line 7", "line 8", "line 9"]
+    before = logs.get_log_events(**stream, limit=3, nextToken=last["nextBackwardToken"])
+    assert messages(before) == ["line 4", "line 5", "line 6"]
+    assert messages(logs.get_log_events(**stream, nextToken=before["nextForwardToken"])) == [
+        "line 7",
+        "line 8",
+        "line 9",
+    ]
+
+
+def test_times_bound_the_events(logs: Any, stream: dict[str, str]):
+    every = logs.get_log_events(**stream, startFromHead=True)["events"]
+    start, end = every[2]["timestamp"], every[5]["timestamp"]
+    found = logs.get_log_events(**stream, startFromHead=True, startTime=start, endTime=end)
+    assert messages(found) == ["line 2", "line 3", "line 4"]
+
+
+def test_filter_merges_streams_by_time_and_pages(logs: Any, stream: dict[str, str]):
+    group = stream["logGroupName"]
+    first = logs.get_log_events(**stream, startFromHead=True)["events"][0]["timestamp"]
+    logs.create_log_stream(logGroupName=group, logStreamName="t")
+    event = {"timestamp": first + 500, "message": "other line"}
+    logs.put_log_events(logGroupName=group, logStreamName="t", logEvents=[event])
+    pages = logs.get_paginator("filter_log_events").paginate(
+        logGroupName=group, filterPattern="line", PaginationConfig={"PageSize": 3}
+    )
+    got = [m for page in pages for m in messages(page)]
+    assert got == ["line 0", "other line", *(f"line {i}" for i in range(1, 10))]
+
+
+def test_describe_streams_gives_no_token_at_the_end(logs: Any, stream: dict[str, str]):
+    group = stream["logGroupName"]
+    for i in range(59):
+        logs.create_log_stream(logGroupName=group, logStreamName=f"t{i:02d}")
+    first = logs.describe_log_streams(logGroupName=group)
+    assert len(first["logStreams"]) == 50
+    rest = logs.describe_log_streams(logGroupName=group, nextToken=first["nextToken"])
+    assert len(rest["logStreams"]) == 10
+    assert "nextToken" not in rest
+    latest = logs.describe_log_streams(
+        logGroupName=group, orderBy="LastEventTime", descending=True, limit=1
+    )
+    assert latest["logStreams"][0]["logStreamName"] == "s"
+
+
+def test_old_and_new_events_are_told(logs: Any, stream: dict[str, str]):
+    now = int(time.time() * 1000)
+    times = [now - 20 * 86_400_000, now, now + 3 * 3_600_000]
+    answer = logs.put_log_events(
+        **stream, logEvents=[{"timestamp": t, "message": "x"} for t in times]
+    )
+    assert answer["rejectedLogEventsInfo"] == {
+        "tooOldLogEventEndIndex": 1,
+        "tooNewLogEventStartIndex": 2,
+    }
+    assert messages(logs.get_log_events(**stream, startFromHead=True))[10:] == ["x"]
+
+
+@pytest.mark.parametrize(
+    ("operation", "params", "expected"),
+    [
+        ("get_log_events", {"logGroupName": "none", "logStreamName": "s"}, "ResourceNotFoundException"),
+        ("describe_log_streams", {"logGroupName": "none"}, "ResourceNotFoundException"),
+        ("delete_log_group", {"logGroupName": "none"}, "ResourceNotFoundException"),
+        ("put_retention_policy", {"logGroupName": "none", "retentionInDays": 2}, "InvalidParameterException"),
+        ("describe_log_groups", {"nextToken": "x"}, "InvalidParameterException"),
+    ],
+)  # fmt: skip
+def test_errors(logs: Any, operation: str, params: dict[str, Any], expected: str):
+    with pytest.raises(ClientError) as error:
+        getattr(logs, operation)(**params)
+    assert code(error) == expected
+
+
+def test_a_group_is_made_once_and_deleted_with_its_streams(logs: Any, stream: dict[str, str]):
+    group = stream["logGroupName"]
+    with pytest.raises(ClientError) as error:
+        logs.create_log_group(logGroupName=group)
+    assert code(error) == "ResourceAlreadyExistsException"
+    logs.put_retention_policy(logGroupName=group, retentionInDays=7)
+    found = logs.describe_log_groups(logGroupNamePrefix=group)["logGroups"]
+    assert [(g["logGroupName"], g["retentionInDays"]) for g in found] == [(group, 7)]
+    logs.delete_log_group(logGroupName=group)
+    assert logs.describe_log_groups(logGroupNamePrefix=group)["logGroups"] == []
+
+
+class OneLog:
+    """A backend whose only job has written `count` lines of a growing log."""
+
+    def __init__(self, count: int) -> None:
+        self.lines = [LogLine(i * 10, 1_000 + i, f"row {i:03d}.") for i in range(count)]
+
+    def logs(self, key: str, offset: int = 0, limit: int = 10_000) -> list[LogLine]:
+        return [line for line in self.lines if line.offset >= offset][:limit]
+
+
+def test_a_jobs_log_is_read_over_block_bounds(world: Any, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(service, "_BLOCK", 7)
+    world.backend = OneLog(20)
+    streams: Streams = world.streams
+    ctx = world.service_ctx()
+    streams.register(ctx.account, ctx.region, "g", "j/algo-1-1", "key")
+    names = {"logGroupName": "g", "logStreamName": "j/algo-1-1"}
+    read: Callable[..., dict[str, Any]] = lambda **kw: service.get_log_events(ctx, {**names, **kw})  # noqa: E731
+    first = read(startFromHead=True, limit=15)
+    rest = read(nextToken=first["nextForwardToken"])
+    assert [len(first["events"]), len(rest["events"])] == [15, 5]
+    assert rest["events"][-1] == {"timestamp": 1019, "message": "row 019.", "ingestionTime": 1019}
+    assert read(nextToken=rest["nextForwardToken"])["nextForwardToken"] == rest["nextForwardToken"]
