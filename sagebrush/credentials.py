@@ -6,18 +6,27 @@ they outlive a restart and need no rows.
 
 from __future__ import annotations
 
+import base64
+import getpass
+import hashlib
+import hmac
+import json
+import os
+import re
+import secrets
+import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from sagebrush.world import Caller
+from sagebrush.world import AwsError, Caller
 
 
 @dataclass(frozen=True)
 class Key:
     """A resolved access key: its secret, who it speaks for, when it ends (None: never)."""
 
-    secret: str
+    secret: str = field(repr=False)
     caller: Caller
     expires: float | None = None
 
@@ -27,8 +36,8 @@ class Session:
     """Temporary credentials as STS and the container credentials address give them."""
 
     access_key: str
-    secret: str
-    token: str
+    secret: str = field(repr=False)
+    token: str = field(repr=False)
     expires: float
 
 
@@ -37,17 +46,150 @@ class CredentialBook:
 
     def __init__(self, keys: Path, account: str, role: str, clock: Callable[[], float]) -> None:
         """Reads `keys` (0700), making the master key and the user's long-lived key at first use."""
-        raise NotImplementedError
+        self._account = account
+        self._role = role
+        self._clock = clock
+        keys.mkdir(mode=0o700, parents=True, exist_ok=True)
+        keys.chmod(0o700)
+        self._master = _kept(keys / "master", lambda: secrets.token_bytes(32))
+        text = _kept(keys / "user.json", _fresh_user_key)
+        user = json.loads(text)
+        self._user = (user["AccessKeyId"], user["SecretAccessKey"])
+        self._user_resolved = Key(
+            self._user[1], session_caller(account, role, user_name(), self._user[0])
+        )
+        self._sessions: dict[tuple[str, str], Key] = {}
 
     @property
     def user_key(self) -> tuple[str, str]:
         """The long-lived (access key id, secret) that `sagebrush env` exports."""
-        raise NotImplementedError
+        return self._user
+
+    @property
+    def user_caller(self) -> Caller:
+        """Who the long-lived key speaks for."""
+        return self._user_resolved.caller
 
     def issue(self, role_arn: str, session_name: str, seconds: float) -> Session:
         """Credentials that speak as `role_arn` in a session of that name for `seconds`."""
-        raise NotImplementedError
+        key = "ASIA" + base64.b32encode(secrets.token_bytes(10)).decode()
+        expires = float(int(self._clock() + seconds))
+        body = json.dumps([key, role_arn, session_name, expires]).encode()
+        token = _text(body + self._mac(b"token", body))
+        return Session(key, self._secret(key), token, expires)
 
     def resolve(self, access_key: str, token: str | None) -> Key:
         """The key; raises AwsError InvalidClientTokenId / ExpiredToken (403) when it is not ours."""
-        raise NotImplementedError
+        if access_key == self._user[0] and not token:
+            return self._user_resolved
+        if not token or not access_key.startswith("ASIA"):
+            raise _invalid()
+        key = self._sessions.get((access_key, token)) or self._open(access_key, token)
+        if key.expires is not None and key.expires <= self._clock():
+            raise AwsError(
+                "ExpiredToken", "The security token included in the request is expired", 403
+            )
+        return key
+
+    def _open(self, access_key: str, token: str) -> Key:
+        """The session key that `token` proves; raises AwsError when it is not one of ours."""
+        body = self._proven(b"token", token)
+        key, role_arn, session_name, expires = json.loads(body)
+        if key != access_key:
+            raise _invalid()
+        account, role = role_arn.split(":")[4], role_arn.rsplit("/", 1)[-1]
+        caller = session_caller(account, role, session_name, access_key)
+        resolved = Key(self._secret(access_key), caller, expires)
+        if len(self._sessions) >= 4096:
+            self._sessions.clear()
+        self._sessions[access_key, token] = resolved
+        return resolved
+
+    def container_token(self, role_arn: str) -> str:
+        """A bearer token for the role's credentials at the loopback credentials address."""
+        body = json.dumps([role_arn]).encode()
+        return _text(body + self._mac(b"container", body))
+
+    def container_role(self, token: str) -> str:
+        """The role ARN that a container token is for; raises AwsError InvalidClientTokenId."""
+        return json.loads(self._proven(b"container", token))[0]
+
+    def _proven(self, purpose: bytes, token: str) -> bytes:
+        try:
+            raw = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))
+        except ValueError as error:
+            raise _invalid() from error
+        body, mac = raw[:-32], raw[-32:]
+        if not hmac.compare_digest(mac, self._mac(purpose, body)):
+            raise _invalid()
+        return body
+
+    def _mac(self, purpose: bytes, body: bytes) -> bytes:
+        return hmac.digest(self._master, purpose + b"\0" + body, "sha256")
+
+    def _secret(self, access_key: str) -> str:
+        return base64.b64encode(self._mac(b"secret", access_key.encode())[:30]).decode()
+
+
+def session_caller(account: str, role: str, session_name: str, access_key: str = "") -> Caller:
+    """The principal of a role session."""
+    return Caller(
+        f"arn:aws:sts::{account}:assumed-role/{role}/{session_name}",
+        f"{role_id(account, role)}:{session_name}",
+        account,
+        role,
+        access_key,
+    )
+
+
+def role_id(account: str, role: str) -> str:
+    """The unique id of the role: the same for the same name, in AWS's form."""
+    digest = hashlib.sha256(f"{account}/{role}".encode()).digest()
+    return "AROA" + base64.b32encode(digest).decode()[:17]
+
+
+def user_name() -> str:
+    """The operating system user, in the characters that a session name may have."""
+    try:
+        name = getpass.getuser()
+    except (KeyError, OSError):
+        name = str(os.getuid())
+    return re.sub(r"[^\w+=,.@-]", "-", name, flags=re.ASCII)[:64].ljust(2, "-")
+
+
+def _fresh_user_key() -> bytes:
+    key = {
+        "AccessKeyId": "AKIA" + base64.b32encode(secrets.token_bytes(10)).decode(),
+        "SecretAccessKey": base64.b64encode(secrets.token_bytes(30)).decode(),
+    }
+    return json.dumps(key).encode()
+
+
+def _kept(path: Path, make: Callable[[], bytes]) -> bytes:
+    """What `path` holds; made once, whole or not at all, and readable by its owner alone."""
+    if not path.exists():
+        handle, name = tempfile.mkstemp(dir=path.parent)  # mkstemp makes it 0600
+        with os.fdopen(handle, "wb") as file:
+            file.write(make())
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            os.link(name, path)  # unlike rename, keeps what another process made first
+        except FileExistsError:
+            pass
+        finally:
+            os.unlink(name)
+        folder = os.open(path.parent, os.O_RDONLY)
+        os.fsync(folder)
+        os.close(folder)
+    return path.read_bytes()
+
+
+def _text(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).decode().rstrip("=")
+
+
+def _invalid() -> AwsError:
+    return AwsError(
+        "InvalidClientTokenId", "The security token included in the request is invalid.", 403
+    )

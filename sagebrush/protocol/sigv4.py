@@ -1,0 +1,549 @@
+"""Signature Version 4: what a request claims, and whether its signature, clock and scope hold.
+
+AWS General Reference, "Signature Version 4 signing process"; for S3 also "Authenticating Requests".
+"""
+
+from __future__ import annotations
+
+import calendar
+import hashlib
+import hmac
+import re
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from urllib.parse import quote, unquote, unquote_plus, unquote_to_bytes
+
+from sagebrush.credentials import Key
+from sagebrush.protocol.message import Request
+from sagebrush.world import AwsError
+
+ALGORITHM = "AWS4-HMAC-SHA256"
+UNSIGNED = "UNSIGNED-PAYLOAD"
+EMPTY_SHA256 = hashlib.sha256(b"").hexdigest()
+SKEW = 15 * 60
+LONGEST_PRESIGN = 7 * 24 * 3600
+_STAMP = re.compile(r"\d{8}T\d{6}Z")
+_HEX64 = re.compile(r"[0-9a-f]{64}")
+_SPACES = re.compile(r"\s{2,}")
+_UNSIGNABLE = frozenset({"x-amz-content-sha256", "x-amz-user-agent", "x-amzn-trace-id"})
+PRESIGN = {
+    name.lower(): name
+    for name in (
+        "X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Date", "X-Amz-Expires",
+        "X-Amz-SignedHeaders", "X-Amz-Signature", "X-Amz-Security-Token", "X-Amz-Content-Sha256",
+    )
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What a request says of its signature, before anything is believed."""
+
+    access_key: str
+    date: str
+    region: str
+    service: str
+    signed: tuple[str, ...]
+    signature: str
+    stamp: str
+    token: str | None = None
+    expires: int | None = None
+    """Seconds that a presigned request is good for; None for a signed header."""
+
+    @property
+    def scope(self) -> str:
+        return f"{self.date}/{self.region}/{self.service}/aws4_request"
+
+    @property
+    def at(self) -> float:
+        """The claimed time, in seconds since the epoch."""
+        return float(calendar.timegm(time.strptime(self.stamp, "%Y%m%dT%H%M%SZ")))
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """The words for the same refusals in S3, in query and REST-XML APIs, and in JSON APIs."""
+
+    s3: bool
+    missing: str
+    unknown_key: str
+    mismatch: str
+    incomplete: str
+
+
+S3 = Dialect(True, "AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "AccessDenied")
+QUERY = Dialect(
+    False,
+    "MissingAuthenticationToken",
+    "InvalidClientTokenId",
+    "SignatureDoesNotMatch",
+    "IncompleteSignature",
+)
+JSON = Dialect(
+    False,
+    "MissingAuthenticationTokenException",
+    "UnrecognizedClientException",
+    "InvalidSignatureException",
+    "IncompleteSignatureException",
+)
+
+
+def dialect(service: str, protocol: str) -> Dialect:
+    """The words that `service` uses in `protocol`."""
+    if service == "s3":
+        return S3
+    return QUERY if protocol in ("query", "ec2", "rest-xml") else JSON
+
+
+def parse(request: Request, words: Dialect) -> Claim:
+    """The request's claim, from its Authorization header or its query.
+
+    Raises AwsError: nothing signed, malformed, an algorithm that is not HMAC-SHA256, both at once,
+    or a presigned life that is not between 1 second and 7 days.
+    """
+    header = request.headers.get("authorization")
+    presigned = {}
+    for name, value in request.query:
+        known = PRESIGN.get(name.lower()) if name[:2] in ("X-", "x-") else None
+        if known:
+            presigned[known] = value
+    if header is not None:
+        if "X-Amz-Signature" in presigned:
+            raise AwsError(
+                "InvalidArgument",
+                "Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter,"
+                " Signature query string parameter or the Authorization header should be specified",
+                400,
+                ArgumentName="Authorization",
+            )
+        return _from_header(request, header, words)
+    if "X-Amz-Signature" in presigned or "X-Amz-Algorithm" in presigned:
+        return _from_query(presigned, words)
+    raise AwsError(
+        words.missing, "Access Denied" if words.s3 else "Missing Authentication Token", 403
+    )
+
+
+def _from_header(request: Request, header: str, words: Dialect) -> Claim:
+    algorithm, _, rest = header.partition(" ")
+    if algorithm != ALGORITHM:
+        raise _unsupported(algorithm, words)
+    parts: dict[str, str] = {}
+    for part in rest.split(","):
+        name, _, value = part.strip().partition("=")
+        parts[name] = value
+    for name in ("Credential", "SignedHeaders", "Signature"):
+        if not parts.get(name):
+            if words.s3:
+                raise AwsError(
+                    "AuthorizationHeaderMalformed",
+                    f"The authorization header is malformed; missing {name}.",
+                )
+            raise AwsError(
+                words.incomplete,
+                f"Authorization header requires '{name}' parameter. (Hashed with SHA-256 and"
+                f" encoded with Base64) Authorization={hashlib.sha256(header.encode()).hexdigest()}",
+                403,
+            )
+    stamp = request.headers.get("x-amz-date") or _http_date(request.headers.get("date"))
+    if stamp is None or not _STAMP.fullmatch(stamp):
+        raise AwsError(
+            words.incomplete,
+            "AWS authentication requires a valid Date or x-amz-date header"
+            if words.s3
+            else "Authorization header requires existence of either a 'X-Amz-Date' or a 'Date'"
+            " header.",
+            403,
+        )
+    key, date, region, service = _credential(parts["Credential"], words)
+    return Claim(
+        key, date, region, service, tuple(parts["SignedHeaders"].split(";")), parts["Signature"],
+        stamp, request.headers.get("x-amz-security-token"),
+    )  # fmt: skip
+
+
+def _from_query(given: Mapping[str, str], words: Dialect) -> Claim:
+    needed = (
+        "X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Signature", "X-Amz-Date",
+        "X-Amz-SignedHeaders", *(["X-Amz-Expires"] if words.s3 else []),
+    )  # fmt: skip
+    if any(not given.get(name) for name in needed):
+        raise _bad_query(
+            "Query-string authentication version 4 requires the X-Amz-Algorithm, X-Amz-Credential,"
+            " X-Amz-Signature, X-Amz-Date, X-Amz-SignedHeaders, and X-Amz-Expires parameters.",
+            words,
+        )
+    if given["X-Amz-Algorithm"] != ALGORITHM:
+        raise _bad_query(f'X-Amz-Algorithm only supports "{ALGORITHM}"', words)
+    if not _STAMP.fullmatch(given["X-Amz-Date"]):
+        raise _bad_query(
+            "X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\"", words
+        )
+    text = given.get("X-Amz-Expires", str(SKEW))
+    if not re.fullmatch(r"-?\d{1,12}", text):
+        raise _bad_query("X-Amz-Expires should be a number", words)
+    if int(text) < 0:
+        raise _bad_query("X-Amz-Expires must be non-negative", words)
+    if int(text) > LONGEST_PRESIGN:
+        raise _bad_query(
+            "X-Amz-Expires must be less than a week (in seconds); that is, the given X-Amz-Expires"
+            f" must be less than {LONGEST_PRESIGN} seconds",
+            words,
+        )
+    key, date, region, service = _credential(given["X-Amz-Credential"], words)
+    return Claim(
+        key, date, region, service, tuple(given["X-Amz-SignedHeaders"].split(";")),
+        given["X-Amz-Signature"], given["X-Amz-Date"], given.get("X-Amz-Security-Token"),
+        int(text),
+    )  # fmt: skip
+
+
+def _bad_query(message: str, words: Dialect) -> AwsError:
+    if words.s3:
+        return AwsError("AuthorizationQueryParametersError", message, 400)
+    return AwsError(words.incomplete, message, 403)
+
+
+def _unsupported(algorithm: str, words: Dialect) -> AwsError:
+    if words.s3:
+        if algorithm == "AWS" or algorithm.startswith("AWS4-ECDSA"):
+            message = f"The authorization mechanism you have provided is not supported. Please use {ALGORITHM}."
+            return AwsError("InvalidRequest", message)
+        return AwsError(
+            "InvalidArgument", "Unsupported Authorization Type", ArgumentName="Authorization"
+        )
+    return AwsError(words.incomplete, f"Unsupported AWS 'algorithm': '{algorithm[:64]}'.", 403)
+
+
+def _credential(text: str, words: Dialect) -> tuple[str, str, str, str]:
+    """Access key, date, region and service of a credential scope."""
+    parts = text.rsplit("/", 4)
+    if len(parts) == 5 and parts[4] == "aws4_request":
+        return parts[0], parts[1], parts[2], parts[3]
+    message = (
+        "the Credential is mal-formed; expecting"
+        ' "<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request".'
+    )
+    if words.s3:
+        raise AwsError(
+            "AuthorizationHeaderMalformed", f"The authorization header is malformed; {message}"
+        )
+    raise AwsError(
+        words.incomplete, f"Credential must have exactly 5 slash-delimited elements: {message}", 403
+    )
+
+
+def _http_date(text: str | None) -> str | None:
+    """An HTTP date (RFC 9110) as a SigV4 time stamp."""
+    if not text or _STAMP.fullmatch(text):
+        return text
+    try:
+        moment = time.strptime(text, "%a, %d %b %Y %H:%M:%S GMT")
+    except ValueError:
+        return None
+    return time.strftime("%Y%m%dT%H%M%SZ", moment)
+
+
+class Verifier:
+    """Checks claims against keys; caches signing keys, which change once a day."""
+
+    def __init__(
+        self,
+        resolve: Callable[[str, str | None], Key],
+        clock: Callable[[], float],
+        region: str,
+    ) -> None:
+        self._resolve = resolve
+        self._clock = clock
+        self._region = region
+        self._keys: dict[tuple[str, str, str, str], bytes] = {}
+
+    def verify(self, request: Request, claim: Claim, words: Dialect, body_sha256: str) -> Verified:
+        """Who signed; raises AwsError when key, scope, clock or signature do not hold.
+
+        `body_sha256` is the text that stands for the body in the signature: its hash in
+        hexadecimal, `UNSIGNED-PAYLOAD` or a `STREAMING-…` word.
+        """
+        key = self._key(claim, words)
+        self._check_scope(claim, words)
+        self._check_clock(request, claim, words)
+        missing = unsigned_headers(request, claim) if words.s3 else _no_host(claim)
+        if missing:
+            message = "There were headers present in the request which were not signed"
+            raise AwsError(words.incomplete, message, 403, HeadersNotSigned=", ".join(missing))
+        signing = self.signing_key(key.secret, claim)
+        lines = ""
+        for lines in canonical_requests(request, claim, body_sha256, words.s3):
+            digest = hashlib.sha256(lines.encode("utf-8", "surrogateescape")).hexdigest()
+            text = f"{ALGORITHM}\n{claim.stamp}\n{claim.scope}\n{digest}"
+            signature = hmac.digest(signing, text.encode(), "sha256").hex()
+            if hmac.compare_digest(signature.encode(), claim.signature.encode()):
+                return Verified(key, claim, signing)
+        raise self._mismatch(claim, words, lines)
+
+    def _key(self, claim: Claim, words: Dialect) -> Key:
+        try:
+            return self._resolve(claim.access_key, claim.token)
+        except AwsError as error:
+            if error.code == "InvalidClientTokenId":
+                raise self._unknown_key(claim, words) from error
+            if error.code == "ExpiredToken" and words is JSON:
+                raise AwsError("ExpiredTokenException", error.message, 403) from error
+            if error.code == "ExpiredToken" and words.s3:
+                raise AwsError("ExpiredToken", "The provided token has expired.", 400) from error
+            raise
+
+    @staticmethod
+    def _unknown_key(claim: Claim, words: Dialect) -> AwsError:
+        if words.s3:
+            return AwsError(
+                words.unknown_key,
+                "The AWS Access Key Id you provided does not exist in our records.",
+                403,
+                AWSAccessKeyId=claim.access_key,
+            )
+        return AwsError(
+            words.unknown_key, "The security token included in the request is invalid.", 403
+        )
+
+    def _check_scope(self, claim: Claim, words: Dialect) -> None:
+        if claim.date != claim.stamp[:8]:
+            if words.s3:
+                raise AwsError(
+                    "AuthorizationHeaderMalformed",
+                    "The authorization header is malformed; the credential date"
+                    f' "{claim.date}" is not the date of the request.',
+                )
+            raise AwsError(
+                words.mismatch,
+                "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date"
+                f" from HTTP: '{claim.date}' != '{claim.stamp[:8]}', from '{claim.stamp}'.",
+                403,
+            )
+        regions = {self._region, "us-east-1"} if claim.service in _GLOBAL else {self._region}
+        if claim.region in regions:
+            return
+        if words.s3:
+            raise AwsError(
+                "AuthorizationHeaderMalformed",
+                f"The authorization header is malformed; the region '{claim.region}' is wrong;"
+                f" expecting '{self._region}'",
+                Region=self._region,
+            )
+        raise AwsError(
+            words.mismatch,
+            f"Credential should be scoped to a valid region. This server's region is"
+            f" '{self._region}', not '{claim.region}'.",
+            403,
+        )
+
+    def _check_clock(self, request: Request, claim: Claim, words: Dialect) -> None:
+        now = self._clock()
+        try:
+            at = claim.at
+        except ValueError as error:
+            raise AwsError(words.incomplete, f"Invalid date: {claim.stamp}", 403) from error
+        if claim.expires is not None:
+            if now > at + claim.expires:
+                raise AwsError(
+                    "AccessDenied" if words.s3 else words.mismatch,
+                    "Request has expired" if words.s3 else _expired(at, now),
+                    403,
+                    **({"X-Amz-Expires": str(claim.expires)} if words.s3 else {}),
+                )
+            if at > now + SKEW and words.s3:
+                raise AwsError("AccessDenied", "Request is not yet valid", 403)
+        if (claim.expires is None and now - at > SKEW) or at - now > SKEW:
+            if words.s3:
+                raise AwsError(
+                    "RequestTimeTooSkewed",
+                    "The difference between the request time and the current time is too large.",
+                    403,
+                    RequestTime=claim.stamp,
+                    ServerTime=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now)),
+                    MaxAllowedSkewMilliseconds=str(SKEW * 1000),
+                )
+            raise AwsError(words.mismatch, _expired(at, now), 403)
+
+    @staticmethod
+    def _mismatch(claim: Claim, words: Dialect, lines: str) -> AwsError:
+        message = (
+            "The request signature we calculated does not match the signature you provided. Check"
+            + (" your key and signing method." if words.s3 else " your AWS Secret Access Key and"
+               " signing method. Consult the service documentation for details.")
+        )  # fmt: skip
+        if not words.s3:
+            return AwsError(words.mismatch, message, 403)
+        return AwsError(
+            words.mismatch,
+            message,
+            403,
+            AWSAccessKeyId=claim.access_key,
+            SignatureProvided=claim.signature,
+            CanonicalRequest=lines.encode("utf-8", "replace").decode(),
+        )
+
+    def signing_key(self, secret: str, claim: Claim) -> bytes:
+        """The key that signs for one day, region and service; kept for the next request."""
+        place = (secret, claim.date, claim.region, claim.service)
+        found = self._keys.get(place)
+        if found is None:
+            found = derive(*place)
+            if len(self._keys) > 1000:
+                self._keys.clear()
+            self._keys[place] = found
+        return found
+
+
+@dataclass(frozen=True)
+class Verified:
+    """A claim that holds, and the key that its chunk signatures need."""
+
+    key: Key
+    claim: Claim
+    signing: bytes = field(repr=False)
+
+
+_GLOBAL = frozenset({"iam", "sts"})
+
+
+def derive(secret: str, date: str, region: str, service: str) -> bytes:
+    """The signing key of `secret` for one day, region and service."""
+    key = hmac.digest(b"AWS4" + secret.encode(), date.encode(), "sha256")
+    for part in (region, service, "aws4_request"):
+        key = hmac.digest(key, part.encode(), "sha256")
+    return key
+
+
+def unsigned_headers(request: Request, claim: Claim) -> list[str]:
+    """The headers that S3 wants signed (host, x-amz-*) and the claim leaves out."""
+    signed = claim.signed
+    return [
+        name
+        for name in request.headers
+        if (name == "host" or name.startswith("x-amz-"))
+        and name not in signed
+        and name not in _UNSIGNABLE
+    ]
+
+
+def _no_host(claim: Claim) -> list[str]:
+    return [] if "host" in claim.signed else ["host"]
+
+
+def _expired(at: float, now: float) -> str:
+    def text(moment: float) -> str:
+        return time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(moment))
+
+    if at > now:
+        return (
+            f"Signature not yet current: {text(at)} is still later than {text(now + SKEW)}"
+            f" ({text(now)} + 15 min.)"
+        )
+    return (
+        f"Signature expired: {text(at)} is now earlier than {text(now - SKEW)}"
+        f" ({text(now)} - 15 min.)"
+    )
+
+
+def canonical_requests(request: Request, claim: Claim, body_sha256: str, s3: bool) -> Iterable[str]:
+    """The canonical request, then, where the URL was not sent in canonical form, with it so.
+
+    Clients sign either the URL as they send it (botocore) or its canonical form (curl, Go).
+    """
+    path, _, raw_query = request.path.partition("?")
+    if not path.startswith("/"):
+        path = "/" + path
+    drop = claim.expires is not None
+    headers = canonical_headers(request.headers, claim.signed)
+    tail = f"{headers}\n{';'.join(claim.signed)}\n{body_sha256}"
+    sent_path = path if s3 else quote(normal_path(path), safe="/~")
+    sent_query = raw_canonical_query(raw_query, drop)
+    yield f"{request.method}\n{sent_path}\n{sent_query}\n{tail}"
+    clean = quote(unquote_to_bytes(path), safe="/~")
+    if not s3:
+        clean = quote(normal_path(clean), safe="/~")
+    clean_query = canonical_query(raw_query, drop)
+    if (clean, clean_query) != (sent_path, sent_query):
+        yield f"{request.method}\n{clean}\n{clean_query}\n{tail}"
+        yield f"{request.method}\n{clean}\n{sent_query}\n{tail}"
+        yield f"{request.method}\n{sent_path}\n{clean_query}\n{tail}"
+
+
+def canonical_headers(headers: Mapping[str, str], signed: Iterable[str]) -> str:
+    """The signed headers, one a line; a header that was not sent counts as empty."""
+    lines = []
+    for name in signed:
+        value = headers.get(name, "").strip()
+        if "  " in value or "\t" in value:
+            value = _SPACES.sub(" ", value)
+        lines.append(f"{name}:{value}\n")
+    return "".join(lines)
+
+
+def raw_canonical_query(text: str, drop_signature: bool) -> str:
+    """The query as sent, sorted; `X-Amz-Signature` left out of a presigned one."""
+    if not text:
+        return ""
+    pairs = []
+    for pair in text.split("&"):
+        name, _, value = pair.partition("=")
+        if not (drop_signature and name.lower() == "x-amz-signature") and pair:
+            pairs.append((name, value))
+    pairs.sort()
+    return "&".join([f"{name}={value}" for name, value in pairs])
+
+
+def canonical_query(text: str, drop_signature: bool) -> str:
+    """The query with every name and value encoded afresh (RFC 3986), sorted."""
+    pairs = []
+    for pair in text.split("&"):
+        name, _, value = pair.partition("=")
+        if pair and not (drop_signature and name.lower() == "x-amz-signature"):
+            pairs.append((_encoded(name), _encoded(value)))
+    return "&".join([f"{name}={value}" for name, value in sorted(pairs)])
+
+
+def _encoded(text: str) -> str:
+    return quote(unquote_plus(text, errors="surrogateescape"), safe="~", errors="surrogateescape")
+
+
+def normal_path(path: str) -> str:
+    """`path` without empty and dot segments (RFC 3986, 5.2.4)."""
+    if "//" not in path and "/." not in path:
+        return path
+    kept: list[str] = []
+    for part in path.split("/"):
+        if part == "..":
+            if kept:
+                kept.pop()
+        elif part not in ("", "."):
+            kept.append(part)
+    slash = "/" if kept and path.endswith("/") else ""
+    return "/" + "/".join(kept) + slash
+
+
+def path_text(path: str) -> str:
+    """The decoded path."""
+    return unquote(path)
+
+
+def is_sha256(text: str) -> bool:
+    """Whether `text` is a SHA-256 hash in lower-case hexadecimal."""
+    return _HEX64.fullmatch(text) is not None
+
+
+def chunk_signature(signing: bytes, claim: Claim, previous: str, sha256: str) -> str:
+    """The signature of one aws-chunked chunk whose data hashes to `sha256`."""
+    text = (
+        f"{ALGORITHM}-PAYLOAD\n{claim.stamp}\n{claim.scope}\n{previous}\n{EMPTY_SHA256}\n{sha256}"
+    )
+    return hmac.digest(signing, text.encode(), "sha256").hex()
+
+
+def trailer_signature(signing: bytes, claim: Claim, previous: str, trailers: bytes) -> str:
+    """The signature of the trailer headers, `name:value` and newline each."""
+    digest = hashlib.sha256(trailers).hexdigest()
+    text = f"{ALGORITHM}-TRAILER\n{claim.stamp}\n{claim.scope}\n{previous}\n{digest}"
+    return hmac.digest(signing, text.encode(), "sha256").hex()
