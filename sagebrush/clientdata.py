@@ -1,0 +1,61 @@
+"""The files that point SDKs at a server, beside its variables (see `toolkit/client`).
+
+`data/endpoints.json` is botocore's endpoint table with STS on the server's TLS port, because both
+SageMaker SDKs build the STS address from that table. `sagemaker.yaml` is the SDKs' own settings
+file: their default bucket, and no telemetry (which has no time limit and can hang).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+
+CONFIG = """\
+# Settings of the SageMaker Python SDKs for this server (SAGEMAKER_USER_CONFIG_OVERRIDE).
+SchemaVersion: '1.0'
+SageMaker:
+  PythonSDK:
+    Modules:
+      TelemetryOptOut: true
+      Session:
+        DefaultS3Bucket: {bucket}
+"""
+
+
+def write(folder: Path, account: str, region: str, tls_port: int) -> None:
+    """`folder` holds `data/endpoints.json` and `sagemaker.yaml` for that server; repeatable, quick.
+
+    `tls_port` is where STS answers as `localhost`. Both files are replaced by rename.
+    """
+    stamp = f"{account} {region} {tls_port} {version('botocore')}\n"
+    mark = folder / "stamp"
+    if mark.exists() and mark.read_text() == stamp:
+        return
+    (folder / "data").mkdir(mode=0o700, parents=True, exist_ok=True)
+    _replace(folder / "data" / "endpoints.json", json.dumps(endpoints(tls_port)))
+    _replace(folder / "sagemaker.yaml", CONFIG.format(bucket=f"sagemaker-{region}-{account}"))
+    _replace(mark, stamp)
+
+
+def endpoints(tls_port: int) -> dict:
+    """botocore's endpoint table, its STS host name in every region being this machine's."""
+    spec = find_spec("botocore")
+    if spec is None or spec.origin is None:
+        raise FileNotFoundError("botocore is not installed")
+    table = json.loads((Path(spec.origin).parent / "data" / "endpoints.json").read_text())
+    for partition in table["partitions"]:
+        sts = partition["services"].get("sts")
+        if sts is not None:
+            sts.pop("partitionEndpoint", None)
+            sts["defaults"] = {"hostname": f"localhost:{tls_port}"}
+            sts["endpoints"] = {region: {} for region in partition["regions"]}
+    return table
+
+
+def _replace(file: Path, text: str) -> None:
+    part = file.with_suffix(f".{os.getpid()}.part")
+    part.write_text(text)
+    part.replace(file)

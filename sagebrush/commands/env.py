@@ -1,0 +1,94 @@
+"""`env`: prints the shell lines that make AWS's SDKs and command line talk to this server.
+
+Nothing is written under ~/.aws: a file there would redirect real AWS calls in every shell.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+from sagebrush import clientdata
+from sagebrush.commands import running
+from sagebrush.commands.running import Server
+from sagebrush.settings import Settings
+
+CLIENT = Path(__file__).parent.parent / "toolkit" / "client"
+STALE = ("AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_SECURITY_TOKEN")
+"""Left over from real AWS, any of these would break every call."""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Adds the arguments of `env`."""
+    parser.add_argument("--shell", choices=("sh", "fish", "powershell"), default="sh")
+    parser.add_argument(
+        "--no-shim",
+        action="store_true",
+        help="leave PYTHONPATH alone; the SDKs' hard-coded STS address then stays AWS's own",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Prints one line a variable for the running server; raises CommandError when none runs."""
+    chosen = running.settings()
+    server = running.require(chosen)
+    print(script(variables(chosen, server, shim=not args.no_shim), args.shell))
+    return 0
+
+
+def variables(chosen: Settings, server: Server, shim: bool = True) -> dict[str, str]:
+    """The variables that a client needs, by name (clients.md, traps 1, 7 and 9)."""
+    key, secret = running.user_key(chosen)
+    client = chosen.home / "client"
+    clientdata.write(client, chosen.account, chosen.region, server.tls_port)
+    found = {
+        "AWS_ENDPOINT_URL": server.url,
+        "AWS_ACCESS_KEY_ID": key,
+        "AWS_SECRET_ACCESS_KEY": secret,
+        "AWS_DEFAULT_REGION": chosen.region,
+        "AWS_REGION": chosen.region,
+        "AWS_CA_BUNDLE": str(chosen.home / "keys" / "ca-bundle.pem"),
+        "AWS_DISABLE_HOST_PREFIX_INJECTION": "true",
+        "SAGEMAKER_USER_CONFIG_OVERRIDE": str(client / "sagemaker.yaml"),
+    }
+    if shim:
+        found["SAGEBRUSH_CLIENT_DATA"] = str(client / "data")
+        found["PYTHONPATH"] = path_with(str(CLIENT), os.environ.get("PYTHONPATH", ""))
+    return found
+
+
+def path_with(folder: str, path: str) -> str:
+    """The search path with `folder` first, once."""
+    return os.pathsep.join([folder, *(p for p in path.split(os.pathsep) if p and p != folder)])
+
+
+def script(found: Mapping[str, str], shell: str) -> str:
+    """The lines for that shell; each ends in `;`, so that an unquoted `eval` works as well."""
+    if shell == "powershell":
+        lines = [f"$Env:{name} = '{_double(value)}';" for name, value in found.items()]
+        lines += [f"Remove-Item Env:{n} -ErrorAction SilentlyContinue;" for n in STALE]
+    elif shell == "fish":
+        lines = [f"set -gx {name} {_fish(value)};" for name, value in found.items()]
+        lines += [f"set -e {name};" for name in STALE]
+    else:
+        lines = [f"export {name}={_sh(value)};" for name, value in found.items()]
+        lines += [f"unset {' '.join(STALE)};"]
+    return "\n".join(lines)
+
+
+def _sh(value: str) -> str:
+    if re.fullmatch(r"[\w@%+=:,./-]+", value, re.ASCII):
+        return value
+    return "'" + value.replace("'", "'\"'\"'") + "'"
+
+
+def _fish(value: str) -> str:
+    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def _double(value: str) -> str:
+    """PowerShell writes a quote inside quotes twice."""
+    return value.replace("'", "''")

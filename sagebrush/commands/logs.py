@@ -1,0 +1,112 @@
+"""`logs`: what the server, a training job or an endpoint wrote, read as any client would."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from sagebrush.commands import running
+from sagebrush.commands.running import CommandError
+from sagebrush.commands.up import LOG
+
+TAIL = 100
+"""Lines of the server's log that are shown first."""
+POLL_SECONDS = 0.5
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Adds the arguments of `logs`."""
+    parser.add_argument("what", nargs="?", choices=("server", "job", "endpoint"), default="server")
+    parser.add_argument("name", nargs="?", help="name of the job or endpoint")
+    parser.add_argument(
+        "-f", "--follow", action="store_true", help="go on until it ends, or Ctrl-C"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Prints the log; raises CommandError when there is no such thing."""
+    chosen = running.settings()
+    if args.what == "server":
+        lines = _file(chosen.home / LOG, args.follow)
+    else:
+        if not args.name:
+            raise CommandError(f"which {args.what}? sagebrush logs {args.what} NAME")
+        server = running.require(chosen)
+        clients = [running.client(chosen, server, name) for name in ("sagemaker", "logs")]
+        lines = _events(args.what, args.name, clients[0], clients[1], args.follow)
+    for line in lines:
+        print(line, flush=args.follow)
+    return 0
+
+
+def _file(path: Path, follow: bool) -> Iterator[str]:
+    """The last lines of a file, then those that are added."""
+    if not path.exists():
+        raise CommandError(f"there is no {path} yet (`sagebrush up -d` writes it)")
+    with path.open(errors="replace") as log:
+        yield from (line.rstrip("\n") for line in log.readlines()[-TAIL:])
+        while follow:
+            line = log.readline()
+            if line:
+                yield line.rstrip("\n")
+            else:
+                time.sleep(POLL_SECONDS)
+
+
+def _events(what: str, name: str, sagemaker: Any, logs: Any, follow: bool) -> Iterator[str]:
+    """The messages of all streams of a job or endpoint, in order within each stream."""
+    status = _status(what, name, sagemaker)
+    group = f"/aws/sagemaker/Endpoints/{name}"
+    streams = {"logGroupName": group}
+    if what == "job":
+        streams = {
+            "logGroupName": "/aws/sagemaker/TrainingJobs",
+            "logStreamNamePrefix": name + "/",
+        }
+    tokens: dict[str, str] = {}
+    while True:
+        ended = status in ("Completed", "Failed", "Stopped")
+        for stream in _streams(logs, streams):
+            yield from _new(logs, streams["logGroupName"], stream, tokens)
+        if not follow or ended:
+            return
+        time.sleep(POLL_SECONDS)
+        status = _status(what, name, sagemaker)
+
+
+def _status(what: str, name: str, sagemaker: Any) -> str:
+    """The status of the job or endpoint; raises CommandError when there is none of that name."""
+    from botocore.exceptions import ClientError
+
+    try:
+        if what == "job":
+            return sagemaker.describe_training_job(TrainingJobName=name)["TrainingJobStatus"]
+        return sagemaker.describe_endpoint(EndpointName=name)["EndpointStatus"]
+    except ClientError as error:
+        raise CommandError(error.response["Error"].get("Message", str(error))) from error
+
+
+def _streams(logs: Any, where: dict[str, str]) -> list[str]:
+    """The names of the group's streams; none while the group is not there yet."""
+    try:
+        pages = logs.get_paginator("describe_log_streams").paginate(**where)
+        return [s["logStreamName"] for page in pages for s in page["logStreams"]]
+    except logs.exceptions.ResourceNotFoundException:
+        return []
+
+
+def _new(logs: Any, group: str, stream: str, tokens: dict[str, str]) -> Iterator[str]:
+    """The messages that came since the last time, remembering the place in `tokens`."""
+    while True:
+        at = {"nextToken": tokens[stream]} if stream in tokens else {}
+        page = logs.get_log_events(
+            logGroupName=group, logStreamName=stream, startFromHead=True, **at
+        )
+        yield from (event["message"] for event in page["events"])
+        unmoved = page["nextForwardToken"] == tokens.get(stream)
+        tokens[stream] = page["nextForwardToken"]
+        if unmoved or not page["events"]:
+            return

@@ -1,0 +1,142 @@
+"""The server that this data directory's commands talk to: found by its state file, asked by HTTP."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sagebrush.settings import Settings
+
+STATE = "server.json"
+"""In the data directory: what the server that runs there wrote at its start."""
+HEALTH = "/_sagebrush/health"
+
+
+class CommandError(Exception):
+    """The command cannot be done; the text says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running server. Ports are those it bound, which differ from the settings when asked for 0."""
+
+    pid: int
+    host: str
+    port: int
+    tls_port: int
+
+    @property
+    def url(self) -> str:
+        """Where clients on this machine reach it."""
+        host = "localhost" if self.host in ("", "127.0.0.1", "::1", "0.0.0.0", "::") else self.host
+        return f"http://{host}:{self.port}"
+
+
+def settings(environ: dict[str, str] | None = None, **given: Any) -> Settings:
+    """The settings in force: defaults, the settings file, the environment, then `given`."""
+    environ = dict(os.environ if environ is None else environ)
+    named = environ.get("SAGEBRUSH_SETTINGS")
+    base = Path(environ.get("XDG_CONFIG_HOME") or Path("~/.config").expanduser())
+    return Settings.load(environ, Path(named or base / "sagebrush" / "settings.toml"), **given)
+
+
+def state(chosen: Settings) -> dict[str, Any]:
+    """What the server of this data directory wrote at its start; {} when it wrote nothing."""
+    try:
+        return json.loads((chosen.home / STATE).read_text())
+    except (OSError, ValueError):
+        return {}
+
+
+def server(said: Mapping[str, Any]) -> Server:
+    """The server that a state file tells of."""
+    return Server(said["pid"], said.get("host", ""), said["port"], said.get("tls_port", 0))
+
+
+def find(chosen: Settings) -> Server | None:
+    """The server of this data directory, or None when none runs (or the file is left over)."""
+    said = state(chosen)
+    if "pid" not in said or "port" not in said:
+        return None
+    try:
+        os.kill(said["pid"], 0)
+    except PermissionError:
+        pass
+    except OSError:
+        return None
+    return server(said)
+
+
+def require(chosen: Settings) -> Server:
+    """The running server; raises CommandError when there is none."""
+    server = find(chosen)
+    if server is None:
+        raise CommandError(f"no server is running for {chosen.home}. Start one: sagebrush up -d")
+    return server
+
+
+def ask(
+    port: int, path: str, timeout: float = 2.0, host: str = "127.0.0.1"
+) -> dict[str, Any] | None:
+    """The JSON object that GET `path` answers on that port, or None."""
+    connection = http.client.HTTPConnection(host, port, timeout=timeout)
+    try:
+        connection.request("GET", path, headers={"Host": f"localhost:{port}"})
+        answer = json.loads(connection.getresponse().read(1 << 20))
+    except (OSError, ValueError, http.client.HTTPException):
+        return None
+    finally:
+        connection.close()
+    return answer if isinstance(answer, dict) else None
+
+
+def health(server: Server) -> dict[str, Any] | None:
+    """What the server says of itself, or None while it does not answer."""
+    return ask(server.port, HEALTH)
+
+
+def taken(port: int) -> bool:
+    """Whether something listens on that port of this machine."""
+    for family, host in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
+        with socket.socket(family) as probe:
+            probe.settimeout(1.0)
+            if probe.connect_ex((host, port)) == 0:
+                return True
+    return False
+
+
+def occupant(port: int) -> str:
+    """Who answers on a busy port, in words, as far as it tells."""
+    if ours := ask(port, HEALTH):
+        return f"another Sagebrush {ours.get('version', '')} (data in {ours.get('home', '?')})"
+    if theirs := ask(port, "/_localstack/health"):
+        return f"LocalStack {theirs.get('version', '')}".strip()
+    if ask(port, "/moto-api/data.json") is not None:
+        return "Moto"
+    return "another program"
+
+
+def user_key(chosen: Settings) -> tuple[str, str]:
+    """The user's long-lived (access key id, secret access key)."""
+    import time
+
+    from sagebrush.credentials import CredentialBook
+
+    book = CredentialBook(chosen.home / "keys", chosen.account, chosen.role, time.time)
+    return book.user_key
+
+
+def client(chosen: Settings, server: Server, service: str) -> Any:
+    """A boto3 client as a user's would be after `eval "$(sagebrush env)"`."""
+    from boto3.session import Session
+
+    key, secret = user_key(chosen)
+    return Session(
+        aws_access_key_id=key, aws_secret_access_key=secret, region_name=chosen.region
+    ).client(service, endpoint_url=server.url)
