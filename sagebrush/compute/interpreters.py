@@ -1,0 +1,90 @@
+"""Finds the Python interpreter that environments are built on."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import uv
+
+VERSIONS = ("3.12", "3.11")
+"""Wanted versions, best first: fastText's wheels train on these; on 3.13 they gave NaN."""
+
+# What a job needs of the standard library: distributions leave these out when built without headers.
+_PROBE = """
+import json, sys, sysconfig, ssl, ctypes, zlib, venv
+base = getattr(sys, "_base_executable", "") or sys.executable
+print(json.dumps([base, sys.base_prefix, sys.version, sysconfig.get_platform()]))
+"""
+
+
+@dataclass(frozen=True)
+class Interpreter:
+    """A Python that runs: never a virtual environment's, never a shim."""
+
+    executable: Path
+    prefix: Path
+    version: str
+    """`sys.version`, with its build."""
+    platform: str
+
+
+def find(environ: Mapping[str, str]) -> Interpreter | None:
+    """The best interpreter of this host for environments; None where there is none."""
+    seen: set[Path] = set()
+    for version in VERSIONS:
+        for candidate in _candidates(version, environ):
+            if candidate in seen:
+                continue
+            seen.add(candidate)
+            found = probe(candidate)
+            if found and found.version.startswith(version + "."):
+                return found
+    return None
+
+
+def probe(executable: Path) -> Interpreter | None:
+    """What the interpreter says of itself; None when it does not run or lacks a needed module."""
+    try:
+        done = subprocess.run(
+            [str(executable), "-I", "-S", "-c", _PROBE],
+            capture_output=True,
+            stdin=subprocess.DEVNULL,
+            timeout=20,
+            check=True,
+        )
+        base, prefix, version, platform = json.loads(done.stdout)
+    except (OSError, subprocess.SubprocessError, ValueError):
+        return None
+    return Interpreter(Path(base), Path(prefix), version, platform)
+
+
+def _candidates(version: str, environ: Mapping[str, str]) -> Iterator[Path]:
+    """Executables that may be Python `version`: ours, PATH's, pyenv's, uv's."""
+    if sys.version.startswith(version + "."):
+        yield Path(sys.executable)
+    for directory in environ.get("PATH", os.defpath).split(os.pathsep):
+        path = Path(directory) / f"python{version}"
+        if directory and path.exists():
+            yield path
+    pyenv = Path(environ.get("PYENV_ROOT") or Path(environ.get("HOME", "/")) / ".pyenv")
+    yield from sorted(pyenv.glob(f"versions/{version}.*/bin/python{version}"), reverse=True)
+    yield from _managed(version, environ)
+
+
+def _managed(version: str, environ: Mapping[str, str]) -> Iterator[Path]:
+    """The interpreter that uv itself installed, if any."""
+    command = [uv.find_uv_bin(), "python", "find", "--offline", "--managed-python", version]
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, env=dict(environ), timeout=20, check=False
+        )
+    except (OSError, subprocess.SubprocessError):
+        return
+    if done.returncode == 0 and done.stdout.strip():
+        yield Path(done.stdout.strip())
