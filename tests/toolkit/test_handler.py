@@ -1,0 +1,166 @@
+"""The user's inference functions and the default formats."""
+
+from __future__ import annotations
+
+import io
+import json
+import types
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy
+import pytest
+
+from sagebrush.toolkit import formats
+from sagebrush.toolkit.handler import Handler, NoHandler, load_module, locate
+
+
+def handler(**functions: Callable[..., Any]) -> Handler:
+    module = types.ModuleType("inference")
+    module.__file__ = "inference.py"
+    for name, function in functions.items():
+        setattr(module, name, function)
+    return Handler(module, "/opt/ml/model")
+
+
+class Doubler:
+    def predict(self, data: Any) -> Any:
+        return numpy.asarray(data) * 2
+
+
+def doubler(model_dir: str) -> Doubler:
+    return Doubler()
+
+
+def ask(h: Handler, body: bytes, content_type: str, accept: str = "*/*") -> tuple[int, bytes, str]:
+    answer = h.answer(body, {"content-type": content_type, "accept": accept})
+    assert isinstance(answer.body, bytes)
+    return answer.status, answer.body, answer.content_type
+
+
+def test_defaults_read_json_and_csv_and_write_what_is_accepted() -> None:
+    h = handler(model_fn=doubler)
+    assert ask(h, b"[[1, 2], [3, 4]]", "application/json") == (
+        200, b"[[2, 4], [6, 8]]", "application/json",
+    )  # fmt: skip
+    status, body, kind = ask(h, b"1,2\n3,4\n", "text/csv; header=absent", "text/csv")
+    assert (status, body, kind) == (200, b"2.0,4.0\n6.0,8.0\n", "text/csv")
+    assert ask(h, b"[1, 2]", "application/json", "application/jsonlines")[1] == b"2\n4\n"
+
+
+def test_npy_goes_both_ways_and_pickles_are_refused() -> None:
+    h, out = handler(model_fn=doubler), io.BytesIO()
+    numpy.save(out, numpy.array([1.5, 2.0]))
+    status, body, kind = ask(h, out.getvalue(), formats.NPY, formats.NPY)
+    assert (status, kind) == (200, formats.NPY)
+    assert numpy.load(io.BytesIO(body)).tolist() == [3.0, 4.0]
+    evil = io.BytesIO()
+    numpy.save(evil, numpy.array([object()], dtype=object), allow_pickle=True)
+    assert ask(h, evil.getvalue(), formats.NPY)[0] == 400
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type", "accept", "status"),
+    [
+        (b"<x/>", "application/xml", "*/*", 415),
+        (b"[1]", "application/json", "image/png", 406),
+        (b"[1", "application/json", "*/*", 400),
+        (b"\xff\xfe", "text/csv", "*/*", 400),
+    ],
+)
+def test_formats_that_are_not_served_say_so(
+    body: bytes, content_type: str, accept: str, status: int
+) -> None:
+    found = ask(handler(model_fn=doubler), body, content_type, accept)
+    assert found[0] == status
+    assert found[2] == "text/plain"
+
+
+def test_user_functions_are_called_in_turn_with_the_requests_types() -> None:
+    h = handler(
+        model_fn=lambda model_dir: {"dir": model_dir},
+        input_fn=lambda body, content_type: [content_type, body.decode()],
+        predict_fn=lambda data, model: [model["dir"], *data],
+        output_fn=lambda prediction, accept: (json.dumps([*prediction, accept]), "x/y"),
+    )
+    status, body, kind = ask(h, b"abc", "a/b", "c/d")
+    assert (status, kind) == (200, "x/y")
+    assert json.loads(body) == ["/opt/ml/model", "a/b", "abc", "c/d"]
+
+
+def test_a_context_is_passed_to_functions_that_take_one() -> None:
+    def output(prediction: str, accept: str, context: Any) -> str:
+        context.set_response_header(0, "X-Seen", prediction)
+        context.set_response_content_type(0, "text/plain")
+        return prediction
+
+    h = handler(
+        model_fn=lambda model_dir, context: context.system_properties["model_dir"],
+        input_fn=lambda body, kind, context: context.get_request_header(0, "X-In"),
+        predict_fn=lambda data, model: f"{model} {data}",
+        output_fn=output,
+    )
+    answer = h.answer(b"", {"x-in": "hello"})
+    assert answer.body == b"/opt/ml/model hello"
+    assert answer.headers == {"X-Seen": "/opt/ml/model hello"}
+    assert answer.content_type == "text/plain"
+
+
+def test_transform_fn_takes_the_whole_request() -> None:
+    h = handler(
+        model_fn=lambda model_dir: 3,
+        transform_fn=lambda model, body, content_type, accept: (body * model, "text/plain"),
+    )
+    assert ask(h, b"ab", "x/y")[:2] == (200, b"ababab")
+
+
+def test_transform_fn_beside_the_others_is_refused() -> None:
+    with pytest.raises(NoHandler, match="transform_fn"):
+        handler(model_fn=doubler, transform_fn=print, predict_fn=print)
+
+
+def test_an_exception_of_the_user_is_500_with_its_traceback_in_the_log(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def predict(data: Any, model: Any) -> Any:
+        raise KeyError("column_7")
+
+    status, body, _ = ask(handler(model_fn=doubler, predict_fn=predict), b"[1]", formats.JSON)
+    assert (status, body) == (500, b"KeyError: 'column_7'")
+    assert "in predict" in capsys.readouterr().err
+
+
+def test_a_model_without_predict_or_model_fn_is_told() -> None:
+    with pytest.raises(NoHandler, match="model_fn"):
+        handler()
+    h = handler(model_fn=lambda model_dir: {})
+    status, body, _ = ask(h, b"[1]", formats.JSON)
+    assert status == 500
+    assert b"predict_fn" in body
+
+
+def test_the_program_is_found_where_aws_looks(tmp_path: Path) -> None:
+    code = tmp_path / "model" / "code"
+    code.mkdir(parents=True)
+    with pytest.raises(NoHandler, match=r"inference\.py"):
+        locate(tmp_path, {}, tmp_path)
+    (code / "inference.py").write_text("import beside\nname = beside.name\n")
+    (code / "beside.py").write_text("name = 'beside'\n")
+    found = locate(tmp_path, {"SAGEMAKER_SUBMIT_DIRECTORY": "/opt/ml/model/code"}, tmp_path)
+    assert found == code / "inference.py"
+    assert load_module(found).name == "beside"
+    (tmp_path / "code").mkdir()
+    (tmp_path / "code" / "mine.py").write_text("")
+    submitted = {
+        "SAGEMAKER_SUBMIT_DIRECTORY": "s3://b/sourcedir.tar.gz",
+        "SAGEMAKER_PROGRAM": "mine.py",
+    }
+    assert locate(tmp_path, submitted, tmp_path) == tmp_path / "code" / "mine.py"
+
+
+def test_an_algorithm_brings_its_own_functions(tmp_path: Path) -> None:
+    (tmp_path / "blazing").mkdir()
+    (tmp_path / "blazing" / "inference.py").write_text("")
+    found = locate(tmp_path, {"SAGEBRUSH_ALGORITHM": "blazing"}, tmp_path)
+    assert found == tmp_path / "blazing" / "inference.py"

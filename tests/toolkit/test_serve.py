@@ -1,0 +1,246 @@
+"""The model server as jobs run it: a process of its own, asked over HTTP."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+import sagebrush.toolkit
+
+SERVE = Path(sagebrush.toolkit.__file__).parent / "serve.py"
+
+MODEL = """
+import json, os, time
+def model_fn(model_dir):
+    return open(os.path.join(model_dir, "weights")).read()
+def input_fn(body, content_type):
+    return json.loads(body)
+def predict_fn(data, model):
+    if data == "die":
+        os._exit(7)
+    if data == "wait":
+        open("held", "w").close()
+        while os.path.exists("held"):
+            time.sleep(0.005)
+    return {"model": model, "data": data, "pid": os.getpid()}
+def output_fn(prediction, accept):
+    if prediction["data"] == "stream":
+        return iter(["one ", "two ", "three"])
+    return json.dumps(prediction), "application/json"
+"""
+
+
+class Server:
+    """A running serve.py and how to ask it."""
+
+    def __init__(self, ml: Path, workers: int) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self.port = free.getsockname()[1]
+        self.ml = ml
+        env = {
+            "PATH": os.environ["PATH"], "SAGEBRUSH_ML": str(ml), "PYTHONUNBUFFERED": "1",
+            "SAGEMAKER_BIND_TO_PORT": str(self.port), "SAGEBRUSH_BIND_HOST": "127.0.0.1",
+            "SAGEMAKER_MODEL_SERVER_WORKERS": str(workers),
+        }  # fmt: skip
+        self.log = ml / "log"
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, str(SERVE)], env=env, cwd=ml, stdout=log, stderr=log
+            )
+
+    def connect(self) -> http.client.HTTPConnection:
+        deadline = time.monotonic() + 20
+        while True:
+            connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+            try:
+                connection.connect()
+            except ConnectionRefusedError:
+                assert self.process.poll() is None, self.log.read_text()
+                assert time.monotonic() < deadline
+                time.sleep(0.005)
+            else:
+                return connection
+
+    def get(self, path: str) -> tuple[int, bytes]:
+        connection = self.connect()
+        connection.request("GET", path)
+        with connection.getresponse() as answer:
+            return answer.status, answer.read()
+
+    def ready(self) -> None:
+        while self.get("/ping")[0] != 200:
+            pass
+
+    def ask(self, data: object, connection: http.client.HTTPConnection | None = None) -> dict:
+        connection = connection or self.connect()
+        body = json.dumps(data).encode()
+        connection.request("POST", "/invocations", body, {"Content-Type": "application/json"})
+        answer = connection.getresponse()
+        assert answer.status == 200, answer.read()
+        return json.loads(answer.read())
+
+
+Start = Callable[..., Server]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    servers: list[Server] = []
+
+    def run(code: str = MODEL, workers: int = 1) -> Server:
+        (tmp_path / "model" / "code").mkdir(parents=True)
+        (tmp_path / "model" / "weights").write_text("w1")
+        (tmp_path / "model" / "code" / "inference.py").write_text(code)
+        servers.append(Server(tmp_path, workers))
+        return servers[-1]
+
+    yield run
+    for server in servers:
+        (server.ml / "held").unlink(missing_ok=True)
+        server.process.kill()
+        server.process.wait()
+
+
+def wait_for(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline, "did not happen"
+        time.sleep(0.005)
+
+
+def test_it_answers_on_one_kept_connection(start: Start) -> None:
+    server = start()
+    server.ready()
+    connection = server.connect()
+    for number in range(5):
+        found = server.ask(number, connection)
+        assert (found["model"], found["data"]) == ("w1", number)
+
+
+def test_a_ping_waits_for_the_model_and_is_then_200(start: Start) -> None:
+    server = start("import time\ntime.sleep(0.3)\n" + MODEL)
+    assert server.get("/ping") == (200, b"")
+
+
+def test_a_ping_of_a_slow_model_is_503(start: Start) -> None:
+    server = start("import time\ntime.sleep(60)\n" + MODEL)
+    assert server.get("/ping")[0] == 503
+
+
+def test_a_model_that_cannot_load_ends_the_server_with_its_traceback(start: Start) -> None:
+    server = start("def model_fn(model_dir):\n    raise ValueError('no such weights')\n", workers=4)
+    assert server.process.wait(20) == 1
+    log = server.log.read_text()
+    assert log.count("ValueError: no such weights") == 1
+    assert "in model_fn" in log
+
+
+def test_missing_code_names_the_places(start: Start) -> None:
+    server = start("")
+    assert server.process.wait(20) == 1
+    assert "has no model_fn(model_dir)" in server.log.read_text()
+
+
+def test_a_busy_worker_holds_up_neither_ping_nor_another_worker(start: Start) -> None:
+    server = start(workers=2)
+    server.ready()
+    wait_for(lambda: len({server.ask(0)["pid"] for _ in range(8)}) == 2)
+    with ThreadPoolExecutor(1) as pool:
+        held = pool.submit(server.ask, "wait")
+        wait_for((server.ml / "held").exists)
+        assert server.get("/ping")[0] == 200
+        assert [server.ask(n)["data"] for n in range(10)] == list(range(10))
+        (server.ml / "held").unlink()
+        assert held.result()["data"] == "wait"
+
+
+def test_requests_beyond_the_workers_wait_their_turn(start: Start) -> None:
+    server = start(workers=1)
+    server.ready()
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(server.ask, range(40)))
+    assert [f["data"] for f in found] == list(range(40))
+
+
+def test_a_worker_that_dies_is_replaced_and_only_its_request_is_lost(start: Start) -> None:
+    server = start()
+    server.ready()
+    first = server.ask(1)["pid"]
+    with pytest.raises((http.client.RemoteDisconnected, ConnectionResetError)):
+        server.ask("die")
+    assert server.ask(2)["pid"] != first
+    assert "exit 7" in server.log.read_text()
+    os.kill(server.ask(3)["pid"], signal.SIGKILL)
+    assert server.ask(4)["data"] == 4
+
+
+def test_an_answer_may_come_in_pieces(start: Start) -> None:
+    server = start()
+    server.ready()
+    connection = server.connect()
+    connection.request("POST", "/invocations", b'"stream"')
+    answer = connection.getresponse()
+    assert answer.getheader("Transfer-Encoding") == "chunked"
+    assert answer.read() == b"one two three"
+    assert server.ask(1, connection)["data"] == 1
+
+
+def test_a_chunked_request_and_expect_continue_are_read(start: Start) -> None:
+    server = start()
+    server.ready()
+    connection = server.connect()
+    connection.request("POST", "/invocations", iter([b'"chu', b'nks"']), encode_chunked=True)
+    assert json.loads(connection.getresponse().read())["data"] == "chunks"
+    with socket.create_connection(("127.0.0.1", server.port)) as raw:
+        raw.sendall(
+            b"POST /invocations HTTP/1.1\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n"
+        )
+        assert raw.recv(100).startswith(b"HTTP/1.1 100 ")
+        raw.sendall(b'"x"')
+        assert raw.recv(1000).startswith(b"HTTP/1.1 200 ")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [b"nonsense\r\n\r\n", b"POST /invocations HTTP/1.1\r\nContent-Length: -4\r\n\r\n"],
+)
+def test_what_is_not_http_is_400_and_the_server_lives(start: Start, text: bytes) -> None:
+    server = start()
+    server.ready()
+    with socket.create_connection(("127.0.0.1", server.port)) as raw:
+        raw.sendall(text)
+        assert raw.recv(1000).startswith(b"HTTP/1.1 400 ")
+    assert server.ask(1)["data"] == 1
+
+
+def test_other_paths_and_methods_are_told(start: Start) -> None:
+    server = start(workers=3)
+    server.ready()
+    assert server.get("/nowhere")[0] == 404
+    assert server.get("/invocations")[0] == 405
+    parameters = json.loads(server.get("/execution-parameters")[1])
+    assert parameters["MaxConcurrentTransforms"] == 3
+
+
+def test_sigterm_lets_a_request_finish(start: Start) -> None:
+    server = start()
+    server.ready()
+    with ThreadPoolExecutor(1) as pool:
+        held = pool.submit(server.ask, "wait")
+        wait_for((server.ml / "held").exists)
+        server.process.send_signal(signal.SIGTERM)
+        threading.Timer(0.05, (server.ml / "held").unlink).start()
+        assert held.result()["data"] == "wait"
+    assert server.process.wait(20) == 0
