@@ -1,0 +1,117 @@
+"""From a checked name and parameters to the operation: found, allowed, run."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from typing import Any
+
+from sagebrush import actions, policy
+from sagebrush.policy import Policy
+from sagebrush.protocol import check, models
+from sagebrush.world import AwsError, Ctx, Doc, Operation, World
+
+ROLES = "iam.policies"
+"""World.cache: role name -> its policies. `services.iam` empties it when a role changes."""
+
+
+def find(world: World, service: str, name: str) -> Operation:
+    """The operation; raises AwsError NotImplemented, naming it, when Sagebrush has none.
+
+    400, because SDKs repeat a 5xx; S3's own code for this is 501, which they do not repeat.
+    """
+    found = world.operations.get((service, name))
+    if found is None:
+        raise AwsError(
+            "NotImplemented",
+            f"Sagebrush does not implement the operation {name} of {service}.",
+            501 if service == "s3" else 400,
+        )
+    return found
+
+
+def policies(world: World, account: str, role: str | None) -> list[Policy]:
+    """The policies of a role, parsed.
+
+    A role that was never created here is taken for an administrator: notebooks written for AWS
+    name their own roles. So is the account itself (None).
+    """
+    if role is None or role == world.settings.role:
+        return [policy.ADMINISTRATOR]
+    cache: dict[tuple[str, str], list[Policy]] = world.cache.setdefault(ROLES, {})
+    found = cache.get((account, role))
+    if found is None:
+        row = world.rows.get(account, "", "role", role)
+        found = [policy.ADMINISTRATOR] if row is None else _of(row.plan)
+        cache[account, role] = found
+    return found
+
+
+def _of(plan: Doc) -> list[Policy]:
+    return [*plan.get("inline", {}).values(), *plan.get("attached", {}).values()]
+
+
+def authorise(ctx: Ctx, service: str, name: str, params: Doc) -> None:
+    """Returns when the caller's policies allow the operation; raises AwsError AccessDenied (403)."""
+    if (service, name) == ("sts", "GetCallerIdentity"):
+        return  # AWS: no permission is needed, and a deny has no effect
+    held = policies(ctx.world, ctx.account, ctx.caller.role)
+    wanted = actions.asked(ctx, service, name, params)
+    handed = actions.pass_role(service, name, params)
+    if handed:
+        wanted = [*wanted, ("iam:PassRole", handed)]
+    context = {"aws:PrincipalAccount": ctx.account, "aws:RequestedRegion": ctx.region}
+    if handed:
+        context["iam:PassedToService"] = "sagemaker.amazonaws.com"
+    for action, resource in wanted:
+        decision = policy.evaluate(held, ctx.caller.arn, action, resource, context)
+        if not decision.allowed:
+            raise denied(ctx, service, action, resource, decision.verdict)
+
+
+def denied(ctx: Ctx, service: str, action: str, resource: str, verdict: str) -> AwsError:
+    """The refusal in AWS's words."""
+    because = (
+        "with an explicit deny in an identity-based policy"
+        if verdict == policy.EXPLICIT_DENY
+        else f"because no identity-based policy allows the {action} action"
+    )
+    on = (
+        ""
+        if resource == "*"
+        else f' on resource: "{resource}"'
+        if service == "s3"
+        else f" on resource: {resource}"
+    )
+    message = f"User: {ctx.caller.arn} is not authorized to perform: {action}{on} {because}"
+    query = service in ("s3", "iam", "sts", "cloudwatch")
+    return AwsError(
+        "AccessDenied" if query else "AccessDeniedException", message, 403 if query else 400
+    )
+
+
+class Dispatcher:
+    """`World.dispatch`: operations called by operations and by the loop."""
+
+    def __init__(self) -> None:
+        self.loop: asyncio.AbstractEventLoop | None = None
+        """Runs the asynchronous operations; set when the server starts."""
+
+    def __call__(self, ctx: Ctx, service: str, name: str, params: Doc) -> Doc:
+        """The result. Not from the event loop's own thread, where an async operation would wait
+        for itself. Raises AwsError as the request would, KeyError for a name of no model."""
+        model = models.operation(service, name)
+        if model is None:
+            raise KeyError(f"{service} has no operation {name}")
+        check.check(model, params)
+        authorise(ctx, service, name, params)
+        result: Any = find(ctx.world, service, name)(ctx, params)
+        if inspect.isawaitable(result):
+            if self.loop is None:
+                raise RuntimeError(f"{service} {name} needs the running server")
+            result = asyncio.run_coroutine_threadsafe(_awaited(result), self.loop).result()
+        return result or {}
+
+
+async def _awaited(value: Any) -> Any:
+    return await value

@@ -1,0 +1,300 @@
+"""IAM policies: what a set of them decides about one action on one resource. Pure.
+
+IAM user guide, "Policy evaluation logic" and "IAM JSON policy elements: condition operators".
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import ipaddress
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+Statement = Mapping[str, Any]
+Policy = Mapping[str, Any]
+Context = Mapping[str, str | Sequence[str]]
+
+ALLOWED, IMPLICIT_DENY, EXPLICIT_DENY = "allowed", "implicitDeny", "explicitDeny"
+
+ADMINISTRATOR: Policy = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}],
+}
+
+
+class Malformed(ValueError):
+    """The text is no policy; the text says why."""
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What the policies decide, and the positions (policy, statement) that decided it."""
+
+    verdict: str
+    matched: tuple[tuple[int, int], ...] = ()
+
+    @property
+    def allowed(self) -> bool:
+        return self.verdict == ALLOWED
+
+
+def evaluate(
+    policies: Sequence[Policy], principal: str, action: str, resource: str, context: Context
+) -> Decision:
+    """An explicit deny wins, then an allow; else it is denied. `context` keys are matched caseless."""
+    keys = {name.lower(): value for name, value in context.items()}
+    keys.setdefault("aws:principalarn", principal)
+    allows: list[tuple[int, int]] = []
+    denies: list[tuple[int, int]] = []
+    for number, policy in enumerate(policies):
+        for place, statement in enumerate(_listed(policy.get("Statement"))):
+            if applies(statement, action, resource, keys):
+                found = allows if statement.get("Effect") == "Allow" else denies
+                found.append((number, place))
+    if denies:
+        return Decision(EXPLICIT_DENY, tuple(denies))
+    return Decision(ALLOWED, tuple(allows)) if allows else Decision(IMPLICIT_DENY)
+
+
+def applies(statement: Statement, action: str, resource: str, keys: Context) -> bool:
+    """Whether the statement speaks about this action on this resource. `keys` are lower case."""
+    return (
+        _action_matches(statement, action)
+        and _resource_matches(statement, resource, keys)
+        and all(
+            _condition_holds(operator, wanted, keys)
+            for operator, wanted in statement.get("Condition", {}).items()
+        )
+    )
+
+
+def _action_matches(statement: Statement, action: str) -> bool:
+    action = action.lower()
+    if "NotAction" in statement:
+        return not any(like(pattern.lower(), action) for pattern in _listed(statement["NotAction"]))
+    return any(like(pattern.lower(), action) for pattern in _listed(statement.get("Action")))
+
+
+def _resource_matches(statement: Statement, resource: str, keys: Context) -> bool:
+    negative = "NotResource" in statement
+    patterns = _listed(statement.get("NotResource" if negative else "Resource"))
+    found = any(like(_filled(pattern, keys), resource) for pattern in patterns)
+    return found != negative
+
+
+@lru_cache(maxsize=4096)
+def _pattern(text: str) -> re.Pattern[str]:
+    parts = (".*" if c == "*" else "." if c == "?" else re.escape(c) for c in text)
+    return re.compile("".join(parts), re.DOTALL)
+
+
+def like(pattern: str, text: str) -> bool:
+    """Whether `text` fits a pattern with `*` and `?`."""
+    return pattern == "*" or _pattern(pattern).fullmatch(text) is not None
+
+
+def _filled(text: str, keys: Context) -> str:
+    """`text` with policy variables (`${aws:username}`) in place; unknown ones match nothing."""
+    if "${" not in text:
+        return text
+
+    def value(match: re.Match[str]) -> str:
+        name, _, default = match[1].partition(",")
+        if name in ("*", "?", "$"):
+            return {"*": "\x00star", "?": "\x00mark", "$": "$"}[name]
+        found = keys.get(name.strip().lower())
+        return found if isinstance(found, str) else default.strip().strip("'") or "\x00"
+
+    return re.sub(r"\$\{([^}]*)\}", value, text)
+
+
+def _listed(value: Any) -> Sequence[Any]:
+    if value is None:
+        return ()
+    return value if isinstance(value, list | tuple) else (value,)
+
+
+# Conditions ---------------------------------------------------------------------------------------
+
+
+def _number(text: str) -> float:
+    return float(text)
+
+
+def _date(text: str) -> float:
+    if re.fullmatch(r"-?\d+(\.\d+)?", text):
+        return float(text)
+    moment = dt.datetime.fromisoformat(text)
+    return (moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)).timestamp()
+
+
+def _within(wanted: str, given: str) -> bool:
+    return ipaddress.ip_address(given) in ipaddress.ip_network(wanted, strict=False)
+
+
+def _arn_like(wanted: str, given: str) -> bool:
+    left, right = wanted.split(":", 5), given.split(":", 5)
+    return len(left) == len(right) == 6 and all(map(like, left, right))
+
+
+def _compared(kind: Callable[[str], float], how: str) -> Callable[[str, str], bool]:
+    def test(wanted: str, given: str) -> bool:
+        left, right = kind(given), kind(wanted)
+        return {
+            "Equals": left == right,
+            "LessThan": left < right,
+            "LessThanEquals": left <= right,
+            "GreaterThan": left > right,
+            "GreaterThanEquals": left >= right,
+        }[how]
+
+    return test
+
+
+_ORDERS = ("Equals", "LessThan", "LessThanEquals", "GreaterThan", "GreaterThanEquals")
+_TESTS: Mapping[str, Callable[[str, str], bool]] = {
+    "StringEquals": lambda wanted, given: wanted == given,
+    "StringEqualsIgnoreCase": lambda wanted, given: wanted.lower() == given.lower(),
+    "StringLike": like,
+    "Bool": lambda wanted, given: wanted.lower() == given.lower(),
+    "BinaryEquals": lambda wanted, given: wanted == given,
+    "IpAddress": _within,
+    "ArnEquals": _arn_like,
+    "ArnLike": _arn_like,
+    **{f"Numeric{how}": _compared(_number, how) for how in _ORDERS},
+    **{f"Date{how}": _compared(_date, how) for how in _ORDERS},
+}
+_NEGATIVE: Mapping[str, str] = {
+    "StringNotEquals": "StringEquals",
+    "StringNotEqualsIgnoreCase": "StringEqualsIgnoreCase",
+    "StringNotLike": "StringLike",
+    "NotIpAddress": "IpAddress",
+    "ArnNotEquals": "ArnEquals",
+    "ArnNotLike": "ArnLike",
+    "NumericNotEquals": "NumericEquals",
+    "DateNotEquals": "DateEquals",
+}
+OPERATORS = frozenset({*_TESTS, *_NEGATIVE, "Null"})
+
+
+def _condition_holds(operator: str, wanted: Mapping[str, Any], keys: Context) -> bool:
+    """Whether every key of one condition block holds; an operator nobody knows never does."""
+    quantifier, _, name = operator.rpartition(":")
+    if_exists = name.endswith("IfExists")
+    name = name.removesuffix("IfExists")
+    for key, values in wanted.items():
+        given = keys.get(key.lower())
+        texts = [_filled(_plain(value), keys) for value in _listed(values)]
+        if name == "Null":
+            if any((given is None) != (text.lower() == "true") for text in texts):
+                return False
+        elif given is None:
+            if not (if_exists or quantifier == "ForAllValues" or name in _NEGATIVE):
+                return False
+        elif not _values_hold(quantifier, name, texts, _listed(given)):
+            return False
+    return name in OPERATORS
+
+
+def _values_hold(quantifier: str, name: str, wanted: Sequence[str], given: Sequence[str]) -> bool:
+    negative = name in _NEGATIVE
+    test = _TESTS.get(_NEGATIVE.get(name, name))
+    if test is None:
+        return False
+
+    def one(value: str) -> bool:
+        try:
+            return any(test(text, value) for text in wanted) != negative
+        except ValueError:  # not a number, a date or an address
+            return negative
+
+    return (
+        all(map(one, given)) if quantifier == "ForAllValues" or negative else any(map(one, given))
+    )
+
+
+def _plain(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+# Documents ----------------------------------------------------------------------------------------
+
+
+def parse(text: str, trust: bool = False) -> Policy:
+    """The policy in `text` (a role's trust policy when `trust`); raises Malformed."""
+    try:
+        policy = json.loads(text)
+    except ValueError as error:
+        raise Malformed("Syntax errors in policy.") from error
+    if not isinstance(policy, dict):
+        raise Malformed("Syntax errors in policy.")
+    if policy.get("Version", "2008-10-17") not in ("2012-10-17", "2008-10-17"):
+        raise Malformed("The policy must contain a valid version string.")
+    statements = _listed(policy.get("Statement"))
+    if not statements:
+        raise Malformed("Policy document must contain at least one statement.")
+    for statement in statements:
+        _check_statement(statement, trust)
+    return policy
+
+
+def _check_statement(statement: Any, trust: bool) -> None:
+    if not isinstance(statement, dict):
+        raise Malformed("Syntax errors in policy.")
+    if statement.get("Effect") not in ("Allow", "Deny"):
+        raise Malformed("Effect must be Allow or Deny.")
+    if ("Action" in statement) == ("NotAction" in statement):
+        raise Malformed("Policy statement must contain actions.")
+    for action in _listed(statement.get("Action", statement.get("NotAction"))):
+        if not isinstance(action, str) or (action != "*" and ":" not in action):
+            raise Malformed(
+                "Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc."
+            )
+    if trust:
+        if "Principal" not in statement and "NotPrincipal" not in statement:
+            raise Malformed("Missing required field Principal")
+        if "Resource" in statement or "NotResource" in statement:
+            raise Malformed("Has prohibited field Resource")
+    else:
+        if "Principal" in statement or "NotPrincipal" in statement:
+            raise Malformed("Policy document should not specify a principal.")
+        if ("Resource" in statement) == ("NotResource" in statement):
+            raise Malformed("Policy statement must contain resources.")
+        for resource in _listed(statement.get("Resource", statement.get("NotResource"))):
+            if not isinstance(resource, str) or not (
+                resource == "*" or resource.startswith("arn:")
+            ):
+                raise Malformed(f'Resource {resource} must be in ARN format or "*".')
+    _check_condition(statement.get("Condition", {}))
+
+
+def _check_condition(condition: Any) -> None:
+    if not isinstance(condition, dict):
+        raise Malformed("Syntax errors in policy.")
+    for operator, wanted in condition.items():
+        if operator.rpartition(":")[2].removesuffix("IfExists") not in OPERATORS:
+            raise Malformed(f"Invalid Condition type : {operator}.")
+        if not isinstance(wanted, dict):
+            raise Malformed("Syntax errors in policy.")
+
+
+def trusts(policy: Policy, principals: Iterable[str], action: str = "sts:AssumeRole") -> bool:
+    """Whether a trust policy lets one of `principals` (ARN, account id, service name) act."""
+    names = set(principals)
+    allowed = False
+    for statement in _listed(policy.get("Statement")):
+        if not _action_matches(statement, action):
+            continue
+        principal = statement.get("Principal", {})
+        given = [principal] if isinstance(principal, str) else [
+            text for value in principal.values() for text in _listed(value)
+        ]  # fmt: skip
+        if any(text == "*" or text in names for text in given):
+            if statement["Effect"] == "Deny":
+                return False
+            allowed = True
+    return allowed

@@ -1,0 +1,102 @@
+"""What is told of each request: one JSON line, and Prometheus counts; never a secret."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+
+KEEP = 64 * 1024 * 1024
+"""Bytes of an access log before it becomes `.1` and the older `.1` goes."""
+_SECRETS = re.compile(
+    r"(?i)((?:x-amz-(?:signature|security-token|credential)|signature|secretaccesskey|sessiontoken"
+    r"|authorization(?:token)?|password|secret)[\"']?\s*[=:]\s*[\"']?(?:AWS4-HMAC-SHA256 |bearer )?)"
+    r"[^\s&\"',;)}]+"
+)
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+
+
+def redact(text: str) -> str:
+    """`text` without signatures, tokens, secrets and passwords."""
+    return _SECRETS.sub(r"\1[redacted]", text)
+
+
+class Redacting(logging.Formatter):
+    """Formats log records, tracebacks too, without secrets."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return redact(super().format(record))
+
+
+@dataclass
+class Entry:
+    """One request, filled in as it becomes known."""
+
+    id: str
+    started: float
+    service: str = ""
+    operation: str = ""
+    caller: str = ""
+    status: int = 0
+    code: str = ""
+
+
+class AccessLog:
+    """Appends one line a request to a file, and counts it."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._open()
+        self.registry = CollectorRegistry()
+        self._requests = Counter(
+            "sagebrush_requests", "Requests answered", ["service", "operation", "status"],
+            registry=self.registry,
+        )  # fmt: skip
+        self._seconds = Histogram(
+            "sagebrush_request_seconds", "Time to answer", ["service"], buckets=_SECONDS,
+            registry=self.registry,
+        )  # fmt: skip
+
+    def _open(self) -> None:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+        self._file = os.open(self._path, flags, 0o600)
+        self._size = os.fstat(self._file).st_size
+
+    def write(self, entry: Entry) -> None:
+        """The request is told. A full disk loses the line, never the answer."""
+        seconds = time.perf_counter() - entry.started
+        line = {
+            "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            "id": entry.id,
+            "service": entry.service,
+            "operation": entry.operation,
+            "caller": entry.caller,
+            "status": entry.status,
+            "code": entry.code,
+            "ms": round(seconds * 1000, 2),
+        }
+        try:
+            self._size += os.write(self._file, (json.dumps(line) + "\n").encode())
+            if self._size > KEEP:
+                os.replace(self._path, self._path.with_suffix(self._path.suffix + ".1"))
+                os.close(self._file)
+                self._open()
+        except OSError:
+            pass
+        self._requests.labels(entry.service, entry.operation, str(entry.status)).inc()
+        self._seconds.labels(entry.service).observe(seconds)
+
+    def metrics(self) -> bytes:
+        """The counts in Prometheus's text format."""
+        return generate_latest(self.registry)
+
+    def close(self) -> None:
+        """The file is closed."""
+        os.close(self._file)

@@ -1,0 +1,197 @@
+"""The aws-chunked body: chunk sizes, chunk signatures and trailing headers, read as it arrives.
+
+S3 API Reference, "Signature calculations: transferring payload in multiple chunks" and "… with
+trailing headers".
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from dataclasses import dataclass
+
+from sagebrush.protocol.sigv4 import Verified, chunk_signature, trailer_signature
+from sagebrush.world import AwsError
+
+SIGNED = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"
+SIGNED_TRAILER = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER"
+UNSIGNED_TRAILER = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
+MODES = (SIGNED, SIGNED_TRAILER, UNSIGNED_TRAILER)
+SMALLEST = 8192
+"""Bytes that every chunk but the last must have."""
+LONGEST_LINE = 16 * 1024
+"""Bytes of a chunk's size line, and of all trailing headers together."""
+
+
+@dataclass(frozen=True)
+class Signer:
+    """What verifies chunk signatures: the request's own signature is the first link of the chain."""
+
+    verified: Verified
+
+    def chunk(self, previous: str, sha256: str) -> str:
+        """The signature of a chunk after the one signed `previous`."""
+        return chunk_signature(self.verified.signing, self.verified.claim, previous, sha256)
+
+    def trailer(self, previous: str, lines: bytes) -> str:
+        """The signature of the trailing headers."""
+        return trailer_signature(self.verified.signing, self.verified.claim, previous, lines)
+
+
+class Decoder:
+    """Takes an aws-chunked body in pieces of any size and gives its data.
+
+    Nothing that it gave may be believed before `close` has returned.
+    """
+
+    def __init__(self, length: int, signer: Signer | None, trailing: bool) -> None:
+        """`length`: the decoded length that was declared; `signer`: None for unsigned chunks."""
+        self._expected = length
+        self._signer = signer
+        self._trailing = trailing
+        self._previous = signer.verified.claim.signature if signer else ""
+        self._claimed = ""
+        self._hash = hashlib.sha256()
+        self._line = bytearray()
+        self._left = 0
+        self._size = SMALLEST
+        self._take = self._size_line
+        self._trailer_lines: list[bytes] = []
+        self._ended = False
+        self.trailers: dict[str, str] = {}
+        """Trailing headers by lower-case name, whole once `close` has returned."""
+        self.length = 0
+        """Bytes of data so far."""
+
+    def feed(self, piece: bytes) -> list[bytes]:
+        """The data in `piece`. Raises AwsError for a wrong signature or a malformed chunk."""
+        found: list[bytes] = []
+        view, at = memoryview(piece), 0
+        while at < len(view):
+            if self._left:
+                data = bytes(view[at : at + self._left])
+                at += len(data)
+                self._data(data)
+                found.append(data)
+                continue
+            end = piece.find(b"\n", at)
+            stop = len(piece) if end < 0 else end + 1
+            self._line += view[at:stop]
+            at = stop
+            if len(self._line) > LONGEST_LINE:
+                raise _malformed("a line is too long")
+            if end >= 0:
+                line = bytes(self._line).rstrip(b"\r\n")
+                self._line.clear()
+                self._take(line)
+        return found
+
+    def close(self) -> None:
+        """The body is complete and every signature holds; raises AwsError when not."""
+        if not self._ended and self._take == self._trailer_line:
+            if self._line:
+                self._trailer_line(bytes(self._line).rstrip(b"\r\n"))
+            self._end()
+        if not self._ended or self._left:
+            raise AwsError("IncompleteBody", "The request body terminated unexpectedly")
+        if self.length != self._expected:
+            raise AwsError(
+                "IncompleteBody",
+                "You did not provide the number of bytes specified by the"
+                " x-amz-decoded-content-length HTTP header",
+            )
+
+    def _size_line(self, line: bytes) -> None:
+        size, _, extension = line.partition(b";")
+        try:
+            if not size or len(size) > 15 or not size.strip(b"0123456789abcdefABCDEF") == b"":
+                raise ValueError
+            self._left = int(size, 16)
+        except ValueError as error:
+            raise _malformed("a chunk's size is not hexadecimal") from error
+        if self._left and self._size < SMALLEST:
+            raise AwsError(
+                "InvalidChunkSizeError",
+                "Only the last chunk is allowed to have a size less than 8192 bytes",
+                403,
+            )
+        if self.length + self._left > self._expected:
+            raise AwsError(
+                "IncompleteBody",
+                "The chunks hold more bytes than the x-amz-decoded-content-length HTTP header says",
+            )
+        self._size = self._left
+        if self._signer is not None:
+            name, _, value = extension.partition(b"=")
+            if name.strip() != b"chunk-signature":
+                raise _malformed("a chunk has no chunk-signature")
+            self._claimed = value.strip().decode("ascii", "replace")
+        if self._left:
+            self._take = self._after_data
+        else:
+            self._check_chunk()
+            self._take = self._trailer_line
+
+    def _data(self, data: bytes) -> None:
+        self._left -= len(data)
+        self.length += len(data)
+        if self._signer is not None:
+            self._hash.update(data)
+
+    def _after_data(self, line: bytes) -> None:
+        if line:
+            raise _malformed("a chunk is longer than its size says")
+        self._check_chunk()
+        self._take = self._size_line
+
+    def _check_chunk(self) -> None:
+        if self._signer is None:
+            return
+        due = self._signer.chunk(self._previous, self._hash.hexdigest())
+        if not hmac.compare_digest(due.encode(), self._claimed.encode()):
+            raise _mismatch()
+        self._previous = due
+        self._hash = hashlib.sha256()
+
+    def _trailer_line(self, line: bytes) -> None:
+        """A trailing header; an empty line ends the body."""
+        if self._ended:
+            raise _malformed("bytes follow the last chunk")
+        if not line.strip():
+            if not self._trailing or self._trailer_lines:
+                self._end()
+            return
+        if not self._trailing:
+            raise _malformed("trailing headers were not announced")
+        self._trailer_lines.append(line)
+        if sum(map(len, self._trailer_lines)) > LONGEST_LINE:
+            raise _malformed("the trailing headers are too long")
+
+    def _end(self) -> None:
+        self._ended = True
+        signature, lines = "", []
+        for line in self._trailer_lines:
+            name, _, value = line.decode("utf-8", "replace").partition(":")
+            name, value = name.strip().lower(), value.strip()
+            if name == "x-amz-trailer-signature":
+                signature = value
+                continue
+            self.trailers[name] = value
+            lines.append(f"{name}:{value}\n")
+        if self._signer is not None and self._trailing:
+            due = self._signer.trailer(self._previous, "".join(lines).encode())
+            if not hmac.compare_digest(due.encode(), signature.encode()):
+                raise _mismatch()
+
+
+def _mismatch() -> AwsError:
+    return AwsError(
+        "SignatureDoesNotMatch",
+        "The request signature we calculated does not match the signature you provided. Check your"
+        " key and signing method.",
+        403,
+    )
+
+
+def _malformed(why: str) -> AwsError:
+    return AwsError("InvalidRequest", f"The aws-chunked body is malformed: {why}")

@@ -1,0 +1,249 @@
+"""Request bodies: small ones into memory under a cap, S3's into the spool, each compared with
+what the request declared of it."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from aiohttp import StreamReader, web
+
+from sagebrush.protocol import chunked, sigv4
+from sagebrush.protocol.message import Request
+from sagebrush.protocol.sigv4 import Verified
+from sagebrush.store import checksums
+from sagebrush.store.objects import INLINE, ObjectStore, Spooled, SpoolWriter
+from sagebrush.world import AwsError
+
+LARGEST_PUT = 5 * 1024**3
+"""Bytes of one PutObject or UploadPart (S3 user guide, "Uploading objects")."""
+LARGEST_DOCUMENT = 2 * 1024**2
+"""Bytes of an S3 request's XML document, and of its policies and lists of keys."""
+PREFIX = "x-amz-checksum-"
+
+
+class Disconnected(Exception):
+    """The client went away before its request was complete."""
+
+
+async def go_ahead(raw: web.BaseRequest) -> None:
+    """A client that waits with its body (`Expect: 100-continue`) has been told to send it."""
+    if raw.headers.get("Expect", "").lower() == "100-continue" and raw.transport is not None:
+        raw.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+
+async def small(raw: web.BaseRequest, limit: int) -> bytes:
+    """The whole body; raises AwsError RequestEntityTooLargeException (413) over `limit` bytes."""
+    if not raw.body_exists:
+        return b""
+    if (raw.content_length or 0) > limit:
+        raise _too_large(limit)
+    await go_ahead(raw)
+    pieces, size = [], 0
+    while piece := await _next(raw.content):
+        size += len(piece)
+        if size > limit:
+            raise _too_large(limit)
+        pieces.append(piece)
+    return b"".join(pieces)
+
+
+def _too_large(limit: int) -> AwsError:
+    return AwsError(
+        "RequestEntityTooLargeException", f"The request body is larger than {limit} bytes.", 413
+    )
+
+
+async def _next(content: StreamReader) -> bytes:
+    try:
+        return await content.readany()
+    except (web.RequestPayloadError, ConnectionError, asyncio.IncompleteReadError) as error:
+        raise Disconnected from error
+
+
+@dataclass(frozen=True)
+class Declared:
+    """What an S3 request says of its body before it sends it."""
+
+    mode: str
+    """The `x-amz-content-sha256` text."""
+    length: int
+    """Bytes of data, without chunk framing."""
+    algorithms: frozenset[str]
+    trailer: frozenset[str]
+    """Lower-case names of the announced trailing headers."""
+
+    @property
+    def chunked(self) -> bool:
+        return self.mode.startswith("STREAMING-")
+
+
+def declared(request: Request, raw: web.BaseRequest, upload: bool) -> Declared:
+    """What the request says of its body; raises AwsError when it cannot be taken as announced.
+
+    `upload`: an object's or a part's bytes; anything else is a document, and small.
+    """
+    headers = request.headers
+    mode = headers.get("x-amz-content-sha256", sigv4.UNSIGNED)
+    if mode.startswith("STREAMING-") and mode not in chunked.MODES:
+        raise AwsError("NotImplemented", f"The payload signing mode {mode[:80]} is not supported.")
+    length_name = "x-amz-decoded-content-length" if mode.startswith("STREAMING-") else None
+    text = headers.get(length_name or "content-length")
+    if text is None:
+        if raw.body_exists or (upload and length_name):
+            raise AwsError(
+                "MissingContentLength", "You must provide the Content-Length HTTP header.", 411
+            )
+        text = "0"
+    if not text.isascii() or not text.isdigit():
+        raise AwsError("InvalidArgument", f"Invalid content length: {text[:40]!r}")
+    length, limit = int(text), LARGEST_PUT if upload else LARGEST_DOCUMENT
+    if length > limit:
+        raise AwsError(
+            "EntityTooLarge",
+            "Your proposed upload exceeds the maximum allowed size",
+            ProposedSize=str(length),
+            MaxSizeAllowed=str(limit),
+        )
+    trailer = frozenset(
+        name.strip().lower() for name in headers.get("x-amz-trailer", "").split(",") if name.strip()
+    )
+    return Declared(mode, length, _algorithms(headers, trailer), trailer)
+
+
+def _algorithms(headers: Mapping[str, str], trailer: frozenset[str]) -> frozenset[str]:
+    """The checksums to compute: those announced, by value, by trailer or by name."""
+    names = {n.removeprefix(PREFIX).upper() for n in (*headers, *trailer) if n.startswith(PREFIX)}
+    for header in ("x-amz-sdk-checksum-algorithm", "x-amz-checksum-algorithm"):
+        names.add(headers.get(header, "").upper())
+    if sigv4.is_sha256(headers.get("x-amz-content-sha256", "")):
+        names.add("SHA256")
+    return frozenset(names & set(checksums.ALGORITHMS))
+
+
+async def spool(
+    raw: web.BaseRequest, request: Request, verified: Verified | None, store: ObjectStore,
+    said: Declared,
+) -> Request:  # fmt: skip
+    """The request with its body spooled and found as declared; its headers tell of the data alone.
+
+    Chunk framing is gone: `content-length` is the data's, `content-encoding` no longer names
+    aws-chunked, and trailing headers are there like others. Raises AwsError (and leaves nothing
+    behind) when the body is not what was declared, Disconnected when it ends early.
+    """
+    writer = store.spool(said.algorithms)
+    try:
+        headers = dict(request.headers)
+        if raw.body_exists:
+            await go_ahead(raw)
+            headers |= await _fill(raw.content, writer, said, verified)
+        if writer.size != said.length:
+            raise AwsError(
+                "IncompleteBody",
+                "You did not provide the number of bytes specified by the Content-Length HTTP header",
+            )
+        if writer.size <= INLINE:
+            spooled = writer.finish()
+        else:
+            spooled = await asyncio.get_running_loop().run_in_executor(None, writer.finish)
+    except BaseException:
+        if writer.size > INLINE:
+            await asyncio.shield(asyncio.get_running_loop().run_in_executor(None, writer.abort))
+        raise
+    try:
+        compare(request.method, request.query, headers, said, spooled)
+    except AwsError:
+        store.drop(spooled)
+        raise
+    headers["content-length"] = str(spooled.size)
+    if said.chunked or "aws-chunked" in headers.get("content-encoding", ""):
+        kept = [p.strip() for p in headers.pop("content-encoding", "").split(",")]
+        kept = [p for p in kept if p and p.lower() != "aws-chunked"]
+        if kept:
+            headers["content-encoding"] = ",".join(kept)
+        headers.pop("transfer-encoding", None)
+    return Request(request.method, request.path, request.query, headers, spooled)
+
+
+async def _fill(
+    content: StreamReader, writer: SpoolWriter, said: Declared, verified: Verified | None
+) -> dict[str, str]:
+    """The body is in the spool; its trailing headers."""
+    decoder = None
+    if said.chunked:
+        signed = said.mode != chunked.UNSIGNED_TRAILER
+        signer = chunked.Signer(verified) if signed and verified else None
+        decoder = chunked.Decoder(said.length, signer, said.mode != chunked.SIGNED)
+    while piece := await _next(content):
+        for data in decoder.feed(piece) if decoder else (piece,):
+            wait = writer.write(data)
+            if wait is not None:
+                await asyncio.wrap_future(wait)
+        if writer.size > said.length:
+            raise AwsError("IncompleteBody", "The request body is longer than its declared length")
+    if decoder is None:
+        return {}
+    decoder.close()
+    if said.trailer - set(decoder.trailers):
+        raise AwsError(
+            "MalformedTrailerError", "The request contained trailing data that was not well-formed"
+            " or did not conform to our published schema."
+        )  # fmt: skip
+    return {k: v for k, v in decoder.trailers.items() if k in said.trailer}
+
+
+def compare(
+    method: str, query: list[tuple[str, str]], headers: Mapping[str, str], said: Declared,
+    spooled: Spooled,
+) -> None:  # fmt: skip
+    """Returns when the body is what its declared hashes say; raises AwsError when not."""
+    if sigv4.is_sha256(said.mode):
+        computed = base64.b64decode(spooled.checksums["SHA256"]).hex()
+        if computed != said.mode:
+            raise AwsError(
+                "XAmzContentSHA256Mismatch",
+                "The provided 'x-amz-content-sha256' header does not match what was computed.",
+                ClientComputedContentSHA256=said.mode,
+                S3ComputedContentSHA256=computed,
+            )
+    md5 = headers.get("content-md5")
+    if md5 is not None:
+        _compare_md5(md5, spooled)
+    if method == "POST" and any(name == "uploadId" for name, _ in query):
+        return  # CompleteMultipartUpload: the checksum is the object's, not this body's
+    for name, value in headers.items():
+        algorithm = name.removeprefix(PREFIX).upper()
+        if not name.startswith(PREFIX) or algorithm not in checksums.ALGORITHMS:
+            continue
+        if not checksums.valid(algorithm, value):
+            raise AwsError("InvalidRequest", f"Value for {name} header is invalid.")
+        if spooled.checksums.get(algorithm) != value:
+            raise AwsError(
+                "BadDigest",
+                f"The {algorithm} you specified did not match the calculated checksum.",
+            )
+
+
+def _compare_md5(declared_md5: str, spooled: Spooled) -> None:
+    try:
+        wanted = base64.b64decode(declared_md5, validate=True)
+        if len(wanted) != 16:
+            raise ValueError
+    except (binascii.Error, ValueError) as error:
+        raise AwsError("InvalidDigest", "The Content-MD5 you specified was invalid.") from error
+    if wanted.hex() != spooled.md5:
+        raise AwsError(
+            "BadDigest",
+            "The Content-MD5 you specified did not match what we received.",
+            ExpectedDigest=declared_md5,
+            CalculatedDigest=base64.b64encode(bytes.fromhex(spooled.md5)).decode(),
+        )
+
+
+def sha256(body: bytes) -> str:
+    """The body's hash as signatures carry it."""
+    return hashlib.sha256(body).hexdigest() if body else sigv4.EMPTY_SHA256

@@ -1,0 +1,105 @@
+"""Replies onto the wire: bytes, stored blobs in pieces, and streams."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from collections.abc import AsyncIterator
+
+from aiohttp import web
+
+from sagebrush import __version__
+from sagebrush.protocol.message import Reply
+from sagebrush.store.objects import BATCH, Blob
+
+SERVER = f"Sagebrush/{__version__}"
+
+
+async def send(raw: web.BaseRequest, reply: Reply) -> web.StreamResponse:
+    """The reply has been sent, whole, or the connection is cut so that the client sees it is not."""
+    body, head = reply.body, raw.method == "HEAD"
+    headers = reply.headers
+    headers.setdefault("Server", SERVER)
+    if isinstance(body, bytes) and not head:
+        headers.pop("Content-Length", None)
+        return await _whole(raw, web.Response(status=reply.status, headers=headers, body=body))
+    response = web.StreamResponse(status=reply.status, headers=headers)
+    length = _length(reply)
+    if length is not None:
+        response.content_length = length
+    if head:
+        if not isinstance(body, bytes | Blob):
+            await _close(body)
+        await response.prepare(raw)
+        await response.write_eof()
+        return response
+    try:
+        await response.prepare(raw)
+        if isinstance(body, Blob):
+            await _blob(response, body)
+        elif not isinstance(body, bytes):
+            async for piece in body:
+                await response.write(piece)
+        await response.write_eof()
+    except ConnectionError:
+        response.force_close()
+    except Exception:
+        # Headers are out: only a cut connection tells the client that the rest is missing.
+        if raw.transport is not None:
+            raw.transport.abort()
+        raise
+    finally:
+        if not isinstance(body, bytes | Blob):
+            await _close(body)
+    return response
+
+
+async def _whole(raw: web.BaseRequest, response: web.Response) -> web.Response:
+    with contextlib.suppress(ConnectionError):
+        await response.prepare(raw)
+        await response.write_eof()
+    return response
+
+
+def _length(reply: Reply) -> int | None:
+    if isinstance(reply.body, Blob):
+        return reply.body.length
+    text = next((v for k, v in reply.headers.items() if k.lower() == "content-length"), None)
+    return (
+        int(text)
+        if text is not None
+        else (len(reply.body) or None if isinstance(reply.body, bytes) else None)
+    )
+
+
+async def _close(body: AsyncIterator[bytes]) -> None:
+    """A generator's `finally` has run, also when nobody read it to the end."""
+    close = getattr(body, "aclose", None)
+    if close is not None:
+        await close()
+
+
+async def _blob(response: web.StreamResponse, blob: Blob) -> None:
+    """The blob's bytes; a piece is read in a thread while the one before is on its way."""
+    loop = asyncio.get_running_loop()
+    for part in blob.parts or (blob,):
+        if part.path is None:
+            await response.write(part.data[: part.length])
+            continue
+        handle = await loop.run_in_executor(None, os.open, part.path, os.O_RDONLY)
+        try:
+            at, end = part.offset, part.offset + part.length
+            ahead = loop.run_in_executor(None, os.pread, handle, min(BATCH, end - at), at)
+            while at < end:
+                piece = await ahead
+                if not piece:
+                    raise OSError(f"{part.path} is {end - at} bytes short")
+                at += len(piece)
+                if at < end:
+                    ahead = loop.run_in_executor(None, os.pread, handle, min(BATCH, end - at), at)
+                await response.write(piece)
+        finally:
+            with contextlib.suppress(Exception):
+                await ahead
+            os.close(handle)
