@@ -1,0 +1,100 @@
+"""botocore's service models, loaded once, and the names by which requests reach them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from types import MappingProxyType
+
+from botocore import xform_name
+from botocore.loaders import Loader
+from botocore.model import OperationModel, ServiceModel, Shape
+
+SERVICES = (
+    "s3",
+    "sagemaker",
+    "sagemaker-runtime",
+    "sagemaker-metrics",
+    "lambda",
+    "stepfunctions",
+    "comprehend",
+    "application-autoscaling",
+    "cloudwatch",
+    "logs",
+    "sts",
+    "iam",
+    "ecr",
+    "events",
+)
+"""The services whose wire formats are spoken, by botocore's names."""
+
+PROTOCOLS = ("json", "rest-json", "rest-xml", "query", "smithy-rpc-v2-cbor")
+
+
+@cache
+def model(service: str) -> ServiceModel:
+    """The model of `service`; raises KeyError for one not in SERVICES."""
+    if service not in SERVICES:
+        raise KeyError(service)
+    return ServiceModel(Loader().load_service_model(service, "service-2"), service)
+
+
+@cache
+def known(service: str) -> dict[str, str]:
+    """Snake-case name -> operation name, for every operation of `service`."""
+    return {xform_name(name): name for name in model(service).operation_names}
+
+
+@cache
+def _operations(service: str) -> frozenset[str]:
+    return frozenset(model(service).operation_names)
+
+
+def operation(service: str, name: str) -> OperationModel | None:
+    """The operation `name`, or None when the service has none of that name."""
+    return model(service).operation_model(name) if name in _operations(service) else None
+
+
+@cache
+def signing_name(service: str) -> str:
+    """The name in the credential scope of requests to `service` (`monitoring`, `states` …)."""
+    return model(service).signing_name
+
+
+@cache
+def by_signing_name() -> Mapping[str, tuple[str, ...]]:
+    """Signing name -> the services that share it."""
+    table: dict[str, tuple[str, ...]] = {}
+    for service in SERVICES:
+        name = signing_name(service)
+        table[name] = (*table.get(name, ()), service)
+    return MappingProxyType(table)
+
+
+@cache
+def by_target_prefix() -> Mapping[str, str]:
+    """Prefix of X-Amz-Target -> service."""
+    metadata = {service: model(service).metadata for service in SERVICES}
+    return MappingProxyType(
+        {str(m["targetPrefix"]): service for service, m in metadata.items() if "targetPrefix" in m}
+    )
+
+
+@cache
+def protocols(service: str) -> tuple[str, ...]:
+    """The protocols that the model declares, botocore's own choice first."""
+    declared = model(service).metadata.get("protocols") or [model(service).metadata["protocol"]]
+    chosen = model(service).resolved_protocol
+    return (chosen, *(p for p in declared if p != chosen))
+
+
+@cache
+def error_shapes(service: str) -> Mapping[str, Shape]:
+    """Error code -> its shape; both the shape's name and its query code lead to it."""
+    table: dict[str, Shape] = {}
+    for shape in model(service).error_shapes:
+        table[shape.name] = shape
+        code = shape.metadata.get("error", {}).get("code")
+        if code:
+            table.setdefault(code, shape)
+    return MappingProxyType(table)

@@ -1,0 +1,201 @@
+"""A request as an operation and its parameters, in whichever protocol the request speaks."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from botocore.model import OperationModel
+
+from sagebrush.protocol import codec, markup, models, query, routes
+from sagebrush.protocol.detect import CBOR, Target
+from sagebrush.protocol.message import Request
+from sagebrush.protocol.scalars import BadValue, read
+from sagebrush.protocol.shapes import Node, input_of
+from sagebrush.store.objects import Spooled
+from sagebrush.world import AwsError, Doc
+
+_QUOTED = re.compile(r'\s*(?:"((?:[^"\\]|\\.)*)"|([^,]*))\s*(?:,|$)')
+_IF_DATES = ("if-modified-since", "if-unmodified-since")
+
+
+def parse(target: Target, request: Request) -> tuple[OperationModel, Doc]:
+    """The operation that `request` asks for, and its parameters.
+
+    S3 paths are in the form /bucket/key. A streaming body is passed on as it is. Raises AwsError:
+    for an operation that the model lacks, and for anything malformed; never another exception.
+    """
+    if target.protocol == "json":
+        name = request.headers.get("x-amz-target", "").rpartition(".")[2]
+        op = _operation(target.service, name)
+        return op, _document(op, request, codec.read_json)
+    if target.protocol == CBOR:
+        op = _operation(target.service, request.path.rpartition("/")[2], 404)
+        return op, _document(op, request, codec.read_cbor)
+    if target.protocol == "query":
+        return _parse_query(target.service, request)
+    return _parse_rest(target, request)
+
+
+def _operation(service: str, name: str, status: int = 400) -> OperationModel:
+    op = models.operation(service, name)
+    if op is None:
+        raise AwsError("UnknownOperationException", f"{service} has no operation '{name}'", status)
+    return op
+
+
+def _bytes(body: bytes | Spooled) -> bytes:
+    return body if isinstance(body, bytes) else body.read()
+
+
+def _document(op: OperationModel, request: Request, decode: Any) -> Doc:
+    node = input_of(op)
+    return decode(node, _bytes(request.body)) if node else {}
+
+
+def _parse_query(service: str, request: Request) -> tuple[OperationModel, Doc]:
+    form = [*request.query, *query.fields(_bytes(request.body))]
+    action = next((value for key, value in form if key == "Action"), None)
+    if action is None:
+        raise AwsError("MissingAction", "The request names no Action")
+    op = models.operation(service, action)
+    if op is None:
+        version = models.model(service).api_version
+        raise AwsError("InvalidAction", f"Could not find operation {action} for version {version}")
+    node = input_of(op)
+    return op, query.read_form(node, form) if node else {}
+
+
+# ---- REST ------------------------------------------------------------------------------------
+
+
+def _parse_rest(target: Target, request: Request) -> tuple[OperationModel, Doc]:
+    service = target.service
+    found = routes.match(service, request.method, request.path, request.query, request.headers)
+    if found is None:
+        if service == "s3":
+            words = "The specified method is not allowed against this resource."
+            raise AwsError("MethodNotAllowed", words, 405, Method=request.method)
+        where = f"{request.method} {request.path}"
+        raise AwsError("UnknownOperationException", f"{service} has no operation at {where}", 404)
+    name, labels = found
+    op = models.model(service).operation_model(name)
+    node = input_of(op)
+    if node is None:
+        return op, {}
+    params: Doc = {}
+    for member_name, member in node.members.items():
+        if member.location:
+            value = _bound(node, member, request, labels)
+            if value is not None:
+                params[member_name] = value
+    _read_body(target.protocol, node, request, params)
+    return op, params
+
+
+def _bound(node: Node, member: Node, request: Request, labels: dict[str, str]) -> Any:
+    """The value of a member that travels outside the body, or None."""
+    where, wire = member.location, member.wire
+    if where == "uri":
+        return _scalar(member, labels.get(wire))
+    if where == "header":
+        return _header(member, request.headers.get(wire.lower()))
+    if where == "headers":
+        prefix = wire.lower()
+        found = {k[len(prefix) :]: v for k, v in request.headers.items() if k.startswith(prefix)}
+        return found or None
+    if where == "querystring":
+        return _query_value(node, member, request)
+    return None
+
+
+def _scalar(member: Node, text: str | None) -> Any:
+    if text is None:
+        return None
+    try:
+        return read(member, text)
+    except BadValue as error:
+        if member.kind in ("integer", "long"):
+            words = f"Provided {member.wire} not an integer or within integer range"
+        else:
+            words = f"Provided {member.wire} is not valid: {error}"
+        raise AwsError(
+            "InvalidArgument", words, ArgumentName=member.wire, ArgumentValue=text
+        ) from error
+
+
+def _header(member: Node, text: str | None) -> Any:
+    if text is None:
+        return None
+    if member.kind == "list":
+        return [_scalar(member.element, part) for part in split_header(text)]
+    if member.kind == "timestamp":
+        try:
+            return read(member, text)
+        except BadValue:
+            # RFC 9110 13.1.3: a condition whose date is invalid is ignored; S3 keeps any Expires.
+            return None if member.wire.lower() in _IF_DATES else text
+    return _scalar(member, text)
+
+
+def split_header(text: str) -> list[str]:
+    """The parts of a comma-separated header, quoted ones without their quotes."""
+    if '"' not in text:
+        return [part.strip() for part in text.split(",")]
+    parts = []
+    for found in _QUOTED.finditer(text):
+        if found.end() == found.start():
+            break
+        quoted, plain = found.groups()
+        parts.append(plain.strip() if quoted is None else re.sub(r"\\(.)", r"\1", quoted))
+    return parts
+
+
+def _query_value(node: Node, member: Node, request: Request) -> Any:
+    if member.kind == "map":
+        named = {m.wire for m in node.members.values() if m is not member}
+        out: Doc = {}
+        for key, value in request.query:
+            if key not in named and member.element.kind == "list":
+                out.setdefault(key, []).append(value)
+            elif key not in named:
+                out[key] = value
+        return out or None
+    values = [value for key, value in request.query if key == member.wire]
+    if not values:
+        return None
+    if member.kind == "list":
+        return [_scalar(member.element, value) for value in values]
+    return _scalar(member, values[0])
+
+
+def _read_body(protocol: str, node: Node, request: Request, params: Doc) -> None:
+    body = request.body
+    size = body.size if isinstance(body, Spooled) else len(body)
+    payload = node.members.get(node.payload)
+    if payload is not None and payload.kind == "blob":
+        if size or isinstance(body, Spooled) or node.payload in node.required:
+            params[node.payload] = body
+        return
+    if not size:
+        return
+    if payload is not None and payload.kind == "string":
+        params[node.payload] = _text(_bytes(body))
+    elif payload is not None:
+        params[node.payload] = _decode(protocol, payload, _bytes(body))
+    elif any(not member.location for member in node.members.values()):
+        decoded = _decode(protocol, node, _bytes(body))
+        for name, value in decoded.items():
+            if not node.members[name].location:
+                params[name] = value
+
+
+def _decode(protocol: str, node: Node, body: bytes) -> Any:
+    return codec.read_json(node, body) if protocol == "rest-json" else markup.read_xml(node, body)
+
+
+def _text(body: bytes) -> str:
+    try:
+        return body.decode()
+    except UnicodeDecodeError as error:
+        raise codec.malformed("The request body is not UTF-8") from error
