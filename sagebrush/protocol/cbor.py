@@ -17,7 +17,7 @@ def _refuse(_item: Any, _immutable: bool) -> Any:
     raise ValueError("unexpected tag")
 
 
-_SEMANTICS = dict.fromkeys(_OTHER_TAGS, _refuse)
+_SEMANTICS: dict[int, Any] = dict.fromkeys(_OTHER_TAGS, _refuse)
 
 
 def loads(body: bytes) -> Any:

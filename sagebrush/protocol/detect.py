@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from sagebrush.protocol import models, routes
 from sagebrush.protocol.message import Request
+from sagebrush.protocol.query import fields
 from sagebrush.world import AwsError
 
 CBOR = "smithy-rpc-v2-cbor"
@@ -128,8 +129,6 @@ def _unsigned(request: Request) -> Target:
     if "x-amz-target" in request.headers:
         raise AwsError("UnknownOperationException", "The target names no service offered here")
     if dialect(request) == "query" and isinstance(request.body, bytes):
-        from sagebrush.protocol.query import fields
-
         form = dict(fields(request.body)) | dict(request.query)
         if "Action" in form:
             return _query_target(form)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Any
 from xml.etree.ElementTree import Element, TreeBuilder
 from xml.parsers import expat
-from xml.sax.saxutils import escape, quoteattr
 
 from sagebrush.protocol.scalars import BadValue, read, write
 from sagebrush.protocol.shapes import Node
@@ -145,13 +145,15 @@ def write_xml(node: Node, value: Any, name: str, namespace: str = "") -> str:
     return "".join(out)
 
 
-_INVALID = {c: "\ufffd" for c in range(32) if c not in (9, 10, 13)} | {0xFFFE: "\ufffd"}
+_SPECIAL = re.compile('[&<>"\x00-\x08\x0b-\x1f\ud800-\udfff\ufffe\uffff]')
+_ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "\r": "&#13;"}
 
 
 def text(value: str) -> str:
     """`value` escaped for XML; characters that XML cannot hold become U+FFFD."""
-    clean = value.translate(_INVALID).encode(errors="replace").decode()
-    return escape(clean, {"\r": "&#13;", '"': "&quot;"})
+    if not _SPECIAL.search(value):
+        return value
+    return _SPECIAL.sub(lambda found: _ENTITIES.get(found[0], "\ufffd"), value)
 
 
 def _write(node: Node, value: Any, name: str, out: list[str], namespace: str = "") -> None:
@@ -173,7 +175,8 @@ def _write_structure(node: Node, value: Doc, name: str, opening: str, out: list[
         if item is None or member.location in _BODY_ELSEWHERE:
             continue
         if member.attribute:
-            opening += f" {member.wire}={quoteattr(write(member, item, 'iso8601'))}"
+            shown = text(write(member, item, "iso8601"))
+            opening += f' {member.wire}="{shown}"'
         else:
             _write(member, item, member.wire, body)
     out.append(f"{opening}>{''.join(body)}</{name}>")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
 from types import MappingProxyType
+from typing import Any
 
 from botocore import xform_name
 from botocore.loaders import Loader
@@ -40,25 +42,33 @@ def model(service: str) -> ServiceModel:
 
 
 @cache
-def known(service: str) -> dict[str, str]:
-    """Snake-case name -> operation name, for every operation of `service`."""
-    return {xform_name(name): name for name in model(service).operation_names}
+def names(service: str) -> tuple[str, ...]:
+    """The names of the service's operations."""
+    found: Any = model(service).operation_names
+    return tuple(found)
 
 
 @cache
-def _operations(service: str) -> frozenset[str]:
-    return frozenset(model(service).operation_names)
+def known(service: str) -> dict[str, str]:
+    """Snake-case name -> operation name, for every operation of `service`."""
+    return {xform_name(name): name for name in names(service)}
+
+
+@cache
+def _name_set(service: str) -> frozenset[str]:
+    return frozenset(names(service))
 
 
 def operation(service: str, name: str) -> OperationModel | None:
     """The operation `name`, or None when the service has none of that name."""
-    return model(service).operation_model(name) if name in _operations(service) else None
+    return model(service).operation_model(name) if name in _name_set(service) else None
 
 
 @cache
 def signing_name(service: str) -> str:
     """The name in the credential scope of requests to `service` (`monitoring`, `states` …)."""
-    return model(service).signing_name
+    found: Any = model(service).signing_name
+    return found
 
 
 @cache
@@ -83,18 +93,30 @@ def by_target_prefix() -> Mapping[str, str]:
 @cache
 def protocols(service: str) -> tuple[str, ...]:
     """The protocols that the model declares, botocore's own choice first."""
-    declared = model(service).metadata.get("protocols") or [model(service).metadata["protocol"]]
-    chosen = model(service).resolved_protocol
+    chosen: Any = model(service).resolved_protocol
+    declared = model(service).metadata.get("protocols") or [chosen]
     return (chosen, *(p for p in declared if p != chosen))
 
 
+@dataclass(frozen=True)
+class ErrorShape:
+    """An error of a model: its name, its code in the query protocol, its status, its shape."""
+
+    name: str
+    code: str
+    status: int | None
+    shape: Shape
+
+
 @cache
-def error_shapes(service: str) -> Mapping[str, Shape]:
+def error_shapes(service: str) -> Mapping[str, ErrorShape]:
     """Error code -> its shape; both the shape's name and its query code lead to it."""
-    table: dict[str, Shape] = {}
-    for shape in model(service).error_shapes:
-        table[shape.name] = shape
-        code = shape.metadata.get("error", {}).get("code")
-        if code:
-            table.setdefault(code, shape)
+    found: Any = model(service).error_shapes
+    table: dict[str, ErrorShape] = {}
+    for shape in found:
+        traits = shape.metadata.get("error", {})
+        status = traits.get("httpStatusCode")
+        table[shape.name] = ErrorShape(shape.name, traits.get("code", shape.name), status, shape)
+    for error in list(table.values()):
+        table.setdefault(error.code, error)
     return MappingProxyType(table)

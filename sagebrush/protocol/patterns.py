@@ -6,6 +6,7 @@ import re
 import sys
 import unicodedata
 from functools import cache
+from itertools import groupby
 
 _POSIX = {
     "Alnum": "a-zA-Z0-9",
@@ -24,15 +25,22 @@ _POSIX = {
 }
 """The classes of java.util.regex.Pattern, as the inside of a bracket."""
 _PROPERTY = re.compile(r"(?:Is)?([A-Z][a-z]?)")
+_PLANES = ((0x40000, True), (0xE0000, False), (0xF0000, True), (sys.maxunicode + 1, False))
+"""Ends of stretches of characters, and whether any in them is assigned."""
+_ANY = "[^\\n\\r\\u0085\\u2028\\u2029]"
+"""What Java's dot matches."""
 _ASTRAL = "\\uD800\\uDC00-\\uDBFF\\uDFFF"
 """How Java writes the characters beyond U+FFFF in a class."""
 
 
 @cache
 def compiled(pattern: str) -> re.Pattern[str] | None:
-    """`pattern` for `fullmatch`, or None when Python cannot express it."""
+    """`pattern` for `fullmatch`, or None when Python cannot express it.
+
+    As in Java, `\\w`, `\\d` and `\\s` are ASCII.
+    """
     try:
-        return re.compile(translate(pattern))
+        return re.compile(translate(pattern), re.ASCII)
     except (re.error, ValueError, OverflowError, RecursionError):
         return None
 
@@ -67,6 +75,10 @@ def translate(pattern: str) -> str:
             out.append("(?P<")
             at += 3
             continue
+        elif char == ".":
+            out.append(_ANY)
+            at += 1
+            continue
         out.append(char)
         at += len(char) if char != "\\-" else 1
     return "".join(out)
@@ -96,19 +108,28 @@ def _property(name: str, negated: bool) -> str:
     if name in _POSIX and not negated:
         return _POSIX[name]
     category = _PROPERTY.fullmatch(name)
-    if not category:
+    found = [
+        f"\\U{first:08x}-\\U{last:08x}"
+        for kind, first, last in _categories()
+        if category and kind.startswith(category[1]) != negated
+    ]
+    if not category or len(found) in (0, len(_categories())):
         raise ValueError(f"unknown property {name}")
-    ranges: list[str] = []
-    start = None
-    for code in range(sys.maxunicode + 2):
-        inside = code <= sys.maxunicode and (
-            unicodedata.category(chr(code)).startswith(category[1]) != negated
-        )
-        if inside and start is None:
-            start = code
-        elif not inside and start is not None:
-            ranges.append(f"\\U{start:08x}-\\U{code - 1:08x}")
-            start = None
-    if not ranges:
-        raise ValueError(f"unknown property {name}")
-    return "".join(ranges)
+    return "".join(found)
+
+
+@cache
+def _categories() -> tuple[tuple[str, int, int], ...]:
+    """Runs of characters of one Unicode category: (category, first, last).
+
+    Beyond the ideographs only plane 14 holds assigned characters; what is left counts as `Cn`.
+    """
+    found: list[tuple[str, int, int]] = []
+    at = 0
+    for end, assigned in _PLANES:
+        names = map(unicodedata.category, map(chr, range(at, end))) if assigned else ["Cn"]
+        for kind, run in groupby(names):
+            size = len(list(run)) if assigned else end - at
+            found.append((kind, at, at + size - 1))
+            at += size
+    return tuple(found)

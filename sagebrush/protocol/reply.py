@@ -139,7 +139,7 @@ def _render_rest(op: OperationModel, protocol: str, node: Node, result: Doc, rep
         _render_payload(protocol, node, body, reply)
     elif any(not member.location for member in node.members.values()):
         if protocol == "rest-xml":
-            root = S3_ROOTS.get(op.name) or node.root or node.shape
+            root = S3_ROOTS.get(str(op.name)) or node.root or node.shape
             _xml(reply, markup.write_xml(node, body, root, S3_NAMESPACE))
         else:
             reply.body = codec.write_json(node, body)
@@ -194,14 +194,14 @@ def _stream(value: Any) -> bytes | Blob | AsyncIterator[bytes]:
 
 @cache
 def _error_node(service: str, code: str) -> Node | None:
-    return shapes.of(models.error_shapes(service).get(code))
+    error = models.error_shapes(service).get(code)
+    return shapes.of(error.shape) if error else None
 
 
 def _status(error: AwsError, service: str | None) -> int:
     """The error's own status; the model's where the raiser left the default of 400."""
-    shape = models.error_shapes(service).get(error.code) if service else None
-    modelled = shape.metadata.get("error", {}).get("httpStatusCode") if shape else None
-    return int(modelled) if modelled and error.status == 400 else error.status
+    found = models.error_shapes(service).get(error.code) if service else None
+    return found.status if found and found.status and error.status == 400 else error.status
 
 
 def render_error(
@@ -268,8 +268,8 @@ def _query_error(error: AwsError, service: str | None, request_id: str, status: 
 
 
 def _query_code(service: str | None, code: str) -> str:
-    shape = models.error_shapes(service).get(code) if service else None
-    return shape.metadata.get("error", {}).get("code", code) if shape else code
+    found = models.error_shapes(service).get(code) if service else None
+    return found.code if found else code
 
 
 def _document_error(

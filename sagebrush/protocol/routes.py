@@ -6,6 +6,7 @@ import re
 from collections.abc import Container, Iterable
 from dataclasses import dataclass, field
 from functools import cache
+from typing import Any
 from urllib.parse import parse_qsl, unquote_to_bytes
 
 from botocore.model import OperationModel
@@ -94,7 +95,7 @@ class Step:
 
 
 def _required(op: OperationModel) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    shape = op.input_shape
+    shape: Any = op.input_shape
     keys, headers = [], []
     for name in shape.required_members if shape else ():
         traits = shape.members[name].serialization
@@ -109,7 +110,7 @@ def _required(op: OperationModel) -> tuple[tuple[str, ...], tuple[str, ...]]:
 def table(service: str) -> dict[str, Step]:
     """Method -> the trie of the service's operations."""
     roots: dict[str, Step] = {}
-    for name in models.model(service).operation_names:
+    for name in models.names(service):
         if service == "s3" and name in S3_TWINS:
             continue
         op = models.model(service).operation_model(name)

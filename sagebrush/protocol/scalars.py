@@ -159,7 +159,7 @@ def time_text(value: Any, form: str) -> str:
     when = moment(value)
     if form == "rfc822":
         return format_datetime(when, usegmt=True)
-    return f"{when:%Y-%m-%dT%H:%M:%S}.{when.microsecond // 1000:03d}Z".rjust(24, "0")
+    return when.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
 
 
 def raw(value: Any) -> bytes:

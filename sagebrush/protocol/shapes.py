@@ -63,7 +63,7 @@ class Node:
         return self.element.root
 
 
-def _kind(shape: Shape) -> str:
+def _kind(shape: Any) -> str:
     if getattr(shape, "is_document_type", False):
         return "document"
     if shape.serialization.get("jsonvalue"):
@@ -85,7 +85,7 @@ class _Builder:
     def __init__(self) -> None:
         self.seen: dict[str, Node] = {}
 
-    def node(self, shape: Shape, wire: str) -> Node:
+    def node(self, shape: Any, wire: str) -> Node:
         traits = shape.serialization
         identity = json.dumps([shape.name, wire, shape.metadata, traits], default=str)
         if identity in self.seen:
@@ -127,13 +127,15 @@ class _Builder:
 @cache
 def input_of(op: OperationModel) -> Node | None:
     """The node of the operation's input, or None when it takes nothing."""
-    return of(op.input_shape)
+    shape: Any = op.input_shape
+    return of(shape)
 
 
 @cache
 def output_of(op: OperationModel) -> Node | None:
     """The node of the operation's output, or None when it answers nothing."""
-    return of(op.output_shape)
+    shape: Any = op.output_shape
+    return of(shape)
 
 
 def of(shape: Shape | None) -> Node | None:
