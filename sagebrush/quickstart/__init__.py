@@ -1,0 +1,1 @@
+"""The quickstart: a text classifier from raw text to an answering endpoint, through AWS's API."""
