@@ -35,6 +35,8 @@ class Limits:
     gpus: tuple[int, ...] = ()
     name: str = ""
     """The instance type, for messages (`ml.m5.large`)."""
+    share: bool = False
+    """`cpu` is a weight among the busy, not a ceiling (endpoints, mostly idle)."""
 
 
 @dataclass(frozen=True)
@@ -109,6 +111,8 @@ class LogLine:
     offset: int
     ms: int
     text: str
+    end: int = 0
+    """The offset to read on from."""
 
 
 class Backend(Protocol):

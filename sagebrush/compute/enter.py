@@ -1,0 +1,338 @@
+"""Enters a sandbox: the system calls that apply a plan of sandbox.py. Standard library only.
+
+Runs in the shim and in the job's first process, never in the server.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import fcntl
+import os
+import socket
+import stat
+import struct
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+LINUX = sys.platform == "linux"
+_libc = ctypes.CDLL(None, use_errno=True)
+
+NEWNS, NEWCGROUP, NEWUTS, NEWIPC = 0x20000, 0x2000000, 0x4000000, 0x8000000
+NEWUSER, NEWPID, NEWNET = 0x10000000, 0x20000000, 0x40000000
+_RDONLY, _NOSUID, _NODEV, _NOEXEC, _REMOUNT, _BIND = 1, 2, 4, 8, 32, 4096
+_REC, _PRIVATE, _NOSYMFOLLOW = 16384, 1 << 18, 256
+_SUBREAPER, _PDEATHSIG, _DUMPABLE, _NO_NEW_PRIVS, _SECCOMP, _DROP_BOUND = 36, 1, 4, 38, 22, 24
+_PIVOT_ROOT = {"x86_64": 155, "aarch64": 41}
+_MOUNT_SETATTR = 442
+_AT_RECURSIVE, _AT_FDCWD = 0x8000, -100
+
+
+class StepFailed(Exception):
+    """A step of the sandbox failed; the text names it and the system's reason."""
+
+
+@contextmanager
+def step(name: str) -> Iterator[None]:
+    """Errors inside become StepFailed(name: reason)."""
+    try:
+        yield
+    except StepFailed:
+        raise
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise StepFailed(f"{name}: {reason}") from error
+
+
+def _check(result: int) -> int:
+    if result < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+    return result
+
+
+def prctl(option: int, value: int = 0) -> None:
+    """prctl(option, value) has been done; nothing where there is no such call."""
+    if LINUX:
+        _check(_libc.prctl(option, ctypes.c_ulong(value), 0, 0, 0))
+
+
+def adopt_orphans() -> None:
+    """Descendants whose parent ends become children of this process."""
+    prctl(_SUBREAPER, 1)
+
+
+def die_with_parent(signal: int) -> None:
+    """This process gets `signal` when its parent ends. Holds only when asked after a change of uid."""
+    prctl(_PDEATHSIG, signal)
+
+
+def hide_from_ptrace() -> None:
+    """Others of the same user cannot look into this process."""
+    prctl(_DUMPABLE, 0)
+
+
+def no_new_privileges() -> None:
+    """Set-user-id programs give nothing from here on."""
+    prctl(_NO_NEW_PRIVS, 1)
+
+
+def _unshare(flags: int) -> None:
+    _check(_libc.unshare(flags))
+
+
+def isolate(user: bool) -> None:
+    """This process is in its own IPC, host name and network namespaces, its children in their own
+    PID namespace; with `user`, inside a user namespace that maps only its own user and group."""
+    uid, gid = os.getuid(), os.getgid()
+    if user:
+        with step("user namespace"):
+            _unshare(NEWUSER)
+            for name, text in (
+                ("setgroups", "deny"),
+                ("uid_map", f"{uid} {uid} 1"),
+                ("gid_map", f"{gid} {gid} 1"),
+            ):
+                with open(f"/proc/self/{name}", "w") as file:
+                    file.write(text)
+    for name, flag in (("pid", NEWPID), ("ipc", NEWIPC), ("uts", NEWUTS), ("net", NEWNET)):
+        with step(f"{name} namespace"):
+            _unshare(flag)
+
+
+def loopback(alias: str) -> None:
+    """The loopback of this network namespace is up and has the further address `alias`."""
+    with step("loopback"), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
+        up = struct.pack("16sH14s", b"lo", 0x1 | 0x40, b"")
+        fcntl.ioctl(control, 0x8914, up)  # SIOCSIFFLAGS
+        address = socket.inet_aton(alias)
+        request = struct.pack("16sH2s4s8s", b"lo:1", socket.AF_INET, b"\0\0", address, b"")
+        fcntl.ioctl(control, 0x8916, request)  # SIOCSIFADDR
+        host = struct.pack("16sH2s4s8s", b"lo:1", socket.AF_INET, b"\0\0", b"\xff" * 4, b"")
+        fcntl.ioctl(control, 0x891C, host)  # SIOCSIFNETMASK
+    # Programs in containers are used to ports below 1024.
+    with suppress(OSError), open("/proc/sys/net/ipv4/ip_unprivileged_port_start", "w") as file:
+        file.write("0")
+
+
+def _mount(source: str, target: str, kind: str = "", flags: int = 0, options: str = "") -> None:
+    _check(
+        _libc.mount(
+            source.encode(),
+            target.encode(),
+            kind.encode() or None,
+            ctypes.c_ulong(flags),
+            options.encode() or None,
+        )
+    )
+
+
+def _restrict(path: str, read_only: bool, recursive: bool = True, devices: bool = False) -> None:
+    """The mount at `path`, and those below it, allow no set-user-id, no devices and (if asked) no
+    write."""
+    flags = _NOSUID | (0 if devices else _NODEV) | (_RDONLY if read_only else 0)
+    attributes = struct.pack("QQQQ", flags, 0, 0, 0)
+    where = ctypes.c_char_p(path.encode())
+    depth = ctypes.c_uint(_AT_RECURSIVE if recursive else 0)
+    size = ctypes.c_size_t(len(attributes))
+    try:
+        _check(_libc.syscall(_MOUNT_SETATTR, _AT_FDCWD, where, depth, attributes, size))
+    except OSError as error:
+        if error.errno not in (errno.ENOSYS, errno.EPERM):
+            raise
+        _remount(path, flags, recursive)
+
+
+def _remount(path: str, flags: int, recursive: bool) -> None:
+    """What mount_setattr does, mount by mount, for kernels before 5.12."""
+    known = {"ro": _RDONLY, "nosuid": _NOSUID, "nodev": _NODEV, "noexec": _NOEXEC}
+    known |= {"noatime": 1024, "nodiratime": 2048, "relatime": 1 << 21}
+    with open("/proc/self/mountinfo") as file:
+        mounts = [line.split() for line in file]
+    for fields in mounts:
+        point = fields[4].encode().decode("unicode_escape")
+        if point == path or (recursive and point.startswith(path.rstrip("/") + "/")):
+            kept = sum(known.get(option, 0) for option in set(fields[5].split(",")))
+            _mount("none", point, flags=_REMOUNT | _BIND | kept | flags)
+
+
+def _place(root: str, target: str, directory: bool, device: int) -> str:
+    """`target` under `root` exists and is a directory or file; its path from outside.
+
+    Missing parts are made only on the sandbox's own file system (`device`), and links are never
+    followed: nothing is made inside what is bound.
+    """
+    parts = [part for part in target.split("/") if part]
+    if ".." in parts:
+        raise ValueError("a target may not contain ..")
+    current = root
+    for index, part in enumerate(parts):
+        parent = current
+        current = f"{current}/{part}"
+        try:
+            found = os.lstat(current)
+        except FileNotFoundError:
+            if os.lstat(parent).st_dev != device:
+                raise
+            if index < len(parts) - 1 or directory:
+                os.mkdir(current, 0o755)
+            else:
+                os.close(os.open(current, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644))
+            continue
+        if stat.S_ISLNK(found.st_mode):
+            raise OSError(errno.ELOOP, f"{target} leads through a link")
+    return current
+
+
+class Builder:
+    """Applies the steps of a plan beneath `root`, a mount point of its own."""
+
+    def __init__(self, root: str, names: dict[str, str]) -> None:
+        self.root = root
+        self.names = names
+        self.device = os.lstat(root).st_dev
+
+    def apply(self, steps: list[list[str]]) -> None:
+        """Every step has been done; raises StepFailed."""
+        for name, *texts in steps:
+            with step(f"{name} {texts[-1] if name == 'link' else texts[0]}"):
+                getattr(self, f"_do_{name}")(*texts)
+
+    def _do_bind(self, source: str, target: str, mode: str) -> None:
+        place = _place(self.root, target, os.path.isdir(source), self.device)
+        _mount(source, place, flags=_BIND | _REC)
+        _restrict(place, mode == "ro")
+
+    def _do_protect(self, target: str) -> None:
+        place = self.root + target
+        if os.path.isdir(place) and not os.path.islink(place):
+            _mount(place, place, flags=_BIND | _REC)
+            _restrict(place, True)
+
+    def _do_cover(self, target: str) -> None:
+        if os.path.isdir(self.root + target):
+            _mount("tmpfs", self.root + target, "tmpfs", _RDONLY, "mode=0,size=4k")
+
+    def _do_link(self, text: str, path: str) -> None:
+        parent = os.path.dirname(path)
+        if parent != "/" and os.lstat(self.root + parent).st_dev == self.device:
+            _place(self.root, parent, True, self.device)
+        os.symlink(text, self.root + path)
+
+    def _do_dir(self, path: str, mode: str) -> None:
+        os.chmod(_place(self.root, path, True, self.device), int(mode, 8))
+
+    def _do_file(self, path: str, text: str) -> None:
+        with open(_place(self.root, path, False, self.device), "w") as file:
+            file.write(text.format(**self.names))
+
+    def _do_tmpfs(self, path: str, options: str) -> None:
+        place = self._fresh(path)
+        flags = _NOSUID | (0 if path == "/dev" else _NODEV)
+        _mount("tmpfs", place, "tmpfs", flags, options)
+
+    def _fresh(self, path: str) -> str:
+        """A directory at `path` on the sandbox's own file system or in its /dev."""
+        if path.startswith("/dev/"):
+            os.mkdir(self.root + path, 0o755)
+            return self.root + path
+        return _place(self.root, path, True, self.device)
+
+    def _do_device(self, path: str) -> None:
+        os.close(os.open(self.root + path, os.O_CREAT | os.O_WRONLY, 0o666))
+        _mount(path, self.root + path, flags=_BIND)
+        _restrict(self.root + path, False, recursive=False, devices=True)
+
+    def _do_devpts(self, path: str) -> None:
+        place = self._fresh(path)
+        options = "newinstance,ptmxmode=0666,mode=620"
+        try:
+            _mount("devpts", place, "devpts", _NOSUID | _NOEXEC, options)
+        except OSError:
+            os.rmdir(place)  # terminals are a comfort; a job runs without them
+
+    def _do_proc(self, path: str) -> None:
+        place = _place(self.root, path, True, self.device)
+        _mount("proc", place, "proc", _NOSUID | _NODEV | _NOEXEC)
+
+
+def build(stage: str, steps: list[list[str]], names: dict[str, str], hostname: str) -> None:
+    """This process and its children see the sandbox's root; the host's file system is gone."""
+    with step("mount namespace"):
+        _unshare(NEWNS)
+        _mount("none", "/", flags=_REC | _PRIVATE)
+    with suppress(OSError):  # before Linux 4.6; it only hides the cgroup's name
+        _unshare(NEWCGROUP)
+    with step("root tmpfs"):
+        _mount("tmpfs", stage, "tmpfs", _NOSUID | _NODEV, "mode=755,size=16m")
+    Builder(stage, names).apply(steps)
+    with step("pivot_root"):
+        os.chdir(stage)
+        _check(_libc.syscall(_PIVOT_ROOT[os.uname().machine], b".", b"."))
+        _check(_libc.umount2(b".", 2))
+        os.chdir("/")
+        _restrict("/", True, recursive=False)
+    with step("hostname"):
+        socket.sethostname(hostname)
+
+
+def drop(uid: int | None) -> None:
+    """All capabilities are gone; with `uid`, this process is that user and group and no other's."""
+    with step("drop capabilities"):
+        for capability in range(64):
+            if _libc.prctl(_DROP_BOUND, ctypes.c_ulong(capability), 0, 0, 0) < 0:
+                break
+    if uid is not None:
+        with step(f"user {uid}"):
+            os.setgroups([])
+            os.setresgid(uid, uid, uid)
+            os.setresuid(uid, uid, uid)
+    with step("drop capabilities"):
+        header = struct.pack("Ii", 0x20080522, 0)
+        _check(_libc.capset(header, bytes(24)))
+    with step("no_new_privs"):
+        no_new_privileges()
+
+
+def filter_calls(program: bytes) -> None:
+    """The seccomp filter `program` holds for this process and its children."""
+    with step("seccomp"):
+        buffer = ctypes.create_string_buffer(program, len(program))
+        header = struct.pack("HxxxxxxQ", len(program) // 8, ctypes.addressof(buffer))
+        _check(_libc.prctl(_SECCOMP, ctypes.c_ulong(2), header, 0, 0))
+
+
+def claim_uid(first: int, count: int, seed: int) -> tuple[int, Any]:
+    """A user id that no live job on this host has, and the socket that keeps it so while open."""
+    for offset in range(min(count, 1000)):
+        uid = first + (seed + offset) % count
+        holder = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            # An abstract name: the kernel frees it with its holder, however that ends.
+            holder.bind(f"\0sagebrush-uid-{uid}")
+            return uid, holder
+        except OSError:
+            holder.close()
+    raise StepFailed("user id: none is free")
+
+
+def give(directory: int, uid: int) -> None:
+    """Everything beneath the open `directory` belongs to `uid`; no link is followed.
+
+    Files with several names are left alone: another of their names may be somebody else's.
+    """
+    os.fchown(directory, uid, uid)
+    with os.scandir(directory) as entries:
+        found = [(entry.name, entry.stat(follow_symlinks=False)) for entry in entries]
+    for name, info in found:
+        if stat.S_ISDIR(info.st_mode):
+            flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+            child = os.open(name, flags, dir_fd=directory)
+            try:
+                give(child, uid)
+            finally:
+                os.close(child)
+        elif info.st_nlink == 1:
+            os.chown(name, uid, uid, dir_fd=directory, follow_symlinks=False)

@@ -1,0 +1,161 @@
+"""The first process of a job: enters the sandbox, starts the program, reaps, tells how it ended.
+
+It holds no more rights than the job. Lines it writes to the shim: `E text` (could not start),
+`R` (the program runs), `X status maxrss utime stime` (it ended). Standard library only.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import resource
+import signal
+from typing import Any, NoReturn
+
+from sagebrush.compute import cgroup, enter
+
+FAILED = 125
+
+
+def run(spec: dict[str, Any], uid: int | None, go: int, tell: int, log: int) -> NoReturn:
+    """Called in a fresh fork of the shim; never returns. `go` is read until the shim's word."""
+    code = FAILED
+    try:
+        code = _run(spec, uid, go, tell, log)
+    except enter.StepFailed as failure:
+        _say(tell, f"E {failure}")
+    except BaseException as error:
+        _say(tell, f"E start: {type(error).__name__}: {error}")
+    os._exit(code)
+
+
+def _say(tell: int, line: str) -> None:
+    with contextlib.suppress(OSError):
+        os.write(tell, line.replace("\n", " ").encode()[:2000] + b"\n")
+
+
+def _run(spec: dict[str, Any], uid: int | None, go: int, tell: int, log: int) -> int:
+    signals = {signal.SIGTERM, signal.SIGCHLD, signal.SIGUSR1}
+    signal.pthread_sigmask(signal.SIG_SETMASK, signals)
+    _keep_only({0, 1, 2, go, tell, log})
+    if os.read(go, 1) != b"g":
+        return FAILED  # the shim is gone
+    os.setsid()
+    os.umask(0o022)
+    sandboxed = spec["mode"] == "sandbox"
+    if sandboxed:
+        user = uid if uid is not None else os.getuid()
+        names = {"uid": str(user), "gid": str(uid if uid is not None else os.getgid())}
+        enter.build(spec["stage"], spec["steps"], names, spec["hostname"])
+        enter.drop(uid)
+        enter.die_with_parent(signal.SIGKILL)
+        enter.filter_calls(bytes.fromhex(spec["seccomp"]))
+    else:
+        enter.adopt_orphans()
+        enter.die_with_parent(signal.SIGUSR1)
+    if not _parent_lives(go):
+        return FAILED
+    main = _start(spec, sandboxed, log)
+    if sandboxed:
+        enter.hide_from_ptrace()
+    os.close(log)
+    _say(tell, "R")
+    return _watch(main, signals, tell)
+
+
+def _keep_only(kept: set[int]) -> None:
+    """Only those descriptors are open: the shim's lock and sockets stay the shim's alone."""
+    low = 0
+    for fd in sorted(kept):
+        if fd > low:  # Python 3.11 takes an empty range for an endless one
+            os.closerange(low, fd)
+        low = fd + 1
+    os.closerange(low, os.sysconf("SC_OPEN_MAX") if not enter.LINUX else 65536)
+
+
+def _parent_lives(go: int) -> bool:
+    """Whether the shim still holds its end of `go` (it may have ended before PDEATHSIG was set)."""
+    os.set_blocking(go, False)
+    try:
+        return os.read(go, 1) != b""
+    except BlockingIOError:
+        return True
+
+
+def _start(spec: dict[str, Any], sandboxed: bool, log: int) -> int:
+    """The program's process id, once it has been exec'd; raises StepFailed."""
+    told, telling = os.pipe()
+    main = os.fork()
+    if main == 0:
+        os.close(told)
+        try:
+            _become(spec, sandboxed, log)
+        except OSError as error:
+            os.write(telling, f"{error.strerror}: {error.filename or spec['argv'][0]}".encode())
+        except BaseException as error:
+            os.write(telling, str(error).encode())
+        os._exit(127)
+    os.close(telling)
+    failure = os.read(told, 4096)
+    os.close(told)
+    if failure:
+        raise enter.StepFailed(f"exec: {failure.decode(errors='replace')}")
+    return main
+
+
+def _become(spec: dict[str, Any], sandboxed: bool, log: int) -> None:
+    """This process is the program; raises OSError."""
+    os.setpgid(0, 0)
+    if not sandboxed:
+        enter.die_with_parent(signal.SIGKILL)
+    _limits(spec, sandboxed)
+    null = os.open("/dev/null", os.O_RDONLY)
+    os.dup2(null, 0)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    os.chdir(spec["cwd"])
+    for number in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
+    os.execvpe(spec["argv"][0], spec["argv"], spec["env"])
+
+
+def _limits(spec: dict[str, Any], sandboxed: bool) -> None:
+    # A core file would be handed to the host's core_pattern, outside the sandbox.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if sandboxed and spec["pids"]:
+        _, hard = resource.getrlimit(resource.RLIMIT_NPROC)
+        most = spec["pids"] if hard == resource.RLIM_INFINITY else min(spec["pids"], hard)
+        resource.setrlimit(resource.RLIMIT_NPROC, (most, most))
+    if spec["affinity"]:
+        os.sched_setaffinity(0, spec["affinity"])
+    # Short of memory, the host ends a job before it ends the server.
+    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
+        file.write("500")
+
+
+def _watch(main: int, signals: set[signal.Signals], tell: int) -> int:
+    """Until the program ends: reaps, hands on SIGTERM. The exit code for this process."""
+    while True:
+        number = signal.sigwait(signals)
+        if number == signal.SIGTERM:
+            _signal_group(main, signal.SIGTERM)
+        elif number == signal.SIGUSR1:  # the shim is gone, outside a sandbox
+            cgroup.end(cgroup.descendants(os.getpid()))
+            return FAILED
+        while True:
+            try:
+                pid, status, usage = os.wait4(-1, os.WNOHANG)
+            except ChildProcessError:
+                break
+            if pid == 0:
+                break
+            if pid == main:
+                used = f"{usage.ru_maxrss} {usage.ru_utime:.3f} {usage.ru_stime:.3f}"
+                _say(tell, f"X {status} {used}")
+                return 0
+
+
+def _signal_group(main: int, number: signal.Signals) -> None:
+    with contextlib.suppress(OSError):
+        os.killpg(main, number)

@@ -1,0 +1,354 @@
+"""Runs jobs on this machine, each supervised by a shim that outlives the server."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import platform
+import selectors
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import sagebrush
+from sagebrush.compute import cgroup, dial, joblog, limits, record, sandbox, seccomp
+from sagebrush.compute.base import Exited, Gone, LogLine, Pending, Running, Spec, State
+
+Attach = Callable[[Spec, str, socket.socket], Any]
+"""Serves a listener of a job: (spec, name, listening socket). What it returns, if callable, is
+called once the job has ended."""
+
+_SHIM = "import os, sys; sys.path.append(os.environ['SHIM']); from sagebrush.compute import shim; shim.main()"
+"""Its own path comes by the environment: a job can read its first process's command line."""
+
+
+@dataclass
+class _Job:
+    """A job whose shim this process is connected to, or that has ended."""
+
+    spec: Spec
+    link: socket.socket | None = None
+    running: Running | None = None
+    exited: Exited | None = None
+    heard: bytes = b""
+    closers: list[Callable[[], Any]] = field(default_factory=list)
+
+
+class LocalBackend:
+    """The Backend of one machine; `jobs_dir` holds a directory per key."""
+
+    def __init__(
+        self,
+        jobs_dir: Path,
+        attach: Attach,
+        changed: Callable[[str], Any],
+        isolation: str = "auto",
+    ) -> None:
+        self.jobs_dir = jobs_dir
+        self.attach = attach
+        self.changed = changed
+        self.layout = limits.survey()
+        self.host = sandbox.host()
+        self._jobs: dict[str, _Job] = {}
+        self._children: list[subprocess.Popen[bytes]] = []
+        self._lock = threading.RLock()
+        self._selector = selectors.DefaultSelector()
+        self._wake_read, self._wake = socket.socketpair()
+        self._wake_read.setblocking(False)
+        self._selector.register(self._wake_read, selectors.EVENT_READ, None)
+        self._closing = False
+        self._thread: threading.Thread | None = None
+        self.isolation = isolation
+        if isolation == "auto":
+            from sagebrush.compute import probe
+
+            self.isolation = "sandbox" if probe.works() else "process"
+
+    # -- Backend
+
+    def launch(self, spec: Spec) -> None:
+        """The job runs or will; a key that was launched before is left as it is."""
+        with self._lock:
+            if not isinstance(self._find(spec.key), Gone):
+                return
+            root = spec.root
+            if root != self.jobs_dir / spec.key:
+                raise ValueError(f"the job's root is {root}, not {self.jobs_dir / spec.key}")
+            root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            (root / "ml").mkdir(exist_ok=True)
+            spec = self._ported(spec)
+            told = self._told(spec)
+            record.write(root, "spec.json", {"spec": record.to_json(spec), "shim": told})
+            ours, theirs = socket.socketpair()
+            with theirs:
+                self._spawn(root, told, theirs)
+            self._watch(spec, ours)
+
+    def poll(self, key: str) -> State:
+        """What is known of the job now."""
+        job = self._jobs.get(key)
+        if job is not None:
+            if job.exited is not None:
+                return job.exited
+            if job.link is not None:
+                return job.running or Pending()
+        with self._lock:
+            return self._find(key)
+
+    def stop(self, key: str, grace: float) -> None:
+        """The job has had SIGTERM and gets SIGKILL after `grace` seconds. Stopping twice is fine."""
+        state = self.poll(key)
+        if isinstance(state, Exited | Gone):
+            return
+        directory = self.jobs_dir / key
+        (directory / "stop").touch(mode=0o600)  # for a shim that does not listen yet
+        with contextlib.suppress(FileNotFoundError, ConnectionRefusedError):
+            dial.control(directory / "ctl", f"stop {grace}").close()
+
+    def logs(self, key: str, offset: int = 0, limit: int = 10_000) -> list[LogLine]:
+        """Up to `limit` whole lines from byte `offset` on; [] when there is nothing (yet)."""
+        ended = isinstance(self.poll(key), Exited)
+        lines = joblog.read(str(self.jobs_dir / key), offset, limit, ended)
+        return [
+            LogLine(start, ms, text.decode("utf-8", "replace"), end)
+            for start, end, ms, text in lines
+        ]
+
+    def forget(self, key: str) -> None:
+        """The job's directory and log may be removed by the caller; nothing of it still runs."""
+        self.stop(key, 0)
+        directory = self.jobs_dir / key
+        limit = time.monotonic() + 10
+        while record.held(directory) and time.monotonic() < limit:
+            time.sleep(0.01)
+        with self._lock:
+            job = self._jobs.pop(key, None)
+            if job is not None and job.link is not None:
+                self._unlink(job)
+
+    # -- beside Backend
+
+    def adopt(self) -> list[str]:
+        """The keys of jobs that live on from before; their listeners have been attached again."""
+        alive: list[str] = []
+        if not self.jobs_dir.is_dir():
+            return alive
+        for directory in sorted(self.jobs_dir.iterdir()):
+            if not (directory / "spec.json").exists() or (directory / "exit.json").exists():
+                continue
+            if isinstance(self.poll(directory.name), Pending | Running):
+                alive.append(directory.name)
+        return alive
+
+    def close(self) -> None:
+        """This process watches no job any more; the jobs go on."""
+        self._closing = True
+        self._wake.send(b"x")
+        if self._thread is not None:
+            self._thread.join()
+        with self._lock:
+            for job in self._jobs.values():
+                if job.link is not None:
+                    job.link.close()
+            self._jobs.clear()
+        self._selector.close()
+        self._wake.close()
+        self._wake_read.close()
+
+    # -- launching
+
+    def _ported(self, spec: Spec) -> Spec:
+        """`spec`, in process mode with a free port of the host instead of the one asked for."""
+        if self.isolation == "sandbox" or spec.port is None:
+            return spec
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            port = probe.getsockname()[1]
+        env = dict(spec.env, SAGEMAKER_BIND_TO_PORT=str(port))
+        return replace(spec, port=port, env=env)
+
+    def _told(self, spec: Spec) -> dict[str, Any]:
+        """What the shim reads: plain values only."""
+        sandboxed = self.isolation == "sandbox"
+        processors = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+        plan = limits.plan(spec.limits, self.layout, spec.key, len(processors))
+        affinity: list[int] = []
+        if plan.processors:
+            first = hash(spec.key) % len(processors)
+            affinity = [processors[(first + i) % len(processors)] for i in range(plan.processors)]
+        told: dict[str, Any] = {
+            "mode": self.isolation,
+            "argv": list(spec.argv),
+            "env": dict(spec.env),
+            "cwd": spec.cwd,
+            "hostname": spec.hostname,
+            "time_limit": spec.time_limit,
+            "grace": spec.grace,
+            "log_limit": spec.log_limit,
+            "limits": asdict(plan),
+            "pids": spec.limits.pids,
+            "affinity": affinity,
+            "listeners": {},
+        }
+        if sandboxed:
+            told |= {
+                "stage": str(spec.root / "mnt"),
+                "steps": sandbox.plan(spec, self.host, (self.jobs_dir.parent,)),
+                "seccomp": seccomp.filter(platform.machine()).hex(),
+                "uids": sandbox.UIDS if os.geteuid() == 0 else (0, 0),
+                "alias": sandbox.CREDENTIALS,
+                "listeners": {name: sandbox.LISTENERS[name] for name in spec.listeners},
+            }
+        return told
+
+    def _spawn(self, root: Path, told: dict[str, Any], link: socket.socket) -> None:
+        command = [*told["limits"]["prefix"], sys.executable, "-I", "-S", "-c", _SHIM]
+        command.append(str(link.fileno()))
+        with open(root / "shim.err", "ab") as errors:
+            child = subprocess.Popen(
+                command,
+                cwd=root,
+                stdin=subprocess.DEVNULL,
+                stdout=errors,
+                stderr=errors,
+                pass_fds=(link.fileno(),),
+                start_new_session=True,
+                env=_environment(bool(told["limits"]["prefix"])),
+            )
+        self._children.append(child)
+
+    # -- finding
+
+    def _find(self, key: str) -> State:
+        """The state as the job's directory tells it; a live shim is connected to."""
+        job = self._jobs.get(key)
+        if job is not None and job.exited is not None:
+            return job.exited
+        if job is not None and job.link is not None:
+            return job.running or Pending()
+        directory = self.jobs_dir / key
+        found = record.read(directory, "spec.json")
+        if found is None:
+            return Gone()
+        spec = record.from_json(found["spec"])
+        if record.held(directory):
+            return self._connect(spec)
+        exited = record.ended(directory)
+        if exited is None and (directory / "state.json").exists():
+            exited = record.lose(directory, time.time())
+            cgroup.remove(found["shim"]["limits"])
+        if exited is None:
+            return Gone()
+        self._jobs[key] = _Job(spec, exited=exited)
+        return exited
+
+    def _connect(self, spec: Spec) -> State:
+        """Attached to the live shim of `spec`; Pending while it does not listen yet."""
+        try:
+            link = dial.control(spec.root / "ctl", "attach")
+        except OSError:
+            return record.ended(spec.root) or Pending()
+        self._watch(spec, link)
+        job = self._jobs[spec.key]
+        state = record.read(spec.root, "state.json")
+        if state is not None and state["phase"] == "running":
+            job.running = self._running(spec, state["started"])
+        return job.running or Pending()
+
+    def _running(self, spec: Spec, started: float) -> Running:
+        if spec.port is None:
+            return Running(started)
+        if self.isolation == "process":
+            return Running(started, f"tcp:127.0.0.1:{spec.port}")
+        return Running(started, f"unix:{spec.root / 'ctl'}:{spec.port}")
+
+    # -- watching
+
+    def _watch(self, spec: Spec, link: socket.socket) -> None:
+        """`link` is listened to from now on."""
+        link.setblocking(False)
+        self._jobs[spec.key] = _Job(spec, link)
+        self._selector.register(link, selectors.EVENT_READ, spec.key)
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._loop, name="jobs", daemon=True)
+            self._thread.start()
+        self._wake.send(b"x")
+
+    def _unlink(self, job: _Job) -> None:
+        if job.link is not None:
+            self._selector.unregister(job.link)
+            job.link.close()
+            job.link = None
+        for closer in job.closers:
+            closer()
+        job.closers.clear()
+
+    def _loop(self) -> None:
+        while not self._closing:
+            events = self._selector.select(1.0 if self._children else None)
+            for selected, _ in events:
+                if selected.data is None:
+                    with contextlib.suppress(BlockingIOError):
+                        self._wake_read.recv(4096)
+                else:
+                    self._hear(selected.data)
+            self._children = [child for child in self._children if child.poll() is None]
+
+    def _hear(self, key: str) -> None:
+        """One message of a shim has been taken in, or its end."""
+        job = self._jobs.get(key)
+        if job is None or job.link is None:
+            return
+        try:
+            data, fds, _, _ = socket.recv_fds(job.link, 4096, 8)
+        except BlockingIOError:
+            return
+        except OSError:
+            data, fds = b"", []
+        if not data:
+            self._end(key, job)
+            return
+        job.heard += data
+        while b"\n" in job.heard:
+            line, _, job.heard = job.heard.partition(b"\n")
+            word, _, rest = line.decode().partition(" ")
+            if word == "running":
+                job.running = self._running(job.spec, float(rest))
+                self.changed(key)
+            elif word == "listeners" and rest:
+                for name, fd in zip(rest.split(","), fds, strict=False):
+                    closer = self.attach(job.spec, name, socket.socket(fileno=fd))
+                    if callable(closer):
+                        job.closers.append(closer)
+
+    def _end(self, key: str, job: _Job) -> None:
+        """The shim closed the link: the job has ended, or the shim has."""
+        directory = job.spec.root
+        exited = record.ended(directory)
+        if exited is None:
+            # The kernel closes a killed process's sockets before it frees its locks.
+            limit = time.monotonic() + 2
+            while record.held(directory) and time.monotonic() < limit:
+                time.sleep(0.002)
+            exited = record.ended(directory)
+        if exited is None:
+            exited = record.lose(directory, time.time())
+            found = record.read(directory, "spec.json") or {}
+            cgroup.remove(found["shim"]["limits"])
+        with self._lock:
+            job.exited = exited
+            self._unlink(job)
+        self.changed(key)
+
+
+def _environment(session: bool) -> dict[str, str]:
+    """What a shim's environment holds: nothing of the server's but what systemd-run asks for."""
+    names = ("XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS") if session else ()
+    kept = {name: os.environ[name] for name in names if name in os.environ}
+    parent = Path(sagebrush.__file__).parent.parent
+    return {"PATH": os.defpath, "SHIM": str(parent), **kept}
