@@ -312,13 +312,15 @@ class ObjectStore:
         """A writer for one body; MD5 and `algorithms` (upper case) are computed as it arrives."""
         return SpoolWriter(self, algorithms)
 
-    def spool_bytes(self, data: bytes, algorithms: Iterable[str] = ()) -> Spooled:
+    def spool_bytes(self, data: bytes, algorithms: Iterable[str] = ("CRC64NVME",)) -> Spooled:
         """`data` as a received body (for Sagebrush's own small writes)."""
         writer = self.spool(algorithms)
         writer.write(data)
         return writer.finish()
 
-    def spool_file(self, file: int, size: int, algorithms: Iterable[str] = ()) -> Spooled:
+    def spool_file(
+        self, file: int, size: int, algorithms: Iterable[str] = ("CRC64NVME",)
+    ) -> Spooled:
         """The first `size` bytes of the open descriptor `file` as a received body.
 
         Shorter when the file ends earlier. Raises what `SpoolWriter.finish` raises.

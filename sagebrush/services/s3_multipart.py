@@ -1,0 +1,390 @@
+"""S3 multipart uploads: create, upload part, complete, abort, list (user guide, "Multipart upload")."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+
+from sagebrush.services import s3_rules as rules
+from sagebrush.services.s3_listing import after_prefix
+from sagebrush.store import catalog, checksums
+from sagebrush.store.catalog import Bucket, Checksum, Object, Part, Upload
+from sagebrush.store.db import Tx
+from sagebrush.store.objects import Spooled
+from sagebrush.world import AwsError, Ctx, Doc
+
+LEAST_PART = 5 * 1024**2
+MOST_OBJECT = 50 * 1024**4
+
+
+def create_multipart_upload(ctx: Ctx, request: Doc) -> Doc:
+    """An upload has begun; its id orders uploads by time."""
+    bucket = rules.bucket_of(ctx, request)
+    key, doc = rules.key_of(request), rules.kept(request)
+    algorithm, kind = _wish(request)
+    now = ctx.world.clock()
+    upload_id = f"{int(now * 1e6):014x}{secrets.token_hex(20)}"
+    doc = {
+        "object": doc,
+        "storage": request.get("StorageClass", "STANDARD"),
+        "algorithm": algorithm,
+        "type": kind,
+    }
+    new = Upload(upload_id, bucket.id, key, now, doc)
+    rules.write(ctx, bucket.name, lambda tx: catalog.add_upload(tx, new))
+    result = {"Bucket": bucket.name, "Key": key, "UploadId": upload_id}
+    if algorithm is not None:
+        result.update(ChecksumAlgorithm=algorithm, ChecksumType=kind)
+    return {**result, **doc["object"].get("echo", {})}
+
+
+def _wish(request: Doc) -> tuple[str | None, str]:
+    """The checksum (algorithm, type) that the parts will carry; none named means CRC64NVME.
+
+    Raises InvalidRequest (400) for a pair that S3 does not have.
+    """
+    algorithm, kind = request.get("ChecksumAlgorithm"), request.get("ChecksumType")
+    if algorithm is None:
+        if kind is not None:
+            raise AwsError(
+                "InvalidRequest",
+                "The x-amz-checksum-type header can only be used with the x-amz-checksum-algorithm"
+                " header.",
+            )
+        return None, "FULL_OBJECT"
+    default = "FULL_OBJECT" if algorithm == "CRC64NVME" else "COMPOSITE"
+    kind = kind or default
+    if (kind == "FULL_OBJECT" and algorithm not in checksums.FULL_OBJECT) or (
+        kind == "COMPOSITE" and algorithm == "CRC64NVME"
+    ):
+        raise AwsError(
+            "InvalidRequest",
+            f"The {kind} checksum type cannot be used with the {algorithm.lower()} checksum"
+            " algorithm.",
+        )
+    return algorithm, kind
+
+
+def find_upload(ctx: Ctx, bucket: Bucket, request: Doc) -> Upload:
+    """The unfinished upload that the request names. Raises NoSuchUpload (404)."""
+    key = rules.readable_key(request["Key"])
+    found = catalog.upload(rules.reader(ctx), bucket.id, key, request["UploadId"])
+    if found is None:
+        raise no_such_upload(request["UploadId"])
+    return found
+
+
+def no_such_upload(upload_id: str) -> AwsError:
+    """The error of an upload that is unknown, finished or aborted."""
+    return AwsError(
+        "NoSuchUpload",
+        "The specified upload does not exist. The upload ID may be invalid, or the upload may have"
+        " been aborted or completed.",
+        404, UploadId=upload_id,
+    )  # fmt: skip
+
+
+def check_number(request: Doc) -> int:
+    """The part number. Raises InvalidArgument (400) outside 1..10000."""
+    number = request["PartNumber"]
+    if not 1 <= number <= 10000:
+        raise AwsError(
+            "InvalidArgument", "Part number must be an integer between 1 and 10000, inclusive",
+            ArgumentName="partNumber", ArgumentValue=number,
+        )  # fmt: skip
+    return number
+
+
+def upload_part(ctx: Ctx, request: Doc) -> Doc:
+    """The part is on disk, in place of one that had its number."""
+    body = rules.body_of(ctx, request)
+    try:
+        bucket = rules.bucket_of(ctx, request)
+        number = check_number(request)
+        upload = find_upload(ctx, bucket, request)
+        rules.refuse(request)
+        given = rules.verify_body(request, body)
+        algorithm = upload.doc["algorithm"]
+        if given is not None and algorithm not in (None, given[0]):
+            raise AwsError(
+                "InvalidRequest",
+                f"Checksum Type mismatch occurred, expected checksum Type: {algorithm.lower()},"
+                f" actual checksum Type: {given[0].lower()}",
+            )
+        part = Part(
+            number, body.size, body.md5, ctx.world.clock(), part_checksums(body, upload, given)
+        )
+        freed = _store(ctx, bucket, upload, part, body)
+    except BaseException:
+        ctx.world.objects.drop(body)
+        raise
+    ctx.world.objects.discard(freed)
+    result: Doc = {"ETag": rules.quoted(part.etag), **upload.doc["object"].get("echo", {})}
+    if given is not None:
+        result[f"Checksum{given[0]}"] = given[1]
+    elif algorithm is not None:
+        result[f"Checksum{algorithm}"] = part.checksums[algorithm]
+    return result
+
+
+def part_checksums(body: Spooled, upload: Upload, given: tuple[str, str] | None) -> dict[str, str]:
+    """What completing will need of the part, and what the client told of it."""
+    needed = upload.doc["algorithm"] or "CRC64NVME"
+    found = {needed: rules.checksum_of(body, needed)}
+    if given is not None:
+        found[given[0]] = given[1]
+    return found
+
+
+def _store(ctx: Ctx, bucket: Bucket, upload: Upload, part: Part, body: Spooled) -> list[str]:
+    def change(tx: Tx) -> list[str]:
+        if catalog.upload(tx, bucket.id, upload.key, upload.id) is None:
+            raise no_such_upload(upload.id)
+        return catalog.put_part(tx, upload.id, part, [body.segment()])
+
+    return rules.write(ctx, bucket.name, change)
+
+
+def complete_multipart_upload(ctx: Ctx, request: Doc) -> Doc:
+    """The named parts, in order, are the object; the upload is gone. No byte is copied."""
+    bucket = rules.bucket_of(ctx, request)
+    key = rules.readable_key(request["Key"])
+    upload_id = request["UploadId"]
+    wanted = (request.get("MultipartUpload") or {}).get("Parts") or []
+    if not wanted:
+        raise AwsError(
+            "MalformedXML",
+            "The XML you provided was not well-formed or did not validate against our published"
+            " schema",
+        )
+
+    def change(tx: Tx) -> tuple[Object, list[str]]:
+        upload = catalog.upload(tx, bucket.id, key, upload_id)
+        if upload is None:
+            raise no_such_upload(upload_id)
+        rules.check_write(request, catalog.find(tx, bucket.id, key), key)
+        chosen = _chosen(catalog.parts(tx, upload_id), wanted, upload)
+        new = _assembled(ctx, request, upload, chosen)
+        algorithm = new.checksum.algorithm if new.checksum else ""
+        return new, catalog.complete(tx, upload_id, new, chosen, algorithm)
+
+    new, freed = rules.write(ctx, bucket.name, change)
+    ctx.world.objects.discard(freed)
+    return {
+        "Location": f"/{bucket.name}/{key}",
+        "Bucket": bucket.name,
+        "Key": key,
+        "ETag": rules.quoted(new.etag),
+        **rules.told_checksum(new.checksum),
+        **new.doc.get("echo", {}),
+    }
+
+
+def _chosen(there: list[Part], wanted: list[Doc], upload: Upload) -> list[Part]:
+    """The parts that Complete names. Raises InvalidPartOrder, InvalidPart, EntityTooSmall (400)."""
+    by_number = {part.number: part for part in there}
+    numbers = [entry["PartNumber"] for entry in wanted]
+    if numbers != sorted(set(numbers)):
+        raise AwsError(
+            "InvalidPartOrder",
+            "The list of parts was not in ascending order. The parts list must be specified in"
+            " order by part number.",
+            UploadId=upload.id,
+        )
+    chosen = []
+    for entry in wanted:
+        part = by_number.get(entry["PartNumber"])
+        etag = (entry.get("ETag") or "").strip('"')
+        if part is None or part.etag != etag or not _same_checksum(part, entry):
+            raise AwsError(
+                "InvalidPart",
+                "One or more of the specified parts could not be found.  The part may not have been"
+                " uploaded, or the specified entity tag may not match the part's entity tag.",
+                UploadId=upload.id, PartNumber=entry["PartNumber"], ETag=etag,
+            )  # fmt: skip
+        chosen.append(part)
+    for part in chosen[:-1]:
+        if part.size < LEAST_PART:
+            raise AwsError(
+                "EntityTooSmall",
+                "Your proposed upload is smaller than the minimum allowed size",
+                PartNumber=part.number, ETag=part.etag, ProposedSize=part.size,
+                MinSizeAllowed=LEAST_PART,
+            )  # fmt: skip
+    _need_checksums(wanted, upload)
+    return chosen
+
+
+def _same_checksum(part: Part, entry: Doc) -> bool:
+    """Whether the part has every checksum that Complete names for it."""
+    for algorithm in checksums.ALGORITHMS:
+        told = entry.get(f"Checksum{algorithm}")
+        if told is not None and part.checksums.get(algorithm, told) != told:
+            return False
+    return True
+
+
+def _need_checksums(wanted: list[Doc], upload: Upload) -> None:
+    """A composite upload's Complete must name the checksum of each part (API reference)."""
+    algorithm = upload.doc["algorithm"]
+    if algorithm is None or upload.doc["type"] != "COMPOSITE":
+        return
+    if any(f"Checksum{algorithm}" not in entry for entry in wanted):
+        raise AwsError(
+            "InvalidRequest",
+            f"The upload was created using a {algorithm.lower()} checksum. The complete request"
+            " must include the checksum for each part. It was missing for part"
+            f" {next(e['PartNumber'] for e in wanted if f'Checksum{algorithm}' not in e)} in the"
+            " request.",
+        )
+
+
+def _assembled(ctx: Ctx, request: Doc, upload: Upload, chosen: list[Part]) -> Object:
+    """The object made of the parts. Raises EntityTooLarge, InvalidRequest, BadDigest (400)."""
+    size = sum(part.size for part in chosen)
+    if size > MOST_OBJECT:
+        raise AwsError("EntityTooLarge", "Your proposed upload exceeds the maximum allowed size")
+    if request.get("MpuObjectSize", size) != size:
+        raise AwsError(
+            "InvalidRequest",
+            f"The provided 'x-amz-mp-object-size' header value {request['MpuObjectSize']} does not"
+            f" match what was computed: {size}",
+        )
+    raw = b"".join(bytes.fromhex(part.etag) for part in chosen)
+    etag = f"{hashlib.md5(raw, usedforsecurity=False).hexdigest()}-{len(chosen)}"
+    checksum = _checksum(upload, chosen)
+    if request.get("ChecksumType", checksum.type) != checksum.type:
+        raise AwsError(
+            "InvalidRequest",
+            "The upload was created using the "
+            f"{checksum.type} checksum mode. The complete request must use the same checksum mode.",
+        )
+    told = request.get(f"Checksum{checksum.algorithm}")
+    if told is not None and told.partition("-")[0] != checksum.value.partition("-")[0]:
+        raise AwsError(
+            "BadDigest",
+            f"The {checksum.algorithm.lower()} you specified did not match the calculated checksum.",
+        )
+    doc = {**upload.doc["object"], "parts": len(chosen)}
+    return Object(
+        upload.bucket, upload.key, size, etag, ctx.world.clock(), upload.doc["storage"], checksum,
+        doc,
+    )  # fmt: skip
+
+
+def _checksum(upload: Upload, chosen: list[Part]) -> Checksum:
+    algorithm, kind = upload.doc["algorithm"] or "CRC64NVME", upload.doc["type"]
+    values = [part.checksums[algorithm] for part in chosen]
+    if kind == "COMPOSITE":
+        return Checksum(algorithm, checksums.composite(algorithm, values), kind)
+    sizes = [part.size for part in chosen]
+    return Checksum(algorithm, checksums.combined(algorithm, zip(values, sizes, strict=True)), kind)
+
+
+def abort_multipart_upload(ctx: Ctx, request: Doc) -> None:
+    """The upload and its parts are gone."""
+    bucket = rules.bucket_of(ctx, request)
+    upload = find_upload(ctx, bucket, request)
+    freed = rules.write(ctx, bucket.name, lambda tx: catalog.remove_upload(tx, upload.id))
+    ctx.world.objects.discard(freed)
+
+
+def list_parts(ctx: Ctx, request: Doc) -> Doc:
+    """A page of the upload's parts after `PartNumberMarker`."""
+    bucket = rules.bucket_of(ctx, request)
+    upload = find_upload(ctx, bucket, request)
+    most, after = min(request.get("MaxParts", 1000), 1000), request.get("PartNumberMarker", 0)
+    if most < 0:
+        raise AwsError(
+            "InvalidArgument", "Argument max-parts must be an integer between 0 and 2147483647"
+        )
+    rows = catalog.parts(rules.reader(ctx), upload.id, after, most + 1)
+    page, algorithm = rows[:most], upload.doc["algorithm"]
+    person = rules.owner(ctx.account)
+    result: Doc = {
+        "Bucket": bucket.name, "Key": upload.key, "UploadId": upload.id,
+        "PartNumberMarker": after, "MaxParts": most, "IsTruncated": len(rows) > most,
+        "NextPartNumberMarker": page[-1].number if page else 0,
+        "Initiator": person, "Owner": person, "StorageClass": upload.doc["storage"],
+        "Parts": [_listed(part, algorithm) for part in page],
+    }  # fmt: skip
+    if algorithm is not None:
+        result.update(ChecksumAlgorithm=algorithm, ChecksumType=upload.doc["type"])
+    return result
+
+
+def _listed(part: Part, algorithm: str | None) -> Doc:
+    found: Doc = {
+        "PartNumber": part.number,
+        "LastModified": rules.time(part.modified),
+        "ETag": rules.quoted(part.etag),
+        "Size": part.size,
+    }
+    if algorithm is not None and algorithm in part.checksums:
+        found[f"Checksum{algorithm}"] = part.checksums[algorithm]
+    return found
+
+
+def list_multipart_uploads(ctx: Ctx, request: Doc) -> Doc:
+    """A page of unfinished uploads by key and time, after `KeyMarker` and `UploadIdMarker`."""
+    bucket = rules.bucket_of(ctx, request)
+    most = min(request.get("MaxUploads", 1000), 1000)
+    prefix, delimiter = request.get("Prefix", ""), request.get("Delimiter", "")
+    marker, id_marker = request.get("KeyMarker", ""), request.get("UploadIdMarker", "")
+    # Without an id marker, uploads of the marked key itself are passed over too.
+    low = (marker, id_marker if id_marker and marker else "\U0010ffff") if marker else (prefix, "")
+    low = max(low, (prefix, ""))
+    found, prefixes, truncated = _uploads(ctx, bucket, (prefix, delimiter), low, most)
+    result: Doc = {
+        "Bucket": bucket.name, "KeyMarker": marker, "UploadIdMarker": id_marker,
+        "MaxUploads": most, "IsTruncated": truncated, "Prefix": prefix,
+        "Uploads": [_told_upload(ctx, upload) for upload in found],
+    }  # fmt: skip
+    if delimiter:
+        result["Delimiter"] = delimiter
+    if prefixes:
+        result["CommonPrefixes"] = [{"Prefix": p} for p in prefixes]
+    if truncated:
+        last = found[-1] if found else None
+        if last is not None and (not prefixes or last.key > prefixes[-1]):
+            result.update(NextKeyMarker=last.key, NextUploadIdMarker=last.id)
+        elif prefixes:
+            result.update(NextKeyMarker=prefixes[-1])
+    return result
+
+
+def _uploads(
+    ctx: Ctx, bucket: Bucket, where: tuple[str, str], low: tuple[str, str], most: int
+) -> tuple[list[Upload], list[str], bool]:
+    """(uploads, common prefixes, whether there are more) after `low`; `where`: prefix, delimiter."""
+    prefix, delimiter = where
+    high, tables = after_prefix(prefix), rules.reader(ctx)
+    found: list[Upload] = []
+    prefixes: list[str] = []
+    while True:
+        rows = catalog.uploads(tables, bucket.id, low, high, 1001)
+        for upload in rows:
+            low = (upload.key, upload.id)
+            at = upload.key.find(delimiter, len(prefix)) if delimiter else -1
+            common = upload.key[: at + len(delimiter)] if at >= 0 else ""
+            if common and prefixes and prefixes[-1] == common:
+                continue
+            if len(found) + len(prefixes) >= most:
+                return found, prefixes, most > 0
+            if common:
+                prefixes.append(common)
+            else:
+                found.append(upload)
+        if len(rows) < 1001:
+            return found, prefixes, False
+
+
+def _told_upload(ctx: Ctx, upload: Upload) -> Doc:
+    person = rules.owner(ctx.account)
+    told: Doc = {
+        "Key": upload.key, "UploadId": upload.id, "Initiated": rules.time(upload.created),
+        "StorageClass": upload.doc["storage"], "Owner": person, "Initiator": person,
+    }  # fmt: skip
+    if upload.doc["algorithm"] is not None:
+        told.update(ChecksumAlgorithm=upload.doc["algorithm"], ChecksumType=upload.doc["type"])
+    return told
