@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from urllib.parse import quote
 
 from sagebrush.services import s3_rules as rules
 from sagebrush.services.s3_listing import after_prefix
@@ -171,7 +172,7 @@ def complete_multipart_upload(ctx: Ctx, request: Doc) -> Doc:
     new, freed = rules.write(ctx, bucket.name, change)
     ctx.world.objects.discard(freed)
     return {
-        "Location": f"/{bucket.name}/{key}",
+        "Location": f"https://{bucket.name}.s3.{bucket.region}.amazonaws.com/{quote(key)}",
         "Bucket": bucket.name,
         "Key": key,
         "ETag": rules.quoted(new.etag),

@@ -9,6 +9,7 @@ import hashlib
 import sqlite3
 from collections.abc import Callable
 from email.header import Header
+from email.utils import formatdate
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl
 
@@ -180,7 +181,7 @@ def check_read(request: Doc, found: Object, prefix: str = "") -> None:
     if same:
         raise AwsError(
             "NotModified", "Not Modified", 304,
-            ETag=quoted(found.etag), LastModified=time(found.modified),
+            ETag=quoted(found.etag), LastModified=formatdate(found.modified, usegmt=True),
         )  # fmt: skip
 
 
@@ -321,8 +322,8 @@ def kept(request: Doc) -> Doc:
     Raises MetadataTooLarge, InvalidTag, NotImplemented, AccessControlListNotSupported.
     """
     refuse(request)
-    metadata = {k.lower(): v for k, v in request.get("Metadata", {}).items()}
-    size = sum(len(k.encode()) + len(v.encode("utf-8", "replace")) for k, v in metadata.items())
+    metadata = {k.lower(): _readable(v) for k, v in request.get("Metadata", {}).items()}
+    size = sum(len(k.encode()) + len(v.encode()) for k, v in metadata.items())
     if size > MAX_METADATA:
         raise AwsError(
             "MetadataTooLarge",
@@ -418,6 +419,15 @@ def told(found: Object) -> Doc:
     if found.doc.get("tags"):
         result["TagCount"] = len(found.doc["tags"])
     return result
+
+
+def _readable(value: str) -> str:
+    """A header's text; bytes that are not UTF-8 are read as ISO 8859-1."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return value.encode("utf-8", "surrogateescape").decode("iso-8859-1")
+    return value
 
 
 def _header_text(value: str) -> str:
