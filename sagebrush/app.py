@@ -2,21 +2,346 @@
 
 from __future__ import annotations
 
+import asyncio
+import datetime as dt
+import importlib
+import itertools
+import json
+import logging
+import os
+import signal
+import socket
+import threading
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+from types import ModuleType
 from typing import Any
 
+from aiohttp import web
+
+from sagebrush import __version__, clientdata, tls
+from sagebrush.compute.base import Spec
+from sagebrush.compute.environments import Environments
+from sagebrush.compute.local import LocalBackend
+from sagebrush.credentials import CredentialBook
+from sagebrush.dispatch import Dispatcher
+from sagebrush.engine.kinds import Kind
+from sagebrush.engine.loop import Loop
+from sagebrush.protocol import listen, models
+from sagebrush.protocol.access import AccessLog, Redacting
+from sagebrush.protocol.server import Door
 from sagebrush.settings import Settings
+from sagebrush.store.db import Db
+from sagebrush.store.objects import ObjectStore
+from sagebrush.store.rows import Rows
+from sagebrush.store.series import Series
+from sagebrush.store.streams import Streams
+from sagebrush.world import Operations, World, collect
+
+log = logging.getLogger(__name__)
+
+SERVICES: dict[str, tuple[str, ...]] = {
+    "s3": ("s3_buckets", "s3_objects", "s3_multipart"),
+    "sagemaker": (
+        "sagemaker.training",
+        "sagemaker.model",
+        "sagemaker.endpoint_config",
+        "sagemaker.endpoint",
+        "sagemaker.tags",
+    ),
+    "sagemaker-runtime": ("runtime",),
+    "cloudwatch": ("cloudwatch",),
+    "logs": ("logs",),
+    "sts": ("sts",),
+    "iam": ("iam",),
+}
+"""Service -> the modules beneath `sagebrush.services` that hold its operations."""
+
+STOPPING = ("InProgress", "Stopping")
+
+
+class App:
+    """A server in this process: `start` returns once it answers, `stop` once it does not."""
+
+    def __init__(self, settings: Settings, clock: Callable[[], float] = time.time) -> None:
+        os.umask(0o077)
+        for folder in (settings.home, *(settings.home / n for n in ("keys", "logs", "jobs"))):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.settings = settings
+        self._plain, self._secure = listen.addresses(settings)
+        modules = _modules()
+        kinds = {m.KIND.name: m.KIND for ms in modules.values() for m in ms if hasattr(m, "KIND")}
+        self.dispatcher = Dispatcher()
+        self.backend = LocalBackend(
+            settings.home / "jobs", self._attach, self._changed, settings.isolation
+        )
+        db = Db(settings.home / "sagebrush.db")
+        self.world = World(
+            settings=settings,
+            clock=clock,
+            db=db,
+            rows=Rows(db, clock),
+            objects=ObjectStore(settings.home / "objects"),
+            series=Series(db),
+            streams=Streams(db),
+            backend=self.backend,
+            environments=Environments(settings.environments),
+            credentials=CredentialBook(
+                settings.home / "keys", settings.account, settings.role, clock
+            ),
+            operations=_operations(modules),
+            dispatch=self.dispatcher,
+        )
+        self.loop = Loop(self.world, _reconciled(kinds))
+        self.world.wake = self.loop.wake
+        self.access = AccessLog(settings.home / "logs" / "access.log")
+        self.door = Door(self.world, self.access)
+        self.port = self.tls_port = 0
+        self._listeners = listen.Listeners()
+        self._numbers = itertools.count()
+        self._events: asyncio.AbstractEventLoop | None = None
+        self._thread = threading.Thread(target=self._serve, name="http", daemon=True)
+        self._ready = threading.Event()
+        self._failure: BaseException | None = None
+
+    # Life -----------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """It answers on `port` and `tls_port`, and the loop runs. Raises OSError for a busy port."""
+        plain, self.port = listen.bind(self._plain, self.settings.port)
+        try:
+            wanted = self.port + 1 if self.settings.port else 0
+            secure, self.tls_port = listen.bind(self._secure, wanted)
+        except OSError:
+            for sock in plain:
+                sock.close()
+            raise
+        self._sockets = (plain, secure)
+        now = dt.datetime.fromtimestamp(time.time(), dt.UTC)
+        outer = [h for h in (*self.settings.hosts, self.settings.host) if h not in tls.LOOPBACK]
+        outer = [h for h in outer if h not in ("0.0.0.0", "::")]
+        self._context = tls.ensure(self.settings.home / "keys", outer, now).context()
+        clientdata.write(
+            self.settings.home / "client",
+            self.settings.account,
+            self.settings.region,
+            self.tls_port,
+        )
+        self._thread.start()
+        self._ready.wait()
+        if self._failure is not None:
+            raise self._failure
+        self.backend.adopt()
+        self.loop.start()
+
+    def stop(self, timeout: float = 10.0) -> None:
+        """Requests that run have ended or had `timeout` seconds; jobs go on; files are closed."""
+        self.loop.stop(timeout)
+        if self._events is not None:
+            self._events.call_soon_threadsafe(self._ended.set)
+            self._thread.join(timeout + 10)
+        self.backend.close()
+        self.door.close()
+        self.world.db.close()
+        self.access.close()
+
+    def stop_jobs(self, impatient: Callable[[], bool]) -> None:
+        """Training jobs have been stopped as StopTrainingJob does and their models uploaded, and no
+        endpoint worker runs; or `impatient()` became true before."""
+        ctx = self.world.service_ctx()
+        for row in self.world.rows.select("training-job", ["InProgress"]):
+            try:
+                ctx.call("sagemaker", "StopTrainingJob", {"TrainingJobName": row.name})
+            except Exception:
+                log.exception("training job %s could not be stopped", row.name)
+        while self.world.rows.select("training-job", STOPPING) and not impatient():
+            time.sleep(0.1)
+        self.loop.stop(1.0)
+        for key in self.backend.adopt():
+            self.backend.stop(key, 5.0)
+        while self.backend.adopt() and not impatient():
+            time.sleep(0.05)
+
+    def state(self) -> dict[str, Any]:
+        """What `home/server.json` holds."""
+        settings = self.settings
+        return {
+            "pid": os.getpid(),
+            "host": settings.host,
+            "port": self.port,
+            "tls_port": self.tls_port,
+            "home": str(settings.home),
+            "version": __version__,
+            "account": settings.account,
+            "region": settings.region,
+            "isolation": self.backend.isolation,
+            "started": time.time(),
+            "warnings": self._warnings(),
+        }
+
+    def _warnings(self) -> list[str]:
+        found = []
+        if self.backend.isolation == "process":
+            found.append(
+                "jobs are not isolated from this machine or each other (process mode):"
+                " run your own code only; `sagebrush doctor` tells why"
+            )
+        if self.settings.insecure and not self.settings.tls_only and len(self._plain) > 2:
+            found.append(f"plain HTTP is open to other machines on {self.settings.host}")
+        return found
+
+    # The HTTP thread ------------------------------------------------------------------------------
+
+    def _serve(self) -> None:
+        try:
+            import uvloop
+
+            make = uvloop.new_event_loop
+        except ImportError:  # Windows has none
+            make = asyncio.new_event_loop
+        with asyncio.Runner(loop_factory=make) as runner:
+            try:
+                runner.run(self._main())
+            except BaseException as error:
+                self._failure = error
+                log.exception("the HTTP server ended")
+            finally:
+                self._ready.set()
+
+    async def _main(self) -> None:
+        events = asyncio.get_running_loop()
+        events.set_default_executor(ThreadPoolExecutor(16, thread_name_prefix="io"))
+        self._ended = asyncio.Event()
+        plain, secure = self._sockets
+        await self._listeners.serve(plain, self.door.answer, None)
+        await self._listeners.serve(secure, self.door.answer, self._context)
+        self.dispatcher.loop = self._events = events
+        self._ready.set()
+        await self._ended.wait()
+        self.dispatcher.loop = None
+        await self._listeners.close(5.0)
+
+    # Jobs -----------------------------------------------------------------------------------------
+
+    def _attach(self, spec: Spec, listener: str, sock: socket.socket) -> Callable[[], None]:
+        """The job's listener is served; the function that ends that, for when the job has."""
+        if listener == "aws":
+            factory: listen.Factory = listen.web_server(self.door.answer_inside)
+            context = self._context
+        elif listener == "credentials":
+            factory, context = listen.web_server(self._role_credentials(spec.role)), None
+        else:
+            from sagebrush.compute import egress
+
+            return egress.serve(sock, self.settings.egress_allow)
+        events = self._events
+        if events is None:
+            raise RuntimeError("the server does not run")
+        key = f"{spec.key}/{listener}/{next(self._numbers)}"
+        events.call_soon_threadsafe(self._listeners.adopt, key, sock, factory, context)
+
+        def close() -> None:
+            if not events.is_closed():
+                events.call_soon_threadsafe(self._listeners.drop, key)
+
+        return close
+
+    def _role_credentials(self, role: str) -> listen.Handler:
+        async def answer(raw: web.BaseRequest) -> web.StreamResponse:
+            if raw.method != "GET" or not raw.path.startswith("/v2/credentials/"):
+                return web.Response(status=404)
+            return web.json_response(self.world.credentials.container_document(role))
+
+        return answer
+
+    def _changed(self, key: str) -> None:
+        self.loop.changed(key)
+
+
+def build(settings: Settings, clock: Callable[[], float] = time.time) -> App:
+    """A server for these settings, not started; its directories and keys are there."""
+    return App(settings, clock)
+
+
+def _modules() -> dict[str, list[ModuleType]]:
+    found: dict[str, list[ModuleType]] = {}
+    for service, names in SERVICES.items():
+        for name in names:
+            full = f"sagebrush.services.{name}"
+            try:
+                found.setdefault(service, []).append(importlib.import_module(full))
+            except ModuleNotFoundError as error:
+                if error.name != full:
+                    raise
+                log.warning("%s is not there yet", full)
+    return found
+
+
+def _operations(modules: dict[str, list[ModuleType]]) -> Operations:
+    table: Operations = {}
+    for service, found in modules.items():
+        table |= collect(service, found, models.known(service))
+    return table
+
+
+def _reconciled(kinds: dict[str, Kind]) -> dict[str, Kind]:
+    return {name: kind for name, kind in kinds.items() if kind.reconcile is not None}
 
 
 def run(settings: Settings, ready: Callable[[dict[str, Any]], None]) -> int:
-    """Serves until told to end; the exit status. Seam for `commands/up.py` (written by H for B).
+    """Serves until told to end; the exit status.
 
     `ready(state)` is called once it answers; `state` is what `home/server.json` holds (0600,
     written by rename, removed at the end): pid, host, port, tls_port, home, version, account,
     region, isolation, started, warnings (texts for the banner). SIGINT and SIGTERM: training jobs
     are stopped as StopTrainingJob does (and finish their upload), endpoint workers stop, then it
     ends; a second SIGINT does not wait. SIGUSR1 (`down --keep-jobs`): ends at once, all that runs
-    goes on. Raises CommandError-like OSError(EADDRINUSE) when the port is taken, and a
-    RuntimeError naming the pid when another server holds the data directory.
+    goes on. Raises OSError(EADDRINUSE) when the port is taken, SettingsError when the address must
+    not be bound so, and a RuntimeError naming the pid when another server holds the data directory.
     """
-    raise NotImplementedError
+    signals: list[int] = []
+    told = threading.Event()
+
+    def hear(number: int, _frame: object) -> None:
+        signals.append(number)
+        told.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
+        signal.signal(number, hear)
+    app = build(settings)
+    handler = _log_to(settings.home / "logs" / "server.log")
+    file = settings.home / "server.json"
+    try:
+        app.start()
+        state = app.state()
+        _replace(file, json.dumps(state))
+        ready(state)
+        while not told.wait(3600):
+            pass
+        if signal.SIGUSR1 not in signals:
+            before = len(signals)
+            app.stop_jobs(lambda: len(signals) > before)
+    finally:
+        file.unlink(missing_ok=True)
+        app.stop()
+        logging.getLogger("sagebrush").removeHandler(handler)
+    return 0
+
+
+def _log_to(path: Path) -> logging.Handler:
+    """What Sagebrush's modules log goes to `path`, without secrets."""
+    handler = RotatingFileHandler(path, maxBytes=16 * 1024 * 1024, backupCount=2)
+    handler.setFormatter(Redacting("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logger = logging.getLogger("sagebrush")
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    return handler
+
+
+def _replace(path: Path, text: str) -> None:
+    part = path.with_suffix(".part")
+    part.write_text(text)
+    part.replace(path)

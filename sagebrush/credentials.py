@@ -7,6 +7,7 @@ they outlive a restart and need no rows.
 from __future__ import annotations
 
 import base64
+import datetime as dt
 import getpass
 import hashlib
 import hmac
@@ -113,6 +114,21 @@ class CredentialBook:
     def container_role(self, token: str) -> str:
         """The role ARN that a container token is for; raises AwsError InvalidClientTokenId."""
         return json.loads(self._proven(b"container", token))[0]
+
+    def container_document(self, role_arn: str, seconds: float = 6 * 3600) -> dict[str, str]:
+        """Fresh credentials of the role, as ECS's credentials address gives them.
+
+        ECS developer guide, "Task IAM role": SDKs fetch anew before `Expiration`.
+        """
+        session = self.issue(role_arn, "SageMaker", seconds)
+        expires = dt.datetime.fromtimestamp(session.expires, dt.UTC)
+        return {
+            "AccessKeyId": session.access_key,
+            "SecretAccessKey": session.secret,
+            "Token": session.token,
+            "Expiration": expires.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "RoleArn": role_arn,
+        }
 
     def _proven(self, purpose: bytes, token: str) -> bytes:
         try:

@@ -6,6 +6,8 @@ import asyncio
 import inspect
 from typing import Any
 
+from botocore.model import OperationModel
+
 from sagebrush import actions, policy
 from sagebrush.policy import Policy
 from sagebrush.protocol import check, models
@@ -69,6 +71,12 @@ def authorise(ctx: Ctx, service: str, name: str, params: Doc) -> None:
             raise denied(ctx, service, action, resource, decision.verdict)
 
 
+def allow(ctx: Ctx, model: OperationModel, params: Doc) -> None:
+    """Returns when the parameters are valid and the caller may; raises AwsError when not."""
+    check.check(model, params)
+    authorise(ctx, str(model.service_model.service_name), str(model.name), params)
+
+
 def denied(ctx: Ctx, service: str, action: str, resource: str, verdict: str) -> AwsError:
     """The refusal in AWS's words."""
     because = (
@@ -103,8 +111,7 @@ class Dispatcher:
         model = models.operation(service, name)
         if model is None:
             raise KeyError(f"{service} has no operation {name}")
-        check.check(model, params)
-        authorise(ctx, service, name, params)
+        allow(ctx, model, params)
         result: Any = find(ctx.world, service, name)(ctx, params)
         if inspect.isawaitable(result):
             if self.loop is None:

@@ -10,9 +10,10 @@ from sagebrush.store.objects import Blob, Spooled
 
 @dataclass(frozen=True)
 class Request:
-    """One request. `path` is as sent (percent-encoded); `query` is decoded, in order.
+    """One request. `path` is as sent (percent-encoded, no query); `query` is decoded, in order.
 
-    `headers` has lower-case names; repeated headers are joined by ",".
+    `headers` has lower-case names; repeated headers are joined by ",". `raw_query` is the query as
+    sent, which signatures are made over.
     """
 
     method: str
@@ -20,6 +21,7 @@ class Request:
     query: list[tuple[str, str]]
     headers: Mapping[str, str]
     body: bytes | Spooled = b""
+    raw_query: str = ""
 
 
 @dataclass

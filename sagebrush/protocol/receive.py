@@ -8,7 +8,7 @@ import base64
 import binascii
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from aiohttp import StreamReader, web
 
@@ -166,7 +166,7 @@ async def spool(
         if kept:
             headers["content-encoding"] = ",".join(kept)
         headers.pop("transfer-encoding", None)
-    return Request(request.method, request.path, request.query, headers, spooled)
+    return replace(request, headers=headers, body=spooled)
 
 
 async def _fill(

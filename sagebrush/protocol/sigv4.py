@@ -12,7 +12,7 @@ import re
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from urllib.parse import quote, unquote, unquote_plus, unquote_to_bytes
+from urllib.parse import quote, unquote_plus, unquote_to_bytes
 
 from sagebrush.credentials import Key
 from sagebrush.protocol.message import Request
@@ -452,7 +452,7 @@ def canonical_requests(request: Request, claim: Claim, body_sha256: str, s3: boo
 
     Clients sign either the URL as they send it (botocore) or its canonical form (curl, Go).
     """
-    path, _, raw_query = request.path.partition("?")
+    path, raw_query = request.path, request.raw_query
     if not path.startswith("/"):
         path = "/" + path
     drop = claim.expires is not None
@@ -522,11 +522,6 @@ def normal_path(path: str) -> str:
             kept.append(part)
     slash = "/" if kept and path.endswith("/") else ""
     return "/" + "/".join(kept) + slash
-
-
-def path_text(path: str) -> str:
-    """The decoded path."""
-    return unquote(path)
 
 
 def is_sha256(text: str) -> bool:

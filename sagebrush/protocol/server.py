@@ -1,0 +1,341 @@
+"""One request from its first byte to its answer, in straight code.
+
+S3's headers are verified before a byte of its body is accepted, so that nobody fills the disk
+anonymously; other APIs sign the body, so it is read first, under a small cap.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import inspect
+import json
+import logging
+import sqlite3
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any
+from urllib.parse import parse_qsl
+
+from aiohttp import web
+from botocore.model import OperationModel
+
+from sagebrush import __version__, dispatch, names
+from sagebrush.protocol import chunked, detect, receive, reply, rest, sigv4
+from sagebrush.protocol.access import AccessLog, Entry
+from sagebrush.protocol.detect import Target
+from sagebrush.protocol.hosts import Hosts, is_loopback
+from sagebrush.protocol.message import Reply, Request
+from sagebrush.protocol.receive import Disconnected
+from sagebrush.protocol.send import send
+from sagebrush.protocol.sigv4 import Claim, Dialect, Verified
+from sagebrush.store.objects import Spooled
+from sagebrush.world import AwsError, Ctx, Doc, World
+
+log = logging.getLogger(__name__)
+OWN = "/_sagebrush/"
+LARGE = 256 * 1024
+"""Bytes of a body that is parsed in a thread rather than beside other requests."""
+
+
+def read(raw: web.BaseRequest) -> Request:
+    """The request as sent, without its body."""
+    path, _, query = raw.raw_path.partition("?")
+    if "://" in path[:8]:  # absolute form (RFC 9112, 3.2.2)
+        path = "/" + path.split("://", 1)[1].partition("/")[2]
+    headers: dict[str, str] = {}
+    for name, value in raw.headers.items():
+        name = name.lower()
+        headers[name] = f"{headers[name]},{value}" if name in headers else value
+    pairs = parse_qsl(query, keep_blank_values=True) if query else []
+    return Request(raw.method, path, pairs, headers, raw_query=query)
+
+
+class Door:
+    """Answers requests for one World."""
+
+    def __init__(self, world: World, access: AccessLog) -> None:
+        self._world = world
+        self._access = access
+        self._hosts = Hosts(world.settings)
+        self._pool = ThreadPoolExecutor(
+            world.settings.request_threads, thread_name_prefix="request"
+        )
+        self._verifier = sigv4.Verifier(
+            world.credentials.resolve, world.clock, world.settings.region
+        )
+        self._started = time.time()
+
+    def close(self) -> None:
+        """Operations that run have ended."""
+        self._pool.shutdown()
+
+    async def answer(self, raw: web.BaseRequest) -> web.StreamResponse:
+        """The request has been answered and told in the access log."""
+        entry = Entry(names.request_id(), time.perf_counter())
+        try:
+            if raw.path.startswith(OWN):
+                found = await self._own(raw)
+            elif not self._hosts.known(raw.headers.get("Host", "")):
+                entry.code = "UnknownHost"
+                found = _unknown_host(raw.headers.get("Host", ""))
+            else:
+                found = await self._aws(raw, entry)
+            entry.status = found.status
+            response = await send(raw, found)
+            if not raw.content.is_eof():
+                response.force_close()
+            return response
+        except Disconnected:
+            entry.status, entry.code = 499, "ClientDisconnected"
+            response = web.Response(status=400)
+            response.force_close()
+            return response
+        finally:
+            self._access.write(entry)
+
+    async def answer_inside(self, raw: web.BaseRequest) -> web.StreamResponse:
+        """`answer` for requests out of a sandbox: without Sagebrush's own pages."""
+        if raw.path.startswith(OWN):
+            return web.Response(status=404)
+        return await self.answer(raw)
+
+    # Sagebrush's own pages ------------------------------------------------------------------------
+
+    async def _own(self, raw: web.BaseRequest) -> Reply:
+        """Health, metrics, and the role credentials of jobs in process mode; on loopback only."""
+        peer = raw.transport.get_extra_info("peername") if raw.transport else None
+        host = str(peer[0]) if peer else ""
+        if not is_loopback(host):
+            return _json(403, {"message": "only from this machine"})
+        if not self._hosts.known(raw.headers.get("Host", "")):
+            return _unknown_host(raw.headers.get("Host", ""))
+        name = raw.path.removeprefix(OWN)
+        if name == "health":
+            return _json(200, self.health())
+        if name == "metrics":
+            body = await asyncio.get_running_loop().run_in_executor(None, self._access.metrics)
+            return Reply(200, {"Content-Type": "text/plain; version=0.0.4; charset=utf-8"}, body)
+        if name == "credentials":
+            try:
+                token = raw.headers.get("Authorization", "")
+                role = self._world.credentials.container_role(token)
+            except AwsError as error:
+                return _json(error.status, {"code": error.code, "message": error.message})
+            return _json(200, self._world.credentials.container_document(role))
+        return _json(404, {"message": f"no page {name}"})
+
+    def health(self) -> Doc:
+        """What `/_sagebrush/health` tells."""
+        settings = self._world.settings
+        return {
+            "status": "running",
+            "version": __version__,
+            "home": str(settings.home),
+            "account": settings.account,
+            "region": settings.region,
+            "isolation": getattr(self._world.backend, "isolation", "unknown"),
+            "uptime": round(time.time() - self._started, 1),
+        }
+
+    # AWS ------------------------------------------------------------------------------------------
+
+    async def _aws(self, raw: web.BaseRequest, entry: Entry) -> Reply:
+        request = read(raw)
+        target: Target | None = None
+        model: OperationModel | None = None
+        try:
+            if detect.scope_service(request) is None and detect.dialect(request) == "query":
+                body = await receive.small(raw, self._world.settings.body_limit)
+                request = replace(request, body=body)
+            target = detect.detect(request)
+            entry.service = target.service
+            request, verified = await self._receive(raw, request, target)
+            entry.caller = verified.key.caller.arn
+            model, params = await self._parse(target, request)
+            entry.operation = str(model.name)
+            ctx = self._world.ctx(verified.key.caller, entry.id)
+            result = await self._run(ctx, model, params, request.body)
+            return reply.render(model, target.protocol, result, entry.id)
+        except Disconnected:
+            raise
+        except Exception as problem:
+            error = self._as_error(problem, entry, target)
+            entry.code = error.code
+            protocol = target.protocol if target else detect.dialect(request)
+            service = target.service if target else None
+            return reply.render_error(
+                error, protocol, model, entry.id, service, request.method, request.path
+            )
+
+    async def _receive(
+        self, raw: web.BaseRequest, request: Request, target: Target
+    ) -> tuple[Request, Verified]:
+        """The request with its body, and who signed it."""
+        words = sigv4.dialect(target.service, target.protocol)
+        if target.service != "s3":
+            if not request.body:
+                body = await receive.small(raw, self._world.settings.body_limit)
+                request = replace(request, body=body)
+            assert isinstance(request.body, bytes)
+            claim = sigv4.parse(request, words)
+            self._check_service(claim, target, words)
+            return request, self._verifier.verify(
+                request, claim, words, _document_hash(request, request.body)
+            )
+        claim = sigv4.parse(request, words)
+        self._check_service(claim, target, words)
+        verified = self._verifier.verify(request, claim, words, _s3_hash(request, claim))
+        bucket = self._hosts.bucket(request.headers.get("host", ""))
+        if bucket is not None:
+            request = replace(request, path=f"/{bucket}{request.path}")
+        upload = _is_upload(request)
+        said = receive.declared(request, raw, upload)
+        request = await receive.spool(raw, request, verified, self._world.objects, said)
+        if not upload and isinstance(request.body, Spooled):
+            spooled = request.body
+            request = replace(request, body=spooled.read())
+            self._world.objects.drop(spooled)
+        return request, verified
+
+    @staticmethod
+    def _check_service(claim: Claim, target: Target, words: Dialect) -> None:
+        if claim.service == target.signing_name:
+            return
+        if words.s3:
+            raise AwsError(
+                "AuthorizationHeaderMalformed",
+                f'The authorization header is malformed; incorrect service "{claim.service}".'
+                ' This endpoint belongs to "s3".',
+            )
+        raise AwsError(
+            words.mismatch,
+            f"Credential should be scoped to correct service: '{target.signing_name}'.",
+            403,
+        )
+
+    async def _parse(self, target: Target, request: Request) -> tuple[OperationModel, Doc]:
+        """The operation and its parameters; a spooled body is gone when there are none."""
+        try:
+            if isinstance(request.body, bytes) and len(request.body) > LARGE:
+                loop = asyncio.get_running_loop()
+                return await loop.run_in_executor(self._pool, rest.parse, target, request)
+            return rest.parse(target, request)
+        except BaseException:
+            self._drop(request.body)
+            raise
+
+    async def _run(
+        self, ctx: Ctx, model: OperationModel, params: Doc, body: bytes | Spooled
+    ) -> Doc | None:
+        """The operation's result, once parameters and policy are found right."""
+        service, name = str(model.service_model.service_name), str(model.name)
+        try:
+            operation = dispatch.find(ctx.world, service, name)
+            if inspect.iscoroutinefunction(operation):
+                dispatch.allow(ctx, model, params)
+            taken = any(value is body for value in params.values())
+        except BaseException:
+            self._drop(body)
+            raise
+        if inspect.iscoroutinefunction(operation):
+            return await operation(ctx, params)
+
+        def work() -> Any:
+            try:
+                dispatch.allow(ctx, model, params)
+            except BaseException:
+                self._drop(body)
+                raise
+            result = operation(ctx, params)
+            if not taken:
+                self._drop(body)
+            return result
+
+        return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+
+    def _drop(self, body: bytes | Spooled) -> None:
+        if isinstance(body, Spooled):
+            self._world.objects.drop(body)
+
+    def _as_error(self, problem: Exception, entry: Entry, target: Target | None) -> AwsError:
+        """What the client is told; whatever nobody expected is logged whole."""
+        if isinstance(problem, AwsError):
+            if problem.status >= 500:
+                log.error("request %s: %s", entry.id, problem, exc_info=problem)
+            return problem
+        log.error(
+            "request %s: %s %s failed", entry.id, entry.service, entry.operation, exc_info=problem
+        )
+        if _disk_is_full(problem):
+            return AwsError("StorageFull", "The disk of the Sagebrush data directory is full.", 507)
+        if target is not None and target.service == "s3":
+            words = "We encountered an internal error. Please try again."
+            return AwsError("InternalError", words, 500)
+        words = f"Sagebrush failed unexpectedly; its log has request {entry.id}."
+        return AwsError("InternalFailure", words, 500)
+
+
+def _disk_is_full(problem: BaseException | None) -> bool:
+    """Whether that, or what caused it, is a full disk: 507, which SDKs do not repeat."""
+    while problem is not None:
+        if isinstance(problem, OSError) and problem.errno in (errno.ENOSPC, errno.EDQUOT):
+            return True
+        if isinstance(problem, sqlite3.Error) and "disk is full" in str(problem):
+            return True
+        problem = problem.__cause__ or problem.__context__
+    return False
+
+
+def _document_hash(request: Request, body: bytes) -> str:
+    """The hash of the body as it came; a declared one that differs then breaks the signature."""
+    return receive.sha256(body)
+
+
+def _s3_hash(request: Request, claim: Claim) -> str:
+    """What stands for the body in an S3 signature; raises AwsError when nothing does."""
+    declared = request.headers.get("x-amz-content-sha256")
+    if claim.expires is not None:
+        if declared and "x-amz-content-sha256" in claim.signed:
+            return declared
+        query = dict(request.query)
+        return query.get("X-Amz-Content-Sha256") or sigv4.UNSIGNED
+    if declared is None:
+        raise AwsError(
+            "InvalidRequest", "Missing required header for this request: x-amz-content-sha256"
+        )
+    if declared not in (sigv4.UNSIGNED, *chunked.MODES) and not sigv4.is_sha256(declared):
+        if declared.startswith("STREAMING-"):
+            words = f"The payload signing mode {declared[:80]} is not supported."
+            raise AwsError("NotImplemented", words, 501)
+        raise AwsError(
+            "InvalidArgument",
+            "x-amz-content-sha256 must be UNSIGNED-PAYLOAD, STREAMING-UNSIGNED-PAYLOAD-TRAILER,"
+            " STREAMING-AWS4-HMAC-SHA256-PAYLOAD, STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER or a"
+            " valid sha256 value.",
+            ArgumentName="x-amz-content-sha256",
+            ArgumentValue=declared,
+        )
+    return declared
+
+
+_SUBRESOURCES = frozenset(
+    {"acl", "tagging", "retention", "legal-hold", "encryption", "annotation", "renameObject"}
+)
+
+
+def _is_upload(request: Request) -> bool:
+    """Whether an S3 request (in path style) brings the bytes of an object or a part."""
+    if request.method != "PUT" or "/" not in request.path.lstrip("/").rstrip("/"):
+        return False
+    return not any(name in _SUBRESOURCES for name, _ in request.query)
+
+
+def _json(status: int, doc: Doc) -> Reply:
+    return Reply(status, {"Content-Type": "application/json"}, json.dumps(doc).encode())
+
+
+def _unknown_host(host: str) -> Reply:
+    words = f"Sagebrush does not answer for the host {host[:100]!r}; see the setting `hosts`."
+    return _json(421, {"__type": "UnknownHost", "message": words})
