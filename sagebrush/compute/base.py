@@ -65,6 +65,8 @@ class Spec:
     """Seconds between SIGTERM and SIGKILL when the time limit ends it."""
     log_limit: int = 256 * 1024 * 1024
     """Bytes of log kept; the oldest segments go first."""
+    banner: str = ""
+    """A line that stands first in the job's log, "" for none (a type that was scaled down)."""
 
 
 @dataclass(frozen=True)

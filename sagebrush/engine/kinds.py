@@ -35,6 +35,8 @@ class Kind:
     list_member: str = ""
     """The list's member, where it is not `<Noun>s`."""
     reconcile: Reconcile | None = None
+    fail: Callable[[World, Row, str], Next] | None = None
+    """What the loop stores when it gives the resource up (None: status `Failed` and the reason)."""
 
     @property
     def id_member(self) -> str:

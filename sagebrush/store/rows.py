@@ -140,10 +140,14 @@ class Rows:
         return row
 
     def claim(self, lease: float, limit: int) -> list[Row]:
-        """Up to `limit` due rows, each leased for `lease` seconds to the token it now carries."""
+        """Up to `limit` due rows, each leased for `lease` seconds to the token it now carries.
+
+        While leased a row is due when its lease ends, so that nobody holding it is noticed; another
+        `due_at` means that somebody touched it meanwhile.
+        """
         now, token = self._clock(), uuid.uuid4().hex
         sql = (
-            "UPDATE resource SET lease_token=:token, lease_until=:until WHERE id IN ("
+            "UPDATE resource SET lease_token=:token, lease_until=:until, due_at=:until WHERE id IN ("
             " SELECT id FROM resource WHERE due_at<=:now AND (lease_until IS NULL OR lease_until<:now)"
             " ORDER BY due_at LIMIT :limit) AND due_at<=:now"
             " AND (lease_until IS NULL OR lease_until<:now) RETURNING *"
@@ -158,15 +162,19 @@ class Rows:
 
     def renew(self, row: Row, lease: float) -> bool:
         """The lease of `row` runs `lease` seconds from now; False when another holds it."""
-        sql = "UPDATE resource SET lease_until=? WHERE id=? AND lease_token=?"
-        params = (self._clock() + lease, row.id, row.lease_token)
+        sql = (
+            "UPDATE resource SET due_at=CASE WHEN due_at=lease_until THEN :until ELSE due_at END,"
+            " lease_until=:until WHERE id=:id AND lease_token=:token"
+        )
+        params = {"until": self._clock() + lease, "id": row.id, "token": row.lease_token}
         return self._db.write(lambda tx: tx.run(sql, params)) == 1
 
     def apply(self, row: Row, step: Next) -> bool:
         """The step of the leased `row` is stored and its lease given back.
 
         False, and nothing stored, when the lease is another's. When the row has changed since it
-        was claimed (a Stop, an Update), the step is dropped too, and the row is due at once.
+        was claimed (a Stop, an Update), the step is dropped too, and the row is due at once. A
+        row that was touched meanwhile keeps the step and is due at once.
         """
 
         def work(tx: Tx) -> bool:
@@ -180,6 +188,8 @@ class Rows:
                 tx.run(f"{release}, due_at=? WHERE id=?", (self._clock(), row.id))
                 return False
             due = None if step.due is None else self._clock() + step.due
+            if found["due_at"] != found["lease_until"]:
+                due = self._clock()
             self._store(
                 tx,
                 replace(
@@ -201,12 +211,12 @@ class Rows:
         self._db.write(lambda tx: tx.run("UPDATE resource SET due_at=? WHERE id=?", (now, row_id)))
 
     def next_due(self) -> float | None:
-        """When the earliest unleased row is due, or None."""
-        found = self._db.read_one(
-            "SELECT min(max(due_at, coalesce(lease_until, 0))) AS at FROM resource"
-            " WHERE due_at IS NOT NULL"
+        """When the earliest row may next be claimed, or None."""
+        found = self._db.read(
+            "SELECT due_at, coalesce(lease_until, 0) AS until FROM resource"
+            " WHERE due_at IS NOT NULL ORDER BY due_at LIMIT 100"
         )
-        return found["at"] if found else None
+        return min((max(row["due_at"], row["until"]) for row in found), default=None)
 
 
 def merge(old: Doc, changes: Doc) -> Doc:

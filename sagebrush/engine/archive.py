@@ -1,0 +1,249 @@
+"""Archives of what jobs wrote: packed and unpacked beneath a directory descriptor, never outside."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import io
+import os
+import stat
+import tarfile
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import IO, cast
+
+from sagebrush.engine import beneath
+from sagebrush.store.objects import Blob
+
+LEVEL = 1
+"""Of gzip. Models are mostly floats, which no level makes much smaller."""
+
+
+class ArchiveError(Exception):
+    """The archive, or what should go into it, breaks a rule; the text says which and where."""
+
+
+@dataclass(frozen=True)
+class Caps:
+    """The most that an archive may hold: bytes of files, and members."""
+
+    size: int = 64 * 2**30
+    members: int = 200_000
+    header: int = 1 << 20
+    """Bytes of one extended header (a long name); they are held in memory."""
+
+
+def safe_link(parts: tuple[str, ...], target: str) -> bool:
+    """Whether a link at `parts` that says `target` stays inside, whatever other safe links say.
+
+    Only leading `..` are allowed, no more than the link is deep: a later one could climb out
+    through another link.
+    """
+    if not target or target.startswith("/") or "\0" in target:
+        return False
+    names = [name for name in target.split("/") if name not in ("", ".")]
+    climbs = next((i for i, name in enumerate(names) if name != ".."), len(names))
+    return ".." not in names[climbs:] and climbs <= len(parts) - 1
+
+
+def pack(
+    source: int,
+    out: IO[bytes],
+    caps: Caps,
+    note: Callable[[str], None],
+) -> int:
+    """Writes a gzipped tar of what lies beneath the directory `source`; the number of its members.
+
+    Regular files and directories in the order of their names, and links that stay inside; anything
+    else is left out and told to `note`. Hard links become files of their own. Memory stays flat.
+    Raises ArchiveError beyond `caps`.
+    """
+    total = members = 0
+    with (
+        gzip.GzipFile("", "wb", LEVEL, cast(IO[bytes], out), mtime=0) as packed,
+        tarfile.open(fileobj=packed, mode="w|", format=tarfile.PAX_FORMAT) as tar,
+    ):
+        for found in beneath.walk(source):
+            info = _member(found, note)
+            if info is None:
+                continue
+            members, total = members + 1, total + info.size
+            if members > caps.members:
+                raise ArchiveError(f"more than {caps.members} files")
+            if total > caps.size:
+                raise ArchiveError(
+                    f"more than {caps.size / 2**30:.4g} GiB of files (at {found.path})"
+                )
+            if info.isreg():
+                fd = beneath.open_regular(found.parent, found.parts[-1])
+                with os.fdopen(fd, "rb") as file:
+                    tar.addfile(info, file)
+            else:
+                tar.addfile(info)
+    return members
+
+
+def _member(found: beneath.Found, note: Callable[[str], None]) -> tarfile.TarInfo | None:
+    """The header of what was found, or None when it does not go into an archive."""
+    info = tarfile.TarInfo(found.path)
+    info.mode, info.mtime = stat.S_IMODE(found.stat.st_mode) & 0o755, int(found.stat.st_mtime)
+    kind = stat.S_IFMT(found.stat.st_mode)
+    if kind == stat.S_IFREG:
+        info.size = found.stat.st_size
+    elif kind == stat.S_IFDIR:
+        info.type, info.mode = tarfile.DIRTYPE, 0o755
+    elif kind == stat.S_IFLNK:
+        target = os.readlink(found.parts[-1], dir_fd=found.parent)
+        if not safe_link(found.parts, target):
+            note(f"left out {found.path}: a link that leads outside")
+            return None
+        info.type, info.linkname = tarfile.SYMTYPE, target
+    else:
+        words = {stat.S_IFIFO: "a FIFO", stat.S_IFSOCK: "a socket"}.get(kind, "a device")
+        note(f"left out {found.path}: {words}")
+        return None
+    return info
+
+
+def unpack(blob: Blob, target: int, caps: Caps | None = None) -> int:
+    """The (gzipped or plain) tar in `blob` lies beneath the directory `target`; its members' number.
+
+    What tarfile's `data` filter refuses (absolute and climbing names, devices, FIFOs, links that
+    lead outside) is refused, and nothing is written through a link. Raises ArchiveError, beyond
+    `caps` and for what is no tar too; what was unpacked before stays for the caller to remove.
+    """
+    caps, count = caps or Caps(), 0
+    raw = _Stream(blob)
+    zipped = raw.peek(2) == b"\x1f\x8b"
+    stream = gzip.GzipFile(fileobj=cast(IO[bytes], raw)) if zipped else raw
+    limited = _Limited(cast(IO[bytes], stream), caps.size + caps.members * 2048)
+    kind = type("CappedInfo", (_CappedInfo,), {"cap": caps.header})
+    try:
+        with tarfile.open(fileobj=cast(IO[bytes], limited), mode="r|", tarinfo=kind) as tar:
+            left = caps.size
+            for member in tar:
+                count, left = count + 1, left - max(member.size, 0)
+                if count > caps.members:
+                    raise ArchiveError(f"more than {caps.members} members")
+                if left < 0:
+                    raise ArchiveError(f"more than {caps.size / 2**30:.4g} GiB of files")
+                _extract(tar, member, target)
+    except (tarfile.TarError, zlib.error, EOFError, gzip.BadGzipFile) as error:
+        raise ArchiveError(f"not a complete tar archive: {error}") from error
+    return count
+
+
+class _Stream(io.RawIOBase):
+    """A blob as a file that is read once, from its beginning."""
+
+    def __init__(self, blob: Blob) -> None:
+        self._chunks, self._rest = blob.chunks(), b""
+
+    def readable(self) -> bool:
+        return True
+
+    def peek(self, size: int) -> bytes:
+        """The next `size` bytes (fewer at the end), which stay to be read."""
+        while len(self._rest) < size and (chunk := next(self._chunks, b"")):
+            self._rest += chunk
+        return self._rest[:size]
+
+    def read(self, size: int = -1) -> bytes:
+        data = self.peek(1 if size else 0)
+        data = self._rest if size < 0 else self._rest[:size]
+        self._rest = self._rest[len(data) :]
+        return data
+
+
+class _CappedInfo(tarfile.TarInfo):
+    """Refuses extended headers that would fill the memory."""
+
+    cap = 1 << 20
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str | None, errors: str) -> tarfile.TarInfo:
+        info = super().frombuf(buf, encoding or "utf-8", errors)
+        plain = info.isreg() or info.isdir() or info.issym() or info.islnk() or info.isdev()
+        if not plain and info.size > cls.cap:
+            raise ArchiveError(f"an extended header of {info.size} bytes")
+        return info
+
+
+class _Limited:
+    """A stream that raises ArchiveError once more than `limit` bytes came out of it."""
+
+    def __init__(self, stream: IO[bytes], limit: int) -> None:
+        self._stream, self._left = stream, limit
+
+    def read(self, size: int) -> bytes:
+        data = self._stream.read(size)
+        self._left -= len(data)
+        if self._left < 0:
+            raise ArchiveError("it unpacks to more than is allowed")
+        return data
+
+
+def _extract(tar: tarfile.TarFile, member: tarfile.TarInfo, target: int) -> None:
+    """Writes one member beneath `target`."""
+    try:
+        # nothing lies at this path, so the filter judges by names alone; links are judged below
+        member = tarfile.data_filter(member, "/nonexistent/of/sagebrush")
+    except tarfile.FilterError as error:
+        raise ArchiveError(str(error).replace("'/nonexistent/of/sagebrush'", "it")) from error
+    parts = tuple(p for p in member.name.split("/") if p not in ("", "."))
+    try:
+        if member.isdir():
+            with beneath.directory(target, parts, make=True):
+                return
+        if not parts:
+            raise ArchiveError("a file without a name")
+        with beneath.directory(target, parts[:-1], make=True) as parent:
+            _remove(parent, parts[-1])
+            if member.issym():
+                if not safe_link(parts, member.linkname):
+                    raise ArchiveError(f"{member.name} is a link that leads outside")
+                os.symlink(member.linkname, parts[-1], dir_fd=parent)
+            elif member.islnk():
+                _hard_link(target, member, parent, parts[-1])
+            else:
+                _file(tar, member, parent, parts[-1])
+    except (NotADirectoryError, IsADirectoryError, FileExistsError) as error:
+        raise ArchiveError(
+            f"{member.name} is both a file and a directory, or beneath a link"
+        ) from error
+    except OSError as error:
+        if error.errno in (40, 62):  # ELOOP: a directory of its path is a link
+            raise ArchiveError(f"{member.name} lies beneath a link") from error
+        raise
+
+
+def _remove(parent: int, name: str) -> None:
+    """What an earlier member put at that name is gone (the later one counts, as in any tar)."""
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(name, dir_fd=parent)
+
+
+def _hard_link(target: int, member: tarfile.TarInfo, parent: int, name: str) -> None:
+    """A link to a regular file that was unpacked earlier."""
+    source = tuple(p for p in member.linkname.split("/") if p not in ("", "."))
+    if not source or ".." in source:
+        raise ArchiveError(f"{member.name} links to {member.linkname}")
+    try:
+        with beneath.directory(target, source[:-1]) as there:
+            os.close(beneath.open_regular(there, source[-1]))
+            os.link(source[-1], name, src_dir_fd=there, dst_dir_fd=parent, follow_symlinks=False)
+    except OSError as error:
+        raise ArchiveError(f"{member.name} links to {member.linkname}, which is no file") from error
+
+
+def _file(tar: tarfile.TarFile, member: tarfile.TarInfo, parent: int, name: str) -> None:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    body = tar.extractfile(member)
+    if body is None:
+        raise ArchiveError(f"{member.name} is neither file nor directory")
+    with os.fdopen(
+        os.open(name, flags, (member.mode or 0o644) & 0o755, dir_fd=parent), "wb"
+    ) as out:
+        while chunk := body.read(1 << 20):
+            out.write(chunk)

@@ -1,0 +1,89 @@
+"""What every job is launched with: environment variables, binds, listeners, toolkit paths."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from sagebrush.compute.base import Bind, Limits
+from sagebrush.compute.environments import Environment
+from sagebrush.world import World
+
+PACKAGE = Path(__file__).resolve().parent.parent
+INSIDE = "/opt/sagebrush"
+"""Where toolkit and algorithms are in a sandbox."""
+GATEWAY = "http://127.0.0.1:4566"
+"""The AWS API as a sandbox sees it."""
+PROXY = "http://127.0.0.1:3128"
+LISTENERS = ("aws", "credentials", "egress")
+
+
+@dataclass(frozen=True)
+class Place:
+    """How a job of this world sees its files."""
+
+    sandbox: bool
+    ml: str
+    """Its /opt/ml."""
+    toolkit: str
+    algorithms: str
+
+
+def place(world: World, root: Path) -> Place:
+    """Where the job whose directory is `root` finds things."""
+    if world.backend.isolation == "sandbox":
+        return Place(True, "/opt/ml", f"{INSIDE}/toolkit", f"{INSIDE}/algorithms")
+    return Place(False, str(root / "ml"), str(PACKAGE / "toolkit"), str(PACKAGE / "algorithms"))
+
+
+def binds(environment: Environment) -> tuple[Bind, ...]:
+    """What a sandbox must show, read-only, for the environment and the toolkit to run."""
+    own = (
+        Bind(PACKAGE / "toolkit", f"{INSIDE}/toolkit"),
+        Bind(PACKAGE / "algorithms", f"{INSIDE}/algorithms"),
+    )
+    return (*own, *(Bind(prefix, str(prefix)) for prefix in environment.prefixes))
+
+
+def listeners(isolated: bool) -> tuple[str, ...]:
+    """The listeners of a job; one with EnableNetworkIsolation has none, as on AWS (not even S3)."""
+    return () if isolated else LISTENERS
+
+
+def variables(
+    world: World,
+    environment: Environment,
+    here: Place,
+    limits: Limits,
+    isolated: bool,
+    own: Mapping[str, str],
+) -> dict[str, str]:
+    """The environment variables of a job; `own` are those of the request.
+
+    A request's variables win over conveniences (PATH, threads), never over how AWS is reached.
+    The backend adds what only it knows in process mode (credentials and gateway addresses).
+    """
+    region, threads = world.settings.region, str(max(1, int(limits.cpu)))
+    easy = {
+        "PATH": f"{environment.path / 'bin'}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        "HOME": "/tmp",
+        "LANG": "C.UTF-8",
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "OMP_NUM_THREADS": threads,
+        "OMP_WAIT_POLICY": "PASSIVE",
+        "AWS_DEFAULT_REGION": region,
+        "AWS_REGION": region,
+    }
+    fixed = {} if here.sandbox else {"SAGEBRUSH_ML": here.ml}
+    if here.sandbox and not isolated:
+        fixed |= {
+            "AWS_ENDPOINT_URL": GATEWAY,
+            "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI": "/v2/credentials/job",
+            "AWS_DISABLE_HOST_PREFIX_INJECTION": "true",
+        }
+        no_proxy = "127.0.0.1,localhost,169.254.170.2,.localhost"
+        for name, value in (("HTTP_PROXY", PROXY), ("HTTPS_PROXY", PROXY), ("NO_PROXY", no_proxy)):
+            easy |= {name: value, name.lower(): value}
+    return {**easy, **own, **fixed}

@@ -1,0 +1,155 @@
+"""The loop: due rows are claimed, their kind's reconciler runs, its step is applied by token."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import traceback
+from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+
+from sagebrush.engine.kinds import Kind
+from sagebrush.store.rows import Next, Row
+from sagebrush.world import World
+
+log = logging.getLogger(__name__)
+
+GIVE_UP = 8
+"""Unexpected exceptions in a row (about four minutes of them) after which a resource has failed."""
+SLOWEST = 60.0
+"""Seconds between tries at most, and of sleep at most (a clock that was set back is survived)."""
+FAILURES = "loop_failures"
+
+
+class Loop:
+    """Drives every row whose kind has a reconciler; survives whatever a reconciler raises.
+
+    Several loops may share a database: a lease makes each row one loop's at a time.
+    """
+
+    def __init__(
+        self, world: World, kinds: Mapping[str, Kind], threads: int = 16, lease: float = 30.0
+    ) -> None:
+        """`lease` in seconds: how long a row stays taken when this process dies."""
+        self._world = world
+        self._kinds = kinds
+        self._threads = threads
+        self._lease = lease
+        self._wake = threading.Event()
+        self._stop = threading.Event()
+        self._running: dict[Future[None], Row] = {}
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="reconcile")
+        self._thread = threading.Thread(target=self._run, name="loop", daemon=True)
+
+    def start(self) -> None:
+        """The loop runs in a thread of its own until `stop`."""
+        self._thread.start()
+
+    def wake(self) -> None:
+        """Due rows are looked for now."""
+        self._wake.set()
+
+    def changed(self, key: str) -> None:
+        """The resource that reserved capacity under `key` is due now (the backend's job ended)."""
+        if self._stop.is_set():
+            return
+        try:
+            self._world.db.write(
+                lambda tx: tx.run(
+                    "UPDATE resource SET due_at=? WHERE id=(SELECT row_id FROM reservation"
+                    " WHERE key=?)",
+                    (self._world.clock(), key),
+                )
+            )
+        except Exception:  # polling finds it later
+            log.exception("could not make the owner of %s due", key)
+        self.wake()
+
+    def stop(self, timeout: float = 10.0) -> None:
+        """No further row is claimed, and running reconcilers have ended or had `timeout` seconds.
+
+        Those that go on lose nothing: their rows' leases end, and the next server repeats them.
+        """
+        self._stop.set()
+        self._wake.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout)
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def run_once(self) -> int:
+        """All rows due now have had one step, one after another, here; how many there were.
+
+        For tests, which pass their own clock.
+        """
+        rows = self._world.rows.claim(self._lease, 10_000)
+        for row in rows:
+            self._step(row)
+        return len(rows)
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            self._wake.clear()
+            try:
+                timeout = self._turn()
+            except Exception:  # a full disk, say: leases end by themselves, so trying again is safe
+                log.exception("the loop could not read or change rows; trying again")
+                timeout = 5.0
+            self._wake.wait(timeout)
+
+    def _turn(self) -> float | None:
+        """Free threads have work where there is any; the seconds to sleep."""
+        for future in [f for f in self._running if f.done()]:
+            del self._running[future]
+        free = self._threads - len(self._running)
+        if free > 0:
+            for row in self._world.rows.claim(self._lease, free):
+                future = self._pool.submit(self._step, row)
+                self._running[future] = row
+                future.add_done_callback(lambda _: self._wake.set())
+        for row in self._running.values():
+            self._world.rows.renew(row, self._lease)
+        sleeps = [SLOWEST]
+        if self._running:
+            sleeps.append(self._lease / 3)
+        if len(self._running) < self._threads:
+            due = self._world.rows.next_due()
+            if due is not None:
+                sleeps.append(max(0.0, due - self._world.clock()))
+        return min(sleeps)
+
+    def _step(self, row: Row) -> None:
+        """One call of the row's reconciler; its step, or what its exception means, is stored."""
+        kind = self._kinds.get(row.kind)
+        if kind is None or kind.reconcile is None:
+            log.error("%s %s is due, but nothing reconciles that kind", row.kind, row.name)
+            step = Next()
+        else:
+            try:
+                step = kind.reconcile(self._world, row)
+                if FAILURES in row.plan:
+                    step = Next(step.status, step.doc, {FAILURES: None, **step.plan}, step.due)
+            except Exception as error:
+                log.exception("%s %s: the reconciler raised", row.kind, row.name)
+                step = self._failed(kind, row, error)
+        try:
+            self._world.rows.apply(row, step)
+        except Exception:
+            log.exception("%s %s: the step could not be stored", row.kind, row.name)
+
+    def _failed(self, kind: Kind, row: Row, error: Exception) -> Next:
+        """What to do after the reconciler of `row` raised: try later, or give up saying why."""
+        count = row.plan.get(FAILURES, 0) + 1
+        if count < GIVE_UP:
+            return Next(plan={FAILURES: count}, due=min(2.0 ** (count - 1), SLOWEST))
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        reason = (
+            f"InternalServerError: Sagebrush failed {count} times in a row on this resource:"
+            f" {type(error).__name__}: {error} ({frame.name}, line {frame.lineno}); the server's"
+            " log has the whole traceback"
+        )[:1024]
+        if kind.fail is not None:
+            try:
+                return kind.fail(self._world, row, reason)
+            except Exception:
+                log.exception("%s %s: could not be failed in its own way", row.kind, row.name)
+        return Next("Failed", {"FailureReason": reason})

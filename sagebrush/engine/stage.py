@@ -1,0 +1,182 @@
+"""Builds a job's /opt/ml: configuration as SageMaker writes it, channels in, directories to fill.
+
+Source: "How Amazon SageMaker AI Provides Training Information" (developer guide).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import stat
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from sagebrush.engine import beneath, channels
+from sagebrush.engine.channels import StageError
+from sagebrush.names import short_id
+from sagebrush.world import Ctx, Doc
+
+__all__ = ["StageError", "Staging", "build", "ml_path", "remove"]
+
+DIRECTORIES = ("input/config", "input/data", "model", "output/data", "checkpoints", "code")
+DRIVERS = "sm_drivers"
+"""The channel in which SDK v3 sends scripts that have /opt/ml written into them."""
+INTERFACE = "lo"
+"""The only interface of a sandbox. AWS says eth0; code binds to what is named here."""
+
+
+@dataclass(frozen=True)
+class Staging:
+    """What staging needs: who asks, the request, where to, how to look up from work.
+
+    `ml` is the path of /opt/ml as the job will see it. `check` is called between files.
+    """
+
+    ctx: Ctx
+    doc: Doc
+    root: Path
+    ml: str
+    check: Callable[[], None]
+
+
+def ml_path(isolation: str, root: Path) -> str:
+    """/opt/ml as a job at `root` sees it."""
+    return "/opt/ml" if isolation == "sandbox" else str(root / "ml")
+
+
+def build(staging: Staging) -> None:
+    """`root/ml` is complete, and whatever was there is gone. Raises StageError.
+
+    It is built aside and renamed, so that a half-built one is never taken for a whole one.
+    """
+    staging.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for old in staging.root.glob("staging-*"):
+        remove(old)
+    aside = staging.root / f"staging-{short_id()}"
+    aside.mkdir(mode=0o755)
+    try:
+        with beneath.opened(aside) as fd:
+            _fill(staging, fd)
+    except OSError as error:
+        remove(aside)
+        raise StageError(f"ClientError: Data download failed:{error.strerror or error}") from error
+    except BaseException:
+        remove(aside)
+        raise
+    remove(staging.root / "ml")
+    aside.rename(staging.root / "ml")
+
+
+def remove(path: Path) -> None:
+    """The tree at `path`, which a job may have written, is gone; no link in it is followed."""
+    try:
+        info = os.lstat(path)
+    except FileNotFoundError:
+        return
+    if not stat.S_ISDIR(info.st_mode):
+        path.unlink(missing_ok=True)
+        return
+    if not shutil.rmtree.avoids_symlink_attacks:  # pragma: no cover - no system we support
+        raise RuntimeError("this system cannot remove trees safely")
+    shutil.rmtree(path, onerror=_make_removable)
+
+
+def _make_removable(function: Callable[..., object], path: str, _: object) -> None:
+    """A directory that its job made unreadable is opened up and removed; a missing one is fine."""
+    parent = os.path.dirname(path)
+    try:
+        for each in (parent, path):
+            if stat.S_ISDIR(os.lstat(each).st_mode):
+                os.chmod(each, 0o700)
+        if stat.S_ISDIR(os.lstat(path).st_mode):
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            os.unlink(path)
+    except FileNotFoundError:
+        pass
+
+
+def _fill(staging: Staging, fd: int) -> None:
+    for name in DIRECTORIES:
+        with beneath.directory(fd, tuple(name.split("/")), make=True):
+            pass
+    for name, content in configuration(staging.doc).items():
+        with beneath.created(fd, ("input", "config", name)) as out:
+            os.write(out, json.dumps(content).encode())
+    wanted = [(c, channels.sources(staging.ctx, c)) for c in staging.doc.get("InputDataConfig", ())]
+    channels.check_space([source for _, found in wanted for source in found], fd)
+    for channel, found in wanted:
+        name = channel["ChannelName"]
+        rewrite = None
+        if name == DRIVERS and staging.ml != "/opt/ml":
+            rewrite = lambda body: body.replace(b"/opt/ml", staging.ml.encode())  # noqa: E731
+        with beneath.directory(fd, ("input", "data", name), make=True) as target:
+            channels.download(staging.ctx, found, target, staging.check, rewrite)
+    _restore_checkpoints(staging, fd)
+
+
+def _restore_checkpoints(staging: Staging, fd: int) -> None:
+    """What CheckpointConfig names is beneath its local path, when that is beneath /opt/ml."""
+    config = staging.doc.get("CheckpointConfig")
+    if not config:
+        return
+    bucket, prefix = channels.split(config["S3Uri"])
+    prefix = prefix.rstrip("/") + "/" if prefix else ""
+    found = [
+        channels.Source(bucket, key, size, key[len(prefix) :])
+        for key, size in channels.keys(staging.ctx, bucket, prefix)
+        if not key.endswith("/")
+    ]
+    channels.check_space(found, fd)
+    with beneath.directory(fd, checkpoint_parts(staging.doc), make=True) as target:
+        channels.download(staging.ctx, found, target, staging.check)
+
+
+def checkpoint_parts(doc: Doc) -> tuple[str, ...]:
+    """Where checkpoints lie, as parts beneath /opt/ml."""
+    path = doc.get("CheckpointConfig", {}).get("LocalPath") or "/opt/ml/checkpoints"
+    return tuple(part for part in path.removeprefix("/opt/ml").split("/") if part)
+
+
+def configuration(doc: Doc) -> dict[str, Doc]:
+    """The files of input/config: name -> content."""
+    resources = doc["ResourceConfig"]
+    groups = resources.get("InstanceGroups") or [
+        {"InstanceGroupName": "homogeneousCluster", "InstanceType": resources.get("InstanceType")}
+    ]
+    group, hosts = groups[0], ["algo-1"]
+    return {
+        "hyperparameters.json": {k: str(v) for k, v in doc.get("HyperParameters", {}).items()},
+        "inputdataconfig.json": {
+            c["ChannelName"]: _channel(c, doc) for c in doc.get("InputDataConfig", ())
+        },
+        "resourceconfig.json": {
+            "current_host": hosts[0],
+            "current_instance_type": group["InstanceType"],
+            "current_group_name": group["InstanceGroupName"],
+            "hosts": hosts,
+            "instance_groups": [
+                {
+                    "instance_group_name": group["InstanceGroupName"],
+                    "instance_type": group["InstanceType"],
+                    "hosts": hosts,
+                }
+            ],
+            "network_interface_name": INTERFACE,
+            "topology": None,
+        },
+    }
+
+
+def _channel(channel: Doc, doc: Doc) -> Doc:
+    s3 = channel["DataSource"]["S3DataSource"]
+    mode = channel.get("InputMode") or doc["AlgorithmSpecification"]["TrainingInputMode"]
+    found = {
+        "ContentType": channel.get("ContentType"),
+        "TrainingInputMode": mode,
+        "S3DistributionType": s3.get("S3DataDistributionType") or "FullyReplicated",
+        "RecordWrapperType": channel.get("RecordWrapperType") or "None",
+    }
+    return {k: v for k, v in found.items() if v is not None}

@@ -1,0 +1,120 @@
+"""Training jobs: CreateTrainingJob, Describe, List, Stop, Update, Delete. Their life: training_life."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from sagebrush.engine import capacity, kinds
+from sagebrush.engine.kinds import Kind, moment
+from sagebrush.names import short_id
+from sagebrush.services.sagemaker import training_checks, training_life
+from sagebrush.services.sagemaker.training_life import ENDED, status_doc
+from sagebrush.store.rows import Row
+from sagebrush.world import AwsError, Ctx, Doc
+
+KIND = Kind(
+    "training-job",
+    "TrainingJob",
+    missing="Requested resource not found.",
+    exists="Training job names must be unique within an AWS account and region, and a training job"
+    " with this name already exists ({arn})",
+    exists_code="ResourceInUse",
+    summary=("TrainingEndTime", "SecondaryStatus"),
+    list_member="TrainingJobSummaries",
+    reconcile=training_life.reconcile,
+    fail=training_life.fail,
+)
+
+
+def create_training_job(ctx: Ctx, request: Doc) -> Doc:
+    """The job exists, Starting. Raises ValidationException or ResourceInUse."""
+    name = request["TrainingJobName"]
+    if ctx.world.rows.get(ctx.account, ctx.region, KIND.name, name):
+        raise AwsError(KIND.exists_code, KIND.say(KIND.exists, ctx, name))
+    request = training_checks.defaults(request)
+    image = training_checks.check(ctx, request)
+    now = ctx.world.clock()
+    doc = {
+        **training_life.begin(now),
+        "AlgorithmSpecification": training_checks.with_metrics(
+            request["AlgorithmSpecification"], image.algorithm
+        ),
+        "ModelArtifacts": {"S3ModelArtifacts": training_life.artifact(request)},
+    }
+    plan = {
+        "key": f"t-{short_id()}",
+        "stage": "start",
+        "environment": image.environment,
+        "algorithm": image.algorithm or "",
+    }
+    row = kinds.create(ctx, KIND, request, "InProgress", doc, plan)
+    return {"TrainingJobArn": row.doc["TrainingJobArn"]}
+
+
+def describe_training_job(ctx: Ctx, request: Doc) -> Doc:
+    """The job as it is now; the place in the queue is of this moment."""
+    row = kinds.find(ctx, KIND, request["TrainingJobName"])
+    found = kinds.describe(KIND, row)
+    if row.plan.get("waiting") and (place := capacity.place(ctx.world, row.plan["key"])):
+        found = {**found, **training_life.waiting(row, place)}
+    return found
+
+
+def list_training_jobs(ctx: Ctx, request: Doc) -> Doc:
+    """A page of jobs. There are no warm pools and no training plans: asking for those finds none."""
+    none = "WarmPoolStatusEquals" in request or "TrainingPlanArnEquals" in request
+    return kinds.list_page(ctx, KIND, request, (lambda row: False) if none else None)
+
+
+def stop_training_job(ctx: Ctx, request: Doc) -> None:
+    """The job is Stopping. Raises ValidationException when it has ended."""
+    row = kinds.find(ctx, KIND, request["TrainingJobName"])
+
+    def change(row: Row) -> Row | None:
+        if row.status in ENDED:
+            raise AwsError(
+                "ValidationException",
+                f"The request was rejected because the training job is in status {row.status}.",
+            )
+        if row.status == "Stopping":
+            return None
+        now = ctx.world.clock()
+        doc = {**row.doc, **status_doc(row.doc, now, "Stopping", "Stopping the training job")}
+        doc["LastModifiedTime"] = moment(now)
+        plan = {**row.plan, "stop": now}
+        return replace(row, status="Stopping", doc=doc, plan=plan, due_at=now)
+
+    ctx.world.rows.update(row.id, change)
+    ctx.world.wake()
+
+
+def update_training_job(ctx: Ctx, request: Doc) -> Doc:
+    """The job's profiler, debugging or keep-alive settings are changed, as far as AWS allows."""
+    row = kinds.find(ctx, KIND, request["TrainingJobName"])
+
+    def change(row: Row) -> Row:
+        if row.status in ENDED and "ResourceConfig" not in request:
+            raise AwsError(
+                "ValidationException",
+                f"The request was rejected because the training job is in status {row.status}.",
+            )
+        doc = {k: v for k, v in request.items() if k not in ("TrainingJobName", "ResourceConfig")}
+        if "ResourceConfig" in request:
+            doc["ResourceConfig"] = {**row.doc["ResourceConfig"], **request["ResourceConfig"]}
+        doc["LastModifiedTime"] = moment(ctx.world.clock())
+        return replace(row, doc={**row.doc, **doc})
+
+    ctx.world.rows.update(row.id, change)
+    return {"TrainingJobArn": row.doc["TrainingJobArn"]}
+
+
+def delete_training_job(ctx: Ctx, request: Doc) -> None:
+    """The ended job and its directory are gone. Raises ValidationException while it runs."""
+    row = kinds.find(ctx, KIND, request["TrainingJobName"])
+    if row.status not in ENDED:
+        raise AwsError(
+            "ValidationException",
+            f"The request was rejected because the training job is in status {row.status}.",
+        )
+    training_life.remove(ctx.world, row)
+    ctx.world.rows.delete(row.id)

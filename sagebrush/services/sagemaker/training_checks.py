@@ -1,0 +1,203 @@
+"""What CreateTrainingJob checks beyond the model's constraints, in AWS's words where they are known."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import NoReturn
+
+from sagebrush.compute.images import Image, UnknownImage
+from sagebrush.engine import channels, joblog
+from sagebrush.engine.instances import instance
+from sagebrush.names import Arn
+from sagebrush.world import AwsError, Ctx, Doc
+
+ALGORITHMS = Path(__file__).resolve().parents[2] / "algorithms"
+DAY = 24 * 3600
+LONGEST = 28 * DAY
+"""Seconds; AWS's largest MaxRuntimeInSeconds."""
+LATER = {
+    "ServerlessJobConfig": "serverless jobs",
+    "ModelPackageConfig": "registering a model package",
+    "MlflowConfig": "MLflow tracking",
+}
+ROOT = "/opt/ml/"
+
+
+def refuse(message: str) -> NoReturn:
+    """Raises ValidationException."""
+    raise AwsError("ValidationException", message)
+
+
+def defaults(request: Doc) -> Doc:
+    """The request with the members that AWS fills in where they are absent."""
+    output = {"KmsKeyId": "", "CompressionType": "GZIP", **request["OutputDataConfig"]}
+    stopping = {"MaxRuntimeInSeconds": DAY, **request.get("StoppingCondition", {})}
+    flags = {
+        "EnableNetworkIsolation": False,
+        "EnableInterContainerTrafficEncryption": False,
+        "EnableManagedSpotTraining": False,
+    }
+    return {**flags, **request, "OutputDataConfig": output, "StoppingCondition": stopping}
+
+
+def check(ctx: Ctx, request: Doc) -> Image:
+    """What the request's image means; raises ValidationException for what cannot be run."""
+    for member, words in LATER.items():
+        if member in request:
+            refuse(f"{member}: {words} is not supported by Sagebrush yet")
+    image = _algorithm(ctx, request["AlgorithmSpecification"])
+    _role(ctx, request["RoleArn"])
+    _resources(request)
+    _times(request)
+    _checkpoints(request)
+    _inputs(ctx.as_role(request["RoleArn"]), request)
+    _output(ctx.as_role(request["RoleArn"]), request["OutputDataConfig"]["S3OutputPath"])
+    return image
+
+
+def _algorithm(ctx: Ctx, spec: Doc) -> Image:
+    if ("TrainingImage" in spec) == ("AlgorithmName" in spec):
+        refuse("Specify exactly one of TrainingImage and AlgorithmName in AlgorithmSpecification.")
+    if "AlgorithmName" in spec:
+        refuse(
+            f"AlgorithmName {spec['AlgorithmName']}: algorithm resources are not supported by"
+            " Sagebrush yet; give the algorithm's TrainingImage"
+        )
+    try:
+        joblog.compiled(spec.get("MetricDefinitions", ()))
+    except re.error as error:
+        refuse(f"MetricDefinitions: invalid regular expression for {error}")
+    names = [d["Name"] for d in spec.get("MetricDefinitions", ())]
+    if len(set(names)) < len(names):
+        refuse("MetricDefinitions: metric names must be unique")
+    try:
+        return ctx.world.environments.resolve(spec["TrainingImage"])
+    except UnknownImage as error:
+        refuse(str(error))
+
+
+def _role(ctx: Ctx, arn: str) -> None:
+    found = Arn.parse(arn)
+    if found is None or found.account != ctx.account:
+        refuse(f"RoleArn: Cross-account pass role is not allowed. ({arn})")
+    try:
+        ctx.world.service_ctx().call("iam", "GetRole", {"RoleName": arn.rsplit("/", 1)[-1]})
+    except AwsError as error:
+        if error.code != "NoSuchEntity":
+            raise
+        refuse(
+            f"Could not assume role {arn}. Please ensure that the role exists and allows principal"
+            " 'sagemaker.amazonaws.com' to assume the role."
+        )
+
+
+def _resources(request: Doc) -> None:
+    resources = request.get("ResourceConfig")
+    if resources is None:
+        refuse("1 validation error detected: Value at 'resourceConfig' failed to satisfy"
+               " constraint: Member must not be null")  # fmt: skip
+    groups = resources.get("InstanceGroups", ())
+    if bool(groups) == ("InstanceType" in resources):
+        refuse(
+            "Specify either InstanceType and InstanceCount, or InstanceGroups, in ResourceConfig."
+        )
+    if len(groups) > 1:
+        refuse("InstanceGroups: more than one instance group is not supported by Sagebrush yet")
+    count = groups[0]["InstanceCount"] if groups else resources.get("InstanceCount", 0)
+    if count < 1:
+        refuse("ResourceConfig: InstanceCount must be at least 1")
+    if count > 1:
+        refuse(f"InstanceCount {count}: jobs on several instances are not supported by Sagebrush"
+               " yet; use InstanceCount 1")  # fmt: skip
+    name = groups[0]["InstanceType"] if groups else resources["InstanceType"]
+    try:
+        instance(name)
+    except LookupError as error:
+        refuse(f"ResourceConfig: {error}")
+
+
+def _times(request: Doc) -> None:
+    stopping = request["StoppingCondition"]
+    runtime = stopping["MaxRuntimeInSeconds"]
+    if runtime > LONGEST:
+        refuse(f"MaxRuntimeInSeconds {runtime} is more than 28 days ({LONGEST} seconds)")
+    wait = stopping.get("MaxWaitTimeInSeconds")
+    if request["EnableManagedSpotTraining"]:
+        if wait is None or wait < runtime:
+            refuse("Invalid MaxWaitTimeInSeconds. It must be present and be greater than or equal"
+                   " to MaxRuntimeInSeconds")  # fmt: skip
+    elif wait is not None:
+        refuse("MaxWaitTimeInSeconds above 0 is not allowed when managed spot training is disabled")
+
+
+def _checkpoints(request: Doc) -> None:
+    path = request.get("CheckpointConfig", {}).get("LocalPath") or ROOT + "checkpoints"
+    if not path.startswith(ROOT) or ".." in path.split("/") or path.startswith(ROOT + "input"):
+        refuse(f"CheckpointConfig: LocalPath {path} must be a directory beneath /opt/ml, not input")
+
+
+def _inputs(ctx: Ctx, request: Doc) -> None:
+    seen: set[str] = set()
+    for channel in request.get("InputDataConfig", ()):
+        name = channel["ChannelName"]
+        if name in seen:
+            refuse(f"Channel names must be unique: {name} is there twice")
+        if name in (".", ".."):
+            refuse(f"{name} cannot be a channel's name")
+        seen.add(name)
+        mode = channel.get("InputMode") or request["AlgorithmSpecification"]["TrainingInputMode"]
+        if mode != "File":
+            refuse(f"Channel {name}: input mode {mode} is not supported by Sagebrush yet; use File")
+        source = channel["DataSource"]
+        if "S3DataSource" not in source:
+            words = ", ".join(source) or "none"
+            refuse(f"Channel {name}: data source {words} is not supported by Sagebrush yet; use"
+                   " S3DataSource")  # fmt: skip
+        _found(ctx, source["S3DataSource"])
+    if request["AlgorithmSpecification"]["TrainingInputMode"] != "File" and not seen:
+        mode = request["AlgorithmSpecification"]["TrainingInputMode"]
+        refuse(f"TrainingInputMode {mode} is not supported by Sagebrush yet; use File")
+
+
+def _found(ctx: Ctx, source: Doc) -> None:
+    """Raises AWS's error when there is no object beneath the URI."""
+    try:
+        bucket, prefix = channels.split(source["S3Uri"])
+        params: Doc = {"Bucket": bucket, "Prefix": prefix, "MaxKeys": 1}
+        if not ctx.call("s3", "ListObjectsV2", params).get("Contents"):
+            refuse(channels.nothing(ctx, source["S3Uri"]))
+    except channels.StageError as error:
+        refuse(str(error).removeprefix("ClientError: "))
+    except AwsError as error:
+        if error.code != "NoSuchBucket":
+            raise
+        refuse(channels.nothing(ctx, source["S3Uri"]))
+
+
+def _output(ctx: Ctx, uri: str) -> None:
+    """Raises an error now, rather than after hours of training, when nothing could be stored."""
+    try:
+        bucket, _ = channels.split(uri)
+        ctx.call("s3", "HeadBucket", {"Bucket": bucket})
+    except channels.StageError:
+        refuse(f"OutputDataConfig: {uri} is not an S3 URI")
+    except AwsError as error:
+        if error.status >= 500:
+            raise
+        refuse(
+            f"The S3 bucket of the output path {uri} cannot be used: it does not exist in"
+            f" the selected region ({ctx.region}), or the role has no access to it."
+        )
+
+
+def with_metrics(spec: Doc, algorithm: str | None) -> Doc:
+    """The algorithm's specification, with the metrics that a built-in algorithm always reports."""
+    if algorithm is None:
+        return spec
+    table = ALGORITHMS / algorithm / "metrics.json"
+    own = json.loads(table.read_text()) if table.exists() else []
+    given = spec.get("MetricDefinitions", [])
+    names = {definition["Name"] for definition in given}
+    return {**spec, "MetricDefinitions": [*given, *(d for d in own if d["Name"] not in names)]}

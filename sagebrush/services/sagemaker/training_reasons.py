@@ -1,0 +1,58 @@
+"""FailureReason: why a training job failed, in one text of at most 1,024 characters."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sagebrush.compute.base import Backend, Exited, Limits
+from sagebrush.engine import beneath, joblog
+
+LIMIT = 1024
+"""Characters of a FailureReason, and bytes of /opt/ml/output/failure that are read."""
+
+
+def platform(state: Exited) -> str:
+    """The reason when the job itself is not to blame."""
+    if state.reason == "lost":
+        return (
+            "InternalServerError: We encountered an internal error. Please try again. (The job's"
+            " processes are gone and no exit status was recorded: lost.)"
+        )
+    step = state.message or state.reason.removeprefix("sandbox:").strip()
+    return f"InternalServerError: the job could not be started: {step}"[:LIMIT]
+
+
+def algorithm(
+    backend: Backend, key: str, root: Path, state: Exited, limits: Limits, seen: int
+) -> str:
+    """The reason when the job's program failed: out of memory, its failure file, its traceback."""
+    if state.reason == "oom":
+        return out_of_memory(state, limits)
+    code = state.code if state.code >= 0 else 128 - state.code
+    told = failure_file(root)
+    if not told:
+        told = joblog.traceback_of(joblog.tail(backend, key, seen)).strip()
+    end = f", exit code: {code}"
+    # of a long traceback the end says what happened
+    text = told if len(told) + len(end) + 16 <= LIMIT else "…" + told[-(LIMIT - len(end) - 17) :]
+    return f"AlgorithmError: {text}{end}"
+
+
+def out_of_memory(state: Exited, limits: Limits) -> str:
+    """Names the size that was exceeded and the instance type."""
+    size = f"{limits.memory / 2**30:.3g} GiB of {limits.name}"
+    peak = f"peak {state.peak_memory / 2**20:.0f} MiB, " if state.peak_memory else ""
+    return (
+        f"OutOfMemory: algo-1 exceeded {size} ({peak}exit {state.code}). Please use an instance"
+        " type with more memory, or reduce the size of training data processed on an instance."
+    )
+
+
+def failure_file(root: Path) -> str:
+    """The text of /opt/ml/output/failure, when it is a regular file; "" otherwise."""
+    try:
+        with beneath.opened(root / "ml") as ml:
+            found = beneath.read_small(ml, ("output", "failure"), LIMIT)
+    except OSError:
+        return ""
+    return (found or b"").decode(errors="replace").replace("\0", "").strip()

@@ -1,0 +1,211 @@
+"""A world for tests of jobs: real rows and objects, a clock that is set, a backend that obeys."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
+
+from sagebrush.compute.base import Exited, Gone, LogLine, Pending, Running, Spec, State
+from sagebrush.compute.environments import Environment
+from sagebrush.compute.images import resolve
+from sagebrush.engine.loop import Loop
+from sagebrush.services.sagemaker import training
+from sagebrush.settings import Settings
+from sagebrush.store.db import Db
+from sagebrush.store.objects import Blob, ObjectStore
+from sagebrush.store.rows import Rows
+from sagebrush.store.series import Point, Series
+from sagebrush.world import AwsError, Ctx, Doc, World
+
+IMAGE = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.2-1-cpu-py3"
+ROLE = "arn:aws:iam::123456789012:role/SagebrushExecutionRole"
+
+
+class ScriptedBackend:
+    """Runs nothing: `script` says what a launched job did; `launched` counts real launches."""
+
+    isolation = "sandbox"
+
+    def __init__(self) -> None:
+        self.specs: dict[str, Spec] = {}
+        self.states: dict[str, State] = {}
+        self.lines: dict[str, list[str]] = {}
+        self.stops: list[tuple[str, float]] = []
+        self.launches = 0
+        self.script: Callable[[Spec], State] = lambda spec: Exited(0, "", "", 0.0, 0.0, 1 << 20)
+        self.on_stop: State = Exited(-15, "stopped")
+
+    def launch(self, spec: Spec) -> None:
+        if spec.key not in self.specs:
+            self.specs[spec.key] = spec
+            self.launches += 1
+            self.states[spec.key] = self.script(spec)
+
+    def poll(self, key: str) -> State:
+        return self.states.get(key, Gone())
+
+    def stop(self, key: str, grace: float) -> None:
+        self.stops.append((key, grace))
+        if isinstance(self.states.get(key), Running | Pending):
+            self.states[key] = self.on_stop
+
+    def logs(self, key: str, offset: int = 0, limit: int = 10_000) -> list[LogLine]:
+        found, at = [], 0
+        for text in self.lines.get(key, []):
+            if at >= offset:
+                found.append(LogLine(at, 1_000_000, text))
+            at += len(text) + 1
+        return found[:limit]
+
+    def forget(self, key: str) -> None:
+        self.states.pop(key, None)
+
+
+class FakeS3:
+    """The few S3 operations that jobs use, in memory."""
+
+    def __init__(self) -> None:
+        self.buckets: dict[str, dict[str, bytes]] = {"bucket": {}}
+        self.puts = 0
+        self.fail: AwsError | None = None
+
+    def call(self, ctx: Ctx, operation: str, p: Doc) -> Doc:
+        if p["Bucket"] not in self.buckets:
+            raise AwsError("NoSuchBucket", "The specified bucket does not exist", 404)
+        objects = self.buckets[p["Bucket"]]
+        if operation == "ListObjectsV2":
+            found = sorted(k for k in objects if k.startswith(p.get("Prefix", "")))
+            start = int(p.get("ContinuationToken", 0))
+            page = found[start : start + p.get("MaxKeys", 2)]
+            more = start + len(page) < len(found)
+            return {
+                "Contents": [{"Key": k, "Size": len(objects[k])} for k in page],
+                "IsTruncated": more,
+                "NextContinuationToken": str(start + len(page)),
+            }
+        if operation == "PutObject":
+            if self.fail:
+                raise self.fail
+            self.puts += 1
+            objects[p["Key"]] = p["Body"].read()
+            return {}
+        if operation == "HeadBucket":
+            return {}
+        if p["Key"] not in objects:
+            raise AwsError("NoSuchKey", "The specified key does not exist.", 404)
+        data = objects[p["Key"]]
+        return {"Body": Blob(len(data), data=data), "ContentLength": len(data)}
+
+
+class FakeEnvironments:
+    """Every environment is built."""
+
+    def __init__(self) -> None:
+        self.built = True
+
+    def resolve(self, image: str) -> Any:
+        return resolve(image)
+
+    def ready(self, name: str) -> Environment | None:
+        path = Path("/environments") / name
+        return Environment(name, path, path / "bin/python", (path,)) if self.built else None
+
+
+class Recorder(Series):
+    def __init__(self) -> None:
+        self.points: list[Point] = []
+
+    def append(self, account: str, region: str, points: Any) -> None:
+        self.points += points
+
+
+class NoStreams:
+    def __init__(self) -> None:
+        self.registered: list[tuple[str, ...]] = []
+
+    def register(self, *args: str) -> None:
+        self.registered.append(args)
+
+
+class JobWorld:
+    """The world, its doubles by name, and shortcuts."""
+
+    def __init__(self, home: Path) -> None:
+        self.now = 1_000_000.0
+        self.home = home
+        self.backend = ScriptedBackend()
+        self.s3 = FakeS3()
+        self.environments = FakeEnvironments()
+        self.series = Recorder()
+        self.streams = NoStreams()
+        self.objects = ObjectStore(home / "objects")
+        self.open()
+
+    def open(self) -> None:
+        """The server (again): fresh rows, fresh loop, the same data and backend."""
+        self.db = Db(self.home / "db.sqlite")
+        self.rows = Rows(self.db, lambda: self.now)
+        self.world = World(
+            settings=Settings(home=self.home),
+            clock=lambda: self.now,
+            db=self.db,
+            rows=self.rows,
+            objects=self.objects,
+            series=self.series,
+            streams=cast(Any, self.streams),
+            backend=self.backend,
+            environments=cast(Any, self.environments),
+            credentials=cast(Any, None),
+            operations={},
+            dispatch=self.dispatch,
+        )
+        self.ctx = self.world.service_ctx(ROLE)
+        self.loop = Loop(self.world, {training.KIND.name: training.KIND}, threads=1)
+
+    def dispatch(self, ctx: Ctx, service: str, operation: str, params: Doc) -> Doc:
+        if service == "s3":
+            return self.s3.call(ctx, operation, params)
+        assert (service, operation) == ("iam", "GetRole")
+        if params["RoleName"] == "Missing":
+            raise AwsError("NoSuchEntity", "The role with name Missing cannot be found.", 404)
+        return {"Role": {}}
+
+    def run(self, seconds: float = 10.0, turns: int = 50) -> None:
+        """Time passes, second by second, and the loop does all that becomes due."""
+        until = self.now + seconds
+        for _ in range(turns):
+            while self.loop.run_once():
+                pass
+            if self.now >= until:
+                return
+            self.now = min(until, self.now + max(1.0, seconds / turns))
+
+    def request(self, name: str = "job", **changes: Any) -> Doc:
+        return {
+            "TrainingJobName": name,
+            "AlgorithmSpecification": {"TrainingImage": IMAGE, "TrainingInputMode": "File"},
+            "RoleArn": ROLE,
+            "OutputDataConfig": {"S3OutputPath": "s3://bucket/out"},
+            "ResourceConfig": {
+                "InstanceType": "ml.m5.large",
+                "InstanceCount": 1,
+                "VolumeSizeInGB": 10,
+            },
+            "StoppingCondition": {"MaxRuntimeInSeconds": 600},
+            **changes,
+        }
+
+    def create(self, name: str = "job", **changes: Any) -> Doc:
+        return training.create_training_job(self.ctx, self.request(name, **changes))
+
+    def describe(self, name: str = "job") -> Doc:
+        return training.describe_training_job(self.ctx, {"TrainingJobName": name})
+
+    def key(self, name: str = "job") -> str:
+        row = self.rows.get("123456789012", "us-east-1", "training-job", name)
+        assert row is not None
+        return row.plan["key"]
+
+    def ml(self, name: str = "job") -> Path:
+        return self.home / "jobs" / self.key(name) / "ml"
