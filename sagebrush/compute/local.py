@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -49,10 +49,14 @@ class LocalBackend:
         attach: Attach,
         changed: Callable[[str], Any],
         isolation: str = "auto",
+        outside: Callable[[Spec], Mapping[str, str]] | None = None,
     ) -> None:
+        """`outside(spec)` are the environment variables that a job in process mode needs to reach
+        AWS's API and its credentials, since it has no listeners of its own."""
         self.jobs_dir = jobs_dir
         self.attach = attach
         self.changed = changed
+        self.outside = outside
         self.layout = limits.survey()
         self.host = sandbox.host()
         self._jobs: dict[str, _Job] = {}
@@ -165,11 +169,15 @@ class LocalBackend:
 
     def _ported(self, spec: Spec) -> Spec:
         """`spec`, in process mode with a free port of the host instead of the one asked for."""
-        if self.isolation == "sandbox" or spec.port is None:
+        if self.isolation == "sandbox":
             return spec
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            port = probe.getsockname()[1]
-        env = dict(spec.env, SAGEMAKER_BIND_TO_PORT=str(port))
+        port, env = spec.port, dict(spec.env)
+        if self.outside is not None and spec.listeners:
+            env |= self.outside(spec)
+        if port is not None:
+            with socket.create_server(("127.0.0.1", 0)) as free:
+                port = free.getsockname()[1]
+            env["SAGEMAKER_BIND_TO_PORT"] = str(port)
         return replace(spec, port=port, env=env)
 
     def _told(self, spec: Spec) -> dict[str, Any]:

@@ -326,6 +326,14 @@ class Shim:
 
     # -- end
 
+    def give_up(self, why: str) -> None:
+        """The job does not run: it could not be started, or can be supervised no longer."""
+        if self.pid and self.status is None:
+            self._kill()
+            os.waitpid(self.pid, 0)
+        self.status = self.status if self.status is not None else init.FAILED
+        self.reason, self.message = f"sandbox: {why}", why
+
     def result(self) -> dict[str, Any]:
         """What exit.json says."""
         code = self.status if self.status is not None else init.FAILED
@@ -409,9 +417,7 @@ def main() -> None:
         else:
             shim.start()
             shim.live()
-    except enter.StepFailed as failure:
-        if shim.pid:
-            shim._kill()
-        shim.reason, shim.message = f"sandbox: {failure}", str(failure)
+    except (enter.StepFailed, OSError) as failure:
+        shim.give_up(str(failure))
     shim.close()
     os.close(lock)

@@ -1,0 +1,233 @@
+"""The HTTP proxy through which jobs reach the internet, and only the internet.
+
+CONNECT and plain forwarding (RFC 9110, 9112). A name is resolved once and its addresses are judged;
+what is connected to is the judged address, so a name cannot change its meaning in between.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ipaddress
+import socket
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+HEAD_LIMIT = 64 * 1024
+HEAD_WAIT = 30.0
+CONNECT_WAIT = 20.0
+BLOCK = 64 * 1024
+_HOP = {"proxy-connection", "proxy-authorization", "connection", "keep-alive", "te", "upgrade"}
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+Resolve = Callable[[str, int], Awaitable[list[str]]]
+
+
+class Refused(Exception):
+    """The proxy answers `status` with this text."""
+
+    def __init__(self, status: int, text: str) -> None:
+        super().__init__(text)
+        self.status = status
+
+
+@dataclass(frozen=True)
+class Allowed:
+    """What jobs may reach although it is not public: host names, addresses, networks."""
+
+    names: frozenset[str] = frozenset()
+    networks: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...] = ()
+
+    @staticmethod
+    def of(entries: Sequence[str]) -> Allowed:
+        """From setting texts: `host`, `.domain`, `10.0.0.5`, `10.0.0.0/8`."""
+        names: set[str] = set()
+        networks: list[ipaddress.IPv4Network | ipaddress.IPv6Network] = []
+        for entry in entries:
+            try:
+                networks.append(ipaddress.ip_network(entry.strip("[]"), strict=False))
+            except ValueError:
+                names.add(entry.lower().rstrip("."))
+        return Allowed(frozenset(names), tuple(networks))
+
+    def name(self, host: str) -> bool:
+        """Whether `host` or a domain above it is named."""
+        host = host.lower().rstrip(".")
+        parts = host.split(".")
+        above = {"." + ".".join(parts[i:]) for i in range(len(parts))}
+        return host in self.names or not above.isdisjoint(self.names)
+
+    def address(self, address: Address) -> bool:
+        """Whether `address` is in a named network."""
+        return any(address.version == net.version and address in net for net in self.networks)
+
+
+def meant(text: str) -> Address:
+    """The address that a packet to `text` is for in the end: IPv4 inside IPv6 is taken out."""
+    address = ipaddress.ip_address(text.partition("%")[0])
+    if isinstance(address, ipaddress.IPv6Address):
+        inner = address.ipv4_mapped or address.sixtofour
+        if address.teredo is not None:
+            inner = address.teredo[1]
+        if address in ipaddress.ip_network("64:ff9b::/96"):
+            inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+        if int(address) >> 32 == 0 and int(address) > 1:
+            inner = ipaddress.IPv4Address(int(address))
+        return inner or address
+    return address
+
+
+def public(address: Address) -> bool:
+    """Whether `address` is of the internet: not loopback, link-local, private, shared, multicast."""
+    return address.is_global and not address.is_multicast and not address.is_reserved
+
+
+async def resolve(host: str, port: int) -> list[str]:
+    """The addresses of `host`, as the host's resolver orders them."""
+    loop = asyncio.get_running_loop()
+    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+
+
+class Egress:
+    """Serves the proxy on listening sockets; `allow` are entries of the setting egress_allow."""
+
+    def __init__(self, allow: Sequence[str] = (), resolve: Resolve = resolve) -> None:
+        self.allowed = Allowed.of(allow)
+        self.resolve = resolve
+
+    async def serve(self, listener: socket.socket) -> asyncio.AbstractServer:
+        """The proxy answers on `listener` until the returned server is closed."""
+        listener.setblocking(False)
+        return await asyncio.start_server(self.handle, sock=listener, limit=HEAD_LIMIT)
+
+    async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One connection of a job has been served."""
+        try:
+            await self._handle(reader, writer)
+        except Refused as refusal:
+            await _answer(writer, refusal.status, str(refusal))
+        except (OSError, asyncio.IncompleteReadError, TimeoutError):
+            pass  # either side left
+        finally:
+            writer.close()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
+
+    async def _handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), HEAD_WAIT)
+        except asyncio.LimitOverrunError as error:
+            raise Refused(431, "The request's head is too long.") from error
+        method, target, host, port = _target(head)
+        outside = await self.open(host, port)
+        try:
+            if method == "CONNECT":
+                writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            else:
+                outside[1].write(_forwarded(head, method, target))
+            sending = asyncio.create_task(_pump(reader, outside[1]))
+            try:
+                await _pump(outside[0], writer)
+            finally:
+                sending.cancel()
+        finally:
+            outside[1].close()
+
+    async def open(self, host: str, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """A connection to `host`; raises Refused (403 not allowed, 502 not reachable)."""
+        addresses = await self._permitted(host, port)
+        reason = "no address"
+        for address in addresses:
+            try:
+                reader, writer = await asyncio.wait_for(
+                    asyncio.open_connection(address, port, limit=BLOCK), CONNECT_WAIT
+                )
+            except (OSError, TimeoutError) as error:
+                reason = str(error) or "it did not answer in time"
+                continue
+            if self._is_own(writer, host):
+                writer.close()
+                raise Refused(403, _forbidden(host, address, "this host's own address"))
+            return reader, writer
+        raise Refused(502, f"Sagebrush could not reach {host}:{port}: {reason}")
+
+    async def _permitted(self, host: str, port: int) -> list[str]:
+        """The addresses of `host` that a job may reach; raises Refused when there are none."""
+        try:
+            addresses = await asyncio.wait_for(self.resolve(host, port), CONNECT_WAIT)
+        except (OSError, UnicodeError, TimeoutError) as error:
+            raise Refused(502, f"Sagebrush could not resolve {host}: {error}") from error
+        if self.allowed.name(host):
+            return addresses
+        good = [a for a in addresses if public(meant(a)) or self.allowed.address(meant(a))]
+        if not good:
+            first = addresses[0] if addresses else host
+            raise Refused(403, _forbidden(host, first, "not a public address"))
+        return good
+
+    def _is_own(self, writer: asyncio.StreamWriter, host: str) -> bool:
+        """Whether the connection ended on this very machine, reached by a public address of it."""
+        own, peer = writer.get_extra_info("sockname"), writer.get_extra_info("peername")
+        if not own or not peer or own[0] != peer[0]:
+            return False
+        return not self.allowed.name(host) and not self.allowed.address(meant(peer[0]))
+
+
+def _forbidden(host: str, address: str, why: str) -> str:
+    return (
+        f"Sagebrush does not let jobs reach {host} ({address}): {why}. "
+        f"The setting egress_allow can name it."
+    )
+
+
+def _target(head: bytes) -> tuple[str, str, str, int]:
+    """(method, path, host, port) that a request's head asks for; raises Refused."""
+    line = head.split(b"\r\n", 1)[0].decode("latin-1").split(" ")
+    if len(line) != 3 or not line[2].startswith("HTTP/1."):
+        raise Refused(400, "This is an HTTP/1.1 proxy.")
+    method, target = line[0], line[1]
+    try:
+        parts = urlsplit(f"//{target}" if method == "CONNECT" else target)
+        host, port = parts.hostname, parts.port
+    except ValueError as error:
+        raise Refused(400, f"The request's target cannot be read: {error}") from error
+    if method != "CONNECT" and parts.scheme != "http":
+        raise Refused(400, "This is a proxy: the request's target is a whole http:// address.")
+    if not host or (method == "CONNECT" and port is None):
+        raise Refused(400, "The request's target names no host and port.")
+    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    return method, path, host, port or 80
+
+
+def _forwarded(head: bytes, method: str, path: str) -> bytes:
+    """The head as the origin server gets it: one request a connection."""
+    _, *lines = head[:-4].decode("latin-1").split("\r\n")
+    kept = [line for line in lines if line.partition(":")[0].strip().lower() not in _HOP]
+    text = "\r\n".join([f"{method} {path} HTTP/1.1", *kept, "Connection: close", "", ""])
+    return text.encode("latin-1")
+
+
+async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Everything from `reader` has gone to `writer`, and its end too."""
+    try:
+        while data := await reader.read(BLOCK):
+            writer.write(data)
+            await writer.drain()
+        if writer.can_write_eof():
+            writer.write_eof()
+    except OSError:
+        writer.close()
+
+
+async def _answer(writer: asyncio.StreamWriter, status: int, text: str) -> None:
+    names = {400: "Bad Request", 403: "Forbidden", 431: "Headers Too Large", 502: "Bad Gateway"}
+    body = text.encode() + b"\n"
+    head = (
+        f"HTTP/1.1 {status} {names[status]}\r\nContent-Type: text/plain; charset=utf-8\r\n"
+        f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+    )
+    with contextlib.suppress(OSError):
+        writer.write(head.encode() + body)
+        await writer.drain()
