@@ -34,6 +34,7 @@ from sagebrush.protocol import listen, models
 from sagebrush.protocol.access import AccessLog, Redacting
 from sagebrush.protocol.server import Door
 from sagebrush.settings import Settings
+from sagebrush.store import catalog
 from sagebrush.store.db import Db
 from sagebrush.store.objects import ObjectStore
 from sagebrush.store.rows import Rows
@@ -44,7 +45,7 @@ from sagebrush.world import Operations, World, collect
 log = logging.getLogger(__name__)
 
 SERVICES: dict[str, tuple[str, ...]] = {
-    "s3": ("s3_buckets", "s3_objects", "s3_multipart"),
+    "s3": ("s3_buckets", "s3_objects", "s3_listing", "s3_copy", "s3_multipart"),
     "sagemaker": (
         "sagemaker.training",
         "sagemaker.model",
@@ -104,6 +105,7 @@ class App:
         self._numbers = itertools.count()
         self._events: asyncio.AbstractEventLoop | None = None
         self._thread = threading.Thread(target=self._serve, name="http", daemon=True)
+        self._sweeper = threading.Thread(target=self._sweep, name="sweep", daemon=True)
         self._ready = threading.Event()
         self._failure: BaseException | None = None
 
@@ -136,6 +138,7 @@ class App:
             raise self._failure
         self.backend.adopt()
         self.loop.start()
+        self._sweeper.start()
 
     def stop(self, timeout: float = 10.0) -> None:
         """Requests that run have ended or had `timeout` seconds; jobs go on; files are closed."""
@@ -145,6 +148,9 @@ class App:
             self._thread.join(timeout + 10)
         self.backend.close()
         self.door.close()
+        self.world.objects.close()
+        if self._sweeper.ident is not None:
+            self._sweeper.join()
         self.world.db.close()
         self.access.close()
 
@@ -224,6 +230,13 @@ class App:
         self.dispatcher.loop = None
         await self._listeners.close(5.0)
 
+    def _sweep(self) -> None:
+        """Bodies that a crash left without a row are gone."""
+        found = catalog.Outside(self.world.db)
+        removed = self.world.objects.sweep(lambda names: catalog.live_blobs(found, names))
+        if removed:
+            log.info("%d bodies without an object were removed", removed)
+
     # Jobs -----------------------------------------------------------------------------------------
 
     def _attach(self, spec: Spec, listener: str, sock: socket.socket) -> Callable[[], None]:
@@ -264,6 +277,11 @@ class App:
 def build(settings: Settings, clock: Callable[[], float] = time.time) -> App:
     """A server for these settings, not started; its directories and keys are there."""
     return App(settings, clock)
+
+
+def operations() -> list[tuple[str, str]]:
+    """Every (service, operation) that is answered, in order."""
+    return sorted(_operations(_modules()))
 
 
 def _modules() -> dict[str, list[ModuleType]]:

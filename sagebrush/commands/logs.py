@@ -10,8 +10,8 @@ from typing import Any
 
 from sagebrush.commands import running
 from sagebrush.commands.running import CommandError
-from sagebrush.commands.up import LOG
 
+LOG = "logs/server.log"
 TAIL = 100
 """Lines of the server's log that are shown first."""
 POLL_SECONDS = 0.5
@@ -45,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
 def _file(path: Path, follow: bool) -> Iterator[str]:
     """The last lines of a file, then those that are added."""
     if not path.exists():
-        raise CommandError(f"there is no {path} yet (`sagebrush up -d` writes it)")
+        raise CommandError(f"there is no {path} yet (a server writes it)")
     with path.open(errors="replace") as log:
         yield from (line.rstrip("\n") for line in log.readlines()[-TAIL:])
         while follow:

@@ -50,6 +50,8 @@ def run(args: argparse.Namespace) -> int:
     """Runs the journey; the exit status is 1 when a stage failed or the accuracy is too low."""
     from rich.console import Console
 
+    from botocore.exceptions import BotoCoreError, ClientError
+
     from sagebrush.quickstart.journey import JourneyFailed
 
     console = Console(highlight=False, soft_wrap=True)
@@ -60,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         with _server(args, book) as (chosen, server):
             result = _journey(args, chosen, server, split, book)
-    except JourneyFailed as error:
+    except (JourneyFailed, ClientError, BotoCoreError) as error:
         raise CommandError(f"the quickstart failed: {error}") from error
     return _report(args, python, split, result, book)
 
@@ -90,6 +92,7 @@ class Book:
             TextColumn("{task.fields[detail]}"),
             console=self.console,
             transient=True,
+            disable=not self.console.is_terminal,
         )
         task = progress.add_task(f"{name:<10}", total=total or None, detail="")
 
@@ -97,8 +100,12 @@ class Book:
             words[0] = detail or words[0]
             progress.update(task, detail=words[0], completed=done)
 
-        with progress:
-            yield tell
+        try:
+            with progress:
+                yield tell
+        except BaseException:
+            self.console.print(f"[red]✗[/] {name:<10} {time.monotonic() - started:6.1f} s")
+            raise
         taken = time.monotonic() - started
         self.times.append((name, taken))
         self.console.print(f"[green]✓[/] {name:<10} {taken:6.1f} s   {words[0]}")

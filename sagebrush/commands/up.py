@@ -17,7 +17,8 @@ from sagebrush.commands.running import CommandError, Server
 from sagebrush.settings import Settings
 
 START_SECONDS = 60.0
-LOG = "server.log"
+OUTPUT = "logs/up.log"
+"""What the server in the background prints; what it logs is in `logs/server.log`."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -48,8 +49,9 @@ def run(args: argparse.Namespace) -> int:
 
 def detach(chosen: Settings) -> Server:
     """The server runs in the background and answers; raises CommandError with its last words."""
-    chosen.home.mkdir(mode=0o700, parents=True, exist_ok=True)
-    log = chosen.home / LOG
+    log = chosen.home / OUTPUT
+    for folder in (chosen.home, log.parent):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     argv = [sys.executable, "-m", "sagebrush", "up", "--home", str(chosen.home)]
     argv += ["--host", chosen.host, "--port", str(chosen.port)]
     argv += ["--insecure"] if chosen.insecure else []

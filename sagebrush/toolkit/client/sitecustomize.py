@@ -8,56 +8,64 @@ sitecustomize that would have been found without it. Standard library only: ever
 pays for it.
 """
 
-import importlib.abc
+from __future__ import annotations
+
 import importlib.machinery
 import importlib.util
 import os
 import sys
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import ModuleType
+    from typing import Any
+
 _HERE = os.path.dirname(os.path.abspath(__file__))
 
 
-class _PointLoader(importlib.abc.Loader):
+class _PointLoader:
     """Runs botocore.loaders' own loader, then changes the constant."""
 
-    def __init__(self, inner, folder):
+    def __init__(self, inner: Any, folder: str) -> None:
         self._inner = inner
         self._folder = folder
 
-    def create_module(self, spec):
+    def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType | None:
         return self._inner.create_module(spec)
 
-    def exec_module(self, module):
+    def exec_module(self, module: Any) -> None:
         self._inner.exec_module(module)
         module.Loader.CUSTOMER_DATA_PATH = self._folder
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
 
 
-class _PointFinder(importlib.abc.MetaPathFinder):
+class _PointFinder:
     """Finds botocore.loaders as the others do, with the loader above around it."""
 
-    def __init__(self, folder):
+    def __init__(self, folder: str) -> None:
         self._folder = folder
 
-    def find_spec(self, fullname, path=None, target=None):
+    def find_spec(
+        self, fullname: str, path: Any = None, target: ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
         if fullname != "botocore.loaders":
             return None
         sys.meta_path.remove(self)
         spec = importlib.machinery.PathFinder.find_spec(fullname, path, target)
         if spec is not None and spec.loader is not None:
-            spec.loader = _PointLoader(spec.loader, self._folder)
+            setattr(spec, "loader", _PointLoader(spec.loader, self._folder))  # noqa: B010
         return spec
 
 
-def _point():
+def _point() -> None:
     folder = os.environ.get("SAGEBRUSH_CLIENT_DATA")
     if folder and os.environ.get("AWS_ENDPOINT_URL") and os.path.isdir(folder):
         sys.meta_path.insert(0, _PointFinder(folder))
 
 
-def _chain():
+def _chain() -> None:
     """Runs the next sitecustomize on the path, as if this one were not there."""
     rest = [p for p in sys.path if os.path.abspath(p or os.curdir) != _HERE]
     spec = importlib.machinery.PathFinder.find_spec("sitecustomize", rest)

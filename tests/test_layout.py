@@ -1,0 +1,134 @@
+"""Sizes and names that keep the code readable, and what no committed file may hold."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+MODULE_LINES = 500
+FUNCTION_LINES = 60
+PARAMETERS = 7
+FORBIDDEN_NAMES = {"utils", "util", "helpers", "helper", "manager", "common", "misc", "base_utils"}
+MUTABLE = (ast.List, ast.Dict, ast.Set, ast.ListComp, ast.DictComp, ast.SetComp)
+
+EXCEPTIONS: dict[str, str] = {}
+"""`path` or `path:function` -> why it may be larger. A stale entry fails the test."""
+
+MACHINE_PATHS = re.compile(
+    r"(?<![\w.-])/(?:root|work)/[\w.-]+|(?<![\w.-])/home/(?!user\b|\W)[\w.-]+"
+)
+
+
+def sources(*folders: str) -> list[Path]:
+    return sorted(path for folder in folders for path in (ROOT / folder).rglob("*.py"))
+
+
+def name_of(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def functions(path: Path) -> Iterator[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef]]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield f"{name_of(path)}:{node.name}", node
+
+
+def too_large(path: Path) -> Iterator[str]:
+    lines = len(path.read_text().splitlines())
+    if lines > MODULE_LINES:
+        yield f"{name_of(path)}  # {lines} lines"
+    for place, node in functions(path):
+        length = (node.end_lineno or node.lineno) - node.lineno + 1
+        count = len(node.args.posonlyargs + node.args.args + node.args.kwonlyargs)
+        count -= bool(node.args.args and node.args.args[0].arg in ("self", "cls"))
+        if length > FUNCTION_LINES:
+            yield f"{place}  # {length} lines"
+        if count > PARAMETERS:
+            yield f"{place}  # {count} parameters"
+
+
+def test_modules_and_functions_stay_small() -> None:
+    found = [
+        line for path in sources("sagebrush", "tests", "benchmarks") for line in too_large(path)
+    ]
+    excess = [line for line in found if line.split("  #")[0] not in EXCEPTIONS]
+    assert not excess, "split these, or list them with a reason:\n" + "\n".join(excess)
+    stale = set(EXCEPTIONS) - {line.split("  #")[0] for line in found}
+    assert not stale, f"no longer exceptions: {stale}"
+
+
+def test_a_module_is_named_for_what_it_does() -> None:
+    bad = [
+        name_of(path)
+        for path in sources("sagebrush", "tests", "benchmarks")
+        if {path.stem, path.parent.name} & FORBIDDEN_NAMES
+    ]
+    assert not bad
+
+
+def test_every_public_function_is_annotated() -> None:
+    bare = [
+        place
+        for path in sources("sagebrush")
+        for place, node in functions(path)
+        if node.returns is None
+        or any(
+            arg.annotation is None
+            for arg in node.args.posonlyargs + node.args.args + node.args.kwonlyargs
+            if arg.arg not in ("self", "cls")
+        )
+    ]
+    assert not bare
+
+
+def test_every_module_says_what_it_is_for() -> None:
+    silent = [
+        name_of(path)
+        for path in sources("sagebrush")
+        if path.read_text().strip() and ast.get_docstring(ast.parse(path.read_text())) is None
+    ]
+    assert not silent
+
+
+def test_no_module_keeps_mutable_state() -> None:
+    """Lower-case module globals that hold a list, dict or set would be shared by every World."""
+    state = [
+        f"{name_of(path)}:{target.id}"
+        for path in sources("sagebrush")
+        for node in ast.parse(path.read_text()).body
+        if isinstance(node, ast.Assign) and isinstance(node.value, MUTABLE)
+        for target in node.targets
+        if isinstance(target, ast.Name) and not re.fullmatch(r"_?[A-Z0-9_]+|__\w+__", target.id)
+    ]
+    assert not state
+
+
+@pytest.fixture(scope="module")
+def tracked() -> list[Path]:
+    done = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True)
+    if done.returncode:
+        pytest.skip("not a git checkout")
+    return [ROOT / name for name in done.stdout.decode().split("\0") if name]
+
+
+def test_no_committed_file_names_a_machine(tracked: list[Path]) -> None:
+    """Paths of one machine, index addresses and private hosts have no place in the repository."""
+    found = []
+    for path in tracked:
+        if not path.is_file() or path == Path(__file__):
+            continue
+        text = path.read_bytes().decode(errors="ignore")
+        found += [f"{name_of(path)}: {m[0]}" for m in MACHINE_PATHS.finditer(text)]
+        if path.suffix in (".txt", ".in"):
+            found += [f"{name_of(path)}: {m}" for m in re.findall(r"\w+://\S+|--\S*index\S*", text)]
+    assert not found
+
+
+def test_no_lock_file_of_uv_is_committed(tracked: list[Path]) -> None:
+    assert "uv.lock" not in {path.name for path in tracked}
