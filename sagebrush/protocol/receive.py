@@ -120,6 +120,8 @@ def _algorithms(headers: Mapping[str, str], trailer: frozenset[str]) -> frozense
     names = {n.removeprefix(PREFIX).upper() for n in (*headers, *trailer) if n.startswith(PREFIX)}
     for header in ("x-amz-sdk-checksum-algorithm", "x-amz-checksum-algorithm"):
         names.add(headers.get(header, "").upper())
+    if not names & set(checksums.ALGORITHMS):
+        names.add("CRC64NVME")  # what S3 keeps of an object that came without a checksum
     if sigv4.is_sha256(headers.get("x-amz-content-sha256", "")):
         names.add("SHA256")
     return frozenset(names & set(checksums.ALGORITHMS))

@@ -22,7 +22,7 @@ from aiohttp import web
 from botocore.model import OperationModel
 
 from sagebrush import __version__, dispatch, names
-from sagebrush.protocol import chunked, detect, receive, reply, rest, sigv4
+from sagebrush.protocol import chunked, detect, receive, reply, rest, s3_quirks, sigv4
 from sagebrush.protocol.access import AccessLog, Entry
 from sagebrush.protocol.detect import Target
 from sagebrush.protocol.hosts import Hosts, is_loopback
@@ -157,7 +157,8 @@ class Door:
             entry.operation = str(model.name)
             ctx = self._world.ctx(verified.key.caller, entry.id)
             result = await self._run(ctx, model, params, request.body)
-            return reply.render(model, target.protocol, result, entry.id)
+            found = reply.render(model, target.protocol, result, entry.id)
+            return s3_quirks.finish(model, result, found) if target.service == "s3" else found
         except Disconnected:
             raise
         except Exception as problem:
@@ -165,9 +166,10 @@ class Door:
             entry.code = error.code
             protocol = target.protocol if target else detect.dialect(request)
             service = target.service if target else None
-            return reply.render_error(
+            told = reply.render_error(
                 error, protocol, model, entry.id, service, request.method, request.path
             )
+            return s3_quirks.finish_error(error, told) if service == "s3" else told
 
     async def _receive(
         self, raw: web.BaseRequest, request: Request, target: Target

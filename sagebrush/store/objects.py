@@ -11,6 +11,7 @@ import errno
 import os
 import secrets
 import threading
+import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -307,6 +308,9 @@ class ObjectStore:
         self._pins: Counter[str] = Counter()
         self._doomed: set[str] = set()
         self._lock = threading.RLock()
+        # File times come from a coarser clock: a second's margin keeps this run's own blobs.
+        self._opened = time.time() - 1
+        self._closed = False
 
     def spool(self, algorithms: Iterable[str] = ()) -> SpoolWriter:
         """A writer for one body; MD5 and `algorithms` (upper case) are computed as it arrives."""
@@ -374,26 +378,38 @@ class ObjectStore:
                     self._path(name).unlink(missing_ok=True)
 
     def sweep(self, live: Callable[[Sequence[str]], set[str]]) -> int:
-        """Blobs that no row names are gone; how many. Only at start, before any body is taken.
+        """Blobs older than this store's opening that no row names are gone; how many.
 
-        `live` answers which of the names that it is given some row still has.
+        `live` answers which of the names that it is given some row still has. May run beside
+        requests: a younger blob may be on its way to its row.
         """
         removed = 0
         for folder in sorted(self.root.glob("[0-9a-f][0-9a-f]")):
             names = os.listdir(folder)
             for at in range(0, len(names), 500):
+                if self._closed:
+                    return removed
                 some = names[at : at + 500]
                 for name in set(some) - live(some):
-                    (folder / name).unlink(missing_ok=True)
-                    removed += 1
+                    removed += self._sweep_one(folder / name)
         return removed
+
+    def _sweep_one(self, path: Path) -> bool:
+        try:
+            if path.stat().st_mtime < self._opened:
+                path.unlink()
+                return True
+        except FileNotFoundError:
+            pass
+        return False
 
     def new_path(self) -> Path:
         """A path for a new blob, which does not exist yet."""
         return self._path(secrets.token_hex(16))
 
     def close(self) -> None:
-        """The threads have ended."""
+        """The threads have ended, and a sweep ends soon."""
+        self._closed = True
         self.pool.shutdown()
 
     def _path(self, blob: str) -> Path:
