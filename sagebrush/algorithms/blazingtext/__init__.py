@@ -1,0 +1,1 @@
+"""BlazingText, text classification: training, and prediction by NumPy from fastText's model.bin."""

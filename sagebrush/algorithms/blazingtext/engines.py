@@ -1,0 +1,105 @@
+"""The door to the trainers: training text and parameters in, a model file and its accuracy out.
+
+`fasttext` trains in C++ on all cores but cannot be asked anything before it ends; `stopping_early`
+does the same updates in NumPy and looks at the validation text after each epoch.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from .data import Text
+from .parameters import ClientError, Parameters
+
+THREADS = 11
+"""The least number of threads: fastText 0.9.2 fills its matrix in ten blocks and a rest, one by each
+of its *first eleven* threads. With fewer, what is left holds whatever the memory held before: NaN."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A model that an engine made. `accuracy` is the share of a text's lines it labels rightly."""
+
+    save: Callable[[Path], None]
+    accuracy: Callable[[Text], float]
+    words: int
+
+
+def fasttext(train: Text, parameters: Parameters) -> Trained:
+    """Trained by fastText's own C++; raises ClientError where it diverges."""
+    # Imported here: a job with a wrong hyperparameter should not wait for it.
+    import fasttext as library  # pyright: ignore[reportMissingImports]
+
+    try:
+        model = library.train_supervised(
+            str(train.file),
+            lr=parameters.learning_rate,
+            dim=parameters.vector_dim,
+            epoch=parameters.epochs,
+            minCount=parameters.min_count,
+            wordNgrams=parameters.word_ngrams,
+            bucket=parameters.buckets if parameters.word_ngrams > 1 else 0,
+            thread=max(THREADS, threads()),
+            verbose=0,
+        )
+    except RuntimeError as error:
+        if "NaN" not in str(error):
+            raise
+        raise ClientError(
+            f"Training diverged (NaN): lower learning_rate (it is {parameters.learning_rate})"
+        ) from error
+    except ValueError as error:
+        if "vocabulary" not in str(error):
+            raise
+        raise ClientError(
+            f"No word occurs at least min_count={parameters.min_count} times"
+        ) from error
+
+    def accuracy(text: Text) -> float:
+        # Lines whose labels the training text lacks are not counted by fastText: here they are wrong.
+        count, precision, _ = model.test(str(text.file))
+        return count * precision / text.lines if count else 0.0
+
+    return Trained(lambda file: model.save_model(str(file)), accuracy, len(model.get_words()))
+
+
+def stopping_early(train: Text, validation: Text, parameters: Parameters) -> Trained:
+    """Trained until the accuracy on `validation` has not improved for `patience` epochs, looked at
+    from epoch `min_epochs` on; the weights are those of the best epoch that was looked at.
+    """
+    from .epochwise import Trainer
+
+    trainer = Trainer(train.file, parameters)
+    best, weights, stale = -1.0, None, 0
+    for epoch in range(1, parameters.epochs + 1):
+        trainer.epoch()
+        print(f"-------------- End of epoch: {epoch}", flush=True)
+        if epoch < parameters.min_epochs:
+            continue
+        accuracy = trainer.accuracy(validation.file)
+        print(f"Validation accuracy: {accuracy:.6g}")
+        if accuracy > best:
+            print("Validation accuracy improved! Storing best weights...", flush=True)
+            best, weights, stale = accuracy, trainer.weights(), 0
+            continue
+        stale += 1
+        print(f"Validation accuracy has not improved for {stale} epochs.", flush=True)
+        if stale == parameters.patience:
+            print("Stopping early.", flush=True)
+            break
+    if weights is not None:
+        trainer.input, trainer.output = weights
+    return Trained(
+        lambda file: trainer.model().save(file),
+        lambda text: trainer.accuracy(None if text is train else text.file),
+        len(trainer.vocabulary.words),
+    )
+
+
+def threads() -> int:
+    """Processors that this job may use."""
+    given = os.environ.get("OMP_NUM_THREADS", "")
+    return int(given) if given.isdigit() and int(given) else len(os.sched_getaffinity(0))

@@ -1,0 +1,133 @@
+"""BlazingText's endpoint: JSON and JSON Lines in, labels and probabilities out.
+
+Source: Amazon SageMaker AI Developer Guide, BlazingText algorithm, Model Artifacts and Inference.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+if not __package__:  # loaded by its path, as the model server loads any inference code
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+    __package__ = importlib.import_module("blazingtext").__name__
+
+from . import fasttext_model
+from .fasttext_model import Model
+
+JSON = "application/json"
+JSON_LINES = "application/jsonlines"
+MODEL = "model.bin"
+
+
+class BadRequest(ValueError):
+    """The request cannot be answered; the text says why."""
+
+    def __init__(self, message: str, status_code: int = 400) -> None:
+        super().__init__(message)
+        self.status_code = status_code
+
+
+@dataclass(frozen=True)
+class Question:
+    """One sentence and how many labels it asks for."""
+
+    text: str
+    k: int
+
+
+@dataclass(frozen=True)
+class Batch:
+    """The questions of a request, or their answers, in order; the answer's form is the request's."""
+
+    form: str
+    items: Sequence[Any]
+
+
+def model_fn(model_dir: str) -> Model:
+    """The model in `model_dir`; raises ValueError where there is none.
+
+    A model that fastText made may have another name than model.bin, when it is the only one.
+    """
+    folder = Path(model_dir)
+    found = [folder / MODEL] if (folder / MODEL).is_file() else sorted(folder.glob("*.bin"))
+    if len(found) != 1:
+        raise ValueError(f"no {MODEL} in the model archive: it must hold one, at its top")
+    return fasttext_model.load(found[0])
+
+
+def input_fn(body: bytes | str, content_type: str = JSON) -> Batch:
+    """The questions that a request asks; raises BadRequest."""
+    form = content_type.partition(";")[0].strip().lower()
+    if form not in (JSON, JSON_LINES):
+        raise BadRequest(
+            f"Content type {content_type} is not supported: use {JSON} or {JSON_LINES}", 415
+        )
+    try:
+        text = body if isinstance(body, str) else body.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise BadRequest(f"The body is not UTF-8: {error}") from None
+    return Batch(form, _from_json(text) if form == JSON else _from_lines(text))
+
+
+def predict_fn(questions: Batch, model: Model) -> Batch:
+    """The answers, in order."""
+    answers = []
+    for question in questions.items:
+        labels, probabilities = model.predict(question.text, question.k)
+        answers.append({"label": labels, "prob": probabilities})
+    return Batch(questions.form, answers)
+
+
+def output_fn(answers: Batch, accept: str = JSON) -> tuple[str, str]:
+    """The body and its content type. The guide: where `accept` is another than the content type of
+    the request, it is ignored.
+    """
+    if answers.form == JSON_LINES:
+        return "".join(json.dumps(answer) + "\n" for answer in answers.items), JSON_LINES
+    return json.dumps(answers.items), JSON
+
+
+def _from_json(text: str) -> list[Question]:
+    request = _json(text, "The body")
+    if not isinstance(request, dict) or not isinstance(request.get("instances"), list):
+        raise BadRequest('The body must be {"instances": ["a sentence", ...]}')
+    configuration = request.get("configuration", {})
+    if not isinstance(configuration, dict):
+        raise BadRequest('"configuration" must be an object, like {"k": 2}')
+    k = _k(configuration.get("k", 1))
+    for number, sentence in enumerate(request["instances"]):
+        if not isinstance(sentence, str):
+            raise BadRequest(f"instances[{number}] must be a string")
+    return [Question(sentence, k) for sentence in request["instances"]]
+
+
+def _from_lines(text: str) -> list[Question]:
+    questions = []
+    # Not splitlines: a sentence may hold U+2028, which ends no line of JSON Lines.
+    for number, line in enumerate(text.split("\n"), 1):
+        if not line.strip():
+            continue
+        sample = _json(line, f"Line {number}")
+        if not isinstance(sample, dict) or not isinstance(sample.get("source"), str):
+            raise BadRequest(f'Line {number} must be {{"source": "a sentence"}}')
+        questions.append(Question(sample["source"], _k(sample.get("k", 1))))
+    return questions
+
+
+def _json(text: str, what: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise BadRequest(f"{what} is not JSON: {error}") from None
+
+
+def _k(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise BadRequest(f'"k" must be a positive whole number, not {value!r}')
+    return value

@@ -1,0 +1,105 @@
+"""BlazingText's training job: /opt/ml in, model.bin out. Run as `python -m blazingtext.train`."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Mapping
+from pathlib import Path
+
+from . import data, engines, parameters
+from .data import Text
+from .parameters import ClientError, Parameters
+
+
+def main(environ: Mapping[str, str]) -> int:
+    """The exit status: 0 with model.bin written, 1 with the cause in output/failure."""
+    root = Path(environ.get("SAGEBRUSH_ML", "/opt/ml"))
+    try:
+        train(root)
+    except ClientError as error:
+        return fail(root, f"ClientError: {error}")
+    except MemoryError:
+        return fail(root, "ClientError: Out of memory: lower buckets, vector_dim or word_ngrams")
+    except Exception as error:
+        traceback.print_exc()
+        return fail(root, f"AlgorithmError: {type(error).__name__}: {error}")
+    return 0
+
+
+def fail(root: Path, reason: str) -> int:
+    """1; the reason is in the log and in output/failure."""
+    print(reason, file=sys.stderr, flush=True)
+    (root / "output").mkdir(parents=True, exist_ok=True)
+    (root / "output" / "failure").write_text(reason)
+    return 1
+
+
+def train(root: Path) -> None:
+    """model/model.bin is there; raises ClientError for whatever the user can mend."""
+    config = root / "input" / "config"
+    wanted = parameters.read(json.loads((config / "hyperparameters.json").read_text() or "{}"))
+    channels = json.loads((config / "inputdataconfig.json").read_text() or "{}")
+    _check(wanted, channels)
+    print(f"Running single machine CPU BlazingText training using {wanted.mode} mode.", flush=True)
+    with tempfile.TemporaryDirectory() as scratch:
+        texts = {
+            name: _channel(root, name, Path(scratch) / name, channels[name] or {})
+            for name in ("train", "validation")
+            if name in channels
+        }
+        _fit(texts["train"], texts.get("validation"), wanted, root / "model" / "model.bin")
+
+
+def _check(wanted: Parameters, channels: Mapping[str, object]) -> None:
+    if "train" not in channels:
+        raise ClientError("The channel 'train' is required")
+    if unknown := sorted(set(channels) - {"train", "validation"}):
+        raise ClientError(
+            f"Unknown channel {', '.join(map(repr, unknown))}: "
+            "supervised mode reads 'train' and 'validation'"
+        )
+    if wanted.early_stopping and "validation" not in channels:
+        raise ClientError("early_stopping=True needs the channel 'validation'")
+
+
+def _channel(root: Path, name: str, target: Path, config: Mapping[str, object]) -> Text:
+    """The channel's text at `target`, told in the log."""
+    if config.get("TrainingInputMode") == "Pipe":
+        raise ClientError(f"The channel {name!r} is in Pipe mode, which is not here yet: use File")
+    folder = root / "input" / "data" / name
+    for file in data.files(folder, name):
+        print(f"Processing {file} . File size: {file.stat().st_size / 2**20} MB")
+    return data.read(folder, name, target)
+
+
+def _fit(train: Text, validation: Text | None, wanted: Parameters, target: Path) -> None:
+    """The model at `target`; its figures in the log, in the lines whose form the guide's metrics
+    are read from (`#validation_accuracy: 0.97`).
+    """
+    print(f"Read {train.words / 1e6:.6g}M words")
+    started = time.monotonic()
+    if wanted.early_stopping and validation is not None:
+        model = engines.stopping_early(train, validation, wanted)
+    else:
+        model = engines.fasttext(train, wanted)
+    seconds = time.monotonic() - started
+    print(f"Number of words:  {model.words}")
+    print(f"Number of labels: {len(train.labels)}")
+    print("Training finished.")
+    print(f"Total training time in seconds: {seconds:.2f}\n", flush=True)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    model.save(target)
+    print(f"#train_accuracy: {model.accuracy(train):.4g}")
+    print(f"Number of train examples: {train.lines}\n")
+    if validation is not None:
+        print(f"#validation_accuracy: {model.accuracy(validation):.4g}")
+        print(f"Number of validation examples: {validation.lines}", flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main(os.environ))

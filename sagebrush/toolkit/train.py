@@ -1,0 +1,221 @@
+"""What runs in a training job: AWS's contract around the user's script or a built-in algorithm.
+
+The contract is that of AWS's SageMaker Training Toolkit (its documentation: ENVIRONMENT_VARIABLES.md
+and README.md). Only modules that load in a few milliseconds are imported at the top: the user's
+first line waits for them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+if __package__ in (None, ""):  # run as a script: /opt/sagebrush/toolkit/train.py
+    sys.path[0] = str(Path(__file__).resolve().parents[2])
+
+from sagebrush.toolkit import job
+from sagebrush.toolkit.job import Job
+
+
+class ScriptError(Exception):
+    """The user's code or what it needs failed; `str` is AWS's message for it."""
+
+    def __init__(self, kind: str, code: int | None, message: str, command: Sequence[str]) -> None:
+        super().__init__(
+            f'{kind}:\nExitCode {code}\nErrorMessage "{message}"\nCommand "{shlex.join(command)}"'
+        )
+        self.code = code
+
+
+def main(environ: Mapping[str, str]) -> int:
+    """The exit status of the job; output/failure says why where it is not 0."""
+    root = Path(environ.get("SAGEBRUSH_ML", "/opt/ml"))
+    try:
+        return run(job.read(root, environ))
+    except ScriptError as error:
+        code = error.code if error.code and error.code > 0 else 1
+        return fail(root, str(error), code)
+    except job.ClientError as error:
+        return fail(root, f"ClientError: {error}", 1)
+    except Exception as error:
+        import traceback
+
+        return fail(root, f"framework error: \n{traceback.format_exc()}\n{error}", 1)
+
+
+def fail(root: Path, reason: str, code: int) -> int:
+    """`code`; the reason is in the log and in output/failure."""
+    log("ERROR", "Reporting training FAILURE")
+    log("ERROR", reason)
+    (root / "output").mkdir(parents=True, exist_ok=True)
+    # A script may have written its own reason, as the contract allows: that one stands.
+    failure = root / "output" / "failure"
+    if not failure.exists():
+        failure.write_text(reason)
+    return code
+
+
+def log(level: str, message: str) -> None:
+    """One message in the form of AWS's toolkit."""
+    now = time.time()
+    stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(now)) + f",{int(now % 1 * 1000):03d}"
+    sys.stdout.write(f"{stamp} sagemaker-training-toolkit {level:<8} {message}\n")
+    sys.stdout.flush()
+
+
+def run(this: Job) -> int:
+    """The exit status of the algorithm or of the user's script; raises ScriptError."""
+    if this.program is None:
+        if not this.algorithm:
+            raise job.ClientError(
+                "nothing to run: the hyperparameter sagemaker_program names no script and the image "
+                "carries no algorithm"
+            )
+        return _algorithm(this)
+    code = this.root / "code"
+    _fetch_code(this, code)
+    if not (code / this.program).exists() and not (code / "setup.py").exists():
+        raise job.ClientError(f"the entry point {this.program} is not in the submitted code")
+    python = _requirements(this, code)
+    command = _command(this, code, python)
+    variables = job.variables(this)
+    log("INFO", _header(variables, command))
+    code_status, message = _execute(command, code, {**os.environ, **variables})
+    if code_status:
+        raise ScriptError("ExecuteUserScriptError", code_status, message, command)
+    log("INFO", "Reporting training SUCCESS")
+    return 0
+
+
+def _algorithm(this: Job) -> int:
+    """A built-in algorithm, in place of this process."""
+    folder = Path(__file__).resolve().parent.parent / "algorithms"
+    command = [sys.executable, "-m", f"{this.algorithm}.train"]
+    os.execve(sys.executable, command, {**os.environ, "PYTHONPATH": str(folder)})
+
+
+def _fetch_code(this: Job, code: Path) -> None:
+    """The submitted code is in `code`: unpacked from an archive on S3 or a path, or copied."""
+    code.mkdir(exist_ok=True)
+    source = this.submit_directory
+    if not source:
+        return
+    from sagebrush.toolkit import archive
+
+    archive.unpack(source, code, this.root)
+
+
+def _requirements(this: Job, code: Path) -> str:
+    """The interpreter to run: the environment's, or one beside it with requirements.txt installed.
+
+    The environment itself is read-only and shared; the overlay sees all of its packages.
+    """
+    wanted = code / "requirements.txt"
+    if not wanted.is_file() or this.program is None:
+        return sys.executable
+    from sagebrush.toolkit import overlay
+
+    python = overlay.create()
+    command = [python, "-m", "pip", "install", "-r", "requirements.txt"]
+    log("INFO", f"Installing dependencies from user requirements.txt:\n{shlex.join(command)}")
+    status, message = _execute(command, code, os.environ)
+    if status:
+        hint = "" if os.environ.get("HTTPS_PROXY") else " (this job has no access to the network)"
+        raise ScriptError("InstallRequirementsError", status, message + hint, command)
+    return python
+
+
+def _command(this: Job, code: Path, python: str) -> list[str]:
+    """How the entry point is run: AWS's toolkit knows packages, Python scripts and commands."""
+    name = str(this.program)
+    arguments = job.arguments(this.hyperparameters)
+    if name.endswith(".py") and not (code / "setup.py").exists():
+        return [python, name, *arguments]
+    if (code / "setup.py").exists() and not name.endswith(".sh"):
+        install = [python, "-m", "pip", "install", ".", "--no-deps", "--no-build-isolation"]
+        status, message = _execute(install, code, os.environ)
+        if status:
+            raise ScriptError("InstallModuleError", status, message, install)
+        return [python, "-m", name.removesuffix(".py"), *arguments]
+    os.chmod(code / name, 0o755)
+    return ["/bin/sh", "-c", f"./{shlex.quote(name)} {shlex.join(arguments)}".strip()]
+
+
+def _header(variables: Mapping[str, str], command: Sequence[str]) -> str:
+    lines = "\n".join(f"{name}={value}" for name, value in variables.items())
+    training = json.dumps(json.loads(variables["SM_TRAINING_ENV"]), indent=4)
+    return (
+        f"Invoking user script\n\nTraining Env:\n\n{training}\n\nEnvironment variables:\n\n{lines}"
+        f"\n\nInvoking script with the following command:\n\n{shlex.join(command)}\n\n"
+    )
+
+
+def _execute(command: Sequence[str], folder: Path, environ: Mapping[str, str]) -> tuple[int, str]:
+    """The exit status (negative: the signal) and what stderr said last. SIGTERM is passed on."""
+    running: list[subprocess.Popen[bytes]] = []
+    asked: list[int] = []
+
+    def forward(number: int, _frame: object) -> None:
+        asked.append(number)
+        for process in running:
+            process.send_signal(number)
+
+    previous = signal.signal(signal.SIGTERM, forward)
+    try:
+        process = subprocess.Popen(command, cwd=folder, env=environ, stderr=subprocess.PIPE)
+    except OSError as error:
+        signal.signal(signal.SIGTERM, previous)
+        return 127, str(error)
+    running.append(process)
+    if asked:  # it came while the process was being made
+        process.send_signal(asked[0])
+    relay = _Relay(process)
+    relay.start()
+    status = process.wait()
+    # A background process that the script left behind may hold stderr open for ever.
+    relay.join(1.0)
+    signal.signal(signal.SIGTERM, previous)
+    return status, last_error(bytes(relay.tail).decode(errors="replace"))
+
+
+class _Relay(threading.Thread):
+    """Passes a process's stderr on as it comes and keeps its end."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        super().__init__(daemon=True)
+        assert process.stderr is not None
+        self._source = process.stderr.fileno()
+        self.tail = bytearray()
+
+    def run(self) -> None:
+        while block := os.read(self._source, 65536):
+            self.tail += block
+            del self.tail[:-16384]
+            view = memoryview(block)
+            while view:
+                view = view[os.write(2, view) :]
+
+
+def last_error(stderr: str) -> str:
+    """The last traceback's final line and what follows it, else the last lines, at most 1,000
+    characters: what AWS's toolkit tells as ErrorMessage.
+    """
+    lines = stderr.rstrip().splitlines()
+    for at in range(len(lines) - 1, -1, -1):
+        if lines[at].startswith("Traceback (most recent call last)"):
+            for end in range(at + 1, len(lines)):
+                if not lines[end].startswith((" ", "\t")):
+                    return "\n".join(lines[end:])[:1000]
+    return "\n".join(lines[-5:])[-1000:]
+
+
+if __name__ == "__main__":
+    sys.exit(main(os.environ))
