@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
+import logging
 import queue
 import sqlite3
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
 from pathlib import Path
 from typing import Any, TypeVar
+
+from sagebrush.world import AwsError
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 Params = Mapping[str, Any] | Sequence[Any]
 MIGRATIONS = Path(__file__).parent / "migrations"
+PRAGMAS = (
+    ("journal_mode", "WAL", "wal"),
+    ("synchronous", "FULL", 2),
+    ("foreign_keys", "ON", 1),
+    ("fullfsync", "ON", 1),  # macOS: its plain fsync does not reach the disk
+)
+"""What every connection sets, and what SQLite then says; a file system may refuse WAL."""
+GROUP = 256
+"""Writes that share one commit at most."""
 
 
 class Tx:
@@ -55,6 +69,7 @@ class Db:
         self._writer_connection = self._connect()
         self._migrate(self._writer_connection)
         self._closed = False
+        self._closing = threading.Lock()
         self._writer = threading.Thread(target=self._write_loop, name="db-writer", daemon=True)
         self._writer.start()
 
@@ -63,8 +78,12 @@ class Db:
             self._path, timeout=30, isolation_level=None, check_same_thread=False
         )
         connection.row_factory = sqlite3.Row
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
-            connection.execute(f"PRAGMA {pragma}")
+        for name, value, said in PRAGMAS:
+            connection.execute(f"PRAGMA {name}={value}")
+            found = connection.execute(f"PRAGMA {name}").fetchone()[0]
+            if found != said:
+                connection.close()
+                raise RuntimeError(f"{self._path}: {name} is {found!r}, not {value}")
         return connection
 
     @staticmethod
@@ -84,16 +103,25 @@ class Db:
         """The result of `function` in a transaction that is on disk when this returns.
 
         May block for a few milliseconds. What `function` raises is raised here and undoes it.
-        `function` must not wait for anything else: it holds the only writer.
+        `function` must not wait for anything else: it holds the only writer. Raises AwsError
+        StorageFull (507) when the disk is full.
         """
-        return self.submit(function).result()
+        try:
+            return self.submit(function).result()
+        except sqlite3.OperationalError as error:
+            if _full(error):
+                raise AwsError(
+                    "StorageFull", "The disk of the Sagebrush data directory is full.", 507
+                ) from error
+            raise
 
     def submit(self, function: Callable[[Tx], T]) -> Future[T]:
         """Like `write`, but answers at once with the future of the result."""
-        if self._closed:
-            raise RuntimeError("the database is closed")
         future: Future[T] = Future()
-        self._queue.put((function, future))
+        with self._closing:
+            if self._closed:
+                raise RuntimeError("the database is closed")
+            self._queue.put((function, future))
         return future
 
     def read(self, sql: str, params: Params = ()) -> list[sqlite3.Row]:
@@ -112,10 +140,11 @@ class Db:
 
     def close(self) -> None:
         """All writes that were queued are on disk and the files are closed."""
-        if self._closed:
-            return
-        self._closed = True
-        self._queue.put(None)
+        with self._closing:
+            if self._closed:
+                return
+            self._closed = True
+            self._queue.put(None)
         self._writer.join()
         self._writer_connection.close()
         with self._readers_lock:
@@ -128,7 +157,7 @@ class Db:
             if first is None:
                 return
             group, last = [first], False
-            while not last and len(group) < 256:
+            while not last and len(group) < GROUP:
                 try:
                     item = self._queue.get_nowait()
                 except queue.Empty:
@@ -147,22 +176,54 @@ class Db:
         try:
             connection.execute("BEGIN IMMEDIATE")
             for function, future in group:
-                connection.execute("SAVEPOINT one")
-                try:
-                    answers.append((future, function(tx), None))
-                except BaseException as error:
-                    connection.execute("ROLLBACK TO one")
-                    answers.append((future, None, error))
-                connection.execute("RELEASE one")
+                answers.append(_one(connection, tx, function, future))
             connection.execute("COMMIT")
         except BaseException as error:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
+            try:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+            except sqlite3.Error:
+                log.exception("a failed transaction could not be rolled back")
+            if len(group) > 1 and isinstance(error, sqlite3.OperationalError) and _full(error):
+                # one large write filled the disk: the small ones beside it may still fit
+                for one in group:
+                    self._run_group([one])
+                return
             for _, future in group:
-                future.set_exception(error)
+                _tell(future, None, error)
             return
         for future, result, error in answers:
-            if error is None:
-                future.set_result(result)
-            else:
-                future.set_exception(error)
+            _tell(future, result, error)
+
+
+def _one(
+    connection: sqlite3.Connection, tx: Tx, function: Callable[[Tx], Any], future: Future[Any]
+) -> tuple[Future[Any], Any, BaseException | None]:
+    """One function of the group, in a savepoint of its own. Raises when the transaction is lost."""
+    connection.execute("SAVEPOINT one")
+    try:
+        answer = future, function(tx), None
+    except BaseException as error:
+        if not connection.in_transaction:  # SQLite undid it all (a full disk): nobody is done
+            raise
+        connection.execute("ROLLBACK TO one")
+        answer = future, None, error
+    connection.execute("RELEASE one")
+    return answer
+
+
+def _tell(future: Future[Any], result: Any, error: BaseException | None) -> None:
+    """The future has its answer; one that was cancelled or answered before does not matter."""
+    try:
+        if error is None:
+            future.set_result(result)
+        else:
+            future.set_exception(error)
+    except InvalidStateError:
+        log.warning("nobody waits for a write any more")
+
+
+def _full(error: sqlite3.OperationalError) -> bool:
+    """Whether SQLite says that the disk is full."""
+    code = getattr(error, "sqlite_errorcode", None)
+    return code == sqlite3.SQLITE_FULL or "disk is full" in str(error)

@@ -1,0 +1,49 @@
+"""What nobody needs any more goes: directories of jobs that no row knows, reservations of no row."""
+
+from __future__ import annotations
+
+import logging
+import os
+from pathlib import Path
+
+from sagebrush.compute.base import Exited, Gone
+from sagebrush.engine import capacity, stage
+from sagebrush.world import World
+
+log = logging.getLogger(__name__)
+
+DAY = 86400.0
+
+
+def sweep(world: World) -> list[str]:
+    """The keys of job directories that were removed: ended, named by no row, and old enough.
+
+    Once at start. Jobs of rows that exist go by their own reconciler (`keep_jobs_days`).
+    """
+    capacity.sweep(world)
+    jobs, gone = world.settings.home / "jobs", []
+    if not jobs.is_dir():
+        return gone
+    before = world.clock() - world.settings.keep_jobs_days * DAY
+    old = [path for path in sorted(jobs.iterdir()) if _older(path, before)]
+    if not old:
+        return gone
+    plans = "\n".join(row["plan"] for row in world.db.read("SELECT plan FROM resource"))
+    for path in old:
+        if f'"{path.name}"' in plans:
+            continue
+        if isinstance(world.backend.poll(path.name), Gone | Exited):
+            try:
+                world.backend.forget(path.name)
+                stage.remove(path)
+                gone.append(path.name)
+            except OSError:
+                log.exception("the directory of the ended job %s could not be removed", path.name)
+    return gone
+
+
+def _older(path: Path, before: float) -> bool:
+    try:
+        return os.lstat(path).st_mtime < before
+    except OSError:
+        return False

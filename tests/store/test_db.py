@@ -1,0 +1,131 @@
+"""Group commit: what was acknowledged survives kill -9; a failing write undoes only itself."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sagebrush.store.db import Db, Tx
+from sagebrush.world import AwsError
+
+WRITER = """
+import sys, threading
+from pathlib import Path
+from sagebrush.store.db import Db
+db = Db(Path(sys.argv[1]))
+out = threading.Lock()
+def work(n):
+    i = 0
+    while True:
+        db.write(lambda tx: tx.run("INSERT INTO t VALUES(?)", (f"{n}-{i}",)))
+        with out:
+            print(f"{n}-{i}", flush=True)
+        i += 1
+db.write(lambda tx: tx.run("CREATE TABLE t(v TEXT)"))
+print("ready", flush=True)
+for n in range(8):
+    threading.Thread(target=work, args=(n,)).start()
+"""
+
+
+@pytest.fixture
+def db(tmp_path: Path) -> Iterator[Db]:
+    made = Db(tmp_path / "db")
+    made.write(lambda tx: tx.run("CREATE TABLE t(v TEXT UNIQUE)"))
+    yield made
+    made.close()
+
+
+def test_no_acknowledged_write_is_lost_by_kill(tmp_path: Path) -> None:
+    file = tmp_path / "db"
+    argv = [sys.executable, "-c", WRITER, str(file)]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        told = [process.stdout.readline() for _ in range(300)]
+        os.kill(process.pid, signal.SIGKILL)
+        told += process.stdout.readlines()
+    acknowledged = {line.strip() for line in told if line.endswith("\n")} - {"ready"}
+    assert len(acknowledged) > 200
+    db = Db(file)
+    stored = {row["v"] for row in db.read("SELECT v FROM t")}
+    db.close()
+    assert acknowledged <= stored
+
+
+def test_a_failing_write_undoes_only_itself(db: Db) -> None:
+    gate = threading.Event()
+
+    def slow(tx: Tx) -> None:
+        gate.wait(5)  # the others queue behind this one and share its successor's commit
+
+    def bad(tx: Tx) -> None:
+        tx.run("INSERT INTO t VALUES('half')")
+        raise ValueError("no")
+
+    waiting = [db.submit(slow)]
+    good = db.submit(lambda tx: tx.run("INSERT INTO t VALUES('good')"))
+    wrong = db.submit(bad)
+    again = db.submit(lambda tx: tx.run("INSERT INTO t VALUES('good')"))
+    gate.set()
+    assert waiting[0].result() is None
+    assert good.result() == 1
+    with pytest.raises(ValueError, match="no"):
+        wrong.result()
+    with pytest.raises(sqlite3.IntegrityError):
+        again.result()
+    assert [row["v"] for row in db.read("SELECT v FROM t")] == ["good"]
+
+
+def test_a_full_database_is_told_and_the_writer_lives_on(db: Db) -> None:
+    db.write(lambda tx: tx.all("PRAGMA max_page_count=60"))
+    big = "x" * 400_000
+    gate = threading.Event()
+    db.submit(lambda tx: gate.wait(5))
+    small = db.submit(lambda tx: tx.run("INSERT INTO t VALUES('small')"))
+    large = db.submit(lambda tx: tx.run("INSERT INTO t VALUES(?)", (big,)))
+    gate.set()
+    assert small.result() == 1
+    with pytest.raises(sqlite3.OperationalError, match="full"):
+        large.result()
+    with pytest.raises(AwsError) as caught:
+        db.write(lambda tx: tx.run("INSERT INTO t VALUES(?)", (big,)))
+    assert (caught.value.code, caught.value.status) == ("StorageFull", 507)
+    assert db.write(lambda tx: tx.run("INSERT INTO t VALUES('later')")) == 1
+    assert [row["v"] for row in db.read("SELECT v FROM t")] == ["small", "later"]
+
+
+def test_a_cancelled_write_does_not_end_the_writer(db: Db) -> None:
+    gate = threading.Event()
+    db.submit(lambda tx: gate.wait(5))
+    assert db.submit(lambda tx: tx.run("INSERT INTO t VALUES('gone')")).cancel()
+    gate.set()
+    assert db.write(lambda tx: tx.run("INSERT INTO t VALUES('next')")) == 1
+
+
+def test_close_finishes_what_was_queued_and_refuses_more(tmp_path: Path) -> None:
+    db = Db(tmp_path / "db")
+    db.write(lambda tx: tx.run("CREATE TABLE t(v TEXT)"))
+    queued = [db.submit(lambda tx: tx.run("INSERT INTO t VALUES('x')")) for _ in range(500)]
+    db.close()
+    assert all(future.result(timeout=5) == 1 for future in queued)
+    with pytest.raises(RuntimeError, match="closed"):
+        db.write(lambda tx: tx.run("INSERT INTO t VALUES('x')"))
+
+
+def test_migrations_run_once_and_durably(tmp_path: Path) -> None:
+    first = Db(tmp_path / "db")
+    names = [row["name"] for row in first.read("SELECT name FROM migration ORDER BY name")]
+    assert first.read_one("PRAGMA synchronous")[0] == 2  # type: ignore[index]
+    assert first.read_one("PRAGMA journal_mode")[0] == "wal"  # type: ignore[index]
+    first.close()
+    second = Db(tmp_path / "db")
+    assert [r["name"] for r in second.read("SELECT name FROM migration ORDER BY name")] == names
+    second.close()

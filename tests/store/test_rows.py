@@ -1,0 +1,133 @@
+"""Leases: each due row is one holder's; a lost lease changes nothing; a touch is never lost."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from sagebrush.store.db import Db
+from sagebrush.store.rows import Exists, Next, Row, Rows, merge
+
+
+class Fixture(Rows):
+    now = 1000.0
+
+
+@pytest.fixture
+def rows(tmp_path: Path) -> Iterator[Fixture]:
+    db = Db(tmp_path / "db")
+    made = Fixture(db, lambda: made.now)
+    yield made
+    db.close()
+
+
+def a_row(name: str = "a", due: float | None = 1000.0) -> Row:
+    return Row("1", "r", "k", name, "New", {"A": 1}, {"p": 1}, due_at=due)
+
+
+def test_insert_get_and_clash(rows: Fixture) -> None:
+    made = rows.insert(replace(a_row(), doc={"T": dt.datetime(2026, 1, 2, tzinfo=dt.UTC)}))
+    assert rows.get("1", "r", "k", "a") == made
+    with pytest.raises(Exists):
+        rows.insert(a_row())
+    assert rows.get("1", "r", "k", "b") is None
+
+
+def test_a_claimed_row_is_nobody_elses_until_its_lease_ends(rows: Fixture) -> None:
+    rows.insert(a_row())
+    (mine,) = rows.claim(30, 10)
+    assert rows.claim(30, 10) == []
+    assert rows.next_due() == 1030
+    rows.now = 1031
+    (theirs,) = rows.claim(30, 10)
+    assert rows.apply(mine, Next("Done")) is False
+    assert rows.apply(theirs, Next("Other", {"B": 2, "A": None}, {"q": 2}, due=5)) is True
+    found = rows.by_id(mine.id)
+    assert found is not None
+    assert (found.status, found.doc, found.plan) == ("Other", {"B": 2}, {"p": 1, "q": 2})
+    assert found.due_at == 1036
+
+
+def test_renewed_lease_holds_and_a_lost_one_cannot_be_renewed(rows: Fixture) -> None:
+    rows.insert(a_row())
+    (mine,) = rows.claim(30, 10)
+    rows.now = 1020
+    assert rows.renew(mine, 30)
+    rows.now = 1045
+    assert rows.claim(30, 10) == []
+    assert rows.apply(mine, Next("Done", due=None))
+    assert rows.next_due() is None
+    assert not rows.renew(mine, 30)
+
+
+def test_a_touch_while_leased_is_kept_with_the_step(rows: Fixture) -> None:
+    rows.insert(a_row())
+    (mine,) = rows.claim(30, 10)
+    rows.touch(mine.id)
+    assert rows.claim(30, 10) == []
+    assert rows.apply(mine, Next("Waiting", due=None))
+    (again,) = rows.claim(30, 10)
+    assert again.status == "Waiting"
+
+
+def test_a_touch_survives_renewal(rows: Fixture) -> None:
+    rows.insert(a_row())
+    (mine,) = rows.claim(30, 10)
+    rows.touch(mine.id)
+    rows.now += 10
+    rows.renew(mine, 30)
+    assert rows.apply(mine, Next(due=None))
+    assert len(rows.claim(30, 10)) == 1
+
+
+def test_a_step_that_did_not_see_a_change_is_dropped(rows: Fixture) -> None:
+    rows.insert(a_row())
+    (mine,) = rows.claim(30, 10)
+    rows.update(mine.id, lambda row: replace(row, plan={**row.plan, "stop": True}))
+    assert rows.apply(mine, Next("Done")) is False
+    (again,) = rows.claim(30, 10)
+    assert (again.status, again.plan) == ("New", {"p": 1, "stop": True})
+
+
+def test_update_may_refuse_or_leave_alone(rows: Fixture) -> None:
+    made = rows.insert(a_row())
+
+    def refuse(row: Row) -> Row:
+        raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"):
+        rows.update(made.id, refuse)
+    assert rows.update(made.id, lambda row: None) == made
+    assert rows.update(12345, lambda row: row) is None
+    assert rows.delete(made.id)
+    assert not rows.delete(made.id)
+
+
+def test_next_due_skips_nothing_when_many_are_leased(rows: Fixture) -> None:
+    for n in range(150):
+        rows.insert(a_row(f"r{n}", 900.0 + n / 1000))
+    rows.insert(a_row("late", 1010.0))
+    assert len(rows.claim(30, 150)) == 150
+    assert rows.next_due() == 1010
+
+
+def test_ten_thousand_idle_rows_cost_the_claim_nothing(rows: Fixture) -> None:
+    def many(tx):  # type: ignore[no-untyped-def]
+        for n in range(10_000):
+            rows.insert_in(tx, a_row(f"r{n}", 9e9))
+
+    rows._db.write(many)
+    plans = rows._db.read(
+        "EXPLAIN QUERY PLAN SELECT id FROM resource WHERE due_at<=1 AND"
+        " (lease_until IS NULL OR lease_until<1) ORDER BY due_at LIMIT 5"
+    )
+    assert any("resource_due" in row["detail"] for row in plans)
+    assert rows.claim(30, 10) == []
+
+
+def test_merge_removes_members_set_to_none() -> None:
+    assert merge({"a": 1, "b": 2}, {"a": None, "c": 3}) == {"b": 2, "c": 3}
