@@ -55,6 +55,8 @@ def _check_s3(node: Node, params: Doc) -> None:
     for name, member in node.members.items():
         value = params.get(name)
         if value is None and name in node.required:
+            if name == node.payload:
+                raise AwsError("MissingRequestBodyError", "Request Body is empty")
             if member.location or member.kind == "blob":
                 words = f"A required parameter is missing: {member.wire}"
                 raise AwsError("InvalidRequest", words)

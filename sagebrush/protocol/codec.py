@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
@@ -26,6 +27,7 @@ from sagebrush.protocol.scalars import (
 from sagebrush.protocol.shapes import Node
 from sagebrush.world import AwsError, Doc
 
+_DEEPEST_DOCUMENT = 100
 Walker = Callable[[Node, Any], Any]
 
 
@@ -52,7 +54,7 @@ def parse_json(body: bytes) -> Any:
     if not body:
         return {}
     try:
-        found = json.loads(body.decode(), parse_constant=_no_constant)
+        found = json.loads(body.decode(), parse_constant=_no_constant, parse_float=_finite)
         if b"\\ud" in body or b"\\uD" in body:
             # Half a surrogate pair decodes, but can be neither stored nor answered.
             json.dumps(found, ensure_ascii=False).encode()
@@ -63,6 +65,13 @@ def parse_json(body: bytes) -> Any:
 
 def _no_constant(word: str) -> Any:
     raise ValueError(f"unexpected {word}")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if math.isinf(value):
+        raise ValueError(f"{text} is out of range")
+    return value
 
 
 def read_cbor(node: Node, body: bytes) -> Any:
@@ -178,7 +187,12 @@ def _read_blob(node: Node, value: Any) -> bytes:
     raise _refusal("blob", value)
 
 
-def _read_document(node: Node, value: Any) -> Any:
+def _read_document(node: Node, value: Any, depth: int = 0) -> Any:
+    if depth > _DEEPEST_DOCUMENT:
+        raise BadValue("The document is nested too deeply")
+    below = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    for item in below:
+        _read_document(node, item, depth + 1)
     return value
 
 

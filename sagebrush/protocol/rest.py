@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import zlib
 from typing import Any
 
 from botocore.model import OperationModel
@@ -16,6 +17,7 @@ from sagebrush.store.objects import Spooled
 from sagebrush.world import AwsError, Doc
 
 _QUOTED = re.compile(r'\s*(?:"((?:[^"\\]|\\.)*)"|([^,]*))\s*(?:,|$)')
+_LARGEST_INFLATED = 16 << 20
 _IF_DATES = ("if-modified-since", "if-unmodified-since")
 
 
@@ -48,13 +50,28 @@ def _bytes(body: bytes | Spooled) -> bytes:
     return body if isinstance(body, bytes) else body.read()
 
 
+def _inflated(request: Request) -> bytes:
+    """The body, decompressed where the client compressed it (PutMetricData from 10 KiB on)."""
+    body = _bytes(request.body)
+    if request.headers.get("content-encoding", "").strip().lower() != "gzip":
+        return body
+    inflater = zlib.decompressobj(wbits=31)
+    try:
+        found = inflater.decompress(body, _LARGEST_INFLATED)
+    except zlib.error as error:
+        raise codec.malformed(f"The request body is not gzip: {error}") from error
+    if inflater.unconsumed_tail or not inflater.eof:
+        raise codec.malformed("The compressed request body is cut short or too large")
+    return found
+
+
 def _document(op: OperationModel, request: Request, decode: Any) -> Doc:
     node = input_of(op)
-    return decode(node, _bytes(request.body)) if node else {}
+    return decode(node, _inflated(request)) if node else {}
 
 
 def _parse_query(service: str, request: Request) -> tuple[OperationModel, Doc]:
-    form = [*request.query, *query.fields(_bytes(request.body))]
+    form = [*request.query, *query.fields(_inflated(request))]
     action = next((value for key, value in form if key == "Action"), None)
     if action is None:
         raise AwsError("MissingAction", "The request names no Action")
@@ -84,13 +101,36 @@ def _parse_rest(target: Target, request: Request) -> tuple[OperationModel, Doc]:
     if node is None:
         return op, {}
     params: Doc = {}
-    for member_name, member in node.members.items():
-        if member.location:
-            value = _bound(node, member, request, labels)
-            if value is not None:
-                params[member_name] = value
+    try:
+        for member_name, member in node.members.items():
+            if member.location:
+                value = _bound(node, member, request, labels)
+                if value is not None:
+                    params[member_name] = value
+    except _BadPart as error:
+        raise error.told(service) from error
     _read_body(target.protocol, node, request, params)
     return op, params
+
+
+class _BadPart(BadValue):
+    """A label, header or query parameter that is not of its member's type."""
+
+    def __init__(self, member: Node, text: str, why: str) -> None:
+        super().__init__(why)
+        self.member = member
+        self.text = text
+
+    def told(self, service: str) -> AwsError:
+        """The error in the service's words."""
+        if service != "s3":
+            return codec.malformed(str(self))
+        wire = self.member.wire
+        if self.member.kind in ("integer", "long"):
+            words = f"Provided {wire} not an integer or within integer range"
+        else:
+            words = f"Provided {wire} is not valid"
+        return AwsError("InvalidArgument", words, ArgumentName=wire, ArgumentValue=self.text[:200])
 
 
 def _bound(node: Node, member: Node, request: Request, labels: dict[str, str]) -> Any:
@@ -102,7 +142,9 @@ def _bound(node: Node, member: Node, request: Request, labels: dict[str, str]) -
         return _header(member, request.headers.get(wire.lower()))
     if where == "headers":
         prefix = wire.lower()
-        found = {k[len(prefix) :]: v for k, v in request.headers.items() if k.startswith(prefix)}
+        found = {
+            k[len(prefix) :]: _clean(v) for k, v in request.headers.items() if k.startswith(prefix)
+        }
         return found or None
     if where == "querystring":
         return _query_value(node, member, request)
@@ -115,18 +157,13 @@ def _scalar(member: Node, text: str | None) -> Any:
     try:
         return read(member, text)
     except BadValue as error:
-        if member.kind in ("integer", "long"):
-            words = f"Provided {member.wire} not an integer or within integer range"
-        else:
-            words = f"Provided {member.wire} is not valid: {error}"
-        raise AwsError(
-            "InvalidArgument", words, ArgumentName=member.wire, ArgumentValue=text
-        ) from error
+        raise _BadPart(member, text, str(error)) from error
 
 
 def _header(member: Node, text: str | None) -> Any:
     if text is None:
         return None
+    text = _clean(text)
     if member.kind == "list":
         return [_scalar(member.element, part) for part in split_header(text)]
     if member.kind == "timestamp":
@@ -136,6 +173,17 @@ def _header(member: Node, text: str | None) -> Any:
             # RFC 9110 13.1.3: a condition whose date is invalid is ignored; S3 keeps any Expires.
             return None if member.wire.lower() in _IF_DATES else text
     return _scalar(member, text)
+
+
+def _clean(text: str) -> str:
+    """A header's text; bytes that are no UTF-8 are Latin-1 (RFC 9110, 5.5)."""
+    if text.isascii():
+        return text
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "surrogateescape").decode("latin-1")
+    return text
 
 
 def split_header(text: str) -> list[str]:

@@ -176,9 +176,10 @@ def _ends(step: Step, path: str, values: tuple[str, ...]) -> Iterable[tuple[Step
 
 def decode(text: str) -> str:
     """`text` with its percent-escapes decoded once; raises AwsError InvalidURI."""
-    if "%" not in text:
+    if "%" not in text and text.isascii():
         return text
     try:
-        return unquote_to_bytes(text).decode()
-    except UnicodeDecodeError as error:
+        # What the server could not decode it passes on as surrogates.
+        return unquote_to_bytes(text.encode("utf-8", "surrogateescape")).decode()
+    except UnicodeError as error:
         raise AwsError("InvalidURI", "Couldn't parse the specified URI.") from error

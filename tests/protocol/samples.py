@@ -34,6 +34,8 @@ def sample(shape: Any, full: bool, depth: int = 0, seen: tuple[str, ...] = ()) -
     if shape.serialization.get("jsonvalue"):
         return {"j": 1}
     enum = getattr(shape, "enum", None)
+    if shape.serialization.get("hostLabel"):
+        return "label-1"
     scalars = {
         "integer": 7,
         "long": 7,
