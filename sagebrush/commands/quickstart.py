@@ -48,9 +48,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Runs the journey; the exit status is 1 when a stage failed or the accuracy is too low."""
-    from rich.console import Console
-
     from botocore.exceptions import BotoCoreError, ClientError
+    from rich.console import Console
 
     from sagebrush.quickstart.journey import JourneyFailed
 
