@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from sagebrush.compute import dial
-from sagebrush.compute.base import Running
+from sagebrush.compute.base import Pending, Running
 from sagebrush.compute.keepalive import Pool
 from sagebrush.store.rows import Row
 from sagebrush.store.series import Point
@@ -104,6 +104,8 @@ class Serving:
         self._endpoints: dict[Name, Endpoint] = {}
         self._routes: dict[str, Route] = {}
         self._guard = threading.Lock()
+        self._ended: set[int] = set()
+        """Rows that are being deleted: a step that began before must not bring them back."""
         self._healthy: set[str] = set()
         self._watched: set[str] = set()
         self._tallies: dict[tuple[Name, str], Tally] = {}
@@ -121,7 +123,7 @@ class Serving:
         requests. They are the ones used from now on."""
         name = (row.account, row.region, row.name)
         active = row.plan.get("active")
-        if row.status not in ANSWERING or not active:
+        if row.status not in ANSWERING or not active or row.id in self._ended:
             self.withdraw(name)
             return None
         replicas = [r for r in row.plan["replicas"] if r["state"] == "serving"]
@@ -140,6 +142,11 @@ class Serving:
         """The endpoint takes no requests any more."""
         with self._guard:
             self._drop_routes(self._endpoints.pop(name, None), set())
+
+    def end(self, name: Name, row_id: int) -> None:
+        """The endpoint takes no requests any more, for good."""
+        self._ended.add(row_id)
+        self.withdraw(name)
 
     def busy(self, key: str) -> int:
         """Requests that the replica is answering now."""
@@ -204,7 +211,7 @@ class Serving:
                     if state.address and ping(state.address):
                         self._healthy.add(key)
                         return
-                elif getattr(state, "code", None) is not None:
+                elif not isinstance(state, Pending):
                     return
                 pause.wait(wait)
                 wait = min(wait * 1.5, LONGEST_WAIT)
