@@ -28,6 +28,7 @@ from sagebrush.compute.environments import Environments
 from sagebrush.compute.local import LocalBackend
 from sagebrush.credentials import CredentialBook
 from sagebrush.dispatch import Dispatcher
+from sagebrush.engine import retention
 from sagebrush.engine.kinds import Kind
 from sagebrush.engine.loop import Loop
 from sagebrush.protocol import listen, models
@@ -36,6 +37,7 @@ from sagebrush.protocol.server import Door
 from sagebrush.settings import Settings
 from sagebrush.store import catalog
 from sagebrush.store.db import Db
+from sagebrush.store.home import Home
 from sagebrush.store.objects import ObjectStore
 from sagebrush.store.rows import Rows
 from sagebrush.store.series import Series
@@ -69,8 +71,7 @@ class App:
 
     def __init__(self, settings: Settings, clock: Callable[[], float] = time.time) -> None:
         os.umask(0o077)
-        for folder in (settings.home, *(settings.home / n for n in ("keys", "logs", "jobs"))):
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.home = Home(settings.home)
         self.settings = settings
         self._plain, self._secure = listen.addresses(settings)
         modules = _modules()
@@ -79,7 +80,7 @@ class App:
         self.backend = LocalBackend(
             settings.home / "jobs", self._attach, self._changed, settings.isolation
         )
-        db = Db(settings.home / "sagebrush.db")
+        db = Db(self.home.database)
         self.world = World(
             settings=settings,
             clock=clock,
@@ -137,6 +138,7 @@ class App:
         if self._failure is not None:
             raise self._failure
         self.backend.adopt()
+        retention.sweep(self.world)
         self.loop.start()
         self._sweeper.start()
 
@@ -153,6 +155,7 @@ class App:
             self._sweeper.join()
         self.world.db.close()
         self.access.close()
+        self.home.release()
 
     def stop_jobs(self, impatient: Callable[[], bool]) -> None:
         """Training jobs have been stopped as StopTrainingJob does and their models uploaded, and no
