@@ -104,9 +104,36 @@ def create(
     return row
 
 
+TAGS = 50
+"""Tags that one resource may have (AWS's quota)."""
+
+
 def tags_of(request: Doc) -> dict[str, str]:
-    """The request's Tags as a mapping."""
-    return {tag["Key"]: tag["Value"] for tag in request.get("Tags") or ()}
+    """The request's Tags as a mapping; raises ValidationException for a key twice or reserved."""
+    tags = request.get("Tags") or ()
+    found = {tag["Key"]: tag["Value"] for tag in tags}
+    if len(found) < len(tags):
+        raise AwsError("ValidationException", "Tag keys must be unique: a key is there twice")
+    for key in found:
+        if key.lower().startswith("aws:"):
+            raise AwsError("ValidationException", f"Tag keys must not begin with aws: ({key})")
+    return found
+
+
+def by_arn(ctx: Ctx, text: str) -> Row:
+    """The SageMaker resource of that ARN (whose name is in lower case).
+
+    Raises ValidationException when there is none in this account and region.
+    """
+    arn = Arn.parse(text)
+    row = None
+    if arn and (arn.service, arn.region, arn.account) == ("sagemaker", ctx.region, ctx.account):
+        kind, _, name = arn.resource.partition("/")
+        row = ctx.world.rows.get_lower(ctx.account, ctx.region, kind, name)
+    if row is None:
+        words = arn.resource.partition("/")[0].replace("-", " ") if arn else "resource"
+        raise AwsError("ValidationException", f'Could not find {words} "{text}".')
+    return row
 
 
 def find(ctx: Ctx, kind: Kind, name: str) -> Row:

@@ -6,7 +6,7 @@ import logging
 import threading
 import traceback
 from collections.abc import Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 
 from sagebrush.engine.kinds import Kind
 from sagebrush.store.rows import Next, Row
@@ -75,6 +75,7 @@ class Loop:
         if self._thread.is_alive():
             self._thread.join(timeout)
         self._pool.shutdown(wait=False, cancel_futures=True)
+        wait(list(self._running), timeout)
 
     def run_once(self) -> int:
         """All rows due now have had one step, one after another, here; how many there were.

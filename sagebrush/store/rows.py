@@ -89,6 +89,15 @@ class Rows:
         found = self._db.read_one(sql, (account, region, kind, name))
         return _row(found) if found else None
 
+    def get_lower(self, account: str, region: str, kind: str, name: str) -> Row | None:
+        """The row whose name is `name` but for upper and lower case, or None."""
+        exact = self.get(account, region, kind, name)
+        if exact is not None:
+            return exact
+        sql = "SELECT * FROM resource WHERE account=? AND region=? AND kind=? AND lower(name)=?"
+        found = self._db.read_one(sql, (account, region, kind, name.lower()))
+        return _row(found) if found else None
+
     def by_id(self, row_id: int) -> Row | None:
         """The row with that id, or None."""
         found = self._db.read_one("SELECT * FROM resource WHERE id=?", (row_id,))

@@ -1,0 +1,65 @@
+"""AddTags, ListTags, DeleteTags: of any SageMaker resource, by its ARN."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from sagebrush.engine import kinds
+from sagebrush.store.rows import Row
+from sagebrush.world import AwsError, Ctx, Doc
+
+PAGE = 50
+"""Tags of one page where the request does not say; AWS's smallest."""
+
+
+def add_tags(ctx: Ctx, request: Doc) -> Doc:
+    """The tags are there, over those of the same keys; all tags of the resource.
+
+    Raises ValidationException, or ResourceLimitExceeded beyond 50 tags.
+    """
+    new = kinds.tags_of(request)
+    tags = _change(ctx, request["ResourceArn"], lambda tags: {**tags, **new})
+    return {"Tags": _documents(tags)}
+
+
+def list_tags(ctx: Ctx, request: Doc) -> Doc:
+    """One page of the resource's tags, by key."""
+    tags = kinds.by_arn(ctx, request["ResourceArn"]).plan.get("tags", {})
+    size = request.get("MaxResults", PAGE)
+    page, token = kinds.paginate(_documents(tags), request.get("NextToken"), size)
+    return {"Tags": page, **({"NextToken": token} if token else {})}
+
+
+def delete_tags(ctx: Ctx, request: Doc) -> Doc:
+    """The resource has no tags of these keys."""
+    gone = set(request["TagKeys"])
+    _change(
+        ctx, request["ResourceArn"], lambda tags: {k: v for k, v in tags.items() if k not in gone}
+    )
+    return {}
+
+
+def _documents(tags: dict[str, str]) -> list[Doc]:
+    return [{"Key": key, "Value": tags[key]} for key in sorted(tags)]
+
+
+def _change(
+    ctx: Ctx, arn: str, change: Callable[[dict[str, str]], dict[str, str]]
+) -> dict[str, str]:
+    """The resource's tags after `change`."""
+
+    def work(row: Row) -> Row | None:
+        old = row.plan.get("tags", {})
+        new = change(old)
+        if len(new) > kinds.TAGS:
+            raise AwsError(
+                "ResourceLimitExceeded",
+                f"The resource {arn} cannot have more than {kinds.TAGS} tags.",
+            )
+        return None if new == old else replace(row, plan={**row.plan, "tags": new})
+
+    row = ctx.world.rows.update(kinds.by_arn(ctx, arn).id, work)
+    if row is None:
+        raise AwsError("ValidationException", f'Could not find "{arn}".')
+    return row.plan.get("tags", {})
