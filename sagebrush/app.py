@@ -59,7 +59,7 @@ SERVICES: dict[str, tuple[str, ...]] = {
     "cloudwatch": ("cloudwatch",),
     "logs": ("logs",),
     "sts": ("sts",),
-    "iam": ("iam",),
+    "iam": ("iam", "iam_policies"),
 }
 """Service -> the modules beneath `sagebrush.services` that hold its operations."""
 
@@ -75,7 +75,8 @@ class App:
         self.settings = settings
         self._plain, self._secure = listen.addresses(settings)
         modules = _modules()
-        kinds = {m.KIND.name: m.KIND for ms in modules.values() for m in ms if hasattr(m, "KIND")}
+        named = [getattr(module, "KIND", None) for found in modules.values() for module in found]
+        kinds = {kind.name: kind for kind in named if isinstance(kind, Kind)}
         self.dispatcher = Dispatcher()
         self.backend = LocalBackend(
             settings.home / "jobs", self._attach, self._changed, settings.isolation

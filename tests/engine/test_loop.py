@@ -103,12 +103,16 @@ def test_a_resource_that_always_fails_is_failed_with_the_reason(things: Fixture)
 
 
 def test_a_kind_fails_in_its_own_way(things: Fixture) -> None:
+
+    def broken(world: World, row: Row) -> Next:
+        return Next(due=1 / 0)
+
     kind = Kind(
         "own",
         "Own",
-        reconcile=lambda w, r: 1 / 0,
+        reconcile=broken,
         fail=lambda w, r, why: Next("Broken", {"W": why}),
-    )  # type: ignore[arg-type, return-value]
+    )
     loop = Loop(things.world, {"own": kind})
     row = things.add(kind="own")
     for _ in range(GIVE_UP):
