@@ -80,6 +80,8 @@ def meant(text: str) -> Address:
 
 def public(address: Address) -> bool:
     """Whether `address` is of the internet: not loopback, link-local, private, shared, multicast."""
+    if isinstance(address, ipaddress.IPv6Address) and int(address) >> 125 != 1:
+        return False  # global unicast is 2000::/3 (RFC 4291)
     return address.is_global and not address.is_multicast and not address.is_reserved
 
 

@@ -245,6 +245,9 @@ class Builder:
         _mount(path, self.root + path, flags=_BIND)
         _restrict(self.root + path, False, recursive=False, devices=True)
 
+    def _do_seal(self, path: str) -> None:
+        _restrict(self.root + path, True, recursive=False, devices=True)
+
     def _do_devpts(self, path: str) -> None:
         place = self._fresh(path)
         options = "newinstance,ptmxmode=0666,mode=620"

@@ -181,6 +181,7 @@ def _devices(spec: Spec, host: Host) -> list[Step]:
     for name, target in (("fd", ""), ("stdin", "/0"), ("stdout", "/1"), ("stderr", "/2")):
         steps.append(["link", f"/proc/self/fd{target}", f"/dev/{name}"])
     steps.append(["link", "pts/ptmx", "/dev/ptmx"])
+    steps.append(["seal", "/dev"])
     return steps
 
 

@@ -7,24 +7,19 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
+from live_jobs import Jobs, Outcome, Run, outcome
 
-sys.path.append(str(Path(__file__).parent))
-
-from jobs import Jobs, Outcome, outcome  # noqa: E402
-
-from sagebrush.compute import probe  # noqa: E402
-from sagebrush.compute.probe import Check  # noqa: E402
+from sagebrush.compute import probe
+from sagebrush.compute.probe import Check
 
 ORDINARY = 54321
 ROOT = Path(__file__).resolve().parents[2]
-
-Run = Callable[..., Outcome]
 
 
 @cache
@@ -111,7 +106,7 @@ def run(request: pytest.FixtureRequest, sandboxed: None) -> Iterator[Run]:
         os.chmod(place, 0o777)
 
         def as_ordinary(argv: list[str], **given: Any) -> Outcome:
-            program = str(Path(__file__).parent / "jobs.py")
+            program = str(Path(__file__).parent / "live_jobs.py")
             done = ordinary([python, program, place, json.dumps([argv, given])])
             assert done.returncode == 0, done.stderr
             return Outcome(**json.loads(done.stdout))

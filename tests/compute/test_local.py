@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
-from jobs import PYTHON, Jobs
+from live_jobs import PYTHON, Jobs
 
 from sagebrush.compute import dial, record
 from sagebrush.compute.base import Exited, Gone, Limits, Running
@@ -176,7 +176,7 @@ def test_a_new_server_takes_over(jobs: Jobs, tmp_path: Path) -> None:
 import sys, time
 sys.path.insert(0, {str(Path(__file__).parent)!r})
 from pathlib import Path
-from jobs import Jobs
+from live_jobs import Jobs
 jobs = Jobs(Path({str(tmp_path / "home")!r}), {jobs.backend.isolation!r})
 jobs.launch(["/bin/sh", "-c", "echo ready; while [ ! -e go ]; do sleep 0.05; done; exit 42"])
 jobs.says("ready")

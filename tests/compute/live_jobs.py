@@ -103,6 +103,9 @@ class Outcome:
     peak_memory: int
 
 
+Run = Callable[..., Outcome]
+
+
 def outcome(home: Path, argv: list[str], given: dict[str, Any]) -> Outcome:
     """How `argv` went in a sandbox; `given` are further members of its Spec, as plain values."""
     given = dict(given)
