@@ -24,6 +24,7 @@ from aiohttp import web
 
 from sagebrush import __version__, clientdata, tls
 from sagebrush.compute.base import Spec
+from sagebrush.compute.egress import HEAD_LIMIT, Egress
 from sagebrush.compute.environments import Environments
 from sagebrush.compute.local import LocalBackend
 from sagebrush.credentials import CredentialBook
@@ -71,9 +72,17 @@ class App:
 
     def __init__(self, settings: Settings, clock: Callable[[], float] = time.time) -> None:
         os.umask(0o077)
-        self.home = Home(settings.home)
         self.settings = settings
         self._plain, self._secure = listen.addresses(settings)
+        self.home = Home(settings.home)
+        try:
+            self._build(clock)
+        except BaseException:
+            self.home.release()
+            raise
+
+    def _build(self, clock: Callable[[], float]) -> None:
+        settings = self.settings
         modules = _modules()
         named = [getattr(module, "KIND", None) for found in modules.values() for module in found]
         kinds = {kind.name: kind for kind in named if isinstance(kind, Kind)}
@@ -104,6 +113,7 @@ class App:
         self.door = Door(self.world, self.access)
         self.port = self.tls_port = 0
         self._listeners = listen.Listeners()
+        self._egress = Egress(settings.egress_allow)
         self._numbers = itertools.count()
         self._events: asyncio.AbstractEventLoop | None = None
         self._thread = threading.Thread(target=self._serve, name="http", daemon=True)
@@ -251,9 +261,7 @@ class App:
         elif listener == "credentials":
             factory, context = listen.web_server(self._role_credentials(spec.role)), None
         else:
-            from sagebrush.compute import egress
-
-            return egress.serve(sock, self.settings.egress_allow)
+            factory, context = _streams(self._egress), None
         events = self._events
         if events is None:
             raise RuntimeError("the server does not run")
@@ -276,6 +284,15 @@ class App:
 
     def _changed(self, key: str) -> None:
         self.loop.changed(key)
+
+
+def _streams(egress: Egress) -> listen.Factory:
+    """The proxy as a protocol for each connection."""
+
+    def protocol() -> asyncio.BaseProtocol:
+        return asyncio.StreamReaderProtocol(asyncio.StreamReader(HEAD_LIMIT), egress.handle)
+
+    return protocol
 
 
 def build(settings: Settings, clock: Callable[[], float] = time.time) -> App:

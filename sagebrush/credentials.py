@@ -16,9 +16,10 @@ import os
 import re
 import secrets
 import tempfile
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from sagebrush.world import AwsError, Caller
 
@@ -71,11 +72,20 @@ class CredentialBook:
         """Who the long-lived key speaks for."""
         return self._user_resolved.caller
 
-    def issue(self, role_arn: str, session_name: str, seconds: float) -> Session:
-        """Credentials that speak as `role_arn` in a session of that name for `seconds`."""
+    def issue(
+        self,
+        role_arn: str,
+        session_name: str,
+        seconds: float,
+        policies: Sequence[Mapping[str, Any]] = (),
+    ) -> Session:
+        """Credentials that speak as `role_arn` in a session of that name for `seconds`.
+
+        `policies` limit the session to what they allow too.
+        """
         key = "ASIA" + base64.b32encode(secrets.token_bytes(10)).decode()
         expires = float(int(self._clock() + seconds))
-        body = json.dumps([key, role_arn, session_name, expires]).encode()
+        body = json.dumps([key, role_arn, session_name, expires, list(policies)]).encode()
         token = _text(body + self._mac(b"token", body))
         return Session(key, self._secret(key), token, expires)
 
@@ -95,11 +105,12 @@ class CredentialBook:
     def _open(self, access_key: str, token: str) -> Key:
         """The session key that `token` proves; raises AwsError when it is not one of ours."""
         body = self._proven(b"token", token)
-        key, role_arn, session_name, expires = json.loads(body)
+        key, role_arn, session_name, expires, policies = json.loads(body)
         if key != access_key:
             raise _invalid()
         account, role = role_arn.split(":")[4], role_arn.rsplit("/", 1)[-1]
         caller = session_caller(account, role, session_name, access_key)
+        caller = replace(caller, policies=tuple(policies))
         resolved = Key(self._secret(access_key), caller, expires)
         if len(self._sessions) >= 4096:
             self._sessions.clear()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import json
 from typing import Any
 
 from botocore.model import OperationModel
@@ -11,10 +12,7 @@ from botocore.model import OperationModel
 from sagebrush import actions, policy
 from sagebrush.policy import Policy
 from sagebrush.protocol import check, models
-from sagebrush.world import AwsError, Ctx, Doc, Operation, World
-
-ROLES = "iam.policies"
-"""World.cache: role name -> its policies. `services.iam` empties it when a role changes."""
+from sagebrush.world import AwsError, Caller, Ctx, Doc, Operation, World
 
 
 def find(world: World, service: str, name: str) -> Operation:
@@ -32,32 +30,34 @@ def find(world: World, service: str, name: str) -> Operation:
     return found
 
 
-def policies(world: World, account: str, role: str | None) -> list[Policy]:
-    """The policies of a role, parsed.
+def policies(world: World, caller: Caller) -> list[Policy]:
+    """The policies of the caller's role, parsed.
 
-    A role that was never created here is taken for an administrator: notebooks written for AWS
-    name their own roles. So is the account itself (None).
+    The account itself and the owner's long-lived key are administrators, so that nobody locks
+    himself out. So is a role that was never created here: notebooks written for AWS name their own
+    (clients.md, trap 2). One that was deleted here may do nothing.
     """
-    if role is None or role == world.settings.role:
+    if caller.role is None or caller.access_key == world.credentials.user_key[0]:
         return [policy.ADMINISTRATOR]
-    cache: dict[tuple[str, str], list[Policy]] = world.cache.setdefault(ROLES, {})
-    found = cache.get((account, role))
+    cache: dict[tuple[str, str], list[Policy]] = world.cache.setdefault(policy.ROLES, {})
+    place = (caller.account, caller.role)
+    found = cache.get(place)
     if found is None:
-        row = world.rows.get(account, "", "role", role)
-        found = [policy.ADMINISTRATOR] if row is None else _of(row.plan)
-        cache[account, role] = found
+        row = world.rows.get(caller.account, "", "role", caller.role)
+        found = cache[place] = [policy.ADMINISTRATOR] if row is None else _of(row.plan)
     return found
 
 
 def _of(plan: Doc) -> list[Policy]:
-    return [*plan.get("inline", {}).values(), *plan.get("attached", {}).values()]
+    texts = [*plan.get("inline", {}).values(), *plan.get("attached", {}).values()]
+    return [json.loads(text) for text in texts]
 
 
 def authorise(ctx: Ctx, service: str, name: str, params: Doc) -> None:
     """Returns when the caller's policies allow the operation; raises AwsError AccessDenied (403)."""
     if (service, name) == ("sts", "GetCallerIdentity"):
         return  # AWS: no permission is needed, and a deny has no effect
-    held = policies(ctx.world, ctx.account, ctx.caller.role)
+    held = policies(ctx.world, ctx.caller)
     wanted = actions.asked(ctx, service, name, params)
     handed = actions.pass_role(service, name, params)
     if handed:
@@ -66,9 +66,11 @@ def authorise(ctx: Ctx, service: str, name: str, params: Doc) -> None:
     if handed:
         context["iam:PassedToService"] = "sagemaker.amazonaws.com"
     for action, resource in wanted:
-        decision = policy.evaluate(held, ctx.caller.arn, action, resource, context)
-        if not decision.allowed:
-            raise denied(ctx, service, action, resource, decision.verdict)
+        for limits in (held, ctx.caller.policies):
+            if limits is held or limits:
+                decision = policy.evaluate(limits, ctx.caller.arn, action, resource, context)
+                if not decision.allowed:
+                    raise denied(ctx, service, action, resource, decision.verdict)
 
 
 def allow(ctx: Ctx, model: OperationModel, params: Doc) -> None:

@@ -25,6 +25,9 @@ ADMINISTRATOR: Policy = {
     "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}],
 }
 
+ROLES = "iam.policies"
+"""World.cache: (account, role) -> its policies. `services.iam_rows` drops it when a role changes."""
+
 
 class Malformed(ValueError):
     """The text is no policy; the text says why."""
@@ -51,13 +54,18 @@ def evaluate(
     allows: list[tuple[int, int]] = []
     denies: list[tuple[int, int]] = []
     for number, policy in enumerate(policies):
-        for place, statement in enumerate(_listed(policy.get("Statement"))):
+        for place, statement in enumerate(statements(policy)):
             if applies(statement, action, resource, keys):
                 found = allows if statement.get("Effect") == "Allow" else denies
                 found.append((number, place))
     if denies:
         return Decision(EXPLICIT_DENY, tuple(denies))
     return Decision(ALLOWED, tuple(allows)) if allows else Decision(IMPLICIT_DENY)
+
+
+def statements(policy: Policy) -> Sequence[Statement]:
+    """The statements of a policy, which may hold one without a list."""
+    return _listed(policy.get("Statement"))
 
 
 def applies(statement: Statement, action: str, resource: str, keys: Context) -> bool:
@@ -286,7 +294,7 @@ def trusts(policy: Policy, principals: Iterable[str], action: str = "sts:AssumeR
     """Whether a trust policy lets one of `principals` (ARN, account id, service name) act."""
     names = set(principals)
     allowed = False
-    for statement in _listed(policy.get("Statement")):
+    for statement in statements(policy):
         if not _action_matches(statement, action):
             continue
         principal = statement.get("Principal", {})

@@ -47,6 +47,8 @@ class Caller:
     account: str
     role: str | None = None
     access_key: str = ""
+    policies: tuple[Doc, ...] = field(default=(), hash=False)
+    """Session policies: what the session may do at most."""
 
 
 Operation = Callable[["Ctx", Doc], Doc | Awaitable[Doc | None] | None]
