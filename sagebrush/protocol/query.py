@@ -45,6 +45,8 @@ def _tree(form: list[tuple[str, str]]) -> Tree:
         parts = name.split(".")
         if len(parts) > _MAX_DEPTH:
             raise BadValue("The form is nested too deeply")
+        if "" in parts:
+            continue  # names no member
         at = root
         for part in parts:
             at = at.setdefault(part, {})

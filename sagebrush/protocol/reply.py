@@ -130,7 +130,7 @@ def _render_rest(op: OperationModel, protocol: str, node: Node, result: Doc, rep
             reply.headers[member.wire] = _header(member, value)
         elif member.location == "headers":
             for key, text in value.items():
-                reply.headers[member.wire + key] = str(text)
+                reply.headers[member.wire + key] = _one_line(str(text))
         elif member.location == "statusCode":
             reply.status = int(value)
         else:
@@ -148,9 +148,13 @@ def _render_rest(op: OperationModel, protocol: str, node: Node, result: Doc, rep
 
 def _header(member: Node, value: Any) -> str:
     if member.kind == "list":
-        return ",".join(write(member.element, item, "rfc822") for item in value)
-    text = write(member, value, "rfc822")
-    return text.replace("\r", " ").replace("\n", " ")
+        return _one_line(",".join(write(member.element, item, "rfc822") for item in value))
+    return _one_line(write(member, value, "rfc822"))
+
+
+def _one_line(text: str) -> str:
+    """`text` without what would end a header."""
+    return text.replace("\r", " ").replace("\n", " ").replace("\0", " ")
 
 
 def _xml(reply: Reply, text: str) -> None:
@@ -282,6 +286,9 @@ def _document_error(
     node = _error_node(service, error.code) if service else None
     name = node.shape if node else error.code
     members = _members(node, error)
+    for key, member in node.members.items() if node else ():
+        if member.location == "header" and members.get(key) is not None:
+            reply.headers[member.wire] = _header(member, members.pop(key))
     encode = codec.write_cbor if protocol == CBOR else codec.write_json
     wrapper = Node("structure", "Error", "Error", members=_named(node, members))
     reply.body = encode(wrapper, {"__type": name} | members)

@@ -72,7 +72,8 @@ def request_of(op: OperationModel, protocol: str, params: dict[str, Any]) -> Req
     serializer = botocore.serialize.create_serializer(protocol, include_validation=False)
     prepared: Any = serializer.serialize_to_request(params, op)
     prepare_request_dict(prepared, "http://localhost:4566")
-    url, body = urlsplit(prepared["url"]), prepared["body"]
+    url = urlsplit(prepared["url"])
+    body: Any = prepared["body"]
     if isinstance(body, dict):
         body = urlencode(body)
     if hasattr(body, "read"):

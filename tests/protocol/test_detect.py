@@ -92,7 +92,7 @@ def signed(service: str, **headers: str) -> dict[str, str]:
 def test_cloudwatch_speaks_three_protocols_and_each_request_tells(protocol: str) -> None:
     op: Any = models.operation("cloudwatch", "PutMetricData")
     plain = request_of(op, protocol, sample(op.input_shape, True))
-    request = Request("POST", plain.path, plain.query, plain.headers | signed("monitoring"))
+    request = Request("POST", plain.path, plain.query, dict(plain.headers) | signed("monitoring"))
     assert detect(request) == Target("cloudwatch", protocol)
     assert dialect(request) == protocol
 
