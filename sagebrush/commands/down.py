@@ -40,23 +40,10 @@ def ended(pid: int, seconds: float) -> bool:
     """Whether the process ended within `seconds`; tells on a terminal what is waited for."""
     started, told = time.monotonic(), False
     while time.monotonic() - started < seconds:
-        try:
-            os.kill(pid, 0)
-        except ProcessLookupError:
-            return True
-        if _zombie(pid):
+        if not running.alive(pid):
             return True
         if not told and time.monotonic() - started > 1:
             told = True
             print("stopping jobs (they may save their model) …", file=sys.stderr)
         time.sleep(0.05)
     return False
-
-
-def _zombie(pid: int) -> bool:
-    """Whether it ended and only waits for its parent to notice."""
-    try:
-        with open(f"/proc/{pid}/stat") as stat:
-            return stat.read().rsplit(")", 1)[1].split()[0] == "Z"
-    except (OSError, IndexError):
-        return False

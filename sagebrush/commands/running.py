@@ -62,15 +62,25 @@ def server(said: Mapping[str, Any]) -> Server:
 def find(chosen: Settings) -> Server | None:
     """The server of this data directory, or None when none runs (or the file is left over)."""
     said = state(chosen)
-    if "pid" not in said or "port" not in said:
+    if "pid" not in said or "port" not in said or not alive(said["pid"]):
         return None
+    return server(said)
+
+
+def alive(pid: int) -> bool:
+    """Whether a `sagebrush` process of that id runs (a dead one that waits to be reaped does not)."""
     try:
-        os.kill(said["pid"], 0)
+        os.kill(pid, 0)
     except PermissionError:
         pass
     except OSError:
-        return None
-    return server(said)
+        return False
+    process = Path(f"/proc/{pid}")
+    try:
+        state = (process / "stat").read_text().rsplit(")", 1)[1].split()[0]
+        return state != "Z" and b"sagebrush" in (process / "cmdline").read_bytes()
+    except (OSError, IndexError):
+        return not Path("/proc/self/stat").exists()
 
 
 def require(chosen: Settings) -> Server:
@@ -88,7 +98,8 @@ def ask(
     connection = http.client.HTTPConnection(host, port, timeout=timeout)
     try:
         connection.request("GET", path, headers={"Host": f"localhost:{port}"})
-        answer = json.loads(connection.getresponse().read(1 << 20))
+        response = connection.getresponse()
+        answer = json.loads(response.read(1 << 20)) if response.status == 200 else None
     except (OSError, ValueError, http.client.HTTPException):
         return None
     finally:
