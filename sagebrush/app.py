@@ -34,7 +34,7 @@ from sagebrush.engine.kinds import Kind
 from sagebrush.engine.loop import Loop
 from sagebrush.protocol import listen, models
 from sagebrush.protocol.access import AccessLog, Redacting
-from sagebrush.protocol.server import Door
+from sagebrush.protocol.server import OWN, Door
 from sagebrush.settings import Settings
 from sagebrush.store import catalog
 from sagebrush.store.db import Db
@@ -88,7 +88,7 @@ class App:
         kinds = {kind.name: kind for kind in named if isinstance(kind, Kind)}
         self.dispatcher = Dispatcher()
         self.backend = LocalBackend(
-            settings.home / "jobs", self._attach, self._changed, settings.isolation
+            settings.home / "jobs", self._attach, self._changed, settings.isolation, self._outside
         )
         db = Db(self.home.database)
         self.world = World(
@@ -273,6 +273,16 @@ class App:
                 events.call_soon_threadsafe(self._listeners.drop, key)
 
         return close
+
+    def _outside(self, spec: Spec) -> dict[str, str]:
+        """How a job in process mode, which has no listeners of its own, reaches AWS as its role."""
+        url = f"http://127.0.0.1:{self.port}"
+        return {
+            "AWS_ENDPOINT_URL": url,
+            "AWS_CONTAINER_CREDENTIALS_FULL_URI": f"{url}{OWN}credentials",
+            "AWS_CONTAINER_AUTHORIZATION_TOKEN": self.world.credentials.container_token(spec.role),
+            "AWS_DISABLE_HOST_PREFIX_INJECTION": "true",
+        }
 
     def _role_credentials(self, role: str) -> listen.Handler:
         async def answer(raw: web.BaseRequest) -> web.StreamResponse:

@@ -30,6 +30,9 @@ SPACE = 1500 * 1024 * 1024
 """Bytes that must be free before a build: base takes 380 MB, its bytecode 125 MB, uv's cache the
 same again where it cannot hard-link."""
 
+READABLE = 0o022
+"""The umask of builds: jobs run as users of their own and must be able to read what is built."""
+
 
 @dataclass(frozen=True)
 class Environment:
@@ -199,6 +202,7 @@ class _Build:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             pass_fds=(self.lock,),
+            umask=READABLE,
             check=False,
         )
         record = json.loads((self.root / _record_name(self.name)).read_text())
@@ -231,6 +235,7 @@ class _Build:
             text=True,
             errors="replace",
             pass_fds=(self.lock,),
+            umask=READABLE,
             check=False,
         )
         if done.returncode:

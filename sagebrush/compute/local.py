@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import platform
 import selectors
@@ -19,6 +20,8 @@ from typing import Any
 import sagebrush
 from sagebrush.compute import cgroup, dial, joblog, limits, record, sandbox, seccomp
 from sagebrush.compute.base import Exited, Gone, LogLine, Pending, Running, Spec, State
+
+log = logging.getLogger(__name__)
 
 Attach = Callable[[Spec, str, socket.socket], Any]
 """Serves a listener of a job: (spec, name, listening socket). What it returns, if callable, is
@@ -327,12 +330,26 @@ class LocalBackend:
             word, _, rest = line.decode().partition(" ")
             if word == "running":
                 job.running = self._running(job.spec, float(rest))
-                self.changed(key)
+                self._tell(key)
             elif word == "listeners" and rest:
                 for name, fd in zip(rest.split(","), fds, strict=False):
-                    closer = self.attach(job.spec, name, socket.socket(fileno=fd))
-                    if callable(closer):
-                        job.closers.append(closer)
+                    self._serve(job, name, socket.socket(fileno=fd))
+
+    def _serve(self, job: _Job, name: str, listener: socket.socket) -> None:
+        """The server has the job's listener; a failure there must not end the watching of others."""
+        try:
+            closer = self.attach(job.spec, name, listener)
+        except Exception:
+            log.exception("listener %s of %s could not be served", name, job.spec.key)
+            return
+        if callable(closer):
+            job.closers.append(closer)
+
+    def _tell(self, key: str) -> None:
+        try:
+            self.changed(key)
+        except Exception:
+            log.exception("the change of %s could not be told", key)
 
     def _end(self, key: str, job: _Job) -> None:
         """The shim closed the link: the job has ended, or the shim has."""
@@ -351,7 +368,7 @@ class LocalBackend:
         with self._lock:
             job.exited = exited
             self._unlink(job)
-        self.changed(key)
+        self._tell(key)
 
 
 def _environment(session: bool) -> dict[str, str]:
