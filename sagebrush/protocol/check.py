@@ -18,6 +18,7 @@ CODES = {
     "iam": "ValidationError",
     "sts": "ValidationError",
     "cloudwatch": "ValidationError",
+    "sagemaker-runtime": "ValidationError",
     "logs": "InvalidParameterException",
     "ecr": "InvalidParameterException",
 }

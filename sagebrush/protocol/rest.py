@@ -209,9 +209,9 @@ def _query_value(node: Node, member: Node, request: Request) -> Any:
             elif key not in named:
                 out[key] = value
         return out or None
-    values = [value for key, value in request.query if key == member.wire]
-    if not values:
-        return None
+    values = [_clean(value) for key, value in request.query if key == member.wire]
+    if not values or (member.kind == "integer" and values == [""]):
+        return None  # `max-keys=` is no number of keys
     if member.kind == "list":
         return [_scalar(member.element, value) for value in values]
     return _scalar(member, values[0])

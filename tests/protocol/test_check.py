@@ -133,6 +133,8 @@ def test_services_have_codes_of_their_own() -> None:
     assert refusal("sts", "AssumeRole", {}).code == "ValidationError"
     name = {"logGroupName": "a b"}
     assert refusal("logs", "CreateLogGroup", name).code == "InvalidParameterException"
+    endpoint = {"EndpointName": "a b", "Body": b""}
+    assert refusal("sagemaker-runtime", "InvokeEndpoint", endpoint).code == "ValidationError"
     assert refusal("stepfunctions", "CreateStateMachine", {}).code == "ValidationException"
 
 
