@@ -255,24 +255,29 @@ class App:
 
     def _attach(self, spec: Spec, listener: str, sock: socket.socket) -> Callable[[], None]:
         """The job's listener is served; the function that ends that, for when the job has."""
-        if listener == "aws":
-            factory: listen.Factory = listen.web_server(self.door.answer_inside)
-            context = self._context
-        elif listener == "credentials":
-            factory, context = listen.web_server(self._role_credentials(spec.role)), None
-        else:
-            factory, context = _streams(self._egress), None
         events = self._events
         if events is None:
             raise RuntimeError("the server does not run")
         key = f"{spec.key}/{listener}/{next(self._numbers)}"
-        events.call_soon_threadsafe(self._listeners.adopt, key, sock, factory, context)
+        # in the event loop's own thread: aiohttp's servers belong to the loop that makes them
+        events.call_soon_threadsafe(self._adopt, key, spec, listener, sock)
 
         def close() -> None:
             if not events.is_closed():
                 events.call_soon_threadsafe(self._listeners.drop, key)
 
         return close
+
+    def _adopt(self, key: str, spec: Spec, listener: str, sock: socket.socket) -> None:
+        context = None
+        if listener == "aws":
+            factory: listen.Factory = listen.web_server(self.door.answer_inside)
+            context = self._context
+        elif listener == "credentials":
+            factory = listen.web_server(self._role_credentials(spec.role))
+        else:
+            factory = _streams(self._egress)
+        self._listeners.adopt(key, sock, factory, context)
 
     def _outside(self, spec: Spec) -> dict[str, str]:
         """How a job in process mode, which has no listeners of its own, reaches AWS as its role."""
