@@ -5,7 +5,10 @@ Source: Amazon SageMaker AI Developer Guide, BlazingText algorithm, Input/Output
 
 from __future__ import annotations
 
+import io
 import json
+import random
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +17,10 @@ from typing import BinaryIO
 from .parameters import ClientError
 
 PREFIX = b"__label__"
+_BREAKS = re.compile(r"[ \t\n\r\v\f\0]+")
+"""fastText's white space: no other, or the endpoint would see other words."""
+SHUFFLED = 1 << 30
+"""Bytes up to which a training text is shuffled, in memory."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +80,20 @@ def read(folder: Path, channel: str, target: Path) -> Text:
     return Text(target, lines, words, frozenset(labels))
 
 
+def shuffle(text: Text) -> None:
+    """The text's lines are in random order, the same each time, unless it is too large for memory.
+
+    fastText learns them in the order of the file: from one sorted by label it learns badly
+    (banking77: 82 instead of 88 % accuracy).
+    """
+    if text.file.stat().st_size > SHUFFLED:
+        print("The training text is too large to be shuffled: it is used in its own order")
+        return
+    lines = list(io.BytesIO(text.file.read_bytes()))
+    random.Random(0).shuffle(lines)
+    text.file.write_bytes(b"".join(lines))
+
+
 def _samples(source: BinaryIO, file: Path) -> Iterator[bytes]:
     """The file's samples as lines without their newline; an augmented manifest is told by its
     first line, a JSON object with `source` and `label`.
@@ -123,8 +144,8 @@ def _from_manifest(line: bytes, where: str) -> bytes:
     given = sample["label"] if isinstance(sample["label"], list) else [sample["label"]]
     named = [_label(label, where) for label in given]
     # A sentence is one line, and no word of it is a label.
-    text = " ".join(t for t in sample["source"].split() if not t.startswith("__label__"))
-    return " ".join([*named, text]).encode()
+    words = [t for t in _BREAKS.split(sample["source"]) if t and not t.startswith("__label__")]
+    return " ".join([*named, *words]).encode("utf-8", "replace")
 
 
 def _label(label: object, where: str) -> str:

@@ -10,8 +10,13 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+
+from . import ngrams
 from .data import Text
+from .fasttext_model import Arguments, Model
 from .parameters import ClientError, Parameters
 
 THREADS = 11
@@ -57,13 +62,41 @@ def fasttext(train: Text, parameters: Parameters) -> Trained:
         raise ClientError(
             f"No word occurs at least min_count={parameters.min_count} times"
         ) from error
+    converted = _without_noise(model, train, parameters)
 
     def accuracy(text: Text) -> float:
         # Lines whose labels the training text lacks are not counted by fastText: here they are wrong.
         count, precision, _ = model.test(str(text.file))
         return count * precision / text.lines if count else 0.0
 
-    return Trained(lambda file: model.save_model(str(file)), accuracy, len(model.get_words()))
+    return Trained(converted.save, accuracy, len(converted.words))
+
+
+def _without_noise(model: Any, train: Text, parameters: Parameters) -> Model:
+    """The model with zeros for the n-grams that the training text lacks.
+
+    fastText leaves random numbers there, which say nothing and make model.tar.gz of the defaults
+    (2,000,000 buckets of 100) 740 MB instead of a few. Accuracy is the same (+-0.2 points on
+    banking77, sst2 and dbpedia14).
+    """
+    words, counts = model.get_words(include_freq=True)
+    labels, label_counts = model.get_labels(include_freq=True)
+    matrix = np.asarray(model.f.getInputMatrix())  # no copy: fastText's own memory
+    bucket = len(matrix) - len(words)
+    if bucket:
+        matrix[len(words) :][~ngrams.seen(train.file, parameters.word_ngrams, bucket)] = 0
+    args = Arguments(
+        dim=parameters.vector_dim,
+        epoch=parameters.epochs,
+        min_count=parameters.min_count,
+        word_ngrams=parameters.word_ngrams,
+        bucket=bucket,
+    )
+    output = np.asarray(model.f.getOutputMatrix())
+    tokens = sum(counts.tolist()) + sum(label_counts.tolist())
+    return Model(
+        args, words, labels, counts.tolist(), label_counts.tolist(), tokens, matrix, output
+    )
 
 
 def stopping_early(train: Text, validation: Text, parameters: Parameters) -> Trained:

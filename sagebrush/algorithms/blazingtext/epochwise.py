@@ -13,14 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import scipy.sparse  # pyright: ignore[reportMissingImports]
 
-from . import fasttext_model
-from .fasttext_model import EOS, Arguments, Matrix, Model
+from . import fasttext_model, ngrams
+from .fasttext_model import Arguments, Matrix, Model
+from .ngrams import Ints
 from .parameters import ClientError, Parameters
-
-Ints = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -38,65 +36,39 @@ class Vocabulary:
     """Words and labels of a training text, most frequent first, as fastText numbers them."""
 
     def __init__(self, text: Path, min_count: int) -> None:
-        words: collections.Counter[str] = collections.Counter()
-        labels: collections.Counter[str] = collections.Counter()
-        with text.open(encoding="utf-8") as source:
-            for line in source:
-                tokens = line.split()
-                named = [t for t in tokens if t.startswith("__label__")]
-                labels.update(named)
-                words.update(t for t in tokens if not t.startswith("__label__"))
-                words[EOS] += 1
-        self.tokens = sum(words.values()) + sum(labels.values())
-        kept = [(w, n) for w, n in words.most_common() if n >= min_count]
+        words: collections.Counter[bytes] = collections.Counter()
+        labels: collections.Counter[bytes] = collections.Counter()
+        for sentence, named in ngrams.sentences(text):
+            words.update(sentence)
+            labels.update(named)
+        self.tokens = words.total() + labels.total()
+        kept = [(word, count) for word, count in words.most_common() if count >= min_count]
         if not kept:
             raise ClientError(f"No word occurs at least min_count={min_count} times")
         self.words, self.word_counts = zip(*kept, strict=True)
         self.labels, self.label_counts = zip(*labels.most_common(), strict=True)
-        self.word_ids = {w: i for i, w in enumerate(self.words)}
-        self.label_ids = {w: i for i, w in enumerate(self.labels)}
+        self._word_ids = {word: i for i, word in enumerate(self.words)}
+        self._label_ids = {label: i for i, label in enumerate(self.labels)}
 
     def samples(self, text: Path, parameters: Parameters) -> Samples:
         """The sentences of `text` in terms of this vocabulary; labels it lacks are left out."""
-        seen: dict[str, int] = {}
+        seen: dict[bytes, int] = {}
         tokens: list[int] = []
         ends: list[int] = [0]
         labels: list[Ints] = []
-        with text.open(encoding="utf-8") as source:
-            for line in source:
-                parts = line.split()
-                named = [self.label_ids.get(t, -1) for t in parts if t.startswith("__label__")]
-                labels.append(np.array([i for i in named if i >= 0], np.int64))
-                tokens.extend(
-                    seen.setdefault(t, len(seen))
-                    for t in (*parts, EOS)
-                    if not t.startswith("__label__")
-                )
-                ends.append(len(tokens))
-        ids = np.array([self.word_ids.get(t, -1) for t in seen], np.int64)[tokens]
-        known = ids >= 0
-        word_ends = np.concatenate(([0], np.cumsum(known)))[ends]
-        hashes = np.array([fasttext_model.token_hash(t.encode()) for t in seen], np.int64)
-        hashed, hashed_ends = _hash_ngrams(hashes[tokens], np.array(ends), parameters)
-        return Samples(ids[known], word_ends, hashed, hashed_ends, labels)
-
-
-def _hash_ngrams(hashes: Ints, ends: Ints, parameters: Parameters) -> tuple[Ints, Ints]:
-    """Buckets of all n-grams and where each sentence's end; `ends` bounds its words."""
-    count = len(ends) - 1
-    sentence = np.repeat(np.arange(count), np.diff(ends))
-    plain = hashes.astype(np.uint64)
-    running = plain
-    owners, buckets = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
-    for n in range(1, min(parameters.word_ngrams, len(hashes))):
-        with np.errstate(over="ignore"):
-            running = running[:-1] * np.uint64(116049371) + plain[n:]
-        whole = sentence[:-n] == sentence[n:]
-        owners.append(sentence[:-n][whole])
-        buckets.append((running[whole] % np.uint64(parameters.buckets)).astype(np.int64))
-    owner, bucket = np.concatenate(owners), np.concatenate(buckets)
-    order = np.argsort(owner, kind="stable")
-    return bucket[order], np.concatenate(([0], np.cumsum(np.bincount(owner, minlength=count))))
+        for sentence, named in ngrams.sentences(text):
+            known = [self._label_ids[label] for label in named if label in self._label_ids]
+            labels.append(np.array(known, np.int64))
+            tokens.extend(seen.setdefault(word, len(seen)) for word in sentence)
+            ends.append(len(tokens))
+        ids = np.array([self._word_ids.get(word, -1) for word in seen], np.int64)[tokens]
+        kept = ids >= 0
+        word_ends = np.concatenate(([0], np.cumsum(kept)))[ends]
+        hashes = np.array([fasttext_model.token_hash(word) for word in seen], np.int64)[tokens]
+        found, found_ends = ngrams.hashed(
+            hashes, np.array(ends), parameters.word_ngrams, parameters.buckets
+        )
+        return Samples(ids[kept], word_ends, found, found_ends, labels)
 
 
 class Trainer:
@@ -201,8 +173,8 @@ class Trainer:
         )
         return Model(
             args,
-            vocabulary.words,
-            vocabulary.labels,
+            [word.decode() for word in vocabulary.words],
+            [label.decode() for label in vocabulary.labels],
             vocabulary.word_counts,
             vocabulary.label_counts,
             vocabulary.tokens,

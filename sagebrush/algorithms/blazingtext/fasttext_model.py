@@ -247,7 +247,7 @@ def _read(source: BinaryIO, layout: str) -> tuple[int, ...]:
 
 def _write_sparsely(out: BinaryIO, matrix: Matrix) -> None:
     """The matrix at the file's end; blocks of zeros become holes."""
-    step = max(1, (1 << 16) // max(1, matrix.shape[1] * 4))
+    step = max(1, 4096 // max(1, matrix.shape[1] * 4))
     for start in range(0, matrix.shape[0], step):
         block = matrix[start : start + step]
         if block.any():

@@ -15,6 +15,9 @@ from . import data, engines, parameters
 from .data import Text
 from .parameters import ClientError, Parameters
 
+UNDERFIT = 0.75
+"""Accuracy on the training text below which the log says so: the defaults are for large texts."""
+
 
 def main(environ: Mapping[str, str]) -> int:
     """The exit status: 0 with model.bin written, 1 with the cause in output/failure."""
@@ -52,6 +55,7 @@ def train(root: Path) -> None:
             for name in ("train", "validation")
             if name in channels
         }
+        data.shuffle(texts["train"])
         _fit(texts["train"], texts.get("validation"), wanted, root / "model" / "model.bin")
 
 
@@ -94,8 +98,11 @@ def _fit(train: Text, validation: Text | None, wanted: Parameters, target: Path)
     print(f"Total training time in seconds: {seconds:.2f}\n", flush=True)
     target.parent.mkdir(parents=True, exist_ok=True)
     model.save(target)
-    print(f"#train_accuracy: {model.accuracy(train):.4g}")
+    reached = model.accuracy(train)
+    print(f"#train_accuracy: {reached:.4g}")
     print(f"Number of train examples: {train.lines}\n")
+    if reached < UNDERFIT:
+        print("The training text is not learnt yet: raise epochs or learning_rate (up to 0.5)")
     if validation is not None:
         print(f"#validation_accuracy: {model.accuracy(validation):.4g}")
         print(f"Number of validation examples: {validation.lines}", flush=True)
