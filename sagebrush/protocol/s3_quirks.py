@@ -6,11 +6,35 @@ URI in `routes`, chunked bodies and checksums in `receive` and `chunked`.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from botocore.model import OperationModel
 
 from sagebrush.protocol import markup
-from sagebrush.protocol.message import Reply
+from sagebrush.protocol.message import Reply, Request
 from sagebrush.world import AwsError, Doc
+
+
+def unhoisted(request: Request) -> Request:
+    """A presigned request with the headers that its signer put into the URL, where it sent none.
+
+    SDKs move `x-amz-…` headers (metadata, tags, checksums) into the query when they presign.
+    """
+    found = {
+        name.lower(): value
+        for name, value in request.query
+        if name.lower().startswith("x-amz-") and name.lower() not in _AUTHENTICATION
+    }
+    return replace(request, headers={**found, **request.headers}) if found else request
+
+
+_AUTHENTICATION = frozenset(
+    f"x-amz-{name}"
+    for name in (
+        "algorithm", "credential", "date", "expires", "signedheaders", "signature",
+        "security-token",
+    )
+)  # fmt: skip
 
 
 def finish(op: OperationModel, result: Doc | None, reply: Reply) -> Reply:

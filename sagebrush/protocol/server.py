@@ -22,7 +22,7 @@ from aiohttp import web
 from botocore.model import OperationModel
 
 from sagebrush import __version__, dispatch, names
-from sagebrush.protocol import chunked, detect, receive, reply, rest, s3_quirks, sigv4
+from sagebrush.protocol import chunked, detect, receive, reply, rest, s3_quirks, sigv2, sigv4
 from sagebrush.protocol.access import AccessLog, Entry
 from sagebrush.protocol.detect import Target
 from sagebrush.protocol.hosts import Hosts, is_loopback
@@ -186,10 +186,16 @@ class Door:
             return request, self._verifier.verify(
                 request, claim, words, _document_hash(request, request.body)
             )
-        claim = sigv4.parse(request, words)
-        self._check_service(claim, target, words)
-        verified = self._verifier.verify(request, claim, words, _s3_hash(request, claim))
         bucket = self._hosts.bucket(request.headers.get("host", ""))
+        if sigv2.presigned(request):
+            now, resolve = self._world.clock(), self._world.credentials.resolve
+            verified = sigv2.verify(request, bucket, resolve, now)
+        else:
+            claim = sigv4.parse(request, words)
+            self._check_service(claim, target, words)
+            verified = self._verifier.verify(request, claim, words, _s3_hash(request, claim))
+        if verified.claim.expires is not None:
+            request = s3_quirks.unhoisted(request)
         if bucket is not None:
             request = replace(request, path=f"/{bucket}{request.path}")
         upload = _is_upload(request)

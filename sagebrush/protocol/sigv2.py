@@ -1,0 +1,100 @@
+"""Signature Version 2 in the query: how boto3 presigns S3 URLs unless it is told `s3v4`.
+
+Amazon S3 API Reference, "Signing and authenticating REST requests (Signature Version 2)".
+"""
+
+from __future__ import annotations
+
+import base64
+import hmac
+from collections.abc import Callable
+from urllib.parse import unquote
+
+from sagebrush.credentials import Key
+from sagebrush.protocol.message import Request
+from sagebrush.protocol.sigv4 import Claim, Verified
+from sagebrush.world import AwsError
+
+_SIGNED_QUERY = frozenset(
+    {
+        "accelerate", "acl", "analytics", "cors", "defaultObjectAcl", "delete", "inventory",
+        "lifecycle", "location", "logging", "metrics", "notification", "object-lock", "partNumber",
+        "policy", "replication", "requestPayment", "response-cache-control",
+        "response-content-disposition", "response-content-encoding", "response-content-language",
+        "response-content-type", "response-expires", "restore", "select", "select-type",
+        "storageClass", "tagging", "torrent", "uploadId", "uploads", "versionId", "versioning",
+        "versions", "website",
+    }
+)  # fmt: skip
+"""Query parameters that are part of the signed resource."""
+
+
+def presigned(request: Request) -> bool:
+    """Whether the request is signed so."""
+    names = {name for name, _ in request.query}
+    return {"AWSAccessKeyId", "Signature", "Expires"} <= names
+
+
+def verify(
+    request: Request, bucket: str | None, resolve: Callable[[str, str | None], Key], now: float
+) -> Verified:
+    """Who presigned the request, which names `bucket` in its host where that is not None.
+
+    Raises AwsError AccessDenied (expired), InvalidAccessKeyId, SignatureDoesNotMatch (403).
+    """
+    query = dict(request.query)
+    access_key, signature = query["AWSAccessKeyId"], query["Signature"]
+    token = query.get("x-amz-security-token") or request.headers.get("x-amz-security-token")
+    try:
+        expires = int(query["Expires"])
+    except ValueError as error:
+        raise AwsError(
+            "AccessDenied", "Invalid date (should be seconds since epoch)", 403
+        ) from error
+    if "authorization" in request.headers:
+        raise AwsError("InvalidArgument", "Only one auth mechanism allowed")
+    if now > expires:
+        raise AwsError("AccessDenied", "Request has expired", 403, Expires=expires)
+    try:
+        key = resolve(access_key, token)
+    except AwsError as error:
+        if error.code == "ExpiredToken":
+            raise AwsError("ExpiredToken", "The provided token has expired.") from error
+        raise AwsError(
+            "InvalidAccessKeyId",
+            "The AWS Access Key Id you provided does not exist in our records.",
+            403,
+            AWSAccessKeyId=access_key,
+        ) from error
+    text = string_to_sign(request, bucket, query)
+    due = base64.b64encode(hmac.digest(key.secret.encode(), text.encode(), "sha1"))
+    if not hmac.compare_digest(due, signature.encode()):
+        raise AwsError(
+            "SignatureDoesNotMatch",
+            "The request signature we calculated does not match the signature you provided. Check"
+            " your key and signing method.",
+            403,
+            AWSAccessKeyId=access_key,
+            StringToSign=text,
+            SignatureProvided=signature,
+        )
+    claim = Claim(access_key, "", "", "s3", (), signature, "", token, max(1, int(expires - now)))
+    return Verified(key, claim, b"")
+
+
+def string_to_sign(request: Request, bucket: str | None, query: dict[str, str]) -> str:
+    """What a presigner signs: method, MD5, type, expiry, x-amz- headers and the resource."""
+    headers = request.headers
+    found = {n: v.strip() for n, v in headers.items() if n.startswith("x-amz-")}
+    found |= {n.lower(): v for n, v in request.query if n.lower().startswith("x-amz-")}
+    # Clients add this header to requests that others presigned; it is not theirs to sign.
+    found.pop("x-amz-content-sha256", None)
+    amz = "".join(f"{name}:{found[name]}\n" for name in sorted(found))
+    resource = ("" if bucket is None else f"/{bucket}") + request.path
+    pairs = [pair.split("=", 1) for pair in request.raw_query.split("&")]
+    signed = sorted([unquote(part) for part in p] for p in pairs if p[0] in _SIGNED_QUERY)
+    if signed:
+        resource += "?" + "&".join("=".join(pair) for pair in signed)
+    md5 = headers.get("content-md5") or query.get("content-md5", "")
+    kind = headers.get("content-type") or query.get("content-type", "")
+    return f"{request.method}\n{md5}\n{kind}\n{query['Expires']}\n{amz}{resource}"
