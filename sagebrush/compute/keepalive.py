@@ -10,6 +10,7 @@ import asyncio
 import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import cast
 
 from sagebrush.compute import dial
 
@@ -63,8 +64,7 @@ class _Connection(asyncio.Protocol):
     # ---- asyncio's calls
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's own does not inherit it
 
     def data_received(self, data: bytes) -> None:
         if self._waiter is None and self._sink is None:

@@ -148,6 +148,10 @@ class Serving:
         self._ended.add(row_id)
         self.withdraw(name)
 
+    def gone(self, row_id: int) -> None:
+        """The row is gone too: the database may give its id to another."""
+        self._ended.discard(row_id)
+
     def busy(self, key: str) -> int:
         """Requests that the replica is answering now."""
         route = self._routes.get(key)

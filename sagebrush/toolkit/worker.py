@@ -209,6 +209,16 @@ def load() -> handler.Handler:
     return handler.Handler(handler.load_module(path), str(ml / "model"))
 
 
+def _without_ours(error: BaseException) -> BaseException:
+    """The exception with a traceback that begins in the user's code, where there is any."""
+    ours, trace = str(Path(__file__).parent), error.__traceback__
+    while trace is not None and (
+        trace.tb_frame.f_code.co_filename.startswith((ours, "<frozen importlib"))
+    ):
+        trace = trace.tb_next
+    return error.with_traceback(trace) if trace is not None else error
+
+
 def run(control: socket.socket) -> int:
     """Loads the model, says READY, then serves until the master is gone; the exit status."""
     try:
@@ -216,8 +226,8 @@ def run(control: socket.socket) -> int:
     except handler.NoHandler as error:
         print(f"model cannot be served: {error}", file=sys.stderr, flush=True)
         return 1
-    except BaseException:
-        traceback.print_exc()
+    except BaseException as error:
+        traceback.print_exception(_without_ours(error))
         sys.stderr.flush()
         return 1
     control.sendall(READY)

@@ -104,6 +104,7 @@ class Deployment:
         if self.replicas:
             return self._next(self.row.status, {})
         self.world.rows.delete(self.row.id)
+        self.live.gone(self.row.id)
         return Next()
 
     # ---- replicas
