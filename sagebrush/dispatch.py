@@ -94,10 +94,8 @@ def denied(ctx: Ctx, service: str, action: str, resource: str, verdict: str) -> 
         else f" on resource: {resource}"
     )
     message = f"User: {ctx.caller.arn} is not authorized to perform: {action}{on} {because}"
-    query = service in ("s3", "iam", "sts", "cloudwatch")
-    return AwsError(
-        "AccessDenied" if query else "AccessDeniedException", message, 403 if query else 400
-    )
+    words = service in ("s3", "iam", "sts", "cloudwatch")
+    return AwsError("AccessDenied" if words else "AccessDeniedException", message, 403)
 
 
 class Dispatcher:

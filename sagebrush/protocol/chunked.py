@@ -55,6 +55,7 @@ class Decoder:
         self._line = bytearray()
         self._left = 0
         self._size = SMALLEST
+        self._number = 0
         self._take = self._size_line
         self._trailer_lines: list[bytes] = []
         self._ended = False
@@ -114,6 +115,8 @@ class Decoder:
                 "InvalidChunkSizeError",
                 "Only the last chunk is allowed to have a size less than 8192 bytes",
                 403,
+                Chunk=str(self._number + 1),
+                BadChunkSize=str(self._size),
             )
         if self.length + self._left > self._expected:
             raise AwsError(
@@ -121,6 +124,7 @@ class Decoder:
                 "The chunks hold more bytes than the x-amz-decoded-content-length HTTP header says",
             )
         self._size = self._left
+        self._number += 1
         if self._signer is not None:
             name, _, value = extension.partition(b"=")
             if name.strip() != b"chunk-signature":

@@ -212,11 +212,8 @@ class Door:
         if claim.service == target.signing_name:
             return
         if words.s3:
-            raise AwsError(
-                "AuthorizationHeaderMalformed",
-                f'The authorization header is malformed; incorrect service "{claim.service}".'
-                ' This endpoint belongs to "s3".',
-            )
+            detail = f'incorrect service "{claim.service}". This endpoint belongs to "s3".'
+            raise sigv4.scope_error(detail, claim.expires is not None)
         raise AwsError(
             words.mismatch,
             f"Credential should be scoped to correct service: '{target.signing_name}'.",
@@ -270,7 +267,7 @@ class Door:
     def _as_error(self, problem: Exception, entry: Entry, target: Target | None) -> AwsError:
         """What the client is told; whatever nobody expected is logged whole."""
         if isinstance(problem, AwsError):
-            if problem.status >= 500:
+            if problem.status >= 500 and problem.status != 501:
                 log.error("request %s: %s", entry.id, problem, exc_info=problem)
             return problem
         log.error(

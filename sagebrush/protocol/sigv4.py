@@ -156,7 +156,7 @@ def _from_header(request: Request, header: str, words: Dialect) -> Claim:
             " header.",
             403,
         )
-    key, date, region, service = _credential(parts["Credential"], words)
+    key, date, region, service = _credential(parts["Credential"], words, False)
     return Claim(
         key, date, region, service, tuple(parts["SignedHeaders"].split(";")), parts["Signature"],
         stamp, request.headers.get("x-amz-security-token"),
@@ -191,7 +191,7 @@ def _from_query(given: Mapping[str, str], words: Dialect) -> Claim:
             f" must be less than {LONGEST_PRESIGN} seconds",
             words,
         )
-    key, date, region, service = _credential(given["X-Amz-Credential"], words)
+    key, date, region, service = _credential(given["X-Amz-Credential"], words, True)
     return Claim(
         key, date, region, service, tuple(given["X-Amz-SignedHeaders"].split(";")),
         given["X-Amz-Signature"], given["X-Amz-Date"], given.get("X-Amz-Security-Token"),
@@ -216,22 +216,25 @@ def _unsupported(algorithm: str, words: Dialect) -> AwsError:
     return AwsError(words.incomplete, f"Unsupported AWS 'algorithm': '{algorithm[:64]}'.", 403)
 
 
-def _credential(text: str, words: Dialect) -> tuple[str, str, str, str]:
+def _credential(text: str, words: Dialect, presigned: bool) -> tuple[str, str, str, str]:
     """Access key, date, region and service of a credential scope."""
     parts = text.rsplit("/", 4)
     if len(parts) == 5 and parts[4] == "aws4_request":
         return parts[0], parts[1], parts[2], parts[3]
-    message = (
-        "the Credential is mal-formed; expecting"
-        ' "<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request".'
-    )
+    shown = '"<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request"'
     if words.s3:
-        raise AwsError(
-            "AuthorizationHeaderMalformed", f"The authorization header is malformed; {message}"
-        )
-    raise AwsError(
-        words.incomplete, f"Credential must have exactly 5 slash-delimited elements: {message}", 403
-    )
+        raise scope_error(f"the Credential is mal-formed; expecting {shown}.", presigned)
+    words_said = f"Credential must have exactly 5 slash-delimited elements, {shown}."
+    raise AwsError(words.incomplete, words_said, 403)
+
+
+def scope_error(detail: str, presigned: bool, **fields: str) -> AwsError:
+    """S3's refusal of a credential scope, which differs in presigned requests."""
+    if presigned:
+        message = f"Error parsing the X-Amz-Credential parameter; {detail}"
+        return AwsError("AuthorizationQueryParametersError", message, **fields)
+    message = f"The authorization header is malformed; {detail}"
+    return AwsError("AuthorizationHeaderMalformed", message, **fields)
 
 
 def _http_date(text: str | None) -> str | None:
@@ -273,14 +276,14 @@ class Verifier:
             message = "There were headers present in the request which were not signed"
             raise AwsError(words.incomplete, message, 403, HeadersNotSigned=", ".join(missing))
         signing = self.signing_key(key.secret, claim)
-        lines = ""
+        lines = text = ""
         for lines in canonical_requests(request, claim, body_sha256, words.s3):
             digest = hashlib.sha256(lines.encode("utf-8", "surrogateescape")).hexdigest()
             text = f"{ALGORITHM}\n{claim.stamp}\n{claim.scope}\n{digest}"
             signature = hmac.digest(signing, text.encode(), "sha256").hex()
             if hmac.compare_digest(signature.encode(), claim.signature.encode()):
                 return Verified(key, claim, signing)
-        raise self._mismatch(claim, words, lines)
+        raise self._mismatch(claim, words, lines, text)
 
     def _key(self, claim: Claim, words: Dialect) -> Key:
         try:
@@ -308,13 +311,11 @@ class Verifier:
         )
 
     def _check_scope(self, claim: Claim, words: Dialect) -> None:
+        presigned = claim.expires is not None
         if claim.date != claim.stamp[:8]:
             if words.s3:
-                raise AwsError(
-                    "AuthorizationHeaderMalformed",
-                    "The authorization header is malformed; the credential date"
-                    f' "{claim.date}" is not the date of the request.',
-                )
+                detail = f'incorrect date "{claim.date}". The date of the request is expected.'
+                raise scope_error(detail, presigned)
             raise AwsError(
                 words.mismatch,
                 "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date"
@@ -325,15 +326,11 @@ class Verifier:
         if claim.region in regions:
             return
         if words.s3:
-            raise AwsError(
-                "AuthorizationHeaderMalformed",
-                f"The authorization header is malformed; the region '{claim.region}' is wrong;"
-                f" expecting '{self._region}'",
-                Region=self._region,
-            )
+            detail = f"the region '{claim.region}' is wrong; expecting '{self._region}'"
+            raise scope_error(detail, presigned, Region=self._region)
         raise AwsError(
             words.mismatch,
-            f"Credential should be scoped to a valid region. This server's region is"
+            "Credential should be scoped to a valid region. This server's region is"
             f" '{self._region}', not '{claim.region}'.",
             403,
         )
@@ -350,7 +347,7 @@ class Verifier:
                     "AccessDenied" if words.s3 else words.mismatch,
                     "Request has expired" if words.s3 else _expired(at, now),
                     403,
-                    **({"X-Amz-Expires": str(claim.expires)} if words.s3 else {}),
+                    **(_life(at, claim.expires, now) if words.s3 else {}),
                 )
             if at > now + SKEW and words.s3:
                 raise AwsError("AccessDenied", "Request is not yet valid", 403)
@@ -361,13 +358,13 @@ class Verifier:
                     "The difference between the request time and the current time is too large.",
                     403,
                     RequestTime=claim.stamp,
-                    ServerTime=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now)),
+                    ServerTime=_iso(now),
                     MaxAllowedSkewMilliseconds=str(SKEW * 1000),
                 )
             raise AwsError(words.mismatch, _expired(at, now), 403)
 
     @staticmethod
-    def _mismatch(claim: Claim, words: Dialect, lines: str) -> AwsError:
+    def _mismatch(claim: Claim, words: Dialect, lines: str, text: str) -> AwsError:
         message = (
             "The request signature we calculated does not match the signature you provided. Check"
             + (" your key and signing method." if words.s3 else " your AWS Secret Access Key and"
@@ -380,6 +377,7 @@ class Verifier:
             message,
             403,
             AWSAccessKeyId=claim.access_key,
+            StringToSign=text,
             SignatureProvided=claim.signature,
             CanonicalRequest=lines.encode("utf-8", "replace").decode(),
         )
@@ -430,6 +428,17 @@ def unsigned_headers(request: Request, claim: Claim) -> list[str]:
 
 def _no_host(claim: Claim) -> list[str]:
     return [] if "host" in claim.signed else ["host"]
+
+
+def _iso(moment: float) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(moment))
+
+
+def _life(at: float, seconds: int, now: float) -> dict[str, str]:
+    """What S3 tells of a presigned request that came too late."""
+    return {
+        "X-Amz-Expires": str(seconds), "Expires": _iso(at + seconds), "ServerTime": _iso(now)
+    }  # fmt: skip
 
 
 def _expired(at: float, now: float) -> str:
