@@ -12,6 +12,8 @@ from pathlib import Path
 
 LONGEST = 100
 """Bytes of a path that every system takes as a Unix socket's (Linux: 107, macOS: 103)."""
+CLOSED_ON_EXEC = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
+"""Received sockets do not leak into programs that this process starts."""
 WAIT = 10.0
 """Seconds until a connection is given up."""
 
@@ -136,7 +138,7 @@ async def _turns(loop: asyncio.AbstractEventLoop, sock: socket.socket, reading: 
 
 def _received(talk: socket.socket) -> socket.socket:
     """The socket that the shim passed; raises Refused when it passed none."""
-    _, fds, _, _ = socket.recv_fds(talk, 16, 1)
+    _, fds, _, _ = socket.recv_fds(talk, 16, 1, CLOSED_ON_EXEC)
     if not fds:
         raise Refused("the job has ended")
     return socket.socket(fileno=fds[0])

@@ -1,7 +1,7 @@
 """The first process of a job: enters the sandbox, starts the program, reaps, tells how it ended.
 
 It holds no more rights than the job. Lines it writes to the shim: `E text` (could not start),
-`R` (the program runs), `X status maxrss utime stime` (it ended). Standard library only.
+`R pid` (the program runs), `X status maxrss utime stime` (it ended). Standard library only.
 """
 
 from __future__ import annotations
@@ -9,12 +9,14 @@ from __future__ import annotations
 import contextlib
 import os
 import resource
+import select
 import signal
 from typing import Any, NoReturn
 
 from sagebrush.compute import cgroup, enter
 
 FAILED = 125
+SIGNALS = (signal.SIGTERM, signal.SIGCHLD)
 
 
 def run(spec: dict[str, Any], uid: int | None, go: int, tell: int, log: int) -> NoReturn:
@@ -35,8 +37,7 @@ def _say(tell: int, line: str) -> None:
 
 
 def _run(spec: dict[str, Any], uid: int | None, go: int, tell: int, log: int) -> int:
-    signals = {signal.SIGTERM, signal.SIGCHLD, signal.SIGUSR1}
-    signal.pthread_sigmask(signal.SIG_SETMASK, signals)
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     _keep_only({0, 1, 2, go, tell, log})
     if os.read(go, 1) != b"g":
         return FAILED  # the shim is gone
@@ -52,15 +53,25 @@ def _run(spec: dict[str, Any], uid: int | None, go: int, tell: int, log: int) ->
         enter.filter_calls(bytes.fromhex(spec["seccomp"]))
     else:
         enter.adopt_orphans()
-        enter.die_with_parent(signal.SIGUSR1)
-    if not _parent_lives(go):
-        return FAILED
+    waking = _wake_on_signals()
     main = _start(spec, sandboxed, log)
     if sandboxed:
         enter.hide_from_ptrace()
     os.close(log)
-    _say(tell, "R")
-    return _watch(main, signals, tell)
+    _say(tell, f"R {main}")
+    return _watch(main, waking, go, tell)
+
+
+def _wake_on_signals() -> int:
+    """What becomes readable, a byte for each, when one of SIGNALS comes."""
+    waking, wake = os.pipe()
+    os.set_blocking(waking, False)
+    os.set_blocking(wake, False)
+    for number in SIGNALS:
+        signal.signal(number, lambda *_: None)
+    signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+    return waking
 
 
 def _keep_only(kept: set[int]) -> None:
@@ -73,18 +84,10 @@ def _keep_only(kept: set[int]) -> None:
     os.closerange(low, os.sysconf("SC_OPEN_MAX") if not enter.LINUX else 65536)
 
 
-def _parent_lives(go: int) -> bool:
-    """Whether the shim still holds its end of `go` (it may have ended before PDEATHSIG was set)."""
-    os.set_blocking(go, False)
-    try:
-        return os.read(go, 1) != b""
-    except BlockingIOError:
-        return True
-
-
 def _start(spec: dict[str, Any], sandboxed: bool, log: int) -> int:
     """The program's process id, once it has been exec'd; raises StepFailed."""
     told, telling = os.pipe()
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     main = os.fork()
     if main == 0:
         os.close(told)
@@ -95,6 +98,7 @@ def _start(spec: dict[str, Any], sandboxed: bool, log: int) -> int:
         except BaseException as error:
             os.write(telling, str(error).encode())
         os._exit(127)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
     os.close(telling)
     failure = os.read(told, 4096)
     os.close(told)
@@ -114,7 +118,7 @@ def _become(spec: dict[str, Any], sandboxed: bool, log: int) -> None:
     os.dup2(log, 1)
     os.dup2(log, 2)
     os.chdir(spec["cwd"])
-    for number in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT, signal.SIGHUP):
+    for number in (*SIGNALS, signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
     os.execvpe(spec["argv"][0], spec["argv"], spec["env"])
@@ -134,26 +138,39 @@ def _limits(spec: dict[str, Any], sandboxed: bool) -> None:
         file.write("500")
 
 
-def _watch(main: int, signals: set[signal.Signals], tell: int) -> int:
-    """Until the program ends: reaps, hands on SIGTERM. The exit code for this process."""
+def _watch(main: int, waking: int, go: int, tell: int) -> int:
+    """Until the program ends: reaps, hands on SIGTERM. The exit code for this process.
+
+    When the shim ends first, `go` does too: nothing of the job outlives it.
+    """
+    poll = select.poll()
+    poll.register(waking, select.POLLIN)
+    poll.register(go, select.POLLIN)
     while True:
-        number = signal.sigwait(signals)
-        if number == signal.SIGTERM:
-            _signal_group(main, signal.SIGTERM)
-        elif number == signal.SIGUSR1:  # the shim is gone, outside a sandbox
+        ready = {fd for fd, _ in poll.poll()}
+        if go in ready:
+            _signal_group(main, signal.SIGKILL)
             cgroup.end(cgroup.descendants(os.getpid()))
             return FAILED
-        while True:
-            try:
-                pid, status, usage = os.wait4(-1, os.WNOHANG)
-            except ChildProcessError:
-                break
-            if pid == 0:
-                break
-            if pid == main:
-                used = f"{usage.ru_maxrss} {usage.ru_utime:.3f} {usage.ru_stime:.3f}"
-                _say(tell, f"X {status} {used}")
-                return 0
+        if signal.SIGTERM in os.read(waking, 512):
+            _signal_group(main, signal.SIGTERM)
+        if _reaped(main, tell):
+            return 0
+
+
+def _reaped(main: int, tell: int) -> bool:
+    """Whether the program has ended, which the shim has been told then."""
+    while True:
+        try:
+            pid, status, usage = os.wait4(-1, os.WNOHANG)
+        except ChildProcessError:
+            return False
+        if pid == 0:
+            return False
+        if pid == main:
+            used = f"{usage.ru_maxrss} {usage.ru_utime:.3f} {usage.ru_stime:.3f}"
+            _say(tell, f"X {status} {used}")
+            return True
 
 
 def _signal_group(main: int, number: signal.Signals) -> None:

@@ -316,7 +316,7 @@ class LocalBackend:
         if job is None or job.link is None:
             return
         try:
-            data, fds, _, _ = socket.recv_fds(job.link, 4096, 8)
+            data, fds, _, _ = socket.recv_fds(job.link, 4096, 8, dial.CLOSED_ON_EXEC)
         except BlockingIOError:
             return
         except OSError:

@@ -59,6 +59,7 @@ class Shim:
         self.uid: int | None = None
         self.holder: Any = None
         self.pid = 0
+        self.program = 0
         self.output = self.news = -1
         self.heard = b""
         self.started = 0.0
@@ -205,6 +206,7 @@ class Shim:
         word, _, rest = line.partition(" ")
         if word == "R":
             self.started = time.time()
+            self.program = int(rest)
             if self.spec["time_limit"] is not None:
                 self.timeout = time.monotonic() + self.spec["time_limit"]
             put("state.json", self._state("running"), lasting=False)
@@ -241,6 +243,9 @@ class Shim:
 
     def _kill(self) -> None:
         if self.spec["mode"] != "sandbox":
+            if self.program:
+                with contextlib.suppress(OSError):
+                    os.killpg(self.program, signal.SIGKILL)
             cgroup.end(cgroup.descendants(self.pid))
             cgroup.end(cgroup.members(self.plan))
         self._signal(signal.SIGKILL)
