@@ -109,7 +109,7 @@ def _most(request: Doc) -> int:
     return min(asked, 1000)
 
 
-def _coded(request: Doc, text: str) -> str:
+def coded(request: Doc, text: str) -> str:
     """`text` percent-encoded where the request says `encoding-type=url`."""
     if request.get("EncodingType") == "url":
         return quote(text, safe="/*-._")
@@ -130,22 +130,22 @@ def _common(request: Doc, found: Page) -> Doc:
     """The members that every kind of listing has."""
     result: Doc = {
         "Name": request["Bucket"],
-        "Prefix": _coded(request, request.get("Prefix", "")),
+        "Prefix": coded(request, request.get("Prefix", "")),
         "MaxKeys": _most(request),
         "IsTruncated": found.truncated,
     }
     if request.get("Delimiter"):
-        result["Delimiter"] = _coded(request, request["Delimiter"])
+        result["Delimiter"] = coded(request, request["Delimiter"])
     if "EncodingType" in request:
         result["EncodingType"] = request["EncodingType"]
     if found.prefixes:
-        result["CommonPrefixes"] = [{"Prefix": _coded(request, p)} for p in found.prefixes]
+        result["CommonPrefixes"] = [{"Prefix": coded(request, p)} for p in found.prefixes]
     return result
 
 
 def _entry(request: Doc, found: Object) -> Doc:
     entry: Doc = {
-        "Key": _coded(request, found.key),
+        "Key": coded(request, found.key),
         "LastModified": rules.time(found.modified),
         "ETag": rules.quoted(found.etag),
         "Size": found.size,
@@ -164,11 +164,11 @@ def list_objects(ctx: Ctx, request: Doc) -> Doc:
     marker = request.get("Marker", "")
     found = page(ctx, bucket, request, marker, _most(request))
     result = _common(request, found)
-    result["Marker"] = _coded(request, marker)
+    result["Marker"] = coded(request, marker)
     person = rules.owner(ctx.account)
     result["Contents"] = [{**_entry(request, o), "Owner": person} for o in found.objects]
     if found.truncated and request.get("Delimiter"):
-        result["NextMarker"] = _coded(request, found.last)
+        result["NextMarker"] = coded(request, found.last)
     return result
 
 
@@ -186,7 +186,7 @@ def list_objects_v2(ctx: Ctx, request: Doc) -> Doc:
     if token is not None:
         result["ContinuationToken"] = token
     if start:
-        result["StartAfter"] = _coded(request, start)
+        result["StartAfter"] = coded(request, start)
     if found.truncated:
         result["NextContinuationToken"] = _token(found.last)
     return result
@@ -215,7 +215,7 @@ def list_object_versions(ctx: Ctx, request: Doc) -> Doc:
     marker = request.get("KeyMarker", "")
     found = page(ctx, bucket, request, marker, _most(request))
     result = _common(request, found)
-    result["KeyMarker"] = _coded(request, marker)
+    result["KeyMarker"] = coded(request, marker)
     result["VersionIdMarker"] = request.get("VersionIdMarker", "")
     owner = rules.owner(ctx.account)
     result["Versions"] = [
@@ -223,6 +223,6 @@ def list_object_versions(ctx: Ctx, request: Doc) -> Doc:
         for o in found.objects
     ]
     if found.truncated:
-        result["NextKeyMarker"] = _coded(request, found.last)
+        result["NextKeyMarker"] = coded(request, found.last)
         result["NextVersionIdMarker"] = "null"
     return result

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from collections.abc import Iterator
+from itertools import islice
 from urllib.parse import quote
 
 from sagebrush.services import s3_rules as rules
-from sagebrush.services.s3_listing import after_prefix
+from sagebrush.services.s3_listing import after_prefix, coded
 from sagebrush.store import catalog, checksums
 from sagebrush.store.catalog import Bucket, Checksum, Object, Part, Upload
 from sagebrush.store.db import Tx
@@ -332,58 +334,52 @@ def list_multipart_uploads(ctx: Ctx, request: Doc) -> Doc:
     most = min(request.get("MaxUploads", 1000), 1000)
     prefix, delimiter = request.get("Prefix", ""), request.get("Delimiter", "")
     marker, id_marker = request.get("KeyMarker", ""), request.get("UploadIdMarker", "")
-    # Without an id marker, uploads of the marked key itself are passed over too.
-    low = (marker, id_marker if id_marker and marker else "\U0010ffff") if marker else (prefix, "")
-    low = max(low, (prefix, ""))
-    found, prefixes, truncated = _uploads(ctx, bucket, (prefix, delimiter), low, most)
+    found = list(islice(_walk(ctx, bucket, request), most + 1))
+    page, truncated = found[:most], len(found) > most > 0
     result: Doc = {
         "Bucket": bucket.name, "KeyMarker": marker, "UploadIdMarker": id_marker,
-        "MaxUploads": most, "IsTruncated": truncated, "Prefix": prefix,
-        "Uploads": [_told_upload(ctx, upload) for upload in found],
+        "MaxUploads": most, "IsTruncated": truncated, "Prefix": coded(request, prefix),
+        "Uploads": [_told_upload(ctx, request, e) for e in page if isinstance(e, Upload)],
+        "CommonPrefixes": [{"Prefix": coded(request, e)} for e in page if isinstance(e, str)],
     }  # fmt: skip
     if delimiter:
-        result["Delimiter"] = delimiter
-    if prefixes:
-        result["CommonPrefixes"] = [{"Prefix": p} for p in prefixes]
+        result["Delimiter"] = coded(request, delimiter)
+    if "EncodingType" in request:
+        result["EncodingType"] = request["EncodingType"]
     if truncated:
-        last = found[-1] if found else None
-        if last is not None and (not prefixes or last.key > prefixes[-1]):
-            result.update(NextKeyMarker=last.key, NextUploadIdMarker=last.id)
-        elif prefixes:
-            result.update(NextKeyMarker=prefixes[-1])
+        last = page[-1]
+        key, upload_id = (last, "") if isinstance(last, str) else (last.key, last.id)
+        result.update(NextKeyMarker=coded(request, key), NextUploadIdMarker=upload_id)
     return result
 
 
-def _uploads(
-    ctx: Ctx, bucket: Bucket, where: tuple[str, str], low: tuple[str, str], most: int
-) -> tuple[list[Upload], list[str], bool]:
-    """(uploads, common prefixes, whether there are more) after `low`; `where`: prefix, delimiter."""
-    prefix, delimiter = where
-    high, tables = after_prefix(prefix), rules.reader(ctx)
-    found: list[Upload] = []
-    prefixes: list[str] = []
+def _walk(ctx: Ctx, bucket: Bucket, request: Doc) -> Iterator[Upload | str]:
+    """Uploads and common prefixes in order, after the markers."""
+    prefix, delimiter = request.get("Prefix", ""), request.get("Delimiter", "")
+    marker, id_marker = request.get("KeyMarker", ""), request.get("UploadIdMarker", "")
+    # Without an id marker, uploads of the marked key itself are passed over too.
+    low = (marker, id_marker or "\U0010ffff") if marker else ("", "")
+    low, high = max(low, (prefix, "")), after_prefix(prefix)
+    tables, passed = rules.reader(ctx), marker
     while True:
-        rows = catalog.uploads(tables, bucket.id, low, high, 1001)
+        rows = catalog.uploads(tables, bucket.id, low, high, 1000)
         for upload in rows:
             low = (upload.key, upload.id)
             at = upload.key.find(delimiter, len(prefix)) if delimiter else -1
             common = upload.key[: at + len(delimiter)] if at >= 0 else ""
-            if common and prefixes and prefixes[-1] == common:
-                continue
-            if len(found) + len(prefixes) >= most:
-                return found, prefixes, most > 0
-            if common:
-                prefixes.append(common)
-            else:
-                found.append(upload)
-        if len(rows) < 1001:
-            return found, prefixes, False
+            if not common:
+                yield upload
+            elif common > passed:
+                passed = common
+                yield common
+        if len(rows) < 1000:
+            return
 
 
-def _told_upload(ctx: Ctx, upload: Upload) -> Doc:
+def _told_upload(ctx: Ctx, request: Doc, upload: Upload) -> Doc:
     person = rules.owner(ctx.account)
     told: Doc = {
-        "Key": upload.key, "UploadId": upload.id, "Initiated": rules.time(upload.created),
+        "Key": coded(request, upload.key), "UploadId": upload.id, "Initiated": rules.time(upload.created),
         "StorageClass": upload.doc["storage"], "Owner": person, "Initiator": person,
     }  # fmt: skip
     if upload.doc["algorithm"] is not None:
