@@ -22,14 +22,25 @@ from aiohttp import web
 from botocore.model import OperationModel
 
 from sagebrush import __version__, dispatch, names
-from sagebrush.protocol import chunked, detect, receive, reply, rest, s3_quirks, sigv2, sigv4
+from sagebrush.protocol import (
+    chunked,
+    claims,
+    detect,
+    receive,
+    reply,
+    rest,
+    s3_quirks,
+    sigv2,
+    sigv4,
+)
 from sagebrush.protocol.access import AccessLog, Entry
+from sagebrush.protocol.claims import Claim, Dialect
 from sagebrush.protocol.detect import Target
 from sagebrush.protocol.hosts import Hosts, is_loopback
 from sagebrush.protocol.message import Reply, Request
 from sagebrush.protocol.receive import Disconnected
 from sagebrush.protocol.send import send
-from sagebrush.protocol.sigv4 import Claim, Dialect, Verified
+from sagebrush.protocol.sigv4 import Verified
 from sagebrush.store.objects import Spooled
 from sagebrush.world import AwsError, Ctx, Doc, World
 
@@ -175,13 +186,13 @@ class Door:
         self, raw: web.BaseRequest, request: Request, target: Target
     ) -> tuple[Request, Verified]:
         """The request with its body, and who signed it."""
-        words = sigv4.dialect(target.service, target.protocol)
+        words = claims.dialect(target.service, target.protocol)
         if target.service != "s3":
             if not request.body:
                 body = await receive.small(raw, self._world.settings.body_limit)
                 request = replace(request, body=body)
             assert isinstance(request.body, bytes)
-            claim = sigv4.parse(request, words)
+            claim = claims.parse(request, words)
             self._check_service(claim, target, words)
             return request, self._verifier.verify(
                 request, claim, words, _document_hash(request, request.body)
@@ -191,7 +202,7 @@ class Door:
             now, resolve = self._world.clock(), self._world.credentials.resolve
             verified = sigv2.verify(request, bucket, resolve, now)
         else:
-            claim = sigv4.parse(request, words)
+            claim = claims.parse(request, words)
             self._check_service(claim, target, words)
             verified = self._verifier.verify(request, claim, words, _s3_hash(request, claim))
         if verified.claim.expires is not None:
@@ -213,7 +224,7 @@ class Door:
             return
         if words.s3:
             detail = f'incorrect service "{claim.service}". This endpoint belongs to "s3".'
-            raise sigv4.scope_error(detail, claim.expires is not None)
+            raise claims.scope_error(detail, claim.expires is not None)
         raise AwsError(
             words.mismatch,
             f"Credential should be scoped to correct service: '{target.signing_name}'.",

@@ -13,7 +13,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 from sagebrush.credentials import Key, session_caller
-from sagebrush.protocol import sigv4
+from sagebrush.protocol import claims, sigv4
 from sagebrush.protocol.message import Request
 from sagebrush.protocol.receive import sha256
 from sagebrush.protocol.server import _s3_hash
@@ -68,7 +68,7 @@ def signed(
         signer.add_auth(made)
     finally:
         module.get_current_datetime = kept
-    parts = urlsplit(made.url)
+    parts = urlsplit(str(made.url))
     found = {name.lower(): value for name, value in made.headers.items()}
     found.setdefault("host", parts.netloc)
     return Request(
@@ -81,14 +81,14 @@ def signed(
     )
 
 
-def verify(verifier: sigv4.Verifier, request: Request, words: sigv4.Dialect) -> sigv4.Verified:
-    claim = sigv4.parse(request, words)
+def verify(verifier: sigv4.Verifier, request: Request, words: claims.Dialect) -> sigv4.Verified:
+    claim = claims.parse(request, words)
     assert isinstance(request.body, bytes)
     stands = _s3_hash(request, claim) if words.s3 else sha256(request.body)
     return verifier.verify(request, claim, words, stands)
 
 
-def refusal(verifier: sigv4.Verifier, request: Request, words: sigv4.Dialect) -> AwsError:
+def refusal(verifier: sigv4.Verifier, request: Request, words: claims.Dialect) -> AwsError:
     with pytest.raises(AwsError) as info:
         verify(verifier, request, words)
     assert 400 <= info.value.status < 500
@@ -133,14 +133,14 @@ QUERIES = [
 @pytest.mark.parametrize("path", PATHS)
 def test_s3_by_header(verifier, path, query):
     request = signed(S3SigV4Auth, "PUT", f"http://localhost:4566{path}{query}", body=b"data")
-    assert verify(verifier, request, sigv4.S3).key.caller is CALLER
+    assert verify(verifier, request, claims.S3).key.caller is CALLER
 
 
 @pytest.mark.parametrize("query", QUERIES)
 @pytest.mark.parametrize("path", PATHS)
 def test_s3_presigned(verifier, path, query):
     request = signed(S3SigV4QueryAuth, "GET", f"http://localhost:4566{path}{query}", expires=60)
-    assert verify(verifier, request, sigv4.S3).claim.expires == 60
+    assert verify(verifier, request, claims.S3).claim.expires == 60
 
 
 @pytest.mark.parametrize("query", QUERIES)
@@ -148,14 +148,14 @@ def test_s3_presigned(verifier, path, query):
 def test_others_by_header(verifier, path, query):
     url = f"http://localhost:4566{path}{query}"
     request = signed(SigV4Auth, "POST", url, body=b"{}", service="sagemaker")
-    assert verify(verifier, request, sigv4.JSON).claim.service == "sagemaker"
+    assert verify(verifier, request, claims.JSON).claim.service == "sagemaker"
 
 
 @pytest.mark.parametrize("path", PATHS)
 def test_others_presigned(verifier, path):
     url = f"http://localhost:4566{path}?Action=GetCallerIdentity&Version=2011-06-15"
     request = signed(SigV4QueryAuth, "GET", url, service="sts", expires=60)
-    assert verify(verifier, request, sigv4.QUERY).claim.service == "sts"
+    assert verify(verifier, request, claims.QUERY).claim.service == "sts"
 
 
 @pytest.mark.parametrize(
@@ -165,21 +165,21 @@ def test_others_presigned(verifier, path):
 def test_header_values(verifier, value):
     headers = {"x-amz-meta-note": value, "Content-Type": "text/plain; charset=utf-8"}
     request = signed(S3SigV4Auth, "PUT", "http://localhost:4566/b/k", headers=headers)
-    verify(verifier, request, sigv4.S3)
+    verify(verifier, request, claims.S3)
 
 
 def test_session_token(verifier):
     request = signed(S3SigV4Auth, key="ASIAEXAMPLE", token="the+token/==")
-    verify(verifier, request, sigv4.S3)
+    verify(verifier, request, claims.S3)
     presigned = signed(S3SigV4QueryAuth, key="ASIAEXAMPLE", token="the+token/==", expires=60)
-    verify(verifier, presigned, sigv4.S3)
+    verify(verifier, presigned, claims.S3)
 
 
 def test_a_client_that_signs_the_canonical_url_but_sends_another(verifier):
     """As curl and Go's client do: characters that need no escaping are sent as they are."""
     request = signed(S3SigV4Auth, "GET", "http://localhost:4566/b/%28a%29%21?prefix=a%20b%3A")
     sent = replace(request, path="/b/(a)!", raw_query="prefix=a+b:")
-    verify(verifier, sent, sigv4.S3)
+    verify(verifier, sent, claims.S3)
 
 
 CHANGES = {
@@ -198,9 +198,9 @@ CHANGES = {
 @pytest.mark.parametrize(
     ("auth", "service", "words", "code"),
     [
-        (S3SigV4Auth, "s3", sigv4.S3, "SignatureDoesNotMatch"),
-        (SigV4Auth, "sagemaker", sigv4.JSON, "InvalidSignatureException"),
-        (SigV4Auth, "sts", sigv4.QUERY, "SignatureDoesNotMatch"),
+        (S3SigV4Auth, "s3", claims.S3, "SignatureDoesNotMatch"),
+        (SigV4Auth, "sagemaker", claims.JSON, "InvalidSignatureException"),
+        (SigV4Auth, "sts", claims.QUERY, "SignatureDoesNotMatch"),
     ],
 )
 def test_what_was_changed_is_refused(verifier, change, auth, service, words, code):
@@ -212,7 +212,7 @@ def test_what_was_changed_is_refused(verifier, change, auth, service, words, cod
 
 def test_changed_body_of_an_ordinary_service(verifier):
     request = signed(SigV4Auth, "POST", body=b'{"a": 1}', service="sagemaker")
-    error = refusal(verifier, replace(request, body=b'{"a": 2}'), sigv4.JSON)
+    error = refusal(verifier, replace(request, body=b'{"a": 2}'), claims.JSON)
     assert (error.code, error.status) == ("InvalidSignatureException", 403)
 
 
@@ -220,12 +220,12 @@ def test_changed_presigned_query(verifier):
     request = signed(S3SigV4QueryAuth, "GET", "http://localhost:4566/b/k", expires=60)
     longer = request.raw_query.replace("X-Amz-Expires=60", "X-Amz-Expires=600")
     changed = replace(request, raw_query=longer, query=parse_qsl(longer))
-    assert refusal(verifier, changed, sigv4.S3).code == "SignatureDoesNotMatch"
+    assert refusal(verifier, changed, claims.S3).code == "SignatureDoesNotMatch"
 
 
 def test_s3_refusal_tells_what_was_signed(verifier):
     request = signed(S3SigV4Auth, "GET", "http://localhost:4566/b/k", secret="another")
-    error = refusal(verifier, request, sigv4.S3)
+    error = refusal(verifier, request, claims.S3)
     assert error.fields["AWSAccessKeyId"] == "AKIAEXAMPLE"
     assert error.fields["CanonicalRequest"].startswith("GET\n/b/k\n\nhost:localhost:4566\n")
     assert error.fields["StringToSign"].startswith("AWS4-HMAC-SHA256\n20260101T120000Z\n")
@@ -235,7 +235,7 @@ def test_s3_refusal_tells_what_was_signed(verifier):
 def test_unsigned_amz_header_is_refused_by_s3(verifier):
     request = signed(S3SigV4Auth, "PUT", "http://localhost:4566/b/k")
     request = replace(request, headers={**request.headers, "x-amz-acl": "public-read"})
-    error = refusal(verifier, request, sigv4.S3)
+    error = refusal(verifier, request, claims.S3)
     assert (error.code, error.status) == ("AccessDenied", 403)
     assert error.fields["HeadersNotSigned"] == "x-amz-acl"
 
@@ -243,9 +243,9 @@ def test_unsigned_amz_header_is_refused_by_s3(verifier):
 @pytest.mark.parametrize(
     ("words", "code"),
     [
-        (sigv4.S3, "AccessDenied"),
-        (sigv4.JSON, "MissingAuthenticationTokenException"),
-        (sigv4.QUERY, "MissingAuthenticationToken"),
+        (claims.S3, "AccessDenied"),
+        (claims.JSON, "MissingAuthenticationTokenException"),
+        (claims.QUERY, "MissingAuthenticationToken"),
     ],
 )
 def test_missing(verifier, words, code):
@@ -256,9 +256,9 @@ def test_missing(verifier, words, code):
 @pytest.mark.parametrize(
     ("auth", "service", "words", "code"),
     [
-        (S3SigV4Auth, "s3", sigv4.S3, "InvalidAccessKeyId"),
-        (SigV4Auth, "sagemaker", sigv4.JSON, "UnrecognizedClientException"),
-        (SigV4Auth, "sts", sigv4.QUERY, "InvalidClientTokenId"),
+        (S3SigV4Auth, "s3", claims.S3, "InvalidAccessKeyId"),
+        (SigV4Auth, "sagemaker", claims.JSON, "UnrecognizedClientException"),
+        (SigV4Auth, "sts", claims.QUERY, "InvalidClientTokenId"),
     ],
 )
 def test_unknown_key(verifier, auth, service, words, code):
@@ -269,9 +269,9 @@ def test_unknown_key(verifier, auth, service, words, code):
 @pytest.mark.parametrize("minutes", [-16, 16, -60 * 24, 60 * 24])
 def test_clock(verifier, minutes):
     at = NOW + minutes * 60
-    error = refusal(verifier, signed(S3SigV4Auth, at=at), sigv4.S3)
+    error = refusal(verifier, signed(S3SigV4Auth, at=at), claims.S3)
     assert (error.code, error.status) == ("RequestTimeTooSkewed", 403)
-    error = refusal(verifier, signed(SigV4Auth, service="sagemaker", at=at), sigv4.JSON)
+    error = refusal(verifier, signed(SigV4Auth, service="sagemaker", at=at), claims.JSON)
     assert (error.code, error.status) == ("InvalidSignatureException", 403)
     assert error.message.startswith(
         "Signature expired: " if minutes < 0 else "Signature not yet current: "
@@ -280,32 +280,32 @@ def test_clock(verifier, minutes):
 
 @pytest.mark.parametrize("minutes", [-14, 14])
 def test_clock_within_bounds(verifier, minutes):
-    verify(verifier, signed(S3SigV4Auth, at=NOW + minutes * 60), sigv4.S3)
+    verify(verifier, signed(S3SigV4Auth, at=NOW + minutes * 60), claims.S3)
 
 
 def test_presigned_life(verifier):
     old = signed(S3SigV4QueryAuth, at=NOW - 3600, expires=3601)
-    verify(verifier, old, sigv4.S3)
-    error = refusal(verifier, signed(S3SigV4QueryAuth, at=NOW - 3600, expires=3599), sigv4.S3)
+    verify(verifier, old, claims.S3)
+    error = refusal(verifier, signed(S3SigV4QueryAuth, at=NOW - 3600, expires=3599), claims.S3)
     assert (error.code, error.message) == ("AccessDenied", "Request has expired")
     assert error.fields["Expires"] == "2026-01-01T11:59:59Z"
-    error = refusal(verifier, signed(S3SigV4QueryAuth, expires=7 * 24 * 3600 + 1), sigv4.S3)
+    error = refusal(verifier, signed(S3SigV4QueryAuth, expires=7 * 24 * 3600 + 1), claims.S3)
     assert error.code == "AuthorizationQueryParametersError"
-    verify(verifier, signed(S3SigV4QueryAuth, expires=7 * 24 * 3600), sigv4.S3)
+    verify(verifier, signed(S3SigV4QueryAuth, expires=7 * 24 * 3600), claims.S3)
 
 
 def test_scope(verifier):
-    error = refusal(verifier, signed(S3SigV4Auth, region="eu-west-1"), sigv4.S3)
+    error = refusal(verifier, signed(S3SigV4Auth, region="eu-west-1"), claims.S3)
     assert (error.code, error.status) == ("AuthorizationHeaderMalformed", 400)
     assert error.fields["Region"] == "us-east-1"
     error = refusal(
-        verifier, signed(SigV4Auth, region="eu-west-1", service="sagemaker"), sigv4.JSON
+        verifier, signed(SigV4Auth, region="eu-west-1", service="sagemaker"), claims.JSON
     )
     assert (error.code, error.status) == ("InvalidSignatureException", 403)
     request = signed(SigV4Auth, service="sagemaker")
     header = request.headers["authorization"].replace("/20260101/", "/20251231/")
     request = replace(request, headers={**request.headers, "authorization": header})
-    assert refusal(verifier, request, sigv4.JSON).code == "InvalidSignatureException"
+    assert refusal(verifier, request, claims.JSON).code == "InvalidSignatureException"
 
 
 @pytest.mark.parametrize(
@@ -324,7 +324,7 @@ def test_scope(verifier):
         "=,=,=",
     ],
 )
-@pytest.mark.parametrize("words", [sigv4.S3, sigv4.JSON, sigv4.QUERY])
+@pytest.mark.parametrize("words", [claims.S3, claims.JSON, claims.QUERY])
 def test_malformed_header(verifier, header, words):
     headers = {"host": "localhost", "authorization": header, "x-amz-date": "20260101T120000Z"}
     headers["x-amz-content-sha256"] = sigv4.UNSIGNED
@@ -332,7 +332,7 @@ def test_malformed_header(verifier, header, words):
 
 
 @pytest.mark.parametrize("stamp", ["", "yesterday", "20261301T120000Z", "20260101120000"])
-@pytest.mark.parametrize("words", [sigv4.S3, sigv4.JSON, sigv4.QUERY])
+@pytest.mark.parametrize("words", [claims.S3, claims.JSON, claims.QUERY])
 def test_malformed_date(verifier, stamp, words):
     service = "s3" if words.s3 else "sagemaker"
     request = signed(S3SigV4Auth if words.s3 else SigV4Auth, service=service)
@@ -354,28 +354,28 @@ def test_malformed_date(verifier, stamp, words):
 def test_malformed_query(verifier, name, value):
     request = signed(S3SigV4QueryAuth, expires=60)
     query = [(k, value if k == name else v) for k, v in request.query]
-    error = refusal(verifier, replace(request, query=query), sigv4.S3)
+    error = refusal(verifier, replace(request, query=query), claims.S3)
     assert (error.code, error.status) == ("AuthorizationQueryParametersError", 400)
 
 
 def test_header_and_query_at_once(verifier):
     request = signed(S3SigV4QueryAuth, expires=60)
     both = replace(request, headers={**request.headers, "authorization": "AWS4-HMAC-SHA256 x"})
-    assert refusal(verifier, both, sigv4.S3).code == "InvalidArgument"
+    assert refusal(verifier, both, claims.S3).code == "InvalidArgument"
 
 
 def test_expired_session(verifier):
     request = signed(SigV4Auth, key="ASIAEXPIRED", token="t", service="sagemaker")
-    assert refusal(verifier, request, sigv4.JSON).code == "ExpiredTokenException"
-    assert refusal(verifier, request, sigv4.QUERY).code == "ExpiredToken"
+    assert refusal(verifier, request, claims.JSON).code == "ExpiredTokenException"
+    assert refusal(verifier, request, claims.QUERY).code == "ExpiredToken"
     request = signed(S3SigV4Auth, key="ASIAEXPIRED", token="t")
-    assert refusal(verifier, request, sigv4.S3).code == "ExpiredToken"
+    assert refusal(verifier, request, claims.S3).code == "ExpiredToken"
 
 
 def test_time_that_a_verification_takes(verifier):
     """A guard against slips of an order of magnitude; benchmarks/ has the figure."""
     request = signed(SigV4Auth, "POST", body=b"{}", service="sagemaker")
-    verify(verifier, request, sigv4.JSON)
+    verify(verifier, request, claims.JSON)
     best = min(_timed(verifier, request) for _ in range(5))
     assert best < 200e-6
 
@@ -383,5 +383,5 @@ def test_time_that_a_verification_takes(verifier):
 def _timed(verifier: sigv4.Verifier, request: Request) -> float:
     start = time.perf_counter()
     for _ in range(200):
-        verify(verifier, request, sigv4.JSON)
+        verify(verifier, request, claims.JSON)
     return (time.perf_counter() - start) / 200
