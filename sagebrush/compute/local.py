@@ -75,7 +75,7 @@ class LocalBackend:
         if isolation == "auto":
             from sagebrush.compute import probe
 
-            self.isolation = "sandbox" if probe.works() else "process"
+            self.isolation = probe.choose("auto")
 
     # -- Backend
 
