@@ -29,7 +29,7 @@ from sagebrush.compute.environments import Environments
 from sagebrush.compute.local import LocalBackend
 from sagebrush.credentials import CredentialBook
 from sagebrush.dispatch import Dispatcher
-from sagebrush.engine import retention
+from sagebrush.engine import launch, retention
 from sagebrush.engine.kinds import Kind
 from sagebrush.engine.loop import Loop
 from sagebrush.protocol import listen, models
@@ -144,6 +144,7 @@ class App:
             self.settings.region,
             self.tls_port,
         )
+        launch.prepare(self.world)
         self._thread.start()
         self._ready.wait()
         if self._failure is not None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from sagebrush import clientdata
 from sagebrush.compute.base import Bind, Limits
 from sagebrush.compute.environments import Environment
 from sagebrush.world import World
@@ -13,8 +14,11 @@ from sagebrush.world import World
 PACKAGE = Path(__file__).resolve().parent.parent
 INSIDE = "/opt/sagebrush"
 """Where toolkit and algorithms are in a sandbox."""
-GATEWAY = "http://127.0.0.1:4566"
-"""The AWS API as a sandbox sees it."""
+PORT = 4566
+GATEWAY = f"http://127.0.0.1:{PORT}"
+"""The AWS API as a sandbox sees it, plain and by TLS."""
+CLIENT = "client-jobs"
+"""The folder of the data directory that sandboxes see as `/opt/sagebrush/client`."""
 PROXY = "http://127.0.0.1:3128"
 LISTENERS = ("aws", "credentials", "egress")
 
@@ -37,11 +41,27 @@ def place(world: World, root: Path) -> Place:
     return Place(False, str(root / "ml"), str(PACKAGE / "toolkit"), str(PACKAGE / "algorithms"))
 
 
-def binds(environment: Environment) -> tuple[Bind, ...]:
+def prepare(world: World) -> None:
+    """The files that make the SDKs inside jobs find this server's STS are there; once at start."""
+    settings = world.settings
+    folder = settings.home / CLIENT
+    clientdata.write(folder, settings.account, settings.region, PORT)
+    bundle = (settings.home / "keys" / "ca-bundle.pem").read_bytes()
+    file = folder / "ca-bundle.pem"
+    if not file.exists() or file.read_bytes() != bundle:
+        part = file.with_suffix(".part")
+        part.write_bytes(bundle)
+        part.replace(file)
+    for path in (folder, *folder.rglob("*")):  # jobs have users of their own
+        path.chmod(0o755 if path.is_dir() else 0o644)
+
+
+def binds(world: World, environment: Environment) -> tuple[Bind, ...]:
     """What a sandbox must show, read-only, for the environment and the toolkit to run."""
     own = (
         Bind(PACKAGE / "toolkit", f"{INSIDE}/toolkit"),
         Bind(PACKAGE / "algorithms", f"{INSIDE}/algorithms"),
+        Bind(world.settings.home / CLIENT, f"{INSIDE}/client"),
     )
     return (*own, *(Bind(prefix, str(prefix)) for prefix in environment.prefixes))
 
@@ -82,6 +102,12 @@ def variables(
             "AWS_ENDPOINT_URL": GATEWAY,
             "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI": "/v2/credentials/job",
             "AWS_DISABLE_HOST_PREFIX_INJECTION": "true",
+            "AWS_CA_BUNDLE": f"{INSIDE}/client/ca-bundle.pem",
+            "SAGEBRUSH_CLIENT_DATA": f"{INSIDE}/client/data",
+            "SAGEMAKER_USER_CONFIG_OVERRIDE": f"{INSIDE}/client/sagemaker.yaml",
+            "PYTHONPATH": ":".join(
+                path for path in (f"{here.toolkit}/client", own.get("PYTHONPATH")) if path
+            ),
         }
         no_proxy = "127.0.0.1,localhost,169.254.170.2,.localhost"
         for name, value in (("HTTP_PROXY", PROXY), ("HTTPS_PROXY", PROXY), ("NO_PROXY", no_proxy)):

@@ -88,7 +88,7 @@ class Replica:
             env=self._environment(environment, here, limits.cpu),
             root=self.root,
             role=self.variant.get("role") or "",
-            binds=launch.binds(environment),
+            binds=launch.binds(self.world, environment),
             cwd=here.ml,
             hostname="container-0.local",
             limits=limits,

@@ -330,7 +330,7 @@ def _spec(world: World, row: Row, environment: Environment) -> Spec:
         env=env,
         root=root,
         role=doc["RoleArn"],
-        binds=launch.binds(environment),
+        binds=launch.binds(world, environment),
         cwd=here.ml,
         limits=limits,
         listeners=launch.listeners(isolated),

@@ -33,9 +33,12 @@ def algorithm(
     if not told:
         told = joblog.traceback_of(joblog.tail(backend, key, seen)).strip()
     end = f", exit code: {code}"
+    # the built-in algorithms say themselves whose mistake it was
+    whose = "" if told.startswith(("ClientError:", "AlgorithmError:")) else "AlgorithmError: "
+    room = LIMIT - len(whose) - len(end)
     # of a long traceback the end says what happened
-    text = told if len(told) + len(end) + 16 <= LIMIT else "…" + told[-(LIMIT - len(end) - 17) :]
-    return f"AlgorithmError: {text}{end}"
+    text = told if len(told) <= room else "…" + told[-(room - 1) :]
+    return f"{whose}{text}{end}"
 
 
 def out_of_memory(state: Exited, limits: Limits) -> str:
