@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import contextlib
-import gzip
 import io
 import os
 import stat
 import tarfile
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import IO, cast
+
+from isal import igzip, isal_zlib
 
 from sagebrush.engine import beneath
 from sagebrush.store.objects import Blob
 
 LEVEL = 1
-"""Of gzip. Models are mostly floats, which no level makes much smaller."""
+"""Of ISA-L's gzip, which packs twenty times faster than zlib's level 1 and as small: models are
+mostly floats, which no level makes much smaller."""
+BLOCK = 1 << 20
+INFLATE_ERROR = cast(type[Exception], isal_zlib.error)  # its stub says an instance
 
 
 class ArchiveError(Exception):
@@ -61,8 +64,8 @@ def pack(
     """
     total = members = 0
     with (
-        gzip.GzipFile("", "wb", LEVEL, cast(IO[bytes], out), mtime=0) as packed,
-        tarfile.open(fileobj=packed, mode="w|", format=tarfile.PAX_FORMAT) as tar,
+        igzip.IGzipFile("", "wb", LEVEL, cast(IO[bytes], out), mtime=0) as packed,
+        tarfile.open(fileobj=packed, mode="w|", bufsize=BLOCK, format=tarfile.PAX_FORMAT) as tar,
     ):
         for found in beneath.walk(source):
             info = _member(found, note)
@@ -116,11 +119,13 @@ def unpack(blob: Blob, target: int, caps: Caps | None = None) -> int:
     caps, count = caps or Caps(), 0
     raw = _Stream(blob)
     zipped = raw.peek(2) == b"\x1f\x8b"
-    stream = gzip.GzipFile(fileobj=cast(IO[bytes], raw)) if zipped else raw
+    stream = igzip.IGzipFile(fileobj=cast(IO[bytes], raw)) if zipped else raw
     limited = _Limited(cast(IO[bytes], stream), caps.size + caps.members * 2048)
     kind = type("CappedInfo", (_CappedInfo,), {"cap": caps.header})
     try:
-        with tarfile.open(fileobj=cast(IO[bytes], limited), mode="r|", tarinfo=kind) as tar:
+        with tarfile.open(
+            fileobj=cast(IO[bytes], limited), mode="r|", bufsize=BLOCK, tarinfo=kind
+        ) as tar:
             left = caps.size
             for member in tar:
                 count, left = count + 1, left - max(member.size, 0)
@@ -129,7 +134,7 @@ def unpack(blob: Blob, target: int, caps: Caps | None = None) -> int:
                 if left < 0:
                     raise ArchiveError(f"more than {caps.size / 2**30:.4g} GiB of files")
                 _extract(tar, member, target)
-    except (tarfile.TarError, zlib.error, EOFError, gzip.BadGzipFile) as error:
+    except (tarfile.TarError, INFLATE_ERROR, EOFError, igzip.BadGzipFile) as error:
         raise ArchiveError(f"not a complete tar archive: {error}") from error
     return count
 
@@ -154,6 +159,11 @@ class _Stream(io.RawIOBase):
         data = self._rest if size < 0 else self._rest[:size]
         self._rest = self._rest[len(data) :]
         return data
+
+    def readinto(self, buffer: memoryview) -> int:  # pyright: ignore[reportIncompatibleMethodOverride]
+        data = self.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
 
 
 class _CappedInfo(tarfile.TarInfo):
