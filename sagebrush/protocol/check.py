@@ -103,11 +103,9 @@ def _structure(node: Node, value: Doc, path: str) -> Iterator[str]:
 
 def _errors(node: Node, value: Any, path: str) -> Iterator[str]:
     """What is wrong with `value` and all within it."""
-    metadata = node.metadata
-    if metadata:
-        shown = None if metadata.get("sensitive") else value
+    if node.metadata:
         for constraint in _broken(node, value):
-            yield _told(value, path, constraint, hidden=shown is None)
+            yield _told(value, path, constraint, _hidden(node))
     if node.kind == "structure":
         yield from _structure(node, value, path + ".")
     elif node.kind == "list":
@@ -162,7 +160,7 @@ def _any(node: Node, value: Any) -> bool:
 def _broken(node: Node, value: Any) -> Iterator[str]:
     """The constraints that `value` itself breaks, in AWS's words."""
     metadata = node.metadata
-    if "enum" in metadata and value not in metadata["enum"]:
+    if node.enum and value not in node.enum:
         yield _enum(metadata["enum"])
     pattern = metadata.get("pattern")
     if pattern and isinstance(value, str) and not _too_long(node, value):

@@ -80,9 +80,10 @@ def _among(candidates: tuple[str, ...], request: Request) -> Target:
     if named and named.service in candidates:
         return named
     rest = [s for s in candidates if models.protocols(s)[0] in ("rest-json", "rest-xml")]
-    if len(rest) > 1:
-        rest = [s for s in rest if _routed(s, request)] or _by_host(rest, request) or rest
-    if rest:
+    if len(rest) > 1 and "x-amz-target" not in request.headers:
+        fitting = next((s for s in rest if _routed(s, request)), None)
+        rest = [fitting] if fitting else _by_host(rest, request) or rest
+    if rest and (len(rest) == 1 or "x-amz-target" not in request.headers):
         return Target(rest[0], models.protocols(rest[0])[0])
     service = candidates[0]
     if "query" in models.protocols(service):

@@ -157,19 +157,22 @@ def text(value: str) -> str:
 
 
 def _write(node: Node, value: Any, name: str, out: list[str], namespace: str = "") -> None:
-    opening = f"<{name}{namespace or node.namespace}"
-    if node.kind == "structure":
+    kind, opening = node.kind, f"<{name}{namespace or node.namespace}"
+    if kind == "string":
+        out.append(f"{opening}>{text(str(value))}</{name}>")
+    elif kind == "structure":
         _write_structure(node, value, name, opening, out)
-    elif node.kind == "list":
+    elif kind == "list":
         _write_list(node, value, name, opening, out)
-    elif node.kind == "map":
+    elif kind == "map":
         _write_map(node, value, name, opening, out)
     else:
         out.append(f"{opening}>{text(write(node, value, 'iso8601'))}</{name}>")
 
 
 def _write_structure(node: Node, value: Doc, name: str, opening: str, out: list[str]) -> None:
-    body: list[str] = []
+    start = len(out)
+    out.append("")  # the opening tag, once its attributes are known
     for key, member in node.members.items():
         item = value.get(key)
         if item is None or member.location in _BODY_ELSEWHERE:
@@ -178,8 +181,9 @@ def _write_structure(node: Node, value: Doc, name: str, opening: str, out: list[
             shown = text(write(member, item, "iso8601"))
             opening += f' {member.wire}="{shown}"'
         else:
-            _write(member, item, member.wire, body)
-    out.append(f"{opening}>{''.join(body)}</{name}>")
+            _write(member, item, member.wire, out)
+    out[start] = f"{opening}>"
+    out.append(f"</{name}>")
 
 
 def _write_list(node: Node, value: Any, name: str, opening: str, out: list[str]) -> None:

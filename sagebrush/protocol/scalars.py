@@ -159,7 +159,7 @@ def time_text(value: Any, form: str) -> str:
     when = moment(value)
     if form == "rfc822":
         return format_datetime(when, usegmt=True)
-    return when.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
+    return when.isoformat(timespec="milliseconds")[:23] + "Z"
 
 
 def raw(value: Any) -> bytes:

@@ -37,6 +37,8 @@ class Node:
     event: str = ""
     """`payload` or `header` for a member of an event."""
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    enum: frozenset[str] = frozenset()
+    """The values that a string may take; empty for any."""
     required: tuple[str, ...] = ()
     members: dict[str, Node] = field(default_factory=dict)
     by_wire: dict[str, tuple[str, Node]] = field(default_factory=dict)
@@ -105,6 +107,7 @@ class _Builder:
             event_stream=bool(traits.get("eventstream")),
             event="payload" if traits.get("eventpayload") else "",
             metadata=dict(shape.metadata),
+            enum=frozenset(shape.metadata.get("enum", ())),
         )
         if traits.get("eventheader"):
             node.event = "header"
