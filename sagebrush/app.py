@@ -23,6 +23,7 @@ from typing import Any
 from aiohttp import web
 
 from sagebrush import __version__, clientdata, tls
+from sagebrush.compute import probe
 from sagebrush.compute.base import Spec
 from sagebrush.compute.egress import HEAD_LIMIT, Egress
 from sagebrush.compute.environments import Environments
@@ -88,7 +89,11 @@ class App:
         kinds = {kind.name: kind for kind in named if isinstance(kind, Kind)}
         self.dispatcher = Dispatcher()
         self.backend = LocalBackend(
-            settings.home / "jobs", self._attach, self._changed, settings.isolation, self._outside
+            settings.home / "jobs",
+            self._attach,
+            self._changed,
+            probe.choose(settings.isolation),
+            self._outside,
         )
         db = Db(self.home.database)
         self.world = World(

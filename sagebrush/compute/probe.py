@@ -18,7 +18,7 @@ from sagebrush.compute.base import Bind, Exited, Gone, Limits, Spec
 MIB = 1 << 20
 
 
-class CannotIsolate(Exception):
+class CannotIsolate(RuntimeError):
     """The sandbox was asked for and does not work here; the text says which step and what helps."""
 
 
@@ -105,7 +105,9 @@ def choose(isolation: str) -> str:
     if tried.ok:
         return "sandbox"
     if isolation == "sandbox":
-        raise CannotIsolate(f"{tried.detail}. {tried.cure}")
+        raise CannotIsolate(
+            f"isolation is set to sandbox, which does not work here ({tried.detail}): {tried.cure}"
+        )
     return "process"
 
 
