@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 from sagebrush.compute.environments import Image, UnknownImage
 from sagebrush.engine import kinds
 from sagebrush.engine.kinds import Kind
+from sagebrush.services.sagemaker import roles
 from sagebrush.world import AwsError, Ctx, Doc
 
 KIND = Kind(name="model", noun="Model", has_status=False)
@@ -23,6 +24,8 @@ def create_model(ctx: Ctx, request: Doc) -> Doc:
     """The model exists; its image and its data were there. Raises ValidationException."""
     container = container_of(request)
     image = resolve(ctx, container)
+    if role := request.get("ExecutionRoleArn"):
+        roles.require(ctx, role, "ExecutionRoleArn")
     location = data_location(container)
     if location is None and image.algorithm:
         raise AwsError(

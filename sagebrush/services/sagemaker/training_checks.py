@@ -10,7 +10,7 @@ from typing import NoReturn
 from sagebrush.compute.images import Image, UnknownImage
 from sagebrush.engine import channels, joblog
 from sagebrush.engine.instances import instance
-from sagebrush.names import Arn
+from sagebrush.services.sagemaker import roles
 from sagebrush.world import AwsError, Ctx, Doc
 
 ALGORITHMS = Path(__file__).resolve().parents[2] / "algorithms"
@@ -48,7 +48,7 @@ def check(ctx: Ctx, request: Doc) -> Image:
         if member in request:
             refuse(f"{member}: {words} is not supported by Sagebrush yet")
     image = _algorithm(ctx, request["AlgorithmSpecification"])
-    _role(ctx, request["RoleArn"])
+    roles.require(ctx, request["RoleArn"], "RoleArn")
     _resources(request)
     _times(request)
     _checkpoints(request)
@@ -76,21 +76,6 @@ def _algorithm(ctx: Ctx, spec: Doc) -> Image:
         return ctx.world.environments.resolve(spec["TrainingImage"])
     except UnknownImage as error:
         refuse(str(error))
-
-
-def _role(ctx: Ctx, arn: str) -> None:
-    found = Arn.parse(arn)
-    if found is None or found.account != ctx.account:
-        refuse(f"RoleArn: Cross-account pass role is not allowed. ({arn})")
-    try:
-        ctx.world.service_ctx().call("iam", "GetRole", {"RoleName": arn.rsplit("/", 1)[-1]})
-    except AwsError as error:
-        if error.code != "NoSuchEntity":
-            raise
-        refuse(
-            f"Could not assume role {arn}. Please ensure that the role exists and allows principal"
-            " 'sagemaker.amazonaws.com' to assume the role."
-        )
 
 
 def _resources(request: Doc) -> None:
