@@ -36,7 +36,7 @@ def instance(name: str) -> Instance:
     From the table of AWS's published figures, else by the rule of its family and size; raises
     LookupError for a name that is no instance type.
     """
-    found = _table().get(name.removeprefix("ml."))
+    found = _table().get(name[3:]) if name.startswith("ml.") else None
     if found:
         return Instance(name, found[0], int(found[1] * 2**30), int(found[2]) if found[2:] else 0)
     m = re.fullmatch(r"ml\.([a-z]+)(\d*)[a-z0-9-]*\.(?:(\d*)(xlarge)|([a-z]+))", name)

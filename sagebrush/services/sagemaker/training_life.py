@@ -30,6 +30,9 @@ METRICS = 2.0
 QUEUE = 60.0
 """Seconds after which a waiting job asks again by itself; it is woken when something ends."""
 
+LOOK = 0.5
+"""Seconds between looks for a stop while files are on their way."""
+
 
 class Interrupted(Exception):
     """The job was asked to stop while its files were on their way."""
@@ -163,12 +166,12 @@ def _download(world: World, row: Row) -> Next:
 
 
 def _watch(world: World, row: Row) -> Callable[[], None]:
-    """Raises Interrupted once the job is asked to stop; looks at most twice a second."""
+    """Raises Interrupted once the job is asked to stop; looks every LOOK seconds at most."""
     last = time.monotonic()
 
     def check() -> None:
         nonlocal last
-        if time.monotonic() - last < 0.5:
+        if time.monotonic() - last < LOOK:
             return
         last = time.monotonic()
         now = world.rows.by_id(row.id)

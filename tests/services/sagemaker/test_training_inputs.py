@@ -1,0 +1,362 @@
+"""What CreateTrainingJob refuses, and how channels arrive in /opt/ml/input/data."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jobworld import IMAGE, JobWorld
+
+from sagebrush.compute.base import Exited, Running, Spec, State
+from sagebrush.engine import channels
+from sagebrush.engine.capacity import Host
+from sagebrush.services.sagemaker import training, training_life
+from sagebrush.world import AwsError, Doc
+
+
+@pytest.fixture
+def jobs(tmp_path: Path) -> Iterator[JobWorld]:
+    found = JobWorld(tmp_path)
+    found.s3.buckets["bucket"]["in/a.txt"] = b"a"
+    yield found
+    found.db.close()
+
+
+def channel(name: str, uri: str, kind: str = "S3Prefix", **more: Any) -> Doc:
+    source = {"S3DataSource": {"S3DataType": kind, "S3Uri": uri}}
+    return {"ChannelName": name, "DataSource": source, **more}
+
+
+def algorithm(**changes: Any) -> Doc:
+    return {"TrainingImage": IMAGE, "TrainingInputMode": "File", **changes}
+
+
+def resources(**changes: Any) -> Doc:
+    found = {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 1, **changes}
+    return {k: v for k, v in found.items() if v is not None}
+
+
+TRAIN = channel("train", "s3://bucket/in/")
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"RoleArn": "arn:aws:iam::123456789012:role/Missing"}, "Could not assume role"),
+        ({"RoleArn": "arn:aws:iam::999999999999:role/Any"}, "Cross-account pass role"),
+        ({"AlgorithmSpecification": algorithm(TrainingImage="scikit-lern:1")}, "nearest name is"),
+        ({"AlgorithmSpecification": {"TrainingInputMode": "File"}}, "exactly one of TrainingImage"),
+        ({"AlgorithmSpecification": algorithm(AlgorithmName="a")}, "exactly one of TrainingImage"),
+        (
+            {"AlgorithmSpecification": {"AlgorithmName": "mine", "TrainingInputMode": "File"}},
+            "AlgorithmName mine",
+        ),
+        (
+            {"AlgorithmSpecification": algorithm(MetricDefinitions=[{"Name": "m", "Regex": "(["}])},
+            "invalid regular expression for m",
+        ),
+        ({"AlgorithmSpecification": algorithm(TrainingInputMode="Pipe")}, "Mode Pipe is not supp"),
+        ({"InputDataConfig": [{**TRAIN, "InputMode": "FastFile"}]}, "mode FastFile is not supp"),
+        ({"InputDataConfig": [TRAIN, TRAIN]}, "unique: train is there twice"),
+        ({"InputDataConfig": [channel("..", "s3://bucket/in/")]}, "cannot be a channel's name"),
+        (
+            {"InputDataConfig": [channel("train", "s3://bucket/none/")]},
+            'No S3 objects found under S3 URL "s3://bucket/none/"',
+        ),
+        (
+            {"InputDataConfig": [channel("train", "s3://missing/in/")]},
+            'permissions on bucket "missing"',
+        ),
+        (
+            {"InputDataConfig": [{"ChannelName": "t", "DataSource": {"FileSystemDataSource": {}}}]},
+            "FileSystemDataSource is not supported",
+        ),
+        (
+            {"OutputDataConfig": {"S3OutputPath": "s3://missing/out"}},
+            "output path s3://missing/out",
+        ),
+        ({"ResourceConfig": resources(InstanceCount=2)}, "InstanceCount 2: jobs on several"),
+        ({"ResourceConfig": resources(InstanceCount=0)}, "at least 1"),
+        ({"ResourceConfig": resources(InstanceType=None)}, "either InstanceType"),
+        ({"StoppingCondition": {"MaxRuntimeInSeconds": 28 * 86400 + 1}}, "more than 28 days"),
+        (
+            {"EnableManagedSpotTraining": True},
+            "Invalid MaxWaitTimeInSeconds",
+        ),
+        (
+            {"CheckpointConfig": {"S3Uri": "s3://bucket/c", "LocalPath": "/opt/ml/../../etc"}},
+            "beneath /opt/ml",
+        ),
+        ({"Tags": [{"Key": "a", "Value": "1"}, {"Key": "a", "Value": "2"}]}, "unique"),
+    ],
+)
+def test_wrong_requests_are_refused_and_leave_nothing(
+    jobs: JobWorld, changes: Doc, words: str
+) -> None:
+    with pytest.raises(AwsError) as caught:
+        jobs.create(**changes)
+    assert words in caught.value.message
+    assert (caught.value.code, caught.value.status) == ("ValidationException", 400)
+    assert jobs.rows.select("training-job") == []
+
+
+def files(jobs: JobWorld) -> dict[str, str]:
+    """What the job will find in its channels, by path; runs it."""
+    found: dict[str, str] = {}
+
+    def script(spec: Spec) -> State:
+        data = spec.root / "ml/input/data"
+        found.update(
+            {str(p.relative_to(data)): p.read_text() for p in data.rglob("*") if p.is_file()}
+        )
+        return Exited(0)
+
+    jobs.backend.script = script
+    jobs.run()
+    return found
+
+
+def test_a_prefix_keeps_what_follows_its_last_directory(jobs: JobWorld) -> None:
+    jobs.s3.buckets["bucket"].update(
+        {"in/": b"", "in/deep/er/b.txt": b"b", "in2/c.txt": b"c", "one.csv": b"1", "in//x": b"x"}
+    )
+    jobs.create(
+        InputDataConfig=[
+            channel("folder", "s3://bucket/in/"),
+            channel("bare", "s3://bucket/in"),
+            channel("object", "s3://bucket/one.csv"),
+        ]
+    )
+    assert files(jobs) == {
+        "folder/a.txt": "a", "folder/deep/er/b.txt": "b", "folder/x": "x",
+        "bare/a.txt": "a", "bare/deep/er/b.txt": "b", "bare/x": "x", "bare/in2/c.txt": "c",
+        "object/one.csv": "1",
+    }  # fmt: skip
+
+
+def test_a_manifest_and_an_augmented_manifest(jobs: JobWorld) -> None:
+    manifest = [{"prefix": "s3://bucket/in/"}, "a.txt", "sub/b.txt"]
+    jobs.s3.buckets["bucket"].update(
+        {"m.json": json.dumps(manifest).encode(), "in/sub/b.txt": b"b", "aug.manifest": b'{"s":1}'}
+    )
+    jobs.create(
+        InputDataConfig=[
+            channel("train", "s3://bucket/m.json", "ManifestFile"),
+            channel("aug", "s3://bucket/aug.manifest", "AugmentedManifestFile"),
+        ]
+    )
+    assert files(jobs) == {
+        "train/a.txt": "a", "train/sub/b.txt": "b", "aug/aug.manifest": '{"s":1}',
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("objects", "uri", "kind", "words"),
+    [
+        ({"k/../../../../evil": b"x"}, "s3://bucket/k/", "S3Prefix", "cannot be a file's path"),
+        ({"k/a": b"x", "k/a/b": b"y"}, "s3://bucket/k/", "S3Prefix", "both a file and a directory"),
+        ({"k/a//b": b"x", "k/a/b": b"y"}, "s3://bucket/k/", "S3Prefix", "the same file as another"),
+        ({"k/" + "n" * 300: b"x"}, "s3://bucket/k/", "S3Prefix", "File name too long"),
+        ({"m": b"[]"}, "s3://bucket/m", "ManifestFile", "is no manifest"),
+        ({"m": b"nonsense"}, "s3://bucket/m", "ManifestFile", "is no manifest"),
+        (
+            {"m": b'[{"prefix": "s3://bucket/"}, "gone.txt"]'},
+            "s3://bucket/m",
+            "ManifestFile",
+            "NoSuchKey: s3://bucket/gone.txt",
+        ),
+        (
+            {"m": b'[{"prefix": "s3://bucket/in/"}, "../in/a.txt"]', "in/../in/a.txt": b"x"},
+            "s3://bucket/m",
+            "ManifestFile",
+            "cannot be a file's path",
+        ),
+    ],
+)
+def test_input_that_cannot_be_files_fails_the_job_and_says_why(
+    jobs: JobWorld, objects: dict[str, bytes], uri: str, kind: str, words: str
+) -> None:
+    jobs.s3.buckets["bucket"].update(objects)
+    jobs.create(InputDataConfig=[channel("train", uri, kind)])
+    jobs.run()
+    found = jobs.describe()
+    assert found["TrainingJobStatus"] == "Failed"
+    assert found["FailureReason"].startswith("ClientError: Data download failed:")
+    assert words in found["FailureReason"]
+    assert jobs.backend.launches == 0
+    assert not (jobs.home / "evil").exists()
+
+
+def test_input_that_vanished_after_creation_fails_the_job(jobs: JobWorld) -> None:
+    jobs.create(InputDataConfig=[TRAIN])
+    jobs.s3.buckets["bucket"].clear()
+    jobs.run()
+    assert "No S3 objects found under S3 URL" in jobs.describe()["FailureReason"]
+
+
+def test_input_larger_than_the_disk_is_told_before_it_is_copied(
+    jobs: JobWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(channels, "RESERVE", 1 << 62)
+    jobs.create(InputDataConfig=[TRAIN])
+    jobs.run()
+    assert "No space left on device: the input is" in jobs.describe()["FailureReason"]
+
+
+def test_stop_while_downloading_is_honoured_between_files(
+    jobs: JobWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training_life, "LOOK", 0.0)
+    jobs.s3.buckets["bucket"].update({f"in/{n}": b"x" for n in range(10)})
+    jobs.create(InputDataConfig=[TRAIN])
+    real, seen = jobs.s3.call, []
+
+    def call(ctx: Any, operation: str, p: Doc) -> Doc:
+        if operation == "GetObject":
+            seen.append(p["Key"])
+            if len(seen) == 2:
+                training.stop_training_job(jobs.ctx, {"TrainingJobName": "job"})
+        return real(ctx, operation, p)
+
+    jobs.s3.call = call  # type: ignore[method-assign]
+    jobs.run()
+    assert jobs.describe()["TrainingJobStatus"] == "Stopped"
+    assert jobs.backend.launches == 0
+    assert len(seen) < 10
+
+
+def test_jobs_wait_their_turn_and_all_complete(jobs: JobWorld) -> None:
+    jobs.world.cache["capacity.host"] = Host(2, 8 << 30)
+    running: list[str] = []
+
+    def script(spec: Spec) -> State:
+        running.append(spec.key)
+        return Running(jobs.now)
+
+    jobs.backend.script = script
+    for n in range(50):
+        jobs.create(f"job-{n}")
+    jobs.run(1)
+    waiting = jobs.describe("job-49")
+    assert waiting["SecondaryStatus"] == "Starting"
+    message = waiting["SecondaryStatusTransitions"][-1]["StatusMessage"]
+    assert message.endswith("waiting for capacity (position 49)")
+    most = 0
+    while running:
+        most = max(most, len(running))
+        jobs.backend.states[running.pop()] = Exited(0)
+        jobs.run(5)
+    done = [row.status for row in jobs.rows.select("training-job")]
+    assert done == ["Completed"] * 50
+    assert most == 1
+    assert jobs.backend.launches == 50
+
+
+def test_stopping_a_job_that_waits_lets_the_next_up(jobs: JobWorld) -> None:
+    jobs.world.cache["capacity.host"] = Host(2, 8 << 30)
+    jobs.backend.script = lambda spec: Running(jobs.now)
+    for name in ("a", "b", "c"):
+        jobs.create(name)
+    jobs.run(1)
+    training.stop_training_job(jobs.ctx, {"TrainingJobName": "b"})
+    jobs.run(1)
+    assert jobs.describe("b")["TrainingJobStatus"] == "Stopped"
+    message = jobs.describe("c")["SecondaryStatusTransitions"][-1]["StatusMessage"]
+    assert message.endswith("(position 1)")
+
+
+def test_a_larger_type_is_scaled_down_and_the_log_says_so(jobs: JobWorld) -> None:
+    jobs.world.cache["capacity.host"] = Host(2, 8 << 30)
+    jobs.create(ResourceConfig=resources(InstanceType="ml.m5.24xlarge"))
+    jobs.run()
+    spec = jobs.backend.specs[jobs.key()]
+    assert "ml.m5.24xlarge" in spec.banner
+    assert (spec.limits.cpu, spec.limits.memory) == (2, 8 << 30)
+
+
+def test_checkpoints_come_and_go(jobs: JobWorld) -> None:
+    jobs.s3.buckets["bucket"]["ckpt/old.bin"] = b"old"
+
+    def script(spec: Spec) -> State:
+        here = spec.root / "ml/checkpoints"
+        assert (here / "old.bin").read_bytes() == b"old"
+        (here / "new.bin").write_bytes(b"new")
+        return Exited(1)
+
+    jobs.backend.script = script
+    jobs.create(CheckpointConfig={"S3Uri": "s3://bucket/ckpt"})
+    jobs.run()
+    assert jobs.s3.buckets["bucket"]["ckpt/new.bin"] == b"new"
+
+
+def test_uncompressed_output(jobs: JobWorld) -> None:
+    def script(spec: Spec) -> State:
+        (spec.root / "ml/model/sub").mkdir()
+        (spec.root / "ml/model/sub/m.bin").write_bytes(b"w")
+        return Exited(0)
+
+    jobs.backend.script = script
+    jobs.create(OutputDataConfig={"S3OutputPath": "s3://bucket/out/", "CompressionType": "NONE"})
+    jobs.run()
+    assert jobs.s3.buckets["bucket"]["out/job/output/model/sub/m.bin"] == b"w"
+    found = jobs.describe()["ModelArtifacts"]["S3ModelArtifacts"]
+    assert found == "s3://bucket/out/job/output/model/"
+
+
+def test_an_output_bucket_that_vanished_fails_the_job(jobs: JobWorld) -> None:
+    jobs.create()
+    jobs.s3.fail = AwsError("NoSuchBucket", "The specified bucket does not exist", 404)
+    jobs.run()
+    found = jobs.describe()
+    assert found["TrainingJobStatus"] == "Failed"
+    assert "ClientError: Artifact upload failed:NoSuchBucket" in found["FailureReason"]
+
+
+def test_a_passing_fault_of_the_store_is_tried_again(jobs: JobWorld) -> None:
+    jobs.create()
+    jobs.s3.fail = AwsError("InternalError", "We encountered an internal error.", 500)
+    jobs.run(10)
+    assert jobs.describe()["TrainingJobStatus"] == "InProgress"
+    jobs.s3.fail = None
+    jobs.run(120)
+    assert jobs.describe()["TrainingJobStatus"] == "Completed"
+
+
+def test_ended_jobs_lose_their_directory_after_the_days_of_retention(jobs: JobWorld) -> None:
+    jobs.create()
+    jobs.run()
+    root = jobs.ml().parent
+    assert root.is_dir()
+    jobs.now += 29 * 86400
+    jobs.loop.run_once()
+    assert root.is_dir()
+    jobs.now += 2 * 86400
+    jobs.loop.run_once()
+    assert not root.exists()
+    assert jobs.describe()["TrainingJobStatus"] == "Completed"
+
+
+def test_delete_update_and_list(jobs: JobWorld) -> None:
+    jobs.create("one")
+    with pytest.raises(AwsError, match="is in status InProgress"):
+        training.delete_training_job(jobs.ctx, {"TrainingJobName": "one"})
+    training.update_training_job(
+        jobs.ctx, {"TrainingJobName": "one", "ResourceConfig": {"KeepAlivePeriodInSeconds": 60}}
+    )
+    config = jobs.describe("one")["ResourceConfig"]
+    assert (config["KeepAlivePeriodInSeconds"], config["InstanceType"]) == (60, "ml.m5.large")
+    jobs.run()
+    jobs.create("two")
+    page = training.list_training_jobs(jobs.ctx, {"StatusEquals": "Completed"})
+    (summary,) = page["TrainingJobSummaries"]
+    assert summary["TrainingJobName"] == "one"
+    assert summary["SecondaryStatus"] == "Completed"
+    assert summary["TrainingEndTime"]
+    root = jobs.ml("one").parent
+    training.delete_training_job(jobs.ctx, {"TrainingJobName": "one"})
+    assert not root.exists()
+    with pytest.raises(AwsError, match="Requested resource not found"):
+        jobs.describe("one")
