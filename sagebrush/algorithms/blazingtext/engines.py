@@ -56,12 +56,8 @@ def fasttext(train: Text, parameters: Parameters) -> Trained:
         raise ClientError(
             f"Training diverged (NaN): lower learning_rate (it is {parameters.learning_rate})"
         ) from error
-    except ValueError as error:
-        if "vocabulary" not in str(error):
-            raise
-        raise ClientError(
-            f"No word occurs at least min_count={parameters.min_count} times"
-        ) from error
+    if not model.words:
+        raise ClientError(f"No word occurs at least min_count={parameters.min_count} times")
     converted = _without_noise(model, train, parameters)
 
     def accuracy(text: Text) -> float:

@@ -1,0 +1,75 @@
+"""BlazingText's hyperparameters."""
+
+from __future__ import annotations
+
+import pytest
+
+from sagebrush.algorithms.blazingtext.parameters import ClientError, Parameters, read
+
+
+def test_defaults_are_the_guides() -> None:
+    assert read({"mode": "supervised"}) == Parameters(
+        mode="supervised",
+        buckets=2_000_000,
+        early_stopping=False,
+        epochs=5,
+        learning_rate=0.05,
+        min_count=5,
+        min_epochs=5,
+        patience=4,
+        vector_dim=100,
+        word_ngrams=2,
+    )
+
+
+def test_strings_of_every_sdk_are_read() -> None:
+    found = read(
+        {
+            "mode": '"supervised"',
+            "epochs": "10",
+            "buckets": "1000000.0",
+            "learning_rate": "5e-2",
+            "early_stopping": "true",
+            "min_count": "0",
+            "_tuning_objective_metric": "validation:accuracy",
+            "sagemaker_region": "us-east-1",
+        }
+    )
+    assert (found.mode, found.epochs, found.buckets) == ("supervised", 10, 1_000_000)
+    assert (found.learning_rate, found.early_stopping, found.min_count) == (0.05, True, 0)
+
+
+def test_word2vec_parameters_are_passed_over_and_named(capsys: pytest.CaptureFixture[str]) -> None:
+    read({"mode": "supervised", "subwords": "True", "window_size": "5"})
+    assert "Not used in supervised mode: subwords, window_size" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("mode", "classify", "'classify' is not one of"),
+        ("epochs", "0", "0 is less than the minimum of 1"),
+        ("epochs", "2.5", "'2.5' is not of type 'integer'"),
+        ("epochs", "1e400", "'1e400' is not of type 'integer'"),
+        ("epochs", "99999999999", "greater than the maximum"),
+        ("min_count", "-1", "-1 is less than the minimum of 0"),
+        ("buckets", "", "'' is not of type 'integer'"),
+        ("learning_rate", "0", "0 is not a positive number"),
+        ("learning_rate", "nan", "nan is not a positive number"),
+        ("learning_rate", "fast", "'fast' is not of type 'number'"),
+        ("early_stopping", "maybe", "'maybe' is not one of ['True', 'False']"),
+        ("patience", "0", "0 is less than the minimum of 1"),
+        ("word_ngrams", "0", "0 is less than the minimum of 1"),
+        ("vector_dim", "-3", "-3 is less than the minimum of 1"),
+    ],
+)
+def test_what_cannot_be_used_is_named(name: str, value: str, words: str) -> None:
+    with pytest.raises(ClientError) as error:
+        read({"mode": "supervised", name: value})
+    assert words in str(error.value)
+    assert repr(name) in str(error.value)
+
+
+def test_several_unknown_names_are_all_told() -> None:
+    with pytest.raises(ClientError, match=r"\('dim', 'lr' were unexpected\)"):
+        read({"mode": "supervised", "lr": "1", "dim": "3"})
