@@ -13,7 +13,7 @@ import select
 import signal
 from typing import Any, NoReturn
 
-from sagebrush.compute import cgroup, enter
+from sagebrush.compute import cgroup, enter, landlock
 
 FAILED = 125
 SIGNALS = (signal.SIGTERM, signal.SIGCHLD)
@@ -53,6 +53,7 @@ def _run(spec: dict[str, Any], uid: int | None, go: int, tell: int, log: int) ->
         enter.filter_calls(bytes.fromhex(spec["seccomp"]))
     else:
         enter.adopt_orphans()
+        _confine(spec)
     waking = _wake_on_signals()
     main = _start(spec, sandboxed, log)
     if sandboxed:
@@ -60,6 +61,17 @@ def _run(spec: dict[str, Any], uid: int | None, go: int, tell: int, log: int) ->
     os.close(log)
     _say(tell, f"R {main}")
     return _watch(main, waking, go, tell)
+
+
+def _confine(spec: dict[str, Any]) -> None:
+    """Outside a sandbox: as much of it as the kernel gives without further rights."""
+    if not enter.LINUX:
+        return
+    with contextlib.suppress(OSError, enter.StepFailed):
+        enter.no_new_privileges()
+        landlock.confine_writes([*spec["writable"], "/tmp", "/var/tmp", "/dev", "/proc"])
+        if spec["seccomp"]:
+            enter.filter_calls(bytes.fromhex(spec["seccomp"]))
 
 
 def _wake_on_signals() -> int:

@@ -36,6 +36,8 @@ class _Job:
     """A job whose shim this process is connected to, or that has ended."""
 
     spec: Spec
+    mode: str = ""
+    """The isolation it was launched with, whatever this server's is."""
     link: socket.socket | None = None
     running: Running | None = None
     exited: Exited | None = None
@@ -95,7 +97,7 @@ class LocalBackend:
             ours, theirs = socket.socketpair()
             with theirs:
                 self._spawn(root, told, theirs)
-            self._watch(spec, ours)
+            self._watch(_Job(spec, self.isolation, ours))
 
     def poll(self, key: str) -> State:
         """What is known of the job now."""
@@ -205,12 +207,15 @@ class LocalBackend:
             "pids": spec.limits.pids,
             "affinity": affinity,
             "listeners": {},
+            "writable": [str(spec.root / "ml")],
+            "seccomp": _filter(),
         }
         if sandboxed:
+            hidden = (self.jobs_dir.parent.resolve(),)
+            shown = tuple(replace(each, source=each.source.resolve()) for each in spec.binds)
             told |= {
                 "stage": str(spec.root / "mnt"),
-                "steps": sandbox.plan(spec, self.host, (self.jobs_dir.parent,)),
-                "seccomp": seccomp.filter(platform.machine()).hex(),
+                "steps": sandbox.plan(replace(spec, binds=shown), self.host, hidden),
                 "uids": sandbox.UIDS if os.geteuid() == 0 else (0, 0),
                 "alias": sandbox.CREDENTIALS,
                 "listeners": {name: sandbox.LISTENERS[name] for name in spec.listeners},
@@ -248,7 +253,7 @@ class LocalBackend:
             return Gone()
         spec = record.from_json(found["spec"])
         if record.held(directory):
-            return self._connect(spec)
+            return self._connect(spec, found["shim"]["mode"])
         exited = record.ended(directory)
         if exited is None and (directory / "state.json").exists():
             exited = record.lose(directory, time.time())
@@ -258,33 +263,27 @@ class LocalBackend:
         self._jobs[key] = _Job(spec, exited=exited)
         return exited
 
-    def _connect(self, spec: Spec) -> State:
+    def _connect(self, spec: Spec, mode: str) -> State:
         """Attached to the live shim of `spec`; Pending while it does not listen yet."""
         try:
             link = dial.control(spec.root / "ctl", "attach")
         except OSError:
             return record.ended(spec.root) or Pending()
-        self._watch(spec, link)
-        job = self._jobs[spec.key]
+        job = _Job(spec, mode, link)
+        self._watch(job)
         state = record.read(spec.root, "state.json")
         if state is not None and state["phase"] == "running":
-            job.running = self._running(spec, state["started"])
+            job.running = _running(job, state["started"])
         return job.running or Pending()
-
-    def _running(self, spec: Spec, started: float) -> Running:
-        if spec.port is None:
-            return Running(started)
-        if self.isolation == "process":
-            return Running(started, f"tcp:127.0.0.1:{spec.port}")
-        return Running(started, f"unix:{spec.root / 'ctl'}:{spec.port}")
 
     # -- watching
 
-    def _watch(self, spec: Spec, link: socket.socket) -> None:
-        """`link` is listened to from now on."""
-        link.setblocking(False)
-        self._jobs[spec.key] = _Job(spec, link)
-        self._selector.register(link, selectors.EVENT_READ, spec.key)
+    def _watch(self, job: _Job) -> None:
+        """The job's link is listened to from now on."""
+        assert job.link is not None
+        job.link.setblocking(False)
+        self._jobs[job.spec.key] = job
+        self._selector.register(job.link, selectors.EVENT_READ, job.spec.key)
         if self._thread is None:
             self._thread = threading.Thread(target=self._loop, name="jobs", daemon=True)
             self._thread.start()
@@ -329,7 +328,7 @@ class LocalBackend:
             line, _, job.heard = job.heard.partition(b"\n")
             word, _, rest = line.decode().partition(" ")
             if word == "running":
-                job.running = self._running(job.spec, float(rest))
+                job.running = _running(job, float(rest))
                 self._tell(key)
             elif word == "listeners" and rest:
                 for name, fd in zip(rest.split(","), fds, strict=False):
@@ -369,6 +368,23 @@ class LocalBackend:
             job.exited = exited
             self._unlink(job)
         self._tell(key)
+
+
+def _running(job: _Job, started: float) -> Running:
+    port = job.spec.port
+    if port is None:
+        return Running(started)
+    if job.mode == "process":
+        return Running(started, f"tcp:127.0.0.1:{port}")
+    return Running(started, f"unix:{job.spec.root / 'ctl'}:{port}")
+
+
+def _filter() -> str:
+    """The system call filter for this machine, "" where there is none."""
+    try:
+        return seccomp.filter(platform.machine()).hex() if sys.platform == "linux" else ""
+    except seccomp.UnknownArchitecture:
+        return ""
 
 
 def _environment(session: bool) -> dict[str, str]:

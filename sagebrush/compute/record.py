@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import fcntl
 import json
@@ -96,10 +97,21 @@ def lose(directory: Path, now: float) -> Exited:
     lost = {
         "code": -9,
         "reason": LOST,
-        "message": "the job's supervisor was killed before the job's exit status was recorded",
+        "message": _last_words(directory),
         "started": state.get("started", 0.0),
         "ended": now,
         "peak_memory": 0,
     }
-    write(directory, "exit.json", lost)
+    with contextlib.suppress(OSError):  # on a full disk it is told again, each time it is asked
+        write(directory, "exit.json", lost)
     return Exited(**lost)
+
+
+def _last_words(directory: Path) -> str:
+    """Why there is no exit status, with what the shim printed last."""
+    why = "the job's supervisor ended before the job's exit status was recorded"
+    try:
+        words = (directory / "shim.err").read_text(errors="replace").strip().splitlines()
+    except OSError:
+        words = []
+    return f"{why}: {words[-1][:500]}" if words else why

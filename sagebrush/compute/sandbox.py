@@ -113,21 +113,15 @@ def plan(spec: Spec, host: Host, hidden: tuple[Path, ...] = ()) -> list[Step]:
     for bind in binds:
         mode = "ro" if bind.read_only else "rw"
         steps.append(["bind", str(bind.source), bind.target, mode])
-    for path in hidden:
-        if any(_within(path, bind.source) for bind in binds) or _in_system(path):
-            steps.append(["cover", str(path)])
+    shown = [(bind.source, bind.target) for bind in binds] + [(Path(p), p) for p in SYSTEM]
+    for source, target in shown:
+        for path in hidden:
+            if path == source or source in path.parents:
+                steps.append(["cover", str(PurePosixPath(target) / path.relative_to(source))])
     steps += _job(spec)
     steps += _devices(spec, host)
     steps.append(["proc", "/proc"])
     return steps
-
-
-def _within(path: Path, parent: Path) -> bool:
-    return path == parent or parent in path.parents
-
-
-def _in_system(path: Path) -> bool:
-    return any(_within(path, Path(each)) for each in SYSTEM)
 
 
 def _system(host: Host) -> list[Step]:

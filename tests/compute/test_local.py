@@ -8,13 +8,15 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from live_jobs import PYTHON, Jobs
 
-from sagebrush.compute import dial, record
+from sagebrush.compute import dial, landlock, record
 from sagebrush.compute.base import Exited, Gone, Limits, Running
 
 HANDLER = """
@@ -175,6 +177,7 @@ def test_a_new_server_takes_over(jobs: Jobs, tmp_path: Path) -> None:
     program = f"""
 import sys, time
 sys.path.insert(0, {str(Path(__file__).parent)!r})
+from collections.abc import Iterator
 from pathlib import Path
 from live_jobs import Jobs
 jobs = Jobs(Path({str(tmp_path / "home")!r}), {jobs.backend.isolation!r})
@@ -332,3 +335,37 @@ def answer(jobs: Jobs, data: bytes) -> None:
     with talk:
         talk.sendall(data)
     listener.close()
+
+
+@pytest.mark.parametrize("isolation", ["process"], indirect=True)
+def test_process_mode_confines_writes_where_the_kernel_can(jobs: Jobs) -> None:
+    if not landlock.version():
+        pytest.skip("this kernel has no Landlock")
+    with tempfile.TemporaryDirectory(dir=Path(__file__).parent) as outside:
+        jobs.launch(sh(f"echo x > inside && cat inside; echo x > {outside}/file || echo refused"))
+        assert jobs.ended().code == 0
+        assert jobs.text().splitlines()[0] == "x"
+        assert jobs.text().splitlines()[-1] == "refused"
+        assert os.listdir(outside) == []
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 1 MiB."""
+    place = tmp_path / "small"
+    place.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(place)]
+    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("only root can mount a small disk")
+    yield place
+    subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+def test_a_full_disk_hides_no_exit_status(small_disk: Path, isolation: str) -> None:
+    jobs = Jobs(small_disk, isolation)
+    fill = "dd if=/dev/zero of=full bs=64k 2>/dev/null; echo printed; exit 7"
+    jobs.launch(sh(fill), log_limit=64 * 1024)
+    ended = jobs.ended()
+    assert (ended.code, ended.reason) == (7, "")
+    jobs.backend.forget("job")
+    jobs.backend.close()
