@@ -194,11 +194,27 @@ def split(examples: Sequence[Example], seed: int = SEED) -> Split:
     for label in sorted(groups):
         names = sorted(groups[label])
         order.shuffle(names)
-        test = max(1, round(len(names) * TEST_SHARE))
-        validation = test + max(1, round(len(names) * VALIDATION_SHARE))
-        for place, name in enumerate(names):
-            part = 2 if place < test else 1 if place < validation else 0
-            parts[part].extend(groups[label][name])
+        for part, group in zip(_sides([len(groups[label][n]) for n in names]), names, strict=True):
+            parts[part].extend(groups[label][group])
     for part in parts:
         order.shuffle(part)
     return Split(*parts)
+
+
+def _sides(sizes: Sequence[int]) -> list[int]:
+    """For groups of those sizes, the part of each: 2 (test), 1 (validation) or 0 (train).
+
+    The first groups make up the test part, the next the validation part, at least one each, until
+    the part has its share of the texts (a group that would overshoot it by more than half of
+    itself goes to the next part); the rest is for training, the last one always.
+    """
+    total, sides = sum(sizes), []
+    left = {2: TEST_SHARE * total, 1: VALIDATION_SHARE * total}
+    for place, size in enumerate(sizes):
+        last = place == len(sizes) - 1
+        open_parts = [part for part in (2, 1) if part not in sides or left[part] > size / 2]
+        part = 0 if last or not open_parts else open_parts[0]
+        sides.append(part)
+        if part:
+            left[part] -= size
+    return sides
