@@ -217,8 +217,8 @@ class _Build:
             python = interpreters.find(self.environ)
         if python is None:
             raise BuildFailed(
-                f"environment {self.name} needs Python 3.12 or 3.11 with ssl, ctypes and zlib "
-                "(fastText gives NaN on 3.13): none was found on PATH, under pyenv or with uv, and "
+                f"environment {self.name} needs Python 3.12, 3.11 or 3.13 with ssl, ctypes and "
+                "zlib: none was found on PATH, under pyenv or with uv, and "
                 "uv could not fetch one. Install one of them, for instance: uv python install 3.12"
             )
         return python

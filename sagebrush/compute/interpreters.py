@@ -12,8 +12,8 @@ from pathlib import Path
 
 import uv
 
-VERSIONS = ("3.12", "3.11")
-"""Wanted versions, best first: fastText's wheels train on these; on 3.13 they gave NaN."""
+VERSIONS = ("3.12", "3.11", "3.13")
+"""Wanted versions, best first; `requirements/*.txt` have wheels for all of them."""
 
 # What a job needs of the standard library: distributions leave these out when built without headers.
 _PROBE = """

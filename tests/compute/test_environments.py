@@ -232,7 +232,7 @@ def test_the_base_environment_holds_what_its_lock_says_with_bytecode(base: Envir
         " sorted(d.name for d in m.distributions())]))"
     )
     done = subprocess.run(
-        [str(base.python), "-c", script], capture_output=True, text=True, check=False
+        [str(base.python), "-I", "-c", script], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
     version, cached, names = json.loads(done.stdout)
