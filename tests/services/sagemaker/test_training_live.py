@@ -1,0 +1,208 @@
+"""Training jobs through boto3, a real server and real processes; kill -9 of the server on the way."""
+
+from __future__ import annotations
+
+import io
+import json
+import random
+import subprocess
+import sys
+import tarfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from botocore.config import Config
+from botocore.exceptions import ClientError
+from liveserver import own
+
+IMAGE = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.2-1-cpu-py3"
+ROLE = "arn:aws:iam::123456789012:role/SagebrushExecutionRole"
+Client = Callable[..., Any]
+
+
+def request(name: str, shell: str, **changes: Any) -> dict[str, Any]:
+    spec = {
+        "TrainingImage": IMAGE,
+        "TrainingInputMode": "File",
+        "ContainerEntrypoint": ["/bin/sh", "-c", shell],
+        "MetricDefinitions": [{"Name": "loss", "Regex": "loss=([0-9.]+)"}],
+    }
+    return {
+        "TrainingJobName": name,
+        "AlgorithmSpecification": spec,
+        "RoleArn": ROLE,
+        "OutputDataConfig": {"S3OutputPath": "s3://jobs/out"},
+        "ResourceConfig": {
+            "InstanceType": "ml.m5.large",
+            "InstanceCount": 1,
+            "VolumeSizeInGB": 1,
+        },
+        "StoppingCondition": {"MaxRuntimeInSeconds": 60},
+        **changes,
+    }
+
+
+def ended(sagemaker: Any, name: str, patience: float = 40.0) -> dict[str, Any]:
+    """The description of the job once it has ended."""
+    until = time.monotonic() + patience
+    while time.monotonic() < until:
+        found = sagemaker.describe_training_job(TrainingJobName=name)
+        if found["TrainingJobStatus"] in ("Completed", "Failed", "Stopped"):
+            return found
+        time.sleep(0.02)
+    raise AssertionError(f"{name} is still {found['SecondaryStatus']}")
+
+
+def started(sagemaker: Any, name: str) -> None:
+    """Returns once the job is in Training."""
+    until = time.monotonic() + 20
+    while time.monotonic() < until:
+        if sagemaker.describe_training_job(TrainingJobName=name)["SecondaryStatus"] == "Training":
+            return
+        time.sleep(0.02)
+
+
+@pytest.fixture(scope="module")
+def live(server: Any) -> Client:
+    own(server.app)
+    server.client("s3").create_bucket(Bucket="jobs")
+    server.client("s3").put_object(Bucket="jobs", Key="in/words.txt", Body=b"hello")
+    return server.client
+
+
+def test_a_job_really_runs(live: Client) -> None:
+    shell = (
+        "echo loss=0.5; cat /opt/ml/input/data/train/words.txt > /opt/ml/model/m.txt;"
+        " echo loss=0.25; echo more > /opt/ml/output/data/more.txt"
+    )
+    source = {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": "s3://jobs/in/"}}
+    channels = [{"ChannelName": "train", "DataSource": source}]
+    sagemaker, s3 = live("sagemaker"), live("s3")
+    sagemaker.create_training_job(**request("runs", shell, InputDataConfig=channels))
+    found = ended(sagemaker, "runs")
+    assert found["TrainingJobStatus"] == "Completed", found.get("FailureReason")
+    model = s3.get_object(Bucket="jobs", Key="out/runs/output/model.tar.gz")["Body"].read()
+    with tarfile.open(fileobj=io.BytesIO(model)) as tar:
+        assert tar.extractfile("m.txt").read() == b"hello"  # type: ignore[union-attr]
+    assert [m["Value"] for m in found["FinalMetricDataList"]] == [0.25]
+    assert s3.head_object(Bucket="jobs", Key="out/runs/output/output.tar.gz")
+
+    logs = live("logs")
+    group = "/aws/sagemaker/TrainingJobs"
+    streams = logs.describe_log_streams(logGroupName=group, logStreamNamePrefix="runs/")
+    name = streams["logStreams"][0]["logStreamName"]
+    events = logs.get_log_events(logGroupName=group, logStreamName=name, startFromHead=True)
+    assert [e["message"] for e in events["events"]] == ["loss=0.5", "loss=0.25"]
+
+
+def test_a_script_that_raises_is_told_with_its_traceback(live: Client) -> None:
+    sagemaker = live("sagemaker")
+    code = f"{sys.executable} -c 'raise ValueError(\"no such column\")'"
+    sagemaker.create_training_job(**request("raises", code))
+    found = ended(sagemaker, "raises")
+    assert found["TrainingJobStatus"] == "Failed"
+    assert "ValueError: no such column, exit code: 1" in found["FailureReason"]
+
+
+def test_stop_gives_the_job_time_and_keeps_its_model(live: Client) -> None:
+    sagemaker = live("sagemaker")
+    shell = (
+        "trap 'echo half > /opt/ml/model/half.txt; exit 0' TERM;"
+        " while true; do sleep 0.05; done"
+    )  # fmt: skip
+    sagemaker.create_training_job(**request("stops", shell))
+    started(sagemaker, "stops")
+    time.sleep(0.3)  # the shell sets its trap
+    sagemaker.stop_training_job(TrainingJobName="stops")
+    found = ended(sagemaker, "stops")
+    assert found["TrainingJobStatus"] == "Stopped"
+    body = live("s3").get_object(Bucket="jobs", Key="out/stops/output/model.tar.gz")["Body"]
+    with tarfile.open(fileobj=io.BytesIO(body.read())) as tar:
+        assert tar.getnames() == ["half.txt"]
+
+
+def test_max_runtime_ends_the_job(live: Client) -> None:
+    sagemaker = live("sagemaker")
+    condition = {"MaxRuntimeInSeconds": 1}
+    sagemaker.create_training_job(**request("late", "sleep 50", StoppingCondition=condition))
+    found = ended(sagemaker, "late")
+    assert (found["TrainingJobStatus"], found["SecondaryStatus"]) == (
+        "Stopped",
+        "MaxRuntimeExceeded",
+    )
+
+
+def test_wrong_requests_are_4xx_with_a_cause(live: Client) -> None:
+    sagemaker = live("sagemaker")
+    source = {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": "s3://no-such-bucket/in/"}}
+    channels = [{"ChannelName": "train", "DataSource": source}]
+    with pytest.raises(ClientError, match="No S3 objects found under S3 URL") as caught:
+        sagemaker.create_training_job(**request("wrong", "true", InputDataConfig=channels))
+    assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 400
+    with pytest.raises(ClientError, match="Requested resource not found"):
+        sagemaker.describe_training_job(TrainingJobName="wrong")
+
+
+class Killable:
+    """A server in a process of its own, on one data directory."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.process: subprocess.Popen[str] | None = None
+
+    def up(self) -> None:
+        argv = [sys.executable, str(Path(__file__).with_name("liveserver.py")), str(self.home)]
+        self.process = subprocess.Popen(argv, stdout=subprocess.PIPE, text=True)
+        assert self.process.stdout is not None
+        self.state = json.loads(self.process.stdout.readline())
+
+    def client(self, service: str) -> Any:
+        key, secret = self.state["keys"]
+        return boto3.client(
+            service,
+            endpoint_url=f"http://127.0.0.1:{self.state['port']}",
+            aws_access_key_id=key,
+            aws_secret_access_key=secret,
+            region_name="us-east-1",
+            config=Config(retries={"total_max_attempts": 1}),
+        )
+
+    def kill(self) -> None:
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+            assert self.process.stdout is not None
+            self.process.stdout.close()
+            self.process = None
+
+
+@pytest.fixture
+def killable(tmp_path: Path) -> Iterator[Killable]:
+    made = Killable(tmp_path / "home")
+    made.up()
+    yield made
+    made.kill()
+
+
+def test_a_job_outlives_ten_kills_of_the_server_and_runs_once(
+    killable: Killable, tmp_path: Path
+) -> None:
+    mark = tmp_path / "runs"
+    shell = f"echo ran >> {mark}; sleep 2; echo done > /opt/ml/model/m.txt"
+    s3 = killable.client("s3")
+    s3.create_bucket(Bucket="jobs")
+    killable.client("sagemaker").create_training_job(**request("kills", shell))
+    chance = random.Random(7)
+    for _ in range(10):
+        time.sleep(chance.uniform(0.0, 0.4))
+        killable.kill()
+        killable.up()
+    found = ended(killable.client("sagemaker"), "kills")
+    assert found["TrainingJobStatus"] == "Completed", found.get("FailureReason")
+    assert mark.read_text() == "ran\n"
+    keys = [o["Key"] for o in killable.client("s3").list_objects_v2(Bucket="jobs")["Contents"]]
+    assert keys == ["out/kills/output/model.tar.gz"]
