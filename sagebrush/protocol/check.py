@@ -26,7 +26,8 @@ CODES = {
 
 _MOST_ERRORS = 20
 _LONGEST_VALUE = 2_048
-_SCALAR = ("string", "integer", "long", "float", "double", "boolean", "timestamp", "blob")
+_NUMBERS = ("integer", "long", "float", "double")
+_SCALAR = ("string", "boolean", "timestamp", "blob", *_NUMBERS)
 
 
 def check(op: OperationModel, params: Doc) -> None:
@@ -171,11 +172,10 @@ def _broken(node: Node, value: Any) -> Iterator[str]:
     if lowest is None and highest is None:
         return
     size = _measure(node, value)
-    noun = "value" if node.kind in ("integer", "long", "float", "double") else "length"
     if highest is not None and size > highest:
-        yield f"Member must have {noun} less than or equal to {highest}"
+        yield _limit(node, "less", highest)
     if lowest is not None and size < lowest:
-        yield f"Member must have {noun} greater than or equal to {lowest}"
+        yield _limit(node, "greater", lowest)
 
 
 def _too_long(node: Node, value: str) -> bool:
@@ -186,15 +186,20 @@ def _too_long(node: Node, value: str) -> bool:
 def _rules(node: Node) -> Iterator[str]:
     """Every constraint of `node`, in AWS's words and order."""
     metadata = node.metadata
-    noun = "value" if node.kind in ("integer", "long", "float", "double") else "length"
     if "max" in metadata:
-        yield f"Member must have {noun} less than or equal to {metadata['max']}"
+        yield _limit(node, "less", metadata["max"])
     if "min" in metadata:
-        yield f"Member must have {noun} greater than or equal to {metadata['min']}"
+        yield _limit(node, "greater", metadata["min"])
     if "pattern" in metadata:
         yield f"Member must satisfy regular expression pattern: {metadata['pattern']}"
     if "enum" in metadata:
         yield _enum(metadata["enum"])
+
+
+def _limit(node: Node, side: str, limit: float) -> str:
+    noun = "value" if node.kind in _NUMBERS else "length"
+    shown = float(limit) if node.kind in ("float", "double") else limit
+    return f"Member must have {noun} {side} than or equal to {shown}"
 
 
 def _enum(values: list[str]) -> str:
@@ -203,7 +208,7 @@ def _enum(values: list[str]) -> str:
 
 def _measure(node: Node, value: Any) -> float:
     """What `min` and `max` limit: a number itself, characters, bytes or entries."""
-    if node.kind in ("integer", "long", "float", "double"):
+    if node.kind in _NUMBERS:
         return value
     if isinstance(value, Spooled):
         return value.size

@@ -70,7 +70,7 @@ def detect(request: Request) -> Target:
         return _unsigned(request)
     candidates = models.by_signing_name().get(scope)
     if candidates is None:
-        raise AwsError("NotImplemented", f"Sagebrush does not offer the service '{scope}'.")
+        raise AwsError("NotImplemented", f"Sagebrush does not offer the service '{scope[:100]}'.")
     return _among(candidates, request)
 
 
@@ -152,5 +152,5 @@ def _query_target(form: dict[str, str]) -> Target:
         found = (s for s in _QUERY_VERSIONS.values() if models.operation(s, action))
         service = next(found, None)
     if service is None:
-        raise AwsError("InvalidAction", f"Could not find operation {form['Action']}")
+        raise AwsError("InvalidAction", f"Could not find operation {form['Action'][:200]}")
     return Target(service, "query")

@@ -35,10 +35,14 @@ PROTOCOLS = ("json", "rest-json", "rest-xml", "query", "smithy-rpc-v2-cbor")
 
 @cache
 def model(service: str) -> ServiceModel:
-    """The model of `service`; raises KeyError for one not in SERVICES."""
+    """The model of `service`, as botocore ships it; raises KeyError for one not in SERVICES.
+
+    The user's own `~/.aws/models` and AWS_DATA_PATH are not looked at.
+    """
     if service not in SERVICES:
         raise KeyError(service)
-    return ServiceModel(Loader().load_service_model(service, "service-2"), service)
+    loader = Loader([Loader.BUILTIN_DATA_PATH], include_default_search_paths=False)
+    return ServiceModel(loader.load_service_model(service, "service-2"), service)
 
 
 @cache

@@ -42,7 +42,9 @@ def parse(target: Target, request: Request) -> tuple[OperationModel, Doc]:
 def _operation(service: str, name: str, status: int = 400) -> OperationModel:
     op = models.operation(service, name)
     if op is None:
-        raise AwsError("UnknownOperationException", f"{service} has no operation '{name}'", status)
+        raise AwsError(
+            "UnknownOperationException", f"{service} has no operation '{name[:200]}'", status
+        )
     return op
 
 
@@ -78,7 +80,9 @@ def _parse_query(service: str, request: Request) -> tuple[OperationModel, Doc]:
     op = models.operation(service, action)
     if op is None:
         version = models.model(service).api_version
-        raise AwsError("InvalidAction", f"Could not find operation {action} for version {version}")
+        raise AwsError(
+            "InvalidAction", f"Could not find operation {action[:200]} for version {version}"
+        )
     node = input_of(op)
     return op, query.read_form(node, form) if node else {}
 
@@ -93,7 +97,7 @@ def _parse_rest(target: Target, request: Request) -> tuple[OperationModel, Doc]:
         if service == "s3":
             words = "The specified method is not allowed against this resource."
             raise AwsError("MethodNotAllowed", words, 405, Method=request.method)
-        where = f"{request.method} {request.path}"
+        where = f"{request.method} {request.path[:200]}"
         raise AwsError("UnknownOperationException", f"{service} has no operation at {where}", 404)
     name, labels = found
     op = models.model(service).operation_model(name)

@@ -113,6 +113,15 @@ def test_maps_name_keys_and_values() -> None:
     assert "{'k'" not in told({"HyperParameters": {"k": "a\nb"}})
 
 
+def test_limits_of_floating_point_numbers_are_written_as_java_writes_them() -> None:
+    variant = {"VariantName": "v", "ModelName": "m", "InitialVariantWeight": -1.5}
+    params = {"EndpointConfigName": "c", "ProductionVariants": [variant]}
+    assert refusal("sagemaker", "CreateEndpointConfig", params).message.endswith(
+        "Value '-1.5' at 'productionVariants.1.member.initialVariantWeight' failed to satisfy "
+        "constraint: Member must have value greater than or equal to 0.0"
+    )
+
+
 def test_length_is_counted_in_utf_16_units_and_bytes() -> None:
     tags: Any = {"ResourceArn": "arn:aws:sagemaker:us-east-1:123456789012:model/m"}
     op: Any = models.operation("sagemaker", "AddTags")
