@@ -1,0 +1,237 @@
+"""The keep-alive client against servers that behave, and that do not."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from sagebrush.compute.keepalive import Answer, Broken, Pool, Unreachable
+
+HEAD = b"POST /invocations HTTP/1.1\r\nContent-Length: 2\r\n\r\n"
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-A: b\r\n\r\nhi"
+
+
+class Script:
+    """A server that answers each request of each connection with the bytes that a test gives."""
+
+    def __init__(self, answers: list[list[bytes | None]]) -> None:
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.address = f"tcp:127.0.0.1:{self.listener.getsockname()[1]}"
+        self.answers = answers
+        self.requests: list[bytes] = []
+        self.go_on = threading.Event()
+        self.thread = threading.Thread(target=self._run, daemon=True)
+        self.thread.start()
+
+    def _run(self) -> None:
+        for connection in self.answers:
+            try:
+                client, _ = self.listener.accept()
+            except OSError:
+                return
+            with client:
+                for answer in connection:
+                    if answer is None:  # wait until the test says so, then go on
+                        self.go_on.wait(20)
+                        continue
+                    if answer.startswith(b"HTTP") or answer == b"close":
+                        self.requests.append(client.recv(65536))
+                    if answer == b"close":
+                        break
+                    client.sendall(answer)
+
+
+@pytest.fixture
+def script() -> Iterator[Callable[..., Script]]:
+    made: list[Script] = []
+
+    def make(*answers: list[bytes | None]) -> Script:
+        made.append(Script(list(answers)))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.go_on.set()
+        each.listener.close()
+
+
+def ask(pool: Pool, times: int = 1, timeout: float = 10.0) -> list[Answer]:
+    async def run() -> list[Answer]:
+        return [await pool.ask(HEAD, b"xy", timeout) for _ in range(times)]
+
+    return asyncio.run(run())
+
+
+def test_one_connection_carries_many_requests(script: Callable[..., Script]) -> None:
+    server = script([OK, OK, OK])
+    answers = ask(Pool(server.address), 3)
+    assert [(a.status, a.headers["x-a"], a.body) for a in answers] == [(200, "b", b"hi")] * 3
+    assert server.requests == [HEAD + b"xy"] * 3
+
+
+@pytest.mark.parametrize(
+    ("parts", "body"),
+    [
+        ([b"HTTP/1.1 200 OK\r\nContent-Le", b"ngth: 4\r\n\r\nab", b"cd"], b"abcd"),
+        (
+            [
+                b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nab",
+                b"c\r\n",
+                b"2;x=y\r\nde\r",
+                b"\n0\r\nTrailer: 1\r\n\r\n",
+            ],
+            b"abcde",
+        ),
+        ([b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nx"], b"x"),
+        ([b"HTTP/1.1 204 No Content\r\n\r\n"], b""),
+        ([b"HTTP/1.0 200 OK\r\n\r\nuntil the end"], b"until the end"),
+    ],
+)
+def test_every_framing_is_read_in_any_pieces(
+    script: Callable[..., Script], parts: list[bytes], body: bytes
+) -> None:
+    server = script(parts)
+    assert ask(Pool(server.address))[0].body == body
+
+
+def test_a_connection_that_was_closed_while_idle_is_not_used(script: Callable[..., Script]) -> None:
+    server = script([OK], [OK])
+
+    async def run() -> None:
+        pool = Pool(server.address)
+        await pool.ask(HEAD, b"xy", 10)
+        # The loop has not heard of the end yet, as when a server closes just before a request.
+        connection = pool._idle[0]
+        while not connection.stale():
+            pass
+        assert (await pool.ask(HEAD, b"xy", 10)).body == b"hi"
+
+    asyncio.run(run())
+    assert len(server.requests) == 2
+
+
+def test_a_request_is_never_sent_twice(script: Callable[..., Script]) -> None:
+    server = script([OK, b"close"], [OK])
+    pool = Pool(server.address)
+
+    async def run() -> None:
+        await pool.ask(HEAD, b"xy", 10)
+        with pytest.raises(Broken):
+            await pool.ask(HEAD, b"xy", 10)
+
+    asyncio.run(run())
+    assert len(server.requests) == 2
+    assert pool.busy == 0
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nshort",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        b"HTTP/1.1 abc\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: -4\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 20000,
+    ],
+)
+def test_an_answer_that_is_cut_or_no_http_is_broken(
+    script: Callable[..., Script], answer: bytes
+) -> None:
+    server = script([answer])
+    with pytest.raises(Broken):
+        ask(Pool(server.address))
+
+
+def test_a_silent_server_is_given_up(script: Callable[..., Script]) -> None:
+    server = script([None])
+    pool = Pool(server.address)
+    with pytest.raises(TimeoutError):
+        ask(pool, timeout=0.05)
+    assert pool.busy == 0
+
+
+def test_nothing_listening_is_unreachable() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    with pytest.raises(Unreachable):
+        ask(Pool(f"tcp:127.0.0.1:{port}"))
+
+
+def test_a_stream_is_read_as_it_comes(script: Callable[..., Script]) -> None:
+    server = script(
+        [b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\none\r\n", None,
+         b"3\r\ntwo\r\n0\r\n\r\n", OK]
+    )  # fmt: skip
+
+    async def run() -> list[bytes]:
+        pool = Pool(server.address)
+        stream = await pool.open(HEAD, b"xy", 10)
+        assert (stream.status, pool.busy) == (200, 1)
+        pieces = [await anext(stream)]
+        server.go_on.set()
+        pieces += [piece async for piece in stream]
+        assert pool.busy == 0
+        assert (await pool.ask(HEAD, b"xy", 10)).body == b"hi"
+        return pieces
+
+    assert b"".join(asyncio.run(run())) == b"onetwo"
+    assert len(server.requests) == 2
+
+
+def test_a_stream_that_is_left_ends_its_connection(script: Callable[..., Script]) -> None:
+    server = script([b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc", None], [OK])
+
+    async def run() -> None:
+        pool = Pool(server.address)
+        stream = await pool.open(HEAD, b"xy", 10)
+        await stream.aclose()
+        assert pool.busy == 0
+        server.go_on.set()
+        assert (await pool.ask(HEAD, b"xy", 10)).body == b"hi"
+
+    asyncio.run(run())
+
+
+def test_a_stream_that_breaks_says_so(script: Callable[..., Script]) -> None:
+    server = script([b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc"])
+
+    async def run() -> None:
+        stream = await Pool(server.address).open(HEAD, b"xy", 10)
+        with pytest.raises(Broken):
+            await stream.read()
+
+    asyncio.run(run())
+
+
+def test_a_slow_reader_holds_up_the_sender() -> None:
+    size = 32 << 20
+    listener = socket.create_server(("127.0.0.1", 0))
+    sent = [0]
+
+    def serve() -> None:
+        client, _ = listener.accept()
+        with client:
+            client.recv(65536)
+            client.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size)
+            while sent[0] < size:
+                sent[0] += client.send(b"x" * min(1 << 16, size - sent[0]))
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+
+    async def run() -> int:
+        stream = await Pool(f"tcp:127.0.0.1:{listener.getsockname()[1]}").open(HEAD, b"xy", 20)
+        before = -1
+        while sent[0] != before:  # until the sender stands still
+            before = sent[0]
+            await asyncio.sleep(0.1)
+        assert sent[0] < size
+        return len(await stream.read())
+
+    assert asyncio.run(run()) == size
+    listener.close()
