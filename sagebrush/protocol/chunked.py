@@ -69,6 +69,8 @@ class Decoder:
         found: list[bytes] = []
         view, at = memoryview(piece), 0
         while at < len(view):
+            if self._ended:
+                raise _malformed("bytes follow the last chunk")
             if self._left:
                 data = bytes(view[at : at + self._left])
                 at += len(data)
@@ -159,11 +161,8 @@ class Decoder:
 
     def _trailer_line(self, line: bytes) -> None:
         """A trailing header; an empty line ends the body."""
-        if self._ended:
-            raise _malformed("bytes follow the last chunk")
         if not line.strip():
-            if not self._trailing or self._trailer_lines:
-                self._end()
+            self._end()
             return
         if not self._trailing:
             raise _malformed("trailing headers were not announced")

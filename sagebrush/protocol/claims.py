@@ -225,9 +225,9 @@ def scope_error(detail: str, presigned: bool, **fields: str) -> AwsError:
     """S3's refusal of a credential scope, which differs in presigned requests."""
     if presigned:
         message = f"Error parsing the X-Amz-Credential parameter; {detail}"
-        return AwsError("AuthorizationQueryParametersError", message, **fields)
+        return AwsError("AuthorizationQueryParametersError", message, 400, **fields)
     message = f"The authorization header is malformed; {detail}"
-    return AwsError("AuthorizationHeaderMalformed", message, **fields)
+    return AwsError("AuthorizationHeaderMalformed", message, 400, **fields)
 
 
 def _http_date(text: str | None) -> str | None:

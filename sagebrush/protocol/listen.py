@@ -133,6 +133,7 @@ class Listeners:
         if isinstance(factory, web.Server):
             self._web.append(factory)
         task = asyncio.get_running_loop().create_task(self._accept(sock, factory, context))
+        task.add_done_callback(lambda _: sock.close())
         self._adopted.setdefault(key, []).append(task)
 
     def drop(self, key: str) -> None:
@@ -162,7 +163,6 @@ class Listeners:
                 task.cancel()
             if isinstance(factory, web.Server) and factory in self._web:
                 self._web.remove(factory)
-            sock.close()
 
     async def close(self, timeout: float) -> None:
         """Nothing is accepted any more; requests that run have ended or had `timeout` seconds."""

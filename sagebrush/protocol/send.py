@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 from aiohttp import web
 
@@ -81,25 +82,29 @@ async def _close(body: AsyncIterator[bytes]) -> None:
 
 
 async def _blob(response: web.StreamResponse, blob: Blob) -> None:
-    """The blob's bytes; a piece is read in a thread while the one before is on its way."""
-    loop = asyncio.get_running_loop()
+    """The blob's bytes, in order."""
     for part in blob.parts or (blob,):
         if part.path is None:
             await response.write(part.data[: part.length])
-            continue
-        handle = await loop.run_in_executor(None, os.open, part.path, os.O_RDONLY)
-        try:
-            at, end = part.offset, part.offset + part.length
-            ahead = loop.run_in_executor(None, os.pread, handle, min(BATCH, end - at), at)
-            while at < end:
-                piece = await ahead
-                if not piece:
-                    raise OSError(f"{part.path} is {end - at} bytes short")
-                at += len(piece)
-                if at < end:
-                    ahead = loop.run_in_executor(None, os.pread, handle, min(BATCH, end - at), at)
-                await response.write(piece)
-        finally:
-            with contextlib.suppress(Exception):
-                await ahead
-            os.close(handle)
+        elif part.length:
+            await _file(response, part.path, part.offset, part.length)
+
+
+async def _file(response: web.StreamResponse, path: Path, at: int, length: int) -> None:
+    """A range of a file; each piece is read in a thread while the one before is on its way."""
+    loop, end = asyncio.get_running_loop(), at + length
+    handle = await loop.run_in_executor(None, os.open, path, os.O_RDONLY)
+    ahead = loop.run_in_executor(None, os.pread, handle, min(BATCH, length), at)
+    try:
+        while at < end:
+            piece = await ahead
+            if not piece:
+                raise OSError(f"{path} is {end - at} bytes short")
+            at += len(piece)
+            if at < end:
+                ahead = loop.run_in_executor(None, os.pread, handle, min(BATCH, end - at), at)
+            await response.write(piece)
+    finally:
+        with contextlib.suppress(Exception):
+            await ahead  # the thread must not read from a descriptor that is another's by then
+        os.close(handle)
