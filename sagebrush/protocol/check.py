@@ -104,7 +104,7 @@ def _structure(node: Node, value: Doc, path: str) -> Iterator[str]:
 
 def _errors(node: Node, value: Any, path: str) -> Iterator[str]:
     """What is wrong with `value` and all within it."""
-    if node.metadata:
+    if node.constrained:
         for constraint in _broken(node, value):
             yield _told(value, path, constraint, _hidden(node))
     if node.kind == "structure":
@@ -118,7 +118,7 @@ def _errors(node: Node, value: Any, path: str) -> Iterator[str]:
 def _elements(node: Node, value: list[Any], path: str) -> Iterator[str]:
     element = node.element
     if element.kind in _SCALAR:
-        if not _plain(element) and any(x is None or _any(element, x) for x in value):
+        if element.constrained and any(x is None or _any(element, x) for x in value):
             rules = ", ".join(_rules(element))
             yield _told(value, path, f"Member must satisfy constraint: [{rules}]", _hidden(element))
         return
@@ -131,11 +131,11 @@ def _elements(node: Node, value: list[Any], path: str) -> Iterator[str]:
 
 def _entries(node: Node, value: Doc, path: str) -> Iterator[str]:
     key, element = node.key, node.element
-    if key is not None and not _plain(key) and any(_any(key, k) for k in value):
+    if key is not None and key.constrained and any(_any(key, k) for k in value):
         rules = ", ".join(_rules(key))
         yield _told(value, path, f"Map keys must satisfy constraint: [{rules}]", _hidden(key))
     if element.kind in _SCALAR:
-        if not _plain(element) and any(x is None or _any(element, x) for x in value.values()):
+        if element.constrained and any(x is None or _any(element, x) for x in value.values()):
             rules = ", ".join(_rules(element))
             words = f"Map value must satisfy constraint: [{rules}]"
             yield _told(value, path, words, _hidden(element))
@@ -147,11 +147,6 @@ def _entries(node: Node, value: Doc, path: str) -> Iterator[str]:
 
 def _hidden(node: Node) -> bool:
     return bool(node.metadata.get("sensitive"))
-
-
-def _plain(node: Node) -> bool:
-    """Whether nothing constrains the values of `node`."""
-    return not any(key in node.metadata for key in ("min", "max", "pattern", "enum"))
 
 
 def _any(node: Node, value: Any) -> bool:

@@ -48,6 +48,7 @@ S3_ROOTS = {
 }
 """Root elements that botocore's model leaves out and stricter clients read (Amazon S3 API Reference)."""
 
+_PLAIN = str | int | float | bool | None
 _NO_BODY = (204, 205, 304)
 
 
@@ -286,6 +287,9 @@ def _document_error(
     node = _error_node(service, error.code) if service else None
     name = node.shape if node else error.code
     members = _members(node, error)
+    for key, value in members.items():
+        if (node is None or key not in node.members) and not isinstance(value, _PLAIN):
+            members[key] = str(value)
     for key, member in node.members.items() if node else ():
         if member.location == "header" and members.get(key) is not None:
             reply.headers[member.wire] = _header(member, members.pop(key))

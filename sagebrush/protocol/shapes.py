@@ -10,6 +10,8 @@ from typing import Any
 
 from botocore.model import OperationModel, Shape
 
+_CONSTRAINTS = frozenset({"min", "max", "pattern", "enum"})
+
 
 @dataclass(eq=False, slots=True)
 class Node:
@@ -39,6 +41,8 @@ class Node:
     metadata: Mapping[str, Any] = field(default_factory=dict)
     enum: frozenset[str] = frozenset()
     """The values that a string may take; empty for any."""
+    constrained: bool = False
+    """Whether `min`, `max`, `pattern` or `enum` limits its values."""
     required: tuple[str, ...] = ()
     members: dict[str, Node] = field(default_factory=dict)
     by_wire: dict[str, tuple[str, Node]] = field(default_factory=dict)
@@ -108,6 +112,7 @@ class _Builder:
             event="payload" if traits.get("eventpayload") else "",
             metadata=dict(shape.metadata),
             enum=frozenset(shape.metadata.get("enum", ())),
+            constrained=not _CONSTRAINTS.isdisjoint(shape.metadata),
         )
         if traits.get("eventheader"):
             node.event = "header"

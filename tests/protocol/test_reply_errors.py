@@ -78,6 +78,14 @@ def test_json_errors_carry_the_members_of_their_shape() -> None:
     assert rendered.headers["x-amzn-RequestId"] == "r"
 
 
+@pytest.mark.parametrize("protocol", ["json", "rest-json", CBOR, "query", "rest-xml"])
+def test_fields_that_the_shape_lacks_never_break_an_error(protocol: str) -> None:
+    error = AwsError("Odd", "m", When=WHEN, Raw=b"\xff", Nothing=None, Many={"a": {1}})
+    answer = reply.render_error(error, protocol, None, "r", "cloudwatch")
+    assert answer.status == 400
+    assert answer.body
+
+
 @pytest.mark.parametrize("protocol", ["json", CBOR])
 def test_cloudwatch_tells_the_code_of_its_old_protocol(protocol: str) -> None:
     op: Any = models.operation("cloudwatch", "DescribeAlarms")
