@@ -2,48 +2,66 @@
 
 from __future__ import annotations
 
+import logging
 import math
-import re
 from collections.abc import Iterable, Sequence
+
+import regex
 
 from sagebrush.compute.base import Backend, LogLine
 from sagebrush.world import Doc
 
+log = logging.getLogger(__name__)
+
+Pattern = regex.Pattern[str]
+
+SEARCH = 0.05
+"""Seconds that one expression may take on one line; a hostile one could take for ever, and would
+hold up the whole server."""
 LINE = 4096
 """Characters of a line that a regular expression sees."""
 TAIL = 64 * 1024
 """Bytes at the end of a log in which a traceback is looked for."""
 
 
-def compiled(definitions: Iterable[Doc]) -> list[tuple[str, re.Pattern[str]]]:
-    """Name and pattern of each metric definition; raises re.error, whose text names the metric."""
+def compiled(definitions: Iterable[Doc]) -> list[tuple[str, Pattern]]:
+    """Name and pattern of each metric definition; raises ValueError, whose text names the metric."""
     found = []
     for definition in definitions:
         try:
-            found.append((definition["Name"], re.compile(definition["Regex"])))
-        except re.error as error:
-            raise re.error(f"{definition['Name']}: {error}") from error
+            found.append((definition["Name"], regex.compile(definition["Regex"])))
+        except regex.error as error:
+            raise ValueError(f"{definition['Name']}: {error}") from error
     return found
 
 
 def values(
-    lines: Iterable[LogLine], patterns: Sequence[tuple[str, re.Pattern[str]]]
+    lines: Iterable[LogLine], patterns: Sequence[tuple[str, Pattern]]
 ) -> list[tuple[str, float, float]]:
     """(metric, seconds since the epoch, value) for each line in which a pattern's first group is
-    a finite number."""
-    found = []
+    a finite number. A pattern that takes too long on a line is left out for the lines after it."""
+    found, patterns = [], list(patterns)
     for line in lines:
-        for name, pattern in patterns:
-            m = pattern.search(line.text[:LINE])
-            if m is None:
-                continue
+        for name, pattern in list(patterns):
             try:
-                value = float(m.group(1) if pattern.groups else m.group(0))
-            except (TypeError, ValueError):
+                m = pattern.search(line.text[:LINE], timeout=SEARCH, concurrent=True)
+            except TimeoutError:
+                log.warning("the regular expression of the metric %s takes too long", name)
+                patterns.remove((name, pattern))
                 continue
-            if math.isfinite(value):
+            value = _number(m) if m else None
+            if value is not None:
                 found.append((name, line.ms / 1000, value))
     return found
+
+
+def _number(m: regex.Match[str]) -> float | None:
+    """The first group, or all of the match, as a finite number; None when it is none."""
+    try:
+        value = float(m.group(1) if m.re.groups else m.group(0))
+    except (TypeError, ValueError):
+        return None
+    return value if math.isfinite(value) else None
 
 
 def tail(backend: Backend, key: str, seen: int) -> list[str]:

@@ -112,4 +112,6 @@ def variables(
         no_proxy = "127.0.0.1,localhost,169.254.170.2,.localhost"
         for name, value in (("HTTP_PROXY", PROXY), ("HTTPS_PROXY", PROXY), ("NO_PROXY", no_proxy)):
             easy |= {name: value, name.lower(): value}
+    if not here.sandbox:
+        own = {name: value.replace("/opt/ml", here.ml) for name, value in own.items()}
     return {**easy, **own, **fixed}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import traceback
 from collections.abc import Mapping
@@ -28,9 +29,13 @@ class Loop:
     """
 
     def __init__(
-        self, world: World, kinds: Mapping[str, Kind], threads: int = 16, lease: float = 30.0
+        self, world: World, kinds: Mapping[str, Kind], threads: int = 0, lease: float = 30.0
     ) -> None:
-        """`lease` in seconds: how long a row stays taken when this process dies."""
+        """`lease` in seconds: how long a row stays taken when this process dies.
+
+        `threads` 0: as many as jobs may copy files at once, and some for quick steps.
+        """
+        threads = threads or 16 + 2 * (os.cpu_count() or 1)
         self._world = world
         self._kinds = kinds
         self._threads = threads

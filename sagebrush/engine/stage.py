@@ -103,8 +103,9 @@ def _fill(staging: Staging, fd: int) -> None:
         with beneath.directory(fd, tuple(name.split("/")), make=True):
             pass
     for name, content in configuration(staging.doc).items():
+        text = json.dumps(content).replace("/opt/ml", staging.ml)
         with beneath.created(fd, ("input", "config", name)) as out:
-            os.write(out, json.dumps(content).encode())
+            os.write(out, text.encode())
     wanted = [(c, channels.sources(staging.ctx, c)) for c in staging.doc.get("InputDataConfig", ())]
     channels.check_space([source for _, found in wanted for source in found], fd)
     for channel, found in wanted:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 from typing import NoReturn
 
@@ -67,7 +66,7 @@ def _algorithm(ctx: Ctx, spec: Doc) -> Image:
         )
     try:
         joblog.compiled(spec.get("MetricDefinitions", ()))
-    except re.error as error:
+    except ValueError as error:
         refuse(f"MetricDefinitions: invalid regular expression for {error}")
     names = [d["Name"] for d in spec.get("MetricDefinitions", ())]
     if len(set(names)) < len(names):

@@ -213,6 +213,7 @@ def _train(world: World, row: Row) -> Next:
 def _exited(world: World, row: Row, state: Exited) -> Next:
     """The process ended: what it leaves behind is stored next."""
     plan = _read_metrics(world, row)
+    capacity.release(world, row.plan["key"])  # storing what it left behind needs no CPU of its own
     capacity.note_peak(world, _image(row), _type(row), state.peak_memory)
     with_stop = "stop" in row.plan or state.reason == "stopped"
     if state.reason == "timeout":

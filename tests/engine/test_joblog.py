@@ -1,0 +1,46 @@
+"""Metric values and tracebacks out of a job's log."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from sagebrush.compute.base import LogLine
+from sagebrush.engine import joblog
+
+
+def lines(*texts: str) -> list[LogLine]:
+    return [LogLine(n, 1000 * n, text) for n, text in enumerate(texts)]
+
+
+def test_values_are_first_groups_that_are_finite_numbers() -> None:
+    patterns = joblog.compiled(
+        [{"Name": "loss", "Regex": r"loss=(\S+)"}, {"Name": "bare", "Regex": r"^\d+$"}]
+    )
+    found = joblog.values(lines("loss=0.5", "loss=nan loss=1", "loss=1e-3", "42", "no"), patterns)
+    assert found == [("loss", 0.0, 0.5), ("loss", 2.0, 0.001), ("bare", 3.0, 42.0)]
+
+
+def test_a_bad_expression_names_its_metric() -> None:
+    with pytest.raises(ValueError, match=r"^broken: "):
+        joblog.compiled([{"Name": "broken", "Regex": "("}])
+
+
+def test_a_hostile_expression_does_not_hold_up_the_server() -> None:
+    slow = r"(?:a|a|a)*(?:a|aa)*(?:b|bb)*(?:a|aa|aaa)*x(\d)"
+    patterns = joblog.compiled([{"Name": "slow", "Regex": slow}, {"Name": "n", "Regex": "n=(.)"}])
+    begun = time.monotonic()
+    found = joblog.values(lines(*["a" * 4000 + "c"] * 50, "n=3"), patterns)
+    assert time.monotonic() - begun < 5
+    assert found == [("n", 50.0, 3.0)]
+
+
+def test_the_last_traceback_is_found() -> None:
+    text = [
+        "Traceback (most recent call last):", "  File a", "KeyError: 1", "", "During handling",
+        "Traceback (most recent call last):", "  File b", "    x = 1", "ValueError: two", "bye",
+    ]  # fmt: skip
+    assert joblog.traceback_of(text) == "\n".join(text[5:9])
+    assert joblog.traceback_of(["one", "two", " "]) == "two"
+    assert joblog.traceback_of([]) == ""
