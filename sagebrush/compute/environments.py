@@ -186,7 +186,7 @@ class _Build:
                 staging.rename(target)
             finally:
                 shutil.rmtree(staging, ignore_errors=True)
-        prefixes = [str(python.prefix)]
+        prefixes = sorted({str(python.prefix), *_homes(target / "bin" / "python")})
         self._record({"directory": directory, "prefixes": prefixes, "compiled": False})
         return Environment(
             self.name, target, target / "bin" / "python", (target, *map(Path, prefixes))
@@ -290,6 +290,17 @@ def uv_environ(environ: Mapping[str, str]) -> dict[str, str]:
     if "UV_FIND_LINKS" in result and "UV_FIND_LINKS" not in environ:
         result["UV_FIND_LINKS"] = ",".join(result["UV_FIND_LINKS"].split())
     return result
+
+
+def _homes(python: Path) -> set[str]:
+    """The installations through which the link `python` leads: uv's own has a link as its name."""
+    homes = set()
+    while python.is_symlink():
+        python = Path(os.path.normpath(python.parent / python.readlink()))
+        # /bin/python3.12 belongs to /usr, which the link's next step or its prefix names.
+        if python.parent.parent != Path("/"):
+            homes.add(str(python.parent.parent))
+    return homes
 
 
 def _record_name(name: str) -> str:
