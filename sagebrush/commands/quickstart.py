@@ -301,10 +301,11 @@ def _report(
     table.add_row("TF-IDF + linear SVM", f"{baseline:.1%}")
     table.add_row(f"always “{split.majority}”", f"{majority:.1%}")
     book.console.print("", table)
+    width = max(len(guess.label) for guess in result.shown)
     for example, guess in zip(split.test, result.shown, strict=False):
         mark = "[green]✓[/]" if guess.label == example.label else f"[red]✗[/] ({example.label})"
         text = example.text if len(example.text) <= 90 else example.text[:89] + "…"
-        book.console.print(f"  {guess.label:>12} {guess.probability:4.0%} {mark} ", end="")
+        book.console.print(f"  {guess.label:>{width}} {guess.probability:4.0%} {mark} ", end="")
         book.console.print(text, markup=False)
     total = sum(seconds for _, seconds in book.times)
     book.console.print(f"\nplot: {args.out / 'confusion.png'}    total: {total:.0f} s")

@@ -176,3 +176,10 @@ def test_what_cannot_be_done_says_what_to_do(
 def test_a_wrong_setting_is_one_line(sagebrush: Run) -> None:
     done = sagebrush("status", SAGEBRUSH_ACCOUNT="12")
     assert (done.returncode, done.stderr) == (1, "sagebrush: account must be 12 digits, not '12'\n")
+
+
+def test_doctor_tells_what_is_in_force(sagebrush: Run) -> None:
+    done = sagebrush("doctor")
+    assert done.returncode == 0, done.stderr
+    assert "isolation in force: process mode, as set" in done.stdout
+    assert "sandbox" in done.stdout.splitlines()[0]

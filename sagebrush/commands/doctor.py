@@ -1,0 +1,79 @@
+"""`doctor`: what this host isolates and limits, which fallback is in force, and the cure."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from sagebrush.commands import running
+
+if TYPE_CHECKING:
+    from sagebrush.compute.probe import Check
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Adds the arguments of `doctor`."""
+    parser.add_argument(
+        "--selftest", action="store_true", help="prove each promise of the sandbox in a real one"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Prints what was found; the exit status is 1 when a promise of the sandbox is not kept."""
+    from sagebrush.compute import probe
+
+    chosen = running.settings()
+    found = [*probe.checks(), interpreter()]
+    _print(found)
+    sandbox = found[0].ok
+    print(f"\nisolation in force: {in_force(chosen.isolation, sandbox)}")
+    if not args.selftest:
+        return 0
+    if not sandbox:
+        print("the self-test needs the sandbox, which does not work here", file=sys.stderr)
+        return 1
+    print("\nself-test: each promise, tried in a sandbox")
+    return 1 if _print(probe.selftest()) else 0
+
+
+def in_force(setting: str, sandbox: bool) -> str:
+    """What jobs get under that setting of `isolation`, in words."""
+    if setting == "process":
+        return "process mode, as set: jobs can read what you can; for your own code only"
+    if sandbox:
+        return "sandbox: each job has files, processes and network of its own"
+    if setting == "sandbox":
+        return "none: the setting asks for the sandbox, so the server does not start"
+    return "process mode: jobs can read what you can; for your own code only (cure above)"
+
+
+def interpreter() -> Check:
+    """The Python that the jobs' environments are built with."""
+    from sagebrush.compute import interpreters
+    from sagebrush.compute.probe import Check
+
+    found = interpreters.find(os.environ)
+    wanted = " or ".join(interpreters.VERSIONS)
+    if found:
+        version = found.version.split()[0]
+        return Check("python", True, f"jobs run on Python {version} ({found.executable})")
+    return Check(
+        "python",
+        False,
+        f"no Python {wanted} here; fastText's package gives NaN on later ones",
+        f"install Python {wanted.split(' or ')[0]}, or let uv fetch it at the first job (network)",
+    )
+
+
+def _print(found: Iterable[Check]) -> int:
+    """Prints the checks as they come; how many failed."""
+    failed = 0
+    for check in found:
+        failed += not check.ok
+        print(f"{'✓' if check.ok else '✗'} {check.check:<10} {check.detail}".rstrip(), flush=True)
+        if check.cure and not check.ok:
+            print(f"  cure: {check.cure}")
+    return failed
