@@ -24,6 +24,8 @@ CODES = {
 }
 """Service -> the code of its constraint errors, where it is not ValidationException."""
 
+MOST_MATCHED = 20_000
+"""Characters up to which any value is matched with its pattern."""
 _MOST_ERRORS = 20
 _LONGEST_VALUE = 2_048
 _NUMBERS = ("integer", "long", "float", "double")
@@ -174,8 +176,17 @@ def _broken(node: Node, value: Any) -> Iterator[str]:
 
 
 def _too_long(node: Node, value: str) -> bool:
-    """Whether a value is so far beyond its length that matching it would only cost time."""
-    return len(value) > max(node.metadata.get("max", 1 << 30), 1_024)
+    """Whether a value is so far beyond its length that matching it would only cost time.
+
+    Many of the models' patterns take quadratic time.
+    """
+    highest = node.metadata.get("max", MOST_MATCHED)
+    return len(value) > longest_matched(highest)
+
+
+def longest_matched(highest: int) -> int:
+    """The characters up to which a value that may have `highest` is matched with its pattern."""
+    return min(max(2 * highest, 256), MOST_MATCHED)
 
 
 def _rules(node: Node) -> Iterator[str]:

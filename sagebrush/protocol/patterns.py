@@ -33,6 +33,20 @@ _ASTRAL = "\\uD800\\uDC00-\\uDBFF\\uDFFF"
 """How Java writes the characters beyond U+FFFF in a class."""
 
 
+LINEAR = {
+    r"https://([.\-_a-zA-Z0-9]+/?){3,1016}": (
+        r"https://(?=(?:/?[.\-_a-zA-Z0-9]){3})[.\-_a-zA-Z0-9]+(?:/[.\-_a-zA-Z0-9]+)*/?"
+    ),
+    r"[a-z0-9]([-a-z0-9]*[a-z0-9]){0,39}?": r"[a-z0-9](?:[-a-z0-9]*[a-z0-9])?",
+    r"^[ \t]*[\x20-\x7E]+([ \t]+[\x20-\x7E]+)*[ \t]*$": r"\t*[\x20-\x7E][\t\x20-\x7E]*",
+    r"^[ \t]*[^\x00-\x1F:\x7F]+([ \t]+[^\x00-\x1F:\x7F]+)*[ \t]*$": (
+        r"\t*[^\x00-\x1F:\x7F][^\x00-\x08\x0A-\x1F:\x7F]*"
+    ),
+    r"^[a-z0-9*](?:[._\-/a-z0-9*]?[a-z0-9*]+)*$": r"[a-z0-9*](?:[._\-/]?[a-z0-9*])*",
+}
+"""Patterns that take exponential time on some values -> ones that match the same in linear time."""
+
+
 @cache
 def compiled(pattern: str) -> re.Pattern[str] | None:
     """`pattern` for `fullmatch`, or None when Python cannot express it.
@@ -40,7 +54,7 @@ def compiled(pattern: str) -> re.Pattern[str] | None:
     As in Java, `\\w`, `\\d` and `\\s` are ASCII.
     """
     try:
-        return re.compile(translate(pattern), re.ASCII)
+        return re.compile(translate(LINEAR.get(pattern, pattern)), re.ASCII)
     except (re.error, ValueError, OverflowError, RecursionError):
         return None
 

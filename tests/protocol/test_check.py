@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
+import time
+from itertools import product
 from typing import Any
 
 import pytest
 
 from sagebrush.protocol import models
-from sagebrush.protocol.check import check
-from sagebrush.protocol.patterns import compiled
+from sagebrush.protocol.check import MOST_MATCHED, check, longest_matched
+from sagebrush.protocol.patterns import LINEAR, compiled
 from sagebrush.store.objects import Spooled
 from sagebrush.world import AwsError
 from tests.protocol.samples import sample
@@ -198,6 +201,45 @@ def test_every_pattern_but_two_is_checked() -> None:
                     skipped.add(pattern)
     assert total > 800
     assert skipped == UNTRANSLATED
+
+
+UNITS = ("a", "-", "a-", "a.", "1", "/", "a/", "_", "A ", ".", ":")
+STARTS = ("", "arn:aws:sagemaker:us-east-1:123456789012:", "s3://", "https://", "a")
+
+
+@pytest.mark.parametrize("service", [s for s in models.SERVICES if s != "s3"])
+def test_no_value_makes_a_pattern_hang(service: str) -> None:
+    """Repetitions that nearly match, as long as `check` looks at: each within half a second."""
+    longest: dict[str, int] = {}
+    model: Any = models.model(service)
+    for name in model.shape_names:
+        metadata = model.shape_for(name).metadata
+        if "pattern" in metadata:
+            size = longest_matched(metadata.get("max", MOST_MATCHED))
+            longest[metadata["pattern"]] = max(size, longest.get(metadata["pattern"], 0))
+    slow = {}
+    for pattern, size in longest.items():
+        regex = compiled(pattern)
+        for start, unit in product(STARTS, UNITS) if regex else ():
+            value = (start + unit * size)[: size - 2] + "\n!"
+            begun = time.process_time()
+            assert regex is not None
+            regex.fullmatch(value)
+            if (spent := time.process_time() - begun) > 0.5:
+                slow[pattern] = spent
+                break
+    assert slow == {}
+
+
+@pytest.mark.parametrize("pattern", LINEAR)
+def test_a_rewritten_pattern_matches_the_same(pattern: str) -> None:
+    theirs = re.compile(pattern, re.ASCII)
+    ours = compiled(pattern)
+    assert ours is not None
+    start = "https://" if pattern.startswith("https") else ""
+    for alphabet in ("a./-A", "a-A0", " \ta:\n", "a*./A"):
+        values = [start + "".join(t) for n in range(6) for t in product(alphabet, repeat=n)]
+        assert [v for v in values if bool(ours.fullmatch(v)) != bool(theirs.fullmatch(v))] == []
 
 
 @pytest.mark.parametrize(
