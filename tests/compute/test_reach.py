@@ -1,0 +1,145 @@
+"""A job reaches AWS's API as its role, and the internet only through the proxy."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import textwrap
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+from sagebrush.app import build
+from sagebrush.compute.base import Bind, Exited, Spec
+from sagebrush.engine import launch
+from sagebrush.settings import Settings
+
+PREFIXES = {Path(sys.prefix), Path(os.path.realpath(sys.base_prefix)), Path(sys.base_prefix)}
+
+
+class Server:
+    """A running server and clients of it."""
+
+    def __init__(self, home: Path, isolation: str) -> None:
+        given: dict[str, Any] = {"home": home, "port": 0, "isolation": isolation}
+        self.app = build(Settings.load({}, None, **given))
+        self.app.start()
+
+    def client(self, service: str) -> Any:
+        """A boto3 client with the user's key."""
+        key, secret = self.app.world.credentials.user_key
+        return boto3.client(
+            service,
+            endpoint_url=f"http://127.0.0.1:{self.app.port}",
+            aws_access_key_id=key,
+            aws_secret_access_key=secret,
+            region_name=self.app.settings.region,
+        )
+
+
+@pytest.fixture
+def server(tmp_path: Path, isolation: str) -> Iterator[Server]:
+    """A server with each isolation in turn."""
+    made = Server(tmp_path / "home", isolation)
+    yield made
+    made.app.backend.forget("reach")
+    made.app.stop()
+
+
+def inside(server: Server, program: str, listeners: tuple[str, ...] = launch.LISTENERS) -> Any:
+    """What `program`, run as a job of the execution role, printed last, as JSON."""
+    app = server.app
+    sandboxed = app.backend.isolation == "sandbox"
+    root = app.settings.home / "jobs" / "reach"
+    env = {"PATH": os.environ["PATH"], "AWS_DEFAULT_REGION": "us-east-1", "HOME": "/tmp"}
+    if sandboxed:
+        env |= {
+            "AWS_ENDPOINT_URL": launch.GATEWAY,
+            "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI": "/v2/credentials/job",
+            "http_proxy": launch.PROXY,
+            "no_proxy": "127.0.0.1,169.254.170.2",
+        }
+    app.backend.launch(
+        Spec(
+            key="reach",
+            argv=[sys.executable, "-c", textwrap.dedent(program)],
+            env=env,
+            root=root,
+            role=f"arn:aws:iam::{app.settings.account}:role/{app.settings.role}",
+            binds=tuple(Bind(prefix, str(prefix)) for prefix in PREFIXES),
+            cwd="/opt/ml" if sandboxed else str(root / "ml"),
+            listeners=listeners,
+            time_limit=60,
+            grace=0,
+        )
+    )
+    limit = time.monotonic() + 90
+    while not isinstance(state := app.backend.poll("reach"), Exited):
+        assert time.monotonic() < limit
+        time.sleep(0.02)
+    lines = [line.text for line in app.backend.logs("reach")]
+    assert (state.code, state.reason) == (0, ""), "\n".join(lines)
+    return json.loads(lines[-1])
+
+
+def test_the_api_answers_as_the_role(server: Server) -> None:
+    server.client("s3").create_bucket(Bucket="shared")
+    server.client("s3").put_object(Bucket="shared", Key="a", Body=b"for the job")
+    told = inside(
+        server,
+        """
+        import boto3, json
+        s3 = boto3.client("s3")
+        s3.put_object(Bucket="shared", Key="b", Body=b"from the job")
+        print(json.dumps([boto3.client("sts").get_caller_identity()["Arn"],
+                          s3.get_object(Bucket="shared", Key="a")["Body"].read().decode()]))
+        """,
+    )
+    role = server.app.settings.role
+    assert told[0].startswith(f"arn:aws:sts::{server.app.settings.account}:assumed-role/{role}/")
+    assert told[1] == "for the job"
+    body = server.client("s3").get_object(Bucket="shared", Key="b")["Body"].read()
+    assert body == b"from the job"
+
+
+@pytest.mark.sandbox
+@pytest.mark.parametrize("isolation", ["sandbox"], indirect=True)
+def test_the_proxy_does_not_lead_to_this_host(server: Server) -> None:
+    told = inside(
+        server,
+        f"""
+        import json, os, urllib.error, urllib.request
+        del os.environ["no_proxy"]
+        def get(url):
+            try: return urllib.request.urlopen(url, timeout=20).status
+            except urllib.error.HTTPError as error: return [error.code, error.read().decode()]
+        print(json.dumps([get("http://127.0.0.1:{server.app.port}/_sagebrush/health"),
+                          get("http://169.254.169.254/latest/meta-data/")]))
+        """,
+    )
+    for code, text in told:
+        assert code == 403
+        assert "egress_allow" in text
+
+
+@pytest.mark.sandbox
+@pytest.mark.parametrize("isolation", ["sandbox"], indirect=True)
+def test_an_isolated_job_reaches_nothing(server: Server) -> None:
+    told = inside(
+        server,
+        """
+        import errno, json, socket
+        def reach(host, port):
+            try: socket.create_connection((host, port), 2).close(); return "ok"
+            except OSError as error: return errno.errorcode.get(error.errno, str(error))
+        places = [("127.0.0.1", 4566), ("169.254.170.2", 80), ("127.0.0.1", 3128), ("1.1.1.1", 80)]
+        print(json.dumps([reach(*place) for place in places]))
+        """,
+        listeners=(),
+    )
+    assert told == ["ECONNREFUSED", "ECONNREFUSED", "ECONNREFUSED", "ENETUNREACH"]
