@@ -57,7 +57,7 @@ def _points(namespace: str, datum: Doc, number: int, now: float) -> list[Point]:
 
     def point(
         value: float, count: float = 1.0, low: float | None = None, high: float | None = None
-    ):
+    ) -> Point:
         for number in (value, count):
             if number != number or abs(number) == float("inf"):
                 raise _invalid(f"The value {number} for parameter {where}.Value is invalid.")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import heapq
 import re
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice, pairwise, takewhile
 
 from sagebrush.services import log_filter
@@ -284,7 +284,7 @@ def _events(ctx: Ctx, stream: Stream, position: int = 0) -> Iterator[Event]:
         position = block[-1].position + 1
 
 
-def _within(request: Doc):
+def _within(request: Doc) -> Callable[[Event], bool]:
     """A test of an event's time: startTime inclusive, endTime exclusive."""
     start, end = request.get("startTime", 0), request.get("endTime", 1 << 62)
     return lambda event: start <= event.ms < end
