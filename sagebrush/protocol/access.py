@@ -48,12 +48,16 @@ class Entry:
 
 
 class AccessLog:
-    """Appends one line a request to a file, and counts it."""
+    """Appends one line a request to a file, a few at a time, and counts it.
+
+    For one thread: the event loop's. What was not flushed when the server was killed is lost.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._open()
+        self._lines: list[str] = []
         self.registry = CollectorRegistry()
         self._requests = Counter(
             "sagebrush_requests", "Requests answered", ["service", "operation", "status"],
@@ -63,14 +67,15 @@ class AccessLog:
             "sagebrush_request_seconds", "Time to answer", ["service"], buckets=_SECONDS,
             registry=self.registry,
         )  # fmt: skip
+        self._children: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
 
     def _open(self) -> None:
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
         self._file = os.open(self._path, flags, 0o600)
         self._size = os.fstat(self._file).st_size
 
-    def write(self, entry: Entry) -> None:
-        """The request is told. A full disk loses the line, never the answer."""
+    def write(self, entry: Entry) -> bool:
+        """The request is told; whether these are the first lines that wait for `flush`."""
         seconds = time.perf_counter() - entry.started
         line = {
             "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
@@ -82,21 +87,38 @@ class AccessLog:
             "code": entry.code,
             "ms": round(seconds * 1000, 2),
         }
+        self._lines.append(json.dumps(line))
+        key = (entry.service, entry.operation, entry.status)
+        children = self._children.get(key)
+        if children is None:
+            children = self._children[key] = (
+                self._requests.labels(entry.service, entry.operation, str(entry.status)),
+                self._seconds.labels(entry.service),
+            )
+        children[0].inc()
+        children[1].observe(seconds)
+        return len(self._lines) == 1
+
+    def flush(self) -> None:
+        """The lines are in the file. A full disk loses lines, never an answer."""
+        if not self._lines:
+            return
+        text = ("\n".join(self._lines) + "\n").encode()
+        self._lines.clear()
         try:
-            self._size += os.write(self._file, (json.dumps(line) + "\n").encode())
+            self._size += os.write(self._file, text)
             if self._size > KEEP:
                 os.replace(self._path, self._path.with_suffix(self._path.suffix + ".1"))
                 os.close(self._file)
                 self._open()
         except OSError:
             pass
-        self._requests.labels(entry.service, entry.operation, str(entry.status)).inc()
-        self._seconds.labels(entry.service).observe(seconds)
 
     def metrics(self) -> bytes:
         """The counts in Prometheus's text format."""
         return generate_latest(self.registry)
 
     def close(self) -> None:
-        """The file is closed."""
+        """All lines are in the file, which is closed."""
+        self.flush()
         os.close(self._file)

@@ -11,6 +11,7 @@ import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from sagebrush.protocol.message import Request
 from sagebrush.world import AwsError
@@ -50,8 +51,13 @@ class Claim:
 
     @property
     def at(self) -> float:
-        """The claimed time, in seconds since the epoch."""
-        return float(calendar.timegm(time.strptime(self.stamp, "%Y%m%dT%H%M%SZ")))
+        """The claimed time, in seconds since the epoch; raises ValueError when there is no such."""
+        return _moment(self.stamp)
+
+
+@lru_cache(maxsize=64)
+def _moment(stamp: str) -> float:
+    return float(calendar.timegm(time.strptime(stamp, "%Y%m%dT%H%M%SZ")))
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from functools import lru_cache
 
 from sagebrush.settings import Settings
 
@@ -21,9 +22,12 @@ class Hosts:
             self._names.add(settings.host.lower())
         longest = sorted(self._names, key=len, reverse=True)
         self._suffixes = tuple("." + name for name in longest)
-
-    def known(self, host: str) -> bool:
+        self.known = lru_cache(maxsize=256)(self._known)
         """Whether a Host header is one of ours, whatever its port."""
+        self.bucket = lru_cache(maxsize=256)(self._bucket)
+        """The bucket that a virtual-host name holds: `b.s3.localhost`, `b.localhost`."""
+
+    def _known(self, host: str) -> bool:
         name = _bare(host)
         if name in self._names or name.endswith(self._suffixes):
             return True
@@ -31,8 +35,7 @@ class Hosts:
             return self._addresses or ipaddress.ip_address(name).is_loopback
         return False
 
-    def bucket(self, host: str) -> str | None:
-        """The bucket that a virtual-host name holds: `b.s3.localhost`, `b.localhost`."""
+    def _bucket(self, host: str) -> str | None:
         name = _bare(host)
         suffix = next((s for s in self._suffixes if name.endswith(s)), None)
         if suffix is None:

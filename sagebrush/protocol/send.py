@@ -22,6 +22,8 @@ async def send(raw: web.BaseRequest, reply: Reply) -> web.StreamResponse:
     body, head = reply.body, raw.method == "HEAD"
     headers = reply.headers
     headers.setdefault("Server", SERVER)
+    if isinstance(body, Blob) and body.path is None and not body.parts:
+        body = body.data[: body.length] if not head else body
     if isinstance(body, bytes) and not head:
         headers.pop("Content-Length", None)
         return await _whole(raw, web.Response(status=reply.status, headers=headers, body=body))

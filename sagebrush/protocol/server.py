@@ -46,6 +46,8 @@ from sagebrush.world import AwsError, Ctx, Doc, World
 
 log = logging.getLogger(__name__)
 OWN = "/_sagebrush/"
+FLUSH = 0.1
+"""Seconds that access lines wait for others before they are written."""
 LARGE = 256 * 1024
 """Bytes of a body that is parsed in a thread rather than beside other requests."""
 
@@ -104,7 +106,8 @@ class Door:
             response.force_close()
             return response
         finally:
-            self._access.write(entry)
+            if self._access.write(entry):
+                asyncio.get_running_loop().call_later(FLUSH, self._access.flush)
 
     async def answer_inside(self, raw: web.BaseRequest) -> web.StreamResponse:
         """`answer` for requests out of a sandbox: without Sagebrush's own pages."""
@@ -210,6 +213,8 @@ class Door:
         if bucket is not None:
             request = replace(request, path=f"/{bucket}{request.path}")
         upload = _is_upload(request)
+        if not (upload or raw.body_exists or _s3_declares_body(request)):
+            return request, verified
         said = receive.declared(request, raw, upload)
         request = await receive.spool(raw, request, verified, self._world.objects, said)
         if not upload and isinstance(request.body, Spooled):
@@ -249,13 +254,14 @@ class Door:
         service, name = str(model.service_model.service_name), str(model.name)
         try:
             operation = dispatch.find(ctx.world, service, name)
-            if inspect.iscoroutinefunction(operation):
+            flows = inspect.iscoroutinefunction(operation)
+            if flows:
                 dispatch.allow(ctx, model, params)
             taken = any(value is body for value in params.values())
         except BaseException:
             self._drop(body)
             raise
-        if inspect.iscoroutinefunction(operation):
+        if flows:
             return await operation(ctx, params)
 
         def work() -> Any:
@@ -334,6 +340,12 @@ def _s3_hash(request: Request, claim: Claim) -> str:
             ArgumentValue=declared,
         )
     return declared
+
+
+def _s3_declares_body(request: Request) -> bool:
+    """Whether headers tell of a body, there or not, which must then be compared with them."""
+    said = request.headers.get("x-amz-content-sha256", sigv4.UNSIGNED)
+    return said not in (sigv4.UNSIGNED, sigv4.EMPTY_SHA256) or "content-md5" in request.headers
 
 
 _SUBRESOURCES = frozenset(
