@@ -161,41 +161,14 @@ def _remount(path: str, flags: int, recursive: bool) -> None:
             _mount("none", point, flags=_REMOUNT | _BIND | kept | flags)
 
 
-def _place(root: str, target: str, directory: bool, device: int) -> str:
-    """`target` under `root` exists and is a directory or file; its path from outside.
-
-    Missing parts are made only on the sandbox's own file system (`device`), and links are never
-    followed: nothing is made inside what is bound.
-    """
-    parts = [part for part in target.split("/") if part]
-    if ".." in parts:
-        raise ValueError("a target may not contain ..")
-    current = root
-    for index, part in enumerate(parts):
-        parent = current
-        current = f"{current}/{part}"
-        try:
-            found = os.lstat(current)
-        except FileNotFoundError:
-            if os.lstat(parent).st_dev != device:
-                raise
-            if index < len(parts) - 1 or directory:
-                os.mkdir(current, 0o755)
-            else:
-                os.close(os.open(current, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644))
-            continue
-        if stat.S_ISLNK(found.st_mode):
-            raise OSError(errno.ELOOP, f"{target} leads through a link")
-    return current
-
-
 class Builder:
     """Applies the steps of a plan beneath `root`, a mount point of its own."""
 
     def __init__(self, root: str, names: dict[str, str]) -> None:
         self.root = root
         self.names = names
-        self.device = os.lstat(root).st_dev
+        self.mounts: dict[str, bool] = {"": True}
+        """By target, whether directories may be made there: not in what others see too."""
 
     def apply(self, steps: list[list[str]]) -> None:
         """Every step has been done; raises StepFailed."""
@@ -203,10 +176,34 @@ class Builder:
             with step(f"{name} {texts[-1] if name == 'link' else texts[0]}"):
                 getattr(self, f"_do_{name}")(*texts)
 
+    def _place(self, target: str, directory: bool = True) -> str:
+        """`target` exists as a directory or file; its path from outside. Links are never followed."""
+        parts = [part for part in target.split("/") if part]
+        if ".." in parts:
+            raise ValueError("a target may not contain ..")
+        own, inside, current = True, "", self.root
+        for index, part in enumerate(parts):
+            inside, current = f"{inside}/{part}", f"{current}/{part}"
+            try:
+                found = os.lstat(current)
+            except FileNotFoundError:
+                if not own:
+                    raise
+                if index < len(parts) - 1 or directory:
+                    os.mkdir(current, 0o755)
+                else:
+                    os.close(os.open(current, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644))
+            else:
+                if stat.S_ISLNK(found.st_mode):
+                    raise OSError(errno.ELOOP, f"{target} leads through a link")
+                own = self.mounts.get(inside, own)
+        return current
+
     def _do_bind(self, source: str, target: str, mode: str) -> None:
-        place = _place(self.root, target, os.path.isdir(source), self.device)
+        place = self._place(target, os.path.isdir(source))
         _mount(source, place, flags=_BIND | _REC)
         _restrict(place, mode == "ro")
+        self.mounts[target] = target == "/tmp"  # the job's own, and it has not run yet
 
     def _do_protect(self, target: str) -> None:
         place = self.root + target
@@ -219,29 +216,21 @@ class Builder:
             _mount("tmpfs", self.root + target, "tmpfs", _RDONLY, "mode=0,size=4k")
 
     def _do_link(self, text: str, path: str) -> None:
-        parent = os.path.dirname(path)
-        if parent != "/" and os.lstat(self.root + parent).st_dev == self.device:
-            _place(self.root, parent, True, self.device)
+        self._place(os.path.dirname(path))
         os.symlink(text, self.root + path)
 
     def _do_dir(self, path: str, mode: str) -> None:
-        os.chmod(_place(self.root, path, True, self.device), int(mode, 8))
+        os.chmod(self._place(path), int(mode, 8))
 
     def _do_file(self, path: str, text: str) -> None:
-        with open(_place(self.root, path, False, self.device), "w") as file:
+        with open(self._place(path, directory=False), "w") as file:
             file.write(text.format(**self.names))
 
     def _do_tmpfs(self, path: str, options: str) -> None:
-        place = self._fresh(path)
+        place = self._place(path)
         flags = _NOSUID | (0 if path == "/dev" else _NODEV)
         _mount("tmpfs", place, "tmpfs", flags, options)
-
-    def _fresh(self, path: str) -> str:
-        """A directory at `path` on the sandbox's own file system or in its /dev."""
-        if path.startswith("/dev/"):
-            os.mkdir(self.root + path, 0o755)
-            return self.root + path
-        return _place(self.root, path, True, self.device)
+        self.mounts[path] = True
 
     def _do_device(self, path: str) -> None:
         os.close(os.open(self.root + path, os.O_CREAT | os.O_WRONLY, 0o666))
@@ -252,7 +241,7 @@ class Builder:
         _restrict(self.root + path, True, recursive=False, devices=True)
 
     def _do_devpts(self, path: str) -> None:
-        place = self._fresh(path)
+        place = self._place(path)
         options = "newinstance,ptmxmode=0666,mode=620"
         try:
             _mount("devpts", place, "devpts", _NOSUID | _NOEXEC, options)
@@ -260,7 +249,7 @@ class Builder:
             os.rmdir(place)  # terminals are a comfort; a job runs without them
 
     def _do_proc(self, path: str) -> None:
-        place = _place(self.root, path, True, self.device)
+        place = self._place(path)
         _mount("proc", place, "proc", _NOSUID | _NODEV | _NOEXEC)
 
 

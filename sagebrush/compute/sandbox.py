@@ -109,6 +109,7 @@ def plan(spec: Spec, host: Host, hidden: tuple[Path, ...] = ()) -> list[Step]:
     steps: list[Step] = []
     steps += _system(host)
     steps += _made(spec)
+    steps += _job(spec)  # before the binds: what they show may lie under the host's /tmp
     binds = sorted(spec.binds, key=lambda bind: len(PurePosixPath(bind.target).parts))
     for bind in binds:
         mode = "ro" if bind.read_only else "rw"
@@ -118,7 +119,6 @@ def plan(spec: Spec, host: Host, hidden: tuple[Path, ...] = ()) -> list[Step]:
         for path in hidden:
             if path == source or source in path.parents:
                 steps.append(["cover", str(PurePosixPath(target) / path.relative_to(source))])
-    steps += _job(spec)
     steps += _devices(spec, host)
     steps.append(["proc", "/proc"])
     return steps

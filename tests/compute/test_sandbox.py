@@ -354,6 +354,16 @@ def test_binds_appear_read_only_at_their_targets(run: Run) -> None:
 
 
 @real
+def test_a_bind_beneath_the_hosts_tmp_is_seen_beside_the_jobs_own(run: Run) -> None:
+    with tempfile.TemporaryDirectory(prefix="sagebrush-bind-", dir="/tmp") as shown:
+        os.chmod(shown, 0o755)
+        (Path(shown) / "file").write_text("seen")
+        (Path(shown) / "file").chmod(0o644)
+        command = f"cat {shown}/file; echo own > /tmp/own && cat /tmp/own"
+        assert run(["/bin/sh", "-c", command], binds=[[shown, shown, True]]).log == "seenown"
+
+
+@real
 def test_a_bind_that_is_not_there_names_itself(run: Run) -> None:
     done = run(["/bin/true"], binds=[["/no/such", "/there", True]])
     assert done.code == 125
@@ -378,3 +388,17 @@ def test_the_platforms_data_is_absent_although_a_bind_shows_its_parent(run: Run)
         binds=[["/tmp", "/shown", True]],
     )
     assert (done.code, done.log) == (0, "0")
+
+
+@real
+def test_what_lies_under_the_hosts_tmp_can_be_shown(run: Run) -> None:
+    with tempfile.TemporaryDirectory(dir="/tmp", prefix="sagebrush-bind-") as shown:
+        os.chmod(shown, 0o755)
+        (Path(shown) / "file").write_text("seen")
+        (Path(shown) / "file").chmod(0o644)
+        done = run(
+            ["/bin/sh", "-c", f"cat {shown}/file; echo x > /tmp/own && ls -d /tmp/*"],
+            binds=[[shown, shown, True]],
+        )
+        assert os.listdir(shown) == ["file"]
+    assert (done.code, done.log) == (0, f"seen/tmp/own\n{shown}")
