@@ -117,6 +117,8 @@ class App:
         self.access = AccessLog(settings.home / "logs" / "access.log")
         self.door = Door(self.world, self.access)
         self.port = self.tls_port = 0
+        self._sockets: list[socket.socket] = []
+        self._stopped = False
         self._listeners = listen.Listeners()
         self._egress = Egress(settings.egress_allow)
         self._numbers = itertools.count()
@@ -129,7 +131,17 @@ class App:
     # Life -----------------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """It answers on `port` and `tls_port`, and the loop runs. Raises OSError for a busy port."""
+        """It answers on `port` and `tls_port`, and the loop runs.
+
+        Raises OSError for a busy port; it is stopped then.
+        """
+        try:
+            self._start()
+        except BaseException:
+            self.stop()
+            raise
+
+    def _start(self) -> None:
         plain, self.port = listen.bind(self._plain, self.settings.port)
         try:
             wanted = self.port + 1 if self.settings.port else 0
@@ -138,7 +150,7 @@ class App:
             for sock in plain:
                 sock.close()
             raise
-        self._sockets = (plain, secure)
+        self._sockets = [*plain, *secure]
         now = dt.datetime.fromtimestamp(time.time(), dt.UTC)
         outer = [h for h in (*self.settings.hosts, self.settings.host) if h not in tls.LOOPBACK]
         outer = [h for h in outer if h not in ("0.0.0.0", "::")]
@@ -160,11 +172,19 @@ class App:
         self._sweeper.start()
 
     def stop(self, timeout: float = 10.0) -> None:
-        """Requests that run have ended or had `timeout` seconds; jobs go on; files are closed."""
+        """Requests that run have ended or had `timeout` seconds; jobs go on; files are closed.
+
+        Stopping twice is fine.
+        """
+        if self._stopped:
+            return
+        self._stopped = True
         self.loop.stop(timeout)
         if self._events is not None:
             self._events.call_soon_threadsafe(self._ended.set)
             self._thread.join(timeout + 10)
+        for sock in self._sockets:
+            sock.close()
         self.backend.close()
         self.door.close()
         self.world.objects.close()
@@ -241,7 +261,8 @@ class App:
         events = asyncio.get_running_loop()
         events.set_default_executor(ThreadPoolExecutor(16, thread_name_prefix="io"))
         self._ended = asyncio.Event()
-        plain, secure = self._sockets
+        plain = [sock for sock in self._sockets if sock.getsockname()[1] == self.port]
+        secure = [sock for sock in self._sockets if sock not in plain]
         await self._listeners.serve(plain, self.door.answer, None)
         await self._listeners.serve(secure, self.door.answer, self._context)
         self.dispatcher.loop = self._events = events

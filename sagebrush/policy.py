@@ -94,9 +94,15 @@ def _resource_matches(statement: Statement, resource: str, keys: Context) -> boo
     return found != negative
 
 
+_LITERAL = str.maketrans({"*": "\ue000", "?": "\ue001"})
+_PLAIN = str.maketrans({"\ue000": "*", "\ue001": "?"})
+"""Stand-ins for a star and a question mark that are themselves: what variables hold is literal."""
+
+
 @lru_cache(maxsize=4096)
 def _pattern(text: str) -> re.Pattern[str]:
-    parts = (".*" if c == "*" else "." if c == "?" else re.escape(c) for c in text)
+    wild = {"*": ".*", "?": "."}
+    parts = (wild.get(c) or re.escape(c.translate(_PLAIN)) for c in text)
     return re.compile("".join(parts), re.DOTALL)
 
 
@@ -111,11 +117,13 @@ def _filled(text: str, keys: Context) -> str:
         return text
 
     def value(match: re.Match[str]) -> str:
-        name, _, default = match[1].partition(",")
+        name, comma, default = match[1].partition(",")
         if name in ("*", "?", "$"):
-            return {"*": "\x00star", "?": "\x00mark", "$": "$"}[name]
+            return name.translate(_LITERAL)
         found = keys.get(name.strip().lower())
-        return found if isinstance(found, str) else default.strip().strip("'") or "\x00"
+        if not isinstance(found, str):
+            found = default.strip().strip("'") if comma else "\x00"
+        return found.translate(_LITERAL)
 
     return re.sub(r"\$\{([^}]*)\}", value, text)
 
@@ -213,6 +221,9 @@ def _values_hold(quantifier: str, name: str, wanted: Sequence[str], given: Seque
     test = _TESTS.get(_NEGATIVE.get(name, name))
     if test is None:
         return False
+
+    if test not in (like, _arn_like):
+        wanted = [text.translate(_PLAIN) for text in wanted]
 
     def one(value: str) -> bool:
         try:

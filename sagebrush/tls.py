@@ -17,7 +17,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-LOOPBACK = ("localhost", "*.localhost", "127.0.0.1", "::1")
+LOOPBACK = ("localhost", "*.localhost", "*.s3.localhost", "127.0.0.1", "::1")
+"""OpenSSL takes a star before two labels at least, hence the third for virtual hosts of buckets."""
 AUTHORITY_DAYS = 3650
 SERVER_DAYS = 397
 """The longest life that browsers accept of a server certificate."""
@@ -94,7 +95,7 @@ def _constraints(names: Sequence[str]) -> x509.NameConstraints:
         if isinstance(name, x509.IPAddress):
             allowed.append(x509.IPAddress(ipaddress.ip_network(str(name.value))))
         elif not name.value.startswith("*."):
-            allowed.append(x509.DNSName(name.value))
+            allowed.append(x509.DNSName(name.value))  # names beneath it are meant too
     return x509.NameConstraints(permitted_subtrees=allowed, excluded_subtrees=None)
 
 

@@ -1,0 +1,103 @@
+"""Keys and sessions: stateless, bounded in time, and nobody else's."""
+
+from __future__ import annotations
+
+import stat
+
+import pytest
+
+from sagebrush.credentials import CredentialBook, role_id, user_name
+from sagebrush.world import AwsError
+
+ROLE = "arn:aws:iam::123456789012:role/path/Reader"
+
+
+@pytest.fixture
+def book(tmp_path, clock):
+    return CredentialBook(tmp_path / "keys", "123456789012", "Execution", clock)
+
+
+def refusal(book, key, token) -> str:
+    with pytest.raises(AwsError) as info:
+        book.resolve(key, token)
+    assert info.value.status == 403
+    return info.value.code
+
+
+def test_files_are_private_and_last(tmp_path, book, clock):
+    keys = tmp_path / "keys"
+    assert stat.S_IMODE(keys.stat().st_mode) == 0o700
+    assert {stat.S_IMODE(f.stat().st_mode) for f in keys.iterdir()} == {0o600}
+    again = CredentialBook(keys, "123456789012", "Execution", clock)
+    assert again.user_key == book.user_key
+    session = book.issue(ROLE, "me", 900)
+    assert again.resolve(session.access_key, session.token).secret == session.secret
+
+
+def test_user_key_speaks_for_the_execution_role(book):
+    key, secret = book.user_key
+    found = book.resolve(key, None)
+    assert found.secret == secret
+    assert found.expires is None
+    assert found.caller.arn == f"arn:aws:sts::123456789012:assumed-role/Execution/{user_name()}"
+    assert found.caller.user_id == f"{role_id('123456789012', 'Execution')}:{user_name()}"
+    assert refusal(book, key, "token") == "InvalidClientTokenId"
+
+
+def test_session(book, clock):
+    session = book.issue(ROLE, "me", 900)
+    found = book.resolve(session.access_key, session.token)
+    assert found.caller.arn == "arn:aws:sts::123456789012:assumed-role/Reader/me"
+    assert found.caller.role == "Reader"
+    clock.forward(899)
+    assert book.resolve(session.access_key, session.token) == found
+    clock.forward(1)
+    assert refusal(book, session.access_key, session.token) == "ExpiredToken"
+
+
+def test_sessions_differ(book):
+    one, two = book.issue(ROLE, "me", 900), book.issue(ROLE, "me", 900)
+    assert one.access_key != two.access_key
+    assert one.secret != two.secret
+    assert refusal(book, one.access_key, two.token) == "InvalidClientTokenId"
+
+
+@pytest.mark.parametrize("spoil", ["", "x", "ü", "A" * 200])
+def test_foreign_tokens(book, spoil):
+    session = book.issue(ROLE, "me", 900)
+    assert refusal(book, session.access_key, spoil) == "InvalidClientTokenId"
+    assert refusal(book, session.access_key, session.token + spoil + "AA") == "InvalidClientTokenId"
+    assert refusal(book, session.access_key, None) == "InvalidClientTokenId"
+
+
+def test_every_changed_character_of_a_token_is_seen(book):
+    session = book.issue(ROLE, "me", 900)
+    for place in range(0, len(session.token) - 1, 3):
+        other = "A" if session.token[place] != "A" else "B"
+        token = session.token[:place] + other + session.token[place + 1 :]
+        assert refusal(book, session.access_key, token) == "InvalidClientTokenId"
+
+
+def test_tokens_of_another_home_or_purpose(tmp_path, book, clock):
+    other = CredentialBook(tmp_path / "other", "123456789012", "Execution", clock)
+    session = other.issue(ROLE, "me", 900)
+    assert refusal(book, session.access_key, session.token) == "InvalidClientTokenId"
+    token = book.container_token(ROLE)
+    assert book.container_role(token) == ROLE
+    for wrong in (session.token, book.issue(ROLE, "me", 900).token, "", "x"):
+        with pytest.raises(AwsError):
+            book.container_role(wrong)
+
+
+def test_container_document(book, clock):
+    found = book.container_document(ROLE, 3600)
+    assert found["Expiration"] == "2026-01-01T01:00:00Z"
+    assert found["RoleArn"] == ROLE
+    assert book.resolve(found["AccessKeyId"], found["Token"]).secret == found["SecretAccessKey"]
+
+
+def test_secrets_do_not_show(book):
+    session = book.issue(ROLE, "me", 900)
+    assert session.secret not in repr(session)
+    assert session.token not in repr(session)
+    assert session.secret not in repr(book.resolve(session.access_key, session.token))

@@ -1,0 +1,168 @@
+"""IAM evaluation: deny over allow, patterns, conditions; pure."""
+
+from __future__ import annotations
+
+import pytest
+
+from sagebrush import policy
+
+ME = "arn:aws:sts::123456789012:assumed-role/Role/me"
+
+
+def decide(statements, action="s3:GetObject", resource="arn:aws:s3:::b/k", **context):
+    document = {"Version": "2012-10-17", "Statement": statements}
+    given = {name.replace("__", ":"): value for name, value in context.items()}
+    return policy.evaluate([document], ME, action, resource, given).verdict
+
+
+def allow(**more):
+    return {"Effect": "Allow", "Action": "s3:*", "Resource": "*", **more}
+
+
+def test_nothing_is_an_implicit_deny():
+    assert policy.evaluate([], ME, "s3:GetObject", "*", {}).verdict == "implicitDeny"
+    assert decide([]) == "implicitDeny"
+
+
+def test_deny_wins_wherever_it_stands():
+    deny = {"Effect": "Deny", "Action": "s3:Get*", "Resource": "*"}
+    assert decide([deny, allow()]) == decide([allow(), deny]) == "explicitDeny"
+    assert decide([deny, allow()], "s3:PutObject") == "allowed"
+    apart = [{"Statement": [allow()]}, {"Statement": deny}]
+    assert policy.evaluate(apart, ME, "s3:GetObject", "*", {}).matched == ((1, 0),)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "action", "matches"),
+    [
+        ("*", "s3:GetObject", True),
+        ("s3:*", "s3:GetObject", True),
+        ("S3:getobject", "s3:GetObject", True),
+        ("s3:Get*", "s3:PutObject", False),
+        ("s3:?etObject", "s3:GetObject", True),
+        ("s3:GetObject", "s3:GetObjectTagging", False),
+        ("sagemaker:*", "s3:GetObject", False),
+        (["sagemaker:*", "s3:GetObject"], "s3:GetObject", True),
+        ([], "s3:GetObject", False),
+    ],
+)
+def test_actions(pattern, action, matches):
+    assert decide([allow(Action=pattern)], action) == ("allowed" if matches else "implicitDeny")
+    inverse = {"Effect": "Allow", "NotAction": pattern, "Resource": "*"}
+    assert decide([inverse], action) == ("implicitDeny" if matches else "allowed")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "resource", "matches"),
+    [
+        ("*", "arn:aws:s3:::b/k", True),
+        ("arn:aws:s3:::b/*", "arn:aws:s3:::b/k/with/more", True),
+        ("arn:aws:s3:::b/*", "arn:aws:s3:::b", False),
+        ("arn:aws:s3:::B/*", "arn:aws:s3:::b/k", False),
+        ("arn:aws:s3:::b?/*", "arn:aws:s3:::b1/k", True),
+        ("arn:aws:s3:::b/[ab]", "arn:aws:s3:::b/a", False),
+        ("arn:aws:s3:::b/[ab]", "arn:aws:s3:::b/[ab]", True),
+        ("arn:aws:s3:::b/a.c", "arn:aws:s3:::b/abc", False),
+        (["x", "arn:aws:s3:::b/k"], "arn:aws:s3:::b/k", True),
+        ("arn:aws:s3:::${aws:username}/*", "arn:aws:s3:::ann/k", True),
+        ("arn:aws:s3:::${aws:username}/*", "arn:aws:s3:::bob/k", False),
+        ("arn:aws:s3:::${aws:nothing}/*", "arn:aws:s3:::/k", False),
+        ("arn:aws:s3:::${aws:nothing, 'none'}/*", "arn:aws:s3:::none/k", True),
+        ("arn:aws:s3:::${*}/k", "arn:aws:s3:::x/k", False),
+        ("arn:aws:s3:::${*}/k", "arn:aws:s3:::*/k", True),
+    ],
+)
+def test_resources(pattern, resource, matches):
+    found = decide([allow(Resource=pattern)], resource=resource, aws__username="ann")
+    assert found == ("allowed" if matches else "implicitDeny")
+    inverse = {"Effect": "Allow", "Action": "s3:*", "NotResource": pattern}
+    found = decide([inverse], resource=resource, aws__username="ann")
+    assert found == ("implicitDeny" if matches else "allowed")
+
+
+CONDITIONS = [
+    ("StringEquals", "a", "a", True),
+    ("StringEquals", "a", "A", False),
+    ("StringEquals", ["a", "b"], "b", True),
+    ("StringEquals", "a*", "abc", False),
+    ("StringEquals", "a", None, False),
+    ("StringNotEquals", "a", "b", True),
+    ("StringNotEquals", ["a", "b"], "b", False),
+    ("StringNotEquals", "a", None, True),
+    ("StringEqualsIgnoreCase", "a", "A", True),
+    ("StringNotEqualsIgnoreCase", "a", "A", False),
+    ("StringLike", "a*", "abc", True),
+    ("StringNotLike", "a*", "abc", False),
+    ("StringEqualsIfExists", "a", None, True),
+    ("StringEqualsIfExists", "a", "b", False),
+    ("NumericEquals", 10, "10.0", True),
+    ("NumericLessThan", 10, "9", True),
+    ("NumericLessThan", 10, "10", False),
+    ("NumericLessThanEquals", 10, "10", True),
+    ("NumericGreaterThan", 10, "11", True),
+    ("NumericGreaterThanEquals", 10, "9", False),
+    ("NumericNotEquals", 10, "9", True),
+    ("NumericEquals", 10, "ten", False),
+    ("DateLessThan", "2026-01-01T00:00:00Z", "2025-12-31T23:59:59Z", True),
+    ("DateGreaterThan", "2026-01-01T00:00:00Z", "1767225601", True),
+    ("DateEquals", "2026-01-01", "2026-01-01T00:00:00Z", True),
+    ("DateLessThan", "soon", "2026-01-01T00:00:00Z", False),
+    ("Bool", True, "true", True),
+    ("Bool", "false", "true", False),
+    ("IpAddress", "10.0.0.0/8", "10.1.2.3", True),
+    ("IpAddress", ["192.168.0.0/16", "10.0.0.1"], "10.0.0.1", True),
+    ("IpAddress", "10.0.0.0/8", "::1", False),
+    ("NotIpAddress", "10.0.0.0/8", "11.0.0.1", True),
+    ("ArnLike", "arn:aws:s3:::b*", "arn:aws:s3:::bucket", True),
+    ("ArnEquals", "arn:aws:iam::*:role/x", "arn:aws:iam::123456789012:role/x", True),
+    ("ArnLike", "arn:aws:*:x", "arn:aws:s3:::x", False),
+    ("ArnNotLike", "arn:aws:s3:::b*", "arn:aws:s3:::c", True),
+    ("Null", "true", None, True),
+    ("Null", "true", "a", False),
+    ("Null", "false", "a", True),
+    ("ForAllValues:StringEquals", ["a", "b"], ["a", "b"], True),
+    ("ForAllValues:StringEquals", ["a", "b"], ["a", "c"], False),
+    ("ForAllValues:StringEquals", ["a"], None, True),
+    ("ForAnyValue:StringEquals", ["a", "b"], ["c", "b"], True),
+    ("ForAnyValue:StringLike", ["x*"], ["c", "b"], False),
+    ("StringAlmost", "a", "a", False),
+]
+
+
+@pytest.mark.parametrize(("operator", "wanted", "given", "holds"), CONDITIONS)
+def test_conditions(operator, wanted, given, holds):
+    statement = allow(Condition={operator: {"Test:Key": wanted}})
+    context = {} if given is None else {"test__key": given}
+    assert decide([statement], **context) == ("allowed" if holds else "implicitDeny")
+
+
+def test_every_condition_must_hold():
+    both = allow(Condition={"StringEquals": {"a:b": "1", "a:c": "2"}, "Bool": {"a:d": "true"}})
+    assert decide([both], a__b="1", a__c="2", a__d="true") == "allowed"
+    assert decide([both], a__b="1", a__c="3", a__d="true") == "implicitDeny"
+    assert decide([both], a__b="1", a__c="2", a__d="false") == "implicitDeny"
+
+
+def test_the_principal_is_a_key():
+    mine = allow(Condition={"ArnLike": {"aws:PrincipalArn": "arn:aws:sts::*:assumed-role/Role/*"}})
+    assert decide([mine]) == "allowed"
+
+
+def test_trust():
+    def document(principal, effect="Allow", action="sts:AssumeRole"):
+        return {"Statement": [{"Effect": effect, "Principal": principal, "Action": action}]}
+
+    root = "arn:aws:iam::123456789012:root"
+    assert policy.trusts(document("*"), [root])
+    assert policy.trusts(document({"AWS": [root]}), [root])
+    assert policy.trusts(
+        document({"Service": "sagemaker.amazonaws.com"}), ["sagemaker.amazonaws.com"]
+    )
+    assert not policy.trusts(
+        document({"Service": "lambda.amazonaws.com"}), ["sagemaker.amazonaws.com"]
+    )
+    assert not policy.trusts(document({"AWS": root}, action="sts:TagSession"), [root])
+    refusing = {
+        "Statement": document("*")["Statement"] + document({"AWS": root}, "Deny")["Statement"]
+    }
+    assert not policy.trusts(refusing, [root])
