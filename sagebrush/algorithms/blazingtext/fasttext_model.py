@@ -24,6 +24,11 @@ SUPERVISED = 3
 Matrix = npt.NDArray[np.float32]
 _MASK32 = 0xFFFFFFFF
 _MASK64 = 0xFFFFFFFFFFFFFFFF
+_FACTOR = np.uint64(116049371)
+VECTOR = 16
+"""Words from which on NumPy hashes n-grams faster than Python does."""
+KEPT_HASHES = 1 << 18
+"""Tokens whose hashes a model keeps: some 30 MB at most."""
 _SPACES = str.maketrans(dict.fromkeys("\n\r\t\v\f\0", " "))
 
 
@@ -100,35 +105,31 @@ class Model:
 
     def features(self, text: str) -> list[int]:
         """The rows of `input` that stand for the text: words, their parts, word n-grams."""
-        ids, args = self._ids, self.args
         tokens = text.translate(_SPACES).split(" ")
+        if EOS in tokens:  # the end of the sentence, wherever it stands
+            del tokens[tokens.index(EOS) :]
+        tokens.append(EOS)
+        find, longest = self._ids.get, self.args.word_ngrams
         rows: list[int] = []
-        hashes: list[int] = []
-        for token in (*tokens, EOS):
-            if not token:
-                continue
-            row = ids.get(token)
-            if row is None and token.startswith("__label__"):
-                continue
-            if row is not None:
+        hashed: list[str] = []
+        for token in tokens:
+            if (row := find(token)) is not None:
                 rows.append(row)
-            if args.maxn > 0 and token != EOS:
+            elif not token or token.startswith("__label__"):
+                continue
+            if self.args.maxn > 0 and token != EOS:
                 rows.extend(self._subwords(token))
-            if args.word_ngrams > 1:
-                hashes.append(self._hash(token))
-            if token == EOS:
-                break
-        if args.word_ngrams > 1:
-            rows.extend(len(self.words) + h for h in ngrams(hashes, args.word_ngrams, args.bucket))
+            hashed.append(token)
+        if longest > 1 and len(hashed) > 1:
+            hashes = [self._hashes.get(token) or self._hash(token) for token in hashed]
+            rows.extend(ngrams(hashes, longest, self.args.bucket, len(self.words)))
         return rows
 
     def _hash(self, token: str) -> int:
-        """The token's hash; those of known words are kept, a bounded number."""
-        found = self._hashes.get(token)
-        if found is None:
-            found = token_hash(token.encode("utf-8", "surrogateescape"))
-            if token in self._ids:
-                self._hashes[token] = found
+        """The token's hash; kept, as most come again."""
+        found = token_hash(token.encode("utf-8", "surrogateescape"))
+        if len(self._hashes) < KEPT_HASHES:
+            self._hashes[token] = found
         return found
 
     def _subwords(self, token: str) -> list[int]:
@@ -266,15 +267,23 @@ def token_hash(token: bytes) -> int:
     return h - 0x100000000 if h & 0x80000000 else h
 
 
-def ngrams(hashes: Sequence[int], n: int, bucket: int) -> list[int]:
-    """Buckets of all word n-grams of 2 to `n` words, from the words' hashes, in fastText's order."""
-    found = []
+def ngrams(hashes: Sequence[int], longest: int, bucket: int, offset: int) -> list[int]:
+    """Rows of all word n-grams of 2 to `longest` words, from the words' hashes; buckets start at row
+    `offset`.
+    """
+    if len(hashes) > VECTOR:
+        plain = np.array(hashes, np.int64).view(np.uint64)
+        running, rows = plain, []
+        for n in range(1, min(longest, len(hashes))):
+            running = running[:-1] * _FACTOR + plain[n:]
+            rows += (running % np.uint64(bucket) + np.uint64(offset)).tolist()
+        return rows
+    rows = []
     for i, h in enumerate(hashes):
-        h &= _MASK64
-        for following in hashes[i + 1 : i + n]:
+        for following in hashes[i + 1 : i + longest]:
             h = (h * 116049371 + following) & _MASK64
-            found.append(h % bucket)
-    return found
+            rows.append(h % bucket + offset)
+    return rows
 
 
 def _huffman(counts: Sequence[int]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
