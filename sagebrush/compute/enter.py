@@ -205,6 +205,10 @@ class Builder:
         _restrict(place, mode == "ro")
         self.mounts[target] = target == "/tmp"  # the job's own, and it has not run yet
 
+    def _do_cover(self, target: str) -> None:
+        if os.path.isdir(self.root + target):
+            _mount("tmpfs", self.root + target, "tmpfs", _RDONLY, "mode=0,size=4k")
+
     def _do_protect(self, target: str) -> None:
         place = self.root + target
         if os.path.isdir(place) and not os.path.islink(place):

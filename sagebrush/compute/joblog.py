@@ -11,6 +11,7 @@ import bisect
 import contextlib
 import os
 import struct
+from typing import BinaryIO
 
 BLOCK = 1 << 20
 _PAIR = struct.Struct("<QQ")
@@ -96,7 +97,8 @@ def segments(directory: str) -> list[int]:
 
 
 def read(directory: str, offset: int, limit: int, ended: bool) -> list[tuple[int, int, int, bytes]]:
-    """Up to `limit` lines from byte `offset` on: (offset, end, ms, line without its newline).
+    """Up to `limit` lines that start at or after byte `offset`: (offset, end, ms, line without its
+    newline).
 
     A last line without newline counts only when `ended`. `end` is the offset to go on from.
     """
@@ -127,6 +129,7 @@ def _lines(
         return []  # dropped since it was listed
     found: list[tuple[int, int, int, bytes]] = []
     with file:
+        offset = start + _line_start(file, offset - start)
         file.seek(offset - start)
         while len(found) < limit:
             line = file.readline(BLOCK)
@@ -136,6 +139,22 @@ def _lines(
             found.append((offset, end, _time(index, offset), line.rstrip(b"\r\n")))
             offset = end
     return found
+
+
+def _line_start(file: BinaryIO, at: int) -> int:
+    """The first position from `at` on where a line of `_lines` starts (long ones are cut in pieces)."""
+    begin, look = at, b""
+    while begin > 0 and b"\n" not in look:
+        begin = max(0, begin - BLOCK)
+        file.seek(begin)
+        look = file.read(min(BLOCK, at - begin))
+    begin += look.rfind(b"\n") + 1
+    if begin == at:
+        return at
+    piece = begin - (begin - at) // BLOCK * BLOCK
+    file.seek(at)
+    rest = file.read(piece - at)
+    return at + rest.find(b"\n") + 1 if b"\n" in rest else min(piece, at + len(rest))
 
 
 def _times(path: str) -> tuple[list[int], list[int]]:

@@ -155,10 +155,12 @@ def _made(spec: Spec) -> list[Step]:
 
 
 def _job(spec: Spec) -> list[Step]:
-    """/opt/ml and /tmp, of this job alone. /tmp is on disk: in memory it would count as the job's."""
+    """/opt/ml and /tmp, of this job alone. /tmp is on disk: in memory it would count as the job's.
+
+    input is writable as on AWS (SDK v3 makes its script in a channel executable): it is a copy.
+    """
     return [
         ["bind", str(spec.root / "ml"), "/opt/ml", "rw"],
-        ["protect", "/opt/ml/input"],
         ["bind", str(spec.root / "tmp"), "/tmp", "rw"],
     ]
 
