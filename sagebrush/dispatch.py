@@ -58,6 +58,8 @@ def authorise(ctx: Ctx, service: str, name: str, params: Doc) -> None:
     if (service, name) == ("sts", "GetCallerIdentity"):
         return  # AWS: no permission is needed, and a deny has no effect
     held = policies(ctx.world, ctx.caller)
+    if not ctx.caller.policies and all(p is policy.ADMINISTRATOR for p in held) and held:
+        return  # the common case, and every InvokeEndpoint's: nothing could be refused
     wanted = actions.asked(ctx, service, name, params)
     handed = actions.pass_role(service, name, params)
     if handed:

@@ -17,8 +17,11 @@ from sagebrush.compute import dial
 HEAD_LIMIT = 64 * 1024
 BODY_LIMIT = 256 * 1024 * 1024
 """Bytes of an answer that are taken whole into memory."""
-HIGH, LOW = 1 << 20, 1 << 18
-"""Bytes of a stream that wait for its reader before the sender is held up, and let go on."""
+HIGH = 1 << 20
+"""Bytes of a stream that wait for its reader before the sender is held up."""
+IDLE = 0.25
+"""Seconds of idleness after which a connection is looked at before it is used: servers end idle
+connections, and until the loop hears of that a request on one would be lost."""
 
 Connect = Callable[[str], Awaitable[socket.socket]]
 
@@ -60,6 +63,8 @@ class _Connection(asyncio.Protocol):
         self.headers: dict[str, str] = {}
         self.keep = True
         self.closed = False
+        self.idle_since = 0.0
+        """By the loop's time."""
 
     # ---- asyncio's calls
 
@@ -94,8 +99,8 @@ class _Connection(asyncio.Protocol):
 
     def stale(self) -> bool:
         """Whether the other side has ended it, even if the loop has not heard so yet."""
-        if self.closed:
-            return True
+        if self.closed or self._loop.time() - self.idle_since < IDLE:
+            return self.closed
         try:
             return self._sock.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) is not None
         except BlockingIOError:
@@ -228,6 +233,7 @@ class _Connection(asyncio.Protocol):
     def _finish(self) -> None:
         waiter, self._waiter = self._waiter, None
         sink, self._sink = self._sink, None
+        self.idle_since = self._loop.time()
         if self._buffer or not self.keep:
             self.close()
         if sink is not None:

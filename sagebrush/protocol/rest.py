@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import zlib
+from collections.abc import Mapping
 from typing import Any
 
 from botocore.model import OperationModel
@@ -137,7 +138,7 @@ class _BadPart(BadValue):
         return AwsError("InvalidArgument", words, ArgumentName=wire, ArgumentValue=self.text[:200])
 
 
-def _bound(node: Node, member: Node, request: Request, labels: dict[str, str]) -> Any:
+def _bound(node: Node, member: Node, request: Request, labels: Mapping[str, str]) -> Any:
     """The value of a member that travels outside the body, or None."""
     where, wire = member.location, member.wire
     if where == "uri":

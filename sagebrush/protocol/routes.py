@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 from urllib.parse import parse_qsl, unquote_to_bytes
 
@@ -141,16 +141,28 @@ def match(
     path: str,
     query: Iterable[tuple[str, str]],
     headers: Container[str],
-) -> tuple[str, dict[str, str]] | None:
+) -> tuple[str, Mapping[str, str]] | None:
     """The operation's name and its path variables, decoded once; None when nothing fits.
 
     A variable that takes the rest of the path (an S3 key) keeps its slashes, doubled and
     trailing ones included. Raises AwsError InvalidURI when a variable is not UTF-8.
     """
+    if service != "s3" and not query:  # then the path alone decides, and is mostly the last one
+        return _by_path(service, method, path)
+    return _search(service, method, path, dict(query), headers)
+
+
+@lru_cache(1024)
+def _by_path(service: str, method: str, path: str) -> tuple[str, Mapping[str, str]] | None:
+    return _search(service, method, path, {}, ())
+
+
+def _search(
+    service: str, method: str, path: str, asked: dict[str, str], headers: Container[str]
+) -> tuple[str, Mapping[str, str]] | None:
     root = table(service).get(method)
     if root is None:
         return None
-    asked = dict(query)
     for step, values in _ends(root, path[1:] if path.startswith("/") else path, ()):
         route = step.choose(asked, headers)
         if route:
