@@ -62,7 +62,9 @@ def credentials() -> dict[str, str]:
     if relative := os.environ.get("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"):
         address = f"http://169.254.170.2{relative}"
     elif not (address := os.environ.get("AWS_CONTAINER_CREDENTIALS_FULL_URI", "")):
-        raise ClientError("this job has no credentials (is EnableNetworkIsolation set?)")
+        raise ClientError(
+            "this job has no credentials; with EnableNetworkIsolation the code must come in a channel"
+        )
     where = urllib.parse.urlsplit(address)
     token = os.environ.get("AWS_CONTAINER_AUTHORIZATION_TOKEN")
     if file := os.environ.get("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"):

@@ -128,8 +128,8 @@ def _requirements(this: Job, code: Path) -> str:
     log("INFO", f"Installing dependencies from user requirements.txt:\n{shlex.join(command)}")
     status, message = _execute(command, code, os.environ)
     if status:
-        hint = "" if os.environ.get("HTTPS_PROXY") else " (this job has no access to the network)"
-        raise ScriptError("InstallRequirementsError", status, message + hint, command)
+        said = [line for line in message.splitlines() if line.startswith("ERROR: ")]
+        raise ScriptError("InstallRequirementsError", status, "\n".join(said) or message, command)
     return python
 
 
