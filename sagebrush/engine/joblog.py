@@ -20,6 +20,12 @@ SEARCH = 0.05
 hold up the whole server."""
 LINE = 4096
 """Characters of a line that a regular expression sees."""
+TRACEBACK = "Traceback (most recent call"
+WRAPPER = "CalledProcessError"
+"""What a launcher raises when the user's script, its child, has failed."""
+EXCEPTION = regex.compile(
+    r"[\w.]*(?:Error|Exception|Exit|Interrupt|Failure|Warning|Fault)\b(?::|$)"
+)
 TAIL = 64 * 1024
 """Bytes at the end of a log in which a traceback is looked for."""
 
@@ -74,12 +80,26 @@ def tail(backend: Backend, key: str, seen: int) -> list[str]:
 
 
 def traceback_of(lines: Sequence[str]) -> str:
-    """The last Python traceback in `lines`, from its end backwards; else the last line with text."""
-    starts = [i for i, line in enumerate(lines) if line.startswith("Traceback (most recent call")]
-    if starts:
-        block = list(lines[starts[-1] :])
-        end = 1
-        while end < len(block) and (block[end].startswith((" ", "\t")) or not block[end].strip()):
-            end += 1
-        return "\n".join(block[: end + 1])
+    """The last Python traceback in `lines`, from its first line to the exception.
+
+    One that only tells of a failed child (`CalledProcessError`) gives way to the child's own. Else
+    the last line with text.
+    """
+    found = [
+        _block(lines[i:]) for i, line in enumerate(lines) if line.lstrip().startswith(TRACEBACK)
+    ]
+    own = [block for block in found if WRAPPER not in block[-1]]
+    if own or found:
+        return "\n".join((own or found)[-1])
     return next((line for line in reversed(lines) if line.strip()), "")
+
+
+def _block(lines: Sequence[str]) -> list[str]:
+    """The traceback that `lines` begin with. Launchers may have stripped its indentation."""
+    for end, line in enumerate(lines[1:], 1):
+        if EXCEPTION.match(line) or line.startswith(TRACEBACK):
+            return list(lines[: end + 1] if EXCEPTION.match(line) else lines[:end])
+    for end, line in enumerate(lines[1:], 1):
+        if line.strip() and not line.startswith((" ", "\t")):
+            return list(lines[: end + 1])
+    return list(lines)

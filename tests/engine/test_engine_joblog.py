@@ -44,3 +44,19 @@ def test_the_last_traceback_is_found() -> None:
     assert joblog.traceback_of(text) == "\n".join(text[5:9])
     assert joblog.traceback_of(["one", "two", " "]) == "two"
     assert joblog.traceback_of([]) == ""
+
+
+def test_a_launcher_that_fails_with_its_child_is_not_the_cause() -> None:
+    text = [
+        "Traceback (most recent call last):", 'File "train.py", line 5, in <module>', "raise x",
+        "^^^^", "RuntimeError: asked to fail", "Command failed. Traceback: Traceback (most recent",
+        "Traceback (most recent call last):", '  File "utils.py"', "    raise y",
+        "subprocess.CalledProcessError: Command '['python']' returned 1",
+    ]  # fmt: skip
+    assert joblog.traceback_of(text) == "\n".join(text[:5])
+    assert joblog.traceback_of(text[6:]) == "\n".join(text[6:])
+
+
+def test_an_exception_of_another_name_ends_its_traceback_too() -> None:
+    text = ["Traceback (most recent call last):", '  File "a"', "    f()", "mine.Oops", "bye"]
+    assert joblog.traceback_of(text) == "\n".join(text[:4])

@@ -30,8 +30,12 @@ def algorithm(
         return out_of_memory(state, limits)
     code = state.code if state.code >= 0 else 128 - state.code
     told = failure_file(root)
-    if not told:
-        told = joblog.traceback_of(joblog.tail(backend, key, seen)).strip()
+    if not told or joblog.WRAPPER in told:
+        own = joblog.traceback_of(joblog.tail(backend, key, seen)).strip()
+        # SDK v3's launcher writes of itself: the script's own exception is the cause
+        told = (
+            f"{own.rsplit(chr(10), 1)[-1]}\n{told}" if told and joblog.WRAPPER not in own else own
+        )
     end = f", exit code: {code}"
     # the built-in algorithms say themselves whose mistake it was
     whose = "" if told.startswith(("ClientError:", "AlgorithmError:")) else "AlgorithmError: "

@@ -179,6 +179,15 @@ def test_failure_file_is_the_reason(jobs: JobWorld) -> None:
     assert reason == "AlgorithmError: the label column is missing, exit code: 2"
 
 
+def test_a_launchers_failure_file_is_joined_by_the_scripts_own_error(jobs: JobWorld) -> None:
+    writes(jobs, {"output/failure": b"subprocess.CalledProcessError: Command 'x'"}, Exited(1))
+    jobs.create()
+    jobs.backend.lines[jobs.key()] = ["Traceback (most recent call last):", "ValueError: the cause"]
+    jobs.run()
+    reason = jobs.describe()["FailureReason"]
+    assert reason.startswith("AlgorithmError: ValueError: the cause\nsubprocess.CalledProcessError")
+
+
 @pytest.mark.parametrize("how", ["link", "fifo", "directory", "huge", "parent-link"])
 def test_failure_file_of_another_sort_is_not_followed(jobs: JobWorld, how: str) -> None:
     secret = jobs.home / "secret"
