@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import json
-from typing import Any
+from typing import cast
 
 from botocore.model import OperationModel
 
@@ -108,19 +108,28 @@ class Dispatcher:
         """Runs the asynchronous operations; set when the server starts."""
 
     def __call__(self, ctx: Ctx, service: str, name: str, params: Doc) -> Doc:
-        """The result. Not from the event loop's own thread, where an async operation would wait
-        for itself. Raises AwsError as the request would, KeyError for a name of no model."""
+        """The result.
+
+        Raises AwsError as the request would, KeyError for a name of no model, and RuntimeError for
+        an asynchronous operation in the event loop's own thread, where it would wait for itself.
+        """
         model = models.operation(service, name)
         if model is None:
             raise KeyError(f"{service} has no operation {name}")
         allow(ctx, model, params)
-        result: Any = find(ctx.world, service, name)(ctx, params)
-        if inspect.isawaitable(result):
-            if self.loop is None:
-                raise RuntimeError(f"{service} {name} needs the running server")
-            result = asyncio.run_coroutine_threadsafe(_awaited(result), self.loop).result()
-        return result or {}
+        operation = find(ctx.world, service, name)
+        if not inspect.iscoroutinefunction(operation):
+            return cast(Doc | None, operation(ctx, params)) or {}
+        if self.loop is None:
+            raise RuntimeError(f"{service} {name} needs the running server")
+        if _running() is self.loop:
+            raise RuntimeError(f"{service} {name} cannot be waited for in the event loop")
+        return asyncio.run_coroutine_threadsafe(operation(ctx, params), self.loop).result() or {}
 
 
-async def _awaited(value: Any) -> Any:
-    return await value
+def _running() -> asyncio.AbstractEventLoop | None:
+    """The event loop of this thread."""
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None

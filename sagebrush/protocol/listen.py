@@ -10,8 +10,10 @@ import logging
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from sagebrush.settings import Settings, SettingsError
 
@@ -23,12 +25,24 @@ LINE = 64 * 1024
 BACKLOG = 512
 
 
+class _Told(logging.LoggerAdapter[logging.Logger]):
+    """aiohttp's words in our log: bytes that are no HTTP get one short line, not a traceback."""
+
+    def exception(self, msg: object, *args: object, **more: Any) -> None:
+        problem = more.get("exc_info")
+        if isinstance(problem, HttpProcessingError):
+            self.debug("malformed HTTP: %s", str(problem.message).strip()[:120])
+        else:
+            super().exception(msg, *args, **more)
+
+
 def web_server(handler: Handler) -> web.Server:
     """aiohttp's protocol factory as every listener uses it: bodies are left as they were sent."""
     return web.Server(
         handler,
         auto_decompress=False,
         access_log=None,
+        logger=_Told(log, {}),
         keepalive_timeout=120.0,
         lingering_time=5.0,
         max_line_size=LINE,
