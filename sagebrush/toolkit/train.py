@@ -82,9 +82,9 @@ def run(this: Job) -> int:
         return _algorithm(this)
     code = this.root / "code"
     _fetch_code(this, code)
-    if not (code / this.program).exists() and not (code / "setup.py").exists():
+    if not (code / this.program).exists() and not _is_package(this, code):
         raise job.ClientError(f"the entry point {this.program} is not in the submitted code")
-    python = _requirements(this, code)
+    python = _interpreter(this, code)
     command = _command(this, code, python)
     variables = job.variables(this)
     log("INFO", _header(variables, command))
@@ -113,38 +113,49 @@ def _fetch_code(this: Job, code: Path) -> None:
     archive.unpack(source, code, this.root)
 
 
-def _requirements(this: Job, code: Path) -> str:
-    """The interpreter to run: the environment's, or one beside it with requirements.txt installed.
+def _interpreter(this: Job, code: Path) -> str:
+    """The interpreter to run: the environment's, or one over it with what the code needs installed.
 
     The environment itself is read-only and shared; the overlay sees all of its packages.
     """
-    wanted = code / "requirements.txt"
-    if not wanted.is_file() or this.program is None:
+    wanted, package = code / "requirements.txt", _is_package(this, code)
+    if not wanted.is_file() and not package:
         return sys.executable
     from sagebrush.toolkit import overlay
 
     python = overlay.create()
-    command = [python, "-m", "pip", "install", "-r", "requirements.txt"]
-    log("INFO", f"Installing dependencies from user requirements.txt:\n{shlex.join(command)}")
+    if wanted.is_file():
+        command = [python, "-m", "pip", "install", "-r", "requirements.txt"]
+        log("INFO", f"Installing dependencies from user requirements.txt:\n{shlex.join(command)}")
+        _install("InstallRequirementsError", command, code)
+    if package:
+        # The environment's setuptools builds it: no network is needed for that.
+        command = [python, "-m", "pip", "install", ".", "--no-build-isolation"]
+        log("INFO", f"Installing module with the following command:\n{shlex.join(command)}")
+        _install("InstallModuleError", command, code)
+    return python
+
+
+def _is_package(this: Job, code: Path) -> bool:
+    """Whether the code is a Python package, as AWS's toolkit decides it."""
+    return (code / "setup.py").is_file() and not str(this.program).endswith(".sh")
+
+
+def _install(kind: str, command: Sequence[str], code: Path) -> None:
     status, message = _execute(command, code, os.environ)
     if status:
         said = [line for line in message.splitlines() if line.startswith("ERROR: ")]
-        raise ScriptError("InstallRequirementsError", status, "\n".join(said) or message, command)
-    return python
+        raise ScriptError(kind, status, "\n".join(said) or message, command)
 
 
 def _command(this: Job, code: Path, python: str) -> list[str]:
     """How the entry point is run: AWS's toolkit knows packages, Python scripts and commands."""
     name = str(this.program)
     arguments = job.arguments(this.hyperparameters)
-    if name.endswith(".py") and not (code / "setup.py").exists():
-        return [python, name, *arguments]
-    if (code / "setup.py").exists() and not name.endswith(".sh"):
-        install = [python, "-m", "pip", "install", ".", "--no-deps", "--no-build-isolation"]
-        status, message = _execute(install, code, os.environ)
-        if status:
-            raise ScriptError("InstallModuleError", status, message, install)
+    if _is_package(this, code):
         return [python, "-m", name.removesuffix(".py"), *arguments]
+    if name.endswith(".py"):
+        return [python, name, *arguments]
     os.chmod(code / name, 0o755)
     return ["/bin/sh", "-c", f"./{shlex.quote(name)} {shlex.join(arguments)}".strip()]
 

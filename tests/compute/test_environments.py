@@ -154,6 +154,40 @@ def test_who_comes_second_waits_for_the_first(builder: Builder) -> None:
     assert told[-1] == "ready"
 
 
+BUILD = """
+import sys
+from pathlib import Path
+from sagebrush.compute import environments, interpreters
+here = interpreters.probe(Path(sys.executable))
+environments.uv.find_uv_bin = lambda: sys.argv[2]
+interpreters.find = lambda _environ: here
+environments.Environments(Path(sys.argv[1])).build("base")
+"""
+
+
+def test_a_builder_killed_while_uv_works_leaves_no_half_environment(
+    builder: Builder, tmp_path: Path
+) -> None:
+    gate, reached = tmp_path / "gate", tmp_path / "reached"
+    os.mkfifo(gate)
+    os.mkfifo(reached)
+    builder.sync(f"open({str(reached)!r}, 'w').close(); open({str(gate)!r}).read()")
+    command = [sys.executable, "-c", BUILD, str(builder.root), str(builder.uv)]
+    process = subprocess.Popen(command, cwd=Path(__file__).parents[2])
+    reached.read_text()  # uv is at work
+    process.kill()
+    process.wait(20)
+    assert builder.new().ready("base") is None, "what is half made is never handed out"
+    assert len(list(builder.root.glob(".building-base-*"))) == 1
+    builder.sync("pass")
+    with (builder.root / ".base.lock").open() as lock, pytest.raises(BlockingIOError):
+        # The orphaned uv still writes: whoever builds next waits for it.
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    gate.write_text("go on")
+    assert waited(builder.new(), "base").python.exists()
+    assert list(builder.root.glob(".building-*")) == []
+
+
 def test_too_little_space_is_told_before_anything_is_done(
     builder: Builder, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -408,6 +408,24 @@ def test_requirements_are_installed_over_the_environment(
     assert not list(base.path.glob("lib/*/site-packages/tinymodule*"))
 
 
+def test_a_package_is_installed_and_run_as_a_module(
+    ml: Contract,
+    base: Environment,  # noqa: F811
+) -> None:
+    ml.python = str(base.python)
+    code = ml.root / "code"
+    script = ml.script("print('never')")
+    (code / "setup.py").write_text(
+        "from setuptools import setup\nsetup(name='mine', version='1', py_modules=['main'])\n"
+    )
+    (code / "main.py").write_text("import sys; print('RAN', __name__, __file__, sys.argv[1:])")
+    done = ml.run({**script, "sagemaker_program": '"main.py"', "epochs": "3"})
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "RAN __main__" in done.stdout
+    assert "['--epochs', '3']" in done.stdout
+    assert "InstallModuleError" not in done.stdout
+
+
 def test_requirements_that_cannot_be_installed_are_told(
     ml: Contract,
     base: Environment,  # noqa: F811
