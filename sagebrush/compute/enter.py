@@ -209,16 +209,6 @@ class Builder:
         if os.path.isdir(self.root + target):
             _mount("tmpfs", self.root + target, "tmpfs", _RDONLY, "mode=0,size=4k")
 
-    def _do_protect(self, target: str) -> None:
-        place = self.root + target
-        if os.path.isdir(place) and not os.path.islink(place):
-            _mount(place, place, flags=_BIND | _REC)
-            _restrict(place, True)
-
-    def _do_cover(self, target: str) -> None:
-        if os.path.isdir(self.root + target):
-            _mount("tmpfs", self.root + target, "tmpfs", _RDONLY, "mode=0,size=4k")
-
     def _do_link(self, text: str, path: str) -> None:
         self._place(os.path.dirname(path))
         os.symlink(text, self.root + path)

@@ -11,7 +11,10 @@ import bisect
 import contextlib
 import os
 import struct
-from typing import BinaryIO
+
+TYPE_CHECKING = False  # importing typing would cost a launch 4 ms
+if TYPE_CHECKING:
+    from typing import BinaryIO
 
 BLOCK = 1 << 20
 _PAIR = struct.Struct("<QQ")

@@ -157,6 +157,8 @@ class LocalBackend:
 
     def close(self) -> None:
         """This process watches no job any more; the jobs go on."""
+        if self._closing:
+            return
         self._closing = True
         self._wake.send(b"x")
         if self._thread is not None:

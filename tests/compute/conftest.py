@@ -56,9 +56,11 @@ def jobs(tmp_path: Path, isolation: str) -> Iterator[Jobs]:
     """A backend with that isolation."""
     made = Jobs(tmp_path / "home", isolation)
     yield made
-    for directory in made.directory.iterdir():
-        made.backend.forget(directory.name)
     made.backend.close()
+    last = Jobs(tmp_path / "home", isolation)
+    for directory in last.directory.iterdir():
+        last.backend.forget(directory.name)
+    last.backend.close()
 
 
 def ordinary(command: list[str], **given: Any) -> subprocess.CompletedProcess[str]:

@@ -1,0 +1,57 @@
+"""A job's directory as files."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+
+from sagebrush.compute import record
+from sagebrush.compute.base import Bind, Limits, Spec
+
+
+def test_a_spec_comes_back_as_it_was(tmp_path: Path) -> None:
+    spec = Spec(
+        key="job",
+        argv=("python", "train.py"),
+        env={"A": "ä", "B": ""},
+        root=tmp_path / "job",
+        role="arn:aws:iam::123456789012:role/r",
+        binds=(Bind(Path("/env"), "/env"), Bind(Path("/x"), "/y", read_only=False)),
+        limits=Limits(cpu=1.5, memory=7, gpus=(0, 2), name="ml.m5.large", share=True),
+        listeners=("aws", "egress"),
+        port=8080,
+        time_limit=1.5,
+    )
+    tmp_path.joinpath("job").mkdir()
+    record.write(spec.root, "spec.json", {"spec": record.to_json(spec)})
+    found = record.read(spec.root, "spec.json")
+    assert found is not None
+    back = record.from_json(found["spec"])
+    assert (tuple(back.argv), dict(back.env)) == (spec.argv, spec.env)
+    assert {**vars(back), "argv": 0, "env": 0} == {**vars(spec), "argv": 0, "env": 0}
+
+
+def test_what_is_not_there(tmp_path: Path) -> None:
+    assert record.read(tmp_path, "spec.json") is None
+    assert record.read(tmp_path / "none", "spec.json") is None
+    assert record.ended(tmp_path) is None
+    assert not record.held(tmp_path)
+
+
+def test_a_lock_tells_a_living_shim(tmp_path: Path) -> None:
+    lock = os.open(tmp_path / "shim.lock", os.O_RDWR | os.O_CREAT)
+    assert not record.held(tmp_path)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    assert record.held(tmp_path)
+    os.close(lock)
+    assert not record.held(tmp_path)
+
+
+def test_a_lost_job_is_never_a_success(tmp_path: Path) -> None:
+    record.write(tmp_path, "state.json", {"started": 5.0})
+    (tmp_path / "shim.err").write_text("Traceback\nMemoryError: too little\n")
+    lost = record.lose(tmp_path, 9.0)
+    assert (lost.code, lost.reason, lost.started, lost.ended) == (-9, "lost", 5.0, 9.0)
+    assert lost.message.endswith("MemoryError: too little")
+    assert record.ended(tmp_path) == lost
