@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
+import re
+from pathlib import Path
+
 import pytest
 
 from sagebrush.algorithms.blazingtext.parameters import ClientError, Parameters, read
@@ -73,3 +77,11 @@ def test_what_cannot_be_used_is_named(name: str, value: str, words: str) -> None
 def test_several_unknown_names_are_all_told() -> None:
     with pytest.raises(ClientError, match=r"\('dim', 'lr' were unexpected\)"):
         read({"mode": "supervised", "lr": "1", "dim": "3"})
+
+
+def test_the_page_has_every_parameter_with_its_default() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "blazingtext.md").read_text()
+    found = dict(re.findall(r"^\| `(\w+)` \| (\S+) \|", page, re.MULTILINE))
+    fields = dataclasses.fields(Parameters)
+    expected = {f.name: str(f.default) for f in fields if f.name != "mode"}
+    assert found == expected | {"mode": "(required)"}
