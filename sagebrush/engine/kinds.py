@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sagebrush.names import Arn
-from sagebrush.store.rows import Exists, Next, Row
+from sagebrush.store.rows import SORTS, Exists, Next, Row, Wanted
 from sagebrush.world import AwsError, Ctx, Doc, World
 
 Reconcile = Callable[[World, Row], Next]
@@ -156,56 +156,75 @@ def delete(ctx: Ctx, kind: Kind, name: str) -> Row:
     return row
 
 
-def list_page(ctx: Ctx, kind: Kind, request: Doc, keep: Callable[[Row], bool] | None = None) -> Doc:
+def list_page(ctx: Ctx, kind: Kind, request: Doc) -> Doc:
     """One page of the kind's list, filtered and sorted as SageMaker's List operations document.
 
-    NameContains, StatusEquals, Creation/LastModifiedTimeAfter/Before, SortBy, SortOrder,
-    MaxResults (default 10, as AWS's), NextToken. Raises ValidationException for a foreign token.
+    NameContains, StatusEquals, Creation/LastModifiedTimeAfter/Before, SortBy, SortOrder (newest
+    first unless asked), MaxResults (default 10, as AWS's), NextToken. Raises ValidationException
+    for a foreign token.
     """
-    rows = [
-        row
-        for row in ctx.world.rows.select(kind.name)
-        if (row.account, row.region) == (ctx.account, ctx.region)
-        and _wanted(row, request)
-        and (keep is None or keep(row))
-    ]
-    by = {"Name": lambda r: r.name.lower(), "Status": lambda r: r.status}.get(
-        request.get("SortBy", ""), lambda r: r.created
+    order = request.get("SortBy", "CreationTime")
+    rows, more = ctx.world.rows.page(
+        (ctx.account, ctx.region, kind.name),
+        _wanted(request),
+        (
+            order if order in SORTS else "CreationTime",
+            request.get("SortOrder", "Descending") == "Descending",
+        ),
+        _after(request.get("NextToken"), order),
+        request.get("MaxResults", 10),
     )
-    rows.sort(key=lambda r: (by(r), r.id), reverse=_descending(request))
-    page, token = paginate(rows, request.get("NextToken"), request.get("MaxResults", 10))
-    result: Doc = {kind.list_member or kind.noun + "s": [_summary(kind, row) for row in page]}
-    return {**result, "NextToken": token} if token else result
+    result: Doc = {kind.list_member or kind.noun + "s": [_summary(kind, row) for row in rows]}
+    return {**result, "NextToken": _token({"by": order, "after": more})} if more else result
+
+
+def _wanted(request: Doc) -> Wanted:
+    def seconds(member: str) -> float | None:
+        return request[member].timestamp() if member in request else None
+
+    return Wanted(
+        request.get("NameContains", ""),
+        request.get("StatusEquals"),
+        seconds("CreationTimeAfter"),
+        seconds("CreationTimeBefore"),
+        seconds("LastModifiedTimeAfter"),
+        seconds("LastModifiedTimeBefore"),
+    )
+
+
+def _after(token: str | None, order: str) -> list[Any] | None:
+    """Where the page begins that `token` names."""
+    if not token:
+        return None
+    found = _read_token(token)
+    after = found.get("after")
+    if found.get("by") != order or not isinstance(after, list) or len(after) != 2:
+        raise AwsError("ValidationException", "Invalid NextToken")
+    return after
+
+
+def _token(content: Doc) -> str:
+    return base64.b64encode(json.dumps(content).encode()).decode()
+
+
+def _read_token(token: str) -> Doc:
+    """What a token of ours holds; raises ValidationException for another."""
+    try:
+        found = json.loads(base64.b64decode(token, validate=True))
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise AwsError("ValidationException", "Invalid NextToken")
+    return found
 
 
 def paginate(rows: Sequence[Any], token: str | None, size: int) -> tuple[Sequence[Any], str | None]:
     """The page of `rows` that `token` names and the next page's token, None after the last."""
-    try:
-        start = json.loads(base64.b64decode(token))["at"] if token else 0
-    except (ValueError, KeyError, TypeError) as error:
-        raise AwsError("ValidationException", "Invalid NextToken") from error
+    start = _read_token(token).get("at") if token else 0
+    if not isinstance(start, int) or start < 0:
+        raise AwsError("ValidationException", "Invalid NextToken")
     after = start + size
-    more = (
-        base64.b64encode(json.dumps({"at": after}).encode()).decode() if after < len(rows) else None
-    )
-    return rows[start:after], more
-
-
-def _descending(request: Doc) -> bool:
-    """SageMaker lists the newest first unless asked; by name, A first."""
-    return request.get("SortOrder", "Descending") == "Descending"
-
-
-def _wanted(row: Row, request: Doc) -> bool:
-    created, changed = moment(row.created), moment(row.updated)
-    return not (
-        request.get("NameContains", "").lower() not in row.name.lower()
-        or ("StatusEquals" in request and row.status != request["StatusEquals"])
-        or ("CreationTimeAfter" in request and created <= request["CreationTimeAfter"])
-        or ("CreationTimeBefore" in request and created >= request["CreationTimeBefore"])
-        or ("LastModifiedTimeAfter" in request and changed <= request["LastModifiedTimeAfter"])
-        or ("LastModifiedTimeBefore" in request and changed >= request["LastModifiedTimeBefore"])
-    )
+    return rows[start:after], _token({"at": after}) if after < len(rows) else None
 
 
 def _summary(kind: Kind, row: Row) -> Doc:

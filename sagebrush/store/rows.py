@@ -49,6 +49,22 @@ class Next:
     due: float | None = None
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """Which rows a list asks for; times in seconds since the epoch, compared in milliseconds."""
+
+    contains: str = ""
+    status: str | None = None
+    created_after: float | None = None
+    created_before: float | None = None
+    updated_after: float | None = None
+    updated_before: float | None = None
+
+
+SORTS = {"Name": "lower(name)", "Status": "status", "CreationTime": "created"}
+"""Orders of a list -> the column."""
+
+
 class Exists(Exception):
     """A row of that kind and name is there already."""
 
@@ -115,6 +131,45 @@ class Rows:
             sql += " AND parent=?"
             params.append(parent)
         return [_row(r) for r in self._db.read(sql + " ORDER BY created, id", params)]
+
+    def page(
+        self,
+        place: tuple[str, str, str],
+        wanted: Wanted,
+        order: tuple[str, bool],
+        after: Sequence[Any] | None,
+        limit: int,
+    ) -> tuple[list[Row], list[Any] | None]:
+        """Up to `limit` rows of (account, region, kind) and where the next page begins, None at
+        the end.
+
+        `order` is one of SORTS and whether it descends. `after` is what the page before said; rows
+        that come or go between pages neither repeat nor hide others.
+        """
+        column, down = SORTS[order[0]], order[1]
+        tests = [
+            ("instr(lower(name), ?)", wanted.contains.lower() or None),
+            ("status=?", wanted.status),
+            ("round(created, 3)>?", wanted.created_after),
+            ("round(created, 3)<?", wanted.created_before),
+            ("round(updated, 3)>?", wanted.updated_after),
+            ("round(updated, 3)<?", wanted.updated_before),
+        ]
+        used = [(sql, value) for sql, value in tests if value is not None]
+        where = ["account=? AND region=? AND kind=?", *(sql for sql, _ in used)]
+        params: list[Any] = [*place, *(value for _, value in used)]
+        if after is not None:
+            where.append(f"({column}, id) {'<' if down else '>'} (?, ?)")
+            params += after
+        way = "DESC" if down else "ASC"
+        sql = (
+            f"SELECT *, {column} AS sort FROM resource WHERE {' AND '.join(where)}"
+            f" ORDER BY {column} {way}, id {way} LIMIT ?"
+        )
+        found = self._db.read(sql, [*params, limit + 1])
+        rows = [_row(each) for each in found[:limit]]
+        more = [found[limit - 1]["sort"], found[limit - 1]["id"]] if len(found) > limit else None
+        return rows, more
 
     def update(self, row_id: int, change: Callable[[Row], Row | None]) -> Row | None:
         """The row after `change`, read and written in one transaction; None when it is gone.
@@ -213,6 +268,24 @@ class Rows:
             return True
 
         return self._db.write(work)
+
+    def take_over(self, kinds: Sequence[str]) -> None:
+        """Leases of a process that is gone are void, and what it worked on is due; so are the rows
+        of `kinds` that are ever due. For a process that has the database to itself."""
+        now = self._clock()
+
+        def work(tx: Tx) -> None:
+            tx.run(
+                "UPDATE resource SET lease_token=NULL, lease_until=NULL, due_at=?"
+                " WHERE lease_token IS NOT NULL",
+                (now,),
+            )
+            for kind in kinds:
+                tx.run(
+                    "UPDATE resource SET due_at=? WHERE kind=? AND due_at IS NOT NULL", (now, kind)
+                )
+
+        self._db.write(work)
 
     def touch(self, row_id: int) -> None:
         """The row is due now."""
