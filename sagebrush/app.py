@@ -30,7 +30,7 @@ from sagebrush.compute.environments import Environments
 from sagebrush.compute.local import LocalBackend
 from sagebrush.credentials import CredentialBook
 from sagebrush.dispatch import Dispatcher
-from sagebrush.engine import launch, retention
+from sagebrush.engine import launch, retention, serving
 from sagebrush.engine.kinds import Kind
 from sagebrush.engine.loop import Loop
 from sagebrush.protocol import listen, models
@@ -168,6 +168,8 @@ class App:
             raise self._failure
         self.backend.adopt()
         retention.sweep(self.world)
+        # Workers may have ended with the last server, or with the machine.
+        self.world.rows.take_over(["endpoint"])
         self.loop.start()
         self._sweeper.start()
 
@@ -183,6 +185,10 @@ class App:
         if self._events is not None:
             self._events.call_soon_threadsafe(self._ended.set)
             self._thread.join(timeout + 10)
+            try:
+                serving.of(self.world).flush()
+            except Exception:  # a full disk, say
+                log.exception("the last counts of endpoints are lost")
         for sock in self._sockets:
             sock.close()
         self.backend.close()

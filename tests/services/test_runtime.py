@@ -142,12 +142,16 @@ def failed(code: str, call: Callable[..., Any], *args: Any, **params: Any) -> di
     return dict(caught.value.response)
 
 
-def alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
+def until_gone(pid: int) -> None:
+    """The process has ended (a worker's end may follow its server's by a moment)."""
+    deadline = time.monotonic() + 10
+    while True:
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 def test_an_answer_comes_back_with_its_type_and_variant(stand: Stand) -> None:
@@ -343,9 +347,7 @@ def test_a_deleted_endpoint_is_not_found_at_once(stand: Stand) -> None:
     while any(e["EndpointName"] == "gone" for e in stand.sm.list_endpoints()["Endpoints"]):
         assert time.monotonic() < deadline
         time.sleep(0.01)
-    while alive(pid):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    until_gone(pid)
 
 
 def test_answers_are_counted_as_cloudwatch_metrics(stand: Stand) -> None:
@@ -390,6 +392,26 @@ def test_an_endpoint_answers_again_soon_after_a_restart(tmp_path: Path) -> None:
         assert time.monotonic() - began < 2.0
         assert found["pid"] == before, "the replica lives on"
         assert stand.settled("echo")["EndpointStatus"] == "InService"
+    finally:
+        stand.clear()
+        server.app.stop()
+
+
+def test_an_endpoint_whose_workers_were_stopped_comes_back_with_the_server(tmp_path: Path) -> None:
+    settings = make_settings(tmp_path / "home", isolation="process")
+    server = started(settings)
+    stand = Stand(server)
+    stand.model("echo")
+    stand.endpoint("echo", "echo")
+    before = stand.ask("echo", 1)["pid"]
+    server.app.stop_jobs(lambda: False)  # as `sagebrush down` does
+    server.app.stop()
+    until_gone(before)
+    server = started(settings)
+    try:
+        stand = Stand(server)
+        assert stand.ask("echo", 1)["data"] == 1
+        assert "FailureReason" not in stand.settled("echo")
     finally:
         stand.clear()
         server.app.stop()

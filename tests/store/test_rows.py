@@ -84,6 +84,17 @@ def test_a_touch_survives_renewal(rows: Fixture) -> None:
     assert len(rows.claim(30, 10)) == 1
 
 
+def test_leases_of_a_process_that_is_gone_are_taken_over(rows: Fixture) -> None:
+    rows.insert(a_row("held"))
+    rows.insert(a_row("later", 5000.0))
+    rows.insert(a_row("never", None))
+    rows.insert(replace(a_row("watched", 5000.0), kind="endpoint"))
+    (held,) = rows.claim(30, 10)
+    rows.take_over(["endpoint"])
+    assert sorted(row.name for row in rows.claim(30, 10)) == ["held", "watched"]
+    assert not rows.apply(held, Next("done"))
+
+
 def test_a_step_that_did_not_see_a_change_is_dropped(rows: Fixture) -> None:
     rows.insert(a_row())
     (mine,) = rows.claim(30, 10)
