@@ -14,7 +14,7 @@ from sagebrush.compute.base import Spec
 from sagebrush.protocol import listen
 from sagebrush.settings import SettingsError
 from tests.conftest import make_settings, started
-from tests.protocol.test_server import settled
+from tests.protocol.wire import settled
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "box.lan"])

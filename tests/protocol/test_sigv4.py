@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import calendar
+import datetime as dt
 import time
 from dataclasses import replace
+from typing import Any
+from unittest import mock
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
@@ -46,39 +49,25 @@ def signed(
     headers: dict[str, str] | None = None,
     body: bytes = b"",
     service: str = "s3",
-    at: float = NOW,
-    key: str = "AKIAEXAMPLE",
-    token: str | None = None,
-    region: str = "us-east-1",
-    secret: str = SECRET,
-    monkeypatch: pytest.MonkeyPatch | None = None,
-    **options: int,
+    **given: Any,
 ) -> Request:
-    """The request as botocore signs it, as the server reads it."""
+    """The request as botocore signs it, as the server reads it.
+
+    `given`: at, key, token, region, secret, expires.
+    """
     made = AWSRequest(method=method, url=url, headers=headers or {}, data=body)
-    signer = auth(Credentials(key, secret, token), service, region, **options)
-    import datetime as dt
-
-    import botocore.auth as module
-
-    moment = dt.datetime.fromtimestamp(at, dt.UTC).replace(tzinfo=None)
-    kept = module.get_current_datetime
-    module.get_current_datetime = lambda remove_tzinfo=True: moment
-    try:
+    keys = Credentials(
+        given.pop("key", "AKIAEXAMPLE"), given.pop("secret", SECRET), given.pop("token", None)
+    )
+    moment = dt.datetime.fromtimestamp(given.pop("at", NOW), dt.UTC).replace(tzinfo=None)
+    signer = auth(keys, service, given.pop("region", "us-east-1"), **given)
+    with mock.patch("botocore.auth.get_current_datetime", return_value=moment):
         signer.add_auth(made)
-    finally:
-        module.get_current_datetime = kept
     parts = urlsplit(str(made.url))
     found = {name.lower(): value for name, value in made.headers.items()}
     found.setdefault("host", parts.netloc)
-    return Request(
-        method,
-        parts.path or "/",
-        parse_qsl(parts.query, keep_blank_values=True),
-        found,
-        body,
-        parts.query,
-    )
+    query = parse_qsl(parts.query, keep_blank_values=True)
+    return Request(method, parts.path or "/", query, found, body, parts.query)
 
 
 def verify(verifier: sigv4.Verifier, request: Request, words: claims.Dialect) -> sigv4.Verified:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import http.client
+import json
 import socket
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -115,3 +118,36 @@ def connect(server: Any) -> socket.socket:
     """A socket to the plain port."""
     parts = urlsplit(server.url)
     return socket.create_connection((parts.hostname, parts.port), timeout=20)
+
+
+def blobs(server: Any) -> list[Path]:
+    """The files of the object store."""
+    return [p for p in server.world.objects.root.rglob("*") if p.is_file()]
+
+
+def settled(condition: Callable[[], bool], seconds: float = 10.0) -> bool:
+    """Whether the condition became true in time; for what happens after an answer was cut off."""
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.01)
+    return True
+
+
+def lines(server: Any) -> list[dict[str, Any]]:
+    """The access log."""
+    path = server.app.settings.home / "logs" / "access.log"
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def told(server: Any, request_id: str) -> dict[str, Any]:
+    """The access line of that request; lines follow the answer, a few at a time."""
+    found: list[dict[str, Any]] = []
+
+    def there() -> bool:
+        found[:] = [line for line in lines(server) if line["id"] == request_id]
+        return bool(found)
+
+    assert settled(there)
+    return found[0]
