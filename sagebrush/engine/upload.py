@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, cast
@@ -39,14 +41,34 @@ class Upload:
         bucket, prefix = channels.split(self.doc["OutputDataConfig"]["S3OutputPath"])
         home = "/".join(p for p in (prefix.strip("/"), self.doc["TrainingJobName"], "output") if p)
         plain = self.doc["OutputDataConfig"].get("CompressionType") == "NONE"
+        with self._ml() as ml:
+            if model:
+                self._part(ml, ("model",), bucket, f"{home}/model", plain)
+            if self._any(ml, ("output", "data")):
+                self._part(ml, ("output", "data"), bucket, f"{home}/output", plain)
+        self.checkpoints()
+
+    def checkpoints(self, since: float = 0.0) -> None:
+        """Checkpoints that changed after `since` (seconds since the epoch) are in S3, if wanted.
+
+        May be called while the job runs. Raises UploadError and AwsError.
+        """
+        if "CheckpointConfig" not in self.doc:
+            return
+        bucket, prefix = channels.split(self.doc["CheckpointConfig"]["S3Uri"])
+        with self._ml() as ml:
+            try:
+                with beneath.directory(ml, stage.checkpoint_parts(self.doc)) as fd:
+                    self._objects(fd, bucket, prefix.rstrip("/"), since)
+            except (NotADirectoryError, FileNotFoundError):
+                self._note("there is no directory of checkpoints")
+
+    @contextmanager
+    def _ml(self) -> Iterator[int]:
+        """A descriptor of the job's /opt/ml; what goes wrong inside becomes UploadError."""
         try:
             with beneath.opened(self.root / "ml") as ml:
-                if model:
-                    self._part(ml, ("model",), bucket, f"{home}/model", plain)
-                if self._any(ml, ("output", "data")):
-                    self._part(ml, ("output", "data"), bucket, f"{home}/output", plain)
-                if "CheckpointConfig" in self.doc:
-                    self._checkpoints(ml)
+                yield ml
         except archive.ArchiveError as error:
             raise UploadError(f"ClientError: Artifact upload failed:{error}") from error
         except OSError as error:
@@ -92,10 +114,10 @@ class Upload:
             self.ctx.world.objects.drop(body)
             raise
 
-    def _objects(self, fd: int, bucket: str, name: str) -> None:
-        """Each regular file beneath `fd` is the object `name`/<path>."""
+    def _objects(self, fd: int, bucket: str, name: str, since: float = 0.0) -> None:
+        """Each regular file beneath `fd` that changed after `since` is the object `name`/<path>."""
         for found in beneath.walk(fd):
-            if stat.S_ISDIR(found.stat.st_mode):
+            if stat.S_ISDIR(found.stat.st_mode) or found.stat.st_mtime < since:
                 continue
             if not stat.S_ISREG(found.stat.st_mode):
                 self._note(f"left out {found.path}: no regular file")
@@ -105,20 +127,12 @@ class Upload:
                 body = self.ctx.world.objects.spool_file(file, found.stat.st_size)
             finally:
                 os.close(file)
-            params = {"Bucket": bucket, "Key": f"{name}/{found.path}", "Body": body}
+            params = {"Bucket": bucket, "Key": f"{name}/{found.path}".lstrip("/"), "Body": body}
             try:
                 self.ctx.call("s3", "PutObject", params)
             except BaseException:
                 self.ctx.world.objects.drop(body)
                 raise
-
-    def _checkpoints(self, ml: int) -> None:
-        bucket, prefix = channels.split(self.doc["CheckpointConfig"]["S3Uri"])
-        try:
-            with beneath.directory(ml, stage.checkpoint_parts(self.doc)) as fd:
-                self._objects(fd, bucket, prefix.rstrip("/"))
-        except (NotADirectoryError, FileNotFoundError):
-            self._note("there is no directory of checkpoints")
 
     def _note(self, text: str) -> None:
         log.info("training job %s: %s", self.doc["TrainingJobName"], text)

@@ -8,6 +8,7 @@ built aside and renamed, a launch with the same key is the same job, an upload o
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -16,10 +17,13 @@ from sagebrush.compute.base import Exited, Gone, NoCapacity, NotYet, Running, Sp
 from sagebrush.compute.environments import BuildFailed, Environment
 from sagebrush.engine import capacity, joblog, launch, stage, upload
 from sagebrush.engine.kinds import moment
+from sagebrush.names import short_id
 from sagebrush.services.sagemaker import training_reasons as reasons
 from sagebrush.store.rows import Next, Row
 from sagebrush.store.series import Point
 from sagebrush.world import AwsError, Ctx, Doc, World
+
+log = logging.getLogger(__name__)
 
 ENDED = ("Completed", "Failed", "Stopped")
 GROUP = "/aws/sagemaker/TrainingJobs"
@@ -30,6 +34,8 @@ METRICS = 2.0
 QUEUE = 60.0
 """Seconds after which a waiting job asks again by itself; it is woken when something ends."""
 
+CHECKPOINTS = 30.0
+"""Seconds between savings of a running job's checkpoints."""
 LOOK = 0.5
 """Seconds between looks for a stop while files are on their way."""
 
@@ -202,12 +208,28 @@ def _train(world: World, row: Row) -> Next:
         return Next(plan={"launched": True}, due=METRICS)
     if isinstance(state, Exited):
         return _exited(world, row, state)
-    plan = {"launched": True, **_read_metrics(world, row)}
+    plan = {"launched": True, **_read_metrics(world, row), **_save_checkpoints(world, row)}
     if "stop" in row.plan and not row.plan.get("stopping"):
         world.backend.stop(key, world.settings.stop_grace)
         plan["stopping"] = True
     measured = bool(row.doc["AlgorithmSpecification"].get("MetricDefinitions"))
     return Next(plan=plan, due=METRICS if measured and isinstance(state, Running) else POLL)
+
+
+def _save_checkpoints(world: World, row: Row) -> Doc:
+    """Checkpoints that are new are in S3, now and then; what of the plan that changed.
+
+    A fault of the store is no fault of the job's: the next time, or its end, tries again.
+    """
+    now, last = world.clock(), row.plan.get("saved", row.created)
+    if "CheckpointConfig" not in row.doc or now - last < CHECKPOINTS:
+        return {}
+    try:
+        upload.Upload(_ctx(world, row), row.doc, _root(world, row)).checkpoints(last)
+    except (upload.UploadError, AwsError) as error:
+        log.warning("training job %s: checkpoints were not saved: %s", row.name, error)
+        return {}
+    return {"saved": now}
 
 
 def _exited(world: World, row: Row, state: Exited) -> Next:
@@ -219,6 +241,8 @@ def _exited(world: World, row: Row, state: Exited) -> Next:
     if state.reason == "timeout":
         end = {"end": "MaxRuntimeExceeded"}
     elif state.reason == "lost" or state.reason.startswith("sandbox"):
+        if not with_stop and (again := _again(world, row)):
+            return again
         end = {"end": "Failed", "reason": reasons.platform(state)}
     elif with_stop:
         end = {"end": "Stopped"}
@@ -232,6 +256,22 @@ def _exited(world: World, row: Row, state: Exited) -> Next:
         end = {"end": "Failed", "reason": reason}
     step = _move(world, row, "upload", "Uploading", "Uploading generated training model")
     return Next(doc=step.doc, plan={**step.plan, **plan, **end, "ended": world.clock()}, due=0.0)
+
+
+def _again(world: World, row: Row) -> Next | None:
+    """The job from its start once more, where its RetryStrategy allows; with a log of its own."""
+    tries = row.plan.get("retries", 0) + 1
+    if tries > row.doc.get("RetryStrategy", {}).get("MaximumRetryAttempts", 0):
+        return None
+    text = f"Restarting the training job after an internal error (attempt {tries})"
+    plan = {
+        "stage": "start",
+        "key": f"t-{short_id()}",
+        "launched": None,
+        "log_offset": None,
+        "retries": tries,
+    }
+    return Next(doc=status_doc(row.doc, world.clock(), "Restarting", text), plan=plan, due=0.0)
 
 
 def _upload(world: World, row: Row) -> Next:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -360,3 +361,35 @@ def test_delete_update_and_list(jobs: JobWorld) -> None:
     assert not root.exists()
     with pytest.raises(AwsError, match="Requested resource not found"):
         jobs.describe("one")
+
+
+def test_checkpoints_of_a_running_job_are_saved_now_and_then(jobs: JobWorld) -> None:
+    def script(spec: Spec) -> State:
+        (spec.root / "ml/checkpoints/one.bin").write_bytes(b"1")
+        (spec.root / "ml/checkpoints/link").symlink_to("/etc/passwd")
+        return Running(jobs.now)
+
+    jobs.now = time.time()
+    jobs.backend.script = script
+    jobs.create(CheckpointConfig={"S3Uri": "s3://bucket/ckpt/"})
+    jobs.run(40)
+    assert jobs.describe()["SecondaryStatus"] == "Training"
+    kept = {k: v for k, v in jobs.s3.buckets["bucket"].items() if k.startswith("ckpt/")}
+    assert kept == {"ckpt/one.bin": b"1"}
+
+
+def test_a_lost_job_is_tried_again_as_often_as_its_strategy_says(jobs: JobWorld) -> None:
+    ends = [Exited(-1, "lost"), Exited(0)]
+    jobs.backend.script = lambda spec: ends.pop(0)
+    jobs.create(RetryStrategy={"MaximumRetryAttempts": 1})
+    jobs.run(20)
+    found = jobs.describe()
+    assert found["TrainingJobStatus"] == "Completed"
+    assert "Restarting" in [t["Status"] for t in found["SecondaryStatusTransitions"]]
+    assert jobs.backend.launches == 2
+
+    jobs.backend.script = lambda spec: Exited(-1, "lost")
+    jobs.create("again", RetryStrategy={"MaximumRetryAttempts": 2})
+    jobs.run(30)
+    assert jobs.describe("again")["TrainingJobStatus"] == "Failed"
+    assert jobs.backend.launches == 5

@@ -54,16 +54,7 @@ def ended(sagemaker: Any, name: str, patience: float = 40.0) -> dict[str, Any]:
         if found["TrainingJobStatus"] in ("Completed", "Failed", "Stopped"):
             return found
         time.sleep(0.02)
-    raise AssertionError(f"{name} is still {found['SecondaryStatus']}")
-
-
-def started(sagemaker: Any, name: str) -> None:
-    """Returns once the job is in Training."""
-    until = time.monotonic() + 20
-    while time.monotonic() < until:
-        if sagemaker.describe_training_job(TrainingJobName=name)["SecondaryStatus"] == "Training":
-            return
-        time.sleep(0.02)
+    raise AssertionError(f"{name} has not ended")
 
 
 @pytest.fixture(scope="module")
@@ -108,21 +99,23 @@ def test_a_script_that_raises_is_told_with_its_traceback(live: Client) -> None:
     assert "ValueError: no such column, exit code: 1" in found["FailureReason"]
 
 
-def test_stop_gives_the_job_time_and_keeps_its_model(live: Client) -> None:
+def test_stop_gives_the_job_time_and_keeps_its_model(live: Client, server: Any) -> None:
     sagemaker = live("sagemaker")
     shell = (
-        "trap 'echo half > /opt/ml/model/half.txt; exit 0' TERM;"
+        "trap 'echo half > /opt/ml/model/half.txt; exit 0' TERM; touch /opt/ml/model/ready;"
         " while true; do sleep 0.05; done"
-    )  # fmt: skip
+    )
     sagemaker.create_training_job(**request("stops", shell))
-    started(sagemaker, "stops")
-    time.sleep(0.3)  # the shell sets its trap
+    jobs = server.app.settings.home / "jobs"
+    until = time.monotonic() + 20
+    while not list(jobs.glob("*/ml/model/ready")) and time.monotonic() < until:
+        time.sleep(0.02)
     sagemaker.stop_training_job(TrainingJobName="stops")
     found = ended(sagemaker, "stops")
     assert found["TrainingJobStatus"] == "Stopped"
     body = live("s3").get_object(Bucket="jobs", Key="out/stops/output/model.tar.gz")["Body"]
     with tarfile.open(fileobj=io.BytesIO(body.read())) as tar:
-        assert tar.getnames() == ["half.txt"]
+        assert tar.getnames() == ["half.txt", "ready"]
 
 
 def test_max_runtime_ends_the_job(live: Client) -> None:
