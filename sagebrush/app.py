@@ -324,7 +324,7 @@ class App:
 
     def _role_credentials(self, role: str) -> listen.Handler:
         async def answer(raw: web.BaseRequest) -> web.StreamResponse:
-            if raw.method != "GET" or not raw.path.startswith("/v2/credentials/"):
+            if not role or raw.method != "GET" or not raw.path.startswith("/v2/credentials/"):
                 return web.Response(status=404)
             return web.json_response(self.world.credentials.container_document(role))
 

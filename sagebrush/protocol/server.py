@@ -96,10 +96,9 @@ class Door:
             else:
                 found = await self._aws(raw, entry)
             entry.status = found.status
-            response = await send(raw, found)
-            if not raw.content.is_eof():
-                response.force_close()
-            return response
+            if not raw.content.is_eof():  # a body that was refused: what follows is no request
+                found.headers["Connection"] = "close"
+            return await send(raw, found)
         except Disconnected:
             entry.status, entry.code = 499, "ClientDisconnected"
             response = web.Response(status=400)

@@ -31,6 +31,7 @@ def test_anonymous_body_is_not_taken(server, bucket):
         answer = sock.recv(65536)
     assert answer.startswith(b"HTTP/1.1 403 ")
     assert b"<Code>AccessDenied</Code>" in answer
+    assert b"\r\nconnection: close\r\n" in answer.lower()
     with wire.connect(server) as sock:  # without waiting to be told
         del found["Expect"]
         sock.sendall(wire.head_of("PUT", "/door/x", found) + b"x" * MIB)
