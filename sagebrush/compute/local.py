@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import logging
 import os
 import platform
@@ -191,7 +192,7 @@ class LocalBackend:
         """What the shim reads: plain values only."""
         sandboxed = self.isolation == "sandbox"
         processors = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
-        plan = limits.plan(spec.limits, self.layout, spec.key, len(processors))
+        plan = limits.plan(spec.limits, self.layout, _group(spec), len(processors))
         affinity: list[int] = []
         if plan.processors:
             first = hash(spec.key) % len(processors)
@@ -395,3 +396,8 @@ def _environment(session: bool) -> dict[str, str]:
     kept = {name: os.environ[name] for name in names if name in os.environ}
     parent = Path(sagebrush.__file__).parent.parent
     return {"PATH": os.defpath, "SHIM": str(parent), **kept}
+
+
+def _group(spec: Spec) -> str:
+    """A name for the job's control group that no job of another data directory shares."""
+    return f"{spec.key}-{hashlib.sha256(str(spec.root).encode()).hexdigest()[:10]}"
