@@ -7,6 +7,7 @@ import hashlib
 import logging
 import os
 import platform
+import random
 import selectors
 import socket
 import subprocess
@@ -183,8 +184,7 @@ class LocalBackend:
         if self.outside is not None and spec.listeners:
             env |= self.outside(spec)
         if port is not None:
-            with socket.create_server(("127.0.0.1", 0)) as free:
-                port = free.getsockname()[1]
+            port = _free_port()
             env["SAGEMAKER_BIND_TO_PORT"] = str(port)
         return replace(spec, port=port, env=env)
 
@@ -206,6 +206,7 @@ class LocalBackend:
             "time_limit": spec.time_limit,
             "grace": spec.grace,
             "log_limit": spec.log_limit,
+            "banner": spec.banner,
             "limits": asdict(plan),
             "pids": spec.limits.pids,
             "affinity": affinity,
@@ -396,6 +397,21 @@ def _environment(session: bool) -> dict[str, str]:
     kept = {name: os.environ[name] for name in names if name in os.environ}
     parent = Path(sagebrush.__file__).parent.parent
     return {"PATH": os.defpath, "SHIM": str(parent), **kept}
+
+
+def _free_port() -> int:
+    """A port of this host that nobody listens on.
+
+    Below the range that the system gives to outgoing connections (Linux: from 32768): from there
+    it could be taken again before the job binds it.
+    """
+    for port in random.sample(range(20_000, 32_000), 100):
+        try:
+            socket.create_server(("127.0.0.1", port)).close()
+            return port
+        except OSError:
+            continue
+    raise OSError("no free port between 20000 and 32000")
 
 
 def _group(spec: Spec) -> str:

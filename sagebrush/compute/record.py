@@ -25,7 +25,7 @@ def to_json(spec: Spec) -> dict[str, Any]:
 
 
 def from_json(values: dict[str, Any]) -> Spec:
-    """The Spec that `to_json` wrote."""
+    """The Spec that `to_json` wrote; members that this version does not know are left out."""
     limits = dict(values["limits"], gpus=tuple(values["limits"]["gpus"]))
     given = dict(
         values,
@@ -34,7 +34,8 @@ def from_json(values: dict[str, Any]) -> Spec:
         limits=Limits(**limits),
         listeners=tuple(values["listeners"]),
     )
-    return Spec(**given)
+    known = {each.name for each in dataclasses.fields(Spec)}
+    return Spec(**{name: value for name, value in given.items() if name in known})
 
 
 def write(directory: Path, name: str, value: dict[str, Any]) -> None:

@@ -54,6 +54,8 @@ class Shim:
         self.plan: cgroup.Plan = spec["limits"]
         self.control = self._bind()
         self.log = joblog.Writer(".", spec["log_limit"])
+        if spec["banner"]:
+            self.log.write(spec["banner"].encode() + b"\n", time.time_ns() // 1_000_000)
         self.attached: list[socket.socket] = []
         self.talking: dict[int, tuple[socket.socket, bytes]] = {}
         self.listeners: dict[str, socket.socket] = {}
@@ -213,7 +215,8 @@ class Shim:
             self.program, self.started = int(program), float(started)
             if self.spec["time_limit"] is not None:
                 self.timeout = time.monotonic() + self.spec["time_limit"]
-            put("state.json", self._state("running"), lasting=False)
+            with contextlib.suppress(OSError):  # on a full disk only who attaches later waits
+                put("state.json", self._state("running"), lasting=False)
             for each in list(self.attached):
                 self._send(each, f"running {self.started}\n".encode())
         elif word == "E":

@@ -90,7 +90,14 @@ class Jobs:
 
     def says(self, text: str, key: str = "job") -> None:
         """Returns once the log holds `text`."""
-        self.until(lambda: text in self.text(key))
+
+        def test() -> bool:
+            state = self.backend.poll(key)
+            found = text in self.text(key)
+            assert found or not isinstance(state, Exited), (state, self.text(key))
+            return found
+
+        self.until(test)
 
 
 @dataclass(frozen=True)

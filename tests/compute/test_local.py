@@ -78,6 +78,12 @@ def test_exit_code_log_and_times(jobs: Jobs) -> None:
     assert jobs.backend.logs("job", 0, 1) == lines[:1]
 
 
+def test_the_banner_stands_first(jobs: Jobs) -> None:
+    jobs.launch(sh("echo one"), banner="scaled down")
+    jobs.ended()
+    assert jobs.text() == "scaled down\none"
+
+
 def test_an_unknown_key_is_gone(jobs: Jobs) -> None:
     assert jobs.backend.poll("nobody") == Gone()
     jobs.backend.stop("nobody", 1)

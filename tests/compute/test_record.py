@@ -22,6 +22,7 @@ def test_a_spec_comes_back_as_it_was(tmp_path: Path) -> None:
         listeners=("aws", "egress"),
         port=8080,
         time_limit=1.5,
+        banner="scaled",
     )
     tmp_path.joinpath("job").mkdir()
     record.write(spec.root, "spec.json", {"spec": record.to_json(spec)})
