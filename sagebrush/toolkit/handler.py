@@ -154,12 +154,22 @@ class Handler:
         except formats.BadBody as error:
             return failure(400, str(error))
         except Exception as error:
-            traceback.print_exc()
+            traceback.print_exception(without_ours(error))
             sys.stderr.flush()
             return failure(_status_of(error), f"{type(error).__name__}: {error}")
 
     def _call(self, function: Callable[..., Any], context: Context, *args: Any) -> Any:
         return function(*args, context) if self._wants[function] else function(*args)
+
+
+def without_ours(error: BaseException) -> BaseException:
+    """The exception with a traceback that begins in the user's code, where there is any."""
+    ours, trace = str(Path(__file__).parent), error.__traceback__
+    while trace is not None and (
+        trace.tb_frame.f_code.co_filename.startswith((ours, "<frozen importlib"))
+    ):
+        trace = trace.tb_next
+    return error.with_traceback(trace) if trace is not None else error
 
 
 def failure(status: int, message: str) -> Answer:

@@ -13,6 +13,7 @@ import os
 import selectors
 import signal
 import socket
+import subprocess
 import sys
 import time
 from collections import deque
@@ -22,13 +23,15 @@ from pathlib import Path
 if __package__ in (None, ""):  # run as a script: /opt/sagebrush/toolkit/serve.py
     sys.path[0] = str(Path(__file__).resolve().parents[2])
 
-from sagebrush.toolkit import worker
+from sagebrush.toolkit import handler, worker
 
 PARAMETERS = (
     b'{"MaxConcurrentTransforms": %d, "BatchStrategy": "MULTI_RECORD", "MaxPayloadInMB": 6}'
 )
 PING_HOLD = 1.0
 """Seconds that a /ping waits for the model before it is told 503: whoever asks hears at once."""
+OVERLAY = "SAGEBRUSH_OVERLAY"
+"""Set in the process that runs over the user's requirements."""
 GIVE_UP = 5
 """Workers that may fail to load in a row, with none alive, before the server ends."""
 
@@ -62,6 +65,7 @@ class Master:
     start_at: float = 0.0
     """When the next worker may be started (monotonic seconds)."""
     stopping: bool = False
+    began: float = field(default_factory=time.monotonic)
 
     def run(self) -> int:
         """Serves until SIGTERM, or until the model cannot be loaded; the exit status."""
@@ -154,6 +158,9 @@ class Master:
             said = b""
         client, each.client = each.client, None
         if said == worker.READY:
+            if not self.was_ready:
+                took = time.monotonic() - self.began
+                print(f"model loaded in {took:.2f} s; {self.count} worker(s)", file=sys.stderr)
             each.ready = self.was_ready = True
             self.failures = 0
             self._answer_pings(200)
@@ -286,8 +293,33 @@ def worker_count(environ: dict[str, str] | os._Environ[str]) -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def install_requirements() -> None:
+    """What `requirements.txt` beside the inference code asks for can be imported.
+
+    The environment is read-only and shared: this process goes on in one of its own laid over it.
+    Raises SystemExit when pip fails; its own words are in the log then.
+    """
+    if os.environ.get(OVERLAY) or os.environ.get("SAGEBRUSH_ALGORITHM"):
+        return
+    try:
+        wanted = worker.program().parent / "requirements.txt"
+    except handler.NoHandler:  # the worker says so
+        return
+    if not wanted.is_file():
+        return
+    from sagebrush.toolkit import overlay
+
+    python = overlay.create()
+    print(f"installing {wanted}", file=sys.stderr, flush=True)
+    command = [python, "-m", "pip", "install", "--disable-pip-version-check", "-r", wanted.name]
+    if subprocess.call(command, cwd=wanted.parent, stdout=sys.stderr):
+        raise SystemExit(f"{wanted} could not be installed")
+    os.execve(python, [python, __file__], {**os.environ, OVERLAY: python})
+
+
 def main() -> int:
     """Serves the model of this job; the process's exit status."""
+    install_requirements()
     port = int(os.environ.get("SAGEMAKER_BIND_TO_PORT") or 8080)
     host = os.environ.get("SAGEBRUSH_BIND_HOST", "0.0.0.0")
     with socket.create_server((host, port), backlog=1024) as listener:

@@ -202,21 +202,20 @@ def route(request: Request, answer: Answerer) -> handler.Answer:
     return answer(request.body, request.headers)
 
 
+def root() -> Path:
+    """This job's /opt/ml."""
+    return Path(os.environ.get("SAGEBRUSH_ML", "/opt/ml"))
+
+
+def program() -> Path:
+    """The file with this model's inference functions; raises NoHandler."""
+    algorithms = Path(__file__).resolve().parent.parent / "algorithms"
+    return handler.locate(root(), os.environ, algorithms)
+
+
 def load() -> handler.Handler:
     """The model of this job, loaded by its own code; raises what that code raises."""
-    ml = Path(os.environ.get("SAGEBRUSH_ML", "/opt/ml"))
-    path = handler.locate(ml, os.environ, Path(__file__).resolve().parent.parent / "algorithms")
-    return handler.Handler(handler.load_module(path), str(ml / "model"))
-
-
-def _without_ours(error: BaseException) -> BaseException:
-    """The exception with a traceback that begins in the user's code, where there is any."""
-    ours, trace = str(Path(__file__).parent), error.__traceback__
-    while trace is not None and (
-        trace.tb_frame.f_code.co_filename.startswith((ours, "<frozen importlib"))
-    ):
-        trace = trace.tb_next
-    return error.with_traceback(trace) if trace is not None else error
+    return handler.Handler(handler.load_module(program()), str(root() / "model"))
 
 
 def run(control: socket.socket) -> int:
@@ -227,7 +226,7 @@ def run(control: socket.socket) -> int:
         print(f"model cannot be served: {error}", file=sys.stderr, flush=True)
         return 1
     except BaseException as error:
-        traceback.print_exception(_without_ours(error))
+        traceback.print_exception(handler.without_ours(error))
         sys.stderr.flush()
         return 1
     control.sendall(READY)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import http.client
+import importlib.util
+import io
 import json
 import os
 import signal
@@ -11,6 +13,7 @@ import subprocess
 import sys
 import threading
 import time
+import zipfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -244,3 +247,40 @@ def test_sigterm_lets_a_request_finish(start: Start) -> None:
         threading.Timer(0.05, (server.ml / "held").unlink).start()
         assert held.result()["data"] == "wait"
     assert server.process.wait(20) == 0
+
+
+def wheel(name: str) -> bytes:
+    """A wheel with one module of that name."""
+    out, info = io.BytesIO(), f"{name}-1.0.dist-info"
+    with zipfile.ZipFile(out, "w") as archive:
+        archive.writestr(f"{name}.py", "told = 'installed'\n")
+        archive.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+        archive.writestr(
+            f"{info}/WHEEL",
+            "Wheel-Version: 1.0\nGenerator: t\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        )
+        archive.writestr(f"{info}/RECORD", "")
+    return out.getvalue()
+
+
+@pytest.mark.skipif(not importlib.util.find_spec("pip"), reason="no pip in this environment")
+def test_requirements_beside_the_code_are_installed(start: Start, tmp_path: Path) -> None:
+    (tmp_path / "code").mkdir()
+    (tmp_path / "code" / "tinypack-1.0-py3-none-any.whl").write_bytes(wheel("tinypack"))
+    (tmp_path / "code" / "requirements.txt").write_text("./tinypack-1.0-py3-none-any.whl\n")
+    (tmp_path / "code" / "inference.py").write_text(
+        "import tinypack\n" + MODEL.replace('"model": model', '"model": tinypack.told')
+    )
+    server = start()
+    server.ready()
+    assert server.ask(1)["model"] == "installed"
+
+
+@pytest.mark.skipif(not importlib.util.find_spec("pip"), reason="no pip in this environment")
+def test_requirements_that_cannot_be_installed_end_the_server(start: Start, tmp_path: Path) -> None:
+    (tmp_path / "code").mkdir()
+    (tmp_path / "code" / "requirements.txt").write_text("./nowhere.whl\n")
+    (tmp_path / "code" / "inference.py").write_text(MODEL)
+    server = start()
+    assert server.process.wait(60) == 1
+    assert "requirements.txt could not be installed" in server.log.read_text()
