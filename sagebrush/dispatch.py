@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import json
+from concurrent.futures import Future
 from typing import cast
 
 from botocore.model import OperationModel
@@ -119,7 +120,10 @@ class Dispatcher:
         allow(ctx, model, params)
         operation = find(ctx.world, service, name)
         if not inspect.iscoroutinefunction(operation):
-            return cast(Doc | None, operation(ctx, params)) or {}
+            result = operation(ctx, params)
+            if isinstance(result, Future):
+                return result.result()
+            return cast(Doc | None, result) or {}
         if self.loop is None:
             raise RuntimeError(f"{service} {name} needs the running server")
         if _running() is self.loop:

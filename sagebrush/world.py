@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable, Iterable
+from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -51,8 +52,11 @@ class Caller:
     """Session policies: what the session may do at most."""
 
 
-Operation = Callable[["Ctx", Doc], Doc | Awaitable[Doc | None] | None]
-"""(ctx, request document) -> result document; raises AwsError. Async only where bytes flow."""
+Operation = Callable[["Ctx", Doc], Doc | Awaitable[Doc | None] | Future[Doc] | None]
+"""(ctx, request document) -> result document; raises AwsError. Async only where bytes flow.
+
+One that ends with a write may answer the write's future, so that no thread waits for the disk.
+"""
 
 Operations = dict[tuple[str, str], Operation]
 """(botocore service name, operation name) -> operation."""

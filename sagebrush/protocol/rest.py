@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import zlib
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from botocore.model import OperationModel
@@ -107,15 +108,34 @@ def _parse_rest(target: Target, request: Request) -> tuple[OperationModel, Doc]:
         return op, {}
     params: Doc = {}
     try:
-        for member_name, member in node.members.items():
-            if member.location:
-                value = _bound(node, member, request, labels)
-                if value is not None:
-                    params[member_name] = value
+        headers, others = _places(service, name)
+        for wire in headers.keys() & request.headers.keys():
+            member_name, member = headers[wire]
+            value = _header(member, request.headers[wire])
+            if value is not None:
+                params[member_name] = value
+        for member_name, member in others:
+            if member.location == "querystring" and not request.query:
+                continue
+            value = _bound(node, member, request, labels)
+            if value is not None:
+                params[member_name] = value
     except _BadPart as error:
         raise error.told(service) from error
     _read_body(target.protocol, node, request, params)
     return op, params
+
+
+@cache
+def _places(service: str, name: str) -> tuple[dict[str, tuple[str, Node]], list[tuple[str, Node]]]:
+    """The operation's members by lower-case header, and the others outside the body.
+
+    PutObject has 40 header members and a request a handful: those that came are looked up.
+    """
+    node = input_of(models.model(service).operation_model(name))
+    members = node.members.items() if node else ()
+    headers = {m.wire.lower(): (n, m) for n, m in members if m.location == "header"}
+    return headers, [(n, m) for n, m in members if m.location and m.location != "header"]
 
 
 class _BadPart(BadValue):
@@ -143,8 +163,6 @@ def _bound(node: Node, member: Node, request: Request, labels: Mapping[str, str]
     where, wire = member.location, member.wire
     if where == "uri":
         return _scalar(member, labels.get(wire))
-    if where == "header":
-        return _header(member, request.headers.get(wire.lower()))
     if where == "headers":
         prefix = wire.lower()
         found = {

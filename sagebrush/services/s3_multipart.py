@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Iterator
+from concurrent.futures import Future
 from itertools import islice
 from urllib.parse import quote
 
@@ -98,7 +99,7 @@ def check_number(request: Doc) -> int:
     return number
 
 
-def upload_part(ctx: Ctx, request: Doc) -> Doc:
+def upload_part(ctx: Ctx, request: Doc) -> Future[Doc]:
     """The part is on disk, in place of one that had its number."""
     body = rules.body_of(ctx, request)
     try:
@@ -117,17 +118,21 @@ def upload_part(ctx: Ctx, request: Doc) -> Doc:
         part = Part(
             number, body.size, body.md5, ctx.world.clock(), part_checksums(body, upload, given)
         )
-        freed = _store(ctx, bucket, upload, part, body)
+
+        def change(tx: Tx) -> list[str]:
+            if catalog.upload(tx, bucket.id, upload.key, upload.id) is None:
+                raise no_such_upload(upload.id)
+            return catalog.put_part(tx, upload.id, part, [body.segment()])
+
+        result: Doc = {"ETag": rules.quoted(part.etag), **upload.doc["object"].get("echo", {})}
+        if given is not None:
+            result[f"Checksum{given[0]}"] = given[1]
+        elif algorithm is not None:
+            result[f"Checksum{algorithm}"] = part.checksums[algorithm]
+        return rules.store(ctx, bucket.name, body, change, result)
     except BaseException:
         ctx.world.objects.drop(body)
         raise
-    ctx.world.objects.discard(freed)
-    result: Doc = {"ETag": rules.quoted(part.etag), **upload.doc["object"].get("echo", {})}
-    if given is not None:
-        result[f"Checksum{given[0]}"] = given[1]
-    elif algorithm is not None:
-        result[f"Checksum{algorithm}"] = part.checksums[algorithm]
-    return result
 
 
 def part_checksums(body: Spooled, upload: Upload, given: tuple[str, str] | None) -> dict[str, str]:
@@ -137,15 +142,6 @@ def part_checksums(body: Spooled, upload: Upload, given: tuple[str, str] | None)
     if given is not None:
         found[given[0]] = given[1]
     return found
-
-
-def _store(ctx: Ctx, bucket: Bucket, upload: Upload, part: Part, body: Spooled) -> list[str]:
-    def change(tx: Tx) -> list[str]:
-        if catalog.upload(tx, bucket.id, upload.key, upload.id) is None:
-            raise no_such_upload(upload.id)
-        return catalog.put_part(tx, upload.id, part, [body.segment()])
-
-    return rules.write(ctx, bucket.name, change)
 
 
 def complete_multipart_upload(ctx: Ctx, request: Doc) -> Doc:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from concurrent.futures import Future
 
 from sagebrush.services import s3_rules as rules
 from sagebrush.store import catalog
@@ -13,7 +14,7 @@ from sagebrush.world import AwsError, Ctx, Doc
 _RANGE = re.compile(r"\s*bytes\s*=\s*(\d*)\s*-\s*(\d*)\s*", re.IGNORECASE)
 
 
-def put_object(ctx: Ctx, request: Doc) -> Doc:
+def put_object(ctx: Ctx, request: Doc) -> Future[Doc]:
     """The object is stored whole and on disk, in place of one that its key had."""
     body = rules.body_of(ctx, request)
     try:
@@ -34,12 +35,12 @@ def put_object(ctx: Ctx, request: Doc) -> Doc:
                 rules.check_write(request, catalog.find(tx, bucket.id, key), key)
             return catalog.put(tx, new, segments)
 
-        freed = rules.write(ctx, bucket.name, change)
+        etag = rules.quoted(new.etag)
+        result = {"ETag": etag, **rules.told_checksum(checksum), **doc.get("echo", {})}
+        return rules.store(ctx, bucket.name, body, change, result)
     except BaseException:
         ctx.world.objects.drop(body)
         raise
-    ctx.world.objects.discard(freed)
-    return {"ETag": rules.quoted(new.etag), **rules.told_checksum(checksum), **doc.get("echo", {})}
 
 
 def get_object(ctx: Ctx, request: Doc) -> Doc:

@@ -8,6 +8,7 @@ import datetime as dt
 import hashlib
 import sqlite3
 from collections.abc import Callable
+from concurrent.futures import Future
 from email.header import Header
 from email.utils import formatdate
 from typing import Any, TypeVar
@@ -127,14 +128,47 @@ def write(ctx: Ctx, bucket: str, change: Callable[[Tx], T]) -> T:
     """What `change` answers, committed. Raises NoSuchBucket when the bucket has gone meanwhile."""
     try:
         return ctx.world.db.write(change)
-    except sqlite3.IntegrityError as error:
-        raise no_such_bucket(bucket) from error
-    except sqlite3.OperationalError as error:
-        if "full" in str(error):
-            raise AwsError(
-                "StorageFull", "The disk of the Sagebrush data directory is full.", 507
-            ) from error
-        raise
+    except sqlite3.Error as error:
+        raise _told_error(error, bucket) from error
+
+
+def store(
+    ctx: Ctx, bucket: str, body: Spooled, change: Callable[[Tx], list[str]], result: Doc
+) -> Future[Doc]:
+    """The future `result`, told when `change` is committed and what it frees is gone.
+
+    `change` puts the `body` into rows and answers the blobs that this frees. When it does not
+    succeed the body is gone and the future raises as `write` does.
+    """
+    objects, answer = ctx.world.objects, Future[Doc]()
+    answer.set_running_or_notify_cancel()  # what is under way is not undone by a client that leaves
+
+    def freed(blobs: list[str]) -> None:
+        objects.discard(blobs)
+        answer.set_result(result)
+
+    def done(written: Future[list[str]]) -> None:
+        error = written.exception()
+        if error is not None:
+            objects.drop(body)
+            answer.set_exception(_told_error(error, bucket))
+        elif blobs := written.result():
+            # Not here, in the thread of the only writer: removing a large file takes a while.
+            objects.pool.submit(freed, blobs)
+        else:
+            answer.set_result(result)
+
+    ctx.world.db.submit(change).add_done_callback(done)
+    return answer
+
+
+def _told_error(error: BaseException, bucket: str) -> BaseException:
+    """What the client is told of an error of the database."""
+    if isinstance(error, sqlite3.IntegrityError):
+        return no_such_bucket(bucket)
+    if isinstance(error, sqlite3.Error) and "full" in str(error):
+        return AwsError("StorageFull", "The disk of the Sagebrush data directory is full.", 507)
+    return error
 
 
 def owner(account: str) -> Doc:
