@@ -134,4 +134,4 @@ def stopping_early(train: Text, validation: Text, parameters: Parameters) -> Tra
 def threads() -> int:
     """Processors that this job may use."""
     given = os.environ.get("OMP_NUM_THREADS", "")
-    return int(given) if given.isdigit() and int(given) else len(os.sched_getaffinity(0))
+    return int(given) if given.isdigit() and int(given) else os.cpu_count() or 1

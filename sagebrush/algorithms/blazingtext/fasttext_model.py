@@ -105,23 +105,23 @@ class Model:
 
     def features(self, text: str) -> list[int]:
         """The rows of `input` that stand for the text: words, their parts, word n-grams."""
-        tokens = text.translate(_SPACES).split(" ")
+        tokens = [token for token in text.translate(_SPACES).split(" ") if token]
         if EOS in tokens:  # the end of the sentence, wherever it stands
             del tokens[tokens.index(EOS) :]
         tokens.append(EOS)
-        find, longest = self._ids.get, self.args.word_ngrams
-        rows: list[int] = []
-        hashed: list[str] = []
-        for token in tokens:
-            if (row := find(token)) is not None:
-                rows.append(row)
-            elif not token or token.startswith("__label__"):
-                continue
-            if self.args.maxn > 0 and token != EOS:
-                rows.extend(self._subwords(token))
-            hashed.append(token)
-        if longest > 1 and len(hashed) > 1:
-            hashes = [self._hashes.get(token) or self._hash(token) for token in hashed]
+        found = [self._ids.get(token) for token in tokens]
+        rows = [row for row in found if row is not None]
+        if len(rows) < len(tokens):
+            tokens = [
+                token
+                for token, row in zip(tokens, found, strict=True)
+                if row is not None or not token.startswith("__label__")
+            ]
+        if self.args.maxn > 0:
+            rows.extend(row for token in tokens if token != EOS for row in self._subwords(token))
+        longest, kept = self.args.word_ngrams, self._hashes
+        if longest > 1 and len(tokens) > 1:
+            hashes = [kept.get(token) or self._hash(token) for token in tokens]
             rows.extend(ngrams(hashes, longest, self.args.bucket, len(self.words)))
         return rows
 
