@@ -169,7 +169,7 @@ def release(world: World, key: str) -> None:
             _wake_next(tx, world.clock())
         return gone
 
-    if world.db.write(work):
+    if world.db.write(work, urgent=True):
         world.wake()
 
 
@@ -208,4 +208,4 @@ def note_peak(world: World, image: str, type_name: str, peak: int) -> None:
             "INSERT INTO peak VALUES(?, ?, ?) ON CONFLICT DO UPDATE SET"
             " bytes=max(bytes, excluded.bytes)"
         )
-        world.db.write(lambda tx: tx.run(sql, (image, type_name, peak)))
+        world.db.write(lambda tx: tx.run(sql, (image, type_name, peak)), urgent=True)

@@ -64,7 +64,8 @@ class Loop:
                     "UPDATE resource SET due_at=? WHERE id=(SELECT row_id FROM reservation"
                     " WHERE key=?)",
                     (self._world.clock(), key),
-                )
+                ),
+                urgent=True,
             )
         except Exception:  # polling finds it later
             log.exception("could not make the owner of %s due", key)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import logging
+import os
 import queue
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, InvalidStateError
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -27,6 +30,10 @@ PRAGMAS = (
 """What every connection sets, and what SQLite then says; a file system may refuse WAL."""
 GROUP = 256
 """Writes that share one commit at most."""
+RESERVE = 8 << 20
+"""Bytes of disk kept back for urgent writes: on a full disk a job's end can still be recorded."""
+REFILL = 10.0
+"""Seconds between tries to keep them back again."""
 
 
 class Tx:
@@ -49,6 +56,46 @@ class Tx:
         return rows[0] if rows else None
 
 
+@dataclass
+class _Write:
+    """One queued write."""
+
+    function: Callable[[Tx], Any]
+    urgent: bool
+    future: Future[Any] = field(default_factory=Future)
+
+
+class _Reserve:
+    """A file of RESERVE bytes that is given up when an urgent write finds the disk full."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._held = path.exists()
+        self._tried = float("-inf")
+
+    def fill(self) -> None:
+        """It is there, unless the disk is too full or it was tried a moment ago."""
+        if self._held or time.monotonic() - self._tried < REFILL:
+            return
+        self._tried = time.monotonic()
+        disk = os.statvfs(self._path.parent)
+        if disk.f_bavail * disk.f_frsize < 4 * RESERVE or not hasattr(os, "posix_fallocate"):
+            return
+        try:
+            with open(self._path, "wb") as file:
+                os.posix_fallocate(file.fileno(), 0, RESERVE)
+            self._held = True
+        except OSError:
+            self._path.unlink(missing_ok=True)
+
+    def give_up(self) -> bool:
+        """Its space is free; whether there was any."""
+        held, self._held = self._held, False
+        self._path.unlink(missing_ok=True)
+        self._tried = time.monotonic()
+        return held
+
+
 class Db:
     """SQLite in WAL mode with `synchronous=FULL`.
 
@@ -63,9 +110,8 @@ class Db:
         self._local = threading.local()
         self._readers: list[sqlite3.Connection] = []
         self._readers_lock = threading.Lock()
-        self._queue: queue.SimpleQueue[tuple[Callable[[Tx], Any], Future[Any]] | None] = (
-            queue.SimpleQueue()
-        )
+        self._queue: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
+        self._reserve = _Reserve(path.with_name(path.name + "-reserve"))
         self._writer_connection = self._connect()
         self._migrate(self._writer_connection)
         self._closed = False
@@ -99,15 +145,15 @@ class Db:
                 f"INSERT INTO migration VALUES('{script.name}');\nCOMMIT;"
             )
 
-    def write(self, function: Callable[[Tx], T]) -> T:
+    def write(self, function: Callable[[Tx], T], urgent: bool = False) -> T:
         """The result of `function` in a transaction that is on disk when this returns.
 
         May block for a few milliseconds. What `function` raises is raised here and undoes it.
         `function` must not wait for anything else: it holds the only writer. Raises AwsError
-        StorageFull (507) when the disk is full.
+        StorageFull (507) when the disk is full; an `urgent` one has some disk kept back for it.
         """
         try:
-            return self.submit(function).result()
+            return self.submit(function, urgent).result()
         except sqlite3.OperationalError as error:
             if _full(error):
                 raise AwsError(
@@ -115,14 +161,14 @@ class Db:
                 ) from error
             raise
 
-    def submit(self, function: Callable[[Tx], T]) -> Future[T]:
+    def submit(self, function: Callable[[Tx], T], urgent: bool = False) -> Future[T]:
         """Like `write`, but answers at once with the future of the result."""
-        future: Future[T] = Future()
+        item = _Write(function, urgent)
         with self._closing:
             if self._closed:
                 raise RuntimeError("the database is closed")
-            self._queue.put((function, future))
-        return future
+            self._queue.put(item)
+        return item.future
 
     def read(self, sql: str, params: Params = ()) -> list[sqlite3.Row]:
         """All rows that the SELECT `sql` answers, as of now."""
@@ -170,13 +216,13 @@ class Db:
             if last:
                 return
 
-    def _run_group(self, group: list[tuple[Callable[[Tx], Any], Future[Any]]]) -> None:
+    def _run_group(self, group: list[_Write]) -> None:
         connection, answers = self._writer_connection, []
         tx = Tx(connection)
         try:
             connection.execute("BEGIN IMMEDIATE")
-            for function, future in group:
-                answers.append(_one(connection, tx, function, future))
+            for item in group:
+                answers.append(_one(connection, tx, item))
             connection.execute("COMMIT")
         except BaseException as error:
             try:
@@ -184,30 +230,34 @@ class Db:
                     connection.execute("ROLLBACK")
             except sqlite3.Error:
                 log.exception("a failed transaction could not be rolled back")
-            if len(group) > 1 and isinstance(error, sqlite3.OperationalError) and _full(error):
+            full = isinstance(error, sqlite3.OperationalError) and _full(error)
+            if full and len(group) > 1:
                 # one large write filled the disk: the small ones beside it may still fit
                 for one in group:
                     self._run_group([one])
-                return
-            for _, future in group:
-                _tell(future, None, error)
+            elif full and group[0].urgent and self._reserve.give_up():
+                self._run_group(group)
+            else:
+                for item in group:
+                    _tell(item.future, None, error)
             return
         for future, result, error in answers:
             _tell(future, result, error)
+        self._reserve.fill()
 
 
 def _one(
-    connection: sqlite3.Connection, tx: Tx, function: Callable[[Tx], Any], future: Future[Any]
+    connection: sqlite3.Connection, tx: Tx, item: _Write
 ) -> tuple[Future[Any], Any, BaseException | None]:
     """One function of the group, in a savepoint of its own. Raises when the transaction is lost."""
     connection.execute("SAVEPOINT one")
     try:
-        answer = future, function(tx), None
+        answer = item.future, item.function(tx), None
     except BaseException as error:
         if not connection.in_transaction:  # SQLite undid it all (a full disk): nobody is done
             raise
         connection.execute("ROLLBACK TO one")
-        answer = future, None, error
+        answer = item.future, None, error
     connection.execute("RELEASE one")
     return answer
 

@@ -222,7 +222,7 @@ class Rows:
             " AND (lease_until IS NULL OR lease_until<:now) LIMIT 1", params
         ) is None:  # fmt: skip
             return []
-        return [_row(r) for r in self._db.write(lambda tx: tx.all(sql, params))]
+        return [_row(r) for r in self._db.write(lambda tx: tx.all(sql, params), urgent=True)]
 
     def renew(self, row: Row, lease: float) -> bool:
         """The lease of `row` runs `lease` seconds from now; False when another holds it."""
@@ -231,7 +231,7 @@ class Rows:
             " lease_until=:until WHERE id=:id AND lease_token=:token"
         )
         params = {"until": self._clock() + lease, "id": row.id, "token": row.lease_token}
-        return self._db.write(lambda tx: tx.run(sql, params)) == 1
+        return self._db.write(lambda tx: tx.run(sql, params), urgent=True) == 1
 
     def apply(self, row: Row, step: Next) -> bool:
         """The step of the leased `row` is stored and its lease given back.
@@ -267,7 +267,7 @@ class Rows:
             tx.run(f"{release} WHERE id=?", (row.id,))
             return True
 
-        return self._db.write(work)
+        return self._db.write(work, urgent=True)
 
     def take_over(self, kinds: Sequence[str]) -> None:
         """Leases of a process that is gone are void, and what it worked on is due; so are the rows

@@ -102,6 +102,35 @@ def test_a_full_database_is_told_and_the_writer_lives_on(db: Db) -> None:
     assert [row["v"] for row in db.read("SELECT v FROM t")] == ["small", "later"]
 
 
+def test_an_urgent_write_has_disk_kept_back(db: Db, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A real full disk is `test_full_disk`'s; here SQLite says so until the reserve is gone."""
+    reserve = Path(f"{db._path}-reserve")
+    db.write(lambda tx: None)  # the one before has kept it back by now
+    assert reserve.stat().st_size == 8 << 20
+
+    real = sqlite3.OperationalError("database or disk is full")
+    monkeypatch.setattr("sagebrush.store.db._one", _lost(real, reserve))
+    with pytest.raises(AwsError):
+        db.write(lambda tx: tx.run("INSERT INTO t VALUES('plain')"))
+    assert reserve.exists()
+    assert db.write(lambda tx: tx.run("INSERT INTO t VALUES('urgent')"), urgent=True) == 1
+    assert not reserve.exists()
+    assert [row["v"] for row in db.read("SELECT v FROM t")] == ["urgent"]
+
+
+def _lost(error: Exception, reserve: Path):  # type: ignore[no-untyped-def]
+    from sagebrush.store import db
+
+    real = db._one
+
+    def one(connection, tx, item):  # type: ignore[no-untyped-def]
+        if reserve.exists():
+            raise error
+        return real(connection, tx, item)
+
+    return one
+
+
 def test_a_cancelled_write_does_not_end_the_writer(db: Db) -> None:
     gate = threading.Event()
     db.submit(lambda tx: gate.wait(5))

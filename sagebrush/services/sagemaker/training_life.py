@@ -9,6 +9,7 @@ built aside and renamed, a launch with the same key is the same job, an upload o
 from __future__ import annotations
 
 import logging
+import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -36,6 +37,8 @@ QUEUE = 60.0
 
 CHECKPOINTS = 30.0
 """Seconds between savings of a running job's checkpoints."""
+TIGHT = 64 << 20
+"""Bytes of free disk below which an ended job's files go at once, not after `keep_jobs_days`."""
 LOOK = 0.5
 """Seconds between looks for a stop while files are on their way."""
 
@@ -303,7 +306,8 @@ def _end(world: World, row: Row, end: str, reason: str) -> Next:
         world.backend.stop(key, 0)
     capacity.release(world, key)
     root = _root(world, row)
-    for part in ("ml/input/data", "tmp"):
+    tight = shutil.disk_usage(world.settings.home).free < TIGHT
+    for part in ("ml", "tmp") if tight else ("ml/input/data", "tmp"):
         stage.remove(root / part)
     messages = {
         "Completed": "Training job completed",

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 from sagebrush.compute.base import Backend, Exited, Limits
 from sagebrush.engine import beneath, joblog
 
+FULL = 16 << 20
+"""Bytes of free disk below which it is called full; some are kept back for rows (`store.db`)."""
 LIMIT = 1024
 """Characters of a FailureReason, and bytes of /opt/ml/output/failure that are read."""
 
@@ -36,6 +39,8 @@ def algorithm(
         told = (
             f"{own.rsplit(chr(10), 1)[-1]}\n{told}" if told and joblog.WRAPPER not in own else own
         )
+    if not told and shutil.disk_usage(root).free < FULL:  # so its log could not be kept either
+        told = "No space left on device: the disk is full, and the program could say no more"
     end = f", exit code: {code}"
     # the built-in algorithms say themselves whose mistake it was
     whose = "" if told.startswith(("ClientError:", "AlgorithmError:")) else "AlgorithmError: "
