@@ -7,6 +7,7 @@ It holds no more rights than the job. Lines it writes to the shim: `E text` (cou
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import resource
 import select
@@ -141,7 +142,24 @@ def _become(spec: dict[str, Any], sandboxed: bool, log: int) -> None:
     for number in (*SIGNALS, signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
-    os.execvpe(spec["argv"][0], spec["argv"], spec["env"])
+    _execute(spec["argv"], spec["env"])
+
+
+def _execute(argv: list[str], env: dict[str, str]) -> None:
+    """The program is found by the job's own PATH and takes over; raises OSError.
+
+    Not os.execvpe: that imports a module, which the sandbox may not show.
+    """
+    name, refused = argv[0], None
+    folders = env.get("PATH", os.defpath).split(":") if "/" not in name else [""]
+    for folder in folders:
+        try:
+            os.execve(f"{folder}/{name}" if folder else name, argv, env)
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except PermissionError as error:
+            refused = refused or error
+    raise refused or FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), name)
 
 
 def _limits(spec: dict[str, Any], sandboxed: bool) -> None:
