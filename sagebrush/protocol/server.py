@@ -291,7 +291,8 @@ class Door:
         """What the client is told; whatever nobody expected is logged whole."""
         if isinstance(problem, AwsError):
             if problem.status >= 500 and problem.status != 501:
-                log.error("request %s: %s", entry.id, problem, exc_info=problem)
+                known = problem.status == 507  # a full disk: the traceback tells nothing more
+                log.error("request %s: %s", entry.id, problem, exc_info=None if known else problem)
             return problem
         log.error(
             "request %s: %s %s failed", entry.id, entry.service, entry.operation, exc_info=problem
