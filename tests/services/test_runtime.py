@@ -15,9 +15,11 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from sagebrush.compute import probe
 from sagebrush.engine import serving
 from sagebrush.store.series import Metric
 from tests.conftest import Server, make_settings, started
+from tests.needs import missing
 from tests.services.sagemaker.doubles import FakeEnvironments, archive
 from tests.services.sagemaker.test_model import IMAGE, ROLE
 
@@ -412,6 +414,46 @@ def test_an_endpoint_whose_workers_were_stopped_comes_back_with_the_server(tmp_p
         stand = Stand(server)
         assert stand.ask("echo", 1)["data"] == 1
         assert "FailureReason" not in stand.settled("echo")
+    finally:
+        stand.clear()
+        server.app.stop()
+
+
+SPY = """
+import json, os, socket
+def model_fn(model_dir):
+    return model_dir
+def input_fn(body, content_type):
+    return json.loads(body)
+def predict_fn(data, model):
+    return {"dir": model, "exists": os.path.exists(data), "pids": len(os.listdir("/proc")),
+            "hosts": socket.gethostname()}
+def output_fn(prediction, accept):
+    return json.dumps(prediction)
+"""
+
+
+@pytest.mark.sandbox
+def test_an_endpoint_in_a_sandbox_sees_only_its_own(tmp_path: Path) -> None:
+    check = probe.sandboxed()
+    if not check.ok:
+        missing(f"this host cannot isolate: {check.detail}")
+    secret = tmp_path / "secret"
+    secret.write_text("the host's")
+    settings = make_settings(tmp_path / "home", isolation="sandbox")
+    server = started(settings)
+    stand = Stand(server)
+    try:
+        stand.model("spy", SPY)
+        found = stand.endpoint("spy", "spy")
+        assert found["EndpointStatus"] == "InService", found
+        told = stand.ask("spy", str(secret))
+        assert (told["dir"], told["exists"]) == ("/opt/ml/model", False)
+        assert not stand.ask("spy", str(tmp_path / "home" / "keys"))["exists"]
+        server.app.stop()
+        server = started(settings)
+        stand = Stand(server)
+        assert stand.ask("spy", "/opt/ml/model/weights")["exists"], "dialled anew after a restart"
     finally:
         stand.clear()
         server.app.stop()

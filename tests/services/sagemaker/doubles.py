@@ -70,7 +70,8 @@ class FakeEnvironments:
         return images.resolve(image)
 
     def ready(self, name: str) -> Environment | None:
-        return Environment(name, Path(sys.prefix), Path(sys.executable), ())
+        prefixes = tuple(dict.fromkeys((Path(sys.prefix), Path(sys.base_prefix))))
+        return Environment(name, Path(sys.prefix), Path(sys.executable), prefixes)
 
 
 class FakeServing(Serving):
