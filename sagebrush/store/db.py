@@ -152,14 +152,7 @@ class Db:
         `function` must not wait for anything else: it holds the only writer. Raises AwsError
         StorageFull (507) when the disk is full; an `urgent` one has some disk kept back for it.
         """
-        try:
-            return self.submit(function, urgent).result()
-        except sqlite3.OperationalError as error:
-            if _full(error):
-                raise AwsError(
-                    "StorageFull", "The disk of the Sagebrush data directory is full.", 507
-                ) from error
-            raise
+        return self.submit(function, urgent).result()
 
     def submit(self, function: Callable[[Tx], T], urgent: bool = False) -> Future[T]:
         """Like `write`, but answers at once with the future of the result."""
@@ -264,6 +257,10 @@ def _one(
 
 def _tell(future: Future[Any], result: Any, error: BaseException | None) -> None:
     """The future has its answer; one that was cancelled or answered before does not matter."""
+    if isinstance(error, sqlite3.OperationalError) and _full(error):
+        full = AwsError("StorageFull", "The disk of the Sagebrush data directory is full.", 507)
+        full.__cause__ = error
+        error = full
     try:
         if error is None:
             future.set_result(result)

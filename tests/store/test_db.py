@@ -93,7 +93,7 @@ def test_a_full_database_is_told_and_the_writer_lives_on(db: Db) -> None:
     large = db.submit(lambda tx: tx.run("INSERT INTO t VALUES(?)", (big,)))
     gate.set()
     assert small.result() == 1
-    with pytest.raises(sqlite3.OperationalError, match="full"):
+    with pytest.raises(AwsError, match="full"):
         large.result()
     with pytest.raises(AwsError) as caught:
         db.write(lambda tx: tx.run("INSERT INTO t VALUES(?)", (big,)))
