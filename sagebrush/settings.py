@@ -60,7 +60,10 @@ class Settings:
         """Settings from defaults, then the file, then `environ`, then `given`; raises SettingsError."""
         values: dict[str, Any] = {}
         if file is not None and file.exists():
-            values.update(tomllib.loads(file.read_text()))
+            try:
+                values.update(tomllib.loads(file.read_text(encoding="utf-8")))
+            except ValueError as error:
+                raise SettingsError(f"{file} is no TOML file: {error}") from error
         for field in dataclasses.fields(Settings):
             text = environ.get("SAGEBRUSH_" + field.name.upper())
             if text is not None:

@@ -43,13 +43,13 @@ def variables(chosen: Settings, server: Server, shim: bool = True) -> dict[str, 
     """The variables that a client needs, by name (clients.md, traps 1, 7 and 9)."""
     key, secret = running.user_key(chosen)
     client = chosen.home / "client"
-    clientdata.write(client, chosen.account, chosen.region, server.tls_port)
+    clientdata.write(client, server.account, server.region, server.tls_port)
     found = {
         "AWS_ENDPOINT_URL": server.url,
         "AWS_ACCESS_KEY_ID": key,
         "AWS_SECRET_ACCESS_KEY": secret,
-        "AWS_DEFAULT_REGION": chosen.region,
-        "AWS_REGION": chosen.region,
+        "AWS_DEFAULT_REGION": server.region,
+        "AWS_REGION": server.region,
         "AWS_CA_BUNDLE": str(chosen.home / "keys" / "ca-bundle.pem"),
         "AWS_DISABLE_HOST_PREFIX_INJECTION": "true",
         "SAGEMAKER_USER_CONFIG_OVERRIDE": str(client / "sagemaker.yaml"),

@@ -203,7 +203,7 @@ def _clients(chosen: Settings, server: Server) -> tuple[Clients, Names]:
     identity = client("sts").get_caller_identity()
     names = Names(
         run=f"quickstart-{time.strftime('%Y%m%d-%H%M%S')}-{secrets.token_hex(2)}",
-        bucket=f"sagemaker-{chosen.region}-{identity['Account']}",
+        bucket=f"sagemaker-{server.region}-{identity['Account']}",
         role=f"arn:aws:iam::{identity['Account']}:role/{chosen.role}",
     )
     services = ("s3", "sagemaker", "sagemaker-runtime", "logs")
@@ -310,8 +310,10 @@ def _report(
     total = sum(seconds for _, seconds in book.times)
     book.console.print(f"\nplot: {args.out / 'confusion.png'}    total: {total:.0f} s")
     book.console.print(_next(args), markup=False)
-    if accuracy < args.at_least or accuracy < 4 * majority * bool(args.at_least):
-        raise CommandError(f"accuracy {accuracy:.1%} is too low (majority class {majority:.1%})")
+    if accuracy < args.at_least:
+        raise CommandError(
+            f"accuracy {accuracy:.1%} is less than the {args.at_least:.1%} asked for"
+        )
     return 0
 
 

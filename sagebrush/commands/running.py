@@ -7,7 +7,7 @@ import json
 import os
 import socket
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,8 @@ class Server:
     host: str
     port: int
     tls_port: int
+    account: str = "123456789012"
+    region: str = "us-east-1"
 
     @property
     def url(self) -> str:
@@ -56,13 +58,14 @@ def state(chosen: Settings) -> dict[str, Any]:
 
 def server(said: Mapping[str, Any]) -> Server:
     """The server that a state file tells of."""
-    return Server(said["pid"], said.get("host", ""), said["port"], said.get("tls_port", 0))
+    known = {field.name for field in fields(Server)}
+    return Server(**{name: value for name, value in said.items() if name in known})
 
 
 def find(chosen: Settings) -> Server | None:
     """The server of this data directory, or None when none runs (or the file is left over)."""
     said = state(chosen)
-    if "pid" not in said or "port" not in said or not alive(said["pid"]):
+    if not {"pid", "port", "tls_port", "host"} <= set(said) or not alive(said["pid"]):
         return None
     return server(said)
 
@@ -149,5 +152,5 @@ def client(chosen: Settings, server: Server, service: str) -> Any:
 
     key, secret = user_key(chosen)
     return Session(
-        aws_access_key_id=key, aws_secret_access_key=secret, region_name=chosen.region
+        aws_access_key_id=key, aws_secret_access_key=secret, region_name=server.region
     ).client(service, endpoint_url=server.url)

@@ -60,17 +60,29 @@ def detach(chosen: Settings) -> Server:
         process = subprocess.Popen(
             argv, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True
         )
+    try:
+        server = _answering(chosen, process)
+    except BaseException:
+        process.terminate()
+        raise
+    if server is not None:
+        return server
+    if process.poll() is None:
+        process.terminate()
+        raise CommandError(f"the server did not answer within {START_SECONDS:.0f} s; see {log}")
+    said = log.read_bytes()[start:].decode(errors="replace").strip().removeprefix("sagebrush: ")
+    raise CommandError(said or f"the server ended at once (status {process.returncode})")
+
+
+def _answering(chosen: Settings, process: subprocess.Popen[bytes]) -> Server | None:
+    """The server once it answers; None when it ended or takes too long."""
     until = time.monotonic() + START_SECONDS
     while process.poll() is None and time.monotonic() < until:
         server = running.find(chosen)
         if server and server.pid == process.pid and running.health(server):
             return server
         time.sleep(0.05)
-    if process.poll() is None:
-        process.terminate()
-        raise CommandError(f"the server did not answer within {START_SECONDS:.0f} s; see {log}")
-    said = log.read_bytes()[start:].decode(errors="replace").strip().removeprefix("sagebrush: ")
-    raise CommandError(said or f"the server ended at once (status {process.returncode})")
+    return None
 
 
 def _foreground(chosen: Settings) -> int:

@@ -183,3 +183,10 @@ def test_doctor_tells_what_is_in_force(sagebrush: Run) -> None:
     assert done.returncode == 0, done.stderr
     assert "isolation in force: process mode, as set" in done.stdout
     assert "sandbox" in done.stdout.splitlines()[0]
+
+
+def test_a_settings_file_that_is_none_is_named(sagebrush: Run, tmp_path: Path) -> None:
+    (tmp_path / "settings.toml").write_text("port = = 1")
+    done = sagebrush("status", SAGEBRUSH_SETTINGS=str(tmp_path / "settings.toml"))
+    assert done.returncode == 1
+    assert "settings.toml is no TOML file" in done.stderr

@@ -1,0 +1,120 @@
+"""The quickstart as a user runs it, on a small file of their own."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+GOOD = ("lovely", "superb", "great", "touching", "clever")
+BAD = ("boring", "poor", "awful", "clumsy", "empty")
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Path:
+    """120 texts of two kinds that words tell apart."""
+    rows = [
+        f'"Scene {n}, {words[n % 5]}; the ending was {words[(n + n // 5) % 5]}.",{label}'
+        for n in range(60)
+        for label, words in (("very good", GOOD), ("bad", BAD))
+    ]
+    file = tmp_path / "own.csv"
+    file.write_text("text,label\n" + "\n".join(rows) + "\n")
+    return file
+
+
+def command(*words: str | Path) -> list[str]:
+    return [sys.executable, "-m", "sagebrush", "quickstart", *map(str, words)]
+
+
+def variables(folder: Path, **more: str) -> dict[str, str]:
+    """A user without anything, who shares the machine's built environments."""
+    environments = Path("~/.cache/sagebrush/environments").expanduser()
+    return {
+        "PATH": os.environ["PATH"],
+        "HOME": str(folder),
+        "SAGEBRUSH_HOME": str(folder / "data"),
+        "SAGEBRUSH_ENVIRONMENTS": os.environ.get("SAGEBRUSH_ENVIRONMENTS", str(environments)),
+        "SAGEBRUSH_PORT": "0",
+        **more,
+    }
+
+
+def run(folder: Path, *words: str | Path, **more: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command(*words),
+        capture_output=True,
+        text=True,
+        env=variables(folder, **more),
+        cwd=folder,
+        timeout=110,
+    )
+
+
+@pytest.mark.parametrize("isolation", ["process", "auto"])
+def test_own_text_becomes_an_answering_endpoint(tmp_path: Path, own: Path, isolation: str) -> None:
+    done = run(tmp_path, "--data", own, "--at-least", "0.9", SAGEBRUSH_ISOLATION=isolation)
+    assert done.returncode == 0, done.stdout + done.stderr
+    stages = re.findall(r"✓ (\w+) +[0-9.]+ s", done.stdout)
+    assert stages == [
+        *("texts", "packages", "server", "upload"),
+        *("train", "deploy", "ask", "evaluate", "compare"),
+    ]
+    right = dict(re.findall(r"│ (.+?) +│ +([0-9.]+)% │", done.stdout))
+    assert float(right["BlazingText, through the endpoint"]) >= 90
+    assert "TF-IDF + linear SVM" in right
+    assert (tmp_path / "out/quickstart/confusion.png").read_bytes().startswith(b"\x89PNG")
+    assert "eval" in done.stdout
+    assert not (tmp_path / "data/server.json").exists(), "the server it started still runs"
+    assert not (tmp_path / ".aws").exists()
+
+
+def test_the_accuracy_can_be_required(tmp_path: Path, own: Path) -> None:
+    done = run(tmp_path, "--data", own, "--fresh", "--at-least", "1.01")
+    assert done.returncode == 1
+    assert "is less than the 101.0% asked for" in done.stderr
+    assert not (tmp_path / "data").exists()
+
+
+def test_unusable_text_starts_nothing(tmp_path: Path) -> None:
+    (tmp_path / "own.csv").write_text("words,kind\na,b\n")
+    done = run(tmp_path, "--data", tmp_path / "own.csv")
+    assert done.returncode == 1
+    assert "no column 'text' and no column 'label'" in done.stderr
+    assert not (tmp_path / "data").exists()
+
+
+def test_what_the_service_refuses_is_told(tmp_path: Path, own: Path) -> None:
+    """The server knows the seeded role only; the quickstart is told to use another."""
+    given = variables(tmp_path)
+    subprocess.run([sys.executable, "-m", "sagebrush", "up", "-d"], env=given, check=True)
+    try:
+        done = run(tmp_path, "--data", own, SAGEBRUSH_ROLE="Nobody")
+    finally:
+        subprocess.run([sys.executable, "-m", "sagebrush", "down"], env=given, check=True)
+    assert done.returncode == 1
+    assert "role/Nobody" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_being_ended_ends_its_server(tmp_path: Path, own: Path, number: int) -> None:
+    process = subprocess.Popen(
+        command("--data", own), stdout=subprocess.PIPE, env=variables(tmp_path), cwd=tmp_path
+    )
+    try:
+        until = time.monotonic() + 60
+        while not (tmp_path / "data/server.json").exists() and time.monotonic() < until:
+            time.sleep(0.02)
+        process.send_signal(number)
+        assert process.wait(60) == 130
+    finally:
+        process.kill()
+        process.communicate()
+    assert not (tmp_path / "data/server.json").exists()
