@@ -1,0 +1,56 @@
+"""Fixtures of the fault tests: real servers, one shared by a module and one for a test alone."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sagebrush.compute import probe
+from sagebrush.compute.environments import Environment
+from tests.base_environment import base  # noqa: F401
+from tests.faults.stand import BUCKET, Stand
+from tests.needs import missing
+
+Start = Callable[..., Stand]
+
+
+@pytest.fixture(scope="session")
+def isolated(base: Environment) -> str:  # noqa: F811
+    """The isolation that is tested here: the sandbox. (`base` is there, since jobs need it.)"""
+    check = probe.sandboxed()
+    if not check.ok:
+        missing(f"this host cannot isolate: {check.detail}")
+    return "sandbox"
+
+
+@pytest.fixture(scope="module")
+def stand(isolated: str) -> Iterator[Stand]:
+    """A server that the tests of a module share."""
+    with tempfile.TemporaryDirectory(prefix="sagebrush-faults-") as place:
+        made = Stand(Path(place) / "home", isolation=isolated, stop_grace=3)
+        try:
+            made.up().s3.create_bucket(Bucket=BUCKET)
+            yield made
+        finally:
+            made.clean()
+
+
+@pytest.fixture
+def start(tmp_path: Path, isolated: str) -> Iterator[Start]:
+    """`start(**settings)`: a server for this test alone, with its bucket."""
+    made: list[Stand] = []
+
+    def one(home: Path | None = None, **settings: Any) -> Stand:
+        place = home or tmp_path / f"home{len(made)}"
+        stand = Stand(place, **{"isolation": isolated, "stop_grace": 3, **settings})
+        made.append(stand)
+        stand.up().s3.create_bucket(Bucket=BUCKET)
+        return stand
+
+    yield one
+    for each in made:
+        each.clean()
