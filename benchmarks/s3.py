@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import hashlib
+import itertools
 import os
 import selectors
 import socket
@@ -22,6 +23,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +36,7 @@ from botocore.credentials import Credentials
 BUCKET = "bench-bucket"
 LARGE, SMALL = 64 * 1024**2, 1024
 ROUNDS = 7
+"""Turns of each in a comparison; the median of the ratios is told."""
 SERVE = """
 import sys
 from pathlib import Path
@@ -198,109 +201,113 @@ def fsync_rate(folder: Path, seconds: float) -> float:
 # ---- measures
 
 
-def rate(connection: Connection, requests: list[bytes], seconds: float) -> float:
-    """Requests a second of one client, for at most `seconds`."""
+def rate(connection: Connection, requests: Iterator[bytes], seconds: float) -> float:
+    """Requests a second of one client, for `seconds`."""
     done, start = 0, time.perf_counter()
-    for request in requests:
-        connection.exchange(request)
+    while (spent := time.perf_counter() - start) < seconds:
+        connection.exchange(next(requests))
         done += 1
-        if time.perf_counter() - start > seconds:
-            break
-    return done / (time.perf_counter() - start)
+    return done / spent
 
 
-def rate_of_many(port: int, requests: list[bytes], clients: int, seconds: float) -> float:
+def rate_of_many(port: int, requests: Iterator[bytes], clients: int, seconds: float) -> float:
     """Requests a second of `clients` connections that each wait for their answer."""
-    chooser, waiting, done = selectors.DefaultSelector(), iter(requests), 0
+    chooser, done = selectors.DefaultSelector(), 0
+    made = [Connection(port) for _ in range(clients)]
     start = time.perf_counter()
-    for _ in range(clients):
-        connection = Connection(port)
-        connection.send(next(waiting))
+    for connection in made:
+        connection.send(next(requests))
         chooser.register(connection.socket, selectors.EVENT_READ, connection)
     while (spent := time.perf_counter() - start) < seconds:
         for key, _ in chooser.select():
             key.data.answer()
             done += 1
-            request = next(waiting, None)
-            if request is None:
-                return done / (time.perf_counter() - start)
             chooser.unregister(key.fileobj)
-            key.data.send(request)
+            key.data.send(next(requests))
             chooser.register(key.data.socket, selectors.EVENT_READ, key.data)
+    for connection in made:
+        connection.answer()
+        connection.socket.close()
     return done / spent
 
 
-def timed(call: Callable[[], Any]) -> float:
-    """Seconds that the call takes."""
+def per_second(amount: float, call: Callable[[], Any]) -> float:
+    """`amount` a second when the call takes care of it once."""
     start = time.perf_counter()
     call()
-    return time.perf_counter() - start
+    return amount / (time.perf_counter() - start)
 
 
-def measure(server: Server, seconds: float) -> dict[str, float]:
-    """Every figure of one server."""
-    s3, found = server.client(), {}
-    s3.create_bucket(Bucket=BUCKET)
-    large, connection = os.urandom(LARGE), Connection(server.port)
-    put, get = server.request("PUT", "large", large), server.request("GET", "large")
-    found["put large"] = min(timed(lambda: connection.exchange(put)) for _ in range(ROUNDS))
-    found["get large"] = min(timed(lambda: connection.exchange(get)) for _ in range(ROUNDS))
-    small = os.urandom(SMALL)
-    puts = [server.request("PUT", f"small/{n}", small) for n in range(int(6000 * seconds))]
-    gets = [server.request("GET", "small/0")] * int(20000 * seconds)
-    found["put small"] = rate(connection, puts, seconds)
-    found["get small"] = rate(connection, gets, seconds)
-    found["put small x16"] = rate_of_many(server.port, puts, 16, seconds)
-    found["get small x16"] = rate_of_many(server.port, gets, 16, seconds)
-    found["boto3 put large"] = min(
-        timed(lambda: s3.put_object(Bucket=BUCKET, Key="large", Body=large)) for _ in range(3)
-    )
-    found["boto3 get large"] = min(
-        timed(lambda: s3.get_object(Bucket=BUCKET, Key="large")["Body"].read()) for _ in range(3)
-    )
-    for name, call in (
-        ("boto3 put small", lambda: s3.put_object(Bucket=BUCKET, Key="b", Body=small)),
-        ("boto3 get small", lambda: s3.get_object(Bucket=BUCKET, Key="b")["Body"].read()),
-    ):
-        found[name] = 1 / statistics.median(timed(call) for _ in range(200))
-    return found
+class Contender:
+    """A server, with prepared requests and boto3 for it."""
+
+    def __init__(self, server: Server, large: bytes) -> None:
+        self._server, self._s3 = server, server.client()
+        self._s3.create_bucket(Bucket=BUCKET)
+        self._large, self._small = large, os.urandom(SMALL)
+        self._connection = Connection(server.port)
+        self._put, self._get = server.request("PUT", "large", large), server.request("GET", "large")
+        self._gets = itertools.repeat(server.request("GET", "small/0"))
+        prepared = [server.request("PUT", f"small/{n}", self._small) for n in range(4000)]
+        self._puts = itertools.cycle(prepared)
+        self._connection.exchange(prepared[0])
+
+    def measure(self, what: str, seconds: float) -> float:
+        """MiB or requests a second."""
+        exchange, s3, size = self._connection.exchange, self._s3, LARGE / 1024**2
+        port, small = self._server.port, self._small
+        calls: dict[str, Callable[[], float]] = {
+            "PUT 64 MiB": lambda: per_second(size, lambda: exchange(self._put)),
+            "GET 64 MiB": lambda: per_second(size, lambda: exchange(self._get)),
+            "PUT 1 KiB": lambda: rate(self._connection, self._puts, seconds),
+            "GET 1 KiB": lambda: rate(self._connection, self._gets, seconds),
+            "PUT 1 KiB x 16": lambda: rate_of_many(port, self._puts, 16, seconds),
+            "GET 1 KiB x 16": lambda: rate_of_many(port, self._gets, 16, seconds),
+            "boto3 PUT 64 MiB": lambda: per_second(
+                size, lambda: s3.put_object(Bucket=BUCKET, Key="large", Body=self._large)
+            ),
+            "boto3 GET 64 MiB": lambda: per_second(
+                size, lambda: s3.get_object(Bucket=BUCKET, Key="large")["Body"].read()
+            ),
+            "boto3 PUT 1 KiB": lambda: per_second(
+                20, lambda: [s3.put_object(Bucket=BUCKET, Key="b", Body=small) for _ in range(20)]
+            ),
+            "boto3 GET 1 KiB": lambda: per_second(
+                20, lambda: [s3.get_object(Bucket=BUCKET, Key="small/0")["Body"].read()
+                             for _ in range(20)]
+            ),
+        }  # fmt: skip
+        return calls[what]()
 
 
-def line(what: str, ours: float, unit: str, beside: str, other: float, goal: str) -> None:
-    """One line of the report: `other` is a rate in the same unit."""
-    shown = f"{what:22} {ours:9,.0f} {unit}   {ours / other:6.2f} x {beside} ({other:,.0f})"
-    print(f"{shown:78} goal {goal}" if goal else shown)
+RIVALS = {
+    "PUT 64 MiB": ("hash+disk", ">= 0.80"),
+    "GET 64 MiB": ("moto", ">= 4"),
+    "PUT 1 KiB": ("fsync", ">= 0.60"),
+    "PUT 1 KiB x 16": ("moto", ">= 5"),
+    "GET 1 KiB": ("moto", ">= 5"),
+}
+"""What -> whom its goal is about, and the goal as a ratio."""
+ALL = [
+    "PUT 64 MiB", "GET 64 MiB", "PUT 1 KiB", "PUT 1 KiB x 16", "GET 1 KiB", "GET 1 KiB x 16",
+    "boto3 PUT 64 MiB", "boto3 GET 64 MiB", "boto3 PUT 1 KiB", "boto3 GET 1 KiB",
+]  # fmt: skip
 
 
-def report(ours: dict[str, float], peer: dict[str, float] | None, floors: dict[str, float]) -> None:
-    """The figures, each beside its floor and the peer."""
-    size = LARGE / 1024**2
-    floor = size / floors["hash"]
-    line("PUT 64 MiB", size / ours["put large"], "MiB/s", "hash+disk floor", floor, ">= 0.80")
-    fsync = floors["fsync"]
-    line("PUT 1 KiB, 1 client", ours["put small"], "/s", "fsync rate", fsync, ">= 0.60")
-    line("PUT 1 KiB, 16 clients", ours["put small x16"], "/s", "fsync rate", fsync, "")
-    if peer is not None:
-        for what, name, goal in (
-            ("PUT 64 MiB", "put large", ""),
-            ("GET 64 MiB", "get large", ">= 4"),
-            ("boto3 PUT 64 MiB", "boto3 put large", ""),
-            ("boto3 GET 64 MiB", "boto3 get large", ""),
-        ):
-            line(what, size / ours[name], "MiB/s", "moto", size / peer[name], goal)
-        for what, name, goal in (
-            ("GET 1 KiB, 1 client", "get small", ">= 5"),
-            ("GET 1 KiB, 16 clients", "get small x16", ""),
-            ("PUT 1 KiB, 1 client", "put small", ""),
-            ("PUT 1 KiB, 16 clients", "put small x16", ">= 5"),
-            ("boto3 PUT 1 KiB", "boto3 put small", ""),
-            ("boto3 GET 1 KiB", "boto3 get small", ""),
-        ):
-            line(what, ours[name], "/s", "moto", peer[name], goal)
-    else:
-        for name, value in ours.items():
-            shown = size / value if "large" in name else value
-            print(f"{name:22} {shown:9,.0f} {'MiB/s' if 'large' in name else '/s'}")
+def compare(what: str, turns: dict[str, Callable[[], float]]) -> None:
+    """One line: everybody's median rate, measured in turn so that all meet the same machine."""
+    found: dict[str, list[float]] = {name: [] for name in turns}
+    for _ in range(ROUNDS):
+        for name, turn in turns.items():
+            found[name].append(turn())
+    ours = found.pop("sagebrush")
+    text = f"{what:18} {statistics.median(ours):8,.0f} {'MiB/s' if 'MiB' in what else '/s':6}"
+    for name, values in found.items():
+        ratio = statistics.median(a / b for a, b in zip(ours, values, strict=True))
+        rival, goal = RIVALS.get(what, ("", ""))
+        said = f" goal {goal}" if rival == name else ""
+        text += f" {ratio:7.2f} x {name} ({statistics.median(values):,.0f}){said}"
+    print(text, flush=True)
 
 
 def main() -> None:
@@ -308,23 +315,25 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--moto", help="the moto_server program to compare with")
     options.add_argument("--dir", type=Path, help="a folder on the disk that counts")
-    options.add_argument("--seconds", type=float, default=3.0)
+    options.add_argument("--seconds", type=float, default=0.5, help="of one turn")
     given = options.parse_args()
-    with tempfile.TemporaryDirectory(dir=given.dir) as name:
-        folder = Path(name)
-        body = os.urandom(LARGE)
-        with sagebrush(folder / "home") as server:
-            before = fsync_rate(folder, given.seconds / 2)
-            ours = measure(server, given.seconds)
-            floors = {
-                "hash": min(hash_and_disk(folder, body) for _ in range(ROUNDS)),
-                "fsync": (before + fsync_rate(folder, given.seconds / 2)) / 2,
-            }
-        peer = None
+    large = os.urandom(LARGE)
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=given.dir)))
+        servers = [stack.enter_context(sagebrush(folder / "home"))]
         if given.moto:
-            with moto(given.moto) as server:
-                peer = measure(server, given.seconds)
-    report(ours, peer, floors)
+            servers.append(stack.enter_context(moto(given.moto)))
+        contenders = {server.name: Contender(server, large) for server in servers}
+        for what in ALL:
+            turns: dict[str, Callable[[], float]] = {
+                name: partial(contender.measure, what, given.seconds)
+                for name, contender in contenders.items()
+            }
+            if what == "PUT 64 MiB":
+                turns["hash+disk"] = lambda: LARGE / 1024**2 / hash_and_disk(folder, large)
+            if what.startswith("PUT 1 KiB"):
+                turns["fsync"] = lambda: fsync_rate(folder, given.seconds)
+            compare(what, turns)
 
 
 if __name__ == "__main__":
