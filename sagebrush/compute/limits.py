@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from dataclasses import dataclass, field
+import uuid
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from sagebrush.compute import cgroup
 from sagebrush.compute.base import Limits
 
 PERIOD = 100_000
@@ -130,8 +133,16 @@ def _weight(cpu: float) -> int:
     return min(10_000, max(1, round(100 * cpu)))
 
 
-def survey(proc: Path = Path("/proc/self"), systemd: bool = True) -> Layout:
-    """The best layout that this process can use now; makes the group that holds those of jobs."""
+def survey(
+    proc: Path = Path("/proc/self"),
+    systemd: bool = True,
+    works: Callable[[Layout], bool] | None = None,
+) -> Layout:
+    """The best layout that this process can use now; makes the group that holds those of jobs.
+
+    `works` tries a layout (by default with a real process, whose move can still be refused).
+    """
+    works = works or _tried
     try:
         mounts = _mounts((proc / "mountinfo").read_text())
         own = _own((proc / "cgroup").read_text())
@@ -139,14 +150,34 @@ def survey(proc: Path = Path("/proc/self"), systemd: bool = True) -> Layout:
         return Layout(why=f"no control groups here: {error}")
     unified = _usable_v2(mounts, own)
     if unified:
-        return Layout("v2", {"memory": unified, "cpu": unified, "pids": unified})
+        layout = Layout("v2", {"memory": unified, "cpu": unified, "pids": unified})
+        if works(layout):
+            return layout
     roots = _usable_v1(mounts, own)
-    if "memory" in roots:
+    if "memory" in roots and works(Layout("v1", roots)):
         return Layout("v1", roots)
     if systemd and _usable_systemd():
         return Layout("systemd")
     why = "no writable control group with a memory controller, and no systemd user session"
     return Layout(why=why)
+
+
+def _tried(layout: Layout) -> bool:
+    """Whether a process can be limited and moved into a group."""
+    trial = asdict(plan(Limits(cpu=1, memory=1 << 28), layout, f"trial-{uuid.uuid4().hex[:12]}"))
+    try:
+        child = subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
+    except OSError:
+        return True  # a host without cat: the first job will tell
+    try:
+        cgroup.make(trial)
+        cgroup.add(trial, child.pid)
+        return True
+    except OSError:
+        return False
+    finally:
+        child.communicate()
+        cgroup.remove(trial)
 
 
 def _mounts(text: str) -> dict[str, tuple[str, str]]:

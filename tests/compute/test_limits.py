@@ -104,7 +104,7 @@ def test_survey_finds_v1_in_its_own_group(tmp_path: Path) -> None:
         (tmp_path / name / "own").mkdir(parents=True)
         mounts.append(f"{number} 1 0:{number} / {tmp_path / name} rw - cgroup cgroup rw,{name}")
         groups.append(f"{number}:{name}:/own")
-    layout = limits.survey(proc(tmp_path, mounts, groups), systemd=False)
+    layout = limits.survey(proc(tmp_path, mounts, groups), systemd=False, works=lambda _: True)
     assert layout.kind == "v1"
     assert layout.roots == {
         "memory": f"{tmp_path}/memory/own/sagebrush",
@@ -117,7 +117,9 @@ def test_survey_finds_v1_in_its_own_group(tmp_path: Path) -> None:
 def test_survey_sees_a_group_mounted_in_a_container(tmp_path: Path) -> None:
     (tmp_path / "memory").mkdir()
     mounts = [f"30 1 0:30 /docker/abc {tmp_path / 'memory'} rw - cgroup cgroup rw,memory"]
-    layout = limits.survey(proc(tmp_path, mounts, ["4:memory:/docker/abc"]), systemd=False)
+    layout = limits.survey(
+        proc(tmp_path, mounts, ["4:memory:/docker/abc"]), systemd=False, works=lambda _: True
+    )
     assert layout.roots == {"memory": f"{tmp_path}/memory/sagebrush"}
 
 
@@ -132,21 +134,32 @@ def unified(tmp_path: Path, controllers: str, own: str = "") -> Path:
 
 
 def test_survey_finds_v2(tmp_path: Path) -> None:
-    layout = limits.survey(unified(tmp_path, "cpuset cpu io memory pids"), systemd=False)
+    layout = limits.survey(
+        unified(tmp_path, "cpuset cpu io memory pids"), systemd=False, works=lambda _: True
+    )
     assert (layout.kind, layout.roots["memory"]) == ("v2", f"{tmp_path}/unified/sagebrush")
     control = tmp_path / "unified/sagebrush/cgroup.subtree_control"
     assert control.read_text() == "+memory+cpu+pids"
 
 
 def test_survey_finds_a_delegated_v2_group(tmp_path: Path) -> None:
-    layout = limits.survey(unified(tmp_path, "memory pids", "/user.slice/own"), systemd=False)
+    layout = limits.survey(
+        unified(tmp_path, "memory pids", "/user.slice/own"), systemd=False, works=lambda _: True
+    )
     assert layout.roots["memory"] == f"{tmp_path}/unified/user.slice/own/sagebrush"
 
 
 def test_survey_passes_over_v2_without_memory(tmp_path: Path) -> None:
-    layout = limits.survey(unified(tmp_path, "hugetlb"), systemd=False)
+    layout = limits.survey(unified(tmp_path, "hugetlb"), systemd=False, works=lambda _: True)
     assert layout.kind == "watchdog"
     assert "memory" in layout.why
+
+
+def test_survey_passes_over_what_does_not_work(tmp_path: Path) -> None:
+    place = unified(tmp_path, "memory pids cpu")
+    assert limits.survey(place, systemd=False, works=lambda layout: False).kind == "watchdog"
+    # These are files, no control groups: the real trial finds out.
+    assert limits.survey(place, systemd=False).kind == "watchdog"
 
 
 # -- applying
