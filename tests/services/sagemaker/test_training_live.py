@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import random
+import signal
 import subprocess
 import sys
 import tarfile
@@ -127,6 +129,29 @@ def test_max_runtime_ends_the_job(live: Client) -> None:
         "Stopped",
         "MaxRuntimeExceeded",
     )
+
+
+@pytest.mark.parametrize(("who", "words"), [("shim", "lost"), ("pid", "exit code: 137")])
+def test_a_killed_supervisor_or_job_is_told_truthfully(
+    live: Client, server: Any, who: str, words: str
+) -> None:
+    sagemaker, name = live("sagemaker"), f"killed-{who}"
+    sagemaker.create_training_job(**request(name, "echo m > /opt/ml/model/m; exec sleep 50"))
+    jobs, until, found = server.app.settings.home / "jobs", time.monotonic() + 20, {}
+    while not found and time.monotonic() < until:
+        for row in server.world.rows.select("training-job", ["InProgress"]):
+            state = jobs / row.plan["key"] / "state.json"
+            if row.name == name and (jobs / row.plan["key"] / "ml/model/m").exists():
+                found = json.loads(state.read_text())
+        time.sleep(0.02)
+    os.kill(found[who], signal.SIGKILL)
+    told = ended(sagemaker, name)
+    assert told["TrainingJobStatus"] == "Failed"
+    assert words in told["FailureReason"]
+    until = time.monotonic() + 5
+    while Path(f"/proc/{found['pid']}").exists() and time.monotonic() < until:
+        time.sleep(0.02)
+    assert not Path(f"/proc/{found['pid']}").exists()  # nothing of it goes on unseen
 
 
 def test_wrong_requests_are_4xx_with_a_cause(live: Client) -> None:
