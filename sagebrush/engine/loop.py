@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
+import time
 import traceback
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -43,6 +44,7 @@ class Loop:
         self._wake = threading.Event()
         self._stop = threading.Event()
         self._running: dict[Future[None], Row] = {}
+        self._renewed = 0.0
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="reconcile")
         self._thread = threading.Thread(target=self._run, name="loop", daemon=True)
 
@@ -109,15 +111,20 @@ class Loop:
             del self._running[future]
         free = self._threads - len(self._running)
         if free > 0:
+            running = {row.id for row in self._running.values()}
             for row in self._world.rows.claim(self._lease, free):
+                if row.id in running:  # the clock jumped past its lease: its step is lost, not run
+                    continue  # beside itself; it is due again when this lease ends
                 future = self._pool.submit(self._step, row)
                 self._running[future] = row
                 future.add_done_callback(lambda _: self._wake.set())
-        for row in self._running.values():
-            self._world.rows.renew(row, self._lease)
+        if time.monotonic() - self._renewed >= self._lease / 4:
+            self._renewed = time.monotonic()
+            for row in self._running.values():
+                self._world.rows.renew(row, self._lease)
         sleeps = [SLOWEST]
         if self._running:
-            sleeps.append(self._lease / 3)
+            sleeps.append(self._lease / 4)
         if len(self._running) < self._threads:
             due = self._world.rows.next_due()
             if due is not None:
