@@ -185,10 +185,7 @@ class App:
         if self._events is not None:
             self._events.call_soon_threadsafe(self._ended.set)
             self._thread.join(timeout + 10)
-            try:
-                serving.of(self.world).flush()
-            except Exception:  # a full disk, say
-                log.exception("the last counts of endpoints are lost")
+            serving.of(self.world).flush()
         for sock in self._sockets:
             sock.close()
         self.backend.close()

@@ -7,6 +7,7 @@ again from the endpoint's row and the backend.
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 import threading
 from collections.abc import Iterable, Sequence
@@ -18,6 +19,8 @@ from sagebrush.compute.keepalive import Pool
 from sagebrush.store.rows import Row
 from sagebrush.store.series import Point
 from sagebrush.world import Doc, World
+
+log = logging.getLogger(__name__)
 
 NAMESPACE = "AWS/SageMaker"
 ANSWERING = ("InService", "Updating", "SystemUpdating", "RollingBack")
@@ -255,8 +258,10 @@ class Serving:
             loop.call_later(FLUSH, self._flush_soon, loop)
 
     def _flush_soon(self, loop: asyncio.AbstractEventLoop) -> None:
+        # Taken here, where they are counted: none is added to what another thread stores.
         self._flush_due = False
-        loop.run_in_executor(None, self.flush)
+        tallies, self._tallies = self._tallies, {}
+        loop.run_in_executor(None, self._store, tallies)
 
     def use(self, loop: asyncio.AbstractEventLoop) -> None:
         """Connections are made in `loop` from now on."""
@@ -265,10 +270,16 @@ class Serving:
     def flush(self) -> None:
         """The counts are stored as metrics (CloudWatch namespace AWS/SageMaker)."""
         tallies, self._tallies = self._tallies, {}
+        self._store(tallies)
+
+    def _store(self, tallies: dict[tuple[Name, str], Tally]) -> None:
         now = self._world.clock()
-        for (name, variant), tally in tallies.items():
-            points = _points(tally, {"EndpointName": name[2], "VariantName": variant}, now)
-            self._world.series.append(name[0], name[1], points)
+        try:
+            for (name, variant), tally in tallies.items():
+                points = _points(tally, {"EndpointName": name[2], "VariantName": variant}, now)
+                self._world.series.append(name[0], name[1], points)
+        except Exception:  # a full disk, say: answers are worth more than their counts
+            log.exception("counts of endpoints are lost")
 
 
 def of(world: World) -> Serving:

@@ -98,6 +98,8 @@ class _Call:
         self._target: str | None = request.get("TargetVariant")
         self._variant = self._choose(endpoint)
         self._failed: list[Route] = []
+        self._until: float | None = None
+        """When a request without a replica is given up (monotonic seconds)."""
 
     def _choose(self, endpoint: Endpoint) -> Variant:
         if self._target is None:
@@ -117,8 +119,9 @@ class _Call:
         if route is not None:
             return route
         live = serving.of(self._ctx.world)
-        until = time.monotonic() + PATIENCE
-        while time.monotonic() < until:
+        if self._until is None:
+            self._until = time.monotonic() + PATIENCE
+        while time.monotonic() < self._until:
             await asyncio.sleep(0.02)
             endpoint = live.get(self._endpoint.name)
             if endpoint is None or endpoint is self._endpoint:

@@ -30,6 +30,8 @@ PARAMETERS = (
 )
 PING_HOLD = 1.0
 """Seconds that a /ping waits for the model before it is told 503: whoever asks hears at once."""
+LOOK = 5.0
+"""Seconds between two looks at whether the caller of a long request is still there."""
 OVERLAY = "SAGEBRUSH_OVERLAY"
 """Set in the process that runs over the user's requirements."""
 GIVE_UP = 5
@@ -45,6 +47,10 @@ class Worker:
     ready: bool = False
     client: socket.socket | None = None
     """The connection that it answers now."""
+    start: bytes = b""
+    """How the request on it begins."""
+    look_at: float = 0.0
+    """When to see whether whoever asked is still there (monotonic seconds)."""
 
 
 @dataclass
@@ -57,8 +63,8 @@ class Master:
     selector: selectors.BaseSelector = field(default_factory=selectors.DefaultSelector)
     workers: list[Worker] = field(default_factory=list)
     idle: deque[Worker] = field(default_factory=deque)
-    waiting: deque[socket.socket] = field(default_factory=deque)
-    """Connections with a request, for which no worker is free."""
+    waiting: deque[tuple[socket.socket, bytes]] = field(default_factory=deque)
+    """Connections with a request, for which no worker is free, and how the request begins."""
     pings: list[tuple[float, socket.socket]] = field(default_factory=list)
     was_ready: bool = False
     failures: int = 0
@@ -83,6 +89,7 @@ class Master:
             for key, _ in self.selector.select(self._pause()):
                 self._handle(key)
             self._answer_old_pings()
+            self._end_orphans()
             if self.failures and not self.was_ready:
                 return 1
             if self.failures >= GIVE_UP and not any(w.ready for w in self.workers):
@@ -96,6 +103,7 @@ class Master:
         """Seconds until something is due without an event."""
         now = time.monotonic()
         due = [at + PING_HOLD for at, _ in self.pings]
+        due += [w.look_at for w in self.workers if w.client is not None]
         if len(self.workers) < self.count:
             due.append(self.start_at)
         return max(0.0, min(due) - now) if due else None
@@ -135,20 +143,38 @@ class Master:
             self._reply(client, 200, PARAMETERS % self.count)
         else:
             self.selector.unregister(client)
-            self.waiting.append(client)
+            self.waiting.append((client, start))
             self._hand_out()
 
     def _hand_out(self) -> None:
         """Waiting requests go to free workers."""
         while self.waiting and self.idle:
-            each, client = self.idle.popleft(), self.waiting.popleft()
+            each, (client, start) = self.idle.popleft(), self.waiting.popleft()
             client.setblocking(True)
             try:
                 socket.send_fds(each.control, [b"x"], [client.fileno()])
             except OSError:  # the worker just died: its end is heard next
-                self.waiting.appendleft(client)
+                self.waiting.appendleft((client, start))
                 continue
-            each.client = client
+            each.client, each.start = client, start
+            each.look_at = time.monotonic() + LOOK
+
+    def _end_orphans(self) -> None:
+        """A worker whose caller has left would keep others waiting for an answer to nobody."""
+        now = time.monotonic()
+        for each in self.workers:
+            if each.client is None or now < each.look_at:
+                continue
+            each.look_at = now + LOOK
+            try:
+                left = each.client.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
+            except BlockingIOError:
+                left = False
+            except OSError:
+                left = True
+            if left:
+                print(f"worker {each.pid} is ended: its caller left", file=sys.stderr, flush=True)
+                os.kill(each.pid, signal.SIGKILL)
 
     def _hear(self, each: Worker) -> None:
         """A worker says that it is ready or done, or its end is closed: it died."""
@@ -167,15 +193,17 @@ class Master:
         elif said == worker.KEEP and client is not None:
             client.setblocking(False)
             self.selector.register(client, selectors.EVENT_READ, "client")
+        elif client is not None and not said and _untouched(client, each.start):
+            self.waiting.appendleft((client, each.start))  # it died before it read any of it
         elif client is not None:
             # CLOSE, or a death: what the worker had begun to send cannot be known, so nothing
             # more is sent; the caller sees the connection end.
             client.close()
         if said:
             self.idle.append(each)
-            self._hand_out()
         else:
             self._bury(each)
+        self._hand_out()
 
     def _bury(self, each: Worker) -> None:
         self.selector.unregister(each.control)
@@ -229,7 +257,7 @@ class Master:
         for key in list(self.selector.get_map().values()):
             if isinstance(key.fileobj, socket.socket):
                 key.fileobj.close()
-        for sock in [*self.waiting, *(p for _, p in self.pings)]:
+        for sock in [*(w for w, _ in self.waiting), *(p for _, p in self.pings)]:
             sock.close()
         for each in self.workers:
             if each.client is not None:
@@ -276,6 +304,15 @@ class Master:
     def _drop(self, client: socket.socket) -> None:
         self.selector.unregister(client)
         client.close()
+
+
+def _untouched(client: socket.socket, start: bytes) -> bool:
+    """Whether the request is still unread: the connection is shared, so reading would have taken
+    its bytes."""
+    try:
+        return client.recv(len(start), socket.MSG_PEEK | socket.MSG_DONTWAIT) == start
+    except OSError:
+        return False
 
 
 def _end(code: int) -> str:
