@@ -101,6 +101,25 @@ def remove(plan: Plan, patience: float = 2.0) -> None:
         time.sleep(0.005)
 
 
+def sweep(roots: Iterable[str], age: float) -> None:
+    """Groups beneath `roots` that hold nothing since `age` seconds are gone: their shims were killed
+    and no server came to see it."""
+    for root in set(roots):
+        try:
+            old = [e.path for e in os.scandir(root) if e.is_dir() and _age(e.path) > age]
+        except OSError:
+            continue
+        for directory in old:
+            _removed(directory)  # refused while a process is inside
+
+
+def _age(directory: str) -> float:
+    try:
+        return time.time() - os.stat(directory).st_mtime
+    except OSError:
+        return 0.0
+
+
 def _removed(directory: str) -> bool:
     try:
         os.rmdir(directory)

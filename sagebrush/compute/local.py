@@ -148,6 +148,7 @@ class LocalBackend:
     def adopt(self) -> list[str]:
         """The keys of jobs that live on from before; their listeners have been attached again."""
         alive: list[str] = []
+        cgroup.sweep(self.layout.roots.values(), 60.0)
         if not self.jobs_dir.is_dir():
             return alive
         for directory in sorted(self.jobs_dir.iterdir()):
@@ -310,7 +311,10 @@ class LocalBackend:
                     with contextlib.suppress(BlockingIOError):
                         self._wake_read.recv(4096)
                 else:
-                    self._hear(selected.data)
+                    try:
+                        self._hear(selected.data)
+                    except Exception:  # one job's trouble must not end the watching of others
+                        log.exception("job %s", selected.data)
             self._children = [child for child in self._children if child.poll() is None]
 
     def _hear(self, key: str) -> None:
@@ -366,8 +370,9 @@ class LocalBackend:
             exited = record.ended(directory)
         if exited is None:
             exited = record.lose(directory, time.time())
-            found = record.read(directory, "spec.json") or {}
-            cgroup.remove(found["shim"]["limits"])
+            found = record.read(directory, "spec.json")
+            if found is not None:  # else somebody removed it all
+                cgroup.remove(found["shim"]["limits"])
         with self._lock:
             job.exited = exited
             self._unlink(job)

@@ -367,11 +367,17 @@ class Shim:
 
     def close(self) -> None:
         """exit.json is there, who is attached knows, and what the job needed is removed."""
-        settle(self.result())
+        try:
+            settle(self.result())
+        finally:  # even when the directory is gone: what is outside it must go too
+            self._clear()
+
+    def _clear(self) -> None:
         for listener in self.listeners.values():
             with contextlib.suppress(OSError):
                 listener.shutdown(socket.SHUT_RDWR)  # the server's duplicates stop accepting too
-        os.unlink("ctl")
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink("ctl")
         for each in (*self.attached, self.control):
             each.close()
         cgroup.remove(self.plan)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import asdict
 from pathlib import Path
 
@@ -203,3 +204,13 @@ def test_counters_of_both_versions(tmp_path: Path) -> None:
     (group / "memory.oom_control").write_text("oom_kill_disable 0\nunder_oom 0\noom_kill 1\n")
     plan["oom"] = str(group / "memory.oom_control")
     assert cgroup.killed(plan) == 1
+
+
+def test_old_groups_are_swept_and_young_or_used_ones_stay(tmp_path: Path) -> None:
+    for name in ("old", "used", "young"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "used" / "child").mkdir()
+    for name in ("old", "used"):
+        os.utime(tmp_path / name, (0, 0))
+    cgroup.sweep([str(tmp_path), str(tmp_path / "none")], 60.0)
+    assert sorted(os.listdir(tmp_path)) == ["used", "young"]

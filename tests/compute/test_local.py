@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -381,3 +382,17 @@ def test_a_full_disk_hides_no_exit_status(small_disk: Path, isolation: str) -> N
     assert (ended.code, ended.reason) == (7, "")
     jobs.backend.forget("job")
     jobs.backend.close()
+
+
+@pytest.mark.parametrize("isolation", ["sandbox"], indirect=True)
+def test_nothing_stays_behind_when_the_directory_is_removed_under_it(jobs: Jobs) -> None:
+    jobs.launch(sh("echo ready; sleep 600"), limits=Limits(memory=100 << 20))
+    jobs.says("ready")
+    told = record.read(jobs.directory / "job", "spec.json")
+    assert told is not None
+    groups = told["shim"]["limits"]["directories"]
+    state = state_of(jobs)
+    shutil.rmtree(jobs.directory / "job")
+    os.kill(state["pid"], signal.SIGKILL)
+    jobs.until(lambda: not alive(state["shim"]))
+    assert [group for group in groups if os.path.exists(group)] == []
