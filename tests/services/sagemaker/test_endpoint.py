@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
-from sagebrush.world import Doc
+from sagebrush.services import runtime
+from sagebrush.world import AwsError, Doc
 from tests.services.sagemaker.doubles import archive
 from tests.services.sagemaker.stand import NAME, Stand, refused
 from tests.services.sagemaker.test_model import IMAGE, ROLE
@@ -186,3 +189,14 @@ def test_the_log_of_a_replica_is_a_stream(stand: Stand) -> None:
     rows = stand.app.world.db.read("SELECT grp, name, job FROM log_stream")
     assert [(r["grp"], r["job"]) for r in rows] == [("/aws/sagemaker/Endpoints/e", key)]
     assert rows[0]["name"].startswith("AllTraffic/")
+
+
+def test_a_request_that_no_replica_takes_is_told_so(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runtime, "PATIENCE", 0.2)
+    stand.create()  # its replicas "run" at a port where nothing listens
+    with pytest.raises(AwsError) as caught:
+        asyncio.run(runtime.invoke_endpoint(stand.ctx, {"EndpointName": "e", "Body": b"1"}))
+    assert (caught.value.code, caught.value.status) == ("ServiceUnavailable", 503)
+    assert "production variant AllTraffic of endpoint e" in caught.value.message
