@@ -303,6 +303,12 @@ class LocalBackend:
             closer()
         job.closers.clear()
 
+    def _abandon(self, key: str) -> None:
+        """The job is watched no more; the next question about it starts from its directory."""
+        job = self._jobs.pop(key, None)
+        if job is not None:
+            self._unlink(job)
+
     def _loop(self) -> None:
         while not self._closing:
             events = self._selector.select(1.0 if self._children else None)
@@ -315,6 +321,7 @@ class LocalBackend:
                         self._hear(selected.data)
                     except Exception:  # one job's trouble must not end the watching of others
                         log.exception("job %s", selected.data)
+                        self._abandon(selected.data)
             self._children = [child for child in self._children if child.poll() is None]
 
     def _hear(self, key: str) -> None:
