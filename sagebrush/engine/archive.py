@@ -65,7 +65,9 @@ def pack(
     total = members = 0
     with (
         igzip.IGzipFile("", "wb", LEVEL, cast(IO[bytes], out), mtime=0) as packed,
-        tarfile.open(fileobj=packed, mode="w|", bufsize=BLOCK, format=tarfile.PAX_FORMAT) as tar,
+        tarfile.open(
+            fileobj=packed, mode="w|", bufsize=BLOCK, copybufsize=BLOCK, format=tarfile.PAX_FORMAT
+        ) as tar,
     ):
         for found in beneath.walk(source):
             info = _member(found, note)
@@ -143,7 +145,7 @@ class _Stream(io.RawIOBase):
     """A blob as a file that is read once, from its beginning."""
 
     def __init__(self, blob: Blob) -> None:
-        self._chunks, self._rest = blob.chunks(), b""
+        self._chunks, self._rest = blob.chunks(), memoryview(b"")
 
     def readable(self) -> bool:
         return True
@@ -151,13 +153,13 @@ class _Stream(io.RawIOBase):
     def peek(self, size: int) -> bytes:
         """The next `size` bytes (fewer at the end), which stay to be read."""
         while len(self._rest) < size and (chunk := next(self._chunks, b"")):
-            self._rest += chunk
-        return self._rest[:size]
+            self._rest = memoryview(bytes(self._rest) + chunk)
+        return bytes(self._rest[:size])
 
     def read(self, size: int = -1) -> bytes:
-        data = self.peek(1 if size else 0)
-        data = self._rest if size < 0 else self._rest[:size]
-        self._rest = self._rest[len(data) :]
+        self.peek(1 if size else 0)
+        end = len(self._rest) if size < 0 else size
+        data, self._rest = bytes(self._rest[:end]), self._rest[end:]
         return data
 
     def readinto(self, buffer: memoryview) -> int:  # pyright: ignore[reportIncompatibleMethodOverride]
