@@ -30,6 +30,12 @@ HEADERS = (
     "WebsiteRedirectLocation",
 )  # fmt: skip
 """System metadata kept with an object; `Expires` too, as seconds."""
+STORAGE = (
+    "STANDARD", "REDUCED_REDUNDANCY", "STANDARD_IA", "ONEZONE_IA", "INTELLIGENT_TIERING", "GLACIER",
+    "DEEP_ARCHIVE", "GLACIER_IR",
+)  # fmt: skip
+"""Storage classes of general purpose buckets; kept and told, all stored alike."""
+ENCRYPTIONS = ("AES256", "aws:kms", "aws:kms:dsse")
 ECHOED = ("ServerSideEncryption", "SSEKMSKeyId", "BucketKeyEnabled")
 """Kept and told again; Sagebrush encrypts nothing itself."""
 
@@ -370,6 +376,20 @@ def kept(request: Doc) -> Doc:
         expires = request["Expires"]
         headers["Expires"] = expires.timestamp() if isinstance(expires, dt.datetime) else expires
     doc: Doc = {"headers": headers}
+    _check_choice(
+        request,
+        "StorageClass",
+        STORAGE,
+        "InvalidStorageClass",
+        "The storage class you specified is not valid",
+    )
+    _check_choice(
+        request,
+        "ServerSideEncryption",
+        ENCRYPTIONS,
+        "InvalidArgument",
+        "The encryption method specified is not supported",
+    )
     if metadata:
         doc["meta"] = metadata
     if request.get("Tagging"):
@@ -378,6 +398,15 @@ def kept(request: Doc) -> Doc:
     if echoed:
         doc["echo"] = echoed
     return doc
+
+
+def _check_choice(
+    request: Doc, name: str, choices: tuple[str, ...], code: str, message: str
+) -> None:
+    """Raises the error when the request has a value for `name` that is none of the choices."""
+    value = request.get(name)
+    if value is not None and value not in choices:
+        raise AwsError(code, message, 400, ArgumentName=name, ArgumentValue=value)
 
 
 def refuse(request: Doc) -> None:
