@@ -65,7 +65,7 @@ def pack(
     total = members = 0
     with (
         igzip.IGzipFile("", "wb", LEVEL, cast(IO[bytes], out), mtime=0) as packed,
-        tarfile.open(
+        tarfile.open(  # pyright: ignore[reportCallIssue] - typeshed lacks copybufsize
             fileobj=packed, mode="w|", bufsize=BLOCK, copybufsize=BLOCK, format=tarfile.PAX_FORMAT
         ) as tar,
     ):
