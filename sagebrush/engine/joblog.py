@@ -26,6 +26,8 @@ WRAPPER = "CalledProcessError"
 EXCEPTION = regex.compile(
     r"[\w.]*(?:Error|Exception|Exit|Interrupt|Failure|Warning|Fault)\b(?::|$)"
 )
+MESSAGE = 8
+"""Lines that an exception's message may have after its first."""
 TAIL = 64 * 1024
 """Bytes at the end of a log in which a traceback is looked for."""
 
@@ -97,9 +99,20 @@ def traceback_of(lines: Sequence[str]) -> str:
 def _block(lines: Sequence[str]) -> list[str]:
     """The traceback that `lines` begin with. Launchers may have stripped its indentation."""
     for end, line in enumerate(lines[1:], 1):
-        if EXCEPTION.match(line) or line.startswith(TRACEBACK):
-            return list(lines[: end + 1] if EXCEPTION.match(line) else lines[:end])
+        if EXCEPTION.match(line):
+            return [*lines[: end + 1], *_message(lines[end:])]
+        if line.startswith(TRACEBACK):
+            return list(lines[:end])
     for end, line in enumerate(lines[1:], 1):
         if line.strip() and not line.startswith((" ", "\t")):
             return list(lines[: end + 1])
     return list(lines)
+
+
+def _message(lines: Sequence[str]) -> list[str]:
+    """The further lines of the exception that `lines` begin with, where its first announces them."""
+    if not lines[0].rstrip().endswith(":"):
+        return []
+    rest = lines[1 : 1 + MESSAGE]
+    end = next((i for i, line in enumerate(rest) if not line.strip() or TRACEBACK in line), None)
+    return list(rest[:end])

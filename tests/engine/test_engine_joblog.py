@@ -60,3 +60,14 @@ def test_a_launcher_that_fails_with_its_child_is_not_the_cause() -> None:
 def test_an_exception_of_another_name_ends_its_traceback_too() -> None:
     text = ["Traceback (most recent call last):", '  File "a"', "    f()", "mine.Oops", "bye"]
     assert joblog.traceback_of(text) == "\n".join(text[:4])
+
+
+def test_a_message_of_several_lines_is_told_whole() -> None:
+    text = [
+        "Traceback (most recent call last):", '  File "a"',
+        "botocore.exceptions.ParamValidationError: Parameter validation failed:",
+        "Invalid length for parameter Name, value: 1", "", "bye",
+    ]  # fmt: skip
+    assert joblog.traceback_of(text) == "\n".join(text[:4])
+    empty = [*text[:2], "ValueError:"]
+    assert joblog.traceback_of(empty) == "\n".join(empty)

@@ -75,11 +75,9 @@ def archive(files: Mapping[str, bytes | str]) -> bytes:
 class Stand:
     """`sagebrush up` on a data directory of its own; killed, ended and started again at will."""
 
-    def __init__(self, home: Path, user: int = 0, python: str = sys.executable, **settings: Any):
-        """`user` other than 0 is the uid that the server runs as; `settings` go by environment."""
+    def __init__(self, home: Path, **settings: Any) -> None:
+        """`settings` go by environment."""
         self.home = home
-        self.user = user
-        self.python = python
         self.settings = {"home": str(home), "port": 0, **settings}
         self.process: subprocess.Popen[str] | None = None
         self.key = ("", "")
@@ -100,17 +98,13 @@ class Stand:
 
     def up(self) -> Stand:
         """The server answers."""
-        as_user: dict[str, Any] = {}
-        if self.user:
-            as_user = {"user": self.user, "group": self.user, "extra_groups": []}
         self.process = subprocess.Popen(
-            [self.python, "-m", "sagebrush", "up"],
+            [sys.executable, "-m", "sagebrush", "up"],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
             env=self.environment(),
             cwd="/",
-            **as_user,
         )
         assert self.process.stdout is not None
         said = self.process.stdout.readline()
