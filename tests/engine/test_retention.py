@@ -1,0 +1,73 @@
+"""Directories of jobs that no row knows go; those of living jobs and known ones stay."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from sagebrush.compute.base import Exited, Gone, Running, State
+from sagebrush.engine import retention
+from sagebrush.settings import Settings
+from sagebrush.store.db import Db
+from sagebrush.store.rows import Row, Rows
+from sagebrush.world import World
+
+NOW = 100 * 86400.0
+
+
+class Fixture:
+    def __init__(self, home: Path) -> None:
+        self.settings = Settings(home=home, keep_jobs_days=30)
+        self.clock = lambda: NOW
+        self.db = Db(home / "db")
+        self.rows = Rows(self.db, self.clock)
+        self.backend: Any = self
+        self.states: dict[str, State] = {}
+        self.cache: dict[str, Any] = {}
+
+    def poll(self, key: str) -> State:
+        return self.states.get(key, Gone())
+
+    def forget(self, key: str) -> None:
+        assert not isinstance(self.poll(key), Running)
+
+    def directory(self, key: str, days: float, state: State | None = None) -> Path:
+        path = self.settings.home / "jobs" / key
+        (path / "ml" / "model").mkdir(parents=True)
+        (path / "ml" / "model" / "m.bin").write_bytes(b"m")
+        (path / "ml" / "out").symlink_to(self.settings.home / "kept")
+        os.utime(path, (NOW - days * 86400, NOW - days * 86400))
+        if state is not None:
+            self.states[key] = state
+        return path
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[Fixture]:
+    made = Fixture(tmp_path)
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "kept" / "precious").touch()
+    yield made
+    made.db.close()
+
+
+def test_only_old_ended_directories_of_nobody_go(home: Fixture) -> None:
+    home.rows.insert(Row("1", "r", "k", "n", "Done", {}, {"key": "t-known"}))
+    kept = [
+        home.directory("t-known", 50, Exited(0)),
+        home.directory("t-recent", 5, Exited(0)),
+        home.directory("t-alive", 50, Running(0.0)),
+    ]
+    gone = [home.directory("t-orphan", 50, Exited(0)), home.directory("t-unknown", 50)]
+    assert retention.sweep(cast(World, home)) == ["t-orphan", "t-unknown"]
+    assert all(path.exists() for path in kept)
+    assert not any(path.exists() for path in gone)
+    assert (home.settings.home / "kept" / "precious").exists()
+
+
+def test_a_new_data_directory_has_nothing_to_sweep(home: Fixture) -> None:
+    assert retention.sweep(cast(World, home)) == []
