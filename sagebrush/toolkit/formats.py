@@ -27,7 +27,7 @@ ANY = "*/*"
 class UnsupportedFormat(Exception):
     """A content type or an accept type that is not served; `status` is 415 or 406."""
 
-    def __init__(self, content_type: str, status: int) -> None:
+    def __init__(self, content_type: str, status: int = 415) -> None:
         what = "Content type" if status == 415 else "Accept type"
         super().__init__(f"{what} {content_type} is not supported by this framework.")
         self.status = status

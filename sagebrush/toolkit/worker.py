@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from sagebrush.toolkit import handler
+from sagebrush.toolkit import compat, handler
 
 READY, KEEP, CLOSE = b"r", b"k", b"c"
 PHRASES = {200: "OK", 400: "Bad Request", 404: "Not Found", 405: "Method Not Allowed",
@@ -215,6 +215,7 @@ def program() -> Path:
 
 def load() -> handler.Handler:
     """The model of this job, loaded by its own code; raises what that code raises."""
+    compat.install()
     return handler.Handler(handler.load_module(program()), str(root() / "model"))
 
 

@@ -13,6 +13,7 @@ import numpy
 import pytest
 
 from sagebrush.toolkit import formats
+from sagebrush.toolkit.compat import ToolkitError
 from sagebrush.toolkit.handler import Handler, NoHandler, load_module, locate
 
 
@@ -164,3 +165,11 @@ def test_an_algorithm_brings_its_own_functions(tmp_path: Path) -> None:
     (tmp_path / "blazing" / "inference.py").write_text("")
     found = locate(tmp_path, {"SAGEBRUSH_ALGORITHM": "blazing"}, tmp_path)
     assert found == tmp_path / "blazing" / "inference.py"
+
+
+def test_an_exception_may_carry_its_status() -> None:
+    def refuse(body: bytes, content_type: str) -> Any:
+        raise ToolkitError(422, "three columns are needed")
+
+    status, body, _ = ask(handler(model_fn=doubler, input_fn=refuse), b"1", "text/csv")
+    assert (status, body) == (422, b"ToolkitError: three columns are needed")

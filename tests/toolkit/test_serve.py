@@ -190,6 +190,38 @@ def test_a_worker_that_dies_is_replaced_and_only_its_request_is_lost(start: Star
         assert server.ask(number)["data"] == number
 
 
+AWS_SCRIPT = """
+from sagemaker_containers.beta.framework import encoders, worker
+from sagemaker_inference import content_types, decoder, encoder
+def model_fn(model_dir):
+    return 10
+def input_fn(body, content_type):
+    return decoder.decode(body, content_type)
+def predict_fn(data, model):
+    return data * model
+def output_fn(prediction, accept):
+    if accept == content_types.CSV:
+        return worker.Response(encoders.encode(prediction, accept), mimetype=accept)
+    return encoder.encode(prediction, content_types.JSON), content_types.JSON
+"""
+
+
+def test_a_script_that_imports_awss_packages_runs(start: Start) -> None:
+    server = start(AWS_SCRIPT)
+    server.ready()
+    connection = server.connect()
+    found = []
+    for accept in ("text/csv", "application/json"):
+        headers = {"Content-Type": "text/csv", "Accept": accept}
+        connection.request("POST", "/invocations", b"1,2\n", headers)
+        answer = connection.getresponse()
+        found.append((answer.status, answer.getheader("Content-Type"), answer.read()))
+    assert found == [
+        (200, "text/csv", b"10.0\n20.0\n"),
+        (200, "application/json", b"[10.0, 20.0]"),
+    ]
+
+
 def test_a_worker_whose_caller_left_is_ended(start: Start) -> None:
     server = start()
     server.ready()

@@ -1,0 +1,79 @@
+"""The names that inference scripts import from AWS's containers, where those packages are absent.
+
+Scripts written for AWS use `sagemaker_inference` (encoder, decoder, content_types) and, older ones,
+`sagemaker_containers.beta.framework` (worker.Response, encoders). Only these are stood in for.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+from sagebrush.toolkit import formats
+
+CONTENT_TYPES = {
+    "JSON": formats.JSON,
+    "CSV": formats.CSV,
+    "NPY": formats.NPY,
+    "OCTET_STREAM": formats.OCTETS,
+    "ANY": formats.ANY,
+    "UTF8_TYPES": [formats.JSON, formats.CSV],
+}
+
+
+@dataclass
+class Response:
+    """`worker.Response`: a body and its type."""
+
+    response: Any = b""
+    mimetype: str | None = None
+    accept: str | None = None
+
+
+class ToolkitError(Exception):
+    """`errors.GenericInferenceToolkitError`: a failure with the HTTP status that it is to have."""
+
+    def __init__(self, status_code: int, message: str = "", phrase: str | None = None) -> None:
+        super().__init__(message or phrase or "")
+        self.status_code = status_code
+        self.phrase = phrase
+
+
+def encode(array_like: Any, content_type: str) -> bytes:
+    """`array_like` in the format `content_type`; raises UnsupportedFormat (406)."""
+    return formats.encode(array_like, content_type)[0]
+
+
+def install() -> None:
+    """The packages can be imported; those that are really there stay as they are."""
+    if not importlib.util.find_spec("sagemaker_inference"):
+        _module("sagemaker_inference")
+        _module("sagemaker_inference.content_types", **CONTENT_TYPES)
+        _module("sagemaker_inference.encoder", encode=encode)
+        _module("sagemaker_inference.decoder", decode=formats.decode)
+        _module(
+            "sagemaker_inference.errors",
+            UnsupportedFormatError=formats.UnsupportedFormat,
+            GenericInferenceToolkitError=ToolkitError,
+        )
+    if not importlib.util.find_spec("sagemaker_containers"):
+        _module("sagemaker_containers")
+        _module("sagemaker_containers.beta")
+        _module("sagemaker_containers.beta.framework")
+        framework = "sagemaker_containers.beta.framework"
+        _module(f"{framework}.content_types", **CONTENT_TYPES)
+        _module(f"{framework}.encoders", encode=encode, decode=formats.decode)
+        _module(f"{framework}.worker", Response=Response)
+
+
+def _module(name: str, **members: Any) -> None:
+    module = ModuleType(name)
+    module.__dict__.update(members)
+    module.__path__ = []  # a package: the next one lies in it
+    sys.modules[name] = module
+    parent, _, own = name.rpartition(".")
+    if parent:
+        setattr(sys.modules[parent], own, module)
