@@ -70,7 +70,7 @@ def _candidates(version: str, environ: Mapping[str, str]) -> Iterator[Path]:
         yield Path(sys.executable)
     for directory in environ.get("PATH", os.defpath).split(os.pathsep):
         path = Path(directory) / f"python{version}"
-        if directory and path.exists():
+        if directory and os.path.exists(path):  # False too where we may not look
             yield path
     pyenv = Path(environ.get("PYENV_ROOT") or Path(environ.get("HOME", "/")) / ".pyenv")
     yield from sorted(pyenv.glob(f"versions/{version}.*/bin/python{version}"), reverse=True)

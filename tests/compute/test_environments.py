@@ -275,3 +275,9 @@ def test_the_base_environment_holds_what_its_lock_says_with_bytecode(base: Envir
     locked = environments.lock_text("base")
     assert {"numpy", "scikit-learn", "boto3", "pip"} <= {n.lower() for n in names}
     assert all(n.lower().replace("_", "-") in locked for n in names)
+
+
+def test_a_folder_on_the_path_that_cannot_be_looked_into_is_passed_over() -> None:
+    """An ordinary user may inherit root's PATH; a name that is too long fails the same way."""
+    found = interpreters.find({"PATH": f"/{'x' * 300}:{os.environ['PATH']}", "HOME": "/"})
+    assert found is not None
