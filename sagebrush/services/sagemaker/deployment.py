@@ -140,13 +140,23 @@ class Deployment:
         try:
             self._replica(entry).start()
         except Waiting as waiting:
-            self.message = str(waiting)
-            self._within(waiting.seconds)
+            self._wait(entry, waiting)
         except Unstartable as error:
             self._ended(entry, Exited(1, "unstartable", str(error)))
         else:
             entry["state"], entry["since"] = "launched", self.now
             self._await_health(entry)
+
+    def _wait(self, entry: Doc, waiting: Waiting) -> None:
+        """The replica waits its turn. An update does not for ever: what it waits for may be held by
+        the fleet that it is to replace."""
+        waited, patience = self.now - entry["since"], self._replica(entry).patience
+        if self.active and self.pending and waited > patience:
+            why = f"Insufficient capacity: {waiting} after {waited:.0f} seconds."
+            self._ended(entry, Exited(1, "unstartable", why))
+            return
+        self.message = str(waiting)
+        self._within(waiting.seconds)
 
     def _await_health(self, entry: Doc) -> None:
         replica, state = self._replica(entry), self.world.backend.poll(entry["key"])

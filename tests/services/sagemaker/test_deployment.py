@@ -228,3 +228,20 @@ def test_what_does_not_fit_waits_and_says_so(stand: Stand) -> None:
     stand.sm("DeleteEndpoint", EndpointName="e")
     stand.turn(12)
     assert len(stand.backend.running()) == 1
+
+
+def test_an_update_that_does_not_fit_beside_the_old_is_given_up(stand: Stand) -> None:
+    world = stand.app.world
+    world.cache["capacity.host"] = capacity.Host(2.0, world.settings.memory_default)
+    stand.create()
+    (old,) = stand.backend.running()
+    stand.sm("UpdateEndpoint", EndpointName="e", EndpointConfigName="c-n")
+    stand.turn()
+    pending = stand.describe()["PendingDeploymentSummary"]["ProductionVariants"][0]
+    assert "waiting for capacity" in pending["VariantStatus"][0]["StatusMessage"]
+    stand.clock.forward(500)
+    stand.touch()
+    found = stand.describe()
+    assert (found["EndpointStatus"], found["EndpointConfigName"]) == ("InService", "c-m")
+    assert "Insufficient capacity" in found["FailureReason"]
+    assert stand.routed() == {"AllTraffic": [old]}
