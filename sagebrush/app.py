@@ -103,7 +103,7 @@ class App:
             rows=Rows(db, clock),
             objects=ObjectStore(settings.home / "objects"),
             series=Series(db),
-            streams=Streams(db),
+            streams=Streams(db, clock),
             backend=self.backend,
             environments=Environments(settings.environments),
             credentials=CredentialBook(
@@ -119,6 +119,7 @@ class App:
         self.port = self.tls_port = 0
         self._sockets: list[socket.socket] = []
         self._stopped = False
+        self._stopping = threading.Event()
         self._listeners = listen.Listeners()
         self._egress = Egress(settings.egress_allow)
         self._numbers = itertools.count()
@@ -181,6 +182,7 @@ class App:
         if self._stopped:
             return
         self._stopped = True
+        self._stopping.set()
         self.loop.stop(timeout)
         if self._events is not None:
             self._events.call_soon_threadsafe(self._ended.set)
@@ -275,11 +277,18 @@ class App:
         await self._listeners.close(5.0)
 
     def _sweep(self) -> None:
-        """Bodies that a crash left without a row are gone."""
+        """Bodies that a crash left without a row are gone; once a day, what is past its time too."""
         found = catalog.Outside(self.world.db)
         removed = self.world.objects.sweep(lambda names: catalog.live_blobs(found, names))
         if removed:
             log.info("%d bodies without an object were removed", removed)
+        while True:
+            try:
+                retention.expire(self.world)
+            except Exception:  # a full disk, say: the next day tries again
+                log.exception("what is past its time could not be removed")
+            if self._stopping.wait(retention.DAY):
+                return
 
     # Jobs -----------------------------------------------------------------------------------------
 

@@ -13,6 +13,15 @@ from sagebrush.world import World
 log = logging.getLogger(__name__)
 
 DAY = 86400.0
+METRIC_DAYS = 455
+"""How long CloudWatch keeps metrics (User Guide, "Metrics retention": 15 months)."""
+
+
+def expire(world: World) -> None:
+    """Metric points past CloudWatch's 15 months and users' log events past their group's retention
+    are gone. Repeatable."""
+    world.series.expire(world.clock() - METRIC_DAYS * DAY)
+    world.streams.expire()
 
 
 def sweep(world: World) -> list[str]:

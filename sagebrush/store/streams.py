@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -42,7 +41,7 @@ class Event:
 class Streams:
     """The log groups and streams of all accounts and regions."""
 
-    def __init__(self, db: Db, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, db: Db, clock: Callable[[], float]) -> None:
         self._db = db
         self._clock = clock
 
@@ -113,6 +112,16 @@ class Streams:
                 tx.run(sql, (stream.id, ms, now, message))
 
         self._db.write(work)
+
+    def expire(self) -> int:
+        """Events that users put are gone where their group's retention has passed; how many."""
+        sql = (
+            "DELETE FROM log_event WHERE ms < (SELECT (? - g.retention * 86400.0) * 1000"
+            " FROM log_stream s JOIN log_group g"
+            " ON (g.account, g.region, g.name) = (s.account, s.region, s.grp)"
+            " WHERE s.id = log_event.stream)"
+        )
+        return self._db.write(lambda tx: tx.run(sql, (self._clock(),)))
 
     def events(self, stream: Stream, position: int, limit: int) -> list[Event]:
         """Up to `limit` events that users put, from `position` on."""

@@ -148,6 +148,23 @@ def test_a_group_is_made_once_and_deleted_with_its_streams(logs: Any, stream: di
     assert logs.describe_log_groups(logGroupNamePrefix=group)["logGroups"] == []
 
 
+def test_events_past_their_groups_retention_go(world: Any):
+    streams, ctx = world.streams, world.service_ctx()
+    now = int(world.clock() * 1000)
+    old = [(now - 3 * 86_400_000, "old"), (now - 1000, "young")]
+    for group, days in (("kept", None), ("short", 2), ("long", 5)):
+        streams.add_group(ctx.account, ctx.region, group)
+        streams.add_stream(ctx.account, ctx.region, group, "s")
+        streams.set_retention(ctx.account, ctx.region, group, days)
+        streams.put(streams.streams(ctx.account, ctx.region, group)[0], old)
+    assert streams.expire() == 1
+    left = {
+        group: [e.message for e in streams.events(streams.streams(ctx.account, ctx.region, group)[0], 0, 9)]
+        for group in ("kept", "short", "long")
+    }  # fmt: skip
+    assert left == {"kept": ["old", "young"], "short": ["young"], "long": ["old", "young"]}
+
+
 class OneLog:
     """A backend whose only job has written `count` lines of a growing log."""
 
