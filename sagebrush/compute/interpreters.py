@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import json
 import os
 import subprocess
@@ -73,7 +74,8 @@ def _candidates(version: str, environ: Mapping[str, str]) -> Iterator[Path]:
         if directory and os.path.exists(path):  # False too where we may not look
             yield path
     pyenv = Path(environ.get("PYENV_ROOT") or Path(environ.get("HOME", "/")) / ".pyenv")
-    yield from sorted(pyenv.glob(f"versions/{version}.*/bin/python{version}"), reverse=True)
+    pattern = str(pyenv / f"versions/{version}.*/bin/python{version}")
+    yield from map(Path, sorted(glob.glob(pattern), reverse=True))  # [] where we may not look
     yield from _managed(version, environ)
 
 

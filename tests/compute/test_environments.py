@@ -279,5 +279,7 @@ def test_the_base_environment_holds_what_its_lock_says_with_bytecode(base: Envir
 
 def test_a_folder_on_the_path_that_cannot_be_looked_into_is_passed_over() -> None:
     """An ordinary user may inherit root's PATH; a name that is too long fails the same way."""
-    found = interpreters.find({"PATH": f"/{'x' * 300}:{os.environ['PATH']}", "HOME": "/"})
+    far = f"/{'x' * 300}"
+    given = {"PATH": f"{far}:{os.environ['PATH']}", "HOME": "/", "PYENV_ROOT": far}
+    found = interpreters.find(given)
     assert found is not None

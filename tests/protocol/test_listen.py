@@ -35,9 +35,15 @@ def test_addresses(tmp_path):
     assert of(host="0.0.0.0", tls_only=True) == (loopback, ["0.0.0.0", "::1"])
 
 
+def in_use(port):
+    """Below the range that the system gives to clients, so nobody takes it meanwhile."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
 def test_busy_port(tmp_path):
-    with socket.create_server(("127.0.0.1", 0)) as busy:
-        port = busy.getsockname()[1]
+    port = next(p for p in range(20000, 30000, 2) if not in_use(p) and not in_use(p + 1))
+    with socket.create_server(("127.0.0.1", port)):
         with pytest.raises(OSError, match="in use") as info:
             started(make_settings(tmp_path / "h", port=port, isolation="process"))
         assert info.value.errno == errno.EADDRINUSE
