@@ -35,6 +35,8 @@ METRICS = 2.0
 QUEUE = 60.0
 """Seconds after which a waiting job asks again by itself; it is woken when something ends."""
 
+GONE = 5.0
+"""Seconds for which nothing may be known of a launched job."""
 CHECKPOINTS = 30.0
 """Seconds between savings of a running job's checkpoints."""
 TIGHT = 64 << 20
@@ -196,7 +198,7 @@ def _train(world: World, row: Row) -> Next:
     state = world.backend.poll(key)
     if isinstance(state, Gone):
         if row.plan.get("launched"):
-            return _exited(world, row, Exited(-1, "lost"))
+            return _vanished(world, row)
         if "stop" in row.plan:
             return _end(world, row, "Stopped", "")
         environment = world.environments.ready(row.plan["environment"])
@@ -211,12 +213,29 @@ def _train(world: World, row: Row) -> Next:
         return Next(plan={"launched": True}, due=METRICS)
     if isinstance(state, Exited):
         return _exited(world, row, state)
-    plan = {"launched": True, **_read_metrics(world, row), **_save_checkpoints(world, row)}
+    plan = {
+        "launched": True,
+        "gone": None,
+        **_read_metrics(world, row),
+        **_save_checkpoints(world, row),
+    }
     if "stop" in row.plan and not row.plan.get("stopping"):
         world.backend.stop(key, world.settings.stop_grace)
         plan["stopping"] = True
     measured = bool(row.doc["AlgorithmSpecification"].get("MetricDefinitions"))
     return Next(plan=plan, due=METRICS if measured and isinstance(state, Running) else POLL)
+
+
+def _vanished(world: World, row: Row) -> Next:
+    """A launched job of which nothing is known is lost, unless its supervisor is only starting.
+
+    (The server may have been killed right after the launch and be back before the supervisor.)
+    """
+    now = world.clock()
+    since = row.plan.get("gone", now)
+    if now - since < GONE:
+        return Next(plan={"gone": since}, due=1.0)
+    return _exited(world, row, Exited(-1, "lost"))
 
 
 def _save_checkpoints(world: World, row: Row) -> Doc:
@@ -272,6 +291,7 @@ def _again(world: World, row: Row) -> Next | None:
         "key": f"t-{short_id()}",
         "launched": None,
         "log_offset": None,
+        "gone": None,
         "retries": tries,
     }
     return Next(doc=status_doc(row.doc, world.clock(), "Restarting", text), plan=plan, due=0.0)

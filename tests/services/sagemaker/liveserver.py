@@ -1,4 +1,4 @@
-"""Runs a server for tests that kill it: `python liveserver.py HOME`; prints its state as JSON.
+"""Runs a server for tests that kill it: `python liveserver.py HOME ISOLATION`; prints its state.
 
 Jobs run with this interpreter, so that no environment has to be built.
 """
@@ -36,7 +36,8 @@ def own(app: App) -> App:
 
 
 if __name__ == "__main__":
-    app = own(build(Settings.load({}, None, home=Path(sys.argv[1]), port=0, isolation="process")))
+    home, isolation = Path(sys.argv[1]), sys.argv[2]
+    app = own(build(Settings.load({}, None, home=home, port=0, isolation=isolation)))
     app.start()
     print(json.dumps({**app.state(), "keys": app.world.credentials.user_key}), flush=True)
     threading.Event().wait()

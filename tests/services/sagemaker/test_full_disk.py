@@ -32,6 +32,7 @@ def small(tmp_path: Path) -> Iterator[dict[str, Any]]:
         sys.executable,
         str(Path(__file__).with_name("liveserver.py")),
         str(tmp_path / "home"),
+        "process",
     ]
     argv = ["unshare", "--mount", *user, "sh", "-c", mount, "sh", *server]
     with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as process:

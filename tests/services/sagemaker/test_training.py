@@ -275,3 +275,19 @@ def test_names_are_unique_and_unknown_ones_not_found(jobs: JobWorld) -> None:
     assert caught.value.code == "ResourceInUse"
     with pytest.raises(AwsError, match=r"Requested resource not found\."):
         jobs.describe("other")
+
+
+def test_a_launched_job_that_vanishes_is_lost_unless_it_comes_back(jobs: JobWorld) -> None:
+    jobs.backend.script = lambda spec: Running(jobs.now)
+    for name in ("back", "gone"):
+        jobs.world.cache["capacity.host"] = Host(8, 64 << 30)
+        jobs.create(name)
+    jobs.run(3)
+    states = {name: jobs.backend.states.pop(jobs.key(name)) for name in ("back", "gone")}
+    jobs.run(6, turns=6)
+    assert jobs.describe("gone")["TrainingJobStatus"] == "InProgress"
+    jobs.backend.states[jobs.key("back")] = states["back"]
+    jobs.run(10)
+    assert jobs.describe("back")["SecondaryStatus"] == "Training"
+    assert "lost" in jobs.describe("gone")["FailureReason"]
+    assert jobs.backend.launches == 2
