@@ -111,11 +111,11 @@ class Loop:
             del self._running[future]
         free = self._threads - len(self._running)
         if free > 0:
-            running = {row.id for row in self._running.values()}
+            running = {row.id: future for future, row in self._running.items()}
             for row in self._world.rows.claim(self._lease, free):
-                if row.id in running:  # the clock jumped past its lease: its step is lost, not run
-                    continue  # beside itself; it is due again when this lease ends
-                future = self._pool.submit(self._step, row)
+                # A row whose step still runs has just been given back by it, or the clock jumped
+                # past its lease: either way the next step waits for the end of that one.
+                future = self._pool.submit(self._step, row, running.get(row.id))
                 self._running[future] = row
                 future.add_done_callback(lambda _: self._wake.set())
         if time.monotonic() - self._renewed >= self._lease / 4:
@@ -131,8 +131,11 @@ class Loop:
                 sleeps.append(max(0.0, due - self._world.clock()))
         return min(sleeps)
 
-    def _step(self, row: Row) -> None:
-        """One call of the row's reconciler; its step, or what its exception means, is stored."""
+    def _step(self, row: Row, before: Future[None] | None = None) -> None:
+        """One call of the row's reconciler, once `before` has ended; its step, or what its exception
+        means, is stored."""
+        if before is not None:
+            wait([before])
         kind = self._kinds.get(row.kind)
         if kind is None or kind.reconcile is None:
             log.error("%s %s is due, but nothing reconciles that kind", row.kind, row.name)
