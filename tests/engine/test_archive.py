@@ -274,3 +274,24 @@ def test_a_plain_tar_and_a_blob_in_parts_unpack_too(target: Path, tmp_path: Path
     with beneath.opened(target) as fd:
         archive.unpack(Blob(len(data), parts=parts), fd)
     assert (target / "a").read_bytes() == b"x" * 100_000
+
+
+@pytest.mark.skipif(not hasattr(tarfile, "data_filter"), reason="this Python has no data filter")
+@pytest.mark.parametrize("name", ["a", "/a", "a/../b", "../a", "a/../../b", "./a", "//a/b", ".."])
+@pytest.mark.parametrize("link", ["", "b", "/b", "../b", "../../b", "c/../../b", ".."])
+@pytest.mark.parametrize(
+    "kind", [tarfile.REGTYPE, tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE]
+)
+def test_names_are_judged_as_the_standard_library_does(name: str, link: str, kind: bytes) -> None:
+    member = tarfile.TarInfo(name)
+    member.type, member.linkname, member.mode = kind, link or "x", 0o4777
+    try:
+        ours = archive._judged(member)
+    except ArchiveError:
+        with pytest.raises(tarfile.FilterError):
+            tarfile.data_filter(member, "/nowhere/at/all")
+        return
+    theirs = tarfile.data_filter(member, "/nowhere/at/all")
+    assert ours.name == theirs.name
+    if kind in (tarfile.REGTYPE, tarfile.LNKTYPE):
+        assert ours.mode == theirs.mode
