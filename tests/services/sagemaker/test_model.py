@@ -124,9 +124,9 @@ def test_uncompressed_model_data_may_be_a_prefix(sm: Any) -> None:
     sm("CreateModel", **source("s3://models/m/", "S3Prefix", "None"))
 
 
-def test_an_unknown_role_is_refused(sm: Any) -> None:
-    wrong = {**model(), "ExecutionRoleArn": "arn:aws:iam::123456789012:role/Nobody"}
-    assert "Nobody" in refused(sm, "CreateModel", **wrong)
+def test_a_role_of_another_account_is_refused(sm: Any) -> None:
+    wrong = {**model(), "ExecutionRoleArn": "arn:aws:iam::999999999999:role/Theirs"}
+    assert "Cross-account pass role is not allowed" in refused(sm, "CreateModel", **wrong)
 
 
 def test_a_configuration_is_described_with_defaults(sm: Any) -> None:
