@@ -44,7 +44,8 @@ refused(
     "no-such-bucket-here",
     inputs={"train": "s3://no-such-bucket-here/x"},
 )
-refused(estimator(role="arn:aws:iam::123456789012:role/nobody-made-it").fit, "nobody-made-it")
+refused(estimator(role="nobody-made-it").fit, "nobody-made-it")
+refused(estimator(role="arn:aws:iam::999999999999:role/theirs").fit, "999999999999")
 refused(estimator(instance_type="ml.imaginary.large").fit, "ml.imaginary.large")
 refused(
     estimator(image_uri="123456789012.dkr.ecr.us-east-1.amazonaws.com/unheard-of:1").fit,

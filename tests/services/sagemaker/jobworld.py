@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
+from urllib.parse import quote
 
 from sagebrush.compute.base import Exited, Gone, LogLine, Pending, Running, Spec, State
 from sagebrush.compute.environments import Environment
@@ -166,10 +168,14 @@ class JobWorld:
     def dispatch(self, ctx: Ctx, service: str, operation: str, params: Doc) -> Doc:
         if service == "s3":
             return self.s3.call(ctx, operation, params)
-        assert (service, operation) == ("iam", "GetRole")
-        if params["RoleName"] == "Missing":
+        assert service == "iam"
+        name = params.get("RoleName", params.get("PolicySourceArn", "").rsplit("/", 1)[-1])
+        if name == "Missing":
             raise AwsError("NoSuchEntity", "The role with name Missing cannot be found.", 404)
-        return {"Role": {}}
+        trusted = "lambda" if name == "Distrustful" else "sagemaker"
+        principal = {"Service": f"{trusted}.amazonaws.com"}
+        trust = {"Statement": [{"Effect": "Allow", "Principal": principal}]}
+        return {"Role": {"AssumeRolePolicyDocument": quote(json.dumps(trust), safe="")}}
 
     def run(self, seconds: float = 10.0, turns: int = 50) -> None:
         """Time passes, second by second, and the loop does all that becomes due."""
