@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import errno
 import os
+import sqlite3
 import subprocess
 import sys
 import time
@@ -17,6 +18,7 @@ from sagebrush.commands.running import CommandError, Server
 from sagebrush.settings import Settings
 
 START_SECONDS = 60.0
+UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 OUTPUT = "logs/up.log"
 """What the server in the background prints; what it logs is in `logs/server.log`."""
 
@@ -91,9 +93,13 @@ def _foreground(chosen: Settings) -> int:
     try:
         return app.run(chosen, lambda state: print(banner(state), flush=True))
     except OSError as error:
+        if error.errno in UNWRITABLE:
+            raise CommandError(f"cannot write to {chosen.home}: {error.strerror}") from error
         if error.errno not in (errno.EADDRINUSE, errno.EACCES, errno.EADDRNOTAVAIL):
             raise
         raise CommandError(refusal(chosen, error)) from error
+    except sqlite3.OperationalError as error:
+        raise CommandError(f"cannot use the database in {chosen.home}: {error}") from error
     except RuntimeError as error:
         raise CommandError(str(error)) from error
 

@@ -18,6 +18,8 @@ log = logging.getLogger(__name__)
 
 GIVE_UP = 8
 """Unexpected exceptions in a row (about four minutes of them) after which a resource has failed."""
+RETRIES = (0.1, 0.5, 2.0, 5.0, None)
+"""Seconds between trials to store a step, fewer than a lease has."""
 SLOWEST = 60.0
 """Seconds between tries at most, and of sleep at most (a clock that was set back is survived)."""
 FAILURES = "loop_failures"
@@ -148,10 +150,19 @@ class Loop:
             except Exception as error:
                 log.exception("%s %s: the reconciler raised", row.kind, row.name)
                 step = self._failed(kind, row, error)
-        try:
-            self._world.rows.apply(row, step)
-        except Exception:
-            log.exception("%s %s: the step could not be stored", row.kind, row.name)
+        self._store(row, step)
+
+    def _store(self, row: Row, step: Next) -> None:
+        """The step is in the row; what a full disk refuses is tried again for some seconds, since
+        otherwise the row waits for the end of its lease."""
+        for pause in RETRIES:
+            try:
+                self._world.rows.apply(row, step)
+                return
+            except Exception:
+                if pause is None or self._stop.wait(pause):
+                    log.exception("%s %s: the step could not be stored", row.kind, row.name)
+                    return
 
     def _failed(self, kind: Kind, row: Row, error: Exception) -> Next:
         """What to do after the reconciler of `row` raised: try later, or give up saying why."""

@@ -217,3 +217,19 @@ def test_the_end_of_a_job_makes_its_owner_due(things: Fixture) -> None:
     assert things.loop.run_once() == 1
     things.loop.changed("unknown")
     assert things.loop.run_once() == 0
+
+
+def test_a_step_that_a_full_disk_refused_is_stored_soon(things: Fixture) -> None:
+    real, calls = things.rows.apply, []
+
+    def apply(row: Row, step: Next) -> object:
+        calls.append(1)
+        if len(calls) < 3:
+            raise OSError("No space left on device")
+        return real(row, step)
+
+    things.rows.apply = apply  # type: ignore[method-assign]
+    row = things.add(due=0.0)
+    assert things.loop.run_once() == 1
+    assert len(calls) == 3
+    assert things.find(row).status == "Done"
