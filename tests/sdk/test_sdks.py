@@ -58,6 +58,8 @@ def run(variables: dict[str, str], *command: str | Path) -> str:
 def test_sdk_v2(variables: dict[str, str], tmp_path: Path, script: str) -> None:
     said = run(variables, needs.sdk("sdk2"), HERE / script, tmp_path, HERE)
     assert "all well" in said
+    # Streamed logs: each line once, and whole.
+    assert said.count("train_accuracy=") == (1 if script == "v2_script.py" else 0)
 
 
 def test_sdk_v3(variables: dict[str, str], tmp_path: Path) -> None:
