@@ -96,8 +96,8 @@ class Stand:
         # As a user of the real AWS has them in the shell that starts the server.
         return env | {"AWS_ACCESS_KEY_ID": "AKIAUSERSOWN", "AWS_SECRET_ACCESS_KEY": "users-own-key"}
 
-    def up(self) -> Stand:
-        """The server answers."""
+    def begin(self) -> None:
+        """The server starts."""
         self.process = subprocess.Popen(
             [sys.executable, "-m", "sagebrush", "up"],
             stdout=subprocess.PIPE,
@@ -106,6 +106,11 @@ class Stand:
             env=self.environment(),
             cwd="/",
         )
+
+    def up(self) -> Stand:
+        """The server answers."""
+        self.begin()
+        assert self.process is not None
         assert self.process.stdout is not None
         said = self.process.stdout.readline()
         assert "answers at" in said, said + self.process.stdout.read()

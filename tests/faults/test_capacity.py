@@ -18,11 +18,17 @@ def instance(name: str) -> dict[str, Any]:
     return {"InstanceType": name, "InstanceCount": 1, "VolumeSizeInGB": 1}
 
 
-def many(stand: Stand, count: int) -> None:
-    """`count` jobs created at once all complete, each in its turn, and each once."""
+def many(stand: Stand, count: int, kills: int = 0) -> None:
+    """`count` jobs created at once all complete, each in its turn, and each once, although the
+    server is killed `kills` times."""
     names = [f"many-{number}" for number in range(count)]
     for name in names:
         stand.train(name, "print('ran')", ResourceConfig=instance("ml.t3.medium"))
+
+    for done in range(kills):
+        until(lambda done=done: completed(stand) > count * done // kills, "progress")
+        stand.kill()
+        stand.up()
 
     def all_ended() -> bool:
         left = stand.sm.list_training_jobs(StatusEquals="InProgress", MaxResults=100)
@@ -35,14 +41,21 @@ def many(stand: Stand, count: int) -> None:
         assert stand.log(name) == ["ran"]
 
 
+def completed(stand: Stand) -> int:
+    """How many jobs have completed, up to 100."""
+    found = stand.sm.list_training_jobs(StatusEquals="Completed", MaxResults=100)
+    return len(found["TrainingJobSummaries"])
+
+
 def test_eight_at_once(stand: Stand) -> None:
     many(stand, 8)
 
 
 @pytest.mark.full
 @pytest.mark.timeout(240)
-def test_fifty_at_once(start: Start) -> None:
-    many(start(), 50)
+@pytest.mark.parametrize("kills", [0, 5])
+def test_fifty_at_once(start: Start, kills: int) -> None:
+    many(start(), 50, kills)
 
 
 def test_a_job_starts_at_once_beside_three_endpoints(stand: Stand) -> None:

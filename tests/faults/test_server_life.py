@@ -71,6 +71,7 @@ def test_down_that_keeps_jobs(busy: Stand) -> None:
     until(lambda: "ready" in busy.log("queues"), "the next one's turn", 30)
 
 
+@pytest.mark.full
 def test_a_second_ctrl_c_does_not_wait(start: Start) -> None:
     stand = start(stop_grace=60)
     stand.train(

@@ -89,6 +89,13 @@ def test_names_of_any_bytes_are_kept(stand: Stand, secret: str) -> None:
         assert name in members
 
 
+def test_a_sparse_giant_is_refused_before_it_is_read(stand: Stand) -> None:
+    found = stand.outcome("sparse", BEGIN + "open('giant', 'w').truncate(1 << 40)")
+    assert found["TrainingJobStatus"] == "Failed"
+    assert found["FailureReason"].startswith("ClientError: Artifact upload failed:")
+    assert "1 GiB" in found["FailureReason"], found["FailureReason"]
+
+
 def test_what_was_closed_is_packed_too_by_who_may(stand: Stand, secret: str) -> None:
     found = stand.outcome("closed", BEGIN + CLOSED)
     if os.geteuid() == 0:
