@@ -169,8 +169,10 @@ class App:
             raise self._failure
         self.backend.adopt()
         retention.sweep(self.world)
-        # Workers may have ended with the last server, or with the machine.
+        # Workers and jobs may have ended since the last server did, or with the machine.
         self.world.rows.take_over(["endpoint"])
+        for row in self.world.rows.select("training-job", STOPPING):
+            self.world.rows.touch(row.id)
         self.loop.start()
         self._sweeper.start()
 

@@ -19,7 +19,9 @@ import boto3.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from sagebrush.commands import running
 from sagebrush.compute import record
+from sagebrush.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 IMAGE = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.2-1-cpu-py3"
@@ -117,17 +119,8 @@ class Stand:
         self.state = json.loads((self.home / "server.json").read_text())
         self.settings["port"] = self.state["port"]  # the next one is found where this one was
         if not self.key[0]:
-            self.key = self._key()
+            self.key = running.user_key(Settings.load({}, None, home=self.home))
         return self
-
-    def _key(self) -> tuple[str, str]:
-        words = self.run("env").stdout
-        found = dict(
-            part.removeprefix("export ").split("=", 1)
-            for part in words.replace("\n", ";").split(";")
-            if part.strip().startswith("export ") and "=" in part
-        )
-        return found["AWS_ACCESS_KEY_ID"], found["AWS_SECRET_ACCESS_KEY"]
 
     def kill(self) -> None:
         """The server had SIGKILL and is gone."""

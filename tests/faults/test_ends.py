@@ -124,6 +124,22 @@ def test_the_exit_code_is_told(stand: Stand, program: str, words: str) -> None:
     assert words in found["FailureReason"]
 
 
+@pytest.mark.parametrize(
+    ("program", "words"),
+    [("no-such-program", "No such file or directory: no-such-program"),
+     ("/opt/ml/input/data/code/run.py", "Permission denied: /opt/ml/input/data/code/run.py")],
+)  # fmt: skip
+def test_an_entry_point_that_is_none_is_the_requests_fault(
+    stand: Stand, program: str, words: str
+) -> None:
+    name = f"entry-{abs(hash(program)) % 10**9}"
+    specification = algorithm(ContainerEntrypoint=[program])
+    found = stand.outcome(name, "pass", AlgorithmSpecification=specification)
+    assert found["TrainingJobStatus"] == "Failed"
+    assert found["FailureReason"].startswith("ClientError: ")
+    assert words in found["FailureReason"]
+
+
 def test_endless_output_is_capped_and_its_end_is_kept(start: Start) -> None:
     stand = start(log_limit=4 << 20)
     program = """

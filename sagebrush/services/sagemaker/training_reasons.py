@@ -22,6 +22,9 @@ def platform(state: Exited) -> str:
             " processes are gone and no exit status was recorded: lost.)"
         )
     step = state.message or state.reason.removeprefix("sandbox:").strip()
+    if step.startswith("exec: "):  # the request named a program that is none
+        why = step.removeprefix("exec: ")
+        return f"ClientError: the container's entry point could not be run: {why}"[:LIMIT]
     return f"InternalServerError: the job could not be started: {step}"[:LIMIT]
 
 
