@@ -1,4 +1,4 @@
-"""Fixtures of the fault tests: real servers, one shared by a module and one for a test alone."""
+"""Fixtures of the fault tests: real servers, one that is shared and one for a test alone."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ def isolated(base: Environment) -> str:  # noqa: F811
     return "sandbox"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def stand(isolated: str) -> Iterator[Stand]:
-    """A server that the tests of a module share."""
+    """A server that all tests share which do not end it."""
     with tempfile.TemporaryDirectory(prefix="sagebrush-faults-") as place:
-        made = Stand(Path(place) / "home", isolation=isolated, stop_grace=3)
+        made = Stand(Path(place) / "home", isolation=isolated, stop_grace=2)
         try:
             made.up().s3.create_bucket(Bucket=BUCKET)
             yield made
@@ -46,7 +46,7 @@ def start(tmp_path: Path, isolated: str) -> Iterator[Start]:
 
     def one(home: Path | None = None, **settings: Any) -> Stand:
         place = home or tmp_path / f"home{len(made)}"
-        stand = Stand(place, **{"isolation": isolated, "stop_grace": 3, **settings})
+        stand = Stand(place, **{"isolation": isolated, "stop_grace": 2, **settings})
         made.append(stand)
         stand.up().s3.create_bucket(Bucket=BUCKET)
         return stand
