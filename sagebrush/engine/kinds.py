@@ -63,6 +63,10 @@ class Kind:
         return template.format(words=self.words, arn=self.arn(ctx, name), name=name)
 
 
+INVALID_TOKEN = 'Invalid pagination token because "{0}".'
+"""SageMaker's own words for a NextToken that is none, braces and all."""
+
+
 def moment(seconds: float) -> dt.datetime:
     """`seconds` since the epoch as the UTC time that AWS documents hold, whole milliseconds."""
     return dt.datetime.fromtimestamp(round(seconds, 3), dt.UTC)
@@ -199,7 +203,7 @@ def _after(token: str | None, order: str) -> list[Any] | None:
     found = _read_token(token)
     after = found.get("after")
     if found.get("by") != order or not isinstance(after, list) or len(after) != 2:
-        raise AwsError("ValidationException", "Invalid NextToken")
+        raise AwsError("ValidationException", INVALID_TOKEN)
     return after
 
 
@@ -214,7 +218,7 @@ def _read_token(token: str) -> Doc:
     except ValueError:
         found = None
     if not isinstance(found, dict):
-        raise AwsError("ValidationException", "Invalid NextToken")
+        raise AwsError("ValidationException", INVALID_TOKEN)
     return found
 
 
@@ -222,7 +226,7 @@ def paginate(rows: Sequence[Any], token: str | None, size: int) -> tuple[Sequenc
     """The page of `rows` that `token` names and the next page's token, None after the last."""
     start = _read_token(token).get("at") if token else 0
     if not isinstance(start, int) or start < 0:
-        raise AwsError("ValidationException", "Invalid NextToken")
+        raise AwsError("ValidationException", INVALID_TOKEN)
     after = start + size
     return rows[start:after], _token({"at": after}) if after < len(rows) else None
 

@@ -16,11 +16,17 @@ from pathlib import Path
 from sagebrush.engine import beneath, channels
 from sagebrush.engine.channels import StageError
 from sagebrush.names import short_id
-from sagebrush.world import Ctx, Doc
+from sagebrush.world import AwsError, Ctx, Doc
 
 __all__ = ["StageError", "Staging", "build", "ml_path", "remove"]
 
 DIRECTORIES = ("input/config", "input/data", "model", "output/data", "checkpoints", "code")
+LOCAL = {
+    "CheckpointConfig": "checkpoints",
+    "DebugHookConfig": "output/tensors",
+    "TensorBoardOutputConfig": "output/tensorboard",
+}
+"""The local paths that the API reference gives where the request has none."""
 DRIVERS = "sm_drivers"
 """The channel in which SDK v3 sends scripts that have /opt/ml written into them."""
 INTERFACE = "lo"
@@ -125,19 +131,27 @@ def _restore_checkpoints(staging: Staging, fd: int) -> None:
         return
     bucket, prefix = channels.split(config["S3Uri"])
     prefix = prefix.rstrip("/") + "/" if prefix else ""
-    found = [
-        channels.Source(bucket, key, size, key[len(prefix) :])
-        for key, size in channels.keys(staging.ctx, bucket, prefix)
-        if not key.endswith("/")
-    ]
+    try:
+        found = [
+            channels.Source(bucket, key, size, key[len(prefix) :])
+            for key, size in channels.keys(staging.ctx, bucket, prefix)
+            if not key.endswith("/")
+        ]
+    except AwsError as error:
+        if error.status >= 500:
+            raise
+        raise StageError(
+            f"ClientError: Checkpoint download failed:{error.code}: {error.message}"
+            f" ({config['S3Uri']})"
+        ) from error
     channels.check_space(found, fd)
-    with beneath.directory(fd, checkpoint_parts(staging.doc), make=True) as target:
+    with beneath.directory(fd, local_parts(staging.doc, "CheckpointConfig"), make=True) as target:
         channels.download(staging.ctx, found, target, staging.check)
 
 
-def checkpoint_parts(doc: Doc) -> tuple[str, ...]:
-    """Where checkpoints lie, as parts beneath /opt/ml."""
-    path = doc.get("CheckpointConfig", {}).get("LocalPath") or "/opt/ml/checkpoints"
+def local_parts(doc: Doc, member: str) -> tuple[str, ...]:
+    """Where a job writes what `member` stores, as parts beneath /opt/ml."""
+    path = doc.get(member, {}).get("LocalPath") or f"/opt/ml/{LOCAL[member]}"
     return tuple(part for part in path.removeprefix("/opt/ml").split("/") if part)
 
 

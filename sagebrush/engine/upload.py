@@ -21,6 +21,14 @@ VOLUME = 30
 """GiB of an ML storage volume where the request does not say."""
 
 
+KEPT = (
+    ("CheckpointConfig", "S3Uri", ""),
+    ("DebugHookConfig", "S3OutputPath", "debug-output"),
+    ("TensorBoardOutputConfig", "S3OutputPath", "tensorboard-output"),
+)
+"""What is stored while a job runs: the member, where it says so, the folder beneath the job's name."""
+
+
 class UploadError(Exception):
     """The results cannot be stored, for a reason of the user's; the text is a FailureReason."""
 
@@ -46,22 +54,26 @@ class Upload:
                 self._part(ml, ("model",), bucket, f"{home}/model", plain)
             if self._any(ml, ("output", "data")):
                 self._part(ml, ("output", "data"), bucket, f"{home}/output", plain)
-        self.checkpoints()
+        self.kept()
 
-    def checkpoints(self, since: float = 0.0) -> None:
-        """Checkpoints that changed after `since` (seconds since the epoch) are in S3, if wanted.
+    def kept(self, since: float = 0.0) -> None:
+        """Checkpoints, tensors and TensorBoard files that changed after `since` are in S3, if wanted.
 
-        May be called while the job runs. Raises UploadError and AwsError.
+        `since` is in seconds since the epoch. May be called while the job runs. Raises UploadError
+        and AwsError.
         """
-        if "CheckpointConfig" not in self.doc:
-            return
-        bucket, prefix = channels.split(self.doc["CheckpointConfig"]["S3Uri"])
-        with self._ml() as ml:
-            try:
-                with beneath.directory(ml, stage.checkpoint_parts(self.doc)) as fd:
-                    self._objects(fd, bucket, prefix.rstrip("/"), since)
-            except (NotADirectoryError, FileNotFoundError):
-                self._note("there is no directory of checkpoints")
+        for member, where, folder in KEPT:
+            if member not in self.doc:
+                continue
+            bucket, prefix = channels.split(self.doc[member][where])
+            home = [prefix.rstrip("/"), self.doc["TrainingJobName"], folder]
+            key = "/".join(p for p in home if p) if folder else home[0]
+            with self._ml() as ml:
+                try:
+                    with beneath.directory(ml, stage.local_parts(self.doc, member)) as fd:
+                        self._objects(fd, bucket, key, since)
+                except (NotADirectoryError, FileNotFoundError):
+                    self._note(f"the local path of {member} is no directory")
 
     @contextmanager
     def _ml(self) -> Iterator[int]:

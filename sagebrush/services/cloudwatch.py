@@ -6,6 +6,7 @@ Source: Amazon CloudWatch API Reference. Alarms and metric maths come with auto 
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Sequence
 
 from sagebrush.store import statistics
@@ -15,6 +16,7 @@ from sagebrush.world import AwsError, Ctx, Doc
 _WEEKS_2, _HOURS_2 = 14 * 86400.0, 2 * 3600.0
 _MAX_POINTS, _MAX_DATA = 1440, 100_800
 _LIST_PAGE = 500
+_ID = "[a-z][a-zA-Z0-9_]*"
 
 
 def put_metric_data(ctx: Ctx, request: Doc) -> None:
@@ -158,6 +160,13 @@ def get_metric_data(ctx: Ctx, request: Doc) -> Doc:
         raise AwsError("ValidationError", "The parameter StartTime must be less than EndTime.")
     queries = request["MetricDataQueries"]
     ids = [q["Id"] for q in queries]
+    for number, name in enumerate(ids, 1):
+        if not re.fullmatch(_ID, name):
+            raise AwsError(
+                "ValidationError",
+                f"The value {name} for parameter MetricDataQueries.member.{number}.Id is not"
+                f" matching the expected pattern ^{_ID}$.",
+            )
     if len(set(ids)) != len(ids):
         raise AwsError("ValidationError", "The values for parameter id in MetricDataQueries must be"
                        " unique.")  # fmt: skip

@@ -134,3 +134,16 @@ def test_metric_maths_is_refused_by_name(cloudwatch: Any):
             StartTime=ago(5),
             EndTime=NOW,
         )
+
+
+def test_a_querys_id_begins_in_lower_case(cloudwatch: Any):
+    metric = {"Namespace": "Ids", "MetricName": "m"}
+    with pytest.raises(ClientError, match=r"MetricDataQueries\.member\.1\.Id is not") as error:
+        cloudwatch.get_metric_data(
+            MetricDataQueries=[
+                {"Id": "A", "MetricStat": {"Metric": metric, "Period": 60, "Stat": "Sum"}}
+            ],
+            StartTime=ago(5),
+            EndTime=ago(0),
+        )
+    assert code(error) == "ValidationError"

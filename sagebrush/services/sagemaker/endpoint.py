@@ -191,11 +191,12 @@ def _fleet(ctx: Ctx, config_name: str) -> Doc:
     Raises ValidationException when the configuration or one of its models is not there.
     """
     config = kinds.find(ctx, endpoint_config.KIND, config_name)
-    variants = [_variant(ctx, v) for v in config.doc["ProductionVariants"]]
+    alone = bool(config.doc.get("EnableNetworkIsolation"))
+    variants = [_variant(ctx, v, alone) for v in config.doc["ProductionVariants"]]
     return deployment.fleet(config_name, variants, ctx.world.clock())
 
 
-def _variant(ctx: Ctx, wanted: Doc) -> Doc:
+def _variant(ctx: Ctx, wanted: Doc, alone: bool) -> Doc:
     found = kinds.find(ctx, model.KIND, wanted["ModelName"])
     container = model.container_of(found.doc)
     image = model.resolve(ctx, container)
@@ -212,7 +213,7 @@ def _variant(ctx: Ctx, wanted: Doc) -> Doc:
         "env": dict(container.get("Environment", {})),
         "data": model.data_location(container),
         "role": found.doc.get("ExecutionRoleArn"),
-        "isolated": model.isolated(found.doc),
+        "isolated": alone or model.isolated(found.doc),
         "resolved": ctx.world.clock(),
     }
 

@@ -24,7 +24,7 @@ def add_tags(ctx: Ctx, request: Doc) -> Doc:
 
 
 def list_tags(ctx: Ctx, request: Doc) -> Doc:
-    """One page of the resource's tags, by key."""
+    """One page of the resource's tags, in the order in which they came."""
     tags = kinds.by_arn(ctx, request["ResourceArn"]).plan.get("tags", {})
     size = request.get("MaxResults", PAGE)
     page, token = kinds.paginate(_documents(tags), request.get("NextToken"), size)
@@ -41,7 +41,7 @@ def delete_tags(ctx: Ctx, request: Doc) -> Doc:
 
 
 def _documents(tags: dict[str, str]) -> list[Doc]:
-    return [{"Key": key, "Value": tags[key]} for key in sorted(tags)]
+    return [{"Key": key, "Value": value} for key, value in tags.items()]
 
 
 def _change(

@@ -40,6 +40,7 @@ def create_training_job(ctx: Ctx, request: Doc) -> Doc:
             request["AlgorithmSpecification"], image.algorithm
         ),
         "ModelArtifacts": {"S3ModelArtifacts": training_life.artifact(request)},
+        **_rules(request, now),
     }
     plan = {
         "key": f"t-{short_id()}",
@@ -49,6 +50,24 @@ def create_training_job(ctx: Ctx, request: Doc) -> Doc:
     }
     row = kinds.create(ctx, KIND, request, "InProgress", doc, plan)
     return {"TrainingJobArn": row.doc["TrainingJobArn"]}
+
+
+def _rules(request: Doc, now: float) -> Doc:
+    """What is said of debugger and profiler rules, which no evaluation runs for."""
+    found: Doc = {}
+    for kind in ("Debug", "Profiler"):
+        rules = request.get(f"{kind}RuleConfigurations")
+        if rules:
+            found[f"{kind}RuleEvaluationStatuses"] = [
+                {
+                    "RuleConfigurationName": rule["RuleConfigurationName"],
+                    "RuleEvaluationStatus": "Stopped",
+                    "StatusDetails": "Sagebrush does not evaluate rules yet.",
+                    "LastModifiedTime": moment(now),
+                }
+                for rule in rules
+            ]
+    return found
 
 
 def describe_training_job(ctx: Ctx, request: Doc) -> Doc:

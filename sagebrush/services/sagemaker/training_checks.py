@@ -21,6 +21,16 @@ LATER = {
     "ModelPackageConfig": "registering a model package",
     "MlflowConfig": "MLflow tracking",
 }
+LATER_RESOURCES = {
+    "TrainingPlanArn": "training plans are",
+    "InstancePreferences": "a choice between instance types is",
+}
+WHILE_RUNNING = {
+    "CheckpointConfig": "S3Uri",
+    "DebugHookConfig": "S3OutputPath",
+    "TensorBoardOutputConfig": "S3OutputPath",
+}
+"""What is stored from a LocalPath, and the member that says where."""
 ROOT = "/opt/ml/"
 
 
@@ -50,9 +60,9 @@ def check(ctx: Ctx, request: Doc) -> Image:
     roles.require(ctx, request["RoleArn"], "RoleArn")
     _resources(request)
     _times(request)
-    _checkpoints(request)
-    _inputs(ctx.as_role(request["RoleArn"]), request)
-    _output(ctx.as_role(request["RoleArn"]), request["OutputDataConfig"]["S3OutputPath"])
+    role = ctx.as_role(request["RoleArn"])
+    _inputs(role, request)
+    _outputs(role, request)
     return image
 
 
@@ -82,6 +92,9 @@ def _resources(request: Doc) -> None:
     if resources is None:
         refuse("1 validation error detected: Value at 'resourceConfig' failed to satisfy"
                " constraint: Member must not be null")  # fmt: skip
+    for member, words in LATER_RESOURCES.items():
+        if member in resources:
+            refuse(f"ResourceConfig.{member}: {words} not supported by Sagebrush yet")
     groups = resources.get("InstanceGroups", ())
     if bool(groups) == ("InstanceType" in resources):
         refuse(
@@ -116,12 +129,6 @@ def _times(request: Doc) -> None:
         refuse("MaxWaitTimeInSeconds above 0 is not allowed when managed spot training is disabled")
 
 
-def _checkpoints(request: Doc) -> None:
-    path = request.get("CheckpointConfig", {}).get("LocalPath") or ROOT + "checkpoints"
-    if not path.startswith(ROOT) or ".." in path.split("/") or path.startswith(ROOT + "input"):
-        refuse(f"CheckpointConfig: LocalPath {path} must be a directory beneath /opt/ml, not input")
-
-
 def _inputs(ctx: Ctx, request: Doc) -> None:
     seen: set[str] = set()
     for channel in request.get("InputDataConfig", ()):
@@ -139,10 +146,32 @@ def _inputs(ctx: Ctx, request: Doc) -> None:
             words = ", ".join(source) or "none"
             refuse(f"Channel {name}: data source {words} is not supported by Sagebrush yet; use"
                    " S3DataSource")  # fmt: skip
+        _as_files(channel)
+        _group(source["S3DataSource"], request["ResourceConfig"], name)
         _found(ctx, source["S3DataSource"])
     if request["AlgorithmSpecification"]["TrainingInputMode"] != "File" and not seen:
         mode = request["AlgorithmSpecification"]["TrainingInputMode"]
         refuse(f"TrainingInputMode {mode} is not supported by Sagebrush yet; use File")
+
+
+def _as_files(channel: Doc) -> None:
+    """Raises ValidationException for what would change a channel's data in another mode alone."""
+    name, source = channel["ChannelName"], channel["DataSource"]["S3DataSource"]
+    for member in ("CompressionType", "RecordWrapperType"):
+        if channel.get(member, "None") != "None":
+            refuse(f"Channel {name}: {member} {channel[member]} is used only in Pipe input mode; in"
+                   " File mode leave it unset or set it to None")  # fmt: skip
+    if source["S3DataType"] == "Converse":
+        refuse(f"Channel {name}: S3DataType Converse is not supported by Sagebrush yet")
+
+
+def _group(source: Doc, resources: Doc, channel: str) -> None:
+    """Raises ValidationException for a channel of an instance group that is not there."""
+    there = {group["InstanceGroupName"] for group in resources.get("InstanceGroups", ())}
+    for name in source.get("InstanceGroupNames", ()):
+        if name not in there:
+            refuse(f"Channel {channel}: InstanceGroupNames names {name}, which is not among the"
+                   " InstanceGroups of ResourceConfig")  # fmt: skip
 
 
 def _found(ctx: Ctx, source: Doc) -> None:
@@ -160,18 +189,33 @@ def _found(ctx: Ctx, source: Doc) -> None:
         refuse(channels.nothing(ctx, source["S3Uri"]))
 
 
-def _output(ctx: Ctx, uri: str) -> None:
+def _outputs(ctx: Ctx, request: Doc) -> None:
+    """Everything that the job stores, while it runs or at its end, has a place."""
+    _output(ctx, request["OutputDataConfig"]["S3OutputPath"], "OutputDataConfig")
+    for member, where in WHILE_RUNNING.items():
+        if config := request.get(member):
+            _local(config.get("LocalPath") or ROOT, member)
+            _output(ctx, config[where], member)
+
+
+def _local(path: str, member: str) -> None:
+    """Raises ValidationException for a LocalPath whose files could not be stored."""
+    if not path.startswith(ROOT) or ".." in path.split("/") or path.startswith(ROOT + "input"):
+        refuse(f"{member}: LocalPath {path} must be a directory beneath /opt/ml, not input")
+
+
+def _output(ctx: Ctx, uri: str, member: str) -> None:
     """Raises an error now, rather than after hours of training, when nothing could be stored."""
     try:
         bucket, _ = channels.split(uri)
         ctx.call("s3", "HeadBucket", {"Bucket": bucket})
     except channels.StageError:
-        refuse(f"OutputDataConfig: {uri} is not an S3 URI")
+        refuse(f"{member}: {uri} is not an S3 URI")
     except AwsError as error:
         if error.status >= 500:
             raise
         refuse(
-            f"The S3 bucket of the output path {uri} cannot be used: it does not exist in"
+            f"{member}: the S3 bucket of the output path {uri} cannot be used: it does not exist in"
             f" the selected region ({ctx.region}), or the role has no access to it."
         )
 

@@ -239,15 +239,15 @@ def _vanished(world: World, row: Row) -> Next:
 
 
 def _save_checkpoints(world: World, row: Row) -> Doc:
-    """Checkpoints that are new are in S3, now and then; what of the plan that changed.
+    """Checkpoints and the like that are new are in S3, now and then; what of the plan that changed.
 
     A fault of the store is no fault of the job's: the next time, or its end, tries again.
     """
     now, last = world.clock(), row.plan.get("saved", row.created)
-    if "CheckpointConfig" not in row.doc or now - last < CHECKPOINTS:
+    if now - last < CHECKPOINTS or not any(member in row.doc for member, _, _ in upload.KEPT):
         return {}
     try:
-        upload.Upload(_ctx(world, row), row.doc, _root(world, row)).checkpoints(last)
+        upload.Upload(_ctx(world, row), row.doc, _root(world, row)).kept(last)
     except (upload.UploadError, AwsError) as error:
         log.warning("training job %s: checkpoints were not saved: %s", row.name, error)
         return {}

@@ -41,6 +41,19 @@ def test_a_replica_gets_its_model_its_role_and_its_limits(stand: Stand) -> None:
     assert spec.argv[1].endswith("/toolkit/serve.py")
 
 
+def test_a_configuration_may_isolate_all_its_models(stand: Stand) -> None:
+    variant = {"ModelName": "m", "InstanceType": "ml.m5.large", "InitialInstanceCount": 1}
+    stand.sm(
+        "CreateEndpointConfig",
+        EndpointConfigName="alone",
+        ProductionVariants=[{"VariantName": "a", **variant}],
+        EnableNetworkIsolation=True,
+    )
+    stand.create("alone")
+    (spec,) = stand.backend.specs.values()
+    assert spec.listeners == ()
+
+
 def test_code_that_a_submit_directory_names_is_unpacked(stand: Stand) -> None:
     code = stand.app.world.objects.spool_bytes(archive({"mine.py": "x = 1\n"}))
     stand.call_s3("PutObject", Bucket="models", Key="sourcedir.tar.gz", Body=code)

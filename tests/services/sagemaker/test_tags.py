@@ -32,6 +32,13 @@ def test_add_list_delete_by_the_lower_case_arn(jobs: JobWorld) -> None:
     assert tags.list_tags(jobs.ctx, {"ResourceArn": arn}) == {"Tags": pairs(("x", "1"))}
 
 
+def test_tags_are_listed_as_they_came(jobs: JobWorld) -> None:
+    arn = jobs.create(Tags=pairs(("z", "1"), ("a", "2")))["TrainingJobArn"]
+    tags.add_tags(jobs.ctx, {"ResourceArn": arn, "Tags": pairs(("m", "3"), ("z", "4"))})
+    found = tags.list_tags(jobs.ctx, {"ResourceArn": arn})
+    assert found["Tags"] == pairs(("z", "4"), ("a", "2"), ("m", "3"))
+
+
 def test_a_tag_does_not_disturb_a_running_step(jobs: JobWorld) -> None:
     arn = jobs.create()["TrainingJobArn"]
     tags.add_tags(jobs.ctx, {"ResourceArn": arn, "Tags": pairs(("x", "1"))})

@@ -43,6 +43,13 @@ def resources(**changes: Any) -> Doc:
 TRAIN = channel("train", "s3://bucket/in/")
 
 
+def of_group(name: str) -> Doc:
+    """A channel for the instances of a group alone."""
+    found = channel("train", "s3://bucket/in/")
+    found["DataSource"]["S3DataSource"]["InstanceGroupNames"] = [name]
+    return found
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
@@ -92,6 +99,33 @@ TRAIN = channel("train", "s3://bucket/in/")
         (
             {"CheckpointConfig": {"S3Uri": "s3://bucket/c", "LocalPath": "/opt/ml/../../etc"}},
             "beneath /opt/ml",
+        ),
+        (
+            {"CheckpointConfig": {"S3Uri": "s3://missing/c"}},
+            "CheckpointConfig: the S3 bucket of the output path s3://missing/c",
+        ),
+        (
+            {"TensorBoardOutputConfig": {"S3OutputPath": "s3://missing/t"}},
+            "TensorBoardOutputConfig: the S3 bucket",
+        ),
+        (
+            {"DebugHookConfig": {"S3OutputPath": "s3://bucket/t", "LocalPath": "/tmp"}},
+            "DebugHookConfig: LocalPath /tmp must be",
+        ),
+        ({"InputDataConfig": [{**TRAIN, "CompressionType": "Gzip"}]}, "only in Pipe input mode"),
+        ({"InputDataConfig": [{**TRAIN, "RecordWrapperType": "RecordIO"}]}, "only in Pipe input"),
+        (
+            {"InputDataConfig": [channel("train", "s3://bucket/in/", "Converse")]},
+            "Converse is not supported",
+        ),
+        ({"InputDataConfig": [of_group("other")]}, "InstanceGroupNames names other"),
+        (
+            {"ResourceConfig": resources(TrainingPlanArn="arn")},
+            "ResourceConfig.TrainingPlanArn: training plans are not supported",
+        ),
+        (
+            {"ResourceConfig": resources(InstanceType=None, InstancePreferences=[])},
+            "ResourceConfig.InstancePreferences",
         ),
         ({"Tags": [{"Key": "a", "Value": "1"}, {"Key": "a", "Value": "2"}]}, "unique"),
     ],
@@ -293,6 +327,56 @@ def test_checkpoints_come_and_go(jobs: JobWorld) -> None:
     jobs.create(CheckpointConfig={"S3Uri": "s3://bucket/ckpt"})
     jobs.run()
     assert jobs.s3.buckets["bucket"]["ckpt/new.bin"] == b"new"
+
+
+def test_checkpoints_that_cannot_be_listed_fail_the_job_at_once(jobs: JobWorld) -> None:
+    jobs.s3.buckets["other"] = {}
+    jobs.create(CheckpointConfig={"S3Uri": "s3://other/ckpt"})
+    del jobs.s3.buckets["other"]
+    jobs.run()
+    found = jobs.describe()
+    assert found["TrainingJobStatus"] == "Failed"
+    assert found["FailureReason"].startswith("ClientError: Checkpoint download failed:NoSuchBucket")
+
+
+def test_a_channel_of_the_jobs_own_instance_group(jobs: JobWorld) -> None:
+    group = {"InstanceType": "ml.m5.large", "InstanceCount": 1, "InstanceGroupName": "mine"}
+    jobs.create(
+        ResourceConfig={"VolumeSizeInGB": 1, "InstanceGroups": [group]},
+        InputDataConfig=[of_group("mine")],
+    )
+    assert files(jobs) == {"train/a.txt": "a"}
+
+
+def test_tensors_and_tensorboard_files_are_stored_beneath_the_jobs_name(jobs: JobWorld) -> None:
+    def script(spec: Spec) -> State:
+        for name in ("tensors", "tensorboard"):
+            (spec.root / "ml/output" / name).mkdir()
+            (spec.root / "ml/output" / name / "events.1").write_bytes(name.encode())
+        return Exited(0)
+
+    jobs.backend.script = script
+    jobs.create(
+        "one",
+        DebugHookConfig={"S3OutputPath": "s3://bucket/d/"},
+        TensorBoardOutputConfig={"S3OutputPath": "s3://bucket"},
+    )
+    jobs.run()
+    stored = jobs.s3.buckets["bucket"]
+    assert stored["d/one/debug-output/events.1"] == b"tensors"
+    assert stored["one/tensorboard-output/events.1"] == b"tensorboard"
+
+
+def test_rules_are_said_not_to_be_evaluated(jobs: JobWorld) -> None:
+    rule = {"RuleConfigurationName": "report", "RuleEvaluatorImage": "any"}
+    jobs.create(ProfilerRuleConfigurations=[rule], DebugRuleConfigurations=[])
+    found = jobs.describe()
+    (status,) = found["ProfilerRuleEvaluationStatuses"]
+    assert (status["RuleConfigurationName"], status["RuleEvaluationStatus"]) == (
+        "report",
+        "Stopped",
+    )
+    assert "DebugRuleEvaluationStatuses" not in found
 
 
 def test_uncompressed_output(jobs: JobWorld) -> None:
