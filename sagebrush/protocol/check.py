@@ -24,6 +24,21 @@ CODES = {
 }
 """Service -> the code of its constraint errors, where it is not ValidationException."""
 
+S3_CHOICES = {
+    "ACL": ("InvalidArgument", "The canned ACL is not valid"),
+    "ChecksumAlgorithm": (
+        "InvalidRequest",
+        "Checksum algorithm provided is unsupported. Please try again with any of the valid types:"
+        " [CRC32, CRC32C, CRC64NVME, SHA1, SHA256]",
+    ),
+    "ChecksumType": ("InvalidRequest", "Value for x-amz-checksum-type header is invalid."),
+    "MetadataDirective": ("InvalidArgument", "Unknown metadata directive."),
+    "ObjectAttributes": ("InvalidArgument", "Invalid attribute name specified."),
+    "ObjectOwnership": ("InvalidArgument", "Invalid x-amz-object-ownership header"),
+    "TaggingDirective": ("InvalidArgument", "Unknown tagging directive."),
+}
+"""S3's headers that take one of a few values -> the code and message for any other value."""
+
 MOST_MATCHED = 20_000
 """Characters up to which any value is matched with its pattern."""
 _MOST_ERRORS = 20
@@ -36,7 +51,7 @@ def check(op: OperationModel, params: Doc) -> None:
     """Passes when `params` meet every constraint of the operation's input.
 
     Raises AwsError: `2 validation errors detected: Value …; Value …`. S3 keeps to its own words:
-    it checks only that required members are there.
+    it checks only that required members are there and that some headers hold a known value.
     """
     node = input_of(op)
     if node is None:
@@ -67,6 +82,17 @@ def _check_s3(node: Node, params: Doc) -> None:
             raise _not_xml()
         if value is not None and not member.location and _lacks(member, value):
             raise _not_xml()
+        if value is not None and name in S3_CHOICES and member.location:
+            _check_choice(name, member, value)
+
+
+def _check_choice(name: str, member: Node, value: Any) -> None:
+    values, enum = ([value], member.enum) if not member.item else (value, member.item.enum)
+    for text in values:
+        # S3 reads the names of algorithms, which SDKs write themselves, in either case.
+        if text not in enum and (name != "ChecksumAlgorithm" or text.upper() not in enum):
+            code, message = S3_CHOICES[name]
+            raise AwsError(code, message, ArgumentName=member.wire, ArgumentValue=text[:200])
 
 
 def _not_xml() -> AwsError:

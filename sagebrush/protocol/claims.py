@@ -101,20 +101,21 @@ def parse(request: Request, words: Dialect) -> Claim:
     Raises AwsError: nothing signed, malformed, an algorithm that is not HMAC-SHA256, both at once,
     or a presigned life that is not between 1 second and 7 days.
     """
-    header = request.headers.get("authorization")
+    header = request.headers.get("authorization") or None  # an empty one says nothing
     presigned = {}
     for name, value in request.query:
         known = PRESIGN.get(name.lower()) if name[:2] in ("X-", "x-") else None
         if known:
             presigned[known] = value
     if header is not None:
-        if "X-Amz-Signature" in presigned:
+        if "X-Amz-Signature" in presigned or "X-Amz-Algorithm" in presigned:
             raise AwsError(
                 "InvalidArgument",
                 "Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter,"
                 " Signature query string parameter or the Authorization header should be specified",
                 400,
                 ArgumentName="Authorization",
+                ArgumentValue=header[:500],
             )
         return _from_header(request, header, words)
     if "X-Amz-Signature" in presigned or "X-Amz-Algorithm" in presigned:
@@ -127,7 +128,7 @@ def parse(request: Request, words: Dialect) -> Claim:
 def _from_header(request: Request, header: str, words: Dialect) -> Claim:
     algorithm, _, rest = header.partition(" ")
     if algorithm != ALGORITHM:
-        raise _unsupported(algorithm, words)
+        raise _unsupported(header, words)
     parts: dict[str, str] = {}
     for part in rest.split(","):
         name, _, value = part.strip().partition("=")
@@ -204,14 +205,22 @@ def _bad_query(message: str, words: Dialect) -> AwsError:
     return AwsError(words.incomplete, message, 403)
 
 
-def _unsupported(algorithm: str, words: Dialect) -> AwsError:
+def _unsupported(header: str, words: Dialect) -> AwsError:
+    algorithm, _, rest = header.partition(" ")
     if words.s3:
+        if algorithm == "AWS" and ":" not in rest:
+            return AwsError(
+                "InvalidArgument",
+                "AWS authorization header is invalid.  Expected AwsAccessKeyId:signature",
+                ArgumentName="Authorization", ArgumentValue=header[:500],
+            )  # fmt: skip
         if algorithm == "AWS" or algorithm.startswith("AWS4-ECDSA"):
             message = f"The authorization mechanism you have provided is not supported. Please use {ALGORITHM}."
             return AwsError("InvalidRequest", message)
         return AwsError(
-            "InvalidArgument", "Unsupported Authorization Type", ArgumentName="Authorization"
-        )
+            "InvalidArgument", "Unsupported Authorization Type",
+            ArgumentName="Authorization", ArgumentValue=header[:500],
+        )  # fmt: skip
     return AwsError(words.incomplete, f"Unsupported AWS 'algorithm': '{algorithm[:64]}'.", 403)
 
 
@@ -220,6 +229,9 @@ def _credential(text: str, words: Dialect, presigned: bool) -> tuple[str, str, s
     parts = text.rsplit("/", 4)
     if len(parts) == 5 and parts[4] == "aws4_request":
         return parts[0], parts[1], parts[2], parts[3]
+    if len(parts) == 5 and words.s3:
+        detail = f'incorrect terminal "{parts[4]}". This endpoint uses "aws4_request".'
+        raise scope_error(detail, presigned)
     shown = '"<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request"'
     if words.s3:
         raise scope_error(f"the Credential is mal-formed; expecting {shown}.", presigned)

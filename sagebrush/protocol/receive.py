@@ -112,6 +112,9 @@ def declared(request: Request, raw: web.BaseRequest, upload: bool) -> Declared:
     trailer = frozenset(
         name.strip().lower() for name in headers.get("x-amz-trailer", "").split(",") if name.strip()
     )
+    if trailer - {PREFIX + name.lower() for name in checksums.ALGORITHMS}:
+        words = "The value specified in the x-amz-trailer header is not supported"
+        raise AwsError("InvalidRequest", words)
     return Declared(mode, length, _algorithms(headers, trailer), trailer)
 
 
@@ -215,6 +218,9 @@ def compare(
     md5 = headers.get("content-md5")
     if md5 is not None:
         _compare_md5(md5, spooled)
+    elif _deletes(method, query) and not any(name.startswith(PREFIX) for name in headers):
+        words = "Missing required header for this request: Content-MD5 OR x-amz-checksum-*"
+        raise AwsError("InvalidRequest", words)
     if method == "POST" and any(name == "uploadId" for name, _ in query):
         return  # CompleteMultipartUpload: the checksum is the object's, not this body's
     for name, value in headers.items():
@@ -230,13 +236,20 @@ def compare(
             )
 
 
+def _deletes(method: str, query: list[tuple[str, str]]) -> bool:
+    """Whether the body is DeleteObjects' list, which must come with a digest."""
+    return method == "POST" and any(name == "delete" for name, _ in query)
+
+
 def _compare_md5(declared_md5: str, spooled: Spooled) -> None:
     try:
         wanted = base64.b64decode(declared_md5, validate=True)
         if len(wanted) != 16:
             raise ValueError
     except (binascii.Error, ValueError) as error:
-        raise AwsError("InvalidDigest", "The Content-MD5 you specified was invalid.") from error
+        words = "The Content-MD5 you specified was invalid."
+        shown = {"Content-MD5": declared_md5[:200]}
+        raise AwsError("InvalidDigest", words, 400, **shown) from error
     if wanted.hex() != spooled.md5:
         raise AwsError(
             "BadDigest",

@@ -37,6 +37,14 @@ _AUTHENTICATION = frozenset(
 )  # fmt: skip
 
 
+def refuse_form(request: Request) -> None:
+    """Raises NotImplemented (501) for an upload by HTML form, whose signature is in the form."""
+    sent = request.headers.get("content-type", "").lower()
+    if request.method == "POST" and sent.startswith("multipart/form-data"):
+        words = "Uploads by HTML form (POST Object) are not implemented by Sagebrush."
+        raise AwsError("NotImplemented", words, 501)
+
+
 def finish(op: OperationModel, result: Doc | None, reply: Reply) -> Reply:
     """The reply as S3 gives it where that is not what the model says."""
     result = result or {}
@@ -51,6 +59,8 @@ def finish(op: OperationModel, result: Doc | None, reply: Reply) -> Reply:
             f' xmlns="http://s3.amazonaws.com/doc/2006-03-01/">{region}</LocationConstraint>'
         ).encode()
         reply.headers["Content-Type"] = "application/xml"
+    elif name == "PutBucketPolicy":
+        reply.status = 204
     elif name == "GetBucketPolicy":
         reply.headers["Content-Type"] = "application/json"
     return reply

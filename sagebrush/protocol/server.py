@@ -202,6 +202,7 @@ class Door:
             return request, self._verifier.verify(
                 request, claim, words, _document_hash(request, request.body)
             )
+        s3_quirks.refuse_form(request)
         bucket = self._hosts.bucket(request.headers.get("host", ""))
         if sigv2.presigned(request):
             now, resolve = self._world.clock(), self._world.credentials.resolve

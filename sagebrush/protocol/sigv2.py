@@ -91,6 +91,8 @@ def string_to_sign(request: Request, bucket: str | None, query: dict[str, str]) 
     found.pop("x-amz-content-sha256", None)
     amz = "".join(f"{name}:{found[name]}\n" for name in sorted(found))
     resource = ("" if bucket is None else f"/{bucket}") + request.path
+    if resource.count("/") == 1 and resource != "/":
+        resource += "/"  # botocore signs the bucket so, whichever way it writes the URL
     pairs = [pair.split("=", 1) for pair in request.raw_query.split("&")]
     signed = sorted([unquote(part) for part in p] for p in pairs if p[0] in _SIGNED_QUERY)
     if signed:

@@ -68,6 +68,10 @@ class Verifier:
             return self._resolve(claim.access_key, claim.token)
         except AwsError as error:
             if error.code == "InvalidClientTokenId":
+                if words.s3 and claim.token:
+                    raise AwsError(
+                        "InvalidToken", "The provided token is malformed or otherwise invalid.", 400
+                    ) from error
                 raise self._unknown_key(claim, words) from error
             if error.code == "ExpiredToken" and words is JSON:
                 raise AwsError("ExpiredTokenException", error.message, 403) from error
@@ -92,8 +96,7 @@ class Verifier:
         presigned = claim.expires is not None
         if claim.date != claim.stamp[:8]:
             if words.s3:
-                detail = f'incorrect date "{claim.date}". The date of the request is expected.'
-                raise scope_error(detail, presigned)
+                raise _wrong_date(claim, presigned)
             raise AwsError(
                 words.mismatch,
                 "Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date"
@@ -157,7 +160,9 @@ class Verifier:
             AWSAccessKeyId=claim.access_key,
             StringToSign=text,
             SignatureProvided=claim.signature,
+            StringToSignBytes=_bytes(text),
             CanonicalRequest=lines.encode("utf-8", "replace").decode(),
+            CanonicalRequestBytes=_bytes(lines),
         )
 
     def signing_key(self, secret: str, claim: Claim) -> bytes:
@@ -201,8 +206,30 @@ def unsigned_headers(request: Request, claim: Claim) -> list[str]:
     ]
 
 
+def _bytes(text: str) -> str:
+    """The text's bytes as S3 tells them, so that invisible differences show."""
+    return text.encode("utf-8", "surrogateescape").hex(" ")
+
+
 def _no_host(claim: Claim) -> list[str]:
     return [] if "host" in claim.signed else ["host"]
+
+
+def _wrong_date(claim: Claim, presigned: bool) -> AwsError:
+    """S3's refusal of a scope whose date is none, or is not the request's."""
+    if not (len(claim.date) == 8 and claim.date.isascii() and claim.date.isdigit()):
+        return scope_error(
+            f'incorrect date format "{claim.date}". This date in the credential must be in the'
+            ' format "yyyyMMdd".',
+            presigned,
+        )
+    message = (
+        f'Invalid credential date "{claim.date}". This date is not the same as X-Amz-Date:'
+        f' "{claim.stamp[:8]}".'
+    )
+    if presigned:
+        return AwsError("AuthorizationQueryParametersError", message)
+    return scope_error(message, presigned)
 
 
 def _iso(moment: float) -> str:

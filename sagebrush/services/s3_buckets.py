@@ -21,7 +21,7 @@ _NOT_LAST = ("-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3")
 
 def check_name(name: str) -> None:
     """Raises InvalidBucketName (400) when S3 has no bucket of that name (user guide, "naming rules")."""
-    good = _NAME.fullmatch(name) and ".." not in name
+    good = _NAME.fullmatch(name) and not any(pair in name for pair in ("..", ".-", "-."))
     if good:
         try:
             IPv4Address(name)
@@ -38,6 +38,7 @@ def create_bucket(ctx: Ctx, request: Doc) -> Doc:
     """The bucket is there. In us-east-1 one's own bucket may be created again."""
     name = request["Bucket"]
     check_name(name)
+    _refuse_acl(request)
     rules.refuse(request)
     if request.get("ObjectLockEnabledForBucket"):
         raise rules.not_implemented("Object Lock")
@@ -61,7 +62,21 @@ def create_bucket(ctx: Ctx, request: Doc) -> Doc:
             )  # fmt: skip
 
     ctx.world.db.write(change)
-    return {"Location": f"/{name}", "BucketArn": f"arn:aws:s3:::{name}"}
+    return {"Location": f"/{name}"}
+
+
+def _refuse_acl(request: Doc) -> None:
+    """Raises for an access list of a new bucket, which S3 has only where objects may have owners."""
+    if request.get("ACL", "private") == "private" and not any(
+        n.startswith("Grant") for n in request
+    ):
+        return
+    if request.get("ObjectOwnership", "BucketOwnerEnforced") != "BucketOwnerEnforced":
+        raise rules.not_implemented("An access control list (ACL)")
+    raise AwsError(
+        "InvalidBucketAclWithObjectOwnership",
+        "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting",
+    )
 
 
 def _check_location(ctx: Ctx, asked: str | None) -> None:
@@ -83,7 +98,7 @@ def _check_location(ctx: Ctx, asked: str | None) -> None:
 def head_bucket(ctx: Ctx, request: Doc) -> Doc:
     """The bucket's region."""
     found = rules.bucket_of(ctx, request)
-    return {"BucketRegion": found.region, "BucketArn": f"arn:aws:s3:::{found.name}"}
+    return {"BucketRegion": found.region}
 
 
 def delete_bucket(ctx: Ctx, request: Doc) -> None:
@@ -99,7 +114,15 @@ def delete_bucket(ctx: Ctx, request: Doc) -> None:
 
 
 def list_buckets(ctx: Ctx, request: Doc) -> Doc:
-    """A page of the account's buckets by name; all of them when `MaxBuckets` is not given."""
+    """A page of the account's buckets by name; all of them when `MaxBuckets` is not given.
+
+    Their region is told, as S3 does, where the request has a parameter. Raises InvalidArgument.
+    """
+    if not 1 <= request.get("MaxBuckets", 1) <= 10000:
+        raise AwsError(
+            "InvalidArgument", "Argument max-buckets must be an integer between 1 and 10000",
+            ArgumentName="max-buckets", ArgumentValue=request["MaxBuckets"],
+        )  # fmt: skip
     most, prefix = request.get("MaxBuckets", 1_000_000), request.get("Prefix", "")
     after = request.get("ContinuationToken", "")
     region = request.get("BucketRegion", ctx.region)
@@ -110,8 +133,7 @@ def list_buckets(ctx: Ctx, request: Doc) -> Doc:
             {
                 "Name": b.name,
                 "CreationDate": rules.time(b.created),
-                "BucketRegion": b.region,
-                "BucketArn": f"arn:aws:s3:::{b.name}",
+                **({"BucketRegion": b.region} if request else {}),
             }
             for b in page
         ],
@@ -139,6 +161,10 @@ def put_bucket_versioning(ctx: Ctx, request: Doc) -> None:
     """Raises NotImplemented (501) for `Enabled`; `Suspended` is what buckets are anyway."""
     bucket = rules.bucket_of(ctx, request)
     asked = request["VersioningConfiguration"]
+    if "Status" not in asked:
+        raise AwsError(
+            "IllegalVersioningConfigurationException", "The Versioning element must be specified"
+        )
     if asked.get("Status") == "Enabled" or asked.get("MFADelete") == "Enabled":
         raise rules.not_implemented("Bucket versioning")
     _store(ctx, bucket, "Versioning", {"Status": "Suspended"})

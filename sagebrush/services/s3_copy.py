@@ -6,8 +6,9 @@ import re
 from dataclasses import dataclass, replace
 from urllib.parse import unquote
 
+from sagebrush.services import s3_conditions as conditions
 from sagebrush.services import s3_rules as rules
-from sagebrush.services.s3_multipart import check_number, find_upload, no_such_upload
+from sagebrush.services.s3_multipart import find_upload, no_such_upload
 from sagebrush.store import catalog, checksums
 from sagebrush.store.catalog import Bucket, Checksum, Object, Part
 from sagebrush.store.db import Tx
@@ -42,7 +43,7 @@ def _source(ctx: Ctx, request: Doc) -> _Source:
     """The copy's source, its conditions checked. Raises NoSuchBucket, NoSuchKey, PreconditionFailed."""
     text = request["CopySource"]
     path, _, query = text.partition("?versionId=")
-    path = unquote(path).removeprefix("/")
+    path = unquote(path.replace("+", " ")).removeprefix("/")  # S3 reads + as a space here
     name, slash, key = path.partition("/")
     if path.startswith("arn:"):
         raise rules.not_implemented("Copying from an access point")
@@ -54,16 +55,16 @@ def _source(ctx: Ctx, request: Doc) -> _Source:
     bucket = rules.bucket_of(
         ctx, {"Bucket": name, "ExpectedBucketOwner": request.get("ExpectedSourceBucketOwner")}
     )
-    rules.version(query or None, key)
+    rules.version(query or None)
     found, blob = rules.open_object(ctx, bucket, key)
-    rules.check_read(request, found, "CopySource")
+    conditions.check_read(request, found, ctx.world.clock(), "CopySource")
     return _Source(bucket, found, blob)
 
 
 def copy_object(ctx: Ctx, request: Doc) -> Doc:
     """The object is a copy of the source, with its metadata or with new ones."""
     bucket = rules.bucket_of(ctx, request)
-    key, fresh = rules.key_of(request), rules.kept(request)
+    key, fresh = rules.checked_key(request["Key"]), rules.kept(request)
     source = _source(ctx, request)
     was = source.object
     if was.size > rules.MAX_PUT:
@@ -85,7 +86,7 @@ def copy_object(ctx: Ctx, request: Doc) -> Doc:
             raise AwsError(
                 "OperationAborted", "The copy source was changed while it was copied.", 409
             )
-        rules.check_write(request, catalog.find(tx, bucket.id, key), key)
+        conditions.check_write(request, catalog.find(tx, bucket.id, key), key)
         if was.content is None:
             return catalog.put(tx, replace(new, data=segments[0].data))
         return catalog.put(tx, new, segments)
@@ -152,7 +153,7 @@ def _md5(blob: Blob) -> str:
 def upload_part_copy(ctx: Ctx, request: Doc) -> Doc:
     """The part is the source, or the range of it that the request names."""
     bucket = rules.bucket_of(ctx, request)
-    number = check_number(request)
+    number = rules.check_number(request["PartNumber"])
     rules.refuse(request)
     upload = find_upload(ctx, bucket, request)
     source = _source(ctx, request)
@@ -196,6 +197,11 @@ def _part_range(header: str | None, size: int) -> tuple[int, int]:
             "The x-amz-copy-source-range value must be of the form bytes=first-last where first and"
             " last are the zero-based offsets of the first and last bytes to copy",
             ArgumentName="x-amz-copy-source-range", ArgumentValue=header,
+        )  # fmt: skip
+    if int(m[1]) >= size:
+        raise AwsError(
+            "InvalidRequest", "The specified copy range is invalid for the source object size: "
+            f"{size}",
         )  # fmt: skip
     if int(m[2]) >= size:
         raise AwsError(

@@ -101,11 +101,7 @@ def page(ctx: Ctx, bucket: Bucket, request: Doc, after: str, most: int) -> Page:
 def _most(request: Doc) -> int:
     """The entries to give at most. Raises InvalidArgument (400) when negative."""
     asked = request.get("MaxKeys", 1000)
-    if asked < 0:
-        raise AwsError(
-            "InvalidArgument", "Argument maxKeys must be an integer between 0 and 2147483647",
-            ArgumentName="maxKeys", ArgumentValue=asked,
-        )  # fmt: skip
+    rules.check_count("maxKeys", asked)
     return min(asked, 1000)
 
 
@@ -123,7 +119,7 @@ def _checked(request: Doc) -> None:
             ArgumentName="encoding-type", ArgumentValue=request["EncodingType"],
         )  # fmt: skip
     for name in ("Prefix", "Delimiter", "Marker", "StartAfter", "KeyMarker"):
-        rules.readable_key(request.get(name, ""))
+        rules.checked_key(request.get(name, ""))
 
 
 def _common(request: Doc, found: Page) -> Doc:
@@ -185,7 +181,7 @@ def list_objects_v2(ctx: Ctx, request: Doc) -> Doc:
     result["Contents"] = [{**_entry(request, o), **owner} for o in found.objects]
     if token is not None:
         result["ContinuationToken"] = token
-    if start:
+    elif start:
         result["StartAfter"] = coded(request, start)
     if found.truncated:
         result["NextContinuationToken"] = _token(found.last)
@@ -213,6 +209,11 @@ def list_object_versions(ctx: Ctx, request: Doc) -> Doc:
     bucket = rules.bucket_of(ctx, request)
     _checked(request)
     marker = request.get("KeyMarker", "")
+    if request.get("VersionIdMarker") and not marker:
+        raise AwsError(
+            "InvalidArgument", "A version-id marker cannot be specified without a key marker.",
+            ArgumentName="version-id-marker", ArgumentValue=request["VersionIdMarker"],
+        )  # fmt: skip
     found = page(ctx, bucket, request, marker, _most(request))
     result = _common(request, found)
     result["KeyMarker"] = coded(request, marker)
@@ -224,5 +225,6 @@ def list_object_versions(ctx: Ctx, request: Doc) -> Doc:
     ]
     if found.truncated:
         result["NextKeyMarker"] = coded(request, found.last)
-        result["NextVersionIdMarker"] = "null"
+        if found.last not in found.prefixes[-1:]:
+            result["NextVersionIdMarker"] = "null"
     return result

@@ -9,6 +9,7 @@ from concurrent.futures import Future
 from itertools import islice
 from urllib.parse import quote
 
+from sagebrush.services import s3_conditions as conditions
 from sagebrush.services import s3_rules as rules
 from sagebrush.services.s3_listing import after_prefix, coded
 from sagebrush.store import catalog, checksums
@@ -24,7 +25,7 @@ MOST_OBJECT = 50 * 1024**4
 def create_multipart_upload(ctx: Ctx, request: Doc) -> Doc:
     """An upload has begun; its id orders uploads by time."""
     bucket = rules.bucket_of(ctx, request)
-    key, doc = rules.key_of(request), rules.kept(request)
+    key, doc = rules.checked_key(request["Key"]), rules.kept(request)
     algorithm, kind = _wish(request)
     now = ctx.world.clock()
     upload_id = f"{int(now * 1e6):014x}{secrets.token_hex(20)}"
@@ -71,7 +72,7 @@ def _wish(request: Doc) -> tuple[str | None, str]:
 
 def find_upload(ctx: Ctx, bucket: Bucket, request: Doc) -> Upload:
     """The unfinished upload that the request names. Raises NoSuchUpload (404)."""
-    key = rules.readable_key(request["Key"])
+    key = rules.checked_key(request["Key"])
     found = catalog.upload(rules.reader(ctx), bucket.id, key, request["UploadId"])
     if found is None:
         raise no_such_upload(request["UploadId"])
@@ -88,23 +89,12 @@ def no_such_upload(upload_id: str) -> AwsError:
     )  # fmt: skip
 
 
-def check_number(request: Doc) -> int:
-    """The part number. Raises InvalidArgument (400) outside 1..10000."""
-    number = request["PartNumber"]
-    if not 1 <= number <= 10000:
-        raise AwsError(
-            "InvalidArgument", "Part number must be an integer between 1 and 10000, inclusive",
-            ArgumentName="partNumber", ArgumentValue=number,
-        )  # fmt: skip
-    return number
-
-
 def upload_part(ctx: Ctx, request: Doc) -> Future[Doc]:
     """The part is on disk, in place of one that had its number."""
     body = rules.body_of(ctx, request)
     try:
         bucket = rules.bucket_of(ctx, request)
-        number = check_number(request)
+        number = rules.check_number(request["PartNumber"])
         upload = find_upload(ctx, bucket, request)
         rules.refuse(request)
         given = rules.verify_body(request, body)
@@ -147,10 +137,10 @@ def part_checksums(body: Spooled, upload: Upload, given: tuple[str, str] | None)
 def complete_multipart_upload(ctx: Ctx, request: Doc) -> Doc:
     """The named parts, in order, are the object; the upload is gone. No byte is copied."""
     bucket = rules.bucket_of(ctx, request)
-    key = rules.readable_key(request["Key"])
+    key = rules.checked_key(request["Key"])
     upload_id = request["UploadId"]
     wanted = (request.get("MultipartUpload") or {}).get("Parts") or []
-    if not wanted:
+    if not wanted or any(e.get("PartNumber") is None or e.get("ETag") is None for e in wanted):
         raise AwsError(
             "MalformedXML",
             "The XML you provided was not well-formed or did not validate against our published"
@@ -161,7 +151,7 @@ def complete_multipart_upload(ctx: Ctx, request: Doc) -> Doc:
         upload = catalog.upload(tx, bucket.id, key, upload_id)
         if upload is None:
             raise no_such_upload(upload_id)
-        rules.check_write(request, catalog.find(tx, bucket.id, key), key)
+        conditions.check_write(request, catalog.find(tx, bucket.id, key), key)
         chosen = _chosen(catalog.parts(tx, upload_id), wanted, upload)
         new = _assembled(ctx, request, upload, chosen)
         algorithm = new.checksum.algorithm if new.checksum else ""
@@ -186,14 +176,13 @@ def _chosen(there: list[Part], wanted: list[Doc], upload: Upload) -> list[Part]:
     if numbers != sorted(set(numbers)):
         raise AwsError(
             "InvalidPartOrder",
-            "The list of parts was not in ascending order. The parts list must be specified in"
-            " order by part number.",
+            "The list of parts was not in ascending order. Parts must be ordered by part number.",
             UploadId=upload.id,
         )
     chosen = []
     for entry in wanted:
         part = by_number.get(entry["PartNumber"])
-        etag = (entry.get("ETag") or "").strip('"')
+        etag = entry["ETag"].strip('"')
         if part is None or part.etag != etag or not _same_checksum(part, entry):
             raise AwsError(
                 "InvalidPart",
@@ -293,10 +282,7 @@ def list_parts(ctx: Ctx, request: Doc) -> Doc:
     bucket = rules.bucket_of(ctx, request)
     upload = find_upload(ctx, bucket, request)
     most, after = min(request.get("MaxParts", 1000), 1000), request.get("PartNumberMarker", 0)
-    if most < 0:
-        raise AwsError(
-            "InvalidArgument", "Argument max-parts must be an integer between 0 and 2147483647"
-        )
+    rules.check_count("max-parts", most)
     rows = catalog.parts(rules.reader(ctx), upload.id, after, most + 1)
     page, algorithm = rows[:most], upload.doc["algorithm"]
     person = rules.owner(ctx.account)
@@ -328,31 +314,51 @@ def list_multipart_uploads(ctx: Ctx, request: Doc) -> Doc:
     """A page of unfinished uploads by key and time, after `KeyMarker` and `UploadIdMarker`."""
     bucket = rules.bucket_of(ctx, request)
     most = min(request.get("MaxUploads", 1000), 1000)
-    prefix, delimiter = request.get("Prefix", ""), request.get("Delimiter", "")
-    marker, id_marker = request.get("KeyMarker", ""), request.get("UploadIdMarker", "")
-    found = list(islice(_walk(ctx, bucket, request), most + 1))
+    rules.check_count("max-uploads", most)
+    delimiter, marker = request.get("Delimiter", ""), request.get("KeyMarker", "")
+    id_marker = _id_marker(ctx, bucket, request)
+    found = list(islice(_walk(ctx, bucket, request, id_marker), most + 1))
     page, truncated = found[:most], len(found) > most > 0
+    last = next((e for e in reversed(page) if isinstance(e, Upload)), None)
+    if truncated and isinstance(page[-1], str):
+        last = None
     result: Doc = {
         "Bucket": bucket.name, "KeyMarker": marker, "UploadIdMarker": id_marker,
-        "MaxUploads": most, "IsTruncated": truncated, "Prefix": coded(request, prefix),
+        "NextKeyMarker": coded(request, last.key) if last else "",
+        "NextUploadIdMarker": last.id if last else "",
+        "MaxUploads": most, "IsTruncated": truncated,
         "Uploads": [_told_upload(ctx, request, e) for e in page if isinstance(e, Upload)],
         "CommonPrefixes": [{"Prefix": coded(request, e)} for e in page if isinstance(e, str)],
     }  # fmt: skip
+    if request.get("Prefix"):
+        result["Prefix"] = coded(request, request["Prefix"])
     if delimiter:
         result["Delimiter"] = coded(request, delimiter)
     if "EncodingType" in request:
         result["EncodingType"] = request["EncodingType"]
-    if truncated:
-        last = page[-1]
-        key, upload_id = (last, "") if isinstance(last, str) else (last.key, last.id)
-        result.update(NextKeyMarker=coded(request, key), NextUploadIdMarker=upload_id)
+    if truncated and isinstance(page[-1], str):
+        # S3 tells an empty marker here, with which nobody finds the next page.
+        result["NextKeyMarker"] = coded(request, page[-1])
     return result
 
 
-def _walk(ctx: Ctx, bucket: Bucket, request: Doc) -> Iterator[Upload | str]:
+def _id_marker(ctx: Ctx, bucket: Bucket, request: Doc) -> str:
+    """The upload after which the page begins; without a key marker none. Raises InvalidArgument."""
+    marker, id_marker = request.get("KeyMarker", ""), request.get("UploadIdMarker", "")
+    if not marker or not id_marker:
+        return ""
+    if catalog.upload(rules.reader(ctx), bucket.id, marker, id_marker) is None:
+        raise AwsError(
+            "InvalidArgument", "Invalid uploadId marker",
+            ArgumentName="upload-id-marker", ArgumentValue=id_marker,
+        )  # fmt: skip
+    return id_marker
+
+
+def _walk(ctx: Ctx, bucket: Bucket, request: Doc, id_marker: str) -> Iterator[Upload | str]:
     """Uploads and common prefixes in order, after the markers."""
     prefix, delimiter = request.get("Prefix", ""), request.get("Delimiter", "")
-    marker, id_marker = request.get("KeyMarker", ""), request.get("UploadIdMarker", "")
+    marker = request.get("KeyMarker", "")
     # Without an id marker, uploads of the marked key itself are passed over too.
     low = (marker, id_marker or "\U0010ffff") if marker else ("", "")
     low, high = max(low, (prefix, "")), after_prefix(prefix)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from concurrent.futures import Future
 
+from sagebrush.services import s3_conditions as conditions
 from sagebrush.services import s3_rules as rules
 from sagebrush.store import catalog
 from sagebrush.store.catalog import Bucket, Checksum, Object
@@ -19,7 +20,7 @@ def put_object(ctx: Ctx, request: Doc) -> Future[Doc]:
     body = rules.body_of(ctx, request)
     try:
         bucket = rules.bucket_of(ctx, request)
-        key, doc = rules.key_of(request), rules.kept(request)
+        key, doc = rules.checked_key(request["Key"]), rules.kept(request)
         given = rules.verify_body(request, body)
         algorithm = given[0] if given else "CRC64NVME"
         checksum = Checksum(algorithm, rules.checksum_of(body, algorithm))
@@ -32,7 +33,7 @@ def put_object(ctx: Ctx, request: Doc) -> Future[Doc]:
 
         def change(tx: Tx) -> list[str]:
             if conditional:
-                rules.check_write(request, catalog.find(tx, bucket.id, key), key)
+                conditions.check_write(request, catalog.find(tx, bucket.id, key), key)
             return catalog.put(tx, new, segments)
 
         etag = rules.quoted(new.etag)
@@ -47,9 +48,9 @@ def get_object(ctx: Ctx, request: Doc) -> Doc:
     """The object, or the part or range of it that the request asks for."""
     bucket = rules.bucket_of(ctx, request)
     rules.refuse(request)
-    rules.version(request.get("VersionId"), request["Key"])
+    rules.version(request.get("VersionId"))
     found, blob = rules.open_object(ctx, bucket, request["Key"])
-    rules.check_read(request, found)
+    conditions.check_read(request, found, ctx.world.clock())
     start, length, result = _extent(ctx, request, found)
     return {**_overridden(request, result), "Body": blob.slice(start, length)}
 
@@ -59,7 +60,7 @@ def head_object(ctx: Ctx, request: Doc) -> Doc:
     bucket = rules.bucket_of(ctx, request)
     rules.refuse(request)
     found = rules.object_of(ctx, bucket, request)
-    rules.check_read(request, found)
+    conditions.check_read(request, found, ctx.world.clock())
     return _overridden(request, _extent(ctx, request, found)[2])
 
 
@@ -70,6 +71,7 @@ def _extent(ctx: Ctx, request: Doc, found: Object) -> tuple[int, int, Doc]:
     checksum = rules.told_checksum(found.checksum)
     start, length, partial = 0, found.size, False
     if number is not None:
+        rules.check_number(number)
         if header is not None:
             raise AwsError(
                 "InvalidRequest", "Cannot specify both Range header and partNumber query parameter"
@@ -151,12 +153,12 @@ def _overridden(request: Doc, result: Doc) -> Doc:
 def delete_object(ctx: Ctx, request: Doc) -> None:
     """There is no object of that key. It need not have been there."""
     bucket = rules.bucket_of(ctx, request)
-    key = rules.readable_key(request["Key"])
-    rules.version(request.get("VersionId"), key)
+    key = rules.checked_key(request["Key"])
+    rules.version(request.get("VersionId"))
 
     def change(tx: Tx) -> list[str]:
         if "IfMatch" in request:
-            rules.check_write(request, catalog.find(tx, bucket.id, key), key)
+            conditions.check_match(request["IfMatch"], catalog.find(tx, bucket.id, key), key)
         return catalog.remove(tx, bucket.id, key)
 
     ctx.world.objects.discard(rules.write(ctx, bucket.name, change))
@@ -194,10 +196,11 @@ def delete_objects(ctx: Ctx, request: Doc) -> Doc:
 
 
 def _delete_entry(tx: Tx, bucket: Bucket, entry: Doc) -> list[str]:
-    key = rules.readable_key(entry["Key"])
-    rules.version(entry.get("VersionId"), key)
+    key = rules.checked_key(entry["Key"])
+    if entry.get("VersionId") not in (None, "null"):
+        raise AwsError("NoSuchVersion", "The specified version does not exist.", 404)
     if "ETag" in entry:
-        rules.check_write({"IfMatch": entry["ETag"]}, catalog.find(tx, bucket.id, key), key)
+        conditions.check_match(entry["ETag"], catalog.find(tx, bucket.id, key), key)
     return catalog.remove(tx, bucket.id, key)
 
 
@@ -224,8 +227,8 @@ def delete_object_tagging(ctx: Ctx, request: Doc) -> None:
 
 def _set_tags(ctx: Ctx, request: Doc, tags: dict[str, str]) -> None:
     bucket = rules.bucket_of(ctx, request)
-    key = rules.readable_key(request["Key"])
-    rules.version(request.get("VersionId"), key)
+    key = rules.checked_key(request["Key"])
+    rules.version(request.get("VersionId"))
 
     def change(tx: Tx) -> None:
         found = catalog.find(tx, bucket.id, key)
@@ -268,7 +271,7 @@ def _object_parts(ctx: Ctx, request: Doc, found: Object) -> Doc:
     rows = catalog.pieces(rules.reader(ctx), found.content, after, most + 1)
     page = rows[:most]
     result.update(MaxParts=most, PartNumberMarker=after, IsTruncated=len(rows) > most)
-    result["NextPartNumberMarker"] = page[-1][0] if page else after
+    result["NextPartNumberMarker"] = page[-1][0] if page else 0
     member = f"Checksum{found.checksum.algorithm}"
     result["Parts"] = [
         {"PartNumber": number, "Size": size, **({member: value} if value else {})}

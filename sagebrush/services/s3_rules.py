@@ -6,11 +6,11 @@ import base64
 import binascii
 import datetime as dt
 import hashlib
+import re
 import sqlite3
 from collections.abc import Callable
 from concurrent.futures import Future
 from email.header import Header
-from email.utils import formatdate
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl
 
@@ -22,6 +22,9 @@ from sagebrush.world import AwsError, Ctx, Doc
 
 T = TypeVar("T")
 
+_ACCOUNT = re.compile(r"\d{12}")
+_TAG = re.compile(r"[\w\s.:/=+\-@]*")
+"""What tags are made of (S3 user guide, "Object tagging"): letters, digits, spaces, `_.:/=+-@`."""
 MAX_KEY = 1024
 MAX_PUT = 5 * 1024**3
 MAX_METADATA = 2048
@@ -48,13 +51,19 @@ def reader(ctx: Ctx) -> Outside:
 def bucket_of(ctx: Ctx, request: Doc) -> Bucket:
     """The bucket that the request names.
 
-    Raises NoSuchBucket (404), or AccessDenied (403) when `ExpectedBucketOwner` is another account.
+    Raises NoSuchBucket (404); for an `ExpectedBucketOwner` that is another account AccessDenied
+    (403), that is no account InvalidBucketOwnerAWSAccountID (400).
     """
     name = request["Bucket"]
     found = catalog.bucket(reader(ctx), name)
     if found is None:
         raise no_such_bucket(name)
     owner = request.get("ExpectedBucketOwner")
+    if owner is not None and not _ACCOUNT.fullmatch(owner):
+        raise AwsError(
+            "InvalidBucketOwnerAWSAccountID",
+            "The value of the expected bucket owner parameter must be an AWS account ID",
+        )
     if owner is not None and owner != found.account:
         raise AwsError("AccessDenied", "Access Denied", 403)
     return found
@@ -70,9 +79,8 @@ def no_such_key(key: str) -> AwsError:
     return AwsError("NoSuchKey", "The specified key does not exist.", 404, Key=key)
 
 
-def key_of(request: Doc) -> str:
-    """The key that the request writes. Raises KeyTooLongError, InvalidURI (400)."""
-    key = request["Key"]
+def checked_key(key: str) -> str:
+    """The key as rows can be asked for it. Raises KeyTooLongError, InvalidURI (400: not Unicode)."""
     try:
         size = len(key.encode())
     except UnicodeEncodeError as error:
@@ -85,29 +93,39 @@ def key_of(request: Doc) -> str:
 
 
 def object_of(ctx: Ctx, bucket: Bucket, request: Doc) -> Object:
-    """The object that the request names, without its bytes. Raises NoSuchKey, NoSuchVersion (404)."""
-    found = catalog.find(reader(ctx), bucket.id, readable_key(request["Key"]))
+    """The object that the request names, without its bytes. Raises NoSuchKey (404), InvalidArgument."""
+    version(request.get("VersionId"))
+    found = catalog.find(reader(ctx), bucket.id, checked_key(request["Key"]))
     if found is None:
         raise no_such_key(request["Key"])
-    version(request.get("VersionId"), request["Key"])
     return found
 
 
-def readable_key(key: str) -> str:
-    """The key as rows can be asked for it. Raises InvalidURI (400) when it is not Unicode."""
-    try:
-        key.encode()
-    except UnicodeEncodeError as error:
-        raise AwsError("InvalidURI", "Couldn't parse the specified URI.", 400) from error
-    return key
-
-
-def version(version_id: str | None, key: str) -> None:
-    """Refuses a version other than `null`: buckets here are unversioned."""
+def version(version_id: str | None) -> None:
+    """Refuses (400) a version other than `null`: buckets here are unversioned."""
     if version_id not in (None, "null"):
         raise AwsError(
-            "NoSuchVersion", "The specified version does not exist.", 404,
-            Key=key, VersionId=version_id,
+            "InvalidArgument", "Invalid version id specified",
+            ArgumentName="versionId", ArgumentValue=version_id,
+        )  # fmt: skip
+
+
+def check_number(number: int) -> int:
+    """The part number. Raises InvalidArgument (400) outside 1..10000."""
+    if not 1 <= number <= 10000:
+        raise AwsError(
+            "InvalidArgument", "Part number must be an integer between 1 and 10000, inclusive",
+            ArgumentName="partNumber", ArgumentValue=number,
+        )  # fmt: skip
+    return number
+
+
+def check_count(name: str, number: int) -> None:
+    """Raises InvalidArgument (400) for a page of fewer than no entries."""
+    if number < 0:
+        raise AwsError(
+            "InvalidArgument", f"Argument {name} must be an integer between 0 and 2147483647",
+            ArgumentName=name, ArgumentValue=number,
         )  # fmt: skip
 
 
@@ -115,7 +133,7 @@ def open_object(ctx: Ctx, bucket: Bucket, key: str) -> tuple[Object, Blob]:
     """The object and its bytes, held on disk. Raises NoSuchKey (404)."""
     tables = reader(ctx)
     for _ in range(10):
-        found = catalog.find(tables, bucket.id, readable_key(key), data=True)
+        found = catalog.find(tables, bucket.id, checked_key(key), data=True)
         if found is None:
             raise no_such_key(key)
         if found.content is None:
@@ -192,76 +210,6 @@ def quoted(etag: str) -> str:
     return f'"{etag}"'
 
 
-# ---- conditions
-
-
-def check_read(request: Doc, found: Object, prefix: str = "") -> None:
-    """The read conditions hold (RFC 9110 13.2.2, and S3's GetObject page for the combinations).
-
-    Raises PreconditionFailed (412), or NotModified (304), which a copy turns into 412. `prefix`
-    is `CopySource` for the conditions on a copy's source.
-    """
-    failed_code = "" if not prefix else "x-amz-copy-source-"
-    match, none_match = request.get(f"{prefix}IfMatch"), request.get(f"{prefix}IfNoneMatch")
-    since = request.get(f"{prefix}IfModifiedSince")
-    unmodified = request.get(f"{prefix}IfUnmodifiedSince")
-    modified = int(found.modified)
-    if match is not None:
-        if not _names(match, found.etag):
-            raise failed(f"{failed_code}If-Match")
-    elif unmodified is not None and modified > unmodified.timestamp():
-        raise failed(f"{failed_code}If-Unmodified-Since")
-    same = False
-    if none_match is not None:
-        same = _names(none_match, found.etag)
-    elif since is not None:
-        same = modified <= since.timestamp()
-    if same and prefix:
-        raise failed(f"{failed_code}If-{'None-Match' if none_match else 'Modified-Since'}")
-    if same:
-        raise AwsError(
-            "NotModified", "Not Modified", 304,
-            ETag=quoted(found.etag), LastModified=formatdate(found.modified, usegmt=True),
-        )  # fmt: skip
-
-
-def check_write(request: Doc, old: Object | None, key: str) -> None:
-    """The write conditions hold. Raises PreconditionFailed (412), NoSuchKey (404), NotImplemented.
-
-    S3 user guide, "Conditional writes": If-None-Match takes `*` only, If-Match an ETag.
-    """
-    none_match, match = request.get("IfNoneMatch"), request.get("IfMatch")
-    if none_match is not None:
-        if none_match.strip() != "*":
-            raise AwsError(
-                "NotImplemented",
-                "A header you provided implies functionality that is not implemented",
-                501, Header="If-None-Match",
-            )  # fmt: skip
-        if old is not None:
-            raise failed("If-None-Match")
-    if match is not None:
-        if old is None:
-            raise no_such_key(key)
-        if not _names(match, old.etag):
-            raise failed("If-Match")
-
-
-def failed(condition: str) -> AwsError:
-    """The error of a condition that does not hold."""
-    return AwsError(
-        "PreconditionFailed", "At least one of the pre-conditions you specified did not hold",
-        412, Condition=condition,
-    )  # fmt: skip
-
-
-def _names(header: str, etag: str) -> bool:
-    """Whether the If-Match or If-None-Match header names the ETag."""
-    if header.strip() == "*":
-        return True
-    return any(part.strip().removeprefix("W/").strip('"') == etag for part in header.split(","))
-
-
 # ---- checksums
 
 
@@ -292,8 +240,7 @@ def given_checksum(request: Doc) -> tuple[str, str] | None:
         raise AwsError(
             "InvalidRequest", f"Value for x-amz-checksum-{algorithm.lower()} header is invalid."
         )
-    wanted = request.get("ChecksumAlgorithm", algorithm)
-    if wanted != algorithm:
+    if request.get("ChecksumAlgorithm", algorithm).upper() != algorithm:
         raise AwsError(
             "InvalidRequest", "Value for x-amz-sdk-checksum-algorithm header is invalid."
         )
@@ -431,14 +378,14 @@ def not_implemented(what: str) -> AwsError:
 
 def parse_tags(text: str) -> dict[str, str]:
     """Tags from the `x-amz-tagging` header's query form. Raises InvalidArgument, InvalidTag."""
-    try:
-        pairs = parse_qsl(text, keep_blank_values=True, strict_parsing=True)
-    except ValueError as error:
+    pairs = parse_qsl(text, keep_blank_values=True)
+    good = all(map(_TAG.fullmatch, (part for pair in pairs for part in pair)))
+    if not good or len(dict(pairs)) < len(pairs):
         raise AwsError(
             "InvalidArgument", "The header 'x-amz-tagging' shall be encoded as UTF-8 then "
             "URLEncoded URL query parameters without tag name duplicates.",
             ArgumentName="x-amz-tagging", ArgumentValue=text,
-        ) from error  # fmt: skip
+        )  # fmt: skip
     return check_tags([{"Key": k, "Value": v} for k, v in pairs])
 
 
@@ -450,9 +397,9 @@ def check_tags(tags: list[Any], most: int = 10) -> dict[str, str]:
     found: dict[str, str] = {}
     for tag in tags:
         key, value = tag["Key"], tag["Value"]
-        if not 1 <= len(key) <= 128:
+        if not 1 <= len(key) <= 128 or not _TAG.fullmatch(key):
             raise AwsError("InvalidTag", "The TagKey you have provided is invalid", TagKey=key)
-        if len(value) > 256:
+        if len(value) > 256 or not _TAG.fullmatch(value):
             raise AwsError(
                 "InvalidTag", "The TagValue you have provided is invalid", TagValue=value
             )

@@ -156,8 +156,13 @@ def test_s3_keeps_to_its_own_words() -> None:
     assert refusal("s3", "PutObjectTagging", bad).code == "MalformedXML"
     assert refusal("s3", "PutObjectTagging", params).code == "MissingRequestBodyError"
     assert refusal("s3", "GetObjectAttributes", params).code == "InvalidRequest"
+    assert refusal("s3", "PutObject", params | {"ACL": "no-such-acl"}).code == "InvalidArgument"
     put: Any = models.operation("s3", "PutObject")
-    check(put, params | {"ACL": "no-such-acl"})
+    check(put, params | {"ACL": "private", "ChecksumAlgorithm": "crc32"})
+    begin = params | {"ChecksumAlgorithm": "MD4"}
+    assert refusal("s3", "CreateMultipartUpload", begin).code == "InvalidRequest"
+    asked = params | {"ObjectAttributes": ["ETag", "Nothing"]}
+    assert refusal("s3", "GetObjectAttributes", asked).code == "InvalidArgument"
 
 
 def test_a_huge_value_is_not_echoed_whole_nor_slow_to_match() -> None:

@@ -72,6 +72,15 @@ def test_content_md5(server, bucket):
     assert declared(server, b"one", Content_MD5=text(b"one")).status == 200
     assert declared(server, b"one", Content_MD5=text(b"two")).code == "BadDigest"
     assert declared(server, b"one", Content_MD5="nonsense").code == "InvalidDigest"
+    assert declared(server, b"one", Content_MD5="").code == "InvalidDigest"
+
+
+def test_a_list_of_deletes_has_a_digest(server, bucket):
+    body = b"<Delete><Object><Key>digest</Key></Object></Delete>"
+    digest = base64.b64encode(hashlib.md5(body).digest()).decode()
+    for given, status in ((None, 400), ({"Content-MD5": digest}, 200)):
+        found = wire.headers(server, "POST", "/door?delete=", given, body=body)
+        assert wire.send(server, "POST", "/door?delete=", found, body).status == status
 
 
 def test_checksums(server, bucket):
@@ -231,6 +240,8 @@ def test_unsigned_trailer(server, bucket):
     assert streamed(server, data, UNSIGNED, right, more).status == 200
     assert streamed(server, data, UNSIGNED, wrong, more).code == "BadDigest"
     assert streamed(server, data, UNSIGNED, head + b"\r\n", more).code == "MalformedTrailerError"
+    other = {"x-amz-trailer": "x-amz-checksum-other"}
+    assert streamed(server, data, UNSIGNED, right, other).code == "InvalidRequest"
 
 
 MALFORMED = {

@@ -320,6 +320,46 @@ def test_malformed_header(verifier, header, words):
     refusal(verifier, Request("GET", "/", [], headers), words)
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "detail"),
+    [
+        ("/20260101/", "/20251231/", "Invalid credential date"),
+        ("/20260101/", "/2026011/", "incorrect date format"),
+        ("aws4_request", "aws4_reques", 'incorrect terminal "aws4_reques"'),
+        ("/us-east-1/", "/", "the Credential is mal-formed"),
+        ("/us-east-1/", "/us-west-2/", "the region 'us-west-2' is wrong; expecting 'us-east-1'"),
+    ],
+)
+def test_what_is_wrong_in_a_scope_is_said(verifier, old, new, detail):
+    request = signed(S3SigV4Auth)
+    header = request.headers["authorization"].replace(old, new)
+    changed = replace(request, headers={**request.headers, "authorization": header})
+    error = refusal(verifier, changed, claims.S3)
+    assert (error.code, error.status) == ("AuthorizationHeaderMalformed", 400)
+    assert detail in error.message
+    request = signed(S3SigV4QueryAuth, expires=60)
+    query = [(k, v.replace(old, new) if k == "X-Amz-Credential" else v) for k, v in request.query]
+    error = refusal(verifier, replace(request, query=query), claims.S3)
+    assert (error.code, error.status) == ("AuthorizationQueryParametersError", 400)
+    assert detail in error.message
+
+
+@pytest.mark.parametrize(
+    ("header", "code", "status"),
+    [
+        ("", "AccessDenied", 403),
+        ("Bearer token", "InvalidArgument", 400),
+        ("AWS nonsense", "InvalidArgument", 400),
+        ("AWS AKIAEXAMPLE:signature", "InvalidRequest", 400),
+    ],
+)
+def test_other_ways_to_authorise_are_refused_by_s3(verifier, header, code, status):
+    request = signed(S3SigV4Auth)
+    changed = replace(request, headers={**request.headers, "authorization": header})
+    error = refusal(verifier, changed, claims.S3)
+    assert (error.code, error.status) == (code, status)
+
+
 @pytest.mark.parametrize("stamp", ["", "yesterday", "20261301T120000Z", "20260101120000"])
 @pytest.mark.parametrize("words", [claims.S3, claims.JSON, claims.QUERY])
 def test_malformed_date(verifier, stamp, words):
@@ -351,6 +391,16 @@ def test_header_and_query_at_once(verifier):
     request = signed(S3SigV4QueryAuth, expires=60)
     both = replace(request, headers={**request.headers, "authorization": "AWS4-HMAC-SHA256 x"})
     assert refusal(verifier, both, claims.S3).code == "InvalidArgument"
+    request = signed(S3SigV4Auth)
+    both = replace(request, query=[("X-Amz-Algorithm", "AWS4-HMAC-SHA256")])
+    assert refusal(verifier, both, claims.S3).code == "InvalidArgument"
+
+
+def test_a_token_that_is_none_of_ours(verifier):
+    error = refusal(verifier, signed(S3SigV4Auth, key="ASIANOBODY", token="bogus"), claims.S3)
+    assert (error.code, error.status) == ("InvalidToken", 400)
+    error = refusal(verifier, signed(S3SigV4Auth, key="ASIANOBODY"), claims.S3)
+    assert (error.code, error.status) == ("InvalidAccessKeyId", 403)
 
 
 def test_expired_session(verifier):

@@ -63,6 +63,19 @@ def test_presigned_urls(s3: Any, client: Callable[..., Any], version: str) -> No
         assert b"Request has expired" in send(gone)[1]
     url = s3.generate_presigned_url("delete_object", given)
     assert send(url, "DELETE")[0] == 204
+    url = s3.generate_presigned_url("list_objects_v2", {"Bucket": BUCKET, "MaxKeys": 1})
+    assert send(url)[0] == 200
+
+
+def test_an_html_form_is_told_that_it_is_not_taken(s3: Any) -> None:
+    form = s3.generate_presigned_post(BUCKET, "by-form")
+    head = {"Content-Type": "multipart/form-data; boundary=b"}
+    body = b'--b\r\nContent-Disposition: form-data; name="file"\r\n\r\nx\r\n--b--\r\n'
+    request = urllib.request.Request(form["url"], data=body, headers=head)
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        urllib.request.urlopen(request)
+    assert caught.value.code == 501
+    assert b"<Code>NotImplemented</Code>" in caught.value.read()
 
 
 def test_virtual_hosts(

@@ -39,7 +39,7 @@ def test_create_head_list_delete(s3: Any) -> None:
 @pytest.mark.parametrize(
     "name",
     ["Upper", "ab", "a" * 64, "has_underscore", "dot..dot", "-first", "last-", "192.168.5.4",
-     "xn--x", "sthree-x", "x-s3alias", "x--ol-s3"],
+     "a.-b", "a-.b", "xn--x", "sthree-x", "x-s3alias", "x--ol-s3"],
 )  # fmt: skip
 def test_names_that_no_bucket_has(server: Any, name: str) -> None:
     # boto3 refuses some of these itself; the operation is asked directly.
@@ -76,6 +76,23 @@ def test_list_buckets_pages_by_name(s3: Any) -> None:
         Prefix="paged-", PaginationConfig={"PageSize": 2}
     )
     assert [b["Name"] for page in pages for b in page["Buckets"]] == names
+
+
+def test_the_region_is_told_where_something_is_asked(s3: Any) -> None:
+    s3.create_bucket(Bucket="told-region")
+    assert "BucketRegion" not in s3.list_buckets()["Buckets"][0]
+    found = s3.list_buckets(Prefix="told-region")["Buckets"]
+    assert [b["BucketRegion"] for b in found] == ["us-east-1"]
+
+
+def test_access_lists_of_new_buckets(s3: Any) -> None:
+    s3.create_bucket(Bucket="private-list", ACL="private")
+    found = refused(s3.create_bucket, Bucket="public-list", ACL="public-read")
+    assert found == ("InvalidBucketAclWithObjectOwnership", 400)
+    given = {"ACL": "public-read", "ObjectOwnership": "ObjectWriter"}
+    found = refused(s3.create_bucket, Bucket="public-list", **given)
+    assert found == ("NotImplemented", 501)
+    assert refused(s3.head_bucket, Bucket="public-list") == ("404", 404)
 
 
 def test_another_account_does_not_own_it(s3: Any) -> None:
@@ -124,6 +141,8 @@ def test_versioning_is_off_and_said_to_be(s3: Any) -> None:
     config = {"Status": "Enabled"}
     found = refused(s3.put_bucket_versioning, Bucket="versions", VersioningConfiguration=config)
     assert found == ("NotImplemented", 501)
+    found = refused(s3.put_bucket_versioning, Bucket="versions", VersioningConfiguration={})
+    assert found == ("IllegalVersioningConfigurationException", 400)
 
 
 def test_what_is_stored_is_told_and_deleted(s3: Any) -> None:

@@ -141,6 +141,26 @@ def test_missing_bucket(s3: Any) -> None:
         s3.list_objects_v2(Bucket="no-such-bucket")
 
 
+def test_a_token_goes_before_a_start(s3: Any) -> None:
+    first = s3.list_objects_v2(Bucket=BUCKET, MaxKeys=1)
+    rest = s3.list_objects_v2(
+        Bucket=BUCKET, StartAfter="zzz", ContinuationToken=first["NextContinuationToken"]
+    )
+    assert rest["KeyCount"] > 0
+    assert "StartAfter" not in rest
+
+
+def test_markers_of_versions(s3: Any) -> None:
+    s3.create_bucket(Bucket="version-markers")
+    for key in ("a/1", "a/2", "b"):
+        s3.put_object(Bucket="version-markers", Key=key)
+    page = s3.list_object_versions(Bucket="version-markers", Delimiter="/", MaxKeys=1)
+    assert page["NextKeyMarker"] == "a/"
+    assert "NextVersionIdMarker" not in page  # a common prefix has no version
+    with pytest.raises(ClientError, match="without a key marker"):
+        s3.list_object_versions(Bucket="version-markers", VersionIdMarker="null")
+
+
 def test_versions_are_null(s3: Any) -> None:
     pages = s3.get_paginator("list_object_versions").paginate(
         Bucket=BUCKET, PaginationConfig={"PageSize": 4}

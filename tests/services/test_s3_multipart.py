@@ -144,6 +144,14 @@ def test_errors_of_uploads(s3: Any) -> None:
     assert refused(s3.abort_multipart_upload, **upload) == ("NoSuchUpload", 404)
 
 
+@pytest.mark.parametrize("lacking", ["ETag", "PartNumber"])
+def test_a_part_is_named_by_number_and_etag(s3: Any, lacking: str) -> None:
+    upload = begin(s3, "unnamed")
+    named = {k: v for k, v in part(s3, upload, 1, LAST).items() if k != lacking}
+    with pytest.raises(ClientError, match="MalformedXML"):
+        complete(s3, upload, named)
+
+
 def test_abort_frees_the_parts(server: Any, s3: Any) -> None:
     before = blobs(server)
     upload = begin(s3, "aborted")
@@ -280,6 +288,23 @@ def test_list_uploads(s3: Any) -> None:
     assert [u["Key"] for u in only["Uploads"]] == ["b/2"]
 
 
+def test_markers_of_uploads(s3: Any) -> None:
+    s3.create_bucket(Bucket="upload-markers")
+    call = s3.list_multipart_uploads
+    none = call(Bucket="upload-markers")
+    assert (none["NextKeyMarker"], none["NextUploadIdMarker"]) == ("", "")
+    a, b = (
+        s3.create_multipart_upload(Bucket="upload-markers", Key=key)["UploadId"] for key in "ab"
+    )
+    found = call(Bucket="upload-markers")
+    assert (found["NextKeyMarker"], found["NextUploadIdMarker"]) == ("b", b)
+    # Without a key an id marks nothing; with one it must be an upload of that key.
+    found = call(Bucket="upload-markers", UploadIdMarker=b)
+    assert (found["UploadIdMarker"], len(found["Uploads"])) == ("", 2)
+    for given in ({"KeyMarker": "b", "UploadIdMarker": a}, {"MaxUploads": -1}):
+        assert refused(call, Bucket="upload-markers", **given) == ("InvalidArgument", 400)
+
+
 # ---- copies
 
 
@@ -335,6 +360,13 @@ def test_copies_that_are_refused(s3: Any) -> None:
     found = refused(call, **given, CopySourceIfNoneMatch=current)
     assert found == ("PreconditionFailed", 412)
     call(**given, CopySourceIfMatch=current)
+
+
+def test_a_plus_in_the_name_of_a_source_is_a_space(server: Any, s3: Any) -> None:
+    s3.put_object(Bucket=BUCKET, Key="a b", Body=b"spaced")
+    given = {"Bucket": BUCKET, "Key": "plus", "CopySource": f"{BUCKET}/a+b"}
+    server.world.service_ctx().call("s3", "CopyObject", given)  # boto3 writes %20
+    assert s3.get_object(Bucket=BUCKET, Key="plus")["Body"].read() == b"spaced"
 
 
 def test_a_copy_of_a_multipart_object_is_in_one_piece(s3: Any) -> None:

@@ -102,9 +102,13 @@ def test_missing_things(s3: Any) -> None:
         "NoSuchBucket", 404,
     )  # fmt: skip
     s3.delete_object(Bucket=BUCKET, Key="missing")
-    call = s3.get_object
     s3.put_object(Bucket=BUCKET, Key="versionless")
-    assert refused(call, Bucket=BUCKET, Key="versionless", VersionId="abc")[0] == "NoSuchVersion"
+    for call in (s3.get_object, s3.delete_object, s3.get_object_tagging):
+        found = refused(call, Bucket=BUCKET, Key="versionless", VersionId="abc")
+        assert found == ("InvalidArgument", 400)
+    entry = {"Key": "versionless", "VersionId": "abc"}
+    told = s3.delete_objects(Bucket=BUCKET, Delete={"Objects": [entry]})
+    assert told["Errors"][0]["Code"] == "NoSuchVersion"
     assert body_of(s3, "versionless", VersionId="null") == b""
 
 
