@@ -88,7 +88,7 @@ class Load:
             thread.join()
 
 
-def ten_kills(stand: Stand, times: int, seconds: float, seed: int) -> list[float]:
+def kills(stand: Stand, times: int, seconds: float, seed: int) -> list[float]:
     """The server is killed at random moments during a job and load; seconds until each answer."""
     stand.serve("kept")
     assert stand.in_service("kept")["EndpointStatus"] == "InService"
@@ -128,8 +128,8 @@ def ten_kills(stand: Stand, times: int, seconds: float, seed: int) -> list[float
     return took
 
 
-def test_the_server_is_killed_thrice(start: Start) -> None:
-    took = ten_kills(start(), 3, 3.0, 1)
+def test_the_server_is_killed_twice(start: Start) -> None:
+    took = kills(start(), 2, 2.0, 1)
     assert min(took) < 6.0  # generous: the machine may be busy; the goal is 2 s
 
 
@@ -137,7 +137,7 @@ def test_the_server_is_killed_thrice(start: Start) -> None:
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("seed", [2, 3])
 def test_the_server_is_killed_ten_times(start: Start, seed: int) -> None:
-    took = ten_kills(start(), 10, 20.0, seed)
+    took = kills(start(), 10, 20.0, seed)
     assert statistics.median(took) < 2.0
 
 

@@ -37,7 +37,7 @@ def busy(start: Start) -> Stand:
     return stand
 
 
-@pytest.mark.parametrize("how", ["down", "ctrl-c"])
+@pytest.mark.parametrize("how", ["down", pytest.param("ctrl-c", marks=pytest.mark.full)])
 def test_down_stops_jobs_as_stop_training_job_does(busy: Stand, how: str) -> None:
     if how == "down":
         done = busy.run("down")
