@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import io
 import sys
 from collections.abc import Sequence
 
@@ -26,6 +27,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     if sys.platform == "win32":
         print("Sagebrush runs on Linux and macOS; on Windows, run it in WSL2.", file=sys.stderr)
         return 1
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal without ✓ shows ?, and goes on
+            stream.reconfigure(errors="replace")
     given = list(sys.argv[1:] if argv is None else argv)
     name = next((word for word in given if not word.startswith("-")), None)
     parser = _parser(name)

@@ -71,8 +71,8 @@ def script(found: Mapping[str, str], shell: str) -> str:
         lines = [f"$Env:{name} = '{_double(value)}';" for name, value in found.items()]
         lines += [f"Remove-Item Env:{n} -ErrorAction SilentlyContinue;" for n in STALE]
     elif shell == "fish":
-        lines = [f"set -gx {name} {_fish(value)};" for name, value in found.items()]
-        lines += [f"set -e {name};" for name in STALE]
+        lines = [f"set -e {name};" for name in STALE]  # first: its status tells what was set
+        lines += [f"set -gx {name} {_fish(value)};" for name, value in found.items()]
     else:
         lines = [f"export {name}={_sh(value)};" for name, value in found.items()]
         lines += [f"unset {' '.join(STALE)};"]

@@ -304,7 +304,8 @@ def _report(
     width = max(len(guess.label) for guess in result.shown)
     for example, guess in zip(split.test, result.shown, strict=False):
         mark = "[green]✓[/]" if guess.label == example.label else f"[red]✗[/] ({example.label})"
-        text = example.text if len(example.text) <= 90 else example.text[:89] + "…"
+        text = " ".join(example.text.split())
+        text = text if len(text) <= 90 else text[:89] + "…"
         book.console.print(f"  {guess.label:>{width}} {guess.probability:4.0%} {mark} ", end="")
         book.console.print(text, markup=False)
     total = sum(seconds for _, seconds in book.times)

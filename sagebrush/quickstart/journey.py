@@ -13,12 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sagebrush.quickstart.texts import Example, Split, tokens
+from sagebrush.quickstart.texts import PREFIX, Example, Split, tokens
 
 IMAGE = "811284229777.dkr.ecr.us-east-1.amazonaws.com/blazingtext:1"
 """AWS's own BlazingText image in us-east-1."""
 INSTANCE = "ml.m5.large"
-PREFIX = "__label__"
 BATCH = 200
 POLL_SECONDS = 0.25
 
@@ -95,7 +94,7 @@ def train(
 ) -> dict[str, Any]:
     """The description of the completed job; `tell(secondary status, seconds)` at each look.
 
-    Raises JourneyFailed with the job's failure reason.
+    Raises JourneyFailed with the job's failure reason; an interrupted one is stopped.
     """
     where = f"s3://{names.bucket}/{names.prefix}"
     clients.sagemaker.create_training_job(
@@ -108,11 +107,15 @@ def train(
         ResourceConfig={"InstanceType": INSTANCE, "InstanceCount": 1, "VolumeSizeInGB": 5},
         StoppingCondition={"MaxRuntimeInSeconds": 3600},
     )
-    return _wait(
-        lambda: clients.sagemaker.describe_training_job(TrainingJobName=names.run),
-        lambda job: (job["TrainingJobStatus"], job.get("SecondaryStatus", "")),
-        tell,
-    )
+    try:
+        return _wait(
+            lambda: clients.sagemaker.describe_training_job(TrainingJobName=names.run),
+            lambda job: (job["TrainingJobStatus"], job.get("SecondaryStatus", "")),
+            tell,
+        )
+    except KeyboardInterrupt:
+        clients.sagemaker.stop_training_job(TrainingJobName=names.run)
+        raise
 
 
 def _channel(name: str, uri: str) -> dict[str, Any]:

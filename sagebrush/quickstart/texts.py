@@ -25,6 +25,9 @@ NEAR_TWINS = frozenset({"waf", "waf-regional", "s3control"})
 TWIN_SHARE = 0.05
 """A service that shares more than this of its sentences with a larger one is a near-twin too."""
 
+PREFIX = "__label__"
+"""What BlazingText takes for a label, wherever a token begins with it."""
+
 _TAG = re.compile(r"<[^>]+>")
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
 _TOKEN = re.compile(r"\w+(?:['’_-]\w+)*|[^\w\s]")
@@ -63,8 +66,11 @@ class Split:
 
 
 def tokens(text: str) -> str:
-    """The text as BlazingText wants it: lower case, words and punctuation separated by spaces."""
-    return " ".join(_TOKEN.findall(text.lower()))
+    """The text as BlazingText wants it: lower case, words and punctuation separated by spaces.
+
+    No token begins with BlazingText's label prefix, whatever the text says.
+    """
+    return " ".join(_TOKEN.findall(text.lower().replace(PREFIX, " label ")))
 
 
 def sentences(documentation: str) -> list[str]:
@@ -156,13 +162,16 @@ def from_csv(path: Path) -> list[Example]:
 
 
 def _check(path: Path, examples: Sequence[Example]) -> None:
-    """Raises BadData when nothing can be learned or measured from the rows."""
+    """Raises BadData when nothing can be learned or measured from the rows that `split` keeps."""
     texts: dict[str, set[str]] = defaultdict(set)
+    labels = Counter(group for group, _ in {(e.group, e.label) for e in examples})
     for example in examples:
-        texts[example.label].add(example.group)
+        texts[example.label] |= {example.group} if labels[example.group] == 1 else set()
     rows = sum(map(len, texts.values()))
     if rows < LEAST_ROWS:
-        raise BadData(f"{path}: {rows} different texts with a label; at least {LEAST_ROWS} needed")
+        raise BadData(
+            f"{path}: {rows} different texts with one label each; at least {LEAST_ROWS} needed"
+        )
     if len(texts) < 2:
         raise BadData(f"{path}: every row has the label {min(texts)!r}; two labels needed at least")
     few = [f"{label} ({len(t)})" for label, t in sorted(texts.items()) if len(t) < LEAST_PER_LABEL]
@@ -210,11 +219,13 @@ def _sides(sizes: Sequence[int]) -> list[int]:
     """
     total, sides = sum(sizes), []
     left = {2: TEST_SHARE * total, 1: VALIDATION_SHARE * total}
+    begun: set[int] = set()
     for place, size in enumerate(sizes):
         last = place == len(sizes) - 1
-        open_parts = [part for part in (2, 1) if part not in sides or left[part] > size / 2]
+        open_parts = [part for part in (2, 1) if part not in begun or left[part] > size / 2]
         part = 0 if last or not open_parts else open_parts[0]
         sides.append(part)
+        begun.add(part)
         if part:
             left[part] -= size
     return sides

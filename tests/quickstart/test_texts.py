@@ -34,6 +34,16 @@ def test_tokens_stand_apart_in_lower_case() -> None:
     assert texts.tokens("Größe: 5 €") == "größe : 5 €"
 
 
+def test_no_token_of_a_text_is_a_label() -> None:
+    assert texts.tokens("mark: __label__x __LABEL__y") == "mark : label x label y"
+
+
+def test_a_large_file_is_split_in_good_time() -> None:
+    many = [Example("ab"[n % 2], f"text {n}", f"text {n}") for n in range(100_000)]
+    found = texts.split(many)
+    assert [len(part) for part in (found.test, found.validation)] == [20_000, 5_000]
+
+
 def test_twenty_services_without_twins(examples: list[Example]) -> None:
     services = {example.label for example in examples}
     assert len(services) == texts.SERVICES
@@ -88,6 +98,9 @@ def rows(count: int, *labels: str) -> str:
     return "".join(f'"text number {n}, really",{labels[n % len(labels)]}\n' for n in range(count))
 
 
+OTHER = "".join(f"other text {n},{'de'[n % 2]}\n" for n in range(40))
+
+
 def test_own_rows_are_read(tmp_path: Path) -> None:
     file = write(
         tmp_path,
@@ -108,6 +121,8 @@ def test_own_rows_are_read(tmp_path: Path) -> None:
         ("text,label\n" + rows(40, "one"), "every row has the label 'one'"),
         ("text,label\n" + rows(8, "a", "b"), "8 different texts"),
         ("text,label\n" + rows(40, "a", "b") + "c one,c\n", "label c (1)"),
+        ("text,label\n" + rows(40, "a") + rows(40, "b"), "0 different texts"),
+        ("text,label\n" + rows(9, "a") + rows(9, "b") + "c one,c\n" + OTHER, "a (0), b (0), c (1)"),
         (b"text,label\n\xff\xfe,a\n", "not UTF-8"),
     ],
 )
