@@ -137,3 +137,9 @@ def test_no_committed_file_names_a_machine(tracked: list[Path]) -> None:
 
 def test_no_lock_file_of_uv_is_committed(tracked: list[Path]) -> None:
     assert "uv.lock" not in {path.name for path in tracked}
+
+
+def test_test_modules_have_names_of_their_own() -> None:
+    """Pytest imports them by bare name: two alike cannot be collected together."""
+    names = [path.name for path in sources("tests") if path.name.startswith("test_")]
+    assert sorted({name for name in names if names.count(name) > 1}) == []
