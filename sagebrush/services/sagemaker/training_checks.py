@@ -184,9 +184,10 @@ def _found(ctx: Ctx, source: Doc) -> None:
     except channels.StageError as error:
         refuse(str(error).removeprefix("ClientError: "))
     except AwsError as error:
-        if error.code != "NoSuchBucket":
+        if error.status >= 500:
             raise
-        refuse(channels.nothing(ctx, source["S3Uri"]))
+        why = "" if error.code == "NoSuchBucket" else f" ({error.code}: {error.message})"
+        refuse(channels.nothing(ctx, source["S3Uri"]) + why)
 
 
 def _outputs(ctx: Ctx, request: Doc) -> None:
@@ -207,17 +208,34 @@ def _local(path: str, member: str) -> None:
 def _output(ctx: Ctx, uri: str, member: str) -> None:
     """Raises an error now, rather than after hours of training, when nothing could be stored."""
     try:
-        bucket, _ = channels.split(uri)
-        ctx.call("s3", "HeadBucket", {"Bucket": bucket})
+        bucket, prefix = channels.split(uri)
     except channels.StageError:
         refuse(f"{member}: {uri} is not an S3 URI")
+    try:
+        ctx.call("s3", "HeadBucket", {"Bucket": bucket})
     except AwsError as error:
         if error.status >= 500:
             raise
+        if error.status == 403 and _may_write(ctx, bucket, prefix):
+            return
         refuse(
             f"{member}: the S3 bucket of the output path {uri} cannot be used: it does not exist in"
             f" the selected region ({ctx.region}), or the role has no access to it."
         )
+
+
+def _may_write(ctx: Ctx, bucket: str, prefix: str) -> bool:
+    """Whether the role, which may not look at the bucket, may write beneath the prefix."""
+    where = "/".join(
+        part for part in (bucket, prefix.strip("/"), "job/output/model.tar.gz") if part
+    )
+    question = {
+        "PolicySourceArn": ctx.caller.arn,
+        "ActionNames": ["s3:PutObject"],
+        "ResourceArns": [f"arn:aws:s3:::{where}"],
+    }
+    answer = ctx.world.service_ctx().call("iam", "SimulatePrincipalPolicy", question)
+    return answer["EvaluationResults"][0]["EvalDecision"] == "allowed"
 
 
 def with_metrics(spec: Doc, algorithm: str | None) -> Doc:

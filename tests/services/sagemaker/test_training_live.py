@@ -168,6 +168,44 @@ def test_wrong_requests_are_4xx_with_a_cause(live: Client) -> None:
         sagemaker.describe_training_job(TrainingJobName="wrong")
 
 
+def role(iam: Any, name: str, **allowed: list[str]) -> str:
+    """The ARN of a new role that may do the S3 actions on the resources."""
+    statement = {"Effect": "Allow", "Principal": {"Service": "sagemaker.amazonaws.com"}}
+    trust = {"Version": "2012-10-17", "Statement": [{**statement, "Action": "sts:AssumeRole"}]}
+    made = iam.create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(trust))
+    statements = [
+        {"Effect": "Allow", "Action": f"s3:{action}", "Resource": resources}
+        for action, resources in allowed.items()
+    ]
+    policy = json.dumps({"Version": "2012-10-17", "Statement": statements})
+    iam.put_role_policy(RoleName=name, PolicyName="s3", PolicyDocument=policy)
+    return made["Role"]["Arn"]
+
+
+def test_a_role_that_may_only_write_its_output_will_do(live: Client) -> None:
+    sagemaker = live("sagemaker")
+    writer = role(live("iam"), "Writer", PutObject=["arn:aws:s3:::jobs/out/*"])
+    sagemaker.create_training_job(**request("writes", "touch /opt/ml/model/m", RoleArn=writer))
+    found = ended(sagemaker, "writes")
+    assert found["TrainingJobStatus"] == "Completed", found.get("FailureReason")
+    elsewhere = request("not-there", "true", RoleArn=writer)
+    elsewhere["OutputDataConfig"] = {"S3OutputPath": "s3://jobs/other"}
+    with pytest.raises(ClientError, match="the role has no access to it"):
+        sagemaker.create_training_job(**elsewhere)
+
+
+def test_a_role_that_may_not_list_its_input_is_told_in_awss_words(live: Client) -> None:
+    reader = role(
+        live("iam"), "Reader", GetObject=["arn:aws:s3:::jobs/*"], PutObject=["arn:aws:s3:::jobs/*"]
+    )
+    source = {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": "s3://jobs/in/"}}
+    channels = [{"ChannelName": "train", "DataSource": source}]
+    wanted = request("unlisted", "true", RoleArn=reader, InputDataConfig=channels)
+    with pytest.raises(ClientError, match='has "s3:ListBucket" permissions') as caught:
+        live("sagemaker").create_training_job(**wanted)
+    assert caught.value.response["Error"]["Code"] == "ValidationException"
+
+
 class Killable:
     """A server in a process of its own, on one data directory."""
 
