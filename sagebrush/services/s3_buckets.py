@@ -220,14 +220,11 @@ def put_bucket_notification_configuration(ctx: Ctx, request: Doc) -> None:
 def get_bucket_policy_status(ctx: Ctx, request: Doc) -> Doc:
     """Whether the bucket's policy allows everybody something. Raises NoSuchBucketPolicy (404)."""
     text = _load(ctx, rules.bucket_of(ctx, request), _POLICY)["Policy"]
-    statements = json.loads(text).get("Statement", [])
-    if isinstance(statements, dict):
-        statements = [statements]
     public = any(
         s.get("Effect") == "Allow"
         and s.get("Principal") in ("*", {"AWS": "*"})
         and not s.get("Condition")
-        for s in statements
+        for s in _statements(json.loads(text))
     )
     return {"PolicyStatus": {"IsPublic": public}}
 
@@ -318,7 +315,11 @@ def get_object_lock_configuration(ctx: Ctx, request: Doc) -> Doc:
 
 
 def put_bucket_policy(ctx: Ctx, request: Doc) -> None:
-    """The bucket's policy is this text. Raises MalformedPolicy (400)."""
+    """The bucket's policy is this text. Raises MalformedPolicy (400), NotImplemented (501).
+
+    What it allows has no effect: nobody but the account's own callers is let in. What it denies
+    would have one on AWS, and is refused rather than silently passed over.
+    """
     bucket = rules.bucket_of(ctx, request)
     text = request["Policy"]
     try:
@@ -333,7 +334,14 @@ def put_bucket_policy(ctx: Ctx, request: Doc) -> None:
         )
     if not document.get("Statement"):
         raise AwsError("MalformedPolicy", "Missing required field Statement")
+    if any(s.get("Effect") == "Deny" for s in _statements(document)):
+        raise rules.not_implemented("A bucket policy that denies")
     _store(ctx, bucket, "Policy", text)
+
+
+def _statements(document: Doc) -> list[Doc]:
+    found = document.get("Statement", [])
+    return [s for s in (found if isinstance(found, list) else [found]) if isinstance(s, dict)]
 
 
 def get_bucket_policy(ctx: Ctx, request: Doc) -> Doc:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -207,6 +208,11 @@ def test_defaults_of_new_buckets(s3: Any) -> None:
 def test_wrong_input_is_refused(s3: Any) -> None:
     s3.create_bucket(Bucket="wrong-input")
     assert refused(s3.put_bucket_policy, Bucket="wrong-input", Policy="{")[0] == "MalformedPolicy"
+    denies = {"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": "*"}
+    for statement in (denies, [denies]):
+        text = json.dumps({"Version": "2012-10-17", "Statement": statement})
+        found = refused(s3.put_bucket_policy, Bucket="wrong-input", Policy=text)
+        assert found == ("NotImplemented", 501)
     twice = [{"Key": "a", "Value": "1"}, {"Key": "a", "Value": "2"}]
     found = refused(s3.put_bucket_tagging, Bucket="wrong-input", Tagging={"TagSet": twice})
     assert found == ("InvalidTag", 400)
