@@ -52,12 +52,16 @@ def run(args: argparse.Namespace) -> int:
 def detach(chosen: Settings) -> Server:
     """The server runs in the background and answers; raises CommandError with its last words."""
     log = chosen.home / OUTPUT
-    for folder in (chosen.home, log.parent):
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        for folder in (chosen.home, log.parent):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        output = os.open(log, os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600)
+    except OSError as error:
+        raise unwritable(chosen, error) from error
     argv = [sys.executable, "-m", "sagebrush", "up", "--home", str(chosen.home)]
     argv += ["--host", chosen.host, "--port", str(chosen.port)]
     argv += ["--insecure"] if chosen.insecure else []
-    with open(os.open(log, os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600), "ab") as out:
+    with open(output, "ab") as out:
         start = out.tell()
         process = subprocess.Popen(
             argv, stdin=subprocess.DEVNULL, stdout=out, stderr=out, start_new_session=True
@@ -93,8 +97,8 @@ def _foreground(chosen: Settings) -> int:
     try:
         return app.run(chosen, lambda state: print(banner(state), flush=True))
     except OSError as error:
-        if error.errno in UNWRITABLE:
-            raise CommandError(f"cannot write to {chosen.home}: {error.strerror}") from error
+        if error.errno in UNWRITABLE or error.filename is not None:
+            raise unwritable(chosen, error) from error
         if error.errno not in (errno.EADDRINUSE, errno.EACCES, errno.EADDRNOTAVAIL):
             raise
         raise CommandError(refusal(chosen, error)) from error
@@ -102,6 +106,14 @@ def _foreground(chosen: Settings) -> int:
         raise CommandError(f"cannot use the database in {chosen.home}: {error}") from error
     except RuntimeError as error:
         raise CommandError(str(error)) from error
+
+
+def unwritable(chosen: Settings, error: OSError) -> CommandError:
+    """Why the data directory cannot be used, and what chooses another."""
+    return CommandError(
+        f"cannot write to {error.filename or chosen.home}: {error.strerror}; another data "
+        "directory: --home, or SAGEBRUSH_HOME"
+    )
 
 
 def refusal(chosen: Settings, error: OSError) -> str:

@@ -96,7 +96,9 @@ class Environments:
                     self._recorded(name)
                 )
         except OSError as error:
-            raise BuildFailed(f"environment {name}: {error}") from error
+            raise BuildFailed(
+                f"environment {name} in {self.root} (SAGEBRUSH_ENVIRONMENTS names another place): {error}"
+            ) from error
 
     def _build_quietly(self, name: str) -> None:
         try:
@@ -289,7 +291,21 @@ def uv_environ(environ: Mapping[str, str]) -> dict[str, str]:
     # uv separates find-links by commas, pip by blanks.
     if "UV_FIND_LINKS" in result and "UV_FIND_LINKS" not in environ:
         result["UV_FIND_LINKS"] = ",".join(result["UV_FIND_LINKS"].split())
+    if not _writable(_uv_cache(result)):
+        result["UV_NO_CACHE"] = "1"
     return result
+
+
+def _uv_cache(environ: Mapping[str, str]) -> Path:
+    """Where uv keeps what it fetched."""
+    base = environ.get("XDG_CACHE_HOME") or Path(environ.get("HOME") or "~").expanduser() / ".cache"
+    return Path(environ.get("UV_CACHE_DIR") or Path(base) / "uv")
+
+
+def _writable(folder: Path) -> bool:
+    """Whether files can be made in `folder`, which may have to be made itself."""
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    return os.access(there, os.W_OK | os.X_OK)
 
 
 def _homes(python: Path) -> set[str]:

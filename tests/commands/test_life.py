@@ -173,6 +173,17 @@ def test_what_cannot_be_done_says_what_to_do(
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize("words", [("up",), ("up", "-d")], ids=["foreground", "background"])
+def test_a_data_directory_that_cannot_be_made_is_named(
+    sagebrush: Run, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    (tmp_path / "file").write_text("")
+    done = sagebrush(*words, SAGEBRUSH_HOME=str(tmp_path / "file" / "home"))
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"sagebrush: cannot write to {tmp_path}/file")
+    assert "SAGEBRUSH_HOME" in done.stderr
+
+
 def test_a_wrong_setting_is_one_line(sagebrush: Run) -> None:
     done = sagebrush("status", SAGEBRUSH_ACCOUNT="12")
     assert (done.returncode, done.stderr) == (1, "sagebrush: account must be 12 digits, not '12'\n")

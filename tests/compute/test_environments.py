@@ -207,7 +207,7 @@ def test_an_environment_that_lost_its_interpreter_is_built_again(builder: Builde
 
 def test_a_root_that_cannot_be_written_is_told(builder: Builder) -> None:
     builder.root.write_text("a file")
-    with pytest.raises(BuildFailed, match="environment base: "):
+    with pytest.raises(BuildFailed, match="SAGEBRUSH_ENVIRONMENTS"):
         builder.new().build("base")
 
 
@@ -240,6 +240,13 @@ def test_pips_settings_reach_uv_under_its_own_names() -> None:
     assert found["UV_DEFAULT_INDEX"] == "https://kept.example/simple"
     assert "VIRTUAL_ENV" not in found
     assert "PYTHONPATH" not in found
+
+
+def test_a_home_without_room_for_a_cache_is_done_without(tmp_path: Path) -> None:
+    assert "UV_NO_CACHE" not in environments.uv_environ({"HOME": str(tmp_path)})
+    (tmp_path / "file").write_text("")
+    shut = environments.uv_environ({"HOME": str(tmp_path / "file")})
+    assert shut["UV_NO_CACHE"] == "1"
 
 
 def test_shims_and_broken_interpreters_are_passed_over(tmp_path: Path) -> None:
