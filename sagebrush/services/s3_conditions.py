@@ -5,7 +5,7 @@ from __future__ import annotations
 from email.utils import formatdate
 
 from sagebrush.services import s3_rules as rules
-from sagebrush.store.catalog import Object
+from sagebrush.store.catalog import Object, Upload
 from sagebrush.world import AwsError, Doc
 
 
@@ -60,6 +60,27 @@ def check_write(request: Doc, old: Object | None, key: str) -> None:
         raise failed("If-None-Match")
     if match is not None:
         check_match(match, old, key)
+
+
+def check_meanwhile(request: Doc, upload: Upload, old: Object | None) -> None:
+    """The object of a conditional Complete did not change during the upload.
+
+    Raises ConditionalRequestConflict (409): the upload must begin anew (S3 user guide,
+    "Conditional writes").
+    """
+    if "IfNoneMatch" in request and upload.doc.get("existed"):
+        raise _conflict("If-None-Match", upload.key)
+    if "IfMatch" in request and old is not None and old.modified > upload.created:
+        raise _conflict("If-Match", upload.key)
+
+
+def _conflict(header: str, key: str) -> AwsError:
+    return AwsError(
+        "ConditionalRequestConflict",
+        "The conditional request cannot succeed due to a conflicting operation against this"
+        " resource.",
+        409, Condition=header, Key=key,
+    )  # fmt: skip
 
 
 def check_match(etag: str, old: Object | None, key: str) -> None:

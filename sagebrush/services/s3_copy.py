@@ -200,8 +200,7 @@ def _part_range(header: str | None, size: int) -> tuple[int, int]:
         )  # fmt: skip
     if int(m[1]) >= size:
         raise AwsError(
-            "InvalidRequest", "The specified copy range is invalid for the source object size: "
-            f"{size}",
+            "InvalidRequest", "The specified copy range is invalid for the source object size",
         )  # fmt: skip
     if int(m[2]) >= size:
         raise AwsError(

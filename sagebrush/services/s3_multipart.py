@@ -35,8 +35,12 @@ def create_multipart_upload(ctx: Ctx, request: Doc) -> Doc:
         "algorithm": algorithm,
         "type": kind,
     }
-    new = Upload(upload_id, bucket.id, key, now, doc)
-    rules.write(ctx, bucket.name, lambda tx: catalog.add_upload(tx, new))
+
+    def change(tx: Tx) -> None:
+        existed = catalog.find(tx, bucket.id, key) is not None
+        catalog.add_upload(tx, Upload(upload_id, bucket.id, key, now, {**doc, "existed": existed}))
+
+    rules.write(ctx, bucket.name, change)
     result = {"Bucket": bucket.name, "Key": key, "UploadId": upload_id}
     if algorithm is not None:
         result.update(ChecksumAlgorithm=algorithm, ChecksumType=kind)
@@ -151,7 +155,9 @@ def complete_multipart_upload(ctx: Ctx, request: Doc) -> Doc:
         upload = catalog.upload(tx, bucket.id, key, upload_id)
         if upload is None:
             raise no_such_upload(upload_id)
-        conditions.check_write(request, catalog.find(tx, bucket.id, key), key)
+        old = catalog.find(tx, bucket.id, key)
+        conditions.check_write(request, old, key)
+        conditions.check_meanwhile(request, upload, old)
         chosen = _chosen(catalog.parts(tx, upload_id), wanted, upload)
         new = _assembled(ctx, request, upload, chosen)
         algorithm = new.checksum.algorithm if new.checksum else ""

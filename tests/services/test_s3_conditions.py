@@ -67,3 +67,27 @@ def test_an_object_is_deleted_if_it_is_that_one_or_any(s3: Any) -> None:
     assert refusal(s3.delete_object, Key="d", IfMatch='"other"')["Code"] == "PreconditionFailed"
     s3.delete_object(Bucket=BUCKET, Key="d", IfMatch="*")
     assert refusal(s3.get_object, Key="d")["Code"] == "NoSuchKey"
+
+
+def test_a_conditional_upload_is_begun_anew_when_its_object_changed(s3: Any) -> None:
+    def begun() -> dict[str, Any]:
+        told = s3.create_multipart_upload(Bucket=BUCKET, Key="m")
+        part = s3.upload_part(
+            Bucket=BUCKET, Key="m", UploadId=told["UploadId"], PartNumber=1, Body=b"new"
+        )
+        parts = {"Parts": [{"PartNumber": 1, "ETag": part["ETag"]}]}
+        return {"Key": "m", "UploadId": told["UploadId"], "MultipartUpload": parts}
+
+    complete = s3.complete_multipart_upload
+    s3.put_object(Bucket=BUCKET, Key="m", Body=b"1")
+    upload = begun()
+    s3.delete_object(Bucket=BUCKET, Key="m")
+    found = refusal(complete, **upload, IfNoneMatch="*")
+    assert (found["Code"], found["Status"]) == ("ConditionalRequestConflict", 409)
+    complete(Bucket=BUCKET, **begun(), IfNoneMatch="*")
+    upload = begun()
+    etag = s3.put_object(Bucket=BUCKET, Key="m", Body=b"2")["ETag"]
+    found = refusal(complete, **upload, IfMatch=etag)
+    assert (found["Code"], found["Condition"]) == ("ConditionalRequestConflict", "If-Match")
+    complete(Bucket=BUCKET, **begun(), IfMatch=etag)
+    assert s3.get_object(Bucket=BUCKET, Key="m")["Body"].read() == b"new"
