@@ -6,7 +6,8 @@ import asyncio
 import inspect
 import json
 from concurrent.futures import Future
-from typing import cast
+from functools import cache
+from typing import Any, cast
 
 from botocore.model import OperationModel
 
@@ -29,6 +30,12 @@ def find(world: World, service: str, name: str) -> Operation:
             501 if service == "s3" else 400,
         )
     return found
+
+
+@cache
+def flows(operation: Operation) -> bool:
+    """Whether the operation is a coroutine function, which runs in the event loop."""
+    return inspect.iscoroutinefunction(operation)
 
 
 def policies(world: World, caller: Caller) -> list[Policy]:
@@ -118,8 +125,8 @@ class Dispatcher:
         if model is None:
             raise KeyError(f"{service} has no operation {name}")
         allow(ctx, model, params)
-        operation = find(ctx.world, service, name)
-        if not inspect.iscoroutinefunction(operation):
+        operation: Any = find(ctx.world, service, name)
+        if not flows(operation):
             result = operation(ctx, params)
             if isinstance(result, Future):
                 return result.result()

@@ -6,7 +6,9 @@ import json
 import logging
 import os
 import re
+import threading
 import time
+from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,19 +47,38 @@ class Entry:
     caller: str = ""
     status: int = 0
     code: str = ""
+    seconds: float = 0.0
+    """Time to answer; known when it is written."""
+
+
+def _line(entry: Entry, ended: float) -> str:
+    """The request's line, and its end; `ended` is in seconds since the epoch."""
+    told = {
+        "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(ended)),
+        "id": entry.id,
+        "service": entry.service,
+        "operation": entry.operation,
+        "caller": entry.caller,
+        "status": entry.status,
+        "code": entry.code,
+        "ms": round(entry.seconds * 1000, 2),
+    }
+    return json.dumps(told) + "\n"
 
 
 class AccessLog:
     """Appends one line a request to a file, a few at a time, and counts it.
 
-    For one thread: the event loop's. What was not flushed when the server was killed is lost.
+    `write` is for one thread: the event loop's. What was not flushed when the server was killed is
+    lost.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._open()
-        self._lines: list[str] = []
+        self._waiting: deque[tuple[Entry, float]] = deque()
+        self._flushing = threading.Lock()
         self.registry = CollectorRegistry()
         self._requests = Counter(
             "sagebrush_requests", "Requests answered", ["service", "operation", "status"],
@@ -75,36 +96,26 @@ class AccessLog:
         self._size = os.fstat(self._file).st_size
 
     def write(self, entry: Entry) -> bool:
-        """The request is told; whether these are the first lines that wait for `flush`."""
-        seconds = time.perf_counter() - entry.started
-        line = {
-            "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-            "id": entry.id,
-            "service": entry.service,
-            "operation": entry.operation,
-            "caller": entry.caller,
-            "status": entry.status,
-            "code": entry.code,
-            "ms": round(seconds * 1000, 2),
-        }
-        self._lines.append(json.dumps(line))
-        key = (entry.service, entry.operation, entry.status)
-        children = self._children.get(key)
-        if children is None:
-            children = self._children[key] = (
-                self._requests.labels(entry.service, entry.operation, str(entry.status)),
-                self._seconds.labels(entry.service),
-            )
-        children[0].inc()
-        children[1].observe(seconds)
-        return len(self._lines) == 1
+        """The request is told; whether it is the first that waits for `flush`."""
+        entry.seconds = time.perf_counter() - entry.started
+        self._waiting.append((entry, time.time()))
+        return len(self._waiting) == 1
 
     def flush(self) -> None:
-        """The lines are in the file. A full disk loses lines, never an answer."""
-        if not self._lines:
-            return
-        text = ("\n".join(self._lines) + "\n").encode()
-        self._lines.clear()
+        """What waits is in the file and in the counts. A full disk loses lines, never an answer.
+
+        Done for many requests in one go, because each then costs a third of what it would alone.
+        """
+        with self._flushing:
+            lines: list[str] = []
+            while self._waiting:
+                entry, ended = self._waiting.popleft()
+                self._count(entry)
+                lines.append(_line(entry, ended))
+            if lines:
+                self._append("".join(lines).encode())
+
+    def _append(self, text: bytes) -> None:
         try:
             self._size += os.write(self._file, text)
             if self._size > KEEP:
@@ -114,8 +125,20 @@ class AccessLog:
         except OSError:
             pass
 
+    def _count(self, entry: Entry) -> None:
+        key = (entry.service, entry.operation, entry.status)
+        children = self._children.get(key)
+        if children is None:
+            children = self._children[key] = (
+                self._requests.labels(entry.service, entry.operation, str(entry.status)),
+                self._seconds.labels(entry.service),
+            )
+        children[0].inc()
+        children[1].observe(entry.seconds)
+
     def metrics(self) -> bytes:
-        """The counts in Prometheus's text format."""
+        """The counts in Prometheus's text format; from any thread."""
+        self.flush()
         return generate_latest(self.registry)
 
     def close(self) -> None:

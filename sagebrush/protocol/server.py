@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import inspect
 import json
 import logging
 import sqlite3
@@ -256,8 +255,8 @@ class Door:
         """The operation's result, once parameters and policy are found right."""
         service, name = str(model.service_model.service_name), str(model.name)
         try:
-            operation = dispatch.find(ctx.world, service, name)
-            flows = inspect.iscoroutinefunction(operation)
+            operation: Any = dispatch.find(ctx.world, service, name)
+            flows = dispatch.flows(operation)
             if flows:
                 dispatch.allow(ctx, model, params)
             taken = any(value is body for value in params.values())
