@@ -111,8 +111,8 @@ def _foreground(chosen: Settings) -> int:
 def unwritable(chosen: Settings, error: OSError) -> CommandError:
     """Why the data directory cannot be used, and what chooses another."""
     return CommandError(
-        f"cannot write to {error.filename or chosen.home}: {error.strerror}; another data "
-        "directory: --home, or SAGEBRUSH_HOME"
+        f"the data directory {chosen.home} cannot be used: {error.strerror}; name another: --home, "
+        "or SAGEBRUSH_HOME"
     )
 
 

@@ -36,7 +36,8 @@ class Home:
             self._lock = _locked(path)
         except OSError as error:
             raise HomeError(
-                f"the data directory {path} cannot be used: {error.strerror}"
+                f"the data directory {path} cannot be used: {error.strerror}; name another: --home, "
+                "or SAGEBRUSH_HOME"
             ) from error
         try:
             _check_format(path)

@@ -180,7 +180,7 @@ def test_a_data_directory_that_cannot_be_made_is_named(
     (tmp_path / "file").write_text("")
     done = sagebrush(*words, SAGEBRUSH_HOME=str(tmp_path / "file" / "home"))
     assert done.returncode == 1
-    assert done.stderr.startswith(f"sagebrush: cannot write to {tmp_path}/file")
+    assert f"the data directory {tmp_path}/file/home cannot be used" in done.stderr
     assert "SAGEBRUSH_HOME" in done.stderr
 
 
