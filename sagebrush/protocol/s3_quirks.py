@@ -59,7 +59,7 @@ def finish(op: OperationModel, result: Doc | None, reply: Reply) -> Reply:
             f' xmlns="http://s3.amazonaws.com/doc/2006-03-01/">{region}</LocationConstraint>'
         ).encode()
         reply.headers["Content-Type"] = "application/xml"
-    elif name == "PutBucketPolicy":
+    elif name in ("PutBucketPolicy", "PutBucketTagging"):
         reply.status = 204
     elif name == "GetBucketPolicy":
         reply.headers["Content-Type"] = "application/json"

@@ -251,7 +251,8 @@ def _tag_set(tags: list[Doc]) -> list[Doc]:
 
 
 def _checked_tagging(value: Doc) -> Doc:
-    return {"TagSet": _tag_set(value.get("TagSet", []))}
+    tags = _tag_set(value.get("TagSet", []))
+    return {"TagSet": tags} if tags else {}  # no tags are no tag set
 
 
 _POLICY = _Topic(

@@ -397,14 +397,21 @@ def check_tags(tags: list[Any], most: int = 10) -> dict[str, str]:
     found: dict[str, str] = {}
     for tag in tags:
         key, value = tag["Key"], tag["Value"]
+        if key.startswith("aws:"):
+            raise AwsError(
+                "InvalidTag",
+                "Your TagKey cannot be prefixed with aws:"
+                if most == 10
+                else "System tags cannot be added/updated by requester",
+                TagKey=key,
+            )
         if not 1 <= len(key) <= 128 or not _TAG.fullmatch(key):
             raise AwsError("InvalidTag", "The TagKey you have provided is invalid", TagKey=key)
         if len(value) > 256 or not _TAG.fullmatch(value):
             raise AwsError(
-                "InvalidTag", "The TagValue you have provided is invalid", TagValue=value
-            )
-        if key.lower().startswith("aws:"):
-            raise AwsError("InvalidTag", "System tags cannot be added/updated by requester")
+                "InvalidTag", "The TagValue you have provided is invalid",
+                TagKey=key, TagValue=value,
+            )  # fmt: skip
         if key in found:
             raise AwsError(
                 "InvalidTag", "Cannot provide multiple Tags with the same key", TagKey=key

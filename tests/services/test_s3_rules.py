@@ -54,6 +54,14 @@ def test_tags_of_other_characters(s3: Any, tag: dict[str, str]) -> None:
     assert found == ("InvalidTag", 400)
 
 
+def test_no_tags_are_no_tag_set(s3: Any) -> None:
+    tags = [{"Key": "a", "Value": "1"}]
+    told = s3.put_bucket_tagging(Bucket=BUCKET, Tagging={"TagSet": tags})
+    assert told["ResponseMetadata"]["HTTPStatusCode"] == 204
+    s3.put_bucket_tagging(Bucket=BUCKET, Tagging={"TagSet": []})
+    assert refused(s3.get_bucket_tagging) == ("NoSuchTagSet", 404)
+
+
 def test_the_expected_owner_is_an_account(s3: Any) -> None:
     s3.put_object(Bucket=BUCKET, Key="owned")
     given = {"Key": "owned", "ExpectedBucketOwner": "somebody"}
