@@ -16,6 +16,8 @@ from sagebrush.world import AwsError, Ctx, Doc
 _WEEKS_2, _HOURS_2 = 14 * 86400.0, 2 * 3600.0
 _MAX_POINTS, _MAX_DATA = 1440, 100_800
 _LIST_PAGE = 500
+_MOST_DATA, _MOST_VALUES = 1000, 150
+_HIGHEST = 2.0**360
 _ID = "[a-z][a-zA-Z0-9_]*"
 
 
@@ -33,6 +35,9 @@ def put_metric_data(ctx: Ctx, request: Doc) -> None:
         raise AwsError("MissingParameter", "The parameter MetricData is required.")
     for entity in request.get("EntityMetricData") or []:
         data = data + (entity.get("MetricData") or [])
+    if len(data) > _MOST_DATA:
+        words = f"The collection MetricData must not have a size greater than {_MOST_DATA}."
+        raise _invalid(words)
     points = [p for i, datum in enumerate(data, 1) for p in _points(namespace, datum, i, now)]
     ctx.world.series.append(ctx.account, ctx.region, points)
 
@@ -55,13 +60,18 @@ def _points(namespace: str, datum: Doc, number: int, now: float) -> list[Point]:
             " you have specified both.",
         )
     dimensions = _dimensions(datum.get("Dimensions"))
+    if len(dimensions) < len(datum.get("Dimensions") or ()):
+        raise _invalid(f"The parameter {where}.Dimensions has a dimension name twice.")
+    if len(datum.get("Values") or ()) > _MOST_VALUES:
+        words = f"The collection {where}.Values must not have a size greater than {_MOST_VALUES}."
+        raise _invalid(words)
     unit = datum.get("Unit", "None")
 
     def point(
         value: float, count: float = 1.0, low: float | None = None, high: float | None = None
     ) -> Point:
         for number in (value, count):
-            if number != number or abs(number) == float("inf"):
+            if number != number or abs(number) > _HIGHEST:
                 raise _invalid(f"The value {number} for parameter {where}.Value is invalid.")
         name = datum["MetricName"]
         return Point(namespace, name, at, value, dimensions, unit, count, low, high)

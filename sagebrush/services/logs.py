@@ -18,6 +18,8 @@ from sagebrush.world import AwsError, Ctx, Doc
 
 _BLOCK = 1000
 _PAGE_BYTES = 1024 * 1024
+_EVENT_BYTES = 26
+"""What an event counts beside its message in UTF-8."""
 _RETENTION = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192,
               2557, 2922, 3288, 3653)  # fmt: skip
 
@@ -169,6 +171,7 @@ def put_log_events(ctx: Ctx, request: Doc) -> Doc:
             "InvalidParameterException",
             "Log events in a single PutLogEvents request must be in chronological order.",
         )
+    _check_batch(events)
     now = int(ctx.world.clock() * 1000)
     old = [e for e in events if e[0] < now - 14 * 86_400_000]
     new = [e for e in events if e[0] > now + 2 * 3_600_000]
@@ -182,6 +185,23 @@ def put_log_events(ctx: Ctx, request: Doc) -> Doc:
         rejected["tooNewLogEventStartIndex"] = len(events) - len(new)
     result: Doc = {"nextSequenceToken": str(stream.id)}
     return {**result, "rejectedLogEventsInfo": rejected} if rejected else result
+
+
+def _check_batch(events: list[tuple[int, str]]) -> None:
+    """Raises InvalidParameterException for a batch beyond the limits of PutLogEvents."""
+    if events and events[-1][0] - events[0][0] > 86_400_000:
+        raise AwsError(
+            "InvalidParameterException",
+            "The batch of log events in a single PutLogEvents request cannot span more than 24"
+            " hours.",
+        )
+    sizes = [len(message.encode()) + _EVENT_BYTES for _, message in events]
+    if max(sizes, default=0) > _PAGE_BYTES:
+        words = f"Log event too large: {max(sizes)} bytes exceeds limit of {_PAGE_BYTES}"
+        raise AwsError("InvalidParameterException", words)
+    if sum(sizes) > _PAGE_BYTES:
+        words = f"Upload too large: {sum(sizes)} bytes exceeds limit of {_PAGE_BYTES}"
+        raise AwsError("InvalidParameterException", words)
 
 
 def get_log_events(ctx: Ctx, request: Doc) -> Doc:
@@ -243,7 +263,7 @@ def filter_log_events(ctx: Ctx, request: Doc) -> Doc:
             more = True
             break
         page.append(_found_doc(stream, event))
-        size, last = size + len(event.message) + 26, key
+        size, last = size + len(event.message) + _EVENT_BYTES, key
     searched = [{"logStreamName": s.name, "searchedCompletely": not more} for s in streams]
     result: Doc = {"events": page, "searchedLogStreams": searched}
     return {**result, "nextToken": "/".join(map(str, last))} if more else result
@@ -294,7 +314,7 @@ def _cap(events: Iterator[Event] | reversed[Event]) -> list[Event]:
     """The events up to a page's 1 MiB, at least one."""
     page, size = [], 0
     for event in events:
-        size += len(event.message) + 26
+        size += len(event.message) + _EVENT_BYTES
         if page and size > _PAGE_BYTES:
             break
         page.append(event)

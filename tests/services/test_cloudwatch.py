@@ -111,6 +111,12 @@ def test_too_many_datapoints(cloudwatch: Any):
         ({"Values": [1.0], "Counts": [1.0, 2.0]}, "InvalidParameterValue"),
         ({"Value": 1.0, "Timestamp": ago(30 * 1440)}, "InvalidParameterValue"),
         ({"Value": float("nan")}, "InvalidParameterValue"),
+        ({"Value": 2.0**361}, "InvalidParameterValue"),
+        ({"Values": [1.0] * 151}, "InvalidParameterValue"),
+        (
+            {"Value": 1.0, "Dimensions": [{"Name": "d", "Value": v} for v in "ab"]},
+            "InvalidParameterValue",
+        ),
     ],
 )
 def test_wrong_data_stores_nothing(cloudwatch: Any, datum: dict[str, Any], expected: str):
@@ -119,6 +125,11 @@ def test_wrong_data_stores_nothing(cloudwatch: Any, datum: dict[str, Any], expec
         put(cloudwatch, "wrong", good, {"MetricName": "m", **datum})
     assert code(error) == expected
     assert cloudwatch.list_metrics(Namespace="wrong")["Metrics"] == []
+
+
+def test_a_thousand_data_are_enough(cloudwatch: Any):
+    with pytest.raises(ClientError, match="size greater than 1000"):
+        put(cloudwatch, "many", *[{"MetricName": "m", "Value": 1.0}] * 1001)
 
 
 def test_reserved_namespace(cloudwatch: Any):

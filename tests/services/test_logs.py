@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from typing import Any
@@ -24,7 +25,7 @@ def code(error: pytest.ExceptionInfo[ClientError]) -> str:
 @pytest.fixture
 def stream(logs: Any, request: pytest.FixtureRequest) -> dict[str, str]:
     """A group and stream of the test's own, with ten events a second apart."""
-    names = {"logGroupName": request.node.name.split("[")[0], "logStreamName": "s"}
+    names = {"logGroupName": re.sub(r"[^\w-]+", "_", request.node.name), "logStreamName": "s"}
     logs.create_log_group(logGroupName=names["logGroupName"])
     logs.create_log_stream(**names)
     start = int(time.time() * 1000) - 60_000
@@ -108,16 +109,36 @@ def test_describe_streams_gives_no_token_at_the_end(logs: Any, stream: dict[str,
 
 
 def test_old_and_new_events_are_told(logs: Any, stream: dict[str, str]):
+    now, hour = int(time.time() * 1000), 3_600_000
+
+    def put(*times: int) -> dict[str, int]:
+        events = [{"timestamp": t, "message": "x"} for t in times]
+        return logs.put_log_events(**stream, logEvents=events).get("rejectedLogEventsInfo", {})
+
+    edge = now - 14 * 24 * hour
+    assert put(edge - hour, edge - hour, edge + hour) == {"tooOldLogEventEndIndex": 2}
+    assert put(now, now + 3 * hour) == {"tooNewLogEventStartIndex": 1}
+    assert messages(logs.get_log_events(**stream, startFromHead=True)).count("x") == 2
+
+
+@pytest.mark.parametrize(
+    ("ages", "length", "words"),
+    [
+        ((25 * 3_600_000, 0), 1, "cannot span more than 24 hours"),
+        ((0,), 2**20, "Log event too large: 1048602 bytes exceeds limit of 1048576"),
+        ((0,) * 6, 200_000, "Upload too large: 1200156 bytes exceeds limit of 1048576"),
+    ],
+    ids=["span", "event", "batch"],
+)
+def test_a_batch_beyond_its_limits_stores_nothing(
+    logs: Any, stream: dict[str, str], ages: tuple[int, ...], length: int, words: str
+):
     now = int(time.time() * 1000)
-    times = [now - 20 * 86_400_000, now, now + 3 * 3_600_000]
-    answer = logs.put_log_events(
-        **stream, logEvents=[{"timestamp": t, "message": "x"} for t in times]
-    )
-    assert answer["rejectedLogEventsInfo"] == {
-        "tooOldLogEventEndIndex": 1,
-        "tooNewLogEventStartIndex": 2,
-    }
-    assert messages(logs.get_log_events(**stream, startFromHead=True))[10:] == ["x"]
+    events = [{"timestamp": now - age, "message": "x" * length} for age in ages]
+    with pytest.raises(ClientError, match=words) as error:
+        logs.put_log_events(**stream, logEvents=events)
+    assert code(error) == "InvalidParameterException"
+    assert len(messages(logs.get_log_events(**stream, startFromHead=True))) == 10
 
 
 @pytest.mark.parametrize(
