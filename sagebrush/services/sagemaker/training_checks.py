@@ -143,9 +143,10 @@ def _inputs(ctx: Ctx, request: Doc) -> None:
             refuse(f"Channel {name}: input mode {mode} is not supported by Sagebrush yet; use File")
         source = channel["DataSource"]
         if "S3DataSource" not in source:
-            words = ", ".join(source) or "none"
-            refuse(f"Channel {name}: data source {words} is not supported by Sagebrush yet; use"
-                   " S3DataSource")  # fmt: skip
+            if not source:
+                refuse(f"Channel {name}: DataSource names no source of data; give S3DataSource")
+            refuse(f"Channel {name}: data source {', '.join(source)} is not supported by Sagebrush"
+                   " yet; use S3DataSource")  # fmt: skip
         _as_files(channel)
         _group(source["S3DataSource"], request["ResourceConfig"], name)
         _found(ctx, source["S3DataSource"])

@@ -141,7 +141,11 @@ def _start(world: World, row: Row) -> Next:
     ask = capacity.Ask(row.plan["key"], row.id, limits.cpu, memory)
     place = capacity.admit(world, ask)
     if place:
-        return Next(doc=waiting(row, place), plan={"waiting": True}, due=QUEUE + place)
+        left = _patience(row) - (world.clock() - row.created)
+        if left <= 0:
+            return _end(world, row, "MaxWaitTimeExceeded", "")
+        due = min(QUEUE + place, left)
+        return Next(doc=waiting(row, place), plan={"waiting": True}, due=due)
     try:
         if world.environments.ready(row.plan["environment"]) is None:
             message = f"Preparing the environment {row.plan['environment']} (once on this machine)"
@@ -157,6 +161,13 @@ def _start(world: World, row: Row) -> Next:
         "Downloading input data",
         TrainingStartTime=moment(world.clock()),
     )
+
+
+def _patience(row: Row) -> float:
+    """Seconds that the job may wait for capacity."""
+    condition = row.doc["StoppingCondition"]
+    limits = [condition.get(f"Max{kind}TimeInSeconds") for kind in ("Wait", "Pending")]
+    return float(min((limit for limit in limits if limit), default=float("inf")))
 
 
 def _download(world: World, row: Row) -> Next:
@@ -334,6 +345,7 @@ def _end(world: World, row: Row, end: str, reason: str) -> Next:
         "Failed": "Training job failed",
         "Stopped": "Training job stopped",
         "MaxRuntimeExceeded": "Training job runtime exceeded MaxRuntimeInSeconds provided",
+        "MaxWaitTimeExceeded": "Training job wait time exceeded what its StoppingCondition allows",
     }
     doc = status_doc(row.doc, now, end, messages[end])
     doc |= {"TrainingEndTime": moment(now), "LastModifiedTime": moment(now)}
@@ -347,7 +359,7 @@ def _end(world: World, row: Row, end: str, reason: str) -> Next:
             {"MetricName": name, "Value": value, "Timestamp": moment(at)}
             for name, (at, value) in finals.items()
         ]
-    status = "Stopped" if end == "MaxRuntimeExceeded" else end
+    status = "Stopped" if end.endswith("Exceeded") else end
     keep = world.settings.keep_jobs_days * 86400.0
     return Next(status, doc, {"stage": "keep", "waiting": None}, keep)
 

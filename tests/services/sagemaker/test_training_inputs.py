@@ -84,6 +84,7 @@ def of_group(name: str) -> Doc:
             {"InputDataConfig": [{"ChannelName": "t", "DataSource": {"FileSystemDataSource": {}}}]},
             "FileSystemDataSource is not supported",
         ),
+        ({"InputDataConfig": [{"ChannelName": "t", "DataSource": {}}]}, "names no source of data"),
         (
             {"OutputDataConfig": {"S3OutputPath": "s3://missing/out"}},
             "output path s3://missing/out",
@@ -303,6 +304,31 @@ def test_stopping_a_job_that_waits_lets_the_next_up(jobs: JobWorld) -> None:
     assert jobs.describe("b")["TrainingJobStatus"] == "Stopped"
     message = jobs.describe("c")["SecondaryStatusTransitions"][-1]["StatusMessage"]
     assert message.endswith("(position 1)")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {
+            "EnableManagedSpotTraining": True,
+            "StoppingCondition": {"MaxRuntimeInSeconds": 100, "MaxWaitTimeInSeconds": 200},
+        },
+        {"StoppingCondition": {"MaxRuntimeInSeconds": 100, "MaxPendingTimeInSeconds": 200}},
+    ],
+)
+def test_a_job_waits_no_longer_than_it_says(jobs: JobWorld, changes: Doc) -> None:
+    jobs.world.cache["capacity.host"] = Host(2, 8 << 30)
+    jobs.backend.script = lambda spec: Running(jobs.now)
+    jobs.create("a")
+    jobs.run(1)
+    jobs.create("b", **changes)
+    jobs.run(190)
+    assert jobs.describe("b")["SecondaryStatus"] == "Starting"
+    jobs.run(20)
+    found = jobs.describe("b")
+    assert found["TrainingJobStatus"] == "Stopped"
+    assert found["SecondaryStatus"] == "MaxWaitTimeExceeded"
+    assert jobs.backend.launches == 1
 
 
 def test_a_larger_type_is_scaled_down_and_the_log_says_so(jobs: JobWorld) -> None:
