@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 from sagebrush.protocol import models, routes
 from sagebrush.protocol.message import Request
@@ -79,18 +80,27 @@ def _among(candidates: tuple[str, ...], request: Request) -> Target:
     named = _named(request)
     if named and named.service in candidates:
         return named
-    rest = [s for s in candidates if models.protocols(s)[0] in ("rest-json", "rest-xml")]
+    rest = _rest(candidates)
     if len(rest) > 1 and "x-amz-target" not in request.headers:
-        fitting = next((s for s in rest if _routed(s, request)), None)
-        rest = [fitting] if fitting else _by_host(rest, request) or rest
+        for target in rest:
+            if _routed(target.service, request):
+                return target
+        rest = _by_host(rest, request) or rest
     if rest and (len(rest) == 1 or "x-amz-target" not in request.headers):
-        return Target(rest[0], models.protocols(rest[0])[0])
+        return rest[0]
     service = candidates[0]
     if "query" in models.protocols(service):
         return Target(service, "query")
     if named:
         raise AwsError("UnknownOperationException", "The target names another service's operation")
     raise AwsError("UnknownOperationException", f"The request names no operation of {service}")
+
+
+@cache
+def _rest(candidates: tuple[str, ...]) -> list[Target]:
+    """Those of the services whose requests are told by method and path."""
+    targets = [Target(service, models.protocols(service)[0]) for service in candidates]
+    return [target for target in targets if target.protocol in ("rest-json", "rest-xml")]
 
 
 def _named(request: Request) -> Target | None:
@@ -118,9 +128,10 @@ def _routed(service: str, request: Request) -> bool:
     )
 
 
-def _by_host(services: list[str], request: Request) -> list[str]:
+def _by_host(targets: list[Target], request: Request) -> list[Target]:
     host = request.headers.get("host", "")
-    return [s for word, s in _HOST_WORDS.items() if s in services and host.startswith(word)]
+    named = [service for word, service in _HOST_WORDS.items() if host.startswith(word)]
+    return [target for target in targets if target.service in named]
 
 
 def _unsigned(request: Request) -> Target:

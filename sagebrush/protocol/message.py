@@ -23,6 +23,10 @@ class Request:
     body: bytes | Spooled = b""
     raw_query: str = ""
 
+    def with_body(self, body: bytes | Spooled) -> Request:
+        """The same request with its body."""
+        return Request(self.method, self.path, self.query, self.headers, body, self.raw_query)
+
 
 @dataclass
 class Reply:

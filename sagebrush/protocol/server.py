@@ -161,9 +161,9 @@ class Door:
         target: Target | None = None
         model: OperationModel | None = None
         try:
-            if detect.scope_service(request) is None and detect.dialect(request) == "query":
+            if detect.dialect(request) == "query" and detect.scope_service(request) is None:
                 body = await receive.small(raw, self._world.settings.body_limit)
-                request = replace(request, body=body)
+                request = request.with_body(body)
             target = detect.detect(request)
             entry.service = target.service
             request, verified = await self._receive(raw, request, target)
@@ -194,7 +194,7 @@ class Door:
         if target.service != "s3":
             if not request.body:
                 body = await receive.small(raw, self._world.settings.body_limit)
-                request = replace(request, body=body)
+                request = request.with_body(body)
             assert isinstance(request.body, bytes)
             claim = claims.parse(request, words)
             self._check_service(claim, target, words)
@@ -221,7 +221,7 @@ class Door:
         request = await receive.spool(raw, request, verified, self._world.objects, said)
         if not upload and isinstance(request.body, Spooled):
             spooled = request.body
-            request = replace(request, body=spooled.read())
+            request = request.with_body(spooled.read())
             self._world.objects.drop(spooled)
         return request, verified
 
@@ -259,12 +259,12 @@ class Door:
             flows = dispatch.flows(operation)
             if flows:
                 dispatch.allow(ctx, model, params)
-            taken = any(value is body for value in params.values())
         except BaseException:
             self._drop(body)
             raise
         if flows:
             return await operation(ctx, params)
+        taken = any(value is body for value in params.values())
 
         def work() -> Any:
             try:

@@ -11,6 +11,7 @@ import re
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from urllib.parse import quote, unquote_plus, unquote_to_bytes
 
 from sagebrush.credentials import Key
@@ -269,7 +270,7 @@ def canonical_requests(request: Request, claim: Claim, body_sha256: str, s3: boo
     drop = claim.expires is not None
     headers = canonical_headers(request.headers, claim.signed)
     tail = f"{headers}\n{';'.join(claim.signed)}\n{body_sha256}"
-    sent_path = path if s3 else quote(normal_path(path), safe="/~")
+    sent_path = path if s3 else _encoded_path(path)
     sent_query = raw_canonical_query(raw_query, drop)
     yield f"{request.method}\n{sent_path}\n{sent_query}\n{tail}"
     clean = quote(unquote_to_bytes(path), safe="/~")
@@ -280,6 +281,12 @@ def canonical_requests(request: Request, claim: Claim, body_sha256: str, s3: boo
         yield f"{request.method}\n{clean}\n{clean_query}\n{tail}"
         yield f"{request.method}\n{clean}\n{sent_query}\n{tail}"
         yield f"{request.method}\n{sent_path}\n{clean_query}\n{tail}"
+
+
+@lru_cache(1024)
+def _encoded_path(path: str) -> str:
+    """The path as all but S3 sign it: without dot segments, encoded once more."""
+    return quote(normal_path(path), safe="/~")
 
 
 def canonical_headers(headers: Mapping[str, str], signed: Iterable[str]) -> str:
