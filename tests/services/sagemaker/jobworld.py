@@ -215,3 +215,22 @@ class JobWorld:
 
     def ml(self, name: str = "job") -> Path:
         return self.home / "jobs" / self.key(name) / "ml"
+
+
+def channel(name: str, uri: str, kind: str = "S3Prefix", **more: Any) -> Doc:
+    """A channel of S3 data."""
+    source = {"S3DataSource": {"S3DataType": kind, "S3Uri": uri}}
+    return {"ChannelName": name, "DataSource": source, **more}
+
+
+def of_group(name: str) -> Doc:
+    """A channel for the instances of a group alone."""
+    found = channel("train", "s3://bucket/in/")
+    found["DataSource"]["S3DataSource"]["InstanceGroupNames"] = [name]
+    return found
+
+
+def resources(**changes: Any) -> Doc:
+    """A ResourceConfig; a change to None leaves a member out."""
+    found = {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 1, **changes}
+    return {k: v for k, v in found.items() if v is not None}

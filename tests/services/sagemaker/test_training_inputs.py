@@ -1,4 +1,4 @@
-"""What CreateTrainingJob refuses, and how channels arrive in /opt/ml/input/data."""
+"""How channels arrive in /opt/ml/input/data, and what a job leaves, waits for and keeps."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from jobworld import IMAGE, JobWorld
+from jobworld import JobWorld, channel, of_group, resources
 
 from sagebrush.compute.base import Exited, Running, Spec, State
 from sagebrush.engine import channels
 from sagebrush.engine.capacity import Host
 from sagebrush.services.sagemaker import training, training_life
 from sagebrush.world import AwsError, Doc
+
+TRAIN = channel("train", "s3://bucket/in/")
 
 
 @pytest.fixture
@@ -24,121 +26,6 @@ def jobs(tmp_path: Path) -> Iterator[JobWorld]:
     found.s3.buckets["bucket"]["in/a.txt"] = b"a"
     yield found
     found.db.close()
-
-
-def channel(name: str, uri: str, kind: str = "S3Prefix", **more: Any) -> Doc:
-    source = {"S3DataSource": {"S3DataType": kind, "S3Uri": uri}}
-    return {"ChannelName": name, "DataSource": source, **more}
-
-
-def algorithm(**changes: Any) -> Doc:
-    return {"TrainingImage": IMAGE, "TrainingInputMode": "File", **changes}
-
-
-def resources(**changes: Any) -> Doc:
-    found = {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 1, **changes}
-    return {k: v for k, v in found.items() if v is not None}
-
-
-TRAIN = channel("train", "s3://bucket/in/")
-
-
-def of_group(name: str) -> Doc:
-    """A channel for the instances of a group alone."""
-    found = channel("train", "s3://bucket/in/")
-    found["DataSource"]["S3DataSource"]["InstanceGroupNames"] = [name]
-    return found
-
-
-@pytest.mark.parametrize(
-    ("changes", "words"),
-    [
-        ({"RoleArn": "arn:aws:iam::123456789012:user/somebody"}, "not the ARN of a role"),
-        ({"RoleArn": "arn:aws:iam::123456789012:role/Missing"}, "Could not assume role"),
-        ({"RoleArn": "arn:aws:iam::123456789012:role/Distrustful"}, "Could not assume role"),
-        ({"RoleArn": "arn:aws:iam::999999999999:role/Any"}, "Cross-account pass role"),
-        ({"AlgorithmSpecification": algorithm(TrainingImage="scikit-lern:1")}, "nearest name is"),
-        ({"AlgorithmSpecification": {"TrainingInputMode": "File"}}, "exactly one of TrainingImage"),
-        ({"AlgorithmSpecification": algorithm(AlgorithmName="a")}, "exactly one of TrainingImage"),
-        (
-            {"AlgorithmSpecification": {"AlgorithmName": "mine", "TrainingInputMode": "File"}},
-            "AlgorithmName mine",
-        ),
-        (
-            {"AlgorithmSpecification": algorithm(MetricDefinitions=[{"Name": "m", "Regex": "(["}])},
-            "invalid regular expression for m",
-        ),
-        ({"AlgorithmSpecification": algorithm(TrainingInputMode="Pipe")}, "Mode Pipe is not supp"),
-        ({"InputDataConfig": [{**TRAIN, "InputMode": "FastFile"}]}, "mode FastFile is not supp"),
-        ({"InputDataConfig": [TRAIN, TRAIN]}, "unique: train is there twice"),
-        ({"InputDataConfig": [channel("..", "s3://bucket/in/")]}, "cannot be a channel's name"),
-        (
-            {"InputDataConfig": [channel("train", "s3://bucket/none/")]},
-            'No S3 objects found under S3 URL "s3://bucket/none/"',
-        ),
-        (
-            {"InputDataConfig": [channel("train", "s3://missing/in/")]},
-            'permissions on bucket "missing"',
-        ),
-        (
-            {"InputDataConfig": [{"ChannelName": "t", "DataSource": {"FileSystemDataSource": {}}}]},
-            "FileSystemDataSource is not supported",
-        ),
-        ({"InputDataConfig": [{"ChannelName": "t", "DataSource": {}}]}, "names no source of data"),
-        (
-            {"OutputDataConfig": {"S3OutputPath": "s3://missing/out"}},
-            "output path s3://missing/out",
-        ),
-        ({"ResourceConfig": resources(InstanceCount=2)}, "InstanceCount 2: jobs on several"),
-        ({"ResourceConfig": resources(InstanceCount=0)}, "at least 1"),
-        ({"ResourceConfig": resources(InstanceType=None)}, "either InstanceType"),
-        ({"StoppingCondition": {"MaxRuntimeInSeconds": 28 * 86400 + 1}}, "more than 28 days"),
-        (
-            {"EnableManagedSpotTraining": True},
-            "Invalid MaxWaitTimeInSeconds",
-        ),
-        (
-            {"CheckpointConfig": {"S3Uri": "s3://bucket/c", "LocalPath": "/opt/ml/../../etc"}},
-            "beneath /opt/ml",
-        ),
-        (
-            {"CheckpointConfig": {"S3Uri": "s3://missing/c"}},
-            "CheckpointConfig: the S3 bucket of the output path s3://missing/c",
-        ),
-        (
-            {"TensorBoardOutputConfig": {"S3OutputPath": "s3://missing/t"}},
-            "TensorBoardOutputConfig: the S3 bucket",
-        ),
-        (
-            {"DebugHookConfig": {"S3OutputPath": "s3://bucket/t", "LocalPath": "/tmp"}},
-            "DebugHookConfig: LocalPath /tmp must be",
-        ),
-        ({"InputDataConfig": [{**TRAIN, "CompressionType": "Gzip"}]}, "only in Pipe input mode"),
-        ({"InputDataConfig": [{**TRAIN, "RecordWrapperType": "RecordIO"}]}, "only in Pipe input"),
-        (
-            {"InputDataConfig": [channel("train", "s3://bucket/in/", "Converse")]},
-            "Converse is not supported",
-        ),
-        ({"InputDataConfig": [of_group("other")]}, "InstanceGroupNames names other"),
-        (
-            {"ResourceConfig": resources(TrainingPlanArn="arn")},
-            "ResourceConfig.TrainingPlanArn: training plans are not supported",
-        ),
-        (
-            {"ResourceConfig": resources(InstanceType=None, InstancePreferences=[])},
-            "ResourceConfig.InstancePreferences",
-        ),
-        ({"Tags": [{"Key": "a", "Value": "1"}, {"Key": "a", "Value": "2"}]}, "unique"),
-    ],
-)
-def test_wrong_requests_are_refused_and_leave_nothing(
-    jobs: JobWorld, changes: Doc, words: str
-) -> None:
-    with pytest.raises(AwsError) as caught:
-        jobs.create(**changes)
-    assert words in caught.value.message
-    assert (caught.value.code, caught.value.status) == ("ValidationException", 400)
-    assert jobs.rows.select("training-job") == []
 
 
 def files(jobs: JobWorld) -> dict[str, str]:
