@@ -56,15 +56,15 @@ def interpreter() -> Check:
     from sagebrush.compute.probe import Check
 
     found = interpreters.find(os.environ)
-    wanted = " or ".join(interpreters.VERSIONS)
+    wanted = ", ".join(interpreters.VERSIONS)
     if found:
         version = found.version.split()[0]
         return Check("python", True, f"jobs run on Python {version} ({found.executable})")
     return Check(
         "python",
         False,
-        f"no Python {wanted} here; fastText's package gives NaN on later ones",
-        f"install Python {wanted.split(' or ')[0]}, or let uv fetch it at the first job (network)",
+        f"none of Python {wanted} is here, and jobs' packages are locked for these",
+        f"install Python {interpreters.VERSIONS[0]}, or let uv fetch it at the first job (network)",
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -11,6 +12,8 @@ import time
 from pathlib import Path
 
 import pytest
+
+from sagebrush.commands import running
 
 GOOD = ("lovely", "superb", "great", "touching", "clever")
 BAD = ("boring", "poor", "awful", "clumsy", "empty")
@@ -90,11 +93,26 @@ def test_unusable_text_starts_nothing(tmp_path: Path) -> None:
     assert not (tmp_path / "data").exists()
 
 
+FOR_LAMBDA = json.dumps(
+    {
+        "Version": "2012-10-17",
+        "Statement": {
+            "Effect": "Allow",
+            "Principal": {"Service": "lambda.amazonaws.com"},
+            "Action": "sts:AssumeRole",
+        },
+    }
+)
+
+
 def test_what_the_service_refuses_is_told(tmp_path: Path, own: Path) -> None:
-    """The server knows the seeded role only; the quickstart is told to use another."""
+    """The quickstart is told to use a role that SageMaker may not take."""
     given = variables(tmp_path)
     subprocess.run([sys.executable, "-m", "sagebrush", "up", "-d"], env=given, check=True)
+    chosen = running.settings(given)
     try:
+        iam = running.client(chosen, running.require(chosen), "iam")
+        iam.create_role(RoleName="Nobody", AssumeRolePolicyDocument=FOR_LAMBDA)
         done = run(tmp_path, "--data", own, SAGEBRUSH_ROLE="Nobody")
     finally:
         subprocess.run([sys.executable, "-m", "sagebrush", "down"], env=given, check=True)
