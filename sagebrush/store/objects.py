@@ -16,6 +16,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from sagebrush.store import checksums
@@ -28,6 +29,9 @@ BATCH = 1 << 20
 """Bytes that are hashed and written at a time (isolation.md 8.4: a thread each per MiB)."""
 AHEAD = 3
 """Batches that may wait for the hashes before the sender is held up: memory stays flat."""
+
+SYNCED = 8 << 20
+"""Bytes after which the disk is told to take them, while the rest is still received and hashed."""
 
 
 class _Pin:
@@ -133,8 +137,8 @@ class Spooled:
 class _Batch:
     """Bytes on their way through every lane; `done` when all have taken them."""
 
-    def __init__(self, data: bytes, lanes: int) -> None:
-        self.data = data
+    def __init__(self, pieces: list[bytes], lanes: int) -> None:
+        self.pieces = pieces
         self.done: Future[None] = Future()
         self._left, self._lock = lanes, threading.Lock()
 
@@ -143,14 +147,14 @@ class _Batch:
             self._left -= 1
             last = self._left == 0
         if last:
-            self.data = b""
+            self.pieces = []
             self.done.set_result(None)
 
 
 class _Lane:
     """Feeds batches, in order, to `take`, in a thread of the pool; at most one thread at a time."""
 
-    def __init__(self, pool: ThreadPoolExecutor, take: Callable[[bytes], object]) -> None:
+    def __init__(self, pool: ThreadPoolExecutor, take: Callable[[list[bytes]], object]) -> None:
         self._pool, self._take = pool, take
         self._waiting: deque[_Batch] = deque()
         self._busy, self._lock = False, threading.Lock()
@@ -172,7 +176,7 @@ class _Lane:
                 batch = self._waiting.popleft()
             try:
                 if self.error is None:
-                    self._take(batch.data)
+                    self._take(batch.pieces)
             except Exception as error:
                 self.error = error
             finally:
@@ -192,6 +196,7 @@ class SpoolWriter:
         self._buffered = 0
         self._path: Path | None = None
         self._file = -1
+        self._unsynced = 0
         self._lanes: list[_Lane] = []
         self._ahead: deque[_Batch] = deque()
 
@@ -252,8 +257,8 @@ class SpoolWriter:
         self._raise()
         if not self._lanes:
             self._open()
-        batch = _Batch(b"".join(self._buffer), len(self._lanes))
-        self._buffer.clear()
+        batch = _Batch(self._buffer, len(self._lanes))
+        self._buffer = []
         self._buffered = 0
         for lane in self._lanes:
             lane.put(batch)
@@ -269,17 +274,20 @@ class SpoolWriter:
             self._file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         quick = [self._digests[n] for n in self._names if n in checksums.FULL_OBJECT]
         slow = [self._digests[n] for n in ["MD5", *self._names] if n not in checksums.FULL_OBJECT]
-        takes: list[Callable[[bytes], object]] = [d.update for d in slow]
-        self._lanes = [_Lane(self._store.pool, take) for take in takes]
-        self._lanes.append(_Lane(self._store.pool, lambda data: self._store_batch(data, quick)))
+        self._lanes = [_Lane(self._store.pool, partial(_add, [digest])) for digest in slow]
+        self._lanes.append(_Lane(self._store.pool, partial(self._store_batch, quick)))
 
-    def _store_batch(self, data: bytes, quick: list[Digest]) -> None:
-        for digest in quick:
-            digest.update(data)
+    def _store_batch(self, quick: list[Digest], pieces: list[bytes]) -> None:
+        _add(quick, pieces)
         with _full():
-            view = memoryview(data)
-            while view:
-                view = view[os.write(self._file, view) :]
+            for piece in pieces:
+                view = memoryview(piece)
+                while view:
+                    view = view[os.write(self._file, view) :]
+            self._unsynced += sum(map(len, pieces))
+            if self._unsynced >= SYNCED:
+                os.fdatasync(self._file)
+                self._unsynced = 0
 
     def _raise(self) -> None:
         for lane in self._lanes:
@@ -294,6 +302,12 @@ class SpoolWriter:
         os.close(self._file)
         self._file = -1
         _sync_folder(self._path.parent)
+
+
+def _add(digests: list[Digest], pieces: list[bytes]) -> None:
+    for digest in digests:
+        for piece in pieces:
+            digest.update(piece)
 
 
 class ObjectStore:
