@@ -413,9 +413,12 @@ def run(settings: Settings, ready: Callable[[dict[str, Any]], None]) -> int:
         app.start()
         state = app.state()
         _replace(file, json.dumps(state))
+        told_of = {k: state[k] for k in ("version", "pid", "port", "tls_port", "isolation")}
+        log.info("it answers: %s", json.dumps(told_of))
         ready(state)
         while not told.wait(3600):
             pass
+        log.info("it ends, asked by signal %d", signals[0])
         if signal.SIGUSR1 not in signals:
             before = len(signals)
             app.stop_jobs(lambda: len(signals) > before)

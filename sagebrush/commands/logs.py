@@ -1,4 +1,4 @@
-"""`logs`: what the server, a training job or an endpoint wrote, read as any client would."""
+"""`logs`: what the server, its requests, a training job or an endpoint wrote."""
 
 from __future__ import annotations
 
@@ -11,15 +11,16 @@ from typing import Any
 from sagebrush.commands import running
 from sagebrush.commands.running import CommandError
 
-LOG = "logs/server.log"
+FILES = {"server": "logs/server.log", "requests": "logs/access.log"}
 TAIL = 100
-"""Lines of the server's log that are shown first."""
+"""Lines of a file that are shown first."""
 POLL_SECONDS = 0.5
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments of `logs`."""
-    parser.add_argument("what", nargs="?", choices=("server", "job", "endpoint"), default="server")
+    kinds = (*FILES, "job", "endpoint")
+    parser.add_argument("what", nargs="?", choices=kinds, default="server")
     parser.add_argument("name", nargs="?", help="name of the job or endpoint")
     parser.add_argument(
         "-f", "--follow", action="store_true", help="go on until it ends, or Ctrl-C"
@@ -29,8 +30,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Prints the log; raises CommandError when there is no such thing."""
     chosen = running.settings()
-    if args.what == "server":
-        lines = _file(chosen.home / LOG, args.follow)
+    if args.what in FILES:
+        lines = _file(chosen.home / FILES[args.what], args.follow)
     else:
         if not args.name:
             raise CommandError(f"which {args.what}? sagebrush logs {args.what} NAME")

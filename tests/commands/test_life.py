@@ -71,7 +71,8 @@ def test_a_day_of_a_server(sagebrush: Run, variables: dict[str, str]) -> None:
     assert not (Path(variables["HOME"]) / ".aws").exists()
     jobs = sagebrush("jobs")
     assert (jobs.returncode, jobs.stdout) == (0, "nothing yet\n"), jobs.stderr
-    assert sagebrush("logs").returncode == 0
+    assert "it answers" in sagebrush("logs").stdout
+    assert json.loads(sagebrush("logs", "requests").stdout.splitlines()[-1])["operation"]
     for what in ("job", "endpoint"):
         none = sagebrush("logs", what, "nobody")
         assert none.returncode == 1
