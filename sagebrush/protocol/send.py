@@ -97,6 +97,7 @@ def _at_once(raw: web.BaseRequest, reply: Reply, body: bytes) -> bool:
         and raw.keep_alive
         and raw.transport is not None
         and not raw.transport.is_closing()
+        and not raw.transport.get_write_buffer_size()  # else it is aiohttp that waits for a reader
         and "Connection" not in reply.headers
         and (not body or "Content-Type" in reply.headers)
     )
@@ -104,11 +105,10 @@ def _at_once(raw: web.BaseRequest, reply: Reply, body: bytes) -> bool:
         return False
     lines = [f"HTTP/1.1 {reply.status} {_reason(reply.status)}"]
     lines += [f"{name}: {value}" for name, value in reply.headers.items()]
-    lines += [f"Date: {_date(int(time.time()))}", f"Content-Length: {len(body)}\r\n\r\n"]
-    head = "\r\n".join(lines)
-    if head.count("\n") != len(lines) + 1 or head.count("\r") != len(lines) + 1:
-        return False  # a header with a line break: aiohttp refuses it
-    raw.transport.write(head.encode("utf-8", "surrogateescape") + body)
+    lines += [f"Date: {_date(int(time.time()))}", f"Content-Length: {len(body)}"]
+    if not all(map(str.isprintable, lines)):
+        return False  # control characters: aiohttp judges them
+    raw.transport.write("\r\n".join([*lines, "\r\n"]).encode() + body)
     return True
 
 
