@@ -15,6 +15,7 @@ import itertools
 import os
 import selectors
 import socket
+import sqlite3
 import statistics
 import subprocess
 import sys
@@ -198,6 +199,49 @@ def fsync_rate(folder: Path, seconds: float) -> float:
     return done / spent
 
 
+def commit_rate(folder: Path, seconds: float) -> float:
+    """Bare SQLite commits of 1 KiB a second, as durable as ours (WAL, synchronous=FULL)."""
+    done, data = 0, os.urandom(SMALL)
+    base = sqlite3.connect(folder / "floor.db", isolation_level=None)
+    with contextlib.closing(base):
+        base.execute("PRAGMA journal_mode=WAL")
+        base.execute("PRAGMA synchronous=FULL")
+        base.execute("CREATE TABLE IF NOT EXISTS body(data BLOB)")
+        start = time.perf_counter()
+        while (spent := time.perf_counter() - start) < seconds:
+            base.execute("INSERT INTO body VALUES(?)", (data,))
+            done += 1
+    return done / spent
+
+
+class Loopback:
+    """A process that sends a file over a bare socket whenever it is asked: no HTTP, no signature."""
+
+    def __init__(self, folder: Path, body: bytes) -> None:
+        path = folder / "loopback"
+        path.write_bytes(body)
+        self._length, self._buffer = len(body), bytearray(1 << 20)
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            if os.fork() == 0:
+                self._serve(listener, path)
+            self._socket = socket.create_connection(listener.getsockname())
+
+    def _serve(self, listener: socket.socket, path: Path) -> None:
+        talk, _ = listener.accept()
+        file = os.open(path, os.O_RDONLY)
+        while talk.recv(1):
+            for at in range(0, self._length, 1 << 20):
+                talk.sendall(os.pread(file, 1 << 20, at))
+        os._exit(0)
+
+    def fetch(self) -> None:
+        """All of the file has been received."""
+        self._socket.send(b"x")
+        left = self._length
+        while left:
+            left -= self._socket.recv_into(self._buffer)
+
+
 # ---- measures
 
 
@@ -323,6 +367,7 @@ def main() -> None:
         servers = [stack.enter_context(sagebrush(folder / "home"))]
         if given.moto:
             servers.append(stack.enter_context(moto(given.moto)))
+        loopback = Loopback(folder, large)
         contenders = {server.name: Contender(server, large) for server in servers}
         for what in ALL:
             turns: dict[str, Callable[[], float]] = {
@@ -333,6 +378,9 @@ def main() -> None:
                 turns["hash+disk"] = lambda: LARGE / 1024**2 / hash_and_disk(folder, large)
             if what.startswith("PUT 1 KiB"):
                 turns["fsync"] = lambda: fsync_rate(folder, given.seconds)
+                turns["SQLite commit"] = lambda: commit_rate(folder, given.seconds)
+            if what == "GET 64 MiB":
+                turns["bare socket"] = lambda: per_second(LARGE / 1024**2, loopback.fetch)
             compare(what, turns)
 
 
