@@ -166,18 +166,18 @@ def _server(args: argparse.Namespace, book: Book) -> Iterator[tuple[Settings, Se
         book.console.print(f"  server at {server.url}")
         yield chosen, server
         return
-    with book.stage("server") as tell:
-        if running.taken(chosen.port) or running.taken(chosen.port + 1):
-            chosen = dataclasses.replace(chosen, port=0)
-        server = up.detach(chosen)
-        isolation = running.state(chosen).get("isolation", "unknown")
-        tell(f"{server.url}, data in {chosen.home}, isolation: {isolation}")
-    for warning in running.state(chosen).get("warnings", ()):
-        book.console.print(f"  [yellow]![/] {warning}", markup=True)
+    if running.taken(chosen.port) or running.taken(chosen.port + 1):
+        chosen = dataclasses.replace(chosen, port=0)
     try:
+        with book.stage("server") as tell:
+            server = up.detach(chosen)
+            isolation = running.state(chosen).get("isolation", "unknown")
+            tell(f"{server.url}, data in {chosen.home}, isolation: {isolation}")
+        for warning in running.state(chosen).get("warnings", ()):
+            book.console.print(f"  [yellow]![/] {warning}", markup=True)
         yield chosen, server
     finally:
-        if not args.keep or args.fresh:
+        if server is not None and (not args.keep or args.fresh):
             os.kill(server.pid, signal.SIGTERM)
             down.ended(server.pid, chosen.stop_grace + 60.0)
         if home is not None:

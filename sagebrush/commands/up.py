@@ -70,6 +70,7 @@ def detach(chosen: Settings) -> Server:
         server = _answering(chosen, process)
     except BaseException:
         process.terminate()
+        process.wait()  # so that nothing of it is left when this process has ended
         raise
     if server is not None:
         return server

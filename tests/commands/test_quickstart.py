@@ -131,7 +131,9 @@ def test_being_ended_ends_its_server(tmp_path: Path, own: Path, number: int) -> 
         while not (tmp_path / "data/server.json").exists() and time.monotonic() < until:
             time.sleep(0.02)
         process.send_signal(number)
-        assert process.wait(60) == 130
+        # Python ends itself by the signal where that came in the middle of an exec() of text, as
+        # dataclasses do; a shell says 130 for either
+        assert process.wait(60) in (130, -signal.SIGINT)
     finally:
         process.kill()
         process.communicate()
