@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
-from typing import Any, NoReturn
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, NoReturn, TypeVar
 
-from sagebrush.compute.keepalive import Broken, Stream, Unreachable
+from sagebrush.compute.keepalive import Answer, Broken, Stream, Unreachable
 from sagebrush.engine import serving
 from sagebrush.engine.serving import Endpoint, Route, Variant
 from sagebrush.names import Arn
 from sagebrush.world import AwsError, Ctx, Doc
+
+Reached = TypeVar("Reached", Answer, Stream)
 
 TIMEOUT = 60.0
 """Seconds that a model may take for one answer (InvokeEndpoint, API reference)."""
@@ -34,40 +36,35 @@ UNSUPPORTED = {
 async def invoke_endpoint(ctx: Ctx, request: Doc) -> Doc:
     """The model's answer. Raises ModelError (424), ValidationError, ServiceUnavailable."""
     call = await _begin(ctx, request)
-    while True:
-        route = await call.route()
-        sent = time.perf_counter()
-        try:
-            answer = await route.pool.ask(call.head, call.body, TIMEOUT)
-        except Unreachable:
-            call.unreachable(route)
-            continue
-        except (Broken, TimeoutError) as error:
-            call.count(0, sent)
-            call.no_answer(route, error)
-        break
-    call.count(answer.status, sent)
+    route, answer = await _reach(call, lambda route: route.pool.ask(call.head, call.body, TIMEOUT))
     if not 200 <= answer.status < 300:
         call.model_error(route, answer.status, answer.body)
     return call.result(answer.headers, answer.body)
 
 
-async def invoke_endpoint_with_response_stream(ctx: Ctx, request: Doc) -> Doc:
-    """The model's answer as an event stream of its pieces; raises as `invoke_endpoint` does."""
-    call = await _begin(ctx, request)
+async def _reach(call: _Call, ask: Callable[[Route], Awaitable[Reached]]) -> tuple[Route, Reached]:
+    """The first replica that takes the request and its counted answer; raises as `no_answer`."""
     while True:
         route = await call.route()
         sent = time.perf_counter()
         try:
-            stream = await route.pool.open(call.head, call.body, STREAM_TIMEOUT)
+            reached = await ask(route)
         except Unreachable:
             call.unreachable(route)
             continue
         except (Broken, TimeoutError) as error:
             call.count(0, sent)
             call.no_answer(route, error)
-        break
-    call.count(stream.status, sent)
+        call.count(reached.status, sent)
+        return route, reached
+
+
+async def invoke_endpoint_with_response_stream(ctx: Ctx, request: Doc) -> Doc:
+    """The model's answer as an event stream of its pieces; raises as `invoke_endpoint` does."""
+    call = await _begin(ctx, request)
+    route, stream = await _reach(
+        call, lambda route: route.pool.open(call.head, call.body, STREAM_TIMEOUT)
+    )
     if not 200 <= stream.status < 300:
         try:
             body = await stream.read()
