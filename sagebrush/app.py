@@ -153,6 +153,7 @@ class App:
                 sock.close()
             raise
         self._sockets = [*plain, *secure]
+        self.world.ports = (self.port, self.tls_port)
         now = dt.datetime.fromtimestamp(time.time(), dt.UTC)
         outer = [h for h in (*self.settings.hosts, self.settings.host) if h not in tls.LOOPBACK]
         outer = [h for h in outer if h not in ("0.0.0.0", "::")]

@@ -80,6 +80,8 @@ class World:
     operations: Operations
     dispatch: Callable[[Ctx, str, str, Doc], Doc]
     """Checks the parameters, asks the policy and runs a synchronous operation."""
+    ports: tuple[int, int] = (0, 0)
+    """The ports that it answers on: plain HTTP and TLS; known once it answers."""
     wake: Callable[[], None] = lambda: None
     """Makes the loop look for due rows now."""
     cache: dict[str, Any] = field(default_factory=dict)

@@ -23,6 +23,8 @@ class Bind:
     source: Path
     target: str
     read_only: bool = True
+    give: bool = False
+    """Where each job has a user of its own: all that is in `source` belongs to this job's user."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,9 @@ class Spec:
     log_limit: int = 256 * 1024 * 1024
     """Bytes of log kept; the oldest segments go first."""
     banner: str = ""
-    """A line that stands first in the job's log, "" for none (a type that was scaled down)."""
+    """What stands first in the job's log, "" for nothing: the environment, a type scaled down."""
+    image: str = ""
+    """The container image that it runs in, by the host's container engine; "" for an environment."""
 
 
 @dataclass(frozen=True)

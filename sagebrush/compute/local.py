@@ -221,6 +221,7 @@ class LocalBackend:
             told |= {
                 "stage": str(spec.root / "mnt"),
                 "steps": sandbox.plan(replace(spec, binds=shown), self.host, hidden),
+                "give": [str(bind.source) for bind in shown if bind.give],
                 "uids": sandbox.UIDS if os.geteuid() == 0 else (0, 0),
                 "alias": sandbox.CREDENTIALS,
                 "listeners": {name: sandbox.LISTENERS[name] for name in spec.listeners},

@@ -20,7 +20,7 @@ def to_json(spec: Spec) -> dict[str, Any]:
     values = dataclasses.asdict(spec)
     values["root"] = str(spec.root)
     values["argv"], values["env"] = list(spec.argv), dict(spec.env)
-    values["binds"] = [[str(b.source), b.target, b.read_only] for b in spec.binds]
+    values["binds"] = [[str(b.source), b.target, b.read_only, b.give] for b in spec.binds]
     return values
 
 
@@ -30,7 +30,7 @@ def from_json(values: dict[str, Any]) -> Spec:
     given = dict(
         values,
         root=Path(values["root"]),
-        binds=tuple(Bind(Path(source), target, ro) for source, target, ro in values["binds"]),
+        binds=tuple(Bind(Path(source), *how) for source, *how in values["binds"]),
         limits=Limits(**limits),
         listeners=tuple(values["listeners"]),
     )

@@ -114,7 +114,7 @@ class Shim:
         if count:
             seed = int.from_bytes(os.urandom(4), "little")
             self.uid, self.holder = enter.claim_uid(first, count, seed)
-            for name in ("ml", "tmp"):
+            for name in ("ml", "tmp", *self.spec.get("give", ())):
                 with enter.step(f"give {name} to the job's user"):
                     flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
                     directory = os.open(name, flags)
