@@ -141,6 +141,15 @@ class CredentialBook:
             "RoleArn": role_arn,
         }
 
+    def seal(self, purpose: bytes, body: bytes) -> str:
+        """`body` in text that only this data directory can have made, for that purpose; it is
+        signed, not hidden."""
+        return _text(body + self._mac(b"seal/" + purpose, body))
+
+    def open_seal(self, purpose: bytes, text: str) -> bytes:
+        """The body that was sealed for that purpose; raises AwsError InvalidClientTokenId."""
+        return self._proven(b"seal/" + purpose, text)
+
     def _proven(self, purpose: bytes, token: str) -> bytes:
         try:
             raw = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))

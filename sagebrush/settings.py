@@ -40,6 +40,9 @@ class Settings:
     """Further Host header names that are accepted, beside loopback names and `*.localhost`."""
     isolation: str = "auto"
     """`sandbox`, `process`, or `auto`: the sandbox where the host can, else process mode, said aloud."""
+    notebook_hosts: str = "names"
+    """What tells notebooks apart in a browser: `names` (`<name>-<id>.localhost`), or `addresses`
+    where such names do not resolve: a loopback address of its own for each (Linux)."""
     egress_allow: tuple[str, ...] = ()
     """Private addresses or host names that jobs may reach through the egress proxy."""
     request_threads: int = 16
@@ -79,6 +82,10 @@ class Settings:
         if settings.isolation not in ("auto", "sandbox", "process"):
             raise SettingsError(
                 f"isolation must be auto, sandbox or process, not {settings.isolation!r}"
+            )
+        if settings.notebook_hosts not in ("names", "addresses"):
+            raise SettingsError(
+                f"notebook_hosts must be names or addresses, not {settings.notebook_hosts!r}"
             )
         return dataclasses.replace(
             settings,

@@ -43,11 +43,12 @@ class Tls:
 
 
 def ensure(keys: Path, hosts: Sequence[str], now: dt.datetime) -> Tls:
-    """The files exist and hold for a month at least; `hosts` are names beside loopback ones.
+    """The files exist and hold for a month at least; `hosts` are names beside loopback ones, and
+    their subdomains (one label) are meant too.
 
     The authority may sign for these names only (name constraints), so its key is no key to the web.
     """
-    names = (*LOOPBACK, *hosts)
+    names = (*LOOPBACK, *hosts, *(f"*.{host}" for host in hosts if not _is_address(host)))
     tls = Tls(keys / "ca.pem", keys / "server.pem", keys / "ca-bundle.pem")
     secret = keys / "ca.key"
     if not (tls.authority.exists() and secret.exists() and _covers(tls.authority, names, now)):
@@ -77,6 +78,14 @@ def _covers(path: Path, names: Sequence[str], now: dt.datetime) -> bool:
         return False
     told = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     return set(told) == set(_names(names))
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _names(names: Sequence[str]) -> list[x509.GeneralName]:

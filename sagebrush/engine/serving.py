@@ -210,18 +210,9 @@ class Serving:
         thread.start()
 
     def _wait_for_ping(self, key: str, row_id: int, until: float) -> None:
-        wait, pause = FIRST_WAIT, threading.Event()
         try:
-            while self._world.clock() < until:
-                state = self._world.backend.poll(key)
-                if isinstance(state, Running):
-                    if state.address and ping(state.address):
-                        self._healthy.add(key)
-                        return
-                elif not isinstance(state, Pending):
-                    return
-                pause.wait(wait)
-                wait = min(wait * 1.5, LONGEST_WAIT)
+            if answers(self._world, key, "/ping", until):
+                self._healthy.add(key)
         finally:
             with self._guard:
                 self._watched.discard(key)
@@ -290,12 +281,29 @@ def of(world: World) -> Serving:
     return found
 
 
-def ping(address: str) -> bool:
-    """Whether GET /ping is answered with 200 in time."""
+def answers(world: World, key: str, path: str, until: float) -> bool:
+    """Whether GET `path` of what runs under `key` was answered with 200 before the clock said
+    `until`; waits for it, and no longer than it lives."""
+    wait, pause = FIRST_WAIT, threading.Event()
+    while world.clock() < until:
+        state = world.backend.poll(key)
+        if isinstance(state, Running):
+            if state.address and ping(state.address, path):
+                return True
+        elif not isinstance(state, Pending):
+            return False
+        pause.wait(wait)
+        wait = min(wait * 1.5, LONGEST_WAIT)
+    return False
+
+
+def ping(address: str, path: str = "/ping") -> bool:
+    """Whether GET `path` is answered with 200 in time."""
+    asked = f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
     try:
         with dial.connect_sync(address, PING_TIMEOUT) as sock:
             sock.settimeout(PING_TIMEOUT)
-            sock.sendall(b"GET /ping HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            sock.sendall(asked.encode())
             head = b""
             while len(head) < 12:
                 more = sock.recv(4096)

@@ -18,7 +18,7 @@ KEEP = 64 * 1024 * 1024
 """Bytes of an access log before it becomes `.1` and the older `.1` goes."""
 _SECRETS = re.compile(
     r"(?i)((?:x-amz-(?:signature|security-token|credential)|signature|secret_?access_?key"
-    r"|(?:session|authorization|access)_?token|authorization|password|secret)[\"']?\s*[=:]\s*"
+    r"|(?:session|auth|authorization|access)_?token|authorization|password|secret)[\"']?\s*[=:]\s*"
     r"[\"']?(?:AWS4-HMAC-SHA256 |bearer )?)[^\s&\"',;)}]+"
 )
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)

@@ -27,6 +27,10 @@ class Hosts:
         self.bucket = lru_cache(maxsize=256)(self._bucket)
         """The bucket that a virtual-host name holds: `b.s3.localhost`, `b.localhost`."""
 
+        self.guest = lru_cache(maxsize=256)(self._guest)
+        """What may name a notebook: one label beneath a name of ours, or a loopback address that
+        is not the usual one."""
+
     def _known(self, host: str) -> bool:
         name = _bare(host)
         if name in self._names or name.endswith(self._suffixes):
@@ -46,6 +50,14 @@ class Hosts:
                 labels = labels[:place]
                 break
         return ".".join(labels) or None
+
+    def _guest(self, host: str) -> str | None:
+        name = _bare(host)
+        if is_address(name):
+            return name if is_loopback(name) and name not in ("127.0.0.1", "::1") else None
+        suffix = next((s for s in self._suffixes if name.endswith(s)), "")
+        label = name.removesuffix(suffix)
+        return label if suffix and label and "." not in label else None
 
 
 def is_address(text: str) -> bool:
