@@ -1,0 +1,321 @@
+"""Makes a notebook instance ready and becomes its Jupyter server; runs inside, as its process.
+
+It reads /opt/ml/config/notebook.json: lifecycle scripts run (AWS: 5 minutes each, their output in
+/opt/ml/output/LifecycleConfig<hook>.log), repositories are cloned into the volume, Jupyter is told
+where and how to answer. What fails is told in /opt/ml/output/failure. Standard library only.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+LIMIT = 300.0
+"""Seconds that a lifecycle script may take (AWS: 5 minutes)."""
+REASON = 1000
+"""Characters of the failure file."""
+LINES = 8
+"""Lines of a script's or git's output that a failure tells."""
+TAIL = 8192
+"""Bytes at the end of a script's output in which those lines are looked for."""
+PORT = "8888"
+SOCKET = 107
+"""Bytes that the path of a socket may have (sun_path of unix(7), less its end)."""
+SOCKET_NAME = 60
+"""Bytes of the name of a kernel's socket, `/kernel-<uuid>-ipc-5`."""
+INSIDE = {"volume": "/home/ec2-user/SageMaker", "home": "/home/ec2-user", "ml": "/opt/ml"}
+"""What scripts written for AWS name; without a sandbox these are other directories of the host."""
+
+BASHRC = """# Made anew at each start; what is to last belongs on the volume.
+PS1='\\[\\e[32m\\]\\w\\[\\e[0m\\]\\$ '
+alias ls='ls --color=auto' ll='ls -l'
+"""
+GITCONFIG = """[safe]
+\tdirectory = *
+[credential]
+\thelper =
+[init]
+\tdefaultBranch = main
+"""
+SUDO = """#!/bin/bash
+# There is one user here and nobody is root: scripts that say `sudo -u ec2-user …` run as that user.
+login=
+while [ $# -gt 0 ]; do
+  case "$1" in
+    --) shift; break ;;
+    --user=*|--group=*) shift ;;
+    --user|--group|-[a-zA-Z]*[ugUprtCDRT]|-[ugUprtCDRT]) shift; shift ;;
+    --login|--shell|-*[is]*) login=1; shift ;;
+    -*) shift ;;
+    [A-Za-z_]*=*) export "$1"; shift ;;
+    *) break ;;
+  esac
+done
+if [ -n "$login" ]; then cd "$HOME" || exit 1; fi
+if [ $# -eq 0 ]; then exec bash; fi
+exec "$@"
+"""
+CONFIG = """import json, sys
+sys.path.append({toolkit!r})  # for notebook_activity; last, so that it hides nothing
+c = get_config()
+for name, values in json.loads({settings!r}).items():
+    getattr(c, name).update(values)
+"""
+
+
+class Failed(Exception):
+    """The instance cannot start; the text is its FailureReason."""
+
+
+@dataclass(frozen=True)
+class Desk:
+    """Where this instance's files are, and what it is to do."""
+
+    ml: Path
+    home: Path
+    volume: Path
+    orders: dict[str, Any]
+
+    @property
+    def output(self) -> Path:
+        return self.ml / "output"
+
+    def here(self, text: str) -> str:
+        """`text` with AWS's paths as they are here."""
+        for name in ("volume", "home", "ml"):
+            text = text.replace(INSIDE[name], str(getattr(self, name)))
+        return text
+
+
+def read(environ: dict[str, str]) -> Desk:
+    """This instance, by its environment."""
+    ml = Path(environ.get("SAGEBRUSH_ML", INSIDE["ml"]))
+    orders = json.loads((ml / "config" / "notebook.json").read_text())
+    volume = Path(environ.get("SAGEBRUSH_VOLUME", INSIDE["volume"]))
+    return Desk(ml, Path(environ.get("HOME", INSIDE["home"])), volume, orders)
+
+
+# ---- home
+
+
+def furnish(desk: Desk) -> None:
+    """The home directory has what a shell, git and scripts look for."""
+    _write(desk.home / ".bashrc", BASHRC)
+    _write(desk.home / ".bash_profile", "[ -f ~/.bashrc ] && . ~/.bashrc\n")
+    _write(desk.home / ".gitconfig", GITCONFIG)
+    _write(desk.home / ".local" / "bin" / "sudo", SUDO, 0o755)
+    place = desk.home / "SageMaker"
+    if place != desk.volume and not any(place.iterdir() if place.is_dir() else ()):
+        if place.is_dir():
+            place.rmdir()
+        place.symlink_to(desk.volume)
+
+
+def _write(path: Path, text: str, mode: int = 0o644) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.exists():
+        path.write_text(text)
+        path.chmod(mode)
+
+
+# ---- lifecycle scripts
+
+
+def run_hooks(desk: Desk, limit: float = LIMIT) -> None:
+    """Every lifecycle script has run and succeeded. Raises Failed."""
+    for hook in desk.orders["hooks"]:
+        run_hook(desk, hook, limit)
+
+
+def run_hook(desk: Desk, hook: dict[str, Any], limit: float) -> None:
+    """The script has ended well within `limit` seconds; what it left in the background goes on.
+
+    Raises Failed in AWS's words, with the last lines that it wrote.
+    """
+    name = hook["name"]
+    log = desk.output / f"LifecycleConfig{name}.log"
+    folder = Path(tempfile.mkdtemp(prefix=f"{name}_"))
+    script = folder / name
+    script.write_text(desk.here(hook["script"]).replace("\r\n", "\n"))
+    print(f"lifecycle configuration: {name} runs", flush=True)
+    with open(log, "ab") as output:
+        process = subprocess.Popen(
+            ["bash", str(script)],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            cwd=desk.home,
+            start_new_session=True,
+        )
+        try:
+            code = process.wait(limit)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            code = None
+    shutil.rmtree(folder, ignore_errors=True)
+    whose = (
+        f"Notebook Instance Lifecycle Config '{hook['arn']}' for Notebook Instance"
+        f" '{desk.orders['arn']}'"
+    )
+    if code is None:
+        words = f"{limit / 60:.0f} minutes" if limit >= 60 else f"{limit:g} seconds"
+        raise Failed(_told(f"{whose} took longer than {words} ({name})", log))
+    if code:
+        raise Failed(_told(f"{whose} failed: {name} ended with exit code {code}", log))
+
+
+def _told(what: str, log: Path) -> str:
+    """AWS's sentence about the script, and the end of what it wrote."""
+    size = log.stat().st_size
+    with open(log, "rb") as file:
+        file.seek(max(0, size - TAIL))
+        lines = file.read().decode(errors="replace").splitlines()
+    last = [line for line in lines if line.strip()][-LINES:]
+    return f"{what}. Please check your CloudWatch logs for more details.\n" + "\n".join(last)
+
+
+# ---- repositories
+
+
+def clone_all(desk: Desk) -> None:
+    """Every repository is in the volume; one that is there already stays as it is. Raises Failed."""
+    for repository in desk.orders["repositories"]:
+        target = desk.volume / repository["directory"]
+        if not os.path.lexists(target):
+            clone(repository, target)
+
+
+def clone(repository: dict[str, Any], target: Path) -> None:
+    """The repository is at `target`: cloned aside and renamed. Raises Failed with git's words."""
+    if shutil.which("git") is None:
+        raise Failed("The Git repository could not be cloned: this machine has no git.")
+    url = repository["url"]
+    aside = Path(tempfile.mkdtemp(prefix=".clone-", dir=target.parent))
+    command = ["git", "-c", "credential.helper=", "clone", "--no-hardlinks"]
+    if repository.get("branch"):
+        command.append(f"--branch={repository['branch']}")
+    print(f"cloning {_without_password(url)}", flush=True)
+    done = subprocess.run(
+        [*command, "--", url, str(aside / "clone")],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env={**os.environ, "GIT_TERMINAL_PROMPT": "0", "GIT_ASKPASS": "", "SSH_ASKPASS": ""},
+    )
+    told = _without_password(done.stdout.decode(errors="replace")).strip()
+    print(told, flush=True)
+    try:
+        if done.returncode:
+            last = "\n".join(told.splitlines()[-LINES:])
+            raise Failed(
+                f"The Git repository {_without_password(url)} could not be cloned:\n{last}"
+            )
+        os.rename(aside / "clone", target)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def _without_password(text: str) -> str:
+    return re.sub(r"//[^/@\s']*@", "//", text)
+
+
+# ---- Jupyter
+
+
+def settings(desk: Desk, runtime: str) -> dict[str, dict[str, Any]]:
+    """The server's configuration: class -> trait -> value."""
+    default = desk.orders.get("default")
+    found: dict[str, dict[str, Any]] = {
+        "ServerApp": {
+            "root_dir": str(desk.volume),
+            "default_url": f"/lab/tree/{quote(default)}" if default else "/lab",
+            "open_browser": False,
+            "allow_remote_access": True,  # the gateway's host name comes through
+            "allow_root": True,
+            "quit_button": False,
+            "terminado_settings": {"shell_command": ["/bin/bash"]},
+            "jpserver_extensions": {"notebook_activity": True},
+        },
+        "MultiKernelManager": {"default_kernel_name": "python3"},
+        "KernelSpecManager": {"ensure_native_kernel": False},
+        "FileContentsManager": {"delete_to_trash": False},
+        "LabApp": {
+            "check_for_updates_class": "jupyterlab.NeverCheckForUpdate",
+            "news_url": None,
+            "extension_manager": "readonly",
+        },
+        "LanguageServerManager": {"virtual_documents_dir": f"{runtime}/documents"},
+        "ResourceUseDisplay": {
+            "mem_limit": desk.orders.get("memory", 0),
+            "track_cpu_percent": True,
+        },
+    }
+    if len(runtime) + SOCKET_NAME <= SOCKET:
+        # Sockets in a directory of this user alone, not ports that others could connect to.
+        found["KernelManager"] = {"transport": "ipc"}
+    return found
+
+
+def configure(desk: Desk, runtime: str) -> str:
+    """The folder of Jupyter's configuration, which holds `settings`."""
+    folder = desk.ml / "config" / "jupyter"
+    toolkit = os.path.dirname(os.path.abspath(__file__))
+    text = CONFIG.format(toolkit=toolkit, settings=json.dumps(settings(desk, runtime)))
+    _write(folder / "jupyter_server_config.py", text)
+    silent = {"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}}
+    _write(folder / "labconfig" / "page_config.json", json.dumps(silent))
+    return str(folder)
+
+
+def serve(desk: Desk) -> None:
+    """Jupyter runs in place of this process, on the port that this instance is to answer on."""
+    runtime = tempfile.mkdtemp(prefix="jupyter-")
+    environ = dict(
+        os.environ, JUPYTER_CONFIG_PATH=configure(desk, runtime), JUPYTER_RUNTIME_DIR=runtime
+    )
+    port = environ.get("SAGEMAKER_BIND_TO_PORT", PORT)
+    given = {
+        "ServerApp.ip": "127.0.0.1",
+        "ServerApp.port": port,
+        "ServerApp.port_retries": "0",
+    }
+    if not environ.get("JUPYTER_TOKEN"):
+        given["IdentityProvider.token"] = ""  # nobody but the gateway reaches it
+    command = [sys.executable, "-P", "-m", "jupyterlab"]
+    os.chdir(desk.home)
+    sys.stdout.flush()
+    os.execve(sys.executable, [*command, *(f"--{k}={v}" for k, v in given.items())], environ)
+
+
+def main() -> None:
+    """The instance is ready and serves, or the failure file says why not (exit status 1)."""
+    desk = read(dict(os.environ))
+    try:
+        furnish(desk)
+        run_hooks(desk, float(desk.orders.get("limit", LIMIT)))
+        clone_all(desk)
+    except Failed as failure:
+        text = str(failure)
+        room = REASON if len(text) <= REASON else REASON // 2
+        told = text if len(text) <= REASON else text[:room] + "…" + text[-(room - 1) :]
+        (desk.output / "failure").write_text(told)
+        print(text, flush=True)
+        raise SystemExit(1) from None
+    if not desk.orders.get("root_access"):
+        (desk.home / ".local" / "bin" / "sudo").unlink(missing_ok=True)
+    serve(desk)
+
+
+if __name__ == "__main__":
+    main()
