@@ -55,6 +55,19 @@ class Settings:
     """Bytes of log kept for one job; the oldest go first."""
     stop_grace: int = 120
     """Seconds between SIGTERM and SIGKILL of a stopped training job (AWS: 120)."""
+    notebook_environments: tuple[str, ...] = (
+        "base",
+        "pytorch",
+        "tensorflow",
+        "huggingface",
+        "nlp",
+        "sagemaker2",
+        "sagemaker3",
+    )
+    """Environments whose kernels every notebook offers; built while it already answers."""
+    notebook_folders: tuple[str, ...] = ()
+    """Folders of this machine inside notebooks: `NAME=/path` shows the folder, writable, in the
+    notebook NAME as `/home/ec2-user/SageMaker/<its last part>`."""
     memory_default: int = 1024 * 1024 * 1024
     """Bytes that admission counts for a job whose past peak is not known."""
 
@@ -87,6 +100,9 @@ class Settings:
             raise SettingsError(
                 f"notebook_hosts must be names or addresses, not {settings.notebook_hosts!r}"
             )
+        for each in settings.notebook_folders:
+            if not re.fullmatch(r"[a-zA-Z0-9-]+=[/~].+", each):
+                raise SettingsError(f"notebook_folders: {each!r} is not NAME=/path")
         return dataclasses.replace(
             settings,
             home=settings.home.expanduser().absolute(),

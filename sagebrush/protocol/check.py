@@ -39,6 +39,12 @@ S3_CHOICES = {
 }
 """S3's headers that take one of a few values -> the code and message for any other value."""
 
+LOCAL_PATHS = {
+    "CodeRepositoryNameOrUrl": "https?://([^/]+)/?(.*)$|(file://)?/.+|[a-zA-Z0-9](-*[a-zA-Z0-9])*",
+    "GitConfigUrl": "https?://([^/]+)/?.{3,1016}|(file://)?/.+",
+}
+"""Shapes of Git repositories -> their pattern here: also a path on this machine, and plain HTTP."""
+
 MOST_MATCHED = 20_000
 """Characters up to which any value is matched with its pattern."""
 _MOST_ERRORS = 20
@@ -186,7 +192,7 @@ def _broken(node: Node, value: Any) -> Iterator[str]:
     metadata = node.metadata
     if node.enum and value not in node.enum:
         yield _enum(metadata["enum"])
-    pattern = metadata.get("pattern")
+    pattern = _pattern(node)
     if pattern and isinstance(value, str) and not _too_long(node, value):
         regex = compiled(pattern)
         if regex and not regex.fullmatch(value):
@@ -199,6 +205,11 @@ def _broken(node: Node, value: Any) -> Iterator[str]:
         yield _limit(node, "less", highest)
     if lowest is not None and size < lowest:
         yield _limit(node, "greater", lowest)
+
+
+def _pattern(node: Node) -> str | None:
+    """The pattern that values must match, "" or None for any."""
+    return LOCAL_PATHS.get(node.shape) or node.metadata.get("pattern")
 
 
 def _too_long(node: Node, value: str) -> bool:
@@ -223,7 +234,7 @@ def _rules(node: Node) -> Iterator[str]:
     if "min" in metadata:
         yield _limit(node, "greater", metadata["min"])
     if "pattern" in metadata:
-        yield f"Member must satisfy regular expression pattern: {metadata['pattern']}"
+        yield f"Member must satisfy regular expression pattern: {_pattern(node)}"
     if "enum" in metadata:
         yield _enum(metadata["enum"])
 
