@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import errno
 import gc
 import importlib
 import itertools
@@ -31,7 +32,7 @@ from sagebrush.compute.environments import Environments
 from sagebrush.compute.local import LocalBackend
 from sagebrush.credentials import CredentialBook
 from sagebrush.dispatch import Dispatcher
-from sagebrush.engine import launch, retention, serving
+from sagebrush.engine import launch, notebooks, retention, serving
 from sagebrush.engine.kinds import Kind
 from sagebrush.engine.loop import Loop
 from sagebrush.protocol import listen, models
@@ -128,6 +129,7 @@ class App:
         self._thread = threading.Thread(target=self._serve, name="http", daemon=True)
         self._sweeper = threading.Thread(target=self._sweep, name="sweep", daemon=True)
         self._ready = threading.Event()
+        self._own_addresses: dict[str, socket.socket] = {}
         self._failure: BaseException | None = None
 
     # Life -----------------------------------------------------------------------------------------
@@ -170,6 +172,7 @@ class App:
         if self._failure is not None:
             raise self._failure
         self.backend.adopt()
+        notebooks.of(self.world).listen_by(self._listen_at)
         retention.sweep(self.world)
         # Workers and jobs may have ended since the last server did, or with the machine.
         self.world.rows.take_over(["endpoint"])
@@ -192,7 +195,7 @@ class App:
             self._events.call_soon_threadsafe(self._ended.set)
             self._thread.join(timeout + 10)
             serving.of(self.world).flush()
-        for sock in self._sockets:
+        for sock in (*self._sockets, *self._own_addresses.values()):
             sock.close()
         self.backend.close()
         self.door.close()
@@ -278,7 +281,26 @@ class App:
         self._ready.set()
         await self._ended.wait()
         self.dispatcher.loop = None
+        await self.door.leave()
         await self._listeners.close(5.0)
+
+    def _listen_at(self, address: str) -> None:
+        """A notebook's own loopback address takes plain HTTP; connections wait from now on."""
+        events = self._events
+        if address in self._own_addresses or events is None:
+            return
+        try:
+            (sock,), _ = listen.bind([address], self.port)
+        except OSError as error:
+            taken = address in self._own_addresses or self.settings.host == "0.0.0.0"
+            if error.errno != errno.EADDRINUSE or not taken:
+                log.warning("a notebook's address %s cannot be listened at: %s", address, error)
+            return
+        if self._own_addresses.setdefault(address, sock) is not sock:
+            sock.close()
+            return
+        serving_it = self._listeners.serve([sock], self.door.answer, None)
+        asyncio.run_coroutine_threadsafe(serving_it, events)
 
     def _sweep(self) -> None:
         """Bodies that a crash left without a row are gone; once a day, what is past its time too."""

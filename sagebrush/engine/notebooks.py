@@ -29,8 +29,8 @@ SESSION_SECONDS = 43200
 """How long its session lasts unless the caller asks for less (AWS's default: 12 hours)."""
 TOKENS = 100
 """Unused tokens kept for one notebook; those that end first go first."""
-STATUS_PATH = "/api/status"
-"""Jupyter's own: answers 200 once its handlers are there."""
+STATUS_PATH = "/api"
+"""Jupyter's own: answers 200 once its handlers are there, with or without a token."""
 LOOK_AGAIN = 1.0
 """Seconds between two looks for notebooks that an unknown host name might mean."""
 _LABEL = re.compile(r"[a-z0-9][a-z0-9-]*-[a-z0-9]{6}")
@@ -102,7 +102,7 @@ class Notebooks:
     def _look_for(self, host: str) -> int | None:
         """Notebooks that are not known yet (after a restart, say) are, once a second at most: most
         unknown names are buckets'."""
-        if not (_LABEL.fullmatch(host) or self._by_address and _is_address(host)):
+        if not (_LABEL.fullmatch(host) or (self._by_address and _is_address(host))):
             return None
         with self._guard:
             now = time.monotonic()
@@ -246,7 +246,7 @@ def url(world: World, name: str, number: str) -> str:
 def _outer(settings: Settings) -> str:
     """The name that other machines know this one by; "" where they do not, or by address alone."""
     host = settings.host.lower()
-    if host == "localhost" or _is_address(host) and ipaddress.ip_address(host).is_loopback:
+    if host == "localhost" or (_is_address(host) and ipaddress.ip_address(host).is_loopback):
         return ""
     names = (name for name in (host, *settings.hosts) if not _is_address(name))
     return next(names, "")

@@ -31,6 +31,11 @@ class Hosts:
         """What may name a notebook: one label beneath a name of ours, or a loopback address that
         is not the usual one."""
 
+    def admit(self, name: str) -> None:
+        """Requests that name this host are answered from now on."""
+        self._names.add(name.lower())
+        self.known.cache_clear()
+
     def _known(self, host: str) -> bool:
         name = _bare(host)
         if name in self._names or name.endswith(self._suffixes):

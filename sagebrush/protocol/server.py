@@ -37,6 +37,7 @@ from sagebrush.protocol.claims import Claim, Dialect
 from sagebrush.protocol.detect import Target
 from sagebrush.protocol.hosts import Hosts, is_loopback
 from sagebrush.protocol.message import Reply, Request
+from sagebrush.protocol.notebook_gate import Gate
 from sagebrush.protocol.receive import Disconnected
 from sagebrush.protocol.send import send
 from sagebrush.protocol.sigv4 import Verified
@@ -74,6 +75,7 @@ class Door:
         self._world = world
         self._access = access
         self._hosts = Hosts(world.settings)
+        self._gate = Gate(world, self._hosts)
         self._pool = ThreadPoolExecutor(
             world.settings.request_threads, thread_name_prefix="request"
         )
@@ -86,11 +88,28 @@ class Door:
         """Operations that run have ended."""
         self._pool.shutdown()
 
+    def admit(self, host: str) -> None:
+        """Requests whose Host header is `host` are answered from now on, as ours are."""
+        self._hosts.admit(host)
+
+    async def leave(self) -> None:
+        """Websockets of notebooks are being closed, which would otherwise stay open for hours."""
+        await self._gate.close()
+
     async def answer(self, raw: web.BaseRequest) -> web.StreamResponse:
         """The request has been answered and told in the access log."""
+        return await self._answered(raw, inside=False)
+
+    async def _answered(self, raw: web.BaseRequest, inside: bool) -> web.StreamResponse:
         entry = Entry(names.request_id(), time.perf_counter())
         try:
-            if raw.path.startswith(OWN):
+            desk = self._gate.find(raw.headers.get("Host", ""))
+            if desk is not None and not inside:  # all its paths are the notebook's
+                return await self._gate.answer(raw, desk, entry)
+            if desk is not None:  # no job opens a notebook, whatever token it has come by
+                entry.code = "UnknownHost"
+                found = _unknown_host(raw.headers.get("Host", ""))
+            elif raw.path.startswith(OWN):
                 found = await self._own(raw)
             elif not self._hosts.known(raw.headers.get("Host", "")):
                 entry.code = "UnknownHost"
@@ -111,10 +130,10 @@ class Door:
                 asyncio.get_running_loop().call_later(FLUSH, self._access.flush)
 
     async def answer_inside(self, raw: web.BaseRequest) -> web.StreamResponse:
-        """`answer` for requests out of a sandbox: without Sagebrush's own pages."""
+        """`answer` for requests out of a sandbox: without Sagebrush's own pages and notebooks."""
         if raw.path.startswith(OWN):
             return web.Response(status=404)
-        return await self.answer(raw)
+        return await self._answered(raw, inside=True)
 
     # Sagebrush's own pages ------------------------------------------------------------------------
 
