@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from sagebrush.compute.base import Running
 from sagebrush.engine.serving import answers
@@ -50,6 +50,8 @@ class Desk:
     """Why it failed."""
     address: str = ""
     """What `compute.dial` connects to; "" unless it is InService and its process runs."""
+    token: str = field(default="", repr=False)
+    """What its server asks for where more than the gateway can reach it; "" where nothing can."""
 
 
 class Notebooks:
@@ -133,7 +135,8 @@ class Notebooks:
             state = self._world.backend.poll(key)
             address = state.address if isinstance(state, Running) else ""
         reason = row.doc.get("FailureReason") or ""
-        return Desk(row.id, row.name, row.plan["id"], row.status, reason, address)
+        token = row.plan.get("token") or ""
+        return Desk(row.id, row.name, row.plan["id"], row.status, reason, address, token)
 
     # ---- readiness
 

@@ -349,6 +349,8 @@ def _headers(raw: web.BaseRequest, asked: Asked) -> CIMultiDict[str]:
     found["Host"] = asked.host
     if asked.cookie:
         found["Cookie"] = _writable(asked.cookie)
+    if asked.desk.token:
+        found["Authorization"] = f"token {asked.desk.token}"
     found["X-Forwarded-For"] = raw.remote or ""
     found["X-Forwarded-Host"] = asked.host
     found["X-Forwarded-Proto"] = "https" if asked.secure else "http"

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import http.client
 import json
 import socket
 from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -111,6 +113,16 @@ def test_the_token_goes_no_further(stand, desk, cookie):
     assert json.loads(answer.body)["target"] == "/x?a=1"
 
 
+def test_the_servers_own_token(stand):
+    """Where the server asks for one (process mode), the gateway knows it; the browser does not."""
+    row = stand.notebook("guarded", "guard0")
+    its = stand.enter(row)
+    stand.world.rows.update(row.id, lambda r: replace(r, plan={**r.plan, "token": "inner"}))
+    answer = stand.ask(row, "/x", Cookie=its, Authorization="token other")
+    headers = dict(json.loads(answer.body)["headers"])
+    assert headers["authorization"] == "token inner"
+
+
 def test_bodies(stand, desk, cookie):
     large = bytes(range(256)) * (20 * MIB // 256)
     for body in (b"", b"x", large):
@@ -163,8 +175,6 @@ def test_cookies_of_the_notebook(stand, desk, cookie):
 
 
 def test_a_cut_answer_is_seen_to_be(stand, desk, cookie):
-    import http.client
-
     with pytest.raises((http.client.IncompleteRead, ConnectionError)):
         stand.ask(desk, "/cut", Cookie=cookie)
 

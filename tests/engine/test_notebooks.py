@@ -1,0 +1,311 @@
+"""The registry of notebooks: names, tokens, readiness, use; also from many threads and after a loss."""
+
+from __future__ import annotations
+
+import re
+import socket
+import threading
+import time
+from dataclasses import replace
+
+import pytest
+
+from sagebrush.compute.base import Exited, Gone, Pending, Running, State
+from sagebrush.engine import notebooks
+from sagebrush.store.rows import Row
+from sagebrush.world import World
+from tests.conftest import Clock, make_settings
+
+
+class Backend:
+    """States as the test sets them."""
+
+    isolation = "process"
+
+    def __init__(self) -> None:
+        self.states: dict[str, State] = {}
+
+    def poll(self, key: str) -> State:
+        return self.states.get(key, Gone())
+
+
+@pytest.fixture
+def backend(world: World) -> Backend:
+    world.backend = made = Backend()  # type: ignore[assignment]
+    return made
+
+
+def found(world: World, host: str) -> notebooks.Desk:
+    desk = notebooks.of(world).find(host)
+    assert desk is not None
+    return desk
+
+
+def notebook(world: World, name: str, number: str, status: str = "InService") -> Row:
+    plan = {"id": number, "key": f"n-{number}", "stage": "kept"}
+    row = Row("123456789012", "us-east-1", notebooks.KIND, name, status, {}, plan)
+    return world.rows.insert(row)
+
+
+# Names --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "label"),
+    [
+        ("Desk", "desk-abc123"),
+        ("a--b", "a-b-abc123"),
+        ("xn--80ak6aa92e", "xn-80ak6aa92e-abc123"),
+        ("x" * 63, "x" * 56 + "-abc123"),
+        ("x" * 55 + "-yz", "x" * 55 + "-abc123"),
+    ],
+)
+def test_labels(name, label):
+    assert notebooks.label(name, "abc123") == label
+    assert re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", label)
+
+
+def test_addresses_are_loopback_and_not_the_usual_ones():
+    many = {notebooks.address_of(f"{n:06d}") for n in range(2000)}
+    assert len(many) > 1990
+    for address in many:
+        first, second, third, fourth = map(int, address.split("."))
+        assert first == 127
+        assert 1 <= second <= 254
+        assert 0 <= third <= 255
+        assert 1 <= fourth <= 254
+
+
+@pytest.mark.parametrize(
+    ("given", "url"),
+    [
+        ({}, "http://desk-abc123.localhost:4566/"),
+        ({"tls_only": True}, "https://desk-abc123.localhost:4567/"),
+        ({"host": "box.lan", "tls_only": True}, "https://desk-abc123.box.lan:4567/"),
+        ({"host": "0.0.0.0", "hosts": "10.1.1.1,box.lan", "tls_only": True},
+         "https://desk-abc123.box.lan:4567/"),
+        ({"host": "0.0.0.0", "insecure": True}, "http://desk-abc123.localhost:4566/"),
+        ({"hosts": "alias"}, "http://desk-abc123.localhost:4566/"),
+        ({"notebook_hosts": "addresses"}, f"http://{notebooks.address_of('abc123')}:4566/"),
+    ],
+)  # fmt: skip
+def test_urls(world, tmp_path, given, url):
+    world = replace(world, settings=make_settings(tmp_path, **given), ports=(4566, 4567))
+    assert notebooks.url(world, "Desk", "abc123") == url
+
+
+def test_a_setting_that_is_none(tmp_path):
+    with pytest.raises(ValueError, match="names or addresses"):
+        make_settings(tmp_path, notebook_hosts="paths")
+
+
+# Finding ------------------------------------------------------------------------------------------
+
+
+def test_found_by_label(world, backend):
+    row = notebook(world, "Desk", "abc123")
+    known = notebooks.of(world)
+    backend.states["n-abc123"] = Running(0.0, "tcp:127.0.0.1:1")
+    assert known.find("desk-abc123") == notebooks.Desk(
+        row.id, "Desk", "abc123", "InService", "", "tcp:127.0.0.1:1"
+    )
+    for state in (Pending(), Exited(1), Gone(), Running(0.0, "")):
+        backend.states["n-abc123"] = state
+        assert found(world, "desk-abc123").address == ""
+    world.rows.update(row.id, lambda r: replace(r, status="Stopped"))
+    backend.states["n-abc123"] = Running(0.0, "tcp:127.0.0.1:1")
+    desk = found(world, "desk-abc123")
+    assert (desk.status, desk.address) == ("Stopped", "")
+    world.rows.delete(row.id)
+    assert known.find("desk-abc123") is None
+
+
+def test_unknown_labels_cost_little(world, backend, monkeypatch):
+    known, reads = notebooks.of(world), []
+    select = world.rows.select
+    monkeypatch.setattr(world.rows, "select", lambda *a: reads.append(a) or select(*a))
+    assert known.find("bucket") is None
+    assert known.find("my.dotted-bucket") is None
+    assert not reads, "these cannot be a notebook's"
+    for _ in range(100):
+        assert known.find("my-bucket") is None
+    assert len(reads) == 1
+    row = notebook(world, "desk", "abc123")
+    notebooks.issue(world, row.id)
+    assert known.find("desk-abc123") is not None, "who gets a link finds its host at once"
+
+
+def test_a_row_number_given_again(world, backend):
+    row = notebook(world, "desk", "abc123")
+    known = notebooks.of(world)
+    known.load(row)
+    known.seen(row.id)
+    world.rows.delete(row.id)
+    known.gone(row.id)
+    fresh = notebook(world, "other", "xyz789")
+    assert fresh.id == row.id
+    known.load(fresh)
+    assert known.find("desk-abc123") is None
+    assert found(world, "other-xyz789").row_id == fresh.id
+    assert known.last_seen(fresh.id) is None
+
+
+def test_addresses_are_listened_at(world, backend, tmp_path):
+    world = replace(world, settings=make_settings(tmp_path, notebook_hosts="addresses"), cache={})
+    notebook(world, "one", "one000")
+    heard: list[str] = []
+    known = notebooks.of(world)
+    known.listen_by(heard.append)
+    assert heard == [notebooks.address_of("one000")]
+    two = notebook(world, "two", "two000")
+    notebooks.issue(world, two.id)
+    assert heard[1:] == [notebooks.address_of("two000")]
+    assert found(world, heard[1]).name == "two"
+    assert found(world, "two-two000").name == "two"
+    assert known.find("127.9.9.9") is None
+
+
+def test_an_address_names_nothing_by_default(world, backend):
+    row = notebook(world, "desk", "abc123")
+    notebooks.issue(world, row.id)
+    assert notebooks.of(world).find(notebooks.address_of("abc123")) is None
+
+
+# Tokens -------------------------------------------------------------------------------------------
+
+
+def test_a_token_works_once(world):
+    row, other = notebook(world, "a", "aaaaaa"), notebook(world, "b", "bbbbbb")
+    token = notebooks.issue(world, row.id, 1800)
+    assert token not in str(world.rows.by_id(row.id))
+    assert not notebooks.redeemable(world, other.id, token)
+    assert notebooks.redeem(world, other.id, token) is None
+    assert notebooks.redeemable(world, row.id, token)
+    assert notebooks.redeem(world, row.id, token) == 1800
+    assert not notebooks.redeemable(world, row.id, token)
+    assert notebooks.redeem(world, row.id, token) is None
+    plan = world.rows.by_id(row.id).plan
+    assert plan == {"id": "aaaaaa", "key": "n-aaaaaa", "stage": "kept", "tokens": {}}
+    with pytest.raises(LookupError):
+        notebooks.issue(world, 999)
+    assert notebooks.redeem(world, 999, token) is None
+
+
+def test_of_many_threads_one_redeems(world):
+    row = notebook(world, "a", "aaaaaa")
+    token, told = notebooks.issue(world, row.id), []
+    start = threading.Barrier(8)
+
+    def redeem() -> None:
+        start.wait()
+        told.append(notebooks.redeem(world, row.id, token))
+
+    threads = [threading.Thread(target=redeem) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(told, key=str) == [notebooks.SESSION_SECONDS, *[None] * 7]
+
+
+def test_tokens_expire_and_are_few(world):
+    clock = Clock(1e9)
+    world = replace(world, clock=clock)
+    row = notebook(world, "a", "aaaaaa")
+    first = notebooks.issue(world, row.id)
+    clock.forward(notebooks.TOKEN_SECONDS)
+    assert notebooks.redeem(world, row.id, first) is None
+    made = []
+    for _ in range(notebooks.TOKENS + 5):
+        made.append(notebooks.issue(world, row.id))
+        clock.forward(0.01)
+    assert len(world.rows.by_id(row.id).plan["tokens"]) == notebooks.TOKENS
+    assert notebooks.redeem(world, row.id, made[0]) is None
+    assert notebooks.redeem(world, row.id, made[-1]) is not None
+
+
+# Readiness ----------------------------------------------------------------------------------------
+
+
+def serve_status(sock: socket.socket, asked: list[bytes]) -> None:
+    """The first answer is 503, those after it 200."""
+    while True:
+        try:
+            connection, _ = sock.accept()
+        except OSError:
+            return
+        with connection:
+            asked.append(connection.recv(4096))
+            status = b"503 No" if len(asked) == 1 else b"200 OK"
+            connection.sendall(b"HTTP/1.1 " + status + b"\r\nContent-Length: 0\r\n\r\n")
+
+
+def due(world: World, row: Row) -> bool:
+    now = world.rows.by_id(row.id)
+    return now is not None and now.due_at is not None
+
+
+def settled(condition, seconds: float = 10.0) -> bool:
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.005)
+    return True
+
+
+def test_ready_when_its_status_is_200(world, backend):
+    row, known = notebook(world, "a", "aaaaaa", "Pending"), notebooks.of(world)
+    asked: list[bytes] = []
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        threading.Thread(target=serve_status, args=(sock, asked), daemon=True).start()
+        backend.states["n-aaaaaa"] = Pending()
+        known.watch("n-aaaaaa", row.id, world.clock() + 60)
+        known.watch("n-aaaaaa", row.id, world.clock() + 60)
+        assert not known.ready("n-aaaaaa")
+        backend.states["n-aaaaaa"] = Running(0.0, f"tcp:127.0.0.1:{sock.getsockname()[1]}")
+        assert settled(lambda: due(world, row))
+        assert known.ready("n-aaaaaa")
+        assert len(asked) == 2
+        assert asked[0].startswith(b"GET /api HTTP/1.1\r\n")
+        sock.shutdown(socket.SHUT_RDWR)
+    known.forget("n-aaaaaa")
+    assert not known.ready("n-aaaaaa")
+
+
+@pytest.mark.parametrize("state", [Exited(1), Gone()])
+def test_due_when_its_process_ends(world, backend, state):
+    row, known = notebook(world, "a", "aaaaaa", "Pending"), notebooks.of(world)
+    backend.states["n-aaaaaa"] = state
+    known.watch("n-aaaaaa", row.id, world.clock() + 60)
+    assert settled(lambda: due(world, row))
+    assert not known.ready("n-aaaaaa")
+
+
+def test_due_when_the_time_is_over(world, backend):
+    clock = Clock(1e9)
+    world = replace(world, clock=clock, cache={})
+    row, known = notebook(world, "a", "aaaaaa", "Pending"), notebooks.of(world)
+    backend.states["n-aaaaaa"] = Pending()
+    world.backend = backend  # type: ignore[assignment]
+    known.watch("n-aaaaaa", row.id, clock.now + 60)
+    assert not due(world, row)
+    clock.forward(60)
+    assert settled(lambda: due(world, row))
+    assert not known.ready("n-aaaaaa")
+
+
+# Use ----------------------------------------------------------------------------------------------
+
+
+def test_use_is_told(world):
+    clock = Clock(1e9)
+    known = notebooks.Notebooks(replace(world, clock=clock))
+    assert known.last_seen(1) is None
+    known.seen(1)
+    clock.forward(5)
+    assert known.last_seen(1) == 1e9
+    assert known.open_websockets(1) == 0
+    with known.websocket(1), known.websocket(1):
+        assert known.open_websockets(1) == 2
+    assert known.open_websockets(1) == 0
