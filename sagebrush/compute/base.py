@@ -70,7 +70,13 @@ class Spec:
     banner: str = ""
     """What stands first in the job's log, "" for nothing: the environment, a type scaled down."""
     image: str = ""
-    """The container image that it runs in, by the host's container engine; "" for an environment."""
+    """The container image that it runs in, by the host's container engine; "" for an environment.
+
+    `argv` are then the arguments of its entry point (`train`, `serve`), and its own folder is the
+    working directory: `cwd` and `binds` do not matter.
+    """
+    entrypoint: tuple[str, ...] = ()
+    """What runs instead of the image's own entry point; () leaves it."""
 
 
 @dataclass(frozen=True)

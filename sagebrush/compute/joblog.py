@@ -22,18 +22,24 @@ _WIDTH = 20
 
 
 class Writer:
-    """Appends to the log in `directory`; keeps at most about `limit` bytes."""
+    """Appends to the log in `directory`; keeps at most about `limit` bytes.
 
-    def __init__(self, directory: str, limit: int) -> None:
+    With `resume` it goes on where the log that is there ends; else there must be none.
+    """
+
+    def __init__(self, directory: str, limit: int, resume: bool = False) -> None:
         self.directory = directory
         self.limit = max(limit, 1 << 16)
         self.segment = max(1 << 13, min(32 << 20, self.limit // 8))
         self.offset = 0
         self.lost = 0
-        self._segments: list[int] = []
+        found = segments(directory) if resume else []
+        self._segments = found[:-1]
+        self.offset = found[-1] if found else 0
         self._last_ms = 0
         self._log = self._index = -1
         self._open()
+        self.offset += os.fstat(self._log).st_size
 
     def _path(self, kind: str, offset: int) -> str:
         return os.path.join(self.directory, f"{kind}.{offset:0{_WIDTH}d}")

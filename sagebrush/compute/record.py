@@ -33,6 +33,7 @@ def from_json(values: dict[str, Any]) -> Spec:
         binds=tuple(Bind(Path(source), *how) for source, *how in values["binds"]),
         limits=Limits(**limits),
         listeners=tuple(values["listeners"]),
+        entrypoint=tuple(values.get("entrypoint", ())),
     )
     known = {each.name for each in dataclasses.fields(Spec)}
     return Spec(**{name: value for name, value in given.items() if name in known})
@@ -90,6 +91,19 @@ def ended(directory: Path) -> Exited | None:
         ended=found["ended"],
         peak_memory=found["peak_memory"],
     )
+
+
+def settle(directory: Path, exited: Exited) -> None:
+    """exit.json holds `exited`, on disk; in the room that was kept for it, if there is some."""
+    data = json.dumps(dataclasses.asdict(exited)).encode()
+    room = directory / "exit.room"
+    fd = os.open(room, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        os.pwrite(fd, data.ljust(os.fstat(fd).st_size), 0)
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+    os.rename(room, directory / "exit.json")
 
 
 def lose(directory: Path, now: float) -> Exited:
