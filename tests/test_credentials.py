@@ -101,3 +101,23 @@ def test_secrets_do_not_show(book):
     assert session.secret not in repr(session)
     assert session.token not in repr(session)
     assert session.secret not in repr(book.resolve(session.access_key, session.token))
+
+
+def test_seals(book, tmp_path, clock):
+    for body in (b"", b"\x00\xff", b"x" * 1000):
+        text = book.seal(b"notebook", body)
+        assert book.open_seal(b"notebook", text) == body
+        again = CredentialBook(tmp_path / "keys", "123456789012", "Execution", clock)
+        assert again.open_seal(b"notebook", text) == body
+    other = CredentialBook(tmp_path / "other", "123456789012", "Execution", clock)
+    for purpose, made in (
+        (b"other", book.seal(b"notebook", b"x")),
+        (b"notebook", other.seal(b"notebook", b"x")),
+        (b"container", book.container_token(ROLE)),
+        (b"notebook", "A" + book.seal(b"notebook", b"x")),
+        (b"notebook", ""),
+    ):
+        with pytest.raises(AwsError):
+            book.open_seal(purpose, made)
+    with pytest.raises(AwsError):
+        book.container_role(book.seal(b"container", b'["arn:aws:iam::1:role/r"]'))

@@ -49,6 +49,14 @@ def test_names_that_are_trusted(keys, name):
     shake(tls.ensure(keys, ["box.lan"], NOW), name)
 
 
+def test_a_notebooks_name_beneath_an_outer_one(keys):
+    found = tls.ensure(keys, ["box.lan", "10.1.1.1"], NOW)
+    shake(found, "desk-abc123.box.lan")
+    shake(found, "10.1.1.1")
+    with pytest.raises(ssl.SSLError):
+        shake(found, "a.b.box.lan")
+
+
 @pytest.mark.parametrize("name", ["example.com", "sts.amazonaws.com", "10.0.0.1"])
 def test_names_that_are_not(keys, name):
     with pytest.raises(ssl.SSLError):

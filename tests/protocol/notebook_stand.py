@@ -7,6 +7,7 @@ import asyncio
 import hashlib
 import threading
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 from aiohttp import WSMsgType, web
@@ -191,6 +192,10 @@ class Stand:
         answer = self.ask(row, f"/?authToken={self.token(row, seconds)}")
         assert answer.status == 302, answer
         return answer.headers["Set-Cookie"].partition(";")[0]
+
+    def status(self, row: Row, status: str) -> None:
+        """The notebook has that status."""
+        self.world.rows.update(row.id, lambda found: replace(found, status=status))
 
     def stop(self) -> None:
         """All of it has ended."""

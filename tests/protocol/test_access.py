@@ -26,6 +26,7 @@ from sagebrush.protocol.access import AccessLog, Entry, Redacting, redact
         "AWS_CONTAINER_AUTHORIZATION_TOKEN=HIDDEN",
         "aws_secret_access_key=HIDDEN",
         "AWS_SESSION_TOKEN=HIDDEN",
+        "http://desk-abc123.localhost:4566/?authToken=HIDDEN",
         "password=HIDDEN next",
         "RuntimeError: secret: HIDDEN",
     ],
