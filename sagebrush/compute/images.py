@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
@@ -12,24 +13,52 @@ class Image:
     """What an image URI means here."""
 
     environment: str
-    """Name of the environment (`base`)."""
+    """Name of the environment (`base`), "" for a container."""
     algorithm: str | None = None
     """The built-in algorithm it carries (`blazingtext`), or None for script images."""
+    framework: str = ""
+    """Whose defaults its model server has: pytorch, tensorflow, huggingface, sklearn or none."""
+    container: str = ""
+    """The URI, where it runs as a container of the host's engine."""
 
 
 class UnknownImage(Exception):
     """No environment stands for that image; the text names the nearest."""
 
 
+PYTORCH = Image("pytorch", framework="pytorch")
+TENSORFLOW = Image("tensorflow", framework="tensorflow")
+HUGGING_FACE = Image("huggingface", framework="huggingface")
+SKLEARN = Image("base", framework="sklearn")
+
 # Repository -> image. AWS's own repositories by the names of the SDK's image_uris.
 IMAGES = {
     "blazingtext": Image("base", "blazingtext"),
-    "sagemaker-scikit-learn": Image("base"),
+    "sagemaker-scikit-learn": SKLEARN,
     "sagemaker-base-python": Image("base"),
-    "sagebrush/base": Image("base"),
     "base": Image("base"),
     "python": Image("base"),
+    "pytorch-training": PYTORCH,
+    "pytorch-inference": PYTORCH,
+    "sagemaker-pytorch": PYTORCH,
+    "pytorch": PYTORCH,
+    "tensorflow-training": TENSORFLOW,
+    "tensorflow-inference": TENSORFLOW,
+    "sagemaker-tensorflow": TENSORFLOW,
+    "sagemaker-tensorflow-scriptmode": TENSORFLOW,
+    "sagemaker-tensorflow-serving": TENSORFLOW,
+    "tensorflow": TENSORFLOW,
+    "huggingface-pytorch-training": HUGGING_FACE,
+    "huggingface-pytorch-inference": HUGGING_FACE,
+    "huggingface-pytorch-trcomp-training": HUGGING_FACE,
+    "huggingface": HUGGING_FACE,
+    "sagemaker-distribution": Image("huggingface"),
+    "sagemaker-distribution-prod": Image("huggingface"),
+    "sagemaker/sagemaker-distribution": Image("huggingface"),
+    "nlp": Image("nlp"),
 }
+OWN = "sagebrush/"
+"""Our own names: `sagebrush/<environment>`, those of environments that users added too."""
 ALGORITHMS = (
     "autogluon-training",
     "factorization-machines",
@@ -50,9 +79,17 @@ ALGORITHMS = (
     "seq2seq",
     "xgboost",
 )
-_FRAMEWORK = re.compile(
-    r"(?:sagemaker-)?(?:huggingface-)?(?P<name>pytorch|tensorflow|huggingface|mxnet|chainer|djl)\b"
-)
+NEAREST = {
+    "huggingface-tensorflow": "Transformers 5 has no TensorFlow models; the nearest are"
+    " huggingface-pytorch-training and tensorflow-training",
+    "huggingface-pytorch-tgi": "text-generation servers are not here; the nearest is"
+    " huggingface-pytorch-inference",
+    "tei": "text-embedding servers are not here; the nearest is huggingface-pytorch-inference",
+    "djl": "DJL's model servers are not here; the nearest is huggingface-pytorch-inference",
+    "mxnet": "MXNet is not here; the nearest is pytorch-training",
+    "chainer": "Chainer is not here; the nearest is pytorch-training",
+}
+"""How a repository's name begins -> why no environment stands for it, and what is nearest."""
 _URI = re.compile(
     r"(?:(?P<registry>[a-z0-9-]+(?:\.[a-z0-9-]+)+(?::\d+)?|localhost(?::\d+)?)/)?"
     r"(?P<repository>[a-z0-9]+(?:[._/-]+[a-z0-9]+)*)"
@@ -62,11 +99,16 @@ _URI = re.compile(
 _AWS = re.compile(r"\d{12}\.dkr\.ecr(?:-fips)?\.[a-z0-9-]+\.[a-z0-9.-]+|public\.ecr\.aws")
 
 
-def resolve(uri: str) -> Image:
-    """The environment and algorithm that `uri` names; raises UnknownImage, which says the nearest.
+def well_formed(uri: str) -> bool:
+    """Whether `uri` has the form of an image's name."""
+    return _URI.fullmatch(uri) is not None
+
+
+def resolve(uri: str, added: Sequence[str] = ()) -> Image:
+    """What `uri` names; `added` are users' environments. Raises UnknownImage, which says the nearest.
 
     The account, the region and the tag do not matter: AWS's images carry an account per region,
-    and one environment stands for every version.
+    and one environment stands for every version. What runs really is told in the job's log.
     """
     match = _URI.fullmatch(uri)
     if match is None:
@@ -74,26 +116,34 @@ def resolve(uri: str) -> Image:
     registry, repository = match["registry"], match["repository"]
     if registry and not _AWS.fullmatch(registry):
         raise UnknownImage(
-            f"Image {uri}: images of other registries cannot run here; "
-            f"use one of {', '.join(sorted(IMAGES))}, with your own script"
+            f"Image {uri}: it is of another registry, which needs Docker or Podman on this machine"
+            f" (none answers, or it does not have the image); without, use one of"
+            f" {', '.join(sorted(IMAGES))}, with your own script"
         )
     # Docker Hub's and ECR public's namespaces: library/python, docker/library/python.
     name = re.sub(r"^(docker/)?library/", "", repository)
     # The SDK's base images carry the Python version in the name: sagemaker-base-python-310.
     name = re.sub(r"^(sagemaker-base-python)-\d+$", r"\1", name)
+    own = name.removeprefix(OWN)
+    if own in added:
+        return Image(own)
     if name in IMAGES:
         return IMAGES[name]
-    raise UnknownImage(f"Image {uri}: {_why(name)}")
+    if own != name and own in IMAGES:
+        return IMAGES[own]
+    raise UnknownImage(f"Image {uri}: {_why(name, added)}")
 
 
-def _why(name: str) -> str:
+def _why(name: str, added: Sequence[str]) -> str:
     """Why no environment stands for the repository `name`, and what does."""
-    if framework := _FRAMEWORK.match(name):
-        return (
-            f"the framework environments are not built yet ({framework['name']}); scripts that "
-            f"need numpy, scipy, pandas and scikit-learn run on sagemaker-scikit-learn"
-        )
+    bare = name.rpartition("/")[2]
+    for beginning, words in NEAREST.items():
+        if bare.startswith(beginning):
+            return words
     if name in ALGORITHMS:
         return f"the built-in algorithm {name} is not here yet; blazingtext is"
-    near = difflib.get_close_matches(name, IMAGES, n=1, cutoff=0.0)[0]
-    return f"no environment stands for it; the nearest name is {near}"
+    near = difflib.get_close_matches(bare, [*IMAGES, *added], n=1, cutoff=0.0)[0]
+    return (
+        f"no environment stands for it, and no container engine here has it; the nearest name is"
+        f" {near} (sagebrush image list shows all, sagebrush image build NAME -r adds one)"
+    )

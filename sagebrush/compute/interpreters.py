@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -15,6 +16,8 @@ import uv
 
 VERSIONS = ("3.12", "3.11", "3.13")
 """Wanted versions, best first; `requirements/*.txt` have wheels for all of them."""
+WHEEL = re.compile(r"torch-.*-cp3(\d+)-")
+"""A local wheel of torch: the one package of ours that an index may give in the wrong build."""
 
 # What a job needs of the standard library: distributions leave these out when built without headers.
 _PROBE = """
@@ -38,7 +41,7 @@ class Interpreter:
 def find(environ: Mapping[str, str]) -> Interpreter | None:
     """The best interpreter of this host for environments; None where there is none."""
     seen: set[Path] = set()
-    for version in VERSIONS:
+    for version in versions(environ):
         for candidate in _candidates(version, environ):
             if candidate in seen:
                 continue
@@ -47,6 +50,19 @@ def find(environ: Mapping[str, str]) -> Interpreter | None:
             if found and found.version.startswith(version + "."):
                 return found
     return None
+
+
+def versions(environ: Mapping[str, str]) -> list[str]:
+    """The wanted versions in order: first those for which a local wheel of torch is at hand.
+
+    All environments take the same one, since notebook kernels lay one over another.
+    """
+    folders = f"{environ.get('PIP_FIND_LINKS', '')} {environ.get('UV_FIND_LINKS', '')}"
+    at_hand = set()
+    for folder in folders.replace(",", " ").split():
+        names = map(os.path.basename, glob.glob(os.path.join(folder, "torch-*.whl")))
+        at_hand |= {f"3.{match[1]}" for name in names if (match := WHEEL.match(name))}
+    return sorted(VERSIONS, key=lambda version: version not in at_hand)
 
 
 def probe(executable: Path) -> Interpreter | None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from sagebrush.compute import environments, interpreters
+from sagebrush.compute import builds, bytecode, interpreters, locks, uvtool
 from sagebrush.compute.environments import BuildFailed, Environment, Environments
 from tests.base_environment import base
 
@@ -31,6 +31,8 @@ if sys.argv[1] == "venv":
     (target / "lib").mkdir()
 elif sys.argv[1:3] == ["pip", "sync"]:
     {sync}
+elif sys.argv[1:3] == ["pip", "compile"]:
+    {compile}
 else:
     sys.exit(1)
 """
@@ -43,15 +45,20 @@ class Builder:
         self.root, self.log, self.uv = folder / "environments", folder / "log", folder / "uv"
         self.environ = {"PATH": os.environ["PATH"], "HOME": str(folder)}
         here = interpreters.probe(Path(sys.executable))
-        monkeypatch.setattr(environments.uv, "find_uv_bin", lambda: str(self.uv))
+        monkeypatch.setattr(uvtool.uv, "find_uv_bin", lambda: str(self.uv))
         monkeypatch.setattr(interpreters, "find", lambda _environ: here)
         self.sync("pass")
 
-    def sync(self, code: str) -> None:
+    def sync(self, code: str, compiled: str = "pass") -> None:
         """`uv pip sync` runs `code`."""
-        text = FAKE_UV.format(python=sys.executable, log=str(self.log), sync=code)
-        self.uv.write_text(text)
+        words = {"log": str(self.log), "sync": code, "compile": compiled}
+        self.uv.write_text(FAKE_UV.format(python=sys.executable, **words))
         self.uv.chmod(0o755)
+
+    def compiles(self, lock: str, failure: str = "") -> None:
+        """`uv pip compile` writes `lock`, or says `failure`."""
+        out = f"pathlib.Path(sys.argv[-1]).write_text({lock!r})"
+        self.sync("pass", f"print({failure!r}); sys.exit(1)" if failure else out)
 
     def new(self) -> Environments:
         return Environments(self.root, self.environ)
@@ -157,9 +164,9 @@ def test_who_comes_second_waits_for_the_first(builder: Builder) -> None:
 BUILD = """
 import sys
 from pathlib import Path
-from sagebrush.compute import environments, interpreters
+from sagebrush.compute import environments, interpreters, uvtool
 here = interpreters.probe(Path(sys.executable))
-environments.uv.find_uv_bin = lambda: sys.argv[2]
+uvtool.uv.find_uv_bin = lambda: sys.argv[2]
 interpreters.find = lambda _environ: here
 environments.Environments(Path(sys.argv[1])).build("base")
 """
@@ -192,10 +199,85 @@ def test_too_little_space_is_told_before_anything_is_done(
     builder: Builder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     usage = type(shutil.disk_usage("/"))(10, 9, 1)
-    monkeypatch.setattr(environments.shutil, "disk_usage", lambda _path: usage)
-    with pytest.raises(BuildFailed, match="less than 1500 MB free"):
+    monkeypatch.setattr(builds.shutil, "disk_usage", lambda _path: usage)
+    with pytest.raises(BuildFailed, match=r"less than \d{3} MB free"):
         builder.new().build("base")
     assert builder.calls == []
+
+
+def test_what_other_environments_hold_needs_no_room_again() -> None:
+    lock = locks.text(Path("/"), "pytorch")
+    alone = locks.room(lock, [])
+    assert alone > 1 << 30
+    assert locks.room(lock, [locks.pins(locks.text(Path("/"), "huggingface"))]) < alone / 10
+
+
+def test_bytecode_of_the_same_files_is_linked_not_made_again(tmp_path: Path) -> None:
+    """As uv links sources: a module that two environments share is one file in both."""
+    first, second = tmp_path / "a-1" / "lib", tmp_path / "b-2" / "lib"
+    (first / "deep").mkdir(parents=True)
+    (second / "deep").mkdir(parents=True)
+    (first / "deep" / "shared.py").write_text("def where():\n    raise ValueError\n")
+    os.link(first / "deep" / "shared.py", second / "deep" / "shared.py")
+    (second / "own.py").write_text("import deep.shared\n")
+    told: list[float] = []
+    python = Path(sys.executable)
+    environ = {"PATH": os.environ["PATH"]}
+    bytecode.complete(python, first, [], environ, told.append, 0, 0o022)
+    bytecode.complete(python, second, [first], environ, told.append, 0, 0o022)
+    tag = sys.implementation.cache_tag
+    both = [f / "deep" / "__pycache__" / f"shared.{tag}.pyc" for f in (first, second)]
+    assert both[0].stat().st_ino == both[1].stat().st_ino
+    assert (second / "__pycache__" / f"own.{tag}.pyc").exists()
+    script = "import deep.shared as s, traceback\ntry: s.where()\nexcept ValueError as e: print(traceback.format_exc())"
+    for lib in (first, second):
+        done = subprocess.run(
+            [sys.executable, "-c", script], capture_output=True, text=True, cwd=lib, check=True
+        )
+        assert f'"{lib}/deep/shared.py", line 2' in done.stdout, "tracebacks name their own file"
+
+
+def test_a_users_requirements_become_an_environment(builder: Builder, tmp_path: Path) -> None:
+    wanted = tmp_path / "requirements.txt"
+    wanted.write_text("emoji\n")
+    made = builder.new()
+    builder.compiles("emoji==2.15.0\n")
+    assert made.define("mine", wanted) == 1
+    assert made.resolve("sagebrush/mine").environment == "mine"
+    assert made.build("mine").path.name.startswith("mine-")
+    assert [each.name for each in made.known() if each.added] == ["mine"]
+    assert made.remove("mine")
+    assert list(builder.root.glob("mine*")) == []
+    assert not made.remove("mine")
+    with pytest.raises(BuildFailed, match="environment of Sagebrush's own"):
+        made.define("pytorch", wanted)
+    with pytest.raises(BuildFailed, match="cannot name an environment"):
+        made.define("../up", wanted)
+
+
+def test_requirements_that_exclude_each_other_are_told_in_uvs_words(builder: Builder) -> None:
+    builder.compiles("", "because a==1 needs b<2, no solution")
+    with pytest.raises(BuildFailed, match="because a==1 needs b<2"):
+        builder.new().define("mine", Path(__file__))
+    assert not (builder.root / "definitions").exists()
+
+
+def test_an_environment_that_is_being_built_is_not_removed(builder: Builder) -> None:
+    builder.new().build("base")
+    with (builder.root / ".base.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(BuildFailed, match="is being built just now"):
+            builder.new().remove("base")
+    assert builder.new().remove("base")
+
+
+def test_the_local_wheel_of_torch_decides_which_python_all_environments_take(
+    tmp_path: Path,
+) -> None:
+    assert interpreters.versions({}) == list(interpreters.VERSIONS)
+    (tmp_path / "torch-2.13.0+cpu-cp313-cp313-linux_x86_64.whl").touch()
+    for name in ("UV_FIND_LINKS", "PIP_FIND_LINKS"):
+        assert interpreters.versions({name: f"/nowhere {tmp_path}"})[0] == "3.13"
 
 
 def test_an_environment_that_lost_its_interpreter_is_built_again(builder: Builder) -> None:
@@ -225,8 +307,8 @@ def test_no_interpreter_is_told_with_the_cure(
     assert builder.calls == ["python install"]
 
 
-def test_pips_settings_reach_uv_under_its_own_names() -> None:
-    found = environments.uv_environ(
+def test_pips_settings_reach_uv_under_its_own_names(tmp_path: Path) -> None:
+    found = uvtool.variables(
         {
             "PIP_FIND_LINKS": "/wheels /more",
             "PIP_INDEX_URL": "https://mirror.example/simple",
@@ -234,19 +316,28 @@ def test_pips_settings_reach_uv_under_its_own_names() -> None:
             "VIRTUAL_ENV": "/venv",
             "PYTHONPATH": "/mine",
             "PATH": "/bin",
-        }
+        },
+        tmp_path,
     )
     assert found["UV_FIND_LINKS"] == "/wheels,/more"
     assert found["UV_DEFAULT_INDEX"] == "https://kept.example/simple"
     assert "VIRTUAL_ENV" not in found
     assert "PYTHONPATH" not in found
+    assert "UV_FIND_LINKS" not in uvtool.resolving(found)
 
 
-def test_a_home_without_room_for_a_cache_is_done_without(tmp_path: Path) -> None:
-    assert "UV_NO_CACHE" not in environments.uv_environ({"HOME": str(tmp_path)})
+def test_what_uv_fetches_is_kept_where_it_can_be_linked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = tmp_path / "environments"
+    assert "UV_CACHE_DIR" not in uvtool.variables({"HOME": str(tmp_path)}, root)
     (tmp_path / "file").write_text("")
-    shut = environments.uv_environ({"HOME": str(tmp_path / "file")})
-    assert shut["UV_NO_CACHE"] == "1"
+    shut = uvtool.variables({"HOME": str(tmp_path / "file")}, root)
+    assert shut["UV_CACHE_DIR"] == str(root / ".cache")
+    root.mkdir()
+    monkeypatch.setattr(uvtool, "_device", lambda path: len(str(path)))
+    other_disk = uvtool.variables({"HOME": str(tmp_path)}, root)
+    assert other_disk["UV_CACHE_DIR"] == str(root / ".cache")
 
 
 def test_shims_and_broken_interpreters_are_passed_over(tmp_path: Path) -> None:
@@ -279,7 +370,7 @@ def test_the_base_environment_holds_what_its_lock_says_with_bytecode(base: Envir
     version, cached, names = json.loads(done.stdout)
     assert tuple(version) in {(3, 11), (3, 12), (3, 13)}
     assert Path(cached).exists()
-    locked = environments.lock_text("base")
+    locked = locks.text(Path("/"), "base")
     assert {"numpy", "scikit-learn", "boto3", "pip"} <= {n.lower() for n in names}
     assert all(n.lower().replace("_", "-") in locked for n in names)
 

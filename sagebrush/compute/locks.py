@@ -1,0 +1,150 @@
+"""The pinned requirements of environments: the project's own, and those that users add by name."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import importlib.metadata
+import os
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+FRAMEWORKS = ("base", "pytorch", "tensorflow", "huggingface", "nlp")
+"""What jobs run in and notebook kernels are made of."""
+BESIDE = ("jupyter", "sagemaker2", "sagemaker3")
+"""The notebook server, and what kernels have beside their framework: IPython and an SDK."""
+BUILT_IN = (*FRAMEWORKS, *BESIDE)
+
+USERS = "definitions"
+"""The folder beneath the environments' root that holds what users added."""
+NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?")
+
+BULK = {
+    "torch": 750,
+    "tensorflow-cpu": 900,
+    "tensorflow": 1300,
+    "scipy": 110,
+    "pyarrow": 150,
+    "pandas": 70,
+    "scikit-learn": 45,
+    "numpy": 60,
+    "transformers": 70,
+    "spacy": 90,
+    "gensim": 90,
+    "onnxruntime": 60,
+    "jupyterlab": 60,
+    "botocore": 30,
+    "sagemaker": 40,
+    "matplotlib": 30,
+    "keras": 25,
+    "grpcio": 35,
+}
+"""MiB that large packages take on disk."""
+SMALL = 4
+"""MiB counted for every other package."""
+BYTECODE = 1.3
+"""How much more a package takes with its bytecode."""
+
+HIGHLIGHTS = (
+    "torch",
+    "tensorflow-cpu",
+    "keras",
+    "transformers",
+    "datasets",
+    "scikit-learn",
+    "spacy",
+    "nltk",
+    "gensim",
+    "fasttext-numpy2",
+    "sagemaker",
+    "jupyterlab",
+    "numpy",
+    "pandas",
+)
+"""Packages whose versions are told where an environment is described, the most telling first."""
+
+
+class NoLock(Exception):
+    """There is no environment of that name; the text says so."""
+
+
+class BadDefinition(Exception):
+    """An environment cannot be added so; the text says why."""
+
+
+def text(root: Path, name: str) -> str:
+    """The pinned requirements of the environment `name`; raises NoLock.
+
+    The project's own are the repository's `requirements/<name>.txt` (an installed package carries
+    a copy under `share/sagebrush/requirements`); users' are beneath `root`.
+    """
+    file = shipped(f"{name}.txt") if name in BUILT_IN else root / USERS / f"{name}.txt"
+    try:
+        return file.read_text()
+    except OSError as error:
+        known = ", ".join((*BUILT_IN, *added(root)))
+        raise NoLock(f"environment {name} has no lock file; known ones: {known}") from error
+
+
+def shipped(file_name: str) -> Path:
+    """Where the project's file `requirements/<file_name>` is on this machine."""
+    file = Path(__file__).parents[2] / "requirements" / file_name
+    if not file.is_file():
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            for entry in importlib.metadata.files("sagebrush") or ():
+                if entry.parts[-2:] == ("requirements", file_name):
+                    return Path(str(entry.locate()))
+    return file
+
+
+def added(root: Path) -> list[str]:
+    """The names of the environments that users added, in order."""
+    return sorted(path.stem for path in (root / USERS).glob("*.txt"))
+
+
+def check_name(name: str) -> None:
+    """Raises BadDefinition for what cannot name an environment of a user's."""
+    if name in BUILT_IN:
+        raise BadDefinition(f"{name} is an environment of Sagebrush's own: choose another name")
+    if not NAME.fullmatch(name):
+        raise BadDefinition(
+            f"{name!r} cannot name an environment: lower-case letters, digits and hyphens, up to 40"
+        )
+
+
+def define(root: Path, name: str, locked: str) -> None:
+    """The environment `name` is `locked`: pinned requirements. Raises BadDefinition."""
+    check_name(name)
+    folder = root / USERS
+    folder.mkdir(parents=True, exist_ok=True, mode=0o755)
+    part = folder / f".{name}.{os.getpid()}"
+    part.write_text(locked)
+    part.replace(folder / f"{name}.txt")
+
+
+def undefine(root: Path, name: str) -> bool:
+    """Nothing defines the user's environment `name` any more; whether something did."""
+    try:
+        (root / USERS / f"{name}.txt").unlink()
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def pins(lock: str) -> dict[str, str]:
+    """Package -> version of a lock's text; where markers give several, the last."""
+    return dict(re.findall(r"^([A-Za-z0-9][A-Za-z0-9._-]*)==([^\s;]+)", lock, re.MULTILINE))
+
+
+def room(lock: str, present: Iterable[Mapping[str, str]]) -> int:
+    """Bytes that installing `lock` needs beside what the environments with the pins `present`
+    already hold (the same files are linked, not copied)."""
+    held = {item for each in present for item in each.items()}
+    missing = [name.lower() for name, version in pins(lock).items() if (name, version) not in held]
+    return int(sum(BULK.get(name, SMALL) for name in missing) * BYTECODE) << 20
+
+
+def digest(content: str) -> str:
+    """A name for that content."""
+    return hashlib.sha256(content.encode()).hexdigest()

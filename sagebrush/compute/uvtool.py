@@ -1,0 +1,98 @@
+"""uv as this project runs it: its environment variables, its words as they come, its failures."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import uv
+
+READABLE = 0o022
+"""The umask of builds: jobs run as users of their own and must be able to read what is built."""
+LAST = 12
+"""Lines of uv's that are kept to tell a failure."""
+
+
+class UvFailed(Exception):
+    """uv ended with a failure; the text holds its last lines."""
+
+
+def run(
+    arguments: Sequence[str],
+    environ: Mapping[str, str],
+    told: Callable[[str], None] = lambda _line: None,
+    lock: int = -1,
+) -> str:
+    """What `uv <arguments>` printed last; `told` hears each line at once. Raises UvFailed.
+
+    It keeps the descriptor `lock` open: if we are killed, the next builder waits until it ended.
+    """
+    last: deque[str] = deque(maxlen=LAST)
+    with subprocess.Popen(
+        [uv.find_uv_bin(), *arguments],
+        env=dict(environ),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        pass_fds=(lock,) if lock >= 0 else (),
+        umask=READABLE,
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if line.strip():
+                last.append(line.rstrip())
+                told(line.strip())
+    if process.returncode:
+        words = " ".join(arguments[:2])
+        raise UvFailed(f"uv {words} ended with {process.returncode}:\n" + "\n".join(last))
+    return "\n".join(last)
+
+
+def variables(environ: Mapping[str, str], root: Path) -> dict[str, str]:
+    """`environ` for uv: pip's index settings, which uv ignores, under uv's own names.
+
+    What uv fetches is kept where the environments beneath `root` can link to it: its usual cache,
+    or one beneath `root` where that is on another disk or cannot be written.
+    """
+    drop = ("VIRTUAL_ENV", "CONDA_PREFIX", "UV_PROJECT_ENVIRONMENT", "UV_CONSTRAINT", "UV_PYTHON")
+    result = {k: v for k, v in environ.items() if k not in drop and not k.startswith("PYTHON")}
+    for pip, ours in (
+        ("PIP_FIND_LINKS", "UV_FIND_LINKS"),
+        ("PIP_INDEX_URL", "UV_DEFAULT_INDEX"),
+        ("PIP_EXTRA_INDEX_URL", "UV_INDEX"),
+        ("PIP_CERT", "SSL_CERT_FILE"),
+    ):
+        if value := environ.get(pip):
+            result.setdefault(ours, value)
+    # uv separates find-links by commas, pip by blanks.
+    if "UV_FIND_LINKS" in result and "UV_FIND_LINKS" not in environ:
+        result["UV_FIND_LINKS"] = ",".join(result["UV_FIND_LINKS"].split())
+    usual = _there(_cache(result))
+    if not os.access(usual, os.W_OK | os.X_OK) or _device(usual) != _device(_there(root)):
+        result["UV_CACHE_DIR"] = str(root / ".cache")
+    return result
+
+
+def resolving(environ: Mapping[str, str]) -> dict[str, str]:
+    """`variables` for resolving: local wheels would get their local versions into a lock."""
+    return {k: v for k, v in environ.items() if k != "UV_FIND_LINKS"}
+
+
+def _cache(environ: Mapping[str, str]) -> Path:
+    """Where uv keeps what it fetched, unless told otherwise."""
+    base = environ.get("XDG_CACHE_HOME") or Path(environ.get("HOME") or "~").expanduser() / ".cache"
+    return Path(environ.get("UV_CACHE_DIR") or Path(base) / "uv")
+
+
+def _there(folder: Path) -> Path:
+    """`folder`, or the nearest above it that exists."""
+    return next(path for path in (folder, *folder.absolute().parents) if path.exists())
+
+
+def _device(path: Path) -> int:
+    return os.stat(path).st_dev
