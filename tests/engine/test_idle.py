@@ -14,7 +14,8 @@ QUIET: Doc = {"busy_kernels": 0, "terminals_running": 0, "last_activity": NOW - 
 def test_nothing_for_long_enough_is_idle() -> None:
     stop, reason = idle.decide(NOW, QUIET, NOW - 3600, 30)
     assert stop
-    assert "60 minutes" in reason and "limit: 30" in reason
+    assert "60 minutes" in reason
+    assert "limit: 30" in reason
 
 
 @pytest.mark.parametrize(

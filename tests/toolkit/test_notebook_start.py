@@ -114,7 +114,8 @@ def configuration(desk: Desk) -> dict[str, dict[str, Any]]:
     file = desk.ml / "config/jupyter/jupyter_server_config.py"
     path = list(sys.path)
     exec(compile(file.read_text(), str(file), "exec"), {"get_config": Config})
-    assert sys.path[:-1] == path and sys.path.pop() == str(TOOLKIT)
+    assert sys.path == [*path, str(TOOLKIT)]
+    sys.path.pop()
     return found
 
 
@@ -134,7 +135,7 @@ def test_scripts_run_in_order_and_their_output_is_kept(desk: Desk) -> None:
     assert code == 0
     assert desk.log("OnCreate") == "made\n"
     assert desk.log("OnStart") == f"1\noops\n{desk.home}\n"
-    assert desk.served
+    assert desk.served[0]
 
 
 def test_scripts_written_for_root_run_as_the_only_user(desk: Desk) -> None:
@@ -200,7 +201,8 @@ def test_a_long_reason_keeps_its_ends(desk: Desk) -> None:
     desk.hook("OnStart", "printf 'x%.0s' {1..5000}; echo; echo the end; exit 1")
     desk.run()
     assert len(desk.failure) <= 1024
-    assert desk.failure.startswith("Notebook Instance") and desk.failure.endswith("the end")
+    assert desk.failure.startswith("Notebook Instance")
+    assert desk.failure.endswith("the end")
 
 
 # ---- repositories
@@ -265,7 +267,8 @@ def test_a_password_in_a_url_is_not_told(desk: Desk) -> None:
 
 def load(name: str) -> ModuleType:
     spec = importlib.util.spec_from_file_location(name, TOOLKIT / f"{name}.py")
-    assert spec and spec.loader
+    assert spec
+    assert spec.loader
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module

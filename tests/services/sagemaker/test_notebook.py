@@ -55,7 +55,8 @@ def test_an_instance_is_described_as_it_was_asked_for(desk: Desk) -> None:
     assert found["NotebookInstanceLifecycleConfigName"] == "lc"
     assert found["DirectInternetAccess"] == "Disabled"
     assert (found["VolumeSizeInGB"], found["PlatformIdentifier"]) == (20, "notebook-al2-v3")
-    assert found["Url"].startswith("nb-") and "://" not in found["Url"]
+    assert found["Url"].startswith("nb-")
+    assert "://" not in found["Url"]
     tags = desk.call("ListTags", ResourceArn=ARN)["Tags"]
     assert tags == [{"Key": "team", "Value": "nlp"}]
 
@@ -125,7 +126,8 @@ def test_a_presigned_url_is_for_an_instance_in_service(desk: Desk) -> None:
     url = desk.call(presign, NotebookInstanceName="nb", SessionExpirationDurationInSeconds=1800)[
         "AuthorizedUrl"
     ]
-    assert url.startswith("http://nb-") and "?authToken=" in url
+    assert url.startswith("http://nb-")
+    assert "?authToken=" in url
     (token,) = desk.row().plan["tokens"].values()
     assert token[1] == 1800
 

@@ -1,0 +1,258 @@
+"""Notebook instances as a user has them: a real server, real Jupyter, real kernels."""
+
+from __future__ import annotations
+
+import base64
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError, WaiterError
+
+from sagebrush.compute.environments import BuildFailed, Environments
+from tests.faults.stand import ROLE, Stand, until
+from tests.needs import missing
+from tests.notebook_browser import Browser
+
+OTHER = "arn:aws:iam::123456789012:role/SomebodyElse"
+FAST = {"Delay": 1, "MaxAttempts": 120}
+pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(300)]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def built() -> None:
+    """What a notebook needs is there."""
+    environments = Environments(Path(Stand(Path("/none")).environment()["SAGEBRUSH_ENVIRONMENTS"]))
+    for name in ("base", "jupyter", "sagemaker2"):
+        try:
+            environments.build(name)
+        except BuildFailed as error:
+            missing(f"the environment {name} cannot be built: {error}")
+
+
+@pytest.fixture(scope="module")
+def stand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
+    root = tmp_path_factory.mktemp("desk")
+    (root / "corpus").mkdir(mode=0o777)
+    (root / "corpus").chmod(0o777)
+    (root / "corpus" / "text.txt").write_text("words")
+    found = Stand(
+        root / "home",
+        isolation="sandbox",
+        notebook_environments="base",
+        notebook_folders=f"folders={root / 'corpus'}",
+    ).up()
+    yield found
+    found.clean()
+
+
+def create(stand: Stand, name: str, **more: Any) -> None:
+    asked = {"NotebookInstanceName": name, "InstanceType": "ml.t3.medium", "RoleArn": ROLE}
+    stand.sm.create_notebook_instance(**{**asked, **more})
+
+
+def wait(stand: Stand, what: str, name: str) -> None:
+    waiter = stand.sm.get_waiter(f"notebook_instance_{what}")
+    waiter.wait(NotebookInstanceName=name, WaiterConfig=FAST)
+
+
+def opened(stand: Stand, name: str) -> Browser:
+    """A browser in the instance."""
+    link = stand.sm.create_presigned_notebook_instance_url(NotebookInstanceName=name)
+    browser = Browser(link["AuthorizedUrl"])
+    assert browser.enter() == 200
+    return browser
+
+
+def described(stand: Stand, name: str) -> dict[str, Any]:
+    return stand.sm.describe_notebook_instance(NotebookInstanceName=name)
+
+
+CELL = """
+import boto3, os, sagemaker
+names = [i["NotebookInstanceName"] for i in
+         boto3.client("sagemaker").list_notebook_instances()["NotebookInstances"]]
+print(names, sagemaker.get_execution_role(), sagemaker.Session().boto_region_name)
+print(os.getcwd(), os.path.expanduser("~"))
+open("kept.txt", "w").write("kept")
+import ipykernel, json
+print(json.load(open(ipykernel.get_connection_file()))["transport"])
+"""
+V3 = """
+from sagemaker.core.helper.session_helper import Session, get_execution_role
+print(get_execution_role(), Session().boto_region_name)
+"""
+
+
+def test_a_desk_from_its_creation_to_its_end(stand: Stand) -> None:
+    create(stand, "desk")
+    wait(stand, "in_service", "desk")
+    browser = opened(stand, "desk")
+    said, _ = browser.execute(CELL)
+    assert f"['desk'] {ROLE} us-east-1" in said
+    assert "/home/ec2-user/SageMaker /home/ec2-user" in said
+    assert said.rstrip().endswith("ipc")  # no port that another process could connect to
+    kernels = browser.ask("GET", "/api/kernelspecs")
+    assert kernels["default"] == "python3"
+    if "python3-sdk3" in kernels["kernelspecs"]:
+        said, _ = browser.execute(V3, name="python3-sdk3")
+        assert f"{ROLE} us-east-1" in said
+    files = {each["name"] for each in browser.ask("GET", "/api/contents")["content"]}
+    assert {"examples", "kept.txt"} <= files
+
+    stand.sm.stop_notebook_instance(NotebookInstanceName="desk")
+    wait(stand, "stopped", "desk")
+    stand.sm.update_notebook_instance(NotebookInstanceName="desk", InstanceType="ml.m5.xlarge")
+    wait(stand, "stopped", "desk")
+    stand.sm.start_notebook_instance(NotebookInstanceName="desk")
+    wait(stand, "in_service", "desk")
+    assert described(stand, "desk")["InstanceType"] == "ml.m5.xlarge"
+    said, _ = opened(stand, "desk").execute("print(open('kept.txt').read())")
+    assert said == "kept\n"
+
+    stand.sm.stop_notebook_instance(NotebookInstanceName="desk")
+    wait(stand, "stopped", "desk")
+    stand.sm.delete_notebook_instance(NotebookInstanceName="desk")
+    wait(stand, "deleted", "desk")
+    with pytest.raises(ClientError, match="RecordNotFound"):
+        described(stand, "desk")
+    assert not list((stand.home / "notebooks").iterdir())
+
+
+PRY = """
+import os
+def tried(path):
+    try:
+        return os.listdir(path) if os.path.isdir(path) else open(path).read()
+    except OSError as error:
+        return error.strerror
+for path in {paths!r}:
+    print(path, "->", tried(path))
+found = []
+for top in ("/home", "/mnt", "/opt", "/tmp", "/run", "/var", "/dev"):
+    for folder, folders, files in os.walk(top):
+        found += [f for f in files if f == "hidden-of-a.txt"]
+print("volumes:", found)
+import boto3
+print(boto3.client("sts").get_caller_identity()["Arn"])
+"""
+
+
+def test_a_notebook_of_one_role_sees_nothing_of_another(stand: Stand) -> None:
+    create(stand, "a")
+    create(stand, "b", RoleArn=OTHER)
+    for name in ("a", "b"):
+        wait(stand, "in_service", name)
+    opened(stand, "a").execute("open('hidden-of-a.txt', 'w').write('a')")
+    home = str(stand.home)
+    paths = [home, f"{home}/keys", f"{home}/notebooks", f"{home}/sagebrush.db", "/root"]
+    said, _ = opened(stand, "b").execute(PRY.format(paths=paths))
+    for path in paths[:-1]:
+        assert f"{path} -> No such file or directory" in said
+    assert "volumes: []" in said
+    assert "assumed-role/SomebodyElse/" in said
+    # Nor does the link of one open the other.
+    link = stand.sm.create_presigned_notebook_instance_url(NotebookInstanceName="a")
+    other = Browser(link["AuthorizedUrl"])
+    other.host = described(stand, "b")["Url"]
+    assert other.enter() == 403
+    for name in ("a", "b"):
+        stand.sm.stop_notebook_instance(NotebookInstanceName=name)
+        wait(stand, "stopped", name)
+
+
+def content(script: str) -> list[dict[str, str]]:
+    return [{"Content": base64.b64encode(script.encode()).decode()}]
+
+
+def events(stand: Stand, stream: str) -> list[str]:
+    found = stand.client("logs").get_log_events(
+        logGroupName="/aws/sagemaker/NotebookInstances", logStreamName=stream, startFromHead=True
+    )
+    return [each["message"] for each in found["events"]]
+
+
+def test_scripts_and_repositories_come_before_the_first_cell(stand: Stand, tmp_path: Path) -> None:
+    path = tmp_path / "analysis"
+    tmp_path.chmod(0o755)
+    git = ["git", "-C", str(path), "-c", "user.name=n", "-c", "user.email=e@example.com"]
+    subprocess.run(["git", "init", "-q", "-b", "main", str(path)], check=True)
+    (path / "notes.md").write_text("notes")
+    subprocess.run([*git, "add", "."], check=True)
+    subprocess.run([*git, "commit", "-q", "-m", "first"], check=True)
+    stand.sm.create_notebook_instance_lifecycle_config(
+        NotebookInstanceLifecycleConfigName="scripts",
+        OnCreate=content("echo made > /home/ec2-user/SageMaker/made"),
+        OnStart=content("echo started; aws --version || true"),
+    )
+    create(stand, "scripted", LifecycleConfigName="scripts", DefaultCodeRepository=f"file://{path}")
+    wait(stand, "in_service", "scripted")
+    browser = opened(stand, "scripted")
+    said, _ = browser.execute("print(open('made').read(), open('analysis/notes.md').read())")
+    assert said == "made\n notes\n"
+    assert events(stand, "scripted/LifecycleConfigOnStart")[0] == "started"
+    assert any("Serving notebooks" in line for line in events(stand, "scripted/jupyter.log"))
+    stand.sm.stop_notebook_instance(NotebookInstanceName="scripted")
+    wait(stand, "stopped", "scripted")
+
+
+def test_a_failing_script_fails_the_instance(stand: Stand) -> None:
+    stand.sm.create_notebook_instance_lifecycle_config(
+        NotebookInstanceLifecycleConfigName="failing",
+        OnStart=content("echo the cause; exit 7"),
+    )
+    create(stand, "failing", LifecycleConfigName="failing")
+    with pytest.raises(WaiterError):
+        wait(stand, "in_service", "failing")
+    reason = described(stand, "failing")["FailureReason"]
+    assert "OnStart ended with exit code 7" in reason
+    assert reason.endswith("the cause")
+    assert events(stand, "failing/LifecycleConfigOnStart") == ["the cause"]
+
+
+def test_a_project_folder_is_the_hosts_own(stand: Stand) -> None:
+    create(stand, "folders")
+    wait(stand, "in_service", "folders")
+    cell = "print(open('corpus/text.txt').read()); open('corpus/new.txt', 'w').write('new')"
+    said, _ = opened(stand, "folders").execute(cell)
+    assert said.startswith("words\n")
+    assert (stand.home.parent / "corpus" / "new.txt").read_text() == "new"
+    stand.sm.stop_notebook_instance(NotebookInstanceName="folders")
+    wait(stand, "stopped", "folders")
+
+
+def test_a_restart_of_the_server_loses_no_variable(stand: Stand) -> None:
+    create(stand, "lasting")
+    wait(stand, "in_service", "lasting")
+    browser = opened(stand, "lasting")
+    _, kernel = browser.execute("held = 6 * 7")
+    stand.kill()
+    stand.up()
+    assert described(stand, "lasting")["NotebookInstanceStatus"] == "InService"
+    said, _ = browser.execute("print(held); import boto3;"
+        " print(boto3.client('sts').get_caller_identity()['Account'])", kernel)  # fmt: skip
+    assert said == "42\n123456789012\n"
+    stand.sm.stop_notebook_instance(NotebookInstanceName="lasting")
+    wait(stand, "stopped", "lasting")
+
+
+def test_down_stops_notebooks(stand: Stand) -> None:
+    create(stand, "last")
+    wait(stand, "in_service", "last")
+    assert stand.end() == 0
+    assert not stand.live()
+    stand.up()
+    assert described(stand, "last")["NotebookInstanceStatus"] == "Stopped"
+
+
+def test_a_process_that_dies_in_service_is_told(stand: Stand) -> None:
+    create(stand, "dying")
+    wait(stand, "in_service", "dying")
+    (directory,) = stand.live()
+    os.kill(stand.tree(directory)[1], signal.SIGKILL)  # the first is its sandbox's own
+    until(lambda: described(stand, "dying")["NotebookInstanceStatus"] == "Failed", "its end")
+    assert "exit code" in described(stand, "dying")["FailureReason"]
