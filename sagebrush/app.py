@@ -57,6 +57,9 @@ SERVICES: dict[str, tuple[str, ...]] = {
         "sagemaker.model",
         "sagemaker.endpoint_config",
         "sagemaker.endpoint",
+        "sagemaker.notebook",
+        "sagemaker.notebook_lifecycle_config",
+        "sagemaker.code_repository",
         "sagemaker.tags",
     ),
     "sagemaker-runtime": ("runtime",),
@@ -175,7 +178,7 @@ class App:
         notebooks.of(self.world).listen_by(self._listen_at)
         retention.sweep(self.world)
         # Workers and jobs may have ended since the last server did, or with the machine.
-        self.world.rows.take_over(["endpoint"])
+        self.world.rows.take_over(["endpoint", notebooks.KIND])
         for row in self.world.rows.select("training-job", STOPPING):
             self.world.rows.touch(row.id)
         self.loop.start()
@@ -207,21 +210,33 @@ class App:
         self.home.release()
 
     def stop_jobs(self, impatient: Callable[[], bool]) -> None:
-        """Training jobs have been stopped as StopTrainingJob does and their models uploaded, and no
-        endpoint worker runs; or `impatient()` became true before."""
+        """Training jobs have been stopped as StopTrainingJob does and their models uploaded,
+        notebook instances as StopNotebookInstance does, and no endpoint worker runs; or
+        `impatient()` became true before."""
         ctx = self.world.service_ctx()
         for row in self.world.rows.select("training-job", ["InProgress"]):
             try:
                 ctx.call("sagemaker", "StopTrainingJob", {"TrainingJobName": row.name})
             except Exception:
                 log.exception("training job %s could not be stopped", row.name)
-        while self.world.rows.select("training-job", STOPPING) and not impatient():
+        for row in self.world.rows.select(notebooks.KIND, ["InService"]):
+            try:
+                ctx.call("sagemaker", "StopNotebookInstance", {"NotebookInstanceName": row.name})
+            except Exception:
+                log.exception("notebook instance %s could not be stopped", row.name)
+        while self._still_stopping() and not impatient():
             time.sleep(0.1)
         self.loop.stop(1.0)
         for key in self.backend.adopt():
             self.backend.stop(key, 5.0)
         while self.backend.adopt() and not impatient():
             time.sleep(0.05)
+
+    def _still_stopping(self) -> bool:
+        rows = self.world.rows
+        return bool(
+            rows.select("training-job", STOPPING) or rows.select(notebooks.KIND, ["Stopping"])
+        )
 
     def state(self) -> dict[str, Any]:
         """What `home/server.json` holds."""
