@@ -1,7 +1,9 @@
 """The names that inference scripts import from AWS's containers, where those packages are absent.
 
 Scripts written for AWS use `sagemaker_inference` (encoder, decoder, content_types) and, older ones,
-`sagemaker_containers.beta.framework` (worker.Response, encoders). Only these are stood in for.
+`sagemaker_containers.beta.framework` (worker.Response, encoders); those for Hugging Face also
+`sagemaker_huggingface_inference_toolkit` (decoder_encoder, content_types). Only these are stood in
+for.
 """
 
 from __future__ import annotations
@@ -22,6 +24,9 @@ CONTENT_TYPES = {
     "ANY": formats.ANY,
     "UTF8_TYPES": [formats.JSON, formats.CSV],
 }
+
+
+HUGGING_FACE = "sagemaker_huggingface_inference_toolkit"
 
 
 @dataclass
@@ -47,8 +52,24 @@ def encode(array_like: Any, content_type: str) -> bytes:
     return formats.encode(array_like, content_type)[0]
 
 
-def install() -> None:
+def install(framework: str = "") -> None:
     """The packages can be imported; those that are really there stay as they are."""
+    if framework == "huggingface" and not importlib.util.find_spec(HUGGING_FACE):
+        from sagebrush.toolkit.frameworks import codec
+
+        kinds = {**CONTENT_TYPES, "X_NPY": formats.NPY}
+        _module(HUGGING_FACE)
+        _module(f"{HUGGING_FACE}.content_types", **kinds)
+        _module(
+            f"{HUGGING_FACE}.decoder_encoder",
+            decode=codec.decode,
+            encode=lambda content, content_type=formats.JSON: codec.encode(content, content_type)[
+                0
+            ],
+            decode_json=lambda content: codec.decode(content, formats.JSON),
+            decode_csv=lambda content: codec.decode(content, formats.CSV),
+            encode_json=codec.to_json,
+        )
     if not importlib.util.find_spec("sagemaker_inference"):
         _module("sagemaker_inference")
         _module("sagemaker_inference.content_types", **CONTENT_TYPES)
@@ -57,6 +78,7 @@ def install() -> None:
         _module(
             "sagemaker_inference.errors",
             UnsupportedFormatError=formats.UnsupportedFormat,
+            BaseInferenceToolkitError=ToolkitError,
             GenericInferenceToolkitError=ToolkitError,
         )
     if not importlib.util.find_spec("sagemaker_containers"):

@@ -22,6 +22,8 @@ TEXT = "text/plain"
 NPY = "application/x-npy"
 OCTETS = "application/octet-stream"
 ANY = "*/*"
+UTF8 = (JSON, CSV)
+"""What AWS's toolkits hand to user functions as text."""
 
 
 class UnsupportedFormat(Exception):
@@ -43,11 +45,12 @@ def base(content_type: str) -> str:
     return JSON_LINES if kind in ("application/x-jsonlines", "application/x-ndjson") else kind
 
 
-def decode(body: bytes, content_type: str) -> Any:
+def decode(body: bytes | str, content_type: str) -> Any:
     """What `body` says: an array for JSON lists, CSV and NPY, else JSON's own values, or text.
 
     Raises UnsupportedFormat (415) and BadBody.
     """
+    body = body.encode() if isinstance(body, str) else body
     reader = {JSON: _json, JSON_LINES: _json_lines, CSV: _csv, NPY: _npy, TEXT: _text,
               OCTETS: bytes}.get(base(content_type))  # fmt: skip
     if reader is None:

@@ -17,13 +17,14 @@ import subprocess
 import sys
 import time
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 if __package__ in (None, ""):  # run as a script: /opt/sagebrush/toolkit/serve.py
     sys.path[0] = str(Path(__file__).resolve().parents[2])
 
-from sagebrush.toolkit import handler, worker
+from sagebrush.toolkit import frameworks, handler, worker
 
 PARAMETERS = (
     b'{"MaxConcurrentTransforms": %d, "BatchStrategy": "MULTI_RECORD", "MaxPayloadInMB": 6}'
@@ -319,15 +320,21 @@ def _end(code: int) -> str:
     return f"signal {-code}" if code < 0 else f"exit {code}"
 
 
-def worker_count(environ: dict[str, str] | os._Environ[str]) -> int:
-    """SAGEMAKER_MODEL_SERVER_WORKERS, else one for each CPU of the instance."""
+def cpus(environ: Mapping[str, str]) -> int:
+    """CPUs of the instance: what the platform says, else what this process may use."""
+    for name in ("SM_NUM_CPUS", "OMP_NUM_THREADS"):
+        text = environ.get(name, "")
+        if text.isdigit() and int(text) > 0:
+            return int(text)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def worker_count(environ: Mapping[str, str]) -> int:
+    """SAGEMAKER_MODEL_SERVER_WORKERS, else one for each CPU, or one for a large framework."""
     text = environ.get("SAGEMAKER_MODEL_SERVER_WORKERS", "")
     if text.isdigit() and int(text) > 0:
         return int(text)
-    text = environ.get("SM_NUM_CPUS", "")
-    if text.isdigit() and int(text) > 0:
-        return int(text)
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return frameworks.workers(frameworks.name(environ), cpus(environ))
 
 
 def install_requirements() -> None:
@@ -336,12 +343,14 @@ def install_requirements() -> None:
     The environment is read-only and shared: this process goes on in one of its own laid over it.
     Raises SystemExit when pip fails; its own words are in the log then.
     """
-    if os.environ.get(OVERLAY) or os.environ.get("SAGEBRUSH_ALGORITHM"):
+    if {OVERLAY, "SAGEBRUSH_ALGORITHM", "SAGEBRUSH_LAYER"} & set(os.environ):
         return
     try:
-        wanted = worker.program().parent / "requirements.txt"
+        script = worker.code()
     except handler.NoHandler:  # the worker says so
         return
+    folder = script.parent if script else worker.root() / "model" / "code"
+    wanted = folder / "requirements.txt"
     if not wanted.is_file():
         return
     from sagebrush.toolkit import overlay
@@ -356,11 +365,18 @@ def install_requirements() -> None:
 
 def main() -> int:
     """Serves the model of this job; the process's exit status."""
+    try:
+        framework = frameworks.name(os.environ)
+    except handler.NoHandler as error:
+        print(f"model cannot be served: {error}", file=sys.stderr)
+        return 1
     install_requirements()
+    count = worker_count(os.environ)
+    os.environ.update(frameworks.threads(framework, cpus(os.environ), count, os.environ))
     port = int(os.environ.get("SAGEMAKER_BIND_TO_PORT") or 8080)
     host = os.environ.get("SAGEBRUSH_BIND_HOST", "0.0.0.0")
     with socket.create_server((host, port), backlog=1024) as listener:
-        return Master(listener, worker_count(os.environ)).run()
+        return Master(listener, count).run()
 
 
 if __name__ == "__main__":

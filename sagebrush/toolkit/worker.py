@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from sagebrush.toolkit import compat, handler
+from sagebrush.toolkit import compat, frameworks, handler
 
 READY, KEEP, CLOSE = b"r", b"k", b"c"
 PHRASES = {200: "OK", 400: "Bad Request", 404: "Not Found", 405: "Method Not Allowed",
@@ -213,16 +213,38 @@ def program() -> Path:
     return handler.locate(root(), os.environ, algorithms)
 
 
-def load() -> handler.Handler:
-    """The model of this job, loaded by its own code; raises what that code raises."""
-    compat.install()
-    return handler.Handler(handler.load_module(program()), str(root() / "model"))
+def code() -> Path | None:
+    """The file with this model's inference functions, None where the framework needs none.
+
+    Raises NoHandler where it needs one, or where SAGEMAKER_PROGRAM names one that is not there.
+    """
+    framework = frameworks.name(os.environ)
+    try:
+        return program()
+    except handler.NoHandler:
+        if framework not in frameworks.HEAVY or os.environ.get("SAGEMAKER_PROGRAM"):
+            raise
+        return None
+
+
+def load() -> Answerer:
+    """What answers for the model of this job, loaded; raises what the model's code raises."""
+    framework = frameworks.name(os.environ)
+    compat.install(framework)
+    model, script = root() / "model", code()
+    if framework == "tensorflow":
+        from sagebrush.toolkit.frameworks import tensorflow
+
+        return tensorflow.load(model, script)
+    defaults = frameworks.defaults(framework)
+    module = handler.load_module(script) if script else None
+    return handler.Handler(module, str(model), defaults).answer
 
 
 def run(control: socket.socket) -> int:
     """Loads the model, says READY, then serves until the master is gone; the exit status."""
     try:
-        loaded = load()
+        answer = load()
     except handler.NoHandler as error:
         print(f"model cannot be served: {error}", file=sys.stderr, flush=True)
         return 1
@@ -238,7 +260,7 @@ def run(control: socket.socket) -> int:
         with socket.socket(fileno=fds[0]) as sock:
             sock.settimeout(PATIENCE)
             try:
-                keep = serve_connection(Connection(sock), loaded.answer)
+                keep = serve_connection(Connection(sock), answer)
             except OSError:
                 keep = False
         control.sendall(KEEP if keep else CLOSE)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy
 import pytest
 
-from sagebrush.toolkit import formats
+from sagebrush.toolkit import formats, frameworks, serve
 from sagebrush.toolkit.compat import ToolkitError
 from sagebrush.toolkit.handler import Handler, NoHandler, load_module, locate
 
@@ -173,3 +173,70 @@ def test_an_exception_may_carry_its_status() -> None:
 
     status, body, _ = ask(handler(model_fn=doubler, input_fn=refuse), b"1", "text/csv")
     assert (status, body) == (422, b"ToolkitError: three columns are needed")
+
+
+def test_json_and_csv_reach_sklearn_scripts_as_text() -> None:
+    """pandas.read_csv(io.StringIO(body)) is how AWS's examples read CSV."""
+    module = types.ModuleType("inference")
+    module.model_fn = lambda model_dir: None  # type: ignore[attr-defined]
+    module.transform_fn = lambda model, body, kind, accept: repr(body)  # type: ignore[attr-defined]
+    found = Handler(module, "/opt/ml/model", frameworks.defaults("sklearn"))
+    assert ask(found, "é".encode(), "text/csv; charset=utf-8")[1] == "'é'".encode()
+    assert ask(found, b"[1]", formats.JSON)[1] == b"'[1]'"
+    assert ask(found, b"x", formats.NPY)[1] == b"b'x'"
+    assert ask(found, b"\xff", "text/csv")[0] == 400
+    own = Handler(module, "/opt/ml/model", frameworks.defaults(""))
+    assert ask(own, b"[1]", formats.JSON)[1] == b"b'[1]'"
+
+
+def test_a_script_may_set_its_status() -> None:
+    def predict(data: Any, model: Any, context: Any) -> Any:
+        context.set_response_status(422, "Unprocessable")
+        return {"told": 1}
+
+    found = ask(handler(model_fn=doubler, predict_fn=predict), b"[1]", formats.JSON)
+    assert found[:2] == (422, b'{"told": 1}')
+
+
+@pytest.mark.parametrize(
+    ("framework", "environ", "workers", "threads"),
+    [
+        ("", {"SM_NUM_CPUS": "4", "OMP_NUM_THREADS": "4"}, 4, {}),
+        ("sklearn", {"SM_NUM_CPUS": "4"}, 4, {}),
+        ("pytorch", {"OMP_NUM_THREADS": "4"}, 1, {"OMP_NUM_THREADS": "4"}),
+        (
+            "pytorch",
+            {"OMP_NUM_THREADS": "4", "SAGEMAKER_MODEL_SERVER_WORKERS": "2"},
+            2,
+            {"OMP_NUM_THREADS": "2"},
+        ),
+        (
+            "huggingface",
+            {"SM_NUM_CPUS": "4", "OMP_NUM_THREADS": "3", "SAGEMAKER_MODEL_SERVER_WORKERS": "8"},
+            8,
+            {},
+        ),
+        (
+            "tensorflow",
+            {"SM_NUM_CPUS": "4", "TF_NUM_INTEROP_THREADS": "9"},
+            1,
+            {
+                "OMP_NUM_THREADS": "4",
+                "TF_NUM_INTRAOP_THREADS": "4",
+                "TF_CPP_MIN_LOG_LEVEL": "2",
+            },
+        ),
+    ],
+)
+def test_workers_share_the_cpus(
+    framework: str, environ: dict[str, str], workers: int, threads: dict[str, str]
+) -> None:
+    count = serve.worker_count({**environ, "SAGEBRUSH_FRAMEWORK": framework})
+    assert count == workers
+    assert frameworks.threads(framework, serve.cpus(environ), count, environ) == threads
+
+
+def test_a_framework_that_nothing_stands_for_is_told() -> None:
+    with pytest.raises(NoHandler, match="mxnet"):
+        frameworks.name({"SAGEBRUSH_FRAMEWORK": "mxnet"})
+    assert frameworks.name({"SAGEBRUSH_FRAMEWORK": "pytorch", "SAGEBRUSH_ALGORITHM": "b"}) == ""
