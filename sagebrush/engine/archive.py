@@ -8,7 +8,7 @@ import io
 import os
 import stat
 import tarfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import IO, cast
 
@@ -119,27 +119,59 @@ def unpack(blob: Blob, target: int, caps: Caps | None = None) -> int:
     lead outside) is refused, and nothing is written through a link. Raises ArchiveError, beyond
     `caps` and for what is no tar too; what was unpacked before stays for the caller to remove.
     """
-    caps, count = caps or Caps(), 0
+    count = 0
+    with _readable():
+        for tar, info in _members(blob, caps or Caps()):
+            count += 1
+            _extract(tar, info, target)
+    return count
+
+
+def member(blob: Blob, name: str, limit: int, caps: Caps | None = None) -> bytes | None:
+    """The regular file `name` of the (gzipped or plain) tar in `blob`, of at most `limit` bytes.
+
+    None where there is none, where it is larger, and where a link stands at that name: whoever
+    unpacks the archive sees further. Where it comes twice, the later one counts. Nothing is
+    written and memory stays flat. Raises ArchiveError as `unpack` does.
+    """
+    found: bytes | None = None
+    with _readable():
+        for tar, info in _members(blob, caps or Caps()):
+            if "/".join(part for part in info.name.split("/") if part not in ("", ".")) != name:
+                continue
+            body = tar.extractfile(info) if info.isreg() and info.size <= limit else None
+            found = body.read() if body is not None else None
+    return found
+
+
+@contextlib.contextmanager
+def _readable() -> Iterator[None]:
+    """What is no complete tar archive becomes an ArchiveError."""
+    try:
+        yield
+    except (tarfile.TarError, INFLATE_ERROR, EOFError, igzip.BadGzipFile) as error:
+        raise ArchiveError(f"not a complete tar archive: {error}") from error
+
+
+def _members(blob: Blob, caps: Caps) -> Iterator[tuple[tarfile.TarFile, tarfile.TarInfo]]:
+    """The members of the archive one by one; raises ArchiveError beyond `caps`."""
+    count = 0
     raw = _Stream(blob)
     zipped = raw.peek(2) == b"\x1f\x8b"
     stream = igzip.IGzipFile(fileobj=cast(IO[bytes], raw)) if zipped else raw
     limited = _Limited(cast(IO[bytes], stream), caps.size + caps.members * 2048)
     kind = type("CappedInfo", (_CappedInfo,), {"cap": caps.header})
-    try:
-        with tarfile.open(
-            fileobj=cast(IO[bytes], limited), mode="r|", bufsize=BLOCK, tarinfo=kind
-        ) as tar:
-            left = caps.size
-            for member in tar:
-                count, left = count + 1, left - max(member.size, 0)
-                if count > caps.members:
-                    raise ArchiveError(f"more than {caps.members} members")
-                if left < 0:
-                    raise ArchiveError(f"more than {caps.size / 2**30:.4g} GiB of files")
-                _extract(tar, member, target)
-    except (tarfile.TarError, INFLATE_ERROR, EOFError, igzip.BadGzipFile) as error:
-        raise ArchiveError(f"not a complete tar archive: {error}") from error
-    return count
+    with tarfile.open(
+        fileobj=cast(IO[bytes], limited), mode="r|", bufsize=BLOCK, tarinfo=kind
+    ) as tar:
+        left = caps.size
+        for info in tar:
+            count, left = count + 1, left - max(info.size, 0)
+            if count > caps.members:
+                raise ArchiveError(f"more than {caps.members} members")
+            if left < 0:
+                raise ArchiveError(f"more than {caps.size / 2**30:.4g} GiB of files")
+            yield tar, info
 
 
 class _Stream(io.RawIOBase):

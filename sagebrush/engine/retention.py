@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 from sagebrush.compute.base import Exited, Gone
-from sagebrush.engine import capacity, stage
+from sagebrush.engine import capacity, layers, stage
 from sagebrush.world import World
 
 log = logging.getLogger(__name__)
@@ -18,10 +18,11 @@ METRIC_DAYS = 455
 
 
 def expire(world: World) -> None:
-    """Metric points past CloudWatch's 15 months and users' log events past their group's retention
-    are gone. Repeatable."""
+    """Metric points past CloudWatch's 15 months, users' log events past their group's retention and
+    layers that nobody used for long are gone. Repeatable."""
     world.series.expire(world.clock() - METRIC_DAYS * DAY)
     world.streams.expire()
+    layers.expire(world)
 
 
 def sweep(world: World) -> list[str]:

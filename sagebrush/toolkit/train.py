@@ -119,12 +119,14 @@ def _interpreter(this: Job, code: Path) -> str:
     The environment itself is read-only and shared; the overlay sees all of its packages.
     """
     wanted, package = code / "requirements.txt", _is_package(this, code)
-    if not wanted.is_file() and not package:
+    # A layer holds the requirements already: this interpreter is the layer's.
+    install = wanted.is_file() and "SAGEBRUSH_LAYER" not in os.environ
+    if not install and not package:
         return sys.executable
     from sagebrush.toolkit import overlay
 
     python = overlay.create()
-    if wanted.is_file():
+    if install:
         command = [python, "-m", "pip", "install", "-r", "requirements.txt"]
         log("INFO", f"Installing dependencies from user requirements.txt:\n{shlex.join(command)}")
         _install("InstallRequirementsError", command, code)

@@ -1,0 +1,102 @@
+"""The layer's builder: what it makes of a requirements file and of uv's words."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from sagebrush.toolkit import layer
+
+TEXT = """\
+# what the script needs
+--extra-index-url https://index.example/simple
+--pre
+--trusted-host=index.example
+Emoji_Kit==2.0  # pinned
+pandas<3
+pandas ; python_version > '3'
+"""
+
+
+def test_a_file_is_read_as_pip_reads_it() -> None:
+    wanted = layer.read(TEXT)
+    assert wanted.requirements == (
+        "Emoji_Kit==2.0",
+        "pandas<3",
+        "pandas ; python_version > '3'",
+    )
+    assert wanted.named == {
+        "emoji-kit": "Emoji_Kit==2.0",
+        "pandas": "pandas<3, pandas ; python_version > '3'",
+    }
+    lines, arguments = layer.uv_text(wanted.options)
+    assert lines == ["--extra-index-url https://index.example/simple"]
+    assert arguments == [
+        *("--prerelease", "allow"),
+        *("--allow-insecure-host", "index.example"),
+    ]
+
+
+def test_what_the_environment_has_is_not_installed_again() -> None:
+    resolved = layer.pins("emoji==2.0\ntorch==2.13.0+cpu\nclick==8.1\nuvicorn[standard]==0.30\n")
+    present = {"torch": "2.13.0", "click": "8.3", "uvicorn": "0.30"}
+    assert layer.missing(resolved, present) == {"emoji": "2.0", "click": "8.1"}
+
+
+def test_each_replaced_package_is_named_with_both_versions() -> None:
+    wanted = layer.read("pandas<3\nemoji\n")
+    delta = {"emoji": "2.0", "numpy": "1.26.4", "pandas": "2.3.3"}
+    told = layer.conflicts(wanted, delta, {"pandas": "3.1.1", "numpy": "2.5.5"}, "base")
+    assert told == [
+        "numpy: base has numpy 2.5.5, its requirements need another one: numpy 1.26.4 is used",
+        "pandas: base has pandas 3.1.1, requirements.txt asks for pandas<3: pandas 2.3.3 is used",
+    ]
+
+
+def test_uvs_explanation_stays_and_its_ornaments_go() -> None:
+    old = (
+        "  × No solution found when resolving dependencies:\n"
+        "  ╰─▶ Because you require a<3 and a>3, we can\n      conclude that it is unsatisfiable.\n"
+    )
+    new = (
+        "error: No solution found when resolving dependencies\n"
+        "  cause: Because you require a<3 and a>3, we can\n  conclude that it is unsatisfiable.\n"
+    )
+    for text in (old, new):
+        said = layer.explained(text)
+        assert said == (
+            "Because you require a<3 and a>3, we can\nconclude that it is unsatisfiable."
+        )
+    assert layer.named(layer.read("a<3\na>3\nb\n"), layer.explained(old)) == ["a"]
+    assert "egress_allow" in layer.explained("error: client error\n  cause: tunnel error: no\n")
+
+
+def test_a_job_whose_layer_failed_ends_in_the_real_words(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, layer.__file__, "--failed", "Because you require a<3 and\na>3."],
+        env={**os.environ, "SAGEBRUSH_ML": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert (tmp_path / "output" / "failure").read_text() == (
+        'InstallRequirementsError:\nExitCode 1\nErrorMessage "Because you require a<3 and\na>3."\n'
+        'Command "uv pip install -r requirements.txt"'
+    )
+    assert done.stderr.startswith('InstallRequirementsError: ExitCode 1 ErrorMessage "Because')
+
+
+def test_a_command_over_a_fresh_environment_sees_the_present_one(tmp_path: Path) -> None:
+    show = "import sys, pytest; print(sys.prefix, pytest.__file__)"
+    done = subprocess.run(
+        [sys.executable, layer.__file__, "--over", "/bin/sh", "-c", f"python -c '{show}'"],
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(str(tmp_path))
