@@ -8,7 +8,17 @@ from pathlib import Path
 
 from sagebrush.compute.base import Exited, Spec
 from sagebrush.compute.environments import BuildFailed, Environment
-from sagebrush.engine import archive, beneath, capacity, channels, joblog, launch, serving, stage
+from sagebrush.engine import (
+    archive,
+    beneath,
+    capacity,
+    channels,
+    joblog,
+    launch,
+    layers,
+    serving,
+    stage,
+)
 from sagebrush.store.rows import Row
 from sagebrush.world import AwsError, Ctx, Doc, World
 
@@ -81,6 +91,7 @@ class Replica:
             )
         if not (self.root / "ml").is_dir():
             self._stage()
+        self._layer(environment)
         here = launch.place(self.world, self.root)
         spec = Spec(
             key=self.key,
@@ -97,10 +108,19 @@ class Replica:
             log_limit=self.world.settings.log_limit,
             banner=banner,
         )
-        self.world.backend.launch(spec)
+        self.world.backend.launch(layers.over(self.world, environment, self.root, spec))
         group = f"{GROUP}/{self.row.name}"
         stream = f"{self.variant['name']}/{self.entry['id']}"
         self.world.streams.register(self.row.account, self.row.region, group, stream, self.key)
+
+    def _layer(self, environment: Environment) -> None:
+        """What requirements.txt beside the inference code asks for is installed, or has failed to
+        be. Raises Waiting."""
+        if not layers.asked(self.root):
+            isolated = self.variant["isolated"] or bool(self.variant.get("algorithm"))
+            layers.ask_serving(self.world, self.variant["env"], isolated, self.root)
+        if message := layers.pending(self.world, environment.name, self.root):
+            raise Waiting(message, layers.LOOK)
 
     def _environment(
         self, environment: Environment, here: launch.Place, cpus: float

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from sagebrush.compute.base import Exited, Gone, NoCapacity, NotYet, Running, Spec
 from sagebrush.compute.environments import BuildFailed, Environment
-from sagebrush.engine import capacity, joblog, launch, stage, upload
+from sagebrush.engine import capacity, joblog, launch, layers, stage, upload
 from sagebrush.engine.kinds import moment
 from sagebrush.names import short_id
 from sagebrush.services.sagemaker import training_reasons as reasons
@@ -171,18 +171,23 @@ def _patience(row: Row) -> float:
 
 
 def _download(world: World, row: Row) -> Next:
-    """/opt/ml is there, whole."""
+    """/opt/ml is there, whole, and what requirements.txt asks for is installed."""
     if "stop" in row.plan:
         return _end(world, row, "Stopped", "")
     if isinstance(world.backend.poll(row.plan["key"]), Gone):  # else it was launched: too late
         root = _root(world, row)
         ml = launch.place(world, root).ml
         try:
-            stage.build(stage.Staging(_ctx(world, row), row.doc, root, ml, _watch(world, row)))
+            if not layers.asked(root):
+                stage.build(stage.Staging(_ctx(world, row), row.doc, root, ml, _watch(world, row)))
+                layers.ask_training(_ctx(world, row), row.doc, root)
         except stage.StageError as error:
             return _end(world, row, "Failed", str(error))
         except Interrupted:
             return _end(world, row, "Stopped", "")
+        if message := layers.pending(world, row.plan["environment"], root):
+            doc = status_doc(row.doc, world.clock(), "Downloading", message)
+            return Next(doc=doc, due=layers.LOOK)
     message = "Training image download completed. Training in progress."
     return _move(world, row, "train", "Training", message)
 
@@ -216,7 +221,8 @@ def _train(world: World, row: Row) -> Next:
         if environment is None:
             return Next(due=1.0)
         try:
-            world.backend.launch(_spec(world, row, environment))
+            spec = _spec(world, row, environment)
+            world.backend.launch(layers.over(world, environment, _root(world, row), spec))
         except (NotYet, NoCapacity):
             return Next(due=1.0)
         stream = f"{row.name}/algo-1-{int(world.clock())}"
