@@ -25,11 +25,15 @@ from typing import Any
 from aiohttp import web
 
 from sagebrush import __version__, clientdata, tls
+from sagebrush.bridge import Bridge
 from sagebrush.compute import probe
+from sagebrush.compute.backends import Either
 from sagebrush.compute.base import Spec
 from sagebrush.compute.egress import HEAD_LIMIT, Egress
+from sagebrush.compute.engines import Engines
 from sagebrush.compute.environments import Environments
 from sagebrush.compute.local import LocalBackend
+from sagebrush.compute.oci import OciBackend
 from sagebrush.credentials import CredentialBook
 from sagebrush.dispatch import Dispatcher
 from sagebrush.engine import launch, notebooks, retention, serving
@@ -93,12 +97,11 @@ class App:
         named = [getattr(module, "KIND", None) for found in modules.values() for module in found]
         kinds = {kind.name: kind for kind in named if isinstance(kind, Kind)}
         self.dispatcher = Dispatcher()
-        self.backend = LocalBackend(
-            settings.home / "jobs",
-            self._attach,
-            self._changed,
-            probe.choose(settings.isolation),
-            self._outside,
+        jobs, engines = settings.home / "jobs", Engines()
+        isolation = probe.choose(settings.isolation)
+        self.backend = Either(
+            LocalBackend(jobs, self._attach, self._changed, isolation, self._outside),
+            OciBackend(jobs, engines, self._changed, lambda *asked: self._bridge.variables(*asked)),
         )
         db = Db(self.home.database)
         self.world = World(
@@ -110,7 +113,7 @@ class App:
             series=Series(db),
             streams=Streams(db, clock),
             backend=self.backend,
-            environments=Environments(settings.environments),
+            environments=Environments(settings.environments, containers=engines.known),
             credentials=CredentialBook(
                 settings.home / "keys", settings.account, settings.role, clock
             ),
@@ -126,6 +129,7 @@ class App:
         self._stopped = False
         self._stopping = threading.Event()
         self._listeners = listen.Listeners()
+        self._bridge = Bridge(self.door, self._listeners, self.world.credentials)
         self._egress = Egress(settings.egress_allow)
         self._numbers = itertools.count()
         self._events: asyncio.AbstractEventLoop | None = None
@@ -293,6 +297,7 @@ class App:
         await self._listeners.serve(plain, self.door.answer, None)
         await self._listeners.serve(secure, self.door.answer, self._context)
         self.dispatcher.loop = self._events = events
+        self._bridge.start(events, self.port, self._context)
         self._ready.set()
         await self._ended.wait()
         self.dispatcher.loop = None

@@ -74,15 +74,16 @@ class Bridge:
             if host.bind:
                 sock = _listening(host.bind, port)
                 port = sock.getsockname()[1]
-                factory = listen.web_server(self._door.answer_inside)
-                key = f"bridge/{host.bind}"
-                self._events.call_soon_threadsafe(
-                    self._listeners.adopt, key, sock, factory, self._context
-                )
+                # in the event loop's own thread: aiohttp's servers belong to the loop that makes them
+                self._events.call_soon_threadsafe(self._adopt, f"bridge/{host.bind}", sock)
                 log.info("containers reach the server at %s:%d", host.bind, port)
             self._door.admit(host.name)
             self._ports[host.name] = port
             return port
+
+    def _adopt(self, key: str, sock: socket.socket) -> None:
+        factory = listen.web_server(self._door.answer_inside)
+        self._listeners.adopt(key, sock, factory, self._context)
 
 
 def _listening(address: str, port: int) -> socket.socket:

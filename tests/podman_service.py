@@ -20,6 +20,8 @@ from pathlib import Path
 import needs
 import pytest
 
+from sagebrush.compute.engines import Engines
+
 IMAGE = "localhost/sagebrush-test:1"
 LIMIT = 20000
 """Open files and processes: Podman's own default may be above what root may set."""
@@ -63,6 +65,13 @@ class Podman:
     url: str
     command: tuple[str, ...]
     env: dict[str, str]
+    files: Path
+    """The archive of the image's files."""
+
+    def make(self, image: str, *changes: str) -> None:
+        """There is an image of those files with these instructions (`USER 7`)."""
+        words = [word for change in ("ENV PATH=/bin", *changes) for word in ("--change", change)]
+        self.run("import", *words, str(self.files), image)
 
     def run(self, *arguments: str, **given: object) -> str:
         """What `podman ARGUMENTS` printed."""
@@ -99,7 +108,7 @@ def served() -> Iterator[Podman]:
             )
             try:
                 _build(podman, place)
-                _await(place / "podman.sock", service, place / "service.log")
+                _await(podman.url, service, place / "service.log")
                 yield podman
             finally:
                 service.terminate()
@@ -125,7 +134,7 @@ def _podman(place: Path) -> Podman:
     )
     env = {"PATH": os.environ["PATH"], "HOME": str(place), "XDG_RUNTIME_DIR": str(place)}
     env["CONTAINERS_CONF"] = str(place / "containers.conf")
-    return Podman(f"unix://{place}/podman.sock", command, env)
+    return Podman(f"unix://{place}/podman.sock", command, env, place / "image.tar")
 
 
 def _build(podman: Podman, place: Path) -> None:
@@ -144,18 +153,17 @@ def _build(podman: Podman, place: Path) -> None:
         file = root / path
         file.write_text(text)
         file.chmod(0o755)
-    with tarfile.open(place / "image.tar", "w") as tar:
+    with tarfile.open(podman.files, "w") as tar:
         tar.add(root, ".")
-    change = ("--change", 'ENTRYPOINT ["/bin/entry"]', "--change", "ENV PATH=/bin")
     try:
-        podman.run("import", *change, str(place / "image.tar"), IMAGE)
+        podman.make(IMAGE, 'ENTRYPOINT ["/bin/entry"]')
     except subprocess.CalledProcessError as error:
         needs.missing(f"podman does not work here: {error.stderr}")
 
 
-def _await(sock: Path, service: subprocess.Popen[bytes], log: Path) -> None:
-    until = time.monotonic() + 20
-    while not sock.is_socket():
+def _await(url: str, service: subprocess.Popen[bytes], log: Path) -> None:
+    until = time.monotonic() + 60
+    while Engines({"DOCKER_HOST": url}).find() is None:
         if service.poll() is not None or time.monotonic() > until:
             needs.missing(f"podman's service does not answer: {log.read_text()[-500:]}")
         time.sleep(0.02)

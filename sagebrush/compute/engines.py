@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-PATIENCE = 3.0
+PATIENCE = 10.0
 """Seconds until an engine that does not answer is taken for none."""
 AGAIN = 5.0
 """Seconds until an engine is looked for again where none was."""

@@ -64,7 +64,8 @@ class _Job:
     followed: int = 0
     """How many log streams have ended."""
     kill_at: float = float("inf")
-    answered: float = field(default_factory=time.monotonic)
+    failing: float | None = None
+    """Since when nothing that was tried with it has worked."""
 
     @property
     def root(self) -> Path:
@@ -235,19 +236,27 @@ class OciBackend:
             try:
                 if self._step(job):
                     return
-                pause = 0.0
+                pause, job.failing = 0.0, None
             except Exception as error:  # the engine may be restarting; it is asked again
                 if self._closing.is_set():
                     return
                 log.warning("container of %s: %s: %s", job.spec.key, type(error).__name__, error)
-                if time.monotonic() - job.answered > AWAY:
-                    why = f"the container engine does not answer: {error}"
+                job.failing = job.failing or time.monotonic()
+                if time.monotonic() - job.failing > AWAY:
                     with contextlib.suppress(OSError):  # a full disk: it is told again
-                        self._end(job, -9, record.LOST, why)
+                        self._give_up(job, error)
                         return
                 pause = min(2 * pause + TICK, 5.0)
             job.woken.wait(pause)
             job.woken.clear()
+
+    def _give_up(self, job: _Job, error: Exception) -> None:
+        """Nothing has worked for long: what ran is lost, what did not never will."""
+        if (job.root / "container.json").exists():
+            self._end(job, -9, record.LOST, f"the container engine does not answer: {error}")
+        else:
+            why = f"start: {job.spec.image}: {error}"
+            self._end(job, NEVER, f"sandbox: {why}", why)
 
     def _step(self, job: _Job) -> bool:
         """The container is further on its way; True once its end is recorded."""
@@ -257,7 +266,6 @@ class OciBackend:
         spec = job.spec
         with engine.client() as client:
             info = container.inspect(client, spec)
-            job.answered = time.monotonic()
             launched = (job.root / "container.json").exists()
             if info is None and launched:
                 self._end(job, -9, record.LOST, "the container was removed by somebody else")
@@ -265,6 +273,7 @@ class OciBackend:
             if info is None or not container.moment(info["State"].get("StartedAt", "")):
                 return self._begin(job, engine, client, info)
             self._runs(job, info, launched)
+            job.failing = None
             if not _running(info):
                 self._finish(job, engine, client, info)
                 return True

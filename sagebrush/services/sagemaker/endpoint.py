@@ -210,6 +210,7 @@ def _variant(ctx: Ctx, wanted: Doc, alone: bool) -> Doc:
         "image": container["Image"],
         "environment": image.environment,
         "algorithm": image.algorithm,
+        "container": image.container,
         "env": dict(container.get("Environment", {})),
         "data": model.data_location(container),
         "role": found.doc.get("ExecutionRoleArn"),

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from sagebrush.compute.base import Exited, Spec
+from sagebrush.compute.base import Exited, Limits, Spec
 from sagebrush.compute.environments import BuildFailed, Environment
 from sagebrush.engine import (
     archive,
     beneath,
     capacity,
     channels,
+    containers,
     joblog,
     launch,
     layers,
@@ -80,6 +81,9 @@ class Replica:
         place = capacity.admit(self.world, capacity.Ask(self.key, self.row.id, 0.0, memory))
         if place:
             raise Waiting(f"waiting for capacity (position {place})", 60.0)
+        if self.variant.get("container"):
+            self._start_container(limits, banner)
+            return
         try:
             environment = self.world.environments.ready(self.variant["environment"])
         except BuildFailed as error:
@@ -109,6 +113,18 @@ class Replica:
             banner=banner,
         )
         self.world.backend.launch(layers.over(self.world, environment, self.root, spec))
+        self._register()
+
+    def _start_container(self, limits: Limits, banner: str) -> None:
+        """The same for an image that no environment stands for."""
+        if not (self.root / "ml").is_dir():
+            self._stage()
+        spec = containers.serving(self.world, self.key, self.root, self.variant, limits, banner)
+        self.world.backend.launch(replace(spec, port=PORT))
+        self._register()
+
+    def _register(self) -> None:
+        """Its log is a stream of the endpoint's group."""
         group = f"{GROUP}/{self.row.name}"
         stream = f"{self.variant['name']}/{self.entry['id']}"
         self.world.streams.register(self.row.account, self.row.region, group, stream, self.key)

@@ -47,6 +47,7 @@ def create_training_job(ctx: Ctx, request: Doc) -> Doc:
         "stage": "start",
         "environment": image.environment,
         "algorithm": image.algorithm or "",
+        "container": image.container,
     }
     row = kinds.create(ctx, KIND, request, "InProgress", doc, plan)
     return {"TrainingJobArn": row.doc["TrainingJobArn"]}

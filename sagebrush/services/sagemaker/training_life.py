@@ -16,7 +16,7 @@ from pathlib import Path
 
 from sagebrush.compute.base import Exited, Gone, NoCapacity, NotYet, Running, Spec
 from sagebrush.compute.environments import BuildFailed, Environment
-from sagebrush.engine import capacity, joblog, launch, layers, stage, upload
+from sagebrush.engine import capacity, containers, joblog, launch, layers, stage, upload
 from sagebrush.engine.kinds import moment
 from sagebrush.names import short_id
 from sagebrush.services.sagemaker import training_reasons as reasons
@@ -113,7 +113,12 @@ def _type(row: Row) -> str:
 
 
 def _image(row: Row) -> str:
-    return row.plan["algorithm"] or row.plan["environment"]
+    return row.plan["algorithm"] or row.plan["environment"] or row.plan["container"]
+
+
+def _contained(row: Row) -> bool:
+    """Whether its image runs as a container: no environment stands for it."""
+    return bool(row.plan.get("container"))
 
 
 def _ctx(world: World, row: Row) -> Ctx:
@@ -147,7 +152,7 @@ def _start(world: World, row: Row) -> Next:
         due = min(QUEUE + place, left)
         return Next(doc=waiting(row, place), plan={"waiting": True}, due=due)
     try:
-        if world.environments.ready(row.plan["environment"]) is None:
+        if not _contained(row) and world.environments.ready(row.plan["environment"]) is None:
             message = f"Preparing the environment {row.plan['environment']} (once on this machine)"
             doc = status_doc(row.doc, world.clock(), "Starting", message)
             return Next(doc=doc, plan={"waiting": None}, due=1.0)
@@ -176,11 +181,12 @@ def _download(world: World, row: Row) -> Next:
         return _end(world, row, "Stopped", "")
     if isinstance(world.backend.poll(row.plan["key"]), Gone):  # else it was launched: too late
         root = _root(world, row)
-        ml = launch.place(world, root).ml
+        ml = "/opt/ml" if _contained(row) else launch.place(world, root).ml
         try:
             if not layers.asked(root):
                 stage.build(stage.Staging(_ctx(world, row), row.doc, root, ml, _watch(world, row)))
-                layers.ask_training(_ctx(world, row), row.doc, root)
+                if not _contained(row):
+                    layers.ask_training(_ctx(world, row), row.doc, root)
         except stage.StageError as error:
             return _end(world, row, "Failed", str(error))
         except Interrupted:
@@ -217,12 +223,8 @@ def _train(world: World, row: Row) -> Next:
             return _vanished(world, row)
         if "stop" in row.plan:
             return _end(world, row, "Stopped", "")
-        environment = world.environments.ready(row.plan["environment"])
-        if environment is None:
-            return Next(due=1.0)
         try:
-            spec = _spec(world, row, environment)
-            world.backend.launch(layers.over(world, environment, _root(world, row), spec))
+            world.backend.launch(_ready(world, row))
         except (NotYet, NoCapacity):
             return Next(due=1.0)
         stream = f"{row.name}/algo-1-{int(world.clock())}"
@@ -394,6 +396,18 @@ def _read_metrics(world: World, row: Row) -> Doc:
             world.series.append(row.account, row.region, points)
         finals.update({name: (at, value) for name, at, value in found})
     return {"log_offset": offset, "finals": finals} if offset != before else {}
+
+
+def _ready(world: World, row: Row) -> Spec:
+    """What is launched. Raises NotYet while its environment is built."""
+    root = _root(world, row)
+    if _contained(row):
+        limits, banner = capacity.limits(_type(row), capacity.host(world))
+        return containers.training(world, row.plan["key"], root, row.doc, limits, banner)
+    environment = world.environments.ready(row.plan["environment"])
+    if environment is None:
+        raise NotYet(f"the environment {row.plan['environment']} is built")
+    return layers.over(world, environment, root, _spec(world, row, environment))
 
 
 def _spec(world: World, row: Row, environment: Environment) -> Spec:

@@ -25,6 +25,8 @@ def platform(state: Exited) -> str:
     if step.startswith("exec: "):  # the request named a program that is none
         why = step.removeprefix("exec: ")
         return f"ClientError: the container's entry point could not be run: {why}"[:LIMIT]
+    if step.startswith("pull: "):
+        return f"ClientError: the image could not be pulled: {step.removeprefix('pull: ')}"[:LIMIT]
     return f"InternalServerError: the job could not be started: {step}"[:LIMIT]
 
 
