@@ -101,6 +101,10 @@ def test_a_desk_from_its_creation_to_its_end(stand: Stand) -> None:
     if "python3-sdk3" in kernels["kernelspecs"]:
         said, _ = browser.execute(V3, name="python3-sdk3")
         assert f"{ROLE} us-east-1" in said
+    browser.ask("POST", "/api/terminals")
+    told = browser.ask("GET", "/sagebrush/activity")
+    assert told["kernels"] >= 1
+    assert (told["busy_kernels"], told["terminals_running"]) == (0, 0)
     files = {each["name"] for each in browser.ask("GET", "/api/contents")["content"]}
     assert {"examples", "kept.txt"} <= files
 
