@@ -61,7 +61,12 @@ class Wanted:
     updated_before: float | None = None
 
 
-SORTS = {"Name": "lower(name)", "Status": "status", "CreationTime": "created"}
+SORTS = {
+    "Name": "lower(name)",
+    "Status": "status",
+    "CreationTime": "created",
+    "LastModifiedTime": "updated",
+}
 """Orders of a list -> the column."""
 
 

@@ -220,6 +220,14 @@ def test_a_lifecycle_configuration_is_kept_changed_and_removed(desk: Desk) -> No
     assert found["OnStart"] == content == found["OnCreate"]
     listed = desk.call("ListNotebookInstanceLifecycleConfigs")
     assert len(listed["NotebookInstanceLifecycleConfigs"]) == 1
+    desk.clock.forward(10)
+    desk.script("later", OnStart="true")
+    desk.clock.forward(10)
+    desk.call("UpdateNotebookInstanceLifecycleConfig", **name, OnStart=content)
+    for order, first in (("CreationTime", "later"), ("LastModifiedTime", "lc")):
+        listed = desk.call("ListNotebookInstanceLifecycleConfigs", SortBy=order)
+        found = listed["NotebookInstanceLifecycleConfigs"][0]
+        assert found["NotebookInstanceLifecycleConfigName"] == first
     assert "already exists" in refused(desk.script)
     desk.call("DeleteNotebookInstanceLifecycleConfig", **name)
     said = refused(desk.call, "DeleteNotebookInstanceLifecycleConfig", **name)
