@@ -16,6 +16,19 @@ from typing import Any
 
 PLATFORM = "sagemaker_"
 """Hyperparameters with this prefix are the SDK's, not the script's."""
+DISTRIBUTED = tuple(
+    f"sagemaker_{name}_enabled"
+    for name in (
+        "mpi",
+        "parameter_server",
+        "distributed_dataparallel",
+        "pytorch_ddp",
+        "pytorch_xla_multi_worker",
+        "multi_worker_mirrored_strategy",
+        "torch_distributed",
+    )
+)
+"""The SDK's hyperparameters that ask for a distribution."""
 TUNING_METRIC = "_tuning_objective_metric"
 
 
@@ -47,6 +60,11 @@ def read(root: Path, environ: Mapping[str, str]) -> Job:
     every = {k: _decoded(v) for k, v in _config(root, "hyperparameters").items()}
     framework = {k: v for k, v in every.items() if k.startswith(PLATFORM)}
     own = {k: v for k, v in every.items() if k not in framework and k != TUNING_METRIC}
+    name = str(environ.get("TRAINING_JOB_NAME") or framework.get("sagemaker_job_name") or "")
+    if TUNING_METRIC in every:
+        from sagebrush.toolkit import launchers
+
+        own = launchers.model_dir(own, name)
     program = framework.get("sagemaker_program") or environ.get("SAGEMAKER_PROGRAM")
     submitted = framework.get("sagemaker_submit_directory")
     return Job(
@@ -58,7 +76,7 @@ def read(root: Path, environ: Mapping[str, str]) -> Job:
         framework=framework,
         resources=_config(root, "resourceconfig"),
         channels=_config(root, "inputdataconfig"),
-        name=str(environ.get("TRAINING_JOB_NAME") or framework.get("sagemaker_job_name") or ""),
+        name=name,
     )
 
 
@@ -144,6 +162,7 @@ def _training_environment(job: Job) -> dict[str, Any]:
     groups = resources.get("instance_groups", [])
     members = [h for g in groups if g.get("instance_group_name") == group for h in g["hosts"]]
     program = job.program or ""
+    distributed = any(job.framework.get(name) for name in DISTRIBUTED)
     return {
         "additional_framework_parameters": {
             k: v for k, v in job.framework.items() if k not in _TOOLKIT_OWN
@@ -153,8 +172,8 @@ def _training_environment(job: Job) -> dict[str, Any]:
         "current_instance_group": group,
         "current_instance_group_hosts": members,
         "current_instance_type": resources.get("current_instance_type", "local"),
-        "distribution_hosts": [],
-        "distribution_instance_groups": [],
+        "distribution_hosts": members if distributed else [],
+        "distribution_instance_groups": [group] if distributed else [],
         "framework_module": None,
         "hosts": hosts,
         "hyperparameters": job.hyperparameters,

@@ -21,7 +21,7 @@ from pathlib import Path
 if __package__ in (None, ""):  # run as a script: /opt/sagebrush/toolkit/train.py
     sys.path[0] = str(Path(__file__).resolve().parents[2])
 
-from sagebrush.toolkit import job
+from sagebrush.toolkit import job, launchers
 from sagebrush.toolkit.job import Job
 
 
@@ -80,6 +80,7 @@ def run(this: Job) -> int:
                 "carries no algorithm"
             )
         return _algorithm(this)
+    launchers.check(this)
     code = this.root / "code"
     _fetch_code(this, code)
     if not (code / this.program).exists() and not _is_package(this, code):
@@ -87,10 +88,13 @@ def run(this: Job) -> int:
     python = _interpreter(this, code)
     command = _command(this, code, python)
     variables = job.variables(this)
+    variables |= launchers.variables(this, variables)
     log("INFO", _header(variables, command))
     code_status, message = _execute(command, code, {**os.environ, **variables})
     if code_status:
         raise ScriptError("ExecuteUserScriptError", code_status, message, command)
+    for warning in launchers.warnings(this.root / "model"):
+        log("WARNING", warning)
     log("INFO", "Reporting training SUCCESS")
     return 0
 
@@ -154,10 +158,12 @@ def _command(this: Job, code: Path, python: str) -> list[str]:
     """How the entry point is run: AWS's toolkit knows packages, Python scripts and commands."""
     name = str(this.program)
     arguments = job.arguments(this.hyperparameters)
-    if _is_package(this, code):
-        return [python, "-m", name.removesuffix(".py"), *arguments]
+    package = _is_package(this, code)
+    start = launchers.launcher(this, python, package)
+    if package:
+        return [*start, "-m", name.removesuffix(".py"), *arguments]
     if name.endswith(".py"):
-        return [python, name, *arguments]
+        return [*start, name, *arguments]
     os.chmod(code / name, 0o755)
     return ["/bin/sh", "-c", f"./{shlex.quote(name)} {shlex.join(arguments)}".strip()]
 

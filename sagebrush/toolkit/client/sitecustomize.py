@@ -6,6 +6,10 @@ that folder (a constant of `botocore.loaders`) at Sagebrush's copy, once botocor
 only while AWS_ENDPOINT_URL still leads where `sagebrush env` set it. It then runs the
 sitecustomize that would have been found without it. Standard library only: every Python start
 pays for it.
+
+In a sandbox it also lets `pip install` work as in AWS's containers, where a job may write into its
+environment: here the environment is read-only and shared, so that pip goes on in a virtual
+environment of the job's own, which every Python of the job sees before the environment.
 """
 
 from __future__ import annotations
@@ -21,6 +25,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 _HERE = os.path.dirname(os.path.abspath(__file__))
+_SANDBOX = "/opt/sagebrush/"
 
 
 class _PointLoader:
@@ -74,5 +79,62 @@ def _chain() -> None:
         spec.loader.exec_module(module)
 
 
+def _folder(prefix: str) -> str:
+    version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
+    return os.path.join(prefix, "lib", version, "site-packages")
+
+
+def _put_over() -> None:
+    """What is installed over this environment is found before what is in it; pip installs there."""
+    if not _HERE.startswith(_SANDBOX) or sys.prefix == sys.base_prefix:
+        return
+    own = _folder(sys.prefix)
+    if own not in sys.path or os.access(own, os.W_OK):
+        return  # an overlay's own interpreter
+    overlay = os.path.join(os.environ.get("TMPDIR") or "/tmp", "sagebrush-overlay")
+    if _installs(sys.orig_argv[1:]):
+        python = _overlay()
+        os.execv(python, [python, *sys.orig_argv[1:]])
+    found = [_folder(overlay)]
+    if layer := os.environ.get("SAGEBRUSH_LAYER"):
+        found.append(_folder(os.path.join(layer, "venv")))
+    try:
+        # There from the start: a running Python finds what is installed later.
+        os.makedirs(found[0], exist_ok=True)
+    except OSError:
+        return
+    before = list(sys.path)
+    import site
+
+    for folder in found:
+        if folder not in before and os.path.isdir(folder):
+            site.addsitedir(folder)
+    added = [path for path in sys.path if path not in before]
+    at = before.index(own)
+    sys.path[:] = [*before[:at], *added, *before[at:]]
+
+
+def _installs(arguments: list[str]) -> bool:
+    """Whether this is `pip install` or `pip uninstall`, by -m or by its script."""
+    at = 0
+    while at < len(arguments) and arguments[at].startswith("-") and arguments[at] != "-m":
+        at += 1
+    rest = arguments[at : at + 2]
+    called = rest == ["-m", "pip"] or os.path.basename("".join(rest[:1])) in ("pip", "pip3")
+    return called and bool({"install", "uninstall"} & set(arguments))
+
+
+def _overlay() -> str:
+    """The interpreter of the job's overlay, made now if need be."""
+    file = os.path.join(os.path.dirname(_HERE), "overlay.py")
+    spec = importlib.util.spec_from_file_location("_sagebrush_overlay", file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.create()
+
+
 _point()
+_put_over()
 _chain()
