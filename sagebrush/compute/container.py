@@ -11,7 +11,7 @@ import re
 import socket
 import stat
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -63,8 +63,9 @@ def banner(spec: Spec, engine: Engine) -> bytes:
     return "".join(line + "\n" for line in lines).encode()
 
 
-def pull(client: APIClient, spec: Spec) -> None:
-    """The image is on this machine. Raises Unstartable with the engine's reason."""
+def pull(client: APIClient, spec: Spec, stopped: Callable[[], object]) -> None:
+    """The image is on this machine, unless `stopped()` became true. Raises Unstartable with the
+    engine's reason."""
     from docker import errors
 
     with contextlib.suppress(errors.NotFound):
@@ -74,6 +75,8 @@ def pull(client: APIClient, spec: Spec) -> None:
         for line in client.pull(spec.image, stream=True, decode=True):
             if isinstance(line, dict) and line.get("error"):
                 raise Unstartable(f"pull: {spec.image}: {line['error']}"[:WORDS])
+            if stopped():
+                return
         client.inspect_image(spec.image)
     except errors.APIError as error:
         raise Unstartable(f"pull: {spec.image}: {_words(error)}") from error
@@ -138,7 +141,8 @@ def _host_config(engine: Engine, spec: Spec, mode: str) -> dict[str, Any]:
         cpus = min(limits.cpu, engine.processors or limits.cpu)
         found["nano_cpus"] = int(cpus * 1e9)
     if limits.gpus and engine.podman:
-        found["devices"] = [f"nvidia.com/gpu={gpu}" for gpu in limits.gpus]
+        ids = [f"nvidia.com/gpu={gpu}" for gpu in limits.gpus]
+        found["device_requests"] = [{"Driver": "cdi", "DeviceIDs": ids}]
     elif limits.gpus:
         ids = [str(gpu) for gpu in limits.gpus]
         found["device_requests"] = [{"DeviceIDs": ids, "Capabilities": [["gpu"]]}]

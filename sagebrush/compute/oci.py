@@ -288,7 +288,7 @@ class OciBackend:
         try:
             if info is None and not self._told(job):
                 with engine.client(None) as patient:  # an image may take an hour
-                    container.pull(patient, spec)
+                    container.pull(patient, spec, lambda: self._closing.is_set() or self._told(job))
                 if self._closing.is_set():
                     return False
                 outside = self._reach(spec, engine)
