@@ -217,6 +217,15 @@ def test_tasks_answer_as_their_pipelines_do(
     assert told["no directory"] == "HF_MODEL_ID /nowhere/model: there is no such directory"
 
 
+def test_failures_of_the_network_are_told_from_those_of_the_model() -> None:
+    from sagebrush.toolkit.frameworks.huggingface import of_network
+
+    proxy = type("ProxyError", (Exception,), {"__module__": "httpx2._exceptions"})
+    assert of_network(proxy("502 Bad Gateway"))
+    assert of_network(OSError("no such model"))
+    assert not of_network(ImportError("sacremoses is missing"))
+
+
 def test_numpy_arrays_are_written_as_npy() -> None:
     from sagebrush.toolkit.frameworks import codec
 

@@ -47,6 +47,8 @@ REMEDY = (
     "Give the model's files as model data (model.tar.gz, ModelDataUrl), or let HF_MODEL_ID name a"
     " directory."
 )
+HTTP = ("httpx", "httpcore", "requests", "urllib3", "huggingface_hub")
+"""How the packages that reach the hub are named."""
 PATIENCE = 10.0
 """Seconds for the hub's first answer."""
 
@@ -76,7 +78,9 @@ class Defaults(handler.Defaults):
         self.task = self.task or _task_on_hub(identity)
         try:
             return self._pipeline(identity)
-        except OSError as error:
+        except Exception as error:
+            if not of_network(error):
+                raise
             raise handler.NoHandler(_unreachable(identity, error)) from error
 
     def input_fn(self, body: bytes | str, content_type: str) -> Any:
@@ -185,6 +189,15 @@ def _task_on_hub(identity: str) -> str:
             f"Task couldn't be inferenced from {identity}. Use env `HF_TASK` to define your task."
         )
     return told.pipeline_tag
+
+
+def of_network(error: Exception) -> bool:
+    """Whether `error` tells that the hub, or the model there, was not reached.
+
+    transformers tells most such failures as OSError, and lets others of its HTTP library through.
+    """
+    package = type(error).__module__.partition(".")[0]
+    return isinstance(error, OSError) or package.startswith(HTTP)
 
 
 def _unreachable(identity: str, error: Exception) -> str:
