@@ -36,7 +36,7 @@ def main(source: Path, folder: Path, question: str) -> int:
         notebook, timeout=LIMIT, resources={"metadata": {"path": str(folder)}}
     )
     # A cell that asks the notebook itself: what it found is not read off its pictures.
-    asking = nbformat.v4.new_code_cell(f"import json; print(json.dumps({question}))")
+    asking = nbformat.v4.new_code_cell(f"import json; print(json.dumps({question}, default=float))")
     seconds: dict[str, float] = {}
     started = time.monotonic()
     try:
@@ -46,13 +46,15 @@ def main(source: Path, folder: Path, question: str) -> int:
                 client.execute_cell(cell, place)
                 seconds[cell.id] = round(time.monotonic() - began, 1)
             total = round(time.monotonic() - started, 1)
-            client.execute_cell(asking, len(notebook.cells), store_history=False)
+            notebook.cells.append(asking)
+            client.execute_cell(asking, len(notebook.cells) - 1)
     except CellExecutionError as error:
-        failed = notebook.cells[len(seconds)] if len(seconds) < len(notebook.cells) else asking
+        failed = notebook.cells[len(seconds)]
         print(f"{source.name}, cell {failed.id}: {error.ename}: {error.evalue}")
         print("\n".join(text(output) for output in failed.outputs))
         return 1
     finally:
+        notebook.cells = [cell for cell in notebook.cells if cell is not asking]
         nbformat.write(notebook, folder / source.name)
     slowest = dict(sorted(seconds.items(), key=lambda item: -item[1])[:4])
     shown = sorted({kind for cell in notebook.cells for kind in kinds(cell)})
