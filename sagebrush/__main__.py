@@ -15,8 +15,10 @@ COMMANDS = {
     "down": "stop the server and its jobs",
     "status": "what runs, and where",
     "env": 'shell variables for SDKs: eval "$(sagebrush env)"',
-    "logs": "the log of the server, a job or an endpoint",
-    "jobs": "training jobs and endpoints",
+    "notebook": "JupyterLab in your browser: open, list, stop, rm, idle",
+    "logs": "the log of the server, a job, an endpoint or a notebook",
+    "jobs": "training jobs, endpoints and notebooks",
+    "image": "the environments that images stand for: list, build, rm, shell",
     "doctor": "what this host can isolate and limit, and the cure where it cannot",
     "quickstart": "text -> S3 -> training -> an answering endpoint",
 }

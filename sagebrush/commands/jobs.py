@@ -1,4 +1,4 @@
-"""`jobs`: the training jobs and endpoints, newest first."""
+"""`jobs`: the training jobs, endpoints and notebook instances, newest first."""
 
 from __future__ import annotations
 
@@ -23,6 +23,15 @@ def run(args: argparse.Namespace) -> int:
     ] + [
         (end["EndpointName"], "endpoint", end["EndpointStatus"], end["CreationTime"])
         for end in _first(sagemaker, "list_endpoints", "Endpoints", args.n)
+    ]
+    rows += [
+        (
+            each["NotebookInstanceName"],
+            "notebook",
+            each["NotebookInstanceStatus"],
+            each["CreationTime"],
+        )
+        for each in _first(sagemaker, "list_notebook_instances", "NotebookInstances", args.n)
     ]
     if not rows:
         print("nothing yet")

@@ -1,4 +1,4 @@
-"""`logs`: what the server, its requests, a training job or an endpoint wrote."""
+"""`logs`: what the server, its requests, a training job, an endpoint or a notebook wrote."""
 
 from __future__ import annotations
 
@@ -12,6 +12,11 @@ from sagebrush.commands import running
 from sagebrush.commands.running import CommandError
 
 FILES = {"server": "logs/server.log", "requests": "logs/access.log"}
+GROUPS = {
+    "job": "/aws/sagemaker/TrainingJobs",
+    "notebook": "/aws/sagemaker/NotebookInstances",
+}
+"""Log groups that many resources share, each with streams that begin with its name."""
 TAIL = 100
 """Lines of a file that are shown first."""
 POLL_SECONDS = 0.5
@@ -19,9 +24,9 @@ POLL_SECONDS = 0.5
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments of `logs`."""
-    kinds = (*FILES, "job", "endpoint")
+    kinds = (*FILES, "job", "endpoint", "notebook")
     parser.add_argument("what", nargs="?", choices=kinds, default="server")
-    parser.add_argument("name", nargs="?", help="name of the job or endpoint")
+    parser.add_argument("name", nargs="?", help="name of the job, endpoint or notebook")
     parser.add_argument(
         "-f", "--follow", action="store_true", help="go on until it ends, or Ctrl-C"
     )
@@ -58,15 +63,11 @@ def _file(path: Path, follow: bool) -> Iterator[str]:
 
 
 def _events(what: str, name: str, sagemaker: Any, logs: Any, follow: bool) -> Iterator[str]:
-    """The messages of all streams of a job or endpoint, in order within each stream."""
+    """The messages of all streams of a resource, in order within each stream."""
     status = _status(what, name, sagemaker)
-    group = f"/aws/sagemaker/Endpoints/{name}"
-    streams = {"logGroupName": group}
-    if what == "job":
-        streams = {
-            "logGroupName": "/aws/sagemaker/TrainingJobs",
-            "logStreamNamePrefix": name + "/",
-        }
+    streams = {"logGroupName": f"/aws/sagemaker/Endpoints/{name}"}
+    if what in GROUPS:
+        streams = {"logGroupName": GROUPS[what], "logStreamNamePrefix": name + "/"}
     tokens: dict[str, str] = {}
     while True:
         ended = status in ("Completed", "Failed", "Stopped")
@@ -79,12 +80,15 @@ def _events(what: str, name: str, sagemaker: Any, logs: Any, follow: bool) -> It
 
 
 def _status(what: str, name: str, sagemaker: Any) -> str:
-    """The status of the job or endpoint; raises CommandError when there is none of that name."""
+    """The status of the resource; raises CommandError when there is none of that name."""
     from botocore.exceptions import ClientError
 
     try:
         if what == "job":
             return sagemaker.describe_training_job(TrainingJobName=name)["TrainingJobStatus"]
+        if what == "notebook":
+            found = sagemaker.describe_notebook_instance(NotebookInstanceName=name)
+            return found["NotebookInstanceStatus"]
         return sagemaker.describe_endpoint(EndpointName=name)["EndpointStatus"]
     except ClientError as error:
         raise CommandError(error.response["Error"].get("Message", str(error))) from error

@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import json
 import os
+import re
 import shutil
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -31,6 +32,13 @@ class Environment:
     """Directories to bind read-only at their own path (the environment and its base interpreter)."""
     versions: Mapping[str, str] = field(default_factory=dict, hash=False)
     """Python's version and those of its most telling packages."""
+
+    @property
+    def image(self) -> str:
+        """Its name as an image's: `sagebrush/huggingface:Python-3.12.4-torch-2.13.0-cpu`."""
+        words = [f"{name}-{version}" for name, version in list(self.versions.items())[:3]]
+        tag = re.sub(r"[^\w.-]", "-", "-".join(words))[:120] or "latest"
+        return f"{images.OWN}{self.name}:{tag}"
 
     def told(self, most: int = 6) -> str:
         """Name and versions in a line: `huggingface (Python 3.12.4, torch 2.13.0, …)`."""
@@ -68,6 +76,7 @@ class Environments:
         self._builds: dict[str, threading.Thread] = {}
         self._doing: dict[str, str] = {}
         self._failures: dict[str, BuildFailed] = {}
+        self._offered = False
 
     def resolve(self, image: str) -> Image:
         """What `image` means; raises UnknownImage."""
@@ -85,6 +94,7 @@ class Environments:
         Raises BuildFailed when the last build failed (asking again later starts a new one).
         """
         found = self._recorded(name)
+        self._offer()
         with self._guard:
             if failure := self._failures.pop(name, None):
                 raise failure
@@ -95,6 +105,11 @@ class Environments:
                 )
                 self._builds[name] = thread
                 thread.start()
+        return found[0] if found else None
+
+    def built(self, name: str) -> Environment | None:
+        """The environment where it is built; nothing is started where it is not."""
+        found = self._recorded(name)
         return found[0] if found else None
 
     def doing(self, name: str) -> str:
@@ -181,6 +196,13 @@ class Environments:
             raise BuildFailed(f"environment {name} is being built just now") from error
         finally:
             os.close(fd)
+
+    def _offer(self) -> None:
+        """Kernelspecs are as this release writes them; once in this process."""
+        if not self._offered and self.root.is_dir():
+            self._offered = True
+            with contextlib.suppress(OSError):  # another's folder, that we may only read
+                kernels.write(self.root, self._all())
 
     def _all(self) -> dict[str, Environment]:
         names = (*locks.BUILT_IN, *locks.added(self.root))

@@ -70,6 +70,8 @@ def specs(environment: Environment, built: Mapping[str, Environment]) -> dict[st
             "display_name": f"{title} ({words})",
             "language": "python",
             "metadata": {"debugger": True, "versions": dict(environment.versions)},
+            # SDK v2 prints a page of advice to move to v3 at every step otherwise
+            "env": {"SAGEMAKER_SUPPRESS_V2_WARNING": "1"},
         }
     return found
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from sagebrush.compute import gpus
 from sagebrush.compute.base import Limits
 from sagebrush.engine.instances import Instance, instance
 from sagebrush.store.db import Tx
@@ -17,10 +18,11 @@ CGROUPS = Path("/sys/fs/cgroup")
 
 @dataclass(frozen=True)
 class Host:
-    """What there is to share out: CPUs (a quota may make it a fraction) and bytes of memory."""
+    """What there is to share out: CPUs (a quota may make it a fraction), bytes of memory, GPUs."""
 
     cpus: float
     memory: int
+    gpus: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ def measure(cgroups: Path = CGROUPS) -> Host:
         limit = _words(file)
         if limit and limit[0].isdigit():
             memory = min(memory, int(limit[0]))
-    return Host(cpus, memory)
+    return Host(cpus, memory, gpus.devices(os.environ))
 
 
 def _words(file: Path) -> list[str]:
@@ -72,19 +74,24 @@ def limits(type_name: str, of: Host) -> tuple[Limits, str]:
     """
     wanted = instance(type_name)
     given = Limits(
-        cpu=min(wanted.cpus, of.cpus), memory=min(wanted.memory, of.memory), name=type_name
+        cpu=min(wanted.cpus, of.cpus),
+        memory=min(wanted.memory, of.memory),
+        gpus=of.gpus[: wanted.gpus],
+        name=type_name,
     )
-    if given.cpu == wanted.cpus and given.memory == wanted.memory and not wanted.gpus:
+    whole = (given.cpu, given.memory, len(given.gpus))
+    if whole == (wanted.cpus, wanted.memory, wanted.gpus):
         return given, ""
     return given, _scaled(wanted, given)
 
 
 def _scaled(wanted: Instance, given: Limits) -> str:
-    gpus = f", {wanted.gpus} GPU" if wanted.gpus else ""
+    asked = f", {wanted.gpus} GPU" if wanted.gpus else ""
+    had = f" and {len(given.gpus) or 'no'} GPU" if wanted.gpus else ""
     return (
-        f"Sagebrush: {wanted.name} ({wanted.cpus:g} vCPU, {wanted.memory / 2**30:g} GiB{gpus}) is"
+        f"Sagebrush: {wanted.name} ({wanted.cpus:g} vCPU, {wanted.memory / 2**30:g} GiB{asked}) is"
         f" larger than this host: running with {given.cpu:g} vCPU and"
-        f" {given.memory / 2**30:.1f} GiB" + (" and no GPU" if gpus else "")
+        f" {given.memory / 2**30:.1f} GiB{had}"
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sagebrush import clientdata
+from sagebrush.compute import gpus
 from sagebrush.compute.base import Bind, Limits
 from sagebrush.compute.environments import Environment
 from sagebrush.world import World
@@ -20,6 +21,8 @@ GATEWAY = f"http://127.0.0.1:{PORT}"
 CLIENT = "client-jobs"
 """The folder of the data directory that sandboxes see as `/opt/sagebrush/client`."""
 PROXY = "http://127.0.0.1:3128"
+OVERLAY = "/tmp/sagebrush-overlay"
+"""Where the client folder's sitecustomize lets `pip install` put what a job installs by itself."""
 LISTENERS = ("aws", "credentials", "egress")
 
 
@@ -66,6 +69,18 @@ def binds(world: World, environment: Environment) -> tuple[Bind, ...]:
     return (*own, *(Bind(prefix, str(prefix)) for prefix in environment.prefixes))
 
 
+def banner(image: str, environment: Environment, scaled: str) -> str:
+    """What a job's log begins with: what its image means here, and if its type is scaled down."""
+    said = f"Sagebrush: image {image} runs as environment {environment.told()}"
+    return f"{said}\n{scaled}" if scaled else said
+
+
+def carried(algorithm: str | None, framework: str | None) -> dict[str, str]:
+    """The variables that tell the toolkit what the image carries."""
+    found = {"SAGEBRUSH_ALGORITHM": algorithm, "SAGEBRUSH_FRAMEWORK": framework}
+    return {name: value for name, value in found.items() if value}
+
+
 def listeners(isolated: bool) -> tuple[str, ...]:
     """The listeners of a job; one with EnableNetworkIsolation has none, as on AWS (not even S3)."""
     return () if isolated else LISTENERS
@@ -96,7 +111,11 @@ def variables(
         "AWS_DEFAULT_REGION": region,
         "AWS_REGION": region,
     }
+    if here.sandbox:  # its /tmp is this job's alone
+        easy["PATH"] = f"{OVERLAY}/bin:{easy['PATH']}"
     fixed = {} if here.sandbox else {"SAGEBRUSH_ML": here.ml}
+    if not here.sandbox:  # a sandbox has the devices of its job's GPUs, and no others
+        easy[gpus.VISIBLE] = ",".join(map(str, limits.gpus))
     if here.sandbox and not isolated:
         fixed |= {
             "AWS_ENDPOINT_URL": GATEWAY,

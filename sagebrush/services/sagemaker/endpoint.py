@@ -9,7 +9,7 @@ from sagebrush.engine import kinds, serving
 from sagebrush.engine.kinds import Kind, moment
 from sagebrush.services.sagemaker import deployment, endpoint_config, model
 from sagebrush.store.rows import Row
-from sagebrush.world import AwsError, Ctx, Doc
+from sagebrush.world import AwsError, Ctx, Doc, World
 
 KIND = Kind(
     name="endpoint",
@@ -38,18 +38,20 @@ def describe_endpoint(ctx: Ctx, request: Doc) -> Doc:
     active, pending = row.plan.get("active"), row.plan.get("pending")
     if active:
         word = "Updating" if row.status == "Updating" and not pending else None
-        found["ProductionVariants"] = [_summary(row, active, v, word) for v in active["variants"]]
+        found["ProductionVariants"] = [
+            _summary(ctx.world, row, active, v, word) for v in active["variants"]
+        ]
         if pending:
             found["PendingDeploymentSummary"] = {
                 "EndpointConfigName": pending["config"],
                 "StartTime": moment(pending["started"]),
                 "ProductionVariants": [
-                    _summary(row, pending, v, "Creating") for v in pending["variants"]
+                    _summary(ctx.world, row, pending, v, "Creating") for v in pending["variants"]
                 ],
             }
     elif pending:
         found["ProductionVariants"] = [
-            _summary(row, pending, v, "Creating") for v in pending["variants"]
+            _summary(ctx.world, row, pending, v, "Creating") for v in pending["variants"]
         ]
     return found
 
@@ -211,6 +213,7 @@ def _variant(ctx: Ctx, wanted: Doc, alone: bool) -> Doc:
         "environment": image.environment,
         "algorithm": image.algorithm,
         "container": image.container,
+        "framework": image.framework,
         "env": dict(container.get("Environment", {})),
         "data": model.data_location(container),
         "role": found.doc.get("ExecutionRoleArn"),
@@ -232,7 +235,13 @@ def _retain(fleet: Doc, active: Doc, excluded: set[str]) -> None:
             variant["weight"] = old["weight"]
 
 
-def _summary(row: Row, fleet: Doc, variant: Doc, word: str | None) -> Doc:
+def _resolved(world: World, variant: Doc) -> str:
+    """What the variant's image means here, with the versions that run."""
+    built = world.environments.built(variant["environment"])
+    return variant["image"] if built is None else built.image
+
+
+def _summary(world: World, row: Row, fleet: Doc, variant: Doc, word: str | None) -> Doc:
     """A variant as DescribeEndpoint tells it; `word` is its status while it changes."""
     answering = [
         r
@@ -245,7 +254,7 @@ def _summary(row: Row, fleet: Doc, variant: Doc, word: str | None) -> Doc:
         "DeployedImages": [
             {
                 "SpecifiedImage": variant["image"],
-                "ResolvedImage": variant["image"],
+                "ResolvedImage": _resolved(world, variant),
                 "ResolutionTime": moment(variant["resolved"]),
             }
         ],

@@ -110,7 +110,7 @@ class Replica:
             listeners=launch.listeners(self.variant["isolated"]),
             port=PORT,
             log_limit=self.world.settings.log_limit,
-            banner=banner,
+            banner=launch.banner(self.variant["image"], environment, banner),
         )
         self.world.backend.launch(layers.over(self.world, environment, self.root, spec))
         self._register()
@@ -142,11 +142,10 @@ class Replica:
         self, environment: Environment, here: launch.Place, cpus: float
     ) -> dict[str, str]:
         limits = capacity.limits(self.variant["type"], capacity.host(self.world))[0]
-        own = {"SAGEMAKER_MODEL_SERVER_WORKERS": str(max(1, int(cpus))), **self.variant["env"]}
+        own = {"SM_NUM_CPUS": str(max(1, int(cpus))), **self.variant["env"]}
         isolated = self.variant["isolated"]
         env = launch.variables(self.world, environment, here, limits, isolated, own)
-        if self.variant.get("algorithm"):
-            env["SAGEBRUSH_ALGORITHM"] = self.variant["algorithm"]
+        env |= launch.carried(self.variant.get("algorithm"), self.variant.get("framework"))
         if not here.sandbox:
             env["SAGEBRUSH_BIND_HOST"] = "127.0.0.1"  # the host's own network
         return env

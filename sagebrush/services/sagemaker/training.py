@@ -48,6 +48,7 @@ def create_training_job(ctx: Ctx, request: Doc) -> Doc:
         "environment": image.environment,
         "algorithm": image.algorithm or "",
         "container": image.container,
+        "framework": image.framework,
     }
     row = kinds.create(ctx, KIND, request, "InProgress", doc, plan)
     return {"TrainingJobArn": row.doc["TrainingJobArn"]}

@@ -195,6 +195,9 @@ def _download(world: World, row: Row) -> Next:
             doc = status_doc(row.doc, world.clock(), "Downloading", message)
             return Next(doc=doc, due=layers.LOOK)
     message = "Training image download completed. Training in progress."
+    environment = world.environments.built(row.plan["environment"])
+    if environment is not None:
+        message += f" It runs as environment {environment.told()}."
     return _move(world, row, "train", "Training", message)
 
 
@@ -414,7 +417,7 @@ def _spec(world: World, row: Row, environment: Environment) -> Spec:
     """The process of the job."""
     root, doc = _root(world, row), row.doc
     here = launch.place(world, root)
-    limits, banner = capacity.limits(_type(row), capacity.host(world))
+    limits, scaled = capacity.limits(_type(row), capacity.host(world))
     isolated = bool(doc.get("EnableNetworkIsolation"))
     own = {
         **doc.get("Environment", {}),
@@ -422,8 +425,8 @@ def _spec(world: World, row: Row, environment: Environment) -> Spec:
         "TRAINING_JOB_ARN": doc["TrainingJobArn"],
     }
     env = launch.variables(world, environment, here, limits, isolated, own)
-    if row.plan["algorithm"]:
-        env["SAGEBRUSH_ALGORITHM"] = row.plan["algorithm"]
+    env |= launch.carried(row.plan["algorithm"], row.plan.get("framework"))
+    image = doc["AlgorithmSpecification"]["TrainingImage"]
     return Spec(
         key=row.plan["key"],
         argv=_argv(doc["AlgorithmSpecification"], environment, here),
@@ -437,7 +440,7 @@ def _spec(world: World, row: Row, environment: Environment) -> Spec:
         time_limit=float(doc["StoppingCondition"]["MaxRuntimeInSeconds"]),
         grace=float(world.settings.stop_grace),
         log_limit=world.settings.log_limit,
-        banner=banner,
+        banner=launch.banner(image, environment, scaled),
     )
 
 

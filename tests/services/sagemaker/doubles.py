@@ -69,6 +69,9 @@ class FakeEnvironments:
     def resolve(self, image: str) -> images.Image:
         return images.resolve(image)
 
+    def built(self, name: str) -> Environment | None:
+        return self.ready(name)
+
     def ready(self, name: str) -> Environment | None:
         prefixes = tuple(dict.fromkeys((Path(sys.prefix), Path(sys.base_prefix))))
         return Environment(name, Path(sys.prefix), Path(sys.executable), prefixes)

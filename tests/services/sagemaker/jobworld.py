@@ -104,14 +104,17 @@ class FakeEnvironments:
     """Every environment is built."""
 
     def __init__(self) -> None:
-        self.built = True
+        self.there = True
 
     def resolve(self, image: str) -> Any:
         return resolve(image)
 
+    def built(self, name: str) -> Environment | None:
+        return self.ready(name)
+
     def ready(self, name: str) -> Environment | None:
         path = Path("/environments") / name
-        return Environment(name, path, path / "bin/python", (path,)) if self.built else None
+        return Environment(name, path, path / "bin/python", (path,)) if self.there else None
 
 
 class Recorder(Series):

@@ -37,7 +37,7 @@ def test_a_replica_gets_its_model_its_role_and_its_limits(stand: Stand) -> None:
     assert spec.role == ROLE
     assert spec.port == 8080
     assert spec.limits.name == "ml.m5.large"
-    assert spec.env["SAGEMAKER_MODEL_SERVER_WORKERS"].isdigit()
+    assert spec.env["SM_NUM_CPUS"].isdigit()
     assert spec.argv[1].endswith("/toolkit/serve.py")
 
 

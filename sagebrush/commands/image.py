@@ -1,0 +1,164 @@
+"""`image`: the environments that images stand for: listed, built, added, removed, looked into."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sagebrush.commands import running
+from sagebrush.commands.running import CommandError
+
+if TYPE_CHECKING:
+    from sagebrush.compute.environments import Environment, Environments
+
+OVERLAY = """
+import sys
+sys.path[0] = sys.argv[1]
+from sagebrush.toolkit import overlay
+print(overlay.create())
+"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Adds the arguments of `image`."""
+    commands = parser.add_subparsers(dest="what", metavar="list | build | rm | shell")
+    commands.add_parser("list", help="every environment, its size and the versions in it")
+    build = commands.add_parser("build", help="build environments now rather than at first need")
+    build.add_argument("names", nargs="*", metavar="NAME", help="default: all of Sagebrush's own")
+    build.add_argument(
+        "-r",
+        "--requirements",
+        type=Path,
+        metavar="FILE",
+        help="add an environment of your own: a requirements or lock file; image sagebrush/NAME",
+    )
+    remove = commands.add_parser("rm", help="remove environments; they are built again when needed")
+    remove.add_argument("names", nargs="+", metavar="NAME")
+    shell = commands.add_parser("shell", help="a shell, or a command, in an environment")
+    shell.add_argument("name", metavar="NAME")
+    shell.add_argument("command", nargs=argparse.REMAINDER, help="what to run (default: a shell)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Does what was asked; raises CommandError."""
+    from sagebrush.compute.environments import BuildFailed, Environments
+
+    environments = Environments(running.settings().environments)
+    try:
+        if args.what == "build":
+            return _build(environments, args.names, args.requirements)
+        if args.what == "rm":
+            return _remove(environments, args.names)
+        if args.what == "shell":
+            return _shell(_one(environments, args.name), args.command)
+    except BuildFailed as error:
+        raise CommandError(str(error)) from error
+    return _list(environments)
+
+
+def _list(environments: Environments) -> int:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, header_style="bold")
+    for column in ("name", "size", "state"):
+        table.add_column(column, no_wrap=True, justify="right" if column == "size" else "left")
+    table.add_column("what is in it")
+    for each in environments.known(sizes=True):
+        size = f"{each.size >> 20:,} MB" if each.built else ""
+        state = ("built" if each.built else "at first need") + (", yours" if each.added else "")
+        inside = each.built.told(9).partition("(")[2].rstrip(")") if each.built else ""
+        table.add_row(each.name, size, state, inside)
+    console = Console()
+    console.print(table)
+    root = environments.root
+    if root.is_dir():
+        console.print(f"{_together(root) >> 20:,} MB together in {root} (files are shared)")
+    return 0
+
+
+def _together(root: Path) -> int:
+    """Bytes on disk beneath `root`, each file counted once."""
+    seen: dict[tuple[int, int], int] = {}
+    for folder, _, names in os.walk(root):
+        for name in names:
+            info = os.lstat(os.path.join(folder, name))
+            seen[info.st_dev, info.st_ino] = info.st_blocks * 512
+    return sum(seen.values())
+
+
+def _build(environments: Environments, names: list[str], requirements: Path | None) -> int:
+    from sagebrush.compute import locks
+
+    if requirements is not None:
+        if len(names) != 1:
+            raise CommandError("name the environment that FILE describes: image build NAME -r FILE")
+        if not requirements.is_file():
+            raise CommandError(f"{requirements}: there is no such file")
+        count = environments.define(names[0], requirements)
+        print(f"{names[0]}: {count} packages locked; use it as the image sagebrush/{names[0]}")
+    for name in names or locks.BUILT_IN:
+        built = _one(environments, name)
+        print(f"✓ {built.told(9)}")
+    return 0
+
+
+def _one(environments: Environments, name: str) -> Environment:
+    """The environment, built if need be under a progress bar."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    with Progress(
+        TextColumn("{task.fields[name]:<12}"),
+        BarColumn(bar_width=32),
+        TextColumn("{task.percentage:>3.0f} %"),
+        TimeElapsedColumn(),
+        TextColumn("{task.description}"),
+        console=Console(file=sys.stderr),
+        transient=True,
+        disable=not sys.stderr.isatty(),
+    ) as bar:
+        task = bar.add_task("", total=1.0, name=name)
+
+        def told(doing: str, share: float) -> None:
+            bar.update(task, completed=share, description=doing)
+
+        return environments.build(name, told)
+
+
+def _remove(environments: Environments, names: list[str]) -> int:
+    for name in names:
+        if not environments.remove(name):
+            raise CommandError(f"there is no environment {name}")
+        print(f"removed {name}")
+    return 0
+
+
+def _shell(environment: Environment, command: list[str]) -> int:
+    """Runs in an overlay of the environment, which others share: what is installed goes away."""
+    package = Path(__file__).resolve().parents[2]
+    made = subprocess.run(
+        [str(environment.python), "-c", OVERLAY, str(package)], capture_output=True, text=True
+    )
+    if made.returncode:
+        raise CommandError(f"no overlay of {environment.name} could be made: {made.stderr.strip()}")
+    python = Path(made.stdout.strip())
+    places = [str(python.parent), str(environment.path / "bin")]
+    environ = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
+    environ["PATH"] = os.pathsep.join([*places, environ.get("PATH", os.defpath)])
+    environ["VIRTUAL_ENV"] = str(python.parent.parent)
+    words = command[1:] if command[:1] == ["--"] else command
+    if not words:
+        words = [os.environ.get("SHELL") or "/bin/sh"]
+        print(f"{environment.told()}; what you install here goes away with this shell")
+    try:
+        return subprocess.run(words, env=environ).returncode
+    except OSError as error:
+        raise CommandError(f"{words[0]}: {error.strerror}") from error
+    finally:
+        shutil.rmtree(python.parent.parent, ignore_errors=True)

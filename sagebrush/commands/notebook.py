@@ -1,0 +1,213 @@
+"""`notebook`: notebook instances: opened in the browser, listed, stopped, left to stop when idle."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import socket
+import time
+import webbrowser
+from collections.abc import Callable, Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+from sagebrush.commands import running
+from sagebrush.commands.running import CommandError
+from sagebrush.settings import Settings
+
+TYPE = "ml.t3.medium"
+LOOK = 0.2
+"""Seconds between two looks at an instance that is on its way."""
+MINUTES = "sagebrush:idle-stop-minutes"
+DRY_RUN = "sagebrush:idle-stop-dry-run"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Adds the arguments of `notebook`."""
+    commands = parser.add_subparsers(dest="what", metavar="open | list | start | stop | rm | idle")
+    opened = commands.add_parser("open", help="make or start it if need be, and open the browser")
+    opened.add_argument("name", nargs="?", default="notebook", metavar="NAME")
+    opened.add_argument("--type", default=TYPE, help=f"instance type of a new one ({TYPE})")
+    opened.add_argument("--no-browser", action="store_true", help="print the link only")
+    commands.add_parser("list", help="every notebook instance")
+    for name, words in (
+        ("start", "start it; its volume is as it was left"),
+        ("stop", "stop it; its volume stays"),
+        ("rm", "stop it and remove it with its volume"),
+    ):
+        commands.add_parser(name, help=words).add_argument("name", metavar="NAME")
+    idle = commands.add_parser(
+        "idle", help="stop it by itself when nobody uses it (off by default)"
+    )
+    idle.add_argument("name", metavar="NAME")
+    how = idle.add_mutually_exclusive_group()
+    how.add_argument("--minutes", type=float, help="after so many minutes without use")
+    how.add_argument("--off", action="store_true", help="never")
+    idle.add_argument("--dry-run", action="store_true", help="only log what it would do")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Does what was asked; raises CommandError."""
+    from botocore.exceptions import ClientError
+
+    chosen = running.settings()
+    client = running.client(chosen, running.require(chosen), "sagemaker")
+    try:
+        if args.what == "open":
+            return _open(args, chosen, client)
+        if args.what in ("start", "stop", "rm"):
+            return _change(args.what, args.name, client)
+        if args.what == "idle":
+            return _idle(args, client)
+        return _list(client)
+    except ClientError as error:
+        raise CommandError(error.response["Error"].get("Message", str(error))) from error
+
+
+def _open(args: argparse.Namespace, chosen: Settings, client: Any) -> int:
+    name, began = args.name, time.monotonic()
+    there = _find(client, name)
+    if there is None:
+        role = f"arn:aws:iam::{chosen.account}:role/{chosen.role}"
+        client.create_notebook_instance(
+            NotebookInstanceName=name, InstanceType=args.type, RoleArn=role
+        )
+    with _told(f"notebook {name}") as tell:
+        if there is not None and there["NotebookInstanceStatus"] in ("Stopping", "Updating"):
+            there = _wait(client, name, tell)
+        if there is not None and there["NotebookInstanceStatus"] in ("Stopped", "Failed"):
+            client.start_notebook_instance(NotebookInstanceName=name)
+        found = _wait(client, name, tell)
+    if found is None or found["NotebookInstanceStatus"] != "InService":
+        why = (found or {}).get("FailureReason") or "it was removed meanwhile"
+        raise CommandError(
+            f"notebook {name} did not start: {why}\n(sagebrush logs notebook {name})"
+        )
+    took = time.monotonic() - began
+    link = client.create_presigned_notebook_instance_url(NotebookInstanceName=name)["AuthorizedUrl"]
+    print(f"notebook {name} is in service ({took:.1f} s). The link works once, for five minutes:")
+    print(link)
+    host = urlsplit(link).hostname or ""
+    if not _resolves(host):
+        print(
+            f"(If your browser cannot find {host}: start the server with"
+            " SAGEBRUSH_NOTEBOOK_HOSTS=addresses. Chrome, Edge and Firefox can.)"
+        )
+    if not args.no_browser and not webbrowser.open(link):
+        print("no browser could be started here: open the link yourself")
+    return 0
+
+
+def _resolves(host: str) -> bool:
+    """Whether this machine's resolver knows the host."""
+    try:
+        socket.getaddrinfo(host, None)
+    except OSError:
+        return False
+    return True
+
+
+def _find(client: Any, name: str) -> dict[str, Any] | None:
+    """The instance's description; None when there is none."""
+    from botocore.exceptions import ClientError
+
+    try:
+        return client.describe_notebook_instance(NotebookInstanceName=name)
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "ValidationException":
+            return None
+        raise
+
+
+def _wait(client: Any, name: str, tell: Callable[[str], None]) -> dict[str, Any] | None:
+    """The instance once it is in a status that lasts; None once it is gone."""
+    while True:
+        found = _find(client, name)
+        if found is None:
+            return None
+        status = found["NotebookInstanceStatus"]
+        if status in ("InService", "Stopped", "Failed"):
+            return found
+        tell(status)
+        time.sleep(LOOK)
+
+
+@contextlib.contextmanager
+def _told(what: str) -> Iterator[Callable[[str], None]]:
+    """A line that says what is waited for, and for how long."""
+    from rich.console import Console
+
+    console, began = Console(stderr=True), time.monotonic()
+    with console.status(f"{what} …") as line:
+
+        def tell(status: str) -> None:
+            line.update(f"{what}: {status} ({time.monotonic() - began:.0f} s)")
+
+        yield tell
+
+
+def _list(client: Any) -> int:
+    pages = client.get_paginator("list_notebook_instances").paginate()
+    rows = [each for page in pages for each in page["NotebookInstances"]]
+    if not rows:
+        print("no notebook instances yet: sagebrush notebook open NAME")
+        return 0
+    width = max(len(row["NotebookInstanceName"]) for row in rows)
+    for row in rows:
+        tags = _tags(client, row["NotebookInstanceArn"])
+        idle = f"  stops after {tags[MINUTES]} idle minutes" if MINUTES in tags else ""
+        print(
+            f"{row['NotebookInstanceName']:<{width}}  {row['NotebookInstanceStatus']:<10}"
+            f"  {row['InstanceType']}{idle}"
+        )
+    return 0
+
+
+def _change(what: str, name: str, client: Any) -> int:
+    with _told(f"notebook {name}") as tell:
+        if what == "start":
+            client.start_notebook_instance(NotebookInstanceName=name)
+        else:
+            found = _find(client, name)
+            if what == "stop" or (found and found["NotebookInstanceStatus"] == "InService"):
+                client.stop_notebook_instance(NotebookInstanceName=name)
+                found = _wait(client, name, tell)
+            if what == "rm":
+                client.delete_notebook_instance(NotebookInstanceName=name)
+        found = _wait(client, name, tell)
+    status = found["NotebookInstanceStatus"] if found else "gone"
+    if found and status == "Failed":
+        raise CommandError(f"notebook {name} failed: {found.get('FailureReason', '')}")
+    print(f"notebook {name}: {status}")
+    return 0
+
+
+def _tags(client: Any, arn: str) -> dict[str, str]:
+    pages = client.get_paginator("list_tags").paginate(ResourceArn=arn)
+    return {tag["Key"]: tag["Value"] for page in pages for tag in page["Tags"]}
+
+
+def _idle(args: argparse.Namespace, client: Any) -> int:
+    found = client.describe_notebook_instance(NotebookInstanceName=args.name)
+    arn = found["NotebookInstanceArn"]
+    if args.off:
+        client.delete_tags(ResourceArn=arn, TagKeys=[MINUTES, DRY_RUN])
+    elif args.minutes is not None:
+        if args.minutes <= 0:
+            raise CommandError("--minutes must be more than 0 (--off switches it off)")
+        tags = {MINUTES: f"{args.minutes:g}", DRY_RUN: str(args.dry_run).lower()}
+        client.add_tags(ResourceArn=arn, Tags=[{"Key": k, "Value": v} for k, v in tags.items()])
+    elif args.dry_run:
+        raise CommandError("--dry-run goes with --minutes")
+    tags = _tags(client, arn)
+    if MINUTES not in tags:
+        print(f"notebook {args.name} runs until it is stopped")
+        return 0
+    dry = tags.get(DRY_RUN) == "true"
+    print(
+        f"notebook {args.name} {'would be' if dry else 'is'} stopped after {tags[MINUTES]} minutes"
+        " without a busy kernel, a program in a terminal or a request"
+        + (" (dry run: it only says so)" if dry else "")
+    )
+    print(f"what it decides is in its log: sagebrush logs notebook {args.name}")
+    return 0

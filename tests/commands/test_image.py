@@ -1,0 +1,68 @@
+"""`sagebrush image` as a user runs it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sagebrush.compute.environments import Environment
+from tests.base_environment import base
+
+__all__ = ["base"]
+
+
+def image(*words: str, root: Path | None = None) -> subprocess.CompletedProcess[str]:
+    environ = dict(os.environ)
+    if root is not None:
+        environ["SAGEBRUSH_ENVIRONMENTS"] = str(root)
+    command = [sys.executable, "-m", "sagebrush", "image", *words]
+    return subprocess.run(command, capture_output=True, text=True, env=environ, check=False)
+
+
+def test_the_list_tells_what_could_be_built(tmp_path: Path) -> None:
+    done = image("list", root=tmp_path / "none")
+    assert done.returncode == 0, done.stderr
+    for name in ("base", "pytorch", "tensorflow", "huggingface", "nlp", "jupyter"):
+        assert any(line.split()[:1] == [name] for line in done.stdout.splitlines())
+    assert done.stdout.count("at first need") == 8
+    assert not (tmp_path / "none").exists(), "looking changes nothing"
+
+
+def test_the_list_tells_versions_and_sizes(base: Environment) -> None:
+    done = image("list")
+    assert done.returncode == 0, done.stderr
+    assert "scikit-learn" in done.stdout
+    assert " MB together in " in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("rm", "nix"), "there is no environment nix"),
+        (("build", "nix"), "environment nix has no lock file; known ones: base,"),
+        (("build", "mine", "-r", "/nowhere.txt"), "/nowhere.txt: there is no such file"),
+        (("build", "-r", __file__), "name the environment that FILE describes"),
+        (("shell", "nix"), "environment nix has no lock file"),
+    ],
+)
+def test_wrong_names_are_told(words: tuple[str, ...], told: str, tmp_path: Path) -> None:
+    done = image(*words, root=tmp_path)
+    assert done.returncode == 1
+    assert told in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_command_runs_over_the_environment_and_leaves_nothing(base: Environment) -> None:
+    script = "import sys, sklearn; print(sys.prefix); open(sys.prefix + '/mark', 'w')"
+    done = image("shell", "base", "--", "python", "-c", script)
+    assert done.returncode == 0, done.stderr
+    overlay = Path(done.stdout.strip())
+    assert overlay != base.path
+    assert not overlay.exists()
+    assert not (base.path / "mark").exists()
+    assert image("shell", "base", "--", "python", "-c", "raise SystemExit(7)").returncode == 7
+    assert "no-such: No such file" in image("shell", "base", "no-such").stderr
