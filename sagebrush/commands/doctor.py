@@ -26,7 +26,7 @@ def run(args: argparse.Namespace) -> int:
     from sagebrush.compute import probe
 
     chosen = running.settings()
-    found = [*probe.checks(), interpreter()]
+    found = [*probe.checks(), interpreter(), *further()]
     _print(found)
     sandbox = found[0].ok
     print(f"\nisolation in force: {in_force(chosen.isolation, sandbox)}")
@@ -66,6 +66,21 @@ def interpreter() -> Check:
         f"none of Python {wanted} is here, and jobs' packages are locked for these",
         f"install Python {interpreters.VERSIONS[0]}, or let uv fetch it at the first job (network)",
     )
+
+
+def further() -> list[Check]:
+    """What a host may have and can do without: a container engine, GPUs."""
+    from sagebrush.compute import gpus
+    from sagebrush.compute.engines import Engines
+    from sagebrush.compute.probe import Check
+
+    engine = Engines().find()
+    words = "no Docker or Podman answers: only images that an environment stands for run"
+    if engine is not None:
+        words = f"{engine.name} at {engine.url} runs images that no environment stands for"
+    there = gpus.devices(os.environ)
+    counted = f"{len(there)} found" if there else "none: jobs on GPU types run on the CPU"
+    return [Check("containers", True, words), Check("gpus", True, counted)]
 
 
 def _print(found: Iterable[Check]) -> int:

@@ -105,6 +105,7 @@ class FakeEnvironments:
 
     def __init__(self) -> None:
         self.there = True
+        self.versions: dict[str, str] = {}
 
     def resolve(self, image: str) -> Any:
         return resolve(image)
@@ -114,7 +115,8 @@ class FakeEnvironments:
 
     def ready(self, name: str) -> Environment | None:
         path = Path("/environments") / name
-        return Environment(name, path, path / "bin/python", (path,)) if self.there else None
+        found = Environment(name, path, path / "bin/python", (path,), self.versions)
+        return found if self.there else None
 
 
 class Recorder(Series):

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from jobworld import JobWorld, channel, of_group, resources
+from jobworld import IMAGE, JobWorld, channel, of_group, resources
 
 from sagebrush.compute.base import Exited, Running, Spec, State
 from sagebrush.engine import channels
@@ -223,8 +223,33 @@ def test_a_larger_type_is_scaled_down_and_the_log_says_so(jobs: JobWorld) -> Non
     jobs.create(ResourceConfig=resources(InstanceType="ml.m5.24xlarge"))
     jobs.run()
     spec = jobs.backend.specs[jobs.key()]
-    assert "ml.m5.24xlarge" in spec.banner
+    assert "ml.m5.24xlarge" in spec.banner.splitlines()[1]
     assert (spec.limits.cpu, spec.limits.memory) == (2, 8 << 30)
+
+
+def test_log_and_description_say_which_versions_run(jobs: JobWorld) -> None:
+    jobs.environments.versions = {"Python": "3.12.4", "scikit-learn": "1.9.1"}
+    jobs.create()
+    jobs.run()
+    spec = jobs.backend.specs[jobs.key()]
+    runs = "environment base (Python 3.12.4, scikit-learn 1.9.1)"
+    assert spec.banner == f"Sagebrush: image {IMAGE} runs as {runs}"
+    steps = jobs.describe()["SecondaryStatusTransitions"]
+    told = {step["Status"]: step["StatusMessage"] for step in steps}
+    assert told["Training"].endswith(f"It runs as {runs}.")
+
+
+def test_a_gpu_type_gets_the_hosts_gpus_and_says_how_many(jobs: JobWorld) -> None:
+    jobs.world.cache["capacity.host"] = Host(64, 512 << 30, (0, 3))
+    jobs.create("one", ResourceConfig=resources(InstanceType="ml.p3.2xlarge"))
+    jobs.create("many", ResourceConfig=resources(InstanceType="ml.p3.16xlarge"))
+    jobs.create("none")
+    jobs.run()
+    specs = {name: jobs.backend.specs[jobs.key(name)] for name in ("one", "many", "none")}
+    assert [specs[name].limits.gpus for name in specs] == [(0,), (0, 3), ()]
+    assert "GPU" not in specs["one"].banner
+    assert "8 GPU) is larger than this host" in specs["many"].banner
+    assert specs["many"].banner.endswith("and 2 GPU")
 
 
 def test_checkpoints_come_and_go(jobs: JobWorld) -> None:
