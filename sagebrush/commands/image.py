@@ -39,6 +39,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     remove = commands.add_parser("rm", help="remove environments; they are built again when needed")
     remove.add_argument("names", nargs="+", metavar="NAME")
+    remove.add_argument("--force", action="store_true", help="even where jobs run in them now")
     shell = commands.add_parser("shell", help="a shell, or a command, in an environment")
     shell.add_argument("name", metavar="NAME")
     shell.add_argument("command", nargs=argparse.REMAINDER, help="what to run (default: a shell)")
@@ -53,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
         if args.what == "build":
             return _build(environments, args.names, args.requirements)
         if args.what == "rm":
-            return _remove(environments, args.names)
+            return _remove(environments, args.names, args.force)
         if args.what == "shell":
             return _shell(_one(environments, args.name), args.command)
     except BuildFailed as error:
@@ -131,12 +132,38 @@ def _one(environments: Environments, name: str) -> Environment:
         return environments.build(name, told)
 
 
-def _remove(environments: Environments, names: list[str]) -> int:
+def _remove(environments: Environments, names: list[str], force: bool) -> int:
+    known = [each.name for each in environments.known()]
     for name in names:
+        used = [] if force else _users(running.settings().home / "jobs", environments, name)
+        if used:
+            raise CommandError(
+                f"environment {name} is in use ({', '.join(used)}): stop what runs in it, or say --force"
+            )
         if not environments.remove(name):
-            raise CommandError(f"there is no environment {name}")
+            why = f"environment {name} is not built" if name in known else ""
+            raise CommandError(why or f"there is no environment {name}")
         print(f"removed {name}")
     return 0
+
+
+def _users(jobs: Path, environments: Environments, name: str) -> list[str]:
+    """What runs in the environment now among the jobs of this data directory: names or keys.
+
+    A notebook sees all environments: a kernel in it may run in any of them.
+    """
+    from sagebrush.compute import record
+
+    places, found = environments.directories(name), []
+    for directory in sorted(jobs.iterdir()) if places and jobs.is_dir() else ():
+        kept = record.read(directory, "spec.json")
+        if kept is None or not record.held(directory):
+            continue
+        spec = record.from_json(kept["spec"])
+        seen = [*(bind.source for bind in spec.binds), *map(Path, spec.argv)]
+        if any(path.is_relative_to(p) or path == p.parent for p in places for path in seen):
+            found.append(spec.env.get("TRAINING_JOB_NAME") or spec.key)
+    return found
 
 
 def _shell(environment: Environment, command: list[str]) -> int:

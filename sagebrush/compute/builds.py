@@ -41,17 +41,17 @@ class Build:
 
     def run(self, record: Mapping[str, Any] | None) -> None:
         """The environment is complete and recorded; builds what of it `record` says is missing."""
+        lock = self._lock_text()  # read once: a user may define it anew meanwhile
         if record is None:
-            self._sweep()
-            record = self._create()
+            sweep(self.root, self.name)
+            record = self._create(lock)
         if not record["compiled"]:
-            self._compile(record)
+            self._compile(record, lock)
         self.progress("ready", 1.0)
 
-    def _create(self) -> Mapping[str, Any]:
+    def _create(self, lock: str) -> Mapping[str, Any]:
         """The record of the environment without bytecode: jobs may use it from here on."""
         self.progress("looking for a Python interpreter", 0.0)
-        lock = self._lock_text()
         self._require_room(lock)
         python = self._python()
         backend = self._torch(lock, python)
@@ -60,21 +60,20 @@ class Build:
         target = self.root / directory
         if not (target / "bin" / "python").exists():
             shutil.rmtree(target, ignore_errors=True)
-            staging = self.root / f".building-{self.name}-{uuid.uuid4().hex[:8]}"
+            staging = aside(self.root, self.name)
             try:
                 self._install(staging, lock, python, backend)
                 staging.rename(target)
             finally:
                 shutil.rmtree(staging, ignore_errors=True)
-        return self._record(
-            {
-                "directory": directory,
-                "prefixes": sorted({str(python.prefix), *_homes(target / "bin" / "python")}),
-                "compiled": False,
-                "python": python.version.split()[0],
-                "pins": _installed(target),
-            }
-        )
+        record = {
+            "directory": directory,
+            "prefixes": sorted({str(python.prefix), *_homes(target / "bin" / "python")}),
+            "compiled": False,
+            "python": python.version.split()[0],
+            "pins": _installed(target),
+        }
+        return self._record(record, lock)
 
     def _install(
         self, staging: Path, lock: str, python: interpreters.Interpreter, backend: list[str]
@@ -125,7 +124,7 @@ class Build:
                 "free some space or set SAGEBRUSH_ENVIRONMENTS to a larger disk"
             )
 
-    def _compile(self, record: Mapping[str, Any]) -> None:
+    def _compile(self, record: Mapping[str, Any], lock: str) -> None:
         """Every module has its bytecode: a job cannot write it, and would compile at each import."""
         path = self.root / record["directory"]
 
@@ -140,7 +139,7 @@ class Build:
         ]
         python = path / "bin" / "python"
         bytecode.complete(python, path / "lib", others, self.environ, told, self.lock, READABLE)
-        self._record({**record, "compiled": True})
+        self._record({**record, "compiled": True}, lock)
 
     def _python(self) -> interpreters.Interpreter:
         python = interpreters.find(self.environ)
@@ -183,21 +182,27 @@ class Build:
         except UvFailed as error:
             raise BuildFailed(f"environment {self.name}: {error}") from error
 
-    def _sweep(self) -> None:
-        """What builds that were cut off left behind is gone."""
-        for left in self.root.glob(f".building-{self.name}-*"):
-            shutil.rmtree(left, ignore_errors=True)
-
-    def _record(self, record: Mapping[str, Any]) -> Mapping[str, Any]:
+    def _record(self, record: Mapping[str, Any], lock: str) -> Mapping[str, Any]:
         temporary = self.root / f".{self.name}.json"
         temporary.write_text(json.dumps(record))
-        temporary.replace(self.root / record_name(self.root, self.name))
+        temporary.replace(self.root / record_name(self.name, lock))
         return record
 
 
-def record_name(root: Path, name: str) -> str:
-    """The record of the environment `name` as locked now; other releases keep their own."""
-    return f"{name}-{locks.digest(locks.text(root, name))[:12]}.json"
+def record_name(name: str, lock: str) -> str:
+    """The record of the environment `name` as `lock` has it; other releases keep their own."""
+    return f"{name}-{locks.digest(lock)[:12]}.json"
+
+
+def aside(root: Path, name: str) -> Path:
+    """A new place for what is not, or no more, the environment `name`; `sweep` empties it."""
+    return root / f".building-{name}-{uuid.uuid4().hex[:8]}"
+
+
+def sweep(root: Path, name: str) -> None:
+    """What builds and removals of `name` that were cut off left behind is gone."""
+    for left in root.glob(f".building-{name}-{'[0-9a-f]' * 8}"):  # not those of `name`-more
+        shutil.rmtree(left, ignore_errors=True)
 
 
 def _homes(python: Path) -> set[str]:

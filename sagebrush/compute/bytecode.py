@@ -65,7 +65,9 @@ def link(lib: Path, other: Path, tag: str) -> int:
                 continue
             compiled = twin.parent / CACHE / f"{path.stem}.{tag}.pyc"
             here = path.parent / CACHE
-            here.mkdir(mode=0o755, exist_ok=True)
+            if not here.is_dir():
+                here.mkdir()
+                here.chmod(0o755)  # jobs, whose users are others, read it, whatever our umask
             os.link(compiled, here / compiled.name)
             linked += 1
         except OSError:  # not there, not compiled, or another file system

@@ -129,14 +129,14 @@ class Environments:
             with self._lock(name, progress) as fd:
                 record = (self._recorded(name) or (None, None))[1]
                 builds.Build(self.root, name, self._environ, progress or _silent, fd).run(record)
-                kernels.write(self.root, self._all())
+            self._write_kernels()
         except OSError as error:
             raise BuildFailed(
                 f"environment {name} in {self.root} (SAGEBRUSH_ENVIRONMENTS names another place): {error}"
             ) from error
         found = self._recorded(name)
         if found is None:
-            raise BuildFailed(f"environment {name} was removed while it was built")
+            raise BuildFailed(f"environment {name} was removed or changed while it was built")
         return found[0]
 
     def known(self, sizes: bool = False) -> list[Known]:
@@ -155,6 +155,8 @@ class Environments:
         for; how many packages that is. Raises BuildFailed, which holds uv's reasons."""
         try:
             locks.check_name(name)
+            if name in images.IMAGES:
+                raise locks.BadDefinition("an image of AWS's has that name: choose another")
             self.root.mkdir(parents=True, exist_ok=True, mode=0o755)
             part = self.root / f".{name}.{os.getpid()}.lock.txt"
             command = ["pip", "compile", "--universal", "--python-version", "3.11", "-q"]
@@ -176,24 +178,46 @@ class Environments:
 
         Raises BuildFailed while it is being built.
         """
-        if not self.root.is_dir():
+        if not self.root.is_dir() or not locks.NAME.fullmatch(name):
             return False
-        fd = os.open(self.root / f".{name}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            found = False
-            for record in self.root.glob(f"{name}-*.json"):
-                if len(record.stem) == len(name) + 13:
-                    record.unlink()
-            for directory in self.root.glob(f"{name}-*"):
-                if directory.is_dir() and len(directory.name) == len(name) + 17:
-                    found = True
-                    shutil.rmtree(directory)
-            found = locks.undefine(self.root, name) or found
-            kernels.write(self.root, self._all())
+            fd = os.open(self.root / f".{name}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                found = self._remove(name)
+            finally:
+                os.close(fd)
+            self._write_kernels()
             return found
         except BlockingIOError as error:
             raise BuildFailed(f"environment {name} is being built just now") from error
+        except OSError as error:
+            raise BuildFailed(f"environment {name} in {self.root}: {error}") from error
+
+    def directories(self, name: str) -> list[Path]:
+        """Where `name` is built, as locked now or as releases and definitions before had it."""
+        beneath = self.root.glob(f"{name}-{'[0-9a-f]' * 16}")
+        return sorted(path for path in beneath if path.is_dir())
+
+    def _remove(self, name: str) -> bool:
+        builds.sweep(self.root, name)
+        for record in self.root.glob(f"{name}-{'[0-9a-f]' * 12}.json"):
+            record.unlink()
+        found = locks.undefine(self.root, name)
+        for directory in self.directories(name):
+            found = True
+            # Renamed first: what is left of a removal that was cut off is no environment.
+            gone = builds.aside(self.root, name)
+            directory.rename(gone)
+            shutil.rmtree(gone)
+        return found
+
+    def _write_kernels(self) -> None:
+        """The kernelspecs are those of what is built now; one process writes at a time."""
+        fd = os.open(self.root / ".kernels.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX)
+            kernels.write(self.root, self._all())
         finally:
             os.close(fd)
 
@@ -202,7 +226,7 @@ class Environments:
         if not self._offered and self.root.is_dir():
             self._offered = True
             with contextlib.suppress(OSError):  # another's folder, that we may only read
-                kernels.write(self.root, self._all())
+                self._write_kernels()
 
     def _all(self) -> dict[str, Environment]:
         names = (*locks.BUILT_IN, *locks.added(self.root))
@@ -226,7 +250,7 @@ class Environments:
         The record spares every question a search for interpreters.
         """
         try:
-            file = self.root / builds.record_name(self.root, name)
+            file = self.root / builds.record_name(name, locks.text(self.root, name))
             record = json.loads(file.read_text())
         except (OSError, ValueError, locks.NoLock):
             return None

@@ -36,7 +36,9 @@ STARTER = Path(__file__).resolve().parent.parent / "toolkit" / "kernel.py"
 def write(root: Path, built: Mapping[str, Environment]) -> None:
     """The kernelspecs are those of the environments `built`, and no others."""
     folder = root / FOLDER / "kernels"
-    folder.mkdir(parents=True, exist_ok=True, mode=0o755)
+    folder.mkdir(parents=True, exist_ok=True)
+    _show(folder.parent)
+    _show(folder)
     wanted = {
         name: content
         for environment in built.values()
@@ -44,7 +46,8 @@ def write(root: Path, built: Mapping[str, Environment]) -> None:
         for name, content in specs(environment, built).items()
     }
     for name, content in wanted.items():
-        (folder / name).mkdir(exist_ok=True, mode=0o755)
+        (folder / name).mkdir(exist_ok=True)
+        _show(folder / name)
         _place(folder / name / STARTER.name, STARTER.read_text())
         _place(folder / name / "kernel.json", json.dumps(content, indent=1))
     for old in folder.iterdir():
@@ -78,6 +81,12 @@ def specs(environment: Environment, built: Mapping[str, Environment]) -> dict[st
 
 def _minor(environment: Environment) -> list[str]:
     return environment.versions.get("Python", "").split(".")[:2]
+
+
+def _show(folder: Path) -> None:
+    """Notebooks, whose users are others, can look into `folder`, whatever our umask."""
+    if folder.stat().st_mode & 0o777 != 0o755:
+        folder.chmod(0o755)
 
 
 def _place(file: Path, text: str) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from sagebrush.compute import builds, bytecode, interpreters, locks, uvtool
+from sagebrush.compute import builds, bytecode, interpreters, kernels, locks, uvtool
 from sagebrush.compute.environments import BuildFailed, Environment, Environments
 from tests.base_environment import base
 
@@ -134,11 +134,12 @@ def test_a_failed_build_is_told_once_with_uvs_last_lines_and_tried_again(builder
 def test_leftovers_of_a_killed_build_are_swept(builder: Builder) -> None:
     left = builder.root / ".building-base-12345678" / "lib"
     left.mkdir(parents=True)
-    other = builder.root / ".building-pytorch-12345678"
-    other.mkdir()
+    others = [builder.root / f".building-{name}-12345678" for name in ("pytorch", "base-more")]
+    for other in others:
+        other.mkdir()
     builder.new().build("base")
     assert not left.parent.exists()
-    assert other.exists()
+    assert all(other.exists() for other in others), "those may be at work"
 
 
 def test_who_comes_second_waits_for_the_first(builder: Builder) -> None:
@@ -253,6 +254,9 @@ def test_a_users_requirements_become_an_environment(builder: Builder, tmp_path: 
         made.define("pytorch", wanted)
     with pytest.raises(BuildFailed, match="cannot name an environment"):
         made.define("../up", wanted)
+    with pytest.raises(BuildFailed, match="an image of AWS's has that name"):
+        made.define("pytorch-training", wanted)
+    assert not made.remove("../up")
 
 
 def test_requirements_that_exclude_each_other_are_told_in_uvs_words(builder: Builder) -> None:
@@ -260,6 +264,63 @@ def test_requirements_that_exclude_each_other_are_told_in_uvs_words(builder: Bui
     with pytest.raises(BuildFailed, match="because a==1 needs b<2"):
         builder.new().define("mine", Path(__file__))
     assert not (builder.root / "definitions").exists()
+
+
+def test_a_definition_that_changes_while_it_is_built_is_built_for_itself(
+    builder: Builder, tmp_path: Path
+) -> None:
+    made = builder.new()
+    locks.define(builder.root, "mine", "emoji==1.0\n")
+    changed = builder.root / "definitions" / "mine.txt"
+    builder.sync(f"pathlib.Path({str(changed)!r}).write_text('emoji==2.0\\n')")
+    with pytest.raises(BuildFailed, match="changed while it was built"):
+        made.build("mine")
+    assert made.built("mine") is None, "what holds 1.0 is not handed out as 2.0"
+    builder.sync("pass")
+    assert (made.build("mine").path / "requirements.txt").read_text() == "emoji==2.0\n"
+
+
+def test_a_removal_that_is_cut_off_leaves_no_half_environment(
+    builder: Builder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = builder.new()
+    path = made.build("base").path
+
+    def cut_off(_place: Path) -> None:
+        raise OSError("cut off")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(shutil, "rmtree", cut_off)
+        with pytest.raises(BuildFailed, match="cut off"):
+            made.remove("base")
+    assert not path.exists()
+    assert made.build("base").path == path
+    assert builder.calls == ["venv --relocatable", "pip sync"] * 2
+    assert list(builder.root.glob(".building-*")) == []
+
+
+def test_what_a_server_builds_can_be_read_by_jobs_of_other_users(
+    builder: Builder, tmp_path: Path
+) -> None:
+    """The server's umask is 077; jobs run as users of their own."""
+    first, second = tmp_path / "a" / "lib", tmp_path / "b" / "lib"
+    first.mkdir(parents=True)
+    second.mkdir(parents=True)
+    (first / "shared.py").write_text("x = 1\n")
+    os.link(first / "shared.py", second / "shared.py")
+    tag = str(sys.implementation.cache_tag)
+    (first / "__pycache__").mkdir()
+    (first / "__pycache__" / f"shared.{tag}.pyc").touch()
+    before = os.umask(0o077)
+    try:
+        assert bytecode.link(second, first, tag) == 1
+        built = {name: builder.new().build(name) for name in ("base", "sagemaker2")}
+        assert set(kernels.specs(built["base"], built)) == {"python3"}
+    finally:
+        os.umask(before)
+    places = [second / "__pycache__", *(builder.root / "kernels").rglob("*")]
+    assert {p.stat().st_mode & 0o777 for p in places if p.is_dir()} == {0o755}
+    assert {p.stat().st_mode & 0o777 for p in places if p.suffix == ".json"} == {0o644}
 
 
 def test_an_environment_that_is_being_built_is_not_removed(builder: Builder) -> None:

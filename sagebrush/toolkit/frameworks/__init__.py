@@ -7,7 +7,6 @@ framework only when a model is loaded.
 from __future__ import annotations
 
 import importlib
-import os
 from collections.abc import Mapping
 
 from sagebrush.toolkit.handler import Defaults, NoHandler
@@ -58,10 +57,3 @@ def threads(framework: str, cpus: int, count: int, environ: Mapping[str, str]) -
     # The platform gives every job OMP_NUM_THREADS = its vCPUs: that one is not the user's.
     given = {k for k in wanted if k in environ and environ[k] != str(cpus)}
     return {k: v for k, v in wanted.items() if k not in given}
-
-
-def gpu() -> int | None:
-    """The GPU that this process may use: the first visible one, or None."""
-    if os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1"):
-        return None
-    return 0 if os.path.exists("/dev/nvidia0") else None
