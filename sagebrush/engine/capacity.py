@@ -1,4 +1,5 @@
-"""Who may start: jobs reserve CPU among themselves, endpoints share it; memory by past peak."""
+"""Who may start: jobs reserve CPU among themselves, endpoints and notebooks share it; memory by past
+peak, though no job waits for what idle notebooks might use."""
 
 from __future__ import annotations
 
@@ -14,6 +15,8 @@ from sagebrush.store.db import Tx
 from sagebrush.world import World
 
 CGROUPS = Path("/sys/fs/cgroup")
+YIELDING = "notebook-instance"
+"""The kind of rows whose reservations yield."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,8 @@ class Ask:
     row_id: int
     cpu: float
     memory: int
+    yields: bool = False
+    """Held by what is mostly idle and would never give it back (a notebook): no job waits for it."""
 
 
 def measure(cgroups: Path = CGROUPS) -> Host:
@@ -99,11 +104,13 @@ def decide(of: Host, held: Sequence[Ask], ahead: Sequence[Ask], ask: Ask) -> boo
     """Whether `ask` may start now, given who holds what and who asked before it and still waits.
 
     An ask that takes CPU by share waits for memory alone, and only behind its like; a job waits
-    behind every job that asked earlier, so that a large one is not overtaken for ever. On an empty
-    host everything may start: limits were scaled to the host before.
+    behind every job that asked earlier, so that a large one is not overtaken for ever, and never for
+    memory that yields. On an empty host everything may start: limits were scaled to the host before.
     """
     if any((other.cpu > 0) == (ask.cpu > 0) for other in ahead):
         return False
+    if ask.cpu > 0:
+        held = [other for other in held if not other.yields]
     if sum(a.memory for a in held) + ask.memory > of.memory and held:
         return False
     used = sum(a.cpu for a in held)
@@ -144,8 +151,12 @@ def admit(world: World, ask: Ask) -> int:
 
 
 def _asks(tx: Tx, where: str, params: Sequence[object]) -> list[Ask]:
-    rows = tx.all(f"SELECT key, row_id, cpu, memory FROM reservation WHERE {where}", params)
-    return [Ask(r["key"], r["row_id"], r["cpu"], r["memory"]) for r in rows]
+    rows = tx.all(
+        "SELECT key, row_id, cpu, memory, (SELECT kind FROM resource WHERE id=row_id) AS kind"
+        f" FROM reservation WHERE {where}",
+        params,
+    )
+    return [Ask(r["key"], r["row_id"], r["cpu"], r["memory"], r["kind"] == YIELDING) for r in rows]
 
 
 def _place(tx: Tx, key: str) -> int:

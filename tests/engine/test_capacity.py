@@ -28,6 +28,10 @@ def endpoint(key: str = "e", memory: int = GIB) -> Ask:
     return Ask(key, 2, 0, memory)
 
 
+def notebook(key: str = "n", memory: int = GIB) -> Ask:
+    return Ask(key, 3, 0, memory, yields=True)
+
+
 @pytest.mark.parametrize(
     ("held", "ahead", "ask", "may"),
     [
@@ -40,6 +44,9 @@ def endpoint(key: str = "e", memory: int = GIB) -> Ask:
         ([], [job("first")], endpoint(), True),
         ([], [endpoint("first")], endpoint("k"), False),
         ([endpoint(memory=7 * GIB)], [], job(memory=2 * GIB), False),
+        ([notebook(memory=7 * GIB)], [], job(memory=8 * GIB), True),
+        ([notebook(memory=7 * GIB), job()], [], job("k", cpu=0.1, memory=8 * GIB), False),
+        ([notebook(memory=7 * GIB)], [], endpoint(memory=2 * GIB), False),
         ([], [], job(memory=8 * GIB), True),
         ([job(cpu=0.5)], [], job("k", cpu=2), False),
     ],
@@ -106,8 +113,8 @@ class Fixture:
     def wake(self) -> None:
         self.woken += 1
 
-    def add(self, name: str) -> int:
-        return self.rows.insert(Row("1", "r", "k", name, "New", {}, {}, due_at=9e9)).id
+    def add(self, name: str, kind: str = "k") -> int:
+        return self.rows.insert(Row("1", "r", kind, name, "New", {}, {}, due_at=9e9)).id
 
     @property
     def world(self) -> World:
@@ -146,6 +153,14 @@ def test_who_leaves_the_queue_lets_others_up(queue: Fixture) -> None:
 def test_more_than_the_host_is_counted_as_the_host(queue: Fixture) -> None:
     assert capacity.admit(queue.world, job("big", cpu=96, memory=384 * GIB)) == 0
     assert capacity.admit(queue.world, job("next", cpu=1)) == 1
+
+
+def test_no_job_waits_for_the_memory_of_a_notebook(queue: Fixture) -> None:
+    desk = queue.add("desk", "notebook-instance")
+    assert capacity.admit(queue.world, Ask("n-1", desk, 0, 7 * GIB)) == 0
+    assert capacity.admit(queue.world, endpoint("e", 2 * GIB)) == 1
+    assert capacity.admit(queue.world, job("j", memory=8 * GIB, row=queue.ids[0])) == 0
+    assert capacity.admit(queue.world, Ask("n-2", desk, 0, GIB)) == 2  # notebooks wait for jobs
 
 
 def test_reservations_of_rows_that_are_gone_are_swept(queue: Fixture) -> None:
