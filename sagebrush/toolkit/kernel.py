@@ -3,7 +3,7 @@
 It runs under the framework environment's interpreter, which is read-only and shared. The kernel runs
 in a virtual environment of the notebook's own laid over it (made once, in a few milliseconds), which
 sees the framework's packages and then those of SDK_ENVIRONMENT (IPython's kernel, the SageMaker SDK):
-`%pip install` adds to that one alone. Standard library only; copied beside each kernel.json.
+`%pip install` and `!pip install` add to that one alone. Standard library only; copied beside each kernel.json.
 """
 
 from __future__ import annotations
@@ -14,6 +14,10 @@ import sys
 import sysconfig
 import tempfile
 import venv
+
+PIP = '#!/bin/sh\nexec "$(dirname "$(realpath "$0")")/python" -m pip "$@"\n'
+"""`!pip` in a cell, which would be the framework environment's own: what that installs, no kernel
+sees."""
 
 
 def packages(environment: str) -> str:
@@ -35,6 +39,11 @@ def overlay(home: str, environment: str, sdk: str) -> str:
         venv.EnvBuilder(symlinks=True, with_pip=False).create(aside)
         with open(os.path.join(packages(aside), "_beneath.pth"), "w", encoding="utf-8") as file:
             file.write(f"{packages(environment)}\n{packages(sdk)}\n")
+        for tool in ("pip", "pip3"):
+            script = os.path.join(aside, "bin", tool)
+            with open(script, "w", encoding="utf-8") as file:
+                file.write(PIP)
+            os.chmod(script, 0o755)
         try:
             os.rename(aside, folder)
         except OSError:  # the other kernel was quicker

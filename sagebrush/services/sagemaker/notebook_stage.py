@@ -237,6 +237,8 @@ class Start:
     ) -> dict[str, str]:
         home = HOME if here.sandbox else f"{here.ml}/home"
         bins = f"{base.path / 'bin'}:{jupyter.path / 'bin'}"
+        if here.sandbox:  # what `pip install` in a terminal adds comes first
+            bins = f"{launch.OVERLAY}/bin:{bins}"
         own = {
             "PATH": f"{home}/.local/bin:{bins}:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin",
             "HOME": home,
