@@ -20,6 +20,9 @@ from typing import Any
 
 from sagebrush.toolkit import formats
 
+SCRIPT = "inference.py"
+"""Where the functions are when nothing else is said."""
+
 
 class NoHandler(Exception):
     """The model brings no usable inference code; the text says what is missing."""
@@ -167,7 +170,7 @@ def locate(ml: Path, environ: Mapping[str, str], algorithms: Path) -> Path:
     """
     algorithm = environ.get("SAGEBRUSH_ALGORITHM")
     if algorithm:
-        return _existing([algorithms / algorithm], "inference.py")
+        return _existing([algorithms / algorithm], SCRIPT)
     submit = environ.get("SAGEMAKER_SUBMIT_DIRECTORY", "").removeprefix("file://")
     folders = [ml / "code"]
     if submit.startswith("/opt/ml/"):  # in process mode /opt/ml is another directory
@@ -175,7 +178,7 @@ def locate(ml: Path, environ: Mapping[str, str], algorithms: Path) -> Path:
     elif submit.startswith("/"):
         folders.append(Path(submit))
     folders += [ml / "model" / "code", ml / "model"]
-    return _existing(folders, environ.get("SAGEMAKER_PROGRAM") or "inference.py")
+    return _existing(folders, environ.get("SAGEMAKER_PROGRAM") or SCRIPT)
 
 
 def _existing(folders: Iterable[Path], name: str) -> Path:

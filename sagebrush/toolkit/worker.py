@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from sagebrush.toolkit import compat, frameworks, handler
+from sagebrush.toolkit import compat, frameworks, handler, modelbuilder
 
 READY, KEEP, CLOSE = b"r", b"k", b"c"
 PHRASES = {200: "OK", 400: "Bad Request", 404: "Not Found", 405: "Method Not Allowed",
@@ -217,12 +217,14 @@ def code() -> Path | None:
     """The file with this model's inference functions, None where the framework needs none.
 
     Raises NoHandler where it needs one, or where SAGEMAKER_PROGRAM names one that is not there.
+    `inference.py` may be named and absent, as AWS's toolkits have it: SDK v3 always names it.
     """
     framework = frameworks.name(os.environ)
     try:
         return program()
     except handler.NoHandler:
-        if framework not in frameworks.HEAVY or os.environ.get("SAGEMAKER_PROGRAM"):
+        named = os.environ.get("SAGEMAKER_PROGRAM") or handler.SCRIPT
+        if framework not in frameworks.HEAVY or named != handler.SCRIPT:
             raise
         return None
 
@@ -232,6 +234,7 @@ def load() -> Answerer:
     framework = frameworks.name(os.environ)
     compat.install(framework)
     model, script = root() / "model", code()
+    modelbuilder.prepare(root(), script)
     if framework == "tensorflow":
         from sagebrush.toolkit.frameworks import tensorflow
 

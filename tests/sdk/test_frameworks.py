@@ -1,0 +1,56 @@
+"""Each framework's hello-world by both SDKs, unmodified: fit, deploy, predict, delete."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import uv
+
+from sagebrush.compute import probe, uvtool
+from tests import needs
+from tests.built_environments import huggingface, pytorch, tensorflow  # noqa: F401
+from tests.sdk_server import SCRIPTS, run, variables  # noqa: F401
+
+pytestmark = [
+    pytest.mark.full,
+    pytest.mark.timeout(1200),
+    pytest.mark.usefixtures("pytorch", "tensorflow", "huggingface"),
+]
+
+
+@pytest.fixture(scope="module")
+def index(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """`index` where packages can be had inside jobs, else `none`: then less is asked of them."""
+    if probe.choose("auto") != "sandbox":
+        return "none"
+    folder = tmp_path_factory.mktemp("index")
+    (folder / "in.txt").write_text("roman\n")
+    command = [uv.find_uv_bin(), "pip", "compile", "-q", "--python", sys.executable, "in.txt"]
+    environ = uvtool.variables(os.environ, folder)
+    done = subprocess.run(command, cwd=folder, env=environ, capture_output=True, check=False)
+    return "none" if done.returncode else "index"
+
+
+@pytest.mark.parametrize("sdk", ["sdk2", "sdk3"])
+def test_hello_world_of_each_framework(
+    variables: dict[str, str],  # noqa: F811
+    tmp_path: Path,
+    index: str,
+    sdk: str,
+) -> None:
+    script = SCRIPTS / f"v{sdk[-1]}_frameworks.py"
+    said = run(variables, needs.sdk(sdk), script, tmp_path, SCRIPTS, index, seconds=1150)
+    assert f"v{sdk[-1]} frameworks: all well" in said
+
+
+def test_what_is_wrong_is_told(
+    variables: dict[str, str],  # noqa: F811
+    tmp_path: Path,
+    index: str,
+) -> None:
+    said = run(variables, needs.sdk("sdk2"), SCRIPTS / "v2_wrong_scripts.py", tmp_path, index)
+    assert "v2 wrong scripts: all well" in said

@@ -1,0 +1,61 @@
+"""A running server for unmodified clients, and how they are run against it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+SCRIPTS = Path(__file__).parent / "sdk"
+AS_USER = 'eval "$("$SAGEBRUSH_PYTHON" -m sagebrush env)"; exec "$@"'
+
+
+@pytest.fixture(scope="module")
+def variables(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """The environment of a user whose server runs; HOME is empty, so nothing of AWS is set up."""
+    home = tmp_path_factory.mktemp("user")
+    index = {name: value for name, value in os.environ.items() if name.startswith(("UV_", "SSL_"))}
+    given = {
+        **index,
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+        "HOME": str(home),
+        "SAGEBRUSH_HOME": str(home / "data"),
+        "SAGEBRUSH_ENVIRONMENTS": os.environ.get(
+            "SAGEBRUSH_ENVIRONMENTS", str(Path("~/.cache/sagebrush/environments").expanduser())
+        ),
+        "SAGEBRUSH_PORT": "0",
+        "SAGEBRUSH_PYTHON": sys.executable,
+        # a mirror of the usual index may be at a private address
+        "SAGEBRUSH_EGRESS_ALLOW": ",".join(index_hosts()),
+    }
+    up = subprocess.run(
+        [sys.executable, "-m", "sagebrush", "up", "-d"], env=given, capture_output=True, text=True
+    )
+    assert up.returncode == 0, up.stderr
+    yield given
+    subprocess.run([sys.executable, "-m", "sagebrush", "down"], env=given, check=True)
+
+
+def index_hosts() -> tuple[str, ...]:
+    """The hosts of the usual package index."""
+    from pip._internal.models.index import PyPI
+
+    return (PyPI.netloc, PyPI.file_storage_domain)
+
+
+def run(variables: dict[str, str], *command: str | Path, seconds: float = 550) -> str:
+    """What the command says, run as that user; it has to end well."""
+    done = subprocess.run(
+        ["sh", "-c", AS_USER, "sh", *map(str, command)],
+        env=variables,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=seconds,
+    )
+    assert done.returncode == 0, done.stdout[-6000:]
+    return done.stdout
