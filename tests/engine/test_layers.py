@@ -13,7 +13,7 @@ import pytest
 
 from sagebrush.compute.base import Exited, NotYet, Pending, Running, Spec, State
 from sagebrush.compute.environments import Environment
-from sagebrush.engine import layers
+from sagebrush.engine import launch, layers
 from sagebrush.engine.layers import LayerFailed
 from tests.services.sagemaker.doubles import archive
 from tests.services.sagemaker.jobworld import JobWorld
@@ -268,7 +268,7 @@ def test_a_job_waits_for_its_layer_and_says_so(bench: Bench) -> None:
     [layer] = (bench.jobs.home / "layers").iterdir()
     python = f"{layer}/venv/bin/python"
     assert spec.argv == (python, "/opt/sagebrush/toolkit/train.py")
-    assert spec.env["PATH"].startswith(f"{layer}/venv/bin:/environments/base/bin:")
+    assert spec.env["PATH"].startswith(f"{layer}/venv/bin:{launch.OVERLAY}/bin:/environments")
     assert spec.env["SAGEBRUSH_LAYER"] == str(layer)
     assert [(b.source, b.target) for b in spec.binds if b.source == layer] == [(layer, str(layer))]
     assert "requirements.txt: 1 package layered over base (built in 3.2 s)" in spec.banner

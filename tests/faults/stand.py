@@ -228,7 +228,7 @@ class Stand:
             }
 
     def log(self, name: str, group: str = "TrainingJobs") -> list[str]:
-        """The lines of a job's or endpoint's log."""
+        """The lines that a job or endpoint wrote: its log without what Sagebrush says first."""
         logs, path = self.client("logs"), f"/aws/sagemaker/{group}"
         prefix = f"{name}/" if group == "TrainingJobs" else ""
         path = path if prefix else f"{path}/{name}"
@@ -247,7 +247,8 @@ class Stand:
                     startFromHead=True,
                     **token,
                 )
-                found += [event["message"] for event in page["events"]]
+                said = [event["message"] for event in page["events"]]
+                found += [line for line in said if not line.startswith("Sagebrush: image ")]
                 if page["nextForwardToken"] == token.get("nextToken"):
                     break
                 token = {"nextToken": page["nextForwardToken"]}

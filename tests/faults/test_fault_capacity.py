@@ -99,6 +99,6 @@ def test_what_does_not_fit_waits_and_says_its_place(stand: Stand) -> None:
 def test_a_type_larger_than_the_host_says_so_first(stand: Stand) -> None:
     stand.train("scaled", "print('ran')", ResourceConfig=instance("ml.m5.24xlarge"))
     assert stand.ended("scaled")["TrainingJobStatus"] == "Completed"
-    first, second = stand.log("scaled")
-    assert re.match(r"Sagebrush: ml\.m5\.24xlarge \(96 vCPU, 384 GiB\) is larger", first)
-    assert second == "ran"
+    scaled, said = stand.log("scaled")
+    assert re.match(r"Sagebrush: ml\.m5\.24xlarge \(96 vCPU, 384 GiB\) is larger", scaled)
+    assert said == "ran"

@@ -197,4 +197,4 @@ def test_nothing_of_the_servers_environment_is_in_the_jobs(pried: Pried) -> None
     assert "users-own-key" not in json.dumps(env)
     assert "AWS_ACCESS_KEY_ID" not in env
     assert not [name for name in env if name.startswith("SAGEBRUSH_") and name not in (
-        "SAGEBRUSH_CLIENT_DATA",)]  # fmt: skip
+        "SAGEBRUSH_CLIENT_DATA", "SAGEBRUSH_FRAMEWORK")]  # fmt: skip

@@ -28,6 +28,9 @@ class OwnEnvironment:
         prefixes = tuple(dict.fromkeys((here, Path(sys.base_prefix))))
         return Environment(name, here, Path(sys.executable), prefixes)
 
+    def built(self, name: str) -> Environment:
+        return self.ready(name)
+
 
 def own(app: App) -> App:
     """`app`, its jobs running in the tests' environment."""

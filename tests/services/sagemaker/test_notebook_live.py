@@ -40,6 +40,7 @@ def stand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
     (root / "corpus").mkdir(mode=0o777)
     (root / "corpus").chmod(0o777)
     (root / "corpus" / "text.txt").write_text("words")
+    (root / "corpus" / "text.txt").chmod(0o644)  # whatever this process's umask is by now
     found = Stand(
         root / "home",
         isolation="sandbox",
@@ -188,6 +189,7 @@ def test_scripts_and_repositories_come_before_the_first_cell(stand: Stand, tmp_p
     (path / "notes.md").write_text("notes")
     subprocess.run([*git, "add", "."], check=True)
     subprocess.run([*git, "commit", "-q", "-m", "first"], check=True)
+    subprocess.run(["chmod", "-R", "a+rX", str(path)], check=True)
     stand.sm.create_notebook_instance_lifecycle_config(
         NotebookInstanceLifecycleConfigName="scripts",
         OnCreate=content("echo made > /home/ec2-user/SageMaker/made"),

@@ -6,6 +6,7 @@ import io
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -92,7 +93,9 @@ def test_a_job_really_runs(live: Client) -> None:
     streams = logs.describe_log_streams(logGroupName=group, logStreamNamePrefix="runs/")
     name = streams["logStreams"][0]["logStreamName"]
     events = logs.get_log_events(logGroupName=group, logStreamName=name, startFromHead=True)
-    assert [e["message"] for e in events["events"]] == ["loss=0.5", "loss=0.25"]
+    first, *said = [e["message"] for e in events["events"]]
+    assert re.match(r"Sagebrush: image \S+ runs as environment base", first)
+    assert said == ["loss=0.5", "loss=0.25"]
 
 
 def test_a_script_that_raises_is_told_with_its_traceback(live: Client) -> None:
