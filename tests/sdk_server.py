@@ -55,6 +55,7 @@ def run(variables: dict[str, str], *command: str | Path, seconds: float = 550) -
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        errors="replace",  # of two streams in one pipe, one may cut a character of the other
         timeout=seconds,
     )
     assert done.returncode == 0, done.stdout[-6000:]
