@@ -84,6 +84,8 @@ print(json.dumps({
 }))
 """
 
+pytestmark = pytest.mark.full  # these need environments of gigabytes
+
 SCRIPT = """
 from sagemaker_huggingface_inference_toolkit import content_types, decoder_encoder
 def input_fn(body, content_type):

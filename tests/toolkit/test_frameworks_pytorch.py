@@ -61,6 +61,8 @@ def predict_fn(data, model):
         return model.eval()(data)
 """
 
+pytestmark = pytest.mark.full  # these need environments of gigabytes
+
 
 @pytest.fixture(scope="module")
 def models(

@@ -61,6 +61,8 @@ def handler(data, context):
         response.text, context.model_name, versions, beside.WORD), "application/json"
 """
 
+pytestmark = pytest.mark.full  # these need environments of gigabytes
+
 
 @pytest.fixture(scope="module")
 def models(

@@ -28,6 +28,8 @@ os.write(1, (" ".join(map(str, told)) + "\\n").encode())  # in one write: both s
 dist.destroy_process_group()
 """
 
+pytestmark = pytest.mark.full  # these need environments of gigabytes
+
 
 @pytest.fixture
 def ml(tmp_path: Path) -> Contract:
