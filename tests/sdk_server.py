@@ -52,6 +52,7 @@ def run(variables: dict[str, str], *command: str | Path, seconds: float = 550) -
     done = subprocess.run(
         ["sh", "-c", AS_USER, "sh", *map(str, command)],
         env=variables,
+        cwd=variables["HOME"],  # SDK v3 leaves folders where it works
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
