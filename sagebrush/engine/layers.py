@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 FOLDER = "layers"
 ASKED = "requirements.json"
 """In a job's directory: what it asked for and when."""
-FORMAT = "1"
+FORMAT = "2"
 """Of what is built; part of the hash."""
 UV = f"{launch.INSIDE}/uv"
 PATIENCE = 1800.0

@@ -26,6 +26,8 @@ if __package__ in (None, ""):  # run as a script: /opt/sagebrush/toolkit/layer.p
 
 UV = "/opt/sagebrush/uv"
 PIN = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^\]]*\])?==([^\s;#]+)")
+CPU = re.compile(r"^torch==\S+\+cpu", re.MULTILINE)
+"""A wheel at hand, in a resolution."""
 NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 COMMAND = "uv pip install -r requirements.txt"
 PIP = '#!/bin/sh\nexec "$(dirname "$(realpath "$0")")/python" -m pip "$@"\n'
@@ -129,6 +131,14 @@ def environment_packages() -> dict[str, str]:
     return {normalised(d.metadata["Name"]): d.version.partition("+")[0] for d in found}
 
 
+def cuda() -> bool:
+    """Whether this environment's torch is CUDA's build."""
+    try:
+        return "+cu" in importlib.metadata.version("torch")
+    except importlib.metadata.PackageNotFoundError:
+        return False
+
+
 def say(line: str) -> None:
     """The line is in the build's log."""
     print(line, flush=True)
@@ -151,7 +161,7 @@ class Build:
         """The layer is there and output/layer.json says what is in it. Raises Failed."""
         count = len(self.wanted.requirements)
         say(f"requirements.txt: {count} requirements over {self.environment}")
-        resolved = self._resolve()
+        resolved = self._with_torch(self._resolve())
         delta = missing(resolved, self.present)
         warnings = conflicts(self.wanted, delta, self.present, self.environment)
         self._create()
@@ -192,6 +202,26 @@ class Build:
             raise Failed(f"requirements.txt cannot be installed{names and f' ({names})'}: {said}")
         say(f"it does not fit {self.environment} as it is: {explanation}")
         return pins(full.read_text())
+
+    def _with_torch(self, resolved: dict[str, str]) -> dict[str, str]:
+        """`resolved`, where it brings a torch of its own with what that needs to run.
+
+        PyPI's torch is CUDA's build, whose libraries are left out as long as the environment's own
+        torch serves. In place of it comes the CPU's build, from PyTorch's index; where that cannot
+        be had, or the environment's torch is CUDA's, PyPI's with all its libraries.
+        """
+        full, source = self.work / "full.txt", self.work / "in.txt"
+        if "torch" not in missing(resolved, self.present) or CPU.search(full.read_text()):
+            return resolved
+        command = ["pip", "compile", "--no-header", "--no-annotate", *self.arguments]
+        command += ["--python", sys.executable, "-o", str(full), str(source)]
+        backend, said = ["--torch-backend", "cpu"], ""
+        for chosen in ([],) if cuda() else (backend, []):
+            status, said = self._uv([*command, *chosen])
+            if status == 0:
+                self.arguments += chosen
+                return pins(full.read_text())
+        raise Failed(f"requirements.txt cannot be installed (torch): {said}")
 
     def _create(self) -> None:
         """An empty environment that can be moved and sees all packages of the present one."""

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from sagebrush.toolkit import layer
 
 TEXT = """\
@@ -100,3 +102,42 @@ def test_a_command_over_a_fresh_environment_sees_the_present_one(tmp_path: Path)
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith(str(tmp_path))
+
+
+UV = """#!{python}
+import pathlib, sys
+arguments = " ".join(sys.argv[1:])
+with pathlib.Path({log!r}).open("a") as log:
+    log.write(arguments + "\\n")
+if "--torch-backend cpu" in arguments and not {index}:
+    sys.exit("the index cannot be reached")
+libraries = "" if "--excludes" in arguments or "cpu" in arguments else "nvidia-cudnn==9.1\\n"
+file = pathlib.Path(sys.argv[sys.argv.index("-o") + 1])
+file.write_text({torch!r} + libraries)
+"""
+
+
+@pytest.mark.parametrize(
+    ("torch", "index", "found", "backend"),
+    [
+        ("torch==2.12.0\n", True, {"torch"}, ["--torch-backend", "cpu"]),
+        ("torch==2.12.0\n", False, {"torch", "nvidia-cudnn"}, []),
+        ("torch==2.12.0+cpu\n", False, {"torch"}, []),
+        ("torch==2.13.0\n", False, {"torch"}, []),
+    ],
+    ids=["cpu's build", "no index of PyTorch's", "a wheel at hand", "the environment's own"],
+)
+def test_another_torch_comes_with_what_it_needs_to_run(
+    torch: str, index: bool, found: set[str], backend: list[str], tmp_path: Path
+) -> None:
+    """PyPI's torch without CUDA's libraries cannot be imported."""
+    (tmp_path / "input").mkdir()
+    (tmp_path / "input" / "requirements.txt").write_text(torch)
+    (tmp_path / "input" / "excludes.txt").write_text("nvidia-cudnn\n")
+    uv, log = tmp_path / "uv", tmp_path / "log"
+    uv.write_text(UV.format(python=sys.executable, log=str(log), index=index, torch=torch))
+    uv.chmod(0o755)
+    build = layer.Build(tmp_path, "pytorch", str(uv))
+    build.present = {"torch": "2.13.0"}
+    assert set(build._with_torch(build._resolve())) == found
+    assert build.arguments == backend
