@@ -159,14 +159,18 @@ class Environments:
                 raise locks.BadDefinition("an image of AWS's has that name: choose another")
             self.root.mkdir(parents=True, exist_ok=True, mode=0o755)
             part = self.root / f".{name}.{os.getpid()}.lock.txt"
+            more = self.root / f".{name}.{os.getpid()}.in"
             command = ["pip", "compile", "--universal", "--python-version", "3.11", "-q"]
             command += ["--no-header", "--no-annotate", "--no-emit-index-url"]
             command += ["--excludes", str(locks.shipped("cuda-excludes.txt"))]
             environ = uvtool.resolving(uvtool.variables(self._environ, self.root))
             try:
-                uvtool.run([*command, str(requirements.absolute()), "-o", str(part)], environ)
+                more.write_text("pip\n")  # for what jobs and `image shell` install over it
+                sources = [str(requirements.absolute()), str(more)]
+                uvtool.run([*command, *sources, "-o", str(part)], environ)
                 locked = part.read_text()
             finally:
+                more.unlink(missing_ok=True)
                 part.unlink(missing_ok=True)
             locks.define(self.root, name, locked)
         except (uvtool.UvFailed, locks.BadDefinition, OSError) as error:

@@ -244,6 +244,9 @@ def test_a_users_requirements_become_an_environment(builder: Builder, tmp_path: 
     made = builder.new()
     builder.compiles("emoji==2.15.0\n")
     assert made.define("mine", wanted) == 1
+    asked = builder.log.read_text().split(" -o ")[0].split()[-2:]
+    assert asked[0] == str(wanted)
+    assert asked[1].endswith(".in"), "pip comes too: jobs install over it"
     assert made.resolve("sagebrush/mine").environment == "mine"
     assert made.build("mine").path.name.startswith("mine-")
     assert [each.name for each in made.known() if each.added] == ["mine"]
