@@ -18,6 +18,8 @@ from sagebrush.settings import Settings
 TYPE = "ml.t3.medium"
 LOOK = 0.2
 """Seconds between two looks at an instance that is on its way."""
+MISSING = "RecordNotFound"
+"""All that AWS says of an instance that is not there."""
 MINUTES = "sagebrush:idle-stop-minutes"
 DRY_RUN = "sagebrush:idle-stop-dry-run"
 
@@ -61,7 +63,10 @@ def run(args: argparse.Namespace) -> int:
             return _idle(args, client)
         return _list(client)
     except ClientError as error:
-        raise CommandError(error.response["Error"].get("Message", str(error))) from error
+        message = error.response["Error"].get("Message", str(error))
+        if message == MISSING:
+            message = f"there is no notebook {args.name} (sagebrush notebook list)"
+        raise CommandError(message) from error
 
 
 def _open(args: argparse.Namespace, chosen: Settings, client: Any) -> int:
@@ -169,7 +174,14 @@ def _change(what: str, name: str, client: Any) -> int:
             client.start_notebook_instance(NotebookInstanceName=name)
         else:
             found = _find(client, name)
-            if what == "stop" or (found and found["NotebookInstanceStatus"] == "InService"):
+            if (
+                what == "rm"
+                and found
+                and found["NotebookInstanceStatus"] in ("Stopping", "Updating")
+            ):
+                found = _wait(client, name, tell)
+            runs = found and found["NotebookInstanceStatus"] in ("InService", "Pending")
+            if what == "stop" or runs:
                 client.stop_notebook_instance(NotebookInstanceName=name)
                 found = _wait(client, name, tell)
             if what == "rm":
@@ -193,7 +205,7 @@ def _idle(args: argparse.Namespace, client: Any) -> int:
     if args.off:
         client.delete_tags(ResourceArn=arn, TagKeys=[MINUTES, DRY_RUN])
     elif args.minutes is not None:
-        if args.minutes <= 0:
+        if not 0 < args.minutes < float("inf"):  # NaN included
             raise CommandError("--minutes must be more than 0 (--off switches it off)")
         tags = {MINUTES: f"{args.minutes:g}", DRY_RUN: str(args.dry_run).lower()}
         client.add_tags(ResourceArn=arn, Tags=[{"Key": k, "Value": v} for k, v in tags.items()])

@@ -123,10 +123,14 @@ def start_notebook_instance(ctx: Ctx, request: Doc) -> None:
 
 
 def stop_notebook_instance(ctx: Ctx, request: Doc) -> None:
-    """The instance is Stopping; its volume stays. Raises ValidationException."""
+    """The instance is Stopping; its volume stays. Raises ValidationException.
+
+    One that waits for memory or an environment is stopped too: AWS's would fail by itself instead.
+    """
 
     def change(row: Row) -> Row:
-        _require(ctx, row, ("InService",), "Stopping")
+        waits = row.status == "Pending" and bool(row.plan.get("waiting"))
+        _require(ctx, row, ("InService", *(["Pending"] if waits else [])), "Stopping")
         return _entered(ctx, row, "Stopping", {}, {})
 
     _changed(ctx, request, change)
@@ -143,6 +147,8 @@ def update_notebook_instance(ctx: Ctx, request: Doc) -> Doc:
     _check(ctx, request)
     changes = {k: v for k, v in _renamed(request).items() if k not in DISASSOCIATED}
     gone = {RENAMED.get(m, m): None for flag, m in DISASSOCIATED.items() if request.get(flag)}
+    before = kinds.find(ctx, KIND, request["NotebookInstanceName"]).doc
+    notebook_repositories.check_apart(ctx, {**before, **changes, **gone})
 
     def change(row: Row) -> Row:
         _require(ctx, row, RESTING, "Updating")

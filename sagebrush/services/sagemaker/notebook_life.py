@@ -197,7 +197,8 @@ def _stop(world: World, row: Row) -> Next:
     notebook_logs.copy_hooks(world, row, start.root, True)
     _dispose(world, row, start)
     step = _enter(world, "Stopped")
-    return Next(step.status, step.doc, {"key": None, "token": None, "logs": None, "built": None})
+    gone = ("key", "token", "logs", "built", "waiting")
+    return Next(step.status, step.doc, dict.fromkeys(gone))
 
 
 def _fail(world: World, row: Row, reason: str, plan: Doc | None = None) -> Next:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,8 +41,7 @@ class Unknown(Exception):
 
 def of(row: Row) -> list[str]:
     """The notebook instance's repositories as its document names them, the default one first."""
-    default = row.doc.get("DefaultCodeRepository")
-    return [*([default] if default else []), *row.doc.get("AdditionalCodeRepositories", ())]
+    return _named(row.doc)
 
 
 def find(world: World, account: str, region: str, text: str) -> Repository:
@@ -102,15 +102,29 @@ def check(ctx: Ctx, text: str) -> Repository:
 
 def check_all(ctx: Ctx, request: Doc) -> None:
     """Every repository of the request is there, each with a directory name of its own."""
-    default = request.get("DefaultCodeRepository")
-    named = [*([default] if default else []), *request.get("AdditionalCodeRepositories", ())]
-    found = [check(ctx, text).directory for text in named]
+    for text in _named(request):
+        check(ctx, text)
+    check_apart(ctx, request)
+
+
+def check_apart(ctx: Ctx, doc: Doc) -> None:
+    """No two repositories of the document would be cloned into one directory. Raises
+    ValidationException."""
+    found = []
+    for text in _named(doc):
+        with contextlib.suppress(Unknown):  # gone meanwhile: its start says so
+            found.append(find(ctx.world, ctx.account, ctx.region, text).directory)
     twice = sorted({name for name in found if found.count(name) > 1})
     if twice:
         raise AwsError(
             "ValidationException",
             f"Two repositories would be cloned into the same directory: {', '.join(twice)}",
         )
+
+
+def _named(doc: Doc) -> list[str]:
+    default = doc.get("DefaultCodeRepository")
+    return [*([default] if default else []), *(doc.get("AdditionalCodeRepositories") or ())]
 
 
 def owns(ctx: Ctx) -> bool:

@@ -118,6 +118,16 @@ def test_a_status_that_does_not_allow_it_is_told(desk: Desk) -> None:
         )
 
 
+def test_an_update_leaves_no_two_repositories_in_one_directory(desk: Desk) -> None:
+    desk.create(DefaultCodeRepository=URL)
+    desk.serve()
+    desk.stop()
+    desk.turn()
+    asked = {"NotebookInstanceName": "nb", "AdditionalCodeRepositories": ["https://b.org/project"]}
+    assert "same directory: project" in refused(desk.call, "UpdateNotebookInstance", **asked)
+    desk.call("UpdateNotebookInstance", **asked, DisassociateDefaultCodeRepository=True)
+
+
 def test_a_presigned_url_is_for_an_instance_in_service(desk: Desk) -> None:
     desk.create()
     presign = "CreatePresignedNotebookInstanceUrl"

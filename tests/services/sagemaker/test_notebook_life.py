@@ -109,6 +109,21 @@ def test_it_waits_for_memory_behind_its_like(desk: Desk) -> None:
     desk.serve("second")
 
 
+def test_one_that_waits_can_be_stopped_and_is_out_of_the_queue(desk: Desk) -> None:
+    desk.world.cache["capacity.host"] = capacity.Host(2.0, 3 << 29)  # room for one of them
+    desk.create()
+    desk.serve()
+    desk.create("second")
+    desk.turn()
+    waiting = desk.row("second").plan["key"]
+    assert capacity.place(desk.world, waiting) == 1
+    desk.call("StopNotebookInstance", NotebookInstanceName="second")
+    desk.turn()
+    assert desk.status("second") == "Stopped"
+    assert capacity.place(desk.world, waiting) == 0
+    desk.call("DeleteNotebookInstance", NotebookInstanceName="second")
+
+
 def test_further_environments_are_built_one_after_another(desk: Desk) -> None:
     desk.environments.missing = {"pytorch", "nlp"}
     desk.create()
