@@ -6,6 +6,7 @@ import base64
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -244,6 +245,32 @@ def test_a_restart_of_the_server_loses_no_variable(stand: Stand) -> None:
     assert said == "42\n123456789012\n"
     stand.sm.stop_notebook_instance(NotebookInstanceName="lasting")
     wait(stand, "stopped", "lasting")
+
+
+def command(stand: Stand, *words: str) -> subprocess.CompletedProcess[str]:
+    """What `sagebrush notebook` did."""
+    return subprocess.run(
+        [sys.executable, "-m", "sagebrush", "notebook", *words],
+        env={**os.environ, **stand.environment()},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+def test_the_command_from_open_to_rm(stand: Stand) -> None:
+    opened = command(stand, "open", "typed", "--no-browser")
+    assert opened.returncode == 0, opened.stderr
+    link = next(line for line in opened.stdout.splitlines() if "authToken=" in line)
+    assert Browser(link).enter() == 200
+    assert Browser(link).enter() == 403
+    told = command(stand, "idle", "typed", "--minutes", "30", "--dry-run").stdout
+    assert told.startswith("notebook typed would be stopped after 30 minutes")
+    assert "typed" in command(stand, "list").stdout
+    assert "--minutes must be" in command(stand, "idle", "typed", "--minutes", "nan").stderr
+    assert command(stand, "rm", "typed").stdout == "notebook typed: gone\n"
+    refused = command(stand, "rm", "typed")
+    assert (refused.returncode, "there is no notebook typed" in refused.stderr) == (1, True)
 
 
 def test_down_stops_notebooks(stand: Stand) -> None:
