@@ -98,6 +98,7 @@ class App:
         kinds = {kind.name: kind for kind in named if isinstance(kind, Kind)}
         self.dispatcher = Dispatcher()
         jobs, engines = settings.home / "jobs", Engines()
+        known = engines.known if settings.containers == "auto" else None
         isolation = probe.choose(settings.isolation)
         self.backend = Either(
             LocalBackend(jobs, self._attach, self._changed, isolation, self._outside),
@@ -113,7 +114,7 @@ class App:
             series=Series(db),
             streams=Streams(db, clock),
             backend=self.backend,
-            environments=Environments(settings.environments, containers=engines.known),
+            environments=Environments(settings.environments, containers=known),
             credentials=CredentialBook(
                 settings.home / "keys", settings.account, settings.role, clock
             ),

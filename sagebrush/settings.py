@@ -45,6 +45,9 @@ class Settings:
     where such names do not resolve: a loopback address of its own for each (Linux)."""
     egress_allow: tuple[str, ...] = ()
     """Private addresses or host names that jobs may reach through the egress proxy."""
+    containers: str = "auto"
+    """Whether images that no environment stands for run by the host's Docker or Podman: `auto`
+    (where one answers), or `off`. Containers have the engine's network, not the egress proxy."""
     request_threads: int = 16
     """Threads that run synchronous operations."""
     body_limit: int = 16 * 1024 * 1024
@@ -96,6 +99,8 @@ class Settings:
             raise SettingsError(
                 f"isolation must be auto, sandbox or process, not {settings.isolation!r}"
             )
+        if settings.containers not in ("auto", "off"):
+            raise SettingsError(f"containers must be auto or off, not {settings.containers!r}")
         if settings.notebook_hosts not in ("names", "addresses"):
             raise SettingsError(
                 f"notebook_hosts must be names or addresses, not {settings.notebook_hosts!r}"

@@ -21,6 +21,8 @@ Progress = Callable[[str, float], None]
 
 LEAST = 200 << 20
 """Bytes that must be free before any build."""
+CUDA = 5 << 30
+"""Bytes of CUDA's libraries, which come with torch's build for GPUs."""
 CREATED, INSTALLED = 0.05, 0.6
 """The share done once the environment is there, and once its packages are."""
 
@@ -52,9 +54,9 @@ class Build:
     def _create(self, lock: str) -> Mapping[str, Any]:
         """The record of the environment without bytecode: jobs may use it from here on."""
         self.progress("looking for a Python interpreter", 0.0)
-        self._require_room(lock)
         python = self._python()
         backend = self._torch(lock, python)
+        self._require_room(lock, CUDA if "auto" in backend else 0)
         identity = [lock, python.version, python.platform, str(python.prefix), *backend]
         directory = f"{self.name}-{locks.digest(chr(10).join(identity))[:16]}"
         target = self.root / directory
@@ -111,13 +113,13 @@ class Build:
         except locks.NoLock as error:
             raise BuildFailed(str(error)) from error
 
-    def _require_room(self, lock: str) -> None:
+    def _require_room(self, lock: str, more: int) -> None:
         """Raises BuildFailed when the disk is too small for what must be added."""
         present = []
         for file in self.root.glob("*.json"):
             with contextlib.suppress(OSError, ValueError):
                 present.append(json.loads(file.read_text()).get("pins", {}))
-        needed = LEAST + locks.room(lock, present)
+        needed = LEAST + more + locks.room(lock, present)
         if shutil.disk_usage(self.root).free < needed:
             raise BuildFailed(
                 f"environment {self.name}: {self.root} has less than {needed >> 20} MB free; "

@@ -128,6 +128,7 @@ def _host_config(engine: Engine, spec: Spec, mode: str) -> dict[str, Any]:
     found: dict[str, Any] = {
         "binds": {str(spec.root / "ml"): {"bind": "/opt/ml", "mode": "rw"}},
         "network_mode": mode,
+        "security_opt": ["no-new-privileges"],
         "shm_size": SHARED,
         "pids_limit": limits.pids or None,
         # rotated, it could not be gone on with by counting bytes

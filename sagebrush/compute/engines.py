@@ -122,7 +122,8 @@ class Engines:
     def known(self, image: str) -> bool:
         """Whether an engine answers and has the image, or may be able to pull it.
 
-        A private registry of AWS's gives nothing to who has not logged in there.
+        A private registry of AWS's gives nothing to who has not logged in there. A bare name is
+        more often a slip of the pen than an official image of Docker Hub's: that is pulled first.
         """
         engine = self.find()
         if engine is None:
@@ -134,7 +135,9 @@ class Engines:
             log.warning("%s does not say whether it has %s: %s", engine.name, image, error)
             self._found = None
             return False
-        registry = image.partition("/")[0]
+        registry, slash, _ = image.partition("/")
+        if not slash:
+            return False
         return not _PRIVATE.fullmatch(registry) or _logged_in(registry)
 
 

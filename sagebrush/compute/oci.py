@@ -117,8 +117,10 @@ class OciBackend:
 
     def stop(self, key: str, grace: float) -> None:
         """The job has had SIGTERM and gets SIGKILL after `grace` seconds. Stopping twice is fine."""
-        if not isinstance(self.poll(key), Exited | Gone):
-            self._stop(self._jobs[key], "stopped", grace)
+        ended = isinstance(self.poll(key), Exited | Gone)
+        job = self._jobs.get(key)
+        if job is not None and not ended:  # none is watched while this closes
+            self._stop(job, "stopped", grace)
 
     def logs(self, key: str, offset: int = 0, limit: int = 10_000) -> list[LogLine]:
         """Up to `limit` whole lines from byte `offset` on; [] when there is nothing (yet)."""

@@ -424,6 +424,7 @@ def test_the_engine_says_which_images_it_knows(jobs: Containers) -> None:
     assert jobs.engine.podman
     assert jobs.engines.known(IMAGE)
     assert jobs.engines.known("docker.io/somebody/else:1")
+    assert not jobs.engines.known("pytorch-trainng:2.1"), "a slip of the pen is told at once"
     private = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-lern:1"
     assert not jobs.engines.known(private)
 

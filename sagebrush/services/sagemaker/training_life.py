@@ -88,7 +88,10 @@ def reconcile(world: World, row: Row) -> Next:
         "upload": _upload,
         "keep": _keep,
     }
-    return steps[row.plan["stage"]](world, row)
+    try:
+        return steps[row.plan["stage"]](world, row)
+    except BuildFailed as error:  # in whichever stage its environment was found missing
+        return _end(world, row, "Failed", f"InternalServerError: {error}")
 
 
 def fail(world: World, row: Row, reason: str) -> Next:
@@ -151,13 +154,10 @@ def _start(world: World, row: Row) -> Next:
             return _end(world, row, "MaxWaitTimeExceeded", "")
         due = min(QUEUE + place, left)
         return Next(doc=waiting(row, place), plan={"waiting": True}, due=due)
-    try:
-        if not _contained(row) and world.environments.ready(row.plan["environment"]) is None:
-            message = f"Preparing the environment {row.plan['environment']} (once on this machine)"
-            doc = status_doc(row.doc, world.clock(), "Starting", message)
-            return Next(doc=doc, plan={"waiting": None}, due=1.0)
-    except BuildFailed as error:
-        return _end(world, row, "Failed", f"InternalServerError: {error}")
+    if not _contained(row) and world.environments.ready(row.plan["environment"]) is None:
+        message = f"Preparing the environment {row.plan['environment']} (once on this machine)"
+        doc = status_doc(row.doc, world.clock(), "Starting", message)
+        return Next(doc=doc, plan={"waiting": None}, due=1.0)
     return _move(
         world,
         row,
