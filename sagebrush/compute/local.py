@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import sagebrush
-from sagebrush.compute import cgroup, dial, joblog, limits, record, sandbox, seccomp
+from sagebrush.compute import cgroup, dial, limits, record, sandbox, seccomp
 from sagebrush.compute.base import Exited, Gone, LogLine, Pending, Running, Spec, State
 
 log = logging.getLogger(__name__)
@@ -125,11 +125,7 @@ class LocalBackend:
     def logs(self, key: str, offset: int = 0, limit: int = 10_000) -> list[LogLine]:
         """Up to `limit` whole lines from byte `offset` on; [] when there is nothing (yet)."""
         ended = isinstance(self.poll(key), Exited)
-        lines = joblog.read(str(self.jobs_dir / key), offset, limit, ended)
-        return [
-            LogLine(start, ms, text.decode("utf-8", "replace"), end)
-            for start, end, ms, text in lines
-        ]
+        return record.lines(self.jobs_dir / key, offset, limit, ended)
 
     def forget(self, key: str) -> None:
         """The job's directory and log may be removed by the caller; nothing of it still runs."""

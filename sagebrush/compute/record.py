@@ -1,4 +1,4 @@
-"""A job's directory as files: the Spec, what the shim is told, how it ended."""
+"""A job's directory as files: the Spec, what the shim is told, what it wrote, how it ended."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import os
 from pathlib import Path
 from typing import Any
 
-from sagebrush.compute.base import Bind, Exited, Limits, Spec
+from sagebrush.compute import joblog
+from sagebrush.compute.base import Bind, Exited, Limits, LogLine, Spec
 
 LOST = "lost"
 
@@ -61,6 +62,14 @@ def read(directory: Path, name: str) -> dict[str, Any] | None:
         return json.loads((directory / name).read_bytes())
     except (FileNotFoundError, NotADirectoryError):
         return None
+
+
+def lines(directory: Path, offset: int, limit: int, ended: bool) -> list[LogLine]:
+    """Up to `limit` lines of the log from byte `offset` on; an unfinished one only once `ended`."""
+    return [
+        LogLine(start, ms, text.decode("utf-8", "replace"), end)
+        for start, end, ms, text in joblog.read(str(directory), offset, limit, ended)
+    ]
 
 
 def held(directory: Path) -> bool:
