@@ -39,6 +39,8 @@ class Limits:
     """The instance type, for messages (`ml.m5.large`)."""
     share: bool = False
     """`cpu` is a weight among the busy, not a ceiling (endpoints, mostly idle)."""
+    spare: bool = False
+    """Beyond `memory` its largest process ends, not the whole (a notebook has many kernels)."""
 
 
 @dataclass(frozen=True)

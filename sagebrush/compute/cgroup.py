@@ -151,10 +151,17 @@ def _threads(pid: int) -> list[str]:
 
 def resident(pid: int) -> int:
     """Bytes of memory that the tree of `pid` holds for itself alone (shared pages not counted)."""
-    page = os.sysconf("SC_PAGE_SIZE")
-    total = 0
-    for each in (pid, *descendants(pid)):
-        fields = _read(f"/proc/{each}/statm").split()
-        if len(fields) > 2:
-            total += (int(fields[1]) - int(fields[2])) * page
-    return total
+    return sum(_private(each) for each in (pid, *descendants(pid)))
+
+
+def largest(pid: int) -> int:
+    """The process beneath `pid` that holds the most memory for itself alone; 0 when there is none."""
+    return max(descendants(pid), key=_private, default=0)
+
+
+def _private(pid: int) -> int:
+    """Bytes of memory that the process shares with no file and no other process."""
+    fields = _read(f"/proc/{pid}/statm").split()
+    if len(fields) < 3:
+        return 0
+    return (int(fields[1]) - int(fields[2])) * os.sysconf("SC_PAGE_SIZE")

@@ -205,6 +205,7 @@ class LocalBackend:
             "log_limit": spec.log_limit,
             "banner": spec.banner,
             "limits": asdict(plan),
+            "spare": spec.limits.spare,
             "pids": spec.limits.pids,
             "affinity": affinity,
             "listeners": {},

@@ -171,9 +171,13 @@ class Shim:
     def _look_at_memory(self) -> None:
         used = cgroup.resident(self.pid)
         self.watched_peak = max(self.watched_peak, used)
-        if used > self.plan["watch"] and self.started:
-            self.reason = self.reason or "oom"
-            self._kill()
+        if used <= self.plan["watch"] or not self.started:
+            return
+        if self.spec.get("spare") and (largest := cgroup.largest(self.pid)):
+            cgroup.end([largest])  # as the kernel does where it limits memory
+            return
+        self.reason = self.reason or "oom"
+        self._kill()
 
     def _events(self, patience: float | None) -> None:
         for fd, _ in self.poll.poll(patience):

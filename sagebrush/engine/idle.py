@@ -8,7 +8,7 @@ MINUTES = "sagebrush:idle-stop-minutes"
 """The tag of a notebook instance that switches its idle stop on, and says after how long."""
 DRY_RUN = "sagebrush:idle-stop-dry-run"
 """The tag whose value `true` lets the idle stop only say what it would do."""
-MEMBERS = ("busy_kernels", "terminals_running", "last_activity")
+MEMBERS = ("busy_kernels", "terminals_running", "programs", "last_activity")
 
 
 def minutes(tags: Doc) -> float | None:
@@ -41,6 +41,8 @@ def decide(
         return False, f"{kernels} {'kernel is' if kernels == 1 else 'kernels are'} busy"
     if terminals:
         return False, f"a program runs in {terminals} terminal{'s' if terminals > 1 else ''}"
+    if programs := activity["programs"]:
+        return False, f"{programs} program{'s' if programs > 1 else ''} left running"
     used = max(activity["last_activity"], last_request)
     quiet = (now - used) / 60
     if quiet < minutes:

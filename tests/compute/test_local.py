@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from live_jobs import PYTHON, Jobs
 
-from sagebrush.compute import dial, landlock, record
+from sagebrush.compute import dial, landlock, limits, record
 from sagebrush.compute.base import Exited, Gone, Limits, Running
 
 HANDLER = """
@@ -307,6 +307,21 @@ def test_memory_limit_tells_oom(jobs: Jobs) -> None:
     assert ended.reason == "oom"
     assert ended.code != 0
     assert ended.peak_memory >= size * 0.9
+
+
+def test_where_the_shim_watches_memory_only_the_largest_process_ends(jobs: Jobs) -> None:
+    """A notebook's kernels do not end with the one that took too much."""
+    jobs.backend.layout = limits.Layout("watchdog")
+    hog = "import time; held = bytearray(400 << 20); time.sleep(60)"
+    parent = f"""
+import subprocess, sys
+code = subprocess.run([sys.executable, "-c", {hog!r}]).returncode
+print("the child ended with", code, flush=True)
+"""
+    jobs.launch([PYTHON, "-c", parent], limits=Limits(memory=150 << 20, spare=True))
+    ended = jobs.ended()
+    assert (ended.code, ended.reason) == (0, "")
+    assert jobs.text() == "the child ended with -9"
 
 
 def test_what_it_needs_outside_in_process_mode(tmp_path: Path) -> None:

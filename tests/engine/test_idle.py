@@ -8,7 +8,12 @@ from sagebrush.engine import idle
 from sagebrush.world import Doc
 
 NOW = 1_000_000.0
-QUIET: Doc = {"busy_kernels": 0, "terminals_running": 0, "last_activity": NOW - 3600}
+QUIET: Doc = {
+    "busy_kernels": 0,
+    "terminals_running": 0,
+    "programs": 0,
+    "last_activity": NOW - 3600,
+}
 
 
 def test_nothing_for_long_enough_is_idle() -> None:
@@ -24,6 +29,8 @@ def test_nothing_for_long_enough_is_idle() -> None:
         ({"busy_kernels": 1}, 0.0, "1 kernel is busy"),
         ({"busy_kernels": 2}, 0.0, "2 kernels are busy"),
         ({"terminals_running": 1}, 0.0, "a program runs in 1 terminal"),
+        ({"programs": 1}, 0.0, "1 program left running"),
+        ({"programs": 3}, 0.0, "3 programs left running"),
         ({"last_activity": NOW - 60}, 0.0, "1 minutes ago"),
         ({}, NOW - 120, "2 minutes ago"),
         ({"busy_kernels": None}, 0.0, "not known"),

@@ -308,3 +308,32 @@ def test_busy_and_starting_kernels_count_as_use() -> None:
         "last_activity": 9.0,
     }
     assert activity.activity([], {"started": started})["last_activity"] == 5.0
+
+
+def test_programs_left_running_are_seen_and_idle_helpers_are_not(tmp_path: Path) -> None:
+    """1 adopts; 2 is the server, 3 its kernel, 4 its terminal; what else runs is somebody's."""
+    activity = load("notebook_activity")
+
+    def process(pid: int, parent: int, ticks: int = 0, state: str = "S") -> None:
+        folder = tmp_path / str(pid)
+        folder.mkdir(exist_ok=True)
+        fields = f"{state} {parent} " + "0 " * 9 + f"{ticks} 0 0"
+        (folder / "stat").write_text(f"{pid} (a (name) here) {fields}")
+
+    used: dict[int, int] = {}
+
+    def seen() -> int:
+        return activity.programs(2, {3}, used, tmp_path)
+
+    for pid, parent in ((1, 0), (2, 1), (3, 2), (4, 2), (5, 4), (99, 98), (98, 0)):
+        process(pid, parent)
+    assert seen() == 0, "terminals are counted otherwise; other trees are not ours"
+    process(6, 3, ticks=400)
+    assert seen() == 1, "a kernel's child at work"
+    assert seen() == 0, "the same, idle since"
+    process(6, 3, ticks=900)
+    process(7, 1)
+    process(8, 1, state="Z")
+    assert seen() == 2, "at work again, and one left running"
+    (tmp_path / "7" / "stat").unlink()
+    assert seen() == 0

@@ -60,7 +60,7 @@ class Start:
     def limits(self) -> tuple[Limits, str]:
         """Its share of the host and the sentence that says if its type is scaled down."""
         limits, banner = capacity.limits(self.row.doc["InstanceType"], capacity.host(self.world))
-        return replace(limits, share=True), banner
+        return replace(limits, share=True, spare=True), banner
 
     @property
     def sandbox(self) -> bool:

@@ -391,7 +391,12 @@ def test_the_data_directory_is_no_folder(desk: Desk) -> None:
 @pytest.fixture
 def told(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """What the server inside tells; the test changes it."""
-    found: dict[str, Any] = {"busy_kernels": 0, "terminals_running": 0, "last_activity": 0.0}
+    found: dict[str, Any] = {
+        "busy_kernels": 0,
+        "terminals_running": 0,
+        "programs": 0,
+        "last_activity": 0.0,
+    }
 
     def activity(address: str, token: str) -> dict[str, Any] | None:
         return found if found else None
