@@ -54,8 +54,10 @@ def run(args: argparse.Namespace) -> int:
     from sagebrush.quickstart.journey import JourneyFailed
 
     console = Console(highlight=False, soft_wrap=True)
-    signal.signal(signal.SIGTERM, _interrupt)
     book = Book(console)
+    signal.signal(signal.SIGTERM, book.interrupt)
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, book.interrupt)
     split = _texts(args.data, book)
     python = _interpreter(running.settings(), book)
     try:
@@ -66,17 +68,24 @@ def run(args: argparse.Namespace) -> int:
     return _report(args, python, split, result, book)
 
 
-def _interrupt(_signal: int, _frame: object) -> None:
-    """Being ended tidies up as Ctrl-C does."""
-    raise KeyboardInterrupt
-
-
 @dataclasses.dataclass
 class Book:
     """Tells what is going on, and how long each stage took."""
 
     console: Console
     times: list[tuple[str, float]] = dataclasses.field(default_factory=list)
+    interrupted: bool = False
+
+    def interrupt(self, _signal: int, _frame: object) -> None:
+        """Being ended tidies up as Ctrl-C does."""
+        self.interrupted = True
+        raise KeyboardInterrupt
+
+    def check(self) -> None:
+        """Raises KeyboardInterrupt where one was lost: Python drops those that come in the callbacks
+        of weak references, of which every import has some."""
+        if self.interrupted:
+            raise KeyboardInterrupt
 
     @contextlib.contextmanager
     def stage(self, name: str, total: int = 0) -> Iterator[Callable[..., None]]:
@@ -100,8 +109,10 @@ class Book:
             progress.update(task, detail=words[0], completed=done)
 
         try:
+            self.check()
             with progress:
                 yield tell
+            self.check()
         except BaseException:
             self.console.print(f"[red]✗[/] {name:<10} {time.monotonic() - started:6.1f} s")
             raise
