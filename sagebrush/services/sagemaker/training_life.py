@@ -230,9 +230,10 @@ def _train(world: World, row: Row) -> Next:
             world.backend.launch(_ready(world, row))
         except (NotYet, NoCapacity):
             return Next(due=1.0)
-        stream = f"{row.name}/algo-1-{int(world.clock())}"
-        world.streams.register(row.account, row.region, GROUP, stream, key)
+        _register(world, row)
         return Next(plan={"launched": True}, due=METRICS)
+    if not row.plan.get("launched"):  # the server ended right after the launch
+        _register(world, row)
     if isinstance(state, Exited):
         return _exited(world, row, state)
     plan = {
@@ -399,6 +400,12 @@ def _read_metrics(world: World, row: Row) -> Doc:
             world.series.append(row.account, row.region, points)
         finals.update({name: (at, value) for name, at, value in found})
     return {"log_offset": offset, "finals": finals} if offset != before else {}
+
+
+def _register(world: World, row: Row) -> None:
+    """The job's log is a stream of its group. Repeatable: its name holds when the job started."""
+    stream = f"{row.name}/algo-1-{int(row.doc['TrainingStartTime'].timestamp())}"
+    world.streams.register(row.account, row.region, GROUP, stream, row.plan["key"])
 
 
 def _ready(world: World, row: Row) -> Spec:
