@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from sagebrush.commands import running
 from sagebrush.commands.running import CommandError
+from sagebrush.engine.idle import DRY_RUN, MINUTES
 from sagebrush.settings import Settings
 
 TYPE = "ml.t3.medium"
@@ -20,8 +21,6 @@ LOOK = 0.2
 """Seconds between two looks at an instance that is on its way."""
 MISSING = "RecordNotFound"
 """All that AWS says of an instance that is not there."""
-MINUTES = "sagebrush:idle-stop-minutes"
-DRY_RUN = "sagebrush:idle-stop-dry-run"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

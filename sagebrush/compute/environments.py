@@ -74,7 +74,6 @@ class Environments:
         self._containers = containers
         self._guard = threading.Lock()
         self._builds: dict[str, threading.Thread] = {}
-        self._doing: dict[str, str] = {}
         self._failures: dict[str, BuildFailed] = {}
         self._offered = False
 
@@ -111,10 +110,6 @@ class Environments:
         """The environment where it is built; nothing is started where it is not."""
         found = self._recorded(name)
         return found[0] if found else None
-
-    def doing(self, name: str) -> str:
-        """What the background build of `name` does now, "" when there is none."""
-        return self._doing.get(name, "")
 
     def build(self, name: str, progress: Progress | None = None) -> Environment:
         """The environment, built now if need be; blocks. Raises BuildFailed.
@@ -237,16 +232,11 @@ class Environments:
         return {name: found[0] for name in names if (found := self._recorded(name))}
 
     def _build_quietly(self, name: str) -> None:
-        def progress(doing: str, _share: float) -> None:
-            self._doing[name] = doing
-
         try:
-            self.build(name, progress)
+            self.build(name)
         except BuildFailed as error:
             with self._guard:
                 self._failures[name] = error
-        finally:
-            self._doing.pop(name, None)
 
     def _recorded(self, name: str) -> tuple[Environment, dict[str, Any]] | None:
         """The built environment and its record; None where it is not built.

@@ -24,13 +24,14 @@ from pathlib import Path
 if __package__ in (None, ""):  # run as a script: /opt/sagebrush/toolkit/layer.py
     sys.path[0] = str(Path(__file__).resolve().parents[2])
 
+from sagebrush.toolkit.overlay import PIP
+
 UV = "/opt/sagebrush/uv"
 PIN = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^\]]*\])?==([^\s;#]+)")
 CPU = re.compile(r"^torch==\S+\+cpu", re.MULTILINE)
 """A wheel at hand, in a resolution."""
 NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 COMMAND = "uv pip install -r requirements.txt"
-PIP = '#!/bin/sh\nexec "$(dirname "$(realpath "$0")")/python" -m pip "$@"\n'
 """The environment's own `pip` would install into the environment."""
 REFUSED = (
     "(Sagebrush's egress proxy could not reach that host, or may not: an index at a private address"
