@@ -71,6 +71,15 @@ class Settings:
     notebook_folders: tuple[str, ...] = ()
     """Folders of this machine inside notebooks: `NAME=/path` shows the folder, writable, in the
     notebook NAME as `/home/ec2-user/SageMaker/<its last part>`."""
+    scale_down: bool = True
+    """Whether an instance type larger than this host runs with what the host has, said in its log;
+    otherwise such a request is refused (ResourceLimitExceeded)."""
+    gpu_as_cpu: bool = False
+    """Whether a GPU instance type runs without a GPU on a host that has too few; otherwise such a
+    request is refused (ResourceLimitExceeded)."""
+    quotas: tuple[str, ...] = ()
+    """How many instances may be in use at once: `ml.p3.2xlarge=0`, `ml.m5.large=4`. A type that is
+    not named has no quota."""
     memory_default: int = 1024 * 1024 * 1024
     """Bytes that admission counts for a job whose past peak is not known."""
 

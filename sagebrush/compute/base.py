@@ -79,6 +79,14 @@ class Spec:
     """
     entrypoint: tuple[str, ...] = ()
     """What runs instead of the image's own entry point; () leaves it."""
+    peers: tuple[str, ...] = ()
+    """The host names of all instances of the job, itself (`hostname`) among them; () for one alone.
+
+    They share a network on which each has an address and is found by its name; none of their
+    programs starts before all of them are on it.
+    """
+    network: str = ""
+    """Names that network; the same for all peers. Every attempt of a job has one of its own."""
 
 
 @dataclass(frozen=True)

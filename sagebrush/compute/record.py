@@ -35,6 +35,7 @@ def from_json(values: dict[str, Any]) -> Spec:
         limits=Limits(**limits),
         listeners=tuple(values["listeners"]),
         entrypoint=tuple(values.get("entrypoint", ())),
+        peers=tuple(values.get("peers", ())),
     )
     known = {each.name for each in dataclasses.fields(Spec)}
     return Spec(**{name: value for name, value in given.items() if name in known})

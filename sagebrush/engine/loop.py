@@ -10,6 +10,7 @@ import traceback
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 
+from sagebrush.engine import cluster
 from sagebrush.engine.kinds import Kind
 from sagebrush.store.rows import Next, Row
 from sagebrush.world import World
@@ -59,7 +60,8 @@ class Loop:
         self._wake.set()
 
     def changed(self, key: str) -> None:
-        """The resource that reserved capacity under `key` is due now (the backend's job ended)."""
+        """The resource that reserved capacity under `key` (of any of its instances) is due now: the
+        backend's job runs, or ended."""
         if self._stop.is_set():
             return
         try:
@@ -67,7 +69,7 @@ class Loop:
                 lambda tx: tx.run(
                     "UPDATE resource SET due_at=? WHERE id=(SELECT row_id FROM reservation"
                     " WHERE key=?)",
-                    (self._world.clock(), key),
+                    (self._world.clock(), cluster.owner(key)),
                 ),
                 urgent=True,
             )

@@ -9,12 +9,13 @@ import json
 import os
 import shutil
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sagebrush.engine import beneath, channels
+from sagebrush.engine import beneath, channels, cluster
 from sagebrush.engine.channels import StageError
+from sagebrush.engine.cluster import Member
 from sagebrush.names import short_id
 from sagebrush.world import AwsError, Ctx, Doc
 
@@ -30,14 +31,17 @@ LOCAL = {
 DRIVERS = "sm_drivers"
 """The channel in which SDK v3 sends scripts that have /opt/ml written into them."""
 INTERFACE = "lo"
-"""The only interface of a sandbox. AWS says eth0; code binds to what is named here."""
+"""The only interface of a sandbox alone. AWS says eth0; code binds to what is named here."""
+SHARED = "eth0"
+"""The interface by which the instances of one job reach each other."""
 
 
 @dataclass(frozen=True)
 class Staging:
     """What staging needs: who asks, the request, where to, how to look up from work.
 
-    `ml` is the path of /opt/ml as the job will see it. `check` is called between files.
+    `ml` is the path of /opt/ml as the job will see it. `check` is called between files. `job` are
+    all of its instances, and `member` is the one that this /opt/ml is for.
     """
 
     ctx: Ctx
@@ -45,6 +49,8 @@ class Staging:
     root: Path
     ml: str
     check: Callable[[], None]
+    job: tuple[Member, ...]
+    member: Member
 
 
 def ml_path(isolation: str, root: Path) -> str:
@@ -108,7 +114,7 @@ def _fill(staging: Staging, fd: int) -> None:
     for name in DIRECTORIES:
         with beneath.directory(fd, tuple(name.split("/")), make=True):
             pass
-    for name, content in configuration(staging.doc).items():
+    for name, content in configuration(staging.doc, staging.job, staging.member).items():
         text = json.dumps(content).replace("/opt/ml", staging.ml)
         with beneath.created(fd, ("input", "config", name)) as out:
             os.write(out, text.encode())
@@ -155,33 +161,16 @@ def local_parts(doc: Doc, member: str) -> tuple[str, ...]:
     return tuple(part for part in path.removeprefix("/opt/ml").split("/") if part)
 
 
-def configuration(doc: Doc) -> dict[str, Doc]:
-    """The files of input/config: name -> content."""
-    resources = doc["ResourceConfig"]
-    groups = resources.get("InstanceGroups") or [
-        {"InstanceGroupName": "homogeneousCluster", "InstanceType": resources.get("InstanceType")}
-    ]
-    group, hosts = groups[0], ["algo-1"]
+def configuration(doc: Doc, job: Sequence[Member], member: Member) -> dict[str, Doc]:
+    """The files of input/config as the instance `member` of `job` finds them: name -> content."""
     return {
         "hyperparameters.json": {k: str(v) for k, v in doc.get("HyperParameters", {}).items()},
         "inputdataconfig.json": {
             c["ChannelName"]: _channel(c, doc) for c in doc.get("InputDataConfig", ())
         },
-        "resourceconfig.json": {
-            "current_host": hosts[0],
-            "current_instance_type": group["InstanceType"],
-            "current_group_name": group["InstanceGroupName"],
-            "hosts": hosts,
-            "instance_groups": [
-                {
-                    "instance_group_name": group["InstanceGroupName"],
-                    "instance_type": group["InstanceType"],
-                    "hosts": hosts,
-                }
-            ],
-            "network_interface_name": INTERFACE,
-            "topology": None,
-        },
+        "resourceconfig.json": cluster.resource_config(
+            job, member, SHARED if len(job) > 1 else INTERFACE
+        ),
     }
 
 

@@ -28,10 +28,19 @@ KIND = Kind(
 
 def create_training_job(ctx: Ctx, request: Doc) -> Doc:
     """The job exists, Starting. Raises ValidationException or ResourceInUse."""
-    name = request["TrainingJobName"]
+    return {"TrainingJobArn": create(ctx, request).doc["TrainingJobArn"]}
+
+
+def create(ctx: Ctx, wanted: Doc, parent: str = "", also: Doc | None = None) -> Row:
+    """The job, Starting, under the resource `parent` where it has one, with `also` in its document.
+
+    The row whose ARN `parent` is becomes due whenever the job ends or has a new metric value.
+    Raises ValidationException, ResourceInUse or ResourceLimitExceeded.
+    """
+    name = wanted["TrainingJobName"]
     if ctx.world.rows.get(ctx.account, ctx.region, KIND.name, name):
         raise AwsError(KIND.exists_code, KIND.say(KIND.exists, ctx, name))
-    request = training_checks.defaults(request)
+    request = training_checks.defaults(wanted)
     image = training_checks.check(ctx, request)
     now = ctx.world.clock()
     doc = {
@@ -41,6 +50,7 @@ def create_training_job(ctx: Ctx, request: Doc) -> Doc:
         ),
         "ModelArtifacts": {"S3ModelArtifacts": training_life.artifact(request)},
         **_rules(request, now),
+        **(also or {}),
     }
     plan = {
         "key": f"t-{short_id()}",
@@ -50,8 +60,7 @@ def create_training_job(ctx: Ctx, request: Doc) -> Doc:
         "container": image.container,
         "framework": image.framework,
     }
-    row = kinds.create(ctx, KIND, request, "InProgress", doc, plan)
-    return {"TrainingJobArn": row.doc["TrainingJobArn"]}
+    return kinds.create(ctx, KIND, request, "InProgress", doc, plan, parent)
 
 
 def _rules(request: Doc, now: float) -> Doc:

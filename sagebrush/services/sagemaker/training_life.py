@@ -16,7 +16,7 @@ from pathlib import Path
 
 from sagebrush.compute.base import Exited, Gone, NoCapacity, NotYet, Running, Spec
 from sagebrush.compute.environments import BuildFailed, Environment
-from sagebrush.engine import capacity, containers, joblog, launch, layers, stage, upload
+from sagebrush.engine import capacity, cluster, containers, joblog, launch, layers, stage, upload
 from sagebrush.engine.kinds import moment
 from sagebrush.names import short_id
 from sagebrush.services.sagemaker import training_reasons as reasons
@@ -184,7 +184,9 @@ def _download(world: World, row: Row) -> Next:
         ml = "/opt/ml" if _contained(row) else launch.place(world, root).ml
         try:
             if not layers.asked(root):
-                stage.build(stage.Staging(_ctx(world, row), row.doc, root, ml, _watch(world, row)))
+                job = tuple(cluster.members(row.plan["key"], row.doc["ResourceConfig"]))
+                ctx, check = _ctx(world, row), _watch(world, row)
+                stage.build(stage.Staging(ctx, row.doc, root, ml, check, job, job[0]))
                 if not _contained(row):
                     layers.ask_training(_ctx(world, row), row.doc, root)
         except stage.StageError as error:
