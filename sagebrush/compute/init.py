@@ -44,7 +44,7 @@ def _say(tell: int, line: str) -> None:
 
 def _run(spec: dict[str, Any], uid: int | None, go: int, tell: int, log: int) -> int:
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
-    _keep_only({0, 1, 2, go, tell, log})
+    keep_only({0, 1, 2, go, tell, log})
     if os.read(go, 1) != b"g":
         return FAILED  # the shim is gone
     os.setsid()
@@ -59,8 +59,8 @@ def _run(spec: dict[str, Any], uid: int | None, go: int, tell: int, log: int) ->
         enter.filter_calls(bytes.fromhex(spec["seccomp"]))
     else:
         enter.adopt_orphans()
-        _confine(spec)
-    waking = _wake_on_signals()
+        confine(spec)
+    waking = wake_on_signals()
     if os.read(go, 1) != b"s":
         return FAILED
     started = time.time()
@@ -72,7 +72,7 @@ def _run(spec: dict[str, Any], uid: int | None, go: int, tell: int, log: int) ->
     return _watch(main, waking, go, tell)
 
 
-def _confine(spec: dict[str, Any]) -> None:
+def confine(spec: dict[str, Any]) -> None:
     """Outside a sandbox: as much of it as the kernel gives without further rights."""
     if not enter.LINUX:
         return
@@ -83,7 +83,7 @@ def _confine(spec: dict[str, Any]) -> None:
             enter.filter_calls(bytes.fromhex(spec["seccomp"]))
 
 
-def _wake_on_signals() -> int:
+def wake_on_signals() -> int:
     """What becomes readable, a byte for each, when one of SIGNALS comes."""
     waking, wake = os.pipe()
     os.set_blocking(waking, False)
@@ -95,7 +95,7 @@ def _wake_on_signals() -> int:
     return waking
 
 
-def _keep_only(kept: set[int]) -> None:
+def keep_only(kept: set[int]) -> None:
     """Only those descriptors are open: the shim's lock and sockets stay the shim's alone."""
     low = 0
     for fd in sorted(kept):
@@ -133,7 +133,7 @@ def _become(spec: dict[str, Any], sandboxed: bool, log: int) -> None:
     os.setpgid(0, 0)
     if not sandboxed:
         enter.die_with_parent(signal.SIGKILL)
-    _limits(spec, sandboxed)
+    limit(spec, sandboxed)
     null = os.open("/dev/null", os.O_RDONLY)
     os.dup2(null, 0)
     os.dup2(log, 1)
@@ -142,10 +142,10 @@ def _become(spec: dict[str, Any], sandboxed: bool, log: int) -> None:
     for number in (*SIGNALS, signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
-    _execute(spec["argv"], spec["env"])
+    execute(spec["argv"], spec["env"])
 
 
-def _execute(argv: list[str], env: dict[str, str]) -> None:
+def execute(argv: list[str], env: dict[str, str]) -> None:
     """The program is found by the job's own PATH and takes over; raises OSError.
 
     Not os.execvpe: that imports a module, which the sandbox may not show.
@@ -162,7 +162,8 @@ def _execute(argv: list[str], env: dict[str, str]) -> None:
     raise refused or FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), name)
 
 
-def _limits(spec: dict[str, Any], sandboxed: bool) -> None:
+def limit(spec: dict[str, Any], sandboxed: bool) -> None:
+    """This process and its children have the job's limits on processes and processors."""
     # A core file would be handed to the host's core_pattern, outside the sandbox.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if sandboxed and spec["pids"]:
