@@ -9,6 +9,7 @@ import time
 import traceback
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import replace
 
 from sagebrush.engine import cluster
 from sagebrush.engine.kinds import Kind
@@ -148,7 +149,7 @@ class Loop:
             try:
                 step = kind.reconcile(self._world, row)
                 if FAILURES in row.plan:
-                    step = Next(step.status, step.doc, {FAILURES: None, **step.plan}, step.due)
+                    step = replace(step, plan={FAILURES: None, **step.plan})
             except Exception as error:
                 log.exception("%s %s: the reconciler raised", row.kind, row.name)
                 step = self._failed(kind, row, error)

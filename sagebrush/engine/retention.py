@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 from sagebrush.compute.base import Exited, Gone
-from sagebrush.engine import capacity, layers, stage
+from sagebrush.engine import capacity, cluster, layers, stage
 from sagebrush.world import World
 
 log = logging.getLogger(__name__)
@@ -40,7 +40,7 @@ def sweep(world: World) -> list[str]:
         return gone
     plans = "\n".join(row["plan"] for row in world.db.read("SELECT plan FROM resource"))
     for path in old:
-        if f'"{path.name}"' in plans:
+        if f'"{cluster.owner(path.name)}"' in plans:
             continue
         if isinstance(world.backend.poll(path.name), Gone | Exited):
             try:

@@ -47,6 +47,8 @@ class Next:
     doc: Doc = field(default_factory=dict)
     plan: Doc = field(default_factory=dict)
     due: float | None = None
+    touch: int = 0
+    """The id of another row that is due too once this is stored, if it is ever due; 0: of none."""
 
 
 @dataclass(frozen=True)
@@ -270,6 +272,11 @@ class Rows:
                 ),
             )
             tx.run(f"{release} WHERE id=?", (row.id,))
+            if step.touch:
+                tx.run(
+                    "UPDATE resource SET due_at=? WHERE id=? AND due_at IS NOT NULL",
+                    (self._clock(), step.touch),
+                )
             return True
 
         return self._db.write(work, urgent=True)
