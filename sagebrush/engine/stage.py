@@ -59,26 +59,32 @@ def ml_path(isolation: str, root: Path) -> str:
 
 
 def build(staging: Staging) -> None:
-    """`root/ml` is complete, and whatever was there is gone. Raises StageError.
+    """`root/ml` is complete, and whatever was there is gone. Raises StageError."""
+    aside(staging.root, lambda fd: _fill(staging, fd))
 
-    It is built aside and renamed, so that a half-built one is never taken for a whole one.
+
+def aside(root: Path, fill: Callable[[int], None]) -> None:
+    """`root/ml` holds what `fill` put beneath the directory descriptor that it is given.
+
+    It is built aside and renamed, so that a half-built one is never taken for a whole one. Raises
+    StageError, also for what the disk refuses.
     """
-    staging.root.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for old in staging.root.glob("staging-*"):
+    root.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for old in root.glob("staging-*"):
         remove(old)
-    aside = staging.root / f"staging-{short_id()}"
-    aside.mkdir(mode=0o755)
+    place = root / f"staging-{short_id()}"
+    place.mkdir(mode=0o755)
     try:
-        with beneath.opened(aside) as fd:
-            _fill(staging, fd)
+        with beneath.opened(place) as fd:
+            fill(fd)
     except OSError as error:
-        remove(aside)
+        remove(place)
         raise StageError(f"ClientError: Data download failed:{error.strerror or error}") from error
     except BaseException:
-        remove(aside)
+        remove(place)
         raise
-    remove(staging.root / "ml")
-    aside.rename(staging.root / "ml")
+    remove(root / "ml")
+    place.rename(root / "ml")
 
 
 def remove(path: Path) -> None:
