@@ -77,6 +77,16 @@ def hide_from_ptrace() -> None:
     prctl(_DUMPABLE, 0)
 
 
+def show_to_ptrace() -> None:
+    """Others of the same user can look into this process again."""
+    prctl(_DUMPABLE, 1)
+
+
+def join(namespace: int) -> None:
+    """This process is in the namespace that is open as `namespace`."""
+    _check(_libc.setns(namespace, 0))
+
+
 def no_new_privileges() -> None:
     """Set-user-id programs give nothing from here on."""
     prctl(_NO_NEW_PRIVS, 1)

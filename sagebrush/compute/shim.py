@@ -7,6 +7,7 @@ started it, or -1. Beside the job (which cannot write there) it keeps `shim.lock
   attach       the in-sandbox listeners (SCM_RIGHTS) and whether it runs; EOF when it ended
   stop GRACE   SIGTERM now, SIGKILL after GRACE seconds
   dial PORT    a socket connecting to PORT inside (SCM_RIGHTS)
+  exec         a program beside the job's, in its sandbox (visit.py says how)
 """
 
 from __future__ import annotations
@@ -314,6 +315,8 @@ class Shim:
                 self._send(talk, b"ok\n")
             case ["dial", port]:
                 self._dial(talk, int(port))
+            case ["exec"]:
+                self._visited(talk)
         return False
 
     def _greet(self, connections: list[socket.socket]) -> None:
@@ -339,6 +342,17 @@ class Shim:
             inside.setblocking(False)
             inside.connect_ex(("127.0.0.1", port))
             self._send(talk, b"ok\n", [inside.fileno()])
+
+    def _visited(self, talk: socket.socket) -> None:
+        """A visitor is in the job, or has been told why not."""
+        from sagebrush.compute import visit  # most jobs have none
+
+        try:
+            if not self.started:
+                raise enter.StepFailed("the job does not run yet")
+            visit.begin(self.spec, self.pid, self.uid, talk)
+        except (enter.StepFailed, OSError) as failure:
+            self._send(talk, f"error {failure}\n".encode())
 
     # -- end
 
