@@ -151,15 +151,15 @@ def _threads(pid: int) -> list[str]:
 
 def resident(pid: int) -> int:
     """Bytes of memory that the tree of `pid` holds for itself alone (shared pages not counted)."""
-    return sum(_private(each) for each in (pid, *descendants(pid)))
+    return sum(private(each) for each in (pid, *descendants(pid)))
 
 
 def largest(pid: int) -> int:
     """The process beneath `pid` that holds the most memory for itself alone; 0 when there is none."""
-    return max(descendants(pid), key=_private, default=0)
+    return max(descendants(pid), key=private, default=0)
 
 
-def _private(pid: int) -> int:
+def private(pid: int) -> int:
     """Bytes of memory that the process shares with no file and no other process."""
     fields = _read(f"/proc/{pid}/statm").split()
     if len(fields) < 3:

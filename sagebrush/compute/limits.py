@@ -192,7 +192,7 @@ def _mounts(text: str) -> dict[str, tuple[str, str]]:
             found.setdefault("", (fields[4], fields[3]))
         elif tail[0] == "cgroup":
             for option in tail[2].split(","):
-                if option in ("memory", "cpu", "pids"):
+                if option in ("memory", "cpu", "cpuacct", "pids"):
                     found.setdefault(option, (fields[4], fields[3]))
     return found
 

@@ -317,7 +317,8 @@ class OciBackend:
         if not launched:
             started = container.moment(info["State"]["StartedAt"])
             where = container.address(job.spec, info)
-            record.write(job.root, "container.json", {"started": started, "address": where})
+            told = {"started": started, "address": where, "pid": info["State"].get("Pid") or 0}
+            record.write(job.root, "container.json", told)
             job.running = Running(started, where)
             if _running(info):
                 self._tell(job)

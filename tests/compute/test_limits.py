@@ -110,6 +110,7 @@ def test_survey_finds_v1_in_its_own_group(tmp_path: Path) -> None:
     assert layout.roots == {
         "memory": f"{tmp_path}/memory/own/sagebrush",
         "cpu": f"{tmp_path}/cpu,cpuacct/own/sagebrush",
+        "cpuacct": f"{tmp_path}/cpu,cpuacct/own/sagebrush",
         "pids": f"{tmp_path}/pids/own/sagebrush",
     }
     assert all(Path(root).is_dir() for root in layout.roots.values())
