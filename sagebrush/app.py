@@ -36,7 +36,7 @@ from sagebrush.compute.local import LocalBackend
 from sagebrush.compute.oci import OciBackend
 from sagebrush.credentials import CredentialBook
 from sagebrush.dispatch import Dispatcher
-from sagebrush.engine import launch, notebooks, retention, serving
+from sagebrush.engine import launch, notebooks, retention, serving, usage
 from sagebrush.engine.kinds import Kind
 from sagebrush.engine.loop import Loop
 from sagebrush.protocol import listen, models
@@ -136,6 +136,7 @@ class App:
         self._events: asyncio.AbstractEventLoop | None = None
         self._thread = threading.Thread(target=self._serve, name="http", daemon=True)
         self._sweeper = threading.Thread(target=self._sweep, name="sweep", daemon=True)
+        self._usage = usage.Sampler(self.world)
         self._ready = threading.Event()
         self._own_addresses: dict[str, socket.socket] = {}
         self._failure: BaseException | None = None
@@ -188,6 +189,7 @@ class App:
             self.world.rows.touch(row.id)
         self.loop.start()
         self._sweeper.start()
+        self._usage.start()
 
     def stop(self, timeout: float = 10.0) -> None:
         """Requests that run have ended or had `timeout` seconds; jobs go on; files are closed.
@@ -198,6 +200,7 @@ class App:
             return
         self._stopped = True
         self._stopping.set()
+        self._usage.stop()
         self.loop.stop(timeout)
         if self._events is not None:
             self._events.call_soon_threadsafe(self._ended.set)

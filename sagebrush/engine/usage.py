@@ -1,0 +1,97 @@
+"""What live jobs use goes to CloudWatch, as AWS's instances tell it.
+
+Source: "SageMaker AI metrics in Amazon CloudWatch", instance metrics of jobs and endpoints
+(developer guide). AWS samples once a minute, here it is more often.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections import defaultdict
+from collections.abc import Iterator
+
+from sagebrush.compute import gpus
+from sagebrush.compute import usage as counted
+from sagebrush.compute.usage import Usage
+from sagebrush.engine import live
+from sagebrush.engine.live import Live
+from sagebrush.store.series import Point
+from sagebrush.world import World
+
+log = logging.getLogger(__name__)
+
+SECONDS = 10.0
+"""Between two looks at all that lives."""
+NAMESPACES = {
+    "training-job": "/aws/sagemaker/TrainingJobs",
+    "processing-job": "/aws/sagemaker/ProcessingJobs",
+    "endpoint": "/aws/sagemaker/Endpoints",
+}
+"""Of what AWS tells instance metrics."""
+
+
+class Sampler:
+    """A thread that looks at what lives, now and then. No fault of its own reaches a job."""
+
+    def __init__(self, world: World, seconds: float = SECONDS) -> None:
+        self._world = world
+        self._seconds = seconds
+        self._before: dict[str, Usage] = {}
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="usage", daemon=True)
+
+    def start(self) -> None:
+        """It looks from now on."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """It looks no more. Stopping twice, or before the start, is fine."""
+        self._stop.set()
+        if self._thread.ident is not None:
+            self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stop.wait(self._seconds):
+            try:
+                self.sample()
+            except Exception:  # a full disk, say: the next look is as good
+                log.exception("what jobs use could not be told")
+
+    def sample(self) -> int:
+        """What each live instance has used since the last look is in the series; how many did."""
+        found = [each for each in live.live(self._world.db.read) if each.kind in NAMESPACES]
+        cards = counted.gpus(os.environ) if found and gpus.devices(os.environ) else {}
+        before, self._before = self._before, {}
+        points: dict[tuple[str, str], list[Point]] = defaultdict(list)
+        for each in found:
+            now = counted.usage(self._world.settings.home / "jobs" / each.key, cards)
+            if now is None:
+                continue
+            self._before[each.key] = now
+            points[each.account, each.region] += _points(
+                each, before.get(each.key), now, self._world.clock()
+            )
+        for (account, region), new in points.items():
+            self._world.series.append(account, region, new)
+        return len(self._before)
+
+
+def _points(each: Live, before: Usage | None, now: Usage, at: float) -> Iterator[Point]:
+    """The instance metrics of one look."""
+    values = {
+        "CPUUtilization": counted.rate(before, now),
+        "MemoryUtilization": 100.0 * now.memory / now.limit if now.limit else 0.0,
+        "DiskUtilization": now.disk,
+    }
+    if now.gpus:  # each counts to 100, as each CPU does
+        values["GPUUtilization"] = sum(gpu.busy for gpu in now.gpus)
+        full = [100.0 * gpu.used / gpu.memory for gpu in now.gpus if gpu.memory]
+        values["GPUMemoryUtilization"] = sum(full)
+    if each.kind == "endpoint":
+        where = {"EndpointName": each.name, "VariantName": each.host.partition("/")[0]}
+    else:
+        where = {"Host": f"{each.name}/{each.host}"}
+    for name, value in values.items():
+        yield Point(NAMESPACES[each.kind], name, at, value, where, "Percent")
