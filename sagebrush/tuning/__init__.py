@@ -1,0 +1,1 @@
+"""Hyperparameter tuning without I/O: spaces, strategies, when to stop, what mattered."""
