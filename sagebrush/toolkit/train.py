@@ -21,8 +21,12 @@ from pathlib import Path
 if __package__ in (None, ""):  # run as a script: /opt/sagebrush/toolkit/train.py
     sys.path[0] = str(Path(__file__).resolve().parents[2])
 
-from sagebrush.toolkit import job, launchers
+from sagebrush.toolkit import job, launchers, mpi, reasons
 from sagebrush.toolkit.job import Job
+
+
+ECHO = 3.0
+"""Seconds by which an instance that failed only because another one did is told later than that."""
 
 
 class ScriptError(Exception):
@@ -35,11 +39,14 @@ class ScriptError(Exception):
         self.code = code
 
 
-def main(environ: Mapping[str, str]) -> int:
-    """The exit status of the job; output/failure says why where it is not 0."""
+def main(environ: Mapping[str, str], loaded: subprocess.Popen[bytes] | None = None) -> int:
+    """The exit status of the job; output/failure says why where it is not 0.
+
+    `loaded` is an interpreter with modules loaded that waits for a script (preload.py).
+    """
     root = Path(environ.get("SAGEBRUSH_ML", "/opt/ml"))
     try:
-        return run(job.read(root, environ))
+        return run(job.read(root, environ), loaded)
     except ScriptError as error:
         code = error.code if error.code and error.code > 0 else 1
         return fail(root, str(error), code)
@@ -71,9 +78,10 @@ def log(level: str, message: str) -> None:
     sys.stdout.flush()
 
 
-def run(this: Job) -> int:
+def run(this: Job, loaded: subprocess.Popen[bytes] | None = None) -> int:
     """The exit status of the algorithm or of the user's script; raises ScriptError."""
     if this.program is None:
+        _dismiss(loaded)
         if not this.algorithm:
             raise job.ClientError(
                 "nothing to run: the hyperparameter sagemaker_program names no script and the image "
@@ -86,13 +94,21 @@ def run(this: Job) -> int:
     if not (code / this.program).exists() and not _is_package(this, code):
         raise job.ClientError(f"the entry point {this.program} is not in the submitted code")
     python = _interpreter(this, code)
-    command = _command(this, code, python)
     variables = job.variables(this)
     variables |= launchers.variables(this, variables)
+    environ = {**os.environ, **variables}
+    if mpi.follows(this):
+        return _follow(this, code, environ)
+    command = _command(this, code, python, list(variables))
     log("INFO", _header(variables, command))
-    code_status, message = _execute(command, code, {**os.environ, **variables})
-    if code_status:
-        raise ScriptError("ExecuteUserScriptError", code_status, message, command)
+    with launchers.company(this, python, environ) as tell:
+        status, stderr = _execute(command, code, environ)
+        found = launchers.reason(this, stderr) if status else None
+        tell(status, found.text if found else "")
+    if found:
+        if found.echo and len(job.all_hosts(this)) > 1:
+            time.sleep(ECHO)
+        raise ScriptError("ExecuteUserScriptError", found.code or status, found.text, command)
     for warning in launchers.warnings(this.root / "model"):
         log("WARNING", warning)
     log("INFO", "Reporting training SUCCESS")
@@ -148,24 +164,37 @@ def _is_package(this: Job, code: Path) -> bool:
 
 
 def _install(kind: str, command: Sequence[str], code: Path) -> None:
-    status, message = _execute(command, code, os.environ)
+    status, stderr = _execute(command, code, os.environ)
     if status:
+        message = reasons.last_error(stderr)
         said = [line for line in message.splitlines() if line.startswith("ERROR: ")]
         raise ScriptError(kind, status, "\n".join(said) or message, command)
 
 
-def _command(this: Job, code: Path, python: str) -> list[str]:
+def _follow(this: Job, code: Path, environ: Mapping[str, str]) -> int:
+    """The exit status of the run that algo-1's mpirun leads; raises ScriptError."""
+    master = job.master(this)
+    log("INFO", f"Waiting for the MPI run of {master}")
+    status, message = mpi.follow(this, code, environ)
+    if status:
+        raise ScriptError("ExecuteUserScriptError", status, message, ["mpirun", f"on {master}"])
+    log("INFO", "Reporting training SUCCESS")
+    return 0
+
+
+def _command(this: Job, code: Path, python: str, names: Sequence[str]) -> list[str]:
     """How the entry point is run: AWS's toolkit knows packages, Python scripts and commands."""
     name = str(this.program)
     arguments = job.arguments(this.hyperparameters)
     package = _is_package(this, code)
     start = launchers.launcher(this, python, package)
+    around = launchers.around(this, names)
     if package:
-        return [*start, "-m", name.removesuffix(".py"), *arguments]
+        return [*around, *start, "-m", name.removesuffix(".py"), *arguments]
     if name.endswith(".py"):
-        return [*start, name, *arguments]
+        return [*around, *start, name, *arguments]
     os.chmod(code / name, 0o755)
-    return ["/bin/sh", "-c", f"./{shlex.quote(name)} {shlex.join(arguments)}".strip()]
+    return [*around, "/bin/sh", "-c", f"./{shlex.quote(name)} {shlex.join(arguments)}".strip()]
 
 
 def _header(variables: Mapping[str, str], command: Sequence[str]) -> str:
@@ -177,8 +206,45 @@ def _header(variables: Mapping[str, str], command: Sequence[str]) -> str:
     )
 
 
-def _execute(command: Sequence[str], folder: Path, environ: Mapping[str, str]) -> tuple[int, str]:
-    """The exit status (negative: the signal) and what stderr said last. SIGTERM is passed on."""
+def _fits(loaded: subprocess.Popen[bytes], command: Sequence[str], code: Path) -> bool:
+    """Whether the waiting interpreter can run `command`: a plain script, none of whose own modules
+    has the name of one that is loaded."""
+    python, script = command[0], command[1] if len(command) > 1 else ""
+    if python != sys.executable or not script.endswith(".py") or loaded.poll() is not None:
+        return False
+    names = {str(module).partition(".")[0] for module in list(loaded.args)[2:]}  # type: ignore[arg-type]
+    return not any((code / f"{name}.py").exists() or (code / name).is_dir() for name in names)
+
+
+def _dismiss(loaded: subprocess.Popen[bytes] | None) -> None:
+    """The waiting interpreter has ended."""
+    if loaded is not None:
+        loaded.kill()
+        loaded.wait()
+
+
+def _started(
+    command: Sequence[str],
+    folder: Path,
+    environ: Mapping[str, str],
+    loaded: subprocess.Popen[bytes] | None,
+) -> subprocess.Popen[bytes]:
+    """The process that runs `command`: the waiting interpreter, or a new one."""
+    if loaded is None or loaded.stdin is None:
+        return subprocess.Popen(command, cwd=folder, env=environ, stderr=subprocess.PIPE)
+    what = {"argv": list(command[1:]), "cwd": str(folder), "env": dict(environ)}
+    loaded.stdin.write(json.dumps(what).encode() + b"\n")
+    loaded.stdin.close()
+    return loaded
+
+
+def _execute(
+    command: Sequence[str],
+    folder: Path,
+    environ: Mapping[str, str],
+    loaded: subprocess.Popen[bytes] | None = None,
+) -> tuple[int, str]:
+    """The exit status (negative: the signal) and the end of stderr. SIGTERM is passed on."""
     running: list[subprocess.Popen[bytes]] = []
     asked: list[int] = []
 
@@ -189,7 +255,7 @@ def _execute(command: Sequence[str], folder: Path, environ: Mapping[str, str]) -
 
     previous = signal.signal(signal.SIGTERM, forward)
     try:
-        process = subprocess.Popen(command, cwd=folder, env=environ, stderr=subprocess.PIPE)
+        process = _started(command, folder, environ, loaded)
     except OSError as error:
         signal.signal(signal.SIGTERM, previous)
         return 127, str(error)
@@ -202,7 +268,11 @@ def _execute(command: Sequence[str], folder: Path, environ: Mapping[str, str]) -
     # A background process that the script left behind may hold stderr open for ever.
     relay.join(1.0)
     signal.signal(signal.SIGTERM, previous)
-    return status, last_error(bytes(relay.tail).decode(errors="replace"))
+    return status, bytes(relay.tail).decode(errors="replace")
+
+
+TAIL = 65536
+"""Bytes of stderr in which the reason is looked for: under a launcher, of several processes."""
 
 
 class _Relay(threading.Thread):
@@ -217,23 +287,10 @@ class _Relay(threading.Thread):
     def run(self) -> None:
         while block := os.read(self._source, 65536):
             self.tail += block
-            del self.tail[:-16384]
+            del self.tail[:-TAIL]
             view = memoryview(block)
             while view:
                 view = view[os.write(2, view) :]
-
-
-def last_error(stderr: str) -> str:
-    """The last traceback's final line and what follows it, else the last lines, at most 1,000
-    characters: what AWS's toolkit tells as ErrorMessage.
-    """
-    lines = stderr.rstrip().splitlines()
-    for at in range(len(lines) - 1, -1, -1):
-        if lines[at].startswith("Traceback (most recent call last)"):
-            for end in range(at + 1, len(lines)):
-                if not lines[end].startswith((" ", "\t")):
-                    return "\n".join(lines[end:])[:1000]
-    return "\n".join(lines[-5:])[-1000:]
 
 
 if __name__ == "__main__":
