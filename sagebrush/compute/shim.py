@@ -6,6 +6,7 @@ started it, or -1. Beside the job (which cannot write there) it keeps `shim.lock
 
   attach       the in-sandbox listeners (SCM_RIGHTS) and whether it runs; EOF when it ended
   stop GRACE   SIGTERM now, SIGKILL after GRACE seconds
+  begin LIMIT  a process that waited has its /opt/ml now, and LIMIT seconds
   dial PORT    a socket connecting to PORT inside (SCM_RIGHTS)
   exec         a program beside the job's, in its sandbox (visit.py says how)
 """
@@ -116,17 +117,29 @@ class Shim:
             seed = int.from_bytes(os.urandom(4), "little")
             self.uid, self.holder = enter.claim_uid(first, count, seed)
             for name in ("ml", "tmp", *self.spec.get("give", ())):
-                with enter.step(f"give {name} to the job's user"):
-                    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-                    directory = os.open(name, flags)
-                    enter.give(directory, self.uid)
-                    os.close(directory)
+                self._give(name)
         os.chmod("tmp", 0o1777)
         enter.isolate(user=not count)
         enter.loopback(self.spec["alias"])
         for name, (host, port) in self.spec["listeners"].items():
             with enter.step(f"listener {name}"):
                 self.listeners[name] = socket.create_server((host, port), backlog=1024)
+
+    def _give(self, name: str) -> None:
+        """What is in the directory `name` belongs to the job's user, where it has one of its own."""
+        if self.uid is None:
+            return
+        with enter.step(f"give {name} to the job's user"):
+            flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+            directory = os.open(name, flags)
+            enter.give(directory, self.uid)
+            os.close(directory)
+
+    def _begin(self, limit: float) -> None:
+        """The job that a waiting process becomes begins."""
+        with contextlib.suppress(enter.StepFailed):  # it will say itself what it cannot write
+            self._give("ml")
+        self.timeout = time.monotonic() + limit
 
     def _fork(self) -> tuple[int, int, int]:
         """The first process, waiting for `go`; (go, its output, its news)."""
@@ -312,6 +325,9 @@ class Shim:
                 return True
             case ["stop", grace]:
                 self._stop("stopped", float(grace))
+                self._send(talk, b"ok\n")
+            case ["begin", limit]:
+                self._begin(float(limit))
                 self._send(talk, b"ok\n")
             case ["dial", port]:
                 self._dial(talk, int(port))
