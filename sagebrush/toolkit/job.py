@@ -156,13 +156,11 @@ _NOT_VARIABLES = (
 def _training_environment(job: Job) -> dict[str, Any]:
     """The content of SM_TRAINING_ENV, by AWS's names."""
     root, resources = job.root, job.resources
-    hosts = resources.get("hosts", ["algo-1"])
-    host = resources.get("current_host", hosts[0])
-    group = resources.get("current_group_name", "homogeneousCluster")
+    hosts, host = all_hosts(job), current_host(job)
+    group = current_group(job)
     groups = resources.get("instance_groups", [])
     members = [h for g in groups if g.get("instance_group_name") == group for h in g["hosts"]]
     program = job.program or ""
-    distributed = any(job.framework.get(name) for name in DISTRIBUTED)
     return {
         "additional_framework_parameters": {
             k: v for k, v in job.framework.items() if k not in _TOOLKIT_OWN
@@ -172,8 +170,8 @@ def _training_environment(job: Job) -> dict[str, Any]:
         "current_instance_group": group,
         "current_instance_group_hosts": members,
         "current_instance_type": resources.get("current_instance_type", "local"),
-        "distribution_hosts": members if distributed else [],
-        "distribution_instance_groups": [group] if distributed else [],
+        "distribution_hosts": distribution_hosts(job),
+        "distribution_instance_groups": distribution_groups(job),
         "framework_module": None,
         "hosts": hosts,
         "hyperparameters": job.hyperparameters,
@@ -183,11 +181,11 @@ def _training_environment(job: Job) -> dict[str, Any]:
         "instance_groups": [g.get("instance_group_name") for g in groups],
         "instance_groups_dict": {g.get("instance_group_name"): g for g in groups},
         "is_hetero": len(groups) > 1,
-        "is_master": host == hosts[0],
+        "is_master": host == master(job),
         "is_modelparallel_enabled": None,
         "job_name": job.name,
         "log_level": job.framework.get("sagemaker_container_log_level", 20),
-        "master_hostname": hosts[0],
+        "master_hostname": master(job),
         "model_dir": str(root / "model"),
         "module_dir": job.submit_directory or str(root / "code"),
         "module_name": program.removesuffix(".py"),
@@ -212,6 +210,50 @@ _TOOLKIT_OWN = (
     "sagemaker_job_name",
     "sagemaker_s3_output",
 )
+
+
+def all_hosts(job: Job) -> list[str]:
+    """The names of all instances of this attempt of the job."""
+    return list(job.resources.get("hosts") or ["algo-1"])
+
+
+def current_host(job: Job) -> str:
+    """The name of this instance."""
+    return str(job.resources.get("current_host", all_hosts(job)[0]))
+
+
+def current_group(job: Job) -> str:
+    """The name of this instance's group."""
+    return str(job.resources.get("current_group_name", "homogeneousCluster"))
+
+
+def distribution_groups(job: Job) -> list[str]:
+    """The instance groups that a distribution is for, [] without one.
+
+    Those that the request names (`distribution={"instance_groups": [...]}`), else this group.
+    """
+    if named := job.framework.get("sagemaker_distribution_instance_groups"):
+        return [str(name) for name in named]
+    distributed = any(job.framework.get(name) for name in DISTRIBUTED)
+    return [current_group(job)] if distributed else []
+
+
+def distribution_hosts(job: Job) -> list[str]:
+    """The instances that a distribution is for, its master first."""
+    wanted, groups = distribution_groups(job), job.resources.get("instance_groups", [])
+    if wanted and not groups:
+        return all_hosts(job)
+    return [h for g in groups if g.get("instance_group_name") in wanted for h in g["hosts"]]
+
+
+def master(job: Job) -> str:
+    """The instance that the others of its distribution turn to; without one the job's first."""
+    return (distribution_hosts(job) or all_hosts(job))[0]
+
+
+def takes_part(job: Job) -> bool:
+    """Whether this instance is one of those that the distribution is for."""
+    return current_host(job) in distribution_hosts(job)
 
 
 def cpus() -> int:

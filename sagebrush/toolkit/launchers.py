@@ -1,30 +1,27 @@
 """How a framework's job starts its script: what AWS's PyTorch and TensorFlow training toolkits add.
 
-A job has one instance here. `distribution={"torch_distributed" | "pytorchddp": {"enabled": True}}`
-runs the script under torchrun, one process for each GPU, or one; parameter servers need a second
-instance on AWS too, so that the script runs as it is. What needs software of AWS's own is refused.
+`distribution={"torch_distributed" | "pytorchddp": {"enabled": True}}` runs the script under
+torchrun on every instance, `{"mpi": …}` by algo-1's mpirun, TensorFlow's strategies by TF_CONFIG.
+Instances outside the groups that a distribution names run the script as it is. What needs software
+of AWS's own is refused.
 """
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from sagebrush.toolkit import job
+from sagebrush.toolkit import job, mpi, reasons, tfcluster, torchrun
 from sagebrush.toolkit.job import Job
 
-MASTER_PORT = "7777"
-WORKER_PORT = 8890
+MASTER_PORT = torchrun.PORT
 TORCHRUN = ("sagemaker_torch_distributed_enabled", "sagemaker_pytorch_ddp_enabled")
-MIRRORED = "sagemaker_multi_worker_mirrored_strategy_enabled"
-PROCESSES = "sagemaker_mpi_num_of_processes_per_host"
 REFUSED = {
-    "sagemaker_mpi_enabled": "distribution mpi: MPI is not here; with one instance, torch_distributed"
-    " starts several processes of a PyTorch script",
     "sagemaker_distributed_dataparallel_enabled": "distribution smdistributed: AWS's library is not"
     " here; use torch_distributed or pytorchddp",
     "sagemaker_pytorch_xla_multi_worker_enabled": "distribution pytorchxla: PyTorch/XLA is not here;"
@@ -38,26 +35,55 @@ def check(this: Job) -> None:
     for name, reason in REFUSED.items():
         if this.framework.get(name):
             raise job.ClientError(reason)
+    groups = [g.get("instance_group_name") for g in this.resources.get("instance_groups", [])]
+    unknown = [name for name in job.distribution_groups(this) if groups and name not in groups]
+    if unknown:
+        raise job.ClientError(
+            f"distribution: the job has no instance group {unknown[0]}; it has {', '.join(groups)}"
+        )
+    if mpi.asked(this):
+        mpi.check()
+
+
+def under_torchrun(this: Job) -> bool:
+    """Whether torchrun starts the script on this instance."""
+    return any(this.framework.get(name) for name in TORCHRUN) and job.takes_part(this)
 
 
 def launcher(this: Job, python: str, package: bool) -> list[str]:
-    """What starts the script: the interpreter, or torchrun by it. Raises ClientError."""
-    if not any(this.framework.get(name) for name in TORCHRUN):
+    """What starts a Python script: the interpreter, or torchrun by it. Raises ClientError."""
+    if mpi.asked(this):
+        return mpi.interpreter(python)
+    if not under_torchrun(this):
         return [python]
-    if package:
-        raise job.ClientError(
-            "Python packages are not supported for torch_distributed. Please use a python script as"
-            " the entry-point"
-        )
-    if not str(this.program).endswith(".py"):
-        raise job.ClientError("Unsupported entry point type for torch_distributed")
+    start = torchrun.launcher(this, python, package)
     if not _has("torch"):
         raise job.ClientError("torch_distributed: this image has no PyTorch")
-    # Standalone: a free port. In process mode two jobs share the host's.
-    return [
-        *(python, "-m", "torch.distributed.run", "--standalone", "--nnodes", "1"),
-        *("--nproc_per_node", str(this.framework.get(PROCESSES) or job.gpus() or 1)),
-    ]
+    return start
+
+
+def around(this: Job, names: Sequence[str]) -> list[str]:
+    """What stands before the script's command, of whatever kind: mpirun, mostly nothing."""
+    return mpi.command(this, names) if mpi.asked(this) else []
+
+
+@contextlib.contextmanager
+def company(this: Job, python: str, environ: Mapping[str, str]) -> Iterator[mpi.Tell]:
+    """What the script needs beside it is there; what is yielded tells the others how it ended."""
+    with contextlib.ExitStack() as stack:
+        tell: mpi.Tell = lambda status, reason: None  # noqa: E731
+        if mpi.asked(this):
+            tell = stack.enter_context(mpi.workers(this))
+        elif tfcluster.has_servers(this) and _has("tensorflow"):
+            stack.enter_context(tfcluster.servers(this, python, environ))
+        yield tell
+
+
+def reason(this: Job, stderr: str) -> reasons.Reason:
+    """Why the script failed, from the end of what stderr said."""
+    if mpi.asked(this) or under_torchrun(this):
+        return reasons.launched(stderr)
+    return reasons.Reason(reasons.last_error(stderr))
 
 
 def variables(this: Job, seen: Mapping[str, str]) -> dict[str, str]:
@@ -66,10 +92,10 @@ def variables(this: Job, seen: Mapping[str, str]) -> dict[str, str]:
     What the job's own variables already say stays.
     """
     found: dict[str, str] = {}
-    hosts = this.resources.get("hosts", ["algo-1"])
+    hosts = job.all_hosts(this)
     if _has("torch"):
         # In process mode no name of a job's host can be looked up.
-        address = "127.0.0.1" if os.environ.get("SAGEBRUSH_ML") else hosts[0]
+        address = "127.0.0.1" if os.environ.get("SAGEBRUSH_ML") else job.master(this)
         found |= {
             "MASTER_ADDR": address,
             "MASTER_PORT": MASTER_PORT,
@@ -77,12 +103,19 @@ def variables(this: Job, seen: Mapping[str, str]) -> dict[str, str]:
             "NCCL_IB_DISABLE": "1",
             "NCCL_DEBUG": "WARN",
         }
-    if this.framework.get(MIRRORED):
-        workers = [f"{host}:{WORKER_PORT}" for host in hosts]
-        task = {"index": hosts.index(seen["SM_CURRENT_HOST"]), "type": "worker"}
-        cluster = {"cluster": {"worker": workers}, "environment": "cloud", "task": task}
+    if cluster := tfcluster.config(this):
         found["TF_CONFIG"] = json.dumps(cluster)
-    return {name: value for name, value in found.items() if name not in os.environ}
+    found = {name: value for name, value in found.items() if name not in os.environ}
+    return found | (_without_proxy(hosts) if len(hosts) > 1 else {})
+
+
+def _without_proxy(hosts: Sequence[str]) -> dict[str, str]:
+    """NO_PROXY that also names the job's instances: gRPC would ask the proxy for them."""
+    found = {}
+    for name in ("NO_PROXY", "no_proxy"):
+        known = [part for part in os.environ.get(name, "").split(",") if part]
+        found[name] = ",".join([*known, *(host for host in hosts if host not in known)])
+    return found
 
 
 def model_dir(hyperparameters: Mapping[str, Any], name: str) -> dict[str, Any]:

@@ -24,7 +24,6 @@ if __package__ in (None, ""):  # run as a script: /opt/sagebrush/toolkit/train.p
 from sagebrush.toolkit import job, launchers, mpi, reasons
 from sagebrush.toolkit.job import Job
 
-
 ECHO = 3.0
 """Seconds by which an instance that failed only because another one did is told later than that."""
 
@@ -98,11 +97,15 @@ def run(this: Job, loaded: subprocess.Popen[bytes] | None = None) -> int:
     variables |= launchers.variables(this, variables)
     environ = {**os.environ, **variables}
     if mpi.follows(this):
+        _dismiss(loaded)
         return _follow(this, code, environ)
     command = _command(this, code, python, list(variables))
     log("INFO", _header(variables, command))
+    if loaded is not None and not _fits(loaded, command, code):
+        _dismiss(loaded)
+        loaded = None
     with launchers.company(this, python, environ) as tell:
-        status, stderr = _execute(command, code, environ)
+        status, stderr = _execute(command, code, environ, loaded)
         found = launchers.reason(this, stderr) if status else None
         tell(status, found.text if found else "")
     if found:

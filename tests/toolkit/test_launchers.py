@@ -63,7 +63,10 @@ def test_torch_distributed_runs_processes_that_hear_each_other(
 @pytest.mark.parametrize(
     ("asked", "told"),
     [
-        ("sagemaker_mpi_enabled", "distribution mpi: MPI is not here"),
+        (
+            "sagemaker_mpi_enabled",
+            "Open MPI (mpirun) is not installed on this machine; Debian: apt-get",
+        ),
         ("sagemaker_distributed_dataparallel_enabled", "smdistributed: AWS's library is not here"),
         ("sagemaker_pytorch_xla_multi_worker_enabled", "PyTorch/XLA is not here"),
         ("sagemaker_torch_distributed_enabled", "this image has no PyTorch"),
@@ -76,7 +79,7 @@ def test_what_cannot_be_distributed_is_refused(
     told: str,
 ) -> None:
     ml.python = str(base.python)
-    done = ml.run({**ml.script("print('never' + ' run')"), asked: "true"})
+    done = ml.run({**ml.script("print('never' + ' run')"), asked: "true"}, PATH=str(ml.root))
     assert done.returncode == 1
     assert ml.failure.startswith("ClientError: ")
     assert told in ml.failure

@@ -1,0 +1,108 @@
+"""Why a script failed, out of what stderr said last: its own traceback, not its launcher's.
+
+With several processes under torchrun or mpirun the lines of all of them are in one stream, and the
+first failure makes the others fail: what counts is the first exception that is not of that kind.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+TRACEBACK = "Traceback (most recent call last)"
+LIMIT = 1000
+"""Characters of a reason, as AWS's toolkit has it."""
+_TAG = re.compile(r"^(\[rank\d+\]|\[\d+,\d+\]<std(?:err|out)>):[ ]?")
+"""What torch and `mpirun --tag-output` put before the lines of one process."""
+_LAUNCHER = re.compile(r"torch/distributed/(?:run|launcher/\w+)\.py|ChildFailedError")
+_LOG = re.compile(r"^(?:[IWEF]\d{4} \d\d:\d\d:|-{20}|={20}|\[[^]]+:\d+\] )")
+"""A line of torchrun's or mpirun's own."""
+_ENDED = re.compile(r"Root Cause.*?exitcode\s*:\s*(-?\d+)", re.DOTALL)
+_MPI_ENDED = re.compile(r"Process name: \[\[.*?\]\s+Exit code:\s+(\d+)", re.DOTALL)
+_ECHO = re.compile(
+    r"(?i)connection (?:was )?(?:closed|reset|refused|aborted)|broken pipe|DistNetworkError"
+    r"|DistStoreError|DistBackendError|remote process exited|UnavailableError|AbortedError"
+)
+"""What the others say once one is gone."""
+
+
+@dataclass(frozen=True)
+class Reason:
+    """What is told of a failure."""
+
+    text: str
+    code: int | None = None
+    """The script's exit status, where a launcher tells it."""
+
+    @property
+    def echo(self) -> bool:
+        """Whether it only says that another process has gone, whose own reason counts."""
+        return bool(_ECHO.search(self.text))
+
+
+def last_error(stderr: str) -> str:
+    """The last traceback's final line and what follows it, else the last lines, at most 1,000
+    characters: what AWS's toolkit tells as ErrorMessage.
+    """
+    lines = [_TAG.sub("", line) for line in stderr.rstrip().splitlines()]
+    for at in range(len(lines) - 1, -1, -1):
+        if lines[at].startswith(TRACEBACK):
+            for end in range(at + 1, len(lines)):
+                if not lines[end].startswith((" ", "\t")):
+                    return "\n".join(lines[end:])[:LIMIT]
+    return "\n".join(lines[-5:])[-LIMIT:]
+
+
+def launched(stderr: str) -> Reason:
+    """The reason where torchrun or mpirun started the script, perhaps several times."""
+    ended = _ENDED.search(stderr) or _MPI_ENDED.search(stderr)
+    code = int(ended.group(1)) if ended else None
+    found = [text for _, text in sorted(_tracebacks(stderr))]
+    own = [text for text in found if not _ECHO.search(text)]
+    if own or found:
+        return Reason((own or found)[0][:LIMIT], code)
+    lines = [line for _, line in _streams(stderr.rstrip().splitlines())[1] if line.strip()]
+    said = [line for line in lines if not _LOG.match(line) and not _LAUNCHER.search(line)]
+    if code is not None and code < 0:
+        return Reason(f"a process of the script was ended by signal {-code}", code)
+    return Reason("\n".join(said[-5:])[-LIMIT:], code)
+
+
+def _streams(
+    lines: list[str],
+) -> tuple[dict[str, list[tuple[int, str]]], list[tuple[int, str]]]:
+    """The lines of each process with their places, and those that nobody is named for."""
+    streams: dict[str, list[tuple[int, str]]] = {}
+    bare: list[tuple[int, str]] = []
+    for at, line in enumerate(lines):
+        if tag := _TAG.match(line):
+            text = line[tag.end() :]
+            if inner := _TAG.match(text):  # torch's inside mpirun's
+                text = text[inner.end() :]
+            streams.setdefault(tag.group(1), []).append((at, text))
+        else:
+            bare.append((at, line))
+    return streams, bare
+
+
+def _tracebacks(stderr: str) -> list[tuple[int, str]]:
+    """(place, exception and its message) of each process's last traceback, not the launcher's."""
+    streams, bare = _streams(stderr.splitlines())
+    found: dict[str, tuple[int, str]] = {}
+    for key, stream in (*streams.items(), ("", bare)):
+        starts = [i for i, (_, line) in enumerate(stream) if line.startswith(TRACEBACK)]
+        for n, start in enumerate(starts):
+            stop = starts[n + 1] if n + 1 < len(starts) else len(stream)
+            block = [line for _, line in stream[start:stop]]
+            end = next((i for i in range(1, len(block)) if not block[i].startswith(" ")), None)
+            if end is None or any(_LAUNCHER.search(line) for line in block[: end + 1]):
+                continue
+            # An earlier one the process got over, or it is a cause (`raise … from …`) of this.
+            found[key] = (stream[start][0], _message(block[end:]))
+    return list(found.values())
+
+
+def _message(lines: list[str]) -> str:
+    """The exception that `lines` begin with, without what a launcher says after it."""
+    end = next((i for i, line in enumerate(lines) if i and _LOG.match(line)), len(lines))
+    return "\n".join(lines[:end]).rstrip()
