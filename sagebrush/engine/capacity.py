@@ -1,36 +1,73 @@
-"""Who may start: jobs reserve CPU among themselves, endpoints and notebooks share it; memory by past
-peak, though no job waits for what idle notebooks might use."""
+"""Who holds what of this host, and who waits: the queue as rows, decided by `queue.decide`.
+
+Every change (someone asks, someone lets go) decides anew in its own transaction: who starts holds
+from then on and its row is due, so nobody who waits need ask often. Look-ahead, and the sums that a
+place in the queue is made of, are bounded: a queue of ten thousand costs what one of ten does.
+"""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 
-from sagebrush.compute import gpus
 from sagebrush.compute.base import Limits
-from sagebrush.engine.instances import Instance, instance
+from sagebrush.engine import queue
+from sagebrush.engine.queue import Entry
+from sagebrush.engine.quotas import refuse
+from sagebrush.engine.sizes import Host, Size, host, limits, measure, share
+from sagebrush.engine.standing import (
+    ENDPOINTS,
+    JOBS,
+    NOTEBOOKS,
+    SPOT,
+    Select,
+    Turn,
+    entry,
+    held,
+    standing,
+)
 from sagebrush.store.db import Tx
 from sagebrush.world import World
 
-CGROUPS = Path("/sys/fs/cgroup")
+__all__ = [
+    "Ask",
+    "Host",
+    "Limits",
+    "Size",
+    "Turn",
+    "admit",
+    "evicted",
+    "expected_memory",
+    "expected_seconds",
+    "hand_over",
+    "host",
+    "limits",
+    "measure",
+    "note_peak",
+    "note_seconds",
+    "place",
+    "priority",
+    "refuse",
+    "release",
+    "share",
+    "sweep",
+    "turn",
+]
 YIELDING = "notebook-instance"
 """The kind of rows whose reservations yield."""
-
-
-@dataclass(frozen=True)
-class Host:
-    """What there is to share out: CPUs (a quota may make it a fraction), bytes of memory, GPUs."""
-
-    cpus: float
-    memory: int
-    gpus: tuple[int, ...] = ()
+PRIORITY = "sagebrush:priority"
+"""The tag that holds a job's priority."""
+LOOK = 64
+"""How many that wait are looked at for each decision, at most, in each lane."""
+ROLES = 256
+"""How many roles (at as many priorities) are looked at."""
 
 
 @dataclass(frozen=True)
 class Ask:
-    """What one process tree wants: `cpu` 0 for one that takes CPU by share (an endpoint)."""
+    """What one process tree, or all of a job's together, wants: `cpu` 0 for one that takes CPU by
+    share (an endpoint)."""
 
     key: str
     row_id: int
@@ -38,173 +75,240 @@ class Ask:
     memory: int
     yields: bool = False
     """Held by what is mostly idle and would never give it back (a notebook): no job waits for it."""
+    gpus: int = 0
+    role: str = ""
+    priority: int = 0
+    spot: bool = False
+    expected: float = 0.0
+    """Seconds that it will probably run; 0: unknown."""
+    longest: float = 0.0
+    """Seconds that it may run at most; 0: unknown."""
+    idle: bool = False
+    """Nobody uses it now (a warm pool): it goes when anyone needs the room."""
+
+    @property
+    def seconds(self) -> float:
+        """How long it is counted for: its likely time, no longer than it may; 0: unknown."""
+        return min((each for each in (self.expected, self.longest) if each > 0), default=0.0)
 
 
-def measure(cgroups: Path = CGROUPS) -> Host:
-    """This host, as its cgroup limits it (v2 and v1)."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    cpus: float = len(affinity(0)) if affinity else (os.cpu_count() or 1)
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    quota = _words(cgroups / "cpu.max") or [
-        *_words(cgroups / "cpu/cpu.cfs_quota_us"),
-        *_words(cgroups / "cpu/cpu.cfs_period_us"),
-    ]
-    if len(quota) == 2 and quota[0].isdigit() and int(quota[1]):
-        cpus = min(cpus, max(int(quota[0]) / int(quota[1]), 0.1))
-    for file in (cgroups / "memory.max", cgroups / "memory/memory.limit_in_bytes"):
-        limit = _words(file)
-        if limit and limit[0].isdigit():
-            memory = min(memory, int(limit[0]))
-    return Host(cpus, memory, gpus.devices(os.environ))
+def priority(tags: Mapping[str, str]) -> int:
+    """The priority that a job's tags give it: 0 where they say none, or nothing that is one."""
+    text = tags.get(PRIORITY, "").strip()
+    return int(text) if re.fullmatch(r"[+-]?\d{1,9}", text, re.ASCII) else 0
 
 
-def _words(file: Path) -> list[str]:
-    try:
-        return file.read_text().split()
-    except OSError:
-        return []
+# ---- changes
 
 
-def host(world: World) -> Host:
-    """The host's measure, taken once."""
-    if "capacity.host" not in world.cache:
-        world.cache["capacity.host"] = measure()
-    return world.cache["capacity.host"]
+def admit(world: World, ask: Ask) -> Turn:
+    """How `ask` stands once it has its place: place 0 when it holds what it asks for.
 
-
-def limits(type_name: str, of: Host) -> tuple[Limits, str]:
-    """The limits of an instance type on this host, and the sentence that says if it is scaled down.
-
-    The sentence is "" where the type fits. Raises LookupError for what is no instance type.
+    Repeatable. The first call takes the place; what changed since (its priority, that it is idle)
+    holds from now on; `release` gives it back.
     """
-    wanted = instance(type_name)
-    given = Limits(
-        cpu=min(wanted.cpus, of.cpus),
-        memory=min(wanted.memory, of.memory),
-        gpus=of.gpus[: wanted.gpus],
-        name=type_name,
-    )
-    whole = (given.cpu, given.memory, len(given.gpus))
-    if whole == (wanted.cpus, wanted.memory, wanted.gpus):
-        return given, ""
-    return given, _scaled(wanted, given)
+    of, now = host(world), world.clock()
 
+    def work(tx: Tx) -> tuple[Turn | None, bool]:
+        _enter(tx, of, now, ask)
+        others = _decide(tx, of, now) - {ask.row_id}
+        return standing(tx.all, of, now, ask.key), bool(others)
 
-def _scaled(wanted: Instance, given: Limits) -> str:
-    asked = f", {wanted.gpus} GPU" if wanted.gpus else ""
-    had = f" and {len(given.gpus) or 'no'} GPU" if wanted.gpus else ""
-    return (
-        f"Sagebrush: {wanted.name} ({wanted.cpus:g} vCPU, {wanted.memory / 2**30:g} GiB{asked}) is"
-        f" larger than this host: running with {given.cpu:g} vCPU and"
-        f" {given.memory / 2**30:.1f} GiB{had}"
-    )
-
-
-def decide(of: Host, held: Sequence[Ask], ahead: Sequence[Ask], ask: Ask) -> bool:
-    """Whether `ask` may start now, given who holds what and who asked before it and still waits.
-
-    An ask that takes CPU by share waits for memory alone, and only behind its like; a job waits
-    behind every job that asked earlier, so that a large one is not overtaken for ever, and never for
-    memory that yields. On an empty host everything may start: limits were scaled to the host before.
-    """
-    if any((other.cpu > 0) == (ask.cpu > 0) for other in ahead):
-        return False
-    if ask.cpu > 0:
-        held = [other for other in held if not other.yields]
-    if sum(a.memory for a in held) + ask.memory > of.memory and held:
-        return False
-    used = sum(a.cpu for a in held)
-    return ask.cpu == 0 or used == 0 or used + ask.cpu <= of.cpus + 1e-9
-
-
-def admit(world: World, ask: Ask) -> int:
-    """0 when `ask` holds its reservation (now or since before), else its place in the queue.
-
-    Repeatable. The first call takes the place; `release` gives it back.
-    """
-    of = host(world)
-    ask = replace(ask, cpu=min(ask.cpu, of.cpus), memory=min(ask.memory, of.memory))
-
-    def work(tx: Tx) -> int:
-        mine = tx.one("SELECT held, seq FROM reservation WHERE key=?", (ask.key,))
-        if mine is None:
-            tx.run(
-                "INSERT INTO reservation(key, row_id, cpu, memory, held, since, seq) VALUES"
-                "(?, ?, ?, ?, 0, ?, (SELECT coalesce(max(seq), 0) + 1 FROM reservation))",
-                (ask.key, ask.row_id, ask.cpu, ask.memory, world.clock()),
-            )
-            mine = tx.one("SELECT held, seq FROM reservation WHERE key=?", (ask.key,))
-        assert mine is not None
-        if mine["held"]:
-            return 0
-        held = _asks(tx, "held=1", ())
-        ahead = _asks(
-            tx, "held=0 AND seq<? AND (cpu>0)=? ORDER BY seq LIMIT 1", (mine["seq"], ask.cpu > 0)
-        )
-        if decide(of, held, ahead, ask):
-            tx.run("UPDATE reservation SET held=1 WHERE key=?", (ask.key,))
-            _wake_next(tx, world.clock())
-            return 0
-        return _place(tx, ask.key)
-
-    return world.db.write(work)
-
-
-def _asks(tx: Tx, where: str, params: Sequence[object]) -> list[Ask]:
-    rows = tx.all(
-        "SELECT key, row_id, cpu, memory, (SELECT kind FROM resource WHERE id=row_id) AS kind"
-        f" FROM reservation WHERE {where}",
-        params,
-    )
-    return [Ask(r["key"], r["row_id"], r["cpu"], r["memory"], r["kind"] == YIELDING) for r in rows]
-
-
-def _place(tx: Tx, key: str) -> int:
-    found = tx.one(
-        "SELECT count(*) AS n FROM reservation r, (SELECT seq, cpu>0 AS job FROM reservation"
-        " WHERE key=?) mine WHERE r.held=0 AND r.seq<=mine.seq AND (r.cpu>0)=mine.job",
-        (key,),
-    )
-    return found["n"] if found else 0
-
-
-def place(world: World, key: str) -> int:
-    """The place in the queue of what waits under `key` (1 is next), 0 when it does not wait."""
-    found = world.db.read_one(
-        "SELECT count(*) AS n FROM reservation r, (SELECT seq, cpu>0 AS job FROM reservation"
-        " WHERE key=? AND held=0) mine WHERE r.held=0 AND r.seq<=mine.seq AND (r.cpu>0)=mine.job",
-        (key,),
-    )
-    return found["n"] if found else 0
+    stands, others = world.db.write(work)
+    if others:
+        world.wake()
+    assert stands is not None
+    return stands
 
 
 def release(world: World, key: str) -> None:
-    """What was reserved, or waited, under `key` is free, and who waits first is due. Repeatable."""
+    """What was reserved, or waited, under `key` is free, and who holds it now is due. Repeatable."""
+    of, now = host(world), world.clock()
 
-    def work(tx: Tx) -> int:
+    def work(tx: Tx) -> bool:
         gone = tx.run("DELETE FROM reservation WHERE key=?", (key,))
-        if gone:
-            _wake_next(tx, world.clock())
-        return gone
+        return bool(gone and _decide(tx, of, now))
 
     if world.db.write(work, urgent=True):
         world.wake()
 
 
-def _wake_next(tx: Tx, now: float) -> None:
-    """The first that waits of either sort is due."""
-    for sort in ("cpu>0", "cpu=0"):
+def hand_over(world: World, key: str, ask: Ask) -> Turn | None:
+    """What is held under `key` is held under the ask's own key, without its turn in the queue (the
+    job that goes on in a warm pool); None, and nothing changed, where that is not enough for it, or
+    must be given up."""
+    of, now = host(world), world.clock()
+
+    def work(tx: Tx) -> Turn | None:
+        others = held(tx.all)
+        mine = next((each for each in others if each.key == key), None)
+        if mine is None or mine.evicted is not None or ask.cpu > mine.cpu or ask.gpus != mine.gpus:
+            return None
+        wish = queue.clamp(of, Entry(ask.key, mine.cpu, ask.memory, ask.gpus))
+        if not queue.fits(of, [each for each in others if each is not mine], wish):
+            return None
         tx.run(
-            "UPDATE resource SET due_at=? WHERE due_at IS NOT NULL AND id=(SELECT row_id FROM"
-            f" reservation WHERE held=0 AND {sort} ORDER BY seq LIMIT 1)",
-            (now,),
-        )
+            "UPDATE reservation SET key=?, row_id=?, memory=?, role=?, rank=?, lane=?, idle=?,"
+            " seconds=?, started=? WHERE key=?",
+            (
+                ask.key, ask.row_id, wish.memory, ask.role, -ask.priority, _lane(ask),
+                ask.idle, ask.seconds, now, key,
+            ),
+        )  # fmt: skip
+        return standing(tx.all, of, now, ask.key)
+
+    return world.db.write(work)
 
 
 def sweep(world: World) -> int:
-    """Reservations of resources that no longer exist are gone; how many there were."""
-    sql = "DELETE FROM reservation WHERE row_id NOT IN (SELECT id FROM resource)"
-    return world.db.write(lambda tx: tx.run(sql))
+    """Reservations that leaked are gone (their resource is, or knows nothing of their key); how many
+    there were. Who waited for them is due."""
+    of, now = host(world), world.clock()
+    sql = (
+        "DELETE FROM reservation WHERE NOT EXISTS(SELECT 1 FROM resource WHERE id=row_id"
+        " AND instr(plan, '\"' || key || '\"'))"
+    )
+
+    def work(tx: Tx) -> tuple[int, bool]:
+        return tx.run(sql), bool(_decide(tx, of, now))
+
+    gone, others = world.db.write(work)
+    if others:
+        world.wake()
+    return gone
+
+
+def _lane(ask: Ask) -> int:
+    if ask.cpu > 0:
+        return SPOT if ask.spot else JOBS
+    return NOTEBOOKS if ask.yields else ENDPOINTS
+
+
+def _enter(tx: Tx, of: Host, now: float, ask: Ask) -> None:
+    """The ask is in the table as it is now."""
+    small = queue.clamp(of, Entry(ask.key, ask.cpu, ask.memory, ask.gpus))
+    lane = _lane(ask)
+    if lane == ENDPOINTS:
+        kind = tx.one("SELECT kind FROM resource WHERE id=?", (ask.row_id,))
+        lane = NOTEBOOKS if kind is not None and kind["kind"] == YIELDING else lane
+    role = ask.role if lane in (JOBS, SPOT) else ""
+    work = queue.dominant(of, [small]) * ask.seconds
+    may = (lane, -ask.priority, role, ask.idle, ask.seconds)
+    size = (small.cpu, small.memory, small.gpus, work)
+    found = tx.one("SELECT * FROM reservation WHERE key=?", (ask.key,))
+    if found is None:
+        tx.run(
+            "INSERT INTO reservation(key, row_id, cpu, memory, gpus, work, lane, rank, role, idle,"
+            " seconds, held, since, seq) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?,"
+            " (SELECT coalesce(max(seq), 0) + 1 FROM reservation))",
+            (ask.key, ask.row_id, *size, *may, now),
+        )
+        return
+    if tuple(found[name] for name in ("lane", "rank", "role", "idle", "seconds")) != may:
+        tx.run(
+            "UPDATE reservation SET lane=?, rank=?, role=?, idle=?, seconds=? WHERE key=?",
+            (*may, ask.key),
+        )
+    if not found["held"] and tuple(found[n] for n in ("cpu", "memory", "gpus", "work")) != size:
+        tx.run(
+            "UPDATE reservation SET cpu=?, memory=?, gpus=?, work=? WHERE key=?",
+            (*size, ask.key),
+        )
+
+
+def _decide(tx: Tx, of: Host, now: float) -> set[int]:
+    """What `queue.decide` says holds; the rows that are due for it."""
+    waiting = _candidates(tx.all)
+    if not waiting:
+        return set()
+    step = queue.decide(of, held(tx.all), waiting, now)
+    for key, gpus in step.starts:
+        tx.run(
+            "UPDATE reservation SET held=1, started=?, held_gpus=?, promised=NULL WHERE key=?",
+            (now, ",".join(map(str, gpus)), key),
+        )
+    for key in step.evicts:
+        tx.run("UPDATE reservation SET evicted=? WHERE key=?", (now, key))
+    if step.head:
+        tx.run(
+            "UPDATE reservation SET promised=? WHERE key=? AND promised IS NOT ?",
+            (step.promised, step.head, step.promised),
+        )
+    due: set[int] = set()
+    for key in (*(key for key, _ in step.starts), *step.evicts):
+        owner = tx.one("SELECT row_id FROM reservation WHERE key=?", (key,))
+        if owner is not None:
+            due.add(owner["row_id"])
+    for row_id in due:
+        tx.run("UPDATE resource SET due_at=? WHERE id=? AND due_at IS NOT NULL", (now, row_id))
+    return due
+
+
+# ---- who may be next
+
+
+def _candidates(select: Select) -> list[Entry]:
+    """Those that wait and may be next: the first of each role in each lane, by priority, and who was
+    promised a start."""
+    found = {}
+    for lane in (JOBS, SPOT, ENDPOINTS, NOTEBOOKS):
+        groups = _groups(select, lane)
+        left = LOOK
+        for number, (rank, role) in enumerate(groups):
+            each = max(2, left // (len(groups) - number))
+            rows = select(
+                "SELECT * FROM reservation WHERE held=0 AND lane=? AND rank=? AND role=?"
+                " ORDER BY seq LIMIT ?",
+                (lane, rank, role, each),
+            )
+            left -= len(rows)
+            found |= {row["key"]: row for row in rows}
+    promised = select(
+        "SELECT * FROM reservation WHERE held=0 AND promised IS NOT NULL ORDER BY promised LIMIT ?",
+        (LOOK,),
+    )
+    found |= {row["key"]: row for row in promised}
+    return [entry(row) for row in found.values()]
+
+
+def _groups(select: Select, lane: int) -> list[tuple[int, str]]:
+    """The priorities and roles that wait in the lane, one index look-up each."""
+    found: list[tuple[int, str]] = []
+    after: tuple[int, str] = (-(1 << 40), "")
+    while len(found) < ROLES:
+        rows = select(
+            "SELECT rank, role FROM reservation WHERE held=0 AND lane=? AND (rank, role) > (?, ?)"
+            " ORDER BY rank, role LIMIT 1",
+            (lane, *after),
+        )
+        if not rows:
+            break
+        after = (rows[0]["rank"], rows[0]["role"])
+        found.append(after)
+    return found
+
+
+# ---- how things stand
+
+
+def turn(world: World, key: str) -> Turn | None:
+    """How what asked under `key` stands now; None where nothing did."""
+    return standing(world.db.read, host(world), world.clock(), key)
+
+
+def place(world: World, key: str) -> int:
+    """The place in the queue of what waits under `key` (1 is next), 0 when it does not wait."""
+    stands = turn(world, key)
+    return stands.place if stands else 0
+
+
+def evicted(world: World, key: str) -> bool:
+    """Whether what `key` holds is needed by another, to whom it has to give way."""
+    found = world.db.read_one("SELECT evicted FROM reservation WHERE key=?", (key,))
+    return found is not None and found["evicted"] is not None
+
+
+# ---- what the past tells
 
 
 def expected_memory(world: World, image: str, limits: Limits) -> int:
@@ -227,3 +331,22 @@ def note_peak(world: World, image: str, type_name: str, peak: int) -> None:
             " bytes=max(bytes, excluded.bytes)"
         )
         world.db.write(lambda tx: tx.run(sql, (image, type_name, peak)), urgent=True)
+
+
+def expected_seconds(world: World, image: str, type_name: str) -> float:
+    """Seconds that a job of `image` will probably run; 0 where none has yet."""
+    found = world.db.read_one(
+        "SELECT seconds FROM runtime WHERE image=? AND instance=?", (image, type_name)
+    )
+    return found["seconds"] if found else 0.0
+
+
+def note_seconds(world: World, image: str, type_name: str, seconds: float) -> None:
+    """A job of `image` ran for `seconds`. Longer ones count at once, shorter ones bit by bit: the
+    queue's promises depend on it."""
+    if seconds > 0:
+        sql = (
+            "INSERT INTO runtime VALUES(?, ?, ?) ON CONFLICT DO UPDATE SET"
+            " seconds=max(excluded.seconds, 0.7 * seconds + 0.3 * excluded.seconds)"
+        )
+        world.db.write(lambda tx: tx.run(sql, (image, type_name, seconds)), urgent=True)

@@ -211,7 +211,11 @@ def test_a_full_disk_does_not_end_the_loop(things: Fixture) -> None:
 def test_the_end_of_a_job_makes_its_owner_due(things: Fixture) -> None:
     row = things.add(due=9e9)
     things.db.write(
-        lambda tx: tx.run("INSERT INTO reservation VALUES('k', ?, 1, 1, 1, 0, 1)", (row.id,))
+        lambda tx: tx.run(
+            "INSERT INTO reservation(key, row_id, cpu, memory, held, since, seq)"
+            " VALUES('k', ?, 1, 1, 1, 0, 1)",
+            (row.id,),
+        )
     )
     things.loop.changed("k")
     assert things.loop.run_once() == 1

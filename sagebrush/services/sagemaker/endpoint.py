@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from sagebrush.engine import kinds, serving
+from sagebrush.engine import capacity, kinds, serving
 from sagebrush.engine.kinds import Kind, moment
 from sagebrush.services.sagemaker import deployment, endpoint_config, model
 from sagebrush.store.rows import Row
@@ -20,9 +20,10 @@ KIND = Kind(
 
 
 def create_endpoint(ctx: Ctx, request: Doc) -> Doc:
-    """The endpoint exists, Creating. Raises ValidationException."""
+    """The endpoint exists, Creating. Raises ValidationException or ResourceLimitExceeded."""
     _check_policy(request.get("DeploymentConfig"))
     fleet = _fleet(ctx, request["EndpointConfigName"])
+    _require_room(ctx, fleet)
     doc = {"LastDeploymentConfig": request.get("DeploymentConfig"), "DeploymentConfig": None}
     plan = {"pending": fleet, "replicas": []}
     row = kinds.create(
@@ -76,6 +77,7 @@ def update_endpoint(ctx: Ctx, request: Doc) -> Doc:
             "ValidationException",
             "ExcludeRetainedVariantProperties needs RetainAllVariantProperties.",
         )
+    _require_room(ctx, fleet)
 
     def change(row: Row) -> Row:
         _require_steady(ctx, row)
@@ -101,6 +103,7 @@ def update_endpoint_weights_and_capacities(ctx: Ctx, request: Doc) -> Doc:
         _require_steady(ctx, row)
         active = row.plan["active"]
         variants = {v["name"]: dict(v) for v in active["variants"]}
+        before = {name: variant["count"] for name, variant in variants.items()}
         missing = [
             d["VariantName"]
             for d in request["DesiredWeightsAndCapacities"]
@@ -123,6 +126,8 @@ def update_endpoint_weights_and_capacities(ctx: Ctx, request: Doc) -> Doc:
                     " 1: scaling to zero and serverless variants are not supported by Sagebrush"
                     " yet.",
                 )
+        more = [v["type"] for v in variants.values() for _ in range(v["count"] - before[v["name"]])]
+        capacity.refuse(ctx.world, more, "endpoint")
         now = ctx.world.clock()
         plan = {**row.plan, "active": {**active, "variants": list(variants.values())}}
         doc = {**row.doc, "LastModifiedTime": moment(now)}
@@ -220,6 +225,12 @@ def _variant(ctx: Ctx, wanted: Doc, alone: bool) -> Doc:
         "isolated": alone or model.isolated(found.doc),
         "resolved": ctx.world.clock(),
     }
+
+
+def _require_room(ctx: Ctx, fleet: Doc) -> None:
+    """Raises ResourceLimitExceeded where instances for the fleet can never be had."""
+    types = [variant["type"] for variant in fleet["variants"] for _ in range(variant["count"])]
+    capacity.refuse(ctx.world, types, "endpoint")
 
 
 def _retain(fleet: Doc, active: Doc, excluded: set[str]) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from urllib.parse import urlsplit
 
-from sagebrush.engine import kinds, notebooks
+from sagebrush.engine import capacity, kinds, notebooks
 from sagebrush.engine.instances import instance
 from sagebrush.engine.kinds import Kind, moment
 from sagebrush.names import short_id
@@ -65,7 +65,7 @@ PLACES = 6
 
 
 def create_notebook_instance(ctx: Ctx, request: Doc) -> Doc:
-    """The instance exists, Pending. Raises ValidationException."""
+    """The instance exists, Pending. Raises ValidationException or ResourceLimitExceeded."""
     name = request["NotebookInstanceName"]
     if ctx.world.rows.get(ctx.account, ctx.region, KIND.name, name):
         raise AwsError(KIND.exists_code, KIND.say(KIND.exists, ctx, name))
@@ -77,6 +77,7 @@ def create_notebook_instance(ctx: Ctx, request: Doc) -> Doc:
         )
     if request.get("SecurityGroupIds") and not request.get("SubnetId"):
         raise AwsError("ValidationException", "SecurityGroupIds cannot be given without SubnetId.")
+    capacity.refuse(ctx.world, [request["InstanceType"]], "notebook instance")
     started = {k: v for k, v in notebook_life.begin(short_id()).items() if v is not None}
     plan = {**started, "id": _new_id(ctx), "tokens": {}}
     row = kinds.create(ctx, KIND, {**DEFAULTS, **_renamed(request)}, "Pending", plan=plan)
@@ -112,8 +113,14 @@ def list_notebook_instances(ctx: Ctx, request: Doc) -> Doc:
 
 
 def start_notebook_instance(ctx: Ctx, request: Doc) -> None:
-    """The instance is Pending: it starts anew, on its volume. Raises ValidationException."""
+    """The instance is Pending: it starts anew, on its volume.
+
+    Raises ValidationException or ResourceLimitExceeded.
+    """
     key = short_id()
+    row = kinds.find(ctx, KIND, request["NotebookInstanceName"])
+    if row.status in RESTING:
+        capacity.refuse(ctx.world, [row.doc["InstanceType"]], "notebook instance")
 
     def change(row: Row) -> Row:
         _require(ctx, row, RESTING, "Pending")

@@ -94,12 +94,12 @@ def _pending(world: World, row: Row) -> Next:
 def _start(world: World, row: Row) -> Next:
     """The process is launched, or the instance waits and its plan says for what."""
     start = Start(world, row)
-    limits = start.limits[0]
-    memory = capacity.expected_memory(world, _image(row), limits)
+    memory = capacity.expected_memory(world, _image(row), start.size.limits())
     # CPU 0: notebooks, mostly idle, take CPU by share and hold up no job.
-    place = capacity.admit(world, capacity.Ask(start.key, row.id, 0.0, memory))
-    if place:
-        return _wait(world, row, f"waiting for capacity (position {place})", QUEUE + place)
+    ask = capacity.Ask(start.key, row.id, 0.0, memory, yields=True, gpus=start.size.gpus)
+    turn = capacity.admit(world, ask)
+    if turn.place:
+        return _wait(world, row, turn.words, QUEUE + turn.place)
     built: dict[str, Environment] = {}
     for name in NEEDED:
         try:

@@ -57,9 +57,17 @@ class Start:
         return self.own / "volume"
 
     @property
+    def size(self) -> capacity.Size:
+        """What its type is on this host."""
+        return capacity.share([self.row.doc["InstanceType"]], capacity.host(self.world))[0][0]
+
+    @property
     def limits(self) -> tuple[Limits, str]:
-        """Its share of the host and the sentence that says if its type is scaled down."""
-        limits, banner = capacity.limits(self.row.doc["InstanceType"], capacity.host(self.world))
+        """Its share of the host, the GPUs that it holds among it, and the sentence that says if its
+        type is scaled down."""
+        _, banner = capacity.share([self.row.doc["InstanceType"]], capacity.host(self.world))
+        turn = capacity.turn(self.world, self.key) if self.size.gpus else None
+        limits = self.size.limits(turn.gpus if turn else ())
         return replace(limits, share=True, spare=True), banner
 
     @property

@@ -75,12 +75,15 @@ class Replica:
 
     def start(self) -> None:
         """Its process runs or will. Repeatable. Raises Waiting and Unstartable."""
-        limits, banner = capacity.limits(self.variant["type"], capacity.host(self.world))
-        memory = capacity.expected_memory(self.world, self._kind, limits)
+        (size,), banner = capacity.share([self.variant["type"]], capacity.host(self.world))
+        memory = capacity.expected_memory(self.world, self._kind, size.limits())
         # CPU 0: endpoints, mostly idle, take CPU by share and hold up no job.
-        place = capacity.admit(self.world, capacity.Ask(self.key, self.row.id, 0.0, memory))
-        if place:
-            raise Waiting(f"waiting for capacity (position {place})", 60.0)
+        turn = capacity.admit(
+            self.world, capacity.Ask(self.key, self.row.id, 0.0, memory, gpus=size.gpus)
+        )
+        if turn.place:
+            raise Waiting(turn.words, 60.0)
+        limits = size.limits(turn.gpus)
         if self.variant.get("container"):
             self._start_container(limits, banner)
             return
@@ -100,7 +103,7 @@ class Replica:
         spec = Spec(
             key=self.key,
             argv=(str(environment.python), f"{here.toolkit}/serve.py"),
-            env=self._environment(environment, here, limits.cpu),
+            env=self._environment(environment, here, limits),
             root=self.root,
             role=self.variant.get("role") or "",
             binds=launch.binds(self.world, environment),
@@ -139,10 +142,9 @@ class Replica:
             raise Waiting(message, layers.LOOK)
 
     def _environment(
-        self, environment: Environment, here: launch.Place, cpus: float
+        self, environment: Environment, here: launch.Place, limits: Limits
     ) -> dict[str, str]:
-        limits = capacity.limits(self.variant["type"], capacity.host(self.world))[0]
-        own = {"SM_NUM_CPUS": str(max(1, int(cpus))), **self.variant["env"]}
+        own = {"SM_NUM_CPUS": str(max(1, int(limits.cpu))), **self.variant["env"]}
         isolated = self.variant["isolated"]
         env = launch.variables(self.world, environment, here, limits, isolated, own)
         env |= launch.carried(self.variant.get("algorithm"), self.variant.get("framework"))

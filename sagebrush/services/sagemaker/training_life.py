@@ -147,7 +147,7 @@ def _start(world: World, row: Row) -> Next:
     limits, _ = capacity.limits(_type(row), capacity.host(world))
     memory = capacity.expected_memory(world, _image(row), limits)
     ask = capacity.Ask(row.plan["key"], row.id, limits.cpu, memory)
-    place = capacity.admit(world, ask)
+    place = capacity.admit(world, ask).place
     if place:
         left = _patience(row) - (world.clock() - row.created)
         if left <= 0:

@@ -224,7 +224,8 @@ def test_what_does_not_fit_waits_and_says_so(stand: Stand) -> None:
     stand.sm("CreateEndpoint", EndpointName="f", EndpointConfigName="c-n")
     stand.turn()
     (variant,) = stand.sm("DescribeEndpoint", EndpointName="f")["ProductionVariants"]
-    assert variant["VariantStatus"][0]["StatusMessage"] == "waiting for capacity (position 1)"
+    words = "waiting for capacity (position 1): 1.0 GiB are asked for, 0.0 GiB are free"
+    assert variant["VariantStatus"][0]["StatusMessage"] == words
     stand.sm("DeleteEndpoint", EndpointName="e")
     stand.turn(12)
     assert len(stand.backend.running()) == 1
