@@ -82,7 +82,8 @@ def command(this: Job, names: Iterable[str]) -> list[str]:
         *("--allow-run-as-root", "--tag-output", "-bind-to", "none", "-map-by", "slot"),
         *(part for name, value in settings.items() for part in ("-mca", name, value)),
         *("-x", f"NCCL_SOCKET_IFNAME={interface}", "-x", f"NCCL_DEBUG={level}"),
-        *("-x", "PATH"),
+        # Python then writes whole lines: mpirun gives a rank a terminal, and tags every piece.
+        *("-x", "PYTHONUNBUFFERED=", "-x", "PATH"),
         *(("-x", "LD_LIBRARY_PATH") if "LD_LIBRARY_PATH" in os.environ else ()),
         *(option for option in own if not option.startswith(DEBUG)),
         *(part for name in names if name not in _GIVEN for part in ("-x", name)),
@@ -103,18 +104,17 @@ def interpreter(python: str) -> list[str]:
 def workers(this: Job) -> Iterator[Tell]:
     """The other instances are ready for mpirun; what is yielded tells them how it went."""
     connections: list[socket.socket] = []
-    with contextlib.ExitStack() as stack:
-        for host in job.distribution_hosts(this):
-            if host != job.current_host(this):
-                connections.append(stack.enter_context(mpi_agent.watch(host)))
 
-        def tell(status: int, reason: str) -> None:
-            for connection in connections:
-                mpi_agent.tell(connection, status, reason)
+    def tell(status: int, reason: str) -> None:
+        for connection in connections:
+            mpi_agent.tell(connection, status, reason)
+            # The worker ends when it is closed: when this process has, its own reason told.
+            connection.detach()
 
-        # They end when the connections close: when this process does, after its own reason stands.
-        stack.pop_all()
-        yield tell
+    for host in job.distribution_hosts(this):
+        if host != job.current_host(this):
+            connections.append(mpi_agent.watch(host))
+    yield tell
 
 
 def follow(this: Job, folder: Path, environ: Mapping[str, str]) -> tuple[int, str]:

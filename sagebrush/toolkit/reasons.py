@@ -12,11 +12,16 @@ from dataclasses import dataclass
 TRACEBACK = "Traceback (most recent call last)"
 LIMIT = 1000
 """Characters of a reason, as AWS's toolkit has it."""
-_TAG = re.compile(r"^(\[rank\d+\]|\[\d+,\d+\]<std(?:err|out)>):[ ]?")
-"""What torch and `mpirun --tag-output` put before the lines of one process."""
+_RANK = re.compile(r"^\[rank\d+\]: ?")
+"""What torch puts before the lines of an uncaught exception."""
+_TAG = re.compile(r"(\[\d+,\d+\]<std(?:err|out)>):")
+"""What `mpirun --tag-output` puts before each piece that a process writes."""
 _LAUNCHER = re.compile(r"torch/distributed/(?:run|launcher/\w+)\.py|ChildFailedError")
-_LOG = re.compile(r"^(?:[IWEF]\d{4} \d\d:\d\d:|-{20}|={20}|\[[^]]+:\d+\] )")
-"""A line of torchrun's or mpirun's own."""
+_LOG = re.compile(
+    r"^(?:[IWEF]\d{4} \d\d:\d\d:|-{20}|={20}|\[[^]]+:\d+\] |Primary job +terminated|a non-zero exit code"
+    r"|mpirun detected that|the job to be terminated|  Process name: |  Exit code: )"
+)
+"""A line of torchrun's or mpirun's own that says nothing of the cause."""
 _ENDED = re.compile(r"Root Cause.*?exitcode\s*:\s*(-?\d+)", re.DOTALL)
 _MPI_ENDED = re.compile(r"Process name: \[\[.*?\]\s+Exit code:\s+(\d+)", re.DOTALL)
 _ECHO = re.compile(
@@ -44,7 +49,7 @@ def last_error(stderr: str) -> str:
     """The last traceback's final line and what follows it, else the last lines, at most 1,000
     characters: what AWS's toolkit tells as ErrorMessage.
     """
-    lines = [_TAG.sub("", line) for line in stderr.rstrip().splitlines()]
+    lines = [_RANK.sub("", line) for line in stderr.rstrip().splitlines()]
     for at in range(len(lines) - 1, -1, -1):
         if lines[at].startswith(TRACEBACK):
             for end in range(at + 1, len(lines)):
@@ -61,33 +66,46 @@ def launched(stderr: str) -> Reason:
     own = [text for text in found if not _ECHO.search(text)]
     if own or found:
         return Reason((own or found)[0][:LIMIT], code)
-    lines = [line for _, line in _streams(stderr.rstrip().splitlines())[1] if line.strip()]
-    said = [line for line in lines if not _LOG.match(line) and not _LAUNCHER.search(line)]
+    streams, bare = _streams(stderr)
     if code is not None and code < 0:
         return Reason(f"a process of the script was ended by signal {-code}", code)
+    lines = [line for stream in (*streams.values(), bare) for _, line in stream if line.strip()]
+    said = [line for line in lines if not _LOG.match(line) and not _LAUNCHER.search(line)]
     return Reason("\n".join(said[-5:])[-LIMIT:], code)
 
 
-def _streams(
-    lines: list[str],
-) -> tuple[dict[str, list[tuple[int, str]]], list[tuple[int, str]]]:
-    """The lines of each process with their places, and those that nobody is named for."""
-    streams: dict[str, list[tuple[int, str]]] = {}
-    bare: list[tuple[int, str]] = []
-    for at, line in enumerate(lines):
-        if tag := _TAG.match(line):
-            text = line[tag.end() :]
-            if inner := _TAG.match(text):  # torch's inside mpirun's
-                text = text[inner.end() :]
-            streams.setdefault(tag.group(1), []).append((at, text))
-        else:
-            bare.append((at, line))
+Stream = list[tuple[int, str]]
+"""(place in the whole, line)"""
+
+
+def _streams(stderr: str) -> tuple[dict[str, Stream], Stream]:
+    """The lines of each process, and those that nobody is named for."""
+    streams: dict[str, Stream] = {}
+    begun: dict[str, tuple[int, str]] = {}
+    bare: Stream = []
+    for at, line in enumerate(stderr.splitlines()):
+        first, *pieces = _TAG.split(line)
+        tag = ""
+        if first or not pieces:
+            rank = _RANK.match(first)
+            if rank is None:
+                bare.append((at, first))
+            else:
+                streams.setdefault(rank.group(), []).append((at, first[rank.end() :]))
+        for tag, text in zip(pieces[::2], pieces[1::2], strict=True):
+            place, before = begun.get(tag, (at, ""))
+            begun[tag] = (place, before + text)
+        if tag:  # the line's end is that of its last piece
+            place, text = begun.pop(tag)
+            streams.setdefault(tag, []).append((place, _RANK.sub("", text)))
+    for tag, rest in begun.items():
+        streams.setdefault(tag, []).append(rest)
     return streams, bare
 
 
 def _tracebacks(stderr: str) -> list[tuple[int, str]]:
     """(place, exception and its message) of each process's last traceback, not the launcher's."""
-    streams, bare = _streams(stderr.splitlines())
+    streams, bare = _streams(stderr)
     found: dict[str, tuple[int, str]] = {}
     for key, stream in (*streams.items(), ("", bare)):
         starts = [i for i, (_, line) in enumerate(stream) if line.startswith(TRACEBACK)]

@@ -99,7 +99,9 @@ def run(this: Job, loaded: subprocess.Popen[bytes] | None = None) -> int:
     if mpi.follows(this):
         _dismiss(loaded)
         return _follow(this, code, environ)
-    command = _command(this, code, python, list(variables))
+    own = _command(this, code, python)
+    around = launchers.around(this, list(variables))
+    command = [*around, *own]
     log("INFO", _header(variables, command))
     if loaded is not None and not _fits(loaded, command, code):
         _dismiss(loaded)
@@ -111,7 +113,9 @@ def run(this: Job, loaded: subprocess.Popen[bytes] | None = None) -> int:
     if found:
         if found.echo and len(job.all_hosts(this)) > 1:
             time.sleep(ECHO)
-        raise ScriptError("ExecuteUserScriptError", found.code or status, found.text, command)
+        # mpirun's options name every variable, and would leave no room for the reason.
+        said = [*around[:1], *own]
+        raise ScriptError("ExecuteUserScriptError", found.code or status, found.text, said)
     for warning in launchers.warnings(this.root / "model"):
         log("WARNING", warning)
     log("INFO", "Reporting training SUCCESS")
@@ -185,19 +189,18 @@ def _follow(this: Job, code: Path, environ: Mapping[str, str]) -> int:
     return 0
 
 
-def _command(this: Job, code: Path, python: str, names: Sequence[str]) -> list[str]:
+def _command(this: Job, code: Path, python: str) -> list[str]:
     """How the entry point is run: AWS's toolkit knows packages, Python scripts and commands."""
     name = str(this.program)
     arguments = job.arguments(this.hyperparameters)
     package = _is_package(this, code)
     start = launchers.launcher(this, python, package)
-    around = launchers.around(this, names)
     if package:
-        return [*around, *start, "-m", name.removesuffix(".py"), *arguments]
+        return [*start, "-m", name.removesuffix(".py"), *arguments]
     if name.endswith(".py"):
-        return [*around, *start, name, *arguments]
+        return [*start, name, *arguments]
     os.chmod(code / name, 0o755)
-    return [*around, "/bin/sh", "-c", f"./{shlex.quote(name)} {shlex.join(arguments)}".strip()]
+    return ["/bin/sh", "-c", f"./{shlex.quote(name)} {shlex.join(arguments)}".strip()]
 
 
 def _header(variables: Mapping[str, str], command: Sequence[str]) -> str:
