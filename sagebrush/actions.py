@@ -105,9 +105,11 @@ def _sagemaker(ctx: Ctx, params: Doc) -> str:
     return "*"
 
 
-def pass_role(service: str, operation: str, params: Doc) -> str | None:
-    """The role that the request hands to SageMaker, for which the caller needs `iam:PassRole`."""
+def pass_roles(service: str, operation: str, params: Doc) -> list[str]:
+    """The roles that the request hands to SageMaker, for which the caller needs `iam:PassRole`."""
     if service != "sagemaker" or not operation.startswith(("Create", "Update")):
-        return None
-    role = params.get("RoleArn") or params.get("ExecutionRoleArn")
-    return role if isinstance(role, str) else None
+        return []
+    one, several = params.get("TrainingJobDefinition"), params.get("TrainingJobDefinitions")
+    inner = [each for each in (one, *(several or ())) if isinstance(each, dict)]
+    found = [each.get("RoleArn") or each.get("ExecutionRoleArn") for each in (params, *inner)]
+    return list(dict.fromkeys(role for role in found if isinstance(role, str)))

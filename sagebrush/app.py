@@ -58,6 +58,7 @@ SERVICES: dict[str, tuple[str, ...]] = {
     "s3": ("s3_buckets", "s3_objects", "s3_listing", "s3_copy", "s3_multipart"),
     "sagemaker": (
         "sagemaker.training",
+        "sagemaker.tuning",
         "sagemaker.model",
         "sagemaker.endpoint_config",
         "sagemaker.endpoint",
@@ -184,7 +185,7 @@ class App:
         notebooks.of(self.world).listen_by(self._listen_at)
         retention.sweep(self.world)
         # Workers and jobs may have ended since the last server did, or with the machine.
-        self.world.rows.take_over(["endpoint", notebooks.KIND])
+        self.world.rows.take_over(["endpoint", notebooks.KIND, "hyper-parameter-tuning-job"])
         for row in self.world.rows.select("training-job", STOPPING):
             self.world.rows.touch(row.id)
         self.loop.start()

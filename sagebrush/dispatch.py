@@ -69,9 +69,8 @@ def authorise(ctx: Ctx, service: str, name: str, params: Doc) -> None:
     if not ctx.caller.policies and all(p is policy.ADMINISTRATOR for p in held) and held:
         return  # the common case, and every InvokeEndpoint's: nothing could be refused
     wanted = actions.asked(ctx, service, name, params)
-    handed = actions.pass_role(service, name, params)
-    if handed:
-        wanted = [*wanted, ("iam:PassRole", handed)]
+    handed = actions.pass_roles(service, name, params)
+    wanted = [*wanted, *(("iam:PassRole", role) for role in handed)]
     context = {"aws:PrincipalAccount": ctx.account, "aws:RequestedRegion": ctx.region}
     if handed:
         context["iam:PassedToService"] = "sagemaker.amazonaws.com"
