@@ -9,19 +9,22 @@ import contextlib
 import json
 import socket
 import subprocess
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from sagebrush.toolkit import job
+from sagebrush.toolkit import job, mpi_agent
 from sagebrush.toolkit.job import Job
 
 MIRRORED = "sagemaker_multi_worker_mirrored_strategy_enabled"
 SERVERS = "sagemaker_parameter_server_enabled"
 WORKER_PORT = 8890
 MASTER_PORT, SERVER_PORT = 2222, 2223
-PAUSE = 1.0
-"""Seconds between two looks whether the master still listens."""
+HELD_PORT = 7779
+"""Where the master holds the others' connections for as long as its script runs."""
+LATE = 30.0
+"""Seconds after its own script in which an instance may still find the master."""
 _SERVE = """
 import json, sys
 import tensorflow as tf
@@ -68,24 +71,45 @@ def _at(hosts: Sequence[str], port: int) -> list[str]:
 
 @contextlib.contextmanager
 def servers(this: Job, python: str, environ: Mapping[str, str]) -> Iterator[None]:
-    """This instance's parameter server runs, and after the script until the master is gone."""
+    """This instance's parameter server runs, and after the script until the master's has ended."""
     found = json.loads(environ["TF_CONFIG"])
-    index = job.distribution_hosts(this).index(job.current_host(this))
-    told = json.dumps([found["cluster"], index])
+    host, master = job.current_host(this), job.master(this)
+    told = json.dumps([found["cluster"], job.distribution_hosts(this).index(host)])
     # Two processes of TensorFlow would each take all of a GPU's memory: this one has none.
     own = {**environ, "CUDA_VISIBLE_DEVICES": "-1"}
-    process = subprocess.Popen([python, "-c", _SERVE, told], env=own)
-    try:
+    with contextlib.ExitStack() as stack:
+        if host == master:
+            stack.enter_context(socket.create_server((host, HELD_PORT), backlog=64))
+        process = subprocess.Popen([python, "-c", _SERVE, told], env=own)
+        stack.callback(process.wait)
+        stack.callback(process.kill)
+        if host == master:
+            yield
+            return
+        waiting = _Waiting(master)
+        waiting.start()
         yield
-        if job.current_host(this) != job.master(this):
-            _until_down(job.master(this))
-    finally:
-        process.kill()
-        process.wait()
+        waiting.script_ended = time.monotonic()
+        waiting.join()
 
 
-def _until_down(master: str) -> None:
-    with contextlib.suppress(OSError):
+class _Waiting(threading.Thread):
+    """Ends when the master does; when it cannot be found, LATE seconds after the script."""
+
+    def __init__(self, master: str) -> None:
+        super().__init__(daemon=True)
+        self._master = master
+        self.script_ended = float("inf")
+
+    def run(self) -> None:
         while True:
-            socket.create_connection((master, MASTER_PORT), timeout=10.0).close()
-            time.sleep(PAUSE)
+            try:
+                held = mpi_agent.connect(self._master, patience=1.0, port=HELD_PORT)
+            except OSError:
+                if time.monotonic() > self.script_ended + LATE:
+                    return
+                continue
+            held.settimeout(None)
+            with held, contextlib.suppress(OSError):
+                held.recv(1)  # nobody writes: it returns when the master closes
+            return
