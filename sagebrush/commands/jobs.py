@@ -1,50 +1,39 @@
-"""`jobs`: the training jobs, endpoints and notebook instances, newest first."""
+"""`jobs`: training jobs, endpoints and the like, newest first; and what is done to one of them."""
 
 from __future__ import annotations
 
 import argparse
-from typing import Any
+import importlib
+from types import ModuleType
 
-from sagebrush.commands import running
+PARTS = {
+    "show": ("all that is known of one training job", "job_show"),
+    "shell": ("a shell, or a command, inside a live job", "job_shell"),
+    "dump": ("what a live job's Python processes do now (py-spy)", "job_dump"),
+    "interrupt": (
+        "interrupt a managed spot training job, as a test of its recovery",
+        "job_interrupt",
+    ),
+}
+"""Subcommand -> what it does, and the module beside this one that does it (`configure`, `run`)."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Adds the arguments of `jobs`."""
+    """Adds the arguments of `jobs` and of its parts."""
     parser.add_argument("-n", type=int, default=20, help="how many of each (default 20)")
+    parser.set_defaults(part=_module("job_table").run)
+    parts = parser.add_subparsers(metavar=" | ".join(PARTS))
+    for name, (words, module) in PARTS.items():
+        part = parts.add_parser(name, help=words, description=words[0].upper() + words[1:])
+        found = _module(module)
+        found.configure(part)
+        part.set_defaults(part=found.run)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Prints a table of what there is."""
-    chosen = running.settings()
-    sagemaker = running.client(chosen, running.require(chosen), "sagemaker")
-    rows = [
-        (job["TrainingJobName"], "job", job["TrainingJobStatus"], job["CreationTime"])
-        for job in _first(sagemaker, "list_training_jobs", "TrainingJobSummaries", args.n)
-    ] + [
-        (end["EndpointName"], "endpoint", end["EndpointStatus"], end["CreationTime"])
-        for end in _first(sagemaker, "list_endpoints", "Endpoints", args.n)
-    ]
-    rows += [
-        (
-            each["NotebookInstanceName"],
-            "notebook",
-            each["NotebookInstanceStatus"],
-            each["CreationTime"],
-        )
-        for each in _first(sagemaker, "list_notebook_instances", "NotebookInstances", args.n)
-    ]
-    if not rows:
-        print("nothing yet")
-        return 0
-    width = max(len(row[0]) for row in rows)
-    for name, what, status, created in rows:
-        print(f"{what:<9} {name:<{width}}  {status:<12} {created.astimezone():%Y-%m-%d %H:%M:%S}")
-    return 0
+    """Does what was asked; without a part, prints a table of what there is."""
+    return args.part(args)
 
 
-def _first(client: Any, operation: str, member: str, count: int) -> list[dict[str, Any]]:
-    """Up to `count` summaries, newest first."""
-    pages = client.get_paginator(operation).paginate(
-        SortBy="CreationTime", SortOrder="Descending", PaginationConfig={"MaxItems": count}
-    )
-    return [summary for page in pages for summary in page[member]]
+def _module(name: str) -> ModuleType:
+    return importlib.import_module(f"sagebrush.commands.{name}")

@@ -6,7 +6,7 @@ import http.client
 import json
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -154,3 +154,23 @@ def client(chosen: Settings, server: Server, service: str) -> Any:
     return Session(
         aws_access_key_id=key, aws_secret_access_key=secret, region_name=server.region
     ).client(service, endpoint_url=server.url)
+
+
+def span(seconds: float) -> str:
+    """A time span in its two largest units."""
+    minutes, left = divmod(int(max(seconds, 0)), 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    parts = [
+        f"{n} {unit}" for n, unit in ((days, "d"), (hours, "h"), (minutes, "min"), (left, "s")) if n
+    ]
+    return " ".join(parts[:2]) or "0 s"
+
+
+def columns(rows: Sequence[Sequence[str]], gap: str = "  ") -> list[str]:
+    """The rows as lines whose columns stand beneath each other, whatever they are written to."""
+    widths = [max(len(row[n]) for row in rows) for n in range(len(rows[0]))] if rows else []
+    return [
+        gap.join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]

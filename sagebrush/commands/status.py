@@ -30,20 +30,9 @@ def run(args: argparse.Namespace) -> int:
     print(f"  data       {chosen.home}")
     print(f"  isolation  {known.get('isolation', 'unknown')}")
     if "started" in known:
-        print(f"  up for     {_span(time.time() - float(known['started']))}")
+        print(f"  up for     {running.span(time.time() - float(known['started']))}")
     for warning in known.get("warnings", ()):
         print(f"  ! {warning}")
     if not said:
         print("  ! it does not answer; see: sagebrush logs")
     return 0 if said else 1
-
-
-def _span(seconds: float) -> str:
-    """A time span in its two largest units."""
-    minutes, left = divmod(int(max(seconds, 0)), 60)
-    hours, minutes = divmod(minutes, 60)
-    days, hours = divmod(hours, 24)
-    parts = [
-        f"{n} {unit}" for n, unit in ((days, "d"), (hours, "h"), (minutes, "min"), (left, "s")) if n
-    ]
-    return " ".join(parts[:2]) or "0 s"
