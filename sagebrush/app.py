@@ -36,7 +36,7 @@ from sagebrush.compute.local import LocalBackend
 from sagebrush.compute.oci import OciBackend
 from sagebrush.credentials import CredentialBook
 from sagebrush.dispatch import Dispatcher
-from sagebrush.engine import launch, notebooks, retention, serving, usage
+from sagebrush.engine import launch, notebooks, retention, serving, shutdown, usage
 from sagebrush.engine.kinds import Kind
 from sagebrush.engine.loop import Loop
 from sagebrush.protocol import listen, models
@@ -58,6 +58,8 @@ SERVICES: dict[str, tuple[str, ...]] = {
     "s3": ("s3_buckets", "s3_objects", "s3_listing", "s3_copy", "s3_multipart"),
     "sagemaker": (
         "sagemaker.training",
+        "sagemaker.warm_pool",
+        "sagemaker.processing",
         "sagemaker.tuning",
         "sagemaker.model",
         "sagemaker.endpoint_config",
@@ -74,8 +76,6 @@ SERVICES: dict[str, tuple[str, ...]] = {
     "iam": ("iam", "iam_policies"),
 }
 """Service -> the modules beneath `sagebrush.services` that hold its operations."""
-
-STOPPING = ("InProgress", "Stopping")
 
 
 class App:
@@ -186,8 +186,7 @@ class App:
         retention.sweep(self.world)
         # Workers and jobs may have ended since the last server did, or with the machine.
         self.world.rows.take_over(["endpoint", notebooks.KIND, "hyper-parameter-tuning-job"])
-        for row in self.world.rows.select("training-job", STOPPING):
-            self.world.rows.touch(row.id)
+        shutdown.look_again(self.world)
         self.loop.start()
         self._sweeper.start()
         self._usage.start()
@@ -219,33 +218,8 @@ class App:
         self.home.release()
 
     def stop_jobs(self, impatient: Callable[[], bool]) -> None:
-        """Training jobs have been stopped as StopTrainingJob does and their models uploaded,
-        notebook instances as StopNotebookInstance does, and no endpoint worker runs; or
-        `impatient()` became true before."""
-        ctx = self.world.service_ctx()
-        for row in self.world.rows.select("training-job", ["InProgress"]):
-            try:
-                ctx.call("sagemaker", "StopTrainingJob", {"TrainingJobName": row.name})
-            except Exception:
-                log.exception("training job %s could not be stopped", row.name)
-        for row in self.world.rows.select(notebooks.KIND, ["InService"]):
-            try:
-                ctx.call("sagemaker", "StopNotebookInstance", {"NotebookInstanceName": row.name})
-            except Exception:
-                log.exception("notebook instance %s could not be stopped", row.name)
-        while self._still_stopping() and not impatient():
-            time.sleep(0.1)
-        self.loop.stop(1.0)
-        for key in self.backend.adopt():
-            self.backend.stop(key, 5.0)
-        while self.backend.adopt() and not impatient():
-            time.sleep(0.05)
-
-    def _still_stopping(self) -> bool:
-        rows = self.world.rows
-        return bool(
-            rows.select("training-job", STOPPING) or rows.select(notebooks.KIND, ["Stopping"])
-        )
+        """Everything that runs has been stopped and stored, or `impatient()` became true before."""
+        shutdown.stop_jobs(self.world, self.loop, self.backend, impatient)
 
     def state(self) -> dict[str, Any]:
         """What `home/server.json` holds."""

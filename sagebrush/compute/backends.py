@@ -17,6 +17,7 @@ class Either:
         self.local = local
         self.containers = containers
         self.isolation = local.isolation
+        self.networks = local.networks
         self.jobs_dir: Path = local.jobs_dir
         self._owners: dict[str, Backend] = {}
 

@@ -16,6 +16,10 @@ class NoCapacity(Exception):
     """It does not fit now; the text says what is short."""
 
 
+class Unsupported(Exception):
+    """This host cannot run it, now or later; the text says why."""
+
+
 @dataclass(frozen=True)
 class Bind:
     """The host's `source` appears in the sandbox at `target`."""
@@ -142,6 +146,8 @@ class Backend(Protocol):
 
     isolation: str
     """`sandbox` or `process`: in process mode paths are the host's own (`root/ml`, not /opt/ml)."""
+    networks: bool
+    """Whether several instances of one job get a network of their own here."""
 
     def launch(self, spec: Spec) -> None:
         """The job runs or will; a key that was launched before is left as it is."""

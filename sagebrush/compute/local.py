@@ -80,6 +80,7 @@ class LocalBackend:
             from sagebrush.compute import probe
 
             self.isolation = probe.choose("auto")
+        self.networks = self.isolation == "sandbox"
 
     # -- Backend
 

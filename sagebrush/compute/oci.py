@@ -76,6 +76,7 @@ class OciBackend:
     """The Backend of one machine's container engine; `jobs_dir` holds a directory per key."""
 
     isolation = "sandbox"
+    networks = False
 
     def __init__(
         self,

@@ -8,7 +8,7 @@ import io
 import os
 import stat
 import tarfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import IO, cast
 
@@ -52,14 +52,14 @@ def safe_link(parts: tuple[str, ...], target: str) -> bool:
 
 
 def pack(
-    source: int,
+    wanted: Iterable[beneath.Found],
     out: IO[bytes],
     caps: Caps,
     note: Callable[[str], None],
 ) -> int:
-    """Writes a gzipped tar of what lies beneath the directory `source`; the number of its members.
+    """Writes a gzipped tar of `wanted` (`beneath.walk`); the number of its members.
 
-    Regular files and directories in the order of their names, and links that stay inside; anything
+    Regular files, directories and links that stay inside, in the order in which they come; anything
     else is left out and told to `note`. Hard links become files of their own. Memory stays flat.
     Raises ArchiveError beyond `caps`.
     """
@@ -70,7 +70,7 @@ def pack(
             fileobj=packed, mode="w|", bufsize=BLOCK, copybufsize=BLOCK, format=tarfile.PAX_FORMAT
         ) as tar,
     ):
-        for found in beneath.walk(source):
+        for found in wanted:
             info = _member(found, note)
             if info is None:
                 continue

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -117,6 +117,21 @@ def walk(root: int, parts: tuple[str, ...] = ()) -> Iterator[Found]:
                 yield from walk(fd, (*parts, name))
             finally:
                 os.close(fd)
+
+
+def merged(roots: Sequence[int]) -> Iterator[Found]:
+    """What lies beneath any of `roots`, each as `walk` tells it; of two of one path the earlier root's
+    alone, and nothing beneath a path that is no directory in an earlier one."""
+    if len(roots) == 1:
+        yield from walk(roots[0])
+        return
+    seen: dict[tuple[str, ...], bool] = {}
+    for root in roots:
+        for found in walk(root):
+            if found.parts in seen or not seen.get(found.parts[:-1], True):
+                continue
+            seen[found.parts] = stat.S_ISDIR(found.stat.st_mode)
+            yield found
 
 
 def copy(source: int, offset: int, length: int, target: int) -> Iterator[int]:

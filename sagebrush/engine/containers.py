@@ -41,6 +41,32 @@ def training(world: World, key: str, root: Path, doc: Doc, limits: Limits, banne
     )
 
 
+def processing(world: World, key: str, root: Path, doc: Doc, limits: Limits, banner: str) -> Spec:
+    """The container of the processing job `doc`, whose image is its ImageUri."""
+    app = doc["AppSpecification"]
+    own = {
+        **doc.get("Environment", {}),
+        "PROCESSING_JOB_NAME": doc["ProcessingJobName"],
+        "PROCESSING_JOB_ARN": doc["ProcessingJobArn"],
+    }
+    isolated = bool(doc.get("NetworkConfig", {}).get("EnableNetworkIsolation"))
+    return Spec(
+        key=key,
+        argv=tuple(app.get("ContainerArguments", ())),
+        entrypoint=tuple(app.get("ContainerEntrypoint", ())),
+        env=_variables(world, own),
+        root=root,
+        role=doc["RoleArn"],
+        limits=limits,
+        listeners=launch.listeners(isolated),
+        time_limit=float(doc["StoppingCondition"]["MaxRuntimeInSeconds"]),
+        grace=float(world.settings.stop_grace),
+        log_limit=world.settings.log_limit,
+        banner=banner,
+        image=app["ImageUri"],
+    )
+
+
 def serving(world: World, key: str, root: Path, variant: Doc, limits: Limits, banner: str) -> Spec:
     """The container of a replica of `variant`; its caller says on which port it answers."""
     return Spec(

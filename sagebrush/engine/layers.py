@@ -151,6 +151,11 @@ def _asked(root: Path) -> Doc:
         return {"since": 0.0, "text": "", "layer": False}
 
 
+def wanted(root: Path) -> bool:
+    """Whether the job in `root` runs over a layer."""
+    return bool(_asked(root)["layer"])
+
+
 def pending(world: World, name: str, root: Path) -> str:
     """What the job in `root` waits for, "" when it can be launched over the environment `name`.
 

@@ -58,15 +58,16 @@ def ml_path(isolation: str, root: Path) -> str:
     return "/opt/ml" if isolation == "sandbox" else str(root / "ml")
 
 
-def build(staging: Staging) -> None:
-    """`root/ml` is complete, and whatever was there is gone. Raises StageError."""
-    aside(staging.root, lambda fd: _fill(staging, fd))
+def build(staging: Staging, into: bool = False) -> None:
+    """`root/ml` is complete, and whatever was there is gone; `into` as for `aside`. Raises StageError."""
+    aside(staging.root, lambda fd: _fill(staging, fd), into)
 
 
-def aside(root: Path, fill: Callable[[int], None]) -> None:
+def aside(root: Path, fill: Callable[[int], None], into: bool = False) -> None:
     """`root/ml` holds what `fill` put beneath the directory descriptor that it is given.
 
-    It is built aside and renamed, so that a half-built one is never taken for a whole one. Raises
+    It is built aside and renamed, so that a half-built one is never taken for a whole one; `into`:
+    what was built is moved into `root/ml`, which a process that waits already has as its own. Raises
     StageError, also for what the disk refuses.
     """
     root.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -83,6 +84,13 @@ def aside(root: Path, fill: Callable[[int], None]) -> None:
     except BaseException:
         remove(place)
         raise
+    if into:
+        for old in (root / "ml").iterdir():
+            remove(old)
+        for new in place.iterdir():
+            new.rename(root / "ml" / new.name)
+        place.rmdir()
+        return
     remove(root / "ml")
     place.rename(root / "ml")
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 import os
 import stat
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 from typing import IO, cast
 
@@ -35,11 +36,14 @@ class UploadError(Exception):
 
 @dataclass(frozen=True)
 class Upload:
-    """One job's results: who stores them, the job's document, its directory."""
+    """One job's results: who stores them, the job's document, the directories of its instances.
+
+    Where several instances wrote the same path, the first one's file is stored.
+    """
 
     ctx: Ctx
     doc: Doc
-    root: Path
+    roots: tuple[Path, ...]
 
     def run(self, model: bool) -> None:
         """Output data and checkpoints are in S3, and the model too where it is wanted.
@@ -49,18 +53,25 @@ class Upload:
         bucket, prefix = channels.split(self.doc["OutputDataConfig"]["S3OutputPath"])
         home = "/".join(p for p in (prefix.strip("/"), self.doc["TrainingJobName"], "output") if p)
         plain = self.doc["OutputDataConfig"].get("CompressionType") == "NONE"
-        with self._ml() as ml:
-            if model:
-                self._part(ml, ("model",), bucket, f"{home}/model", plain)
-            if self._any(ml, ("output", "data")):
-                self._part(ml, ("output", "data"), bucket, f"{home}/output", plain)
+        if model:
+            with self._directories(("model",)) as found:
+                if not found:
+                    raise UploadError(
+                        "ClientError: Artifact upload failed:/opt/ml/model is not a directory any"
+                        " more"
+                    )
+                self._part(found, bucket, f"{home}/model", plain)
+        with self._directories(("output", "data")) as found:
+            if any(os.listdir(fd) for fd in found):
+                self._part(found, bucket, f"{home}/output", plain)
         self.kept()
 
-    def kept(self, since: float = 0.0) -> None:
-        """Checkpoints, tensors and TensorBoard files that changed after `since` are in S3, if wanted.
+    def kept(self, since: float = 0.0, until: float = inf) -> None:
+        """Checkpoints, tensors and TensorBoard files that changed from `since` to `until` are in S3,
+        if wanted.
 
-        `since` is in seconds since the epoch. May be called while the job runs. Raises UploadError
-        and AwsError.
+        Both are in seconds since the epoch. May be called while the job runs: what it wrote in the
+        last moments, perhaps not whole yet, is for the next call. Raises UploadError and AwsError.
         """
         for member, where, folder in KEPT:
             if member not in self.doc:
@@ -68,53 +79,43 @@ class Upload:
             bucket, prefix = channels.split(self.doc[member][where])
             home = [prefix.rstrip("/"), self.doc["TrainingJobName"], folder]
             key = "/".join(p for p in home if p) if folder else home[0]
-            with self._ml() as ml:
-                try:
-                    with beneath.directory(ml, stage.local_parts(self.doc, member)) as fd:
-                        self._objects(fd, bucket, key, since)
-                except (NotADirectoryError, FileNotFoundError):
+            with self._directories(stage.local_parts(self.doc, member)) as found:
+                if not found:
                     self._note(f"the local path of {member} is no directory")
+                self._objects(found, bucket, key, (since, until))
 
     @contextmanager
-    def _ml(self) -> Iterator[int]:
-        """A descriptor of the job's /opt/ml; what goes wrong inside becomes UploadError."""
-        try:
-            with beneath.opened(self.root / "ml") as ml:
-                yield ml
-        except archive.ArchiveError as error:
-            raise UploadError(f"ClientError: Artifact upload failed:{error}") from error
-        except OSError as error:
-            raise UploadError(
-                f"ClientError: Artifact upload failed:{error.strerror or error}"
-            ) from error
+    def _directories(self, parts: tuple[str, ...]) -> Iterator[list[int]]:
+        """Descriptors of the directory `parts` of each instance's /opt/ml, where it is one; what goes
+        wrong inside becomes UploadError."""
+        with ExitStack() as stack:
+            try:
+                found = []
+                for root in self.roots:
+                    ml = stack.enter_context(beneath.opened(root / "ml"))
+                    with suppress(NotADirectoryError, FileNotFoundError):
+                        found.append(stack.enter_context(beneath.directory(ml, parts)))
+                yield found
+            except archive.ArchiveError as error:
+                raise UploadError(f"ClientError: Artifact upload failed:{error}") from error
+            except OSError as error:
+                raise UploadError(
+                    f"ClientError: Artifact upload failed:{error.strerror or error}"
+                ) from error
 
-    def _any(self, ml: int, parts: tuple[str, ...]) -> bool:
-        try:
-            with beneath.directory(ml, parts) as fd:
-                return bool(os.listdir(fd))
-        except OSError:
-            return False
+    def _part(self, found: list[int], bucket: str, name: str, plain: bool) -> None:
+        """What the directories hold is the archive `name`.tar.gz, or, if `plain`, objects beneath it."""
+        if plain:
+            self._objects(found, bucket, name)
+        else:
+            self._archive(found, bucket, f"{name}.tar.gz")
 
-    def _part(self, ml: int, parts: tuple[str, ...], bucket: str, name: str, plain: bool) -> None:
-        """The directory `parts` is the archive `name`.tar.gz, or, if `plain`, objects beneath it."""
-        try:
-            with beneath.directory(ml, parts) as fd:
-                if plain:
-                    self._objects(fd, bucket, name)
-                else:
-                    self._archive(fd, bucket, f"{name}.tar.gz")
-        except (NotADirectoryError, FileNotFoundError) as error:
-            raise UploadError(
-                f"ClientError: Artifact upload failed:/opt/ml/{'/'.join(parts)} is not a directory"
-                " any more"
-            ) from error
-
-    def _archive(self, fd: int, bucket: str, key: str) -> None:
+    def _archive(self, found: list[int], bucket: str, key: str) -> None:
         writer = self.ctx.world.objects.spool()
         size = self.doc["ResourceConfig"].get("VolumeSizeInGB") or VOLUME
-        caps = archive.Caps(size=max(size, 1) * 2**30)
+        caps = archive.Caps(size=max(size, 1) * 2**30 * len(self.roots))
         try:
-            archive.pack(fd, cast(IO[bytes], _Sink(writer)), caps, self._note)
+            archive.pack(beneath.merged(found), cast(IO[bytes], _Sink(writer)), caps, self._note)
             body = writer.finish()
         except BaseException:
             writer.abort()
@@ -126,28 +127,44 @@ class Upload:
             self.ctx.world.objects.drop(body)
             raise
 
-    def _objects(self, fd: int, bucket: str, name: str, since: float = 0.0) -> None:
-        """Each regular file beneath `fd` that changed after `since` is the object `name`/<path>."""
-        for found in beneath.walk(fd):
-            if stat.S_ISDIR(found.stat.st_mode) or found.stat.st_mtime < since:
-                continue
-            if not stat.S_ISREG(found.stat.st_mode):
-                self._note(f"left out {found.path}: no regular file")
-                continue
-            file = beneath.open_regular(found.parent, found.parts[-1])
-            try:
-                body = self.ctx.world.objects.spool_file(file, found.stat.st_size)
-            finally:
-                os.close(file)
-            params = {"Bucket": bucket, "Key": f"{name}/{found.path}".lstrip("/"), "Body": body}
-            try:
-                self.ctx.call("s3", "PutObject", params)
-            except BaseException:
-                self.ctx.world.objects.drop(body)
-                raise
+    def _objects(
+        self, found: list[int], bucket: str, name: str, times: tuple[float, float] = (0.0, inf)
+    ) -> None:
+        """Each regular file beneath the directories that changed within `times` is the object
+        `name`/<path>."""
+        store(self.ctx, beneath.merged(found), (bucket, name), self._note, times)
 
     def _note(self, text: str) -> None:
         log.info("training job %s: %s", self.doc["TrainingJobName"], text)
+
+
+def store(
+    ctx: Ctx,
+    wanted: Iterable[beneath.Found],
+    place: tuple[str, str],
+    note: Callable[[str], None],
+    times: tuple[float, float] = (0.0, inf),
+) -> None:
+    """Each regular file of `wanted` that changed from `times[0]` until before `times[1]` is an object
+    of its path beneath `place` (bucket, prefix). What is no regular file is told to `note`."""
+    bucket, prefix = place
+    for found in wanted:
+        if stat.S_ISDIR(found.stat.st_mode) or not times[0] <= found.stat.st_mtime < times[1]:
+            continue
+        if not stat.S_ISREG(found.stat.st_mode):
+            note(f"left out {found.path}: no regular file")
+            continue
+        file = beneath.open_regular(found.parent, found.parts[-1])
+        try:
+            body = ctx.world.objects.spool_file(file, found.stat.st_size)
+        finally:
+            os.close(file)
+        params = {"Bucket": bucket, "Key": f"{prefix}/{found.path}".lstrip("/"), "Body": body}
+        try:
+            ctx.call("s3", "PutObject", params)
+        except BaseException:
+            ctx.world.objects.drop(body)
+            raise
 
 
 class _Sink:

@@ -46,7 +46,7 @@ def packed(
 ) -> tuple[dict[str, tarfile.TarInfo], bytes, list[str]]:
     out, notes = io.BytesIO(), []
     with beneath.opened(model) as fd:
-        archive.pack(fd, out, caps or Caps(), notes.append)
+        archive.pack(beneath.walk(fd), out, caps or Caps(), notes.append)
     with tarfile.open(fileobj=io.BytesIO(out.getvalue())) as tar:
         return {m.name: m for m in tar.getmembers()}, out.getvalue(), notes
 

@@ -7,8 +7,14 @@ from dataclasses import replace
 from sagebrush.engine import capacity, kinds
 from sagebrush.engine.kinds import Kind, moment
 from sagebrush.names import short_id
-from sagebrush.services.sagemaker import training_checks, training_life
-from sagebrush.services.sagemaker.training_life import ENDED, status_doc
+from sagebrush.services.sagemaker import (
+    training_checks,
+    training_life,
+    training_status,
+    warm_pool,
+)
+from sagebrush.services.sagemaker.training_life import ENDED
+from sagebrush.services.sagemaker.training_status import status_doc
 from sagebrush.store.rows import Row
 from sagebrush.world import AwsError, Ctx, Doc
 
@@ -19,7 +25,7 @@ KIND = Kind(
     exists="Training job names must be unique within an AWS account and region, and a training job"
     " with this name already exists ({arn})",
     exists_code="ResourceInUse",
-    summary=("TrainingEndTime", "SecondaryStatus"),
+    summary=("TrainingEndTime", "SecondaryStatus", "WarmPoolStatus"),
     list_member="TrainingJobSummaries",
     reconcile=training_life.reconcile,
     fail=training_life.fail,
@@ -44,15 +50,15 @@ def create(ctx: Ctx, wanted: Doc, parent: str = "", also: Doc | None = None) -> 
     image = training_checks.check(ctx, request)
     now = ctx.world.clock()
     doc = {
-        **training_life.begin(now),
+        **training_status.begin(now),
         "AlgorithmSpecification": training_checks.with_metrics(
             request["AlgorithmSpecification"], image.algorithm
         ),
-        "ModelArtifacts": {"S3ModelArtifacts": training_life.artifact(request)},
+        "ModelArtifacts": {"S3ModelArtifacts": training_status.artifact(request)},
         **_rules(request, now),
         **(also or {}),
     }
-    plan = {
+    plan: Doc = {
         "key": f"t-{short_id()}",
         "stage": "start",
         "environment": image.environment,
@@ -60,6 +66,8 @@ def create(ctx: Ctx, wanted: Doc, parent: str = "", also: Doc | None = None) -> 
         "container": image.container,
         "framework": image.framework,
     }
+    if parent:
+        plan["tuner"] = kinds.by_arn(ctx, parent).id
     return kinds.create(ctx, KIND, request, "InProgress", doc, plan, parent)
 
 
@@ -85,16 +93,38 @@ def describe_training_job(ctx: Ctx, request: Doc) -> Doc:
     """The job as it is now; the place in the queue is of this moment."""
     row = kinds.find(ctx, KIND, request["TrainingJobName"])
     found = kinds.describe(KIND, row)
-    if row.plan.get("waiting") and (place := capacity.place(ctx.world, row.plan["key"])):
-        found = {**found, **training_life.waiting(row, place)}
+    if row.plan.get("waiting"):
+        turn = capacity.turn(ctx.world, row.plan["key"])
+        if turn is not None and turn.place:
+            found = {**found, **training_status.waiting(row, turn, ctx.world.clock())}
     return found
 
 
 def list_training_jobs(ctx: Ctx, request: Doc) -> Doc:
-    """A page of jobs. There are no warm pools and no training plans: asking for those finds none."""
-    if "WarmPoolStatusEquals" in request or "TrainingPlanArnEquals" in request:
+    """A page of jobs. There are no training plans: asking for those finds none."""
+    if "TrainingPlanArnEquals" in request:
         return {"TrainingJobSummaries": []}
+    if wanted := request.get("WarmPoolStatusEquals"):
+        return _of_pools(ctx, request, wanted)
     return kinds.list_page(ctx, KIND, request)
+
+
+def _of_pools(ctx: Ctx, request: Doc, status: str) -> Doc:
+    """A page of the jobs whose warm pool is in that status, newest first."""
+    rows = [
+        row
+        for row in reversed(ctx.world.rows.select(KIND.name))
+        if row.doc.get("WarmPoolStatus", {}).get("Status") == status
+        and request.get("NameContains", "").lower() in row.name.lower()
+    ]
+    page, token = kinds.paginate(rows, request.get("NextToken"), request.get("MaxResults", 10))
+    names = ("TrainingJobName", "TrainingJobArn", "CreationTime", "LastModifiedTime",
+             "TrainingEndTime", "SecondaryStatus", "WarmPoolStatus")  # fmt: skip
+    found = [
+        {n: row.doc[n] for n in names if n in row.doc} | {"TrainingJobStatus": row.status}
+        for row in page
+    ]
+    return {"TrainingJobSummaries": found, **({"NextToken": token} if token else {})}
 
 
 def stop_training_job(ctx: Ctx, request: Doc) -> None:
@@ -136,6 +166,9 @@ def update_training_job(ctx: Ctx, request: Doc) -> Doc:
         return replace(row, doc={**row.doc, **doc})
 
     ctx.world.rows.update(row.id, change)
+    seconds = request.get("ResourceConfig", {}).get("KeepAlivePeriodInSeconds")
+    if seconds is not None and row.status in ENDED:
+        warm_pool.extend(ctx.world, row, seconds)
     return {"TrainingJobArn": row.doc["TrainingJobArn"]}
 
 

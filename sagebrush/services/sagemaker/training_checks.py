@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from sagebrush.compute.images import Image, UnknownImage
-from sagebrush.engine import channels, joblog
-from sagebrush.engine.instances import instance
+from sagebrush.engine import capacity, channels, cluster, joblog
 from sagebrush.services.sagemaker import roles
 from sagebrush.world import AwsError, Ctx, Doc
 
@@ -58,7 +57,7 @@ def check(ctx: Ctx, request: Doc) -> Image:
             refuse(f"{member}: {words} is not supported by Sagebrush yet")
     image = _algorithm(ctx, request["AlgorithmSpecification"])
     roles.require(ctx, request["RoleArn"], "RoleArn")
-    _resources(request)
+    _resources(ctx, request, image)
     _times(request)
     role = ctx.as_role(request["RoleArn"])
     _inputs(role, request)
@@ -87,7 +86,7 @@ def _algorithm(ctx: Ctx, spec: Doc) -> Image:
         refuse(str(error))
 
 
-def _resources(request: Doc) -> None:
+def _resources(ctx: Ctx, request: Doc, image: Image) -> None:
     resources = request.get("ResourceConfig")
     if resources is None:
         refuse("1 validation error detected: Value at 'resourceConfig' failed to satisfy"
@@ -100,19 +99,29 @@ def _resources(request: Doc) -> None:
         refuse(
             "Specify either InstanceType and InstanceCount, or InstanceGroups, in ResourceConfig."
         )
-    if len(groups) > 1:
-        refuse("InstanceGroups: more than one instance group is not supported by Sagebrush yet")
-    count = groups[0]["InstanceCount"] if groups else resources.get("InstanceCount", 0)
-    if count < 1:
+    names = [group["InstanceGroupName"] for group in groups]
+    if len(set(names)) < len(names):
+        refuse("ResourceConfig: the InstanceGroupNames of InstanceGroups must be unique")
+    wanted = cluster.groups(resources)
+    if any(group["InstanceCount"] < 1 for group in wanted) or (
+        not groups and resources.get("InstanceCount", 0) < 1
+    ):
         refuse("ResourceConfig: InstanceCount must be at least 1")
-    if count > 1:
-        refuse(f"InstanceCount {count}: jobs on several instances are not supported by Sagebrush"
-               " yet; use InstanceCount 1")  # fmt: skip
-    name = groups[0]["InstanceType"] if groups else resources["InstanceType"]
-    try:
-        instance(name)
-    except LookupError as error:
-        refuse(f"ResourceConfig: {error}")
+    kind = "spot training job" if request["EnableManagedSpotTraining"] else "training job"
+    job = cluster.members("", resources)
+    capacity.refuse(ctx.world, [member.type for member in job], kind)
+    if len(job) > 1 and not ctx.world.backend.networks:
+        refuse(
+            f"ResourceConfig: {len(job)} instances need the sandbox and its network, which are not"
+            " there on this host (`sagebrush doctor` tells why); use InstanceCount 1"
+        )
+    if len(job) > 1 and image.container:
+        refuse(
+            f"ResourceConfig: {len(job)} instances: an image that runs as a container runs on one"
+            " instance in Sagebrush"
+        )
+    if resources.get("KeepAlivePeriodInSeconds") and request["EnableManagedSpotTraining"]:
+        refuse("KeepAlivePeriodInSeconds is not supported with managed spot training")
 
 
 def _times(request: Doc) -> None:
@@ -149,7 +158,7 @@ def _inputs(ctx: Ctx, request: Doc) -> None:
                    " yet; use S3DataSource")  # fmt: skip
         _as_files(channel)
         _group(source["S3DataSource"], request["ResourceConfig"], name)
-        _found(ctx, source["S3DataSource"])
+        found(ctx, source["S3DataSource"])
     if request["AlgorithmSpecification"]["TrainingInputMode"] != "File" and not seen:
         mode = request["AlgorithmSpecification"]["TrainingInputMode"]
         refuse(f"TrainingInputMode {mode} is not supported by Sagebrush yet; use File")
@@ -175,7 +184,7 @@ def _group(source: Doc, resources: Doc, channel: str) -> None:
                    " InstanceGroups of ResourceConfig")  # fmt: skip
 
 
-def _found(ctx: Ctx, source: Doc) -> None:
+def found(ctx: Ctx, source: Doc) -> None:
     """Raises AWS's error when there is no object beneath the URI."""
     try:
         bucket, prefix = channels.split(source["S3Uri"])
@@ -193,11 +202,11 @@ def _found(ctx: Ctx, source: Doc) -> None:
 
 def _outputs(ctx: Ctx, request: Doc) -> None:
     """Everything that the job stores, while it runs or at its end, has a place."""
-    _output(ctx, request["OutputDataConfig"]["S3OutputPath"], "OutputDataConfig")
+    output(ctx, request["OutputDataConfig"]["S3OutputPath"], "OutputDataConfig")
     for member, where in WHILE_RUNNING.items():
         if config := request.get(member):
             _local(config.get("LocalPath") or ROOT, member)
-            _output(ctx, config[where], member)
+            output(ctx, config[where], member)
 
 
 def _local(path: str, member: str) -> None:
@@ -206,7 +215,7 @@ def _local(path: str, member: str) -> None:
         refuse(f"{member}: LocalPath {path} must be a directory beneath /opt/ml, not input")
 
 
-def _output(ctx: Ctx, uri: str, member: str) -> None:
+def output(ctx: Ctx, uri: str, member: str) -> None:
     """Raises an error now, rather than after hours of training, when nothing could be stored."""
     try:
         bucket, prefix = channels.split(uri)

@@ -1,9 +1,11 @@
 """The life of a training job: one short, repeatable step for each stage.
 
-Starting (capacity, environment) -> Downloading (/opt/ml) -> Training (the process) -> Uploading
-(model and output) -> Completed, Failed, Stopped or MaxRuntimeExceeded. Each step ends in one
-guarded update of the row; a step that is repeated after a crash changes nothing new: /opt/ml is
-built aside and renamed, a launch with the same key is the same job, an upload overwrites itself.
+Starting (capacity, environment) -> Downloading (/opt/ml) -> Training (the processes) -> Uploading
+(model and output) -> Completed, Failed, Stopped or MaxRuntimeExceeded. A spot job whose room is
+wanted goes from Training by Interrupted to Starting again, as a new attempt with keys of its own.
+Each step ends in one guarded update of the row; a step that is repeated after a crash changes
+nothing new: /opt/ml is built aside and renamed, a launch with the same key is the same job, an
+upload overwrites itself.
 """
 
 from __future__ import annotations
@@ -12,33 +14,45 @@ import logging
 import shutil
 import time
 from collections.abc import Callable
-from pathlib import Path
+from dataclasses import replace
 
-from sagebrush.compute.base import Exited, Gone, NoCapacity, NotYet, Running, Spec
-from sagebrush.compute.environments import BuildFailed, Environment
-from sagebrush.engine import capacity, cluster, containers, joblog, launch, layers, stage, upload
+from sagebrush.compute.base import Exited, Gone, NoCapacity, NotYet, Unsupported
+from sagebrush.compute.environments import BuildFailed
+from sagebrush.engine import capacity, group, launch, layers, stage, upload
+from sagebrush.engine.cluster import Member
+from sagebrush.engine.group import Standing
 from sagebrush.engine.kinds import moment
 from sagebrush.names import short_id
+from sagebrush.services.sagemaker import training_attempts as attempts
+from sagebrush.services.sagemaker import training_cluster as processes
+from sagebrush.services.sagemaker import training_metrics as metrics
 from sagebrush.services.sagemaker import training_reasons as reasons
+from sagebrush.services.sagemaker import training_spot as spot
+from sagebrush.services.sagemaker import warm_pool
+from sagebrush.services.sagemaker.training_status import status_doc, waiting
 from sagebrush.store.rows import Next, Row
-from sagebrush.store.series import Point
 from sagebrush.world import AwsError, Ctx, Doc, World
 
 log = logging.getLogger(__name__)
 
 ENDED = ("Completed", "Failed", "Stopped")
-GROUP = "/aws/sagemaker/TrainingJobs"
 POLL = 5.0
 """Seconds between looks at a running job; its end is told by the backend at once."""
 METRICS = 2.0
 """The same where log lines are read for metrics."""
 QUEUE = 60.0
-"""Seconds after which a waiting job asks again by itself; it is woken when something ends."""
+"""Seconds after which a waiting job asks again by itself; it is woken when its turn comes."""
 
 GONE = 5.0
 """Seconds for which nothing may be known of a launched job."""
+FOLLOW = 10.0
+"""Seconds that the other instances have to end after one of them failed."""
 CHECKPOINTS = 30.0
 """Seconds between savings of a running job's checkpoints."""
+SETTLED = 1.0
+"""Seconds since its last change after which a file of a running job is taken to be whole."""
+TRIAL = 60.0
+"""Seconds for which a process waits for the next trial of a tuning job."""
 TIGHT = 64 << 20
 """Bytes of free disk below which an ended job's files go at once, not after `keep_jobs_days`."""
 LOOK = 0.5
@@ -46,37 +60,7 @@ LOOK = 0.5
 
 
 class Interrupted(Exception):
-    """The job was asked to stop while its files were on their way."""
-
-
-def artifact(request: Doc) -> str:
-    """Where the model goes: `<S3OutputPath>/<job>/output/model.tar.gz`."""
-    output = request["OutputDataConfig"]
-    name = "model/" if output.get("CompressionType") == "NONE" else "model.tar.gz"
-    return f"{output['S3OutputPath'].rstrip('/')}/{request['TrainingJobName']}/output/{name}"
-
-
-def begin(now: float) -> Doc:
-    """The status members of a new job."""
-    return status_doc({}, now, "Starting", "Starting the training job")
-
-
-def status_doc(doc: Doc, now: float, status: str, message: str) -> Doc:
-    """SecondaryStatus and its transitions after the job entered `status` (or says more in it)."""
-    past = [dict(t) for t in doc.get("SecondaryStatusTransitions", ())]
-    if past and past[-1]["Status"] == status:
-        past[-1]["StatusMessage"] = message
-    else:
-        if past:
-            past[-1]["EndTime"] = moment(now)
-        past.append({"Status": status, "StartTime": moment(now), "StatusMessage": message})
-    return {"SecondaryStatus": status, "SecondaryStatusTransitions": past}
-
-
-def waiting(row: Row, place: int) -> Doc:
-    """The status members of a job that waits its turn."""
-    message = f"Starting the training job: waiting for capacity (position {place})"
-    return status_doc(row.doc, row.created, "Starting", message)
+    """The job was asked to stop, or to give way, while its files were on their way."""
 
 
 def reconcile(world: World, row: Row) -> Next:
@@ -100,28 +84,10 @@ def fail(world: World, row: Row, reason: str) -> Next:
 
 
 def remove(world: World, row: Row) -> None:
-    """Nothing of the job's directory is left."""
-    world.backend.forget(row.plan["key"])
-    stage.remove(_root(world, row))
-
-
-def _root(world: World, row: Row) -> Path:
-    return world.settings.home / "jobs" / row.plan["key"]
-
-
-def _type(row: Row) -> str:
-    resources = row.doc["ResourceConfig"]
-    groups = resources.get("InstanceGroups")
-    return groups[0]["InstanceType"] if groups else resources["InstanceType"]
-
-
-def _image(row: Row) -> str:
-    return row.plan["algorithm"] or row.plan["environment"] or row.plan["container"]
-
-
-def _contained(row: Row) -> bool:
-    """Whether its image runs as a container: no environment stands for it."""
-    return bool(row.plan.get("container"))
+    """Nothing of the job's directories is left, those of earlier attempts included."""
+    processes.forget(world, row)
+    for key, instances in row.plan.get("past", ()):
+        processes.forget(world, replace(row, plan={**row.plan, "key": key, "instances": instances}))
 
 
 def _ctx(world: World, row: Row) -> Ctx:
@@ -144,58 +110,62 @@ def _start(world: World, row: Row) -> Next:
     """Capacity is reserved and the environment is there, or the job waits and says for what."""
     if "stop" in row.plan:
         return _end(world, row, "Stopped", "")
-    limits, _ = capacity.limits(_type(row), capacity.host(world))
-    memory = capacity.expected_memory(world, _image(row), limits)
-    ask = capacity.Ask(row.plan["key"], row.id, limits.cpu, memory)
-    place = capacity.admit(world, ask).place
-    if place:
-        left = _patience(row) - (world.clock() - row.created)
+    now = world.clock()
+    warm = warm_pool.take_over(world, row)
+    key, turn = warm or (row.plan["key"], capacity.admit(world, processes.ask(world, row)))
+    if turn.place:
+        left = _patience(row) - (now - row.created)
         if left <= 0:
             return _end(world, row, "MaxWaitTimeExceeded", "")
-        due = min(QUEUE + place, left)
-        return Next(doc=waiting(row, place), plan={"waiting": True}, due=due)
-    if not _contained(row) and world.environments.ready(row.plan["environment"]) is None:
-        message = f"Preparing the environment {row.plan['environment']} (once on this machine)"
-        doc = status_doc(row.doc, world.clock(), "Starting", message)
+        due = min(QUEUE + turn.place, left)
+        return Next(doc=waiting(row, turn, now), plan={"waiting": True}, due=due)
+    named = row.plan["environment"]
+    if not processes.contained(row) and world.environments.ready(named) is None:
+        message = f"Preparing the environment {named} (once on this machine)"
+        doc = status_doc(row.doc, now, "Starting", message)
         return Next(doc=doc, plan={"waiting": None}, due=1.0)
-    return _move(
-        world,
-        row,
-        "download",
-        "Downloading",
-        "Downloading input data",
-        TrainingStartTime=moment(world.clock()),
-    )
+    seconds, short = spot.limit(row, now)
+    doc: Doc = {"TrainingStartTime": row.doc.get("TrainingStartTime") or moment(now)}
+    if warm_pool.keep_alive(row):
+        doc["WarmPoolStatus"] = {"Status": "InUse"}
+    step = _move(world, row, "download", "Downloading", "Downloading input data", **doc)
+    # Logs are named by the second in which their attempt began: no two may share one.
+    begun = max(now, row.plan.get("begun_last", 0.0) + 1.0)
+    plan = {"begun": begun, "seconds": seconds, "short": short, "gpus": list(turn.gpus)}
+    plan |= {"key": key, "warm": bool(warm) or None}
+    return replace(step, plan={**step.plan, **plan})
 
 
 def _patience(row: Row) -> float:
     """Seconds that the job may wait for capacity."""
     condition = row.doc["StoppingCondition"]
-    limits = [condition.get(f"Max{kind}TimeInSeconds") for kind in ("Wait", "Pending")]
+    kinds = ("Wait",) if row.plan.get("attempts") else ("Wait", "Pending")
+    limits = [condition.get(f"Max{kind}TimeInSeconds") for kind in kinds]
     return float(min((limit for limit in limits if limit), default=float("inf")))
 
 
 def _download(world: World, row: Row) -> Next:
-    """/opt/ml is there, whole, and what requirements.txt asks for is installed."""
+    """/opt/ml of each instance is there, whole, and what requirements.txt asks for is installed."""
     if "stop" in row.plan:
         return _end(world, row, "Stopped", "")
-    if isinstance(world.backend.poll(row.plan["key"]), Gone):  # else it was launched: too late
-        root = _root(world, row)
-        ml = "/opt/ml" if _contained(row) else launch.place(world, root).ml
+    job = processes.members(row)
+    if not _launched(world, row):
+        if why := spot.called_off(world, row):
+            return attempts.interrupted(world, row, why)
         try:
-            if not layers.asked(root):
-                job = tuple(cluster.members(row.plan["key"], row.doc["ResourceConfig"]))
-                ctx, check = _ctx(world, row), _watch(world, row)
-                stage.build(stage.Staging(ctx, row.doc, root, ml, check, job, job[0]))
-                if not _contained(row):
-                    layers.ask_training(_ctx(world, row), row.doc, root)
+            for member in job:
+                _stage(world, row, job, member)
         except stage.StageError as error:
             return _end(world, row, "Failed", str(error))
         except Interrupted:
-            return _end(world, row, "Stopped", "")
-        if message := layers.pending(world, row.plan["environment"], root):
-            doc = status_doc(row.doc, world.clock(), "Downloading", message)
-            return Next(doc=doc, due=layers.LOOK)
+            return Next(due=0.0)
+        if row.plan.get("warm") and layers.wanted(processes.root(world, job[0])):
+            return _cold(world, row)
+        for member in job:
+            place = processes.root(world, member)
+            if message := layers.pending(world, row.plan["environment"], place):
+                doc = status_doc(row.doc, world.clock(), "Downloading", message)
+                return Next(doc=doc, due=layers.LOOK)
     message = "Training image download completed. Training in progress."
     environment = world.environments.built(row.plan["environment"])
     if environment is not None:
@@ -203,8 +173,38 @@ def _download(world: World, row: Row) -> Next:
     return _move(world, row, "train", "Training", message)
 
 
+def _launched(world: World, row: Row) -> bool:
+    """Whether any of the job's processes was launched, one that only waits for it left aside."""
+    if row.plan.get("warm"):
+        return bool(row.plan.get("launched"))
+    job = processes.members(row)
+    return len(group.stand(world.backend, job).gone) < len(job)
+
+
+def _cold(world: World, row: Row) -> Next:
+    """The job starts without the process that waited for it, as any other."""
+    warm_pool.give_up(world, row.plan["key"])
+    plan = {"stage": "start", "key": f"t-{short_id()}", "warm": None, "cold": True, "begun": None}
+    return Next(plan=plan, due=0.0)
+
+
+def _stage(world: World, row: Row, job: tuple[Member, ...], member: Member) -> None:
+    """The instance's /opt/ml is there. Raises StageError and Interrupted."""
+    root = processes.root(world, member)
+    if layers.asked(root):
+        return
+    own = processes.contained(row)
+    ml = "/opt/ml" if own else launch.place(world, root).ml
+    ctx, check = _ctx(world, row), _watch(world, row)
+    staging = stage.Staging(ctx, row.doc, root, ml, check, job, member)
+    stage.build(staging, bool(row.plan.get("warm")))
+    if not own:
+        layers.ask_training(ctx, row.doc, root)
+
+
 def _watch(world: World, row: Row) -> Callable[[], None]:
-    """Raises Interrupted once the job is asked to stop; looks every LOOK seconds at most."""
+    """Raises Interrupted once the job is asked to stop or to give way; looks every LOOK seconds at
+    most."""
     last = time.monotonic()
 
     def check() -> None:
@@ -215,44 +215,85 @@ def _watch(world: World, row: Row) -> Callable[[], None]:
         now = world.rows.by_id(row.id)
         if now is None or ("stop" in now.plan and "stop" not in row.plan):
             raise Interrupted
+        if spot.called_off(world, now):
+            raise Interrupted
 
     return check
 
 
 def _train(world: World, row: Row) -> Next:
-    """The process runs; its end leads on."""
-    key = row.plan["key"]
-    state = world.backend.poll(key)
-    if isinstance(state, Gone):
+    """The processes run; their end leads on."""
+    job = processes.members(row)
+    standing = group.stand(world.backend, job)
+    if row.plan.get("warm") and not row.plan.get("launched"):
+        return _begin(world, row)
+    if standing.gone:
         if row.plan.get("launched"):
-            return _vanished(world, row)
+            return _vanished(world, row, standing)
+        return _launch(world, row, standing)
+    if not row.plan.get("launched"):  # the server ended right after the launch
+        processes.register(world, row)
+    if not standing.alive:
+        return _exited(world, row, *standing.verdict, standing.peak)
+    plan: Doc = {"launched": True, "gone": None}
+    news = metrics.read(world, row)
+    plan |= {**news, **_save_checkpoints(world, row)}
+    if standing.broken:
+        group.stop(world.backend, standing, FOLLOW)
+    elif "stop" in row.plan and not row.plan.get("stopping"):
+        group.stop(world.backend, standing, world.settings.stop_grace)
+        plan["stopping"] = True
+    elif not row.plan.get("noticed") and "stop" not in row.plan:
+        plan |= _give_way(world, row, standing)
+    measured = bool(row.doc["AlgorithmSpecification"].get("MetricDefinitions"))
+    due = METRICS if measured and standing.running else POLL
+    return Next(plan=plan, due=due, touch=_parent(row) if news.get("finals") else 0)
+
+
+def _launch(world: World, row: Row, standing: Standing) -> Next:
+    """All instances are launched, those again that were before, which changes nothing."""
+    if len(standing.gone) == len(standing.states):
         if "stop" in row.plan:
             return _end(world, row, "Stopped", "")
-        try:
-            world.backend.launch(_ready(world, row))
-        except (NotYet, NoCapacity):
-            return Next(due=1.0)
-        _register(world, row)
-        return Next(plan={"launched": True}, due=METRICS)
-    if not row.plan.get("launched"):  # the server ended right after the launch
-        _register(world, row)
-    if isinstance(state, Exited):
-        return _exited(world, row, state)
-    plan = {
-        "launched": True,
-        "gone": None,
-        **_read_metrics(world, row),
-        **_save_checkpoints(world, row),
-    }
-    if "stop" in row.plan and not row.plan.get("stopping"):
-        world.backend.stop(key, world.settings.stop_grace)
-        plan["stopping"] = True
-    measured = bool(row.doc["AlgorithmSpecification"].get("MetricDefinitions"))
-    return Next(plan=plan, due=METRICS if measured and isinstance(state, Running) else POLL)
+        if why := spot.called_off(world, row):
+            return attempts.interrupted(world, row, why)
+    try:
+        for spec in processes.ready(world, row):
+            world.backend.launch(spec)
+    except (NotYet, NoCapacity):
+        return Next(due=1.0)
+    except Unsupported as error:
+        return _end(world, row, "Failed", f"ClientError: {error}")
+    processes.register(world, row)
+    return Next(plan={"launched": True}, due=METRICS)
 
 
-def _vanished(world: World, row: Row) -> Next:
-    """A launched job of which nothing is known is lost, unless its supervisor is only starting.
+def _begin(world: World, row: Row) -> Next:
+    """The process that waited is the job's."""
+    if "stop" in row.plan:
+        return _end(world, row, "Stopped", "")
+    try:
+        warm_pool.begin(world, processes.ready(world, row)[0])
+    except (warm_pool.Lost, NotYet):
+        return _cold(world, row)
+    except OSError:  # it is loading still
+        return Next(due=warm_pool.LOOK)
+    processes.register(world, row)
+    return Next(plan={"launched": True}, due=METRICS)
+
+
+def _give_way(world: World, row: Row, standing: Standing) -> Doc:
+    """A spot job that must give way has its notice and SIGTERM; what of the plan that changed."""
+    why = spot.called_off(world, row)
+    if not why:
+        return {}
+    spot.give_notice(world, row)
+    group.stop(world.backend, standing, world.settings.stop_grace)
+    return {"noticed": why}
+
+
+def _vanished(world: World, row: Row, standing: Standing) -> Next:
+    """A launched instance of which nothing is known is lost, unless its supervisor is only starting.
 
     (The server may have been killed right after the launch and be back before the supervisor.)
     """
@@ -260,7 +301,10 @@ def _vanished(world: World, row: Row) -> Next:
     since = row.plan.get("gone", now)
     if now - since < GONE:
         return Next(plan={"gone": since}, due=1.0)
-    return _exited(world, row, Exited(-1, "lost"))
+    if standing.alive:
+        group.stop(world.backend, standing, 0)
+        return Next(plan={"gone": since}, due=1.0)
+    return _exited(world, row, standing.gone[0], Exited(-1, "lost"), standing.peak)
 
 
 def _save_checkpoints(world: World, row: Row) -> Doc:
@@ -268,68 +312,63 @@ def _save_checkpoints(world: World, row: Row) -> Doc:
 
     A fault of the store is no fault of the job's: the next time, or its end, tries again.
     """
-    now, last = world.clock(), row.plan.get("saved", row.created)
+    now, last = world.clock(), row.plan.get("saved", row.plan["begun"])
     if now - last < CHECKPOINTS or not any(member in row.doc for member, _, _ in upload.KEPT):
         return {}
+    until = time.time() - SETTLED  # files are dated by the system's clock
     try:
-        upload.Upload(_ctx(world, row), row.doc, _root(world, row)).kept(last)
+        processes.results(world, row).kept(row.plan.get("kept_until", 0.0), until)
     except (upload.UploadError, AwsError) as error:
         log.warning("training job %s: checkpoints were not saved: %s", row.name, error)
         return {}
-    return {"saved": now}
+    return {"saved": now, "kept_until": until}
 
 
-def _exited(world: World, row: Row, state: Exited) -> Next:
-    """The process ended: what it leaves behind is stored next."""
-    plan = _read_metrics(world, row)
+def _exited(world: World, row: Row, member: Member, state: Exited, peak: int) -> Next:
+    """The processes ended, and `state` of `member` says how: what they leave behind is stored next."""
+    now, plan = world.clock(), metrics.read(world, row)
+    with_stop = "stop" in row.plan or (state.reason == "stopped" and not row.plan.get("noticed"))
+    if state.reason == "stopped" and not with_stop:
+        return attempts.interrupted(world, row, row.plan["noticed"], plan)
     capacity.release(world, row.plan["key"])  # storing what it left behind needs no CPU of its own
-    capacity.note_peak(world, _image(row), _type(row), state.peak_memory)
-    with_stop = "stop" in row.plan or state.reason == "stopped"
+    capacity.note_peak(world, processes.image(row), member.type, peak)
     if state.reason == "timeout":
-        end = {"end": "MaxRuntimeExceeded"}
+        end = {"end": row.plan.get("short", "MaxRuntimeExceeded")}
     elif state.reason == "lost" or state.reason.startswith("sandbox"):
-        if not with_stop and (again := _again(world, row)):
+        if not with_stop and (again := attempts.again(world, row)):
             return again
         end = {"end": "Failed", "reason": reasons.platform(state)}
     elif with_stop:
         end = {"end": "Stopped"}
     elif state.code == 0 and state.reason == "":
+        seconds = state.ended - max(state.started, row.plan["begun"])
+        capacity.note_seconds(world, processes.image(row), member.type, seconds)
         end = {"end": "Completed"}
     else:
-        limits = capacity.limits(_type(row), capacity.host(world))[0]
-        root = _root(world, row)
-        seen = plan.get("log_offset", row.plan.get("log_offset", 0))
-        reason = reasons.algorithm(world.backend, row.plan["key"], root, state, limits, seen)
-        end = {"end": "Failed", "reason": reason}
+        end = {
+            "end": "Failed",
+            "reason": _why(world, replace(row, plan={**row.plan, **plan}), member, state),
+        }
     step = _move(world, row, "upload", "Uploading", "Uploading generated training model")
-    return Next(doc=step.doc, plan={**step.plan, **plan, **end, "ended": world.clock()}, due=0.0)
+    return Next(doc=step.doc, plan={**step.plan, **plan, **end, "ended": now}, due=0.0)
 
 
-def _again(world: World, row: Row) -> Next | None:
-    """The job from its start once more, where its RetryStrategy allows; with a log of its own."""
-    tries = row.plan.get("retries", 0) + 1
-    if tries > row.doc.get("RetryStrategy", {}).get("MaximumRetryAttempts", 0):
-        return None
-    text = f"Restarting the training job after an internal error (attempt {tries})"
-    plan = {
-        "stage": "start",
-        "key": f"t-{short_id()}",
-        "launched": None,
-        "log_offset": None,
-        "gone": None,
-        "retries": tries,
-    }
-    return Next(doc=status_doc(row.doc, world.clock(), "Restarting", text), plan=plan, due=0.0)
+def _why(world: World, row: Row, member: Member, state: Exited) -> str:
+    """The reason that the program of `member` gives for its failure."""
+    sizes, _ = processes.sizes(world, row)
+    job = processes.members(row)
+    limits = sizes[job.index(member)].limits()
+    where = (member, processes.root(world, member))
+    reason = reasons.algorithm(world.backend, where, state, limits, metrics.seen(row, member.name))
+    return reason if len(job) == 1 else reasons.of_instance(member.name, reason)
 
 
 def _upload(world: World, row: Row) -> Next:
     """Model and output are in S3 (after a failure the output alone), and the job has ended."""
     end, reason = row.plan["end"], row.plan.get("reason", "")
-    root = _root(world, row)
-    job = upload.Upload(_ctx(world, row), row.doc, root)
     try:
-        if (root / "ml").is_dir():
-            job.run(model=end != "Failed")
+        if all((root / "ml").is_dir() for root in processes.roots(world, row)):
+            processes.results(world, row).run(model=end != "Failed")
         elif end == "Completed":
             return _end(world, row, "Failed", reasons.platform(Exited(-1, "lost")))
     except upload.UploadError as error:
@@ -347,13 +386,16 @@ def _upload(world: World, row: Row) -> Next:
 def _end(world: World, row: Row, end: str, reason: str) -> Next:
     """The job has ended: times, reason, capacity given back, directory kept for a while."""
     now, key = world.clock(), row.plan["key"]
-    if not isinstance(world.backend.poll(key), Gone | Exited):
-        world.backend.stop(key, 0)
+    job = processes.members(row)
+    for member in job:
+        if not isinstance(world.backend.poll(member.key), Gone | Exited):
+            world.backend.stop(member.key, 0)
     capacity.release(world, key)
-    root = _root(world, row)
+    kept = _keep_warm(world, row, end)
     tight = shutil.disk_usage(world.settings.home).free < TIGHT
-    for part in ("ml", "tmp") if tight else ("ml/input/data", "tmp"):
-        stage.remove(root / part)
+    for member in job:
+        for part in ("ml", "tmp") if tight else ("ml/input/data", "tmp"):
+            stage.remove(processes.root(world, member) / part)
     messages = {
         "Completed": "Training job completed",
         "Failed": "Training job failed",
@@ -363,103 +405,34 @@ def _end(world: World, row: Row, end: str, reason: str) -> Next:
     }
     doc = status_doc(row.doc, now, end, messages[end])
     doc |= {"TrainingEndTime": moment(now), "LastModifiedTime": moment(now)}
-    if started := row.doc.get("TrainingStartTime"):
-        seconds = max(1, round(now - started.timestamp()))
-        doc |= {"TrainingTimeInSeconds": seconds, "BillableTimeInSeconds": seconds}
+    doc |= {**spot.times(row, now), **metrics.final(row)}
+    if warm_pool.keep_alive(row):
+        doc["WarmPoolStatus"] = {"Status": "Available" if kept else "Terminated"}
     if end == "Failed":
         doc["FailureReason"] = reason[:1024]
-    if finals := row.plan.get("finals"):
-        doc["FinalMetricDataList"] = [
-            {"MetricName": name, "Value": value, "Timestamp": moment(at)}
-            for name, (at, value) in finals.items()
-        ]
     status = "Stopped" if end.endswith("Exceeded") else end
     keep = world.settings.keep_jobs_days * 86400.0
-    return Next(status, doc, {"stage": "keep", "waiting": None}, keep)
+    return Next(status, doc, {"stage": "keep", "waiting": None}, keep, _parent(row))
+
+
+def _keep_warm(world: World, row: Row, end: str) -> bool:
+    """Whether a process waits for the next job like this one, which ended well or was a trial."""
+    tuned = bool(row.plan.get("tuner"))
+    if not warm_pool.wanted(row) or not (end == "Completed" or (tuned and end == "Stopped")):
+        return False
+    try:
+        return warm_pool.offer(world, row, warm_pool.keep_alive(row) or TRIAL)
+    except Exception:  # a comfort: the job has ended as it has
+        log.exception("training job %s: its instance is not kept", row.name)
+        return False
+
+
+def _parent(row: Row) -> int:
+    """The id of the row that waits for this job's news (a tuning job's); 0 for none."""
+    return row.plan.get("tuner", 0)
 
 
 def _keep(world: World, row: Row) -> Next:
     """The directory and the log of a job that ended long ago are gone."""
     remove(world, row)
     return Next(plan={"removed": True})
-
-
-def _read_metrics(world: World, row: Row) -> Doc:
-    """Metric values of the log's new lines are in the series; what of the plan that changed."""
-    patterns = joblog.compiled(row.doc["AlgorithmSpecification"].get("MetricDefinitions", ()))
-    if not patterns:
-        return {}
-    offset, finals = row.plan.get("log_offset", 0), dict(row.plan.get("finals", {}))
-    before = offset
-    while lines := world.backend.logs(row.plan["key"], offset):
-        offset = lines[-1].offset + 1
-        found = joblog.values(lines, patterns)
-        points = [
-            Point(GROUP, name, at, value, {"TrainingJobName": row.name})
-            for name, at, value in found
-        ]
-        if points:
-            world.series.append(row.account, row.region, points)
-        finals.update({name: (at, value) for name, at, value in found})
-    return {"log_offset": offset, "finals": finals} if offset != before else {}
-
-
-def _register(world: World, row: Row) -> None:
-    """The job's log is a stream of its group. Repeatable: its name holds when the job started."""
-    stream = f"{row.name}/algo-1-{int(row.doc['TrainingStartTime'].timestamp())}"
-    world.streams.register(row.account, row.region, GROUP, stream, row.plan["key"])
-
-
-def _ready(world: World, row: Row) -> Spec:
-    """What is launched. Raises NotYet while its environment is built."""
-    root = _root(world, row)
-    if _contained(row):
-        limits, banner = capacity.limits(_type(row), capacity.host(world))
-        return containers.training(world, row.plan["key"], root, row.doc, limits, banner)
-    environment = world.environments.ready(row.plan["environment"])
-    if environment is None:
-        raise NotYet(f"the environment {row.plan['environment']} is built")
-    return layers.over(world, environment, root, _spec(world, row, environment))
-
-
-def _spec(world: World, row: Row, environment: Environment) -> Spec:
-    """The process of the job."""
-    root, doc = _root(world, row), row.doc
-    here = launch.place(world, root)
-    limits, scaled = capacity.limits(_type(row), capacity.host(world))
-    isolated = bool(doc.get("EnableNetworkIsolation"))
-    own = {
-        **doc.get("Environment", {}),
-        "TRAINING_JOB_NAME": row.name,
-        "TRAINING_JOB_ARN": doc["TrainingJobArn"],
-    }
-    env = launch.variables(world, environment, here, limits, isolated, own)
-    env |= launch.carried(row.plan["algorithm"], row.plan.get("framework"))
-    image = doc["AlgorithmSpecification"]["TrainingImage"]
-    return Spec(
-        key=row.plan["key"],
-        argv=_argv(doc["AlgorithmSpecification"], environment, here),
-        env=env,
-        root=root,
-        role=doc["RoleArn"],
-        binds=launch.binds(world, environment),
-        cwd=here.ml,
-        limits=limits,
-        listeners=launch.listeners(isolated),
-        time_limit=float(doc["StoppingCondition"]["MaxRuntimeInSeconds"]),
-        grace=float(world.settings.stop_grace),
-        log_limit=world.settings.log_limit,
-        banner=launch.banner(image, environment, scaled),
-    )
-
-
-def _argv(spec: Doc, environment: Environment, here: launch.Place) -> tuple[str, ...]:
-    """The request's own entry point, else the toolkit that stands for the image's."""
-    arguments = list(spec.get("ContainerArguments", ()))
-    if entry := spec.get("ContainerEntrypoint"):
-        argv = [*entry, *arguments]
-    else:
-        argv = [str(environment.python), f"{here.toolkit}/train.py", *arguments]
-    if not here.sandbox:
-        argv = [text.replace("/opt/ml", here.ml) for text in argv]
-    return tuple(argv)

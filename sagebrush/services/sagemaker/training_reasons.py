@@ -7,6 +7,7 @@ from pathlib import Path
 
 from sagebrush.compute.base import Backend, Exited, Limits
 from sagebrush.engine import beneath, joblog
+from sagebrush.engine.cluster import Member
 
 FULL = 16 << 20
 """Bytes of free disk below which it is called full; some are kept back for rows (`store.db`)."""
@@ -30,12 +31,25 @@ def platform(state: Exited) -> str:
     return f"InternalServerError: the job could not be started: {step}"[:LIMIT]
 
 
+def of_instance(name: str, reason: str) -> str:
+    """`reason`, told of one instance of several."""
+    kind, colon, rest = reason.partition(": ")
+    if not colon or " " in kind:
+        return f"{name}: {reason}"[:LIMIT]
+    return (reason if name in rest else f"{kind}: {name}: {rest}")[:LIMIT]
+
+
 def algorithm(
-    backend: Backend, key: str, root: Path, state: Exited, limits: Limits, seen: int
+    backend: Backend, where: tuple[Member, Path], state: Exited, limits: Limits, seen: int
 ) -> str:
-    """The reason when the job's program failed: out of memory, its failure file, its traceback."""
+    """The reason when a job's program failed: out of memory, its failure file, its traceback.
+
+    `where` are the instance and its directory.
+    """
+    member, root = where
+    key = member.key
     if state.reason == "oom":
-        return out_of_memory(state, limits)
+        return out_of_memory(state, limits, member.name)
     code = state.code if state.code >= 0 else 128 - state.code
     told = failure_file(root)
     if not told or joblog.WRAPPER in told:
@@ -55,12 +69,12 @@ def algorithm(
     return f"{whose}{text}{end}"
 
 
-def out_of_memory(state: Exited, limits: Limits) -> str:
-    """Names the size that was exceeded and the instance type."""
+def out_of_memory(state: Exited, limits: Limits, name: str = "algo-1") -> str:
+    """Names the instance, the size that was exceeded and the instance type."""
     size = f"{limits.memory / 2**30:.3g} GiB of {limits.name}"
     peak = f"peak {state.peak_memory / 2**20:.0f} MiB, " if state.peak_memory else ""
     return (
-        f"OutOfMemory: algo-1 exceeded {size} ({peak}exit {state.code}). Please use an instance"
+        f"OutOfMemory: {name} exceeded {size} ({peak}exit {state.code}). Please use an instance"
         " type with more memory, or reduce the size of training data processed on an instance."
     )
 

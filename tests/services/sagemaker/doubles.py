@@ -19,6 +19,7 @@ class FakeBackend:
     """Jobs are states that the test sets; all that was asked for is kept."""
 
     isolation = "process"
+    networks = False
 
     def __init__(self) -> None:
         self.specs: dict[str, Spec] = {}

@@ -28,6 +28,7 @@ class ScriptedBackend:
     """Runs nothing: `script` says what a launched job did; `launched` counts real launches."""
 
     isolation = "sandbox"
+    networks = True
 
     def __init__(self) -> None:
         self.specs: dict[str, Spec] = {}

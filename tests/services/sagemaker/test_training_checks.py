@@ -65,7 +65,7 @@ def algorithm(**changes: Any) -> Doc:
             {"OutputDataConfig": {"S3OutputPath": "s3://missing/out"}},
             "output path s3://missing/out",
         ),
-        ({"ResourceConfig": resources(InstanceCount=2)}, "InstanceCount 2: jobs on several"),
+        ({"ResourceConfig": resources(InstanceType="ml.m5.huge")}, "enum value set"),
         ({"ResourceConfig": resources(InstanceCount=0)}, "at least 1"),
         ({"ResourceConfig": resources(InstanceType=None)}, "either InstanceType"),
         ({"StoppingCondition": {"MaxRuntimeInSeconds": 28 * 86400 + 1}}, "more than 28 days"),

@@ -1,0 +1,272 @@
+"""The life of a processing job: one short, repeatable step for each stage.
+
+Capacity and environment -> /opt/ml -> the processes -> outputs to S3 -> Completed, Failed or Stopped.
+As in training_life, each step ends in one guarded update of the row and may be repeated.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+
+from sagebrush.compute.base import Exited, Gone, NoCapacity, NotYet, Unsupported
+from sagebrush.compute.environments import BuildFailed
+from sagebrush.engine import capacity, group, stage, upload
+from sagebrush.engine.cluster import Member
+from sagebrush.engine.group import Standing
+from sagebrush.engine.kinds import moment
+from sagebrush.services.sagemaker import processing_stage as processes
+from sagebrush.services.sagemaker import training_reasons as reasons
+from sagebrush.store.rows import Next, Row
+from sagebrush.world import AwsError, Doc, World
+
+log = logging.getLogger(__name__)
+
+ENDED = ("Completed", "Failed", "Stopped")
+POLL = 5.0
+"""Seconds between looks at a running job; its end is told by the backend at once."""
+QUEUE = 60.0
+"""Seconds after which a waiting job asks again by itself; it is woken when its turn comes."""
+GONE = 5.0
+"""Seconds for which nothing may be known of a launched job."""
+FOLLOW = 10.0
+"""Seconds that the other instances have to end after one of them failed."""
+CONTINUOUS = 5.0
+"""Seconds between looks for new files of a Continuous output."""
+SETTLED = 1.0
+"""Seconds since its last change after which a file of a running job is taken to be whole."""
+LOOK = 0.5
+"""Seconds between looks for a stop while files are on their way."""
+
+
+class Interrupted(Exception):
+    """The job was asked to stop while its files were on their way."""
+
+
+def reconcile(world: World, row: Row) -> Next:
+    """The next step of the job."""
+    steps: dict[str, Callable[[World, Row], Next]] = {
+        "start": _start,
+        "download": _download,
+        "run": _run,
+        "upload": _upload,
+        "keep": _keep,
+    }
+    try:
+        return steps[row.plan["stage"]](world, row)
+    except BuildFailed as error:  # in whichever stage its environment was found missing
+        return _end(world, row, "Failed", f"InternalServerError: {error}")
+
+
+def fail(world: World, row: Row, reason: str) -> Next:
+    """The job has failed for `reason`; nothing of it runs and it holds no capacity."""
+    return _end(world, row, "Failed", reason)
+
+
+def remove(world: World, row: Row) -> None:
+    """Nothing of the job's directories is left."""
+    processes.forget(world, row)
+
+
+def _move(world: World, to: str, plan: Doc | None = None, **doc: object) -> Next:
+    changes = {"LastModifiedTime": moment(world.clock()), **doc}
+    return Next(doc=changes, plan={"stage": to, "waiting": None, **(plan or {})}, due=0.0)
+
+
+def _start(world: World, row: Row) -> Next:
+    """Capacity is reserved and the environment is there, or the job waits."""
+    if "stop" in row.plan:
+        return _end(world, row, "Stopped", "")
+    turn = capacity.admit(world, processes.ask(world, row))
+    if turn.place:
+        return Next(plan={"waiting": True}, due=QUEUE + turn.place)
+    named = row.plan["environment"]
+    if not processes.contained(row) and world.environments.ready(named) is None:
+        return Next(plan={"waiting": None}, due=1.0)
+    now = world.clock()
+    plan = {"begun": now, "gpus": list(turn.gpus)}
+    return _move(world, "download", plan, ProcessingStartTime=moment(now))
+
+
+def _download(world: World, row: Row) -> Next:
+    """/opt/ml of each instance is there, whole."""
+    if "stop" in row.plan:
+        return _end(world, row, "Stopped", "")
+    job = processes.members(row)
+    if len(group.stand(world.backend, job).gone) == len(job):  # else it was launched: too late
+        try:
+            for member in job:
+                processes.build(world, row, member, _watch(world, row))
+        except stage.StageError as error:
+            return _end(world, row, "Failed", str(error))
+        except Interrupted:
+            return _end(world, row, "Stopped", "")
+    return _move(world, "run")
+
+
+def _watch(world: World, row: Row) -> Callable[[], None]:
+    """Raises Interrupted once the job is asked to stop; looks every LOOK seconds at most."""
+    last = time.monotonic()
+
+    def check() -> None:
+        nonlocal last
+        if time.monotonic() - last < LOOK:
+            return
+        last = time.monotonic()
+        now = world.rows.by_id(row.id)
+        if now is None or "stop" in now.plan:
+            raise Interrupted
+
+    return check
+
+
+def _run(world: World, row: Row) -> Next:
+    """The processes run; their end leads on."""
+    standing = group.stand(world.backend, processes.members(row))
+    if standing.gone:
+        if row.plan.get("launched"):
+            return _vanished(world, row, standing)
+        return _launch(world, row, standing)
+    if not row.plan.get("launched"):  # the server ended right after the launch
+        processes.register(world, row)
+    if not standing.alive:
+        return _exited(world, row, *standing.verdict, standing.peak)
+    plan: Doc = {"launched": True, "gone": None, **_store(world, row)}
+    if standing.broken:
+        group.stop(world.backend, standing, FOLLOW)
+    elif "stop" in row.plan and not row.plan.get("stopping"):
+        group.stop(world.backend, standing, world.settings.stop_grace)
+        plan["stopping"] = True
+    return Next(plan=plan, due=POLL)
+
+
+def _launch(world: World, row: Row, standing: Standing) -> Next:
+    if len(standing.gone) == len(standing.states) and "stop" in row.plan:
+        return _end(world, row, "Stopped", "")
+    try:
+        for spec in processes.ready(world, row):
+            world.backend.launch(spec)
+    except (NotYet, NoCapacity):
+        return Next(due=1.0)
+    except Unsupported as error:
+        return _end(world, row, "Failed", f"ClientError: {error}")
+    processes.register(world, row)
+    return Next(plan={"launched": True}, due=POLL)
+
+
+def _vanished(world: World, row: Row, standing: Standing) -> Next:
+    """A launched instance of which nothing is known is lost, unless its supervisor is only starting."""
+    now = world.clock()
+    since = row.plan.get("gone", now)
+    if now - since < GONE:
+        return Next(plan={"gone": since}, due=1.0)
+    if standing.alive:
+        group.stop(world.backend, standing, 0)
+        return Next(plan={"gone": since}, due=1.0)
+    return _exited(world, row, standing.gone[0], Exited(-1, "lost"), standing.peak)
+
+
+def _store(world: World, row: Row) -> Doc:
+    """New files of Continuous outputs are in S3, now and then; what of the plan that changed.
+
+    A fault of the store is no fault of the job's: the next time, or its end, tries again.
+    """
+    now = world.clock()
+    if now - row.plan.get("stored", row.plan["begun"]) < CONTINUOUS:
+        return {}
+    until = time.time() - SETTLED  # files are dated by the system's clock
+    try:
+        times = (row.plan.get("stored_until", 0.0), until)
+        processes.store(world, row, "Continuous", _noter(row), times)
+    except (upload.UploadError, AwsError) as error:
+        log.warning("processing job %s: outputs were not stored: %s", row.name, error)
+        return {}
+    return {"stored": now, "stored_until": until}
+
+
+def _noter(row: Row) -> Callable[[str], None]:
+    return lambda text: log.info("processing job %s: %s", row.name, text)
+
+
+def _exited(world: World, row: Row, member: Member, state: Exited, peak: int) -> Next:
+    """The processes ended, and `state` of `member` says how: what they leave is stored next."""
+    capacity.release(world, row.plan["key"])  # storing what it left behind needs no CPU of its own
+    capacity.note_peak(world, processes.image(row), member.type, peak)
+    if "stop" in row.plan or state.reason == "stopped":
+        end = {"end": "Stopped"}
+    elif state.reason == "timeout":
+        seconds = row.doc["StoppingCondition"]["MaxRuntimeInSeconds"]
+        text = f"ClientError: the job ran for longer than MaxRuntimeInSeconds ({seconds})"
+        end = {"end": "Stopped", "reason": text}
+    elif state.reason == "lost" or state.reason.startswith("sandbox"):
+        end = {"end": "Failed", "reason": reasons.platform(state)}
+    elif state.code == 0:
+        seconds = state.ended - state.started
+        capacity.note_seconds(world, processes.image(row), member.type, seconds)
+        end = {"end": "Completed"}
+    else:
+        end = {"end": "Failed", "reason": _why(world, row, member, state)}
+    return _move(world, "upload", end)
+
+
+def _why(world: World, row: Row, member: Member, state: Exited) -> str:
+    """The reason that the program of `member` gives for its failure."""
+    sizes, _ = processes.sizes(world, row)
+    job = processes.members(row)
+    limits = sizes[job.index(member)].limits()
+    where = (member, processes.root(world, member))
+    reason = reasons.algorithm(world.backend, where, state, limits, 0)
+    return reason if len(job) == 1 else reasons.of_instance(member.name, reason)
+
+
+def _upload(world: World, row: Row) -> Next:
+    """The outputs are in S3 (after a failure the Continuous ones alone), and the job has ended."""
+    end, reason = row.plan["end"], row.plan.get("reason", "")
+    present = all((processes.root(world, m) / "ml").is_dir() for m in processes.members(row))
+    if not present and end == "Completed":
+        return _end(world, row, "Failed", reasons.platform(Exited(-1, "lost")))
+    try:
+        if present:
+            processes.store(world, row, "Continuous", _noter(row))
+            if end == "Completed":
+                processes.store(world, row, "EndOfJob", _noter(row))
+    except upload.UploadError as error:
+        if end != "Failed":
+            return _end(world, row, "Failed", str(error))
+    except AwsError as error:
+        if error.status >= 500 and error.code != "StorageFull":
+            raise
+        if end != "Failed":
+            text = f"ClientError: Output upload failed:{error.code}: {error.message}"
+            return _end(world, row, "Failed", text)
+    return _end(world, row, end, reason)
+
+
+def _end(world: World, row: Row, end: str, reason: str) -> Next:
+    """The job has ended: times, message, reason, capacity given back, directory kept for a while."""
+    now = world.clock()
+    job = processes.members(row)
+    for member in job:
+        if not isinstance(world.backend.poll(member.key), Gone | Exited):
+            world.backend.stop(member.key, 0)
+    capacity.release(world, row.plan["key"])
+    doc: Doc = {"ProcessingEndTime": moment(now), "LastModifiedTime": moment(now)}
+    try:
+        if said := processes.message(world, row):
+            doc["ExitMessage"] = said
+    except UnicodeDecodeError:
+        end, reason = "Failed", "ClientError: /opt/ml/output/message is not UTF-8 encoded"
+    if reason:
+        doc["FailureReason"] = reason[:1024]
+    for member in job:
+        for part in ("ml/processing", "tmp"):
+            stage.remove(processes.root(world, member) / part)
+    keep = world.settings.keep_jobs_days * 86400.0
+    return Next(end, doc, {"stage": "keep", "waiting": None}, keep)
+
+
+def _keep(world: World, row: Row) -> Next:
+    """The directory and the log of a job that ended long ago are gone."""
+    remove(world, row)
+    return Next(plan={"removed": True})

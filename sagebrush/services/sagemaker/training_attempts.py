@@ -1,0 +1,77 @@
+"""A further attempt of a training job: after an interruption of its spot instances, or an internal
+error. Each has keys and logs of its own and begins from the last checkpoint in S3."""
+
+from __future__ import annotations
+
+import logging
+
+from sagebrush.compute.base import Exited
+from sagebrush.engine import capacity, stage, upload
+from sagebrush.engine.cluster import Member
+from sagebrush.engine.kinds import moment
+from sagebrush.names import short_id
+from sagebrush.services.sagemaker import training_cluster as processes
+from sagebrush.services.sagemaker import training_spot as spot
+from sagebrush.services.sagemaker.training_status import status_doc
+from sagebrush.store.rows import Next, Row
+from sagebrush.world import Doc, World
+
+log = logging.getLogger(__name__)
+
+
+def interrupted(world: World, row: Row, why: str, news: Doc | None = None) -> Next:
+    """What the attempt left for the next one is in S3, its room is free, and the job starts anew
+    when there is room again."""
+    job, now = processes.members(row), world.clock()
+    roots = [processes.root(world, member) for member in job]
+    if row.plan.get("launched") and all((root / "ml").is_dir() for root in roots):
+        try:
+            processes.results(world, row).kept(row.plan.get("kept_until", 0.0))
+        except upload.UploadError as error:
+            log.warning("training job %s: checkpoints were not saved: %s", row.name, error)
+    capacity.release(world, row.plan["key"])
+    for root in roots:
+        for part in ("ml", "tmp"):
+            stage.remove(root / part)
+    ran = max((state.ended - state.started for state in _ends(world, job)), default=0.0)
+    doc = status_doc(row.doc, now, "Interrupted", f"The spot training job was interrupted, {why}")
+    tags = {k: v for k, v in row.plan.get("tags", {}).items() if k != spot.INTERRUPT}
+    plan = {
+        **anew(row),
+        **(news or {}),
+        "offsets": None,
+        "tags": tags,
+        "attempts": row.plan.get("attempts", 0) + 1,
+        "spent": spot.spent(row, now),
+        "ran": row.plan.get("ran", 0.0) + max(ran, 0.0),
+    }
+    return Next(doc={**doc, "LastModifiedTime": moment(now)}, plan=plan, due=0.0)
+
+
+def _ends(world: World, job: tuple[Member, ...]) -> list[Exited]:
+    found = [world.backend.poll(member.key) for member in job]
+    return [state for state in found if isinstance(state, Exited)]
+
+
+def anew(row: Row) -> Doc:
+    """What of the plan changes for a new attempt: keys of its own, nothing launched."""
+    past = [*row.plan.get("past", ()), [row.plan["key"], row.plan.get("instances")]]
+    gone = ("launched", "offsets", "gone", "noticed", "begun", "gpus", "saved", "kept_until")
+    return {
+        **dict.fromkeys(gone),
+        "stage": "start",
+        "key": f"t-{short_id()}",
+        "past": past,
+        "begun_last": row.plan.get("begun", 0.0),
+    }
+
+
+def again(world: World, row: Row) -> Next | None:
+    """The job from its start once more, where its RetryStrategy allows; with a log of its own."""
+    tries = row.plan.get("retries", 0) + 1
+    if tries > row.doc.get("RetryStrategy", {}).get("MaximumRetryAttempts", 0):
+        return None
+    now = world.clock()
+    text = f"Restarting the training job after an internal error (attempt {tries})"
+    plan = {**anew(row), "retries": tries, "spent": spot.spent(row, now)}
+    return Next(doc=status_doc(row.doc, now, "Restarting", text), plan=plan, due=0.0)

@@ -1,0 +1,161 @@
+"""The instances of a training job: what each may use, its directory, its process, its log."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from sagebrush.compute.base import Limits, NotYet, Spec
+from sagebrush.compute.environments import Environment
+from sagebrush.engine import capacity, cluster, containers, launch, layers, stage, upload
+from sagebrush.engine.capacity import Size
+from sagebrush.engine.cluster import Member
+from sagebrush.store.rows import Row
+from sagebrush.world import Doc, World
+
+GROUP = "/aws/sagemaker/TrainingJobs"
+SOCKETS = ("GLOO_SOCKET_IFNAME", "NCCL_SOCKET_IFNAME", "TP_SOCKET_IFNAME")
+"""Variables by which communication libraries are told the interface that the instances share."""
+
+
+def members(row: Row) -> tuple[Member, ...]:
+    """The instances of the job's present attempt."""
+    return tuple(cluster.members(row.plan["key"], row.doc["ResourceConfig"]))[
+        : row.plan.get("instances")
+    ]
+
+
+def root(world: World, member: Member) -> Path:
+    """The directory of an instance."""
+    return world.settings.home / "jobs" / member.key
+
+
+def roots(world: World, row: Row) -> tuple[Path, ...]:
+    """The directories of all instances, algo-1's first."""
+    return tuple(root(world, member) for member in members(row))
+
+
+def image(row: Row) -> str:
+    """What memory peaks and run times are remembered by."""
+    return row.plan["algorithm"] or row.plan["environment"] or row.plan["container"]
+
+
+def contained(row: Row) -> bool:
+    """Whether its image runs as a container: no environment stands for it."""
+    return bool(row.plan.get("container"))
+
+
+def sizes(world: World, row: Row) -> tuple[list[Size], str]:
+    """What each instance gets on this host, and the sentence that says if it is less than its type."""
+    return capacity.share([member.type for member in members(row)], capacity.host(world))
+
+
+def ask(world: World, row: Row) -> capacity.Ask:
+    """What all instances together ask of the host."""
+    found, _ = sizes(world, row)
+    name, key = image(row), row.plan["key"]
+    memory = sum(capacity.expected_memory(world, name, size.limits()) for size in found)
+    return capacity.Ask(
+        key,
+        row.id,
+        sum(size.cpu for size in found),
+        memory,
+        gpus=sum(size.gpus for size in found),
+        role=row.doc["RoleArn"],
+        priority=capacity.priority(row.plan.get("tags", {})),
+        spot=bool(row.doc.get("EnableManagedSpotTraining")),
+        expected=capacity.expected_seconds(world, name, members(row)[0].type),
+        longest=float(row.doc["StoppingCondition"]["MaxRuntimeInSeconds"]),
+    )
+
+
+def register(world: World, row: Row) -> None:
+    """Each instance's log is a stream of the group. Repeatable: its name holds when the attempt
+    began."""
+    for member in members(row):
+        stream = f"{row.name}/{member.name}-{int(row.plan['begun'])}"
+        world.streams.register(row.account, row.region, GROUP, stream, member.key)
+
+
+def forget(world: World, row: Row) -> None:
+    """Nothing of the directories of this attempt is left."""
+    for member in members(row):
+        world.backend.forget(member.key)
+        stage.remove(root(world, member))
+
+
+def ready(world: World, row: Row) -> list[Spec]:
+    """What is launched, one Spec for each instance. Raises NotYet while the environment is built."""
+    found, scaled = sizes(world, row)
+    held = list(row.plan.get("gpus", ()))
+    specs = []
+    for member, size in zip(members(row), found, strict=True):
+        own, held = tuple(held[: size.gpus]), held[size.gpus :]
+        limits, place = size.limits(own), root(world, member)
+        if contained(row):
+            spec = containers.training(world, member.key, place, row.doc, limits, scaled)
+            specs.append(replace(spec, time_limit=row.plan["seconds"]))
+            continue
+        environment = world.environments.ready(row.plan["environment"])
+        if environment is None:
+            raise NotYet(f"the environment {row.plan['environment']} is built")
+        spec = _spec(world, row, (member, environment), (limits, scaled))
+        specs.append(layers.over(world, environment, place, spec))
+    return specs
+
+
+def _spec(
+    world: World,
+    row: Row,
+    which: tuple[Member, Environment],
+    size: tuple[Limits, str],
+) -> Spec:
+    """The process of one instance."""
+    (member, environment), (limits, scaled) = which, size
+    doc, place, job = row.doc, root(world, member), members(row)
+    here = launch.place(world, place)
+    isolated = bool(doc.get("EnableNetworkIsolation"))
+    own = {
+        **({name: stage.SHARED for name in SOCKETS} if len(job) > 1 else {}),
+        **doc.get("Environment", {}),
+        "TRAINING_JOB_NAME": row.name,
+        "TRAINING_JOB_ARN": doc["TrainingJobArn"],
+    }
+    env = launch.variables(world, environment, here, limits, isolated, own)
+    env |= launch.carried(row.plan["algorithm"], row.plan.get("framework"))
+    return Spec(
+        key=member.key,
+        argv=_argv(doc["AlgorithmSpecification"], environment, here),
+        env=env,
+        root=place,
+        role=doc["RoleArn"],
+        binds=launch.binds(world, environment),
+        cwd=here.ml,
+        hostname=member.name,
+        limits=limits,
+        listeners=launch.listeners(isolated),
+        time_limit=row.plan["seconds"],
+        grace=float(world.settings.stop_grace),
+        log_limit=world.settings.log_limit,
+        banner=launch.banner(doc["AlgorithmSpecification"]["TrainingImage"], environment, scaled),
+        peers=tuple(each.name for each in job) if len(job) > 1 else (),
+        network=row.plan["key"] if len(job) > 1 else "",
+    )
+
+
+def _argv(spec: Doc, environment: Environment, here: launch.Place) -> tuple[str, ...]:
+    """The request's own entry point, else the toolkit that stands for the image's."""
+    arguments = list(spec.get("ContainerArguments", ()))
+    if entry := spec.get("ContainerEntrypoint"):
+        argv = [*entry, *arguments]
+    else:
+        argv = [str(environment.python), f"{here.toolkit}/train.py", *arguments]
+    if not here.sandbox:
+        argv = [text.replace("/opt/ml", here.ml) for text in argv]
+    return tuple(argv)
+
+
+def results(world: World, row: Row) -> upload.Upload:
+    """What the instances leave behind, on its way to S3 as the job's role."""
+    ctx = world.service_ctx(row.doc["RoleArn"])
+    return upload.Upload(ctx, row.doc, roots(world, row))
