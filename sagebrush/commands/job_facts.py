@@ -9,7 +9,7 @@ from typing import Any
 from sagebrush.commands import running
 from sagebrush.compute.base import Limits
 from sagebrush.engine import cluster
-from sagebrush.engine.instances import instance
+from sagebrush.engine.instances import PRICES_OF, instance
 
 Doc = Mapping[str, Any]
 
@@ -62,7 +62,7 @@ def price(doc: Doc) -> float | None:
     total = 0.0
     for kind, count in instances(doc):
         try:
-            each: float | None = getattr(instance(kind), "price", None)
+            each = instance(kind).price
         except LookupError:
             each = None
         if each is None:
@@ -80,6 +80,11 @@ def cost(doc: Doc) -> float | None:
 def dollars(amount: float) -> str:
     """An amount of money, with the digits that it needs."""
     return f"${amount:.2f}" if amount >= 1 else f"${amount:.4f}"
+
+
+def prices() -> str:
+    """Whose prices they are."""
+    return f"list of {PRICES_OF}"
 
 
 def savings(doc: Doc) -> float | None:

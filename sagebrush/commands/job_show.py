@@ -57,7 +57,7 @@ def _facts(doc: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "image", algorithm.get("TrainingImage") or algorithm.get("AlgorithmName", "")
     yield "instances", job_facts.machines(doc)
     if hourly := job_facts.price(doc):
-        yield "price on AWS", f"{job_facts.dollars(hourly)} an hour"
+        yield "price on AWS", f"{job_facts.dollars(hourly)} an hour ({job_facts.prices()})"
     if doc.get("EnableManagedSpotTraining"):
         yield "managed spot", "yes"
     for name, value in doc.get("HyperParameters", {}).items():
