@@ -29,9 +29,8 @@ def main(argv: list[str]) -> int:
     job = await_job(int(os.environ.get("SAGEMAKER_BIND_TO_PORT") or PORT), loaded)
     if job["banner"]:
         print(job["banner"], flush=True)
-    for name in list(os.environ):
-        del os.environ[name]
-    os.environ.update(job["env"])
+    os.environ.pop("SAGEMAKER_BIND_TO_PORT", None)
+    os.environ.update(job["env"])  # how AWS is reached may be known from the start alone
     toolkit = str(Path(__file__).with_name("train.py"))
     if job["argv"][:2] != [sys.executable, toolkit] or len(job["argv"]) > 2:
         loaded.kill()
