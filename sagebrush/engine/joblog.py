@@ -23,6 +23,10 @@ LINE = 4096
 TRACEBACK = "Traceback (most recent call"
 WRAPPER = "CalledProcessError"
 """What a launcher raises when the user's script, its child, has failed."""
+LAUNCHERS = (WRAPPER, "ChildFailedError")
+"""The same of all launchers: SDK v3's and torchrun."""
+_RANK = regex.compile(r"^(?:\[\d+,\d+\]<std(?:err|out)>:)?(?:\[rank\d+\]: ?)?")
+"""What mpirun and torch put before the lines of one of several processes."""
 EXCEPTION = regex.compile(
     r"[\w.]*(?:Error|Exception|Exit|Interrupt|Failure|Warning|Fault)\b(?::|$)"
 )
@@ -84,16 +88,25 @@ def tail(backend: Backend, key: str, seen: int) -> list[str]:
 def traceback_of(lines: Sequence[str]) -> str:
     """The last Python traceback in `lines`, from its first line to the exception.
 
-    One that only tells of a failed child (`CalledProcessError`) gives way to the child's own. Else
-    the last line with text.
+    One that only tells of a failed child (`CalledProcessError`, torchrun's `ChildFailedError`)
+    gives way to the child's own. Else the last line with text.
     """
+    parts = [(m.group(), line[m.end() :]) for line in lines if (m := _RANK.match(line))]
     found = [
-        _block(lines[i:]) for i, line in enumerate(lines) if line.lstrip().startswith(TRACEBACK)
+        _block([text for whose, text in parts[i:] if whose == rank])
+        for i, (rank, line) in enumerate(parts)
+        if line.lstrip().startswith(TRACEBACK)
     ]
-    own = [block for block in found if WRAPPER not in block[-1]]
+    own = [block for block in found if not _of_launcher(block)]
     if own or found:
         return "\n".join((own or found)[-1])
     return next((line for line in reversed(lines) if line.strip()), "")
+
+
+def _of_launcher(block: Sequence[str]) -> bool:
+    """Whether the exception that ends the traceback `block` is a launcher's."""
+    raised = next((line for line in reversed(block) if EXCEPTION.match(line)), block[-1])
+    return raised.partition(":")[0].rpartition(".")[2] in LAUNCHERS
 
 
 def _block(lines: Sequence[str]) -> list[str]:

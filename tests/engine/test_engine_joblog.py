@@ -57,6 +57,30 @@ def test_a_launcher_that_fails_with_its_child_is_not_the_cause() -> None:
     assert joblog.traceback_of(text[6:]) == "\n".join(text[6:])
 
 
+def test_a_rank_of_several_is_the_cause_not_its_launcher() -> None:
+    launcher = [
+        "Traceback (most recent call last):", 'File "torch/distributed/run.py", line 1', "raise y",
+        "torch.distributed.elastic.multiprocessing.errors.ChildFailedError:", "=====",
+        "train.py FAILED", "Root Cause (first observed failure):", "exitcode  : 1 (pid: 27)",
+    ]  # fmt: skip
+    ranks = [
+        "[rank1]: Traceback (most recent call last):", "[rank0]: Traceback (most recent call last):",
+        '[rank1]:   File "train.py", line 5, in <module>', '[rank0]:   File "train.py", line 9',
+        "[rank1]: ValueError: no", "[rank0]: RuntimeError: gone",
+    ]  # fmt: skip
+    told = joblog.traceback_of([*ranks[::2], *launcher])
+    assert told.splitlines()[0] == "Traceback (most recent call last):"
+    assert told.splitlines()[-1] == "ValueError: no"
+    assert joblog.traceback_of([*ranks, *launcher]).splitlines()[1:] == [
+        '  File "train.py", line 9',
+        "RuntimeError: gone",
+    ]
+    mpi = [
+        f"[1,3]<stderr>:{line}" for line in ("Traceback (most recent call last):", "KeyError: 1")
+    ]
+    assert joblog.traceback_of([*mpi, "mpirun detected", "=="]).endswith("\nKeyError: 1")
+
+
 def test_an_exception_of_another_name_ends_its_traceback_too() -> None:
     text = ["Traceback (most recent call last):", '  File "a"', "    f()", "mine.Oops", "bye"]
     assert joblog.traceback_of(text) == "\n".join(text[:4])

@@ -9,7 +9,8 @@ pays for it.
 
 In a sandbox it also lets `pip install` work as in AWS's containers, where a job may write into its
 environment: here the environment is read-only and shared, so that pip goes on in a virtual
-environment of the job's own, which every Python of the job sees before the environment.
+environment of the job's own, which every Python of the job sees before the environment. SDK v3's
+MPI driver gets the toolkit's agents in place of sshd (`mpi_v3.py`).
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import ModuleType
     from typing import Any
 
@@ -28,46 +30,60 @@ _HERE = os.path.dirname(os.path.abspath(__file__))
 _SANDBOX = "/opt/sagebrush/"
 
 
-class _PointLoader:
-    """Runs botocore.loaders' own loader, then changes the constant."""
+class _Loader:
+    """Runs a module's own loader, then changes the module."""
 
-    def __init__(self, inner: Any, folder: str) -> None:
+    def __init__(self, inner: Any, change: Callable[[Any], None]) -> None:
         self._inner = inner
-        self._folder = folder
+        self._change = change
 
     def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType | None:
         return self._inner.create_module(spec)
 
     def exec_module(self, module: Any) -> None:
         self._inner.exec_module(module)
-        module.Loader.CUSTOMER_DATA_PATH = self._folder
+        self._change(module)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
 
 
-class _PointFinder:
-    """Finds botocore.loaders as the others do, with the loader above around it."""
+class _Finder:
+    """Finds one module as the others do, with the loader above around it."""
 
-    def __init__(self, folder: str) -> None:
-        self._folder = folder
+    def __init__(self, name: str, change: Callable[[Any], None]) -> None:
+        self._name = name
+        self._change = change
 
     def find_spec(
         self, fullname: str, path: Any = None, target: ModuleType | None = None
     ) -> importlib.machinery.ModuleSpec | None:
-        if fullname != "botocore.loaders":
+        if fullname != self._name:
             return None
         sys.meta_path.remove(self)
         spec = importlib.machinery.PathFinder.find_spec(fullname, path, target)
         if spec is not None and spec.loader is not None:
-            setattr(spec, "loader", _PointLoader(spec.loader, self._folder))  # noqa: B010
+            setattr(spec, "loader", _Loader(spec.loader, self._change))  # noqa: B010
         return spec
 
 
 def _point() -> None:
     folder = os.environ.get("SAGEBRUSH_CLIENT_DATA")
     if folder and os.environ.get("AWS_ENDPOINT_URL") and os.path.isdir(folder):
-        sys.meta_path.insert(0, _PointFinder(folder))
+
+        def change(module: Any) -> None:
+            module.Loader.CUSTOMER_DATA_PATH = folder
+
+        sys.meta_path.insert(0, _Finder("botocore.loaders", change))
+
+
+def _agents_for_ssh() -> None:
+    """In SDK v3's MPI driver, of whose Python its file is the main program."""
+    if "mpi_driver.py" not in "".join(sys.orig_argv[1:2]):
+        return
+    driver = _toolkit("mpi_v3.py")
+    driver.before()
+    sys.meta_path.insert(0, _Finder(driver.MODULE, driver.after))
 
 
 def _chain() -> None:
@@ -126,15 +142,21 @@ def _installs(arguments: list[str]) -> bool:
 
 def _overlay() -> str:
     """The interpreter of the job's overlay, made now if need be."""
-    file = os.path.join(os.path.dirname(_HERE), "overlay.py")
-    spec = importlib.util.spec_from_file_location("_sagebrush_overlay", file)
+    return _toolkit("overlay.py").create()
+
+
+def _toolkit(name: str) -> Any:
+    """A module of the folder beside this one."""
+    file = os.path.join(os.path.dirname(_HERE), name)
+    spec = importlib.util.spec_from_file_location(f"_sagebrush_{name.partition('.')[0]}", file)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return module.create()
+    return module
 
 
 _point()
 _put_over()
+_agents_for_ssh()
 _chain()
