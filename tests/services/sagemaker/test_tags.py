@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from jobworld import JobWorld
 
+from sagebrush.engine import kinds
 from sagebrush.services.sagemaker import tags
 from sagebrush.world import AwsError, Doc
 
@@ -73,3 +75,27 @@ def test_limits_of_tags(jobs: JobWorld) -> None:
     for wrong in (pairs(("a", "1"), ("a", "2")), pairs(("aws:mine", "1"))):
         with pytest.raises(AwsError, match="Tag keys must"):
             tags.add_tags(jobs.ctx, {"ResourceArn": arn, "Tags": wrong})
+
+
+def test_a_running_job_notices_its_tags_and_an_ended_one_is_kept(jobs: JobWorld) -> None:
+    """`sagebrush:interrupt` asks a running job for something; an ended row is due to be removed."""
+    arn = jobs.create()["TrainingJobArn"]
+
+    def due() -> float | None:
+        row = jobs.world.rows.get(jobs.ctx.account, jobs.ctx.region, "training-job", "job")
+        assert row is not None
+        return row.due_at
+
+    woken: list[bool] = []
+    jobs.world.wake = lambda: woken.append(True)
+    jobs.world.rows.update(
+        kinds.by_arn(jobs.ctx, arn).id, lambda row: replace(row, due_at=jobs.world.clock() + 60)
+    )
+    tags.add_tags(jobs.ctx, {"ResourceArn": arn, "Tags": pairs(("sagebrush:interrupt", "now"))})
+    assert due() == jobs.world.clock()
+    assert woken
+    jobs.run()
+    assert jobs.describe()["TrainingJobStatus"] == "Completed"
+    before = due()
+    tags.add_tags(jobs.ctx, {"ResourceArn": arn, "Tags": pairs(("late", "1"))})
+    assert due() == before != jobs.world.clock()
