@@ -64,14 +64,25 @@ def launched(stderr: str) -> Reason:
     code = int(ended.group(1)) if ended else None
     found = [text for _, text in sorted(_tracebacks(stderr))]
     own = [text for text in found if not _ECHO.search(text)]
+    if not own and code is not None and code < 0:
+        return Reason(f"a process of the script was ended by signal {-code}", code)
     if own or found:
         return Reason((own or found)[0][:LIMIT], code)
     streams, bare = _streams(stderr)
-    if code is not None and code < 0:
-        return Reason(f"a process of the script was ended by signal {-code}", code)
     lines = [line for stream in (*streams.values(), bare) for _, line in stream if line.strip()]
-    said = [line for line in lines if not _LOG.match(line) and not _LAUNCHER.search(line)]
+    said = [line for line in _before_launcher(lines) if not _LOG.match(line)]
     return Reason("\n".join(said[-5:])[-LIMIT:], code)
+
+
+def _before_launcher(lines: list[str]) -> list[str]:
+    """The lines before torchrun's own traceback, from which on only torchrun speaks."""
+    begun = 0
+    for at, line in enumerate(lines):
+        if line.startswith(TRACEBACK):
+            begun = at
+        if _LAUNCHER.search(line):
+            return lines[:begun]
+    return lines
 
 
 Stream = list[tuple[int, str]]
