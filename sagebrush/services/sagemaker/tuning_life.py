@@ -25,8 +25,8 @@ from sagebrush.world import AwsError, Ctx, Doc, World
 log = logging.getLogger(__name__)
 
 ENDED = ("Completed", "Failed", "Stopped")
-WATCH = 2.0
-"""Seconds between looks at trials that nobody told of."""
+WATCH = 30.0
+"""Seconds between looks at trials of which nothing was told: a safeguard, their news come at once."""
 CAPACITY = 30.0
 """Seconds after which a trial that a quota refused is asked for again."""
 HOPELESS = 5
