@@ -155,3 +155,36 @@ def test_a_dump_of_its_stacks(stand: Stand) -> None:
         assert "pip install py-spy" in done.stderr
     else:
         assert "waiting_for_its_end" in done.stdout, done.stderr
+
+
+def test_an_interrupted_job_goes_on(start: Start) -> None:
+    stand = start()
+    spot = {"MaxRuntimeInSeconds": 600, "MaxWaitTimeInSeconds": 1200}
+    stand.train("lives", LIVES, EnableManagedSpotTraining=True, StoppingCondition=spot)
+    until(lambda: "ready" in stand.log("lives"), "the job")
+    done = stand.run("jobs", "interrupt", "lives")
+    assert done.returncode == 0, done.stderr
+    assert "lives is interrupted" in done.stdout
+    until(lambda: shell(stand, "--", "touch", "/opt/ml/model/end").returncode == 0, "a second life")
+    found = stand.ended("lives")
+    assert found["TrainingJobStatus"] == "Completed"
+    statuses = [each["Status"] for each in found["SecondaryStatusTransitions"]]
+    assert statuses.count("Interrupted") == 1
+    assert "managed spot savings" in stand.run("jobs").stdout
+    late = stand.run("jobs", "interrupt", "lives")
+    assert "lives does not train now: it is Completed" in late.stderr
+
+
+def test_each_instance_has_its_own_shell(start: Start) -> None:
+    stand = start()
+    two = {"InstanceType": "ml.m5.large", "InstanceCount": 2, "VolumeSizeInGB": 1}
+    stand.train("lives", LIVES, ResourceConfig=two)
+    until(lambda: len([s for s in stand.log("lives") if "ready" in s]) == 2, "both instances")
+    for host in ("algo-1", "algo-2"):
+        done = shell(stand, "--host", host, "--", "hostname")
+        assert (done.returncode, done.stdout) == (0, f"{host}\n"), done.stderr
+    rows = stand.run("top", "--once").stdout.splitlines()[3:]
+    assert [row.split()[1] for row in rows] == ["algo-1", "algo-2"]
+    for host in ("algo-1", "algo-2"):
+        shell(stand, "--host", host, "--", "touch", "/opt/ml/model/end")
+    assert stand.ended("lives")["TrainingJobStatus"] == "Completed"
