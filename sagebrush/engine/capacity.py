@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sagebrush.compute.base import Limits
 from sagebrush.engine import queue
@@ -142,9 +142,12 @@ def hand_over(world: World, key: str, ask: Ask) -> Turn | None:
     def work(tx: Tx) -> Turn | None:
         others = held(tx.all)
         mine = next((each for each in others if each.key == key), None)
-        if mine is None or mine.evicted is not None or ask.cpu > mine.cpu or ask.gpus != mine.gpus:
+        wish = queue.clamp(of, Entry(ask.key, ask.cpu, ask.memory, ask.gpus))
+        if mine is None or mine.evicted is not None:
             return None
-        wish = queue.clamp(of, Entry(ask.key, mine.cpu, ask.memory, ask.gpus))
+        if wish.cpu > mine.cpu or wish.gpus != mine.gpus:
+            return None
+        wish = replace(wish, cpu=mine.cpu)
         if not queue.fits(of, [each for each in others if each is not mine], wish):
             return None
         tx.run(
@@ -204,6 +207,8 @@ def _enter(tx: Tx, of: Host, now: float, ask: Ask) -> None:
             (ask.key, ask.row_id, *size, *may, now),
         )
         return
+    if found["evicted"] is not None:  # who was told to go is not busy again
+        may = (*may[:3], found["idle"], ask.seconds)
     if tuple(found[name] for name in ("lane", "rank", "role", "idle", "seconds")) != may:
         tx.run(
             "UPDATE reservation SET lane=?, rank=?, role=?, idle=?, seconds=? WHERE key=?",
@@ -231,8 +236,9 @@ def _decide(tx: Tx, of: Host, now: float) -> set[int]:
         tx.run("UPDATE reservation SET evicted=? WHERE key=?", (now, key))
     if step.head:
         tx.run(
-            "UPDATE reservation SET promised=? WHERE key=? AND promised IS NOT ?",
-            (step.promised, step.head, step.promised),
+            "UPDATE reservation SET promised=?, first=coalesce(first, ?)"
+            " WHERE key=? AND (first IS NULL OR promised IS NOT ?)",
+            (step.promised, now + queue.PATIENCE, step.head, step.promised),
         )
     due: set[int] = set()
     for key in (*(key for key, _ in step.starts), *step.evicts):
@@ -264,7 +270,7 @@ def _candidates(select: Select) -> list[Entry]:
             left -= len(rows)
             found |= {row["key"]: row for row in rows}
     promised = select(
-        "SELECT * FROM reservation WHERE held=0 AND promised IS NOT NULL ORDER BY promised LIMIT ?",
+        "SELECT * FROM reservation WHERE held=0 AND first IS NOT NULL ORDER BY first LIMIT ?",
         (LOOK,),
     )
     found |= {row["key"]: row for row in promised}

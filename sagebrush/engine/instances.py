@@ -28,7 +28,7 @@ class Instance:
     price: float | None = None
     """US dollars an hour, on demand, in us-east-1, on the day PRICES_OF; None: not known."""
     spot_price: float | None = None
-    """The same as managed spot training; None: not known."""
+    """The same as managed spot training, as SPOT_BY says; None: not known."""
 
 
 @functools.cache
@@ -37,9 +37,9 @@ def _catalogue() -> dict[str, Any]:
 
 
 PRICES_OF: str = _catalogue()["prices"]["of"]
-"""The day of the price list, YYYY-MM-DD."""
+"""The day of the price list, YYYY-MM-DD. Its sources stand in the file."""
 SPOT_BY: str = _catalogue()["prices"]["spot"]
-"""How spot prices were found, in a sentence."""
+"""Where spot prices come from: no list of them is published, so that they are a documented discount."""
 
 
 def named(name: str) -> bool:
@@ -52,12 +52,16 @@ def instance(name: str) -> Instance:
     found = _catalogue()["types"].get(name)
     if found is None:
         raise LookupError(f"{name} is not an instance type")
+    price = found.get("price")
+    spot = (
+        None if price is None else round(price * (1 - _catalogue()["prices"]["spot_discount"]), 4)
+    )
     return Instance(
         name,
         found["cpus"],
         int(found["memory"] * 2**30),
         found.get("gpus", 0),
         int(found.get("gpu_memory", 0) * 2**30),
-        found.get("price"),
-        found.get("spot"),
+        price,
+        spot,
     )

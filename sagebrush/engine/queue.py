@@ -4,7 +4,7 @@ Jobs go by priority, then fairly between roles (the role that holds the least of
 resource for it goes first: dominant resource fairness), then by arrival; spot jobs after all others.
 The first that does not fit is the head: it is promised when it will start, and others start before
 it only if by estimates that stays true (EASY backfill); once the promise is past, nobody does. So a
-large job is delayed by what runs already, never by what came later. Endpoints and notebooks take CPU
+large job is delayed by what runs already, not by what came later. Endpoints and notebooks take CPU
 by share and wait for memory and GPUs alone, in lanes of their own.
 """
 
@@ -18,6 +18,8 @@ from sagebrush.engine.sizes import Host
 
 GRACE = 120.0
 """Seconds that one that was told to go may take, as AWS's spot interruptions do."""
+PATIENCE = 900.0
+"""Seconds for which the head of the queue may lose its turn to roles that hold less than its own."""
 TINY = 1e-9
 
 
@@ -48,6 +50,8 @@ class Entry:
     """When it was told to go."""
     promised: float | None = None
     """When it was to start at the latest, by the estimates of then."""
+    first: float | None = None
+    """From when on it goes before its like: PATIENCE after it came to the head of the queue."""
 
     @property
     def shares(self) -> bool:
@@ -189,20 +193,28 @@ class _Queue:
         left = list(asks)
         while left:
             first = min(left, key=self._order(left))
-            if short(self.free, first):
-                break
             left.remove(first)
-            self._start(first)
+            if not short(self.free, first):
+                self._start(first)
+                continue
+            self._make_room(first)
+            start = shadow(self.of, self.held, first, self.now)
+            if start < math.inf or not self._beside(first):
+                break
         else:
             return
-        left.remove(first)
         self.head = first.key
-        self._make_room(first)
-        start = shadow(self.of, self.held, first, self.now)
         known = [t for t in (first.promised, start) if t is not None and t < math.inf]
         self.promised = min(known, default=None)
-        if first.promised is None or self.now < first.promised:
+        overdue = first.promised is not None and self.now >= first.promised
+        if start < math.inf and not overdue:
             self._backfill(first, start, sorted(left, key=self._order(left)))
+
+    def _beside(self, entry: Entry) -> bool:
+        """Whether endpoints and notebooks alone keep the job from ever starting: nobody knows when
+        they go, and so it holds up nobody."""
+        jobs = [each for each in self.held if not each.shares and each.end(self.now) == math.inf]
+        return fits(self.of, jobs, entry)
 
     def _order(
         self, left: Iterable[Entry]
@@ -216,35 +228,23 @@ class _Queue:
         parts = {role: dominant(self.of, found) for role, found in roles.items()}
 
         def key(each: Entry) -> tuple[bool, int, float, float, int]:
-            late = each.promised is not None and each.promised <= self.now
-            by = (each.promised or 0.0) if late else math.inf
-            return each.spot, -each.priority, by, parts[each.role], each.seq
+            times = [t for t in (each.promised, each.first) if t is not None]
+            by = min(times, default=math.inf)
+            late = by if by <= self.now else math.inf
+            return each.spot, -each.priority, late, parts[each.role], each.seq
 
         return key
 
     def _backfill(self, head: Entry, start: float, rest: Sequence[Entry]) -> None:
-        """Those of `rest` start that fit, and after whose start the head can still start at `start`.
-
-        Where only endpoints and notebooks hold the head up, whose ends nobody knows, all start that
-        will end some day: the head is promised a start once one of those is gone.
-        """
-        if start == math.inf:
-            jobs = [
-                each for each in self.held if not each.shares and each.end(self.now) == math.inf
-            ]
-            if not fits(self.of, jobs, head):
-                return
+        """Those of `rest` start that fit, and after whose start the head can still start at `start`."""
+        leaving = any(each.evicted is not None for each in self.held)
         for each in rest:
-            if short(self.free, each):
+            if short(self.free, each) or (each.spot and leaving):  # it would have to go again
                 continue
-            ends = self.now + each.seconds
-            if start == math.inf:
-                may = ends < math.inf
-            else:
-                then = [h for h in self.held if h.end(self.now) > start]
-                mine = [replace(each, held=self.free.gpus[: each.gpus])] if ends > start else []
-                may = fits(self.of, [*then, *mine], head)
-            if may:
+            then = [other for other in self.held if other.end(self.now) > start]
+            if self.now + each.seconds > start:
+                then.append(replace(each, held=self.free.gpus[: each.gpus]))
+            if fits(self.of, then, head):
                 self._start(each)
 
     # ---- changes

@@ -65,6 +65,7 @@ def entry(row: sqlite3.Row) -> Entry:
         row["started"] or 0.0,
         row["evicted"],
         row["promised"],
+        row["first"],
     )
 
 
@@ -94,8 +95,8 @@ def standing(select: Select, of: Host, now: float, key: str) -> Turn | None:
 def _head(select: Select, of: Host) -> Entry | None:
     """The job that was last promised a start."""
     rows = select(
-        "SELECT * FROM reservation WHERE held=0 AND promised IS NOT NULL"
-        " ORDER BY lane, rank, promised LIMIT 1",
+        "SELECT * FROM reservation WHERE held=0 AND first IS NOT NULL"
+        " ORDER BY lane, rank, first LIMIT 1",
         (),
     )
     return queue.clamp(of, entry(rows[0])) if rows else None

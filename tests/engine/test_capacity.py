@@ -147,3 +147,115 @@ def test_memory_is_counted_by_the_past_peak(queue: Fixture) -> None:
     assert capacity.expected_memory(queue.world, "base", limits) == int(3 * GIB * 1.1)
     capacity.note_peak(queue.world, "base", "ml.m5.large", 100 * GIB)
     assert capacity.expected_memory(queue.world, "base", limits) == limits.memory
+
+
+def test_a_turn_says_why_and_until_when(queue: Fixture) -> None:
+    first = Ask("j0", queue.ids[0], 2, GIB, expected=600.0)
+    capacity.admit(queue.world, first)
+    second = capacity.admit(queue.world, Ask("j1", queue.ids[1], 2, GIB, expected=60.0))
+    third = capacity.admit(queue.world, Ask("j2", queue.ids[2], 1, GIB, longest=30.0))
+    assert (second.place, second.starts) == (1, 1600.0)
+    assert second.reason == "2 vCPU and 1.0 GiB are asked for, 0 vCPU are free"
+    assert (third.place, third.starts) == (2, 1660.0)
+    assert second.words == (
+        "waiting for capacity (position 1): 2 vCPU and 1.0 GiB are asked for, 0 vCPU are free;"
+        " it will probably start by 1970-01-01 00:26 UTC"
+    )
+    assert capacity.turn(queue.world, "j1") == second
+    assert capacity.turn(queue.world, "nobody") is None
+    unknown = capacity.admit(queue.world, Ask("j3", queue.ids[3], 1, GIB, priority=-1))
+    assert (unknown.place, unknown.starts) == (3, 1675.0)  # half of the host for half a minute
+
+
+def test_places_under_fairness_and_priority(queue: Fixture) -> None:
+    capacity.admit(queue.world, Ask("run", queue.ids[0], 2, GIB, role="a"))
+    rows = [queue.add(f"w{n}") for n in range(6)]
+    for n, role in enumerate("aaabbb"):
+        capacity.admit(queue.world, Ask(f"w{n}", rows[n], 2, GIB, role=role))
+    # b holds nothing: its first goes before a's first, its second before a's second
+    assert [capacity.place(queue.world, f"w{n}") for n in range(6)] == [2, 4, 6, 1, 3, 5]
+    capacity.admit(queue.world, Ask("w2", rows[2], 2, GIB, role="a", priority=1))
+    assert capacity.place(queue.world, "w2") == 1
+    capacity.release(queue.world, "run")
+    assert capacity.place(queue.world, "w2") == 0
+
+
+def test_a_spot_job_and_an_idle_pool_are_told_to_go(queue: Fixture) -> None:
+    one, two, three, four = queue.ids
+    assert capacity.admit(queue.world, Ask("spot", one, 1, GIB, spot=True)).place == 0
+    assert capacity.admit(queue.world, Ask("pool", two, 1, GIB)).place == 0
+    capacity.admit(queue.world, Ask("pool", two, 1, GIB, idle=True))
+    assert capacity.admit(queue.world, job("j", row=three)).place == 1
+    assert capacity.evicted(queue.world, "spot")
+    assert capacity.evicted(queue.world, "pool")
+    assert not capacity.evicted(queue.world, "j")
+    due = {row.id for n in (one, two) if (row := queue.rows.by_id(n)) and row.due_at == 1000.0}
+    assert due == {one, two}
+    assert capacity.hand_over(queue.world, "pool", Ask("next", four, 1, GIB)) is None
+    capacity.release(queue.world, "spot")
+    assert capacity.place(queue.world, "j") == 1
+    capacity.release(queue.world, "pool")
+    assert capacity.place(queue.world, "j") == 0
+
+
+def test_a_warm_pool_is_handed_to_the_next_job_before_all_that_wait(queue: Fixture) -> None:
+    pool, waits, mine, _ = queue.ids
+    queue.cache["capacity.host"] = Host(2, 8 * GIB, (7,))
+    capacity.admit(queue.world, Ask("p", pool, 1, GIB, gpus=1))
+    large = Ask("large", waits, 2, GIB, gpus=1)
+    assert capacity.admit(queue.world, large).place == 1
+    after = Ask("m", mine, 1, 2 * GIB, gpus=1)
+    stands = capacity.hand_over(queue.world, "p", after)
+    assert stands is not None
+    assert (stands.place, stands.gpus) == (0, (7,))
+    assert capacity.turn(queue.world, "p") is None
+    assert capacity.hand_over(queue.world, "m", Ask("x", mine, 2, GIB, gpus=1)) is None  # too large
+    assert capacity.hand_over(queue.world, "m", Ask("x", mine, 1, GIB)) is None  # without its GPU
+
+
+def test_an_endpoint_of_a_gpu_type_holds_its_gpu(queue: Fixture) -> None:
+    queue.cache["capacity.host"] = Host(2, 8 * GIB, (0,))
+    held = capacity.admit(queue.world, Ask("e", queue.ids[0], 0, GIB, gpus=1))
+    assert held.gpus == (0,)
+    waits = capacity.admit(queue.world, Ask("j", queue.ids[1], 1, GIB, gpus=1))
+    assert waits.reason == "1 vCPU, 1.0 GiB and 1 GPU are asked for, 0 GPU are free"
+    assert waits.starts is None
+    assert capacity.admit(queue.world, Ask("k", queue.ids[2], 1, GIB)).place == 0
+    capacity.release(queue.world, "e")
+    assert capacity.turn(queue.world, "j") == capacity.Turn(0, (0,))
+
+
+def test_a_key_that_its_resource_no_longer_knows_is_swept(queue: Fixture) -> None:
+    row = queue.rows.insert(Row("1", "r", "k", "plan", "New", {}, {"key": "t-new"}, due_at=9e9))
+    for key in ("t-old", "t-new"):
+        capacity.admit(queue.world, Ask(key, row.id, 1, GIB))
+    assert capacity.sweep(queue.world) == 1
+    assert capacity.turn(queue.world, "t-old") is None
+    assert capacity.place(queue.world, "t-new") == 0
+
+
+@pytest.mark.parametrize(
+    ("tags", "priority"),
+    [
+        ({"sagebrush:priority": "7"}, 7),
+        ({"sagebrush:priority": " -3 "}, -3),
+        ({"sagebrush:priority": "+2"}, 2),
+        ({"sagebrush:priority": "high"}, 0),
+        ({"sagebrush:priority": "1e3"}, 0),
+        ({"sagebrush:priority": "9999999999"}, 0),
+        ({"sagebrush:priority": ""}, 0),
+        ({"priority": "7"}, 0),
+        ({}, 0),
+    ],
+)
+def test_the_priority_of_tags(tags: dict[str, str], priority: int) -> None:
+    assert capacity.priority(tags) == priority
+
+
+def test_run_times_are_remembered_longer_ones_at_once(queue: Fixture) -> None:
+    world = queue.world
+    assert capacity.expected_seconds(world, "base", "ml.m5.large") == 0.0
+    for seconds, expected in ((100.0, 100.0), (0.0, 100.0), (200.0, 200.0), (100.0, 170.0)):
+        capacity.note_seconds(world, "base", "ml.m5.large", seconds)
+        assert capacity.expected_seconds(world, "base", "ml.m5.large") == pytest.approx(expected)
+    assert capacity.expected_seconds(world, "base", "ml.m5.xlarge") == 0.0

@@ -11,6 +11,7 @@ ALTER TABLE reservation ADD COLUMN seconds REAL NOT NULL DEFAULT 0;      -- how 
 ALTER TABLE reservation ADD COLUMN work REAL NOT NULL DEFAULT 0;         -- seconds of the whole host
 ALTER TABLE reservation ADD COLUMN started REAL;                         -- holds since
 ALTER TABLE reservation ADD COLUMN promised REAL;                        -- the head of the queue: when
+ALTER TABLE reservation ADD COLUMN first REAL;                           -- ... from when on it is
 ALTER TABLE reservation ADD COLUMN evicted REAL;                         -- told to go, when
 UPDATE reservation SET lane=2 WHERE cpu=0;
 UPDATE reservation SET lane=3 WHERE row_id IN
@@ -19,7 +20,7 @@ UPDATE reservation SET started=since WHERE held=1;
 CREATE UNIQUE INDEX reservation_seq ON reservation(seq);
 CREATE INDEX reservation_held ON reservation(held) WHERE held=1;
 CREATE INDEX reservation_waiting ON reservation(lane, rank, role, seq) WHERE held=0;
-CREATE INDEX reservation_promised ON reservation(promised) WHERE held=0 AND promised IS NOT NULL;
+CREATE INDEX reservation_first ON reservation(first) WHERE held=0 AND first IS NOT NULL;
 
 -- How many wait, by place: a place in the queue is a sum over few rows, however long the queue is.
 CREATE TABLE waiting(
