@@ -28,6 +28,8 @@ def variables(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, st
             "SAGEBRUSH_ENVIRONMENTS", str(Path("~/.cache/sagebrush/environments").expanduser())
         ),
         "SAGEBRUSH_PORT": "0",
+        # AWS has some images for GPU instances only, and this host may have none
+        "SAGEBRUSH_GPU_AS_CPU": "1",
         "SAGEBRUSH_PYTHON": sys.executable,
         # a mirror of the usual index may be at a private address
         "SAGEBRUSH_EGRESS_ALLOW": ",".join(index_hosts()),
