@@ -56,7 +56,8 @@ def _ends(world: World, job: tuple[Member, ...]) -> list[Exited]:
 def anew(row: Row) -> Doc:
     """What of the plan changes for a new attempt: keys of its own, nothing launched."""
     past = [*row.plan.get("past", ()), [row.plan["key"], row.plan.get("instances")]]
-    gone = ("launched", "offsets", "gone", "noticed", "begun", "gpus", "saved", "kept_until")
+    gone = ("launched", "offsets", "gone", "noticed", "begun", "gpus", "saved", "kept_until",
+            "instances")  # fmt: skip
     return {
         **dict.fromkeys(gone),
         "stage": "start",

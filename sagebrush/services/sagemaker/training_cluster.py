@@ -10,10 +10,13 @@ from sagebrush.compute.environments import Environment
 from sagebrush.engine import capacity, cluster, containers, launch, layers, stage, upload
 from sagebrush.engine.capacity import Size
 from sagebrush.engine.cluster import Member
+from sagebrush.services.sagemaker import tuning_room
 from sagebrush.store.rows import Row
 from sagebrush.world import Doc, World
 
 GROUP = "/aws/sagemaker/TrainingJobs"
+MINIMUM = "SAGEBRUSH_MIN_INSTANCES"
+"""The variable of a job's Environment that says with how few instances it may go on."""
 SOCKETS = ("GLOO_SOCKET_IFNAME", "NCCL_SOCKET_IFNAME", "TP_SOCKET_IFNAME")
 """Variables by which communication libraries are told the interface that the instances share."""
 
@@ -46,8 +49,43 @@ def contained(row: Row) -> bool:
 
 
 def sizes(world: World, row: Row) -> tuple[list[Size], str]:
-    """What each instance gets on this host, and the sentence that says if it is less than its type."""
-    return capacity.share([member.type for member in members(row)], capacity.host(world))
+    """What each instance gets on this host, and the sentence that says if it is less than its type.
+
+    Where an attempt has fewer instances than the job asks for, each gets what it would have then.
+    """
+    whole = cluster.members(row.plan["key"], row.doc["ResourceConfig"])
+    found, scaled = tuning_room.sizes(world, row, [member.type for member in whole])
+    return found[: row.plan.get("instances")], scaled
+
+
+def fewest(row: Row) -> int:
+    """With how many instances a spot job that was interrupted may go on: as many as it asks for, or
+    fewer where its script allows it by the variable MINIMUM."""
+    count = len(cluster.members("", row.doc["ResourceConfig"]))
+    said = row.doc.get("Environment", {}).get(MINIMUM, "")
+    again = row.plan.get("attempts") and row.doc.get("EnableManagedSpotTraining")
+    if not again or len(cluster.groups(row.doc["ResourceConfig"])) > 1 or not said.isdigit():
+        return count
+    return max(1, min(count, int(said)))
+
+
+def admit(world: World, row: Row) -> tuple[capacity.Turn, int]:
+    """How the job stands once it has its place in the queue, and with how many instances.
+
+    An elastic job that cannot have all of its instances now takes those that there is room for.
+    """
+    most = len(cluster.members("", row.doc["ResourceConfig"]))
+    least, chosen = fewest(row), row.plan.get("instances")
+    for count in range(most, least, -1) if not chosen else ():
+        turn = capacity.admit(world, ask(world, _with(row, count)))
+        if not turn.place:
+            return turn, count
+    chosen = chosen or least
+    return capacity.admit(world, ask(world, _with(row, chosen))), chosen
+
+
+def _with(row: Row, instances: int) -> Row:
+    return replace(row, plan={**row.plan, "instances": instances})
 
 
 def ask(world: World, row: Row) -> capacity.Ask:

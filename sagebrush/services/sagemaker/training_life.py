@@ -112,18 +112,19 @@ def _start(world: World, row: Row) -> Next:
         return _end(world, row, "Stopped", "")
     now = world.clock()
     warm = warm_pool.take_over(world, row)
-    key, turn = warm or (row.plan["key"], capacity.admit(world, processes.ask(world, row)))
+    key, turn, count = warm or (row.plan["key"], *processes.admit(world, row))
     if turn.place:
         left = _patience(row) - (now - row.created)
         if left <= 0:
             return _end(world, row, "MaxWaitTimeExceeded", "")
         due = min(QUEUE + turn.place, left)
-        return Next(doc=waiting(row, turn, now), plan={"waiting": True}, due=due)
+        plan = {"waiting": True, "instances": count}
+        return Next(doc=waiting(row, turn, now), plan=plan, due=due)
     named = row.plan["environment"]
     if not processes.contained(row) and world.environments.ready(named) is None:
         message = f"Preparing the environment {named} (once on this machine)"
         doc = status_doc(row.doc, now, "Starting", message)
-        return Next(doc=doc, plan={"waiting": None}, due=1.0)
+        return Next(doc=doc, plan={"waiting": None, "instances": count}, due=1.0)
     seconds, short = spot.limit(row, now)
     doc: Doc = {"TrainingStartTime": row.doc.get("TrainingStartTime") or moment(now)}
     if warm_pool.keep_alive(row):
@@ -132,7 +133,7 @@ def _start(world: World, row: Row) -> Next:
     # Logs are named by the second in which their attempt began: no two may share one.
     begun = max(now, row.plan.get("begun_last", 0.0) + 1.0)
     plan = {"begun": begun, "seconds": seconds, "short": short, "gpus": list(turn.gpus)}
-    plan |= {"key": key, "warm": bool(warm) or None}
+    plan |= {"key": key, "warm": bool(warm) or None, "instances": count}
     return replace(step, plan={**step.plan, **plan})
 
 

@@ -170,9 +170,9 @@ def claim(world: World, row: Row) -> str:
     return ""
 
 
-def take_over(world: World, row: Row) -> tuple[str, capacity.Turn] | None:
-    """The key of the waiting process that is now the job's, and what of the host it holds with it;
-    None where none waits for its like. Repeatable."""
+def take_over(world: World, row: Row) -> tuple[str, capacity.Turn, int] | None:
+    """The key of the waiting process that is now the job's, what of the host it holds with it, and
+    the number of its instances; None where none waits for its like. Repeatable."""
     key = claim(world, row)
     if not key:
         return None
@@ -182,7 +182,7 @@ def take_over(world: World, row: Row) -> tuple[str, capacity.Turn] | None:
         return None
     if row.plan["key"] != key:
         capacity.release(world, row.plan["key"])
-    return key, turn
+    return key, turn, 1
 
 
 def give_up(world: World, key: str) -> None:

@@ -152,8 +152,8 @@ SPOT = {
 }
 
 
-def interrupt(jobs: JobWorld) -> None:
-    arn = jobs.describe()["TrainingJobArn"]
+def interrupt(jobs: JobWorld, name: str = "job") -> None:
+    arn = jobs.describe(name)["TrainingJobArn"]
     tag = {"Key": "sagebrush:interrupt", "Value": "now"}
     tags.add_tags(jobs.ctx, {"ResourceArn": arn, "Tags": [tag]})
 
@@ -273,3 +273,31 @@ def test_checkpoints_written_before_the_first_sync_are_not_lost(jobs: JobWorld) 
     jobs.run(7)
     assert "ckpt/early" in jobs.s3.buckets["bucket"]
     assert os.listdir(jobs.home / "jobs" / jobs.key() / "ml/checkpoints") == ["early"]
+
+
+def test_an_elastic_spot_job_goes_on_with_the_instances_that_there_is_room_for(
+    jobs: JobWorld,
+) -> None:
+    jobs.world.cache["capacity.host"] = Host(6, 24 << 30)
+    jobs.backend.script = lambda spec: Running(jobs.now)
+    jobs.create("spot", ResourceConfig=THREE, **SPOT, Environment={"SAGEBRUSH_MIN_INSTANCES": "2"})
+    jobs.run(2)
+    jobs.create("other")
+    jobs.run(7)
+    assert jobs.describe("other")["SecondaryStatus"] == "Training"
+    again = jobs.describe("spot")
+    assert again["SecondaryStatus"] == "Training"
+    key = jobs.key("spot")
+    config = jobs.home / "jobs" / key / "ml/input/config/resourceconfig.json"
+    assert json.loads(config.read_text())["hosts"] == ["algo-1", "algo-2"]
+    assert [spec.limits.cpu for k, spec in jobs.backend.specs.items() if k.startswith(key)] == [
+        2,
+        2,
+    ]
+    interrupt(jobs, "spot")
+    jobs.backend.states[jobs.key("other")] = Exited(0)
+    jobs.loop.changed(jobs.key("other"))
+    jobs.run(7)
+    key = jobs.key("spot")
+    config = jobs.home / "jobs" / key / "ml/input/config/resourceconfig.json"
+    assert len(json.loads(config.read_text())["hosts"]) == 3

@@ -1,0 +1,129 @@
+"""A spot job that is interrupted at random ends as the one that was not: same metric, same steps."""
+
+from __future__ import annotations
+
+import random
+import re
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.faults.conftest import Start
+from tests.faults.stand import BUCKET, Stand, until
+
+pytestmark = pytest.mark.sandbox
+STEPS = 60
+PROGRAM = f"""
+import json, os, random, signal, sys, urllib.request
+
+place, steps = "/opt/ml/checkpoints/state.json", {STEPS}
+chance = random.Random(7)
+rows = [(x, 3 * x + 1 + chance.gauss(0, 0.1)) for x in (chance.random() for _ in range(64))]
+state = {{"step": 0, "a": 0.0, "b": 0.0}}
+if os.path.exists(place):
+    state = json.load(open(place))
+print("resumed at", state["step"], flush=True)
+ending = []
+signal.signal(signal.SIGTERM, lambda *_: ending.append(1))
+import time
+while state["step"] < steps and not ending:
+    x, y = rows[state["step"] % len(rows)]
+    error = state["a"] * x + state["b"] - y
+    state["a"] -= 0.1 * error * x
+    state["b"] -= 0.1 * error
+    state["step"] += 1
+    print("step", state["step"], flush=True)
+    if state["step"] % 5 == 0:  # the checkpoint interval
+        with open(place + ".part", "w") as file:
+            json.dump(state, file)
+        os.rename(place + ".part", place)
+    time.sleep(0.03)
+if ending:
+    notice = "none"
+    try:
+        url = "http://169.254.169.254/latest/meta-data/spot/instance-action"
+        notice = json.load(urllib.request.urlopen(url, timeout=5))["action"]
+    except Exception as error:
+        notice = repr(error)
+    print("notice", notice, flush=True)
+    sys.exit(143)
+loss = sum((state["a"] * x + state["b"] - y) ** 2 for x, y in rows) / len(rows)
+print(f"loss={{loss:.12f}};", flush=True)
+with open("/opt/ml/model/state.json", "w") as file:
+    json.dump(state, file)
+"""
+METRICS = [{"Name": "loss", "Regex": r"loss=([0-9.]+);"}]
+
+
+def spot(stand: Stand, name: str) -> None:
+    """The spot job has been created."""
+    stand.train(
+        name,
+        PROGRAM,
+        EnableManagedSpotTraining=True,
+        StoppingCondition={"MaxRuntimeInSeconds": 300, "MaxWaitTimeInSeconds": 600},
+        CheckpointConfig={"S3Uri": f"s3://{BUCKET}/checkpoints/{name}"},
+        AlgorithmSpecification={
+            "TrainingImage": "683313688378.dkr.ecr.us-east-1.amazonaws.com/"
+            "sagemaker-scikit-learn:1.2-1-cpu-py3",
+            "TrainingInputMode": "File",
+            "ContainerEntrypoint": ["python", "/opt/ml/input/data/code/run.py"],
+            "MetricDefinitions": METRICS,
+        },
+    )
+
+
+def loss(stand: Stand, name: str) -> float:
+    found = {m["MetricName"]: m["Value"] for m in stand.job(name)["FinalMetricDataList"]}
+    return found["loss"]
+
+
+@pytest.mark.parametrize("times", [2, pytest.param(5, marks=pytest.mark.full)])
+def test_interruptions_change_nothing(stand: Stand, times: int) -> None:
+    whole, broken = f"whole-{times}", f"broken-{times}"
+    spot(stand, whole)
+    stand.ended(whole)
+    spot(stand, broken)
+    chance = random.Random(times)
+    for number in range(times):
+        until(
+            lambda number=number: sum(
+                line.startswith("resumed") for line in stand.log(broken)
+            ) > number,
+            f"attempt {number + 1}",
+        )  # fmt: skip
+        time.sleep(chance.uniform(0.0, 0.4))
+        done = stand.run("jobs", "interrupt", broken)
+        assert done.returncode == 0, done.stdout + done.stderr
+    job = stand.ended(broken)
+    assert job["TrainingJobStatus"] == "Completed", job.get("FailureReason")
+    assert loss(stand, broken) == loss(stand, whole)
+    assert stand.model(broken) == stand.model(whole)
+    said = stand.log(broken)
+    steps = [int(m[1]) for line in said if (m := re.match(r"step (\d+)", line))]
+    assert sorted(set(steps)) == list(range(1, STEPS + 1))
+    past = [t["Status"] for t in job["SecondaryStatusTransitions"]]
+    interrupted = past.count("Interrupted")
+    assert interrupted == times
+    # nothing is trained twice beyond one checkpoint interval each time
+    assert len(steps) - STEPS <= 5 * interrupted
+    assert said.count("notice terminate") == times
+    assert job["BillableTimeInSeconds"] <= job["TrainingTimeInSeconds"]
+
+
+def test_on_demand_work_interrupts_and_the_spot_job_returns(start: Start) -> None:
+    stand = start()
+    spot(stand, "gives-way")
+    until(lambda: "step 5" in stand.log("gives-way"), "the spot job at work")
+    began = time.monotonic()
+    stand.train("urgent", "print('here')", ResourceConfig={
+        "InstanceType": "ml.m5.24xlarge", "InstanceCount": 1, "VolumeSizeInGB": 1,
+    })  # fmt: skip
+    assert stand.ended("urgent")["TrainingJobStatus"] == "Completed"
+    waited = time.monotonic() - began
+    job = stand.ended("gives-way")
+    assert job["TrainingJobStatus"] == "Completed"
+    assert "Interrupted" in [t["Status"] for t in job["SecondaryStatusTransitions"]]
+    assert Path(stand.home).exists()
+    assert waited < 30
