@@ -79,6 +79,8 @@ def cost(doc: Doc) -> float | None:
 
 def dollars(amount: float) -> str:
     """An amount of money, with the digits that it needs."""
+    if 0 < amount < 0.0001:
+        return "under $0.0001"
     return f"${amount:.2f}" if amount >= 1 else f"${amount:.4f}"
 
 

@@ -50,6 +50,8 @@ def run(args: argparse.Namespace) -> int:
     if (place / "container.json").exists():
         return _contained(place, command, terminal)
     env = {"TERM": os.environ.get("TERM", "dumb")} if terminal else {}
+    if each.kind == "training-job":  # what took over a warm pool's process began as nobody's
+        env["TRAINING_JOB_NAME"] = args.name
     if not command:
         env["PS1"] = PROMPT.format(name=args.name)
     try:

@@ -60,12 +60,20 @@ def _said(client: Any, kind: str, summary: Mapping[str, Any], size: str) -> str:
     elif kind == "tuning":
         counts = summary.get("TrainingJobStatusCounters", {})
         said = f"{sum(counts.values())} training jobs, {counts.get('Completed', 0)} completed"
-    elif kind == "processing" and (end := summary.get("ProcessingEndTime")):
-        spent = (end - summary["CreationTime"]).total_seconds()
-        said = f"took {running.span(spent)} here"
+    elif kind == "processing":
+        said = _processing(client, summary)
     else:
         said = summary.get("InstanceType", "")
     return f"{said}{': ' if said else ''}{size}" if size else said
+
+
+def _processing(client: Any, summary: Mapping[str, Any]) -> str:
+    """How long it took; or what it waits for, which this server tells in the exit message."""
+    doc = client.describe_processing_job(ProcessingJobName=summary["ProcessingJobName"])
+    if end := doc.get("ProcessingEndTime"):
+        begun = doc.get("ProcessingStartTime", doc["CreationTime"])
+        return f"took {running.span((end - begun).total_seconds())} here"
+    return doc.get("ExitMessage", "")
 
 
 def _sizes(chosen: Settings) -> dict[str, str]:

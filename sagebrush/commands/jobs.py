@@ -14,6 +14,7 @@ PARTS = {
         "interrupt a managed spot training job, as a test of its recovery",
         "job_interrupt",
     ),
+    "plot": ("a tuning job as a picture: trials, what they tried, what mattered", "plot"),
 }
 """Subcommand -> what it does, and the module beside this one that does it (`configure`, `run`)."""
 

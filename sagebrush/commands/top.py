@@ -22,6 +22,7 @@ KINDS = {
     "processing-job": "processing",
     "endpoint": "endpoint",
     "notebook-instance": "notebook",
+    "warm-pool": "warm pool",
 }
 HEADER = ("NAME", "INSTANCE", "KIND", "CPU", "MEMORY", "GPU", "UP", "PROCESSES")
 SECOND = 1.0

@@ -29,7 +29,7 @@ class Live:
     """One instance of a resource; its process tree lives, or soon will, or has just ended."""
 
     kind: str
-    """The row's: `training-job`, `processing-job`, `endpoint`, `notebook-instance`."""
+    """The row's: `training-job`, `processing-job`, `endpoint`, `notebook-instance`, `warm-pool`."""
     name: str
     host: str
     """Which of its instances: `algo-1`, or of an endpoint `<variant>/<id>`."""
@@ -52,6 +52,8 @@ def queued(read: Read) -> int:
 
 def _instances(row: sqlite3.Row) -> Iterator[Live]:
     doc, plan = parse(row["doc"]), parse(row["plan"])
+    if row["kind"] == "warm-pool" and "taken" not in plan:  # else it is its job's by now
+        doc, plan = {"InstanceType": plan["spec"]["limits"]["name"]}, {"key": row["name"]}
     for host, key, kind in _members(row["kind"], doc, plan):
         yield Live(row["kind"], row["name"], host, key, kind, row["account"], row["region"])
 

@@ -95,3 +95,11 @@ def test_only_a_scaled_instance_is_told() -> None:
     assert said == "2 of 4 vCPU, 1.5 of 16 GiB"
     said = job_facts.scaled("ml.p3.2xlarge", Limits(2.0, 3 << 29))
     assert said.endswith("GiB, no GPU")
+
+
+@pytest.mark.parametrize(
+    ("amount", "said"),
+    [(0.0, "$0.0000"), (0.00003, "under $0.0001"), (0.0123, "$0.0123"), (12.345, "$12.35")],
+)
+def test_money_has_the_digits_that_it_needs(amount: float, said: str) -> None:
+    assert job_facts.dollars(amount) == said
