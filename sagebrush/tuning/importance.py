@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sagebrush.tuning import ask
 from sagebrush.tuning.ask import COMPLETE, PRUNED, Strategy, Trial
-from sagebrush.tuning.space import Space
+from sagebrush.tuning.space import Number, Space
 
 if TYPE_CHECKING:
     from optuna.study import Study
@@ -17,10 +18,18 @@ FEWEST = 4
 
 
 def study(space: Space, strategy: Strategy, trials: Sequence[Trial], name: str) -> Study:
-    """The trials as a study that Optuna can draw, in their order."""
+    """The trials as a study that Optuna can draw, in their order, each value as it was tried."""
+    plain = Space(
+        tuple(
+            replace(each, scale="Linear")
+            if isinstance(each, Number) and each.scale == "ReverseLogarithmic"
+            else each
+            for each in space.ranges
+        )
+    )
     found = ask.empty(strategy, name)
     for trial in trials:
-        one = ask.frozen(space, trial)
+        one = ask.frozen(plain, trial)
         if one is not None:
             found.add_trial(one)
     return found

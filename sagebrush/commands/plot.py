@@ -1,0 +1,291 @@
+"""`jobs plot`: a tuning job as a picture: its trials, what they tried, what mattered."""
+
+from __future__ import annotations
+
+import argparse
+import html
+import importlib.util
+import io
+import sys
+import webbrowser
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sagebrush.commands import running
+from sagebrush.commands.running import CommandError
+from sagebrush.tuning.ask import COMPLETE, FAILED, PRUNED, RUNNING, Strategy, Trial, quiet
+from sagebrush.tuning.importance import importance, study
+from sagebrush.tuning.space import Space, parse
+
+if TYPE_CHECKING:
+    from optuna.study import Study
+
+Doc = dict[str, Any]
+PAGE = """<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8"><title>{title}</title>
+<style>
+body {{ font: 15px/1.5 system-ui, sans-serif; color: #1c2733; margin: 2rem auto; max-width: 1100px;
+  padding: 0 1rem }}
+h1 {{ font-size: 1.5rem; margin: 0 }}
+h2 {{ font-size: 1.1rem; margin: 2rem 0 0 }}
+table {{ border-collapse: collapse; margin: 1rem 0 }}
+td, th {{ padding: .2rem 1.2rem .2rem 0; text-align: left; font-variant-numeric: tabular-nums }}
+th {{ font-weight: 500; color: #5b6b7b }}
+p {{ color: #5b6b7b; margin: .3rem 0 }}
+</style></head><body>
+<h1>{title}</h1>
+<p>{words}</p>
+{parts}
+</body></html>
+"""
+INK, MUTED, BEST = "#2f6f9f", "#9aa7b4", "#d1495b"
+"""Colours: trials, those stopped early, the best so far."""
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """One training job definition of a tuning job, ready to be drawn."""
+
+    name: str
+    metric: str
+    space: Space
+    strategy: Strategy
+    trials: tuple[Trial, ...]
+    study: Study
+
+    @property
+    def valued(self) -> list[Trial]:
+        """The trials that ended with a value."""
+        return [t for t in self.trials if t.state in (COMPLETE, PRUNED) and t.value is not None]
+
+    @property
+    def best(self) -> Trial:
+        """The best of them."""
+        pick = max if self.strategy.maximize else min
+        return pick(self.valued, key=lambda t: t.value or 0.0)
+
+    @property
+    def shares(self) -> dict[str, float] | None:
+        """How much each hyperparameter mattered."""
+        return importance(self.space, self.strategy, self.trials)
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Adds the arguments of `jobs plot`."""
+    parser.add_argument("name", help="the tuning job")
+    parser.add_argument(
+        "-o", "--output", type=Path, help="the file, .html or .png (default: NAME.html)"
+    )
+    parser.add_argument("--open", action="store_true", help="show it in the browser")
+
+
+def run(args: argparse.Namespace) -> int:
+    """The picture is in the file, whose name is printed."""
+    path: Path = args.output or Path(f"{args.name}.html")
+    if path.suffix.lower() not in (".html", ".png"):
+        raise CommandError(f"{path}: the file's name must end in .html or .png")
+    chosen = running.settings()
+    sagemaker = running.client(chosen, running.require(chosen), "sagemaker")
+    job, summaries = _asked(sagemaker, args.name)
+    drawings = [d for d in drawn(job, summaries) if d.valued]
+    if not drawings:
+        raise CommandError(f"{args.name}: no trial has ended with an objective value yet")
+    data = png(drawings) if path.suffix.lower() == ".png" else page(job, drawings).encode()
+    path.write_bytes(data)
+    print(path)
+    if args.open and not webbrowser.open(path.resolve().as_uri()):
+        print("no browser could be opened", file=sys.stderr)
+    return 0
+
+
+def _asked(sagemaker: Any, name: str) -> tuple[Doc, list[Doc]]:
+    """The tuning job's description and its trials' summaries, oldest first."""
+    from botocore.exceptions import ClientError
+
+    try:
+        job = sagemaker.describe_hyper_parameter_tuning_job(HyperParameterTuningJobName=name)
+    except ClientError as error:
+        raise CommandError(error.response["Error"]["Message"]) from error
+    pages = sagemaker.get_paginator("list_training_jobs_for_hyper_parameter_tuning_job").paginate(
+        HyperParameterTuningJobName=name, SortBy="CreationTime", SortOrder="Ascending"
+    )
+    return job, [each for one in pages for each in one["TrainingJobSummaries"]]
+
+
+def drawn(job: Doc, summaries: list[Doc]) -> list[Drawing]:
+    """What there is to draw of each definition of the tuning job."""
+    config = job["HyperParameterTuningJobConfig"]
+    alone = [job["TrainingJobDefinition"]] if "TrainingJobDefinition" in job else []
+    found = []
+    for each in [*alone, *job.get("TrainingJobDefinitions", ())]:
+        name = each.get("DefinitionName", "")
+        space = parse(each.get("HyperParameterRanges") or config.get("ParameterRanges") or {})
+        objective = each.get("TuningObjective") or config["HyperParameterTuningJobObjective"]
+        strategy = Strategy(config["Strategy"], objective["Type"] == "Maximize")
+        own = tuple(_trial(s) for s in summaries if s.get("TrainingJobDefinitionName", "") == name)
+        made = study(space, strategy, own, job["HyperParameterTuningJobName"])
+        found.append(Drawing(name, objective["MetricName"], space, strategy, own, made))
+    return found
+
+
+def _trial(summary: Doc) -> Trial:
+    config, status = summary["TunedHyperParameters"], summary["TrainingJobStatus"]
+    final = summary.get("FinalHyperParameterTuningJobObjectiveMetric")
+    if status in ("InProgress", "Stopping"):
+        return Trial(config, RUNNING)
+    if final is None or status == "Failed":
+        return Trial(config, FAILED)
+    return Trial(config, COMPLETE if status == "Completed" else PRUNED, final["Value"])
+
+
+# HTML ---------------------------------------------------------------------------------------------
+
+
+def page(job: Doc, drawings: list[Drawing]) -> str:
+    """One HTML page that needs nothing else, not even a network."""
+    parts, script = [], True
+    for each in drawings:
+        if each.name:
+            parts.append(f"<h2>{html.escape(each.name)}</h2>")
+        parts.append(_table(each))
+        for figure in _figures(each):
+            parts.append(figure.to_html(full_html=False, include_plotlyjs=script,
+                                        config={"displayModeBar": False}))  # fmt: skip
+            script = False
+    counts = job["ObjectiveStatusCounters"]
+    words = (
+        f"{job['HyperParameterTuningJobConfig']['Strategy']} search,"
+        f" {job['HyperParameterTuningJobStatus']}: {counts.get('Succeeded', 0)} trials with an"
+        f" objective, {counts.get('Pending', 0)} under way, {counts.get('Failed', 0)} failed"
+    )
+    title = html.escape(job["HyperParameterTuningJobName"])
+    return PAGE.format(title=title, words=html.escape(words), parts="\n".join(parts))
+
+
+def _table(each: Drawing) -> str:
+    """The best trial in a few lines."""
+    best = each.best
+    rows = [(f"best {each.metric}", f"{best.value:.6g}")]
+    rows += [(name, _short(value)) for name, value in best.config.items()]
+    cells = "".join(f"<tr><th>{html.escape(k)}</th><td>{html.escape(v)}</td></tr>" for k, v in rows)
+    return f"<table>{cells}</table>"
+
+
+def _short(text: str) -> str:
+    """A number in six digits; any other text as it is."""
+    try:
+        return f"{float(text):.6g}"
+    except ValueError:
+        return text.strip('"')
+
+
+def _figures(each: Drawing) -> list[Any]:
+    """Optuna's plots, as far as there is something to see in them."""
+    visual = quiet().visualization
+    found = [_history(each)]
+    done = [t for t in each.trials if t.state == COMPLETE]
+    if len(done) > 1:
+        parallel = visual.plot_parallel_coordinate(each.study, target_name=each.metric)
+        found.append(parallel.update_layout(title="What the trials tried", height=420))
+    if shares := each.shares:
+        found.append(_bars(shares))
+    for figure in found:
+        figure.update_layout(template="plotly_white", margin={"l": 80, "r": 40, "t": 60, "b": 50},
+                             font={"size": 13, "color": "#1c2733"})  # fmt: skip
+    return found
+
+
+def _history(each: Drawing) -> Any:
+    """Objective by trial, the best so far, and the trials that were stopped early."""
+    figure = quiet().visualization.plot_optimization_history(each.study, target_name=each.metric)
+    figure.update_traces(marker={"color": INK, "size": 8}, selector={"mode": "markers"})
+    figure.update_traces(line={"color": BEST, "shape": "hv"}, selector={"mode": "lines"})
+    figure.update_traces(name="trial", selector={"mode": "markers"})
+    figure.update_traces(name="best so far", selector={"mode": "lines"})
+    for trace in figure.data:  # counted from 1, as in the training jobs' names
+        trace.x = [number + 1 for number in trace.x]
+    early = [(n, t.value) for n, t in enumerate(each.trials, 1) if t.state == PRUNED]
+    if early:
+        figure.add_scatter(
+            x=[n for n, _ in early], y=[value for _, value in early], mode="markers",
+            name="stopped early", marker={"color": MUTED, "size": 9, "symbol": "x"},
+        )  # fmt: skip
+    figure.update_layout(title="Objective by trial", height=400, showlegend=True,
+                         legend={"orientation": "h", "y": 1.12, "x": 1, "xanchor": "right"})  # fmt: skip
+    return figure.update_xaxes(title="trial", rangemode="tozero").update_yaxes(title=each.metric)
+
+
+def _bars(shares: dict[str, float]) -> Any:
+    """How much each hyperparameter mattered, the greatest on top."""
+    import plotly.graph_objects as graph
+
+    names, values = list(shares)[::-1], list(shares.values())[::-1]
+    bars = graph.Bar(x=values, y=names, orientation="h", marker={"color": INK},
+                     text=[f"{value:.0%}" for value in values], textposition="auto")  # fmt: skip
+    figure = graph.Figure(bars)
+    figure.update_layout(title="What mattered (PED-ANOVA)", height=120 + 34 * len(names))
+    return figure.update_xaxes(title="share", tickformat=".0%", range=[0, 1]).update_yaxes(
+        automargin=True
+    )
+
+
+# PNG ----------------------------------------------------------------------------------------------
+
+
+def png(drawings: list[Drawing]) -> bytes:
+    """The same plots, one beneath the other; raises CommandError without matplotlib."""
+    if importlib.util.find_spec("matplotlib") is None:
+        raise CommandError(
+            "a PNG needs matplotlib, which is not installed beside Sagebrush: pip install"
+            " matplotlib, or write an .html file, which needs nothing"
+        )
+    matplotlib = importlib.import_module("matplotlib")
+    matplotlib.use("Agg")
+    import numpy as np
+
+    pyplot = importlib.import_module("matplotlib.pyplot")
+    pictures = []
+    for each in drawings:
+        for axes in _axes(each):
+            figure = axes.figure
+            figure.set_size_inches(10, 4.5)
+            axes.set_facecolor("white")
+            figure.tight_layout()
+            figure.canvas.draw()
+            pictures.append(np.asarray(figure.canvas.buffer_rgba()))
+            pyplot.close(figure)
+    width = max(picture.shape[1] for picture in pictures)
+    padded = [
+        np.pad(p, ((0, 0), (0, width - p.shape[1]), (0, 0)), constant_values=255) for p in pictures
+    ]
+    out = io.BytesIO()
+    pyplot.imsave(out, np.vstack(padded), format="png")
+    return out.getvalue()
+
+
+def _axes(each: Drawing) -> list[Any]:
+    """Optuna's plots by matplotlib."""
+    visual = quiet().visualization.matplotlib
+    found = [visual.plot_optimization_history(each.study, target_name=each.metric)]
+    name = f" ({each.name})" if each.name else ""
+    early = [(n, t.value) for n, t in enumerate(each.trials) if t.state == PRUNED]
+    if early:
+        found[0].scatter(*zip(*early, strict=True), marker="x", color=MUTED, label="stopped early")
+        found[0].legend()
+    found[0].set_title(f"Objective by trial{name}")
+    found[0].grid(color="#e3e8ed")
+    if len([t for t in each.trials if t.state == COMPLETE]) > 1:
+        parallel = visual.plot_parallel_coordinate(each.study, target_name=each.metric)
+        parallel.set_title(f"What the trials tried{name}")
+        parallel.grid(False)
+        found.append(parallel)
+    if shares := each.shares:
+        _, bars = importlib.import_module("matplotlib.pyplot").subplots()
+        bars.barh(list(shares)[::-1], list(shares.values())[::-1], color=INK)
+        bars.set_title(f"What mattered (PED-ANOVA){name}")
+        bars.set_xlim(0, 1)
+        bars.grid(axis="x", color="#e3e8ed")
+        bars.set_axisbelow(True)
+        found.append(bars)
+    return found
