@@ -16,10 +16,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from sagebrush.toolkit import job, mpi, reasons, tfcluster, torchrun
+from sagebrush.toolkit import job, torchrun
 from sagebrush.toolkit.job import Job
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # what only some jobs need is loaded for them only
+    from sagebrush.toolkit import mpi, reasons
+
 MASTER_PORT = torchrun.PORT
+MPI = "sagemaker_mpi_enabled"
+TENSORFLOW = (
+    "sagemaker_multi_worker_mirrored_strategy_enabled",
+    "sagemaker_parameter_server_enabled",
+)
 TORCHRUN = ("sagemaker_torch_distributed_enabled", "sagemaker_pytorch_ddp_enabled")
 REFUSED = {
     "sagemaker_distributed_dataparallel_enabled": "distribution smdistributed: AWS's library is not"
@@ -41,8 +50,20 @@ def check(this: Job) -> None:
         raise job.ClientError(
             f"distribution: the job has no instance group {unknown[0]}; it has {', '.join(groups)}"
         )
-    if mpi.asked(this):
+    if by_mpi(this):
+        from sagebrush.toolkit import mpi
+
         mpi.check()
+
+
+def by_mpi(this: Job) -> bool:
+    """Whether this instance takes part in an MPI run."""
+    return bool(this.framework.get(MPI)) and job.takes_part(this)
+
+
+def follows(this: Job) -> bool:
+    """Whether another instance's mpirun starts what runs here."""
+    return by_mpi(this) and job.current_host(this) != job.master(this)
 
 
 def under_torchrun(this: Job) -> bool:
@@ -52,7 +73,9 @@ def under_torchrun(this: Job) -> bool:
 
 def launcher(this: Job, python: str, package: bool) -> list[str]:
     """What starts a Python script: the interpreter, or torchrun by it. Raises ClientError."""
-    if mpi.asked(this):
+    if by_mpi(this):
+        from sagebrush.toolkit import mpi
+
         return mpi.interpreter(python)
     if not under_torchrun(this):
         return [python]
@@ -64,7 +87,11 @@ def launcher(this: Job, python: str, package: bool) -> list[str]:
 
 def around(this: Job, names: Sequence[str]) -> list[str]:
     """What stands before the script's command, of whatever kind: mpirun, mostly nothing."""
-    return mpi.command(this, names) if mpi.asked(this) else []
+    if not by_mpi(this):
+        return []
+    from sagebrush.toolkit import mpi
+
+    return mpi.command(this, names)
 
 
 @contextlib.contextmanager
@@ -72,16 +99,23 @@ def company(this: Job, python: str, environ: Mapping[str, str]) -> Iterator[mpi.
     """What the script needs beside it is there; what is yielded tells the others how it ended."""
     with contextlib.ExitStack() as stack:
         tell: mpi.Tell = lambda status, reason: None  # noqa: E731
-        if mpi.asked(this):
+        if by_mpi(this):
+            from sagebrush.toolkit import mpi
+
             tell = stack.enter_context(mpi.workers(this))
-        elif tfcluster.has_servers(this) and _has("tensorflow"):
-            stack.enter_context(tfcluster.servers(this, python, environ))
+        elif this.framework.get(TENSORFLOW[1]) and _has("tensorflow"):
+            from sagebrush.toolkit import tfcluster
+
+            if tfcluster.has_servers(this):
+                stack.enter_context(tfcluster.servers(this, python, environ))
         yield tell
 
 
 def reason(this: Job, stderr: str) -> reasons.Reason:
     """Why the script failed, from the end of what stderr said."""
-    if mpi.asked(this) or under_torchrun(this):
+    from sagebrush.toolkit import reasons
+
+    if by_mpi(this) or under_torchrun(this):
         return reasons.launched(stderr)
     return reasons.Reason(reasons.last_error(stderr))
 
@@ -103,8 +137,11 @@ def variables(this: Job, seen: Mapping[str, str]) -> dict[str, str]:
             "NCCL_IB_DISABLE": "1",
             "NCCL_DEBUG": "WARN",
         }
-    if cluster := tfcluster.config(this):
-        found["TF_CONFIG"] = json.dumps(cluster)
+    if any(this.framework.get(name) for name in TENSORFLOW):
+        from sagebrush.toolkit import tfcluster
+
+        if cluster := tfcluster.config(this):
+            found["TF_CONFIG"] = json.dumps(cluster)
     found = {name: value for name, value in found.items() if name not in os.environ}
     return found | (_without_proxy(hosts) if len(hosts) > 1 else {})
 

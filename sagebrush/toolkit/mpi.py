@@ -23,7 +23,6 @@ from sagebrush.toolkit import job, mpi_agent
 from sagebrush.toolkit.job import Job
 from sagebrush.toolkit.torchrun import PROCESSES
 
-ENABLED = "sagemaker_mpi_enabled"
 OPTIONS = "sagemaker_mpi_custom_mpi_options"
 MISSING = (
     "distribution mpi: Open MPI (mpirun) is not installed on this machine; Debian: apt-get install"
@@ -31,16 +30,6 @@ MISSING = (
 )
 DEBUG = "--NCCL_DEBUG"
 Tell = Callable[[int, str], None]
-
-
-def asked(this: Job) -> bool:
-    """Whether this instance takes part in an MPI run."""
-    return bool(this.framework.get(ENABLED)) and job.takes_part(this)
-
-
-def follows(this: Job) -> bool:
-    """Whether algo-1's mpirun, or that of its distribution's first, starts what runs here."""
-    return asked(this) and job.current_host(this) != job.master(this)
 
 
 def check() -> None:

@@ -14,11 +14,10 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from sagebrush.toolkit import job, mpi_agent
+from sagebrush.toolkit import job, launchers, mpi_agent
 from sagebrush.toolkit.job import Job
 
-MIRRORED = "sagemaker_multi_worker_mirrored_strategy_enabled"
-SERVERS = "sagemaker_parameter_server_enabled"
+MIRRORED, SERVERS = launchers.TENSORFLOW
 WORKER_PORT = 8890
 MASTER_PORT, SERVER_PORT = 2222, 2223
 HELD_PORT = 7779

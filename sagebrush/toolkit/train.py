@@ -21,7 +21,7 @@ from pathlib import Path
 if __package__ in (None, ""):  # run as a script: /opt/sagebrush/toolkit/train.py
     sys.path[0] = str(Path(__file__).resolve().parents[2])
 
-from sagebrush.toolkit import job, launchers, mpi, reasons
+from sagebrush.toolkit import job, launchers
 from sagebrush.toolkit.job import Job
 
 ECHO = 3.0
@@ -96,7 +96,7 @@ def run(this: Job, loaded: subprocess.Popen[bytes] | None = None) -> int:
     variables = job.variables(this)
     variables |= launchers.variables(this, variables)
     environ = {**os.environ, **variables}
-    if mpi.follows(this):
+    if launchers.follows(this):
         _dismiss(loaded)
         return _follow(this, code, environ)
     own = _command(this, code, python)
@@ -173,6 +173,8 @@ def _is_package(this: Job, code: Path) -> bool:
 def _install(kind: str, command: Sequence[str], code: Path) -> None:
     status, stderr = _execute(command, code, os.environ)
     if status:
+        from sagebrush.toolkit import reasons
+
         message = reasons.last_error(stderr)
         said = [line for line in message.splitlines() if line.startswith("ERROR: ")]
         raise ScriptError(kind, status, "\n".join(said) or message, command)
@@ -180,6 +182,8 @@ def _install(kind: str, command: Sequence[str], code: Path) -> None:
 
 def _follow(this: Job, code: Path, environ: Mapping[str, str]) -> int:
     """The exit status of the run that algo-1's mpirun leads; raises ScriptError."""
+    from sagebrush.toolkit import mpi
+
     master = job.master(this)
     log("INFO", f"Waiting for the MPI run of {master}")
     status, message = mpi.follow(this, code, environ)

@@ -153,7 +153,7 @@ def test_parameter_servers_are_as_awss_toolkit_has_them() -> None:
 def test_mpiruns_words(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("LD_LIBRARY_PATH", raising=False)
     asked = {
-        mpi.ENABLED: True,
+        launchers.MPI: True,
         torchrun.PROCESSES: 2,
         mpi.OPTIONS: "--NCCL_DEBUG=WARN -x 'A=b c' --mca btl_base_verbose 1",
     }
@@ -165,7 +165,7 @@ def test_mpiruns_words(monkeypatch: pytest.MonkeyPatch) -> None:
     ]
     assert "NCCL_DEBUG=WARN" in words
     assert words[words.index("btl_tcp_if_include") + 1] == "eth0"
-    assert [mpi.follows(seen_by(host, asked)) for host in HOSTS] == [False, True, True]
+    assert [launchers.follows(seen_by(host, asked)) for host in HOSTS] == [False, True, True]
 
 
 RANKS = """
