@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sagebrush.compute.base import Limits, NotYet, Spec
 from sagebrush.compute.environments import Environment
-from sagebrush.engine import capacity, cluster, containers, launch, layers, stage, upload
+from sagebrush.engine import capacity, cluster, containers, feeds, launch, layers, stage, upload
 from sagebrush.engine.capacity import Size
 from sagebrush.engine.cluster import Member
 from sagebrush.services.sagemaker import tuning_room
@@ -138,7 +138,7 @@ def ready(world: World, row: Row) -> list[Spec]:
         if environment is None:
             raise NotYet(f"the environment {row.plan['environment']} is built")
         spec = _spec(world, row, (member, environment), (limits, scaled))
-        specs.append(layers.over(world, environment, place, spec))
+        specs.append(feeds.beside(place, layers.over(world, environment, place, spec)))
     return specs
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from sagebrush.engine.kinds import moment
-from sagebrush.services.sagemaker import training, tuning_trials
+from sagebrush.services.sagemaker import training, tuning_room, tuning_trials
 from sagebrush.services.sagemaker.tuning_trials import PLANNED, Definition
 from sagebrush.store.rows import Next, Row
 from sagebrush.tuning import stopping
@@ -130,7 +130,10 @@ def _make(work: Work, wanted: bool) -> str | bool:
         request = tuning_trials.request(definition, entry["n"], entry["c"])
         if tags := tuning_trials.tags(work.row):
             request["Tags"] = tags
-        also = {"TuningJobArn": work.row.doc["HyperParameterTuningJobArn"]}
+        also = {
+            "TuningJobArn": work.row.doc["HyperParameterTuningJobArn"],
+            tuning_room.AT_ONCE: work.limits["MaxParallelTrainingJobs"],
+        }
         ctx = work.world.service_ctx(definition.doc["RoleArn"])
         try:
             training.create(ctx, request, work.row.doc["HyperParameterTuningJobArn"], also)

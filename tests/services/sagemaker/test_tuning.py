@@ -12,7 +12,8 @@ import pytest
 from tuningworld import TuningWorld, config, definition, number
 
 from sagebrush.compute.base import Exited, Running
-from sagebrush.services.sagemaker import training, tuning, tuning_life, warm_pool
+from sagebrush.engine.capacity import Host
+from sagebrush.services.sagemaker import training, training_cluster, tuning, tuning_life, warm_pool
 from sagebrush.world import AwsError, Doc
 
 
@@ -448,3 +449,22 @@ def test_several_definitions_take_turns(world: TuningWorld) -> None:
     for each in world.trials():
         x = float(each["TunedHyperParameters"]["x"])
         assert (x >= 2) == (each["TrainingJobDefinitionName"] == "large")
+
+
+def test_trials_that_may_run_at_once_share_the_host(world: TuningWorld) -> None:
+    """Of two CPUs each trial has one, where an instance of theirs alone would have both."""
+    world.world.cache["capacity.host"] = Host(2.0, 8 << 30)
+    world.objective(lambda given: [0.5], lambda given: Running(0.0, ""))
+    world.tune(HyperParameterTuningJobConfig=config(jobs=3, parallel=3))
+    world.run(6.0)
+    specs = list(world.backend.specs.values())
+    assert [spec.limits.cpu for spec in specs] == [1.0, 1.0]
+    assert [spec.limits.memory for spec in specs] == [4 << 30, 4 << 30]
+    assert "2 x ml.m5.large (2 vCPU, 8 GiB) are together larger than this host" in specs[0].banner
+    world.create("alone")
+    for spec in specs:
+        world.backend.states[spec.key] = Exited(0)
+    world.run(10.0)
+    row = world.rows.get("123456789012", "us-east-1", "training-job", "alone")
+    assert row is not None
+    assert training_cluster.sizes(world.world, row)[0][0].cpu == 2.0
