@@ -22,6 +22,9 @@ from sagebrush.compute.base import Limits
 pytestmark = pytest.mark.sandbox
 LIVES = "echo private > /tmp/visited; echo up; while [ ! -e ml-end ]; do sleep 0.05; done; exit 7"
 
+SEEN = (b"sleep\x0060", b"ml-end")
+"""What the command lines of a visitor and of the job's program hold."""
+
 
 def asked(jobs: Jobs, key: str = "job") -> socket.socket:
     return dial.control(jobs.directory / key / "ctl", "exec")
@@ -55,6 +58,7 @@ def live(jobs: Jobs) -> Jobs:
     """A job that lives until the file ml-end is in its working directory, and exits with 7."""
     jobs.launch(["/bin/sh", "-c", LIVES], limits=Limits(cpu=1, memory=1 << 28), env={"MINE": "yes"})
     jobs.says("up")
+    jobs.running()
     return jobs
 
 
@@ -120,11 +124,12 @@ def test_it_is_where_the_job_is(live: Jobs) -> None:
         assert told is not None
         assert state is not None
         inside = cgroup.descendants(state["pid"])
-        groups = {Path(f"/proc/{pid}/cgroup").read_text() for pid in inside}
-        assert len(inside) >= 3
-        assert len(groups) == 1
-        for pid in cgroup.members(told["shim"]["limits"]):
-            assert pid in (state["pid"], *inside)
+        named = {Path(f"/proc/{pid}/cmdline").read_bytes(): pid for pid in inside}
+        mine, theirs = (next(named[line] for line in named if text in line) for text in SEEN)
+        groups = [Path(f"/proc/{pid}/cgroup").read_text() for pid in (mine, theirs)]
+        assert groups[0] == groups[1]
+        if told["shim"]["limits"]["directories"]:
+            assert {mine, theirs} <= set(cgroup.members(told["shim"]["limits"]))
     for fd in read:
         os.close(fd)
 
