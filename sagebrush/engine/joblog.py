@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 import regex
 
 from sagebrush.compute.base import Backend, LogLine
+from sagebrush.toolkit.reasons import ECHO
 from sagebrush.world import Doc
 
 log = logging.getLogger(__name__)
@@ -98,9 +99,18 @@ def traceback_of(lines: Sequence[str]) -> str:
         if line.lstrip().startswith(TRACEBACK)
     ]
     own = [block for block in found if not _of_launcher(block)]
+    # Of several processes the first failure makes the others fail.
+    cause = [block for block in own if not echo("\n".join(block))]
+    if len({rank for rank, _ in parts if rank}) > 1 and cause:
+        return "\n".join(cause[-1])
     if own or found:
         return "\n".join((own or found)[-1])
     return next((line for line in reversed(lines) if line.strip()), "")
+
+
+def echo(told: str) -> bool:
+    """Whether the traceback `told` only says that another process has gone, whose own counts."""
+    return bool(ECHO.search(told.rpartition("\n")[2]))
 
 
 def _of_launcher(block: Sequence[str]) -> bool:

@@ -35,7 +35,9 @@ GONE = "algo-1 ended without a word on how the MPI run went"
 class Agent:
     """Listens on `host`; commands run in `folder` with `environ`."""
 
-    def __init__(self, host: str, environ: Mapping[str, str], folder: str, port: int = PORT):
+    def __init__(
+        self, host: str, environ: Mapping[str, str], folder: str, port: int = PORT
+    ) -> None:
         self._environ = dict(environ)
         self._folder = folder
         self._outcome: queue.SimpleQueue[tuple[int, str]] = queue.SimpleQueue()

@@ -24,7 +24,7 @@ _LOG = re.compile(
 """A line of torchrun's or mpirun's own that says nothing of the cause."""
 _ENDED = re.compile(r"Root Cause.*?exitcode\s*:\s*(-?\d+)", re.DOTALL)
 _MPI_ENDED = re.compile(r"Process name: \[\[.*?\]\s+Exit code:\s+(\d+)", re.DOTALL)
-_ECHO = re.compile(
+ECHO = re.compile(
     r"(?i)connection (?:was )?(?:closed|reset|refused|aborted)|broken pipe|DistNetworkError"
     r"|DistStoreError|DistBackendError|remote process exited|UnavailableError|AbortedError"
 )
@@ -42,7 +42,7 @@ class Reason:
     @property
     def echo(self) -> bool:
         """Whether it only says that another process has gone, whose own reason counts."""
-        return bool(_ECHO.search(self.text))
+        return bool(ECHO.search(self.text))
 
 
 def last_error(stderr: str) -> str:
@@ -63,7 +63,7 @@ def launched(stderr: str) -> Reason:
     ended = _ENDED.search(stderr) or _MPI_ENDED.search(stderr)
     code = int(ended.group(1)) if ended else None
     found = [text for _, text in sorted(_tracebacks(stderr))]
-    own = [text for text in found if not _ECHO.search(text)]
+    own = [text for text in found if not ECHO.search(text)]
     if not own and code is not None and code < 0:
         return Reason(f"a process of the script was ended by signal {-code}", code)
     if own or found:

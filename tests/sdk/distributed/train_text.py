@@ -44,9 +44,11 @@ class Classifier(torch.nn.Module):
 
 def started():
     """(rank, processes); the process group is there where there are several."""
-    mpi = os.environ.get("OMPI_COMM_WORLD_SIZE")
-    if mpi:
-        os.environ["RANK"], os.environ["WORLD_SIZE"] = os.environ["OMPI_COMM_WORLD_RANK"], mpi
+    if "OMPI_COMM_WORLD_SIZE" in os.environ:  # mpirun starts it
+        os.environ["RANK"] = os.environ["OMPI_COMM_WORLD_RANK"]
+        os.environ["WORLD_SIZE"] = os.environ["OMPI_COMM_WORLD_SIZE"]
+        for name in ("MASTER_ADDR", "MASTER_PORT"):  # SDK v3 has them by these names
+            os.environ.setdefault(name, os.environ.get(f"SM_{name}", ""))
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         return 0, 1
     torch.distributed.init_process_group("gloo")
