@@ -78,8 +78,10 @@ def further() -> list[Check]:
     words = "no Docker or Podman answers: only images that an environment stands for run"
     if engine is not None:
         words = f"{engine.name} at {engine.url} runs images that no environment stands for"
-    there = gpus.devices(os.environ)
-    counted = f"{len(there)} found" if there else "none: jobs on GPU types run on the CPU"
+    there = [each.name or f"GPU {each.number}" for each in gpus.discover(os.environ)]
+    counted = "none: GPU instance types are refused, unless the setting gpu_as_cpu allows them"
+    if there:
+        counted = f"{len(there)} found ({', '.join(there)}); each has one holder at a time"
     return [Check("containers", True, words), Check("gpus", True, counted)]
 
 

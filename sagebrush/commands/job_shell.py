@@ -21,6 +21,7 @@ from pathlib import Path
 from sagebrush.commands import inside, running
 from sagebrush.commands.running import CommandError
 from sagebrush.compute import container, dial, visit
+from sagebrush.compute.engines import Engines
 
 PROMPT = "[{name}] \\u@\\h:\\w\\$ "
 BLOCK = 65536
@@ -186,10 +187,14 @@ def _write(to: int, data: bytes) -> None:
 
 def _contained(place: Path, command: Sequence[str], terminal: bool) -> int:
     """The same in a container, by the engine's own program; raises CommandError without that."""
-    spec = inside.spec(place)
-    tool = shutil.which("docker") or shutil.which("podman")
-    if spec is None or tool is None:
-        raise CommandError("it runs in a container, and neither docker nor podman is on the PATH")
-    words = [tool, "exec", "-i", *(["-t"] if terminal else []), container.name(spec)]
+    spec, engine = inside.spec(place), Engines().find()
+    if spec is None or engine is None:
+        raise CommandError("it runs in a container, and no container engine answers now")
+    name = "podman" if engine.podman else "docker"
+    tool = shutil.which(name)
+    if tool is None:
+        raise CommandError(f"it runs in a container of {engine.name}, and there is no {name} here")
+    words = [tool, "--url" if engine.podman else "--host", engine.url, "exec", "-i"]
+    words += [*(["-t"] if terminal else []), container.name(spec)]
     shell = ["sh", "-c", "exec $(command -v bash || echo sh)"]
     return subprocess.run([*words, *(command or shell)], check=False).returncode

@@ -15,7 +15,8 @@ import podman_service
 import pytest
 from podman_service import IMAGE, Podman
 
-from sagebrush.compute import container, dial
+from sagebrush.commands import job_shell
+from sagebrush.compute import container, dial, usage
 from sagebrush.compute.base import Exited, Gone, Limits, Pending, Running, Spec
 from sagebrush.compute.engines import Engine, Engines, Host
 from sagebrush.compute.oci import OciBackend
@@ -432,3 +433,34 @@ def test_the_engine_says_which_images_it_knows(jobs: Containers) -> None:
 def test_an_engine_elsewhere_is_none() -> None:
     assert Engines({"DOCKER_HOST": "tcp://192.0.2.1:2375"}).find() is None
     assert Engines({"DOCKER_HOST": "ssh://somebody@192.0.2.1"}).find() is None
+
+
+# ---- looked into
+
+
+def test_what_a_container_uses_is_counted(jobs: Containers) -> None:
+    jobs.shell("echo up; while :; do :; done", limits=Limits(cpu=1, memory=128 << 20))
+    jobs.says("up")
+    place = jobs.jobs / "job"
+    jobs.until(lambda: (found := usage.usage(place)) and found.cpu > 0.2)
+    found = usage.usage(place)
+    assert found
+    assert 0 < found.memory < 128 << 20
+    assert found.processes >= 1
+    jobs.backend.stop("job", 0)
+    jobs.ended()
+    assert usage.usage(place) is None
+
+
+def test_a_shell_in_a_container_is_the_engines(
+    jobs: Containers,
+    podman: Podman,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    jobs.shell("echo mine > /tmp/mine.txt; echo up; sleep 1000")
+    jobs.says("up")
+    monkeypatch.setenv("DOCKER_HOST", podman.url)
+    command = ["sh", "-c", "cat /tmp/mine.txt; exit 3"]
+    assert job_shell._contained(jobs.jobs / "job", command, terminal=False) == 3
+    assert capfd.readouterr().out == "mine\n"
