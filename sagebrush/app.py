@@ -26,7 +26,7 @@ from aiohttp import web
 
 from sagebrush import __version__, clientdata, tls
 from sagebrush.bridge import Bridge
-from sagebrush.compute import probe
+from sagebrush.compute import company, probe
 from sagebrush.compute.backends import Either
 from sagebrush.compute.base import Spec
 from sagebrush.compute.egress import HEAD_LIMIT, Egress
@@ -339,6 +339,8 @@ class App:
             context = self._context
         elif listener == "credentials":
             factory = listen.web_server(self._role_credentials(spec.role))
+        elif listener == company.LISTENER:
+            factory = listen.web_server(self.door.answer)
         else:
             factory = _streams(self._egress)
         self._listeners.adopt(key, sock, factory, context)

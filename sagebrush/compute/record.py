@@ -36,6 +36,7 @@ def from_json(values: dict[str, Any]) -> Spec:
         listeners=tuple(values["listeners"]),
         entrypoint=tuple(values.get("entrypoint", ())),
         peers=tuple(values.get("peers", ())),
+        mounts=tuple(values.get("mounts", ())),
     )
     known = {each.name for each in dataclasses.fields(Spec)}
     return Spec(**{name: value for name, value in given.items() if name in known})

@@ -1,134 +1,49 @@
-"""Input channels: which objects a channel names, and their way into `input/data/<channel>`."""
+"""Input channels' way down: objects become files in `input/data/<channel>`. What a channel names: sources."""
 
 from __future__ import annotations
 
-import json
 import os
-import re
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from sagebrush.engine import beneath
+from sagebrush.engine.sources import (
+    MANIFEST_LIMIT,
+    Shard,
+    Source,
+    StageError,
+    keys,
+    lines,
+    nothing,
+    ordered,
+    seed,
+    shard,
+    sources,
+    split,
+)
 from sagebrush.store.objects import Blob
-from sagebrush.world import AwsError, Ctx, Doc
+from sagebrush.world import AwsError, Ctx
+
+__all__ = [
+    "MANIFEST_LIMIT",
+    "Shard",
+    "Source",
+    "StageError",
+    "check_space",
+    "download",
+    "keys",
+    "lines",
+    "nothing",
+    "ordered",
+    "parts_of",
+    "seed",
+    "shard",
+    "sources",
+    "split",
+]
 
 RESERVE = 64 << 20
 """Bytes of disk that a download leaves free."""
-MANIFEST_LIMIT = 64 << 20
-"""Bytes of a manifest; it is held in memory."""
-_URI = re.compile(r"(?:s3|https)://([^/]+)/?(.*)", re.DOTALL)
-
-
-class StageError(Exception):
-    """The job's input cannot be prepared, for a reason of the user's; the text is a FailureReason."""
-
-
-@dataclass(frozen=True)
-class Source:
-    """One object and the path it gets beneath its channel's directory."""
-
-    bucket: str
-    key: str
-    size: int
-    path: str
-
-
-def split(uri: str) -> tuple[str, str]:
-    """Bucket and key (or prefix) of an S3 URI. Raises StageError for anything else."""
-    m = _URI.fullmatch(uri)
-    if not m:
-        raise StageError(f"ClientError: {uri} is not an S3 URI")
-    return m[1], m[2]
-
-
-def sources(ctx: Ctx, channel: Doc) -> list[Source]:
-    """The objects that the channel names, by its prefix, manifest or augmented manifest.
-
-    An augmented manifest is delivered as the file it is. Raises StageError, in AWS's words where
-    nothing is found (CreateTrainingJob, S3DataSource).
-    """
-    s3 = channel["DataSource"]["S3DataSource"]
-    bucket, prefix = split(s3["S3Uri"])
-    try:
-        if s3["S3DataType"] == "ManifestFile":
-            found = list(_manifest(ctx, bucket, prefix))
-        elif s3["S3DataType"] == "AugmentedManifestFile":
-            found = [_one(ctx, bucket, prefix, prefix.rsplit("/", 1)[-1])]
-        else:
-            found = list(_prefix(ctx, bucket, prefix))
-    except AwsError as error:
-        raise StageError(
-            f"ClientError: Data download failed:{error.code}: {error.message}"
-            f" (channel {channel['ChannelName']}, {s3['S3Uri']})"
-        ) from error
-    if not found:
-        raise StageError(f"ClientError: Data download failed:{nothing(ctx, s3['S3Uri'])}")
-    return found
-
-
-def nothing(ctx: Ctx, uri: str) -> str:
-    """AWS's sentence for an input URI beneath which there is no object."""
-    return (
-        f'No S3 objects found under S3 URL "{uri}" given in input data source. Please ensure that'
-        f" the bucket exists in the selected region ({ctx.region}), that objects exist under that"
-        f' S3 prefix, and that the role "{ctx.caller.arn}" has "s3:ListBucket" permissions on'
-        f' bucket "{split(uri)[0]}".'
-    )
-
-
-def keys(ctx: Ctx, bucket: str, prefix: str) -> Iterator[tuple[str, int]]:
-    """All (key, size) beneath a prefix, in order."""
-    params: Doc = {"Bucket": bucket, "Prefix": prefix}
-    while True:
-        page = ctx.call("s3", "ListObjectsV2", params)
-        for item in page.get("Contents", ()):
-            yield item["Key"], item["Size"]
-        if not page.get("IsTruncated"):
-            return
-        params = {**params, "ContinuationToken": page["NextContinuationToken"]}
-
-
-def _prefix(ctx: Ctx, bucket: str, prefix: str) -> Iterator[Source]:
-    """Keys that begin with the prefix; what follows its last whole directory is the path."""
-    parent = prefix.rpartition("/")[0] + "/" if "/" in prefix else ""
-    for key, size in keys(ctx, bucket, prefix):
-        path = key[len(prefix) + 1 :] if key.startswith(prefix + "/") else key[len(parent) :]
-        if path and not (key.endswith("/") and size == 0):
-            yield Source(bucket, key, size, path)
-
-
-def _manifest(ctx: Ctx, bucket: str, key: str) -> Iterator[Source]:
-    """The objects of a manifest: `[{"prefix": "s3://…"}, "relative/path", …]`."""
-    where = f"s3://{bucket}/{key}"
-    body = ctx.call("s3", "GetObject", {"Bucket": bucket, "Key": key})["Body"]
-    if body.length > MANIFEST_LIMIT:
-        raise StageError(f"ClientError: Data download failed:the manifest {where} is too large")
-    try:
-        entries = json.loads(body.read())
-        base, names = entries[0]["prefix"], entries[1:]
-        if not all(isinstance(name, str) for name in [base, *names]):
-            raise TypeError("its entries must be strings")
-    except (ValueError, LookupError, TypeError, AttributeError) as error:
-        raise StageError(
-            f"ClientError: Data download failed:{where} is no manifest, a JSON list of"
-            f' {{"prefix": "s3://…"}} and relative paths: {error}'
-        ) from error
-    home, start = split(base)
-    for name in names:
-        yield _one(ctx, home, start + name, name)
-
-
-def _one(ctx: Ctx, bucket: str, key: str, path: str) -> Source:
-    try:
-        head = ctx.call("s3", "HeadObject", {"Bucket": bucket, "Key": key})
-    except AwsError as error:
-        if error.status != 404:
-            raise
-        raise StageError(
-            f"ClientError: Data download failed:NoSuchKey: s3://{bucket}/{key} does not exist"
-        ) from error
-    return Source(bucket, key, head["ContentLength"], path)
 
 
 def check_space(found: Sequence[Source], directory: int) -> None:

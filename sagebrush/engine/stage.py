@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sagebrush.engine import beneath, channels, cluster
+from sagebrush.engine import beneath, channels, cluster, feeds
 from sagebrush.engine.channels import StageError
 from sagebrush.engine.cluster import Member
 from sagebrush.names import short_id
@@ -60,6 +60,7 @@ def ml_path(isolation: str, root: Path) -> str:
 
 def build(staging: Staging, into: bool = False) -> None:
     """`root/ml` is complete, and whatever was there is gone; `into` as for `aside`. Raises StageError."""
+    remove(staging.root / feeds.FOLDER)
     aside(staging.root, lambda fd: _fill(staging, fd), into)
 
 
@@ -132,16 +133,57 @@ def _fill(staging: Staging, fd: int) -> None:
         text = json.dumps(content).replace("/opt/ml", staging.ml)
         with beneath.created(fd, ("input", "config", name)) as out:
             os.write(out, text.encode())
-    wanted = [(c, channels.sources(staging.ctx, c)) for c in staging.doc.get("InputDataConfig", ())]
-    channels.check_space([source for _, found in wanted for source in found], fd)
-    for channel, found in wanted:
+    _bring(staging, fd)
+    _restore_checkpoints(staging, fd)
+
+
+def _bring(staging: Staging, fd: int) -> None:
+    """The instance's channels are there, or planned for the process beside the job to bring."""
+    world = staging.ctx.world
+    plan = feeds.Feeds(staging.root, staging.ml, world.settings.region)
+    files: list[tuple[Doc, list[channels.Source]]] = []
+    for channel, part in _own(staging):
+        s3, mode = channel["DataSource"]["S3DataSource"], feeds.mode(channel, staging.doc)
+        if mode == "Pipe" and s3["S3DataType"] == "AugmentedManifestFile":
+            plan.lines[channel["ChannelName"]] = channels.lines(staging.ctx, channel)
+            plan.pipe(fd, channel, part, ())
+            continue
+        found = channels.sources(staging.ctx, channel)
+        if mode == "Pipe":
+            plan.pipe(fd, channel, part, found)
+            continue
+        found = channels.ordered(found, part, channels.seed(channel))
+        why = feeds.lacking(world) if mode == "FastFile" else ""
+        if mode == "FastFile" and not why:
+            plan.mount(fd, channel, found)
+            continue
+        if why:
+            plan.downloaded(channel, why)
+        files.append((channel, found))
+    _copy(staging, fd, files)
+    plan.write()
+
+
+def _own(staging: Staging) -> list[tuple[Doc, channels.Shard]]:
+    """The channels of this instance, and its part of each."""
+    found = []
+    for channel in staging.doc.get("InputDataConfig", ()):
+        s3 = channel["DataSource"]["S3DataSource"]
+        if (part := channels.shard(s3, staging.job, staging.member)) is not None:
+            found.append((channel, part))
+    return found
+
+
+def _copy(staging: Staging, fd: int, files: Sequence[tuple[Doc, list[channels.Source]]]) -> None:
+    """The objects of the channels are files."""
+    channels.check_space([source for _, found in files for source in found], fd)
+    for channel, found in files:
         name = channel["ChannelName"]
         rewrite = None
         if name == DRIVERS and staging.ml != "/opt/ml":
             rewrite = lambda body: body.replace(b"/opt/ml", staging.ml.encode())  # noqa: E731
         with beneath.directory(fd, ("input", "data", name), make=True) as target:
             channels.download(staging.ctx, found, target, staging.check, rewrite)
-    _restore_checkpoints(staging, fd)
 
 
 def _restore_checkpoints(staging: Staging, fd: int) -> None:
@@ -180,7 +222,9 @@ def configuration(doc: Doc, job: Sequence[Member], member: Member) -> dict[str, 
     return {
         "hyperparameters.json": {k: str(v) for k, v in doc.get("HyperParameters", {}).items()},
         "inputdataconfig.json": {
-            c["ChannelName"]: _channel(c, doc) for c in doc.get("InputDataConfig", ())
+            c["ChannelName"]: _channel(c, doc)
+            for c in doc.get("InputDataConfig", ())
+            if channels.shard(c["DataSource"]["S3DataSource"], job, member) is not None
         },
         "resourceconfig.json": cluster.resource_config(
             job, member, SHARED if len(job) > 1 else INTERFACE
@@ -190,10 +234,9 @@ def configuration(doc: Doc, job: Sequence[Member], member: Member) -> dict[str, 
 
 def _channel(channel: Doc, doc: Doc) -> Doc:
     s3 = channel["DataSource"]["S3DataSource"]
-    mode = channel.get("InputMode") or doc["AlgorithmSpecification"]["TrainingInputMode"]
     found = {
         "ContentType": channel.get("ContentType"),
-        "TrainingInputMode": mode,
+        "TrainingInputMode": feeds.mode(channel, doc),
         "S3DistributionType": s3.get("S3DataDistributionType") or "FullyReplicated",
         "RecordWrapperType": channel.get("RecordWrapperType") or "None",
     }

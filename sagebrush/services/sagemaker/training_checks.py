@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from sagebrush.compute.images import Image, UnknownImage
-from sagebrush.engine import capacity, channels, cluster, joblog
+from sagebrush.engine import capacity, channels, cluster, feeds, joblog
 from sagebrush.services.sagemaker import roles
 from sagebrush.world import AwsError, Ctx, Doc
 
@@ -60,7 +60,7 @@ def check(ctx: Ctx, request: Doc) -> Image:
     _resources(ctx, request, image)
     _times(request)
     role = ctx.as_role(request["RoleArn"])
-    _inputs(role, request)
+    _inputs(role, request, image)
     _outputs(role, request)
     return image
 
@@ -138,7 +138,7 @@ def _times(request: Doc) -> None:
         refuse("MaxWaitTimeInSeconds above 0 is not allowed when managed spot training is disabled")
 
 
-def _inputs(ctx: Ctx, request: Doc) -> None:
+def _inputs(ctx: Ctx, request: Doc, image: Image) -> None:
     seen: set[str] = set()
     for channel in request.get("InputDataConfig", ()):
         name = channel["ChannelName"]
@@ -147,32 +147,42 @@ def _inputs(ctx: Ctx, request: Doc) -> None:
         if name in (".", ".."):
             refuse(f"{name} cannot be a channel's name")
         seen.add(name)
-        mode = channel.get("InputMode") or request["AlgorithmSpecification"]["TrainingInputMode"]
-        if mode != "File":
-            refuse(f"Channel {name}: input mode {mode} is not supported by Sagebrush yet; use File")
+        mode = feeds.mode(channel, request)
+        if mode != "File" and image.container:
+            refuse(f"Channel {name}: input mode {mode}: an image that runs as a container gets its"
+                   " input as files in Sagebrush; use File")  # fmt: skip
         source = channel["DataSource"]
         if "S3DataSource" not in source:
             if not source:
                 refuse(f"Channel {name}: DataSource names no source of data; give S3DataSource")
             refuse(f"Channel {name}: data source {', '.join(source)} is not supported by Sagebrush"
                    " yet; use S3DataSource")  # fmt: skip
-        _as_files(channel)
+        _in_mode(channel, mode)
         _group(source["S3DataSource"], request["ResourceConfig"], name)
         found(ctx, source["S3DataSource"])
-    if request["AlgorithmSpecification"]["TrainingInputMode"] != "File" and not seen:
-        mode = request["AlgorithmSpecification"]["TrainingInputMode"]
-        refuse(f"TrainingInputMode {mode} is not supported by Sagebrush yet; use File")
 
 
-def _as_files(channel: Doc) -> None:
-    """Raises ValidationException for what would change a channel's data in another mode alone."""
+def _in_mode(channel: Doc, mode: str) -> None:
+    """Raises ValidationException for what a channel cannot be in its input mode (S3DataSource)."""
     name, source = channel["ChannelName"], channel["DataSource"]["S3DataSource"]
+    kind, attributes = source["S3DataType"], source.get("AttributeNames")
     for member in ("CompressionType", "RecordWrapperType"):
-        if channel.get(member, "None") != "None":
+        if mode != "Pipe" and channel.get(member, "None") != "None":
             refuse(f"Channel {name}: {member} {channel[member]} is used only in Pipe input mode; in"
-                   " File mode leave it unset or set it to None")  # fmt: skip
-    if source["S3DataType"] == "Converse":
+                   f" {mode} mode leave it unset or set it to None")  # fmt: skip
+    if kind == "Converse":
         refuse(f"Channel {name}: S3DataType Converse is not supported by Sagebrush yet")
+    if kind == "AugmentedManifestFile" and mode != "Pipe":
+        refuse(f"Channel {name}: S3DataType AugmentedManifestFile can only be used if the channel's"
+               f" input mode is Pipe, not {mode}; a file of JSON lines is read as a file with"
+               " S3DataType S3Prefix")  # fmt: skip
+    if kind == "AugmentedManifestFile" and not attributes:
+        refuse(
+            f"Channel {name}: AttributeNames must be given with S3DataType AugmentedManifestFile"
+        )
+    if kind != "AugmentedManifestFile" and attributes:
+        refuse(f"Channel {name}: AttributeNames can only be given with S3DataType"
+               f" AugmentedManifestFile, not {kind}")  # fmt: skip
 
 
 def _group(source: Doc, resources: Doc, channel: str) -> None:

@@ -50,6 +50,8 @@ def algorithm(
     key = member.key
     if state.reason == "oom":
         return out_of_memory(state, limits, member.name)
+    if state.reason == "input":
+        return f"ClientError: Data download failed:{state.message}"[:LIMIT]
     code = state.code if state.code >= 0 else 128 - state.code
     told = failure_file(root)
     if not told or joblog.WRAPPER in told:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from sagebrush.compute import dial, record
 from sagebrush.compute.base import Exited, Gone, Running, Spec
-from sagebrush.engine import capacity, launch, layers, stage, warmth
+from sagebrush.engine import capacity, feeds, launch, layers, stage, warmth
 from sagebrush.engine.kinds import Kind, moment
 from sagebrush.names import short_id
 from sagebrush.services.sagemaker import training_cluster as processes
@@ -98,6 +98,8 @@ def wanted(row: Row) -> bool:
     """Whether the job takes over, and leaves, a waiting process: it keeps its instance alive, or is a
     trial of a tuning job."""
     if len(processes.members(row)) > 1 or processes.contained(row) or row.plan.get("cold"):
+        return False
+    if feeds.streams(row.doc):  # what feeds a job begins before its sandbox
         return False
     return bool(row.plan.get("tuner") or keep_alive(row))
 

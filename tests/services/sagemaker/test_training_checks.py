@@ -12,6 +12,9 @@ from jobworld import IMAGE, JobWorld, channel, of_group, resources
 from sagebrush.world import AwsError, Doc
 
 TRAIN = channel("train", "s3://bucket/in/")
+AUGMENTED = channel("train", "s3://bucket/in/", "AugmentedManifestFile")
+WITH_ATTRIBUTES = channel("train", "s3://bucket/in/")
+WITH_ATTRIBUTES["DataSource"]["S3DataSource"]["AttributeNames"] = ["line"]
 
 
 @pytest.fixture
@@ -44,8 +47,26 @@ def algorithm(**changes: Any) -> Doc:
             {"AlgorithmSpecification": algorithm(MetricDefinitions=[{"Name": "m", "Regex": "(["}])},
             "invalid regular expression for m",
         ),
-        ({"AlgorithmSpecification": algorithm(TrainingInputMode="Pipe")}, "Mode Pipe is not supp"),
-        ({"InputDataConfig": [{**TRAIN, "InputMode": "FastFile"}]}, "mode FastFile is not supp"),
+        (
+            {"InputDataConfig": [{**TRAIN, "InputMode": "FastFile", "CompressionType": "Gzip"}]},
+            "CompressionType Gzip is used only in Pipe input mode; in FastFile mode leave it",
+        ),
+        (
+            {"InputDataConfig": [AUGMENTED]},
+            "AugmentedManifestFile can only be used if the channel's input mode is Pipe",
+        ),
+        (
+            {"InputDataConfig": [{**AUGMENTED, "InputMode": "FastFile"}]},
+            "input mode is Pipe, not FastFile",
+        ),
+        (
+            {"InputDataConfig": [{**AUGMENTED, "InputMode": "Pipe"}]},
+            "AttributeNames must be given",
+        ),
+        (
+            {"InputDataConfig": [WITH_ATTRIBUTES]},
+            "AttributeNames can only be given with S3DataType AugmentedManifestFile, not S3Prefix",
+        ),
         ({"InputDataConfig": [TRAIN, TRAIN]}, "unique: train is there twice"),
         ({"InputDataConfig": [channel("..", "s3://bucket/in/")]}, "cannot be a channel's name"),
         (

@@ -63,20 +63,13 @@ def test_a_prefix_keeps_what_follows_its_last_directory(jobs: JobWorld) -> None:
     }  # fmt: skip
 
 
-def test_a_manifest_and_an_augmented_manifest(jobs: JobWorld) -> None:
+def test_a_manifest(jobs: JobWorld) -> None:
     manifest = [{"prefix": "s3://bucket/in/"}, "a.txt", "sub/b.txt"]
     jobs.s3.buckets["bucket"].update(
-        {"m.json": json.dumps(manifest).encode(), "in/sub/b.txt": b"b", "aug.manifest": b'{"s":1}'}
+        {"m.json": json.dumps(manifest).encode(), "in/sub/b.txt": b"b"}
     )
-    jobs.create(
-        InputDataConfig=[
-            channel("train", "s3://bucket/m.json", "ManifestFile"),
-            channel("aug", "s3://bucket/aug.manifest", "AugmentedManifestFile"),
-        ]
-    )
-    assert files(jobs) == {
-        "train/a.txt": "a", "train/sub/b.txt": "b", "aug/aug.manifest": '{"s":1}',
-    }  # fmt: skip
+    jobs.create(InputDataConfig=[channel("train", "s3://bucket/m.json", "ManifestFile")])
+    assert files(jobs) == {"train/a.txt": "a", "train/sub/b.txt": "b"}
 
 
 @pytest.mark.parametrize(
