@@ -4,8 +4,8 @@
 
 A job holds the whole host; then N jobs are submitted to a running server by CreateTrainingJob through
 boto3, as a user's would be, under several roles. Prints, for the first and the last tenth of them:
-the median and the 95th percentile of the submission time, and the server's resident memory after
-it; then the ratio, what DescribeTrainingJob of the last one says and takes, and how long the server
+the median and the 95th percentile of the submission time, the server's CPU time for each job (which
+other work on the machine does not change) and its resident memory; then the ratios, what DescribeTrainingJob of the last one says and takes, and how long the server
 is busy until it has looked at every job once.
 """
 
@@ -102,6 +102,11 @@ class Bench:
             ):
                 each.kill()
 
+    def busy(self) -> float:
+        """The server's CPU seconds so far."""
+        found = self.process.cpu_times()
+        return found.user + found.system
+
     def memory(self) -> float:
         """The server's resident memory in MB."""
         return self.process.memory_info().rss / 1e6
@@ -120,24 +125,28 @@ def measure(bench: Bench, jobs: int, roles: list[str], settled: float) -> None:
         time.sleep(0.1)
     part = max(1, jobs // 10)
     times: list[float] = []
-    found: list[tuple[float, float, float]] = []
+    found: list[tuple[float, float, float, float]] = []
+    spent = bench.busy()
     for number in range(jobs):
         times.append(bench.submit(f"queued-{number}", roles[number % len(roles)]))
         if (number + 1) % part == 0:
-            found.append((*tenth(times[-part:]), bench.memory()))
+            each = (bench.busy() - spent) / part * 1e3
+            spent = bench.busy()
+            found.append((*tenth(times[-part:]), each, bench.memory()))
             print(
                 f"{number + 1:6} queued: submission median {found[-1][0]:6.2f} ms,"
-                f" p95 {found[-1][1]:6.2f} ms; server {found[-1][2]:6.1f} MB",
+                f" p95 {found[-1][1]:6.2f} ms; server {found[-1][2]:5.2f} ms of CPU each,"
+                f" {found[-1][3]:6.1f} MB",
                 flush=True,
             )
-    print(f"last tenth / first tenth: submission {found[-1][0] / found[0][0]:.2f},"
-          f" memory {found[-1][2] / found[0][2]:.2f}")  # fmt: skip
+    ratios = [last / first for first, last in zip(found[0], found[-1], strict=True)]
+    print(f"last tenth / first tenth: submission {ratios[0]:.2f}, CPU {ratios[2]:.2f},"
+          f" memory {ratios[3]:.2f}")  # fmt: skip
     begun = time.monotonic()
     while time.monotonic() - begun < settled:
-        before = bench.process.cpu_times()
+        before = bench.busy()
         time.sleep(1)
-        after = bench.process.cpu_times()
-        if (after.user + after.system) - (before.user + before.system) < 0.1:
+        if bench.busy() - before < 0.1:
             break
     print(f"the server is at rest {time.monotonic() - begun:.0f} s later,"
           f" with {bench.memory():.1f} MB")  # fmt: skip

@@ -238,7 +238,7 @@ def _decide(tx: Tx, of: Host, now: float) -> set[int]:
         tx.run(
             "UPDATE reservation SET promised=?, first=coalesce(first, ?)"
             " WHERE key=? AND (first IS NULL OR promised IS NOT ?)",
-            (step.promised, now + queue.PATIENCE, step.head, step.promised),
+            (step.promised, now, step.head, step.promised),
         )
     due: set[int] = set()
     for key in (*(key for key, _ in step.starts), *step.evicts):

@@ -18,8 +18,6 @@ from sagebrush.engine.sizes import Host
 
 GRACE = 120.0
 """Seconds that one that was told to go may take, as AWS's spot interruptions do."""
-PATIENCE = 900.0
-"""Seconds for which the head of the queue may lose its turn to roles that hold less than its own."""
 TINY = 1e-9
 
 
@@ -51,7 +49,7 @@ class Entry:
     promised: float | None = None
     """When it was to start at the latest, by the estimates of then."""
     first: float | None = None
-    """From when on it goes before its like: PATIENCE after it came to the head of the queue."""
+    """When it came to the head of the queue, where it stays before its like until it starts."""
 
     @property
     def shares(self) -> bool:
@@ -136,14 +134,19 @@ def dominant(of: Host, entries: Iterable[Entry]) -> float:
 
 def shadow(of: Host, held: Sequence[Entry], entry: Entry, now: float) -> float:
     """When `entry` could start if nobody else did, by estimates; inf where none says so."""
-    left = sorted(held, key=lambda each: each.end(now))
-    if fits(of, left, entry):
+    free = room(of, held)
+    if not short(free, entry):
         return now
-    for number, each in enumerate(left):
-        end = each.end(now)
+    for end, each in sorted(((h.end(now), h) for h in held), key=lambda pair: pair[0]):
         if end == math.inf:
             break
-        if fits(of, left[number + 1 :], entry):
+        free = Room(
+            free.cpu + each.cpu,
+            free.memory + (0 if each.yields else each.memory),
+            free.shared + each.memory,
+            (*free.gpus, *each.held),
+        )
+        if not short(free, entry):
             return end
     return math.inf
 
@@ -183,6 +186,10 @@ class _Queue:
             if lacks:
                 lacking[each.yields] |= set(lacks)
                 self._make_room(each)
+                stay = room(self.of, [other for other in self.held if other.evicted is None])
+                if not short(stay, each):  # what leaves, leaves for this one
+                    self.held.append(replace(each, held=stay.gpus[: each.gpus]))
+                    self.free = room(self.of, self.held)
             else:
                 self._start(each)
 
@@ -219,8 +226,8 @@ class _Queue:
     def _order(
         self, left: Iterable[Entry]
     ) -> Callable[[Entry], tuple[bool, int, float, float, int]]:
-        """The key that puts jobs in their order, given who holds what now. One whose promise is past
-        goes before its like, so that it cannot lose its turn for ever to roles that hold less."""
+        """The key that puts jobs in their order, given who holds what now. One that came to the head
+        stays there, so that it cannot lose its turn for ever to roles that hold less."""
         roles: dict[str, list[Entry]] = {each.role: [] for each in left}
         for each in self.held:
             if each.role in roles and not each.shares:
@@ -228,10 +235,8 @@ class _Queue:
         parts = {role: dominant(self.of, found) for role, found in roles.items()}
 
         def key(each: Entry) -> tuple[bool, int, float, float, int]:
-            times = [t for t in (each.promised, each.first) if t is not None]
-            by = min(times, default=math.inf)
-            late = by if by <= self.now else math.inf
-            return each.spot, -each.priority, late, parts[each.role], each.seq
+            head = math.inf if each.first is None else each.first
+            return each.spot, -each.priority, head, parts[each.role], each.seq
 
         return key
 

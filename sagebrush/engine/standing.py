@@ -128,25 +128,42 @@ def _before(select: Select, of: Host, others: Sequence[Entry], mine: sqlite3.Row
     if lane == NOTEBOOKS:
         ahead = [_until(select, (each, rank, role), seq) for each in (ENDPOINTS, NOTEBOOKS)]
         return _sum([*ahead, *_totals(select, "lane IN (2, 3) AND rank<?", (rank,)).values()])
-    own = _until(select, (lane, rank, role), seq)
     lanes = "(lane=? AND rank<?)" + (" OR lane=0" if lane == SPOT else "")
-    first = [own, *_totals(select, lanes, (lane, rank)).values()]
+    first = list(_totals(select, lanes, (lane, rank)).values())
+    heads = select(
+        "SELECT * FROM reservation WHERE held=0 AND first IS NOT NULL AND lane=? AND rank=?",
+        (lane, rank),
+    )
+    if mine["first"] is not None:  # it stays before its like
+        before = [row for row in heads if row["first"] < mine["first"]]
+        return _sum([*first, *((1, row["work"], int(row["seconds"] == 0)) for row in before)])
+    own = _until(select, (lane, rank, role), seq)
+    first.append(own)
     beside = _totals(select, "lane=? AND rank=? AND role<>?", (lane, rank, role))
-    if beside:
-        parts = {each: 0.0 for each in (role, *(found[2] for found in beside))}
-        for each in parts:
-            mates = (mate for mate in others if mate.role == each and not mate.shares)
-            parts[each] = queue.dominant(of, mates)
-        for place, total in beside.items():
-            if parts[place[2]] < parts[role]:
-                turns = own[0] + 1
-            elif parts[place[2]] > parts[role]:
-                turns = own[0]
-            else:
-                turns = min(own[0] + 1, _until(select, place, seq)[0])
-            part = min(1.0, turns / total[0])
-            first.append((min(turns, total[0]), total[1] * part, math.ceil(total[2] * part)))
+    for place, total in beside.items():
+        turns = _turns(select, (of, others), (place, role), (own[0], seq))
+        turns = min(total[0], max(turns, sum(1 for row in heads if row["role"] == place[2])))
+        part = turns / total[0]
+        first.append((turns, total[1] * part, math.ceil(total[2] * part)))
     return _sum(first)
+
+
+def _turns(
+    select: Select,
+    where: tuple[Host, Sequence[Entry]],
+    which: tuple[tuple[int, int, str], str],
+    mine: tuple[int, int],
+) -> int:
+    """How many of another role, at `which`, go before one that `mine[0]` of its own role precede:
+    the role that holds less takes the first turn, where they hold as much who came first."""
+    (of, others), (place, role), (before, seq) = where, which, mine
+    theirs, ours = (
+        queue.dominant(of, (mate for mate in others if mate.role == name and not mate.shares))
+        for name in (place[2], role)
+    )
+    if theirs == ours:
+        return min(before + 1, _until(select, place, seq)[0])
+    return before + 1 if theirs < ours else before
 
 
 def _sum(found: Sequence[Sum]) -> Sum:

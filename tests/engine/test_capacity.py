@@ -172,8 +172,8 @@ def test_places_under_fairness_and_priority(queue: Fixture) -> None:
     rows = [queue.add(f"w{n}") for n in range(6)]
     for n, role in enumerate("aaabbb"):
         capacity.admit(queue.world, Ask(f"w{n}", rows[n], 2, GIB, role=role))
-    # b holds nothing: its first goes before a's first, its second before a's second
-    assert [capacity.place(queue.world, f"w{n}") for n in range(6)] == [2, 4, 6, 1, 3, 5]
+    # the first was at the head before anyone else came, and stays there; then b, which holds nothing
+    assert [capacity.place(queue.world, f"w{n}") for n in range(6)] == [1, 4, 6, 2, 3, 5]
     capacity.admit(queue.world, Ask("w2", rows[2], 2, GIB, role="a", priority=1))
     assert capacity.place(queue.world, "w2") == 1
     capacity.release(queue.world, "run")

@@ -86,6 +86,10 @@ def test_what_does_not_fit_waits_and_says_its_place(stand: Stand) -> None:
     for name, place in (("place-1", 1), ("place-2", 2)):
         words = f"waiting for capacity (position {place})"
         until(lambda name=name, words=words: words in message(name), words, 10)
+        assert re.search(r": [\d.]+ vCPU and [\d.]+ GiB are asked for, 0 vCPU ", message(name))
+        assert re.search(
+            r"; it will probably start by 20\d\d-\d\d-\d\d \d\d:\d\d UTC$", message(name)
+        )
     stand.sm.stop_training_job(TrainingJobName="place-1")
     assert stand.ended("place-1", 20)["TrainingJobStatus"] == "Stopped"
     until(lambda: "(position 1)" in message("place-2"), "the next one's new place", 10)

@@ -10,8 +10,8 @@ ALTER TABLE reservation ADD COLUMN idle INTEGER NOT NULL DEFAULT 0;      -- goes
 ALTER TABLE reservation ADD COLUMN seconds REAL NOT NULL DEFAULT 0;      -- how long; 0: unknown
 ALTER TABLE reservation ADD COLUMN work REAL NOT NULL DEFAULT 0;         -- seconds of the whole host
 ALTER TABLE reservation ADD COLUMN started REAL;                         -- holds since
-ALTER TABLE reservation ADD COLUMN promised REAL;                        -- the head of the queue: when
-ALTER TABLE reservation ADD COLUMN first REAL;                           -- ... from when on it is
+ALTER TABLE reservation ADD COLUMN first REAL;       -- when it came to the head of the queue
+ALTER TABLE reservation ADD COLUMN promised REAL;    -- when it was to start at the latest
 ALTER TABLE reservation ADD COLUMN evicted REAL;                         -- told to go, when
 UPDATE reservation SET lane=2 WHERE cpu=0;
 UPDATE reservation SET lane=3 WHERE row_id IN
