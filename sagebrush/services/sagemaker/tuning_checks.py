@@ -60,9 +60,7 @@ def prepare(ctx: Ctx, request: Doc) -> Doc:
     config = _limits(prepared, found)
     _stopping(config, found)
     prepared = {**prepared, "HyperParameterTuningJobConfig": config}
-    for definition in found:
-        _objective(ctx, definition)
-    return _reserved(prepared)
+    return _described(prepared, [_objective(ctx, definition) for definition in found])
 
 
 def _shape(request: Doc) -> None:
@@ -233,12 +231,12 @@ def middle(definition: Definition) -> dict[str, str]:
     return definition.space.text({each.name: each.at(0.5) for each in definition.space.ranges})
 
 
-def _objective(ctx: Ctx, definition: Definition) -> None:
-    """The definition makes training jobs that can be created and report the objective."""
+def _objective(ctx: Ctx, definition: Definition) -> list[Doc]:
+    """The metrics of the definition's training jobs, which can be created and report the objective."""
     request = tuning_trials.request(definition, "tuning-trial", middle(definition))
     image = training_checks.check(ctx, training_checks.defaults(request))
     spec = definition.doc["AlgorithmSpecification"]
-    known = training_checks.with_metrics(spec, image.algorithm).get("MetricDefinitions", ())
+    known = list(training_checks.with_metrics(spec, image.algorithm).get("MetricDefinitions", ()))
     if definition.metric not in {each["Name"] for each in known}:
         if image.algorithm is not None:
             refuse(
@@ -251,6 +249,7 @@ def _objective(ctx: Ctx, definition: Definition) -> None:
             f" define {[each['Name'] for each in known]}.)"
         )
     _tunable(definition, image.algorithm, spec.get("TrainingImage", ""))
+    return known
 
 
 def _tunable(definition: Definition, algorithm: str | None, image: str) -> None:
@@ -268,18 +267,38 @@ def _tunable(definition: Definition, algorithm: str | None, image: str) -> None:
         )
 
 
-def _reserved(request: Doc) -> Doc:
-    """The request whose definitions tell their trials the objective, as AWS's describe it."""
+def _described(request: Doc, metrics: list[list[Doc]]) -> Doc:
+    """The request as AWS describes it, which SDK v2's `attach` relies on.
 
-    def told(each: Doc, objective: Doc | None) -> Doc:
+    Static hyperparameters hold the objective, algorithms their own metrics, ranges all their kinds,
+    and there is a ResourceConfig although the SDK's `fit` sends another member.
+    """
+
+    def told(each: Doc, objective: Doc | None, known: list[Doc]) -> Doc:
         assert objective is not None
         static = {**each.get("StaticHyperParameters", {}), OBJECTIVE: objective["MetricName"]}
-        return {**each, "StaticHyperParameters": static}
+        spec = {**each["AlgorithmSpecification"], "MetricDefinitions": known}
+        found = {**each, "StaticHyperParameters": static, "AlgorithmSpecification": spec}
+        if resources := tuning_trials.resources(each):
+            found["ResourceConfig"] = resources
+        if "HyperParameterRanges" in each:
+            found["HyperParameterRanges"] = _whole(each["HyperParameterRanges"])
+        return found
 
-    made = [told(each, objective) for each, _, objective in tuning_trials.pieces(request)]
-    if "TrainingJobDefinition" in request:
-        return {**request, "TrainingJobDefinition": made[0]}
-    return {**request, "TrainingJobDefinitions": made}
+    config = dict(request["HyperParameterTuningJobConfig"])
+    if "ParameterRanges" in config:
+        config["ParameterRanges"] = _whole(config["ParameterRanges"])
+    made = [
+        told(each, objective, known)
+        for (each, _, objective), known in zip(tuning_trials.pieces(request), metrics, strict=True)
+    ]
+    member = "TrainingJobDefinition"
+    several = {f"{member}s": made} if f"{member}s" in request else {member: made[0]}
+    return {**request, **several, "HyperParameterTuningJobConfig": config}
+
+
+def _whole(ranges: Doc) -> Doc:
+    return {**{member: [] for member in spaces.MEMBERS}, **ranges}
 
 
 # Warm start ---------------------------------------------------------------------------------------

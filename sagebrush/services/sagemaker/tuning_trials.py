@@ -111,15 +111,15 @@ def request(definition: Definition, job: str, config: Mapping[str, str]) -> Doc:
         "AlgorithmSpecification": algorithm,
         **{member: doc[member] for member in PASSED if member in doc},
     }
-    if resources := _resources(doc):
-        found["ResourceConfig"] = resources
+    if size := resources(doc):
+        found["ResourceConfig"] = size
     if checkpoints := doc.get("CheckpointConfig"):
         where = f"{checkpoints['S3Uri'].rstrip('/')}/{job}/"
         found["CheckpointConfig"] = {**checkpoints, "S3Uri": where}
     return found
 
 
-def _resources(doc: Doc) -> Doc | None:
+def resources(doc: Doc) -> Doc | None:
     """The ResourceConfig of a definition: of several instance types that would do, the first."""
     own = doc.get("HyperParameterTuningResourceConfig")
     if not own:

@@ -268,3 +268,18 @@ def test_parents_have_to_be_there_ended_and_alike(world: TuningWorld) -> None:
         WarmStartConfig=start("parent", kind="TransferLearning"),
         TrainingJobDefinition=data,
     )
+
+
+def test_a_job_is_described_as_sdk_v2_attaches_to_it(world: TuningWorld) -> None:
+    own = blazingtext("validation:accuracy", "epochs")
+    resources = own["TrainingJobDefinition"].pop("ResourceConfig")
+    own["TrainingJobDefinition"]["HyperParameterTuningResourceConfig"] = resources
+    world.tune(**own)
+    found = world.told()
+    ranges = found["HyperParameterTuningJobConfig"]["ParameterRanges"]
+    assert ranges["CategoricalParameterRanges"] == ranges["ContinuousParameterRanges"] == []
+    described = found["TrainingJobDefinition"]
+    assert described["ResourceConfig"] == resources
+    assert described["StaticHyperParameters"]["_tuning_objective_metric"] == "validation:accuracy"
+    metrics = described["AlgorithmSpecification"]["MetricDefinitions"]
+    assert "validation:accuracy" in [each["Name"] for each in metrics]

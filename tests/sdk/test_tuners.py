@@ -1,0 +1,23 @@
+"""HyperparameterTuner of SageMaker SDK v2 and v3, unmodified."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests import needs
+from tests.sdk_server import run, variables  # noqa: F401
+
+HERE = Path(__file__).parent
+pytestmark = [pytest.mark.full, pytest.mark.timeout(600)]
+
+
+@pytest.mark.parametrize(("sdk", "script"), [("sdk2", "v2_tuner.py"), ("sdk3", "v3_tuner.py")])
+def test_hyperparameter_tuner(
+    variables: dict[str, str],  # noqa: F811
+    tmp_path: Path,
+    sdk: str,
+    script: str,
+) -> None:
+    assert "all well" in run(variables, needs.sdk(sdk), HERE / script, tmp_path, HERE)
