@@ -29,10 +29,15 @@ TENSORFLOW = (
     "sagemaker_multi_worker_mirrored_strategy_enabled",
     "sagemaker_parameter_server_enabled",
 )
-TORCHRUN = ("sagemaker_torch_distributed_enabled", "sagemaker_pytorch_ddp_enabled")
+DATAPARALLEL = "sagemaker_distributed_dataparallel_enabled"
+"""What SDK v2 makes of `pytorchddp` and of `smdistributed`: on AWS a launcher of its own starts the
+same processes, with or without AWS's library."""
+TORCHRUN = (
+    "sagemaker_torch_distributed_enabled",
+    "sagemaker_pytorch_ddp_enabled",
+    DATAPARALLEL,
+)
 REFUSED = {
-    "sagemaker_distributed_dataparallel_enabled": "distribution smdistributed: AWS's library is not"
-    " here; use torch_distributed or pytorchddp",
     "sagemaker_pytorch_xla_multi_worker_enabled": "distribution pytorchxla: PyTorch/XLA is not here;"
     " use torch_distributed",
 }
@@ -44,6 +49,15 @@ def check(this: Job) -> None:
     for name, reason in REFUSED.items():
         if this.framework.get(name):
             raise job.ClientError(reason)
+    if this.framework.get(DATAPARALLEL) and not _has("torch"):
+        raise job.ClientError(
+            "distribution smdistributed: AWS's library is not here, and only a PyTorch script can do"
+            " without it"
+        )
+    if this.hyperparameters.get("mp_parameters"):
+        raise job.ClientError(
+            "distribution smdistributed: AWS's model parallel library is not here"
+        )
     groups = [g.get("instance_group_name") for g in this.resources.get("instance_groups", [])]
     unknown = [name for name in job.distribution_groups(this) if groups and name not in groups]
     if unknown:
@@ -83,6 +97,16 @@ def launcher(this: Job, python: str, package: bool) -> list[str]:
     if not _has("torch"):
         raise job.ClientError("torch_distributed: this image has no PyTorch")
     return start
+
+
+def notes(this: Job) -> Sequence[str]:
+    """What the log says before a script starts that may need what is not here."""
+    if not this.framework.get(DATAPARALLEL):
+        return ()
+    return (
+        "torchrun starts the script. AWS's smdistributed library is not here: the backends of"
+        " torch.distributed are nccl and gloo",
+    )
 
 
 def around(this: Job, names: Sequence[str]) -> list[str]:
@@ -126,7 +150,6 @@ def variables(this: Job, seen: Mapping[str, str]) -> dict[str, str]:
     What the job's own variables already say stays.
     """
     found: dict[str, str] = {}
-    hosts = job.all_hosts(this)
     if _has("torch"):
         # In process mode no name of a job's host can be looked up.
         address = "127.0.0.1" if os.environ.get("SAGEBRUSH_ML") else job.master(this)
@@ -142,17 +165,7 @@ def variables(this: Job, seen: Mapping[str, str]) -> dict[str, str]:
 
         if cluster := tfcluster.config(this):
             found["TF_CONFIG"] = json.dumps(cluster)
-    found = {name: value for name, value in found.items() if name not in os.environ}
-    return found | (_without_proxy(hosts) if len(hosts) > 1 else {})
-
-
-def _without_proxy(hosts: Sequence[str]) -> dict[str, str]:
-    """NO_PROXY that also names the job's instances: gRPC would ask the proxy for them."""
-    found = {}
-    for name in ("NO_PROXY", "no_proxy"):
-        known = [part for part in os.environ.get(name, "").split(",") if part]
-        found[name] = ",".join([*known, *(host for host in hosts if host not in known)])
-    return found
+    return {name: value for name, value in found.items() if name not in os.environ}
 
 
 def model_dir(hyperparameters: Mapping[str, Any], name: str) -> dict[str, Any]:

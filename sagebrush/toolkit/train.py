@@ -102,6 +102,8 @@ def run(this: Job, loaded: subprocess.Popen[bytes] | None = None) -> int:
     own = _command(this, code, python)
     around = launchers.around(this, list(variables))
     command = [*around, *own]
+    for note in launchers.notes(this):
+        log("WARNING", note)
     log("INFO", _header(variables, command))
     if loaded is not None and not _fits(loaded, command, code):
         _dismiss(loaded)

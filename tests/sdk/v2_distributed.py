@@ -17,13 +17,14 @@ TEXTS, SCRIPTS = sys.argv[1], os.path.join(sys.argv[2], "distributed")
 SESSION, ROLE = sagemaker.Session(), sagemaker.get_execution_role()
 CLIENT = SESSION.sagemaker_client
 TYPE = "ml.m5.large"
+GPU, LARGE = "ml.g4dn.xlarge", "ml.p4d.24xlarge"
+"""The SDK takes torch_distributed for GPU types only, pytorchddp for large ones."""
 WHERE = SESSION.upload_data(TEXTS, SESSION.default_bucket(), "distributed/texts")
 METRICS = [
     {"Name": name, "Regex": rf"{name}=([-0-9.]+)"}
     for name in ("processes", "loss", "weights", "accuracy")
 ]
 HYPERPARAMETERS = {"epochs": 4, "lr": 1.0}
-PYTORCH = {"framework_version": "2.5.1", "py_version": "py311"}
 
 
 def ended(estimator, inputs=None, status="Completed"):
@@ -58,7 +59,7 @@ def lines(job):
 
 
 def pytorch(name, entry="train_text.py", hyperparameters=None, **given):
-    given.setdefault("instance_type", TYPE)
+    given = {"instance_type": TYPE, "framework_version": "2.5.1", "py_version": "py311", **given}
     return PyTorch(
         entry_point=entry,
         source_dir=SCRIPTS,
@@ -67,7 +68,6 @@ def pytorch(name, entry="train_text.py", hyperparameters=None, **given):
         metric_definitions=METRICS,
         base_job_name=f"v2-{name}",
         sagemaker_session=SESSION,
-        **PYTORCH,
         **given,
     )
 
@@ -113,7 +113,10 @@ failing = pytorch(
     "failing",
     "fail.py",
     {},
+    instance_type=LARGE,
     instance_count=3,
+    framework_version="2.2.0",
+    py_version="py310",
     distribution={"pytorchddp": {"enabled": True}},
 )
 reason = ended(failing, status="Failed")["FailureReason"]

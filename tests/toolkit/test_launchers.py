@@ -67,7 +67,7 @@ def test_torch_distributed_runs_processes_that_hear_each_other(
             "sagemaker_mpi_enabled",
             "Open MPI (mpirun) is not installed on this machine; Debian: apt-get",
         ),
-        ("sagemaker_distributed_dataparallel_enabled", "smdistributed: AWS's library is not here"),
+        ("sagemaker_distributed_dataparallel_enabled", "only a PyTorch script can do without it"),
         ("sagemaker_pytorch_xla_multi_worker_enabled", "PyTorch/XLA is not here"),
         ("sagemaker_torch_distributed_enabled", "this image has no PyTorch"),
     ],

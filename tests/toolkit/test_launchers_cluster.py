@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -119,9 +120,25 @@ def test_a_group_that_the_job_has_not_is_refused() -> None:
         launchers.check(seen_by("algo-1", asked))
 
 
-def test_mirrored_workers_know_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("NO_PROXY", "localhost,algo-1")
-    monkeypatch.delenv("no_proxy", raising=False)
+def test_model_parallel_is_refused_and_xla() -> None:
+    this = seen_by("algo-1", {"sagemaker_mpi_enabled": True})
+    with pytest.raises(job.ClientError, match="model parallel library is not here"):
+        launchers.check(replace(this, hyperparameters={"mp_parameters": {"partitions": 2}}))
+    with pytest.raises(job.ClientError, match="PyTorch/XLA is not here"):
+        launchers.check(seen_by("algo-1", {"sagemaker_pytorch_xla_multi_worker_enabled": True}))
+
+
+def test_pytorchddp_as_sdk_v2_sends_it_is_torchruns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(launchers, "_has", lambda package: package == "torch")
+    this = seen_by("algo-3", {launchers.DATAPARALLEL: True})
+    launchers.check(this)
+    words = launchers.launcher(this, "python", package=False)
+    assert words[words.index("--node_rank") + 1] == "2"
+    assert "smdistributed library is not here" in launchers.notes(this)[0]
+    assert not launchers.notes(seen_by("algo-1", {"sagemaker_pytorch_ddp_enabled": True}))
+
+
+def test_mirrored_workers_know_each_other() -> None:
     this = seen_by("algo-2", {tfcluster.MIRRORED: True})
     found = launchers.variables(this, job.variables(this))
     assert json.loads(found["TF_CONFIG"]) == {
@@ -129,9 +146,6 @@ def test_mirrored_workers_know_each_other(monkeypatch: pytest.MonkeyPatch) -> No
         "environment": "cloud",
         "task": {"index": 1, "type": "worker"},
     }
-    # gRPC asks the proxy for what is not named here
-    assert found["NO_PROXY"] == "localhost,algo-1,algo-2,algo-3"
-    assert found["no_proxy"] == "algo-1,algo-2,algo-3"
 
 
 def test_parameter_servers_are_as_awss_toolkit_has_them() -> None:
