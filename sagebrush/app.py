@@ -36,7 +36,7 @@ from sagebrush.compute.local import LocalBackend
 from sagebrush.compute.oci import OciBackend
 from sagebrush.credentials import CredentialBook
 from sagebrush.dispatch import Dispatcher
-from sagebrush.engine import launch, notebooks, retention, serving, shutdown, usage
+from sagebrush.engine import launch, metadata, notebooks, retention, serving, shutdown, usage
 from sagebrush.engine.kinds import Kind
 from sagebrush.engine.loop import Loop
 from sagebrush.protocol import listen, models
@@ -339,6 +339,8 @@ class App:
             context = self._context
         elif listener == "credentials":
             factory = listen.web_server(self._role_credentials(spec.role))
+        elif listener == "metadata":
+            factory = listen.web_server(_metadata(metadata.Metadata(self.world, spec)))
         elif listener == company.LISTENER:
             factory = listen.web_server(self.door.answer)
         else:
@@ -365,6 +367,14 @@ class App:
 
     def _changed(self, key: str) -> None:
         self.loop.changed(key)
+
+
+def _metadata(service: metadata.Metadata) -> listen.Handler:
+    async def answer(raw: web.BaseRequest) -> web.StreamResponse:
+        reply = service.answer(raw.method, raw.path, raw.headers)
+        return web.Response(status=reply.status, text=reply.body, headers=dict(reply.headers))
+
+    return answer
 
 
 def _streams(egress: Egress) -> listen.Factory:

@@ -17,9 +17,13 @@ class Either:
         self.local = local
         self.containers = containers
         self.isolation = local.isolation
-        self.networks = local.networks
         self.jobs_dir: Path = local.jobs_dir
         self._owners: dict[str, Backend] = {}
+
+    @property
+    def networks(self) -> bool:
+        """Whether several instances of one job get a network of their own here."""
+        return self.local.networks
 
     def launch(self, spec: Spec) -> None:
         """The job runs or will; a key that was launched before is left as it is."""

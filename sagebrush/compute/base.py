@@ -64,7 +64,7 @@ class Spec:
     hostname: str = "algo-1"
     limits: Limits = field(default_factory=Limits)
     listeners: tuple[str, ...] = ()
-    """In-sandbox listeners that the server answers: of `aws`, `credentials`, `egress`."""
+    """In-sandbox listeners that the server answers: of `aws`, `credentials`, `metadata`, `egress`."""
     port: int | None = None
     """The port that the job will listen on (8080), where others reach it by `Running.address`."""
     time_limit: float | None = None
@@ -85,12 +85,22 @@ class Spec:
     """What runs instead of the image's own entry point; () leaves it."""
     peers: tuple[str, ...] = ()
     """The host names of all instances of the job, itself (`hostname`) among them; () for one alone.
+    Where the backend has no networks, `launch` raises Unsupported.
 
     They share a network on which each has an address and is found by its name; none of their
     programs starts before all of them are on it.
     """
     network: str = ""
     """Names that network; the same for all peers. Every attempt of a job has one of its own."""
+    companion: str = ""
+    """The file that says what a process beside the job, outside its sandbox, brings it; "" for none.
+
+    It reads S3 as the job's role, by way of the listener `feed`, and ends with the job.
+    """
+    feeds: str = "input/data"
+    """Where beneath the job's /opt/ml its FIFOs are."""
+    mounts: tuple[str, ...] = ()
+    """Directories of the sandbox at which it serves a file system, in the order of that file."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +121,8 @@ class Exited:
     """It ended. `code` is the exit status, negative for a signal; `reason` says more where known:
 
     "" (by itself) | "oom" | "timeout" | "stopped" | "lost" (no exit status was recorded: never a
-    success) | "sandbox: …" (it never started; `message` is the failed step).
+    success) | "input" (what it reads broke off; `message` says why) | "sandbox: …" (it never
+    started; `message` is the failed step).
     """
 
     code: int
@@ -146,8 +157,11 @@ class Backend(Protocol):
 
     isolation: str
     """`sandbox` or `process`: in process mode paths are the host's own (`root/ml`, not /opt/ml)."""
-    networks: bool
-    """Whether several instances of one job get a network of their own here."""
+
+    @property
+    def networks(self) -> bool:
+        """Whether several instances of one job get a network of their own here."""
+        ...
 
     def launch(self, spec: Spec) -> None:
         """The job runs or will; a key that was launched before is left as it is."""

@@ -37,7 +37,7 @@ class Company:
         spec = shim.spec
         self.devices: dict[str, int] = {}
         self.heard = b""
-        self.ended = False
+        self.left = self.ended = False
         reach = dict(spec["companion"])
         listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
         reach["port"] = listener.getsockname()[1]
@@ -77,7 +77,7 @@ class Company:
 
     def attend(self) -> None:
         """What it said is in the job's log, or ends the job."""
-        if self.ended:
+        if self.left:
             return
         lines, failure = self._hear()
         for line in lines:
@@ -105,12 +105,25 @@ class Company:
                     return lines, text
                 lines.append(f"Sagebrush: {text}")
 
+    def leave(self) -> None:
+        """It ends in a while, and is listened to no more.
+
+        At once, the job would take the end of a FIFO for the end of its data while it is being killed;
+        never, and what waits for a file of its could not be.
+        """
+        if self.left:
+            return
+        self.left = True
+        self.shim.poll.unregister(self.news)
+        with contextlib.suppress(OSError):
+            self.link.send(b"leave")
+
     def end(self) -> None:
         """It is gone, and with it all that waits for it. Ending twice is fine."""
         if self.ended:
             return
+        self.leave()
         self.ended = True
-        self.shim.poll.unregister(self.news)
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.pid, signal.SIGKILL)
         with contextlib.suppress(ChildProcessError):
@@ -138,15 +151,15 @@ def _become(
         os.setsid()
         os.umask(0o077)
         init.keep_only({0, 1, 2, *fds})
-        from sagebrush.companion import beside
+        from sagebrush.companion import life
 
-        plan = beside.load(reach["plan"])  # before the user changes: the job's cannot read it
+        plan = life.load(reach["plan"])  # before the user changes: the job's cannot read it
         if enter.LINUX:
             enter.drop(uid)
             enter.die_with_parent(signal.SIGKILL)
             enter.hide_from_ptrace()
         if os.getppid() == shim:
-            beside.run(plan, reach, fds)
+            life.run(plan, reach, fds)
     except BaseException as error:
         print(f"beside the job: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
         with contextlib.suppress(OSError):

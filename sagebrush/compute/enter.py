@@ -37,6 +37,10 @@ class StepFailed(Exception):
     """A step of the sandbox failed; the text names it and the system's reason."""
 
 
+class Stopped(Exception):
+    """The job was stopped before its program started."""
+
+
 @contextmanager
 def step(name: str) -> Iterator[None]:
     """Errors inside become StepFailed(name: reason)."""
@@ -99,32 +103,45 @@ def _unshare(flags: int) -> None:
 def isolate(user: bool) -> None:
     """This process is in its own IPC, host name and network namespaces, its children in their own
     PID namespace; with `user`, inside a user namespace that maps only its own user and group."""
-    uid, gid = os.getuid(), os.getgid()
     if user:
-        with step("user namespace"):
-            _unshare(NEWUSER)
-            for name, text in (
-                ("setgroups", "deny"),
-                ("uid_map", f"{uid} {uid} 1"),
-                ("gid_map", f"{gid} {gid} 1"),
-            ):
-                with open(f"/proc/self/{name}", "w") as file:
-                    file.write(text)
+        _own_users()
     for name, flag in (("pid", NEWPID), ("ipc", NEWIPC), ("uts", NEWUTS), ("net", NEWNET)):
         with step(f"{name} namespace"):
             _unshare(flag)
 
 
-def loopback(alias: str) -> None:
-    """The loopback of this network namespace is up and has the further address `alias`."""
+def own_network(user: bool) -> None:
+    """This process is in a network namespace of its own, as with `isolate`."""
+    if user:
+        _own_users()
+    with step("net namespace"):
+        _unshare(NEWNET)
+
+
+def _own_users() -> None:
+    uid, gid = os.getuid(), os.getgid()
+    with step("user namespace"):
+        _unshare(NEWUSER)
+        for name, text in (
+            ("setgroups", "deny"),
+            ("uid_map", f"{uid} {uid} 1"),
+            ("gid_map", f"{gid} {gid} 1"),
+        ):
+            with open(f"/proc/self/{name}", "w") as file:
+                file.write(text)
+
+
+def loopback(*aliases: str) -> None:
+    """The loopback of this network namespace is up and has the further addresses `aliases`."""
     with step("loopback"), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
         up = struct.pack("16sH14s", b"lo", 0x1 | 0x40, b"")
         fcntl.ioctl(control, 0x8914, up)  # SIOCSIFFLAGS
-        address = socket.inet_aton(alias)
-        request = struct.pack("16sH2s4s8s", b"lo:1", socket.AF_INET, b"\0\0", address, b"")
-        fcntl.ioctl(control, 0x8916, request)  # SIOCSIFADDR
-        host = struct.pack("16sH2s4s8s", b"lo:1", socket.AF_INET, b"\0\0", b"\xff" * 4, b"")
-        fcntl.ioctl(control, 0x891C, host)  # SIOCSIFNETMASK
+        for number, alias in enumerate(aliases, 1):
+            name, address = f"lo:{number}".encode(), socket.inet_aton(alias)
+            request = struct.pack("16sH2s4s8s", name, socket.AF_INET, b"\0\0", address, b"")
+            fcntl.ioctl(control, 0x8916, request)  # SIOCSIFADDR
+            host = struct.pack("16sH2s4s8s", name, socket.AF_INET, b"\0\0", b"\xff" * 4, b"")
+            fcntl.ioctl(control, 0x891C, host)  # SIOCSIFNETMASK
     # Programs in containers are used to ports below 1024.
     with suppress(OSError), open("/proc/sys/net/ipv4/ip_unprivileged_port_start", "w") as file:
         file.write("0")
@@ -215,6 +232,12 @@ class Builder:
         _restrict(place, mode == "ro")
         self.mounts[target] = target == "/tmp"  # the job's own, and it has not run yet
 
+    def _do_served(self, target: str) -> None:
+        """The process beside the job serves the file system at `target`, read-only."""
+        device = int(self.names[f"device of {target}"])
+        _serve(device, self._place(target), self.names)
+        os.close(device)  # it ends with who serves it
+
     def _do_cover(self, target: str) -> None:
         if os.path.isdir(self.root + target):
             _mount("tmpfs", self.root + target, "tmpfs", _RDONLY, "mode=0,size=4k")
@@ -255,6 +278,25 @@ class Builder:
     def _do_proc(self, path: str) -> None:
         place = self._place(path)
         _mount("proc", place, "proc", _NOSUID | _NODEV | _NOEXEC)
+
+
+def _serve(device: int, place: str, names: dict[str, str]) -> None:
+    """What answers on `device`, an open /dev/fuse, is the read-only file system at `place`."""
+    own = "user_id={uid},group_id={gid}".format(**names)
+    options = f"fd={device},rootmode=40000,{own},allow_other,default_permissions"
+    _mount("sagebrush", place, "fuse", _RDONLY | _NOSUID | _NODEV, options)
+
+
+def try_served(place: str) -> None:
+    """A file system that nobody answers for has been mounted at `place`, in a namespace of this
+    process's own; raises StepFailed."""
+    with step("mount namespace"):
+        _unshare(NEWNS)
+        _mount("none", "/", flags=_REC | _PRIVATE)
+    with step("open /dev/fuse"):
+        device = os.open("/dev/fuse", os.O_RDWR | os.O_CLOEXEC)
+    with step("mount fuse"):
+        _serve(device, place, {"uid": str(os.getuid()), "gid": str(os.getgid())})
 
 
 def build(stage: str, steps: list[list[str]], names: dict[str, str], hostname: str) -> None:

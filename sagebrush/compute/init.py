@@ -44,7 +44,8 @@ def _say(tell: int, line: str) -> None:
 
 def _run(spec: dict[str, Any], uid: int | None, go: int, tell: int, log: int) -> int:
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
-    keep_only({0, 1, 2, go, tell, log})
+    devices = dict(spec.get("devices", {}))
+    keep_only({0, 1, 2, go, tell, log, *devices.values()})
     if os.read(go, 1) != b"g":
         return FAILED  # the shim is gone
     os.setsid()
@@ -53,6 +54,7 @@ def _run(spec: dict[str, Any], uid: int | None, go: int, tell: int, log: int) ->
     if sandboxed:
         user = uid if uid is not None else os.getuid()
         names = {"uid": str(user), "gid": str(uid if uid is not None else os.getgid())}
+        names |= {f"device of {target}": str(fd) for target, fd in devices.items()}
         enter.build(spec["stage"], spec["steps"], names, spec["hostname"])
         enter.drop(uid)
         enter.die_with_parent(signal.SIGKILL)

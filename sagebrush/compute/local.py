@@ -18,10 +18,20 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import sagebrush
-from sagebrush.compute import cgroup, dial, limits, record, sandbox, seccomp
-from sagebrush.compute.base import Exited, Gone, LogLine, Pending, Running, Spec, State
+from sagebrush.compute import cgroup, dial, limits, network, record, sandbox, seccomp, switch
+from sagebrush.compute.base import (
+    Exited,
+    Gone,
+    LogLine,
+    Pending,
+    Running,
+    Spec,
+    State,
+    Unsupported,
+)
 
 log = logging.getLogger(__name__)
 
@@ -80,9 +90,19 @@ class LocalBackend:
             from sagebrush.compute import probe
 
             self.isolation = probe.choose("auto")
-        self.networks = self.isolation == "sandbox"
+        self._connects = False
 
     # -- Backend
+
+    @property
+    def networks(self) -> bool:
+        """Whether several instances of one job get a network of their own here: tried when asked,
+        until it has worked once."""
+        if self.isolation == "sandbox" and not self._connects:
+            from sagebrush.compute import probe
+
+            self._connects = probe.networked().ok
+        return self._connects
 
     def launch(self, spec: Spec) -> None:
         """The job runs or will; a key that was launched before is left as it is."""
@@ -92,11 +112,15 @@ class LocalBackend:
             root = spec.root
             if root != self.jobs_dir / spec.key:
                 raise ValueError(f"the job's root is {root}, not {self.jobs_dir / spec.key}")
+            if spec.peers:
+                self._check_peers(spec)
             root.mkdir(mode=0o700, parents=True, exist_ok=True)
             (root / "ml").mkdir(exist_ok=True)
             spec = self._ported(spec)
             told = self._told(spec)
             record.write(root, "spec.json", {"spec": record.to_json(spec), "shim": told})
+            if spec.peers:
+                switch.start(self._network(spec), spec.peers, _environment(False))
             ours, theirs = socket.socketpair()
             with theirs:
                 self._spawn(root, told, theirs)
@@ -136,6 +160,9 @@ class LocalBackend:
         while record.held(directory) and time.monotonic() < limit:
             time.sleep(0.01)
         with self._lock:
+            found = record.read(directory, "spec.json")
+            if found is not None and found["spec"].get("network"):
+                switch.remove(self._network(record.from_json(found["spec"])))
             job = self._jobs.pop(key, None)
             if job is not None and job.link is not None:
                 self._unlink(job)
@@ -174,6 +201,18 @@ class LocalBackend:
 
     # -- launching
 
+    def _check_peers(self, spec: Spec) -> None:
+        if self.isolation != "sandbox":
+            raise Unsupported("several instances of one job need the sandbox, for their network")
+        if len(spec.peers) > network.MOST:
+            raise Unsupported(f"{len(spec.peers)} instances: a network has {network.MOST} at most")
+        if not spec.network or spec.hostname not in spec.peers:
+            raise ValueError(f"{spec.hostname} is none of {spec.peers}, or they have no network")
+
+    def _network(self, spec: Spec) -> Path:
+        """The directory of the network that the job's instances share."""
+        return self.jobs_dir / f"{spec.network}.net"
+
     def _ported(self, spec: Spec) -> Spec:
         """`spec`, in process mode with a free port of the host instead of the one asked for."""
         if self.isolation == "sandbox":
@@ -198,7 +237,7 @@ class LocalBackend:
         told: dict[str, Any] = {
             "mode": self.isolation,
             "argv": list(spec.argv),
-            "env": dict(spec.env),
+            "env": network.environment(spec.env, spec.peers),
             "cwd": spec.cwd,
             "hostname": spec.hostname,
             "time_limit": spec.time_limit,
@@ -213,6 +252,8 @@ class LocalBackend:
             "writable": [str(spec.root / "ml")],
             "seccomp": _filter(),
         }
+        if spec.companion:
+            told |= {"companion": self._companion(spec), "mounts": list(spec.mounts)}
         if sandboxed:
             hidden = (self.jobs_dir.parent.resolve(),)
             shown = tuple(replace(each, source=each.source.resolve()) for each in spec.binds)
@@ -221,10 +262,22 @@ class LocalBackend:
                 "steps": sandbox.plan(replace(spec, binds=shown), self.host, hidden),
                 "give": [str(bind.source) for bind in shown if bind.give],
                 "uids": sandbox.UIDS if os.geteuid() == 0 else (0, 0),
-                "alias": sandbox.CREDENTIALS,
+                "aliases": sandbox.aliases(spec.listeners),
+                "network": [str(self._network(spec)), spec.hostname] if spec.peers else [],
                 "listeners": {name: sandbox.LISTENERS[name] for name in spec.listeners},
             }
         return told
+
+    def _companion(self, spec: Spec) -> dict[str, Any]:
+        """What the process beside the job is told."""
+        reach = self.outside(spec) if self.outside is not None else {}
+        url = reach.get("AWS_CONTAINER_CREDENTIALS_FULL_URI", "")
+        return {
+            "plan": spec.companion,
+            "folder": spec.feeds.split("/"),
+            "path": urlsplit(url).path,
+            "token": reach.get("AWS_CONTAINER_AUTHORIZATION_TOKEN", ""),
+        }
 
     def _spawn(self, root: Path, told: dict[str, Any], link: socket.socket) -> None:
         command = [*told["limits"]["prefix"], sys.executable, "-I", "-S", "-c", _SHIM]

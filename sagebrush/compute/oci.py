@@ -20,7 +20,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sagebrush.compute import container, joblog, record
-from sagebrush.compute.base import Exited, Gone, LogLine, Pending, Running, Spec, State
+from sagebrush.compute.base import (
+    Exited,
+    Gone,
+    LogLine,
+    Pending,
+    Running,
+    Spec,
+    State,
+    Unsupported,
+)
 from sagebrush.compute.container import Logs, Memory, Unstartable
 from sagebrush.compute.engines import Engine, Engines, Host
 
@@ -105,6 +114,8 @@ class OciBackend:
             root = spec.root
             if root != self.jobs_dir / spec.key:
                 raise ValueError(f"the job's root is {root}, not {self.jobs_dir / spec.key}")
+            if spec.peers:
+                raise Unsupported("an image that runs as a container has one instance only")
             root.mkdir(mode=0o700, parents=True, exist_ok=True)
             (root / "ml").mkdir(mode=0o755, exist_ok=True)
             (root / "exit.room").write_bytes(b" " * ROOM)

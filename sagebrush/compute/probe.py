@@ -112,8 +112,11 @@ def choose(isolation: str) -> str:
 
 
 def checks() -> list[Check]:
-    """What is in force on this host, by trying: the sandbox, users, limits, readable files."""
+    """What is in force on this host, by trying: the sandbox, users, limits, networks of several
+    instances, readable files."""
     found = [sandboxed(), _users(), _limits(limits.survey())]
+    if found[0].ok:
+        found.append(networked())
     if os.geteuid() == 0:
         found.append(_readable(Path(__file__).parent.parent))
     return found
@@ -125,13 +128,46 @@ def sandboxed() -> Check:
         detail = f"the sandbox needs Linux, this is {platform.system()}"
         return Check("sandbox", False, detail, cure("", Facts.read()))
     try:
-        ended = _run(Trial("true", ["/bin/sh", "-c", "exit 0"]))[0]
+        [(ended, _)] = _run(Trial("true", ["/bin/sh", "-c", "exit 0"]))
     except (OSError, ValueError) as error:
         return Check("sandbox", False, str(error), cure(str(error), Facts.read()))
     if ended.code == 0 and not ended.reason:
         return Check("sandbox", True, "every step of the sandbox worked")
     step = ended.reason or f"the program ended with {ended.code}"
     return Check("sandbox", False, step, cure(step, Facts.read()))
+
+
+def networked() -> Check:
+    """Two instances of one job, tried: each finds the other by its name."""
+    names = ("one", "two")
+    meet = (
+        "import socket, sys, time\n"
+        "server = socket.create_server((socket.gethostname(), 7000))\n"
+        f"for name in {names!r}:\n"
+        " for last in (0,) * 100 + (1,):\n"
+        "  try: socket.create_connection((name, 7000), 5); break\n"
+        "  except ConnectionRefusedError:\n"
+        "   if last: raise\n"
+        "   time.sleep(0.05)\n"
+        "server.settimeout(5)\n"
+        "for name in (1, 2): server.accept()\n"
+    )
+    try:
+        results = _run(Trial("networks", _python(meet)), names)
+    except (OSError, ValueError, CannotIsolate) as error:
+        return Check("networks", False, str(error), cure(str(error), Facts.read()))
+    for ended, output in results:
+        if ended.code or ended.reason:
+            said = (output.splitlines() or [f"the program ended with {ended.code}"])[-1]
+            return Check(
+                "networks",
+                False,
+                f"jobs of one instance only: {ended.reason or said}",
+                "the kernel needs the modules bridge and veth: sudo modprobe -a bridge veth",
+            )
+    return Check(
+        "networks", True, "several instances of one job reach each other by name"
+    )
 
 
 def _users() -> Check:
@@ -226,14 +262,15 @@ def trials() -> list[Trial]:
 def selftest() -> Iterator[Check]:
     """Each promise of the sandbox, tried in a real one; yields as they come."""
     for trial in trials():
-        ended, output = _run(trial)
+        [(ended, output)] = _run(trial)
         ok = ended.reason == trial.reason and output.strip() == trial.output
         got = f"{ended.reason or f'ended with {ended.code}'} {output.strip()}".strip()
         yield Check(trial.name, ok, "" if ok else f"got: {got}")
 
 
-def _run(trial: Trial) -> tuple[Exited, str]:
-    """How the trial's program ended in a sandbox with everything on, and what it printed."""
+def _run(trial: Trial, names: tuple[str, ...] = ("algo-1",)) -> list[tuple[Exited, str]]:
+    """How the trial's program ended in a sandbox with everything on, and what it printed: for each
+    of `names`, which have a network if they are several."""
     from sagebrush.compute.local import LocalBackend
 
     done = threading.Event()
@@ -241,29 +278,38 @@ def _run(trial: Trial) -> tuple[Exited, str]:
         jobs = Path(directory) / "jobs"
         jobs.mkdir()
         backend = LocalBackend(jobs, lambda *_: None, lambda _: done.set(), isolation="sandbox")
-        prefix = Path(os.path.realpath(sys.base_prefix))
-        inside = any(part in prefix.parents for part in map(Path, ("/usr", "/lib")))
+        found: list[tuple[Exited, str]] = []
         try:
-            backend.launch(
-                Spec(
-                    key="probe",
-                    argv=trial.argv,
-                    env={"PATH": "/usr/bin:/bin"},
-                    root=jobs / "probe",
-                    binds=() if inside or prefix == Path("/usr") else (Bind(prefix, str(prefix)),),
-                    limits=trial.limits,
-                    listeners=("aws", "credentials", "egress"),
-                    time_limit=trial.seconds,
-                    grace=0,
-                )
-            )
-            while not isinstance(state := backend.poll("probe"), Exited | Gone):
-                done.wait(1)
-                done.clear()
-            output = "\n".join(line.text for line in backend.logs("probe"))
-            backend.forget("probe")
+            for name in names:
+                backend.launch(_spec(trial, jobs, name, names))
+            for name in names:
+                while not isinstance(state := backend.poll(name), Exited | Gone):
+                    done.wait(1)
+                    done.clear()
+                output = "\n".join(line.text for line in backend.logs(name))
+                lost = Exited(125, "sandbox: it never started")
+                found.append((state if isinstance(state, Exited) else lost, output))
+            for name in names:
+                backend.forget(name)
         finally:
             backend.close()
-    return (
-        state if isinstance(state, Exited) else Exited(125, "sandbox: it never started")
-    ), output
+    return found
+
+
+def _spec(trial: Trial, jobs: Path, name: str, names: tuple[str, ...]) -> Spec:
+    prefix = Path(os.path.realpath(sys.base_prefix))
+    inside = any(part in prefix.parents for part in map(Path, ("/usr", "/lib")))
+    return Spec(
+        key=name,
+        argv=trial.argv,
+        env={"PATH": "/usr/bin:/bin"},
+        root=jobs / name,
+        binds=() if inside or prefix == Path("/usr") else (Bind(prefix, str(prefix)),),
+        hostname=name,
+        limits=trial.limits,
+        listeners=("aws", "credentials", "metadata", "egress"),
+        time_limit=trial.seconds,
+        grace=0,
+        peers=names if len(names) > 1 else (),
+        network="probe" if len(names) > 1 else "",
+    )

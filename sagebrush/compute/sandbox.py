@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
+from sagebrush.compute import network
 from sagebrush.compute.base import Spec
 
 SYSTEM = (
@@ -51,10 +52,13 @@ GPU_DEVICES = ("nvidiactl", "nvidia-uvm", "nvidia-uvm-tools", "nvidia-modeset")
 
 CREDENTIALS = "169.254.170.2"
 """Where AWS's container credentials live; an address of the sandbox's loopback."""
+METADATA = "169.254.169.254"
+"""Where EC2's instance metadata live; an address of the sandbox's loopback too."""
 
 LISTENERS: dict[str, tuple[str, int]] = {
     "aws": ("127.0.0.1", 4566),
     "credentials": (CREDENTIALS, 80),
+    "metadata": (METADATA, 80),
     "egress": ("127.0.0.1", 3128),
 }
 """In-sandbox listeners: address and port."""
@@ -110,6 +114,7 @@ def plan(spec: Spec, host: Host, hidden: tuple[Path, ...] = ()) -> list[Step]:
     steps += _system(host)
     steps += _made(spec)
     steps += _job(spec)  # before the binds: what they show may lie under the host's /tmp
+    steps += [["served", target] for target in spec.mounts]
     binds = sorted(spec.binds, key=lambda bind: len(PurePosixPath(bind.target).parts))
     for bind in binds:
         mode = "ro" if bind.read_only else "rw"
@@ -137,11 +142,12 @@ def _system(host: Host) -> list[Step]:
 def _made(spec: Spec) -> list[Step]:
     """The files of /etc that tell of a person or of the network: made new, never shown."""
     user = "job:x:{uid}:{gid}:job:/tmp:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n"
-    names = " ".join(dict.fromkeys((spec.hostname, "algo-1")))
+    alone = () if spec.peers else dict.fromkeys((spec.hostname, "algo-1"))
+    local = f"127.0.0.1 {' '.join(('localhost', *alone))}\n::1 localhost ip6-localhost\n"
     return [
         ["file", "/etc/passwd", "root:x:0:0:root:/tmp:/bin/sh\n" + user],
         ["file", "/etc/group", "root:x:0:\njob:x:{gid}:\nnogroup:x:65534:\n"],
-        ["file", "/etc/hosts", f"127.0.0.1 localhost {names}\n::1 localhost ip6-localhost\n"],
+        ["file", "/etc/hosts", local + network.hosts(spec.peers)],
         ["file", "/etc/hostname", spec.hostname + "\n"],
         ["file", "/etc/resolv.conf", ""],
         ["file", "/etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files\n"],
@@ -179,6 +185,12 @@ def _devices(spec: Spec, host: Host) -> list[Step]:
     steps.append(["link", "pts/ptmx", "/dev/ptmx"])
     steps.append(["seal", "/dev"])
     return steps
+
+
+def aliases(listeners: Iterable[str]) -> list[str]:
+    """The addresses that the loopback of a sandbox with those listeners has beside its own."""
+    found = {LISTENERS[name][0] for name in listeners} - {"127.0.0.1"}
+    return sorted({CREDENTIALS, *found})
 
 
 def needed(which: Callable[[str], bool] = os.path.exists) -> list[str]:

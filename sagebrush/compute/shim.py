@@ -24,28 +24,16 @@ import socket
 import sys
 import time
 
-from sagebrush.compute import cgroup, enter, init, joblog
+from sagebrush.compute import beside, cgroup, enter, init, joblog
 
 TYPE_CHECKING = False  # importing typing would cost a launch 4 ms
 if TYPE_CHECKING:
     from typing import Any
 
-ROOM = 4096
-"""Bytes kept for exit.json, so that a full disk cannot hide how a job ended."""
 DRAIN = 5.0
 """Seconds that output which is still on its way is waited for after the end."""
 WATCH = 0.05
 """Seconds between looks at memory where the kernel does not limit it."""
-
-
-def put(name: str, value: dict[str, Any], lasting: bool = True) -> None:
-    """The file `name` holds `value`, whole or not at all; on disk if `lasting`."""
-    with open(name + ".tmp", "w") as file:
-        json.dump(value, file)
-        file.flush()
-        if lasting:
-            os.fsync(file.fileno())
-    os.rename(name + ".tmp", name)
 
 
 class Shim:
@@ -65,6 +53,8 @@ class Shim:
         self.poll.register(self.control, select.POLLIN)
         self.uid: int | None = None
         self.holder: Any = None
+        self.company: Any = None
+        self.wire: Any = None
         self.pid = 0
         self.program = 0
         self.go = self.output = self.news = -1
@@ -97,13 +87,18 @@ class Shim:
             cgroup.make(self.plan)
         if self.spec["mode"] == "sandbox":
             self._isolate()
+        elif self.spec.get("companion"):
+            self._accompany()
         self.go, self.output, self.news = self._fork()
+        if self.company is not None:
+            self.company.mounted()
         with enter.step("limits"):
             cgroup.add(self.plan, self.pid)
         with contextlib.suppress(BrokenPipeError):  # it failed early; its news say why
             os.write(self.go, b"g")
-            put("state.json", self._state("starting"))  # while the sandbox is being built
-            os.write(self.go, b"s")
+            beside.put("state.json", self._state("starting"))  # while the sandbox is being built
+            if self.wire is None:
+                os.write(self.go, b"s")
         for fd in (self.output, self.news):
             os.set_blocking(fd, False)
             self.poll.register(fd, select.POLLIN)
@@ -119,11 +114,40 @@ class Shim:
             for name in ("ml", "tmp", *self.spec.get("give", ())):
                 self._give(name)
         os.chmod("tmp", 0o1777)
+        if self.spec.get("companion"):
+            self._accompany()
+        if self.spec["network"]:
+            self._connect()
         enter.isolate(user=not count)
-        enter.loopback(self.spec["alias"])
+        enter.loopback(*self.spec["aliases"])
+        if self.wire is not None:
+            self.wire.present()
+        if self.company is not None:
+            self.company.devices_for_mounts()
         for name, (host, port) in self.spec["listeners"].items():
             with enter.step(f"listener {name}"):
                 self.listeners[name] = socket.create_server((host, port), backlog=1024)
+
+    def _accompany(self) -> None:
+        """The process beside the job runs, outside of what the job will be in."""
+        from sagebrush.compute import company  # most jobs have none
+
+        self.company = company.Company(self)
+
+    def _connect(self) -> None:
+        """The network that the job's instances share will be this one's too; raises StepFailed."""
+        from sagebrush.compute import network  # most jobs have none
+
+        self.wire = network.Wire(*self.spec["network"])
+        self.wire.join()
+        self.poll.register(self.wire, select.POLLIN)
+
+    def _admit(self) -> None:
+        """All instances are on their network: the program starts. Raises StepFailed, Stopped."""
+        self.poll.unregister(self.wire)
+        self.wire.admitted()
+        with contextlib.suppress(BrokenPipeError):
+            os.write(self.go, b"s")
 
     def _give(self, name: str) -> None:
         """What is in the directory `name` belongs to the job's user, where it has one of its own."""
@@ -170,7 +194,7 @@ class Shim:
                 continue
             if now >= self.kill_at:
                 self.kill_at = float("inf")
-                self._kill()
+                self.kill()
             self._events(self._patience(now))
         self._drain()
 
@@ -191,7 +215,7 @@ class Shim:
             cgroup.end([largest])  # as the kernel does where it limits memory
             return
         self.reason = self.reason or "oom"
-        self._kill()
+        self.kill()
 
     def _events(self, patience: float | None) -> None:
         for fd, _ in self.poll.poll(patience):
@@ -201,8 +225,12 @@ class Shim:
                 self._read_news()
             elif fd == self.control.fileno():
                 self._accept()
+            elif self.wire is not None and fd == self.wire.fileno():
+                self._admit()
             elif fd in self.talking:
                 self._listen_to(fd)
+            elif self.company is not None and fd == self.company.news:
+                self.company.attend()
 
     def _read_output(self) -> bool:
         try:
@@ -234,12 +262,14 @@ class Shim:
             if self.spec["time_limit"] is not None:
                 self.timeout = time.monotonic() + self.spec["time_limit"]
             with contextlib.suppress(OSError):  # on a full disk only who attaches later waits
-                put("state.json", self._state("running"), lasting=False)
+                beside.put("state.json", self._state("running"), lasting=False)
             for each in list(self.attached):
                 self._send(each, f"running {self.started}\n".encode())
         elif word == "E":
             self.reason, self.message = f"sandbox: {rest}", rest
         elif word == "X":
+            if self.company is not None:
+                self.company.attend()  # a stream that broke off looked like its end
             status, size, user, system = rest.split()
             self.status = os.waitstatus_to_exitcode(int(status))
             self.usage = (int(size) * 1024, float(user), float(system))
@@ -248,7 +278,7 @@ class Shim:
     def _reap(self) -> None:
         """The first process has ended, and with it (in a sandbox) all that it started."""
         if self.spec["mode"] != "sandbox":
-            self._kill()
+            self.kill()
         _, status = os.waitpid(self.pid, 0)
         self.poll.unregister(self.news)
         if self.status is None:
@@ -259,6 +289,9 @@ class Shim:
             cgroup.end(cgroup.descendants(os.getpid()))
 
     def _stop(self, reason: str, grace: float) -> None:
+        if self.wire is not None and self.wire.waiting:
+            self.wire.call_off()
+            raise enter.Stopped
         self.timeout = float("inf")
         self.reason = self.reason or reason
         first = self.kill_at == float("inf")
@@ -266,7 +299,10 @@ class Shim:
         if first:
             self._signal(signal.SIGTERM)
 
-    def _kill(self) -> None:
+    def kill(self) -> None:
+        """The job has SIGKILL."""
+        if self.company is not None:
+            self.company.leave()
         if self.spec["mode"] != "sandbox":
             if self.program:
                 with contextlib.suppress(OSError):
@@ -372,13 +408,17 @@ class Shim:
 
     # -- end
 
-    def give_up(self, why: str) -> None:
-        """The job does not run: it could not be started, or can be supervised no longer."""
+    def give_up(self, why: str = "") -> None:
+        """The job does not run: it could not be started, or can be supervised no longer, or (without
+        a reason) was stopped before its program started."""
         if self.pid and self.status is None:
-            self._kill()
+            self.kill()
             os.waitpid(self.pid, 0)
-        self.status = self.status if self.status is not None else init.FAILED
-        self.reason, self.message = f"sandbox: {why}", why
+        if why:
+            self.status = self.status if self.status is not None else init.FAILED
+            self.reason, self.message = f"sandbox: {why}", why
+        else:
+            self.status, self.reason = -signal.SIGTERM, "stopped"
 
     def result(self) -> dict[str, Any]:
         """What exit.json says."""
@@ -402,11 +442,13 @@ class Shim:
     def close(self) -> None:
         """exit.json is there, who is attached knows, and what the job needed is removed."""
         try:
-            settle(self.result())
+            beside.settle(self.result())
         finally:  # even when the directory is gone: what is outside it must go too
             self._clear()
 
     def _clear(self) -> None:
+        if self.company is not None:
+            self.company.end()
         for listener in self.listeners.values():
             with contextlib.suppress(OSError):
                 listener.shutdown(socket.SHUT_RDWR)  # the server's duplicates stop accepting too
@@ -420,53 +462,26 @@ class Shim:
         shutil.rmtree("tmp", ignore_errors=True)
 
 
-def reserve() -> None:
-    """Room for exit.json is taken on the disk."""
-    with open("exit.room", "wb") as file:
-        file.write(b" " * ROOM)
-
-
-def settle(result: dict[str, Any]) -> None:
-    """exit.json holds `result`, on disk."""
-    data = json.dumps(result).encode()[:ROOM].ljust(ROOM)
-    fd = os.open("exit.room", os.O_WRONLY | os.O_CREAT, 0o600)
-    os.pwrite(fd, data, 0)
-    os.fsync(fd)
-    os.close(fd)
-    os.rename("exit.room", "exit.json")
-
-
-def _locked() -> int | None:
-    """The held lock; None when another shim has it (a reader's test holds it for an instant)."""
-    lock = os.open("shim.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    for _ in range(20):
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return lock
-        except OSError:
-            time.sleep(0.02)
-    return None
-
-
 def main() -> None:
     """Supervises the job of the current directory; returns when it has ended."""
     fd = int(sys.argv[1])
     os.umask(0o077)
-    lock = _locked()
+    lock = beside.locked()
     if lock is None or os.path.exists("state.json") or os.path.exists("exit.json"):
         return
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
     enter.adopt_orphans()
     with open("spec.json") as file:
         spec = json.load(file)["shim"]
-    reserve()
+    beside.reserve()
     shim = Shim(spec, socket.socket(fileno=fd) if fd >= 0 else None)
     try:
         if os.path.exists("stop"):
-            shim.reason, shim.status = "stopped", -signal.SIGTERM
-        else:
-            shim.start()
-            shim.live()
+            raise enter.Stopped
+        shim.start()
+        shim.live()
+    except enter.Stopped:
+        shim.give_up()
     except (enter.StepFailed, OSError) as failure:
         shim.give_up(str(failure))
     shim.close()

@@ -23,7 +23,7 @@ CLIENT = "client-jobs"
 PROXY = "http://127.0.0.1:3128"
 OVERLAY = "/tmp/sagebrush-overlay"
 """Where the client folder's sitecustomize lets `pip install` put what a job installs by itself."""
-LISTENERS = ("aws", "credentials", "egress")
+LISTENERS = ("aws", "credentials", "metadata", "egress")
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,7 @@ def variables(
                 path for path in (f"{here.toolkit}/client", own.get("PYTHONPATH")) if path
             ),
         }
-        no_proxy = "127.0.0.1,localhost,169.254.170.2,.localhost"
+        no_proxy = "127.0.0.1,localhost,169.254.170.2,169.254.169.254,.localhost"
         for name, value in (("HTTP_PROXY", PROXY), ("HTTPS_PROXY", PROXY), ("NO_PROXY", no_proxy)):
             easy |= {name: value, name.lower(): value}
     if not here.sandbox:

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from typing import Any
 
 
+LEAVE = 1.0
+"""Seconds for which a job that is being killed still has its FIFOs open."""
+
+
 class Words:
     """What is told to the shim: a line each, `L` for the job's log, `F` for what must end the job."""
 
@@ -37,7 +41,7 @@ class Words:
 
 
 def run(plan: dict[str, Any], reach: dict[str, Any], fds: tuple[int, int, int]) -> None:
-    """Serves what `plan` says until the shim ends.
+    """Serves what `plan` says until the shim ends, or for a while after it says so.
 
     `reach` says how the server is reached. `fds` are: the plan's directory in the job, where words to
     the shim go, and the socket by which the shim hands over what the file systems are served on.
@@ -50,8 +54,8 @@ def run(plan: dict[str, Any], reach: dict[str, Any], fds: tuple[int, int, int]) 
             pipes.Feeder(channel, directory, role, words.fail, words.say).start()
     with socket.socket(fileno=link) as shim:
         _mounts(plan, role, words, shim)
-        while shim.recv(64):
-            pass
+        if shim.recv(64):
+            time.sleep(LEAVE)
 
 
 def _mounts(plan: dict[str, Any], role: fetch.Role, words: Words, shim: socket.socket) -> None:
@@ -61,7 +65,7 @@ def _mounts(plan: dict[str, Any], role: fetch.Role, words: Words, shim: socket.s
         return
     from sagebrush.companion import lazyfiles  # most jobs have none
 
-    _, found, _, _ = socket.recv_fds(shim, 64, len(lazy))
+    _, found, _, _ = socket.recv_fds(shim, 1, len(lazy))
     for channel, fd in zip(lazy, found, strict=False):
         lazyfiles.serve(channel, fd, role, words.say)
 
