@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from sagebrush.engine import cluster
 from sagebrush.engine.kinds import moment
 from sagebrush.services.sagemaker import training, tuning_room, tuning_trials
 from sagebrush.services.sagemaker.tuning_trials import PLANNED, Definition
@@ -29,6 +30,8 @@ WATCH = 30.0
 """Seconds between looks at trials of which nothing was told: a safeguard, their news come at once."""
 CAPACITY = 30.0
 """Seconds after which a trial that a quota refused is asked for again."""
+LEARNING = ("Bayesian", "Hyperband")
+"""Strategies that choose a trial by what others said."""
 HOPELESS = 5
 """Trials of which none had an objective after which a tuning job has failed, as AWS's does."""
 NO_METRIC = (
@@ -248,7 +251,7 @@ def _strategy(work: Work, place: int) -> Strategy:
 def _plan(work: Work) -> list[Doc]:
     """Entries for as many further trials as may run: definitions take turns."""
     room = min(
-        work.limits["MaxParallelTrainingJobs"] - len(work.live()),
+        _at_once(work) - len(work.live()),
         work.limits["MaxNumberOfTrainingJobs"] - len(work.trials),
     )
     found: list[Doc] = []
@@ -269,6 +272,20 @@ def _plan(work: Work) -> list[Doc]:
             name = tuning_trials.name(work.row, len(work.trials) + len(found) + 1)
             found.append({"n": name, "d": place, "c": dict(config), "s": PLANNED})
     return found
+
+
+def _at_once(work: Work) -> int:
+    """How many trials there are at once: as many as may, but of a search that learns from trials no
+    more than run beside one another here. One that only waits was chosen knowing too little."""
+    most = work.limits["MaxParallelTrainingJobs"]
+    if work.config["Strategy"] not in LEARNING:
+        return most
+    found = []
+    for definition in work.definitions:
+        resources = tuning_trials.resources(definition.doc) or {}
+        types = [member.type for member in cluster.members("", resources)]
+        found.append(tuning_room.beside(work.world, types, most))
+    return max(found)
 
 
 def _known(work: Work, place: int, new: Sequence[Doc]) -> list[Trial]:

@@ -15,20 +15,30 @@ LEAST = 1.0
 """vCPUs that a trial has at least."""
 
 
+def beside(world: World, types: Sequence[str], wanted: int) -> int:
+    """How many jobs on instances of these types run beside one another here, `wanted` at most.
+
+    As many as have a CPU each, and the GPUs that one alone would have.
+    """
+    host = capacity.host(world)
+    alone, _ = capacity.share(types, host)
+    if not world.settings.scale_down:
+        return max(1, min(wanted, int(host.cpus // sum(each.cpu for each in alone))))
+    for count in range(min(wanted, int(host.cpus // (LEAST * len(types)))), 1, -1):
+        mine = capacity.share([*types] * count, host)[0][: len(types)]
+        gpus = [each.gpus for each in mine] == [each.gpus for each in alone]
+        if gpus and min(each.cpu for each in mine) >= LEAST:
+            return count
+    return 1
+
+
 def sizes(world: World, row: Row, types: Sequence[str]) -> tuple[list[Size], str]:
     """What each instance of the job gets, of these types, and the sentence that says if it is less.
 
-    On AWS each trial has a machine of its own. Here as many of a tuning job's run beside one
-    another as may, and as have a CPU each and the GPUs that one alone would have; where the host is
-    too small for them they are scaled down together, as the instances of one job are.
+    On AWS each trial has a machine of its own. Here those of a tuning job that may run at once are
+    scaled down together where the host is too small for them, as the instances of one job are.
     """
-    host = capacity.host(world)
-    alone = capacity.share(types, host)
     wanted = row.doc.get(AT_ONCE, 1) if world.settings.scale_down else 1
-    for count in range(min(wanted, int(host.cpus // (LEAST * len(types)))), 1, -1):
-        found, told = capacity.share([*types] * count, host)
-        mine = found[: len(types)]
-        gpus = [each.gpus for each in mine] == [each.gpus for each in alone[0]]
-        if gpus and min(each.cpu for each in mine) >= LEAST:
-            return mine, told
-    return alone
+    count = beside(world, types, wanted) if wanted > 1 else 1
+    found, told = capacity.share([*types] * count, capacity.host(world))
+    return found[: len(types)], told

@@ -468,3 +468,15 @@ def test_trials_that_may_run_at_once_share_the_host(world: TuningWorld) -> None:
     row = world.rows.get("123456789012", "us-east-1", "training-job", "alone")
     assert row is not None
     assert training_cluster.sizes(world.world, row)[0][0].cpu == 2.0
+
+
+@pytest.mark.parametrize(("strategy", "live"), [("Random", 8), ("Bayesian", 2)])
+def test_a_search_that_learns_chooses_no_trial_that_would_only_wait(
+    world: TuningWorld, strategy: str, live: int
+) -> None:
+    world.world.cache["capacity.host"] = Host(2.0, 8 << 30)
+    world.objective(lambda given: [0.5], lambda given: Running(0.0, ""))
+    world.tune(HyperParameterTuningJobConfig=config(strategy, 20, 8))
+    world.run(6.0)
+    assert statuses(world) == ["InProgress"] * live
+    assert world.backend.launches == 2
