@@ -13,7 +13,7 @@ from tests.faults.conftest import Start
 from tests.faults.stand import BUCKET, Stand, until
 
 pytestmark = pytest.mark.sandbox
-STEPS = 60
+STEPS = 300
 PROGRAM = f"""
 import json, os, random, signal, sys, urllib.request
 

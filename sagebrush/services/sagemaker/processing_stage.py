@@ -14,7 +14,17 @@ from pathlib import Path
 
 from sagebrush.compute.base import Limits, NotYet, Spec
 from sagebrush.compute.environments import Environment
-from sagebrush.engine import beneath, capacity, channels, cluster, containers, launch, stage, upload
+from sagebrush.engine import (
+    beneath,
+    capacity,
+    channels,
+    cluster,
+    containers,
+    launch,
+    sources,
+    stage,
+    upload,
+)
 from sagebrush.engine.capacity import Size
 from sagebrush.engine.cluster import Member
 from sagebrush.store.rows import Row
@@ -104,10 +114,11 @@ def _fill(
     for output in outputs(row):
         with beneath.directory(fd, _parts(output["LocalPath"]), make=True):
             pass
-    wanted = [
-        (each["S3Input"], channels.sources(ctx, _channel(each)))
-        for each in row.doc.get("ProcessingInputs", ())
-    ]
+    wanted = []
+    for each in row.doc.get("ProcessingInputs", ()):
+        part = sources.shard(each["S3Input"], members(row), member)
+        found = sources.sources(ctx, _channel(each))
+        wanted.append((each["S3Input"], sources.ordered(found, part) if part else []))
     channels.check_space([source for _, found in wanted for source in found], fd)
     for s3, found in wanted:
         rewrite = None
@@ -232,7 +243,7 @@ def store(
     for output in outputs(row):
         if output["S3UploadMode"] != mode:
             continue
-        bucket, prefix = channels.split(output["S3Uri"])
+        bucket, prefix = sources.split(output["S3Uri"])
         with _directories(world, row, _parts(output["LocalPath"])) as found:
             upload.store(ctx, beneath.merged(found), (bucket, prefix.rstrip("/")), note, times)
 

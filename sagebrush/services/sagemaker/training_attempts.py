@@ -18,6 +18,11 @@ from sagebrush.world import Doc, World
 
 log = logging.getLogger(__name__)
 
+NETWORK = "sandbox: network"
+"""How an instance ends whose peers did not come."""
+UNBEGUN = 2
+"""Further attempts of a job whose instances did not find each other."""
+
 
 def interrupted(world: World, row: Row, why: str, news: Doc | None = None) -> Next:
     """What the attempt left for the next one is in S3, its room is free, and the job starts anew
@@ -67,10 +72,14 @@ def anew(row: Row) -> Doc:
     }
 
 
-def again(world: World, row: Row) -> Next | None:
-    """The job from its start once more, where its RetryStrategy allows; with a log of its own."""
+def again(world: World, row: Row, state: Exited) -> Next | None:
+    """The job from its start once more, with a log of its own, where its RetryStrategy allows, or
+    where none of its instances had begun (the server was killed while it launched them)."""
     tries = row.plan.get("retries", 0) + 1
-    if tries > row.doc.get("RetryStrategy", {}).get("MaximumRetryAttempts", 0):
+    allowed = row.doc.get("RetryStrategy", {}).get("MaximumRetryAttempts", 0)
+    if state.reason.startswith(NETWORK):
+        allowed = max(allowed, UNBEGUN)
+    if tries > allowed:
         return None
     now = world.clock()
     text = f"Restarting the training job after an internal error (attempt {tries})"

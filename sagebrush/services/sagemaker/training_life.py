@@ -336,7 +336,7 @@ def _exited(world: World, row: Row, member: Member, state: Exited, peak: int) ->
     if state.reason == "timeout":
         end = {"end": row.plan.get("short", "MaxRuntimeExceeded")}
     elif state.reason == "lost" or state.reason.startswith("sandbox"):
-        if not with_stop and (again := attempts.again(world, row)):
+        if not with_stop and (again := attempts.again(world, row, state)):
             return again
         end = {"end": "Failed", "reason": reasons.platform(state)}
     elif with_stop:
