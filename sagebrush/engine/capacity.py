@@ -20,6 +20,7 @@ from sagebrush.engine.standing import (
     ENDPOINTS,
     JOBS,
     NOTEBOOKS,
+    POOLS,
     SPOT,
     Select,
     Turn,
@@ -169,7 +170,7 @@ def sweep(world: World) -> int:
     of, now = host(world), world.clock()
     sql = (
         "DELETE FROM reservation WHERE NOT EXISTS(SELECT 1 FROM resource WHERE id=row_id"
-        " AND instr(plan, '\"' || key || '\"'))"
+        " AND (name=key OR instr(plan, '\"' || key || '\"')))"
     )
 
     def work(tx: Tx) -> tuple[int, bool]:
@@ -183,7 +184,7 @@ def sweep(world: World) -> int:
 
 def _lane(ask: Ask) -> int:
     if ask.cpu > 0:
-        return SPOT if ask.spot else JOBS
+        return POOLS if ask.idle else SPOT if ask.spot else JOBS
     return NOTEBOOKS if ask.yields else ENDPOINTS
 
 
@@ -194,7 +195,7 @@ def _enter(tx: Tx, of: Host, now: float, ask: Ask) -> None:
     if lane == ENDPOINTS:
         kind = tx.one("SELECT kind FROM resource WHERE id=?", (ask.row_id,))
         lane = NOTEBOOKS if kind is not None and kind["kind"] == YIELDING else lane
-    role = ask.role if lane in (JOBS, SPOT) else ""
+    role = ask.role if lane in (JOBS, SPOT, POOLS) else ""
     work = queue.dominant(of, [small]) * ask.seconds
     may = (lane, -ask.priority, role, ask.idle, ask.seconds)
     size = (small.cpu, small.memory, small.gpus, work)
@@ -208,7 +209,7 @@ def _enter(tx: Tx, of: Host, now: float, ask: Ask) -> None:
         )
         return
     if found["evicted"] is not None:  # who was told to go is not busy again
-        may = (*may[:3], found["idle"], ask.seconds)
+        may = (found["lane"], *may[1:3], found["idle"], ask.seconds)
     if tuple(found[name] for name in ("lane", "rank", "role", "idle", "seconds")) != may:
         tx.run(
             "UPDATE reservation SET lane=?, rank=?, role=?, idle=?, seconds=? WHERE key=?",
@@ -257,7 +258,7 @@ def _candidates(select: Select) -> list[Entry]:
     """Those that wait and may be next: the first of each role in each lane, by priority, and who was
     promised a start."""
     found = {}
-    for lane in (JOBS, SPOT, ENDPOINTS, NOTEBOOKS):
+    for lane in (JOBS, SPOT, ENDPOINTS, NOTEBOOKS, POOLS):
         groups = _groups(select, lane)
         left = LOOK
         for number, (rank, role) in enumerate(groups):
@@ -278,20 +279,12 @@ def _candidates(select: Select) -> list[Entry]:
 
 
 def _groups(select: Select, lane: int) -> list[tuple[int, str]]:
-    """The priorities and roles that wait in the lane, one index look-up each."""
-    found: list[tuple[int, str]] = []
-    after: tuple[int, str] = (-(1 << 40), "")
-    while len(found) < ROLES:
-        rows = select(
-            "SELECT rank, role FROM reservation WHERE held=0 AND lane=? AND (rank, role) > (?, ?)"
-            " ORDER BY rank, role LIMIT 1",
-            (lane, *after),
-        )
-        if not rows:
-            break
-        after = (rows[0]["rank"], rows[0]["role"])
-        found.append(after)
-    return found
+    """The priorities and roles that wait in the lane, the highest priority first."""
+    rows = select(
+        "SELECT DISTINCT rank, role FROM waiting WHERE lane=? ORDER BY rank, role LIMIT ?",
+        (lane, ROLES),
+    )
+    return [(row["rank"], row["role"]) for row in rows]
 
 
 # ---- how things stand

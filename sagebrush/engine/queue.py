@@ -156,7 +156,8 @@ def decide(of: Host, held: Sequence[Entry], waiting: Sequence[Entry], now: float
     queue = _Queue(of, list(held), now)
     asks = [clamp(of, each) for each in waiting]
     queue.sharing([each for each in asks if each.shares])
-    queue.jobs([each for each in asks if not each.shares])
+    queue.jobs([each for each in asks if not each.shares and not each.idle])
+    queue.pools([each for each in asks if not each.shares and each.idle])
     return Step(tuple(queue.starts), tuple(queue.evicts), queue.head, queue.promised)
 
 
@@ -170,6 +171,8 @@ class _Queue:
         self.evicts: list[str] = []
         self.head = ""
         self.promised: float | None = None
+        self.short = False
+        """Whether anyone waits for room."""
 
     # ---- endpoints and notebooks
 
@@ -184,6 +187,7 @@ class _Queue:
                 continue
             lacks = short(self.free, each)
             if lacks:
+                self.short = True
                 lacking[each.yields] |= set(lacks)
                 self._make_room(each)
                 stay = room(self.of, [other for other in self.held if other.evicted is None])
@@ -204,6 +208,7 @@ class _Queue:
             if not short(self.free, first):
                 self._start(first)
                 continue
+            self.short = True
             self._make_room(first)
             start = shadow(self.of, self.held, first, self.now)
             if start < math.inf or not self._beside(first):
@@ -216,6 +221,12 @@ class _Queue:
         overdue = first.promised is not None and self.now >= first.promised
         if start < math.inf and not overdue:
             self._backfill(first, start, sorted(left, key=self._order(left)))
+
+    def pools(self, asks: list[Entry]) -> None:
+        """Warm pools that nobody uses yet take what nobody waits for."""
+        for each in sorted(asks, key=lambda ask: ask.seq):
+            if not self.short and not short(self.free, each):
+                self._start(each)
 
     def _beside(self, entry: Entry) -> bool:
         """Whether endpoints and notebooks alone keep the job from ever starting: nobody knows when

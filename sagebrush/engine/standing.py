@@ -13,7 +13,7 @@ from sagebrush.engine.queue import Entry
 from sagebrush.engine.sizes import Host, described
 from sagebrush.store.db import Params
 
-JOBS, SPOT, ENDPOINTS, NOTEBOOKS = range(4)
+JOBS, SPOT, ENDPOINTS, NOTEBOOKS, POOLS = range(5)
 """Lanes of the queue."""
 BUCKET = 256
 """As in the table `waiting`."""
@@ -96,7 +96,7 @@ def _head(select: Select, of: Host) -> Entry | None:
     """The job that was last promised a start."""
     rows = select(
         "SELECT * FROM reservation WHERE held=0 AND first IS NOT NULL"
-        " ORDER BY lane, rank, first LIMIT 1",
+        " ORDER BY +lane, +rank, first LIMIT 1",
         (),
     )
     return queue.clamp(of, entry(rows[0])) if rows else None
@@ -128,15 +128,16 @@ def _before(select: Select, of: Host, others: Sequence[Entry], mine: sqlite3.Row
     if lane == NOTEBOOKS:
         ahead = [_until(select, (each, rank, role), seq) for each in (ENDPOINTS, NOTEBOOKS)]
         return _sum([*ahead, *_totals(select, "lane IN (2, 3) AND rank<?", (rank,)).values()])
-    lanes = "(lane=? AND rank<?)" + (" OR lane=0" if lane == SPOT else "")
+    before = {SPOT: " OR lane=0", POOLS: " OR lane IN (0, 1)"}.get(lane, "")
+    lanes = f"(lane=? AND rank<?){before}"
     first = list(_totals(select, lanes, (lane, rank)).values())
-    heads = select(
-        "SELECT * FROM reservation WHERE held=0 AND first IS NOT NULL AND lane=? AND rank=?",
+    heads = select(  # "+": by the index of the few that are heads
+        "SELECT * FROM reservation WHERE held=0 AND first IS NOT NULL AND +lane=? AND +rank=?",
         (lane, rank),
     )
     if mine["first"] is not None:  # it stays before its like
-        before = [row for row in heads if row["first"] < mine["first"]]
-        return _sum([*first, *((1, row["work"], int(row["seconds"] == 0)) for row in before)])
+        earlier = [row for row in heads if row["first"] < mine["first"]]
+        return _sum([*first, *((1, row["work"], int(row["seconds"] == 0)) for row in earlier)])
     own = _until(select, (lane, rank, role), seq)
     first.append(own)
     beside = _totals(select, "lane=? AND rank=? AND role<>?", (lane, rank, role))

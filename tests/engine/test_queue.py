@@ -155,6 +155,15 @@ def test_an_idle_pool_gives_way_to_anyone() -> None:
     assert queue.decide(LAPTOP, both, [job("j2", 1)], 5.0).evicts == ("p1",)
 
 
+def test_a_pool_takes_only_what_nobody_waits_for() -> None:
+    pool = job("p1", 1, idle=True)
+    assert starts(LAPTOP, [], pool, job("j2", 1)) == ["j2", "p1"]
+    assert starts(LAPTOP, [job("j0", 1, seconds=9.0)], pool, job("j2")) == []
+    spot = job("s0", 2, spot=True, started=0.0, seconds=1e6)
+    assert queue.decide(LAPTOP, [spot], [pool], 5.0) == queue.Step()
+    assert starts(LAPTOP, [endpoint("e0", 7 * GIB)], pool, endpoint("e2", 2 * GIB)) == []
+
+
 def test_what_leaves_for_an_endpoint_is_not_taken_by_jobs() -> None:
     held = [job("s1", 1, spot=True, memory=4 * GIB, started=1.0, seconds=1e6)]
     ask = endpoint("e2", 6 * GIB)
@@ -263,7 +272,7 @@ SIZES = st.tuples(
     st.floats(1.0, 300.0),
     st.sampled_from(["a", "b", "c"]),
     st.integers(-1, 1),
-    st.sampled_from(["job", "job", "job", "spot", "endpoint", "notebook", "pool"]),
+    st.sampled_from(["job", "job", "job", "spot", "endpoint", "notebook", "pool", "idle"]),
 )
 
 
@@ -278,7 +287,7 @@ def test_no_history_overdraws_the_host(events: list[tuple[Any, float, bool]]) ->
         plant.waiting.append(
             Entry(
                 f"k{number}", 0 if shares else cpu, memory * GIB, gpus, kind == "notebook", role,
-                rank, kind == "spot", False, seconds, number,
+                rank, kind == "spot", kind == "idle", seconds, number,
             )
         )  # fmt: skip
         plant.step()

@@ -109,7 +109,7 @@ def plant() -> Iterator[Plant]:
 
 ASKS = st.fixed_dictionaries(
     {
-        "kind": st.sampled_from(["job", "job", "job", "spot", "endpoint", "notebook"]),
+        "kind": st.sampled_from(["job", "job", "job", "spot", "endpoint", "notebook", "pool"]),
         "cpu": st.sampled_from([0.5, 1.0, 2.0, 8.0, 64.0]),
         "memory": st.sampled_from([1, 4, 16, 64]),
         "gpus": st.sampled_from([0, 0, 0, 1, 2, 8]),
@@ -143,7 +143,14 @@ class History:
         values = {name: value for name, value in wish.items() if name not in ("kind", "memory")}
         if kind in ("endpoint", "notebook"):
             values |= {"cpu": 0.0}
-        ask = Ask(key, row, memory=wish["memory"] * GIB, spot=kind == "spot", **values)
+        ask = Ask(
+            key,
+            row,
+            memory=wish["memory"] * GIB,
+            spot=kind == "spot",
+            idle=kind == "pool",
+            **values,
+        )
         self.admit(ask)
 
     def admit(self, ask: Ask) -> None:

@@ -1,7 +1,7 @@
 -- What the queue is ordered by, what a reservation holds of GPUs, and estimates of how long it will.
 DROP INDEX reservation_queue;
 ALTER TABLE reservation ADD COLUMN lane INTEGER NOT NULL DEFAULT 0;
-  -- 0: jobs, 1: spot jobs, 2: endpoints, 3: notebooks
+  -- 0: jobs, 1: spot jobs, 2: endpoints, 3: notebooks, 4: idle warm pools
 ALTER TABLE reservation ADD COLUMN rank INTEGER NOT NULL DEFAULT 0;      -- minus the priority
 ALTER TABLE reservation ADD COLUMN role TEXT NOT NULL DEFAULT '';
 ALTER TABLE reservation ADD COLUMN gpus INTEGER NOT NULL DEFAULT 0;      -- how many are asked for
