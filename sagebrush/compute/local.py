@@ -120,7 +120,8 @@ class LocalBackend:
             told = self._told(spec)
             record.write(root, "spec.json", {"spec": record.to_json(spec), "shim": told})
             if spec.peers:
-                switch.start(self._network(spec), spec.peers, _environment(False))
+                place = self._network(spec)
+                self._children += switch.start(place, spec.peers, _environment(False))
             ours, theirs = socket.socketpair()
             with theirs:
                 self._spawn(root, told, theirs)

@@ -24,7 +24,7 @@ PREFIX = "10.88.0."
 MASK = "255.255.255.0"
 MOST = 254
 """Instances that have an address."""
-PATIENCE = 20.0
+PATIENCE = 30.0
 """Seconds for which the switch waits for the next instance, and an instance for the switch."""
 CONTROL, LOCK, CLOSED = "ctl", "lock", "closed"
 STOPPED = "stopped"

@@ -1,7 +1,7 @@
 """Makes the network of one job's instances, and ends. Standard library only.
 
-`python -I -S -c "… switch.main()" LOCK SOCKET NAME…` in the network's directory: LOCK is the held
-`lock`, SOCKET listens at `ctl`. It has a network namespace of its own with a bridge in it, and unless
+`python -I -S -c "… switch.main()" LOCK SOCKET SECONDS NAME…` in the network's directory: LOCK is the
+held `lock`, SOCKET listens at `ctl`, SECONDS are how long it waits for the next to come. It has a network namespace of its own with a bridge in it, and unless
 root starts it a user namespace around that. Each instance's shim connects, is given that user
 namespace (SCM_RIGHTS), and says
 
@@ -31,6 +31,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
+    from subprocess import Popen
 
 _MAIN = "import os, sys; sys.path.append(os.environ['SHIM']); from sagebrush.compute import switch; switch.main()"
 _NEWLINK, _ERROR = 16, 2
@@ -45,10 +46,10 @@ BRIDGE = "br0"
 # -- in the server
 
 
-def start(directory: Path, peers: Sequence[str], env: Mapping[str, str]) -> None:
-    """The network at `directory` has a switch that waits for `peers`, unless it had one before.
+def start(directory: Path, peers: Sequence[str], env: Mapping[str, str]) -> list[Popen[bytes]]:
+    """The network at `directory` has a switch that waits for `peers`; its process, if it is new.
 
-    Raises OSError.
+    A network that was closed stays closed. Raises OSError.
     """
     directory.mkdir(mode=0o700, exist_ok=True)
     lock = os.open(directory / network.LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -56,14 +57,17 @@ def start(directory: Path, peers: Sequence[str], env: Mapping[str, str]) -> None
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            return  # it runs
-        if not (directory / network.CLOSED).exists():
-            _spawn(directory, lock, peers, env)
+            return []  # it runs
+        if (directory / network.CLOSED).exists():
+            return []
+        return [_spawn(directory, lock, peers, env)]
     finally:
         os.close(lock)
 
 
-def _spawn(directory: Path, lock: int, peers: Sequence[str], env: Mapping[str, str]) -> None:
+def _spawn(
+    directory: Path, lock: int, peers: Sequence[str], env: Mapping[str, str]
+) -> Popen[bytes]:
     import subprocess
 
     (directory / network.CONTROL).unlink(missing_ok=True)
@@ -74,9 +78,10 @@ def _spawn(directory: Path, lock: int, peers: Sequence[str], env: Mapping[str, s
             server.listen(network.MOST)
             os.chmod(directory / network.CONTROL, 0o600)
             given = (lock, server.fileno())
+            told = [*map(str, given), str(network.PATIENCE), *peers]
             with open(directory / "switch.err", "ab") as errors:
-                subprocess.Popen(
-                    [sys.executable, "-I", "-S", "-c", _MAIN, *map(str, given), *peers],
+                return subprocess.Popen(
+                    [sys.executable, "-I", "-S", "-c", _MAIN, *told],
                     cwd=directory,
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
@@ -93,10 +98,11 @@ def remove(directory: Path) -> None:
     """Nothing waits on the network at `directory` any more, and the directory is gone."""
     with contextlib.suppress(OSError), network.connect(str(directory)) as link:
         link.sendall(b"end\n")
-    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-        for path in list(directory.iterdir()):
-            path.unlink(missing_ok=True)
-        directory.rmdir()
+        while link.recv(64):
+            pass  # until it has ended: it writes there
+    import shutil
+
+    shutil.rmtree(directory, ignore_errors=True)
 
 
 # -- the switch
@@ -104,16 +110,15 @@ def remove(directory: Path) -> None:
 
 def main() -> None:
     """Returns when all are on the network, or when they cannot come."""
-    server, names = socket.socket(fileno=int(sys.argv[2])), sys.argv[3:]
+    _, number, patience, *names = sys.argv[1:]
     os.umask(0o077)
-    switch = Switch(server, names)
+    switch = Switch(socket.socket(fileno=int(number)), float(patience), names)
     try:
         switch.live()
     except enter.Stopped:
         _close(network.STOPPED)
     except (enter.StepFailed, OSError) as failure:
-        if switch.seen:  # else whoever comes later finds a fresh one
-            _close(str(failure))
+        _close(str(failure))
 
 
 def _close(why: str) -> None:
@@ -126,32 +131,37 @@ def _close(why: str) -> None:
 class Switch:
     """Who is there, and the network that they come onto."""
 
-    def __init__(self, server: socket.socket, names: Sequence[str]) -> None:
+    def __init__(self, server: socket.socket, patience: float, names: Sequence[str]) -> None:
         self.server = server
+        self.patience = patience
         self.names = list(names)
         self.links: dict[int, socket.socket] = {}
         self.spaces: dict[str, int] = {}
         """By name, the network namespace of who has come."""
         self.speakers: dict[int, str] = {}
-        self.seen = False
         self.poll = select.poll()
         self.poll.register(server, select.POLLIN)
 
     def live(self) -> None:
-        """All are on the network and have been told so. Raises StepFailed, Stopped, OSError."""
+        """All are on the network and have been told so, or nobody came at all.
+
+        Raises StepFailed, Stopped, OSError.
+        """
         user = os.geteuid() != 0
         enter.own_network(user)
         greeting = [os.open("/proc/self/ns/user", os.O_RDONLY | os.O_CLOEXEC)] if user else []
-        deadline = time.monotonic() + network.PATIENCE
+        deadline = time.monotonic() + self.patience
         while len(self.spaces) < len(self.names):
             events = self.poll.poll(max(0.0, deadline - time.monotonic()) * 1000)
+            if not events and not self.links:
+                return  # whoever comes later finds a fresh one
             if not events:
                 raise enter.StepFailed(self._missing())
             for fd, _ in events:
                 if fd == self.server.fileno():
                     self._accept(greeting)
                 elif self._listen_to(fd):
-                    deadline = time.monotonic() + network.PATIENCE
+                    deadline = time.monotonic() + self.patience
         own = os.open("/proc/self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
         self._wire(own)
         _close(f"all {len(self.names)} instances were on it before")
@@ -162,7 +172,7 @@ class Switch:
     def _missing(self) -> str:
         here = [name for name in self.names if name in self.spaces]
         came = f"only {', '.join(here)} came" if here else "nobody came"
-        return f"{came} of {len(self.names)} instances in {network.PATIENCE:.0f} s"
+        return f"{came} of {len(self.names)} instances in {self.patience:g} s"
 
     def _accept(self, greeting: list[int]) -> None:
         link, _ = self.server.accept()
@@ -179,7 +189,6 @@ class Switch:
             data, fds = b"", []
         if data == b"end\n":
             raise enter.StepFailed("the job was removed")
-        self.seen = True
         word, _, name = data.decode(errors="replace").strip().partition(" ")
         if word == "stop":
             raise enter.Stopped
