@@ -17,7 +17,9 @@ from live_jobs import PYTHON, Jobs
 
 from sagebrush.compute import dial, network, sandbox
 from sagebrush.compute.base import Bind, Exited, Gone, Pending, Running, Spec, Unsupported
+from sagebrush.compute.engines import Engines
 from sagebrush.compute.environments import Environment
+from sagebrush.compute.oci import OciBackend
 from tests.built_environments import pytorch  # noqa: F401
 
 NAMES = ("algo-1", "algo-2", "algo-3")
@@ -198,6 +200,15 @@ def test_process_mode_has_no_networks(tmp_path: Path) -> None:
         jobs.launch(["true"], peers=NAMES, network="job")
     assert jobs.backend.poll("job") == Gone()
     jobs.backend.close()
+
+
+def test_containers_have_no_networks(tmp_path: Path) -> None:
+    backend = OciBackend(tmp_path, Engines(), lambda _: None, lambda *_: {})
+    spec = Spec("t", ["train"], {}, tmp_path / "t", image="mine", peers=NAMES, network="t")
+    with pytest.raises(Unsupported, match="one instance only"):
+        backend.launch(spec)
+    assert not (tmp_path / "t").exists()
+    backend.close()
 
 
 @real

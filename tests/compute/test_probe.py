@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from sagebrush.compute import probe
+from sagebrush.compute.base import Exited
 from sagebrush.compute.limits import Layout
 from sagebrush.compute.probe import Check, Facts
 
@@ -83,6 +84,16 @@ def test_unreadable_files_are_told(tmp_path: Path) -> None:
     assert not check.ok
     assert str(tmp_path / "toolkit" / "file.py") in check.detail
     assert "chmod" in check.cure
+
+
+def test_a_kernel_without_bridges_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    failed = Exited(125, "sandbox: network: bridge: Operation not supported")
+    monkeypatch.setattr(probe, "_run", lambda *_: [(failed, "")] * 2)
+    check = probe.networked()
+    assert not check.ok
+    assert "jobs of one instance only" in check.detail
+    assert "bridge: Operation not supported" in check.detail
+    assert "modprobe" in check.cure
 
 
 @pytest.mark.sandbox

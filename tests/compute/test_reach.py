@@ -62,7 +62,7 @@ def inside(server: Server, program: str, listeners: tuple[str, ...] = launch.LIS
             "AWS_ENDPOINT_URL": launch.GATEWAY,
             "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI": "/v2/credentials/job",
             "http_proxy": launch.PROXY,
-            "no_proxy": "127.0.0.1,169.254.170.2",
+            "no_proxy": "127.0.0.1,169.254.170.2,169.254.169.254",
         }
     app.backend.launch(
         Spec(
@@ -125,6 +125,45 @@ def test_the_proxy_does_not_lead_to_this_host(server: Server) -> None:
     for code, text in told:
         assert code == 403
         assert "egress_allow" in text
+
+
+@pytest.mark.sandbox
+@pytest.mark.parametrize("isolation", ["sandbox"], indirect=True)
+def test_clients_find_the_instance_metadata(server: Server) -> None:
+    """As version 2 asks for it, and a notice as version 1 may."""
+    place = server.app.settings.home / "jobs" / "reach"
+    place.mkdir()
+    (place / "notice").write_text('{"action": "terminate", "time": "2026-01-02T03:04:05Z"}')
+    region, found, notice, forged = inside(
+        server,
+        """
+        import json, os, urllib.error, urllib.request
+        from botocore.session import Session
+        from botocore.utils import IMDSRegionProvider, InstanceMetadataFetcher
+        for name in ("AWS_ENDPOINT_URL", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_DEFAULT_REGION"):
+            del os.environ[name]
+        url = "http://169.254.169.254/latest/meta-data/spot/instance-action"
+        notice = json.load(urllib.request.urlopen(url))
+        request = urllib.request.Request(url, headers={"X-aws-ec2-metadata-token": "forged"})
+        try: forged = urllib.request.urlopen(request).status
+        except urllib.error.HTTPError as error: forged = error.code
+        found = InstanceMetadataFetcher().retrieve_iam_role_credentials()
+        print(json.dumps([IMDSRegionProvider(Session()).provide(), found, notice, forged]))
+        """,
+    )
+    assert region == server.app.settings.region
+    assert found["role_name"] == server.app.settings.role
+    assert notice["time"] == "2026-01-02T03:04:05Z"
+    assert forged == 401
+    client = boto3.client(
+        "sts",
+        endpoint_url=f"http://127.0.0.1:{server.app.port}",
+        aws_access_key_id=found["access_key"],
+        aws_secret_access_key=found["secret_key"],
+        aws_session_token=found["token"],
+        region_name=region,
+    )
+    assert f"assumed-role/{server.app.settings.role}/" in client.get_caller_identity()["Arn"]
 
 
 @pytest.mark.sandbox
