@@ -10,7 +10,7 @@ import functools
 import itertools
 import math
 import statistics
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from random import Random
 from typing import TYPE_CHECKING, Any
@@ -67,38 +67,48 @@ def ask(space: Space, strategy: Strategy, trials: Sequence[Trial], count: int) -
     `trials` are all so far, of this job and of its parents. None is a configuration that was tried
     already, as long as there are others.
     """
+    first = sum(not trial.parent for trial in trials)
+    if strategy.name == "Grid":
+        return list(itertools.islice(grid(space), first, first + count))
     found: list[Config] = []
-    own = [trial for trial in trials if not trial.parent]
     known = list(trials)
-    for _ in range(count):
-        config = _one(space, strategy, known, len(own) + len(found))
-        if config is None:
-            break
+    tried = {_key(trial.config) for trial in trials if not trial.parent}
+    for number in range(first, first + count):
+        config = _one(space, strategy, known, number, tried)
         found.append(config)
         known.append(Trial(config, RUNNING))
+        tried.add(_key(config))
     return found
 
 
-def _one(space: Space, strategy: Strategy, trials: Sequence[Trial], number: int) -> Config | None:
-    """The configuration of the trial `number`, counted from 0."""
-    if strategy.name == "Grid":
-        return next(itertools.islice(grid(space), number, None), None)
-    done = sum(t.state in (COMPLETE, PRUNED) and t.value is not None for t in trials)
+def _key(config: Config) -> Any:
+    return tuple(sorted(config.items()))
+
+
+def _one(
+    space: Space, strategy: Strategy, trials: Sequence[Trial], number: int, tried: Set[Any]
+) -> Config:
+    """The configuration of the trial `number`, counted from 0; none of those `tried` if it can be."""
     seeds = (_seed(strategy.seed, number, attempt) for attempt in itertools.count())
-    if strategy.name == "Random" or (done < STARTUP and strategy.name == "Hyperband"):
+    early = strategy.name == "Random" or _known(trials) < STARTUP
+    if early and strategy.name != "Bayesian":
         proposals = (_random(space, seed) for seed in seeds)
-    elif done < STARTUP:
+    elif early:
         start = _seed(strategy.seed, -1, 0)
         places = (number + attempt * 1000 for attempt in itertools.count())
         proposals = (_spread(space, place, start) for place in places)
     else:
         study = functools.cache(lambda: _study(space, strategy, trials))
         proposals = (_modelled(space, study(), seed) for seed in seeds)
-    tried = {tuple(sorted(t.config.items())) for t in trials if not t.parent}
     for config in itertools.islice(proposals, TRIES):
-        if tuple(sorted(config.items())) not in tried:
+        if _key(config) not in tried:
             return config
     return _untried(space, tried, _seed(strategy.seed, number, TRIES))
+
+
+def _known(trials: Sequence[Trial]) -> int:
+    """How many trials say something to a model."""
+    return sum(t.state in (COMPLETE, PRUNED) and t.value is not None for t in trials)
 
 
 def grid(space: Space) -> Iterator[dict[str, str]]:
@@ -108,11 +118,11 @@ def grid(space: Space) -> Iterator[dict[str, str]]:
         yield dict(zip(space.names, values, strict=True))
 
 
-def _untried(space: Space, tried: set[Any], seed: int) -> Config:
+def _untried(space: Space, tried: Set[Any], seed: int) -> Config:
     """A configuration that was not tried, or any once all of a small space were."""
     config = _random(space, seed)
     for attempt in range(50 * TRIES):
-        if tuple(sorted(config.items())) not in tried:
+        if _key(config) not in tried:
             break
         config = _random(space, _seed(seed, attempt, 0))
     return config

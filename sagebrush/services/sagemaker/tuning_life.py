@@ -28,8 +28,6 @@ log = logging.getLogger(__name__)
 ENDED = ("Completed", "Failed", "Stopped")
 WATCH = 30.0
 """Seconds between looks at trials of which nothing was told: a safeguard, their news come at once."""
-CAPACITY = 30.0
-"""Seconds after which a trial that a quota refused is asked for again."""
 LEARNING = ("Bayesian", "Hyperband")
 """Strategies that choose a trial by what others said."""
 HOPELESS = 5
@@ -101,7 +99,7 @@ def reconcile(world: World, row: Row) -> Next:
     _early(work)
     planned = [] if refused else _plan(work)
     work.trials += planned
-    due = 0.0 if planned else CAPACITY if refused and not work.live() else WATCH
+    due = 0.0 if planned else WATCH
     return Next(doc={**doc, **_told(work, plan)}, plan=plan, due=min(due, _left(work)))
 
 
