@@ -31,7 +31,7 @@ _ASYNC_READ, _PARALLEL_DIROPS, _MAX_PAGES = 1 << 0, 1 << 18, 1 << 22
 _DO_READDIRPLUS, _READDIRPLUS_AUTO = 1 << 13, 1 << 14
 _KEEP_CACHE, _CACHE_DIR = 1 << 1, 1 << 3
 MINOR = 31
-REQUEST = 1 << 17
+REQUEST = 1 << 14
 """Bytes of the largest request; none carries data."""
 LASTING = 30 * 86400
 """Seconds for which names and sizes hold: the objects of a job are those that it began with."""
