@@ -66,7 +66,7 @@ def tree(objects: list[list[Any]]) -> list[Node]:
     nodes = [Node(0, 0), Node(ROOT, ROOT)]
     for place, (_, _, size, _, path) in enumerate(objects):
         here = nodes[ROOT]
-        *parents, name = os.fsencode(path).split(b"/")
+        *parents, name = path.encode("utf-8", "surrogateescape").split(b"/")
         for part in parents:
             if part not in here.children:
                 here.children[part] = len(nodes)

@@ -124,10 +124,10 @@ class Company:
             return
         self.leave()
         self.ended = True
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(self.pid, signal.SIGKILL)
         with contextlib.suppress(ChildProcessError):
-            os.waitpid(self.pid, 0)
+            if os.waitpid(self.pid, os.WNOHANG)[0] == 0:  # its number is still its own
+                os.kill(self.pid, signal.SIGKILL)
+                os.waitpid(self.pid, 0)
         self.mounted()
         self.link.close()
         os.close(self.news)

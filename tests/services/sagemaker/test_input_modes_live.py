@@ -102,6 +102,19 @@ print(json.dumps([data.hex(), config]))
     }
 
 
+def test_instances_get_parts_of_their_own(scripts: Scripts, server: Any) -> None:
+    if not server.app.backend.networks:
+        pytest.skip("one instance only here")
+    put(scripts, **{f"parts__{n}": b"%d " % n for n in range(9)})
+    train = channel(
+        "train", "s3://jobs/parts/", InputMode="Pipe", S3DataDistributionType="ShardedByS3Key"
+    )
+    resources = {"InstanceType": "ml.m5.large", "InstanceCount": 2, "VolumeSizeInGB": 1}
+    first, again = scripts.told("parts", EPOCHS, train, ResourceConfig=resources)
+    assert first == again == "0 2 4 6 8 "
+    assert json.loads(scripts.said("parts", "algo-2")[-1]) == ["1 3 5 7 "] * 2
+
+
 def test_a_script_that_closes_early_goes_on_with_the_next_epoch(scripts: Scripts) -> None:
     put(scripts, long__a=bytes(8 << 20))
     code = """
