@@ -67,7 +67,9 @@ class Drawing:
 
     @property
     def shares(self) -> dict[str, float] | None:
-        """How much each hyperparameter mattered."""
+        """How much each hyperparameter mattered; None where there is but one, or too little to say."""
+        if len(self.space.ranges) < 2:
+            return None
         return importance(self.space, self.strategy, self.trials)
 
 
