@@ -99,6 +99,28 @@ def test_launching_twice_runs_once(jobs: Jobs) -> None:
     assert jobs.text() == "ran"
 
 
+def test_a_supervisor_that_comes_second_changes_nothing(
+    jobs: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server was killed right after a launch; the next launched the job before its supervisor
+    showed."""
+    jobs.launch(sh("echo ready; sleep 600"))
+    jobs.says("ready")
+    after = Jobs(jobs.directory.parent, jobs.backend.isolation)
+    find = after.backend._find
+    answers = iter([Gone()])
+    monkeypatch.setattr(after.backend, "_find", lambda key: next(answers, None) or find(key))
+    after.launch(sh("echo ready; sleep 600"))
+    try:
+        assert isinstance(after.running(), Running)
+        assert not (jobs.directory / "job" / "exit.json").exists()
+        assert jobs.text() == "ready"
+        after.backend.stop("job", 0)
+        assert after.ended().reason == "stopped"
+    finally:
+        after.backend.close()
+
+
 def test_a_program_that_is_not_there(jobs: Jobs) -> None:
     jobs.launch(["/no/such/program"])
     ended = jobs.ended()
