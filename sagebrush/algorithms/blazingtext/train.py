@@ -11,7 +11,7 @@ import traceback
 from collections.abc import Mapping
 from pathlib import Path
 
-from . import data, engines, parameters
+from . import data, engines, parameters, pipe
 from .data import Text
 from .parameters import ClientError, Parameters
 
@@ -51,7 +51,7 @@ def train(root: Path) -> None:
     print(f"Running single machine CPU BlazingText training using {wanted.mode} mode.", flush=True)
     with tempfile.TemporaryDirectory() as scratch:
         texts = {
-            name: _channel(root, name, Path(scratch) / name)
+            name: _channel(root, name, channels[name], Path(scratch))
             for name in ("train", "validation")
             if name in channels
         }
@@ -71,15 +71,15 @@ def _check(wanted: Parameters, channels: Mapping[str, object]) -> None:
         raise ClientError("early_stopping=True needs the channel 'validation'")
 
 
-def _channel(root: Path, name: str, target: Path) -> Text:
-    """The channel's text at `target`, told in the log.
+def _channel(root: Path, name: str, config: Mapping[str, str], scratch: Path) -> Text:
+    """The channel's text in `scratch`, told in the log.
 
-    Augmented manifests come in Pipe mode on AWS; here they lie in the channel's folder as well.
+    Augmented manifests come in Pipe mode on AWS; here they may lie in the channel's folder as well.
     """
-    folder = root / "input" / "data" / name
+    folder = pipe.folder(root / "input" / "data", name, config, scratch)
     for file in data.files(folder, name):
         print(f"Processing {file} . File size: {file.stat().st_size / 2**20} MB")
-    return data.read(folder, name, target)
+    return data.read(folder, name, scratch / name)
 
 
 def _fit(train: Text, validation: Text | None, wanted: Parameters, target: Path) -> None:

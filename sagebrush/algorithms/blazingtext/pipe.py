@@ -1,0 +1,76 @@
+"""A channel in Pipe mode, as a folder of one file, so that it is read as in File mode.
+
+Source: Amazon SageMaker AI Developer Guide, BlazingText algorithm, "Train with Augmented Manifest Text
+Format": AttributeNames are `source` and `label`.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import struct
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import BinaryIO
+
+from .parameters import ClientError
+
+MAGIC = struct.pack("<I", 0xCED7230A)
+"""What a record of MXNet's RecordIO begins with."""
+LABEL = b"__label__"
+
+
+def folder(data: Path, name: str, config: Mapping[str, str], scratch: Path) -> Path:
+    """The channel's folder; for one in Pipe mode a new one in `scratch`. Raises ClientError."""
+    if config.get("TrainingInputMode") != "Pipe":
+        return data / name
+    made = scratch / f"{name}-pipe"
+    made.mkdir()
+    with (data / f"{name}_0").open("rb") as fifo, (made / "data").open("wb") as out:
+        if config.get("RecordWrapperType") != "RecordIO":
+            shutil.copyfileobj(fifo, out, 1 << 20)
+        else:
+            out.writelines(_lines(records(fifo), name))
+    return made
+
+
+def _lines(found: Iterator[bytes], name: str) -> Iterator[bytes]:
+    """Records of whole texts as they are; those of an augmented manifest's attributes, a sentence and
+    its label in turn, as the lines that they come from."""
+    for first in found:
+        if LABEL in first:
+            yield first if first.endswith(b"\n") else first + b"\n"
+            continue
+        label = next(found, None)
+        if label is None:
+            raise ClientError(f"The channel {name!r} ends with a sentence that has no label")
+        sample = {"source": first.decode("utf-8", "replace"), "label": _value(label)}
+        yield json.dumps(sample).encode() + b"\n"
+
+
+def _value(text: bytes) -> object:
+    """A label as the manifest has it: a number, a list, or a string."""
+    try:
+        found = json.loads(text)
+    except ValueError:
+        found = None
+    if isinstance(found, int | list) and not isinstance(found, bool):
+        return found
+    return text.decode("utf-8", "replace")
+
+
+def records(source: BinaryIO) -> Iterator[bytes]:
+    """The records of a RecordIO stream; raises ClientError where it is none."""
+    parts: list[bytes] = []
+    while head := source.read(8):
+        if len(head) < 8 or head[:4] != MAGIC:
+            raise ClientError("The channel's stream is not RecordIO")
+        (length,) = struct.unpack("<I", head[4:])
+        kind, size = length >> 29, length & 0x1FFFFFFF
+        padded = source.read((size + 3) // 4 * 4)
+        if len(padded) < size:
+            raise ClientError("The channel's RecordIO stream ends early")
+        parts.append(padded[:size])
+        if kind in (0, 3):  # whole, or the last part of one that held the magic number
+            yield MAGIC.join(parts)
+            parts = []

@@ -1,0 +1,84 @@
+"""BlazingText's channels in Pipe mode: as they come out of a FIFO."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from sagebrush.algorithms.blazingtext import data, pipe
+from sagebrush.algorithms.blazingtext.parameters import ClientError
+from sagebrush.companion import recordio
+
+PIPE = {"TrainingInputMode": "Pipe", "RecordWrapperType": "None"}
+RECORDS = {"TrainingInputMode": "Pipe", "RecordWrapperType": "RecordIO"}
+Read = Callable[..., bytes]
+
+
+@pytest.fixture
+def read(tmp_path: Path) -> Read:
+    """What BlazingText trains on, given the bytes of the FIFO."""
+
+    def one(body: bytes, config: dict[str, str]) -> bytes:
+        os.mkfifo(tmp_path / "train_0")
+        writer = threading.Thread(target=(tmp_path / "train_0").write_bytes, args=(body,))
+        writer.start()
+        scratch = tmp_path / "scratch"
+        scratch.mkdir()
+        folder = pipe.folder(tmp_path, "train", config, scratch)
+        writer.join(10)
+        data.read(folder, "train", scratch / "train")
+        return (scratch / "train").read_bytes()
+
+    return one
+
+
+def records(*some: bytes) -> bytes:
+    return b"".join(b"".join(recordio.record(each)) for each in some)
+
+
+def test_a_folder_is_read_where_it_is(tmp_path: Path) -> None:
+    config = {"TrainingInputMode": "FastFile"}
+    assert pipe.folder(tmp_path, "train", config, tmp_path) == tmp_path / "train"
+
+
+def test_lines_as_they_come(read: Read) -> None:
+    body = b"__label__a one\n__label__b two\n"
+    assert read(body, PIPE) == body
+
+
+def test_whole_texts_in_records(read: Read) -> None:
+    body = records(b"__label__a one\n__label__b two", b"__label__c three\n")
+    assert read(body, RECORDS) == b"__label__a one\n__label__b two\n__label__c three\n"
+
+
+def test_an_augmented_manifests_sentences_and_labels(read: Read) -> None:
+    magic = b"\x0a\x23\xd7\xce"
+    body = records(
+        b"one", b"1", b"two", json.dumps([1, "x"]).encode(), b"three", b"true", "vié".encode(), b"s"
+    )
+    found = read(body, RECORDS).decode().splitlines()
+    assert found == [
+        "__label__1 one", "__label__1 __label__x two", "__label__true three", "__label__s vié",
+    ]  # fmt: skip
+    assert list(pipe.records(io.BytesIO(records(b"abcd" + magic + b"e")))) == [
+        b"abcd" + magic + b"e"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (b"__label__a one\n", "not RecordIO"),
+        (records(b"one", b"1")[:-4], "ends early"),
+        (records(b"one", b"1", b"two"), "no label"),
+    ],
+)
+def test_streams_that_are_none_are_told(read: Read, body: bytes, words: str) -> None:
+    with pytest.raises(ClientError, match=words):
+        read(body, RECORDS)
