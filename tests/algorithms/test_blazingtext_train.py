@@ -68,7 +68,6 @@ def test_augmented_manifests_train_with_numbers_and_lists(job: TrainingJob) -> N
     # The samples of the guide: several labels in one line.
     lines.append({"source": "linux ready for prime time", "label": [1, 2]})
     job.channel("train", [json.dumps(line) for line in lines], "train.manifest")
-    job.channels["train"] = {"TrainingInputMode": "Pipe", "RecordWrapperType": "RecordIO"}
     done = job.run(**SMALL)
     assert done.returncode == 0, done.stderr
     model = fasttext_model.load(job.model)
