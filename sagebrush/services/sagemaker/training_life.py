@@ -38,8 +38,8 @@ log = logging.getLogger(__name__)
 ENDED = ("Completed", "Failed", "Stopped")
 POLL = 5.0
 """Seconds between looks at a running job; its end is told by the backend at once."""
-METRICS = 2.0
-"""The same where log lines are read for metrics."""
+METRICS, TRIAL_METRICS = 2.0, 0.5
+"""The same where log lines are read for metrics; for a trial, which may be stopped by them."""
 QUEUE = 60.0
 """Seconds after which a waiting job asks again by itself; it is woken when its turn comes."""
 
@@ -247,7 +247,8 @@ def _train(world: World, row: Row) -> Next:
     elif not row.plan.get("noticed") and "stop" not in row.plan:
         plan |= _give_way(world, row, standing)
     measured = bool(row.doc["AlgorithmSpecification"].get("MetricDefinitions"))
-    due = METRICS if measured and standing.running else POLL
+    look = TRIAL_METRICS if row.plan.get("tuner") else METRICS
+    due = look if measured and standing.running else POLL
     return Next(plan=plan, due=due, touch=_parent(row) if news.get("finals") else 0)
 
 
