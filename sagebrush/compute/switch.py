@@ -97,6 +97,7 @@ def _spawn(
 def remove(directory: Path) -> None:
     """Nothing waits on the network at `directory` any more, and the directory is gone."""
     with contextlib.suppress(OSError), network.connect(str(directory)) as link:
+        link.settimeout(5)
         link.sendall(b"end\n")
         while link.recv(64):
             pass  # until it has ended: it writes there
