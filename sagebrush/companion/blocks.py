@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 BLOCK = fetch.PIECE
 KEPT = 64
-"""Blocks in memory at most; what was read once is in the kernel's cache of pages."""
+"""Blocks in memory at most, of all channels; what was read once is in the kernel's cache of pages."""
 AHEAD = 8
 """Blocks that are fetched at once, at most, where an object is read in order."""
 IDLE = 4
@@ -29,12 +29,17 @@ class Blocks:
     """The blocks of many objects; `objects` are lists that begin with bucket, key, size and ETag."""
 
     def __init__(
-        self, objects: Sequence[list[Any]], role: fetch.Role, told: Callable[[str], None]
+        self,
+        objects: Sequence[list[Any]],
+        role: fetch.Role,
+        told: Callable[[str], None],
+        kept: int = KEPT,
     ) -> None:
-        """`told(text)` hears of an object that cannot be read."""
+        """`told(text)` hears of an object that cannot be read; `kept` blocks stay in memory."""
         self.objects = objects
         self.role = role
         self.told = told
+        self.kept = max(kept, 2 * AHEAD)
         self._change = threading.Condition()
         self._have: OrderedDict[tuple[int, int], memoryview] = OrderedDict()
         self._coming: set[tuple[int, int]] = set()
@@ -146,7 +151,7 @@ class Blocks:
         with self._change:
             self._have[place, number] = block
             self._coming.discard((place, number))
-            while len(self._have) > KEPT:
+            while len(self._have) > self.kept:
                 self._have.popitem(last=False)
             self._change.notify_all()
 

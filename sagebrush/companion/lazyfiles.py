@@ -77,10 +77,8 @@ def tree(objects: list[list[Any]]) -> list[Node]:
     return nodes
 
 
-def serve(channel: dict[str, Any], fd: int, role: fetch.Role, say: Callable[[str], None]) -> None:
+def serve(channel: dict[str, Any], fd: int, blocks: Blocks) -> None:
     """The channel's files are served on the device `fd`, by threads, until it is unmounted."""
-    name = channel["name"]
-    blocks = Blocks(channel["objects"], role, lambda text: say(f"channel {name}: {text}"))
     files = Files(tree(channel["objects"]), blocks, fd)
     threading.Thread(target=files.run, daemon=True).start()
 

@@ -7,6 +7,7 @@ import os
 import socket
 import threading
 import time
+from functools import partial
 
 from sagebrush.companion import fetch, pipes
 
@@ -63,11 +64,19 @@ def _mounts(plan: dict[str, Any], role: fetch.Role, words: Words, shim: socket.s
     lazy = [channel for channel in plan["channels"] if channel["mode"] == "FastFile"]
     if not lazy:
         return
-    from sagebrush.companion import lazyfiles  # most jobs have none
+    from sagebrush.companion import blocks, lazyfiles  # most jobs have none
 
     _, found, _, _ = socket.recv_fds(shim, 1, len(lazy))
     for channel, fd in zip(lazy, found, strict=False):
-        lazyfiles.serve(channel, fd, role, words.say)
+        told = partial(_told, words, channel["name"])
+        kept = blocks.KEPT // len(lazy)
+        held = blocks.Blocks(channel["objects"], role, told, kept)
+        lazyfiles.serve(channel, fd, held)
+
+
+def _told(words: Words, channel: str, text: str) -> None:
+    """The job's log says why a file cannot be read."""
+    words.say(f"channel {channel}: {text}")
 
 
 def load(path: str) -> dict[str, Any]:

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 ROOM = 1 << 20
 """Bytes that a FIFO holds, where the system lets it."""
+OPEN = 16
+"""Epochs that a job may read at once; it waits for the next until it closed one."""
 _SET_PIPE_SIZE = 1031
 REFERENCE = "-ref"
 """What the name of an attribute ends with whose value is the URI of an object."""
@@ -54,6 +56,7 @@ class Feeder:
         self.role = role
         self.fail = fail
         self.say = say
+        self._turns = threading.BoundedSemaphore(OPEN)
         self._lines: list[bytes] | None = None
         if "lines" in channel:
             with open(
@@ -81,6 +84,7 @@ class Feeder:
         epoch = 0
         while True:
             fifo = f"{self.channel['name']}_{epoch}"
+            self._turns.acquire()
             out = opened(self.directory, fifo)
             made(self.directory, f"{self.channel['name']}_{epoch + 1}")
             feed = (self._epoch, epoch, fifo, out)
@@ -100,6 +104,7 @@ class Feeder:
         with contextlib.suppress(OSError):
             os.unlink(fifo, dir_fd=self.directory)
         os.close(out)
+        self._turns.release()
 
     def _pieces(self, reader: fetch.Reader, epoch: int) -> Iterator[bytes | memoryview]:
         """The bytes of an epoch."""
