@@ -118,8 +118,13 @@ def _whole(wanted: Sequence[int], there: int) -> list[int]:
 
 def described(cpu: float, memory: float, gpus: int = 0, whole: bool = False) -> str:
     """vCPUs, memory and GPUs in words; `whole`: an instance type's round sizes."""
-    gib = f"{memory / 2**30:g}" if whole else f"{memory / 2**30:.1f}"
-    return f"{cpu:.3g} vCPU, {gib} GiB" + (f", {gpus} GPU" if gpus else "")
+    size = f"{memory / 2**30:g} GiB" if whole else amount(memory)
+    return f"{cpu:.3g} vCPU, {size}" + (f", {gpus} GPU" if gpus else "")
+
+
+def amount(memory: float) -> str:
+    """Bytes in words: MiB below one GiB."""
+    return f"{memory / 2**30:.1f} GiB" if memory >= 1 << 30 else f"{memory / 2**20:.0f} MiB"
 
 
 def _scaled(wanted: Sequence[Instance], given: Sequence[Size]) -> str:

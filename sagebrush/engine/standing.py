@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from sagebrush.engine import queue
 from sagebrush.engine.queue import Entry
-from sagebrush.engine.sizes import Host, described
+from sagebrush.engine.sizes import Host, amount, described
 from sagebrush.store.db import Params
 
 JOBS, SPOT, ENDPOINTS, NOTEBOOKS, POOLS = range(5)
@@ -110,7 +110,7 @@ def _reason(of: Host, others: Sequence[Entry], mine: Entry, before: int) -> str:
     memory = free.shared if mine.shares else free.memory
     words = {
         "cpu": f"{max(0.0, free.cpu):.3g} vCPU",
-        "memory": f"{max(0, memory) / 2**30:.1f} GiB",
+        "memory": amount(max(0, memory)),
         "gpus": f"{len(free.gpus)} GPU",
     }
     asked = described(mine.cpu, mine.memory, mine.gpus)
