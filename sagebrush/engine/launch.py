@@ -128,7 +128,8 @@ def variables(
                 path for path in (f"{here.toolkit}/client", own.get("PYTHONPATH")) if path
             ),
         }
-        no_proxy = "127.0.0.1,localhost,169.254.170.2,169.254.169.254,.localhost"
+        # algo-1: this job itself, where it is alone; gRPC would ask the proxy for it
+        no_proxy = "127.0.0.1,localhost,169.254.170.2,169.254.169.254,.localhost,algo-1"
         for name, value in (("HTTP_PROXY", PROXY), ("HTTPS_PROXY", PROXY), ("NO_PROXY", no_proxy)):
             easy |= {name: value, name.lower(): value}
     if not here.sandbox:

@@ -89,13 +89,18 @@ def like(one, many, processes):
 
 one = trained(pytorch("one", instance_count=1))
 assert one["processes"] == 1, one
-three = pytorch("three", instance_count=3, distribution={"torch_distributed": {"enabled": True}})
+three = pytorch(
+    "three",
+    instance_type=GPU,
+    instance_count=3,
+    distribution={"torch_distributed": {"enabled": True}},
+)
 like(one, trained(three), 3)
 if shutil.which("mpirun"):
     mpi = {"mpi": {"enabled": True, "processes_per_host": 1}}
     like(one, trained(pytorch("mpi", instance_count=3, distribution=mpi)), 3)
     # The data group's instance runs the script by itself; the other two are one cluster.
-    groups = [InstanceGroup("data", "ml.c5.large", 1), InstanceGroup("dnn", TYPE, 2)]
+    groups = [InstanceGroup("data", "ml.c5.xlarge", 1), InstanceGroup("dnn", TYPE, 2)]
     mixed = pytorch(
         "groups",
         "tell_groups.py",
