@@ -67,7 +67,8 @@ class Entry:
 
 @dataclass(frozen=True)
 class Room:
-    """What is free: vCPUs, bytes for a job, bytes for one that takes CPU by share, GPUs."""
+    """What is free: vCPUs, bytes for a job, bytes for a spot job and for one that takes CPU by share,
+    GPUs."""
 
     cpu: float
     memory: int
@@ -112,7 +113,8 @@ def short(free: Room, entry: Entry) -> tuple[str, ...]:
     found = []
     if entry.cpu > free.cpu + TINY:
         found.append("cpu")
-    if entry.memory > (free.shared if entry.shares else free.memory):
+    # a spot job would have to go again where it took what a notebook waits for
+    if entry.memory > (free.shared if entry.shares or entry.spot else free.memory):
         found.append("memory")
     if entry.gpus > len(free.gpus):
         found.append("gpus")

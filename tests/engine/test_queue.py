@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sagebrush.engine import queue
@@ -277,6 +277,11 @@ SIZES = st.tuples(
 
 
 @given(st.lists(st.tuples(SIZES, st.floats(0.0, 60.0), st.booleans()), min_size=1, max_size=25))
+@example(  # a spot job took, again and again, what it had been told to leave to a notebook
+    [((0.5, 1, 0, 1.0, "a", 0, "job"), 0.0, False)] * 3
+    + [((0.5, 31, 0, 1.0, "a", 0, "spot"), 0.0, False)] * 2
+    + [((0.5, 32, 0, 1.0, "a", 0, "notebook"), 0.0, False)]
+)
 @settings(max_examples=300, deadline=None)
 def test_no_history_overdraws_the_host(events: list[tuple[Any, float, bool]]) -> None:
     plant = Plant(SERVER)
