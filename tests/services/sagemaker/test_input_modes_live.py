@@ -224,7 +224,7 @@ def needs_fuse(server: Any) -> None:
     if server.app.backend.isolation != "sandbox":
         pytest.skip("a sandbox is needed for file systems of its own")
     if why := fuse.lacking():
-        needs.missing(f"no FUSE here: {why}")
+        pytest.skip(f"no FUSE here: {why}")
 
 
 @pytest.mark.full
@@ -310,14 +310,27 @@ print("all of it")
 """
     name = f"lost-{mode.lower()}"
     scripts.start(name, code, channel("train", "s3://jobs/lost/", InputMode=mode))
-    os.kill(beside(server, name), signal.SIGKILL)
+    os.kill(beside(server, name)[0], signal.SIGKILL)
     found = scripts.ended(name)
     assert found["TrainingJobStatus"] == "Failed"
     assert "the process that reads it has ended" in found["FailureReason"]
 
 
-def beside(server: Any, name: str) -> int:
-    """The process id of what feeds the job, once the job runs."""
+def test_what_feeds_a_job_ends_with_its_supervisor(scripts: Scripts, server: Any) -> None:
+    put(scripts, orphan__a=b"a")
+    code = "import time; time.sleep(30)"
+    scripts.start("orphan", code, channel("train", "s3://jobs/orphan/", InputMode="Pipe"))
+    pid, shim = beside(server, "orphan")
+    os.kill(shim, signal.SIGKILL)
+    assert scripts.ended("orphan")["TrainingJobStatus"] == "Failed"
+    until = time.monotonic() + 5
+    while Path(f"/proc/{pid}").exists() and time.monotonic() < until:
+        time.sleep(0.02)
+    assert not Path(f"/proc/{pid}").exists()
+
+
+def beside(server: Any, name: str) -> tuple[int, int]:
+    """The process ids of what feeds the job and of its supervisor, once the job runs."""
     until = time.monotonic() + 20
     while time.monotonic() < until:
         for row in server.world.rows.select("training-job", ["InProgress"]):
@@ -327,7 +340,7 @@ def beside(server: Any, name: str) -> int:
                 if state["phase"] == "running":
                     children = Path(f"/proc/{state['shim']}/task/{state['shim']}/children")
                     others = [int(pid) for pid in children.read_text().split()]
-                    return next(pid for pid in others if pid != state["pid"])
+                    return next(pid for pid in others if pid != state["pid"]), state["shim"]
         time.sleep(0.02)
     raise AssertionError(f"{name} does not run")
 
