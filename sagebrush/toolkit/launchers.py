@@ -165,7 +165,8 @@ def variables(this: Job, seen: Mapping[str, str]) -> dict[str, str]:
 
         if cluster := tfcluster.config(this):
             found["TF_CONFIG"] = json.dumps(cluster)
-    return {name: value for name, value in found.items() if name not in os.environ}
+    found = {name: value for name, value in found.items() if name not in os.environ}
+    return found | (torchrun.variables(this) if under_torchrun(this) else {})
 
 
 def model_dir(hyperparameters: Mapping[str, Any], name: str) -> dict[str, Any]:

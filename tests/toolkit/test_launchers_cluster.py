@@ -70,11 +70,23 @@ def test_torchrun_meets_at_the_first_instance() -> None:
 
 
 def test_an_attempt_with_fewer_instances_asks_for_fewer() -> None:
-    asked = {"sagemaker_torch_distributed_enabled": True}
+    asked = {"sagemaker_torch_distributed_enabled": True, torchrun.PROCESSES: 2}
     two = torchrun.launcher(seen_by("algo-2", asked, {"all": HOSTS[:2]}), "python", package=False)
     assert two[two.index("--nnodes") + 1] == "2"
     one = torchrun.launcher(seen_by("algo-1", asked, {"all": HOSTS[:1]}), "python", package=False)
     assert "--standalone" in one
+
+
+def test_one_process_an_instance_has_torchruns_variables_without_torchrun() -> None:
+    asked = {"sagemaker_torch_distributed_enabled": True}
+    this = seen_by("algo-3", asked)
+    assert torchrun.launcher(this, "python", package=False) == ["python"]
+    told = torchrun.variables(this)
+    assert (told["RANK"], told["LOCAL_RANK"], told["WORLD_SIZE"]) == ("2", "0", "3")
+    assert (told["MASTER_ADDR"], told["MASTER_PORT"]) == ("algo-1", "7777")
+    alone = torchrun.variables(seen_by("algo-1", asked, {"all": HOSTS[:1]}))
+    assert (alone["RANK"], alone["WORLD_SIZE"], alone["MASTER_ADDR"]) == ("0", "1", "127.0.0.1")
+    assert torchrun.variables(seen_by("algo-1", {**asked, torchrun.PROCESSES: 2})) == {}
 
 
 def test_groups_that_a_distribution_names_are_a_cluster_of_their_own() -> None:
@@ -82,6 +94,7 @@ def test_groups_that_a_distribution_names_are_a_cluster_of_their_own() -> None:
     asked = {
         "sagemaker_pytorch_ddp_enabled": True,
         "sagemaker_distribution_instance_groups": ["dnn"],
+        torchrun.PROCESSES: 2,
     }
     data, second, third = (seen_by(host, asked, groups) for host in HOSTS)
     assert launchers.launcher(data, "python", package=False) == ["python"]
@@ -130,7 +143,7 @@ def test_model_parallel_is_refused_and_xla() -> None:
 
 def test_pytorchddp_as_sdk_v2_sends_it_is_torchruns(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(launchers, "_has", lambda package: package == "torch")
-    this = seen_by("algo-3", {launchers.DATAPARALLEL: True})
+    this = seen_by("algo-3", {launchers.DATAPARALLEL: True, torchrun.PROCESSES: 2})
     launchers.check(this)
     words = launchers.launcher(this, "python", package=False)
     assert words[words.index("--node_rank") + 1] == "2"

@@ -126,10 +126,15 @@ def ready(world: World, row: Row) -> list[Spec]:
     """What is launched, one Spec for each instance. Raises NotYet while the environment is built."""
     found, scaled = sizes(world, row)
     held = list(row.plan.get("gpus", ()))
+    # Instances that have the whole host among them share its CPUs: a part for each would make them
+    # wait for one another, since they never work in step.
+    whole = len(found) > 1 and sum(size.cpu for size in found) >= capacity.host(world).cpus
     specs = []
     for member, size in zip(members(row), found, strict=True):
         own, held = tuple(held[: size.gpus]), held[size.gpus :]
         limits, place = size.limits(own), root(world, member)
+        if whole:
+            limits = replace(limits, share=True)
         if contained(row):
             spec = containers.training(world, member.key, place, row.doc, limits, scaled)
             specs.append(replace(spec, time_limit=row.plan["seconds"]))
