@@ -14,7 +14,7 @@ from sagebrush.services.sagemaker import training_cluster as processes
 from sagebrush.services.sagemaker import training_spot as spot
 from sagebrush.services.sagemaker.training_status import status_doc
 from sagebrush.store.rows import Next, Row
-from sagebrush.world import Doc, World
+from sagebrush.world import AwsError, Doc, World
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +32,9 @@ def interrupted(world: World, row: Row, why: str, news: Doc | None = None) -> Ne
     if row.plan.get("launched") and all((root / "ml").is_dir() for root in roots):
         try:
             processes.results(world, row).kept(row.plan.get("kept_until", 0.0))
-        except upload.UploadError as error:
+        except (upload.UploadError, AwsError) as error:
+            if isinstance(error, AwsError) and error.status >= 500:
+                raise  # the store's own trouble may pass
             log.warning("training job %s: checkpoints were not saved: %s", row.name, error)
     capacity.release(world, row.plan["key"])
     for root in roots:
@@ -61,7 +63,7 @@ def _ends(world: World, job: tuple[Member, ...]) -> list[Exited]:
 def anew(row: Row) -> Doc:
     """What of the plan changes for a new attempt: keys of its own, nothing launched."""
     past = [*row.plan.get("past", ()), [row.plan["key"], row.plan.get("instances")]]
-    gone = ("launched", "offsets", "gone", "noticed", "begun", "gpus", "saved", "kept_until",
+    gone = ("launched", "offsets", "gone", "noticed", "begun", "gpus", "saved", "kept_until", "echo",
             "instances")  # fmt: skip
     return {
         **dict.fromkeys(gone),
@@ -84,4 +86,6 @@ def again(world: World, row: Row, state: Exited) -> Next | None:
     now = world.clock()
     text = f"Restarting the training job after an internal error (attempt {tries})"
     plan = {**anew(row), "retries": tries, "spent": spot.spent(row, now)}
+    # MaxRuntimeInSeconds is for all attempts; nothing tells when one that is lost began to train
+    plan["ran"] = row.plan.get("ran", 0.0) + now - row.plan.get("begun", now)
     return Next(doc=status_doc(row.doc, now, "Restarting", text), plan=plan, due=0.0)

@@ -5,11 +5,22 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from sagebrush.compute.base import Limits, NotYet, Spec
+from sagebrush.compute.base import Exited, Limits, NotYet, Spec
 from sagebrush.compute.environments import Environment
-from sagebrush.engine import capacity, cluster, containers, feeds, launch, layers, stage, upload
+from sagebrush.engine import (
+    capacity,
+    cluster,
+    containers,
+    feeds,
+    joblog,
+    launch,
+    layers,
+    stage,
+    upload,
+)
 from sagebrush.engine.capacity import Size
 from sagebrush.engine.cluster import Member
+from sagebrush.engine.group import Standing
 from sagebrush.services.sagemaker import tuning_room
 from sagebrush.store.rows import Row
 from sagebrush.world import Doc, World
@@ -105,6 +116,27 @@ def ask(world: World, row: Row) -> capacity.Ask:
         expected=capacity.expected_seconds(world, name, members(row)[0].type),
         longest=float(row.doc["StoppingCondition"]["MaxRuntimeInSeconds"]),
     )
+
+
+def cause(world: World, row: Row, standing: Standing) -> tuple[Member, Exited]:
+    """The instance whose end is the job's. Of several that failed by themselves one counts that does
+    not only say that another has gone."""
+    member, state = standing.verdict
+    failed = [each for each in standing.ends if each[1].code and not each[1].reason]
+    if len(failed) < 2 or state.reason:
+        return member, state
+    return next((each for each in failed if not _echo(world, row, each[0])), (member, state))
+
+
+def only_echoes(world: World, row: Row, standing: Standing) -> bool:
+    """Whether all that ended so far only say that another has gone, which has not ended yet."""
+    ends = standing.ends
+    return bool(ends) and all(e.code and not e.reason and _echo(world, row, m) for m, e in ends)
+
+
+def _echo(world: World, row: Row, member: Member) -> bool:
+    seen = (row.plan.get("offsets") or {}).get(member.name, 0)
+    return joblog.echo(joblog.traceback_of(joblog.tail(world.backend, member.key, seen)))
 
 
 def register(world: World, row: Row) -> None:

@@ -45,6 +45,8 @@ QUEUE = 60.0
 
 GONE = 5.0
 """Seconds for which nothing may be known of a launched job."""
+ECHO = 2.0
+"""Seconds that the cause has to show where an instance only says that another has gone."""
 FOLLOW = 10.0
 """Seconds that the other instances have to end after one of them failed."""
 CHECKPOINTS = 30.0
@@ -235,10 +237,12 @@ def _train(world: World, row: Row) -> Next:
     if not row.plan.get("launched"):  # the server ended right after the launch
         processes.register(world, row)
     if not standing.alive:
-        return _exited(world, row, *standing.verdict, standing.peak)
+        return _exited(world, row, *processes.cause(world, row, standing), standing.peak)
     plan: Doc = {"launched": True, "gone": None}
     news = metrics.read(world, row)
     plan |= {**news, **_save_checkpoints(world, row)}
+    if standing.broken and not row.plan.get("echo") and processes.only_echoes(world, row, standing):
+        return Next(plan={**plan, "echo": True}, due=ECHO)
     if standing.broken:
         group.stop(world.backend, standing, FOLLOW)
     elif "stop" in row.plan and not row.plan.get("stopping"):
@@ -329,9 +333,9 @@ def _save_checkpoints(world: World, row: Row) -> Doc:
 def _exited(world: World, row: Row, member: Member, state: Exited, peak: int) -> Next:
     """The processes ended, and `state` of `member` says how: what they leave behind is stored next."""
     now, plan = world.clock(), metrics.read(world, row)
-    with_stop = "stop" in row.plan or (state.reason == "stopped" and not row.plan.get("noticed"))
-    if state.reason == "stopped" and not with_stop:
-        return attempts.interrupted(world, row, row.plan["noticed"], plan)
+    if why := spot.gave_way(world, row, state):
+        return attempts.interrupted(world, row, why, plan)
+    with_stop = "stop" in row.plan or state.reason == "stopped"
     capacity.release(world, row.plan["key"])  # storing what it left behind needs no CPU of its own
     capacity.note_peak(world, processes.image(row), member.type, peak)
     if state.reason == "timeout":

@@ -250,6 +250,50 @@ def test_a_job_that_ended_just_before_its_notice_is_complete(jobs: JobWorld) -> 
     assert jobs.describe()["TrainingJobStatus"] == "Completed"
 
 
+def test_an_interruption_whose_server_was_killed_before_it_noted_it_is_one(jobs: JobWorld) -> None:
+    jobs.backend.script = lambda spec: Running(jobs.now)
+    jobs.create(**SPOT)
+    jobs.run(2)
+    first = jobs.key()
+    interrupt(jobs)
+    jobs.backend.states[first] = Exited(-15, "stopped")
+    jobs.run(7)
+    assert jobs.describe()["SecondaryStatus"] == "Training"
+    assert jobs.key() != first
+
+
+def test_an_instance_that_fails_because_another_gave_way_is_interrupted_with_it(
+    jobs: JobWorld,
+) -> None:
+    jobs.backend.script = lambda spec: Running(jobs.now)
+    jobs.create(ResourceConfig=THREE, **SPOT)
+    jobs.run(2)
+    first = jobs.key()
+    interrupt(jobs)
+    jobs.backend.on_stop = Running(jobs.now)  # it has its two minutes
+    jobs.run(1)
+    jobs.backend.states[f"{first}.2"] = Exited(1, ended=5.0)
+    for key in (first, f"{first}.3"):
+        jobs.backend.states[key] = Exited(-15, "stopped", ended=6.0)
+    jobs.run(7)
+    assert jobs.describe()["SecondaryStatus"] == "Training"
+    assert jobs.key() != first
+
+
+def test_an_interruption_whose_checkpoints_have_no_place_any_more_says_so(jobs: JobWorld) -> None:
+    jobs.s3.buckets["kept"] = {}
+    jobs.backend.script = lambda spec: Running(jobs.now)
+    jobs.create(**{**SPOT, "CheckpointConfig": {"S3Uri": "s3://kept/ckpt"}})
+    jobs.run(2)
+    (jobs.home / "jobs" / jobs.key() / "ml/checkpoints/step").write_text("1")
+    del jobs.s3.buckets["kept"]
+    interrupt(jobs)
+    jobs.run(5)
+    found = jobs.describe()
+    assert found["TrainingJobStatus"] == "Failed"
+    assert found["FailureReason"].startswith("ClientError: Checkpoint download failed:NoSuchBucket")
+
+
 def test_a_stop_is_stronger_than_an_interruption(jobs: JobWorld) -> None:
     jobs.backend.script = lambda spec: Running(jobs.now)
     jobs.create(**SPOT)
@@ -301,3 +345,22 @@ def test_an_elastic_spot_job_goes_on_with_the_instances_that_there_is_room_for(
     key = jobs.key("spot")
     config = jobs.home / "jobs" / key / "ml/input/config/resourceconfig.json"
     assert len(json.loads(config.read_text())["hosts"]) == 3
+
+
+def test_the_cause_is_told_although_an_echo_of_it_came_first(jobs: JobWorld) -> None:
+    trace = "Traceback (most recent call last):"
+    jobs.backend.script = lambda spec: Running(jobs.now)
+    jobs.create(ResourceConfig=THREE)
+    jobs.run(2)
+    key = jobs.key()
+    jobs.backend.lines[key] = [trace, "  x", "RuntimeError: Connection closed by peer [10.88.0.2]"]
+    jobs.backend.states[key] = Exited(1, ended=5.0)
+    jobs.loop.changed(key)
+    jobs.run(1)
+    assert jobs.backend.stops == []
+    jobs.backend.lines[f"{key}.2"] = [trace, "  y", "ValueError: bad shard"]
+    jobs.backend.states[f"{key}.2"] = Exited(1, ended=6.0)
+    jobs.run(9)
+    reason = jobs.describe()["FailureReason"]
+    assert "algo-2: " in reason
+    assert "ValueError: bad shard" in reason
