@@ -72,9 +72,13 @@ def price(doc: Doc) -> float | None:
 
 
 def cost(doc: Doc) -> float | None:
-    """Dollars that AWS would have charged for the instances; None when nobody knows."""
+    """Dollars that AWS would have charged for the instances, a warm pool's time after the job with
+    them; None when nobody knows."""
     hourly, billable = price(doc), doc.get("BillableTimeInSeconds")
-    return None if hourly is None or billable is None else hourly * billable / 3600
+    if hourly is None or billable is None:
+        return None
+    kept = doc.get("WarmPoolStatus", {}).get("ResourceRetainedBillableTimeInSeconds", 0)
+    return hourly * (billable + kept) / 3600
 
 
 def dollars(amount: float) -> str:

@@ -107,7 +107,7 @@ def _reason(of: Host, others: Sequence[Entry], mine: Entry, before: int) -> str:
     short = queue.short(free, mine)
     if not short:
         return f"{before} before it" if before else "it is next"
-    memory = free.shared if mine.shares else free.memory
+    memory = free.shared if mine.shares or mine.spot else free.memory
     words = {
         "cpu": f"{max(0.0, free.cpu):.3g} vCPU",
         "memory": amount(max(0, memory)),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import stat
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from math import inf
@@ -14,7 +14,7 @@ from typing import IO, cast
 
 from sagebrush.engine import archive, beneath, channels, stage
 from sagebrush.store.objects import SpoolWriter
-from sagebrush.world import Ctx, Doc
+from sagebrush.world import AwsError, Ctx, Doc
 
 log = logging.getLogger(__name__)
 
@@ -82,7 +82,18 @@ class Upload:
             with self._directories(stage.local_parts(self.doc, member)) as found:
                 if not found:
                     self._note(f"the local path of {member} is no directory")
-                self._objects(found, bucket, key, (since, until))
+                self._objects(found, bucket, key, (since, until), self._stored(bucket, key, since))
+
+    def _stored(self, bucket: str, key: str, since: float) -> Mapping[str, int] | None:
+        """The sizes of the objects beneath `key`; None where all files are stored anyway, or the role
+        may not look: then what a directory brought that was renamed waits for the job's end."""
+        if not since:
+            return None
+        try:
+            return dict(channels.keys(self.ctx, bucket, f"{key}/" if key else ""))
+        except AwsError as error:
+            self._note(f"the objects beneath {key} could not be listed: {error.message}")
+            return None
 
     @contextmanager
     def _directories(self, parts: tuple[str, ...]) -> Iterator[list[int]]:
@@ -128,11 +139,16 @@ class Upload:
             raise
 
     def _objects(
-        self, found: list[int], bucket: str, name: str, times: tuple[float, float] = (0.0, inf)
+        self,
+        found: list[int],
+        bucket: str,
+        name: str,
+        times: tuple[float, float] = (0.0, inf),
+        there: Mapping[str, int] | None = None,
     ) -> None:
-        """Each regular file beneath the directories that changed within `times` is the object
-        `name`/<path>."""
-        store(self.ctx, beneath.merged(found), (bucket, name), self._note, times)
+        """Each regular file beneath the directories is the object `name`/<path>; `times` and `there` as
+        for `store`."""
+        store(self.ctx, beneath.merged(found), (bucket, name), self._note, times, there)
 
     def _note(self, text: str) -> None:
         log.info("training job %s: %s", self.doc["TrainingJobName"], text)
@@ -144,12 +160,20 @@ def store(
     place: tuple[str, str],
     note: Callable[[str], None],
     times: tuple[float, float] = (0.0, inf),
+    there: Mapping[str, int] | None = None,
 ) -> None:
-    """Each regular file of `wanted` that changed from `times[0]` until before `times[1]` is an object
-    of its path beneath `place` (bucket, prefix). What is no regular file is told to `note`."""
+    """Each regular file of `wanted` that changed (or was renamed) from `times[0]` until before
+    `times[1]` is an object of its path beneath `place` (bucket, prefix). What is no regular file is
+    told to `note`.
+
+    `there`, the sizes of objects, finds older files that are not stored: a directory was renamed.
+    """
     bucket, prefix = place
     for found in wanted:
-        if stat.S_ISDIR(found.stat.st_mode) or not times[0] <= found.stat.st_mtime < times[1]:
+        key, changed = f"{prefix}/{found.path}".lstrip("/"), found.stat.st_ctime
+        if stat.S_ISDIR(found.stat.st_mode) or changed >= times[1]:
+            continue
+        if changed < times[0] and (there is None or there.get(key) == found.stat.st_size):
             continue
         if not stat.S_ISREG(found.stat.st_mode):
             note(f"left out {found.path}: no regular file")
@@ -159,7 +183,7 @@ def store(
             body = ctx.world.objects.spool_file(file, found.stat.st_size)
         finally:
             os.close(file)
-        params = {"Bucket": bucket, "Key": f"{prefix}/{found.path}".lstrip("/"), "Body": body}
+        params = {"Bucket": bucket, "Key": key, "Body": body}
         try:
             ctx.call("s3", "PutObject", params)
         except BaseException:

@@ -61,6 +61,14 @@ def test_what_ended_tells_time_cost_and_savings() -> None:
     assert job_facts.details(spot, NOW) == said
 
 
+def test_a_warm_pool_costs_the_time_that_it_waited() -> None:
+    price = instance("ml.m5.xlarge").price
+    assert price
+    pool = {"Status": "Reused", "ResourceRetainedBillableTimeInSeconds": 1800}
+    kept = job(BillableTimeInSeconds=1800, WarmPoolStatus=pool)
+    assert job_facts.cost(kept) == pytest.approx(price * 2)
+
+
 def test_a_group_counts_with_its_own_price() -> None:
     groups = [
         {"InstanceGroupName": "a", "InstanceType": "ml.m5.large", "InstanceCount": 3},

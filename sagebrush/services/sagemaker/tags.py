@@ -9,8 +9,9 @@ from sagebrush.engine import kinds
 from sagebrush.store.rows import Row
 from sagebrush.world import AwsError, Ctx, Doc
 
-REACTS = "training-job"
-"""The kind of rows that are due when their tags change while they run: `sagebrush:interrupt` is one."""
+REACTS = ("training-job", "processing-job")
+"""The kinds of rows that are due when their tags change before they end: `sagebrush:interrupt` and
+`sagebrush:priority` are some."""
 PAGE = 50
 """Tags of one page where the request does not say; AWS's smallest."""
 
@@ -61,13 +62,13 @@ def _change(
             )
         if new == old:
             return None
-        reacts = row.kind == REACTS and row.status == "InProgress"
+        reacts = row.kind in REACTS and row.status == "InProgress"
         due = ctx.world.clock() if reacts else row.due_at
         return replace(row, plan={**row.plan, "tags": new}, due_at=due)
 
     row = ctx.world.rows.update(kinds.by_arn(ctx, arn).id, work)
     if row is None:
         raise AwsError("ValidationException", f'Could not find "{arn}".')
-    if row.kind == REACTS:
+    if row.kind in REACTS:
         ctx.world.wake()
     return row.plan.get("tags", {})

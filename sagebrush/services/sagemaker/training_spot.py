@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 
+from sagebrush.compute.base import Exited
 from sagebrush.engine import capacity
 from sagebrush.engine.instances import instance
 from sagebrush.services.sagemaker import training_cluster as processes
@@ -40,6 +41,18 @@ def give_notice(world: World, row: Row) -> None:
         part = place / f"{NOTICE}.part"
         part.write_text(json.dumps(notice))
         part.replace(place / NOTICE)
+
+
+def gave_way(world: World, row: Row, state: Exited) -> str:
+    """Why the end `state` of the spot job's processes is an interruption; "" where it is none."""
+    if "stop" in row.plan:
+        return ""
+    noticed = row.plan.get("noticed", "")
+    if state.reason == "stopped":  # the server may have ended before it could note that it did that
+        return noticed or called_off(world, row)
+    # where one of several instances is gone already, another may fail for that
+    alone = len(processes.members(row)) == 1
+    return "" if alone or state.reason or state.code == 0 else noticed
 
 
 def limit(row: Row, now: float) -> tuple[float, str]:

@@ -29,6 +29,8 @@ WAIT = 5.0
 """Seconds that a process which waits has to answer."""
 FREE = ("Loading", "Available")
 """Statuses in which the next job may take it."""
+ENDING = "Ending"
+"""The status in which nobody may take it any more."""
 
 
 class Lost(Exception):
@@ -40,8 +42,8 @@ def reconcile(world: World, pool: Row) -> Next:
     if pool.status == "InUse":
         return _handed_over(world, pool)
     now = world.clock()
-    late = now >= pool.plan["until"]
-    if late or capacity.evicted(world, pool.name) or "end" in pool.plan:
+    late = now >= pool.plan["until"] or pool.status == ENDING
+    if late or capacity.evicted(world, pool.name):
         return _terminate(world, pool)
     if not pool.plan.get("launched"):
         if not _launch(world, pool):
@@ -160,6 +162,7 @@ def claim(world: World, row: Row) -> str:
         return ""
     for pool in world.rows.select(KIND.name, ["InUse"]):
         if pool.plan.get("taken") == row.id:
+            _reused(world, pool, row)
             return pool.name
     alike = [
         pool
@@ -168,6 +171,7 @@ def claim(world: World, row: Row) -> str:
     ]
     for pool in sorted(alike, key=lambda pool: pool.status != "Available"):
         if _take(world, pool, row):
+            _reused(world, pool, row)
             return pool.name
     return ""
 
@@ -207,10 +211,11 @@ def _take(world: World, pool: Row, row: Row) -> bool:
         return replace(found, status="InUse", plan=plan, due_at=world.clock())
 
     after = world.rows.update(pool.id, change)
-    if after is None or after.plan.get("taken") != row.id:
-        return False
+    return after is not None and after.plan.get("taken") == row.id
+
+
+def _reused(world: World, pool: Row, row: Row) -> None:
     _tell(world, pool, {"Status": "Reused", "ReusedByJob": row.name})
-    return True
 
 
 def _handed_over(world: World, pool: Row) -> Next:
@@ -225,11 +230,19 @@ def _handed_over(world: World, pool: Row) -> Next:
 
 
 def _terminate(world: World, pool: Row) -> Next:
-    """Nothing of the pool is left."""
+    """Nothing of the pool is left, unless a job was faster."""
+    if pool.status in FREE:
+
+        def change(found: Row) -> Row | None:
+            return replace(found, status=ENDING) if found.status in FREE else None
+
+        after = world.rows.update(pool.id, change)
+        if after is None or after.status != ENDING:
+            return Next(due=0.0)
     world.backend.forget(pool.name)
     capacity.release(world, pool.name)
     stage.remove(world.settings.home / "jobs" / pool.name)
-    if pool.status in FREE:
+    if pool.status in (*FREE, ENDING):
         _tell(world, pool, {"Status": "Terminated"})
     world.rows.delete(pool.id)
     return Next()
@@ -241,8 +254,8 @@ def _tell(world: World, pool: Row, status: Doc) -> None:
     held = max(0, round(now - pool.plan["since"]))
 
     def change(job: Row) -> Row | None:
-        if "WarmPoolStatus" not in job.doc:
-            return None
+        if job.doc.get("WarmPoolStatus", {}).get("Status") not in ("Available", "InUse"):
+            return None  # none is told of, or it was told before
         told = {**status, "ResourceRetainedBillableTimeInSeconds": held}
         return replace(
             job, doc={**job.doc, "WarmPoolStatus": told, "LastModifiedTime": moment(now)}

@@ -11,6 +11,7 @@ from jobworld import JobWorld
 
 from sagebrush.engine import kinds
 from sagebrush.services.sagemaker import tags
+from sagebrush.store.rows import Row
 from sagebrush.world import AwsError, Doc
 
 
@@ -99,3 +100,16 @@ def test_a_running_job_notices_its_tags_and_an_ended_one_is_kept(jobs: JobWorld)
     before = due()
     tags.add_tags(jobs.ctx, {"ResourceArn": arn, "Tags": pairs(("late", "1"))})
     assert due() == before != jobs.world.clock()
+
+
+def test_a_processing_job_that_waits_notices_its_new_priority(jobs: JobWorld) -> None:
+    arn = "arn:aws:sagemaker:us-east-1:123456789012:processing-job/clean"
+    later = jobs.world.clock() + 60
+    place = (jobs.ctx.account, jobs.ctx.region, "processing-job", "clean")
+    row = jobs.world.rows.insert(
+        Row(*place, "InProgress", {"ProcessingJobArn": arn}, {"waiting": True}, due_at=later)
+    )
+    tags.add_tags(jobs.ctx, {"ResourceArn": arn, "Tags": pairs(("sagebrush:priority", "5"))})
+    found = jobs.world.rows.by_id(row.id)
+    assert found is not None
+    assert found.due_at == jobs.world.clock()

@@ -381,21 +381,49 @@ def test_delete_update_and_list(jobs: JobWorld) -> None:
         jobs.describe("one")
 
 
-def test_checkpoints_of_a_running_job_are_saved_now_and_then(jobs: JobWorld) -> None:
+def test_checkpoints_of_a_running_job_are_saved_now_and_then(
+    jobs: JobWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def script(spec: Spec) -> State:
         (spec.root / "ml/checkpoints/one.bin").write_bytes(b"1")
-        os.utime(spec.root / "ml/checkpoints/one.bin", (jobs.now - 5, jobs.now - 5))
-        (spec.root / "ml/checkpoints/half.bin").write_bytes(b"being written")
+        os.utime(spec.root / "ml/checkpoints/one.bin", (1.0, 1.0))  # copied with its old times
         (spec.root / "ml/checkpoints/link").symlink_to("/etc/passwd")
         return Running(jobs.now)
 
     jobs.now = time.time()
     jobs.backend.script = script
     jobs.create(CheckpointConfig={"S3Uri": "s3://bucket/ckpt/"})
-    jobs.run(40)
+    jobs.run(40)  # it was written a moment ago, and may not be whole
     assert jobs.describe()["SecondaryStatus"] == "Training"
     kept = {k: v for k, v in jobs.s3.buckets["bucket"].items() if k.startswith("ckpt/")}
+    assert kept == {}
+    monkeypatch.setattr(training_life, "SETTLED", 0.0)
+    jobs.run(40)
+    kept = {k: v for k, v in jobs.s3.buckets["bucket"].items() if k.startswith("ckpt/")}
     assert kept == {"ckpt/one.bin": b"1"}
+
+
+def test_what_is_renamed_after_a_save_is_saved_under_its_new_name(
+    jobs: JobWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training_life, "SETTLED", 0.0)
+    jobs.backend.script = lambda spec: Running(jobs.now)
+    jobs.create(CheckpointConfig={"S3Uri": "s3://bucket/ckpt/"})
+    jobs.run(2)
+    place = jobs.ml() / "checkpoints"
+    (place / "tmp-step-1").mkdir()
+    (place / "tmp-step-1/weights").write_text("w")
+    (place / "state.part").write_text("s")
+    jobs.run(35)
+    (place / "tmp-step-1").rename(place / "step-1")
+    (place / "state.part").rename(place / "state")
+    jobs.run(35)
+    assert jobs.describe()["SecondaryStatus"] == "Training"
+    kept = {k: v for k, v in jobs.s3.buckets["bucket"].items() if k.startswith("ckpt/")}
+    assert (kept["ckpt/step-1/weights"], kept["ckpt/state"]) == (b"w", b"s")
+    before = jobs.s3.puts
+    jobs.run(70)  # nothing new: nothing is stored again
+    assert jobs.s3.puts == before
 
 
 def test_a_lost_job_is_tried_again_as_often_as_its_strategy_says(jobs: JobWorld) -> None:
@@ -413,3 +441,15 @@ def test_a_lost_job_is_tried_again_as_often_as_its_strategy_says(jobs: JobWorld)
     jobs.run(30)
     assert jobs.describe("again")["TrainingJobStatus"] == "Failed"
     assert jobs.backend.launches == 5
+
+
+def test_the_longest_run_time_is_for_all_attempts_together(jobs: JobWorld) -> None:
+    jobs.backend.script = lambda spec: Running(jobs.now)
+    jobs.create(RetryStrategy={"MaximumRetryAttempts": 1})
+    jobs.run(400)
+    jobs.backend.states[jobs.key()] = Exited(-1, "lost")
+    jobs.run(20)
+    first, second = jobs.backend.specs.values()
+    assert first.time_limit == 600
+    assert second.time_limit is not None
+    assert 150 < second.time_limit <= 200

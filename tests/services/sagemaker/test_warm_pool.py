@@ -7,13 +7,19 @@ import json
 import tarfile
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from jobworld import JobWorld
 from liveserver import own
 
+from sagebrush.compute.base import Running
 from sagebrush.engine.capacity import Host
+from sagebrush.services.sagemaker import warm_pool
+from sagebrush.store.rows import Row
 from tests.conftest import make_settings, started
 from tests.services.sagemaker.test_training_live import IMAGE, ROLE, ended
 
@@ -177,3 +183,19 @@ def test_spot_jobs_cannot_keep_alive(live: Client) -> None:
     wrong["StoppingCondition"]["MaxWaitTimeInSeconds"] = 60
     with pytest.raises(ClientError, match="not supported with managed spot"):
         live("sagemaker").create_training_job(**wrong)
+
+
+def test_a_pool_that_a_job_took_at_its_last_moment_is_the_jobs(tmp_path: Path) -> None:
+    jobs = JobWorld(tmp_path)
+    plan = {"job": 0, "until": jobs.now, "since": jobs.now - 10, "launched": True}
+    place = (jobs.ctx.account, jobs.ctx.region, "warm-pool", "w-1")
+    seen = jobs.rows.insert(Row(*place, "Available", {}, plan, due_at=jobs.now))
+    taken = {**plan, "taken": 7}
+    jobs.rows.update(seen.id, lambda pool: replace(pool, status="InUse", plan=taken))
+    jobs.backend.states["w-1"] = Running(jobs.now)
+    assert warm_pool.reconcile(jobs.world, seen).due == 0.0  # it saw the pool before
+    assert isinstance(jobs.backend.poll("w-1"), Running)
+    found = jobs.rows.by_id(seen.id)
+    assert found is not None
+    assert found.status == "InUse"
+    jobs.db.close()
