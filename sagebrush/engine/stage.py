@@ -10,6 +10,7 @@ import os
 import shutil
 import stat
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -108,6 +109,16 @@ def remove(path: Path) -> None:
     if not shutil.rmtree.avoids_symlink_attacks:  # pragma: no cover - no system we support
         raise RuntimeError("this system cannot remove trees safely")
     shutil.rmtree(path, onerror=_make_removable)
+
+
+def remove_beneath(root: Path, parts: tuple[str, ...]) -> None:
+    """The tree at `parts` beneath the directory `root`, which a job wrote, is gone; what is reached by
+    a link is not the job's, and stays. `root`'s own parent is nobody's but the server's."""
+    aside = root.with_name(f"staging-{short_id()}")
+    with suppress(OSError), beneath.opened(root) as top:
+        with beneath.directory(top, parts[:-1]) as parent:
+            os.rename(parts[-1], aside, src_dir_fd=parent)
+        remove(aside)
 
 
 def _make_removable(function: Callable[..., object], path: str, _: object) -> None:

@@ -400,8 +400,12 @@ def _end(world: World, row: Row, end: str, reason: str) -> Next:
     kept = _keep_warm(world, row, end)
     tight = shutil.disk_usage(world.settings.home).free < TIGHT
     for member in job:
-        for part in ("ml", "tmp") if tight else ("ml/input/data", "tmp"):
-            stage.remove(processes.root(world, member) / part)
+        place = processes.root(world, member)
+        stage.remove(place / "tmp")
+        if tight:
+            stage.remove(place / "ml")
+        else:
+            stage.remove_beneath(place / "ml", ("input", "data"))
     messages = {
         "Completed": "Training job completed",
         "Failed": "Training job failed",

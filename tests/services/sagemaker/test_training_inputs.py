@@ -381,6 +381,32 @@ def test_delete_update_and_list(jobs: JobWorld) -> None:
         jobs.describe("one")
 
 
+def test_the_end_of_a_job_removes_its_input_and_nothing_that_it_linked(
+    jobs: JobWorld, tmp_path: Path
+) -> None:
+    host = tmp_path / "host"
+    (host / "data").mkdir(parents=True)
+    (host / "data/precious").write_text("kept")
+
+    def script(spec: Spec) -> State:
+        if spec.env["TRAINING_JOB_NAME"] == "hostile":
+            (spec.root / "ml/input").rename(spec.root / "ml/elsewhere")
+            (spec.root / "ml/input").symlink_to(host)
+        return Exited(0)
+
+    jobs.s3.buckets["bucket"]["in/a"] = b"a"
+    jobs.backend.script = script
+    for name in ("hostile", "usual"):
+        jobs.create(name, InputDataConfig=[channel("train", "s3://bucket/in/")])
+        jobs.run()
+        assert jobs.describe(name)["TrainingJobStatus"] == "Completed"
+    assert (host / "data/precious").read_text() == "kept"
+    assert (jobs.ml("hostile") / "elsewhere/data/train/a").exists()
+    assert (jobs.ml("usual") / "input").is_dir()
+    assert not (jobs.ml("usual") / "input/data").exists()
+    assert not list(jobs.ml("usual").parent.glob("staging-*"))
+
+
 def test_checkpoints_of_a_running_job_are_saved_now_and_then(
     jobs: JobWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
