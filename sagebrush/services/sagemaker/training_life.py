@@ -282,7 +282,9 @@ def _begin(world: World, row: Row) -> Next:
         warm_pool.begin(world, processes.ready(world, row)[0])
     except (warm_pool.Lost, NotYet):
         return _cold(world, row)
-    except OSError:  # it is loading still
+    except OSError:  # it is loading still, or what it loads hangs
+        if world.clock() - row.plan["begun"] > warm_pool.LOADING:
+            return _cold(world, row)
         return Next(due=warm_pool.LOOK)
     processes.register(world, row)
     return Next(plan={"launched": True}, due=METRICS)

@@ -27,6 +27,8 @@ LOOK = 0.1
 """Seconds between looks at a process that is still loading."""
 WAIT = 5.0
 """Seconds that a process which waits has to answer."""
+LOADING = 60.0
+"""Seconds that a job waits for a process that is still loading, until it starts without."""
 FREE = ("Loading", "Available")
 """Statuses in which the next job may take it."""
 ENDING = "Ending"
@@ -284,6 +286,8 @@ def begin(world: World, spec: Spec) -> None:
     Raises Lost where it ended before, and OSError while it does not listen yet.
     """
     state = world.backend.poll(spec.key)
+    if isinstance(state, Exited) and _begun(world, spec):
+        return  # while no server ran
     if not isinstance(state, Running):
         raise Lost if isinstance(state, Exited | Gone) else OSError("it is starting")
     seconds = spec.time_limit or 0.0
@@ -293,8 +297,14 @@ def begin(world: World, spec: Spec) -> None:
     try:
         _say(state.address, job)
     except dial.Refused:
-        if not world.backend.logs(spec.key, 0, 1):
-            raise  # it is loading still; what has its job has written the banner
+        if not _begun(world, spec):
+            raise  # it is loading still
+
+
+def _begun(world: World, spec: Spec) -> bool:
+    """Whether the process has the job already: it has written the banner."""
+    first = world.backend.logs(spec.key, 0, 1)
+    return bool(first) and first[0].text == spec.banner.partition("\n")[0]
 
 
 def _say(address: str, message: Doc) -> bytes:

@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from jobworld import JobWorld
+from jobworld import JobWorld, resources
 from liveserver import own
 
-from sagebrush.compute.base import Running
+from sagebrush.compute.base import Exited, Running, Spec, State
 from sagebrush.engine.capacity import Host
 from sagebrush.services.sagemaker import warm_pool
 from sagebrush.store.rows import Row
@@ -198,4 +198,46 @@ def test_a_pool_that_a_job_took_at_its_last_moment_is_the_jobs(tmp_path: Path) -
     found = jobs.rows.by_id(seen.id)
     assert found is not None
     assert found.status == "InUse"
+    jobs.db.close()
+
+
+def waiting(jobs: JobWorld) -> str:
+    """The key of the process that waits, after one job, for the next, which has been asked for."""
+
+    def script(spec: Spec) -> State:
+        if not spec.key.startswith("w-"):
+            return Exited(0)
+        (spec.root / "ml").mkdir(parents=True)
+        return Running(jobs.now, "nobody listens")
+
+    jobs.backend.script = script
+    for name in ("first", "second"):
+        jobs.create(name, ResourceConfig=resources(KeepAlivePeriodInSeconds=600))
+        jobs.run(3)
+    key = jobs.key("second")
+    assert key.startswith("w-")
+    return key
+
+
+def test_a_process_that_loads_for_ever_keeps_no_job_waiting(tmp_path: Path) -> None:
+    jobs = JobWorld(tmp_path)
+    waiting(jobs)
+    jobs.run(90, turns=120)
+    assert jobs.describe("second")["TrainingJobStatus"] == "Completed"
+    assert jobs.key("second").startswith("t-")
+    jobs.db.close()
+
+
+def test_a_job_that_ran_while_no_server_did_is_not_run_again(tmp_path: Path) -> None:
+    """The server was killed right after it had handed the job over."""
+    jobs = JobWorld(tmp_path)
+    key = waiting(jobs)
+    image = jobs.request()["AlgorithmSpecification"]["TrainingImage"]
+    jobs.backend.lines[key] = [f"Sagebrush: image {image} runs as environment base"]
+    jobs.backend.states[key] = Exited(0)
+    launches = jobs.backend.launches
+    jobs.run(3)
+    assert jobs.describe("second")["TrainingJobStatus"] == "Completed"
+    assert jobs.key("second") == key
+    assert jobs.backend.launches == launches + 1  # what waits for a third
     jobs.db.close()
