@@ -259,6 +259,9 @@ class _Queue:
         for each in rest:
             if short(self.free, each) or (each.spot and leaving):  # it would have to go again
                 continue
+            stay = [other for other in self.held if other.evicted is None]
+            if leaving and fits(self.of, stay, head) and not fits(self.of, [*stay, each], head):
+                continue  # others would have to go in its place
             then = [other for other in self.held if other.end(self.now) > start]
             if self.now + each.seconds > start:
                 then.append(replace(each, held=self.free.gpus[: each.gpus]))

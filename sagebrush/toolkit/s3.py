@@ -22,6 +22,8 @@ from pathlib import Path
 from sagebrush.toolkit.job import ClientError
 
 TIMEOUT = 60.0
+PAUSES = (0.2, 0.5, 1.0, 2.0, 4.0, 8.0, None)
+"""Seconds between tries of a connection that fails or breaks."""
 EMPTY = hashlib.sha256(b"").hexdigest()
 
 
@@ -38,18 +40,28 @@ def download(address: str, target: Path) -> None:
     )
     if not endpoint.netloc:
         raise ClientError(f"AWS_ENDPOINT_URL is not an address: {endpoint.geturl()}")
-    try:
-        headers = sign(path, endpoint.netloc, region, credentials(), time.time())
-        connection = _connection(endpoint.scheme, endpoint.netloc)
-        connection.request("GET", path, headers=headers)
-        with connection.getresponse() as reply:
-            if reply.status != 200:
-                cause = reply.read(4096).decode(errors="replace")
-                raise ClientError(f"{address} cannot be read: {_code(cause)} ({reply.status})")
-            with target.open("wb") as out:
-                shutil.copyfileobj(reply, out, 1 << 20)
-    except (OSError, http.client.HTTPException) as error:
-        raise ClientError(f"{address} cannot be read: {error}") from error
+    for pause in PAUSES:
+        try:
+            _get(address, path, endpoint, region, target)
+            return
+        except (OSError, http.client.HTTPException) as error:
+            if pause is None:
+                raise ClientError(f"{address} cannot be read: {error}") from error
+            time.sleep(pause)  # the server may be on its way back
+
+
+def _get(
+    address: str, path: str, endpoint: urllib.parse.SplitResult, region: str, target: Path
+) -> None:
+    headers = sign(path, endpoint.netloc, region, credentials(), time.time())
+    connection = _connection(endpoint.scheme, endpoint.netloc)
+    connection.request("GET", path, headers=headers)
+    with connection.getresponse() as reply:
+        if reply.status != 200:
+            cause = reply.read(4096).decode(errors="replace")
+            raise ClientError(f"{address} cannot be read: {_code(cause)} ({reply.status})")
+        with target.open("wb") as out:
+            shutil.copyfileobj(reply, out, 1 << 20)
 
 
 def credentials() -> dict[str, str]:

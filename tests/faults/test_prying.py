@@ -14,7 +14,7 @@ pytestmark = pytest.mark.sandbox
 SECRET = "the-host's-own-secret"
 
 PRY = r"""
-import ctypes, errno, glob, http.client, json, os, socket, sys
+import ctypes, errno, glob, http.client, json, os, socket, sys, urllib.request
 
 HOME, HOST, PORT = sys.argv[1], sys.argv[2], int(sys.argv[3])
 
@@ -64,8 +64,13 @@ told["write"] = {p: write(p) for p in [
 told["processes"] = [int(p) for p in os.listdir("/proc") if p.isdigit()]
 told["trace"] = {p: trace(p)[0] for p in [1, os.getppid()]}
 told["net"] = {str(a): connect(*a) for a in [
-    ("127.0.0.1", PORT), ("::1", PORT), ("169.254.169.254", 80), ("10.0.0.1", 80),
+    ("127.0.0.1", PORT), ("::1", PORT), ("169.254.169.254", 81), ("10.0.0.1", 80),
     ("172.17.0.1", PORT), ("1.1.1.1", 53)]}
+try:  # what stands for EC2's metadata is the platform's own
+    with urllib.request.urlopen("http://169.254.169.254/latest/meta-data/hostname", timeout=5) as r:
+        told["metadata"] = r.read().decode()
+except Exception as error:
+    told["metadata"] = repr(error)
 told["proxy"] = {}
 for where in ["127.0.0.1:%d" % PORT, "localhost:%d" % PORT, "169.254.169.254:80", "0.0.0.0:%d" % PORT,
               "[::1]:%d" % PORT, "[::ffff:127.0.0.1]:%d" % PORT, "2130706433:%d" % PORT]:
@@ -164,6 +169,7 @@ def test_the_host_and_its_neighbours_cannot_be_reached(pried: Pried) -> None:
     _, told = pried
     for address, found in told["net"].items():
         assert found in ("ECONNREFUSED", "ENETUNREACH", "EHOSTUNREACH", "EADDRNOTAVAIL"), address
+    assert told["metadata"].partition(".")[0] == "algo-1", told["metadata"]
     for where, line in told["proxy"].items():
         assert line.split()[1] in ("400", "403", "502"), (where, line)
     for where in told["proxy"]:

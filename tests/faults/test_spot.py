@@ -63,7 +63,7 @@ def spot(stand: Stand, name: str) -> None:
         PROGRAM,
         EnableManagedSpotTraining=True,
         StoppingCondition={"MaxRuntimeInSeconds": 300, "MaxWaitTimeInSeconds": 600},
-        CheckpointConfig={"S3Uri": f"s3://{BUCKET}/checkpoints/{name}"},
+        CheckpointConfig={"S3Uri": f"s3://{BUCKET}/spot/{name}"},
         AlgorithmSpecification={
             "TrainingImage": "683313688378.dkr.ecr.us-east-1.amazonaws.com/"
             "sagemaker-scikit-learn:1.2-1-cpu-py3",

@@ -29,13 +29,7 @@ def interrupted(world: World, row: Row, why: str, news: Doc | None = None) -> Ne
     when there is room again."""
     job, now = processes.members(row), world.clock()
     roots = [processes.root(world, member) for member in job]
-    if row.plan.get("launched") and all((root / "ml").is_dir() for root in roots):
-        try:
-            processes.results(world, row).kept(row.plan.get("kept_until", 0.0))
-        except (upload.UploadError, AwsError) as error:
-            if isinstance(error, AwsError) and error.status >= 500:
-                raise  # the store's own trouble may pass
-            log.warning("training job %s: checkpoints were not saved: %s", row.name, error)
+    _save(world, row)
     capacity.release(world, row.plan["key"])
     for root in roots:
         for part in ("ml", "tmp"):
@@ -53,6 +47,19 @@ def interrupted(world: World, row: Row, why: str, news: Doc | None = None) -> Ne
         "ran": row.plan.get("ran", 0.0) + max(ran, 0.0),
     }
     return Next(doc={**doc, "LastModifiedTime": moment(now)}, plan=plan, due=0.0)
+
+
+def _save(world: World, row: Row) -> None:
+    """The checkpoints that the attempt left are in S3, as far as its role may store them."""
+    roots = processes.roots(world, row)
+    if not row.plan.get("launched") or not all((root / "ml").is_dir() for root in roots):
+        return
+    try:
+        processes.results(world, row).kept(row.plan.get("kept_until", 0.0))
+    except (upload.UploadError, AwsError) as error:
+        if isinstance(error, AwsError) and error.status >= 500:
+            raise  # the store's own trouble may pass
+        log.warning("training job %s: checkpoints were not saved: %s", row.name, error)
 
 
 def _ends(world: World, job: tuple[Member, ...]) -> list[Exited]:
@@ -83,6 +90,7 @@ def again(world: World, row: Row, state: Exited) -> Next | None:
         allowed = max(allowed, UNBEGUN)
     if tries > allowed:
         return None
+    _save(world, row)
     now = world.clock()
     text = f"Restarting the training job after an internal error (attempt {tries})"
     plan = {**anew(row), "retries": tries, "spent": spot.spent(row, now)}

@@ -224,7 +224,7 @@ def test_what_does_not_fit_waits_and_says_so(stand: Stand) -> None:
     stand.sm("CreateEndpoint", EndpointName="f", EndpointConfigName="c-n")
     stand.turn()
     (variant,) = stand.sm("DescribeEndpoint", EndpointName="f")["ProductionVariants"]
-    words = "waiting for capacity (position 1): 1.0 GiB are asked for, 0.0 GiB are free"
+    words = "waiting for capacity (position 1): 1.0 GiB are asked for, 0 MiB are free"
     assert variant["VariantStatus"][0]["StatusMessage"] == words
     stand.sm("DeleteEndpoint", EndpointName="e")
     stand.turn(12)

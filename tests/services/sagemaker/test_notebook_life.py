@@ -103,7 +103,7 @@ def test_it_waits_for_memory_behind_its_like(desk: Desk) -> None:
     desk.serve()
     desk.create("second")
     desk.turn()
-    words = "waiting for capacity (position 1): 1.0 GiB are asked for, 0.5 GiB are free"
+    words = "waiting for capacity (position 1): 1.0 GiB are asked for, 512 MiB are free"
     assert desk.row("second").plan["waiting"] == words
     desk.stop()
     desk.turn()
