@@ -169,7 +169,7 @@ def test_the_host_and_its_neighbours_cannot_be_reached(pried: Pried) -> None:
     _, told = pried
     for address, found in told["net"].items():
         assert found in ("ECONNREFUSED", "ENETUNREACH", "EHOSTUNREACH", "EADDRNOTAVAIL"), address
-    assert told["metadata"].partition(".")[0] == "algo-1", told["metadata"]
+    assert told["metadata"].startswith("ip-127-0-0-1"), told["metadata"]
     for where, line in told["proxy"].items():
         assert line.split()[1] in ("400", "403", "502"), (where, line)
     for where in told["proxy"]:
