@@ -58,13 +58,29 @@ def _said(client: Any, kind: str, summary: Mapping[str, Any], size: str) -> str:
         doc = client.describe_training_job(TrainingJobName=summary["TrainingJobName"])
         said = job_facts.details(doc, now)
     elif kind == "tuning":
-        counts = summary.get("TrainingJobStatusCounters", {})
-        said = f"{sum(counts.values())} training jobs, {counts.get('Completed', 0)} completed"
+        name = summary["HyperParameterTuningJobName"]
+        said = tuning(client.describe_hyper_parameter_tuning_job(HyperParameterTuningJobName=name))
     elif kind == "processing":
         said = _processing(client, summary)
     else:
         said = summary.get("InstanceType", "")
     return f"{said}{': ' if said else ''}{size}" if size else said
+
+
+def tuning(doc: Mapping[str, Any]) -> str:
+    """How many of a tuning job's training jobs have ended, the best value so far, why it failed."""
+    counts = dict(doc.get("TrainingJobStatusCounters", {}))
+    most = doc["HyperParameterTuningJobConfig"]["ResourceLimits"].get("MaxNumberOfTrainingJobs")
+    running_now = counts.pop("InProgress", 0)
+    said = [f"{sum(counts.values())} of {most} training jobs ended, {running_now} in progress"]
+    if doc["HyperParameterTuningJobStatus"] in ("Completed", "Failed", "Stopped"):
+        said = [f"{sum(counts.values())} training jobs"]
+    member = "FinalHyperParameterTuningJobObjectiveMetric"
+    if best := doc.get("BestTrainingJob", {}).get(member):
+        said.append(f"best {best['MetricName']} {best['Value']:.6g}")
+    if reason := doc.get("FailureReason"):
+        said.append(reason[:120])
+    return "; ".join(said)
 
 
 def _processing(client: Any, summary: Mapping[str, Any]) -> str:

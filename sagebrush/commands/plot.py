@@ -41,6 +41,8 @@ p {{ color: #5b6b7b; margin: .3rem 0 }}
 """
 INK, MUTED, BEST = "#2f6f9f", "#9aa7b4", "#d1495b"
 """Colours: trials, those stopped early, the best so far."""
+SHADES = ("rgb(185, 201, 216)", "rgb(11, 58, 99)")
+"""Of a bad trial and of a good one: both are seen on white."""
 
 
 @dataclass(frozen=True)
@@ -66,11 +68,17 @@ class Drawing:
         return pick(self.valued, key=lambda t: t.value or 0.0)
 
     @property
+    def tried(self) -> Study:
+        """Those with a value as a study, early-stopped ones among them as any other."""
+        whole = [Trial(t.config, COMPLETE, t.value) for t in self.valued]
+        return study(self.space, self.strategy, whole, "tried")
+
+    @property
     def shares(self) -> dict[str, float] | None:
         """How much each hyperparameter mattered; None where there is but one, or too little to say."""
         if len(self.space.ranges) < 2:
             return None
-        return importance(self.space, self.strategy, self.trials)
+        return importance(self.space, self.trials)
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -92,13 +100,25 @@ def run(args: argparse.Namespace) -> int:
     job, summaries = _asked(sagemaker, args.name)
     drawings = [d for d in drawn(job, summaries) if d.valued]
     if not drawings:
-        raise CommandError(f"{args.name}: no trial has ended with an objective value yet")
+        raise CommandError(_nothing(job))
     data = png(drawings) if path.suffix.lower() == ".png" else page(job, drawings).encode()
-    path.write_bytes(data)
+    try:
+        path.write_bytes(data)
+    except OSError as error:
+        raise CommandError(f"{path}: {error.strerror}") from error
     print(path)
     if args.open and not webbrowser.open(path.resolve().as_uri()):
         print("no browser could be opened", file=sys.stderr)
     return 0
+
+
+def _nothing(job: Doc) -> str:
+    """Why there is nothing to draw."""
+    name, status = job["HyperParameterTuningJobName"], job["HyperParameterTuningJobStatus"]
+    if status in ("InProgress", "Stopping"):
+        return f"{name}: no trial has ended with an objective value yet"
+    reason = f": {job['FailureReason']}" if "FailureReason" in job else ""
+    return f"{name} is {status}, and none of its trials had an objective value{reason}"
 
 
 def _asked(sagemaker: Any, name: str) -> tuple[Doc, list[Doc]]:
@@ -184,12 +204,9 @@ def _short(text: str) -> str:
 
 def _figures(each: Drawing) -> list[Any]:
     """Optuna's plots, as far as there is something to see in them."""
-    visual = quiet().visualization
     found = [_history(each)]
-    done = [t for t in each.trials if t.state == COMPLETE]
-    if len(done) > 1:
-        parallel = visual.plot_parallel_coordinate(each.study, target_name=each.metric)
-        found.append(parallel.update_layout(title="What the trials tried", height=420))
+    if len(each.valued) > 1:
+        found.append(_parallel(each))
     if shares := each.shares:
         found.append(_bars(shares))
     for figure in found:
@@ -218,6 +235,19 @@ def _history(each: Drawing) -> Any:
     return figure.update_xaxes(title="trial", rangemode="tozero").update_yaxes(title=each.metric)
 
 
+def _parallel(each: Drawing) -> Any:
+    """What each trial tried, in a line; the better it was, the darker."""
+    from plotly.colors import sample_colorscale
+
+    figure = quiet().visualization.plot_parallel_coordinate(each.tried, target_name=each.metric)
+    for trace in figure.select_traces({"mode": "lines"}):
+        share = min(max(trace.y[0] if each.strategy.maximize else 1 - trace.y[0], 0.0), 1.0)
+        trace.update(line_color=sample_colorscale(SHADES, share)[0], opacity=0.8)
+    figure.update_traces(marker_colorscale=SHADES, selector={"mode": "markers"})
+    figure.update_annotations(font_size=12)
+    return figure.update_layout(title="What the trials tried", height=420)
+
+
 def _bars(shares: dict[str, float]) -> Any:
     """How much each hyperparameter mattered, the greatest on top."""
     import plotly.graph_objects as graph
@@ -226,10 +256,10 @@ def _bars(shares: dict[str, float]) -> Any:
     bars = graph.Bar(x=values, y=names, orientation="h", marker={"color": INK},
                      text=[f"{value:.0%}" for value in values], textposition="auto")  # fmt: skip
     figure = graph.Figure(bars)
-    figure.update_layout(title="What mattered (PED-ANOVA)", height=120 + 34 * len(names))
-    return figure.update_xaxes(title="share", tickformat=".0%", range=[0, 1]).update_yaxes(
-        automargin=True
-    )
+    figure.update_layout(title="What mattered", height=120 + 34 * len(names))
+    return figure.update_xaxes(
+        title="share of the variance that it explains", tickformat=".0%", range=[0, 1]
+    ).update_yaxes(automargin=True)
 
 
 # PNG ----------------------------------------------------------------------------------------------
@@ -277,15 +307,15 @@ def _axes(each: Drawing) -> list[Any]:
         found[0].legend()
     found[0].set_title(f"Objective by trial{name}")
     found[0].grid(color="#e3e8ed")
-    if len([t for t in each.trials if t.state == COMPLETE]) > 1:
-        parallel = visual.plot_parallel_coordinate(each.study, target_name=each.metric)
+    if len(each.valued) > 1:
+        parallel = visual.plot_parallel_coordinate(each.tried, target_name=each.metric)
         parallel.set_title(f"What the trials tried{name}")
         parallel.grid(False)
         found.append(parallel)
     if shares := each.shares:
         _, bars = importlib.import_module("matplotlib.pyplot").subplots()
         bars.barh(list(shares)[::-1], list(shares.values())[::-1], color=INK)
-        bars.set_title(f"What mattered (PED-ANOVA){name}")
+        bars.set_title(f"What mattered{name}")
         bars.set_xlim(0, 1)
         bars.grid(axis="x", color="#e3e8ed")
         bars.set_axisbelow(True)

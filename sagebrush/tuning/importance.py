@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sagebrush.tuning import ask
 from sagebrush.tuning.ask import COMPLETE, PRUNED, Strategy, Trial
-from sagebrush.tuning.space import Number, Space
+from sagebrush.tuning.space import Choice, Number, Range, Space
 
 if TYPE_CHECKING:
     from optuna.study import Study
 
-FEWEST = 4
+FEWEST = 8
 """Trials below which nothing can be said."""
+CALM = 0.05
+"""How much the model mistrusts few trials (ridge regression, per trial)."""
+POINTS = 64
+"""Places of a range over which a curve's variance is taken."""
 
 
 def study(space: Space, strategy: Strategy, trials: Sequence[Trial], name: str) -> Study:
@@ -35,21 +40,48 @@ def study(space: Space, strategy: Strategy, trials: Sequence[Trial], name: str) 
     return found
 
 
-def importance(
-    space: Space, strategy: Strategy, trials: Sequence[Trial]
-) -> dict[str, float] | None:
-    """Each hyperparameter's share (of 1) in how good a trial was, greatest first.
+def importance(space: Space, trials: Sequence[Trial]) -> dict[str, float] | None:
+    """Each hyperparameter's share (of 1) in what the ranges do to the objective, greatest first.
 
-    By PED-ANOVA, which needs no further package. None where too few trials, or all of one value,
-    tell nothing.
+    A curve of second degree for each hyperparameter, fitted together to the ranks of the trials'
+    values (of which one that exploded is only the last); the share is its curve's variance over its
+    whole range (as in functional ANOVA), wherever in it the strategy looked. PED-ANOVA, which needs
+    no model, compares the best tenth with the rest: of twenty trials two, which is chance. None
+    where too few trials, or all of one value, tell nothing.
     """
-    done = [t for t in trials if t.state in (COMPLETE, PRUNED) and t.value is not None]
-    if len(done) < FEWEST or len({t.value for t in done}) < 2 or not space.ranges:
+    import numpy as np
+
+    known = [
+        (values, trial.value)
+        for trial in trials
+        if trial.state in (COMPLETE, PRUNED) and trial.value is not None
+        if not math.isnan(trial.value) and (values := space.read(trial.config)) is not None
+    ]
+    places = {value: n for n, value in enumerate(sorted({value for _, value in known}))}
+    if len(known) < FEWEST or len(places) < 2 or not space.ranges:
         return None
-    optuna = ask.quiet()
-    whole = [Trial(t.config, COMPLETE, t.value) for t in done]
-    evaluator = optuna.importance.PedAnovaImportanceEvaluator()
-    made = study(space, strategy, whole, "importance")
-    if len(made.trials) < FEWEST:
+    ranks = np.array([places[value] for _, value in known], float)
+    columns = [
+        np.array([_curve(each, values[each.name]) for values, _ in known]) for each in space.ranges
+    ]
+    table = np.hstack([column - column.mean(0) for column in columns])
+    calm = CALM * len(known) * np.eye(table.shape[1])
+    weights = np.linalg.solve(table.T @ table + calm, table.T @ (ranks - ranks.mean()))
+    found, first = {}, 0
+    for each, column in zip(space.ranges, columns, strict=True):
+        mine = weights[first : first + column.shape[1]]
+        first += column.shape[1]
+        over = np.array([_curve(each, each.at((n + 0.5) / POINTS)) for n in range(POINTS)])
+        found[each.name] = float((over @ mine).var())
+    total = sum(found.values())
+    if total <= 0:
         return None
-    return optuna.importance.get_param_importances(made, evaluator=evaluator)
+    return {name: found[name] / total for name in sorted(found, key=lambda n: -found[n])}
+
+
+def _curve(each: Range, value: Any) -> list[float]:
+    """The terms of one hyperparameter: its place in its range and that squared, or which choice."""
+    if isinstance(each, Choice):
+        return [float(value == one) for one in each.values]
+    place = 2 * each.share(value) - 1
+    return [place, 1.5 * place * place - 0.5]

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from sagebrush.commands import plot, running
+from sagebrush.commands import job_table, plot, running
 from sagebrush.commands.running import CommandError
 from sagebrush.tuning.ask import FAILED, PRUNED, RUNNING
 
@@ -60,9 +60,10 @@ class Client:
 
     def __init__(self, summaries: list[dict[str, Any]]) -> None:
         self.summaries = summaries
+        self.told = job()
 
     def describe_hyper_parameter_tuning_job(self, **asked: Any) -> dict[str, Any]:
-        return job()
+        return self.told
 
     def get_paginator(self, operation: str) -> Client:
         return self
@@ -127,6 +128,7 @@ def test_several_definitions_are_drawn_apart() -> None:
 
 def test_without_a_value_there_is_nothing_to_draw(answers: Client) -> None:
     answers.summaries = [summary(0, "InProgress"), summary(1, "Failed")]
+    answers.told = job(HyperParameterTuningJobStatus="InProgress")
     with pytest.raises(CommandError, match="no trial has ended with an objective value"):
         plot.run(asked("intents"))
 
@@ -146,3 +148,31 @@ def test_a_png_is_drawn_by_matplotlib_or_says_that_it_is_missing(
     else:
         assert plot.run(wanted) == 0
         assert (tmp_path / "x.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_an_ended_job_without_a_value_tells_why(answers: Client) -> None:
+    answers.summaries = [summary(1, "Failed")]
+    answers.told = job(
+        HyperParameterTuningJobStatus="Failed", FailureReason="No objective metrics found"
+    )
+    with pytest.raises(CommandError, match=r"intents is Failed, .*: No objective metrics found"):
+        plot.run(asked("intents"))
+
+
+def test_a_file_that_cannot_be_written_is_told(answers: Client, tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match="No such file or directory"):
+        plot.run(asked("intents", "-o", str(tmp_path / "nowhere" / "x.html")))
+
+
+def test_the_table_tells_how_far_a_tuning_job_is() -> None:
+    counts = {"Completed": 3, "InProgress": 2, "Stopped": 1, "NonRetryableError": 1}
+    limits = {"ResourceLimits": {"MaxNumberOfTrainingJobs": 20}}
+    best = {"FinalHyperParameterTuningJobObjectiveMetric": {"Value": 0.8125, **OBJECTIVE}}
+    told = job(HyperParameterTuningJobStatus="InProgress", TrainingJobStatusCounters=counts,
+               HyperParameterTuningJobConfig=limits, BestTrainingJob=best)  # fmt: skip
+    assert job_table.tuning(told) == (
+        "5 of 20 training jobs ended, 2 in progress; best validation:accuracy 0.8125"
+    )
+    over = {**told, "HyperParameterTuningJobStatus": "Failed", "FailureReason": "nothing"}
+    del over["BestTrainingJob"]
+    assert job_table.tuning(over) == "5 training jobs; nothing"

@@ -162,12 +162,29 @@ def test_importance_tells_what_the_objective_depends_on() -> None:
         return (v["much"] - 0.3) ** 2 + 0.01 * v["little"]
 
     trials = trials_of(space, objective, 40)
-    found = importance(space, Strategy("Random", False), trials)
+    found = importance(space, trials)
     assert found is not None
     assert found["much"] > 0.8
-    assert importance(space, Strategy("Random", False), trials[:2]) is None
+    assert importance(space, trials[:2]) is None
     flat = [Trial(t.config, COMPLETE, 1.0) for t in trials]
-    assert importance(space, Strategy("Random", False), flat) is None
+    assert importance(space, flat) is None
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_importance_of_a_search_that_learned_tells_effects_from_chance(seed: int) -> None:
+    """The strategy looks mostly where it is good, which must not hide what made it so."""
+    choice = [{"Name": "kind", "Values": ["a", "b"]}]
+    space = parse({"ContinuousParameterRanges": numbers("x", "idle"),
+                   "CategoricalParameterRanges": choice})  # fmt: skip
+    trials: list[Trial] = []
+    for _ in range(20):
+        (config,) = ask(space, Strategy("Bayesian", True, seed), trials, 1)
+        value = -((float(config["x"]) - 0.3) ** 2) + 0.2 * (config["kind"] == "b")
+        trials.append(Trial(config, COMPLETE, value))
+    found = importance(space, trials)
+    assert found is not None
+    assert found["idle"] < 0.1
+    assert min(found["x"], found["kind"]) > 0.2
 
 
 def trials_of(space: Space, objective: Callable[[Any], float], count: int) -> list[Trial]:

@@ -15,7 +15,7 @@ from typing import Any
 
 from sagebrush.engine import cluster
 from sagebrush.engine.kinds import moment
-from sagebrush.services.sagemaker import training, tuning_room, tuning_trials
+from sagebrush.services.sagemaker import training, tuning_room, tuning_trials, warm_pool
 from sagebrush.services.sagemaker.tuning_trials import PLANNED, Definition
 from sagebrush.store.rows import Next, Row
 from sagebrush.tuning import stopping
@@ -400,4 +400,14 @@ def _end(work: Work, end: list[str], doc: Doc, plan: Doc) -> Next:
     if status == "Failed":
         doc["FailureReason"] = reason[:1024]
     tuning_trials.forget(work.world, work.row)
+    _dismiss(work)
     return Next(status, doc, plan)
+
+
+def _dismiss(work: Work) -> None:
+    """No process waits for a further trial, unless its trial asked for that by a period of its own."""
+    rows = work.world.rows
+    for pool in rows.select(warm_pool.KIND.name, warm_pool.FREE):
+        job = rows.by_id(pool.plan["job"])
+        if job and job.plan.get("tuner") == work.row.id and not warm_pool.keep_alive(job):
+            warm_pool.extend(work.world, job, 0)
