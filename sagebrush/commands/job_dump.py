@@ -18,9 +18,7 @@ TOOL = "py-spy"
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments of `jobs dump`."""
-    parser.add_argument(
-        "name", metavar="NAME", help="a training job, endpoint or notebook that runs"
-    )
+    parser.add_argument("name", metavar="NAME", help="a job, endpoint or notebook that runs")
     parser.add_argument("--host", default="", help="which of its instances (default: the first)")
     parser.add_argument("--locals", action="store_true", help="with the values of local variables")
 

@@ -32,9 +32,7 @@ LAST = 0.2
 def configure(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments of `jobs shell`."""
     parser.usage = "sagebrush jobs shell NAME [--host algo-2] [-- COMMAND …]"
-    parser.add_argument(
-        "name", metavar="NAME", help="a training job, endpoint or notebook that runs"
-    )
+    parser.add_argument("name", metavar="NAME", help="a job, endpoint or notebook that runs")
     parser.add_argument("--host", default="", help="which of its instances (default: the first)")
     parser.add_argument(
         "command", nargs=argparse.REMAINDER, metavar="-- COMMAND", help="instead of a shell"

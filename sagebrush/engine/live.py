@@ -68,7 +68,7 @@ def _members(kind: str, doc: Doc, plan: Doc) -> Iterator[tuple[str, str, str]]:
             variant = entry.get("variant", "")
             yield f"{variant}/{entry['id']}", entry["key"], types.get(variant, "")
     elif plan.get("key") and resources:
-        for member in cluster.members(plan["key"], resources):
+        for member in cluster.members(plan["key"], resources)[: plan.get("instances")]:
             yield member.name, member.key, member.type
     elif plan.get("key"):
         yield "", plan["key"], doc.get("InstanceType", "")
