@@ -117,6 +117,9 @@ class Settings:
         for each in settings.notebook_folders:
             if not re.fullmatch(r"[a-zA-Z0-9-]+=[/~].+", each):
                 raise SettingsError(f"notebook_folders: {each!r} is not NAME=/path")
+        for each in settings.quotas:
+            if not re.fullmatch(r"ml\.[a-z0-9.-]+\s*=\s*[0-9]+", each):
+                raise SettingsError(f"quotas: {each!r} is not TYPE=NUMBER (ml.m5.large=4)")
         return dataclasses.replace(
             settings,
             home=settings.home.expanduser().absolute(),

@@ -33,6 +33,8 @@ EXCEPTION = regex.compile(
 )
 MESSAGE = 8
 """Lines that an exception's message may have after its first."""
+OWN = "Sagebrush: "
+"""What the platform's own lines begin with."""
 TAIL = 64 * 1024
 """Bytes at the end of a log in which a traceback is looked for."""
 
@@ -90,7 +92,7 @@ def traceback_of(lines: Sequence[str]) -> str:
     """The last Python traceback in `lines`, from its first line to the exception.
 
     One that only tells of a failed child (`CalledProcessError`, torchrun's `ChildFailedError`)
-    gives way to the child's own. Else the last line with text.
+    gives way to the child's own. Else the last line with text, which the platform did not write.
     """
     parts = [(m.group(), line[m.end() :]) for line in lines if (m := _RANK.match(line))]
     found = [
@@ -105,7 +107,8 @@ def traceback_of(lines: Sequence[str]) -> str:
         return "\n".join(cause[-1])
     if own or found:
         return "\n".join((own or found)[-1])
-    return next((line for line in reversed(lines) if line.strip()), "")
+    said = (line for line in reversed(lines) if line.strip() and not line.startswith(OWN))
+    return next(said, "")
 
 
 def echo(told: str) -> bool:

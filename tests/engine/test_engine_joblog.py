@@ -44,6 +44,7 @@ def test_the_last_traceback_is_found() -> None:
     assert joblog.traceback_of(text) == "\n".join(text[5:9])
     assert joblog.traceback_of(["one", "two", " "]) == "two"
     assert joblog.traceback_of([]) == ""
+    assert joblog.traceback_of(["Sagebrush: image i runs as environment base"]) == ""
 
 
 def test_a_launcher_that_fails_with_its_child_is_not_the_cause() -> None:

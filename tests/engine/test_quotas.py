@@ -11,7 +11,7 @@ import pytest
 
 from sagebrush.engine import capacity
 from sagebrush.engine.sizes import Host, Size, share
-from sagebrush.settings import Settings
+from sagebrush.settings import Settings, SettingsError
 from sagebrush.store.db import Db
 from sagebrush.store.rows import Row, Rows
 from sagebrush.world import AwsError, World
@@ -178,3 +178,9 @@ def test_groups_of_different_types_and_gpus() -> None:
     assert size.limits((2, 0, 1)).gpus == (2, 0, 1)
     assert size.limits().gpus == ()
     assert "running with 64 vCPU and 488.0 GiB and 3 GPU" in banner
+
+
+@pytest.mark.parametrize("wrong", ["ml.m5.large", "ml.m5.large=many", "ml.m5.large=-1", "=3"])
+def test_a_quota_that_is_none_keeps_the_server_from_starting(wrong: str) -> None:
+    with pytest.raises(SettingsError, match="is not TYPE=NUMBER"):
+        Settings.load({"SAGEBRUSH_QUOTAS": f"ml.p3.2xlarge=0,{wrong}"})
