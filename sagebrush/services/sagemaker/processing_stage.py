@@ -245,6 +245,11 @@ def store(
             continue
         bucket, prefix = sources.split(output["S3Uri"])
         with _directories(world, row, _parts(output["LocalPath"])) as found:
+            if not found and mode == "EndOfJob":
+                raise upload.UploadError(
+                    f"ClientError: Output upload failed:{output['LocalPath']} is not a directory any"
+                    " more"
+                )
             upload.store(ctx, beneath.merged(found), (bucket, prefix.rstrip("/")), note, times)
 
 
@@ -268,10 +273,11 @@ def _directories(world: World, row: Row, parts: tuple[str, ...]) -> Iterator[lis
 def message(world: World, row: Row) -> str:
     """ExitMessage: what the instances wrote into /opt/ml/output/message, one after another; at most
     1 KB. Raises UnicodeDecodeError where it is no UTF-8."""
-    said = b""
+    each: list[bytes] = []
     for member in members(row):
         with suppress(OSError), beneath.opened(root(world, member) / "ml") as ml:
-            said += beneath.read_small(ml, ("output", "message"), MESSAGE) or b""
+            each.append(beneath.read_small(ml, ("output", "message"), MESSAGE) or b"")
+    said = b"\n".join(text.rstrip(b"\n") for text in each if text)
     whole = len(said) <= MESSAGE
     return said[:MESSAGE].decode(errors="strict" if whole else "ignore").replace("\0", "").strip()
 

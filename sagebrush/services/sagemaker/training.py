@@ -159,6 +159,13 @@ def update_training_job(ctx: Ctx, request: Doc) -> Doc:
                 "ValidationException",
                 f"The request was rejected because the training job is in status {row.status}.",
             )
+        pool = row.doc.get("WarmPoolStatus", {}).get("Status", "none")
+        if row.status in ENDED and pool != "Available":
+            raise AwsError(
+                "ValidationException",
+                "KeepAlivePeriodInSeconds can be updated only while the warm pool of the training"
+                f" job is Available, and it is {pool}.",
+            )
         doc = {k: v for k, v in request.items() if k not in ("TrainingJobName", "ResourceConfig")}
         if "ResourceConfig" in request:
             doc["ResourceConfig"] = {**row.doc["ResourceConfig"], **request["ResourceConfig"]}

@@ -31,6 +31,8 @@ WHILE_RUNNING = {
 }
 """What is stored from a LocalPath, and the member that says where."""
 ROOT = "/opt/ml/"
+TAKEN = ("input", "model", "code")
+"""What of it is somebody else's."""
 
 
 def refuse(message: str) -> NoReturn:
@@ -221,8 +223,10 @@ def _outputs(ctx: Ctx, request: Doc) -> None:
 
 def _local(path: str, member: str) -> None:
     """Raises ValidationException for a LocalPath whose files could not be stored."""
-    if not path.startswith(ROOT) or ".." in path.split("/") or path.startswith(ROOT + "input"):
-        refuse(f"{member}: LocalPath {path} must be a directory beneath /opt/ml, not input")
+    taken = any(f"{path.rstrip('/')}/".startswith(f"{ROOT}{name}/") for name in TAKEN)
+    if not path.startswith(ROOT) or ".." in path.split("/") or taken:
+        refuse(f"{member}: LocalPath {path} must be a directory beneath /opt/ml, not"
+               f" {', '.join(TAKEN)}")  # fmt: skip
 
 
 def output(ctx: Ctx, uri: str, member: str) -> None:

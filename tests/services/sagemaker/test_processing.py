@@ -235,3 +235,18 @@ def test_a_name_is_taken_once(live: Client) -> None:
     with pytest.raises(ClientError) as caught:
         sagemaker.create_processing_job(**request("twice", "true"))
     assert caught.value.response["Error"]["Code"] == "ResourceInUse"
+
+
+def test_an_output_that_the_job_removed_is_a_failure(live: Client) -> None:
+    sagemaker = live("sagemaker")
+    sagemaker.create_processing_job(**request("removes", "rm -r /opt/ml/processing/output"))
+    found = ended(sagemaker, "removes")
+    assert found["ProcessingJobStatus"] == "Failed"
+    assert "/opt/ml/processing/output is not a directory any more" in found["FailureReason"]
+
+
+def test_the_messages_of_several_instances_are_told_apart(live: Client) -> None:
+    sagemaker = live("sagemaker")
+    shell = "printf 'bye %s' $(hostname) > /opt/ml/output/message"
+    sagemaker.create_processing_job(**request("messages", shell, 2))
+    assert ended(sagemaker, "messages")["ExitMessage"] == "bye algo-1\nbye algo-2"
