@@ -18,7 +18,7 @@ from dataclasses import replace
 
 from sagebrush.compute.base import Exited, Gone, NoCapacity, NotYet, Unsupported
 from sagebrush.compute.environments import BuildFailed
-from sagebrush.engine import capacity, group, launch, layers, stage, upload
+from sagebrush.engine import capacity, group, launch, layers, stage, upload, warmth
 from sagebrush.engine.cluster import Member
 from sagebrush.engine.group import Standing
 from sagebrush.engine.kinds import moment
@@ -240,7 +240,7 @@ def _train(world: World, row: Row) -> Next:
         return _exited(world, row, *processes.cause(world, row, standing), standing.peak)
     plan: Doc = {"launched": True, "gone": None}
     news = metrics.read(world, row)
-    plan |= {**news, **_save_checkpoints(world, row)}
+    plan |= {**news, **_save_checkpoints(world, row), **_load_next(world, row)}
     if standing.broken and not row.plan.get("echo") and processes.only_echoes(world, row, standing):
         return Next(plan={**plan, "echo": True}, due=ECHO)
     if standing.broken:
@@ -271,7 +271,8 @@ def _launch(world: World, row: Row, standing: Standing) -> Next:
     except Unsupported as error:
         return _end(world, row, "Failed", f"ClientError: {error}")
     processes.register(world, row)
-    return Next(plan={"launched": True}, due=METRICS)
+    due = TRIAL_METRICS if row.plan.get("tuner") else METRICS
+    return Next(plan={"launched": True}, due=due)
 
 
 def _begin(world: World, row: Row) -> Next:
@@ -287,7 +288,8 @@ def _begin(world: World, row: Row) -> Next:
             return _cold(world, row)
         return Next(due=warm_pool.LOOK)
     processes.register(world, row)
-    return Next(plan={"launched": True}, due=METRICS)
+    due = TRIAL_METRICS if row.plan.get("tuner") else METRICS
+    return Next(plan={"launched": True}, due=due)
 
 
 def _give_way(world: World, row: Row, standing: Standing) -> Doc:
@@ -432,11 +434,24 @@ def _keep_warm(world: World, row: Row, end: str) -> bool:
     tuned = bool(row.plan.get("tuner"))
     if not warm_pool.wanted(row) or not (end == "Completed" or (tuned and end == "Stopped")):
         return False
+    if not row.plan.get("launched"):  # it was stopped before it began
+        return False
     try:
         return warm_pool.offer(world, row, warm_pool.keep_alive(row) or TRIAL)
     except Exception:  # a comfort: the job has ended as it has
         log.exception("training job %s: its instance is not kept", row.name)
         return False
+
+
+def _load_next(world: World, row: Row) -> Doc:
+    """The next trial's process loads, where there is room, while this one runs: once its scripts are
+    there, which tell what to load. What of the plan that changed."""
+    if not row.plan.get("tuner") or row.plan.get("next") or "stop" in row.plan:
+        return {}
+    if not warmth.modules(processes.roots(world, row)[0]):
+        return {}
+    _keep_warm(world, row, "Completed")
+    return {"next": True}
 
 
 def _parent(row: Row) -> int:

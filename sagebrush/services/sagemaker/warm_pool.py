@@ -83,7 +83,7 @@ def _launch(world: World, pool: Row) -> bool:
 KIND = Kind("warm-pool", "WarmPool", reconcile=reconcile, fail=fail)
 
 
-def fingerprint(row: Row) -> str:
+def fingerprint(world: World, row: Row) -> str:
     """What two jobs must have in common for one to take over the other's instance."""
     doc = row.doc
     first = processes.members(row)[0]
@@ -92,6 +92,7 @@ def fingerprint(row: Row) -> str:
         doc["AlgorithmSpecification"].get("TrainingImage"),
         first.type,
         len(processes.members(row)),
+        processes.ask(world, row).cpu,  # of trials that share the host it is less than the type's
         bool(doc.get("EnableNetworkIsolation")),
         sorted(doc.get("Environment", {}).items()),
     ]
@@ -115,11 +116,23 @@ def keep_alive(row: Row) -> int:
 
 def offer(world: World, row: Row, seconds: float) -> bool:
     """Whether a process waits, for `seconds`, for the next job like `row`, which has ended and whose
-    /opt/ml/code is still there. Where there is no room now, one comes when there is."""
+    /opt/ml/code is still there. Where there is no room now, one comes when there is.
+
+    A trial leaves one when it begins too, which loads while it runs; of those of one kind that have
+    no room yet there is but one. Repeatable."""
     job, ask = processes.members(row)[0], processes.ask(world, row)
     root = processes.root(world, job)
-    if layers.wanted(root) or any(p.plan["job"] == row.id for p in _free(world)):
+    if layers.wanted(root) or not (keep_alive(row) or awaited(world, row)):
         return False
+    alike = fingerprint(world, row)
+    for pool in _free(world):
+        if pool.plan["job"] == row.id or (
+            not keep_alive(row)
+            and pool.plan["fingerprint"] == alike
+            and not pool.plan.get("launched")
+        ):
+            _launch_now(world, pool)
+            return True
     spec, here = processes.ready(world, row)[0], launch.place(world, root)
     name = f"w-{short_id()}"
     environment = world.environments.ready(row.plan["environment"])
@@ -139,7 +152,7 @@ def offer(world: World, row: Row, seconds: float) -> bool:
     now = world.clock()
     plan = {
         "job": row.id,
-        "fingerprint": fingerprint(row),
+        "fingerprint": alike,
         "since": now,
         "until": now + seconds,
         "size": {"cpu": ask.cpu, "memory": ask.memory, "gpus": ask.gpus, "role": ask.role},
@@ -148,9 +161,27 @@ def offer(world: World, row: Row, seconds: float) -> bool:
     pool = world.rows.insert(
         Row(row.account, row.region, KIND.name, name, "Loading", {}, plan, due_at=now + LOOK)
     )
-    if _launch(world, pool):  # at once: the next job may come before the loop sees the pool
-        world.rows.update(pool.id, lambda p: replace(p, plan={**p.plan, "launched": True}))
+    _launch_now(world, pool)
     return True
+
+
+def _launch_now(world: World, pool: Row) -> None:
+    """The process is launched if there is room: the next job may come before the loop sees the pool."""
+    if not pool.plan.get("launched") and _launch(world, pool):
+        world.rows.update(pool.id, lambda p: replace(p, plan={**p.plan, "launched": True}))
+
+
+def awaited(world: World, row: Row) -> bool:
+    """Whether a further trial of the job's tuning job will start."""
+    tuner = world.rows.by_id(row.plan.get("tuner", 0))
+    if tuner is None or tuner.status != "InProgress" or {"stop", "end"} & tuner.plan.keys():
+        return False
+    trials = tuner.plan["trials"]
+    limits = tuner.doc["HyperParameterTuningJobConfig"]["ResourceLimits"]
+    if len(trials) < limits["MaxNumberOfTrainingJobs"] or any(t["s"] == "planned" for t in trials):
+        return True
+    others = world.rows.select(row.kind, ["InProgress"], parent=row.parent)
+    return any(other.plan["stage"] == "start" for other in others)
 
 
 def _free(world: World) -> list[Row]:
@@ -169,7 +200,7 @@ def claim(world: World, row: Row) -> str:
     alike = [
         pool
         for pool in _free(world)
-        if pool.plan["fingerprint"] == fingerprint(row) and pool.plan.get("launched")
+        if pool.plan["fingerprint"] == fingerprint(world, row) and pool.plan.get("launched")
     ]
     for pool in sorted(alike, key=lambda pool: pool.status != "Available"):
         if _take(world, pool, row):
