@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import pytest
 
@@ -34,6 +35,24 @@ def test_a_hostile_expression_does_not_hold_up_the_server() -> None:
     found = joblog.values(lines(*["a" * 4000 + "c"] * 50, "n=3"), patterns)
     assert time.monotonic() - begun < 5
     assert found == [("n", 50.0, 3.0)]
+
+
+def test_a_busy_server_does_not_lose_a_value() -> None:
+    (name, pattern) = joblog.compiled([{"Name": "n", "Regex": "n=(.)"}])[0]
+
+    class Slow:
+        """An expression that takes long when it is tried first, as any may on a busy host."""
+
+        tried = 0
+
+        def search(self, text: str, timeout: float, **settings: Any) -> Any:
+            self.tried += 1
+            if self.tried == 1:
+                raise TimeoutError
+            return pattern.search(text, timeout=timeout, **settings)
+
+    slow: Any = Slow()
+    assert joblog.values(lines("n=1", "n=2"), [(name, slow)]) == [("n", 0.0, 1.0), ("n", 1.0, 2.0)]
 
 
 def test_the_last_traceback_is_found() -> None:
