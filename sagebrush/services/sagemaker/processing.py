@@ -8,7 +8,7 @@ from sagebrush.engine import capacity, kinds
 from sagebrush.engine.kinds import Kind, moment
 from sagebrush.names import short_id
 from sagebrush.services.sagemaker import processing_checks, processing_life
-from sagebrush.services.sagemaker.processing_life import ENDED
+from sagebrush.services.sagemaker.job_steps import ENDED
 from sagebrush.store.rows import Row
 from sagebrush.world import AwsError, Ctx, Doc
 

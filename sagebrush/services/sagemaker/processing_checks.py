@@ -5,7 +5,7 @@ from __future__ import annotations
 from sagebrush.compute.images import Image, UnknownImage
 from sagebrush.engine import capacity, cluster
 from sagebrush.services.sagemaker import roles
-from sagebrush.services.sagemaker.training_checks import LONGEST, found, output, refuse
+from sagebrush.services.sagemaker.training_checks import LONGEST, found, output, refuse, several
 from sagebrush.world import Ctx, Doc
 
 DAY = 24 * 3600
@@ -51,16 +51,7 @@ def _resources(ctx: Ctx, request: Doc, image: Image) -> None:
         refuse("ClusterConfig: InstanceCount must be at least 1")
     job = cluster.members("", config)
     capacity.refuse(ctx.world, [member.type for member in job], "processing job")
-    if len(job) > 1 and not ctx.world.backend.networks:
-        refuse(
-            f"ClusterConfig: {len(job)} instances need the sandbox and its network, which are not"
-            " there on this host (`sagebrush doctor` tells why); use InstanceCount 1"
-        )
-    if len(job) > 1 and image.container:
-        refuse(
-            f"ClusterConfig: {len(job)} instances: an image that runs as a container runs on one"
-            " instance in Sagebrush"
-        )
+    several(ctx, len(job), image, "ClusterConfig")
 
 
 def _inputs(ctx: Ctx, request: Doc) -> None:

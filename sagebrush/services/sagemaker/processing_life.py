@@ -16,6 +16,7 @@ from sagebrush.engine import capacity, group, stage, upload
 from sagebrush.engine.cluster import Member
 from sagebrush.engine.group import Standing
 from sagebrush.engine.kinds import moment
+from sagebrush.services.sagemaker import job_steps as steps
 from sagebrush.services.sagemaker import processing_stage as processes
 from sagebrush.services.sagemaker import training_reasons as reasons
 from sagebrush.store.rows import Next, Row
@@ -23,30 +24,13 @@ from sagebrush.world import AwsError, Doc, World
 
 log = logging.getLogger(__name__)
 
-ENDED = ("Completed", "Failed", "Stopped")
-POLL = 5.0
-"""Seconds between looks at a running job; its end is told by the backend at once."""
-QUEUE = 60.0
-"""Seconds after which a waiting job asks again by itself; it is woken when its turn comes."""
-GONE = 5.0
-"""Seconds for which nothing may be known of a launched job."""
-FOLLOW = 10.0
-"""Seconds that the other instances have to end after one of them failed."""
 CONTINUOUS = 5.0
 """Seconds between looks for new files of a Continuous output."""
-SETTLED = 1.0
-"""Seconds since its last change after which a file of a running job is taken to be whole."""
-LOOK = 0.5
-"""Seconds between looks for a stop while files are on their way."""
-
-
-class Interrupted(Exception):
-    """The job was asked to stop while its files were on their way."""
 
 
 def reconcile(world: World, row: Row) -> Next:
     """The next step of the job."""
-    steps: dict[str, Callable[[World, Row], Next]] = {
+    stages: dict[str, Callable[[World, Row], Next]] = {
         "start": _start,
         "download": _download,
         "run": _run,
@@ -54,7 +38,7 @@ def reconcile(world: World, row: Row) -> Next:
         "keep": _keep,
     }
     try:
-        return steps[row.plan["stage"]](world, row)
+        return stages[row.plan["stage"]](world, row)
     except BuildFailed as error:  # in whichever stage its environment was found missing
         return _end(world, row, "Failed", f"InternalServerError: {error}")
 
@@ -80,7 +64,7 @@ def _start(world: World, row: Row) -> Next:
         return _end(world, row, "Stopped", "")
     turn = capacity.admit(world, processes.ask(world, row))
     if turn.place:
-        return Next(plan={"waiting": True}, due=QUEUE + turn.place)
+        return Next(plan={"waiting": True}, due=steps.QUEUE + turn.place)
     named = row.plan["environment"]
     if not processes.contained(row) and world.environments.ready(named) is None:
         return Next(plan={"waiting": None}, due=1.0)
@@ -97,28 +81,12 @@ def _download(world: World, row: Row) -> Next:
     if len(group.stand(world.backend, job).gone) == len(job):  # else it was launched: too late
         try:
             for member in job:
-                processes.build(world, row, member, _watch(world, row))
+                processes.build(world, row, member, steps.watch(world, row))
         except stage.StageError as error:
             return _end(world, row, "Failed", str(error))
-        except Interrupted:
+        except steps.Interrupted:
             return _end(world, row, "Stopped", "")
     return _move(world, "run")
-
-
-def _watch(world: World, row: Row) -> Callable[[], None]:
-    """Raises Interrupted once the job is asked to stop; looks every LOOK seconds at most."""
-    last = time.monotonic()
-
-    def check() -> None:
-        nonlocal last
-        if time.monotonic() - last < LOOK:
-            return
-        last = time.monotonic()
-        now = world.rows.by_id(row.id)
-        if now is None or "stop" in now.plan:
-            raise Interrupted
-
-    return check
 
 
 def _run(world: World, row: Row) -> Next:
@@ -134,11 +102,11 @@ def _run(world: World, row: Row) -> Next:
         return _exited(world, row, *standing.verdict, standing.peak)
     plan: Doc = {"launched": True, "gone": None, **_store(world, row)}
     if standing.broken:
-        group.stop(world.backend, standing, FOLLOW)
+        group.stop(world.backend, standing, steps.FOLLOW)
     elif "stop" in row.plan and not row.plan.get("stopping"):
         group.stop(world.backend, standing, world.settings.stop_grace)
         plan["stopping"] = True
-    return Next(plan=plan, due=POLL)
+    return Next(plan=plan, due=steps.POLL)
 
 
 def _launch(world: World, row: Row, standing: Standing) -> Next:
@@ -152,19 +120,13 @@ def _launch(world: World, row: Row, standing: Standing) -> Next:
     except Unsupported as error:
         return _end(world, row, "Failed", f"ClientError: {error}")
     processes.register(world, row)
-    return Next(plan={"launched": True}, due=POLL)
+    return Next(plan={"launched": True}, due=steps.POLL)
 
 
 def _vanished(world: World, row: Row, standing: Standing) -> Next:
-    """A launched instance of which nothing is known is lost, unless its supervisor is only starting."""
-    now = world.clock()
-    since = row.plan.get("gone", now)
-    if now - since < GONE:
-        return Next(plan={"gone": since}, due=1.0)
-    if standing.alive:
-        group.stop(world.backend, standing, 0)
-        return Next(plan={"gone": since}, due=1.0)
-    return _exited(world, row, standing.gone[0], Exited(-1, "lost"), standing.peak)
+    """An instance of which nothing is known is lost, unless its supervisor is only starting."""
+    lost = (standing.gone[0], Exited(-1, "lost"))
+    return steps.vanished(world, row, standing) or _exited(world, row, *lost, standing.peak)
 
 
 def _store(world: World, row: Row) -> Doc:
@@ -175,7 +137,7 @@ def _store(world: World, row: Row) -> Doc:
     now = world.clock()
     if now - row.plan.get("stored", row.plan["begun"]) < CONTINUOUS:
         return {}
-    until = time.time() - SETTLED  # files are dated by the system's clock
+    until = time.time() - steps.SETTLED  # files are dated by the system's clock
     try:
         times = (row.plan.get("stored_until", 0.0), until)
         processes.store(world, row, "Continuous", _noter(row), times)

@@ -13,7 +13,7 @@ from sagebrush.services.sagemaker import (
     training_status,
     warm_pool,
 )
-from sagebrush.services.sagemaker.training_life import ENDED
+from sagebrush.services.sagemaker.job_steps import ENDED
 from sagebrush.services.sagemaker.training_status import status_doc
 from sagebrush.store.rows import Row
 from sagebrush.world import AwsError, Ctx, Doc

@@ -112,18 +112,23 @@ def _resources(ctx: Ctx, request: Doc, image: Image) -> None:
     kind = "spot training job" if request["EnableManagedSpotTraining"] else "training job"
     job = cluster.members("", resources)
     capacity.refuse(ctx.world, [member.type for member in job], kind)
-    if len(job) > 1 and not ctx.world.backend.networks:
-        refuse(
-            f"ResourceConfig: {len(job)} instances need the sandbox and its network, which are not"
-            " there on this host (`sagebrush doctor` tells why); use InstanceCount 1"
-        )
-    if len(job) > 1 and image.container:
-        refuse(
-            f"ResourceConfig: {len(job)} instances: an image that runs as a container runs on one"
-            " instance in Sagebrush"
-        )
+    several(ctx, len(job), image, "ResourceConfig")
     if resources.get("KeepAlivePeriodInSeconds") and request["EnableManagedSpotTraining"]:
         refuse("KeepAlivePeriodInSeconds is not supported with managed spot training")
+
+
+def several(ctx: Ctx, count: int, image: Image, member: str) -> None:
+    """Raises ValidationException where a job cannot have so many instances here."""
+    if count > 1 and not ctx.world.backend.networks:
+        refuse(
+            f"{member}: {count} instances need the sandbox and its network, which are not there on"
+            " this host (`sagebrush doctor` tells why); use InstanceCount 1"
+        )
+    if count > 1 and image.container:
+        refuse(
+            f"{member}: {count} instances: an image that runs as a container runs on one instance in"
+            " Sagebrush"
+        )
 
 
 def _times(request: Doc) -> None:

@@ -23,6 +23,7 @@ from sagebrush.engine.cluster import Member
 from sagebrush.engine.group import Standing
 from sagebrush.engine.kinds import moment
 from sagebrush.names import short_id
+from sagebrush.services.sagemaker import job_steps as steps
 from sagebrush.services.sagemaker import training_attempts as attempts
 from sagebrush.services.sagemaker import training_cluster as processes
 from sagebrush.services.sagemaker import training_metrics as metrics
@@ -35,39 +36,21 @@ from sagebrush.world import AwsError, Ctx, Doc, World
 
 log = logging.getLogger(__name__)
 
-ENDED = ("Completed", "Failed", "Stopped")
-POLL = 5.0
-"""Seconds between looks at a running job; its end is told by the backend at once."""
 METRICS, TRIAL_METRICS = 2.0, 0.5
 """The same where log lines are read for metrics; for a trial, which may be stopped by them."""
-QUEUE = 60.0
-"""Seconds after which a waiting job asks again by itself; it is woken when its turn comes."""
-
-GONE = 5.0
-"""Seconds for which nothing may be known of a launched job."""
 ECHO = 2.0
 """Seconds that the cause has to show where an instance only says that another has gone."""
-FOLLOW = 10.0
-"""Seconds that the other instances have to end after one of them failed."""
 CHECKPOINTS = 30.0
 """Seconds between savings of a running job's checkpoints."""
-SETTLED = 1.0
-"""Seconds since its last change after which a file of a running job is taken to be whole."""
 TRIAL = 60.0
 """Seconds for which a process waits for the next trial of a tuning job."""
 TIGHT = 64 << 20
 """Bytes of free disk below which an ended job's files go at once, not after `keep_jobs_days`."""
-LOOK = 0.5
-"""Seconds between looks for a stop while files are on their way."""
-
-
-class Interrupted(Exception):
-    """The job was asked to stop, or to give way, while its files were on their way."""
 
 
 def reconcile(world: World, row: Row) -> Next:
     """The next step of the job."""
-    steps: dict[str, Callable[[World, Row], Next]] = {
+    stages: dict[str, Callable[[World, Row], Next]] = {
         "start": _start,
         "download": _download,
         "train": _train,
@@ -75,7 +58,7 @@ def reconcile(world: World, row: Row) -> Next:
         "keep": _keep,
     }
     try:
-        return steps[row.plan["stage"]](world, row)
+        return stages[row.plan["stage"]](world, row)
     except BuildFailed as error:  # in whichever stage its environment was found missing
         return _end(world, row, "Failed", f"InternalServerError: {error}")
 
@@ -119,7 +102,7 @@ def _start(world: World, row: Row) -> Next:
         left = _patience(row) - (now - row.created)
         if left <= 0:
             return _end(world, row, "MaxWaitTimeExceeded", "")
-        due = min(QUEUE + turn.place, left)
+        due = min(steps.QUEUE + turn.place, left)
         plan = {"waiting": True, "instances": count}
         return Next(doc=waiting(row, turn, now), plan=plan, due=due)
     named = row.plan["environment"]
@@ -131,6 +114,9 @@ def _start(world: World, row: Row) -> Next:
     doc: Doc = {"TrainingStartTime": row.doc.get("TrainingStartTime") or moment(now)}
     if warm_pool.keep_alive(row):
         doc["WarmPoolStatus"] = {"Status": "InUse"}
+    if row.plan.get("waiting"):  # it waits no more, and its past says so
+        told = status_doc(row.doc, now, "Starting", "Starting the training job")
+        row = replace(row, doc={**row.doc, **told})
     step = _move(world, row, "download", "Downloading", "Downloading input data", **doc)
     # Logs are named by the second in which their attempt began: no two may share one.
     begun = max(now, row.plan.get("begun_last", 0.0) + 1.0)
@@ -160,7 +146,7 @@ def _download(world: World, row: Row) -> Next:
                 _stage(world, row, job, member)
         except stage.StageError as error:
             return _end(world, row, "Failed", str(error))
-        except Interrupted:
+        except steps.Interrupted:
             return Next(due=0.0)
         if row.plan.get("warm") and layers.wanted(processes.root(world, job[0])):
             return _cold(world, row)
@@ -198,30 +184,11 @@ def _stage(world: World, row: Row, job: tuple[Member, ...], member: Member) -> N
         return
     own = processes.contained(row)
     ml = "/opt/ml" if own else launch.place(world, root).ml
-    ctx, check = _ctx(world, row), _watch(world, row)
+    ctx, check = _ctx(world, row), steps.watch(world, row, spot.called_off)
     staging = stage.Staging(ctx, row.doc, root, ml, check, job, member)
     stage.build(staging, bool(row.plan.get("warm")))
     if not own:
         layers.ask_training(ctx, row.doc, root)
-
-
-def _watch(world: World, row: Row) -> Callable[[], None]:
-    """Raises Interrupted once the job is asked to stop or to give way; looks every LOOK seconds at
-    most."""
-    last = time.monotonic()
-
-    def check() -> None:
-        nonlocal last
-        if time.monotonic() - last < LOOK:
-            return
-        last = time.monotonic()
-        now = world.rows.by_id(row.id)
-        if now is None or ("stop" in now.plan and "stop" not in row.plan):
-            raise Interrupted
-        if spot.called_off(world, now):
-            raise Interrupted
-
-    return check
 
 
 def _train(world: World, row: Row) -> Next:
@@ -244,7 +211,7 @@ def _train(world: World, row: Row) -> Next:
     if standing.broken and not row.plan.get("echo") and processes.only_echoes(world, row, standing):
         return Next(plan={**plan, "echo": True}, due=ECHO)
     if standing.broken:
-        group.stop(world.backend, standing, FOLLOW)
+        group.stop(world.backend, standing, steps.FOLLOW)
     elif "stop" in row.plan and not row.plan.get("stopping"):
         group.stop(world.backend, standing, world.settings.stop_grace)
         plan["stopping"] = True
@@ -252,7 +219,7 @@ def _train(world: World, row: Row) -> Next:
         plan |= _give_way(world, row, standing)
     measured = bool(row.doc["AlgorithmSpecification"].get("MetricDefinitions"))
     look = TRIAL_METRICS if row.plan.get("tuner") else METRICS
-    due = look if measured and standing.running else POLL
+    due = look if measured and standing.running else steps.POLL
     return Next(plan=plan, due=due, touch=_parent(row) if news.get("finals") else 0)
 
 
@@ -303,18 +270,9 @@ def _give_way(world: World, row: Row, standing: Standing) -> Doc:
 
 
 def _vanished(world: World, row: Row, standing: Standing) -> Next:
-    """A launched instance of which nothing is known is lost, unless its supervisor is only starting.
-
-    (The server may have been killed right after the launch and be back before the supervisor.)
-    """
-    now = world.clock()
-    since = row.plan.get("gone", now)
-    if now - since < GONE:
-        return Next(plan={"gone": since}, due=1.0)
-    if standing.alive:
-        group.stop(world.backend, standing, 0)
-        return Next(plan={"gone": since}, due=1.0)
-    return _exited(world, row, standing.gone[0], Exited(-1, "lost"), standing.peak)
+    """An instance of which nothing is known is lost, unless its supervisor is only starting."""
+    lost = (standing.gone[0], Exited(-1, "lost"))
+    return steps.vanished(world, row, standing) or _exited(world, row, *lost, standing.peak)
 
 
 def _save_checkpoints(world: World, row: Row) -> Doc:
@@ -325,7 +283,7 @@ def _save_checkpoints(world: World, row: Row) -> Doc:
     now, last = world.clock(), row.plan.get("saved", row.plan["begun"])
     if now - last < CHECKPOINTS or not any(member in row.doc for member, _, _ in upload.KEPT):
         return {}
-    until = time.time() - SETTLED  # files are dated by the system's clock
+    until = time.time() - steps.SETTLED  # files are dated by the system's clock
     try:
         processes.results(world, row).kept(row.plan.get("kept_until", 0.0), until)
     except (upload.UploadError, AwsError) as error:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sagebrush.engine.kinds import moment
-from sagebrush.services.sagemaker import training, training_cluster, training_life
+from sagebrush.services.sagemaker import job_steps, training, training_cluster
 from sagebrush.store.rows import Row
 from sagebrush.store.series import Metric
 from sagebrush.tuning.ask import COMPLETE, FAILED, PRUNED, RUNNING, Trial
@@ -246,7 +246,7 @@ def summary(row: Row, definition: Definition, entry: Doc, job: Row) -> Doc:
             found[member] = job.doc[member]
     if definition.name:
         found["TrainingJobDefinitionName"] = definition.name
-    if job.status in training_life.ENDED:
+    if job.status in job_steps.ENDED:
         value = final(job, definition.metric) if job.status != "Failed" else None
         found["ObjectiveStatus"] = "Failed" if value is None else "Succeeded"
         if value is not None:

@@ -15,7 +15,7 @@ from jobworld import IMAGE, JobWorld, channel, of_group, resources
 from sagebrush.compute.base import Exited, Running, Spec, State
 from sagebrush.engine import channels
 from sagebrush.engine.capacity import Host
-from sagebrush.services.sagemaker import training, training_life
+from sagebrush.services.sagemaker import job_steps, training
 from sagebrush.world import AwsError, Doc
 
 TRAIN = channel("train", "s3://bucket/in/")
@@ -128,7 +128,7 @@ def test_input_larger_than_the_disk_is_told_before_it_is_copied(
 def test_stop_while_downloading_is_honoured_between_files(
     jobs: JobWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(training_life, "LOOK", 0.0)
+    monkeypatch.setattr(job_steps, "LOOK", 0.0)
     jobs.s3.buckets["bucket"].update({f"in/{n}": b"x" for n in range(10)})
     jobs.create(InputDataConfig=[TRAIN])
     real, seen = jobs.s3.call, []
@@ -423,7 +423,7 @@ def test_checkpoints_of_a_running_job_are_saved_now_and_then(
     assert jobs.describe()["SecondaryStatus"] == "Training"
     kept = {k: v for k, v in jobs.s3.buckets["bucket"].items() if k.startswith("ckpt/")}
     assert kept == {}
-    monkeypatch.setattr(training_life, "SETTLED", 0.0)
+    monkeypatch.setattr(job_steps, "SETTLED", 0.0)
     jobs.run(40)
     kept = {k: v for k, v in jobs.s3.buckets["bucket"].items() if k.startswith("ckpt/")}
     assert kept == {"ckpt/one.bin": b"1"}
@@ -432,7 +432,7 @@ def test_checkpoints_of_a_running_job_are_saved_now_and_then(
 def test_what_is_renamed_after_a_save_is_saved_under_its_new_name(
     jobs: JobWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(training_life, "SETTLED", 0.0)
+    monkeypatch.setattr(job_steps, "SETTLED", 0.0)
     jobs.backend.script = lambda spec: Running(jobs.now)
     jobs.create(CheckpointConfig={"S3Uri": "s3://bucket/ckpt/"})
     jobs.run(2)
