@@ -43,7 +43,20 @@ def describe(client: Any, name: str) -> dict[str, Any]:
         message = error.response["Error"].get("Message", str(error))
         if message == "Requested resource not found.":
             message = f"there is no training job {name} (sagebrush jobs)"
+            if tunes(client, name):
+                message = f"{name} is a tuning job: sagebrush jobs plot {name} draws its trials"
         raise CommandError(message) from error
+
+
+def tunes(client: Any, name: str) -> bool:
+    """Whether there is a tuning job of that name."""
+    from botocore.exceptions import ClientError
+
+    try:
+        client.describe_hyper_parameter_tuning_job(HyperParameterTuningJobName=name)
+    except ClientError:
+        return False
+    return True
 
 
 def _facts(doc: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
