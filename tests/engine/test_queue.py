@@ -282,7 +282,7 @@ SIZES = st.tuples(
     + [((0.5, 31, 0, 1.0, "a", 0, "spot"), 0.0, False)] * 2
     + [((0.5, 32, 0, 1.0, "a", 0, "notebook"), 0.0, False)]
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_no_history_overdraws_the_host(events: list[tuple[Any, float, bool]]) -> None:
     plant = Plant(SERVER)
     for number, ((cpu, memory, gpus, seconds, role, rank, kind), pause, leaves) in enumerate(
@@ -319,7 +319,7 @@ JOBS = st.tuples(
 
 
 @given(st.lists(JOBS, min_size=2, max_size=25))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_a_promise_is_kept_where_estimates_are(jobs: list[tuple[float, int, float, float]]) -> None:
     plant = Plant(SERVER)
     for number, (cpu, memory, seconds, pause) in enumerate(jobs):
