@@ -36,7 +36,7 @@ def scaled(type_name: str, limits: Limits) -> str:
     if (limits.cpu, limits.memory, len(limits.gpus)) == (whole.cpus, whole.memory, whole.gpus):
         return ""
     lacking = f", {len(limits.gpus) or 'no'} GPU" if len(limits.gpus) < whole.gpus else ""
-    cpu = f"{limits.cpu:g} of {whole.cpus:g} vCPU"
+    cpu = f"{limits.cpu:.3g} of {whole.cpus:g} vCPU"
     return f"{cpu}, {_gib(limits.memory)} of {_gib(whole.memory)} GiB{lacking}"
 
 

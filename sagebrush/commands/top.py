@@ -125,7 +125,7 @@ def _row(each: Live, before: Usage | None, used: Usage | None) -> tuple[str, ...
     busy = usage.rate(before, used)
     cpu = f"{busy:.0f}%"
     if used.cpus:
-        cpu = f"{busy / used.cpus:.0f}% of {used.cpus:g}"
+        cpu = f"{busy / used.cpus:.0f}% of {used.cpus:.3g}"
     memory = _size(used.memory)
     if used.limit:
         memory = f"{memory} of {_size(used.limit)}"
