@@ -124,7 +124,12 @@ def test_what_the_service_refuses_is_told(tmp_path: Path, own: Path) -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_being_ended_ends_its_server(tmp_path: Path, own: Path, number: int) -> None:
     process = subprocess.Popen(
-        command("--data", own), stdout=subprocess.PIPE, env=variables(tmp_path), cwd=tmp_path
+        command("--data", own),
+        stdout=subprocess.PIPE,
+        env=variables(tmp_path),
+        cwd=tmp_path,
+        # tests that a shell runs in the background are told to ignore Ctrl-C
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     try:
         until = time.monotonic() + 60
