@@ -166,7 +166,7 @@ def judged(history: History) -> None:
     counts = {end: ends.count(end) for end in sorted(set(ends))}
     print(f"{len(ends)} jobs, {history.kills} kills of the server, {len(history.hurt)} jobs hurt,"
           f" {len(history.stopped)} stopped: {counts}")  # fmt: skip
-    assert counts.get("Completed", 0) > len(ends) // 8
+    assert counts.get("Completed", 0) >= len(ends) // 8
 
 
 def test_a_few_random_histories(start: Start) -> None:
