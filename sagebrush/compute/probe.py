@@ -165,9 +165,7 @@ def networked() -> Check:
                 f"jobs of one instance only: {ended.reason or said}",
                 "the kernel needs the modules bridge and veth: sudo modprobe -a bridge veth",
             )
-    return Check(
-        "networks", True, "several instances of one job reach each other by name"
-    )
+    return Check("networks", True, "several instances of one job reach each other by name")
 
 
 def _users() -> Check:
