@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import stat
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from math import inf
@@ -54,14 +54,14 @@ class Upload:
         home = "/".join(p for p in (prefix.strip("/"), self.doc["TrainingJobName"], "output") if p)
         plain = self.doc["OutputDataConfig"].get("CompressionType") == "NONE"
         if model:
-            with self._directories(("model",)) as found:
+            with directories(self.roots, ("model",)) as found:
                 if not found:
                     raise UploadError(
                         "ClientError: Artifact upload failed:/opt/ml/model is not a directory any"
                         " more"
                     )
                 self._part(found, bucket, f"{home}/model", plain)
-        with self._directories(("output", "data")) as found:
+        with directories(self.roots, ("output", "data")) as found:
             if any(os.listdir(fd) for fd in found):
                 self._part(found, bucket, f"{home}/output", plain)
         self.kept()
@@ -79,7 +79,7 @@ class Upload:
             bucket, prefix = channels.split(self.doc[member][where])
             home = [prefix.rstrip("/"), self.doc["TrainingJobName"], folder]
             key = "/".join(p for p in home if p) if folder else home[0]
-            with self._directories(stage.local_parts(self.doc, member)) as found:
+            with directories(self.roots, stage.local_parts(self.doc, member)) as found:
                 if not found:
                     self._note(f"the local path of {member} is no directory")
                 self._objects(found, bucket, key, (since, until), self._stored(bucket, key, since))
@@ -94,25 +94,6 @@ class Upload:
         except AwsError as error:
             self._note(f"the objects beneath {key} could not be listed: {error.message}")
             return None
-
-    @contextmanager
-    def _directories(self, parts: tuple[str, ...]) -> Iterator[list[int]]:
-        """Descriptors of the directory `parts` of each instance's /opt/ml, where it is one; what goes
-        wrong inside becomes UploadError."""
-        with ExitStack() as stack:
-            try:
-                found = []
-                for root in self.roots:
-                    ml = stack.enter_context(beneath.opened(root / "ml"))
-                    with suppress(NotADirectoryError, FileNotFoundError):
-                        found.append(stack.enter_context(beneath.directory(ml, parts)))
-                yield found
-            except archive.ArchiveError as error:
-                raise UploadError(f"ClientError: Artifact upload failed:{error}") from error
-            except OSError as error:
-                raise UploadError(
-                    f"ClientError: Artifact upload failed:{error.strerror or error}"
-                ) from error
 
     def _part(self, found: list[int], bucket: str, name: str, plain: bool) -> None:
         """What the directories hold is the archive `name`.tar.gz, or, if `plain`, objects beneath it."""
@@ -152,6 +133,28 @@ class Upload:
 
     def _note(self, text: str) -> None:
         log.info("training job %s: %s", self.doc["TrainingJobName"], text)
+
+
+@contextmanager
+def directories(
+    roots: Sequence[Path], parts: tuple[str, ...], what: str = "Artifact"
+) -> Iterator[list[int]]:
+    """Descriptors of the directory `parts` of each /opt/ml, where it is one; what goes wrong inside
+    becomes UploadError, which says `what` it was about."""
+    with ExitStack() as stack:
+        try:
+            found = []
+            for root in roots:
+                ml = stack.enter_context(beneath.opened(root / "ml"))
+                with suppress(NotADirectoryError, FileNotFoundError):
+                    found.append(stack.enter_context(beneath.directory(ml, parts)))
+            yield found
+        except archive.ArchiveError as error:
+            raise UploadError(f"ClientError: {what} upload failed:{error}") from error
+        except OSError as error:
+            raise UploadError(
+                f"ClientError: {what} upload failed:{error.strerror or error}"
+            ) from error
 
 
 def store(

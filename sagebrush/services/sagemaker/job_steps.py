@@ -1,15 +1,22 @@
 """What the lives of training and processing jobs have in common: times, files on their way, lost
-instances."""
+instances, reasons, results, and how a job is asked to stop."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
-from sagebrush.engine import group
+from sagebrush.compute.base import Exited
+from sagebrush.engine import group, upload
+from sagebrush.engine.capacity import Size
+from sagebrush.engine.cluster import Member
 from sagebrush.engine.group import Standing
+from sagebrush.engine.kinds import moment
+from sagebrush.services.sagemaker import training_reasons as reasons
+from sagebrush.services.sagemaker.job_instances import root
 from sagebrush.store.rows import Next, Row
-from sagebrush.world import World
+from sagebrush.world import AwsError, Ctx, Doc, World
 
 ENDED = ("Completed", "Failed", "Stopped")
 POLL = 5.0
@@ -49,8 +56,10 @@ def watch(
     return check
 
 
-def vanished(world: World, row: Row, standing: Standing) -> Next | None:
-    """What to do about launched instances of which nothing is known; None once they are lost and the
+def vanished(
+    world: World, row: Row, standing: Standing, lost: Callable[[Member, Exited], Next]
+) -> Next:
+    """What to do about launched instances of which nothing is known: `lost` once they are, and the
     others have ended.
 
     One may only be starting: the server may have been killed right after the launch and be back
@@ -63,4 +72,63 @@ def vanished(world: World, row: Row, standing: Standing) -> Next | None:
     if standing.alive:
         group.stop(world.backend, standing, 0)
         return Next(plan={"gone": since}, due=1.0)
-    return None
+    return lost(standing.gone[0], Exited(-1, "lost"))
+
+
+def why(
+    world: World,
+    job: Sequence[Member],
+    sizes: Sequence[Size],
+    end: tuple[Member, Exited],
+    seen: int,
+) -> str:
+    """The reason that an instance's program gives for its failure; `seen` is an offset near the end
+    of its log, where known."""
+    member, state = end
+    limits = sizes[job.index(member)].limits()
+    where = (member, root(world, member))
+    reason = reasons.algorithm(world.backend, where, state, limits, seen)
+    return reason if len(job) == 1 else reasons.of_instance(member.name, reason)
+
+
+def unstored(store: Callable[[], object], end: str, what: str) -> str:
+    """Why what a job leaves behind could not be stored, for a reason of its user's; "" where it was,
+    or where it failed anyway. `what` names it. Raises AwsError while the store itself is at fault."""
+    try:
+        store()
+    except upload.UploadError as error:
+        return str(error) if end != "Failed" else ""
+    except AwsError as error:
+        if error.status >= 500 and error.code != "StorageFull":
+            raise
+        text = f"ClientError: {what} upload failed:{error.code}: {error.message}"
+        return text if end != "Failed" else ""
+    return ""
+
+
+def rejected(words: str, row: Row) -> AwsError:
+    """The error of an operation that the job's status does not allow; `words` name its kind."""
+    return AwsError(
+        "ValidationException",
+        f"The request was rejected because the {words} is in status {row.status}.",
+    )
+
+
+def stop(
+    ctx: Ctx, row: Row, words: str, more: Callable[[Row, float], Doc] = lambda _, __: {}
+) -> None:
+    """The job is Stopping, with what `more` says in its document. Raises ValidationException when it
+    has ended."""
+
+    def change(found: Row) -> Row | None:
+        if found.status in ENDED:
+            raise rejected(words, found)
+        if found.status == "Stopping":
+            return None
+        now = ctx.world.clock()
+        doc = {**found.doc, **more(found, now), "LastModifiedTime": moment(now)}
+        plan = {**found.plan, "stop": now}
+        return replace(found, status="Stopping", doc=doc, plan=plan, due_at=now)
+
+    ctx.world.rows.update(row.id, change)
+    ctx.world.wake()

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from sagebrush.engine import capacity, kinds
-from sagebrush.engine.kinds import Kind, moment
+from sagebrush.engine.kinds import Kind
 from sagebrush.names import short_id
+from sagebrush.services.sagemaker import job_steps as steps
 from sagebrush.services.sagemaker import processing_checks, processing_life
 from sagebrush.services.sagemaker.job_steps import ENDED
-from sagebrush.store.rows import Row
 from sagebrush.world import AwsError, Ctx, Doc
 
 KIND = Kind(
@@ -63,31 +61,13 @@ def list_processing_jobs(ctx: Ctx, request: Doc) -> Doc:
 
 def stop_processing_job(ctx: Ctx, request: Doc) -> None:
     """The job is Stopping. Raises ValidationException when it has ended."""
-    row = kinds.find(ctx, KIND, request["ProcessingJobName"])
-
-    def change(row: Row) -> Row | None:
-        if row.status in ENDED:
-            raise AwsError(
-                "ValidationException",
-                f"The request was rejected because the processing job is in status {row.status}.",
-            )
-        if row.status == "Stopping":
-            return None
-        now = ctx.world.clock()
-        doc = {**row.doc, "LastModifiedTime": moment(now)}
-        return replace(row, status="Stopping", doc=doc, plan={**row.plan, "stop": now}, due_at=now)
-
-    ctx.world.rows.update(row.id, change)
-    ctx.world.wake()
+    steps.stop(ctx, kinds.find(ctx, KIND, request["ProcessingJobName"]), KIND.words)
 
 
 def delete_processing_job(ctx: Ctx, request: Doc) -> None:
     """The ended job and its directories are gone. Raises ValidationException while it runs."""
     row = kinds.find(ctx, KIND, request["ProcessingJobName"])
     if row.status not in ENDED:
-        raise AwsError(
-            "ValidationException",
-            f"The request was rejected because the processing job is in status {row.status}.",
-        )
+        raise steps.rejected(KIND.words, row)
     processing_life.remove(ctx.world, row)
     ctx.world.rows.delete(row.id)

@@ -10,7 +10,7 @@ import logging
 import time
 from collections.abc import Callable
 
-from sagebrush.compute.base import Exited, Gone, NoCapacity, NotYet, Unsupported
+from sagebrush.compute.base import Exited, NoCapacity, NotYet, Unsupported
 from sagebrush.compute.environments import BuildFailed
 from sagebrush.engine import capacity, group, stage, upload
 from sagebrush.engine.cluster import Member
@@ -92,9 +92,10 @@ def _download(world: World, row: Row) -> Next:
 def _run(world: World, row: Row) -> Next:
     """The processes run; their end leads on."""
     standing = group.stand(world.backend, processes.members(row))
+    lost = lambda member, end: _exited(world, row, member, end, standing.peak)  # noqa: E731
     if standing.gone:
         if row.plan.get("launched"):
-            return _vanished(world, row, standing)
+            return steps.vanished(world, row, standing, lost)
         return _launch(world, row, standing)
     if not row.plan.get("launched"):  # the server ended right after the launch
         processes.register(world, row)
@@ -121,12 +122,6 @@ def _launch(world: World, row: Row, standing: Standing) -> Next:
         return _end(world, row, "Failed", f"ClientError: {error}")
     processes.register(world, row)
     return Next(plan={"launched": True}, due=steps.POLL)
-
-
-def _vanished(world: World, row: Row, standing: Standing) -> Next:
-    """An instance of which nothing is known is lost, unless its supervisor is only starting."""
-    lost = (standing.gone[0], Exited(-1, "lost"))
-    return steps.vanished(world, row, standing) or _exited(world, row, *lost, standing.peak)
 
 
 def _store(world: World, row: Row) -> Doc:
@@ -168,50 +163,32 @@ def _exited(world: World, row: Row, member: Member, state: Exited, peak: int) ->
         capacity.note_seconds(world, processes.image(row), member.type, seconds)
         end = {"end": "Completed"}
     else:
-        end = {"end": "Failed", "reason": _why(world, row, member, state)}
+        job, (sizes, _) = processes.members(row), processes.sizes(world, row)
+        end = {"end": "Failed", "reason": steps.why(world, job, sizes, (member, state), 0)}
     return _move(world, "upload", end)
-
-
-def _why(world: World, row: Row, member: Member, state: Exited) -> str:
-    """The reason that the program of `member` gives for its failure."""
-    sizes, _ = processes.sizes(world, row)
-    job = processes.members(row)
-    limits = sizes[job.index(member)].limits()
-    where = (member, processes.root(world, member))
-    reason = reasons.algorithm(world.backend, where, state, limits, 0)
-    return reason if len(job) == 1 else reasons.of_instance(member.name, reason)
 
 
 def _upload(world: World, row: Row) -> Next:
     """The outputs are in S3 (after a failure the Continuous ones alone), and the job has ended."""
     end, reason = row.plan["end"], row.plan.get("reason", "")
-    present = all((processes.root(world, m) / "ml").is_dir() for m in processes.members(row))
-    if not present and end == "Completed":
-        return _end(world, row, "Failed", reasons.platform(Exited(-1, "lost")))
-    try:
-        if present:
-            processes.store(world, row, "Continuous", _noter(row))
-            if end == "Completed":
-                processes.store(world, row, "EndOfJob", _noter(row))
-    except upload.UploadError as error:
-        if end != "Failed":
-            return _end(world, row, "Failed", str(error))
-    except AwsError as error:
-        if error.status >= 500 and error.code != "StorageFull":
-            raise
-        if end != "Failed":
-            text = f"ClientError: Output upload failed:{error.code}: {error.message}"
-            return _end(world, row, "Failed", text)
-    return _end(world, row, end, reason)
+    modes = ("Continuous", "EndOfJob") if end == "Completed" else ("Continuous",)
+
+    def store() -> None:
+        for mode in modes:
+            processes.store(world, row, mode, _noter(row))
+
+    if all((root / "ml").is_dir() for root in processes.roots(world, row)):
+        unstored = steps.unstored(store, end, "Output")
+    else:
+        unstored = reasons.platform(Exited(-1, "lost")) if end == "Completed" else ""
+    return _end(world, row, "Failed", unstored) if unstored else _end(world, row, end, reason)
 
 
 def _end(world: World, row: Row, end: str, reason: str) -> Next:
     """The job has ended: times, message, reason, capacity given back, directory kept for a while."""
     now = world.clock()
     job = processes.members(row)
-    for member in job:
-        if not isinstance(world.backend.poll(member.key), Gone | Exited):
-            world.backend.stop(member.key, 0)
+    group.stop(world.backend, group.stand(world.backend, job), 0)
     capacity.release(world, row.plan["key"])
     doc: Doc = {"ProcessingEndTime": moment(now), "LastModifiedTime": moment(now)}
     try:
@@ -221,9 +198,9 @@ def _end(world: World, row: Row, end: str, reason: str) -> Next:
         end, reason = "Failed", "ClientError: /opt/ml/output/message is not UTF-8 encoded"
     if reason:
         doc["FailureReason"] = reason[:1024]
-    for member in job:
+    for place in processes.roots(world, row):
         for part in ("ml/processing", "tmp"):
-            stage.remove(processes.root(world, member) / part)
+            stage.remove(place / part)
     keep = world.settings.keep_jobs_days * 86400.0
     return Next(end, doc, {"stage": "keep", "waiting": None}, keep)
 

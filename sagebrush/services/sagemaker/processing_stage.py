@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from math import inf
 from pathlib import Path
 
@@ -27,6 +27,8 @@ from sagebrush.engine import (
 )
 from sagebrush.engine.capacity import Size
 from sagebrush.engine.cluster import Member
+from sagebrush.services.sagemaker import job_instances as instances
+from sagebrush.services.sagemaker.job_instances import contained, root
 from sagebrush.store.rows import Row
 from sagebrush.world import Ctx, Doc, World
 
@@ -48,19 +50,14 @@ def members(row: Row) -> tuple[Member, ...]:
     return tuple(cluster.members(row.plan["key"], resources(row)))
 
 
-def root(world: World, member: Member) -> Path:
-    """The directory of an instance."""
-    return world.settings.home / "jobs" / member.key
+def roots(world: World, row: Row) -> tuple[Path, ...]:
+    """The directories of all instances, algo-1's first."""
+    return tuple(root(world, member) for member in members(row))
 
 
 def image(row: Row) -> str:
     """What memory peaks and run times are remembered by."""
     return f"processing/{row.plan['environment'] or row.plan['container']}"
-
-
-def contained(row: Row) -> bool:
-    """Whether its image runs as a container: no environment stands for it."""
-    return bool(row.plan.get("container"))
 
 
 def isolated(row: Row) -> bool:
@@ -75,19 +72,7 @@ def sizes(world: World, row: Row) -> tuple[list[Size], str]:
 
 def ask(world: World, row: Row) -> capacity.Ask:
     """What all instances together ask of the host."""
-    found, _ = sizes(world, row)
-    name = image(row)
-    return capacity.Ask(
-        row.plan["key"],
-        row.id,
-        sum(size.cpu for size in found),
-        sum(capacity.expected_memory(world, name, size.limits()) for size in found),
-        gpus=sum(size.gpus for size in found),
-        role=row.doc["RoleArn"],
-        priority=capacity.priority(row.plan.get("tags", {})),
-        expected=capacity.expected_seconds(world, name, members(row)[0].type),
-        longest=float(row.doc["StoppingCondition"]["MaxRuntimeInSeconds"]),
-    )
+    return instances.ask(world, row, image(row), sizes(world, row)[0])
 
 
 # ---- /opt/ml
@@ -160,11 +145,9 @@ def _parts(path: str) -> tuple[str, ...]:
 def ready(world: World, row: Row) -> list[Spec]:
     """What is launched, one Spec for each instance. Raises NotYet while the environment is built."""
     found, scaled = sizes(world, row)
-    held = list(row.plan.get("gpus", ()))
     specs = []
-    for member, size in zip(members(row), found, strict=True):
-        own, held = tuple(held[: size.gpus]), held[size.gpus :]
-        limits, place = size.limits(own), root(world, member)
+    for member, limits in zip(members(row), instances.limits(row, found), strict=True):
+        place = root(world, member)
         if contained(row):
             specs.append(containers.processing(world, member.key, place, row.doc, limits, scaled))
             continue
@@ -206,16 +189,13 @@ def _spec(
         grace=float(world.settings.stop_grace),
         log_limit=world.settings.log_limit,
         banner=launch.banner(app["ImageUri"], environment, scaled),
-        peers=tuple(each.name for each in job) if len(job) > 1 else (),
-        network=row.plan["key"] if len(job) > 1 else "",
+        **instances.shared(row, job),
     )
 
 
 def register(world: World, row: Row) -> None:
-    """Each instance's log is a stream of the group. Repeatable: its name holds when the job began."""
-    for member in members(row):
-        stream = f"{row.name}/{member.name}-{int(row.plan['begun'])}"
-        world.streams.register(row.account, row.region, GROUP, stream, member.key)
+    """Each instance's log is a stream of the group. Repeatable."""
+    instances.register(world, row, GROUP, members(row))
 
 
 # ---- what it leaves
@@ -244,7 +224,7 @@ def store(
         if output["S3UploadMode"] != mode:
             continue
         bucket, prefix = sources.split(output["S3Uri"])
-        with _directories(world, row, _parts(output["LocalPath"])) as found:
+        with upload.directories(roots(world, row), _parts(output["LocalPath"]), "Output") as found:
             if not found and mode == "EndOfJob":
                 raise upload.UploadError(
                     f"ClientError: Output upload failed:{output['LocalPath']} is not a directory any"
@@ -253,29 +233,12 @@ def store(
             upload.store(ctx, beneath.merged(found), (bucket, prefix.rstrip("/")), note, times)
 
 
-@contextmanager
-def _directories(world: World, row: Row, parts: tuple[str, ...]) -> Iterator[list[int]]:
-    """Descriptors of the directory `parts` of each instance's /opt/ml, where it is one."""
-    with ExitStack() as stack:
-        try:
-            found = []
-            for member in members(row):
-                ml = stack.enter_context(beneath.opened(root(world, member) / "ml"))
-                with suppress(NotADirectoryError, FileNotFoundError):
-                    found.append(stack.enter_context(beneath.directory(ml, parts)))
-            yield found
-        except OSError as error:
-            raise upload.UploadError(
-                f"ClientError: Output upload failed:{error.strerror or error}"
-            ) from error
-
-
 def message(world: World, row: Row) -> str:
     """ExitMessage: what the instances wrote into /opt/ml/output/message, one after another; at most
     1 KB. Raises UnicodeDecodeError where it is no UTF-8."""
     each: list[bytes] = []
-    for member in members(row):
-        with suppress(OSError), beneath.opened(root(world, member) / "ml") as ml:
+    for place in roots(world, row):
+        with suppress(OSError), beneath.opened(place / "ml") as ml:
             each.append(beneath.read_small(ml, ("output", "message"), MESSAGE) or b"")
     said = b"\n".join(text.rstrip(b"\n") for text in each if text)
     whole = len(said) <= MESSAGE
@@ -284,6 +247,4 @@ def message(world: World, row: Row) -> str:
 
 def forget(world: World, row: Row) -> None:
     """Nothing of the job's directories is left."""
-    for member in members(row):
-        world.backend.forget(member.key)
-        stage.remove(root(world, member))
+    instances.forget(world, members(row))

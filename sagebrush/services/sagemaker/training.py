@@ -7,6 +7,7 @@ from dataclasses import replace
 from sagebrush.engine import capacity, kinds
 from sagebrush.engine.kinds import Kind, moment
 from sagebrush.names import short_id
+from sagebrush.services.sagemaker import job_steps as steps
 from sagebrush.services.sagemaker import (
     training_checks,
     training_life,
@@ -130,23 +131,12 @@ def _of_pools(ctx: Ctx, request: Doc, status: str) -> Doc:
 def stop_training_job(ctx: Ctx, request: Doc) -> None:
     """The job is Stopping. Raises ValidationException when it has ended."""
     row = kinds.find(ctx, KIND, request["TrainingJobName"])
-
-    def change(row: Row) -> Row | None:
-        if row.status in ENDED:
-            raise AwsError(
-                "ValidationException",
-                f"The request was rejected because the training job is in status {row.status}.",
-            )
-        if row.status == "Stopping":
-            return None
-        now = ctx.world.clock()
-        doc = {**row.doc, **status_doc(row.doc, now, "Stopping", "Stopping the training job")}
-        doc["LastModifiedTime"] = moment(now)
-        plan = {**row.plan, "stop": now}
-        return replace(row, status="Stopping", doc=doc, plan=plan, due_at=now)
-
-    ctx.world.rows.update(row.id, change)
-    ctx.world.wake()
+    steps.stop(
+        ctx,
+        row,
+        KIND.words,
+        lambda job, now: status_doc(job.doc, now, "Stopping", "Stopping the training job"),
+    )
 
 
 def update_training_job(ctx: Ctx, request: Doc) -> Doc:
@@ -155,10 +145,7 @@ def update_training_job(ctx: Ctx, request: Doc) -> Doc:
 
     def change(row: Row) -> Row:
         if row.status in ENDED and "ResourceConfig" not in request:
-            raise AwsError(
-                "ValidationException",
-                f"The request was rejected because the training job is in status {row.status}.",
-            )
+            raise steps.rejected(KIND.words, row)
         pool = row.doc.get("WarmPoolStatus", {}).get("Status", "none")
         if row.status in ENDED and pool != "Available":
             raise AwsError(
@@ -183,9 +170,6 @@ def delete_training_job(ctx: Ctx, request: Doc) -> None:
     """The ended job and its directory are gone. Raises ValidationException while it runs."""
     row = kinds.find(ctx, KIND, request["TrainingJobName"])
     if row.status not in ENDED:
-        raise AwsError(
-            "ValidationException",
-            f"The request was rejected because the training job is in status {row.status}.",
-        )
+        raise steps.rejected(KIND.words, row)
     training_life.remove(ctx.world, row)
     ctx.world.rows.delete(row.id)

@@ -21,7 +21,9 @@ from sagebrush.engine import (
 from sagebrush.engine.capacity import Size
 from sagebrush.engine.cluster import Member
 from sagebrush.engine.group import Standing
+from sagebrush.services.sagemaker import job_instances as instances
 from sagebrush.services.sagemaker import tuning_room
+from sagebrush.services.sagemaker.job_instances import contained, root
 from sagebrush.store.rows import Row
 from sagebrush.world import Doc, World
 
@@ -39,11 +41,6 @@ def members(row: Row) -> tuple[Member, ...]:
     ]
 
 
-def root(world: World, member: Member) -> Path:
-    """The directory of an instance."""
-    return world.settings.home / "jobs" / member.key
-
-
 def roots(world: World, row: Row) -> tuple[Path, ...]:
     """The directories of all instances, algo-1's first."""
     return tuple(root(world, member) for member in members(row))
@@ -52,11 +49,6 @@ def roots(world: World, row: Row) -> tuple[Path, ...]:
 def image(row: Row) -> str:
     """What memory peaks and run times are remembered by."""
     return row.plan["algorithm"] or row.plan["environment"] or row.plan["container"]
-
-
-def contained(row: Row) -> bool:
-    """Whether its image runs as a container: no environment stands for it."""
-    return bool(row.plan.get("container"))
 
 
 def sizes(world: World, row: Row) -> tuple[list[Size], str]:
@@ -95,27 +87,13 @@ def admit(world: World, row: Row) -> tuple[capacity.Turn, int]:
     return capacity.admit(world, ask(world, _with(row, chosen))), chosen
 
 
-def _with(row: Row, instances: int) -> Row:
-    return replace(row, plan={**row.plan, "instances": instances})
+def _with(row: Row, count: int) -> Row:
+    return replace(row, plan={**row.plan, "instances": count})
 
 
 def ask(world: World, row: Row) -> capacity.Ask:
     """What all instances together ask of the host."""
-    found, _ = sizes(world, row)
-    name, key = image(row), row.plan["key"]
-    memory = sum(capacity.expected_memory(world, name, size.limits()) for size in found)
-    return capacity.Ask(
-        key,
-        row.id,
-        sum(size.cpu for size in found),
-        memory,
-        gpus=sum(size.gpus for size in found),
-        role=row.doc["RoleArn"],
-        priority=capacity.priority(row.plan.get("tags", {})),
-        spot=bool(row.doc.get("EnableManagedSpotTraining")),
-        expected=capacity.expected_seconds(world, name, members(row)[0].type),
-        longest=float(row.doc["StoppingCondition"]["MaxRuntimeInSeconds"]),
-    )
+    return instances.ask(world, row, image(row), sizes(world, row)[0])
 
 
 def cause(world: World, row: Row, standing: Standing) -> tuple[Member, Exited]:
@@ -140,33 +118,24 @@ def _echo(world: World, row: Row, member: Member) -> bool:
 
 
 def register(world: World, row: Row) -> None:
-    """Each instance's log is a stream of the group. Repeatable: its name holds when the attempt
-    began."""
-    for member in members(row):
-        stream = f"{row.name}/{member.name}-{int(row.plan['begun'])}"
-        world.streams.register(row.account, row.region, GROUP, stream, member.key)
+    """Each instance's log is a stream of the group. Repeatable."""
+    instances.register(world, row, GROUP, members(row))
 
 
 def forget(world: World, row: Row) -> None:
     """Nothing of the directories of this attempt is left."""
-    for member in members(row):
-        world.backend.forget(member.key)
-        stage.remove(root(world, member))
+    instances.forget(world, members(row))
 
 
 def ready(world: World, row: Row) -> list[Spec]:
     """What is launched, one Spec for each instance. Raises NotYet while the environment is built."""
     found, scaled = sizes(world, row)
-    held = list(row.plan.get("gpus", ()))
     # Instances that have the whole host among them share its CPUs: a part for each would make them
     # wait for one another, since they never work in step.
     whole = len(found) > 1 and sum(size.cpu for size in found) >= capacity.host(world).cpus
     specs = []
-    for member, size in zip(members(row), found, strict=True):
-        own, held = tuple(held[: size.gpus]), held[size.gpus :]
-        limits, place = size.limits(own), root(world, member)
-        if whole:
-            limits = replace(limits, share=True)
+    for member, own in zip(members(row), instances.limits(row, found), strict=True):
+        limits, place = replace(own, share=whole), root(world, member)
         if contained(row):
             spec = containers.training(world, member.key, place, row.doc, limits, scaled)
             specs.append(replace(spec, time_limit=row.plan["seconds"]))
@@ -213,8 +182,7 @@ def _spec(
         grace=float(world.settings.stop_grace),
         log_limit=world.settings.log_limit,
         banner=launch.banner(doc["AlgorithmSpecification"]["TrainingImage"], environment, scaled),
-        peers=tuple(each.name for each in job) if len(job) > 1 else (),
-        network=row.plan["key"] if len(job) > 1 else "",
+        **instances.shared(row, job),
     )
 
 

@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from sagebrush.compute.base import Exited, Gone, NoCapacity, NotYet, Unsupported
+from sagebrush.compute.base import Exited, NoCapacity, NotYet, Unsupported
 from sagebrush.compute.environments import BuildFailed
 from sagebrush.engine import capacity, group, launch, layers, stage, upload, warmth
 from sagebrush.engine.cluster import Member
@@ -37,7 +37,8 @@ from sagebrush.world import AwsError, Ctx, Doc, World
 log = logging.getLogger(__name__)
 
 METRICS, TRIAL_METRICS = 2.0, 0.5
-"""The same where log lines are read for metrics; for a trial, which may be stopped by them."""
+"""Seconds between looks where log lines are read for metrics; for a trial, which may be stopped by
+them."""
 ECHO = 2.0
 """Seconds that the cause has to show where an instance only says that another has gone."""
 CHECKPOINTS = 30.0
@@ -197,9 +198,10 @@ def _train(world: World, row: Row) -> Next:
     standing = group.stand(world.backend, job)
     if row.plan.get("warm") and not row.plan.get("launched"):
         return _begin(world, row)
+    lost = lambda member, end: _exited(world, row, member, end, standing.peak)  # noqa: E731
     if standing.gone:
         if row.plan.get("launched"):
-            return _vanished(world, row, standing)
+            return steps.vanished(world, row, standing, lost)
         return _launch(world, row, standing)
     if not row.plan.get("launched"):  # the server ended right after the launch
         processes.register(world, row)
@@ -218,8 +220,7 @@ def _train(world: World, row: Row) -> Next:
     elif not row.plan.get("noticed") and "stop" not in row.plan:
         plan |= _give_way(world, row, standing)
     measured = bool(row.doc["AlgorithmSpecification"].get("MetricDefinitions"))
-    look = TRIAL_METRICS if row.plan.get("tuner") else METRICS
-    due = look if measured and standing.running else steps.POLL
+    due = _look(row) if measured and standing.running else steps.POLL
     return Next(plan=plan, due=due, touch=_parent(row) if news.get("finals") else 0)
 
 
@@ -238,8 +239,7 @@ def _launch(world: World, row: Row, standing: Standing) -> Next:
     except Unsupported as error:
         return _end(world, row, "Failed", f"ClientError: {error}")
     processes.register(world, row)
-    due = TRIAL_METRICS if row.plan.get("tuner") else METRICS
-    return Next(plan={"launched": True}, due=due)
+    return Next(plan={"launched": True}, due=_look(row))
 
 
 def _begin(world: World, row: Row) -> Next:
@@ -255,8 +255,12 @@ def _begin(world: World, row: Row) -> Next:
             return _cold(world, row)
         return Next(due=warm_pool.LOOK)
     processes.register(world, row)
-    due = TRIAL_METRICS if row.plan.get("tuner") else METRICS
-    return Next(plan={"launched": True}, due=due)
+    return Next(plan={"launched": True}, due=_look(row))
+
+
+def _look(row: Row) -> float:
+    """Seconds until the job's log is read for metrics."""
+    return TRIAL_METRICS if row.plan.get("tuner") else METRICS
 
 
 def _give_way(world: World, row: Row, standing: Standing) -> Doc:
@@ -267,12 +271,6 @@ def _give_way(world: World, row: Row, standing: Standing) -> Doc:
     spot.give_notice(world, row)
     group.stop(world.backend, standing, world.settings.stop_grace)
     return {"noticed": why}
-
-
-def _vanished(world: World, row: Row, standing: Standing) -> Next:
-    """An instance of which nothing is known is lost, unless its supervisor is only starting."""
-    lost = (standing.gone[0], Exited(-1, "lost"))
-    return steps.vanished(world, row, standing) or _exited(world, row, *lost, standing.peak)
 
 
 def _save_checkpoints(world: World, row: Row) -> Doc:
@@ -324,40 +322,26 @@ def _exited(world: World, row: Row, member: Member, state: Exited, peak: int) ->
 def _why(world: World, row: Row, member: Member, state: Exited) -> str:
     """The reason that the program of `member` gives for its failure."""
     sizes, _ = processes.sizes(world, row)
-    job = processes.members(row)
-    limits = sizes[job.index(member)].limits()
-    where = (member, processes.root(world, member))
-    reason = reasons.algorithm(world.backend, where, state, limits, metrics.seen(row, member.name))
-    return reason if len(job) == 1 else reasons.of_instance(member.name, reason)
+    seen = metrics.seen(row, member.name)
+    return steps.why(world, processes.members(row), sizes, (member, state), seen)
 
 
 def _upload(world: World, row: Row) -> Next:
     """Model and output are in S3 (after a failure the output alone), and the job has ended."""
     end, reason = row.plan["end"], row.plan.get("reason", "")
-    try:
-        if all((root / "ml").is_dir() for root in processes.roots(world, row)):
-            processes.results(world, row).run(model=end != "Failed")
-        elif end == "Completed":
-            return _end(world, row, "Failed", reasons.platform(Exited(-1, "lost")))
-    except upload.UploadError as error:
-        if end != "Failed":
-            return _end(world, row, "Failed", str(error))
-    except AwsError as error:
-        if error.status >= 500 and error.code != "StorageFull":
-            raise
-        if end != "Failed":
-            text = f"ClientError: Artifact upload failed:{error.code}: {error.message}"
-            return _end(world, row, "Failed", text)
-    return _end(world, row, end, reason)
+    if all((root / "ml").is_dir() for root in processes.roots(world, row)):
+        results = processes.results(world, row)
+        unstored = steps.unstored(lambda: results.run(model=end != "Failed"), end, "Artifact")
+    else:
+        unstored = reasons.platform(Exited(-1, "lost")) if end == "Completed" else ""
+    return _end(world, row, "Failed", unstored) if unstored else _end(world, row, end, reason)
 
 
 def _end(world: World, row: Row, end: str, reason: str) -> Next:
     """The job has ended: times, reason, capacity given back, directory kept for a while."""
     now, key = world.clock(), row.plan["key"]
     job = processes.members(row)
-    for member in job:
-        if not isinstance(world.backend.poll(member.key), Gone | Exited):
-            world.backend.stop(member.key, 0)
+    group.stop(world.backend, group.stand(world.backend, job), 0)
     capacity.release(world, key)
     kept = _keep_warm(world, row, end)
     tight = shutil.disk_usage(world.settings.home).free < TIGHT

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 from sagebrush.engine import kinds
-from sagebrush.engine.kinds import Kind, moment
+from sagebrush.engine.kinds import Kind
+from sagebrush.services.sagemaker import job_steps as steps
 from sagebrush.services.sagemaker import training, tuning_checks, tuning_life, tuning_trials
-from sagebrush.services.sagemaker.tuning_life import ENDED
+from sagebrush.services.sagemaker.job_steps import ENDED
 from sagebrush.services.sagemaker.tuning_trials import PLANNED
 from sagebrush.store.rows import Row
 from sagebrush.world import AwsError, Ctx, Doc
@@ -35,6 +35,8 @@ KIND = Kind(
     fail=tuning_life.fail,
 )
 RUNNING = ("InProgress", "Stopping")
+WORDS = "hyperparameter tuning job"
+"""What AWS's messages call it."""
 
 
 def create_hyper_parameter_tuning_job(ctx: Ctx, request: Doc) -> Doc:
@@ -160,23 +162,7 @@ def _sorted(found: list[Doc], by: str, down: bool) -> list[Doc]:
 def stop_hyper_parameter_tuning_job(ctx: Ctx, request: Doc) -> None:
     """The tuning job is Stopping, and so are its trials. Raises ValidationException once it ended."""
     row = kinds.find(ctx, KIND, request["HyperParameterTuningJobName"])
-
-    def change(row: Row) -> Row | None:
-        if row.status in ENDED:
-            raise AwsError(
-                "ValidationException",
-                "The request was rejected because the hyperparameter tuning job is in status"
-                f" {row.status}.",
-            )
-        if row.status == "Stopping":
-            return None
-        now = ctx.world.clock()
-        doc = {**row.doc, "LastModifiedTime": moment(now)}
-        plan = {**row.plan, "stop": now}
-        return replace(row, status="Stopping", doc=doc, plan=plan, due_at=now)
-
-    ctx.world.rows.update(row.id, change)
-    ctx.world.wake()
+    steps.stop(ctx, row, WORDS)
 
 
 def delete_hyper_parameter_tuning_job(ctx: Ctx, request: Doc) -> None:
@@ -186,10 +172,6 @@ def delete_hyper_parameter_tuning_job(ctx: Ctx, request: Doc) -> None:
     """
     row = kinds.find(ctx, KIND, request["HyperParameterTuningJobName"])
     if row.status not in ENDED:
-        raise AwsError(
-            "ValidationException",
-            "The request was rejected because the hyperparameter tuning job is in status"
-            f" {row.status}.",
-        )
+        raise steps.rejected(WORDS, row)
     ctx.world.rows.delete(row.id)
     tuning_trials.forget(ctx.world, row)

@@ -16,6 +16,7 @@ from typing import Any
 from sagebrush.engine import cluster
 from sagebrush.engine.kinds import moment
 from sagebrush.services.sagemaker import training, tuning_room, tuning_trials, warm_pool
+from sagebrush.services.sagemaker.job_steps import ENDED
 from sagebrush.services.sagemaker.tuning_trials import PLANNED, Definition
 from sagebrush.store.rows import Next, Row
 from sagebrush.tuning import stopping
@@ -25,7 +26,6 @@ from sagebrush.world import AwsError, Ctx, Doc, World
 
 log = logging.getLogger(__name__)
 
-ENDED = ("Completed", "Failed", "Stopped")
 WATCH = 30.0
 """Seconds between looks at trials of which nothing was told: a safeguard, their news come at once."""
 LEARNING = ("Bayesian", "Hyperband")

@@ -197,10 +197,11 @@ def claim(world: World, row: Row) -> str:
         if pool.plan.get("taken") == row.id:
             _reused(world, pool, row)
             return pool.name
+    own = fingerprint(world, row)
     alike = [
         pool
         for pool in _free(world)
-        if pool.plan["fingerprint"] == fingerprint(world, row) and pool.plan.get("launched")
+        if pool.plan["fingerprint"] == own and pool.plan.get("launched")
     ]
     for pool in sorted(alike, key=lambda pool: pool.status != "Available"):
         if _take(world, pool, row):
