@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -128,5 +129,12 @@ def ended(doc: Doc) -> list[str]:
     if (saved := savings(doc)) is not None:
         said.append(f"managed spot savings {saved:.1f}%")
     if reason := doc.get("FailureReason"):
-        said.append(reason.strip().splitlines()[-1][:120])  # of a traceback: the error itself
+        said.append(_gist(reason)[:120])
     return said
+
+
+def _gist(reason: str) -> str:
+    """The line of a FailureReason that says most: of a traceback the error itself, of what AWS's
+    toolkit tells its ErrorMessage, not the command after it."""
+    told = re.search(r'ErrorMessage "(.+?)"\nCommand "', reason, re.DOTALL)
+    return (told[1] if told else reason).strip().splitlines()[-1]

@@ -96,6 +96,16 @@ def test_a_failure_is_told_by_its_last_line() -> None:
     assert job_facts.details(failed, NOW).endswith("; ValueError: no such column")
 
 
+def test_what_awss_toolkit_tells_is_told_without_its_command() -> None:
+    reason = (
+        "AlgorithmError: ExecuteUserScriptError:\nExitCode 2\n"
+        'ErrorMessage "usage: s.py [-h]\ns.py: error: unrecognized arguments: -x 1"\n'
+        'Command "/env/bin/python s.py -x 1", exit code: 2'
+    )
+    failed = job("Failed", TrainingTimeInSeconds=4, FailureReason=reason)
+    assert job_facts.details(failed, NOW).endswith("; s.py: error: unrecognized arguments: -x 1")
+
+
 def test_only_a_scaled_instance_is_told() -> None:
     whole = instance("ml.m5.xlarge")
     assert job_facts.scaled("ml.m5.xlarge", Limits(whole.cpus, whole.memory)) == ""

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import NoReturn
 
+from sagebrush.compute import network
 from sagebrush.compute.images import Image, UnknownImage
 from sagebrush.engine import capacity, channels, cluster, feeds, joblog
 from sagebrush.services.sagemaker import roles
@@ -124,6 +125,8 @@ def several(ctx: Ctx, count: int, image: Image, member: str) -> None:
             f"{member}: {count} instances need the sandbox and its network, which are not there on"
             " this host (`sagebrush doctor` tells why); use InstanceCount 1"
         )
+    if count > network.MOST:
+        refuse(f"{member}: {count} instances: in Sagebrush a job has {network.MOST} at most")
     if count > 1 and image.container:
         refuse(
             f"{member}: {count} instances: an image that runs as a container runs on one instance in"

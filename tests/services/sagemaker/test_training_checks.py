@@ -88,6 +88,7 @@ def algorithm(**changes: Any) -> Doc:
         ),
         ({"ResourceConfig": resources(InstanceType="ml.m5.huge")}, "enum value set"),
         ({"ResourceConfig": resources(InstanceCount=0)}, "at least 1"),
+        ({"ResourceConfig": resources(InstanceCount=255)}, "255 instances: in Sagebrush a job has"),
         ({"ResourceConfig": resources(InstanceType=None)}, "either InstanceType"),
         ({"StoppingCondition": {"MaxRuntimeInSeconds": 28 * 86400 + 1}}, "more than 28 days"),
         (
