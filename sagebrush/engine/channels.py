@@ -7,40 +7,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from sagebrush.engine import beneath
-from sagebrush.engine.sources import (
-    MANIFEST_LIMIT,
-    Shard,
-    Source,
-    StageError,
-    keys,
-    lines,
-    nothing,
-    ordered,
-    seed,
-    shard,
-    sources,
-    split,
-)
+from sagebrush.engine.sources import Source, StageError
 from sagebrush.store.objects import Blob
 from sagebrush.world import AwsError, Ctx
-
-__all__ = [
-    "MANIFEST_LIMIT",
-    "Shard",
-    "Source",
-    "StageError",
-    "check_space",
-    "download",
-    "keys",
-    "lines",
-    "nothing",
-    "ordered",
-    "parts_of",
-    "seed",
-    "shard",
-    "sources",
-    "split",
-]
 
 RESERVE = 64 << 20
 """Bytes of disk that a download leaves free."""

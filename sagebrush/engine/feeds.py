@@ -15,8 +15,8 @@ from pathlib import Path
 
 from sagebrush.compute import fuse
 from sagebrush.compute.base import Spec
-from sagebrush.engine import beneath, channels
-from sagebrush.engine.channels import Shard, Source, StageError
+from sagebrush.engine import beneath, channels, sources
+from sagebrush.engine.sources import Shard, Source, StageError
 from sagebrush.world import Doc, World
 
 DATA = ("input", "data")
@@ -67,7 +67,7 @@ class Feeds:
         told: Doc = {
             "name": name,
             "mode": "Pipe",
-            "seed": channels.seed(channel),
+            "seed": sources.seed(channel),
             "shard": [part.own, part.of],
             "gzip": channel.get("CompressionType") == "Gzip",
             "recordio": channel.get("RecordWrapperType") == "RecordIO",

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from sagebrush.engine import archive, beneath, channels
+from sagebrush.engine import archive, beneath, sources
 from sagebrush.world import AwsError, Ctx, Doc
 
 FILE = "requirements.txt"
@@ -113,10 +113,10 @@ def _of_drivers(ml: int) -> str | None:
 def _in_archive(ctx: Ctx, address: str) -> str | None:
     """The file at the root of a code archive on S3; what is wrong with that, the job tells."""
     try:
-        bucket, key = channels.split(address)
+        bucket, key = sources.split(address)
         blob = ctx.call("s3", "GetObject", {"Bucket": bucket, "Key": key})["Body"]
         return _decode(archive.member(blob, FILE, LIMIT, CAPS))
-    except (AwsError, channels.StageError, archive.ArchiveError):
+    except (AwsError, sources.StageError, archive.ArchiveError):
         return None
 
 

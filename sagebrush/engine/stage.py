@@ -14,9 +14,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from sagebrush.engine import beneath, channels, cluster, feeds
-from sagebrush.engine.channels import StageError
+from sagebrush.engine import beneath, channels, cluster, feeds, sources
 from sagebrush.engine.cluster import Member
+from sagebrush.engine.sources import StageError
 from sagebrush.names import short_id
 from sagebrush.world import AwsError, Ctx, Doc
 
@@ -152,18 +152,18 @@ def _bring(staging: Staging, fd: int) -> None:
     """The instance's channels are there, or planned for the process beside the job to bring."""
     world = staging.ctx.world
     plan = feeds.Feeds(staging.root, staging.ml, world.settings.region)
-    files: list[tuple[Doc, list[channels.Source]]] = []
+    files: list[tuple[Doc, list[sources.Source]]] = []
     for channel, part in _own(staging):
         s3, mode = channel["DataSource"]["S3DataSource"], feeds.mode(channel, staging.doc)
         if mode == "Pipe" and s3["S3DataType"] == "AugmentedManifestFile":
-            plan.lines[channel["ChannelName"]] = channels.lines(staging.ctx, channel)
+            plan.lines[channel["ChannelName"]] = sources.lines(staging.ctx, channel)
             plan.pipe(fd, channel, part, ())
             continue
-        found = channels.sources(staging.ctx, channel)
+        found = sources.sources(staging.ctx, channel)
         if mode == "Pipe":
             plan.pipe(fd, channel, part, found)
             continue
-        found = channels.ordered(found, part, channels.seed(channel))
+        found = sources.ordered(found, part, sources.seed(channel))
         why = feeds.lacking(world) if mode == "FastFile" else ""
         if mode == "FastFile" and not why:
             plan.mount(fd, channel, found)
@@ -175,17 +175,17 @@ def _bring(staging: Staging, fd: int) -> None:
     plan.write()
 
 
-def _own(staging: Staging) -> list[tuple[Doc, channels.Shard]]:
+def _own(staging: Staging) -> list[tuple[Doc, sources.Shard]]:
     """The channels of this instance, and its part of each."""
     found = []
     for channel in staging.doc.get("InputDataConfig", ()):
         s3 = channel["DataSource"]["S3DataSource"]
-        if (part := channels.shard(s3, staging.job, staging.member)) is not None:
+        if (part := sources.shard(s3, staging.job, staging.member)) is not None:
             found.append((channel, part))
     return found
 
 
-def _copy(staging: Staging, fd: int, files: Sequence[tuple[Doc, list[channels.Source]]]) -> None:
+def _copy(staging: Staging, fd: int, files: Sequence[tuple[Doc, list[sources.Source]]]) -> None:
     """The objects of the channels are files."""
     channels.check_space([source for _, found in files for source in found], fd)
     for channel, found in files:
@@ -202,12 +202,12 @@ def _restore_checkpoints(staging: Staging, fd: int) -> None:
     config = staging.doc.get("CheckpointConfig")
     if not config:
         return
-    bucket, prefix = channels.split(config["S3Uri"])
+    bucket, prefix = sources.split(config["S3Uri"])
     prefix = prefix.rstrip("/") + "/" if prefix else ""
     try:
         found = [
-            channels.Source(bucket, key, size, key[len(prefix) :])
-            for key, size in channels.keys(staging.ctx, bucket, prefix)
+            sources.Source(bucket, key, size, key[len(prefix) :])
+            for key, size in sources.keys(staging.ctx, bucket, prefix)
             if not key.endswith("/")
         ]
     except AwsError as error:
@@ -235,7 +235,7 @@ def configuration(doc: Doc, job: Sequence[Member], member: Member) -> dict[str, 
         "inputdataconfig.json": {
             c["ChannelName"]: _channel(c, doc)
             for c in doc.get("InputDataConfig", ())
-            if channels.shard(c["DataSource"]["S3DataSource"], job, member) is not None
+            if sources.shard(c["DataSource"]["S3DataSource"], job, member) is not None
         },
         "resourceconfig.json": cluster.resource_config(
             job, member, SHARED if len(job) > 1 else INTERFACE

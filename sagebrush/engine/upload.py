@@ -12,7 +12,7 @@ from math import inf
 from pathlib import Path
 from typing import IO, cast
 
-from sagebrush.engine import archive, beneath, channels, stage
+from sagebrush.engine import archive, beneath, sources, stage
 from sagebrush.store.objects import SpoolWriter
 from sagebrush.world import AwsError, Ctx, Doc
 
@@ -50,7 +50,7 @@ class Upload:
 
         Repeatable. Raises UploadError and AwsError.
         """
-        bucket, prefix = channels.split(self.doc["OutputDataConfig"]["S3OutputPath"])
+        bucket, prefix = sources.split(self.doc["OutputDataConfig"]["S3OutputPath"])
         home = "/".join(p for p in (prefix.strip("/"), self.doc["TrainingJobName"], "output") if p)
         plain = self.doc["OutputDataConfig"].get("CompressionType") == "NONE"
         if model:
@@ -76,7 +76,7 @@ class Upload:
         for member, where, folder in KEPT:
             if member not in self.doc:
                 continue
-            bucket, prefix = channels.split(self.doc[member][where])
+            bucket, prefix = sources.split(self.doc[member][where])
             home = [prefix.rstrip("/"), self.doc["TrainingJobName"], folder]
             key = "/".join(p for p in home if p) if folder else home[0]
             with directories(self.roots, stage.local_parts(self.doc, member)) as found:
@@ -90,7 +90,7 @@ class Upload:
         if not since:
             return None
         try:
-            return dict(channels.keys(self.ctx, bucket, f"{key}/" if key else ""))
+            return dict(sources.keys(self.ctx, bucket, f"{key}/" if key else ""))
         except AwsError as error:
             self._note(f"the objects beneath {key} could not be listed: {error.message}")
             return None

@@ -18,6 +18,7 @@ from sagebrush.engine import (
     launch,
     layers,
     serving,
+    sources,
     stage,
 )
 from sagebrush.store.rows import Row
@@ -188,19 +189,19 @@ class Replica:
                 return
             try:
                 found = [
-                    channels.Source(bucket, name, size, name[len(key) :])
-                    for name, size in channels.keys(self._ctx(), bucket, key)
+                    sources.Source(bucket, name, size, name[len(key) :])
+                    for name, size in sources.keys(self._ctx(), bucket, key)
                     if how == "prefix" or name == key
                 ]
                 if how == "object":
                     found = [
-                        channels.Source(bucket, key, s.size, key.rsplit("/", 1)[-1]) for s in found
+                        sources.Source(bucket, key, s.size, key.rsplit("/", 1)[-1]) for s in found
                     ]
                 if not found:
                     raise Unstartable(_not_found("model data", f"s3://{bucket}/{key}"))
                 channels.check_space(found, model)
                 channels.download(self._ctx(), found, model, lambda: None)
-            except channels.StageError as error:
+            except sources.StageError as error:
                 raise Unstartable(str(error)) from error
             except AwsError as error:
                 url = f"s3://{bucket}/{key}"
@@ -211,7 +212,7 @@ class Replica:
         submit = self.variant["env"].get("SAGEMAKER_SUBMIT_DIRECTORY", "")
         if not submit.startswith("s3://"):
             return
-        bucket, key = channels.split(submit)
+        bucket, key = sources.split(submit)
         with beneath.directory(ml, ("code",), make=True) as code:
             self._unpack(bucket, key, code, "the code")
 

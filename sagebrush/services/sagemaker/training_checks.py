@@ -8,7 +8,7 @@ from typing import NoReturn
 
 from sagebrush.compute import network
 from sagebrush.compute.images import Image, UnknownImage
-from sagebrush.engine import capacity, channels, cluster, feeds, joblog
+from sagebrush.engine import capacity, cluster, feeds, joblog, sources
 from sagebrush.services.sagemaker import roles
 from sagebrush.world import AwsError, Ctx, Doc
 
@@ -207,17 +207,17 @@ def _group(source: Doc, resources: Doc, channel: str) -> None:
 def found(ctx: Ctx, source: Doc) -> None:
     """Raises AWS's error when there is no object beneath the URI."""
     try:
-        bucket, prefix = channels.split(source["S3Uri"])
+        bucket, prefix = sources.split(source["S3Uri"])
         params: Doc = {"Bucket": bucket, "Prefix": prefix, "MaxKeys": 1}
         if not ctx.call("s3", "ListObjectsV2", params).get("Contents"):
-            refuse(channels.nothing(ctx, source["S3Uri"]))
-    except channels.StageError as error:
+            refuse(sources.nothing(ctx, source["S3Uri"]))
+    except sources.StageError as error:
         refuse(str(error).removeprefix("ClientError: "))
     except AwsError as error:
         if error.status >= 500:
             raise
         why = "" if error.code == "NoSuchBucket" else f" ({error.code}: {error.message})"
-        refuse(channels.nothing(ctx, source["S3Uri"]) + why)
+        refuse(sources.nothing(ctx, source["S3Uri"]) + why)
 
 
 def _outputs(ctx: Ctx, request: Doc) -> None:
@@ -240,8 +240,8 @@ def _local(path: str, member: str) -> None:
 def output(ctx: Ctx, uri: str, member: str) -> None:
     """Raises an error now, rather than after hours of training, when nothing could be stored."""
     try:
-        bucket, prefix = channels.split(uri)
-    except channels.StageError:
+        bucket, prefix = sources.split(uri)
+    except sources.StageError:
         refuse(f"{member}: {uri} is not an S3 URI")
     try:
         ctx.call("s3", "HeadBucket", {"Bucket": bucket})
