@@ -21,7 +21,8 @@ import time
 from pathlib import Path
 
 import sagebrush.toolkit
-from sagebrush.compute.environments import Environment, Environments
+from sagebrush.environments.environment import Environment
+from sagebrush.environments.store import Environments
 from sagebrush.settings import Settings
 
 SETTINGS = {
@@ -89,7 +90,7 @@ def job(root: Path, python: Path, settings: dict[str, float]) -> tuple[float, fl
     )
     started = time.monotonic()
     done = subprocess.run(
-        [str(python), str(Path(next(iter(sagebrush.toolkit.__path__))) / "train.py")],
+        [str(python), str(Path(next(iter(sagebrush.toolkit.__path__))) / "training" / "train.py")],
         env={"PATH": os.defpath, "SAGEBRUSH_ML": str(root), "SAGEBRUSH_ALGORITHM": "blazingtext"},
         capture_output=True,
         text=True,

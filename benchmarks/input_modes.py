@@ -23,7 +23,7 @@ from urllib.parse import urlsplit
 import boto3.session
 
 from sagebrush.app import build
-from sagebrush.compute import fuse
+from sagebrush.compute.local import fuse
 from sagebrush.settings import Settings
 
 IMAGE = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.2-1-cpu-py3"

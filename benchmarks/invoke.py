@@ -31,7 +31,7 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from sagebrush.compute import dial
+from sagebrush.net import dial
 
 SERVE = """
 import json, os, sys

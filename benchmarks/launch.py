@@ -19,9 +19,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from sagebrush.compute import probe
 from sagebrush.compute.base import Exited, Running, Spec
-from sagebrush.compute.local import LocalBackend
+from sagebrush.compute.local import probe
+from sagebrush.compute.local.backend import LocalBackend
 
 Way = Callable[[str], dict[str, float]]
 PROGRAM = ["/bin/date", "+%s.%N"]

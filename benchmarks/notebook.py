@@ -27,7 +27,7 @@ from urllib.parse import urlsplit
 import boto3.session
 
 from sagebrush.app import App
-from sagebrush.compute.environments import Environments
+from sagebrush.environments.store import Environments
 from sagebrush.settings import Settings
 
 PAUSE = 0.02
@@ -62,7 +62,7 @@ def usable(port: int, headers: dict[str, str], began: float) -> float:
 
 def alone(folder: Path, environments: Path, python: Path) -> float:
     """Seconds from the start of a Jupyter server by hand until it can be used."""
-    toolkit = Path(__file__).resolve().parents[1] / "sagebrush" / "toolkit"
+    toolkit = Path(__file__).resolve().parents[1] / "sagebrush" / "toolkit" / "notebook"
     (folder / "jupyter_server_config.py").write_text(EXTENSION)
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]

@@ -14,8 +14,9 @@ from typing import Any
 
 import botocore.serialize
 
-from sagebrush.protocol import models, reply, rest
-from sagebrush.protocol.check import check
+from sagebrush.aws import models
+from sagebrush.aws.check import check
+from sagebrush.protocol import reply, rest
 from sagebrush.protocol.detect import detect
 from sagebrush.protocol.message import Request
 

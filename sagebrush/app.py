@@ -25,23 +25,28 @@ from typing import Any
 from aiohttp import web
 
 from sagebrush import __version__, clientdata, tls
-from sagebrush.bridge import Bridge
-from sagebrush.compute import company, probe
+from sagebrush.access.dispatch import Dispatcher
+from sagebrush.aws import models
 from sagebrush.compute.backends import Either
 from sagebrush.compute.base import Spec
-from sagebrush.compute.egress import HEAD_LIMIT, Egress
-from sagebrush.compute.engines import Engines
-from sagebrush.compute.environments import Environments
-from sagebrush.compute.local import LocalBackend
-from sagebrush.compute.oci import OciBackend
+from sagebrush.compute.containers.backend import OciBackend
+from sagebrush.compute.containers.engines import Engines
+from sagebrush.compute.local import probe
+from sagebrush.compute.local.backend import LocalBackend
+from sagebrush.compute.shim import companion_process
 from sagebrush.credentials import CredentialBook
-from sagebrush.dispatch import Dispatcher
-from sagebrush.engine import launch, metadata, notebooks, retention, serving, shutdown, usage
+from sagebrush.engine import retention, shutdown, usage
 from sagebrush.engine.kinds import Kind
 from sagebrush.engine.loop import Loop
-from sagebrush.protocol import listen, models
-from sagebrush.protocol.access import AccessLog, Redacting
+from sagebrush.environments.store import Environments
+from sagebrush.gates import metadata
+from sagebrush.gates.containers import Bridge
+from sagebrush.gates.egress import HEAD_LIMIT, Egress
+from sagebrush.protocol import listen
+from sagebrush.protocol.access_log import AccessLog, Redacting
 from sagebrush.protocol.server import OWN, Door
+from sagebrush.registry import collect
+from sagebrush.routing import endpoints, notebooks
 from sagebrush.settings import Settings
 from sagebrush.store import catalog
 from sagebrush.store.db import Db
@@ -50,30 +55,31 @@ from sagebrush.store.objects import ObjectStore
 from sagebrush.store.rows import Rows
 from sagebrush.store.series import Series
 from sagebrush.store.streams import Streams
-from sagebrush.world import Operations, World, collect
+from sagebrush.workload import launch
+from sagebrush.world import Operations, World
 
 log = logging.getLogger(__name__)
 
 SERVICES: dict[str, tuple[str, ...]] = {
-    "s3": ("s3_buckets", "s3_objects", "s3_listing", "s3_copy", "s3_multipart"),
+    "s3": ("s3.buckets", "s3.objects", "s3.listing", "s3.copy", "s3.multipart"),
     "sagemaker": (
-        "sagemaker.training",
-        "sagemaker.warm_pool",
-        "sagemaker.processing",
-        "sagemaker.tuning",
-        "sagemaker.model",
-        "sagemaker.endpoint_config",
-        "sagemaker.endpoint",
-        "sagemaker.notebook",
-        "sagemaker.notebook_lifecycle_config",
-        "sagemaker.code_repository",
+        "sagemaker.training.operations",
+        "sagemaker.training.warm_pool",
+        "sagemaker.processing.operations",
+        "sagemaker.tuning.operations",
+        "sagemaker.hosting.model",
+        "sagemaker.hosting.endpoint_config",
+        "sagemaker.hosting.endpoint",
+        "sagemaker.notebook.operations",
+        "sagemaker.notebook.lifecycle_config",
+        "sagemaker.notebook.code_repository",
         "sagemaker.tags",
     ),
-    "sagemaker-runtime": ("runtime",),
-    "cloudwatch": ("cloudwatch",),
-    "logs": ("logs",),
+    "sagemaker-runtime": ("sagemaker_runtime.invoke",),
+    "cloudwatch": ("cloudwatch.metrics",),
+    "logs": ("logs.operations",),
     "sts": ("sts",),
-    "iam": ("iam", "iam_policies"),
+    "iam": ("iam.operations", "iam.policies"),
 }
 """Service -> the modules beneath `sagebrush.services` that hold its operations."""
 
@@ -205,7 +211,7 @@ class App:
         if self._events is not None:
             self._events.call_soon_threadsafe(self._ended.set)
             self._thread.join(timeout + 10)
-            serving.of(self.world).flush()
+            endpoints.of(self.world).flush()
         for sock in (*self._sockets, *self._own_addresses.values()):
             sock.close()
         self.backend.close()
@@ -341,7 +347,7 @@ class App:
             factory = listen.web_server(self._role_credentials(spec.role))
         elif listener == "metadata":
             factory = listen.web_server(_metadata(metadata.Metadata(self.world, spec)))
-        elif listener == company.LISTENER:
+        elif listener == companion_process.LISTENER:
             factory = listen.web_server(self.door.answer)
         else:
             factory = _streams(self._egress)

@@ -21,7 +21,20 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from sagebrush.world import AwsError, Caller
+from sagebrush.errors import AwsError, Doc
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who asks: the principal's ARN, its unique id, and the role name when it is a role session."""
+
+    arn: str
+    user_id: str
+    account: str
+    role: str | None = None
+    access_key: str = ""
+    policies: tuple[Doc, ...] = field(default=(), hash=False)
+    """Session policies: what the session may do at most."""
 
 
 @dataclass(frozen=True)

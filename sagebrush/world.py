@@ -1,56 +1,25 @@
-"""What operations are given: the World, one request's Ctx, AWS's errors and the operation table."""
+"""What operations are given: the World and one request's Ctx."""
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
+
+from sagebrush.credentials import Caller
+from sagebrush.errors import Doc
 
 if TYPE_CHECKING:
     from sagebrush.compute.base import Backend
-    from sagebrush.compute.environments import Environments
     from sagebrush.credentials import CredentialBook
+    from sagebrush.environments.store import Environments
     from sagebrush.settings import Settings
     from sagebrush.store.db import Db
     from sagebrush.store.objects import ObjectStore
     from sagebrush.store.rows import Rows
     from sagebrush.store.series import Series
     from sagebrush.store.streams import Streams
-
-Doc = dict[str, Any]
-"""A document in AWS's shape, checked against botocore's model at the edge."""
-
-
-class AwsError(Exception):
-    """An answer that is an error: AWS's code, a message and the HTTP status.
-
-    `fields` are further members of the error shape (`Resource`, `OriginalStatusCode` …).
-    Only `protocol.reply` turns it into bytes.
-    """
-
-    def __init__(self, code: str, message: str, status: int = 400, **fields: Any) -> None:
-        super().__init__(f"{code}: {message}")
-        self.code = code
-        self.message = message
-        self.status = status
-        self.fields = fields
-
-
-@dataclass(frozen=True)
-class Caller:
-    """Who asks: the principal's ARN, its unique id, and the role name when it is a role session."""
-
-    arn: str
-    user_id: str
-    account: str
-    role: str | None = None
-    access_key: str = ""
-    policies: tuple[Doc, ...] = field(default=(), hash=False)
-    """Session policies: what the session may do at most."""
-
 
 Operation = Callable[["Ctx", Doc], Doc | Awaitable[Doc | None] | Future[Doc] | None]
 """(ctx, request document) -> result document; raises AwsError. Async only where bytes flow.
@@ -116,32 +85,3 @@ class Ctx:
     def as_role(self, role_arn: str) -> Ctx:
         """This context, acting as `role_arn`."""
         return replace(self, caller=self.world.service_ctx(role_arn).caller)
-
-
-def collect(service: str, modules: Iterable[ModuleType], known: dict[str, str]) -> Operations:
-    """The operations that `modules` define for `service`.
-
-    An operation is a public function whose parameters begin `(ctx, request)`; its name is the AWS
-    name in snake case. A module may add generated ones in a table `OPERATIONS` (AWS name ->
-    function). `known` maps snake case to the model's names. Raises LookupError when a function
-    names no operation of the model, or when two define the same one.
-    """
-    table: Operations = {}
-    for module in modules:
-        found = dict(getattr(module, "OPERATIONS", {}))
-        for name, value in vars(module).items():
-            if name.startswith("_") or not inspect.isfunction(value):
-                continue
-            if value.__module__ != module.__name__:
-                continue
-            if list(inspect.signature(value).parameters)[:2] == ["ctx", "request"]:
-                if name not in known:
-                    raise LookupError(f"{module.__name__}.{name} names no operation of {service}")
-                found[known[name]] = value
-        for aws_name, function in found.items():
-            if aws_name not in known.values():
-                raise LookupError(f"{module.__name__}: {service} has no operation {aws_name}")
-            if (service, aws_name) in table:
-                raise LookupError(f"{service}.{aws_name} is defined twice")
-            table[service, aws_name] = function
-    return table

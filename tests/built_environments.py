@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from sagebrush.compute.environments import BuildFailed, Environment, Environments
+from sagebrush.environments.environment import Environment
+from sagebrush.environments.store import BuildFailed, Environments
 from tests.needs import missing
 
 

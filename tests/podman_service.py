@@ -20,7 +20,7 @@ from pathlib import Path
 import needs
 import pytest
 
-from sagebrush.compute.engines import Engines
+from sagebrush.compute.containers.engines import Engines
 
 IMAGE = "localhost/sagebrush-test:1"
 LIMIT = 20000

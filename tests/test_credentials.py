@@ -7,7 +7,7 @@ import stat
 import pytest
 
 from sagebrush.credentials import CredentialBook, role_id, user_name
-from sagebrush.world import AwsError
+from sagebrush.errors import AwsError
 
 ROLE = "arn:aws:iam::123456789012:role/path/Reader"
 

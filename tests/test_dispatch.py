@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from sagebrush import actions, dispatch
-from sagebrush.world import AwsError
+from sagebrush.access import actions, dispatch
+from sagebrush.errors import AwsError
 
 ROLE = "arn:aws:iam::123456789012:role/limited"
 JOB = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sagebrush import policy
+from sagebrush.access import policy
 
 ME = "arn:aws:sts::123456789012:assumed-role/Role/me"
 

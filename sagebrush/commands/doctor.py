@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from sagebrush.commands import running
 
 if TYPE_CHECKING:
-    from sagebrush.compute.probe import Check
+    from sagebrush.compute.local.probe import Check
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -23,7 +23,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Prints what was found; the exit status is 1 when a promise of the sandbox is not kept."""
-    from sagebrush.compute import probe
+    from sagebrush.compute.local import probe
 
     chosen = running.settings()
     found = [*probe.checks(), interpreter(), *further()]
@@ -52,8 +52,8 @@ def in_force(setting: str, sandbox: bool) -> str:
 
 def interpreter() -> Check:
     """The Python that the jobs' environments are built with."""
-    from sagebrush.compute import interpreters
-    from sagebrush.compute.probe import Check
+    from sagebrush.compute.local.probe import Check
+    from sagebrush.environments import interpreters
 
     found = interpreters.find(os.environ)
     wanted = ", ".join(interpreters.VERSIONS)
@@ -70,9 +70,9 @@ def interpreter() -> Check:
 
 def further() -> list[Check]:
     """What a host may have and can do without: a container engine, GPUs."""
-    from sagebrush.compute import gpus
-    from sagebrush.compute.engines import Engines
-    from sagebrush.compute.probe import Check
+    from sagebrush.compute.containers.engines import Engines
+    from sagebrush.compute.local import gpus
+    from sagebrush.compute.local.probe import Check
 
     engine = Engines().find()
     words = "no Docker or Podman answers: only images that an environment stands for run"

@@ -14,7 +14,8 @@ from sagebrush.commands import running
 from sagebrush.commands.running import CommandError
 
 if TYPE_CHECKING:
-    from sagebrush.compute.environments import Environment, Environments
+    from sagebrush.environments.environment import Environment
+    from sagebrush.environments.store import Environments
 
 OVERLAY = """
 import sys
@@ -47,7 +48,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Does what was asked; raises CommandError."""
-    from sagebrush.compute.environments import BuildFailed, Environments
+    from sagebrush.environments.store import BuildFailed, Environments
 
     environments = Environments(running.settings().environments)
     try:
@@ -94,7 +95,7 @@ def _together(root: Path) -> int:
 
 
 def _build(environments: Environments, names: list[str], requirements: Path | None) -> int:
-    from sagebrush.compute import locks
+    from sagebrush.environments import locks
 
     if requirements is not None:
         if len(names) != 1:
@@ -152,7 +153,7 @@ def _users(jobs: Path, environments: Environments, name: str) -> list[str]:
 
     A notebook sees all environments: a kernel in it may run in any of them.
     """
-    from sagebrush.compute import record
+    from sagebrush.compute.local import record
 
     places, found = environments.directories(name), []
     for directory in sorted(jobs.iterdir()) if places and jobs.is_dir() else ():

@@ -7,14 +7,14 @@ import importlib
 from types import ModuleType
 
 PARTS = {
-    "show": ("all that is known of one training job", "job_show"),
-    "shell": ("a shell, or a command, inside a live job", "job_shell"),
-    "dump": ("what a live job's Python processes do now (py-spy)", "job_dump"),
+    "show": ("all that is known of one training job", "job.show"),
+    "shell": ("a shell, or a command, inside a live job", "job.shell"),
+    "dump": ("what a live job's Python processes do now (py-spy)", "job.dump"),
     "interrupt": (
         "interrupt a managed spot training job, as a test of its recovery",
-        "job_interrupt",
+        "job.interrupt",
     ),
-    "plot": ("a tuning job as a picture: trials, what they tried, what mattered", "plot"),
+    "plot": ("a tuning job as a picture: trials, what they tried, what mattered", "job.plot"),
 }
 """Subcommand -> what it does, and the module beside this one that does it (`configure`, `run`)."""
 
@@ -22,7 +22,7 @@ PARTS = {
 def configure(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments of `jobs` and of its parts."""
     parser.add_argument("-n", type=int, default=20, help="how many of each (default 20)")
-    parser.set_defaults(part=_module("job_table").run)
+    parser.set_defaults(part=_module("job.table").run)
     parts = parser.add_subparsers(metavar=" | ".join(PARTS))
     for name, (words, module) in PARTS.items():
         part = parts.add_parser(name, help=words, description=words[0].upper() + words[1:])

@@ -154,7 +154,7 @@ def _texts(file: Path | None, book: Book) -> Split:
 
 def _interpreter(chosen: Settings, book: Book) -> Path:
     """Python of the `base` environment, which is built now at its first use."""
-    from sagebrush.compute.environments import BuildFailed, Environments
+    from sagebrush.environments.store import BuildFailed, Environments
 
     try:
         with book.stage("packages") as tell:

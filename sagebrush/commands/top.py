@@ -10,11 +10,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sagebrush.commands import inside, running
-from sagebrush.compute import gpus, usage
-from sagebrush.compute.usage import Gpu, Usage
-from sagebrush.engine import capacity, live
-from sagebrush.engine.live import Live
+from sagebrush.commands import running
+from sagebrush.commands.job import inside
+from sagebrush.compute.local import gpus, usage
+from sagebrush.compute.local.usage import Gpu, Usage
+from sagebrush.engine import running as live
+from sagebrush.engine.running import Live
+from sagebrush.scheduler import capacity
 from sagebrush.settings import Settings
 
 KINDS = {

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sagebrush.compute import oci
 from sagebrush.compute.base import Backend, LogLine, Spec, State
-from sagebrush.compute.local import LocalBackend
-from sagebrush.compute.oci import OciBackend
+from sagebrush.compute.containers import backend as oci
+from sagebrush.compute.containers.backend import OciBackend
+from sagebrush.compute.local.backend import LocalBackend
 
 
 class Either:

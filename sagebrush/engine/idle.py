@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sagebrush.world import Doc
+from sagebrush.errors import Doc
 
 MINUTES = "sagebrush:idle-stop-minutes"
 """The tag of a notebook instance that switches its idle stop on, and says after how long."""
@@ -30,7 +30,7 @@ def decide(
 ) -> tuple[bool, str]:
     """Whether the notebook has been idle for `minutes`, and why, or why not.
 
-    `activity` is what its server tells (toolkit/notebook_activity.py), None where it did not
+    `activity` is what its server tells (toolkit/notebook/notebook_activity.py), None where it did not
     answer; `last_request` is when somebody last used it through the gateway, or since when this
     server looks. Times in seconds since the epoch.
     """

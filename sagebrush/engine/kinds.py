@@ -9,9 +9,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sagebrush.names import Arn
+from sagebrush.aws.names import Arn
+from sagebrush.errors import AwsError, Doc
 from sagebrush.store.rows import SORTS, Exists, Next, Row, Wanted
-from sagebrush.world import AwsError, Ctx, Doc, World
+from sagebrush.world import Ctx, World
 
 Reconcile = Callable[[World, Row], Next]
 """(world, leased row) -> Next. Repeatable, quick, outside any transaction; may run twice."""

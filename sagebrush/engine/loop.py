@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import replace
 
-from sagebrush.engine import cluster
 from sagebrush.engine.kinds import Kind
+from sagebrush.scheduler import members
 from sagebrush.store.rows import Next, Row
 from sagebrush.world import World
 
@@ -70,7 +70,7 @@ class Loop:
                 lambda tx: tx.run(
                     "UPDATE resource SET due_at=? WHERE id=(SELECT row_id FROM reservation"
                     " WHERE key=?)",
-                    (self._world.clock(), cluster.owner(key)),
+                    (self._world.clock(), members.owner(key)),
                 ),
                 urgent=True,
             )

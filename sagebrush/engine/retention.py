@@ -7,7 +7,8 @@ import os
 from pathlib import Path
 
 from sagebrush.compute.base import Exited, Gone
-from sagebrush.engine import capacity, cluster, layers, stage
+from sagebrush.scheduler import capacity, members
+from sagebrush.workload import layers, stage
 from sagebrush.world import World
 
 log = logging.getLogger(__name__)
@@ -40,7 +41,7 @@ def sweep(world: World) -> list[str]:
         return gone
     plans = "\n".join(row["plan"] for row in world.db.read("SELECT plan FROM resource"))
     for path in old:
-        if f'"{cluster.owner(path.name)}"' in plans:
+        if f'"{members.owner(path.name)}"' in plans:
             continue
         if isinstance(world.backend.poll(path.name), Gone | Exited):
             try:

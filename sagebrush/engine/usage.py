@@ -12,11 +12,11 @@ import threading
 from collections import defaultdict
 from collections.abc import Iterator
 
-from sagebrush.compute import gpus
-from sagebrush.compute import usage as counted
-from sagebrush.compute.usage import Usage
-from sagebrush.engine import live
-from sagebrush.engine.live import Live
+from sagebrush.compute.local import gpus
+from sagebrush.compute.local import usage as counted
+from sagebrush.compute.local.usage import Usage
+from sagebrush.engine import running
+from sagebrush.engine.running import Live
 from sagebrush.store.series import Point
 from sagebrush.world import World
 
@@ -61,7 +61,7 @@ class Sampler:
 
     def sample(self) -> int:
         """What each live instance has used since the last look is in the series; how many did."""
-        found = [each for each in live.live(self._world.db.read) if each.kind in NAMESPACES]
+        found = [each for each in running.live(self._world.db.read) if each.kind in NAMESPACES]
         cards = counted.gpus(os.environ) if found and gpus.devices(os.environ) else {}
         before, self._before = self._before, {}
         points: dict[tuple[str, str], list[Point]] = defaultdict(list)

@@ -6,7 +6,7 @@ from typing import Any
 
 import cbor2
 
-from sagebrush.protocol.scalars import BadValue
+from sagebrush.aws.scalars import BadValue
 
 _MAX_DEPTH = 100
 _OTHER_TAGS = (0, 2, 3, 4, 5, 25, 28, 29, 30, 35, 36, 37, 52, 54, 100, 256, 258, 260, 261, 1004)

@@ -10,8 +10,8 @@ import hashlib
 import hmac
 from dataclasses import dataclass
 
+from sagebrush.errors import AwsError
 from sagebrush.protocol.sigv4 import Verified, chunk_signature, trailer_signature
-from sagebrush.world import AwsError
 
 SIGNED = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"
 SIGNED_TRAILER = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER"

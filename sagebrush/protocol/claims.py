@@ -13,8 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
+from sagebrush.errors import AwsError
 from sagebrush.protocol.message import Request
-from sagebrush.world import AwsError
 
 ALGORITHM = "AWS4-HMAC-SHA256"
 SKEW = 15 * 60

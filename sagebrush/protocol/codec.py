@@ -9,8 +9,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from sagebrush.protocol import cbor
-from sagebrush.protocol.scalars import (
+from sagebrush.aws.scalars import (
     SPECIAL_FLOATS,
     TYPE_WORDS,
     BadValue,
@@ -24,8 +23,9 @@ from sagebrush.protocol.scalars import (
     time,
     time_text,
 )
-from sagebrush.protocol.shapes import Node
-from sagebrush.world import AwsError, Doc
+from sagebrush.aws.shapes import Node
+from sagebrush.errors import AwsError, Doc
+from sagebrush.protocol import cbor
 
 _DEEPEST_DOCUMENT = 100
 Walker = Callable[[Node, Any], Any]

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 
-from sagebrush.protocol import models, routes
+from sagebrush.aws import models
+from sagebrush.errors import AwsError
+from sagebrush.protocol import routes
 from sagebrush.protocol.message import Request
 from sagebrush.protocol.query import fields
-from sagebrush.world import AwsError
 
 CBOR = "smithy-rpc-v2-cbor"
 _QUERY_VERSIONS = {"2011-06-15": "sts", "2010-05-08": "iam", "2010-08-01": "cloudwatch"}

@@ -7,10 +7,10 @@ import zlib
 from collections.abc import AsyncIterable, AsyncIterator
 from typing import Any
 
+from sagebrush.aws.scalars import moment, raw
+from sagebrush.aws.shapes import Node
+from sagebrush.errors import AwsError, Doc
 from sagebrush.protocol import codec, markup
-from sagebrush.protocol.scalars import moment, raw
-from sagebrush.protocol.shapes import Node
-from sagebrush.world import AwsError, Doc
 
 CONTENT_TYPE = "application/vnd.amazon.eventstream"
 

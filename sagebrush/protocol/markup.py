@@ -8,9 +8,9 @@ from typing import Any
 from xml.etree.ElementTree import Element, TreeBuilder
 from xml.parsers import expat
 
-from sagebrush.protocol.scalars import BadValue, read, write
-from sagebrush.protocol.shapes import Node
-from sagebrush.world import AwsError, Doc
+from sagebrush.aws.scalars import BadValue, read, write
+from sagebrush.aws.shapes import Node
+from sagebrush.errors import AwsError, Doc
 
 _MAX_DEPTH = 100
 _BODY_ELSEWHERE = ("header", "headers", "statusCode")

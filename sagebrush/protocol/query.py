@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import parse_qsl
 
-from sagebrush.protocol.scalars import BadValue, read
-from sagebrush.protocol.shapes import Node
-from sagebrush.world import AwsError, Doc
+from sagebrush.aws.scalars import BadValue, read
+from sagebrush.aws.shapes import Node
+from sagebrush.errors import AwsError, Doc
 
 Tree = dict[str, Any]
 """Nested by the dots of the form's names; a value itself is under ""."""

@@ -12,12 +12,12 @@ from dataclasses import dataclass, replace
 
 from aiohttp import StreamReader, web
 
+from sagebrush.errors import AwsError
 from sagebrush.protocol import chunked, sigv4
 from sagebrush.protocol.message import Request
 from sagebrush.protocol.sigv4 import Verified
 from sagebrush.store import checksums
 from sagebrush.store.objects import INLINE, ObjectStore, Spooled, SpoolWriter
-from sagebrush.world import AwsError
 
 LARGEST_PUT = 5 * 1024**3
 """Bytes of one PutObject or UploadPart (S3 user guide, "Uploading objects")."""

@@ -11,13 +11,14 @@ from typing import Any
 
 from botocore.model import OperationModel
 
-from sagebrush.protocol import codec, eventstream, markup, models, shapes
+from sagebrush.aws import models, shapes
+from sagebrush.aws.scalars import raw, write
+from sagebrush.aws.shapes import Node, output_of
+from sagebrush.errors import AwsError, Doc
+from sagebrush.protocol import codec, eventstream, markup
 from sagebrush.protocol.detect import CBOR
 from sagebrush.protocol.message import Reply
-from sagebrush.protocol.scalars import raw, write
-from sagebrush.protocol.shapes import Node, output_of
 from sagebrush.store.objects import Blob, Spooled
-from sagebrush.world import AwsError, Doc
 
 S3_NAMESPACE = ' xmlns="http://s3.amazonaws.com/doc/2006-03-01/"'
 S3_ROOTS = {

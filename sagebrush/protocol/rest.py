@@ -10,13 +10,14 @@ from typing import Any
 
 from botocore.model import OperationModel
 
-from sagebrush.protocol import codec, markup, models, query, routes
+from sagebrush.aws import models
+from sagebrush.aws.scalars import BadValue, read
+from sagebrush.aws.shapes import Node, input_of
+from sagebrush.errors import AwsError, Doc
+from sagebrush.protocol import codec, markup, query, routes
 from sagebrush.protocol.detect import CBOR, Target
 from sagebrush.protocol.message import Request
-from sagebrush.protocol.scalars import BadValue, read
-from sagebrush.protocol.shapes import Node, input_of
 from sagebrush.store.objects import Spooled
-from sagebrush.world import AwsError, Doc
 
 _QUOTED = re.compile(r'\s*(?:"((?:[^"\\]|\\.)*)"|([^,]*))\s*(?:,|$)')
 _LARGEST_INFLATED = 16 << 20

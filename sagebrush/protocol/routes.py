@@ -11,8 +11,8 @@ from urllib.parse import parse_qsl, unquote_to_bytes
 
 from botocore.model import OperationModel
 
-from sagebrush.protocol import models
-from sagebrush.world import AwsError
+from sagebrush.aws import models
+from sagebrush.errors import AwsError
 
 S3_TWINS = {
     "GetBucketLifecycle": "GetBucketLifecycleConfiguration",

@@ -10,9 +10,9 @@ from dataclasses import replace
 
 from botocore.model import OperationModel
 
+from sagebrush.errors import AwsError, Doc
 from sagebrush.protocol import markup
 from sagebrush.protocol.message import Reply, Request
-from sagebrush.world import AwsError, Doc
 
 
 def unhoisted(request: Request) -> Request:

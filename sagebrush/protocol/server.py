@@ -20,7 +20,11 @@ from urllib.parse import parse_qsl
 from aiohttp import web
 from botocore.model import OperationModel
 
-from sagebrush import __version__, dispatch, names
+from sagebrush import __version__
+from sagebrush.access import dispatch
+from sagebrush.aws import names
+from sagebrush.errors import AwsError, Doc
+from sagebrush.gates.notebook_gate import Gate
 from sagebrush.protocol import (
     chunked,
     claims,
@@ -32,17 +36,16 @@ from sagebrush.protocol import (
     sigv2,
     sigv4,
 )
-from sagebrush.protocol.access import AccessLog, Entry
+from sagebrush.protocol.access_log import AccessLog, Entry
 from sagebrush.protocol.claims import Claim, Dialect
 from sagebrush.protocol.detect import Target
 from sagebrush.protocol.hosts import Hosts, is_loopback
 from sagebrush.protocol.message import Reply, Request
-from sagebrush.protocol.notebook_gate import Gate
 from sagebrush.protocol.receive import Disconnected
 from sagebrush.protocol.send import send
 from sagebrush.protocol.sigv4 import Verified
 from sagebrush.store.objects import Spooled
-from sagebrush.world import AwsError, Ctx, Doc, World
+from sagebrush.world import Ctx, World
 
 log = logging.getLogger(__name__)
 OWN = "/_sagebrush/"

@@ -11,9 +11,9 @@ from collections.abc import Callable
 from urllib.parse import unquote
 
 from sagebrush.credentials import Key
+from sagebrush.errors import AwsError
 from sagebrush.protocol.message import Request
 from sagebrush.protocol.sigv4 import Claim, Verified
-from sagebrush.world import AwsError
 
 _SIGNED_QUERY = frozenset(
     {

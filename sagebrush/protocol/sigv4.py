@@ -15,9 +15,9 @@ from functools import lru_cache
 from urllib.parse import quote, unquote_plus, unquote_to_bytes
 
 from sagebrush.credentials import Key
+from sagebrush.errors import AwsError
 from sagebrush.protocol.claims import ALGORITHM, JSON, SKEW, Claim, Dialect, scope_error
 from sagebrush.protocol.message import Request
-from sagebrush.world import AwsError
 
 UNSIGNED = "UNSIGNED-PAYLOAD"
 EMPTY_SHA256 = hashlib.sha256(b"").hexdigest()

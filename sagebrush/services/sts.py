@@ -5,10 +5,10 @@ from __future__ import annotations
 import datetime as dt
 import json
 
-from sagebrush import policy
+from sagebrush.access import managed_policies, policy
 from sagebrush.credentials import Session, role_id
-from sagebrush.services import managed_policies
-from sagebrush.world import AwsError, Ctx, Doc
+from sagebrush.errors import AwsError, Doc
+from sagebrush.world import Ctx
 
 HOUR = 3600
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sagebrush.world import AwsError
+from sagebrush.errors import AwsError
 
 log = logging.getLogger(__name__)
 

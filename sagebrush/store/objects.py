@@ -19,9 +19,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+from sagebrush.errors import AwsError
 from sagebrush.store import checksums
 from sagebrush.store.checksums import Digest
-from sagebrush.world import AwsError
 
 INLINE = 32 * 1024
 """Bodies up to so many bytes live in their row: one fsync, no file, no orphan."""

@@ -62,7 +62,7 @@ def read(root: Path, environ: Mapping[str, str]) -> Job:
     own = {k: v for k, v in every.items() if k not in framework and k != TUNING_METRIC}
     name = str(environ.get("TRAINING_JOB_NAME") or framework.get("sagemaker_job_name") or "")
     if TUNING_METRIC in every:
-        from sagebrush.toolkit import launchers
+        from sagebrush.toolkit.training import launchers
 
         own = launchers.model_dir(own, name)
     program = framework.get("sagemaker_program") or environ.get("SAGEMAKER_PROGRAM")

@@ -12,7 +12,7 @@ from typing import Any
 
 import sagebrush.toolkit
 
-TRAIN = Path(next(iter(sagebrush.toolkit.__path__))) / "train.py"
+TRAIN = Path(next(iter(sagebrush.toolkit.__path__))) / "training" / "train.py"
 TOPICS = {
     "sport": "match goal team player coach league score stadium win season",
     "food": "bread soup cheese dinner recipe oven salt sweet taste kitchen",

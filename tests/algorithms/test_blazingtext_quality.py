@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sagebrush.compute.environments import Environment
+from sagebrush.environments.environment import Environment
 from tests.algorithms.blazingtext_job import TrainingJob
 from tests.algorithms.test_blazingtext_train import metric
 from tests.needs import eval_data

@@ -13,11 +13,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sagebrush.compute.environments import Environment
+from sagebrush.environments.environment import Environment
 from tests.algorithms.blazingtext_job import TRAIN, TrainingJob, sentences
 from tests.algorithms.test_blazingtext_train import SMALL
 
-SERVE = TRAIN.with_name("serve.py")
+SERVE = TRAIN.parents[1] / "serving" / "serve.py"
 
 
 @contextmanager

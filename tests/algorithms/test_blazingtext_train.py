@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from sagebrush.algorithms.blazingtext import fasttext_model
-from sagebrush.compute.environments import Environment
+from sagebrush.environments.environment import Environment
 from tests.algorithms.blazingtext_job import TOPICS, TrainingJob, sentences
 
 SMALL = {

@@ -14,7 +14,7 @@ import pytest
 import sagebrush.algorithms.blazingtext as package
 from sagebrush.algorithms.blazingtext import fasttext_model
 from sagebrush.algorithms.blazingtext.fasttext_model import Arguments, BadModel, Model
-from sagebrush.compute.environments import Environment
+from sagebrush.environments.environment import Environment
 
 ALGORITHMS = Path(package.__path__[0]).parent
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from sagebrush.compute.environments import BuildFailed, Environments
+from sagebrush.environments.store import BuildFailed, Environments
 from tests.faults.stand import ROLE, Stand
 from tests.needs import ROOT, missing
 

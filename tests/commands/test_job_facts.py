@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from sagebrush.commands import job_facts
+from sagebrush.commands.job import facts as job_facts
 from sagebrush.compute.base import Limits
-from sagebrush.engine.instances import instance
+from sagebrush.scheduler.instances import instance
 
 NOW = dt.datetime(2026, 1, 1, 12, tzinfo=dt.UTC)
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from sagebrush.commands import job_show
+from sagebrush.commands.job import show as job_show
 from sagebrush.commands.running import CommandError
 
 

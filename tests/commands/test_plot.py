@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 
-from sagebrush.commands import job_table, plot, running
+from sagebrush.commands import running
+from sagebrush.commands.job import plot
+from sagebrush.commands.job import table as job_table
 from sagebrush.commands.running import CommandError
 from sagebrush.tuning.ask import FAILED, PRUNED, RUNNING
 

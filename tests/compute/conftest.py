@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 from live_jobs import Jobs, Outcome, Run, outcome
 
-from sagebrush.compute import probe
-from sagebrush.compute.probe import Check
+from sagebrush.compute.local import probe
+from sagebrush.compute.local.probe import Check
 
 ORDINARY = 54321
 ROOT = Path(__file__).resolve().parents[2]
@@ -84,7 +84,10 @@ def readable_python() -> str | None:
     """An interpreter that an ordinary user can run and import this package with."""
     for candidate in (sys.executable, "/usr/bin/python3", "/usr/local/bin/python3"):
         try:
-            if ordinary([candidate, "-c", "import sagebrush.compute.local"]).returncode == 0:
+            if (
+                ordinary([candidate, "-c", "import sagebrush.compute.local.backend"]).returncode
+                == 0
+            ):
                 return candidate
         except OSError:
             continue

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from sagebrush.compute.base import Bind, Exited, Gone, Limits, Pending, Running, Spec
-from sagebrush.compute.local import LocalBackend
+from sagebrush.compute.local.backend import LocalBackend
 
 PYTHON = "/usr/bin/python3"
 WAIT = 60.0

@@ -7,12 +7,12 @@ from typing import cast
 
 import pytest
 
-from sagebrush.compute import record
 from sagebrush.compute.backends import Either
 from sagebrush.compute.base import Gone, LogLine, Pending, Running, Spec, State
-from sagebrush.compute.engines import Engines
-from sagebrush.compute.local import LocalBackend
-from sagebrush.compute.oci import OciBackend
+from sagebrush.compute.containers.backend import OciBackend
+from sagebrush.compute.containers.engines import Engines
+from sagebrush.compute.local import record
+from sagebrush.compute.local.backend import LocalBackend
 
 
 class Noted:

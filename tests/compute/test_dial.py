@@ -9,7 +9,7 @@ import pytest
 from live_jobs import PYTHON, Jobs
 from test_local import SERVER, sh
 
-from sagebrush.compute import dial
+from sagebrush.net import dial
 
 
 def test_async(jobs: Jobs) -> None:

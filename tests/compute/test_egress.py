@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import pytest
 
-from sagebrush.compute.egress import Allowed, Egress, meant, public
+from sagebrush.gates.egress import Allowed, Egress, meant, public
 
 
 @pytest.mark.parametrize(

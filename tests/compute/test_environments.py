@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from sagebrush.compute import builds, bytecode, interpreters, kernels, locks, uvtool
-from sagebrush.compute.environments import BuildFailed, Environment, Environments
+from sagebrush.environments import builds, bytecode, interpreters, kernels, locks, uvtool
+from sagebrush.environments.environment import Environment
+from sagebrush.environments.store import BuildFailed, Environments
 from tests.base_environment import base
 
 __all__ = ["base"]

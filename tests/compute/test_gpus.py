@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from sagebrush.compute import gpus
-from sagebrush.compute.gpus import Gpu
+from sagebrush.compute.local import gpus
+from sagebrush.compute.local.gpus import Gpu
 
 REPORT = """<?xml version="1.0" ?>
 <!DOCTYPE nvidia_smi_log SYSTEM "nvsmi_device_v12.dtd">

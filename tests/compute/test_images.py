@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from sagebrush.compute.images import Image, UnknownImage, resolve
+from sagebrush.environments.images import Image, UnknownImage, resolve
 from tests.needs import sdk
 
 BASE = Image("base")

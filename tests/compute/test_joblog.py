@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from sagebrush.compute import joblog
-from sagebrush.compute.joblog import Writer
+from sagebrush.compute.shim import log as joblog
+from sagebrush.compute.shim.log import Writer
 
 
 def read(place: Path, offset: int = 0, limit: int = 1000, ended: bool = False) -> list[bytes]:

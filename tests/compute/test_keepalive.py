@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from sagebrush.compute.keepalive import Answer, Broken, Pool, Unreachable
+from sagebrush.net.http_client import Answer, Broken, Pool, Unreachable
 
 HEAD = b"POST /invocations HTTP/1.1\r\nContent-Length: 2\r\n\r\n"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-A: b\r\n\r\nhi"

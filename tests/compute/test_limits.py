@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from sagebrush.compute import cgroup, limits
 from sagebrush.compute.base import Limits
-from sagebrush.compute.limits import Layout
+from sagebrush.compute.local import limits
+from sagebrush.compute.local.limits import Layout
+from sagebrush.compute.shim import cgroup
 
 GIB = 1 << 30
 V1 = Layout("v1", {"memory": "/m/sagebrush", "cpu": "/c/sagebrush", "pids": "/p/sagebrush"})

@@ -17,8 +17,10 @@ from pathlib import Path
 import pytest
 from live_jobs import PYTHON, Jobs
 
-from sagebrush.compute import dial, landlock, limits, record
 from sagebrush.compute.base import Exited, Gone, Limits, Running
+from sagebrush.compute.local import limits, record
+from sagebrush.compute.shim import landlock
+from sagebrush.net import dial
 
 HANDLER = """
 import os, signal, sys, time

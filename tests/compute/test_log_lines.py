@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sagebrush.compute import joblog
+from sagebrush.compute.shim import log as joblog
 
 
 def write(directory: Path, data: bytes) -> None:

@@ -15,11 +15,13 @@ from pathlib import Path
 import pytest
 from live_jobs import PYTHON, Jobs
 
-from sagebrush.compute import dial, network, sandbox
 from sagebrush.compute.base import Bind, Exited, Gone, Pending, Running, Spec, Unsupported
-from sagebrush.compute.engines import Engines
-from sagebrush.compute.environments import Environment
-from sagebrush.compute.oci import OciBackend
+from sagebrush.compute.containers.backend import OciBackend
+from sagebrush.compute.containers.engines import Engines
+from sagebrush.compute.local import sandbox
+from sagebrush.compute.shim import network
+from sagebrush.environments.environment import Environment
+from sagebrush.net import dial
 from tests.built_environments import pytorch  # noqa: F401
 
 NAMES = ("algo-1", "algo-2", "algo-3")

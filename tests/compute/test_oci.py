@@ -15,11 +15,13 @@ import podman_service
 import pytest
 from podman_service import IMAGE, Podman
 
-from sagebrush.commands import job_shell
-from sagebrush.compute import container, dial, usage
+from sagebrush.commands.job import shell as job_shell
 from sagebrush.compute.base import Exited, Gone, Limits, Pending, Running, Spec
-from sagebrush.compute.engines import Engine, Engines, Host
-from sagebrush.compute.oci import OciBackend
+from sagebrush.compute.containers import container
+from sagebrush.compute.containers.backend import OciBackend
+from sagebrush.compute.containers.engines import Engine, Engines, Host
+from sagebrush.compute.local import usage
+from sagebrush.net import dial
 
 WAIT = 60.0
 SHELL = ("/bin/sh", "-c")

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from sagebrush.compute import probe
 from sagebrush.compute.base import Exited
-from sagebrush.compute.limits import Layout
-from sagebrush.compute.probe import Check, Facts
+from sagebrush.compute.local import probe
+from sagebrush.compute.local.limits import Layout
+from sagebrush.compute.local.probe import Check, Facts
 
 DENIED = "sandbox: user namespace: Operation not permitted"
 

@@ -16,8 +16,8 @@ import pytest
 
 from sagebrush.app import build
 from sagebrush.compute.base import Bind, Exited, Spec
-from sagebrush.engine import launch
 from sagebrush.settings import Settings
+from sagebrush.workload import launch
 
 PREFIXES = {Path(sys.prefix), Path(os.path.realpath(sys.base_prefix)), Path(sys.base_prefix)}
 

@@ -6,8 +6,8 @@ import fcntl
 import os
 from pathlib import Path
 
-from sagebrush.compute import record
 from sagebrush.compute.base import Bind, Limits, Spec
+from sagebrush.compute.local import record
 
 
 def test_a_spec_comes_back_as_it_was(tmp_path: Path) -> None:

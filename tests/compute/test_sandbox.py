@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from live_jobs import Run
 
-from sagebrush.compute import sandbox
 from sagebrush.compute.base import Bind, Limits, Spec
-from sagebrush.compute.sandbox import Host
+from sagebrush.compute.local import sandbox
+from sagebrush.compute.local.sandbox import Host
 
 PYTHON = "/usr/bin/python3"
 HOST = Host(

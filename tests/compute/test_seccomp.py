@@ -7,8 +7,8 @@ import struct
 
 import pytest
 
-from sagebrush.compute import seccomp
-from sagebrush.compute.syscalls import DENIED, NUMBERS
+from sagebrush.compute.local import seccomp
+from sagebrush.compute.local.syscalls import DENIED, NUMBERS
 
 ALLOW, KILL = 0x7FFF0000, 0x80000000
 NEWUSER, NEWNET, SIGCHLD, THREAD = 0x10000000, 0x40000000, 17, 0x3D0F00

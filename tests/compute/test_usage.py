@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from live_jobs import Jobs
 
-from sagebrush.compute import limits, usage
 from sagebrush.compute.base import Limits
-from sagebrush.compute.usage import Gpu, Usage
+from sagebrush.compute.local import limits, usage
+from sagebrush.compute.local.usage import Gpu, Usage
 
 MIB = 1 << 20
 BUSY = (

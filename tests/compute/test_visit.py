@@ -16,8 +16,11 @@ from pathlib import Path
 import pytest
 from live_jobs import Jobs
 
-from sagebrush.compute import cgroup, dial, record, visit
 from sagebrush.compute.base import Limits
+from sagebrush.compute.local import record
+from sagebrush.compute.shim import cgroup
+from sagebrush.compute.shim import exec as visit
+from sagebrush.net import dial
 
 pytestmark = pytest.mark.sandbox
 LIVES = "echo private > /tmp/visited; echo up; while [ ! -e ml-end ]; do sleep 0.05; done; exit 7"

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from sagebrush.engine import archive, beneath
-from sagebrush.engine.archive import ArchiveError, Caps
 from sagebrush.store.objects import Blob
+from sagebrush.workload import archive, dirfd
+from sagebrush.workload.archive import ArchiveError, Caps
 
 SECRET = b"the server's key"
 
@@ -45,14 +45,14 @@ def packed(
     model: Path, caps: Caps | None = None
 ) -> tuple[dict[str, tarfile.TarInfo], bytes, list[str]]:
     out, notes = io.BytesIO(), []
-    with beneath.opened(model) as fd:
-        archive.pack(beneath.walk(fd), out, caps or Caps(), notes.append)
+    with dirfd.opened(model) as fd:
+        archive.pack(dirfd.walk(fd), out, caps or Caps(), notes.append)
     with tarfile.open(fileobj=io.BytesIO(out.getvalue())) as tar:
         return {m.name: m for m in tar.getmembers()}, out.getvalue(), notes
 
 
 def unpacked(data: bytes, target: Path, caps: Caps | None = None) -> int:
-    with beneath.opened(target) as fd:
+    with dirfd.opened(target) as fd:
         return archive.unpack(Blob(len(data), data=data), fd, caps)
 
 
@@ -271,7 +271,7 @@ def test_a_plain_tar_and_a_blob_in_parts_unpack_too(target: Path, tmp_path: Path
         Blob(70_000, tmp_path / "one", 4),
         Blob(len(data) - 70_000, data=data[70_000:]),
     )
-    with beneath.opened(target) as fd:
+    with dirfd.opened(target) as fd:
         archive.unpack(Blob(len(data), parts=parts), fd)
     assert (target / "a").read_bytes() == b"x" * 100_000
 

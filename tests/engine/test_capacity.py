@@ -8,8 +8,8 @@ from typing import Any, cast
 
 import pytest
 
-from sagebrush.engine import capacity
-from sagebrush.engine.capacity import Ask, Host
+from sagebrush.scheduler import capacity
+from sagebrush.scheduler.capacity import Ask, Host
 from sagebrush.settings import Settings
 from sagebrush.store.db import Db
 from sagebrush.store.rows import Row, Rows

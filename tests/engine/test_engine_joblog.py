@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from sagebrush.compute.base import LogLine
-from sagebrush.engine import joblog
+from sagebrush.workload import log_lines
 
 
 def lines(*texts: str) -> list[LogLine]:
@@ -16,29 +16,33 @@ def lines(*texts: str) -> list[LogLine]:
 
 
 def test_values_are_first_groups_that_are_finite_numbers() -> None:
-    patterns = joblog.compiled(
+    patterns = log_lines.compiled(
         [{"Name": "loss", "Regex": r"loss=(\S+)"}, {"Name": "bare", "Regex": r"^\d+$"}]
     )
-    found = joblog.values(lines("loss=0.5", "loss=nan loss=1", "loss=1e-3", "42", "no"), patterns)
+    found = log_lines.values(
+        lines("loss=0.5", "loss=nan loss=1", "loss=1e-3", "42", "no"), patterns
+    )
     assert found == [("loss", 0.0, 0.5), ("loss", 2.0, 0.001), ("bare", 3.0, 42.0)]
 
 
 def test_a_bad_expression_names_its_metric() -> None:
     with pytest.raises(ValueError, match=r"^broken: "):
-        joblog.compiled([{"Name": "broken", "Regex": "("}])
+        log_lines.compiled([{"Name": "broken", "Regex": "("}])
 
 
 def test_a_hostile_expression_does_not_hold_up_the_server() -> None:
     slow = r"(?:a|a|a)*(?:a|aa)*(?:b|bb)*(?:a|aa|aaa)*x(\d)"
-    patterns = joblog.compiled([{"Name": "slow", "Regex": slow}, {"Name": "n", "Regex": "n=(.)"}])
+    patterns = log_lines.compiled(
+        [{"Name": "slow", "Regex": slow}, {"Name": "n", "Regex": "n=(.)"}]
+    )
     begun = time.monotonic()
-    found = joblog.values(lines(*["a" * 4000 + "c"] * 50, "n=3"), patterns)
+    found = log_lines.values(lines(*["a" * 4000 + "c"] * 50, "n=3"), patterns)
     assert time.monotonic() - begun < 5
     assert found == [("n", 50.0, 3.0)]
 
 
 def test_a_busy_server_does_not_lose_a_value() -> None:
-    (name, pattern) = joblog.compiled([{"Name": "n", "Regex": "n=(.)"}])[0]
+    (name, pattern) = log_lines.compiled([{"Name": "n", "Regex": "n=(.)"}])[0]
 
     class Slow:
         """An expression that takes long when it is tried first, as any may on a busy host."""
@@ -52,7 +56,10 @@ def test_a_busy_server_does_not_lose_a_value() -> None:
             return pattern.search(text, timeout=timeout, **settings)
 
     slow: Any = Slow()
-    assert joblog.values(lines("n=1", "n=2"), [(name, slow)]) == [("n", 0.0, 1.0), ("n", 1.0, 2.0)]
+    assert log_lines.values(lines("n=1", "n=2"), [(name, slow)]) == [
+        ("n", 0.0, 1.0),
+        ("n", 1.0, 2.0),
+    ]
 
 
 def test_the_last_traceback_is_found() -> None:
@@ -60,10 +67,10 @@ def test_the_last_traceback_is_found() -> None:
         "Traceback (most recent call last):", "  File a", "KeyError: 1", "", "During handling",
         "Traceback (most recent call last):", "  File b", "    x = 1", "ValueError: two", "bye",
     ]  # fmt: skip
-    assert joblog.traceback_of(text) == "\n".join(text[5:9])
-    assert joblog.traceback_of(["one", "two", " "]) == "two"
-    assert joblog.traceback_of([]) == ""
-    assert joblog.traceback_of(["Sagebrush: image i runs as environment base"]) == ""
+    assert log_lines.traceback_of(text) == "\n".join(text[5:9])
+    assert log_lines.traceback_of(["one", "two", " "]) == "two"
+    assert log_lines.traceback_of([]) == ""
+    assert log_lines.traceback_of(["Sagebrush: image i runs as environment base"]) == ""
 
 
 def test_a_launcher_that_fails_with_its_child_is_not_the_cause() -> None:
@@ -73,8 +80,8 @@ def test_a_launcher_that_fails_with_its_child_is_not_the_cause() -> None:
         "Traceback (most recent call last):", '  File "utils.py"', "    raise y",
         "subprocess.CalledProcessError: Command '['python']' returned 1",
     ]  # fmt: skip
-    assert joblog.traceback_of(text) == "\n".join(text[:5])
-    assert joblog.traceback_of(text[6:]) == "\n".join(text[6:])
+    assert log_lines.traceback_of(text) == "\n".join(text[:5])
+    assert log_lines.traceback_of(text[6:]) == "\n".join(text[6:])
 
 
 def test_a_rank_of_several_is_the_cause_not_its_launcher() -> None:
@@ -88,21 +95,21 @@ def test_a_rank_of_several_is_the_cause_not_its_launcher() -> None:
         '[rank1]:   File "train.py", line 5, in <module>', '[rank0]:   File "train.py", line 9',
         "[rank1]: ValueError: no", "[rank0]: RuntimeError: Connection closed by peer",
     ]  # fmt: skip
-    told = joblog.traceback_of([*ranks[::2], *launcher])
+    told = log_lines.traceback_of([*ranks[::2], *launcher])
     assert told.splitlines()[0] == "Traceback (most recent call last):"
     assert told.splitlines()[-1] == "ValueError: no"
     # the other one failed because this one had: it is not the cause though it comes last
-    assert joblog.traceback_of([*ranks, *launcher]) == told
-    assert joblog.echo(joblog.traceback_of([*ranks[1::2], *launcher]))
+    assert log_lines.traceback_of([*ranks, *launcher]) == told
+    assert log_lines.echo(log_lines.traceback_of([*ranks[1::2], *launcher]))
     mpi = [
         f"[1,3]<stderr>:{line}" for line in ("Traceback (most recent call last):", "KeyError: 1")
     ]
-    assert joblog.traceback_of([*mpi, "mpirun detected", "=="]).endswith("\nKeyError: 1")
+    assert log_lines.traceback_of([*mpi, "mpirun detected", "=="]).endswith("\nKeyError: 1")
 
 
 def test_an_exception_of_another_name_ends_its_traceback_too() -> None:
     text = ["Traceback (most recent call last):", '  File "a"', "    f()", "mine.Oops", "bye"]
-    assert joblog.traceback_of(text) == "\n".join(text[:4])
+    assert log_lines.traceback_of(text) == "\n".join(text[:4])
 
 
 def test_a_message_of_several_lines_is_told_whole() -> None:
@@ -111,6 +118,6 @@ def test_a_message_of_several_lines_is_told_whole() -> None:
         "botocore.exceptions.ParamValidationError: Parameter validation failed:",
         "Invalid length for parameter Name, value: 1", "", "bye",
     ]  # fmt: skip
-    assert joblog.traceback_of(text) == "\n".join(text[:4])
+    assert log_lines.traceback_of(text) == "\n".join(text[:4])
     empty = [*text[:2], "ValueError:"]
-    assert joblog.traceback_of(empty) == "\n".join(empty)
+    assert log_lines.traceback_of(empty) == "\n".join(empty)

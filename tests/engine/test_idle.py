@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sagebrush.engine import idle
-from sagebrush.world import Doc
+from sagebrush.errors import Doc
 
 NOW = 1_000_000.0
 QUIET: Doc = {

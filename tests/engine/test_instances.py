@@ -7,7 +7,7 @@ import datetime as dt
 import pytest
 from botocore.loaders import Loader
 
-from sagebrush.engine.instances import PRICES_OF, SPOT_BY, instance, named
+from sagebrush.scheduler.instances import PRICES_OF, SPOT_BY, instance, named
 
 GIB = 1 << 30
 

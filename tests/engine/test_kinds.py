@@ -10,12 +10,14 @@ from typing import Any, cast
 
 import pytest
 
+from sagebrush.credentials import Caller
 from sagebrush.engine import kinds
 from sagebrush.engine.kinds import Kind
+from sagebrush.errors import AwsError
 from sagebrush.settings import Settings
 from sagebrush.store.db import Db
 from sagebrush.store.rows import Row, Rows
-from sagebrush.world import AwsError, Caller, Ctx, World
+from sagebrush.world import Ctx, World
 
 KIND = Kind("thing", "Thing")
 

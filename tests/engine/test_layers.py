@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from sagebrush.compute.base import Exited, NotYet, Pending, Running, Spec, State
-from sagebrush.compute.environments import Environment
-from sagebrush.engine import launch, layers
-from sagebrush.engine.layers import LayerFailed
+from sagebrush.environments.environment import Environment
+from sagebrush.workload import launch, layers
+from sagebrush.workload.layers import LayerFailed
 from tests.services.sagemaker.doubles import archive
 from tests.services.sagemaker.jobworld import JobWorld
 
@@ -267,7 +267,7 @@ def test_a_job_waits_for_its_layer_and_says_so(bench: Bench) -> None:
     spec = spec_of(bench)
     [layer] = (bench.jobs.home / "layers").iterdir()
     python = f"{layer}/venv/bin/python"
-    assert spec.argv == (python, "/opt/sagebrush/toolkit/train.py")
+    assert spec.argv == (python, "/opt/sagebrush/toolkit/training/train.py")
     assert spec.env["PATH"].startswith(f"{layer}/venv/bin:{launch.OVERLAY}/bin:/environments")
     assert spec.env["SAGEBRUSH_LAYER"] == str(layer)
     assert [(b.source, b.target) for b in spec.binds if b.source == layer] == [(layer, str(layer))]
@@ -283,7 +283,7 @@ def test_a_failed_layer_ends_the_job_through_its_own_log(bench: Bench) -> None:
     bench.fails("(emoji): no")
     bench.jobs.run(5.0)
     spec = spec_of(bench)
-    assert spec.argv[1:] == ("/opt/sagebrush/toolkit/layer.py", "--failed", "(emoji): no")
+    assert spec.argv[1:] == ("/opt/sagebrush/toolkit/packages/layer.py", "--failed", "(emoji): no")
     assert "installing" in spec.banner
     assert "SAGEBRUSH_LAYER" not in spec.env
 
@@ -339,7 +339,7 @@ def test_another_program_gets_an_environment_that_pip_can_write(bench: Bench) ->
     bench.jobs.run(5.0)
     python, *rest = spec_of(bench).argv
     assert python == "/environments/base/bin/python"
-    assert rest == ["/opt/sagebrush/toolkit/layer.py", "--over", "/bin/bash", "run.sh"]
+    assert rest == ["/opt/sagebrush/toolkit/packages/layer.py", "--over", "/bin/bash", "run.sh"]
 
 
 def test_a_layer_that_vanished_is_built_again_before_the_launch(bench: Bench) -> None:

@@ -12,7 +12,7 @@ from multidict import CIMultiDict
 
 from sagebrush.compute.base import Limits, Spec
 from sagebrush.credentials import CredentialBook
-from sagebrush.engine.metadata import TOKEN, TTL, Metadata, Reply
+from sagebrush.gates.metadata import TOKEN, TTL, Metadata, Reply
 from sagebrush.settings import Settings
 from sagebrush.world import World
 

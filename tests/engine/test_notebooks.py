@@ -11,7 +11,7 @@ from dataclasses import replace
 import pytest
 
 from sagebrush.compute.base import Exited, Gone, Pending, Running, State
-from sagebrush.engine import notebooks
+from sagebrush.routing import notebooks
 from sagebrush.store.rows import Row
 from sagebrush.world import World
 from tests.conftest import Clock, make_settings

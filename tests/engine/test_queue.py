@@ -11,9 +11,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from sagebrush.engine import queue
-from sagebrush.engine.queue import Entry
-from sagebrush.engine.sizes import Host
+from sagebrush.scheduler import queue
+from sagebrush.scheduler.queue import Entry
+from sagebrush.scheduler.sizes import Host
 
 GIB = 1 << 30
 LAPTOP = Host(2, 8 * GIB)

@@ -9,12 +9,13 @@ from typing import Any, cast
 
 import pytest
 
-from sagebrush.engine import capacity
-from sagebrush.engine.sizes import Host, Size, share
+from sagebrush.errors import AwsError
+from sagebrush.scheduler import capacity
+from sagebrush.scheduler.sizes import Host, Size, share
 from sagebrush.settings import Settings, SettingsError
 from sagebrush.store.db import Db
 from sagebrush.store.rows import Row, Rows
-from sagebrush.world import AwsError, World
+from sagebrush.world import World
 
 GIB = 1 << 30
 LAPTOP = Host(2, 8 * GIB)

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from sagebrush.engine import archive, requirements
-from sagebrush.engine.archive import ArchiveError, Caps
 from sagebrush.store.objects import Blob
+from sagebrush.workload import archive, requirements
+from sagebrush.workload.archive import ArchiveError, Caps
 from tests.services.sagemaker.doubles import archive as tar_gz
 from tests.services.sagemaker.jobworld import JobWorld
 

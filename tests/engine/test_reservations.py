@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sagebrush.engine import capacity
-from sagebrush.engine.capacity import Ask
-from sagebrush.engine.sizes import Host
+from sagebrush.scheduler import capacity
+from sagebrush.scheduler.capacity import Ask
+from sagebrush.scheduler.sizes import Host
 from sagebrush.settings import Settings
 from sagebrush.store.db import Db
 from sagebrush.store.rows import Row, Rows

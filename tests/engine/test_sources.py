@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from sagebrush.engine import cluster, sources
-from sagebrush.engine.sources import ALL, Shard, Source
-from sagebrush.world import Doc
+from sagebrush.errors import Doc
+from sagebrush.scheduler import members
+from sagebrush.workload import sources
+from sagebrush.workload.sources import ALL, Shard, Source
 
 GROUPS: Doc = {
     "InstanceGroups": [
@@ -12,7 +13,7 @@ GROUPS: Doc = {
         {"InstanceGroupName": "b", "InstanceType": "ml.c5.large", "InstanceCount": 1},
     ]
 }
-JOB = cluster.members("t-1", GROUPS)
+JOB = members.members("t-1", GROUPS)
 
 
 def parts(s3: Doc) -> list[Shard | None]:

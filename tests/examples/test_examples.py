@@ -15,7 +15,8 @@ from typing import Any
 
 import pytest
 
-from sagebrush.compute.environments import BuildFailed, Environment, Environments
+from sagebrush.environments.environment import Environment
+from sagebrush.environments.store import BuildFailed, Environments
 from tests import needs
 from tests.needs import ROOT
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from sagebrush.compute import probe
-from sagebrush.compute.environments import Environment
+from sagebrush.compute.local import probe
+from sagebrush.environments.environment import Environment
 from tests.base_environment import base  # noqa: F401
 from tests.faults.stand import BUCKET, Stand
 from tests.needs import missing

@@ -20,7 +20,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from sagebrush.commands import running
-from sagebrush.compute import record
+from sagebrush.compute.local import record
 from sagebrush.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from sagebrush.commands import job_dump
+from sagebrush.commands.job import dump as job_dump
 from tests.faults.conftest import Start
 from tests.faults.stand import Stand, until
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sagebrush.compute.environments import Environment
+from sagebrush.environments.environment import Environment
 from tests.faults.stand import BUCKET, ROLE, Stand
 
 pytestmark = pytest.mark.sandbox
@@ -59,7 +59,7 @@ paths = [HOME, HOME + "/keys", HOME + "/server.json", HOME + "/sagebrush.db", HO
 told = {"read": {p: read(p) for p in paths}}
 told["keys beneath"] = glob.glob("**/*.pem", root_dir="/opt/sagebrush", recursive=True)
 told["write"] = {p: write(p) for p in [
-    "/opt/sagebrush/toolkit/train.py", os.path.dirname(os.__file__) + "/os.py", "/etc/passwd",
+    "/opt/sagebrush/toolkit/training/train.py", os.path.dirname(os.__file__) + "/os.py", "/etc/passwd",
     "/proc/sys/kernel/core_pattern", "/proc/self/oom_score_adj", "/usr/x", "/x"]}
 told["processes"] = [int(p) for p in os.listdir("/proc") if p.isdigit()]
 told["trace"] = {p: trace(p)[0] for p in [1, os.getppid()]}

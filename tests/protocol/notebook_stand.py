@@ -13,7 +13,7 @@ from typing import Any
 from aiohttp import WSMsgType, web
 
 from sagebrush.compute.base import Gone, Running, State
-from sagebrush.engine import notebooks
+from sagebrush.routing import notebooks
 from sagebrush.store.rows import Row
 from tests.conftest import Server
 from tests.protocol import wire

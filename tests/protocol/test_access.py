@@ -9,8 +9,8 @@ import time
 
 import pytest
 
-from sagebrush.protocol import access
-from sagebrush.protocol.access import AccessLog, Entry, Redacting, redact
+from sagebrush.protocol import access_log
+from sagebrush.protocol.access_log import AccessLog, Entry, Redacting, redact
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_lines_wait_for_each_other(tmp_path):
 
 
 def test_the_file_stays_bounded(tmp_path, monkeypatch):
-    monkeypatch.setattr(access, "KEEP", 2000)
+    monkeypatch.setattr(access_log, "KEEP", 2000)
     log = AccessLog(tmp_path / "access.log")
     for number in range(100):
         log.write(entry(f"Op{number}"))

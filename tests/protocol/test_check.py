@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from sagebrush.protocol import models
-from sagebrush.protocol.check import MOST_MATCHED, check, longest_matched
-from sagebrush.protocol.patterns import LINEAR, compiled
+from sagebrush.aws import models
+from sagebrush.aws.check import MOST_MATCHED, check, longest_matched
+from sagebrush.aws.patterns import LINEAR, compiled
+from sagebrush.errors import AwsError
 from sagebrush.store.objects import Spooled
-from sagebrush.world import AwsError
 from tests.protocol.samples import sample
 
 JOB = {

@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
-from sagebrush.protocol import models, rest
+from sagebrush.aws import models
+from sagebrush.errors import AwsError
+from sagebrush.protocol import rest
 from sagebrush.protocol.detect import Target
 from sagebrush.protocol.message import Request
 from sagebrush.store.objects import Spooled
-from sagebrush.world import AwsError
 
 
 def json_params(name: str, body: str) -> dict[str, Any]:

@@ -9,10 +9,10 @@ import pytest
 from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 
-from sagebrush.protocol import models
+from sagebrush.aws import models
+from sagebrush.errors import AwsError
 from sagebrush.protocol.detect import CBOR, Target, detect, dialect, scope_service
 from sagebrush.protocol.message import Request
-from sagebrush.world import AwsError
 from tests.protocol.samples import request_of, sample
 
 

@@ -11,8 +11,9 @@ import pytest
 from botocore.awsrequest import HeadersDict
 from botocore.exceptions import EventStreamError
 
-from sagebrush.protocol import eventstream, models, reply
-from sagebrush.world import AwsError, Doc
+from sagebrush.aws import models
+from sagebrush.errors import AwsError, Doc
+from sagebrush.protocol import eventstream, reply
 from tests.protocol.samples import normal, sample
 
 OPERATIONS = [

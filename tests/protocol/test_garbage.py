@@ -13,11 +13,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sagebrush.protocol import models, reply, rest
-from sagebrush.protocol.check import check
+from sagebrush.aws import models
+from sagebrush.aws.check import check
+from sagebrush.errors import AwsError
+from sagebrush.protocol import reply, rest
 from sagebrush.protocol.detect import CBOR, Target, detect, dialect
 from sagebrush.protocol.message import Request
-from sagebrush.world import AwsError
 
 FEW = settings(max_examples=300, deadline=None, database=None)
 

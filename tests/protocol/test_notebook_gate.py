@@ -16,8 +16,8 @@ from dataclasses import replace
 import pytest
 from notebook_stand import Stand
 
-from sagebrush.engine import notebooks
 from sagebrush.protocol import listen
+from sagebrush.routing import notebooks
 from sagebrush.store.rows import Row
 from tests.conftest import Clock, make_settings, started
 from tests.protocol import wire

@@ -17,8 +17,8 @@ from aiohttp import ClientSession, CookieJar, TCPConnector, WSMsgType
 from aiohttp.abc import AbstractResolver, ResolveResult
 from notebook_stand import Stand
 
-from sagebrush.compute.environments import Environments
-from sagebrush.engine import notebooks
+from sagebrush.environments.store import Environments
+from sagebrush.routing import notebooks
 from tests.conftest import make_settings, started
 from tests.needs import missing
 from tests.protocol import wire

@@ -15,8 +15,8 @@ import pytest
 from aiohttp import ClientSession, ClientWebSocketResponse, WSMsgType, WSServerHandshakeError
 from notebook_stand import KERNEL, Stand
 
-from sagebrush.engine import notebooks
-from sagebrush.protocol import notebook_proxy
+from sagebrush.gates import notebook_proxy
+from sagebrush.routing import notebooks
 from sagebrush.store.rows import Row
 from tests.conftest import Clock, make_settings, started
 from tests.protocol import wire

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from sagebrush.protocol import models, reply, rest
+from sagebrush.aws import models
+from sagebrush.protocol import reply, rest
 from sagebrush.protocol.detect import Target
 from tests.protocol.samples import different, parsed_reply, request_of, sample
 

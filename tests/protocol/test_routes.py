@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from sagebrush.errors import AwsError
 from sagebrush.protocol import routes
-from sagebrush.world import AwsError
 
 
 def route(method: str, path: str, query: str = "", *headers: str) -> str | None:

@@ -16,11 +16,11 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 from sagebrush.credentials import Key, session_caller
+from sagebrush.errors import AwsError
 from sagebrush.protocol import claims, sigv4
 from sagebrush.protocol.message import Request
 from sagebrush.protocol.receive import sha256
 from sagebrush.protocol.server import _s3_hash
-from sagebrush.world import AwsError
 
 NOW = float(calendar.timegm((2026, 1, 1, 12, 0, 0)))
 SECRET = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"

@@ -10,7 +10,8 @@ from botocore.loaders import Loader
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sagebrush.protocol import models, reply, rest
+from sagebrush.aws import models
+from sagebrush.protocol import reply, rest
 from sagebrush.protocol.detect import CBOR, Target
 from tests.protocol.samples import parsed_reply, request_of
 

@@ -15,7 +15,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from sagebrush.protocol import models
+from sagebrush.aws import models
 from sagebrush.protocol.detect import CBOR
 from sagebrush.protocol.message import Reply
 from tests.protocol.samples import parsed_reply, request_of

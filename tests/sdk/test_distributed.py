@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sagebrush.compute import probe
+from sagebrush.compute.local import probe
 from sagebrush.quickstart import texts
 from tests import needs
 from tests.built_environments import pytorch, tensorflow  # noqa: F401

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 import uv
 
-from sagebrush.compute import probe, uvtool
+from sagebrush.compute.local import probe
+from sagebrush.environments import uvtool
 from tests import needs
 from tests.built_environments import huggingface, pytorch, tensorflow  # noqa: F401
 from tests.sdk_server import SCRIPTS, run, variables  # noqa: F401

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from sagebrush.services.log_filter import compile_pattern
-from sagebrush.world import AwsError
+from sagebrush.errors import AwsError
+from sagebrush.services.logs.filter import compile_pattern
 
 
 @pytest.mark.parametrize(

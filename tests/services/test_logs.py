@@ -9,7 +9,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from sagebrush.compute.base import LogLine
-from sagebrush.services import logs as service
+from sagebrush.services.logs import operations as service
 from sagebrush.store.streams import Streams
 
 

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from sagebrush.compute import probe
-from sagebrush.engine import serving
+from sagebrush.compute.local import probe
+from sagebrush.routing import endpoints
 from sagebrush.store.series import Metric
 from tests.conftest import Server, make_settings, started
 from tests.needs import missing
@@ -353,7 +353,7 @@ def test_a_deleted_endpoint_is_not_found_at_once(stand: Stand) -> None:
 
 
 def test_answers_are_counted_as_cloudwatch_metrics(stand: Stand) -> None:
-    live = serving.of(stand.server.world)
+    live = endpoints.of(stand.server.world)
     live.flush()
     stand.endpoint("counted", "echo")
     for data in (1, 2, "raise"):

@@ -44,7 +44,7 @@ def test_create_head_list_delete(s3: Any) -> None:
 )  # fmt: skip
 def test_names_that_no_bucket_has(server: Any, name: str) -> None:
     # boto3 refuses some of these itself; the operation is asked directly.
-    from sagebrush.world import AwsError
+    from sagebrush.errors import AwsError
 
     with pytest.raises(AwsError) as caught:
         server.world.service_ctx().call("s3", "CreateBucket", {"Bucket": name})

@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sagebrush.services.s3_listing import after_prefix
+from sagebrush.services.s3.listing import after_prefix
 
 BUCKET = "listed-bucket"
 KEYS = sorted(
@@ -187,7 +187,7 @@ def test_after_prefix_is_the_least_bound(prefix: str, tail: str, other: str) -> 
 
 def test_a_common_prefix_is_passed_over_in_one_step(server: Any, s3: Any) -> None:
     """10,000 keys under one prefix cost no more scans than a few."""
-    from sagebrush.services import s3_listing
+    from sagebrush.services.s3 import listing as s3_listing
     from sagebrush.store import catalog
 
     s3.create_bucket(Bucket="wide")

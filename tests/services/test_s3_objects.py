@@ -15,10 +15,10 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from sagebrush.services.s3_objects import parse_range
+from sagebrush.errors import AwsError
+from sagebrush.services.s3.objects import parse_range
 from sagebrush.store import checksums
 from sagebrush.store.objects import INLINE
-from sagebrush.world import AwsError
 
 BUCKET = "objects-bucket"
 AWKWARD = (

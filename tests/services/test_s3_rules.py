@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from sagebrush.services.s3_rules import checked_key, parse_tags
-from sagebrush.world import AwsError
+from sagebrush.errors import AwsError
+from sagebrush.services.s3.metadata import parse_tags
+from sagebrush.services.s3.names import checked_key
 
 BUCKET = "rules-bucket"
 

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from sagebrush.errors import AwsError
 from sagebrush.store.db import Db, Tx
-from sagebrush.world import AwsError
 
 WRITER = """
 import sys, threading

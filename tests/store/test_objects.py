@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from sagebrush.errors import AwsError
 from sagebrush.store import checksums
 from sagebrush.store.objects import AHEAD, BATCH, INLINE, Blob, ObjectStore, Segment
-from sagebrush.world import AwsError
 
 
 @pytest.fixture

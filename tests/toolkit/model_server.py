@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import sagebrush.toolkit
-from sagebrush.compute.environments import Environment
+from sagebrush.environments.environment import Environment
 
-SERVE = Path(next(iter(sagebrush.toolkit.__path__))) / "serve.py"
-PACKAGES = SERVE.parents[2]
+SERVE = Path(next(iter(sagebrush.toolkit.__path__))) / "serving" / "serve.py"
+PACKAGES = SERVE.parents[3]
 """The folder that `sagebrush` can be imported from."""
 PATIENCE = 90.0
 

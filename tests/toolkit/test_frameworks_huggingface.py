@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy
 import pytest
 
-from sagebrush.compute.environments import Environment
+from sagebrush.environments.environment import Environment
 from tests.built_environments import huggingface  # noqa: F401
 from tests.toolkit.model_server import PACKAGES, ModelServer, run, script, serving
 
@@ -50,8 +50,8 @@ PIPELINES = """
 import json, os, sys
 root = sys.argv[2]
 sys.path.insert(0, sys.argv[1])
-from sagebrush.toolkit.frameworks.huggingface import Defaults
-from sagebrush.toolkit.handler import NoHandler
+from sagebrush.toolkit.serving.frameworks.huggingface import Defaults
+from sagebrush.toolkit.serving.handler import NoHandler
 def told(name, task, value, **more):
     os.environ["HF_TASK"] = task
     folder = os.path.join(root, name, "model")
@@ -220,7 +220,7 @@ def test_tasks_answer_as_their_pipelines_do(
 
 
 def test_failures_of_the_network_are_told_from_those_of_the_model() -> None:
-    from sagebrush.toolkit.frameworks.huggingface import of_network
+    from sagebrush.toolkit.serving.frameworks.huggingface import of_network
 
     proxy = type("ProxyError", (Exception,), {"__module__": "httpx2._exceptions"})
     assert of_network(proxy("502 Bad Gateway"))
@@ -229,7 +229,7 @@ def test_failures_of_the_network_are_told_from_those_of_the_model() -> None:
 
 
 def test_numpy_arrays_are_written_as_npy() -> None:
-    from sagebrush.toolkit.frameworks import codec
+    from sagebrush.toolkit.serving.frameworks import codec
 
     body, kind = codec.encode([[1.5, 2.0]], "application/x-npy")
     assert kind == "application/x-npy"

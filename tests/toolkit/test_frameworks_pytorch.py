@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy
 import pytest
 
-from sagebrush.compute.environments import Environment
+from sagebrush.environments.environment import Environment
 from tests.built_environments import pytorch  # noqa: F401
 from tests.toolkit.model_server import PACKAGES, ModelServer, run, script, serving
 
@@ -28,8 +28,8 @@ torch.save(model.state_dict(), sys.argv[1] + "/state.pth")
 REFUSED = """
 import sys
 sys.path.insert(0, sys.argv[1])
-from sagebrush.toolkit.frameworks.pytorch import Defaults
-from sagebrush.toolkit.handler import NoHandler
+from sagebrush.toolkit.serving.frameworks.pytorch import Defaults
+from sagebrush.toolkit.serving.handler import NoHandler
 for folder in sys.argv[2:]:
     try:
         Defaults().model_fn(folder)

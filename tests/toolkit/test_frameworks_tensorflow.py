@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from sagebrush.compute.environments import Environment
-from sagebrush.toolkit.frameworks.tensorflow import instances, instances_of_csv, target
+from sagebrush.environments.environment import Environment
+from sagebrush.toolkit.serving.frameworks.tensorflow import instances, instances_of_csv, target
 from tests.built_environments import tensorflow  # noqa: F401
 from tests.toolkit.model_server import ModelServer, run, script, serving
 

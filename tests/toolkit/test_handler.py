@@ -12,9 +12,9 @@ from typing import Any
 import numpy
 import pytest
 
-from sagebrush.toolkit import formats, frameworks, serve
-from sagebrush.toolkit.compat import ToolkitError
-from sagebrush.toolkit.handler import Handler, NoHandler, load_module, locate
+from sagebrush.toolkit.serving import formats, frameworks, serve
+from sagebrush.toolkit.serving.compat import ToolkitError
+from sagebrush.toolkit.serving.handler import Handler, NoHandler, load_module, locate
 
 
 def handler(**functions: Callable[..., Any]) -> Handler:

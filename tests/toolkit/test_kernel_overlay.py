@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-from sagebrush.toolkit import kernel
+from sagebrush.toolkit.notebook import kernel
 
 SAYS = "import sys; print('{name}', sys.prefix, *sys.argv[1:])"
 

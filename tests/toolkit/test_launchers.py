@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from sagebrush.compute.environments import Environment
-from sagebrush.toolkit import launchers
+from sagebrush.environments.environment import Environment
+from sagebrush.toolkit.training import launchers
 from tests.base_environment import base  # noqa: F401
 from tests.built_environments import pytorch, tensorflow  # noqa: F401
 from tests.toolkit.training_contract import Contract

@@ -16,7 +16,8 @@ from typing import Any
 
 import pytest
 
-from sagebrush.toolkit import job, launchers, mpi, tfcluster, torchrun
+from sagebrush.toolkit import job
+from sagebrush.toolkit.training import launchers, mpi, tfcluster, torchrun
 from tests import needs
 from tests.toolkit.training_contract import TRAIN, Contract
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sagebrush.toolkit import layer
+from sagebrush.toolkit.packages import layer
 
 TEXT = """\
 # what the script needs

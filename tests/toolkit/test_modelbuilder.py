@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sagebrush.toolkit import handler, modelbuilder, worker
+from sagebrush.toolkit.serving import handler, modelbuilder, worker
 
 SCRIPT = 'with open("/opt/ml/model/code/serve.pkl", "rb") as f:\n    CONTENT = f.read()\n'
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from sagebrush.toolkit import mpi_agent
+from sagebrush.toolkit.training import mpi_agent
 
 HOST = "127.0.0.1"
 

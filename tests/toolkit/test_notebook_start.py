@@ -1,4 +1,4 @@
-"""The real toolkit/notebook.py: scripts, clones, configuration; a stand-in is where Jupyter was."""
+"""The real toolkit/notebook/notebook.py: scripts, clones, configuration; a stand-in is where Jupyter was."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import pytest
 
 import sagebrush
 
-TOOLKIT = Path(sagebrush.__file__).parent / "toolkit"
+TOOLKIT = Path(sagebrush.__file__).parent / "toolkit" / "notebook"
 ARN = "arn:aws:sagemaker:us-east-1:123456789012:notebook-instance/nb"
 CONFIG_ARN = "arn:aws:sagemaker:us-east-1:123456789012:notebook-instance-lifecycle-config/lc"
 STAND_IN = "import json, os, sys; json.dump([sys.argv[1:], dict(os.environ)], open('ran', 'w'))"

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from sagebrush.compute import probe
 from sagebrush.compute.base import Bind
-from sagebrush.compute.environments import Environment
+from sagebrush.compute.local import probe
+from sagebrush.environments.environment import Environment
 from tests.base_environment import base  # noqa: F401
 from tests.compute.live_jobs import Jobs
 from tests.needs import missing
@@ -99,6 +99,6 @@ def test_programs_of_the_environment_see_what_requirements_installed(
         f"os.system('{base.python} -c \"import tinymodule; print(2 * tinymodule.WORD)\"')\n",
         "input/config/hyperparameters.json": '{"sagemaker_program": "train.py"}',
     }
-    told = run(jobs, base, files, "/opt/sagebrush/toolkit/train.py")
+    told = run(jobs, base, files, "/opt/sagebrush/toolkit/training/train.py")
     assert "TRAIN tinymodule" in told
     assert "tinymoduletinymodule" in told

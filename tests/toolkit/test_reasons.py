@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sagebrush.toolkit import reasons
+from sagebrush.toolkit.training import reasons
 
 TRACE = "Traceback (most recent call last):"
 TORCHRUN = f"""\

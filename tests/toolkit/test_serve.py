@@ -22,7 +22,7 @@ import pytest
 
 import sagebrush.toolkit
 
-SERVE = Path(sagebrush.toolkit.__file__).parent / "serve.py"
+SERVE = Path(sagebrush.toolkit.__file__).parent / "serving" / "serve.py"
 
 MODEL = """
 import json, os, time

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from sagebrush.compute.environments import Environment
+from sagebrush.environments.environment import Environment
 from tests.base_environment import base  # noqa: F401
 from tests.toolkit.training_contract import TRAIN, Contract, wheel
 
@@ -361,7 +361,7 @@ def test_the_signature_is_botocores(key: str, token: str | None) -> None:
     from botocore.awsrequest import AWSRequest
     from botocore.credentials import Credentials
 
-    from sagebrush.toolkit import s3
+    from sagebrush.toolkit.packages import s3
 
     path = f"/bkt/{urllib.parse.quote(key, safe='/-_.~')}"
     keys = {"AccessKeyId": "AKID", "SecretAccessKey": "secret"} | (

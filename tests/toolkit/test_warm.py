@@ -25,7 +25,7 @@ class Waiting:
         env = {"PATH": os.defpath, "SAGEBRUSH_ML": str(root), "SAGEMAKER_BIND_TO_PORT": str(port)}
         self.env = env
         self.process = subprocess.Popen(
-            [sys.executable, str(TOOLKIT / "warm.py"), *modules],
+            [sys.executable, str(TOOLKIT / "training" / "warm.py"), *modules],
             env=env,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -54,7 +54,7 @@ class Waiting:
         (self.root / "input/config/hyperparameters.json").write_text(json.dumps(values))
 
     def run(self, *argv: str, **env: str) -> tuple[int, str, str]:
-        argv = argv or (sys.executable, str(TOOLKIT / "train.py"))
+        argv = argv or (sys.executable, str(TOOLKIT / "training" / "train.py"))
         job = {"argv": list(argv), "env": {**self.env, **env}, "banner": "the banner"}
         assert self.say(job) == b"taken\n"
         out, errors = self.process.communicate(timeout=60)

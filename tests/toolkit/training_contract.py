@@ -13,7 +13,7 @@ from typing import Any
 
 import sagebrush.toolkit
 
-TRAIN = Path(next(iter(sagebrush.toolkit.__path__))) / "train.py"
+TRAIN = Path(next(iter(sagebrush.toolkit.__path__))) / "training" / "train.py"
 
 
 class Contract:

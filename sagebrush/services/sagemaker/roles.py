@@ -6,8 +6,9 @@ import json
 from typing import Any
 from urllib.parse import unquote
 
-from sagebrush.names import Arn
-from sagebrush.world import AwsError, Ctx
+from sagebrush.aws.names import Arn
+from sagebrush.errors import AwsError
+from sagebrush.world import Ctx
 
 SERVICE = "sagemaker.amazonaws.com"
 

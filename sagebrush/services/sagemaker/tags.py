@@ -6,8 +6,9 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from sagebrush.engine import kinds
+from sagebrush.errors import AwsError, Doc
 from sagebrush.store.rows import Row
-from sagebrush.world import AwsError, Ctx, Doc
+from sagebrush.world import Ctx
 
 REACTS = ("training-job", "processing-job")
 """The kinds of rows that are due when their tags change before they end: `sagebrush:interrupt` and

@@ -81,7 +81,7 @@ def _agents_for_ssh() -> None:
     """In SDK v3's MPI driver, of whose Python its file is the main program."""
     if "mpi_driver.py" not in "".join(sys.orig_argv[1:2]):
         return
-    driver = _toolkit("mpi_v3.py")
+    driver = _toolkit("training/mpi_v3.py")
     driver.before()
     sys.meta_path.insert(0, _Finder(driver.MODULE, driver.after))
 
@@ -142,7 +142,7 @@ def _installs(arguments: list[str]) -> bool:
 
 def _overlay() -> str:
     """The interpreter of the job's overlay, made now if need be."""
-    return _toolkit("overlay.py").create()
+    return _toolkit("packages/overlay.py").create()
 
 
 def _toolkit(name: str) -> Any:

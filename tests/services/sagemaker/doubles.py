@@ -8,10 +8,10 @@ import tarfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from sagebrush.compute import images
 from sagebrush.compute.base import Exited, Gone, LogLine, Running, Spec, State
-from sagebrush.compute.environments import Environment
-from sagebrush.engine.serving import Serving
+from sagebrush.environments import images
+from sagebrush.environments.environment import Environment
+from sagebrush.routing.endpoints import Serving
 from sagebrush.world import World
 
 

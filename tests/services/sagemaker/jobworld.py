@@ -9,16 +9,17 @@ from typing import Any, cast
 from urllib.parse import quote
 
 from sagebrush.compute.base import Exited, Gone, LogLine, Pending, Running, Spec, State
-from sagebrush.compute.environments import Environment
-from sagebrush.compute.images import resolve
 from sagebrush.engine.loop import Loop
-from sagebrush.services.sagemaker import training
+from sagebrush.environments.environment import Environment
+from sagebrush.environments.images import resolve
+from sagebrush.errors import AwsError, Doc
+from sagebrush.services.sagemaker.training import operations as training
 from sagebrush.settings import Settings
 from sagebrush.store.db import Db
 from sagebrush.store.objects import Blob, ObjectStore
 from sagebrush.store.rows import Rows
 from sagebrush.store.series import Point, Series
-from sagebrush.world import AwsError, Ctx, Doc, World
+from sagebrush.world import Ctx, World
 
 IMAGE = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.2-1-cpu-py3"
 ROLE = "arn:aws:iam::123456789012:role/SagebrushExecutionRole"

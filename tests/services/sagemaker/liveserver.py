@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any, cast
 
 from sagebrush.app import App, build
-from sagebrush.compute.environments import Environment
-from sagebrush.compute.images import Image, resolve
+from sagebrush.environments.environment import Environment
+from sagebrush.environments.images import Image, resolve
 from sagebrush.settings import Settings
 
 

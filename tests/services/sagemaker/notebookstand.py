@@ -12,12 +12,13 @@ from typing import Any
 
 from sagebrush.app import App, build
 from sagebrush.compute.base import Exited, Spec
-from sagebrush.compute.environments import BuildFailed, Environment
-from sagebrush.engine import notebooks
-from sagebrush.services.sagemaker.notebook_logs import GROUP
+from sagebrush.environments.environment import Environment
+from sagebrush.environments.store import BuildFailed
+from sagebrush.errors import Doc
+from sagebrush.routing import notebooks
+from sagebrush.services.sagemaker.notebook.logs import GROUP
 from sagebrush.settings import Settings
 from sagebrush.store.rows import Row
-from sagebrush.world import Doc
 from tests.conftest import Clock
 from tests.services.sagemaker.doubles import FakeBackend
 from tests.services.sagemaker.test_model import ROLE

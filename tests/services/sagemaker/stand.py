@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from sagebrush.app import App
-from sagebrush.world import AwsError, Doc
+from sagebrush.errors import AwsError, Doc
 from tests.conftest import Clock
 from tests.services.sagemaker.doubles import archive, install
 from tests.services.sagemaker.test_model import IMAGE, ROLE

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from sagebrush.engine import capacity
-from sagebrush.services.sagemaker import deployment
+from sagebrush.scheduler import capacity
+from sagebrush.services.sagemaker.hosting import fleet
 from tests.services.sagemaker.stand import NAME, TRACE, Stand, refused
 
 
@@ -212,8 +212,8 @@ def test_a_step_that_is_repeated_launches_nothing_new(stand: Stand) -> None:
     stand.app.loop.run_once()  # the replica is in the plan now
     row = stand.app.world.rows.get(*NAME[:2], "endpoint", "e")
     assert row is not None
-    deployment.reconcile(stand.app.world, row)
-    deployment.reconcile(stand.app.world, row)
+    fleet.reconcile(stand.app.world, row)
+    fleet.reconcile(stand.app.world, row)
     assert len(stand.backend.specs) == 1
 
 

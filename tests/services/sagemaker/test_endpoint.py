@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
-from sagebrush.services import runtime
-from sagebrush.world import AwsError, Doc
+from sagebrush.errors import AwsError, Doc
+from sagebrush.services.sagemaker_runtime import invoke
 from tests.services.sagemaker.doubles import archive
 from tests.services.sagemaker.stand import NAME, Stand, refused
 from tests.services.sagemaker.test_model import IMAGE, ROLE
@@ -38,7 +38,7 @@ def test_a_replica_gets_its_model_its_role_and_its_limits(stand: Stand) -> None:
     assert spec.port == 8080
     assert spec.limits.name == "ml.m5.large"
     assert spec.env["SM_NUM_CPUS"].isdigit()
-    assert spec.argv[1].endswith("/toolkit/serve.py")
+    assert spec.argv[1].endswith("/toolkit/serving/serve.py")
 
 
 def test_a_configuration_may_isolate_all_its_models(stand: Stand) -> None:
@@ -207,9 +207,9 @@ def test_the_log_of_a_replica_is_a_stream(stand: Stand) -> None:
 def test_a_request_that_no_replica_takes_is_told_so(
     stand: Stand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(runtime, "PATIENCE", 0.2)
+    monkeypatch.setattr(invoke, "PATIENCE", 0.2)
     stand.create()  # its replicas "run" at a port where nothing listens
     with pytest.raises(AwsError) as caught:
-        asyncio.run(runtime.invoke_endpoint(stand.ctx, {"EndpointName": "e", "Body": b"1"}))
+        asyncio.run(invoke.invoke_endpoint(stand.ctx, {"EndpointName": "e", "Body": b"1"}))
     assert (caught.value.code, caught.value.status) == ("ServiceUnavailable", 503)
     assert "production variant AllTraffic of endpoint e" in caught.value.message

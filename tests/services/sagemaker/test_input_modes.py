@@ -12,7 +12,7 @@ import pytest
 from jobworld import JobWorld, channel, resources
 
 from sagebrush.compute.base import Exited, Spec, State
-from sagebrush.world import Doc
+from sagebrush.errors import Doc
 
 
 @pytest.fixture

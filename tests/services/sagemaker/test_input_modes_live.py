@@ -18,7 +18,7 @@ from inputlive import Scripts, channel, digest
 from liveserver import own
 from test_training_live import Killable
 
-from sagebrush.compute import fuse, probe
+from sagebrush.compute.local import fuse, probe
 from tests.companion.record_reader import records
 from tests.conftest import make_settings, started
 

@@ -19,10 +19,11 @@ from doubles import archive
 from pip._internal.models.index import PyPI
 from test_training_live import IMAGE, ROLE, ended
 
-from sagebrush.compute import probe, uvtool
 from sagebrush.compute.base import Gone
-from sagebrush.compute.environments import Environment
-from sagebrush.engine import layers
+from sagebrush.compute.local import probe
+from sagebrush.environments import uvtool
+from sagebrush.environments.environment import Environment
+from sagebrush.workload import layers
 from tests.base_environment import base  # noqa: F401
 from tests.conftest import Server, make_settings, started
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from sagebrush.world import AwsError, Ctx, Doc
+from sagebrush.errors import AwsError, Doc
+from sagebrush.world import Ctx
 from tests.services.sagemaker.doubles import archive
 
 IMAGE = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.2-1-cpu-py3"

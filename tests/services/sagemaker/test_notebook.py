@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from sagebrush.errors import AwsError, Doc
 from sagebrush.settings import Settings, SettingsError
-from sagebrush.world import AwsError, Doc
 from tests.conftest import Clock
 from tests.services.sagemaker import notebookstand
 from tests.services.sagemaker.notebookstand import Desk

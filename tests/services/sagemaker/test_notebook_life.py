@@ -13,9 +13,11 @@ from typing import Any
 import pytest
 
 from sagebrush.compute.base import Exited, Gone
-from sagebrush.engine import capacity, idle
-from sagebrush.services.sagemaker import notebook_life, notebook_use
-from sagebrush.services.sagemaker.notebook_logs import GROUP
+from sagebrush.engine import idle
+from sagebrush.scheduler import capacity
+from sagebrush.services.sagemaker.notebook import life as notebook_life
+from sagebrush.services.sagemaker.notebook import use as notebook_use
+from sagebrush.services.sagemaker.notebook.logs import GROUP
 from sagebrush.settings import Settings
 from tests.conftest import Clock
 from tests.services.sagemaker import notebookstand

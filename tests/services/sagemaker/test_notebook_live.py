@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, WaiterError
 
-from sagebrush.compute.environments import BuildFailed, Environments
+from sagebrush.environments.store import BuildFailed, Environments
 from tests.faults.stand import ROLE, Stand, until
 from tests.needs import missing
 from tests.notebook_browser import Browser

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from sagebrush.compute.environments import BuildFailed, Environments
+from sagebrush.environments.store import BuildFailed, Environments
 from tests.faults.stand import ROLE, Stand, until
 from tests.needs import missing
 from tests.notebook_browser import Browser

@@ -11,7 +11,7 @@ import pytest
 from botocore.exceptions import ClientError
 from liveserver import own
 
-from sagebrush.engine.capacity import Host
+from sagebrush.scheduler.capacity import Host
 from tests.conftest import make_settings, started
 
 IMAGE = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.2-1-cpu-py3"

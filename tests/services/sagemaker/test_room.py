@@ -7,9 +7,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from sagebrush.engine import capacity
+from sagebrush.errors import AwsError
+from sagebrush.scheduler import capacity
 from sagebrush.settings import Settings
-from sagebrush.world import AwsError, World
+from sagebrush.world import World
 from tests.conftest import Clock
 from tests.services.sagemaker import notebookstand
 from tests.services.sagemaker.notebookstand import Desk

@@ -10,9 +10,9 @@ import pytest
 from jobworld import JobWorld
 
 from sagebrush.engine import kinds
+from sagebrush.errors import AwsError, Doc
 from sagebrush.services.sagemaker import tags
 from sagebrush.store.rows import Row
-from sagebrush.world import AwsError, Doc
 
 
 @pytest.fixture

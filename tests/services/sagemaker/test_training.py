@@ -13,9 +13,9 @@ import pytest
 from jobworld import JobWorld
 
 from sagebrush.compute.base import Exited, Running, Spec, State
-from sagebrush.engine.capacity import Host
-from sagebrush.services.sagemaker import training
-from sagebrush.world import AwsError, Doc
+from sagebrush.errors import AwsError, Doc
+from sagebrush.scheduler.capacity import Host
+from sagebrush.services.sagemaker.training import operations as training
 
 
 @pytest.fixture
@@ -115,7 +115,10 @@ def test_job_sees_the_contract_of_opt_ml(jobs: JobWorld) -> None:
     assert env["MINE"] == "yes"
     assert env["TRAINING_JOB_NAME"] == "job"
     assert env["AWS_ENDPOINT_URL"] == "http://127.0.0.1:4566"
-    assert seen["argv"] == ["/environments/base/bin/python", "/opt/sagebrush/toolkit/train.py"]
+    assert seen["argv"] == [
+        "/environments/base/bin/python",
+        "/opt/sagebrush/toolkit/training/train.py",
+    ]
 
 
 def test_kill_between_any_two_steps_runs_the_job_once(jobs: JobWorld) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from jobworld import IMAGE, JobWorld, channel, of_group, resources
 
-from sagebrush.world import AwsError, Doc
+from sagebrush.errors import AwsError, Doc
 
 TRAIN = channel("train", "s3://bucket/in/")
 AUGMENTED = channel("train", "s3://bucket/in/", "AugmentedManifestFile")

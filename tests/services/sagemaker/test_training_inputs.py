@@ -13,10 +13,11 @@ import pytest
 from jobworld import IMAGE, JobWorld, channel, of_group, resources
 
 from sagebrush.compute.base import Exited, Running, Spec, State
-from sagebrush.engine import channels
-from sagebrush.engine.capacity import Host
-from sagebrush.services.sagemaker import job_steps, training
-from sagebrush.world import AwsError, Doc
+from sagebrush.errors import AwsError, Doc
+from sagebrush.scheduler.capacity import Host
+from sagebrush.services.sagemaker.jobs import steps as job_steps
+from sagebrush.services.sagemaker.training import operations as training
+from sagebrush.workload import channels
 
 TRAIN = channel("train", "s3://bucket/in/")
 

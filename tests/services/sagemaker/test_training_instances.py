@@ -14,10 +14,12 @@ from typing import Any
 import pytest
 
 from sagebrush.compute.base import Exited, Running, Spec, State
-from sagebrush.engine import capacity, live
-from sagebrush.engine.capacity import Host
-from sagebrush.services.sagemaker import tags, training
-from sagebrush.world import AwsError
+from sagebrush.engine import running
+from sagebrush.errors import AwsError
+from sagebrush.scheduler import capacity
+from sagebrush.scheduler.capacity import Host
+from sagebrush.services.sagemaker import tags
+from sagebrush.services.sagemaker.training import operations as training
 from tests.services.sagemaker.jobworld import JobWorld, channel, resources
 
 THREE = resources(InstanceCount=3)
@@ -334,7 +336,7 @@ def test_an_elastic_spot_job_goes_on_with_the_instances_that_there_is_room_for(
     key = jobs.key("spot")
     config = jobs.home / "jobs" / key / "ml/input/config/resourceconfig.json"
     assert json.loads(config.read_text())["hosts"] == ["algo-1", "algo-2"]
-    mine = [each.host for each in live.live(jobs.world.db.read) if each.name == "spot"]
+    mine = [each.host for each in running.live(jobs.world.db.read) if each.name == "spot"]
     assert mine == ["algo-1", "algo-2"]
     assert [spec.limits.cpu for k, spec in jobs.backend.specs.items() if k.startswith(key)] == [
         2,

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from tuningworld import TuningWorld, config, definition, number
 
-from sagebrush.services.sagemaker import warm_pool
-from sagebrush.world import AwsError, Doc
+from sagebrush.errors import AwsError, Doc
+from sagebrush.services.sagemaker.training import warm_pool
 
 BLAZINGTEXT = "811284229777.dkr.ecr.us-east-1.amazonaws.com/blazingtext:1"
 OBJECTIVE = {"Type": "Maximize", "MetricName": "objective"}

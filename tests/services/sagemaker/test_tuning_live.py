@@ -20,7 +20,7 @@ import tuninglive
 from botocore.exceptions import ClientError
 from liveserver import own
 
-from sagebrush.compute import probe
+from sagebrush.compute.local import probe
 
 Client = Callable[..., Any]
 

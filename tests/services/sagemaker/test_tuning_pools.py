@@ -9,7 +9,9 @@ import pytest
 from tuningworld import TuningWorld, config
 
 from sagebrush.compute.base import Exited, Running
-from sagebrush.services.sagemaker import training, tuning, warm_pool
+from sagebrush.services.sagemaker.training import operations as training
+from sagebrush.services.sagemaker.training import warm_pool
+from sagebrush.services.sagemaker.tuning import operations as tuning
 from sagebrush.store.rows import Row
 
 

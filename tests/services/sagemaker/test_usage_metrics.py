@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from liveserver import own
 
-from sagebrush.engine import live, usage
+from sagebrush.engine import running, usage
 from tests.conftest import Server, make_settings, started
 
 IMAGE = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.2-1-cpu-py3"
@@ -26,7 +26,7 @@ def server(tmp_path: Path) -> Iterator[Server]:
     own(made.app)
     made.client("s3").create_bucket(Bucket="jobs")
     yield made
-    for each in live.live(made.world.db.read):
+    for each in running.live(made.world.db.read):
         made.world.backend.stop(each.key, 0)
     made.app.stop()
 
@@ -102,13 +102,13 @@ def test_a_fault_is_logged_and_the_next_look_works(
     train(server, "busy")
     looks: list[int] = []
 
-    def read(_: object) -> list[live.Live]:
+    def read(_: object) -> list[running.Live]:
         looks.append(1)
         if len(looks) == 1:
             raise OSError("no space left")
         return []
 
-    monkeypatch.setattr(live, "live", read)
+    monkeypatch.setattr(running, "live", read)
     sampler = usage.Sampler(server.world, seconds=0.01)
     sampler.start()
     until(lambda: len(looks) > 2)
@@ -117,9 +117,9 @@ def test_a_fault_is_logged_and_the_next_look_works(
 
 
 def test_which_instances_live(server: Server) -> None:
-    assert live.live(server.world.db.read) == []
+    assert running.live(server.world.db.read) == []
     train(server, "one")
-    (found,) = until(lambda: live.live(server.world.db.read))
+    (found,) = until(lambda: running.live(server.world.db.read))
     assert (found.kind, found.name, found.host, found.type) == (
         "training-job",
         "one",
@@ -128,9 +128,9 @@ def test_which_instances_live(server: Server) -> None:
     )
     train(server, "two")
     train(server, "three")
-    until(lambda: live.queued(server.world.db.read) >= 1)
-    beside = live.Beside(server.app.settings.home)
-    assert live.live(beside)[0] == found
+    until(lambda: running.queued(server.world.db.read) >= 1)
+    beside = running.Beside(server.app.settings.home)
+    assert running.live(beside)[0] == found
     beside.close()
     with pytest.raises(FileNotFoundError):
-        live.Beside(server.app.settings.home / "none")
+        running.Beside(server.app.settings.home / "none")

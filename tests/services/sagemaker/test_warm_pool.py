@@ -17,8 +17,8 @@ from jobworld import JobWorld, resources
 from liveserver import own
 
 from sagebrush.compute.base import Exited, Running, Spec, State
-from sagebrush.engine.capacity import Host
-from sagebrush.services.sagemaker import warm_pool
+from sagebrush.scheduler.capacity import Host
+from sagebrush.services.sagemaker.training import warm_pool
 from sagebrush.store.rows import Row
 from tests.conftest import make_settings, started
 from tests.services.sagemaker.test_training_live import IMAGE, ROLE, ended

@@ -11,9 +11,10 @@ from jobworld import IMAGE, ROLE, JobWorld, Recorder
 
 from sagebrush.compute.base import Exited, Running, Spec, State
 from sagebrush.engine.loop import Loop
-from sagebrush.services.sagemaker import training, tuning
+from sagebrush.errors import Doc
+from sagebrush.services.sagemaker.training import operations as training
+from sagebrush.services.sagemaker.tuning import operations as tuning
 from sagebrush.store.series import Metric, Point
-from sagebrush.world import Doc
 
 Script = Callable[[dict[str, str]], Sequence[float]]
 """Hyperparameters -> the objective's values, epoch by epoch."""

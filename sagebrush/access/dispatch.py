@@ -1,0 +1,147 @@
+"""From a checked name and parameters to the operation: found, allowed, run."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import json
+from concurrent.futures import Future
+from functools import cache
+from typing import Any, cast
+
+from botocore.model import OperationModel
+
+from sagebrush.access import actions, policy
+from sagebrush.access.policy import Policy
+from sagebrush.aws import check, models
+from sagebrush.credentials import Caller
+from sagebrush.errors import AwsError, Doc
+from sagebrush.world import Ctx, Operation, World
+
+
+def find(world: World, service: str, name: str) -> Operation:
+    """The operation; raises AwsError NotImplemented, naming it, when Sagebrush has none.
+
+    400, because SDKs repeat a 5xx; S3's own code for this is 501, which they do not repeat.
+    """
+    found = world.operations.get((service, name))
+    if found is None:
+        raise AwsError(
+            "NotImplemented",
+            f"Sagebrush does not implement the operation {name} of {service}.",
+            501 if service == "s3" else 400,
+        )
+    return found
+
+
+@cache
+def flows(operation: Operation) -> bool:
+    """Whether the operation is a coroutine function, which runs in the event loop."""
+    return inspect.iscoroutinefunction(operation)
+
+
+def policies(world: World, caller: Caller) -> list[Policy]:
+    """The policies of the caller's role, parsed.
+
+    The account itself and the owner's long-lived key are administrators, so that nobody locks
+    himself out. So is a role that was never created here: notebooks written for AWS name their own
+    (clients.md, trap 2). One that was deleted here may do nothing.
+    """
+    if caller.role is None or caller.access_key == world.credentials.user_key[0]:
+        return [policy.ADMINISTRATOR]
+    cache: dict[tuple[str, str], list[Policy]] = world.cache.setdefault(policy.ROLES, {})
+    place = (caller.account, caller.role)
+    found = cache.get(place)
+    if found is None:
+        row = world.rows.get(caller.account, "", "role", caller.role)
+        found = cache[place] = [policy.ADMINISTRATOR] if row is None else _of(row.plan)
+    return found
+
+
+def _of(plan: Doc) -> list[Policy]:
+    texts = [*plan.get("inline", {}).values(), *plan.get("attached", {}).values()]
+    return [json.loads(text) for text in texts]
+
+
+def authorise(ctx: Ctx, service: str, name: str, params: Doc) -> None:
+    """Returns when the caller's policies allow the operation; raises AwsError AccessDenied (403)."""
+    if (service, name) == ("sts", "GetCallerIdentity"):
+        return  # AWS: no permission is needed, and a deny has no effect
+    held = policies(ctx.world, ctx.caller)
+    if not ctx.caller.policies and all(p is policy.ADMINISTRATOR for p in held) and held:
+        return  # the common case, and every InvokeEndpoint's: nothing could be refused
+    wanted = actions.asked(ctx, service, name, params)
+    handed = actions.pass_roles(service, name, params)
+    wanted = [*wanted, *(("iam:PassRole", role) for role in handed)]
+    context = {"aws:PrincipalAccount": ctx.account, "aws:RequestedRegion": ctx.region}
+    if handed:
+        context["iam:PassedToService"] = "sagemaker.amazonaws.com"
+    for action, resource in wanted:
+        for limits in (held, ctx.caller.policies):
+            if limits is held or limits:
+                decision = policy.evaluate(limits, ctx.caller.arn, action, resource, context)
+                if not decision.allowed:
+                    raise denied(ctx, service, action, resource, decision.verdict)
+
+
+def allow(ctx: Ctx, model: OperationModel, params: Doc) -> None:
+    """Returns when the parameters are valid and the caller may; raises AwsError when not."""
+    check.check(model, params)
+    authorise(ctx, str(model.service_model.service_name), str(model.name), params)
+
+
+def denied(ctx: Ctx, service: str, action: str, resource: str, verdict: str) -> AwsError:
+    """The refusal in AWS's words."""
+    because = (
+        "with an explicit deny in an identity-based policy"
+        if verdict == policy.EXPLICIT_DENY
+        else f"because no identity-based policy allows the {action} action"
+    )
+    on = (
+        ""
+        if resource == "*"
+        else f' on resource: "{resource}"'
+        if service == "s3"
+        else f" on resource: {resource}"
+    )
+    message = f"User: {ctx.caller.arn} is not authorized to perform: {action}{on} {because}"
+    words = service in ("s3", "iam", "sts", "cloudwatch")
+    return AwsError("AccessDenied" if words else "AccessDeniedException", message, 403)
+
+
+class Dispatcher:
+    """`World.dispatch`: operations called by operations and by the loop."""
+
+    def __init__(self) -> None:
+        self.loop: asyncio.AbstractEventLoop | None = None
+        """Runs the asynchronous operations; set when the server starts."""
+
+    def __call__(self, ctx: Ctx, service: str, name: str, params: Doc) -> Doc:
+        """The result.
+
+        Raises AwsError as the request would, KeyError for a name of no model, and RuntimeError for
+        an asynchronous operation in the event loop's own thread, where it would wait for itself.
+        """
+        model = models.operation(service, name)
+        if model is None:
+            raise KeyError(f"{service} has no operation {name}")
+        allow(ctx, model, params)
+        operation: Any = find(ctx.world, service, name)
+        if not flows(operation):
+            result = operation(ctx, params)
+            if isinstance(result, Future):
+                return result.result()
+            return cast(Doc | None, result) or {}
+        if self.loop is None:
+            raise RuntimeError(f"{service} {name} needs the running server")
+        if _running() is self.loop:
+            raise RuntimeError(f"{service} {name} cannot be waited for in the event loop")
+        return asyncio.run_coroutine_threadsafe(operation(ctx, params), self.loop).result() or {}
+
+
+def _running() -> asyncio.AbstractEventLoop | None:
+    """The event loop of this thread."""
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None

@@ -1,0 +1,1 @@
+"""What AWS's own models say: names, shapes, constraints. Knows no wire."""

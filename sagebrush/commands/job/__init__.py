@@ -1,0 +1,1 @@
+"""What `sagebrush jobs` does: a module for each part."""

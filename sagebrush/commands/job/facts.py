@@ -1,0 +1,140 @@
+"""What the descriptions of jobs say, in a person's words: how long, how much, what for."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from sagebrush.commands import running
+from sagebrush.compute.base import Limits
+from sagebrush.scheduler import members
+from sagebrush.scheduler.instances import PRICES_OF, instance
+
+Doc = Mapping[str, Any]
+
+
+def instances(doc: Doc) -> list[tuple[str, int]]:
+    """(instance type, how many) of each group of a training job."""
+    return [
+        (group["InstanceType"], group["InstanceCount"])
+        for group in members.groups(dict(doc["ResourceConfig"]))
+    ]
+
+
+def machines(doc: Doc) -> str:
+    """The same in words: `2 × ml.m5.large`."""
+    return ", ".join(f"{n} × {kind}" if n > 1 else kind for kind, n in instances(doc))
+
+
+def scaled(type_name: str, limits: Limits) -> str:
+    """What an instance really has here, where that is less than its type; "" where it has it all."""
+    try:
+        whole = instance(type_name)
+    except LookupError:
+        return ""
+    if (limits.cpu, limits.memory, len(limits.gpus)) == (whole.cpus, whole.memory, whole.gpus):
+        return ""
+    lacking = f", {len(limits.gpus) or 'no'} GPU" if len(limits.gpus) < whole.gpus else ""
+    cpu = f"{limits.cpu:.3g} of {whole.cpus:g} vCPU"
+    return f"{cpu}, {_gib(limits.memory)} of {_gib(whole.memory)} GiB{lacking}"
+
+
+def _gib(count: int) -> str:
+    return f"{count / 2**30:.1f}".removesuffix(".0")
+
+
+def took(doc: Doc) -> float | None:
+    """Seconds from the job's start (its creation, where it never started) to its end; None before."""
+    if "TrainingTimeInSeconds" in doc:
+        return float(doc["TrainingTimeInSeconds"])
+    if (end := doc.get("TrainingEndTime")) is None:
+        return None
+    return (end - doc.get("TrainingStartTime", doc["CreationTime"])).total_seconds()
+
+
+def price(doc: Doc) -> float | None:
+    """Dollars an hour for all of the job's instances, by AWS's list; None where that has no price.
+
+    Managed spot is the same price for fewer billable seconds (DescribeTrainingJob,
+    BillableTimeInSeconds).
+    """
+    total = 0.0
+    for kind, count in instances(doc):
+        try:
+            each = instance(kind).price
+        except LookupError:
+            each = None
+        if each is None:
+            return None
+        total += each * count
+    return total
+
+
+def cost(doc: Doc) -> float | None:
+    """Dollars that AWS would have charged for the instances, a warm pool's time after the job with
+    them; None when nobody knows."""
+    hourly, billable = price(doc), doc.get("BillableTimeInSeconds")
+    if hourly is None or billable is None:
+        return None
+    kept = doc.get("WarmPoolStatus", {}).get("ResourceRetainedBillableTimeInSeconds", 0)
+    return hourly * (billable + kept) / 3600
+
+
+def dollars(amount: float) -> str:
+    """An amount of money, with the digits that it needs."""
+    if 0 < amount < 0.0001:
+        return "under $0.0001"
+    return f"${amount:.2f}" if amount >= 1 else f"${amount:.4f}"
+
+
+def prices() -> str:
+    """Whose prices they are."""
+    return f"list of {PRICES_OF}"
+
+
+def savings(doc: Doc) -> float | None:
+    """Per cent that managed spot training saved, as AWS defines it; None for other jobs."""
+    whole, billable = doc.get("TrainingTimeInSeconds"), doc.get("BillableTimeInSeconds")
+    if not doc.get("EnableManagedSpotTraining") or not whole or billable is None:
+        return None
+    return (1 - billable / whole) * 100
+
+
+def told(doc: Doc) -> str:
+    """What the job last said of its status."""
+    past = doc.get("SecondaryStatusTransitions") or [{}]
+    return past[-1].get("StatusMessage", "")
+
+
+def details(doc: Doc, now: dt.datetime) -> str:
+    """One line on a training job: what it waits for, how long it trains, what it took and cost."""
+    if doc["TrainingJobStatus"] in ("Completed", "Failed", "Stopped"):
+        return "; ".join(ended(doc))
+    if doc.get("SecondaryStatus") == "Training":
+        since = doc["SecondaryStatusTransitions"][-1]["StartTime"]
+        spent = running.span((now - since).total_seconds())
+        return f"training for {spent} on {machines(doc)}"
+    return told(doc)
+
+
+def ended(doc: Doc) -> list[str]:
+    """What there is to say of an ended training job."""
+    said: list[str] = []
+    if (seconds := took(doc)) is not None:
+        said.append(f"took {running.span(seconds)} here")
+    if (amount := cost(doc)) is not None:
+        said.append(f"{dollars(amount)} on AWS")
+    if (saved := savings(doc)) is not None:
+        said.append(f"managed spot savings {saved:.1f}%")
+    if reason := doc.get("FailureReason"):
+        said.append(_gist(reason)[:120])
+    return said
+
+
+def _gist(reason: str) -> str:
+    """The line of a FailureReason that says most: of a traceback the error itself, of what AWS's
+    toolkit tells its ErrorMessage, not the command after it."""
+    told = re.search(r'ErrorMessage "(.+?)"\nCommand "', reason, re.DOTALL)
+    return (told[1] if told else reason).strip().splitlines()[-1]

@@ -1,0 +1,78 @@
+"""The live process trees of a data directory, for commands that look into them."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from sagebrush.commands.running import CommandError
+from sagebrush.compute.base import Limits, Spec
+from sagebrush.compute.local import record
+from sagebrush.engine import running as live
+from sagebrush.engine.running import Live
+from sagebrush.settings import Settings
+
+
+@contextlib.contextmanager
+def rows(chosen: Settings) -> Iterator[live.Beside]:
+    """The rows of the data directory, read beside the server; raises CommandError without any."""
+    try:
+        beside = live.Beside(chosen.home)
+    except FileNotFoundError as error:
+        raise CommandError(f"there is nothing in {chosen.home} yet") from error
+    try:
+        yield beside
+    finally:
+        beside.close()
+
+
+def everything(chosen: Settings) -> list[Live]:
+    """All that holds capacity now."""
+    with rows(chosen) as read:
+        return live.live(read)
+
+
+def directory(chosen: Settings, each: Live) -> Path:
+    """Where the instance's files are."""
+    return chosen.home / "jobs" / each.key
+
+
+def find(chosen: Settings, name: str, host: str = "") -> Live:
+    """The live instance of that resource: the named one (`algo-2`), or the first.
+
+    Raises CommandError when there is none.
+    """
+    mine = [each for each in everything(chosen) if each.name == name]
+    if not mine:
+        raise CommandError(f"{name} does not run (sagebrush jobs)")
+    mine = [each for each in mine if each.kind == mine[0].kind]
+    running = [
+        each for each in mine if record.held(directory(chosen, each)) or _contained(each, chosen)
+    ]
+    chosen_ones = [each for each in mine if host in ("", each.host)]
+    if not chosen_ones:
+        hosts = ", ".join(each.host for each in mine)
+        raise CommandError(f"{name} has no {host}, but {hosts}")
+    found = next((each for each in chosen_ones if each in running), None)
+    if found is None:
+        raise CommandError(f"{name} does not run yet: it is being prepared (sagebrush jobs)")
+    return found
+
+
+def _contained(each: Live, chosen: Settings) -> bool:
+    """Whether it runs in a container of the host's engine."""
+    place = directory(chosen, each)
+    return (place / "container.json").exists() and not (place / "exit.json").exists()
+
+
+def spec(place: Path) -> Spec | None:
+    """What was launched there; None when nothing was."""
+    found = record.read(place, "spec.json")
+    return record.from_json(found["spec"]) if found else None
+
+
+def limits(place: Path) -> Limits | None:
+    """What the instance there may use; None when nothing was launched."""
+    found = spec(place)
+    return found.limits if found else None

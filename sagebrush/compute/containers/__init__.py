@@ -1,0 +1,1 @@
+"""Jobs in containers of the host's Docker or Podman."""

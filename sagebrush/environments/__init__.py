@@ -1,0 +1,1 @@
+"""Image URI to environment: pinned virtual environments, built once."""

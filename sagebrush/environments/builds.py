@@ -1,0 +1,237 @@
+"""One build of an environment, under its lock: created, recorded, given bytecode."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sagebrush.compute.local import gpus
+from sagebrush.environments import bytecode, interpreters, locks, uvtool
+from sagebrush.environments.uvtool import READABLE, UvFailed
+
+Progress = Callable[[str, float], None]
+"""Told (what is being done, share done from 0 to 1)."""
+
+LEAST = 200 << 20
+"""Bytes that must be free before any build."""
+CUDA = 5 << 30
+"""Bytes of CUDA's libraries, which come with torch's build for GPUs."""
+CREATED, INSTALLED = 0.05, 0.6
+"""The share done once the environment is there, and once its packages are."""
+
+
+class BuildFailed(Exception):
+    """The environment could not be built; the text says why."""
+
+
+@dataclass
+class Build:
+    """One build under the lock whose descriptor is `lock`."""
+
+    root: Path
+    name: str
+    environ: Mapping[str, str]
+    progress: Progress
+    lock: int
+
+    def run(self, record: Mapping[str, Any] | None) -> None:
+        """The environment is complete and recorded; builds what of it `record` says is missing."""
+        lock = self._lock_text()  # read once: a user may define it anew meanwhile
+        if record is None:
+            sweep(self.root, self.name)
+            record = self._create(lock)
+        if not record["compiled"]:
+            self._compile(record, lock)
+        self.progress("ready", 1.0)
+
+    def _create(self, lock: str) -> Mapping[str, Any]:
+        """The record of the environment without bytecode: jobs may use it from here on."""
+        self.progress("looking for a Python interpreter", 0.0)
+        python = self._python()
+        backend = self._torch(lock, python)
+        self._require_room(lock, CUDA if "auto" in backend else 0)
+        identity = [lock, python.version, python.platform, str(python.prefix), *backend]
+        directory = f"{self.name}-{locks.digest(chr(10).join(identity))[:16]}"
+        target = self.root / directory
+        if not (target / "bin" / "python").exists():
+            shutil.rmtree(target, ignore_errors=True)
+            staging = aside(self.root, self.name)
+            try:
+                self._install(staging, lock, python, backend)
+                staging.rename(target)
+            finally:
+                shutil.rmtree(staging, ignore_errors=True)
+        record = {
+            "directory": directory,
+            "prefixes": sorted({str(python.prefix), *_homes(target / "bin" / "python")}),
+            "compiled": False,
+            "python": python.version.split()[0],
+            "pins": _installed(target),
+        }
+        return self._record(record, lock)
+
+    def _install(
+        self, staging: Path, lock: str, python: interpreters.Interpreter, backend: list[str]
+    ) -> None:
+        """The packages of `lock` are in a new environment at `staging`."""
+        self.progress(f"creating it with Python {python.version.split()[0]}", CREATED)
+        self._uv(["venv", "--relocatable", "--python", str(python.executable), str(staging)])
+        count = max(1, len(locks.pins(lock)))
+        self.progress(f"installing {count} packages", CREATED)
+        lock_file = staging / "requirements.txt"
+        lock_file.write_text(lock)
+        inside = ["--python", str(staging / "bin" / "python")]
+        ready: set[str] = set()
+
+        def hear(line: str) -> None:
+            """Large packages are named while they are on their way."""
+            if line.startswith(("Downloading", "Downloaded", "Built")):
+                ready.add(line.split()[1])
+            share = CREATED + (INSTALLED - CREATED) * min(0.9, len(ready) / max(8, count / 4))
+            self.progress(line[:60].lower() if ready else f"installing {count} packages", share)
+
+        if "auto" in backend:  # CUDA's libraries are not in the lock: they depend on the driver
+            self._uv(["pip", "install", *backend, *inside, "-r", str(lock_file)], hear)
+            return
+        self._uv(["pip", "sync", *backend, *inside, str(lock_file)], hear)
+        if found := _cuda(staging):
+            raise BuildFailed(
+                f"environment {self.name}: the package index gave a CUDA build of torch ({found})"
+                " though no GPU was found; name an index that has the CPU build (UV_INDEX)"
+            )
+
+    def _lock_text(self) -> str:
+        try:
+            return locks.text(self.root, self.name)
+        except locks.NoLock as error:
+            raise BuildFailed(str(error)) from error
+
+    def _require_room(self, lock: str, more: int) -> None:
+        """Raises BuildFailed when the disk is too small for what must be added."""
+        present = []
+        for file in self.root.glob("*.json"):
+            with contextlib.suppress(OSError, ValueError):
+                present.append(json.loads(file.read_text()).get("pins", {}))
+        needed = LEAST + more + locks.room(lock, present)
+        if shutil.disk_usage(self.root).free < needed:
+            raise BuildFailed(
+                f"environment {self.name}: {self.root} has less than {needed >> 20} MB free; "
+                "free some space or set SAGEBRUSH_ENVIRONMENTS to a larger disk"
+            )
+
+    def _compile(self, record: Mapping[str, Any], lock: str) -> None:
+        """Every module has its bytecode: a job cannot write it, and would compile at each import."""
+        path = self.root / record["directory"]
+
+        def told(share: float) -> None:
+            self.progress("compiling bytecode", INSTALLED + (0.99 - INSTALLED) * share)
+
+        told(0.0)
+        others = [
+            other / "lib"
+            for other in sorted(self.root.iterdir())
+            if other != path and (other / "bin" / "python").exists()
+        ]
+        python = path / "bin" / "python"
+        bytecode.complete(python, path / "lib", others, self.environ, told, self.lock, READABLE)
+        self._record({**record, "compiled": True}, lock)
+
+    def _python(self) -> interpreters.Interpreter:
+        python = interpreters.find(self.environ)
+        if python is None:
+            self.progress("fetching Python 3.12", 0.0)
+            with contextlib.suppress(BuildFailed):
+                self._uv(["python", "install", "3.12"])
+            python = interpreters.find(self.environ)
+        if python is None:
+            raise BuildFailed(
+                f"environment {self.name} needs Python 3.12, 3.11 or 3.13 with ssl, ctypes and "
+                "zlib: none was found on PATH, under pyenv or with uv, and "
+                "uv could not fetch one. Install one of them, for instance: uv python install 3.12"
+            )
+        return python
+
+    def _torch(self, lock: str, python: interpreters.Interpreter) -> list[str]:
+        """uv's options that give torch's build for this machine: CPU, or CUDA where a GPU is.
+
+        A CPU wheel that is at hand is taken as it is: `--torch-backend` would override it with
+        PyTorch's own index.
+        """
+        version = locks.pins(lock).get("torch")
+        if version is None:
+            return []
+        if gpus.found(self.environ):
+            return ["--torch-backend", "auto"]
+        wanted = f"torch=={version.partition('+')[0]}+cpu"
+        probe = ["pip", "install", "-q", "--dry-run", "--no-deps", "--system"]
+        with contextlib.suppress(BuildFailed):
+            self._uv([*probe, "--python", str(python.executable), wanted])
+            return []
+        return ["--torch-backend", "cpu"]
+
+    def _uv(self, arguments: list[str], told: Callable[[str], None] = lambda _: None) -> None:
+        """Runs uv; raises BuildFailed with its last lines."""
+        environ = uvtool.variables(self.environ, self.root)
+        try:
+            uvtool.run(arguments, environ, told, self.lock)
+        except UvFailed as error:
+            raise BuildFailed(f"environment {self.name}: {error}") from error
+
+    def _record(self, record: Mapping[str, Any], lock: str) -> Mapping[str, Any]:
+        temporary = self.root / f".{self.name}.json"
+        temporary.write_text(json.dumps(record))
+        temporary.replace(self.root / record_name(self.name, lock))
+        return record
+
+
+def record_name(name: str, lock: str) -> str:
+    """The record of the environment `name` as `lock` has it; other releases keep their own."""
+    return f"{name}-{locks.digest(lock)[:12]}.json"
+
+
+def aside(root: Path, name: str) -> Path:
+    """A new place for what is not, or no more, the environment `name`; `sweep` empties it."""
+    return root / f".building-{name}-{uuid.uuid4().hex[:8]}"
+
+
+def sweep(root: Path, name: str) -> None:
+    """What builds and removals of `name` that were cut off left behind is gone."""
+    for left in root.glob(f".building-{name}-{'[0-9a-f]' * 8}"):  # not those of `name`-more
+        shutil.rmtree(left, ignore_errors=True)
+
+
+def _homes(python: Path) -> set[str]:
+    """The installations through which the link `python` leads: uv's own has a link as its name."""
+    homes = set()
+    while python.is_symlink():
+        python = Path(os.path.normpath(python.parent / python.readlink()))
+        # /bin/python3.12 belongs to /usr, which the link's next step or its prefix names.
+        if python.parent.parent != Path("/"):
+            homes.add(str(python.parent.parent))
+    return homes
+
+
+def _installed(environment: Path) -> dict[str, str]:
+    """Package -> version, as installed."""
+    found = {}
+    for info in environment.glob("lib/python*/site-packages/*.dist-info"):
+        name, _, version = info.name.removesuffix(".dist-info").partition("-")
+        found[name.lower().replace("_", "-")] = version
+    return dict(sorted(found.items()))
+
+
+def _cuda(environment: Path) -> str:
+    """The CUDA version that the environment's torch was built for, "" for a CPU build or none."""
+    for file in environment.glob("lib/python*/site-packages/torch/version.py"):
+        found = re.search(r"^cuda\b[^=]*=\s*['\"]([\d.]+)", file.read_text(), re.MULTILINE)
+        if found:
+            return found[1]
+    return ""

@@ -1,0 +1,35 @@
+"""A built environment, as those who launch something with it see it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sagebrush.environments import images
+
+
+@dataclass(frozen=True)
+class Environment:
+    """A built environment: its directory, its interpreter, what must be visible for it to run."""
+
+    name: str
+    path: Path
+    python: Path
+    prefixes: tuple[Path, ...]
+    """Directories to bind read-only at their own path (the environment and its base interpreter)."""
+    versions: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """Python's version and those of its most telling packages."""
+
+    @property
+    def image(self) -> str:
+        """Its name as an image's: `sagebrush/huggingface:Python-3.12.4-torch-2.13.0-cpu`."""
+        words = [f"{name}-{version}" for name, version in list(self.versions.items())[:3]]
+        tag = re.sub(r"[^\w.-]", "-", "-".join(words))[:120] or "latest"
+        return f"{images.OWN}{self.name}:{tag}"
+
+    def told(self, most: int = 6) -> str:
+        """Name and versions in a line: `huggingface (Python 3.12.4, torch 2.13.0, …)`."""
+        words = [f"{name} {version}" for name, version in self.versions.items()]
+        return f"{self.name} ({', '.join(words[:most])})" if words else self.name

@@ -1,0 +1,261 @@
+"""Image URI -> environment: one pinned virtual environment, built once, shared read-only."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import shutil
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from sagebrush.environments import builds, images, kernels, locks, uvtool
+from sagebrush.environments.builds import BuildFailed, Progress
+from sagebrush.environments.environment import Environment
+from sagebrush.environments.images import Image, UnknownImage
+
+__all__ = ["BuildFailed", "Environment", "Environments", "Image", "Progress", "UnknownImage"]
+
+
+@dataclass(frozen=True)
+class Known:
+    """An environment as `sagebrush image list` tells it."""
+
+    name: str
+    built: Environment | None
+    added: bool
+    """Whether a user added it."""
+    size: int = 0
+    """Bytes on disk; files that environments share count in each."""
+
+
+class Environments:
+    """The environments under `root`, content-addressed, built on first need."""
+
+    def __init__(
+        self,
+        root: Path,
+        environ: Mapping[str, str] | None = None,
+        containers: Callable[[str], bool] | None = None,
+    ) -> None:
+        """`containers(uri)` says whether an image that no environment stands for can run as a
+        container."""
+        self.root = root
+        self._environ = dict(os.environ if environ is None else environ)
+        self._containers = containers
+        self._guard = threading.Lock()
+        self._builds: dict[str, threading.Thread] = {}
+        self._failures: dict[str, BuildFailed] = {}
+        self._offered = False
+
+    def resolve(self, image: str) -> Image:
+        """What `image` means; raises UnknownImage."""
+        try:
+            return images.resolve(image, locks.added(self.root))
+        except UnknownImage:
+            known = self._containers or (lambda _uri: False)
+            if images.well_formed(image) and known(image):
+                return Image("", container=image)
+            raise
+
+    def ready(self, name: str) -> Environment | None:
+        """The environment when it is built; None after starting its build in the background.
+
+        Raises BuildFailed when the last build failed (asking again later starts a new one).
+        """
+        found = self._recorded(name)
+        self._offer()
+        with self._guard:
+            if failure := self._failures.pop(name, None):
+                raise failure
+            thread = self._builds.get(name)
+            if (thread is None or not thread.is_alive()) and not (found and found[1]["compiled"]):
+                thread = threading.Thread(
+                    target=self._build_quietly, args=(name,), name=f"build-{name}", daemon=True
+                )
+                self._builds[name] = thread
+                thread.start()
+        return found[0] if found else None
+
+    def built(self, name: str) -> Environment | None:
+        """The environment where it is built; nothing is started where it is not."""
+        found = self._recorded(name)
+        return found[0] if found else None
+
+    def build(self, name: str, progress: Progress | None = None) -> Environment:
+        """The environment, built now if need be; blocks. Raises BuildFailed.
+
+        Whoever asks while another process builds it waits for that build.
+        """
+        found = self._recorded(name)
+        if found and found[1]["compiled"]:
+            return found[0]
+        try:
+            self.root.mkdir(parents=True, exist_ok=True, mode=0o755)
+            with self._lock(name, progress) as fd:
+                record = (self._recorded(name) or (None, None))[1]
+                builds.Build(self.root, name, self._environ, progress or _silent, fd).run(record)
+            self._write_kernels()
+        except OSError as error:
+            raise BuildFailed(
+                f"environment {name} in {self.root} (SAGEBRUSH_ENVIRONMENTS names another place): {error}"
+            ) from error
+        found = self._recorded(name)
+        if found is None:
+            raise BuildFailed(f"environment {name} was removed or changed while it was built")
+        return found[0]
+
+    def known(self, sizes: bool = False) -> list[Known]:
+        """Every environment there is or could be built, the project's own first."""
+        users = locks.added(self.root)
+        found = []
+        for name in (*locks.BUILT_IN, *users):
+            recorded = self._recorded(name)
+            built = recorded[0] if recorded else None
+            size = _size(built.path) if built and sizes else 0
+            found.append(Known(name, built, name in users, size))
+        return found
+
+    def define(self, name: str, requirements: Path) -> int:
+        """The user's environment `name` is what `requirements` (a requirements or a lock file) asks
+        for; how many packages that is. Raises BuildFailed, which holds uv's reasons."""
+        try:
+            locks.check_name(name)
+            if name in images.IMAGES:
+                raise locks.BadDefinition("an image of AWS's has that name: choose another")
+            self.root.mkdir(parents=True, exist_ok=True, mode=0o755)
+            part = self.root / f".{name}.{os.getpid()}.lock.txt"
+            more = self.root / f".{name}.{os.getpid()}.in"
+            command = ["pip", "compile", "--universal", "--python-version", "3.11", "-q"]
+            command += ["--no-header", "--no-annotate", "--no-emit-index-url"]
+            command += ["--excludes", str(locks.shipped("cuda-excludes.txt"))]
+            environ = uvtool.resolving(uvtool.variables(self._environ, self.root))
+            try:
+                more.write_text("pip\n")  # for what jobs and `image shell` install over it
+                sources = [str(requirements.absolute()), str(more)]
+                uvtool.run([*command, *sources, "-o", str(part)], environ)
+                locked = part.read_text()
+            finally:
+                more.unlink(missing_ok=True)
+                part.unlink(missing_ok=True)
+            locks.define(self.root, name, locked)
+        except (uvtool.UvFailed, locks.BadDefinition, OSError) as error:
+            raise BuildFailed(f"environment {name}: {error}") from error
+        return len(locks.pins(locked))
+
+    def remove(self, name: str) -> bool:
+        """Nothing of the environment is left, nor of a user's definition; whether there was any.
+
+        Raises BuildFailed while it is being built.
+        """
+        if not self.root.is_dir() or not locks.NAME.fullmatch(name):
+            return False
+        try:
+            fd = os.open(self.root / f".{name}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                found = self._remove(name)
+            finally:
+                os.close(fd)
+            self._write_kernels()
+            return found
+        except BlockingIOError as error:
+            raise BuildFailed(f"environment {name} is being built just now") from error
+        except OSError as error:
+            raise BuildFailed(f"environment {name} in {self.root}: {error}") from error
+
+    def directories(self, name: str) -> list[Path]:
+        """Where `name` is built, as locked now or as releases and definitions before had it."""
+        beneath = self.root.glob(f"{name}-{'[0-9a-f]' * 16}")
+        return sorted(path for path in beneath if path.is_dir())
+
+    def _remove(self, name: str) -> bool:
+        builds.sweep(self.root, name)
+        for record in self.root.glob(f"{name}-{'[0-9a-f]' * 12}.json"):
+            record.unlink()
+        found = locks.undefine(self.root, name)
+        for directory in self.directories(name):
+            found = True
+            # Renamed first: what is left of a removal that was cut off is no environment.
+            gone = builds.aside(self.root, name)
+            directory.rename(gone)
+            shutil.rmtree(gone)
+        return found
+
+    def _write_kernels(self) -> None:
+        """The kernelspecs are those of what is built now; one process writes at a time."""
+        fd = os.open(self.root / ".kernels.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX)
+            kernels.write(self.root, self._all())
+        finally:
+            os.close(fd)
+
+    def _offer(self) -> None:
+        """Kernelspecs are as this release writes them; once in this process."""
+        if not self._offered and self.root.is_dir():
+            self._offered = True
+            with contextlib.suppress(OSError):  # another's folder, that we may only read
+                self._write_kernels()
+
+    def _all(self) -> dict[str, Environment]:
+        names = (*locks.BUILT_IN, *locks.added(self.root))
+        return {name: found[0] for name in names if (found := self._recorded(name))}
+
+    def _build_quietly(self, name: str) -> None:
+        try:
+            self.build(name)
+        except BuildFailed as error:
+            with self._guard:
+                self._failures[name] = error
+
+    def _recorded(self, name: str) -> tuple[Environment, dict[str, Any]] | None:
+        """The built environment and its record; None where it is not built.
+
+        The record spares every question a search for interpreters.
+        """
+        try:
+            file = self.root / builds.record_name(name, locks.text(self.root, name))
+            record = json.loads(file.read_text())
+        except (OSError, ValueError, locks.NoLock):
+            return None
+        path = self.root / record["directory"]
+        prefixes = tuple(map(Path, record["prefixes"]))
+        environment = Environment(name, path, path / "bin" / "python", (path, *prefixes))
+        if not environment.python.exists():
+            return None
+        pins = record.get("pins", {})
+        shown = {each: pins[each] for each in locks.HIGHLIGHTS if each in pins}
+        versions = {"Python": record.get("python", ""), **shown}
+        return replace(environment, versions=versions), record
+
+    @contextlib.contextmanager
+    def _lock(self, name: str, progress: Progress | None) -> Iterator[int]:
+        """Holds the build lock of `name` among all processes."""
+        fd = os.open(self.root / f".{name}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                (progress or _silent)("waiting for another build of it", 0.0)
+                fcntl.flock(fd, fcntl.LOCK_EX)
+            yield fd
+        finally:
+            os.close(fd)
+
+
+def _size(path: Path) -> int:
+    """Bytes of the files beneath `path`."""
+    return sum(
+        os.lstat(os.path.join(folder, name)).st_size
+        for folder, _, names in os.walk(path)
+        for name in names
+    )
+
+
+def _silent(_doing: str, _share: float) -> None:
+    """Tells nobody."""

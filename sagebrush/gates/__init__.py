@@ -1,0 +1,1 @@
+"""What answers elsewhere than at the API's ports."""

@@ -1,0 +1,104 @@
+"""How containers reach this server: a listener on their network's gateway, keys of their role.
+
+Containers have a network of their own, on which this machine has an address; the server listens
+there once the first container needs it, and answers signed requests only, never its own pages.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import ssl
+import sys
+import threading
+
+from sagebrush.compute.base import Spec
+from sagebrush.compute.containers.engines import Host
+from sagebrush.credentials import CredentialBook
+from sagebrush.protocol import listen
+from sagebrush.protocol.server import Door
+
+log = logging.getLogger(__name__)
+
+FREEBIND = 15
+"""Linux's IP_FREEBIND: the address may come later (Podman's network begins with its first container)."""
+MARGIN = 3600.0
+"""Seconds by which a job's keys outlive its time limit: uploads and retries at its end."""
+ENDLESS = 365 * 86400.0
+"""Seconds that the keys of a container without a time limit last."""
+
+
+class Bridge:
+    """The listeners for containers of one server; begins with `start`."""
+
+    def __init__(
+        self, door: Door, listeners: listen.Listeners, credentials: CredentialBook
+    ) -> None:
+        self._door = door
+        self._listeners = listeners
+        self._credentials = credentials
+        self._lock = threading.Lock()
+        self._ports: dict[str, int] = {}
+        self._events: asyncio.AbstractEventLoop | None = None
+        self._port = 0
+        self._context: ssl.SSLContext | None = None
+
+    def start(self, events: asyncio.AbstractEventLoop, port: int, context: ssl.SSLContext) -> None:
+        """Requests are answered by the loop `events`, on `port` where that is free."""
+        self._events, self._port, self._context = events, port, context
+
+    def variables(self, spec: Spec, host: Host) -> dict[str, str]:
+        """The variables by which the job's container reaches AWS as its role; repeatable.
+
+        SDKs take credentials from an address only on loopback, so the container gets keys.
+        """
+        url = f"http://{host.name}:{self._open(host)}"
+        found = {"AWS_ENDPOINT_URL": url, "AWS_DISABLE_HOST_PREFIX_INJECTION": "true"}
+        if spec.role:
+            seconds = ENDLESS if spec.time_limit is None else spec.time_limit + spec.grace + MARGIN
+            session = self._credentials.issue(spec.role, "SageMaker", seconds)
+            found["AWS_ACCESS_KEY_ID"] = session.access_key
+            found["AWS_SECRET_ACCESS_KEY"] = session.secret
+            found["AWS_SESSION_TOKEN"] = session.token
+        return found
+
+    def _open(self, host: Host) -> int:
+        """The port that answers containers at `host`."""
+        with self._lock:
+            if host.name in self._ports:
+                return self._ports[host.name]
+            if self._events is None:
+                raise RuntimeError("the server does not run")
+            port = self._port
+            if host.bind:
+                sock = _listening(host.bind, port)
+                port = sock.getsockname()[1]
+                # in the event loop's own thread: aiohttp's servers belong to the loop that makes them
+                self._events.call_soon_threadsafe(self._adopt, f"bridge/{host.bind}", sock)
+                log.info("containers reach the server at %s:%d", host.bind, port)
+            self._door.admit(host.name)
+            self._ports[host.name] = port
+            return port
+
+    def _adopt(self, key: str, sock: socket.socket) -> None:
+        factory = listen.web_server(self._door.answer_inside)
+        self._listeners.adopt(key, sock, factory, self._context)
+
+
+def _listening(address: str, port: int) -> socket.socket:
+    """A socket on that address of ours, on `port` or another that is free."""
+    for wanted in (port, 0):
+        sock = socket.socket(socket.AF_INET)
+        try:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if sys.platform == "linux":
+                sock.setsockopt(socket.SOL_IP, FREEBIND, 1)
+            sock.bind((address, wanted))
+            sock.listen(listen.BACKLOG)
+            return sock
+        except OSError:
+            sock.close()
+            if not wanted:
+                raise
+    raise AssertionError("unreachable")

@@ -1,0 +1,297 @@
+"""Who may enter a notebook from a browser: a link that works once, then a session of that host.
+
+Every notebook has a host name (or address) of its own, because browsers share cookies between the
+ports and the paths of one. A request passes when its session is this notebook's and when no page of
+another origin made it; websockets are held to the same at their start.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import html
+import json
+import re
+from urllib.parse import parse_qsl, unquote_plus
+
+from aiohttp import web
+
+from sagebrush.errors import AwsError
+from sagebrush.gates.notebook_proxy import Asked, NoAnswer, Relay
+from sagebrush.protocol.access_log import Entry
+from sagebrush.protocol.hosts import Hosts
+from sagebrush.protocol.message import Reply
+from sagebrush.protocol.send import send
+from sagebrush.routing import notebooks
+from sagebrush.routing.notebooks import Desk
+from sagebrush.world import World
+
+TOKEN = "authToken"
+"""The parameter of a presigned link (CreatePresignedNotebookInstanceUrl's own)."""
+COOKIE, SECURE_COOKIE = "sagebrush-notebook", "__Host-sagebrush-notebook"
+"""The session's cookie over HTTP and over TLS, where browsers hold the prefix to one host."""
+PURPOSE = b"notebook"
+SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+METHODS = SAFE | {"POST", "PUT", "PATCH", "DELETE"}
+"""Methods that the access log names."""
+HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'unsafe-inline'; form-action 'none'; base-uri 'none';"
+        " frame-ancestors 'self'"
+    ),
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+"""What the gateway's own pages say: nobody keeps them, and no address with a token leaks."""
+RELOAD = 2
+"""Seconds after which a page that waits for the notebook asks again."""
+
+
+class _Refused(Exception):
+    """The request does not pass; `code` stands in the access log, title and text on a page.
+
+    `text` is HTML. `reload`: the page asks again by itself.
+    """
+
+    def __init__(self, status: int, code: str, title: str, text: str, reload: bool = False) -> None:
+        super().__init__(code)
+        self.status, self.code = status, code
+        self.title, self.text, self.reload = title, text, reload
+
+
+class Gate:
+    """Answers requests for notebooks. Used in one event loop's thread."""
+
+    def __init__(self, world: World, hosts: Hosts) -> None:
+        self._world = world
+        self._hosts = hosts
+        self._notebooks = notebooks.of(world)
+        self._relay = Relay(self._notebooks, world.clock)
+
+    async def close(self) -> None:
+        """Websockets are being closed, and connections to notebooks are."""
+        await self._relay.close()
+
+    def find(self, host: str) -> Desk | None:
+        """The notebook that a Host header names, or None."""
+        guest = self._hosts.guest(host)
+        return self._notebooks.find(guest) if guest else None
+
+    async def answer(self, raw: web.BaseRequest, desk: Desk, entry: Entry) -> web.StreamResponse:
+        """The request was answered: by the notebook, or by a page that says why not.
+
+        Raises Disconnected when the browser went away.
+        """
+        websocket = _is_websocket(raw)
+        entry.service, entry.caller = "notebook", f"notebook/{desk.name}"
+        entry.operation = (
+            "WebSocket" if websocket else raw.method if raw.method in METHODS else "OTHER"
+        )
+        try:
+            target = _target(raw)
+            _check_origin(raw, websocket)
+            token = _token(target)
+            if token is not None and raw.method == "GET" and not websocket:
+                found = await self._enter(raw, desk, token, target)
+            else:
+                asked = self._asked(raw, desk, target)
+                try:
+                    relay = self._relay.websocket if websocket else self._relay.http
+                    response = await relay(raw, asked)
+                except NoAnswer as error:
+                    raise _Refused(
+                        502,
+                        "NotebookNoAnswer",
+                        "The notebook does not answer",
+                        f"Its server: {html.escape(str(error))}. This page tries again.",
+                        reload=True,
+                    ) from error
+                entry.status = response.status
+                return response
+        except _Refused as refused:
+            entry.code = refused.code
+            found = _page(refused)
+        entry.status = found.status
+        if not raw.content.is_eof():
+            found.headers["Connection"] = "close"
+        return await send(raw, found)
+
+    async def _enter(self, raw: web.BaseRequest, desk: Desk, token: str, target: str) -> Reply:
+        """The token became a session, and the browser goes on without it."""
+        if "prefetch" in (raw.headers.get("Sec-Purpose") or raw.headers.get("Purpose") or ""):
+            raise _Refused(
+                403, "Prefetch", "Not yet", "A link that works once is not fetched ahead."
+            )
+        loop = asyncio.get_running_loop()
+        if desk.status != "InService":
+            known = await loop.run_in_executor(
+                None, notebooks.redeemable, self._world, desk.row_id, token
+            )
+            raise _not_in_service(desk) if known else _no_entry()
+        seconds = await loop.run_in_executor(
+            None, notebooks.redeem, self._world, desk.row_id, token
+        )
+        if seconds is None:
+            raise _Refused(
+                403,
+                "TokenRefused",
+                "This link does not work any more",
+                "A link opens a notebook once, within five minutes after it was made. " + _HOW,
+            )
+        expires = int(self._world.clock() + seconds)
+        body = json.dumps([desk.row_id, desk.id, expires]).encode()
+        cookie = f"{_cookie_name(raw)}={self._world.credentials.seal(PURPOSE, body)}; Path=/"
+        cookie += f"; Max-Age={seconds}; HttpOnly; SameSite=Lax" + "; Secure" * raw.secure
+        headers = {**HEADERS, "Location": _without_token(target), "Set-Cookie": cookie}
+        return Reply(302, headers, b"")
+
+    def _asked(self, raw: web.BaseRequest, desk: Desk, target: str) -> Asked:
+        """What may pass to the notebook; raises _Refused."""
+        pairs = [
+            pair.strip()
+            for header in raw.headers.getall("Cookie", ())
+            for pair in header.split(";")
+        ]
+        name = _cookie_name(raw)
+        ends = [self._session(desk, p.partition("=")[2]) for p in pairs if _name_of(p) == name]
+        expires = max((end for end in ends if end is not None), default=None)
+        if expires is None:
+            raise _no_entry()
+        if desk.status != "InService" or not desk.address:
+            raise _not_in_service(desk)
+        own = frozenset({COOKIE, SECURE_COOKIE})
+        cookie = "; ".join(pair for pair in pairs if pair and _name_of(pair) not in own)
+        if _token(target) is not None:
+            target = _without_token(target)
+        host = raw.headers["Host"]
+        return Asked(desk, expires, target, host, raw.secure, cookie, own)
+
+    def _session(self, desk: Desk, text: str) -> float | None:
+        """When the session ends that a cookie proves; None when it is not one of this notebook's."""
+        try:
+            row_id, number, expires = json.loads(self._world.credentials.open_seal(PURPOSE, text))
+        except AwsError:
+            return None
+        mine = (row_id, number) == (desk.row_id, desk.id)
+        return expires if mine and expires > self._world.clock() else None
+
+
+# Requests -----------------------------------------------------------------------------------------
+
+
+def _is_websocket(raw: web.BaseRequest) -> bool:
+    return raw.headers.get("Upgrade", "").strip().lower() == "websocket"
+
+
+def _target(raw: web.BaseRequest) -> str:
+    """Path and query as sent; raises _Refused for a request that has no such thing, or whose body
+    could be read in two ways."""
+    target = raw.raw_path
+    if "://" in target.partition("?")[0][:8]:  # absolute form (RFC 9112, 3.2.2)
+        target = "/" + target.split("://", 1)[1].partition("/")[2]
+    coding = ",".join(raw.headers.getall("Transfer-Encoding", ())).strip().lower()
+    odd = coding not in ("", "chunked") or (coding and "Content-Length" in raw.headers)
+    if not target.startswith("/") or raw.method in ("CONNECT", "TRACE") or odd:
+        raise _Refused(400, "BadRequest", "Bad request", "A notebook is not asked in this way.")
+    return target
+
+
+def _check_origin(raw: web.BaseRequest, websocket: bool) -> None:
+    """Raises _Refused when a page of another origin made the request.
+
+    Browsers tell it by Origin (RFC 6455, 10.2; Fetch, 3.2) and by Sec-Fetch-Site (Fetch Metadata,
+    2); links and bookmarks are top-level navigations, which send no Origin and may come from
+    anywhere.
+    """
+    origin = raw.headers.get("Origin")
+    own = f"{'https' if raw.secure else 'http'}://{raw.headers['Host']}".lower()
+    if (origin is None and websocket) or (origin is not None and _bare(origin) != _bare(own)):
+        raise _other_site()
+    site = raw.headers.get("Sec-Fetch-Site", "none").lower()
+    if site in ("same-origin", "none"):
+        return
+    mode = raw.headers.get("Sec-Fetch-Mode", "").lower()
+    place = raw.headers.get("Sec-Fetch-Dest", "").lower()
+    if raw.method not in ("GET", "HEAD") or (mode, place) != ("navigate", "document"):
+        raise _other_site()
+
+
+def _bare(origin: str) -> str:
+    """An origin in lower case, without the port that its scheme implies."""
+    origin = origin.lower()
+    usual = {"http": ":80", "https": ":443"}.get(origin.partition("://")[0], "")
+    return origin.removesuffix(usual) if usual else origin
+
+
+def _token(target: str) -> str | None:
+    """The one-time token in a query; None when there is none."""
+    pairs = parse_qsl(target.partition("?")[2], keep_blank_values=True)
+    return next((value for name, value in pairs if name == TOKEN), None)
+
+
+def _without_token(target: str) -> str:
+    """Where a redeemed link leads: its path (JupyterLab where it has none), its other parameters.
+
+    It stays on this host: a path that begins with two slashes would be another's (and browsers read
+    a backslash as one).
+    """
+    path, _, query = target.partition("?")
+    path = "/" + re.sub(r"[\\\x00-\x20]", lambda m: f"%{ord(m[0]):02X}", path.lstrip("/\\"))
+    pairs = [p for p in query.split("&") if p and unquote_plus(p.partition("=")[0]) != TOKEN]
+    path = "/lab" if path == "/" else path
+    return path + ("?" + "&".join(pairs) if pairs else "")
+
+
+def _name_of(pair: str) -> str:
+    return pair.partition("=")[0].strip()
+
+
+def _cookie_name(raw: web.BaseRequest) -> str:
+    return SECURE_COOKIE if raw.secure else COOKIE
+
+
+# Pages --------------------------------------------------------------------------------------------
+
+_HOW = (
+    "Make a new one by <code>sagebrush notebook open NAME</code>, or by"
+    " CreatePresignedNotebookInstanceUrl (<code>aws sagemaker"
+    " create-presigned-notebook-instance-url --notebook-instance-name NAME</code>)."
+)
+
+
+def _no_entry() -> _Refused:
+    text = "This notebook opens by a link that works once; this browser has no session of it (any more). "
+    return _Refused(403, "NoSession", "No entry without a link", text + _HOW)
+
+
+def _other_site() -> _Refused:
+    text = "A page of another origin asked for this; only the notebook's own pages may."
+    return _Refused(403, "OtherOrigin", "Refused", text)
+
+
+def _not_in_service(desk: Desk) -> _Refused:
+    text = f"The notebook {html.escape(desk.name)} is {html.escape(desk.status)}."
+    if desk.status == "InService":
+        text = f"The notebook {html.escape(desk.name)} is InService, but its server does not run."
+    if desk.reason:
+        text += f" {html.escape(desk.reason)}"
+    text += " This page asks again by itself."
+    return _Refused(503, "NotebookNotInService", "The notebook is not in service", text, True)
+
+
+def _page(refused: _Refused) -> Reply:
+    """The refusal as a small page that needs nothing else."""
+    again = f'<meta http-equiv="refresh" content="{RELOAD}">' if refused.reload else ""
+    body = (
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8">{again}'
+        f"<title>{refused.title}</title><style>body{{font:16px/1.5 system-ui,sans-serif;"
+        "max-width:38rem;margin:12vh auto;padding:0 1.5rem;color:#222;background:#fff}"
+        "h1{font-size:1.4rem}code{background:#f0f0ee;padding:.1em .3em;border-radius:3px}"
+        "@media(prefers-color-scheme:dark){body{color:#ddd;background:#1b1b1b}"
+        "code{background:#333}}</style></head>"
+        f"<body><h1>{refused.title}</h1><p>{refused.text}</p></body></html>\n"
+    )
+    headers = {**HEADERS, "Content-Type": "text/html; charset=utf-8"}
+    if refused.reload:
+        headers["Retry-After"] = str(RELOAD)
+    return Reply(refused.status, headers, body.encode())

@@ -1,0 +1,1 @@
+"""Connections to ports inside sandboxes, and HTTP over them."""

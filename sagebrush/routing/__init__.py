@@ -1,0 +1,1 @@
+"""Where requests for endpoints and notebooks go: in memory, may be lost."""

@@ -1,0 +1,1 @@
+"""Who gets which part of the host, and when."""

@@ -1,0 +1,164 @@
+"""What is refused when it is asked for: types that do not exist, quotas, what this host never has."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from sagebrush.errors import AwsError, Doc
+from sagebrush.scheduler import members
+from sagebrush.scheduler.instances import Instance, instance, named
+from sagebrush.scheduler.sizes import described, host, share
+from sagebrush.settings import Settings
+from sagebrush.store.rows import Row
+from sagebrush.world import World
+
+SHAPES = {
+    "training job": "TrainingInstanceType",
+    "spot training job": "TrainingInstanceType",
+    "processing job": "ProcessingInstanceType",
+    "endpoint": "ProductionVariantInstanceType",
+    "notebook instance": "InstanceType",
+}
+"""What instances are for, in the words of AWS's quotas -> the shape that lists their types."""
+KINDS = {
+    "training job": ("training-job", ("InProgress", "Stopping")),
+    "spot training job": ("training-job", ("InProgress", "Stopping")),
+    "processing job": ("processing-job", ("InProgress", "Stopping")),
+    "endpoint": (
+        "endpoint",
+        ("Creating", "InService", "Updating", "SystemUpdating", "RollingBack", "Deleting"),
+    ),
+    "notebook instance": ("notebook-instance", ("Pending", "InService", "Stopping", "Updating")),
+}
+"""The same -> the kind of rows, and the statuses in which their instances count."""
+
+
+def refuse(world: World, types: Sequence[str], use: str) -> None:
+    """Nothing, where instances of `types` may be had together for `use` (a word of SHAPES).
+
+    Raises ValidationException for what is no instance type, ResourceLimitExceeded for what a quota
+    forbids or this host can never give.
+    """
+    try:
+        wanted = [instance(name) for name in types]
+    except LookupError as error:
+        unknown = next(name for name in types if not named(name))
+        listed = ", ".join(_listed(SHAPES[use]))
+        raise AwsError(
+            "ValidationException",
+            f"1 validation error detected: Value '{unknown}' at 'instanceType' failed to satisfy"
+            f" constraint: Member must satisfy enum value set: [{listed}]",
+        ) from error
+    for name, count in Counter(types).items():
+        _quota(world, name, count, use)
+    if (
+        use == "endpoint"
+    ):  # its instances take CPU by share: each alone must fit, their GPUs together
+        for each in dict.fromkeys(wanted):
+            _host(world, [each])
+        _gpus(world, wanted)
+    else:
+        _host(world, wanted)
+
+
+def limit(settings: Settings, name: str) -> int | None:
+    """How many instances of the type may be in use at once; None where no quota says."""
+    for each in settings.quotas:
+        of, _, number = each.partition("=")
+        if of.strip() == name:
+            return int(number)
+    return None
+
+
+def _quota(world: World, name: str, count: int, use: str) -> None:
+    most = limit(world.settings, name)
+    if most is None:
+        return
+    used = _used(world, name, use)
+    if used + count > most:
+        raise AwsError(
+            "ResourceLimitExceeded",
+            f"The account-level service limit '{name} for {use} usage' is {most} Instances, with"
+            f" current utilization of {used} Instances and a request delta of {count} Instances."
+            " Please use AWS Service Quotas to request an increase for this quota. If AWS Service"
+            " Quotas is not available, contact AWS support to request an increase for this quota."
+            " (Sagebrush: the setting quotas says so.)",
+        )
+
+
+def _used(world: World, name: str, use: str) -> int:
+    """How many instances of the type are in use so."""
+    kind, statuses = KINDS[use]
+    rows = world.rows.select(kind, statuses)
+    if kind == "training-job":
+        spot = use == "spot training job"
+        rows = [row for row in rows if bool(row.doc.get("EnableManagedSpotTraining")) == spot]
+    count = COUNTS[kind]
+    return sum(n for row in rows for each, n in count(row) if each == name)
+
+
+def _of_resources(resources: Doc) -> list[tuple[str, int]]:
+    return [(g["InstanceType"], g["InstanceCount"]) for g in members.groups(resources)]
+
+
+def _of_endpoint(row: Row) -> list[tuple[str, int]]:
+    fleets = [fleet for fleet in (row.plan.get("active"), row.plan.get("pending")) if fleet]
+    return [(v["type"], v["count"]) for fleet in fleets for v in fleet["variants"]]
+
+
+COUNTS: Mapping[str, Callable[[Row], Iterable[tuple[str, int]]]] = {
+    "training-job": lambda row: _of_resources(row.doc["ResourceConfig"]),
+    "processing-job": lambda row: _of_resources(row.doc["ProcessingResources"]["ClusterConfig"]),
+    "endpoint": _of_endpoint,
+    "notebook-instance": lambda row: [(row.doc["InstanceType"], 1)],
+}
+"""Kind of rows -> (type, number) of the instances of one."""
+
+
+def _host(world: World, wanted: Sequence[Instance]) -> None:
+    """Raises ResourceLimitExceeded for what would be less than it says, against the settings."""
+    of, settings = host(world), world.settings
+    names = ", ".join(f"{n} x {name}" for name, n in Counter(w.name for w in wanted).items())
+    sizes, _ = share([each.name for each in wanted], of)
+    without = [w for w, size in zip(wanted, sizes, strict=True) if w.gpus and not size.gpus]
+    there = described(of.cpus, of.memory, len(of.gpus))
+    if without and not settings.gpu_as_cpu:
+        raise AwsError(
+            "ResourceLimitExceeded",
+            f"CapacityError: Unable to provision requested ML compute capacity: {names} need"
+            f" {sum(w.gpus for w in wanted)} GPU, and this host has {len(of.gpus) or 'none'}."
+            " Sagebrush runs a GPU instance type without a GPU only where the setting gpu_as_cpu"
+            " (SAGEBRUSH_GPU_AS_CPU=1) allows it.",
+        )
+    less = any(
+        size.cpu < w.cpus or size.memory < w.memory or 0 < size.gpus < w.gpus
+        for w, size in zip(wanted, sizes, strict=True)
+    )
+    if less and not settings.scale_down:
+        raise AwsError(
+            "ResourceLimitExceeded",
+            f"CapacityError: Unable to provision requested ML compute capacity: {names} are larger"
+            f" than this host ({there}). Sagebrush runs them with what the host has only where the"
+            " setting scale_down allows it.",
+        )
+
+
+def _gpus(world: World, wanted: Sequence[Instance]) -> None:
+    """Raises ResourceLimitExceeded for more GPUs than could ever be held at once."""
+    of = host(world)
+    asked = sum(min(each.gpus, len(of.gpus)) for each in wanted)
+    if asked > len(of.gpus):
+        raise AwsError(
+            "ResourceLimitExceeded",
+            "CapacityError: Unable to provision requested ML compute capacity: the instances need"
+            f" {asked} GPU together, and this host has {len(of.gpus)}.",
+        )
+
+
+def _listed(shape: str) -> list[str]:
+    """The instance types that AWS's model lists."""
+    from botocore.loaders import Loader
+
+    model = Loader().load_service_model("sagemaker", "service-2")
+    return list(model["shapes"][shape]["enum"])

@@ -1,0 +1,197 @@
+"""IAM: roles, their trust and their inline policies; the account (IAM API Reference)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from urllib.parse import quote
+
+from sagebrush.credentials import role_id, user_name
+from sagebrush.engine.kinds import moment
+from sagebrush.errors import AwsError, Doc
+from sagebrush.services.iam.rows import (
+    KIND,
+    change_plan,
+    change_role,
+    find_role,
+    insert_role,
+    missing,
+    page,
+    parsed,
+    seed,
+    shown,
+    tag_list,
+    tag_map,
+)
+from sagebrush.world import Ctx
+
+LARGEST_INLINE = 10_240
+"""Characters of all inline policies of a role together, white space not counted."""
+
+
+def create_role(ctx: Ctx, request: Doc) -> Doc:
+    """The role exists and allows nothing yet; EntityAlreadyExists (409), MalformedPolicyDocument."""
+    name, trust = request["RoleName"], request["AssumeRolePolicyDocument"]
+    parsed(trust, trust=True)
+    hours = request.get("MaxSessionDuration", 3600)
+    path = request.get("Path", "/")
+    doc = {
+        "Path": path,
+        "RoleName": name,
+        "RoleId": role_id(ctx.account, name),
+        "Arn": f"arn:aws:iam::{ctx.account}:role{path}{name}",
+        "CreateDate": moment(ctx.world.clock()),
+        "MaxSessionDuration": hours,
+        **({"Description": request["Description"]} if request.get("Description") else {}),
+    }
+    plan = {"trust": trust, "inline": {}, "attached": {}, "tags": tag_map(request)}
+    insert_role(ctx.world, ctx.account, name, doc, plan)
+    return {"Role": shown(find_role(ctx, name))}
+
+
+def get_role(ctx: Ctx, request: Doc) -> Doc:
+    """The role; NoSuchEntity (404)."""
+    return {"Role": shown(find_role(ctx, request["RoleName"]))}
+
+
+def list_roles(ctx: Ctx, request: Doc) -> Doc:
+    """The roles under PathPrefix, the seeded execution role first, then by name."""
+    prefix = request.get("PathPrefix", "/")
+    seeded = ctx.world.settings.role
+    seed(ctx.world)
+    rows = [
+        row
+        for row in ctx.world.rows.select(KIND)
+        if row.account == ctx.account and row.status and row.doc["Path"].startswith(prefix)
+    ]
+    rows.sort(key=lambda row: (row.name != seeded, row.name))
+    listed = [{k: v for k, v in shown(row).items() if k != "Tags"} for row in rows]
+    return page("Roles", listed, request)
+
+
+def delete_role(ctx: Ctx, request: Doc) -> None:
+    """The role is gone and its sessions may do nothing; DeleteConflict (409) while it has policies."""
+    row = find_role(ctx, request["RoleName"])
+    if row.name == ctx.world.settings.role:
+        raise AwsError(
+            "UnmodifiableEntity", f"The role {row.name} is this server's execution role."
+        )
+    if row.plan["attached"]:
+        raise AwsError(
+            "DeleteConflict", "Cannot delete entity, must detach all policies first.", 409
+        )
+    if row.plan["inline"]:
+        raise AwsError("DeleteConflict", "Cannot delete entity, must delete policies first.", 409)
+    change_role(ctx, row, lambda row: replace(row, status="", doc={}, plan={}))
+
+
+def update_role(ctx: Ctx, request: Doc) -> Doc:
+    """Description and MaxSessionDuration are the given ones."""
+    row = find_role(ctx, request["RoleName"])
+    changes = {k: request[k] for k in ("Description", "MaxSessionDuration") if k in request}
+    change_role(ctx, row, lambda row: replace(row, doc={**row.doc, **changes}))
+    return {}
+
+
+def update_role_description(ctx: Ctx, request: Doc) -> Doc:
+    """As `update_role`; answers the role."""
+    update_role(ctx, request)
+    return get_role(ctx, request)
+
+
+def update_assume_role_policy(ctx: Ctx, request: Doc) -> None:
+    """The role's trust policy is the given one; MalformedPolicyDocument."""
+    row, text = find_role(ctx, request["RoleName"]), request["PolicyDocument"]
+    parsed(text, trust=True)
+    change_role(ctx, row, lambda row: replace(row, plan={**row.plan, "trust": text}))
+
+
+def tag_role(ctx: Ctx, request: Doc) -> None:
+    """The tags are there, over those of the same key."""
+    row, tags = find_role(ctx, request["RoleName"]), tag_map(request)
+    change_plan(ctx, row, "tags", lambda old: {**old, **tags})
+
+
+def untag_role(ctx: Ctx, request: Doc) -> None:
+    """No tag has one of the given keys."""
+    row, gone = find_role(ctx, request["RoleName"]), set(request["TagKeys"])
+    change_plan(ctx, row, "tags", lambda old: {k: v for k, v in old.items() if k not in gone})
+
+
+def list_role_tags(ctx: Ctx, request: Doc) -> Doc:
+    """The role's tags."""
+    row = find_role(ctx, request["RoleName"])
+    return page("Tags", tag_list(row.plan.get("tags", {})), request)
+
+
+def list_instance_profiles_for_role(ctx: Ctx, request: Doc) -> Doc:
+    """None: there are no EC2 instances here, so no role is in an instance profile."""
+    find_role(ctx, request["RoleName"])
+    return {"InstanceProfiles": [], "IsTruncated": False}
+
+
+def put_role_policy(ctx: Ctx, request: Doc) -> None:
+    """The role has the inline policy; MalformedPolicyDocument, LimitExceeded (409)."""
+    row, text = find_role(ctx, request["RoleName"]), request["PolicyDocument"]
+    parsed(text)
+
+    def change(old: Mapping[str, str]) -> dict[str, str]:
+        new = {**old, request["PolicyName"]: text}
+        if sum(len("".join(value.split())) for value in new.values()) > LARGEST_INLINE:
+            raise AwsError(
+                "LimitExceeded",
+                f"Maximum policy size of {LARGEST_INLINE} bytes exceeded for role {row.name}",
+                409,
+            )
+        return new
+
+    change_plan(ctx, row, "inline", change)
+
+
+def get_role_policy(ctx: Ctx, request: Doc) -> Doc:
+    """The inline policy; NoSuchEntity (404)."""
+    row, name = find_role(ctx, request["RoleName"]), request["PolicyName"]
+    text = row.plan["inline"].get(name)
+    if text is None:
+        raise missing(f"The role policy with name {name} cannot be found.")
+    return {"RoleName": row.name, "PolicyName": name, "PolicyDocument": quote(text, safe="")}
+
+
+def list_role_policies(ctx: Ctx, request: Doc) -> Doc:
+    """The names of the inline policies."""
+    row = find_role(ctx, request["RoleName"])
+    return page("PolicyNames", sorted(row.plan["inline"]), request)
+
+
+def delete_role_policy(ctx: Ctx, request: Doc) -> None:
+    """The inline policy is gone; NoSuchEntity (404)."""
+    row, name = find_role(ctx, request["RoleName"]), request["PolicyName"]
+    if name not in row.plan["inline"]:
+        raise missing(f"The role policy with name {name} cannot be found.")
+    change_plan(ctx, row, "inline", lambda old: {k: v for k, v in old.items() if k != name})
+
+
+def get_user(ctx: Ctx, request: Doc) -> Doc:
+    """The operating system's user, whom the long-lived key belongs to; NoSuchEntity (404)."""
+    me, wanted = user_name(), request.get("UserName")
+    owner = ctx.caller.access_key == ctx.world.credentials.user_key[0]
+    if wanted is None and not owner:
+        raise AwsError(
+            "ValidationError", "Must specify userName when calling with non-User credentials"
+        )
+    if wanted not in (None, me):
+        raise missing(f"The user with name {wanted} cannot be found.")
+    row = find_role(ctx, ctx.world.settings.role)
+    user = {
+        "Path": "/",
+        "UserName": me,
+        "UserId": "AIDA" + role_id(ctx.account, f"user/{me}")[4:],
+        "Arn": f"arn:aws:iam::{ctx.account}:user/{me}",
+        "CreateDate": row.doc["CreateDate"],
+    }
+    return {"User": user}
+
+
+def list_account_aliases(ctx: Ctx, request: Doc) -> Doc:
+    """None: the account has only its number."""
+    return {"AccountAliases": [], "IsTruncated": False}

@@ -1,0 +1,385 @@
+"""CloudWatch Logs: groups, streams, events of jobs while they run, and events that users put.
+
+Source: Amazon CloudWatch Logs API Reference. A job's log is read where its shim wrote it; a
+stream's tokens name a place in it, so paging goes on over what is written later.
+"""
+
+from __future__ import annotations
+
+import heapq
+import re
+from collections import deque
+from collections.abc import Callable, Iterator
+from itertools import islice, pairwise, takewhile
+
+from sagebrush.errors import AwsError, Doc
+from sagebrush.services.logs import filter as log_filter
+from sagebrush.store.streams import Event, Group, Stream
+from sagebrush.world import Ctx
+
+_BLOCK = 1000
+_PAGE_BYTES = 1024 * 1024
+_EVENT_BYTES = 26
+"""What an event counts beside its message in UTF-8."""
+_RETENTION = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192,
+              2557, 2922, 3288, 3653)  # fmt: skip
+
+
+# -- groups
+
+
+def create_log_group(ctx: Ctx, request: Doc) -> None:
+    """The group exists; raises ResourceAlreadyExistsException."""
+    if not ctx.world.streams.add_group(ctx.account, ctx.region, request["logGroupName"]):
+        raise _exists("log group")
+
+
+def delete_log_group(ctx: Ctx, request: Doc) -> None:
+    """The group, its streams and what users put there are gone."""
+    if not ctx.world.streams.delete_group(ctx.account, ctx.region, request["logGroupName"]):
+        raise _missing("log group")
+
+
+def describe_log_groups(ctx: Ctx, request: Doc) -> Doc:
+    """One page (50) of the groups by name."""
+    prefix, pattern = request.get("logGroupNamePrefix", ""), request.get("logGroupNamePattern", "")
+    if prefix and pattern:
+        raise AwsError(
+            "InvalidParameterException",
+            "LogGroup name prefix and LogGroup name pattern are mutually exclusive parameters.",
+        )
+    found = [
+        g
+        for g in ctx.world.streams.groups(ctx.account, ctx.region)
+        if g.name.startswith(prefix) and pattern.lower() in g.name.lower()
+    ]
+    page, token = _page(found, request, 50)
+    groups = [_group_doc(ctx, g) for g in page]
+    return {"logGroups": groups, **({"nextToken": token} if token else {})}
+
+
+def put_retention_policy(ctx: Ctx, request: Doc) -> None:
+    """Events of the group expire after that many days."""
+    days = request["retentionInDays"]
+    if days not in _RETENTION:
+        raise AwsError("InvalidParameterException", f"Invalid retention value: {days}")
+    _set_retention(ctx, request, days)
+
+
+def delete_retention_policy(ctx: Ctx, request: Doc) -> None:
+    """Events of the group never expire."""
+    _set_retention(ctx, request, None)
+
+
+def _set_retention(ctx: Ctx, request: Doc, days: int | None) -> None:
+    name = request["logGroupName"]
+    if not ctx.world.streams.set_retention(ctx.account, ctx.region, name, days):
+        raise _missing("log group")
+
+
+def _group_doc(ctx: Ctx, group: Group) -> Doc:
+    arn = _group_arn(ctx, group.name)
+    doc: Doc = {
+        "logGroupName": group.name,
+        "creationTime": int(group.created * 1000),
+        "metricFilterCount": 0,
+        "arn": arn + ":*",
+        "logGroupArn": arn,
+        "storedBytes": 0,
+        "logGroupClass": "STANDARD",
+    }
+    return {**doc, "retentionInDays": group.retention} if group.retention else doc
+
+
+def _group_arn(ctx: Ctx, name: str) -> str:
+    return f"arn:aws:logs:{ctx.region}:{ctx.account}:log-group:{name}"
+
+
+# -- streams
+
+
+def create_log_stream(ctx: Ctx, request: Doc) -> None:
+    """The stream exists in its group; raises ResourceAlreadyExistsException."""
+    group = _group(ctx, request)
+    name = request["logStreamName"]
+    if not ctx.world.streams.add_stream(ctx.account, ctx.region, group, name):
+        raise _exists("log stream")
+
+
+def delete_log_stream(ctx: Ctx, request: Doc) -> None:
+    """The stream is gone."""
+    ctx.world.streams.delete_stream(_stream(ctx, request))
+
+
+def describe_log_streams(ctx: Ctx, request: Doc) -> Doc:
+    """One page (50) of the group's streams; no token after the last (SDK v2 loops while there is one)."""
+    group = _group(ctx, request)
+    by_time = request.get("orderBy") == "LastEventTime"
+    prefix = request.get("logStreamNamePrefix", "")
+    if by_time and prefix:
+        raise AwsError(
+            "InvalidParameterException",
+            "Cannot order by LastEventTime with a logStreamNamePrefix.",
+        )
+    found = [
+        s
+        for s in ctx.world.streams.streams(ctx.account, ctx.region, group)
+        if s.name.startswith(prefix)
+    ]
+    if by_time:
+        found.sort(key=lambda s: _last_ms(ctx, s) or 0)
+    if request.get("descending"):
+        found.reverse()
+    page, token = _page(found, request, 50)
+    streams = [_stream_doc(ctx, s) for s in page]
+    return {"logStreams": streams, **({"nextToken": token} if token else {})}
+
+
+def _stream_doc(ctx: Ctx, stream: Stream) -> Doc:
+    doc: Doc = {
+        "logStreamName": stream.name,
+        "creationTime": int(stream.created * 1000),
+        "uploadSequenceToken": str(stream.id),
+        "arn": f"{_group_arn(ctx, stream.group)}:log-stream:{stream.name}",
+        "storedBytes": 0,
+    }
+    first = next(_events(ctx, stream), None)
+    last = _last_ms(ctx, stream) if first else None
+    if first and last:
+        doc.update(firstEventTimestamp=first.ms, lastEventTimestamp=last, lastIngestionTime=last)
+    return doc
+
+
+def _last_ms(ctx: Ctx, stream: Stream) -> int | None:
+    last = deque(_events(ctx, stream), maxlen=1)
+    return last[0].ms if last else None
+
+
+# -- events
+
+
+def put_log_events(ctx: Ctx, request: Doc) -> Doc:
+    """The events are in the stream, all or none; too old and too new ones are told, not stored."""
+    stream = _stream(ctx, request)
+    if stream.job is not None:
+        raise AwsError(
+            "InvalidParameterException",
+            f"The log stream {stream.name} shows the log of a job and takes no other events.",
+        )
+    events = [(e["timestamp"], e["message"]) for e in request["logEvents"]]
+    if any(b[0] < a[0] for a, b in pairwise(events)):
+        raise AwsError(
+            "InvalidParameterException",
+            "Log events in a single PutLogEvents request must be in chronological order.",
+        )
+    _check_batch(events)
+    now = int(ctx.world.clock() * 1000)
+    old = [e for e in events if e[0] < now - 14 * 86_400_000]
+    new = [e for e in events if e[0] > now + 2 * 3_600_000]
+    kept = events[len(old) : len(events) - len(new)]
+    if kept:
+        ctx.world.streams.put(stream, kept)
+    rejected: Doc = {}
+    if old:
+        rejected["tooOldLogEventEndIndex"] = len(old)
+    if new:
+        rejected["tooNewLogEventStartIndex"] = len(events) - len(new)
+    result: Doc = {"nextSequenceToken": str(stream.id)}
+    return {**result, "rejectedLogEventsInfo": rejected} if rejected else result
+
+
+def _check_batch(events: list[tuple[int, str]]) -> None:
+    """Raises InvalidParameterException for a batch beyond the limits of PutLogEvents."""
+    if events and events[-1][0] - events[0][0] > 86_400_000:
+        raise AwsError(
+            "InvalidParameterException",
+            "The batch of log events in a single PutLogEvents request cannot span more than 24"
+            " hours.",
+        )
+    sizes = [len(message.encode()) + _EVENT_BYTES for _, message in events]
+    if max(sizes, default=0) > _PAGE_BYTES:
+        words = f"Log event too large: {max(sizes)} bytes exceeds limit of {_PAGE_BYTES}"
+        raise AwsError("InvalidParameterException", words)
+    if sum(sizes) > _PAGE_BYTES:
+        words = f"Upload too large: {sum(sizes)} bytes exceeds limit of {_PAGE_BYTES}"
+        raise AwsError("InvalidParameterException", words)
+
+
+def get_log_events(ctx: Ctx, request: Doc) -> Doc:
+    """One page of a stream, and the tokens of the pages after and before it.
+
+    At the end of the stream the page is empty and the forward token is the one given, which ends
+    the clients' loops; the same token shows more once the job has written more.
+    """
+    stream = _stream(ctx, request)
+    limit = request.get("limit", 10_000)
+    direction, place = _token(request.get("nextToken"))
+    if direction is None and request.get("startFromHead"):
+        direction, place = "f", 0
+    wanted = _within(request)
+    if direction == "f":
+        page = _cap(islice(filter(wanted, _events(ctx, stream, place)), limit))
+    else:
+        events = _events(ctx, stream)
+        if direction == "b":
+            events = takewhile(lambda e: e.position < place, events)
+        page = list(reversed(_cap(reversed(deque(filter(wanted, events), maxlen=limit)))))
+    ahead = page[-1].position + 1 if page else place
+    if not page and direction is None:
+        ahead = max((e.position + 1 for e in _events(ctx, stream)), default=0)
+    behind = page[0].position if page else place
+    return {
+        "events": [_event_doc(e) for e in page],
+        "nextForwardToken": f"f/{ahead:056d}",
+        "nextBackwardToken": f"b/{behind:056d}",
+    }
+
+
+def filter_log_events(ctx: Ctx, request: Doc) -> Doc:
+    """One page of the group's events that match, oldest first over all its streams."""
+    group = _group(ctx, request)
+    names, prefix = request.get("logStreamNames"), request.get("logStreamNamePrefix")
+    if names and prefix:
+        raise AwsError(
+            "InvalidParameterException",
+            "Parameters logStreamNames and logStreamNamePrefix are mutually exclusive.",
+        )
+    streams = ctx.world.streams.streams(ctx.account, ctx.region, group)
+    if names:
+        streams = [s for s in streams if s.name in names]
+        if len(streams) < len(set(names)):
+            raise _missing("log stream")
+    elif prefix:
+        streams = [s for s in streams if s.name.startswith(prefix)]
+    matches = log_filter.compile_pattern(request.get("filterPattern", ""))
+    after = _filter_token(request.get("nextToken"))
+    limit, wanted = request.get("limit", 10_000), _within(request)
+    merged = heapq.merge(*(_keyed(ctx, s) for s in streams), key=lambda pair: pair[0])
+    page: list[Doc] = []
+    size, last, more = 0, after, False
+    for key, event, stream in merged:
+        if key <= after or not wanted(event) or not matches(event.message):
+            continue
+        if len(page) == limit or size > _PAGE_BYTES:
+            more = True
+            break
+        page.append(_found_doc(stream, event))
+        size, last = size + len(event.message) + _EVENT_BYTES, key
+    searched = [{"logStreamName": s.name, "searchedCompletely": not more} for s in streams]
+    result: Doc = {"events": page, "searchedLogStreams": searched}
+    return {**result, "nextToken": "/".join(map(str, last))} if more else result
+
+
+Key = tuple[int, int, int]
+
+
+def _keyed(ctx: Ctx, stream: Stream) -> Iterator[tuple[Key, Event, Stream]]:
+    """The stream's events in order of time, each with the place that a token names."""
+    events = _events(ctx, stream)
+    if stream.job is None:  # users may put older events after newer ones; a job's log never does
+        events = iter(sorted(events, key=lambda e: (e.ms, e.position)))
+    for event in events:
+        yield (event.ms, stream.id, event.position), event, stream
+
+
+def _filter_token(token: str | None) -> Key:
+    if token is None:
+        return (-1, -1, -1)
+    found = re.fullmatch(r"(\d+)/(\d+)/(\d+)", token)
+    if not found:
+        raise AwsError("InvalidParameterException", "The specified nextToken is invalid.")
+    return (int(found[1]), int(found[2]), int(found[3]))
+
+
+def _events(ctx: Ctx, stream: Stream, position: int = 0) -> Iterator[Event]:
+    """The stream's events from `position` on, read as they are asked for."""
+    while True:
+        if stream.job is None:
+            block = ctx.world.streams.events(stream, position, _BLOCK)
+        else:
+            lines = ctx.world.backend.logs(stream.job, position, _BLOCK)
+            block = [Event(line.offset, line.ms, line.text, line.ms) for line in lines]
+        yield from block
+        if len(block) < _BLOCK:
+            return
+        position = block[-1].position + 1
+
+
+def _within(request: Doc) -> Callable[[Event], bool]:
+    """A test of an event's time: startTime inclusive, endTime exclusive."""
+    start, end = request.get("startTime", 0), request.get("endTime", 1 << 62)
+    return lambda event: start <= event.ms < end
+
+
+def _cap(events: Iterator[Event] | reversed[Event]) -> list[Event]:
+    """The events up to a page's 1 MiB, at least one."""
+    page, size = [], 0
+    for event in events:
+        size += len(event.message) + _EVENT_BYTES
+        if page and size > _PAGE_BYTES:
+            break
+        page.append(event)
+    return page
+
+
+def _token(token: str | None) -> tuple[str | None, int]:
+    if token is None:
+        return None, 0
+    found = re.fullmatch(r"([fb])/(\d+)", token)
+    if not found:
+        raise AwsError("InvalidParameterException", "The specified nextToken is invalid.")
+    return found[1], int(found[2])
+
+
+def _event_doc(event: Event) -> Doc:
+    # CloudWatch takes no empty message; the agents send a space for an empty line.
+    return {"timestamp": event.ms, "message": event.message or " ", "ingestionTime": event.ingested}
+
+
+def _found_doc(stream: Stream, event: Event) -> Doc:
+    event_id = f"{event.ms:020d}{stream.id:012d}{event.position:024d}"
+    return {**_event_doc(event), "logStreamName": stream.name, "eventId": event_id}
+
+
+# -- finding things
+
+
+def _group(ctx: Ctx, request: Doc) -> str:
+    """The name of the request's group; raises ResourceNotFoundException."""
+    name = request.get("logGroupName")
+    identifier = request.get("logGroupIdentifier")
+    if (name is None) == (identifier is None):
+        raise AwsError(
+            "InvalidParameterException",
+            "Exactly one of logGroupName and logGroupIdentifier must be given.",
+        )
+    if name is None:
+        name = str(identifier).split(":log-group:")[-1].removesuffix(":*")
+    if all(g.name != name for g in ctx.world.streams.groups(ctx.account, ctx.region)):
+        raise _missing("log group")
+    return name
+
+
+def _stream(ctx: Ctx, request: Doc) -> Stream:
+    group, name = _group(ctx, request), request["logStreamName"]
+    for stream in ctx.world.streams.streams(ctx.account, ctx.region, group):
+        if stream.name == name:
+            return stream
+    raise _missing("log stream")
+
+
+def _page(found: list, request: Doc, most: int) -> tuple[list, str | None]:
+    token, size = request.get("nextToken"), min(request.get("limit", most), most)
+    if token is not None and not (token.isascii() and token.isdigit()):
+        raise AwsError("InvalidParameterException", "The specified nextToken is invalid.")
+    start = int(token or 0)
+    end = start + size
+    return found[start:end], str(end) if end < len(found) else None
+
+
+def _missing(what: str) -> AwsError:
+    return AwsError("ResourceNotFoundException", f"The specified {what} does not exist.")
+
+
+def _exists(what: str) -> AwsError:
+    return AwsError("ResourceAlreadyExistsException", f"The specified {what} already exists")

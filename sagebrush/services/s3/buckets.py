@@ -1,0 +1,400 @@
+"""S3 buckets: create, list, locate, delete, and what is stored about them by topic."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from ipaddress import AddressValueError, IPv4Address
+
+from sagebrush.errors import AwsError, Doc
+from sagebrush.services.s3 import bodies, metadata, names
+from sagebrush.store import catalog
+from sagebrush.store.catalog import Bucket
+from sagebrush.store.db import Tx
+from sagebrush.world import Ctx, Operation
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+_NOT_FIRST = ("xn--", "sthree-", "amzn-s3-demo-")
+_NOT_LAST = ("-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3")
+
+
+def check_name(name: str) -> None:
+    """Raises InvalidBucketName (400) when S3 has no bucket of that name (user guide, "naming rules")."""
+    good = _NAME.fullmatch(name) and not any(pair in name for pair in ("..", ".-", "-."))
+    if good:
+        try:
+            IPv4Address(name)
+            good = None
+        except AddressValueError:
+            pass
+    if not good or name.startswith(_NOT_FIRST) or name.endswith(_NOT_LAST):
+        raise AwsError(
+            "InvalidBucketName", "The specified bucket is not valid.", 400, BucketName=name
+        )
+
+
+def create_bucket(ctx: Ctx, request: Doc) -> Doc:
+    """The bucket is there. In us-east-1 one's own bucket may be created again."""
+    name = request["Bucket"]
+    check_name(name)
+    _refuse_acl(request)
+    metadata.refuse(request)
+    if request.get("ObjectLockEnabledForBucket"):
+        raise metadata.not_implemented("Object Lock")
+    settings = request.get("CreateBucketConfiguration") or {}
+    _check_location(ctx, settings.get("LocationConstraint"))
+    config: Doc = {}
+    if "ObjectOwnership" in request:
+        config["OwnershipControls"] = {"Rules": [{"ObjectOwnership": request["ObjectOwnership"]}]}
+    if settings.get("Tags"):
+        config["Tagging"] = {"TagSet": _tag_set(settings["Tags"])}
+    new = Bucket(0, ctx.account, name, ctx.region, ctx.world.clock(), config)
+
+    def change(tx: Tx) -> None:
+        if catalog.bucket(tx, name) is None:
+            catalog.add_bucket(tx, new)
+        elif ctx.region != "us-east-1":
+            raise AwsError(
+                "BucketAlreadyOwnedByYou",
+                "Your previous request to create the named bucket succeeded and you already own it.",
+                409, BucketName=name,
+            )  # fmt: skip
+
+    ctx.world.db.write(change)
+    return {"Location": f"/{name}"}
+
+
+def _refuse_acl(request: Doc) -> None:
+    """Raises for an access list of a new bucket, which S3 has only where objects may have owners."""
+    if request.get("ACL", "private") == "private" and not any(
+        n.startswith("Grant") for n in request
+    ):
+        return
+    if request.get("ObjectOwnership", "BucketOwnerEnforced") != "BucketOwnerEnforced":
+        raise metadata.not_implemented("An access control list (ACL)")
+    raise AwsError(
+        "InvalidBucketAclWithObjectOwnership",
+        "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting",
+    )
+
+
+def _check_location(ctx: Ctx, asked: str | None) -> None:
+    """Raises when the asked region is not the one that Sagebrush speaks for."""
+    if asked == "us-east-1":
+        raise AwsError(
+            "InvalidLocationConstraint", "The specified location-constraint is not valid",
+            LocationConstraint=asked,
+        )  # fmt: skip
+    region = "eu-west-1" if asked == "EU" else asked or "us-east-1"
+    if region != ctx.region:
+        raise AwsError(
+            "IllegalLocationConstraintException",
+            f"The {asked or 'unspecified'} location constraint is incompatible for the region"
+            " specific endpoint this request was sent to.",
+        )
+
+
+def head_bucket(ctx: Ctx, request: Doc) -> Doc:
+    """The bucket's region."""
+    found = names.bucket_of(ctx, request)
+    return {"BucketRegion": found.region}
+
+
+def delete_bucket(ctx: Ctx, request: Doc) -> None:
+    """The bucket is gone. Raises BucketNotEmpty (409)."""
+    found = names.bucket_of(ctx, request)
+    freed = ctx.world.db.write(lambda tx: catalog.remove_bucket(tx, found.id))
+    if freed is None:
+        raise AwsError(
+            "BucketNotEmpty", "The bucket you tried to delete is not empty", 409,
+            BucketName=found.name,
+        )  # fmt: skip
+    ctx.world.objects.discard(freed)
+
+
+def list_buckets(ctx: Ctx, request: Doc) -> Doc:
+    """A page of the account's buckets by name; all of them when `MaxBuckets` is not given.
+
+    Their region is told, as S3 does, where the request has a parameter. Raises InvalidArgument.
+    """
+    if not 1 <= request.get("MaxBuckets", 1) <= 10000:
+        raise AwsError(
+            "InvalidArgument", "Argument max-buckets must be an integer between 1 and 10000",
+            ArgumentName="max-buckets", ArgumentValue=request["MaxBuckets"],
+        )  # fmt: skip
+    most, prefix = request.get("MaxBuckets", 1_000_000), request.get("Prefix", "")
+    after = request.get("ContinuationToken", "")
+    region = request.get("BucketRegion", ctx.region)
+    rows = catalog.buckets(names.reader(ctx), ctx.account, prefix, after, most + 1)
+    page = [b for b in rows[:most] if b.region == region]
+    result: Doc = {
+        "Buckets": [
+            {
+                "Name": b.name,
+                "CreationDate": metadata.time(b.created),
+                **({"BucketRegion": b.region} if request else {}),
+            }
+            for b in page
+        ],
+        "Owner": names.owner(ctx.account),
+    }
+    if prefix:
+        result["Prefix"] = prefix
+    if len(rows) > most:
+        result["ContinuationToken"] = rows[most - 1].name
+    return result
+
+
+def get_bucket_location(ctx: Ctx, request: Doc) -> Doc:
+    """The bucket's region; us-east-1 is told as none."""
+    region = names.bucket_of(ctx, request).region
+    return {} if region == "us-east-1" else {"LocationConstraint": region}
+
+
+def get_bucket_versioning(ctx: Ctx, request: Doc) -> Doc:
+    """Nothing: no bucket here has versions."""
+    return dict(names.bucket_of(ctx, request).config.get("Versioning", {}))
+
+
+def put_bucket_versioning(ctx: Ctx, request: Doc) -> None:
+    """Raises NotImplemented (501) for `Enabled`; `Suspended` is what buckets are anyway."""
+    bucket = names.bucket_of(ctx, request)
+    asked = request["VersioningConfiguration"]
+    if "Status" not in asked:
+        raise AwsError(
+            "IllegalVersioningConfigurationException", "The Versioning element must be specified"
+        )
+    if asked.get("Status") == "Enabled" or asked.get("MFADelete") == "Enabled":
+        raise metadata.not_implemented("Bucket versioning")
+    _store(ctx, bucket, "Versioning", {"Status": "Suspended"})
+
+
+def get_bucket_acl(ctx: Ctx, request: Doc) -> Doc:
+    """The owner has full control; nothing else can be granted."""
+    names.bucket_of(ctx, request)
+    person = names.owner(ctx.account)
+    grantee = {"Type": "CanonicalUser", **person}
+    return {"Owner": person, "Grants": [{"Grantee": grantee, "Permission": "FULL_CONTROL"}]}
+
+
+def put_bucket_acl(ctx: Ctx, request: Doc) -> None:
+    """Refuses any access list but the owner's own."""
+    names.bucket_of(ctx, request)
+    metadata.refuse(request)
+    if "AccessControlPolicy" in request:
+        raise AwsError("AccessControlListNotSupported", "The bucket does not allow ACLs")
+
+
+def get_bucket_request_payment(ctx: Ctx, request: Doc) -> Doc:
+    """The owner pays, always."""
+    names.bucket_of(ctx, request)
+    return {"Payer": "BucketOwner"}
+
+
+def get_bucket_logging(ctx: Ctx, request: Doc) -> Doc:
+    """Nothing: access logs to a bucket are not written."""
+    names.bucket_of(ctx, request)
+    return {}
+
+
+def get_bucket_accelerate_configuration(ctx: Ctx, request: Doc) -> Doc:
+    """Nothing: there is no acceleration."""
+    names.bucket_of(ctx, request)
+    return {}
+
+
+def get_bucket_notification_configuration(ctx: Ctx, request: Doc) -> Doc:
+    """Nothing: no notifications are sent."""
+    names.bucket_of(ctx, request)
+    return {}
+
+
+def put_bucket_notification_configuration(ctx: Ctx, request: Doc) -> None:
+    """Raises NotImplemented (501) for any notification; none at all is accepted."""
+    names.bucket_of(ctx, request)
+    if any(request["NotificationConfiguration"].values()):
+        raise metadata.not_implemented("Event notification of buckets")
+
+
+def get_bucket_policy_status(ctx: Ctx, request: Doc) -> Doc:
+    """Whether the bucket's policy allows everybody something. Raises NoSuchBucketPolicy (404)."""
+    text = _load(ctx, names.bucket_of(ctx, request), _POLICY)["Policy"]
+    public = any(
+        s.get("Effect") == "Allow"
+        and s.get("Principal") in ("*", {"AWS": "*"})
+        and not s.get("Condition")
+        for s in _statements(json.loads(text))
+    )
+    return {"PolicyStatus": {"IsPublic": public}}
+
+
+# ---- what is only stored and told again
+
+
+@dataclass(frozen=True)
+class _Topic:
+    """A configuration kept as sent. `member` is where Put takes it; Get answers its members."""
+
+    name: str
+    member: str
+    code: str
+    message: str
+    wrapped: bool = False
+    """Get answers the whole under `member` rather than its members."""
+    default: Doc | None = None
+    check: Callable[[Doc], Doc] = lambda value: value
+
+
+def _tag_set(tags: list[Doc]) -> list[Doc]:
+    return [{"Key": k, "Value": v} for k, v in metadata.check_tags(tags, most=50).items()]
+
+
+def _checked_tagging(value: Doc) -> Doc:
+    tags = _tag_set(value.get("TagSet", []))
+    return {"TagSet": tags} if tags else {}  # no tags are no tag set
+
+
+_POLICY = _Topic(
+    "Policy", "Policy", "NoSuchBucketPolicy", "The bucket policy does not exist", wrapped=True
+)
+_ENABLED_ALL: Doc = dict.fromkeys(
+    ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets"), True
+)
+_TAGGING = _Topic(
+    "Tagging", "Tagging", "NoSuchTagSet", "The TagSet does not exist", check=_checked_tagging
+)
+_TOPICS = {
+    "BucketTagging": _TAGGING,
+    "BucketCors": _Topic(
+        "Cors", "CORSConfiguration", "NoSuchCORSConfiguration",
+        "The CORS configuration does not exist",
+    ),
+    "BucketEncryption": _Topic(
+        "Encryption", "ServerSideEncryptionConfiguration",
+        "ServerSideEncryptionConfigurationNotFoundError",
+        "The server side encryption configuration was not found", wrapped=True,
+    ),
+    "BucketOwnershipControls": _Topic(
+        "OwnershipControls", "OwnershipControls", "OwnershipControlsNotFoundError",
+        "The bucket ownership controls were not found", wrapped=True,
+        default={"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]},
+    ),
+    "PublicAccessBlock": _Topic(
+        "PublicAccessBlock", "PublicAccessBlockConfiguration",
+        "NoSuchPublicAccessBlockConfiguration",
+        "The public access block configuration was not found", wrapped=True,
+        default=_ENABLED_ALL,
+    ),
+    "BucketWebsite": _Topic(
+        "Website", "WebsiteConfiguration", "NoSuchWebsiteConfiguration",
+        "The specified bucket does not have a website configuration",
+    ),
+}  # fmt: skip
+_LIFECYCLE = _Topic(
+    "Lifecycle", "LifecycleConfiguration", "NoSuchLifecycleConfiguration",
+    "The lifecycle configuration does not exist",
+)  # fmt: skip
+
+
+def get_bucket_replication(ctx: Ctx, request: Doc) -> Doc:
+    """Raises ReplicationConfigurationNotFoundError (404): nothing is replicated."""
+    bucket = names.bucket_of(ctx, request)
+    raise AwsError(
+        "ReplicationConfigurationNotFoundError", "The replication configuration was not found",
+        404, BucketName=bucket.name,
+    )  # fmt: skip
+
+
+def get_object_lock_configuration(ctx: Ctx, request: Doc) -> Doc:
+    """Raises ObjectLockConfigurationNotFoundError (404): there are no locks."""
+    bucket = names.bucket_of(ctx, request)
+    raise AwsError(
+        "ObjectLockConfigurationNotFoundError",
+        "Object Lock configuration does not exist for this bucket", 404, BucketName=bucket.name,
+    )  # fmt: skip
+
+
+def put_bucket_policy(ctx: Ctx, request: Doc) -> None:
+    """The bucket's policy is this text. Raises MalformedPolicy (400), NotImplemented (501).
+
+    What it allows has no effect: nobody but the account's own callers is let in. What it denies
+    would have one on AWS, and is refused rather than silently passed over.
+    """
+    bucket = names.bucket_of(ctx, request)
+    text = request["Policy"]
+    try:
+        document = json.loads(text)
+    except ValueError as error:
+        raise AwsError(
+            "MalformedPolicy", "Policies must be valid JSON and the first byte must be '{'"
+        ) from error
+    if not isinstance(document, dict):
+        raise AwsError(
+            "MalformedPolicy", "Policies must be valid JSON and the first byte must be '{'"
+        )
+    if not document.get("Statement"):
+        raise AwsError("MalformedPolicy", "Missing required field Statement")
+    if any(s.get("Effect") == "Deny" for s in _statements(document)):
+        raise metadata.not_implemented("A bucket policy that denies")
+    _store(ctx, bucket, "Policy", text)
+
+
+def _statements(document: Doc) -> list[Doc]:
+    found = document.get("Statement", [])
+    return [s for s in (found if isinstance(found, list) else [found]) if isinstance(s, dict)]
+
+
+def get_bucket_policy(ctx: Ctx, request: Doc) -> Doc:
+    """The bucket's policy as it was put."""
+    return _load(ctx, names.bucket_of(ctx, request), _POLICY)
+
+
+def delete_bucket_policy(ctx: Ctx, request: Doc) -> None:
+    """The bucket has no policy."""
+    _store(ctx, names.bucket_of(ctx, request), "Policy", None)
+
+
+def _store(ctx: Ctx, bucket: Bucket, topic: str, value: object) -> None:
+    bodies.write(ctx, bucket.name, lambda tx: catalog.configure_bucket(tx, bucket.id, topic, value))
+
+
+def _load(ctx: Ctx, bucket: Bucket, topic: _Topic) -> Doc:
+    value = bucket.config.get(topic.name, topic.default)
+    if value is None or value == {}:
+        raise AwsError(topic.code, topic.message, 404, BucketName=bucket.name)
+    return {topic.member: value} if topic.wrapped else value
+
+
+def _getter(topic: _Topic) -> Operation:
+    return lambda ctx, request: _load(ctx, names.bucket_of(ctx, request), topic)
+
+
+def _putter(topic: _Topic) -> Operation:
+    def put(ctx: Ctx, request: Doc) -> None:
+        bucket = names.bucket_of(ctx, request)
+        _store(ctx, bucket, topic.name, topic.check(request[topic.member]))
+
+    return put
+
+
+def _deleter(topic: _Topic) -> Operation:
+    # An empty document marks what was deleted, so that a default does not come back.
+    gone = {} if topic.default is not None else None
+    return lambda ctx, request: _store(ctx, names.bucket_of(ctx, request), topic.name, gone)
+
+
+def _table() -> dict[str, Operation]:
+    table: dict[str, Operation] = {}
+    for name, topic in _TOPICS.items():
+        table[f"Get{name}"] = _getter(topic)
+        table[f"Put{name}"] = _putter(topic)
+        table[f"Delete{name}"] = _deleter(topic)
+    table["GetBucketLifecycleConfiguration"] = _getter(_LIFECYCLE)
+    table["PutBucketLifecycleConfiguration"] = _putter(_LIFECYCLE)
+    table["DeleteBucketLifecycle"] = _deleter(_LIFECYCLE)
+    return table
+
+
+OPERATIONS = _table()

@@ -1,0 +1,231 @@
+"""Listing a bucket's keys: ListObjects, ListObjectsV2, ListObjectVersions."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from sagebrush.errors import AwsError, Doc
+from sagebrush.services.s3 import bodies, metadata, names
+from sagebrush.store import catalog
+from sagebrush.store.catalog import Bucket, Object, Reader
+from sagebrush.world import Ctx
+
+_CHUNK = 1000
+"""Rows that one scan asks for at most; after a common prefix the first scan asks for few."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page of a listing in key order: objects and common prefixes; `last` is where it ends."""
+
+    objects: list[Object]
+    prefixes: list[str]
+    truncated: bool
+    last: str
+
+
+def after_prefix(prefix: str) -> str | None:
+    """The least string that is greater than every one that begins with `prefix`; None: there is none.
+
+    In the order of code points, which is that of UTF-8 bytes. Surrogates have no UTF-8 form.
+    """
+    while prefix:
+        point = ord(prefix[-1]) + 1
+        if 0xD800 <= point <= 0xDFFF:
+            point = 0xE000
+        if point <= 0x10FFFF:
+            return prefix[:-1] + chr(point)
+        prefix = prefix[:-1]
+    return None
+
+
+def walk(
+    tables: Reader, bucket_id: int, prefix: str, delimiter: str, after: str
+) -> Iterator[Object | str]:
+    """Objects and common prefixes in order that come after `after`, by key-range scans.
+
+    A common prefix is passed over in one step, however many keys it holds.
+    """
+    low, high = max(prefix, after), after_prefix(prefix)
+    passed = after
+    if delimiter and after.startswith(prefix):
+        at = after.find(delimiter, len(prefix))
+        if at >= 0 and at + len(delimiter) == len(after):
+            low = after_prefix(after) or after  # `after` is itself a common prefix: pass over it
+    ask = 16 if delimiter else _CHUNK
+    while True:
+        rows = catalog.scan(tables, bucket_id, low, high, ask)
+        skipped = False
+        for found in rows:
+            at = found.key.find(delimiter, len(prefix)) if delimiter else -1
+            if at < 0:
+                if found.key > passed:
+                    yield found
+                continue
+            common = found.key[: at + len(delimiter)]
+            if common > passed:
+                yield common
+            beyond = after_prefix(common)
+            if beyond is None:
+                return
+            low, skipped, ask = beyond, True, 16
+            break
+        if not skipped:
+            if len(rows) < ask:
+                return
+            low, ask = rows[-1].key + "\0", min(2 * ask, _CHUNK)
+
+
+def page(ctx: Ctx, bucket: Bucket, request: Doc, after: str, most: int) -> Page:
+    """The page that begins after the key or common prefix `after`, of at most `most` entries."""
+    objects: list[Object] = []
+    prefixes: list[str] = []
+    last = after
+    if most == 0:
+        return Page(objects, prefixes, False, last)
+    prefix, delimiter = request.get("Prefix", ""), request.get("Delimiter", "")
+    for entry in walk(names.reader(ctx), bucket.id, prefix, delimiter, after):
+        if len(objects) + len(prefixes) == most:
+            return Page(objects, prefixes, True, last)
+        if isinstance(entry, str):
+            prefixes.append(entry)
+            last = entry
+        else:
+            objects.append(entry)
+            last = entry.key
+    return Page(objects, prefixes, False, last)
+
+
+def _most(request: Doc) -> int:
+    """The entries to give at most. Raises InvalidArgument (400) when negative."""
+    asked = request.get("MaxKeys", 1000)
+    names.check_count("maxKeys", asked)
+    return min(asked, 1000)
+
+
+def coded(request: Doc, text: str) -> str:
+    """`text` percent-encoded where the request says `encoding-type=url`."""
+    if request.get("EncodingType") == "url":
+        return quote(text, safe="/*-._")
+    return text
+
+
+def _checked(request: Doc) -> None:
+    if request.get("EncodingType", "url") != "url":
+        raise AwsError(
+            "InvalidArgument", "Invalid Encoding Method specified in Request",
+            ArgumentName="encoding-type", ArgumentValue=request["EncodingType"],
+        )  # fmt: skip
+    for name in ("Prefix", "Delimiter", "Marker", "StartAfter", "KeyMarker"):
+        names.checked_key(request.get(name, ""))
+
+
+def _common(request: Doc, found: Page) -> Doc:
+    """The members that every kind of listing has."""
+    result: Doc = {
+        "Name": request["Bucket"],
+        "Prefix": coded(request, request.get("Prefix", "")),
+        "MaxKeys": _most(request),
+        "IsTruncated": found.truncated,
+    }
+    if request.get("Delimiter"):
+        result["Delimiter"] = coded(request, request["Delimiter"])
+    if "EncodingType" in request:
+        result["EncodingType"] = request["EncodingType"]
+    if found.prefixes:
+        result["CommonPrefixes"] = [{"Prefix": coded(request, p)} for p in found.prefixes]
+    return result
+
+
+def _entry(request: Doc, found: Object) -> Doc:
+    entry: Doc = {
+        "Key": coded(request, found.key),
+        "LastModified": metadata.time(found.modified),
+        "ETag": bodies.quoted(found.etag),
+        "Size": found.size,
+        "StorageClass": found.storage,
+    }
+    if found.checksum is not None:
+        entry["ChecksumAlgorithm"] = [found.checksum.algorithm]
+        entry["ChecksumType"] = found.checksum.type
+    return entry
+
+
+def list_objects(ctx: Ctx, request: Doc) -> Doc:
+    """A page of keys after `Marker`. `NextMarker` is told with a delimiter only, as S3 does."""
+    bucket = names.bucket_of(ctx, request)
+    _checked(request)
+    marker = request.get("Marker", "")
+    found = page(ctx, bucket, request, marker, _most(request))
+    result = _common(request, found)
+    result["Marker"] = coded(request, marker)
+    person = names.owner(ctx.account)
+    result["Contents"] = [{**_entry(request, o), "Owner": person} for o in found.objects]
+    if found.truncated and request.get("Delimiter"):
+        result["NextMarker"] = coded(request, found.last)
+    return result
+
+
+def list_objects_v2(ctx: Ctx, request: Doc) -> Doc:
+    """A page of keys after `ContinuationToken`, or after `StartAfter`."""
+    bucket = names.bucket_of(ctx, request)
+    _checked(request)
+    token, start = request.get("ContinuationToken"), request.get("StartAfter", "")
+    after = start if token is None else _untoken(token)
+    found = page(ctx, bucket, request, after, _most(request))
+    result = _common(request, found)
+    result["KeyCount"] = len(found.objects) + len(found.prefixes)
+    owner: Doc = {"Owner": names.owner(ctx.account)} if request.get("FetchOwner") else {}
+    result["Contents"] = [{**_entry(request, o), **owner} for o in found.objects]
+    if token is not None:
+        result["ContinuationToken"] = token
+    elif start:
+        result["StartAfter"] = coded(request, start)
+    if found.truncated:
+        result["NextContinuationToken"] = _token(found.last)
+    return result
+
+
+def _token(last: str) -> str:
+    return "1" + base64.urlsafe_b64encode(last.encode()).decode()
+
+
+def _untoken(token: str) -> str:
+    try:
+        if not token.startswith("1"):
+            raise ValueError(token)
+        return base64.b64decode(token[1:].encode(), altchars=b"-_", validate=True).decode()
+    except ValueError as error:
+        raise AwsError(
+            "InvalidArgument", "The continuation token provided is incorrect",
+            ArgumentName="continuation-token", ArgumentValue=token,
+        ) from error  # fmt: skip
+
+
+def list_object_versions(ctx: Ctx, request: Doc) -> Doc:
+    """A page of objects after `KeyMarker`, each in its only version, `null`."""
+    bucket = names.bucket_of(ctx, request)
+    _checked(request)
+    marker = request.get("KeyMarker", "")
+    if request.get("VersionIdMarker") and not marker:
+        raise AwsError(
+            "InvalidArgument", "A version-id marker cannot be specified without a key marker.",
+            ArgumentName="version-id-marker", ArgumentValue=request["VersionIdMarker"],
+        )  # fmt: skip
+    found = page(ctx, bucket, request, marker, _most(request))
+    result = _common(request, found)
+    result["KeyMarker"] = coded(request, marker)
+    result["VersionIdMarker"] = request.get("VersionIdMarker", "")
+    owner = names.owner(ctx.account)
+    result["Versions"] = [
+        {**_entry(request, o), "Owner": owner, "VersionId": "null", "IsLatest": True}
+        for o in found.objects
+    ]
+    if found.truncated:
+        result["NextKeyMarker"] = coded(request, found.last)
+        if found.last not in found.prefixes[-1:]:
+            result["NextVersionIdMarker"] = "null"
+    return result

@@ -1,0 +1,127 @@
+"""Buckets, keys, versions and part numbers: what a request names, found or refused."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+
+from sagebrush.errors import AwsError, Doc
+from sagebrush.store import catalog
+from sagebrush.store.catalog import Bucket, Object, Outside
+from sagebrush.store.objects import Blob
+from sagebrush.world import Ctx
+
+_ACCOUNT = re.compile(r"\d{12}")
+
+
+MAX_KEY = 1024
+
+
+def reader(ctx: Ctx) -> Outside:
+    """The S3 tables, outside any transaction."""
+    return Outside(ctx.world.db)
+
+
+def bucket_of(ctx: Ctx, request: Doc) -> Bucket:
+    """The bucket that the request names.
+
+    Raises NoSuchBucket (404); for an `ExpectedBucketOwner` that is another account AccessDenied
+    (403), that is no account InvalidBucketOwnerAWSAccountID (400).
+    """
+    name = request["Bucket"]
+    found = catalog.bucket(reader(ctx), name)
+    if found is None:
+        raise no_such_bucket(name)
+    owner = request.get("ExpectedBucketOwner")
+    if owner is not None and not _ACCOUNT.fullmatch(owner):
+        raise AwsError(
+            "InvalidBucketOwnerAWSAccountID",
+            "The value of the expected bucket owner parameter must be an AWS account ID",
+        )
+    if owner is not None and owner != found.account:
+        raise AwsError("AccessDenied", "Access Denied", 403)
+    return found
+
+
+def no_such_bucket(name: str) -> AwsError:
+    """The error of a bucket that is not there."""
+    return AwsError("NoSuchBucket", "The specified bucket does not exist", 404, BucketName=name)
+
+
+def no_such_key(key: str) -> AwsError:
+    """The error of an object that is not there."""
+    return AwsError("NoSuchKey", "The specified key does not exist.", 404, Key=key)
+
+
+def checked_key(key: str) -> str:
+    """The key as rows can be asked for it. Raises KeyTooLongError, InvalidURI (400: not Unicode)."""
+    try:
+        size = len(key.encode())
+    except UnicodeEncodeError as error:
+        raise AwsError("InvalidURI", "Couldn't parse the specified URI.", 400) from error
+    if size > MAX_KEY:
+        raise AwsError(
+            "KeyTooLongError", "Your key is too long", 400, Size=size, MaxSizeAllowed=MAX_KEY
+        )
+    return key
+
+
+def object_of(ctx: Ctx, bucket: Bucket, request: Doc) -> Object:
+    """The object that the request names, without its bytes. Raises NoSuchKey (404), InvalidArgument."""
+    version(request.get("VersionId"))
+    found = catalog.find(reader(ctx), bucket.id, checked_key(request["Key"]))
+    if found is None:
+        raise no_such_key(request["Key"])
+    return found
+
+
+def version(version_id: str | None) -> None:
+    """Refuses (400) a version other than `null`: buckets here are unversioned."""
+    if version_id not in (None, "null"):
+        raise AwsError(
+            "InvalidArgument", "Invalid version id specified",
+            ArgumentName="versionId", ArgumentValue=version_id,
+        )  # fmt: skip
+
+
+def check_number(number: int) -> int:
+    """The part number. Raises InvalidArgument (400) outside 1..10000."""
+    if not 1 <= number <= 10000:
+        raise AwsError(
+            "InvalidArgument", "Part number must be an integer between 1 and 10000, inclusive",
+            ArgumentName="partNumber", ArgumentValue=number,
+        )  # fmt: skip
+    return number
+
+
+def check_count(name: str, number: int) -> None:
+    """Raises InvalidArgument (400) for a page of fewer than no entries."""
+    if number < 0:
+        raise AwsError(
+            "InvalidArgument", f"Argument {name} must be an integer between 0 and 2147483647",
+            ArgumentName=name, ArgumentValue=number,
+        )  # fmt: skip
+
+
+def open_object(ctx: Ctx, bucket: Bucket, key: str) -> tuple[Object, Blob]:
+    """The object and its bytes, held on disk. Raises NoSuchKey (404)."""
+    tables = reader(ctx)
+    for _ in range(10):
+        found = catalog.find(tables, bucket.id, checked_key(key), data=True)
+        if found is None:
+            raise no_such_key(key)
+        if found.content is None:
+            return found, Blob(found.size, data=found.data)
+        segments = catalog.segments_of(tables, found.content)
+        if sum(s.size for s in segments) != found.size:
+            continue  # replaced between the two reads
+        try:
+            return found, ctx.world.objects.open(segments)
+        except FileNotFoundError:
+            continue
+    raise AwsError("InternalError", f"The stored bytes of {key!r} are missing.", 500)
+
+
+def owner(account: str) -> Doc:
+    """The account as S3 names owners: a canonical user id."""
+    return {"ID": hashlib.sha256(account.encode()).hexdigest(), "DisplayName": account}

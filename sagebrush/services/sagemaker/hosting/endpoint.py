@@ -1,0 +1,285 @@
+"""Endpoints: create, describe, list, update, scale, delete. Their life: deployment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from sagebrush.engine import kinds
+from sagebrush.engine.kinds import Kind, moment
+from sagebrush.errors import AwsError, Doc
+from sagebrush.routing import endpoints
+from sagebrush.scheduler import capacity
+from sagebrush.services.sagemaker.hosting import endpoint_config, model
+from sagebrush.services.sagemaker.hosting import fleet as deployment
+from sagebrush.store.rows import Row
+from sagebrush.world import Ctx, World
+
+KIND = Kind(
+    name="endpoint",
+    noun="Endpoint",
+    reconcile=deployment.reconcile,
+    fail=deployment.fail,
+)
+
+
+def create_endpoint(ctx: Ctx, request: Doc) -> Doc:
+    """The endpoint exists, Creating. Raises ValidationException or ResourceLimitExceeded."""
+    _check_policy(request.get("DeploymentConfig"))
+    fleet = _fleet(ctx, request["EndpointConfigName"])
+    _require_room(ctx, fleet)
+    doc = {"LastDeploymentConfig": request.get("DeploymentConfig"), "DeploymentConfig": None}
+    plan = {"pending": fleet, "replicas": []}
+    row = kinds.create(
+        ctx, KIND, request, "Creating", {k: v for k, v in doc.items() if v is not None}, plan
+    )
+    return {"EndpointArn": row.doc["EndpointArn"]}
+
+
+def describe_endpoint(ctx: Ctx, request: Doc) -> Doc:
+    """The endpoint as it is now, each variant with what runs of it."""
+    row = kinds.find(ctx, KIND, request["EndpointName"])
+    found = kinds.describe(KIND, row)
+    active, pending = row.plan.get("active"), row.plan.get("pending")
+    if active:
+        word = "Updating" if row.status == "Updating" and not pending else None
+        found["ProductionVariants"] = [
+            _summary(ctx.world, row, active, v, word) for v in active["variants"]
+        ]
+        if pending:
+            found["PendingDeploymentSummary"] = {
+                "EndpointConfigName": pending["config"],
+                "StartTime": moment(pending["started"]),
+                "ProductionVariants": [
+                    _summary(ctx.world, row, pending, v, "Creating") for v in pending["variants"]
+                ],
+            }
+    elif pending:
+        found["ProductionVariants"] = [
+            _summary(ctx.world, row, pending, v, "Creating") for v in pending["variants"]
+        ]
+    return found
+
+
+def list_endpoints(ctx: Ctx, request: Doc) -> Doc:
+    """A page of the endpoints."""
+    return kinds.list_page(ctx, KIND, request)
+
+
+def update_endpoint(ctx: Ctx, request: Doc) -> Doc:
+    """A new fleet comes up beside the one that answers, and takes over once all of it does."""
+    _check_policy(request.get("DeploymentConfig"))
+    row = kinds.find(ctx, KIND, request["EndpointName"])
+    _require_steady(ctx, row)
+    fleet = _fleet(ctx, request["EndpointConfigName"])
+    excluded = {
+        e["VariantPropertyType"] for e in request.get("ExcludeRetainedVariantProperties", ())
+    }
+    retained = bool(request.get("RetainAllVariantProperties"))
+    if excluded and not retained:
+        raise AwsError(
+            "ValidationException",
+            "ExcludeRetainedVariantProperties needs RetainAllVariantProperties.",
+        )
+    _require_room(ctx, fleet)
+
+    def change(row: Row) -> Row:
+        _require_steady(ctx, row)
+        if retained:
+            _retain(fleet, row.plan["active"], excluded)
+        doc = {**row.doc, "LastModifiedTime": moment(ctx.world.clock())}
+        doc.pop("FailureReason", None)
+        if not request.get("RetainDeploymentConfig"):
+            doc.pop("LastDeploymentConfig", None)
+        if request.get("DeploymentConfig"):
+            doc["LastDeploymentConfig"] = request["DeploymentConfig"]
+        plan = {**row.plan, "pending": fleet}
+        return replace(row, status="Updating", doc=doc, plan=plan, due_at=ctx.world.clock())
+
+    return _changed(ctx, row, change)
+
+
+def update_endpoint_weights_and_capacities(ctx: Ctx, request: Doc) -> Doc:
+    """Weights hold at once; replicas come up or drain until each variant has its count."""
+    row = kinds.find(ctx, KIND, request["EndpointName"])
+
+    def change(row: Row) -> Row:
+        _require_steady(ctx, row)
+        active = row.plan["active"]
+        variants = {v["name"]: dict(v) for v in active["variants"]}
+        before = {name: variant["count"] for name, variant in variants.items()}
+        missing = [
+            d["VariantName"]
+            for d in request["DesiredWeightsAndCapacities"]
+            if d["VariantName"] not in variants
+        ]
+        if missing:
+            raise AwsError(
+                "ValidationException",
+                f'The variant name(s) "{", ".join(missing)}" is/are not present within endpoint'
+                f' configuration "{active["config"]}".',
+            )
+        for desired in request["DesiredWeightsAndCapacities"]:
+            variant = variants[desired["VariantName"]]
+            variant["weight"] = float(desired.get("DesiredWeight", variant["weight"]))
+            variant["count"] = desired.get("DesiredInstanceCount", variant["count"])
+            if variant["count"] < 1 or "ServerlessUpdateConfig" in desired:
+                raise AwsError(
+                    "ValidationException",
+                    f"Production variant {variant['name']} needs a DesiredInstanceCount of at least"
+                    " 1: scaling to zero and serverless variants are not supported by Sagebrush"
+                    " yet.",
+                )
+        more = [v["type"] for v in variants.values() for _ in range(v["count"] - before[v["name"]])]
+        capacity.refuse(ctx.world, more, "endpoint")
+        now = ctx.world.clock()
+        plan = {**row.plan, "active": {**active, "variants": list(variants.values())}}
+        doc = {**row.doc, "LastModifiedTime": moment(now)}
+        doc.pop("FailureReason", None)
+        return replace(row, status="Updating", doc=doc, plan=plan, due_at=now)
+
+    return _changed(ctx, row, change)
+
+
+def delete_endpoint(ctx: Ctx, request: Doc) -> None:
+    """The endpoint takes no requests any more, and is gone when its processes are."""
+    row = kinds.find(ctx, KIND, request["EndpointName"])
+
+    def change(row: Row) -> Row | None:
+        if row.status == "Deleting":
+            return None
+        now = ctx.world.clock()
+        doc = {**row.doc, "LastModifiedTime": moment(now)}
+        return replace(row, status="Deleting", doc=doc, due_at=now)
+
+    ctx.world.rows.update(row.id, change)
+    endpoints.of(ctx.world).end((row.account, row.region, row.name), row.id)
+    ctx.world.wake()
+
+
+def _changed(ctx: Ctx, row: Row, change: Callable[[Row], Row]) -> Doc:
+    found = ctx.world.rows.update(row.id, change)
+    if found is None:  # deleted meanwhile
+        raise AwsError(KIND.missing_code, KIND.say(KIND.missing, ctx, row.name))
+    ctx.world.wake()
+    return {"EndpointArn": found.doc["EndpointArn"]}
+
+
+def _require_steady(ctx: Ctx, row: Row) -> None:
+    """Raises ValidationException unless the endpoint is InService."""
+    arn = KIND.arn(ctx, row.name)
+    if row.status == "Failed":
+        raise AwsError(
+            "ValidationException",
+            f'Cannot update failed endpoint "{arn}": DeleteEndpoint is the only operation that can'
+            " be performed on it.",
+        )
+    if row.status != "InService":
+        raise AwsError("ValidationException", f'Cannot update in-progress endpoint "{arn}".')
+
+
+def _check_policy(config: Doc | None) -> None:
+    """Raises ValidationException for a deployment that would not be done as it says."""
+    if not config:
+        return
+    unsupported = []
+    if config.get("RollingUpdatePolicy"):
+        unsupported.append("rolling updates (RollingUpdatePolicy)")
+    if config.get("AutoRollbackConfiguration", {}).get("Alarms"):
+        unsupported.append("rollback by alarms (AutoRollbackConfiguration)")
+    routing = config.get("BlueGreenUpdatePolicy", {}).get("TrafficRoutingConfiguration", {})
+    if routing.get("Type", "ALL_AT_ONCE") != "ALL_AT_ONCE":
+        unsupported.append(f"traffic shifting by {routing['Type']}")
+    if unsupported:
+        raise AwsError(
+            "ValidationException", f"Sagebrush does not support {', '.join(unsupported)} yet."
+        )
+
+
+def _fleet(ctx: Ctx, config_name: str) -> Doc:
+    """What the configuration deploys, complete: later changes of models do not reach it.
+
+    Raises ValidationException when the configuration or one of its models is not there.
+    """
+    config = kinds.find(ctx, endpoint_config.KIND, config_name)
+    alone = bool(config.doc.get("EnableNetworkIsolation"))
+    variants = [_variant(ctx, v, alone) for v in config.doc["ProductionVariants"]]
+    return deployment.fleet(config_name, variants, ctx.world.clock())
+
+
+def _variant(ctx: Ctx, wanted: Doc, alone: bool) -> Doc:
+    found = kinds.find(ctx, model.KIND, wanted["ModelName"])
+    container = model.container_of(found.doc)
+    image = model.resolve(ctx, container)
+    return {
+        "name": wanted["VariantName"],
+        "model": wanted["ModelName"],
+        "count": wanted["InitialInstanceCount"],
+        "weight": wanted["InitialVariantWeight"],
+        "type": wanted["InstanceType"],
+        "startup": wanted.get("ContainerStartupHealthCheckTimeoutInSeconds"),
+        "image": container["Image"],
+        "environment": image.environment,
+        "algorithm": image.algorithm,
+        "container": image.container,
+        "framework": image.framework,
+        "env": dict(container.get("Environment", {})),
+        "data": model.data_location(container),
+        "role": found.doc.get("ExecutionRoleArn"),
+        "isolated": alone or model.isolated(found.doc),
+        "resolved": ctx.world.clock(),
+    }
+
+
+def _require_room(ctx: Ctx, fleet: Doc) -> None:
+    """Raises ResourceLimitExceeded where instances for the fleet can never be had."""
+    types = [variant["type"] for variant in fleet["variants"] for _ in range(variant["count"])]
+    capacity.refuse(ctx.world, types, "endpoint")
+
+
+def _retain(fleet: Doc, active: Doc, excluded: set[str]) -> None:
+    """Weights and counts that were changed since stay, except the `excluded` ones."""
+    before = {v["name"]: v for v in active["variants"]}
+    for variant in fleet["variants"]:
+        old = before.get(variant["name"])
+        if old is None:
+            continue
+        if "DesiredInstanceCount" not in excluded:
+            variant["count"] = old["count"]
+        if "DesiredWeight" not in excluded:
+            variant["weight"] = old["weight"]
+
+
+def _resolved(world: World, variant: Doc) -> str:
+    """What the variant's image means here, with the versions that run."""
+    built = world.environments.built(variant["environment"])
+    return variant["image"] if built is None else built.image
+
+
+def _summary(world: World, row: Row, fleet: Doc, variant: Doc, word: str | None) -> Doc:
+    """A variant as DescribeEndpoint tells it; `word` is its status while it changes."""
+    answering = [
+        r
+        for r in row.plan["replicas"]
+        if (r["fleet"], r["variant"], r["state"]) == (fleet["id"], variant["name"], "serving")
+    ]
+    found: Doc = {
+        "VariantName": variant["name"],
+        "InstanceType": variant["type"],
+        "DeployedImages": [
+            {
+                "SpecifiedImage": variant["image"],
+                "ResolvedImage": _resolved(world, variant),
+                "ResolutionTime": moment(variant["resolved"]),
+            }
+        ],
+        "CurrentWeight": variant["weight"],
+        "DesiredWeight": variant["weight"],
+        "CurrentInstanceCount": len(answering),
+        "DesiredInstanceCount": variant["count"],
+    }
+    if word:
+        found["VariantStatus"] = [{"Status": word, "StartTime": moment(fleet["started"])}]
+        if row.plan.get("waiting"):
+            found["VariantStatus"][0]["StatusMessage"] = row.plan["waiting"]
+    return found

@@ -1,0 +1,98 @@
+"""Endpoint configurations: which models an endpoint serves, on what, and with which weights."""
+
+from __future__ import annotations
+
+from sagebrush.engine import kinds
+from sagebrush.engine.kinds import Kind
+from sagebrush.errors import AwsError, Doc
+from sagebrush.scheduler.instances import instance
+from sagebrush.services.sagemaker.hosting import model
+from sagebrush.world import Ctx
+
+KIND = Kind(
+    name="endpoint-config",
+    noun="EndpointConfig",
+    missing='Could not find endpoint configuration "{arn}".',
+    exists='Cannot create already existing endpoint configuration "{arn}".',
+    has_status=False,
+)
+UNSUPPORTED = {
+    "AsyncInferenceConfig": "asynchronous inference (AsyncInferenceConfig)",
+    "ShadowProductionVariants": "shadow variants (ShadowProductionVariants)",
+    "ExplainerConfig": "online explainability (ExplainerConfig)",
+    "CrossRegionTrafficConfig": "cross-region traffic (CrossRegionTrafficConfig)",
+    "MetricsConfig": "enhanced metrics (MetricsConfig)",
+}
+UNSUPPORTED_VARIANT = {
+    "ServerlessConfig": "serverless inference (ServerlessConfig)",
+    "AcceleratorType": "Elastic Inference (AcceleratorType)",
+    "InstancePools": "instance pools (InstancePools)",
+    "ManagedInstanceScaling": "managed instance scaling (ManagedInstanceScaling)",
+    "CapacityReservationConfig": "capacity reservations (CapacityReservationConfig)",
+    "CoreDumpConfig": "core dumps (CoreDumpConfig)",
+    "AcceleratorPartitionLayouts": "accelerator partitions (AcceleratorPartitionLayouts)",
+}
+
+
+def create_endpoint_config(ctx: Ctx, request: Doc) -> Doc:
+    """The configuration exists; every model that it names does. Raises ValidationException."""
+    _refuse(request, UNSUPPORTED)
+    capture = request.get("DataCaptureConfig")
+    if capture and capture.get("EnableCapture", True):  # AWS: enabled unless it says otherwise
+        raise _unsupported("data capture (DataCaptureConfig with EnableCapture)")
+    variants = [_variant(ctx, variant) for variant in request["ProductionVariants"]]
+    names = [variant["VariantName"] for variant in variants]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise AwsError(
+            "ValidationException",
+            f"Production variant names must be unique: {', '.join(twice)} is there twice.",
+        )
+    row = kinds.create(ctx, KIND, request, doc={"ProductionVariants": variants})
+    return {"EndpointConfigArn": row.doc["EndpointConfigArn"]}
+
+
+def describe_endpoint_config(ctx: Ctx, request: Doc) -> Doc:
+    """The configuration as it was created, with AWS's defaults filled in."""
+    return kinds.describe(KIND, kinds.find(ctx, KIND, request["EndpointConfigName"]))
+
+
+def list_endpoint_configs(ctx: Ctx, request: Doc) -> Doc:
+    """A page of the configurations."""
+    return kinds.list_page(ctx, KIND, request)
+
+
+def delete_endpoint_config(ctx: Ctx, request: Doc) -> None:
+    """The configuration is gone; endpoints that were made with it go on."""
+    kinds.delete(ctx, KIND, request["EndpointConfigName"])
+
+
+def _refuse(document: Doc, table: dict[str, str]) -> None:
+    for member, words in table.items():
+        if document.get(member):
+            raise _unsupported(words)
+
+
+def _unsupported(what: str) -> AwsError:
+    return AwsError("ValidationException", f"Sagebrush does not support {what} yet.")
+
+
+def _variant(ctx: Ctx, variant: Doc) -> Doc:
+    """The production variant with defaults, checked; raises ValidationException."""
+    name = variant["VariantName"]
+    _refuse(variant, UNSUPPORTED_VARIANT)
+    if variant.get("RoutingConfig", {}).get("RoutingStrategy") == "PREFIX_AWARE":
+        raise _unsupported("prefix-aware routing (RoutingStrategy PREFIX_AWARE)")
+    if "ModelName" not in variant:
+        raise _unsupported(f"inference components (production variant {name} has no ModelName)")
+    for member in ("InstanceType", "InitialInstanceCount"):
+        if member not in variant:
+            raise AwsError(
+                "ValidationException", f"{member} is required in production variant {name}."
+            )
+    try:
+        instance(variant["InstanceType"])
+    except LookupError as error:
+        raise AwsError("ValidationException", f"Production variant {name}: {error}.") from error
+    kinds.find(ctx, model.KIND, variant["ModelName"])
+    return {**variant, "InitialVariantWeight": float(variant.get("InitialVariantWeight", 1.0))}

@@ -1,0 +1,350 @@
+"""The life of an endpoint: fleets of replicas that come up, answer, are replaced and drain.
+
+The row's plan holds it all: `active` is the fleet that answers, `pending` the one that is to take
+over (a fleet: what is deployed, by variant), `replicas` every process there is. A replica is written
+into the plan before it is launched, so that one whose launch is repeated or forgotten is the same
+job, or is found and ended:
+
+    new -> launched -> serving -> draining -> stopping -> (gone)
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+from sagebrush.aws.names import short_id
+from sagebrush.compute.base import Exited, Gone, Pending, Running
+from sagebrush.engine.kinds import moment
+from sagebrush.errors import Doc
+from sagebrush.routing import endpoints
+from sagebrush.services.sagemaker.hosting.replica import GRACE, Replica, Unstartable, Waiting
+from sagebrush.store.rows import Next, Row
+from sagebrush.world import World
+
+LOOK = 60.0
+"""Seconds between two looks at an endpoint that is well; ends of processes are told at once."""
+DRAIN = 65.0
+"""Seconds that requests on a replica may take before it is ended all the same."""
+STEADY = 60.0
+"""Seconds of service after which a replica's end is not counted as one more of a crash loop."""
+LOOP = 3
+"""Ends in a row after which the endpoint tells of a crash loop."""
+LOST = 5
+"""Times that a replica that was lost before it ever answered is launched anew."""
+ALIVE = ("new", "launched", "serving")
+
+
+def reconcile(world: World, row: Row) -> Next:
+    """The next step of the endpoint."""
+    deployment = Deployment(world, row)
+    return deployment.delete() if row.status == "Deleting" else deployment.advance()
+
+
+def fail(world: World, row: Row, reason: str) -> Next:
+    """Sagebrush gives up on this step: an endpoint that answers goes on, another has failed."""
+    doc = {"FailureReason": reason, "LastModifiedTime": moment(world.clock())}
+    if row.plan.get("active"):
+        return Next("InService" if row.status != "Deleting" else None, doc, due=LOOK)
+    return Next("Failed", doc)
+
+
+def fleet(config: str, variants: list[Doc], now: float) -> Doc:
+    """A fleet to be deployed."""
+    return {"id": short_id(), "config": config, "variants": variants, "started": now}
+
+
+class Deployment:
+    """One step of one endpoint: works on a copy of the plan, which `Next` brings back."""
+
+    def __init__(self, world: World, row: Row) -> None:
+        self.world = world
+        self.row = row
+        self.now = world.clock()
+        plan = copy.deepcopy(row.plan)
+        self.active: Doc | None = plan.get("active")
+        self.pending: Doc | None = plan.get("pending")
+        self.replicas: list[Doc] = plan.get("replicas", [])
+        self.live = endpoints.of(world)
+        self.due = LOOK
+        self.broken = ""
+        """Why the pending fleet, or more replicas, cannot come up."""
+        self.message = ""
+        """What a replica waits for."""
+        self.crash = ""
+        """The last end of a replica that had been answering."""
+
+    # ---- steps
+
+    def advance(self) -> Next:
+        """Every replica has had its step, fleets have their replicas, the status says what is."""
+        for entry in list(self.replicas):
+            self._step(entry)
+        if self.broken:
+            return self._give_up()
+        if self.pending and self._complete(self.pending):
+            return self._take_over()
+        self._converge()
+        status, doc = self.row.status, {}
+        if status in ("Updating", "RollingBack") and not self.pending and self._settled():
+            status = "InService"
+        looping = [e for e in self.replicas if e.get("tries", 0) >= LOOP]
+        if looping and self.active and not self.pending:
+            doc["FailureReason"] = self.crash or self.row.doc.get("FailureReason")
+        elif self.row.plan.get("looping"):
+            doc["FailureReason"] = None
+        return self._next(status, doc, looping=bool(looping) or None)
+
+    def delete(self) -> Next:
+        """Everything of the endpoint is on its way out; the row goes last."""
+        self.live.withdraw((self.row.account, self.row.region, self.row.name))
+        for entry in list(self.replicas):
+            if entry["state"] != "stopping":
+                self._stop(entry)
+            self._reap(entry)
+        if self.replicas:
+            return self._next(self.row.status, {})
+        self.world.rows.delete(self.row.id)
+        self.live.gone(self.row.id)
+        return Next()
+
+    # ---- replicas
+
+    def _replica(self, entry: Doc) -> Replica:
+        for each in (self.active, self.pending):
+            for variant in each["variants"] if each and each["id"] == entry["fleet"] else ():
+                if variant["name"] == entry["variant"]:
+                    return Replica(self.world, self.row, variant, entry)
+        return Replica(self.world, self.row, entry["was"], entry)
+
+    def _step(self, entry: Doc) -> None:
+        steps: dict[str, Any] = {
+            "new": self._start,
+            "launched": self._await_health,
+            "serving": self._check,
+            "draining": self._drain,
+            "stopping": self._reap,
+        }
+        if entry["state"] in ALIVE and not self._wanted(entry):
+            self._retire(entry)  # its routes are withdrawn with the end of this step
+            return
+        steps[entry["state"]](entry)
+
+    def _wanted(self, entry: Doc) -> bool:
+        return entry["fleet"] in [f["id"] for f in (self.active, self.pending) if f]
+
+    def _start(self, entry: Doc) -> None:
+        wait = entry.get("not_before", 0.0) - self.now
+        if wait > 0:
+            self._within(wait)
+            return
+        try:
+            self._replica(entry).start()
+        except Waiting as waiting:
+            self._wait(entry, waiting)
+        except Unstartable as error:
+            self._ended(entry, Exited(1, "unstartable", str(error)))
+        else:
+            entry["state"], entry["since"] = "launched", self.now
+            self._await_health(entry)
+
+    def _wait(self, entry: Doc, waiting: Waiting) -> None:
+        """The replica waits its turn. An update does not for ever: what it waits for may be held by
+        the fleet that it is to replace."""
+        waited, patience = self.now - entry["since"], self._replica(entry).patience
+        if self.active and self.pending and waited > patience:
+            why = f"Insufficient capacity: {waiting} after {waited:.0f} seconds."
+            self._ended(entry, Exited(1, "unstartable", why))
+            return
+        self.message = str(waiting)
+        self._within(waiting.seconds)
+
+    def _await_health(self, entry: Doc) -> None:
+        replica, state = self._replica(entry), self.world.backend.poll(entry["key"])
+        if isinstance(state, Gone):
+            state = Exited(-1, "lost")
+        if isinstance(state, Exited):
+            self._ended(entry, state)
+        elif self.live.healthy(entry["key"]):
+            entry["state"], entry["since"] = "serving", self.now
+        elif self.now - entry["since"] > replica.patience:
+            self._stop(entry)
+            why = f"It did not answer GET /ping with 200 within {replica.patience:g} seconds."
+            self._ended(entry, Exited(-1, "unhealthy", why))
+        else:
+            # Its /ping or its end makes the row due; the deadline is the fallback.
+            self.live.watch(entry["key"], self.row.id, entry["since"] + replica.patience)
+            self._within(entry["since"] + replica.patience - self.now + 1.0)
+
+    def _check(self, entry: Doc) -> None:
+        state = self.world.backend.poll(entry["key"])
+        if isinstance(state, Gone):
+            state = Exited(-1, "lost")
+        if isinstance(state, Exited):
+            self._ended(entry, state)
+        elif entry.get("tries") and self.now - entry["since"] > STEADY:
+            entry["tries"] = 0
+
+    def _ended(self, entry: Doc, state: Exited) -> None:
+        """A replica that should be there is not: another takes its place, or its fleet is broken."""
+        served = entry["state"] == "serving"
+        tries = entry.get("tries", 0) + 1
+        if served and self.now - entry["since"] > STEADY:
+            tries = 1
+        replica = self._replica(entry)
+        if state.reason == "unstartable":
+            reason = state.message
+        elif state.reason == "unhealthy":
+            reason = replica.unhealthy(state.message)
+        else:
+            reason = replica.reason(state)
+        entry.update(state="stopping", was=replica.variant, since=self.now)
+        self._within(0.0)
+        first = not served and not entry.get("replaces")
+        if first and not (state.reason in ("lost", "stopped") and tries <= LOST):
+            self.broken = reason
+            return
+        self.crash = reason
+        # Stopped by nobody here: the server was told to end, so this is no crash.
+        wait = 0.0 if state.reason in ("lost", "stopped") else min(60.0, 0.25 * 2**tries)
+        self._add(
+            entry["fleet"],
+            replica.variant,
+            tries=0 if state.reason == "stopped" else tries,
+            replaces=served or bool(entry.get("replaces")),
+            not_before=self.now + (wait if tries > 1 else 0.0),
+        )
+
+    def _retire(self, entry: Doc) -> None:
+        """The replica gets no more requests, and ends when those that it has are answered."""
+        variant = self._replica(entry).variant
+        entry.update(was=variant, since=self.now)
+        if entry["state"] == "serving":
+            entry["state"] = "draining"
+            self._within(0.0)
+        else:
+            self._stop(entry)
+
+    def _drain(self, entry: Doc) -> None:
+        if self.live.busy(entry["key"]) and self.now - entry["since"] < DRAIN:
+            self._within(0.1)
+        else:
+            self._stop(entry)
+
+    def _stop(self, entry: Doc) -> None:
+        entry.setdefault("was", self._replica(entry).variant)
+        entry["state"] = "stopping"
+        self.world.backend.stop(entry["key"], GRACE)
+        self._within(0.0)
+
+    def _reap(self, entry: Doc) -> None:
+        """What has ended is put away."""
+        state = self.world.backend.poll(entry["key"])
+        if isinstance(state, Exited | Gone):
+            self._replica(entry).dispose()
+            self.replicas.remove(entry)
+        elif isinstance(state, Running | Pending):
+            self.world.backend.stop(entry["key"], GRACE)
+            self._within(1.0)
+
+    # ---- fleets
+
+    def _of(self, each: Doc, variant: str, states: tuple[str, ...] = ALIVE) -> list[Doc]:
+        return [
+            e
+            for e in self.replicas
+            if (e["fleet"], e["variant"]) == (each["id"], variant) and e["state"] in states
+        ]
+
+    def _complete(self, each: Doc) -> bool:
+        """Whether every replica of the fleet answers."""
+        return all(
+            len(self._of(each, v["name"], ("serving",))) >= v["count"] for v in each["variants"]
+        )
+
+    def _settled(self) -> bool:
+        """Whether the active fleet is as it should be, no more and no less."""
+        return self.active is not None and all(
+            len(self._of(self.active, v["name"])) == v["count"]
+            and len(self._of(self.active, v["name"], ("serving",))) == v["count"]
+            for v in self.active["variants"]
+        )
+
+    def _converge(self) -> None:
+        """Each variant has as many replicas as it should; what is too many retires, newest first."""
+        for each in (self.active, self.pending):
+            for variant in each["variants"] if each else ():
+                alive = self._of(each or {}, variant["name"])
+                for _ in range(variant["count"] - len(alive)):
+                    self._add(each["id"] if each else "", variant)
+                spare = len(alive) - variant["count"]
+                order = sorted(alive, key=lambda e: (ALIVE.index(e["state"]), -e["since"]))
+                for entry in order[: max(0, spare)]:
+                    self._retire(entry)
+        for entry in self.replicas:
+            if entry["state"] in ALIVE and not self._wanted(entry):
+                self._retire(entry)
+
+    def _add(self, fleet_id: str, variant: Doc, **more: Any) -> None:
+        """A replica is in the plan; the next step, after the plan is stored, launches it."""
+        rid = short_id()
+        entry = {
+            "id": rid,
+            "key": f"e-{rid}",
+            "fleet": fleet_id,
+            "variant": variant["name"],
+            "state": "new",
+            "since": self.now,
+        }
+        self.replicas.append({**entry, **{k: v for k, v in more.items() if v}})
+        self._within(max(0.0, more.get("not_before", 0.0) - self.now))
+
+    def _take_over(self) -> Next:
+        """The pending fleet answers from now on, and the one before it drains."""
+        for entry in self.replicas:  # what the old one runs is remembered until it is gone
+            entry.setdefault("was", self._replica(entry).variant)
+        self.active, self.pending = self.pending, None
+        assert self.active is not None
+        self._converge()
+        doc = {"EndpointConfigName": self.active["config"], "FailureReason": None}
+        return self._next("InService", doc)
+
+    def _give_up(self) -> Next:
+        """What was to come up cannot: back to what answers, or Failed where nothing does."""
+        for entry in self.replicas:
+            entry.setdefault("was", self._replica(entry).variant)
+        if self.pending:
+            self.pending = None
+        elif self.active:  # more replicas were asked for than can be had
+            for variant in self.active["variants"]:
+                serving_now = len(self._of(self.active, variant["name"], ("serving",)))
+                variant["count"] = min(variant["count"], max(1, serving_now))
+        status = "InService" if self.active else "Failed"
+        if self.active:
+            self._converge()
+        else:
+            for entry in self.replicas:
+                if entry["state"] in ALIVE:
+                    self._retire(entry)
+        return self._next(status, {"FailureReason": self.broken})
+
+    # ---- the result
+
+    def _within(self, seconds: float) -> None:
+        self.due = min(self.due, max(0.0, seconds))
+
+    def _next(self, status: str, doc: Doc, **plan: Any) -> Next:
+        if status != self.row.status or doc.get("FailureReason"):
+            doc = {**doc, "LastModifiedTime": moment(self.now)}
+        plan |= {
+            "active": self.active,
+            "pending": self.pending,
+            "replicas": self.replicas,
+            "waiting": self.message or None,
+        }
+        row = self.row
+        changed = Row(row.account, row.region, row.kind, row.name, status, row.doc, plan, id=row.id)
+        if status in endpoints.ANSWERING:
+            self.live.load(changed)
+        due = self.due if self.replicas or status not in ("Failed",) else None
+        return Next(status, doc, plan, due)

@@ -1,0 +1,166 @@
+"""Models: an image, where its data lies, and the role that it runs as."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from sagebrush.engine import kinds
+from sagebrush.engine.kinds import Kind
+from sagebrush.environments.store import Image, UnknownImage
+from sagebrush.errors import AwsError, Doc
+from sagebrush.services.sagemaker import roles
+from sagebrush.world import Ctx
+
+KIND = Kind(name="model", noun="Model", has_status=False)
+UNSUPPORTED = {
+    "ModelPackageName": "model packages",
+    "InferenceSpecificationName": "model packages",
+    "AdditionalModelDataSources": "additional model data sources",
+    "MultiModelConfig": "multi-model containers",
+}
+"""Members of a container that would be ignored, and what they ask for."""
+
+
+def create_model(ctx: Ctx, request: Doc) -> Doc:
+    """The model exists; its image and its data were there. Raises ValidationException."""
+    container = container_of(request)
+    image = resolve(ctx, container)
+    if role := request.get("ExecutionRoleArn"):
+        roles.require(ctx, role, "ExecutionRoleArn")
+    location = data_location(container)
+    if location is None and image.algorithm:
+        raise AwsError(
+            "ValidationException",
+            f"Model data is required for the built-in algorithm {image.algorithm}: set"
+            " ModelDataUrl to the S3ModelArtifacts of its training job.",
+        )
+    if location is not None:
+        _require_data(ctx, location, request.get("ExecutionRoleArn"))
+    row = kinds.create(ctx, KIND, request, doc={"EnableNetworkIsolation": isolated(request)})
+    return {"ModelArn": row.doc["ModelArn"]}
+
+
+def describe_model(ctx: Ctx, request: Doc) -> Doc:
+    """The model as it was created."""
+    return kinds.describe(KIND, kinds.find(ctx, KIND, request["ModelName"]))
+
+
+def list_models(ctx: Ctx, request: Doc) -> Doc:
+    """A page of the models."""
+    return kinds.list_page(ctx, KIND, request)
+
+
+def delete_model(ctx: Ctx, request: Doc) -> None:
+    """The model is gone; endpoints that serve it go on, and its data stays in S3."""
+    kinds.delete(ctx, KIND, request["ModelName"])
+
+
+def container_of(model: Doc) -> Doc:
+    """The one container of a model (document or request); raises ValidationException."""
+    primary, several = model.get("PrimaryContainer"), model.get("Containers")
+    if primary is not None and several:
+        raise AwsError(
+            "ValidationException",
+            "PrimaryContainer and Containers cannot be given together.",
+        )
+    if several and len(several) > 1:
+        raise _unsupported(f"inference pipelines (Containers with {len(several)} members)")
+    container = primary if primary is not None else (several or [None])[0]
+    if container is None:
+        raise AwsError("ValidationException", "PrimaryContainer or Containers is required.")
+    if container.get("Mode") == "MultiModel":
+        raise _unsupported("multi-model containers (Mode MultiModel)")
+    for member, words in UNSUPPORTED.items():
+        if container.get(member):
+            raise _unsupported(f"{words} ({member})")
+    return container
+
+
+def _unsupported(what: str) -> AwsError:
+    return AwsError("ValidationException", f"Sagebrush does not support {what} yet.")
+
+
+def isolated(model: Doc) -> bool:
+    """Whether the model's containers have no network."""
+    return bool(model.get("EnableNetworkIsolation", False))
+
+
+def resolve(ctx: Ctx, container: Doc) -> Image:
+    """What the container's image stands for; raises ValidationException naming the nearest."""
+    if not container.get("Image"):
+        raise AwsError("ValidationException", "Image is required in the container definition.")
+    try:
+        return ctx.world.environments.resolve(container["Image"])
+    except UnknownImage as error:
+        raise AwsError("ValidationException", str(error)) from error
+
+
+def data_location(container: Doc) -> tuple[str, str, str] | None:
+    """(bucket, key, how) of the model's data: `archive`, `object` or `prefix`; None without any.
+
+    Raises ValidationException for what is no S3 place.
+    """
+    url, source = container.get("ModelDataUrl"), container.get("ModelDataSource")
+    if url and source:
+        raise AwsError(
+            "ValidationException", "ModelDataUrl and ModelDataSource cannot be given together."
+        )
+    if url:
+        return (*_split(url), "archive")
+    if not source:
+        return None
+    s3 = source.get("S3DataSource")
+    if not s3:
+        raise AwsError("ValidationException", "S3DataSource is required in ModelDataSource.")
+    for member in ("HubAccessConfig", "ManifestS3Uri"):
+        if s3.get(member):
+            raise _unsupported(f"{member} of a model data source")
+    if s3["CompressionType"] == "Gzip":
+        if s3["S3DataType"] != "S3Object":
+            raise AwsError(
+                "ValidationException",
+                "CompressionType Gzip needs S3DataType S3Object: a single tar.gz archive.",
+            )
+        return (*_split(s3["S3Uri"]), "archive")
+    if s3["S3DataType"] == "S3Object":
+        return (*_split(s3["S3Uri"]), "object")
+    if not s3["S3Uri"].endswith("/"):
+        raise AwsError(
+            "ValidationException",
+            f"The S3Uri of S3DataType S3Prefix must end with a slash: {s3['S3Uri']}",
+        )
+    return (*_split(s3["S3Uri"]), "prefix")
+
+
+def _split(url: str) -> tuple[str, str]:
+    parts = urlsplit(url, allow_fragments=False)
+    if parts.scheme != "s3" or not parts.netloc or not parts.path.strip("/"):
+        raise AwsError("ValidationException", f"Model data must be at s3://bucket/key, not {url}.")
+    return parts.netloc, parts.path[1:] + (f"?{parts.query}" if parts.query else "")
+
+
+def _require_data(ctx: Ctx, location: tuple[str, str, str], role: str | None) -> None:
+    """The data is there and readable as the role; AWS's words where it is not."""
+    bucket, key, how = location
+    reader = ctx.as_role(role) if role else ctx
+    url = f"s3://{bucket}/{key}"
+    try:
+        if how == "prefix":
+            page = reader.call(
+                "s3", "ListObjectsV2", {"Bucket": bucket, "Prefix": key, "MaxKeys": 1}
+            )
+            missing = not page.get("Contents")
+        else:
+            reader.call("s3", "HeadObject", {"Bucket": bucket, "Key": key})
+            missing = False
+    except AwsError as error:
+        if error.status == 403 or error.code in ("AccessDenied", "AccessDeniedException"):
+            raise AwsError(
+                "ValidationException",
+                f"Could not access model data at {url}. Please ensure that the role"
+                f' "{role}" exists and that its permissions allow s3:GetObject on it:'
+                f" {error.message}",
+            ) from error
+        missing = True
+    if missing:
+        raise AwsError("ValidationException", f"Could not find model data at {url}.")

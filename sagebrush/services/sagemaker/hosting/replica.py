@@ -1,0 +1,281 @@
+"""One replica of a production variant: its place, its files, its process, its end."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from sagebrush.compute.base import Exited, Limits, Spec
+from sagebrush.environments.environment import Environment
+from sagebrush.environments.store import BuildFailed
+from sagebrush.errors import AwsError, Doc
+from sagebrush.routing import endpoints
+from sagebrush.scheduler import capacity
+from sagebrush.store.rows import Row
+from sagebrush.workload import (
+    archive,
+    channels,
+    containers,
+    dirfd,
+    launch,
+    layers,
+    log_lines,
+    sources,
+    stage,
+)
+from sagebrush.world import Ctx, World
+
+GROUP = "/aws/sagemaker/Endpoints"
+PORT = 8080
+STARTUP = 480.0
+"""Seconds until a container must answer /ping, where the variant does not say (AWS: 8 minutes)."""
+GRACE = 10.0
+"""Seconds between SIGTERM and SIGKILL of a replica that no request is on."""
+REASON = 1024
+"""Characters of a FailureReason."""
+
+
+class Waiting(Exception):
+    """It cannot start yet; the text says what it waits for. `seconds` until it is worth asking."""
+
+    def __init__(self, text: str, seconds: float) -> None:
+        super().__init__(text)
+        self.seconds = seconds
+
+
+class Unstartable(Exception):
+    """It cannot start, and trying again would not help; the text is a FailureReason."""
+
+
+@dataclass(frozen=True)
+class Replica:
+    """A replica of the endpoint `row`, as the plan tells it: `entry` its own part, `variant` what
+    it runs."""
+
+    world: World
+    row: Row
+    variant: Doc
+    entry: Doc
+
+    @property
+    def key(self) -> str:
+        return self.entry["key"]
+
+    @property
+    def root(self) -> Path:
+        return self.world.settings.home / "jobs" / self.key
+
+    @property
+    def patience(self) -> float:
+        """Seconds until it must answer /ping."""
+        return float(self.variant.get("startup") or STARTUP)
+
+    @property
+    def _kind(self) -> str:
+        """What its memory peak is remembered by."""
+        return f"model/{self.variant['model']}"
+
+    def start(self) -> None:
+        """Its process runs or will. Repeatable. Raises Waiting and Unstartable."""
+        (size,), banner = capacity.share([self.variant["type"]], capacity.host(self.world))
+        memory = capacity.expected_memory(self.world, self._kind, size.limits())
+        # CPU 0: endpoints, mostly idle, take CPU by share and hold up no job.
+        turn = capacity.admit(
+            self.world, capacity.Ask(self.key, self.row.id, 0.0, memory, gpus=size.gpus)
+        )
+        if turn.place:
+            raise Waiting(turn.words, 60.0)
+        limits = size.limits(turn.gpus)
+        if self.variant.get("container"):
+            self._start_container(limits, banner)
+            return
+        try:
+            environment = self.world.environments.ready(self.variant["environment"])
+        except BuildFailed as error:
+            raise Unstartable(f"The environment could not be built: {error}") from error
+        if environment is None:
+            raise Waiting(
+                f"preparing the environment {self.variant['environment']} (once on this machine)",
+                1.0,
+            )
+        if not (self.root / "ml").is_dir():
+            self._stage()
+        self._layer(environment)
+        here = launch.place(self.world, self.root)
+        spec = Spec(
+            key=self.key,
+            argv=(str(environment.python), f"{here.toolkit}/serving/serve.py"),
+            env=self._environment(environment, here, limits),
+            root=self.root,
+            role=self.variant.get("role") or "",
+            binds=launch.binds(self.world, environment),
+            cwd=here.ml,
+            hostname="container-0.local",
+            limits=limits,
+            listeners=launch.listeners(self.variant["isolated"]),
+            port=PORT,
+            log_limit=self.world.settings.log_limit,
+            banner=launch.banner(self.variant["image"], environment, banner),
+        )
+        self.world.backend.launch(layers.over(self.world, environment, self.root, spec))
+        self._register()
+
+    def _start_container(self, limits: Limits, banner: str) -> None:
+        """The same for an image that no environment stands for."""
+        if not (self.root / "ml").is_dir():
+            self._stage()
+        spec = containers.serving(self.world, self.key, self.root, self.variant, limits, banner)
+        self.world.backend.launch(replace(spec, port=PORT))
+        self._register()
+
+    def _register(self) -> None:
+        """Its log is a stream of the endpoint's group."""
+        group = f"{GROUP}/{self.row.name}"
+        stream = f"{self.variant['name']}/{self.entry['id']}"
+        self.world.streams.register(self.row.account, self.row.region, group, stream, self.key)
+
+    def _layer(self, environment: Environment) -> None:
+        """What requirements.txt beside the inference code asks for is installed, or has failed to
+        be. Raises Waiting."""
+        if not layers.asked(self.root):
+            isolated = self.variant["isolated"] or bool(self.variant.get("algorithm"))
+            layers.ask_serving(self.world, self.variant["env"], isolated, self.root)
+        if message := layers.pending(self.world, environment.name, self.root):
+            raise Waiting(message, layers.LOOK)
+
+    def _environment(
+        self, environment: Environment, here: launch.Place, limits: Limits
+    ) -> dict[str, str]:
+        own = {"SM_NUM_CPUS": str(max(1, int(limits.cpu))), **self.variant["env"]}
+        isolated = self.variant["isolated"]
+        env = launch.variables(self.world, environment, here, limits, isolated, own)
+        env |= launch.carried(self.variant.get("algorithm"), self.variant.get("framework"))
+        if not here.sandbox:
+            env["SAGEBRUSH_BIND_HOST"] = "127.0.0.1"  # the host's own network
+        return env
+
+    def _ctx(self) -> Ctx:
+        """A context that acts as the model's role."""
+        return self.world.service_ctx(self.variant.get("role"))
+
+    # ---- files
+
+    def _stage(self) -> None:
+        """`root/ml` is there, whole: built aside and renamed. Raises Unstartable."""
+        self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        aside = self.root / "staging"
+        stage.remove(aside)
+        aside.mkdir(mode=0o755)
+        try:
+            with dirfd.opened(aside) as fd:
+                for name in ("model", "input", "output"):
+                    os.mkdir(name, 0o755, dir_fd=fd)
+                self._fetch_model(fd)
+                self._fetch_code(fd)
+        except OSError as error:
+            stage.remove(aside)
+            raise Unstartable(f"Model data download failed: {error.strerror or error}") from error
+        except BaseException:
+            stage.remove(aside)
+            raise
+        aside.rename(self.root / "ml")
+
+    def _fetch_model(self, ml: int) -> None:
+        if not self.variant.get("data"):
+            return
+        bucket, key, how = self.variant["data"]
+        with dirfd.directory(ml, ("model",)) as model:
+            if how == "archive":
+                self._unpack(bucket, key, model, "model data")
+                return
+            try:
+                found = [
+                    sources.Source(bucket, name, size, name[len(key) :])
+                    for name, size in sources.keys(self._ctx(), bucket, key)
+                    if how == "prefix" or name == key
+                ]
+                if how == "object":
+                    found = [
+                        sources.Source(bucket, key, s.size, key.rsplit("/", 1)[-1]) for s in found
+                    ]
+                if not found:
+                    raise Unstartable(_not_found("model data", f"s3://{bucket}/{key}"))
+                channels.check_space(found, model)
+                channels.download(self._ctx(), found, model, lambda: None)
+            except sources.StageError as error:
+                raise Unstartable(str(error)) from error
+            except AwsError as error:
+                url = f"s3://{bucket}/{key}"
+                raise Unstartable(f"{_not_found('model data', url)} ({error.message})") from error
+
+    def _fetch_code(self, ml: int) -> None:
+        """What SAGEMAKER_SUBMIT_DIRECTORY names on S3 lies in `code`, where the toolkit looks."""
+        submit = self.variant["env"].get("SAGEMAKER_SUBMIT_DIRECTORY", "")
+        if not submit.startswith("s3://"):
+            return
+        bucket, key = sources.split(submit)
+        with dirfd.directory(ml, ("code",), make=True) as code:
+            self._unpack(bucket, key, code, "the code")
+
+    def _unpack(self, bucket: str, key: str, target: int, what: str) -> None:
+        url = f"s3://{bucket}/{key}"
+        try:
+            blob = self._ctx().call("s3", "GetObject", {"Bucket": bucket, "Key": key})["Body"]
+        except AwsError as error:
+            raise Unstartable(f"{_not_found(what, url)} ({error.message})") from error
+        try:
+            archive.unpack(blob, target)
+        except archive.ArchiveError as error:
+            raise Unstartable(
+                f'Failed to extract {what} archive for container "container_1" from URL "{url}".'
+                f" Please ensure that the object located at the URL is a valid tar.gz archive."
+                f" ({error})"
+            ) from error
+
+    # ---- the end
+
+    def reason(self, state: Exited) -> str:
+        """Why it did not come up, in AWS's words and with the end of its log."""
+        limits = capacity.limits(self.variant["type"], capacity.host(self.world))[0]
+        if state.reason == "oom":
+            why = (
+                f"OutOfMemory: the container exceeded {limits.memory / 2**30:.3g} GiB of"
+                f" {limits.name}."
+            )
+        elif state.reason.startswith("sandbox"):
+            why = f"It could not be started: {state.message or state.reason}"
+        elif state.reason == "lost":
+            why = "Its processes are gone and no exit status was recorded."
+        else:
+            lines = log_lines.tail(self.world.backend, self.key, 0)
+            why = f"{log_lines.traceback_of(lines).strip()} (exit code {state.code})"
+        return self.unhealthy(why)
+
+    def unhealthy(self, why: str) -> str:
+        """AWS's sentence for a container that does not answer /ping, and `why`."""
+        told = (
+            f"The primary container for production variant {self.variant['name']} did not pass the"
+            " ping health check. Please check CloudWatch logs for this endpoint. "
+        )
+        room = REASON - len(told)
+        return told + (why if len(why) <= room else "…" + why[-(room - 1) :])
+
+    def dispose(self) -> None:
+        """It has ended: its capacity is free and its files are gone; its log stays for a while."""
+        state = self.world.backend.poll(self.key)
+        if isinstance(state, Exited):
+            capacity.note_peak(self.world, self._kind, self.variant["type"], state.peak_memory)
+        capacity.release(self.world, self.key)
+        endpoints.of(self.world).forget(self.key)
+        for name in ("ml", "staging", "tmp"):
+            stage.remove(self.root / name)
+
+
+def _not_found(what: str, url: str) -> str:
+    """AWS's sentence for model data that cannot be read."""
+    return (
+        f'Failed to download {what} for container "container_1" from URL: "{url}". Please ensure'
+        " that there is an object located at the URL and that the role passed to CreateModel has"
+        " permissions to download the object."
+    )

@@ -1,0 +1,93 @@
+"""FailureReason: why a training job failed, in one text of at most 1,024 characters."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from sagebrush.compute.base import Backend, Exited, Limits
+from sagebrush.scheduler.members import Member
+from sagebrush.workload import dirfd, log_lines
+
+FULL = 16 << 20
+"""Bytes of free disk below which it is called full; some are kept back for rows (`store.db`)."""
+LIMIT = 1024
+"""Characters of a FailureReason, and bytes of /opt/ml/output/failure that are read."""
+
+
+def platform(state: Exited) -> str:
+    """The reason when the job itself is not to blame."""
+    if state.reason == "lost":
+        return (
+            "InternalServerError: We encountered an internal error. Please try again. (The job's"
+            " processes are gone and no exit status was recorded: lost.)"
+        )
+    step = state.message or state.reason.removeprefix("sandbox:").strip()
+    if step.startswith("exec: "):  # the request named a program that is none
+        why = step.removeprefix("exec: ")
+        return f"ClientError: the container's entry point could not be run: {why}"[:LIMIT]
+    if step.startswith("pull: "):
+        return f"ClientError: the image could not be pulled: {step.removeprefix('pull: ')}"[:LIMIT]
+    return f"InternalServerError: the job could not be started: {step}"[:LIMIT]
+
+
+def of_instance(name: str, reason: str) -> str:
+    """`reason`, told of one instance of several."""
+    kind, colon, rest = reason.partition(": ")
+    if not colon or " " in kind:
+        return f"{name}: {reason}"[:LIMIT]
+    return (reason if name in rest else f"{kind}: {name}: {rest}")[:LIMIT]
+
+
+def algorithm(
+    backend: Backend, where: tuple[Member, Path], state: Exited, limits: Limits, seen: int
+) -> str:
+    """The reason when a job's program failed: out of memory, its failure file, its traceback.
+
+    `where` are the instance and its directory.
+    """
+    member, root = where
+    key = member.key
+    if state.reason == "oom":
+        return out_of_memory(state, limits, member.name)
+    if state.reason == "input":
+        return f"ClientError: Data download failed:{state.message}"[:LIMIT]
+    code = state.code if state.code >= 0 else 128 - state.code
+    told = failure_file(root)
+    if not told or log_lines.WRAPPER in told:
+        own = log_lines.traceback_of(log_lines.tail(backend, key, seen)).strip()
+        # SDK v3's launcher writes of itself: the script's own exception is the cause
+        told = (
+            f"{own.rsplit(chr(10), 1)[-1]}\n{told}"
+            if told and log_lines.WRAPPER not in own
+            else own
+        )
+    if not told and shutil.disk_usage(root).free < FULL:  # so its log could not be kept either
+        told = "No space left on device: the disk is full, and the program could say no more"
+    end = f", exit code: {code}"
+    # the built-in algorithms say themselves whose mistake it was
+    whose = "" if told.startswith(("ClientError:", "AlgorithmError:")) else "AlgorithmError: "
+    room = LIMIT - len(whose) - len(end)
+    # of a long traceback the end says what happened
+    text = told if len(told) <= room else "…" + told[-(room - 1) :]
+    return f"{whose}{text}{end}"
+
+
+def out_of_memory(state: Exited, limits: Limits, name: str = "algo-1") -> str:
+    """Names the instance, the size that was exceeded and the instance type."""
+    size = f"{limits.memory / 2**30:.3g} GiB of {limits.name}"
+    peak = f"peak {state.peak_memory / 2**20:.0f} MiB, " if state.peak_memory else ""
+    return (
+        f"OutOfMemory: {name} exceeded {size} ({peak}exit {state.code}). Please use an instance"
+        " type with more memory, or reduce the size of training data processed on an instance."
+    )
+
+
+def failure_file(root: Path) -> str:
+    """The text of /opt/ml/output/failure, when it is a regular file; "" otherwise."""
+    try:
+        with dirfd.opened(root / "ml") as ml:
+            found = dirfd.read_small(ml, ("output", "failure"), LIMIT)
+    except OSError:
+        return ""
+    return (found or b"").decode(errors="replace").replace("\0", "").strip()

@@ -1,0 +1,44 @@
+"""How trials of a tuning job that may run at once share the host."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sagebrush.scheduler import capacity
+from sagebrush.scheduler.capacity import Size
+from sagebrush.store.rows import Row
+from sagebrush.world import World
+
+AT_ONCE = "TrialsAtOnce"
+"""A trial's member that says how many of its tuning job may run beside one another."""
+LEAST = 1.0
+"""vCPUs that a trial has at least."""
+
+
+def beside(world: World, types: Sequence[str], wanted: int) -> int:
+    """How many jobs on instances of these types run beside one another here, `wanted` at most.
+
+    As many as have a CPU each, and the GPUs that one alone would have.
+    """
+    host = capacity.host(world)
+    alone, _ = capacity.share(types, host)
+    if not world.settings.scale_down:
+        return max(1, min(wanted, int(host.cpus // sum(each.cpu for each in alone))))
+    for count in range(min(wanted, int(host.cpus // (LEAST * len(types)))), 1, -1):
+        mine = capacity.share([*types] * count, host)[0][: len(types)]
+        gpus = [each.gpus for each in mine] == [each.gpus for each in alone]
+        if gpus and min(each.cpu for each in mine) >= LEAST:
+            return count
+    return 1
+
+
+def sizes(world: World, row: Row, types: Sequence[str]) -> tuple[list[Size], str]:
+    """What each instance of the job gets, of these types, and the sentence that says if it is less.
+
+    On AWS each trial has a machine of its own. Here those of a tuning job that may run at once are
+    scaled down together where the host is too small for them, as the instances of one job are.
+    """
+    wanted = row.doc.get(AT_ONCE, 1) if world.settings.scale_down else 1
+    count = beside(world, types, wanted) if wanted > 1 else 1
+    found, told = capacity.share([*types] * count, capacity.host(world))
+    return found[: len(types)], told

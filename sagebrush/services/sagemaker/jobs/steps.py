@@ -1,0 +1,135 @@
+"""What the lives of training and processing jobs have in common: times, files on their way, lost
+instances, reasons, results, and how a job is asked to stop."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from sagebrush.compute.base import Exited
+from sagebrush.engine.kinds import moment
+from sagebrush.errors import AwsError, Doc
+from sagebrush.scheduler.capacity import Size
+from sagebrush.scheduler.members import Member
+from sagebrush.services.sagemaker.jobs import reasons
+from sagebrush.services.sagemaker.jobs.instances import root
+from sagebrush.store.rows import Next, Row
+from sagebrush.workload import instances_state, upload
+from sagebrush.workload.instances_state import Standing
+from sagebrush.world import Ctx, World
+
+ENDED = ("Completed", "Failed", "Stopped")
+POLL = 5.0
+"""Seconds between looks at a running job; its end is told by the backend at once."""
+QUEUE = 60.0
+"""Seconds after which a waiting job asks again by itself; it is woken when its turn comes."""
+GONE = 5.0
+"""Seconds for which nothing may be known of a launched job."""
+FOLLOW = 10.0
+"""Seconds that the other instances have to end after one of them failed."""
+SETTLED = 1.0
+"""Seconds since its last change after which a file of a running job is taken to be whole."""
+LOOK = 0.5
+"""Seconds between looks for a stop while files are on their way."""
+
+
+class Interrupted(Exception):
+    """The job was asked to stop, or to give way, while its files were on their way."""
+
+
+def watch(
+    world: World, row: Row, called_off: Callable[[World, Row], object] = lambda _, __: False
+) -> Callable[[], None]:
+    """Raises Interrupted once the job is asked to stop, or is called off; looks every LOOK seconds at
+    most."""
+    last = time.monotonic()
+
+    def check() -> None:
+        nonlocal last
+        if time.monotonic() - last < LOOK:
+            return
+        last = time.monotonic()
+        now = world.rows.by_id(row.id)
+        if now is None or ("stop" in now.plan and "stop" not in row.plan) or called_off(world, now):
+            raise Interrupted
+
+    return check
+
+
+def vanished(
+    world: World, row: Row, standing: Standing, lost: Callable[[Member, Exited], Next]
+) -> Next:
+    """What to do about launched instances of which nothing is known: `lost` once they are, and the
+    others have ended.
+
+    One may only be starting: the server may have been killed right after the launch and be back
+    before its supervisor.
+    """
+    now = world.clock()
+    since = row.plan.get("gone", now)
+    if now - since < GONE:
+        return Next(plan={"gone": since}, due=1.0)
+    if standing.alive:
+        instances_state.stop(world.backend, standing, 0)
+        return Next(plan={"gone": since}, due=1.0)
+    return lost(standing.gone[0], Exited(-1, "lost"))
+
+
+def why(
+    world: World,
+    job: Sequence[Member],
+    sizes: Sequence[Size],
+    end: tuple[Member, Exited],
+    seen: int,
+) -> str:
+    """The reason that an instance's program gives for its failure; `seen` is an offset near the end
+    of its log, where known."""
+    member, state = end
+    limits = sizes[job.index(member)].limits()
+    where = (member, root(world, member))
+    reason = reasons.algorithm(world.backend, where, state, limits, seen)
+    return reason if len(job) == 1 else reasons.of_instance(member.name, reason)
+
+
+def unstored(store: Callable[[], object], end: str, what: str) -> str:
+    """Why what a job leaves behind could not be stored, for a reason of its user's; "" where it was,
+    or where it failed anyway. `what` names it. Raises AwsError while the store itself is at fault."""
+    try:
+        store()
+    except upload.UploadError as error:
+        return str(error) if end != "Failed" else ""
+    except AwsError as error:
+        if error.status >= 500 and error.code != "StorageFull":
+            raise
+        text = f"ClientError: {what} upload failed:{error.code}: {error.message}"
+        return text if end != "Failed" else ""
+    return ""
+
+
+def rejected(words: str, row: Row) -> AwsError:
+    """The error of an operation that the job's status does not allow; `words` name its kind."""
+    return AwsError(
+        "ValidationException",
+        f"The request was rejected because the {words} is in status {row.status}.",
+    )
+
+
+def stop(
+    ctx: Ctx, row: Row, words: str, more: Callable[[Row, float], Doc] = lambda _, __: {}
+) -> None:
+    """The job is Stopping, with what `more` says in its document. Raises ValidationException when it
+    has ended."""
+
+    def change(found: Row) -> Row | None:
+        if found.status in ENDED:
+            raise rejected(words, found)
+        if found.status == "Stopping":
+            return None
+        now = ctx.world.clock()
+        doc = {**found.doc, **more(found, now), "LastModifiedTime": moment(now)}
+        plan = {**found.plan, "stop": now}
+        return replace(found, status="Stopping", doc=doc, plan=plan, due_at=now)
+
+    ctx.world.rows.update(row.id, change)
+    ctx.world.wake()

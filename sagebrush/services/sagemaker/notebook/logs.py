@@ -1,0 +1,72 @@
+"""The logs of notebook instances: lifecycle scripts line by line, and what Sagebrush itself says."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from sagebrush.errors import Doc
+from sagebrush.services.sagemaker.notebook.lifecycle_config import HOOKS
+from sagebrush.store.rows import Row
+from sagebrush.workload import dirfd
+from sagebrush.world import World
+
+GROUP = "/aws/sagemaker/NotebookInstances"
+STEP = 256 * 1024
+"""Bytes of a script's log that one look copies."""
+MOST = 4 * 1024 * 1024
+"""Bytes of a script's log that are copied in all: its background children may write for ever."""
+LINE = 16 * 1024
+"""Characters of one event."""
+
+
+def put(world: World, row: Row, stream: str, lines: Sequence[str]) -> None:
+    """The lines are events of `<instance>/<stream>`, which exists from now on."""
+    place = (row.account, row.region, GROUP)
+    name = f"{row.name}/{stream}"
+    world.streams.add_group(*place)
+    world.streams.add_stream(*place, name)
+    found = next((s for s in world.streams.streams(*place) if s.name == name), None)
+    if found is None or not lines:
+        return
+    now = int(world.clock() * 1000)
+    world.streams.put(found, [(now, line[:LINE] or " ") for line in lines])
+
+
+def copy_hooks(world: World, row: Row, root: Path, ended: bool) -> Doc:
+    """New lines of the lifecycle scripts' logs are in their streams; what of the plan changed.
+
+    An unfinished line waits for its end, or for the script's (`ended`).
+    """
+    offsets = dict(row.plan.get("logs", {}))
+    for hook in HOOKS:
+        name = f"LifecycleConfig{hook}"
+        known = world.cache.setdefault("notebook-logs", {})
+        # A step may be dropped after its lines were put: the memory of this process knows.
+        place = (row.plan["key"], hook)
+        offset = max(offsets.get(hook, 0), known.get(place, 0))
+        while offset < MOST:
+            data = _read(root, ("output", f"{name}.log"), offset)
+            whole = len(data) if ended or len(data) == STEP else data.rfind(b"\n") + 1
+            if not whole:
+                break
+            lines = data[:whole].decode(errors="replace").splitlines()
+            put(world, row, name, [line.replace("\0", "") for line in lines])
+            offset += whole
+            known[place] = offset
+        offsets[hook] = offset
+    return {"logs": offsets} if offsets != row.plan.get("logs") else {}
+
+
+def _read(root: Path, parts: tuple[str, ...], offset: int) -> bytes:
+    """Up to STEP bytes of the file beneath the job's /opt/ml; b"" where there is no such file."""
+    try:
+        with dirfd.opened(root / "ml") as ml, dirfd.directory(ml, parts[:-1]) as parent:
+            fd = dirfd.open_regular(parent, parts[-1])
+    except OSError:
+        return b""
+    try:
+        return os.pread(fd, STEP, offset)
+    finally:
+        os.close(fd)

@@ -1,0 +1,282 @@
+"""Notebook instances: create, describe, list, start, stop, update, delete, presign. Their life:
+notebook_life."""
+
+from __future__ import annotations
+
+import secrets
+import string
+from collections.abc import Callable
+from dataclasses import replace
+from urllib.parse import urlsplit
+
+from sagebrush.aws.names import short_id
+from sagebrush.engine import kinds
+from sagebrush.engine.kinds import Kind, moment
+from sagebrush.errors import AwsError, Doc
+from sagebrush.routing import notebooks
+from sagebrush.scheduler import capacity
+from sagebrush.scheduler.instances import instance
+from sagebrush.services.sagemaker import roles
+from sagebrush.services.sagemaker.notebook import life, lifecycle_config, repositories
+from sagebrush.store.rows import Row
+from sagebrush.world import Ctx
+
+KIND = Kind(
+    name="notebook-instance",
+    noun="NotebookInstance",
+    missing="RecordNotFound",
+    exists="Cannot create a duplicate Notebook Instance ({arn})",
+    summary=(
+        "InstanceType",
+        "NotebookInstanceLifecycleConfigName",
+        "DefaultCodeRepository",
+        "AdditionalCodeRepositories",
+    ),
+    reconcile=life.reconcile,
+    fail=life.fail,
+)
+DEFAULTS: Doc = {
+    "DirectInternetAccess": "Enabled",
+    "RootAccess": "Enabled",
+    "VolumeSizeInGB": 5,
+    "PlatformIdentifier": "notebook-al2023-v1",
+    "IpAddressType": "ipv4",
+    "InstanceMetadataServiceConfiguration": {"MinimumInstanceMetadataServiceVersion": "1"},
+}
+RENAMED = {
+    "LifecycleConfigName": "NotebookInstanceLifecycleConfigName",
+    "SecurityGroupIds": "SecurityGroups",
+}
+"""Members of requests -> their names in descriptions."""
+DISASSOCIATED = {
+    "DisassociateLifecycleConfig": "LifecycleConfigName",
+    "DisassociateDefaultCodeRepository": "DefaultCodeRepository",
+    "DisassociateAdditionalCodeRepositories": "AdditionalCodeRepositories",
+    "DisassociateAcceleratorTypes": "AcceleratorTypes",
+}
+"""Members that take something away -> the member that gives it."""
+RESTING = ("Stopped", "Failed")
+SESSION = 43200
+"""Seconds of a browser's session where the request does not say (AWS: 12 hours)."""
+ALPHABET = string.ascii_lowercase + string.digits
+PLACES = 6
+"""Characters of an instance's id."""
+
+
+def create_notebook_instance(ctx: Ctx, request: Doc) -> Doc:
+    """The instance exists, Pending. Raises ValidationException or ResourceLimitExceeded."""
+    name = request["NotebookInstanceName"]
+    if ctx.world.rows.get(ctx.account, ctx.region, KIND.name, name):
+        raise AwsError(KIND.exists_code, KIND.say(KIND.exists, ctx, name))
+    _check(ctx, request)
+    if request.get("DirectInternetAccess") == "Disabled" and not request.get("SubnetId"):
+        raise AwsError(
+            "ValidationException",
+            "DirectInternetAccess can be Disabled only where SubnetId is given.",
+        )
+    if request.get("SecurityGroupIds") and not request.get("SubnetId"):
+        raise AwsError("ValidationException", "SecurityGroupIds cannot be given without SubnetId.")
+    capacity.refuse(ctx.world, [request["InstanceType"]], "notebook instance")
+    started = {k: v for k, v in life.begin(short_id()).items() if v is not None}
+    plan = {**started, "id": _new_id(ctx), "tokens": {}}
+    row = kinds.create(ctx, KIND, {**DEFAULTS, **_renamed(request)}, "Pending", plan=plan)
+    return {"NotebookInstanceArn": row.doc["NotebookInstanceArn"]}
+
+
+def describe_notebook_instance(ctx: Ctx, request: Doc) -> Doc:
+    """The instance as it is now. `Url` is its host name, as AWS's is: without a scheme."""
+    row = kinds.find(ctx, KIND, request["NotebookInstanceName"])
+    return {**kinds.describe(KIND, row), "Url": _host(ctx, row)}
+
+
+def list_notebook_instances(ctx: Ctx, request: Doc) -> Doc:
+    """A page of the instances, by name unless asked otherwise.
+
+    Where a filter asks for more than rows know, pages of one are read until enough have passed.
+    """
+    request = repositories.listed(request, "Name")
+    size, found, token = request.get("MaxResults", 10), [], request.get("NextToken")
+    step = 1 if any(member in request for member in FILTERS) else size
+    while True:
+        asked = {**request, "MaxResults": step, **({"NextToken": token} if token else {})}
+        page = kinds.list_page(ctx, KIND, asked)
+        found += [each for each in page["NotebookInstances"] if _passes(each, request)]
+        token = page.get("NextToken")
+        if not token or len(found) >= size:
+            break
+    for each in found:
+        row = ctx.world.rows.get(ctx.account, ctx.region, KIND.name, each["NotebookInstanceName"])
+        if row is not None:
+            each["Url"] = _host(ctx, row)
+    return {"NotebookInstances": found, **({"NextToken": token} if token else {})}
+
+
+def start_notebook_instance(ctx: Ctx, request: Doc) -> None:
+    """The instance is Pending: it starts anew, on its volume.
+
+    Raises ValidationException or ResourceLimitExceeded.
+    """
+    key = short_id()
+    row = kinds.find(ctx, KIND, request["NotebookInstanceName"])
+    if row.status in RESTING:
+        capacity.refuse(ctx.world, [row.doc["InstanceType"]], "notebook instance")
+
+    def change(row: Row) -> Row:
+        _require(ctx, row, RESTING, "Pending")
+        return _entered(ctx, row, "Pending", {}, life.begin(key))
+
+    _changed(ctx, request, change)
+
+
+def stop_notebook_instance(ctx: Ctx, request: Doc) -> None:
+    """The instance is Stopping; its volume stays. Raises ValidationException.
+
+    One that waits for memory or an environment is stopped too: AWS's would fail by itself instead.
+    """
+
+    def change(row: Row) -> Row:
+        waits = row.status == "Pending" and bool(row.plan.get("waiting"))
+        _require(ctx, row, ("InService", *(["Pending"] if waits else [])), "Stopping")
+        return _entered(ctx, row, "Stopping", {}, {})
+
+    _changed(ctx, request, change)
+
+
+def update_notebook_instance(ctx: Ctx, request: Doc) -> Doc:
+    """The instance is Updating, then Stopped; what changed holds from its next start on.
+
+    Raises ValidationException.
+    """
+    for flag, member in DISASSOCIATED.items():
+        if request.get(flag) and request.get(member):
+            raise AwsError("ValidationException", f"{flag} and {member} cannot be given together.")
+    _check(ctx, request)
+    changes = {k: v for k, v in _renamed(request).items() if k not in DISASSOCIATED}
+    gone = {RENAMED.get(m, m): None for flag, m in DISASSOCIATED.items() if request.get(flag)}
+    before = kinds.find(ctx, KIND, request["NotebookInstanceName"]).doc
+    repositories.check_apart(ctx, {**before, **changes, **gone})
+
+    def change(row: Row) -> Row:
+        _require(ctx, row, RESTING, "Updating")
+        size = request.get("VolumeSizeInGB", row.doc["VolumeSizeInGB"])
+        if size < row.doc["VolumeSizeInGB"]:
+            raise AwsError(
+                "ValidationException",
+                f"Volume size can only be increased: it is {row.doc['VolumeSizeInGB']} GB, and"
+                f" {size} GB was asked for.",
+            )
+        return _entered(ctx, row, "Updating", {**changes, **gone}, {})
+
+    _changed(ctx, request, change)
+    return {}
+
+
+def delete_notebook_instance(ctx: Ctx, request: Doc) -> None:
+    """The instance is Deleting, and its volume goes with it. Raises ValidationException."""
+
+    def change(row: Row) -> Row:
+        _require(ctx, row, RESTING, "Deleting")
+        return _entered(ctx, row, "Deleting", {}, {})
+
+    _changed(ctx, request, change)
+
+
+def create_presigned_notebook_instance_url(ctx: Ctx, request: Doc) -> Doc:
+    """A link that opens the instance in a browser: once, within five minutes.
+
+    Raises ValidationException where the instance is not InService.
+    """
+    row = kinds.find(ctx, KIND, request["NotebookInstanceName"])
+    if row.status != "InService":
+        raise AwsError(
+            "ValidationException",
+            f"Status ({row.status}) not in ([InService]). Unable to create a presigned URL for"
+            f" Notebook Instance ({row.doc['NotebookInstanceArn']}).",
+        )
+    seconds = request.get("SessionExpirationDurationInSeconds", SESSION)
+    token = notebooks.issue(ctx.world, row.id, seconds)
+    url = notebooks.url(ctx.world, row.name, row.plan["id"])
+    return {"AuthorizedUrl": f"{url}?authToken={token}"}
+
+
+# ---- checks
+
+
+def _check(ctx: Ctx, request: Doc) -> None:
+    """What the request names is there. Raises ValidationException."""
+    if "InstanceType" in request:
+        try:
+            instance(request["InstanceType"])
+        except LookupError as error:
+            raise AwsError("ValidationException", f"{error}.") from error
+    if "RoleArn" in request:
+        roles.require(ctx, request["RoleArn"], "RoleArn")
+    if request.get("LifecycleConfigName"):
+        kinds.find(ctx, lifecycle_config.KIND, request["LifecycleConfigName"])
+    repositories.check_all(ctx, request)
+
+
+def _require(ctx: Ctx, row: Row, statuses: tuple[str, ...], to: str) -> None:
+    """Raises ValidationException, in AWS's words, unless the instance has one of `statuses`."""
+    if row.status not in statuses:
+        raise AwsError(
+            "ValidationException",
+            f"Status ({row.status}) not in ([{', '.join(statuses)}]). Unable to transition to"
+            f" ({to}) for Notebook Instance ({KIND.arn(ctx, row.name)}).",
+        )
+
+
+FILTERS: dict[str, Callable[[Doc, str], bool]] = {
+    "NotebookInstanceLifecycleConfigNameContains": lambda each, text: (
+        text.lower() in each.get("NotebookInstanceLifecycleConfigName", "").lower()
+    ),
+    "DefaultCodeRepositoryContains": lambda each, text: (
+        text.lower() in each.get("DefaultCodeRepository", "").lower()
+    ),
+    "AdditionalCodeRepositoryEquals": lambda each, text: (
+        text in each.get("AdditionalCodeRepositories", ())
+    ),
+}
+"""Filters of lists beside those that every kind has."""
+
+
+def _passes(summary: Doc, request: Doc) -> bool:
+    return all(test(summary, request[name]) for name, test in FILTERS.items() if name in request)
+
+
+# ---- documents
+
+
+def _renamed(request: Doc) -> Doc:
+    return {RENAMED.get(k, k): v for k, v in request.items() if v not in ("", [])}
+
+
+def _host(ctx: Ctx, row: Row) -> str:
+    return urlsplit(notebooks.url(ctx.world, row.name, row.plan["id"])).netloc
+
+
+def _new_id(ctx: Ctx) -> str:
+    """An id that no instance has."""
+    taken = {row.plan["id"] for row in ctx.world.rows.select(KIND.name)}
+    while True:
+        found = "".join(secrets.choice(ALPHABET) for _ in range(PLACES))
+        if found not in taken:
+            return found
+
+
+def _entered(ctx: Ctx, row: Row, status: str, doc: Doc, plan: Doc) -> Row:
+    """The row in `status`, due now; members that are None are removed."""
+    now = ctx.world.clock()
+    merged = {**row.doc, **doc, "LastModifiedTime": moment(now)}
+    if status != "Deleting":
+        merged["FailureReason"] = None
+    kept = {k: v for k, v in merged.items() if v is not None}
+    mine = {k: v for k, v in {**row.plan, **plan}.items() if v is not None}
+    return replace(row, status=status, doc=kept, plan=mine, due_at=now)
+
+
+def _changed(ctx: Ctx, request: Doc, change: Callable[[Row], Row]) -> None:
+    row = kinds.find(ctx, KIND, request["NotebookInstanceName"])
+    if ctx.world.rows.update(row.id, change) is None:  # deleted meanwhile
+        raise AwsError(KIND.missing_code, KIND.missing)
+    ctx.world.wake()

@@ -1,0 +1,295 @@
+"""What a start of a notebook instance finds: /opt/ml, its home, its volume, its process."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from sagebrush.aws.names import short_id
+from sagebrush.compute.base import Bind, Limits, Spec
+from sagebrush.environments.environment import Environment
+from sagebrush.errors import Doc
+from sagebrush.scheduler import capacity
+from sagebrush.services.sagemaker.notebook import lifecycle_config as lifecycle
+from sagebrush.services.sagemaker.notebook import repositories
+from sagebrush.store.rows import Row
+from sagebrush.workload import dirfd, launch, stage
+from sagebrush.world import World
+
+HOME = "/home/ec2-user"
+VOLUME = f"{HOME}/SageMaker"
+SAMPLES = "sample-notebooks"
+EXAMPLES = launch.PACKAGE / "examples"
+MIRRORS = "/mnt/repositories"
+"""Where local repositories are shown, one directory each."""
+PORT = 8888
+KERNELS = "kernels"
+"""The folder of the environments' root that holds Jupyter's kernelspecs."""
+
+
+class Unstartable(Exception):
+    """It cannot start, and trying again would not help; the text is a FailureReason."""
+
+
+@dataclass(frozen=True)
+class Start:
+    """One start of the instance `row`, under the key in its plan."""
+
+    world: World
+    row: Row
+
+    @property
+    def key(self) -> str:
+        return self.row.plan["key"]
+
+    @property
+    def root(self) -> Path:
+        return self.world.settings.home / "jobs" / self.key
+
+    @property
+    def own(self) -> Path:
+        """The instance's directory, kept between starts."""
+        return self.world.settings.home / "notebooks" / self.row.plan["id"]
+
+    @property
+    def volume(self) -> Path:
+        return self.own / "volume"
+
+    @property
+    def size(self) -> capacity.Size:
+        """What its type is on this host."""
+        return capacity.share([self.row.doc["InstanceType"]], capacity.host(self.world))[0][0]
+
+    @property
+    def limits(self) -> tuple[Limits, str]:
+        """Its share of the host, the GPUs that it holds among it, and the sentence that says if its
+        type is scaled down."""
+        _, banner = capacity.share([self.row.doc["InstanceType"]], capacity.host(self.world))
+        turn = capacity.turn(self.world, self.key) if self.size.gpus else None
+        limits = self.size.limits(turn.gpus if turn else ())
+        return replace(limits, share=True, spare=True), banner
+
+    @property
+    def sandbox(self) -> bool:
+        return self.world.backend.isolation == "sandbox"
+
+    # ---- files
+
+    def prepare(self) -> None:
+        """/opt/ml is there, whole, and the volume is ready. Repeatable. Raises Unstartable."""
+        try:
+            self._volume()
+            if not (self.root / "ml").is_dir():
+                self._build()
+        except OSError as error:
+            why = f"its files could not be made: {error.strerror or error}"
+            raise Unstartable(f"InternalServerError: {why}") from error
+
+    def _volume(self) -> None:
+        """The volume exists; what is bound into it has its place, and examples are in a new one."""
+        self.own.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.volume.mkdir(mode=0o755, exist_ok=True)
+        with dirfd.opened(self.volume) as volume:
+            for path in self.folders():
+                self._place(volume, path)
+            if not self.row.plan.get("created") and EXAMPLES.is_dir():
+                _copy(EXAMPLES, volume, ("examples",))
+
+    def _place(self, volume: int, path: Path) -> None:
+        """The project folder `path` has its place in the volume."""
+        if self.sandbox:
+            with dirfd.directory(volume, (path.name,), make=True):
+                return
+        try:
+            os.symlink(path, path.name, dir_fd=volume)
+        except FileExistsError:
+            if os.readlink(path.name, dir_fd=volume) != str(path):
+                raise
+
+    def _build(self) -> None:
+        self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for old in self.root.glob("staging-*"):
+            stage.remove(old)
+        aside = self.root / f"staging-{short_id()}"
+        aside.mkdir(mode=0o755)
+        files = {
+            ("metadata", "resource-metadata.json"): self._metadata(),
+            ("config", "notebook.json"): self._orders(),
+        }
+        try:
+            with dirfd.opened(aside) as fd:
+                for parts in (("output",), ("home", "SageMaker"), ("home", SAMPLES)):
+                    with dirfd.directory(fd, parts, make=True):
+                        pass
+                for parts, content in files.items():
+                    with dirfd.created(fd, parts) as out:
+                        os.write(out, json.dumps(content).encode())
+        except BaseException:
+            stage.remove(aside)
+            raise
+        aside.rename(self.root / "ml")
+
+    def _metadata(self) -> Doc:
+        """resource-metadata.json, as both SDKs read it: no AppType, which would mean Studio."""
+        return {
+            "ResourceArn": self.row.doc["NotebookInstanceArn"],
+            "ResourceName": self.row.name,
+            "ExecutionRoleArn": self.row.doc["RoleArn"],
+        }
+
+    def _orders(self) -> Doc:
+        """What toolkit/notebook/notebook.py is to do before it starts Jupyter. Raises Unstartable."""
+        found = self.repositories()
+        default = self.row.doc.get("DefaultCodeRepository")
+        return {
+            "arn": self.row.doc["NotebookInstanceArn"],
+            "hooks": self._hooks(),
+            "repositories": [
+                {
+                    "url": f"{MIRRORS}/{n}" if each.path and self.sandbox else _outside(each),
+                    "directory": each.directory,
+                    "branch": each.branch,
+                }
+                for n, each in enumerate(found)
+            ],
+            "default": found[0].directory if default else "",
+            "memory": self.limits[0].memory,
+            "root_access": self.row.doc.get("RootAccess") == "Enabled",
+        }
+
+    def _hooks(self) -> list[Doc]:
+        """The lifecycle scripts that run in this start, in order."""
+        name = self.row.doc.get("NotebookInstanceLifecycleConfigName")
+        if not name:
+            return []
+        row = self.world.rows.get(self.row.account, self.row.region, lifecycle.KIND.name, name)
+        if row is None:
+            ctx = self.world.service_ctx()
+            raise Unstartable(lifecycle.KIND.say(lifecycle.KIND.missing, ctx, name))
+        hooks = lifecycle.HOOKS[1:] if self.row.plan.get("created") else lifecycle.HOOKS
+        arn = row.doc[lifecycle.KIND.arn_member]
+        scripts = [(hook, lifecycle.script(row, hook)) for hook in hooks]
+        return [{"name": hook, "script": text, "arn": arn} for hook, text in scripts if text]
+
+    def repositories(self) -> list[repositories.Repository]:
+        """The repositories to clone. Raises Unstartable."""
+        row = self.row
+        try:
+            return [
+                repositories.find(self.world, row.account, row.region, text)
+                for text in repositories.of(row)
+            ]
+        except repositories.Unknown as error:
+            raise Unstartable(f"The Git repository could not be cloned: {error}") from error
+
+    def folders(self) -> list[Path]:
+        """The project folders that the setting `notebook_folders` binds in. Raises Unstartable."""
+        found = []
+        for each in self.world.settings.notebook_folders:
+            name, _, text = each.partition("=")
+            path = Path(text).expanduser()
+            if name != self.row.name:
+                continue
+            home = self.world.settings.home.resolve()
+            if not path.is_dir() or home in (path.resolve(), *path.resolve().parents):
+                raise Unstartable(f"notebook_folders: {path} is not a folder that can be shown.")
+            found.append(path)
+        return found
+
+    # ---- process
+
+    def spec(self, jupyter: Environment, base: Environment) -> Spec:
+        """The instance's process. Raises Unstartable."""
+        here = launch.place(self.world, self.root)
+        limits, banner = self.limits
+        return Spec(
+            key=self.key,
+            argv=(str(jupyter.python), "-P", f"{here.toolkit}/notebook/notebook.py"),
+            env=self._environment(jupyter, base, here),
+            root=self.root,
+            role=self.row.doc["RoleArn"],
+            binds=self._binds(jupyter, base) if here.sandbox else (),
+            cwd=here.ml,
+            hostname=f"{self.row.plan['id']}.notebook",
+            limits=limits,
+            listeners=launch.LISTENERS if self._online else ("aws", "credentials"),
+            port=PORT,
+            log_limit=self.world.settings.log_limit,
+            banner=banner,
+        )
+
+    @property
+    def _online(self) -> bool:
+        return self.row.doc.get("DirectInternetAccess") != "Disabled"
+
+    def _binds(self, jupyter: Environment, base: Environment) -> tuple[Bind, ...]:
+        root = self.world.settings.environments
+        wide = tuple(p for e in (jupyter, base) for p in e.prefixes if root not in p.parents)
+        found = [
+            *launch.binds(self.world, replace(base, prefixes=tuple(dict.fromkeys((root, *wide))))),
+            Bind(self.root / "ml" / "home", HOME, read_only=False),
+            Bind(self.volume, VOLUME, read_only=False, give=True),
+        ]
+        for n, each in enumerate(self.repositories()):
+            if each.path is not None:
+                found.append(Bind(each.path, f"{MIRRORS}/{n}"))
+        for path in self.folders():
+            found.append(Bind(path, f"{VOLUME}/{path.name}", read_only=False))
+        if EXAMPLES.is_dir():
+            found.append(Bind(EXAMPLES, f"{HOME}/{SAMPLES}"))
+        return tuple(found)
+
+    def _environment(
+        self, jupyter: Environment, base: Environment, here: launch.Place
+    ) -> dict[str, str]:
+        home = HOME if here.sandbox else f"{here.ml}/home"
+        bins = f"{base.path / 'bin'}:{jupyter.path / 'bin'}"
+        if here.sandbox:  # what `pip install` in a terminal adds comes first
+            bins = f"{launch.OVERLAY}/bin:{bins}"
+        own = {
+            "PATH": f"{home}/.local/bin:{bins}:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin",
+            "HOME": home,
+            "USER": "ec2-user",
+            "LOGNAME": "ec2-user",
+            "SHELL": "/bin/bash",
+            "TERM": "xterm-256color",
+            "GIT_TERMINAL_PROMPT": "0",
+            "JUPYTER_PATH": str(self.world.settings.environments / KERNELS),
+            "SAGEBRUSH_TOOLKIT": here.toolkit,
+            "SAGEBRUSH_VOLUME": VOLUME if here.sandbox else str(self.volume),
+        }
+        if token := self.row.plan.get("token"):
+            own["JUPYTER_TOKEN"] = token
+        env = launch.variables(self.world, base, here, self.limits[0], False, own)
+        return env if self._online else _offline(env)
+
+
+def _offline(env: Mapping[str, str]) -> dict[str, str]:
+    """The environment without the proxy that leads to the internet."""
+    proxies = ("http_proxy", "https_proxy")
+    return {k: v for k, v in env.items() if k.lower() not in proxies}
+
+
+def _outside(repository: repositories.Repository) -> str:
+    return str(repository.path) if repository.path else repository.url
+
+
+def _copy(source: Path, root: int, parts: tuple[str, ...]) -> None:
+    """The files of `source` are beneath `parts`; what is there already stays as it is."""
+    with dirfd.opened(source) as fd:
+        for found in dirfd.walk(fd):
+            if any(part.startswith((".", "__")) for part in found.parts):
+                continue
+            data = dirfd.read_small(fd, found.parts, 64 << 20)
+            if data is None:
+                continue
+            try:
+                with dirfd.created(root, (*parts, *found.parts)) as out:
+                    view = memoryview(data)
+                    while view:
+                        view = view[os.write(out, view) :]
+            except FileExistsError:
+                continue

@@ -1,0 +1,97 @@
+"""What an instance in service needs besides: further kernels' environments, and its idle stop."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import logging
+import socket
+
+from sagebrush.compute.base import Pending, Running
+from sagebrush.engine import idle
+from sagebrush.environments.store import BuildFailed
+from sagebrush.errors import Doc
+from sagebrush.net import dial
+from sagebrush.routing import notebooks
+from sagebrush.services.sagemaker.notebook import logs
+from sagebrush.store.rows import Row
+from sagebrush.world import World
+
+log = logging.getLogger(__name__)
+
+LOOK = 60.0
+"""Seconds between two looks at an instance that is well; its end is told at once."""
+BUILDING = 5.0
+"""Seconds between two looks at an environment that is being built."""
+WAIT = 5.0
+"""Seconds that the server inside may take to tell of its activity."""
+ANSWER = 64 * 1024
+"""Bytes of that answer that are read."""
+
+
+def build_next(world: World, row: Row) -> tuple[float, Doc]:
+    """(seconds until the next look, what of the plan changed): the environments that the setting
+    names are built one after another, so that their kernels appear; one that cannot be is left
+    out until the next start, and the instance's log says why."""
+    done = list(row.plan.get("built", ()))
+    before = list(done)
+    for name in world.settings.notebook_environments:
+        if name in done:
+            continue
+        try:
+            if world.environments.ready(name) is None:
+                return BUILDING, {"built": done} if done != before else {}
+        except BuildFailed as error:
+            log.warning("the environment %s for notebooks could not be built: %s", name, error)
+            text = f"The environment {name} could not be built: {error}"
+            logs.put(world, row, "status", text.splitlines())
+        done.append(name)
+    return LOOK, {"built": done} if done != before else {}
+
+
+def look(world: World, row: Row, state: Running | Pending) -> tuple[bool, Doc]:
+    """(whether to stop the instance because it is idle, what of the plan changed)."""
+    tags = row.plan.get("tags", {})
+    minutes = idle.minutes(tags)
+    if minutes is None or not isinstance(state, Running):
+        return False, {}
+    now = world.clock()
+    if now - row.plan.get("looked", 0.0) < LOOK - 1.0:
+        return False, {}
+    # After a restart of the server nobody knows of requests before it: they count as just now.
+    first = world.cache.setdefault("notebook-looks", {}).setdefault(row.plan["key"], now)
+    last = notebooks.of(world).last_seen(row.id) or first
+    told = activity(state.address, row.plan.get("token", ""))
+    stop, reason = idle.decide(now, told, max(last, row.plan.get("since", 0.0)), minutes)
+    dry = idle.dry_run(tags)
+    if stop and not dry:
+        logs.put(world, row, "idle", [f"Stopping the instance: {reason}"])
+    elif stop and row.plan.get("told") != "dry":
+        logs.put(world, row, "idle", [f"Dry run: it would be stopped now: {reason}"])
+    return stop and not dry, {"looked": now, "told": "dry" if stop and dry else None}
+
+
+def activity(address: str, token: str) -> Doc | None:
+    """What the server at `address` tells of its kernels and terminals; None where it does not."""
+    try:
+        connection = _Dialled(address)
+        headers = {"Authorization": f"token {token}"} if token else {}
+        connection.request("GET", "/sagebrush/activity", headers=headers)
+        answer = connection.getresponse()
+        found = json.loads(answer.read(ANSWER)) if answer.status == 200 else None
+    except (OSError, http.client.HTTPException, ValueError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+class _Dialled(http.client.HTTPConnection):
+    """A connection to a port inside a job."""
+
+    def __init__(self, address: str) -> None:
+        super().__init__("localhost", timeout=WAIT)
+        self._address = address
+
+    def connect(self) -> None:
+        """The socket inside is connected."""
+        self.sock: socket.socket = dial.connect_sync(self._address, WAIT)
+        self.sock.settimeout(WAIT)

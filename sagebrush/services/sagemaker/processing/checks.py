@@ -1,0 +1,102 @@
+"""What CreateProcessingJob checks beyond the model's constraints, in AWS's words where they are known."""
+
+from __future__ import annotations
+
+from sagebrush.environments.images import Image, UnknownImage
+from sagebrush.errors import Doc
+from sagebrush.scheduler import capacity, members
+from sagebrush.services.sagemaker import roles
+from sagebrush.services.sagemaker.training.checks import LONGEST, found, output, refuse, several
+from sagebrush.world import Ctx
+
+DAY = 24 * 3600
+ROOT = "/opt/ml/"
+OWN = ("/opt/ml/config", "/opt/ml/output/message")
+"""What the platform itself keeps in /opt/ml."""
+
+
+def defaults(request: Doc) -> Doc:
+    """The request with the members that AWS fills in where they are absent."""
+    stopping = {"MaxRuntimeInSeconds": DAY, **request.get("StoppingCondition", {})}
+    return {**request, "StoppingCondition": stopping}
+
+
+def check(ctx: Ctx, request: Doc) -> Image:
+    """What the request's image means; raises ValidationException for what cannot be run."""
+    try:
+        image = ctx.world.environments.resolve(request["AppSpecification"]["ImageUri"])
+    except UnknownImage as error:
+        refuse(str(error))
+    if not image.container and not request["AppSpecification"].get("ContainerEntrypoint"):
+        refuse(
+            "AppSpecification: ContainerEntrypoint is needed: this image stands for an environment,"
+            " which runs no program by itself"
+        )
+    roles.require(ctx, request["RoleArn"], "RoleArn")
+    _resources(ctx, request, image)
+    runtime = request["StoppingCondition"]["MaxRuntimeInSeconds"]
+    if runtime > LONGEST:
+        refuse(f"MaxRuntimeInSeconds {runtime} is more than 28 days ({LONGEST} seconds)")
+    role = ctx.as_role(request["RoleArn"])
+    _inputs(role, request)
+    _outputs(role, request)
+    return image
+
+
+def _resources(ctx: Ctx, request: Doc, image: Image) -> None:
+    config = request["ProcessingResources"]["ClusterConfig"]
+    if "InstancePreferences" in config or "InstanceType" not in config:
+        refuse("ClusterConfig: a choice between instance types is not supported by Sagebrush yet;"
+               " give InstanceType and InstanceCount")  # fmt: skip
+    if config.get("InstanceCount", 0) < 1:
+        refuse("ClusterConfig: InstanceCount must be at least 1")
+    job = members.members("", config)
+    capacity.refuse(ctx.world, [member.type for member in job], "processing job")
+    several(ctx, len(job), image, "ClusterConfig")
+
+
+def _inputs(ctx: Ctx, request: Doc) -> None:
+    seen: set[str] = set()
+    for each in request.get("ProcessingInputs", ()):
+        name = each["InputName"]
+        if name in seen:
+            refuse(f"Input names must be unique: {name} is there twice")
+        seen.add(name)
+        if "DatasetDefinition" in each:
+            refuse(f"ProcessingInput {name}: DatasetDefinition (Athena, Redshift) is not supported"
+                   " by Sagebrush; use S3Input")  # fmt: skip
+        if "S3Input" not in each:
+            refuse(f"ProcessingInput {name}: S3Input must be given")
+        s3 = each["S3Input"]
+        if s3.get("S3InputMode", "File") != "File":
+            refuse(f"ProcessingInput {name}: S3InputMode {s3['S3InputMode']} is not supported by"
+                   " Sagebrush; use File")  # fmt: skip
+        if s3.get("S3CompressionType", "None") != "None":
+            refuse(f"ProcessingInput {name}: S3CompressionType can be Gzip only if the input mode is"
+                   " Pipe")  # fmt: skip
+        _local(s3.get("LocalPath"), f"ProcessingInput {name}")
+        found(ctx, s3)
+
+
+def _outputs(ctx: Ctx, request: Doc) -> None:
+    seen: set[str] = set()
+    for each in request.get("ProcessingOutputConfig", {}).get("Outputs", ()):
+        name = each["OutputName"]
+        if name in seen:
+            refuse(f"Output names must be unique: {name} is there twice")
+        seen.add(name)
+        if "S3Output" not in each:
+            refuse(f"ProcessingOutput {name}: only S3Output is supported by Sagebrush")
+        _local(each["S3Output"].get("LocalPath"), f"ProcessingOutput {name}")
+        output(ctx, each["S3Output"]["S3Uri"], f"ProcessingOutput {name}")
+
+
+def _local(path: str | None, what: str) -> None:
+    """Raises ValidationException for a LocalPath that a job could not have to itself."""
+    if path is None:
+        refuse(f"{what}: LocalPath must be given")
+    parts = path.rstrip("/").split("/")
+    if not path.startswith(ROOT) or {".", "..", ""} & set(parts[1:]) or len(parts) < 4:
+        refuse(f"{what}: LocalPath {path} must be a directory beneath /opt/ml")
+    if any(path.rstrip("/") == own or path.startswith(own + "/") for own in OWN):
+        refuse(f"{what}: LocalPath {path} is reserved")

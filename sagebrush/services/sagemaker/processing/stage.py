@@ -1,0 +1,243 @@
+"""What a processing job finds and is: its /opt/ml, the process of each instance, what it leaves.
+
+Source: "How to Build Your Own Processing Container" (developer guide).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from math import inf
+from pathlib import Path
+
+from sagebrush.compute.base import Limits, NotYet, Spec
+from sagebrush.environments.environment import Environment
+from sagebrush.errors import Doc
+from sagebrush.scheduler import capacity
+from sagebrush.scheduler import members as cluster
+from sagebrush.scheduler.capacity import Size
+from sagebrush.scheduler.members import Member
+from sagebrush.services.sagemaker.jobs import instances
+from sagebrush.services.sagemaker.jobs.instances import contained, root
+from sagebrush.store.rows import Row
+from sagebrush.workload import channels, containers, dirfd, launch, sources, stage, upload
+from sagebrush.world import Ctx, World
+
+GROUP = "/aws/sagemaker/ProcessingJobs"
+DIRECTORIES = ("config", "output", "processing")
+CODE = ("/opt/ml/processing/input/code", "/opt/ml/processing/input/entrypoint")
+"""Where the SDKs put scripts, in which /opt/ml may be written."""
+MESSAGE = 1024
+"""Bytes of an ExitMessage."""
+
+
+def resources(row: Row) -> Doc:
+    """The ClusterConfig."""
+    return row.doc["ProcessingResources"]["ClusterConfig"]
+
+
+def members(row: Row) -> tuple[Member, ...]:
+    """The instances of the job."""
+    return tuple(cluster.members(row.plan["key"], resources(row)))
+
+
+def roots(world: World, row: Row) -> tuple[Path, ...]:
+    """The directories of all instances, algo-1's first."""
+    return tuple(root(world, member) for member in members(row))
+
+
+def image(row: Row) -> str:
+    """What memory peaks and run times are remembered by."""
+    return f"processing/{row.plan['environment'] or row.plan['container']}"
+
+
+def isolated(row: Row) -> bool:
+    """Whether it may reach nothing, not even S3."""
+    return bool(row.doc.get("NetworkConfig", {}).get("EnableNetworkIsolation"))
+
+
+def sizes(world: World, row: Row) -> tuple[list[Size], str]:
+    """What each instance gets on this host, and the sentence that says if it is less than its type."""
+    return capacity.share([member.type for member in members(row)], capacity.host(world))
+
+
+def ask(world: World, row: Row) -> capacity.Ask:
+    """What all instances together ask of the host."""
+    return instances.ask(world, row, image(row), sizes(world, row)[0])
+
+
+# ---- /opt/ml
+
+
+def build(world: World, row: Row, member: Member, check: Callable[[], None]) -> None:
+    """The instance's /opt/ml is there, whole. Raises StageError."""
+    place = root(world, member)
+    ml = "/opt/ml" if contained(row) else launch.place(world, place).ml
+    ctx = world.service_ctx(row.doc["RoleArn"])
+    stage.aside(place, lambda fd: _fill(ctx, row, (member, ml), fd, check))
+
+
+def _fill(
+    ctx: Ctx, row: Row, which: tuple[Member, str], fd: int, check: Callable[[], None]
+) -> None:
+    member, ml = which
+    for name in DIRECTORIES:
+        with dirfd.directory(fd, (name,), make=True):
+            pass
+    for name, content in configuration(row, member).items():
+        with dirfd.created(fd, ("config", name)) as out:
+            os.write(out, json.dumps(content, default=str).replace("/opt/ml", ml).encode())
+    for output in outputs(row):
+        with dirfd.directory(fd, _parts(output["LocalPath"]), make=True):
+            pass
+    wanted = []
+    for each in row.doc.get("ProcessingInputs", ()):
+        part = sources.shard(each["S3Input"], members(row), member)
+        found = sources.sources(ctx, _channel(each))
+        wanted.append((each["S3Input"], sources.ordered(found, part) if part else []))
+    channels.check_space([source for _, found in wanted for source in found], fd)
+    for s3, found in wanted:
+        rewrite = None
+        if ml != "/opt/ml" and s3["LocalPath"].rstrip("/").startswith(CODE):
+            rewrite = lambda body: body.replace(b"/opt/ml", ml.encode())  # noqa: E731
+        with dirfd.directory(fd, _parts(s3["LocalPath"]), make=True) as target:
+            channels.download(ctx, found, target, check, rewrite)
+
+
+def _channel(given: Doc) -> Doc:
+    """A processing input as the channel of a training job."""
+    return {"ChannelName": given["InputName"], "DataSource": {"S3DataSource": given["S3Input"]}}
+
+
+def configuration(row: Row, member: Member) -> dict[str, Doc]:
+    """The files of /opt/ml/config as the instance `member` finds them: name -> content."""
+    names = (
+        "ProcessingJobArn", "ProcessingJobName", "AppSpecification", "Environment",
+        "ProcessingInputs", "ProcessingOutputConfig", "ProcessingResources", "NetworkConfig",
+        "RoleArn", "StoppingCondition", "ExperimentConfig",
+    )  # fmt: skip
+    job = members(row)
+    interface = stage.SHARED if len(job) > 1 else stage.INTERFACE
+    hosts = cluster.resource_config(job, member, interface)
+    kept = ("current_host", "current_instance_type", "hosts", "network_interface_name")
+    return {
+        "processingjobconfig.json": {n: row.doc[n] for n in names if n in row.doc},
+        "resourceconfig.json": {name: hosts[name] for name in kept},
+    }
+
+
+def _parts(path: str) -> tuple[str, ...]:
+    return tuple(part for part in path.removeprefix("/opt/ml").split("/") if part)
+
+
+# ---- the processes
+
+
+def ready(world: World, row: Row) -> list[Spec]:
+    """What is launched, one Spec for each instance. Raises NotYet while the environment is built."""
+    found, scaled = sizes(world, row)
+    specs = []
+    for member, limits in zip(members(row), instances.limits(row, found), strict=True):
+        place = root(world, member)
+        if contained(row):
+            specs.append(containers.processing(world, member.key, place, row.doc, limits, scaled))
+            continue
+        environment = world.environments.ready(row.plan["environment"])
+        if environment is None:
+            raise NotYet(f"the environment {row.plan['environment']} is built")
+        specs.append(_spec(world, row, (member, environment), (limits, scaled)))
+    return specs
+
+
+def _spec(
+    world: World, row: Row, which: tuple[Member, Environment], size: tuple[Limits, str]
+) -> Spec:
+    (member, environment), (limits, scaled) = which, size
+    doc, place, job = row.doc, root(world, member), members(row)
+    here = launch.place(world, place)
+    own = {
+        **doc.get("Environment", {}),
+        "PROCESSING_JOB_NAME": row.name,
+        "PROCESSING_JOB_ARN": doc["ProcessingJobArn"],
+    }
+    app = doc["AppSpecification"]
+    argv = [*app["ContainerEntrypoint"], *app.get("ContainerArguments", ())]
+    if not here.sandbox:
+        argv = [text.replace("/opt/ml", here.ml) for text in argv]
+    return Spec(
+        key=member.key,
+        argv=tuple(argv),
+        env=launch.variables(world, environment, here, limits, isolated(row), own)
+        | launch.carried(None, row.plan.get("framework")),
+        root=place,
+        role=doc["RoleArn"],
+        binds=launch.binds(world, environment),
+        cwd=here.ml,
+        hostname=member.name,
+        limits=limits,
+        listeners=launch.listeners(isolated(row)),
+        time_limit=float(doc["StoppingCondition"]["MaxRuntimeInSeconds"]),
+        grace=float(world.settings.stop_grace),
+        log_limit=world.settings.log_limit,
+        banner=launch.banner(app["ImageUri"], environment, scaled),
+        **instances.shared(row, job),
+    )
+
+
+def register(world: World, row: Row) -> None:
+    """Each instance's log is a stream of the group. Repeatable."""
+    instances.register(world, row, GROUP, members(row))
+
+
+# ---- what it leaves
+
+
+def outputs(row: Row) -> list[Doc]:
+    """The S3Output of each output."""
+    return [
+        each["S3Output"] for each in row.doc.get("ProcessingOutputConfig", {}).get("Outputs", ())
+    ]
+
+
+def store(
+    world: World,
+    row: Row,
+    mode: str,
+    note: Callable[[str], None],
+    times: tuple[float, float] = (0.0, inf),
+) -> None:
+    """What the outputs of that S3UploadMode hold and changed within `times` is in S3.
+
+    Repeatable. Raises UploadError and AwsError.
+    """
+    ctx = world.service_ctx(row.doc["RoleArn"])
+    for output in outputs(row):
+        if output["S3UploadMode"] != mode:
+            continue
+        bucket, prefix = sources.split(output["S3Uri"])
+        with upload.directories(roots(world, row), _parts(output["LocalPath"]), "Output") as found:
+            if not found and mode == "EndOfJob":
+                raise upload.UploadError(
+                    f"ClientError: Output upload failed:{output['LocalPath']} is not a directory any"
+                    " more"
+                )
+            upload.store(ctx, dirfd.merged(found), (bucket, prefix.rstrip("/")), note, times)
+
+
+def message(world: World, row: Row) -> str:
+    """ExitMessage: what the instances wrote into /opt/ml/output/message, one after another; at most
+    1 KB. Raises UnicodeDecodeError where it is no UTF-8."""
+    each: list[bytes] = []
+    for place in roots(world, row):
+        with suppress(OSError), dirfd.opened(place / "ml") as ml:
+            each.append(dirfd.read_small(ml, ("output", "message"), MESSAGE) or b"")
+    said = b"\n".join(text.rstrip(b"\n") for text in each if text)
+    whole = len(said) <= MESSAGE
+    return said[:MESSAGE].decode(errors="strict" if whole else "ignore").replace("\0", "").strip()
+
+
+def forget(world: World, row: Row) -> None:
+    """Nothing of the job's directories is left."""
+    instances.forget(world, members(row))

@@ -1,0 +1,283 @@
+"""What CreateTrainingJob checks beyond the model's constraints, in AWS's words where they are known."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import NoReturn
+
+from sagebrush.compute.shim import network
+from sagebrush.environments.images import Image, UnknownImage
+from sagebrush.errors import AwsError, Doc
+from sagebrush.scheduler import capacity, members
+from sagebrush.services.sagemaker import roles
+from sagebrush.workload import log_lines, sources, streamed_input
+from sagebrush.world import Ctx
+
+ALGORITHMS = Path(__file__).resolve().parents[3] / "algorithms"
+DAY = 24 * 3600
+LONGEST = 28 * DAY
+"""Seconds; AWS's largest MaxRuntimeInSeconds."""
+LATER = {
+    "ServerlessJobConfig": "serverless jobs",
+    "ModelPackageConfig": "registering a model package",
+    "MlflowConfig": "MLflow tracking",
+}
+LATER_RESOURCES = {
+    "TrainingPlanArn": "training plans are",
+    "InstancePreferences": "a choice between instance types is",
+}
+WHILE_RUNNING = {
+    "CheckpointConfig": "S3Uri",
+    "DebugHookConfig": "S3OutputPath",
+    "TensorBoardOutputConfig": "S3OutputPath",
+}
+"""What is stored from a LocalPath, and the member that says where."""
+ROOT = "/opt/ml/"
+TAKEN = ("input", "model", "code")
+"""What of it is somebody else's."""
+
+
+def refuse(message: str) -> NoReturn:
+    """Raises ValidationException."""
+    raise AwsError("ValidationException", message)
+
+
+def defaults(request: Doc) -> Doc:
+    """The request with the members that AWS fills in where they are absent."""
+    output = {"KmsKeyId": "", "CompressionType": "GZIP", **request["OutputDataConfig"]}
+    stopping = {"MaxRuntimeInSeconds": DAY, **request.get("StoppingCondition", {})}
+    flags = {
+        "EnableNetworkIsolation": False,
+        "EnableInterContainerTrafficEncryption": False,
+        "EnableManagedSpotTraining": False,
+    }
+    return {**flags, **request, "OutputDataConfig": output, "StoppingCondition": stopping}
+
+
+def check(ctx: Ctx, request: Doc) -> Image:
+    """What the request's image means; raises ValidationException for what cannot be run."""
+    for member, words in LATER.items():
+        if member in request:
+            refuse(f"{member}: {words} is not supported by Sagebrush yet")
+    image = _algorithm(ctx, request["AlgorithmSpecification"])
+    roles.require(ctx, request["RoleArn"], "RoleArn")
+    _resources(ctx, request, image)
+    _times(request)
+    role = ctx.as_role(request["RoleArn"])
+    _inputs(role, request, image)
+    _outputs(role, request)
+    return image
+
+
+def _algorithm(ctx: Ctx, spec: Doc) -> Image:
+    if ("TrainingImage" in spec) == ("AlgorithmName" in spec):
+        refuse("Specify exactly one of TrainingImage and AlgorithmName in AlgorithmSpecification.")
+    if "AlgorithmName" in spec:
+        refuse(
+            f"AlgorithmName {spec['AlgorithmName']}: algorithm resources are not supported by"
+            " Sagebrush yet; give the algorithm's TrainingImage"
+        )
+    try:
+        log_lines.compiled(spec.get("MetricDefinitions", ()))
+    except ValueError as error:
+        refuse(f"MetricDefinitions: invalid regular expression for {error}")
+    names = [d["Name"] for d in spec.get("MetricDefinitions", ())]
+    if len(set(names)) < len(names):
+        refuse("MetricDefinitions: metric names must be unique")
+    try:
+        return ctx.world.environments.resolve(spec["TrainingImage"])
+    except UnknownImage as error:
+        refuse(str(error))
+
+
+def _resources(ctx: Ctx, request: Doc, image: Image) -> None:
+    resources = request.get("ResourceConfig")
+    if resources is None:
+        refuse("1 validation error detected: Value at 'resourceConfig' failed to satisfy"
+               " constraint: Member must not be null")  # fmt: skip
+    for member, words in LATER_RESOURCES.items():
+        if member in resources:
+            refuse(f"ResourceConfig.{member}: {words} not supported by Sagebrush yet")
+    groups = resources.get("InstanceGroups", ())
+    if bool(groups) == ("InstanceType" in resources):
+        refuse(
+            "Specify either InstanceType and InstanceCount, or InstanceGroups, in ResourceConfig."
+        )
+    names = [group["InstanceGroupName"] for group in groups]
+    if len(set(names)) < len(names):
+        refuse("ResourceConfig: the InstanceGroupNames of InstanceGroups must be unique")
+    wanted = members.groups(resources)
+    if any(group["InstanceCount"] < 1 for group in wanted) or (
+        not groups and resources.get("InstanceCount", 0) < 1
+    ):
+        refuse("ResourceConfig: InstanceCount must be at least 1")
+    kind = "spot training job" if request["EnableManagedSpotTraining"] else "training job"
+    job = members.members("", resources)
+    capacity.refuse(ctx.world, [member.type for member in job], kind)
+    several(ctx, len(job), image, "ResourceConfig")
+    if resources.get("KeepAlivePeriodInSeconds") and request["EnableManagedSpotTraining"]:
+        refuse("KeepAlivePeriodInSeconds is not supported with managed spot training")
+
+
+def several(ctx: Ctx, count: int, image: Image, member: str) -> None:
+    """Raises ValidationException where a job cannot have so many instances here."""
+    if count > 1 and not ctx.world.backend.networks:
+        refuse(
+            f"{member}: {count} instances need the sandbox and its network, which are not there on"
+            " this host (`sagebrush doctor` tells why); use InstanceCount 1"
+        )
+    if count > network.MOST:
+        refuse(f"{member}: {count} instances: in Sagebrush a job has {network.MOST} at most")
+    if count > 1 and image.container:
+        refuse(
+            f"{member}: {count} instances: an image that runs as a container runs on one instance in"
+            " Sagebrush"
+        )
+
+
+def _times(request: Doc) -> None:
+    stopping = request["StoppingCondition"]
+    runtime = stopping["MaxRuntimeInSeconds"]
+    if runtime > LONGEST:
+        refuse(f"MaxRuntimeInSeconds {runtime} is more than 28 days ({LONGEST} seconds)")
+    wait = stopping.get("MaxWaitTimeInSeconds")
+    if request["EnableManagedSpotTraining"]:
+        if wait is None or wait < runtime:
+            refuse("Invalid MaxWaitTimeInSeconds. It must be present and be greater than or equal"
+                   " to MaxRuntimeInSeconds")  # fmt: skip
+    elif wait is not None:
+        refuse("MaxWaitTimeInSeconds above 0 is not allowed when managed spot training is disabled")
+
+
+def _inputs(ctx: Ctx, request: Doc, image: Image) -> None:
+    seen: set[str] = set()
+    for channel in request.get("InputDataConfig", ()):
+        name = channel["ChannelName"]
+        if name in seen:
+            refuse(f"Channel names must be unique: {name} is there twice")
+        if name in (".", ".."):
+            refuse(f"{name} cannot be a channel's name")
+        seen.add(name)
+        mode = streamed_input.mode(channel, request)
+        if mode != "File" and image.container:
+            refuse(f"Channel {name}: input mode {mode}: an image that runs as a container gets its"
+                   " input as files in Sagebrush; use File")  # fmt: skip
+        source = channel["DataSource"]
+        if "S3DataSource" not in source:
+            if not source:
+                refuse(f"Channel {name}: DataSource names no source of data; give S3DataSource")
+            refuse(f"Channel {name}: data source {', '.join(source)} is not supported by Sagebrush"
+                   " yet; use S3DataSource")  # fmt: skip
+        _in_mode(channel, mode)
+        _group(source["S3DataSource"], request["ResourceConfig"], name)
+        found(ctx, source["S3DataSource"])
+
+
+def _in_mode(channel: Doc, mode: str) -> None:
+    """Raises ValidationException for what a channel cannot be in its input mode (S3DataSource)."""
+    name, source = channel["ChannelName"], channel["DataSource"]["S3DataSource"]
+    kind, attributes = source["S3DataType"], source.get("AttributeNames")
+    for member in ("CompressionType", "RecordWrapperType"):
+        if mode != "Pipe" and channel.get(member, "None") != "None":
+            refuse(f"Channel {name}: {member} {channel[member]} is used only in Pipe input mode; in"
+                   f" {mode} mode leave it unset or set it to None")  # fmt: skip
+    if kind == "Converse":
+        refuse(f"Channel {name}: S3DataType Converse is not supported by Sagebrush yet")
+    if kind == "AugmentedManifestFile" and mode != "Pipe":
+        refuse(f"Channel {name}: S3DataType AugmentedManifestFile can only be used if the channel's"
+               f" input mode is Pipe, not {mode}; a file of JSON lines is read as a file with"
+               " S3DataType S3Prefix")  # fmt: skip
+    if kind == "AugmentedManifestFile" and not attributes:
+        refuse(
+            f"Channel {name}: AttributeNames must be given with S3DataType AugmentedManifestFile"
+        )
+    if kind != "AugmentedManifestFile" and attributes:
+        refuse(f"Channel {name}: AttributeNames can only be given with S3DataType"
+               f" AugmentedManifestFile, not {kind}")  # fmt: skip
+
+
+def _group(source: Doc, resources: Doc, channel: str) -> None:
+    """Raises ValidationException for a channel of an instance group that is not there."""
+    there = {group["InstanceGroupName"] for group in resources.get("InstanceGroups", ())}
+    for name in source.get("InstanceGroupNames", ()):
+        if name not in there:
+            refuse(f"Channel {channel}: InstanceGroupNames names {name}, which is not among the"
+                   " InstanceGroups of ResourceConfig")  # fmt: skip
+
+
+def found(ctx: Ctx, source: Doc) -> None:
+    """Raises AWS's error when there is no object beneath the URI."""
+    try:
+        bucket, prefix = sources.split(source["S3Uri"])
+        params: Doc = {"Bucket": bucket, "Prefix": prefix, "MaxKeys": 1}
+        if not ctx.call("s3", "ListObjectsV2", params).get("Contents"):
+            refuse(sources.nothing(ctx, source["S3Uri"]))
+    except sources.StageError as error:
+        refuse(str(error).removeprefix("ClientError: "))
+    except AwsError as error:
+        if error.status >= 500:
+            raise
+        why = "" if error.code == "NoSuchBucket" else f" ({error.code}: {error.message})"
+        refuse(sources.nothing(ctx, source["S3Uri"]) + why)
+
+
+def _outputs(ctx: Ctx, request: Doc) -> None:
+    """Everything that the job stores, while it runs or at its end, has a place."""
+    output(ctx, request["OutputDataConfig"]["S3OutputPath"], "OutputDataConfig")
+    for member, where in WHILE_RUNNING.items():
+        if config := request.get(member):
+            _local(config.get("LocalPath") or ROOT, member)
+            output(ctx, config[where], member)
+
+
+def _local(path: str, member: str) -> None:
+    """Raises ValidationException for a LocalPath whose files could not be stored."""
+    taken = any(f"{path.rstrip('/')}/".startswith(f"{ROOT}{name}/") for name in TAKEN)
+    if not path.startswith(ROOT) or ".." in path.split("/") or taken:
+        refuse(f"{member}: LocalPath {path} must be a directory beneath /opt/ml, not"
+               f" {', '.join(TAKEN)}")  # fmt: skip
+
+
+def output(ctx: Ctx, uri: str, member: str) -> None:
+    """Raises an error now, rather than after hours of training, when nothing could be stored."""
+    try:
+        bucket, prefix = sources.split(uri)
+    except sources.StageError:
+        refuse(f"{member}: {uri} is not an S3 URI")
+    try:
+        ctx.call("s3", "HeadBucket", {"Bucket": bucket})
+    except AwsError as error:
+        if error.status >= 500:
+            raise
+        if error.status == 403 and _may_write(ctx, bucket, prefix):
+            return
+        refuse(
+            f"{member}: the S3 bucket of the output path {uri} cannot be used: it does not exist in"
+            f" the selected region ({ctx.region}), or the role has no access to it."
+        )
+
+
+def _may_write(ctx: Ctx, bucket: str, prefix: str) -> bool:
+    """Whether the role, which may not look at the bucket, may write beneath the prefix."""
+    where = "/".join(
+        part for part in (bucket, prefix.strip("/"), "job/output/model.tar.gz") if part
+    )
+    question = {
+        "PolicySourceArn": ctx.caller.arn,
+        "ActionNames": ["s3:PutObject"],
+        "ResourceArns": [f"arn:aws:s3:::{where}"],
+    }
+    answer = ctx.world.service_ctx().call("iam", "SimulatePrincipalPolicy", question)
+    return answer["EvaluationResults"][0]["EvalDecision"] == "allowed"
+
+
+def with_metrics(spec: Doc, algorithm: str | None) -> Doc:
+    """The algorithm's specification, with the metrics that a built-in algorithm always reports."""
+    if algorithm is None:
+        return spec
+    table = ALGORITHMS / algorithm / "metrics.json"
+    own = json.loads(table.read_text()) if table.exists() else []
+    given = spec.get("MetricDefinitions", [])
+    names = {definition["Name"] for definition in given}
+    return {**spec, "MetricDefinitions": [*given, *(d for d in own if d["Name"] not in names)]}

@@ -1,0 +1,204 @@
+"""The instances of a training job: what each may use, its directory, its process, its log."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from sagebrush.compute.base import Exited, Limits, NotYet, Spec
+from sagebrush.environments.environment import Environment
+from sagebrush.errors import Doc
+from sagebrush.scheduler import capacity
+from sagebrush.scheduler import members as cluster
+from sagebrush.scheduler.capacity import Size
+from sagebrush.scheduler.members import Member
+from sagebrush.services.sagemaker.jobs import instances, share_of_host
+from sagebrush.services.sagemaker.jobs.instances import contained, root
+from sagebrush.store.rows import Row
+from sagebrush.workload import (
+    containers,
+    launch,
+    layers,
+    log_lines,
+    stage,
+    streamed_input,
+    upload,
+)
+from sagebrush.workload.instances_state import Standing
+from sagebrush.world import World
+
+GROUP = "/aws/sagemaker/TrainingJobs"
+MINIMUM = "SAGEBRUSH_MIN_INSTANCES"
+"""The variable of a job's Environment that says with how few instances it may go on."""
+SOCKETS = ("GLOO_SOCKET_IFNAME", "NCCL_SOCKET_IFNAME", "TP_SOCKET_IFNAME")
+"""Variables by which communication libraries are told the interface that the instances share."""
+
+
+def members(row: Row) -> tuple[Member, ...]:
+    """The instances of the job's present attempt."""
+    return tuple(cluster.members(row.plan["key"], row.doc["ResourceConfig"]))[
+        : row.plan.get("instances")
+    ]
+
+
+def roots(world: World, row: Row) -> tuple[Path, ...]:
+    """The directories of all instances, algo-1's first."""
+    return tuple(root(world, member) for member in members(row))
+
+
+def image(row: Row) -> str:
+    """What memory peaks and run times are remembered by."""
+    return row.plan["algorithm"] or row.plan["environment"] or row.plan["container"]
+
+
+def sizes(world: World, row: Row) -> tuple[list[Size], str]:
+    """What each instance gets on this host, and the sentence that says if it is less than its type.
+
+    Where an attempt has fewer instances than the job asks for, each gets what it would have then.
+    """
+    whole = cluster.members(row.plan["key"], row.doc["ResourceConfig"])
+    found, scaled = share_of_host.sizes(world, row, [member.type for member in whole])
+    return found[: row.plan.get("instances")], scaled
+
+
+def fewest(row: Row) -> int:
+    """With how many instances a spot job that was interrupted may go on: as many as it asks for, or
+    fewer where its script allows it by the variable MINIMUM."""
+    count = len(cluster.members("", row.doc["ResourceConfig"]))
+    said = row.doc.get("Environment", {}).get(MINIMUM, "")
+    again = row.plan.get("attempts") and row.doc.get("EnableManagedSpotTraining")
+    if not again or len(cluster.groups(row.doc["ResourceConfig"])) > 1 or not said.isdigit():
+        return count
+    return max(1, min(count, int(said)))
+
+
+def admit(world: World, row: Row) -> tuple[capacity.Turn, int]:
+    """How the job stands once it has its place in the queue, and with how many instances.
+
+    An elastic job that cannot have all of its instances now takes those that there is room for.
+    """
+    most = len(cluster.members("", row.doc["ResourceConfig"]))
+    least, chosen = fewest(row), row.plan.get("instances")
+    for count in range(most, least, -1) if not chosen else ():
+        turn = capacity.admit(world, ask(world, _with(row, count)))
+        if not turn.place:
+            return turn, count
+    chosen = chosen or least
+    return capacity.admit(world, ask(world, _with(row, chosen))), chosen
+
+
+def _with(row: Row, count: int) -> Row:
+    return replace(row, plan={**row.plan, "instances": count})
+
+
+def ask(world: World, row: Row) -> capacity.Ask:
+    """What all instances together ask of the host."""
+    return instances.ask(world, row, image(row), sizes(world, row)[0])
+
+
+def cause(world: World, row: Row, standing: Standing) -> tuple[Member, Exited]:
+    """The instance whose end is the job's. Of several that failed by themselves one counts that does
+    not only say that another has gone."""
+    member, state = standing.verdict
+    failed = [each for each in standing.ends if each[1].code and not each[1].reason]
+    if len(failed) < 2 or state.reason:
+        return member, state
+    return next((each for each in failed if not _echo(world, row, each[0])), (member, state))
+
+
+def only_echoes(world: World, row: Row, standing: Standing) -> bool:
+    """Whether all that ended so far only say that another has gone, which has not ended yet."""
+    ends = standing.ends
+    return bool(ends) and all(e.code and not e.reason and _echo(world, row, m) for m, e in ends)
+
+
+def _echo(world: World, row: Row, member: Member) -> bool:
+    seen = (row.plan.get("offsets") or {}).get(member.name, 0)
+    return log_lines.echo(log_lines.traceback_of(log_lines.tail(world.backend, member.key, seen)))
+
+
+def register(world: World, row: Row) -> None:
+    """Each instance's log is a stream of the group. Repeatable."""
+    instances.register(world, row, GROUP, members(row))
+
+
+def forget(world: World, row: Row) -> None:
+    """Nothing of the directories of this attempt is left."""
+    instances.forget(world, members(row))
+
+
+def ready(world: World, row: Row) -> list[Spec]:
+    """What is launched, one Spec for each instance. Raises NotYet while the environment is built."""
+    found, scaled = sizes(world, row)
+    # Instances that have the whole host among them share its CPUs: a part for each would make them
+    # wait for one another, since they never work in step.
+    whole = len(found) > 1 and sum(size.cpu for size in found) >= capacity.host(world).cpus
+    specs = []
+    for member, own in zip(members(row), instances.limits(row, found), strict=True):
+        limits, place = replace(own, share=whole), root(world, member)
+        if contained(row):
+            spec = containers.training(world, member.key, place, row.doc, limits, scaled)
+            specs.append(replace(spec, time_limit=row.plan["seconds"]))
+            continue
+        environment = world.environments.ready(row.plan["environment"])
+        if environment is None:
+            raise NotYet(f"the environment {row.plan['environment']} is built")
+        spec = _spec(world, row, (member, environment), (limits, scaled))
+        specs.append(streamed_input.beside(place, layers.over(world, environment, place, spec)))
+    return specs
+
+
+def _spec(
+    world: World,
+    row: Row,
+    which: tuple[Member, Environment],
+    size: tuple[Limits, str],
+) -> Spec:
+    """The process of one instance."""
+    (member, environment), (limits, scaled) = which, size
+    doc, place, job = row.doc, root(world, member), members(row)
+    here = launch.place(world, place)
+    isolated = bool(doc.get("EnableNetworkIsolation"))
+    own = {
+        **({name: stage.SHARED for name in SOCKETS} if len(job) > 1 else {}),
+        **doc.get("Environment", {}),
+        "TRAINING_JOB_NAME": row.name,
+        "TRAINING_JOB_ARN": doc["TrainingJobArn"],
+    }
+    env = launch.variables(world, environment, here, limits, isolated, own)
+    env |= launch.carried(row.plan["algorithm"], row.plan.get("framework"))
+    return Spec(
+        key=member.key,
+        argv=_argv(doc["AlgorithmSpecification"], environment, here),
+        env=env,
+        root=place,
+        role=doc["RoleArn"],
+        binds=launch.binds(world, environment),
+        cwd=here.ml,
+        hostname=member.name,
+        limits=limits,
+        listeners=launch.listeners(isolated),
+        time_limit=row.plan["seconds"],
+        grace=float(world.settings.stop_grace),
+        log_limit=world.settings.log_limit,
+        banner=launch.banner(doc["AlgorithmSpecification"]["TrainingImage"], environment, scaled),
+        **instances.shared(row, job),
+    )
+
+
+def _argv(spec: Doc, environment: Environment, here: launch.Place) -> tuple[str, ...]:
+    """The request's own entry point, else the toolkit that stands for the image's."""
+    arguments = list(spec.get("ContainerArguments", ()))
+    if entry := spec.get("ContainerEntrypoint"):
+        argv = [*entry, *arguments]
+    else:
+        argv = [str(environment.python), f"{here.toolkit}/training/train.py", *arguments]
+    if not here.sandbox:
+        argv = [text.replace("/opt/ml", here.ml) for text in argv]
+    return tuple(argv)
+
+
+def results(world: World, row: Row) -> upload.Upload:
+    """What the instances leave behind, on its way to S3 as the job's role."""
+    ctx = world.service_ctx(row.doc["RoleArn"])
+    return upload.Upload(ctx, row.doc, roots(world, row))

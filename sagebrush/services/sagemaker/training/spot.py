@@ -1,0 +1,95 @@
+"""Managed spot training: when a job must give way, what it is told, and what its time costs.
+
+Source: "Managed Spot Training in Amazon SageMaker AI" (developer guide) and, for the notice, "Spot
+Instance interruption notices" (EC2 user guide).
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+
+from sagebrush.compute.base import Exited
+from sagebrush.errors import Doc
+from sagebrush.scheduler import capacity
+from sagebrush.scheduler.instances import instance
+from sagebrush.services.sagemaker.training import cluster as processes
+from sagebrush.store.rows import Row
+from sagebrush.world import World
+
+INTERRUPT = "sagebrush:interrupt"
+"""The tag that interrupts a running spot job, so that people can test its recovery."""
+NOTICE = "notice"
+"""The file beside an instance's /opt/ml that its metadata service tells of."""
+
+
+def called_off(world: World, row: Row) -> str:
+    """Why the spot job must give way now; "" where it need not."""
+    if not row.doc.get("EnableManagedSpotTraining"):
+        return ""
+    if INTERRUPT in row.plan.get("tags", {}):
+        return "as its tag asks"
+    if capacity.evicted(world, row.plan["key"]):
+        return "on-demand work needs its room"
+    return ""
+
+
+def give_notice(world: World, row: Row) -> None:
+    """The instances' metadata say when they will be taken away."""
+    at = dt.datetime.fromtimestamp(world.clock() + world.settings.stop_grace, dt.UTC)
+    notice = {"action": "terminate", "time": at.strftime("%Y-%m-%dT%H:%M:%SZ")}
+    for place in processes.roots(world, row):
+        part = place / f"{NOTICE}.part"
+        part.write_text(json.dumps(notice))
+        part.replace(place / NOTICE)
+
+
+def gave_way(world: World, row: Row, state: Exited) -> str:
+    """Why the end `state` of the spot job's processes is an interruption; "" where it is none."""
+    if "stop" in row.plan:
+        return ""
+    noticed = row.plan.get("noticed", "")
+    if state.reason == "stopped":  # the server may have ended before it could note that it did that
+        return noticed or called_off(world, row)
+    # where one of several instances is gone already, another may fail for that
+    alone = len(processes.members(row)) == 1
+    return "" if alone or state.reason or state.code == 0 else noticed
+
+
+def limit(row: Row, now: float) -> tuple[float, str]:
+    """Seconds that the attempt which begins now may run, and the end that reaching them means."""
+    condition = row.doc["StoppingCondition"]
+    left = condition["MaxRuntimeInSeconds"] - row.plan.get("ran", 0.0)
+    wait = condition.get("MaxWaitTimeInSeconds")
+    if wait is not None and row.created + wait - now < left:
+        return max(row.created + wait - now, 1.0), "MaxWaitTimeExceeded"
+    return max(float(left), 1.0), "MaxRuntimeExceeded"
+
+
+def spent(row: Row, now: float) -> float:
+    """Seconds for which the job had instances: all attempts, waiting not counted."""
+    begun = row.plan.get("begun")
+    return row.plan.get("spent", 0.0) + (now - begun if begun is not None else 0.0)
+
+
+def times(row: Row, now: float) -> Doc:
+    """TrainingTimeInSeconds and BillableTimeInSeconds of a job that ends now.
+
+    A spot job is billed for as many seconds as make its discounted price, as AWS shows its savings.
+    """
+    if "TrainingStartTime" not in row.doc:
+        return {}
+    seconds = max(1, round(spent(row, now)))
+    billable = seconds
+    if row.doc.get("EnableManagedSpotTraining"):
+        billable = max(1, round(seconds * _discounted(row)))
+    return {"TrainingTimeInSeconds": seconds, "BillableTimeInSeconds": billable}
+
+
+def _discounted(row: Row) -> float:
+    """What part of the on-demand price its spot instances cost; 1 where no price is known."""
+    kinds = [instance(member.type) for member in processes.members(row)]
+    if any(kind.price is None or kind.spot_price is None for kind in kinds):
+        return 1.0
+    whole = sum(kind.price or 0.0 for kind in kinds)
+    return sum(kind.spot_price or 0.0 for kind in kinds) / whole if whole else 1.0

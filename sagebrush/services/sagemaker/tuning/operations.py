@@ -1,0 +1,180 @@
+"""Hyperparameter tuning jobs: create, describe, list, stop, delete. Their life: tuning_life."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable
+from typing import Any
+
+from sagebrush.engine import kinds
+from sagebrush.engine.kinds import Kind
+from sagebrush.errors import AwsError, Doc
+from sagebrush.services.sagemaker.jobs import steps
+from sagebrush.services.sagemaker.jobs.steps import ENDED
+from sagebrush.services.sagemaker.training import operations as training
+from sagebrush.services.sagemaker.tuning import checks, life
+from sagebrush.services.sagemaker.tuning import trials as tuning_trials
+from sagebrush.services.sagemaker.tuning.trials import PLANNED
+from sagebrush.store.rows import Row
+from sagebrush.world import Ctx
+
+KIND = Kind(
+    "hyper-parameter-tuning-job",
+    "HyperParameterTuningJob",
+    missing="Amazon SageMaker can't find a tuning job called {name}. Type another name.",
+    missing_code="ResourceNotFound",
+    exists="A hyperparameter tuning job with the name, {name}, already exists. Choose a different"
+    " name.",
+    exists_code="ResourceInUse",
+    summary=(
+        "Strategy",
+        "HyperParameterTuningEndTime",
+        "TrainingJobStatusCounters",
+        "ObjectiveStatusCounters",
+        "ResourceLimits",
+    ),
+    list_member="HyperParameterTuningJobSummaries",
+    reconcile=life.reconcile,
+    fail=life.fail,
+)
+RUNNING = ("InProgress", "Stopping")
+WORDS = "hyperparameter tuning job"
+"""What AWS's messages call it."""
+
+
+def create_hyper_parameter_tuning_job(ctx: Ctx, request: Doc) -> Doc:
+    """The tuning job exists, InProgress. Raises ValidationException, ResourceInUse or
+    ResourceLimitExceeded."""
+    name = request["HyperParameterTuningJobName"]
+    if ctx.world.rows.get_lower(ctx.account, ctx.region, KIND.name, name):
+        raise AwsError(KIND.exists_code, KIND.say(KIND.exists, ctx, name))
+    prepared = checks.prepare(ctx, request)
+    running = len(ctx.world.rows.select(KIND.name, RUNNING))
+    if running >= checks.AT_ONCE:
+        checks.limit("Number of parallel hyperparameter tuning jobs",
+                            checks.AT_ONCE, running, 1, "Tuning Jobs")  # fmt: skip
+    config = prepared["HyperParameterTuningJobConfig"]
+    doc = {
+        "Strategy": config["Strategy"],
+        "ResourceLimits": config["ResourceLimits"],
+        **tuning_trials.counters(()),
+    }
+    seed = zlib.crc32(f"{name} {ctx.world.clock()}".encode())
+    plan = {"trials": [], "seed": seed, "warm": _warm(ctx, prepared)}
+    row = kinds.create(ctx, KIND, prepared, "InProgress", doc, plan)
+    return {"HyperParameterTuningJobArn": row.doc["HyperParameterTuningJobArn"]}
+
+
+def _warm(ctx: Ctx, request: Doc) -> list[Doc]:
+    """What parents' trials tell, where the job starts from parents."""
+    start = request.get("WarmStartConfig")
+    if not start:
+        return []
+    names = [
+        parent.get("HyperParameterTuningJobName", "")
+        for parent in start["ParentHyperParameterTuningJobs"]
+    ]
+    found = [(n, ctx.world.rows.get(ctx.account, ctx.region, KIND.name, n)) for n in names]
+    return checks.warm(request, checks.parents(request, found, KIND.missing))
+
+
+def describe_hyper_parameter_tuning_job(ctx: Ctx, request: Doc) -> Doc:
+    """The tuning job as it is now, with its best trial."""
+    row = kinds.find(ctx, KIND, request["HyperParameterTuningJobName"])
+    found = kinds.describe(KIND, row)
+    definitions = tuning_trials.definitions(row.doc)
+    trials, maximize = row.plan["trials"], definitions[0].maximize
+    best = tuning_trials.best(trials, maximize)
+    if best:
+        found["BestTrainingJob"] = _summary(ctx, row, best)
+    kind = row.doc.get("WarmStartConfig", {}).get("WarmStartType")
+    if kind == "IdenticalDataAndAlgorithm":
+        overall = tuning_trials.best([*row.plan["warm"], *trials], maximize)
+        if overall:
+            found["OverallBestTrainingJob"] = _summary(ctx, _owner(ctx, row, overall), overall)
+    end = row.doc.get("HyperParameterTuningEndTime")
+    until = end.timestamp() if end else ctx.world.clock()
+    found["ConsumedResources"] = {"RuntimeInSeconds": max(0, round(until - row.created))}
+    return found
+
+
+def _owner(ctx: Ctx, row: Row, entry: Doc) -> Row:
+    """The tuning job that a trial is of, as far as it is still there."""
+    name = entry.get("p")
+    parent = ctx.world.rows.get(ctx.account, ctx.region, KIND.name, name) if name else None
+    return parent or row
+
+
+def _summary(ctx: Ctx, row: Row, entry: Doc) -> Doc:
+    """A trial's summary; of one whose training job was deleted, what is known."""
+    job = ctx.world.rows.get(row.account, row.region, training.KIND.name, entry["n"])
+    if job is None:
+        return tuning_trials.gone(ctx, row, entry)
+    own = next((each for each in row.plan["trials"] if each["n"] == entry["n"]), entry)
+    definition = tuning_trials.definitions(row.doc)[own["d"]]
+    return tuning_trials.summary(row, definition, own, job)
+
+
+def list_hyper_parameter_tuning_jobs(ctx: Ctx, request: Doc) -> Doc:
+    """A page of the tuning jobs."""
+    return kinds.list_page(ctx, KIND, request)
+
+
+def list_training_jobs_for_hyper_parameter_tuning_job(ctx: Ctx, request: Doc) -> Doc:
+    """A page of the tuning job's trials, by name unless SortBy says otherwise.
+
+    Those without a final objective value come last when they are sorted by it.
+    """
+    row = kinds.find(ctx, KIND, request["HyperParameterTuningJobName"])
+    definitions = tuning_trials.definitions(row.doc)
+    jobs = {
+        job.name: job
+        for job in ctx.world.rows.select(
+            training.KIND.name, parent=row.doc["HyperParameterTuningJobArn"]
+        )
+    }
+    found = [
+        tuning_trials.summary(row, definitions[entry["d"]], entry, jobs[entry["n"]])
+        for entry in row.plan["trials"]
+        if entry["s"] != PLANNED and entry["n"] in jobs
+    ]
+    wanted = request.get("StatusEquals")
+    found = [each for each in found if wanted in (None, each["TrainingJobStatus"])]
+    page, token = kinds.paginate(
+        _sorted(found, request.get("SortBy", "Name"), request.get("SortOrder") == "Descending"),
+        request.get("NextToken"),
+        request.get("MaxResults", 10),
+    )
+    return {"TrainingJobSummaries": page, **({"NextToken": token} if token else {})}
+
+
+def _sorted(found: list[Doc], by: str, down: bool) -> list[Doc]:
+    keys: dict[str, Callable[[Doc], Any]] = {
+        "Name": lambda each: each["TrainingJobName"],
+        "CreationTime": lambda each: (each["CreationTime"], each["TrainingJobName"]),
+        "Status": lambda each: (each["TrainingJobStatus"], each["TrainingJobName"]),
+    }
+    if by in keys:
+        return sorted(found, key=keys[by], reverse=down)
+    member = "FinalHyperParameterTuningJobObjectiveMetric"
+    valued = [each for each in found if member in each]
+    valued.sort(key=lambda each: each[member]["Value"], reverse=down)
+    return [*valued, *(each for each in found if member not in each)]
+
+
+def stop_hyper_parameter_tuning_job(ctx: Ctx, request: Doc) -> None:
+    """The tuning job is Stopping, and so are its trials. Raises ValidationException once it ended."""
+    row = kinds.find(ctx, KIND, request["HyperParameterTuningJobName"])
+    steps.stop(ctx, row, WORDS)
+
+
+def delete_hyper_parameter_tuning_job(ctx: Ctx, request: Doc) -> None:
+    """The ended tuning job is gone; its training jobs and their artifacts stay.
+
+    Raises ValidationException while it runs.
+    """
+    row = kinds.find(ctx, KIND, request["HyperParameterTuningJobName"])
+    if row.status not in ENDED:
+        raise steps.rejected(WORDS, row)
+    ctx.world.rows.delete(row.id)
+    tuning_trials.forget(ctx.world, row)

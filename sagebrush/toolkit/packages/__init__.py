@@ -1,0 +1,1 @@
+"""Packages over a read-only environment."""

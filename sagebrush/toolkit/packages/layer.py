@@ -1,0 +1,337 @@
+"""A user's requirements.txt as a layer over the job's environment; what runs in the build sandbox.
+
+`layer.py NAME` builds it from /opt/ml/input into /opt/ml/layer: a virtual environment that sees the
+environment NAME by a .pth file and holds only what that lacks. `layer.py --failed TEXT` ends a job
+whose layer could not be built, as a failed installation ends one. `layer.py --over COMMAND` runs a
+command over a virtual environment of the job's own, into which pip can install.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import os
+import re
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+if __package__ in (None, ""):  # run as a script: /opt/sagebrush/toolkit/packages/layer.py
+    sys.path[0] = str(Path(__file__).resolve().parents[3])
+
+from sagebrush.toolkit.packages.overlay import PIP
+
+UV = "/opt/sagebrush/uv"
+PIN = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^\]]*\])?==([^\s;#]+)")
+CPU = re.compile(r"^torch==\S+\+cpu", re.MULTILINE)
+"""A wheel at hand, in a resolution."""
+NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
+COMMAND = "uv pip install -r requirements.txt"
+"""The environment's own `pip` would install into the environment."""
+REFUSED = (
+    "(Sagebrush's egress proxy could not reach that host, or may not: an index at a private address"
+    " has to be named in the setting egress_allow.)"
+)
+SHOWN = 20
+"""Packages of the environment that are named when a layer breaks them."""
+
+
+class Failed(Exception):
+    """The requirements cannot be installed; the text says why, with the packages' names."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """The user's file: its requirements, the options that pip would read there."""
+
+    requirements: tuple[str, ...]
+    options: tuple[str, ...]
+
+    @property
+    def named(self) -> dict[str, str]:
+        """Normalised name -> what is asked of it, all of it where a name comes twice."""
+        found: dict[str, str] = {}
+        for line in self.requirements:
+            name = normalised(NAME.findall(line)[0])
+            found[name] = f"{found[name]}, {line}" if name in found else line
+        return found
+
+
+def normalised(name: str) -> str:
+    """A package's name as indexes compare it (PEP 503)."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def read(text: str) -> Wanted:
+    """What a requirements file says; continued lines are joined and comments left out."""
+    requirements, options = [], []
+    for line in re.sub(r"\\\n", " ", text).splitlines():
+        line = re.sub(r"(^|\s)#.*", "", line).strip()
+        if line.startswith("-"):
+            options.append(line)
+        elif NAME.match(line):
+            requirements.append(line)
+    return Wanted(tuple(requirements), tuple(options))
+
+
+def uv_text(options: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The options as uv has them: lines of a requirements file, and arguments."""
+    lines, arguments = [], []
+    for option in options:
+        name, _, value = option.replace("=", " ", 1).partition(" ")
+        if name == "--pre":
+            arguments += ["--prerelease", "allow"]
+        elif name == "--trusted-host":
+            arguments += ["--allow-insecure-host", value.strip()]
+        elif name != "--prefer-binary":  # uv does so anyway
+            lines.append(option)
+    return lines, arguments
+
+
+def pins(text: str) -> dict[str, str]:
+    """Normalised name -> version of the pinned lines, without local versions (`+cpu`)."""
+    found = (PIN.match(line.strip()) for line in text.splitlines())
+    return {normalised(m[1]): m[2].partition("+")[0] for m in found if m}
+
+
+def missing(resolved: Mapping[str, str], present: Mapping[str, str]) -> dict[str, str]:
+    """What of a resolution the environment lacks, or has in another version."""
+    return {name: version for name, version in resolved.items() if present.get(name) != version}
+
+
+def conflicts(
+    wanted: Wanted, delta: Mapping[str, str], present: Mapping[str, str], environment: str
+) -> list[str]:
+    """A sentence for each package that the layer replaces."""
+    told = []
+    for name, version in delta.items():
+        if name not in present:
+            continue
+        cause = wanted.named.get(name)
+        why = f"requirements.txt asks for {cause}" if cause else "its requirements need another one"
+        told.append(
+            f"{name}: {environment} has {name} {present[name]}, {why}: {name} {version} is used"
+        )
+    return told
+
+
+def named(wanted: Wanted, explanation: str) -> list[str]:
+    """The packages of the user's file that uv's explanation speaks of."""
+    words = {normalised(word) for word in NAME.findall(explanation)}
+    return [name for name in wanted.named if name in words]
+
+
+def environment_packages() -> dict[str, str]:
+    """Name -> version of what this interpreter's environment holds."""
+    found = importlib.metadata.distributions(path=[sysconfig.get_path("purelib")])
+    return {normalised(d.metadata["Name"]): d.version.partition("+")[0] for d in found}
+
+
+def cuda() -> bool:
+    """Whether this environment's torch is CUDA's build."""
+    try:
+        return "+cu" in importlib.metadata.version("torch")
+    except importlib.metadata.PackageNotFoundError:
+        return False
+
+
+def say(line: str) -> None:
+    """The line is in the build's log."""
+    print(line, flush=True)
+
+
+class Build:
+    """One layer over this interpreter's environment."""
+
+    def __init__(self, root: Path, environment: str, uv: str = UV) -> None:
+        self.root, self.environment, self.uv = root, environment, uv
+        self.wanted = read((root / "input" / "requirements.txt").read_text())
+        self.present = environment_packages()
+        self.layer = root / "layer" / "venv"
+        self.work = Path(tempfile.mkdtemp(prefix="layer-"))
+        # Beside what is installed, so that it is linked and not copied; gone before the end.
+        self.cache = root / "cache"
+        self.lines, self.arguments = uv_text(self.wanted.options)
+
+    def run(self) -> None:
+        """The layer is there and output/layer.json says what is in it. Raises Failed."""
+        count = len(self.wanted.requirements)
+        say(f"requirements.txt: {count} requirements over {self.environment}")
+        resolved = self._with_torch(self._resolve())
+        delta = missing(resolved, self.present)
+        warnings = conflicts(self.wanted, delta, self.present, self.environment)
+        self._create()
+        if delta:
+            say(
+                f"installing {len(delta)} of {len(resolved)} packages; the environment has the rest"
+            )
+            self._install(delta)
+        else:
+            say(f"all {len(resolved)} packages are in the environment already")
+        warnings += self._broken(set(delta) & set(self.present))
+        subprocess.run(["rm", "-rf", str(self.cache)], check=False)
+        packages = [f"{name}=={version}" for name, version in sorted(delta.items())]
+        result = {"packages": packages, "warnings": warnings}
+        (self.root / "output" / "layer.json").write_text(json.dumps(result))
+
+    def _resolve(self) -> dict[str, str]:
+        """The packages that are wanted with their versions; the environment's where that can be."""
+        frozen = "".join(f"{name}=={version}\n" for name, version in sorted(self.present.items()))
+        source, held, full = (self.work / name for name in ("in.txt", "held.txt", "full.txt"))
+        lines = [*self.lines, *self.wanted.requirements]
+        source.write_text("\n".join(lines) + "\n")
+        held.write_text(frozen)
+        excludes = self.root / "input" / "excludes.txt"
+        kept = [n for n in excludes.read_text().split() if n not in self.wanted.named]
+        excludes = self.work / "excludes.txt"
+        excludes.write_text("\n".join(kept) + "\n")
+        command = ["pip", "compile", "--no-header", "--no-annotate", "--excludes", str(excludes)]
+        command += [*self.arguments, "--python", sys.executable, "-o", str(full), str(source)]
+        status, explanation = self._uv([*command, "-c", str(held)])
+        if status == 0:
+            return pins(full.read_text())
+        # The environment's versions are still preferred: uv keeps to those of its output file.
+        full.write_text(frozen)
+        again, said = self._uv(command)
+        if again:
+            names = ", ".join(named(self.wanted, said))
+            raise Failed(f"requirements.txt cannot be installed{names and f' ({names})'}: {said}")
+        say(f"it does not fit {self.environment} as it is: {explanation}")
+        return pins(full.read_text())
+
+    def _with_torch(self, resolved: dict[str, str]) -> dict[str, str]:
+        """`resolved`, where it brings a torch of its own with what that needs to run.
+
+        PyPI's torch is CUDA's build, whose libraries are left out as long as the environment's own
+        torch serves. In place of it comes the CPU's build, from PyTorch's index; where that cannot
+        be had, or the environment's torch is CUDA's, PyPI's with all its libraries.
+        """
+        full, source = self.work / "full.txt", self.work / "in.txt"
+        if "torch" not in missing(resolved, self.present) or CPU.search(full.read_text()):
+            return resolved
+        command = ["pip", "compile", "--no-header", "--no-annotate", *self.arguments]
+        command += ["--python", sys.executable, "-o", str(full), str(source)]
+        backend, said = ["--torch-backend", "cpu"], ""
+        for chosen in ([],) if cuda() else (backend, []):
+            status, said = self._uv([*command, *chosen])
+            if status == 0:
+                self.arguments += chosen
+                return pins(full.read_text())
+        raise Failed(f"requirements.txt cannot be installed (torch): {said}")
+
+    def _create(self) -> None:
+        """An empty environment that can be moved and sees all packages of the present one."""
+        status, said = self._uv(
+            ["venv", "--relocatable", "--clear", "--python", sys.executable, str(self.layer)]
+        )
+        if status:
+            raise Failed(f"no virtual environment could be made: {said}")
+        version = "python{}.{}".format(*sys.version_info[:2])
+        own = self.layer / "lib" / version / "site-packages"
+        seen = dict.fromkeys(sysconfig.get_path(name) for name in ("purelib", "platlib"))
+        (own / "_environment.pth").write_text("\n".join(seen) + "\n")
+        for name in ("pip", "pip3"):
+            (self.layer / "bin" / name).write_text(PIP)
+            (self.layer / "bin" / name).chmod(0o755)
+
+    def _install(self, delta: Mapping[str, str]) -> None:
+        file = self.work / "delta.txt"
+        lines = [*self.lines, *(f"{name}=={version}" for name, version in sorted(delta.items()))]
+        file.write_text("\n".join(lines) + "\n")
+        command = ["pip", "install", "--no-deps", "--compile-bytecode", *self.arguments]
+        command += ["--python", str(self.layer / "bin" / "python"), "-r", str(file)]
+        status, said = self._uv(command)
+        if status:
+            names = ", ".join(named(read("\n".join(delta)), said))
+            raise Failed(f"requirements.txt cannot be installed{names and f' ({names})'}: {said}")
+        for line in said.splitlines():
+            say(line)
+
+    def _broken(self, replaced: set[str]) -> list[str]:
+        """What of the environment does not fit the packages that the layer replaces."""
+        if not replaced:
+            return []
+        check = [str(self.layer / "bin" / "python"), "-m", "pip", "check"]
+        done = subprocess.run(check, capture_output=True, text=True, check=False)
+        found = re.compile(r"but you have (\S+) ")
+        lines = [(found.search(line), line) for line in done.stdout.splitlines()]
+        return [line for m, line in lines if m and normalised(m[1]) in replaced][:SHOWN]
+
+    def _uv(self, arguments: Sequence[str]) -> tuple[int, str]:
+        """uv's exit status, and what it said."""
+        own = {"UV_CACHE_DIR": str(self.cache), "UV_NO_PROGRESS": "1", "NO_COLOR": "1"}
+        done = subprocess.run(
+            [self.uv, *arguments],
+            env={**os.environ, **own, "UV_LINK_MODE": "hardlink", "UV_PYTHON_DOWNLOADS": "never"},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
+            check=False,
+        )
+        return done.returncode, explained(done.stderr) if done.returncode else done.stderr
+
+
+def explained(stderr: str) -> str:
+    """uv's message without its ornaments, and without the sentence that only frames the cause."""
+    text = re.sub(r"\n\s*(?:[╰├]─▶|cause:)\s*", "\n", stderr)
+    text = re.sub(r"^\s*(?:×|error:)\s*", "", text.strip())
+    text = re.sub(r"\n[ │]+", "\n", text)
+    text = text.removeprefix("No solution found when resolving dependencies").strip(" :\n")
+    return f"{text}\n{REFUSED}" if "tunnel error" in text else text
+
+
+def failure(message: str) -> str:
+    """The reason in the form of AWS's toolkit."""
+    return f'InstallRequirementsError:\nExitCode 1\nErrorMessage "{message}"\nCommand "{COMMAND}"'
+
+
+def told_failure(root: Path, message: str) -> int:
+    """1, for a job whose layer could not be built; the reason is in its log and output/failure."""
+    reason = failure(message)
+    print(" ".join(reason.split()), file=sys.stderr, flush=True)  # an endpoint tells the last line
+    (root / "output").mkdir(parents=True, exist_ok=True)
+    (root / "output" / "failure").write_text(reason)
+    return 1
+
+
+def over(command: Sequence[str]) -> int:
+    """This process is `command`, over a virtual environment of the job's own."""
+    from sagebrush.toolkit.packages import overlay
+
+    python = overlay.create()
+    path = os.pathsep.join((os.path.dirname(python), os.environ.get("PATH", os.defpath)))
+    os.execvpe(command[0], list(command), {**os.environ, "PATH": path})
+
+
+def build(root: Path, environment: str) -> int:
+    """0 once the layer is there; 1 with the reason in output/failure and in the log."""
+    began = time.monotonic()
+    try:
+        Build(root, environment).run()
+    except Failed as error:
+        print(error, file=sys.stderr, flush=True)
+        (root / "output" / "failure").write_text(str(error))
+        return 1
+    say(f"done in {time.monotonic() - began:.1f} s")
+    return 0
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Does what the arguments ask for; the exit status."""
+    root = Path(os.environ.get("SAGEBRUSH_ML", "/opt/ml"))
+    if arguments[0] == "--failed":
+        return told_failure(root, arguments[1])
+    if arguments[0] == "--over":
+        return over(arguments[1:])
+    return build(root, arguments[0])
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

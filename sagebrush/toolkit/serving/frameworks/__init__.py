@@ -1,0 +1,59 @@
+"""What AWS's inference toolkits do by default, one module for each framework.
+
+`SAGEBRUSH_FRAMEWORK` says which: the platform sets it from the image. The modules import their
+framework only when a model is loaded.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+
+from sagebrush.toolkit.serving.handler import Defaults, NoHandler
+
+HEAVY = ("pytorch", "huggingface", "tensorflow")
+"""Frameworks whose every worker costs hundreds of megabytes and uses all CPUs by itself."""
+
+
+def name(environ: Mapping[str, str]) -> str:
+    """The framework of this serving job, or "" for AWS's plain contract; raises NoHandler."""
+    found = environ.get("SAGEBRUSH_FRAMEWORK", "")
+    # A built-in algorithm brings its own functions, whatever its image carries.
+    if environ.get("SAGEBRUSH_ALGORITHM"):
+        return ""
+    if found not in ("", "sklearn", *HEAVY):
+        raise NoHandler(f"SAGEBRUSH_FRAMEWORK {found!r}: no inference toolkit stands for it")
+    return found
+
+
+def defaults(framework: str) -> Defaults:
+    """The default functions of `framework`; TensorFlow's contract is another, see its module."""
+    if framework in ("pytorch", "huggingface"):
+        module = importlib.import_module(f"sagebrush.toolkit.serving.frameworks.{framework}")
+        return module.Defaults()
+    found = Defaults()
+    found.as_text = framework == "sklearn"
+    return found
+
+
+def workers(framework: str, cpus: int) -> int:
+    """Workers where SAGEMAKER_MODEL_SERVER_WORKERS says nothing: one for each CPU, as on AWS.
+
+    One in all for a framework whose model is large and computes on every CPU anyway.
+    """
+    return 1 if framework in HEAVY else cpus
+
+
+def threads(framework: str, cpus: int, count: int, environ: Mapping[str, str]) -> dict[str, str]:
+    """The variables that share `cpus` among `count` workers; what the user set stays."""
+    if framework not in HEAVY:
+        return {}
+    each = str(max(1, cpus // count))
+    wanted = {"OMP_NUM_THREADS": each}
+    if framework == "tensorflow":
+        # TensorFlow has thread pools of its own: one inside an operation, one among operations.
+        wanted |= {"TF_NUM_INTRAOP_THREADS": each, "TF_NUM_INTEROP_THREADS": each}
+        wanted |= {"TF_CPP_MIN_LOG_LEVEL": "2"}
+    # The platform gives every job OMP_NUM_THREADS = its vCPUs: that one is not the user's.
+    given = {k for k in wanted if k in environ and environ[k] != str(cpus)}
+    return {k: v for k, v in wanted.items() if k not in given}

@@ -1,0 +1,319 @@
+"""The user's inference functions: model_fn, input_fn, predict_fn, output_fn, or transform_fn.
+
+The contract is that of AWS's inference toolkit ("Adapt your own inference container" in the
+SageMaker guide): each function may be left out where a default does, and may take one further
+argument, the request's context.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import inspect
+import os
+import sys
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from sagebrush.toolkit.serving import formats
+
+SCRIPT = "inference.py"
+"""Where the functions are when nothing else is said."""
+
+
+class NoHandler(Exception):
+    """The model brings no usable inference code; the text says what is missing."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What goes back: a whole body, or pieces as they come."""
+
+    status: int
+    body: bytes | Iterator[bytes]
+    content_type: str = "application/json"
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+class Request:
+    """What `context.request_processor[0]` is: the request's headers as TorchServe gives them."""
+
+    def __init__(self, headers: Mapping[str, str]) -> None:
+        self._headers = headers
+
+    def get_request_properties(self) -> dict[str, str]:
+        """All headers of the request, names in lower case."""
+        return dict(self._headers)
+
+    def get_request_property(self, key: str) -> str | None:
+        """The request's header `key`."""
+        return self._headers.get(key.lower())
+
+
+class Context:
+    """What user functions with one more parameter get, by the names that TorchServe gives."""
+
+    def __init__(
+        self, model_dir: str, headers: Mapping[str, str] | None = None, gpu: int | None = None
+    ) -> None:
+        self.system_properties: dict[str, Any] = {
+            "model_dir": model_dir,
+            "gpu_id": gpu,
+            "batch_size": 1,
+            "server_name": "sagebrush",
+            "server_version": "1",
+        }
+        self.model_name = "model"
+        self.manifest: dict[str, Any] = {"model": {"modelName": "model"}}
+        self.batch_size = 1
+        self._headers = headers or {}
+        self.request_processor = [Request(self._headers)]
+        self.response_headers: dict[str, str] = {}
+        self.response_content_type: str | None = None
+        self.response_status = 200
+
+    def get_request_header(self, index: int, name: str) -> str | None:
+        """The request's header `name`; `index` is there for batches and always 0."""
+        return self._headers.get(name.lower())
+
+    def get_all_request_header(self, index: int) -> dict[str, str]:
+        """All headers of the request, names in lower case."""
+        return dict(self._headers)
+
+    def get_request_id(self, index: int = 0) -> str | None:
+        """The id of the request, where whoever asked gave one."""
+        return self._headers.get("x-amzn-sagemaker-inference-id")
+
+    def set_response_content_type(self, index: int, value: str) -> None:
+        """The answer's content type is `value`."""
+        self.response_content_type = value
+
+    def get_response_content_type(self, index: int) -> str | None:
+        """The content type that was set."""
+        return self.response_content_type
+
+    def set_response_header(self, index: int, key: str, value: str) -> None:
+        """The answer has the header `key`."""
+        self.response_headers[key] = value
+
+    def get_response_headers(self, index: int) -> dict[str, str]:
+        """The headers that were set."""
+        return self.response_headers
+
+    def set_response_status(
+        self, code: int = 200, phrase: str = "", idx: int = 0, index: int = 0
+    ) -> None:
+        """The answer's status is `code`."""
+        self.response_status = code
+
+    def set_all_response_status(self, code: int = 200, phrase: str = "") -> None:
+        """The answer's status is `code`."""
+        self.response_status = code
+
+
+class Defaults:
+    """What answers where the user's code has no function of its own, and how failures are told.
+
+    This one is that of AWS's scikit-learn toolkit; `toolkit/frameworks` has the others.
+    """
+
+    needs_code = True
+    """Whether there must be an inference script."""
+    as_text = False
+    """Whether JSON and CSV reach the user's functions as `str`, as AWS's toolkits pass them."""
+    gpu: int | None = None
+    """The GPU that the model is on."""
+
+    def model_fn(self, model_dir: str) -> Any:
+        """The model in `model_dir`; raises NoHandler where there is no default for loading it."""
+        raise NoHandler(
+            "the inference code has no model_fn(model_dir): there is no default for loading a model."
+            " Write one that returns the model saved in model_dir, for instance"
+            " joblib.load(os.path.join(model_dir, 'model.joblib'))."
+        )
+
+    def input_fn(self, body: bytes | str, content_type: str) -> Any:
+        """What the body says. Raises UnsupportedFormat and BadBody."""
+        return formats.decode(body, content_type)
+
+    def predict_fn(self, data: Any, model: Any) -> Any:
+        """What the model's own `predict` says of `data`."""
+        if not hasattr(model, "predict"):
+            raise NoHandler(
+                f"the model is a {type(model).__name__} without predict():"
+                " write predict_fn(data, model)"
+            )
+        return model.predict(data)
+
+    def output_fn(self, prediction: Any, accept: str) -> Any:
+        """The prediction in a format that `accept` lists. Raises UnsupportedFormat."""
+        return formats.encode(prediction, accept)
+
+    def failed(self, error: Exception) -> Answer:
+        """The answer that tells `error`."""
+        if isinstance(error, formats.UnsupportedFormat):
+            return failure(error.status, str(error))
+        if isinstance(error, formats.BadBody):
+            return failure(400, str(error))
+        return failure(_status_of(error), f"{type(error).__name__}: {error}")
+
+
+def locate(ml: Path, environ: Mapping[str, str], algorithms: Path) -> Path:
+    """The file with the inference functions of this model; raises NoHandler.
+
+    A built-in algorithm's own (`SAGEBRUSH_ALGORITHM`), else `SAGEMAKER_PROGRAM` in the submit
+    directory (unpacked at `code` by Sagebrush when it is on S3), else `inference.py` there, in the
+    model's `code` folder or beside the model.
+    """
+    algorithm = environ.get("SAGEBRUSH_ALGORITHM")
+    if algorithm:
+        return _existing([algorithms / algorithm], SCRIPT)
+    submit = environ.get("SAGEMAKER_SUBMIT_DIRECTORY", "").removeprefix("file://")
+    folders = [ml / "code"]
+    if submit.startswith("/opt/ml/"):  # in process mode /opt/ml is another directory
+        folders.append(ml / submit.removeprefix("/opt/ml/"))
+    elif submit.startswith("/"):
+        folders.append(Path(submit))
+    folders += [ml / "model" / "code", ml / "model"]
+    return _existing(folders, environ.get("SAGEMAKER_PROGRAM") or SCRIPT)
+
+
+def _existing(folders: Iterable[Path], name: str) -> Path:
+    tried = [folder / name for folder in folders]
+    for path in tried:
+        if path.is_file():
+            return path
+    where = ", ".join(str(path) for path in dict.fromkeys(tried))
+    raise NoHandler(
+        f"no inference code: none of {where} is there. Put inference.py into the model archive's"
+        " code/ folder, or set SAGEMAKER_PROGRAM and SAGEMAKER_SUBMIT_DIRECTORY."
+    )
+
+
+def load_module(path: Path) -> ModuleType:
+    """The module at `path`, run with its own folder first on the import path."""
+    sys.path.insert(0, str(path.parent))
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    if spec is None or spec.loader is None:
+        raise NoHandler(f"{path} is not a Python module")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[path.stem] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+class Handler:
+    """A loaded model and the functions that answer for it."""
+
+    def __init__(
+        self, module: ModuleType | None, model_dir: str, defaults: Defaults | None = None
+    ) -> None:
+        """The model is loaded; raises NoHandler, or whatever the user's model_fn raises."""
+        defaults = defaults or Defaults()
+        self._defaults = defaults
+        self._model_dir = model_dir
+        self._transform = getattr(module, "transform_fn", None)
+        names = ("input_fn", "predict_fn", "output_fn")
+        if self._transform is not None and any(getattr(module, n, None) for n in names):
+            raise NoHandler("transform_fn cannot be used with input_fn, predict_fn or output_fn.")
+        parts = [getattr(module, n, None) or getattr(defaults, n) for n in names]
+        self._input, self._predict, self._output = parts
+        # Asked once: inspect costs more than a small model's prediction.
+        self._wants = {f: _takes(f, 3) for f in parts}
+        self._transform_wants = self._transform is not None and _takes(self._transform, 5)
+        context = Context(model_dir, gpu=defaults.gpu)
+        model_fn: Callable[..., Any] = getattr(module, "model_fn", None) or defaults.model_fn
+        self._model = model_fn(model_dir, context) if _takes(model_fn, 2) else model_fn(model_dir)
+        self._default_accept = os.environ.get("SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT", formats.JSON)
+
+    def answer(self, body: bytes, headers: Mapping[str, str]) -> Answer:
+        """What the model says to one request; the user's failures are answers of 4xx and 500."""
+        content_type = headers.get("content-type") or formats.JSON
+        accept = headers.get("accept") or formats.ANY
+        accept = self._default_accept if accept == formats.ANY else accept
+        context = Context(self._model_dir, headers, self._defaults.gpu)
+        try:
+            given = self._given(body, content_type)
+            if self._transform is not None:
+                args = (self._model, given, content_type, accept)
+                result = self._transform(*args, *([context] if self._transform_wants else ()))
+            else:
+                data = self._call(self._input, context, given, content_type)
+                prediction = self._call(self._predict, context, data, self._model)
+                result = self._call(self._output, context, prediction, accept)
+            return _answer(result, accept, context)
+        except (formats.UnsupportedFormat, formats.BadBody) as error:
+            return self._defaults.failed(error)
+        except Exception as error:
+            traceback.print_exception(without_ours(error))
+            sys.stderr.flush()
+            return self._defaults.failed(error)
+
+    def _given(self, body: bytes, content_type: str) -> bytes | str:
+        """The body as the user's functions get it. Raises BadBody."""
+        if not self._defaults.as_text or formats.base(content_type) not in formats.UTF8:
+            return body
+        try:
+            return body.decode()
+        except UnicodeDecodeError as error:
+            raise formats.BadBody(f"The body is not valid UTF-8: {error}") from error
+
+    def _call(self, function: Callable[..., Any], context: Context, *args: Any) -> Any:
+        return function(*args, context) if self._wants[function] else function(*args)
+
+
+def without_ours(error: BaseException) -> BaseException:
+    """The exception with a traceback that begins in the user's code, where there is any."""
+    ours, trace = str(Path(__file__).parent), error.__traceback__
+    while trace is not None and (
+        trace.tb_frame.f_code.co_filename.startswith((ours, "<frozen importlib"))
+    ):
+        trace = trace.tb_next
+    return error.with_traceback(trace) if trace is not None else error
+
+
+def failure(status: int, message: str) -> Answer:
+    """An error as plain text, short enough for an error message."""
+    return Answer(status, message[:2000].encode(), "text/plain")
+
+
+def _takes(function: Callable[..., Any], count: int) -> bool:
+    """Whether `function` takes `count` positional arguments (the last is the context)."""
+    try:
+        inspect.signature(function).bind(*range(count))
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+def _status_of(error: Exception) -> int:
+    """500, or the 4xx that the user's exception carries as `status_code`, as AWS's toolkit reads it."""
+    code = getattr(error, "status_code", 500)
+    return code if isinstance(code, int) and 400 <= code <= 599 else 500
+
+
+def _answer(result: Any, accept: str, context: Context) -> Answer:
+    """The user's result, `body` or `(body, content type)`, as an answer."""
+    content_type = context.response_content_type
+    if isinstance(result, tuple) and len(result) == 2 and isinstance(result[1], str):
+        result, content_type = result[0], result[1]
+    elif hasattr(result, "mimetype"):  # the Response of AWS's older containers
+        result, content_type = getattr(result, "response", b""), getattr(result, "mimetype", None)
+    content_type = content_type or accept.split(",")[0]
+    headers, status = context.response_headers, context.response_status
+    if isinstance(result, (bytes, bytearray, memoryview)):
+        return Answer(status, bytes(result), content_type, headers)
+    if isinstance(result, str):
+        return Answer(status, result.encode(), content_type, headers)
+    if isinstance(result, Iterator):
+        return Answer(status, _pieces(result), content_type, headers)
+    body, kind = formats.encode(result, content_type)
+    return Answer(status, body, kind, headers)
+
+
+def _pieces(parts: Iterator[Any]) -> Iterator[bytes]:
+    for part in parts:
+        yield part.encode() if isinstance(part, str) else bytes(part)

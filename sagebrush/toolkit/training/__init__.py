@@ -1,0 +1,1 @@
+"""What runs a training script under /opt/ml."""

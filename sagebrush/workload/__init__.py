@@ -1,0 +1,1 @@
+"""One program under /opt/ml, whoever runs it: a job, a model server, a notebook."""

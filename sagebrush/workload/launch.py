@@ -1,0 +1,137 @@
+"""What every job is launched with: environment variables, binds, listeners, toolkit paths."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from sagebrush import clientdata
+from sagebrush.compute.base import Bind, Limits
+from sagebrush.compute.local import gpus
+from sagebrush.environments.environment import Environment
+from sagebrush.world import World
+
+PACKAGE = Path(__file__).resolve().parent.parent
+INSIDE = "/opt/sagebrush"
+"""Where toolkit and algorithms are in a sandbox."""
+PORT = 4566
+GATEWAY = f"http://127.0.0.1:{PORT}"
+"""The AWS API as a sandbox sees it, plain and by TLS."""
+CLIENT = "client-jobs"
+"""The folder of the data directory that sandboxes see as `/opt/sagebrush/client`."""
+PROXY = "http://127.0.0.1:3128"
+OVERLAY = "/tmp/sagebrush-overlay"
+"""Where the client folder's sitecustomize lets `pip install` put what a job installs by itself."""
+LISTENERS = ("aws", "credentials", "metadata", "egress")
+
+
+@dataclass(frozen=True)
+class Place:
+    """How a job of this world sees its files."""
+
+    sandbox: bool
+    ml: str
+    """Its /opt/ml."""
+    toolkit: str
+    algorithms: str
+
+
+def place(world: World, root: Path) -> Place:
+    """Where the job whose directory is `root` finds things."""
+    if world.backend.isolation == "sandbox":
+        return Place(True, "/opt/ml", f"{INSIDE}/toolkit", f"{INSIDE}/algorithms")
+    return Place(False, str(root / "ml"), str(PACKAGE / "toolkit"), str(PACKAGE / "algorithms"))
+
+
+def prepare(world: World) -> None:
+    """The files that make the SDKs inside jobs find this server's STS are there; once at start."""
+    settings = world.settings
+    folder = settings.home / CLIENT
+    clientdata.write(folder, settings.account, settings.region, PORT)
+    bundle = (settings.home / "keys" / "ca-bundle.pem").read_bytes()
+    file = folder / "ca-bundle.pem"
+    if not file.exists() or file.read_bytes() != bundle:
+        part = file.with_suffix(".part")
+        part.write_bytes(bundle)
+        part.replace(file)
+    for path in (folder, *folder.rglob("*")):  # jobs have users of their own
+        path.chmod(0o755 if path.is_dir() else 0o644)
+
+
+def binds(world: World, environment: Environment) -> tuple[Bind, ...]:
+    """What a sandbox must show, read-only, for the environment and the toolkit to run."""
+    own = (
+        Bind(PACKAGE / "toolkit", f"{INSIDE}/toolkit"),
+        Bind(PACKAGE / "algorithms", f"{INSIDE}/algorithms"),
+        Bind(world.settings.home / CLIENT, f"{INSIDE}/client"),
+    )
+    return (*own, *(Bind(prefix, str(prefix)) for prefix in environment.prefixes))
+
+
+def banner(image: str, environment: Environment, scaled: str) -> str:
+    """What a job's log begins with: what its image means here, and if its type is scaled down."""
+    said = f"Sagebrush: image {image} runs as environment {environment.told()}"
+    return f"{said}\n{scaled}" if scaled else said
+
+
+def carried(algorithm: str | None, framework: str | None) -> dict[str, str]:
+    """The variables that tell the toolkit what the image carries."""
+    found = {"SAGEBRUSH_ALGORITHM": algorithm, "SAGEBRUSH_FRAMEWORK": framework}
+    return {name: value for name, value in found.items() if value}
+
+
+def listeners(isolated: bool) -> tuple[str, ...]:
+    """The listeners of a job; one with EnableNetworkIsolation has none, as on AWS (not even S3)."""
+    return () if isolated else LISTENERS
+
+
+def variables(
+    world: World,
+    environment: Environment,
+    here: Place,
+    limits: Limits,
+    isolated: bool,
+    own: Mapping[str, str],
+) -> dict[str, str]:
+    """The environment variables of a job; `own` are those of the request.
+
+    A request's variables win over conveniences (PATH, threads), never over how AWS is reached.
+    The backend adds what only it knows in process mode (credentials and gateway addresses).
+    """
+    region, threads = world.settings.region, str(max(1, int(limits.cpu)))
+    easy = {
+        "PATH": f"{environment.path / 'bin'}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        "HOME": "/tmp",
+        "LANG": "C.UTF-8",
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "OMP_NUM_THREADS": threads,
+        "OMP_WAIT_POLICY": "PASSIVE",
+        "AWS_DEFAULT_REGION": region,
+        "AWS_REGION": region,
+    }
+    if here.sandbox:  # its /tmp is this job's alone
+        easy["PATH"] = f"{OVERLAY}/bin:{easy['PATH']}"
+    fixed = {} if here.sandbox else {"SAGEBRUSH_ML": here.ml}
+    if not here.sandbox:  # a sandbox has the devices of its job's GPUs, and no others
+        easy[gpus.VISIBLE] = ",".join(map(str, limits.gpus))
+    if here.sandbox and not isolated:
+        fixed |= {
+            "AWS_ENDPOINT_URL": GATEWAY,
+            "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI": "/v2/credentials/job",
+            "AWS_DISABLE_HOST_PREFIX_INJECTION": "true",
+            "AWS_CA_BUNDLE": f"{INSIDE}/client/ca-bundle.pem",
+            "SAGEBRUSH_CLIENT_DATA": f"{INSIDE}/client/data",
+            "SAGEMAKER_USER_CONFIG_OVERRIDE": f"{INSIDE}/client/sagemaker.yaml",
+            "PYTHONPATH": ":".join(
+                path for path in (f"{here.toolkit}/client", own.get("PYTHONPATH")) if path
+            ),
+        }
+        # algo-1: this job itself, where it is alone; gRPC would ask the proxy for it
+        no_proxy = "127.0.0.1,localhost,169.254.170.2,169.254.169.254,.localhost,algo-1"
+        for name, value in (("HTTP_PROXY", PROXY), ("HTTPS_PROXY", PROXY), ("NO_PROXY", no_proxy)):
+            easy |= {name: value, name.lower(): value}
+    if not here.sandbox:
+        own = {name: value.replace("/opt/ml", here.ml) for name, value in own.items()}
+    return {**easy, **own, **fixed}

@@ -1,0 +1,470 @@
+"""Layers: a user's requirements.txt over an environment, built once in a sandbox and shared read-only.
+
+A layer is a virtual environment of what the environment lacks, in `layers/<hash>` of the data
+directory beside `layer.json`, which says what is in it and how it came. The hash covers the
+environment and the meaning of the file. It is built by a job of the backend's own (`l-<hash>`: no
+role, the egress proxy alone) and moved to its place by one rename, so there is never half of one.
+Whoever asks keeps what it asked for in its directory, outside what its process sees.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import re
+import stat
+import threading
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import uv
+
+from sagebrush.compute.base import Bind, Exited, Gone, Limits, NotYet, Pending, Running, Spec
+from sagebrush.environments import locks, uvtool
+from sagebrush.environments.environment import Environment
+from sagebrush.errors import Doc
+from sagebrush.scheduler import capacity
+from sagebrush.workload import dirfd, launch, requirements, stage
+from sagebrush.world import Ctx, World
+
+log = logging.getLogger(__name__)
+
+FOLDER = "layers"
+ASKED = "requirements.json"
+"""In a job's directory: what it asked for and when."""
+FORMAT = "2"
+"""Of what is built; part of the hash."""
+UV = f"{launch.INSIDE}/uv"
+PATIENCE = 1800.0
+"""Seconds that a build may take."""
+MEMORY = 4 << 30
+"""Bytes of memory that a build may use; a package may be compiled in it."""
+LOOK = 0.2
+"""Seconds between two looks at a build."""
+TRIES = 3
+"""Builds in a row that may end by no fault of theirs (killed, stopped with the server)."""
+LINES = 200
+"""Lines of a build's log that a job's log repeats."""
+RESULT = 1 << 20
+"""Bytes of what a build says of itself."""
+DAY = 86400.0
+
+KEPT = re.compile(
+    r"UV_(?:DEFAULT_INDEX|INDEX|INDEX_URL|EXTRA_INDEX_URL|FIND_LINKS|NO_INDEX|INDEX_STRATEGY"
+    r"|INDEX_\w+_(?:USERNAME|PASSWORD)|INSECURE_HOST|NATIVE_TLS|SYSTEM_CERTS|EXCLUDE_NEWER"
+    r"|PRERELEASE|HTTP_TIMEOUT)|SSL_CERT_(?:FILE|DIR)"
+)
+"""The server's own variables that say where packages come from."""
+
+
+class LayerFailed(Exception):
+    """The requirements cannot be layered; the text says why. `log` is the build's log."""
+
+    def __init__(self, text: str, log: str = "") -> None:
+        super().__init__(text)
+        self.log = log
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A built layer."""
+
+    path: Path
+    environment: str
+    packages: tuple[str, ...]
+    """`name==version` of what it holds."""
+    warnings: tuple[str, ...]
+    log: str
+    seconds: float
+    at: float
+    """When it was built."""
+
+    @property
+    def bin(self) -> Path:
+        return self.path / "venv" / "bin"
+
+    def told(self, since: float) -> str:
+        """What the log of a job that asked at `since` says first."""
+        count = len(self.packages)
+        how = f"built in {self.seconds:.1f} s" if since <= self.at else "cached"
+        what = f"{count} package{'' if count == 1 else 's'} layered over {self.environment} ({how})"
+        warnings = [f"requirements.txt: WARNING: {text}" for text in self.warnings]
+        names = [f"requirements.txt: {', '.join(self.packages)}"] if self.packages else []
+        return "\n".join([f"requirements.txt: {what}", *names, *warnings, *self.log.splitlines()])
+
+
+@dataclass
+class _Memory:
+    """One lock for all builds of a world, and how often each ended by no fault of its own."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    tries: dict[str, int] = field(default_factory=dict)
+
+
+def key(environment: str, text: str) -> str:
+    """The hash of a layer: `environment` is the environment's directory, which names its content."""
+    content = "\n".join((FORMAT, environment, *requirements.lines(text)))
+    return hashlib.sha256(content.encode()).hexdigest()
+
+
+# What jobs ask for --------------------------------------------------------------------------------
+
+
+def asked(root: Path) -> bool:
+    """Whether the job whose directory is `root` has been asked what it needs."""
+    return (root / ASKED).exists()
+
+
+def ask_training(ctx: Ctx, doc: Doc, root: Path) -> None:
+    """It is written down what the staged training job in `root` needs installed. Repeatable."""
+    text = None if _apart(ctx.world, doc) else requirements.of_training(ctx, doc, root / "ml")
+    _write(ctx.world, root, text, doc.get("Environment", {}))
+
+
+def ask_serving(world: World, environ: Mapping[str, str], isolated: bool, root: Path) -> None:
+    """The same for a staged replica; `environ` are the variables of its model."""
+    apart = _apart(world, {"EnableNetworkIsolation": isolated})
+    text = None if apart else requirements.of_serving(environ, root / "ml")
+    _write(world, root, text, environ)
+
+
+def _apart(world: World, doc: Doc) -> bool:
+    """Whether its toolkit is left to install by itself: outside sandboxes, where one job could
+    change what others run, and without a network, where installing fails as on AWS."""
+    return bool(doc.get("EnableNetworkIsolation")) or world.backend.isolation != "sandbox"
+
+
+def _write(world: World, root: Path, text: str | None, environ: Mapping[str, str]) -> None:
+    layered = text is not None and requirements.wanted(text, environ)
+    found = {"since": world.clock(), "text": text or "", "layer": layered}
+    part = root / f"{ASKED}.part"
+    part.write_text(json.dumps(found))
+    part.replace(root / ASKED)
+
+
+def _asked(root: Path) -> Doc:
+    try:
+        return json.loads((root / ASKED).read_text())
+    except FileNotFoundError:
+        return {"since": 0.0, "text": "", "layer": False}
+
+
+def wanted(root: Path) -> bool:
+    """Whether the job in `root` runs over a layer."""
+    return bool(_asked(root)["layer"])
+
+
+def pending(world: World, name: str, root: Path) -> str:
+    """What the job in `root` waits for, "" when it can be launched over the environment `name`.
+
+    It can be, too, when its layer failed: `over` makes a job of it that says so.
+    """
+    found = _asked(root)
+    if not found["layer"] or not name:
+        return ""
+    environment = world.environments.ready(name)
+    try:
+        layer = environment and ready(world, environment, found["text"], found["since"])
+    except LayerFailed:
+        return ""
+    return "" if layer else f"Installing requirements.txt over {name}"
+
+
+def over(world: World, environment: Environment, root: Path, spec: Spec) -> Spec:
+    """`spec`, over the layer that the job in `root` asked for; raises NotYet while it is built.
+
+    The process of a layer that failed ends as a failed installation does on AWS. Where pip is to
+    install in the job, a program other than our toolkits gets an environment that it can write.
+    """
+    found = _asked(root)
+    toolkit = f"{launch.INSIDE}/toolkit"
+    if not found["layer"]:
+        ours = any(str(word).startswith(toolkit) for word in spec.argv)
+        if not found["text"] or ours or world.backend.isolation != "sandbox":
+            return spec
+        argv = (str(environment.python), f"{toolkit}/packages/layer.py", "--over", *spec.argv)
+        return replace(spec, argv=argv)
+    try:
+        layer = ready(world, environment, found["text"], found["since"])
+    except LayerFailed as error:
+        argv = (str(environment.python), f"{toolkit}/packages/layer.py", "--failed", str(error))
+        return replace(spec, argv=argv, banner=_joined(spec.banner, error.log))
+    if layer is None:
+        raise NotYet(f"requirements.txt is installed over {environment.name}")
+    (root / "layer").write_text(layer.path.name)
+    python, path = str(environment.python), str(layer.path)
+    argv = [str(layer.bin / "python") if word == python else word for word in spec.argv]
+    env = {**spec.env, "SAGEBRUSH_LAYER": path}
+    env["PATH"] = f"{layer.bin}:{spec.env['PATH']}"
+    return replace(
+        spec,
+        argv=tuple(argv),
+        env=env,
+        binds=(*spec.binds, Bind(layer.path, path)),
+        banner=_joined(spec.banner, layer.told(found["since"])),
+    )
+
+
+def _joined(*texts: str) -> str:
+    return "\n".join(text for text in texts if text)
+
+
+# Building -----------------------------------------------------------------------------------------
+
+
+def ready(world: World, environment: Environment, text: str, since: float = 0.0) -> Layer | None:
+    """The layer of the requirements `text` over `environment`; None while it is being built.
+
+    Raises LayerFailed for a build that ended after `since`, when its asker began to wait; asked
+    later than that, another is begun.
+    """
+    memory: _Memory = world.cache.setdefault("layers", _Memory())
+    build = _Build(world, environment, text, key(environment.path.name, text))
+    with memory.lock:
+        if layer := build.built():
+            return layer
+        state = world.backend.poll(build.key)
+        if isinstance(state, Pending | Running):
+            return None
+        if isinstance(state, Exited):
+            return build.ended(state, since, memory.tries)
+        build.launch()
+        return None
+
+
+@dataclass(frozen=True)
+class _Build:
+    """The layer `digest` and the job that builds it."""
+
+    world: World
+    environment: Environment
+    text: str
+    digest: str
+
+    @property
+    def key(self) -> str:
+        return f"l-{self.digest[:20]}"
+
+    @property
+    def root(self) -> Path:
+        return self.world.settings.home / "jobs" / self.key
+
+    @property
+    def place(self) -> Path:
+        return self.world.settings.home / FOLDER / self.digest
+
+    def built(self) -> Layer | None:
+        """The layer if it is there, noted as used now."""
+        layer = _layer(self.place)
+        if layer is not None:
+            now = self.world.clock()
+            os.utime(self.place, (now, now))
+        return layer
+
+    def launch(self) -> None:
+        """The job that builds it runs or will; whatever was left of one before is gone."""
+        world = self.world
+        world.backend.forget(self.key)
+        stage.remove(self.root)
+        self.root.mkdir(mode=0o700, parents=True)
+        for name in ("ml", "ml/input", "ml/output", "ml/layer"):
+            (self.root / name).mkdir(mode=0o755)
+        excludes = locks.shipped("cuda-excludes.txt").read_text()
+        for name, content in (("requirements.txt", self.text), ("excludes.txt", excludes)):
+            (self.root / "ml" / "input" / name).write_text(content)
+        env, binds = index(os.environ)
+        here = launch.place(world, self.root)
+        limits = Limits(memory=min(MEMORY, capacity.host(world).memory), name="the build sandbox")
+        toolkit = Bind(launch.PACKAGE / "toolkit", here.toolkit)
+        prefixes = [Bind(prefix, str(prefix)) for prefix in self.environment.prefixes]
+        python = str(self.environment.python)
+        spec = Spec(
+            key=self.key,
+            argv=(python, f"{here.toolkit}/packages/layer.py", self.environment.name),
+            env={**_variables(), **env},
+            root=self.root,
+            binds=(toolkit, Bind(Path(uv.find_uv_bin()), UV), *prefixes, *binds),
+            limits=limits,
+            listeners=("egress",),
+            time_limit=PATIENCE,
+            grace=10.0,
+        )
+        world.backend.launch(spec)
+
+    def ended(self, state: Exited, since: float, tries: dict[str, int]) -> Layer | None:
+        """The layer that the ended build made, in its place; None after beginning another build.
+
+        Raises LayerFailed.
+        """
+        lines = [line.text for line in self.world.backend.logs(self.key)]
+        text = "\n".join(lines[-LINES:])
+        if state.code == 0 and not state.reason:
+            tries.pop(self.digest, None)
+            try:
+                self._take(state, text)
+            except (OSError, ValueError, KeyError, TypeError) as error:
+                log.warning("the layer %s cannot be taken: %s", self.digest, error)
+                self._fail(
+                    f"what was built of requirements.txt cannot be used: {error}", text, since
+                )
+            else:
+                self.world.backend.forget(self.key)
+                stage.remove(self.root)
+            return self.built()
+        if state.reason in ("lost", "stopped") and tries.get(self.digest, 0) < TRIES - 1:
+            tries[self.digest] = tries.get(self.digest, 0) + 1
+            self.launch()
+            return None
+        tries.pop(self.digest, None)
+        self._fail(self._reason(state), text, since)
+        return None
+
+    def _fail(self, reason: str, text: str, since: float) -> None:
+        """Raises LayerFailed for those who waited when it failed; for others it is built anew."""
+        file = self.root / "failed.json"
+        try:
+            at = json.loads(file.read_text())["at"]
+        except (OSError, ValueError, KeyError):
+            at = self.world.clock()
+            file.write_text(json.dumps({"at": at}))
+        if since <= at:
+            raise LayerFailed(reason, text)
+        self.launch()
+
+    def _reason(self, state: Exited) -> str:
+        if state.reason == "oom":
+            return f"it needed more than {MEMORY >> 30} GiB of memory to install requirements.txt"
+        if state.reason == "timeout":
+            return f"requirements.txt was not installed within {PATIENCE / 60:.0f} minutes"
+        if state.reason.startswith("sandbox"):
+            return f"the build sandbox could not be started: {state.message or state.reason}"
+        try:
+            with dirfd.opened(self.root / "ml") as ml:
+                told = dirfd.read_small(ml, ("output", "failure"), 4096)
+        except OSError:
+            told = None
+        fallback = (
+            f"the installation ended with exit status {state.code} ({state.reason or 'failed'})"
+        )
+        return (told or b"").decode(errors="replace").replace("\0", "").strip() or fallback
+
+    def _take(self, state: Exited, text: str) -> None:
+        """What the build left is the layer. The job has ended: nothing changes it meanwhile."""
+        with dirfd.opened(self.root / "ml") as ml:
+            said = json.loads(dirfd.read_small(ml, ("output", "layer.json"), RESULT) or b"null")
+            with dirfd.directory(ml, ("layer",)) as layer:
+                record = Layer(
+                    self.place,
+                    self.environment.name,
+                    tuple(str(each) for each in said["packages"]),
+                    tuple(str(each) for each in said["warnings"]),
+                    text,
+                    max(0.0, state.ended - state.started),
+                    self.world.clock(),
+                )
+                _own(layer)
+                for name in os.listdir(layer):
+                    if name != "venv":  # nothing else is the layer's
+                        raise ValueError(f"it holds {name!r}")
+                with dirfd.created(layer, ("layer.json",)) as fd:
+                    values = {k: v for k, v in asdict(record).items() if k != "path"}
+                    with os.fdopen(os.dup(fd), "w") as file:
+                        json.dump(values, file)
+        self.place.parent.mkdir(mode=0o700, exist_ok=True)
+        (self.root / "ml" / "layer").rename(self.place)
+
+
+def _layer(place: Path) -> Layer | None:
+    """The layer at `place`; None where there is none."""
+    try:
+        values: dict[str, Any] = json.loads((place / "layer.json").read_text())
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    values |= {name: tuple(values[name]) for name in ("packages", "warnings")}
+    return Layer(place, **values)
+
+
+def _own(directory: int) -> None:
+    """All beneath `directory` is the server's and can be read, not written, by jobs; what is neither
+    file nor directory nor link is gone. Raises ValueError for a file with several names: the other
+    one may be anybody's."""
+    root = os.geteuid() == 0
+    os.fchmod(directory, 0o755)
+    if root:
+        os.fchown(directory, 0, 0)
+    for found in list(dirfd.walk(directory)):
+        with dirfd.directory(directory, found.parts[:-1]) as parent:
+            name, kind = found.parts[-1], stat.S_IFMT(found.stat.st_mode)
+            if kind not in (stat.S_IFDIR, stat.S_IFREG, stat.S_IFLNK):
+                os.unlink(name, dir_fd=parent)
+                continue
+            if kind == stat.S_IFREG and found.stat.st_nlink > 1:
+                raise ValueError(f"{found.path} has several names")
+            if root:
+                os.chown(name, 0, 0, dir_fd=parent, follow_symlinks=False)
+            if kind != stat.S_IFLNK:
+                executable = kind == stat.S_IFDIR or found.stat.st_mode & 0o100
+                os.chmod(name, 0o755 if executable else 0o644, dir_fd=parent)
+
+
+def _variables() -> dict[str, str]:
+    """The variables of a build: no AWS, no keys, the proxy."""
+    found = {
+        "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        "HOME": "/tmp",
+        "LANG": "C.UTF-8",
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+        found |= {name: launch.PROXY, name.lower(): launch.PROXY}
+    return found
+
+
+def index(environ: Mapping[str, str]) -> tuple[dict[str, str], list[Bind]]:
+    """Where the server's own `environ` says that packages come from: variables for uv, and what
+    they name on this host, to be shown read-only."""
+    named = uvtool.variables(environ, Path("/"))
+    found = {name: value for name, value in named.items() if KEPT.fullmatch(name)}
+    binds = []
+    for word in dict.fromkeys(re.split(r"[\s,]+", " ".join(found.values()))):
+        path = Path(word.rpartition("=")[2].removeprefix("file://"))  # an index may have a name
+        if path.is_absolute() and path.exists() and len(path.parts) > 2:
+            binds.append(Bind(path, str(path)))
+    return found, binds
+
+
+# Retention ----------------------------------------------------------------------------------------
+
+
+def expire(world: World) -> list[str]:
+    """The hashes of layers that were removed: unused for `keep_jobs_days`, in use by no live job."""
+    folder, gone = world.settings.home / FOLDER, []
+    if not folder.is_dir():
+        return gone
+    before = world.clock() - world.settings.keep_jobs_days * DAY
+    memory: _Memory = world.cache.setdefault("layers", _Memory())
+    with memory.lock:
+        old = [path for path in sorted(folder.iterdir()) if os.lstat(path).st_mtime < before]
+        used = _used(world) if old else set()
+        for path in old:
+            if path.name not in used:
+                # Renamed first: what is left of a removal that was cut off is no layer.
+                aside = path if path.name.startswith(".") else folder / f".{path.name}"
+                path.rename(aside)
+                stage.remove(aside)
+                gone.append(path.name)
+    return gone
+
+
+def _used(world: World) -> set[str]:
+    """The hashes of layers that jobs which have not ended were launched over."""
+    used = set()
+    for marker in (world.settings.home / "jobs").glob("*/layer"):
+        if not isinstance(world.backend.poll(marker.parent.name), Exited | Gone):
+            used.add(marker.read_text())
+    return used

@@ -1,0 +1,154 @@
+"""Which requirements.txt a job has, and whether it can be layered over the environment.
+
+The rules are those of AWS's toolkits: for script mode the file at the root of the submitted code
+(SageMaker Training Toolkit, `entry_point.install`), for endpoints the one beside the inference code
+(SageMaker Inference Toolkit), for SDK v3 the one that its source code configuration names.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from sagebrush.errors import AwsError, Doc
+from sagebrush.workload import archive, dirfd, sources
+from sagebrush.world import Ctx
+
+FILE = "requirements.txt"
+LIMIT = 256 << 10
+"""Bytes of a requirements file that is layered; pip in the job gets what is longer."""
+CAPS = archive.Caps(size=4 << 30)
+"""Of code archives: what is larger is unpacked by the job alone."""
+DRIVERS = ("input", "data", "sm_drivers", "sourcecode.json")
+"""Where SDK v3 says what its source code is."""
+CODE = ("input", "data", "code")
+"""The channel with SDK v3's source code."""
+
+_REQUIREMENT = re.compile(
+    r"[A-Za-z0-9][A-Za-z0-9._-]*\s*(?:\[[A-Za-z0-9._,\s-]*\])?\s*(?:\(?[<>=!~][^;@]*\)?)?(?:;.*)?"
+)
+_ARCHIVE = re.compile(r"[^\s;]*\.(?:whl|zip|tgz|tar(?:\.\w+)?)(?:\s.*|;.*)?")
+_INDEX = re.compile(r"(?:-i|-f|--index-url|--extra-index-url|--find-links)(?:\s+|=)https?://\S+")
+_PLAIN = re.compile(
+    r"--pre|--prefer-binary|--no-index|(?:--no-binary|--only-binary|--trusted-host)(?:\s+|=)\S+"
+)
+
+
+def lines(text: str) -> list[str]:
+    """The lines that mean something: continued ones joined, comments and blanks left out."""
+    joined = re.sub(r"\\\r?\n", " ", text)
+    bare = (" ".join(re.sub(r"(^|\s)#.*", "", line).split()) for line in joined.splitlines())
+    return [line for line in bare if line]
+
+
+def wanted(text: str, environ: Mapping[str, str] | None = None) -> bool:
+    """Whether the file can be layered: packages of indexes and where those are, nothing else.
+
+    Local paths, `-e`, `-r`, `-c`, direct addresses, hashes and `${VARIABLES}` are for pip in the
+    job, which has its files and its own environment; so is a job that configures pip or uv itself.
+    """
+    if any(
+        name.startswith(("PIP_", "UV_")) or name == "CA_REPOSITORY_ARN" for name in environ or ()
+    ):
+        return False
+    found = lines(text)
+    return bool(found) and all(_layered(line) for line in found)
+
+
+def _layered(line: str) -> bool:
+    if "${" in line or _ARCHIVE.fullmatch(line):
+        return False
+    pattern = (_INDEX, _PLAIN) if line.startswith("-") else (_REQUIREMENT,)
+    return any(each.fullmatch(line) for each in pattern) and "--hash" not in line
+
+
+def of_training(ctx: Ctx, doc: Doc, ml: Path) -> str | None:
+    """The requirements of the training job `doc`, whose staged /opt/ml is `ml`; None where it has
+    none, or where only the job itself can tell."""
+    with dirfd.opened(ml) as fd:
+        if doc["AlgorithmSpecification"].get("ContainerEntrypoint"):
+            return _of_drivers(fd)
+        params, environ = doc.get("HyperParameters", {}), doc.get("Environment", {})
+        program = params.get("sagemaker_program") or environ.get("SAGEMAKER_PROGRAM")
+        submit = _decoded(params.get("sagemaker_submit_directory"))
+        submit = submit or environ.get("SAGEMAKER_SUBMIT_DIRECTORY", "")
+        if not program or not submit:
+            return None
+        if submit.startswith("s3://"):
+            return _in_archive(ctx, submit)
+        return _text(fd, (*_inside(submit), FILE)) if _inside(submit) else None
+
+
+def of_serving(environ: Mapping[str, str], ml: Path) -> str | None:
+    """The requirements beside the inference code in `ml`, an endpoint's staged /opt/ml."""
+    submit = environ.get("SAGEMAKER_SUBMIT_DIRECTORY", "").removeprefix("file://")
+    folders = [("code",), _inside(submit), ("model", "code"), ("model",)]
+    if submit.startswith("/") and not _inside(submit):
+        return None
+    program = environ.get("SAGEMAKER_PROGRAM") or "inference.py"
+    parts = _parts(program)
+    with dirfd.opened(ml) as fd:
+        for folder in folders:
+            if folder and parts and dirfd.read_small(fd, (*folder, *parts), 1) is not None:
+                return _text(fd, (*folder, *parts[:-1], FILE))
+        # the image's default inference code may be meant, which has its requirements there too
+        return _text(fd, ("code", FILE)) or _text(fd, ("model", "code", FILE))
+
+
+def _of_drivers(ml: int) -> str | None:
+    """What SDK v3's training script will install, where that is what runs."""
+    try:
+        source = json.loads(dirfd.read_small(ml, DRIVERS, LIMIT) or b"null")
+    except ValueError:
+        return None
+    name = source.get("requirements") if isinstance(source, dict) else None
+    if not isinstance(name, str) or not name:
+        return None
+    parts = _parts(FILE if name == "auto" else name)
+    return _text(ml, (*CODE, *parts)) if parts else None
+
+
+def _in_archive(ctx: Ctx, address: str) -> str | None:
+    """The file at the root of a code archive on S3; what is wrong with that, the job tells."""
+    try:
+        bucket, key = sources.split(address)
+        blob = ctx.call("s3", "GetObject", {"Bucket": bucket, "Key": key})["Body"]
+        return _decode(archive.member(blob, FILE, LIMIT, CAPS))
+    except (AwsError, sources.StageError, archive.ArchiveError):
+        return None
+
+
+def _text(ml: int, parts: tuple[str, ...]) -> str | None:
+    found = dirfd.read_small(ml, parts, LIMIT + 1)
+    return None if found is None or len(found) > LIMIT else _decode(found)
+
+
+def _decode(found: bytes | None) -> str | None:
+    try:
+        return found.decode("utf-8-sig") if found is not None else None
+    except UnicodeDecodeError:
+        return None
+
+
+def _inside(path: str) -> tuple[str, ...]:
+    """The parts of a path below /opt/ml; () for any other."""
+    path = path.removeprefix("file://")
+    return _parts(path.removeprefix("/opt/ml/")) if path.startswith("/opt/ml/") else ()
+
+
+def _parts(path: str) -> tuple[str, ...]:
+    """The parts of a relative path that stays where it is; () for any other."""
+    parts = tuple(part for part in path.split("/") if part not in ("", "."))
+    return () if path.startswith("/") or ".." in parts or "\0" in path else parts
+
+
+def _decoded(value: Any) -> str:
+    """A hyperparameter as text: SDKs send JSON in strings."""
+    try:
+        found = json.loads(value)
+    except (ValueError, TypeError):
+        found = value
+    return found if isinstance(found, str) else ""
