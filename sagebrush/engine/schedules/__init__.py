@@ -1,0 +1,1 @@
+"""Schedules as AWS writes them: what an expression means (pure), and a row that fires by one."""
