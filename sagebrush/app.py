@@ -108,7 +108,14 @@ class App:
         known = engines.known if settings.containers == "auto" else None
         isolation = probe.choose(settings.isolation)
         self.backend = Either(
-            LocalBackend(jobs, self._attach, self._changed, isolation, self._outside),
+            LocalBackend(
+                jobs,
+                self._attach,
+                self._changed,
+                isolation,
+                self._outside,
+                lambda: probe.networked().ok,
+            ),
             OciBackend(jobs, engines, self._changed, lambda *asked: self._bridge.variables(*asked)),
         )
         db = Db(self.home.database)

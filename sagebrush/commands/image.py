@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 OVERLAY = """
 import sys
 sys.path[0] = sys.argv[1]
-from sagebrush.toolkit import overlay
+from sagebrush.toolkit.packages import overlay
 print(overlay.create())
 """
 

@@ -7,6 +7,7 @@ Source: the SageMaker Training Toolkit's documentation (ENVIRONMENT_VARIABLES.md
 from __future__ import annotations
 
 import glob
+import importlib.util
 import json
 import os
 from collections.abc import Mapping
@@ -30,6 +31,11 @@ DISTRIBUTED = tuple(
 )
 """The SDK's hyperparameters that ask for a distribution."""
 TUNING_METRIC = "_tuning_objective_metric"
+TENSORFLOW_STRATEGIES = (
+    "sagemaker_multi_worker_mirrored_strategy_enabled",
+    "sagemaker_parameter_server_enabled",
+)
+"""The SDK's hyperparameters for TensorFlow's strategies: mirrored workers, parameter servers."""
 
 
 class ClientError(Exception):
@@ -62,9 +68,7 @@ def read(root: Path, environ: Mapping[str, str]) -> Job:
     own = {k: v for k, v in every.items() if k not in framework and k != TUNING_METRIC}
     name = str(environ.get("TRAINING_JOB_NAME") or framework.get("sagemaker_job_name") or "")
     if TUNING_METRIC in every:
-        from sagebrush.toolkit.training import launchers
-
-        own = launchers.model_dir(own, name)
+        own = _model_dir(own, name)
     program = framework.get("sagemaker_program") or environ.get("SAGEMAKER_PROGRAM")
     submitted = framework.get("sagemaker_submit_directory")
     return Job(
@@ -78,6 +82,19 @@ def read(root: Path, environ: Mapping[str, str]) -> Job:
         channels=_config(root, "inputdataconfig"),
         name=name,
     )
+
+
+def _model_dir(hyperparameters: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """The hyperparameters of one job of a tuning job: TensorFlow's `model_dir` on S3 is its own."""
+    place = hyperparameters.get("model_dir")
+    if not isinstance(place, str) or place.startswith("/opt/ml") or not has("tensorflow"):
+        return dict(hyperparameters)
+    return {**hyperparameters, "model_dir": f"{place}/{name}/model"}
+
+
+def has(package: str) -> bool:
+    """Whether the job's Python can import `package`."""
+    return importlib.util.find_spec(package) is not None
 
 
 def _config(root: Path, name: str) -> dict[str, Any]:

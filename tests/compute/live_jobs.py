@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from sagebrush.compute.base import Bind, Exited, Gone, Limits, Pending, Running, Spec
+from sagebrush.compute.local import probe
 from sagebrush.compute.local.backend import LocalBackend
 
 PYTHON = "/usr/bin/python3"
@@ -30,7 +31,11 @@ class Jobs:
         self.attached: queue.Queue[tuple[str, str, socket.socket]] = queue.Queue()
         self._changed = threading.Condition()
         self.backend = LocalBackend(
-            self.directory, self._attach, self._on_change, isolation, **given
+            self.directory,
+            self._attach,
+            self._on_change,
+            isolation,
+            **{"networked": lambda: probe.networked().ok, **given},
         )
 
     def _attach(self, spec: Spec, name: str, listener: socket.socket) -> Callable[[], None]:

@@ -166,11 +166,11 @@ def test_who_comes_second_waits_for_the_first(builder: Builder) -> None:
 BUILD = """
 import sys
 from pathlib import Path
-from sagebrush.compute import environments, interpreters, uvtool
+from sagebrush.environments import interpreters, store, uvtool
 here = interpreters.probe(Path(sys.executable))
 uvtool.uv.find_uv_bin = lambda: sys.argv[2]
 interpreters.find = lambda _environ: here
-environments.Environments(Path(sys.argv[1])).build("base")
+store.Environments(Path(sys.argv[1])).build("base")
 """
 
 

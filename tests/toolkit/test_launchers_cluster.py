@@ -143,7 +143,7 @@ def test_model_parallel_is_refused_and_xla() -> None:
 
 
 def test_pytorchddp_as_sdk_v2_sends_it_is_torchruns(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(launchers, "_has", lambda package: package == "torch")
+    monkeypatch.setattr(job, "has", lambda package: package == "torch")
     this = seen_by("algo-3", {launchers.DATAPARALLEL: True, torchrun.PROCESSES: 2})
     launchers.check(this)
     words = launchers.launcher(this, "python", package=False)

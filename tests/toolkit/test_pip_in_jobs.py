@@ -66,7 +66,7 @@ def run(jobs: Jobs, environment: Environment, files: dict[str, str], *argv: str)
             "HOME": "/tmp",
         },
         binds=(
-            Bind(TRAIN.parent, "/opt/sagebrush/toolkit"),
+            Bind(TRAIN.parents[1], "/opt/sagebrush/toolkit"),
             *(Bind(prefix, str(prefix)) for prefix in environment.prefixes),
         ),
     )

@@ -19,16 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sagebrush.compute.base import (
-    Exited,
-    Gone,
-    LogLine,
-    Pending,
-    Running,
-    Spec,
-    State,
-    Unsupported,
-)
+from sagebrush.compute.base import Exited, Gone, LogLine, Pending, Running, Spec, State, Unsupported
 from sagebrush.compute.containers import container
 from sagebrush.compute.containers.container import Logs, Memory, Unstartable
 from sagebrush.compute.containers.engines import Engine, Engines, Host

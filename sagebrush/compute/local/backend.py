@@ -67,10 +67,12 @@ class LocalBackend:
         jobs_dir: Path,
         attach: Attach,
         changed: Callable[[str], Any],
-        isolation: str = "auto",
+        isolation: str,
         outside: Callable[[Spec], Mapping[str, str]] | None = None,
+        networked: Callable[[], bool] = lambda: False,
     ) -> None:
-        """`outside(spec)` are the environment variables that a job in process mode needs to reach
+        """`isolation` is "sandbox" or "process"; `networked()` tells whether this host can give the
+        instances of one job a network of their own. `outside(spec)` are the environment variables that a job in process mode needs to reach
         AWS's API and its credentials, since it has no listeners of its own."""
         self.jobs_dir = jobs_dir
         self.attach = attach
@@ -88,10 +90,7 @@ class LocalBackend:
         self._closing = False
         self._thread: threading.Thread | None = None
         self.isolation = isolation
-        if isolation == "auto":
-            from sagebrush.compute.local import probe
-
-            self.isolation = probe.choose("auto")
+        self._networked = networked
         self._connects = False
 
     # -- Backend
@@ -101,9 +100,7 @@ class LocalBackend:
         """Whether several instances of one job get a network of their own here: tried when asked,
         until it has worked once."""
         if self.isolation == "sandbox" and not self._connects:
-            from sagebrush.compute.local import probe
-
-            self._connects = probe.networked().ok
+            self._connects = self._networked()
         return self._connects
 
     def launch(self, spec: Spec) -> None:

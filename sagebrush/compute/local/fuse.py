@@ -9,8 +9,8 @@ from pathlib import Path
 
 from sagebrush.compute.shim import namespaces
 
-_TRIAL = """import os, sys; sys.path.append(sys.argv[1]); from sagebrush.compute.shim import namespaces as enter
-enter.isolate(user=os.geteuid() != 0); enter.try_served(sys.argv[2])"""
+_TRIAL = """import os, sys; sys.path.append(sys.argv[1]); from sagebrush.compute.shim import namespaces
+namespaces.isolate(user=os.geteuid() != 0); namespaces.try_served(sys.argv[2])"""
 
 
 def lacking() -> str:

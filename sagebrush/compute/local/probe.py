@@ -14,6 +14,7 @@ from pathlib import Path
 
 from sagebrush.compute.base import Bind, Exited, Gone, Limits, Spec
 from sagebrush.compute.local import limits
+from sagebrush.compute.local.backend import LocalBackend
 
 MIB = 1 << 20
 
@@ -118,7 +119,7 @@ def checks() -> list[Check]:
     if found[0].ok:
         found.append(networked())
     if os.geteuid() == 0:
-        found.append(_readable(Path(__file__).parent.parent))
+        found.append(_readable(Path(__file__).parents[2]))
     return found
 
 
@@ -269,8 +270,6 @@ def selftest() -> Iterator[Check]:
 def _run(trial: Trial, names: tuple[str, ...] = ("algo-1",)) -> list[tuple[Exited, str]]:
     """How the trial's program ended in a sandbox with everything on, and what it printed: for each
     of `names`, which have a network if they are several."""
-    from sagebrush.compute.local.backend import LocalBackend
-
     done = threading.Event()
     with tempfile.TemporaryDirectory(prefix="sagebrush-probe-") as directory:
         jobs = Path(directory) / "jobs"

@@ -7,19 +7,15 @@ from __future__ import annotations
 
 import contextlib
 import os
-import select
 import signal
 import socket
 import sys
-import time
 
 from sagebrush.compute.shim import init, namespaces
 
 TYPE_CHECKING = False  # importing typing would cost a launch 4 ms
 if TYPE_CHECKING:
     from typing import Any, NoReturn
-
-    from sagebrush.compute.shim.main import Shim
 
 LISTENER = "feed"
 """The listener by which the server answers it."""
@@ -28,19 +24,19 @@ LOST = "the process that reads it has ended: it was killed, or the host is short
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
-class Company:
+class Companion:
     """The process beside one job. It has the job's user, and none of the shim's rights."""
 
-    def __init__(self, shim: Shim) -> None:
-        """It runs, and the shim listens to it. Raises OSError and StepFailed."""
-        self.shim = shim
-        spec = shim.spec
+    def __init__(self, spec: dict[str, Any], uid: int | None) -> None:
+        """It runs as the user `uid`; `news` is readable when it has said something, and `listener`
+        takes what it asks of the server. Raises OSError and StepFailed."""
+        self.mounts: list[str] = spec["mounts"]
         self.devices: dict[str, int] = {}
         self.heard = b""
         self.left = self.ended = False
         reach = dict(spec["companion"])
-        listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
-        reach["port"] = listener.getsockname()[1]
+        self.listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
+        reach["port"] = self.listener.getsockname()[1]
         directory = _opened(reach["folder"])
         self.news, tell = os.pipe()
         self.link, theirs = socket.socketpair()
@@ -48,26 +44,25 @@ class Company:
         with namespaces.step("fork"):
             self.pid = os.fork()
         if self.pid == 0:
-            _become(reach, shim.uid, parent, (directory, tell, theirs.detach()))
+            _become(reach, uid, parent, (directory, tell, theirs.detach()))
         os.close(directory)
         os.close(tell)
         theirs.close()
         os.set_blocking(self.news, False)
-        shim.listeners[LISTENER] = listener
-        shim.poll.register(self.news, select.POLLIN)
 
-    def devices_for_mounts(self) -> None:
-        """It has what it serves the job's file systems on; so has who forks now. Raises StepFailed.
+    def open_devices(self) -> dict[str, int]:
+        """Mount target to the open /dev/fuse on which it serves that file system; a process forked
+        after this holds them too. Raises StepFailed.
 
         Must come after the namespaces: the kernel mounts only where it was opened.
         """
-        if not self.shim.spec["mounts"]:
-            return
+        if not self.mounts:
+            return {}
         with namespaces.step("open /dev/fuse"):
-            for target in self.shim.spec["mounts"]:
+            for target in self.mounts:
                 self.devices[target] = os.open(DEVICE, os.O_RDWR | os.O_CLOEXEC)
             socket.send_fds(self.link, [b"m"], list(self.devices.values()))
-        self.shim.spec["devices"] = self.devices
+        return self.devices
 
     def mounted(self) -> None:
         """This process holds the devices no more: a file system ends with who serves it."""
@@ -75,21 +70,11 @@ class Company:
             os.close(fd)
         self.devices.clear()
 
-    def attend(self) -> None:
-        """What it said is in the job's log, or ends the job."""
-        if self.left:
-            return
-        lines, failure = self._hear()
-        for line in lines:
-            self.shim.log.write(line.encode() + b"\n", time.time_ns() // 1_000_000)
-        if failure:
-            shim = self.shim
-            shim.reason, shim.message = shim.reason or "input", shim.message or failure
-            shim.kill()
-
-    def _hear(self) -> tuple[list[str], str]:
-        """Lines for the job's log, and why the job must end ("" if it need not)."""
+    def attend(self) -> tuple[list[str], str]:
+        """The lines that it has for the job's log, and why the job must end ("" if it need not)."""
         lines: list[str] = []
+        if self.left:
+            return lines, ""
         while True:
             try:
                 data = os.read(self.news, 65536)
@@ -105,18 +90,18 @@ class Company:
                     return lines, text
                 lines.append(f"Sagebrush: {text}")
 
-    def leave(self) -> None:
-        """It ends in a while, and is listened to no more.
+    def leave(self) -> bool:
+        """It ends in a while, and `news` need not be read any more; False if it was so before.
 
         At once, the job would take the end of a FIFO for the end of its data while it is being killed;
         never, and what waits for a file of its could not be.
         """
         if self.left:
-            return
+            return False
         self.left = True
-        self.shim.poll.unregister(self.news)
         with contextlib.suppress(OSError):
             self.link.send(b"leave")
+        return True
 
     def end(self) -> None:
         """It is gone, and with it all that waits for it. Ending twice is fine."""

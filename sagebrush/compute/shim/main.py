@@ -54,7 +54,7 @@ class Shim:
         self.poll.register(self.control, select.POLLIN)
         self.uid: int | None = None
         self.holder: Any = None
-        self.company: Any = None
+        self.companion: Any = None
         self.wire: Any = None
         self.pid = 0
         self.program = 0
@@ -91,8 +91,8 @@ class Shim:
         elif self.spec.get("companion"):
             self._accompany()
         self.go, self.output, self.news = self._fork()
-        if self.company is not None:
-            self.company.mounted()
+        if self.companion is not None:
+            self.companion.mounted()
         with namespaces.step("limits"):
             cgroup.add(self.plan, self.pid)
         with contextlib.suppress(BrokenPipeError):  # it failed early; its news say why
@@ -123,8 +123,8 @@ class Shim:
         namespaces.loopback(*self.spec["aliases"])
         if self.wire is not None:
             self.wire.present()
-        if self.company is not None:
-            self.company.devices_for_mounts()
+        if self.companion is not None:
+            self.spec["devices"] = self.companion.open_devices()
         for name, (host, port) in self.spec["listeners"].items():
             with namespaces.step(f"listener {name}"):
                 self.listeners[name] = socket.create_server((host, port), backlog=1024)
@@ -133,7 +133,18 @@ class Shim:
         """The process beside the job runs, outside of what the job will be in."""
         from sagebrush.compute.shim import companion_process  # most jobs have none
 
-        self.company = companion_process.Company(self)
+        self.companion = companion_process.Companion(self.spec, self.uid)
+        self.listeners[companion_process.LISTENER] = self.companion.listener
+        self.poll.register(self.companion.news, select.POLLIN)
+
+    def _attend(self) -> None:
+        """What the companion said is in the job's log, or ends the job."""
+        lines, failure = self.companion.attend()
+        for line in lines:
+            self.log.write(line.encode() + b"\n", time.time_ns() // 1_000_000)
+        if failure:
+            self.reason, self.message = self.reason or "input", self.message or failure
+            self.kill()
 
     def _connect(self) -> None:
         """The network that the job's instances share will be this one's too; raises StepFailed."""
@@ -230,8 +241,8 @@ class Shim:
                 self._admit()
             elif fd in self.talking:
                 self._listen_to(fd)
-            elif self.company is not None and fd == self.company.news:
-                self.company.attend()
+            elif self.companion is not None and fd == self.companion.news:
+                self._attend()
 
     def _read_output(self) -> bool:
         try:
@@ -269,8 +280,8 @@ class Shim:
         elif word == "E":
             self.reason, self.message = f"sandbox: {rest}", rest
         elif word == "X":
-            if self.company is not None:
-                self.company.attend()  # a stream that broke off looked like its end
+            if self.companion is not None:
+                self._attend()  # a stream that broke off looked like its end
             status, size, user, system = rest.split()
             self.status = os.waitstatus_to_exitcode(int(status))
             self.usage = (int(size) * 1024, float(user), float(system))
@@ -302,8 +313,8 @@ class Shim:
 
     def kill(self) -> None:
         """The job has SIGKILL."""
-        if self.company is not None:
-            self.company.leave()
+        if self.companion is not None and self.companion.leave():
+            self.poll.unregister(self.companion.news)
         if self.spec["mode"] != "sandbox":
             if self.program:
                 with contextlib.suppress(OSError):
@@ -448,8 +459,8 @@ class Shim:
             self._clear()
 
     def _clear(self) -> None:
-        if self.company is not None:
-            self.company.end()
+        if self.companion is not None:
+            self.companion.end()
         for listener in self.listeners.values():
             with contextlib.suppress(OSError):
                 listener.shutdown(socket.SHUT_RDWR)  # the server's duplicates stop accepting too

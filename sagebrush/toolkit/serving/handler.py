@@ -267,7 +267,7 @@ class Handler:
 
 def without_ours(error: BaseException) -> BaseException:
     """The exception with a traceback that begins in the user's code, where there is any."""
-    ours, trace = str(Path(__file__).parent), error.__traceback__
+    ours, trace = str(Path(__file__).parents[1]), error.__traceback__
     while trace is not None and (
         trace.tb_frame.f_code.co_filename.startswith((ours, "<frozen importlib"))
     ):

@@ -209,7 +209,7 @@ def root() -> Path:
 
 def program() -> Path:
     """The file with this model's inference functions; raises NoHandler."""
-    algorithms = Path(__file__).resolve().parent.parent / "algorithms"
+    algorithms = Path(__file__).resolve().parents[2] / "algorithms"
     return handler.locate(root(), os.environ, algorithms)
 
 

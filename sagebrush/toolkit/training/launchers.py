@@ -9,12 +9,10 @@ of AWS's own is refused.
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from sagebrush.toolkit import job
 from sagebrush.toolkit.job import Job
@@ -26,10 +24,6 @@ if TYPE_CHECKING:  # what only some jobs need is loaded for them only
 
 MASTER_PORT = torchrun.PORT
 MPI = "sagemaker_mpi_enabled"
-TENSORFLOW = (
-    "sagemaker_multi_worker_mirrored_strategy_enabled",
-    "sagemaker_parameter_server_enabled",
-)
 DATAPARALLEL = "sagemaker_distributed_dataparallel_enabled"
 """What SDK v2 makes of `pytorchddp` and of `smdistributed`: on AWS a launcher of its own starts the
 same processes, with or without AWS's library."""
@@ -50,7 +44,7 @@ def check(this: Job) -> None:
     for name, reason in REFUSED.items():
         if this.framework.get(name):
             raise job.ClientError(reason)
-    if this.framework.get(DATAPARALLEL) and not _has("torch"):
+    if this.framework.get(DATAPARALLEL) and not job.has("torch"):
         raise job.ClientError(
             "distribution smdistributed: AWS's library is not here, and only a PyTorch script can do"
             " without it"
@@ -95,7 +89,7 @@ def launcher(this: Job, python: str, package: bool) -> list[str]:
     if not under_torchrun(this):
         return [python]
     start = torchrun.launcher(this, python, package)
-    if not _has("torch"):
+    if not job.has("torch"):
         raise job.ClientError("torch_distributed: this image has no PyTorch")
     return start
 
@@ -128,7 +122,7 @@ def company(this: Job, python: str, environ: Mapping[str, str]) -> Iterator[mpi.
             from sagebrush.toolkit.training import mpi
 
             tell = stack.enter_context(mpi.workers(this))
-        elif this.framework.get(TENSORFLOW[1]) and _has("tensorflow"):
+        elif this.framework.get(job.TENSORFLOW_STRATEGIES[1]) and job.has("tensorflow"):
             from sagebrush.toolkit.training import tfcluster
 
             if tfcluster.has_servers(this):
@@ -151,7 +145,7 @@ def variables(this: Job, seen: Mapping[str, str]) -> dict[str, str]:
     What the job's own variables already say stays.
     """
     found: dict[str, str] = {}
-    if _has("torch"):
+    if job.has("torch"):
         # In process mode no name of a job's host can be looked up.
         address = "127.0.0.1" if os.environ.get("SAGEBRUSH_ML") else job.master(this)
         found |= {
@@ -161,7 +155,7 @@ def variables(this: Job, seen: Mapping[str, str]) -> dict[str, str]:
             "NCCL_IB_DISABLE": "1",
             "NCCL_DEBUG": "WARN",
         }
-    if any(this.framework.get(name) for name in TENSORFLOW):
+    if any(this.framework.get(name) for name in job.TENSORFLOW_STRATEGIES):
         from sagebrush.toolkit.training import tfcluster
 
         if cluster := tfcluster.config(this):
@@ -170,17 +164,9 @@ def variables(this: Job, seen: Mapping[str, str]) -> dict[str, str]:
     return found | (torchrun.variables(this) if under_torchrun(this) else {})
 
 
-def model_dir(hyperparameters: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """The hyperparameters of one job of a tuning job: TensorFlow's `model_dir` on S3 is its own."""
-    place = hyperparameters.get("model_dir")
-    if not isinstance(place, str) or place.startswith("/opt/ml") or not _has("tensorflow"):
-        return dict(hyperparameters)
-    return {**hyperparameters, "model_dir": f"{place}/{name}/model"}
-
-
 def warnings(model: Path) -> Sequence[str]:
     """Why TensorFlow Serving could not serve what a script left in `model`, in AWS's words."""
-    if not _has("tensorflow"):
+    if not job.has("tensorflow"):
         return ()
     files = [path for path in model.rglob("*") if path.is_file()]
     if not files:
@@ -199,7 +185,3 @@ def warnings(model: Path) -> Sequence[str]:
         f'{head}: the SavedModel bundle is under directory "{name}", not a numeric name.'
         for name in astray
     )
-
-
-def _has(package: str) -> bool:
-    return importlib.util.find_spec(package) is not None

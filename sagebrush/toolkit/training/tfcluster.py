@@ -16,9 +16,9 @@ from typing import Any
 
 from sagebrush.toolkit import job
 from sagebrush.toolkit.job import Job
-from sagebrush.toolkit.training import launchers, mpi_agent
+from sagebrush.toolkit.training import mpi_agent
 
-MIRRORED, SERVERS = launchers.TENSORFLOW
+MIRRORED, SERVERS = job.TENSORFLOW_STRATEGIES
 WORKER_PORT = 8890
 MASTER_PORT, SERVER_PORT = 2222, 2223
 HELD_PORT = 7779

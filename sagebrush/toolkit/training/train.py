@@ -127,7 +127,7 @@ def run(this: Job, loaded: subprocess.Popen[bytes] | None = None) -> int:
 
 def _algorithm(this: Job) -> int:
     """A built-in algorithm, in place of this process."""
-    folder = Path(__file__).resolve().parent.parent / "algorithms"
+    folder = Path(__file__).resolve().parents[2] / "algorithms"
     command = [sys.executable, "-m", f"{this.algorithm}.train"]
     os.execve(sys.executable, command, {**os.environ, "PYTHONPATH": str(folder)})
 
