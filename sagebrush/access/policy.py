@@ -1,6 +1,7 @@
 """IAM policies: what a set of them decides about one action on one resource. Pure.
 
-IAM user guide, "Policy evaluation logic" and "IAM JSON policy elements: condition operators".
+IAM user guide, "Policy evaluation logic", "AWS JSON policy elements: Principal", "... NotPrincipal"
+and "IAM JSON policy elements: condition operators".
 """
 
 from __future__ import annotations
@@ -25,12 +26,37 @@ ADMINISTRATOR: Policy = {
     "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}],
 }
 
-ROLES = "iam.policies"
-"""World.cache: (account, role) -> its policies. `services.iam_rows` drops it when a role changes."""
+ROLES = "iam.roles"
+"""World.cache: (account, role) -> what requests are checked by. Dropped when a role changes."""
+
+ACCOUNT, ROLE, SESSION = "account", "role", "session"
+"""How a resource's policy names who is allowed: by the account, by the role, or directly (the
+session, the user, the service, everybody)."""
 
 
 class Malformed(ValueError):
     """The text is no policy; the text says why."""
+
+
+@dataclass(frozen=True)
+class Principal:
+    """Who asks, by the names that the Principal element of a resource's policy may have for it."""
+
+    account: str = ""
+    """Twelve digits; empty for a service."""
+    role: frozenset[str] = frozenset()
+    """ARN and unique id of the role behind a session."""
+    session: frozenset[str] = frozenset()
+    """ARNs of the session itself and of the user."""
+    service: str = ""
+    """`sagemaker.amazonaws.com`; empty for others."""
+
+    @property
+    def accounts(self) -> frozenset[str]:
+        """The account's two names, the number and the ARN of its root."""
+        if not self.account:
+            return frozenset()
+        return frozenset((self.account, f"arn:aws:iam::{self.account}:root"))
 
 
 @dataclass(frozen=True)
@@ -39,6 +65,8 @@ class Decision:
 
     verdict: str
     matched: tuple[tuple[int, int], ...] = ()
+    through: str = ""
+    """For a resource's policy that allows: ACCOUNT, ROLE or SESSION, the most direct of them."""
 
     @property
     def allowed(self) -> bool:
@@ -46,21 +74,54 @@ class Decision:
 
 
 def evaluate(
-    policies: Sequence[Policy], principal: str, action: str, resource: str, context: Context
+    policies: Sequence[Policy],
+    principal: str,
+    action: str,
+    resource: str,
+    context: Context,
+    who: Principal | None = None,
 ) -> Decision:
-    """An explicit deny wins, then an allow; else it is denied. `context` keys are matched caseless."""
+    """An explicit deny wins, then an allow; else it is denied. `context` keys are matched caseless.
+
+    With `who` the policies are the resource's own (a role's trust policy): a statement applies only
+    where its Principal or NotPrincipal element speaks of `who`.
+    """
     keys = {name.lower(): value for name, value in context.items()}
     keys.setdefault("aws:principalarn", principal)
     allows: list[tuple[int, int]] = []
     denies: list[tuple[int, int]] = []
+    through = ""
     for number, policy in enumerate(policies):
         for place, statement in enumerate(statements(policy)):
-            if applies(statement, action, resource, keys):
-                found = allows if statement.get("Effect") == "Allow" else denies
-                found.append((number, place))
+            named = _named(statement, who) if who else SESSION
+            if who:  # the resource is what the policy is attached to
+                statement = {"Resource": "*", **statement}
+            if named and applies(statement, action, resource, keys):
+                if statement.get("Effect") == "Allow":
+                    allows.append((number, place))
+                    through = max(through, named, key=_DIRECTNESS.index)
+                else:
+                    denies.append((number, place))
     if denies:
         return Decision(EXPLICIT_DENY, tuple(denies))
-    return Decision(ALLOWED, tuple(allows)) if allows else Decision(IMPLICIT_DENY)
+    if not allows:
+        return Decision(IMPLICIT_DENY)
+    return Decision(ALLOWED, tuple(allows), through if who else "")
+
+
+def together(trust: Decision, held: Decision, limit: Decision | None = None) -> str:
+    """The verdict of a trust policy, an identity's policies and its session policies, in one account.
+
+    A deny in any of them wins, and the trust policy must allow. Where it names the account, the
+    identity's policies must allow too; where it names the role, only the session policies (`limit`,
+    None: there are none) must; where it names the session or everybody, it suffices (IAM user guide,
+    "Policy evaluation logic", resource-based policies; "Principal", all principals).
+    """
+    others = [held] if limit is None else [held, limit]
+    if any(each.verdict == EXPLICIT_DENY for each in (trust, *others)):
+        return EXPLICIT_DENY
+    needed = {SESSION: [], ROLE: others[1:]}.get(trust.through, others)
+    return ALLOWED if all(each.allowed for each in (trust, *needed)) else IMPLICIT_DENY
 
 
 def statements(policy: Policy) -> Sequence[Statement]:
@@ -93,6 +154,72 @@ def _resource_matches(statement: Statement, resource: str, keys: Context) -> boo
     found = any(like(_filled(pattern, keys), resource) for pattern in patterns)
     return found != negative
 
+
+# Principals ---------------------------------------------------------------------------------------
+
+_DIRECTNESS = ("", ACCOUNT, ROLE, SESSION)
+
+
+EVERYBODY = "*"
+"""Services too, whether it stands alone or as {"AWS": "*"}."""
+
+
+def _named(statement: Statement, who: Principal) -> str:
+    """How a statement of a resource's policy speaks of `who`; empty: it does not."""
+    negative = "NotPrincipal" in statement
+    accounts, services = _principals(statement.get("NotPrincipal" if negative else "Principal"))
+    if EVERYBODY in accounts or who.service in services:
+        return "" if negative else SESSION
+    if not negative:
+        return _directness(accounts, who)
+    listed = _spared if statement.get("Effect") == "Deny" else _directness
+    return "" if listed(accounts, who) else SESSION
+
+
+def _principals(element: Any) -> tuple[frozenset[str], frozenset[str]]:
+    """The names under AWS and under Service; nobody here asks by any other kind."""
+    if isinstance(element, str):
+        return frozenset((element,)), frozenset()
+    found = element if isinstance(element, Mapping) else {}
+    accounts, services = (
+        frozenset(name for name in _listed(found.get(kind)) if isinstance(name, str) and name)
+        for kind in ("AWS", "Service")
+    )
+    return accounts, services
+
+
+def principals(policy: Policy) -> frozenset[str]:
+    """Everybody under AWS in a trust policy's Principal and NotPrincipal elements."""
+    elements = [
+        statement.get(name)
+        for statement in statements(policy)
+        for name in ("Principal", "NotPrincipal")
+    ]
+    return frozenset().union(*(_principals(element)[0] for element in elements))
+
+
+def _directness(names: frozenset[str], who: Principal) -> str:
+    """The most direct of `who`'s names among `names`; empty: none is."""
+    known = ((who.session, SESSION), (who.role, ROLE), (who.accounts, ACCOUNT))
+    return next((how for own, how in known if not own.isdisjoint(names)), "")
+
+
+def _spared(names: frozenset[str], who: Principal) -> bool:
+    """Whether a Deny with NotPrincipal leaves `who` alone.
+
+    AWS looks at the account first, then at the role, then at the session, and each must be listed;
+    all sessions of a listed role are spared unless some of them are listed.
+    """
+    if who.accounts.isdisjoint(names):
+        return False
+    if who.role.isdisjoint(names):
+        return any(name in names and ":user/" in name for name in who.session)
+    roles = {name.rpartition("/")[0] for name in who.session if ":assumed-role/" in name}
+    sessions = {name for name in names if name.rpartition("/")[0] in roles}
+    return not sessions or not who.session.isdisjoint(sessions)
+
+
+# Patterns -----------------------------------------------------------------------------------------
 
 _LITERAL = str.maketrans({"*": "\ue000", "?": "\ue001"})
 _PLAIN = str.maketrans({"\ue000": "*", "\ue001": "?"})
@@ -276,6 +403,9 @@ def _check_statement(statement: Any, trust: bool) -> None:
     if trust:
         if "Principal" not in statement and "NotPrincipal" not in statement:
             raise Malformed("Missing required field Principal")
+        if "Principal" in statement and "NotPrincipal" in statement:
+            raise Malformed("Statement must not have both Principal and NotPrincipal.")
+        _check_principal(statement.get("Principal", statement.get("NotPrincipal")))
         if "Resource" in statement or "NotResource" in statement:
             raise Malformed("Has prohibited field Resource")
     else:
@@ -289,6 +419,31 @@ def _check_statement(statement: Any, trust: bool) -> None:
             ):
                 raise Malformed(f'Resource {resource} must be in ARN format or "*".')
     _check_condition(statement.get("Condition", {}))
+
+
+_PRINCIPAL = re.compile(
+    r"\*|\d{12}|A[A-Z0-9]{15,}"
+    r"|arn:aws[a-z-]*:iam::\d{12}:(root|(user|role)/[\w+=,.@/-]+)"
+    r"|arn:aws[a-z-]*:sts::\d{12}:(assumed-role/[\w+=,.@-]+|federated-user)/[\w+=,.@-]+",
+    re.ASCII,
+)
+"""What may stand under AWS: everybody, an account, a unique id, a user, a role, a session."""
+
+
+def _check_principal(element: Any) -> None:
+    """Raises Malformed for names that would never be matched. That they exist is not asked: AWS
+    refuses the ARN of a role or user that does not, but a policy written elsewhere names others'."""
+    if element == EVERYBODY:
+        return
+    if not isinstance(element, dict) or not element:
+        raise Malformed("Syntax errors in policy.")
+    for kind, names in element.items():
+        if kind not in ("AWS", "Service", "Federated", "CanonicalUser") or not _listed(names):
+            raise Malformed("Syntax errors in policy.")
+        for name in _listed(names):
+            known = isinstance(name, str) and (kind != "AWS" or _PRINCIPAL.fullmatch(name))
+            if not known or (kind == "Service" and "*" in name):
+                raise Malformed(f'Invalid principal in policy: "{kind}":"{name}"')
 
 
 def _check_condition(condition: Any) -> None:
