@@ -24,7 +24,7 @@ from typing import Any
 
 from aiohttp import web
 
-from sagebrush import __version__, clientdata, tls
+from sagebrush import __version__, clientdata, principals, tls
 from sagebrush.access.dispatch import Dispatcher
 from sagebrush.aws import models
 from sagebrush.compute.backends import Either
@@ -144,7 +144,7 @@ class App:
         self._stopped = False
         self._stopping = threading.Event()
         self._listeners = listen.Listeners()
-        self._bridge = Bridge(self.door, self._listeners, self.world.credentials)
+        self._bridge = Bridge(self.door, self._listeners, self.world)
         self._egress = Egress(settings.egress_allow)
         self._numbers = itertools.count()
         self._events: asyncio.AbstractEventLoop | None = None
@@ -374,7 +374,7 @@ class App:
         async def answer(raw: web.BaseRequest) -> web.StreamResponse:
             if not role or raw.method != "GET" or not raw.path.startswith("/v2/credentials/"):
                 return web.Response(status=404)
-            return web.json_response(self.world.credentials.container_document(role))
+            return web.json_response(principals.service_credentials(self.world, role))
 
         return answer
 

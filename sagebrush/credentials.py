@@ -16,12 +16,13 @@ import os
 import re
 import secrets
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+import zlib
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 from sagebrush.errors import AwsError, Doc
+from sagebrush.world import role_of
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,8 @@ class Caller:
     access_key: str = ""
     policies: tuple[Doc, ...] = field(default=(), hash=False)
     """Session policies: what the session may do at most."""
+    session: RoleSession | None = field(default=None, hash=False)
+    """What temporary credentials carry; None for the owner's key and for Sagebrush's own work."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,31 @@ class Key:
     secret: str = field(repr=False)
     caller: Caller
     expires: float | None = None
+
+
+@dataclass(frozen=True)
+class RoleSession:
+    """A session of a role: everything that its credentials carry."""
+
+    role_arn: str
+    role_id: str
+    """The role's unique id: a role that is made anew under the name has another, and the session
+    is not of that one. Empty: of no role."""
+    name: str
+    policies: tuple[Doc, ...] = ()
+    """Session policies: what the session may do at most."""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    """Session tags, those that an earlier session passed on among them."""
+    transitive: tuple[str, ...] = ()
+    """Keys of the tags that sessions begun from this one get too."""
+    source_identity: str = ""
+    issued: float = 0.0
+    """Seconds since the epoch; set when the credentials are made."""
+
+    @property
+    def packed(self) -> int:
+        """Bytes that its policies and tags take in the token."""
+        return len(zlib.compress(json.dumps([self.policies, self.tags]).encode()))
 
 
 @dataclass(frozen=True)
@@ -70,8 +98,16 @@ class CredentialBook:
         text = _kept(keys / "user.json", _fresh_user_key)
         user = json.loads(text)
         self._user = (user["AccessKeyId"], user["SecretAccessKey"])
+        me = user_name()
         self._user_resolved = Key(
-            self._user[1], session_caller(account, role, user_name(), self._user[0])
+            self._user[1],
+            Caller(
+                f"arn:aws:sts::{account}:assumed-role/{role}/{me}",
+                f"{role_id(account, role)}:{me}",
+                account,
+                role,
+                self._user[0],
+            ),
         )
         self._sessions: dict[tuple[str, str], Key] = {}
 
@@ -85,20 +121,17 @@ class CredentialBook:
         """Who the long-lived key speaks for."""
         return self._user_resolved.caller
 
-    def issue(
-        self,
-        role_arn: str,
-        session_name: str,
-        seconds: float,
-        policies: Sequence[Mapping[str, Any]] = (),
-    ) -> Session:
-        """Credentials that speak as `role_arn` in a session of that name for `seconds`.
+    def owns(self, caller: Caller) -> bool:
+        """Whether the caller holds the long-lived key of this installation's owner."""
+        return caller.access_key == self._user[0]
 
-        `policies` limit the session to what they allow too.
-        """
+    def issue(self, session: RoleSession, seconds: float) -> Session:
+        """Credentials of the session, begun now, for `seconds`."""
         key = "ASIA" + base64.b32encode(secrets.token_bytes(10)).decode()
-        expires = float(int(self._clock() + seconds))
-        body = json.dumps([key, role_arn, session_name, expires, list(policies)]).encode()
+        now = self._clock()
+        expires = float(int(now + seconds))
+        body = json.dumps([key, expires, {**asdict(session), "issued": now}]).encode()
+        body = zlib.compress(body)
         token = _text(body + self._mac(b"token", body))
         return Session(key, self._secret(key), token, expires)
 
@@ -118,13 +151,12 @@ class CredentialBook:
     def _open(self, access_key: str, token: str) -> Key:
         """The session key that `token` proves; raises AwsError when it is not one of ours."""
         body = self._proven(b"token", token)
-        key, role_arn, session_name, expires, policies = json.loads(body)
+        key, expires, members = json.loads(zlib.decompress(body))
         if key != access_key:
             raise _invalid()
-        account, role = role_arn.split(":")[4], role_arn.rsplit("/", 1)[-1]
-        caller = session_caller(account, role, session_name, access_key)
-        caller = replace(caller, policies=tuple(policies))
-        resolved = Key(self._secret(access_key), caller, expires)
+        lists = {name: tuple(members[name]) for name in ("policies", "transitive")}
+        session = RoleSession(**{**members, **lists})
+        resolved = Key(self._secret(access_key), session_caller(session, access_key), expires)
         if len(self._sessions) >= 4096:
             self._sessions.clear()
         self._sessions[access_key, token] = resolved
@@ -139,19 +171,19 @@ class CredentialBook:
         """The role ARN that a container token is for; raises AwsError InvalidClientTokenId."""
         return json.loads(self._proven(b"container", token))[0]
 
-    def container_document(self, role_arn: str, seconds: float = 6 * 3600) -> dict[str, str]:
-        """Fresh credentials of the role, as ECS's credentials address gives them.
+    def container_document(self, session: RoleSession, seconds: float) -> dict[str, str]:
+        """Fresh credentials of the session, as ECS's credentials address gives them.
 
         ECS developer guide, "Task IAM role": SDKs fetch anew before `Expiration`.
         """
-        session = self.issue(role_arn, "SageMaker", seconds)
-        expires = dt.datetime.fromtimestamp(session.expires, dt.UTC)
+        found = self.issue(session, seconds)
+        expires = dt.datetime.fromtimestamp(found.expires, dt.UTC)
         return {
-            "AccessKeyId": session.access_key,
-            "SecretAccessKey": session.secret,
-            "Token": session.token,
+            "AccessKeyId": found.access_key,
+            "SecretAccessKey": found.secret,
+            "Token": found.token,
             "Expiration": expires.strftime("%Y-%m-%dT%H:%M:%SZ"),
-            "RoleArn": role_arn,
+            "RoleArn": session.role_arn,
         }
 
     def seal(self, purpose: bytes, body: bytes) -> str:
@@ -180,21 +212,33 @@ class CredentialBook:
         return base64.b64encode(self._mac(b"secret", access_key.encode())[:30]).decode()
 
 
-def session_caller(account: str, role: str, session_name: str, access_key: str = "") -> Caller:
+def session_caller(session: RoleSession, access_key: str) -> Caller:
     """The principal of a role session."""
+    account, role = role_of(session.role_arn)
     return Caller(
-        f"arn:aws:sts::{account}:assumed-role/{role}/{session_name}",
-        f"{role_id(account, role)}:{session_name}",
+        f"arn:aws:sts::{account}:assumed-role/{role}/{session.name}",
+        f"{session.role_id or NO_ROLE}:{session.name}",
         account,
         role,
         access_key,
+        session.policies,
+        session,
     )
 
 
+NO_ROLE = "AROA" + "A" * 17
+"""Stands in a user id for the id of a role that is not there."""
+
+
 def role_id(account: str, role: str) -> str:
-    """The unique id of the role: the same for the same name, in AWS's form."""
+    """A unique id in AWS's form, the same for the same name: of what there is only once."""
     digest = hashlib.sha256(f"{account}/{role}".encode()).digest()
     return "AROA" + base64.b32encode(digest).decode()[:17]
+
+
+def fresh_role_id() -> str:
+    """A unique id that no role had before."""
+    return "AROA" + base64.b32encode(secrets.token_bytes(11)).decode()[:17]
 
 
 def user_name() -> str:

@@ -21,6 +21,15 @@ if TYPE_CHECKING:
     from sagebrush.store.series import Series
     from sagebrush.store.streams import Streams
 
+
+def role_of(arn: str) -> tuple[str, str]:
+    """Account and name of a role's ARN; its path says nothing. Both empty for another text."""
+    parts = arn.split(":", 5)
+    if len(parts) != 6 or not parts[5].startswith("role/"):
+        return "", ""
+    return parts[4], parts[5].rsplit("/", 1)[-1]
+
+
 Operation = Callable[["Ctx", Doc], Doc | Awaitable[Doc | None] | Future[Doc] | None]
 """(ctx, request document) -> result document; raises AwsError. Async only where bytes flow.
 
@@ -62,10 +71,11 @@ class World:
 
     def service_ctx(self, role_arn: str | None = None) -> Ctx:
         """A context for Sagebrush's own work, or for work done as the role `role_arn`."""
-        account = self.settings.account
-        arn = role_arn or f"arn:aws:iam::{account}:root"
-        role = arn.rsplit("/", 1)[-1] if role_arn else None
-        return self.ctx(Caller(arn, "AROASAGEBRUSH" if role else account, account, role))
+        if not role_arn:
+            account = self.settings.account
+            return self.ctx(Caller(f"arn:aws:iam::{account}:root", account, account))
+        account, role = role_of(role_arn)
+        return self.ctx(Caller(role_arn, "AROASAGEBRUSH", account, role))
 
 
 @dataclass(frozen=True)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import stat
+from dataclasses import replace
 
 import pytest
 
-from sagebrush.credentials import CredentialBook, role_id, user_name
+from sagebrush.credentials import CredentialBook, RoleSession, role_id, user_name
 from sagebrush.errors import AwsError
 
 ROLE = "arn:aws:iam::123456789012:role/path/Reader"
+ME = RoleSession(ROLE, "AROAREADERREADERREADE", "me")
 
 
 @pytest.fixture
@@ -30,7 +32,7 @@ def test_files_are_private_and_last(tmp_path, book, clock):
     assert {stat.S_IMODE(f.stat().st_mode) for f in keys.iterdir()} == {0o600}
     again = CredentialBook(keys, "123456789012", "Execution", clock)
     assert again.user_key == book.user_key
-    session = book.issue(ROLE, "me", 900)
+    session = book.issue(ME, 900)
     assert again.resolve(session.access_key, session.token).secret == session.secret
 
 
@@ -45,18 +47,38 @@ def test_user_key_speaks_for_the_execution_role(book):
 
 
 def test_session(book, clock):
-    session = book.issue(ROLE, "me", 900)
+    session = book.issue(ME, 900)
     found = book.resolve(session.access_key, session.token)
     assert found.caller.arn == "arn:aws:sts::123456789012:assumed-role/Reader/me"
     assert found.caller.role == "Reader"
+    assert found.caller.user_id == "AROAREADERREADERREADE:me"
+    assert found.caller.account == "123456789012"
     clock.forward(899)
     assert book.resolve(session.access_key, session.token) == found
     clock.forward(1)
     assert refusal(book, session.access_key, session.token) == "ExpiredToken"
 
 
+def test_a_session_carries_what_it_began_with(book, clock):
+    limits = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*"}]}
+    begun = RoleSession(
+        ROLE, "AROAREADERREADERREADE", "me", (limits,), {"Team": "ml", "x": "ü"}, ("Team",), "ann"
+    )
+    session = book.issue(begun, 900)
+    found = book.resolve(session.access_key, session.token).caller
+    assert found.session == replace(begun, issued=clock())
+    assert found.policies == (limits,)
+
+
+def test_whose_key_it_is(book):
+    assert book.owns(book.user_caller)
+    session = book.issue(ME, 900)
+    assert not book.owns(book.resolve(session.access_key, session.token).caller)
+    assert not book.owns(replace(book.user_caller, access_key=""))
+
+
 def test_sessions_differ(book):
-    one, two = book.issue(ROLE, "me", 900), book.issue(ROLE, "me", 900)
+    one, two = book.issue(ME, 900), book.issue(ME, 900)
     assert one.access_key != two.access_key
     assert one.secret != two.secret
     assert refusal(book, one.access_key, two.token) == "InvalidClientTokenId"
@@ -64,14 +86,14 @@ def test_sessions_differ(book):
 
 @pytest.mark.parametrize("spoil", ["", "x", "ü", "A" * 200])
 def test_foreign_tokens(book, spoil):
-    session = book.issue(ROLE, "me", 900)
+    session = book.issue(ME, 900)
     assert refusal(book, session.access_key, spoil) == "InvalidClientTokenId"
     assert refusal(book, session.access_key, session.token + spoil + "AA") == "InvalidClientTokenId"
     assert refusal(book, session.access_key, None) == "InvalidClientTokenId"
 
 
 def test_every_changed_character_of_a_token_is_seen(book):
-    session = book.issue(ROLE, "me", 900)
+    session = book.issue(ME, 900)
     for place in range(0, len(session.token) - 1, 3):
         other = "A" if session.token[place] != "A" else "B"
         token = session.token[:place] + other + session.token[place + 1 :]
@@ -80,24 +102,24 @@ def test_every_changed_character_of_a_token_is_seen(book):
 
 def test_tokens_of_another_home_or_purpose(tmp_path, book, clock):
     other = CredentialBook(tmp_path / "other", "123456789012", "Execution", clock)
-    session = other.issue(ROLE, "me", 900)
+    session = other.issue(ME, 900)
     assert refusal(book, session.access_key, session.token) == "InvalidClientTokenId"
     token = book.container_token(ROLE)
     assert book.container_role(token) == ROLE
-    for wrong in (session.token, book.issue(ROLE, "me", 900).token, "", "x"):
+    for wrong in (session.token, book.issue(ME, 900).token, "", "x"):
         with pytest.raises(AwsError):
             book.container_role(wrong)
 
 
 def test_container_document(book, clock):
-    found = book.container_document(ROLE, 3600)
+    found = book.container_document(ME, 3600)
     assert found["Expiration"] == "2026-01-01T01:00:00Z"
     assert found["RoleArn"] == ROLE
     assert book.resolve(found["AccessKeyId"], found["Token"]).secret == found["SecretAccessKey"]
 
 
 def test_secrets_do_not_show(book):
-    session = book.issue(ROLE, "me", 900)
+    session = book.issue(ME, 900)
     assert session.secret not in repr(session)
     assert session.token not in repr(session)
     assert session.secret not in repr(book.resolve(session.access_key, session.token))

@@ -183,9 +183,9 @@ def test_calls_between_services_are_checked_as_requests_are(limited, ctx):
         ctx.call("sagemaker", "NoSuchOperation", {})
 
 
-def test_a_role_that_nobody_created_is_an_administrator(ctx):
+def test_a_role_that_nobody_created_may_do_nothing(ctx):
     anyone = ctx.as_role("arn:aws:iam::123456789012:role/service-role/FromANotebook")
-    dispatch.authorise(anyone, "s3", "CreateBucket", {"Bucket": "b"})
+    refusal(anyone, "s3", "ListBuckets", {})
 
 
 def test_the_owner_cannot_lock_himself_out(ctx):

@@ -146,23 +146,3 @@ def test_every_condition_must_hold():
 def test_the_principal_is_a_key():
     mine = allow(Condition={"ArnLike": {"aws:PrincipalArn": "arn:aws:sts::*:assumed-role/Role/*"}})
     assert decide([mine]) == "allowed"
-
-
-def test_trust():
-    def document(principal, effect="Allow", action="sts:AssumeRole"):
-        return {"Statement": [{"Effect": effect, "Principal": principal, "Action": action}]}
-
-    root = "arn:aws:iam::123456789012:root"
-    assert policy.trusts(document("*"), [root])
-    assert policy.trusts(document({"AWS": [root]}), [root])
-    assert policy.trusts(
-        document({"Service": "sagemaker.amazonaws.com"}), ["sagemaker.amazonaws.com"]
-    )
-    assert not policy.trusts(
-        document({"Service": "lambda.amazonaws.com"}), ["sagemaker.amazonaws.com"]
-    )
-    assert not policy.trusts(document({"AWS": root}, action="sts:TagSession"), [root])
-    refusing = {
-        "Statement": document("*")["Statement"] + document({"AWS": root}, "Deny")["Statement"]
-    }
-    assert not policy.trusts(refusing, [root])

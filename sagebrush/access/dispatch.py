@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import json
 from concurrent.futures import Future
 from functools import cache
 from typing import Any, cast
 
 from botocore.model import OperationModel
 
+from sagebrush import principals
 from sagebrush.access import actions, policy
-from sagebrush.access.policy import Policy
 from sagebrush.aws import check, models
-from sagebrush.credentials import Caller
 from sagebrush.errors import AwsError, Doc
 from sagebrush.world import Ctx, Operation, World
 
@@ -40,40 +38,24 @@ def flows(operation: Operation) -> bool:
     return inspect.iscoroutinefunction(operation)
 
 
-def policies(world: World, caller: Caller) -> list[Policy]:
-    """The policies of the caller's role, parsed.
-
-    The account itself and the owner's long-lived key are administrators, so that nobody locks
-    himself out. So is a role that was never created here: notebooks written for AWS name their own
-    (clients.md, trap 2). One that was deleted here may do nothing.
-    """
-    if caller.role is None or caller.access_key == world.credentials.user_key[0]:
-        return [policy.ADMINISTRATOR]
-    cache: dict[tuple[str, str], list[Policy]] = world.cache.setdefault(policy.ROLES, {})
-    place = (caller.account, caller.role)
-    found = cache.get(place)
-    if found is None:
-        row = world.rows.get(caller.account, "", "role", caller.role)
-        found = cache[place] = [policy.ADMINISTRATOR] if row is None else _of(row.plan)
-    return found
-
-
-def _of(plan: Doc) -> list[Policy]:
-    texts = [*plan.get("inline", {}).values(), *plan.get("attached", {}).values()]
-    return [json.loads(text) for text in texts]
+SETTLED_ELSEWHERE = {
+    ("sts", "GetCallerIdentity"): "AWS: no permission is needed, and a deny has no effect",
+    ("sts", "AssumeRole"): "the operation weighs the role's trust policy too, which may suffice",
+}
+"""Operations that the caller's policies alone do not decide -> why."""
 
 
 def authorise(ctx: Ctx, service: str, name: str, params: Doc) -> None:
     """Returns when the caller's policies allow the operation; raises AwsError AccessDenied (403)."""
-    if (service, name) == ("sts", "GetCallerIdentity"):
-        return  # AWS: no permission is needed, and a deny has no effect
-    held = policies(ctx.world, ctx.caller)
+    if (service, name) in SETTLED_ELSEWHERE:
+        return
+    held = principals.policies(ctx.world, ctx.caller)
     if not ctx.caller.policies and all(p is policy.ADMINISTRATOR for p in held) and held:
         return  # the common case, and every InvokeEndpoint's: nothing could be refused
     wanted = actions.asked(ctx, service, name, params)
     handed = actions.pass_roles(service, name, params)
     wanted = [*wanted, *(("iam:PassRole", role) for role in handed)]
-    context = {"aws:PrincipalAccount": ctx.account, "aws:RequestedRegion": ctx.region}
+    context = principals.keys(ctx)
     if handed:
         context["iam:PassedToService"] = "sagemaker.amazonaws.com"
     for action, resource in wanted:

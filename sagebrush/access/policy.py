@@ -10,7 +10,7 @@ import datetime as dt
 import ipaddress
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -454,21 +454,3 @@ def _check_condition(condition: Any) -> None:
             raise Malformed(f"Invalid Condition type : {operator}.")
         if not isinstance(wanted, dict):
             raise Malformed("Syntax errors in policy.")
-
-
-def trusts(policy: Policy, principals: Iterable[str], action: str = "sts:AssumeRole") -> bool:
-    """Whether a trust policy lets one of `principals` (ARN, account id, service name) act."""
-    names = set(principals)
-    allowed = False
-    for statement in statements(policy):
-        if not _action_matches(statement, action):
-            continue
-        principal = statement.get("Principal", {})
-        given = [principal] if isinstance(principal, str) else [
-            text for value in principal.values() for text in _listed(value)
-        ]  # fmt: skip
-        if any(text == "*" or text in names for text in given):
-            if statement["Effect"] == "Deny":
-                return False
-            allowed = True
-    return allowed

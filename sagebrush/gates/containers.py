@@ -13,11 +13,12 @@ import ssl
 import sys
 import threading
 
+from sagebrush import principals
 from sagebrush.compute.base import Spec
 from sagebrush.compute.containers.engines import Host
-from sagebrush.credentials import CredentialBook
 from sagebrush.protocol import listen
 from sagebrush.protocol.server import Door
+from sagebrush.world import World
 
 log = logging.getLogger(__name__)
 
@@ -32,12 +33,10 @@ ENDLESS = 365 * 86400.0
 class Bridge:
     """The listeners for containers of one server; begins with `start`."""
 
-    def __init__(
-        self, door: Door, listeners: listen.Listeners, credentials: CredentialBook
-    ) -> None:
+    def __init__(self, door: Door, listeners: listen.Listeners, world: World) -> None:
         self._door = door
         self._listeners = listeners
-        self._credentials = credentials
+        self._world = world
         self._lock = threading.Lock()
         self._ports: dict[str, int] = {}
         self._events: asyncio.AbstractEventLoop | None = None
@@ -57,7 +56,8 @@ class Bridge:
         found = {"AWS_ENDPOINT_URL": url, "AWS_DISABLE_HOST_PREFIX_INJECTION": "true"}
         if spec.role:
             seconds = ENDLESS if spec.time_limit is None else spec.time_limit + spec.grace + MARGIN
-            session = self._credentials.issue(spec.role, "SageMaker", seconds)
+            begun = principals.service_session(self._world, spec.role)
+            session = self._world.credentials.issue(begun, seconds)
             found["AWS_ACCESS_KEY_ID"] = session.access_key
             found["AWS_SECRET_ACCESS_KEY"] = session.secret
             found["AWS_SESSION_TOKEN"] = session.token

@@ -12,6 +12,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from sagebrush import principals
 from sagebrush.compute.base import Spec
 from sagebrush.compute.shim import network
 from sagebrush.errors import AwsError, Doc
@@ -123,7 +124,7 @@ class Metadata:
         )
 
     def _session(self) -> str:
-        given = self.world.credentials.container_document(self.spec.role)
+        given = principals.service_credentials(self.world, self.spec.role)
         now = dt.datetime.fromtimestamp(self.world.clock(), dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         document = {
             "Code": "Success",

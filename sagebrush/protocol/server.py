@@ -20,7 +20,7 @@ from urllib.parse import parse_qsl
 from aiohttp import web
 from botocore.model import OperationModel
 
-from sagebrush import __version__
+from sagebrush import __version__, principals
 from sagebrush.access import dispatch
 from sagebrush.aws import names
 from sagebrush.errors import AwsError, Doc
@@ -160,7 +160,9 @@ class Door:
                 role = self._world.credentials.container_role(token)
             except AwsError as error:
                 return _json(error.status, {"code": error.code, "message": error.message})
-            return _json(200, self._world.credentials.container_document(role))
+            if not role:
+                return _json(404, {"message": "no role"})
+            return _json(200, principals.service_credentials(self._world, role))
         return _json(404, {"message": f"no page {name}"})
 
     def health(self) -> Doc:

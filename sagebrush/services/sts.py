@@ -1,16 +1,28 @@
-"""STS: who asks, and credentials for roles (STS API Reference)."""
+"""STS: who asks, and credentials for roles (STS API Reference).
+
+IAM user guide, "Pass session tags in AWS STS", "Monitor and control actions taken with assumed
+roles", "IAM and AWS STS condition context keys".
+"""
 
 from __future__ import annotations
 
 import datetime as dt
 import json
+from collections.abc import Mapping
+from urllib.parse import unquote
 
+from sagebrush import principals
 from sagebrush.access import managed_policies, policy
-from sagebrush.credentials import Session, role_id
+from sagebrush.credentials import RoleSession, Session
 from sagebrush.errors import AwsError, Doc
-from sagebrush.world import Ctx
+from sagebrush.store.rows import Row
+from sagebrush.world import Ctx, role_of
 
 HOUR = 3600
+PACKED = 4096
+"""Bytes that the session policies and tags of one session may take, packed."""
+MANAGED = 10
+"""Managed policies that may limit one session."""
 
 
 def get_caller_identity(ctx: Ctx, request: Doc) -> Doc:
@@ -23,50 +35,55 @@ def get_caller_identity(ctx: Ctx, request: Doc) -> Doc:
 
 
 def assume_role(ctx: Ctx, request: Doc) -> Doc:
-    """Credentials that speak as the role; AccessDenied (403) where its trust policy says no.
+    """Credentials that speak as the role; AccessDenied (403) where it is not there or not allowed.
 
-    A role that was never created here may be assumed by everyone of the account. Session policies
-    limit what the role's own allow.
+    The role's trust policy must allow it; so must the caller's own policies where the trust policy
+    names only the account (API reference, AssumeRole). Session policies limit what the role's own
+    allow. Tags that an earlier session passes on and its source identity go along.
     """
-    arn, name = request["RoleArn"], request["RoleSessionName"]
-    account, role = _role(arn)
-    seconds = request.get("DurationSeconds", HOUR)
-    row = ctx.world.rows.get(ctx.account, "", "role", role)
-    if account != ctx.account or (row is not None and not _trusted(ctx, row.status, row.plan)):
+    arn = request["RoleArn"]
+    if not role_of(arn)[1]:
+        raise AwsError("ValidationError", f"{arn} is invalid")
+    tags, passed = _tags(ctx, request)
+    source = _source_identity(ctx, request)
+    row = _target(ctx, arn)
+    keys = {**principals.keys(ctx), **_keys(row, request, tags, source)}
+    _require(ctx, row, "sts:AssumeRole", keys)
+    if tags:
+        _require(ctx, row, "sts:TagSession", keys)
+    if source:
+        _require(ctx, row, "sts:SetSourceIdentity", keys)
+    seconds, name = _seconds(ctx, row, request), request["RoleSessionName"]
+    given = tuple(dict(each) for each in _session_policies(ctx, request))
+    session = RoleSession(arn, row.doc["RoleId"], name, given, tags, passed, source)
+    if session.packed > PACKED:
         raise AwsError(
-            "AccessDenied",
-            f"User: {ctx.caller.arn} is not authorized to perform: sts:AssumeRole on resource: {arn}",
-            403,
+            "PackedPolicyTooLarge",
+            f"Packed size of session policies and session tags consumes"
+            f" {session.packed * 100 // PACKED}% of allotted space.",
         )
-    longest = row.doc["MaxSessionDuration"] if row is not None else 12 * HOUR
-    if seconds > longest:
-        raise AwsError(
-            "ValidationError",
-            "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.",
-        )
-    given = _session_policies(request)
-    session = ctx.world.credentials.issue(arn, name, seconds, given)
     user = {
-        "AssumedRoleId": f"{role_id(account, role)}:{name}",
-        "Arn": f"arn:aws:sts::{account}:assumed-role/{role}/{name}",
+        "AssumedRoleId": f"{row.doc['RoleId']}:{name}",
+        "Arn": f"arn:aws:sts::{ctx.account}:assumed-role/{row.name}/{name}",
     }
-    result: Doc = {"Credentials": credentials(session), "AssumedRoleUser": user}
-    if given:
-        result["PackedPolicySize"] = min(100, len(json.dumps(given)) * 100 // 4096 + 1)
-    if "SourceIdentity" in request:
-        result["SourceIdentity"] = request["SourceIdentity"]
-    return result
+    issued = ctx.world.credentials.issue(session, seconds)
+    result: Doc = {"Credentials": credentials(issued), "AssumedRoleUser": user}
+    if given or tags:
+        result["PackedPolicySize"] = max(1, session.packed * 100 // PACKED)
+    return {**result, "SourceIdentity": source} if source else result
 
 
 def get_session_token(ctx: Ctx, request: Doc) -> Doc:
     """Temporary credentials of the user; AccessDenied (403) for a caller that has such already."""
-    if ctx.caller.access_key != ctx.world.credentials.user_key[0]:
+    if not principals.owns(ctx.world, ctx.caller):
         raise AwsError("AccessDenied", "Cannot call GetSessionToken with session credentials", 403)
-    settings = ctx.world.settings
-    arn = f"arn:aws:iam::{settings.account}:role/{settings.role}"
+    role = principals.find(ctx.world, ctx.world.settings.role)
+    if role is None:
+        raise AwsError("AccessDenied", "The execution role of the settings is not there.", 403)
     name = ctx.caller.arn.rsplit("/", 1)[-1]
+    session = RoleSession(role.doc["Arn"], role.doc["RoleId"], name)
     seconds = request.get("DurationSeconds", 12 * HOUR)
-    return {"Credentials": credentials(ctx.world.credentials.issue(arn, name, seconds))}
+    return {"Credentials": credentials(ctx.world.credentials.issue(session, seconds))}
 
 
 def get_access_key_info(ctx: Ctx, request: Doc) -> Doc:
@@ -84,27 +101,116 @@ def credentials(session: Session) -> Doc:
     }
 
 
-def _role(arn: str) -> tuple[str, str]:
-    """Account and name of a role ARN; raises ValidationError."""
-    parts = arn.split(":", 5)
-    if len(parts) != 6 or parts[2] != "iam" or not parts[5].startswith("role/"):
-        raise AwsError("ValidationError", f"{arn} is invalid")
-    return parts[4], parts[5].rsplit("/", 1)[-1]
+# What AssumeRole needs ----------------------------------------------------------------------------
 
 
-def _trusted(ctx: Ctx, status: str, plan: Doc) -> bool:
-    """Whether the role exists and its trust policy names the caller, its role or its account."""
-    if not status:
-        return False
-    account, role = ctx.account, ctx.caller.role
-    names = {ctx.caller.arn, account, f"arn:aws:iam::{account}:root"}
-    if role:
-        row = ctx.world.rows.get(account, "", "role", role)
-        names.add(row.doc["Arn"] if row and row.status else f"arn:aws:iam::{account}:role/{role}")
-    return policy.trusts(policy.parse(plan["trust"], trust=True), names)
+def _target(ctx: Ctx, arn: str) -> Row:
+    """The role that is to be assumed; raises AccessDenied (403).
+
+    Sessions of a role that is gone have no say, whomever a trust policy names; a stand-in is for the
+    owner's own key.
+    """
+    world, caller = ctx.world, ctx.caller
+    row = principals.named(world, caller, arn)
+    owner = principals.owns(world, caller)
+    gone = caller.role is not None and principals.identity(world, caller) is None
+    if row is None or not (owner or (row.status != principals.STAND_IN and not gone)):
+        raise _denied(ctx, "sts:AssumeRole", arn)
+    return row
 
 
-def _session_policies(request: Doc) -> list[policy.Policy]:
+def _require(ctx: Ctx, row: Row, action: str, keys: Mapping[str, str | list[str]]) -> None:
+    """Raises AccessDenied (403) unless trust policy and caller's policies allow it together."""
+    world, caller, arn = ctx.world, ctx.caller, row.doc["Arn"]
+    trust = principals.trust(row, principals.principal(world, caller), action, keys)
+    held = policy.evaluate(principals.policies(world, caller), caller.arn, action, arn, keys)
+    limit = None
+    if caller.policies:
+        limit = policy.evaluate(caller.policies, caller.arn, action, arn, keys)
+    verdict = policy.together(trust, held, limit)
+    both = action == "sts:SetSourceIdentity"  # AWS: in both policies, whomever the trust one names
+    if verdict != policy.ALLOWED or (both and not (held.allowed and (limit or held).allowed)):
+        raise _denied(ctx, action, arn)
+
+
+def _denied(ctx: Ctx, action: str, arn: str) -> AwsError:
+    """The same for a role that is not there, so that nobody learns which are."""
+    words = f"User: {ctx.caller.arn} is not authorized to perform: {action} on resource: {arn}"
+    return AwsError("AccessDenied", words, 403)
+
+
+def _keys(
+    row: Row, request: Doc, tags: Mapping[str, str], source: str
+) -> dict[str, str | list[str]]:
+    """The condition keys of the request and of the role; those of STS are there only if given."""
+    found: dict[str, str | list[str]] = {"sts:RoleSessionName": request["RoleSessionName"]}
+    if "ExternalId" in request:
+        found["sts:ExternalId"] = request["ExternalId"]
+    if source:
+        found["sts:SourceIdentity"] = source
+    if tags:
+        found["aws:TagKeys"] = list(tags)
+        found |= {f"aws:RequestTag/{key}": value for key, value in tags.items()}
+    if request.get("TransitiveTagKeys"):
+        found["sts:TransitiveTagKeys"] = list(request["TransitiveTagKeys"])
+    for key, value in row.plan.get("tags", {}).items():
+        found[f"aws:ResourceTag/{key}"] = found[f"iam:ResourceTag/{key}"] = value
+    return found
+
+
+def _tags(ctx: Ctx, request: Doc) -> tuple[dict[str, str], tuple[str, ...]]:
+    """The session's tags and the keys of those that it passes on; raises InvalidParameterValue.
+
+    What an earlier session passes on cannot be given another value. Keys differ by more than case.
+    """
+    given = {tag["Key"]: tag["Value"] for tag in request.get("Tags") or ()}
+    lower = {key.lower() for key in given}
+    if len(lower) < len(request.get("Tags") or ()):
+        raise _invalid("Duplicate tag keys found. Please note that Tag keys are case insensitive.")
+    if any(key.startswith("aws:") for key in lower):
+        raise _invalid("aws: prefixed tag key names are not allowed for external use.")
+    wanted = {key.lower() for key in request.get("TransitiveTagKeys") or ()}
+    if not wanted <= lower:
+        raise _invalid("The specified transitive tag key must be included in the requested tags.")
+    before = ctx.caller.session
+    passed = {key: before.tags[key] for key in before.transitive} if before else {}
+    if not lower.isdisjoint(key.lower() for key in passed):
+        raise _invalid(
+            "One of the specified transitive tag keys can't be set because it conflicts with a"
+            " transitive tag key from the calling session."
+        )
+    return {**passed, **given}, (*passed, *(key for key in given if key.lower() in wanted))
+
+
+def _source_identity(ctx: Ctx, request: Doc) -> str:
+    """The source identity; one that was set stays for the whole chain (ValidationError)."""
+    before = ctx.caller.session.source_identity if ctx.caller.session else ""
+    wanted = request.get("SourceIdentity") or before
+    if before and wanted != before:
+        raise AwsError(
+            "ValidationError", "The source identity is already set for this assume role session"
+        )
+    return wanted
+
+
+def _seconds(ctx: Ctx, row: Row, request: Doc) -> int:
+    """How long the session lasts; raises ValidationError for more than the role or a chain may."""
+    seconds = request.get("DurationSeconds", HOUR)
+    if seconds > row.doc["MaxSessionDuration"]:
+        raise AwsError(
+            "ValidationError",
+            "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.",
+        )
+    if seconds > HOUR and ctx.caller.session:
+        raise AwsError(
+            "ValidationError",
+            "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by"
+            " role chaining.",
+        )
+    return seconds
+
+
+def _session_policies(ctx: Ctx, request: Doc) -> list[policy.Policy]:
     """The policies that limit the session; raises MalformedPolicyDocument."""
     found: list[policy.Policy] = []
     if request.get("Policy"):
@@ -112,9 +218,25 @@ def _session_policies(request: Doc) -> list[policy.Policy]:
             found.append(policy.parse(request["Policy"]))
         except policy.Malformed as error:
             raise AwsError("MalformedPolicyDocument", str(error)) from error
-    for entry in request.get("PolicyArns") or ():
-        document = managed_policies.KNOWN.get(entry.get("arn", ""))
-        if document is None:
-            raise AwsError("MalformedPolicyDocument", f"Policy {entry.get('arn')} is not known.")
-        found.append(document)
-    return found
+    entries = request.get("PolicyArns") or ()
+    if len(entries) > MANAGED:
+        raise AwsError("ValidationError", f"At most {MANAGED} managed policies may be given.")
+    return [*found, *(_managed(ctx, entry.get("arn", "")) for entry in entries)]
+
+
+def _managed(ctx: Ctx, arn: str) -> policy.Policy:
+    """A managed policy, AWS's or the account's own; raises MalformedPolicyDocument."""
+    if arn in managed_policies.KNOWN:
+        return managed_policies.KNOWN[arn]
+    iam = ctx.world.service_ctx()
+    try:
+        version = iam.call("iam", "GetPolicy", {"PolicyArn": arn})["Policy"]["DefaultVersionId"]
+        asked = {"PolicyArn": arn, "VersionId": version}
+        found = iam.call("iam", "GetPolicyVersion", asked)["PolicyVersion"]["Document"]
+    except AwsError as error:
+        raise AwsError("MalformedPolicyDocument", f"Policy {arn} is not known.") from error
+    return json.loads(unquote(found))
+
+
+def _invalid(message: str) -> AwsError:
+    return AwsError("InvalidParameterValue", message)

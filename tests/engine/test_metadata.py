@@ -26,7 +26,10 @@ class Place:
         self.now = 1_700_000_000.0
         book = CredentialBook(home / "keys", "123456789012", "Execution", lambda: self.now)
         settings = Settings.load({}, None, home=home, region="eu-west-1")
-        world = SimpleNamespace(credentials=book, settings=settings, clock=lambda: self.now)
+        rows = SimpleNamespace(get=lambda *place: None)
+        world = SimpleNamespace(
+            credentials=book, settings=settings, clock=lambda: self.now, rows=rows
+        )
         values = {"key": "t-1", "argv": [], "env": {}, "root": home / "jobs" / "t-1", **given}
         spec = Spec(**values)  # pyright: ignore[reportArgumentType]
         spec.root.mkdir(parents=True)

@@ -15,7 +15,7 @@ from botocore.auth import S3SigV4Auth, S3SigV4QueryAuth, SigV4Auth, SigV4QueryAu
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from sagebrush.credentials import Key, session_caller
+from sagebrush.credentials import Key, RoleSession, session_caller
 from sagebrush.errors import AwsError
 from sagebrush.protocol import claims, sigv4
 from sagebrush.protocol.message import Request
@@ -24,7 +24,7 @@ from sagebrush.protocol.server import _s3_hash
 
 NOW = float(calendar.timegm((2026, 1, 1, 12, 0, 0)))
 SECRET = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
-CALLER = session_caller("123456789012", "Role", "me", "AKIAEXAMPLE")
+CALLER = session_caller(RoleSession("arn:aws:iam::123456789012:role/Role", "", "me"), "AKIAEXAMPLE")
 
 
 def resolve(access_key: str, token: str | None) -> Key:

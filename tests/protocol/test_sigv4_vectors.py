@@ -7,14 +7,14 @@ from urllib.parse import parse_qsl
 
 import pytest
 
-from sagebrush.credentials import Key, session_caller
+from sagebrush.credentials import Key, RoleSession, session_caller
 from sagebrush.protocol import chunked, claims, sigv4
 from sagebrush.protocol.chunked import Decoder, Signer
 from sagebrush.protocol.message import Request
 from sagebrush.protocol.server import _s3_hash
 from sagebrush.protocol.sigv4 import EMPTY_SHA256, Verified
 
-CALLER = session_caller("123456789012", "Role", "me", "AKIDEXAMPLE")
+CALLER = session_caller(RoleSession("arn:aws:iam::123456789012:role/Role", "", "me"), "AKIDEXAMPLE")
 SUITE = Key("wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", CALLER)
 PAGES = Key("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", CALLER)
 VANILLA = "5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31"

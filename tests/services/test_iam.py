@@ -261,12 +261,19 @@ def test_simulation_is_paged(iam):
     )
 
 
-def test_a_role_named_by_a_notebook_is_taken_for_an_administrator(iam):
+def test_a_role_named_by_a_notebook_stands_for_the_execution_role(iam):
     refused(iam.get_role, "NoSuchEntity", 404, RoleName="FromANotebook")
     found = decisions(iam, "FromANotebook", ["sagemaker:CreateTrainingJob"])
     assert set(found.values()) == {"allowed"}
     trust = iam.get_role(RoleName="FromANotebook")["Role"]["AssumeRolePolicyDocument"]
     assert "sagemaker.amazonaws.com" in trust["Statement"][0]["Principal"]["Service"]
+    assert "FromANotebook" in [role["RoleName"] for role in iam.list_roles()["Roles"]]
+    call = iam.attach_role_policy
+    arn = "arn:aws:iam::aws:policy/AmazonS3FullAccess"
+    words = refused(call, "NoSuchEntity", 404, RoleName="FromANotebook", PolicyArn=arn)
+    assert "stands for SagebrushExecutionRole" in words
+    iam.delete_role(RoleName="FromANotebook")
+    refused(iam.get_role, "NoSuchEntity", 404, RoleName="FromANotebook")
 
 
 def test_trust_and_tags_change(iam, role):

@@ -114,6 +114,47 @@ def test_trust_policy_is_asked(server, client):
     assert info.value.response["ResponseMetadata"]["HTTPStatusCode"] == 403
 
 
+def test_what_a_trust_policy_asks_of_the_request(server, client):
+    asks = json.loads(TRUST)
+    asks["Statement"][0] |= {
+        "Action": ["sts:AssumeRole", "sts:TagSession", "sts:SetSourceIdentity"],
+        "Condition": {
+            "StringEquals": {
+                "sts:ExternalId": "right",
+                "aws:RequestTag/team": "ml",
+                "sts:SourceIdentity": "ann",
+            },
+            "StringLike": {"sts:RoleSessionName": "ci-*"},
+        },
+    }
+    name = "asks"
+    client("iam").create_role(RoleName=name, AssumeRolePolicyDocument=json.dumps(asks))
+    right = {
+        "RoleArn": f"arn:aws:iam::123456789012:role/{name}",
+        "RoleSessionName": "ci-1",
+        "ExternalId": "right",
+        "Tags": [{"Key": "Team", "Value": "ml"}],
+        "TransitiveTagKeys": ["team"],
+        "SourceIdentity": "ann",
+    }
+    found = client("sts").assume_role(**right)
+    assert found["SourceIdentity"] == "ann"
+    assert found["PackedPolicySize"] > 0
+    for wrong in (
+        {"ExternalId": "wrong"},
+        {"RoleSessionName": "me"},
+        {"SourceIdentity": "bob"},
+        {"Tags": [{"Key": "Team", "Value": "web"}]},
+    ):
+        with pytest.raises(ClientError) as info:
+            client("sts").assume_role(**{**right, **wrong})
+        assert code(info) == "AccessDenied"
+    for missing in ("ExternalId", "SourceIdentity"):
+        with pytest.raises(ClientError) as info:
+            client("sts").assume_role(**{k: v for k, v in right.items() if k != missing})
+        assert code(info) == "AccessDenied"
+
+
 def test_session_longer_than_the_role_allows(client):
     client("iam").create_role(RoleName="hour", AssumeRolePolicyDocument=TRUST)
     arn = "arn:aws:iam::123456789012:role/hour"

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from urllib.parse import quote
 
-from sagebrush.credentials import role_id, user_name
+from sagebrush import principals
+from sagebrush.credentials import fresh_role_id, role_id, user_name
 from sagebrush.engine.kinds import moment
 from sagebrush.errors import AwsError, Doc
 from sagebrush.services.iam.rows import (
@@ -18,7 +19,6 @@ from sagebrush.services.iam.rows import (
     missing,
     page,
     parsed,
-    seed,
     shown,
     tag_list,
     tag_map,
@@ -32,20 +32,26 @@ LARGEST_INLINE = 10_240
 def create_role(ctx: Ctx, request: Doc) -> Doc:
     """The role exists and allows nothing yet; EntityAlreadyExists (409), MalformedPolicyDocument."""
     name, trust = request["RoleName"], request["AssumeRolePolicyDocument"]
-    parsed(trust, trust=True)
+    document = parsed(trust, trust=True)
     hours = request.get("MaxSessionDuration", 3600)
     path = request.get("Path", "/")
     doc = {
         "Path": path,
         "RoleName": name,
-        "RoleId": role_id(ctx.account, name),
+        "RoleId": fresh_role_id(),
         "Arn": f"arn:aws:iam::{ctx.account}:role{path}{name}",
         "CreateDate": moment(ctx.world.clock()),
         "MaxSessionDuration": hours,
         **({"Description": request["Description"]} if request.get("Description") else {}),
     }
-    plan = {"trust": trust, "inline": {}, "attached": {}, "tags": tag_map(request)}
-    insert_role(ctx.world, ctx.account, name, doc, plan)
+    plan = {
+        "trust": trust,
+        "pins": principals.pins(ctx.world, document),
+        "inline": {},
+        "attached": {},
+        "tags": tag_map(request),
+    }
+    insert_role(ctx, doc, plan)
     return {"Role": shown(find_role(ctx, name))}
 
 
@@ -58,9 +64,9 @@ def list_roles(ctx: Ctx, request: Doc) -> Doc:
     """The roles under PathPrefix, the seeded execution role first, then by name."""
     prefix = request.get("PathPrefix", "/")
     seeded = ctx.world.settings.role
-    seed(ctx.world)
+    principals.seed(ctx.world)
     rows = [
-        row
+        find_role(ctx, row.name) if row.status == principals.STAND_IN else row
         for row in ctx.world.rows.select(KIND)
         if row.account == ctx.account and row.status and row.doc["Path"].startswith(prefix)
     ]
@@ -76,13 +82,15 @@ def delete_role(ctx: Ctx, request: Doc) -> None:
         raise AwsError(
             "UnmodifiableEntity", f"The role {row.name} is this server's execution role."
         )
-    if row.plan["attached"]:
+    own = row.plan if row.status != principals.STAND_IN else {"attached": {}, "inline": {}}
+    if own["attached"]:
         raise AwsError(
             "DeleteConflict", "Cannot delete entity, must detach all policies first.", 409
         )
-    if row.plan["inline"]:
+    if own["inline"]:
         raise AwsError("DeleteConflict", "Cannot delete entity, must delete policies first.", 409)
-    change_role(ctx, row, lambda row: replace(row, status="", doc={}, plan={}))
+    ctx.world.rows.update(row.id, lambda row: replace(row, status="", doc={}, plan={}))
+    principals.forget(ctx.world)
 
 
 def update_role(ctx: Ctx, request: Doc) -> Doc:
@@ -102,8 +110,8 @@ def update_role_description(ctx: Ctx, request: Doc) -> Doc:
 def update_assume_role_policy(ctx: Ctx, request: Doc) -> None:
     """The role's trust policy is the given one; MalformedPolicyDocument."""
     row, text = find_role(ctx, request["RoleName"]), request["PolicyDocument"]
-    parsed(text, trust=True)
-    change_role(ctx, row, lambda row: replace(row, plan={**row.plan, "trust": text}))
+    pins = principals.pins(ctx.world, parsed(text, trust=True))
+    change_role(ctx, row, lambda row: replace(row, plan={**row.plan, "trust": text, "pins": pins}))
 
 
 def tag_role(ctx: Ctx, request: Doc) -> None:
@@ -174,7 +182,7 @@ def delete_role_policy(ctx: Ctx, request: Doc) -> None:
 def get_user(ctx: Ctx, request: Doc) -> Doc:
     """The operating system's user, whom the long-lived key belongs to; NoSuchEntity (404)."""
     me, wanted = user_name(), request.get("UserName")
-    owner = ctx.caller.access_key == ctx.world.credentials.user_key[0]
+    owner = principals.owns(ctx.world, ctx.caller)
     if wanted is None and not owner:
         raise AwsError(
             "ValidationError", "Must specify userName when calling with non-User credentials"

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from urllib.parse import quote
 
+from sagebrush import principals
 from sagebrush.access import managed_policies, policy
 from sagebrush.credentials import role_id
 from sagebrush.engine.kinds import moment
@@ -13,7 +14,6 @@ from sagebrush.errors import AwsError, Doc
 from sagebrush.services.iam.rows import (
     POLICY,
     REGION,
-    accept,
     attachments,
     change_plan,
     find_role,
@@ -55,7 +55,7 @@ def list_attached_role_policies(ctx: Ctx, request: Doc) -> Doc:
 def simulate_principal_policy(ctx: Ctx, request: Doc) -> Doc:
     """What the role's policies, and those given, decide for each action on each resource.
 
-    A role that was never created here is made what it is here: an administrator.
+    The owner may ask about a role that was never created here: it is a stand-in from then on.
     """
     arn = request["PolicySourceArn"]
     if ":assumed-role/" in arn or ":role/" not in arn:
@@ -63,7 +63,9 @@ def simulate_principal_policy(ctx: Ctx, request: Doc) -> Doc:
             "InvalidInput",
             f"Invalid Entity Arn: {arn} does not clearly define entity type and name.",
         )
-    row = accept(ctx, arn.rsplit("/", 1)[-1])
+    row = principals.named(ctx.world, ctx.caller, arn)
+    if row is None:
+        raise missing(f"The role with name {arn.rsplit('/', 1)[-1]} cannot be found.")
     extra = [
         (f"PolicyInputList.{i + 1}", text, "None")
         for i, text in enumerate(request.get("PolicyInputList", ()))

@@ -1,106 +1,81 @@
 """IAM's rows: roles and customer-managed policies. IAM has no region.
 
-A role's plan holds `trust` (the trust policy's text), `inline` (name -> text), `attached`
-(policy ARN -> text) and `tags`. A deleted role leaves a row that allows nothing, because a role
-that was never created here is taken for an administrator (clients.md, trap 2).
+A role's plan holds `trust` (the trust policy's text), `pins` (ARN -> unique id of the roles that it
+names), `inline` (name -> text), `attached` (policy ARN -> text) and `tags`. A deleted role leaves a
+row that allows nothing, and so does not become a stand-in (`principals`).
 """
 
 from __future__ import annotations
 
-import contextlib
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
+from sagebrush import principals
 from sagebrush.access import managed_policies, policy
 from sagebrush.credentials import role_id
 from sagebrush.engine.kinds import moment, paginate
 from sagebrush.errors import AwsError, Doc
+from sagebrush.principals import KIND, REGION
 from sagebrush.store.rows import Exists, Row
-from sagebrush.world import Ctx, World
+from sagebrush.world import Ctx
 
-REGION = ""
-KIND = "role"
 POLICY = "policy"
 
 
-def seed(world: World) -> None:
-    """The execution role of the settings exists: trusted by the services, an administrator."""
-    account, name = world.settings.account, world.settings.role
-    if world.rows.get(account, REGION, KIND, name) is not None:
-        return
-    doc, plan = _administrator(world, name, "Sagebrush's execution role")
-    with contextlib.suppress(Exists):
-        world.rows.insert(Row(account, REGION, KIND, name, "Active", doc, plan))
+def insert_role(ctx: Ctx, doc: Doc, plan: Doc) -> None:
+    """The role's row, new or in place of a deleted role's or of a stand-in.
 
+    Raises EntityAlreadyExists (409), also where only the case of a name differs (IAM user guide,
+    "IAM identifiers").
+    """
+    rows, name = ctx.world.rows, doc["RoleName"]
+    clash = AwsError("EntityAlreadyExists", f"Role with name {name} already exists.", 409)
+    principals.seed(ctx.world)
+    for row in rows.select(KIND):
+        if row.account == ctx.account and row.name.lower() == name.lower() and _real(row):
+            raise clash
 
-def _administrator(world: World, name: str, description: str) -> tuple[Doc, Doc]:
-    """Document and plan of a role that may do everything and that services may assume."""
-    account = world.settings.account
-    services = [f"{service}.amazonaws.com" for service in _TRUSTED]
-    trust = {
-        "Version": "2012-10-17",
-        "Statement": [
-            {
-                "Effect": "Allow",
-                "Principal": {"Service": services, "AWS": f"arn:aws:iam::{account}:root"},
-                "Action": "sts:AssumeRole",
-            }
-        ],
-    }
-    doc = {
-        "Path": "/",
-        "RoleName": name,
-        "RoleId": role_id(account, name),
-        "Arn": f"arn:aws:iam::{account}:role/{name}",
-        "CreateDate": moment(world.clock()),
-        "MaxSessionDuration": 43200,
-        "Description": description,
-    }
-    arn = "arn:aws:iam::aws:policy/AdministratorAccess"
-    attached = {arn: json.dumps(managed_policies.KNOWN[arn])}
-    return doc, {"trust": json.dumps(trust), "inline": {}, "attached": attached, "tags": {}}
+    def revive(row: Row) -> Row:
+        if _real(row):
+            raise clash
+        return replace(row, status="Active", doc=doc, plan=plan)
 
-
-_TRUSTED = ("sagemaker", "bedrock", "lambda", "states", "events", "scheduler", "comprehend")
-
-
-def insert_role(world: World, account: str, name: str, doc: Doc, plan: Doc) -> None:
-    """The role's row, new or in place of a deleted role's."""
-    if name == world.settings.role:
-        seed(world)
     try:
-        world.rows.insert(Row(account, REGION, KIND, name, "Active", doc, plan))
+        rows.insert(Row(ctx.account, REGION, KIND, name, "Active", doc, plan))
     except Exists:
-        row = world.rows.get(account, REGION, KIND, name)
-
-        def revive(row: Row) -> Row:
-            if row.status:
-                words = f"Role with name {name} already exists."
-                raise AwsError("EntityAlreadyExists", words, 409)
-            return replace(row, status="Active", doc=doc, plan=plan)
-
+        row = rows.get(ctx.account, REGION, KIND, name)
         if row is not None:
-            world.rows.update(row.id, revive)
-    world.cache.pop(policy.ROLES, None)
+            rows.update(row.id, revive)
+    principals.forget(ctx.world)
+
+
+def _real(row: Row) -> bool:
+    """Whether the role was created and not deleted."""
+    return row.status not in ("", principals.STAND_IN)
 
 
 def find_role(ctx: Ctx, name: str) -> Row:
     """The role's row; raises NoSuchEntity (404)."""
-    if name == ctx.world.settings.role:
-        seed(ctx.world)
-    row = ctx.world.rows.get(ctx.account, REGION, KIND, name)
-    if row is None or not row.status:
+    row = principals.find(ctx.world, name)
+    if row is None:
         raise missing(f"The role with name {name} cannot be found.")
     return row
 
 
 def change_role(ctx: Ctx, row: Row, change: Callable[[Row], Row]) -> None:
-    """The row is changed, and the policies that requests are checked by are read again."""
+    """The row is changed, and what requests are checked by is read again.
+
+    Raises NoSuchEntity (404) for a stand-in, which has nothing of its own to change.
+    """
+    if row.status == principals.STAND_IN:
+        raise missing(
+            f"The role with name {row.name} cannot be found: it was never created here, and stands"
+            f" for {ctx.world.settings.role}."
+        )
     ctx.world.rows.update(row.id, change)
-    ctx.world.cache.pop(policy.ROLES, None)
+    principals.forget(ctx.world)
 
 
 def change_plan(ctx: Ctx, row: Row, part: str, change: Callable[[Any], Any]) -> None:
@@ -170,16 +145,3 @@ def managed(ctx: Ctx, arn: str) -> Doc:
 def attachments(ctx: Ctx, arn: str) -> int:
     rows = ctx.world.rows.select(KIND)
     return sum(1 for r in rows if r.account == ctx.account and arn in r.plan.get("attached", {}))
-
-
-def accept(ctx: Ctx, name: str) -> Row:
-    """The role, made an administrator that the services may assume if it was never created here.
-
-    Notebooks written for AWS name roles of their own (clients.md, trap 2). NoSuchEntity (404) for
-    one that was deleted here.
-    """
-    seed(ctx.world)
-    if ctx.world.rows.get(ctx.account, REGION, KIND, name) is None:
-        doc, plan = _administrator(ctx.world, name, "Named by a client, never created here")
-        insert_role(ctx.world, ctx.account, name, doc, plan)
-    return find_role(ctx, name)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
-from urllib.parse import quote
 
 from sagebrush.compute.base import Exited, Gone, LogLine, Pending, Running, Spec, State
 from sagebrush.engine.loop import Loop
@@ -175,14 +173,7 @@ class JobWorld:
     def dispatch(self, ctx: Ctx, service: str, operation: str, params: Doc) -> Doc:
         if service == "s3":
             return self.s3.call(ctx, operation, params)
-        assert service == "iam"
-        name = params.get("RoleName", params.get("PolicySourceArn", "").rsplit("/", 1)[-1])
-        if name == "Missing":
-            raise AwsError("NoSuchEntity", "The role with name Missing cannot be found.", 404)
-        trusted = "lambda" if name == "Distrustful" else "sagemaker"
-        principal = {"Service": f"{trusted}.amazonaws.com"}
-        trust = {"Statement": [{"Effect": "Allow", "Principal": principal}]}
-        return {"Role": {"AssumeRolePolicyDocument": quote(json.dumps(trust), safe="")}}
+        raise AssertionError(f"{service} {operation} is not called by jobs")
 
     def run(self, seconds: float = 10.0, turns: int = 50) -> None:
         """Time passes, second by second, and the loop does all that becomes due."""

@@ -34,7 +34,6 @@ def algorithm(**changes: Any) -> Doc:
     [
         ({"RoleArn": "arn:aws:iam::123456789012:user/somebody"}, "not the ARN of a role"),
         ({"RoleArn": "arn:aws:iam::123456789012:role/Missing"}, "Could not assume role"),
-        ({"RoleArn": "arn:aws:iam::123456789012:role/Distrustful"}, "Could not assume role"),
         ({"RoleArn": "arn:aws:iam::999999999999:role/Any"}, "Cross-account pass role"),
         ({"AlgorithmSpecification": algorithm(TrainingImage="scikit-lern:1")}, "nearest name is"),
         ({"AlgorithmSpecification": {"TrainingInputMode": "File"}}, "exactly one of TrainingImage"),

@@ -6,6 +6,7 @@ from sagebrush.engine import kinds
 from sagebrush.engine.kinds import Kind
 from sagebrush.errors import AwsError, Doc
 from sagebrush.scheduler.instances import instance
+from sagebrush.services.sagemaker import roles
 from sagebrush.services.sagemaker.hosting import model
 from sagebrush.world import Ctx
 
@@ -40,6 +41,9 @@ def create_endpoint_config(ctx: Ctx, request: Doc) -> Doc:
     capture = request.get("DataCaptureConfig")
     if capture and capture.get("EnableCapture", True):  # AWS: enabled unless it says otherwise
         raise _unsupported("data capture (DataCaptureConfig with EnableCapture)")
+    if role := request.get("ExecutionRoleArn"):
+        name = request["EndpointConfigName"]
+        roles.require(ctx, role, "ExecutionRoleArn", KIND.name, name)
     variants = [_variant(ctx, variant) for variant in request["ProductionVariants"]]
     names = [variant["VariantName"] for variant in variants]
     twice = sorted({name for name in names if names.count(name) > 1})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
+from sagebrush import principals
 from sagebrush.engine import kinds
 from sagebrush.engine.kinds import Kind
 from sagebrush.environments.store import Image, UnknownImage
@@ -26,7 +27,7 @@ def create_model(ctx: Ctx, request: Doc) -> Doc:
     container = container_of(request)
     image = resolve(ctx, container)
     if role := request.get("ExecutionRoleArn"):
-        roles.require(ctx, role, "ExecutionRoleArn")
+        roles.require(ctx, role, "ExecutionRoleArn", KIND.name, request["ModelName"])
     location = data_location(container)
     if location is None and image.algorithm:
         raise AwsError(
@@ -144,6 +145,13 @@ def _require_data(ctx: Ctx, location: tuple[str, str, str], role: str | None) ->
     bucket, key, how = location
     reader = ctx.as_role(role) if role else ctx
     url = f"s3://{bucket}/{key}"
+    if not role and ctx.caller.role and not principals.owns(ctx.world, ctx.caller):
+        # without a role the execution role reads the data: for nobody but the owner
+        raise AwsError(
+            "ValidationException",
+            f"Could not access model data at {url}. Please ensure that ExecutionRoleArn is given"
+            " and that its permissions allow s3:GetObject on it.",
+        )
     try:
         if how == "prefix":
             page = reader.call(

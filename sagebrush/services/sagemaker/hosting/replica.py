@@ -156,8 +156,10 @@ class Replica:
         return env
 
     def _ctx(self) -> Ctx:
-        """A context that acts as the model's role."""
-        return self.world.service_ctx(self.variant.get("role"))
+        """A context that acts as the model's role; the owner's models may do without one of theirs."""
+        account, execution = self.world.settings.account, self.world.settings.role
+        role = self.variant.get("role") or f"arn:aws:iam::{account}:role/{execution}"
+        return self.world.service_ctx(role)
 
     # ---- files
 

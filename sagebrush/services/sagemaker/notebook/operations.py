@@ -210,7 +210,8 @@ def _check(ctx: Ctx, request: Doc) -> None:
         except LookupError as error:
             raise AwsError("ValidationException", f"{error}.") from error
     if "RoleArn" in request:
-        roles.require(ctx, request["RoleArn"], "RoleArn")
+        name = request["NotebookInstanceName"]
+        roles.require(ctx, request["RoleArn"], "RoleArn", KIND.name, name)
     if request.get("LifecycleConfigName"):
         kinds.find(ctx, lifecycle_config.KIND, request["LifecycleConfigName"])
     repositories.check_all(ctx, request)

@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from sagebrush import principals
 from sagebrush.engine import kinds
 from sagebrush.engine.kinds import Kind
 from sagebrush.errors import AwsError, Doc
@@ -93,7 +94,7 @@ def check(ctx: Ctx, text: str) -> Repository:
         found = find(ctx.world, ctx.account, ctx.region, text)
     except Unknown as error:
         raise AwsError("ValidationException", str(error)) from error
-    if found.path is not None and not owns(ctx):
+    if found.path is not None and not principals.owns(ctx.world, ctx.caller):
         raise AwsError(
             "ValidationException",
             f"{text} is a path on this machine: only the owner's own access key may name it.",
@@ -126,11 +127,6 @@ def check_apart(ctx: Ctx, doc: Doc) -> None:
 def _named(doc: Doc) -> list[str]:
     default = doc.get("DefaultCodeRepository")
     return [*([default] if default else []), *(doc.get("AdditionalCodeRepositories") or ())]
-
-
-def owns(ctx: Ctx) -> bool:
-    """Whether the caller holds the long-lived key of this installation's owner."""
-    return ctx.caller.access_key == ctx.world.credentials.user_key[0]
 
 
 def require_no_secret(config: Doc) -> None:

@@ -32,7 +32,8 @@ def check(ctx: Ctx, request: Doc) -> Image:
             "AppSpecification: ContainerEntrypoint is needed: this image stands for an environment,"
             " which runs no program by itself"
         )
-    roles.require(ctx, request["RoleArn"], "RoleArn")
+    job = request["ProcessingJobName"]
+    roles.require(ctx, request["RoleArn"], "RoleArn", "processing-job", job)
     _resources(ctx, request, image)
     runtime = request["StoppingCondition"]["MaxRuntimeInSeconds"]
     if runtime > LONGEST:

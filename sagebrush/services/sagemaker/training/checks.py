@@ -61,7 +61,7 @@ def check(ctx: Ctx, request: Doc) -> Image:
         if member in request:
             refuse(f"{member}: {words} is not supported by Sagebrush yet")
     image = _algorithm(ctx, request["AlgorithmSpecification"])
-    roles.require(ctx, request["RoleArn"], "RoleArn")
+    roles.require(ctx, request["RoleArn"], "RoleArn", "training-job", request["TrainingJobName"])
     _resources(ctx, request, image)
     _times(request)
     role = ctx.as_role(request["RoleArn"])

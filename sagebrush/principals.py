@@ -1,0 +1,324 @@
+"""Who callers are: the role behind each, its policies, and what policies may ask about it.
+
+Roles are IAM's rows (`services.iam_rows` has their operations). Nobody is a role that is not there:
+a session is of one incarnation of its role, told by the role's unique id, and gets nothing once that
+is gone. One exception, for notebooks written elsewhere (docs/clients.md, trap 2): the owner's own key
+may name a role that was never created here. The name is kept as a stand-in for the execution role of
+the settings: it has exactly that role's policies and trust policy, as they are at each request, and
+only the owner, and whoever already runs as it, may name it again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from sagebrush.access import policy
+from sagebrush.access.policy import Policy, Principal
+from sagebrush.credentials import Caller, RoleSession, fresh_role_id, role_id, user_name
+from sagebrush.errors import Doc
+from sagebrush.store.rows import Exists, Row
+from sagebrush.world import Ctx, World, role_of
+
+REGION, KIND = "", "role"
+"""IAM has no region."""
+STAND_IN = "StandIn"
+"""Status of a row that stands for the execution role; a deleted role's is empty."""
+SERVICE = "sagemaker.amazonaws.com"
+TRUSTED = ("sagemaker", "bedrock", "lambda", "states", "events", "scheduler", "comprehend")
+"""Services that the execution role trusts."""
+SERVICE_SESSION = 6 * 3600.0
+"""Seconds that the credentials of jobs, endpoints and notebooks are good for; SDKs fetch new ones."""
+_ROLE_ARN = re.compile(r"arn:aws:iam::\d{12}:role(/[!-.0-~]+)*/[\w+=,.@-]{1,64}", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Identity:
+    """A role as requests are checked against it."""
+
+    arn: str
+    id: str
+    policies: tuple[Policy, ...]
+    tags: Mapping[str, str]
+
+
+def owns(world: World, caller: Caller) -> bool:
+    """Whether the caller holds the long-lived key of this installation's owner."""
+    return bool(caller.access_key) and world.credentials.owns(caller)
+
+
+def policies(world: World, caller: Caller) -> list[Policy]:
+    """The policies of the caller's role; none where the role is gone or is not the session's.
+
+    The account itself (Sagebrush's own work) and the owner's long-lived key are administrators, so
+    that nobody locks himself out.
+    """
+    if caller.role is None or owns(world, caller):
+        return [policy.ADMINISTRATOR]
+    found = identity(world, caller)
+    return list(found.policies) if found else []
+
+
+def identity(world: World, caller: Caller) -> Identity | None:
+    """The role behind the caller, or None: it has none, it is gone, or another has its name now."""
+    if not caller.role or caller.account != world.settings.account:
+        return None
+    cache: dict[tuple[str, str], Identity | None] = world.cache.setdefault(policy.ROLES, {})
+    place = (caller.account, caller.role)
+    if place not in cache:
+        row = find(world, caller.role)
+        cache[place] = _identity(row) if row else None
+    found = cache[place]
+    if found and caller.session and caller.session.role_id != found.id:
+        return None
+    return found
+
+
+def _identity(row: Row) -> Identity:
+    texts = [*row.plan.get("inline", {}).values(), *row.plan.get("attached", {}).values()]
+    found = [json.loads(text) for text in texts]
+    known = tuple(policy.ADMINISTRATOR if p == policy.ADMINISTRATOR else p for p in found)
+    return Identity(row.doc["Arn"], row.doc["RoleId"], known, row.plan.get("tags", {}))
+
+
+# Roles --------------------------------------------------------------------------------------------
+
+
+def find(world: World, name: str) -> Row | None:
+    """The account's role of that name, a stand-in with the execution role's plan; None: it is gone
+    or never was."""
+    if name == world.settings.role:
+        seed(world)
+    row = world.rows.get(world.settings.account, REGION, KIND, name)
+    if row is None or not row.status:
+        return None
+    return _filled(world, row) if row.status == STAND_IN else row
+
+
+def named(world: World, caller: Caller, arn: str) -> Row | None:
+    """The role of that ARN, as far as `caller` may name it to assume or to pass it.
+
+    None where there is no such role: of another account or partition, never created, deleted, or
+    under another path. The owner's own key makes a stand-in of a name that was never created.
+    """
+    account, name = role_of(arn)
+    if account != world.settings.account or not _ROLE_ARN.fullmatch(arn):
+        return None
+    if name == world.settings.role:
+        seed(world)
+    row = world.rows.get_lower(account, REGION, KIND, name)  # names differ by more than case
+    if row is None:
+        if not owns(world, caller):
+            return None
+        row = _stand_in(world, arn, name)
+    if not row.status or row.name != name:
+        return None
+    if row.status != STAND_IN:
+        return row if row.doc["Arn"] == arn else None
+    own = identity(world, caller)
+    may = owns(world, caller) or caller.role is None or (own and own.id == row.doc["RoleId"])
+    return _filled(world, row) if may else None
+
+
+def _stand_in(world: World, arn: str, name: str) -> Row:
+    doc = {
+        "Path": arn.split(":role", 1)[1].removesuffix(name),
+        "RoleName": name,
+        "RoleId": fresh_role_id(),
+        "Arn": arn,
+        "CreateDate": _moment(world),
+        "Description": f"Named by a client, never created here: stands for {world.settings.role}",
+    }
+    account = world.settings.account
+    with contextlib.suppress(Exists):
+        world.rows.insert(Row(account, REGION, KIND, name, STAND_IN, doc))
+    forget(world)
+    row = world.rows.get(account, REGION, KIND, name)
+    assert row is not None
+    return row
+
+
+def _filled(world: World, row: Row) -> Row:
+    """A stand-in with what it has of the execution role."""
+    execution = find(world, world.settings.role)
+    if execution is None:
+        return replace(row, plan={"trust": NOBODY, "inline": {}, "attached": {}, "tags": {}})
+    hours = {"MaxSessionDuration": execution.doc["MaxSessionDuration"]}
+    return replace(row, doc={**row.doc, **hours}, plan=execution.plan)
+
+
+NOBODY = json.dumps(
+    {
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Deny", "Principal": "*", "Action": "sts:AssumeRole"}],
+    }
+)
+"""The trust policy of a stand-in for a role that was deleted."""
+
+
+def seed(world: World) -> None:
+    """The execution role of the settings is there: trusted by the services, an administrator."""
+    account, name = world.settings.account, world.settings.role
+    row = world.rows.get(account, REGION, KIND, name)
+    if row is not None and row.status != STAND_IN:
+        return
+    doc, plan = _administrator(world, name)
+    if row is None:
+        with contextlib.suppress(Exists):
+            world.rows.insert(Row(account, REGION, KIND, name, "Active", doc, plan))
+    else:
+        world.rows.update(row.id, lambda row: replace(row, status="Active", doc=doc, plan=plan))
+    forget(world)
+
+
+def _administrator(world: World, name: str) -> tuple[Doc, Doc]:
+    """Document and plan of a role that may do everything and that services may assume."""
+    account = world.settings.account
+    services = [f"{service}.amazonaws.com" for service in TRUSTED]
+    trust = {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Effect": "Allow",
+                "Principal": {"Service": services, "AWS": f"arn:aws:iam::{account}:root"},
+                "Action": "sts:AssumeRole",
+            }
+        ],
+    }
+    doc = {
+        "Path": "/",
+        "RoleName": name,
+        "RoleId": role_id(account, name),
+        "Arn": f"arn:aws:iam::{account}:role/{name}",
+        "CreateDate": _moment(world),
+        "MaxSessionDuration": 43200,
+        "Description": "Sagebrush's execution role",
+    }
+    attached = {"arn:aws:iam::aws:policy/AdministratorAccess": json.dumps(policy.ADMINISTRATOR)}
+    return doc, {"trust": json.dumps(trust), "inline": {}, "attached": attached, "tags": {}}
+
+
+def forget(world: World) -> None:
+    """Requests are checked against what the rows say from now on."""
+    world.cache.pop(policy.ROLES, None)
+
+
+def _moment(world: World) -> dt.datetime:
+    return dt.datetime.fromtimestamp(round(world.clock(), 3), dt.UTC)
+
+
+# Trust --------------------------------------------------------------------------------------------
+
+
+def pins(world: World, trust: Policy) -> dict[str, str]:
+    """ARN -> unique id of each role of the account that a trust policy names.
+
+    The policy goes on to mean that role: one made anew under the name is another (IAM user guide,
+    "AWS JSON policy elements: Principal", IAM role principals).
+    """
+    found = {}
+    for arn in policy.principals(trust):
+        account, name = role_of(arn)
+        row = find(world, name) if account == world.settings.account else None
+        if row is not None and row.doc["Arn"] == arn:
+            found[arn] = row.doc["RoleId"]
+    return found
+
+
+def trust(row: Row, who: Principal, action: str, context: policy.Context) -> policy.Decision:
+    """What the role's trust policy decides about `action` on the role."""
+    pinned: Mapping[str, str] = row.plan.get("pins", {})
+    meant = frozenset(name for name in who.role if pinned.get(name, name) in who.role)
+    document: Policy = json.loads(row.plan["trust"])
+    who = replace(who, role=meant)
+    return policy.evaluate([document], "", action, row.doc["Arn"], context, who)
+
+
+def service(ctx: Ctx, source: str) -> tuple[Principal, dict[str, str]]:
+    """SageMaker as a principal, and the keys of a request that it makes for the resource `source`.
+
+    IAM user guide, "The confused deputy problem", cross-service confused deputy prevention.
+    """
+    keys = {
+        "aws:SourceAccount": ctx.account,
+        "aws:SourceArn": source,
+        "aws:PrincipalIsAWSService": "true",
+        "aws:PrincipalServiceName": SERVICE,
+    }
+    return Principal(service=SERVICE), {**surroundings(ctx), **keys}
+
+
+# What policies may ask ----------------------------------------------------------------------------
+
+
+def principal(world: World, caller: Caller) -> Principal:
+    """The caller by the names that a trust policy may have for it."""
+    found = identity(world, caller)
+    role = frozenset((found.arn, found.id)) if found else frozenset()
+    session = {caller.arn} if found else set()
+    if owns(world, caller):
+        session.add(f"arn:aws:iam::{caller.account}:user/{user_name()}")
+    return Principal(caller.account, role, frozenset(session))
+
+
+def keys(ctx: Ctx) -> dict[str, str]:
+    """The condition keys about the caller, and those of every request.
+
+    IAM user guide, "AWS global condition context keys", properties of the principal and of the role
+    session. Session tags stand over the role's of the same key, whatever their case.
+    """
+    caller, session = ctx.caller, ctx.caller.session
+    found = identity(ctx.world, caller)
+    tags = {**(found.tags if found else {}), **(session.tags if session else {})}
+    told = {
+        "aws:PrincipalAccount": caller.account,
+        "aws:PrincipalArn": found.arn if found else caller.arn,
+        "aws:PrincipalType": "AssumedRole" if caller.role else "Account",
+        "aws:PrincipalIsAWSService": "false",
+        "aws:ViaAWSService": "false",
+        "aws:userid": caller.user_id,
+    }
+    told |= {f"aws:principaltag/{key.lower()}": value for key, value in tags.items()}
+    if owns(ctx.world, caller):
+        told["aws:username"] = user_name()
+    if session:
+        told["aws:TokenIssueTime"] = _iso(session.issued)
+        told["aws:MultiFactorAuthPresent"] = "false"
+        if session.source_identity:
+            told["aws:SourceIdentity"] = session.source_identity
+    return {**surroundings(ctx), **told}
+
+
+def surroundings(ctx: Ctx) -> dict[str, str]:
+    """The condition keys of every request, whoever makes it."""
+    now = ctx.world.clock()
+    return {
+        "aws:RequestedRegion": ctx.region,
+        "aws:CurrentTime": _iso(now),
+        "aws:EpochTime": str(int(now)),
+    }
+
+
+def _iso(seconds: float) -> str:
+    return dt.datetime.fromtimestamp(seconds, dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def service_session(world: World, role_arn: str) -> RoleSession:
+    """The session that a service begins as the role, for a job, an endpoint or a notebook.
+
+    It may do nothing where the role is gone.
+    """
+    account, name = role_of(role_arn)
+    row = find(world, name) if account == world.settings.account else None
+    same = row is not None and (row.status == STAND_IN or row.doc["Arn"] == role_arn)
+    return RoleSession(role_arn, row.doc["RoleId"] if row and same else "", "SageMaker")
+
+
+def service_credentials(world: World, role_arn: str) -> dict[str, str]:
+    """Fresh credentials of such a session, as ECS's credentials address gives them."""
+    session = service_session(world, role_arn)
+    return world.credentials.container_document(session, SERVICE_SESSION)
