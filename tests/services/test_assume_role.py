@@ -15,6 +15,8 @@ from tests.rolestand import (
     EXECUTION,
     ROOT,
     allow,
+    arn,
+    as_job,
     assume,
     code,
     make,
@@ -279,3 +281,13 @@ def test_a_model_without_a_role_is_the_owners_alone(owner):
     lister = assume(owner, make(owner, "lister", allow("sagemaker:*", "s3:ListBucket")))
     assert code(lister.call, "sagemaker", "CreateModel", given) == "ValidationException"
     assert code(owner.call, "sagemaker", "CreateModel", given) == ""
+
+
+def test_a_configurations_role_must_be_there_too(owner):
+    assert model(owner, "configured", EXECUTION) == ""
+    variant = {"VariantName": "v", "ModelName": "configured", "InstanceType": "ml.m5.large"}
+    given = {"ProductionVariants": [{**variant, "InitialInstanceCount": 1}]}
+    job = as_job(owner, EXECUTION)
+    for role, refused in ((arn("never-configured"), "ValidationException"), (EXECUTION, "")):
+        request = {**given, "EndpointConfigName": "configured", "ExecutionRoleArn": role}
+        assert code(job.call, "sagemaker", "CreateEndpointConfig", request) == refused

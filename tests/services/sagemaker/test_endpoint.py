@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 
 import pytest
 
@@ -39,6 +40,24 @@ def test_a_replica_gets_its_model_its_role_and_its_limits(stand: Stand) -> None:
     assert spec.limits.name == "ml.m5.large"
     assert spec.env["SM_NUM_CPUS"].isdigit()
     assert spec.argv[1].endswith("/toolkit/serving/serve.py")
+
+
+def test_a_model_without_a_role_is_read_as_the_execution_role(stand: Stand) -> None:
+    world = stand.app.world
+    owner = world.ctx(world.credentials.user_caller)
+    container = {"Image": IMAGE, "ModelDataUrl": "s3://models/m.tar.gz"}
+    given = {"ModelName": "roleless", "PrimaryContainer": container}
+    owner.call("sagemaker", "CreateModel", given)
+    stand.config("c-roleless", {"AllTraffic": ("roleless", 1, 1.0)})
+    deny = {"Effect": "Deny", "Action": "s3:GetObject", "Resource": "*"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [deny]})
+    policy = {"RoleName": "SagebrushExecutionRole", "PolicyName": "no", "PolicyDocument": document}
+    owner.call("iam", "PutRolePolicy", policy)
+    request = {"EndpointName": "e", "EndpointConfigName": "c-roleless"}
+    owner.call("sagemaker", "CreateEndpoint", request)
+    stand.turn(20)
+    assert stand.status() == "Failed"
+    assert "s3://models/m.tar.gz" in stand.describe()["FailureReason"]
 
 
 def test_a_configuration_may_isolate_all_its_models(stand: Stand) -> None:
