@@ -24,7 +24,8 @@ from typing import Any
 
 from aiohttp import web
 
-from sagebrush import __version__, clientdata, principals, tls
+from sagebrush import __version__, clientdata, tls
+from sagebrush.access import principals
 from sagebrush.access.dispatch import Dispatcher
 from sagebrush.aws import models
 from sagebrush.compute.backends import Either

@@ -22,7 +22,14 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from sagebrush.errors import AwsError, Doc
-from sagebrush.world import role_of
+
+
+def role_of(arn: str) -> tuple[str, str]:
+    """Account and name of a role's ARN; its path says nothing. Both empty for another text."""
+    parts = arn.split(":", 5)
+    if len(parts) != 6 or not parts[5].startswith("role/"):
+        return "", ""
+    return parts[4], parts[5].rsplit("/", 1)[-1]
 
 
 @dataclass(frozen=True)

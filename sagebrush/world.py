@@ -7,7 +7,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from sagebrush.credentials import Caller
+from sagebrush.credentials import Caller, role_of
 from sagebrush.errors import Doc
 
 if TYPE_CHECKING:
@@ -20,14 +20,6 @@ if TYPE_CHECKING:
     from sagebrush.store.rows import Rows
     from sagebrush.store.series import Series
     from sagebrush.store.streams import Streams
-
-
-def role_of(arn: str) -> tuple[str, str]:
-    """Account and name of a role's ARN; its path says nothing. Both empty for another text."""
-    parts = arn.split(":", 5)
-    if len(parts) != 6 or not parts[5].startswith("role/"):
-        return "", ""
-    return parts[4], parts[5].rsplit("/", 1)[-1]
 
 
 Operation = Callable[["Ctx", Doc], Doc | Awaitable[Doc | None] | Future[Doc] | None]

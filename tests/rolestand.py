@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from sagebrush import principals
+from sagebrush.access import principals
 from sagebrush.errors import AwsError, Doc
 from sagebrush.world import Ctx
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from sagebrush import principals
+from sagebrush.access import principals
 from sagebrush.app import build
 from sagebrush.world import role_of
 from tests.conftest import make_settings

@@ -10,8 +10,7 @@ from typing import Any, cast
 
 from botocore.model import OperationModel
 
-from sagebrush import principals
-from sagebrush.access import actions, policy
+from sagebrush.access import actions, policy, principals
 from sagebrush.aws import check, models
 from sagebrush.errors import AwsError, Doc
 from sagebrush.world import Ctx, Operation, World

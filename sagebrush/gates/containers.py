@@ -13,7 +13,7 @@ import ssl
 import sys
 import threading
 
-from sagebrush import principals
+from sagebrush.access import principals
 from sagebrush.compute.base import Spec
 from sagebrush.compute.containers.engines import Host
 from sagebrush.protocol import listen

@@ -12,7 +12,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from sagebrush import principals
+from sagebrush.access import principals
 from sagebrush.compute.base import Spec
 from sagebrush.compute.shim import network
 from sagebrush.errors import AwsError, Doc

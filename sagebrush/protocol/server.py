@@ -20,8 +20,8 @@ from urllib.parse import parse_qsl
 from aiohttp import web
 from botocore.model import OperationModel
 
-from sagebrush import __version__, principals
-from sagebrush.access import dispatch
+from sagebrush import __version__
+from sagebrush.access import dispatch, principals
 from sagebrush.aws import names
 from sagebrush.errors import AwsError, Doc
 from sagebrush.gates.notebook_gate import Gate

@@ -11,12 +11,11 @@ import json
 from collections.abc import Mapping
 from urllib.parse import unquote
 
-from sagebrush import principals
-from sagebrush.access import managed_policies, policy
-from sagebrush.credentials import RoleSession, Session
+from sagebrush.access import managed_policies, policy, principals
+from sagebrush.credentials import RoleSession, Session, role_of
 from sagebrush.errors import AwsError, Doc
 from sagebrush.store.rows import Row
-from sagebrush.world import Ctx, role_of
+from sagebrush.world import Ctx
 
 HOUR = 3600
 PACKED = 4096

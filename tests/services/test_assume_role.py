@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from sagebrush import principals
+from sagebrush.access import principals
 from sagebrush.app import build
 from tests.conftest import make_settings
 from tests.rolestand import (

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from urllib.parse import quote
 
-from sagebrush import principals
+from sagebrush.access import principals
 from sagebrush.credentials import fresh_role_id, role_id, user_name
 from sagebrush.engine.kinds import moment
 from sagebrush.errors import AwsError, Doc

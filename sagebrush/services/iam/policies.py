@@ -6,8 +6,7 @@ import json
 from collections.abc import Sequence
 from urllib.parse import quote
 
-from sagebrush import principals
-from sagebrush.access import managed_policies, policy
+from sagebrush.access import managed_policies, policy, principals
 from sagebrush.credentials import role_id
 from sagebrush.engine.kinds import moment
 from sagebrush.errors import AwsError, Doc

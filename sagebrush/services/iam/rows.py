@@ -12,12 +12,11 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
-from sagebrush import principals
-from sagebrush.access import managed_policies, policy
+from sagebrush.access import managed_policies, policy, principals
+from sagebrush.access.principals import KIND, REGION
 from sagebrush.credentials import role_id
 from sagebrush.engine.kinds import moment, paginate
 from sagebrush.errors import AwsError, Doc
-from sagebrush.principals import KIND, REGION
 from sagebrush.store.rows import Exists, Row
 from sagebrush.world import Ctx
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sagebrush import principals
+from sagebrush.access import principals
 from sagebrush.aws.names import Arn
 from sagebrush.errors import AwsError
 from sagebrush.world import Ctx

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from sagebrush import principals
+from sagebrush.access import principals
 from sagebrush.engine import kinds
 from sagebrush.engine.kinds import Kind
 from sagebrush.environments.store import Image, UnknownImage

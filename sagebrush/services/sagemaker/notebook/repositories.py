@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from sagebrush import principals
+from sagebrush.access import principals
 from sagebrush.engine import kinds
 from sagebrush.engine.kinds import Kind
 from sagebrush.errors import AwsError, Doc

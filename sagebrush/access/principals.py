@@ -1,6 +1,6 @@
 """Who callers are: the role behind each, its policies, and what policies may ask about it.
 
-Roles are IAM's rows (`services.iam_rows` has their operations). Nobody is a role that is not there:
+Roles are IAM's rows (`services.iam.rows` has their operations). Nobody is a role that is not there:
 a session is of one incarnation of its role, told by the role's unique id, and gets nothing once that
 is gone. One exception, for notebooks written elsewhere (docs/clients.md, trap 2): the owner's own key
 may name a role that was never created here. The name is kept as a stand-in for the execution role of
@@ -19,10 +19,10 @@ from dataclasses import dataclass, replace
 
 from sagebrush.access import policy
 from sagebrush.access.policy import Policy, Principal
-from sagebrush.credentials import Caller, RoleSession, fresh_role_id, role_id, user_name
+from sagebrush.credentials import Caller, RoleSession, fresh_role_id, role_id, role_of, user_name
 from sagebrush.errors import Doc
 from sagebrush.store.rows import Exists, Row
-from sagebrush.world import Ctx, World, role_of
+from sagebrush.world import Ctx, World
 
 REGION, KIND = "", "role"
 """IAM has no region."""
