@@ -11,7 +11,7 @@ from typing import Any
 
 from sagebrush.aws.names import Arn
 from sagebrush.errors import AwsError, Doc
-from sagebrush.store.rows import SORTS, Exists, Next, Row, Wanted
+from sagebrush.store.rows import SORTS, Check, Next, Reader, Row, Wanted
 from sagebrush.world import Ctx, World
 
 Reconcile = Callable[[World, Row], Next]
@@ -30,6 +30,8 @@ class Kind:
     exists: str = 'Cannot create already existing {words} "{arn}".'
     exists_code: str = "ValidationException"
     missing_code: str = "ValidationException"
+    cased: bool = True
+    """Whether two names may differ in upper and lower case alone."""
     has_status: bool = True
     summary: Sequence[str] = ()
     """Further members of the list's summaries, beside name, ARN, status and times."""
@@ -82,14 +84,27 @@ def create(
     plan: Doc | None = None,
     parent: str = "",
 ) -> Row:
-    """The new resource, due at once when its kind has a reconciler; raises the kind's clash error.
+    """The new resource, as `draft` has it, stored by `insert`."""
+    return insert(ctx, kind, draft(ctx, kind, request, status, doc, plan, parent))
+
+
+def draft(
+    ctx: Ctx,
+    kind: Kind,
+    request: Doc,
+    status: str = "",
+    doc: Doc | None = None,
+    plan: Doc | None = None,
+    parent: str = "",
+) -> Row:
+    """A resource to be stored, due at once when its kind has a reconciler.
 
     The document is the request (without Tags, which are kept beside) with `doc` over it.
     """
     name, now = request[kind.id_member], ctx.world.clock()
     body = {k: v for k, v in request.items() if k != "Tags"}
     times = {"CreationTime": moment(now), "LastModifiedTime": moment(now)}
-    row = Row(
+    return Row(
         account=ctx.account,
         region=ctx.region,
         kind=kind.name,
@@ -100,13 +115,37 @@ def create(
         parent=parent,
         due_at=now if kind.reconcile else None,
     )
-    try:
-        row = ctx.world.rows.insert(row)
-    except Exists as error:
-        raise AwsError(kind.exists_code, kind.say(kind.exists, ctx, name)) from error
+
+
+def insert(ctx: Ctx, kind: Kind, row: Row, check: Check | None = None) -> Row:
+    """The row as stored. Raises the kind's clash error where its name is taken, and what `check`
+    raises in the transaction that stores it."""
+
+    def alone(rows: Reader) -> None:
+        _check_unused(ctx, kind, row.name, rows)
+        if check is not None:
+            check(rows)
+
+    stored = ctx.world.rows.insert(row, alone)
     if kind.reconcile:
         ctx.world.wake()
-    return row
+    return stored
+
+
+def check_new(ctx: Ctx, kind: Kind, request: Doc) -> None:
+    """Raises ValidationException for wrong Tags, and the kind's clash error for a name that is taken.
+
+    A Create operation calls it between what is wrong with the request itself and what is wrong with
+    the resources that it names; `insert` asks again in the transaction that stores the resource.
+    """
+    tags_of(request)
+    _check_unused(ctx, kind, request[kind.id_member], ctx.world.rows)
+
+
+def _check_unused(ctx: Ctx, kind: Kind, name: str, rows: Reader) -> None:
+    look = rows.get if kind.cased else rows.get_lower
+    if look(ctx.account, ctx.region, kind.name, name) is not None:
+        raise AwsError(kind.exists_code, kind.say(kind.exists, ctx, name))
 
 
 TAGS = 50
@@ -154,10 +193,25 @@ def describe(kind: Kind, row: Row) -> Doc:
     return {**row.doc, **({kind.status_member: row.status} if kind.has_status else {})}
 
 
-def delete(ctx: Ctx, kind: Kind, name: str) -> Row:
-    """The resource as it was; it is gone. Raises the kind's not-found error."""
-    row = find(ctx, kind, name)
-    ctx.world.rows.delete(row.id)
+def delete(
+    ctx: Ctx, kind: Kind, name: str, check: Callable[[Row, Reader], object] | None = None
+) -> Row:
+    """The resource as it was; it is gone. Raises the kind's not-found error, and what `check` raises
+    in the transaction that deletes."""
+    row = ctx.world.rows.delete(find(ctx, kind, name).id, check)
+    if row is None:  # another caller was faster
+        raise AwsError(kind.missing_code, kind.say(kind.missing, ctx, name))
+    return row
+
+
+def update(
+    ctx: Ctx, kind: Kind, name: str, change: Callable[[Row], Row | None], check: Check | None = None
+) -> Row:
+    """The resource after `change` (`Rows.update`). Raises the kind's not-found error, and what
+    `change` and `check` raise in the transaction that changes it."""
+    row = ctx.world.rows.update(find(ctx, kind, name).id, change, check)
+    if row is None:  # deleted meanwhile
+        raise AwsError(kind.missing_code, kind.say(kind.missing, ctx, name))
     return row
 
 

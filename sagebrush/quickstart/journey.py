@@ -210,7 +210,10 @@ def last_words(clients: Clients, names: Names, lines: int = 15) -> list[str]:
 
 
 def tidy(clients: Clients, names: Names) -> None:
-    """Endpoint, configuration and model of the run are gone; the job and its model file stay."""
+    """Endpoint, configuration and model of the run are gone; the job and its model file stay.
+
+    An endpoint that is still being created is waited for: until then its deletion is refused, as at AWS.
+    """
     from botocore.exceptions import ClientError
 
     for delete, member in (
@@ -218,8 +221,13 @@ def tidy(clients: Clients, names: Names) -> None:
         (clients.sagemaker.delete_endpoint_config, "EndpointConfigName"),
         (clients.sagemaker.delete_model, "ModelName"),
     ):
-        try:
-            delete(**{member: names.run})
-        except ClientError as error:
-            if "Could not find" not in str(error):
-                raise
+        while True:
+            try:
+                delete(**{member: names.run})
+            except ClientError as error:
+                if "in-progress" in str(error):
+                    time.sleep(POLL_SECONDS)
+                    continue
+                if "Could not find" not in str(error):
+                    raise
+            break

@@ -267,15 +267,22 @@ def _is_address(text: str) -> bool:
 # Tokens -----------------------------------------------------------------------------------------
 
 
-def issue(world: World, row_id: int, seconds: int = SESSION_SECONDS) -> str:
+def issue(
+    world: World,
+    row_id: int,
+    seconds: int = SESSION_SECONDS,
+    check: Callable[[Row], object] = lambda row: None,
+) -> str:
     """A token that opens the notebook once, within five minutes, for a session of `seconds`.
 
-    Raises LookupError when the row is gone.
+    `check` may raise for the row as it is when the token is stored. Raises LookupError when the row
+    is gone.
     """
     token = secrets.token_urlsafe(32)
     expiry = world.clock() + TOKEN_SECONDS
 
     def add(row: Row) -> Row:
+        check(row)
         kept = sorted(_live(world, row).items(), key=lambda item: item[1][0])
         kept = [*kept[-(TOKENS - 1) :], (_hash(token), [expiry, seconds])]
         return replace(row, plan={**row.plan, "tokens": dict(kept)})

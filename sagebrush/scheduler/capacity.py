@@ -26,7 +26,7 @@ from sagebrush.scheduler.position import (
     standing,
 )
 from sagebrush.scheduler.queue import Entry
-from sagebrush.scheduler.quotas import refuse
+from sagebrush.scheduler.quotas import check_quota, refuse
 from sagebrush.scheduler.sizes import Host, Size, host, limits, measure, share
 from sagebrush.store.db import Tx
 from sagebrush.world import World
@@ -38,6 +38,7 @@ __all__ = [
     "Size",
     "Turn",
     "admit",
+    "check_quota",
     "evicted",
     "expected_memory",
     "expected_seconds",

@@ -10,7 +10,7 @@ from sagebrush.scheduler import members
 from sagebrush.scheduler.instances import Instance, instance, named
 from sagebrush.scheduler.sizes import described, host, share
 from sagebrush.settings import Settings
-from sagebrush.store.rows import Row
+from sagebrush.store.rows import Reader, Row
 from sagebrush.world import World
 
 SHAPES = {
@@ -50,8 +50,7 @@ def refuse(world: World, types: Sequence[str], use: str) -> None:
             f"1 validation error detected: Value '{unknown}' at 'instanceType' failed to satisfy"
             f" constraint: Member must satisfy enum value set: [{listed}]",
         ) from error
-    for name, count in Counter(types).items():
-        _quota(world, name, count, use)
+    check_quota(world, types, use, world.rows)
     if (
         use == "endpoint"
     ):  # its instances take CPU by share: each alone must fit, their GPUs together
@@ -60,6 +59,17 @@ def refuse(world: World, types: Sequence[str], use: str) -> None:
         _gpus(world, wanted)
     else:
         _host(world, wanted)
+
+
+def check_quota(world: World, types: Sequence[str], use: str, rows: Reader) -> None:
+    """Raises ResourceLimitExceeded for what a quota forbids, by what `rows` are in use.
+
+    What creates the instances asks again in its transaction: two callers would both have had the last.
+    """
+    for name, count in Counter(types).items():
+        most = limit(world.settings, name)
+        if most is not None:
+            _quota((name, count, use), most, _used(rows, name, use))
 
 
 def limit(settings: Settings, name: str) -> int | None:
@@ -71,11 +81,8 @@ def limit(settings: Settings, name: str) -> int | None:
     return None
 
 
-def _quota(world: World, name: str, count: int, use: str) -> None:
-    most = limit(world.settings, name)
-    if most is None:
-        return
-    used = _used(world, name, use)
+def _quota(ask: tuple[str, int, str], most: int, used: int) -> None:
+    name, count, use = ask
     if used + count > most:
         raise AwsError(
             "ResourceLimitExceeded",
@@ -87,10 +94,10 @@ def _quota(world: World, name: str, count: int, use: str) -> None:
         )
 
 
-def _used(world: World, name: str, use: str) -> int:
+def _used(reader: Reader, name: str, use: str) -> int:
     """How many instances of the type are in use so."""
     kind, statuses = KINDS[use]
-    rows = world.rows.select(kind, statuses)
+    rows = reader.select(kind, statuses)
     if kind == "training-job":
         spot = use == "spot training job"
         rows = [row for row in rows if bool(row.doc.get("EnableManagedSpotTraining")) == spot]

@@ -134,13 +134,17 @@ def configure_bucket(tx: Tx, bucket_id: int, topic: str, value: Any) -> None:
 
 
 def remove_bucket(tx: Tx, bucket_id: int) -> list[str] | None:
-    """The empty bucket is gone, its unfinished uploads with it; None when it holds objects."""
+    """The empty bucket is gone, its unfinished uploads with it; None when it holds objects.
+
+    Raises LookupError where it was gone before.
+    """
     if tx.one("SELECT 1 FROM object WHERE bucket=? LIMIT 1", (bucket_id,)):
         return None
     freed: list[str] = []
     for row in tx.all("SELECT id FROM upload WHERE bucket=?", (bucket_id,)):
         freed += remove_upload(tx, row["id"])
-    tx.run("DELETE FROM bucket WHERE id=?", (bucket_id,))
+    if not tx.run("DELETE FROM bucket WHERE id=?", (bucket_id,)):
+        raise LookupError(bucket_id)
     return freed
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sagebrush.store.db import Db, Tx
+from sagebrush.store.db import Db, Params, Tx
 
 Doc = dict[str, Any]
 
@@ -76,16 +76,74 @@ class Exists(Exception):
     """A row of that kind and name is there already."""
 
 
-class Rows:
+class Reader:
+    """Reads resources by `read`: by `Db.read` as of now, by `Tx.all` as a transaction sees them, when
+    nobody can change them before it has ended."""
+
+    def __init__(self, read: Callable[[str, Params], list[sqlite3.Row]]) -> None:
+        self._read = read
+
+    def get(self, account: str, region: str, kind: str, name: str) -> Row | None:
+        """The row of that name, or None."""
+        sql = "SELECT * FROM resource WHERE account=? AND region=? AND kind=? AND name=?"
+        found = self._first(sql, (account, region, kind, name))
+        return _row(found) if found else None
+
+    def get_lower(self, account: str, region: str, kind: str, name: str) -> Row | None:
+        """The row whose name is `name` but for upper and lower case, or None."""
+        exact = self.get(account, region, kind, name)
+        if exact is not None:
+            return exact
+        sql = "SELECT * FROM resource WHERE account=? AND region=? AND kind=? AND lower(name)=?"
+        found = self._first(sql, (account, region, kind, name.lower()))
+        return _row(found) if found else None
+
+    def by_id(self, row_id: int) -> Row | None:
+        """The row with that id, or None."""
+        found = self._first("SELECT * FROM resource WHERE id=?", (row_id,))
+        return _row(found) if found else None
+
+    def select(
+        self, kind: str, statuses: Sequence[str] = (), parent: str | None = None
+    ) -> list[Row]:
+        """All rows of `kind` (in one of `statuses`, under `parent` where given), oldest first."""
+        sql, params = "SELECT * FROM resource WHERE kind=?", [kind]
+        if statuses:
+            sql += f" AND status IN ({','.join('?' * len(statuses))})"
+            params += statuses
+        if parent is not None:
+            sql += " AND parent=?"
+            params.append(parent)
+        return [_row(r) for r in self._read(sql + " ORDER BY created, id", params)]
+
+    def _first(self, sql: str, params: Params) -> sqlite3.Row | None:
+        found = self._read(sql, params)
+        return found[0] if found else None
+
+
+Check = Callable[[Reader], object]
+"""Raises what forbids a change; runs in the transaction of the change, so that of two that exclude
+each other one is refused. Must not wait for anything."""
+
+
+class Rows(Reader):
     """Reads and guarded changes of resources. Every change is on disk when the method returns."""
 
     def __init__(self, db: Db, clock: Callable[[], float]) -> None:
+        super().__init__(db.read)
         self._db = db
         self._clock = clock
 
-    def insert(self, row: Row) -> Row:
-        """The row as stored, with id and times. Raises Exists when the name is taken."""
-        return self._db.write(lambda tx: self.insert_in(tx, row))
+    def insert(self, row: Row, check: Check | None = None) -> Row:
+        """The row as stored, with id and times. Raises Exists when the name is taken, and what
+        `check` raises."""
+
+        def work(tx: Tx) -> Row:
+            if check is not None:
+                check(Reader(tx.all))
+            return self.insert_in(tx, row)
+
+        return self._db.write(work)
 
     def insert_in(self, tx: Tx, row: Row) -> Row:
         """`insert` inside a transaction that the caller holds."""
@@ -105,39 +163,6 @@ class Rows:
             raise Exists(f"{row.kind} {row.name}") from error
         assert found is not None
         return replace(row, id=found["id"])
-
-    def get(self, account: str, region: str, kind: str, name: str) -> Row | None:
-        """The row of that name, or None."""
-        sql = "SELECT * FROM resource WHERE account=? AND region=? AND kind=? AND name=?"
-        found = self._db.read_one(sql, (account, region, kind, name))
-        return _row(found) if found else None
-
-    def get_lower(self, account: str, region: str, kind: str, name: str) -> Row | None:
-        """The row whose name is `name` but for upper and lower case, or None."""
-        exact = self.get(account, region, kind, name)
-        if exact is not None:
-            return exact
-        sql = "SELECT * FROM resource WHERE account=? AND region=? AND kind=? AND lower(name)=?"
-        found = self._db.read_one(sql, (account, region, kind, name.lower()))
-        return _row(found) if found else None
-
-    def by_id(self, row_id: int) -> Row | None:
-        """The row with that id, or None."""
-        found = self._db.read_one("SELECT * FROM resource WHERE id=?", (row_id,))
-        return _row(found) if found else None
-
-    def select(
-        self, kind: str, statuses: Sequence[str] = (), parent: str | None = None
-    ) -> list[Row]:
-        """All rows of `kind` (in one of `statuses`, under `parent` where given), oldest first."""
-        sql, params = "SELECT * FROM resource WHERE kind=?", [kind]
-        if statuses:
-            sql += f" AND status IN ({','.join('?' * len(statuses))})"
-            params += statuses
-        if parent is not None:
-            sql += " AND parent=?"
-            params.append(parent)
-        return [_row(r) for r in self._db.read(sql + " ORDER BY created, id", params)]
 
     def page(
         self,
@@ -178,11 +203,14 @@ class Rows:
         more = [found[limit - 1]["sort"], found[limit - 1]["id"]] if len(found) > limit else None
         return rows, more
 
-    def update(self, row_id: int, change: Callable[[Row], Row | None]) -> Row | None:
+    def update(
+        self, row_id: int, change: Callable[[Row], Row | None], check: Check | None = None
+    ) -> Row | None:
         """The row after `change`, read and written in one transaction; None when it is gone.
 
-        `change` may raise to leave the row as it is, or return None to do so silently. It does not
-        touch the lease: a reconciler that holds one loses its own result (version check in `apply`).
+        `change`, or `check` after it, may raise to leave the row as it is; `change` may return None to
+        do so silently. It does not touch the lease: a reconciler that holds one loses its own result
+        (version check in `apply`).
         """
 
         def work(tx: Tx) -> Row | None:
@@ -190,13 +218,27 @@ class Rows:
             if found is None:
                 return None
             new = change(_row(found))
+            if check is not None:
+                check(Reader(tx.all))
             return _row(found) if new is None else self._store(tx, new)
 
         return self._db.write(work)
 
-    def delete(self, row_id: int) -> bool:
-        """The row is gone; whether it was there."""
-        return self._db.write(lambda tx: tx.run("DELETE FROM resource WHERE id=?", (row_id,))) > 0
+    def delete(
+        self, row_id: int, check: Callable[[Row, Reader], object] | None = None
+    ) -> Row | None:
+        """The row as it was, and it is gone; None when it was gone before. `check` sees it in the
+        same transaction, and may raise to keep it."""
+
+        def work(tx: Tx) -> Row | None:
+            found = Reader(tx.all).by_id(row_id)
+            if found is not None:
+                if check is not None:
+                    check(found, Reader(tx.all))
+                tx.run("DELETE FROM resource WHERE id=?", (row_id,))
+            return found
+
+        return self._db.write(work)
 
     def _store(self, tx: Tx, row: Row) -> Row:
         row = replace(row, updated=self._clock(), version=row.version + 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -38,6 +39,10 @@ class Event:
     ingested: int
 
 
+class Gone(LookupError):
+    """The group or stream was deleted meanwhile."""
+
+
 class Streams:
     """The log groups and streams of all accounts and regions."""
 
@@ -68,13 +73,17 @@ class Streams:
         return self._db.write(lambda tx: self._add_group(tx, account, region, name))
 
     def add_stream(self, account: str, region: str, group: str, name: str) -> bool:
-        """The stream for users' events exists; False when one of that name did before."""
+        """The stream for users' events exists; False when one of that name did before. Raises Gone
+        where its group does not exist."""
         sql = (
             "INSERT INTO log_stream(account, region, grp, name, created) VALUES(?,?,?,?,?)"
             " ON CONFLICT DO NOTHING"
         )
         params = (account, region, group, name, self._clock())
-        return self._db.write(lambda tx: tx.run(sql, params)) == 1
+        try:
+            return self._db.write(lambda tx: tx.run(sql, params)) == 1
+        except sqlite3.IntegrityError as error:
+            raise Gone(group) from error
 
     def groups(self, account: str, region: str) -> list[Group]:
         """All groups by name."""
@@ -98,12 +107,14 @@ class Streams:
         sql = "DELETE FROM log_group WHERE account=? AND region=? AND name=?"
         return self._db.write(lambda tx: tx.run(sql, (account, region, name))) == 1
 
-    def delete_stream(self, stream: Stream) -> None:
-        """The stream and its events are gone (a job's own log stays with the job)."""
-        self._db.write(lambda tx: tx.run("DELETE FROM log_stream WHERE id=?", (stream.id,)))
+    def delete_stream(self, stream: Stream) -> bool:
+        """The stream and its events are gone (a job's own log stays with the job); False when they
+        were before."""
+        sql = "DELETE FROM log_stream WHERE id=?"
+        return self._db.write(lambda tx: tx.run(sql, (stream.id,))) == 1
 
     def put(self, stream: Stream, events: Sequence[tuple[int, str]]) -> None:
-        """The (ms, message) events are in the stream, all or none."""
+        """The (ms, message) events are in the stream, all or none. Raises Gone where it is no more."""
         now = int(self._clock() * 1000)
 
         def work(tx: Tx) -> None:
@@ -111,7 +122,10 @@ class Streams:
                 sql = "INSERT INTO log_event(stream, ms, ingested, message) VALUES(?,?,?,?)"
                 tx.run(sql, (stream.id, ms, now, message))
 
-        self._db.write(work)
+        try:
+            self._db.write(work)
+        except sqlite3.IntegrityError as error:
+            raise Gone(stream.name) from error
 
     def expire(self) -> int:
         """Events that users put are gone where their group's retention has passed; how many."""

@@ -9,7 +9,6 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +17,7 @@ import pytest
 from live_jobs import PYTHON, Jobs
 
 from sagebrush.compute.base import Exited, Gone, Limits, Running
+from sagebrush.compute.local import backend as local
 from sagebrush.compute.local import limits, record
 from sagebrush.compute.shim import landlock
 from sagebrush.net import dial
@@ -44,14 +44,6 @@ with socket.create_server(("127.0.0.1", port)) as server:
 
 def sh(text: str) -> list[str]:
     return ["/bin/sh", "-c", text]
-
-
-def beyond_tmp() -> Path:
-    """A directory that is not beneath /tmp, which jobs in process mode may write to."""
-    for place in (Path(__file__).parent, Path.home(), Path("/var/tmp")):
-        if Path("/tmp") not in place.resolve().parents and os.access(place, os.W_OK):
-            return place
-    pytest.skip("nothing outside /tmp can be written to here")
 
 
 def state_of(jobs: Jobs) -> dict[str, int]:
@@ -128,6 +120,19 @@ def test_a_program_that_is_not_there(jobs: Jobs) -> None:
     ended = jobs.ended()
     assert ended.code != 0
     assert ended.reason.startswith("sandbox: exec: No such file or directory")
+
+
+@pytest.mark.parametrize("line", ["#!/no/such/bash", "#!/bin/sh\r"])
+def test_a_program_whose_interpreter_is_not_there(jobs: Jobs, line: str) -> None:
+    spec = jobs.spec([])
+    program = Path(spec.root) / "ml" / "run"
+    program.parent.mkdir(parents=True)
+    program.write_text(f"{line}\ntrue\n")
+    program.chmod(0o755)
+    jobs.launch([f"{spec.cwd}/run"])
+    named = line[2:].replace("\r", "^M")
+    words = f"{named}: bad interpreter: No such file or directory: {spec.cwd}/run"
+    assert jobs.ended().reason == f"sandbox: exec: {words}"
 
 
 def test_killed_job_tells_its_signal(jobs: Jobs) -> None:
@@ -390,15 +395,27 @@ def answer(jobs: Jobs, data: bytes) -> None:
 
 
 @pytest.mark.parametrize("isolation", ["process"], indirect=True)
-def test_process_mode_confines_writes_where_the_kernel_can(jobs: Jobs) -> None:
+def test_process_mode_confines_writes_where_the_kernel_can(
+    jobs: Jobs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     if not landlock.version():
         pytest.skip("this kernel has no Landlock")
-    with tempfile.TemporaryDirectory(dir=beyond_tmp()) as outside:
-        jobs.launch(sh(f"echo x > inside && cat inside; echo x > {outside}/file || echo refused"))
-        assert jobs.ended().code == 0
-        assert jobs.text().splitlines()[0] == "x"
-        assert jobs.text().splitlines()[-1] == "refused"
-        assert os.listdir(outside) == []
+    # wherever the tests' own files lie, most often beneath /tmp: `shared` stands for it here
+    outside, shared = tmp_path / "outside", tmp_path / "shared"
+    outside.mkdir()
+    shared.mkdir()
+    monkeypatch.setattr(local, "WRITABLE", (str(shared), "/dev", "/proc"))
+    jobs.launch(
+        sh(
+            f"echo x > inside && cat inside; echo y > {shared}/file && cat {shared}/file;"
+            f" echo x > {outside}/file || echo refused; ln {shared}/file {outside}/link || echo too"
+        )
+    )
+    assert jobs.ended().code == 0
+    said = [line for line in jobs.text().splitlines() if len(line) < 10]
+    assert said == ["x", "y", "refused", "too"]
+    assert os.listdir(outside) == []
+    assert os.listdir(shared) == ["file"]
 
 
 @pytest.fixture

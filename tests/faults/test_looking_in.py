@@ -127,7 +127,9 @@ def test_what_the_table_says(start: Start) -> None:
     for text in ("ml.m5.large", "would have been charged", "Downloading", "Completed"):
         assert text in shown
     none = stand.run("jobs", "show", "nobody")
-    assert none.stderr == "sagebrush: there is no training job nobody (sagebrush jobs)\n"
+    assert (
+        none.stderr == "sagebrush: there is no training or processing job nobody (sagebrush jobs)\n"
+    )
 
 
 def test_top_once(stand: Stand) -> None:

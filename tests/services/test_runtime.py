@@ -114,7 +114,7 @@ class Stand:
         while found := self.sm.list_endpoints(MaxResults=100)["Endpoints"]:
             assert time.monotonic() < deadline, found
             for each in found:
-                if each["EndpointStatus"] != "Deleting":
+                if each["EndpointStatus"] in ("InService", "Failed"):
                     self.sm.delete_endpoint(EndpointName=each["EndpointName"])
             time.sleep(0.01)
 

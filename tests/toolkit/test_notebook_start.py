@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import importlib.util
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -41,8 +43,10 @@ class Desk:
         (root / "lib" / "jupyterlab").mkdir(parents=True)
         (root / "lib" / "jupyterlab" / "__main__.py").write_text(STAND_IN)
 
-    def hook(self, name: str, script: str) -> None:
-        self.orders["hooks"].append({"name": name, "script": script, "arn": CONFIG_ARN})
+    def hook(self, name: str, script: str | bytes) -> None:
+        content = script.encode() if isinstance(script, str) else script
+        text = base64.b64encode(content).decode()
+        self.orders["hooks"].append({"name": name, "content": text, "arn": CONFIG_ARN})
 
     def run(self, **environ: str) -> tuple[int, str]:
         """(exit status, output) of the instance's process."""
@@ -77,7 +81,7 @@ class Desk:
         return (self.ml / "output" / "failure").read_text()
 
     def log(self, hook: str) -> str:
-        return (self.ml / "output" / f"LifecycleConfig{hook}.log").read_text()
+        return (self.ml / "output" / f"LifecycleConfig{hook}.log").read_text(errors="replace")
 
 
 @pytest.fixture
@@ -136,6 +140,50 @@ def test_scripts_run_in_order_and_their_output_is_kept(desk: Desk) -> None:
     assert desk.log("OnCreate") == "made\n"
     assert desk.log("OnStart") == f"1\noops\n{desk.home}\n"
     assert desk.served[0]
+
+
+@pytest.mark.parametrize(
+    ("script", "told"),
+    [
+        ("#!/usr/bin/env python3\nimport sys\nprint('python', sys.argv[1:])\n", "python []\n"),
+        ("#! /bin/sh -e\ncase $0,$- in */OnStart_*,*e*) echo yes ;; esac\n", "yes\n"),
+        ("echo ${BASH_VERSION:+bash}\n", "bash\n"),  # no such line: as a shell does it
+        (b"#!/bin/bash\nprintf '\xe9\\n'\n", "\ufffd\n"),  # the bytes are the script's
+        ("", ""),
+    ],
+    ids=["python", "its argument and its name", "none", "not UTF-8", "empty"],
+)
+def test_a_script_is_read_by_what_its_first_line_names(
+    desk: Desk, script: str | bytes, told: str
+) -> None:
+    desk.hook("OnStart", script)
+    assert desk.run()[0] == 0, desk.failure
+    assert desk.log("OnStart") == told
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        ("#!/no/such/python", "/no/such/python: bad interpreter: No such file or directory"),
+        ("#!/tmp -x", "/tmp: bad interpreter: Permission denied"),
+        ("#!/bin/bash\r", "/bin/bash^M: bad interpreter: No such file or directory"),
+    ],
+)
+def test_a_wrong_interpreter_is_told_in_aws_words(desk: Desk, line: str, why: str) -> None:
+    desk.hook("OnStart", f"{line}\necho ran\n")
+    assert desk.run()[0] == 1
+    assert "OnStart ended with exit code 126. Please check your CloudWatch" in desk.failure
+    first, *more = desk.log("OnStart").splitlines()
+    assert re.fullmatch(rf"/bin/bash: /\S+/OnStart_[\d-]{{16}}\w{{8}}: {re.escape(why)}", first)
+    assert first in desk.failure
+    assert ("CR LF" in "".join(more)) == line.endswith("\r")
+
+
+@pytest.mark.parametrize("line", ["#!/bin/bash", "#!/usr/bin/env python3", "cd /"])
+def test_windows_line_ends_are_told_as_the_cause(desk: Desk, line: str) -> None:
+    desk.hook("OnStart", f"{line}\r\nexit 1\r\n")
+    assert desk.run()[0] == 1
+    assert "end in CR LF, as Windows writes them" in desk.failure.splitlines()[-1]
 
 
 def test_scripts_written_for_root_run_as_the_only_user(desk: Desk) -> None:

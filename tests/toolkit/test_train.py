@@ -141,6 +141,27 @@ def test_shell_scripts_run_with_quoted_arguments(ml: Contract) -> None:
     assert "<two words; ls>" in done.stdout
 
 
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("#!/no/such/bash\n", "(go.sh names the interpreter /no/such/bash, which is not there)"),
+        (
+            "#!/bin/sh\r\n",
+            "(the lines of go.sh end in CR LF, as Windows writes them: b'/bin/sh\\r' is",
+        ),
+        ("#!/usr/bin/env bash\r\n", "(the lines of go.sh end in CR LF"),
+    ],
+)
+def test_a_shell_script_that_nothing_can_read_says_why(ml: Contract, line: str, words: str) -> None:
+    assert ml.run(ml.script(f"{line}echo ran\n", "go.sh")).returncode == 127
+    assert words in ml.failure
+
+
+def test_a_shell_script_without_a_first_line_is_the_shells(ml: Contract) -> None:
+    done = ml.run(ml.script("echo plain", "go.sh"))
+    assert "plain" in done.stdout.splitlines()
+
+
 def test_a_missing_entry_point_is_named(ml: Contract) -> None:
     done = ml.run({"sagemaker_program": '"nowhere.py"'})
     assert done.returncode == 1

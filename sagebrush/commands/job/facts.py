@@ -16,10 +16,10 @@ Doc = Mapping[str, Any]
 
 
 def instances(doc: Doc) -> list[tuple[str, int]]:
-    """(instance type, how many) of each group of a training job."""
+    """(instance type, how many) of each group of a training job, or of a processing job's cluster."""
+    config = doc.get("ResourceConfig") or doc["ProcessingResources"]["ClusterConfig"]
     return [
-        (group["InstanceType"], group["InstanceCount"])
-        for group in members.groups(dict(doc["ResourceConfig"]))
+        (group["InstanceType"], group["InstanceCount"]) for group in members.groups(dict(config))
     ]
 
 

@@ -1,16 +1,20 @@
-"""`jobs show`: all that is known of one training job."""
+"""`jobs show`: all that is known of one training or processing job."""
 
 from __future__ import annotations
 
 import argparse
 import datetime as dt
-from collections.abc import Iterator, Mapping
+import shlex
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from sagebrush.commands import running
 from sagebrush.commands.job import facts, inside
 from sagebrush.commands.running import CommandError
 from sagebrush.settings import Settings
+
+MISSING = ("Requested resource not found", "Could not find", "Amazon SageMaker can't find")
+"""How the messages begin that say that there is no such job."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -22,42 +26,84 @@ def run(args: argparse.Namespace) -> int:
     """Prints it; raises CommandError when there is no such job."""
     chosen = running.settings()
     client = running.client(chosen, running.require(chosen), "sagemaker")
-    doc = describe(client, args.name)
-    rows = [*_facts(doc), *_live(chosen, args.name), *_results(doc)]
-    for line in running.columns(rows):
+    doc = look(client, args.name)
+    if doc is None and (found := look(client, args.name, "processing_job")):
+        rows = processing(found, dict(_live(chosen, "processing-job", args.name)))
+        _print(rows, [], found)
+        return 0
+    doc = doc or describe(client, args.name)
+    live = _live(chosen, "training-job", args.name)
+    _print([*_facts(doc), *live, *_results(doc)], _transitions(doc), doc)
+    return 0
+
+
+def _print(
+    rows: Iterable[tuple[str, str]], transitions: Sequence[str], doc: Mapping[str, Any]
+) -> None:
+    for line in running.columns(list(rows)):
         print(line)
-    print()
-    for line in _transitions(doc):
+    for line in ("", *transitions) if transitions else ():
         print(line)
     if reason := doc.get("FailureReason"):
         print(f"\n{reason}")
-    return 0
 
 
 def describe(client: Any, name: str) -> dict[str, Any]:
     """The training job; raises CommandError when there is none."""
+    if (doc := look(client, name)) is not None:
+        return doc
+    if look(client, name, "hyper_parameter_tuning_job") is not None:
+        raise CommandError(f"{name} is a tuning job: sagebrush jobs plot {name} draws its trials")
+    if look(client, name, "processing_job") is not None:
+        raise CommandError(f"{name} is a processing job: sagebrush jobs show {name}")
+    raise CommandError(f"there is no training or processing job {name} (sagebrush jobs)")
+
+
+def look(client: Any, name: str, kind: str = "training_job") -> dict[str, Any] | None:
+    """The job of that kind, None where there is none; raises CommandError for another error."""
     from botocore.exceptions import ClientError
 
+    member = "".join(word.capitalize() for word in kind.split("_")) + "Name"
     try:
-        return client.describe_training_job(TrainingJobName=name)
+        return getattr(client, f"describe_{kind}")(**{member: name})
     except ClientError as error:
         message = error.response["Error"].get("Message", str(error))
-        if message == "Requested resource not found.":
-            message = f"there is no training job {name} (sagebrush jobs)"
-            if tunes(client, name):
-                message = f"{name} is a tuning job: sagebrush jobs plot {name} draws its trials"
+        if message.startswith(MISSING):
+            return None
         raise CommandError(message) from error
 
 
-def tunes(client: Any, name: str) -> bool:
-    """Whether there is a tuning job of that name."""
-    from botocore.exceptions import ClientError
-
-    try:
-        client.describe_hyper_parameter_tuning_job(HyperParameterTuningJobName=name)
-    except ClientError:
-        return False
-    return True
+def processing(doc: Mapping[str, Any], live: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """All that is known of a processing job; `live` is what its instances really have."""
+    app = doc["AppSpecification"]
+    yield "processing job", doc["ProcessingJobName"]
+    yield "status", doc["ProcessingJobStatus"]
+    if said := doc.get("ExitMessage"):
+        yield "says", said
+    yield "image", app["ImageUri"]
+    program = [*app.get("ContainerEntrypoint", ()), *app.get("ContainerArguments", ())]
+    if program:
+        yield "program", shlex.join(program)
+    yield "instances", facts.machines(doc)
+    if hourly := facts.price(doc):
+        yield "price on AWS", f"{facts.dollars(hourly)} an hour ({facts.prices()})"
+    for each in doc.get("ProcessingInputs", ()):
+        source = each.get("S3Input", {})
+        where = f"{source.get('S3Uri', '')} -> {source.get('LocalPath', '')}"
+        yield "input", f"{each['InputName']}: {where}"
+    for each in doc.get("ProcessingOutputConfig", {}).get("Outputs", ()):
+        target = each.get("S3Output", {})
+        where = f"{target.get('LocalPath', '')} -> {target.get('S3Uri', '')}"
+        yield "output", f"{each['OutputName']}: {where}"
+    yield from live.items()
+    yield "created", _time(doc["CreationTime"])
+    begun, end = doc.get("ProcessingStartTime"), doc.get("ProcessingEndTime")
+    if begun and end:
+        seconds = (end - begun).total_seconds()
+        yield "took here", running.span(seconds)
+        if hourly:
+            amount = facts.dollars(hourly * seconds / 3600)
+            yield "on AWS", f"{amount} would have been charged"
 
 
 def _facts(doc: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -86,10 +132,10 @@ def _facts(doc: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "model", where
 
 
-def _live(chosen: Settings, name: str) -> Iterator[tuple[str, str]]:
+def _live(chosen: Settings, kind: str, name: str) -> Iterator[tuple[str, str]]:
     """What its live instances really have."""
     for each in inside.everything(chosen):
-        if each.kind != "training-job" or each.name != name:
+        if each.kind != kind or each.name != name:
             continue
         limits = inside.limits(inside.directory(chosen, each))
         if limits is not None:

@@ -44,6 +44,9 @@ called once the job has ended."""
 _SHIM = "import os, sys; sys.path.append(os.environ['SHIM']); from sagebrush.compute.shim import main; main.main()"
 """Its own path comes by the environment: a job can read its first process's command line."""
 
+WRITABLE = ("/tmp", "/var/tmp", "/dev", "/proc")
+"""Where a job in process mode may write beside its own /opt/ml, where the kernel can confine it."""
+
 
 @dataclass
 class _Job:
@@ -249,7 +252,7 @@ class LocalBackend:
             "pids": spec.limits.pids,
             "affinity": affinity,
             "listeners": {},
-            "writable": [str(spec.root / "ml")],
+            "writable": [str(spec.root / "ml"), *WRITABLE],
             "seccomp": _filter(),
         }
         if spec.companion:

@@ -80,7 +80,7 @@ def confine(spec: dict[str, Any]) -> None:
         return
     with contextlib.suppress(OSError, namespaces.StepFailed):
         namespaces.no_new_privileges()
-        landlock.confine_writes([*spec["writable"], "/tmp", "/var/tmp", "/dev", "/proc"])
+        landlock.confine_writes(spec["writable"])
         if spec["seccomp"]:
             namespaces.filter_calls(bytes.fromhex(spec["seccomp"]))
 
@@ -161,7 +161,21 @@ def execute(argv: list[str], env: dict[str, str]) -> None:
             continue
         except PermissionError as error:
             refused = refused or error
-    raise refused or FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), name)
+    raise refused or FileNotFoundError(errno.ENOENT, _missing(name), name)
+
+
+def _missing(name: str) -> str:
+    """What is not there: the program, or what the first line of one that is there names."""
+    missing = os.strerror(errno.ENOENT)
+    if "/" not in name:
+        return missing
+    with contextlib.suppress(OSError), open(name, "rb") as file:
+        first = file.readline(256)
+        if first.startswith(b"#!"):
+            text = first[2:].strip(b" \t\n").replace(b"\t", b" ")
+            interpreter = text.partition(b" ")[0].decode(errors="replace").replace("\r", "^M")
+            return f"{interpreter}: bad interpreter: {missing}"
+    return missing
 
 
 def limit(spec: dict[str, Any], sandboxed: bool) -> None:

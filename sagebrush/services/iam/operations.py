@@ -17,12 +17,14 @@ from sagebrush.services.iam.rows import (
     find_role,
     insert_role,
     missing,
+    no_role,
     page,
     parsed,
     shown,
     tag_list,
     tag_map,
 )
+from sagebrush.store.rows import Row
 from sagebrush.world import Ctx
 
 LARGEST_INLINE = 10_240
@@ -82,14 +84,22 @@ def delete_role(ctx: Ctx, request: Doc) -> None:
         raise AwsError(
             "UnmodifiableEntity", f"The role {row.name} is this server's execution role."
         )
-    own = row.plan if row.status != principals.STAND_IN else {"attached": {}, "inline": {}}
-    if own["attached"]:
-        raise AwsError(
-            "DeleteConflict", "Cannot delete entity, must detach all policies first.", 409
-        )
-    if own["inline"]:
-        raise AwsError("DeleteConflict", "Cannot delete entity, must delete policies first.", 409)
-    ctx.world.rows.update(row.id, lambda row: replace(row, status="", doc={}, plan={}))
+
+    def change(row: Row) -> Row:
+        if not row.status:
+            raise no_role(row.name)
+        own = row.plan if row.status != principals.STAND_IN else {"attached": {}, "inline": {}}
+        if own["attached"]:
+            raise AwsError(
+                "DeleteConflict", "Cannot delete entity, must detach all policies first.", 409
+            )
+        if own["inline"]:
+            words = "Cannot delete entity, must delete policies first."
+            raise AwsError("DeleteConflict", words, 409)
+        return replace(row, status="", doc={}, plan={})
+
+    if ctx.world.rows.update(row.id, change) is None:
+        raise no_role(row.name)
     principals.forget(ctx.world)
 
 
@@ -174,9 +184,13 @@ def list_role_policies(ctx: Ctx, request: Doc) -> Doc:
 def delete_role_policy(ctx: Ctx, request: Doc) -> None:
     """The inline policy is gone; NoSuchEntity (404)."""
     row, name = find_role(ctx, request["RoleName"]), request["PolicyName"]
-    if name not in row.plan["inline"]:
-        raise missing(f"The role policy with name {name} cannot be found.")
-    change_plan(ctx, row, "inline", lambda old: {k: v for k, v in old.items() if k != name})
+
+    def without(old: Mapping[str, str]) -> dict[str, str]:
+        if name not in old:
+            raise missing(f"The role policy with name {name} cannot be found.")
+        return {k: v for k, v in old.items() if k != name}
+
+    change_plan(ctx, row, "inline", without)
 
 
 def get_user(ctx: Ctx, request: Doc) -> Doc:

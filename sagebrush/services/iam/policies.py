@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from urllib.parse import quote
 
 from sagebrush.access import managed_policies, policy, principals
@@ -18,11 +18,12 @@ from sagebrush.services.iam.rows import (
     find_role,
     managed,
     missing,
+    own_policy,
     page,
     parsed,
     tag_map,
 )
-from sagebrush.store.rows import Exists, Row
+from sagebrush.store.rows import Exists, Reader, Row
 from sagebrush.world import Ctx
 
 
@@ -30,15 +31,24 @@ def attach_role_policy(ctx: Ctx, request: Doc) -> None:
     """The managed policy is attached; NoSuchEntity (404) for one that is not known here."""
     row, arn = find_role(ctx, request["RoleName"]), request["PolicyArn"]
     text = json.dumps(managed(ctx, arn)["document"])
-    change_plan(ctx, row, "attached", lambda old: {**old, arn: text})
+
+    def there(rows: Reader) -> None:
+        if arn not in managed_policies.KNOWN:
+            own_policy(ctx, arn, rows)
+
+    change_plan(ctx, row, "attached", lambda old: {**old, arn: text}, there)
 
 
 def detach_role_policy(ctx: Ctx, request: Doc) -> None:
     """The managed policy is not attached; NoSuchEntity (404) when it was not."""
     row, arn = find_role(ctx, request["RoleName"]), request["PolicyArn"]
-    if arn not in row.plan["attached"]:
-        raise missing(f"Policy {arn} was not found.")
-    change_plan(ctx, row, "attached", lambda old: {k: v for k, v in old.items() if k != arn})
+
+    def without(old: Mapping[str, str]) -> dict[str, str]:
+        if arn not in old:
+            raise missing(f"Policy {arn} was not found.")
+        return {k: v for k, v in old.items() if k != arn}
+
+    change_plan(ctx, row, "attached", without)
 
 
 def list_attached_role_policies(ctx: Ctx, request: Doc) -> Doc:
@@ -159,7 +169,8 @@ def create_policy(ctx: Ctx, request: Doc) -> Doc:
 def get_policy(ctx: Ctx, request: Doc) -> Doc:
     """The managed policy, ours or one of AWS's that are known here; NoSuchEntity (404)."""
     found = managed(ctx, request["PolicyArn"])
-    return {"Policy": {**found["doc"], "AttachmentCount": attachments(ctx, request["PolicyArn"])}}
+    count = attachments(ctx, request["PolicyArn"], ctx.world.rows)
+    return {"Policy": {**found["doc"], "AttachmentCount": count}}
 
 
 def get_policy_version(ctx: Ctx, request: Doc) -> Doc:
@@ -186,12 +197,13 @@ def list_policies(ctx: Ctx, request: Doc) -> Doc:
     scope = request.get("Scope", "All")
     found = []
     if scope in ("All", "Local"):
-        rows = ctx.world.rows.select(POLICY)
-        found += [row.doc for row in rows if row.account == ctx.account]
+        own = ctx.world.rows.select(POLICY)
+        found += [row.doc for row in own if row.account == ctx.account]
     if scope in ("All", "AWS"):
         found += [managed(ctx, arn)["doc"] for arn in managed_policies.KNOWN]
     found = [d for d in found if d["Path"].startswith(request.get("PathPrefix", "/"))]
-    shown = [{**doc, "AttachmentCount": attachments(ctx, doc["Arn"])} for doc in found]
+    rows = ctx.world.rows
+    shown = [{**doc, "AttachmentCount": attachments(ctx, doc["Arn"], rows)} for doc in found]
     if request.get("OnlyAttached"):
         shown = [doc for doc in shown if doc["AttachmentCount"]]
     return page("Policies", shown, request)
@@ -200,10 +212,12 @@ def list_policies(ctx: Ctx, request: Doc) -> Doc:
 def delete_policy(ctx: Ctx, request: Doc) -> None:
     """The customer-managed policy is gone; DeleteConflict (409) while it is attached."""
     arn = request["PolicyArn"]
-    row = ctx.world.rows.get(ctx.account, REGION, POLICY, arn)
-    if row is None:
+    row = own_policy(ctx, arn, ctx.world.rows)
+
+    def free(_: Row, rows: Reader) -> None:
+        if attachments(ctx, arn, rows):
+            words = "Cannot delete a policy attached to entities."
+            raise AwsError("DeleteConflict", words, 409)
+
+    if ctx.world.rows.delete(row.id, free) is None:  # another caller was faster
         raise missing(f"Policy {arn} does not exist or is not attachable.")
-    if attachments(ctx, arn):
-        words = "Cannot delete a policy attached to entities."
-        raise AwsError("DeleteConflict", words, 409)
-    ctx.world.rows.delete(row.id)

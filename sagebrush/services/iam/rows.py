@@ -17,7 +17,7 @@ from sagebrush.access.principals import KIND, REGION
 from sagebrush.credentials import role_id
 from sagebrush.engine.kinds import moment, paginate
 from sagebrush.errors import AwsError, Doc
-from sagebrush.store.rows import Exists, Row
+from sagebrush.store.rows import Check, Exists, Reader, Row
 from sagebrush.world import Ctx
 
 POLICY = "policy"
@@ -59,26 +59,47 @@ def find_role(ctx: Ctx, name: str) -> Row:
     """The role's row; raises NoSuchEntity (404)."""
     row = principals.find(ctx.world, name)
     if row is None:
-        raise missing(f"The role with name {name} cannot be found.")
+        raise no_role(name)
     return row
 
 
-def change_role(ctx: Ctx, row: Row, change: Callable[[Row], Row]) -> None:
-    """The row is changed, and what requests are checked by is read again.
+def no_role(name: str) -> AwsError:
+    """The error of a role that is not there."""
+    return missing(f"The role with name {name} cannot be found.")
 
-    Raises NoSuchEntity (404) for a stand-in, which has nothing of its own to change.
+
+def change_role(
+    ctx: Ctx, row: Row, change: Callable[[Row], Row], check: Check | None = None
+) -> None:
+    """The row is changed, and the policies that requests are checked by are read again.
+
+    Raises NoSuchEntity (404) for a role that was deleted meanwhile and for a stand-in, which has
+    nothing of its own to change, and what `change` and `check` raise in the transaction that
+    changes it.
     """
-    if row.status == principals.STAND_IN:
-        raise missing(
-            f"The role with name {row.name} cannot be found: it was never created here, and stands"
-            f" for {ctx.world.settings.role}."
-        )
-    ctx.world.rows.update(row.id, change)
+
+    def there(row: Row) -> Row:
+        if not row.status:
+            raise no_role(row.name)
+        if row.status == principals.STAND_IN:
+            raise missing(
+                f"The role with name {row.name} cannot be found: it was never created here, and"
+                f" stands for {ctx.world.settings.role}."
+            )
+        return change(row)
+
+    if ctx.world.rows.update(row.id, there, check) is None:
+        raise no_role(row.name)
     principals.forget(ctx.world)
 
 
-def change_plan(ctx: Ctx, row: Row, part: str, change: Callable[[Any], Any]) -> None:
-    change_role(ctx, row, lambda r: replace(r, plan={**r.plan, part: change(r.plan.get(part, {}))}))
+def change_plan(
+    ctx: Ctx, row: Row, part: str, change: Callable[[Any], Any], check: Check | None = None
+) -> None:
+    def work(r: Row) -> Row:
+        return replace(r, plan={**r.plan, part: change(r.plan.get(part, {}))})
+
+    change_role(ctx, row, work, check)
 
 
 def shown(row: Row) -> Doc:
@@ -135,12 +156,19 @@ def managed(ctx: Ctx, arn: str) -> Doc:
             "UpdateDate": moment(managed_policies.SINCE),
         }
         return {"doc": doc, "document": document}
-    row = ctx.world.rows.get(ctx.account, REGION, POLICY, arn)
-    if row is None:
-        raise missing(f"Policy {arn} does not exist or is not attachable.")
+    row = own_policy(ctx, arn, ctx.world.rows)
     return {"doc": row.doc, "document": row.plan["document"]}
 
 
-def attachments(ctx: Ctx, arn: str) -> int:
-    rows = ctx.world.rows.select(KIND)
-    return sum(1 for r in rows if r.account == ctx.account and arn in r.plan.get("attached", {}))
+def own_policy(ctx: Ctx, arn: str, rows: Reader) -> Row:
+    """The customer-managed policy; raises NoSuchEntity (404)."""
+    row = rows.get(ctx.account, principals.REGION, POLICY, arn)
+    if row is None:
+        raise missing(f"Policy {arn} does not exist or is not attachable.")
+    return row
+
+
+def attachments(ctx: Ctx, arn: str, rows: Reader) -> int:
+    """How many roles the managed policy is attached to."""
+    roles = rows.select(principals.KIND)
+    return sum(1 for r in roles if r.account == ctx.account and arn in r.plan.get("attached", {}))

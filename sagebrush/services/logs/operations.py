@@ -14,7 +14,7 @@ from itertools import islice, pairwise, takewhile
 
 from sagebrush.errors import AwsError, Doc
 from sagebrush.services.logs import filter as log_filter
-from sagebrush.store.streams import Event, Group, Stream
+from sagebrush.store.streams import Event, Gone, Group, Stream
 from sagebrush.world import Ctx
 
 _BLOCK = 1000
@@ -102,13 +102,18 @@ def create_log_stream(ctx: Ctx, request: Doc) -> None:
     """The stream exists in its group; raises ResourceAlreadyExistsException."""
     group = _group(ctx, request)
     name = request["logStreamName"]
-    if not ctx.world.streams.add_stream(ctx.account, ctx.region, group, name):
+    try:
+        added = ctx.world.streams.add_stream(ctx.account, ctx.region, group, name)
+    except Gone as error:
+        raise _missing("log group") from error
+    if not added:
         raise _exists("log stream")
 
 
 def delete_log_stream(ctx: Ctx, request: Doc) -> None:
-    """The stream is gone."""
-    ctx.world.streams.delete_stream(_stream(ctx, request))
+    """The stream is gone; raises ResourceNotFoundException."""
+    if not ctx.world.streams.delete_stream(_stream(ctx, request)):
+        raise _missing("log stream")
 
 
 def describe_log_streams(ctx: Ctx, request: Doc) -> Doc:
@@ -177,8 +182,11 @@ def put_log_events(ctx: Ctx, request: Doc) -> Doc:
     old = [e for e in events if e[0] < now - 14 * 86_400_000]
     new = [e for e in events if e[0] > now + 2 * 3_600_000]
     kept = events[len(old) : len(events) - len(new)]
-    if kept:
-        ctx.world.streams.put(stream, kept)
+    try:
+        if kept:
+            ctx.world.streams.put(stream, kept)
+    except Gone as error:
+        raise _missing("log stream") from error
     rejected: Doc = {}
     if old:
         rejected["tooOldLogEventEndIndex"] = len(old)

@@ -105,7 +105,10 @@ def head_bucket(ctx: Ctx, request: Doc) -> Doc:
 def delete_bucket(ctx: Ctx, request: Doc) -> None:
     """The bucket is gone. Raises BucketNotEmpty (409)."""
     found = names.bucket_of(ctx, request)
-    freed = ctx.world.db.write(lambda tx: catalog.remove_bucket(tx, found.id))
+    try:
+        freed = ctx.world.db.write(lambda tx: catalog.remove_bucket(tx, found.id))
+    except LookupError as error:  # another caller was faster
+        raise names.no_such_bucket(found.name) from error
     if freed is None:
         raise AwsError(
             "BucketNotEmpty", "The bucket you tried to delete is not empty", 409,

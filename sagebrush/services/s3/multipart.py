@@ -276,11 +276,16 @@ def _checksum(upload: Upload, chosen: list[Part]) -> Checksum:
 
 
 def abort_multipart_upload(ctx: Ctx, request: Doc) -> None:
-    """The upload and its parts are gone."""
+    """The upload and its parts are gone. Raises NoSuchUpload (404), also once it is completed."""
     bucket = names.bucket_of(ctx, request)
     upload = find_upload(ctx, bucket, request)
-    freed = bodies.write(ctx, bucket.name, lambda tx: catalog.remove_upload(tx, upload.id))
-    ctx.world.objects.discard(freed)
+
+    def change(tx: Tx) -> list[str]:
+        if catalog.upload(tx, bucket.id, upload.key, upload.id) is None:
+            raise no_such_upload(upload.id)
+        return catalog.remove_upload(tx, upload.id)
+
+    ctx.world.objects.discard(bodies.write(ctx, bucket.name, change))
 
 
 def list_parts(ctx: Ctx, request: Doc) -> Doc:

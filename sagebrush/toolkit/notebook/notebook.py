@@ -7,6 +7,8 @@ where and how to answer. What fails is told in /opt/ml/output/failure. Standard 
 
 from __future__ import annotations
 
+import base64
+import errno
 import json
 import os
 import re
@@ -15,9 +17,10 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.parse import quote
 
 LIMIT = 300.0
@@ -28,6 +31,12 @@ LINES = 8
 """Lines of a script's or git's output that a failure tells."""
 TAIL = 8192
 """Bytes at the end of a script's output in which those lines are looked for."""
+UNSTARTED = 126
+"""Exit status of a script that could not be started, as bash tells it."""
+CRLF = (
+    b"(The lines of this script end in CR LF, as Windows writes them, and the CR belongs to what is"
+    b" written before it: save the script with LF alone.)\n"
+)
 PORT = "8888"
 SOCKET = 107
 """Bytes that the path of a socket may have (sun_path of unix(7), less its end)."""
@@ -90,11 +99,11 @@ class Desk:
     def output(self) -> Path:
         return self.ml / "output"
 
-    def here(self, text: str) -> str:
-        """`text` with AWS's paths as they are here."""
+    def here(self, script: bytes) -> bytes:
+        """`script` with AWS's paths as they are here."""
         for name in ("volume", "home", "ml"):
-            text = text.replace(INSIDE[name], str(getattr(self, name)))
-        return text
+            script = script.replace(INSIDE[name].encode(), os.fsencode(getattr(self, name)))
+        return script
 
 
 def read(environ: dict[str, str]) -> Desk:
@@ -144,26 +153,14 @@ def run_hook(desk: Desk, hook: dict[str, Any], limit: float) -> None:
     """
     name = hook["name"]
     log = desk.output / f"LifecycleConfig{name}.log"
-    folder = Path(tempfile.mkdtemp(prefix=f"{name}_"))
-    script = folder / name
-    script.write_text(desk.here(hook["script"]).replace("\r\n", "\n"))
+    content = desk.here(base64.b64decode(hook["content"]))
+    script = _placed(name, content)
     print(f"lifecycle configuration: {name} runs", flush=True)
     with open(log, "ab") as output:
-        process = subprocess.Popen(
-            ["bash", str(script)],
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            cwd=desk.home,
-            start_new_session=True,
-        )
-        try:
-            code = process.wait(limit)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-            code = None
-    shutil.rmtree(folder, ignore_errors=True)
+        code = _run(script, content, output, desk.home, limit)
+        if code and b"\r\n" in content:
+            output.write(CRLF)
+    script.unlink(missing_ok=True)
     whose = (
         f"Notebook Instance Lifecycle Config '{hook['arn']}' for Notebook Instance"
         f" '{desk.orders['arn']}'"
@@ -173,6 +170,75 @@ def run_hook(desk: Desk, hook: dict[str, Any], limit: float) -> None:
         raise Failed(_told(f"{whose} took longer than {words} ({name})", log))
     if code:
         raise Failed(_told(f"{whose} failed: {name} ended with exit code {code}", log))
+
+
+def _placed(name: str, content: bytes) -> Path:
+    """The script's file, named as on AWS (its logs show /tmp/OnStart_2019-07-25-15-25eklvadz0)."""
+    prefix = f"{name}_{time.strftime('%Y-%m-%d-%H-%M', time.gmtime())}"
+    fd, path = tempfile.mkstemp(prefix=prefix)
+    with open(fd, "wb") as file:
+        file.write(content)
+        os.fchmod(fd, 0o700)
+    return Path(path)
+
+
+def _run(script: Path, content: bytes, output: BinaryIO, home: Path, limit: float) -> int | None:
+    """The script's exit status, None where it took longer than `limit` and was killed."""
+    try:
+        process = _started(script, content, output, home)
+    except OSError as error:
+        named = "".join(f"{word}: bad interpreter: " for word in shebang(content)[:1])
+        why = f"{named}{error.strerror}".replace("\r", "^M")
+        # AWS's words: bash starts the script there (aws-samples/
+        # amazon-sagemaker-notebook-instance-lifecycle-config-samples#8)
+        output.write(f"/bin/bash: {script}: {why}\n".encode(errors="surrogateescape"))
+        return UNSTARTED
+    try:
+        return process.wait(limit)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        return None
+
+
+def _started(script: Path, content: bytes, output: BinaryIO, home: Path) -> subprocess.Popen[bytes]:
+    """The process of the script, which is a program: what its first line names reads it, as the
+    kernel does it (execve(2)), and bash one without such a line, as a shell does it. Raises OSError."""
+
+    def start(*command: str) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            cwd=home,
+            start_new_session=True,
+        )
+
+    named = shebang(content)
+    try:
+        return start(str(script))
+    except PermissionError:  # the interpreter's, or this host mounts temporary files noexec
+        if named and (os.path.isdir(named[0]) or not os.access(named[0], os.X_OK)):
+            raise
+        return start(*(named or ["bash"]), str(script))
+    except OSError as error:
+        if error.errno != errno.ENOEXEC:
+            raise
+        return start("bash", str(script))
+
+
+def shebang(content: bytes) -> list[str]:
+    """The interpreter that a script's first line names, and its one argument; [] where it names none.
+
+    As execve(2) on Linux has it: blanks end the interpreter, what follows is one argument, and a
+    carriage return is a character like any other.
+    """
+    first = content.partition(b"\n")[0]
+    text = first[2:].strip(b" \t")
+    if not first.startswith(b"#!") or not text:
+        return []
+    return [os.fsdecode(word) for word in re.split(rb"[ \t]+", text, maxsplit=1)]
 
 
 def _told(what: str, log: Path) -> str:

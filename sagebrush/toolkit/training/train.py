@@ -25,6 +25,8 @@ from sagebrush.toolkit import job
 from sagebrush.toolkit.job import Job
 from sagebrush.toolkit.training import launchers
 
+SHELL = "/bin/sh"
+"""What starts an entry point that is no Python, as in AWS's toolkit."""
 ECHO = 3.0
 """Seconds by which an instance that failed only because another one did is told later than that."""
 
@@ -118,7 +120,9 @@ def run(this: Job, loaded: subprocess.Popen[bytes] | None = None) -> int:
             time.sleep(ECHO)
         # mpirun's options name every variable, and would leave no room for the reason.
         said = [*around[:1], *own]
-        raise ScriptError("ExecuteUserScriptError", found.code or status, found.text, said)
+        end = found.code or status
+        more = _unread(code / this.program, end) if own[0] == SHELL else ""
+        raise ScriptError("ExecuteUserScriptError", end, f"{found.text}{more}", said)
     for warning in launchers.warnings(this.root / "model"):
         log("WARNING", warning)
     log("INFO", "Reporting training SUCCESS")
@@ -207,7 +211,26 @@ def _command(this: Job, code: Path, python: str) -> list[str]:
     if name.endswith(".py"):
         return [*start, name, *arguments]
     os.chmod(code / name, 0o755)
-    return ["/bin/sh", "-c", f"./{shlex.quote(name)} {shlex.join(arguments)}".strip()]
+    return [SHELL, "-c", f"./{shlex.quote(name)} {shlex.join(arguments)}".strip()]
+
+
+def _unread(script: Path, status: int) -> str:
+    """What a shell leaves out of a program that it could not start: what its first line names."""
+    if status not in (126, 127):
+        return ""
+    from sagebrush.toolkit.notebook.notebook import shebang
+
+    with open(script, "rb") as file:
+        first = file.readline(256)
+    named = shebang(first)
+    if named and first.endswith(b"\r\n"):
+        return (
+            f" (the lines of {script.name} end in CR LF, as Windows writes them: {first[2:-1]!r} is"
+            " no interpreter; save it with LF alone)"
+        )
+    if named and not os.access(named[0], os.X_OK):
+        return f" ({script.name} names the interpreter {named[0]}, which is not there)"
+    return ""
 
 
 def _header(variables: Mapping[str, str], command: Sequence[str]) -> str:

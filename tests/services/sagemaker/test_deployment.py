@@ -174,17 +174,23 @@ def test_scaling_that_fails_goes_back_to_what_answers(stand: Stand) -> None:
     assert found["ProductionVariants"][0]["DesiredInstanceCount"] == 1
 
 
-@pytest.mark.parametrize("state", ["creating", "in service", "updating"])
+@pytest.mark.parametrize("state", ["failed", "in service", "queued"])
 def test_deleting_ends_everything(stand: Stand, state: str) -> None:
-    if state == "creating":
+    world = stand.app.world
+    if state == "queued":  # others may hold what it waits for for ever
+        world.cache["capacity.host"] = capacity.Host(2.0, 1 << 20)
+        full = capacity.Ask("other", 0, 0.0, 1 << 20)
+        assert not capacity.admit(world, full).place
+    if state == "in service":
+        stand.create()
+    else:
         stand.sm("CreateEndpoint", EndpointName="e", EndpointConfigName="c-m")
         stand.turn()
-    else:
-        stand.create()
-    if state == "updating":
-        stand.sm("UpdateEndpoint", EndpointName="e", EndpointConfigName="c-n")
-        stand.turn()
+    if state == "failed":
+        stand.backend.die(stand.backend.running()[0])
+        stand.touch()
     stand.sm("DeleteEndpoint", EndpointName="e")
+    capacity.release(world, "other")
     assert stand.status() == "Deleting"
     assert stand.routed() == {}
     stand.turn()

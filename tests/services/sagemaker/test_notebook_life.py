@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import subprocess
@@ -260,21 +261,23 @@ def test_a_step_that_is_repeated_launches_nothing_new(desk: Desk) -> None:
 # ---- scripts
 
 
+def hooks(desk: Desk) -> list[tuple[str, str]]:
+    """(hook, script) of those that the present start is to run."""
+    orders = json.loads((desk.ml / "config/notebook.json").read_text())
+    return [(each["name"], base64.b64decode(each["content"]).decode()) for each in orders["hooks"]]
+
+
 def test_scripts_of_creation_run_once(desk: Desk) -> None:
     desk.script(OnCreate="echo made", OnStart="echo started")
     desk.create(LifecycleConfigName="lc")
     desk.turn()
 
-    def hooks() -> list[tuple[str, str]]:
-        orders = json.loads((desk.ml / "config/notebook.json").read_text())
-        return [(hook["name"], hook["script"]) for hook in orders["hooks"]]
-
-    assert hooks() == [("OnCreate", "echo made"), ("OnStart", "echo started")]
+    assert hooks(desk) == [("OnCreate", "echo made"), ("OnStart", "echo started")]
     desk.serve()
     desk.stop()
     desk.start()
     desk.turn()
-    assert hooks() == [("OnStart", "echo started")]
+    assert hooks(desk) == [("OnStart", "echo started")]
 
 
 def test_scripts_are_heard_while_they_run(desk: Desk) -> None:
@@ -326,7 +329,7 @@ def test_a_failed_script_is_the_reason(desk: Desk) -> None:
     assert desk.events("LifecycleConfigOnCreate") == ["no such file"]
     desk.start()
     desk.turn()
-    assert "exit 3" in (desk.ml / "config/notebook.json").read_text()  # it never succeeded
+    assert hooks(desk) == [("OnCreate", "exit 3")]  # it never succeeded
 
 
 # ---- repositories and folders

@@ -181,7 +181,7 @@ def test_it_is_stopped_and_deleted(live: Client) -> None:
     with pytest.raises(ClientError, match="in status Stopped"):
         sagemaker.stop_processing_job(ProcessingJobName="endless")
     sagemaker.delete_processing_job(ProcessingJobName="endless")
-    with pytest.raises(ClientError, match="Could not find processing job"):
+    with pytest.raises(ClientError, match="Could not find requested job with name: endless"):
         sagemaker.describe_processing_job(ProcessingJobName="endless")
 
 

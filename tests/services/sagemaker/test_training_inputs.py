@@ -17,6 +17,7 @@ from sagebrush.errors import AwsError, Doc
 from sagebrush.scheduler.capacity import Host
 from sagebrush.services.sagemaker.jobs import steps as job_steps
 from sagebrush.services.sagemaker.training import operations as training
+from sagebrush.services.sagemaker.training import warm_pool
 from sagebrush.workload import channels
 
 TRAIN = channel("train", "s3://bucket/in/")
@@ -376,6 +377,13 @@ def test_delete_update_and_list(jobs: JobWorld) -> None:
     assert summary["SecondaryStatus"] == "Completed"
     assert summary["TrainingEndTime"]
     root = jobs.ml("one").parent
+    with pytest.raises(AwsError, match="retains an Available warm pool") as caught:
+        training.delete_training_job(jobs.ctx, {"TrainingJobName": "one"})
+    assert caught.value.code == "ResourceInUse"
+    now = {"TrainingJobName": "one", "ResourceConfig": {"KeepAlivePeriodInSeconds": 0}}
+    training.update_training_job(jobs.ctx, now)
+    (pool,) = jobs.rows.select("warm-pool")
+    warm_pool.reconcile(jobs.world, pool)
     training.delete_training_job(jobs.ctx, {"TrainingJobName": "one"})
     assert not root.exists()
     with pytest.raises(AwsError, match="Requested resource not found"):

@@ -183,6 +183,12 @@ def test_a_built_in_algorithm_has_metrics_and_tunable_parameters_of_its_own(
     world.tune(**blazingtext("validation:accuracy", "epochs"))
 
 
+def test_a_missing_checkpoint_bucket_is_named_as_it_was_asked_for(world: TuningWorld) -> None:
+    wanted = definition(CheckpointConfig={"S3Uri": "s3://missing/checkpoints"})
+    said = refused(world, TrainingJobDefinition=wanted).message
+    assert "the output path s3://missing/checkpoints cannot be used" in said
+
+
 def test_a_name_is_taken_whatever_its_case(world: TuningWorld) -> None:
     world.tune("Tune")
     for name in ("Tune", "tune"):

@@ -12,27 +12,37 @@ from sagebrush.routing import endpoints
 from sagebrush.scheduler import capacity
 from sagebrush.services.sagemaker.hosting import endpoint_config, model
 from sagebrush.services.sagemaker.hosting import fleet as deployment
-from sagebrush.store.rows import Row
+from sagebrush.store.rows import Reader, Row
 from sagebrush.world import Ctx, World
 
 KIND = Kind(
     name="endpoint",
     noun="Endpoint",
+    # "The name is case-insensitive in CreateEndpoint" (API reference)
+    cased=False,
     reconcile=deployment.reconcile,
     fail=deployment.fail,
 )
+BUSY = ("Creating", "Updating", "SystemUpdating", "RollingBack", "Deleting")
+"""Statuses in which AWS refuses UpdateEndpoint, UpdateEndpointWeightsAndCapacities and
+DeleteEndpoint alike: "Cannot update in-progress endpoint"."""
 
 
 def create_endpoint(ctx: Ctx, request: Doc) -> Doc:
     """The endpoint exists, Creating. Raises ValidationException or ResourceLimitExceeded."""
     _check_policy(request.get("DeploymentConfig"))
     fleet = _fleet(ctx, request["EndpointConfigName"])
-    _require_room(ctx, fleet)
+    kinds.check_new(ctx, KIND, request)
+    types = _types(fleet)
+    capacity.refuse(ctx.world, types, "endpoint")
     doc = {"LastDeploymentConfig": request.get("DeploymentConfig"), "DeploymentConfig": None}
     plan = {"pending": fleet, "replicas": []}
-    row = kinds.create(
-        ctx, KIND, request, "Creating", {k: v for k, v in doc.items() if v is not None}, plan
-    )
+
+    def quota(rows: Reader) -> None:
+        capacity.check_quota(ctx.world, types, "endpoint", rows)
+
+    told = {k: v for k, v in doc.items() if v is not None}
+    row = kinds.insert(ctx, KIND, kinds.draft(ctx, KIND, request, "Creating", told, plan), quota)
     return {"EndpointArn": row.doc["EndpointArn"]}
 
 
@@ -67,11 +77,11 @@ def list_endpoints(ctx: Ctx, request: Doc) -> Doc:
 
 
 def update_endpoint(ctx: Ctx, request: Doc) -> Doc:
-    """A new fleet comes up beside the one that answers, and takes over once all of it does."""
+    """A new fleet comes up beside the one that answers, and takes over once all of it does.
+
+    Raises ValidationException or ResourceLimitExceeded.
+    """
     _check_policy(request.get("DeploymentConfig"))
-    row = kinds.find(ctx, KIND, request["EndpointName"])
-    _require_steady(ctx, row)
-    fleet = _fleet(ctx, request["EndpointConfigName"])
     excluded = {
         e["VariantPropertyType"] for e in request.get("ExcludeRetainedVariantProperties", ())
     }
@@ -81,7 +91,14 @@ def update_endpoint(ctx: Ctx, request: Doc) -> Doc:
             "ValidationException",
             "ExcludeRetainedVariantProperties needs RetainAllVariantProperties.",
         )
-    _require_room(ctx, fleet)
+    row = kinds.find(ctx, KIND, request["EndpointName"])
+    fleet = _fleet(ctx, request["EndpointConfigName"])
+    _require_steady(ctx, row)
+    # "You must not delete an EndpointConfig in use by an endpoint that is live": AWS cannot update
+    # such an endpoint any more, in these words (hashicorp/terraform-provider-aws#40048).
+    kinds.find(ctx, endpoint_config.KIND, row.doc["EndpointConfigName"])
+    types = _types(fleet)
+    capacity.refuse(ctx.world, types, "endpoint")
 
     def change(row: Row) -> Row:
         _require_steady(ctx, row)
@@ -96,71 +113,88 @@ def update_endpoint(ctx: Ctx, request: Doc) -> Doc:
         plan = {**row.plan, "pending": fleet}
         return replace(row, status="Updating", doc=doc, plan=plan, due_at=ctx.world.clock())
 
-    return _changed(ctx, row, change)
+    return _changed(ctx, request, change, types)
 
 
 def update_endpoint_weights_and_capacities(ctx: Ctx, request: Doc) -> Doc:
-    """Weights hold at once; replicas come up or drain until each variant has its count."""
+    """Weights hold at once; replicas come up or drain until each variant has its count.
+
+    Raises ValidationException or ResourceLimitExceeded.
+    """
     row = kinds.find(ctx, KIND, request["EndpointName"])
+    _require_steady(ctx, row)
+    more = _added(row.plan["active"], _scaled(row.plan["active"], request))
+    capacity.refuse(ctx.world, more, "endpoint")
 
     def change(row: Row) -> Row:
         _require_steady(ctx, row)
         active = row.plan["active"]
-        variants = {v["name"]: dict(v) for v in active["variants"]}
-        before = {name: variant["count"] for name, variant in variants.items()}
-        missing = [
-            d["VariantName"]
-            for d in request["DesiredWeightsAndCapacities"]
-            if d["VariantName"] not in variants
-        ]
-        if missing:
-            raise AwsError(
-                "ValidationException",
-                f'The variant name(s) "{", ".join(missing)}" is/are not present within endpoint'
-                f' configuration "{active["config"]}".',
-            )
-        for desired in request["DesiredWeightsAndCapacities"]:
-            variant = variants[desired["VariantName"]]
-            variant["weight"] = float(desired.get("DesiredWeight", variant["weight"]))
-            variant["count"] = desired.get("DesiredInstanceCount", variant["count"])
-            if variant["count"] < 1 or "ServerlessUpdateConfig" in desired:
-                raise AwsError(
-                    "ValidationException",
-                    f"Production variant {variant['name']} needs a DesiredInstanceCount of at least"
-                    " 1: scaling to zero and serverless variants are not supported by Sagebrush"
-                    " yet.",
-                )
-        more = [v["type"] for v in variants.values() for _ in range(v["count"] - before[v["name"]])]
-        capacity.refuse(ctx.world, more, "endpoint")
         now = ctx.world.clock()
-        plan = {**row.plan, "active": {**active, "variants": list(variants.values())}}
+        plan = {**row.plan, "active": {**active, "variants": _scaled(active, request)}}
         doc = {**row.doc, "LastModifiedTime": moment(now)}
         doc.pop("FailureReason", None)
         return replace(row, status="Updating", doc=doc, plan=plan, due_at=now)
 
-    return _changed(ctx, row, change)
+    return _changed(ctx, request, change, more)
+
+
+def _scaled(active: Doc, request: Doc) -> list[Doc]:
+    """The fleet's variants with the weights and counts of the request. Raises ValidationException."""
+    variants = {v["name"]: dict(v) for v in active["variants"]}
+    wanted = request["DesiredWeightsAndCapacities"]
+    missing = [d["VariantName"] for d in wanted if d["VariantName"] not in variants]
+    if missing:
+        raise AwsError(
+            "ValidationException",
+            f'The variant name(s) "{", ".join(missing)}" is/are not present within endpoint'
+            f' configuration "{active["config"]}".',
+        )
+    for desired in wanted:
+        variant = variants[desired["VariantName"]]
+        variant["weight"] = float(desired.get("DesiredWeight", variant["weight"]))
+        variant["count"] = desired.get("DesiredInstanceCount", variant["count"])
+        if variant["count"] < 1 or "ServerlessUpdateConfig" in desired:
+            raise AwsError(
+                "ValidationException",
+                f"Production variant {variant['name']} needs a DesiredInstanceCount of at least"
+                " 1: scaling to zero and serverless variants are not supported by Sagebrush yet.",
+            )
+    return list(variants.values())
+
+
+def _added(active: Doc, scaled: list[Doc]) -> list[str]:
+    """The types of the instances that `scaled` has more than `active`."""
+    before = {variant["name"]: variant["count"] for variant in active["variants"]}
+    return [v["type"] for v in scaled for _ in range(v["count"] - before[v["name"]])]
 
 
 def delete_endpoint(ctx: Ctx, request: Doc) -> None:
-    """The endpoint takes no requests any more, and is gone when its processes are."""
-    row = kinds.find(ctx, KIND, request["EndpointName"])
+    """The endpoint takes no requests any more, and is gone when its processes are.
 
-    def change(row: Row) -> Row | None:
-        if row.status == "Deleting":
-            return None
+    Raises ValidationException while it is being created, updated or deleted. One that is Creating and
+    waits for capacity is deleted: AWS's would fail by itself, ours may wait for as long as others hold
+    it.
+    """
+
+    def change(row: Row) -> Row:
+        if row.status in BUSY and not (row.status == "Creating" and row.plan.get("queued")):
+            raise _in_progress(ctx, row)
         now = ctx.world.clock()
         doc = {**row.doc, "LastModifiedTime": moment(now)}
         return replace(row, status="Deleting", doc=doc, due_at=now)
 
-    ctx.world.rows.update(row.id, change)
+    row = kinds.update(ctx, KIND, request["EndpointName"], change)
     endpoints.of(ctx.world).end((row.account, row.region, row.name), row.id)
     ctx.world.wake()
 
 
-def _changed(ctx: Ctx, row: Row, change: Callable[[Row], Row]) -> Doc:
-    found = ctx.world.rows.update(row.id, change)
-    if found is None:  # deleted meanwhile
-        raise AwsError(KIND.missing_code, KIND.say(KIND.missing, ctx, row.name))
+def _changed(ctx: Ctx, request: Doc, change: Callable[[Row], Row], types: list[str]) -> Doc:
+    """The endpoint's ARN, once it is changed and has the instances of `types` beside its own."""
+
+    def quota(rows: Reader) -> None:
+        capacity.check_quota(ctx.world, types, "endpoint", rows)
+
+    found = kinds.update(ctx, KIND, request["EndpointName"], change, quota)
     ctx.world.wake()
     return {"EndpointArn": found.doc["EndpointArn"]}
 
@@ -174,8 +208,13 @@ def _require_steady(ctx: Ctx, row: Row) -> None:
             f'Cannot update failed endpoint "{arn}": DeleteEndpoint is the only operation that can'
             " be performed on it.",
         )
-    if row.status != "InService":
-        raise AwsError("ValidationException", f'Cannot update in-progress endpoint "{arn}".')
+    if row.status in BUSY:
+        raise _in_progress(ctx, row)
+
+
+def _in_progress(ctx: Ctx, row: Row) -> AwsError:
+    arn = KIND.arn(ctx, row.name)
+    return AwsError("ValidationException", f'Cannot update in-progress endpoint "{arn}".')
 
 
 def _check_policy(config: Doc | None) -> None:
@@ -231,10 +270,9 @@ def _variant(ctx: Ctx, wanted: Doc, alone: bool) -> Doc:
     }
 
 
-def _require_room(ctx: Ctx, fleet: Doc) -> None:
-    """Raises ResourceLimitExceeded where instances for the fleet can never be had."""
-    types = [variant["type"] for variant in fleet["variants"] for _ in range(variant["count"])]
-    capacity.refuse(ctx.world, types, "endpoint")
+def _types(fleet: Doc) -> list[str]:
+    """The types of the fleet's instances."""
+    return [variant["type"] for variant in fleet["variants"] for _ in range(variant["count"])]
 
 
 def _retain(fleet: Doc, active: Doc, excluded: set[str]) -> None:

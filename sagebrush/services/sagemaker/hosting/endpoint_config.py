@@ -44,7 +44,7 @@ def create_endpoint_config(ctx: Ctx, request: Doc) -> Doc:
     if role := request.get("ExecutionRoleArn"):
         name = request["EndpointConfigName"]
         roles.require(ctx, role, "ExecutionRoleArn", KIND.name, name)
-    variants = [_variant(ctx, variant) for variant in request["ProductionVariants"]]
+    variants = [_variant(variant) for variant in request["ProductionVariants"]]
     names = [variant["VariantName"] for variant in variants]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
@@ -52,6 +52,9 @@ def create_endpoint_config(ctx: Ctx, request: Doc) -> Doc:
             "ValidationException",
             f"Production variant names must be unique: {', '.join(twice)} is there twice.",
         )
+    kinds.check_new(ctx, KIND, request)
+    for variant in variants:
+        kinds.find(ctx, model.KIND, variant["ModelName"])
     row = kinds.create(ctx, KIND, request, doc={"ProductionVariants": variants})
     return {"EndpointConfigArn": row.doc["EndpointConfigArn"]}
 
@@ -81,7 +84,7 @@ def _unsupported(what: str) -> AwsError:
     return AwsError("ValidationException", f"Sagebrush does not support {what} yet.")
 
 
-def _variant(ctx: Ctx, variant: Doc) -> Doc:
+def _variant(variant: Doc) -> Doc:
     """The production variant with defaults, checked; raises ValidationException."""
     name = variant["VariantName"]
     _refuse(variant, UNSUPPORTED_VARIANT)
@@ -98,5 +101,4 @@ def _variant(ctx: Ctx, variant: Doc) -> Doc:
         instance(variant["InstanceType"])
     except LookupError as error:
         raise AwsError("ValidationException", f"Production variant {name}: {error}.") from error
-    kinds.find(ctx, model.KIND, variant["ModelName"])
     return {**variant, "InitialVariantWeight": float(variant.get("InitialVariantWeight", 1.0))}

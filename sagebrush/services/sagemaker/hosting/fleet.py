@@ -71,6 +71,8 @@ class Deployment:
         """Why the pending fleet, or more replicas, cannot come up."""
         self.message = ""
         """What a replica waits for."""
+        self.queued = False
+        """Whether that is capacity."""
         self.crash = ""
         """The last end of a replica that had been answering."""
 
@@ -156,7 +158,7 @@ class Deployment:
             why = f"Insufficient capacity: {waiting} after {waited:.0f} seconds."
             self._ended(entry, Exited(1, "unstartable", why))
             return
-        self.message = str(waiting)
+        self.message, self.queued = str(waiting), self.queued or waiting.queued
         self._within(waiting.seconds)
 
     def _await_health(self, entry: Doc) -> None:
@@ -341,6 +343,7 @@ class Deployment:
             "pending": self.pending,
             "replicas": self.replicas,
             "waiting": self.message or None,
+            "queued": self.queued or None,
         }
         row = self.row
         changed = Row(row.account, row.region, row.kind, row.name, status, row.doc, plan, id=row.id)

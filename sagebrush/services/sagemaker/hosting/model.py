@@ -25,10 +25,11 @@ UNSUPPORTED = {
 def create_model(ctx: Ctx, request: Doc) -> Doc:
     """The model exists; its image and its data were there. Raises ValidationException."""
     container = container_of(request)
+    location = data_location(container)
+    kinds.check_new(ctx, KIND, request)
     image = resolve(ctx, container)
     if role := request.get("ExecutionRoleArn"):
         roles.require(ctx, role, "ExecutionRoleArn", KIND.name, request["ModelName"])
-    location = data_location(container)
     if location is None and image.algorithm:
         raise AwsError(
             "ValidationException",

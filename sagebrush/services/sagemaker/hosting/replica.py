@@ -37,11 +37,13 @@ REASON = 1024
 
 
 class Waiting(Exception):
-    """It cannot start yet; the text says what it waits for. `seconds` until it is worth asking."""
+    """It cannot start yet; the text says what it waits for. `seconds` until it is worth asking;
+    `queued`: for capacity, for as long as others hold it."""
 
-    def __init__(self, text: str, seconds: float) -> None:
+    def __init__(self, text: str, seconds: float, queued: bool = False) -> None:
         super().__init__(text)
         self.seconds = seconds
+        self.queued = queued
 
 
 class Unstartable(Exception):
@@ -85,7 +87,7 @@ class Replica:
             self.world, capacity.Ask(self.key, self.row.id, 0.0, memory, gpus=size.gpus)
         )
         if turn.place:
-            raise Waiting(turn.words, 60.0)
+            raise Waiting(turn.words, 60.0, queued=True)
         limits = size.limits(turn.gpus)
         if self.variant.get("container"):
             self._start_container(limits, banner)

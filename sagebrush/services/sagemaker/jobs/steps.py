@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from sagebrush.compute.base import Exited
-from sagebrush.engine.kinds import moment
+from sagebrush.engine import kinds
+from sagebrush.engine.kinds import Kind, moment
 from sagebrush.errors import AwsError, Doc
 from sagebrush.scheduler.capacity import Size
 from sagebrush.scheduler.members import Member
@@ -107,19 +108,42 @@ def unstored(store: Callable[[], object], end: str, what: str) -> str:
     return ""
 
 
-def rejected(words: str, row: Row) -> AwsError:
+def rejected(words: str, row: Row, code: str = "ValidationException") -> AwsError:
     """The error of an operation that the job's status does not allow; `words` name its kind."""
     return AwsError(
-        "ValidationException",
-        f"The request was rejected because the {words} is in status {row.status}.",
+        code, f"The request was rejected because the {words} is in status {row.status}."
     )
 
 
+def delete(
+    ctx: Ctx,
+    kind: Kind,
+    name: str,
+    require_free: Callable[[Row], None],
+    remove: Callable[[World, Row], object],
+) -> None:
+    """The job's row is gone, and before it what `remove` removes. Raises the kind's not-found error,
+    and what `require_free` raises for a job that may not be deleted.
+
+    What frees a job stays: it does not run again. So its files may go first, and a server that ends
+    between the two leaves a row that can be deleted, not files that nobody knows of.
+    """
+    row = kinds.find(ctx, kind, name)
+    require_free(row)
+    remove(ctx.world, row)
+    if ctx.world.rows.delete(row.id) is None:  # another caller was faster
+        raise AwsError(kind.missing_code, kind.say(kind.missing, ctx, name))
+
+
 def stop(
-    ctx: Ctx, row: Row, words: str, more: Callable[[Row, float], Doc] = lambda _, __: {}
+    ctx: Ctx,
+    kind: Kind,
+    name: str,
+    words: str,
+    more: Callable[[Row, float], Doc] = lambda _, __: {},
 ) -> None:
     """The job is Stopping, with what `more` says in its document. Raises ValidationException when it
-    has ended."""
+    has ended, and the kind's not-found error."""
 
     def change(found: Row) -> Row | None:
         if found.status in ENDED:
@@ -131,5 +155,5 @@ def stop(
         plan = {**found.plan, "stop": now}
         return replace(found, status="Stopping", doc=doc, plan=plan, due_at=now)
 
-    ctx.world.rows.update(row.id, change)
+    kinds.update(ctx, kind, name, change)
     ctx.world.wake()

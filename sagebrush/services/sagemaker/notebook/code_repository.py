@@ -17,6 +17,7 @@ def create_code_repository(ctx: Ctx, request: Doc) -> Doc:
     """The repository is known by its name. Raises ValidationException."""
     config = request["GitConfig"]
     repositories.require_no_secret(config)
+    kinds.check_new(ctx, KIND, request)
     repositories.check(ctx, config["RepositoryUrl"])
     row = kinds.create(ctx, KIND, request)
     return {"CodeRepositoryArn": row.doc["CodeRepositoryArn"]}
@@ -35,13 +36,12 @@ def list_code_repositories(ctx: Ctx, request: Doc) -> Doc:
 def update_code_repository(ctx: Ctx, request: Doc) -> Doc:
     """The repository is as before: its secret is all that could change. Raises ValidationException
     for one."""
-    row = kinds.find(ctx, KIND, request["CodeRepositoryName"])
     repositories.require_no_secret(request.get("GitConfig", {}))
 
     def change(row: Row) -> Row:
         return replace(row, doc={**row.doc, "LastModifiedTime": moment(ctx.world.clock())})
 
-    ctx.world.rows.update(row.id, change)
+    row = kinds.update(ctx, KIND, request["CodeRepositoryName"], change)
     return {"CodeRepositoryArn": row.doc["CodeRepositoryArn"]}
 
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 from sagebrush.engine import kinds
 from sagebrush.engine.kinds import Kind, moment
 from sagebrush.errors import AwsError, Doc
 from sagebrush.services.sagemaker.notebook import repositories
-from sagebrush.store.rows import Row
+from sagebrush.store.rows import Reader, Row
 from sagebrush.world import Ctx
 
 KIND = Kind(
@@ -45,7 +47,6 @@ def list_notebook_instance_lifecycle_configs(ctx: Ctx, request: Doc) -> Doc:
 
 def update_notebook_instance_lifecycle_config(ctx: Ctx, request: Doc) -> Doc:
     """The scripts that the request holds are the ones that run from the next start on."""
-    row = _find(ctx, request, "update")
     _check(request)
 
     def change(row: Row) -> Row:
@@ -54,44 +55,51 @@ def update_notebook_instance_lifecycle_config(ctx: Ctx, request: Doc) -> Doc:
             row, doc={**row.doc, **scripts, "LastModifiedTime": moment(ctx.world.clock())}
         )
 
-    ctx.world.rows.update(row.id, change)
+    with _missing_to("update"):
+        kinds.update(ctx, KIND, request[KIND.id_member], change)
     return {}
 
 
 def delete_notebook_instance_lifecycle_config(ctx: Ctx, request: Doc) -> None:
     """The configuration is gone. Raises ValidationException while an instance has it."""
-    row = _find(ctx, request, "delete")
-    holders = [
-        each.name
-        for each in ctx.world.rows.select(INSTANCES)
-        if (each.account, each.region) == (ctx.account, ctx.region)
-        and each.doc.get("NotebookInstanceLifecycleConfigName") == row.name
-    ]
-    if holders:
-        raise AwsError(
-            "ValidationException",
-            f"Unable to delete Notebook Instance Lifecycle Config '{KIND.arn(ctx, row.name)}'."
-            f" (Details: Notebook Instance Lifecycle Config is in use by {', '.join(holders)}.)",
-        )
-    ctx.world.rows.delete(row.id)
+
+    def unused(row: Row, rows: Reader) -> None:
+        holders = [
+            each.name
+            for each in rows.select(INSTANCES)
+            if (each.account, each.region) == (ctx.account, ctx.region)
+            and each.doc.get("NotebookInstanceLifecycleConfigName") == row.name
+        ]
+        if holders:
+            raise AwsError(
+                "ValidationException",
+                f"Unable to delete Notebook Instance Lifecycle Config '{KIND.arn(ctx, row.name)}'."
+                f" (Details: Notebook Instance Lifecycle Config is in use by {', '.join(holders)}.)",
+            )
+
+    with _missing_to("delete"):
+        kinds.delete(ctx, KIND, request[KIND.id_member], unused)
+
+
+def check_there(ctx: Ctx, name: str | None, rows: Reader) -> None:
+    """Raises ValidationException for the name of a configuration that is not there."""
+    if name and rows.get(ctx.account, ctx.region, KIND.name, name) is None:
+        raise AwsError(KIND.missing_code, KIND.say(KIND.missing, ctx, name))
 
 
 def script(row: Row, hook: str) -> str:
-    """The text of the hook's script, "" when it has none."""
+    """The hook's script in base64, "" when it has none."""
     found = row.doc.get(hook) or []
-    return decoded(found[0].get("Content", "")) if found else ""
+    return "".join(found[0].get("Content", "").split()) if found else ""
 
 
-def decoded(content: str) -> str:
-    """The script that `content` holds; raises ValueError when it is not base64."""
-    return base64.b64decode("".join(content.split()), validate=True).decode(errors="replace")
-
-
-def _find(ctx: Ctx, request: Doc, verb: str) -> Row:
+@contextmanager
+def _missing_to(verb: str) -> Iterator[None]:
+    """A not-found error says that it was to `verb` the configuration."""
     try:
-        return kinds.find(ctx, KIND, request[KIND.id_member])
+        yield
     except AwsError as error:
-        message = error.message.replace("describe", verb, 1)
+        message = error.message.replace("Unable to describe", f"Unable to {verb}", 1)
         raise AwsError(error.code, message) from error
 
 
@@ -99,7 +107,7 @@ def _check(request: Doc) -> None:
     for hook in HOOKS:
         for each in request.get(hook, ()):
             try:
-                decoded(each.get("Content", ""))
+                base64.b64decode("".join(each.get("Content", "").split()), validate=True)
             except (ValueError, binascii.Error) as error:
                 raise AwsError(
                     "ValidationException",

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from sagebrush.errors import Doc
 from sagebrush.services.sagemaker.notebook.lifecycle_config import HOOKS
 from sagebrush.store.rows import Row
+from sagebrush.store.streams import Gone
 from sagebrush.workload import dirfd
 from sagebrush.world import World
 
@@ -26,12 +28,14 @@ def put(world: World, row: Row, stream: str, lines: Sequence[str]) -> None:
     place = (row.account, row.region, GROUP)
     name = f"{row.name}/{stream}"
     world.streams.add_group(*place)
-    world.streams.add_stream(*place, name)
+    with suppress(Gone):
+        world.streams.add_stream(*place, name)
     found = next((s for s in world.streams.streams(*place) if s.name == name), None)
     if found is None or not lines:
         return
     now = int(world.clock() * 1000)
-    world.streams.put(found, [(now, line[:LINE] or " ") for line in lines])
+    with suppress(Gone):  # a user deleted it just now
+        world.streams.put(found, [(now, line[:LINE] or " ") for line in lines])
 
 
 def copy_hooks(world: World, row: Row, root: Path, ended: bool) -> Doc:

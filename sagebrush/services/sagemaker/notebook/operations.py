@@ -18,7 +18,7 @@ from sagebrush.scheduler import capacity
 from sagebrush.scheduler.instances import instance
 from sagebrush.services.sagemaker import roles
 from sagebrush.services.sagemaker.notebook import life, lifecycle_config, repositories
-from sagebrush.store.rows import Row
+from sagebrush.store.rows import Check, Reader, Row
 from sagebrush.world import Ctx
 
 KIND = Kind(
@@ -56,6 +56,8 @@ DISASSOCIATED = {
 }
 """Members that take something away -> the member that gives it."""
 RESTING = ("Stopped", "Failed")
+USE = "notebook instance"
+"""What its instance is for, in the words of AWS's quotas."""
 SESSION = 43200
 """Seconds of a browser's session where the request does not say (AWS: 12 hours)."""
 ALPHABET = string.ascii_lowercase + string.digits
@@ -65,10 +67,7 @@ PLACES = 6
 
 def create_notebook_instance(ctx: Ctx, request: Doc) -> Doc:
     """The instance exists, Pending. Raises ValidationException or ResourceLimitExceeded."""
-    name = request["NotebookInstanceName"]
-    if ctx.world.rows.get(ctx.account, ctx.region, KIND.name, name):
-        raise AwsError(KIND.exists_code, KIND.say(KIND.exists, ctx, name))
-    _check(ctx, request)
+    _check_type(request)
     if request.get("DirectInternetAccess") == "Disabled" and not request.get("SubnetId"):
         raise AwsError(
             "ValidationException",
@@ -76,10 +75,18 @@ def create_notebook_instance(ctx: Ctx, request: Doc) -> Doc:
         )
     if request.get("SecurityGroupIds") and not request.get("SubnetId"):
         raise AwsError("ValidationException", "SecurityGroupIds cannot be given without SubnetId.")
-    capacity.refuse(ctx.world, [request["InstanceType"]], "notebook instance")
+    kinds.check_new(ctx, KIND, request)
+    _check_named(ctx, request)
+    capacity.refuse(ctx.world, [request["InstanceType"]], USE)
     started = {k: v for k, v in life.begin(short_id()).items() if v is not None}
     plan = {**started, "id": _new_id(ctx), "tokens": {}}
-    row = kinds.create(ctx, KIND, {**DEFAULTS, **_renamed(request)}, "Pending", plan=plan)
+
+    def check(rows: Reader) -> None:
+        lifecycle_config.check_there(ctx, request.get("LifecycleConfigName"), rows)
+        capacity.check_quota(ctx.world, [request["InstanceType"]], USE, rows)
+
+    asked = {**DEFAULTS, **_renamed(request)}
+    row = kinds.insert(ctx, KIND, kinds.draft(ctx, KIND, asked, "Pending", plan=plan), check)
     return {"NotebookInstanceArn": row.doc["NotebookInstanceArn"]}
 
 
@@ -118,14 +125,15 @@ def start_notebook_instance(ctx: Ctx, request: Doc) -> None:
     """
     key = short_id()
     row = kinds.find(ctx, KIND, request["NotebookInstanceName"])
-    if row.status in RESTING:
-        capacity.refuse(ctx.world, [row.doc["InstanceType"]], "notebook instance")
+    _require(ctx, row, RESTING, "Pending")
+    types = [row.doc["InstanceType"]]
+    capacity.refuse(ctx.world, types, USE)
 
     def change(row: Row) -> Row:
         _require(ctx, row, RESTING, "Pending")
         return _entered(ctx, row, "Pending", {}, life.begin(key))
 
-    _changed(ctx, request, change)
+    _changed(ctx, request, change, lambda rows: capacity.check_quota(ctx.world, types, USE, rows))
 
 
 def stop_notebook_instance(ctx: Ctx, request: Doc) -> None:
@@ -150,11 +158,13 @@ def update_notebook_instance(ctx: Ctx, request: Doc) -> Doc:
     for flag, member in DISASSOCIATED.items():
         if request.get(flag) and request.get(member):
             raise AwsError("ValidationException", f"{flag} and {member} cannot be given together.")
-    _check(ctx, request)
+    _check_type(request)
+    row = kinds.find(ctx, KIND, request["NotebookInstanceName"])
+    _check_named(ctx, request)
+    _require(ctx, row, RESTING, "Updating")
     changes = {k: v for k, v in _renamed(request).items() if k not in DISASSOCIATED}
     gone = {RENAMED.get(m, m): None for flag, m in DISASSOCIATED.items() if request.get(flag)}
-    before = kinds.find(ctx, KIND, request["NotebookInstanceName"]).doc
-    repositories.check_apart(ctx, {**before, **changes, **gone})
+    repositories.check_apart(ctx, {**row.doc, **changes, **gone})
 
     def change(row: Row) -> Row:
         _require(ctx, row, RESTING, "Updating")
@@ -167,7 +177,10 @@ def update_notebook_instance(ctx: Ctx, request: Doc) -> Doc:
             )
         return _entered(ctx, row, "Updating", {**changes, **gone}, {})
 
-    _changed(ctx, request, change)
+    def check(rows: Reader) -> None:
+        lifecycle_config.check_there(ctx, request.get("LifecycleConfigName"), rows)
+
+    _changed(ctx, request, change, check)
     return {}
 
 
@@ -186,15 +199,21 @@ def create_presigned_notebook_instance_url(ctx: Ctx, request: Doc) -> Doc:
 
     Raises ValidationException where the instance is not InService.
     """
+
+    def serves(row: Row) -> None:
+        if row.status != "InService":
+            raise AwsError(
+                "ValidationException",
+                f"Status ({row.status}) not in ([InService]). Unable to create a presigned URL for"
+                f" Notebook Instance ({row.doc['NotebookInstanceArn']}).",
+            )
+
     row = kinds.find(ctx, KIND, request["NotebookInstanceName"])
-    if row.status != "InService":
-        raise AwsError(
-            "ValidationException",
-            f"Status ({row.status}) not in ([InService]). Unable to create a presigned URL for"
-            f" Notebook Instance ({row.doc['NotebookInstanceArn']}).",
-        )
     seconds = request.get("SessionExpirationDurationInSeconds", SESSION)
-    token = notebooks.issue(ctx.world, row.id, seconds)
+    try:
+        token = notebooks.issue(ctx.world, row.id, seconds, serves)
+    except LookupError as error:  # deleted meanwhile
+        raise AwsError(KIND.missing_code, KIND.missing) from error
     url = notebooks.url(ctx.world, row.name, row.plan["id"])
     return {"AuthorizedUrl": f"{url}?authToken={token}"}
 
@@ -202,18 +221,21 @@ def create_presigned_notebook_instance_url(ctx: Ctx, request: Doc) -> Doc:
 # ---- checks
 
 
-def _check(ctx: Ctx, request: Doc) -> None:
-    """What the request names is there. Raises ValidationException."""
+def _check_type(request: Doc) -> None:
+    """The request's instance type is one. Raises ValidationException."""
     if "InstanceType" in request:
         try:
             instance(request["InstanceType"])
         except LookupError as error:
             raise AwsError("ValidationException", f"{error}.") from error
+
+
+def _check_named(ctx: Ctx, request: Doc) -> None:
+    """What the request names is there. Raises ValidationException."""
     if "RoleArn" in request:
         name = request["NotebookInstanceName"]
         roles.require(ctx, request["RoleArn"], "RoleArn", KIND.name, name)
-    if request.get("LifecycleConfigName"):
-        kinds.find(ctx, lifecycle_config.KIND, request["LifecycleConfigName"])
+    lifecycle_config.check_there(ctx, request.get("LifecycleConfigName"), ctx.world.rows)
     repositories.check_all(ctx, request)
 
 
@@ -276,8 +298,8 @@ def _entered(ctx: Ctx, row: Row, status: str, doc: Doc, plan: Doc) -> Row:
     return replace(row, status=status, doc=kept, plan=mine, due_at=now)
 
 
-def _changed(ctx: Ctx, request: Doc, change: Callable[[Row], Row]) -> None:
-    row = kinds.find(ctx, KIND, request["NotebookInstanceName"])
-    if ctx.world.rows.update(row.id, change) is None:  # deleted meanwhile
-        raise AwsError(KIND.missing_code, KIND.missing)
+def _changed(
+    ctx: Ctx, request: Doc, change: Callable[[Row], Row], check: Check | None = None
+) -> None:
+    kinds.update(ctx, KIND, request["NotebookInstanceName"], change, check)
     ctx.world.wake()

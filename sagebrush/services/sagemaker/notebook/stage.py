@@ -172,7 +172,7 @@ class Start:
         hooks = lifecycle.HOOKS[1:] if self.row.plan.get("created") else lifecycle.HOOKS
         arn = row.doc[lifecycle.KIND.arn_member]
         scripts = [(hook, lifecycle.script(row, hook)) for hook in hooks]
-        return [{"name": hook, "script": text, "arn": arn} for hook, text in scripts if text]
+        return [{"name": hook, "content": each, "arn": arn} for hook, each in scripts if each]
 
     def repositories(self) -> list[repositories.Repository]:
         """The repositories to clone. Raises Unstartable."""

@@ -6,9 +6,19 @@ from sagebrush.environments.images import Image, UnknownImage
 from sagebrush.errors import Doc
 from sagebrush.scheduler import capacity, members
 from sagebrush.services.sagemaker import roles
-from sagebrush.services.sagemaker.training.checks import LONGEST, found, output, refuse, several
+from sagebrush.services.sagemaker.training.checks import (
+    LONGEST,
+    found,
+    output,
+    place,
+    refuse,
+    several,
+    split,
+)
 from sagebrush.world import Ctx
 
+USE = "processing job"
+"""What its instances are for, in the words of AWS's quotas."""
 DAY = 24 * 3600
 ROOT = "/opt/ml/"
 OWN = ("/opt/ml/config", "/opt/ml/output/message")
@@ -21,8 +31,24 @@ def defaults(request: Doc) -> Doc:
     return {**request, "StoppingCondition": stopping}
 
 
+def validate(request: Doc) -> None:
+    """Raises ValidationException for what is wrong with the request by itself."""
+    config = request["ProcessingResources"]["ClusterConfig"]
+    if "InstancePreferences" in config or "InstanceType" not in config:
+        refuse("ClusterConfig: a choice between instance types is not supported by Sagebrush yet;"
+               " give InstanceType and InstanceCount")  # fmt: skip
+    if config.get("InstanceCount", 0) < 1:
+        refuse("ClusterConfig: InstanceCount must be at least 1")
+    runtime = request["StoppingCondition"]["MaxRuntimeInSeconds"]
+    if runtime > LONGEST:
+        refuse(f"MaxRuntimeInSeconds {runtime} is more than 28 days ({LONGEST} seconds)")
+    _inputs(request)
+    _outputs(request)
+
+
 def check(ctx: Ctx, request: Doc) -> Image:
-    """What the request's image means; raises ValidationException for what cannot be run."""
+    """What the image of a valid request means; raises ValidationException for what it names and is
+    not there, or cannot be run here, and ResourceLimitExceeded."""
     try:
         image = ctx.world.environments.resolve(request["AppSpecification"]["ImageUri"])
     except UnknownImage as error:
@@ -34,29 +60,23 @@ def check(ctx: Ctx, request: Doc) -> Image:
         )
     job = request["ProcessingJobName"]
     roles.require(ctx, request["RoleArn"], "RoleArn", "processing-job", job)
-    _resources(ctx, request, image)
-    runtime = request["StoppingCondition"]["MaxRuntimeInSeconds"]
-    if runtime > LONGEST:
-        refuse(f"MaxRuntimeInSeconds {runtime} is more than 28 days ({LONGEST} seconds)")
+    several(ctx, len(instances(request)), image, "ClusterConfig")
     role = ctx.as_role(request["RoleArn"])
-    _inputs(role, request)
-    _outputs(role, request)
+    for each in request.get("ProcessingInputs", ()):
+        found(role, each["S3Input"])
+    for each in request.get("ProcessingOutputConfig", {}).get("Outputs", ()):
+        output(role, each["S3Output"]["S3Uri"], f"ProcessingOutput {each['OutputName']}")
+    capacity.refuse(ctx.world, instances(request), USE)
     return image
 
 
-def _resources(ctx: Ctx, request: Doc, image: Image) -> None:
+def instances(request: Doc) -> list[str]:
+    """The types of the job's instances."""
     config = request["ProcessingResources"]["ClusterConfig"]
-    if "InstancePreferences" in config or "InstanceType" not in config:
-        refuse("ClusterConfig: a choice between instance types is not supported by Sagebrush yet;"
-               " give InstanceType and InstanceCount")  # fmt: skip
-    if config.get("InstanceCount", 0) < 1:
-        refuse("ClusterConfig: InstanceCount must be at least 1")
-    job = members.members("", config)
-    capacity.refuse(ctx.world, [member.type for member in job], "processing job")
-    several(ctx, len(job), image, "ClusterConfig")
+    return [member.type for member in members.members("", config)]
 
 
-def _inputs(ctx: Ctx, request: Doc) -> None:
+def _inputs(request: Doc) -> None:
     seen: set[str] = set()
     for each in request.get("ProcessingInputs", ()):
         name = each["InputName"]
@@ -76,10 +96,10 @@ def _inputs(ctx: Ctx, request: Doc) -> None:
             refuse(f"ProcessingInput {name}: S3CompressionType can be Gzip only if the input mode is"
                    " Pipe")  # fmt: skip
         _local(s3.get("LocalPath"), f"ProcessingInput {name}")
-        found(ctx, s3)
+        split(s3["S3Uri"])
 
 
-def _outputs(ctx: Ctx, request: Doc) -> None:
+def _outputs(request: Doc) -> None:
     seen: set[str] = set()
     for each in request.get("ProcessingOutputConfig", {}).get("Outputs", ()):
         name = each["OutputName"]
@@ -89,7 +109,7 @@ def _outputs(ctx: Ctx, request: Doc) -> None:
         if "S3Output" not in each:
             refuse(f"ProcessingOutput {name}: only S3Output is supported by Sagebrush")
         _local(each["S3Output"].get("LocalPath"), f"ProcessingOutput {name}")
-        output(ctx, each["S3Output"]["S3Uri"], f"ProcessingOutput {name}")
+        place(each["S3Output"]["S3Uri"], f"ProcessingOutput {name}")
 
 
 def _local(path: str | None, what: str) -> None:

@@ -5,16 +5,19 @@ from __future__ import annotations
 from sagebrush.aws.names import short_id
 from sagebrush.engine import kinds
 from sagebrush.engine.kinds import Kind
-from sagebrush.errors import AwsError, Doc
+from sagebrush.errors import Doc
 from sagebrush.scheduler import capacity
 from sagebrush.services.sagemaker.jobs import steps
 from sagebrush.services.sagemaker.jobs.steps import ENDED
 from sagebrush.services.sagemaker.processing import checks, life
+from sagebrush.store.rows import Reader, Row
 from sagebrush.world import Ctx
 
 KIND = Kind(
     "processing-job",
     "ProcessingJob",
+    # aws/amazon-sagemaker-operator-for-k8s, sagemaker_client_wrapper.go
+    missing="Could not find requested job with name: {name}",
     exists="Processing job names must be unique within an AWS account and region, and a processing"
     " job with this name already exists ({arn})",
     exists_code="ResourceInUse",
@@ -28,10 +31,9 @@ KIND = Kind(
 def create_processing_job(ctx: Ctx, request: Doc) -> Doc:
     """The job exists and is on its way. Raises ValidationException, ResourceInUse or
     ResourceLimitExceeded."""
-    name = request["ProcessingJobName"]
-    if ctx.world.rows.get(ctx.account, ctx.region, KIND.name, name):
-        raise AwsError(KIND.exists_code, KIND.say(KIND.exists, ctx, name))
     request = checks.defaults(request)
+    checks.validate(request)
+    kinds.check_new(ctx, KIND, request)
     image = checks.check(ctx, request)
     plan = {
         "key": f"p-{short_id()}",
@@ -41,7 +43,12 @@ def create_processing_job(ctx: Ctx, request: Doc) -> Doc:
         "container": image.container,
         "framework": image.framework,
     }
-    row = kinds.create(ctx, KIND, request, "InProgress", {}, plan)
+
+    def check(rows: Reader) -> None:
+        types = checks.instances(request)
+        capacity.check_quota(ctx.world, types, checks.USE, rows)
+
+    row = kinds.insert(ctx, KIND, kinds.draft(ctx, KIND, request, "InProgress", {}, plan), check)
     return {"ProcessingJobArn": row.doc["ProcessingJobArn"]}
 
 
@@ -63,13 +70,15 @@ def list_processing_jobs(ctx: Ctx, request: Doc) -> Doc:
 
 def stop_processing_job(ctx: Ctx, request: Doc) -> None:
     """The job is Stopping. Raises ValidationException when it has ended."""
-    steps.stop(ctx, kinds.find(ctx, KIND, request["ProcessingJobName"]), KIND.words)
+    steps.stop(ctx, KIND, request["ProcessingJobName"], KIND.words)
 
 
 def delete_processing_job(ctx: Ctx, request: Doc) -> None:
-    """The ended job and its directories are gone. Raises ValidationException while it runs."""
-    row = kinds.find(ctx, KIND, request["ProcessingJobName"])
-    if row.status not in ENDED:
-        raise steps.rejected(KIND.words, row)
-    life.remove(ctx.world, row)
-    ctx.world.rows.delete(row.id)
+    """The ended job and its directories are gone. Raises ResourceInUse while it runs (API reference,
+    DeleteProcessingJob)."""
+
+    def require_free(row: Row) -> None:
+        if row.status not in ENDED:
+            raise steps.rejected(KIND.words, row, "ResourceInUse")
+
+    steps.delete(ctx, KIND, request["ProcessingJobName"], require_free, life.remove)

@@ -33,6 +33,8 @@ WHILE_RUNNING = {
     "TensorBoardOutputConfig": "S3OutputPath",
 }
 """What is stored from a LocalPath, and the member that says where."""
+STORED = {"OutputDataConfig": "S3OutputPath", **WHILE_RUNNING}
+"""The same, with what is stored at the job's end."""
 ROOT = "/opt/ml/"
 TAKEN = ("input", "model", "code")
 """What of it is somebody else's."""
@@ -55,22 +57,56 @@ def defaults(request: Doc) -> Doc:
     return {**flags, **request, "OutputDataConfig": output, "StoppingCondition": stopping}
 
 
-def check(ctx: Ctx, request: Doc) -> Image:
-    """What the request's image means; raises ValidationException for what cannot be run."""
+def validate(request: Doc) -> None:
+    """Raises ValidationException for what is wrong with the request by itself.
+
+    AWS tells that first, then what the request names and is not there (`check`), quotas last.
+    """
     for member, words in LATER.items():
         if member in request:
             refuse(f"{member}: {words} is not supported by Sagebrush yet")
-    image = _algorithm(ctx, request["AlgorithmSpecification"])
-    roles.require(ctx, request["RoleArn"], "RoleArn", "training-job", request["TrainingJobName"])
-    _resources(ctx, request, image)
+    _algorithm(request["AlgorithmSpecification"])
+    _resources(request)
     _times(request)
+    _inputs(request)
+    for member, where in STORED.items():
+        if config := request.get(member):
+            if member in WHILE_RUNNING:
+                _local(config.get("LocalPath") or ROOT, member)
+            place(config[where], member)
+
+
+def check(ctx: Ctx, request: Doc) -> Image:
+    """What the image of a valid request means; raises ValidationException for what it names and is
+    not there, or cannot be run here, and ResourceLimitExceeded."""
+    spec = request["AlgorithmSpecification"]
+    try:
+        image = ctx.world.environments.resolve(spec["TrainingImage"])
+    except UnknownImage as error:
+        refuse(str(error))
+    roles.require(ctx, request["RoleArn"], "RoleArn", "training-job", request["TrainingJobName"])
+    several(ctx, len(members.members("", request["ResourceConfig"])), image, "ResourceConfig")
     role = ctx.as_role(request["RoleArn"])
-    _inputs(role, request, image)
-    _outputs(role, request)
+    for channel in request.get("InputDataConfig", ()):
+        mode = streamed_input.mode(channel, request)
+        if mode != "File" and image.container:
+            refuse(f"Channel {channel['ChannelName']}: input mode {mode}: an image that runs as a"
+                   " container gets its input as files in Sagebrush; use File")  # fmt: skip
+        found(role, channel["DataSource"]["S3DataSource"])
+    for member, where in STORED.items():
+        if config := request.get(member):
+            output(role, config[where], member)
+    capacity.refuse(ctx.world, *instances(request))
     return image
 
 
-def _algorithm(ctx: Ctx, spec: Doc) -> Image:
+def instances(request: Doc) -> tuple[list[str], str]:
+    """The types of the job's instances, and what they are for, in the words of AWS's quotas."""
+    kind = "spot training job" if request["EnableManagedSpotTraining"] else "training job"
+    return [member.type for member in members.members("", request["ResourceConfig"])], kind
+
+
+def _algorithm(spec: Doc) -> None:
     if ("TrainingImage" in spec) == ("AlgorithmName" in spec):
         refuse("Specify exactly one of TrainingImage and AlgorithmName in AlgorithmSpecification.")
     if "AlgorithmName" in spec:
@@ -85,13 +121,9 @@ def _algorithm(ctx: Ctx, spec: Doc) -> Image:
     names = [d["Name"] for d in spec.get("MetricDefinitions", ())]
     if len(set(names)) < len(names):
         refuse("MetricDefinitions: metric names must be unique")
-    try:
-        return ctx.world.environments.resolve(spec["TrainingImage"])
-    except UnknownImage as error:
-        refuse(str(error))
 
 
-def _resources(ctx: Ctx, request: Doc, image: Image) -> None:
+def _resources(request: Doc) -> None:
     resources = request.get("ResourceConfig")
     if resources is None:
         refuse("1 validation error detected: Value at 'resourceConfig' failed to satisfy"
@@ -112,10 +144,6 @@ def _resources(ctx: Ctx, request: Doc, image: Image) -> None:
         not groups and resources.get("InstanceCount", 0) < 1
     ):
         refuse("ResourceConfig: InstanceCount must be at least 1")
-    kind = "spot training job" if request["EnableManagedSpotTraining"] else "training job"
-    job = members.members("", resources)
-    capacity.refuse(ctx.world, [member.type for member in job], kind)
-    several(ctx, len(job), image, "ResourceConfig")
     if resources.get("KeepAlivePeriodInSeconds") and request["EnableManagedSpotTraining"]:
         refuse("KeepAlivePeriodInSeconds is not supported with managed spot training")
 
@@ -150,7 +178,7 @@ def _times(request: Doc) -> None:
         refuse("MaxWaitTimeInSeconds above 0 is not allowed when managed spot training is disabled")
 
 
-def _inputs(ctx: Ctx, request: Doc, image: Image) -> None:
+def _inputs(request: Doc) -> None:
     seen: set[str] = set()
     for channel in request.get("InputDataConfig", ()):
         name = channel["ChannelName"]
@@ -159,19 +187,15 @@ def _inputs(ctx: Ctx, request: Doc, image: Image) -> None:
         if name in (".", ".."):
             refuse(f"{name} cannot be a channel's name")
         seen.add(name)
-        mode = streamed_input.mode(channel, request)
-        if mode != "File" and image.container:
-            refuse(f"Channel {name}: input mode {mode}: an image that runs as a container gets its"
-                   " input as files in Sagebrush; use File")  # fmt: skip
         source = channel["DataSource"]
         if "S3DataSource" not in source:
             if not source:
                 refuse(f"Channel {name}: DataSource names no source of data; give S3DataSource")
             refuse(f"Channel {name}: data source {', '.join(source)} is not supported by Sagebrush"
                    " yet; use S3DataSource")  # fmt: skip
-        _in_mode(channel, mode)
+        _in_mode(channel, streamed_input.mode(channel, request))
         _group(source["S3DataSource"], request["ResourceConfig"], name)
-        found(ctx, source["S3DataSource"])
+        split(source["S3DataSource"]["S3Uri"])
 
 
 def _in_mode(channel: Doc, mode: str) -> None:
@@ -206,10 +230,18 @@ def _group(source: Doc, resources: Doc, channel: str) -> None:
                    " InstanceGroups of ResourceConfig")  # fmt: skip
 
 
+def split(uri: str) -> tuple[str, str]:
+    """(bucket, prefix) of an input; raises ValidationException for no S3 URI."""
+    try:
+        return sources.split(uri)
+    except sources.StageError as error:
+        refuse(str(error).removeprefix("ClientError: "))
+
+
 def found(ctx: Ctx, source: Doc) -> None:
     """Raises AWS's error when there is no object beneath the URI."""
+    bucket, prefix = split(source["S3Uri"])
     try:
-        bucket, prefix = sources.split(source["S3Uri"])
         params: Doc = {"Bucket": bucket, "Prefix": prefix, "MaxKeys": 1}
         if not ctx.call("s3", "ListObjectsV2", params).get("Contents"):
             refuse(sources.nothing(ctx, source["S3Uri"]))
@@ -222,15 +254,6 @@ def found(ctx: Ctx, source: Doc) -> None:
         refuse(sources.nothing(ctx, source["S3Uri"]) + why)
 
 
-def _outputs(ctx: Ctx, request: Doc) -> None:
-    """Everything that the job stores, while it runs or at its end, has a place."""
-    output(ctx, request["OutputDataConfig"]["S3OutputPath"], "OutputDataConfig")
-    for member, where in WHILE_RUNNING.items():
-        if config := request.get(member):
-            _local(config.get("LocalPath") or ROOT, member)
-            output(ctx, config[where], member)
-
-
 def _local(path: str, member: str) -> None:
     """Raises ValidationException for a LocalPath whose files could not be stored."""
     taken = any(f"{path.rstrip('/')}/".startswith(f"{ROOT}{name}/") for name in TAKEN)
@@ -239,12 +262,17 @@ def _local(path: str, member: str) -> None:
                f" {', '.join(TAKEN)}")  # fmt: skip
 
 
-def output(ctx: Ctx, uri: str, member: str) -> None:
-    """Raises an error now, rather than after hours of training, when nothing could be stored."""
+def place(uri: str, member: str) -> tuple[str, str]:
+    """(bucket, prefix) of where a job stores something; raises ValidationException for no S3 URI."""
     try:
-        bucket, prefix = sources.split(uri)
+        return sources.split(uri)
     except sources.StageError:
         refuse(f"{member}: {uri} is not an S3 URI")
+
+
+def output(ctx: Ctx, uri: str, member: str) -> None:
+    """Raises an error now, rather than after hours of training, when nothing could be stored."""
+    bucket, prefix = place(uri, member)
     try:
         ctx.call("s3", "HeadBucket", {"Bucket": bucket})
     except AwsError as error:

@@ -20,7 +20,7 @@ from sagebrush.services.sagemaker.training import (
     status as training_status,
 )
 from sagebrush.services.sagemaker.training.status import status_doc
-from sagebrush.store.rows import Row
+from sagebrush.store.rows import Reader, Row
 from sagebrush.world import Ctx
 
 KIND = Kind(
@@ -35,6 +35,9 @@ KIND = Kind(
     reconcile=life.reconcile,
     fail=life.fail,
 )
+KEEP = "KeepAlivePeriodInSeconds"
+DEBUGGED = ("Downloading", "Training")
+"""Secondary statuses in which RemoteDebugConfig can be updated (API reference, UpdateTrainingJob)."""
 
 
 def create_training_job(ctx: Ctx, request: Doc) -> Doc:
@@ -48,10 +51,9 @@ def create(ctx: Ctx, wanted: Doc, parent: str = "", also: Doc | None = None) -> 
     The row whose ARN `parent` is becomes due whenever the job ends or has a new metric value.
     Raises ValidationException, ResourceInUse or ResourceLimitExceeded.
     """
-    name = wanted["TrainingJobName"]
-    if ctx.world.rows.get(ctx.account, ctx.region, KIND.name, name):
-        raise AwsError(KIND.exists_code, KIND.say(KIND.exists, ctx, name))
     request = checks.defaults(wanted)
+    checks.validate(request)
+    kinds.check_new(ctx, KIND, request)
     image = checks.check(ctx, request)
     now = ctx.world.clock()
     doc = {
@@ -73,7 +75,12 @@ def create(ctx: Ctx, wanted: Doc, parent: str = "", also: Doc | None = None) -> 
     }
     if parent:
         plan["tuner"] = kinds.by_arn(ctx, parent).id
-    return kinds.create(ctx, KIND, request, "InProgress", doc, plan, parent)
+
+    def check(rows: Reader) -> None:
+        capacity.check_quota(ctx.world, *checks.instances(request), rows)
+
+    row = kinds.draft(ctx, KIND, request, "InProgress", doc, plan, parent)
+    return kinds.insert(ctx, KIND, row, check)
 
 
 def _rules(request: Doc, now: float) -> Doc:
@@ -134,46 +141,79 @@ def _of_pools(ctx: Ctx, request: Doc, status: str) -> Doc:
 
 def stop_training_job(ctx: Ctx, request: Doc) -> None:
     """The job is Stopping. Raises ValidationException when it has ended."""
-    row = kinds.find(ctx, KIND, request["TrainingJobName"])
     steps.stop(
         ctx,
-        row,
+        KIND,
+        request["TrainingJobName"],
         KIND.words,
         lambda job, now: status_doc(job.doc, now, "Stopping", "Stopping the training job"),
     )
 
 
 def update_training_job(ctx: Ctx, request: Doc) -> Doc:
-    """The job's profiler, debugging or keep-alive settings are changed, as far as AWS allows."""
-    row = kinds.find(ctx, KIND, request["TrainingJobName"])
+    """The job's profiler, debugging or keep-alive settings are changed, as far as AWS allows.
+
+    Raises ValidationException.
+    """
+    if not set(request) - {"TrainingJobName"}:
+        raise AwsError(
+            "ValidationException", "Invalid UpdateTrainingJobRequest, the request cannot be empty"
+        )
+    name, seconds = request["TrainingJobName"], request.get("ResourceConfig", {}).get(KEEP)
+    row = kinds.find(ctx, KIND, name)
+    _require_open(row, request)
+    if row.status in ENDED and not warm_pool.extend(ctx.world, row, seconds):
+        raise _no_pool("gone")  # taken by the next job, or ended, a moment ago
 
     def change(row: Row) -> Row:
-        if row.status in ENDED and "ResourceConfig" not in request:
-            raise steps.rejected(KIND.words, row)
-        pool = row.doc.get("WarmPoolStatus", {}).get("Status", "none")
-        if row.status in ENDED and pool != "Available":
-            raise AwsError(
-                "ValidationException",
-                "KeepAlivePeriodInSeconds can be updated only while the warm pool of the training"
-                f" job is Available, and it is {pool}.",
-            )
+        _require_open(row, request)
         doc = {k: v for k, v in request.items() if k not in ("TrainingJobName", "ResourceConfig")}
         if "ResourceConfig" in request:
             doc["ResourceConfig"] = {**row.doc["ResourceConfig"], **request["ResourceConfig"]}
         doc["LastModifiedTime"] = moment(ctx.world.clock())
         return replace(row, doc={**row.doc, **doc})
 
-    ctx.world.rows.update(row.id, change)
-    seconds = request.get("ResourceConfig", {}).get("KeepAlivePeriodInSeconds")
-    if seconds is not None and row.status in ENDED:
-        warm_pool.extend(ctx.world, row, seconds)
-    return {"TrainingJobArn": row.doc["TrainingJobArn"]}
+    after = kinds.update(ctx, KIND, name, change)
+    if seconds is not None and row.status not in ENDED and after.status in ENDED:
+        warm_pool.extend(ctx.world, after, seconds)  # it ended meanwhile, with the period before
+    return {"TrainingJobArn": after.doc["TrainingJobArn"]}
+
+
+def _require_open(row: Row, request: Doc) -> None:
+    """Raises ValidationException for what cannot be changed any more."""
+    if row.status in ENDED and "ResourceConfig" not in request:
+        raise steps.rejected(KIND.words, row)
+    pool = row.doc.get("WarmPoolStatus", {}).get("Status", "none")
+    if row.status in ENDED and pool != "Available":
+        raise _no_pool(pool)
+    stage = row.doc["SecondaryStatus"]
+    if "RemoteDebugConfig" in request and stage not in DEBUGGED:
+        raise AwsError(
+            "ValidationException",
+            "RemoteDebugConfig can be updated only while the SecondaryStatus of the training job is"
+            f" {' or '.join(DEBUGGED)}, and it is {stage}.",
+        )
+
+
+def _no_pool(status: str) -> AwsError:
+    return AwsError(
+        "ValidationException",
+        "KeepAlivePeriodInSeconds can be updated only while the warm pool of the training job is"
+        f" Available, and it is {status}.",
+    )
 
 
 def delete_training_job(ctx: Ctx, request: Doc) -> None:
-    """The ended job and its directory are gone. Raises ValidationException while it runs."""
-    row = kinds.find(ctx, KIND, request["TrainingJobName"])
-    if row.status not in ENDED:
-        raise steps.rejected(KIND.words, row)
-    life.remove(ctx.world, row)
-    ctx.world.rows.delete(row.id)
+    """The ended job and its directory are gone. Raises ResourceInUse while it runs or retains a warm
+    pool (API reference, DeleteTrainingJob)."""
+
+    def require_free(row: Row) -> None:
+        if row.status not in ENDED:
+            raise steps.rejected(KIND.words, row, "ResourceInUse")
+        if row.doc.get("WarmPoolStatus", {}).get("Status") == "Available":
+            raise AwsError(
+                "ResourceInUse",
+                "The request was rejected because the training job retains an Available warm pool.",
+            )
+
+    steps.delete(ctx, KIND, request["TrainingJobName"], require_free, life.remove)

@@ -305,18 +305,24 @@ def _tell(world: World, pool: Row, status: Doc) -> None:
     world.rows.update(pool.plan["job"], change)
 
 
-def extend(world: World, row: Row, seconds: int) -> None:
-    """The pool that the job left waits until `seconds` after it began to; 0 ends it."""
+def extend(world: World, row: Row, seconds: int) -> bool:
+    """The pool that the job left waits until `seconds` after it began to; 0 ends it. False where
+    nobody can be kept waiting any more: the next job has taken it, or it has ended."""
+    done = False
     for pool in _free(world):
         if pool.plan["job"] != row.id:
             continue
 
-        def change(found: Row) -> Row:
+        def change(found: Row) -> Row | None:
+            if found.status not in FREE:
+                return None
             until = found.plan["since"] + seconds
             return replace(found, plan={**found.plan, "until": until}, due_at=world.clock())
 
-        world.rows.update(pool.id, change)
+        after = world.rows.update(pool.id, change)
+        done = done or (after is not None and after.status in FREE)
     world.wake()
+    return done
 
 
 def begin(world: World, spec: Spec) -> None:

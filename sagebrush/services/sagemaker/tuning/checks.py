@@ -44,11 +44,10 @@ def limit(resource: str, most: int, used: int, more: int, unit: str) -> NoReturn
     )
 
 
-def prepare(ctx: Ctx, request: Doc) -> Doc:
-    """The request as it will be carried out: ranges found by Autotune, limits, reserved names.
-
-    Raises ValidationException or ResourceLimitExceeded.
-    """
+def validate(request: Doc) -> tuple[Doc, list[Definition]]:
+    """The request as it will be carried out, with ranges found by Autotune and its limits, and what
+    it defines. Raises ValidationException or ResourceLimitExceeded for what is wrong with it by
+    itself."""
     _shape(request)
     prepared = _autotuned(request)
     strategy = prepared["HyperParameterTuningJobConfig"]["Strategy"]
@@ -61,7 +60,14 @@ def prepare(ctx: Ctx, request: Doc) -> Doc:
     _alike(found)
     config = _limits(prepared, found)
     _stopping(config, found)
-    prepared = {**prepared, "HyperParameterTuningJobConfig": config}
+    for definition in found:
+        training_checks.validate(_trial(definition))
+    return {**prepared, "HyperParameterTuningJobConfig": config}, found
+
+
+def check(ctx: Ctx, prepared: Doc, found: list[Definition]) -> Doc:
+    """The request as AWS describes it. Raises ValidationException or ResourceLimitExceeded for what
+    its training jobs would name and is not there."""
     return _described(prepared, [_objective(ctx, definition) for definition in found])
 
 
@@ -233,10 +239,17 @@ def middle(definition: Definition) -> dict[str, str]:
     return definition.space.text({each.name: each.at(0.5) for each in definition.space.ranges})
 
 
+def _trial(definition: Definition) -> Doc:
+    """CreateTrainingJob's request for a trial of the definition, to be checked: checkpoints are where
+    the definition says, not in a trial's own place beneath it, which nobody asked for by name."""
+    request = trials.request(definition, "tuning-trial", middle(definition))
+    own = {k: v for k, v in definition.doc.items() if k == "CheckpointConfig"}
+    return training_checks.defaults({**request, **own})
+
+
 def _objective(ctx: Ctx, definition: Definition) -> list[Doc]:
     """The metrics of the definition's training jobs, which can be created and report the objective."""
-    request = trials.request(definition, "tuning-trial", middle(definition))
-    image = training_checks.check(ctx, training_checks.defaults(request))
+    image = training_checks.check(ctx, _trial(definition))
     spec = definition.doc["AlgorithmSpecification"]
     known = list(training_checks.with_metrics(spec, image.algorithm).get("MetricDefinitions", ()))
     if definition.metric not in {each["Name"] for each in known}:

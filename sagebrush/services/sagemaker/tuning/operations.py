@@ -8,14 +8,14 @@ from typing import Any
 
 from sagebrush.engine import kinds
 from sagebrush.engine.kinds import Kind
-from sagebrush.errors import AwsError, Doc
+from sagebrush.errors import Doc
 from sagebrush.services.sagemaker.jobs import steps
 from sagebrush.services.sagemaker.jobs.steps import ENDED
 from sagebrush.services.sagemaker.training import operations as training
 from sagebrush.services.sagemaker.tuning import checks, life
 from sagebrush.services.sagemaker.tuning import trials as tuning_trials
 from sagebrush.services.sagemaker.tuning.trials import PLANNED
-from sagebrush.store.rows import Row
+from sagebrush.store.rows import Reader, Row
 from sagebrush.world import Ctx
 
 KIND = Kind(
@@ -26,6 +26,7 @@ KIND = Kind(
     exists="A hyperparameter tuning job with the name, {name}, already exists. Choose a different"
     " name.",
     exists_code="ResourceInUse",
+    cased=False,  # "The name is not case sensitive" (API reference)
     summary=(
         "Strategy",
         "HyperParameterTuningEndTime",
@@ -45,14 +46,12 @@ WORDS = "hyperparameter tuning job"
 def create_hyper_parameter_tuning_job(ctx: Ctx, request: Doc) -> Doc:
     """The tuning job exists, InProgress. Raises ValidationException, ResourceInUse or
     ResourceLimitExceeded."""
+    prepared, definitions = checks.validate(request)
+    kinds.check_new(ctx, KIND, request)
+    prepared = checks.check(ctx, prepared, definitions)
+    warm = _warm(ctx, prepared)
+    _check_room(ctx.world.rows)
     name = request["HyperParameterTuningJobName"]
-    if ctx.world.rows.get_lower(ctx.account, ctx.region, KIND.name, name):
-        raise AwsError(KIND.exists_code, KIND.say(KIND.exists, ctx, name))
-    prepared = checks.prepare(ctx, request)
-    running = len(ctx.world.rows.select(KIND.name, RUNNING))
-    if running >= checks.AT_ONCE:
-        checks.limit("Number of parallel hyperparameter tuning jobs",
-                            checks.AT_ONCE, running, 1, "Tuning Jobs")  # fmt: skip
     config = prepared["HyperParameterTuningJobConfig"]
     doc = {
         "Strategy": config["Strategy"],
@@ -60,9 +59,18 @@ def create_hyper_parameter_tuning_job(ctx: Ctx, request: Doc) -> Doc:
         **tuning_trials.counters(()),
     }
     seed = zlib.crc32(f"{name} {ctx.world.clock()}".encode())
-    plan = {"trials": [], "seed": seed, "warm": _warm(ctx, prepared)}
-    row = kinds.create(ctx, KIND, prepared, "InProgress", doc, plan)
+    plan = {"trials": [], "seed": seed, "warm": warm}
+    row = kinds.draft(ctx, KIND, prepared, "InProgress", doc, plan)
+    row = kinds.insert(ctx, KIND, row, _check_room)
     return {"HyperParameterTuningJobArn": row.doc["HyperParameterTuningJobArn"]}
+
+
+def _check_room(rows: Reader) -> None:
+    """Raises ResourceLimitExceeded where as many tuning jobs run as may."""
+    running = len(rows.select(KIND.name, RUNNING))
+    if running >= checks.AT_ONCE:
+        checks.limit("Number of parallel hyperparameter tuning jobs",
+                            checks.AT_ONCE, running, 1, "Tuning Jobs")  # fmt: skip
 
 
 def _warm(ctx: Ctx, request: Doc) -> list[Doc]:
@@ -164,8 +172,7 @@ def _sorted(found: list[Doc], by: str, down: bool) -> list[Doc]:
 
 def stop_hyper_parameter_tuning_job(ctx: Ctx, request: Doc) -> None:
     """The tuning job is Stopping, and so are its trials. Raises ValidationException once it ended."""
-    row = kinds.find(ctx, KIND, request["HyperParameterTuningJobName"])
-    steps.stop(ctx, row, WORDS)
+    steps.stop(ctx, KIND, request["HyperParameterTuningJobName"], WORDS)
 
 
 def delete_hyper_parameter_tuning_job(ctx: Ctx, request: Doc) -> None:
@@ -173,8 +180,10 @@ def delete_hyper_parameter_tuning_job(ctx: Ctx, request: Doc) -> None:
 
     Raises ValidationException while it runs.
     """
-    row = kinds.find(ctx, KIND, request["HyperParameterTuningJobName"])
-    if row.status not in ENDED:
-        raise steps.rejected(WORDS, row)
-    ctx.world.rows.delete(row.id)
-    tuning_trials.forget(ctx.world, row)
+
+    def require_free(row: Row) -> None:
+        if row.status not in ENDED:
+            raise steps.rejected(WORDS, row)
+
+    name = request["HyperParameterTuningJobName"]
+    steps.delete(ctx, KIND, name, require_free, tuning_trials.forget)
