@@ -25,7 +25,7 @@ from typing import Any
 from aiohttp import web
 
 from sagebrush import __version__, clientdata, tls
-from sagebrush.access import principals
+from sagebrush.access import actions, principals
 from sagebrush.access.dispatch import Dispatcher
 from sagebrush.aws import models
 from sagebrush.compute.backends import Either
@@ -428,6 +428,7 @@ def _operations(modules: dict[str, list[ModuleType]]) -> Operations:
     table: Operations = {}
     for service, found in modules.items():
         table |= collect(service, found, models.known(service))
+    actions.require(table)
     return table
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,42 @@ if TYPE_CHECKING:
     from sagebrush.store.rows import Rows
     from sagebrush.store.series import Series
     from sagebrush.store.streams import Streams
+
+
+@dataclass(frozen=True)
+class Origin:
+    """How a request came, as policies may ask of its connection, headers and signature."""
+
+    connection: Callable[[str], Any]
+    """asyncio's `get_extra_info` of the connection."""
+    headers: Mapping[str, str]
+    """With lower-case names."""
+    presigned: bool = False
+    """The signature is in the URL."""
+    signed_at: float | None = None
+    """When it was signed, in seconds since the epoch; None where the signature does not say."""
+
+    @property
+    def address(self) -> str | None:
+        """The client's IP address; None for a connection out of a sandbox, which has none."""
+        peer = self.connection("peername")
+        # a socket for both protocols tells IPv4 addresses as IPv6's (RFC 4291, 2.5.5.2)
+        return str(peer[0]).removeprefix("::ffff:") if isinstance(peer, tuple) else None
+
+    @property
+    def secure(self) -> bool:
+        """Whether the connection is encrypted."""
+        return self.connection("sslcontext") is not None
+
+    @property
+    def tls(self) -> str | None:
+        """The version of TLS: `1.3`."""
+        secured = self.connection("ssl_object")
+        return secured.version().removeprefix("TLSv") if secured is not None else None
+
+    def header(self, name: str) -> str | None:
+        """The header's value."""
+        return self.headers.get(name)
 
 
 Operation = Callable[["Ctx", Doc], Doc | Awaitable[Doc | None] | Future[Doc] | None]
@@ -57,9 +93,9 @@ class World:
     cache: dict[str, Any] = field(default_factory=dict)
     """In-memory state by owner module (live endpoint counters …); may be lost at any time."""
 
-    def ctx(self, caller: Caller, request_id: str = "") -> Ctx:
-        """A context for `caller`; empty `request_id` for work that no request began."""
-        return Ctx(self, self.settings.account, self.settings.region, caller, request_id)
+    def ctx(self, caller: Caller, request_id: str = "", origin: Origin | None = None) -> Ctx:
+        """A context for `caller`; no `request_id` or `origin` for work that no request began."""
+        return Ctx(self, self.settings.account, self.settings.region, caller, request_id, origin)
 
     def service_ctx(self, role_arn: str | None = None) -> Ctx:
         """A context for Sagebrush's own work, or for work done as the role `role_arn`."""
@@ -79,6 +115,8 @@ class Ctx:
     region: str
     caller: Caller
     request_id: str
+    origin: Origin | None = None
+    """How the caller's request came; None for what the server asks of itself."""
 
     def call(self, service: str, operation: str, params: Doc) -> Doc:
         """The result of another operation, checked and authorised as a request would be, without HTTP."""
@@ -86,4 +124,4 @@ class Ctx:
 
     def as_role(self, role_arn: str) -> Ctx:
         """This context, acting as `role_arn`."""
-        return replace(self, caller=self.world.service_ctx(role_arn).caller)
+        return replace(self, caller=self.world.service_ctx(role_arn).caller, origin=None)

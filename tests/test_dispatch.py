@@ -1,4 +1,4 @@
-"""What a caller may do: which action and resource an operation asks for, and whose policies decide."""
+"""What a caller may do: whose policies decide, and how a refusal is told."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from sagebrush.access import actions, dispatch
+from sagebrush.access import dispatch
 from sagebrush.errors import AwsError
 
 ROLE = "arn:aws:iam::123456789012:role/limited"
@@ -15,72 +15,6 @@ JOB = {
     "RoleArn": ROLE,
     "OutputDataConfig": {"S3OutputPath": "s3://b/out"},
 }
-
-
-@pytest.mark.parametrize(
-    ("service", "operation", "params", "wanted"),
-    [
-        ("s3", "ListBuckets", {}, [("s3:ListAllMyBuckets", "*")]),
-        ("s3", "HeadBucket", {"Bucket": "b"}, [("s3:ListBucket", "arn:aws:s3:::b")]),
-        ("s3", "ListObjectsV2", {"Bucket": "b"}, [("s3:ListBucket", "arn:aws:s3:::b")]),
-        (
-            "s3",
-            "GetObject",
-            {"Bucket": "b", "Key": "k/x"},
-            [("s3:GetObject", "arn:aws:s3:::b/k/x")],
-        ),
-        (
-            "s3",
-            "CopyObject",
-            {"Bucket": "b", "Key": "k", "CopySource": "/other/from?versionId=1"},
-            [("s3:PutObject", "arn:aws:s3:::b/k"), ("s3:GetObject", "arn:aws:s3:::other/from")],
-        ),
-        (
-            "s3",
-            "DeleteObjects",
-            {"Bucket": "b", "Delete": {"Objects": [{"Key": "1"}, {"Key": "2"}]}},
-            [("s3:DeleteObject", "arn:aws:s3:::b/1"), ("s3:DeleteObject", "arn:aws:s3:::b/2")],
-        ),
-        (
-            "sagemaker",
-            "CreateTrainingJob",
-            JOB,
-            [
-                (
-                    "sagemaker:CreateTrainingJob",
-                    "arn:aws:sagemaker:us-east-1:123456789012:training-job/my-job",
-                )
-            ],
-        ),
-        ("sagemaker", "ListModels", {}, [("sagemaker:ListModels", "*")]),
-        (
-            "sagemaker",
-            "ListTags",
-            {"ResourceArn": "arn:aws:sagemaker:us-east-1:123456789012:model/m"},
-            [("sagemaker:ListTags", "arn:aws:sagemaker:us-east-1:123456789012:model/m")],
-        ),
-        (
-            "sagemaker-runtime",
-            "InvokeEndpoint",
-            {"EndpointName": "e"},
-            [
-                (
-                    "sagemaker:InvokeEndpoint",
-                    "arn:aws:sagemaker:us-east-1:123456789012:endpoint/e",
-                )
-            ],
-        ),
-        (
-            "iam",
-            "GetRole",
-            {"RoleName": "r"},
-            [("iam:GetRole", "arn:aws:iam::123456789012:role/r")],
-        ),
-        ("sts", "AssumeRole", {"RoleArn": ROLE}, [("sts:AssumeRole", ROLE)]),
-    ],
-)
-def test_what_is_asked(ctx, service, operation, params, wanted):
-    assert actions.asked(ctx, service, operation, params) == wanted
 
 
 @pytest.fixture

@@ -125,6 +125,36 @@ CONDITIONS = [
     ("ForAllValues:StringEquals", ["a"], None, True),
     ("ForAnyValue:StringEquals", ["a", "b"], ["c", "b"], True),
     ("ForAnyValue:StringLike", ["x*"], ["c", "b"], False),
+    ("StringEquals", ["a"], ["c", "a"], True),
+    ("StringNotEquals", ["a"], ["c", "a"], False),
+    ("StringNotEquals", ["a"], ["c", "d"], True),
+    ("ForAllValues:StringNotEquals", ["a"], ["c", "a"], False),
+    ("ForAllValues:StringNotEquals", ["a"], ["c", "d"], True),
+    ("ForAllValues:StringNotEquals", ["a"], None, True),
+    ("ForAnyValue:StringNotEquals", ["a"], ["c", "a"], True),
+    ("ForAnyValue:StringNotEquals", ["a"], ["a"], False),
+    ("ForAnyValue:StringNotEquals", ["a"], None, False),
+    ("ForAnyValue:StringNotLike", ["ml.t*"], ["ml.t3.large", "ml.p5.48xlarge"], True),
+    ("ForAnyValue:StringEquals", ["a"], None, False),
+    ("ForAnyValue:StringEqualsIfExists", ["a"], None, True),
+    ("ForAnyValue:NumericGreaterThan", [5], ["1", "9"], True),
+    ("ForAllValues:StringEquals", ["a"], [], True),
+    ("StringEquals", ["a"], [], False),
+    ("ForAnyValue:StringEquals", ["a"], [], False),
+    ("Null", "true", [], True),
+    ("Null", "false", [], False),
+    ("StringNotEqualsIfExists", ["a"], ["a"], False),
+    ("StringNotEqualsIfExists", ["a"], None, True),
+    ("NumericLessThanEqualsIfExists", 3, None, True),
+    ("NumericLessThanEquals", 3, None, False),
+    ("NumericNotEquals", 3, None, True),
+    ("DateLessThan", "2026-01-01T00:00:00Z", None, False),
+    ("Bool", "true", None, False),
+    ("BoolIfExists", "false", None, True),
+    ("NotIpAddress", "10.0.0.0/8", None, True),
+    ("IpAddress", "10.0.0.0/8", None, False),
+    ("ArnNotLike", "arn:aws:s3:::b*", None, True),
+    ("ForSomeValue:StringEquals", "a", "a", False),
     ("StringAlmost", "a", "a", False),
 ]
 
@@ -134,6 +164,32 @@ def test_conditions(operator, wanted, given, holds):
     statement = allow(Condition={operator: {"Test:Key": wanted}})
     context = {} if given is None else {"test__key": given}
     assert decide([statement], **context) == ("allowed" if holds else "implicitDeny")
+
+
+def test_keys_may_be_looked_up_as_they_are_asked_for():
+    asked: list[str] = []
+
+    class Lookup:
+        def get(self, name: str) -> str | None:
+            asked.append(name)
+            return {"test:one": "1", "aws:username": "ann"}.get(name)
+
+    when = {"StringEquals": {"Test:One": "1"}}
+    document = {"Statement": [allow(Resource="arn:aws:s3:::${aws:username}/*", Condition=when)]}
+    found = policy.evaluate([document], ME, "s3:GetObject", "arn:aws:s3:::ann/k", Lookup())
+    assert found.allowed
+    assert asked == ["aws:username", "test:one"]
+    policy.evaluate([document], ME, "sagemaker:ListModels", "*", Lookup())
+    assert asked == ["aws:username", "test:one"]
+
+
+def test_a_quantifier_that_there_is_not_is_malformed():
+    text = (
+        '{"Statement": {"Effect": "Deny", "Action": "*", "Resource": "*", "Condition": {"%s": {}}}}'
+    )
+    policy.parse(text % "ForAnyValue:StringLike")
+    with pytest.raises(policy.Malformed, match="Invalid Condition type : ForSomeValue:StringLike"):
+        policy.parse(text % "ForSomeValue:StringLike")
 
 
 def test_every_condition_must_hold():

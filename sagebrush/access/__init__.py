@@ -1,1 +1,1 @@
-"""Who may do what: IAM's policies, the actions of operations, and the call itself."""
+"""What a caller may do: the actions, resources and condition keys of every operation."""

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+from collections.abc import Sequence
 from concurrent.futures import Future
 from functools import cache
 from typing import Any, cast
 
 from botocore.model import OperationModel
 
-from sagebrush.access import actions, policy, principals
+from sagebrush.access import actions, conditions, policy, principals
+from sagebrush.access.actions.entries import Need
+from sagebrush.access.policy import Policy
 from sagebrush.aws import check, models
 from sagebrush.errors import AwsError, Doc
 from sagebrush.world import Ctx, Operation, World
@@ -51,18 +54,24 @@ def authorise(ctx: Ctx, service: str, name: str, params: Doc) -> None:
     held = principals.policies(ctx.world, ctx.caller)
     if not ctx.caller.policies and all(p is policy.ADMINISTRATOR for p in held) and held:
         return  # the common case, and every InvokeEndpoint's: nothing could be refused
-    wanted = actions.asked(ctx, service, name, params)
-    handed = actions.pass_roles(service, name, params)
-    wanted = [*wanted, *(("iam:PassRole", role) for role in handed)]
-    context = principals.keys(ctx)
-    if handed:
-        context["iam:PassedToService"] = "sagemaker.amazonaws.com"
-    for action, resource in wanted:
-        for limits in (held, ctx.caller.policies):
-            if limits is held or limits:
-                decision = policy.evaluate(limits, ctx.caller.arn, action, resource, context)
-                if not decision.allowed:
-                    raise denied(ctx, service, action, resource, decision.verdict)
+    limits = (held, ctx.caller.policies) if ctx.caller.policies else (held,)
+    for need in actions.needs(ctx, service, name, params):
+        known = conditions.Known(ctx, need)
+        for given in limits:
+            verdict = _decided(given, ctx.caller.arn, need, known)
+            if verdict != policy.ALLOWED:
+                raise denied(ctx, service, need.action, need.target.arn, verdict)
+
+
+def _decided(held: Sequence[Policy], principal: str, need: Need, known: conditions.Known) -> str:
+    """What the policies decide of the need; a Deny of another of its names is one of it."""
+    verdict = policy.evaluate(held, principal, need.action, need.target.arn, known).verdict
+    if verdict == policy.ALLOWED:
+        for action, resource in need.others:
+            other = policy.evaluate(held, principal, action, resource, known)
+            if other.verdict == policy.EXPLICIT_DENY:
+                return policy.EXPLICIT_DENY
+    return verdict
 
 
 def allow(ctx: Ctx, model: OperationModel, params: Doc) -> None:
@@ -80,7 +89,7 @@ def denied(ctx: Ctx, service: str, action: str, resource: str, verdict: str) -> 
     )
     on = (
         ""
-        if resource == "*"
+        if resource in ("*", "arn:aws:s3:::*")
         else f' on resource: "{resource}"'
         if service == "s3"
         else f" on resource: {resource}"
@@ -106,8 +115,8 @@ class Dispatcher:
         model = models.operation(service, name)
         if model is None:
             raise KeyError(f"{service} has no operation {name}")
-        allow(ctx, model, params)
         operation: Any = find(ctx.world, service, name)
+        allow(ctx, model, params)
         if not flows(operation):
             result = operation(ctx, params)
             if isinstance(result, Future):

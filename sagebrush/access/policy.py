@@ -13,11 +13,19 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, Protocol
 
 Statement = Mapping[str, Any]
 Policy = Mapping[str, Any]
-Context = Mapping[str, str | Sequence[str]]
+Value = str | Sequence[str]
+Context = Mapping[str, Value]
+
+
+class Lookup(Protocol):
+    """Condition keys in lower case -> values, found as they are asked for."""
+
+    def get(self, name: str, /) -> Value | None: ...
+
 
 ALLOWED, IMPLICIT_DENY, EXPLICIT_DENY = "allowed", "implicitDeny", "explicitDeny"
 
@@ -78,16 +86,17 @@ def evaluate(
     principal: str,
     action: str,
     resource: str,
-    context: Context,
+    context: Context | Lookup,
     who: Principal | None = None,
 ) -> Decision:
-    """An explicit deny wins, then an allow; else it is denied. `context` keys are matched caseless.
+    """An explicit deny wins, then an allow; else it is denied.
 
-    With `who` the policies are the resource's own (a role's trust policy): a statement applies only
-    where its Principal or NotPrincipal element speaks of `who`.
+    Keys of a `context` that is a mapping are matched caseless, and `aws:PrincipalArn` is the
+    principal unless it says so itself. With `who` the policies are the resource's own (a role's
+    trust policy): a statement applies only where its Principal or NotPrincipal element speaks of
+    `who`.
     """
-    keys = {name.lower(): value for name, value in context.items()}
-    keys.setdefault("aws:principalarn", principal)
+    keys = _caseless(context, principal) if isinstance(context, Mapping) else context
     allows: list[tuple[int, int]] = []
     denies: list[tuple[int, int]] = []
     through = ""
@@ -124,12 +133,18 @@ def together(trust: Decision, held: Decision, limit: Decision | None = None) -> 
     return ALLOWED if all(each.allowed for each in (trust, *needed)) else IMPLICIT_DENY
 
 
+def _caseless(context: Context, principal: str) -> Lookup:
+    keys = {name.lower(): value for name, value in context.items()}
+    keys.setdefault("aws:principalarn", principal)
+    return keys
+
+
 def statements(policy: Policy) -> Sequence[Statement]:
     """The statements of a policy, which may hold one without a list."""
     return _listed(policy.get("Statement"))
 
 
-def applies(statement: Statement, action: str, resource: str, keys: Context) -> bool:
+def applies(statement: Statement, action: str, resource: str, keys: Lookup) -> bool:
     """Whether the statement speaks about this action on this resource. `keys` are lower case."""
     return (
         _action_matches(statement, action)
@@ -148,7 +163,7 @@ def _action_matches(statement: Statement, action: str) -> bool:
     return any(like(pattern.lower(), action) for pattern in _listed(statement.get("Action")))
 
 
-def _resource_matches(statement: Statement, resource: str, keys: Context) -> bool:
+def _resource_matches(statement: Statement, resource: str, keys: Lookup) -> bool:
     negative = "NotResource" in statement
     patterns = _listed(statement.get("NotResource" if negative else "Resource"))
     found = any(like(_filled(pattern, keys), resource) for pattern in patterns)
@@ -238,7 +253,7 @@ def like(pattern: str, text: str) -> bool:
     return pattern == "*" or _pattern(pattern).fullmatch(text) is not None
 
 
-def _filled(text: str, keys: Context) -> str:
+def _filled(text: str, keys: Lookup) -> str:
     """`text` with policy variables (`${aws:username}`) in place; unknown ones match nothing."""
     if "${" not in text:
         return text
@@ -322,28 +337,43 @@ _NEGATIVE: Mapping[str, str] = {
     "DateNotEquals": "DateEquals",
 }
 OPERATORS = frozenset({*_TESTS, *_NEGATIVE, "Null"})
+QUANTIFIERS = frozenset({"", "ForAllValues", "ForAnyValue"})
 
 
-def _condition_holds(operator: str, wanted: Mapping[str, Any], keys: Context) -> bool:
+def _condition_holds(operator: str, wanted: Mapping[str, Any], keys: Lookup) -> bool:
     """Whether every key of one condition block holds; an operator nobody knows never does."""
     quantifier, _, name = operator.rpartition(":")
     if_exists = name.endswith("IfExists")
     name = name.removesuffix("IfExists")
     for key, values in wanted.items():
         given = keys.get(key.lower())
+        if given is not None and not isinstance(given, str) and not given:
+            given = None  # a list of nothing is no value
         texts = [_filled(_plain(value), keys) for value in _listed(values)]
         if name == "Null":
             if any((given is None) != (text.lower() == "true") for text in texts):
                 return False
         elif given is None:
-            if not (if_exists or quantifier == "ForAllValues" or name in _NEGATIVE):
+            if not (if_exists or _holds_without(quantifier, name)):
                 return False
         elif not _values_hold(quantifier, name, texts, _listed(given)):
             return False
-    return name in OPERATORS
+    return name in OPERATORS and quantifier in QUANTIFIERS
+
+
+def _holds_without(quantifier: str, name: str) -> bool:
+    """Whether the operator holds for a key that the request does not have."""
+    if quantifier == "ForAllValues":
+        return True
+    return quantifier != "ForAnyValue" and name in _NEGATIVE
 
 
 def _values_hold(quantifier: str, name: str, wanted: Sequence[str], given: Sequence[str]) -> bool:
+    """Whether the operator holds for the values of a key.
+
+    Without a quantifier several values are as "any of them" for a positive operator, and as "none
+    of them is one of the wanted" for a negated one.
+    """
     negative = name in _NEGATIVE
     test = _TESTS.get(_NEGATIVE.get(name, name))
     if test is None:
@@ -358,9 +388,8 @@ def _values_hold(quantifier: str, name: str, wanted: Sequence[str], given: Seque
         except ValueError:  # not a number, a date or an address
             return negative
 
-    return (
-        all(map(one, given)) if quantifier == "ForAllValues" or negative else any(map(one, given))
-    )
+    every = quantifier == "ForAllValues" or (negative and quantifier != "ForAnyValue")
+    return all(map(one, given)) if every else any(map(one, given))
 
 
 def _plain(value: Any) -> str:
@@ -450,7 +479,8 @@ def _check_condition(condition: Any) -> None:
     if not isinstance(condition, dict):
         raise Malformed("Syntax errors in policy.")
     for operator, wanted in condition.items():
-        if operator.rpartition(":")[2].removesuffix("IfExists") not in OPERATORS:
+        quantifier, _, name = operator.rpartition(":")
+        if name.removesuffix("IfExists") not in OPERATORS or quantifier not in QUANTIFIERS:
             raise Malformed(f"Invalid Condition type : {operator}.")
         if not isinstance(wanted, dict):
             raise Malformed("Syntax errors in policy.")

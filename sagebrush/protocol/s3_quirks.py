@@ -16,16 +16,18 @@ from sagebrush.protocol.message import Reply, Request
 
 
 def unhoisted(request: Request) -> Request:
-    """A presigned request with the headers that its signer put into the URL, where it sent none.
+    """A presigned request with the headers that its signer put into the URL.
 
-    SDKs move `x-amz-…` headers (metadata, tags, checksums) into the query when they presign.
+    SDKs move `x-amz-…` headers (metadata, tags, checksums) into the query when they presign. What
+    is in the URL is what was signed: a header that says otherwise, which version 2 does not sign
+    then, must not take its place.
     """
     found = {
         name.lower(): value
         for name, value in request.query
         if name.lower().startswith("x-amz-") and name.lower() not in _AUTHENTICATION
     }
-    return replace(request, headers={**found, **request.headers}) if found else request
+    return replace(request, headers={**request.headers, **found}) if found else request
 
 
 _AUTHENTICATION = frozenset(

@@ -45,7 +45,7 @@ from sagebrush.protocol.receive import Disconnected
 from sagebrush.protocol.send import send
 from sagebrush.protocol.sigv4 import Verified
 from sagebrush.store.objects import Spooled
-from sagebrush.world import Ctx, World
+from sagebrush.world import Ctx, Origin, World
 
 log = logging.getLogger(__name__)
 OWN = "/_sagebrush/"
@@ -194,7 +194,8 @@ class Door:
             entry.caller = verified.key.caller.arn
             model, params = await self._parse(target, request)
             entry.operation = str(model.name)
-            ctx = self._world.ctx(verified.key.caller, entry.id)
+            origin = _origin(raw, request, verified.claim)
+            ctx = self._world.ctx(verified.key.caller, entry.id, origin)
             result = await self._run(ctx, model, params, request.body)
             found = reply.render(model, target.protocol, result, entry.id)
             return s3_quirks.finish(model, result, found) if target.service == "s3" else found
@@ -339,6 +340,17 @@ def _disk_is_full(problem: BaseException | None) -> bool:
             return True
         problem = problem.__cause__ or problem.__context__
     return False
+
+
+def _origin(raw: web.BaseRequest, request: Request, claim: Claim) -> Origin:
+    """What policies may ask of the request's way here."""
+    connection = raw.transport.get_extra_info if raw.transport else _nothing
+    at = claim.at if claim.stamp else None
+    return Origin(connection, request.headers, claim.expires is not None, at)
+
+
+def _nothing(_name: str) -> None:
+    """What a connection that is gone tells of itself."""
 
 
 def _document_hash(request: Request, body: bytes) -> str:

@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping
 from urllib.parse import unquote
 
-from sagebrush.access import managed_policies, policy, principals
+from sagebrush.access import conditions, managed_policies, policy, principals
 from sagebrush.credentials import RoleSession, Session, role_of
 from sagebrush.errors import AwsError, Doc
 from sagebrush.store.rows import Row
@@ -46,7 +46,11 @@ def assume_role(ctx: Ctx, request: Doc) -> Doc:
     tags, passed = _tags(ctx, request)
     source = _source_identity(ctx, request)
     row = _target(ctx, arn)
-    keys = {**principals.keys(ctx), **_keys(row, request, tags, source)}
+    keys = {
+        **conditions.of_connection(ctx),
+        **principals.keys(ctx),
+        **_keys(row, request, tags, source),
+    }
     _require(ctx, row, "sts:AssumeRole", keys)
     if tags:
         _require(ctx, row, "sts:TagSession", keys)

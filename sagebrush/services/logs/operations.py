@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from itertools import islice, pairwise, takewhile
 
+from sagebrush.access import references
 from sagebrush.errors import AwsError, Doc
 from sagebrush.services.logs import filter as log_filter
 from sagebrush.store.streams import Event, Gone, Group, Stream
@@ -41,17 +42,26 @@ def delete_log_group(ctx: Ctx, request: Doc) -> None:
 
 
 def describe_log_groups(ctx: Ctx, request: Doc) -> Doc:
-    """One page (50) of the groups by name."""
+    """One page (50) of the groups by name, or of those that `logGroupIdentifiers` names."""
     prefix, pattern = request.get("logGroupNamePrefix", ""), request.get("logGroupNamePattern", "")
     if prefix and pattern:
         raise AwsError(
             "InvalidParameterException",
             "LogGroup name prefix and LogGroup name pattern are mutually exclusive parameters.",
         )
+    given = request.get("logGroupIdentifiers")
+    named = None if given is None else {references.log_group(ctx, each) for each in given}
+    if named is not None and (prefix or pattern):
+        raise AwsError(
+            "InvalidParameterException",
+            "logGroupIdentifiers and a prefix or pattern are mutually exclusive parameters.",
+        )
     found = [
         g
         for g in ctx.world.streams.groups(ctx.account, ctx.region)
-        if g.name.startswith(prefix) and pattern.lower() in g.name.lower()
+        if g.name.startswith(prefix)
+        and pattern.lower() in g.name.lower()
+        and (named is None or g.name in named)
     ]
     page, token = _page(found, request, 50)
     groups = [_group_doc(ctx, g) for g in page]
@@ -354,15 +364,13 @@ def _found_doc(stream: Stream, event: Event) -> Doc:
 
 def _group(ctx: Ctx, request: Doc) -> str:
     """The name of the request's group; raises ResourceNotFoundException."""
-    name = request.get("logGroupName")
-    identifier = request.get("logGroupIdentifier")
-    if (name is None) == (identifier is None):
+    names = references.log_groups(ctx, request)
+    if len(names) != 1:
         raise AwsError(
             "InvalidParameterException",
             "Exactly one of logGroupName and logGroupIdentifier must be given.",
         )
-    if name is None:
-        name = str(identifier).split(":log-group:")[-1].removesuffix(":*")
+    name = names[0]
     if all(g.name != name for g in ctx.world.streams.groups(ctx.account, ctx.region)):
         raise _missing("log group")
     return name

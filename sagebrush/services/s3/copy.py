@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from urllib.parse import unquote
 
+from sagebrush.access import references
 from sagebrush.errors import AwsError, Doc
 from sagebrush.services.s3 import bodies, conditions, metadata, names
 from sagebrush.services.s3.multipart import find_upload, no_such_upload
@@ -41,22 +41,11 @@ class _Source:
 
 def _source(ctx: Ctx, request: Doc) -> _Source:
     """The copy's source, its conditions checked. Raises NoSuchBucket, NoSuchKey, PreconditionFailed."""
-    text = request["CopySource"]
-    path, _, query = text.partition("?versionId=")
-    path = unquote(path.replace("+", " ")).removeprefix("/")  # S3 reads + as a space here
-    name, slash, key = path.partition("/")
-    if path.startswith("arn:"):
-        raise metadata.not_implemented("Copying from an access point")
-    if not slash or not name or not key:
-        raise AwsError(
-            "InvalidArgument", "Invalid copy source object key",
-            ArgumentName="x-amz-copy-source", ArgumentValue=text,
-        )  # fmt: skip
-    bucket = names.bucket_of(
-        ctx, {"Bucket": name, "ExpectedBucketOwner": request.get("ExpectedSourceBucketOwner")}
-    )
-    names.version(query or None)
-    found, blob = names.open_object(ctx, bucket, key)
+    named = references.copy_source(request["CopySource"])
+    owner = request.get("ExpectedSourceBucketOwner")
+    bucket = names.bucket_of(ctx, {"Bucket": named.bucket, "ExpectedBucketOwner": owner})
+    names.version(named.version)
+    found, blob = names.open_object(ctx, bucket, named.key)
     conditions.check_read(request, found, ctx.world.clock(), "CopySource")
     return _Source(bucket, found, blob)
 
