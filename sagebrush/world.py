@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from sagebrush.compute.base import Backend
     from sagebrush.credentials import CredentialBook
     from sagebrush.environments.store import Environments
+    from sagebrush.facts import Running
     from sagebrush.settings import Settings
     from sagebrush.store.db import Db
     from sagebrush.store.objects import ObjectStore
@@ -49,6 +50,8 @@ class World:
     operations: Operations
     dispatch: Callable[[Ctx, str, str, Doc], Doc]
     """Checks the parameters, asks the policy and runs a synchronous operation."""
+    kinds: Mapping[str, Running]
+    """`Row.kind` -> the facts of each kind that runs something."""
     ports: tuple[int, int] = (0, 0)
     """The ports that it answers on: plain HTTP and TLS; known once it answers."""
     wake: Callable[[], None] = lambda: None

@@ -1,15 +1,18 @@
-"""`jobs show`: all that is known of one training job."""
+"""`jobs show`: all that is known of one job, endpoint or notebook instance."""
 
 from __future__ import annotations
 
 import argparse
 import datetime as dt
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
+from sagebrush import services
 from sagebrush.commands import running
-from sagebrush.commands.job import facts, inside
-from sagebrush.commands.running import CommandError
+from sagebrush.commands.job import facts, inside, table
+from sagebrush.commands.running import CommandError, Server
+from sagebrush.facts import Running
 from sagebrush.settings import Settings
 
 
@@ -21,9 +24,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Prints it; raises CommandError when there is no such job."""
     chosen = running.settings()
-    client = running.client(chosen, running.require(chosen), "sagemaker")
-    doc = describe(client, args.name)
-    rows = [*_facts(doc), *_live(chosen, args.name), *_results(doc)]
+    server = running.require(chosen)
+    client = running.client(chosen, server, "sagemaker")
+    try:
+        doc = describe(client, args.name)
+    except CommandError:
+        if _other(chosen, server, args.name):
+            return 0
+        raise
+    rows = [*_facts(doc), *_live(chosen, "training-job", args.name), *_results(doc)]
     for line in running.columns(rows):
         print(line)
     print()
@@ -32,6 +41,37 @@ def run(args: argparse.Namespace) -> int:
     if reason := doc.get("FailureReason"):
         print(f"\n{reason}")
     return 0
+
+
+def _other(chosen: Settings, server: Server, name: str) -> bool:
+    """Whether there is something of that name that is no training job; it is printed."""
+    from botocore.exceptions import ClientError
+
+    for kind in table.listed(services.running()):
+        client = running.client(chosen, server, kind.service)
+        with suppress(ClientError):
+            doc = running.describe(client, kind, name)
+            for line in running.columns([*general(kind, doc), *_live(chosen, kind.kind, name)]):
+                print(line)
+            return True
+    return False
+
+
+def general(kind: Running, doc: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """What the description of a resource of any kind says: its plain members, under AWS's names."""
+    yield kind.label, doc[kind.id_member]
+    yield "status", doc[kind.status_member]
+    for types in (
+        [f"{n} × {name}" for name, n in kind.instances(dict(doc), {})] if kind.ended else ()
+    ):
+        yield "instances", types
+    for member, value in doc.items():
+        if member in (kind.id_member, kind.status_member, "ResponseMetadata"):
+            continue
+        if isinstance(value, dt.datetime):
+            yield member, _time(value)
+        elif isinstance(value, str | int | float):
+            yield member, str(value)
 
 
 def describe(client: Any, name: str) -> dict[str, Any]:
@@ -86,10 +126,10 @@ def _facts(doc: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "model", where
 
 
-def _live(chosen: Settings, name: str) -> Iterator[tuple[str, str]]:
+def _live(chosen: Settings, kind: str, name: str) -> Iterator[tuple[str, str]]:
     """What its live instances really have."""
     for each in inside.everything(chosen):
-        if each.kind != "training-job" or each.name != name:
+        if each.kind != kind or each.name != name:
             continue
         limits = inside.limits(inside.directory(chosen, each))
         if limits is not None:
