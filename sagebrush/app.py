@@ -38,8 +38,10 @@ from sagebrush.environments.store import Environments
 from sagebrush.gates import metadata
 from sagebrush.gates.containers import Bridge
 from sagebrush.gates.egress import HEAD_LIMIT, Egress
+from sagebrush.gates.notebook_gate import Gate
 from sagebrush.protocol import listen
 from sagebrush.protocol.access_log import AccessLog, Redacting
+from sagebrush.protocol.hosts import Hosts
 from sagebrush.protocol.server import OWN, Door
 from sagebrush.routing import endpoints, notebooks
 from sagebrush.settings import Settings
@@ -109,7 +111,8 @@ class App:
         self.loop = Loop(self.world, {name: kind for name, kind in kinds.items() if kind.reconcile})
         self.world.wake = self.loop.wake
         self.access = AccessLog(settings.home / "logs" / "access.log")
-        self.door = Door(self.world, self.access)
+        hosts = Hosts(settings)
+        self.door = Door(self.world, self.access, hosts, Gate(self.world, hosts))
         self.port = self.tls_port = 0
         self._sockets: list[socket.socket] = []
         self._stopped = False

@@ -18,14 +18,14 @@ def stop_jobs(world: World, loop: Loop, backend: Either, impatient: Callable[[],
     """Jobs have been stopped as their Stop operations do and their models uploaded, notebook
     instances too, and no endpoint worker runs; or `impatient()` became true before."""
     ctx = world.service_ctx()
-    stops = list(_stops(world))
-    for kind, stop in stops:
+    found = list(stops(world))
+    for kind, stop in found:
         for row in world.rows.select(kind.kind, stop.when):
             try:
                 ctx.call(kind.service, stop.operation, {kind.id_member: row.name})
             except Exception:
                 log.exception("%s %s could not be stopped", kind.kind, row.name)
-    while any(world.rows.select(kind.kind, stop.until) for kind, stop in stops):
+    while any(world.rows.select(kind.kind, stop.until) for kind, stop in found):
         if impatient():
             break
         time.sleep(0.1)
@@ -36,7 +36,7 @@ def stop_jobs(world: World, loop: Loop, backend: Either, impatient: Callable[[],
         time.sleep(0.05)
 
 
-def _stops(world: World) -> Iterator[tuple[Running, Stop]]:
+def stops(world: World) -> Iterator[tuple[Running, Stop]]:
     """Kinds that are stopped, and how. First those that only start others, which would start more."""
     for kind in sorted(world.kinds.values(), key=lambda kind: kind.trees is not None):
         if kind.stop is not None:

@@ -47,10 +47,13 @@ def _other(chosen: Settings, server: Server, name: str) -> bool:
     """Whether there is something of that name that is no training job; it is printed."""
     from botocore.exceptions import ClientError
 
-    for kind in table.listed(services.running()):
-        client = running.client(chosen, server, kind.service)
+    kinds = table.listed(services.running())
+    clients = {
+        each: running.client(chosen, server, each) for each in {kind.service for kind in kinds}
+    }
+    for kind in kinds:
         with suppress(ClientError):
-            doc = running.describe(client, kind, name)
+            doc = running.describe(clients[kind.service], kind, name)
             for line in running.columns([*general(kind, doc), *_live(chosen, kind.kind, name)]):
                 print(line)
             return True
