@@ -16,7 +16,7 @@ COMMANDS = {
     "status": "what runs, and where",
     "env": 'shell variables for SDKs: eval "$(sagebrush env)"',
     "notebook": "JupyterLab in your browser: open, list, stop, rm, idle",
-    "logs": "the log of the server, a job, an endpoint or a notebook",
+    "logs": "the log of the server, a job of any kind, an endpoint or a notebook",
     "jobs": "training jobs, endpoints and notebooks; show, shell, dump, interrupt",
     "top": "what live jobs use now: CPU, memory, GPU",
     "image": "the environments that images stand for: list, build, rm, shell",

@@ -6,7 +6,6 @@ import asyncio
 import datetime as dt
 import errno
 import gc
-import importlib
 import itertools
 import json
 import logging
@@ -19,15 +18,13 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from aiohttp import web
 
-from sagebrush import __version__, clientdata, tls
-from sagebrush.access import actions, principals
+from sagebrush import __version__, clientdata, registry, tls
+from sagebrush.access import principals
 from sagebrush.access.dispatch import Dispatcher
-from sagebrush.aws import models
 from sagebrush.compute.backends import Either
 from sagebrush.compute.base import Spec
 from sagebrush.compute.containers.backend import OciBackend
@@ -37,16 +34,16 @@ from sagebrush.compute.local.backend import LocalBackend
 from sagebrush.compute.shim import companion_process
 from sagebrush.credentials import CredentialBook
 from sagebrush.engine import retention, shutdown, usage
-from sagebrush.engine.kinds import Kind
 from sagebrush.engine.loop import Loop
 from sagebrush.environments.store import Environments
 from sagebrush.gates import metadata
 from sagebrush.gates.containers import Bridge
 from sagebrush.gates.egress import HEAD_LIMIT, Egress
+from sagebrush.gates.notebook_gate import Gate
 from sagebrush.protocol import listen
 from sagebrush.protocol.access_log import AccessLog, Redacting
+from sagebrush.protocol.hosts import Hosts
 from sagebrush.protocol.server import OWN, Door
-from sagebrush.registry import collect
 from sagebrush.routing import endpoints, notebooks
 from sagebrush.settings import Settings
 from sagebrush.store import catalog
@@ -57,32 +54,9 @@ from sagebrush.store.rows import Rows
 from sagebrush.store.series import Series
 from sagebrush.store.streams import Streams
 from sagebrush.workload import launch
-from sagebrush.world import Operations, World
+from sagebrush.world import World
 
 log = logging.getLogger(__name__)
-
-SERVICES: dict[str, tuple[str, ...]] = {
-    "s3": ("s3.buckets", "s3.objects", "s3.listing", "s3.copy", "s3.multipart"),
-    "sagemaker": (
-        "sagemaker.training.operations",
-        "sagemaker.training.warm_pool",
-        "sagemaker.processing.operations",
-        "sagemaker.tuning.operations",
-        "sagemaker.hosting.model",
-        "sagemaker.hosting.endpoint_config",
-        "sagemaker.hosting.endpoint",
-        "sagemaker.notebook.operations",
-        "sagemaker.notebook.lifecycle_config",
-        "sagemaker.notebook.code_repository",
-        "sagemaker.tags",
-    ),
-    "sagemaker-runtime": ("sagemaker_runtime.invoke",),
-    "cloudwatch": ("cloudwatch.metrics",),
-    "logs": ("logs.operations",),
-    "sts": ("sts",),
-    "iam": ("iam.operations", "iam.policies"),
-}
-"""Service -> the modules beneath `sagebrush.services` that hold its operations."""
 
 
 class App:
@@ -101,9 +75,7 @@ class App:
 
     def _build(self, clock: Callable[[], float]) -> None:
         settings = self.settings
-        modules = _modules()
-        named = [getattr(module, "KIND", None) for found in modules.values() for module in found]
-        kinds = {kind.name: kind for kind in named if isinstance(kind, Kind)}
+        kinds = registry.kinds()
         self.dispatcher = Dispatcher()
         jobs, engines = settings.home / "jobs", Engines()
         known = engines.known if settings.containers == "auto" else None
@@ -133,13 +105,15 @@ class App:
             credentials=CredentialBook(
                 settings.home / "keys", settings.account, settings.role, clock
             ),
-            operations=_operations(modules),
+            operations=registry.operations(),
             dispatch=self.dispatcher,
+            kinds={name: kind.running for name, kind in kinds.items() if kind.running},
         )
-        self.loop = Loop(self.world, _reconciled(kinds))
+        self.loop = Loop(self.world, {name: kind for name, kind in kinds.items() if kind.reconcile})
         self.world.wake = self.loop.wake
         self.access = AccessLog(settings.home / "logs" / "access.log")
-        self.door = Door(self.world, self.access)
+        hosts = Hosts(settings)
+        self.door = Door(self.world, self.access, hosts, Gate(self.world, hosts))
         self.port = self.tls_port = 0
         self._sockets: list[socket.socket] = []
         self._stopped = False
@@ -199,8 +173,8 @@ class App:
         notebooks.of(self.world).listen_by(self._listen_at)
         retention.sweep(self.world)
         # Workers and jobs may have ended since the last server did, or with the machine.
-        self.world.rows.take_over(["endpoint", notebooks.KIND, "hyper-parameter-tuning-job"])
-        shutdown.look_again(self.world)
+        facts = self.world.kinds.items()
+        self.world.rows.take_over({name: kind.ended for name, kind in facts})
         self.loop.start()
         self._sweeper.start()
         self._usage.start()
@@ -403,37 +377,6 @@ def _streams(egress: Egress) -> listen.Factory:
 def build(settings: Settings, clock: Callable[[], float] = time.time) -> App:
     """A server for these settings, not started; its directories and keys are there."""
     return App(settings, clock)
-
-
-def operations() -> list[tuple[str, str]]:
-    """Every (service, operation) that is answered, in order."""
-    return sorted(_operations(_modules()))
-
-
-def _modules() -> dict[str, list[ModuleType]]:
-    found: dict[str, list[ModuleType]] = {}
-    for service, names in SERVICES.items():
-        for name in names:
-            full = f"sagebrush.services.{name}"
-            try:
-                found.setdefault(service, []).append(importlib.import_module(full))
-            except ModuleNotFoundError as error:
-                if error.name != full:
-                    raise
-                log.warning("%s is not there yet", full)
-    return found
-
-
-def _operations(modules: dict[str, list[ModuleType]]) -> Operations:
-    table: Operations = {}
-    for service, found in modules.items():
-        table |= collect(service, found, models.known(service))
-    actions.require(table)
-    return table
-
-
-def _reconciled(kinds: dict[str, Kind]) -> dict[str, Kind]:
-    return {name: kind for name, kind in kinds.items() if kind.reconcile is not None}
 
 
 def run(settings: Settings, ready: Callable[[dict[str, Any]], None]) -> int:

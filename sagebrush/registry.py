@@ -1,4 +1,4 @@
-"""The operation table: functions of service modules by the names of AWS's models."""
+"""What services are made of: operations by the names of AWS's models, and kinds."""
 
 from __future__ import annotations
 
@@ -6,33 +6,86 @@ import inspect
 from collections.abc import Iterable
 from types import ModuleType
 
-from sagebrush.world import Operations
+from sagebrush import services
+from sagebrush.access import actions
+from sagebrush.aws import models
+from sagebrush.engine.kinds import Kind
+from sagebrush.services import SERVICES
+from sagebrush.world import Operation, Operations
+
+ROOT = "operations"
+"""The name of modules that must define operations."""
 
 
-def collect(service: str, modules: Iterable[ModuleType], known: dict[str, str]) -> Operations:
-    """The operations that `modules` define for `service`.
+def operations() -> Operations:
+    """Every (service, operation) that is answered, and its function.
+
+    Raises LookupError, also for an operation whose authorisation no table tells (`access.actions`).
+    """
+    table: Operations = {}
+    for service in SERVICES:
+        table |= collect(service, services.modules(service), models.known(service))
+    actions.require(table)
+    return table
+
+
+def kinds() -> dict[str, Kind]:
+    """`Row.kind` -> the kind, of all services. Raises LookupError when two have one name, or when
+    the facts of one are not where `services.running` finds them."""
+    found = [module for service in SERVICES for module in services.modules(service)]
+    table = services.by_name(Kind, found, lambda kind: kind.name)
+    facts = services.running()
+    for kind in table.values():
+        if kind.running is not None and facts.get(kind.name) is not kind.running:
+            raise LookupError(f"the facts of {kind.name} belong in {services.FACTS}.py")
+    if lost := facts.keys() - table.keys():
+        raise LookupError(f"there are facts of {min(lost)}, but no Kind has them")
+    return table
+
+
+def collect(service: str, found: Iterable[ModuleType], known: dict[str, str]) -> Operations:
+    """The operations that those of the modules define for `service` that define any.
 
     An operation is a public function whose parameters begin `(ctx, request)`; its name is the AWS
     name in snake case. A module may add generated ones in a table `OPERATIONS` (AWS name ->
     function). `known` maps snake case to the model's names. Raises LookupError when a function
-    names no operation of the model, or when two define the same one.
+    beside operations names none of the model, when a module `operations` defines none, when the
+    service has none, or when two define the same one.
     """
     table: Operations = {}
-    for module in modules:
-        found = dict(getattr(module, "OPERATIONS", {}))
-        for name, value in vars(module).items():
-            if name.startswith("_") or not inspect.isfunction(value):
-                continue
-            if value.__module__ != module.__name__:
-                continue
-            if list(inspect.signature(value).parameters)[:2] == ["ctx", "request"]:
-                if name not in known:
-                    raise LookupError(f"{module.__name__}.{name} names no operation of {service}")
-                found[known[name]] = value
-        for aws_name, function in found.items():
-            if aws_name not in known.values():
-                raise LookupError(f"{module.__name__}: {service} has no operation {aws_name}")
+    for module in found:
+        for aws_name, function in _defined(service, module, known).items():
             if (service, aws_name) in table:
                 raise LookupError(f"{service}.{aws_name} is defined twice")
             table[service, aws_name] = function
+    if not table:
+        raise LookupError(f"nothing defines an operation of {service}")
     return table
+
+
+def _defined(service: str, module: ModuleType, known: dict[str, str]) -> dict[str, Operation]:
+    """AWS name -> function, of one module; none of one whose functions only look like some."""
+    own = {
+        name: value
+        for name, value in vars(module).items()
+        if not name.startswith("_")
+        and inspect.isfunction(value)
+        and value.__module__ == module.__name__
+        and list(inspect.signature(value).parameters)[:2] == ["ctx", "request"]
+    }
+    generated = dict(getattr(module, "OPERATIONS", {}))
+    any_known = generated or not own.keys().isdisjoint(known)
+    if module.__name__.rpartition(".")[2] != ROOT and not any_known:
+        return {}
+    if not any_known:
+        raise LookupError(f"{module.__name__} defines no operation of {service}")
+    for name in own:
+        if name not in known:
+            raise LookupError(f"{module.__name__}.{name} names no operation of {service}")
+    for aws_name in generated:
+        if aws_name not in known.values():
+            raise LookupError(f"{module.__name__}: {service} has no operation {aws_name}")
+    named = {known[name]: function for name, function in own.items()}
+    if both := generated.keys() & named.keys():
+        raise LookupError(f"{service}.{min(both)} is defined twice")
+    return {**generated, **named}

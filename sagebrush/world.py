@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from sagebrush.compute.base import Backend
     from sagebrush.credentials import CredentialBook
     from sagebrush.environments.store import Environments
+    from sagebrush.facts import Running
     from sagebrush.settings import Settings
     from sagebrush.store.db import Db
     from sagebrush.store.objects import ObjectStore
@@ -86,6 +87,8 @@ class World:
     operations: Operations
     dispatch: Callable[[Ctx, str, str, Doc], Doc]
     """Checks the parameters, asks the policy and runs a synchronous operation."""
+    kinds: Mapping[str, Running]
+    """`Row.kind` -> the facts of each kind that runs something."""
     ports: tuple[int, int] = (0, 0)
     """The ports that it answers on: plain HTTP and TLS; known once it answers."""
     wake: Callable[[], None] = lambda: None

@@ -7,7 +7,7 @@ import importlib
 from types import ModuleType
 
 PARTS = {
-    "show": ("all that is known of one training or processing job", "job.show"),
+    "show": ("all that is known of one job, endpoint or notebook", "job.show"),
     "shell": ("a shell, or a command, inside a live job", "job.shell"),
     "dump": ("what a live job's Python processes do now (py-spy)", "job.dump"),
     "interrupt": (

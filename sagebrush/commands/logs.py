@@ -8,15 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from sagebrush import services
 from sagebrush.commands import running
 from sagebrush.commands.running import CommandError
+from sagebrush.facts import Running
 
 FILES = {"server": "logs/server.log", "requests": "logs/access.log"}
-GROUPS = {
-    "job": "/aws/sagemaker/TrainingJobs",
-    "notebook": "/aws/sagemaker/NotebookInstances",
-}
-"""Log groups that many resources share, each with streams that begin with its name."""
 TAIL = 100
 """Lines of a file that are shown first."""
 POLL_SECONDS = 0.5
@@ -24,12 +21,17 @@ POLL_SECONDS = 0.5
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments of `logs`."""
-    kinds = (*FILES, "job", "endpoint", "notebook")
-    parser.add_argument("what", nargs="?", choices=kinds, default="server")
+    parser.add_argument("what", nargs="?", choices=(*FILES, *_logged()), default="server")
     parser.add_argument("name", nargs="?", help="name of the job, endpoint or notebook")
     parser.add_argument(
         "-f", "--follow", action="store_true", help="go on until it ends, or Ctrl-C"
     )
+
+
+def _logged() -> dict[str, Running]:
+    """Label -> the kind, of those that write logs."""
+    found = {kind.label: kind for kind in services.running().values() if kind.logs}
+    return dict(sorted(found.items()))
 
 
 def run(args: argparse.Namespace) -> int:
@@ -41,8 +43,9 @@ def run(args: argparse.Namespace) -> int:
         if not args.name:
             raise CommandError(f"which {args.what}? sagebrush logs {args.what} NAME")
         server = running.require(chosen)
-        clients = [running.client(chosen, server, name) for name in ("sagemaker", "logs")]
-        lines = _events(args.what, args.name, clients[0], clients[1], args.follow)
+        kind = _logged()[args.what]
+        own, logs = (running.client(chosen, server, name) for name in (kind.service, "logs"))
+        lines = _events(kind, args.name, own, logs, args.follow)
     for line in lines:
         print(line, flush=args.follow)
     return 0
@@ -62,12 +65,10 @@ def _file(path: Path, follow: bool) -> Iterator[str]:
                 time.sleep(POLL_SECONDS)
 
 
-def _events(what: str, name: str, sagemaker: Any, logs: Any, follow: bool) -> Iterator[str]:
+def _events(kind: Running, name: str, own: Any, logs: Any, follow: bool) -> Iterator[str]:
     """The messages of all streams of a resource, in order within each stream."""
-    status = _status(what, name, sagemaker)
-    streams = {"logGroupName": f"/aws/sagemaker/Endpoints/{name}"}
-    if what in GROUPS:
-        streams = {"logGroupName": GROUPS[what], "logStreamNamePrefix": name + "/"}
+    status = _status(kind, name, own)
+    streams = streams_of(kind, name)
     tokens: dict[str, str] = {}
     while True:
         ended = status in ("Completed", "Failed", "Stopped")
@@ -76,20 +77,23 @@ def _events(what: str, name: str, sagemaker: Any, logs: Any, follow: bool) -> It
         if not follow or ended:
             return
         time.sleep(POLL_SECONDS)
-        status = _status(what, name, sagemaker)
+        status = _status(kind, name, own)
 
 
-def _status(what: str, name: str, sagemaker: Any) -> str:
+def streams_of(kind: Running, name: str) -> dict[str, str]:
+    """DescribeLogStreams' parameters for the logs of the resource."""
+    group = (kind.logs or "").format(name=name)
+    if group != kind.logs:
+        return {"logGroupName": group}
+    return {"logGroupName": group, "logStreamNamePrefix": f"{name}/"}
+
+
+def _status(kind: Running, name: str, client: Any) -> str:
     """The status of the resource; raises CommandError when there is none of that name."""
     from botocore.exceptions import ClientError
 
     try:
-        if what == "job":
-            return sagemaker.describe_training_job(TrainingJobName=name)["TrainingJobStatus"]
-        if what == "notebook":
-            found = sagemaker.describe_notebook_instance(NotebookInstanceName=name)
-            return found["NotebookInstanceStatus"]
-        return sagemaker.describe_endpoint(EndpointName=name)["EndpointStatus"]
+        return running.describe(client, kind, name)[kind.status_member]
     except ClientError as error:
         raise CommandError(error.response["Error"].get("Message", str(error))) from error
 

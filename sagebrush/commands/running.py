@@ -11,6 +11,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from sagebrush.facts import Running
 from sagebrush.settings import Settings
 
 STATE = "server.json"
@@ -154,6 +155,13 @@ def client(chosen: Settings, server: Server, service: str) -> Any:
     return Session(
         aws_access_key_id=key, aws_secret_access_key=secret, region_name=server.region
     ).client(service, endpoint_url=server.url)
+
+
+def describe(client: Any, kind: Running, name: str) -> dict[str, Any]:
+    """The description of the resource; raises botocore's ClientError where there is none."""
+    from botocore import xform_name
+
+    return getattr(client, xform_name(f"Describe{kind.noun}"))(**{kind.id_member: name})
 
 
 def span(seconds: float) -> str:

@@ -6,10 +6,11 @@ import argparse
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from sagebrush import services
 from sagebrush.commands import running
 from sagebrush.commands.job import inside
 from sagebrush.compute.local import gpus, usage
@@ -19,13 +20,6 @@ from sagebrush.engine.running import Live
 from sagebrush.scheduler import capacity
 from sagebrush.settings import Settings
 
-KINDS = {
-    "training-job": "job",
-    "processing-job": "processing",
-    "endpoint": "endpoint",
-    "notebook-instance": "notebook",
-    "warm-pool": "warm pool",
-}
 HEADER = ("NAME", "INSTANCE", "KIND", "CPU", "MEMORY", "GPU", "UP", "PROCESSES")
 SECOND = 1.0
 """Between two looks."""
@@ -36,6 +30,8 @@ class Look:
     """All that lives, at one moment."""
 
     rows: tuple[tuple[Live, Usage | None], ...]
+    labels: Mapping[str, str]
+    """What each kind of row is called."""
     queued: int
     busy: float
     """Seconds of CPU time that the whole machine has spent."""
@@ -80,10 +76,12 @@ def _watch(look: Callable[[], Look]) -> int:
 
 def _look(chosen: Settings) -> Look:
     cards = usage.gpus(os.environ) if gpus.devices(os.environ) else {}
+    kinds = services.running()
     with inside.rows(chosen) as read:
-        found, queued = live.live(read), live.queued(read)
+        found, queued = live.live(read, kinds), live.queued(read)
     rows = [(each, usage.usage(inside.directory(chosen, each), cards)) for each in found]
-    return Look(tuple(rows), queued, _machine(), time.monotonic(), cards)
+    labels = {name: kind.label for name, kind in kinds.items()}
+    return Look(tuple(rows), labels, queued, _machine(), time.monotonic(), cards)
 
 
 def _machine() -> float:
@@ -100,7 +98,7 @@ def _machine() -> float:
 def _lines(before: Look, now: Look) -> list[str]:
     """The machine in one line, then a table."""
     known = {each.key: used for each, used in before.rows if used}
-    rows = [_row(each, known.get(each.key), used) for each, used in now.rows]
+    rows = [_row(now.labels[each.kind], each, known.get(each.key), used) for each, used in now.rows]
     head = _head(before, now)
     return [head, "", *running.columns([HEADER, *rows])] if rows else [head, "", "nothing runs"]
 
@@ -119,9 +117,8 @@ def _head(before: Look, now: Look) -> str:
     return "   ".join(parts)
 
 
-def _row(each: Live, before: Usage | None, used: Usage | None) -> tuple[str, ...]:
+def _row(kind: str, each: Live, before: Usage | None, used: Usage | None) -> tuple[str, ...]:
     where = f"{each.host} {each.type}".strip()
-    kind = KINDS.get(each.kind, each.kind)
     if used is None:
         return (each.name, where, kind, "starting", "", "", "", "")
     busy = usage.rate(before, used)

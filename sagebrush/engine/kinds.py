@@ -6,11 +6,12 @@ import base64
 import datetime as dt
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sagebrush.aws.names import Arn
 from sagebrush.errors import AwsError, Doc
+from sagebrush.facts import Running
 from sagebrush.store.rows import SORTS, Check, Next, Reader, Row, Wanted
 from sagebrush.world import Ctx, World
 
@@ -25,6 +26,8 @@ class Kind:
     name: str
     noun: str
     """As in operation names: `TrainingJob`."""
+    running: Running | None = field(kw_only=True)
+    """The facts of what runs of it; None, said aloud, for what runs nothing (a model)."""
     missing: str = 'Could not find {words} "{arn}".'
     """The not-found message (SDKs decide existence from it); {words}, {arn}, {name}."""
     exists: str = 'Cannot create already existing {words} "{arn}".'
@@ -36,10 +39,22 @@ class Kind:
     summary: Sequence[str] = ()
     """Further members of the list's summaries, beside name, ARN, status and times."""
     list_member: str = ""
-    """The list's member, where it is not `<Noun>s`."""
+    """The list's member, where neither the facts say it nor it is `<Noun>s`."""
     reconcile: Reconcile | None = None
     fail: Callable[[World, Row, str], Next] | None = None
     """What the loop stores when it gives the resource up (None: status `Failed` and the reason)."""
+
+    def __post_init__(self) -> None:
+        """Raises ValueError where the facts are another kind's."""
+        of = self.running
+        if of is not None and (of.kind, of.noun) != (self.name, self.noun):
+            raise ValueError(f"the facts of {of.kind} were given to {self.name}")
+
+    @property
+    def summaries(self) -> str:
+        """The list's member that holds the summaries."""
+        told = self.running.listed if self.running else ""
+        return self.list_member or told or self.noun + "s"
 
     @property
     def id_member(self) -> str:
@@ -233,7 +248,7 @@ def list_page(ctx: Ctx, kind: Kind, request: Doc) -> Doc:
         _after(request.get("NextToken"), order),
         request.get("MaxResults", 10),
     )
-    result: Doc = {kind.list_member or kind.noun + "s": [_summary(kind, row) for row in rows]}
+    result: Doc = {kind.summaries: [_summary(kind, row) for row in rows]}
     return {**result, "NextToken": _token({"by": order, "after": more})} if more else result
 
 

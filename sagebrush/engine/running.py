@@ -4,12 +4,11 @@ commands beside it."""
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from sagebrush.errors import Doc
-from sagebrush.scheduler import members
+from sagebrush.facts import Running
 from sagebrush.store.home import DATABASE
 from sagebrush.store.rows import parse
 
@@ -29,10 +28,10 @@ class Live:
     """One instance of a resource; its process tree lives, or soon will, or has just ended."""
 
     kind: str
-    """The row's: `training-job`, `processing-job`, `endpoint`, `notebook-instance`, `warm-pool`."""
+    """The row's: `training-job`, `endpoint` …"""
     name: str
     host: str
-    """Which of its instances: `algo-1`, or of an endpoint `<variant>/<id>`."""
+    """Which of its instances (`facts.Tree.host`)."""
     key: str
     """Names it for the backend, and its directory."""
     type: str
@@ -40,9 +39,9 @@ class Live:
     region: str
 
 
-def live(read: Read) -> list[Live]:
+def live(read: Read, kinds: Mapping[str, Running]) -> list[Live]:
     """All that hold capacity, oldest resource first."""
-    return [each for row in read(HOLDING) for each in _instances(row)]
+    return [each for row in read(HOLDING) for each in _instances(row, kinds.get(row["kind"]))]
 
 
 def queued(read: Read) -> int:
@@ -50,28 +49,13 @@ def queued(read: Read) -> int:
     return read(QUEUED)[0]["n"]
 
 
-def _instances(row: sqlite3.Row) -> Iterator[Live]:
-    doc, plan = parse(row["doc"]), parse(row["plan"])
-    if row["kind"] == "warm-pool" and "taken" not in plan:  # else it is its job's by now
-        doc, plan = {"InstanceType": plan["spec"]["limits"]["name"]}, {"key": row["name"]}
-    for host, key, kind in _members(row["kind"], doc, plan):
-        yield Live(row["kind"], row["name"], host, key, kind, row["account"], row["region"])
-
-
-def _members(kind: str, doc: Doc, plan: Doc) -> Iterator[tuple[str, str, str]]:
-    """(host, key, instance type) of each."""
-    resources = doc.get("ResourceConfig") or doc.get("ProcessingResources", {}).get("ClusterConfig")
-    if kind == "endpoint":
-        fleets = [plan[name] for name in ("active", "pending") if plan.get(name)]
-        types = {v["name"]: v.get("type", "") for fleet in fleets for v in fleet["variants"]}
-        for entry in plan.get("replicas", ()):
-            variant = entry.get("variant", "")
-            yield f"{variant}/{entry['id']}", entry["key"], types.get(variant, "")
-    elif plan.get("key") and resources:
-        for member in members.members(plan["key"], resources)[: plan.get("instances")]:
-            yield member.name, member.key, member.type
-    elif plan.get("key"):
-        yield "", plan["key"], doc.get("InstanceType", "")
+def _instances(row: sqlite3.Row, facts: Running | None) -> Iterator[Live]:
+    if facts is None or facts.trees is None:
+        return
+    name = row["name"]
+    for tree in facts.trees(name, parse(row["doc"]), parse(row["plan"])):
+        place = (row["account"], row["region"])
+        yield Live(facts.kind, name, tree.host, tree.key, tree.type, *place)
 
 
 class Beside:

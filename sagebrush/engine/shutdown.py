@@ -4,44 +4,28 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from sagebrush.compute.backends import Either
 from sagebrush.engine.loop import Loop
+from sagebrush.facts import Running, Stop
 from sagebrush.world import World
 
 log = logging.getLogger(__name__)
-
-STOPS = (
-    ("hyper-parameter-tuning-job", "InProgress", "StopHyperParameterTuningJob",
-     "HyperParameterTuningJobName"),
-    ("training-job", "InProgress", "StopTrainingJob", "TrainingJobName"),
-    ("processing-job", "InProgress", "StopProcessingJob", "ProcessingJobName"),
-    ("notebook-instance", "InService", "StopNotebookInstance", "NotebookInstanceName"),
-)  # fmt: skip
-"""Kinds of rows: the status in which one is stopped, by which operation, and its name's member."""
-RUNNING = {
-    "hyper-parameter-tuning-job": ("InProgress", "Stopping"),
-    "training-job": ("InProgress", "Stopping"),
-    "processing-job": ("InProgress", "Stopping"),
-    "notebook-instance": ("Stopping",),
-}
-"""Kinds of rows: the statuses in which the server's end waits for them."""
-JOBS = ("training-job", "processing-job", "hyper-parameter-tuning-job", "warm-pool")
-"""Kinds of rows that are looked at anew when a server starts."""
 
 
 def stop_jobs(world: World, loop: Loop, backend: Either, impatient: Callable[[], bool]) -> None:
     """Jobs have been stopped as their Stop operations do and their models uploaded, notebook
     instances too, and no endpoint worker runs; or `impatient()` became true before."""
     ctx = world.service_ctx()
-    for kind, status, operation, member in STOPS:
-        for row in world.rows.select(kind, [status]):
+    found = list(stops(world))
+    for kind, stop in found:
+        for row in world.rows.select(kind.kind, stop.when):
             try:
-                ctx.call("sagemaker", operation, {member: row.name})
+                ctx.call(kind.service, stop.operation, {kind.id_member: row.name})
             except Exception:
-                log.exception("%s %s could not be stopped", kind, row.name)
-    while any(world.rows.select(kind, each) for kind, each in RUNNING.items()):
+                log.exception("%s %s could not be stopped", kind.kind, row.name)
+    while any(world.rows.select(kind.kind, stop.until) for kind, stop in found):
         if impatient():
             break
         time.sleep(0.1)
@@ -52,9 +36,8 @@ def stop_jobs(world: World, loop: Loop, backend: Either, impatient: Callable[[],
         time.sleep(0.05)
 
 
-def look_again(world: World) -> None:
-    """Jobs that may have ended while no server ran are due."""
-    for kind in JOBS:
-        for row in world.rows.select(kind):
-            if row.due_at is not None and row.status not in ("Completed", "Failed", "Stopped"):
-                world.rows.touch(row.id)
+def stops(world: World) -> Iterator[tuple[Running, Stop]]:
+    """Kinds that are stopped, and how. First those that only start others, which would start more."""
+    for kind in sorted(world.kinds.values(), key=lambda kind: kind.trees is not None):
+        if kind.stop is not None:
+            yield kind, kind.stop

@@ -17,6 +17,7 @@ from sagebrush.compute.local import usage as counted
 from sagebrush.compute.local.usage import Usage
 from sagebrush.engine import running
 from sagebrush.engine.running import Live
+from sagebrush.facts import Metrics
 from sagebrush.store.series import Point
 from sagebrush.world import World
 
@@ -24,12 +25,6 @@ log = logging.getLogger(__name__)
 
 SECONDS = 10.0
 """Between two looks at all that lives."""
-NAMESPACES = {
-    "training-job": "/aws/sagemaker/TrainingJobs",
-    "processing-job": "/aws/sagemaker/ProcessingJobs",
-    "endpoint": "/aws/sagemaker/Endpoints",
-}
-"""Of what AWS tells instance metrics."""
 
 
 class Sampler:
@@ -61,7 +56,9 @@ class Sampler:
 
     def sample(self) -> int:
         """What each live instance has used since the last look is in the series; how many did."""
-        found = [each for each in running.live(self._world.db.read) if each.kind in NAMESPACES]
+        kinds = self._world.kinds
+        told = {name: kind.metrics for name, kind in kinds.items() if kind.metrics}
+        found = [each for each in running.live(self._world.db.read, kinds) if each.kind in told]
         cards = counted.gpus(os.environ) if found and gpus.devices(os.environ) else {}
         before, self._before = self._before, {}
         points: dict[tuple[str, str], list[Point]] = defaultdict(list)
@@ -71,15 +68,18 @@ class Sampler:
                 continue
             self._before[each.key] = now
             points[each.account, each.region] += _points(
-                each, before.get(each.key), now, self._world.clock()
+                (told[each.kind], each), before.get(each.key), now, self._world.clock()
             )
         for (account, region), new in points.items():
             self._world.series.append(account, region, new)
         return len(self._before)
 
 
-def _points(each: Live, before: Usage | None, now: Usage, at: float) -> Iterator[Point]:
+def _points(
+    of: tuple[Metrics, Live], before: Usage | None, now: Usage, at: float
+) -> Iterator[Point]:
     """The instance metrics of one look."""
+    metrics, each = of
     values = {
         "CPUUtilization": counted.rate(before, now),
         "MemoryUtilization": 100.0 * now.memory / now.limit if now.limit else 0.0,
@@ -89,9 +89,6 @@ def _points(each: Live, before: Usage | None, now: Usage, at: float) -> Iterator
         values["GPUUtilization"] = sum(gpu.busy for gpu in now.gpus)
         full = [100.0 * gpu.used / gpu.memory for gpu in now.gpus if gpu.memory]
         values["GPUMemoryUtilization"] = sum(full)
-    if each.kind == "endpoint":
-        where = {"EndpointName": each.name, "VariantName": each.host.partition("/")[0]}
-    else:
-        where = {"Host": f"{each.name}/{each.host}"}
+    where = metrics.dimensions(each.name, each.host)
     for name, value in values.items():
-        yield Point(NAMESPACES[each.kind], name, at, value, where, "Percent")
+        yield Point(metrics.namespace, name, at, value, where, "Percent")

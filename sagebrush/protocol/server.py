@@ -14,7 +14,7 @@ import sqlite3
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import parse_qsl
 
 from aiohttp import web
@@ -24,7 +24,6 @@ from sagebrush import __version__
 from sagebrush.access import dispatch, principals
 from sagebrush.aws import names
 from sagebrush.errors import AwsError, Doc
-from sagebrush.gates.notebook_gate import Gate
 from sagebrush.protocol import (
     chunked,
     claims,
@@ -44,6 +43,7 @@ from sagebrush.protocol.message import Reply, Request
 from sagebrush.protocol.receive import Disconnected
 from sagebrush.protocol.send import send
 from sagebrush.protocol.sigv4 import Verified
+from sagebrush.routing.notebooks import Desk
 from sagebrush.store.objects import Spooled
 from sagebrush.world import Ctx, Origin, World
 
@@ -71,14 +71,30 @@ def read(raw: web.BaseRequest) -> Request:
     return Request(raw.method, path, pairs, headers, raw_query=query)
 
 
-class Door:
-    """Answers requests for one World."""
+class NotebookGate(Protocol):
+    """Who answers what is asked of a notebook's host name (`gates.notebook_gate`)."""
 
-    def __init__(self, world: World, access: AccessLog) -> None:
+    def find(self, host: str) -> Desk | None:
+        """The notebook that a Host header names, or None."""
+        ...
+
+    async def answer(self, raw: web.BaseRequest, desk: Desk, entry: Entry) -> web.StreamResponse:
+        """The request was answered. Raises Disconnected when the browser went away."""
+        ...
+
+    async def close(self) -> None:
+        """Its connections are being closed."""
+        ...
+
+
+class Door:
+    """Answers requests for one World, and lets the gate answer those for notebooks."""
+
+    def __init__(self, world: World, access: AccessLog, hosts: Hosts, gate: NotebookGate) -> None:
         self._world = world
         self._access = access
-        self._hosts = Hosts(world.settings)
-        self._gate = Gate(world, self._hosts)
+        self._hosts = hosts
+        self._gate = gate
         self._pool = ThreadPoolExecutor(
             world.settings.request_threads, thread_name_prefix="request"
         )

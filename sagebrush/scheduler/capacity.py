@@ -56,8 +56,6 @@ __all__ = [
     "sweep",
     "turn",
 ]
-YIELDING = "notebook-instance"
-"""The kind of rows whose reservations yield."""
 PRIORITY = "sagebrush:priority"
 """The tag that holds a job's priority."""
 LOOK = 64
@@ -193,9 +191,6 @@ def _enter(tx: Tx, of: Host, now: float, ask: Ask) -> None:
     """The ask is in the table as it is now."""
     small = queue.clamp(of, Entry(ask.key, ask.cpu, ask.memory, ask.gpus))
     lane = _lane(ask)
-    if lane == ENDPOINTS:
-        kind = tx.one("SELECT kind FROM resource WHERE id=?", (ask.row_id,))
-        lane = NOTEBOOKS if kind is not None and kind["kind"] == YIELDING else lane
     role = ask.role if lane in (JOBS, SPOT, POOLS) else ""
     work = queue.dominant(of, [small]) * ask.seconds
     may = (lane, -ask.priority, role, ask.idle, ask.seconds)

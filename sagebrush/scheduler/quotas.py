@@ -3,57 +3,36 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Sequence
 
-from sagebrush.errors import AwsError, Doc
-from sagebrush.scheduler import members
+from sagebrush.errors import AwsError
+from sagebrush.facts import Quota, Running
 from sagebrush.scheduler.instances import Instance, instance, named
 from sagebrush.scheduler.sizes import described, host, share
 from sagebrush.settings import Settings
-from sagebrush.store.rows import Reader, Row
+from sagebrush.store.rows import Reader
 from sagebrush.world import World
-
-SHAPES = {
-    "training job": "TrainingInstanceType",
-    "spot training job": "TrainingInstanceType",
-    "processing job": "ProcessingInstanceType",
-    "endpoint": "ProductionVariantInstanceType",
-    "notebook instance": "InstanceType",
-}
-"""What instances are for, in the words of AWS's quotas -> the shape that lists their types."""
-KINDS = {
-    "training job": ("training-job", ("InProgress", "Stopping")),
-    "spot training job": ("training-job", ("InProgress", "Stopping")),
-    "processing job": ("processing-job", ("InProgress", "Stopping")),
-    "endpoint": (
-        "endpoint",
-        ("Creating", "InService", "Updating", "SystemUpdating", "RollingBack", "Deleting"),
-    ),
-    "notebook instance": ("notebook-instance", ("Pending", "InService", "Stopping", "Updating")),
-}
-"""The same -> the kind of rows, and the statuses in which their instances count."""
 
 
 def refuse(world: World, types: Sequence[str], use: str) -> None:
-    """Nothing, where instances of `types` may be had together for `use` (a word of SHAPES).
+    """Nothing, where instances of `types` may be had together for `use` (`facts.Quota.use`).
 
     Raises ValidationException for what is no instance type, ResourceLimitExceeded for what a quota
-    forbids or this host can never give.
+    forbids or this host can never give, LookupError for a use that no kind has.
     """
+    kind, quota = _quota_of(world, use)
     try:
         wanted = [instance(name) for name in types]
     except LookupError as error:
         unknown = next(name for name in types if not named(name))
-        listed = ", ".join(_listed(SHAPES[use]))
+        listed = ", ".join(_listed(quota.shape))
         raise AwsError(
             "ValidationException",
             f"1 validation error detected: Value '{unknown}' at 'instanceType' failed to satisfy"
             f" constraint: Member must satisfy enum value set: [{listed}]",
         ) from error
     check_quota(world, types, use, world.rows)
-    if (
-        use == "endpoint"
-    ):  # its instances take CPU by share: each alone must fit, their GPUs together
+    if kind.shares_cpu:  # each alone must fit, their GPUs together
         for each in dict.fromkeys(wanted):
             _host(world, [each])
         _gpus(world, wanted)
@@ -66,10 +45,11 @@ def check_quota(world: World, types: Sequence[str], use: str, rows: Reader) -> N
 
     What creates the instances asks again in its transaction: two callers would both have had the last.
     """
+    kind, quota = _quota_of(world, use)
     for name, count in Counter(types).items():
         most = limit(world.settings, name)
         if most is not None:
-            _quota((name, count, use), most, _used(rows, name, use))
+            _quota((name, count), quota, most, _used(rows, name, kind, quota))
 
 
 def limit(settings: Settings, name: str) -> int | None:
@@ -81,12 +61,20 @@ def limit(settings: Settings, name: str) -> int | None:
     return None
 
 
-def _quota(ask: tuple[str, int, str], most: int, used: int) -> None:
-    name, count, use = ask
+def _quota_of(world: World, use: str) -> tuple[Running, Quota]:
+    for kind in world.kinds.values():
+        for quota in kind.quotas:
+            if quota.use == use:
+                return kind, quota
+    raise LookupError(f"no kind has instances for {use} usage")
+
+
+def _quota(wanted: tuple[str, int], quota: Quota, most: int, used: int) -> None:
+    name, count = wanted
     if used + count > most:
         raise AwsError(
             "ResourceLimitExceeded",
-            f"The account-level service limit '{name} for {use} usage' is {most} Instances, with"
+            f"The account-level service limit '{name} for {quota.use} usage' is {most} Instances, with"
             f" current utilization of {used} Instances and a request delta of {count} Instances."
             " Please use AWS Service Quotas to request an increase for this quota. If AWS Service"
             " Quotas is not available, contact AWS support to request an increase for this quota."
@@ -94,33 +82,10 @@ def _quota(ask: tuple[str, int, str], most: int, used: int) -> None:
         )
 
 
-def _used(reader: Reader, name: str, use: str) -> int:
+def _used(rows: Reader, name: str, kind: Running, quota: Quota) -> int:
     """How many instances of the type are in use so."""
-    kind, statuses = KINDS[use]
-    rows = reader.select(kind, statuses)
-    if kind == "training-job":
-        spot = use == "spot training job"
-        rows = [row for row in rows if bool(row.doc.get("EnableManagedSpotTraining")) == spot]
-    count = COUNTS[kind]
-    return sum(n for row in rows for each, n in count(row) if each == name)
-
-
-def _of_resources(resources: Doc) -> list[tuple[str, int]]:
-    return [(g["InstanceType"], g["InstanceCount"]) for g in members.groups(resources)]
-
-
-def _of_endpoint(row: Row) -> list[tuple[str, int]]:
-    fleets = [fleet for fleet in (row.plan.get("active"), row.plan.get("pending")) if fleet]
-    return [(v["type"], v["count"]) for fleet in fleets for v in fleet["variants"]]
-
-
-COUNTS: Mapping[str, Callable[[Row], Iterable[tuple[str, int]]]] = {
-    "training-job": lambda row: _of_resources(row.doc["ResourceConfig"]),
-    "processing-job": lambda row: _of_resources(row.doc["ProcessingResources"]["ClusterConfig"]),
-    "endpoint": _of_endpoint,
-    "notebook-instance": lambda row: [(row.doc["InstanceType"], 1)],
-}
-"""Kind of rows -> (type, number) of the instances of one."""
+    found = [row for row in rows.select(kind.kind, kind.busy) if quota.counts(row.doc)]
+    return sum(n for row in found for each, n in kind.instances(row.doc, row.plan) if each == name)
 
 
 def _host(world: World, wanted: Sequence[Instance]) -> None:

@@ -1,1 +1,58 @@
+"""The services, found by folder: a service is one folder here and one line of SERVICES, a kind of
+resource one folder in its service's.
 
+Every command imports this module, so it imports no service before it is asked to.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Iterable, Iterator
+from types import ModuleType
+from typing import TypeVar
+
+from sagebrush.facts import Running
+
+SERVICES = ("s3", "sagemaker", "sagemaker-runtime", "cloudwatch", "logs", "sts", "iam")
+"""botocore's names; the modules of each are `sagebrush.services.<name>`, with _ for -."""
+FACTS = "facts"
+"""The name of modules that hold facts."""
+T = TypeVar("T")
+
+
+def modules(service: str) -> list[ModuleType]:
+    """All modules of the service, imported; raises ModuleNotFoundError where it has none."""
+    return [importlib.import_module(name) for name in _names(service)]
+
+
+def _names(service: str) -> Iterator[str]:
+    """The dotted names of the service's modules, packages before what they hold."""
+    name = f"{__name__}.{service.replace('-', '_')}"
+    top = importlib.import_module(name)
+    yield name
+    for found in pkgutil.walk_packages(getattr(top, "__path__", ()), f"{name}."):
+        yield found.name
+
+
+def running() -> dict[str, Running]:
+    """`Row.kind` -> the facts of each kind that runs something; imports no other modules than those.
+
+    Raises LookupError when two kinds have one name.
+    """
+    names = [name for service in SERVICES for name in _names(service)]
+    chosen = [name for name in names if name.rpartition(".")[2] == FACTS]
+    return by_name(Running, map(importlib.import_module, chosen), lambda facts: facts.kind)
+
+
+def by_name(wanted: type[T], found: Iterable[ModuleType], name: Callable[[T], str]) -> dict[str, T]:
+    """The values of the type among what the modules define or import, by name.
+
+    Raises LookupError when two have one name.
+    """
+    table: dict[str, T] = {}
+    for module in found:
+        for value in vars(module).values():
+            if isinstance(value, wanted) and table.setdefault(name(value), value) is not value:
+                raise LookupError(f"{module.__name__}: there are two kinds {name(value)}")
+    return table

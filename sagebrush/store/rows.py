@@ -6,7 +6,7 @@ import datetime as dt
 import json
 import sqlite3
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -323,9 +323,10 @@ class Rows(Reader):
 
         return self._db.write(work, urgent=True)
 
-    def take_over(self, kinds: Sequence[str]) -> None:
+    def take_over(self, kinds: Mapping[str, Sequence[str]]) -> None:
         """Leases of a process that is gone are void, and what it worked on is due; so are the rows
-        of `kinds` that are ever due. For a process that has the database to itself."""
+        of `kinds` that are ever due, but for the statuses beside them. For a process that has the
+        database to itself."""
         now = self._clock()
 
         def work(tx: Tx) -> None:
@@ -334,9 +335,12 @@ class Rows(Reader):
                 " WHERE lease_token IS NOT NULL",
                 (now,),
             )
-            for kind in kinds:
+            for kind, ended in kinds.items():
+                marks = ",".join("?" * len(ended))
                 tx.run(
-                    "UPDATE resource SET due_at=? WHERE kind=? AND due_at IS NOT NULL", (now, kind)
+                    "UPDATE resource SET due_at=? WHERE kind=? AND due_at IS NOT NULL"
+                    f" AND status NOT IN ({marks})",
+                    (now, kind, *ended),
                 )
 
         self._db.write(work)

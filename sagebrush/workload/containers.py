@@ -11,77 +11,37 @@ from pathlib import Path
 
 from sagebrush.compute.base import Limits, Spec
 from sagebrush.errors import Doc
+from sagebrush.facts import Running
 from sagebrush.workload import launch
 from sagebrush.world import World
 
 
-def training(world: World, key: str, root: Path, doc: Doc, limits: Limits, banner: str) -> Spec:
-    """The container of the training job `doc`, whose image is its TrainingImage."""
-    algorithm = doc["AlgorithmSpecification"]
-    own = {
-        **doc.get("Environment", {}),
-        "TRAINING_JOB_NAME": doc["TrainingJobName"],
-        "TRAINING_JOB_ARN": doc["TrainingJobArn"],
-    }
-    entrypoint = tuple(algorithm.get("ContainerEntrypoint", ()))
-    given = tuple(algorithm.get("ContainerArguments", ()))
+def job(
+    world: World, facts: Running, doc: Doc, where: tuple[str, Path], size: tuple[Limits, str]
+) -> Spec:
+    """The container of one instance of the resource that `doc` tells of (of an endpoint: a variant).
+
+    `where` is its key and directory, `size` what it may use and the log's first line. On which port
+    an endpoint's answers is for its caller to say. Raises ValueError for a kind without containers.
+    """
+    if facts.container is None:
+        raise ValueError(f"a {facts.noun} never runs in an image of its user's")
+    program, (key, root), (limits, banner) = facts.container(doc), where, size
     return Spec(
         key=key,
-        argv=given or (() if entrypoint else ("train",)),
-        entrypoint=entrypoint,
-        env=_variables(world, own),
+        argv=program.arguments,
+        entrypoint=program.entrypoint,
+        env=_variables(world, program.environment),
         root=root,
-        role=doc["RoleArn"],
+        role=program.role,
+        hostname=program.hostname,
         limits=limits,
-        listeners=launch.listeners(bool(doc.get("EnableNetworkIsolation"))),
-        time_limit=float(doc["StoppingCondition"]["MaxRuntimeInSeconds"]),
+        listeners=launch.listeners(program.isolated),
+        time_limit=program.seconds,
         grace=float(world.settings.stop_grace),
         log_limit=world.settings.log_limit,
         banner=banner,
-        image=algorithm["TrainingImage"],
-    )
-
-
-def processing(world: World, key: str, root: Path, doc: Doc, limits: Limits, banner: str) -> Spec:
-    """The container of the processing job `doc`, whose image is its ImageUri."""
-    app = doc["AppSpecification"]
-    own = {
-        **doc.get("Environment", {}),
-        "PROCESSING_JOB_NAME": doc["ProcessingJobName"],
-        "PROCESSING_JOB_ARN": doc["ProcessingJobArn"],
-    }
-    isolated = bool(doc.get("NetworkConfig", {}).get("EnableNetworkIsolation"))
-    return Spec(
-        key=key,
-        argv=tuple(app.get("ContainerArguments", ())),
-        entrypoint=tuple(app.get("ContainerEntrypoint", ())),
-        env=_variables(world, own),
-        root=root,
-        role=doc["RoleArn"],
-        limits=limits,
-        listeners=launch.listeners(isolated),
-        time_limit=float(doc["StoppingCondition"]["MaxRuntimeInSeconds"]),
-        grace=float(world.settings.stop_grace),
-        log_limit=world.settings.log_limit,
-        banner=banner,
-        image=app["ImageUri"],
-    )
-
-
-def serving(world: World, key: str, root: Path, variant: Doc, limits: Limits, banner: str) -> Spec:
-    """The container of a replica of `variant`; its caller says on which port it answers."""
-    return Spec(
-        key=key,
-        argv=("serve",),
-        env=_variables(world, variant["env"]),
-        root=root,
-        role=variant.get("role") or "",
-        hostname="container-0.local",
-        limits=limits,
-        listeners=launch.listeners(variant["isolated"]),
-        log_limit=world.settings.log_limit,
-        banner=banner,
-        image=variant["container"],
+        image=program.image,
     )
 
 

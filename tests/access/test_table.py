@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from sagebrush import app
+from sagebrush import app, registry
 from sagebrush.access import actions, conditions
 from sagebrush.access.actions.entries import Need, Permission, Target
 from sagebrush.aws import models
 from sagebrush.world import Ctx
 from tests.access import reference
 
-OPERATIONS = app.operations()
+OPERATIONS = sorted(registry.operations())
 PERMISSIONS = [(s, n, p) for s, n in OPERATIONS for p in actions.TABLE[s, n]]
 ASKED = sorted({(s, n, p.action) for s, n, p in PERMISSIONS})
 """(service, operation, action) of every permission."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from sagebrush import settings
+from sagebrush import registry, settings
 from sagebrush.settings import Settings
 
 DOCS = Path(__file__).parent.parent.parent / "docs"
@@ -51,9 +51,8 @@ def settings_page() -> str:
 
 
 def operations_page() -> str:
-    app = pytest.importorskip("sagebrush.app")
     by_service: dict[str, list[str]] = defaultdict(list)
-    for service, operation in app.operations():
+    for service, operation in sorted(registry.operations()):
         by_service[service].append(operation)
     lines = []
     for service in sorted(by_service):

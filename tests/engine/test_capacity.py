@@ -124,11 +124,11 @@ def test_more_than_the_host_is_counted_as_the_host(queue: Fixture) -> None:
 
 def test_no_job_waits_for_the_memory_of_a_notebook(queue: Fixture) -> None:
     desk = queue.add("desk", "notebook-instance")
-    assert capacity.admit(queue.world, Ask("n-1", desk, 0, 7 * GIB)).place == 0
+    assert capacity.admit(queue.world, Ask("n-1", desk, 0, 7 * GIB, yields=True)).place == 0
     assert capacity.admit(queue.world, endpoint("e", 2 * GIB)).place == 1
     assert capacity.admit(queue.world, job("j", memory=8 * GIB, row=queue.ids[0])).place == 0
     assert (
-        capacity.admit(queue.world, Ask("n-2", desk, 0, GIB)).place == 2
+        capacity.admit(queue.world, Ask("n-2", desk, 0, GIB, yields=True)).place == 2
     )  # notebooks wait for jobs
 
 

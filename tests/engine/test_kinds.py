@@ -19,7 +19,7 @@ from sagebrush.store.db import Db
 from sagebrush.store.rows import Row, Rows
 from sagebrush.world import Ctx, World
 
-KIND = Kind("thing", "Thing")
+KIND = Kind("thing", "Thing", running=None)
 
 
 class Fixture:

@@ -29,7 +29,7 @@ class Fixture:
         self.cache: dict[str, Any] = {}
         self.steps: list[str] = []
         self.step: Callable[[Row], Next] = lambda row: Next("Done")
-        self.kind = Kind("thing", "Thing", reconcile=self._reconcile)
+        self.kind = Kind("thing", "Thing", running=None, reconcile=self._reconcile)
         self.loop = Loop(self.world, {"thing": self.kind}, threads=4)
 
     def _reconcile(self, world: World, row: Row) -> Next:
@@ -110,6 +110,7 @@ def test_a_kind_fails_in_its_own_way(things: Fixture) -> None:
     kind = Kind(
         "own",
         "Own",
+        running=None,
         reconcile=broken,
         fail=lambda w, r, why: Next("Broken", {"W": why}),
     )

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import pytest
 
+from sagebrush import services
 from sagebrush.errors import AwsError
 from sagebrush.scheduler import capacity
 from sagebrush.scheduler.sizes import Host, Size, share
@@ -28,6 +29,7 @@ class Stage:
         self.db = Db(home / "db")
         self.rows = Rows(self.db, lambda: 1000.0)
         self.settings = Settings(home=home)
+        self.kinds = services.running()
         self.cache: dict[str, Any] = {"capacity.host": LAPTOP}
 
     def choose(self, of: Host = LAPTOP, **settings: Any) -> None:

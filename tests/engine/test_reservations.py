@@ -139,7 +139,7 @@ class History:
 
     def ask(self, wish: dict[str, Any]) -> None:
         key, kind = f"k{self.plant.count}", wish["kind"]
-        row = self.plant.row("notebook-instance" if kind == "notebook" else "k", key)
+        row = self.plant.row("k", key)
         values = {name: value for name, value in wish.items() if name not in ("kind", "memory")}
         if kind in ("endpoint", "notebook"):
             values |= {"cpu": 0.0}
@@ -149,6 +149,7 @@ class History:
             memory=wish["memory"] * GIB,
             spot=kind == "spot",
             idle=kind == "pool",
+            yields=kind == "notebook",
             **values,
         )
         self.admit(ask)

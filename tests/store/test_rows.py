@@ -89,8 +89,9 @@ def test_leases_of_a_process_that_is_gone_are_taken_over(rows: Fixture) -> None:
     rows.insert(a_row("later", 5000.0))
     rows.insert(a_row("never", None))
     rows.insert(replace(a_row("watched", 5000.0), kind="endpoint"))
+    rows.insert(replace(a_row("over", 5000.0), kind="endpoint", status="Failed"))
     (held,) = rows.claim(30, 10)
-    rows.take_over(["endpoint"])
+    rows.take_over({"endpoint": ("Failed",), "notebook-instance": ()})
     assert sorted(row.name for row in rows.claim(30, 10)) == ["held", "watched"]
     assert not rows.apply(held, Next("done"))
 

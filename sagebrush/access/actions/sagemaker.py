@@ -233,23 +233,23 @@ TRAINING_PLAN = ByArn(("ResourceConfig.TrainingPlanArn",), "training-plan")
 INFERENCE_COMPONENT = Named("inference-component", "InferenceComponentName")
 
 
-def _plain(on: Resource, *names: str) -> dict[str, Entry]:
+def plain(on: Resource, *names: str) -> dict[str, Entry]:
     """Operations that are the action of their name on one resource."""
     return {name: (Permission(f"sagemaker:{name}", on),) for name in names}
 
 
-def _lists(*names: str) -> dict[str, Entry]:
+def lists(*names: str) -> dict[str, Entry]:
     """Operations that list, which have no resource."""
     return {name: (Permission(f"sagemaker:{name}"),) for name in names}
 
 
-def _passed(*members: str) -> Permission:
+def passed(*members: str) -> Permission:
     """The roles at these members are handed to SageMaker."""
     service = Fixed("iam:PassedToService", "sagemaker.amazonaws.com")
     return Permission("iam:PassRole", RoleArns(members), keys=(service,), optional=True)
 
 
-def _creates(
+def creates(
     name: str,
     on: Resource,
     *more: Permission,
@@ -266,19 +266,19 @@ def _creates(
 
 
 TABLE: Table = {
-    **_plain(ENDPOINT, "DeleteEndpoint", "DescribeEndpoint", "UpdateEndpointWeightsAndCapacities"),
-    **_plain(ENDPOINT_CONFIG, "DeleteEndpointConfig", "DescribeEndpointConfig"),
-    **_plain(MODEL, "DeleteModel", "DescribeModel"),
-    **_plain(TRAINING_JOB, "DeleteTrainingJob", "DescribeTrainingJob", "StopTrainingJob"),
-    **_plain(PROCESSING_JOB, "DeleteProcessingJob", "DescribeProcessingJob", "StopProcessingJob"),
-    **_plain(
+    **plain(ENDPOINT, "DeleteEndpoint", "DescribeEndpoint", "UpdateEndpointWeightsAndCapacities"),
+    **plain(ENDPOINT_CONFIG, "DeleteEndpointConfig", "DescribeEndpointConfig"),
+    **plain(MODEL, "DeleteModel", "DescribeModel"),
+    **plain(TRAINING_JOB, "DeleteTrainingJob", "DescribeTrainingJob", "StopTrainingJob"),
+    **plain(PROCESSING_JOB, "DeleteProcessingJob", "DescribeProcessingJob", "StopProcessingJob"),
+    **plain(
         TUNING_JOB,
         "DeleteHyperParameterTuningJob",
         "DescribeHyperParameterTuningJob",
         "ListTrainingJobsForHyperParameterTuningJob",
         "StopHyperParameterTuningJob",
     ),
-    **_plain(
+    **plain(
         NOTEBOOK,
         "CreatePresignedNotebookInstanceUrl",
         "DeleteNotebookInstance",
@@ -286,19 +286,19 @@ TABLE: Table = {
         "StartNotebookInstance",
         "StopNotebookInstance",
     ),
-    **_plain(
+    **plain(
         LIFECYCLE_CONFIG,
         "DeleteNotebookInstanceLifecycleConfig",
         "DescribeNotebookInstanceLifecycleConfig",
         "UpdateNotebookInstanceLifecycleConfig",
     ),
-    **_plain(
+    **plain(
         CODE_REPOSITORY,
         "DeleteCodeRepository",
         "DescribeCodeRepository",
         "UpdateCodeRepository",
     ),
-    **_lists(
+    **lists(
         "ListCodeRepositories",
         "ListEndpointConfigs",
         "ListEndpoints",
@@ -316,8 +316,8 @@ TABLE: Table = {
         ),
     ),
     "ListTags": (Permission("sagemaker:ListTags", ByArn()),),
-    "CreateCodeRepository": _creates("CreateCodeRepository", CODE_REPOSITORY),
-    "CreateEndpoint": _creates(
+    "CreateCodeRepository": creates("CreateCodeRepository", CODE_REPOSITORY),
+    "CreateEndpoint": creates(
         "CreateEndpoint",
         ENDPOINT,
         Permission("sagemaker:CreateEndpoint", ENDPOINT_CONFIG, keys=(TAGS,)),
@@ -326,45 +326,45 @@ TABLE: Table = {
         Permission("sagemaker:UpdateEndpoint", ENDPOINT),
         Permission("sagemaker:UpdateEndpoint", ENDPOINT_CONFIG),
     ),
-    "CreateEndpointConfig": _creates(
+    "CreateEndpointConfig": creates(
         "CreateEndpointConfig",
         ENDPOINT_CONFIG,
-        _passed("ExecutionRoleArn"),
+        passed("ExecutionRoleArn"),
         keys=CONFIG_KEYS,
         parts=(_VARIANTS,),
     ),
-    "CreateHyperParameterTuningJob": _creates(
+    "CreateHyperParameterTuningJob": creates(
         "CreateHyperParameterTuningJob",
         TUNING_JOB,
-        _passed(*_under(_DEFINITIONS, "RoleArn")),
+        passed(*_under(_DEFINITIONS, "RoleArn")),
         keys=TUNING_KEYS,
         parts=(_DEFINITIONS, _under(_DEFINITIONS, _FILES)),
     ),
-    "CreateModel": _creates("CreateModel", MODEL, _passed("ExecutionRoleArn"), keys=MODEL_KEYS),
-    "CreateNotebookInstance": _creates(
-        "CreateNotebookInstance", NOTEBOOK, _passed("RoleArn"), keys=NOTEBOOK_KEYS
+    "CreateModel": creates("CreateModel", MODEL, passed("ExecutionRoleArn"), keys=MODEL_KEYS),
+    "CreateNotebookInstance": creates(
+        "CreateNotebookInstance", NOTEBOOK, passed("RoleArn"), keys=NOTEBOOK_KEYS
     ),
     "UpdateNotebookInstance": (
         Permission("sagemaker:UpdateNotebookInstance", NOTEBOOK, keys=_NOTEBOOK_UPDATE_KEYS),
-        _passed("RoleArn"),
+        passed("RoleArn"),
     ),
-    "CreateNotebookInstanceLifecycleConfig": _creates(
+    "CreateNotebookInstanceLifecycleConfig": creates(
         "CreateNotebookInstanceLifecycleConfig", LIFECYCLE_CONFIG
     ),
-    "CreateProcessingJob": _creates(
+    "CreateProcessingJob": creates(
         "CreateProcessingJob",
         PROCESSING_JOB,
-        _passed(
+        passed(
             "RoleArn",
             "ProcessingInputs.DatasetDefinition.RedshiftDatasetDefinition.ClusterRoleArn",
         ),
         keys=PROCESSING_KEYS,
     ),
-    "CreateTrainingJob": _creates(
+    "CreateTrainingJob": creates(
         "CreateTrainingJob",
         TRAINING_JOB,
         Permission("sagemaker:CreateTrainingJob", TRAINING_PLAN, keys=(TAGS,), optional=True),
-        _passed("RoleArn"),
+        passed("RoleArn"),
         keys=TRAINING_KEYS,
         parts=((_FILES,),),
     ),

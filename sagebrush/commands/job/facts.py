@@ -119,6 +119,26 @@ def details(doc: Doc, now: dt.datetime) -> str:
     return told(doc)
 
 
+def of_any(doc: Doc) -> str:
+    """One line on a resource of any kind, of what AWS's descriptions have in common: how long it
+    took, why it failed, what it waits for (Sagebrush tells that in a job's ExitMessage), its type."""
+    said: list[str] = []
+    if (end := _ends(doc, "EndTime")) is not None:
+        begun = _ends(doc, "StartTime") or doc["CreationTime"]
+        said.append(f"took {running.span((end - begun).total_seconds())} here")
+    elif waits := doc.get("ExitMessage"):
+        said.append(waits)
+    if reason := doc.get("FailureReason"):
+        said.append(_gist(reason)[:120])
+    return "; ".join(said) or doc.get("InstanceType", "")
+
+
+def _ends(doc: Doc, word: str) -> dt.datetime | None:
+    """The time whose name ends so (`ProcessingEndTime`, `TransformEndTime`)."""
+    found = (value for name, value in doc.items() if name.endswith(word))
+    return next((value for value in found if isinstance(value, dt.datetime)), None)
+
+
 def ended(doc: Doc) -> list[str]:
     """What there is to say of an ended training job."""
     said: list[str] = []

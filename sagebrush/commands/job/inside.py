@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
+from sagebrush import services
 from sagebrush.commands.running import CommandError
 from sagebrush.compute.base import Limits, Spec
 from sagebrush.compute.local import record
@@ -30,7 +31,7 @@ def rows(chosen: Settings) -> Iterator[live.Beside]:
 def everything(chosen: Settings) -> list[Live]:
     """All that holds capacity now."""
     with rows(chosen) as read:
-        return live.live(read)
+        return live.live(read, services.running())
 
 
 def directory(chosen: Settings, each: Live) -> Path:

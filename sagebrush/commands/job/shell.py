@@ -18,6 +18,7 @@ import tty
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from sagebrush import services
 from sagebrush.commands import running
 from sagebrush.commands.job import inside
 from sagebrush.commands.running import CommandError
@@ -52,8 +53,9 @@ def run(args: argparse.Namespace) -> int:
     if (place / "container.json").exists():
         return _contained(place, command, terminal)
     env = {"TERM": os.environ.get("TERM", "dumb")} if terminal else {}
-    if each.kind == "training-job":  # what took over a warm pool's process began as nobody's
-        env["TRAINING_JOB_NAME"] = args.name
+    # what took over a warm pool's process began as nobody's
+    if variable := services.running()[each.kind].variable:
+        env[variable] = args.name
     if not command:
         env["PS1"] = PROMPT.format(name=args.name)
     try:

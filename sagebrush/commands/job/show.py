@@ -1,4 +1,4 @@
-"""`jobs show`: all that is known of one training or processing job."""
+"""`jobs show`: all that is known of one job, endpoint or notebook instance."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ import argparse
 import datetime as dt
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
+from sagebrush import services
 from sagebrush.commands import running
-from sagebrush.commands.job import facts, inside
-from sagebrush.commands.running import CommandError
+from sagebrush.commands.job import facts, inside, table
+from sagebrush.commands.running import CommandError, Server
+from sagebrush.facts import Running
 from sagebrush.settings import Settings
 
 MISSING = ("Requested resource not found", "Could not find", "Amazon SageMaker can't find")
@@ -25,11 +28,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Prints it; raises CommandError when there is no such job."""
     chosen = running.settings()
-    client = running.client(chosen, running.require(chosen), "sagemaker")
+    server = running.require(chosen)
+    client = running.client(chosen, server, "sagemaker")
     doc = look(client, args.name)
     if doc is None and (found := look(client, args.name, "processing_job")):
         rows = processing(found, dict(_live(chosen, "processing-job", args.name)))
         _print(rows, [], found)
+        return 0
+    if doc is None and _other(chosen, server, args.name):
         return 0
     doc = doc or describe(client, args.name)
     live = _live(chosen, "training-job", args.name)
@@ -46,6 +52,39 @@ def _print(
         print(line)
     if reason := doc.get("FailureReason"):
         print(f"\n{reason}")
+
+
+def _other(chosen: Settings, server: Server, name: str) -> bool:
+    """Whether there is something of that name that is no training job; it is printed."""
+    from botocore.exceptions import ClientError
+
+    kinds = table.listed(services.running())
+    clients = {
+        each: running.client(chosen, server, each) for each in {kind.service for kind in kinds}
+    }
+    for kind in kinds:
+        with suppress(ClientError):
+            doc = running.describe(clients[kind.service], kind, name)
+            _print([*general(kind, doc), *_live(chosen, kind.kind, name)], [], doc)
+            return True
+    return False
+
+
+def general(kind: Running, doc: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """What the description of a resource of any kind says: its plain members, under AWS's names."""
+    yield kind.label, doc[kind.id_member]
+    yield "status", doc[kind.status_member]
+    for types in (
+        [f"{n} × {name}" for name, n in kind.instances(dict(doc), {})] if kind.ended else ()
+    ):
+        yield "instances", types
+    for member, value in doc.items():
+        if member in (kind.id_member, kind.status_member, "ResponseMetadata", "FailureReason"):
+            continue
+        if isinstance(value, dt.datetime):
+            yield member, _time(value)
+        elif isinstance(value, str | int | float):
+            yield member, str(value)
 
 
 def describe(client: Any, name: str) -> dict[str, Any]:

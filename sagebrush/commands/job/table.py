@@ -4,68 +4,65 @@ from __future__ import annotations
 
 import argparse
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
+from botocore import xform_name
+from botocore.exceptions import ClientError
+
+from sagebrush import services
 from sagebrush.commands import running
 from sagebrush.commands.job import facts, inside
 from sagebrush.commands.running import CommandError
+from sagebrush.facts import Running
 from sagebrush.settings import Settings
 
-LISTED = (
-    ("job", "list_training_jobs", "TrainingJobSummaries", "TrainingJob"),
-    ("processing", "list_processing_jobs", "ProcessingJobSummaries", "ProcessingJob"),
-    ("tuning", "list_hyper_parameter_tuning_jobs", "HyperParameterTuningJobSummaries",
-     "HyperParameterTuningJob"),
-    ("endpoint", "list_endpoints", "Endpoints", "Endpoint"),
-    ("notebook", "list_notebook_instances", "NotebookInstances", "NotebookInstance"),
-)  # fmt: skip
-"""Kind, operation, its list, and what the members of a summary begin with."""
+DETAILS: Mapping[str, Callable[[Mapping[str, Any], dt.datetime], str]] = {
+    "TrainingJob": facts.details,
+    "HyperParameterTuningJob": lambda doc, _: tuning(doc),
+}
+"""Nouns of which there is more to tell than `facts.of_any` does, from their description."""
 
 
 def run(args: argparse.Namespace) -> int:
     """Prints the table."""
     chosen = running.settings()
-    sagemaker = running.client(chosen, running.require(chosen), "sagemaker")
+    server = running.require(chosen)
     sizes = _sizes(chosen)
-    rows = [
-        row
-        for kind, operation, member, word in LISTED
-        for row in _rows(sagemaker, kind, _first(sagemaker, operation, member, args.n), word, sizes)
-    ]
-    if not rows:
+    kinds = listed(services.running())
+    clients = {
+        name: running.client(chosen, server, name) for name in {kind.service for kind in kinds}
+    }
+    lines = [row for kind in kinds for row in rows(clients[kind.service], kind, args.n, sizes)]
+    if not lines:
         print("nothing yet")
         return 0
-    for line in running.columns(rows):
+    for line in running.columns(lines):
         print(line)
     return 0
 
 
-def _rows(
-    client: Any, kind: str, found: list[dict[str, Any]], word: str, sizes: Mapping[str, str]
-) -> list[tuple[str, ...]]:
-    rows = []
-    for each in found:
-        name, created = each[f"{word}Name"], each["CreationTime"].astimezone()
-        said = _said(client, kind, each, sizes.get(name, ""))
-        rows.append((kind, name, each[f"{word}Status"], f"{created:%Y-%m-%d %H:%M:%S}", said))
-    return rows
+def listed(kinds: Mapping[str, Running]) -> list[Running]:
+    """The kinds that can be listed: those that end by themselves first."""
+    found = [kind for kind in kinds.values() if kind.listed]
+    return sorted(found, key=lambda kind: (not kind.ended, kind.label))
 
 
-def _said(client: Any, kind: str, summary: Mapping[str, Any], size: str) -> str:
-    """What there is to tell beside the status."""
-    now = dt.datetime.now(dt.UTC)
-    if kind == "job":
-        doc = client.describe_training_job(TrainingJobName=summary["TrainingJobName"])
-        said = facts.details(doc, now)
-    elif kind == "tuning":
-        name = summary["HyperParameterTuningJobName"]
-        said = tuning(client.describe_hyper_parameter_tuning_job(HyperParameterTuningJobName=name))
-    elif kind == "processing":
-        said = _processing(client, summary)
-    else:
-        said = summary.get("InstanceType", "")
-    return f"{said}{': ' if said else ''}{size}" if size else said
+def rows(client: Any, kind: Running, count: int, sizes: Mapping[str, str]) -> list[tuple[str, ...]]:
+    """Up to `count` lines of the table, newest first; `sizes` is what some really have."""
+    now, found = dt.datetime.now(dt.UTC), []
+    for each in _first(client, kind, count):
+        name, created = each[kind.id_member], each["CreationTime"].astimezone()
+        said = ""
+        with suppress(ClientError):  # deleted since
+            doc = running.describe(client, kind, name)
+            said = DETAILS.get(kind.noun, lambda doc, _: facts.of_any(doc))(doc, now)
+        if size := sizes.get(name, ""):
+            said = f"{said}{': ' if said else ''}{size}"
+        status = each[kind.status_member]
+        found.append((kind.label, name, status, f"{created:%Y-%m-%d %H:%M:%S}", said))
+    return found
 
 
 def tuning(doc: Mapping[str, Any]) -> str:
@@ -84,15 +81,6 @@ def tuning(doc: Mapping[str, Any]) -> str:
     return "; ".join(said)
 
 
-def _processing(client: Any, summary: Mapping[str, Any]) -> str:
-    """How long it took; or what it waits for, which this server tells in the exit message."""
-    doc = client.describe_processing_job(ProcessingJobName=summary["ProcessingJobName"])
-    if end := doc.get("ProcessingEndTime"):
-        begun = doc.get("ProcessingStartTime", doc["CreationTime"])
-        return f"took {running.span((end - begun).total_seconds())} here"
-    return doc.get("ExitMessage", "")
-
-
 def _sizes(chosen: Settings) -> dict[str, str]:
     """By resource that runs with less than its instance type has: what it has."""
     found: dict[str, str] = {}
@@ -107,16 +95,9 @@ def _sizes(chosen: Settings) -> dict[str, str]:
     return found
 
 
-def _first(client: Any, operation: str, member: str, count: int) -> list[dict[str, Any]]:
-    """Up to `count` summaries, newest first; none of what this server does not have."""
-    from botocore.exceptions import ClientError
-
-    pages = client.get_paginator(operation).paginate(
+def _first(client: Any, kind: Running, count: int) -> list[dict[str, Any]]:
+    """Up to `count` summaries, newest first."""
+    pages = client.get_paginator(xform_name(f"List{kind.noun}s")).paginate(
         SortBy="CreationTime", SortOrder="Descending", PaginationConfig={"MaxItems": count}
     )
-    try:
-        return [summary for page in pages for summary in page[member]]
-    except ClientError as error:
-        if error.response["Error"]["Code"] == "NotImplemented":
-            return []
-        raise
+    return [summary for page in pages for summary in page[kind.listed]]

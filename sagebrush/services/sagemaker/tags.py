@@ -10,9 +10,6 @@ from sagebrush.errors import AwsError, Doc
 from sagebrush.store.rows import Row
 from sagebrush.world import Ctx
 
-REACTS = ("training-job", "processing-job")
-"""The kinds of rows that are due when their tags change before they end: `sagebrush:interrupt` and
-`sagebrush:priority` are some."""
 PAGE = 50
 """Tags of one page where the request does not say; AWS's smallest."""
 
@@ -51,7 +48,10 @@ def _documents(tags: dict[str, str]) -> list[Doc]:
 def _change(
     ctx: Ctx, arn: str, change: Callable[[dict[str, str]], dict[str, str]]
 ) -> dict[str, str]:
-    """The resource's tags after `change`."""
+    """The resource's tags after `change`; what reacts to them is due."""
+    row = kinds.by_arn(ctx, arn)
+    facts = ctx.world.kinds.get(row.kind)
+    busy = facts.busy if facts and facts.reacts_to_tags else ()
 
     def work(row: Row) -> Row | None:
         old = row.plan.get("tags", {})
@@ -63,13 +63,12 @@ def _change(
             )
         if new == old:
             return None
-        reacts = row.kind in REACTS and row.status == "InProgress"
-        due = ctx.world.clock() if reacts else row.due_at
+        due = ctx.world.clock() if row.status in busy else row.due_at
         return replace(row, plan={**row.plan, "tags": new}, due_at=due)
 
-    row = ctx.world.rows.update(kinds.by_arn(ctx, arn).id, work)
-    if row is None:
+    after = ctx.world.rows.update(row.id, work)
+    if after is None:
         raise AwsError("ValidationException", f'Could not find "{arn}".')
-    if row.kind in REACTS:
+    if busy:
         ctx.world.wake()
-    return row.plan.get("tags", {})
+    return after.plan.get("tags", {})

@@ -58,9 +58,10 @@ class Scheduled:
 
     def restart(self) -> None:
         self.kill_before = self.kill_after = False
-        self.rows.take_over(["schedule"])
+        self.rows.take_over({"schedule": ()})
         self.loop = Loop(
-            self.world, {"schedule": Kind("schedule", "Schedule", reconcile=self.step)}
+            self.world,
+            {"schedule": Kind("schedule", "Schedule", running=None, reconcile=self.step)},
         )
 
     def add(self, plan: dict[str, Any] | None = None) -> Row:
@@ -183,7 +184,9 @@ def test_what_start_raises_leaves_the_fire_due(world: Scheduled) -> None:
 
         return firing.fire(given, row, world.table, start)
 
-    world.loop = Loop(world.world, {"schedule": Kind("schedule", "S", reconcile=failing)})
+    world.loop = Loop(
+        world.world, {"schedule": Kind("schedule", "S", running=None, reconcile=failing)}
+    )
     world.run(NOON + HOUR + 10)
     assert world.asked == [NOON + HOUR]
     found = world.rows.by_id(row.id)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
+from sagebrush import services
 from sagebrush.compute.base import Exited, Gone, LogLine, Pending, Running, Spec, State
 from sagebrush.engine.loop import Loop
 from sagebrush.environments.environment import Environment
@@ -166,6 +167,7 @@ class JobWorld:
             credentials=cast(Any, None),
             operations={},
             dispatch=self.dispatch,
+            kinds=services.running(),
         )
         self.ctx = self.world.service_ctx(ROLE)
         self.loop = Loop(self.world, {training.KIND.name: training.KIND}, threads=1)

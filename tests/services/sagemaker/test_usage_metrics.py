@@ -26,7 +26,7 @@ def server(tmp_path: Path) -> Iterator[Server]:
     own(made.app)
     made.client("s3").create_bucket(Bucket="jobs")
     yield made
-    for each in running.live(made.world.db.read):
+    for each in running.live(made.world.db.read, made.world.kinds):
         made.world.backend.stop(each.key, 0)
     made.app.stop()
 
@@ -102,7 +102,7 @@ def test_a_fault_is_logged_and_the_next_look_works(
     train(server, "busy")
     looks: list[int] = []
 
-    def read(_: object) -> list[running.Live]:
+    def read(_: object, __: object) -> list[running.Live]:
         looks.append(1)
         if len(looks) == 1:
             raise OSError("no space left")
@@ -117,9 +117,10 @@ def test_a_fault_is_logged_and_the_next_look_works(
 
 
 def test_which_instances_live(server: Server) -> None:
-    assert running.live(server.world.db.read) == []
+    kinds = server.world.kinds
+    assert running.live(server.world.db.read, kinds) == []
     train(server, "one")
-    (found,) = until(lambda: running.live(server.world.db.read))
+    (found,) = until(lambda: running.live(server.world.db.read, kinds))
     assert (found.kind, found.name, found.host, found.type) == (
         "training-job",
         "one",
@@ -130,7 +131,7 @@ def test_which_instances_live(server: Server) -> None:
     train(server, "three")
     until(lambda: running.queued(server.world.db.read) >= 1)
     beside = running.Beside(server.app.settings.home)
-    assert running.live(beside)[0] == found
+    assert running.live(beside, kinds)[0] == found
     beside.close()
     with pytest.raises(FileNotFoundError):
         running.Beside(server.app.settings.home / "none")

@@ -12,12 +12,14 @@ from sagebrush.routing import endpoints
 from sagebrush.scheduler import capacity
 from sagebrush.services.sagemaker.hosting import endpoint_config, model
 from sagebrush.services.sagemaker.hosting import fleet as deployment
+from sagebrush.services.sagemaker.hosting.facts import ENDPOINT
 from sagebrush.store.rows import Reader, Row
 from sagebrush.world import Ctx, World
 
 KIND = Kind(
-    name="endpoint",
-    noun="Endpoint",
+    ENDPOINT.kind,
+    ENDPOINT.noun,
+    running=ENDPOINT,
     # "The name is case-insensitive in CreateEndpoint" (API reference)
     cased=False,
     reconcile=deployment.reconcile,

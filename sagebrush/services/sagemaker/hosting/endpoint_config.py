@@ -16,6 +16,7 @@ KIND = Kind(
     missing='Could not find endpoint configuration "{arn}".',
     exists='Cannot create already existing endpoint configuration "{arn}".',
     has_status=False,
+    running=None,
 )
 UNSUPPORTED = {
     "AsyncInferenceConfig": "asynchronous inference (AsyncInferenceConfig)",

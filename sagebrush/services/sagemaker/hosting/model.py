@@ -12,7 +12,7 @@ from sagebrush.errors import AwsError, Doc
 from sagebrush.services.sagemaker import roles
 from sagebrush.world import Ctx
 
-KIND = Kind(name="model", noun="Model", has_status=False)
+KIND = Kind(name="model", noun="Model", has_status=False, running=None)
 UNSUPPORTED = {
     "ModelPackageName": "model packages",
     "InferenceSpecificationName": "model packages",

@@ -12,6 +12,7 @@ from sagebrush.environments.store import BuildFailed
 from sagebrush.errors import AwsError, Doc
 from sagebrush.routing import endpoints
 from sagebrush.scheduler import capacity
+from sagebrush.services.sagemaker.hosting import facts
 from sagebrush.store.rows import Row
 from sagebrush.workload import (
     archive,
@@ -26,7 +27,7 @@ from sagebrush.workload import (
 )
 from sagebrush.world import Ctx, World
 
-GROUP = "/aws/sagemaker/Endpoints"
+GROUP = facts.GROUP
 PORT = 8080
 STARTUP = 480.0
 """Seconds until a container must answer /ping, where the variant does not say (AWS: 8 minutes)."""
@@ -127,7 +128,8 @@ class Replica:
         """The same for an image that no environment stands for."""
         if not (self.root / "ml").is_dir():
             self._stage()
-        spec = containers.serving(self.world, self.key, self.root, self.variant, limits, banner)
+        where, size = (self.key, self.root), (limits, banner)
+        spec = containers.job(self.world, facts.ENDPOINT, self.variant, where, size)
         self.world.backend.launch(replace(spec, port=PORT))
         self._register()
 

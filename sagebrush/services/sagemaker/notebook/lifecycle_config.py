@@ -23,6 +23,7 @@ KIND = Kind(
     exists="Unable to create Notebook Instance Lifecycle Config {arn}. (Details: Notebook Instance"
     " Lifecycle Config already exists.)",
     has_status=False,
+    running=None,
 )
 HOOKS = ("OnCreate", "OnStart")
 INSTANCES = "notebook-instance"

@@ -8,13 +8,14 @@ from contextlib import suppress
 from pathlib import Path
 
 from sagebrush.errors import Doc
+from sagebrush.services.sagemaker.notebook import facts
 from sagebrush.services.sagemaker.notebook.lifecycle_config import HOOKS
 from sagebrush.store.rows import Row
 from sagebrush.store.streams import Gone
 from sagebrush.workload import dirfd
 from sagebrush.world import World
 
-GROUP = "/aws/sagemaker/NotebookInstances"
+GROUP = facts.GROUP
 STEP = 256 * 1024
 """Bytes of a script's log that one look copies."""
 MOST = 4 * 1024 * 1024

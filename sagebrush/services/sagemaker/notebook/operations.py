@@ -18,12 +18,14 @@ from sagebrush.scheduler import capacity
 from sagebrush.scheduler.instances import instance
 from sagebrush.services.sagemaker import roles
 from sagebrush.services.sagemaker.notebook import life, lifecycle_config, repositories
+from sagebrush.services.sagemaker.notebook.facts import NOTEBOOK_INSTANCE
 from sagebrush.store.rows import Check, Reader, Row
 from sagebrush.world import Ctx
 
 KIND = Kind(
-    name="notebook-instance",
-    noun="NotebookInstance",
+    NOTEBOOK_INSTANCE.kind,
+    NOTEBOOK_INSTANCE.noun,
+    running=NOTEBOOK_INSTANCE,
     missing="RecordNotFound",
     exists="Cannot create a duplicate Notebook Instance ({arn})",
     summary=(

@@ -20,6 +20,7 @@ KIND = Kind(
     missing='Cannot find CodeRepository: "{arn}"',
     exists='A CodeRepository of this name already exists: "{arn}"',
     has_status=False,
+    running=None,
     summary=("GitConfig",),
     list_member="CodeRepositorySummaryList",
 )

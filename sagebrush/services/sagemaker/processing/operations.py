@@ -10,19 +10,20 @@ from sagebrush.scheduler import capacity
 from sagebrush.services.sagemaker.jobs import steps
 from sagebrush.services.sagemaker.jobs.steps import ENDED
 from sagebrush.services.sagemaker.processing import checks, life
+from sagebrush.services.sagemaker.processing.facts import PROCESSING_JOB
 from sagebrush.store.rows import Reader, Row
 from sagebrush.world import Ctx
 
 KIND = Kind(
-    "processing-job",
-    "ProcessingJob",
+    PROCESSING_JOB.kind,
+    PROCESSING_JOB.noun,
+    running=PROCESSING_JOB,
     # aws/amazon-sagemaker-operator-for-k8s, sagemaker_client_wrapper.go
     missing="Could not find requested job with name: {name}",
     exists="Processing job names must be unique within an AWS account and region, and a processing"
     " job with this name already exists ({arn})",
     exists_code="ResourceInUse",
     summary=("ProcessingEndTime", "FailureReason", "ExitMessage"),
-    list_member="ProcessingJobSummaries",
     reconcile=life.reconcile,
     fail=life.fail,
 )

@@ -21,11 +21,12 @@ from sagebrush.scheduler.capacity import Size
 from sagebrush.scheduler.members import Member
 from sagebrush.services.sagemaker.jobs import instances
 from sagebrush.services.sagemaker.jobs.instances import contained, root
+from sagebrush.services.sagemaker.processing import facts
 from sagebrush.store.rows import Row
 from sagebrush.workload import channels, containers, dirfd, launch, sources, stage, upload
 from sagebrush.world import Ctx, World
 
-GROUP = "/aws/sagemaker/ProcessingJobs"
+GROUP = facts.GROUP
 DIRECTORIES = ("config", "output", "processing")
 CODE = ("/opt/ml/processing/input/code", "/opt/ml/processing/input/entrypoint")
 """Where the SDKs put scripts, in which /opt/ml may be written."""
@@ -142,7 +143,11 @@ def ready(world: World, row: Row) -> list[Spec]:
     for member, limits in zip(members(row), instances.limits(row, found), strict=True):
         place = root(world, member)
         if contained(row):
-            specs.append(containers.processing(world, member.key, place, row.doc, limits, scaled))
+            specs.append(
+                containers.job(
+                    world, facts.PROCESSING_JOB, row.doc, (member.key, place), (limits, scaled)
+                )
+            )
             continue
         environment = world.environments.ready(row.plan["environment"])
         if environment is None:

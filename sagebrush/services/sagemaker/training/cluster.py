@@ -14,6 +14,7 @@ from sagebrush.scheduler.capacity import Size
 from sagebrush.scheduler.members import Member
 from sagebrush.services.sagemaker.jobs import instances, share_of_host
 from sagebrush.services.sagemaker.jobs.instances import contained, root
+from sagebrush.services.sagemaker.training import facts
 from sagebrush.store.rows import Row
 from sagebrush.workload import (
     containers,
@@ -27,7 +28,7 @@ from sagebrush.workload import (
 from sagebrush.workload.instances_state import Standing
 from sagebrush.world import World
 
-GROUP = "/aws/sagemaker/TrainingJobs"
+GROUP = facts.GROUP
 MINIMUM = "SAGEBRUSH_MIN_INSTANCES"
 """The variable of a job's Environment that says with how few instances it may go on."""
 SOCKETS = ("GLOO_SOCKET_IFNAME", "NCCL_SOCKET_IFNAME", "TP_SOCKET_IFNAME")
@@ -137,7 +138,9 @@ def ready(world: World, row: Row) -> list[Spec]:
     for member, own in zip(members(row), instances.limits(row, found), strict=True):
         limits, place = replace(own, share=whole), root(world, member)
         if contained(row):
-            spec = containers.training(world, member.key, place, row.doc, limits, scaled)
+            spec = containers.job(
+                world, facts.TRAINING_JOB, row.doc, (member.key, place), (limits, scaled)
+            )
             specs.append(replace(spec, time_limit=row.plan["seconds"]))
             continue
         environment = world.environments.ready(row.plan["environment"])

@@ -19,19 +19,20 @@ from sagebrush.services.sagemaker.training import (
 from sagebrush.services.sagemaker.training import (
     status as training_status,
 )
+from sagebrush.services.sagemaker.training.facts import TRAINING_JOB
 from sagebrush.services.sagemaker.training.status import status_doc
 from sagebrush.store.rows import Reader, Row
 from sagebrush.world import Ctx
 
 KIND = Kind(
-    "training-job",
-    "TrainingJob",
+    TRAINING_JOB.kind,
+    TRAINING_JOB.noun,
+    running=TRAINING_JOB,
     missing="Requested resource not found.",
     exists="Training job names must be unique within an AWS account and region, and a training job"
     " with this name already exists ({arn})",
     exists_code="ResourceInUse",
     summary=("TrainingEndTime", "SecondaryStatus", "WarmPoolStatus"),
-    list_member="TrainingJobSummaries",
     reconcile=life.reconcile,
     fail=life.fail,
 )

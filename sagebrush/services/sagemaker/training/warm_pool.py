@@ -20,6 +20,7 @@ from sagebrush.errors import Doc
 from sagebrush.net import dial
 from sagebrush.scheduler import capacity
 from sagebrush.services.sagemaker.training import cluster as processes
+from sagebrush.services.sagemaker.training.facts import WARM_POOL
 from sagebrush.store.rows import Next, Row
 from sagebrush.workload import imports_of, launch, layers, stage, streamed_input
 from sagebrush.world import World
@@ -83,7 +84,7 @@ def _launch(world: World, pool: Row) -> bool:
     return True
 
 
-KIND = Kind("warm-pool", "WarmPool", reconcile=reconcile, fail=fail)
+KIND = Kind(WARM_POOL.kind, WARM_POOL.noun, running=WARM_POOL, reconcile=reconcile, fail=fail)
 
 
 def fingerprint(world: World, row: Row) -> str:

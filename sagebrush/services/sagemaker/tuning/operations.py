@@ -14,13 +14,15 @@ from sagebrush.services.sagemaker.jobs.steps import ENDED
 from sagebrush.services.sagemaker.training import operations as training
 from sagebrush.services.sagemaker.tuning import checks, life
 from sagebrush.services.sagemaker.tuning import trials as tuning_trials
+from sagebrush.services.sagemaker.tuning.facts import TUNING_JOB
 from sagebrush.services.sagemaker.tuning.trials import PLANNED
 from sagebrush.store.rows import Reader, Row
 from sagebrush.world import Ctx
 
 KIND = Kind(
-    "hyper-parameter-tuning-job",
-    "HyperParameterTuningJob",
+    TUNING_JOB.kind,
+    TUNING_JOB.noun,
+    running=TUNING_JOB,
     missing="Amazon SageMaker can't find a tuning job called {name}. Type another name.",
     missing_code="ResourceNotFound",
     exists="A hyperparameter tuning job with the name, {name}, already exists. Choose a different"
@@ -34,7 +36,6 @@ KIND = Kind(
         "ObjectiveStatusCounters",
         "ResourceLimits",
     ),
-    list_member="HyperParameterTuningJobSummaries",
     reconcile=life.reconcile,
     fail=life.fail,
 )

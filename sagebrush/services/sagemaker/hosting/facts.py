@@ -1,0 +1,62 @@
+"""The facts of endpoints."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sagebrush.errors import Doc
+from sagebrush.facts import Metrics, Program, Quota, Running, Tree, always
+
+GROUP = "/aws/sagemaker/Endpoints"
+"""Before an endpoint's name: its log group. Namespace of instance metrics."""
+
+
+def _variants(plan: Doc) -> list[Doc]:
+    """Those of the fleet that serves and of the one that is to follow it."""
+    fleets = [plan[name] for name in ("active", "pending") if plan.get(name)]
+    return [variant for fleet in fleets for variant in fleet["variants"]]
+
+
+def _trees(_name: str, _doc: Doc, plan: Doc) -> Iterator[Tree]:
+    types = {v["name"]: v.get("type", "") for v in _variants(plan)}
+    for entry in plan.get("replicas", ()):
+        variant = entry.get("variant", "")
+        yield Tree(f"{variant}/{entry['id']}", entry["key"], types.get(variant, ""))
+
+
+def _container(variant: Doc) -> Program:
+    """Source: developer guide, "Use your own inference code with hosting services"."""
+    return Program(
+        image=variant["container"],
+        arguments=("serve",),
+        entrypoint=(),
+        environment=variant["env"],
+        role=variant.get("role") or "",
+        isolated=variant["isolated"],
+        seconds=None,
+        hostname="container-0.local",
+    )
+
+
+ENDPOINT = Running(
+    service="sagemaker",
+    kind="endpoint",
+    noun="Endpoint",
+    label="endpoint",
+    listed="Endpoints",
+    busy=("Creating", "InService", "Updating", "SystemUpdating", "RollingBack", "Deleting"),
+    ended=(),  # a Failed one may still have workers to end
+    stop=None,
+    trees=_trees,
+    instances=lambda doc, plan: [(v["type"], v["count"]) for v in _variants(plan)],
+    quotas=(Quota("endpoint", "ProductionVariantInstanceType", always),),
+    shares_cpu=True,
+    metrics=Metrics(
+        GROUP,
+        lambda name, host: {"EndpointName": name, "VariantName": host.partition("/")[0]},
+    ),
+    logs=f"{GROUP}/{{name}}",
+    variable=None,
+    reacts_to_tags=False,
+    container=_container,
+)
