@@ -12,7 +12,7 @@ from typing import Any
 from sagebrush.aws.names import Arn
 from sagebrush.errors import AwsError, Doc
 from sagebrush.store.rows import SORTS, Exists, Next, Row, Wanted
-from sagebrush.world import Ctx, World
+from sagebrush.world import Ctx, Origin, World
 
 Reconcile = Callable[[World, Row], Next]
 """(world, leased row) -> Next. Repeatable, quick, outside any transaction; may run twice."""
@@ -73,6 +73,11 @@ def moment(seconds: float) -> dt.datetime:
     return dt.datetime.fromtimestamp(round(seconds, 3), dt.UTC)
 
 
+def arn_of(row: Row) -> str:
+    """The ARN of the SageMaker resource in `row`."""
+    return str(Arn("sagemaker", row.region, row.account, f"{row.kind}/{row.name.lower()}"))
+
+
 def create(
     ctx: Ctx,
     kind: Kind,
@@ -80,13 +85,14 @@ def create(
     status: str = "",
     doc: Doc | None = None,
     plan: Doc | None = None,
-    parent: str = "",
 ) -> Row:
     """The new resource, due at once when its kind has a reconciler; raises the kind's clash error.
 
-    The document is the request (without Tags, which are kept beside) with `doc` over it.
+    The document is the request (without Tags, which are kept beside) with `doc` over it. What
+    another resource starts (`Ctx.origin`) has that as its parent, and what it hands over.
     """
     name, now = request[kind.id_member], ctx.world.clock()
+    origin = ctx.origin or Origin("")
     body = {k: v for k, v in request.items() if k != "Tags"}
     times = {"CreationTime": moment(now), "LastModifiedTime": moment(now)}
     row = Row(
@@ -95,9 +101,9 @@ def create(
         kind=kind.name,
         name=name,
         status=status,
-        doc={**body, kind.arn_member: kind.arn(ctx, name), **times, **(doc or {})},
-        plan={"tags": tags_of(request), **(plan or {})},
-        parent=parent,
+        doc={**body, kind.arn_member: kind.arn(ctx, name), **times, **(doc or {}), **origin.doc},
+        plan={"tags": tags_of(request), **(plan or {}), **origin.plan},
+        parent=origin.parent,
         due_at=now if kind.reconcile else None,
     )
     try:

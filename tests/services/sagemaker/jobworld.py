@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any, cast
 from urllib.parse import quote
 
+from botocore import xform_name
+
 from sagebrush.compute.base import Exited, Gone, LogLine, Pending, Running, Spec, State
 from sagebrush.engine.loop import Loop
 from sagebrush.environments.environment import Environment
@@ -175,6 +177,8 @@ class JobWorld:
     def dispatch(self, ctx: Ctx, service: str, operation: str, params: Doc) -> Doc:
         if service == "s3":
             return self.s3.call(ctx, operation, params)
+        if service == "sagemaker":
+            return getattr(training, xform_name(operation))(ctx, params)
         assert service == "iam"
         name = params.get("RoleName", params.get("PolicySourceArn", "").rsplit("/", 1)[-1])
         if name == "Missing":

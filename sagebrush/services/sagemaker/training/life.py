@@ -34,15 +34,12 @@ from sagebrush.world import Ctx, World
 
 log = logging.getLogger(__name__)
 
-METRICS, TRIAL_METRICS = 2.0, 0.5
-"""Seconds between looks where log lines are read for metrics; for a trial, which may be stopped by
-them."""
+METRICS = 2.0
+"""Seconds between looks where log lines are read for metrics, unless the job's parent wants others."""
 ECHO = 2.0
 """Seconds that the cause has to show where an instance only says that another has gone."""
 CHECKPOINTS = 30.0
 """Seconds between savings of a running job's checkpoints."""
-TRIAL = 60.0
-"""Seconds for which a process waits for the next trial of a tuning job."""
 TIGHT = 64 << 20
 """Bytes of free disk below which an ended job's files go at once, not after `keep_jobs_days`."""
 
@@ -219,7 +216,7 @@ def _train(world: World, row: Row) -> Next:
         plan |= _give_way(world, row, standing)
     measured = bool(row.doc["AlgorithmSpecification"].get("MetricDefinitions"))
     due = _look(row) if measured and standing.running else steps.POLL
-    return Next(plan=plan, due=due, touch=_parent(row) if news.get("finals") else 0)
+    return Next(plan=plan, due=due, news=bool(news.get("finals")))
 
 
 def _launch(world: World, row: Row, standing: Standing) -> Next:
@@ -258,7 +255,7 @@ def _begin(world: World, row: Row) -> Next:
 
 def _look(row: Row) -> float:
     """Seconds until the job's log is read for metrics."""
-    return TRIAL_METRICS if row.plan.get("tuner") else METRICS
+    return row.plan.get("look", METRICS)
 
 
 def _give_way(world: World, row: Row, standing: Standing) -> Doc:
@@ -366,37 +363,33 @@ def _end(world: World, row: Row, end: str, reason: str) -> Next:
         doc["FailureReason"] = reason[:1024]
     status = "Stopped" if end.endswith("Exceeded") else end
     keep = world.settings.keep_jobs_days * 86400.0
-    return Next(status, doc, {"stage": "keep", "waiting": None}, keep, _parent(row))
+    return Next(status, doc, {"stage": "keep", "waiting": None}, keep)
 
 
 def _keep_warm(world: World, row: Row, end: str) -> bool:
-    """Whether a process waits for the next job like this one, which ended well or was a trial."""
-    tuned = bool(row.plan.get("tuner"))
-    if not warm_pool.wanted(row) or not (end == "Completed" or (tuned and end == "Stopped")):
+    """Whether a process waits for the next job like this one, which ended well, or was stopped and
+    whose parent wants one."""
+    standby = row.plan.get("standby", 0.0)
+    if not warm_pool.wanted(row) or not (end == "Completed" or (standby and end == "Stopped")):
         return False
     if not row.plan.get("launched"):  # it was stopped before it began
         return False
     try:
-        return warm_pool.offer(world, row, warm_pool.keep_alive(row) or TRIAL)
+        return warm_pool.offer(world, row, warm_pool.keep_alive(row) or standby)
     except Exception:  # a comfort: the job has ended as it has
         log.exception("training job %s: its instance is not kept", row.name)
         return False
 
 
 def _load_next(world: World, row: Row) -> Doc:
-    """The next trial's process loads, where there is room, while this one runs: once its scripts are
-    there, which tell what to load. What of the plan that changed."""
-    if not row.plan.get("tuner") or row.plan.get("next") or "stop" in row.plan:
+    """The process for the next job of the same parent loads, where there is room, while this one runs:
+    once its scripts are there, which tell what to load. Returns the members of the plan to change."""
+    if not row.plan.get("standby") or row.plan.get("next") or "stop" in row.plan:
         return {}
     if not imports_of.modules(processes.roots(world, row)[0]):
         return {}
     _keep_warm(world, row, "Completed")
     return {"next": True}
-
-
-def _parent(row: Row) -> int:
-    """The id of the row that waits for this job's news (a tuning job's); 0 for none."""
-    return row.plan.get("tuner", 0)
 
 
 def _keep(world: World, row: Row) -> Next:

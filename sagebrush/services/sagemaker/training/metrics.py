@@ -49,6 +49,12 @@ def final(row: Row) -> Doc:
     }
 
 
+def last(row: Row, metric: str) -> float | None:
+    """The last value of the metric that the job has reported so far; None before the first."""
+    found = row.plan.get("finals", {}).get(metric)
+    return found[1] if found else None
+
+
 def seen(row: Row, name: str) -> int:
     """The offset up to which the log of the instance `name` was read."""
     return (row.plan.get("offsets") or {}).get(name, 0)

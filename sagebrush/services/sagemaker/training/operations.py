@@ -38,20 +38,11 @@ KIND = Kind(
 
 
 def create_training_job(ctx: Ctx, request: Doc) -> Doc:
-    """The job exists, Starting. Raises ValidationException or ResourceInUse."""
-    return {"TrainingJobArn": create(ctx, request).doc["TrainingJobArn"]}
-
-
-def create(ctx: Ctx, wanted: Doc, parent: str = "", also: Doc | None = None) -> Row:
-    """The job, Starting, under the resource `parent` where it has one, with `also` in its document.
-
-    The row whose ARN `parent` is becomes due whenever the job ends or has a new metric value.
-    Raises ValidationException, ResourceInUse or ResourceLimitExceeded.
-    """
-    name = wanted["TrainingJobName"]
+    """The job exists, Starting. Raises ValidationException, ResourceInUse or ResourceLimitExceeded."""
+    name = request["TrainingJobName"]
     if ctx.world.rows.get(ctx.account, ctx.region, KIND.name, name):
         raise AwsError(KIND.exists_code, KIND.say(KIND.exists, ctx, name))
-    request = checks.defaults(wanted)
+    request = checks.defaults(request)
     image = checks.check(ctx, request)
     now = ctx.world.clock()
     doc = {
@@ -61,7 +52,6 @@ def create(ctx: Ctx, wanted: Doc, parent: str = "", also: Doc | None = None) -> 
         ),
         "ModelArtifacts": {"S3ModelArtifacts": training_status.artifact(request)},
         **_rules(request, now),
-        **(also or {}),
     }
     plan: Doc = {
         "key": f"t-{short_id()}",
@@ -71,9 +61,8 @@ def create(ctx: Ctx, wanted: Doc, parent: str = "", also: Doc | None = None) -> 
         "container": image.container,
         "framework": image.framework,
     }
-    if parent:
-        plan["tuner"] = kinds.by_arn(ctx, parent).id
-    return kinds.create(ctx, KIND, request, "InProgress", doc, plan, parent)
+    row = kinds.create(ctx, KIND, request, "InProgress", doc, plan)
+    return {"TrainingJobArn": row.doc["TrainingJobArn"]}
 
 
 def _rules(request: Doc, now: float) -> Doc:

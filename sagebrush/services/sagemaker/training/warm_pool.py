@@ -15,6 +15,7 @@ from pathlib import Path
 from sagebrush.aws.names import short_id
 from sagebrush.compute.base import Exited, Gone, Running, Spec
 from sagebrush.compute.local import record
+from sagebrush.engine import children
 from sagebrush.engine.kinds import Kind, moment
 from sagebrush.errors import Doc
 from sagebrush.net import dial
@@ -103,13 +104,13 @@ def fingerprint(world: World, row: Row) -> str:
 
 
 def wanted(row: Row) -> bool:
-    """Whether the job takes over, and leaves, a waiting process: it keeps its instance alive, or is a
-    trial of a tuning job."""
+    """Whether the job takes over, and leaves, a waiting process: it keeps its instance alive, or what
+    started it wants one."""
     if len(processes.members(row)) > 1 or processes.contained(row) or row.plan.get("cold"):
         return False
     if streamed_input.streams(row.doc):  # what feeds a job begins before its sandbox
         return False
-    return bool(row.plan.get("tuner") or keep_alive(row))
+    return bool(row.plan.get("standby") or keep_alive(row))
 
 
 def keep_alive(row: Row) -> int:
@@ -121,8 +122,8 @@ def offer(world: World, row: Row, seconds: float) -> bool:
     """Whether a process waits, for `seconds`, for the next job like `row`, which has ended and whose
     /opt/ml/code is still there. Where there is no room now, one comes when there is.
 
-    A trial leaves one when it begins too, which loads while it runs; of those of one kind that have
-    no room yet there is but one. Repeatable."""
+    A job with a parent leaves one when it begins too, which loads while it runs; of those of one
+    kind that have no room yet there is but one. Repeatable."""
     job, ask = processes.members(row)[0], processes.ask(world, row)
     root = processes.root(world, job)
     if layers.wanted(root) or not (keep_alive(row) or awaited(world, row)):
@@ -179,13 +180,12 @@ def _launch_now(world: World, pool: Row) -> None:
 
 
 def awaited(world: World, row: Row) -> bool:
-    """Whether a further trial of the job's tuning job will start."""
-    tuner = world.rows.by_id(row.plan.get("tuner", 0))
-    if tuner is None or tuner.status != "InProgress" or {"stop", "end"} & tuner.plan.keys():
+    """Whether a further job of the one's parent will start: one that is still to be created, or that
+    waits for capacity."""
+    parent = children.alive(world, row)
+    if parent is None:
         return False
-    trials = tuner.plan["trials"]
-    limits = tuner.doc["HyperParameterTuningJobConfig"]["ResourceLimits"]
-    if len(trials) < limits["MaxNumberOfTrainingJobs"] or any(t["s"] == "planned" for t in trials):
+    if parent.get("more"):
         return True
     others = world.rows.select(row.kind, ["InProgress"], parent=row.parent)
     return any(other.plan["stage"] == "start" for other in others)
@@ -317,6 +317,15 @@ def extend(world: World, row: Row, seconds: int) -> None:
 
         world.rows.update(pool.id, change)
     world.wake()
+
+
+def dismiss(world: World, parent: str) -> None:
+    """No process waits for a further job of that parent (its ARN), unless the job that left it asked
+    for that by a period of its own."""
+    for pool in _free(world):
+        job = world.rows.by_id(pool.plan["job"])
+        if job and job.parent == parent and not keep_alive(job):
+            extend(world, job, 0)
 
 
 def begin(world: World, spec: Spec) -> None:

@@ -13,8 +13,9 @@ from sagebrush.services.sagemaker.jobs import steps
 from sagebrush.services.sagemaker.jobs.steps import ENDED
 from sagebrush.services.sagemaker.training import operations as training
 from sagebrush.services.sagemaker.tuning import checks, life
+from sagebrush.services.sagemaker.tuning import plan as plans
 from sagebrush.services.sagemaker.tuning import trials as tuning_trials
-from sagebrush.services.sagemaker.tuning.trials import PLANNED
+from sagebrush.services.sagemaker.tuning.plan import PLANNED, Entry
 from sagebrush.store.rows import Row
 from sagebrush.world import Ctx
 
@@ -60,12 +61,13 @@ def create_hyper_parameter_tuning_job(ctx: Ctx, request: Doc) -> Doc:
         **tuning_trials.counters(()),
     }
     seed = zlib.crc32(f"{name} {ctx.world.clock()}".encode())
-    plan = {"trials": [], "seed": seed, "warm": _warm(ctx, prepared)}
-    row = kinds.create(ctx, KIND, prepared, "InProgress", doc, plan)
+    warm = [entry.stored() for entry in _warm(ctx, prepared)]
+    plan: plans.Plan = {"trials": [], "seed": seed, "warm": warm, "more": True}
+    row = kinds.create(ctx, KIND, prepared, "InProgress", doc, {**plan})
     return {"HyperParameterTuningJobArn": row.doc["HyperParameterTuningJobArn"]}
 
 
-def _warm(ctx: Ctx, request: Doc) -> list[Doc]:
+def _warm(ctx: Ctx, request: Doc) -> list[Entry]:
     """What parents' trials tell, where the job starts from parents."""
     start = request.get("WarmStartConfig")
     if not start:
@@ -83,13 +85,13 @@ def describe_hyper_parameter_tuning_job(ctx: Ctx, request: Doc) -> Doc:
     row = kinds.find(ctx, KIND, request["HyperParameterTuningJobName"])
     found = kinds.describe(KIND, row)
     definitions = tuning_trials.definitions(row.doc)
-    trials, maximize = row.plan["trials"], definitions[0].maximize
+    trials, maximize = plans.trials(row), definitions[0].maximize
     best = tuning_trials.best(trials, maximize)
     if best:
         found["BestTrainingJob"] = _summary(ctx, row, best)
     kind = row.doc.get("WarmStartConfig", {}).get("WarmStartType")
     if kind == "IdenticalDataAndAlgorithm":
-        overall = tuning_trials.best([*row.plan["warm"], *trials], maximize)
+        overall = tuning_trials.best([*plans.warm(row), *trials], maximize)
         if overall:
             found["OverallBestTrainingJob"] = _summary(ctx, _owner(ctx, row, overall), overall)
     end = row.doc.get("HyperParameterTuningEndTime")
@@ -98,20 +100,20 @@ def describe_hyper_parameter_tuning_job(ctx: Ctx, request: Doc) -> Doc:
     return found
 
 
-def _owner(ctx: Ctx, row: Row, entry: Doc) -> Row:
+def _owner(ctx: Ctx, row: Row, entry: Entry) -> Row:
     """The tuning job that a trial is of, as far as it is still there."""
-    name = entry.get("p")
+    name = entry.parent
     parent = ctx.world.rows.get(ctx.account, ctx.region, KIND.name, name) if name else None
     return parent or row
 
 
-def _summary(ctx: Ctx, row: Row, entry: Doc) -> Doc:
+def _summary(ctx: Ctx, row: Row, entry: Entry) -> Doc:
     """A trial's summary; of one whose training job was deleted, what is known."""
-    job = ctx.world.rows.get(row.account, row.region, training.KIND.name, entry["n"])
+    job = ctx.world.rows.get(row.account, row.region, training.KIND.name, entry.name)
     if job is None:
         return tuning_trials.gone(ctx, row, entry)
-    own = next((each for each in row.plan["trials"] if each["n"] == entry["n"]), entry)
-    definition = tuning_trials.definitions(row.doc)[own["d"]]
+    own = next((each for each in plans.trials(row) if each.name == entry.name), entry)
+    definition = tuning_trials.definitions(row.doc)[own.definition]
     return tuning_trials.summary(row, definition, own, job)
 
 
@@ -134,9 +136,9 @@ def list_training_jobs_for_hyper_parameter_tuning_job(ctx: Ctx, request: Doc) ->
         )
     }
     found = [
-        tuning_trials.summary(row, definitions[entry["d"]], entry, jobs[entry["n"]])
-        for entry in row.plan["trials"]
-        if entry["s"] != PLANNED and entry["n"] in jobs
+        tuning_trials.summary(row, definitions[entry.definition], entry, jobs[entry.name])
+        for entry in plans.trials(row)
+        if entry.status != PLANNED and entry.name in jobs
     ]
     wanted = request.get("StatusEquals")
     found = [each for each in found if wanted in (None, each["TrainingJobStatus"])]
