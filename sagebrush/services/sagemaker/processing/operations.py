@@ -10,6 +10,7 @@ from sagebrush.scheduler import capacity
 from sagebrush.services.sagemaker.jobs import steps
 from sagebrush.services.sagemaker.jobs.steps import ENDED
 from sagebrush.services.sagemaker.processing import checks, life
+from sagebrush.services.sagemaker.processing.plan import Plan, plan_of
 from sagebrush.world import Ctx
 
 KIND = Kind(
@@ -33,7 +34,7 @@ def create_processing_job(ctx: Ctx, request: Doc) -> Doc:
         raise AwsError(KIND.exists_code, KIND.say(KIND.exists, ctx, name))
     request = checks.defaults(request)
     image = checks.check(ctx, request)
-    plan = {
+    plan: Plan = {
         "key": f"p-{short_id()}",
         "stage": "start",
         "environment": image.environment,
@@ -41,7 +42,7 @@ def create_processing_job(ctx: Ctx, request: Doc) -> Doc:
         "container": image.container,
         "framework": image.framework,
     }
-    row = kinds.create(ctx, KIND, request, "InProgress", {}, plan)
+    row = kinds.create(ctx, KIND, request, "InProgress", {}, {**plan})
     return {"ProcessingJobArn": row.doc["ProcessingJobArn"]}
 
 
@@ -49,8 +50,8 @@ def describe_processing_job(ctx: Ctx, request: Doc) -> Doc:
     """The job as it is now; while it waits, ExitMessage says for what (AWS has no other place)."""
     row = kinds.find(ctx, KIND, request["ProcessingJobName"])
     found = kinds.describe(KIND, row)
-    if row.plan.get("waiting"):
-        turn = capacity.turn(ctx.world, row.plan["key"])
+    if plan_of(row).get("waiting"):
+        turn = capacity.turn(ctx.world, plan_of(row)["key"])
         if turn is not None and turn.place:
             found = {**found, "ExitMessage": turn.words}
     return found

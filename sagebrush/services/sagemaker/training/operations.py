@@ -19,6 +19,7 @@ from sagebrush.services.sagemaker.training import (
 from sagebrush.services.sagemaker.training import (
     status as training_status,
 )
+from sagebrush.services.sagemaker.training.plan import Plan, plan_of
 from sagebrush.services.sagemaker.training.status import status_doc
 from sagebrush.store.rows import Row
 from sagebrush.world import Ctx
@@ -53,7 +54,7 @@ def create_training_job(ctx: Ctx, request: Doc) -> Doc:
         "ModelArtifacts": {"S3ModelArtifacts": training_status.artifact(request)},
         **_rules(request, now),
     }
-    plan: Doc = {
+    plan: Plan = {
         "key": f"t-{short_id()}",
         "stage": "start",
         "environment": image.environment,
@@ -61,7 +62,7 @@ def create_training_job(ctx: Ctx, request: Doc) -> Doc:
         "container": image.container,
         "framework": image.framework,
     }
-    row = kinds.create(ctx, KIND, request, "InProgress", doc, plan)
+    row = kinds.create(ctx, KIND, request, "InProgress", doc, {**plan})
     return {"TrainingJobArn": row.doc["TrainingJobArn"]}
 
 
@@ -87,8 +88,8 @@ def describe_training_job(ctx: Ctx, request: Doc) -> Doc:
     """The job as it is now; the place in the queue is of this moment."""
     row = kinds.find(ctx, KIND, request["TrainingJobName"])
     found = kinds.describe(KIND, row)
-    if row.plan.get("waiting"):
-        turn = capacity.turn(ctx.world, row.plan["key"])
+    if plan_of(row).get("waiting"):
+        turn = capacity.turn(ctx.world, plan_of(row)["key"])
         if turn is not None and turn.place:
             found = {**found, **training_status.waiting(row, turn, ctx.world.clock())}
     return found
