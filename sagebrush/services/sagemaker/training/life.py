@@ -61,12 +61,12 @@ def _admit(world: World, row: Row) -> tuple[Turn, Doc]:
 def _start(world: World, row: Row) -> Next:
     """As any job's, for as long as the job may wait; the attempt's own times begin."""
     step, now = life.start(JOB, world, row), world.clock()
-    if step.plan.get("waiting"):
+    if plan_of(step).get("waiting"):
         left = _patience(row) - (now - row.created)
         if left <= 0:
             return life.end(JOB, world, row, "MaxWaitTimeExceeded", "")
         return replace(step, due=min(step.due or 0.0, left))
-    if step.plan.get("stage") != "download":  # it has a waiting process's key once it goes on
+    if plan_of(step).get("stage") != "download":  # it has a waiting process's key once it goes on
         return replace(step, plan={k: v for k, v in step.plan.items() if k not in ("key", "warm")})
     seconds, short = spot.limit(row, now)
     doc: Doc = {"TrainingStartTime": row.doc.get("TrainingStartTime") or moment(now)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, TypedDict, cast
 
 from sagebrush.services.sagemaker.jobs import plan
-from sagebrush.store.rows import Row
+from sagebrush.store.rows import Next, Row
 
 
 class Attempt(plan.Attempt, total=False):
@@ -68,6 +68,6 @@ ATTEMPT = tuple(Attempt.__annotations__)
 """What a new attempt begins without."""
 
 
-def plan_of(row: Row) -> Plan:
-    """The row's plan."""
+def plan_of(row: Row | Next) -> Plan:
+    """The row's plan; of a step, the members that it changes."""
     return cast(Plan, row.plan)
