@@ -1,4 +1,4 @@
-"""Processing jobs: CreateProcessingJob, Describe, List, Stop, Delete. Their life: processing_life."""
+"""Processing jobs: CreateProcessingJob, Describe, List, Stop, Delete. Their life: `life`."""
 
 from __future__ import annotations
 

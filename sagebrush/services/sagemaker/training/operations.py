@@ -1,4 +1,4 @@
-"""Training jobs: CreateTrainingJob, Describe, List, Stop, Update, Delete. Their life: training_life."""
+"""Training jobs: CreateTrainingJob, Describe, List, Stop, Update, Delete. Their life: `life`."""
 
 from __future__ import annotations
 

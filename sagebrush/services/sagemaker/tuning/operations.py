@@ -1,4 +1,4 @@
-"""Hyperparameter tuning jobs: create, describe, list, stop, delete. Their life: tuning_life."""
+"""Hyperparameter tuning jobs: create, describe, list, stop, delete. Their life: `life`."""
 
 from __future__ import annotations
 
