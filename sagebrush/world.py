@@ -110,6 +110,18 @@ class World:
 
 
 @dataclass(frozen=True)
+class StartedBy:
+    """What a resource gets from the resource that starts it (`engine.children`)."""
+
+    parent: str
+    """The ARN of the resource that starts it."""
+    doc: Doc = field(default_factory=dict)
+    """Members of its document that no request can set (`TuningJobArn`)."""
+    plan: Doc = field(default_factory=dict)
+    """Members of its plan, which its own kind defines."""
+
+
+@dataclass(frozen=True)
 class Ctx:
     """A World, and who asks for what."""
 
@@ -120,10 +132,13 @@ class Ctx:
     request_id: str
     origin: Origin | None = None
     """How the caller's request came; None for what the server asks of itself."""
+    started_by: StartedBy | None = None
+    """Set for the one operation by which `engine.children` creates a resource."""
 
     def call(self, service: str, operation: str, params: Doc) -> Doc:
         """The result of another operation, checked and authorised as a request would be, without HTTP."""
-        return self.world.dispatch(self, service, operation, params)
+        ctx = self if self.started_by is None else replace(self, started_by=None)
+        return self.world.dispatch(ctx, service, operation, params)
 
     def as_role(self, role_arn: str) -> Ctx:
         """This context, acting as `role_arn`."""

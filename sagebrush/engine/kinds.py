@@ -13,7 +13,7 @@ from sagebrush.aws.names import Arn
 from sagebrush.errors import AwsError, Doc
 from sagebrush.facts import Running
 from sagebrush.store.rows import SORTS, Check, Next, Reader, Row, Wanted
-from sagebrush.world import Ctx, World
+from sagebrush.world import Ctx, StartedBy, World
 
 Reconcile = Callable[[World, Row], Next]
 """(world, leased row) -> Next. Repeatable, quick, outside any transaction; may run twice."""
@@ -90,6 +90,11 @@ def moment(seconds: float) -> dt.datetime:
     return dt.datetime.fromtimestamp(round(seconds, 3), dt.UTC)
 
 
+def arn_of(row: Row) -> str:
+    """The ARN of the SageMaker resource in `row`."""
+    return str(Arn("sagemaker", row.region, row.account, f"{row.kind}/{row.name.lower()}"))
+
+
 def create(
     ctx: Ctx,
     kind: Kind,
@@ -97,10 +102,9 @@ def create(
     status: str = "",
     doc: Doc | None = None,
     plan: Doc | None = None,
-    parent: str = "",
 ) -> Row:
     """The new resource, as `draft` has it, stored by `insert`."""
-    return insert(ctx, kind, draft(ctx, kind, request, status, doc, plan, parent))
+    return insert(ctx, kind, draft(ctx, kind, request, status, doc, plan))
 
 
 def draft(
@@ -110,13 +114,14 @@ def draft(
     status: str = "",
     doc: Doc | None = None,
     plan: Doc | None = None,
-    parent: str = "",
 ) -> Row:
     """A resource to be stored, due at once when its kind has a reconciler.
 
-    The document is the request (without Tags, which are kept beside) with `doc` over it.
+    The document is the request (without Tags, which are kept beside) with `doc` over it. What
+    another resource starts (`Ctx.started_by`) has that as its parent, and what it hands over.
     """
     name, now = request[kind.id_member], ctx.world.clock()
+    by = ctx.started_by or StartedBy("")
     body = {k: v for k, v in request.items() if k != "Tags"}
     times = {"CreationTime": moment(now), "LastModifiedTime": moment(now)}
     return Row(
@@ -125,9 +130,9 @@ def draft(
         kind=kind.name,
         name=name,
         status=status,
-        doc={**body, kind.arn_member: kind.arn(ctx, name), **times, **(doc or {})},
-        plan={"tags": tags_of(request), **(plan or {})},
-        parent=parent,
+        doc={**body, kind.arn_member: kind.arn(ctx, name), **times, **(doc or {}), **by.doc},
+        plan={"tags": tags_of(request), **(plan or {}), **by.plan},
+        parent=by.parent,
         due_at=now if kind.reconcile else None,
     )
 

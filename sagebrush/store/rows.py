@@ -17,7 +17,11 @@ Doc = dict[str, Any]
 
 @dataclass(frozen=True)
 class Row:
-    """One resource. `doc` is the AWS document, `plan` what only Sagebrush needs to know."""
+    """One resource. `doc` is the AWS document, `plan` what only Sagebrush needs to know.
+
+    `parent` names the resource that started this one, "" for none: an ARN that ends in
+    `<kind>/<name>`, the name in lower case. That resource is due whenever this row's status changes.
+    """
 
     account: str
     region: str
@@ -47,8 +51,8 @@ class Next:
     doc: Doc = field(default_factory=dict)
     plan: Doc = field(default_factory=dict)
     due: float | None = None
-    touch: int = 0
-    """The id of another row that is due too once this is stored, if it is ever due; 0: of none."""
+    news: bool = False
+    """Whether the row's parent is due even where the status is the same (a job's new metric value)."""
 
 
 @dataclass(frozen=True)
@@ -210,17 +214,19 @@ class Rows(Reader):
 
         `change`, or `check` after it, may raise to leave the row as it is; `change` may return None to
         do so silently. It does not touch the lease: a reconciler that holds one loses its own result
-        (version check in `apply`).
+        (version check in `apply`). Where the status is another, the row's parent is due, if it is
+        ever due.
         """
 
         def work(tx: Tx) -> Row | None:
             found = tx.one("SELECT * FROM resource WHERE id=?", (row_id,))
             if found is None:
                 return None
-            new = change(_row(found))
+            old = _row(found)
+            new = change(old)
             if check is not None:
                 check(Reader(tx.all))
-            return _row(found) if new is None else self._store(tx, new)
+            return old if new is None else self._store(tx, new, new.status != old.status)
 
         return self._db.write(work)
 
@@ -240,7 +246,8 @@ class Rows(Reader):
 
         return self._db.write(work)
 
-    def _store(self, tx: Tx, row: Row) -> Row:
+    def _store(self, tx: Tx, row: Row, news: bool) -> Row:
+        """The row as stored; with `news` its parent is due in the same transaction."""
         row = replace(row, updated=self._clock(), version=row.version + 1)
         tx.run(
             "UPDATE resource SET status=?, doc=?, plan=?, parent=?, due_at=?, updated=?, version=?"
@@ -250,7 +257,17 @@ class Rows(Reader):
                 row.version, row.id,
             ),
         )  # fmt: skip
+        if news and row.parent:
+            tx.run(
+                "UPDATE resource SET due_at=? WHERE account=? AND region=? AND kind=?"
+                " AND lower(name)=? AND due_at IS NOT NULL",
+                (self._clock(), row.account, row.region, *_named(row.parent)),
+            )
         return row
+
+    def parent_of(self, row: Row) -> Row | None:
+        """The resource that started this one; None where none did, or it is gone."""
+        return self.get_lower(row.account, row.region, *_named(row.parent)) if row.parent else None
 
     def claim(self, lease: float, limit: int) -> list[Row]:
         """Up to `limit` due rows, each leased for `lease` seconds to the token it now carries.
@@ -287,7 +304,8 @@ class Rows(Reader):
 
         False, and nothing stored, when the lease is another's. When the row has changed since it
         was claimed (a Stop, an Update), the step is dropped too, and the row is due at once. A
-        row that was touched meanwhile keeps the step and is due at once.
+        row that was touched meanwhile keeps the step and is due at once. With a new status, or
+        news, the row's parent is due in the same transaction, if it is ever due.
         """
 
         def work(tx: Tx) -> bool:
@@ -312,13 +330,9 @@ class Rows(Reader):
                     plan=merge(row.plan, step.plan),
                     due_at=due,
                 ),
+                step.news or (step.status or row.status) != row.status,
             )
             tx.run(f"{release} WHERE id=?", (row.id,))
-            if step.touch:
-                tx.run(
-                    "UPDATE resource SET due_at=? WHERE id=? AND due_at IS NOT NULL",
-                    (self._clock(), step.touch),
-                )
             return True
 
         return self._db.write(work, urgent=True)
@@ -357,6 +371,12 @@ class Rows(Reader):
             " WHERE due_at IS NOT NULL ORDER BY due_at LIMIT 100"
         )
         return min((max(row["due_at"], row["until"]) for row in found), default=None)
+
+
+def _named(parent: str) -> tuple[str, str]:
+    """The kind and the name, in lower case, of the resource whose ARN `parent` is."""
+    kind, _, name = parent.split(":", 5)[-1].partition("/")
+    return kind, name.lower()
 
 
 def merge(old: Doc, changes: Doc) -> Doc:

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
+from botocore import xform_name
+
 from sagebrush import services
 from sagebrush.compute.base import Exited, Gone, LogLine, Pending, Running, Spec, State
 from sagebrush.engine.loop import Loop
@@ -175,7 +177,8 @@ class JobWorld:
     def dispatch(self, ctx: Ctx, service: str, operation: str, params: Doc) -> Doc:
         if service == "s3":
             return self.s3.call(ctx, operation, params)
-        raise AssertionError(f"{service} {operation} is not called by jobs")
+        assert service == "sagemaker", f"{service} {operation} is not called by jobs"
+        return getattr(training, xform_name(operation))(ctx, params)
 
     def run(self, seconds: float = 10.0, turns: int = 50) -> None:
         """Time passes, second by second, and the loop does all that becomes due."""

@@ -1,4 +1,4 @@
-"""The instances of a job of either kind: their directories, what they ask and get of the host, their
+"""The instances of a job of any kind: their directories, what they ask and get of the host, their
 logs."""
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from sagebrush.compute.base import Limits
 from sagebrush.scheduler import capacity
 from sagebrush.scheduler.capacity import Size
 from sagebrush.scheduler.members import Member
+from sagebrush.services.sagemaker.jobs.plan import plan_of
 from sagebrush.store.rows import Row
 from sagebrush.workload import stage
 from sagebrush.world import World
@@ -23,20 +24,20 @@ def root(world: World, member: Member) -> Path:
 
 def contained(row: Row) -> bool:
     """Whether its image runs as a container: no environment stands for it."""
-    return bool(row.plan.get("container"))
+    return bool(plan_of(row).get("container"))
 
 
 def ask(world: World, row: Row, image: str, found: Sequence[Size]) -> capacity.Ask:
     """What the instances, which get `found`, ask of the host together. `image` is what the past of
     their like is remembered by."""
     return capacity.Ask(
-        row.plan["key"],
+        plan_of(row)["key"],
         row.id,
         sum(size.cpu for size in found),
         sum(capacity.expected_memory(world, image, size.limits()) for size in found),
         gpus=sum(size.gpus for size in found),
         role=row.doc["RoleArn"],
-        priority=capacity.priority(row.plan.get("tags", {})),
+        priority=capacity.priority(plan_of(row).get("tags", {})),
         spot=bool(row.doc.get("EnableManagedSpotTraining")),
         expected=capacity.expected_seconds(world, image, found[0].name),
         longest=float(row.doc["StoppingCondition"]["MaxRuntimeInSeconds"]),
@@ -45,7 +46,7 @@ def ask(world: World, row: Row, image: str, found: Sequence[Size]) -> capacity.A
 
 def limits(row: Row, found: Sequence[Size]) -> list[Limits]:
     """The limits of each instance, which gets `found`, with its part of the GPUs that the job holds."""
-    held, given = tuple(row.plan.get("gpus", ())), []
+    held, given = tuple(plan_of(row).get("gpus", ())), []
     for size in found:
         given.append(size.limits(held[: size.gpus]))
         held = held[size.gpus :]
@@ -63,14 +64,14 @@ def shared(row: Row, job: Sequence[Member]) -> Shared:
     """The network of the instances; none for one alone."""
     if len(job) == 1:
         return {"peers": (), "network": ""}
-    return {"peers": tuple(each.name for each in job), "network": row.plan["key"]}
+    return {"peers": tuple(each.name for each in job), "network": plan_of(row)["key"]}
 
 
 def register(world: World, row: Row, group: str, job: Sequence[Member]) -> None:
     """Each instance's log is a stream of the group. Repeatable: its name holds when the attempt
     began."""
     for member in job:
-        stream = f"{row.name}/{member.name}-{int(row.plan['begun'])}"
+        stream = f"{row.name}/{member.name}-{int(plan_of(row).get('begun', 0.0))}"
         world.streams.register(row.account, row.region, group, stream, member.key)
 
 

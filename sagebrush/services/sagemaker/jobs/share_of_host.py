@@ -1,4 +1,4 @@
-"""How trials of a tuning job that may run at once share the host."""
+"""How jobs that one resource started, and that may run at once, share the host."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from sagebrush.store.rows import Row
 from sagebrush.world import World
 
 AT_ONCE = "TrialsAtOnce"
-"""A trial's member that says how many of its tuning job may run beside one another."""
+"""A job's member, set by what started it (a tuning job): how many of its jobs may run at once."""
 LEAST = 1.0
-"""vCPUs that a trial has at least."""
+"""vCPUs that such a job has at least."""
 
 
 def beside(world: World, types: Sequence[str], wanted: int) -> int:
@@ -35,7 +35,7 @@ def beside(world: World, types: Sequence[str], wanted: int) -> int:
 def sizes(world: World, row: Row, types: Sequence[str]) -> tuple[list[Size], str]:
     """What each instance of the job gets, of these types, and the sentence that says if it is less.
 
-    On AWS each trial has a machine of its own. Here those of a tuning job that may run at once are
+    On AWS each job has a machine of its own. Here those of a tuning job that may run at once are
     scaled down together where the host is too small for them, as the instances of one job are.
     """
     wanted = row.doc.get(AT_ONCE, 1) if world.settings.scale_down else 1

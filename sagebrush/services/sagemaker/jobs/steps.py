@@ -15,6 +15,7 @@ from sagebrush.scheduler.capacity import Size
 from sagebrush.scheduler.members import Member
 from sagebrush.services.sagemaker.jobs import reasons
 from sagebrush.services.sagemaker.jobs.instances import root
+from sagebrush.services.sagemaker.jobs.plan import plan_of
 from sagebrush.store.rows import Next, Row
 from sagebrush.workload import instances_state, upload
 from sagebrush.workload.instances_state import Standing
@@ -52,7 +53,11 @@ def watch(
             return
         last = time.monotonic()
         now = world.rows.by_id(row.id)
-        if now is None or ("stop" in now.plan and "stop" not in row.plan) or called_off(world, now):
+        if (
+            now is None
+            or ("stop" in plan_of(now) and "stop" not in plan_of(row))
+            or called_off(world, now)
+        ):
             raise Interrupted
 
     return check
@@ -68,7 +73,7 @@ def vanished(
     before its supervisor.
     """
     now = world.clock()
-    since = row.plan.get("gone", now)
+    since = plan_of(row).get("gone", now)
     if now - since < GONE:
         return Next(plan={"gone": since}, due=1.0)
     if standing.alive:

@@ -1,4 +1,4 @@
-"""Processing jobs: CreateProcessingJob, Describe, List, Stop, Delete. Their life: processing_life."""
+"""Processing jobs: CreateProcessingJob, Describe, List, Stop, Delete. Their life: `life`."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from sagebrush.services.sagemaker.jobs import steps
 from sagebrush.services.sagemaker.jobs.steps import ENDED
 from sagebrush.services.sagemaker.processing import checks, life
 from sagebrush.services.sagemaker.processing.facts import PROCESSING_JOB
+from sagebrush.services.sagemaker.processing.plan import Plan, plan_of
 from sagebrush.store.rows import Reader, Row
 from sagebrush.world import Ctx
 
@@ -36,7 +37,7 @@ def create_processing_job(ctx: Ctx, request: Doc) -> Doc:
     checks.validate(request)
     kinds.check_new(ctx, KIND, request)
     image = checks.check(ctx, request)
-    plan = {
+    plan: Plan = {
         "key": f"p-{short_id()}",
         "stage": "start",
         "environment": image.environment,
@@ -49,7 +50,8 @@ def create_processing_job(ctx: Ctx, request: Doc) -> Doc:
         types = checks.instances(request)
         capacity.check_quota(ctx.world, types, checks.USE, rows)
 
-    row = kinds.insert(ctx, KIND, kinds.draft(ctx, KIND, request, "InProgress", {}, plan), check)
+    row = kinds.draft(ctx, KIND, request, "InProgress", {}, {**plan})
+    row = kinds.insert(ctx, KIND, row, check)
     return {"ProcessingJobArn": row.doc["ProcessingJobArn"]}
 
 
@@ -57,8 +59,8 @@ def describe_processing_job(ctx: Ctx, request: Doc) -> Doc:
     """The job as it is now; while it waits, ExitMessage says for what (AWS has no other place)."""
     row = kinds.find(ctx, KIND, request["ProcessingJobName"])
     found = kinds.describe(KIND, row)
-    if row.plan.get("waiting"):
-        turn = capacity.turn(ctx.world, row.plan["key"])
+    if plan_of(row).get("waiting"):
+        turn = capacity.turn(ctx.world, plan_of(row)["key"])
         if turn is not None and turn.place:
             found = {**found, "ExitMessage": turn.words}
     return found

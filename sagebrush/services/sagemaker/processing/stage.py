@@ -22,6 +22,7 @@ from sagebrush.scheduler.members import Member
 from sagebrush.services.sagemaker.jobs import instances
 from sagebrush.services.sagemaker.jobs.instances import contained, root
 from sagebrush.services.sagemaker.processing import facts
+from sagebrush.services.sagemaker.processing.plan import plan_of
 from sagebrush.store.rows import Row
 from sagebrush.workload import channels, containers, dirfd, launch, sources, stage, upload
 from sagebrush.world import Ctx, World
@@ -41,7 +42,7 @@ def resources(row: Row) -> Doc:
 
 def members(row: Row) -> tuple[Member, ...]:
     """The instances of the job."""
-    return tuple(cluster.members(row.plan["key"], resources(row)))
+    return tuple(cluster.members(plan_of(row)["key"], resources(row)))
 
 
 def roots(world: World, row: Row) -> tuple[Path, ...]:
@@ -51,7 +52,7 @@ def roots(world: World, row: Row) -> tuple[Path, ...]:
 
 def image(row: Row) -> str:
     """What memory peaks and run times are remembered by."""
-    return f"processing/{row.plan['environment'] or row.plan['container']}"
+    return f"processing/{plan_of(row)['environment'] or plan_of(row)['container']}"
 
 
 def isolated(row: Row) -> bool:
@@ -62,11 +63,6 @@ def isolated(row: Row) -> bool:
 def sizes(world: World, row: Row) -> tuple[list[Size], str]:
     """What each instance gets on this host, and the sentence that says if it is less than its type."""
     return capacity.share([member.type for member in members(row)], capacity.host(world))
-
-
-def ask(world: World, row: Row) -> capacity.Ask:
-    """What all instances together ask of the host."""
-    return instances.ask(world, row, image(row), sizes(world, row)[0])
 
 
 # ---- /opt/ml
@@ -149,9 +145,9 @@ def ready(world: World, row: Row) -> list[Spec]:
                 )
             )
             continue
-        environment = world.environments.ready(row.plan["environment"])
+        environment = world.environments.ready(plan_of(row)["environment"])
         if environment is None:
-            raise NotYet(f"the environment {row.plan['environment']} is built")
+            raise NotYet(f"the environment {plan_of(row)['environment']} is built")
         specs.append(_spec(world, row, (member, environment), (limits, scaled)))
     return specs
 
@@ -175,7 +171,7 @@ def _spec(
         key=member.key,
         argv=tuple(argv),
         env=launch.variables(world, environment, here, limits, isolated(row), own)
-        | launch.carried(None, row.plan.get("framework")),
+        | launch.carried(None, plan_of(row)["framework"]),
         root=place,
         role=doc["RoleArn"],
         binds=launch.binds(world, environment),
@@ -189,11 +185,6 @@ def _spec(
         banner=launch.banner(app["ImageUri"], environment, scaled),
         **instances.shared(row, job),
     )
-
-
-def register(world: World, row: Row) -> None:
-    """Each instance's log is a stream of the group. Repeatable."""
-    instances.register(world, row, GROUP, members(row))
 
 
 # ---- what it leaves
@@ -241,8 +232,3 @@ def message(world: World, row: Row) -> str:
     said = b"\n".join(text.rstrip(b"\n") for text in each if text)
     whole = len(said) <= MESSAGE
     return said[:MESSAGE].decode(errors="strict" if whole else "ignore").replace("\0", "").strip()
-
-
-def forget(world: World, row: Row) -> None:
-    """Nothing of the job's directories is left."""
-    instances.forget(world, members(row))

@@ -13,6 +13,7 @@ from sagebrush.scheduler import capacity
 from sagebrush.scheduler.members import Member
 from sagebrush.services.sagemaker.training import cluster as processes
 from sagebrush.services.sagemaker.training import spot
+from sagebrush.services.sagemaker.training.plan import ATTEMPT, plan_of
 from sagebrush.services.sagemaker.training.status import status_doc
 from sagebrush.store.rows import Next, Row
 from sagebrush.workload import stage, upload
@@ -32,21 +33,20 @@ def interrupted(world: World, row: Row, why: str, news: Doc | None = None) -> Ne
     job, now = processes.members(row), world.clock()
     roots = [processes.root(world, member) for member in job]
     _save(world, row)
-    capacity.release(world, row.plan["key"])
+    capacity.release(world, plan_of(row)["key"])
     for root in roots:
         for part in ("ml", "tmp"):
             stage.remove(root / part)
     ran = max((state.ended - state.started for state in _ends(world, job)), default=0.0)
     doc = status_doc(row.doc, now, "Interrupted", f"The spot training job was interrupted, {why}")
-    tags = {k: v for k, v in row.plan.get("tags", {}).items() if k != spot.INTERRUPT}
+    tags = {k: v for k, v in plan_of(row).get("tags", {}).items() if k != spot.INTERRUPT}
     plan = {
-        **anew(row),
         **(news or {}),
-        "offsets": None,
+        **anew(row),
         "tags": tags,
-        "attempts": row.plan.get("attempts", 0) + 1,
+        "attempts": plan_of(row).get("attempts", 0) + 1,
         "spent": spot.spent(row, now),
-        "ran": row.plan.get("ran", 0.0) + max(ran, 0.0),
+        "ran": plan_of(row).get("ran", 0.0) + max(ran, 0.0),
     }
     return Next(doc={**doc, "LastModifiedTime": moment(now)}, plan=plan, due=0.0)
 
@@ -54,10 +54,10 @@ def interrupted(world: World, row: Row, why: str, news: Doc | None = None) -> Ne
 def _save(world: World, row: Row) -> None:
     """The checkpoints that the attempt left are in S3, as far as its role may store them."""
     roots = processes.roots(world, row)
-    if not row.plan.get("launched") or not all((root / "ml").is_dir() for root in roots):
+    if not plan_of(row).get("launched") or not all((root / "ml").is_dir() for root in roots):
         return
     try:
-        processes.results(world, row).kept(row.plan.get("kept_until", 0.0))
+        processes.results(world, row).kept(plan_of(row).get("kept_until", 0.0))
     except (upload.UploadError, AwsError) as error:
         if isinstance(error, AwsError) and error.status >= 500:
             raise  # the store's own trouble may pass
@@ -70,23 +70,22 @@ def _ends(world: World, job: tuple[Member, ...]) -> list[Exited]:
 
 
 def anew(row: Row) -> Doc:
-    """What of the plan changes for a new attempt: keys of its own, nothing launched."""
-    past = [*row.plan.get("past", ()), [row.plan["key"], row.plan.get("instances")]]
-    gone = ("launched", "offsets", "gone", "noticed", "begun", "gpus", "saved", "kept_until", "echo",
-            "instances")  # fmt: skip
+    """Returns the members of the plan to change for a new attempt: a key of its own, and nothing of
+    the one before but what counts for all."""
+    past = [*plan_of(row).get("past", ()), [plan_of(row)["key"], plan_of(row).get("instances")]]
     return {
-        **dict.fromkeys(gone),
+        **dict.fromkeys(ATTEMPT),
         "stage": "start",
         "key": f"t-{short_id()}",
         "past": past,
-        "begun_last": row.plan.get("begun", 0.0),
+        "begun_last": plan_of(row).get("begun", 0.0),
     }
 
 
 def again(world: World, row: Row, state: Exited) -> Next | None:
     """The job from its start once more, with a log of its own, where its RetryStrategy allows, or
     where none of its instances had begun (the server was killed while it launched them)."""
-    tries = row.plan.get("retries", 0) + 1
+    tries = plan_of(row).get("retries", 0) + 1
     allowed = row.doc.get("RetryStrategy", {}).get("MaximumRetryAttempts", 0)
     if state.reason.startswith(NETWORK):
         allowed = max(allowed, UNBEGUN)
@@ -97,5 +96,5 @@ def again(world: World, row: Row, state: Exited) -> Next | None:
     text = f"Restarting the training job after an internal error (attempt {tries})"
     plan = {**anew(row), "retries": tries, "spent": spot.spent(row, now)}
     # MaxRuntimeInSeconds is for all attempts; nothing tells when one that is lost began to train
-    plan["ran"] = row.plan.get("ran", 0.0) + now - row.plan.get("begun", now)
+    plan["ran"] = plan_of(row).get("ran", 0.0) + now - plan_of(row).get("begun", now)
     return Next(doc=status_doc(row.doc, now, "Restarting", text), plan=plan, due=0.0)

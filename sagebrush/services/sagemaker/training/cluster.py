@@ -15,6 +15,7 @@ from sagebrush.scheduler.members import Member
 from sagebrush.services.sagemaker.jobs import instances, share_of_host
 from sagebrush.services.sagemaker.jobs.instances import contained, root
 from sagebrush.services.sagemaker.training import facts
+from sagebrush.services.sagemaker.training.plan import plan_of
 from sagebrush.store.rows import Row
 from sagebrush.workload import (
     containers,
@@ -37,8 +38,8 @@ SOCKETS = ("GLOO_SOCKET_IFNAME", "NCCL_SOCKET_IFNAME", "TP_SOCKET_IFNAME")
 
 def members(row: Row) -> tuple[Member, ...]:
     """The instances of the job's present attempt."""
-    return tuple(cluster.members(row.plan["key"], row.doc["ResourceConfig"]))[
-        : row.plan.get("instances")
+    return tuple(cluster.members(plan_of(row)["key"], row.doc["ResourceConfig"]))[
+        : plan_of(row).get("instances")
     ]
 
 
@@ -49,7 +50,7 @@ def roots(world: World, row: Row) -> tuple[Path, ...]:
 
 def image(row: Row) -> str:
     """What memory peaks and run times are remembered by."""
-    return row.plan["algorithm"] or row.plan["environment"] or row.plan["container"]
+    return plan_of(row)["algorithm"] or plan_of(row)["environment"] or plan_of(row)["container"]
 
 
 def sizes(world: World, row: Row) -> tuple[list[Size], str]:
@@ -57,9 +58,13 @@ def sizes(world: World, row: Row) -> tuple[list[Size], str]:
 
     Where an attempt has fewer instances than the job asks for, each gets what it would have then.
     """
-    whole = cluster.members(row.plan["key"], row.doc["ResourceConfig"])
-    found, scaled = share_of_host.sizes(world, row, [member.type for member in whole])
-    return found[: row.plan.get("instances")], scaled
+    whole = cluster.members(plan_of(row)["key"], row.doc["ResourceConfig"])
+    types = [member.type for member in whole]
+    if share_of_host.AT_ONCE in row.doc:  # what started it started others that run beside it
+        found, scaled = share_of_host.sizes(world, row, types)
+    else:
+        found, scaled = capacity.share(types, capacity.host(world))
+    return found[: plan_of(row).get("instances")], scaled
 
 
 def fewest(row: Row) -> int:
@@ -67,7 +72,7 @@ def fewest(row: Row) -> int:
     fewer where its script allows it by the variable MINIMUM."""
     count = len(cluster.members("", row.doc["ResourceConfig"]))
     said = row.doc.get("Environment", {}).get(MINIMUM, "")
-    again = row.plan.get("attempts") and row.doc.get("EnableManagedSpotTraining")
+    again = plan_of(row).get("attempts") and row.doc.get("EnableManagedSpotTraining")
     if not again or len(cluster.groups(row.doc["ResourceConfig"])) > 1 or not said.isdigit():
         return count
     return max(1, min(count, int(said)))
@@ -79,7 +84,7 @@ def admit(world: World, row: Row) -> tuple[capacity.Turn, int]:
     An elastic job that cannot have all of its instances now takes those that there is room for.
     """
     most = len(cluster.members("", row.doc["ResourceConfig"]))
-    least, chosen = fewest(row), row.plan.get("instances")
+    least, chosen = fewest(row), plan_of(row).get("instances")
     for count in range(most, least, -1) if not chosen else ():
         turn = capacity.admit(world, ask(world, _with(row, count)))
         if not turn.place:
@@ -114,18 +119,8 @@ def only_echoes(world: World, row: Row, standing: Standing) -> bool:
 
 
 def _echo(world: World, row: Row, member: Member) -> bool:
-    seen = (row.plan.get("offsets") or {}).get(member.name, 0)
+    seen = (plan_of(row).get("offsets") or {}).get(member.name, 0)
     return log_lines.echo(log_lines.traceback_of(log_lines.tail(world.backend, member.key, seen)))
-
-
-def register(world: World, row: Row) -> None:
-    """Each instance's log is a stream of the group. Repeatable."""
-    instances.register(world, row, GROUP, members(row))
-
-
-def forget(world: World, row: Row) -> None:
-    """Nothing of the directories of this attempt is left."""
-    instances.forget(world, members(row))
 
 
 def ready(world: World, row: Row) -> list[Spec]:
@@ -141,11 +136,11 @@ def ready(world: World, row: Row) -> list[Spec]:
             spec = containers.job(
                 world, facts.TRAINING_JOB, row.doc, (member.key, place), (limits, scaled)
             )
-            specs.append(replace(spec, time_limit=row.plan["seconds"]))
+            specs.append(replace(spec, time_limit=plan_of(row).get("seconds")))
             continue
-        environment = world.environments.ready(row.plan["environment"])
+        environment = world.environments.ready(plan_of(row)["environment"])
         if environment is None:
-            raise NotYet(f"the environment {row.plan['environment']} is built")
+            raise NotYet(f"the environment {plan_of(row)['environment']} is built")
         spec = _spec(world, row, (member, environment), (limits, scaled))
         specs.append(streamed_input.beside(place, layers.over(world, environment, place, spec)))
     return specs
@@ -169,7 +164,7 @@ def _spec(
         "TRAINING_JOB_ARN": doc["TrainingJobArn"],
     }
     env = launch.variables(world, environment, here, limits, isolated, own)
-    env |= launch.carried(row.plan["algorithm"], row.plan.get("framework"))
+    env |= launch.carried(plan_of(row)["algorithm"], plan_of(row).get("framework"))
     return Spec(
         key=member.key,
         argv=_argv(doc["AlgorithmSpecification"], environment, here),
@@ -181,7 +176,7 @@ def _spec(
         hostname=member.name,
         limits=limits,
         listeners=launch.listeners(isolated),
-        time_limit=row.plan["seconds"],
+        time_limit=plan_of(row).get("seconds"),
         grace=float(world.settings.stop_grace),
         log_limit=world.settings.log_limit,
         banner=launch.banner(doc["AlgorithmSpecification"]["TrainingImage"], environment, scaled),

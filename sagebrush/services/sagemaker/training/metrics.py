@@ -5,6 +5,7 @@ from __future__ import annotations
 from sagebrush.engine.kinds import moment
 from sagebrush.errors import Doc
 from sagebrush.services.sagemaker.training import cluster as processes
+from sagebrush.services.sagemaker.training.plan import plan_of
 from sagebrush.store.rows import Row
 from sagebrush.store.series import Point
 from sagebrush.workload import log_lines
@@ -19,7 +20,7 @@ def read(world: World, row: Row) -> Doc:
     patterns = log_lines.compiled(row.doc["AlgorithmSpecification"].get("MetricDefinitions", ()))
     if not patterns:
         return {}
-    offsets, finals = dict(row.plan.get("offsets") or {}), dict(row.plan.get("finals", {}))
+    offsets, finals = dict(plan_of(row).get("offsets") or {}), dict(plan_of(row).get("finals", {}))
     before = dict(offsets)
     found: list[tuple[str, float, float]] = []
     for member in processes.members(row):
@@ -39,7 +40,7 @@ def read(world: World, row: Row) -> Doc:
 
 def final(row: Row) -> Doc:
     """FinalMetricDataList, where the job had any metric."""
-    if not (finals := row.plan.get("finals")):
+    if not (finals := plan_of(row).get("finals")):
         return {}
     return {
         "FinalMetricDataList": [
@@ -49,6 +50,12 @@ def final(row: Row) -> Doc:
     }
 
 
+def last(row: Row, metric: str) -> float | None:
+    """The last value of the metric that the job has reported so far; None before the first."""
+    found = plan_of(row).get("finals", {}).get(metric)
+    return found[1] if found else None
+
+
 def seen(row: Row, name: str) -> int:
     """The offset up to which the log of the instance `name` was read."""
-    return (row.plan.get("offsets") or {}).get(name, 0)
+    return (plan_of(row).get("offsets") or {}).get(name, 0)

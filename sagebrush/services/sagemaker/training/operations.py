@@ -1,4 +1,4 @@
-"""Training jobs: CreateTrainingJob, Describe, List, Stop, Update, Delete. Their life: training_life."""
+"""Training jobs: CreateTrainingJob, Describe, List, Stop, Update, Delete. Their life: `life`."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from sagebrush.services.sagemaker.training import (
     status as training_status,
 )
 from sagebrush.services.sagemaker.training.facts import TRAINING_JOB
+from sagebrush.services.sagemaker.training.plan import Plan, plan_of
 from sagebrush.services.sagemaker.training.status import status_doc
 from sagebrush.store.rows import Reader, Row
 from sagebrush.world import Ctx
@@ -42,17 +43,8 @@ DEBUGGED = ("Downloading", "Training")
 
 
 def create_training_job(ctx: Ctx, request: Doc) -> Doc:
-    """The job exists, Starting. Raises ValidationException or ResourceInUse."""
-    return {"TrainingJobArn": create(ctx, request).doc["TrainingJobArn"]}
-
-
-def create(ctx: Ctx, wanted: Doc, parent: str = "", also: Doc | None = None) -> Row:
-    """The job, Starting, under the resource `parent` where it has one, with `also` in its document.
-
-    The row whose ARN `parent` is becomes due whenever the job ends or has a new metric value.
-    Raises ValidationException, ResourceInUse or ResourceLimitExceeded.
-    """
-    request = checks.defaults(wanted)
+    """The job exists, Starting. Raises ValidationException, ResourceInUse or ResourceLimitExceeded."""
+    request = checks.defaults(request)
     checks.validate(request)
     kinds.check_new(ctx, KIND, request)
     image = checks.check(ctx, request)
@@ -64,9 +56,8 @@ def create(ctx: Ctx, wanted: Doc, parent: str = "", also: Doc | None = None) -> 
         ),
         "ModelArtifacts": {"S3ModelArtifacts": training_status.artifact(request)},
         **_rules(request, now),
-        **(also or {}),
     }
-    plan: Doc = {
+    plan: Plan = {
         "key": f"t-{short_id()}",
         "stage": "start",
         "environment": image.environment,
@@ -74,14 +65,13 @@ def create(ctx: Ctx, wanted: Doc, parent: str = "", also: Doc | None = None) -> 
         "container": image.container,
         "framework": image.framework,
     }
-    if parent:
-        plan["tuner"] = kinds.by_arn(ctx, parent).id
 
     def check(rows: Reader) -> None:
         capacity.check_quota(ctx.world, *checks.instances(request), rows)
 
-    row = kinds.draft(ctx, KIND, request, "InProgress", doc, plan, parent)
-    return kinds.insert(ctx, KIND, row, check)
+    row = kinds.draft(ctx, KIND, request, "InProgress", doc, {**plan})
+    row = kinds.insert(ctx, KIND, row, check)
+    return {"TrainingJobArn": row.doc["TrainingJobArn"]}
 
 
 def _rules(request: Doc, now: float) -> Doc:
@@ -106,8 +96,8 @@ def describe_training_job(ctx: Ctx, request: Doc) -> Doc:
     """The job as it is now; the place in the queue is of this moment."""
     row = kinds.find(ctx, KIND, request["TrainingJobName"])
     found = kinds.describe(KIND, row)
-    if row.plan.get("waiting"):
-        turn = capacity.turn(ctx.world, row.plan["key"])
+    if plan_of(row).get("waiting"):
+        turn = capacity.turn(ctx.world, plan_of(row)["key"])
         if turn is not None and turn.place:
             found = {**found, **training_status.waiting(row, turn, ctx.world.clock())}
     return found

@@ -14,6 +14,7 @@ from sagebrush.errors import Doc
 from sagebrush.scheduler import capacity
 from sagebrush.scheduler.instances import instance
 from sagebrush.services.sagemaker.training import cluster as processes
+from sagebrush.services.sagemaker.training.plan import plan_of
 from sagebrush.store.rows import Row
 from sagebrush.world import World
 
@@ -27,9 +28,9 @@ def called_off(world: World, row: Row) -> str:
     """Why the spot job must give way now; "" where it need not."""
     if not row.doc.get("EnableManagedSpotTraining"):
         return ""
-    if INTERRUPT in row.plan.get("tags", {}):
+    if INTERRUPT in plan_of(row).get("tags", {}):
         return "as its tag asks"
-    if capacity.evicted(world, row.plan["key"]):
+    if capacity.evicted(world, plan_of(row)["key"]):
         return "on-demand work needs its room"
     return ""
 
@@ -46,9 +47,9 @@ def give_notice(world: World, row: Row) -> None:
 
 def gave_way(world: World, row: Row, state: Exited) -> str:
     """Why the end `state` of the spot job's processes is an interruption; "" where it is none."""
-    if "stop" in row.plan:
+    if "stop" in plan_of(row):
         return ""
-    noticed = row.plan.get("noticed", "")
+    noticed = plan_of(row).get("noticed", "")
     if state.reason == "stopped":  # the server may have ended before it could note that it did that
         return noticed or called_off(world, row)
     # where one of several instances is gone already, another may fail for that
@@ -59,7 +60,7 @@ def gave_way(world: World, row: Row, state: Exited) -> str:
 def limit(row: Row, now: float) -> tuple[float, str]:
     """Seconds that the attempt which begins now may run, and the end that reaching them means."""
     condition = row.doc["StoppingCondition"]
-    left = condition["MaxRuntimeInSeconds"] - row.plan.get("ran", 0.0)
+    left = condition["MaxRuntimeInSeconds"] - plan_of(row).get("ran", 0.0)
     wait = condition.get("MaxWaitTimeInSeconds")
     if wait is not None and row.created + wait - now < left:
         return max(row.created + wait - now, 1.0), "MaxWaitTimeExceeded"
@@ -68,8 +69,8 @@ def limit(row: Row, now: float) -> tuple[float, str]:
 
 def spent(row: Row, now: float) -> float:
     """Seconds for which the job had instances: all attempts, waiting not counted."""
-    begun = row.plan.get("begun")
-    return row.plan.get("spent", 0.0) + (now - begun if begun is not None else 0.0)
+    begun = plan_of(row).get("begun")
+    return plan_of(row).get("spent", 0.0) + (now - begun if begun is not None else 0.0)
 
 
 def times(row: Row, now: float) -> Doc:

@@ -5,7 +5,19 @@ from __future__ import annotations
 from sagebrush.engine.kinds import moment
 from sagebrush.errors import Doc
 from sagebrush.scheduler.capacity import Turn
+from sagebrush.services.sagemaker.training.plan import plan_of
 from sagebrush.store.rows import Row
+from sagebrush.world import World
+
+STARTING = "Starting the training job"
+ENDS = {
+    "Completed": "Training job completed",
+    "Failed": "Training job failed",
+    "Stopped": "Training job stopped",
+    "MaxRuntimeExceeded": "Training job runtime exceeded MaxRuntimeInSeconds provided",
+    "MaxWaitTimeExceeded": "Training job wait time exceeded what its StoppingCondition allows",
+}
+"""How a job ends -> the message of that secondary status."""
 
 
 def artifact(request: Doc) -> str:
@@ -17,7 +29,7 @@ def artifact(request: Doc) -> str:
 
 def begin(now: float) -> Doc:
     """The status members of a new job."""
-    return status_doc({}, now, "Starting", "Starting the training job")
+    return status_doc({}, now, "Starting", STARTING)
 
 
 def status_doc(doc: Doc, now: float, status: str, message: str) -> Doc:
@@ -34,4 +46,27 @@ def status_doc(doc: Doc, now: float, status: str, message: str) -> Doc:
 
 def waiting(row: Row, turn: Turn, now: float) -> Doc:
     """The status members of a job that waits its turn."""
-    return status_doc(row.doc, now, "Starting", f"Starting the training job: {turn.words}")
+    return status_doc(row.doc, now, "Starting", f"{STARTING}: {turn.words}")
+
+
+def entered(world: World, row: Row, to: str, words: str) -> Doc:
+    """The status members of a job that enters the stage `to`, or waits in `queue` or `start` for what
+    `words` say. One that is being stopped stays Stopping."""
+    now, doc, plan = world.clock(), row.doc, plan_of(row)
+    if to == "queue":
+        return status_doc(doc, now, "Starting", f"{STARTING}: {words}")
+    if to == "start":
+        return status_doc(doc, now, "Starting", words)
+    if row.status == "Stopping":
+        return {}
+    if to == "download":
+        if plan.get("waiting"):  # it waits no more, and its past says so
+            doc = {**doc, **status_doc(doc, now, "Starting", STARTING)}
+        return status_doc(doc, now, "Downloading", "Downloading input data")
+    if to == "train":
+        text = "Training image download completed. Training in progress."
+        environment = world.environments.built(plan["environment"])
+        if environment is not None:
+            text += f" It runs as environment {environment.told()}."
+        return status_doc(doc, now, "Training", text)
+    return status_doc(doc, now, "Uploading", "Uploading generated training model")

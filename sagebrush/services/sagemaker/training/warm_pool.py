@@ -11,16 +11,19 @@ import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Required, TypedDict, cast
 
 from sagebrush.aws.names import short_id
 from sagebrush.compute.base import Exited, Gone, Running, Spec
 from sagebrush.compute.local import record
+from sagebrush.engine import children
 from sagebrush.engine.kinds import Kind, moment
 from sagebrush.errors import Doc
 from sagebrush.net import dial
 from sagebrush.scheduler import capacity
 from sagebrush.services.sagemaker.training import cluster as processes
 from sagebrush.services.sagemaker.training.facts import WARM_POOL
+from sagebrush.services.sagemaker.training.plan import plan_of
 from sagebrush.store.rows import Next, Row
 from sagebrush.workload import imports_of, launch, layers, stage, streamed_input
 from sagebrush.world import World
@@ -39,6 +42,30 @@ ENDING = "Ending"
 """The status in which nobody may take it any more."""
 
 
+class Pool(TypedDict, total=False):
+    """The plan of a pool's row."""
+
+    job: Required[int]
+    """The id of the row of the job that left it."""
+    fingerprint: Required[str]
+    since: Required[float]
+    until: Required[float]
+    """When it ends unless a job takes it."""
+    size: Required[Doc]
+    """What it holds of the host: `cpu`, `memory`, `gpus`, `role`."""
+    spec: Required[Doc]
+    launched: bool
+    taken: int
+    """The id of the row of the job that took it."""
+    by: str
+    """That job's name."""
+
+
+def pool_of(row: Row) -> Pool:
+    """The pool's plan."""
+    return cast(Pool, row.plan)
+
+
 class Lost(Exception):
     """The process that waited is gone; the job starts without it."""
 
@@ -48,12 +75,12 @@ def reconcile(world: World, pool: Row) -> Next:
     if pool.status == "InUse":
         return _handed_over(world, pool)
     now = world.clock()
-    late = now >= pool.plan["until"] or pool.status == ENDING
+    late = now >= pool_of(pool)["until"] or pool.status == ENDING
     if late or capacity.evicted(world, pool.name):
         return _terminate(world, pool)
-    if not pool.plan.get("launched"):
+    if not pool_of(pool).get("launched"):
         if not _launch(world, pool):
-            return Next(due=min(30.0, pool.plan["until"] - now))
+            return Next(due=min(30.0, pool_of(pool)["until"] - now))
         return Next(plan={"launched": True}, due=LOOK)
     state = world.backend.poll(pool.name)
     if isinstance(state, Exited | Gone):
@@ -63,8 +90,8 @@ def reconcile(world: World, pool: Row) -> Next:
             _say(state.address, {"ask": "ready"})
         except OSError:
             return Next(due=LOOK)
-        return Next("Available", due=max(0.0, pool.plan["until"] - now))
-    due = LOOK if pool.status == "Loading" else max(0.0, pool.plan["until"] - now)
+        return Next("Available", due=max(0.0, pool_of(pool)["until"] - now))
+    due = LOOK if pool.status == "Loading" else max(0.0, pool_of(pool)["until"] - now)
     return Next(due=due)
 
 
@@ -75,11 +102,11 @@ def fail(world: World, pool: Row, reason: str) -> Next:
 
 def _launch(world: World, pool: Row) -> bool:
     """Whether the process waits, or will: whether there is room for it that nobody else wants."""
-    ask = capacity.Ask(pool.name, pool.id, idle=True, **pool.plan["size"])
+    ask = capacity.Ask(pool.name, pool.id, idle=True, **pool_of(pool)["size"])
     turn = capacity.admit(world, ask)
     if turn.place:
         return False
-    spec = record.from_json(pool.plan["spec"])
+    spec = record.from_json(pool_of(pool)["spec"])
     world.backend.launch(replace(spec, limits=replace(spec.limits, gpus=turn.gpus)))
     return True
 
@@ -104,13 +131,13 @@ def fingerprint(world: World, row: Row) -> str:
 
 
 def wanted(row: Row) -> bool:
-    """Whether the job takes over, and leaves, a waiting process: it keeps its instance alive, or is a
-    trial of a tuning job."""
-    if len(processes.members(row)) > 1 or processes.contained(row) or row.plan.get("cold"):
+    """Whether the job takes over, and leaves, a waiting process: it keeps its instance alive, or what
+    started it wants one."""
+    if len(processes.members(row)) > 1 or processes.contained(row) or plan_of(row).get("cold"):
         return False
     if streamed_input.streams(row.doc):  # what feeds a job begins before its sandbox
         return False
-    return bool(row.plan.get("tuner") or keep_alive(row))
+    return bool(plan_of(row).get("standby") or keep_alive(row))
 
 
 def keep_alive(row: Row) -> int:
@@ -122,24 +149,24 @@ def offer(world: World, row: Row, seconds: float) -> bool:
     """Whether a process waits, for `seconds`, for the next job like `row`, which has ended and whose
     /opt/ml/code is still there. Where there is no room now, one comes when there is.
 
-    A trial leaves one when it begins too, which loads while it runs; of those of one kind that have
-    no room yet there is but one. Repeatable."""
+    A job with a parent leaves one when it begins too, which loads while it runs; of those of one
+    kind that have no room yet there is but one. Repeatable."""
     job, ask = processes.members(row)[0], processes.ask(world, row)
     root = processes.root(world, job)
     if layers.wanted(root) or not (keep_alive(row) or awaited(world, row)):
         return False
     alike = fingerprint(world, row)
     for pool in _free(world):
-        if pool.plan["job"] == row.id or (
+        if pool_of(pool)["job"] == row.id or (
             not keep_alive(row)
-            and pool.plan["fingerprint"] == alike
-            and not pool.plan.get("launched")
+            and pool_of(pool)["fingerprint"] == alike
+            and not pool_of(pool).get("launched")
         ):
             _launch_now(world, pool)
             return True
     spec, here = processes.ready(world, row)[0], launch.place(world, root)
     name = f"w-{short_id()}"
-    environment = world.environments.ready(row.plan["environment"])
+    environment = world.environments.ready(plan_of(row)["environment"])
     if environment is None:
         return False
     waiting = replace(
@@ -158,7 +185,7 @@ def offer(world: World, row: Row, seconds: float) -> bool:
         limits=replace(spec.limits, gpus=()),
     )
     now = world.clock()
-    plan = {
+    plan: Pool = {
         "job": row.id,
         "fingerprint": alike,
         "since": now,
@@ -167,7 +194,7 @@ def offer(world: World, row: Row, seconds: float) -> bool:
         "spec": record.to_json(waiting),
     }
     pool = world.rows.insert(
-        Row(row.account, row.region, KIND.name, name, "Loading", {}, plan, due_at=now + LOOK)
+        Row(row.account, row.region, KIND.name, name, "Loading", {}, {**plan}, due_at=now + LOOK)
     )
     _launch_now(world, pool)
     return True
@@ -175,21 +202,20 @@ def offer(world: World, row: Row, seconds: float) -> bool:
 
 def _launch_now(world: World, pool: Row) -> None:
     """The process is launched if there is room: the next job may come before the loop sees the pool."""
-    if not pool.plan.get("launched") and _launch(world, pool):
+    if not pool_of(pool).get("launched") and _launch(world, pool):
         world.rows.update(pool.id, lambda p: replace(p, plan={**p.plan, "launched": True}))
 
 
 def awaited(world: World, row: Row) -> bool:
-    """Whether a further trial of the job's tuning job will start."""
-    tuner = world.rows.by_id(row.plan.get("tuner", 0))
-    if tuner is None or tuner.status != "InProgress" or {"stop", "end"} & tuner.plan.keys():
+    """Whether a further job of the one's parent will start: one that is still to be created, or that
+    waits for capacity."""
+    parent = children.alive(world, row)
+    if parent is None:
         return False
-    trials = tuner.plan["trials"]
-    limits = tuner.doc["HyperParameterTuningJobConfig"]["ResourceLimits"]
-    if len(trials) < limits["MaxNumberOfTrainingJobs"] or any(t["s"] == "planned" for t in trials):
+    if parent.get("more"):
         return True
     others = world.rows.select(row.kind, ["InProgress"], parent=row.parent)
-    return any(other.plan["stage"] == "start" for other in others)
+    return any(plan_of(other)["stage"] == "start" for other in others)
 
 
 def _free(world: World) -> list[Row]:
@@ -202,14 +228,14 @@ def claim(world: World, row: Row) -> str:
     if not wanted(row):
         return ""
     for pool in world.rows.select(KIND.name, ["InUse"]):
-        if pool.plan.get("taken") == row.id:
+        if pool_of(pool).get("taken") == row.id:
             _reused(world, pool, row)
             return pool.name
     own = fingerprint(world, row)
     alike = [
         pool
         for pool in _free(world)
-        if pool.plan["fingerprint"] == own and pool.plan.get("launched")
+        if pool_of(pool)["fingerprint"] == own and pool_of(pool).get("launched")
     ]
     for pool in sorted(alike, key=lambda pool: pool.status != "Available"):
         if _take(world, pool, row):
@@ -228,8 +254,8 @@ def take_over(world: World, row: Row) -> tuple[str, capacity.Turn, int] | None:
     if turn is None or turn.place:
         give_up(world, key)
         return None
-    if row.plan["key"] != key:
-        capacity.release(world, row.plan["key"])
+    if plan_of(row)["key"] != key:
+        capacity.release(world, plan_of(row)["key"])
     return key, turn, 1
 
 
@@ -253,7 +279,7 @@ def _take(world: World, pool: Row, row: Row) -> bool:
         return replace(found, status="InUse", plan=plan, due_at=world.clock())
 
     after = world.rows.update(pool.id, change)
-    return after is not None and after.plan.get("taken") == row.id
+    return after is not None and pool_of(after).get("taken") == row.id
 
 
 def _reused(world: World, pool: Row, row: Row) -> None:
@@ -262,8 +288,8 @@ def _reused(world: World, pool: Row, row: Row) -> None:
 
 def _handed_over(world: World, pool: Row) -> Next:
     """The pool's row is gone once its job has taken the key over, or has ended without."""
-    job = world.rows.by_id(pool.plan["taken"])
-    if job is not None and job.plan.get("key") == pool.name:
+    job = world.rows.by_id(pool_of(pool).get("taken", 0))
+    if job is not None and plan_of(job)["key"] == pool.name:
         world.rows.delete(pool.id)
         return Next()
     if job is None or job.status not in ("InProgress", "Stopping"):
@@ -293,7 +319,7 @@ def _terminate(world: World, pool: Row) -> Next:
 def _tell(world: World, pool: Row, status: Doc) -> None:
     """The job that left the pool says what became of it."""
     now = world.clock()
-    held = max(0, round(now - pool.plan["since"]))
+    held = max(0, round(now - pool_of(pool)["since"]))
 
     def change(job: Row) -> Row | None:
         if job.doc.get("WarmPoolStatus", {}).get("Status") not in ("Available", "InUse"):
@@ -303,7 +329,7 @@ def _tell(world: World, pool: Row, status: Doc) -> None:
             job, doc={**job.doc, "WarmPoolStatus": told, "LastModifiedTime": moment(now)}
         )
 
-    world.rows.update(pool.plan["job"], change)
+    world.rows.update(pool_of(pool)["job"], change)
 
 
 def extend(world: World, row: Row, seconds: int) -> bool:
@@ -311,19 +337,28 @@ def extend(world: World, row: Row, seconds: int) -> bool:
     nobody can be kept waiting any more: the next job has taken it, or it has ended."""
     done = False
     for pool in _free(world):
-        if pool.plan["job"] != row.id:
+        if pool_of(pool)["job"] != row.id:
             continue
 
         def change(found: Row) -> Row | None:
             if found.status not in FREE:
                 return None
-            until = found.plan["since"] + seconds
+            until = pool_of(found)["since"] + seconds
             return replace(found, plan={**found.plan, "until": until}, due_at=world.clock())
 
         after = world.rows.update(pool.id, change)
         done = done or (after is not None and after.status in FREE)
     world.wake()
     return done
+
+
+def dismiss(world: World, parent: str) -> None:
+    """No process waits for a further job of that parent (its ARN), unless the job that left it asked
+    for that by a period of its own."""
+    for pool in _free(world):
+        job = world.rows.by_id(pool_of(pool)["job"])
+        if job and job.parent == parent and not keep_alive(job):
+            extend(world, job, 0)
 
 
 def begin(world: World, spec: Spec) -> None:

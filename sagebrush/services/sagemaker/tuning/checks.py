@@ -9,12 +9,15 @@ used.
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import NoReturn
 
 from sagebrush.errors import AwsError, Doc
 from sagebrush.services.sagemaker.training import checks as training_checks
 from sagebrush.services.sagemaker.training.checks import ALGORITHMS, refuse
+from sagebrush.services.sagemaker.tuning import plan as plans
 from sagebrush.services.sagemaker.tuning import trials
+from sagebrush.services.sagemaker.tuning.plan import Entry
 from sagebrush.services.sagemaker.tuning.trials import OBJECTIVE, Definition
 from sagebrush.store.rows import Row
 from sagebrush.tuning import space as spaces
@@ -348,7 +351,7 @@ def parents(request: Doc, found: list[tuple[str, Row | None]], words: str) -> li
             refuse(f"The parent {WORD} [{row.name}] has no training job definition of this job's.")
         for own, other in pairs:
             _inherited(own, other, row.name, kind)
-    launched = sum(len(row.plan.get("trials", ())) for row in rows)
+    launched = sum(len(plans.trials(row)) for row in rows)
     config = request["HyperParameterTuningJobConfig"]
     ceiling = JOBS.get(config["Strategy"], MOST)
     more = config["ResourceLimits"]["MaxNumberOfTrainingJobs"]
@@ -407,24 +410,24 @@ def _data(definition: Definition) -> set[tuple[str, str]]:
     }
 
 
-def warm(request: Doc, rows: list[Row]) -> list[Doc]:
+def warm(request: Doc, rows: list[Row]) -> list[Entry]:
     """What the parents' trials tell of this job's: entries with the definition, values and parent.
 
     A hyperparameter that was static in the parent had its value in every trial.
     """
-    found: list[Doc] = []
+    found: list[Entry] = []
     mine = trials.definitions(request)
     for row in rows:
         theirs = trials.definitions(row.doc)
-        for entry in row.plan.get("trials", ()):
-            if not trials.succeeded(entry):
+        for entry in plans.trials(row):
+            if not entry.succeeded:
                 continue
-            other = theirs[entry["d"]]
+            other = theirs[entry.definition]
             for place, own in enumerate(mine):
                 if own.name != other.name and not len(mine) == len(theirs) == 1:
                     continue
-                values = {**other.static, **entry["c"]}
+                values = {**other.static, **entry.config}
                 config = {name: values[name] for name in own.space.names if name in values}
-                known = {"n": entry["n"], "d": place, "c": config, "v": entry["v"]}
-                found.append({**known, "s": entry["s"], "p": row.name, "o": len(found)})
+                known = Entry(entry.name, place, config, entry.status, entry.value, len(found))
+                found.append(replace(known, parent=row.name))
     return found

@@ -2,8 +2,9 @@
 
 Each step reads what became of the trials, stops those that are hopeless, and plans as many as may
 run. A trial is planned, under its name, in one step and made in the next, so that a server that is
-killed between the two finds the training job again and makes none twice. The training jobs make
-this job's row due when they end or report a value; it asks by itself only now and then.
+killed between the two finds the training job again and makes none twice. The training jobs are
+children (`engine.children`): this job's row is due when one's status changes or it reports a value,
+and by itself only now and then.
 """
 
 from __future__ import annotations
@@ -13,15 +14,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sagebrush.engine.kinds import moment
+from sagebrush.engine import children
+from sagebrush.engine.kinds import arn_of, moment
 from sagebrush.errors import AwsError, Doc
 from sagebrush.scheduler import members
 from sagebrush.services.sagemaker.jobs import share_of_host
 from sagebrush.services.sagemaker.jobs.steps import ENDED
 from sagebrush.services.sagemaker.training import operations as training
 from sagebrush.services.sagemaker.training import warm_pool
+from sagebrush.services.sagemaker.tuning import plan as plans
 from sagebrush.services.sagemaker.tuning import trials as tuning_trials
-from sagebrush.services.sagemaker.tuning.trials import PLANNED, Definition
+from sagebrush.services.sagemaker.tuning.plan import PLANNED, Entry, plan_of
+from sagebrush.services.sagemaker.tuning.trials import Definition
 from sagebrush.store.rows import Next, Row
 from sagebrush.tuning import stopping
 from sagebrush.tuning.ask import RUNNING, Strategy, Trial, ask
@@ -30,6 +34,9 @@ from sagebrush.world import Ctx, World
 
 log = logging.getLogger(__name__)
 
+HANDED = {"standby": 60.0, "look": 0.5}
+"""What each trial's plan says (`training.plan`): seconds for which its process waits for the next
+trial, and seconds between looks for metrics, since a trial may be stopped by them."""
 WATCH = 30.0
 """Seconds between looks at trials of which nothing was told: a safeguard, their news come at once."""
 LEARNING = ("Bayesian", "Hyperband")
@@ -52,13 +59,14 @@ class Work:
 
     world: World
     row: Row
-    trials: list[Doc]
+    trials: list[Entry]
     definitions: list[Definition]
 
     @property
     def ctx(self) -> Ctx:
-        """Acts as the tuning job's role, which is also its trials'."""
-        return self.world.service_ctx(self.definitions[0].doc["RoleArn"])
+        """Acts as the service: whoever created the tuning job had the right to, and its role, which
+        its trials run as, is for what they read and write."""
+        return self.world.service_ctx()
 
     @property
     def config(self) -> Doc:
@@ -72,48 +80,57 @@ class Work:
     def maximize(self) -> bool:
         return self.definitions[0].maximize
 
-    def of(self, entry: Doc) -> Definition:
+    def of(self, entry: Entry) -> Definition:
         """The definition of a trial."""
-        return self.definitions[entry["d"]]
+        return self.definitions[entry.definition]
 
-    def live(self) -> list[Doc]:
+    def live(self) -> list[Entry]:
         """The trials that are not over."""
-        return [entry for entry in self.trials if not tuning_trials.ended(entry)]
+        return [entry for entry in self.trials if not entry.ended]
+
+    def more(self) -> bool:
+        """Whether further trials may be created."""
+        planned = any(entry.status == PLANNED for entry in self.trials)
+        return planned or len(self.trials) < self.limits["MaxNumberOfTrainingJobs"]
+
+    def stored(self) -> Doc:
+        """The trials as the row keeps them."""
+        return {"trials": [entry.stored() for entry in self.trials]}
 
 
 def reconcile(world: World, row: Row) -> Next:
     """The next step of the tuning job."""
     if row.status in ENDED:
         return Next()
-    trials = [dict(entry) for entry in row.plan["trials"]]
-    work = Work(world, row, trials, tuning_trials.definitions(row.doc))
-    end = row.plan.get("end")
-    if "stop" in row.plan:
+    work = Work(world, row, plans.trials(row), tuning_trials.definitions(row.doc))
+    end = plan_of(row).get("end")
+    if "stop" in plan_of(row):
         end = end or ["Stopped", ""]
     refused = _make(work, wanted=end is None)
     _look(work)
-    plan: Doc = {"trials": work.trials}
+    plan: Doc = {}
     if isinstance(refused, str):
         end = end or ["Failed", refused]
     end = end or _over(work)
     doc = _told(work, plan)
     if end:
-        plan["end"] = end
+        plan |= {"end": end, "more": None}
         return _wind_down(work, end, doc, plan)
     _early(work)
     planned = [] if refused else _plan(work)
     work.trials += planned
     due = 0.0 if planned else WATCH
-    return Next(doc={**doc, **_told(work, plan)}, plan=plan, due=min(due, _left(work)))
+    doc |= _told(work, plan)
+    plan |= {**work.stored(), "more": work.more()}
+    return Next(doc=doc, plan=plan, due=min(due, _left(work)))
 
 
 def fail(world: World, row: Row, reason: str) -> Next:
     """The tuning job has failed for `reason`, and its trials are asked to stop."""
-    work = Work(world, row, [dict(e) for e in row.plan["trials"]],
-                tuning_trials.definitions(row.doc))  # fmt: skip
+    work = Work(world, row, plans.trials(row), tuning_trials.definitions(row.doc))
     for entry in work.live():
         _stop(work, entry)
-    return _end(work, ["Failed", reason], {}, {})
+    return _end(work, ["Failed", reason], {}, {"more": None})
 
 
 # Trials -------------------------------------------------------------------------------------------
@@ -124,24 +141,12 @@ def _make(work: Work, wanted: bool) -> str | bool:
 
     The reason when one cannot be made at all; True where only a quota is in the way for now.
     """
-    for entry in [entry for entry in work.trials if entry["s"] == PLANNED]:
-        if tuning_trials.job_of(work.world, work.row, entry):
-            entry["s"] = "InProgress"  # made before the server ended
-            continue
-        if not wanted:
+    for entry in [entry for entry in work.trials if entry.status == PLANNED]:
+        if not wanted and tuning_trials.job_of(work.world, work.row, entry) is None:
             work.trials.remove(entry)
             continue
-        definition = work.of(entry)
-        request = tuning_trials.request(definition, entry["n"], entry["c"])
-        if tags := tuning_trials.tags(work.row):
-            request["Tags"] = tags
-        also = {
-            "TuningJobArn": work.row.doc["HyperParameterTuningJobArn"],
-            share_of_host.AT_ONCE: work.limits["MaxParallelTrainingJobs"],
-        }
-        ctx = work.world.service_ctx(definition.doc["RoleArn"])
         try:
-            training.create(ctx, request, work.row.doc["HyperParameterTuningJobArn"], also)
+            _create(work, entry)
         except AwsError as error:
             if error.status >= 500:
                 raise
@@ -149,43 +154,50 @@ def _make(work: Work, wanted: bool) -> str | bool:
                 log.info("tuning job %s: %s", work.row.name, error.message)
                 return True
             work.trials.remove(entry)
-            return f"The training job {entry['n']} could not be created: {error.message}"
-        entry["s"] = "InProgress"
+            return f"The training job {entry.name} could not be created: {error.message}"
+        entry.status = "InProgress"
     return False
+
+
+def _create(work: Work, entry: Entry) -> None:
+    """The trial's training job exists, created now or before the server ended."""
+    request = tuning_trials.request(work.of(entry), entry.name, entry.config)
+    if tags := tuning_trials.tags(work.row):
+        request["Tags"] = tags
+    doc = {
+        "TuningJobArn": work.row.doc["HyperParameterTuningJobArn"],
+        share_of_host.AT_ONCE: work.limits["MaxParallelTrainingJobs"],
+    }
+    children.start(work.ctx, work.row, training.KIND, request, doc, HANDED)
 
 
 def _look(work: Work) -> None:
     """Each trial's entry says what became of it."""
-    order = max((entry.get("o", 0) for entry in work.trials), default=0)
+    order = max((entry.order for entry in work.trials), default=0)
     for entry in work.live():
         job = tuning_trials.job_of(work.world, work.row, entry)
         if job is None:
-            if entry["s"] != PLANNED:  # somebody deleted it
-                entry["s"] = "Stopped"
+            if entry.status != PLANNED:  # somebody deleted it
+                entry.status = "Stopped"
             continue
-        entry["s"] = job.status if job.status != "Deleting" else "Stopped"
-        if not tuning_trials.ended(entry):
+        entry.status = job.status if job.status != "Deleting" else "Stopped"
+        if not entry.ended:
             continue
         order += 1
-        entry["o"] = order
+        entry.order = order
         value = tuning_trials.final(job, work.of(entry).metric)
         if value is not None and job.status != "Failed":
-            entry["v"] = value
-        if job.status == "Failed" and _internal(job):
-            entry["retry"] = True
+            entry.value = value
+        entry.retry = job.status == "Failed" and _internal(job)
 
 
 def _internal(job: Row) -> bool:
     return str(job.doc.get("FailureReason", "")).startswith("InternalServerError")
 
 
-def _stop(work: Work, entry: Doc) -> None:
+def _stop(work: Work, entry: Entry) -> None:
     """The trial is asked to stop; that it just ended is fine."""
-    try:
-        training.stop_training_job(work.ctx, {"TrainingJobName": entry["n"]})
-    except AwsError as error:
-        if error.status >= 500:
-            raise
+    children.stop(work.ctx, training.KIND, entry.name)
 
 
 def _early(work: Work) -> None:
@@ -193,46 +205,50 @@ def _early(work: Work) -> None:
     hyperband = work.config["Strategy"] == "Hyperband"
     if not hyperband and work.config.get("TrainingJobEarlyStoppingType") != "Auto":
         return
-    for entry in [e for e in work.live() if e["s"] == "InProgress" and not e.get("early")]:
+    for entry in [e for e in work.live() if e.status == "InProgress" and not e.early]:
         values = tuning_trials.curve(work.world, work.row, entry, work.of(entry).metric)
-        seen = entry.get("e", 0)
+        seen = entry.epochs
         if len(values) <= seen:
             continue
         stop = (_halved if hyperband else _below_median)(work, entry, values, seen)
-        entry["e"] = len(values)
+        entry.epochs = len(values)
         if stop:
             _stop(work, entry)
 
 
-def _below_median(work: Work, entry: Doc, values: tuple[float, ...], seen: int) -> bool:
+def _below_median(work: Work, entry: Entry, values: tuple[float, ...], seen: int) -> bool:
     definition = work.of(entry)
     others = [
         tuning_trials.curve(work.world, work.row, other, definition.metric)
         for other in work.trials
-        if other["d"] == entry["d"] and tuning_trials.succeeded(other)
+        if other.definition == entry.definition and other.succeeded
     ]
     stop = stopping.worse_than_median(values, others, definition.maximize, seen)
     if stop:
-        entry["early"] = True
+        entry.early = True
     return stop
 
 
-def _halved(work: Work, entry: Doc, values: tuple[float, ...], seen: int) -> bool:
-    band = _band(work, entry["d"])
-    same = [other for other in work.trials if other["d"] == entry["d"] and other["s"] != PLANNED]
+def _halved(work: Work, entry: Entry, values: tuple[float, ...], seen: int) -> bool:
+    band = _band(work, entry.definition)
+    same = [
+        other
+        for other in work.trials
+        if other.definition == entry.definition and other.status != PLANNED
+    ]
     known = [
-        (Trial({}, RUNNING, None, values) if other is entry else _bare(other), other.get("k", {}))
+        (Trial({}, RUNNING, None, values) if other is entry else _bare(other), other.kept)
         for other in same
     ]
     place = same.index(entry)
-    stop, kept = stopping.halved(band, _strategy(work, entry["d"]), known, place, seen)
-    entry["k"] = kept
+    stop, kept = stopping.halved(band, _strategy(work, entry.definition), known, place, seen)
+    entry.kept = kept
     if stop and len(values) < band.most:  # else it has had all that a trial may have
-        entry["early"] = True
+        entry.early = True
     return stop
 
 
-def _bare(entry: Doc) -> Trial:
+def _bare(entry: Entry) -> Trial:
     """A trial as Hyperband compares it: by what was kept of it."""
     return replace(tuning_trials.trial(entry), config={})
 
@@ -244,23 +260,23 @@ def _band(work: Work, place: int) -> Band:
 
 
 def _strategy(work: Work, place: int) -> Strategy:
-    seed = work.config.get("RandomSeed", work.row.plan["seed"])
+    seed = work.config.get("RandomSeed", plan_of(work.row).get("seed", 0))
     kind = work.row.doc.get("WarmStartConfig", {}).get("WarmStartType")
     maximize = work.definitions[place].maximize
     return Strategy(work.config["Strategy"], maximize, seed + place, kind == "TransferLearning")
 
 
-def _plan(work: Work) -> list[Doc]:
+def _plan(work: Work) -> list[Entry]:
     """Entries for as many further trials as may run: definitions take turns."""
     room = min(
         _at_once(work) - len(work.live()),
         work.limits["MaxNumberOfTrainingJobs"] - len(work.trials),
     )
-    found: list[Doc] = []
+    found: list[Entry] = []
     spent: set[int] = set()
     while len(found) < room and len(spent) < len(work.definitions):
         counts = [
-            (sum(e["d"] == place for e in (*work.trials, *found)), place)
+            (sum(e.definition == place for e in (*work.trials, *found)), place)
             for place in range(len(work.definitions))
             if place not in spent
         ]
@@ -271,8 +287,8 @@ def _plan(work: Work) -> list[Doc]:
         if len(configs) < batch:
             spent.add(place)
         for config in configs:
-            name = tuning_trials.name(work.row, len(work.trials) + len(found) + 1)
-            found.append({"n": name, "d": place, "c": dict(config), "s": PLANNED})
+            number = len(work.trials) + len(found) + 1
+            found.append(Entry(children.name(work.row, f"{number:03d}"), place, dict(config)))
     return found
 
 
@@ -290,20 +306,20 @@ def _at_once(work: Work) -> int:
     return max(found)
 
 
-def _known(work: Work, place: int, new: Sequence[Doc]) -> list[Trial]:
+def _known(work: Work, place: int, new: Sequence[Entry]) -> list[Trial]:
     """What the strategy is told of a definition: its parents' trials and its own."""
     pruning = work.config["Strategy"] == "Hyperband" or (
         work.config.get("TrainingJobEarlyStoppingType") == "Auto"
     )
     metric = work.definitions[place].metric
     found = []
-    for entry in (*work.row.plan.get("warm", ()), *work.trials, *new):
-        if entry["d"] != place:
+    for entry in (*plans.warm(work.row), *work.trials, *new):
+        if entry.definition != place:
             continue
         values: tuple[float, ...] = ()
-        if pruning and entry.get("early"):
+        if pruning and entry.early:
             values = tuning_trials.curve(work.world, work.row, entry, metric)
-        found.append(replace(tuning_trials.trial(entry, values), parent=entry.get("p", "")))
+        found.append(replace(tuning_trials.trial(entry, values), parent=entry.parent))
     return found
 
 
@@ -320,8 +336,8 @@ def _left(work: Work) -> float:
 
 def _over(work: Work) -> list[str] | None:
     """Why no further trial is needed, as the status that the job ends in and a reason; else None."""
-    over = [entry for entry in work.trials if tuning_trials.ended(entry)]
-    good = [entry for entry in over if tuning_trials.succeeded(entry)]
+    over = [entry for entry in work.trials if entry.ended]
+    good = [entry for entry in over if entry.succeeded]
     if not good and len(over) >= HOPELESS and not _any_value(work):
         return _failed(over)
     if _left(work) <= 0:
@@ -331,9 +347,9 @@ def _over(work: Work) -> list[str] | None:
     return ["Completed", ""] if good and _satisfied(work) else None
 
 
-def _failed(over: Sequence[Doc]) -> list[str]:
+def _failed(over: Sequence[Entry]) -> list[str]:
     """The failure of a job none of whose trials, which are `over`, had an objective."""
-    silent = any(entry["s"] in ("Completed", "Stopped") for entry in over)
+    silent = any(entry.status in ("Completed", "Stopped") for entry in over)
     return ["Failed", (NO_METRIC if silent else NO_SUCCESS).format(count=len(over))]
 
 
@@ -366,7 +382,8 @@ def _satisfied(work: Work) -> bool:
 
 
 def _progress(work: Work) -> stopping.Progress:
-    values = [entry["v"] for entry in tuning_trials.in_order(work.trials)]
+    done = tuning_trials.in_order(work.trials)
+    values = [entry.value for entry in done if entry.value is not None]
     return stopping.progress(values, work.maximize)
 
 
@@ -374,7 +391,7 @@ def _told(work: Work, plan: Doc) -> Doc:
     """The members that tell how far the job is; `plan` keeps when it first seemed to converge."""
     found = _progress(work)
     details: Doc = {"NumberOfTrainingJobsObjectiveNotImproving": found.stale}
-    since: Any = work.row.plan.get("converged") or plan.get("converged")
+    since: Any = plan_of(work.row).get("converged") or plan.get("converged")
     if since is None and found.converged:
         since = plan["converged"] = work.world.clock()
     if since is not None:
@@ -390,10 +407,10 @@ def _wind_down(work: Work, end: list[str], doc: Doc, plan: Doc) -> Next:
     """What still runs is being stopped; the job has ended once nothing does."""
     live = work.live()
     for entry in live:
-        if entry["s"] == "InProgress":
+        if entry.status == "InProgress":
             _stop(work, entry)
     if live:
-        return Next(doc=doc, plan=plan, due=WATCH)
+        return Next(doc=doc, plan={**plan, **work.stored()}, due=WATCH)
     return _end(work, end, doc, plan)
 
 
@@ -404,14 +421,5 @@ def _end(work: Work, end: list[str], doc: Doc, plan: Doc) -> Next:
     if status == "Failed":
         doc["FailureReason"] = reason[:1024]
     tuning_trials.forget(work.world, work.row)
-    _dismiss(work)
-    return Next(status, doc, plan)
-
-
-def _dismiss(work: Work) -> None:
-    """No process waits for a further trial, unless its trial asked for that by a period of its own."""
-    rows = work.world.rows
-    for pool in rows.select(warm_pool.KIND.name, warm_pool.FREE):
-        job = rows.by_id(pool.plan["job"])
-        if job and job.plan.get("tuner") == work.row.id and not warm_pool.keep_alive(job):
-            warm_pool.extend(work.world, job, 0)
+    warm_pool.dismiss(work.world, arn_of(work.row))
+    return Next(status, doc, {**plan, **work.stored()})

@@ -1,4 +1,4 @@
-"""Hyperparameter tuning jobs: create, describe, list, stop, delete. Their life: tuning_life."""
+"""Hyperparameter tuning jobs: create, describe, list, stop, delete. Their life: `life`."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from sagebrush.services.sagemaker.jobs import steps
 from sagebrush.services.sagemaker.jobs.steps import ENDED
 from sagebrush.services.sagemaker.training import operations as training
 from sagebrush.services.sagemaker.tuning import checks, life
+from sagebrush.services.sagemaker.tuning import plan as plans
 from sagebrush.services.sagemaker.tuning import trials as tuning_trials
 from sagebrush.services.sagemaker.tuning.facts import TUNING_JOB
-from sagebrush.services.sagemaker.tuning.trials import PLANNED
+from sagebrush.services.sagemaker.tuning.plan import PLANNED, Entry
 from sagebrush.store.rows import Reader, Row
 from sagebrush.world import Ctx
 
@@ -60,8 +61,9 @@ def create_hyper_parameter_tuning_job(ctx: Ctx, request: Doc) -> Doc:
         **tuning_trials.counters(()),
     }
     seed = zlib.crc32(f"{name} {ctx.world.clock()}".encode())
-    plan = {"trials": [], "seed": seed, "warm": warm}
-    row = kinds.draft(ctx, KIND, prepared, "InProgress", doc, plan)
+    warm = [entry.stored() for entry in _warm(ctx, prepared)]
+    plan: plans.Plan = {"trials": [], "seed": seed, "warm": warm, "more": True}
+    row = kinds.draft(ctx, KIND, prepared, "InProgress", doc, {**plan})
     row = kinds.insert(ctx, KIND, row, _check_room)
     return {"HyperParameterTuningJobArn": row.doc["HyperParameterTuningJobArn"]}
 
@@ -74,7 +76,7 @@ def _check_room(rows: Reader) -> None:
                             checks.AT_ONCE, running, 1, "Tuning Jobs")  # fmt: skip
 
 
-def _warm(ctx: Ctx, request: Doc) -> list[Doc]:
+def _warm(ctx: Ctx, request: Doc) -> list[Entry]:
     """What parents' trials tell, where the job starts from parents."""
     start = request.get("WarmStartConfig")
     if not start:
@@ -92,13 +94,13 @@ def describe_hyper_parameter_tuning_job(ctx: Ctx, request: Doc) -> Doc:
     row = kinds.find(ctx, KIND, request["HyperParameterTuningJobName"])
     found = kinds.describe(KIND, row)
     definitions = tuning_trials.definitions(row.doc)
-    trials, maximize = row.plan["trials"], definitions[0].maximize
+    trials, maximize = plans.trials(row), definitions[0].maximize
     best = tuning_trials.best(trials, maximize)
     if best:
         found["BestTrainingJob"] = _summary(ctx, row, best)
     kind = row.doc.get("WarmStartConfig", {}).get("WarmStartType")
     if kind == "IdenticalDataAndAlgorithm":
-        overall = tuning_trials.best([*row.plan["warm"], *trials], maximize)
+        overall = tuning_trials.best([*plans.warm(row), *trials], maximize)
         if overall:
             found["OverallBestTrainingJob"] = _summary(ctx, _owner(ctx, row, overall), overall)
     end = row.doc.get("HyperParameterTuningEndTime")
@@ -107,20 +109,20 @@ def describe_hyper_parameter_tuning_job(ctx: Ctx, request: Doc) -> Doc:
     return found
 
 
-def _owner(ctx: Ctx, row: Row, entry: Doc) -> Row:
+def _owner(ctx: Ctx, row: Row, entry: Entry) -> Row:
     """The tuning job that a trial is of, as far as it is still there."""
-    name = entry.get("p")
+    name = entry.parent
     parent = ctx.world.rows.get(ctx.account, ctx.region, KIND.name, name) if name else None
     return parent or row
 
 
-def _summary(ctx: Ctx, row: Row, entry: Doc) -> Doc:
+def _summary(ctx: Ctx, row: Row, entry: Entry) -> Doc:
     """A trial's summary; of one whose training job was deleted, what is known."""
-    job = ctx.world.rows.get(row.account, row.region, training.KIND.name, entry["n"])
+    job = ctx.world.rows.get(row.account, row.region, training.KIND.name, entry.name)
     if job is None:
         return tuning_trials.gone(ctx, row, entry)
-    own = next((each for each in row.plan["trials"] if each["n"] == entry["n"]), entry)
-    definition = tuning_trials.definitions(row.doc)[own["d"]]
+    own = next((each for each in plans.trials(row) if each.name == entry.name), entry)
+    definition = tuning_trials.definitions(row.doc)[own.definition]
     return tuning_trials.summary(row, definition, own, job)
 
 
@@ -143,9 +145,9 @@ def list_training_jobs_for_hyper_parameter_tuning_job(ctx: Ctx, request: Doc) ->
         )
     }
     found = [
-        tuning_trials.summary(row, definitions[entry["d"]], entry, jobs[entry["n"]])
-        for entry in row.plan["trials"]
-        if entry["s"] != PLANNED and entry["n"] in jobs
+        tuning_trials.summary(row, definitions[entry.definition], entry, jobs[entry.name])
+        for entry in plans.trials(row)
+        if entry.status != PLANNED and entry.name in jobs
     ]
     wanted = request.get("StatusEquals")
     found = [each for each in found if wanted in (None, each["TrainingJobStatus"])]

@@ -1,19 +1,11 @@
-"""The trials of a tuning job: what the job's row keeps of each, and each as a training job.
-
-An entry of the row's plan is short, since a job may have thousands: `n` the training job's name,
-`d` the place of its definition, `c` what it tunes, `s` its status (`planned` until the training job
-is made), `v` the objective's last value, `o` the order in which it ended, `e` the epochs that early
-stopping has looked at, `k` what Hyperband keeps of it, `early` that it was stopped early, `retry`
-that AWS would call its failure retryable.
-"""
+"""The trials of a tuning job: each as a training job, what became of it, what is told of it."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from sagebrush.engine import children
 from sagebrush.engine.kinds import moment
 from sagebrush.errors import Doc
 from sagebrush.services.sagemaker.jobs import steps as job_steps
@@ -21,8 +13,12 @@ from sagebrush.services.sagemaker.training import (
     cluster as training_cluster,
 )
 from sagebrush.services.sagemaker.training import (
+    metrics as training_metrics,
+)
+from sagebrush.services.sagemaker.training import (
     operations as training,
 )
+from sagebrush.services.sagemaker.tuning.plan import PLANNED, Entry, plan_of
 from sagebrush.store.rows import Row
 from sagebrush.store.series import Metric
 from sagebrush.tuning.ask import COMPLETE, FAILED, PRUNED, RUNNING, Trial
@@ -31,8 +27,6 @@ from sagebrush.world import Ctx, World
 
 OBJECTIVE = "_tuning_objective_metric"
 """The hyperparameter that tells a trial what its tuning job looks at."""
-PLANNED = "planned"
-LIVE = (PLANNED, "InProgress", "Stopping")
 CURVES = "tuning_curves"
 PASSED = (
     "RoleArn",
@@ -96,15 +90,6 @@ def definitions(doc: Doc) -> list[Definition]:
     ]
 
 
-def name(row: Row, number: int) -> str:
-    """The training job's name of the trial `number`, from 1: the same whenever it is asked for.
-
-    A tuning job that is made anew under an old name has other names for its trials.
-    """
-    text = f"{row.doc['HyperParameterTuningJobArn']} {row.created} {row.id} {number}"
-    return f"{row.name}-{number:03d}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
-
-
 def request(definition: Definition, job: str, config: Mapping[str, str]) -> Doc:
     """CreateTrainingJob's request of a trial.
 
@@ -144,54 +129,43 @@ def resources(doc: Doc) -> Doc | None:
 # What became of them ------------------------------------------------------------------------------
 
 
-def job_of(world: World, row: Row, entry: Doc) -> Row | None:
+def job_of(world: World, row: Row, entry: Entry) -> Row | None:
     """The trial's training job, where it is one of this tuning job."""
-    found = world.rows.get(row.account, row.region, training.KIND.name, entry["n"])
-    return found if found and found.parent == row.doc["HyperParameterTuningJobArn"] else None
+    return children.find(world, row, training.KIND, entry.name)
 
 
-def ended(entry: Doc) -> bool:
-    """Whether the trial is over."""
-    return entry["s"] not in LIVE
-
-
-def succeeded(entry: Doc) -> bool:
-    """Whether the trial's objective counts: it ended well, or was stopped, and has a value."""
-    return entry["s"] in ("Completed", "Stopped") and entry.get("v") is not None
-
-
-def in_order(trials: Sequence[Doc]) -> list[Doc]:
+def in_order(trials: Sequence[Entry]) -> list[Entry]:
     """The trials whose objective counts, in the order of their ends."""
-    return sorted((t for t in trials if succeeded(t)), key=lambda t: t.get("o", 0))
+    return sorted((t for t in trials if t.succeeded), key=lambda t: t.order)
 
 
-def best(trials: Sequence[Doc], maximize: bool) -> Doc | None:
+def best(trials: Sequence[Entry], maximize: bool) -> Entry | None:
     """The trial of the best value, of equals the earliest; None while there is none."""
     done = in_order(trials)
     if not done:
         return None
-    return (max if maximize else min)(done, key=lambda t: t["v"])
+    return (max if maximize else min)(done, key=lambda t: t.value or 0.0)
 
 
 def final(job: Row, metric: str) -> float | None:
     """The last value of the metric that a training job reported."""
-    if found := job.plan.get("finals", {}).get(metric):
-        return found[1]
+    if (value := training_metrics.last(job, metric)) is not None:
+        return value
     for each in job.doc.get("FinalMetricDataList", ()):
         if each["MetricName"] == metric:
             return each["Value"]
     return None
 
 
-def curve(world: World, row: Row, entry: Doc, metric: str) -> tuple[float, ...]:
+def curve(world: World, row: Row, entry: Entry, metric: str) -> tuple[float, ...]:
     """The metric's values as the trial reported them; those of trials that ended are remembered."""
     known: dict[tuple[int, str], tuple[float, ...]] = world.cache.setdefault(CURVES, {})
-    key = (row.id, entry["n"])
+    key = (row.id, entry.name)
     if key not in known:
-        wanted = Metric(training_cluster.GROUP, metric, {"TrainingJobName": entry["n"]})
+        wanted = Metric(training_cluster.GROUP, metric, {"TrainingJobName": entry.name})
         points = world.series.query(row.account, row.region, wanted, 0.0, float("inf"))
         found = tuple(point.value for point in points)
-        if not ended(entry):
+        if not entry.ended:
             return found
         known[key] = found
     return known[key]
@@ -204,48 +178,48 @@ def forget(world: World, row: Row) -> None:
         known.pop(key, None)
 
 
-def trial(entry: Doc, values: tuple[float, ...] = ()) -> Trial:
+def trial(entry: Entry, values: tuple[float, ...] = ()) -> Trial:
     """The entry as a strategy sees it."""
-    if not ended(entry):
-        return Trial(entry["c"], RUNNING, None, values)
-    if not succeeded(entry):
-        return Trial(entry["c"], FAILED)
-    state = PRUNED if entry.get("early") else COMPLETE
-    return Trial(entry["c"], state, entry["v"], values)
+    if not entry.ended:
+        return Trial(entry.config, RUNNING, None, values)
+    if not entry.succeeded:
+        return Trial(entry.config, FAILED)
+    return Trial(entry.config, PRUNED if entry.early else COMPLETE, entry.value, values)
 
 
 # What is told of them -----------------------------------------------------------------------------
 
 
-def counters(trials: Sequence[Doc]) -> Doc:
+def counters(trials: Sequence[Entry]) -> Doc:
     """TrainingJobStatusCounters and ObjectiveStatusCounters."""
-    made = [t for t in trials if t["s"] != PLANNED]
-    failed = [t for t in made if t["s"] == "Failed"]
-    good = sum(map(succeeded, made))
+    made = [t for t in trials if t.status != PLANNED]
+    failed = [t for t in made if t.status == "Failed"]
+    good = sum(t.succeeded for t in made)
+    over = sum(t.ended for t in made)
     return {
         "TrainingJobStatusCounters": {
-            "Completed": sum(t["s"] == "Completed" for t in made),
-            "InProgress": sum(not ended(t) for t in made),
-            "RetryableError": sum(bool(t.get("retry")) for t in failed),
-            "NonRetryableError": sum(not t.get("retry") for t in failed),
-            "Stopped": sum(t["s"] == "Stopped" for t in made),
+            "Completed": sum(t.status == "Completed" for t in made),
+            "InProgress": len(made) - over,
+            "RetryableError": sum(t.retry for t in failed),
+            "NonRetryableError": sum(not t.retry for t in failed),
+            "Stopped": sum(t.status == "Stopped" for t in made),
         },
         "ObjectiveStatusCounters": {
             "Succeeded": good,
-            "Pending": sum(not ended(t) for t in made),
-            "Failed": sum(map(ended, made)) - good,
+            "Pending": len(made) - over,
+            "Failed": over - good,
         },
     }
 
 
-def summary(row: Row, definition: Definition, entry: Doc, job: Row) -> Doc:
+def summary(row: Row, definition: Definition, entry: Entry, job: Row) -> Doc:
     """A HyperParameterTrainingJobSummary."""
     found: Doc = {
-        "TrainingJobName": entry["n"],
+        "TrainingJobName": entry.name,
         "TrainingJobArn": job.doc["TrainingJobArn"],
         "TuningJobName": row.name,
         "TrainingJobStatus": job.status,
-        "TunedHyperParameters": entry["c"],
+        "TunedHyperParameters": entry.config,
         "ObjectiveStatus": "Pending",
     }
     for member in ("CreationTime", "TrainingStartTime", "TrainingEndTime", "FailureReason"):
@@ -265,19 +239,18 @@ def summary(row: Row, definition: Definition, entry: Doc, job: Row) -> Doc:
     return found
 
 
-def gone(ctx: Ctx, row: Row, entry: Doc) -> Doc:
+def gone(ctx: Ctx, row: Row, entry: Entry) -> Doc:
     """What is left to tell of a trial whose training job was deleted."""
     return {
-        "TrainingJobName": entry["n"],
-        "TrainingJobArn": training.KIND.arn(ctx, entry["n"]),
+        "TrainingJobName": entry.name,
+        "TrainingJobArn": training.KIND.arn(ctx, entry.name),
         "TuningJobName": row.name,
         "CreationTime": moment(row.created),
-        "TrainingJobStatus": entry["s"],
-        "TunedHyperParameters": entry["c"],
+        "TrainingJobStatus": entry.status,
+        "TunedHyperParameters": entry.config,
     }
 
 
 def tags(row: Row) -> list[Doc]:
     """The tuning job's tags, which each of its training jobs gets."""
-    held: dict[str, Any] = row.plan.get("tags", {})
-    return [{"Key": key, "Value": value} for key, value in held.items()]
+    return [{"Key": key, "Value": value} for key, value in plan_of(row).get("tags", {}).items()]

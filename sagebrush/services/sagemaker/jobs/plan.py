@@ -1,0 +1,56 @@
+"""What the row of any job keeps for Sagebrush alone: the members of its plan that `jobs.life` uses.
+
+The names are those on disk: a row that an older version wrote goes on under the next one, so no name
+may get another meaning.
+"""
+
+from __future__ import annotations
+
+from typing import Required, TypedDict, cast
+
+from sagebrush.store.rows import Row
+
+
+class Attempt(TypedDict, total=False):
+    """Members that belong to one attempt at running the job; the next begins without them."""
+
+    begun: float
+    """When it got its capacity, in seconds since the epoch; its logs are named by it."""
+    gpus: list[int]
+    """The GPUs that it holds."""
+    launched: bool
+    gone: float
+    """Since when nothing is known of an instance that was launched."""
+
+
+class Job(Attempt, total=False):
+    """The plan of a job's row."""
+
+    stage: Required[str]
+    """Which step of its life is next."""
+    key: Required[str]
+    """Names its capacity, its processes and its directories."""
+    environment: Required[str]
+    algorithm: Required[str]
+    """The built-in algorithm, "" for none."""
+    container: Required[str]
+    """The image that runs as a container; "" where an environment stands for the image."""
+    framework: Required[str | None]
+    tags: dict[str, str]
+    waiting: bool
+    """Whether it waits for capacity."""
+    stop: float
+    """When it was asked to stop."""
+    stopping: bool
+    """Whether its processes have had SIGTERM for that."""
+    end: str
+    """How it will end once its results are stored."""
+    reason: str
+    """Its FailureReason then."""
+    removed: bool
+    """Whether its directories are gone."""
+
+
+def plan_of(row: Row) -> Job:
+    """The row's plan."""
+    return cast(Job, row.plan)

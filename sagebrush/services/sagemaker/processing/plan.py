@@ -1,0 +1,22 @@
+"""What the row of a processing job keeps for Sagebrush alone."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from sagebrush.services.sagemaker.jobs import plan
+from sagebrush.store.rows import Row
+
+
+class Plan(plan.Job, total=False):
+    """The plan of a processing job's row."""
+
+    stored: float
+    """When its Continuous outputs were last stored, in seconds since the epoch."""
+    stored_until: float
+    """The latest time of change of a file that is stored, by the system's clock."""
+
+
+def plan_of(row: Row) -> Plan:
+    """The row's plan."""
+    return cast(Plan, row.plan)

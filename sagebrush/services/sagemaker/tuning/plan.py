@@ -1,0 +1,109 @@
+"""What the row of a tuning job keeps for Sagebrush alone: its plan, and in it each trial's entry."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, field, fields
+from typing import Any, TypedDict, cast
+
+from sagebrush.errors import Doc
+from sagebrush.store.rows import Row
+
+PLANNED = "planned"
+"""The status of a trial until its training job is created."""
+LIVE = (PLANNED, "InProgress", "Stopping")
+
+
+class Plan(TypedDict, total=False):
+    """The plan of a tuning job's row."""
+
+    tags: dict[str, str]
+    trials: list[Doc]
+    """One entry a trial, as `Entry.stored` writes it."""
+    warm: list[Doc]
+    """The entries of the parents' trials, where it starts from parents."""
+    seed: int
+    stop: float
+    end: list[str]
+    """The status in which it will end, and the reason, once no trial runs."""
+    converged: float
+    """When the objective first seemed to improve no more."""
+    more: bool
+    """Whether further trials may be created (`engine.children`)."""
+
+
+def plan_of(row: Row) -> Plan:
+    """The row's plan."""
+    return cast(Plan, row.plan)
+
+
+@dataclass
+class Entry:
+    """A trial, as its tuning job remembers it; a reconciler's step changes its own copies."""
+
+    name: str
+    """The training job's."""
+    definition: int
+    """The place of its definition among the tuning job's."""
+    config: dict[str, str]
+    """The hyperparameters that are tuned."""
+    status: str = PLANNED
+    value: float | None = None
+    """The objective's last value."""
+    order: int = 0
+    """The place of its end among the ends of all trials, from 1; of a parent's trial, from 0."""
+    epochs: int = 0
+    """How many values early stopping has looked at."""
+    kept: dict[str, Any] = field(default_factory=dict)
+    """What Hyperband keeps of it."""
+    early: bool = False
+    """Whether it was stopped early."""
+    retry: bool = False
+    """Whether AWS would call its failure retryable."""
+    parent: str = ""
+    """The tuning job that ran it, where it is a parent's of a warm start."""
+
+    @property
+    def ended(self) -> bool:
+        return self.status not in LIVE
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether its objective counts: it ended well, or was stopped, and has a value."""
+        return self.status in ("Completed", "Stopped") and self.value is not None
+
+    def stored(self) -> Doc:
+        """The entry as the row keeps it: short keys, and none for what is as it is by default, since
+        a tuning job may have thousands."""
+        return {
+            KEYS[each.name]: value
+            for each in fields(self)
+            if (value := getattr(self, each.name)) != _default(each) or each.name in ALWAYS
+        }
+
+
+KEYS = {
+    "name": "n", "definition": "d", "config": "c", "status": "s", "value": "v", "order": "o",
+    "epochs": "e", "kept": "k", "early": "early", "retry": "retry", "parent": "p",
+}  # fmt: skip
+"""The name of a field -> its key on disk, which no version may give another meaning."""
+ALWAYS = ("name", "definition", "config", "status")
+
+
+def _default(of: Any) -> Any:
+    return of.default if of.default_factory is MISSING else of.default_factory()
+
+
+def entry(doc: Mapping[str, Any]) -> Entry:
+    """The trial that the row keeps as `doc`."""
+    return Entry(**{name: doc[key] for name, key in KEYS.items() if key in doc})
+
+
+def trials(row: Row) -> list[Entry]:
+    """The tuning job's trials, in the order in which they were planned."""
+    return [entry(doc) for doc in plan_of(row).get("trials", ())]
+
+
+def warm(row: Row) -> list[Entry]:
+    """The trials of its parents that it starts from."""
+    return [entry(doc) for doc in plan_of(row).get("warm", ())]
