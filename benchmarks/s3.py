@@ -13,6 +13,7 @@ import contextlib
 import hashlib
 import itertools
 import os
+import select
 import selectors
 import socket
 import sqlite3
@@ -80,7 +81,8 @@ class Server:
 
 
 class Connection:
-    """One keep-alive connection; made anew where the server closes it after an answer, as moto does."""
+    """One keep-alive connection, made anew where the server closed it: after an answer, as moto does,
+    or while nothing was asked, as any server does after a time."""
 
     def __init__(self, port: int) -> None:
         self._port = port
@@ -100,10 +102,14 @@ class Connection:
 
     def send(self, request: bytes) -> None:
         """The request is sent."""
-        if self._closed:
+        if self._closed or self._ended():
             self.socket.close()
             self.socket, self._closed = self._connect(), False
         self.socket.sendall(request)
+
+    def _ended(self) -> bool:
+        """Whether the server has closed the connection: nothing but its end can be read by now."""
+        return bool(select.select([self.socket], [], [], 0)[0])
 
     def answer(self) -> None:
         """One answer has been read. Raises RuntimeError when it is not 200."""

@@ -106,6 +106,7 @@ class App:
                 settings.home / "keys", settings.account, settings.role, clock
             ),
             operations=registry.operations(),
+            before_body=registry.before_body(),
             dispatch=self.dispatcher,
             kinds={name: kind.running for name, kind in kinds.items() if kind.running},
         )

@@ -104,6 +104,8 @@ class CredentialBook:
         self._master = _kept(keys / "master", lambda: secrets.token_bytes(32))
         text = _kept(keys / "user.json", _fresh_user_key)
         user = json.loads(text)
+        self.user_since = (keys / "user.json").stat().st_mtime
+        """When the user's key was made, in seconds since the epoch."""
         self._user = (user["AccessKeyId"], user["SecretAccessKey"])
         me = user_name()
         self._user_resolved = Key(

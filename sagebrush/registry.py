@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from types import ModuleType
 
 from sagebrush import services
 from sagebrush.access import actions
 from sagebrush.aws import models
 from sagebrush.engine.kinds import Kind
+from sagebrush.errors import Doc
 from sagebrush.services import SERVICES
-from sagebrush.world import Operation, Operations
+from sagebrush.world import Ctx, Operation, Operations
 
 ROOT = "operations"
 """The name of modules that must define operations."""
@@ -27,6 +28,16 @@ def operations() -> Operations:
         table |= collect(service, services.modules(service), models.known(service))
     actions.require(table)
     return table
+
+
+def before_body() -> dict[tuple[str, str], Callable[[Ctx, Doc], object]]:
+    """What refuses an upload by its headers alone, by (service, operation): modules' BEFORE_BODY."""
+    return {
+        (service, name): check
+        for service in SERVICES
+        for module in services.modules(service)
+        for name, check in getattr(module, "BEFORE_BODY", {}).items()
+    }
 
 
 def kinds() -> dict[str, Kind]:

@@ -89,6 +89,10 @@ class World:
     """Checks the parameters, asks the policy and runs a synchronous operation."""
     kinds: Mapping[str, Running]
     """`Row.kind` -> the facts of each kind that runs something."""
+    before_body: Mapping[tuple[str, str], Callable[[Ctx, Doc], object]] = field(
+        default_factory=dict
+    )
+    """What an upload's headers alone are refused for, by service and operation."""
     ports: tuple[int, int] = (0, 0)
     """The ports that it answers on: plain HTTP and TLS; known once it answers."""
     wake: Callable[[], None] = lambda: None

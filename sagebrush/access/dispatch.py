@@ -80,6 +80,19 @@ def allow(ctx: Ctx, model: OperationModel, params: Doc) -> None:
     authorise(ctx, str(model.service_model.service_name), str(model.name), params)
 
 
+def before_body(ctx: Ctx, model: OperationModel, params: Doc) -> None:
+    """Returns when nothing but a body that has yet to come could make the operation fail.
+
+    Raises AwsError as the operation would: AWS tells these errors before those of the body.
+    """
+    service, name = str(model.service_model.service_name), str(model.name)
+    find(ctx.world, service, name)
+    allow(ctx, model, params)
+    known = ctx.world.before_body.get((service, name))
+    if known is not None:
+        known(ctx, params)
+
+
 def denied(ctx: Ctx, service: str, action: str, resource: str, verdict: str) -> AwsError:
     """The refusal in AWS's words."""
     because = (

@@ -8,9 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-SINCE = 1423094400.0
-"""2015-02-06, when AWS published the first of them."""
-
 
 def _policy(*statements: Mapping[str, Any]) -> Mapping[str, Any]:
     return {"Version": "2012-10-17", "Statement": list(statements)}

@@ -30,18 +30,19 @@ def copy_source(text: str) -> CopySource:
     decoded (S3 API Reference, CopyObject). Raises AwsError InvalidArgument (400), and
     NotImplemented (501) for an access point.
     """
-    path, _, version = text.partition("?versionId=")
+    path, versioned, version = text.partition("?versionId=")
     path = unquote(path.replace("+", " ")).removeprefix("/")  # S3 reads + as a space here
     if path.startswith("arn:"):
         words = "Copying from an access point is not implemented by Sagebrush."
         raise AwsError("NotImplemented", words, 501)
     bucket, slash, key = path.partition("/")
     if not slash or not bucket or not key:
+        what = "object key" if bucket else "bucket name"
         raise AwsError(
-            "InvalidArgument", "Invalid copy source object key",
+            "InvalidArgument", f"Invalid copy source {what}",
             ArgumentName="x-amz-copy-source", ArgumentValue=text,
         )  # fmt: skip
-    return CopySource(bucket, key, version or None)
+    return CopySource(bucket, key, version if versioned else None)
 
 
 def log_group(ctx: Ctx, identifier: str) -> str:

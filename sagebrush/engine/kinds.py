@@ -133,6 +133,7 @@ def draft(
         doc={**body, kind.arn_member: kind.arn(ctx, name), **times, **(doc or {}), **by.doc},
         plan={"tags": tags_of(request), **(plan or {}), **by.plan},
         parent=by.parent,
+        created=now,
         due_at=now if kind.reconcile else None,
     )
 

@@ -19,6 +19,8 @@ UNSIGNED_TRAILER = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
 MODES = (SIGNED, SIGNED_TRAILER, UNSIGNED_TRAILER)
 SMALLEST = 8192
 """Bytes that every chunk but the last must have."""
+CHUNK_SIGNATURE = b"chunk-signature"
+TRAILER_SIGNATURE = b"x-amz-trailer-signature"
 LONGEST_LINE = 16 * 1024
 """Bytes of a chunk's size line, and of all trailing headers together."""
 
@@ -58,6 +60,8 @@ class Decoder:
         self._number = 0
         self._take = self._size_line
         self._trailer_lines: list[bytes] = []
+        self._paused = False
+        """An empty line came before the trailer's signature."""
         self._ended = False
         self.trailers: dict[str, str] = {}
         """Trailing headers by lower-case name, whole once `close` has returned."""
@@ -69,8 +73,8 @@ class Decoder:
         found: list[bytes] = []
         view, at = memoryview(piece), 0
         while at < len(view):
-            if self._ended:
-                raise _malformed("bytes follow the last chunk")
+            if self._ended:  # bytes follow the end
+                raise _incomplete()
             if self._left:
                 data = bytes(view[at : at + self._left])
                 at += len(data)
@@ -82,21 +86,17 @@ class Decoder:
             self._line += view[at:stop]
             at = stop
             if len(self._line) > LONGEST_LINE:
-                raise _malformed("a line is too long")
+                raise _incomplete()
             if end >= 0:
-                line = bytes(self._line).rstrip(b"\r\n")
+                line = bytes(self._line)
                 self._line.clear()
                 self._take(line)
         return found
 
     def close(self) -> None:
         """The body is complete and every signature holds; raises AwsError when not."""
-        if not self._ended and self._take == self._trailer_line:
-            if self._line:
-                self._trailer_line(bytes(self._line).rstrip(b"\r\n"))
-            self._end()
-        if not self._ended or self._left:
-            raise AwsError("IncompleteBody", "The request body terminated unexpectedly")
+        if not self._ended:
+            raise _incomplete()
         if self.length != self._expected:
             raise AwsError(
                 "IncompleteBody",
@@ -105,13 +105,11 @@ class Decoder:
             )
 
     def _size_line(self, line: bytes) -> None:
-        size, _, extension = line.partition(b";")
-        try:
-            if not size or len(size) > 15 or not size.strip(b"0123456789abcdefABCDEF") == b"":
-                raise ValueError
-            self._left = int(size, 16)
-        except ValueError as error:
-            raise _malformed("a chunk's size is not hexadecimal") from error
+        size, semicolon, extension = line.removesuffix(b"\r\n").partition(b";")
+        digits = 0 < len(size) <= 15 and not size.strip(b"0123456789abcdefABCDEF")
+        if not digits or not line.endswith(b"\r\n"):
+            raise _incomplete()
+        self._left = int(size, 16)
         if self._left and self._size < SMALLEST:
             raise AwsError(
                 "InvalidChunkSizeError",
@@ -127,11 +125,10 @@ class Decoder:
             )
         self._size = self._left
         self._number += 1
-        if self._signer is not None:
-            name, _, value = extension.partition(b"=")
-            if name.strip() != b"chunk-signature":
-                raise _malformed("a chunk has no chunk-signature")
-            self._claimed = value.strip().decode("ascii", "replace")
+        name, _, value = extension.partition(b"=")
+        if bool(semicolon) != (self._signer is not None) or (semicolon and name != CHUNK_SIGNATURE):
+            raise _incomplete()
+        self._claimed = value.decode("ascii", "replace")
         if self._left:
             self._take = self._after_data
         else:
@@ -145,8 +142,8 @@ class Decoder:
             self._hash.update(data)
 
     def _after_data(self, line: bytes) -> None:
-        if line:
-            raise _malformed("a chunk is longer than its size says")
+        if line != b"\r\n":
+            raise _incomplete()
         self._check_chunk()
         self._take = self._size_line
 
@@ -160,30 +157,45 @@ class Decoder:
         self._hash = hashlib.sha256()
 
     def _trailer_line(self, line: bytes) -> None:
-        """A trailing header; an empty line ends the body."""
-        if not line.strip():
+        """A trailing header, or the empty line that ends the body.
+
+        AWS's page shows an empty line before the trailer's signature too, and some SDKs send it.
+        """
+        text = line.rstrip(b"\r\n")
+        if text:
+            if not self._trailing:
+                raise malformed_trailer()
+            self._trailer_lines.append(text)
+            if sum(map(len, self._trailer_lines)) > LONGEST_LINE:
+                raise malformed_trailer()
+        elif self._signer is None or not self._trailing or self._signature() is not None:
             self._end()
-            return
-        if not self._trailing:
-            raise _malformed("trailing headers were not announced")
-        self._trailer_lines.append(line)
-        if sum(map(len, self._trailer_lines)) > LONGEST_LINE:
-            raise _malformed("the trailing headers are too long")
+        elif not self._trailer_lines or self._paused:
+            raise _incomplete()
+        else:
+            self._paused = True
+
+    def _signature(self) -> str | None:
+        """The trailer's signature, once it came."""
+        last = self._trailer_lines[-1] if self._trailer_lines else b""
+        name, _, value = last.partition(b":")
+        return value.strip().decode("ascii", "replace") if name == TRAILER_SIGNATURE else None
 
     def _end(self) -> None:
         self._ended = True
-        signature, lines = "", []
-        for line in self._trailer_lines:
-            name, _, value = line.decode("utf-8", "replace").partition(":")
-            name, value = name.strip().lower(), value.strip()
-            if name == "x-amz-trailer-signature":
-                signature = value
-                continue
-            self.trailers[name] = value
-            lines.append(f"{name}:{value}\n")
+        signature, lines = self._signature(), self._trailer_lines
+        if signature is not None:
+            lines = lines[:-1]
+        for line in lines:
+            name, colon, value = line.decode("utf-8", "replace").partition(":")
+            name = name.strip().lower()
+            if not colon or name in self.trailers:
+                raise malformed_trailer()
+            self.trailers[name] = value.strip()
         if self._signer is not None and self._trailing:
-            due = self._signer.trailer(self._previous, "".join(lines).encode())
-            if not hmac.compare_digest(due.encode(), signature.encode()):
+            signed = "".join(f"{name}:{value}\n" for name, value in self.trailers.items())
+            due = self._signer.trailer(self._previous, signed.encode())
+            if not hmac.compare_digest(due.encode(), (signature or "").encode()):
                 raise _mismatch()
 
 
@@ -196,5 +208,15 @@ def _mismatch() -> AwsError:
     )
 
 
-def _malformed(why: str) -> AwsError:
-    return AwsError("InvalidRequest", f"The aws-chunked body is malformed: {why}")
+def _incomplete() -> AwsError:
+    """S3's word for whatever is wrong with chunks: it then cannot know where the body ends."""
+    return AwsError("IncompleteBody", "The request body terminated unexpectedly")
+
+
+def malformed_trailer() -> AwsError:
+    """The refusal of trailing headers that are not those that were announced."""
+    return AwsError(
+        "MalformedTrailerError",
+        "The request contained trailing data that was not well-formed or did not conform to our"
+        " published schema.",
+    )

@@ -109,20 +109,24 @@ def parse(request: Request, words: Dialect) -> Claim:
             presigned[known] = value
     if header is not None:
         if "X-Amz-Signature" in presigned or "X-Amz-Algorithm" in presigned:
-            raise AwsError(
-                "InvalidArgument",
-                "Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter,"
-                " Signature query string parameter or the Authorization header should be specified",
-                400,
-                ArgumentName="Authorization",
-                ArgumentValue=header[:500],
-            )
+            raise two_signatures(request)
         return _from_header(request, header, words)
     if "X-Amz-Signature" in presigned or "X-Amz-Algorithm" in presigned:
         return _from_query(presigned, words)
     raise AwsError(
         words.missing, "Access Denied" if words.s3 else "Missing Authentication Token", 403
     )
+
+
+def two_signatures(request: Request) -> AwsError:
+    """The refusal of a request that is signed in more than one way."""
+    return AwsError(
+        "InvalidArgument",
+        "Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature query"
+        " string parameter or the Authorization header should be specified",
+        400, ArgumentName="Authorization",
+        ArgumentValue=request.headers.get("authorization", "")[:500],
+    )  # fmt: skip
 
 
 def _from_header(request: Request, header: str, words: Dialect) -> Claim:
@@ -132,6 +136,8 @@ def _from_header(request: Request, header: str, words: Dialect) -> Claim:
     parts: dict[str, str] = {}
     for part in rest.split(","):
         name, _, value = part.strip().partition("=")
+        if name in parts or not name.isalpha():  # a second Authorization header, or none at all
+            raise two_signatures(request)
         parts[name] = value
     for name in ("Credential", "SignedHeaders", "Signature"):
         if not parts.get(name):
@@ -159,7 +165,7 @@ def _from_header(request: Request, header: str, words: Dialect) -> Claim:
     key, date, region, service = _credential(parts["Credential"], words, False)
     return Claim(
         key, date, region, service, tuple(parts["SignedHeaders"].split(";")), parts["Signature"],
-        stamp, request.headers.get("x-amz-security-token"),
+        stamp, request.headers.get("x-amz-security-token") or None,
     )  # fmt: skip
 
 
@@ -194,7 +200,7 @@ def _from_query(given: Mapping[str, str], words: Dialect) -> Claim:
     key, date, region, service = _credential(given["X-Amz-Credential"], words, True)
     return Claim(
         key, date, region, service, tuple(given["X-Amz-SignedHeaders"].split(";")),
-        given["X-Amz-Signature"], given["X-Amz-Date"], given.get("X-Amz-Security-Token"),
+        given["X-Amz-Signature"], given["X-Amz-Date"], given.get("X-Amz-Security-Token") or None,
         int(text),
     )  # fmt: skip
 

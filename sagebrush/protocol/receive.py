@@ -24,6 +24,7 @@ LARGEST_PUT = 5 * 1024**3
 LARGEST_DOCUMENT = 2 * 1024**2
 """Bytes of an S3 request's XML document, and of its policies and lists of keys."""
 PREFIX = "x-amz-checksum-"
+CHECKSUMS = frozenset(PREFIX + name.lower() for name in checksums.ALGORITHMS)
 
 
 class Disconnected(Exception):
@@ -40,6 +41,8 @@ async def small(raw: web.BaseRequest, limit: int) -> bytes:
     """The whole body; raises AwsError RequestEntityTooLargeException (413) over `limit` bytes."""
     if not raw.body_exists:
         return b""
+    if raw.headers.get("Transfer-Encoding", "chunked").lower() != "chunked":
+        raise _no_transfer_coding()
     if (raw.content_length or 0) > limit:
         raise _too_large(limit)
     await go_ahead(raw)
@@ -50,6 +53,12 @@ async def small(raw: web.BaseRequest, limit: int) -> bytes:
             raise _too_large(limit)
         pieces.append(piece)
     return b"".join(pieces)
+
+
+def _no_transfer_coding() -> AwsError:
+    """S3's refusal of a body without a length; RFC 9112, 6.1, of codings that are not understood."""
+    words = "A header you provided implies functionality that is not implemented"
+    return AwsError("NotImplemented", words, 501, Header="Transfer-Encoding")
 
 
 def _too_large(limit: int) -> AwsError:
@@ -82,26 +91,69 @@ class Declared:
         return self.mode.startswith("STREAMING-")
 
 
+def framing(request: Request, upload: bool) -> None:
+    """The headers of an S3 request agree on how its body is framed.
+
+    `x-amz-content-sha256` decides whether the body is aws-chunked, as it does at S3: with a
+    `STREAMING-` value it is, whatever Content-Encoding says. Raises NotImplemented (501) for a
+    transfer coding around anything but aws-chunked, InvalidRequest and InvalidArgument (400) for
+    headers of a framed body beside a value that says it is not framed: its chunk sizes would be
+    stored as data. (S3 keeps `aws-chunked` as an ordinary Content-Encoding beside a plain hash.)
+    """
+    headers = request.headers
+    mode = headers.get("x-amz-content-sha256") or sigv4.UNSIGNED
+    streaming = mode.startswith("STREAMING-")
+    coding = headers.get("transfer-encoding", "").lower()
+    if coding and not (coding == "chunked" and streaming):
+        raise _no_transfer_coding()
+    if streaming and not upload:
+        raise AwsError("InvalidRequest", "The value of x-amz-content-sha256 header is invalid.")
+    if streaming:
+        return
+    encoding = headers.get("content-encoding", "")
+    if mode == sigv4.UNSIGNED and "aws-chunked" in _tokens(encoding):
+        raise AwsError(
+            "InvalidArgument",
+            "aws-chunked encoding is not supported when x-amz-content-sha256 UNSIGNED-PAYLOAD is"
+            " supplied",
+            ArgumentName="Content-Encoding", ArgumentValue=encoding[:200],
+        )  # fmt: skip
+    if headers.get("x-amz-trailer"):
+        words = "The value specified in the x-amz-trailer header is not supported"
+        raise AwsError("InvalidRequest", words)
+    length = headers.get("x-amz-decoded-content-length")
+    if length and length != headers.get("content-length", "0"):
+        raise AwsError(
+            "InvalidArgument",
+            "aws-chunked encoding is not supported with the specified x-amz-content-sha256 value.",
+            ArgumentName="x-amz-content-sha256", ArgumentValue=mode[:200],
+        )  # fmt: skip
+
+
+def _tokens(text: str) -> list[str]:
+    """The entries of a comma-separated header, in lower case."""
+    return [part.strip().lower() for part in text.split(",") if part.strip()]
+
+
 def declared(request: Request, raw: web.BaseRequest, upload: bool) -> Declared:
     """What the request says of its body; raises AwsError when it cannot be taken as announced.
 
     `upload`: an object's or a part's bytes; anything else is a document, and small.
     """
     headers = request.headers
-    mode = headers.get("x-amz-content-sha256", sigv4.UNSIGNED)
-    if mode.startswith("STREAMING-") and mode not in chunked.MODES:
+    mode = headers.get("x-amz-content-sha256") or sigv4.UNSIGNED
+    streaming = mode.startswith("STREAMING-")
+    if streaming and mode not in chunked.MODES:
         raise AwsError("NotImplemented", f"The payload signing mode {mode[:80]} is not supported.")
-    length_name = "x-amz-decoded-content-length" if mode.startswith("STREAMING-") else None
-    text = headers.get(length_name or "content-length")
-    if text is None:
-        if raw.body_exists or (upload and length_name):
-            raise AwsError(
-                "MissingContentLength", "You must provide the Content-Length HTTP header.", 411
-            )
-        text = "0"
-    if not text.isascii() or not text.isdigit():
-        raise AwsError("InvalidArgument", f"Invalid content length: {text[:40]!r}")
-    length, limit = int(text), LARGEST_PUT if upload else LARGEST_DOCUMENT
+    text = headers.get("x-amz-decoded-content-length" if streaming else "content-length", "")
+    told = text.isascii() and text.isdigit()
+    if upload and not (raw.body_exists or "content-length" in headers):
+        told = False
+    if not told and (upload or raw.body_exists):
+        raise AwsError(
+            "MissingContentLength", "You must provide the Content-Length HTTP header.", 411
+        )
+    length, limit = int(text) if told else 0, LARGEST_PUT if upload else LARGEST_DOCUMENT
     if length > limit:
         raise AwsError(
             "EntityTooLarge",
@@ -109,13 +161,26 @@ def declared(request: Request, raw: web.BaseRequest, upload: bool) -> Declared:
             ProposedSize=str(length),
             MaxSizeAllowed=str(limit),
         )
-    trailer = frozenset(
-        name.strip().lower() for name in headers.get("x-amz-trailer", "").split(",") if name.strip()
-    )
-    if trailer - {PREFIX + name.lower() for name in checksums.ALGORITHMS}:
+    trailer = frozenset(_tokens(headers.get("x-amz-trailer", "")))
+    if trailer - CHECKSUMS:
         words = "The value specified in the x-amz-trailer header is not supported"
         raise AwsError("InvalidRequest", words)
+    _one_checksum(headers, trailer)
     return Declared(mode, length, _algorithms(headers, trailer), trailer)
+
+
+def _one_checksum(headers: Mapping[str, str], trailer: frozenset[str]) -> None:
+    """Raises InvalidRequest (400) for several checksums, empty ones too, or one of another name."""
+    sent = CHECKSUMS & headers.keys()
+    words = "Expecting a single x-amz-checksum- header"
+    if len(sent) > 1:
+        raise AwsError("InvalidRequest", f"{words}. Multiple checksum Types are not allowed.")
+    if len(trailer) + len(sent) > 1:
+        raise AwsError("InvalidRequest", words)
+    said = headers.get("x-amz-sdk-checksum-algorithm", "").lower()
+    if said and sent | trailer and PREFIX + said not in sent | trailer:
+        words = "Value for x-amz-sdk-checksum-algorithm header is invalid."
+        raise AwsError("InvalidRequest", words)
 
 
 def _algorithms(headers: Mapping[str, str], trailer: frozenset[str]) -> frozenset[str]:
@@ -165,7 +230,7 @@ async def spool(
         store.drop(spooled)
         raise
     headers["content-length"] = str(spooled.size)
-    if said.chunked or "aws-chunked" in headers.get("content-encoding", ""):
+    if said.chunked:
         kept = [p.strip() for p in headers.pop("content-encoding", "").split(",")]
         kept = [p for p in kept if p and p.lower() != "aws-chunked"]
         if kept:
@@ -193,12 +258,9 @@ async def _fill(
     if decoder is None:
         return {}
     decoder.close()
-    if said.trailer - set(decoder.trailers):
-        raise AwsError(
-            "MalformedTrailerError", "The request contained trailing data that was not well-formed"
-            " or did not conform to our published schema."
-        )  # fmt: skip
-    return {k: v for k, v in decoder.trailers.items() if k in said.trailer}
+    if said.trailer != set(decoder.trailers):
+        raise chunked.malformed_trailer()
+    return decoder.trailers
 
 
 def compare(
@@ -228,7 +290,8 @@ def compare(
         if not name.startswith(PREFIX) or algorithm not in checksums.ALGORITHMS:
             continue
         if not checksums.valid(algorithm, value):
-            raise AwsError("InvalidRequest", f"Value for {name} header is invalid.")
+            kind = "trailing header" if name in said.trailer else "header"
+            raise AwsError("InvalidRequest", f"Value for {name} {kind} is invalid.")
         if spooled.checksums.get(algorithm) != value:
             raise AwsError(
                 "BadDigest",

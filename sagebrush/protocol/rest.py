@@ -22,6 +22,10 @@ from sagebrush.store.objects import Spooled
 _QUOTED = re.compile(r'\s*(?:"((?:[^"\\]|\\.)*)"|([^,]*))\s*(?:,|$)')
 _LARGEST_INFLATED = 16 << 20
 _IF_DATES = ("if-modified-since", "if-unmodified-since")
+_EMPTY_SAYS = re.compile(
+    "content-md5|x-amz-copy-source(-range)?|x-amz-checksum-(?!algorithm|mode|type).*"
+)
+"""S3's headers that are wrong when they are empty; any other empty header is none, as at AWS."""
 
 
 def parse(target: Target, request: Request) -> tuple[OperationModel, Doc]:
@@ -111,8 +115,11 @@ def _parse_rest(target: Target, request: Request) -> tuple[OperationModel, Doc]:
     try:
         headers, others = _places(service, name)
         for wire in headers.keys() & request.headers.keys():
+            text = request.headers[wire]
+            if not text.strip() and not (service == "s3" and _EMPTY_SAYS.fullmatch(wire)):
+                continue
             member_name, member = headers[wire]
-            value = _header(member, request.headers[wire])
+            value = _header(member, text)
             if value is not None:
                 params[member_name] = value
         for member_name, member in others:
@@ -152,7 +159,9 @@ class _BadPart(BadValue):
         if service != "s3":
             return codec.malformed(str(self))
         wire = self.member.wire
-        if self.member.kind in ("integer", "long"):
+        if wire == "partNumber":
+            words = "Part number must be an integer between 1 and 10000, inclusive"
+        elif self.member.kind in ("integer", "long"):
             words = f"Provided {wire} not an integer or within integer range"
         else:
             words = f"Provided {wire} is not valid"
@@ -234,11 +243,16 @@ def _query_value(node: Node, member: Node, request: Request) -> Any:
                 out[key] = value
         return out or None
     values = [_clean(value) for key, value in request.query if key == member.wire]
-    if not values or (member.kind == "integer" and values == [""]):
-        return None  # `max-keys=` is no number of keys
+    if not values or (values == [""] and _says_nothing(member)):
+        return None
     if member.kind == "list":
         return [_scalar(member.element, value) for value in values]
     return _scalar(member, values[0])
+
+
+def _says_nothing(member: Node) -> bool:
+    """Whether an empty parameter is none, as in `max-keys=`; an empty part number is wrong."""
+    return member.kind in ("integer", "boolean") and member.wire != "partNumber"
 
 
 def _read_body(protocol: str, node: Node, request: Request, params: Doc) -> None:

@@ -23,7 +23,7 @@ def unhoisted(request: Request) -> Request:
     then, must not take its place.
     """
     found = {
-        name.lower(): value
+        name.lower(): value.strip(" \t")
         for name, value in request.query
         if name.lower().startswith("x-amz-") and name.lower() not in _AUTHENTICATION
     }
@@ -37,6 +37,17 @@ _AUTHENTICATION = frozenset(
         "security-token",
     )
 )  # fmt: skip
+
+
+def refuse_source(request: Request) -> None:
+    """Raises InvalidArgument (400) for a copy's source in a request that copies nothing."""
+    source, method = request.headers.get("x-amz-copy-source"), request.method
+    completes = method == "POST" and any(name == "uploadId" for name, _ in request.query)
+    if source is not None and (completes or method in ("GET", "HEAD", "DELETE")):
+        raise AwsError(
+            "InvalidArgument", "You can only specify a copy source header for copy requests.",
+            ArgumentName="x-amz-copy-source", ArgumentValue=source[:500],
+        )  # fmt: skip
 
 
 def refuse_form(request: Request) -> None:

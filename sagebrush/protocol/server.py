@@ -206,7 +206,7 @@ class Door:
                 request = request.with_body(body)
             target = detect.detect(request)
             entry.service = target.service
-            request, verified = await self._receive(raw, request, target)
+            request, verified = await self._receive(raw, request, target, entry)
             entry.caller = verified.key.caller.arn
             model, params = await self._parse(target, request)
             entry.operation = str(model.name)
@@ -228,7 +228,7 @@ class Door:
             return s3_quirks.finish_error(error, told) if service == "s3" else told
 
     async def _receive(
-        self, raw: web.BaseRequest, request: Request, target: Target
+        self, raw: web.BaseRequest, request: Request, target: Target, entry: Entry
     ) -> tuple[Request, Verified]:
         """The request with its body, and who signed it."""
         words = claims.dialect(target.service, target.protocol)
@@ -256,15 +256,34 @@ class Door:
         if bucket is not None:
             request = replace(request, path=f"/{bucket}{request.path}")
         upload = _is_upload(request)
+        receive.framing(request, upload)
+        s3_quirks.refuse_source(request)
         if not (upload or raw.body_exists or _s3_declares_body(request)):
             return request, verified
-        said = receive.declared(request, raw, upload)
-        request = await receive.spool(raw, request, verified, self._world.objects, said)
+        before = request if upload else None
+        if before is not None and (raw.content_length is None or raw.content_length > LARGE):
+            self._before_body(before, target, verified, entry)  # before it is sent in vain
+            before = None
+        try:
+            said = receive.declared(request, raw, upload)
+            request = await receive.spool(raw, request, verified, self._world.objects, said)
+        except AwsError:
+            if before is not None:  # what is wrong without the body is told first
+                self._before_body(before, target, verified, entry)
+            raise
         if not upload and isinstance(request.body, Spooled):
             spooled = request.body
             request = request.with_body(spooled.read())
             self._world.objects.drop(spooled)
         return request, verified
+
+    def _before_body(
+        self, request: Request, target: Target, verified: Verified, entry: Entry
+    ) -> None:
+        """Raises AwsError for what is wrong with an upload whatever its bytes are."""
+        model, params = rest.parse(target, request)
+        entry.operation = str(model.name)
+        dispatch.before_body(self._world.ctx(verified.key.caller, entry.id), model, params)
 
     @staticmethod
     def _check_service(claim: Claim, target: Target, words: Dialect) -> None:
@@ -376,12 +395,18 @@ def _document_hash(request: Request, body: bytes) -> str:
 
 def _s3_hash(request: Request, claim: Claim) -> str:
     """What stands for the body in an S3 signature; raises AwsError when nothing does."""
-    declared = request.headers.get("x-amz-content-sha256")
+    declared = request.headers.get("x-amz-content-sha256") or None
     if claim.expires is not None:
+        query = dict(request.query).get("X-Amz-Content-Sha256")
+        if query not in (None, sigv4.UNSIGNED) and declared not in (None, query):
+            raise AwsError(
+                "InvalidArgument",
+                "x-amz-content-sha256 differs from the query parameter of that name.",
+                ArgumentName="x-amz-content-sha256", ArgumentValue=declared,
+            )  # fmt: skip
         if declared and "x-amz-content-sha256" in claim.signed:
             return declared
-        query = dict(request.query)
-        return query.get("X-Amz-Content-Sha256") or sigv4.UNSIGNED
+        return query or sigv4.UNSIGNED
     if declared is None:
         raise AwsError(
             "InvalidRequest", "Missing required header for this request: x-amz-content-sha256"
@@ -403,7 +428,7 @@ def _s3_hash(request: Request, claim: Claim) -> str:
 
 def _s3_declares_body(request: Request) -> bool:
     """Whether headers tell of a body, there or not, which must then be compared with them."""
-    said = request.headers.get("x-amz-content-sha256", sigv4.UNSIGNED)
+    said = request.headers.get("x-amz-content-sha256") or sigv4.UNSIGNED
     return said not in (sigv4.UNSIGNED, sigv4.EMPTY_SHA256) or "content-md5" in request.headers
 
 
@@ -415,6 +440,8 @@ _SUBRESOURCES = frozenset(
 def _is_upload(request: Request) -> bool:
     """Whether an S3 request (in path style) brings the bytes of an object or a part."""
     if request.method != "PUT" or "/" not in request.path.lstrip("/").rstrip("/"):
+        return False
+    if "x-amz-copy-source" in request.headers:
         return False
     return not any(name in _SUBRESOURCES for name, _ in request.query)
 

@@ -12,8 +12,9 @@ from urllib.parse import unquote
 
 from sagebrush.credentials import Key
 from sagebrush.errors import AwsError
+from sagebrush.protocol.claims import Claim, two_signatures
 from sagebrush.protocol.message import Request
-from sagebrush.protocol.sigv4 import Claim, Verified
+from sagebrush.protocol.sigv4 import Verified
 
 _SIGNED_QUERY = frozenset(
     {
@@ -51,8 +52,8 @@ def verify(
         raise AwsError(
             "AccessDenied", "Invalid date (should be seconds since epoch)", 403
         ) from error
-    if "authorization" in request.headers:
-        raise AwsError("InvalidArgument", "Only one auth mechanism allowed")
+    if request.headers.get("authorization") or {"X-Amz-Algorithm", "X-Amz-Signature"} & set(query):
+        raise two_signatures(request)
     if now > expires:
         raise AwsError("AccessDenied", "Request has expired", 403, Expires=expires)
     try:
@@ -67,8 +68,9 @@ def verify(
             AWSAccessKeyId=access_key,
         ) from error
     text = string_to_sign(request, bucket, query)
-    due = base64.b64encode(hmac.digest(key.secret.encode(), text.encode(), "sha1"))
-    if not hmac.compare_digest(due, signature.encode()):
+    signed = text.encode("utf-8", "surrogateescape")
+    due = base64.b64encode(hmac.digest(key.secret.encode(), signed, "sha1"))
+    if not hmac.compare_digest(due, signature.encode("utf-8", "surrogateescape")):
         raise AwsError(
             "SignatureDoesNotMatch",
             "The request signature we calculated does not match the signature you provided. Check"
@@ -85,8 +87,8 @@ def verify(
 def string_to_sign(request: Request, bucket: str | None, query: dict[str, str]) -> str:
     """What a presigner signs: method, MD5, type, expiry, x-amz- headers and the resource."""
     headers = request.headers
-    found = {n: v.strip() for n, v in headers.items() if n.startswith("x-amz-")}
-    found |= {n.lower(): v for n, v in request.query if n.lower().startswith("x-amz-")}
+    sent = [*headers.items(), *request.query]
+    found = {n.lower(): v.strip() for n, v in sent if n.lower().startswith("x-amz-")}
     # Clients add this header to requests that others presigned; it is not theirs to sign.
     found.pop("x-amz-content-sha256", None)
     amz = "".join(f"{name}:{found[name]}\n" for name in sorted(found))

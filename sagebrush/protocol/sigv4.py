@@ -22,7 +22,8 @@ from sagebrush.protocol.message import Request
 UNSIGNED = "UNSIGNED-PAYLOAD"
 EMPTY_SHA256 = hashlib.sha256(b"").hexdigest()
 _HEX64 = re.compile(r"[0-9a-f]{64}")
-_SPACES = re.compile(r"\s{2,}")
+_BLANKS = re.compile(r"[ \t]+")
+_SPACES = re.compile(r" {2,}")
 _UNSIGNABLE = frozenset({"x-amz-content-sha256", "x-amz-user-agent", "x-amzn-trace-id"})
 _GLOBAL = frozenset({"iam", "sts"})
 
@@ -55,14 +56,15 @@ class Verifier:
             message = "There were headers present in the request which were not signed"
             raise AwsError(words.incomplete, message, 403, HeadersNotSigned=", ".join(missing))
         signing = self.signing_key(key.secret, claim)
-        lines = text = ""
+        first: tuple[str, str] | None = None
         for lines in canonical_requests(request, claim, body_sha256, words.s3):
-            digest = hashlib.sha256(lines.encode("utf-8", "surrogateescape")).hexdigest()
+            digest = hashlib.sha256(_sent(lines)).hexdigest()
             text = f"{ALGORITHM}\n{claim.stamp}\n{claim.scope}\n{digest}"
             signature = hmac.digest(signing, text.encode(), "sha256").hex()
-            if hmac.compare_digest(signature.encode(), claim.signature.encode()):
+            if hmac.compare_digest(signature.encode(), _sent(claim.signature)):
                 return Verified(key, claim, signing)
-        raise self._mismatch(claim, words, lines, text)
+            first = first or (lines, text)
+        raise self._mismatch(claim, words, *(first or ("", "")))
 
     def _key(self, claim: Claim, words: Dialect) -> Key:
         try:
@@ -207,9 +209,14 @@ def unsigned_headers(request: Request, claim: Claim) -> list[str]:
     ]
 
 
+def _sent(text: str) -> bytes:
+    """The bytes that the text of a header stands for, whatever they are."""
+    return text.encode("utf-8", "surrogateescape")
+
+
 def _bytes(text: str) -> str:
     """The text's bytes as S3 tells them, so that invisible differences show."""
-    return text.encode("utf-8", "surrogateescape").hex(" ")
+    return _sent(text).hex(" ")
 
 
 def _no_host(claim: Claim) -> list[str]:
@@ -268,19 +275,19 @@ def canonical_requests(request: Request, claim: Claim, body_sha256: str, s3: boo
     if not path.startswith("/"):
         path = "/" + path
     drop = claim.expires is not None
-    headers = canonical_headers(request.headers, claim.signed)
-    tail = f"{headers}\n{';'.join(claim.signed)}\n{body_sha256}"
     sent_path = path if s3 else _encoded_path(path)
     sent_query = raw_canonical_query(raw_query, drop)
-    yield f"{request.method}\n{sent_path}\n{sent_query}\n{tail}"
-    clean = quote(unquote_to_bytes(path), safe="/~")
-    if not s3:
-        clean = quote(normal_path(clean), safe="/~")
-    clean_query = canonical_query(raw_query, drop)
-    if (clean, clean_query) != (sent_path, sent_query):
-        yield f"{request.method}\n{clean}\n{clean_query}\n{tail}"
-        yield f"{request.method}\n{clean}\n{sent_query}\n{tail}"
-        yield f"{request.method}\n{sent_path}\n{clean_query}\n{tail}"
+    for headers in canonical_headers(request.headers, claim.signed):
+        tail = f"{headers}\n{';'.join(claim.signed)}\n{body_sha256}"
+        yield f"{request.method}\n{sent_path}\n{sent_query}\n{tail}"
+        clean = quote(unquote_to_bytes(path), safe="/~")
+        if not s3:
+            clean = quote(normal_path(clean), safe="/~")
+        clean_query = canonical_query(raw_query, drop)
+        if (clean, clean_query) != (sent_path, sent_query):
+            yield f"{request.method}\n{clean}\n{clean_query}\n{tail}"
+            yield f"{request.method}\n{clean}\n{sent_query}\n{tail}"
+            yield f"{request.method}\n{sent_path}\n{clean_query}\n{tail}"
 
 
 @lru_cache(1024)
@@ -289,15 +296,54 @@ def _encoded_path(path: str) -> str:
     return quote(normal_path(path), safe="/~")
 
 
-def canonical_headers(headers: Mapping[str, str], signed: Iterable[str]) -> str:
-    """The signed headers, one a line; a header that was not sent counts as empty."""
-    lines = []
-    for name in signed:
-        value = headers.get(name, "").strip()
-        if "  " in value or "\t" in value:
-            value = _SPACES.sub(" ", value)
-        lines.append(f"{name}:{value}\n")
-    return "".join(lines)
+_FOLDS: tuple[Callable[[str], str], ...] = (
+    lambda value: " ".join(value.split()),
+    lambda value: _BLANKS.sub(" ", value).strip(" "),
+    lambda value: _SPACES.sub(" ", value).strip(" "),
+    lambda value: value if value[:1] == '"' == value[-1:] else " ".join(value.split()),
+    lambda value: " ".join(_latin(value).split()),
+)
+"""How SDKs write a header's value when they sign it, the likeliest first.
+
+AWS: "remove excess white space before and after values, and convert sequential spaces to a single
+space". botocore and JavaScript fold all that Unicode calls white space; Java, PHP, Ruby and C the
+ASCII kinds; Go and Rust spaces alone, tabs stay; older Ruby left quoted values as they are; what is
+sent as ISO 8859-1 is signed as UTF-8. Each form holds every character of the value but white space.
+"""
+
+
+def canonical_headers(headers: Mapping[str, str], signed: Iterable[str]) -> Iterable[str]:
+    """The signed headers, one a line, in each form that an SDK may have signed.
+
+    A header that was not sent counts as empty. There is one form unless a value has a tab, two
+    spaces in a row or a character beyond ASCII.
+    """
+    values = [(name, headers.get(name, "").strip()) for name in signed]
+    plain = [f"{name}:{value}\n" for name, value in values]
+    odd = [
+        at for at, (_, value) in enumerate(values)
+        if "  " in value or "\t" in value or not value.isascii()
+    ]  # fmt: skip
+    if not odd:
+        yield "".join(plain)
+        return
+    told: set[str] = set()
+    for fold in _FOLDS:
+        for at in odd:
+            plain[at] = f"{values[at][0]}:{fold(headers[values[at][0]])}\n"
+        form = "".join(plain)
+        if form not in told:
+            told.add(form)
+            yield form
+
+
+def _latin(value: str) -> str:
+    """The text whose ISO 8859-1 bytes were sent, where they are no UTF-8."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return value.encode("utf-8", "surrogateescape").decode("iso-8859-1")
+    return value
 
 
 def raw_canonical_query(text: str, drop_signature: bool) -> str:

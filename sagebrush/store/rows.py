@@ -152,7 +152,7 @@ class Rows(Reader):
     def insert_in(self, tx: Tx, row: Row) -> Row:
         """`insert` inside a transaction that the caller holds."""
         now = self._clock()
-        row = replace(row, created=row.created or now, updated=now)
+        row = replace(row, created=row.created or now, updated=_modified(row, now))
         sql = (
             "INSERT INTO resource(account, region, kind, name, status, doc, plan, parent,"
             " created, updated, due_at) VALUES(?,?,?,?,?,?,?,?,?,?,?) RETURNING id"
@@ -248,7 +248,7 @@ class Rows(Reader):
 
     def _store(self, tx: Tx, row: Row, news: bool) -> Row:
         """The row as stored; with `news` its parent is due in the same transaction."""
-        row = replace(row, updated=self._clock(), version=row.version + 1)
+        row = replace(row, updated=_modified(row, self._clock()), version=row.version + 1)
         tx.run(
             "UPDATE resource SET status=?, doc=?, plan=?, parent=?, due_at=?, updated=?, version=?"
             " WHERE id=?",
@@ -377,6 +377,12 @@ def _named(parent: str) -> tuple[str, str]:
     """The kind and the name, in lower case, of the resource whose ARN `parent` is."""
     kind, _, name = parent.split(":", 5)[-1].partition("/")
     return kind, name.lower()
+
+
+def _modified(row: Row, now: float) -> float:
+    """The time that lists filter and sort by: what the row tells as its last modification."""
+    told = row.doc.get("LastModifiedTime")
+    return told.timestamp() if isinstance(told, dt.datetime) else now
 
 
 def merge(old: Doc, changes: Doc) -> Doc:

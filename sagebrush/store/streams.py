@@ -43,6 +43,17 @@ class Gone(LookupError):
     """The group or stream was deleted meanwhile."""
 
 
+@dataclass(frozen=True)
+class Extent:
+    """What the events of a stream span: `first` to `last` by their own times and the latest time at
+    which one was ingested, in milliseconds; `end` is the position after the last one."""
+
+    first: int
+    last: int
+    ingested: int
+    end: int
+
+
 class Streams:
     """The log groups and streams of all accounts and regions."""
 
@@ -142,3 +153,24 @@ class Streams:
         sql = "SELECT * FROM log_event WHERE stream=? AND id>=? ORDER BY id LIMIT ?"
         rows = self._db.read(sql, (stream.id, position, limit))
         return [Event(r["id"], r["ms"], r["message"], r["ingested"]) for r in rows]
+
+    def extent(self, stream: Stream) -> Extent | None:
+        """What the events that users put into the stream span; None when it has none."""
+        sql = (
+            "SELECT min(ms) AS first, max(ms) AS last, max(ingested) AS ingested,"
+            " max(id) + 1 AS place FROM log_event WHERE stream=?"
+        )
+        row = self._db.read(sql, (stream.id,))[0]
+        if row["place"] is None:
+            return None
+        return Extent(row["first"], row["last"], row["ingested"], row["place"])
+
+    def size(self, account: str, region: str, group: str, overhead: int) -> int | None:
+        """Bytes of the group's messages, with `overhead` for each; None: it shows logs of jobs too."""
+        sql = (
+            "SELECT count(s.job) AS jobs, sum(length(CAST(e.message AS BLOB)) + ?) AS size"
+            " FROM log_stream s LEFT JOIN log_event e ON e.stream = s.id"
+            " WHERE s.account=? AND s.region=? AND s.grp=?"
+        )
+        row = self._db.read(sql, (overhead, account, region, group))[0]
+        return None if row["jobs"] else row["size"] or 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -70,6 +71,19 @@ def test_filters_and_orders(things: Fixture) -> None:
     assert things.list(CreationTimeAfter=when(1_000_000)) == ["c-one", "A-two"]
     assert things.list(CreationTimeBefore=when(1_000_001)) == ["b-One"]
     assert things.list(LastModifiedTimeAfter=when(1_000_001)) == ["c-one"]
+
+
+def test_lists_go_by_the_times_that_are_told(things: Fixture) -> None:
+    """Not by when the row was last written, which every look at a log does."""
+    old, new = things.add("old"), things.add("new")
+    changed = {**new.doc, "LastModifiedTime": when(1_000_010.25)}
+    things.rows.update(new.id, lambda row: replace(row, doc=changed))
+    things.now += 100
+    things.rows.update(old.id, lambda row: replace(row, plan={"offset": 1}))
+    assert things.list(SortBy="LastModifiedTime") == ["new", "old"]
+    assert things.list(LastModifiedTimeAfter=when(1_000_000)) == ["new"]
+    assert things.list(LastModifiedTimeAfter=when(1_000_010.25)) == []
+    assert things.list(LastModifiedTimeBefore=when(1_000_010.251)) == ["new", "old"]
 
 
 @pytest.mark.parametrize("order", [{}, {"SortBy": "Name"}, {"SortBy": "Status"}])

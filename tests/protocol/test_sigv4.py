@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import calendar
 import datetime as dt
+import re
 import time
 from dataclasses import replace
 from typing import Any
@@ -155,6 +156,55 @@ def test_header_values(verifier, value):
     headers = {"x-amz-meta-note": value, "Content-Type": "text/plain; charset=utf-8"}
     request = signed(S3SigV4Auth, "PUT", "http://localhost:4566/b/k", headers=headers)
     verify(verifier, request, claims.S3)
+
+
+SDKS = {
+    "botocore, JavaScript": lambda value: " ".join(value.split()),
+    "Java, PHP, Ruby, C": lambda value: re.sub(r"[ \t]+", " ", value).strip(" "),
+    "Go, Rust": lambda value: re.sub(" {2,}", " ", value).strip(" "),
+    "older Ruby": lambda value: value if re.match('^".*"$', value) else re.sub(r"\s+", " ", value),
+}
+"""How SDKs write a header's value when they sign it."""
+
+
+def signed_as(fold: Any, value: str) -> Request:
+    """A request whose signer folds header values so."""
+
+    class Signer(S3SigV4Auth):
+        def _header_value(self, value: str) -> str:
+            return fold(value)
+
+    headers = {"x-amz-meta-note": value, "x-amz-meta-plain": "a b"}
+    return signed(Signer, "PUT", "http://localhost:4566/b/(k)?a=1", headers=headers)
+
+
+@pytest.mark.parametrize("sdk", SDKS)
+@pytest.mark.parametrize(
+    "value",
+    ["id\ttext\tlabel", "a \t b", "a  b", '"a  b"', "a\u00a0b", "a \u2003 b", "ü\tü", "a\t\tb  c"],
+)
+def test_white_space_as_sdks_sign_it(verifier, sdk, value):
+    request = signed_as(SDKS[sdk], value)
+    verify(verifier, request, claims.S3)
+    moved = {**request.headers, "x-amz-meta-note": value.replace("a", "b").replace("t", "s") + "."}
+    error = refusal(verifier, replace(request, headers=moved), claims.S3)
+    assert error.code == "SignatureDoesNotMatch"
+
+
+def test_a_header_that_is_sent_as_iso_8859_1(verifier):
+    request = signed(S3SigV4Auth, headers={"x-amz-meta-note": "ünï"})
+    read = "ünï".encode("latin-1").decode("utf-8", "surrogateescape")
+    sent = replace(request, headers={**request.headers, "x-amz-meta-note": read})
+    verify(verifier, sent, claims.S3)
+
+
+def test_a_value_has_few_forms():
+    plain = list(
+        sigv4.canonical_headers({"host": "h", "x-amz-meta-a": "b c"}, ("host", "x-amz-meta-a"))
+    )
+    assert plain == ["host:h\nx-amz-meta-a:b c\n"]
+    odd = list(sigv4.canonical_headers({"a": '"x\ty  z"'}, ("a",)))
+    assert odd == ['a:"x y z"\n', 'a:"x\ty z"\n', 'a:"x\ty  z"\n']
 
 
 def test_session_token(verifier):

@@ -158,3 +158,12 @@ def test_a_querys_id_begins_in_lower_case(cloudwatch: Any):
             EndTime=ago(0),
         )
     assert code(error) == "ValidationError"
+
+
+def test_each_unit_has_statistics_of_its_own(cloudwatch: Any):
+    data = [("Seconds", 1.0), ("Bytes", 10.0), ("Seconds", 3.0)]
+    given = {"MetricName": "mixed", "Timestamp": ago(3)}
+    put(cloudwatch, "units", *({**given, "Unit": unit, "Value": value} for unit, value in data))
+    asked = {"Namespace": "units", "MetricName": "mixed", "StartTime": ago(5), "EndTime": NOW}
+    found = cloudwatch.get_metric_statistics(**asked, Period=60, Statistics=["Sum"])["Datapoints"]
+    assert {each["Unit"]: each["Sum"] for each in found} == {"Seconds": 4.0, "Bytes": 10.0}

@@ -301,3 +301,14 @@ def test_wrong_input(client):
 def test_what_is_not_there_is_named(iam):
     words = refused(iam.list_groups, "NotImplemented", 400)
     assert "ListGroups" in words
+
+
+def test_dates_are_of_what_they_are_told_of(iam, role, server):
+    """The user is as old as its key, and AWS's policies have no dates that are known here."""
+    made = (server.app.settings.home / "keys" / "user.json").stat().st_mtime
+    assert iam.get_user()["User"]["CreateDate"].timestamp() == pytest.approx(made, abs=1)
+    for found in iam.list_policies(Scope="AWS")["Policies"]:
+        assert not {"CreateDate", "UpdateDate"} & found.keys()
+    arn = "arn:aws:iam::aws:policy/AdministratorAccess"
+    version = iam.get_policy_version(PolicyArn=arn, VersionId="v1")["PolicyVersion"]
+    assert "CreateDate" not in version

@@ -209,3 +209,67 @@ def test_a_jobs_log_is_read_over_block_bounds(world: Any, monkeypatch: pytest.Mo
     assert [len(first["events"]), len(rest["events"])] == [15, 5]
     assert rest["events"][-1] == {"timestamp": 1019, "message": "row 019.", "ingestionTime": 1019}
     assert read(nextToken=rest["nextForwardToken"])["nextForwardToken"] == rest["nextForwardToken"]
+
+
+def described(logs: Any, names: dict[str, str]) -> dict[str, Any]:
+    found = logs.describe_log_streams(logGroupName=names["logGroupName"])["logStreams"]
+    return next(each for each in found if each["logStreamName"] == names["logStreamName"])
+
+
+def test_the_times_of_a_stream_are_its_own(logs: Any, stream: dict[str, str]):
+    """The latest event and the latest arrival are two things, and so is what came first."""
+    minute, now = 60_000, int(time.time() * 1000)
+    for age in (90, 240, 180):  # put in another order than they happened
+        events = [{"timestamp": now - age * minute, "message": f"{age}"}]
+        logs.put_log_events(**stream, logEvents=events)
+    found = described(logs, stream)
+    assert found["firstEventTimestamp"] == now - 240 * minute
+    assert now - 61_000 <= found["lastEventTimestamp"] <= now
+    assert now - 1000 <= found["lastIngestionTime"] <= int(time.time() * 1000)
+    assert found["lastIngestionTime"] > found["lastEventTimestamp"]
+    events = logs.get_log_events(**stream)["events"]
+    assert found["lastIngestionTime"] == max(each["ingestionTime"] for each in events)
+
+
+def test_a_stream_without_events_has_no_times_and_no_token(logs: Any, stream: dict[str, str]):
+    names = {**stream, "logStreamName": "empty"}
+    logs.create_log_stream(**names)
+    members = {"logStreamName", "creationTime", "arn", "storedBytes"}
+    assert described(logs, names).keys() == members
+    assert described(logs, stream).keys() > members
+
+
+def test_each_batch_has_a_token_of_its_own(logs: Any, stream: dict[str, str]):
+    tokens = [described(logs, stream)["uploadSequenceToken"]]
+    for _ in range(2):
+        events = [{"timestamp": int(time.time() * 1000), "message": "x"}]
+        tokens.append(logs.put_log_events(**stream, logEvents=events)["nextSequenceToken"])
+        assert described(logs, stream)["uploadSequenceToken"] == tokens[-1]
+    assert len(set(tokens)) == 3
+
+
+def test_streams_are_ordered_by_their_latest_event(logs: Any, stream: dict[str, str]):
+    now = int(time.time() * 1000)
+    for name, ages in (("old", [50, 300]), ("new", [400, 0]), ("none", [])):
+        names = {**stream, "logStreamName": name}
+        logs.create_log_stream(**names)
+        for age in ages:
+            event = {"timestamp": now - age * 60_000, "message": "x"}
+            logs.put_log_events(**names, logEvents=[event])
+    given = {"logGroupName": stream["logGroupName"], "orderBy": "LastEventTime"}
+    found = logs.describe_log_streams(**given, descending=True)["logStreams"]
+    assert [each["logStreamName"] for each in found] == ["new", "s", "old", "none"]
+
+
+def test_a_group_tells_what_is_stored_in_it(logs: Any, stream: dict[str, str], server: Any):
+    def group() -> dict[str, Any]:
+        prefix = stream["logGroupName"]
+        return logs.describe_log_groups(logGroupNamePrefix=prefix)["logGroups"][0]
+
+    assert group()["storedBytes"] == 10 * (len("line 0") + 26)
+    event = {"timestamp": int(time.time() * 1000), "message": "ü"}
+    logs.put_log_events(**stream, logEvents=[event])
+    assert group()["storedBytes"] == 10 * (len("line 0") + 26) + 2 + 26
+    place = ("123456789012", "us-east-1", stream["logGroupName"])
+    server.world.streams.register(*place, "of-a-job", "no-such-job")
+    assert "storedBytes" not in group()  # what the logs of jobs hold is not known

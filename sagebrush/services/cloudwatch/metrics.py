@@ -151,13 +151,15 @@ def get_metric_statistics(ctx: Ctx, request: Doc) -> Doc:
         ctx.world.series.query(ctx.account, ctx.region, metric, start, end), request.get("Unit")
     )
     datapoints = []
-    for begin, held in statistics.bucket(points, start, period).items():
-        point: Doc = {"Timestamp": _time(begin), "Unit": held[-1].unit}
-        point.update({name: statistics.compute(name, held) for name in plain})
-        more = {name: statistics.compute(name, held) for name in extended}
-        if more := {k: v for k, v in more.items() if v is not None}:
-            point["ExtendedStatistics"] = more
-        datapoints.append(point)
+    for begin, every in statistics.bucket(points, start, period).items():
+        for unit in dict.fromkeys(each.unit for each in every):  # no unit stands for another
+            held = _of_unit(every, unit)
+            point: Doc = {"Timestamp": _time(begin), "Unit": unit}
+            point.update({name: statistics.compute(name, held) for name in plain})
+            more = {name: statistics.compute(name, held) for name in extended}
+            if more := {k: v for k, v in more.items() if v is not None}:
+                point["ExtendedStatistics"] = more
+            datapoints.append(point)
     return {"Label": metric.name, "Datapoints": datapoints}
 
 

@@ -119,8 +119,10 @@ def update_role_description(ctx: Ctx, request: Doc) -> Doc:
 
 def update_assume_role_policy(ctx: Ctx, request: Doc) -> None:
     """The role's trust policy is the given one; MalformedPolicyDocument."""
-    row, text = find_role(ctx, request["RoleName"]), request["PolicyDocument"]
-    pins = principals.pins(ctx.world, parsed(text, trust=True))
+    text = request["PolicyDocument"]
+    trust = parsed(text, trust=True)
+    row = find_role(ctx, request["RoleName"])
+    pins = principals.pins(ctx.world, trust)
     change_role(ctx, row, lambda row: replace(row, plan={**row.plan, "trust": text, "pins": pins}))
 
 
@@ -150,8 +152,9 @@ def list_instance_profiles_for_role(ctx: Ctx, request: Doc) -> Doc:
 
 def put_role_policy(ctx: Ctx, request: Doc) -> None:
     """The role has the inline policy; MalformedPolicyDocument, LimitExceeded (409)."""
-    row, text = find_role(ctx, request["RoleName"]), request["PolicyDocument"]
+    text = request["PolicyDocument"]
     parsed(text)
+    row = find_role(ctx, request["RoleName"])
 
     def change(old: Mapping[str, str]) -> dict[str, str]:
         new = {**old, request["PolicyName"]: text}
@@ -203,13 +206,12 @@ def get_user(ctx: Ctx, request: Doc) -> Doc:
         )
     if wanted not in (None, me):
         raise missing(f"The user with name {wanted} cannot be found.")
-    row = find_role(ctx, ctx.world.settings.role)
     user = {
         "Path": "/",
         "UserName": me,
         "UserId": "AIDA" + role_id(ctx.account, f"user/{me}")[4:],
         "Arn": f"arn:aws:iam::{ctx.account}:user/{me}",
-        "CreateDate": row.doc["CreateDate"],
+        "CreateDate": moment(ctx.world.credentials.user_since),
     }
     return {"User": user}
 

@@ -187,7 +187,7 @@ def get_policy_version(ctx: Ctx, request: Doc) -> Doc:
             "Document": quote(json.dumps(found["document"]), safe=""),
             "VersionId": version,
             "IsDefaultVersion": True,
-            "CreateDate": found["doc"]["CreateDate"],
+            "CreateDate": found["doc"].get("CreateDate"),
         }
     }
 

@@ -15,7 +15,7 @@ from urllib.parse import quote
 from sagebrush.access import managed_policies, policy, principals
 from sagebrush.access.principals import KIND, REGION
 from sagebrush.credentials import role_id
-from sagebrush.engine.kinds import moment, paginate
+from sagebrush.engine.kinds import paginate
 from sagebrush.errors import AwsError, Doc
 from sagebrush.store.rows import Check, Exists, Reader, Row
 from sagebrush.world import Ctx
@@ -152,9 +152,7 @@ def managed(ctx: Ctx, arn: str) -> Doc:
             "Path": arn.split(":policy", 1)[1].removesuffix(name),
             "DefaultVersionId": "v1",
             "IsAttachable": True,
-            "CreateDate": moment(managed_policies.SINCE),
-            "UpdateDate": moment(managed_policies.SINCE),
-        }
+        }  # without dates: the documents here are not AWS's versions of them
         return {"doc": doc, "document": document}
     row = own_policy(ctx, arn, ctx.world.rows)
     return {"doc": row.doc, "document": row.plan["document"]}

@@ -15,7 +15,7 @@ from itertools import islice, pairwise, takewhile
 from sagebrush.access import references
 from sagebrush.errors import AwsError, Doc
 from sagebrush.services.logs import filter as log_filter
-from sagebrush.store.streams import Event, Gone, Group, Stream
+from sagebrush.store.streams import Event, Extent, Gone, Group, Stream
 from sagebrush.world import Ctx
 
 _BLOCK = 1000
@@ -95,9 +95,11 @@ def _group_doc(ctx: Ctx, group: Group) -> Doc:
         "metricFilterCount": 0,
         "arn": arn + ":*",
         "logGroupArn": arn,
-        "storedBytes": 0,
         "logGroupClass": "STANDARD",
     }
+    size = ctx.world.streams.size(ctx.account, ctx.region, group.name, _EVENT_BYTES)
+    if size is not None:  # what the logs of jobs hold is not counted: nothing is told then
+        doc["storedBytes"] = size
     return {**doc, "retentionInDays": group.retention} if group.retention else doc
 
 
@@ -128,7 +130,6 @@ def delete_log_stream(ctx: Ctx, request: Doc) -> None:
 
 def describe_log_streams(ctx: Ctx, request: Doc) -> Doc:
     """One page (50) of the group's streams; no token after the last (SDK v2 loops while there is one)."""
-    group = _group(ctx, request)
     by_time = request.get("orderBy") == "LastEventTime"
     prefix = request.get("logStreamNamePrefix", "")
     if by_time and prefix:
@@ -136,13 +137,16 @@ def describe_log_streams(ctx: Ctx, request: Doc) -> Doc:
             "InvalidParameterException",
             "Cannot order by LastEventTime with a logStreamNamePrefix.",
         )
+    _start(request)
+    group = _group(ctx, request)
     found = [
         s
         for s in ctx.world.streams.streams(ctx.account, ctx.region, group)
         if s.name.startswith(prefix)
     ]
     if by_time:
-        found.sort(key=lambda s: _last_ms(ctx, s) or 0)
+        extents = {s.id: _extent(ctx, s) for s in found}
+        found.sort(key=lambda s: extent.last if (extent := extents[s.id]) else 0)
     if request.get("descending"):
         found.reverse()
     page, token = _page(found, request, 50)
@@ -154,20 +158,35 @@ def _stream_doc(ctx: Ctx, stream: Stream) -> Doc:
     doc: Doc = {
         "logStreamName": stream.name,
         "creationTime": int(stream.created * 1000),
-        "uploadSequenceToken": str(stream.id),
         "arn": f"{_group_arn(ctx, stream.group)}:log-stream:{stream.name}",
-        "storedBytes": 0,
+        "storedBytes": 0,  # always, since 2019 (API reference, LogStream)
     }
-    first = next(_events(ctx, stream), None)
-    last = _last_ms(ctx, stream) if first else None
-    if first and last:
-        doc.update(firstEventTimestamp=first.ms, lastEventTimestamp=last, lastIngestionTime=last)
+    extent = _extent(ctx, stream)
+    if extent is not None:
+        doc.update(
+            firstEventTimestamp=extent.first,
+            lastEventTimestamp=extent.last,
+            lastIngestionTime=extent.ingested,
+        )
+        if stream.job is None:
+            doc["uploadSequenceToken"] = _sequence_token(extent)
     return doc
 
 
-def _last_ms(ctx: Ctx, stream: Stream) -> int | None:
-    last = deque(_events(ctx, stream), maxlen=1)
-    return last[0].ms if last else None
+def _extent(ctx: Ctx, stream: Stream) -> Extent | None:
+    """What the stream's events span; None when there are none."""
+    if stream.job is None:
+        return ctx.world.streams.extent(stream)
+    first = next(_events(ctx, stream), None)
+    if first is None:
+        return None
+    last = deque(_events(ctx, stream), maxlen=1)[0]
+    return Extent(first.ms, last.ms, last.ingested, last.position + 1)
+
+
+def _sequence_token(extent: Extent) -> str:
+    """The token that the next batch could be sent with; another after each batch."""
+    return f"{extent.end:056d}"
 
 
 # -- events
@@ -175,12 +194,6 @@ def _last_ms(ctx: Ctx, stream: Stream) -> int | None:
 
 def put_log_events(ctx: Ctx, request: Doc) -> Doc:
     """The events are in the stream, all or none; too old and too new ones are told, not stored."""
-    stream = _stream(ctx, request)
-    if stream.job is not None:
-        raise AwsError(
-            "InvalidParameterException",
-            f"The log stream {stream.name} shows the log of a job and takes no other events.",
-        )
     events = [(e["timestamp"], e["message"]) for e in request["logEvents"]]
     if any(b[0] < a[0] for a, b in pairwise(events)):
         raise AwsError(
@@ -188,6 +201,12 @@ def put_log_events(ctx: Ctx, request: Doc) -> Doc:
             "Log events in a single PutLogEvents request must be in chronological order.",
         )
     _check_batch(events)
+    stream = _stream(ctx, request)
+    if stream.job is not None:
+        raise AwsError(
+            "InvalidParameterException",
+            f"The log stream {stream.name} shows the log of a job and takes no other events.",
+        )
     now = int(ctx.world.clock() * 1000)
     old = [e for e in events if e[0] < now - 14 * 86_400_000]
     new = [e for e in events if e[0] > now + 2 * 3_600_000]
@@ -202,7 +221,8 @@ def put_log_events(ctx: Ctx, request: Doc) -> Doc:
         rejected["tooOldLogEventEndIndex"] = len(old)
     if new:
         rejected["tooNewLogEventStartIndex"] = len(events) - len(new)
-    result: Doc = {"nextSequenceToken": str(stream.id)}
+    extent = ctx.world.streams.extent(stream)
+    result: Doc = {"nextSequenceToken": _sequence_token(extent)} if extent else {}
     return {**result, "rejectedLogEventsInfo": rejected} if rejected else result
 
 
@@ -229,9 +249,9 @@ def get_log_events(ctx: Ctx, request: Doc) -> Doc:
     At the end of the stream the page is empty and the forward token is the one given, which ends
     the clients' loops; the same token shows more once the job has written more.
     """
+    direction, place = _token(request.get("nextToken"))
     stream = _stream(ctx, request)
     limit = request.get("limit", 10_000)
-    direction, place = _token(request.get("nextToken"))
     if direction is None and request.get("startFromHead"):
         direction, place = "f", 0
     wanted = _within(request)
@@ -255,13 +275,15 @@ def get_log_events(ctx: Ctx, request: Doc) -> Doc:
 
 def filter_log_events(ctx: Ctx, request: Doc) -> Doc:
     """One page of the group's events that match, oldest first over all its streams."""
-    group = _group(ctx, request)
     names, prefix = request.get("logStreamNames"), request.get("logStreamNamePrefix")
     if names and prefix:
         raise AwsError(
             "InvalidParameterException",
             "Parameters logStreamNames and logStreamNamePrefix are mutually exclusive.",
         )
+    matches = log_filter.compile_pattern(request.get("filterPattern", ""))
+    after = _filter_token(request.get("nextToken"))
+    group = _group(ctx, request)
     streams = ctx.world.streams.streams(ctx.account, ctx.region, group)
     if names:
         streams = [s for s in streams if s.name in names]
@@ -269,8 +291,6 @@ def filter_log_events(ctx: Ctx, request: Doc) -> Doc:
             raise _missing("log stream")
     elif prefix:
         streams = [s for s in streams if s.name.startswith(prefix)]
-    matches = log_filter.compile_pattern(request.get("filterPattern", ""))
-    after = _filter_token(request.get("nextToken"))
     limit, wanted = request.get("limit", 10_000), _within(request)
     merged = heapq.merge(*(_keyed(ctx, s) for s in streams), key=lambda pair: pair[0])
     page: list[Doc] = []
@@ -283,8 +303,8 @@ def filter_log_events(ctx: Ctx, request: Doc) -> Doc:
             break
         page.append(_found_doc(stream, event))
         size, last = size + len(event.message) + _EVENT_BYTES, key
-    searched = [{"logStreamName": s.name, "searchedCompletely": not more} for s in streams]
-    result: Doc = {"events": page, "searchedLogStreams": searched}
+    # The list of streams that were searched is always empty since 2020 (API reference).
+    result: Doc = {"events": page, "searchedLogStreams": []}
     return {**result, "nextToken": "/".join(map(str, last))} if more else result
 
 
@@ -316,6 +336,7 @@ def _events(ctx: Ctx, stream: Stream, position: int = 0) -> Iterator[Event]:
             block = ctx.world.streams.events(stream, position, _BLOCK)
         else:
             lines = ctx.world.backend.logs(stream.job, position, _BLOCK)
+            # A line's time is when it arrived and was stored: its ingestion too.
             block = [Event(line.offset, line.ms, line.text, line.ms) for line in lines]
         yield from block
         if len(block) < _BLOCK:
@@ -384,12 +405,17 @@ def _stream(ctx: Ctx, request: Doc) -> Stream:
     raise _missing("log stream")
 
 
-def _page(found: list, request: Doc, most: int) -> tuple[list, str | None]:
-    token, size = request.get("nextToken"), min(request.get("limit", most), most)
-    if token is not None and not (token.isascii() and token.isdigit()):
+def _start(request: Doc) -> int:
+    """The place of the page's first entry; raises InvalidParameterException for a foreign token."""
+    token = request.get("nextToken", "0")
+    if not (token.isascii() and token.isdigit()):
         raise AwsError("InvalidParameterException", "The specified nextToken is invalid.")
-    start = int(token or 0)
-    end = start + size
+    return int(token)
+
+
+def _page(found: list, request: Doc, most: int) -> tuple[list, str | None]:
+    start = _start(request)
+    end = start + min(request.get("limit", most), most)
     return found[start:end], str(end) if end < len(found) else None
 
 

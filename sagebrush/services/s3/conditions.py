@@ -40,8 +40,8 @@ def check_read(request: Doc, found: Object, now: float, prefix: str = "") -> Non
         )  # fmt: skip
 
 
-def check_write(request: Doc, old: Object | None, key: str) -> None:
-    """The write conditions hold. Raises PreconditionFailed (412), NoSuchKey (404), NotImplemented.
+def check_form(request: Doc) -> None:
+    """The write conditions are ones that S3 has. Raises NotImplemented (501).
 
     S3 user guide, "Conditional writes": If-None-Match takes `*` only, If-Match an ETag; not both.
     """
@@ -56,10 +56,14 @@ def check_write(request: Doc, old: Object | None, key: str) -> None:
         if value is not None and not good:
             more = f"We don't accept the provided value of {header} header for this API"
             raise _no_condition(header, more)
-    if none_match is not None and old is not None:
+
+
+def check_write(request: Doc, old: Object | None, key: str) -> None:
+    """The write conditions hold. Raises PreconditionFailed (412), NoSuchKey (404)."""
+    if request.get("IfNoneMatch") is not None and old is not None:
         raise failed("If-None-Match")
-    if match is not None:
-        check_match(match, old, key)
+    if request.get("IfMatch") is not None:
+        check_match(request["IfMatch"], old, key)
 
 
 def check_meanwhile(request: Doc, upload: Upload, old: Object | None) -> None:

@@ -54,6 +54,7 @@ def copy_object(ctx: Ctx, request: Doc) -> Doc:
     """The object is a copy of the source, with its metadata or with new ones."""
     bucket = names.bucket_of(ctx, request)
     key, fresh = names.checked_key(request["Key"]), metadata.kept(request)
+    conditions.check_form(request)
     source = _source(ctx, request)
     was = source.object
     if was.size > bodies.MAX_PUT:

@@ -210,9 +210,10 @@ def list_object_versions(ctx: Ctx, request: Doc) -> Doc:
     bucket = names.bucket_of(ctx, request)
     _checked(request)
     marker = request.get("KeyMarker", "")
-    if request.get("VersionIdMarker") and not marker:
+    if "VersionIdMarker" in request and not (marker and request["VersionIdMarker"]):
+        wrong = "empty." if marker else "specified without a key marker."
         raise AwsError(
-            "InvalidArgument", "A version-id marker cannot be specified without a key marker.",
+            "InvalidArgument", f"A version-id marker cannot be {wrong}",
             ArgumentName="version-id-marker", ArgumentValue=request["VersionIdMarker"],
         )  # fmt: skip
     found = page(ctx, bucket, request, marker, _most(request))

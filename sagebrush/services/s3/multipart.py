@@ -34,6 +34,7 @@ def create_multipart_upload(ctx: Ctx, request: Doc) -> Doc:
         "storage": request.get("StorageClass", "STANDARD"),
         "algorithm": algorithm,
         "type": kind,
+        "initiator": ctx.caller.arn,
     }
 
     def change(tx: Tx) -> None:
@@ -97,18 +98,10 @@ def upload_part(ctx: Ctx, request: Doc) -> Future[Doc]:
     """The part is on disk, in place of one that had its number."""
     body = bodies.body_of(ctx, request)
     try:
-        bucket = names.bucket_of(ctx, request)
-        number = names.check_number(request["PartNumber"])
-        upload = find_upload(ctx, bucket, request)
-        metadata.refuse(request)
+        bucket, number, upload = _before_part(ctx, request)
         given = bodies.verify_body(request, body)
         algorithm = upload.doc["algorithm"]
-        if given is not None and algorithm not in (None, given[0]):
-            raise AwsError(
-                "InvalidRequest",
-                f"Checksum Type mismatch occurred, expected checksum Type: {algorithm.lower()},"
-                f" actual checksum Type: {given[0].lower()}",
-            )
+        _check_algorithm(upload, given[0] if given else None)
         part = Part(
             number, body.size, body.md5, ctx.world.clock(), part_checksums(body, upload, given)
         )
@@ -127,6 +120,33 @@ def upload_part(ctx: Ctx, request: Doc) -> Future[Doc]:
     except BaseException:
         ctx.world.objects.drop(body)
         raise
+
+
+def _before_part(ctx: Ctx, request: Doc) -> tuple[Bucket, int, Upload]:
+    """Where the part goes, which the headers alone tell; raises AwsError."""
+    bucket = names.bucket_of(ctx, request)
+    number = names.check_number(request["PartNumber"])
+    upload = find_upload(ctx, bucket, request)
+    metadata.refuse(request)
+    return bucket, number, upload
+
+
+BEFORE_BODY = {"UploadPart": _before_part}
+
+
+def _check_algorithm(upload: Upload, given: str | None) -> None:
+    """Raises InvalidRequest (400) for a checksum of another algorithm than the upload's.
+
+    Only a full-object checksum can be computed from parts that came without one.
+    """
+    algorithm = upload.doc["algorithm"]
+    if algorithm in (None, given) or (given is None and upload.doc["type"] == "FULL_OBJECT"):
+        return
+    raise AwsError(
+        "InvalidRequest",
+        f"Checksum Type mismatch occurred, expected checksum Type: {algorithm.lower()},"
+        f" actual checksum Type: {given.lower() if given else 'null'}",
+    )
 
 
 def part_checksums(body: Spooled, upload: Upload, given: tuple[str, str] | None) -> dict[str, str]:
@@ -150,6 +170,8 @@ def complete_multipart_upload(ctx: Ctx, request: Doc) -> Doc:
             "The XML you provided was not well-formed or did not validate against our published"
             " schema",
         )
+
+    conditions.check_form(request)
 
     def change(tx: Tx) -> tuple[Object, list[str]]:
         upload = catalog.upload(tx, bucket.id, key, upload_id)
@@ -296,12 +318,11 @@ def list_parts(ctx: Ctx, request: Doc) -> Doc:
     names.check_count("max-parts", most)
     rows = catalog.parts(names.reader(ctx), upload.id, after, most + 1)
     page, algorithm = rows[:most], upload.doc["algorithm"]
-    person = names.owner(ctx.account)
     result: Doc = {
         "Bucket": bucket.name, "Key": upload.key, "UploadId": upload.id,
         "PartNumberMarker": after, "MaxParts": most, "IsTruncated": len(rows) > most,
         "NextPartNumberMarker": page[-1].number if page else 0,
-        "Initiator": person, "Owner": person, "StorageClass": upload.doc["storage"],
+        **_people(ctx, upload), "StorageClass": upload.doc["storage"],
         "Parts": [_listed(part, algorithm) for part in page],
     }  # fmt: skip
     if algorithm is not None:
@@ -390,11 +411,17 @@ def _walk(ctx: Ctx, bucket: Bucket, request: Doc, id_marker: str) -> Iterator[Up
 
 
 def _told_upload(ctx: Ctx, request: Doc, upload: Upload) -> Doc:
-    person = names.owner(ctx.account)
     told: Doc = {
         "Key": coded(request, upload.key), "UploadId": upload.id, "Initiated": metadata.time(upload.created),
-        "StorageClass": upload.doc["storage"], "Owner": person, "Initiator": person,
+        "StorageClass": upload.doc["storage"], **_people(ctx, upload),
     }  # fmt: skip
     if upload.doc["algorithm"] is not None:
         told.update(ChecksumAlgorithm=upload.doc["algorithm"], ChecksumType=upload.doc["type"])
     return told
+
+
+def _people(ctx: Ctx, upload: Upload) -> Doc:
+    """Owner and Initiator of an upload: S3 names an initiator that is not the account by its ARN."""
+    initiator = upload.doc.get("initiator")  # none in uploads of earlier versions
+    told = {"Initiator": {"ID": initiator}} if initiator else {}
+    return {"Owner": names.owner(ctx.account), **told}

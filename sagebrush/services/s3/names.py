@@ -25,11 +25,16 @@ def reader(ctx: Ctx) -> Outside:
 def bucket_of(ctx: Ctx, request: Doc) -> Bucket:
     """The bucket that the request names.
 
-    Raises NoSuchBucket (404); for an `ExpectedBucketOwner` that is another account AccessDenied
-    (403), that is no account InvalidBucketOwnerAWSAccountID (400).
+    Raises NoSuchBucket (404), InvalidBucketName (400) for a name that no bucket ever had (the first
+    ones in us-east-1 had capitals and underscores); for an `ExpectedBucketOwner` that is another
+    account AccessDenied (403), that is no account InvalidBucketOwnerAWSAccountID (400).
     """
     name = request["Bucket"]
     found = catalog.bucket(reader(ctx), name)
+    if found is None and not re.fullmatch(r"[A-Za-z0-9._-]{3,255}", name):
+        raise AwsError(
+            "InvalidBucketName", "The specified bucket is not valid.", 400, BucketName=name
+        )
     if found is None:
         raise no_such_bucket(name)
     owner = request.get("ExpectedBucketOwner")
@@ -79,7 +84,8 @@ def version(version_id: str | None) -> None:
     """Refuses (400) a version other than `null`: buckets here are unversioned."""
     if version_id not in (None, "null"):
         raise AwsError(
-            "InvalidArgument", "Invalid version id specified",
+            "InvalidArgument",
+            "Invalid version id specified" if version_id else "Version id cannot be the empty string",
             ArgumentName="versionId", ArgumentValue=version_id,
         )  # fmt: skip
 
@@ -123,5 +129,5 @@ def open_object(ctx: Ctx, bucket: Bucket, key: str) -> tuple[Object, Blob]:
 
 
 def owner(account: str) -> Doc:
-    """The account as S3 names owners: a canonical user id."""
-    return {"ID": hashlib.sha256(account.encode()).hexdigest(), "DisplayName": account}
+    """The account as S3 names owners: a canonical user id (display names ended in 2025)."""
+    return {"ID": hashlib.sha256(account.encode()).hexdigest()}

@@ -19,8 +19,7 @@ def put_object(ctx: Ctx, request: Doc) -> Future[Doc]:
     """The object is stored whole and on disk, in place of one that its key had."""
     body = bodies.body_of(ctx, request)
     try:
-        bucket = names.bucket_of(ctx, request)
-        key, doc = names.checked_key(request["Key"]), metadata.kept(request)
+        bucket, key, doc = _before_put(ctx, request)
         given = bodies.verify_body(request, body)
         algorithm = given[0] if given else "CRC64NVME"
         checksum = Checksum(algorithm, bodies.checksum_of(body, algorithm))
@@ -44,11 +43,20 @@ def put_object(ctx: Ctx, request: Doc) -> Future[Doc]:
         raise
 
 
+def _before_put(ctx: Ctx, request: Doc) -> tuple[Bucket, str, Doc]:
+    """The bucket, the key and the object's `doc`, which the headers alone tell; raises AwsError."""
+    bucket = names.bucket_of(ctx, request)
+    key, doc = names.checked_key(request["Key"]), metadata.kept(request)
+    conditions.check_form(request)
+    return bucket, key, doc
+
+
+BEFORE_BODY = {"PutObject": _before_put}
+
+
 def get_object(ctx: Ctx, request: Doc) -> Doc:
     """The object, or the part or range of it that the request asks for."""
-    bucket = names.bucket_of(ctx, request)
-    metadata.refuse(request)
-    names.version(request.get("VersionId"))
+    bucket = _before_read(ctx, request)
     found, blob = names.open_object(ctx, bucket, request["Key"])
     conditions.check_read(request, found, ctx.world.clock())
     start, length, result = _extent(ctx, request, found)
@@ -57,11 +65,24 @@ def get_object(ctx: Ctx, request: Doc) -> Doc:
 
 def head_object(ctx: Ctx, request: Doc) -> Doc:
     """What GetObject would tell of the object."""
-    bucket = names.bucket_of(ctx, request)
-    metadata.refuse(request)
+    bucket = _before_read(ctx, request)
     found = names.object_of(ctx, bucket, request)
     conditions.check_read(request, found, ctx.world.clock())
     return _overridden(request, _extent(ctx, request, found)[2])
+
+
+def _before_read(ctx: Ctx, request: Doc) -> Bucket:
+    """The bucket. Raises AwsError for what is wrong with the request whatever the object is."""
+    bucket = names.bucket_of(ctx, request)
+    metadata.refuse(request)
+    names.version(request.get("VersionId"))
+    if "PartNumber" in request:
+        names.check_number(request["PartNumber"])
+        if "Range" in request:
+            raise AwsError(
+                "InvalidRequest", "Cannot specify both Range header and partNumber query parameter"
+            )
+    return bucket
 
 
 def _extent(ctx: Ctx, request: Doc, found: Object) -> tuple[int, int, Doc]:
@@ -71,11 +92,6 @@ def _extent(ctx: Ctx, request: Doc, found: Object) -> tuple[int, int, Doc]:
     checksum = bodies.told_checksum(found.checksum)
     start, length, partial = 0, found.size, False
     if number is not None:
-        names.check_number(number)
-        if header is not None:
-            raise AwsError(
-                "InvalidRequest", "Cannot specify both Range header and partNumber query parameter"
-            )
         start, length, checksum = _part(ctx, found, number, checksum)
         partial = True
         if found.doc.get("parts"):

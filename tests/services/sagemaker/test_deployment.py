@@ -174,6 +174,25 @@ def test_scaling_that_fails_goes_back_to_what_answers(stand: Stand) -> None:
     assert found["ProductionVariants"][0]["DesiredInstanceCount"] == 1
 
 
+def test_a_variant_tells_since_when_it_changes(stand: Stand) -> None:
+    def since() -> tuple[str, float]:
+        found = stand.describe()["ProductionVariants"][0]["VariantStatus"][0]
+        return found["Status"], found["StartTime"].timestamp()
+
+    stand.sm("CreateEndpoint", EndpointName="e", EndpointConfigName="c-m")
+    stand.turn()
+    assert since() == ("Creating", stand.clock())
+    stand.healthy()
+    assert "VariantStatus" not in stand.describe()["ProductionVariants"][0]
+    stand.clock.forward(1000)
+    stand.sm(
+        "UpdateEndpointWeightsAndCapacities",
+        EndpointName="e",
+        DesiredWeightsAndCapacities=[{"VariantName": "AllTraffic", "DesiredInstanceCount": 2}],
+    )
+    assert since() == ("Updating", stand.clock())
+
+
 @pytest.mark.parametrize("state", ["failed", "in service", "queued"])
 def test_deleting_ends_everything(stand: Stand, state: str) -> None:
     world = stand.app.world

@@ -360,7 +360,10 @@ def test_a_trial_whose_training_job_was_deleted_is_still_the_best(world: TuningW
     best = world.finish()["BestTrainingJob"]
     training.delete_training_job(world.ctx, {"TrainingJobName": best["TrainingJobName"]})
     assert len(world.trials()) == 3
-    assert world.told()["BestTrainingJob"]["TrainingJobName"] == best["TrainingJobName"]
+    told = world.told()
+    names = ("TrainingJobName", "CreationTime")
+    assert {n: told["BestTrainingJob"][n] for n in names} == {n: best[n] for n in names}
+    assert best["CreationTime"] > told["CreationTime"]
 
 
 # Warm start, Autotune, several definitions --------------------------------------------------------

@@ -123,6 +123,14 @@ def update_endpoint_weights_and_capacities(ctx: Ctx, request: Doc) -> Doc:
 
     Raises ValidationException or ResourceLimitExceeded.
     """
+    for desired in request["DesiredWeightsAndCapacities"]:
+        if desired.get("DesiredInstanceCount", 1) < 1 or "ServerlessUpdateConfig" in desired:
+            raise AwsError(
+                "ValidationException",
+                f"Production variant {desired['VariantName']} needs a DesiredInstanceCount of at"
+                " least 1: scaling to zero and serverless variants are not supported by Sagebrush"
+                " yet.",
+            )
     row = kinds.find(ctx, KIND, request["EndpointName"])
     _require_steady(ctx, row)
     more = _added(row.plan["active"], _scaled(row.plan["active"], request))
@@ -132,7 +140,8 @@ def update_endpoint_weights_and_capacities(ctx: Ctx, request: Doc) -> Doc:
         _require_steady(ctx, row)
         active = row.plan["active"]
         now = ctx.world.clock()
-        plan = {**row.plan, "active": {**active, "variants": _scaled(active, request)}}
+        fleet = {**active, "variants": _scaled(active, request), "changed": now}
+        plan = {**row.plan, "active": fleet}
         doc = {**row.doc, "LastModifiedTime": moment(now)}
         doc.pop("FailureReason", None)
         return replace(row, status="Updating", doc=doc, plan=plan, due_at=now)
@@ -155,12 +164,6 @@ def _scaled(active: Doc, request: Doc) -> list[Doc]:
         variant = variants[desired["VariantName"]]
         variant["weight"] = float(desired.get("DesiredWeight", variant["weight"]))
         variant["count"] = desired.get("DesiredInstanceCount", variant["count"])
-        if variant["count"] < 1 or "ServerlessUpdateConfig" in desired:
-            raise AwsError(
-                "ValidationException",
-                f"Production variant {variant['name']} needs a DesiredInstanceCount of at least"
-                " 1: scaling to zero and serverless variants are not supported by Sagebrush yet.",
-            )
     return list(variants.values())
 
 
@@ -319,7 +322,8 @@ def _summary(world: World, row: Row, fleet: Doc, variant: Doc, word: str | None)
         "DesiredInstanceCount": variant["count"],
     }
     if word:
-        found["VariantStatus"] = [{"Status": word, "StartTime": moment(fleet["started"])}]
+        since = fleet.get("changed", fleet["started"]) if word == "Updating" else fleet["started"]
+        found["VariantStatus"] = [{"Status": word, "StartTime": moment(since)}]
         if row.plan.get("waiting"):
             found["VariantStatus"][0]["StatusMessage"] = row.plan["waiting"]
     return found

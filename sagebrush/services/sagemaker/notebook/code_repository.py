@@ -37,6 +37,7 @@ def update_code_repository(ctx: Ctx, request: Doc) -> Doc:
     """The repository is as before: its secret is all that could change. Raises ValidationException
     for one."""
     repositories.require_no_secret(request.get("GitConfig", {}))
+    row = kinds.find(ctx, KIND, request["CodeRepositoryName"])
 
     def change(row: Row) -> Row:
         return replace(row, doc={**row.doc, "LastModifiedTime": moment(ctx.world.clock())})

@@ -180,6 +180,7 @@ def _look(work: Work) -> None:
             if entry.status != PLANNED:  # somebody deleted it
                 entry.status = "Stopped"
             continue
+        entry.created = entry.created or round(job.created, 3)
         entry.status = job.status if job.status != "Deleting" else "Stopped"
         if not entry.ended:
             continue

@@ -119,9 +119,9 @@ def _owner(ctx: Ctx, row: Row, entry: Entry) -> Row:
 def _summary(ctx: Ctx, row: Row, entry: Entry) -> Doc:
     """A trial's summary; of one whose training job was deleted, what is known."""
     job = ctx.world.rows.get(row.account, row.region, training.KIND.name, entry.name)
-    if job is None:
-        return tuning_trials.gone(ctx, row, entry)
     own = next((each for each in plans.trials(row) if each.name == entry.name), entry)
+    if job is None:
+        return tuning_trials.gone(ctx, row, own)
     definition = tuning_trials.definitions(row.doc)[own.definition]
     return tuning_trials.summary(row, definition, own, job)
 

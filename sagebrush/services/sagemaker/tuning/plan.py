@@ -62,6 +62,9 @@ class Entry:
     """Whether AWS would call its failure retryable."""
     parent: str = ""
     """The tuning job that ran it, where it is a parent's of a warm start."""
+    created: float = 0.0
+    """When its training job was created, in seconds since the epoch; 0 before that, and for trials
+    of an earlier version."""
 
     @property
     def ended(self) -> bool:
@@ -85,6 +88,7 @@ class Entry:
 KEYS = {
     "name": "n", "definition": "d", "config": "c", "status": "s", "value": "v", "order": "o",
     "epochs": "e", "kept": "k", "early": "early", "retry": "retry", "parent": "p",
+    "created": "t",
 }  # fmt: skip
 """The name of a field -> its key on disk, which no version may give another meaning."""
 ALWAYS = ("name", "definition", "config", "status")

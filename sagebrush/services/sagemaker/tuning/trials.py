@@ -245,7 +245,7 @@ def gone(ctx: Ctx, row: Row, entry: Entry) -> Doc:
         "TrainingJobName": entry.name,
         "TrainingJobArn": training.KIND.arn(ctx, entry.name),
         "TuningJobName": row.name,
-        "CreationTime": moment(row.created),
+        **({"CreationTime": moment(entry.created)} if entry.created else {}),
         "TrainingJobStatus": entry.status,
         "TunedHyperParameters": entry.config,
     }
