@@ -8,13 +8,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import boto3.session
 import pytest
 from botocore.config import Config
 
 from sagebrush.app import App, build
 from sagebrush.settings import Settings
 from sagebrush.world import Ctx, World
+from tests.aws_session import SESSION
+
+pytest_plugins = ["tests.lanes", "tests.plan", "tests.progress"]
 
 # Tests ask for an engine of their own: a Docker that happens to run would know other images.
 os.environ["DOCKER_HOST"] = "unix:///no/engine"
@@ -55,7 +57,7 @@ class Server:
             "region_name": self.app.settings.region,
             "config": Config(retries={"total_max_attempts": 1}, inject_host_prefix=False),
         }
-        made = boto3.session.Session().client(service, **{**options, **given})
+        made = SESSION.client(service, **{**options, **given})
         if not given:
             self._clients[service] = made
         return made
@@ -65,6 +67,14 @@ def make_settings(home: Path, **given: Any) -> Settings:
     """Settings for a server on free ports whose data is in `home`."""
     values: dict[str, Any] = {"home": home, "port": 0, **given}
     return Settings.load({}, None, **values)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def umask() -> Iterator[None]:
+    """A server in this process sets its umask; the next module begins with the usual one again."""
+    before = os.umask(0o022)
+    yield
+    os.umask(before)
 
 
 @pytest.fixture

@@ -103,6 +103,7 @@ def served() -> Iterator[Podman]:
             service = subprocess.Popen(
                 [*podman.command, "system", "service", "--time=0", podman.url],
                 env=podman.env,
+                cwd=place,  # conmon writes a file `oom` where it works
                 stdout=(place / "service.log").open("wb"),
                 stderr=subprocess.STDOUT,
             )

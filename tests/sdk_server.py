@@ -14,9 +14,12 @@ SCRIPTS = Path(__file__).parent / "sdk"
 AS_USER = 'eval "$("$SAGEBRUSH_PYTHON" -m sagebrush env)"; exec "$@"'
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def variables(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """The environment of a user whose server runs; HOME is empty, so nothing of AWS is set up."""
+    """The environment of a user whose server runs; HOME is empty, so nothing of AWS is set up.
+
+    What a script leaves is there for the next one: names are made new at each run, as SDKs do.
+    """
     home = tmp_path_factory.mktemp("user")
     index = {name: value for name, value in os.environ.items() if name.startswith(("UV_", "SSL_"))}
     given = {

@@ -7,9 +7,12 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
+
+pytestmark = pytest.mark.costs("reads every module, and asks git what is committed")
 
 ROOT = Path(__file__).parent.parent
 MODULE_LINES = 500
@@ -38,10 +41,18 @@ def name_of(path: Path) -> str:
     return str(path.relative_to(ROOT))
 
 
-def functions(path: Path) -> Iterator[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef]]:
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            yield f"{name_of(path)}:{node.name}", node
+@cache
+def tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
+@cache
+def functions(path: Path) -> list[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef]]:
+    return [
+        (f"{name_of(path)}:{node.name}", node)
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    ]
 
 
 def too_large(path: Path) -> Iterator[str]:
@@ -96,7 +107,7 @@ def test_every_module_says_what_it_is_for() -> None:
     silent = [
         name_of(path)
         for path in sources("sagebrush")
-        if path.read_text().strip() and ast.get_docstring(ast.parse(path.read_text())) is None
+        if path.read_text().strip() and ast.get_docstring(tree(path)) is None
     ]
     assert not silent
 
@@ -106,7 +117,7 @@ def test_no_module_keeps_mutable_state() -> None:
     state = [
         f"{name_of(path)}:{target.id}"
         for path in sources("sagebrush")
-        for node in ast.parse(path.read_text()).body
+        for node in tree(path).body
         if isinstance(node, ast.Assign) and isinstance(node.value, MUTABLE)
         for target in node.targets
         if isinstance(target, ast.Name) and not re.fullmatch(r"_?[A-Z0-9_]+|__\w+__", target.id)

@@ -122,7 +122,10 @@ def _operations(service: str) -> Iterable[tuple[str, list[str]]]:
     """(operation, its sentences); read as plain data, since shapes are not needed."""
     import botocore.loaders
 
-    model = botocore.loaders.Loader().load_service_model(service, "service-2")
+    # One loader would keep every model; `load_service_model` would list all services for each.
+    loader = botocore.loaders.Loader()
+    version = loader.determine_latest_version(service, "service-2")
+    model = loader.load_data(f"{service}/{version}/service-2")
     for name, operation in model["operations"].items():
         yield name, sentences(operation.get("documentation", ""))
 

@@ -269,8 +269,8 @@ class SpoolWriter:
 
     def _open(self) -> None:
         """The file is there and each slow hash has a lane; the quick ones ride with the disk's."""
-        self._path = self._store.new_path()
         with _full():
+            self._path = self._store.new_path()
             self._file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         quick = [self._digests[n] for n in self._names if n in checksums.FULL_OBJECT]
         slow = [self._digests[n] for n in ["MD5", *self._names] if n not in checksums.FULL_OBJECT]
@@ -315,9 +315,7 @@ class ObjectStore:
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        for number in range(256):
-            (root / f"{number:02x}").mkdir(parents=True, exist_ok=True)
-        _sync_folder(root)
+        root.mkdir(parents=True, exist_ok=True)
         self.pool = ThreadPoolExecutor(8, thread_name_prefix="spool")
         self._pins: Counter[str] = Counter()
         self._doomed: set[str] = set()
@@ -418,8 +416,12 @@ class ObjectStore:
         return False
 
     def new_path(self) -> Path:
-        """A path for a new blob, which does not exist yet."""
-        return self._path(secrets.token_hex(16))
+        """A path for a new blob, which does not exist yet; its folder does, and outlasts a crash."""
+        path = self._path(secrets.token_hex(16))
+        if not path.parent.is_dir():
+            path.parent.mkdir(exist_ok=True)
+            _sync_folder(self.root)
+        return path
 
     def close(self) -> None:
         """The threads have ended, and a sweep ends soon."""

@@ -35,8 +35,14 @@ def labelled(folder: Path, name: str) -> list[str]:
         # The floors: fastText's accuracy on the held-out parts (85.8, 96.7, 80.7), less what one
         # setting for all and the smaller validation parts cost.
         ("banking77", {"epochs": "25", "learning_rate": "0.5", "vector_dim": "50"}, 0.86),
-        ("dbpedia14", {"epochs": "25", "learning_rate": "0.5", "vector_dim": "50"}, 0.955),
-        ("sst2", {"epochs": "10", "learning_rate": "0.1", "vector_dim": "50"}, 0.765),
+        pytest.param(
+            *("dbpedia14", {"epochs": "25", "learning_rate": "0.5", "vector_dim": "50"}, 0.955),
+            marks=pytest.mark.nightly,
+        ),
+        pytest.param(
+            *("sst2", {"epochs": "10", "learning_rate": "0.1", "vector_dim": "50"}, 0.765),
+            marks=pytest.mark.nightly,
+        ),
     ],
 )
 @pytest.mark.parametrize("stopping", ["False", "True"])

@@ -7,13 +7,14 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from boto3.session import Session
+
+from tests.aws_session import SESSION
+from tests.waiting import until
 
 IMAGE = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.2-1-cpu-py3"
 SCRIPT = (
@@ -35,8 +36,11 @@ class Stand:
             "SAGEBRUSH_ENVIRONMENTS": os.environ.get("SAGEBRUSH_ENVIRONMENTS", str(environments)),
             "SAGEBRUSH_PORT": "0",
         }
+        self._clients: dict[str, Any] = {}
 
     def run(self, *words: str) -> str:
+        if words[0] == "up":
+            self._clients.clear()
         done = subprocess.run(
             [sys.executable, "-m", "sagebrush", *words],
             capture_output=True,
@@ -48,11 +52,17 @@ class Stand:
         return done.stdout
 
     def client(self, service: str) -> Any:
-        lines = self.run("env").splitlines()
-        given = dict(line[7:-1].split("=", 1) for line in lines if line.startswith("export "))
-        return Session(
-            given["AWS_ACCESS_KEY_ID"], given["AWS_SECRET_ACCESS_KEY"], region_name="us-east-1"
-        ).client(service, endpoint_url=given["AWS_ENDPOINT_URL"])
+        if service not in self._clients:
+            lines = self.run("env").splitlines()
+            given = dict(line[7:-1].split("=", 1) for line in lines if line.startswith("export "))
+            self._clients[service] = SESSION.client(  # pyright: ignore[reportCallIssue]
+                service,  # pyright: ignore[reportArgumentType]
+                endpoint_url=given["AWS_ENDPOINT_URL"],
+                aws_access_key_id=given["AWS_ACCESS_KEY_ID"],
+                aws_secret_access_key=given["AWS_SECRET_ACCESS_KEY"],
+                region_name="us-east-1",
+            )
+        return self._clients[service]
 
     def job(self, tenths: int) -> None:
         """A training job that runs and says so; it needs `tenths` of a second."""
@@ -71,7 +81,7 @@ class Stand:
             ResourceConfig={"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 1},
             StoppingCondition={"MaxRuntimeInSeconds": 600},
         )
-        wait(lambda: "started" in self.run("logs", "job", "long"))
+        until(lambda: "started" in self.run("logs", "job", "long"), "the job at work")
 
     def status(self) -> str:
         found = self.client("sagemaker").describe_training_job(TrainingJobName="long")
@@ -82,13 +92,6 @@ class Stand:
         self.client("s3").download_file("models", "long/output/model.tar.gz", str(self.home / "m"))
         listed = subprocess.run(["tar", "-tzf", self.home / "m"], capture_output=True, text=True)
         return [Path(name).name for name in listed.stdout.split() if not name.endswith("/")]
-
-
-def wait(true: Callable[[], bool], seconds: float = 60.0) -> None:
-    until = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < until, "it did not come about"
-        time.sleep(0.1)
 
 
 @pytest.fixture
@@ -111,8 +114,8 @@ def test_ctrl_c_is_the_same(stand: Stand) -> None:
     stand.job(tenths=6000)
     pid = json.loads((stand.home / "server.json").read_text())["pid"]
     os.kill(pid, signal.SIGINT)
-    wait(lambda: not (stand.home / "server.json").exists())
-    wait(lambda: "no server" in stand.run("down"))
+    until(lambda: not (stand.home / "server.json").exists())
+    until(lambda: "no server" in stand.run("down"))
     stand.run("up", "-d")
     assert stand.status() == "Stopped"
 
@@ -121,6 +124,6 @@ def test_kept_jobs_go_on_to_their_true_end(stand: Stand) -> None:
     stand.job(tenths=30)
     assert stand.run("down", "--keep-jobs") == "stopped, jobs go on\n"
     stand.run("up", "-d")
-    wait(lambda: stand.status() != "InProgress")
+    until(lambda: stand.status() != "InProgress")
     assert stand.status() == "Completed"
     assert stand.model() == ["whole"]

@@ -207,9 +207,10 @@ def test_nothing_is_written(kernel: Kernel) -> None:
     assert len(kernel.ask(17, 1)) == 80
 
 
+@pytest.mark.costs("lists thousands of files")
 def test_many_files_in_one_folder_are_listed_quickly() -> None:
     objects = [["b", f"k{n}", 1, "", f"f{n:06}"] for n in range(100_000)]
-    begun = time.monotonic()
+    begun = time.process_time()
     nodes = lazyfiles.tree(objects)
-    assert time.monotonic() - begun < 5
+    assert time.process_time() - begun < 5
     assert len(nodes[1].children) == 100_000

@@ -59,6 +59,7 @@ def test_all_members_of_a_gzip_file_are_inflated(size: int) -> None:
     assert b"".join(pipes.inflated(pieces(data, size), "it")) == body + b"more"
 
 
+@pytest.mark.costs("inflates 50 MiB")
 def test_a_highly_compressed_file_is_inflated_bit_by_bit() -> None:
     found = list(pipes.inflated([gzip.compress(bytes(50 << 20))], "it"))
     assert sum(map(len, found)) == 50 << 20

@@ -92,11 +92,14 @@ def through(
             writer.write(data)
             answer = await asyncio.wait_for(reader.read(), 20)
             writer.close()
+            await writer.wait_closed()
             return answer
 
         await test(talk, port)
         proxy.close()
         target.close()
+        handlers = asyncio.all_tasks() - {asyncio.current_task()}
+        await asyncio.wait_for(asyncio.gather(*handlers, return_exceptions=True), 20)
 
     async def lookup(host: str, port: int) -> list[str]:
         assert names is not None

@@ -158,6 +158,7 @@ def test_survey_passes_over_v2_without_memory(tmp_path: Path) -> None:
     assert "memory" in layout.why
 
 
+@pytest.mark.costs("starts cat, which is moved into a group")
 def test_survey_passes_over_what_does_not_work(tmp_path: Path) -> None:
     place = unified(tmp_path, "memory pids cpu")
     assert limits.survey(place, systemd=False, works=lambda layout: False).kind == "watchdog"

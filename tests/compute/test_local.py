@@ -22,6 +22,8 @@ from sagebrush.compute.local import limits, record
 from sagebrush.compute.shim import landlock
 from sagebrush.net import dial
 
+pytestmark = pytest.mark.ordinary
+
 HANDLER = """
 import os, signal, sys, time
 def stop(*_):

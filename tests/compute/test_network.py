@@ -24,6 +24,8 @@ from sagebrush.environments.environment import Environment
 from sagebrush.net import dial
 from tests.built_environments import pytorch  # noqa: F401
 
+pytestmark = pytest.mark.ordinary
+
 NAMES = ("algo-1", "algo-2", "algo-3")
 REACH = """
 import errno, json, os, socket, sys, threading, time

@@ -11,6 +11,8 @@ from sagebrush.compute.local import probe
 from sagebrush.compute.local.limits import Layout
 from sagebrush.compute.local.probe import Check, Facts
 
+pytestmark = pytest.mark.ordinary
+
 DENIED = "sandbox: user namespace: Operation not permitted"
 
 

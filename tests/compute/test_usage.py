@@ -16,6 +16,8 @@ from sagebrush.compute.base import Limits
 from sagebrush.compute.local import limits, usage
 from sagebrush.compute.local.usage import Gpu, Usage
 
+pytestmark = pytest.mark.ordinary
+
 MIB = 1 << 20
 BUSY = (
     "import time; block = bytearray(64 << 20); print('up', flush=True)\n"

@@ -22,7 +22,7 @@ from sagebrush.compute.shim import cgroup
 from sagebrush.compute.shim import exec as visit
 from sagebrush.net import dial
 
-pytestmark = pytest.mark.sandbox
+pytestmark = [pytest.mark.sandbox, pytest.mark.ordinary]
 LIVES = "echo private > /tmp/visited; echo up; while [ ! -e ml-end ]; do sleep 0.05; done; exit 7"
 
 SEEN = (b"sleep\x0060", b"ml-end")

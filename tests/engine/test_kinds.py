@@ -115,6 +115,7 @@ def test_foreign_tokens_are_refused(things: Fixture, token: str) -> None:
         kinds.paginate([1, 2], token, 1)
 
 
+@pytest.mark.costs("ten thousand rows")
 def test_a_page_of_many_reads_only_its_rows(things: Fixture) -> None:
     big = {"Text": "x" * 3000}
     rows = [

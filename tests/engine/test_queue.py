@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from sagebrush.scheduler import queue
@@ -276,13 +276,13 @@ SIZES = st.tuples(
 )
 
 
+@pytest.mark.costs("plays random histories")
 @given(st.lists(st.tuples(SIZES, st.floats(0.0, 60.0), st.booleans()), min_size=1, max_size=25))
 @example(  # a spot job took, again and again, what it had been told to leave to a notebook
     [((0.5, 1, 0, 1.0, "a", 0, "job"), 0.0, False)] * 3
     + [((0.5, 31, 0, 1.0, "a", 0, "spot"), 0.0, False)] * 2
     + [((0.5, 32, 0, 1.0, "a", 0, "notebook"), 0.0, False)]
 )
-@settings(max_examples=150, deadline=None)
 def test_no_history_overdraws_the_host(events: list[tuple[Any, float, bool]]) -> None:
     plant = Plant(SERVER)
     for number, ((cpu, memory, gpus, seconds, role, rank, kind), pause, leaves) in enumerate(
@@ -318,8 +318,8 @@ JOBS = st.tuples(
 )
 
 
+@pytest.mark.costs("plays random histories")
 @given(st.lists(JOBS, min_size=2, max_size=25))
-@settings(max_examples=150, deadline=None)
 def test_a_promise_is_kept_where_estimates_are(jobs: list[tuple[float, int, float, float]]) -> None:
     plant = Plant(SERVER)
     for number, (cpu, memory, seconds, pause) in enumerate(jobs):

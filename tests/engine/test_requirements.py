@@ -79,10 +79,10 @@ def test_a_job_that_configures_pip_itself_is_left_to_pip() -> None:
 
 
 def test_a_hostile_line_takes_no_time() -> None:
-    began = time.monotonic()
+    began = time.process_time()
     for text in ("a" + " " * 200_000 + "\x01", "a" * 200_000 + "\x01", "a[" + "," * 200_000):
         assert not requirements.wanted(text)
-    assert time.monotonic() - began < 2.0
+    assert time.process_time() - began < 2.0
 
 
 # ---- where the file is

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sagebrush.scheduler import capacity
@@ -22,7 +22,6 @@ from sagebrush.world import World
 
 GIB = 1 << 30
 HOST = Host(8, 32 * GIB, (0, 1, 5))
-HISTORIES = 500
 
 
 class Plant:
@@ -214,8 +213,8 @@ class History:
             assert capacity.sweep(world) == 1
 
 
+@pytest.mark.costs("plays random histories")
 @given(st.lists(STEPS, max_size=25))
-@settings(max_examples=HISTORIES, deadline=None)
 def test_no_history_leaks_or_overdraws(plant: Plant, steps: list[tuple[str, Any]]) -> None:
     plant.clear()
     history = History(plant)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -39,18 +40,27 @@ def stand(isolated: str) -> Iterator[Stand]:
             made.clean()
 
 
-@pytest.fixture
-def start(tmp_path: Path, isolated: str) -> Iterator[Start]:
-    """`start(**settings)`: a server for this test alone, with its bucket."""
+@contextlib.contextmanager
+def starting(folder: Path, isolated: str) -> Iterator[Start]:
+    """`start(**settings)` starts a server with its bucket; none is left at the end."""
     made: list[Stand] = []
 
     def one(home: Path | None = None, **settings: Any) -> Stand:
-        place = home or tmp_path / f"home{len(made)}"
+        place = home or folder / f"home{len(made)}"
         stand = Stand(place, **{"isolation": isolated, "stop_grace": 2, **settings})
         made.append(stand)
         stand.up().s3.create_bucket(Bucket=BUCKET)
         return stand
 
-    yield one
-    for each in made:
-        each.clean()
+    try:
+        yield one
+    finally:
+        for each in made:
+            each.clean()
+
+
+@pytest.fixture
+def start(tmp_path: Path, isolated: str) -> Iterator[Start]:
+    """`start(**settings)`: a server for this test alone, with its bucket."""
+    with starting(tmp_path, isolated) as one:
+        yield one

@@ -10,18 +10,18 @@ import signal
 import subprocess
 import sys
 import tarfile
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import boto3.session
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from sagebrush.commands import running
 from sagebrush.compute.local import record
 from sagebrush.settings import Settings
+from tests.aws_session import SESSION
+from tests.waiting import until
 
 ROOT = Path(__file__).resolve().parents[2]
 IMAGE = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.2-1-cpu-py3"
@@ -45,15 +45,6 @@ def output_fn(prediction, accept):
     return prediction, "text/plain"
 """
 """An inference script whose model is the text of answer.txt."""
-
-
-def until(condition: Callable[[], Any], what: str, patience: float = 60.0) -> Any:
-    """What `condition` returns once it is true; an AssertionError naming `what` after `patience`."""
-    limit = time.monotonic() + patience
-    while not (found := condition()):
-        assert time.monotonic() < limit, f"not within {patience:g} s: {what}"
-        time.sleep(0.02)
-    return found
 
 
 def channel(name: str, prefix: str) -> dict[str, Any]:
@@ -159,7 +150,7 @@ class Stand:
         """A boto3 client with the user's key that tries once."""
         if service not in self._clients:
             config = Config(retries={"total_max_attempts": 1}, connect_timeout=5, read_timeout=30)
-            self._clients[service] = boto3.session.Session().client(
+            self._clients[service] = SESSION.client(
                 service,
                 endpoint_url=f"http://127.0.0.1:{self.state['port']}",
                 aws_access_key_id=self.key[0],

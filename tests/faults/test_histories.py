@@ -179,7 +179,7 @@ def test_a_few_random_histories(start: Start) -> None:
     judged(history)
 
 
-@pytest.mark.full
+@pytest.mark.nightly
 @pytest.mark.timeout(600)
 def test_a_hundred_random_histories(start: Start) -> None:
     history = History(start(), 100, 11)

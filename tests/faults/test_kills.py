@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
 
+from tests.crowding import crowding
 from tests.faults.conftest import Start
 from tests.faults.stand import BUCKET, Stand, channel, until
 
@@ -130,15 +131,15 @@ def kills(stand: Stand, times: int, seconds: float, seed: int) -> list[float]:
 
 def test_the_server_is_killed_twice(start: Start) -> None:
     took = kills(start(), 2, 2.0, 1)
-    assert min(took) < 6.0  # generous: the machine may be busy; the goal is 2 s
+    assert min(took) < 2.0 * crowding()
 
 
-@pytest.mark.full
+@pytest.mark.nightly
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("seed", [2, 3])
 def test_the_server_is_killed_ten_times(start: Start, seed: int) -> None:
     took = kills(start(), 10, 20.0, seed)
-    assert statistics.median(took) < 2.0
+    assert statistics.median(took) < 2.0 * crowding()
 
 
 @pytest.mark.full
@@ -201,6 +202,7 @@ def running(stand: Stand, name: str, known: list[Path]) -> Path:
 WAITS = "print('ready'); open('/opt/ml/model/x', 'w').write('half'); import time; time.sleep(600)"
 
 
+@pytest.mark.ordinary
 def test_a_killed_shim_is_told_and_nothing_of_the_job_goes_on(stand: Stand) -> None:
     before = stand.live()
     stand.train("no-shim", WAITS)
@@ -214,6 +216,7 @@ def test_a_killed_shim_is_told_and_nothing_of_the_job_goes_on(stand: Stand) -> N
     until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in tree), "the tree's end", 10)
 
 
+@pytest.mark.ordinary
 @pytest.mark.parametrize("who", ["init", "program"])
 def test_a_killed_job_is_told(stand: Stand, who: str) -> None:
     name, before = f"killed-{who}", stand.live()
@@ -243,6 +246,7 @@ def test_a_killed_shim_while_the_server_is_down(start: Start) -> None:
     until(lambda: stand.invoke("kept") == "kept", "the endpoint's answer", 30)
 
 
+@pytest.mark.ordinary
 @pytest.mark.parametrize("who", ["shim", "init", "server"])
 def test_a_killed_replica_is_replaced(stand: Stand, who: str) -> None:
     name, before = f"replica-{who}", stand.live()
@@ -258,6 +262,7 @@ def test_a_killed_replica_is_replaced(stand: Stand, who: str) -> None:
     stand.sm.delete_endpoint(EndpointName=name)
 
 
+@pytest.mark.ordinary
 def test_a_killed_worker_is_replaced(stand: Stand) -> None:
     before = stand.live()
     stand.serve("worker")

@@ -8,11 +8,12 @@ import select
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 
 import pytest
 
 from sagebrush.commands.job import dump as job_dump
-from tests.faults.conftest import Start
+from tests.faults.conftest import Start, starting
 from tests.faults.stand import Stand, until
 
 pytestmark = pytest.mark.sandbox
@@ -28,10 +29,11 @@ waiting_for_its_end()
 """
 
 
-@pytest.fixture
-def stand(start: Start) -> Stand:
-    """A server of this test's own with a job that lives until /opt/ml/model/end is there."""
-    return living(start())
+@pytest.fixture(scope="module")
+def stand(tmp_path_factory: pytest.TempPathFactory, isolated: str) -> Iterator[Stand]:
+    """A server of this module's with one job, which lives until /opt/ml/model/end is there."""
+    with starting(tmp_path_factory.mktemp("looking-in"), isolated) as start:
+        yield living(start())
 
 
 def living(stand: Stand) -> Stand:
@@ -45,7 +47,8 @@ def shell(stand: Stand, *words: str) -> subprocess.CompletedProcess[str]:
     return stand.run("jobs", "shell", "lives", *words)
 
 
-def test_a_shell_outlives_the_server_and_leaves_the_job_alone(stand: Stand) -> None:
+def test_a_shell_outlives_the_server_and_leaves_the_job_alone(start: Start) -> None:
+    stand = living(start())
     done = shell(stand, "--", "sh", "-c", "cat /tmp/mine.txt; echo $TRAINING_JOB_NAME >&2; exit 3")
     assert (done.returncode, done.stdout, done.stderr) == (3, "the job wrote this", "lives\n")
     stand.kill()

@@ -10,7 +10,7 @@ import pytest
 from sagebrush.environments.environment import Environment
 from tests.faults.stand import BUCKET, ROLE, Stand
 
-pytestmark = pytest.mark.sandbox
+pytestmark = [pytest.mark.sandbox, pytest.mark.ordinary]
 SECRET = "the-host's-own-secret"
 
 PRY = r"""

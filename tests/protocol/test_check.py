@@ -171,6 +171,7 @@ def test_a_huge_value_is_not_echoed_whole_nor_slow_to_match() -> None:
     assert len(message) < 5_000
 
 
+@pytest.mark.costs("builds a value for every constraint of a service")
 @pytest.mark.parametrize("service", models.SERVICES)
 def test_every_constraint_can_be_checked(service: str) -> None:
     """Filled samples break many patterns; every answer is a list of them, never a fault."""
@@ -212,6 +213,7 @@ UNITS = ("a", "-", "a-", "a.", "1", "/", "a/", "_", "A ", ".", ":")
 STARTS = ("", "arn:aws:sagemaker:us-east-1:123456789012:", "s3://", "https://", "a")
 
 
+@pytest.mark.costs("tries every pattern of a service")
 @pytest.mark.parametrize("service", [s for s in models.SERVICES if s != "s3"])
 def test_no_value_makes_a_pattern_hang(service: str) -> None:
     """Repetitions that nearly match, as long as `check` looks at: each within half a second."""

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 import cbor2
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sagebrush.aws import models
@@ -19,8 +19,6 @@ from sagebrush.errors import AwsError
 from sagebrush.protocol import reply, rest
 from sagebrush.protocol.detect import CBOR, Target, detect, dialect
 from sagebrush.protocol.message import Request
-
-FEW = settings(max_examples=300, deadline=None, database=None)
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
@@ -73,19 +71,19 @@ def json_request(body: bytes, name: str = "CreateTrainingJob") -> Request:
     return Request("POST", "/", [], {"x-amz-target": f"SageMaker.{name}"}, body)
 
 
-@FEW
+@pytest.mark.costs("tries random bodies")
 @given(st.binary(max_size=200) | JSON.map(lambda v: json.dumps(v).encode()))
 def test_json_bodies(body: bytes) -> None:
     assert outcome(Target("sagemaker", "json"), json_request(body))
 
 
-@settings(FEW, max_examples=60)
+@pytest.mark.costs("makes large random documents")
 @given(shaped(TRAINING.input_shape))
 def test_json_documents_of_the_right_names(value: Any) -> None:
     outcome(Target("sagemaker", "json"), json_request(json.dumps(value).encode()))
 
 
-@FEW
+@pytest.mark.costs("tries random bodies")
 @given(st.binary(max_size=200) | shaped(METRICS.input_shape).map(cbor2.dumps))
 def test_cbor_bodies(body: bytes) -> None:
     path = "/service/GraniteServiceVersion20100801/operation/PutMetricData"
@@ -102,14 +100,12 @@ FIELDS = st.sampled_from(
 )  # fmt: skip
 
 
-@FEW
 @given(st.lists(st.tuples(FIELDS | st.text(max_size=9), st.text(max_size=9)), max_size=6))
 def test_forms(fields: list[tuple[str, str]]) -> None:
     body = urlencode([("Action", "PutMetricData"), *fields], errors="replace").encode()
     outcome(Target("cloudwatch", "query"), Request("POST", "/", [], {}, body))
 
 
-@FEW
 @given(st.binary(max_size=200))
 def test_form_bodies(body: bytes) -> None:
     outcome(Target("iam", "query"), Request("POST", "/", [("Action", "CreateRole")], {}, body))
@@ -123,14 +119,12 @@ XML = st.recursive(
 )
 
 
-@FEW
 @given(st.binary(max_size=200) | XML.map(lambda text: f"<Delete>{text}</Delete>".encode()))
 def test_xml_bodies(body: bytes) -> None:
     request = Request("POST", "/b", [("delete", "")], {}, body)
     assert outcome(Target("s3", "rest-xml"), request) or b"<Key" in body
 
 
-@FEW
 @given(
     st.sampled_from(["GET", "PUT", "POST", "DELETE", "HEAD", "PATCH"]),
     st.text(max_size=30).map(lambda text: "/" + text),
@@ -159,7 +153,6 @@ def test_rest_requests(
     outcome(target, Request(method, path, query, headers, b""))
 
 
-@FEW
 @given(
     st.text(max_size=20),
     st.dictionaries(

@@ -78,6 +78,7 @@ def test_requests(service: str, protocol: str, full: bool) -> None:
     assert not wrong
 
 
+@pytest.mark.costs("every operation of a service")
 @pytest.mark.parametrize(("service", "protocol", "full"), CASES)
 def test_results(service: str, protocol: str, full: bool) -> None:
     wrong = {}

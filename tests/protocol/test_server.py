@@ -8,12 +8,12 @@ import ssl
 import urllib.error
 import urllib.request
 
-import boto3.session
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from sagebrush.protocol.hosts import Hosts
+from tests.aws_session import SESSION
 from tests.conftest import make_settings
 from tests.protocol import wire
 from tests.protocol.wire import told
@@ -159,15 +159,13 @@ def test_unsigned_by_boto3(server):
     from botocore import UNSIGNED as unsigned
 
     given = Config(signature_version=unsigned, retries={"total_max_attempts": 1})
-    anonymous = boto3.session.Session().client(
-        "s3", endpoint_url=server.url, region_name="us-east-1", config=given
-    )
+    anonymous = SESSION.client("s3", endpoint_url=server.url, region_name="us-east-1", config=given)
     assert refused(anonymous.list_buckets) == ("AccessDenied", 403)
-    anonymous = boto3.session.Session().client(
+    anonymous = SESSION.client(
         "sts", endpoint_url=server.url, region_name="us-east-1", config=given
     )
     assert refused(anonymous.get_caller_identity) == ("MissingAuthenticationToken", 403)
-    anonymous = boto3.session.Session().client(
+    anonymous = SESSION.client(
         "sagemaker", endpoint_url=server.url, region_name="us-east-1", config=given
     )
     assert refused(anonymous.list_models) == ("MissingAuthenticationTokenException", 403)

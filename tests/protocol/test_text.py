@@ -7,15 +7,13 @@ from typing import Any
 
 import pytest
 from botocore.loaders import Loader
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sagebrush.aws import models
 from sagebrush.protocol import reply, rest
 from sagebrush.protocol.detect import CBOR, Target
 from tests.protocol.samples import parsed_reply, request_of
-
-FEW = settings(max_examples=150, deadline=None, database=None)
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=30)
 XML_TEXT = st.text(
@@ -42,7 +40,6 @@ def answered(service: str, protocol: str, name: str, result: dict[str, Any]) -> 
     return parsed
 
 
-@FEW
 @given(TEXT)
 def test_json_cbor_and_forms(text: str) -> None:
     tags = {"ResourceArn": text, "Tags": [{"Key": text, "Value": text}]}
@@ -57,7 +54,6 @@ def test_json_cbor_and_forms(text: str) -> None:
         assert answered("cloudwatch", protocol, "ListMetrics", listed) == listed
 
 
-@FEW
 @given(XML_TEXT)
 def test_xml(text: str) -> None:
     tags = {"Bucket": "b", "Key": "k", "Tagging": {"TagSet": [{"Key": text, "Value": text}]}}
@@ -68,7 +64,6 @@ def test_xml(text: str) -> None:
     assert answered("cloudwatch", "query", "ListMetrics", listed) == listed
 
 
-@FEW
 @given(TEXT)
 def test_keys_and_prefixes_of_s3(text: str) -> None:
     assert sent("s3", "rest-xml", "GetObject", {"Bucket": "b", "Key": text})["Key"] == text
@@ -76,7 +71,6 @@ def test_keys_and_prefixes_of_s3(text: str) -> None:
     assert sent("s3", "rest-xml", "ListObjectsV2", params) == params
 
 
-@FEW
 @given(TEXT)
 def test_what_xml_cannot_hold_never_breaks_an_answer(text: str) -> None:
     listed = {"Contents": [{"Key": text + "\x00\x1f\ud800\uffff"}]}

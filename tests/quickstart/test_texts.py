@@ -38,12 +38,14 @@ def test_no_token_of_a_text_is_a_label() -> None:
     assert texts.tokens("mark: __label__x __LABEL__y") == "mark : label x label y"
 
 
+@pytest.mark.costs("a large file")
 def test_a_large_file_is_split_in_good_time() -> None:
-    many = [Example("ab"[n % 2], f"text {n}", f"text {n}") for n in range(100_000)]
+    many = [Example("ab"[n % 2], f"text {n}", f"text {n}") for n in range(30_000)]
     found = texts.split(many)
-    assert [len(part) for part in (found.test, found.validation)] == [20_000, 5_000]
+    assert [len(part) for part in (found.test, found.validation)] == [6_000, 1_500]
 
 
+@pytest.mark.costs("reads all of the AWS documentation")
 def test_twenty_services_without_twins(examples: list[Example]) -> None:
     services = {example.label for example in examples}
     assert len(services) == texts.SERVICES
@@ -78,6 +80,7 @@ def test_no_text_stands_twice(split: Split) -> None:
     assert max(counted.values()) == 1
 
 
+@pytest.mark.costs("splits all texts again")
 def test_the_split_is_the_same_every_time(examples: list[Example], split: Split) -> None:
     assert texts.split(examples) == split
     assert texts.split(examples, seed=1) != split

@@ -12,7 +12,7 @@ from sagebrush.compute.local import probe
 from sagebrush.quickstart import texts
 from tests import needs
 from tests.built_environments import pytorch, tensorflow  # noqa: F401
-from tests.sdk_server import SCRIPTS, run, variables  # noqa: F401
+from tests.sdk_server import SCRIPTS, run
 
 pytestmark = [
     pytest.mark.full,
@@ -44,7 +44,7 @@ def written(file: Path, examples: Sequence[texts.Example]) -> None:
 
 @pytest.mark.parametrize("sdk", ["sdk2", "sdk3"])
 def test_several_instances_learn_what_one_does(
-    variables: dict[str, str],  # noqa: F811
+    variables: dict[str, str],
     labelled: Path,
     sdk: str,
 ) -> None:

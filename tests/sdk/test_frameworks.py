@@ -14,7 +14,7 @@ from sagebrush.compute.local import probe
 from sagebrush.environments import uvtool
 from tests import needs
 from tests.built_environments import huggingface, pytorch, tensorflow  # noqa: F401
-from tests.sdk_server import SCRIPTS, run, variables  # noqa: F401
+from tests.sdk_server import SCRIPTS, run
 
 pytestmark = [
     pytest.mark.full,
@@ -38,7 +38,7 @@ def index(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.mark.parametrize("sdk", ["sdk2", "sdk3"])
 def test_hello_world_of_each_framework(
-    variables: dict[str, str],  # noqa: F811
+    variables: dict[str, str],
     tmp_path: Path,
     index: str,
     sdk: str,
@@ -49,7 +49,7 @@ def test_hello_world_of_each_framework(
 
 
 def test_what_is_wrong_is_told(
-    variables: dict[str, str],  # noqa: F811
+    variables: dict[str, str],
     tmp_path: Path,
     index: str,
 ) -> None:

@@ -14,7 +14,7 @@ import uv
 
 from tests import needs
 from tests.built_environments import huggingface  # noqa: F401
-from tests.sdk_server import SCRIPTS, run, variables  # noqa: F401
+from tests.sdk_server import SCRIPTS, run
 
 pytestmark = [
     pytest.mark.full,
@@ -46,7 +46,7 @@ def encoder() -> Path:
 
 
 def test_it_is_fine_tuned_deployed_and_asked(
-    variables: dict[str, str],  # noqa: F811
+    variables: dict[str, str],
     encoder: Path,
 ) -> None:
     data = needs.eval_data("sentence_polarity")

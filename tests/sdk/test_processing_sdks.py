@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests import needs
-from tests.sdk_server import run, variables  # noqa: F401
+from tests.sdk_server import run
 
 HERE = Path(__file__).parent
 pytestmark = [pytest.mark.full, pytest.mark.timeout(600)]
@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.full, pytest.mark.timeout(600)]
     ("sdk", "script"), [("sdk2", "v2_processing.py"), ("sdk3", "v3_processing.py")]
 )
 def test_processors(
-    variables: dict[str, str],  # noqa: F811
+    variables: dict[str, str],
     tmp_path: Path,
     sdk: str,
     script: str,

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests import needs
-from tests.sdk_server import run, variables  # noqa: F401
+from tests.sdk_server import run
 
 HERE = Path(__file__).parent
 pytestmark = [pytest.mark.full, pytest.mark.timeout(600)]
@@ -21,7 +21,7 @@ def seen(said: str) -> dict[str, list[str]]:
     return {name: json.loads(found) for name, found in lines}
 
 
-def test_sdk_v2(variables: dict[str, str], tmp_path: Path) -> None:  # noqa: F811
+def test_sdk_v2(variables: dict[str, str], tmp_path: Path) -> None:
     script = HERE / "v2_input_modes.py"
     said = run(variables, needs.sdk("sdk2"), script, tmp_path, HERE / "inputs")
     assert "all well" in said
@@ -30,7 +30,7 @@ def test_sdk_v2(variables: dict[str, str], tmp_path: Path) -> None:  # noqa: F81
     assert found == {"lazy": ["012"], "copied": ["012"], "told": ["good1bad0"] * 2}
 
 
-def test_sdk_v3(variables: dict[str, str], tmp_path: Path) -> None:  # noqa: F811
+def test_sdk_v3(variables: dict[str, str], tmp_path: Path) -> None:
     script = HERE / "v3_input_modes.py"
     said = run(variables, needs.sdk("sdk3"), script, tmp_path, HERE / "inputs")
     assert "all well" in said

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests import needs
-from tests.sdk_server import run, variables  # noqa: F401
+from tests.sdk_server import run
 
 HERE = Path(__file__).parent
 pytestmark = [pytest.mark.full, pytest.mark.timeout(600)]
@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.full, pytest.mark.timeout(600)]
 
 @pytest.mark.parametrize("script", ["v2_script.py", "v2_blazingtext.py", "v2_errors.py"])
 def test_sdk_v2(
-    variables: dict[str, str],  # noqa: F811
+    variables: dict[str, str],
     tmp_path: Path,
     script: str,
 ) -> None:
@@ -26,7 +26,7 @@ def test_sdk_v2(
     assert said.count("train_accuracy=") == (1 if script == "v2_script.py" else 0)
 
 
-def test_sdk_v3(variables: dict[str, str], tmp_path: Path) -> None:  # noqa: F811
+def test_sdk_v3(variables: dict[str, str], tmp_path: Path) -> None:
     python = needs.sdk("sdk3")
     source = tmp_path / "sourcedir.tar.gz"
     with tarfile.open(source, "w:gz") as archive:
@@ -40,5 +40,5 @@ def test_sdk_v3(variables: dict[str, str], tmp_path: Path) -> None:  # noqa: F81
     assert "all well" in said
 
 
-def test_aws_cli(variables: dict[str, str], tmp_path: Path) -> None:  # noqa: F811
+def test_aws_cli(variables: dict[str, str], tmp_path: Path) -> None:
     assert "all well" in run(variables, "sh", HERE / "aws_cli.sh", tmp_path)

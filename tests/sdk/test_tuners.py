@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests import needs
-from tests.sdk_server import run, variables  # noqa: F401
+from tests.sdk_server import run
 
 HERE = Path(__file__).parent
 pytestmark = [pytest.mark.full, pytest.mark.timeout(600)]
@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.full, pytest.mark.timeout(600)]
 
 @pytest.mark.parametrize(("sdk", "script"), [("sdk2", "v2_tuner.py"), ("sdk3", "v3_tuner.py")])
 def test_hyperparameter_tuner(
-    variables: dict[str, str],  # noqa: F811
+    variables: dict[str, str],
     tmp_path: Path,
     sdk: str,
     script: str,

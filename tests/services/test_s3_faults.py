@@ -13,12 +13,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import boto3.session
 import pytest
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from sagebrush.store.objects import INLINE
+from tests.aws_session import SESSION
 from tests.conftest import make_settings, started
 
 BUCKET = "faults-bucket"
@@ -44,7 +44,7 @@ class Process:
         )  # fmt: skip
         assert self.process.stdout is not None
         port, key, secret = self.process.stdout.readline().split()
-        self.s3: Any = boto3.session.Session().client(
+        self.s3: Any = SESSION.client(
             "s3", endpoint_url=f"http://127.0.0.1:{port}", aws_access_key_id=key,
             aws_secret_access_key=secret, region_name="us-east-1",
             config=Config(retries={"total_max_attempts": 1}, max_pool_connections=20),
@@ -111,14 +111,14 @@ class Writer(threading.Thread):
 def test_kill_9_loses_nothing_acknowledged_and_shows_nothing_half(tmp_path: Path) -> None:
     home = tmp_path / "home"
     acknowledged: dict[str, set[str]] = {}
-    for turn in range(3):
+    for turn in range(2):
         with serving(home) as server:
             server.s3.create_bucket(Bucket=BUCKET)
             told = threading.Semaphore(0)
             writers = [Writer(server.s3, n, told) for n in range(turn * 4, turn * 4 + 4)]
             for writer in writers:
                 writer.start()
-            for _ in range(40):
+            for _ in range(30):
                 assert told.acquire(timeout=60)
             server.kill()
             for writer in writers:

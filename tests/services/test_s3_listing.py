@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sagebrush.services.s3.listing import after_prefix
@@ -173,7 +173,6 @@ def test_versions_are_null(s3: Any) -> None:
 text = st.text(st.characters(exclude_categories=["Cs"]), max_size=4)
 
 
-@settings(max_examples=300, deadline=None)
 @given(prefix=text, tail=text, other=text)
 def test_after_prefix_is_the_least_bound(prefix: str, tail: str, other: str) -> None:
     bound = after_prefix(prefix)

@@ -44,6 +44,7 @@ def db(tmp_path: Path) -> Iterator[Db]:
     made.close()
 
 
+@pytest.mark.costs("kills a process")
 def test_no_acknowledged_write_is_lost_by_kill(tmp_path: Path) -> None:
     file = tmp_path / "db"
     argv = [sys.executable, "-c", WRITER, str(file)]

@@ -24,6 +24,7 @@ def test_it_is_private_and_says_its_format(tmp_path: Path) -> None:
     held.release()
 
 
+@pytest.mark.costs("starts a process")
 def test_a_second_server_is_told_the_pid_of_the_first(tmp_path: Path) -> None:
     code = (
         "import sys, pathlib; from sagebrush.store.home import Home;"

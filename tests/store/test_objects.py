@@ -92,6 +92,7 @@ def test_a_full_disk_is_told_and_leaves_nothing(
     assert files(store) == []
 
 
+@pytest.mark.costs("large bodies")
 def test_a_blob_stays_until_its_last_reader_ends(store: ObjectStore) -> None:
     spooled = store.spool_bytes(b"q" * (INLINE + 1))
     assert spooled.path is not None

@@ -127,6 +127,7 @@ def test_next_due_skips_nothing_when_many_are_leased(rows: Fixture) -> None:
     assert rows.next_due() == 1010
 
 
+@pytest.mark.costs("ten thousand rows")
 def test_ten_thousand_idle_rows_cost_the_claim_nothing(rows: Fixture) -> None:
     def many(tx):  # type: ignore[no-untyped-def]
         for n in range(10_000):

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sagebrush.tuning.ask import COMPLETE, FAILED, PRUNED, RUNNING, Strategy, Trial, ask, grid
@@ -56,6 +56,7 @@ def best(trials: list[Trial]) -> float:
     return min(trial.value for trial in trials if trial.value is not None)
 
 
+@pytest.mark.costs("asks the model dozens of times")
 @pytest.mark.parametrize("parallel", [1, 4])
 def test_bayesian_beats_random_at_equal_budget(parallel: int) -> None:
     random = [best(search("Random", seed)) for seed in range(8)]
@@ -63,6 +64,7 @@ def test_bayesian_beats_random_at_equal_budget(parallel: int) -> None:
     assert statistics.fmean(bayesian) < 0.8 * statistics.fmean(random)
 
 
+@pytest.mark.costs("asks the model dozens of times")
 def test_the_best_trials_of_a_parent_are_a_start() -> None:
     """Six trials after a parent of thirty, beside six from nothing."""
     parent = tuple(
@@ -100,7 +102,6 @@ def test_the_same_seed_and_trials_give_the_same_answer(name: str) -> None:
     st.lists(st.sampled_from([COMPLETE, RUNNING, PRUNED, FAILED]), max_size=14),
     st.integers(1, 4),
 )
-@settings(max_examples=40, deadline=None)
 def test_whatever_became_of_trials_the_next_ones_are_in_bounds(
     name: str, seed: int, states: list[str], count: int
 ) -> None:

@@ -67,6 +67,7 @@ def test_hyperband_gives_the_good_trials_the_epochs() -> None:
     assert sum(ran[i] for i in by_quality[12:]) > 1.3 * sum(ran[i] for i in by_quality[:12])
 
 
+@pytest.mark.costs("plays a whole tuning job")
 def test_hyperband_stops_nothing_below_its_least_resource_and_all_at_its_most() -> None:
     ran = hyperband([i / 20 for i in range(20, 0, -1)], Band(3, 9, "job"))
     assert min(ran) >= 3

@@ -15,7 +15,7 @@ from typing import Any
 
 if not __package__:  # loaded by its path, as the model server loads any inference code
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-    __package__ = importlib.import_module("blazingtext").__name__
+    __package__, __spec__ = importlib.import_module("blazingtext").__name__, None
 
 from . import fasttext_model
 from .fasttext_model import Model

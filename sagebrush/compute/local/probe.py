@@ -274,7 +274,9 @@ def _run(trial: Trial, names: tuple[str, ...] = ("algo-1",)) -> list[tuple[Exite
     with tempfile.TemporaryDirectory(prefix="sagebrush-probe-") as directory:
         jobs = Path(directory) / "jobs"
         jobs.mkdir()
-        backend = LocalBackend(jobs, lambda *_: None, lambda _: done.set(), isolation="sandbox")
+        backend = LocalBackend(
+            jobs, lambda *given: given[-1].close(), lambda _: done.set(), isolation="sandbox"
+        )
         found: list[tuple[Exited, str]] = []
         try:
             for name in names:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import tarfile
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,6 +12,8 @@ import podman_service
 import pytest
 from botocore.exceptions import ClientError
 from podman_service import IMAGE
+
+from tests.waiting import until
 
 ROLE = "arn:aws:iam::123456789012:role/SagebrushExecutionRole"
 ENDED = ("Completed", "Failed", "Stopped")
@@ -58,13 +59,12 @@ def trained(server: Any, name: str, *shell: str, **changes: Any) -> dict[str, An
     """The description of the job once it has ended."""
     sagemaker = server.client("sagemaker")
     sagemaker.create_training_job(**request(name, *shell, **changes))
-    until, found = time.monotonic() + 60, {}
-    while time.monotonic() < until:
+
+    def look() -> dict[str, Any] | None:
         found = sagemaker.describe_training_job(TrainingJobName=name)
-        if found["TrainingJobStatus"] in ENDED:
-            return found
-        time.sleep(0.05)
-    raise AssertionError(f"{name} has not ended: {found}")
+        return found if found["TrainingJobStatus"] in ENDED else None
+
+    return until(look, f"the end of {name}")
 
 
 def model(server: Any, name: str) -> dict[str, bytes]:
@@ -101,12 +101,13 @@ def test_an_image_of_ones_own_trains_and_serves(live: Any) -> None:
     }
     sagemaker.create_endpoint_config(EndpointConfigName="mine", ProductionVariants=[variant])
     sagemaker.create_endpoint(EndpointName="mine", EndpointConfigName="mine")
-    until, status, told = time.monotonic() + 60, "Creating", {}
-    while status == "Creating" and time.monotonic() < until:
-        time.sleep(0.05)
-        told = sagemaker.describe_endpoint(EndpointName="mine")
-        status = told["EndpointStatus"]
-    assert status == "InService", told.get("FailureReason")
+
+    def look() -> dict[str, Any] | None:
+        found = sagemaker.describe_endpoint(EndpointName="mine")
+        return found if found["EndpointStatus"] != "Creating" else None
+
+    told = until(look, "the endpoint")
+    assert told["EndpointStatus"] == "InService", told.get("FailureReason")
     runtime = live.client("sagemaker-runtime")
     for _ in range(3):
         answer = runtime.invoke_endpoint(EndpointName="mine", Body=b"world")

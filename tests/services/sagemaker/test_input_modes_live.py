@@ -21,6 +21,8 @@ from test_training_live import Killable
 from sagebrush.compute.local import fuse, probe
 from tests.companion.record_reader import records
 from tests.conftest import make_settings, started
+from tests.crowding import crowding
+from tests.waiting import until
 
 EPOCHS = """
 import json
@@ -261,7 +263,7 @@ print(json.dumps([first.hex(), took, size, last.hex()]))
     before = fetches(server)
     first, took, size, last = scripts.told("large", code, train)
     assert (first, size, last) == (piece[:4096].hex(), 1 << 30, piece[-10:].hex())
-    assert took < 1.0
+    assert took < 1.0 * crowding()
     assert fetches(server) - before <= 4
 
 
@@ -323,16 +325,13 @@ def test_what_feeds_a_job_ends_with_its_supervisor(scripts: Scripts, server: Any
     pid, shim = beside(server, "orphan")
     os.kill(shim, signal.SIGKILL)
     assert scripts.ended("orphan")["TrainingJobStatus"] == "Failed"
-    until = time.monotonic() + 5
-    while Path(f"/proc/{pid}").exists() and time.monotonic() < until:
-        time.sleep(0.02)
-    assert not Path(f"/proc/{pid}").exists()
+    until(lambda: not Path(f"/proc/{pid}").exists(), "its end", 5)
 
 
 def beside(server: Any, name: str) -> tuple[int, int]:
     """The process ids of what feeds the job and of its supervisor, once the job runs."""
-    until = time.monotonic() + 20
-    while time.monotonic() < until:
+
+    def look() -> tuple[int, int] | None:
         for row in server.world.rows.select("training-job", ["InProgress"]):
             file = server.app.settings.home / "jobs" / row.plan["key"] / "state.json"
             if row.name == name and file.exists():
@@ -341,8 +340,9 @@ def beside(server: Any, name: str) -> tuple[int, int]:
                     children = Path(f"/proc/{state['shim']}/task/{state['shim']}/children")
                     others = [int(pid) for pid in children.read_text().split()]
                     return next(pid for pid in others if pid != state["pid"]), state["shim"]
-        time.sleep(0.02)
-    raise AssertionError(f"{name} does not run")
+        return None
+
+    return until(look, f"{name} at work", 20)
 
 
 @pytest.fixture(params=["process", pytest.param("sandbox", marks=pytest.mark.sandbox)])
@@ -362,12 +362,12 @@ def test_kill_9_of_the_server_is_a_pause_for_who_reads(killable: Killable, mode:
     scripts = Scripts(killable.client)
     body = random.Random(9).randbytes(20 << 20)
     killable.client("s3").create_bucket(Bucket="jobs")
-    for n in range(10):
+    for n in range(6):
         killable.client("s3").put_object(Bucket="jobs", Key=f"much/{n}", Body=body)
     code = """
 import hashlib, json, time
 found, count = hashlib.sha256(), 0
-files = [D + "train_0"] if os.path.exists(D + "train_0") else [D + f"train/{n}" for n in range(10)]
+files = [D + "train_0"] if os.path.exists(D + "train_0") else [D + f"train/{n}" for n in range(6)]
 for name in files:
     with open(name, "rb") as file:
         while piece := file.read(1 << 20):
@@ -378,11 +378,11 @@ print(json.dumps([count, found.hexdigest()]))
 """
     scripts.start("killed", code, channel("train", "s3://jobs/much/", InputMode=mode))
     chance = random.Random(1)
-    for _ in range(3):
-        time.sleep(chance.uniform(0.6, 1.2))
+    for _ in range(2):
+        time.sleep(chance.uniform(0.4, 0.9))
         killable.kill()
-        time.sleep(0.5)
+        time.sleep(0.3)
         killable.up()
     found = scripts.ended("killed")
     assert found["TrainingJobStatus"] == "Completed", found.get("FailureReason")
-    assert json.loads(scripts.said("killed")[-1]) == [200 << 20, digest(body * 10)]
+    assert json.loads(scripts.said("killed")[-1]) == [120 << 20, digest(body * 6)]

@@ -26,6 +26,8 @@ from sagebrush.environments.environment import Environment
 from sagebrush.workload import layers
 from tests.base_environment import base  # noqa: F401
 from tests.conftest import Server, make_settings, started
+from tests.crowding import crowding
+from tests.waiting import until
 
 pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(240)]
 
@@ -151,7 +153,7 @@ def test_the_first_job_builds_and_the_second_finds_it_built(desk: Desk) -> None:
     second = desk.run("second", files)
     assert second["TrainingJobStatus"] == "Completed"
     assert "requirements.txt: 1 package layered over base (cached)" in desk.log("second")
-    assert seconds(second, "Downloading") < seconds(plain, "Downloading") + 1.0
+    assert seconds(second, "Downloading") < seconds(plain, "Downloading") + 1.0 * crowding()
     assert desk.layers() == [layer]
 
 
@@ -341,13 +343,12 @@ def endpoint(desk: Desk, name: str, data: str) -> None:
 
 def status(desk: Desk, name: str) -> dict[str, Any]:
     """The endpoint once it is no longer being created."""
-    until = time.monotonic() + 90
-    while time.monotonic() < until:
+
+    def look() -> dict[str, Any] | None:
         found = desk.sagemaker.describe_endpoint(EndpointName=name)
-        if found["EndpointStatus"] != "Creating":
-            return found
-        time.sleep(0.05)
-    raise AssertionError(f"{name} is still being created")
+        return found if found["EndpointStatus"] != "Creating" else None
+
+    return until(look, f"the endpoint {name}", 90)
 
 
 def test_the_build_gets_no_role_and_the_proxy_alone(desk: Desk, base: Environment) -> None:  # noqa: F811

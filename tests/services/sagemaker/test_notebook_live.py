@@ -182,7 +182,9 @@ def events(stand: Stand, stream: str) -> list[str]:
     return [each["message"] for each in found["events"]]
 
 
-def test_scripts_and_repositories_come_before_the_first_cell(stand: Stand, tmp_path: Path) -> None:
+def test_scripts_repositories_and_folders_are_there_before_the_first_cell(
+    stand: Stand, tmp_path: Path
+) -> None:
     path = tmp_path / "analysis"
     tmp_path.chmod(0o755)
     git = ["git", "-C", str(path), "-c", "user.name=n", "-c", "user.email=e@example.com"]
@@ -201,6 +203,11 @@ def test_scripts_and_repositories_come_before_the_first_cell(stand: Stand, tmp_p
     browser = opened(stand, "scripted")
     said, _ = browser.execute("print(open('made').read(), open('analysis/notes.md').read())")
     assert said == "made\n notes\n"
+    # A project folder is the host's own.
+    cell = "print(open('corpus/text.txt').read()); open('corpus/new.txt', 'w').write('new')"
+    said, _ = browser.execute(cell)
+    assert said.startswith("words\n")
+    assert (stand.home.parent / "corpus" / "new.txt").read_text() == "new"
     assert events(stand, "scripted/LifecycleConfigOnStart")[0] == "started"
     assert any("Serving notebooks" in line for line in events(stand, "scripted/jupyter.log"))
     stand.sm.stop_notebook_instance(NotebookInstanceName="scripted")
@@ -221,18 +228,7 @@ def test_a_failing_script_fails_the_instance(stand: Stand) -> None:
     assert events(stand, "failing/LifecycleConfigOnStart") == ["the cause"]
 
 
-def test_a_project_folder_is_the_hosts_own(stand: Stand) -> None:
-    create(stand, "folders")
-    wait(stand, "in_service", "folders")
-    cell = "print(open('corpus/text.txt').read()); open('corpus/new.txt', 'w').write('new')"
-    said, _ = opened(stand, "folders").execute(cell)
-    assert said.startswith("words\n")
-    assert (stand.home.parent / "corpus" / "new.txt").read_text() == "new"
-    stand.sm.stop_notebook_instance(NotebookInstanceName="folders")
-    wait(stand, "stopped", "folders")
-
-
-def test_a_restart_of_the_server_loses_no_variable(stand: Stand) -> None:
+def test_a_restart_of_the_server_loses_no_variable_and_a_death_is_told(stand: Stand) -> None:
     create(stand, "lasting")
     wait(stand, "in_service", "lasting")
     browser = opened(stand, "lasting")
@@ -243,8 +239,10 @@ def test_a_restart_of_the_server_loses_no_variable(stand: Stand) -> None:
     said, _ = browser.execute("print(held); import boto3;"
         " print(boto3.client('sts').get_caller_identity()['Account'])", kernel)  # fmt: skip
     assert said == "42\n123456789012\n"
-    stand.sm.stop_notebook_instance(NotebookInstanceName="lasting")
-    wait(stand, "stopped", "lasting")
+    (directory,) = stand.live()
+    os.kill(stand.tree(directory)[1], signal.SIGKILL)  # the first is its sandbox's own
+    until(lambda: described(stand, "lasting")["NotebookInstanceStatus"] == "Failed", "its end")
+    assert "exit code" in described(stand, "lasting")["FailureReason"]
 
 
 def command(stand: Stand, *words: str) -> subprocess.CompletedProcess[str]:
@@ -280,12 +278,3 @@ def test_down_stops_notebooks(stand: Stand) -> None:
     assert not stand.live()
     stand.up()
     assert described(stand, "last")["NotebookInstanceStatus"] == "Stopped"
-
-
-def test_a_process_that_dies_in_service_is_told(stand: Stand) -> None:
-    create(stand, "dying")
-    wait(stand, "in_service", "dying")
-    (directory,) = stand.live()
-    os.kill(stand.tree(directory)[1], signal.SIGKILL)  # the first is its sandbox's own
-    until(lambda: described(stand, "dying")["NotebookInstanceStatus"] == "Failed", "its end")
-    assert "exit code" in described(stand, "dying")["FailureReason"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -13,6 +12,7 @@ from liveserver import own
 
 from sagebrush.scheduler.capacity import Host
 from tests.conftest import make_settings, started
+from tests.waiting import until
 
 IMAGE = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.2-1-cpu-py3"
 ROLE = "arn:aws:iam::123456789012:role/SagebrushExecutionRole"
@@ -70,13 +70,11 @@ def request(name: str, shell: str, count: int = 1, **changes: Any) -> dict[str, 
 
 
 def ended(sagemaker: Any, name: str, patience: float = 40.0) -> dict[str, Any]:
-    until = time.monotonic() + patience
-    while time.monotonic() < until:
+    def look() -> dict[str, Any] | None:
         found = sagemaker.describe_processing_job(ProcessingJobName=name)
-        if found["ProcessingJobStatus"] in ("Completed", "Failed", "Stopped"):
-            return found
-        time.sleep(0.02)
-    raise AssertionError(f"{name} has not ended")
+        return found if found["ProcessingJobStatus"] in ("Completed", "Failed", "Stopped") else None
+
+    return until(look, f"the end of {name}", patience)
 
 
 def keys(live: Client, prefix: str) -> dict[str, bytes]:

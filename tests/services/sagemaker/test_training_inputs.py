@@ -149,6 +149,7 @@ def test_stop_while_downloading_is_honoured_between_files(
     assert len(seen) < 10
 
 
+@pytest.mark.costs("plays fifty jobs")
 def test_jobs_wait_their_turn_and_all_complete(jobs: JobWorld) -> None:
     jobs.world.cache["capacity.host"] = Host(2, 8 << 30)
     running: list[str] = []

@@ -16,7 +16,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import boto3
 import needs
 import pytest
 from botocore.config import Config
@@ -24,6 +23,8 @@ from botocore.exceptions import ClientError
 from liveserver import own
 
 from sagebrush.compute.local import probe
+from tests.aws_session import SESSION
+from tests.waiting import until
 
 IMAGE = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.2-1-cpu-py3"
 ROLE = "arn:aws:iam::123456789012:role/SagebrushExecutionRole"
@@ -54,13 +55,12 @@ def request(name: str, shell: str, **changes: Any) -> dict[str, Any]:
 
 def ended(sagemaker: Any, name: str, patience: float = 40.0) -> dict[str, Any]:
     """The description of the job once it has ended."""
-    until = time.monotonic() + patience
-    while time.monotonic() < until:
+
+    def look() -> dict[str, Any] | None:
         found = sagemaker.describe_training_job(TrainingJobName=name)
-        if found["TrainingJobStatus"] in ("Completed", "Failed", "Stopped"):
-            return found
-        time.sleep(0.02)
-    raise AssertionError(f"{name} has not ended")
+        return found if found["TrainingJobStatus"] in ("Completed", "Failed", "Stopped") else None
+
+    return until(look, f"the end of {name}", patience)
 
 
 @pytest.fixture(scope="module")
@@ -115,9 +115,7 @@ def test_stop_gives_the_job_time_and_keeps_its_model(live: Client, server: Any) 
     )
     sagemaker.create_training_job(**request("stops", shell))
     jobs = server.app.settings.home / "jobs"
-    until = time.monotonic() + 20
-    while not list(jobs.glob("*/ml/model/ready")) and time.monotonic() < until:
-        time.sleep(0.02)
+    until(lambda: list(jobs.glob("*/ml/model/ready")), "the job at work")
     sagemaker.stop_training_job(TrainingJobName="stops")
     found = ended(sagemaker, "stops")
     assert found["TrainingJobStatus"] == "Stopped"
@@ -143,21 +141,21 @@ def test_a_killed_supervisor_or_job_is_told_truthfully(
 ) -> None:
     sagemaker, name = live("sagemaker"), f"killed-{who}"
     sagemaker.create_training_job(**request(name, "echo m > /opt/ml/model/m; exec sleep 50"))
-    jobs, until, found = server.app.settings.home / "jobs", time.monotonic() + 20, {}
-    while not found and time.monotonic() < until:
+    jobs = server.app.settings.home / "jobs"
+
+    def state() -> dict[str, Any]:
         for row in server.world.rows.select("training-job", ["InProgress"]):
-            state = jobs / row.plan["key"] / "state.json"
             if row.name == name and (jobs / row.plan["key"] / "ml/model/m").exists():
-                found = json.loads(state.read_text())
-        time.sleep(0.02)
+                return json.loads((jobs / row.plan["key"] / "state.json").read_text())
+        return {}
+
+    found = until(state, f"{name} at work")
     os.kill(found[who], signal.SIGKILL)
     told = ended(sagemaker, name)
     assert told["TrainingJobStatus"] == "Failed"
     assert words in told["FailureReason"]
-    until = time.monotonic() + 5
-    while Path(f"/proc/{found['pid']}").exists() and time.monotonic() < until:
-        time.sleep(0.02)
-    assert not Path(f"/proc/{found['pid']}").exists()  # nothing of it goes on unseen
+    gone = Path(f"/proc/{found['pid']}")
+    until(lambda: not gone.exists(), "the end of what could go on unseen", 5)
 
 
 def test_wrong_requests_are_4xx_with_a_cause(live: Client) -> None:
@@ -226,7 +224,7 @@ class Killable:
 
     def client(self, service: str) -> Any:
         key, secret = self.state["keys"]
-        return boto3.client(
+        return SESSION.client(
             service,
             endpoint_url=f"http://127.0.0.1:{self.state['port']}",
             aws_access_key_id=key,
@@ -254,13 +252,14 @@ def killable(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Killabl
     made.kill()
 
 
-def test_a_job_outlives_ten_kills_of_the_server_and_runs_once(killable: Killable) -> None:
+@pytest.mark.parametrize("times", [3, pytest.param(10, marks=pytest.mark.nightly)])
+def test_a_job_outlives_kills_of_the_server_and_runs_once(killable: Killable, times: int) -> None:
     shell = "echo ran >> /opt/ml/model/runs; sleep 2; echo loss=0.5"
     s3 = killable.client("s3")
     s3.create_bucket(Bucket="jobs")
     killable.client("sagemaker").create_training_job(**request("kills", shell))
     chance = random.Random(7)
-    for _ in range(10):
+    for _ in range(times):
         time.sleep(chance.uniform(0.0, 0.4))
         killable.kill()
         killable.up()

@@ -148,6 +148,7 @@ def test_the_same_seed_gives_the_same_trials(world: TuningWorld) -> None:
     assert ours[0] == ours[1]
 
 
+@pytest.mark.costs("plays a whole tuning job")
 def test_early_stopping_stops_what_is_worse_than_the_median(world: TuningWorld) -> None:
     """Quality is x; at each epoch the objective grows by it."""
     world.steps(lambda given: [float(given["x"]) * epoch for epoch in range(1, 7)])
@@ -170,6 +171,7 @@ def test_early_stopping_stops_what_is_worse_than_the_median(world: TuningWorld) 
     assert sum(bool(entry.get("early")) for entry in row.plan["trials"]) == len(stopped)
 
 
+@pytest.mark.costs("plays a whole tuning job")
 def test_hyperband_gives_epochs_to_the_promising(world: TuningWorld) -> None:
     world.steps(lambda given: [float(given["x"]) * epoch for epoch in range(1, 20)])
     world.tune(HyperParameterTuningJobConfig=config("Hyperband", 12, 2))
@@ -191,6 +193,7 @@ def test_hyperband_gives_epochs_to_the_promising(world: TuningWorld) -> None:
     assert best > 0.6 * 9
 
 
+@pytest.mark.costs("plays a whole tuning job")
 @pytest.mark.parametrize(
     ("criteria", "most"),
     [
@@ -374,6 +377,7 @@ def start(kind: str, *parents: str) -> Doc:
     return {"WarmStartType": kind, "ParentHyperParameterTuningJobs": names}
 
 
+@pytest.mark.costs("plays a whole tuning job")
 def test_a_warm_start_begins_where_its_parent_ended(world: TuningWorld) -> None:
     world.objective(lambda given: [-abs(float(given["x"]) - 0.8)])
     world.tune("parent", HyperParameterTuningJobConfig=config("Bayesian", 16, 1))
@@ -393,6 +397,7 @@ def test_a_warm_start_begins_where_its_parent_ended(world: TuningWorld) -> None:
     assert child["TrainingJobStatusCounters"]["Completed"] == 4
 
 
+@pytest.mark.costs("plays a whole tuning job")
 def test_transfer_learning_takes_other_ranges_and_statics(world: TuningWorld) -> None:
     """The parent's tuned y is static in the child, its static epochs are tuned there."""
     world.objective(lambda given: [100 - abs(float(given["x"]) - 0.8)])
@@ -420,6 +425,7 @@ def test_transfer_learning_takes_other_ranges_and_statics(world: TuningWorld) ->
     assert [set(each["c"]) for each in row.plan["warm"]] == [{"x", "epochs"}] * 12
 
 
+@pytest.mark.costs("plays a whole tuning job")
 def test_autotune_finds_ranges_and_limits(world: TuningWorld) -> None:
     hints = {
         "AutoParameters": [{"Name": "x", "ValueHint": "0.1"}, {"Name": "how", "ValueHint": "a"}]

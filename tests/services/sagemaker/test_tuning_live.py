@@ -13,7 +13,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import boto3.session
 import needs
 import pytest
 import tuninglive
@@ -21,6 +20,7 @@ from botocore.exceptions import ClientError
 from liveserver import own
 
 from sagebrush.compute.local import probe
+from tests.aws_session import SESSION
 
 Client = Callable[..., Any]
 
@@ -93,6 +93,7 @@ def test_a_role_that_the_caller_may_not_pass_is_refused(live: Client) -> None:
         sagemaker.describe_hyper_parameter_tuning_job(HyperParameterTuningJobName="denied")
 
 
+@pytest.mark.full
 def test_early_stopping_ends_real_trials(live: Client) -> None:
     sagemaker = live("sagemaker")
     request = tuninglive.request(
@@ -133,9 +134,16 @@ class Killable:
         assert self.process.stdout is not None
         state = json.loads(self.process.stdout.readline())
         access, secret = state["keys"]
-        session = boto3.session.Session(access, secret, region_name="us-east-1")
-        url = f"http://127.0.0.1:{state['port']}"
-        self.s3, self.sagemaker = (session.client(n, endpoint_url=url) for n in ("s3", "sagemaker"))  # pyright: ignore[reportArgumentType]
+        self.s3, self.sagemaker = (
+            SESSION.client(
+                name,
+                endpoint_url=f"http://127.0.0.1:{state['port']}",
+                aws_access_key_id=access,
+                aws_secret_access_key=secret,
+                region_name="us-east-1",
+            )  # pyright: ignore[reportCallIssue, reportArgumentType]
+            for name in ("s3", "sagemaker")
+        )
 
     def kill(self) -> None:
         """It had SIGKILL and is gone."""
@@ -155,7 +163,7 @@ def test_a_killed_server_goes_on_tuning_and_runs_no_trial_twice(tmp_path: Path) 
         tuninglive.prepare(server.s3)
         request = tuninglive.request("killed", {"pause": "0.4"}, jobs=7, parallel=2)
         server.sagemaker.create_hyper_parameter_tuning_job(**request)
-        for _ in range(4):
+        for _ in range(3):
             time.sleep(chance.uniform(0.2, 1.2))  # it is killed whatever it is doing
             server.kill()
             server.up()

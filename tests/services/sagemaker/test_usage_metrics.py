@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from liveserver import own
 
 from sagebrush.engine import running, usage
 from tests.conftest import Server, make_settings, started
+from tests.waiting import until
 
 IMAGE = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.2-1-cpu-py3"
 ROLE = "arn:aws:iam::123456789012:role/SagebrushExecutionRole"
@@ -29,14 +29,6 @@ def server(tmp_path: Path) -> Iterator[Server]:
     for each in running.live(made.world.db.read, made.world.kinds):
         made.world.backend.stop(each.key, 0)
     made.app.stop()
-
-
-def until(test: Callable[[], Any]) -> Any:
-    limit = time.monotonic() + 30
-    while not (found := test()):
-        assert time.monotonic() < limit
-        time.sleep(0.05)
-    return found
 
 
 def train(server: Server, name: str) -> None:

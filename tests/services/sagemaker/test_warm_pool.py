@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import tarfile
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +21,7 @@ from sagebrush.services.sagemaker.training import warm_pool
 from sagebrush.store.rows import Row
 from tests.conftest import make_settings, started
 from tests.services.sagemaker.test_training_live import IMAGE, ROLE, ended
+from tests.waiting import until
 
 Client = Callable[..., Any]
 SCRIPT = """
@@ -83,13 +83,6 @@ def request(name: str, keep: int, **changes: Any) -> dict[str, Any]:
 
 def pool(sagemaker: Any, name: str) -> dict[str, Any]:
     return sagemaker.describe_training_job(TrainingJobName=name).get("WarmPoolStatus", {})
-
-
-def until(what: Callable[[], bool], patience: float = 20.0) -> None:
-    limit = time.monotonic() + patience
-    while not what():
-        assert time.monotonic() < limit
-        time.sleep(0.02)
 
 
 def facts(live: Client, name: str) -> list[Any]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import io
 import tarfile
-import time
 from typing import Any
 
 from tuningworld import config, definition
+
+from tests.waiting import until
 
 SCRIPT = """
 import argparse, time
@@ -55,13 +56,13 @@ def request(name: str, static: dict[str, str], **settings: Any) -> dict[str, Any
 
 def ended(sagemaker: Any, name: str, patience: float = 90.0) -> dict[str, Any]:
     """The description of the tuning job once it has ended."""
-    until, found = time.monotonic() + patience, {}
-    while time.monotonic() < until:
+
+    def look() -> dict[str, Any] | None:
         found = sagemaker.describe_hyper_parameter_tuning_job(HyperParameterTuningJobName=name)
-        if found["HyperParameterTuningJobStatus"] in ("Completed", "Failed", "Stopped"):
-            return found
-        time.sleep(0.05)
-    raise AssertionError(f"{name} has not ended: {found}")
+        over = found["HyperParameterTuningJobStatus"] in ("Completed", "Failed", "Stopped")
+        return found if over else None
+
+    return until(look, f"the end of {name}", patience)
 
 
 def trials(sagemaker: Any, name: str) -> list[dict[str, Any]]:
