@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from typing import Any
@@ -40,7 +41,7 @@ from sagebrush.gates import metadata
 from sagebrush.gates.containers import Bridge
 from sagebrush.gates.egress import HEAD_LIMIT, Egress
 from sagebrush.gates.notebook_gate import Gate
-from sagebrush.protocol import listen
+from sagebrush.protocol import connections, listen
 from sagebrush.protocol.access_log import AccessLog, Redacting
 from sagebrush.protocol.hosts import Hosts
 from sagebrush.protocol.server import OWN, Door
@@ -119,7 +120,9 @@ class App:
         self._sockets: list[socket.socket] = []
         self._stopped = False
         self._stopping = threading.Event()
-        self._listeners = listen.Listeners()
+        table = connections.Descriptors(connections.limit())
+        inside = connections.of_sandbox(table, settings.job_connections, settings.request_threads)
+        self._listeners = listen.Listeners(table, inside)
         self._bridge = Bridge(self.door, self._listeners, self.world)
         self._egress = Egress(settings.egress_allow)
         self._numbers = itertools.count()
@@ -198,6 +201,7 @@ class App:
         for sock in (*self._sockets, *self._own_addresses.values()):
             sock.close()
         self.backend.close()
+        self._egress.close()
         self.door.close()
         self.world.objects.close()
         if self._sweeper.ident is not None:
@@ -262,8 +266,8 @@ class App:
         self._ended = asyncio.Event()
         plain = [sock for sock in self._sockets if sock.getsockname()[1] == self.port]
         secure = [sock for sock in self._sockets if sock not in plain]
-        await self._listeners.serve(plain, self.door.answer, None)
-        await self._listeners.serve(secure, self.door.answer, self._context)
+        self._listeners.serve(plain, self.door.answer, None)
+        self._listeners.serve(secure, self.door.answer, self._context)
         self.dispatcher.loop = self._events = events
         self._bridge.start(events, self.port, self._context)
         self._ready.set()
@@ -287,8 +291,7 @@ class App:
         if self._own_addresses.setdefault(address, sock) is not sock:
             sock.close()
             return
-        serving_it = self._listeners.serve([sock], self.door.answer, None)
-        asyncio.run_coroutine_threadsafe(serving_it, events)
+        events.call_soon_threadsafe(self._listeners.serve, [sock], self.door.answer, None)
 
     def _sweep(self) -> None:
         """Bodies that a crash left without a row are gone; once a day, what is past its time too."""
@@ -322,19 +325,21 @@ class App:
         return close
 
     def _adopt(self, key: str, spec: Spec, listener: str, sock: socket.socket) -> None:
-        context = None
-        if listener == "aws":
-            factory: listen.Factory = listen.web_server(self.door.answer_inside)
-            context = self._context
-        elif listener == "credentials":
-            factory = listen.web_server(self._role_credentials(spec.role))
-        elif listener == "metadata":
-            factory = listen.web_server(_metadata(metadata.Metadata(self.world, spec)))
-        elif listener == companion_process.LISTENER:
-            factory = listen.web_server(self.door.answer)
+        handler: listen.Handler | None = {
+            "aws": self.door.answer_inside,
+            "credentials": self._role_credentials(spec.role),
+            "metadata": _metadata(metadata.Metadata(self.world, spec)),
+            companion_process.LISTENER: self.door.answer,
+        }.get(listener)
+        share = self._listeners.share(spec.key)
+        if handler is None:
+            factory = listen.streams(
+                partial(self._egress.handle, lookups=share.lookups), HEAD_LIMIT
+            )
         else:
-            factory = _streams(self._egress)
-        self._listeners.adopt(key, sock, factory, context)
+            factory = listen.web_server(handler, listen.SMALL)
+        context = self._context if listener == "aws" else None
+        self._listeners.adopt(key, sock, factory, share, context)
 
     def _outside(self, spec: Spec) -> dict[str, str]:
         """How a job in process mode, which has no listeners of its own, reaches AWS as its role."""
@@ -366,15 +371,6 @@ def _metadata(service: metadata.Metadata) -> listen.Handler:
     return answer
 
 
-def _streams(egress: Egress) -> listen.Factory:
-    """The proxy as a protocol for each connection."""
-
-    def protocol() -> asyncio.BaseProtocol:
-        return asyncio.StreamReaderProtocol(asyncio.StreamReader(HEAD_LIMIT), egress.handle)
-
-    return protocol
-
-
 def build(settings: Settings, clock: Callable[[], float] = time.time) -> App:
     """A server for these settings, not started; its directories and keys are there."""
     return App(settings, clock)
@@ -400,6 +396,7 @@ def run(settings: Settings, ready: Callable[[dict[str, Any]], None]) -> int:
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
         signal.signal(number, hear)
+    connections.raise_limit()
     app = build(settings)
     handler = _log_to(settings.home / "logs" / "server.log")
     file = settings.home / "server.json"

@@ -23,6 +23,9 @@ from pathlib import Path
 
 from sagebrush.errors import AwsError, Doc
 
+PAGE_TOKEN = "pages.token"
+"""The file, beside the other keys, that holds the token for Sagebrush's own pages."""
+
 
 def role_of(arn: str) -> tuple[str, str]:
     """Account and name of a role's ARN; its path says nothing. Both empty for another text."""
@@ -119,6 +122,8 @@ class CredentialBook:
             ),
         )
         self._sessions: dict[tuple[str, str], Key] = {}
+        self.page_token = _kept(keys / PAGE_TOKEN, _fresh_page_token).decode()
+        """What shows whoever can read the data directory to be its owner, on Sagebrush's own pages."""
 
     @property
     def user_key(self) -> tuple[str, str]:
@@ -265,6 +270,10 @@ def _fresh_user_key() -> bytes:
         "SecretAccessKey": base64.b64encode(secrets.token_bytes(30)).decode(),
     }
     return json.dumps(key).encode()
+
+
+def _fresh_page_token() -> bytes:
+    return secrets.token_urlsafe(32).encode()
 
 
 def _kept(path: Path, make: Callable[[], bytes]) -> bytes:

@@ -50,6 +50,9 @@ class Settings:
     (where one answers), or `off`. Containers have the engine's network, not the egress proxy."""
     request_threads: int = 16
     """Threads that run synchronous operations."""
+    job_connections: int = 512
+    """Connections to this server that one job may hold at once, over all of its ways to it; more wait
+    until one is free. Fewer where the system allows this server few open files."""
     body_limit: int = 16 * 1024 * 1024
     """Bytes of a request body outside S3 object bodies."""
     keep_jobs_days: int = 30

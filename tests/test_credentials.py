@@ -143,3 +143,19 @@ def test_seals(book, tmp_path, clock):
             book.open_seal(purpose, made)
     with pytest.raises(AwsError):
         book.container_role(book.seal(b"container", b'["arn:aws:iam::1:role/r"]'))
+
+
+def test_the_token_for_sagebrushs_own_pages_is_kept_and_the_owners(tmp_path, clock):
+    from sagebrush import credentials
+    from sagebrush.commands import running
+
+    made = [
+        CredentialBook(tmp_path / name, "123456789012", "Execution", clock)
+        for name in ("a", "a", "b")
+    ]
+    tokens = [book.page_token for book in made]
+    assert tokens[0] == tokens[1] != tokens[2]
+    file = tmp_path / "a" / running.PAGE_TOKEN
+    assert file.read_text() == tokens[0]
+    assert file.stat().st_mode & 0o077 == 0
+    assert running.PAGE_TOKEN == credentials.PAGE_TOKEN

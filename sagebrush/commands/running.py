@@ -17,6 +17,8 @@ from sagebrush.settings import Settings
 STATE = "server.json"
 """In the data directory: what the server that runs there wrote at its start."""
 HEALTH = "/_sagebrush/health"
+PAGE_TOKEN = "pages.token"
+"""In `keys` of the data directory (`credentials.PAGE_TOKEN`, which is long to import)."""
 
 
 class CommandError(Exception):
@@ -95,13 +97,14 @@ def require(chosen: Settings) -> Server:
     return server
 
 
-def ask(
-    port: int, path: str, timeout: float = 2.0, host: str = "127.0.0.1"
-) -> dict[str, Any] | None:
-    """The JSON object that GET `path` answers on that port, or None."""
-    connection = http.client.HTTPConnection(host, port, timeout=timeout)
+def ask(port: int, path: str, token: str = "", timeout: float = 2.0) -> dict[str, Any] | None:
+    """The JSON object that GET `path` answers on that port of this machine, or None."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
+    headers = {"Host": f"localhost:{port}"}
+    if token:
+        headers["Authorization"] = f"Bearer {token}"
     try:
-        connection.request("GET", path, headers={"Host": f"localhost:{port}"})
+        connection.request("GET", path, headers=headers)
         response = connection.getresponse()
         answer = json.loads(response.read(1 << 20)) if response.status == 200 else None
     except (OSError, ValueError, http.client.HTTPException):
@@ -111,9 +114,13 @@ def ask(
     return answer if isinstance(answer, dict) else None
 
 
-def health(server: Server) -> dict[str, Any] | None:
-    """What the server says of itself, or None while it does not answer."""
-    return ask(server.port, HEALTH)
+def health(chosen: Settings, server: Server) -> dict[str, Any] | None:
+    """What the server says of itself to its owner, or None while it does not answer."""
+    try:
+        token = (chosen.home / "keys" / PAGE_TOKEN).read_text()
+    except OSError:
+        token = ""
+    return ask(server.port, HEALTH, token)
 
 
 def taken(port: int) -> bool:
@@ -128,8 +135,8 @@ def taken(port: int) -> bool:
 
 def occupant(port: int) -> str:
     """Who answers on a busy port, in words, as far as it tells."""
-    if ours := ask(port, HEALTH):
-        return f"another Sagebrush {ours.get('version', '')} (data in {ours.get('home', '?')})"
+    if ask(port, HEALTH):
+        return "another Sagebrush"  # to whom it does not know, it tells no more
     if theirs := ask(port, "/_localstack/health"):
         return f"LocalStack {theirs.get('version', '')}".strip()
     if ask(port, "/moto-api/data.json") is not None:

@@ -18,7 +18,7 @@ def run(args: argparse.Namespace) -> int:
     """Prints the server's state; the exit status is 1 when none answers."""
     chosen = running.settings()
     server = running.find(chosen)
-    said = (running.health(server) or {}) if server else {}
+    said = (running.health(chosen, server) or {}) if server else {}
     known = {**running.state(chosen), **said} if server else {}
     if args.json:
         print(json.dumps({"running": bool(said), **known}))

@@ -86,7 +86,7 @@ def _answering(chosen: Settings, process: subprocess.Popen[bytes]) -> Server | N
     until = time.monotonic() + START_SECONDS
     while process.poll() is None and time.monotonic() < until:
         server = running.find(chosen)
-        if server and server.pid == process.pid and running.health(server):
+        if server and server.pid == process.pid and running.health(chosen, server):
             return server
         time.sleep(0.05)
     return None

@@ -36,7 +36,8 @@ class Words:
         self._tell("F", text)
 
     def _tell(self, word: str, text: str) -> None:
-        line = f"{word} {text}".replace("\n", " ").encode()[:2000] + b"\n"
+        said = f"{word} {text}".replace("\n", " ").encode()[:2000]
+        line = said.decode(errors="ignore").encode() + b"\n"  # no character is cut
         with self._lock:
             os.write(self._out, line)
 

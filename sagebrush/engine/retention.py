@@ -35,8 +35,10 @@ def sweep(world: World) -> list[str]:
     jobs, gone = world.settings.home / "jobs", []
     if not jobs.is_dir():
         return gone
+    stage.go_on(jobs)
     before = world.clock() - world.settings.keep_jobs_days * DAY
-    old = [path for path in sorted(jobs.iterdir()) if _older(path, before)]
+    kept = (path for path in sorted(jobs.iterdir()) if not path.name.startswith(stage.GOING))
+    old = [path for path in kept if _older(path, before)]
     if not old:
         return gone
     plans = "\n".join(row["plan"] for row in world.db.read("SELECT plan FROM resource"))

@@ -82,8 +82,8 @@ class Bridge:
             return port
 
     def _adopt(self, key: str, sock: socket.socket) -> None:
-        factory = listen.web_server(self._door.answer_inside)
-        self._listeners.adopt(key, sock, factory, self._context)
+        factory = listen.web_server(self._door.answer_inside, listen.SMALL)
+        self._listeners.adopt_bridge(key, sock, factory, self._context)
 
 
 def _listening(address: str, port: int) -> socket.socket:

@@ -11,12 +11,16 @@ import contextlib
 import ipaddress
 import socket
 from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from urllib.parse import urlsplit
 
 HEAD_LIMIT = 64 * 1024
 HEAD_WAIT = 30.0
 CONNECT_WAIT = 20.0
+RESOLVERS = 32
+"""Threads that look names up."""
 BLOCK = 64 * 1024
 _HOP = {"proxy-connection", "proxy-authorization", "connection", "keep-alive", "te", "upgrade"}
 
@@ -85,29 +89,50 @@ def public(address: Address) -> bool:
     return address.is_global and not address.is_multicast and not address.is_reserved
 
 
-async def resolve(host: str, port: int) -> list[str]:
-    """The addresses of `host`, as the host's resolver orders them."""
-    loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+class Resolver:
+    """The host's own resolver, in threads of its own: the loop has too few for names that do not
+    answer (libuv: two)."""
+
+    def __init__(self, threads: int = RESOLVERS) -> None:
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="resolve")
+
+    def close(self) -> None:
+        """Its threads end as they become free."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    async def __call__(self, host: str, port: int) -> list[str]:
+        """The addresses of `host`, as the host's resolver orders them."""
+        ask = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
+        found = await asyncio.get_running_loop().run_in_executor(self._pool, ask)
+        return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
 class Egress:
     """Serves the proxy on listening sockets; `allow` are entries of the setting egress_allow."""
 
-    def __init__(self, allow: Sequence[str] = (), resolve: Resolve = resolve) -> None:
+    def __init__(self, allow: Sequence[str] = (), resolve: Resolve | None = None) -> None:
         self.allowed = Allowed.of(allow)
-        self.resolve = resolve
+        self.resolve = resolve or Resolver()
+
+    def close(self) -> None:
+        """No name is looked up any more."""
+        if isinstance(self.resolve, Resolver):
+            self.resolve.close()
 
     async def serve(self, listener: socket.socket) -> asyncio.AbstractServer:
         """The proxy answers on `listener` until the returned server is closed."""
         listener.setblocking(False)
         return await asyncio.start_server(self.handle, sock=listener, limit=HEAD_LIMIT)
 
-    async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One connection of a job has been served."""
+    async def handle(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        lookups: asyncio.Semaphore | None = None,
+    ) -> None:
+        """One connection of a job has been served; so many of its `lookups` run at once."""
         try:
-            await self._handle(reader, writer)
+            await self._handle(reader, writer, lookups)
         except Refused as refusal:
             await _answer(writer, refusal.status, str(refusal))
         except (OSError, asyncio.IncompleteReadError, TimeoutError):
@@ -117,13 +142,18 @@ class Egress:
             with contextlib.suppress(OSError):
                 await writer.wait_closed()
 
-    async def _handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _handle(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        lookups: asyncio.Semaphore | None,
+    ) -> None:
         try:
             head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), HEAD_WAIT)
         except asyncio.LimitOverrunError as error:
             raise Refused(431, "The request's head is too long.") from error
         method, target, host, port = _target(head)
-        outside = await self.open(host, port)
+        outside = await self.open(host, port, lookups)
         try:
             if method == "CONNECT":
                 writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
@@ -137,9 +167,12 @@ class Egress:
         finally:
             outside[1].close()
 
-    async def open(self, host: str, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    async def open(
+        self, host: str, port: int, lookups: asyncio.Semaphore | None = None
+    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """A connection to `host`; raises Refused (403 not allowed, 502 not reachable)."""
-        addresses = await self._permitted(host, port)
+        async with lookups or contextlib.nullcontext():
+            addresses = await self._permitted(host, port)
         reason = "no address"
         for address in addresses:
             try:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterable, Iterator, Set
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Set
 from dataclasses import dataclass
 
 from aiohttp import (
@@ -33,15 +33,21 @@ from aiohttp.tracing import Trace
 from multidict import CIMultiDict
 from yarl import URL
 
+from sagebrush.errors import AwsError
 from sagebrush.net import dial
+from sagebrush.protocol import connections, patience
 from sagebrush.protocol.listen import LINE
-from sagebrush.protocol.receive import Disconnected, go_ahead
+from sagebrush.protocol.patience import Patience
+from sagebrush.protocol.receive import Disconnected, go_ahead, next_piece
 from sagebrush.routing.notebooks import Desk, Notebooks
 
 MESSAGE_LIMIT = 512 * 1024 * 1024
 """Bytes of one websocket message: a cell's output, a widget's buffer."""
 IDLE = 30.0
 """Seconds that an unused connection to a notebook is kept."""
+MOST = 512
+"""Connections to one notebook at once, websockets among them; more requests wait. (A browser has at
+most 255 websockets.)"""
 LOOK = 5.0
 """Seconds between two looks for browsers that have gone and sessions that have expired."""
 CLOSE_WAIT = 5.0
@@ -102,7 +108,7 @@ class _Connector(BaseConnector):
     """Connects to a port inside a job, whatever the URL says."""
 
     def __init__(self, address: str) -> None:
-        super().__init__(keepalive_timeout=IDLE, limit=0)
+        super().__init__(keepalive_timeout=IDLE, limit=MOST)
         self._address = address
 
     async def _create_connection(
@@ -148,7 +154,7 @@ class Relay:
         body = None
         if raw.body_exists:
             await go_ahead(raw)
-            body = raw.content.iter_any()
+            body = _body(raw)
         else:
             headers.popall("Content-Length", None)
         live = _Live(raw, asyncio.current_task(), asked.expires)
@@ -379,6 +385,16 @@ def _writable(value: str) -> str:
     return value
 
 
+async def _body(raw: web.BaseRequest) -> AsyncIterator[bytes]:
+    """The browser's body, as it comes; raises TimeoutError where it does not."""
+    waiting = Patience(connections.of(raw), patience.BODY)
+    try:
+        while piece := await next_piece(raw.content, waiting):
+            yield piece
+    except AwsError as error:
+        raise TimeoutError(error.message) from error
+
+
 # Answers ------------------------------------------------------------------------------------------
 
 
@@ -391,10 +407,14 @@ async def _send_on(
     )
     try:
         await response.prepare(raw)
+        waiting = Patience(connections.of(raw), patience.ANSWER)
         if raw.method != "HEAD":
             async for piece in answer.content.iter_any():
-                await response.write(piece)
-        await response.write_eof()
+                async with waiting:
+                    await response.write(piece)
+                waiting.moved(len(piece))
+        async with waiting:
+            await response.write_eof()
     except (ClientError, OSError, asyncio.CancelledError) as error:
         if raw.transport is not None:
             raw.transport.abort()  # only that tells the browser that the rest is missing

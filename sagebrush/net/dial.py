@@ -74,8 +74,7 @@ def connect_sync(address: str, timeout: float = WAIT) -> socket.socket:
     with talk:
         inside = _received(talk)
     inside.setblocking(False)
-    ready = select.select([], [inside], [], timeout)[1]
-    _connected(inside, bool(ready), port)
+    _connected(inside, _writable(inside, timeout), port)
     inside.settimeout(timeout)
     return inside
 
@@ -105,7 +104,7 @@ async def connect(address: str, timeout: float = WAIT) -> socket.socket:
         await asyncio.wait_for(_turns(loop, talk, reading=True), timeout)
         inside = _received(talk)
     inside.setblocking(False)
-    if not select.select([], [inside], [], 0)[1]:
+    if not _writable(inside, 0):
         try:
             await asyncio.wait_for(_turns(loop, inside, reading=False), timeout)
         except BaseException:
@@ -113,6 +112,14 @@ async def connect(address: str, timeout: float = WAIT) -> socket.socket:
             raise
     _connected(inside, True, port)
     return inside
+
+
+def _writable(sock: socket.socket, timeout: float) -> bool:
+    """Whether `sock` is connected, or has failed to, within `timeout` seconds. (By poll: select knows
+    no descriptor above 1,023.)"""
+    poll = select.poll()
+    poll.register(sock, select.POLLOUT)
+    return bool(poll.poll(timeout * 1000))
 
 
 async def _turns(loop: asyncio.AbstractEventLoop, sock: socket.socket, reading: bool) -> None:

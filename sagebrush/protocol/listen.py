@@ -11,15 +11,27 @@ import socket
 import ssl
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
+from weakref import WeakValueDictionary
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
+from sagebrush.protocol import connections
+from sagebrush.protocol.accept import Acceptor, Way
+from sagebrush.protocol.connections import Descriptors, Held, Limits, Share
 from sagebrush.settings import Settings, SettingsError
 
 log = logging.getLogger(__name__)
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
-Factory = Callable[[], asyncio.BaseProtocol]
+Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+PORTS = ""
+"""The key of the listeners that are no sandbox's."""
+KEPT = 120.0
+"""Seconds that a connection is kept without a request: for the first, and after each answer."""
+LINGER = 60.0
+"""Seconds that a peer has to read what was sent before its connection was closed."""
+SMALL = 256 * 1024
+"""Bytes of a body that wait in memory for each connection out of a sandbox, which may have many."""
 LINE = 64 * 1024
 """Bytes of a request line or of one header: presigned URLs with session tokens are long."""
 BACKLOG = 512
@@ -36,20 +48,97 @@ class _Told(logging.LoggerAdapter[logging.Logger]):
             super().exception(msg, *args, **more)
 
 
-def web_server(handler: Handler) -> web.Server:
-    """aiohttp's protocol factory as every listener uses it: bodies are left as they were sent."""
-    return web.Server(
+class _Web(web.RequestHandler):
+    """aiohttp's protocol of one connection, which its share knows of."""
+
+    __slots__ = ("held",)
+
+    def __init__(self, manager: web.Server, held: Held, **given: Any) -> None:
+        super().__init__(manager, **given)
+        self.held = held
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.held.begin(transport)
+        super().connection_made(transport)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        self.held.end()
+        super().connection_lost(exc)
+
+
+class Web(web.Server):
+    """Makes the protocols of HTTP connections."""
+
+    def __init__(self, handler: Handler, **given: Any) -> None:
+        super().__init__(_marked(handler), **given)
+        self.share = Share(Descriptors(1 << 20), Limits())
+        """Of connections that nobody counts."""
+
+    def __call__(self) -> web.RequestHandler:
+        return self.counted(self.share.take())
+
+    def counted(self, held: Held) -> web.RequestHandler:
+        """The protocol of the connection `held`."""
+        return _Web(self, held, loop=self._loop, **self._kwargs)
+
+
+def _marked(handler: Handler) -> Handler:
+    """`handler`, whose connection is busy meanwhile."""
+
+    async def answer(raw: web.BaseRequest) -> web.StreamResponse:
+        held = connections.of(raw)
+        held.busy()
+        try:
+            return await handler(raw)
+        finally:
+            held.idle()
+
+    return answer
+
+
+def web_server(handler: Handler, buffer: int = 1 << 20) -> Web:
+    """aiohttp's protocol factory as every listener uses it: bodies are left as they were sent.
+
+    A head that is not complete KEPT seconds after the connection or the answer before it began is
+    waited for no longer. `buffer`: bytes of a body that wait in memory, twice as many at most.
+    """
+    return Web(
         handler,
         auto_decompress=False,
         access_log=None,
         logger=_Told(log, {}),
-        keepalive_timeout=120.0,
+        keepalive_timeout=KEPT,
         lingering_time=5.0,
         max_line_size=LINE,
         max_field_size=LINE,
         max_headers=512,
-        read_bufsize=1 << 20,
+        read_bufsize=buffer,
     )
+
+
+class Stream(asyncio.StreamReaderProtocol):
+    """A connection for a stream's reader and writer, which its share knows of."""
+
+    def __init__(self, held: Held, limit: int, answer: Answer) -> None:
+        super().__init__(asyncio.StreamReader(limit), answer)
+        self.held = held
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.held.begin(transport)
+        super().connection_made(transport)
+
+    def data_received(self, data: bytes) -> None:
+        self.held.busy()
+        super().data_received(data)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.held.end()
+        super().connection_lost(exc)
+
+
+def streams(answer: Answer, limit: int) -> Callable[[Held], asyncio.BaseProtocol]:
+    """Makes the protocols of connections that `answer` serves; `limit`: bytes that its reader holds."""
+    return lambda held: Stream(held, limit, answer)
 
 
 def addresses(settings: Settings) -> tuple[list[str], list[str]]:
@@ -118,102 +207,81 @@ def _listening(host: str, port: int) -> socket.socket:
 class Listeners:
     """What one event loop listens on. All methods run in that loop's thread."""
 
-    def __init__(self) -> None:
-        self._servers: list[asyncio.Server] = []
-        self._web: list[web.Server] = []
-        self._adopted: dict[str, list[asyncio.Task[None]]] = {}
+    def __init__(self, table: Descriptors, inside: Limits) -> None:
+        """Each sandbox has at most `inside` of the connections, and of what they ask for at once."""
+        self._table, self._inside = table, inside
+        self._outside = Share(table, Limits(part=connections.OUTSIDE))
+        self._shares: WeakValueDictionary[str, Share] = WeakValueDictionary()
+        self._acceptors: dict[str, list[tuple[Acceptor, object]]] = {}
+        self._web: list[Web] = []
+        self._sweeping: asyncio.TimerHandle | None = None
 
-    async def serve(
+    def serve(
         self, sockets: Sequence[socket.socket], handler: Handler, context: ssl.SSLContext | None
     ) -> None:
-        """Requests on `sockets` are answered by `handler`."""
-        loop = asyncio.get_running_loop()
+        """Requests on `sockets` are answered by `handler`; they speak TLS if there is a `context`."""
         factory = web_server(handler)
-        self._web.append(factory)
         for sock in sockets:
-            self._servers.append(
-                await loop.create_server(factory, sock=sock, ssl=context, backlog=BACKLOG)
-            )
+            self._accept(PORTS, sock, Way(factory.counted, self._outside, context), factory)
+
+    def share(self, sandbox: str) -> Share:
+        """The share of that sandbox: of all its listeners together."""
+        found = self._shares.get(sandbox)
+        if found is None:
+            found = self._shares[sandbox] = Share(self._table, self._inside)
+        return found
 
     def adopt(
-        self, key: str, sock: socket.socket, factory: Factory, context: ssl.SSLContext | None
+        self,
+        key: str,
+        sock: socket.socket,
+        factory: Web | Callable[[Held], asyncio.BaseProtocol],
+        share: Share,
+        context: ssl.SSLContext | None = None,
     ) -> None:
-        """Connections to a sandbox's listener are served until `drop(key)`.
+        """Connections to a sandbox's listener, which are of `share`, are served until `drop(key)`.
 
-        With a `context` the same port takes plain HTTP and TLS: a client hello tells itself by its
-        first byte (RFC 8446, 5.1).
+        With a `context` the same port takes plain HTTP and TLS.
         """
-        sock.setblocking(False)
-        if isinstance(factory, web.Server):
-            self._web.append(factory)
-        task = asyncio.get_running_loop().create_task(self._accept(sock, factory, context))
-        task.add_done_callback(lambda _: sock.close())
-        self._adopted.setdefault(key, []).append(task)
+        protocol = factory.counted if isinstance(factory, Web) else factory
+        self._accept(key, sock, Way(protocol, share, context, mixed=True), factory)
+
+    def adopt_bridge(
+        self, key: str, sock: socket.socket, factory: Web, context: ssl.SSLContext | None
+    ) -> None:
+        """The same for a listener that several containers reach: each address has a share."""
+        common = Share(self._table, Limits(part=connections.INSIDE))
+        each = lambda peer: self.share(f"{key}/{peer}")  # noqa: E731
+        self._accept(key, sock, Way(factory.counted, common, context, True, each), factory)
 
     def drop(self, key: str) -> None:
         """The listeners of that job are closed: its network namespace can go."""
-        for task in self._adopted.pop(key, []):
-            task.cancel()
+        for acceptor, factory in self._acceptors.pop(key, []):
+            acceptor.close()
+            self._web = [each for each in self._web if each is not factory]
 
-    async def _accept(
-        self, sock: socket.socket, factory: Factory, context: ssl.SSLContext | None
-    ) -> None:
-        loop = asyncio.get_running_loop()
-        serving: set[asyncio.Task[None]] = set()
-        try:
-            while True:
-                try:
-                    connection, _ = await loop.sock_accept(sock)
-                except OSError as error:
-                    if error.errno not in (errno.EMFILE, errno.ENFILE, errno.ECONNABORTED):
-                        return  # the sandbox has ended
-                    await asyncio.sleep(0.1)
-                    continue
-                task = loop.create_task(_connected(connection, factory, context))
-                serving.add(task)
-                task.add_done_callback(serving.discard)
-        finally:
-            for task in serving:
-                task.cancel()
-            if isinstance(factory, web.Server) and factory in self._web:
-                self._web.remove(factory)
+    def _accept(self, key: str, sock: socket.socket, way: Way, factory: object) -> None:
+        acceptor = Acceptor(sock, way)
+        self._acceptors.setdefault(key, []).append((acceptor, factory))
+        if isinstance(factory, Web) and factory not in self._web:
+            self._web.append(factory)
+        acceptor.begin()
+        if self._sweeping is None:
+            self._sweep()
+
+    def _sweep(self) -> None:
+        """Connections that only wait for their peer to read the last bytes end after a while."""
+        for share in (self._outside, *self._shares.values()):
+            share.sweep(LINGER)
+        self._sweeping = asyncio.get_running_loop().call_later(LINGER / 2, self._sweep)
 
     async def close(self, timeout: float) -> None:
         """Nothing is accepted any more; requests that run have ended or had `timeout` seconds."""
-        for server in self._servers:
-            server.close()
-        for key in list(self._adopted):
+        if self._sweeping is not None:
+            self._sweeping.cancel()
+        serving = list(self._web)
+        for key in list(self._acceptors):
             self.drop(key)
-        for factory in self._web:
+        for factory in serving:
             factory.pre_shutdown()
-        await asyncio.gather(*(factory.shutdown(timeout) for factory in self._web))
-
-
-async def _connected(
-    connection: socket.socket, factory: Factory, context: ssl.SSLContext | None
-) -> None:
-    """The connection has its protocol."""
-    loop = asyncio.get_running_loop()
-    try:
-        if context is not None and await _first_byte(connection) == b"\x16":
-            await loop.connect_accepted_socket(factory, connection, ssl=context)
-            return
-        await loop.connect_accepted_socket(factory, connection)
-    except (OSError, TimeoutError) as error:
-        log.debug("connection out of a sandbox failed: %s", error)
-        connection.close()
-    except asyncio.CancelledError:
-        connection.close()
-        raise
-
-
-async def _first_byte(connection: socket.socket) -> bytes:
-    """The first byte that the peer sent, left in the socket; raises TimeoutError after a minute."""
-    connection.setblocking(False)
-    loop, ready = asyncio.get_running_loop(), asyncio.Event()
-    loop.add_reader(connection.fileno(), ready.set)
-    try:
-        await asyncio.wait_for(ready.wait(), 60)
-    finally:
-        loop.remove_reader(connection.fileno())
-    return connection.recv(1, socket.MSG_PEEK)
+        await asyncio.gather(*(factory.shutdown(timeout) for factory in serving))

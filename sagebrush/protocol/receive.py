@@ -13,8 +13,9 @@ from dataclasses import dataclass, replace
 from aiohttp import StreamReader, web
 
 from sagebrush.errors import AwsError
-from sagebrush.protocol import chunked, sigv4
+from sagebrush.protocol import chunked, connections, patience, sigv4
 from sagebrush.protocol.message import Request
+from sagebrush.protocol.patience import Patience
 from sagebrush.protocol.sigv4 import Verified
 from sagebrush.store import checksums
 from sagebrush.store.objects import INLINE, ObjectStore, Spooled, SpoolWriter
@@ -25,6 +26,9 @@ LARGEST_DOCUMENT = 2 * 1024**2
 """Bytes of an S3 request's XML document, and of its policies and lists of keys."""
 PREFIX = "x-amz-checksum-"
 CHECKSUMS = frozenset(PREFIX + name.lower() for name in checksums.ALGORITHMS)
+
+
+GONE = (web.RequestPayloadError, ConnectionError, asyncio.IncompleteReadError)
 
 
 class Disconnected(Exception):
@@ -46,8 +50,9 @@ async def small(raw: web.BaseRequest, limit: int) -> bytes:
     if (raw.content_length or 0) > limit:
         raise _too_large(limit)
     await go_ahead(raw)
+    waiting = Patience(connections.of(raw), patience.BODY)
     pieces, size = [], 0
-    while piece := await _next(raw.content):
+    while piece := await next_piece(raw.content, waiting):
         size += len(piece)
         if size > limit:
             raise _too_large(limit)
@@ -67,10 +72,26 @@ def _too_large(limit: int) -> AwsError:
     )
 
 
-async def _next(content: StreamReader) -> bytes:
+async def next_piece(content: StreamReader, waiting: Patience) -> bytes:
+    """What has come of a body, b"" at its end; raises Disconnected, and AwsError RequestTimeout where
+    `waiting` is used up.
+
+    The error is S3's ("Error responses" in its API reference); other services have none for this.
+    """
     try:
-        return await content.readany()
-    except (web.RequestPayloadError, ConnectionError, asyncio.IncompleteReadError) as error:
+        if (piece := content.read_nowait()) or content.is_eof():
+            return piece
+        async with waiting:
+            piece = await content.readany()
+        waiting.moved(len(piece))
+        return piece
+    except TimeoutError as error:
+        raise AwsError(
+            "RequestTimeout",
+            "Your socket connection to the server was not read from or written to within the timeout"
+            " period. Idle connections will be closed.",
+        ) from error
+    except (*GONE, RuntimeError) as error:  # aiohttp's for a reader without a connection
         raise Disconnected from error
 
 
@@ -210,7 +231,7 @@ async def spool(
         headers = dict(request.headers)
         if raw.body_exists:
             await go_ahead(raw)
-            headers |= await _fill(raw.content, writer, said, verified)
+            headers |= await _fill(raw, writer, said, verified)
         if writer.size != said.length:
             raise AwsError(
                 "IncompleteBody",
@@ -240,7 +261,7 @@ async def spool(
 
 
 async def _fill(
-    content: StreamReader, writer: SpoolWriter, said: Declared, verified: Verified | None
+    raw: web.BaseRequest, writer: SpoolWriter, said: Declared, verified: Verified | None
 ) -> dict[str, str]:
     """The body is in the spool; its trailing headers."""
     decoder = None
@@ -248,7 +269,8 @@ async def _fill(
         signed = said.mode != chunked.UNSIGNED_TRAILER
         signer = chunked.Signer(verified) if signed and verified else None
         decoder = chunked.Decoder(said.length, signer, said.mode != chunked.SIGNED)
-    while piece := await _next(content):
+    waiting = Patience(connections.of(raw), patience.BODY)
+    while piece := await next_piece(raw.content, waiting):
         for data in decoder.feed(piece) if decoder else (piece,):
             wait = writer.write(data)
             if wait is not None:

@@ -10,17 +10,19 @@ import time
 from collections.abc import AsyncIterator
 from email.utils import formatdate
 from functools import cache, lru_cache
-from pathlib import Path
 
 from aiohttp import HttpVersion11, web
 
 from sagebrush import __version__
+from sagebrush.protocol import connections, patience
 from sagebrush.protocol.message import Reply
+from sagebrush.protocol.patience import Patience
 from sagebrush.store.objects import BATCH, Blob
 
 SERVER = f"Sagebrush/{__version__}"
 SHORT = 64 * 1024
-"""Bytes of a body up to which it goes out together with its head."""
+"""Bytes of a body up to which it goes out together with its head, and of each step where many bodies
+are on their way to one job."""
 
 
 class _Sent(web.StreamResponse):
@@ -47,11 +49,12 @@ async def send(raw: web.BaseRequest, reply: Reply) -> web.StreamResponse:
     headers.setdefault("Server", SERVER)
     if isinstance(body, Blob) and body.path is None and not body.parts:
         body = body.data[: body.length] if not head else body
-    if isinstance(body, bytes) and not head:
+    if isinstance(body, bytes) and not head and len(body) <= BATCH:
         headers.pop("Content-Length", None)
         if _at_once(raw, reply, body):
             return KEPT
-        return await _whole(raw, web.Response(status=reply.status, headers=headers, body=body))
+        whole = web.Response(status=reply.status, headers=headers, body=body)
+        return await _whole(raw, whole)
     response = web.StreamResponse(status=reply.status, headers=headers)
     length = _length(reply)
     if length is not None:
@@ -62,15 +65,23 @@ async def send(raw: web.BaseRequest, reply: Reply) -> web.StreamResponse:
         await response.prepare(raw)
         await response.write_eof()
         return response
+    share, out = connections.of(raw).share, _Out(raw, response)
+    share.streams += 1
     try:
         await response.prepare(raw)
         if isinstance(body, Blob):
-            await _blob(response, body)
-        elif not isinstance(body, bytes):
+            await _blob(out, body, BATCH if share.streams <= connections.STREAMS else SHORT)
+        elif isinstance(body, bytes):
+            for at in range(0, len(body), BATCH):
+                await out.write(body[at : at + BATCH])
+        else:
             async for piece in body:
-                await response.write(piece)
-        await response.write_eof()
+                await out.write(piece)
+        await out.end()
     except ConnectionError:
+        response.force_close()
+    except TimeoutError:  # nobody reads it
+        connections.of(raw).reset()
         response.force_close()
     except Exception:
         # Headers are out: only a cut connection tells the client that the rest is missing.
@@ -78,9 +89,29 @@ async def send(raw: web.BaseRequest, reply: Reply) -> web.StreamResponse:
             raw.transport.abort()
         raise
     finally:
+        share.streams -= 1
         if not isinstance(body, bytes | Blob):
             await _close(body)
     return response
+
+
+class _Out:
+    """An answer on its way, whose reader is waited for as long as it has patience."""
+
+    def __init__(self, raw: web.BaseRequest, response: web.StreamResponse) -> None:
+        self._response = response
+        self._waiting = Patience(connections.of(raw), patience.ANSWER)
+
+    async def write(self, piece: bytes) -> None:
+        """The piece is on its way, and nearly all before it has gone; raises TimeoutError."""
+        async with self._waiting:
+            await self._response.write(piece)
+        self._waiting.moved(len(piece))
+
+    async def end(self) -> None:
+        """Nothing follows."""
+        async with self._waiting:
+            await self._response.write_eof()
 
 
 def _at_once(raw: web.BaseRequest, reply: Reply, body: bytes) -> bool:
@@ -123,9 +154,15 @@ def _date(second: int) -> str:
 
 
 async def _whole(raw: web.BaseRequest, response: web.Response) -> web.Response:
-    with contextlib.suppress(ConnectionError):
+    out = _Out(raw, response)
+    try:
         await response.prepare(raw)
-        await response.write_eof()
+        await out.end()
+    except ConnectionError:
+        pass
+    except TimeoutError:
+        connections.of(raw).reset()
+        response.force_close()
     return response
 
 
@@ -147,20 +184,22 @@ async def _close(body: AsyncIterator[bytes]) -> None:
         await close()
 
 
-async def _blob(response: web.StreamResponse, blob: Blob) -> None:
-    """The blob's bytes, in order."""
+async def _blob(out: _Out, blob: Blob, step: int) -> None:
+    """The blob's bytes, in order, `step` of them at a time."""
     for part in blob.parts or (blob,):
         if part.path is None:
-            await response.write(part.data[: part.length])
+            await out.write(part.data[: part.length])
         elif part.length:
-            await _file(response, part.path, part.offset, part.length)
+            await _file(out, part, step)
 
 
-async def _file(response: web.StreamResponse, path: Path, at: int, length: int) -> None:
+async def _file(out: _Out, part: Blob, step: int) -> None:
     """A range of a file; each piece is read in a thread while the one before is on its way."""
-    loop, end = asyncio.get_running_loop(), at + length
+    path, at = part.path, part.offset
+    assert path is not None
+    loop, end = asyncio.get_running_loop(), at + part.length
     handle = await loop.run_in_executor(None, os.open, path, os.O_RDONLY)
-    ahead = loop.run_in_executor(None, os.pread, handle, min(BATCH, length), at)
+    ahead = loop.run_in_executor(None, os.pread, handle, min(step, end - at), at)
     try:
         while at < end:
             piece = await ahead
@@ -168,8 +207,8 @@ async def _file(response: web.StreamResponse, path: Path, at: int, length: int) 
                 raise OSError(f"{path} is {end - at} bytes short")
             at += len(piece)
             if at < end:
-                ahead = loop.run_in_executor(None, os.pread, handle, min(BATCH, end - at), at)
-            await response.write(piece)
+                ahead = loop.run_in_executor(None, os.pread, handle, min(step, end - at), at)
+            await out.write(piece)
     finally:
         with contextlib.suppress(Exception):
             await ahead  # the thread must not read from a descriptor that is another's by then

@@ -7,7 +7,9 @@ anonymously; other APIs sign the body, so it is read first, under a small cap.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
+import hmac
 import json
 import logging
 import sqlite3
@@ -23,10 +25,12 @@ from botocore.model import OperationModel
 from sagebrush import __version__
 from sagebrush.access import dispatch, principals
 from sagebrush.aws import names
+from sagebrush.credentials import PAGE_TOKEN
 from sagebrush.errors import AwsError, Doc
 from sagebrush.protocol import (
     chunked,
     claims,
+    connections,
     detect,
     receive,
     reply,
@@ -37,6 +41,7 @@ from sagebrush.protocol import (
 )
 from sagebrush.protocol.access_log import AccessLog, Entry
 from sagebrush.protocol.claims import Claim, Dialect
+from sagebrush.protocol.connections import Share
 from sagebrush.protocol.detect import Target
 from sagebrush.protocol.hosts import Hosts, is_loopback
 from sagebrush.protocol.message import Reply, Request
@@ -49,13 +54,16 @@ from sagebrush.world import Ctx, Origin, World
 
 log = logging.getLogger(__name__)
 OWN = "/_sagebrush/"
+OWNERS = 2
+"""Threads for operations that only the user's own key may use: roles, of jobs mostly, wait."""
 FLUSH = 0.1
 """Seconds that access lines wait for others before they are written."""
 QUICK = frozenset({"GetObject", "HeadObject", "PutObject"})
 """S3 operations that read a row or two before they answer or wait for the disk: done at once, which
 costs less than handing them to a thread (but for a PutObject whose body is in a file)."""
 LARGE = 256 * 1024
-"""Bytes of a body that is parsed in a thread rather than beside other requests."""
+"""Bytes of a body that is parsed in a thread rather than beside other requests, and above which one
+sandbox's bodies wait for one another."""
 
 
 def read(raw: web.BaseRequest) -> Request:
@@ -98,6 +106,8 @@ class Door:
         self._pool = ThreadPoolExecutor(
             world.settings.request_threads, thread_name_prefix="request"
         )
+        # so many threads are kept for the owner of this server, whatever its jobs ask for
+        self._others = asyncio.Semaphore(max(1, world.settings.request_threads - OWNERS))
         self._verifier = sigv4.Verifier(
             world.credentials.resolve, world.clock, world.settings.region
         )
@@ -157,16 +167,22 @@ class Door:
     # Sagebrush's own pages ------------------------------------------------------------------------
 
     async def _own(self, raw: web.BaseRequest) -> Reply:
-        """Health, metrics, and the role credentials of jobs in process mode; on loopback only."""
+        """Health, metrics, and the role credentials of jobs in process mode; on loopback only.
+
+        Other users and jobs share the loopback interface: they hear that the server runs, and no
+        more. The owner's tools send the token that lies with the keys.
+        """
         peer = raw.transport.get_extra_info("peername") if raw.transport else None
         host = str(peer[0]) if peer else ""
         if not is_loopback(host):
             return _json(403, {"message": "only from this machine"})
         if not self._hosts.known(raw.headers.get("Host", "")):
             return _unknown_host(raw.headers.get("Host", ""))
-        name = raw.path.removeprefix(OWN)
+        name, owner = raw.path.removeprefix(OWN), self._is_owner(raw)
         if name == "health":
-            return _json(200, self.health())
+            return _json(200, self.health() if owner else {"status": "running"})
+        if name == "metrics" and not owner:
+            return _json(403, {"message": f"send Authorization: Bearer, with keys/{PAGE_TOKEN}"})
         if name == "metrics":
             body = await asyncio.get_running_loop().run_in_executor(None, self._access.metrics)
             return Reply(200, {"Content-Type": "text/plain; version=0.0.4; charset=utf-8"}, body)
@@ -181,8 +197,12 @@ class Door:
             return _json(200, principals.service_credentials(self._world, role))
         return _json(404, {"message": f"no page {name}"})
 
+    def _is_owner(self, raw: web.BaseRequest) -> bool:
+        given = raw.headers.get("Authorization", "").encode("utf-8", "surrogateescape")
+        return hmac.compare_digest(given, f"Bearer {self._world.credentials.page_token}".encode())
+
     def health(self) -> Doc:
-        """What `/_sagebrush/health` tells."""
+        """What `/_sagebrush/health` tells the owner."""
         settings = self._world.settings
         return {
             "status": "running",
@@ -202,7 +222,8 @@ class Door:
         model: OperationModel | None = None
         try:
             if detect.dialect(request) == "query" and detect.scope_service(request) is None:
-                body = await receive.small(raw, self._world.settings.body_limit)
+                async with _gate(raw):
+                    body = await receive.small(raw, self._world.settings.body_limit)
                 request = request.with_body(body)
             target = detect.detect(request)
             entry.service = target.service
@@ -212,7 +233,7 @@ class Door:
             entry.operation = str(model.name)
             origin = _origin(raw, request, verified.claim)
             ctx = self._world.ctx(verified.key.caller, entry.id, origin)
-            result = await self._run(ctx, model, params, request.body)
+            result = await self._run(ctx, model, params, request.body, connections.of(raw).share)
             found = reply.render(model, target.protocol, result, entry.id)
             return s3_quirks.finish(model, result, found) if target.service == "s3" else found
         except Disconnected:
@@ -234,7 +255,8 @@ class Door:
         words = claims.dialect(target.service, target.protocol)
         if target.service != "s3":
             if not request.body:
-                body = await receive.small(raw, self._world.settings.body_limit)
+                async with _gate(raw):
+                    body = await receive.small(raw, self._world.settings.body_limit)
                 request = request.with_body(body)
             assert isinstance(request.body, bytes)
             claim = claims.parse(request, words)
@@ -266,7 +288,8 @@ class Door:
             before = None
         try:
             said = receive.declared(request, raw, upload)
-            request = await receive.spool(raw, request, verified, self._world.objects, said)
+            async with _gate(raw):
+                request = await receive.spool(raw, request, verified, self._world.objects, said)
         except AwsError:
             if before is not None:  # what is wrong without the body is told first
                 self._before_body(before, target, verified, entry)
@@ -310,9 +333,9 @@ class Door:
             raise
 
     async def _run(
-        self, ctx: Ctx, model: OperationModel, params: Doc, body: bytes | Spooled
+        self, ctx: Ctx, model: OperationModel, params: Doc, body: bytes | Spooled, share: Share
     ) -> Doc | None:
-        """The operation's result, once parameters and policy are found right."""
+        """The operation's result, once parameters and policy are found right, and `share` has a turn."""
         service, name = str(model.service_model.service_name), str(model.name)
         try:
             operation: Any = dispatch.find(ctx.world, service, name)
@@ -339,8 +362,12 @@ class Door:
 
         if service == "s3" and name in QUICK and getattr(body, "path", None) is None:
             result = work()
+        elif ctx.caller == self._world.credentials.user_caller:
+            async with share.turns:
+                result = await asyncio.get_running_loop().run_in_executor(self._pool, work)
         else:
-            result = await asyncio.get_running_loop().run_in_executor(self._pool, work)
+            async with share.turns, self._others:
+                result = await asyncio.get_running_loop().run_in_executor(self._pool, work)
         return await asyncio.wrap_future(result) if isinstance(result, Future) else result
 
     def _drop(self, body: bytes | Spooled) -> None:
@@ -364,6 +391,14 @@ class Door:
             return AwsError("InternalError", words, 500)
         words = f"Sagebrush failed unexpectedly; its log has request {entry.id}."
         return AwsError("InternalFailure", words, 500)
+
+
+def _gate(raw: web.BaseRequest) -> asyncio.Semaphore | contextlib.nullcontext[None]:
+    """What a large body waits for before it is received: of one sandbox only some are at once."""
+    length = raw.content_length
+    if not raw.body_exists or (length is not None and length <= LARGE):
+        return contextlib.nullcontext()
+    return connections.of(raw).share.bodies
 
 
 def _disk_is_full(problem: BaseException | None) -> bool:

@@ -8,7 +8,7 @@ import io
 import os
 import stat
 import tarfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import IO, cast
 
@@ -36,6 +36,10 @@ class Caps:
     members: int = 200_000
     header: int = 1 << 20
     """Bytes of one extended header (a long name); they are held in memory."""
+    holes: int = 64 * 2**30
+    """Bytes of holes in sparse files: they cost their writer nothing, and whoever packs them all."""
+    depth: int = 256
+    """Directories within one another."""
 
 
 def safe_link(parts: tuple[str, ...], target: str) -> bool:
@@ -46,9 +50,37 @@ def safe_link(parts: tuple[str, ...], target: str) -> bool:
     """
     if not target or target.startswith("/") or "\0" in target:
         return False
+    climbs, names = _split(target)
+    return ".." not in names and climbs <= len(parts) - 1
+
+
+def inner_link(parts: tuple[str, ...], target: str, tops: Sequence[str] = ()) -> str | None:
+    """What the link at `parts` is to say so that it leads, safely, where `target` led: a relative path;
+    None where that is outside.
+
+    `tops` are absolute paths by which the link's writer knew the directory that `parts` are beneath.
+    `os.symlink(f"{SM_MODEL_DIR}/step-9", f"{SM_MODEL_DIR}/best")` names one of them, though it
+    stays inside.
+    """
+    if safe_link(parts, target):
+        return target
+    climbs, names = _split(target)
+    if not target or "\0" in target or ".." in names:
+        return None
+    for top in tops:
+        base = tuple(name for name in top.split("/") if name)
+        start = () if target.startswith("/") else (*base, *parts[:-1])
+        full = (*start[: max(len(start) - climbs, 0)], *names)
+        if full[: len(base)] == base:
+            return "/".join((*[".."] * (len(parts) - 1), *full[len(base) :])) or "."
+    return None
+
+
+def _split(target: str) -> tuple[int, tuple[str, ...]]:
+    """How far up a link leads first, and the names after that."""
     names = [name for name in target.split("/") if name not in ("", ".")]
     climbs = next((i for i, name in enumerate(names) if name != ".."), len(names))
-    return ".." not in names[climbs:] and climbs <= len(parts) - 1
+    return climbs, tuple(names[climbs:])
 
 
 def pack(
@@ -56,14 +88,16 @@ def pack(
     out: IO[bytes],
     caps: Caps,
     note: Callable[[str], None],
+    tops: Sequence[str] = (),
 ) -> int:
     """Writes a gzipped tar of `wanted` (`beneath.walk`); the number of its members.
 
-    Regular files, directories and links that stay inside, in the order in which they come; anything
-    else is left out and told to `note`. Hard links become files of their own. Memory stays flat.
-    Raises ArchiveError beyond `caps`.
+    Regular files, directories and links that stay inside (as relative ones, see `inner_link`), in the
+    order in which they come; anything else is left out and told to `note`, and so is what changes
+    into something else meanwhile. Hard links become files of their own. Memory stays flat. Raises
+    ArchiveError beyond `caps`.
     """
-    total = members = 0
+    weighed = Weighed(caps)
     with (
         igzip.IGzipFile("", "wb", LEVEL, cast(IO[bytes], out), mtime=0) as packed,
         tarfile.open(  # pyright: ignore[reportCallIssue] - typeshed lacks copybufsize
@@ -71,59 +105,107 @@ def pack(
         ) as tar,
     ):
         for found in wanted:
-            info = _member(found, note)
-            if info is None:
-                continue
-            members, total = members + 1, total + info.size
-            if members > caps.members:
-                raise ArchiveError(f"more than {caps.members} files")
-            if total > caps.size:
-                raise ArchiveError(
-                    f"more than {caps.size / 2**30:.4g} GiB of files (at {found.path})"
-                )
-            if info.isreg():
-                fd = dirfd.open_regular(found.parent, found.parts[-1])
-                with os.fdopen(fd, "rb") as file:
-                    tar.addfile(info, file)
-            else:
+            if stat.S_ISREG(found.stat.st_mode):
+                _pack_file(tar, found, weighed, note)
+            elif (info := _member(found, note, tops)) is not None:
+                weighed.add(found)
                 tar.addfile(info)
-    return members
+    return weighed.members
 
 
-def _member(found: dirfd.Found, note: Callable[[str], None]) -> tarfile.TarInfo | None:
-    """The header of what was found, or None when it does not go into an archive."""
+class Weighed:
+    """What goes into an archive, or into a prefix, so far."""
+
+    def __init__(self, caps: Caps) -> None:
+        self.caps = caps
+        self.members = self.size = self.holes = 0
+
+    def add(self, found: dirfd.Found, file: os.stat_result | None = None) -> None:
+        """What was found, a `file` perhaps, is one more member; raises ArchiveError."""
+        self.members += 1
+        if file is not None:
+            self.size += file.st_size
+            self.holes += max(0, file.st_size - file.st_blocks * 512)
+        caps = self.caps
+        if self.members > caps.members:
+            raise ArchiveError(f"more than {caps.members} files")
+        if self.size > caps.size:
+            raise ArchiveError(f"more than {caps.size / 2**30:.4g} GiB of files (at {found.shown})")
+        if self.holes > caps.holes:
+            raise ArchiveError(
+                f"more than {caps.holes / 2**30:.4g} GiB of holes in sparse files (at {found.shown})"
+            )
+
+
+def _pack_file(
+    tar: tarfile.TarFile, found: dirfd.Found, weighed: Weighed, note: Callable[[str], None]
+) -> None:
+    """The regular file is a member, as it is when it is opened."""
+    try:
+        fd = dirfd.open_regular(found.parent, found.parts[-1])
+    except dirfd.Changed:
+        note(f"{found.shown}: it changed while it was read")
+        return
+    with os.fdopen(fd, "rb") as file:
+        now = os.fstat(fd)
+        weighed.add(found, now)
+        info = _header(found)
+        info.size = now.st_size
+        tar.addfile(info, file)
+
+
+def _header(found: dirfd.Found) -> tarfile.TarInfo:
     info = tarfile.TarInfo(found.path)
     info.mode, info.mtime = stat.S_IMODE(found.stat.st_mode) & 0o755, int(found.stat.st_mtime)
-    kind = stat.S_IFMT(found.stat.st_mode)
-    if kind == stat.S_IFREG:
-        info.size = found.stat.st_size
-    elif kind == stat.S_IFDIR:
+    return info
+
+
+def _member(
+    found: dirfd.Found, note: Callable[[str], None], tops: Sequence[str]
+) -> tarfile.TarInfo | None:
+    """The header of what was found, which is no file; None when it does not go into an archive."""
+    info, kind = _header(found), stat.S_IFMT(found.stat.st_mode)
+    if kind == stat.S_IFDIR:
         info.type, info.mode = tarfile.DIRTYPE, 0o755
     elif kind == stat.S_IFLNK:
-        target = os.readlink(found.parts[-1], dir_fd=found.parent)
-        if not safe_link(found.parts, target):
-            note(f"left out {found.path}: a link that leads outside")
+        try:
+            target = os.readlink(found.parts[-1], dir_fd=found.parent)
+        except OSError:
+            note(f"{found.shown}: it changed while it was read")
             return None
-        info.type, info.linkname = tarfile.SYMTYPE, target
+        inner = inner_link(found.parts, target, tops)
+        if inner is None:
+            note(f"{found.shown}: a link that leads outside")
+            return None
+        info.type, info.linkname = tarfile.SYMTYPE, inner
     else:
-        words = {stat.S_IFIFO: "a FIFO", stat.S_IFSOCK: "a socket"}.get(kind, "a device")
-        note(f"left out {found.path}: {words}")
+        note(f"{found.shown}: {kind_of(found.stat)}")
         return None
     return info
 
 
-def unpack(blob: Blob, target: int, caps: Caps | None = None) -> int:
+def kind_of(info: os.stat_result) -> str:
+    """What a thing is that is neither file nor directory, in words."""
+    words = {stat.S_IFLNK: "a link", stat.S_IFIFO: "a FIFO", stat.S_IFSOCK: "a socket"}
+    return words.get(stat.S_IFMT(info.st_mode), "a device")
+
+
+def unpack(blob: Blob, target: int, caps: Caps | None = None, tops: Sequence[str] = ()) -> int:
     """The (gzipped or plain) tar in `blob` lies beneath the directory `target`; its members' number.
 
     What tarfile's `data` filter refuses (absolute and climbing names, devices, FIFOs, links that
-    lead outside) is refused, and nothing is written through a link. Raises ArchiveError, beyond
-    `caps` and for what is no tar too; what was unpacked before stays for the caller to remove.
+    lead outside) is refused, and nothing is written through a link. A link that names one of `tops`,
+    absolute paths that stand for `target`, becomes a relative one (`inner_link`). Raises
+    ArchiveError, beyond `caps` and for what is no tar too; what was unpacked before stays for the
+    caller to remove.
     """
-    count = 0
+    count, caps = 0, caps or Caps()
     with _readable():
-        for tar, info in _members(blob, caps or Caps()):
+        for tar, info in _members(blob, caps):
             count += 1
-            _extract(tar, info, target)
+            if info.name.count("/") > caps.depth:
+                raise ArchiveError(f"{info.name[:80]}… is more than {caps.depth} directories deep")
+            _extract(tar, info, target, tops)
     return count
 
 
@@ -229,10 +311,14 @@ class _Limited:
         return data
 
 
-def _extract(tar: tarfile.TarFile, member: tarfile.TarInfo, target: int) -> None:
+def _extract(
+    tar: tarfile.TarFile, member: tarfile.TarInfo, target: int, tops: Sequence[str]
+) -> None:
     """Writes one member beneath `target`."""
+    if tops and member.issym():
+        member = _inwards(member, tops)
     member = _judged(member)
-    parts = tuple(p for p in member.name.split("/") if p not in ("", "."))
+    parts = _parts(member.name)
     try:
         if member.isdir():
             with dirfd.directory(target, parts, make=True):
@@ -257,6 +343,16 @@ def _extract(tar: tarfile.TarFile, member: tarfile.TarInfo, target: int) -> None
         if error.errno in (40, 62):  # ELOOP: a directory of its path is a link
             raise ArchiveError(f"{member.name} lies beneath a link") from error
         raise
+
+
+def _inwards(member: tarfile.TarInfo, tops: Sequence[str]) -> tarfile.TarInfo:
+    """The link as a relative one, where it names a place beneath one of `tops`."""
+    parts = _parts(os.path.normpath(member.name.lstrip("/")))
+    inner = inner_link(parts, member.linkname, tops) if parts and ".." not in parts else None
+    if inner is not None:
+        member = copy.copy(member)
+        member.linkname = inner
+    return member
 
 
 def _judged(member: tarfile.TarInfo) -> tarfile.TarInfo:
@@ -286,6 +382,10 @@ def _judged(member: tarfile.TarInfo) -> tarfile.TarInfo:
     return member
 
 
+def _parts(name: str) -> tuple[str, ...]:
+    return tuple(part for part in name.split("/") if part not in ("", "."))
+
+
 def _outside(path: str) -> bool:
     """Whether a relative path leads out of where it starts."""
     return os.path.normpath(path).split("/")[0] == ".."
@@ -299,7 +399,7 @@ def _remove(parent: int, name: str) -> None:
 
 def _hard_link(target: int, member: tarfile.TarInfo, parent: int, name: str) -> None:
     """A link to a regular file that was unpacked earlier."""
-    source = tuple(p for p in member.linkname.split("/") if p not in ("", "."))
+    source = _parts(member.linkname)
     if not source or ".." in source:
         raise ArchiveError(f"{member.name} links to {member.linkname}")
     try:

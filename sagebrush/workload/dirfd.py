@@ -6,6 +6,8 @@ path by more than one component at a time, and never through a link.
 
 from __future__ import annotations
 
+import codecs
+import errno
 import os
 import stat
 from collections.abc import Iterator, Sequence
@@ -13,7 +15,35 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+from sagebrush.compute import trees
+from sagebrush.compute.trees import DIRECTORY
+
+SHOWN = 120
+"""Characters of a path in a message."""
+ELSEWHERE = frozenset({errno.ELOOP, errno.EMLINK, errno.ENOTDIR, errno.ENXIO, errno.ENOENT})
+"""What opening says of a name that is no file, or no directory, any more: gone, or now a link."""
+
+
+class TooMuch(ValueError):
+    """A job left more than is looked at; the text says what, and where."""
+
+
+class Changed(OSError):
+    """What was found as a regular file is none (any more)."""
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """The most that a walk looks at."""
+
+    depth: int = 256
+    """Directories within one another."""
+    path: int = 4096
+    """Bytes of a path (Linux's PATH_MAX): no program could open a longer one by its name."""
+    entries: int = 1_000_000
+
+
+BOUNDS = Bounds()
 
 
 @contextmanager
@@ -77,15 +107,32 @@ def read_small(root: int, parts: tuple[str, ...], limit: int) -> bytes | None:
         os.close(fd)
 
 
+def read_text(root: int, parts: tuple[str, ...], limit: int) -> str:
+    """The first `limit` characters of the regular file `parts`, without NULs and the space around
+    them; "" where there is no such file. What is no UTF-8 becomes U+FFFD, and no character is cut."""
+    most = 4 * limit + 4  # of UTF-8
+    data = read_small(root, parts, most) or b""
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    return decoder.decode(data, len(data) < most).replace("\0", "").strip()[:limit]
+
+
 def open_regular(parent: int, name: str) -> int:
-    """A descriptor, for reading, of the regular file `name` in `parent`; else raises OSError."""
-    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-    if not stat.S_ISREG(os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode):
-        raise OSError(f"{name} is not a regular file")
-    fd = os.open(name, flags, dir_fd=parent)
+    """A descriptor, for reading, of the regular file `name` in `parent`.
+
+    Raises Changed for anything else, also when the job puts it there between two looks, and OSError.
+    """
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # never waits for a FIFO
+    try:
+        if not stat.S_ISREG(os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode):
+            raise Changed(errno.EINVAL, f"{name} is not a regular file")
+        fd = os.open(name, flags, dir_fd=parent)
+    except OSError as error:
+        if error.errno in ELSEWHERE:
+            raise Changed(error.errno, f"{name} is not a regular file") from error
+        raise
     if not stat.S_ISREG(os.fstat(fd).st_mode):
         os.close(fd)
-        raise OSError(f"{name} is not a regular file")
+        raise Changed(errno.EINVAL, f"{name} is not a regular file")
     return fd
 
 
@@ -101,27 +148,86 @@ class Found:
     def path(self) -> str:
         return "/".join(self.parts)
 
+    @property
+    def shown(self) -> str:
+        """Its path for a message: at most SHOWN characters, none of which a terminal would obey."""
+        text = os.fsencode(self.path).decode("utf-8", "backslashreplace")
+        text = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+        return text if len(text) <= SHOWN else text[: SHOWN - 1] + "…"
 
-def walk(root: int, parts: tuple[str, ...] = ()) -> Iterator[Found]:
+
+def walk(root: int, bounds: Bounds = BOUNDS) -> Iterator[Found]:
     """All that lies beneath `root`, a directory before what is in it, names in order; no link is
-    followed. A name that vanishes meanwhile is left out."""
-    for name in sorted(os.listdir(root)):
-        try:
-            info = os.stat(name, dir_fd=root, follow_symlinks=False)
-        except FileNotFoundError:
-            continue
-        yield Found((*parts, name), info, root)
-        if stat.S_ISDIR(info.st_mode):
-            fd = os.open(name, DIRECTORY, dir_fd=root)
+    followed. A name that vanishes meanwhile is left out, and so is what lies beneath a directory that
+    becomes something else.
+
+    Two descriptors are open at most, however deep it goes. Raises TooMuch beyond `bounds`, and
+    trees.Moved where a live job moves the directory that is looked at.
+    """
+    here, parts, size, left = os.dup(root), (), 0, bounds.entries
+    above: list[tuple[os.stat_result, list[str], int]] = []
+    try:
+        names = _listed(here, left, bounds)
+        left -= len(names)
+        while names or above:
+            if not names:
+                known, names, size = above.pop()
+                up = trees.parent(here, known)
+                os.close(here)
+                here, parts = up, parts[:-1]
+                continue
+            name = names.pop()
+            length = size + len(os.fsencode(name))
             try:
-                yield from walk(fd, (*parts, name))
-            finally:
-                os.close(fd)
+                info = os.stat(name, dir_fd=here, follow_symlinks=False)
+            except FileNotFoundError:
+                continue
+            found = Found((*parts, name), info, here)
+            if length > bounds.path or len(found.parts) > bounds.depth:
+                raise TooMuch(_too_deep(found, bounds))
+            yield found
+            if not stat.S_ISDIR(info.st_mode) or (child := _entered(here, name)) is None:
+                continue
+            above.append((os.fstat(here), names, size))
+            os.close(here)
+            here, parts, size = child, found.parts, length + 1
+            names = _listed(here, left, bounds)
+            left -= len(names)
+    finally:
+        os.close(here)
+
+
+def _entered(parent: int, name: str) -> int | None:
+    """A descriptor of the directory `name`; None where it is none any more."""
+    try:
+        return os.open(name, DIRECTORY, dir_fd=parent)
+    except OSError as error:
+        if error.errno in ELSEWHERE:
+            return None
+        raise
+
+
+def _listed(directory: int, left: int, bounds: Bounds) -> list[str]:
+    """The names in `directory`, the last one first; raises TooMuch for more than `left`."""
+    names: list[str] = []
+    with os.scandir(directory) as entries:
+        for entry in entries:
+            names.append(entry.name)
+            if len(names) > left:
+                raise TooMuch(f"there are more than {bounds.entries} files and directories")
+    names.sort(reverse=True)
+    return names
+
+
+def _too_deep(found: Found, bounds: Bounds) -> str:
+    if len(found.parts) > bounds.depth:
+        return f"{found.shown} is more than {bounds.depth} directories deep"
+    return f"the path {found.shown} is longer than {bounds.path} bytes"
 
 
 def merged(roots: Sequence[int]) -> Iterator[Found]:
     """What lies beneath any of `roots`, each as `walk` tells it; of two of one path the earlier root's
-    alone, and nothing beneath a path that is no directory in an earlier one."""
+    alone, and nothing beneath a path that is no directory in an earlier one. Raises as `walk`."""
     if len(roots) == 1:
         yield from walk(roots[0])
         return

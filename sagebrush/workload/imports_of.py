@@ -13,6 +13,8 @@ from sagebrush.workload import dirfd
 IMPORT = re.compile(rb"^\s*(?:from\s+([A-Za-z_][\w.]*)\s+import|import\s+([A-Za-z_][\w.]*))", re.M)
 FILES, SIZE, MODULES = 50, 256 << 10, 40
 """The most files, bytes of a file, and modules that are looked at."""
+BOUNDS = dirfd.Bounds(entries=5_000)
+"""What is looked at to find them: a guess is not worth more."""
 
 
 def modules(root: Path) -> list[str]:
@@ -21,12 +23,12 @@ def modules(root: Path) -> list[str]:
     named: dict[str, None] = {}
     own: set[str] = set()
     with (
-        suppress(OSError),
+        suppress(OSError, dirfd.TooMuch),
         dirfd.opened(root / "ml") as ml,
         dirfd.directory(ml, ("code",)) as fd,
     ):
         files = 0
-        for found in dirfd.walk(fd):
+        for found in dirfd.walk(fd, BOUNDS):
             if len(found.parts) == 1:
                 own.add(found.parts[0].removesuffix(".py"))
             if not found.parts[-1].endswith(".py") or not stat.S_ISREG(found.stat.st_mode):

@@ -49,6 +49,8 @@ TRIES = 3
 """Builds in a row that may end by no fault of theirs (killed, stopped with the server)."""
 LINES = 200
 """Lines of a build's log that a job's log repeats."""
+REASON = 4096
+"""Characters of why a build failed."""
 RESULT = 1 << 20
 """Bytes of what a build says of itself."""
 DAY = 86400.0
@@ -344,13 +346,13 @@ class _Build:
             return f"the build sandbox could not be started: {state.message or state.reason}"
         try:
             with dirfd.opened(self.root / "ml") as ml:
-                told = dirfd.read_small(ml, ("output", "failure"), 4096)
+                told = dirfd.read_text(ml, ("output", "failure"), REASON)
         except OSError:
-            told = None
+            told = ""
         fallback = (
             f"the installation ended with exit status {state.code} ({state.reason or 'failed'})"
         )
-        return (told or b"").decode(errors="replace").replace("\0", "").strip() or fallback
+        return told or fallback
 
     def _take(self, state: Exited, text: str) -> None:
         """What the build left is the layer. The job has ended: nothing changes it meanwhile."""

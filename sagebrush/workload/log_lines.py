@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 import regex
 
 from sagebrush.compute.base import Backend, LogLine
+from sagebrush.compute.shim import log as job_log
 from sagebrush.errors import Doc
 from sagebrush.toolkit.training.reasons import ECHO
 
@@ -97,6 +99,18 @@ def tail(backend: Backend, key: str, seen: int) -> list[str]:
         text = [*text, *(line.text for line in lines)][-400:]
         offset = lines[-1].offset + 1
     return text
+
+
+def append(root: Path, limit: int, lines: Sequence[str], now: float) -> None:
+    """The log of the job in `root`, which has ended, goes on with `lines` of the platform's own.
+
+    `limit` as in its Spec; `now` in seconds. A log that cannot be written is left as it is.
+    """
+    text = "".join(f"{OWN}{line}\n" for line in lines)
+    try:
+        job_log.append(str(root), limit, text.encode(), int(now * 1000))
+    except OSError:
+        log.exception("the log of %s could not be written: %s", root.name, text)
 
 
 def traceback_of(lines: Sequence[str]) -> str:

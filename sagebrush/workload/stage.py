@@ -6,15 +6,17 @@ Source: "How Amazon SageMaker AI Provides Training Information" (developer guide
 from __future__ import annotations
 
 import json
+import logging
 import os
-import shutil
-import stat
+import threading
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from sagebrush.aws.names import short_id
+from sagebrush.compute import trees
 from sagebrush.errors import AwsError, Doc
 from sagebrush.scheduler import members
 from sagebrush.scheduler.members import Member
@@ -23,6 +25,8 @@ from sagebrush.workload.sources import StageError
 from sagebrush.world import Ctx
 
 __all__ = ["StageError", "Staging", "build", "ml_path", "remove"]
+
+log = logging.getLogger(__name__)
 
 DIRECTORIES = ("input/config", "input/data", "model", "output/data", "checkpoints", "code")
 LOCAL = {
@@ -33,6 +37,10 @@ LOCAL = {
 """The local paths that the API reference gives where the request has none."""
 DRIVERS = "sm_drivers"
 """The channel in which SDK v3 sends scripts that have /opt/ml written into them."""
+GOING = ".going-"
+"""What the names of trees begin with that are being removed."""
+PATIENCE = 5.0
+"""Seconds that a caller waits for the removal of a tree."""
 INTERFACE = "lo"
 """The only interface of a sandbox alone. AWS says eth0; code binds to what is named here."""
 SHARED = "eth0"
@@ -75,7 +83,7 @@ def aside(root: Path, fill: Callable[[int], None], into: bool = False) -> None:
     StageError, also for what the disk refuses.
     """
     root.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for old in root.glob("staging-*"):
+    for old in (*root.glob("staging-*"), *root.glob(f"{GOING}*")):
         remove(old)
     place = root / f"staging-{short_id()}"
     place.mkdir(mode=0o755)
@@ -100,42 +108,46 @@ def aside(root: Path, fill: Callable[[int], None], into: bool = False) -> None:
 
 
 def remove(path: Path) -> None:
-    """The tree at `path`, which a job may have written, is gone; no link in it is followed."""
+    """The tree at `path`, which an ended job may have written, is gone; no link in it is followed.
+
+    What takes longer than PATIENCE (a job may leave millions of files) goes on under another name
+    beside it, in a thread of its own; if the server ends before, it goes with what is around it.
+    Raises OSError for what cannot be removed.
+    """
+    aside = path.with_name(f"{GOING}{short_id()}")
     try:
-        info = os.lstat(path)
+        path.rename(aside)
     except FileNotFoundError:
         return
-    if not stat.S_ISDIR(info.st_mode):
-        path.unlink(missing_ok=True)
-        return
-    if not shutil.rmtree.avoids_symlink_attacks:  # pragma: no cover - no system we support
-        raise RuntimeError("this system cannot remove trees safely")
-    shutil.rmtree(path, onerror=_make_removable)
+    if not trees.remove(str(aside), time.monotonic() + PATIENCE):
+        _go_on([aside])
+
+
+def go_on(folder: Path) -> None:
+    """What the last server had begun to remove from `folder` goes, in a thread of its own."""
+    _go_on(sorted(folder.glob(f"{GOING}*")))
+
+
+def _go_on(paths: Sequence[Path]) -> None:
+    def work() -> None:
+        for path in paths:
+            try:
+                trees.remove(str(path))
+            except OSError:
+                log.exception("%s could not be removed", path)
+
+    if paths:
+        threading.Thread(target=work, name="remove", daemon=True).start()
 
 
 def remove_beneath(root: Path, parts: tuple[str, ...]) -> None:
     """The tree at `parts` beneath the directory `root`, which a job wrote, is gone; what is reached by
     a link is not the job's, and stays. `root`'s own parent is nobody's but the server's."""
-    aside = root.with_name(f"staging-{short_id()}")
+    aside = root.with_name(f"{GOING}{short_id()}")
     with suppress(OSError), dirfd.opened(root) as top:
         with dirfd.directory(top, parts[:-1]) as parent:
             os.rename(parts[-1], aside, src_dir_fd=parent)
         remove(aside)
-
-
-def _make_removable(function: Callable[..., object], path: str, _: object) -> None:
-    """A directory that its job made unreadable is opened up and removed; a missing one is fine."""
-    parent = os.path.dirname(path)
-    try:
-        for each in (parent, path):
-            if stat.S_ISDIR(os.lstat(each).st_mode):
-                os.chmod(each, 0o700)
-        if stat.S_ISDIR(os.lstat(path).st_mode):
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            os.unlink(path)
-    except FileNotFoundError:
-        pass
 
 
 def _fill(staging: Staging, fd: int) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
+import shutil
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -21,7 +23,12 @@ log = logging.getLogger(__name__)
 
 VOLUME = 30
 """GiB of an ML storage volume where the request does not say."""
-
+RESERVE = 64 << 20
+"""Bytes of disk that storing a file leaves free."""
+OBJECTS = archive.Caps(size=1 << 60, members=1 << 60)
+"""Of files that become objects, one by one: what is on the disk, and a walk's bounds, limit them."""
+MOST = 20
+"""Lines of a job's log about what was left out."""
 
 KEPT = (
     ("CheckpointConfig", "S3Uri", ""),
@@ -35,9 +42,30 @@ class UploadError(Exception):
     """The results cannot be stored, for a reason of the user's; the text is a FailureReason."""
 
 
+class Remarks:
+    """What a job is told of its results: a line for each thing that was left out, up to MOST."""
+
+    def __init__(self) -> None:
+        self._lines: dict[str, None] = {}
+        self._more = 0
+
+    def __call__(self, text: str) -> None:
+        """`text` is one of the lines, if there is room."""
+        if text in self._lines or len(self._lines) < MOST:
+            self._lines[text] = None
+        else:
+            self._more += 1
+
+    def lines(self) -> list[str]:
+        """All there is to tell."""
+        more = [f"{self._more} more were left out"] if self._more else []
+        return [*self._lines, *more]
+
+
 @dataclass(frozen=True)
 class Upload:
-    """One job's results: who stores them, the job's document, the directories of its instances.
+    """One job's results: who stores them, the job's document, the directories of its instances, and
+    who hears what was left out.
 
     Where several instances wrote the same path, the first one's file is stored.
     """
@@ -45,6 +73,7 @@ class Upload:
     ctx: Ctx
     doc: Doc
     roots: tuple[Path, ...]
+    remark: Callable[[str], None] = lambda _: None
 
     def run(self, model: bool) -> None:
         """Output data and checkpoints are in S3, and the model too where it is wanted.
@@ -61,10 +90,10 @@ class Upload:
                         "ClientError: Artifact upload failed:/opt/ml/model is not a directory any"
                         " more"
                     )
-                self._part(found, bucket, f"{home}/model", plain)
+                self._part(found, bucket, (home, "model"), plain)
         with directories(self.roots, ("output", "data")) as found:
-            if any(os.listdir(fd) for fd in found):
-                self._part(found, bucket, f"{home}/output", plain)
+            if any(map(_holds, found)):
+                self._part(found, bucket, (home, "output"), plain)
         self.kept()
 
     def kept(self, since: float = 0.0, until: float = inf) -> None:
@@ -83,7 +112,9 @@ class Upload:
             with directories(self.roots, stage.local_parts(self.doc, member)) as found:
                 if not found:
                     self._note(f"the local path of {member} is no directory")
-                self._objects(found, bucket, key, (since, until), self._stored(bucket, key, since))
+                note, there = self._noter(f"s3://{bucket}/{key}"), self._stored(bucket, key, since)
+                wanted, times = dirfd.merged(found), (since, until)
+                store(self.ctx, wanted, (bucket, key), note, times, there)
 
     def _stored(self, bucket: str, key: str, since: float) -> Mapping[str, int] | None:
         """The sizes of the objects beneath `key`; None where all files are stored anyway, or the role
@@ -96,44 +127,64 @@ class Upload:
             self._note(f"the objects beneath {key} could not be listed: {error.message}")
             return None
 
-    def _part(self, found: list[int], bucket: str, name: str, plain: bool) -> None:
+    def _part(self, found: list[int], bucket: str, name: tuple[str, str], plain: bool) -> None:
         """What the directories hold is the archive `name`.tar.gz, or, if `plain`, objects beneath it."""
+        home, what = name
         if plain:
-            self._objects(found, bucket, name)
+            note = self._noter(f"{what}/")
+            store(self.ctx, dirfd.merged(found), (bucket, f"{home}/{what}"), note)
         else:
-            self._archive(found, bucket, f"{name}.tar.gz")
+            self._archive(found, bucket, (home, f"{what}.tar.gz"))
 
-    def _archive(self, found: list[int], bucket: str, key: str) -> None:
+    def _archive(self, found: list[int], bucket: str, name: tuple[str, str]) -> None:
+        home, what = name
         writer = self.ctx.world.objects.spool()
         size = self.doc["ResourceConfig"].get("VolumeSizeInGB") or VOLUME
         caps = archive.Caps(size=max(size, 1) * 2**30 * len(self.roots))
+        tops = tops_of(self.roots, "model" if what.startswith("model") else "output/data")
+        out, wanted = cast(IO[bytes], _Sink(writer)), dirfd.merged(found)
         try:
-            archive.pack(dirfd.merged(found), cast(IO[bytes], _Sink(writer)), caps, self._note)
+            archive.pack(wanted, out, caps, self._noter(what), tops)
             body = writer.finish()
         except BaseException:
             writer.abort()
             raise
-        params = {"Bucket": bucket, "Key": key, "Body": body, "ContentType": "application/x-tar"}
+        params = {
+            "Bucket": bucket,
+            "Key": f"{home}/{what}",
+            "Body": body,
+            "ContentType": "application/x-tar",
+        }
         try:
             self.ctx.call("s3", "PutObject", params)
         except BaseException:
             self.ctx.world.objects.drop(body)
             raise
 
-    def _objects(
-        self,
-        found: list[int],
-        bucket: str,
-        name: str,
-        times: tuple[float, float] = (0.0, inf),
-        there: Mapping[str, int] | None = None,
-    ) -> None:
-        """Each regular file beneath the directories is the object `name`/<path>; `times` and `there` as
-        for `store`."""
-        store(self.ctx, dirfd.merged(found), (bucket, name), self._note, times, there)
+    def _noter(self, where: str) -> Callable[[str], None]:
+        """Tells what is left out of `where`."""
+
+        def note(text: str) -> None:
+            self._note(f"left out of {where}: {text}")
+            self.remark(f"left out of {where}: {text}")
+
+        return note
 
     def _note(self, text: str) -> None:
         log.info("training job %s: %s", self.doc["TrainingJobName"], text)
+
+
+def tops_of(roots: Sequence[Path], place: str) -> list[str]:
+    """The absolute paths by which jobs know the directory `place` of their /opt/ml: in a sandbox or a
+    container, and in process mode."""
+    mls = [str(path) for root in roots for path in (root / "ml", (root / "ml").resolve())]
+    return [f"{ml}/{place}" for ml in dict.fromkeys(["/opt/ml", *mls])]
+
+
+def _holds(directory: int) -> bool:
+    """Whether there is anything in it."""
+    with os.scandir(directory) as entries:
+        return next(entries, None) is not None
 
 
 @contextmanager
@@ -150,7 +201,7 @@ def directories(
                 with suppress(NotADirectoryError, FileNotFoundError):
                     found.append(stack.enter_context(dirfd.directory(ml, parts)))
             yield found
-        except archive.ArchiveError as error:
+        except (archive.ArchiveError, dirfd.TooMuch) as error:
             raise UploadError(f"ClientError: {what} upload failed:{error}") from error
         except OSError as error:
             raise UploadError(
@@ -167,12 +218,13 @@ def store(
     there: Mapping[str, int] | None = None,
 ) -> None:
     """Each regular file of `wanted` that changed (or was renamed) from `times[0]` until before
-    `times[1]` is an object of its path beneath `place` (bucket, prefix). What is no regular file is
-    told to `note`.
+    `times[1]` is an object of its path beneath `place` (bucket, prefix). What is no regular file, or
+    cannot be an object, is told to `note`; what vanishes meanwhile is not stored.
 
     `there`, the sizes of objects, finds older files that are not stored: a directory was renamed.
+    Raises AwsError, OSError, ArchiveError and TooMuch.
     """
-    bucket, prefix = place
+    (bucket, prefix), weighed = place, archive.Weighed(OBJECTS)
     for found in wanted:
         key, changed = f"{prefix}/{found.path}".lstrip("/"), found.stat.st_ctime
         if stat.S_ISDIR(found.stat.st_mode) or changed >= times[1]:
@@ -180,11 +232,20 @@ def store(
         if changed < times[0] and (there is None or there.get(key) == found.stat.st_size):
             continue
         if not stat.S_ISREG(found.stat.st_mode):
-            note(f"left out {found.path}: no regular file")
+            note(f"{found.shown}: {archive.kind_of(found.stat)}")
             continue
-        file = dirfd.open_regular(found.parent, found.parts[-1])
+        if not _is_text(key):
+            note(f"{found.shown}: its name is not UTF-8, as a key must be")
+            continue
         try:
-            body = ctx.world.objects.spool_file(file, found.stat.st_size)
+            file = dirfd.open_regular(found.parent, found.parts[-1])
+        except dirfd.Changed:
+            continue
+        try:
+            now = os.fstat(file)
+            weighed.add(found, now)
+            _check_space(ctx, now.st_size, found)
+            body = ctx.world.objects.spool_file(file, now.st_size)
         finally:
             os.close(file)
         params = {"Bucket": bucket, "Key": key, "Body": body}
@@ -193,6 +254,25 @@ def store(
         except BaseException:
             ctx.world.objects.drop(body)
             raise
+
+
+def _is_text(key: str) -> bool:
+    try:
+        key.encode()
+    except UnicodeEncodeError:  # bytes that the file system's encoding does not know
+        return False
+    return True
+
+
+def _check_space(ctx: Ctx, size: int, found: dirfd.Found) -> None:
+    """Raises OSError where the disk has no room for a file: a sparse one has more than its bytes."""
+    free = shutil.disk_usage(ctx.world.objects.root).free
+    if size + RESERVE > free:
+        raise OSError(
+            errno.ENOSPC,
+            f"No space left on device: {found.shown} is {size / 2**30:.4g} GiB, and"
+            f" {max(free - RESERVE, 0) / 2**30:.4g} GiB are free",
+        )
 
 
 class _Sink:

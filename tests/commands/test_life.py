@@ -60,6 +60,7 @@ def test_a_day_of_a_server(sagebrush: Run, variables: dict[str, str]) -> None:
     assert (home(variables) / "server.json").stat().st_mode & 0o077 == 0
 
     said = json.loads(sagebrush("status", "--json").stdout)
+    assert said["uptime"] >= 0  # which it tells nobody but its owner
     assert said["running"]
     assert said["pid"] == state["pid"]
     again = sagebrush("up")

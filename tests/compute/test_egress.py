@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import pytest
 
-from sagebrush.gates.egress import Allowed, Egress, meant, public
+from sagebrush.gates.egress import Allowed, Egress, Refused, Resolver, meant, public
 
 
 @pytest.mark.parametrize(
@@ -204,3 +204,42 @@ def test_what_is_no_proxy_request(request_line: str) -> None:
         assert (await talk(request_line.encode() + b"\r\n\r\n")).startswith(b"HTTP/1.1 400")
 
     through([], test)
+
+
+def test_one_job_has_few_lookups_at_once() -> None:
+    running, most = 0, 0
+
+    async def main() -> None:
+        go, begun = asyncio.Event(), asyncio.Event()
+
+        async def lookup(host: str, port: int) -> list[str]:
+            nonlocal running, most
+            running += 1
+            most = max(most, running)
+            begun.set()
+            await go.wait()
+            running -= 1
+            return ["10.0.0.1"]
+
+        egress, lookups = Egress([], lookup), asyncio.Semaphore(2)
+        tasks = [asyncio.create_task(egress.open("slow.example", 80, lookups)) for _ in range(6)]
+        await begun.wait()
+        free = asyncio.create_task(egress.open("other.example", 80, asyncio.Semaphore(2)))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert running == 3  # another job's is not held up
+        go.set()
+        done = await asyncio.gather(*tasks, free, return_exceptions=True)
+        assert all(isinstance(each, Refused) for each in done)
+
+    asyncio.run(main())
+    assert most == 3
+
+
+def test_the_hosts_own_resolver_is_asked_in_its_own_threads() -> None:
+    async def main() -> None:
+        resolver = Resolver(1)
+        assert "127.0.0.1" in await resolver("localhost", 80)
+        resolver.close()
+
+    asyncio.run(main())

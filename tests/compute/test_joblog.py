@@ -97,3 +97,21 @@ def test_nothing_there(tmp_path: Path) -> None:
     assert read(tmp_path / "none") == []
     Writer(str(tmp_path), 1 << 20).close()
     assert read(tmp_path, ended=True) == []
+
+
+def test_a_log_that_has_ended_is_gone_on_with(tmp_path: Path) -> None:
+    joblog.append(str(tmp_path), 1 << 20, b"of a job that never ran\n", 1)
+    assert read(tmp_path, ended=True) == []
+    log = Writer(str(tmp_path), 1 << 20)
+    log.write(b"one\ntwo, unfinished", 1000)
+    log.close()
+    joblog.append(str(tmp_path), 1 << 20, b"told\n", 2000)
+    joblog.append(str(tmp_path), 1 << 20, b"", 3000)
+    joblog.append(str(tmp_path), 1 << 20, b"told again\n", 3000)
+    found = joblog.read(str(tmp_path), 0, 9, True)
+    assert [(ms, line) for _, _, ms, line in found] == [
+        (1000, b"one"),
+        (1000, b"two, unfinished"),
+        (2000, b"told"),
+        (3000, b"told again"),
+    ]

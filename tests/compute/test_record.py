@@ -6,8 +6,11 @@ import fcntl
 import os
 from pathlib import Path
 
+import pytest
+
 from sagebrush.compute.base import Bind, Limits, Spec
 from sagebrush.compute.local import record
+from sagebrush.compute.shim import files as beside
 
 
 def test_a_spec_comes_back_as_it_was(tmp_path: Path) -> None:
@@ -56,3 +59,27 @@ def test_a_lost_job_is_never_a_success(tmp_path: Path) -> None:
     assert (lost.code, lost.reason, lost.started, lost.ended) == (-9, "lost", 5.0, 9.0)
     assert lost.message.endswith("MemoryError: too little")
     assert record.ended(tmp_path) == lost
+
+
+@pytest.mark.parametrize("letter", ["x", "é", "😀", '"', "\n"])
+def test_an_end_with_long_words_is_recorded_with_their_beginning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, letter: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    beside.reserve()
+    words = "open /data: " + letter * 2000
+    ends = {"code": 127, "reason": f"sandbox: {words}", "message": words}
+    times = {"started": 1.0, "ended": 2.0, "peak_memory": 3}
+    beside.settle({**ends, **times})
+    found = record.ended(tmp_path)
+    assert found is not None
+    assert (found.code, found.peak_memory) == (127, 3)
+    assert found.message.startswith("open /data: " + letter * 50)
+    assert found.reason.startswith("sandbox: open")
+
+
+def test_a_line_is_cut_between_characters() -> None:
+    assert beside.line("E two\nlines") == b"E two lines\n"
+    cut = beside.line("F " + "€" * 1000)
+    assert len(cut) <= 2001
+    assert set(cut.decode()[2:-1]) == {"€"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
@@ -14,6 +15,7 @@ from sagebrush.engine import retention
 from sagebrush.settings import Settings
 from sagebrush.store.db import Db
 from sagebrush.store.rows import Row, Rows
+from sagebrush.workload import stage
 from sagebrush.world import World
 
 NOW = 100 * 86400.0
@@ -71,3 +73,47 @@ def test_only_old_ended_directories_of_nobody_go(home: Fixture) -> None:
 
 def test_a_new_data_directory_has_nothing_to_sweep(home: Fixture) -> None:
     assert retention.sweep(cast(World, home)) == []
+
+
+def wait_for_removal() -> None:
+    for thread in threading.enumerate():
+        if thread.name == "remove":
+            thread.join(30)
+
+
+def test_a_removal_that_takes_long_goes_on_by_itself(
+    home: Fixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = home.directory("t-many", 1)
+    for n in range(2000):
+        (path / "ml" / f"{n}").touch()
+    monkeypatch.setattr(stage, "PATIENCE", -1.0)
+    stage.remove(path)
+    assert not path.exists()
+    wait_for_removal()
+    assert os.listdir(path.parent) == []
+    assert (home.settings.home / "kept" / "precious").exists()
+
+
+def test_a_removal_that_a_server_did_not_finish_is_gone_on_with_at_the_next_start(
+    home: Fixture,
+) -> None:
+    left = home.directory(f"{stage.GOING}x", 0)
+    kept = home.directory("t-recent", 0)
+    assert retention.sweep(cast(World, home)) == []
+    wait_for_removal()
+    assert not left.exists()
+    assert kept.exists()
+
+
+def test_what_was_linked_in_place_of_a_directory_stays(home: Fixture) -> None:
+    root = home.directory("t-links", 0) / "ml"
+    (root / "input").mkdir()
+    (root / "input" / "data").symlink_to(home.settings.home / "kept")
+    stage.remove_beneath(root, ("input", "data"))
+    assert os.listdir(root / "input") == []
+    (root / "input").rmdir()
+    (root / "input").symlink_to(home.settings.home)
+    stage.remove_beneath(root, ("input", "kept"))
+    stage.remove(root / "input")
+    assert (home.settings.home / "kept" / "precious").exists()

@@ -319,7 +319,7 @@ def test_a_job_opens_no_notebook(stand, desk):
 
     async def serve() -> None:
         sockets, port = listen.bind(["127.0.0.1"], 0)
-        await app._listeners.serve(sockets, app.door.answer_inside, None)
+        app._listeners.serve(sockets, app.door.answer_inside, None)
         found.append(port)
 
     asyncio.run_coroutine_threadsafe(serve(), app._events).result(10)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import json
 
 import pytest
 
+from sagebrush.protocol import patience
+from sagebrush.protocol.connections import Descriptors, Limits, Share
+from sagebrush.protocol.patience import Patience
 from tests.protocol import wire
 from tests.protocol.wire import blobs, lines, settled
 
@@ -299,3 +303,75 @@ def test_boto3_streams_what_cannot_be_sought(server, bucket, client):
 
     client("s3").upload_fileobj(Pipe(), "door", "piped")
     assert client("s3").get_object(Bucket="door", Key="piped")["Body"].read() == b"y" * 3 * MIB
+
+
+# Patience -----------------------------------------------------------------------------------------
+
+
+def test_a_body_that_does_not_come_is_not_waited_for(server, bucket, monkeypatch):
+    monkeypatch.setattr(patience, "BODY", 0.1)
+    before = blobs(server)
+    found = wire.headers(server, "PUT", "/door/slow", {"x-amz-content-sha256": "UNSIGNED-PAYLOAD"})
+    found["Content-Length"] = str(20 * MIB)
+    with wire.connect(server) as sock:
+        sock.sendall(wire.head_of("PUT", "/door/slow", found) + b"x" * MIB)
+        answer = sock.recv(65536)
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert b"<Code>RequestTimeout</Code>" in answer
+    assert b"Connection: close" in answer
+    assert settled(lambda: blobs(server) == before)
+    given = {"X-Amz-Target": "SageMaker.ListModels", "Content-Type": "application/x-amz-json-1.1"}
+    found = wire.headers(server, "POST", "/", given, "sagemaker", b"{}")
+    found["Content-Length"] = "2"
+    with wire.connect(server) as sock:
+        sock.sendall(wire.head_of("POST", "/", found) + b"{")
+        assert b"RequestTimeout" in sock.recv(65536)
+
+
+class Clockwork(asyncio.SelectorEventLoop):
+    """A loop whose seconds pass at once."""
+
+    def __init__(self):
+        super().__init__()
+        self.now, really = 0.0, self._selector.select
+
+        def select(timeout):
+            self.now += timeout or 0.0
+            return really(0)
+
+        self._selector.select = select
+
+    def time(self):
+        return self.now
+
+
+def test_patience_is_used_up_by_waiting_and_earned_by_bytes():
+    async def main():
+        held = Share(Descriptors(9), Limits()).take()
+        waiting = Patience(held, 60.0)
+
+        async def waited(seconds):
+            try:
+                async with waiting:
+                    assert held.state is held.share.stalled
+                    await asyncio.sleep(seconds)
+            except TimeoutError:
+                return False
+            finally:
+                assert held.state is None
+            return True
+
+        assert await waited(40)
+        waiting.moved(500)  # a second's worth
+        assert await waited(20.5)
+        waiting.moved(100)
+        assert not await waited(1)
+        waiting.moved(1 << 30)  # nobody saves more than there was
+        assert await waited(59)
+        assert not await waited(2)
+        for _ in range(100):  # a slow line, but not a trickle
+            waiting.moved(15_000)
+            assert await waited(25)
+
+    with asyncio.Runner(loop_factory=Clockwork) as runner:
+        runner.run(main())

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import os
+import select
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import cast
 
+import pytest
 from aiohttp import web
 
+from sagebrush.protocol import connections, patience
 from sagebrush.protocol.listen import web_server
 from sagebrush.protocol.message import Reply
 from sagebrush.protocol.send import SHORT, send
+from sagebrush.store.objects import Blob
 
 Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -99,3 +105,53 @@ def test_who_does_not_read_is_not_answered_without_end():
             await reader.readexactly(SHORT)
 
     talk(make, client)
+
+
+@pytest.mark.parametrize("kind", ["blob", "bytes", "stream"])
+def test_an_answer_that_nobody_reads_is_cut(monkeypatch, tmp_path, kind):
+    monkeypatch.setattr(patience, "ANSWER", 0.1)
+    size = 64 << 20
+    (tmp_path / "blob").touch()
+    os.truncate(tmp_path / "blob", size)
+
+    def make() -> Reply:
+        if kind == "blob":
+            return Reply(200, {}, Blob(size, tmp_path / "blob"))
+        return Reply(200, {}, bytes(size) if kind == "bytes" else endless())
+
+    async def endless() -> AsyncIterator[bytes]:
+        while True:
+            yield bytes(1 << 20)
+
+    async def client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        cast(asyncio.Transport, writer.transport).pause_reading()
+        writer.write(ask())
+        sock = writer.get_extra_info("socket")
+        poll = select.poll()
+        poll.register(sock, select.POLLRDHUP | select.POLLHUP | select.POLLERR)
+        while not poll.poll(0):
+            await asyncio.sleep(0.01)
+
+    talk(make, client)
+
+
+def test_many_answers_on_their_way_take_small_steps(monkeypatch, tmp_path):
+    steps, really = [], os.pread
+
+    def pread(fd: int, size: int, at: int) -> bytes:
+        steps.append(size)
+        return really(fd, size, at)
+
+    monkeypatch.setattr(os, "pread", pread)
+    (tmp_path / "blob").write_bytes(bytes(3 << 20))
+
+    async def client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for most, step in ((connections.STREAMS, 1 << 20), (0, SHORT)):
+            monkeypatch.setattr(connections, "STREAMS", most)
+            writer.write(ask())
+            await reader.readuntil(b"\r\n\r\n")
+            await reader.readexactly(3 << 20)
+            assert set(steps) == {step}
+            steps.clear()
+
+    talk(lambda: Reply(200, {}, Blob(3 << 20, tmp_path / "blob")), client)

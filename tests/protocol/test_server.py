@@ -266,10 +266,20 @@ def test_access_line(server, client):
 
 
 def test_health_and_metrics(server, client):
-    answer = wire.send(server, "GET", "/_sagebrush/health", {"Host": "localhost"})
-    assert json.loads(answer.body)["status"] == "running"
+    stranger = {"Host": "localhost"}
+    owner = {**stranger, "Authorization": f"Bearer {server.world.credentials.page_token}"}
+    answer = wire.send(server, "GET", "/_sagebrush/health", owner)
+    found = json.loads(answer.body)
+    assert (found["status"], found["home"]) == ("running", str(server.app.settings.home))
     client("sts").get_caller_identity()
-    answer = wire.send(server, "GET", "/_sagebrush/metrics", {"Host": "localhost"})
+    for wrong in ("", "Bearer ", "Bearer x", "Basic x", server.world.credentials.page_token):
+        given = {**stranger, "Authorization": wrong} if wrong else stranger
+        answer = wire.send(server, "GET", "/_sagebrush/health", given)
+        assert (answer.status, json.loads(answer.body)) == (200, {"status": "running"})
+        answer = wire.send(server, "GET", "/_sagebrush/metrics", given)
+        assert answer.status == 403
+        assert b"sagebrush_requests_total" not in answer.body
+    answer = wire.send(server, "GET", "/_sagebrush/metrics", owner)
     name = b'sagebrush_requests_total{operation="GetCallerIdentity",service="sts",status="200"}'
     assert name in answer.body
 

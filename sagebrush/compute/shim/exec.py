@@ -20,7 +20,7 @@ import signal
 import socket
 import termios
 
-from sagebrush.compute.shim import cgroup, init, namespaces
+from sagebrush.compute.shim import cgroup, files, init, namespaces
 
 TYPE_CHECKING = False  # importing typing would cost the shim 4 ms
 if TYPE_CHECKING:
@@ -148,7 +148,7 @@ def _serve(
 
 def _tell(talk: socket.socket, line: str) -> None:
     with contextlib.suppress(OSError):
-        talk.sendall(line.replace("\n", " ").encode()[:2000] + b"\n")
+        talk.sendall(files.line(line))
 
 
 def _request(talk: socket.socket) -> tuple[dict[str, Any], list[int]]:

@@ -15,6 +15,11 @@ ROOM = 4096
 """Bytes kept for exit.json, so that a full disk cannot hide how a job ended."""
 
 
+def line(text: str) -> bytes:
+    """`text` as one line of at most 2,000 bytes and its end, no character of it cut."""
+    return text.replace("\n", " ").encode()[:2000].decode(errors="ignore").encode() + b"\n"
+
+
 def put(name: str, value: dict[str, Any], lasting: bool = True) -> None:
     """The file `name` holds `value`, whole or not at all; on disk if `lasting`."""
     with open(name + ".tmp", "w") as file:
@@ -32,8 +37,13 @@ def reserve() -> None:
 
 
 def settle(result: dict[str, Any]) -> None:
-    """exit.json holds `result`, on disk."""
-    data = json.dumps(result).encode()[:ROOM].ljust(ROOM)
+    """exit.json holds `result`, on disk; of a text that has no room there, its beginning."""
+    data = json.dumps(result).encode()
+    for most in (1000, 500, 100):
+        if len(data) > ROOM:
+            cut = {name: v[:most] if isinstance(v, str) else v for name, v in result.items()}
+            data = json.dumps(cut).encode()
+    data = data.ljust(ROOM)
     fd = os.open("exit.room", os.O_WRONLY | os.O_CREAT, 0o600)
     os.pwrite(fd, data, 0)
     os.fsync(fd)

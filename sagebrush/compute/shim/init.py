@@ -14,7 +14,7 @@ import select
 import signal
 import time
 
-from sagebrush.compute.shim import cgroup, landlock, namespaces
+from sagebrush.compute.shim import cgroup, files, landlock, namespaces
 
 TYPE_CHECKING = False  # importing typing would cost a launch 4 ms
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def run(spec: dict[str, Any], uid: int | None, go: int, tell: int, log: int) -> 
 
 def _say(tell: int, line: str) -> None:
     with contextlib.suppress(OSError):
-        os.write(tell, line.replace("\n", " ").encode()[:2000] + b"\n")
+        os.write(tell, files.line(line))
 
 
 def _run(spec: dict[str, Any], uid: int | None, go: int, tell: int, log: int) -> int:

@@ -96,6 +96,25 @@ class Writer:
         os.close(self._index)
 
 
+def append(directory: str, limit: int, text: bytes, ms: int) -> None:
+    """`text`, whole lines, is at the end of the log that is there, beginning on a line of its own.
+
+    Nobody else may write it any more. Raises OSError.
+    """
+    found = segments(directory)
+    if not found or not text:
+        return
+    with open(os.path.join(directory, f"log.{found[-1]:0{_WIDTH}d}"), "rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - 1))
+        begun = file.read(1) not in (b"", b"\n")
+    writer = Writer(directory, limit, resume=True)
+    try:
+        writer.write(b"\n" + text if begun else text, ms)
+    finally:
+        writer.close()
+
+
 def segments(directory: str) -> list[int]:
     """The offsets at which the log's segments start, oldest first."""
     try:

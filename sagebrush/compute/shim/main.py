@@ -24,6 +24,7 @@ import socket
 import sys
 import time
 
+from sagebrush.compute import trees
 from sagebrush.compute.shim import cgroup, files, init, namespaces
 from sagebrush.compute.shim import log as joblog
 
@@ -168,7 +169,7 @@ class Shim:
         with namespaces.step(f"give {name} to the job's user"):
             flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
             directory = os.open(name, flags)
-            namespaces.give(directory, self.uid)
+            trees.give(directory, self.uid)
             os.close(directory)
 
     def _begin(self, limit: float) -> None:
@@ -469,9 +470,8 @@ class Shim:
         for each in (*self.attached, self.control):
             each.close()
         cgroup.remove(self.plan)
-        import shutil
-
-        shutil.rmtree("tmp", ignore_errors=True)
+        with contextlib.suppress(OSError):
+            trees.remove("tmp")
 
 
 def main() -> None:

@@ -357,23 +357,3 @@ def claim_uid(first: int, count: int, seed: int) -> tuple[int, Any]:
         except OSError:
             holder.close()
     raise StepFailed("user id: none is free")
-
-
-def give(directory: int, uid: int) -> None:
-    """Everything beneath the open `directory` belongs to `uid`; no link is followed.
-
-    Files with several names are left alone: another of their names may be somebody else's.
-    """
-    os.fchown(directory, uid, uid)
-    with os.scandir(directory) as entries:
-        found = [(entry.name, entry.stat(follow_symlinks=False)) for entry in entries]
-    for name, info in found:
-        if stat.S_ISDIR(info.st_mode):
-            flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-            child = os.open(name, flags, dir_fd=directory)
-            try:
-                give(child, uid)
-            finally:
-                os.close(child)
-        elif info.st_nlink == 1:
-            os.chown(name, uid, uid, dir_fd=directory, follow_symlinks=False)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
+import os
+import tarfile
 
 import pytest
 
@@ -58,6 +61,22 @@ def test_a_model_without_a_role_is_read_as_the_execution_role(stand: Stand) -> N
     stand.turn(20)
     assert stand.status() == "Failed"
     assert "s3://models/m.tar.gz" in stand.describe()["FailureReason"]
+
+
+def test_a_link_that_names_the_models_place_absolutely_leads_there(stand: Stand) -> None:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w:gz") as tar:
+        for name, link in (("step-9/weights", ""), ("best", "/opt/ml/model/step-9")):
+            info = tarfile.TarInfo(name)
+            info.type, info.linkname = (tarfile.SYMTYPE, link) if link else (tarfile.REGTYPE, "")
+            tar.addfile(info)
+    body = stand.app.world.objects.spool_bytes(out.getvalue())
+    stand.call_s3("PutObject", Bucket="models", Key="m.tar.gz", Body=body)
+    stand.create()
+    (spec,) = stand.backend.specs.values()
+    model = spec.root / "ml" / "model"
+    assert os.readlink(model / "best") == "step-9"
+    assert (model / "best" / "weights").is_file()
 
 
 def test_a_configuration_may_isolate_all_its_models(stand: Stand) -> None:

@@ -49,7 +49,7 @@ class Rehearsals(JobWorld):
             ),
             build=self._build,
             specs=self._specs,
-            results=lambda world, row, end: self._note(f"results {end}"),
+            results=lambda world, row, end, remarks: self._note(f"results {end}"),
             ended=lambda world, row, end, reason: (end, {"Why": reason}),
             timeout=lambda row: ("Stopped", "it took too long"),
             clear=lambda world, place: self._note(f"clear {place.name}"),

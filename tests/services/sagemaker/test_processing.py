@@ -96,6 +96,7 @@ def test_it_reads_works_and_stores(live: Client) -> None:
     shell = (
         "cat /opt/ml/processing/input/*.txt > /opt/ml/processing/output/all.txt;"
         " cp /opt/ml/config/*.json /opt/ml/processing/output;"
+        " ln -s all.txt /opt/ml/processing/output/link;"
         " echo $MINE > /opt/ml/output/message; echo said"
     )
     made = sagemaker.create_processing_job(
@@ -121,7 +122,8 @@ def test_it_reads_works_and_stores(live: Client) -> None:
         logStreamName=streams["logStreams"][0]["logStreamName"],
         startFromHead=True,
     )
-    assert "said" in [event["message"] for event in events["events"]]
+    said = [event["message"] for event in events["events"]]
+    assert said[-2:] == ["said", "Sagebrush: left out of s3://data/out/works: link: a link"]
     listed = sagemaker.list_processing_jobs(NameContains="works")["ProcessingJobSummaries"]
     assert (listed[0]["ProcessingJobName"], listed[0]["ExitMessage"]) == ("works", "done by env")
 

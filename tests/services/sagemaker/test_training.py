@@ -13,6 +13,8 @@ import pytest
 from jobworld import JobWorld
 
 from sagebrush.compute.base import Exited, Running, Spec, State
+from sagebrush.compute.local import record
+from sagebrush.compute.shim.log import Writer
 from sagebrush.errors import AwsError, Doc
 from sagebrush.scheduler.capacity import Host
 from sagebrush.services.sagemaker.training import operations as training
@@ -180,6 +182,99 @@ def test_failure_file_is_the_reason(jobs: JobWorld) -> None:
     jobs.run()
     reason = jobs.describe()["FailureReason"]
     assert reason == "AlgorithmError: the label column is missing, exit code: 2"
+
+
+@pytest.mark.parametrize(
+    ("text", "begin", "end"),
+    [
+        ("BAD_LABEL_COLUMN in part 7: " + "x" * 1500, "AlgorithmError: BAD_LABEL_COLUMN", "xx, exit code: 2"),
+        ("ClientError: no label " + "x" * 1500, "ClientError: no label x", "xx, exit code: 2"),
+        ("é€😀" * 700, "AlgorithmError: é€😀é", ", exit code: 2"),
+    ],
+)  # fmt: skip
+def test_a_long_failure_file_keeps_its_beginning_and_whole_characters(
+    jobs: JobWorld, text: str, begin: str, end: str
+) -> None:
+    writes(jobs, {"output/failure": text.encode()}, Exited(2))
+    jobs.create()
+    jobs.run()
+    reason = jobs.describe()["FailureReason"]
+    assert reason.startswith(begin)
+    assert reason.endswith(end)
+    assert len(reason) == 1024
+    assert "\ufffd" not in reason
+
+
+def test_of_a_long_traceback_in_the_log_the_end_says_what_happened(jobs: JobWorld) -> None:
+    writes(jobs, {}, Exited(1))
+    jobs.create()
+    frames = [f"  File {n}, line {n}" for n in range(100)]
+    lines = ["Traceback (most recent call last):", *frames, "ValueError: the cause"]
+    jobs.backend.lines[jobs.key()] = lines
+    jobs.run()
+    reason = jobs.describe()["FailureReason"]
+    assert reason.startswith("AlgorithmError: …")
+    assert reason.endswith("ValueError: the cause, exit code: 1")
+
+
+@pytest.mark.parametrize("where", ["model", "output/data", "checkpoints"])
+def test_directories_too_deep_to_store_are_the_jobs_own_failure_at_once(
+    jobs: JobWorld, where: str
+) -> None:
+    def script(spec: Spec) -> State:
+        here = os.open(spec.root / "ml" / where, os.O_RDONLY)
+        for _ in range(1200):  # deeper than Python recurses
+            os.mkdir("d", dir_fd=here)
+            below = os.open("d", os.O_RDONLY, dir_fd=here)
+            os.close(here)
+            here = below
+        os.close(here)
+        return Exited(0)
+
+    jobs.backend.script = script
+    jobs.create(CheckpointConfig={"S3Uri": "s3://bucket/ckpt"})
+    jobs.run()
+    found = jobs.describe()
+    assert found["TrainingJobStatus"] == "Failed"
+    assert found["FailureReason"].startswith("ClientError: Artifact upload failed:d/d/d/")
+    assert "more than 256 directories deep" in found["FailureReason"]
+    row = jobs.rows.get("123456789012", "us-east-1", "training-job", "job")
+    assert row is not None
+    training.training_life.remove(jobs.world, row)
+    assert not jobs.ml().parent.exists()
+
+
+def test_what_is_left_out_is_told_in_the_jobs_own_log(jobs: JobWorld) -> None:
+    def script(spec: Spec) -> State:
+        model = spec.root / "ml" / "model"
+        (model / "step-9").mkdir()
+        (model / "step-9" / "w.bin").write_bytes(b"w")
+        (model / "best").symlink_to("/opt/ml/model/step-9")
+        (model / "away").symlink_to("/opt/ml/checkpoints/step-9")
+        os.mkfifo(spec.root / "ml" / "checkpoints" / "pipe")
+        log = Writer(str(spec.root), 1 << 20)
+        log.write(b"its last words, unfinished", 1)
+        log.close()
+        return Exited(0)
+
+    jobs.backend.script = script
+    jobs.create(CheckpointConfig={"S3Uri": "s3://bucket/ckpt"})
+    jobs.run()
+    assert jobs.describe()["TrainingJobStatus"] == "Completed"
+    with tarfile.open(
+        fileobj=io.BytesIO(jobs.s3.buckets["bucket"]["out/job/output/model.tar.gz"])
+    ) as tar:
+        assert {m.name: m.linkname for m in tar} == {
+            "best": "step-9",
+            "step-9": "",
+            "step-9/w.bin": "",
+        }
+    place = jobs.home / "jobs" / jobs.key()
+    assert [line.text for line in record.lines(place, 0, 99, True)] == [
+        "its last words, unfinished",
+        "Sagebrush: left out of model.tar.gz: away: a link that leads outside",
+        "Sagebrush: left out of s3://bucket/ckpt: pipe: a FIFO",
+    ]
 
 
 def test_a_launchers_failure_file_is_joined_by_the_scripts_own_error(jobs: JobWorld) -> None:

@@ -193,7 +193,7 @@ class Replica:
         bucket, key, how = self.variant["data"]
         with dirfd.directory(ml, ("model",)) as model:
             if how == "archive":
-                self._unpack(bucket, key, model, "model data")
+                self._unpack(bucket, key, (model, "/opt/ml/model"), "model data")
                 return
             try:
                 found = [
@@ -222,16 +222,17 @@ class Replica:
             return
         bucket, key = sources.split(submit)
         with dirfd.directory(ml, ("code",), make=True) as code:
-            self._unpack(bucket, key, code, "the code")
+            self._unpack(bucket, key, (code, "/opt/ml/code"), "the code")
 
-    def _unpack(self, bucket: str, key: str, target: int, what: str) -> None:
-        url = f"s3://{bucket}/{key}"
+    def _unpack(self, bucket: str, key: str, where: tuple[int, str], what: str) -> None:
+        """The archive lies in the directory `where`, given with the path that its links may name."""
+        (target, top), url = where, f"s3://{bucket}/{key}"
         try:
             blob = self._ctx().call("s3", "GetObject", {"Bucket": bucket, "Key": key})["Body"]
         except AwsError as error:
             raise Unstartable(f"{_not_found(what, url)} ({error.message})") from error
         try:
-            archive.unpack(blob, target)
+            archive.unpack(blob, target, tops=(top,))
         except archive.ArchiveError as error:
             raise Unstartable(
                 f'Failed to extract {what} archive for container "container_1" from URL "{url}".'

@@ -26,6 +26,7 @@ from sagebrush.services.sagemaker.jobs.plan import plan_of
 from sagebrush.store.rows import Next, Row
 from sagebrush.workload import instances_state, stage
 from sagebrush.workload.instances_state import Standing
+from sagebrush.workload.upload import Remarks
 from sagebrush.world import World
 
 
@@ -60,8 +61,9 @@ class JobKind:
     """Builds an instance's /opt/ml, calling the check now and then. Raises StageError."""
     specs: Callable[[World, Row], list[Spec]]
     """What is launched, one Spec for each instance. Raises NotYet while the environment is built."""
-    results: Callable[[World, Row, str], object]
-    """Stores in S3 what a job leaves that ends so (`Completed` ...). Raises UploadError, AwsError."""
+    results: Callable[[World, Row, str, Remarks], object]
+    """Stores in S3 what a job leaves that ends so (`Completed` ...), and remarks what it leaves out.
+    Raises UploadError, AwsError."""
     ended: Callable[[World, Row, str, str], tuple[str, Doc]]
     """(end, reason) -> the status that the job ends in and the document's members then."""
     timeout: Callable[[Row], tuple[str, str]]
@@ -269,8 +271,10 @@ def upload(kind: JobKind, world: World, row: Row) -> Next:
     """The results are in S3, and the job has ended."""
     ending, reason = plan_of(row).get("end", "Failed"), plan_of(row).get("reason", "")
     if all((root / "ml").is_dir() for root in roots(kind, world, row)):
-        store = partial(kind.results, world, row, ending)
+        remarks = Remarks()
+        store = partial(kind.results, world, row, ending, remarks)
         unstored = steps.unstored(store, ending, kind.results_name)
+        steps.remark(world, kind.members(row), remarks)
     else:
         unstored = reasons.platform(Exited(-1, "lost")) if ending == "Completed" else ""
     if unstored:

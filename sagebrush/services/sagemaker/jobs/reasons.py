@@ -12,7 +12,8 @@ from sagebrush.workload import dirfd, log_lines
 FULL = 16 << 20
 """Bytes of free disk below which it is called full; some are kept back for rows (`store.db`)."""
 LIMIT = 1024
-"""Characters of a FailureReason, and bytes of /opt/ml/output/failure that are read."""
+"""Characters of a FailureReason, and of /opt/ml/output/failure ("How Amazon SageMaker AI Signals
+Algorithm Success and Failure" in the developer guide: the first 1,024)."""
 
 
 def platform(state: Exited) -> str:
@@ -53,24 +54,21 @@ def algorithm(
     if state.reason == "input":
         return f"ClientError: Data download failed:{state.message}"[:LIMIT]
     code = state.code if state.code >= 0 else 128 - state.code
-    told = failure_file(root)
+    told, logged = failure_file(root), False
     if not told or log_lines.WRAPPER in told:
         own = log_lines.traceback_of(log_lines.tail(backend, key, seen)).strip()
+        logged = not told or log_lines.WRAPPER in own
         # SDK v3's launcher writes of itself: the script's own exception is the cause
-        told = (
-            f"{own.rsplit(chr(10), 1)[-1]}\n{told}"
-            if told and log_lines.WRAPPER not in own
-            else own
-        )
+        told = own if logged else f"{own.rsplit(chr(10), 1)[-1]}\n{told}"
     if not told and shutil.disk_usage(root).free < FULL:  # so its log could not be kept either
         told = "No space left on device: the disk is full, and the program could say no more"
     end = f", exit code: {code}"
     # the built-in algorithms say themselves whose mistake it was
     whose = "" if told.startswith(("ClientError:", "AlgorithmError:")) else "AlgorithmError: "
     room = LIMIT - len(whose) - len(end)
-    # of a long traceback the end says what happened
-    text = told if len(told) <= room else "…" + told[-(room - 1) :]
-    return f"{whose}{text}{end}"
+    if logged and len(told) > room:  # of a long traceback the end says what happened
+        return f"{whose}…{told[-(room - 1) :]}{end}"
+    return f"{whose}{told[:room]}{end}"
 
 
 def out_of_memory(state: Exited, limits: Limits, name: str = "algo-1") -> str:
@@ -87,7 +85,6 @@ def failure_file(root: Path) -> str:
     """The text of /opt/ml/output/failure, when it is a regular file; "" otherwise."""
     try:
         with dirfd.opened(root / "ml") as ml:
-            found = dirfd.read_small(ml, ("output", "failure"), LIMIT)
+            return dirfd.read_text(ml, ("output", "failure"), LIMIT)
     except OSError:
         return ""
-    return (found or b"").decode(errors="replace").replace("\0", "").strip()

@@ -17,7 +17,7 @@ from sagebrush.services.sagemaker.jobs import reasons
 from sagebrush.services.sagemaker.jobs.instances import root
 from sagebrush.services.sagemaker.jobs.plan import plan_of
 from sagebrush.store.rows import Next, Row
-from sagebrush.workload import instances_state, upload
+from sagebrush.workload import instances_state, log_lines, upload
 from sagebrush.workload.instances_state import Standing
 from sagebrush.world import Ctx, World
 
@@ -111,6 +111,14 @@ def unstored(store: Callable[[], object], end: str, what: str) -> str:
         text = f"ClientError: {what} upload failed:{error.code}: {error.message}"
         return text if end != "Failed" else ""
     return ""
+
+
+def remark(world: World, job: Sequence[Member], remarks: upload.Remarks) -> None:
+    """What was left out of the results of the job, which has ended, is told in its (first) log."""
+    if not isinstance(world.backend.poll(job[0].key), Exited):
+        return  # its log is still being written
+    lines = remarks.lines()
+    log_lines.append(root(world, job[0]), world.settings.log_limit, lines, world.clock())
 
 
 def rejected(words: str, row: Row, code: str = "ValidationException") -> AwsError:

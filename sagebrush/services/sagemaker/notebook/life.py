@@ -273,11 +273,11 @@ def _why(start: Start, state: Exited) -> str:
         return f"InternalServerError: it could not be started: {state.message or state.reason}"
     try:
         with dirfd.opened(start.root / "ml") as ml:
-            told = dirfd.read_small(ml, ("output", "failure"), REASON)
+            told = dirfd.read_text(ml, ("output", "failure"), REASON)
     except OSError:
-        told = None
+        told = ""
     if told:
-        return told.decode(errors="replace").replace("\0", "").strip()
+        return told
     if state.reason == "stopped":
         return "Its process was stopped, by nobody who asked Sagebrush to."
     lines = log_lines.tail(start.world.backend, start.key, 0)[-LINES:]

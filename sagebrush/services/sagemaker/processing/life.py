@@ -63,10 +63,16 @@ def _timeout(row: Row) -> tuple[str, str]:
     return "Stopped", text
 
 
-def _results(world: World, row: Row, end: str) -> None:
+def _results(world: World, row: Row, end: str, remarks: upload.Remarks) -> None:
     """The outputs are in S3; of a job that did not complete the Continuous ones alone."""
+    note = _noter(row)
+
+    def tell(text: str) -> None:
+        note(text)
+        remarks(text)
+
     for mode in ("Continuous", "EndOfJob") if end == "Completed" else ("Continuous",):
-        processes.store(world, row, mode, _noter(row))
+        processes.store(world, row, mode, tell)
 
 
 def _ended(world: World, row: Row, end: str, reason: str) -> tuple[str, Doc]:

@@ -5,10 +5,12 @@ Source: "How to Build Your Own Processing Container" (developer guide).
 
 from __future__ import annotations
 
+import codecs
 import json
 import os
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from math import inf
 from pathlib import Path
 
@@ -204,7 +206,8 @@ def store(
     note: Callable[[str], None],
     times: tuple[float, float] = (0.0, inf),
 ) -> None:
-    """What the outputs of that S3UploadMode hold and changed within `times` is in S3.
+    """What the outputs of that S3UploadMode hold and changed within `times` is in S3; `note` is told
+    what of it is not.
 
     Repeatable. Raises UploadError and AwsError.
     """
@@ -219,16 +222,22 @@ def store(
                     f"ClientError: Output upload failed:{output['LocalPath']} is not a directory any"
                     " more"
                 )
-            upload.store(ctx, dirfd.merged(found), (bucket, prefix.rstrip("/")), note, times)
+            place, left = (bucket, prefix.rstrip("/")), partial(_left, note, output["S3Uri"])
+            upload.store(ctx, dirfd.merged(found), place, left, times)
+
+
+def _left(note: Callable[[str], None], uri: str, text: str) -> None:
+    note(f"left out of {uri}: {text}")
 
 
 def message(world: World, row: Row) -> str:
     """ExitMessage: what the instances wrote into /opt/ml/output/message, one after another; at most
-    1 KB. Raises UnicodeDecodeError where it is no UTF-8."""
+    1 KB, whose last character is whole. Raises UnicodeDecodeError where it is no UTF-8."""
     each: list[bytes] = []
     for place in roots(world, row):
         with suppress(OSError), dirfd.opened(place / "ml") as ml:
-            each.append(dirfd.read_small(ml, ("output", "message"), MESSAGE) or b"")
+            each.append(dirfd.read_small(ml, ("output", "message"), MESSAGE + 1) or b"")
     said = b"\n".join(text.rstrip(b"\n") for text in each if text)
-    whole = len(said) <= MESSAGE
-    return said[:MESSAGE].decode(errors="strict" if whole else "ignore").replace("\0", "").strip()
+    # a character that the limit cuts is no fault of the message's
+    decoder = codecs.getincrementaldecoder("utf-8")("strict")
+    return decoder.decode(said[:MESSAGE], len(said) <= MESSAGE).replace("\0", "").strip()

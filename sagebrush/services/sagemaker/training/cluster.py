@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -196,7 +197,10 @@ def _argv(spec: Doc, environment: Environment, here: launch.Place) -> tuple[str,
     return tuple(argv)
 
 
-def results(world: World, row: Row) -> upload.Upload:
-    """What the instances leave behind, on its way to S3 as the job's role."""
+def results(
+    world: World, row: Row, remark: Callable[[str], None] = lambda _: None
+) -> upload.Upload:
+    """What the instances leave behind, on its way to S3 as the job's role; `remark` is told what of it
+    is not stored."""
     ctx = world.service_ctx(row.doc["RoleArn"])
-    return upload.Upload(ctx, row.doc, roots(world, row))
+    return upload.Upload(ctx, row.doc, roots(world, row), remark)

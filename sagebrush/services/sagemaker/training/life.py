@@ -255,9 +255,9 @@ def _timeout(row: Row) -> tuple[str, str]:
     return plan_of(row).get("short", "MaxRuntimeExceeded"), ""
 
 
-def _results(world: World, row: Row, end: str) -> None:
+def _results(world: World, row: Row, end: str, remarks: upload.Remarks) -> None:
     """Model and output are in S3; after a failure the output alone."""
-    processes.results(world, row).run(model=end != "Failed")
+    processes.results(world, row, remarks).run(model=end != "Failed")
 
 
 def _ended(world: World, row: Row, end: str, reason: str) -> tuple[str, Doc]:
