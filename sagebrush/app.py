@@ -275,6 +275,8 @@ class App:
         self.dispatcher.loop = None
         await self.door.leave()
         await self._listeners.close(5.0)
+        endpoints.of(self.world).close()
+        await asyncio.sleep(0)  # what was closed is, before the loop is
 
     def _listen_at(self, address: str) -> None:
         """A notebook's own loopback address takes plain HTTP; connections wait from now on."""

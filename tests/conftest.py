@@ -44,6 +44,7 @@ class Server:
         self.world = app.world
         self.url = f"http://127.0.0.1:{app.port}"
         self._clients: dict[str, Any] = {}
+        self._made: list[Any] = []
 
     def client(self, service: str, **given: Any) -> Any:
         """A boto3 client with the user's key; `given` as `boto3.client` takes it (kept if empty)."""
@@ -58,9 +59,16 @@ class Server:
             "config": Config(retries={"total_max_attempts": 1}, inject_host_prefix=False),
         }
         made = SESSION.client(service, **{**options, **given})
+        self._made.append(made)
         if not given:
             self._clients[service] = made
         return made
+
+    def stop(self) -> None:
+        """The app has stopped, and no client keeps a connection to it."""
+        self.app.stop()
+        for client in self._made:
+            client.close()
 
 
 def make_settings(home: Path, **given: Any) -> Settings:
@@ -110,7 +118,7 @@ def ctx(world: World) -> Ctx:
 
 
 def started(settings: Settings, clock: Callable[[], float] | None = None) -> Server:
-    """A running server; stop it by `server.app.stop()`."""
+    """A running server; end it by `server.stop()`."""
     app = build(settings, clock) if clock else build(settings)
     app.start()
     return Server(app)
@@ -122,7 +130,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     logging.getLogger("sagebrush").setLevel(logging.INFO)
     made = started(make_settings(tmp_path_factory.mktemp("home"), isolation="process"))
     yield made
-    made.app.stop()
+    made.stop()
 
 
 @pytest.fixture(scope="module")

@@ -100,13 +100,14 @@ def served() -> Iterator[Podman]:
         place = Path(tempfile.mkdtemp(prefix="sb-podman-"))
         with _unchanged_network():
             podman = _podman(place)
-            service = subprocess.Popen(
-                [*podman.command, "system", "service", "--time=0", podman.url],
-                env=podman.env,
-                cwd=place,  # conmon writes a file `oom` where it works
-                stdout=(place / "service.log").open("wb"),
-                stderr=subprocess.STDOUT,
-            )
+            with open(place / "service.log", "wb") as said:
+                service = subprocess.Popen(
+                    [*podman.command, "system", "service", "--time=0", podman.url],
+                    env=podman.env,
+                    cwd=place,  # conmon writes a file `oom` where it works
+                    stdout=said,
+                    stderr=subprocess.STDOUT,
+                )
             try:
                 _build(podman, place)
                 _await(podman.url, service, place / "service.log")

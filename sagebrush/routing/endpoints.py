@@ -156,6 +156,12 @@ class Serving:
         """The row is gone too: the database may give its id to another."""
         self._ended.discard(row_id)
 
+    def close(self) -> None:
+        """No connection to a replica is kept. Called in the event loop's own thread, at its end."""
+        with self._guard:
+            for route in self._routes.values():
+                route.pool.close()
+
     def busy(self, key: str) -> int:
         """Requests that the replica is answering now."""
         route = self._routes.get(key)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import os
@@ -36,7 +37,8 @@ def served(ml: Path, python: Path) -> Iterator[http.client.HTTPConnection]:
         },
     )
     try:
-        yield connected(port, process)
+        with contextlib.closing(connected(port, process)) as connection:
+            yield connection
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(20)

@@ -11,44 +11,22 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 
-from sagebrush.app import build
 from sagebrush.compute.base import Bind, Exited, Spec
-from sagebrush.settings import Settings
 from sagebrush.workload import launch
+from tests.conftest import Server, make_settings, started
 
 PREFIXES = {Path(sys.prefix), Path(os.path.realpath(sys.base_prefix)), Path(sys.base_prefix)}
-
-
-class Server:
-    """A running server and clients of it."""
-
-    def __init__(self, home: Path, isolation: str) -> None:
-        given: dict[str, Any] = {"home": home, "port": 0, "isolation": isolation}
-        self.app = build(Settings.load({}, None, **given))
-        self.app.start()
-
-    def client(self, service: str) -> Any:
-        """A boto3 client with the user's key."""
-        key, secret = self.app.world.credentials.user_key
-        return boto3.client(
-            service,
-            endpoint_url=f"http://127.0.0.1:{self.app.port}",
-            aws_access_key_id=key,
-            aws_secret_access_key=secret,
-            region_name=self.app.settings.region,
-        )
 
 
 @pytest.fixture
 def server(tmp_path: Path, isolation: str) -> Iterator[Server]:
     """A server with each isolation in turn."""
-    made = Server(tmp_path / "home", isolation)
+    made = started(make_settings(tmp_path / "home", isolation=isolation))
     yield made
     made.app.backend.forget("reach")
-    made.app.stop()
+    made.stop()
 
 
 def inside(server: Server, program: str, listeners: tuple[str, ...] = launch.LISTENERS) -> Any:
@@ -155,13 +133,11 @@ def test_clients_find_the_instance_metadata(server: Server) -> None:
     assert found["role_name"] == server.app.settings.role
     assert notice["time"] == "2026-01-02T03:04:05Z"
     assert forged == 401
-    client = boto3.client(
+    client = server.client(
         "sts",
-        endpoint_url=f"http://127.0.0.1:{server.app.port}",
         aws_access_key_id=found["access_key"],
         aws_secret_access_key=found["secret_key"],
         aws_session_token=found["token"],
-        region_name=region,
     )
     assert f"assumed-role/{server.app.settings.role}/" in client.get_caller_identity()["Arn"]
 

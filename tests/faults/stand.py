@@ -306,6 +306,8 @@ class Stand:
         """Nothing of this stand runs any more."""
         with contextlib.suppress(Exception):
             self.kill()
+        for client in self._clients.values():
+            client.close()
         for directory in self.live():
             with contextlib.suppress(StopIteration, ProcessLookupError):
                 os.kill(self.shim(directory), signal.SIGKILL)

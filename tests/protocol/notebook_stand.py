@@ -200,4 +200,4 @@ class Stand:
     def stop(self) -> None:
         """All of it has ended."""
         self.upstream.stop()
-        self.server.app.stop()
+        self.server.stop()

@@ -47,7 +47,7 @@ def test_busy_port(tmp_path):
         with pytest.raises(OSError, match="in use") as info:
             started(make_settings(tmp_path / "h", port=port, isolation="process"))
         assert info.value.errno == errno.EADDRINUSE
-    started(make_settings(tmp_path / "h", port=port, isolation="process")).app.stop()
+    started(make_settings(tmp_path / "h", port=port, isolation="process")).stop()
 
 
 def test_another_server_holds_the_directory(server):

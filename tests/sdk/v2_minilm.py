@@ -8,7 +8,7 @@ import time
 import sagemaker
 from sagemaker.huggingface import HuggingFace
 
-model, data, scripts = sys.argv[1:4]
+model, data, scripts, hyperparameters = sys.argv[1:5]
 session = sagemaker.Session()
 bucket = session.default_bucket()
 estimator = HuggingFace(
@@ -20,7 +20,7 @@ estimator = HuggingFace(
     transformers_version="4.48.0",
     pytorch_version="2.3.0",
     py_version="py311",
-    hyperparameters={"epochs": 1, "freeze": 3},
+    hyperparameters=json.loads(hyperparameters),
     metric_definitions=[
         {"Name": "valid:accuracy", "Regex": "valid_accuracy=([0-9.]+);"},
         {"Name": "train:seconds", "Regex": "seconds=([0-9.]+);"},

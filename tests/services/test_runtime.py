@@ -386,7 +386,7 @@ def test_an_endpoint_answers_again_soon_after_a_restart(tmp_path: Path) -> None:
     stand.model("echo")
     stand.endpoint("echo", "echo")
     before = stand.ask("echo", 1)["pid"]
-    server.app.stop()
+    server.stop()
     server = started(settings)
     try:
         stand = Stand(server)
@@ -397,7 +397,7 @@ def test_an_endpoint_answers_again_soon_after_a_restart(tmp_path: Path) -> None:
         assert stand.settled("echo")["EndpointStatus"] == "InService"
     finally:
         stand.clear()
-        server.app.stop()
+        server.stop()
 
 
 def test_an_endpoint_whose_workers_were_stopped_comes_back_with_the_server(tmp_path: Path) -> None:
@@ -408,7 +408,7 @@ def test_an_endpoint_whose_workers_were_stopped_comes_back_with_the_server(tmp_p
     stand.endpoint("echo", "echo")
     before = stand.ask("echo", 1)["pid"]
     server.app.stop_jobs(lambda: False)  # as `sagebrush down` does
-    server.app.stop()
+    server.stop()
     until_gone(before)
     server = started(settings)
     try:
@@ -417,7 +417,7 @@ def test_an_endpoint_whose_workers_were_stopped_comes_back_with_the_server(tmp_p
         assert "FailureReason" not in stand.settled("echo")
     finally:
         stand.clear()
-        server.app.stop()
+        server.stop()
 
 
 SPY = """
@@ -451,10 +451,10 @@ def test_an_endpoint_in_a_sandbox_sees_only_its_own(tmp_path: Path) -> None:
         told = stand.ask("spy", str(secret))
         assert (told["dir"], told["exists"]) == ("/opt/ml/model", False)
         assert not stand.ask("spy", str(tmp_path / "home" / "keys"))["exists"]
-        server.app.stop()
+        server.stop()
         server = started(settings)
         stand = Stand(server)
         assert stand.ask("spy", "/opt/ml/model/weights")["exists"], "dialled anew after a restart"
     finally:
         stand.clear()
-        server.app.stop()
+        server.stop()

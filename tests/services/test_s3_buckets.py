@@ -122,7 +122,7 @@ def abroad(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     home: Path = tmp_path_factory.mktemp("abroad")
     made = started(make_settings(home, region="eu-west-1", isolation="process"))
     yield made.client("s3")
-    made.app.stop()
+    made.stop()
 
 
 def test_buckets_of_another_region(abroad: Any) -> None:

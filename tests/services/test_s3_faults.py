@@ -142,7 +142,7 @@ def test_kill_9_loses_nothing_acknowledged_and_shows_nothing_half(tmp_path: Path
         s3.abort_multipart_upload(Bucket=BUCKET, Key=upload["Key"], UploadId=upload["UploadId"])
     for key in listed:
         s3.delete_object(Bucket=BUCKET, Key=key)
-    again.app.stop()  # the sweep has ended
+    again.stop()  # the sweep has ended
     assert blob_files(home) == []
 
 
@@ -221,7 +221,7 @@ def test_a_full_disk_is_told_and_nothing_is_half_written(small_disk: Path) -> No
             fill(s3)
         assert s3.list_objects_v2(Bucket=BUCKET, Prefix="small/")["KeyCount"] > 0
     finally:
-        server.app.stop()
+        server.stop()
 
 
 class Zeros:

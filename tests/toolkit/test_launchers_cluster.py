@@ -290,6 +290,8 @@ def driven(driver: str, environs: Sequence[Mapping[str, str]], folder: Path) -> 
         for process in processes:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
+        for file in files:
+            file.close()
     return [Path(file.name).read_text() for file in files]
 
 

@@ -340,7 +340,7 @@ def test_a_terminal_runs_something_while_its_shell_has_a_child() -> None:
     finally:
         subprocess.run(["pkill", "-P", str(shell.pid)])
         shell.kill()
-        shell.wait()
+        shell.communicate()
     assert not activity.has_children(shell.pid)
 
 

@@ -57,6 +57,7 @@ class Server:
             "SAGEMAKER_BIND_TO_PORT": str(self.port), "SAGEBRUSH_BIND_HOST": "127.0.0.1",
             "SAGEMAKER_MODEL_SERVER_WORKERS": str(workers),
         }  # fmt: skip
+        self.connections: list[http.client.HTTPConnection] = []
         self.log = ml / "log"
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
@@ -67,6 +68,7 @@ class Server:
         deadline = time.monotonic() + 20
         while True:
             connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+            self.connections.append(connection)
             try:
                 connection.connect()
             except ConnectionRefusedError:
@@ -114,6 +116,8 @@ def start(tmp_path: Path) -> Iterator[Start]:
         (server.ml / "held").unlink(missing_ok=True)
         server.process.kill()
         server.process.wait()
+        for connection in server.connections:
+            connection.close()
 
 
 def wait_for(condition: Callable[[], object]) -> None:

@@ -51,8 +51,8 @@ def environment(env: Mapping[str, str], peers: Sequence[str]) -> dict[str, str]:
 
 def connect(directory: str) -> socket.socket:
     """A connection to the switch of the network at `directory`; raises OSError."""
-    link = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     here = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    link = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         link.settimeout(PATIENCE)
         link.connect(f"/proc/self/fd/{here}/{CONTROL}")  # a path of any length

@@ -21,6 +21,7 @@ import sys
 import threading
 import time
 from collections.abc import Mapping
+from typing import Any
 
 PORT = 7778
 PATIENCE = 3600.0
@@ -107,11 +108,11 @@ def _watched(lines: object) -> tuple[int, str]:
     return status, reason
 
 
-def _relay(pipe: object, kind: bytes, connection: socket.socket, sending: threading.Lock) -> None:
-    source = pipe.fileno()  # pyright: ignore[reportAttributeAccessIssue]
-    while block := os.read(source, 65536):
-        with sending, contextlib.suppress(OSError):
-            connection.sendall(_FRAME.pack(kind, len(block)) + block)
+def _relay(pipe: Any, kind: bytes, connection: socket.socket, sending: threading.Lock) -> None:
+    with pipe:
+        while block := os.read(pipe.fileno(), 65536):
+            with sending, contextlib.suppress(OSError):
+                connection.sendall(_FRAME.pack(kind, len(block)) + block)
 
 
 def _until_left(connection: socket.socket, process: subprocess.Popen[bytes]) -> None:

@@ -42,7 +42,7 @@ def server(
     own(made.app)
     made.client("s3").create_bucket(Bucket="jobs")
     yield made
-    made.app.stop()
+    made.stop()
 
 
 @pytest.fixture

@@ -125,7 +125,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory, base: Environment) -> Iterato
     )
     made = Desk(started(settings))
     yield made
-    made.server.app.stop()
+    made.server.stop()
 
 
 def seconds(job: dict[str, Any], status: str) -> float:
@@ -234,7 +234,7 @@ def building(desk: Desk) -> dict[str, Any]:
 def test_a_build_goes_on_while_the_server_is_away(desk: Desk) -> None:
     desk.start("away", {"train.py": "import slugify", "requirements.txt": "python-slugify\n"})
     shim = building(desk)["shim"]
-    desk.server.app.stop()
+    desk.server.stop()
     desk.serve(started(desk.server.app.settings))
     done = ended(desk.sagemaker, "away", 90.0)
     assert done["TrainingJobStatus"] == "Completed", done.get("FailureReason")

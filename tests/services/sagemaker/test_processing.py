@@ -26,7 +26,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     own(made.app).world.cache["capacity.host"] = Host(8, 32 << 30)
     yield made
     made.app.stop_jobs(lambda: True)
-    made.app.stop()
+    made.stop()
 
 
 @pytest.fixture(scope="module")

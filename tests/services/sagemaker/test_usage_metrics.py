@@ -28,7 +28,7 @@ def server(tmp_path: Path) -> Iterator[Server]:
     yield made
     for each in running.live(made.world.db.read, made.world.kinds):
         made.world.backend.stop(each.key, 0)
-    made.app.stop()
+    made.stop()
 
 
 def train(server: Server, name: str) -> None:

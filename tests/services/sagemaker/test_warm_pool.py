@@ -42,7 +42,7 @@ def server(request: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[A
     made = started(make_settings(home, isolation=request.param))
     yield made
     made.app.stop_jobs(lambda: True)
-    made.app.stop()
+    made.stop()
 
 
 @pytest.fixture(scope="module")
