@@ -14,8 +14,16 @@ from typing import TypeVar
 
 from sagebrush.facts import Running
 
-SERVICES = ("s3", "sagemaker", "sagemaker-runtime", "cloudwatch", "logs", "sts", "iam")
-"""botocore's names; the modules of each are `sagebrush.services.<name>`, with _ for -."""
+SERVICES = {
+    "s3": "s3",
+    "sagemaker": "sagemaker",
+    "sagemaker-runtime": "sagemaker_runtime",
+    "cloudwatch": "cloudwatch",
+    "logs": "logs",
+    "sts": "sts",
+    "iam": "iam",
+}
+"""botocore's name of each service -> its folder, or its one module, here."""
 FACTS = "facts"
 """The name of modules that hold facts."""
 T = TypeVar("T")
@@ -28,7 +36,7 @@ def modules(service: str) -> list[ModuleType]:
 
 def _names(service: str) -> Iterator[str]:
     """The dotted names of the service's modules, packages before what they hold."""
-    name = f"{__name__}.{service.replace('-', '_')}"
+    name = f"{__name__}.{SERVICES[service]}"
     top = importlib.import_module(name)
     yield name
     for found in pkgutil.walk_packages(getattr(top, "__path__", ()), f"{name}."):
