@@ -25,7 +25,6 @@ from sagebrush.net import dial
 from tests.built_environments import pytorch  # noqa: F401
 
 pytestmark = pytest.mark.ordinary
-
 NAMES = ("algo-1", "algo-2", "algo-3")
 REACH = """
 import errno, json, os, socket, sys, threading, time
@@ -34,7 +33,7 @@ def reach(host, port, seconds=5):
     while True:  # whoever listens there may be starting
         try:
             with socket.create_connection((host, port), seconds) as link: return link.recv(64).decode()
-        except ConnectionRefusedError as error:
+        except ConnectionRefusedError:
             if time.monotonic() > limit: return "ECONNREFUSED"
             time.sleep(0.02)
         except OSError as error: return errno.errorcode.get(error.errno, str(error))
@@ -46,9 +45,7 @@ def listen(*ports):
     for port in ports:
         server = socket.create_server(("0.0.0.0", port), backlog=64)
         threading.Thread(target=answer, args=(server,), daemon=True).start()
-def done(found):
-    print(json.dumps(found), flush=True)
-    time.sleep(600)
+def done(found): print(json.dumps(found), flush=True); time.sleep(600)
 """
 HANG = "import time; print('up', flush=True); time.sleep(600)"
 real = pytest.mark.sandbox

@@ -46,7 +46,7 @@ def stand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
         root / "home",
         isolation="sandbox",
         notebook_environments="base",
-        notebook_folders=f"folders={root / 'corpus'}",
+        notebook_folders=f"scripted={root / 'corpus'}",
     ).up()
     yield found
     found.clean()

@@ -14,15 +14,9 @@ from tuningworld import TuningWorld, config, definition, number
 from sagebrush.compute.base import Exited, Running
 from sagebrush.errors import AwsError, Doc
 from sagebrush.scheduler.capacity import Host
-from sagebrush.services.sagemaker.training import (
-    cluster as training_cluster,
-)
-from sagebrush.services.sagemaker.training import (
-    operations as training,
-)
-from sagebrush.services.sagemaker.training import (
-    warm_pool,
-)
+from sagebrush.services.sagemaker.training import cluster as training_cluster
+from sagebrush.services.sagemaker.training import operations as training
+from sagebrush.services.sagemaker.training import warm_pool
 from sagebrush.services.sagemaker.tuning import life as tuning_life
 from sagebrush.services.sagemaker.tuning import operations as tuning
 

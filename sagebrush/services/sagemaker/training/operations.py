@@ -16,9 +16,7 @@ from sagebrush.services.sagemaker.training import (
     life,
     warm_pool,
 )
-from sagebrush.services.sagemaker.training import (
-    status as training_status,
-)
+from sagebrush.services.sagemaker.training import status as training_status
 from sagebrush.services.sagemaker.training.facts import TRAINING_JOB
 from sagebrush.services.sagemaker.training.plan import Plan, plan_of
 from sagebrush.services.sagemaker.training.status import status_doc

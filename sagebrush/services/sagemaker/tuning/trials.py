@@ -9,15 +9,9 @@ from sagebrush.engine import children
 from sagebrush.engine.kinds import moment
 from sagebrush.errors import Doc
 from sagebrush.services.sagemaker.jobs import steps as job_steps
-from sagebrush.services.sagemaker.training import (
-    cluster as training_cluster,
-)
-from sagebrush.services.sagemaker.training import (
-    metrics as training_metrics,
-)
-from sagebrush.services.sagemaker.training import (
-    operations as training,
-)
+from sagebrush.services.sagemaker.training import cluster as training_cluster
+from sagebrush.services.sagemaker.training import metrics as training_metrics
+from sagebrush.services.sagemaker.training import operations as training
 from sagebrush.services.sagemaker.tuning.plan import PLANNED, Entry, plan_of
 from sagebrush.store.rows import Row
 from sagebrush.store.series import Metric
