@@ -6,6 +6,7 @@ import asyncio
 import base64
 import hashlib
 import json
+import selectors
 
 import pytest
 
@@ -332,14 +333,15 @@ class Clockwork(asyncio.SelectorEventLoop):
     """A loop whose seconds pass at once."""
 
     def __init__(self):
-        super().__init__()
-        self.now, really = 0.0, self._selector.select
+        chosen = selectors.DefaultSelector()
+        super().__init__(chosen)
+        self.now, really = 0.0, chosen.select
 
-        def select(timeout):
+        def select(timeout=None):
             self.now += timeout or 0.0
             return really(0)
 
-        self._selector.select = select
+        chosen.select = select
 
     def time(self):
         return self.now

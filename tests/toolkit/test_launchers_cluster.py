@@ -301,7 +301,7 @@ DRIVERS = "lib/python3.*/site-packages/sagemaker/train/container_drivers"
 @pytest.mark.skipif(sys.platform != "linux", reason="127.0.0.2 is an address of Linux only")
 def test_sdk_v3s_own_mpi_driver_finds_what_it_needs(tmp_path: Path, mpirun: str) -> None:
     [drivers] = needs.sdk("sdk3").parent.parent.glob(DRIVERS)
-    client = TRAIN.parent / "client"
+    client = TRAIN.parents[1] / "client"
     hosts = ["127.0.0.1", "127.0.0.2"]
     code = tmp_path / "train.py"
     code.write_text("import os; print('TOLD', os.environ['OMPI_COMM_WORLD_RANK'])")

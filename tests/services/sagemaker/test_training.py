@@ -240,7 +240,7 @@ def test_directories_too_deep_to_store_are_the_jobs_own_failure_at_once(
     assert "more than 256 directories deep" in found["FailureReason"]
     row = jobs.rows.get("123456789012", "us-east-1", "training-job", "job")
     assert row is not None
-    training.training_life.remove(jobs.world, row)
+    training.life.remove(jobs.world, row)
     assert not jobs.ml().parent.exists()
 
 
