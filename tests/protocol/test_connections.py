@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from sagebrush.access import principals
 from sagebrush.compute.base import Spec
 from sagebrush.net import dial
 from sagebrush.protocol import connections, listen
@@ -243,10 +244,11 @@ def test_more_clients_than_a_share_has_are_all_answered() -> None:
 
 
 def test_all_listeners_of_a_sandbox_share_and_who_is_beyond_waits() -> None:
-    with serving(Limits(connections=2), count=2) as ports:
-        clients = [socket.create_connection(("127.0.0.1", port), 10) for port in (*ports, ports[0])]
+    with serving(Limits(connections=2, settled=5.0), count=2) as ports:
+        clients = [socket.create_connection(("127.0.0.1", port), 10) for port in ports]
         assert b"200 OK" in ask(clients[0])
         assert b"200 OK" in ask(clients[1])
+        clients.append(socket.create_connection(("127.0.0.1", ports[0]), 10))
         clients[2].settimeout(0.2)
         with pytest.raises(TimeoutError):  # accepted by the kernel, not by the server
             ask(clients[2])
@@ -378,7 +380,9 @@ def test_one_jobs_operations_leave_threads_for_others(narrow: Any, tmp_path: Pat
         return real(ctx, request)
 
     narrow.world.operations["sts", "GetCallerIdentity"] = slow
-    session = narrow.world.credentials.issue("arn:aws:iam::123456789012:role/Job", "job", 600)
+    role = "arn:aws:iam::123456789012:role/SagebrushExecutionRole"
+    begun_as = principals.service_session(narrow.world, role)
+    session = narrow.world.credentials.issue(begun_as, 600)
     keys = {
         "aws_access_key_id": session.access_key,
         "aws_secret_access_key": session.secret,
