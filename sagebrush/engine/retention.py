@@ -33,9 +33,10 @@ def sweep(world: World) -> list[str]:
     """
     capacity.sweep(world)
     jobs, gone = world.settings.home / "jobs", []
+    for folder in (jobs, world.settings.home / "notebooks", world.settings.home / layers.FOLDER):
+        stage.go_on(folder)
     if not jobs.is_dir():
         return gone
-    stage.go_on(jobs)
     before = world.clock() - world.settings.keep_jobs_days * DAY
     kept = (path for path in sorted(jobs.iterdir()) if not path.name.startswith(stage.GOING))
     old = [path for path in kept if _older(path, before)]

@@ -451,7 +451,8 @@ def expire(world: World) -> list[str]:
     before = world.clock() - world.settings.keep_jobs_days * DAY
     memory: _Memory = world.cache.setdefault("layers", _Memory())
     with memory.lock:
-        old = [path for path in sorted(folder.iterdir()) if os.lstat(path).st_mtime < before]
+        names = [path for path in sorted(folder.iterdir()) if not path.name.startswith(stage.GOING)]
+        old = [path for path in names if os.lstat(path).st_mtime < before]
         used = _used(world) if old else set()
         for path in old:
             if path.name not in used:

@@ -112,6 +112,8 @@ class Upload:
             with directories(self.roots, stage.local_parts(self.doc, member)) as found:
                 if not found:
                     self._note(f"the local path of {member} is no directory")
+                if not since:
+                    weigh(found)
                 note, there = self._noter(f"s3://{bucket}/{key}"), self._stored(bucket, key, since)
                 wanted, times = dirfd.merged(found), (since, until)
                 store(self.ctx, wanted, (bucket, key), note, times, there)
@@ -131,6 +133,7 @@ class Upload:
         """What the directories hold is the archive `name`.tar.gz, or, if `plain`, objects beneath it."""
         home, what = name
         if plain:
+            weigh(found)
             note = self._noter(f"{what}/")
             store(self.ctx, dirfd.merged(found), (bucket, f"{home}/{what}"), note)
         else:
@@ -138,9 +141,10 @@ class Upload:
 
     def _archive(self, found: list[int], bucket: str, name: tuple[str, str]) -> None:
         home, what = name
-        writer = self.ctx.world.objects.spool()
         size = self.doc["ResourceConfig"].get("VolumeSizeInGB") or VOLUME
         caps = archive.Caps(size=max(size, 1) * 2**30 * len(self.roots))
+        weigh(found, caps)
+        writer = self.ctx.world.objects.spool()
         tops = tops_of(self.roots, "model" if what.startswith("model") else "output/data")
         out, wanted = cast(IO[bytes], _Sink(writer)), dirfd.merged(found)
         try:
@@ -179,6 +183,14 @@ def tops_of(roots: Sequence[Path], place: str) -> list[str]:
     container, and in process mode."""
     mls = [str(path) for root in roots for path in (root / "ml", (root / "ml").resolve())]
     return [f"{ml}/{place}" for ml in dict.fromkeys(["/opt/ml", *mls])]
+
+
+def weigh(found: Sequence[int], caps: archive.Caps = OBJECTS) -> None:
+    """Raises ArchiveError or TooMuch where the directories hold more than is stored: a look at the
+    names is quick, and nothing has been stored or packed before it."""
+    weighed = archive.Weighed(caps)
+    for each in dirfd.merged(found):
+        weighed.add(each, each.stat if stat.S_ISREG(each.stat.st_mode) else None)
 
 
 def _holds(directory: int) -> bool:

@@ -99,10 +99,13 @@ def test_a_removal_that_a_server_did_not_finish_is_gone_on_with_at_the_next_star
     home: Fixture,
 ) -> None:
     left = home.directory(f"{stage.GOING}x", 0)
+    volume = home.settings.home / "notebooks" / f"{stage.GOING}y"
+    (volume / "volume").mkdir(parents=True)
     kept = home.directory("t-recent", 0)
     assert retention.sweep(cast(World, home)) == []
     wait_for_removal()
     assert not left.exists()
+    assert not volume.exists()
     assert kept.exists()
 
 

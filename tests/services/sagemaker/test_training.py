@@ -222,6 +222,7 @@ def test_directories_too_deep_to_store_are_the_jobs_own_failure_at_once(
     jobs: JobWorld, where: str
 ) -> None:
     def script(spec: Spec) -> State:
+        (spec.root / "ml" / where / "a-file-before-it").touch()
         here = os.open(spec.root / "ml" / where, os.O_RDONLY)
         for _ in range(1200):  # deeper than Python recurses
             os.mkdir("d", dir_fd=here)
@@ -238,6 +239,9 @@ def test_directories_too_deep_to_store_are_the_jobs_own_failure_at_once(
     assert found["TrainingJobStatus"] == "Failed"
     assert found["FailureReason"].startswith("ClientError: Artifact upload failed:d/d/d/")
     assert "more than 256 directories deep" in found["FailureReason"]
+    assert (
+        jobs.s3.puts == {"model": 0, "output/data": 1, "checkpoints": 1}[where]
+    )  # none of `where`
     row = jobs.rows.get("123456789012", "us-east-1", "training-job", "job")
     assert row is not None
     training.life.remove(jobs.world, row)

@@ -222,6 +222,8 @@ def store(
                     f"ClientError: Output upload failed:{output['LocalPath']} is not a directory any"
                     " more"
                 )
+            if not times[0]:
+                upload.weigh(found)
             place, left = (bucket, prefix.rstrip("/")), partial(_left, note, output["S3Uri"])
             upload.store(ctx, dirfd.merged(found), place, left, times)
 
