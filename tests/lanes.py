@@ -55,10 +55,14 @@ def lane_of(path: Path) -> str:
 
 
 class Guard:
-    """Ends what a pure test may not do. What it does in threads of its own is not seen."""
+    """Ends what a pure test may not do. What it does in threads of its own is not seen.
+
+    Its teardown is not watched: it may end what tests before it shared, a server among it.
+    """
 
     def __init__(self) -> None:
         self.pure = False
+        self._ended = 0.0
         self._thread = threading.get_ident()
         sys.addaudithook(self._watch)
 
@@ -86,6 +90,11 @@ class Guard:
         item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
         return True
 
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_teardown(self) -> None:
+        """What the test itself did is over."""
+        self.pure, self._ended = False, time.process_time()
+
     def _run(self, item: pytest.Item, nextitem: pytest.Item | None, lane: str) -> list[Any]:
         used, reports = self._measured(item, nextitem, lane)
         if lane == "pure" and used > PURE_CPU * crowding() and all(r.passed for r in reports):
@@ -110,7 +119,7 @@ class Guard:
         finally:
             self.pure = False
         if lane == "pure":
-            return time.process_time() - started, reports
+            return self._ended - started, reports
         return next((r.duration for r in reports if r.when == "call"), 0.0), reports
 
 

@@ -115,10 +115,14 @@ class Acceptor:
 
     def _connected(self, connection: socket.socket, held: Held, task: asyncio.Task[None]) -> None:
         """It has its protocol, which tells of its end; or it is closed now, however that came: a task
-        that is cancelled before its first step runs none of its own code."""
+        that is cancelled before its first step runs none of its own code, and uvloop tells no protocol
+        of the end of a connection whose task was cancelled while it got one."""
         self._tasks.discard(task)
         if held.transport is None:
             connection.close()
+            held.end()
+        elif task.cancelled():
+            held.transport.abort()
             held.end()
 
     async def _connect(self, connection: socket.socket, held: Held) -> None:
@@ -128,6 +132,8 @@ class Acceptor:
             if context is not None and self._way.mixed:
                 first = await _first_byte(connection)
                 context = context if first == TLS else None
+            if context is None:
+                held.cut = None  # until it has its protocol, which is soon
             await self._loop.connect_accepted_socket(
                 lambda: self._way.protocol(held),
                 connection,

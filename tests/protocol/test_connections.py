@@ -21,7 +21,7 @@ from aiohttp import web
 from sagebrush.access import principals
 from sagebrush.compute.base import Spec
 from sagebrush.net import dial
-from sagebrush.protocol import connections, listen
+from sagebrush.protocol import accept, connections, listen
 from sagebrush.protocol.connections import Descriptors, Held, Limits, Share
 from tests.conftest import make_settings, started
 from tests.protocol import wire
@@ -241,6 +241,30 @@ def test_more_clients_than_a_share_has_are_all_answered() -> None:
                 client, tries = connect(n), tries + 1
                 assert tries < 20
             assert b"200 OK" in answer
+
+
+def test_a_connection_that_gives_way_while_it_gets_its_protocol_is_gone() -> None:
+    """uvloop closes it without a word to the protocol, so nobody else would say that it ended."""
+
+    async def main() -> None:
+        share = Share(Descriptors(1 << 20), Limits(connections=1))
+        way = accept.Way(lambda _: asyncio.Protocol(), share)
+        acceptor = accept.Acceptor(socket.create_server(("127.0.0.1", 0)), way)
+        held, near_far = share.take(), socket.socketpair()
+        transport, _ = await asyncio.get_running_loop().connect_accepted_socket(
+            asyncio.Protocol, near_far[0]
+        )
+        task = asyncio.get_running_loop().create_task(asyncio.sleep(10))
+        task.cancel()
+        await asyncio.wait([task])
+        held.begin(transport)
+        acceptor._connected(near_far[0], held, task)
+        assert not share.all
+        assert transport.is_closing()
+        acceptor.close()
+        near_far[1].close()
+
+    asyncio.run(main())
 
 
 def test_all_listeners_of_a_sandbox_share_and_who_is_beyond_waits() -> None:

@@ -137,7 +137,7 @@ def test_tensorflows_variables_and_warnings(
 def test_a_model_that_could_not_be_served_is_warned_of(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str, told: list[str]
 ) -> None:
-    monkeypatch.setattr(launchers, "_has", lambda package: package == "tensorflow")
+    monkeypatch.setattr(launchers.job, "has", lambda package: package == "tensorflow")
     file = tmp_path / place
     os.makedirs(file.parent, exist_ok=True)
     file.touch()
