@@ -154,3 +154,18 @@ def test_test_modules_have_names_of_their_own() -> None:
     """Pytest imports them by bare name: two alike cannot be collected together."""
     names = [path.name for path in sources("tests") if path.name.startswith("test_")]
     assert sorted({name for name in names if names.count(name) > 1}) == []
+
+
+# What no single package of the product has: journeys, faults, clients, pages.
+JOURNEYS = {"browser", "docs", "examples", "faults", "sdk"}
+
+
+def test_tests_lie_as_what_they_test() -> None:
+    """`tests/a/b` tests `sagebrush/a/b`, so that who changes a module finds its tests."""
+    folders = {
+        path.parent.relative_to(ROOT / "tests")
+        for path in sources("tests")
+        if path.name.startswith("test_")
+    }
+    mirrored = {folder for folder in folders if not folder.parts or folder.parts[0] not in JOURNEYS}
+    assert sorted(str(f) for f in mirrored if not (ROOT / "sagebrush" / f).is_dir()) == []
