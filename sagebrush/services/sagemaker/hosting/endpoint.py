@@ -1,4 +1,4 @@
-"""Endpoints: create, describe, list, update, scale, delete. Their life: deployment."""
+"""Endpoints: create, describe, list, update, scale, delete. Their life: `hosting.fleet`."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from sagebrush.errors import AwsError, Doc
 from sagebrush.routing import endpoints
 from sagebrush.scheduler import capacity
 from sagebrush.services.sagemaker.hosting import endpoint_config, model
-from sagebrush.services.sagemaker.hosting import fleet as deployment
 from sagebrush.services.sagemaker.hosting.facts import ENDPOINT
+from sagebrush.services.sagemaker.hosting.fleet import fail, new_fleet, reconcile
+from sagebrush.services.sagemaker.hosting.plan import Fleet, Variant, active_of, plan_of
 from sagebrush.store.rows import Reader, Row
 from sagebrush.world import Ctx, World
 
@@ -22,8 +23,8 @@ KIND = Kind(
     running=ENDPOINT,
     # "The name is case-insensitive in CreateEndpoint" (API reference)
     cased=False,
-    reconcile=deployment.reconcile,
-    fail=deployment.fail,
+    reconcile=reconcile,
+    fail=fail,
 )
 BUSY = ("Creating", "Updating", "SystemUpdating", "RollingBack", "Deleting")
 """Statuses in which AWS refuses UpdateEndpoint, UpdateEndpointWeightsAndCapacities and
@@ -52,7 +53,7 @@ def describe_endpoint(ctx: Ctx, request: Doc) -> Doc:
     """The endpoint as it is now, each variant with what runs of it."""
     row = kinds.find(ctx, KIND, request["EndpointName"])
     found = kinds.describe(KIND, row)
-    active, pending = row.plan.get("active"), row.plan.get("pending")
+    active, pending = plan_of(row).get("active"), plan_of(row).get("pending")
     if active:
         word = "Updating" if row.status == "Updating" and not pending else None
         found["ProductionVariants"] = [
@@ -105,7 +106,7 @@ def update_endpoint(ctx: Ctx, request: Doc) -> Doc:
     def change(row: Row) -> Row:
         _require_steady(ctx, row)
         if retained:
-            _retain(fleet, row.plan["active"], excluded)
+            _retain(fleet, active_of(row), excluded)
         doc = {**row.doc, "LastModifiedTime": moment(ctx.world.clock())}
         doc.pop("FailureReason", None)
         if not request.get("RetainDeploymentConfig"):
@@ -133,12 +134,12 @@ def update_endpoint_weights_and_capacities(ctx: Ctx, request: Doc) -> Doc:
             )
     row = kinds.find(ctx, KIND, request["EndpointName"])
     _require_steady(ctx, row)
-    more = _added(row.plan["active"], _scaled(row.plan["active"], request))
+    more = _added(active_of(row), _scaled(active_of(row), request))
     capacity.refuse(ctx.world, more, "endpoint")
 
     def change(row: Row) -> Row:
         _require_steady(ctx, row)
-        active = row.plan["active"]
+        active = active_of(row)
         now = ctx.world.clock()
         fleet = {**active, "variants": _scaled(active, request), "changed": now}
         plan = {**row.plan, "active": fleet}
@@ -149,9 +150,9 @@ def update_endpoint_weights_and_capacities(ctx: Ctx, request: Doc) -> Doc:
     return _changed(ctx, request, change, more)
 
 
-def _scaled(active: Doc, request: Doc) -> list[Doc]:
+def _scaled(active: Fleet, request: Doc) -> list[Variant]:
     """The fleet's variants with the weights and counts of the request. Raises ValidationException."""
-    variants = {v["name"]: dict(v) for v in active["variants"]}
+    variants = {v["name"]: v.copy() for v in active["variants"]}
     wanted = request["DesiredWeightsAndCapacities"]
     missing = [d["VariantName"] for d in wanted if d["VariantName"] not in variants]
     if missing:
@@ -167,7 +168,7 @@ def _scaled(active: Doc, request: Doc) -> list[Doc]:
     return list(variants.values())
 
 
-def _added(active: Doc, scaled: list[Doc]) -> list[str]:
+def _added(active: Fleet, scaled: list[Variant]) -> list[str]:
     """The types of the instances that `scaled` has more than `active`."""
     before = {variant["name"]: variant["count"] for variant in active["variants"]}
     return [v["type"] for v in scaled for _ in range(v["count"] - before[v["name"]])]
@@ -182,7 +183,7 @@ def delete_endpoint(ctx: Ctx, request: Doc) -> None:
     """
 
     def change(row: Row) -> Row:
-        if row.status in BUSY and not (row.status == "Creating" and row.plan.get("queued")):
+        if row.status in BUSY and not (row.status == "Creating" and plan_of(row).get("queued")):
             raise _in_progress(ctx, row)
         now = ctx.world.clock()
         doc = {**row.doc, "LastModifiedTime": moment(now)}
@@ -240,7 +241,7 @@ def _check_policy(config: Doc | None) -> None:
         )
 
 
-def _fleet(ctx: Ctx, config_name: str) -> Doc:
+def _fleet(ctx: Ctx, config_name: str) -> Fleet:
     """What the configuration deploys, complete: later changes of models do not reach it.
 
     Raises ValidationException when the configuration or one of its models is not there.
@@ -248,10 +249,10 @@ def _fleet(ctx: Ctx, config_name: str) -> Doc:
     config = kinds.find(ctx, endpoint_config.KIND, config_name)
     alone = bool(config.doc.get("EnableNetworkIsolation"))
     variants = [_variant(ctx, v, alone) for v in config.doc["ProductionVariants"]]
-    return deployment.fleet(config_name, variants, ctx.world.clock())
+    return new_fleet(config_name, variants, ctx.world.clock())
 
 
-def _variant(ctx: Ctx, wanted: Doc, alone: bool) -> Doc:
+def _variant(ctx: Ctx, wanted: Doc, alone: bool) -> Variant:
     found = kinds.find(ctx, model.KIND, wanted["ModelName"])
     container = model.container_of(found.doc)
     image = model.resolve(ctx, container)
@@ -275,12 +276,12 @@ def _variant(ctx: Ctx, wanted: Doc, alone: bool) -> Doc:
     }
 
 
-def _types(fleet: Doc) -> list[str]:
+def _types(fleet: Fleet) -> list[str]:
     """The types of the fleet's instances."""
     return [variant["type"] for variant in fleet["variants"] for _ in range(variant["count"])]
 
 
-def _retain(fleet: Doc, active: Doc, excluded: set[str]) -> None:
+def _retain(fleet: Fleet, active: Fleet, excluded: set[str]) -> None:
     """Weights and counts that were changed since stay, except the `excluded` ones."""
     before = {v["name"]: v for v in active["variants"]}
     for variant in fleet["variants"]:
@@ -293,17 +294,17 @@ def _retain(fleet: Doc, active: Doc, excluded: set[str]) -> None:
             variant["weight"] = old["weight"]
 
 
-def _resolved(world: World, variant: Doc) -> str:
+def _resolved(world: World, variant: Variant) -> str:
     """What the variant's image means here, with the versions that run."""
     built = world.environments.built(variant["environment"])
     return variant["image"] if built is None else built.image
 
 
-def _summary(world: World, row: Row, fleet: Doc, variant: Doc, word: str | None) -> Doc:
+def _summary(world: World, row: Row, fleet: Fleet, variant: Variant, word: str | None) -> Doc:
     """A variant as DescribeEndpoint tells it; `word` is its status while it changes."""
     answering = [
         r
-        for r in row.plan["replicas"]
+        for r in plan_of(row)["replicas"]
         if (r["fleet"], r["variant"], r["state"]) == (fleet["id"], variant["name"], "serving")
     ]
     found: Doc = {
@@ -324,6 +325,6 @@ def _summary(world: World, row: Row, fleet: Doc, variant: Doc, word: str | None)
     if word:
         since = fleet.get("changed", fleet["started"]) if word == "Updating" else fleet["started"]
         found["VariantStatus"] = [{"Status": word, "StartTime": moment(since)}]
-        if row.plan.get("waiting"):
-            found["VariantStatus"][0]["StatusMessage"] = row.plan["waiting"]
+        if waiting := plan_of(row).get("waiting"):
+            found["VariantStatus"][0]["StatusMessage"] = waiting
     return found
