@@ -1,4 +1,4 @@
-"""`notebook`: notebook instances: opened in the browser, listed, stopped, left to stop when idle."""
+"""`notebook`: opens notebook instances in the browser, lists and stops them, also when idle."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from sagebrush.settings import Settings
 
 TYPE = "ml.t3.medium"
 LOOK = 0.2
-"""Seconds between two looks at an instance that is on its way."""
+"""Seconds between two looks at an instance that starts or stops."""
 MISSING = "RecordNotFound"
-"""All that AWS says of an instance that is not there."""
+"""AWS's whole message about an instance that does not exist."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -48,7 +48,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Does what was asked; raises CommandError."""
+    """Runs the subcommand; raises CommandError."""
     from botocore.exceptions import ClientError
 
     chosen = running.settings()
@@ -124,7 +124,7 @@ def _find(client: Any, name: str) -> dict[str, Any] | None:
 
 
 def _wait(client: Any, name: str, tell: Callable[[str], None]) -> dict[str, Any] | None:
-    """The instance once it is in a status that lasts; None once it is gone."""
+    """The instance once its status is InService, Stopped or Failed; None once it is gone."""
     while True:
         found = _find(client, name)
         if found is None:
