@@ -38,12 +38,12 @@ def run(args: argparse.Namespace) -> int:
 
 def ended(pid: int, seconds: float) -> bool:
     """Whether the process ended within `seconds`; shows on a terminal what is waited for."""
-    started, told = time.monotonic(), False
+    started, shown = time.monotonic(), False
     while time.monotonic() - started < seconds:
         if not running.alive(pid):
             return True
-        if not told and time.monotonic() - started > 1:
-            told = True
+        if not shown and time.monotonic() - started > 1:
+            shown = True
             print("stopping jobs (they may save their model) …", file=sys.stderr)
         time.sleep(0.05)
     return False

@@ -127,10 +127,10 @@ def _one(environments: Environments, name: str) -> Environment:
     ) as bar:
         task = bar.add_task("", total=1.0, name=name)
 
-        def told(doing: str, share: float) -> None:
+        def report(doing: str, share: float) -> None:
             bar.update(task, completed=share, description=doing)
 
-        return environments.build(name, told)
+        return environments.build(name, report)
 
 
 def _remove(environments: Environments, names: list[str], force: bool) -> int:

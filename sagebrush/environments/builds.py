@@ -131,17 +131,17 @@ class Build:
         """Every module has its bytecode: a job cannot write it, and would compile at each import."""
         path = self.root / record["directory"]
 
-        def told(share: float) -> None:
+        def report(share: float) -> None:
             self.progress("compiling bytecode", INSTALLED + (0.99 - INSTALLED) * share)
 
-        told(0.0)
+        report(0.0)
         others = [
             other / "lib"
             for other in sorted(self.root.iterdir())
             if other != path and (other / "bin" / "python").exists()
         ]
         python = path / "bin" / "python"
-        bytecode.complete(python, path / "lib", others, self.environ, told, self.lock, READABLE)
+        bytecode.complete(python, path / "lib", others, self.environ, report, self.lock, READABLE)
         self._record({**record, "compiled": True}, lock)
 
     def _python(self) -> interpreters.Interpreter:
@@ -177,11 +177,11 @@ class Build:
             return []
         return ["--torch-backend", "cpu"]
 
-    def _uv(self, arguments: list[str], told: Callable[[str], None] = lambda _: None) -> None:
+    def _uv(self, arguments: list[str], report: Callable[[str], None] = lambda _: None) -> None:
         """Runs uv; raises BuildFailed with its last lines."""
         environ = uvtool.variables(self.environ, self.root)
         try:
-            uvtool.run(arguments, environ, told, self.lock)
+            uvtool.run(arguments, environ, report, self.lock)
         except UvFailed as error:
             raise BuildFailed(f"environment {self.name}: {error}") from error
 

@@ -20,11 +20,11 @@ def complete(
     lib: Path,
     others: list[Path],
     environ: Mapping[str, str],
-    told: Callable[[float], None],
+    report: Callable[[float], None],
     lock: int,
     mask: int,
 ) -> None:
-    """Every module below `lib` has its bytecode; `told` is called with the share that is done.
+    """Every module below `lib` has its bytecode; `report` is called with the share that is done.
 
     `others` are the `lib` folders of environments that are complete; `lock` is a descriptor that
     the compiler keeps open, so that waiting for the lock includes waiting for an orphaned compiler.
@@ -32,7 +32,7 @@ def complete(
     tag = _tag(python, environ)
     total = max(1, sum(1 for _ in _sources(lib)))
     done = sum(link(lib, other, tag) for other in others)
-    told(done / total)
+    report(done / total)
     # A path within the environment, not of it: so the bytecode is the same for all of them.
     command = [str(python), "-m", "compileall", "-j", "0", "-x", "/tests/", "-s", f"{lib}/"]
     with subprocess.Popen(
@@ -52,7 +52,7 @@ def complete(
             if line.startswith("Compiling"):
                 done += 1
                 if done % 50 == 0:
-                    told(min(1.0, done / total))
+                    report(min(1.0, done / total))
 
 
 def link(lib: Path, other: Path, tag: str) -> int:

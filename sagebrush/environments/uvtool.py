@@ -23,10 +23,10 @@ class UvFailed(Exception):
 def run(
     arguments: Sequence[str],
     environ: Mapping[str, str],
-    told: Callable[[str], None] = lambda _line: None,
+    report: Callable[[str], None] = lambda _line: None,
     lock: int = -1,
 ) -> str:
-    """What `uv <arguments>` printed last; `told` is called with each line at once. Raises UvFailed.
+    """What `uv <arguments>` printed last; `report` is called with each line at once. Raises UvFailed.
 
     uv keeps the descriptor `lock` open: if this process is killed, the next builder waits for uv.
     """
@@ -46,7 +46,7 @@ def run(
         for line in process.stdout:
             if line.strip():
                 last.append(line.rstrip())
-                told(line.strip())
+                report(line.strip())
     if process.returncode:
         words = " ".join(arguments[:2])
         raise UvFailed(f"uv {words} ended with {process.returncode}:\n" + "\n".join(last))

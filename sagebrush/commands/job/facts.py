@@ -102,7 +102,7 @@ def savings(doc: Doc) -> float | None:
     return (1 - billable / whole) * 100
 
 
-def told(doc: Doc) -> str:
+def status_message(doc: Doc) -> str:
     """The job's latest status message."""
     past = doc.get("SecondaryStatusTransitions") or [{}]
     return past[-1].get("StatusMessage", "")
@@ -116,7 +116,7 @@ def details(doc: Doc, now: dt.datetime) -> str:
         since = doc["SecondaryStatusTransitions"][-1]["StartTime"]
         spent = running.span((now - since).total_seconds())
         return f"training for {spent} on {machines(doc)}"
-    return told(doc)
+    return status_message(doc)
 
 
 def of_any(doc: Doc) -> str:
@@ -156,5 +156,5 @@ def ended(doc: Doc) -> list[str]:
 def _gist(reason: str) -> str:
     """The most informative line of a FailureReason: of a traceback the error itself, of AWS's
     toolkit's text its ErrorMessage, not the command after it."""
-    told = re.search(r'ErrorMessage "(.+?)"\nCommand "', reason, re.DOTALL)
-    return (told[1] if told else reason).strip().splitlines()[-1]
+    found = re.search(r'ErrorMessage "(.+?)"\nCommand "', reason, re.DOTALL)
+    return (found[1] if found else reason).strip().splitlines()[-1]

@@ -151,7 +151,7 @@ def _facts(doc: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     second = doc.get("SecondaryStatus", status)
     yield "training job", doc["TrainingJobName"]
     yield "status", status if second == status else f"{status}: {second}"
-    yield "says", facts.told(doc)
+    yield "says", facts.status_message(doc)
     algorithm = doc["AlgorithmSpecification"]
     yield "image", algorithm.get("TrainingImage") or algorithm.get("AlgorithmName", "")
     yield "instances", facts.machines(doc)

@@ -167,9 +167,9 @@ def run_hook(desk: Desk, hook: dict[str, Any], limit: float) -> None:
     )
     if code is None:
         words = f"{limit / 60:.0f} minutes" if limit >= 60 else f"{limit:g} seconds"
-        raise Failed(_told(f"{whose} took longer than {words} ({name})", log))
+        raise Failed(_with_last_lines(f"{whose} took longer than {words} ({name})", log))
     if code:
-        raise Failed(_told(f"{whose} failed: {name} ended with exit code {code}", log))
+        raise Failed(_with_last_lines(f"{whose} failed: {name} ended with exit code {code}", log))
 
 
 def _placed(name: str, content: bytes) -> Path:
@@ -241,7 +241,7 @@ def shebang(content: bytes) -> list[str]:
     return [os.fsdecode(word) for word in re.split(rb"[ \t]+", text, maxsplit=1)]
 
 
-def _told(what: str, log: Path) -> str:
+def _with_last_lines(what: str, log: Path) -> str:
     """AWS's sentence about the script, and the end of what it wrote."""
     size = log.stat().st_size
     with open(log, "rb") as file:
@@ -279,11 +279,11 @@ def clone(repository: dict[str, Any], target: Path) -> None:
         stderr=subprocess.STDOUT,
         env={**os.environ, "GIT_TERMINAL_PROMPT": "0", "GIT_ASKPASS": "", "SSH_ASKPASS": ""},
     )
-    told = _without_password(done.stdout.decode(errors="replace")).strip()
-    print(told, flush=True)
+    output = _without_password(done.stdout.decode(errors="replace")).strip()
+    print(output, flush=True)
     try:
         if done.returncode:
-            last = "\n".join(told.splitlines()[-LINES:])
+            last = "\n".join(output.splitlines()[-LINES:])
             raise Failed(
                 f"The Git repository {_without_password(url)} could not be cloned:\n{last}"
             )
@@ -374,8 +374,8 @@ def main() -> None:
     except Failed as failure:
         text = str(failure)
         room = REASON if len(text) <= REASON else REASON // 2
-        told = text if len(text) <= REASON else text[:room] + "…" + text[-(room - 1) :]
-        (desk.output / "failure").write_text(told)
+        reason = text if len(text) <= REASON else text[:room] + "…" + text[-(room - 1) :]
+        (desk.output / "failure").write_text(reason)
         print(text, flush=True)
         raise SystemExit(1) from None
     if not desk.orders.get("root_access"):

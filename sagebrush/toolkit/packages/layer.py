@@ -108,16 +108,16 @@ def conflicts(
     wanted: Wanted, delta: Mapping[str, str], present: Mapping[str, str], environment: str
 ) -> list[str]:
     """A sentence for each package that the layer replaces."""
-    told = []
+    sentences = []
     for name, version in delta.items():
         if name not in present:
             continue
         cause = wanted.named.get(name)
         why = f"requirements.txt asks for {cause}" if cause else "its requirements need another one"
-        told.append(
+        sentences.append(
             f"{name}: {environment} has {name} {present[name]}, {why}: {name} {version} is used"
         )
-    return told
+    return sentences
 
 
 def named(wanted: Wanted, explanation: str) -> list[str]:
@@ -292,7 +292,7 @@ def failure(message: str) -> str:
     return f'InstallRequirementsError:\nExitCode 1\nErrorMessage "{message}"\nCommand "{COMMAND}"'
 
 
-def told_failure(root: Path, message: str) -> int:
+def report_failure(root: Path, message: str) -> int:
     """1, for a job whose layer could not be built; the reason is in its log and output/failure."""
     reason = failure(message)
     print(" ".join(reason.split()), file=sys.stderr, flush=True)  # endpoints report the last line
@@ -327,7 +327,7 @@ def main(arguments: Sequence[str]) -> int:
     """Runs what the arguments name; returns the exit status."""
     root = Path(os.environ.get("SAGEBRUSH_ML", "/opt/ml"))
     if arguments[0] == "--failed":
-        return told_failure(root, arguments[1])
+        return report_failure(root, arguments[1])
     if arguments[0] == "--over":
         return over(arguments[1:])
     return build(root, arguments[0])
