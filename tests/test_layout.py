@@ -6,6 +6,7 @@ import ast
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -144,6 +145,18 @@ def test_no_committed_file_names_a_machine(tracked: list[Path]) -> None:
         if path.suffix in (".txt", ".in"):
             found += [f"{name_of(path)}: {m}" for m in re.findall(r"\w+://\S+|--\S*index\S*", text)]
     assert not found
+
+
+def test_an_installation_has_every_file_of_the_package(tracked: list[Path]) -> None:
+    """setuptools takes Python modules by itself, and of the rest what `package-data` names, whose
+    patterns it reads as these are read (setuptools.command.build_py.find_data_files)."""
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
+    (package, patterns), package_folder = *settings["package-data"].items(), ROOT / "sagebrush"
+    shipped = {path for pattern in patterns for path in package_folder.glob(pattern)}
+    assert package == package_folder.name
+    assert package_folder / "py.typed" in shipped, "type checkers ignore annotations without it"
+    others = {path for path in tracked if package_folder in path.parents and path.suffix != ".py"}
+    assert not {name_of(path) for path in others - shipped if path.is_file()}
 
 
 def test_no_lock_file_of_uv_is_committed(tracked: list[Path]) -> None:
