@@ -19,7 +19,6 @@ from sagebrush.gates import notebook_proxy
 from sagebrush.routing import notebooks
 from sagebrush.store.rows import Row
 from tests.conftest import Clock, make_settings, started
-from tests.crowding import crowding
 from tests.gates.notebook_stand import KERNEL, Stand
 from tests.protocol import wire
 
@@ -406,5 +405,5 @@ def test_a_server_that_ends_says_so(tmp_path, clock):
 
     began = time.monotonic()
     assert websocket(stand, row, talk, Cookie=stand.enter(row)) == 1001
-    assert time.monotonic() - began < 5 * crowding()
+    assert time.monotonic() - began < 30
     stand.stop()

@@ -22,7 +22,6 @@ from sagebrush.compute.containers.backend import OciBackend
 from sagebrush.compute.containers.engines import Engine, Engines, Host
 from sagebrush.compute.local import usage
 from sagebrush.net import dial
-from tests.crowding import crowding
 
 WAIT = 60.0
 SHELL = ("/bin/sh", "-c")
@@ -291,7 +290,7 @@ def test_an_image_that_cannot_be_pulled_is_named(jobs: Containers) -> None:
     spec = dataclasses.replace(jobs.spec(("train",)), image="localhost:1/no/such:9")
     before = time.monotonic()
     jobs.backend.launch(spec)
-    assert time.monotonic() - before < 2 * crowding()
+    assert time.monotonic() - before < 10
     assert isinstance(jobs.backend.poll("job"), Pending)
     found = jobs.ended()
     assert (found.code, found.reason.split(":")[0]) == (125, "sandbox")

@@ -19,7 +19,6 @@ from sagebrush.compute.local import probe
 from sagebrush.routing import endpoints
 from sagebrush.store.series import Metric
 from tests.conftest import Server, make_settings, started
-from tests.crowding import crowding
 from tests.needs import missing
 from tests.services.sagemaker.doubles import FakeEnvironments, archive
 from tests.services.sagemaker.hosting.test_model import IMAGE, ROLE
@@ -392,7 +391,7 @@ def test_an_endpoint_answers_again_soon_after_a_restart(tmp_path: Path) -> None:
         stand = Stand(server)
         began = time.monotonic()
         found = stand.ask("echo", 1)
-        assert time.monotonic() - began < 2.0 * crowding()
+        assert time.monotonic() - began < 20
         assert found["pid"] == before, "the replica lives on"
         assert stand.settled("echo")["EndpointStatus"] == "InService"
     finally:

@@ -18,7 +18,6 @@ import pytest
 from sagebrush.compute.local import fuse, probe
 from tests.companion.record_reader import records
 from tests.conftest import make_settings, started
-from tests.crowding import crowding
 from tests.services.sagemaker.liveserver import own
 from tests.services.sagemaker.training.inputlive import Scripts, channel, digest
 from tests.services.sagemaker.training.test_training_live import Killable
@@ -263,7 +262,7 @@ print(json.dumps([first.hex(), took, size, last.hex()]))
     before = fetches(server)
     first, took, size, last = scripts.told("large", code, train)
     assert (first, size, last) == (piece[:4096].hex(), 1 << 30, piece[-10:].hex())
-    assert took < 1.0 * crowding()
+    assert took < 10, "the first bytes wait for the whole object"
     assert fetches(server) - before <= 4
 
 
