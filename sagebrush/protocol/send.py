@@ -43,7 +43,18 @@ KEPT = _Sent()
 
 
 async def send(raw: web.BaseRequest, reply: Reply) -> web.StreamResponse:
-    """The reply has been sent, whole, or the connection is cut so that the client sees it is not."""
+    """The reply has been sent, whole, or the connection is cut so that the client sees it is not.
+
+    A Blob is released then: what refers to an answer may be collected much later.
+    """
+    try:
+        return await _send(raw, reply)
+    finally:
+        if isinstance(reply.body, Blob):
+            reply.body.release()
+
+
+async def _send(raw: web.BaseRequest, reply: Reply) -> web.StreamResponse:
     body, head = reply.body, raw.method == "HEAD"
     headers = reply.headers
     headers.setdefault("Server", SERVER)

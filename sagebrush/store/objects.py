@@ -34,21 +34,26 @@ SYNCED = 8 << 20
 """Bytes after which the disk is told to take them, while the rest is still received and hashed."""
 
 
-class _Pin:
-    """Keeps the blobs of one answer on disk until nothing refers to the answer."""
+class Pin:
+    """Keeps the blobs of one answer on disk until it is released or nothing refers to the answer."""
 
     def __init__(self, store: ObjectStore, blobs: Sequence[str]) -> None:
         self._store, self._blobs = store, blobs
 
+    def release(self) -> None:
+        """The blobs need not stay any longer. Repeatable."""
+        blobs, self._blobs = self._blobs, ()
+        self._store._release(blobs)
+
     def __del__(self) -> None:
-        self._store._release(self._blobs)
+        self.release()
 
 
 @dataclass(frozen=True)
 class Blob:
     """Bytes to be sent: `parts` in order if any; else `length` bytes of `path` from `offset`, or `data`.
 
-    The files stay on disk as long as the Blob (or a slice of it) is referred to.
+    The files stay on disk until the Blob (or a slice of it) is released, or nothing refers to it.
     """
 
     length: int
@@ -56,7 +61,12 @@ class Blob:
     offset: int = 0
     data: bytes = b""
     parts: tuple[Blob, ...] = ()
-    pin: object = field(default=None, repr=False, compare=False)
+    pin: Pin | None = field(default=None, repr=False, compare=False)
+
+    def release(self) -> None:
+        """The files need not stay on disk for this Blob, nor for what it is a slice of. Repeatable."""
+        if self.pin is not None:
+            self.pin.release()
 
     def read(self) -> bytes:
         """All of it, in memory."""
@@ -361,7 +371,7 @@ class ObjectStore:
         names = [s.blob for s in segments if s.blob is not None]
         with self._lock:
             self._pins.update(names)
-        pin = _Pin(self, names)
+        pin = Pin(self, names)
         found = []
         for segment in segments:
             if segment.blob is None:

@@ -58,9 +58,13 @@ def get_object(ctx: Ctx, request: Doc) -> Doc:
     """The object, or the part or range of it that the request asks for."""
     bucket = _before_read(ctx, request)
     found, blob = names.open_object(ctx, bucket, request["Key"])
-    conditions.check_read(request, found, ctx.world.clock())
-    start, length, result = _extent(ctx, request, found)
-    return {**_overridden(request, result), "Body": blob.slice(start, length)}
+    try:
+        conditions.check_read(request, found, ctx.world.clock())
+        start, length, result = _extent(ctx, request, found)
+        return {**_overridden(request, result), "Body": blob.slice(start, length)}
+    except AwsError:
+        blob.release()  # the error's traceback refers to it
+        raise
 
 
 def head_object(ctx: Ctx, request: Doc) -> Doc:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gc
 import hashlib
 import io
 import os
@@ -107,6 +108,24 @@ def test_parts_become_the_object(server: Any, s3: Any) -> None:
     assert got["Body"].read() == FIRST[-10:] + LAST[:10]
     s3.delete_object(Bucket=BUCKET, Key="parts")
     settle(server, before)
+
+
+def test_a_deleted_object_leaves_the_disk_whatever_was_answered_of_it(server: Any, s3: Any) -> None:
+    """Also while nothing is collected that answers and errors left behind in circles."""
+    before = blobs(server)
+    gc.disable()
+    try:
+        s3.put_object(Bucket=BUCKET, Key="gone", Body=FIRST)
+        s3.get_object(Bucket=BUCKET, Key="gone")["Body"].read()
+        s3.get_object(Bucket=BUCKET, Key="gone", Range="bytes=9-")["Body"].close()
+        s3.head_object(Bucket=BUCKET, Key="gone")
+        assert refused(s3.get_object, Bucket=BUCKET, Key="gone", PartNumber=3)[1] == 416
+        assert refused(s3.get_object, Bucket=BUCKET, Key="gone", IfMatch='"x"')[1] == 412
+        assert refused(s3.get_object, Bucket=BUCKET, Key="gone", Range="bytes=99999999-")[1] == 416
+        s3.delete_object(Bucket=BUCKET, Key="gone")
+        settle(server, before)
+    finally:
+        gc.enable()
 
 
 def test_a_part_may_be_sent_again(server: Any, s3: Any) -> None:
