@@ -44,7 +44,6 @@ class Server:
         self.world = app.world
         self.url = f"http://127.0.0.1:{app.port}"
         self._clients: dict[str, Any] = {}
-        self._made: list[Any] = []
 
     def client(self, service: str, **given: Any) -> Any:
         """A boto3 client with the user's key; `given` as `boto3.client` takes it (kept if empty)."""
@@ -59,16 +58,14 @@ class Server:
             "config": Config(retries={"total_max_attempts": 1}, inject_host_prefix=False),
         }
         made = SESSION.client(service, **{**options, **given})
-        self._made.append(made)
         if not given:
             self._clients[service] = made
         return made
 
     def stop(self) -> None:
-        """The app has stopped, and no client keeps a connection to it."""
+        """The app has stopped, and no client keeps a connection."""
+        SESSION.close()
         self.app.stop()
-        for client in self._made:
-            client.close()
 
 
 def make_settings(home: Path, **given: Any) -> Settings:
@@ -83,6 +80,13 @@ def umask() -> Iterator[None]:
     before = os.umask(0o022)
     yield
     os.umask(before)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def connections() -> Iterator[None]:
+    """Clients of a module's tests leave no connection open."""
+    yield
+    SESSION.close()
 
 
 @pytest.fixture

@@ -205,6 +205,17 @@ class Share:
         for look in waiting:
             look()
 
+    def sending(self) -> bool:
+        """Whether bytes of an answer still wait for their peer to read."""
+        sending = (h.transport for h in self.all if h.transport is not None)
+        return any(transport.get_write_buffer_size() for transport in sending)
+
+    def cut(self) -> None:
+        """All its connections end at once."""
+        for held in list(self.all):
+            if held.transport is not None:
+                held.transport.abort()
+
     def wait(self, look: Callable[[], object]) -> None:
         """`look` is called once there may be room."""
         self._waiting.add(look)

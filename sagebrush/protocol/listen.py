@@ -9,6 +9,7 @@ import ipaddress
 import logging
 import socket
 import ssl
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 from weakref import WeakValueDictionary
@@ -30,6 +31,8 @@ KEPT = 120.0
 """Seconds that a connection is kept without a request: for the first, and after each answer."""
 LINGER = 60.0
 """Seconds that a peer has to read what was sent before its connection was closed."""
+FLUSHED = 1.0
+"""Seconds that the last answers have at the server's end to reach their peers."""
 SMALL = 256 * 1024
 """Bytes of a body that wait in memory for each connection out of a sandbox, which may have many."""
 LINE = 64 * 1024
@@ -276,7 +279,11 @@ class Listeners:
         self._sweeping = asyncio.get_running_loop().call_later(LINGER / 2, self._sweep)
 
     async def close(self, timeout: float) -> None:
-        """Nothing is accepted any more; requests that run have ended or had `timeout` seconds."""
+        """Nothing is accepted any more; requests that run have ended or had `timeout` seconds, and no
+        connection is open.
+
+        One by TLS is cut: it would wait for its peer's last word, and an idle client never says it.
+        """
         if self._sweeping is not None:
             self._sweeping.cancel()
         serving = list(self._web)
@@ -285,3 +292,9 @@ class Listeners:
         for factory in serving:
             factory.pre_shutdown()
         await asyncio.gather(*(factory.shutdown(timeout) for factory in serving))
+        shares, until = (self._outside, *self._shares.values()), time.monotonic() + FLUSHED
+        while any(share.sending() for share in shares) and time.monotonic() < until:
+            await asyncio.sleep(0.01)
+        for share in shares:
+            share.cut()
+        await asyncio.sleep(0)  # their transports end in the loop's next turn

@@ -6,7 +6,6 @@ import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import boto3.session
 import pytest
 from botocore.config import Config
 
@@ -14,6 +13,7 @@ from sagebrush.app import build
 from sagebrush.errors import Doc
 from sagebrush.world import Ctx
 from tests.access.roles import NUMBERS, TRUST, Limited, document
+from tests.aws_session import SESSION
 from tests.conftest import Server, make_settings
 
 
@@ -37,7 +37,6 @@ def session(server: Server) -> Callable[..., Callable[..., Any]]:
 
     Its second argument is another address of the server; certificates are not looked at."""
     iam, sts = server.client("iam"), server.client("sts")
-    models = boto3.session.Session()  # one for all: it keeps what it has read of AWS's models
     config = Config(retries={"total_max_attempts": 1}, inject_host_prefix=False)
 
     def as_role(*statements: Doc) -> Callable[..., Any]:
@@ -47,7 +46,7 @@ def session(server: Server) -> Callable[..., Callable[..., Any]]:
         given = sts.assume_role(RoleArn=made["Role"]["Arn"], RoleSessionName="test")["Credentials"]
 
         def client(service: str, url: str = server.url) -> Any:
-            return models.client(
+            return SESSION.client(
                 service,
                 endpoint_url=url,
                 verify=False,

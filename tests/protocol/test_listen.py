@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import http.client
 import json
 import socket
 import ssl
+import threading
 
 import pytest
 
@@ -125,3 +127,27 @@ def test_egress_out_of_a_sandbox(server, tmp_path):
     connection.close()
     close()
     sock.close()
+
+
+def test_idle_connections_end_with_the_server(tmp_path):
+    """One by TLS too: its client never says the last word that TLS would wait for."""
+    before = set(threading.enumerate())
+    server = started(make_settings(tmp_path / "home", isolation="process"))
+    state = server.app.state()
+    context = ssl.create_default_context(
+        cafile=str(server.app.settings.home / "keys" / "ca-bundle.pem")
+    )
+    plain = socket.create_connection(("127.0.0.1", state["port"]), 10)
+    secure = context.wrap_socket(
+        socket.create_connection(("127.0.0.1", state["tls_port"]), 10), server_hostname="localhost"
+    )
+    for client in (plain, secure):
+        client.sendall(b"GET /_sagebrush/health HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        assert b"200 OK" in client.recv(1000)
+    server.stop()
+    assert "http" not in [thread.name for thread in set(threading.enumerate()) - before]
+    for client in (plain, secure):
+        with contextlib.suppress(ConnectionError, ssl.SSLError):
+            while client.recv(1000):
+                pass
+        client.close()
