@@ -320,10 +320,10 @@ def test_a_job_opens_no_notebook(stand, desk):
 
     async def serve() -> None:
         sockets, port = listen.bind(["127.0.0.1"], 0)
-        app._listeners.serve(sockets, app.door.answer_inside, None)
+        app.listeners.serve(sockets, app.door.answer_inside, None)
         found.append(port)
 
-    asyncio.run_coroutine_threadsafe(serve(), app._events).result(10)
+    asyncio.run_coroutine_threadsafe(serve(), app.dispatcher.loop).result(10)
     url = f"http://127.0.0.1:{found[0]}/?authToken={stand.token(desk)}"
     asked = urllib.request.Request(url, headers={"Host": stand.host(desk)})
     with pytest.raises(urllib.error.HTTPError) as refused:
