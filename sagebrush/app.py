@@ -30,7 +30,7 @@ from sagebrush.gates.sandbox import Sandboxes
 from sagebrush.protocol import connections, listen
 from sagebrush.protocol.access_log import AccessLog
 from sagebrush.protocol.hosts import Hosts
-from sagebrush.protocol.server import Door
+from sagebrush.protocol.server import Server
 from sagebrush.routing.endpoints import Serving
 from sagebrush.routing.notebooks import Notebooks
 from sagebrush.settings import Settings
@@ -87,13 +87,13 @@ class App:
         self.world.wake = self.loop.wake
         self.access = AccessLog(settings.home / "logs" / "access.log")
         hosts = Hosts(settings)
-        self.door = Door(self.world, self.access, hosts, Gate(self.world, hosts))
+        self.server = Server(self.world, self.access, hosts, Gate(self.world, hosts))
         table = connections.Descriptors(connections.limit())
         inside = connections.of_sandbox(table, settings.job_connections, settings.request_threads)
         self.listeners = listen.Listeners(table, inside)
-        self.sandboxes = Sandboxes(self.door, self.listeners, self.world)
-        self._bridge = Bridge(self.door, self.listeners, self.world)
-        self._http = process.Http(self.door, self.listeners, self.world, self._turn)
+        self.sandboxes = Sandboxes(self.server, self.listeners, self.world)
+        self._bridge = Bridge(self.server, self.listeners, self.world)
+        self._http = process.Http(self.server, self.listeners, self.world, self._turn)
         self._sweeper = process.Sweeper(self.world)
         self._usage = usage.Sampler(self.world)
         self.port = self.tls_port = 0
@@ -193,7 +193,7 @@ class App:
         self.world.endpoints.flush()
         self.backend.close()
         self.sandboxes.close()
-        self.door.close()
+        self.server.close()
         self.world.objects.close()
         self._sweeper.join()
         self.world.db.close()

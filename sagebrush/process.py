@@ -20,7 +20,7 @@ from typing import Any, Protocol
 from sagebrush.engine import retention
 from sagebrush.protocol import connections, listen
 from sagebrush.protocol.access_log import Redacting
-from sagebrush.protocol.server import Door
+from sagebrush.protocol.server import Server
 from sagebrush.store import catalog
 from sagebrush.world import World
 
@@ -32,14 +32,14 @@ class Http:
 
     def __init__(
         self,
-        door: Door,
+        server: Server,
         listeners: listen.Listeners,
         world: World,
         turn: Callable[[asyncio.AbstractEventLoop | None], None],
     ) -> None:
         """`turn(events)` is called in the thread before the first request is answered, and
         `turn(None)` once no more are to come."""
-        self._door = door
+        self._server = server
         self._listeners = listeners
         self._world = world
         self._turn = turn
@@ -95,7 +95,7 @@ class Http:
         if self._own_addresses.setdefault(address, sock) is not sock:
             sock.close()
             return
-        events.call_soon_threadsafe(self._listeners.serve, [sock], self._door.answer, None)
+        events.call_soon_threadsafe(self._listeners.serve, [sock], self._server.answer, None)
 
     def _run(self) -> None:
         try:
@@ -117,14 +117,14 @@ class Http:
         events = asyncio.get_running_loop()
         events.set_default_executor(ThreadPoolExecutor(16, thread_name_prefix="io"))
         self._ended = asyncio.Event()
-        self._listeners.serve(self._plain, self._door.answer, None)
-        self._listeners.serve(self._secure, self._door.answer, self._context)
+        self._listeners.serve(self._plain, self._server.answer, None)
+        self._listeners.serve(self._secure, self._server.answer, self._context)
         self._turn(events)
         self._events = events
         self._ready.set()
         await self._ended.wait()
         self._turn(None)
-        await self._door.leave()
+        await self._server.leave()
         await self._listeners.close(5.0)
         self._world.endpoints.close()
         await asyncio.sleep(0)  # what was closed is, before the loop is

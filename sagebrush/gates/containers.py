@@ -17,7 +17,7 @@ from sagebrush.access import principals
 from sagebrush.compute.base import Spec
 from sagebrush.compute.containers.engines import Host
 from sagebrush.protocol import listen
-from sagebrush.protocol.server import Door
+from sagebrush.protocol.server import Server
 from sagebrush.world import World
 
 log = logging.getLogger(__name__)
@@ -33,8 +33,8 @@ ENDLESS = 365 * 86400.0
 class Bridge:
     """The listeners for containers of one server; begins with `start`."""
 
-    def __init__(self, door: Door, listeners: listen.Listeners, world: World) -> None:
-        self._door = door
+    def __init__(self, server: Server, listeners: listen.Listeners, world: World) -> None:
+        self._server = server
         self._listeners = listeners
         self._world = world
         self._lock = threading.Lock()
@@ -77,12 +77,12 @@ class Bridge:
                 # in the event loop's own thread: aiohttp's servers belong to the loop that makes them
                 self._events.call_soon_threadsafe(self._adopt, f"bridge/{host.bind}", sock)
                 log.info("containers reach the server at %s:%d", host.bind, port)
-            self._door.admit(host.name)
+            self._server.admit(host.name)
             self._ports[host.name] = port
             return port
 
     def _adopt(self, key: str, sock: socket.socket) -> None:
-        factory = listen.web_server(self._door.answer_inside, listen.SMALL)
+        factory = listen.web_server(self._server.answer_inside, listen.SMALL)
         self._listeners.adopt_bridge(key, sock, factory, self._context)
 
 

@@ -22,7 +22,8 @@ from sagebrush.gates.egress import HEAD_LIMIT, Egress
 from sagebrush.gates.metadata import Metadata
 from sagebrush.protocol import listen
 from sagebrush.protocol.connections import Held, Share
-from sagebrush.protocol.server import OWN, Door
+from sagebrush.protocol.pages import OWN
+from sagebrush.protocol.server import Server
 from sagebrush.world import World
 
 Factory = listen.Web | Callable[[Held], asyncio.BaseProtocol]
@@ -32,8 +33,8 @@ Factory = listen.Web | Callable[[Held], asyncio.BaseProtocol]
 class Sandboxes:
     """The listeners of one server's sandboxes; they are served from `start` on."""
 
-    def __init__(self, door: Door, listeners: listen.Listeners, world: World) -> None:
-        self._door = door
+    def __init__(self, server: Server, listeners: listen.Listeners, world: World) -> None:
+        self._server = server
         self._listeners = listeners
         self._world = world
         self._egress = Egress(world.settings.egress_allow)
@@ -42,12 +43,12 @@ class Sandboxes:
         self._port = 0
         self._context: ssl.SSLContext | None = None
         self._table: Mapping[str, Callable[[Spec, Share], Factory]] = {
-            "aws": lambda spec, share: listen.web_server(door.answer_inside, listen.SMALL),
+            "aws": lambda spec, share: listen.web_server(server.answer_inside, listen.SMALL),
             "credentials": self._credentials,
             "metadata": self._metadata,
             "egress": self._proxy,
             companion_process.LISTENER: lambda spec, share: listen.web_server(
-                door.answer, listen.SMALL
+                server.answer, listen.SMALL
             ),
         }
         """Name of a listener (`compute.local.sandbox.LISTENERS`, and the companion's) -> who serves

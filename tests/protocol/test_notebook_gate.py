@@ -320,7 +320,7 @@ def test_a_job_opens_no_notebook(stand, desk):
 
     async def serve() -> None:
         sockets, port = listen.bind(["127.0.0.1"], 0)
-        app.listeners.serve(sockets, app.door.answer_inside, None)
+        app.listeners.serve(sockets, app.server.answer_inside, None)
         found.append(port)
 
     asyncio.run_coroutine_threadsafe(serve(), app.dispatcher.loop).result(10)
