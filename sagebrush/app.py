@@ -31,8 +31,11 @@ from sagebrush.protocol import connections, listen
 from sagebrush.protocol.access_log import AccessLog
 from sagebrush.protocol.hosts import Hosts
 from sagebrush.protocol.server import Server
-from sagebrush.routing.endpoints import Serving
+from sagebrush.routing.endpoints import Endpoints
+from sagebrush.routing.forward import Forward
+from sagebrush.routing.health import Health
 from sagebrush.routing.notebooks import Notebooks
+from sagebrush.routing.tallies import Tallies
 from sagebrush.settings import Settings
 from sagebrush.store.db import Db
 from sagebrush.store.home import Home
@@ -64,13 +67,12 @@ class App:
         self.dispatcher = Dispatcher()
         jobs, engines = settings.home / "jobs", Engines()
         known = engines.known if settings.containers == "auto" else None
-        isolation = probe.choose(settings.isolation)
         self.backend = Either(
             LocalBackend(
                 jobs,
                 lambda *asked: self.sandboxes.attach(*asked),
                 lambda key: self.loop.changed(key),
-                isolation,
+                probe.choose(settings.isolation),
                 lambda spec: self.sandboxes.outside(spec),
                 lambda: probe.networked().ok,
             ),
@@ -105,13 +107,15 @@ class App:
         running: Mapping[str, Running],
         containers: Callable[[str], bool] | None,
     ) -> World:
-        settings = self.settings
+        settings, keys = self.settings, self.settings.home / "keys"
         db = Db(self.home.database)
         rows, series = Rows(db, clock), Series(db)
 
-        def wake() -> None:
+        def due(row_id: int) -> None:
+            rows.touch(row_id)
             self.world.wake()
 
+        endpoints, tallies = Endpoints(self.backend), Tallies(series, clock)
         return World(
             settings=settings,
             clock=clock,
@@ -125,11 +129,12 @@ class App:
             host=host.measure(),
             fuse_lacking=functools.cache(fuse.lacking),
             layers=LayerBuilds(),
-            endpoints=Serving(rows, series, self.backend, clock, wake),
-            notebooks=Notebooks(settings, rows, self.backend, clock, wake),
-            credentials=CredentialBook(
-                settings.home / "keys", settings.account, settings.role, clock
-            ),
+            endpoints=endpoints,
+            forward=Forward(endpoints, tallies, rows, due),
+            tallies=tallies,
+            health=Health(self.backend, clock, due),
+            notebooks=Notebooks(settings, rows, self.backend, clock),
+            credentials=CredentialBook(keys, settings.account, settings.role, clock),
             operations=registry.operations(),
             before_body=registry.before_body(),
             dispatch=self.dispatcher,
@@ -154,8 +159,8 @@ class App:
         self.port, self.tls_port = self._http.bind(self._plain, self._secure, settings.port)
         self.world.ports = (self.port, self.tls_port)
         now = dt.datetime.fromtimestamp(time.time(), dt.UTC)
-        outer = [h for h in (*settings.hosts, settings.host) if h not in tls.LOOPBACK]
-        outer = [h for h in outer if h not in ("0.0.0.0", "::")]
+        ours = {*tls.LOOPBACK, "0.0.0.0", "::"}
+        outer = [name for name in (*settings.hosts, settings.host) if name not in ours]
         self._context = tls.ensure(settings.home / "keys", outer, now).context()
         client = settings.home / "client"
         clientdata.write(client, settings.account, settings.region, self.tls_port)
@@ -175,6 +180,7 @@ class App:
         """What the event loop runs, and what it no longer does (None); in its own thread."""
         self.dispatcher.loop = events
         if events is not None:
+            self.world.endpoints.use(events)
             self._bridge.start(events, self.port, self._context)
             self.sandboxes.start(events, self.port, self._context)
 
@@ -190,7 +196,7 @@ class App:
         self._usage.stop()
         self.loop.stop(timeout)
         self._http.stop(timeout + 10)
-        self.world.endpoints.flush()
+        self.world.tallies.flush()
         self.backend.close()
         self.sandboxes.close()
         self.server.close()

@@ -17,8 +17,11 @@ if TYPE_CHECKING:
     from sagebrush.environments.builds import LayerBuilds
     from sagebrush.environments.store import Environments
     from sagebrush.facts import Running
-    from sagebrush.routing.endpoints import Serving
+    from sagebrush.routing.endpoints import Endpoints
+    from sagebrush.routing.forward import Forward
+    from sagebrush.routing.health import Health
     from sagebrush.routing.notebooks import Notebooks
+    from sagebrush.routing.tallies import Tallies
     from sagebrush.settings import Settings
     from sagebrush.store.db import Db
     from sagebrush.store.objects import ObjectStore
@@ -77,7 +80,7 @@ Operations = dict[tuple[str, str], Operation]
 class World:
     """Everything that lives as long as the server; built once, in `app.py`.
 
-    What is in memory alone (endpoints, notebooks, identities, layers, curves) may be lost at any
+    What is in memory alone (endpoints to notebooks, layers, identities, curves) may be lost at any
     time: it is found again from rows, the backend and the disk.
     """
 
@@ -96,8 +99,16 @@ class World:
     fuse_lacking: Callable[[], str]
     """Why no sandbox of this host can have a file system by FUSE; "" where one can. Tried once."""
     layers: LayerBuilds
-    endpoints: Serving
+    endpoints: Endpoints
+    """Routes to the replicas of endpoints."""
+    forward: Forward
+    """Brings requests to them."""
+    tallies: Tallies
+    """Counts of what they answered."""
+    health: Health
+    """What replicas and notebooks have answered."""
     notebooks: Notebooks
+    """Host names, tokens and use of notebooks."""
     credentials: CredentialBook
     operations: Operations
     dispatch: Callable[[Ctx, str, str, Doc], Doc]

@@ -18,7 +18,6 @@ from dataclasses import dataclass, field, replace
 
 from sagebrush.compute.base import Backend, Running
 from sagebrush.errors import Doc
-from sagebrush.routing.endpoints import answers
 from sagebrush.settings import Settings
 from sagebrush.store.rows import Row, Rows
 
@@ -29,8 +28,6 @@ SESSION_SECONDS = 43200
 """How long its session lasts unless the caller asks for less (AWS's default: 12 hours)."""
 TOKENS = 100
 """Unused tokens kept for one notebook; those that end first go first."""
-STATUS_PATH = "/api"
-"""Jupyter's own: answers 200 once its handlers are there, with or without a token."""
 LOOK_AGAIN = 1.0
 """Seconds between two looks for notebooks that an unknown host name might mean."""
 _LABEL = re.compile(r"[a-z0-9][a-z0-9-]*-[a-z0-9]{6}")
@@ -63,19 +60,15 @@ class Notebooks:
         rows: Rows,
         backend: Backend,
         clock: Callable[[], float],
-        wake: Callable[[], None],
     ) -> None:
         self._settings = settings
         self._rows = rows
         self._backend = backend
         self._clock = clock
-        self._wake = wake
         self._guard = threading.Lock()
         self._known: dict[str, int] = {}
         """Host label or loopback address -> row."""
         self._looked = float("-inf")
-        self._ready: set[str] = set()
-        self._watched: set[str] = set()
         self._seen: dict[int, float] = {}
         self._websockets: dict[int, int] = {}
         self._first: dict[str, float] = {}
@@ -151,45 +144,6 @@ class Notebooks:
         token = row.plan.get("token") or ""
         return Desk(row.id, row.name, row.plan["id"], row.status, reason, address, token)
 
-    # ---- readiness
-
-    def ready(self, key: str) -> bool:
-        """Whether the server under that key has answered since this process looks."""
-        return key in self._ready
-
-    def watch(self, key: str, row_id: int, until: float) -> None:
-        """The row is due as soon as its server answers, or its process ends, or the clock says
-        `until`. Repeatable."""
-        with self._guard:
-            if key in self._watched or key in self._ready:
-                return
-            self._watched.add(key)
-        threading.Thread(
-            target=self._wait, args=(key, row_id, until), name=f"notebook-{key}", daemon=True
-        ).start()
-
-    def _wait(self, key: str, row_id: int, until: float) -> None:
-        try:
-            if answers(self._backend, self._clock, key, STATUS_PATH, until):
-                with self._guard:
-                    self._ready.add(key)
-        finally:
-            with self._guard:
-                self._watched.discard(key)
-            try:
-                self._rows.touch(row_id)
-            except Exception:  # the server is ending and its database is closed
-                return
-            self._wake()
-
-    def forget(self, key: str) -> None:
-        """Nothing is remembered of that start."""
-        with self._guard:
-            self._ready.discard(key)
-            self._first.pop(key, None)
-            for place in [place for place in self._copied if place[0] == key]:
-                del self._copied[place]
-
     # ---- use
 
     def seen(self, row_id: int) -> None:
@@ -222,6 +176,13 @@ class Notebooks:
                 self._websockets[row_id] -= 1
                 if not self._websockets[row_id]:
                     del self._websockets[row_id]
+
+    def forget(self, key: str) -> None:
+        """Nothing is remembered of that start."""
+        with self._guard:
+            self._first.pop(key, None)
+            for place in [place for place in self._copied if place[0] == key]:
+                del self._copied[place]
 
     def gone(self, row_id: int) -> None:
         """The row is gone: the database may give its id to another."""

@@ -13,6 +13,7 @@ import pytest
 
 from sagebrush.compute.base import Exited, Gone, Pending, Running, State
 from sagebrush.routing import notebooks
+from sagebrush.routing.health import Health
 from sagebrush.store.rows import Row
 from sagebrush.world import World
 from tests.conftest import Clock, make_settings
@@ -34,16 +35,16 @@ class Backend:
 def backend(world: World) -> Backend:
     made = Backend()
     world.backend = made  # type: ignore[assignment]
-    world.notebooks = around(world).notebooks
+    fresh = around(world)
+    world.notebooks, world.health = fresh.notebooks, fresh.health
     return made
 
 
 def around(world: World, **changes: Any) -> World:
     """The world with other settings or another clock, and notebooks that know them."""
     made = replace(world, **changes)
-    made.notebooks = notebooks.Notebooks(
-        made.settings, made.rows, made.backend, made.clock, made.wake
-    )
+    made.notebooks = notebooks.Notebooks(made.settings, made.rows, made.backend, made.clock)
+    made.health = Health(made.backend, made.clock, made.rows.touch)
     return made
 
 
@@ -231,7 +232,9 @@ def test_tokens_expire_and_are_few(world):
     for _ in range(notebooks.TOKENS + 5):
         made.append(world.notebooks.issue(row.id))
         clock.forward(0.01)
-    assert len(world.rows.by_id(row.id).plan["tokens"]) == notebooks.TOKENS
+    kept = world.rows.by_id(row.id)
+    assert kept is not None
+    assert len(kept.plan["tokens"]) == notebooks.TOKENS
     assert world.notebooks.redeem(row.id, made[0]) is None
     assert world.notebooks.redeem(row.id, made[-1]) is not None
 
@@ -267,13 +270,13 @@ def settled(condition, seconds: float = 10.0) -> bool:
 
 
 def test_ready_when_its_status_is_200(world, backend):
-    row, known = notebook(world, "a", "aaaaaa", "Pending"), world.notebooks
+    row, known = notebook(world, "a", "aaaaaa", "Pending"), world.health
     asked: list[bytes] = []
     with socket.create_server(("127.0.0.1", 0)) as sock:
         threading.Thread(target=serve_status, args=(sock, asked), daemon=True).start()
         backend.states["n-aaaaaa"] = Pending()
-        known.watch("n-aaaaaa", row.id, world.clock() + 60)
-        known.watch("n-aaaaaa", row.id, world.clock() + 60)
+        known.watch("n-aaaaaa", row.id, "/api", world.clock() + 60)
+        known.watch("n-aaaaaa", row.id, "/api", world.clock() + 60)
         assert not known.ready("n-aaaaaa")
         backend.states["n-aaaaaa"] = Running(0.0, f"tcp:127.0.0.1:{sock.getsockname()[1]}")
         assert settled(lambda: due(world, row))
@@ -287,9 +290,9 @@ def test_ready_when_its_status_is_200(world, backend):
 
 @pytest.mark.parametrize("state", [Exited(1), Gone()])
 def test_due_when_its_process_ends(world, backend, state):
-    row, known = notebook(world, "a", "aaaaaa", "Pending"), world.notebooks
+    row, known = notebook(world, "a", "aaaaaa", "Pending"), world.health
     backend.states["n-aaaaaa"] = state
-    known.watch("n-aaaaaa", row.id, world.clock() + 60)
+    known.watch("n-aaaaaa", row.id, "/api", world.clock() + 60)
     assert settled(lambda: due(world, row))
     assert not known.ready("n-aaaaaa")
 
@@ -297,9 +300,9 @@ def test_due_when_its_process_ends(world, backend, state):
 def test_due_when_the_time_is_over(world, backend):
     clock = Clock(1e9)
     world = around(world, clock=clock)
-    row, known = notebook(world, "a", "aaaaaa", "Pending"), world.notebooks
+    row, known = notebook(world, "a", "aaaaaa", "Pending"), world.health
     backend.states["n-aaaaaa"] = Pending()
-    known.watch("n-aaaaaa", row.id, clock.now + 60)
+    known.watch("n-aaaaaa", row.id, "/api", clock.now + 60)
     assert not due(world, row)
     clock.forward(60)
     assert settled(lambda: due(world, row))

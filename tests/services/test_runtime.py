@@ -353,13 +353,13 @@ def test_a_deleted_endpoint_is_not_found_at_once(stand: Stand) -> None:
 
 
 def test_answers_are_counted_as_cloudwatch_metrics(stand: Stand) -> None:
-    live = stand.server.world.endpoints
-    live.flush()
+    tallies = stand.server.world.tallies
+    tallies.flush()
     stand.endpoint("counted", "echo")
     for data in (1, 2, "raise"):
         with contextlib.suppress(ClientError):
             stand.ask("counted", data)
-    live.flush()
+    tallies.flush()
     dimensions = {"EndpointName": "counted", "VariantName": "AllTraffic"}
 
     def total(name: str) -> tuple[float, float]:

@@ -17,7 +17,7 @@ from sagebrush.environments.builds import LayerBuilds
 from sagebrush.environments.environment import Environment
 from sagebrush.environments.images import resolve
 from sagebrush.errors import AwsError, Doc
-from sagebrush.routing.endpoints import Serving
+from sagebrush.routing.endpoints import Endpoints
 from sagebrush.services.sagemaker.training import operations as training
 from sagebrush.settings import Settings
 from sagebrush.store.db import Db
@@ -173,7 +173,10 @@ class JobWorld:
             host=measure(),
             fuse_lacking=fuse.lacking,
             layers=LayerBuilds(),
-            endpoints=Serving(self.rows, self.series, self.backend, self._clock, lambda: None),
+            endpoints=Endpoints(self.backend),
+            forward=cast(Any, None),
+            tallies=cast(Any, None),
+            health=cast(Any, None),
             notebooks=cast(Any, None),
             credentials=cast(Any, None),
             operations={},

@@ -144,7 +144,7 @@ def test_an_update_that_fails_leaves_the_old_answering(stand: Stand) -> None:
 def test_a_draining_replica_ends_when_its_requests_have(stand: Stand) -> None:
     stand.create()
     (old,) = stand.backend.running()
-    found = stand.live.get(NAME)
+    found = stand.app.world.endpoints.get(NAME)
     assert found is not None
     route = found.variants[0].routes[0]
     route.pool.busy = 1
@@ -228,7 +228,7 @@ def test_a_step_that_began_before_the_deletion_brings_nothing_back(stand: Stand)
     row = stand.app.world.rows.get(*NAME[:2], "endpoint", "e")
     assert row is not None
     stand.sm("DeleteEndpoint", EndpointName="e")
-    assert stand.live.load(row) is None
+    assert stand.app.world.endpoints.load(row) is None
     assert stand.routed() == {}
 
 

@@ -274,6 +274,7 @@ class Replica:
             capacity.note_peak(self.world, self._kind, self.variant["type"], state.peak_memory)
         capacity.release(self.world, self.key)
         self.world.endpoints.forget(self.key)
+        self.world.health.forget(self.key)
         for name in ("ml", "staging", "tmp"):
             stage.remove(self.root / name)
 

@@ -27,6 +27,8 @@ from sagebrush.world import World
 
 log = logging.getLogger(__name__)
 
+STATUS_PATH = "/api"
+"""Jupyter's own: answers 200 once its handlers are there, with or without a token."""
 NEEDED = ("jupyter", "sagemaker2", "base")
 """Environments that a start waits for: the server's and those of its default kernel."""
 BOOT = 2400.0
@@ -149,15 +151,14 @@ def _boot(world: World, row: Row) -> Next:
         if state.reason in ("lost", "stopped") and row.plan.get("tries", 0) < TRIES:
             return _again(world, row, start)
         return _fail(world, row, _why(start, state), plan)
-    live = world.notebooks
-    if live.ready(start.key):
+    if world.health.ready(start.key):
         step = _enter(world, "InService")
         made = {"stage": None, "created": True, "gone": None, "since": now, "tries": None}
         return Next(step.status, step.doc, {**plan, **made}, due=0.0)
     until = row.plan["launched"] + BOOT
     if now > until:
         return _fail(world, row, f"Jupyter did not answer within {BOOT / 60:.0f} minutes.", plan)
-    live.watch(start.key, row.id, until)
+    world.health.watch(start.key, row.id, STATUS_PATH, until)
     return Next(plan={**plan, "gone": None}, due=LIVE if row.plan.get("logs") or plan else 2.0)
 
 
@@ -231,6 +232,7 @@ def _dispose(world: World, row: Row, start: Start) -> None:
         capacity.note_peak(world, _image(row), row.doc["InstanceType"], state.peak_memory)
     capacity.release(world, start.key)
     world.notebooks.forget(start.key)
+    world.health.forget(start.key)
     for name in ("ml", "tmp", "mnt"):
         stage.remove(start.root / name)
 
