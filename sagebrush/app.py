@@ -1,4 +1,4 @@
-"""The composition root: Settings -> World -> server, loop and gates. Nothing else constructs them."""
+"""The composition root: Settings -> World -> server, loop and gates. All are constructed here."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ from sagebrush.world import World
 
 
 class App:
-    """A server in this process: `start` returns once it answers, `stop` once it does not."""
+    """A server in this process: `start` returns once it answers, `stop` once it has ended."""
 
     def __init__(self, settings: Settings, clock: Callable[[], float] = time.time) -> None:
         os.umask(0o077)
@@ -144,9 +144,9 @@ class App:
     # Life -----------------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """It answers on `port` and `tls_port`, and the loop runs.
+        """Starts to answer on `port` and `tls_port`, and to reconcile rows.
 
-        Raises OSError for a busy port; it is stopped then.
+        Raises OSError if a port is in use; everything is stopped then.
         """
         try:
             self._start()
@@ -177,7 +177,7 @@ class App:
         self._usage.start()
 
     def _turn(self, events: asyncio.AbstractEventLoop | None) -> None:
-        """What the event loop runs, and what it no longer does (None); in its own thread."""
+        """Hands the event loop to what uses it, or takes it away (None); in the loop's thread."""
         self.dispatcher.loop = events
         if events is not None:
             self.world.endpoints.use(events)
@@ -185,9 +185,9 @@ class App:
             self.sandboxes.start(events, self.port, self._context)
 
     def stop(self, timeout: float = 10.0) -> None:
-        """Requests that run have ended or had `timeout` seconds; jobs go on; files are closed.
+        """Stops the server: requests have `timeout` seconds to end, jobs go on, files are closed.
 
-        Stopping twice is fine.
+        Repeatable.
         """
         if self._stopped:
             return
@@ -207,11 +207,11 @@ class App:
         self.home.release()
 
     def stop_jobs(self, impatient: Callable[[], bool]) -> None:
-        """Everything that runs has been stopped and stored, or `impatient()` became true before."""
+        """Stops and stores all that runs; returns early once `impatient()` is true."""
         shutdown.stop_jobs(self.world, self.loop, self.backend, impatient)
 
     def state(self) -> dict[str, Any]:
-        """What `home/server.json` holds; `warnings` are texts for the banner."""
+        """Returns the content of `home/server.json`; `warnings` are texts for the banner."""
         settings = self.settings
         return {
             "pid": os.getpid(),
@@ -240,10 +240,10 @@ class App:
 
 
 def build(settings: Settings, clock: Callable[[], float] = time.time) -> App:
-    """A server for these settings, not started; its directories and keys are there."""
+    """Returns a server for these settings, not started; its directories and keys exist."""
     return App(settings, clock)
 
 
 def run(settings: Settings, ready: Callable[[dict[str, Any]], None]) -> int:
-    """Serves with these settings until a signal says to end (`process.run`); the exit status."""
+    """Runs a server until a signal ends it (`process.run`); returns the exit status."""
     return process.run(settings.home, lambda: build(settings), ready)

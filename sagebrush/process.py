@@ -1,4 +1,4 @@
-"""The server's process: the thread that answers HTTP, the sweeper, and its life under signals."""
+"""The server process: the HTTP thread, the sweeper thread, and `run`, which handles signals."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 
 class Http:
-    """The ports, and the thread whose event loop answers what comes in by them."""
+    """The server's ports, and the thread whose event loop serves them."""
 
     def __init__(
         self,
@@ -38,7 +38,7 @@ class Http:
         turn: Callable[[asyncio.AbstractEventLoop | None], None],
     ) -> None:
         """`turn(events)` is called in the thread before the first request is answered, and
-        `turn(None)` once no more are to come."""
+        `turn(None)` when the server begins to stop."""
         self._server = server
         self._listeners = listeners
         self._world = world
@@ -54,8 +54,10 @@ class Http:
         self._failure: BaseException | None = None
 
     def bind(self, plain: Sequence[str], secure: Sequence[str], port: int) -> tuple[int, int]:
-        """The ports for plain HTTP and for TLS, bound at these addresses: `port` and the one after
-        it, or any two where it is 0. Raises OSError for a busy one; none is bound then."""
+        """Binds the ports for plain HTTP (`port`) and TLS (`port` + 1; any two if 0); returns them.
+
+        Raises OSError if one is in use; neither is bound then.
+        """
         self._plain, self._port = listen.bind(plain, port)
         try:
             self._secure, tls_port = listen.bind(secure, self._port + 1 if port else 0)
@@ -65,7 +67,7 @@ class Http:
         return self._port, tls_port
 
     def start(self, context: ssl.SSLContext) -> None:
-        """Requests are answered. Raises what kept the thread from it."""
+        """Starts the thread; returns once it serves. Raises what made it fail."""
         self._context = context
         self._thread.start()
         self._ready.wait()
@@ -73,14 +75,14 @@ class Http:
             raise self._failure
 
     def stop(self, timeout: float) -> None:
-        """Requests that ran have ended or had `timeout` seconds, and the ports are free."""
+        """Stops serving; running requests have `timeout` seconds to end. Frees the ports."""
         if self._events is not None:
             self._events.call_soon_threadsafe(self._ended.set)
             self._thread.join(timeout)
         self._close_sockets()
 
     def listen_at(self, address: str) -> None:
-        """A notebook's own loopback address takes plain HTTP; connections wait from now on."""
+        """Serves plain HTTP on a notebook's loopback address too. Thread-safe, repeatable."""
         events = self._events
         if address in self._own_addresses or events is None:
             return
@@ -135,7 +137,7 @@ class Http:
 
 
 class Sweeper:
-    """The thread that removes what no row names any more, and what is past its time."""
+    """The thread that removes orphaned bodies at the start, and what has expired once a day."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -143,20 +145,20 @@ class Sweeper:
         self._thread = threading.Thread(target=self._run, name="sweep", daemon=True)
 
     def start(self) -> None:
-        """It sweeps now, and once a day."""
+        """Starts the thread."""
         self._thread.start()
 
     def ask_to_stop(self) -> None:
-        """It begins no further sweep."""
+        """Keeps it from beginning another sweep."""
         self._stopping.set()
 
     def join(self) -> None:
-        """It has ended."""
+        """Waits until the thread has ended, if it was started."""
         if self._thread.ident is not None:
             self._thread.join()
 
     def _run(self) -> None:
-        """Bodies that a crash left without a row are gone; once a day, what is past its time too."""
+        # bodies that a crash left without a row
         found = catalog.Outside(self._world.db)
         removed = self._world.objects.sweep(lambda names: catalog.live_blobs(found, names))
         if removed:
@@ -171,7 +173,7 @@ class Sweeper:
 
 
 class Served(Protocol):
-    """A server that `run` brings up and down (`app.App`)."""
+    """What `run` starts and stops (`app.App`)."""
 
     def start(self) -> None: ...
 
@@ -183,14 +185,14 @@ class Served(Protocol):
 
 
 def run(home: Path, build: Callable[[], Served], ready: Callable[[dict[str, Any]], None]) -> int:
-    """Serves what `build` makes until a signal says to end; the exit status.
+    """Runs the server that `build` makes until a signal ends it; returns the exit status.
 
-    `ready(state)` is called once it answers; `state` (`App.state`) is what `home/server.json` holds
-    from then to the end (0600, written by rename). SIGINT and SIGTERM: jobs are stopped as
-    StopTrainingJob does (and finish their upload), endpoint workers stop, then it ends; a second
-    signal does not wait. SIGUSR1 (`down --keep-jobs`): ends at once, all that runs goes on. Raises
-    OSError(EADDRINUSE) when the port is taken, SettingsError when the address must not be bound so,
-    and a RuntimeError naming the pid when another server holds the data directory.
+    `ready(state)` is called once it answers. `state` (`App.state`) is also in `home/server.json`
+    (0600, written by rename) while the server runs. SIGINT and SIGTERM stop jobs as StopTrainingJob
+    does (their uploads finish) and endpoints' workers first; a second one does not wait for them.
+    SIGUSR1 (`down --keep-jobs`) ends the server at once and leaves jobs running. Raises
+    OSError(EADDRINUSE) if a port is in use, SettingsError for an address that must not be bound,
+    and RuntimeError with the pid if another server holds the data directory.
     """
     signals: list[int] = []
     told = threading.Event()
@@ -230,7 +232,7 @@ def run(home: Path, build: Callable[[], Served], ready: Callable[[dict[str, Any]
 
 
 def _log_to(path: Path) -> logging.Handler:
-    """What Sagebrush's modules log goes to `path`, without secrets."""
+    """Writes the log of Sagebrush's modules to `path`, secrets redacted; returns the handler."""
     handler = RotatingFileHandler(path, maxBytes=16 * 1024 * 1024, backupCount=2)
     handler.setFormatter(Redacting("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logger = logging.getLogger("sagebrush")

@@ -95,18 +95,19 @@ class World:
     backend: Backend
     environments: Environments
     host: Host
-    """Measured when the server starts."""
+    """CPUs, memory and GPUs, measured when the server starts."""
     fuse_lacking: Callable[[], str]
     """Why no sandbox of this host can have a file system by FUSE; "" where one can. Tried once."""
     layers: LayerBuilds
+    """Builds of layers over environments (requirements.txt)."""
     endpoints: Endpoints
     """Routes to the replicas of endpoints."""
     forward: Forward
-    """Brings requests to them."""
+    """Forwards requests to replicas."""
     tallies: Tallies
-    """Counts of what they answered."""
+    """Counts of replicas' answers, for their metrics."""
     health: Health
-    """What replicas and notebooks have answered."""
+    """Health checks of replicas and notebooks' servers."""
     notebooks: Notebooks
     """Host names, tokens and use of notebooks."""
     credentials: CredentialBook
@@ -124,9 +125,9 @@ class World:
     wake: Callable[[], None] = lambda: None
     """Makes the loop look for due rows now."""
     identities: dict[tuple[str, str], Identity | None] = field(default_factory=dict)
-    """(account, role) -> what its requests are checked against; None: there is no such role."""
+    """(account, role) -> its policies and tags, as read from its row; None if there is no role."""
     curves: dict[tuple[int, str], tuple[float, ...]] = field(default_factory=dict)
-    """(row of a tuning job, trial that ended) -> the values that its metric went through."""
+    """(row id of a tuning job, name of an ended trial) -> the values of its metric over time."""
 
     def ctx(self, caller: Caller, request_id: str = "", origin: Origin | None = None) -> Ctx:
         """A context for `caller`; no `request_id` or `origin` for work that no request began."""

@@ -1,4 +1,4 @@
-"""What this host has to share out."""
+"""The CPUs, memory and GPUs of this host."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ CGROUPS = Path("/sys/fs/cgroup")
 
 @dataclass(frozen=True)
 class Host:
-    """What there is to share out: CPUs (a quota may make it a fraction), bytes of memory, GPUs."""
+    """CPUs (a fraction under a quota), bytes of memory, and GPUs by number."""
 
     cpus: float
     memory: int
@@ -21,7 +21,7 @@ class Host:
 
 
 def measure(cgroups: Path = CGROUPS) -> Host:
-    """This host, as its cgroup limits it (v2 and v1)."""
+    """Measures this host within the limits of its cgroup (v2 or v1)."""
     affinity = getattr(os, "sched_getaffinity", None)
     cpus: float = len(affinity(0)) if affinity else (os.cpu_count() or 1)
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

@@ -1,6 +1,6 @@
-"""How containers reach this server: a listener on their network's gateway, keys of their role.
+"""Access for containers: a listener on their network's gateway, and access keys of their role.
 
-Containers have a network of their own, on which this machine has an address; the server listens
+Containers run in their engine's network, where this machine has an address. The server listens
 there once the first container needs it, and answers signed requests only, never its own pages.
 """
 
@@ -31,7 +31,7 @@ ENDLESS = 365 * 86400.0
 
 
 class Bridge:
-    """The listeners for containers of one server; begins with `start`."""
+    """The listeners for containers; `start` must come first."""
 
     def __init__(self, server: Server, listeners: listen.Listeners, world: World) -> None:
         self._server = server
@@ -44,11 +44,11 @@ class Bridge:
         self._context: ssl.SSLContext | None = None
 
     def start(self, events: asyncio.AbstractEventLoop, port: int, context: ssl.SSLContext) -> None:
-        """Requests are answered by the loop `events`, on `port` where that is free."""
+        """Serves requests in the loop `events`, on `port` if that is free."""
         self._events, self._port, self._context = events, port, context
 
     def variables(self, spec: Spec, host: Host) -> dict[str, str]:
-        """The variables by which the job's container reaches AWS as its role; repeatable.
+        """Returns the environment by which the job's container reaches AWS as its role. Repeatable.
 
         SDKs take credentials from an address only on loopback, so the container gets keys.
         """
@@ -64,7 +64,7 @@ class Bridge:
         return found
 
     def _open(self, host: Host) -> int:
-        """The port that answers containers at `host`."""
+        """Listens for containers at `host`, and returns the port."""
         with self._lock:
             if host.name in self._ports:
                 return self._ports[host.name]
@@ -87,7 +87,7 @@ class Bridge:
 
 
 def _listening(address: str, port: int) -> socket.socket:
-    """A socket on that address of ours, on `port` or another that is free."""
+    """Returns a socket listening on that address, on `port` or else on any free port."""
     for wanted in (port, 0):
         sock = socket.socket(socket.AF_INET)
         try:

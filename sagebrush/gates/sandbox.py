@@ -1,7 +1,7 @@
-"""The listeners inside sandboxes, and how a job without any reaches the server all the same.
+"""Listeners inside sandboxes, and what a job in process mode uses instead.
 
-A job's shim opens them in the job's network namespace and hands each to the server that attaches
-(`compute.shim.main`): there a socket of its own answers what nothing outside the sandbox can ask.
+A job's shim opens them in the job's network namespace and passes each to the server that attaches
+(`compute.shim.main`). Nothing outside the sandbox can connect to them.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ Factory = listen.Web | Callable[[Held], asyncio.BaseProtocol]
 
 
 class Sandboxes:
-    """The listeners of one server's sandboxes; they are served from `start` on."""
+    """The listeners of all sandboxes of this server; `start` must come before `attach`."""
 
     def __init__(self, server: Server, listeners: listen.Listeners, world: World) -> None:
         self._server = server
@@ -51,22 +51,21 @@ class Sandboxes:
                 server.answer, listen.SMALL
             ),
         }
-        """Name of a listener (`compute.local.sandbox.LISTENERS`, and the companion's) -> who serves
-        it for a job."""
+        """Name (`compute.local.sandbox.LISTENERS`, and the companion's) -> what serves that
+        listener's connections for a job."""
 
     def start(self, events: asyncio.AbstractEventLoop, port: int, context: ssl.SSLContext) -> None:
-        """Listeners are served in the loop `events`; `port` is the server's own for plain HTTP."""
+        """Serves listeners in the loop `events`; `port` is the server's own port for plain HTTP."""
         self._events, self._port, self._context = events, port, context
 
     def close(self) -> None:
-        """No name is looked up for a job any more."""
+        """Ends the threads of the egress proxy."""
         self._egress.close()
 
     def attach(self, spec: Spec, listener: str, sock: socket.socket) -> Callable[[], None]:
-        """The job's listener is served; the function that ends that, for when the job has.
+        """Serves the job's listener on `sock`; returns the function that ends that.
 
-        For any thread. Raises KeyError for a name that no listener has, and RuntimeError while the
-        server does not run.
+        Thread-safe. Raises KeyError for an unknown listener, RuntimeError before `start`.
         """
         events, make = self._events, self._table[listener]
         if events is None:
@@ -88,7 +87,7 @@ class Sandboxes:
         return close
 
     def outside(self, spec: Spec) -> dict[str, str]:
-        """How a job in process mode, which has no listeners of its own, reaches AWS as its role."""
+        """Returns the environment by which a job without listeners (process mode) reaches AWS."""
         url = f"http://127.0.0.1:{self._port}"
         return {
             "AWS_ENDPOINT_URL": url,
@@ -98,7 +97,7 @@ class Sandboxes:
         }
 
     def _credentials(self, spec: Spec, share: Share) -> Factory:
-        """The role's credentials, as SDKs ask the address of containers for them."""
+        """Serves the role's credentials (SDKs' container credentials provider)."""
 
         async def answer(raw: web.BaseRequest) -> web.StreamResponse:
             if not spec.role or raw.method != "GET" or not raw.path.startswith("/v2/credentials/"):
@@ -108,7 +107,7 @@ class Sandboxes:
         return listen.web_server(answer, listen.SMALL)
 
     def _metadata(self, spec: Spec, share: Share) -> Factory:
-        """EC2's instance metadata."""
+        """Serves EC2's instance metadata."""
         service = Metadata(self._world, spec)
 
         async def answer(raw: web.BaseRequest) -> web.StreamResponse:
@@ -118,5 +117,5 @@ class Sandboxes:
         return listen.web_server(answer, listen.SMALL)
 
     def _proxy(self, spec: Spec, share: Share) -> Factory:
-        """The way to the internet."""
+        """Serves the HTTP proxy to the internet."""
         return listen.streams(partial(self._egress.handle, lookups=share.lookups), HEAD_LIMIT)

@@ -19,14 +19,14 @@ from sagebrush.protocol.message import Reply
 from sagebrush.world import World
 
 OWN = "/_sagebrush/"
-"""What their paths begin with."""
+"""Prefix of their paths."""
 
 
 class Pages:
-    """Answers requests for the pages of one World, on loopback only.
+    """Serves the pages of one World, to clients on loopback only.
 
-    Other users and jobs share the loopback interface: they hear that the server runs, and no more.
-    The owner's tools send the token that lies with the keys.
+    Other users and jobs share the loopback interface: they learn that the server runs, no more. The
+    owner's tools send the token that is stored with the keys.
     """
 
     def __init__(self, world: World, access: AccessLog, hosts: Hosts) -> None:
@@ -36,7 +36,7 @@ class Pages:
         self._started = time.time()
 
     async def answer(self, raw: web.BaseRequest) -> Reply:
-        """The page that the path names, or why not: 403, 404, or 421 for a foreign Host header."""
+        """Returns the page that the path names, or 403, 404, or 421 for a foreign Host header."""
         peer = raw.transport.get_extra_info("peername") if raw.transport else None
         host = str(peer[0]) if peer else ""
         if not is_loopback(host):
@@ -56,7 +56,7 @@ class Pages:
         return _json(404, {"message": f"no page {name}"})
 
     def health(self) -> Doc:
-        """What `/_sagebrush/health` tells the owner."""
+        """Returns the document of `/_sagebrush/health` for the owner."""
         settings = self._world.settings
         return {
             "status": "running",
@@ -83,7 +83,7 @@ class Pages:
 
 
 def unknown_host(host: str) -> Reply:
-    """The answer to a Host header that is none of ours."""
+    """Returns the answer (421) to a Host header that names another server."""
     words = f"Sagebrush does not answer for the host {host[:100]!r}; see the setting `hosts`."
     return _json(421, {"__type": "UnknownHost", "message": words})
 

@@ -1,4 +1,4 @@
-"""S3's exceptions: what is signed for a body and which requests have one; replies and errors.
+"""S3's exceptions on the wire: what signs for a body, which requests have one, replies and errors.
 
 The others are where the thing itself is: bucket names in hosts in `hosts`, operations that share a
 URI in `routes`, chunked bodies and checksums in `receive` and `chunked`.
@@ -60,7 +60,8 @@ def refuse_form(request: Request) -> None:
 
 
 def body_hash(request: Request, claim: Claim) -> str:
-    """What stands for the body in an S3 signature; raises AwsError when nothing does."""
+    """Returns the body's hash as the signature covers it: a digest, or UNSIGNED-PAYLOAD or another
+    of S3's payload modes. Raises AwsError for a missing or malformed one."""
     declared = request.headers.get("x-amz-content-sha256") or None
     if claim.expires is not None:
         query = dict(request.query).get("X-Amz-Content-Sha256")
@@ -93,7 +94,7 @@ def body_hash(request: Request, claim: Claim) -> str:
 
 
 def declares_body(request: Request) -> bool:
-    """Whether headers tell of a body, there or not, which must then be compared with them."""
+    """Returns whether headers declare a body, which is then compared with them, sent or not."""
     said = request.headers.get("x-amz-content-sha256") or sigv4.UNSIGNED
     return said not in (sigv4.UNSIGNED, sigv4.EMPTY_SHA256) or "content-md5" in request.headers
 
@@ -104,7 +105,7 @@ _SUBRESOURCES = frozenset(
 
 
 def is_upload(request: Request) -> bool:
-    """Whether an S3 request (in path style) brings the bytes of an object or a part."""
+    """Returns whether a request (in path style) uploads the bytes of an object or a part."""
     if request.method != "PUT" or "/" not in request.path.lstrip("/").rstrip("/"):
         return False
     if "x-amz-copy-source" in request.headers:

@@ -45,7 +45,7 @@ from sagebrush.protocol.pages import OWN, Pages
 from sagebrush.protocol.receive import Disconnected
 from sagebrush.protocol.send import send
 from sagebrush.protocol.sigv4 import Verified
-from sagebrush.routing.notebooks import Desk
+from sagebrush.routing.notebooks import Notebook
 from sagebrush.store.objects import Spooled
 from sagebrush.world import Ctx, Origin, World
 
@@ -76,23 +76,25 @@ def read(raw: web.BaseRequest) -> Request:
 
 
 class NotebookGate(Protocol):
-    """Who answers what is asked of a notebook's host name (`gates.notebook_gate`)."""
+    """Answers requests for notebooks' host names (`gates.notebook_gate`)."""
 
-    def find(self, host: str) -> Desk | None:
-        """The notebook that a Host header names, or None."""
+    def find(self, host: str) -> Notebook | None:
+        """Returns the notebook that a Host header names, or None."""
         ...
 
-    async def answer(self, raw: web.BaseRequest, desk: Desk, entry: Entry) -> web.StreamResponse:
-        """The request was answered. Raises Disconnected when the browser went away."""
+    async def answer(
+        self, raw: web.BaseRequest, notebook: Notebook, entry: Entry
+    ) -> web.StreamResponse:
+        """Answers the request. Raises Disconnected if the browser went away."""
         ...
 
     async def close(self) -> None:
-        """Its connections are being closed."""
+        """Closes its connections."""
         ...
 
 
 class Server:
-    """Answers requests for one World, and lets the gate answer those for notebooks."""
+    """Answers the requests of one World; the gate answers those for notebooks."""
 
     def __init__(self, world: World, access: AccessLog, hosts: Hosts, gate: NotebookGate) -> None:
         self._world = world
@@ -110,28 +112,28 @@ class Server:
         )
 
     def close(self) -> None:
-        """Operations that run have ended."""
+        """Waits until running operations have ended."""
         self._pool.shutdown()
 
     def admit(self, host: str) -> None:
-        """Requests whose Host header is `host` are answered from now on, as ours are."""
+        """Answers requests with the Host header `host` from now on."""
         self._hosts.admit(host)
 
     async def leave(self) -> None:
-        """Websockets of notebooks are being closed, which would otherwise stay open for hours."""
+        """Closes the websockets of notebooks, which would otherwise stay open for hours."""
         await self._gate.close()
 
     async def answer(self, raw: web.BaseRequest) -> web.StreamResponse:
-        """The request has been answered and told in the access log."""
+        """Answers the request and writes its line of the access log."""
         return await self._answered(raw, inside=False)
 
     async def _answered(self, raw: web.BaseRequest, inside: bool) -> web.StreamResponse:
         entry = Entry(names.request_id(), time.perf_counter())
         try:
-            desk = self._gate.find(raw.headers.get("Host", ""))
-            if desk is not None and not inside:  # all its paths are the notebook's
-                return await self._gate.answer(raw, desk, entry)
-            if desk is not None:  # no job opens a notebook, whatever token it has come by
+            notebook = self._gate.find(raw.headers.get("Host", ""))
+            if notebook is not None and not inside:  # all its paths are the notebook's
+                return await self._gate.answer(raw, notebook, entry)
+            if notebook is not None:  # no job opens a notebook, whatever token it has come by
                 entry.code = "UnknownHost"
                 found = pages.unknown_host(raw.headers.get("Host", ""))
             elif raw.path.startswith(OWN):
@@ -155,7 +157,7 @@ class Server:
                 asyncio.get_running_loop().call_later(FLUSH, self._access.flush)
 
     async def answer_inside(self, raw: web.BaseRequest) -> web.StreamResponse:
-        """`answer` for requests out of a sandbox: without Sagebrush's own pages and notebooks."""
+        """Answers a request from a sandbox: as `answer`, without own pages and notebooks."""
         if raw.path.startswith(OWN):
             return web.Response(status=404)
         return await self._answered(raw, inside=True)
@@ -197,7 +199,7 @@ class Server:
     async def _receive(
         self, raw: web.BaseRequest, request: Request, target: Target, entry: Entry
     ) -> tuple[Request, Verified]:
-        """The request with its body, and who signed it."""
+        """Receives the body; returns the request with it, and its verified signature."""
         words = claims.dialect(target.service, target.protocol)
         if target.service != "s3":
             if not request.body:
@@ -250,7 +252,7 @@ class Server:
     def _before_body(
         self, request: Request, target: Target, verified: Verified, entry: Entry
     ) -> None:
-        """Raises AwsError for what is wrong with an upload whatever its bytes are."""
+        """Raises AwsError if the upload is refused whatever its body is."""
         model, params = rest.parse(target, request)
         entry.operation = str(model.name)
         dispatch.before_body(self._world.ctx(verified.key.caller, entry.id), model, params)
@@ -269,7 +271,7 @@ class Server:
         )
 
     async def _parse(self, target: Target, request: Request) -> tuple[OperationModel, Doc]:
-        """The operation and its parameters; a spooled body is gone when there are none."""
+        """Returns the operation and its parameters; drops a spooled body if parsing fails."""
         try:
             if isinstance(request.body, bytes) and len(request.body) > LARGE:
                 loop = asyncio.get_running_loop()
@@ -282,7 +284,7 @@ class Server:
     async def _run(
         self, ctx: Ctx, model: OperationModel, params: Doc, body: bytes | Spooled, share: Share
     ) -> Doc | None:
-        """The operation's result, once parameters and policy are found right, and `share` has a turn."""
+        """Checks parameters and policy, waits for `share`, and returns the operation's result."""
         service, name = str(model.service_model.service_name), str(model.name)
         try:
             operation: Any = dispatch.find(ctx.world, service, name)
@@ -322,7 +324,7 @@ class Server:
             self._world.objects.drop(body)
 
     def _as_error(self, problem: Exception, entry: Entry, target: Target | None) -> AwsError:
-        """What the client is told; whatever nobody expected is logged whole."""
+        """Returns the error for the client; logs an unexpected one with its traceback."""
         if isinstance(problem, AwsError):
             if problem.status >= 500 and problem.status != 501:
                 known = problem.status == 507  # a full disk: the traceback tells nothing more
@@ -341,7 +343,7 @@ class Server:
 
 
 def _gate(raw: web.BaseRequest) -> asyncio.Semaphore | contextlib.nullcontext[None]:
-    """What a large body waits for before it is received: of one sandbox only some are at once."""
+    """Returns the limit on a sandbox's large bodies that are received at once."""
     length = raw.content_length
     if not raw.body_exists or (length is not None and length <= LARGE):
         return contextlib.nullcontext()
@@ -349,7 +351,7 @@ def _gate(raw: web.BaseRequest) -> asyncio.Semaphore | contextlib.nullcontext[No
 
 
 def _disk_is_full(problem: BaseException | None) -> bool:
-    """Whether that, or what caused it, is a full disk: 507, which SDKs do not repeat."""
+    """Returns whether it was caused by a full disk: answered 507, which SDKs do not retry."""
     while problem is not None:
         if isinstance(problem, OSError) and problem.errno in (errno.ENOSPC, errno.EDQUOT):
             return True
@@ -360,11 +362,11 @@ def _disk_is_full(problem: BaseException | None) -> bool:
 
 
 def _origin(raw: web.BaseRequest, request: Request, claim: Claim) -> Origin:
-    """What policies may ask of the request's way here."""
+    """Returns what policies may ask about the request's connection."""
     connection = raw.transport.get_extra_info if raw.transport else _nothing
     at = claim.at if claim.stamp else None
     return Origin(connection, request.headers, claim.expires is not None, at)
 
 
 def _nothing(_name: str) -> None:
-    """What a connection that is gone tells of itself."""
+    """Stands for `get_extra_info` of a closed connection."""

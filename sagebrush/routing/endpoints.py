@@ -1,7 +1,7 @@
-"""Who answers for an endpoint now: routes to its replicas, in memory.
+"""Routes to the replicas of each endpoint, in memory.
 
-The data path asks here instead of the database. What is here may be lost at any time: it is read
-again from the endpoint's row and the backend.
+InvokeEndpoint reads them here instead of in the database. They may be lost at any time: they are
+rebuilt from the endpoint's row and the backend.
 """
 
 from __future__ import annotations
@@ -43,7 +43,8 @@ class Variant:
     routes: tuple[Route, ...]
 
     def least_busy(self, without: Sequence[Route] = ()) -> Route | None:
-        """The replica with the fewest requests in flight, any of those with as few."""
+        """Returns the replica with the fewest requests in flight (ties at random), None if all
+        are in `without`."""
         routes = self.routes
         if len(routes) == 1 and not without:
             return routes[0]
@@ -63,19 +64,19 @@ class Endpoint:
     variants: tuple[Variant, ...]
 
     def choose(self) -> Variant:
-        """A variant by weight; by turns where no variant has any."""
+        """Returns a variant at random by weight; all are equally likely if every weight is 0."""
         if len(self.variants) == 1:
             return self.variants[0]
         weights = [v.weight for v in self.variants]
         return random.choices(self.variants, weights if any(weights) else None)[0]
 
     def variant(self, name: str) -> Variant | None:
-        """The variant of that name."""
+        """Returns the variant of that name, or None."""
         return next((v for v in self.variants if v.name == name), None)
 
 
 class Endpoints:
-    """The routes of this process (`World.endpoints`); for any thread."""
+    """The routes known to this process (`World.endpoints`). Thread-safe."""
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
@@ -83,20 +84,22 @@ class Endpoints:
         self._routes: dict[str, Route] = {}
         self._guard = threading.Lock()
         self._ended: set[int] = set()
-        """Rows that are being deleted: a step that began before must not bring them back."""
+        """Rows being deleted: a reconciler step that began earlier must not publish them again."""
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def use(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Connections are made, and closed, in `loop` from now on."""
+        """Sets the event loop in which connections to replicas are opened and closed."""
         self._loop = loop
 
     def get(self, name: Name) -> Endpoint | None:
-        """The routes of the endpoint, where they are known."""
+        """Returns the endpoint's routes, None if they are not loaded."""
         return self._endpoints.get(name)
 
     def load(self, row: Row) -> Endpoint | None:
-        """The routes of the endpoint as its row and the backend tell them; None when it takes no
-        requests. They are the ones used from now on."""
+        """Builds the endpoint's routes from its row and the backend, publishes and returns them.
+
+        Returns None, and withdraws the endpoint, if it takes no requests.
+        """
         name = (row.account, row.region, row.name)
         active = row.plan.get("active")
         if row.status not in ANSWERING or not active or row.id in self._ended:
@@ -115,27 +118,27 @@ class Endpoints:
         return endpoint
 
     def withdraw(self, name: Name) -> None:
-        """The endpoint takes no requests any more."""
+        """Stops routing requests to the endpoint until it is loaded again."""
         with self._guard:
             self._drop_routes(self._endpoints.pop(name, None), set())
 
     def end(self, name: Name, row_id: int) -> None:
-        """The endpoint takes no requests any more, for good."""
+        """Stops routing requests to the endpoint; `load` of this row does nothing from now on."""
         self._ended.add(row_id)
         self.withdraw(name)
 
     def gone(self, row_id: int) -> None:
-        """The row is gone too: the database may give its id to another."""
+        """Forgets the id of a deleted row, which the database may use again."""
         self._ended.discard(row_id)
 
     def close(self) -> None:
-        """No connection to a replica is kept. Called in the event loop's own thread, at its end."""
+        """Closes all connections to replicas. Runs in the event loop's thread, before it ends."""
         with self._guard:
             for route in self._routes.values():
                 route.pool.close()
 
     def busy(self, key: str) -> int:
-        """Requests that the replica is answering now."""
+        """Returns the number of requests in flight at the replica."""
         route = self._routes.get(key)
         return route.pool.busy if route else 0
 
@@ -154,7 +157,7 @@ class Endpoints:
             yield route
 
     def _drop_routes(self, before: Endpoint | None, keep: set[str]) -> None:
-        """Routes that `before` had and that are not kept end when their requests have."""
+        """Closes the routes of `before` that are not in `keep`, each after its last request."""
         for variant in before.variants if before else ():
             for route in variant.routes:
                 if route.key in keep:
@@ -165,6 +168,6 @@ class Endpoints:
                     self._routes.pop(route.key, None)
 
     def forget(self, key: str) -> None:
-        """Nothing is remembered of the replica."""
+        """Drops the replica's route."""
         with self._guard:
             self._routes.pop(key, None)

@@ -1,7 +1,8 @@
-"""One request to an endpoint: a replica is chosen, waited for, asked, and its answer counted.
+"""Forwards a request to an endpoint: chooses a replica (or waits for one), asks it, counts.
 
-Touches no database while the endpoint's routes are known. What the request is and what its answer
-means is the caller's: it hands in how to ask one replica (`net.http_client.Pool.ask`, `.open`).
+Reads no database while the endpoint's routes are in memory. The caller builds the request and
+interprets the answer: it passes the function that asks one replica (`net.http_client.Pool.ask`,
+`.open`).
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ Reached = TypeVar("Reached", Answer, Stream)
 PATIENCE = 5.0
 """Seconds that a request waits for a replica while all are being replaced."""
 LOOK_AGAIN = 0.02
-"""Seconds between two looks for one."""
+"""Seconds between two checks for new replicas meanwhile."""
 
 
 class Undelivered(Exception):
@@ -37,11 +38,11 @@ class NoVariant(Undelivered):
 
 
 class NoReplica(Undelivered):
-    """No replica of the variant could be asked in time. `args`: the variant's name."""
+    """No replica of the variant accepted the request in PATIENCE. `args`: the variant's name."""
 
 
 class Place(NamedTuple):
-    """Who was asked."""
+    """The replica that a request was sent to."""
 
     endpoint: Endpoint
     variant: Variant
@@ -49,9 +50,9 @@ class Place(NamedTuple):
 
 
 class NoAnswer(Undelivered):
-    """The replica at `place` had the request and did not answer: not in time, or it is gone.
+    """The replica at `place` accepted the request and did not answer it.
 
-    The cause is a TimeoutError or `Broken`.
+    `__cause__` is a TimeoutError, or `Broken` if the connection failed.
     """
 
     def __init__(self, place: Place) -> None:
@@ -60,12 +61,12 @@ class NoAnswer(Undelivered):
 
 
 class Forward:
-    """Brings requests to the replicas of endpoints (`World.forward`); in the event loop's thread."""
+    """Forwards requests to replicas (`World.forward`). Used in the event loop's thread alone."""
 
     def __init__(
         self, endpoints: Endpoints, tallies: Tallies, rows: Rows, due: Callable[[int], None]
     ) -> None:
-        """`due(row_id)` makes the row's reconciler look at it now; it is called in a thread."""
+        """`due(row_id)` makes a row due now and wakes the loop; it is called in a worker thread."""
         self._endpoints = endpoints
         self._tallies = tallies
         self._rows = rows
@@ -74,11 +75,12 @@ class Forward:
     async def send(
         self, name: Name, target: str | None, ask: Callable[[Pool], Awaitable[Reached]]
     ) -> tuple[Place, Reached]:
-        """Who answered, and what: the first replica that takes the request, of the variant `target`
-        or of one chosen by weight. The answer is counted, whatever its status.
+        """Sends the request to one replica, counts its answer (of any status), and returns both.
 
-        A replica where nothing listens any more is not asked again; the endpoint's reconciler looks
-        at it meanwhile. Raises NoEndpoint, NoVariant, NoReplica, NoAnswer.
+        The replica is one of the variant `target`, or of a variant chosen by weight (None). If
+        nothing listens there, the next one is asked and the endpoint's row becomes due; a request
+        that a replica has accepted is never sent twice. Raises NoEndpoint, NoVariant, NoReplica or
+        NoAnswer.
         """
         began = time.perf_counter()
         endpoint = self._endpoints.get(name)
@@ -109,7 +111,7 @@ class Forward:
             return Place(endpoint, variant, route), answer
 
     async def _load(self, name: Name) -> Endpoint:
-        """The endpoint's routes, as its row tells them. Raises NoEndpoint."""
+        """Loads the endpoint's routes from its row. Raises NoEndpoint."""
 
         def load() -> Endpoint | None:
             row = self._rows.get(name[0], name[1], "endpoint", name[2])
@@ -123,8 +125,10 @@ class Forward:
     async def _replaced(
         self, endpoint: Endpoint, variant: Variant, target: str | None, until: float
     ) -> Place:
-        """A replica of the endpoint as it is once others have taken the place of those that do not
-        answer. Raises NoReplica when none has before `until` (monotonic seconds)."""
+        """Waits until other replicas are published for the endpoint, and returns one of them.
+
+        Raises NoReplica if there is none by `until` (monotonic seconds), and NoVariant.
+        """
         while time.monotonic() < until:
             await asyncio.sleep(LOOK_AGAIN)
             found = self._endpoints.get(endpoint.name)
@@ -146,12 +150,12 @@ class Forward:
         )
 
     def _look(self, endpoint: Endpoint) -> None:
-        """The endpoint's reconciler looks at it now."""
+        """Makes the endpoint's row due in a worker thread."""
         asyncio.get_running_loop().run_in_executor(None, self._due, endpoint.row_id)
 
 
 def _choose(endpoint: Endpoint, target: str | None) -> Variant:
-    """The variant `target`, or one by weight. Raises NoVariant."""
+    """Returns the variant `target`, or one by weight (None). Raises NoVariant."""
     if target is None:
         return endpoint.choose()
     found = endpoint.variant(target)

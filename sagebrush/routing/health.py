@@ -1,4 +1,4 @@
-"""Whether what runs under a key answers: one GET, and a thread that waits for the first."""
+"""Health checks of replicas and notebook servers: a thread repeats one GET until it gives 200."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ log = logging.getLogger(__name__)
 TIMEOUT = 2.0
 """Seconds that a container may take for one /ping (SageMaker's own limit)."""
 FIRST_WAIT, LONGEST_WAIT = 0.01, 0.1
-"""Seconds between two looks at a replica that does not answer yet."""
+"""Seconds between two checks of a server that does not answer yet."""
 
 
 class Health:
-    """What has answered since this process looks (`World.health`); for any thread."""
+    """Which servers have answered since this process started (`World.health`). Thread-safe."""
 
     def __init__(
         self, backend: Backend, clock: Callable[[], float], due: Callable[[int], None]
     ) -> None:
-        """`due(row_id)` makes the row's reconciler look at it now."""
+        """`due(row_id)` makes a row due now and wakes the loop; it is called in a thread."""
         self._backend = backend
         self._clock = clock
         self._due = due
@@ -32,12 +32,12 @@ class Health:
         self._watched: set[str] = set()
 
     def ready(self, key: str) -> bool:
-        """Whether what `watch` looks at has answered with 200."""
+        """Returns whether the server under `key` answered 200 while it was watched."""
         return key in self._ready
 
     def watch(self, key: str, row_id: int, path: str, until: float) -> None:
-        """The row is due as soon as GET `path` of what runs under `key` is answered with 200, or it
-        ends, or the clock says `until`. Repeatable."""
+        """Makes the row due once the server under `key` answers GET `path` with 200, its process
+        ends, or the clock reaches `until`. Repeatable."""
         with self._guard:
             if key in self._watched or key in self._ready:
                 return
@@ -47,7 +47,7 @@ class Health:
         ).start()
 
     def forget(self, key: str) -> None:
-        """Nothing is remembered of what ran under `key`."""
+        """Drops what is known of `key`."""
         with self._guard:
             self._ready.discard(key)
 
@@ -65,8 +65,7 @@ class Health:
                 log.debug("the row of %s could not be made due", key)
 
     def _answers(self, key: str, path: str, until: float) -> bool:
-        """Whether there was an answer before the clock said `until`; waits for it, and no longer
-        than what runs there lives."""
+        """Waits for a 200; returns False if the process ends or the clock reaches `until`."""
         wait, pause = FIRST_WAIT, threading.Event()
         while self._clock() < until:
             state = self._backend.poll(key)
@@ -81,7 +80,7 @@ class Health:
 
 
 def ping(address: str, path: str) -> bool:
-    """Whether GET `path` is answered with 200 in time."""
+    """Returns whether GET `path` is answered with 200 within TIMEOUT."""
     asked = f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
     try:
         with dial.connect_sync(address, TIMEOUT) as sock:

@@ -1,7 +1,7 @@
-"""Which notebook a host name means, who may enter it, and when it was last used.
+"""Host names of notebooks, the tokens that open them, and when each was last used.
 
-What is in memory here may be lost at any time: it is read again from the notebooks' rows and the
-backend. One-time tokens are in the row (as hashes), so that each works once, whoever asks.
+What is in memory may be lost at any time: it is rebuilt from the notebooks' rows and the backend.
+One-time tokens are stored in the row (as hashes), so that each works once, in any process.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ TOKEN_SECONDS = 300
 SESSION_SECONDS = 43200
 """How long its session lasts unless the caller asks for less (AWS's default: 12 hours)."""
 TOKENS = 100
-"""Unused tokens kept for one notebook; those that end first go first."""
+"""Unused tokens kept for one notebook; those that expire first are dropped first."""
 LOOK_AGAIN = 1.0
-"""Seconds between two looks for notebooks that an unknown host name might mean."""
+"""Seconds between two reads of all notebook rows for unknown host names."""
 _LABEL = re.compile(r"[a-z0-9][a-z0-9-]*-[a-z0-9]{6}")
 _NAME = 56
 """Characters of a name that go into a host label, which holds 63."""
 
 
 @dataclass(frozen=True)
-class Desk:
-    """A notebook as the gateway sees it."""
+class Notebook:
+    """What the gateway needs to know of a notebook instance."""
 
     row_id: int
     name: str
@@ -48,11 +48,11 @@ class Desk:
     address: str = ""
     """What `compute.dial` connects to; "" unless it is InService and its process runs."""
     token: str = field(default="", repr=False)
-    """What its server asks for where more than the gateway can reach it; "" where nothing can."""
+    """Token of its Jupyter server in process mode; "" in a sandbox, where it needs none."""
 
 
 class Notebooks:
-    """The notebooks of this process: `World.notebooks`; for any thread."""
+    """The notebooks known to this process (`World.notebooks`). Thread-safe."""
 
     def __init__(
         self,
@@ -77,8 +77,8 @@ class Notebooks:
 
     # ---- hosts
 
-    def find(self, host: str) -> Desk | None:
-        """The notebook that a host label (or loopback address) names; None when it names none."""
+    def find(self, host: str) -> Notebook | None:
+        """Returns the notebook with that host label or loopback address, or None."""
         row_id = self._known.get(host)
         if row_id is None:
             row_id = self._look_for(host)
@@ -89,10 +89,10 @@ class Notebooks:
             with self._guard:
                 self._known.pop(host, None)
             return None
-        return self._desk(row)
+        return self._notebook(row)
 
     def load(self, row: Row) -> None:
-        """The row's host names are known, and listened at where it has an address of its own."""
+        """Registers the row's host names, and listens on its loopback address if it has one."""
         for host in self._hosts(row):
             with self._guard:
                 known = self._known.setdefault(host, row.id) == row.id
@@ -102,14 +102,16 @@ class Notebooks:
                 self._listen(host)
 
     def listen_by(self, listen: Callable[[str], None]) -> None:
-        """`listen(address)` is called for every loopback address that a notebook has, those that
-        are there already included; it may be called again for one."""
+        """Calls `listen(address)` for every notebook's loopback address, now and for each new one.
+
+        It may be called more than once for an address.
+        """
         self._listen = listen
         self._load_all()
 
     def _look_for(self, host: str) -> int | None:
-        """Notebooks that are not known yet (after a restart, say) are, once a second at most: most
-        unknown names are buckets'."""
+        """Loads all notebook rows and looks again; at most once a second, since most unknown names
+        are buckets'."""
         if not (_LABEL.fullmatch(host) or (self._by_address and _is_address(host))):
             return None
         with self._guard:
@@ -135,38 +137,40 @@ class Notebooks:
         named = label(row.name, number)
         return (named, address_of(number)) if self._by_address else (named,)
 
-    def _desk(self, row: Row) -> Desk:
+    def _notebook(self, row: Row) -> Notebook:
         address, key = "", row.plan.get("key")
         if row.status == "InService" and key:
             state = self._backend.poll(key)
             address = state.address if isinstance(state, Running) else ""
         reason = row.doc.get("FailureReason") or ""
         token = row.plan.get("token") or ""
-        return Desk(row.id, row.name, row.plan["id"], row.status, reason, address, token)
+        return Notebook(row.id, row.name, row.plan["id"], row.status, reason, address, token)
 
     # ---- use
 
     def seen(self, row_id: int) -> None:
-        """The notebook is being used now."""
+        """Records that the notebook is used now."""
         self._seen[row_id] = self._clock()
 
     def last_seen(self, row_id: int) -> float | None:
-        """When a request or a websocket message last came through the gateway; None where none
-        has since this process runs."""
+        """Returns when the last request or websocket message passed the gateway, None if none has
+        since this process started."""
         return self._seen.get(row_id)
 
     def looked_at(self, key: str) -> float:
-        """When the use of that start was first looked at since this process runs: now, where it is
-        the first time. Nobody knows of requests before it."""
+        """Returns when this process first asked about that start of a notebook (now, if never).
+
+        Requests before that are not known, so idle time is counted from here.
+        """
         return self._first.setdefault(key, self._clock())
 
     def open_websockets(self, row_id: int) -> int:
-        """Websockets that are open through the gateway."""
+        """Returns the number of websockets open through the gateway."""
         return self._websockets.get(row_id, 0)
 
     @contextmanager
     def websocket(self, row_id: int) -> Iterator[None]:
-        """A websocket is counted as open."""
+        """Counts a websocket as open within the context."""
         with self._guard:
             self._websockets[row_id] = self._websockets.get(row_id, 0) + 1
         try:
@@ -178,14 +182,14 @@ class Notebooks:
                     del self._websockets[row_id]
 
     def forget(self, key: str) -> None:
-        """Nothing is remembered of that start."""
+        """Drops what is known of that start of a notebook."""
         with self._guard:
             self._first.pop(key, None)
             for place in [place for place in self._copied if place[0] == key]:
                 del self._copied[place]
 
     def gone(self, row_id: int) -> None:
-        """The row is gone: the database may give its id to another."""
+        """Forgets a deleted row, whose id the database may use again."""
         with self._guard:
             self._seen.pop(row_id, None)
             for host in [host for host, known in self._known.items() if known == row_id]:
@@ -194,11 +198,11 @@ class Notebooks:
     # ---- logs of lifecycle scripts
 
     def copied(self, key: str, hook: str) -> int:
-        """Bytes of the script's log that this process has copied since that start."""
+        """Returns how many bytes of the script's log this process has copied for that start."""
         return self._copied.get((key, hook), 0)
 
     def copied_to(self, key: str, hook: str, offset: int) -> None:
-        """The script's log is copied up to `offset`, whether or not the step that did is stored."""
+        """Records that the script's log is copied up to `offset`, stored step or not."""
         self._copied[key, hook] = offset
 
     # ---- tokens
@@ -209,10 +213,10 @@ class Notebooks:
         seconds: int = SESSION_SECONDS,
         check: Callable[[Row], object] = lambda row: None,
     ) -> str:
-        """A token that opens the notebook once, within five minutes, for a session of `seconds`.
+        """Returns a token that opens the notebook once, within five minutes, for `seconds`.
 
-        `check` may raise for the row as it is when the token is stored. Raises LookupError when the
-        row is gone.
+        `check(row)` runs in the transaction that stores the token and may raise. Raises LookupError
+        if the row is gone.
         """
         token = secrets.token_urlsafe(32)
         expiry = self._clock() + TOKEN_SECONDS
@@ -230,8 +234,10 @@ class Notebooks:
         return token
 
     def redeem(self, row_id: int, token: str) -> int | None:
-        """The seconds of the session that the token opens, which it does not do again; None when it
-        opens none: used, expired, another notebook's or nobody's."""
+        """Uses the token up; returns the length of its session in seconds.
+
+        Returns None for a token that is used, expired, unknown or of another notebook.
+        """
         found: list[int] = []
         key = _hash(token)
 
@@ -247,12 +253,12 @@ class Notebooks:
         return found[0] if row is not None and found else None
 
     def redeemable(self, row_id: int, token: str) -> bool:
-        """Whether `redeem` would open a session; the token stays as it is."""
+        """Returns whether `redeem` would open a session; does not use the token up."""
         row = self._rows.by_id(row_id)
         return row is not None and _hash(token) in self._live(row)
 
     def _live(self, row: Row) -> Doc:
-        """The row's tokens that have not expired."""
+        """Returns the row's tokens that have not expired."""
         now = self._clock()
         return {k: v for k, v in (row.plan.get("tokens") or {}).items() if v[0] > now}
 
@@ -261,22 +267,22 @@ class Notebooks:
 
 
 def label(name: str, number: str) -> str:
-    """The host label of the notebook: a DNS label (RFC 1123) that no other notebook has.
+    """Returns the notebook's host label, a unique DNS label (RFC 1123).
 
-    Runs of dashes become one: a label like `xn--…` would mean a name in another script.
+    Runs of dashes become one: `xn--…` would mean an internationalised name (RFC 5890).
     """
     cut = re.sub(r"[^a-z0-9]+", "-", name.lower()[:_NAME]).strip("-")
     return f"{cut}-{number}"
 
 
 def address_of(number: str) -> str:
-    """The loopback address of the notebook: in 127.0.0.0/8, not in 127.0.0.0/16, which has others."""
+    """Returns the notebook's loopback address: in 127.0.0.0/8, outside 127.0.0.0/16 (in use)."""
     first, second, third = hashlib.sha256(number.encode()).digest()[:3]
     return f"127.{1 + first % 254}.{second}.{1 + third % 254}"
 
 
 def url(settings: Settings, ports: tuple[int, int], name: str, number: str) -> str:
-    """Where a browser opens the notebook, with a slash at its end; `ports` as `World.ports`."""
+    """Returns the notebook's URL for a browser, ending in a slash; `ports`: `World.ports`."""
     plain, secure = ports
     if settings.notebook_hosts == "addresses":
         return f"http://{address_of(number)}:{plain}/"
@@ -286,7 +292,7 @@ def url(settings: Settings, ports: tuple[int, int], name: str, number: str) -> s
 
 
 def _outer(settings: Settings) -> str:
-    """The name that other machines know this one by; "" where they do not, or by address alone."""
+    """Returns the name by which other machines reach this server, "" if there is none."""
     host = settings.host.lower()
     if host == "localhost" or (_is_address(host) and ipaddress.ip_address(host).is_loopback):
         return ""

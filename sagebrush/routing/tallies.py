@@ -1,4 +1,4 @@
-"""The counts of endpoints' answers, kept in memory and stored as CloudWatch metrics now and then."""
+"""Counts of endpoints' answers, in memory; stored as CloudWatch metrics every FLUSH seconds."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ log = logging.getLogger(__name__)
 
 NAMESPACE = "AWS/SageMaker"
 FLUSH = 10.0
-"""Seconds between two writes of the counts."""
+"""Seconds between two writes."""
 
 
 @dataclass
 class Tally:
-    """The answers of one variant since the last flush. Latencies in microseconds."""
+    """Answers of one variant since the last flush. Latencies in microseconds."""
 
     invocations: int = 0
     errors_4xx: int = 0
@@ -31,7 +31,7 @@ class Tally:
 
 
 class Tallies:
-    """The counts of this process; those since the last flush are lost with it."""
+    """The counts of this process (`World.tallies`); a crash loses those since the last flush."""
 
     def __init__(self, series: Series, clock: Callable[[], float]) -> None:
         self._series = series
@@ -42,10 +42,8 @@ class Tallies:
     def count(
         self, name: Name, variant: str, status: int, model: float | None, overhead: float
     ) -> None:
-        """One answer: the model's `status` (0: none), its and our own time in seconds.
-
-        In the event loop's thread.
-        """
+        """Counts one answer: the model's `status` (0 if it did not answer), the model's own time
+        (None then) and the server's, in seconds. Runs in the event loop's thread."""
         key = (name, variant)
         tally = self._tallies.get(key)
         if tally is None:
@@ -64,7 +62,7 @@ class Tallies:
             loop.call_later(FLUSH, self._flush_soon, loop)
 
     def flush(self) -> None:
-        """The counts are stored as metrics (CloudWatch namespace AWS/SageMaker)."""
+        """Stores the counts as metrics of the CloudWatch namespace AWS/SageMaker."""
         tallies, self._tallies = self._tallies, {}
         self._store(tallies)
 
@@ -94,7 +92,7 @@ def _add(total: list[float], value: float) -> None:
 
 
 def _points(tally: Tally, dimensions: dict[str, str], now: float) -> list[Point]:
-    """The metrics that SageMaker sends for an endpoint ("Endpoint invocation metrics")."""
+    """Returns a variant's metrics as SageMaker publishes them ("Endpoint invocation metrics")."""
     count = tally.invocations
     found = [
         Point(NAMESPACE, metric, now, total, dimensions, "None", count, low, 1.0 if total else 0.0)

@@ -48,7 +48,7 @@ def around(world: World, **changes: Any) -> World:
     return made
 
 
-def found(world: World, host: str) -> notebooks.Desk:
+def found(world: World, host: str) -> notebooks.Notebook:
     desk = world.notebooks.find(host)
     assert desk is not None
     return desk
@@ -119,7 +119,7 @@ def test_found_by_label(world, backend):
     row = notebook(world, "Desk", "abc123")
     known = world.notebooks
     backend.states["n-abc123"] = Running(0.0, "tcp:127.0.0.1:1")
-    assert known.find("desk-abc123") == notebooks.Desk(
+    assert known.find("desk-abc123") == notebooks.Notebook(
         row.id, "Desk", "abc123", "InService", "", "tcp:127.0.0.1:1"
     )
     for state in (Pending(), Exited(1), Gone(), Running(0.0, "")):

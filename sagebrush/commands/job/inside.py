@@ -10,16 +10,16 @@ from sagebrush import services
 from sagebrush.commands.running import CommandError
 from sagebrush.compute.base import Limits, Spec
 from sagebrush.compute.local import record
-from sagebrush.engine import running as live
+from sagebrush.engine import running
 from sagebrush.engine.running import Live
 from sagebrush.settings import Settings
 
 
 @contextlib.contextmanager
-def rows(chosen: Settings) -> Iterator[live.Beside]:
+def rows(chosen: Settings) -> Iterator[running.Beside]:
     """The rows of the data directory, read beside the server; raises CommandError without any."""
     try:
-        beside = live.Beside(chosen.home)
+        beside = running.Beside(chosen.home)
     except FileNotFoundError as error:
         raise CommandError(f"there is nothing in {chosen.home} yet") from error
     try:
@@ -31,7 +31,7 @@ def rows(chosen: Settings) -> Iterator[live.Beside]:
 def everything(chosen: Settings) -> list[Live]:
     """All that holds capacity now."""
     with rows(chosen) as read:
-        return live.live(read, services.running())
+        return running.live(read, services.running())
 
 
 def directory(chosen: Settings, each: Live) -> Path:
@@ -48,14 +48,14 @@ def find(chosen: Settings, name: str, host: str = "") -> Live:
     if not mine:
         raise CommandError(f"{name} does not run (sagebrush jobs)")
     mine = [each for each in mine if each.kind == mine[0].kind]
-    running = [
+    held = [
         each for each in mine if record.held(directory(chosen, each)) or _contained(each, chosen)
     ]
     chosen_ones = [each for each in mine if host in ("", each.host)]
     if not chosen_ones:
         hosts = ", ".join(each.host for each in mine)
         raise CommandError(f"{name} has no {host}, but {hosts}")
-    found = next((each for each in chosen_ones if each in running), None)
+    found = next((each for each in chosen_ones if each in held), None)
     if found is None:
         raise CommandError(f"{name} does not run yet: it is being prepared (sagebrush jobs)")
     return found

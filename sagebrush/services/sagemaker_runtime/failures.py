@@ -1,4 +1,4 @@
-"""What SageMaker Runtime answers when a model did not."""
+"""Errors of SageMaker Runtime for requests that a model did not answer with success."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from sagebrush.routing.endpoints import Name
 from sagebrush.routing.forward import NoAnswer, NoReplica, NoVariant, Place, Undelivered
 
 SAID = 4096
-"""Bytes of a model's own answer that an error repeats."""
+"""Bytes of the model's answer that an error quotes."""
 
 
 def told(problem: Undelivered, name: Name, target: str | None) -> AwsError:
-    """The error for a request to the endpoint `name` that no replica answered: ModelError (424),
-    ServiceUnavailable (503) or ValidationError."""
+    """Returns the error for a request that was not delivered: ModelError (424), ServiceUnavailable
+    (503) or ValidationError."""
     account, _, endpoint = name
     if isinstance(problem, NoAnswer):
         error = problem.__cause__
@@ -39,7 +39,7 @@ def told(problem: Undelivered, name: Name, target: str | None) -> AwsError:
 
 
 def refused(place: Place, status: int, body: bytes) -> AwsError:
-    """ModelError for an answer of the model's that is no success."""
+    """Returns the ModelError for an answer whose status is not 2xx."""
     return _model_error(place, status, body[:SAID].decode(errors="replace"))
 
 

@@ -1,7 +1,4 @@
-"""InvokeEndpoint and its streamed form: what SageMaker Runtime says and means of a forwarded request.
-
-A warm request touches no database (`routing.forward`).
-"""
+"""InvokeEndpoint and InvokeEndpointWithResponseStream, over `routing.forward`."""
 
 from __future__ import annotations
 
@@ -32,7 +29,7 @@ UNSUPPORTED = {
 
 
 async def invoke_endpoint(ctx: Ctx, request: Doc) -> Doc:
-    """The model's answer. Raises ModelError (424), ValidationError, ServiceUnavailable."""
+    """Returns the model's answer. Raises ModelError (424), ValidationError, ServiceUnavailable."""
     name, head, body = _request(ctx, request)
     target: str | None = request.get("TargetVariant")
     try:
@@ -47,7 +44,7 @@ async def invoke_endpoint(ctx: Ctx, request: Doc) -> Doc:
 
 
 async def invoke_endpoint_with_response_stream(ctx: Ctx, request: Doc) -> Doc:
-    """The model's answer as an event stream of its pieces; raises as `invoke_endpoint` does."""
+    """Returns the model's answer as an event stream; raises as `invoke_endpoint` does."""
     name, head, body = _request(ctx, request)
     target: str | None = request.get("TargetVariant")
     try:
@@ -75,7 +72,7 @@ def invoke_endpoint_async(ctx: Ctx, request: Doc) -> Doc:
 
 
 def _request(ctx: Ctx, request: Doc) -> tuple[Name, bytes, bytes]:
-    """The endpoint's name, and the head and body that a container gets. Raises ValidationError."""
+    """Returns the endpoint's name and a container's head and body. Raises ValidationError."""
     for member, words in UNSUPPORTED.items():
         if member in request:
             raise AwsError("ValidationError", f"Sagebrush does not support {words} yet.")
@@ -91,7 +88,7 @@ def _request(ctx: Ctx, request: Doc) -> tuple[Name, bytes, bytes]:
 
 
 def _result(place: Place, headers: dict[str, str], body: Any) -> Doc:
-    """The operation's result."""
+    """Returns the operation's result."""
     found: Doc = {
         "Body": body,
         "ContentType": headers.get("content-type", "application/octet-stream"),
@@ -104,7 +101,7 @@ def _result(place: Place, headers: dict[str, str], body: Any) -> Doc:
 
 
 def _head(request: Doc, length: int) -> bytes:
-    """The request's head as a container gets it: SageMaker strips all other headers."""
+    """Returns the request's head for the container: SageMaker strips all other headers."""
     lines = [
         "POST /invocations HTTP/1.1\r\nHost: localhost\r\nContent-Type: ",
         request.get("ContentType") or "application/octet-stream",
@@ -124,7 +121,7 @@ def _head(request: Doc, length: int) -> bytes:
 
 
 async def _events(stream: Stream) -> AsyncIterator[Doc]:
-    """The pieces of a streamed answer as the operation's events."""
+    """Yields the pieces of a streamed answer as events. Raises ModelStreamError."""
     try:
         async for piece in stream:
             yield {"PayloadPart": {"Bytes": piece}}
