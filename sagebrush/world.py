@@ -80,8 +80,8 @@ Operations = dict[tuple[str, str], Operation]
 class World:
     """Everything that lives as long as the server; built once, in `app.py`.
 
-    What is in memory alone (endpoints to notebooks, layers, identities, curves) may be lost at any
-    time: it is found again from rows, the backend and the disk.
+    What is in memory alone (layers to notebooks, identities, curves) may be lost at any time: it is
+    rebuilt from rows, the backend and the disk.
     """
 
     settings: Settings

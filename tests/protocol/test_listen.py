@@ -116,6 +116,11 @@ def test_credentials_out_of_a_sandbox(server, tmp_path):
     sock.close()
 
 
+def test_a_listener_of_no_such_name_is_refused(server, tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as sock, pytest.raises(KeyError):
+        server.app.sandboxes.attach(spec(tmp_path), "admin", sock)
+
+
 def test_egress_out_of_a_sandbox(server, tmp_path):
     sock = socket.create_server(("127.0.0.1", 0))
     close = server.app.sandboxes.attach(spec(tmp_path), "egress", sock.dup())

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import re
-import socket
 import threading
-import time
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +11,6 @@ import pytest
 
 from sagebrush.compute.base import Exited, Gone, Pending, Running, State
 from sagebrush.routing import notebooks
-from sagebrush.routing.health import Health
 from sagebrush.store.rows import Row
 from sagebrush.world import World
 from tests.conftest import Clock, make_settings
@@ -35,8 +32,7 @@ class Backend:
 def backend(world: World) -> Backend:
     made = Backend()
     world.backend = made  # type: ignore[assignment]
-    fresh = around(world)
-    world.notebooks, world.health = fresh.notebooks, fresh.health
+    world.notebooks = around(world).notebooks
     return made
 
 
@@ -44,7 +40,6 @@ def around(world: World, **changes: Any) -> World:
     """The world with other settings or another clock, and notebooks that know them."""
     made = replace(world, **changes)
     made.notebooks = notebooks.Notebooks(made.settings, made.rows, made.backend, made.clock)
-    made.health = Health(made.backend, made.clock, made.rows.touch)
     return made
 
 
@@ -237,76 +232,6 @@ def test_tokens_expire_and_are_few(world):
     assert len(kept.plan["tokens"]) == notebooks.TOKENS
     assert world.notebooks.redeem(row.id, made[0]) is None
     assert world.notebooks.redeem(row.id, made[-1]) is not None
-
-
-# Readiness ----------------------------------------------------------------------------------------
-
-
-def serve_status(sock: socket.socket, asked: list[bytes]) -> None:
-    """The first answer is 503, those after it 200."""
-    while True:
-        try:
-            connection, _ = sock.accept()
-        except OSError:
-            return
-        with connection:
-            asked.append(connection.recv(4096))
-            status = b"503 No" if len(asked) == 1 else b"200 OK"
-            connection.sendall(b"HTTP/1.1 " + status + b"\r\nContent-Length: 0\r\n\r\n")
-
-
-def due(world: World, row: Row) -> bool:
-    now = world.rows.by_id(row.id)
-    return now is not None and now.due_at is not None
-
-
-def settled(condition, seconds: float = 10.0) -> bool:
-    end = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.005)
-    return True
-
-
-def test_ready_when_its_status_is_200(world, backend):
-    row, known = notebook(world, "a", "aaaaaa", "Pending"), world.health
-    asked: list[bytes] = []
-    with socket.create_server(("127.0.0.1", 0)) as sock:
-        threading.Thread(target=serve_status, args=(sock, asked), daemon=True).start()
-        backend.states["n-aaaaaa"] = Pending()
-        known.watch("n-aaaaaa", row.id, "/api", world.clock() + 60)
-        known.watch("n-aaaaaa", row.id, "/api", world.clock() + 60)
-        assert not known.ready("n-aaaaaa")
-        backend.states["n-aaaaaa"] = Running(0.0, f"tcp:127.0.0.1:{sock.getsockname()[1]}")
-        assert settled(lambda: due(world, row))
-        assert known.ready("n-aaaaaa")
-        assert len(asked) == 2
-        assert asked[0].startswith(b"GET /api HTTP/1.1\r\n")
-        sock.shutdown(socket.SHUT_RDWR)
-    known.forget("n-aaaaaa")
-    assert not known.ready("n-aaaaaa")
-
-
-@pytest.mark.parametrize("state", [Exited(1), Gone()])
-def test_due_when_its_process_ends(world, backend, state):
-    row, known = notebook(world, "a", "aaaaaa", "Pending"), world.health
-    backend.states["n-aaaaaa"] = state
-    known.watch("n-aaaaaa", row.id, "/api", world.clock() + 60)
-    assert settled(lambda: due(world, row))
-    assert not known.ready("n-aaaaaa")
-
-
-def test_due_when_the_time_is_over(world, backend):
-    clock = Clock(1e9)
-    world = around(world, clock=clock)
-    row, known = notebook(world, "a", "aaaaaa", "Pending"), world.health
-    backend.states["n-aaaaaa"] = Pending()
-    known.watch("n-aaaaaa", row.id, "/api", clock.now + 60)
-    assert not due(world, row)
-    clock.forward(60)
-    assert settled(lambda: due(world, row))
-    assert not known.ready("n-aaaaaa")
 
 
 # Use ----------------------------------------------------------------------------------------------
