@@ -129,9 +129,9 @@ def test_a_link_opens_jupyterlab_and_runs_a_cell(
     try:
         row = stand.notebook("desk", "abc123", "Pending")
         stand.addresses["n-abc123"] = jupyter
-        known = stand.world.notebooks
+        known = stand.world.health
         until = stand.world.clock() + STARTED
-        known.watch("n-abc123", row.id, until)
+        known.watch("n-abc123", row.id, "/api", until)
         assert wire.settled(lambda: known.ready("n-abc123"), STARTED)
         stand.status(row, "InService")
         url = (
