@@ -60,8 +60,9 @@ def collect(service: str, found: Iterable[ModuleType], known: dict[str, str]) ->
     An operation is a public function whose parameters begin `(ctx, request)`; its name is the AWS
     name in snake case. A module may add generated ones in a table `OPERATIONS` (AWS name ->
     function). `known` maps snake case to the model's names. Raises LookupError when a function
-    beside operations names none of the model, when a module `operations` defines none, when the
-    service has none, or when two define the same one.
+    beside operations, or one that begins with a verb of the service's operations, names none of the
+    model, when a module `operations` defines none, when the service has none, or when two define the
+    same one.
     """
     table: Operations = {}
     for module in found:
@@ -86,13 +87,13 @@ def _defined(service: str, module: ModuleType, known: dict[str, str]) -> dict[st
     }
     generated = dict(getattr(module, "OPERATIONS", {}))
     any_known = generated or not own.keys().isdisjoint(known)
+    verbs = {name.partition("_")[0] for name in known}
+    if lost := [n for n in own if n not in known and (any_known or n.partition("_")[0] in verbs)]:
+        raise LookupError(f"{module.__name__}.{lost[0]} names no operation of {service}")
     if module.__name__.rpartition(".")[2] != ROOT and not any_known:
         return {}
     if not any_known:
         raise LookupError(f"{module.__name__} defines no operation of {service}")
-    for name in own:
-        if name not in known:
-            raise LookupError(f"{module.__name__}.{name} names no operation of {service}")
     for aws_name in generated:
         if aws_name not in known.values():
             raise LookupError(f"{module.__name__}: {service} has no operation {aws_name}")

@@ -41,7 +41,8 @@ SPLIT = {
 """Modules whose tests share nothing that is dear: into how many parts, or each test by itself."""
 
 TOGETHER = dict.fromkeys(
-    ("test_containers_live.py", "test_network.py", "test_oci.py"), "interfaces of the host"
+    ("test_containers_live.py", "test_network.py", "test_containers_backend.py"),
+    "interfaces of the host",
 )
 """Modules that use one thing of the host which cannot be shared, and what it is."""
 

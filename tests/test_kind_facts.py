@@ -76,6 +76,21 @@ def test_every_kind_says_what_runs_of_it_or_that_nothing_does() -> None:
         Kind("thing", "Thing", running=KINDS["training-job"])
 
 
+def test_a_taken_name_gets_the_code_that_awss_model_lists() -> None:
+    """`Kind.exists_code` has a default that other operations answer: forgetting it is silent."""
+    wrong = []
+    for name, kind in registry.kinds().items():
+        service = kind.running.service if kind.running else "sagemaker"
+        model = models.operation(service, f"Create{kind.noun}")
+        errors: Any = model.error_shapes if model else ()
+        if (
+            "ResourceInUse" in {each.name for each in errors}
+            and kind.exists_code != "ResourceInUse"
+        ):
+            wrong.append(name)
+    assert not wrong
+
+
 def test_no_floor_beneath_the_services_names_a_kind() -> None:
     named = [
         f"{path.relative_to(ROOT)}:{node.lineno}: {node.value}"

@@ -6,6 +6,7 @@ import ast
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -146,6 +147,18 @@ def test_no_committed_file_names_a_machine(tracked: list[Path]) -> None:
     assert not found
 
 
+def test_an_installation_has_every_file_of_the_package(tracked: list[Path]) -> None:
+    """setuptools takes Python modules by itself, and of the rest what `package-data` names, whose
+    patterns it reads as these are read (setuptools.command.build_py.find_data_files)."""
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
+    (package, patterns), package_folder = *settings["package-data"].items(), ROOT / "sagebrush"
+    shipped = {path for pattern in patterns for path in package_folder.glob(pattern)}
+    assert package == package_folder.name
+    assert package_folder / "py.typed" in shipped, "type checkers ignore annotations without it"
+    others = {path for path in tracked if package_folder in path.parents and path.suffix != ".py"}
+    assert not {name_of(path) for path in others - shipped if path.is_file()}
+
+
 def test_no_lock_file_of_uv_is_committed(tracked: list[Path]) -> None:
     assert "uv.lock" not in {path.name for path in tracked}
 
@@ -154,3 +167,18 @@ def test_test_modules_have_names_of_their_own() -> None:
     """Pytest imports them by bare name: two alike cannot be collected together."""
     names = [path.name for path in sources("tests") if path.name.startswith("test_")]
     assert sorted({name for name in names if names.count(name) > 1}) == []
+
+
+# What no single package of the product has: journeys, faults, clients, pages.
+JOURNEYS = {"browser", "docs", "examples", "faults", "sdk"}
+
+
+def test_tests_lie_as_what_they_test() -> None:
+    """`tests/a/b` tests `sagebrush/a/b`, so that who changes a module finds its tests."""
+    folders = {
+        path.parent.relative_to(ROOT / "tests")
+        for path in sources("tests")
+        if path.name.startswith("test_")
+    }
+    mirrored = {folder for folder in folders if not folder.parts or folder.parts[0] not in JOURNEYS}
+    assert sorted(str(f) for f in mirrored if not (ROOT / "sagebrush" / f).is_dir()) == []

@@ -16,15 +16,15 @@ from sagebrush.store.rows import Row
 ROOT = Path(__file__).parent.parent
 SERVICES = "sagebrush/services"
 TYPED = {
+    f"{SERVICES}/sagemaker/hosting": ["hosting.plan.Plan"],
     f"{SERVICES}/sagemaker/jobs": ["jobs.plan.Job"],
+    f"{SERVICES}/sagemaker/notebook": ["notebook.plan.Plan"],
     f"{SERVICES}/sagemaker/processing": ["processing.plan.Plan"],
     f"{SERVICES}/sagemaker/training": ["training.plan.Plan", "training.warm_pool.Pool"],
     f"{SERVICES}/sagemaker/tuning": ["tuning.plan.Plan"],
 }
 """Folders whose kinds' plans are typed -> the types."""
 OTHERS = {
-    f"{SERVICES}/sagemaker/hosting": "owns the plans of endpoints, which are not typed yet",
-    f"{SERVICES}/sagemaker/notebook": "owns the plans of notebook instances, not typed yet",
     f"{SERVICES}/iam": "owns the plans of roles and policies",
     f"{SERVICES}/sts.py": "reads a role's trust, which IAM's rows alone have",
     f"{SERVICES}/sagemaker/tags.py": "tags are a member of every plan (engine.kinds.create)",

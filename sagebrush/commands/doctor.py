@@ -1,4 +1,4 @@
-"""`doctor`: what this host isolates and limits, which fallback is in force, and the cure."""
+"""`doctor`: what this host can isolate and limit, which fallback is used, and the cure."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def interpreter() -> Check:
 
 
 def further() -> list[Check]:
-    """What a host may have and can do without: a container engine, GPUs."""
+    """The optional parts of a host: a container engine, GPUs."""
     from sagebrush.compute.containers.engines import Engines
     from sagebrush.compute.local import gpus
     from sagebrush.compute.local.probe import Check
@@ -86,7 +86,7 @@ def further() -> list[Check]:
 
 
 def _print(found: Iterable[Check]) -> int:
-    """Prints the checks as they come; how many failed."""
+    """Prints the checks as they come; returns how many failed."""
     failed = 0
     for check in found:
         failed += not check.ok

@@ -20,7 +20,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Tells the server to end and waits until it has."""
+    """Asks the server to end and waits until it has ended."""
     chosen = running.settings()
     server = running.find(chosen)
     if server is None:
@@ -37,13 +37,13 @@ def run(args: argparse.Namespace) -> int:
 
 
 def ended(pid: int, seconds: float) -> bool:
-    """Whether the process ended within `seconds`; tells on a terminal what is waited for."""
-    started, told = time.monotonic(), False
+    """Whether the process ended within `seconds`; shows on a terminal what is waited for."""
+    started, shown = time.monotonic(), False
     while time.monotonic() - started < seconds:
         if not running.alive(pid):
             return True
-        if not told and time.monotonic() - started > 1:
-            told = True
+        if not shown and time.monotonic() - started > 1:
+            shown = True
             print("stopping jobs (they may save their model) …", file=sys.stderr)
         time.sleep(0.05)
     return False

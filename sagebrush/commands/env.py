@@ -32,7 +32,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Prints one line a variable for the running server; raises CommandError when none runs."""
+    """Prints one line for each variable for the running server; raises CommandError when none runs."""
     chosen = running.settings()
     server = running.require(chosen)
     print(script(variables(chosen, server, shim=not args.no_shim), args.shell))
@@ -71,7 +71,7 @@ def script(found: Mapping[str, str], shell: str) -> str:
         lines = [f"$Env:{name} = '{_double(value)}';" for name, value in found.items()]
         lines += [f"Remove-Item Env:{n} -ErrorAction SilentlyContinue;" for n in STALE]
     elif shell == "fish":
-        lines = [f"set -e {name};" for name in STALE]  # first: its status tells what was set
+        lines = [f"set -e {name};" for name in STALE]  # first: its status shows what was set
         lines += [f"set -gx {name} {_fish(value)};" for name, value in found.items()]
     else:
         lines = [f"export {name}={_sh(value)};" for name, value in found.items()]

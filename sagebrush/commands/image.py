@@ -1,4 +1,4 @@
-"""`image`: the environments that images stand for: listed, built, added, removed, looked into."""
+"""`image`: lists, builds, adds and removes the environments of images, and opens a shell in one."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Does what was asked; raises CommandError."""
+    """Runs the subcommand; raises CommandError."""
     from sagebrush.environments.store import BuildFailed, Environments
 
     environments = Environments(running.settings().environments)
@@ -85,7 +85,7 @@ def _list(environments: Environments) -> int:
 
 
 def _together(root: Path) -> int:
-    """Bytes on disk beneath `root`, each file counted once."""
+    """Bytes on disk below `root`, each file counted once."""
     seen: dict[tuple[int, int], int] = {}
     for folder, _, names in os.walk(root):
         for name in names:
@@ -127,10 +127,10 @@ def _one(environments: Environments, name: str) -> Environment:
     ) as bar:
         task = bar.add_task("", total=1.0, name=name)
 
-        def told(doing: str, share: float) -> None:
+        def report(doing: str, share: float) -> None:
             bar.update(task, completed=share, description=doing)
 
-        return environments.build(name, told)
+        return environments.build(name, report)
 
 
 def _remove(environments: Environments, names: list[str], force: bool) -> int:
@@ -168,7 +168,7 @@ def _users(jobs: Path, environments: Environments, name: str) -> list[str]:
 
 
 def _shell(environment: Environment, command: list[str]) -> int:
-    """Runs in an overlay of the environment, which others share: what is installed goes away."""
+    """Runs in an overlay, since the environment is shared: what is installed there is temporary."""
     package = Path(__file__).resolve().parents[2]
     made = subprocess.run(
         [str(environment.python), "-c", OVERLAY, str(package)], capture_output=True, text=True

@@ -16,7 +16,7 @@ PARTS = {
     ),
     "plot": ("a tuning job as a picture: trials, what they tried, what mattered", "job.plot"),
 }
-"""Subcommand -> what it does, and the module beside this one that does it (`configure`, `run`)."""
+"""Subcommand -> its help, and the module in this package that implements it (`configure`, `run`)."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -32,7 +32,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Does what was asked; without a part, prints a table of what there is."""
+    """Runs the subcommand; without one, prints the table of all jobs."""
     return args.part(args)
 
 

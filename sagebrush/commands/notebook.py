@@ -1,4 +1,4 @@
-"""`notebook`: notebook instances: opened in the browser, listed, stopped, left to stop when idle."""
+"""`notebook`: opens notebook instances in the browser, lists and stops them, also when idle."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from sagebrush.settings import Settings
 
 TYPE = "ml.t3.medium"
 LOOK = 0.2
-"""Seconds between two looks at an instance that is on its way."""
+"""Seconds between two looks at an instance that starts or stops."""
 MISSING = "RecordNotFound"
-"""All that AWS says of an instance that is not there."""
+"""AWS's whole message about an instance that does not exist."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -48,7 +48,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Does what was asked; raises CommandError."""
+    """Runs the subcommand; raises CommandError."""
     from botocore.exceptions import ClientError
 
     chosen = running.settings()
@@ -76,12 +76,12 @@ def _open(args: argparse.Namespace, chosen: Settings, client: Any) -> int:
         client.create_notebook_instance(
             NotebookInstanceName=name, InstanceType=args.type, RoleArn=role
         )
-    with _told(f"notebook {name}") as tell:
+    with _status_line(f"notebook {name}") as show:
         if there is not None and there["NotebookInstanceStatus"] in ("Stopping", "Updating"):
-            there = _wait(client, name, tell)
+            there = _wait(client, name, show)
         if there is not None and there["NotebookInstanceStatus"] in ("Stopped", "Failed"):
             client.start_notebook_instance(NotebookInstanceName=name)
-        found = _wait(client, name, tell)
+        found = _wait(client, name, show)
     if found is None or found["NotebookInstanceStatus"] != "InService":
         why = (found or {}).get("FailureReason") or "it was removed meanwhile"
         raise CommandError(
@@ -123,8 +123,8 @@ def _find(client: Any, name: str) -> dict[str, Any] | None:
         raise
 
 
-def _wait(client: Any, name: str, tell: Callable[[str], None]) -> dict[str, Any] | None:
-    """The instance once it is in a status that lasts; None once it is gone."""
+def _wait(client: Any, name: str, show: Callable[[str], None]) -> dict[str, Any] | None:
+    """The instance once its status is InService, Stopped or Failed; None once it is gone."""
     while True:
         found = _find(client, name)
         if found is None:
@@ -132,22 +132,22 @@ def _wait(client: Any, name: str, tell: Callable[[str], None]) -> dict[str, Any]
         status = found["NotebookInstanceStatus"]
         if status in ("InService", "Stopped", "Failed"):
             return found
-        tell(status)
+        show(status)
         time.sleep(LOOK)
 
 
 @contextlib.contextmanager
-def _told(what: str) -> Iterator[Callable[[str], None]]:
+def _status_line(what: str) -> Iterator[Callable[[str], None]]:
     """A line that says what is waited for, and for how long."""
     from rich.console import Console
 
     console, began = Console(stderr=True), time.monotonic()
     with console.status(f"{what} …") as line:
 
-        def tell(status: str) -> None:
+        def show(status: str) -> None:
             line.update(f"{what}: {status} ({time.monotonic() - began:.0f} s)")
 
-        yield tell
+        yield show
 
 
 def _list(client: Any) -> int:
@@ -168,7 +168,7 @@ def _list(client: Any) -> int:
 
 
 def _change(what: str, name: str, client: Any) -> int:
-    with _told(f"notebook {name}") as tell:
+    with _status_line(f"notebook {name}") as show:
         if what == "start":
             client.start_notebook_instance(NotebookInstanceName=name)
         else:
@@ -178,14 +178,14 @@ def _change(what: str, name: str, client: Any) -> int:
                 and found
                 and found["NotebookInstanceStatus"] in ("Stopping", "Updating")
             ):
-                found = _wait(client, name, tell)
+                found = _wait(client, name, show)
             runs = found and found["NotebookInstanceStatus"] in ("InService", "Pending")
             if what == "stop" or runs:
                 client.stop_notebook_instance(NotebookInstanceName=name)
-                found = _wait(client, name, tell)
+                found = _wait(client, name, show)
             if what == "rm":
                 client.delete_notebook_instance(NotebookInstanceName=name)
-        found = _wait(client, name, tell)
+        found = _wait(client, name, show)
     status = found["NotebookInstanceStatus"] if found else "gone"
     if found and status == "Failed":
         raise CommandError(f"notebook {name} failed: {found.get('FailureReason', '')}")

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from sagebrush.quickstart.texts import Split
 
 SHOWN = 6
-"""Unseen texts that are asked one by one and shown."""
+"""Test texts that are sent one by one and shown."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -70,14 +70,14 @@ def run(args: argparse.Namespace) -> int:
 
 @dataclasses.dataclass
 class Book:
-    """Tells what is going on, and how long each stage took."""
+    """Shows what is going on, and how long each stage took."""
 
     console: Console
     times: list[tuple[str, float]] = dataclasses.field(default_factory=list)
     interrupted: bool = False
 
     def interrupt(self, _signal: int, _frame: object) -> None:
-        """Being ended tidies up as Ctrl-C does."""
+        """SIGTERM cleans up as Ctrl-C does."""
         self.interrupted = True
         raise KeyboardInterrupt
 
@@ -89,7 +89,7 @@ class Book:
 
     @contextlib.contextmanager
     def stage(self, name: str, total: int = 0) -> Iterator[Callable[..., None]]:
-        """A stage under way; the function it gives tells (detail, things done)."""
+        """A stage in progress; the function that it yields shows (detail, number done)."""
         from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
         started, words = time.monotonic(), [""]
@@ -123,12 +123,12 @@ class Book:
 
 @dataclasses.dataclass(frozen=True)
 class Result:
-    """What the journey brought back."""
+    """The results of the journey."""
 
     predicted: list[Guess]
     shown: list[Guess]
     milliseconds: float
-    """Of one question to the endpoint, the median."""
+    """The median time of one request to the endpoint."""
 
 
 def _texts(file: Path | None, book: Book) -> Split:

@@ -27,7 +27,7 @@ class CommandError(Exception):
 
 @dataclass(frozen=True)
 class Server:
-    """A running server. Ports are those it bound, which differ from the settings when asked for 0."""
+    """A running server. Ports are those it bound, which differ from a setting of 0."""
 
     pid: int
     host: str
@@ -44,7 +44,7 @@ class Server:
 
 
 def settings(environ: dict[str, str] | None = None, **given: Any) -> Settings:
-    """The settings in force: defaults, the settings file, the environment, then `given`."""
+    """The effective settings: defaults, the settings file, the environment, then `given`."""
     environ = dict(os.environ if environ is None else environ)
     named = environ.get("SAGEBRUSH_SETTINGS")
     base = Path(environ.get("XDG_CONFIG_HOME") or Path("~/.config").expanduser())
@@ -60,7 +60,7 @@ def state(chosen: Settings) -> dict[str, Any]:
 
 
 def server(said: Mapping[str, Any]) -> Server:
-    """The server that a state file tells of."""
+    """The server that a state file describes."""
     known = {field.name for field in fields(Server)}
     return Server(**{name: value for name, value in said.items() if name in known})
 
@@ -115,7 +115,7 @@ def ask(port: int, path: str, token: str = "", timeout: float = 2.0) -> dict[str
 
 
 def health(chosen: Settings, server: Server) -> dict[str, Any] | None:
-    """What the server says of itself to its owner, or None while it does not answer."""
+    """The server's health page, as its owner sees it, or None while it does not answer."""
     try:
         token = (chosen.home / "keys" / PAGE_TOKEN).read_text()
     except OSError:
@@ -134,9 +134,9 @@ def taken(port: int) -> bool:
 
 
 def occupant(port: int) -> str:
-    """Who answers on a busy port, in words, as far as it tells."""
+    """What answers on a busy port, in words, as far as it can be found out."""
     if ask(port, HEALTH):
-        return "another Sagebrush"  # to whom it does not know, it tells no more
+        return "another Sagebrush"  # to a client without its token it says no more
     if theirs := ask(port, "/_localstack/health"):
         return f"LocalStack {theirs.get('version', '')}".strip()
     if ask(port, "/moto-api/data.json") is not None:
@@ -183,7 +183,7 @@ def span(seconds: float) -> str:
 
 
 def columns(rows: Sequence[Sequence[str]], gap: str = "  ") -> list[str]:
-    """The rows as lines whose columns stand beneath each other, whatever they are written to."""
+    """The rows as lines with aligned columns, on a terminal and in a file alike."""
     widths = [max(len(row[n]) for row in rows) for n in range(len(rows[0]))] if rows else []
     return [
         gap.join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip()

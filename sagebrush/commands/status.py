@@ -1,4 +1,4 @@
-"""`status`: whether a server runs for this data directory, and what it says of itself."""
+"""`status`: whether a server runs for this data directory, and its state."""
 
 from __future__ import annotations
 

@@ -21,12 +21,12 @@ from sagebrush.settings import Settings
 
 HEADER = ("NAME", "INSTANCE", "KIND", "CPU", "MEMORY", "GPU", "UP", "PROCESSES")
 SECOND = 1.0
-"""Between two looks."""
+"""Seconds between two measurements."""
 
 
 @dataclass(frozen=True)
 class Look:
-    """All that lives, at one moment."""
+    """All live resources at one moment."""
 
     rows: tuple[tuple[Live, Usage | None], ...]
     labels: Mapping[str, str]
@@ -44,7 +44,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Shows it until Ctrl-C; once where it is asked for, or where nobody watches."""
+    """Shows the table until Ctrl-C; once with `--once`, or where the output is no terminal."""
     chosen = running.settings()
     running.require(chosen)
     if args.once or not sys.stdout.isatty():
@@ -84,7 +84,7 @@ def _look(chosen: Settings) -> Look:
 
 
 def _machine() -> float:
-    """Seconds of CPU time that this machine has spent on something."""
+    """Seconds of CPU time that this machine has spent, idle time excluded."""
     try:
         import psutil
     except ImportError:

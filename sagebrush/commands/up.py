@@ -128,7 +128,7 @@ def refusal(chosen: Settings, error: OSError) -> str:
 
 
 def banner(state: Mapping[str, Any], url: str = "") -> str:
-    """What a user wants to know at the start, in a few lines."""
+    """The few lines that are printed at the start."""
     server = running.server(state)
     lines = [
         f"Sagebrush {state.get('version', '')} answers at {url or server.url}"

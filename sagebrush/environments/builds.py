@@ -19,7 +19,7 @@ from sagebrush.environments import bytecode, interpreters, locks, uvtool
 from sagebrush.environments.uvtool import READABLE, UvFailed
 
 Progress = Callable[[str, float], None]
-"""Told (what is being done, share done from 0 to 1)."""
+"""Called with what is being done and the share that is done, from 0 to 1."""
 
 LEAST = 200 << 20
 """Bytes that must be free before any build."""
@@ -54,8 +54,8 @@ class Build:
     lock: int
 
     def run(self, record: Mapping[str, Any] | None) -> None:
-        """The environment is complete and recorded; builds what of it `record` says is missing."""
-        lock = self._lock_text()  # read once: a user may define it anew meanwhile
+        """The environment is complete and recorded; what `record` says is missing has been built."""
+        lock = self._lock_text()  # read once: a user may redefine it meanwhile
         if record is None:
             sweep(self.root, self.name)
             record = self._create(lock)
@@ -103,7 +103,7 @@ class Build:
         ready: set[str] = set()
 
         def hear(line: str) -> None:
-            """Large packages are named while they are on their way."""
+            """Reports the names of large packages while they are downloaded."""
             if line.startswith(("Downloading", "Downloaded", "Built")):
                 ready.add(line.split()[1])
             share = CREATED + (INSTALLED - CREATED) * min(0.9, len(ready) / max(8, count / 4))
@@ -142,17 +142,17 @@ class Build:
         """Every module has its bytecode: a job cannot write it, and would compile at each import."""
         path = self.root / record["directory"]
 
-        def told(share: float) -> None:
+        def report(share: float) -> None:
             self.progress("compiling bytecode", INSTALLED + (0.99 - INSTALLED) * share)
 
-        told(0.0)
+        report(0.0)
         others = [
             other / "lib"
             for other in sorted(self.root.iterdir())
             if other != path and (other / "bin" / "python").exists()
         ]
         python = path / "bin" / "python"
-        bytecode.complete(python, path / "lib", others, self.environ, told, self.lock, READABLE)
+        bytecode.complete(python, path / "lib", others, self.environ, report, self.lock, READABLE)
         self._record({**record, "compiled": True}, lock)
 
     def _python(self) -> interpreters.Interpreter:
@@ -173,8 +173,8 @@ class Build:
     def _torch(self, lock: str, python: interpreters.Interpreter) -> list[str]:
         """uv's options that give torch's build for this machine: CPU, or CUDA where a GPU is.
 
-        A CPU wheel that is at hand is taken as it is: `--torch-backend` would override it with
-        PyTorch's own index.
+        A CPU wheel that is available locally is taken as it is: `--torch-backend` would override it
+        with PyTorch's own index.
         """
         version = locks.pins(lock).get("torch")
         if version is None:
@@ -188,11 +188,11 @@ class Build:
             return []
         return ["--torch-backend", "cpu"]
 
-    def _uv(self, arguments: list[str], told: Callable[[str], None] = lambda _: None) -> None:
+    def _uv(self, arguments: list[str], report: Callable[[str], None] = lambda _: None) -> None:
         """Runs uv; raises BuildFailed with its last lines."""
         environ = uvtool.variables(self.environ, self.root)
         try:
-            uvtool.run(arguments, environ, told, self.lock)
+            uvtool.run(arguments, environ, report, self.lock)
         except UvFailed as error:
             raise BuildFailed(f"environment {self.name}: {error}") from error
 
@@ -209,18 +209,18 @@ def record_name(name: str, lock: str) -> str:
 
 
 def aside(root: Path, name: str) -> Path:
-    """A new place for what is not, or no more, the environment `name`; `sweep` empties it."""
+    """A new path for what is not yet, or no longer, the environment `name`; `sweep` removes it."""
     return root / f".building-{name}-{uuid.uuid4().hex[:8]}"
 
 
 def sweep(root: Path, name: str) -> None:
-    """What builds and removals of `name` that were cut off left behind is gone."""
+    """Leftovers of interrupted builds and removals of `name` are gone."""
     for left in root.glob(f".building-{name}-{'[0-9a-f]' * 8}"):  # not those of `name`-more
         shutil.rmtree(left, ignore_errors=True)
 
 
 def _homes(python: Path) -> set[str]:
-    """The installations through which the link `python` leads: uv's own has a link as its name."""
+    """The installations that the link `python` leads through: the name of uv's own is a link."""
     homes = set()
     while python.is_symlink():
         python = Path(os.path.normpath(python.parent / python.readlink()))

@@ -20,19 +20,19 @@ def complete(
     lib: Path,
     others: list[Path],
     environ: Mapping[str, str],
-    told: Callable[[float], None],
+    report: Callable[[float], None],
     lock: int,
     mask: int,
 ) -> None:
-    """Every module beneath `lib` has its bytecode; `told` hears the share done.
+    """Every module below `lib` has its bytecode; `report` is called with the share that is done.
 
     `others` are the `lib` folders of environments that are complete; `lock` is a descriptor that
-    the compiler keeps open, so that who waits for it also waits for an orphaned compiler.
+    the compiler keeps open, so that waiting for the lock includes waiting for an orphaned compiler.
     """
     tag = _tag(python, environ)
     total = max(1, sum(1 for _ in _sources(lib)))
     done = sum(link(lib, other, tag) for other in others)
-    told(done / total)
+    report(done / total)
     # A path within the environment, not of it: so the bytecode is the same for all of them.
     command = [str(python), "-m", "compileall", "-j", "0", "-x", "/tests/", "-s", f"{lib}/"]
     with subprocess.Popen(
@@ -52,11 +52,11 @@ def complete(
             if line.startswith("Compiling"):
                 done += 1
                 if done % 50 == 0:
-                    told(min(1.0, done / total))
+                    report(min(1.0, done / total))
 
 
 def link(lib: Path, other: Path, tag: str) -> int:
-    """What `other` has of the bytecode of `lib`'s sources is linked here; how many files."""
+    """The bytecode that `other` has of `lib`'s sources is linked here; returns how many files."""
     linked = 0
     for path, info in _sources(lib):
         twin = other / path.relative_to(lib)
@@ -67,7 +67,9 @@ def link(lib: Path, other: Path, tag: str) -> int:
             here = path.parent / CACHE
             if not here.is_dir():
                 here.mkdir()
-                here.chmod(0o755)  # jobs, whose users are others, read it, whatever our umask
+                here.chmod(
+                    0o755
+                )  # jobs run as other users and read it, whatever the umask of this process
             os.link(compiled, here / compiled.name)
             linked += 1
         except OSError:  # not there, not compiled, or another file system

@@ -1,4 +1,4 @@
-"""A built environment, as those who launch something with it see it."""
+"""A built environment: what is needed to launch something with it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Environment:
     prefixes: tuple[Path, ...]
     """Directories to bind read-only at their own path (the environment and its base interpreter)."""
     versions: Mapping[str, str] = field(default_factory=dict, hash=False)
-    """Python's version and those of its most telling packages."""
+    """Python's version and those of its most important packages."""
 
     @property
     def image(self) -> str:

@@ -58,7 +58,7 @@ IMAGES = {
     "nlp": Image("nlp"),
 }
 OWN = "sagebrush/"
-"""Our own names: `sagebrush/<environment>`, those of environments that users added too."""
+"""The prefix of our own names: `sagebrush/<environment>`, also for environments that users added."""
 ALGORITHMS = (
     "autogluon-training",
     "factorization-machines",
@@ -105,10 +105,10 @@ def well_formed(uri: str) -> bool:
 
 
 def resolve(uri: str, added: Sequence[str] = ()) -> Image:
-    """What `uri` names; `added` are users' environments. Raises UnknownImage, which says the nearest.
+    """What `uri` names; `added` are users' environments. Raises UnknownImage, naming the nearest.
 
     The account, the region and the tag do not matter: AWS's images carry an account per region,
-    and one environment stands for every version. What runs really is told in the job's log.
+    and one environment stands for every version. The job's log names the versions that really run.
     """
     match = _URI.fullmatch(uri)
     if match is None:

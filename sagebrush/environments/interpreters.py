@@ -53,9 +53,9 @@ def find(environ: Mapping[str, str]) -> Interpreter | None:
 
 
 def versions(environ: Mapping[str, str]) -> list[str]:
-    """The wanted versions in order: first those for which a local wheel of torch is at hand.
+    """The wanted versions in order: first those for which there is a local wheel of torch.
 
-    All environments take the same one, since notebook kernels lay one over another.
+    All environments use the same one, since notebook kernels layer one over another.
     """
     folders = f"{environ.get('PIP_FIND_LINKS', '')} {environ.get('UV_FIND_LINKS', '')}"
     at_hand = set()
@@ -66,7 +66,7 @@ def versions(environ: Mapping[str, str]) -> list[str]:
 
 
 def probe(executable: Path) -> Interpreter | None:
-    """What the interpreter says of itself; None when it does not run or lacks a needed module."""
+    """What the interpreter reports about itself; None when it does not run or lacks a needed module."""
     try:
         done = subprocess.run(
             [str(executable), "-I", "-S", "-c", _PROBE],

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 FOLDER = "kernels"
 SDKS = {"sagemaker2": ("", "SDK v2"), "sagemaker3": ("-sdk3", "SDK v3")}
-"""What stands beside the framework -> how the kernel's name ends, and what is said of it."""
+"""The SDK's environment -> how the kernel's name ends, and the words that describe it."""
 TITLES = {
     "base": "Python 3",
     "pytorch": "PyTorch",
@@ -30,7 +30,7 @@ TITLES = {
     "nlp": "NLTK · spaCy · gensim",
 }
 STARTER = Path(__file__).resolve().parent.parent / "toolkit" / "notebook" / "kernel.py"
-"""Copied beside each kernel.json: notebooks see these folders at their own path."""
+"""Copied next to each kernel.json: notebooks see these folders at their own path."""
 
 
 def write(root: Path, built: Mapping[str, Environment]) -> None:
@@ -58,7 +58,7 @@ def write(root: Path, built: Mapping[str, Environment]) -> None:
 def specs(environment: Environment, built: Mapping[str, Environment]) -> dict[str, dict[str, Any]]:
     """Kernel name -> kernel.json of the environment, one for each SDK that is built.
 
-    An SDK that was built on another Python cannot stand beside it.
+    An SDK that was built on another Python cannot be combined with it.
     """
     own = "python3" if environment.name == "base" else environment.name
     title = TITLES.get(environment.name, environment.name)
@@ -84,7 +84,7 @@ def _minor(environment: Environment) -> list[str]:
 
 
 def _show(folder: Path) -> None:
-    """Notebooks, whose users are others, can look into `folder`, whatever our umask."""
+    """Notebooks, which run as other users, can read `folder`, whatever the umask of this process."""
     if folder.stat().st_mode & 0o777 != 0o755:
         folder.chmod(0o755)
 

@@ -13,11 +13,11 @@ from pathlib import Path
 FRAMEWORKS = ("base", "pytorch", "tensorflow", "huggingface", "nlp")
 """What jobs run in and notebook kernels are made of."""
 BESIDE = ("jupyter", "sagemaker2", "sagemaker3")
-"""The notebook server, and what kernels have beside their framework: IPython and an SDK."""
+"""The notebook server, and what kernels have in addition to their framework: IPython and an SDK."""
 BUILT_IN = (*FRAMEWORKS, *BESIDE)
 
 USERS = "definitions"
-"""The folder beneath the environments' root that holds what users added."""
+"""The folder below the environments' root that holds what users added."""
 NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?")
 
 BULK = {
@@ -62,7 +62,7 @@ HIGHLIGHTS = (
     "numpy",
     "pandas",
 )
-"""Packages whose versions are told where an environment is described, the most telling first."""
+"""Packages whose versions describe an environment, the most important first."""
 
 
 class NoLock(Exception):
@@ -70,14 +70,14 @@ class NoLock(Exception):
 
 
 class BadDefinition(Exception):
-    """An environment cannot be added so; the text says why."""
+    """An environment cannot be added in this way; the text says why."""
 
 
 def text(root: Path, name: str) -> str:
     """The pinned requirements of the environment `name`; raises NoLock.
 
     The project's own are the repository's `requirements/<name>.txt` (an installed package carries
-    a copy under `share/sagebrush/requirements`); users' are beneath `root`.
+    a copy under `share/sagebrush/requirements`); users' are below `root`.
     """
     file = shipped(f"{name}.txt") if name in BUILT_IN else root / USERS / f"{name}.txt"
     try:
@@ -124,7 +124,7 @@ def define(root: Path, name: str, locked: str) -> None:
 
 
 def undefine(root: Path, name: str) -> bool:
-    """Nothing defines the user's environment `name` any more; whether something did."""
+    """The user's environment `name` is no longer defined; returns whether it was."""
     try:
         (root / USERS / f"{name}.txt").unlink()
     except FileNotFoundError:
@@ -138,8 +138,8 @@ def pins(lock: str) -> dict[str, str]:
 
 
 def room(lock: str, present: Iterable[Mapping[str, str]]) -> int:
-    """Bytes that installing `lock` needs beside what the environments with the pins `present`
-    already hold (the same files are linked, not copied)."""
+    """Bytes that installing `lock` needs in addition to what the environments with the pins
+    `present` already hold (the same files are linked, not copied)."""
     held = {item for each in present for item in each.items()}
     missing = [name.lower() for name, version in pins(lock).items() if (name, version) not in held]
     return int(sum(BULK.get(name, SMALL) for name in missing) * BYTECODE) << 20

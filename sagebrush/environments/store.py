@@ -23,7 +23,7 @@ __all__ = ["BuildFailed", "Environment", "Environments", "Image", "Progress", "U
 
 @dataclass(frozen=True)
 class Known:
-    """An environment as `sagebrush image list` tells it."""
+    """An environment as `sagebrush image list` shows it."""
 
     name: str
     built: Environment | None
@@ -82,14 +82,14 @@ class Environments:
         return found[0] if found else None
 
     def built(self, name: str) -> Environment | None:
-        """The environment where it is built; nothing is started where it is not."""
+        """The environment if it is built, else None; starts no build."""
         found = self._recorded(name)
         return found[0] if found else None
 
     def build(self, name: str, progress: Progress | None = None) -> Environment:
         """The environment, built now if need be; blocks. Raises BuildFailed.
 
-        Whoever asks while another process builds it waits for that build.
+        If another process is building it, this waits for that build.
         """
         found = self._recorded(name)
         if found and found[1]["compiled"]:
@@ -122,7 +122,7 @@ class Environments:
 
     def define(self, name: str, requirements: Path) -> int:
         """The user's environment `name` is what `requirements` (a requirements or a lock file) asks
-        for; how many packages that is. Raises BuildFailed, which holds uv's reasons."""
+        for; how many packages that is. Raises BuildFailed with uv's reasons."""
         try:
             locks.check_name(name)
             if name in images.IMAGES:
@@ -148,7 +148,7 @@ class Environments:
         return len(locks.pins(locked))
 
     def remove(self, name: str) -> bool:
-        """Nothing of the environment is left, nor of a user's definition; whether there was any.
+        """The environment and a user's definition of it are removed; returns whether there was any.
 
         Raises BuildFailed while it is being built.
         """
@@ -180,7 +180,7 @@ class Environments:
         found = locks.undefine(self.root, name)
         for directory in self.directories(name):
             found = True
-            # Renamed first: what is left of a removal that was cut off is no environment.
+            # Renamed first: what an interrupted removal leaves is no environment.
             gone = builds.aside(self.root, name)
             directory.rename(gone)
             shutil.rmtree(gone)
@@ -216,7 +216,7 @@ class Environments:
     def _recorded(self, name: str) -> tuple[Environment, dict[str, Any]] | None:
         """The built environment and its record; None where it is not built.
 
-        The record spares every question a search for interpreters.
+        The record saves each caller a search for interpreters.
         """
         try:
             file = self.root / builds.record_name(name, locks.text(self.root, name))
@@ -249,7 +249,7 @@ class Environments:
 
 
 def _size(path: Path) -> int:
-    """Bytes of the files beneath `path`."""
+    """Bytes of the files below `path`."""
     return sum(
         os.lstat(os.path.join(folder, name)).st_size
         for folder, _, names in os.walk(path)
@@ -258,4 +258,4 @@ def _size(path: Path) -> int:
 
 
 def _silent(_doing: str, _share: float) -> None:
-    """Tells nobody."""
+    """A `Progress` that does nothing."""

@@ -1,4 +1,4 @@
-"""uv as this project runs it: its environment variables, its words as they come, its failures."""
+"""uv as this project runs it: its environment variables, its output as it comes, its failures."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import uv
 READABLE = 0o022
 """The umask of builds: jobs run as users of their own and must be able to read what is built."""
 LAST = 12
-"""Lines of uv's that are kept to tell a failure."""
+"""Lines of uv's output that are kept to report a failure."""
 
 
 class UvFailed(Exception):
@@ -23,12 +23,12 @@ class UvFailed(Exception):
 def run(
     arguments: Sequence[str],
     environ: Mapping[str, str],
-    told: Callable[[str], None] = lambda _line: None,
+    report: Callable[[str], None] = lambda _line: None,
     lock: int = -1,
 ) -> str:
-    """What `uv <arguments>` printed last; `told` hears each line at once. Raises UvFailed.
+    """What `uv <arguments>` printed last; `report` is called with each line at once. Raises UvFailed.
 
-    It keeps the descriptor `lock` open: if we are killed, the next builder waits until it ended.
+    uv keeps the descriptor `lock` open: if this process is killed, the next builder waits for uv.
     """
     last: deque[str] = deque(maxlen=LAST)
     with subprocess.Popen(
@@ -46,7 +46,7 @@ def run(
         for line in process.stdout:
             if line.strip():
                 last.append(line.rstrip())
-                told(line.strip())
+                report(line.strip())
     if process.returncode:
         words = " ".join(arguments[:2])
         raise UvFailed(f"uv {words} ended with {process.returncode}:\n" + "\n".join(last))
@@ -56,8 +56,8 @@ def run(
 def variables(environ: Mapping[str, str], root: Path) -> dict[str, str]:
     """`environ` for uv: pip's index settings, which uv ignores, under uv's own names.
 
-    What uv fetches is kept where the environments beneath `root` can link to it: its usual cache,
-    or one beneath `root` where that is on another disk or cannot be written.
+    uv's downloads are kept where the environments below `root` can link to them: in its usual cache,
+    or in one below `root` where that is on another disk or cannot be written.
     """
     drop = ("VIRTUAL_ENV", "CONDA_PREFIX", "UV_PROJECT_ENVIRONMENT", "UV_CONSTRAINT", "UV_PYTHON")
     result = {k: v for k, v in environ.items() if k not in drop and not k.startswith("PYTHON")}
@@ -84,7 +84,7 @@ def resolving(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def _cache(environ: Mapping[str, str]) -> Path:
-    """Where uv keeps what it fetched, unless told otherwise."""
+    """uv's cache, unless a variable names another."""
     base = environ.get("XDG_CACHE_HOME") or Path(environ.get("HOME") or "~").expanduser() / ".cache"
     return Path(environ.get("UV_CACHE_DIR") or Path(base) / "uv")
 

@@ -1,4 +1,4 @@
-"""What a user does with boto3: upload, train, deploy, ask, tidy up. No private door.
+"""What a user does with boto3: upload, train, deploy, predict, clean up. It uses no private interface.
 
 Every function takes `Clients` and plain values; an AWS error passes through as botocore's.
 """
@@ -23,7 +23,7 @@ POLL_SECONDS = 0.25
 
 
 class JourneyFailed(Exception):
-    """A stage did not end well; the text is what the service said."""
+    """A stage failed; the text is the service's."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Clients:
 
 @dataclass(frozen=True)
 class Names:
-    """What this run's resources are called."""
+    """The names of this run's resources."""
 
     run: str
     bucket: str
@@ -58,7 +58,7 @@ class Guess:
 
 
 def upload(clients: Clients, names: Names, split: Split) -> int:
-    """Both channels lie in the bucket, which exists; the bytes sent."""
+    """The bucket exists and both channels are in it; returns the bytes sent."""
     found = {bucket["Name"] for bucket in clients.s3.list_buckets()["Buckets"]}
     if names.bucket not in found:
         clients.s3.create_bucket(Bucket=names.bucket)
@@ -77,7 +77,7 @@ def _line(example: Example) -> str:
 
 
 def hyperparameters(examples: int) -> dict[str, str]:
-    """BlazingText's, for that many training texts: fewer texts are gone through more often."""
+    """BlazingText's hyperparameters for that many training texts: more epochs for fewer texts."""
     return {
         "mode": "supervised",
         "epochs": str(max(5, min(100, 350_000 // max(examples, 1)))),
@@ -170,7 +170,7 @@ def _wait(
 
 
 def ask(clients: Clients, names: Names, texts: Sequence[str]) -> list[Guess]:
-    """The endpoint's most likely label for each text, by one InvokeEndpoint."""
+    """The endpoint's most probable label for each text, by one InvokeEndpoint."""
     question = {"instances": [tokens(text) for text in texts], "configuration": {"k": 1}}
     answer = clients.runtime.invoke_endpoint(
         EndpointName=names.run,
@@ -189,7 +189,7 @@ def ask_all(clients: Clients, names: Names, texts: Sequence[str]) -> Iterator[li
 
 
 def last_words(clients: Clients, names: Names, lines: int = 15) -> list[str]:
-    """The last lines that the training job wrote; [] when there are none to be had."""
+    """The last lines that the training job wrote; [] when there are none."""
     from botocore.exceptions import ClientError
 
     group = "/aws/sagemaker/TrainingJobs"
@@ -212,7 +212,7 @@ def last_words(clients: Clients, names: Names, lines: int = 15) -> list[str]:
 def tidy(clients: Clients, names: Names) -> None:
     """Endpoint, configuration and model of the run are gone; the job and its model file stay.
 
-    An endpoint that is still being created is waited for: until then its deletion is refused, as at AWS.
+    An endpoint that is still being created is waited for: until then its deletion is refused, as on AWS.
     """
     from botocore.exceptions import ClientError
 

@@ -21,12 +21,12 @@ TEST_SHARE = 0.2
 VALIDATION_SHARE = 0.05
 
 NEAR_TWINS = frozenset({"waf", "waf-regional", "s3control"})
-"""WAF Classic's two editions differ in nothing but their name, and S3 Control retells S3."""
+"""WAF Classic's two editions differ only in their name, and S3 Control repeats S3."""
 TWIN_SHARE = 0.05
 """A service that shares more than this of its sentences with a larger one is a near-twin too."""
 
 PREFIX = "__label__"
-"""What BlazingText takes for a label, wherever a token begins with it."""
+"""The prefix by which BlazingText recognises a label."""
 
 _TAG = re.compile(r"<[^>]+>")
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
@@ -61,14 +61,14 @@ class Split:
 
     @property
     def majority(self) -> str:
-        """The label that the training part holds most of."""
+        """The most frequent label of the training part."""
         return Counter(example.label for example in self.train).most_common(1)[0][0]
 
 
 def tokens(text: str) -> str:
     """The text as BlazingText wants it: lower case, words and punctuation separated by spaces.
 
-    No token begins with BlazingText's label prefix, whatever the text says.
+    No token begins with BlazingText's label prefix, whatever the text is.
     """
     return " ".join(_TOKEN.findall(text.lower().replace(PREFIX, " label ")))
 
@@ -80,7 +80,7 @@ def sentences(documentation: str) -> list[str]:
 
 
 def aws_documentation() -> list[Example]:
-    """What AWS's API documentation (in botocore's models) says, labelled by service.
+    """The sentences of AWS's API documentation (in botocore's models), labelled by service.
 
     The services with the most words in their operations' texts, near-twins left out.
     """
@@ -189,7 +189,7 @@ def _check(path: Path, examples: Sequence[Example]) -> None:
 def split(examples: Sequence[Example], seed: int = SEED) -> Split:
     """Train, validation and test parts: whole groups, by label; each text once.
 
-    A text that stands under two labels is left out: nobody could tell.
+    A text with two labels is left out: it could not be classified.
     """
     labels: dict[str, set[str]] = defaultdict(set)
     for example in examples:

@@ -39,12 +39,12 @@ TENSORFLOW_STRATEGIES = (
 
 
 class ClientError(Exception):
-    """What the user asked for cannot be done; the text says why."""
+    """The user's request cannot be carried out; the text says why."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """What the configuration files and the environment say, read once."""
+    """The contents of the configuration files and the environment, read once."""
 
     root: Path
     """The contract's root, /opt/ml."""
@@ -132,7 +132,7 @@ def arguments(hyperparameters: Mapping[str, Any]) -> list[str]:
 
 
 def variables(job: Job) -> dict[str, str]:
-    """All SM_* variables, and the SAGEMAKER_* ones that the toolkit sets beside them."""
+    """All SM_* variables, and the SAGEMAKER_* ones that the toolkit sets with them."""
     values = _training_environment(job)
     resources = job.resources
     values = {
@@ -264,7 +264,7 @@ def distribution_hosts(job: Job) -> list[str]:
 
 
 def master(job: Job) -> str:
-    """The instance that the others of its distribution turn to; without one the job's first."""
+    """The master instance of the distribution; without a distribution the job's first."""
     return (distribution_hosts(job) or all_hosts(job))[0]
 
 

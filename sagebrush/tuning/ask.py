@@ -1,4 +1,4 @@
-"""Which configurations to try next, from what all trials so far said. Pure: no store, no clock.
+"""Which configurations to try next, given all trials so far. Pure: no store, no clock.
 
 Optuna is the engine: a study is rebuilt from the trials each time, and each trial's number seeds
 its own sampler, so the same trials and seed give the same answer, whichever server asks.
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 
 COMPLETE, RUNNING, PRUNED, FAILED = "complete", "running", "pruned", "failed"
 STARTUP = 8
-"""Finished trials before the model is asked: fewer tell it too little."""
+"""Finished trials before the model is asked: from fewer it learns too little."""
 GOOD = 0.2
-"""Share of the trials that TPE takes for good. Optuna's own tenth is two of twenty: on three test
+"""Share of the trials that TPE treats as good. Optuna's own tenth is two of twenty: on three test
 functions at twenty trials a fifth found better values, by 5 to 40 %."""
 TRIES = 20
-"""Times that a sampler is asked again for a configuration that was not tried yet."""
+"""How often a sampler is asked for a configuration that was not tried yet."""
 PRIMES = (2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71, 73, 79, 83,
           89, 97, 101, 103, 107, 109, 113)  # fmt: skip
 """Bases of the Halton sequence, as many as a tuning job may have ranges."""
@@ -37,7 +37,7 @@ PRIMES = (2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67
 
 @dataclass(frozen=True)
 class Trial:
-    """One trial: what it tried and what came of it."""
+    """One trial: its configuration and its result."""
 
     config: Config
     state: str = COMPLETE
@@ -46,7 +46,7 @@ class Trial:
     curve: tuple[float, ...] = ()
     """The objective after each epoch, as far as it is known."""
     parent: str = ""
-    """The tuning job that it is of, where another's is a start for this one."""
+    """The tuning job that it belongs to: one of a warm start's parents, or "" for this job."""
 
 
 @dataclass(frozen=True)
@@ -58,14 +58,14 @@ class Strategy:
     maximize: bool
     seed: int = 0
     transfer: bool = False
-    """Whether parents' values are of other data, and so comparable among themselves alone."""
+    """Whether parents' values come from other data, and are so comparable only among themselves."""
 
 
 def ask(space: Space, strategy: Strategy, trials: Sequence[Trial], count: int) -> list[Config]:
-    """The next `count` configurations (fewer when no further one is left), in order.
+    """The next `count` configurations (fewer when none is left), in order.
 
-    `trials` are all so far, of this job and of its parents. None is a configuration that was tried
-    already, as long as there are others.
+    `trials` are all so far, of this job and of its parents. A configuration that was tried already is
+    returned only once there are no others.
     """
     first = sum(not trial.parent for trial in trials)
     if strategy.name == "Grid":
@@ -88,7 +88,7 @@ def _key(config: Config) -> Any:
 def _one(
     space: Space, strategy: Strategy, trials: Sequence[Trial], number: int, tried: Set[Any]
 ) -> Config:
-    """The configuration of the trial `number`, counted from 0; none of those `tried` if it can be."""
+    """The configuration of the trial `number`, counted from 0; if possible none of those `tried`."""
     seeds = (_seed(strategy.seed, number, attempt) for attempt in itertools.count())
     early = strategy.name == "Random" or _known(trials) < STARTUP
     if early and strategy.name != "Bayesian":
@@ -107,7 +107,7 @@ def _one(
 
 
 def _known(trials: Sequence[Trial]) -> int:
-    """How many trials say something to a model."""
+    """How many trials a model can learn from."""
     return sum(t.state in (COMPLETE, PRUNED) and t.value is not None for t in trials)
 
 
@@ -119,7 +119,7 @@ def grid(space: Space) -> Iterator[dict[str, str]]:
 
 
 def _untried(space: Space, tried: Set[Any], seed: int) -> Config:
-    """A configuration that was not tried, or any once all of a small space were."""
+    """A configuration that was not tried, or any one once all of a small space were tried."""
     config = _random(space, seed)
     for attempt in range(50 * TRIES):
         if _key(config) not in tried:
@@ -133,13 +133,13 @@ def _seed(*parts: int) -> int:
 
 
 def _random(space: Space, seed: int) -> Config:
-    """Each value by chance, evenly over its range as it is scaled."""
+    """A random configuration, each value uniform over its range as it is scaled."""
     chance = Random(seed)
     return space.text({each.name: each.at(chance.random()) for each in space.ranges})
 
 
 def _spread(space: Space, number: int, start: int) -> Config:
-    """The point `number` of a Halton sequence moved by chance: spread more evenly than chance."""
+    """The point `number` of a randomly shifted Halton sequence: more even than random points."""
     chance, values = Random(start), {}
     for place, each in enumerate(space.ranges):
         moved = _halton(number + 1, PRIMES[place % len(PRIMES)]) + chance.random()
@@ -160,14 +160,14 @@ def _halton(number: int, base: int) -> float:
 
 
 def quiet() -> Any:
-    """Optuna's module, which from now on says only what went wrong."""
+    """Optuna's module, with its logging reduced to errors."""
     import warnings
 
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
-    # its successor's default would be the tenth again; the version is pinned
+    # the default of its successor would be a tenth again; the version is pinned
     warnings.filterwarnings("ignore", message="`gamma` has been deprecated")
     return optuna
 
@@ -180,7 +180,7 @@ def _modelled(space: Space, study: Study, seed: int) -> Config:
         seed=seed, n_startup_trials=1, multivariate=True, constant_liar=True, gamma=_good
     )
     trial = study.ask(distributions(space))
-    study._storage.set_trial_state_values(trial._trial_id, _state(FAILED))  # it was only a question
+    study._storage.set_trial_state_values(trial._trial_id, _state(FAILED))  # the trial is not run
     return space.text({each.name: outward(each, trial.params[each.name]) for each in space.ranges})
 
 
@@ -189,7 +189,7 @@ def _good(count: int) -> int:
 
 
 def _study(space: Space, strategy: Strategy, trials: Sequence[Trial]) -> Study:
-    """Optuna's study of the trials that can be told in `space`."""
+    """Optuna's study of the trials whose configurations lie in `space`."""
     study = empty(strategy)
     scaled = _standardised(trials) if strategy.transfer else trials
     for trial in scaled:
@@ -207,7 +207,7 @@ def empty(strategy: Strategy, name: str = "tuning", pruner: Any = None) -> Study
 
 
 def distributions(space: Space) -> dict[str, BaseDistribution]:
-    """Optuna's distributions of the ranges that have more than one value, and of those that do not.
+    """Optuna's distributions of the ranges, by name.
 
     A ReverseLogarithmic range is searched as 1 - value.
     """
@@ -230,14 +230,14 @@ def distributions(space: Space) -> dict[str, BaseDistribution]:
 
 
 def outward(each: Range, value: Any) -> Any:
-    """The value of a range that Optuna's stands for."""
+    """The range's value for Optuna's `value`."""
     if isinstance(each, Number) and each.scale == "ReverseLogarithmic":
         return min(max(1 - value, each.low), each.high)
     return value
 
 
 def _inward(each: Range, value: Any) -> Any:
-    """Optuna's value for a range's own."""
+    """Optuna's value for the range's `value`."""
     if isinstance(each, Number):
         if each.scale == "ReverseLogarithmic":
             return min(max(1 - value, 1 - each.high), 1 - each.low)
@@ -248,7 +248,7 @@ def _inward(each: Range, value: Any) -> Any:
 def frozen(
     space: Space, trial: Trial, attrs: Mapping[str, Any] | None = None
 ) -> FrozenTrial | None:
-    """The trial as Optuna keeps it, None when it cannot be told in `space`."""
+    """The trial as Optuna stores it, None when its configuration does not lie in `space`."""
     from optuna.trial import create_trial
 
     values = space.read(trial.config)
@@ -280,9 +280,9 @@ def _state(state: str) -> Any:
 
 
 def _standardised(trials: Sequence[Trial]) -> list[Trial]:
-    """Each job's values by their distance from its mean in standard deviations.
+    """The trials, each job's values replaced by their distance from its mean in standard deviations.
 
-    Values of other data say which configurations were good there, not how good they are here.
+    Values from other data show which configurations were good there, not how good they are here.
     """
     found = []
     for parent in dict.fromkeys(trial.parent for trial in trials):

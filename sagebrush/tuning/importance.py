@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from optuna.study import Study
 
 FEWEST = 8
-"""Trials below which nothing can be said."""
+"""Trials below which no importance is given."""
 CALM = 0.05
-"""How much the model mistrusts few trials (ridge regression, per trial)."""
+"""How strongly few trials are smoothed (ridge regression, per trial)."""
 POINTS = 64
-"""Places of a range over which a curve's variance is taken."""
+"""Points of a range over which a curve's variance is taken."""
 
 
 def study(space: Space, strategy: Strategy, trials: Sequence[Trial], name: str) -> Study:
@@ -44,10 +44,10 @@ def importance(space: Space, trials: Sequence[Trial]) -> dict[str, float] | None
     """Each hyperparameter's share (of 1) in what the ranges do to the objective, greatest first.
 
     A curve of second degree for each hyperparameter, fitted together to the ranks of the trials'
-    values (of which one that exploded is only the last); the share is its curve's variance over its
+    values (so that a value that exploded is only the last); the share is its curve's variance over its
     whole range (as in functional ANOVA), wherever in it the strategy looked. PED-ANOVA, which needs
-    no model, compares the best tenth with the rest: of twenty trials two, which is chance. None
-    where too few trials, or all of one value, tell nothing.
+    no model, compares the best tenth with the rest: two of twenty trials, which is too random. None
+    where there are too few trials, or all have the same value.
     """
     import numpy as np
 

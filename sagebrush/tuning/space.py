@@ -184,7 +184,7 @@ def _bound(each: Doc, end: str, whole: bool) -> float:
 
 
 def _scale(name: str, low: float, high: float, asked: str, whole: bool) -> str:
-    """The scale that is searched; raises BadRange where the one asked for does not fit."""
+    """The scale that is searched; raises BadRange where the requested one does not fit."""
     if asked == "Logarithmic" and low <= 0:
         raise BadRange(
             f"Logarithmic scaling works only for ranges that have only values greater than 0; the"
@@ -265,6 +265,6 @@ def _around(name: str, text: str) -> Range | None:
     low, high = value / 5, value * 5
     if whole:
         return Number(name, max(1.0, float(math.floor(low))), high, True, "Logarithmic")
-    if value < 1 <= high:  # a share or a rate: it stays one
+    if value < 1 <= high:  # a fraction or a rate: it stays below 1
         high = value + (1 - value) / 2
     return Number(name, low, high, False, "Logarithmic")

@@ -18,11 +18,11 @@ from sagebrush.tuning.space import Space
 SIGNIFICANT = 0.01
 """Share of the best value by which a better one is an improvement."""
 ENOUGH = 3
-"""Trials that must have come as far before one is compared with them."""
+"""Trials that must have reached the same epoch before one is compared with them."""
 LEAST, PATIENCE, SHARE = 20, 10, 0.3
-"""Converged: this many trials, of which the last so many, and that share, improved nothing."""
+"""Converged: LEAST trials or more, of which the last PATIENCE, and the share SHARE, improved nothing."""
 INFERRED = ("epochs", "numepochs", "n-epochs", "n_epochs", "num_epochs")
-"""Static hyperparameters that say what Hyperband's MaxResource is where it is not given."""
+"""Static hyperparameters from which Hyperband's MaxResource is taken where it is not given."""
 LARGEST = 20_000
 """The largest MaxResource."""
 
@@ -30,11 +30,11 @@ LARGEST = 20_000
 def worse_than_median(
     curve: Sequence[float], others: Sequence[Sequence[float]], maximize: bool, seen: int = 0
 ) -> bool:
-    """Whether early stopping of type Auto stops the trial whose objective went `curve` so far.
+    """Whether early stopping of type Auto stops the trial whose objective is `curve` so far.
 
     AWS's rule: after each epoch, its value is worse than the median of the running averages, up to
-    the same epoch, of the trials before it. The epochs up to `seen` were looked at already. Those
-    `others` that never came so far say nothing, and fewer than ENOUGH of them nothing either.
+    the same epoch, of the trials before it. The epochs up to `seen` were checked already. Those
+    `others` that did not reach an epoch do not count there; one with fewer than ENOUGH is skipped.
     """
     for epoch in range(seen + 1, len(curve) + 1):
         averages = [statistics.fmean(one[:epoch]) for one in others if len(one) >= epoch]
@@ -48,7 +48,7 @@ def worse_than_median(
 
 @dataclass(frozen=True)
 class Band:
-    """Hyperband's settings, and what it has to tell jobs apart by."""
+    """Hyperband's settings: resources in epochs, and the name by which it distinguishes jobs."""
 
     least: int
     most: int
@@ -62,10 +62,10 @@ def halved(
     which: int,
     seen: int,
 ) -> tuple[bool, dict[str, Any]]:
-    """Whether Hyperband stops the trial at place `which`, and what is to be kept of its rungs.
+    """Whether Hyperband stops the trial at index `which`, and the state of its rungs to be stored.
 
-    `trials` are all of the job, each with what was kept of it; their configurations do not matter.
-    A trial that reached the most resource is stopped too. Epochs up to `seen` were looked at.
+    `trials` are all of the job, each with its stored state; their configurations do not matter.
+    A trial that reached the largest resource is stopped too. Epochs up to `seen` were checked.
     """
     from optuna.pruners import HyperbandPruner
 
@@ -88,7 +88,7 @@ def halved(
 
 
 def resource(static: Mapping[str, str]) -> int | None:
-    """MaxResource as the static hyperparameters tell it, None when they do not."""
+    """MaxResource according to the static hyperparameters, None when they do not say."""
     for name in INFERRED:
         text = static.get(name, "").strip('"')
         if text.isdigit():
@@ -98,24 +98,24 @@ def resource(static: Mapping[str, str]) -> int | None:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a tuning job has come, after its finished trials."""
+    """The progress of a tuning job, after its finished trials."""
 
     best: float | None = None
     stale: int = 0
-    """Trials since the last that improved on the best significantly."""
+    """Trials since the last one that improved the best value significantly."""
     count: int = 0
 
     @property
     def converged(self) -> bool:
-        """Whether further trials will hardly improve on the best.
+        """Whether further trials are unlikely to improve the best value.
 
-        AWS does not publish its criterion; this one is by LEAST, PATIENCE and SHARE.
+        AWS does not publish its criterion; this one uses LEAST, PATIENCE and SHARE.
         """
         return self.count >= LEAST and self.stale >= max(PATIENCE, SHARE * self.count)
 
 
 def progress(values: Sequence[float], maximize: bool) -> Progress:
-    """How far the trials with these final values, in the order of their ends, have come."""
+    """The progress of a job whose trials ended with these values, in this order."""
     mark: float | None = None
     stale = 0
     for value in values:

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from live_jobs import Jobs, Outcome, Run, outcome
 
 from sagebrush.compute.local import probe
 from sagebrush.compute.local.probe import Check
+from tests.compute.live_jobs import Jobs, Outcome, Run, outcome
 
 ORDINARY = 54321
 ROOT = Path(__file__).resolve().parents[2]

@@ -6,10 +6,10 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from live_jobs import PYTHON, Jobs
-from test_local import SERVER, sh
 
 from sagebrush.net import dial
+from tests.compute.live_jobs import PYTHON, Jobs
+from tests.compute.local.test_local import SERVER, sh
 
 
 def test_async(jobs: Jobs) -> None:

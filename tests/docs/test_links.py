@@ -10,7 +10,7 @@ import pytest
 from sagebrush.__main__ import COMMANDS
 
 ROOT = Path(__file__).parent.parent.parent
-PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -34,3 +34,18 @@ def code(text: str) -> str:
     return "\n".join(
         [*fenced, *re.findall(r"`[^`\n]+`", re.sub(r"```.*?```", "", text, flags=re.DOTALL))]
     )
+
+
+GUIDES = [page for page in PAGES if "contributing" in (page.stem.lower(), page.parent.name)]
+FOLDERS = ("sagebrush", "tests", "docs", "benchmarks", "requirements")
+NOT_OURS = {"hyperparameters.json", "spec.json", "state.json", "exit.json"}
+"""Files that jobs and shims write."""
+
+
+@pytest.mark.parametrize("page", GUIDES, ids=lambda page: page.name)
+def test_files_that_contributors_are_sent_to_exist(page: Path) -> None:
+    """`store/rows.py`, whole or from any folder of the package or the tests on."""
+    known = {f"/{path.relative_to(ROOT)}" for top in FOLDERS for path in (ROOT / top).rglob("*.*")}
+    named = set(re.findall(r"`(?:\.\./)*([\w./-]+\.(?:py|md|json|txt|in))`", page.read_text()))
+    found = {name for name in named if any(path.endswith(f"/{name}") for path in known)}
+    assert not named - found - NOT_OURS - {path.name for path in ROOT.iterdir()}

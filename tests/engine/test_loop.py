@@ -15,7 +15,6 @@ from sagebrush.engine.loop import GIVE_UP, Loop
 from sagebrush.store.db import Db
 from sagebrush.store.rows import Next, Row, Rows
 from sagebrush.world import World
-from tests.crowding import crowding
 
 
 class Fixture:
@@ -141,10 +140,8 @@ def test_the_running_loop_wakes_at_once_and_stops(things: Fixture) -> None:
     things.step = step
     things.loop.start()
     row = things.add(due=time.time())
-    begun = time.monotonic()
     things.loop.wake()
     assert done.wait(5)
-    assert time.monotonic() - begun < 2 * crowding()
     things.loop.stop()
     assert things.find(row).status == "Done"
 

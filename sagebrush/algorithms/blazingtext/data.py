@@ -18,7 +18,7 @@ from .parameters import ClientError
 
 PREFIX = b"__label__"
 _BREAKS = re.compile(r"[ \t\n\r\v\f\0]+")
-"""fastText's white space: no other, or the endpoint would see other words."""
+"""The white space of fastText, and no other: the endpoint must split words in the same way."""
 SHUFFLED = 1 << 30
 """Bytes up to which a training text is shuffled, in memory."""
 
@@ -39,7 +39,7 @@ def files(folder: Path, channel: str) -> list[Path]:
     """The channel's files, by name; raises ClientError where there is none with content."""
     if not folder.is_dir():
         raise ClientError(f"The channel {channel!r} is missing: {folder} does not exist")
-    # A manifest of the platform lies beside the channel's folder, never in it.
+    # A manifest of the platform lies next to the channel's folder, never in it.
     found = sorted(f for f in folder.rglob("*") if f.is_file())
     if not found:
         raise ClientError(f"The channel {channel!r} holds no file")
@@ -95,8 +95,8 @@ def shuffle(text: Text) -> None:
 
 
 def _samples(source: BinaryIO, file: Path) -> Iterator[bytes]:
-    """The file's samples as lines without their newline; an augmented manifest is told by its
-    first line, a JSON object with `source` and `label`.
+    """The file's samples as lines without their newline; an augmented manifest is recognised by
+    its first line, a JSON object with `source` and `label`.
     """
     manifest: bool | None = None
     for number, raw in enumerate(source, 1):
@@ -114,7 +114,7 @@ def _samples(source: BinaryIO, file: Path) -> Iterator[bytes]:
                 line.decode()
             except UnicodeDecodeError as error:
                 raise ClientError(f"{file.name}, line {number}: not UTF-8 ({error})") from None
-        # fastText ends a word, not a line, at these; a NUL would end neither in ours.
+        # For fastText these end a word, not a line; in our own code a NUL would end neither.
         yield line.replace(b"\0", b" ")
 
 

@@ -1,7 +1,7 @@
-"""The door to the trainers: training text and parameters in, a model file and its accuracy out.
+"""The trainers: from training text and parameters to a model and its accuracy.
 
-`fasttext` trains in C++ on all cores but cannot be asked anything before it ends; `stopping_early`
-does the same updates in NumPy and looks at the validation text after each epoch.
+`fasttext` trains in C++ on all cores, but gives no result before it ends; `stopping_early` does the
+same updates in NumPy and measures the accuracy on the validation text after each epoch.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from .fasttext_model import Arguments, Model
 from .parameters import ClientError, Parameters
 
 THREADS = 11
-"""The least number of threads: fastText 0.9.2 fills its matrix in ten blocks and a rest, one by each
-of its *first eleven* threads. With fewer, what is left holds whatever the memory held before: NaN."""
+"""The least number of threads: fastText 0.9.2 fills its matrix in ten blocks and a remainder, one by
+each of its *first eleven* threads. With fewer, the rest of the matrix is uninitialised memory: NaN."""
 
 SPARSE = 2
-"""Words of training text a bucket up to which it pays to look for buckets that are never hit."""
+"""Words of training text per bucket up to which it pays to look for buckets that are never hit."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def fasttext(train: Text, parameters: Parameters) -> Trained:
     converted = _without_noise(model, train, parameters)
 
     def accuracy(text: Text) -> float:
-        # Lines whose labels the training text lacks are not counted by fastText: here they are wrong.
+        # fastText does not count lines whose labels the training text lacks; here they are wrong.
         count, precision, _ = model.test(str(text.file))
         return count * precision / text.lines if count else 0.0
 
@@ -74,9 +74,9 @@ def fasttext(train: Text, parameters: Parameters) -> Trained:
 def _without_noise(model: Any, train: Text, parameters: Parameters) -> Model:
     """The model with zeros for the n-grams that the training text lacks, where those are many.
 
-    fastText leaves random numbers there, which say nothing and make model.tar.gz of the defaults
-    (2,000,000 buckets of 100) 740 MB instead of a few. Accuracy is the same (+-0.2 points on
-    banking77, sst2 and dbpedia14).
+    fastText leaves random numbers there, which carry no information and make model.tar.gz with
+    the defaults (2,000,000 buckets of 100) 740 MB instead of a few. Accuracy is the same (+-0.2
+    points on banking77, sst2 and dbpedia14).
     """
     words, counts = model.get_words(include_freq=True)
     labels, label_counts = model.get_labels(include_freq=True)
@@ -99,8 +99,8 @@ def _without_noise(model: Any, train: Text, parameters: Parameters) -> Model:
 
 
 def stopping_early(train: Text, validation: Text, parameters: Parameters) -> Trained:
-    """Trained until the accuracy on `validation` has not improved for `patience` epochs, looked at
-    from epoch `min_epochs` on; the weights are those of the best epoch that was looked at.
+    """Trained until the accuracy on `validation`, measured from epoch `min_epochs` on, has not
+    improved for `patience` epochs; the weights are those of the best epoch that was measured.
     """
     from .epochwise import Trainer
 

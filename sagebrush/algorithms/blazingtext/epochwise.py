@@ -109,7 +109,7 @@ class Trainer:
         return scipy.sparse.coo_array((shares, (rows, columns)), shape=shape).tocsr()
 
     def epoch(self) -> None:
-        """Every sentence has been seen once more, in a new order."""
+        """One more epoch has been trained, with the sentences in a new order."""
         count = len(self._labels)
         total = count * self.parameters.epochs
         for sentence in self._random.permutation(count).tolist():
@@ -143,7 +143,7 @@ class Trainer:
         self.input[rows] = vectors
 
     def accuracy(self, text: Path | None = None) -> float:
-        """The share of sentences whose likeliest label is one of theirs; None: the training text."""
+        """The share of sentences whose most probable label is theirs; None: of the training text."""
         if text is None:
             features, labels = self._features, self._labels
         else:

@@ -1,7 +1,7 @@
 """fastText's model.bin: read, written, and predicted from with NumPy alone.
 
 The format and the arithmetic are fastText's own (version 12 of the format; Joulin et al. 2016, Bag
-of Tricks for Efficient Text Classification), so that files go both ways.
+of Tricks for Efficient Text Classification), so that each reads the other's files.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _MASK32 = 0xFFFFFFFF
 _MASK64 = 0xFFFFFFFFFFFFFFFF
 _FACTOR = np.uint64(116049371)
 VECTOR = 16
-"""Words from which on NumPy hashes n-grams faster than Python does."""
+"""Number of words from which NumPy hashes n-grams faster than Python does."""
 KEPT_HASHES = 1 << 18
 """Tokens whose hashes a model keeps: some 30 MB at most."""
 _SPACES = str.maketrans(dict.fromkeys("\n\r\t\v\f\0", " "))
@@ -85,9 +85,9 @@ class Model:
             self._tree = _huffman(self.label_counts)
 
     def predict(self, text: str, k: int = 1) -> tuple[list[str], list[float]]:
-        """The `k` likeliest labels of one line of space-separated tokens, best first, with their
-        probabilities; ([], []) for a text of which nothing is known. As fastText's predict, whose
-        figures carry an addend of 1e-5; ours never exceed 1.
+        """The `k` most probable labels of one line of space-separated tokens, best first, with their
+        probabilities; ([], []) for a text without a known word. As fastText's predict, whose
+        probabilities are 1e-5 too large; these never exceed 1.
         """
         rows = self.features(text)
         if not rows:

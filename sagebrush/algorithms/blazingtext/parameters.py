@@ -49,7 +49,7 @@ _LARGEST = 2**31 - 1
 def read(given: Mapping[str, str]) -> Parameters:
     """The parameters that `given` (names to strings) asks for; raises ClientError.
 
-    Names of the platform (`_tuning_objective_metric`, `sagemaker_…`) are passed over.
+    Names of the platform (`_tuning_objective_metric`, `sagemaker_…`) are ignored.
     """
     values = {
         name: _plain(value)

@@ -16,7 +16,7 @@ from .data import Text
 from .parameters import ClientError, Parameters
 
 UNDERFIT = 0.75
-"""Accuracy on the training text below which the log says so: the defaults are for large texts."""
+"""Accuracy on the training text below which the log warns: the defaults are for large texts."""
 
 
 def main(environ: Mapping[str, str]) -> int:
@@ -43,7 +43,7 @@ def fail(root: Path, reason: str) -> int:
 
 
 def train(root: Path) -> None:
-    """model/model.bin is there; raises ClientError for whatever the user can mend."""
+    """model/model.bin is there; raises ClientError for whatever the user can correct."""
     config = root / "input" / "config"
     wanted = parameters.read(json.loads((config / "hyperparameters.json").read_text() or "{}"))
     channels = json.loads((config / "inputdataconfig.json").read_text() or "{}")
@@ -72,7 +72,7 @@ def _check(wanted: Parameters, channels: Mapping[str, object]) -> None:
 
 
 def _channel(root: Path, name: str, config: Mapping[str, str], scratch: Path) -> Text:
-    """The channel's text in `scratch`, told in the log.
+    """The channel's text, read into `scratch`; its files are named in the log.
 
     Augmented manifests come in Pipe mode on AWS; here they may lie in the channel's folder as well.
     """

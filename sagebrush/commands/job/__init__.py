@@ -1,1 +1,1 @@
-"""What `sagebrush jobs` does: a module for each part."""
+"""The subcommands of `sagebrush jobs`: a module for each."""

@@ -1,4 +1,4 @@
-"""`jobs dump`: what the Python processes of a live job do now, as py-spy sees them from outside."""
+"""`jobs dump`: the stacks of a live job's Python processes, read from outside by py-spy."""
 
 from __future__ import annotations
 
@@ -47,13 +47,13 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _tool() -> str | None:
-    """py-spy, beside this Python or on the PATH."""
+    """py-spy, next to this Python or on the PATH."""
     beside = Path(sys.executable).with_name(TOOL)
     return str(beside) if beside.exists() else shutil.which(TOOL)
 
 
 def _pythons(place: Path) -> list[int]:
-    """The ids of the job's Python processes, oldest first, without the one that looks after it."""
+    """The ids of the job's Python processes, oldest first, without its supervisor's."""
     state = record.read(place, "state.json") or record.read(place, "container.json") or {}
     first = state.get("pid") or 0
     beneath = cgroup.descendants(first) if first else []

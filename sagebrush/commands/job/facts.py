@@ -1,4 +1,4 @@
-"""What the descriptions of jobs say, in a person's words: how long, how much, what for."""
+"""Descriptions of jobs in words: how long they ran, what they cost, what they wait for."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def machines(doc: Doc) -> str:
 
 
 def scaled(type_name: str, limits: Limits) -> str:
-    """What an instance really has here, where that is less than its type; "" where it has it all."""
+    """What an instance really has here if that is less than its type's; else ""."""
     try:
         whole = instance(type_name)
     except LookupError:
@@ -73,8 +73,8 @@ def price(doc: Doc) -> float | None:
 
 
 def cost(doc: Doc) -> float | None:
-    """Dollars that AWS would have charged for the instances, a warm pool's time after the job with
-    them; None when nobody knows."""
+    """Dollars that AWS would have charged for the instances, including a warm pool's time after the
+    job; None when the price is unknown."""
     hourly, billable = price(doc), doc.get("BillableTimeInSeconds")
     if hourly is None or billable is None:
         return None
@@ -90,7 +90,7 @@ def dollars(amount: float) -> str:
 
 
 def prices() -> str:
-    """Whose prices they are."""
+    """The source of the prices."""
     return f"list of {PRICES_OF}"
 
 
@@ -102,8 +102,8 @@ def savings(doc: Doc) -> float | None:
     return (1 - billable / whole) * 100
 
 
-def told(doc: Doc) -> str:
-    """What the job last said of its status."""
+def status_message(doc: Doc) -> str:
+    """The job's latest status message."""
     past = doc.get("SecondaryStatusTransitions") or [{}]
     return past[-1].get("StatusMessage", "")
 
@@ -116,12 +116,12 @@ def details(doc: Doc, now: dt.datetime) -> str:
         since = doc["SecondaryStatusTransitions"][-1]["StartTime"]
         spent = running.span((now - since).total_seconds())
         return f"training for {spent} on {machines(doc)}"
-    return told(doc)
+    return status_message(doc)
 
 
 def of_any(doc: Doc) -> str:
-    """One line on a resource of any kind, of what AWS's descriptions have in common: how long it
-    took, why it failed, what it waits for (Sagebrush tells that in a job's ExitMessage), its type."""
+    """One line on a resource of any kind, from what AWS's descriptions have in common: how long it
+    took, why it failed, what it waits for (which Sagebrush puts into a job's ExitMessage), its type."""
     said: list[str] = []
     if (end := _ends(doc, "EndTime")) is not None:
         begun = _ends(doc, "StartTime") or doc["CreationTime"]
@@ -140,7 +140,7 @@ def _ends(doc: Doc, word: str) -> dt.datetime | None:
 
 
 def ended(doc: Doc) -> list[str]:
-    """What there is to say of an ended training job."""
+    """A line on an ended training job."""
     said: list[str] = []
     if (seconds := took(doc)) is not None:
         said.append(f"took {running.span(seconds)} here")
@@ -154,7 +154,7 @@ def ended(doc: Doc) -> list[str]:
 
 
 def _gist(reason: str) -> str:
-    """The line of a FailureReason that says most: of a traceback the error itself, of what AWS's
-    toolkit tells its ErrorMessage, not the command after it."""
-    told = re.search(r'ErrorMessage "(.+?)"\nCommand "', reason, re.DOTALL)
-    return (told[1] if told else reason).strip().splitlines()[-1]
+    """The most informative line of a FailureReason: of a traceback the error itself, of AWS's
+    toolkit's text its ErrorMessage, not the command after it."""
+    found = re.search(r'ErrorMessage "(.+?)"\nCommand "', reason, re.DOTALL)
+    return (found[1] if found else reason).strip().splitlines()[-1]

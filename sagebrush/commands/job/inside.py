@@ -17,7 +17,7 @@ from sagebrush.settings import Settings
 
 @contextlib.contextmanager
 def rows(chosen: Settings) -> Iterator[running.Beside]:
-    """The rows of the data directory, read beside the server; raises CommandError without any."""
+    """The rows of the data directory, read without the server; raises CommandError if there are none."""
     try:
         beside = running.Beside(chosen.home)
     except FileNotFoundError as error:

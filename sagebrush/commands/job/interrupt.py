@@ -1,4 +1,4 @@
-"""`jobs interrupt`: a managed spot training job is interrupted as AWS would, when one wants it."""
+"""`jobs interrupt`: interrupts a managed spot training job on request, as AWS would."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sagebrush.commands.job import show
 from sagebrush.commands.running import CommandError
 
 TAG = "sagebrush:interrupt"
-"""The tag that asks for it; its value is when."""
+"""The tag that requests an interruption; its value is the time of the request."""
 LOOK = 0.2
 """Seconds between two looks."""
 

@@ -69,13 +69,13 @@ class Drawing:
 
     @property
     def tried(self) -> Study:
-        """Those with a value as a study, early-stopped ones among them as any other."""
+        """The trials with a value as a study, early-stopped ones included."""
         whole = [Trial(t.config, COMPLETE, t.value) for t in self.valued]
         return study(self.space, self.strategy, whole, "tried")
 
     @property
     def shares(self) -> dict[str, float] | None:
-        """How much each hyperparameter mattered; None where there is but one, or too little to say."""
+        """The importance of each hyperparameter; None where there is only one, or too few trials."""
         if len(self.space.ranges) < 2:
             return None
         return importance(self.space, self.trials)
@@ -136,7 +136,7 @@ def _asked(sagemaker: Any, name: str) -> tuple[Doc, list[Doc]]:
 
 
 def drawn(job: Doc, summaries: list[Doc]) -> list[Drawing]:
-    """What there is to draw of each definition of the tuning job."""
+    """What can be drawn of each training job definition of the tuning job."""
     config = job["HyperParameterTuningJobConfig"]
     alone = [job["TrainingJobDefinition"]] if "TrainingJobDefinition" in job else []
     found = []
@@ -203,7 +203,7 @@ def _short(text: str) -> str:
 
 
 def _figures(each: Drawing) -> list[Any]:
-    """Optuna's plots, as far as there is something to see in them."""
+    """Optuna's plots, those that have something to show."""
     found = [_history(each)]
     if len(each.valued) > 1:
         found.append(_parallel(each))
@@ -236,7 +236,7 @@ def _history(each: Drawing) -> Any:
 
 
 def _parallel(each: Drawing) -> Any:
-    """What each trial tried, in a line; the better it was, the darker."""
+    """Parallel coordinates: each trial is a line, darker the better it was."""
     from plotly.colors import sample_colorscale
 
     figure = quiet().visualization.plot_parallel_coordinate(each.tried, target_name=each.metric)
@@ -249,7 +249,7 @@ def _parallel(each: Drawing) -> Any:
 
 
 def _bars(shares: dict[str, float]) -> Any:
-    """How much each hyperparameter mattered, the greatest on top."""
+    """The importance of each hyperparameter, the greatest on top."""
     import plotly.graph_objects as graph
 
     names, values = list(shares)[::-1], list(shares.values())[::-1]
@@ -266,7 +266,7 @@ def _bars(shares: dict[str, float]) -> Any:
 
 
 def png(drawings: list[Drawing]) -> bytes:
-    """The same plots, one beneath the other; raises CommandError without matplotlib."""
+    """The same plots, one below the other; raises CommandError without matplotlib."""
     if importlib.util.find_spec("matplotlib") is None:
         raise CommandError(
             "a PNG needs matplotlib, which is not installed beside Sagebrush: pip install"

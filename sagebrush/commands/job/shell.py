@@ -44,7 +44,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Runs it; its exit status. Raises CommandError when nobody can visit."""
+    """Runs it; returns its exit status. Raises CommandError when the job cannot be entered."""
     host, command = _split(args.command, args.host)
     chosen = running.settings()
     each = inside.find(chosen, args.name, host)
@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
     if (place / "container.json").exists():
         return _contained(place, command, terminal)
     env = {"TERM": os.environ.get("TERM", "dumb")} if terminal else {}
-    # what took over a warm pool's process began as nobody's
+    # a job that took over a warm pool's process was launched without its variables
     if variable := services.running()[each.kind].variable:
         env[variable] = args.name
     if not command:
@@ -73,7 +73,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _split(words: Sequence[str], host: str) -> tuple[str, list[str]]:
-    """(host, command) of what follows the name: argparse takes all of it for the command."""
+    """(host, command) from the arguments after the name, which argparse takes as the command."""
     left = list(words)
     if left[:1] == ["--host"] and left[1:2]:
         host, left = left[1], left[2:]
@@ -83,7 +83,7 @@ def _split(words: Sequence[str], host: str) -> tuple[str, list[str]]:
 
 
 def _in_terminal(talk: socket.socket, command: Sequence[str], env: dict[str, str]) -> int:
-    """The program has a terminal of its own, and this one is that terminal's window."""
+    """The program has a terminal of its own, which this terminal shows."""
     master, slave = os.openpty()
     _resize(master)
     try:
@@ -133,7 +133,7 @@ def _by_pipes(talk: socket.socket, command: Sequence[str], env: dict[str, str]) 
 
 
 def _feed(to: int) -> None:
-    """What comes by standard input goes to the program, and then its end."""
+    """Standard input is copied to the program, and its end too."""
     with contextlib.suppress(OSError):
         while data := os.read(sys.stdin.fileno(), BLOCK):
             _write(to, data)
@@ -141,7 +141,7 @@ def _feed(to: int) -> None:
 
 
 def _carry(talk: socket.socket, ways: dict[int, int]) -> int:
-    """Bytes have gone their ways until the program ended; its exit status."""
+    """Input and output were copied until the program ended; returns its exit status."""
     poll = select.poll()
     for fd in (talk.fileno(), *ways):
         poll.register(fd, select.POLLIN)
@@ -165,7 +165,7 @@ def _carry(talk: socket.socket, ways: dict[int, int]) -> int:
 
 
 def _status(talk: socket.socket) -> int:
-    """The program's exit status, as the job's side tells it; raises CommandError without one."""
+    """The program's exit status, as the job's side reports it; raises CommandError without one."""
     word, rest = visit.hear(talk)
     if word == "exit":
         return int(rest)
@@ -173,7 +173,7 @@ def _status(talk: socket.socket) -> int:
 
 
 def _pass_on(source: int, target: int) -> bool:
-    """Some bytes went on; False when there will be none any more."""
+    """Copies some bytes; False when there will be no more."""
     try:
         data = os.read(source, BLOCK)
         _write(target, data)

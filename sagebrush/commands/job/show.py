@@ -17,7 +17,7 @@ from sagebrush.facts import Running
 from sagebrush.settings import Settings
 
 MISSING = ("Requested resource not found", "Could not find", "Amazon SageMaker can't find")
-"""How the messages begin that say that there is no such job."""
+"""How messages begin that say that there is no such job."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -55,7 +55,7 @@ def _print(
 
 
 def _other(chosen: Settings, server: Server, name: str) -> bool:
-    """Whether there is something of that name that is no training job; it is printed."""
+    """Whether another resource, no training job, has that name; it is printed."""
     from botocore.exceptions import ClientError
 
     kinds = table.listed(services.running())
@@ -146,12 +146,12 @@ def processing(doc: Mapping[str, Any], live: Mapping[str, str]) -> Iterator[tupl
 
 
 def _facts(doc: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """What was asked for, and how far it is."""
+    """The request's main members, and the progress."""
     status = doc["TrainingJobStatus"]
     second = doc.get("SecondaryStatus", status)
     yield "training job", doc["TrainingJobName"]
     yield "status", status if second == status else f"{status}: {second}"
-    yield "says", facts.told(doc)
+    yield "says", facts.status_message(doc)
     algorithm = doc["AlgorithmSpecification"]
     yield "image", algorithm.get("TrainingImage") or algorithm.get("AlgorithmName", "")
     yield "instances", facts.machines(doc)

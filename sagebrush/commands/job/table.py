@@ -22,7 +22,7 @@ DETAILS: Mapping[str, Callable[[Mapping[str, Any], dt.datetime], str]] = {
     "TrainingJob": facts.details,
     "HyperParameterTuningJob": lambda doc, _: tuning(doc),
 }
-"""Nouns of which there is more to tell than `facts.of_any` does, from their description."""
+"""Noun -> a function that describes more of such a resource than `facts.of_any` does."""
 
 
 def run(args: argparse.Namespace) -> int:
@@ -44,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def listed(kinds: Mapping[str, Running]) -> list[Running]:
-    """The kinds that can be listed: those that end by themselves first."""
+    """The kinds that can be listed: first those that end by themselves."""
     found = [kind for kind in kinds.values() if kind.listed]
     return sorted(found, key=lambda kind: (not kind.ended, kind.label))
 
@@ -82,7 +82,7 @@ def tuning(doc: Mapping[str, Any]) -> str:
 
 
 def _sizes(chosen: Settings) -> dict[str, str]:
-    """By resource that runs with less than its instance type has: what it has."""
+    """Resource -> what it has, for those that run with less than their instance type."""
     found: dict[str, str] = {}
     try:
         lives = inside.everything(chosen)

@@ -4,12 +4,12 @@ Both SDKs build `https://` plus the STS host name that botocore's endpoint table
 AWS_ENDPOINT_URL says. botocore looks for that table in one folder before its own; this file points
 that folder (a constant of `botocore.loaders`) at Sagebrush's copy, once botocore is imported, and
 only while AWS_ENDPOINT_URL still leads where `sagebrush env` set it. It then runs the
-sitecustomize that would have been found without it. Standard library only: every Python start
-pays for it.
+sitecustomize that would have been found without it. Standard library only: it runs at every start
+of Python.
 
 In a sandbox it also lets `pip install` work as in AWS's containers, where a job may write into its
-environment: here the environment is read-only and shared, so that pip goes on in a virtual
-environment of the job's own, which every Python of the job sees before the environment. SDK v3's
+environment: here the environment is read-only and shared, so pip runs in a virtual
+environment of the job's own, which every Python of the job searches before the environment. SDK v3's
 MPI driver gets the toolkit's agents in place of sshd (`mpi_v3.py`).
 """
 
@@ -49,7 +49,7 @@ class _Loader:
 
 
 class _Finder:
-    """Finds one module as the others do, with the loader above around it."""
+    """Finds one module as the other finders do, and wraps its loader in the one above."""
 
     def __init__(self, name: str, change: Callable[[Any], None]) -> None:
         self._name = name
@@ -78,7 +78,7 @@ def _point() -> None:
 
 
 def _agents_for_ssh() -> None:
-    """In SDK v3's MPI driver, of whose Python its file is the main program."""
+    """Whether this is SDK v3's MPI driver: its file is the main program."""
     if "mpi_driver.py" not in "".join(sys.orig_argv[1:2]):
         return
     driver = _toolkit("training/mpi_v3.py")
@@ -101,7 +101,7 @@ def _folder(prefix: str) -> str:
 
 
 def _put_over() -> None:
-    """What is installed over this environment is found before what is in it; pip installs there."""
+    """Packages installed over this environment are found before its own; pip installs there."""
     if not _HERE.startswith(_SANDBOX) or sys.prefix == sys.base_prefix:
         return
     own = _folder(sys.prefix)
@@ -141,12 +141,12 @@ def _installs(arguments: list[str]) -> bool:
 
 
 def _overlay() -> str:
-    """The interpreter of the job's overlay, made now if need be."""
+    """The interpreter of the job's overlay, which is created if needed."""
     return _toolkit("packages/overlay.py").create()
 
 
 def _toolkit(name: str) -> Any:
-    """A module of the folder beside this one."""
+    """A module of a folder next to this one."""
     file = os.path.join(os.path.dirname(_HERE), name)
     spec = importlib.util.spec_from_file_location(f"_sagebrush_{name.partition('.')[0]}", file)
     assert spec is not None

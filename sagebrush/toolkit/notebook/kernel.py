@@ -3,7 +3,8 @@
 It runs under the framework environment's interpreter, which is read-only and shared. The kernel runs
 in a virtual environment of the notebook's own laid over it (made once, in a few milliseconds), which
 sees the framework's packages and then those of SDK_ENVIRONMENT (IPython's kernel, the SageMaker SDK):
-`%pip install` and `!pip install` add to that one alone. Standard library only; copied beside each kernel.json.
+`%pip install` and `!pip install` add to that one alone. Standard library
+only; copied next to each kernel.json.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import tempfile
 import venv
 
 PIP = '#!/bin/sh\nexec "$(dirname "$(realpath "$0")")/python" -m pip "$@"\n'
-"""`!pip` in a cell, which would be the framework environment's own: what that installs, no kernel
+"""`!pip` in a cell, which would be the framework environment's own, whose installations no kernel
 sees."""
 
 
@@ -46,7 +47,7 @@ def overlay(home: str, environment: str, sdk: str) -> str:
             os.chmod(script, 0o755)
         try:
             os.rename(aside, folder)
-        except OSError:  # the other kernel was quicker
+        except OSError:  # another kernel was faster
             shutil.rmtree(aside, ignore_errors=True)
     return python
 
@@ -58,7 +59,7 @@ def main(sdk: str, connection: str) -> None:
     environ = dict(os.environ, VIRTUAL_ENV=os.path.dirname(os.path.dirname(python)))
     tools = f"{os.path.dirname(python)}{os.pathsep}{os.path.join(sys.prefix, 'bin')}"
     environ["PATH"] = f"{tools}{os.pathsep}{environ.get('PATH', os.defpath)}"
-    # debugpy would look at frozen modules; IPython says so at every start otherwise
+    # debugpy inspects frozen modules; without this, IPython warns at every start
     arguments = [python, "-Xfrozen_modules=off", "-m", "ipykernel_launcher", "-f", connection]
     os.execve(python, arguments, environ)
 

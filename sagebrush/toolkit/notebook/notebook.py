@@ -1,8 +1,8 @@
 """Makes a notebook instance ready and becomes its Jupyter server; runs inside, as its process.
 
 It reads /opt/ml/config/notebook.json: lifecycle scripts run (AWS: 5 minutes each, their output in
-/opt/ml/output/LifecycleConfig<hook>.log), repositories are cloned into the volume, Jupyter is told
-where and how to answer. What fails is told in /opt/ml/output/failure. Standard library only.
+/opt/ml/output/LifecycleConfig<hook>.log), repositories are cloned into the volume, Jupyter is
+configured and started. A failure is written to /opt/ml/output/failure. Standard library only.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ LIMIT = 300.0
 REASON = 1000
 """Characters of the failure file."""
 LINES = 8
-"""Lines of a script's or git's output that a failure tells."""
+"""Lines of a script's or git's output that a failure quotes."""
 TAIL = 8192
 """Bytes at the end of a script's output in which those lines are looked for."""
 UNSTARTED = 126
-"""Exit status of a script that could not be started, as bash tells it."""
+"""Exit status of a script that could not be started, as in bash."""
 CRLF = (
     b"(The lines of this script end in CR LF, as Windows writes them, and the CR belongs to what is"
     b" written before it: save the script with LF alone.)\n"
@@ -43,7 +43,7 @@ SOCKET = 107
 SOCKET_NAME = 60
 """Bytes of the name of a kernel's socket, `/kernel-<uuid>-ipc-5`."""
 INSIDE = {"volume": "/home/ec2-user/SageMaker", "home": "/home/ec2-user", "ml": "/opt/ml"}
-"""What scripts written for AWS name; without a sandbox these are other directories of the host."""
+"""Paths in scripts written for AWS; without a sandbox these are other directories of the host."""
 
 BASHRC = """# Made anew at each start; what is to last belongs on the volume.
 PS1='\\[\\e[32m\\]\\w\\[\\e[0m\\]\\$ '
@@ -118,7 +118,7 @@ def read(environ: dict[str, str]) -> Desk:
 
 
 def furnish(desk: Desk) -> None:
-    """The home directory has what a shell, git and scripts look for."""
+    """The home directory has the files that a shell, git and scripts expect."""
     _write(desk.home / ".bashrc", BASHRC)
     _write(desk.home / ".bash_profile", "[ -f ~/.bashrc ] && . ~/.bashrc\n")
     _write(desk.home / ".gitconfig", GITCONFIG)
@@ -147,7 +147,7 @@ def run_hooks(desk: Desk, limit: float = LIMIT) -> None:
 
 
 def run_hook(desk: Desk, hook: dict[str, Any], limit: float) -> None:
-    """The script has ended well within `limit` seconds; what it left in the background goes on.
+    """The script has succeeded within `limit` seconds; its background processes go on.
 
     Raises Failed in AWS's words, with the last lines that it wrote.
     """
@@ -167,9 +167,9 @@ def run_hook(desk: Desk, hook: dict[str, Any], limit: float) -> None:
     )
     if code is None:
         words = f"{limit / 60:.0f} minutes" if limit >= 60 else f"{limit:g} seconds"
-        raise Failed(_told(f"{whose} took longer than {words} ({name})", log))
+        raise Failed(_with_last_lines(f"{whose} took longer than {words} ({name})", log))
     if code:
-        raise Failed(_told(f"{whose} failed: {name} ended with exit code {code}", log))
+        raise Failed(_with_last_lines(f"{whose} failed: {name} ended with exit code {code}", log))
 
 
 def _placed(name: str, content: bytes) -> Path:
@@ -241,7 +241,7 @@ def shebang(content: bytes) -> list[str]:
     return [os.fsdecode(word) for word in re.split(rb"[ \t]+", text, maxsplit=1)]
 
 
-def _told(what: str, log: Path) -> str:
+def _with_last_lines(what: str, log: Path) -> str:
     """AWS's sentence about the script, and the end of what it wrote."""
     size = log.stat().st_size
     with open(log, "rb") as file:
@@ -279,11 +279,11 @@ def clone(repository: dict[str, Any], target: Path) -> None:
         stderr=subprocess.STDOUT,
         env={**os.environ, "GIT_TERMINAL_PROMPT": "0", "GIT_ASKPASS": "", "SSH_ASKPASS": ""},
     )
-    told = _without_password(done.stdout.decode(errors="replace")).strip()
-    print(told, flush=True)
+    output = _without_password(done.stdout.decode(errors="replace")).strip()
+    print(output, flush=True)
     try:
         if done.returncode:
-            last = "\n".join(told.splitlines()[-LINES:])
+            last = "\n".join(output.splitlines()[-LINES:])
             raise Failed(
                 f"The Git repository {_without_password(url)} could not be cloned:\n{last}"
             )
@@ -357,7 +357,7 @@ def serve(desk: Desk) -> None:
         "ServerApp.port_retries": "0",
     }
     if not environ.get("JUPYTER_TOKEN"):
-        given["IdentityProvider.token"] = ""  # nobody but the gateway reaches it
+        given["IdentityProvider.token"] = ""  # only the gateway can reach it
     command = [sys.executable, "-P", "-m", "jupyterlab"]
     os.chdir(desk.home)
     sys.stdout.flush()
@@ -374,8 +374,8 @@ def main() -> None:
     except Failed as failure:
         text = str(failure)
         room = REASON if len(text) <= REASON else REASON // 2
-        told = text if len(text) <= REASON else text[:room] + "…" + text[-(room - 1) :]
-        (desk.output / "failure").write_text(told)
+        reason = text if len(text) <= REASON else text[:room] + "…" + text[-(room - 1) :]
+        (desk.output / "failure").write_text(reason)
         print(text, flush=True)
         raise SystemExit(1) from None
     if not desk.orders.get("root_access"):

@@ -1,11 +1,11 @@
-"""Jupyter server extension: GET /sagebrush/activity tells what a notebook instance is doing.
+"""Jupyter server extension: GET /sagebrush/activity returns what a notebook instance is doing.
 
     {"busy_kernels": 0, "kernels": 1, "terminals_running": 0, "programs": 0,
      "last_activity": 1767225600.0}
 
-A terminal runs something while its shell has a child process. `programs` are processes that somebody
-left running beside the server, its kernels and terminals (`nohup … &`), and those that a kernel
-started and that used CPU since the last question.
+A terminal runs something while its shell has a child process. `programs` are processes that were
+left running outside the server, its kernels and terminals (`nohup … &`), and those that a kernel
+started and that used CPU since the last request.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any
 
 PROC = Path("/proc")
 TICKS = 50
-"""Ticks of CPU time (half a second) that an idle helper of a kernel may use between two questions."""
+"""Ticks of CPU time (half a second) that a kernel's idle helper may use between two requests."""
 IDLE = ("idle", "dead")
 """States of a kernel in which nothing is computed; any other (starting, busy, unknown) is use."""
 
@@ -40,7 +40,7 @@ def _handler() -> Any:
     web: Any = importlib.import_module("tornado.web")
 
     class ActivityHandler(handlers.JupyterHandler):
-        """Answers what is going on."""
+        """Answers with the activity."""
 
         @web.authenticated
         def get(self) -> None:
@@ -56,7 +56,7 @@ def _handler() -> Any:
 
 
 def activity(kernels: list[dict[str, Any]], settings: dict[str, Any]) -> dict[str, float]:
-    """What goes on, by the server's list of kernels and its settings."""
+    """The activity, from the server's list of kernels and its settings."""
     times = [settings["started"], *(kernel.get("last_activity") for kernel in kernels)]
     return {
         "kernels": len(kernels),
@@ -89,11 +89,11 @@ def _pid(kernel: Any) -> int:
 
 
 def programs(server: int, kernels: set[int], used: dict[int, int], proc: Path = PROC) -> int:
-    """How many programs run that are neither the server's nor idle.
+    """The number of programs that are neither the server's own nor idle.
 
     What the server started itself (language servers, terminals, which are counted otherwise) is
     its own; what descends from a kernel is idle unless its CPU time grew since `used`, which then
-    holds the times of now. Everything else was left running by somebody.
+    holds the current times. Everything else was left running by the user.
     """
     parents, times = processes(proc)
     first = parents.get(server, 0)  # adopts what loses its parent

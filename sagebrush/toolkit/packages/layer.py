@@ -29,7 +29,7 @@ from sagebrush.toolkit.packages.overlay import PIP
 UV = "/opt/sagebrush/uv"
 PIN = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^\]]*\])?==([^\s;#]+)")
 CPU = re.compile(r"^torch==\S+\+cpu", re.MULTILINE)
-"""A wheel at hand, in a resolution."""
+"""A local wheel, in a resolution."""
 NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 COMMAND = "uv pip install -r requirements.txt"
 """The environment's own `pip` would install into the environment."""
@@ -54,7 +54,7 @@ class Wanted:
 
     @property
     def named(self) -> dict[str, str]:
-        """Normalised name -> what is asked of it, all of it where a name comes twice."""
+        """Normalised name -> its requirement; all of them where a name occurs twice."""
         found: dict[str, str] = {}
         for line in self.requirements:
             name = normalised(NAME.findall(line)[0])
@@ -68,7 +68,7 @@ def normalised(name: str) -> str:
 
 
 def read(text: str) -> Wanted:
-    """What a requirements file says; continued lines are joined and comments left out."""
+    """A parsed requirements file; continued lines are joined and comments left out."""
     requirements, options = [], []
     for line in re.sub(r"\\\n", " ", text).splitlines():
         line = re.sub(r"(^|\s)#.*", "", line).strip()
@@ -100,7 +100,7 @@ def pins(text: str) -> dict[str, str]:
 
 
 def missing(resolved: Mapping[str, str], present: Mapping[str, str]) -> dict[str, str]:
-    """What of a resolution the environment lacks, or has in another version."""
+    """The part of a resolution that the environment lacks, or has in another version."""
     return {name: version for name, version in resolved.items() if present.get(name) != version}
 
 
@@ -108,20 +108,20 @@ def conflicts(
     wanted: Wanted, delta: Mapping[str, str], present: Mapping[str, str], environment: str
 ) -> list[str]:
     """A sentence for each package that the layer replaces."""
-    told = []
+    sentences = []
     for name, version in delta.items():
         if name not in present:
             continue
         cause = wanted.named.get(name)
         why = f"requirements.txt asks for {cause}" if cause else "its requirements need another one"
-        told.append(
+        sentences.append(
             f"{name}: {environment} has {name} {present[name]}, {why}: {name} {version} is used"
         )
-    return told
+    return sentences
 
 
 def named(wanted: Wanted, explanation: str) -> list[str]:
-    """The packages of the user's file that uv's explanation speaks of."""
+    """The packages of the user's file that uv's explanation names."""
     words = {normalised(word) for word in NAME.findall(explanation)}
     return [name for name in wanted.named if name in words]
 
@@ -154,7 +154,7 @@ class Build:
         self.present = environment_packages()
         self.layer = root / "layer" / "venv"
         self.work = Path(tempfile.mkdtemp(prefix="layer-"))
-        # Beside what is installed, so that it is linked and not copied; gone before the end.
+        # On the installation's disk, so that files are linked, not copied; removed at the end.
         self.cache = root / "cache"
         self.lines, self.arguments = uv_text(self.wanted.options)
 
@@ -180,7 +180,7 @@ class Build:
         (self.root / "output" / "layer.json").write_text(json.dumps(result))
 
     def _resolve(self) -> dict[str, str]:
-        """The packages that are wanted with their versions; the environment's where that can be."""
+        """The required packages with their versions; the environment's versions where possible."""
         frozen = "".join(f"{name}=={version}\n" for name, version in sorted(self.present.items()))
         source, held, full = (self.work / name for name in ("in.txt", "held.txt", "full.txt"))
         lines = [*self.lines, *self.wanted.requirements]
@@ -205,11 +205,11 @@ class Build:
         return pins(full.read_text())
 
     def _with_torch(self, resolved: dict[str, str]) -> dict[str, str]:
-        """`resolved`, where it brings a torch of its own with what that needs to run.
+        """`resolved`, where it contains its own torch, with the libraries that this torch needs.
 
-        PyPI's torch is CUDA's build, whose libraries are left out as long as the environment's own
-        torch serves. In place of it comes the CPU's build, from PyTorch's index; where that cannot
-        be had, or the environment's torch is CUDA's, PyPI's with all its libraries.
+        PyPI's torch is the CUDA build, whose libraries are left out as long as the environment's own
+        torch is used. It is replaced by the CPU build from PyTorch's index; where that is not
+        available, or the environment's torch is the CUDA build, by PyPI's with all its libraries.
         """
         full, source = self.work / "full.txt", self.work / "in.txt"
         if "torch" not in missing(resolved, self.present) or CPU.search(full.read_text()):
@@ -253,7 +253,7 @@ class Build:
             say(line)
 
     def _broken(self, replaced: set[str]) -> list[str]:
-        """What of the environment does not fit the packages that the layer replaces."""
+        """The environment's packages that do not fit those that the layer replaces."""
         if not replaced:
             return []
         check = [str(self.layer / "bin" / "python"), "-m", "pip", "check"]
@@ -263,7 +263,7 @@ class Build:
         return [line for m, line in lines if m and normalised(m[1]) in replaced][:SHOWN]
 
     def _uv(self, arguments: Sequence[str]) -> tuple[int, str]:
-        """uv's exit status, and what it said."""
+        """uv's exit status and its output."""
         own = {"UV_CACHE_DIR": str(self.cache), "UV_NO_PROGRESS": "1", "NO_COLOR": "1"}
         done = subprocess.run(
             [self.uv, *arguments],
@@ -292,10 +292,10 @@ def failure(message: str) -> str:
     return f'InstallRequirementsError:\nExitCode 1\nErrorMessage "{message}"\nCommand "{COMMAND}"'
 
 
-def told_failure(root: Path, message: str) -> int:
+def report_failure(root: Path, message: str) -> int:
     """1, for a job whose layer could not be built; the reason is in its log and output/failure."""
     reason = failure(message)
-    print(" ".join(reason.split()), file=sys.stderr, flush=True)  # an endpoint tells the last line
+    print(" ".join(reason.split()), file=sys.stderr, flush=True)  # endpoints report the last line
     (root / "output").mkdir(parents=True, exist_ok=True)
     (root / "output" / "failure").write_text(reason)
     return 1
@@ -324,10 +324,10 @@ def build(root: Path, environment: str) -> int:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Does what the arguments ask for; the exit status."""
+    """Runs what the arguments name; returns the exit status."""
     root = Path(os.environ.get("SAGEBRUSH_ML", "/opt/ml"))
     if arguments[0] == "--failed":
-        return told_failure(root, arguments[1])
+        return report_failure(root, arguments[1])
     if arguments[0] == "--over":
         return over(arguments[1:])
     return build(root, arguments[0])

@@ -15,7 +15,7 @@ PIP = '#!/bin/sh\nexec "$(dirname "$(realpath "$0")")/python" -m pip "$@"\n'
 
 
 def place() -> str | None:
-    """The folder of this job's only overlay; None outside sandboxes, where /tmp is everybody's."""
+    """The folder of this job's only overlay; None outside sandboxes, where /tmp is shared."""
     if not os.path.abspath(__file__).startswith(SANDBOX):
         return None
     return os.path.join(os.environ.get("TMPDIR") or "/tmp", "sagebrush-overlay")

@@ -47,7 +47,7 @@ def download(address: str, target: Path) -> None:
         except (OSError, http.client.HTTPException) as error:
             if pause is None:
                 raise ClientError(f"{address} cannot be read: {error}") from error
-            time.sleep(pause)  # the server may be on its way back
+            time.sleep(pause)  # the server may be restarting
 
 
 def _get(

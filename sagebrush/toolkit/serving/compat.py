@@ -2,8 +2,8 @@
 
 Scripts written for AWS use `sagemaker_inference` (encoder, decoder, content_types) and, older ones,
 `sagemaker_containers.beta.framework` (worker.Response, encoders); those for Hugging Face also
-`sagemaker_huggingface_inference_toolkit` (decoder_encoder, content_types). Only these are stood in
-for.
+`sagemaker_huggingface_inference_toolkit` (decoder_encoder, content_types). Only these are
+provided.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def encode(array_like: Any, content_type: str) -> bytes:
 
 
 def install(framework: str = "") -> None:
-    """The packages can be imported; those that are really there stay as they are."""
+    """The packages can be imported; those that are installed stay as they are."""
     if framework == "huggingface" and not importlib.util.find_spec(HUGGING_FACE):
         from sagebrush.toolkit.serving.frameworks import codec
 

@@ -12,7 +12,7 @@ from typing import Any
 
 try:
     import numpy
-except ImportError:  # an environment may do without
+except ImportError:  # an environment may lack it
     numpy = None
 
 JSON = "application/json"
@@ -46,7 +46,7 @@ def base(content_type: str) -> str:
 
 
 def decode(body: bytes | str, content_type: str) -> Any:
-    """What `body` says: an array for JSON lists, CSV and NPY, else JSON's own values, or text.
+    """The decoded `body`: an array for JSON lists, CSV and NPY, else JSON's own values, or text.
 
     Raises UnsupportedFormat (415) and BadBody.
     """
@@ -113,7 +113,7 @@ def _text(body: bytes) -> str:
 def _csv(body: bytes) -> Any:
     if numpy is None:
         return [line.split(",") for line in body.decode().splitlines() if line]
-    # As AWS's toolkit: numbers, NaN for what is none; one row or one column is a flat array.
+    # As AWS's toolkit: numbers, NaN for anything else; one row or one column is a flat array.
     return numpy.genfromtxt(io.StringIO(body.decode()), delimiter=",")
 
 

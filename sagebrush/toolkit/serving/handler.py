@@ -21,16 +21,16 @@ from typing import Any
 from sagebrush.toolkit.serving import formats
 
 SCRIPT = "inference.py"
-"""Where the functions are when nothing else is said."""
+"""The default file of the functions."""
 
 
 class NoHandler(Exception):
-    """The model brings no usable inference code; the text says what is missing."""
+    """The model has no usable inference code; the text says what is missing."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What goes back: a whole body, or pieces as they come."""
+    """An answer: a whole body, or pieces as they come."""
 
     status: int
     body: bytes | Iterator[bytes]
@@ -54,7 +54,7 @@ class Request:
 
 
 class Context:
-    """What user functions with one more parameter get, by the names that TorchServe gives."""
+    """The context for user functions with one more parameter, with TorchServe's names."""
 
     def __init__(
         self, model_dir: str, headers: Mapping[str, str] | None = None, gpu: int | None = None
@@ -84,7 +84,7 @@ class Context:
         return dict(self._headers)
 
     def get_request_id(self, index: int = 0) -> str | None:
-        """The id of the request, where whoever asked gave one."""
+        """The id of the request, if the caller gave one."""
         return self._headers.get("x-amzn-sagemaker-inference-id")
 
     def set_response_content_type(self, index: int, value: str) -> None:
@@ -115,9 +115,9 @@ class Context:
 
 
 class Defaults:
-    """What answers where the user's code has no function of its own, and how failures are told.
+    """The default functions where the user's code has none, and the answers to failures.
 
-    This one is that of AWS's scikit-learn toolkit; `toolkit/frameworks` has the others.
+    These are those of AWS's scikit-learn toolkit; `toolkit/serving/frameworks` has the others.
     """
 
     needs_code = True
@@ -136,11 +136,11 @@ class Defaults:
         )
 
     def input_fn(self, body: bytes | str, content_type: str) -> Any:
-        """What the body says. Raises UnsupportedFormat and BadBody."""
+        """The decoded body. Raises UnsupportedFormat and BadBody."""
         return formats.decode(body, content_type)
 
     def predict_fn(self, data: Any, model: Any) -> Any:
-        """What the model's own `predict` says of `data`."""
+        """The result of the model's own `predict` for `data`."""
         if not hasattr(model, "predict"):
             raise NoHandler(
                 f"the model is a {type(model).__name__} without predict():"
@@ -153,7 +153,7 @@ class Defaults:
         return formats.encode(prediction, accept)
 
     def failed(self, error: Exception) -> Answer:
-        """The answer that tells `error`."""
+        """The answer that reports `error`."""
         if isinstance(error, formats.UnsupportedFormat):
             return failure(error.status, str(error))
         if isinstance(error, formats.BadBody):
@@ -166,7 +166,7 @@ def locate(ml: Path, environ: Mapping[str, str], algorithms: Path) -> Path:
 
     A built-in algorithm's own (`SAGEBRUSH_ALGORITHM`), else `SAGEMAKER_PROGRAM` in the submit
     directory (unpacked at `code` by Sagebrush when it is on S3), else `inference.py` there, in the
-    model's `code` folder or beside the model.
+    model's `code` folder or next to the model.
     """
     algorithm = environ.get("SAGEBRUSH_ALGORITHM")
     if algorithm:
@@ -221,7 +221,7 @@ class Handler:
             raise NoHandler("transform_fn cannot be used with input_fn, predict_fn or output_fn.")
         parts = [getattr(module, n, None) or getattr(defaults, n) for n in names]
         self._input, self._predict, self._output = parts
-        # Asked once: inspect costs more than a small model's prediction.
+        # Determined once: inspect costs more than a small model's prediction.
         self._wants = {f: _takes(f, 3) for f in parts}
         self._transform_wants = self._transform is not None and _takes(self._transform, 5)
         context = Context(model_dir, gpu=defaults.gpu)
@@ -230,7 +230,7 @@ class Handler:
         self._default_accept = os.environ.get("SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT", formats.JSON)
 
     def answer(self, body: bytes, headers: Mapping[str, str]) -> Answer:
-        """What the model says to one request; the user's failures are answers of 4xx and 500."""
+        """The model's answer to one request; the user's failures are answers of 4xx and 500."""
         content_type = headers.get("content-type") or formats.JSON
         accept = headers.get("accept") or formats.ANY
         accept = self._default_accept if accept == formats.ANY else accept

@@ -1,7 +1,7 @@
-"""Models that SDK v3's ModelBuilder packed: `code/serve.pkl` beside inference code of the SDK's own.
+"""Models that SDK v3's ModelBuilder packed: `code/serve.pkl` next to the SDK's own inference code.
 
 That code copies `shared_libs` over the container's /lib and opens its own files below /opt/ml.
-Neither can be had here: /lib is read-only, or the host's, and in process mode /opt/ml is another
+Neither is possible here: /lib is read-only, or the host's, and in process mode /opt/ml is another
 directory.
 """
 
@@ -15,10 +15,10 @@ ML = "/opt/ml/"
 
 
 def prepare(root: Path, script: Path | None) -> None:
-    """The packed model beneath `root`, this job's /opt/ml, can be loaded by its own `script`.
+    """The packed model below `root`, this job's /opt/ml, can be loaded by its own `script`.
 
-    Its shared libraries are in this process, where what needs them finds them by name. Any other
-    model stays as it is. Raises OSError for a library that cannot be loaded.
+    Its shared libraries are loaded into this process, where other modules find them by name. Any
+    other model stays as it is. Raises OSError for a library that cannot be loaded.
     """
     if script is None or not (script.parent / "serve.pkl").is_file():
         return

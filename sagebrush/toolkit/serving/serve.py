@@ -3,7 +3,7 @@
 AWS's container contract ("Use your own inference code with hosting services" in the SageMaker
 guide). The master accepts connections, answers /ping itself and hands each connection that has a
 request waiting to a free worker, so a busy worker never holds up a request that another could take.
-It imports nothing of the model's: workers are forked from it clean, and replaced when they die.
+It imports nothing of the model's, so workers are forked without it, and replaced when they die.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ PARAMETERS = (
     b'{"MaxConcurrentTransforms": %d, "BatchStrategy": "MULTI_RECORD", "MaxPayloadInMB": 6}'
 )
 PING_HOLD = 1.0
-"""Seconds that a /ping waits for the model before it is told 503: whoever asks hears at once."""
+"""Seconds that a /ping waits for the model before it is answered with 503."""
 LOOK = 5.0
-"""Seconds between two looks at whether the caller of a long request is still there."""
+"""Seconds between two checks whether the caller of a long request is still connected."""
 OVERLAY = "SAGEBRUSH_OVERLAY"
-"""Set in the process that runs over the user's requirements."""
+"""Set in the process that runs with the user's requirements installed."""
 GIVE_UP = 5
 """Workers that may fail to load in a row, with none alive, before the server ends."""
 
@@ -51,7 +51,7 @@ class Worker:
     start: bytes = b""
     """How the request on it begins."""
     look_at: float = 0.0
-    """When to see whether whoever asked is still there (monotonic seconds)."""
+    """When to check whether the caller is still connected (monotonic seconds)."""
 
 
 @dataclass
@@ -154,14 +154,14 @@ class Master:
             client.setblocking(True)
             try:
                 socket.send_fds(each.control, [b"x"], [client.fileno()])
-            except OSError:  # the worker just died: its end is heard next
+            except OSError:  # the worker has just died, which the next event reports
                 self.waiting.appendleft((client, start))
                 continue
             each.client, each.start = client, start
             each.look_at = time.monotonic() + LOOK
 
     def _end_orphans(self) -> None:
-        """A worker whose caller has left would keep others waiting for an answer to nobody."""
+        """Ends workers whose caller has left: others would wait for an answer that no one reads."""
         now = time.monotonic()
         for each in self.workers:
             if each.client is None or now < each.look_at:
@@ -265,7 +265,7 @@ class Master:
                 each.client.close()
         self.selector.close()
         root = str(Path(__file__).resolve().parents[3])
-        # What stands beside Sagebrush there is not the model's to import.
+        # Other packages in Sagebrush's folder must not be importable by the model.
         sys.path[:] = [p for p in sys.path if p != root]
 
     def _ping(self, client: socket.socket) -> None:
@@ -338,10 +338,10 @@ def worker_count(environ: Mapping[str, str]) -> int:
 
 
 def install_requirements() -> None:
-    """What `requirements.txt` beside the inference code asks for can be imported.
+    """The packages of the `requirements.txt` next to the inference code can be imported.
 
-    The environment is read-only and shared: this process goes on in one of its own laid over it.
-    Raises SystemExit when pip fails; its own words are in the log then.
+    The environment is read-only and shared, so this process goes on in an overlay of its own.
+    Raises SystemExit when pip fails; pip's output is in the log.
     """
     if {OVERLAY, "SAGEBRUSH_ALGORITHM", "SAGEBRUSH_LAYER"} & set(os.environ):
         return

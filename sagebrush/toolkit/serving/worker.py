@@ -1,8 +1,8 @@
 """One serving worker: loads the model, then answers requests on connections handed to it.
 
-The master (`serve.py`) passes a connection with a request waiting on it; the worker answers what it
-finds there and says whether the connection stays. One request at a time, so the user's functions
-need not be thread-safe: as in AWS's containers.
+The master (`serve.py`) passes a connection with a request waiting on it; the worker answers the
+requests on it and reports whether the connection stays open. One request at a time, so the user's
+functions need not be thread-safe: as in AWS's containers.
 """
 
 from __future__ import annotations
@@ -181,7 +181,7 @@ def serve_connection(connection: Connection, answer: Answerer) -> bool:
         try:
             connection.send(reply, keep)
         except Exception as error:
-            # A generator of the user's may fail halfway: the broken chunk stream tells the client.
+            # A user's generator may fail halfway: the client notices the broken chunk stream.
             if not isinstance(error, OSError):
                 traceback.print_exc()
                 sys.stderr.flush()
@@ -230,7 +230,7 @@ def code() -> Path | None:
 
 
 def load() -> Answerer:
-    """What answers for the model of this job, loaded; raises what the model's code raises."""
+    """The loaded handler of this job's model; raises what the model's code raises."""
     framework = frameworks.name(os.environ)
     compat.install(framework)
     model, script = root() / "model", code()

@@ -2,8 +2,8 @@
 
 `distribution={"torch_distributed" | "pytorchddp": {"enabled": True}}` runs the script under
 torchrun on every instance, `{"mpi": …}` by algo-1's mpirun, TensorFlow's strategies by TF_CONFIG.
-Instances outside the groups that a distribution names run the script as it is. What needs software
-of AWS's own is refused.
+Instances outside the groups that a distribution names run the script as it is. A distribution that
+needs AWS's own software is refused.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ def launcher(this: Job, python: str, package: bool) -> list[str]:
 
 
 def notes(this: Job) -> Sequence[str]:
-    """What the log says before a script starts that may need what is not here."""
+    """Notes for the log before a script starts that may need software that is not here."""
     if not this.framework.get(DATAPARALLEL):
         return ()
     return (
@@ -105,7 +105,7 @@ def notes(this: Job) -> Sequence[str]:
 
 
 def around(this: Job, names: Sequence[str]) -> list[str]:
-    """What stands before the script's command, of whatever kind: mpirun, mostly nothing."""
+    """The prefix of the script's command: mpirun with its options, mostly nothing."""
     if not by_mpi(this):
         return []
     from sagebrush.toolkit.training import mpi
@@ -115,7 +115,7 @@ def around(this: Job, names: Sequence[str]) -> list[str]:
 
 @contextlib.contextmanager
 def company(this: Job, python: str, environ: Mapping[str, str]) -> Iterator[mpi.Tell]:
-    """What the script needs beside it is there; what is yielded tells the others how it ended."""
+    """The processes that the script needs run; what is yielded tells other instances how it ended."""
     with contextlib.ExitStack() as stack:
         tell: mpi.Tell = lambda status, reason: None  # noqa: E731
         if by_mpi(this):
@@ -131,7 +131,7 @@ def company(this: Job, python: str, environ: Mapping[str, str]) -> Iterator[mpi.
 
 
 def reason(this: Job, stderr: str) -> reasons.Reason:
-    """Why the script failed, from the end of what stderr said."""
+    """Why the script failed, from the end of its stderr."""
     from sagebrush.toolkit.training import reasons
 
     if by_mpi(this) or under_torchrun(this):
@@ -140,9 +140,9 @@ def reason(this: Job, stderr: str) -> reasons.Reason:
 
 
 def variables(this: Job, seen: Mapping[str, str]) -> dict[str, str]:
-    """What the framework's toolkit sets beside the SM_* variables; `seen` are those.
+    """The variables that the framework's toolkit sets in addition to the SM_* ones, which are `seen`.
 
-    What the job's own variables already say stays.
+    Variables of the job itself are left as they are.
     """
     found: dict[str, str] = {}
     if job.has("torch"):

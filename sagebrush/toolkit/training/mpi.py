@@ -1,4 +1,4 @@
-"""MPI: algo-1 runs mpirun, the other instances start what it asks for and end as it ends.
+"""MPI: algo-1 runs mpirun; the other instances start what it requests and end when it ends.
 
 Source: AWS's training toolkit ("mpi" in the SageMaker SDK's distribution argument). Open MPI is the
 host's own. Its daemons are started by the agents of `mpi_agent` in place of ssh. The order that
@@ -40,7 +40,7 @@ def check() -> None:
 
 
 def agent() -> str:
-    """What mpirun runs for ssh."""
+    """The command that mpirun runs in place of ssh."""
     return shlex.join([sys.executable, str(Path(__file__).with_name("mpi_agent.py"))])
 
 
@@ -92,13 +92,13 @@ def interpreter(python: str) -> list[str]:
 
 @contextlib.contextmanager
 def workers(this: Job) -> Iterator[Tell]:
-    """The other instances are ready for mpirun; what is yielded tells them how it went."""
+    """The other instances are ready for mpirun; the yielded function tells them how it ended."""
     connections: list[socket.socket] = []
 
     def tell(status: int, reason: str) -> None:
         for connection in connections:
             mpi_agent.tell(connection, status, reason)
-            # The worker ends when it is closed: when this process has, its own reason told.
+            # The worker ends when it is closed: after this process has reported its own reason.
             connection.detach()
 
     for host in job.distribution_hosts(this):
@@ -108,7 +108,7 @@ def workers(this: Job) -> Iterator[Tell]:
 
 
 def follow(this: Job, folder: Path, environ: Mapping[str, str]) -> tuple[int, str]:
-    """(status, reason) of the run whose ranks this instance has had a part of."""
+    """(status, reason) of the run in which this instance ran some of the ranks."""
     # The ranks here are ended by mpirun; this instance must not be gone before them.
     previous = signal.signal(signal.SIGTERM, lambda *_: None)
     try:

@@ -1,10 +1,10 @@
-"""Starts on one instance of a job what algo-1 asks for, where AWS's containers have sshd.
+"""Starts the commands that algo-1 requests on one instance of a job; in AWS's containers sshd does.
 
 The network that it listens on is the job's own: who reaches it is one of the job's instances, and
 those run the same code with the same rights. A connection begins with one line of JSON: `{"run":
-"command"}` is answered by frames with what the command writes and its exit status; `{"watch": true}`
-stays, and `{"status": …, "reason": …}` on it says how the whole went. As a program it is what
-mpirun calls for `ssh`: `mpi_agent.py HOST COMMAND…`. Standard library only.
+"command"}` is answered by frames with the command's output and its exit status; `{"watch": true}`
+stays open, and `{"status": …, "reason": …}` on it reports how the run ended. As a program it is
+what mpirun calls for `ssh`: `mpi_agent.py HOST COMMAND…`. Standard library only.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Agent:
         self.port = int(self._listener.getsockname()[1])
 
     def serve(self) -> tuple[int, str]:
-        """(status, reason) as algo-1 said, once algo-1 has closed its watching connection."""
+        """(status, reason) as algo-1 reported, once algo-1 has closed its watching connection."""
         threading.Thread(target=self._accept, daemon=True).start()
         found = self._outcome.get()
         self._listener.close()
@@ -89,7 +89,7 @@ class Agent:
         ]
         for relay in relays:
             relay.start()
-        # mpirun ends what it started for `ssh`: what runs here for it ends too.
+        # mpirun ends what it started as `ssh`: the command here ends too.
         left = threading.Thread(target=_until_left, args=(connection, process), daemon=True)
         left.start()
         status = process.wait()
@@ -137,7 +137,7 @@ def connect(host: str, patience: float = PATIENCE, port: int = PORT) -> socket.s
 
 
 def watch(host: str, patience: float = PATIENCE, port: int = PORT) -> socket.socket:
-    """A connection by which `tell` reaches the agent of `host`; raises OSError."""
+    """A connection for `tell` to the agent of `host`; raises OSError."""
     connection = connect(host, patience, port)
     connection.settimeout(None)
     connection.sendall(b'{"watch": true}\n')
@@ -147,7 +147,7 @@ def watch(host: str, patience: float = PATIENCE, port: int = PORT) -> socket.soc
 
 
 def tell(connection: socket.socket, status: int, reason: str) -> None:
-    """The agent at the other end knows how the run went; one that is gone does not matter."""
+    """The agent at the other end is told how the run ended; it does not matter if it is gone."""
     with contextlib.suppress(OSError):
         connection.sendall(json.dumps({"status": status, "reason": reason}).encode() + b"\n")
 

@@ -1,8 +1,8 @@
-"""SDK v3's MPI driver, which the SDK sends along, without sshd, ssh, paramiko and /etc/environment.
+"""Makes SDK v3's MPI driver, which comes with the job, work without sshd, ssh and paramiko.
 
 The driver starts sshd on every instance, asks by ssh whether the others are there, and calls mpirun,
-which starts its daemons by ssh. Here its functions that do so lead to the agents of `mpi_agent`; all
-else in it, mpirun's options among it, is the SDK's. Loaded by `client/sitecustomize.py`, before and
+which starts its daemons by ssh. Here these functions use the agents of `mpi_agent`; everything
+else in it, such as mpirun's options, is the SDK's. Loaded by `client/sitecustomize.py`, before and
 after the driver's module `distributed_drivers.mpi_utils`. Standard library only.
 """
 
@@ -35,7 +35,7 @@ def before() -> None:
 
 
 def after(module: Any) -> None:
-    """The functions of the driver's `module` that need ssh lead to the agents."""
+    """The functions of the driver's `module` that need ssh use the agents."""
     os.environ |= {
         "OMPI_MCA_plm_rsh_agent": shlex.join([sys.executable, AGENT]),
         "OMPI_MCA_orte_leave_session_attached": "1",

@@ -18,7 +18,7 @@ from pathlib import Path
 
 
 def load(names: list[str]) -> None:
-    """Those of the modules that can be loaded are; what they print is not shown."""
+    """The modules that can be loaded are loaded; their output is not shown."""
     null = os.open(os.devnull, os.O_WRONLY)
     kept = [os.dup(1), os.dup(2)]
     os.dup2(null, 1)
@@ -39,13 +39,13 @@ def load(names: list[str]) -> None:
 
 
 def main(names: list[str]) -> None:
-    """The script has run in this interpreter; does not return when it ended otherwise than well."""
+    """The script has run in this interpreter; does not return when it failed."""
     sys.path.pop(0)  # the toolkit's folder
     load(names)
     os.write(2, b".")
     line = sys.stdin.buffer.readline()
     if not line:
-        os._exit(0)  # nobody will come
+        os._exit(0)  # no script will come
     job = json.loads(line)
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)

@@ -1,4 +1,4 @@
-"""Why a script failed, out of what stderr said last: its own traceback, not its launcher's.
+"""Why a script failed, from the end of its stderr: its own traceback, not its launcher's.
 
 With several processes under torchrun or mpirun the lines of all of them are in one stream, and the
 first failure makes the others fail: what counts is the first exception that is not of that kind.
@@ -21,23 +21,23 @@ _LOG = re.compile(
     r"^(?:[IWEF]\d{4} \d\d:\d\d:|-{20}|={20}|\[[^]]+:\d+\] |Primary job +terminated|a non-zero exit code"
     r"|mpirun detected that|the job to be terminated|  Process name: |  Exit code: )"
 )
-"""A line of torchrun's or mpirun's own that says nothing of the cause."""
+"""A line of torchrun's or mpirun's own that does not name the cause."""
 _ENDED = re.compile(r"Root Cause.*?exitcode\s*:\s*(-?\d+)", re.DOTALL)
 _MPI_ENDED = re.compile(r"Process name: \[\[.*?\]\s+Exit code:\s+(\d+)", re.DOTALL)
 ECHO = re.compile(
     r"(?i)connection (?:was )?(?:closed|reset|refused|aborted)|broken pipe|DistNetworkError"
     r"|DistStoreError|DistBackendError|remote process exited|UnavailableError|AbortedError"
 )
-"""What the others say once one is gone."""
+"""Messages of the other processes once one is gone."""
 
 
 @dataclass(frozen=True)
 class Reason:
-    """What is told of a failure."""
+    """The reason of a failure."""
 
     text: str
     code: int | None = None
-    """The script's exit status, where a launcher tells it."""
+    """The script's exit status, if a launcher reports it."""
 
     @property
     def echo(self) -> bool:
@@ -47,7 +47,7 @@ class Reason:
 
 def last_error(stderr: str) -> str:
     """The last traceback's final line and what follows it, else the last lines, at most 1,000
-    characters: what AWS's toolkit tells as ErrorMessage.
+    characters: AWS's toolkit's ErrorMessage.
     """
     lines = [_RANK.sub("", line) for line in stderr.rstrip().splitlines()]
     for at in range(len(lines) - 1, -1, -1):
@@ -75,7 +75,7 @@ def launched(stderr: str) -> Reason:
 
 
 def _before_launcher(lines: list[str]) -> list[str]:
-    """The lines before torchrun's own traceback, from which on only torchrun speaks."""
+    """The lines before torchrun's own traceback, after which all lines are torchrun's."""
     begun = 0
     for at, line in enumerate(lines):
         if line.startswith(TRACEBACK):
@@ -90,7 +90,7 @@ Stream = list[tuple[int, str]]
 
 
 def _streams(stderr: str) -> tuple[dict[str, Stream], Stream]:
-    """The lines of each process, and those that nobody is named for."""
+    """The lines of each process, and those that name no process."""
     streams: dict[str, Stream] = {}
     begun: dict[str, tuple[int, str]] = {}
     bare: Stream = []
@@ -126,7 +126,7 @@ def _tracebacks(stderr: str) -> list[tuple[int, str]]:
             end = next((i for i in range(1, len(block)) if not block[i].startswith(" ")), None)
             if end is None or any(_LAUNCHER.search(line) for line in block[: end + 1]):
                 continue
-            # An earlier one the process got over, or it is a cause (`raise … from …`) of this.
+            # An earlier one was handled, or it is a cause (`raise … from …`) of this one.
             found[key] = (stream[start][0], _message(block[end:]))
     return list(found.values())
 

@@ -1,4 +1,4 @@
-"""TensorFlow over several instances: TF_CONFIG, and the parameter server beside the script.
+"""TensorFlow over several instances: TF_CONFIG, and a parameter server next to the script.
 
 Source: AWS's TensorFlow training toolkit ("Distributed Training" in its README).
 """
@@ -111,5 +111,5 @@ class _Waiting(threading.Thread):
                 continue
             held.settimeout(None)
             with held, contextlib.suppress(OSError):
-                held.recv(1)  # nobody writes: it returns when the master closes
+                held.recv(1)  # nothing is written: it returns when the master closes
             return

@@ -1,9 +1,9 @@
 """torchrun: one process for each GPU, or one, on every instance that takes part.
 
 Source: AWS's training toolkit ("torch_distributed" in the SageMaker guide, "Distributed training
-with PyTorch"). Its rendezvous is static and made anew by every attempt: the number of instances is
-what this attempt has, none joins later, and no process is started twice. A store that outlived an
-attempt would break the next one. Where one process is all that an instance has, it is started with
+with PyTorch"). Its rendezvous is static, and each attempt makes a new one: the number of instances is
+that of the attempt, none joins later, and no process is started twice. A store that outlived an
+attempt would break the next one. Where an instance runs only one process, that one is started with
 torchrun's variables and without torchrun, whose own process would load torch once more.
 """
 
@@ -50,7 +50,7 @@ def launcher(this: Job, python: str, package: bool) -> list[str]:
 
 
 def variables(this: Job) -> dict[str, str]:
-    """What torchrun tells the one process of this instance; {} where torchrun itself does."""
+    """torchrun's variables for this instance's only process; {} where torchrun itself sets them."""
     if processes(this) != 1:
         return {}
     hosts = job.distribution_hosts(this)

@@ -26,9 +26,9 @@ from sagebrush.toolkit.job import Job
 from sagebrush.toolkit.training import launchers
 
 SHELL = "/bin/sh"
-"""What starts an entry point that is no Python, as in AWS's toolkit."""
+"""The shell for an entry point that is not Python, as in AWS's toolkit."""
 ECHO = 3.0
-"""Seconds by which an instance that failed only because another one did is told later than that."""
+"""Seconds by which an instance that failed only because another one failed reports later."""
 
 
 class ScriptError(Exception):
@@ -215,7 +215,7 @@ def _command(this: Job, code: Path, python: str) -> list[str]:
 
 
 def _unread(script: Path, status: int) -> str:
-    """What a shell leaves out of a program that it could not start: what its first line names."""
+    """What a shell omits about a program that it could not start: its first line's interpreter."""
     if status not in (126, 127):
         return ""
     from sagebrush.toolkit.notebook.notebook import shebang
@@ -253,7 +253,7 @@ def _fits(loaded: subprocess.Popen[bytes], command: Sequence[str], code: Path) -
 
 
 def _dismiss(loaded: subprocess.Popen[bytes] | None) -> None:
-    """The waiting interpreter has ended."""
+    """The waiting interpreter, if any, has ended."""
     if loaded is not None:
         loaded.kill()
         loaded.wait()
@@ -301,7 +301,7 @@ def _execute(
     relay = _Relay(process)
     relay.start()
     status = process.wait()
-    # A background process that the script left behind may hold stderr open for ever.
+    # A background process that the script left behind may hold stderr open forever.
     relay.join(1.0)
     signal.signal(signal.SIGTERM, previous)
     return status, bytes(relay.tail).decode(errors="replace")

@@ -1,4 +1,4 @@
-"""A training job's process that waits, modules loaded, for the job that it will be.
+"""A training job's process that waits, with modules loaded, for the job that it will run.
 
 It listens on PORT inside its sandbox. One connection asks `ready`; another brings the job: a line of
 JSON with `argv`, `env` and `banner`. From then on this process is that job's, whatever its argv is.
@@ -56,7 +56,7 @@ def preloaded(modules: list[str]) -> subprocess.Popen[bytes]:
 
 def await_job(port: int, loaded: subprocess.Popen[bytes]) -> dict[str, Any]:
     """The job that the platform brings. `ready` is answered once the modules are loaded."""
-    # train.py is loaded while nobody waits
+    # train.py is loaded while no job waits
     from sagebrush.toolkit.training import train  # noqa: F401
 
     # what the child says first, on the stream that will carry the script's errors
@@ -75,7 +75,7 @@ def await_job(port: int, loaded: subprocess.Popen[bytes]) -> dict[str, Any]:
 
 
 def _received(talk: socket.socket) -> dict[str, Any] | None:
-    """The message of one connection, or None where it is none."""
+    """The message of one connection, or None if it is not one."""
     talk.settimeout(10.0)
     data = b""
     try:

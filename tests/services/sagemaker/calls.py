@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from sagebrush.errors import AwsError, Doc
+from tests.services.sagemaker.hosting.test_model import IMAGE, ROLE
 from tests.services.sagemaker.stand import Stand
-from tests.services.sagemaker.test_model import IMAGE, ROLE
 
 BASE = "arn:aws:sagemaker:us-east-1:123456789012"
 

@@ -11,7 +11,7 @@ from sagebrush.app import App
 from sagebrush.errors import AwsError, Doc
 from tests.conftest import Clock
 from tests.services.sagemaker.doubles import archive, install
-from tests.services.sagemaker.test_model import IMAGE, ROLE
+from tests.services.sagemaker.hosting.test_model import IMAGE, ROLE
 
 NAME = ("123456789012", "us-east-1", "e")
 TRACE = """loading

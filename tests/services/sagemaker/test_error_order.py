@@ -7,8 +7,8 @@ from typing import Any
 from sagebrush.errors import Doc
 from sagebrush.scheduler import capacity
 from tests.services.sagemaker.calls import Call, job, refusal
+from tests.services.sagemaker.hosting.test_model import IMAGE
 from tests.services.sagemaker.stand import Stand
-from tests.services.sagemaker.test_model import IMAGE
 
 NOTEBOOK = {"NotebookInstanceName": "nb"}
 HUGE = {"InstanceType": "ml.p4d.24xlarge", "InstanceCount": 1, "VolumeSizeInGB": 1}

@@ -7,12 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tuningworld import TuningWorld, config
 
 from sagebrush.compute.base import Exited, Running
 from sagebrush.services.sagemaker.training import warm_pool
 from sagebrush.services.sagemaker.tuning.plan import KEYS, Entry, entry
 from sagebrush.store.rows import Row
+from tests.services.sagemaker.tuning.tuningworld import TuningWorld, config
 
 
 @pytest.fixture

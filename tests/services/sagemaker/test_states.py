@@ -13,8 +13,8 @@ import pytest
 from sagebrush.engine.kinds import moment
 from sagebrush.errors import Doc
 from tests.services.sagemaker.calls import BASE, Call, job, processing, refusal
+from tests.services.sagemaker.hosting.test_model import ROLE
 from tests.services.sagemaker.stand import Stand
-from tests.services.sagemaker.test_model import ROLE
 
 PROGRESS = f'Cannot update in-progress endpoint "{BASE}:endpoint/e".'
 FAILED = f'Cannot update failed endpoint "{BASE}:endpoint/e"'

@@ -7,12 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from jobworld import JobWorld
 
 from sagebrush.engine import kinds
 from sagebrush.errors import AwsError, Doc
 from sagebrush.services.sagemaker import tags
 from sagebrush.store.rows import Row
+from tests.services.sagemaker.jobworld import JobWorld
 
 
 @pytest.fixture

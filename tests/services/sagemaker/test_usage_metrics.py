@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from liveserver import own
 
 from sagebrush.engine import running, usage
 from tests.conftest import Server, make_settings, started
+from tests.services.sagemaker.liveserver import own
 from tests.waiting import until
 
 IMAGE = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.2-1-cpu-py3"

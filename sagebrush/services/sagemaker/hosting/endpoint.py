@@ -1,4 +1,4 @@
-"""Endpoints: create, describe, list, update, scale, delete. Their life: fleet."""
+"""Endpoints: create, describe, list, update, scale, delete. Their life: `hosting.fleet`."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from sagebrush.scheduler import capacity
 from sagebrush.services.sagemaker.hosting import endpoint_config, model
 from sagebrush.services.sagemaker.hosting.facts import ENDPOINT
 from sagebrush.services.sagemaker.hosting.fleet import fail, new_fleet, reconcile
+from sagebrush.services.sagemaker.hosting.plan import Fleet, Variant, active_of, plan_of
 from sagebrush.store.rows import Reader, Row
 from sagebrush.world import Ctx, World
 
@@ -51,7 +52,7 @@ def describe_endpoint(ctx: Ctx, request: Doc) -> Doc:
     """The endpoint as it is now, each variant with what runs of it."""
     row = kinds.find(ctx, KIND, request["EndpointName"])
     found = kinds.describe(KIND, row)
-    active, pending = row.plan.get("active"), row.plan.get("pending")
+    active, pending = plan_of(row).get("active"), plan_of(row).get("pending")
     if active:
         word = "Updating" if row.status == "Updating" and not pending else None
         found["ProductionVariants"] = [
@@ -104,7 +105,7 @@ def update_endpoint(ctx: Ctx, request: Doc) -> Doc:
     def change(row: Row) -> Row:
         _require_steady(ctx, row)
         if retained:
-            _retain(fleet, row.plan["active"], excluded)
+            _retain(fleet, active_of(row), excluded)
         doc = {**row.doc, "LastModifiedTime": moment(ctx.world.clock())}
         doc.pop("FailureReason", None)
         if not request.get("RetainDeploymentConfig"):
@@ -132,12 +133,12 @@ def update_endpoint_weights_and_capacities(ctx: Ctx, request: Doc) -> Doc:
             )
     row = kinds.find(ctx, KIND, request["EndpointName"])
     _require_steady(ctx, row)
-    more = _added(row.plan["active"], _scaled(row.plan["active"], request))
+    more = _added(active_of(row), _scaled(active_of(row), request))
     capacity.refuse(ctx.world, more, "endpoint")
 
     def change(row: Row) -> Row:
         _require_steady(ctx, row)
-        active = row.plan["active"]
+        active = active_of(row)
         now = ctx.world.clock()
         fleet = {**active, "variants": _scaled(active, request), "changed": now}
         plan = {**row.plan, "active": fleet}
@@ -148,9 +149,9 @@ def update_endpoint_weights_and_capacities(ctx: Ctx, request: Doc) -> Doc:
     return _changed(ctx, request, change, more)
 
 
-def _scaled(active: Doc, request: Doc) -> list[Doc]:
+def _scaled(active: Fleet, request: Doc) -> list[Variant]:
     """The fleet's variants with the weights and counts of the request. Raises ValidationException."""
-    variants = {v["name"]: dict(v) for v in active["variants"]}
+    variants = {v["name"]: v.copy() for v in active["variants"]}
     wanted = request["DesiredWeightsAndCapacities"]
     missing = [d["VariantName"] for d in wanted if d["VariantName"] not in variants]
     if missing:
@@ -166,7 +167,7 @@ def _scaled(active: Doc, request: Doc) -> list[Doc]:
     return list(variants.values())
 
 
-def _added(active: Doc, scaled: list[Doc]) -> list[str]:
+def _added(active: Fleet, scaled: list[Variant]) -> list[str]:
     """The types of the instances that `scaled` has more than `active`."""
     before = {variant["name"]: variant["count"] for variant in active["variants"]}
     return [v["type"] for v in scaled for _ in range(v["count"] - before[v["name"]])]
@@ -181,7 +182,7 @@ def delete_endpoint(ctx: Ctx, request: Doc) -> None:
     """
 
     def change(row: Row) -> Row:
-        if row.status in BUSY and not (row.status == "Creating" and row.plan.get("queued")):
+        if row.status in BUSY and not (row.status == "Creating" and plan_of(row).get("queued")):
             raise _in_progress(ctx, row)
         now = ctx.world.clock()
         doc = {**row.doc, "LastModifiedTime": moment(now)}
@@ -239,7 +240,7 @@ def _check_policy(config: Doc | None) -> None:
         )
 
 
-def _fleet(ctx: Ctx, config_name: str) -> Doc:
+def _fleet(ctx: Ctx, config_name: str) -> Fleet:
     """What the configuration deploys, complete: later changes of models do not reach it.
 
     Raises ValidationException when the configuration or one of its models is not there.
@@ -250,7 +251,7 @@ def _fleet(ctx: Ctx, config_name: str) -> Doc:
     return new_fleet(config_name, variants, ctx.world.clock())
 
 
-def _variant(ctx: Ctx, wanted: Doc, alone: bool) -> Doc:
+def _variant(ctx: Ctx, wanted: Doc, alone: bool) -> Variant:
     found = kinds.find(ctx, model.KIND, wanted["ModelName"])
     container = model.container_of(found.doc)
     image = model.resolve(ctx, container)
@@ -274,12 +275,12 @@ def _variant(ctx: Ctx, wanted: Doc, alone: bool) -> Doc:
     }
 
 
-def _types(fleet: Doc) -> list[str]:
+def _types(fleet: Fleet) -> list[str]:
     """The types of the fleet's instances."""
     return [variant["type"] for variant in fleet["variants"] for _ in range(variant["count"])]
 
 
-def _retain(fleet: Doc, active: Doc, excluded: set[str]) -> None:
+def _retain(fleet: Fleet, active: Fleet, excluded: set[str]) -> None:
     """Weights and counts that were changed since stay, except the `excluded` ones."""
     before = {v["name"]: v for v in active["variants"]}
     for variant in fleet["variants"]:
@@ -292,17 +293,17 @@ def _retain(fleet: Doc, active: Doc, excluded: set[str]) -> None:
             variant["weight"] = old["weight"]
 
 
-def _resolved(world: World, variant: Doc) -> str:
+def _resolved(world: World, variant: Variant) -> str:
     """What the variant's image means here, with the versions that run."""
     built = world.environments.built(variant["environment"])
     return variant["image"] if built is None else built.image
 
 
-def _summary(world: World, row: Row, fleet: Doc, variant: Doc, word: str | None) -> Doc:
+def _summary(world: World, row: Row, fleet: Fleet, variant: Variant, word: str | None) -> Doc:
     """A variant as DescribeEndpoint tells it; `word` is its status while it changes."""
     answering = [
         r
-        for r in row.plan["replicas"]
+        for r in plan_of(row)["replicas"]
         if (r["fleet"], r["variant"], r["state"]) == (fleet["id"], variant["name"], "serving")
     ]
     found: Doc = {
@@ -323,6 +324,6 @@ def _summary(world: World, row: Row, fleet: Doc, variant: Doc, word: str | None)
     if word:
         since = fleet.get("changed", fleet["started"]) if word == "Updating" else fleet["started"]
         found["VariantStatus"] = [{"Status": word, "StartTime": moment(since)}]
-        if row.plan.get("waiting"):
-            found["VariantStatus"][0]["StatusMessage"] = row.plan["waiting"]
+        if waiting := plan_of(row).get("waiting"):
+            found["VariantStatus"][0]["StatusMessage"] = waiting
     return found

@@ -11,13 +11,14 @@ job, or is found and ended:
 from __future__ import annotations
 
 import copy
-from typing import Any
+from typing import Any, cast
 
 from sagebrush.aws.names import short_id
 from sagebrush.compute.base import Exited, Gone, Pending, Running
 from sagebrush.engine.kinds import moment
 from sagebrush.errors import Doc
 from sagebrush.routing import endpoints
+from sagebrush.services.sagemaker.hosting.plan import Entry, Fleet, Variant, plan_of
 from sagebrush.services.sagemaker.hosting.replica import GRACE, Replica, Unstartable, Waiting
 from sagebrush.store.rows import Next, Row
 from sagebrush.world import World
@@ -46,12 +47,12 @@ def reconcile(world: World, row: Row) -> Next:
 def fail(world: World, row: Row, reason: str) -> Next:
     """Sagebrush gives up on this step: an endpoint that answers goes on, another has failed."""
     doc = {"FailureReason": reason, "LastModifiedTime": moment(world.clock())}
-    if row.plan.get("active"):
+    if plan_of(row).get("active"):
         return Next("InService" if row.status != "Deleting" else None, doc, due=LOOK)
     return Next("Failed", doc)
 
 
-def new_fleet(config: str, variants: list[Doc], now: float) -> Doc:
+def new_fleet(config: str, variants: list[Variant], now: float) -> Fleet:
     """A fleet to be deployed."""
     return {"id": short_id(), "config": config, "variants": variants, "started": now}
 
@@ -63,10 +64,10 @@ class Deployment:
         self.world = world
         self.row = row
         self.now = world.clock()
-        plan = copy.deepcopy(row.plan)
-        self.active: Doc | None = plan.get("active")
-        self.pending: Doc | None = plan.get("pending")
-        self.replicas: list[Doc] = plan.get("replicas", [])
+        plan = copy.deepcopy(plan_of(row))
+        self.active: Fleet | None = plan.get("active")
+        self.pending: Fleet | None = plan.get("pending")
+        self.replicas: list[Entry] = plan.get("replicas", [])
         self.endpoints = world.endpoints
         self.due = LOOK
         self.broken = ""
@@ -95,7 +96,7 @@ class Deployment:
         looping = [e for e in self.replicas if e.get("tries", 0) >= LOOP]
         if looping and self.active and not self.pending:
             doc["FailureReason"] = self.crash or self.row.doc.get("FailureReason")
-        elif self.row.plan.get("looping"):
+        elif plan_of(self.row).get("looping"):
             doc["FailureReason"] = None
         return self._next(status, doc, looping=bool(looping) or None)
 
@@ -114,14 +115,15 @@ class Deployment:
 
     # ---- replicas
 
-    def _replica(self, entry: Doc) -> Replica:
+    def _replica(self, entry: Entry) -> Replica:
         for each in (self.active, self.pending):
             for variant in each["variants"] if each and each["id"] == entry["fleet"] else ():
                 if variant["name"] == entry["variant"]:
                     return Replica(self.world, self.row, variant, entry)
+        assert "was" in entry  # set before its fleet goes
         return Replica(self.world, self.row, entry["was"], entry)
 
-    def _step(self, entry: Doc) -> None:
+    def _step(self, entry: Entry) -> None:
         steps: dict[str, Any] = {
             "new": self._start,
             "launched": self._await_health,
@@ -134,10 +136,10 @@ class Deployment:
             return
         steps[entry["state"]](entry)
 
-    def _wanted(self, entry: Doc) -> bool:
+    def _wanted(self, entry: Entry) -> bool:
         return entry["fleet"] in [f["id"] for f in (self.active, self.pending) if f]
 
-    def _start(self, entry: Doc) -> None:
+    def _start(self, entry: Entry) -> None:
         wait = entry.get("not_before", 0.0) - self.now
         if wait > 0:
             self._within(wait)
@@ -152,7 +154,7 @@ class Deployment:
             entry["state"], entry["since"] = "launched", self.now
             self._await_health(entry)
 
-    def _wait(self, entry: Doc, waiting: Waiting) -> None:
+    def _wait(self, entry: Entry, waiting: Waiting) -> None:
         """The replica waits its turn. An update does not for ever: what it waits for may be held by
         the fleet that it is to replace."""
         waited, patience = self.now - entry["since"], self._replica(entry).patience
@@ -163,7 +165,7 @@ class Deployment:
         self.message, self.queued = str(waiting), self.queued or waiting.queued
         self._within(waiting.seconds)
 
-    def _await_health(self, entry: Doc) -> None:
+    def _await_health(self, entry: Entry) -> None:
         replica, state = self._replica(entry), self.world.backend.poll(entry["key"])
         if isinstance(state, Gone):
             state = Exited(-1, "lost")
@@ -181,7 +183,7 @@ class Deployment:
             self.world.health.watch(entry["key"], self.row.id, PING, until)
             self._within(until - self.now + 1.0)
 
-    def _check(self, entry: Doc) -> None:
+    def _check(self, entry: Entry) -> None:
         state = self.world.backend.poll(entry["key"])
         if isinstance(state, Gone):
             state = Exited(-1, "lost")
@@ -190,7 +192,7 @@ class Deployment:
         elif entry.get("tries") and self.now - entry["since"] > STEADY:
             entry["tries"] = 0
 
-    def _ended(self, entry: Doc, state: Exited) -> None:
+    def _ended(self, entry: Entry, state: Exited) -> None:
         """A replica that should be there is not: another takes its place, or its fleet is broken."""
         served = entry["state"] == "serving"
         tries = entry.get("tries", 0) + 1
@@ -220,7 +222,7 @@ class Deployment:
             not_before=self.now + (wait if tries > 1 else 0.0),
         )
 
-    def _retire(self, entry: Doc) -> None:
+    def _retire(self, entry: Entry) -> None:
         """The replica gets no more requests, and ends when those that it has are answered."""
         variant = self._replica(entry).variant
         entry.update(was=variant, since=self.now)
@@ -230,19 +232,19 @@ class Deployment:
         else:
             self._stop(entry)
 
-    def _drain(self, entry: Doc) -> None:
+    def _drain(self, entry: Entry) -> None:
         if self.endpoints.busy(entry["key"]) and self.now - entry["since"] < DRAIN:
             self._within(0.1)
         else:
             self._stop(entry)
 
-    def _stop(self, entry: Doc) -> None:
+    def _stop(self, entry: Entry) -> None:
         entry.setdefault("was", self._replica(entry).variant)
         entry["state"] = "stopping"
         self.world.backend.stop(entry["key"], GRACE)
         self._within(0.0)
 
-    def _reap(self, entry: Doc) -> None:
+    def _reap(self, entry: Entry) -> None:
         """What has ended is put away."""
         state = self.world.backend.poll(entry["key"])
         if isinstance(state, Exited | Gone):
@@ -254,14 +256,14 @@ class Deployment:
 
     # ---- fleets
 
-    def _of(self, each: Doc, variant: str, states: tuple[str, ...] = ALIVE) -> list[Doc]:
+    def _of(self, each: Fleet, variant: str, states: tuple[str, ...] = ALIVE) -> list[Entry]:
         return [
             e
             for e in self.replicas
             if (e["fleet"], e["variant"]) == (each["id"], variant) and e["state"] in states
         ]
 
-    def _complete(self, each: Doc) -> bool:
+    def _complete(self, each: Fleet) -> bool:
         """Whether every replica of the fleet answers."""
         return all(
             len(self._of(each, v["name"], ("serving",))) >= v["count"] for v in each["variants"]
@@ -279,9 +281,10 @@ class Deployment:
         """Each variant has as many replicas as it should; what is too many retires, newest first."""
         for each in (self.active, self.pending):
             for variant in each["variants"] if each else ():
-                alive = self._of(each or {}, variant["name"])
+                assert each is not None
+                alive = self._of(each, variant["name"])
                 for _ in range(variant["count"] - len(alive)):
-                    self._add(each["id"] if each else "", variant)
+                    self._add(each["id"], variant)
                 spare = len(alive) - variant["count"]
                 order = sorted(alive, key=lambda e: (ALIVE.index(e["state"]), -e["since"]))
                 for entry in order[: max(0, spare)]:
@@ -290,10 +293,10 @@ class Deployment:
             if entry["state"] in ALIVE and not self._wanted(entry):
                 self._retire(entry)
 
-    def _add(self, fleet_id: str, variant: Doc, **more: Any) -> None:
+    def _add(self, fleet_id: str, variant: Variant, **more: Any) -> None:
         """A replica is in the plan; the next step, after the plan is stored, launches it."""
         rid = short_id()
-        entry = {
+        entry: Entry = {
             "id": rid,
             "key": f"e-{rid}",
             "fleet": fleet_id,
@@ -301,7 +304,7 @@ class Deployment:
             "state": "new",
             "since": self.now,
         }
-        self.replicas.append({**entry, **{k: v for k, v in more.items() if v}})
+        self.replicas.append(cast(Entry, {**entry, **{k: v for k, v in more.items() if v}}))
         self._within(max(0.0, more.get("not_before", 0.0) - self.now))
 
     def _take_over(self) -> Next:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import cast
 
 from sagebrush.compute.base import Exited, Limits, Spec
 from sagebrush.environments.environment import Environment
@@ -12,6 +13,7 @@ from sagebrush.environments.store import BuildFailed
 from sagebrush.errors import AwsError, Doc
 from sagebrush.scheduler import capacity
 from sagebrush.services.sagemaker.hosting import facts
+from sagebrush.services.sagemaker.hosting.plan import Entry, Variant
 from sagebrush.store.rows import Row
 from sagebrush.workload import (
     archive,
@@ -57,8 +59,8 @@ class Replica:
 
     world: World
     row: Row
-    variant: Doc
-    entry: Doc
+    variant: Variant
+    entry: Entry
 
     @property
     def key(self) -> str:
@@ -128,7 +130,7 @@ class Replica:
         if not (self.root / "ml").is_dir():
             self._stage()
         where, size = (self.key, self.root), (limits, banner)
-        spec = containers.job(self.world, facts.ENDPOINT, self.variant, where, size)
+        spec = containers.job(self.world, facts.ENDPOINT, cast(Doc, self.variant), where, size)
         self.world.backend.launch(replace(spec, port=PORT))
         self._register()
 
@@ -187,9 +189,9 @@ class Replica:
         aside.rename(self.root / "ml")
 
     def _fetch_model(self, ml: int) -> None:
-        if not self.variant.get("data"):
+        if not (data := self.variant.get("data")):
             return
-        bucket, key, how = self.variant["data"]
+        bucket, key, how = data
         with dirfd.directory(ml, ("model",)) as model:
             if how == "archive":
                 self._unpack(bucket, key, (model, "/opt/ml/model"), "model data")

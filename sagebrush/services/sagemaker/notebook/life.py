@@ -20,6 +20,7 @@ from sagebrush.environments.store import BuildFailed
 from sagebrush.errors import Doc
 from sagebrush.scheduler import capacity
 from sagebrush.services.sagemaker.notebook import logs, use
+from sagebrush.services.sagemaker.notebook.plan import begin, plan_of
 from sagebrush.services.sagemaker.notebook.stage import Start, Unstartable
 from sagebrush.store.rows import Next, Row
 from sagebrush.workload import dirfd, log_lines, stage
@@ -49,21 +50,6 @@ LINES = 8
 """Lines of the log's end that a FailureReason holds."""
 
 
-def begin(number: str) -> Doc:
-    """The plan members of a new start."""
-    return {
-        "key": f"n-{number}",
-        "stage": "start",
-        "failure": None,
-        "launched": None,
-        "waiting": None,
-        "gone": None,
-        "logs": None,
-        "tries": None,
-        "told": None,
-    }
-
-
 def reconcile(world: World, row: Row) -> Next:
     """The next step of the instance."""
     steps: dict[str, Callable[[World, Row], Next]] = {
@@ -79,9 +65,9 @@ def reconcile(world: World, row: Row) -> Next:
 
 def fail(world: World, row: Row, reason: str) -> Next:
     """Sagebrush gives up on this step: nothing of the instance runs, and its volume stays."""
-    if row.plan.get("key"):
-        world.backend.stop(row.plan["key"], 0)
-        capacity.release(world, row.plan["key"])
+    if key := plan_of(row).get("key"):
+        world.backend.stop(key, 0)
+        capacity.release(world, key)
     return _enter(world, "Failed", {"FailureReason": reason})
 
 
@@ -89,9 +75,9 @@ def fail(world: World, row: Row, reason: str) -> Next:
 
 
 def _pending(world: World, row: Row) -> Next:
-    if row.plan.get("failure"):
-        return _fail(world, row, row.plan["failure"])
-    if row.plan.get("stage") == "start":
+    if failure := plan_of(row).get("failure"):
+        return _fail(world, row, failure)
+    if plan_of(row).get("stage") == "start":
         return _start(world, row)
     return _boot(world, row)
 
@@ -115,7 +101,7 @@ def _start(world: World, row: Row) -> Next:
             text = f"preparing the environment {name} (once on this machine)"
             return _wait(world, row, text, LIVE)
         built[name] = environment
-    if not start.sandbox and not row.plan.get("token"):
+    if not start.sandbox and not plan_of(row).get("token"):
         # The port is the host's own there: every user of this machine could reach it.
         return Next(plan={"token": secrets.token_urlsafe(32)}, due=0.0)
     try:
@@ -133,7 +119,7 @@ def _start(world: World, row: Row) -> Next:
 
 def _wait(world: World, row: Row, text: str, seconds: float) -> Next:
     """The start waits; what for is in the plan, and once in the instance's log."""
-    if row.plan.get("waiting") != text:
+    if plan_of(row).get("waiting") != text:
         logs.put(world, row, "status", [f"Pending: {text}"])
     return Next(plan={"waiting": text}, due=seconds)
 
@@ -143,29 +129,30 @@ def _boot(world: World, row: Row) -> Next:
     start, now = Start(world, row), world.clock()
     state = world.backend.poll(start.key)
     if isinstance(state, Gone):
-        if now - row.plan.get("gone", now) < GONE:
-            return Next(plan={"gone": row.plan.get("gone", now)}, due=LIVE)
+        since = plan_of(row).get("gone") or now
+        if now - since < GONE:
+            return Next(plan={"gone": since}, due=LIVE)
         state = Exited(-1, "lost")
     plan = logs.copy_hooks(world, row, start.root, isinstance(state, Exited))
     if isinstance(state, Exited):
-        if state.reason in ("lost", "stopped") and row.plan.get("tries", 0) < TRIES:
+        if state.reason in ("lost", "stopped") and (plan_of(row).get("tries") or 0) < TRIES:
             return _again(world, row, start)
         return _fail(world, row, _why(start, state), plan)
     if world.health.ready(start.key):
         step = _enter(world, "InService")
         made = {"stage": None, "created": True, "gone": None, "since": now, "tries": None}
         return Next(step.status, step.doc, {**plan, **made}, due=0.0)
-    until = row.plan["launched"] + BOOT
+    until = (plan_of(row).get("launched") or now) + BOOT
     if now > until:
         return _fail(world, row, f"Jupyter did not answer within {BOOT / 60:.0f} minutes.", plan)
     world.health.watch(start.key, row.id, STATUS_PATH, until)
-    return Next(plan={**plan, "gone": None}, due=LIVE if row.plan.get("logs") or plan else 2.0)
+    return Next(plan={**plan, "gone": None}, due=LIVE if plan_of(row).get("logs") or plan else 2.0)
 
 
 def _again(world: World, row: Row, start: Start) -> Next:
     """The start is repeated under another key: the machine or the server ended it, not its user."""
     _dispose(world, row, start)
-    plan = {**begin(short_id()), "tries": row.plan.get("tries", 0) + 1}
+    plan = {**begin(short_id()), "tries": (plan_of(row).get("tries") or 0) + 1}
     return Next(plan=plan, due=0.0)
 
 
@@ -239,7 +226,7 @@ def _dispose(world: World, row: Row, start: Start) -> None:
 
 def _delete(world: World, row: Row) -> Next:
     """The volume, the files and the row are gone."""
-    if row.plan.get("key"):
+    if plan_of(row).get("key"):
         start = Start(world, row)
         if not _ended(world, start):
             return Next(due=LIVE)

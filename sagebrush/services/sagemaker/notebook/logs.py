@@ -10,6 +10,7 @@ from pathlib import Path
 from sagebrush.errors import Doc
 from sagebrush.services.sagemaker.notebook import facts
 from sagebrush.services.sagemaker.notebook.lifecycle_config import HOOKS
+from sagebrush.services.sagemaker.notebook.plan import key_of, plan_of
 from sagebrush.store.rows import Row
 from sagebrush.store.streams import Gone
 from sagebrush.workload import dirfd
@@ -44,11 +45,11 @@ def copy_hooks(world: World, row: Row, root: Path, ended: bool) -> Doc:
 
     An unfinished line waits for its end, or for the script's (`ended`).
     """
-    offsets = dict(row.plan.get("logs", {}))
+    offsets = dict(plan_of(row).get("logs") or {})
     for hook in HOOKS:
         name = f"LifecycleConfig{hook}"
         # A step may be dropped after its lines were put: the memory of this process knows.
-        key = row.plan["key"]
+        key = key_of(row)
         offset = max(offsets.get(hook, 0), world.notebooks.copied(key, hook))
         while offset < MOST:
             data = _read(root, ("output", f"{name}.log"), offset)
@@ -60,7 +61,7 @@ def copy_hooks(world: World, row: Row, root: Path, ended: bool) -> Doc:
             offset += whole
             world.notebooks.copied_to(key, hook, offset)
         offsets[hook] = offset
-    return {"logs": offsets} if offsets != row.plan.get("logs") else {}
+    return {"logs": offsets} if offsets != plan_of(row).get("logs") else {}
 
 
 def _read(root: Path, parts: tuple[str, ...], offset: int) -> bytes:

@@ -19,6 +19,7 @@ from sagebrush.scheduler.instances import instance
 from sagebrush.services.sagemaker import roles
 from sagebrush.services.sagemaker.notebook import life, lifecycle_config, repositories
 from sagebrush.services.sagemaker.notebook.facts import NOTEBOOK_INSTANCE
+from sagebrush.services.sagemaker.notebook.plan import begin, plan_of
 from sagebrush.store.rows import Check, Reader, Row
 from sagebrush.world import Ctx
 
@@ -80,7 +81,7 @@ def create_notebook_instance(ctx: Ctx, request: Doc) -> Doc:
     kinds.check_new(ctx, KIND, request)
     _check_named(ctx, request)
     capacity.refuse(ctx.world, [request["InstanceType"]], USE)
-    started = {k: v for k, v in life.begin(short_id()).items() if v is not None}
+    started = {k: v for k, v in begin(short_id()).items() if v is not None}
     plan = {**started, "id": _new_id(ctx), "tokens": {}}
 
     def check(rows: Reader) -> None:
@@ -133,7 +134,7 @@ def start_notebook_instance(ctx: Ctx, request: Doc) -> None:
 
     def change(row: Row) -> Row:
         _require(ctx, row, RESTING, "Pending")
-        return _entered(ctx, row, "Pending", {}, life.begin(key))
+        return _entered(ctx, row, "Pending", {}, dict(begin(key)))
 
     _changed(ctx, request, change, lambda rows: capacity.check_quota(ctx.world, types, USE, rows))
 
@@ -145,7 +146,7 @@ def stop_notebook_instance(ctx: Ctx, request: Doc) -> None:
     """
 
     def change(row: Row) -> Row:
-        waits = row.status == "Pending" and bool(row.plan.get("waiting"))
+        waits = row.status == "Pending" and bool(plan_of(row).get("waiting"))
         _require(ctx, row, ("InService", *(["Pending"] if waits else [])), "Stopping")
         return _entered(ctx, row, "Stopping", {}, {})
 
@@ -216,7 +217,7 @@ def create_presigned_notebook_instance_url(ctx: Ctx, request: Doc) -> Doc:
         token = ctx.world.notebooks.issue(row.id, seconds, serves)
     except LookupError as error:  # deleted meanwhile
         raise AwsError(KIND.missing_code, KIND.missing) from error
-    url = notebooks.url(ctx.world.settings, ctx.world.ports, row.name, row.plan["id"])
+    url = _url(ctx, row)
     return {"AuthorizedUrl": f"{url}?authToken={token}"}
 
 
@@ -277,14 +278,16 @@ def _renamed(request: Doc) -> Doc:
 
 
 def _host(ctx: Ctx, row: Row) -> str:
-    return urlsplit(
-        notebooks.url(ctx.world.settings, ctx.world.ports, row.name, row.plan["id"])
-    ).netloc
+    return urlsplit(_url(ctx, row)).netloc
+
+
+def _url(ctx: Ctx, row: Row) -> str:
+    return notebooks.url(ctx.world.settings, ctx.world.ports, row.name, plan_of(row)["id"])
 
 
 def _new_id(ctx: Ctx) -> str:
     """An id that no instance has."""
-    taken = {row.plan["id"] for row in ctx.world.rows.select(KIND.name)}
+    taken = {plan_of(row)["id"] for row in ctx.world.rows.select(KIND.name)}
     while True:
         found = "".join(secrets.choice(ALPHABET) for _ in range(PLACES))
         if found not in taken:

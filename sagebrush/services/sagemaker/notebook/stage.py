@@ -15,6 +15,7 @@ from sagebrush.errors import Doc
 from sagebrush.scheduler import capacity
 from sagebrush.services.sagemaker.notebook import lifecycle_config as lifecycle
 from sagebrush.services.sagemaker.notebook import repositories
+from sagebrush.services.sagemaker.notebook.plan import key_of, plan_of
 from sagebrush.store.rows import Row
 from sagebrush.workload import dirfd, launch, stage
 from sagebrush.world import World
@@ -43,7 +44,7 @@ class Start:
 
     @property
     def key(self) -> str:
-        return self.row.plan["key"]
+        return key_of(self.row)
 
     @property
     def root(self) -> Path:
@@ -52,7 +53,7 @@ class Start:
     @property
     def own(self) -> Path:
         """The instance's directory, kept between starts."""
-        return self.world.settings.home / "notebooks" / self.row.plan["id"]
+        return self.world.settings.home / "notebooks" / plan_of(self.row)["id"]
 
     @property
     def volume(self) -> Path:
@@ -95,7 +96,7 @@ class Start:
         with dirfd.opened(self.volume) as volume:
             for path in self.folders():
                 self._place(volume, path)
-            if not self.row.plan.get("created") and EXAMPLES.is_dir():
+            if not plan_of(self.row).get("created") and EXAMPLES.is_dir():
                 _copy(EXAMPLES, volume, ("examples",))
 
     def _place(self, volume: int, path: Path) -> None:
@@ -169,7 +170,7 @@ class Start:
         if row is None:
             ctx = self.world.service_ctx()
             raise Unstartable(lifecycle.KIND.say(lifecycle.KIND.missing, ctx, name))
-        hooks = lifecycle.HOOKS[1:] if self.row.plan.get("created") else lifecycle.HOOKS
+        hooks = lifecycle.HOOKS[1:] if plan_of(self.row).get("created") else lifecycle.HOOKS
         arn = row.doc[lifecycle.KIND.arn_member]
         scripts = [(hook, lifecycle.script(row, hook)) for hook in hooks]
         return [{"name": hook, "content": each, "arn": arn} for hook, each in scripts if each]
@@ -213,7 +214,7 @@ class Start:
             role=self.row.doc["RoleArn"],
             binds=self._binds(jupyter, base) if here.sandbox else (),
             cwd=here.ml,
-            hostname=f"{self.row.plan['id']}.notebook",
+            hostname=f"{plan_of(self.row)['id']}.notebook",
             limits=limits,
             listeners=launch.LISTENERS if self._online else ("aws", "credentials"),
             port=PORT,
@@ -261,7 +262,7 @@ class Start:
             "SAGEBRUSH_TOOLKIT": here.toolkit,
             "SAGEBRUSH_VOLUME": VOLUME if here.sandbox else str(self.volume),
         }
-        if token := self.row.plan.get("token"):
+        if token := plan_of(self.row).get("token"):
             own["JUPYTER_TOKEN"] = token
         env = launch.variables(self.world, base, here, self.limits[0], False, own)
         return env if self._online else _offline(env)

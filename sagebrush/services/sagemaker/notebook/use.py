@@ -13,6 +13,7 @@ from sagebrush.environments.store import BuildFailed
 from sagebrush.errors import Doc
 from sagebrush.net import dial
 from sagebrush.services.sagemaker.notebook import logs
+from sagebrush.services.sagemaker.notebook.plan import key_of, plan_of
 from sagebrush.store.rows import Row
 from sagebrush.world import World
 
@@ -32,7 +33,7 @@ def build_next(world: World, row: Row) -> tuple[float, Doc]:
     """(seconds until the next look, what of the plan changed): the environments that the setting
     names are built one after another, so that their kernels appear; one that cannot be is left
     out until the next start, and the instance's log says why."""
-    done = list(row.plan.get("built", ()))
+    done = list(plan_of(row).get("built") or ())
     before = list(done)
     for name in world.settings.notebook_environments:
         if name in done:
@@ -50,22 +51,22 @@ def build_next(world: World, row: Row) -> tuple[float, Doc]:
 
 def look(world: World, row: Row, state: Running | Pending) -> tuple[bool, Doc]:
     """(whether to stop the instance because it is idle, what of the plan changed)."""
-    tags = row.plan.get("tags", {})
+    tags = plan_of(row).get("tags", {})
     minutes = idle.minutes(tags)
     if minutes is None or not isinstance(state, Running):
         return False, {}
     now = world.clock()
-    if now - row.plan.get("looked", 0.0) < LOOK - 1.0:
+    if now - plan_of(row).get("looked", 0.0) < LOOK - 1.0:
         return False, {}
     # After a restart of the server nobody knows of requests before it: they count as just now.
-    first = world.notebooks.looked_at(row.plan["key"])
+    first = world.notebooks.looked_at(key_of(row))
     last = world.notebooks.last_seen(row.id) or first
-    told = activity(state.address, row.plan.get("token", ""))
-    stop, reason = idle.decide(now, told, max(last, row.plan.get("since", 0.0)), minutes)
+    told = activity(state.address, plan_of(row).get("token") or "")
+    stop, reason = idle.decide(now, told, max(last, plan_of(row).get("since", 0.0)), minutes)
     dry = idle.dry_run(tags)
     if stop and not dry:
         logs.put(world, row, "idle", [f"Stopping the instance: {reason}"])
-    elif stop and row.plan.get("told") != "dry":
+    elif stop and plan_of(row).get("told") != "dry":
         logs.put(world, row, "idle", [f"Dry run: it would be stopped now: {reason}"])
     return stop and not dry, {"looked": now, "told": "dry" if stop and dry else None}
 

@@ -37,9 +37,9 @@ def defaults(framework: str) -> Defaults:
 
 
 def workers(framework: str, cpus: int) -> int:
-    """Workers where SAGEMAKER_MODEL_SERVER_WORKERS says nothing: one for each CPU, as on AWS.
+    """Workers where SAGEMAKER_MODEL_SERVER_WORKERS is not set: one for each CPU, as on AWS.
 
-    One in all for a framework whose model is large and computes on every CPU anyway.
+    A single one for a framework whose model is large and computes on every CPU anyway.
     """
     return 1 if framework in HEAVY else cpus
 

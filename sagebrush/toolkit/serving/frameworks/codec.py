@@ -18,9 +18,9 @@ HEADERS = ("question", "context", "inputs")
 
 
 def decode(content: bytes | str, content_type: str = formats.JSON) -> Any:
-    """What the body says, `{"inputs": …}` unless JSON says otherwise.
+    """The decoded body, `{"inputs": …}` unless JSON says otherwise.
 
-    Plain text and JSON Lines are ours; the rest is the toolkit's. Raises UnsupportedFormat and
+    Plain text and JSON Lines are additions; the rest is the toolkit's. Raises UnsupportedFormat and
     BadBody.
     """
     kind = formats.base(content_type)

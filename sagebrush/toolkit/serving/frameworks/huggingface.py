@@ -1,7 +1,7 @@
 """The defaults of the Hugging Face inference toolkit: a transformers pipeline, no code needed.
 
 The task is HF_TASK, else it is read from the model's architecture. The model is HF_MODEL_ID (an id
-on the hub, or a directory), else what lies in the model directory. Every failure is a 400 with
+on the hub, or a directory), else the content of the model directory. Every failure is a 400 with
 `{"code", "type", "message"}`, as that toolkit answers. transformers is imported when the model is
 loaded.
 """
@@ -168,7 +168,7 @@ def task_of(architecture: str) -> str:
 
 
 def _task_on_hub(identity: str) -> str:
-    """The hub's own tag of the model, or what a cached configuration says; raises NoHandler."""
+    """The hub's tag of the model, or the task of a cached configuration; raises NoHandler."""
     if _offline():
         from transformers import AutoConfig  # pyright: ignore[reportMissingImports]
 
@@ -182,7 +182,7 @@ def _task_on_hub(identity: str) -> str:
     revision = os.environ.get("HF_MODEL_REVISION") or None
     try:
         told = HfApi().model_info(identity, revision=revision, timeout=PATIENCE, token=_token())
-    except Exception as error:  # its own errors, and those of whatever HTTP library it uses
+    except Exception as error:  # its own errors, and those of the HTTP library that it uses
         raise handler.NoHandler(_unreachable(identity, error)) from error
     if told.pipeline_tag is None:
         raise handler.NoHandler(
@@ -192,9 +192,9 @@ def _task_on_hub(identity: str) -> str:
 
 
 def of_network(error: Exception) -> bool:
-    """Whether `error` tells that the hub, or the model there, was not reached.
+    """Whether `error` means that the hub, or the model on it, was not reached.
 
-    transformers tells most such failures as OSError, and lets others of its HTTP library through.
+    transformers raises OSError for most such failures, and passes on others of its HTTP library.
     """
     package = type(error).__module__.partition(".")[0]
     return isinstance(error, OSError) or package.startswith(HTTP)

@@ -65,7 +65,7 @@ class Defaults(handler.Defaults):
         return tensor.to(self._device)
 
     def predict_fn(self, data: Any, model: Any) -> Any:
-        """What the model, in evaluation mode and without gradients, says of `data`."""
+        """The model's output for `data`, in evaluation mode and without gradients."""
         with self._torch.no_grad():
             model = model.to(self._device)
             model.eval()

@@ -1,6 +1,7 @@
-"""Models as TensorFlow Serving has them: loaded by version, asked by JSON, over HTTP if need be.
+"""Models as TensorFlow Serving has them: loaded by version, called by JSON, over HTTP if needed.
 
-Beside SavedModels, a `.keras` or `.h5` file in the model directory is served by Keras: our addition.
+Besides SavedModels, a `.keras` or `.h5` file in the model directory is served by Keras, which AWS
+does not offer.
 TensorFlow is imported when models are loaded.
 """
 
@@ -26,7 +27,7 @@ KERAS = (".keras", ".h5", ".hdf5")
 
 
 class Asked(Protocol):
-    """Which model, version and method is asked for."""
+    """The model, version and method of a request."""
 
     @property
     def model(self) -> str: ...
@@ -46,14 +47,14 @@ class Refused(Exception):
 
 @dataclass(frozen=True)
 class Models:
-    """Name -> version -> model, and the name that is asked when none is given."""
+    """Name -> version -> model, and the name that is used when none is given."""
 
     found: Mapping[str, Mapping[int, Any]]
     default: str
 
     @staticmethod
     def load(folder: Path) -> Models:
-        """Every model beneath `folder`, loaded; raises NoHandler where there is none."""
+        """Every model below `folder`, loaded; raises NoHandler where there is none."""
         places = _saved_models(folder)
         found: dict[str, dict[int, Any]] = {}
         for path in places:
@@ -84,7 +85,7 @@ class Models:
             return 200, json.dumps(told, default=_plain).encode()
         except Refused as error:
             return error.status, json.dumps({"error": str(error)[:2000]}).encode()
-        except Exception as error:  # the model's own: whoever waits for an answer gets one
+        except Exception as error:  # the model's own error: the caller still gets an answer
             traceback.print_exc()
             sys.stderr.flush()
             return 500, json.dumps({"error": str(error)[:2000]}).encode()
@@ -150,7 +151,7 @@ class SavedModel(_Served):
     """A SavedModel and its signatures."""
 
     def __init__(self, path: Path) -> None:
-        """It is loaded; raises what TensorFlow raises."""
+        """The model is loaded; raises what TensorFlow raises."""
         import tensorflow  # pyright: ignore[reportMissingImports, reportMissingModuleSource]
 
         self._tf = tensorflow
@@ -177,7 +178,7 @@ class KerasModel(_Served):
     """A model in Keras's own file."""
 
     def __init__(self, file: Path) -> None:
-        """It is loaded; raises what Keras raises."""
+        """The model is loaded; raises what Keras raises."""
         import keras  # pyright: ignore[reportMissingImports]
         import tensorflow  # pyright: ignore[reportMissingImports, reportMissingModuleSource]
 
@@ -289,7 +290,7 @@ def _plain(value: Any) -> Any:
     return value.tolist() if hasattr(value, "tolist") else str(value)
 
 
-# ---- over HTTP, for scripts that ask context.rest_uri themselves
+# ---- over HTTP, for scripts that call context.rest_uri themselves
 
 
 def listen(models: Models) -> int:
@@ -330,7 +331,7 @@ def listen(models: Models) -> int:
 
 @dataclass(frozen=True)
 class _Place:
-    """What a REST path asks for."""
+    """The request that a REST path names."""
 
     model: str
     version: str | None

@@ -18,11 +18,11 @@ GENERATED = {
 }
 TASKS = ("question-answering", *GENERATED)
 SPECIFIC = ("summarization", "translation")
-"""Tasks for which many models' configurations say a prefix and lengths of their own."""
+"""Tasks for which many models' configurations hold a prefix and lengths."""
 
 
 def load(task: str, source: str, settings: dict[str, Any]) -> Any:
-    """What answers for `task` with the model at `source`, called as a pipeline is."""
+    """A callable like a pipeline, for `task` with the model at `source`."""
     if task == "question-answering":
         return QuestionAnswering(source, settings)
     return TextToText(task, source, settings)
@@ -97,7 +97,7 @@ class QuestionAnswering(_Loaded):
     def _probabilities(
         self, logits: tuple[Any, Any], mask: list[bool]
     ) -> tuple[list[float], list[float], float]:
-        """Of each token to begin and to end the answer, and of there being none."""
+        """The probability of each token to begin or end the answer, and of no answer."""
         allowed = self.torch.tensor(mask, device=self.device)
         allowed[0] = True  # [CLS]: no answer here
         both = [self.torch.where(allowed, x, -10000.0).softmax(-1).tolist() for x in logits]
@@ -139,7 +139,7 @@ class TextToText(_Loaded):
     """Text out of text: an encoder and a decoder."""
 
     def __init__(self, task: str, source: str, settings: dict[str, Any]) -> None:
-        """The model is loaded, with what its configuration says of `task`."""
+        """The model is loaded, with its configuration for `task`."""
         super().__init__("AutoModelForSeq2SeqLM", source, settings)
         self._name = GENERATED[task]
         specific = (getattr(self.model.config, "task_specific_params", None) or {}).get(task, {})

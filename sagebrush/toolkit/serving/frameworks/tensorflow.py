@@ -26,7 +26,7 @@ JSON_KINDS = (formats.JSON, formats.JSON_LINES, "application/jsons")
 
 
 class Context(NamedTuple):
-    """What handlers are told of a request, by AWS's names."""
+    """The context of a request for handlers, with AWS's names."""
 
     model_name: str | None
     model_version: str | None
@@ -41,7 +41,7 @@ class Context(NamedTuple):
 
 
 class Target(NamedTuple):
-    """Which model, version and method a request asks for."""
+    """The model, version and method that a request names."""
 
     model: str
     version: str | None
@@ -49,7 +49,7 @@ class Target(NamedTuple):
 
 
 def load(folder: Path, script: Path | None) -> Callable[..., handler.Answer]:
-    """What answers for the models beneath `folder`, all of them loaded; raises NoHandler."""
+    """The server of the models below `folder`, all of them loaded; raises NoHandler."""
     if script is None:
         return _Plain(savedmodel.Models.load(folder)).answer
     # AWS's container looks here for what scripts import.
@@ -72,7 +72,7 @@ def _handlers(module: ModuleType) -> tuple[Any, Any, Any]:
 
 
 def target(headers: Mapping[str, str], default: str) -> Target:
-    """What the custom attributes tfs-model-name, -version and -method say."""
+    """The values of the custom attributes tfs-model-name, -version and -method."""
     found = re.findall(r"(tfs-[a-z\-]+)=([^,]+)", headers.get(ATTRIBUTES, ""))
     said = {name: value.strip() for name, value in found}
     return Target(
@@ -89,7 +89,7 @@ class _Plain:
         self._models = models
 
     def answer(self, body: bytes, headers: Mapping[str, str]) -> handler.Answer:
-        """What TensorFlow Serving says to the request."""
+        """TensorFlow Serving's answer to the request."""
         kind = formats.base(headers.get("content-type", ""))
         try:
             if kind in JSON_KINDS:
@@ -114,7 +114,7 @@ class _Scripted:
         self._port = savedmodel.listen(models)
 
     def answer(self, body: bytes, headers: Mapping[str, str]) -> handler.Answer:
-        """What the handlers make of the request; their failures are answers of 500."""
+        """The handlers' answer to the request; their failures are answers of 500."""
         asked = target(headers, self._models.default)
         version = f"/versions/{asked.version}" if asked.version else ""
         place = f"http://localhost:{self._port}/v1/models/{asked.model}{version}:{asked.method}"
@@ -189,6 +189,6 @@ def error(status: int, message: str) -> handler.Answer:
 
 
 def _accepted(headers: Mapping[str, str]) -> str:
-    """The content type that AWS's container names: the first that is asked for, where it is JSON."""
+    """The content type that AWS's container names: the first requested one if it is JSON."""
     kinds = [kind.strip() for kind in headers.get("accept", "").split(",")]
     return kinds[0] if {formats.JSON, formats.JSON_LINES} & set(kinds) else formats.JSON
