@@ -16,7 +16,8 @@ from sagebrush.commands.job import inside
 from sagebrush.compute.host import measure
 from sagebrush.compute.local import gpus, usage
 from sagebrush.compute.local.usage import Gpu, Usage
-from sagebrush.engine.running import Live, live, queued
+from sagebrush.engine import running as live
+from sagebrush.engine.running import Live
 from sagebrush.settings import Settings
 
 HEADER = ("NAME", "INSTANCE", "KIND", "CPU", "MEMORY", "GPU", "UP", "PROCESSES")
@@ -77,10 +78,10 @@ def _look(chosen: Settings) -> Look:
     cards = usage.gpus(os.environ) if gpus.devices(os.environ) else {}
     kinds = services.running()
     with inside.rows(chosen) as read:
-        found, waiting = live(read, kinds), queued(read)
+        found, queued = live.live(read, kinds), live.queued(read)
     rows = [(each, usage.usage(inside.directory(chosen, each), cards)) for each in found]
     labels = {name: kind.label for name, kind in kinds.items()}
-    return Look(tuple(rows), labels, waiting, _machine(), time.monotonic(), cards)
+    return Look(tuple(rows), labels, queued, _machine(), time.monotonic(), cards)
 
 
 def _machine() -> float:

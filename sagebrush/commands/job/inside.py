@@ -10,16 +10,16 @@ from sagebrush import services
 from sagebrush.commands.running import CommandError
 from sagebrush.compute.base import Limits, Spec
 from sagebrush.compute.local import record
-from sagebrush.engine import running
+from sagebrush.engine import running as live
 from sagebrush.engine.running import Live
 from sagebrush.settings import Settings
 
 
 @contextlib.contextmanager
-def rows(chosen: Settings) -> Iterator[running.Beside]:
+def rows(chosen: Settings) -> Iterator[live.Beside]:
     """The rows of the data directory, read without the server; raises CommandError if there are none."""
     try:
-        beside = running.Beside(chosen.home)
+        beside = live.Beside(chosen.home)
     except FileNotFoundError as error:
         raise CommandError(f"there is nothing in {chosen.home} yet") from error
     try:
@@ -31,7 +31,7 @@ def rows(chosen: Settings) -> Iterator[running.Beside]:
 def everything(chosen: Settings) -> list[Live]:
     """All that holds capacity now."""
     with rows(chosen) as read:
-        return running.live(read, services.running())
+        return live.live(read, services.running())
 
 
 def directory(chosen: Settings, each: Live) -> Path:
@@ -48,14 +48,14 @@ def find(chosen: Settings, name: str, host: str = "") -> Live:
     if not mine:
         raise CommandError(f"{name} does not run (sagebrush jobs)")
     mine = [each for each in mine if each.kind == mine[0].kind]
-    held = [
+    running = [
         each for each in mine if record.held(directory(chosen, each)) or _contained(each, chosen)
     ]
     chosen_ones = [each for each in mine if host in ("", each.host)]
     if not chosen_ones:
         hosts = ", ".join(each.host for each in mine)
         raise CommandError(f"{name} has no {host}, but {hosts}")
-    found = next((each for each in chosen_ones if each in held), None)
+    found = next((each for each in chosen_ones if each in running), None)
     if found is None:
         raise CommandError(f"{name} does not run yet: it is being prepared (sagebrush jobs)")
     return found
