@@ -285,3 +285,8 @@ class Listeners:
         for factory in serving:
             factory.pre_shutdown()
         await asyncio.gather(*(factory.shutdown(timeout) for factory in serving))
+        # what is no HTTP of ours (the way to the internet) or came to no protocol yet
+        for share in (self._outside, *self._shares.values()):
+            for held in list(share.all):
+                if held.cut is not None:
+                    held.cut()

@@ -328,6 +328,7 @@ def test_a_job_opens_no_notebook(stand, desk):
     asked = urllib.request.Request(url, headers={"Host": stand.host(desk)})
     with pytest.raises(urllib.error.HTTPError) as refused:
         urllib.request.urlopen(asked)
+    refused.value.close()
     assert refused.value.code == 421
 
 
