@@ -373,6 +373,7 @@ def test_addresses(tmp_path, clock):
         assert address not in url
         with pytest.raises(urllib.error.HTTPError) as refused:
             opener.open(f"http://{address}:{stand.server.app.port}/lab", timeout=10)
+        refused.value.close()
         assert refused.value.code == 403
         with urllib.request.urlopen(f"{stand.server.url}/_sagebrush/health", timeout=10) as health:
             assert health.status == 200
@@ -384,6 +385,7 @@ def test_addresses(tmp_path, clock):
             urllib.request.urlopen(
                 f"http://{notebooks.address_of('one000')}:{stand.server.app.port}/", timeout=10
             )
+        refused.value.close()
         assert refused.value.code == 403
     finally:
         stand.stop()
