@@ -13,11 +13,11 @@ from typing import Any
 from sagebrush import services
 from sagebrush.commands import running
 from sagebrush.commands.job import inside
+from sagebrush.compute.host import measure
 from sagebrush.compute.local import gpus, usage
 from sagebrush.compute.local.usage import Gpu, Usage
 from sagebrush.engine import running as live
 from sagebrush.engine.running import Live
-from sagebrush.scheduler import capacity
 from sagebrush.settings import Settings
 
 HEADER = ("NAME", "INSTANCE", "KIND", "CPU", "MEMORY", "GPU", "UP", "PROCESSES")
@@ -104,7 +104,7 @@ def _lines(before: Look, now: Look) -> list[str]:
 
 
 def _head(before: Look, now: Look) -> str:
-    host, seconds = capacity.measure(), now.at - before.at
+    host, seconds = measure(), now.at - before.at
     used = [used for _, used in now.rows if used]
     busy = (now.busy - before.busy) / seconds if seconds > 0 else 0.0
     parts = [

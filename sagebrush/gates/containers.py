@@ -1,6 +1,6 @@
-"""How containers reach this server: a listener on their network's gateway, keys of their role.
+"""Access for containers: a listener on their network's gateway, and access keys of their role.
 
-Containers have a network of their own, on which this machine has an address; the server listens
+Containers run in their engine's network, where this machine has an address. The server listens
 there once the first container needs it, and answers signed requests only, never its own pages.
 """
 
@@ -17,7 +17,7 @@ from sagebrush.access import principals
 from sagebrush.compute.base import Spec
 from sagebrush.compute.containers.engines import Host
 from sagebrush.protocol import listen
-from sagebrush.protocol.server import Door
+from sagebrush.protocol.server import Server
 from sagebrush.world import World
 
 log = logging.getLogger(__name__)
@@ -31,10 +31,10 @@ ENDLESS = 365 * 86400.0
 
 
 class Bridge:
-    """The listeners for containers of one server; begins with `start`."""
+    """The listeners for containers; `start` must come first."""
 
-    def __init__(self, door: Door, listeners: listen.Listeners, world: World) -> None:
-        self._door = door
+    def __init__(self, server: Server, listeners: listen.Listeners, world: World) -> None:
+        self._server = server
         self._listeners = listeners
         self._world = world
         self._lock = threading.Lock()
@@ -44,11 +44,11 @@ class Bridge:
         self._context: ssl.SSLContext | None = None
 
     def start(self, events: asyncio.AbstractEventLoop, port: int, context: ssl.SSLContext) -> None:
-        """Requests are answered by the loop `events`, on `port` where that is free."""
+        """Serves requests in the loop `events`, on `port` if that is free."""
         self._events, self._port, self._context = events, port, context
 
     def variables(self, spec: Spec, host: Host) -> dict[str, str]:
-        """The variables by which the job's container reaches AWS as its role; repeatable.
+        """Returns the environment by which the job's container reaches AWS as its role. Repeatable.
 
         SDKs take credentials from an address only on loopback, so the container gets keys.
         """
@@ -64,7 +64,7 @@ class Bridge:
         return found
 
     def _open(self, host: Host) -> int:
-        """The port that answers containers at `host`."""
+        """Listens for containers at `host`, and returns the port."""
         with self._lock:
             if host.name in self._ports:
                 return self._ports[host.name]
@@ -77,17 +77,17 @@ class Bridge:
                 # in the event loop's own thread: aiohttp's servers belong to the loop that makes them
                 self._events.call_soon_threadsafe(self._adopt, f"bridge/{host.bind}", sock)
                 log.info("containers reach the server at %s:%d", host.bind, port)
-            self._door.admit(host.name)
+            self._server.admit(host.name)
             self._ports[host.name] = port
             return port
 
     def _adopt(self, key: str, sock: socket.socket) -> None:
-        factory = listen.web_server(self._door.answer_inside, listen.SMALL)
+        factory = listen.web_server(self._server.answer_inside, listen.SMALL)
         self._listeners.adopt_bridge(key, sock, factory, self._context)
 
 
 def _listening(address: str, port: int) -> socket.socket:
-    """A socket on that address of ours, on `port` or another that is free."""
+    """Returns a socket listening on that address, on `port` or else on any free port."""
     for wanted in (port, 0):
         sock = socket.socket(socket.AF_INET)
         try:

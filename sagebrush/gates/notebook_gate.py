@@ -1,4 +1,4 @@
-"""Who may enter a notebook from a browser: a link that works once, then a session of that host.
+"""Admits browsers to notebooks: by a link that works once, then by a session of that host.
 
 Every notebook has a host name (or address) of its own, because browsers share cookies between the
 ports and the paths of one. A request passes when its session is this notebook's and when no page of
@@ -21,8 +21,7 @@ from sagebrush.protocol.access_log import Entry
 from sagebrush.protocol.hosts import Hosts
 from sagebrush.protocol.message import Reply
 from sagebrush.protocol.send import send
-from sagebrush.routing import notebooks
-from sagebrush.routing.notebooks import Desk
+from sagebrush.routing.notebooks import Notebook
 from sagebrush.world import World
 
 TOKEN = "authToken"
@@ -42,9 +41,9 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
-"""What the gateway's own pages say: nobody keeps them, and no address with a token leaks."""
+"""Headers of the gateway's own pages: not cached, and no URL with a token leaks."""
 RELOAD = 2
-"""Seconds after which a page that waits for the notebook asks again."""
+"""Seconds after which a page that waits for the notebook reloads."""
 
 
 class _Refused(Exception):
@@ -65,25 +64,27 @@ class Gate:
     def __init__(self, world: World, hosts: Hosts) -> None:
         self._world = world
         self._hosts = hosts
-        self._notebooks = notebooks.of(world)
+        self._notebooks = world.notebooks
         self._relay = Relay(self._notebooks, world.clock)
 
     async def close(self) -> None:
-        """Websockets are being closed, and connections to notebooks are."""
+        """Closes websockets and connections to notebooks."""
         await self._relay.close()
 
-    def find(self, host: str) -> Desk | None:
-        """The notebook that a Host header names, or None."""
+    def find(self, host: str) -> Notebook | None:
+        """Returns the notebook that a Host header names, or None."""
         guest = self._hosts.guest(host)
         return self._notebooks.find(guest) if guest else None
 
-    async def answer(self, raw: web.BaseRequest, desk: Desk, entry: Entry) -> web.StreamResponse:
-        """The request was answered: by the notebook, or by a page that says why not.
+    async def answer(
+        self, raw: web.BaseRequest, notebook: Notebook, entry: Entry
+    ) -> web.StreamResponse:
+        """Answers the request: from the notebook, or with a page that says why not.
 
         Raises Disconnected when the browser went away.
         """
         websocket = _is_websocket(raw)
-        entry.service, entry.caller = "notebook", f"notebook/{desk.name}"
+        entry.service, entry.caller = "notebook", f"notebook/{notebook.name}"
         entry.operation = (
             "WebSocket" if websocket else raw.method if raw.method in METHODS else "OTHER"
         )
@@ -92,9 +93,9 @@ class Gate:
             _check_origin(raw, websocket)
             token = _token(target)
             if token is not None and raw.method == "GET" and not websocket:
-                found = await self._enter(raw, desk, token, target)
+                found = await self._enter(raw, notebook, token, target)
             else:
-                asked = self._asked(raw, desk, target)
+                asked = self._asked(raw, notebook, target)
                 try:
                     relay = self._relay.websocket if websocket else self._relay.http
                     response = await relay(raw, asked)
@@ -116,21 +117,21 @@ class Gate:
             found.headers["Connection"] = "close"
         return await send(raw, found)
 
-    async def _enter(self, raw: web.BaseRequest, desk: Desk, token: str, target: str) -> Reply:
-        """The token became a session, and the browser goes on without it."""
+    async def _enter(
+        self, raw: web.BaseRequest, notebook: Notebook, token: str, target: str
+    ) -> Reply:
+        """Exchanges the token for a session cookie, and redirects to the URL without it."""
         if "prefetch" in (raw.headers.get("Sec-Purpose") or raw.headers.get("Purpose") or ""):
             raise _Refused(
                 403, "Prefetch", "Not yet", "A link that works once is not fetched ahead."
             )
         loop = asyncio.get_running_loop()
-        if desk.status != "InService":
+        if notebook.status != "InService":
             known = await loop.run_in_executor(
-                None, notebooks.redeemable, self._world, desk.row_id, token
+                None, self._notebooks.redeemable, notebook.row_id, token
             )
-            raise _not_in_service(desk) if known else _no_entry()
-        seconds = await loop.run_in_executor(
-            None, notebooks.redeem, self._world, desk.row_id, token
-        )
+            raise _not_in_service(notebook) if known else _no_entry()
+        seconds = await loop.run_in_executor(None, self._notebooks.redeem, notebook.row_id, token)
         if seconds is None:
             raise _Refused(
                 403,
@@ -139,40 +140,40 @@ class Gate:
                 "A link opens a notebook once, within five minutes after it was made. " + _HOW,
             )
         expires = int(self._world.clock() + seconds)
-        body = json.dumps([desk.row_id, desk.id, expires]).encode()
+        body = json.dumps([notebook.row_id, notebook.id, expires]).encode()
         cookie = f"{_cookie_name(raw)}={self._world.credentials.seal(PURPOSE, body)}; Path=/"
         cookie += f"; Max-Age={seconds}; HttpOnly; SameSite=Lax" + "; Secure" * raw.secure
         headers = {**HEADERS, "Location": _without_token(target), "Set-Cookie": cookie}
         return Reply(302, headers, b"")
 
-    def _asked(self, raw: web.BaseRequest, desk: Desk, target: str) -> Asked:
-        """What may pass to the notebook; raises _Refused."""
+    def _asked(self, raw: web.BaseRequest, notebook: Notebook, target: str) -> Asked:
+        """Returns the request as the notebook may get it. Raises _Refused."""
         pairs = [
             pair.strip()
             for header in raw.headers.getall("Cookie", ())
             for pair in header.split(";")
         ]
         name = _cookie_name(raw)
-        ends = [self._session(desk, p.partition("=")[2]) for p in pairs if _name_of(p) == name]
+        ends = [self._session(notebook, p.partition("=")[2]) for p in pairs if _name_of(p) == name]
         expires = max((end for end in ends if end is not None), default=None)
         if expires is None:
             raise _no_entry()
-        if desk.status != "InService" or not desk.address:
-            raise _not_in_service(desk)
+        if notebook.status != "InService" or not notebook.address:
+            raise _not_in_service(notebook)
         own = frozenset({COOKIE, SECURE_COOKIE})
         cookie = "; ".join(pair for pair in pairs if pair and _name_of(pair) not in own)
         if _token(target) is not None:
             target = _without_token(target)
         host = raw.headers["Host"]
-        return Asked(desk, expires, target, host, raw.secure, cookie, own)
+        return Asked(notebook, expires, target, host, raw.secure, cookie, own)
 
-    def _session(self, desk: Desk, text: str) -> float | None:
-        """When the session ends that a cookie proves; None when it is not one of this notebook's."""
+    def _session(self, notebook: Notebook, text: str) -> float | None:
+        """Returns when the cookie's session ends, None if it is not a session of this notebook."""
         try:
             row_id, number, expires = json.loads(self._world.credentials.open_seal(PURPOSE, text))
         except AwsError:
             return None
-        mine = (row_id, number) == (desk.row_id, desk.id)
+        mine = (row_id, number) == (notebook.row_id, notebook.id)
         return expires if mine and expires > self._world.clock() else None
 
 
@@ -217,14 +218,14 @@ def _check_origin(raw: web.BaseRequest, websocket: bool) -> None:
 
 
 def _bare(origin: str) -> str:
-    """An origin in lower case, without the port that its scheme implies."""
+    """Returns an origin in lower case, without its scheme's default port."""
     origin = origin.lower()
     usual = {"http": ":80", "https": ":443"}.get(origin.partition("://")[0], "")
     return origin.removesuffix(usual) if usual else origin
 
 
 def _token(target: str) -> str | None:
-    """The one-time token in a query; None when there is none."""
+    """Returns the one-time token in a query, or None."""
     pairs = parse_qsl(target.partition("?")[2], keep_blank_values=True)
     return next((value for name, value in pairs if name == TOKEN), None)
 
@@ -269,18 +270,20 @@ def _other_site() -> _Refused:
     return _Refused(403, "OtherOrigin", "Refused", text)
 
 
-def _not_in_service(desk: Desk) -> _Refused:
-    text = f"The notebook {html.escape(desk.name)} is {html.escape(desk.status)}."
-    if desk.status == "InService":
-        text = f"The notebook {html.escape(desk.name)} is InService, but its server does not run."
-    if desk.reason:
-        text += f" {html.escape(desk.reason)}"
+def _not_in_service(notebook: Notebook) -> _Refused:
+    text = f"The notebook {html.escape(notebook.name)} is {html.escape(notebook.status)}."
+    if notebook.status == "InService":
+        text = (
+            f"The notebook {html.escape(notebook.name)} is InService, but its server does not run."
+        )
+    if notebook.reason:
+        text += f" {html.escape(notebook.reason)}"
     text += " This page asks again by itself."
     return _Refused(503, "NotebookNotInService", "The notebook is not in service", text, True)
 
 
 def _page(refused: _Refused) -> Reply:
-    """The refusal as a small page that needs nothing else."""
+    """Returns the refusal as a page without external resources."""
     again = f'<meta http-equiv="refresh" content="{RELOAD}">' if refused.reload else ""
     body = (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8">{again}'

@@ -39,7 +39,7 @@ from sagebrush.protocol import connections, patience
 from sagebrush.protocol.listen import LINE
 from sagebrush.protocol.patience import Patience
 from sagebrush.protocol.receive import Disconnected, go_ahead, next_piece
-from sagebrush.routing.notebooks import Desk, Notebooks
+from sagebrush.routing.notebooks import Notebook, Notebooks
 
 MESSAGE_LIMIT = 512 * 1024 * 1024
 """Bytes of one websocket message: a cell's output, a widget's buffer."""
@@ -81,7 +81,7 @@ class NoAnswer(Exception):
 class Asked:
     """A request that may pass: the notebook, the session's end, and what is forwarded."""
 
-    desk: Desk
+    notebook: Notebook
     expires: float
     target: str
     """Path and query as the browser sent them, without what is for the gateway."""
@@ -136,7 +136,7 @@ class Relay:
         self._closed = False
 
     async def close(self) -> None:
-        """Websockets are being closed, their browsers told why; connections are closed."""
+        """Closes websockets with a reason, and all connections to notebooks."""
         self._closed = True
         for live in self._live:
             _end(live, LEAVING)
@@ -148,8 +148,8 @@ class Relay:
     # HTTP -----------------------------------------------------------------------------------------
 
     async def http(self, raw: web.BaseRequest, asked: Asked) -> web.StreamResponse:
-        """The notebook's answer has been sent on; raises NoAnswer or Disconnected before that."""
-        self._notebooks.seen(asked.desk.row_id)
+        """Relays the notebook's answer to the browser. Raises NoAnswer or Disconnected."""
+        self._notebooks.seen(asked.notebook.row_id)
         headers = _headers(raw, asked)
         body = None
         if raw.body_exists:
@@ -160,7 +160,7 @@ class Relay:
         live = _Live(raw, asyncio.current_task(), asked.expires)
         with self._looked_at(live):
             try:
-                session = await self._session(asked.desk)
+                session = await self._session(asked.notebook)
                 async with session.request(
                     raw.method, _url(asked), headers=headers, data=body, allow_redirects=False
                 ) as answer:
@@ -177,13 +177,13 @@ class Relay:
     # Websockets -----------------------------------------------------------------------------------
 
     async def websocket(self, raw: web.BaseRequest, asked: Asked) -> web.StreamResponse:
-        """The websocket was relayed to its end, or the notebook's refusal; raises NoAnswer."""
-        self._notebooks.seen(asked.desk.row_id)
+        """Relays the websocket to its end, or the notebook's refusal. Raises NoAnswer."""
+        self._notebooks.seen(asked.notebook.row_id)
         headers = _headers(raw, asked)
         for name in [name for name in headers if name.lower().startswith("sec-websocket-")]:
             headers.popall(name, None)
         offered = [p.strip() for p in raw.headers.get("Sec-WebSocket-Protocol", "").split(",")]
-        session = await self._session(asked.desk)
+        session = await self._session(asked.notebook)
         try:
             inner = await session.ws_connect(
                 _url(asked),
@@ -212,7 +212,7 @@ class Relay:
                 await outer.prepare(raw)
             except web.HTTPException as error:
                 return web.Response(status=error.status)
-            with self._notebooks.websocket(asked.desk.row_id):
+            with self._notebooks.websocket(asked.notebook.row_id):
                 await self._relay(raw, asked, outer, inner)
             return outer
 
@@ -223,10 +223,10 @@ class Relay:
         outer: web.WebSocketResponse[bool],
         inner: ClientWebSocketResponse[bool],
     ) -> None:
-        """Messages go both ways until one side, the session or the server ends."""
+        """Relays messages both ways until a side, the session or the server ends."""
         ending: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
         live = _Live(raw, None, asked.expires, ending)
-        row_id = asked.desk.row_id
+        row_id = asked.notebook.row_id
 
         async def inwards() -> Ending:
             while True:
@@ -263,15 +263,15 @@ class Relay:
 
     # What is open ---------------------------------------------------------------------------------
 
-    async def _session(self, desk: Desk) -> ClientSession:
-        """The connections to the notebook's server; those to one before it are closed."""
+    async def _session(self, notebook: Notebook) -> ClientSession:
+        """Returns the connections to the notebook's server; closes those to an earlier one."""
         if self._closed:
             raise NoAnswer("the server is ending")
-        address, session = self._sessions.get(desk.row_id, ("", None))
-        if session is not None and address == desk.address:
+        address, session = self._sessions.get(notebook.row_id, ("", None))
+        if session is not None and address == notebook.address:
             return session
         fresh = ClientSession(
-            connector=_Connector(desk.address),
+            connector=_Connector(notebook.address),
             cookie_jar=DummyCookieJar(),
             auto_decompress=False,
             timeout=ClientTimeout(total=None, sock_connect=None, sock_read=None),
@@ -279,14 +279,14 @@ class Relay:
             max_line_size=LINE,
             max_field_size=LINE,
         )
-        self._sessions[desk.row_id] = (desk.address, fresh)
+        self._sessions[notebook.row_id] = (notebook.address, fresh)
         if session is not None:
             await session.close()
         return fresh
 
     @contextlib.contextmanager
     def _looked_at(self, live: _Live) -> Iterator[None]:
-        """The request is among those that are looked at."""
+        """Adds the request to those that `_look` checks."""
         self._live.add(live)
         self._look_soon()
         try:
@@ -298,7 +298,7 @@ class Relay:
                 self._looking = None
 
     def _look(self) -> None:
-        """Requests whose browser has gone, and websockets whose session has expired, end."""
+        """Ends requests whose browser has gone and websockets whose session has expired."""
         self._looking = None
         for live in list(self._live):
             if live.ending is not None:
@@ -328,7 +328,7 @@ def _gone(raw: web.BaseRequest) -> bool:
 
 
 def _ending(message: WSMessageNoDecodeText | WSMessage, lost: Ending) -> Ending:
-    """How the other side is told of the end that `message` is."""
+    """Returns the close code and reason to pass on for the closing `message`."""
     if message.type is WSMsgType.CLOSE:
         code = int(message.data or 1000)  # 0: closed without a code, which cannot be sent
         return code, (message.extra or "").encode()[:123]
@@ -341,7 +341,7 @@ def _ending(message: WSMessageNoDecodeText | WSMessage, lost: Ending) -> Ending:
 
 
 def _url(asked: Asked) -> URL:
-    """What is asked of the notebook's server, byte for byte as the browser asked it."""
+    """Returns the URL for the notebook's server, byte for byte as the browser sent it."""
     path, _, query = asked.target.partition("?")
     return URL.build(
         scheme="http", host="notebook", path=path, query_string=query, encoded=True
@@ -349,14 +349,14 @@ def _url(asked: Asked) -> URL:
 
 
 def _headers(raw: web.BaseRequest, asked: Asked) -> CIMultiDict[str]:
-    """The request's headers as they go on."""
+    """Returns the request's headers for the notebook's server."""
     dropped = HOP_BY_HOP | TOLD_BY_US | {"cookie"} | _named(raw.headers.getall("Connection", ()))
     found = _kept(raw.headers.items(), dropped)
     found["Host"] = asked.host
     if asked.cookie:
         found["Cookie"] = _writable(asked.cookie)
-    if asked.desk.token:
-        found["Authorization"] = f"token {asked.desk.token}"
+    if asked.notebook.token:
+        found["Authorization"] = f"token {asked.notebook.token}"
     found["X-Forwarded-For"] = raw.remote or ""
     found["X-Forwarded-Host"] = asked.host
     found["X-Forwarded-Proto"] = "https" if asked.secure else "http"
@@ -364,7 +364,7 @@ def _headers(raw: web.BaseRequest, asked: Asked) -> CIMultiDict[str]:
 
 
 def _named(connection: Iterable[str]) -> set[str]:
-    """Headers that a Connection header says are of this connection."""
+    """Returns the headers that a Connection header names (RFC 9110, 7.6.1)."""
     return {name.strip().lower() for value in connection for name in value.split(",")}
 
 
@@ -386,7 +386,7 @@ def _writable(value: str) -> str:
 
 
 async def _body(raw: web.BaseRequest) -> AsyncIterator[bytes]:
-    """The browser's body, as it comes; raises TimeoutError where it does not."""
+    """Yields the browser's body as it arrives. Raises TimeoutError if it stalls."""
     waiting = Patience(connections.of(raw), patience.BODY)
     try:
         while piece := await next_piece(raw.content, waiting):
@@ -401,7 +401,7 @@ async def _body(raw: web.BaseRequest) -> AsyncIterator[bytes]:
 async def _send_on(
     raw: web.BaseRequest, answer: ClientResponse, asked: Asked
 ) -> web.StreamResponse:
-    """The answer has been sent; raises Disconnected, the connection cut, where it is not whole."""
+    """Sends the answer. Cuts the connection and raises Disconnected if it is incomplete."""
     response = web.StreamResponse(
         status=answer.status, reason=answer.reason or "", headers=_answer_headers(answer, asked)
     )
@@ -425,7 +425,7 @@ async def _send_on(
 
 
 def _answer_headers(answer: ClientResponse, asked: Asked) -> CIMultiDict[str]:
-    """The answer's headers as they go on, with what a browser should know about the page."""
+    """Returns the answer's headers for the browser, security headers added."""
     dropped = HOP_BY_HOP | {"set-cookie"} | _named(answer.headers.getall("Connection", ()))
     found = _kept(answer.headers.items(), dropped)
     for value in answer.headers.getall("Set-Cookie", ()):
@@ -438,7 +438,7 @@ def _answer_headers(answer: ClientResponse, asked: Asked) -> CIMultiDict[str]:
 
 
 def _cookie(value: str, own: Set[str]) -> str:
-    """A notebook's cookie for its own host alone; "" for one that would replace the gateway's."""
+    """Returns a notebook's cookie limited to its host; "" for one of the gateway's name."""
     if value.partition("=")[0].strip() in own:
         return ""
     first, *rest = value.split(";")

@@ -215,6 +215,8 @@ class Share:
         for held in list(self.all):
             if held.transport is not None:
                 held.transport.abort()
+            elif held.cut is not None:
+                held.cut()
 
     def wait(self, look: Callable[[], object]) -> None:
         """`look` is called once there may be room."""

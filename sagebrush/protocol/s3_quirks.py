@@ -1,4 +1,4 @@
-"""S3's exceptions in replies: partial answers, bare bodies, headers of errors.
+"""S3's exceptions on the wire: what signs for a body, which requests have one, replies and errors.
 
 The others are where the thing itself is: bucket names in hosts in `hosts`, operations that share a
 URI in `routes`, chunked bodies and checksums in `receive` and `chunked`.
@@ -11,7 +11,8 @@ from dataclasses import replace
 from botocore.model import OperationModel
 
 from sagebrush.errors import AwsError, Doc
-from sagebrush.protocol import markup
+from sagebrush.protocol import chunked, markup, sigv4
+from sagebrush.protocol.claims import Claim
 from sagebrush.protocol.message import Reply, Request
 
 
@@ -56,6 +57,60 @@ def refuse_form(request: Request) -> None:
     if request.method == "POST" and sent.startswith("multipart/form-data"):
         words = "Uploads by HTML form (POST Object) are not implemented by Sagebrush."
         raise AwsError("NotImplemented", words, 501)
+
+
+def body_hash(request: Request, claim: Claim) -> str:
+    """Returns the body's hash as the signature covers it: a digest, or UNSIGNED-PAYLOAD or another
+    of S3's payload modes. Raises AwsError for a missing or malformed one."""
+    declared = request.headers.get("x-amz-content-sha256") or None
+    if claim.expires is not None:
+        query = dict(request.query).get("X-Amz-Content-Sha256")
+        if query not in (None, sigv4.UNSIGNED) and declared not in (None, query):
+            raise AwsError(
+                "InvalidArgument",
+                "x-amz-content-sha256 differs from the query parameter of that name.",
+                ArgumentName="x-amz-content-sha256", ArgumentValue=declared,
+            )  # fmt: skip
+        if declared and "x-amz-content-sha256" in claim.signed:
+            return declared
+        return query or sigv4.UNSIGNED
+    if declared is None:
+        raise AwsError(
+            "InvalidRequest", "Missing required header for this request: x-amz-content-sha256"
+        )
+    if declared not in (sigv4.UNSIGNED, *chunked.MODES) and not sigv4.is_sha256(declared):
+        if declared.startswith("STREAMING-"):
+            words = f"The payload signing mode {declared[:80]} is not supported."
+            raise AwsError("NotImplemented", words, 501)
+        raise AwsError(
+            "InvalidArgument",
+            "x-amz-content-sha256 must be UNSIGNED-PAYLOAD, STREAMING-UNSIGNED-PAYLOAD-TRAILER,"
+            " STREAMING-AWS4-HMAC-SHA256-PAYLOAD, STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER or a"
+            " valid sha256 value.",
+            ArgumentName="x-amz-content-sha256",
+            ArgumentValue=declared,
+        )
+    return declared
+
+
+def declares_body(request: Request) -> bool:
+    """Returns whether headers declare a body, which is then compared with them, sent or not."""
+    said = request.headers.get("x-amz-content-sha256") or sigv4.UNSIGNED
+    return said not in (sigv4.UNSIGNED, sigv4.EMPTY_SHA256) or "content-md5" in request.headers
+
+
+_SUBRESOURCES = frozenset(
+    {"acl", "tagging", "retention", "legal-hold", "encryption", "annotation", "renameObject"}
+)
+
+
+def is_upload(request: Request) -> bool:
+    """Returns whether a request (in path style) uploads the bytes of an object or a part."""
+    if request.method != "PUT" or "/" not in request.path.lstrip("/").rstrip("/"):
+        return False
+    if "x-amz-copy-source" in request.headers:
+        return False
+    return not any(name in _SUBRESOURCES for name, _ in request.query)
 
 
 def finish(op: OperationModel, result: Doc | None, reply: Reply) -> Reply:

@@ -9,8 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
-import hmac
-import json
 import logging
 import sqlite3
 import time
@@ -22,16 +20,14 @@ from urllib.parse import parse_qsl
 from aiohttp import web
 from botocore.model import OperationModel
 
-from sagebrush import __version__
-from sagebrush.access import dispatch, principals
+from sagebrush.access import dispatch
 from sagebrush.aws import names
-from sagebrush.credentials import PAGE_TOKEN
 from sagebrush.errors import AwsError, Doc
 from sagebrush.protocol import (
-    chunked,
     claims,
     connections,
     detect,
+    pages,
     receive,
     reply,
     rest,
@@ -43,17 +39,17 @@ from sagebrush.protocol.access_log import AccessLog, Entry
 from sagebrush.protocol.claims import Claim, Dialect
 from sagebrush.protocol.connections import Share
 from sagebrush.protocol.detect import Target
-from sagebrush.protocol.hosts import Hosts, is_loopback
+from sagebrush.protocol.hosts import Hosts
 from sagebrush.protocol.message import Reply, Request
+from sagebrush.protocol.pages import OWN, Pages
 from sagebrush.protocol.receive import Disconnected
 from sagebrush.protocol.send import send
 from sagebrush.protocol.sigv4 import Verified
-from sagebrush.routing.notebooks import Desk
+from sagebrush.routing.notebooks import Notebook
 from sagebrush.store.objects import Spooled
 from sagebrush.world import Ctx, Origin, World
 
 log = logging.getLogger(__name__)
-OWN = "/_sagebrush/"
 OWNERS = 2
 """Threads for operations that only the user's own key may use: roles, of jobs mostly, wait."""
 FLUSH = 0.1
@@ -80,29 +76,32 @@ def read(raw: web.BaseRequest) -> Request:
 
 
 class NotebookGate(Protocol):
-    """Who answers what is asked of a notebook's host name (`gates.notebook_gate`)."""
+    """Answers requests for notebooks' host names (`gates.notebook_gate`)."""
 
-    def find(self, host: str) -> Desk | None:
-        """The notebook that a Host header names, or None."""
+    def find(self, host: str) -> Notebook | None:
+        """Returns the notebook that a Host header names, or None."""
         ...
 
-    async def answer(self, raw: web.BaseRequest, desk: Desk, entry: Entry) -> web.StreamResponse:
-        """The request was answered. Raises Disconnected when the browser went away."""
+    async def answer(
+        self, raw: web.BaseRequest, notebook: Notebook, entry: Entry
+    ) -> web.StreamResponse:
+        """Answers the request. Raises Disconnected if the browser went away."""
         ...
 
     async def close(self) -> None:
-        """Its connections are being closed."""
+        """Closes its connections."""
         ...
 
 
-class Door:
-    """Answers requests for one World, and lets the gate answer those for notebooks."""
+class Server:
+    """Answers the requests of one World; the gate answers those for notebooks."""
 
     def __init__(self, world: World, access: AccessLog, hosts: Hosts, gate: NotebookGate) -> None:
         self._world = world
         self._access = access
         self._hosts = hosts
         self._gate = gate
+        self._pages = Pages(world, access, hosts)
         self._pool = ThreadPoolExecutor(
             world.settings.request_threads, thread_name_prefix="request"
         )
@@ -111,38 +110,37 @@ class Door:
         self._verifier = sigv4.Verifier(
             world.credentials.resolve, world.clock, world.settings.region
         )
-        self._started = time.time()
 
     def close(self) -> None:
-        """Operations that run have ended."""
+        """Waits until running operations have ended."""
         self._pool.shutdown()
 
     def admit(self, host: str) -> None:
-        """Requests whose Host header is `host` are answered from now on, as ours are."""
+        """Answers requests with the Host header `host` from now on."""
         self._hosts.admit(host)
 
     async def leave(self) -> None:
-        """Websockets of notebooks are being closed, which would otherwise stay open for hours."""
+        """Closes the websockets of notebooks, which would otherwise stay open for hours."""
         await self._gate.close()
 
     async def answer(self, raw: web.BaseRequest) -> web.StreamResponse:
-        """The request has been answered and told in the access log."""
+        """Answers the request and writes its line of the access log."""
         return await self._answered(raw, inside=False)
 
     async def _answered(self, raw: web.BaseRequest, inside: bool) -> web.StreamResponse:
         entry = Entry(names.request_id(), time.perf_counter())
         try:
-            desk = self._gate.find(raw.headers.get("Host", ""))
-            if desk is not None and not inside:  # all its paths are the notebook's
-                return await self._gate.answer(raw, desk, entry)
-            if desk is not None:  # no job opens a notebook, whatever token it has come by
+            notebook = self._gate.find(raw.headers.get("Host", ""))
+            if notebook is not None and not inside:  # all its paths are the notebook's
+                return await self._gate.answer(raw, notebook, entry)
+            if notebook is not None:  # no job opens a notebook, whatever token it has come by
                 entry.code = "UnknownHost"
-                found = _unknown_host(raw.headers.get("Host", ""))
+                found = pages.unknown_host(raw.headers.get("Host", ""))
             elif raw.path.startswith(OWN):
-                found = await self._own(raw)
+                found = await self._pages.answer(raw)
             elif not self._hosts.known(raw.headers.get("Host", "")):
                 entry.code = "UnknownHost"
-                found = _unknown_host(raw.headers.get("Host", ""))
+                found = pages.unknown_host(raw.headers.get("Host", ""))
             else:
                 found = await self._aws(raw, entry)
             entry.status = found.status
@@ -159,60 +157,10 @@ class Door:
                 asyncio.get_running_loop().call_later(FLUSH, self._access.flush)
 
     async def answer_inside(self, raw: web.BaseRequest) -> web.StreamResponse:
-        """`answer` for requests out of a sandbox: without Sagebrush's own pages and notebooks."""
+        """Answers a request from a sandbox: as `answer`, without own pages and notebooks."""
         if raw.path.startswith(OWN):
             return web.Response(status=404)
         return await self._answered(raw, inside=True)
-
-    # Sagebrush's own pages ------------------------------------------------------------------------
-
-    async def _own(self, raw: web.BaseRequest) -> Reply:
-        """Health, metrics, and the role credentials of jobs in process mode; on loopback only.
-
-        Other users and jobs share the loopback interface: they hear that the server runs, and no
-        more. The owner's tools send the token that lies with the keys.
-        """
-        peer = raw.transport.get_extra_info("peername") if raw.transport else None
-        host = str(peer[0]) if peer else ""
-        if not is_loopback(host):
-            return _json(403, {"message": "only from this machine"})
-        if not self._hosts.known(raw.headers.get("Host", "")):
-            return _unknown_host(raw.headers.get("Host", ""))
-        name, owner = raw.path.removeprefix(OWN), self._is_owner(raw)
-        if name == "health":
-            return _json(200, self.health() if owner else {"status": "running"})
-        if name == "metrics" and not owner:
-            return _json(403, {"message": f"send Authorization: Bearer, with keys/{PAGE_TOKEN}"})
-        if name == "metrics":
-            body = await asyncio.get_running_loop().run_in_executor(None, self._access.metrics)
-            return Reply(200, {"Content-Type": "text/plain; version=0.0.4; charset=utf-8"}, body)
-        if name == "credentials":
-            try:
-                token = raw.headers.get("Authorization", "")
-                role = self._world.credentials.container_role(token)
-            except AwsError as error:
-                return _json(error.status, {"code": error.code, "message": error.message})
-            if not role:
-                return _json(404, {"message": "no role"})
-            return _json(200, principals.service_credentials(self._world, role))
-        return _json(404, {"message": f"no page {name}"})
-
-    def _is_owner(self, raw: web.BaseRequest) -> bool:
-        given = raw.headers.get("Authorization", "").encode("utf-8", "surrogateescape")
-        return hmac.compare_digest(given, f"Bearer {self._world.credentials.page_token}".encode())
-
-    def health(self) -> Doc:
-        """What `/_sagebrush/health` tells the owner."""
-        settings = self._world.settings
-        return {
-            "status": "running",
-            "version": __version__,
-            "home": str(settings.home),
-            "account": settings.account,
-            "region": settings.region,
-            "isolation": getattr(self._world.backend, "isolation", "unknown"),
-            "uptime": round(time.time() - self._started, 1),
-        }
 
     # AWS ------------------------------------------------------------------------------------------
 
@@ -251,7 +199,7 @@ class Door:
     async def _receive(
         self, raw: web.BaseRequest, request: Request, target: Target, entry: Entry
     ) -> tuple[Request, Verified]:
-        """The request with its body, and who signed it."""
+        """Receives the body; returns the request with it, and its verified signature."""
         words = claims.dialect(target.service, target.protocol)
         if target.service != "s3":
             if not request.body:
@@ -261,9 +209,9 @@ class Door:
             assert isinstance(request.body, bytes)
             claim = claims.parse(request, words)
             self._check_service(claim, target, words)
-            return request, self._verifier.verify(
-                request, claim, words, _document_hash(request, request.body)
-            )
+            # of the body as it came: a declared hash that differs breaks the signature
+            signed = receive.sha256(request.body)
+            return request, self._verifier.verify(request, claim, words, signed)
         s3_quirks.refuse_form(request)
         bucket = self._hosts.bucket(request.headers.get("host", ""))
         if sigv2.presigned(request):
@@ -272,15 +220,16 @@ class Door:
         else:
             claim = claims.parse(request, words)
             self._check_service(claim, target, words)
-            verified = self._verifier.verify(request, claim, words, _s3_hash(request, claim))
+            signed = s3_quirks.body_hash(request, claim)
+            verified = self._verifier.verify(request, claim, words, signed)
         if verified.claim.expires is not None:
             request = s3_quirks.unhoisted(request)
         if bucket is not None:
             request = replace(request, path=f"/{bucket}{request.path}")
-        upload = _is_upload(request)
+        upload = s3_quirks.is_upload(request)
         receive.framing(request, upload)
         s3_quirks.refuse_source(request)
-        if not (upload or raw.body_exists or _s3_declares_body(request)):
+        if not (upload or raw.body_exists or s3_quirks.declares_body(request)):
             return request, verified
         before = request if upload else None
         if before is not None and (raw.content_length is None or raw.content_length > LARGE):
@@ -303,7 +252,7 @@ class Door:
     def _before_body(
         self, request: Request, target: Target, verified: Verified, entry: Entry
     ) -> None:
-        """Raises AwsError for what is wrong with an upload whatever its bytes are."""
+        """Raises AwsError if the upload is refused whatever its body is."""
         model, params = rest.parse(target, request)
         entry.operation = str(model.name)
         dispatch.before_body(self._world.ctx(verified.key.caller, entry.id), model, params)
@@ -322,7 +271,7 @@ class Door:
         )
 
     async def _parse(self, target: Target, request: Request) -> tuple[OperationModel, Doc]:
-        """The operation and its parameters; a spooled body is gone when there are none."""
+        """Returns the operation and its parameters; drops a spooled body if parsing fails."""
         try:
             if isinstance(request.body, bytes) and len(request.body) > LARGE:
                 loop = asyncio.get_running_loop()
@@ -335,7 +284,7 @@ class Door:
     async def _run(
         self, ctx: Ctx, model: OperationModel, params: Doc, body: bytes | Spooled, share: Share
     ) -> Doc | None:
-        """The operation's result, once parameters and policy are found right, and `share` has a turn."""
+        """Checks parameters and policy, waits for `share`, and returns the operation's result."""
         service, name = str(model.service_model.service_name), str(model.name)
         try:
             operation: Any = dispatch.find(ctx.world, service, name)
@@ -375,7 +324,7 @@ class Door:
             self._world.objects.drop(body)
 
     def _as_error(self, problem: Exception, entry: Entry, target: Target | None) -> AwsError:
-        """What the client is told; whatever nobody expected is logged whole."""
+        """Returns the error for the client; logs an unexpected one with its traceback."""
         if isinstance(problem, AwsError):
             if problem.status >= 500 and problem.status != 501:
                 known = problem.status == 507  # a full disk: the traceback tells nothing more
@@ -394,7 +343,7 @@ class Door:
 
 
 def _gate(raw: web.BaseRequest) -> asyncio.Semaphore | contextlib.nullcontext[None]:
-    """What a large body waits for before it is received: of one sandbox only some are at once."""
+    """Returns the limit on a sandbox's large bodies that are received at once."""
     length = raw.content_length
     if not raw.body_exists or (length is not None and length <= LARGE):
         return contextlib.nullcontext()
@@ -402,7 +351,7 @@ def _gate(raw: web.BaseRequest) -> asyncio.Semaphore | contextlib.nullcontext[No
 
 
 def _disk_is_full(problem: BaseException | None) -> bool:
-    """Whether that, or what caused it, is a full disk: 507, which SDKs do not repeat."""
+    """Returns whether it was caused by a full disk: answered 507, which SDKs do not retry."""
     while problem is not None:
         if isinstance(problem, OSError) and problem.errno in (errno.ENOSPC, errno.EDQUOT):
             return True
@@ -413,78 +362,11 @@ def _disk_is_full(problem: BaseException | None) -> bool:
 
 
 def _origin(raw: web.BaseRequest, request: Request, claim: Claim) -> Origin:
-    """What policies may ask of the request's way here."""
+    """Returns what policies may ask about the request's connection."""
     connection = raw.transport.get_extra_info if raw.transport else _nothing
     at = claim.at if claim.stamp else None
     return Origin(connection, request.headers, claim.expires is not None, at)
 
 
 def _nothing(_name: str) -> None:
-    """What a connection that is gone tells of itself."""
-
-
-def _document_hash(request: Request, body: bytes) -> str:
-    """The hash of the body as it came; a declared one that differs then breaks the signature."""
-    return receive.sha256(body)
-
-
-def _s3_hash(request: Request, claim: Claim) -> str:
-    """What stands for the body in an S3 signature; raises AwsError when nothing does."""
-    declared = request.headers.get("x-amz-content-sha256") or None
-    if claim.expires is not None:
-        query = dict(request.query).get("X-Amz-Content-Sha256")
-        if query not in (None, sigv4.UNSIGNED) and declared not in (None, query):
-            raise AwsError(
-                "InvalidArgument",
-                "x-amz-content-sha256 differs from the query parameter of that name.",
-                ArgumentName="x-amz-content-sha256", ArgumentValue=declared,
-            )  # fmt: skip
-        if declared and "x-amz-content-sha256" in claim.signed:
-            return declared
-        return query or sigv4.UNSIGNED
-    if declared is None:
-        raise AwsError(
-            "InvalidRequest", "Missing required header for this request: x-amz-content-sha256"
-        )
-    if declared not in (sigv4.UNSIGNED, *chunked.MODES) and not sigv4.is_sha256(declared):
-        if declared.startswith("STREAMING-"):
-            words = f"The payload signing mode {declared[:80]} is not supported."
-            raise AwsError("NotImplemented", words, 501)
-        raise AwsError(
-            "InvalidArgument",
-            "x-amz-content-sha256 must be UNSIGNED-PAYLOAD, STREAMING-UNSIGNED-PAYLOAD-TRAILER,"
-            " STREAMING-AWS4-HMAC-SHA256-PAYLOAD, STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER or a"
-            " valid sha256 value.",
-            ArgumentName="x-amz-content-sha256",
-            ArgumentValue=declared,
-        )
-    return declared
-
-
-def _s3_declares_body(request: Request) -> bool:
-    """Whether headers tell of a body, there or not, which must then be compared with them."""
-    said = request.headers.get("x-amz-content-sha256") or sigv4.UNSIGNED
-    return said not in (sigv4.UNSIGNED, sigv4.EMPTY_SHA256) or "content-md5" in request.headers
-
-
-_SUBRESOURCES = frozenset(
-    {"acl", "tagging", "retention", "legal-hold", "encryption", "annotation", "renameObject"}
-)
-
-
-def _is_upload(request: Request) -> bool:
-    """Whether an S3 request (in path style) brings the bytes of an object or a part."""
-    if request.method != "PUT" or "/" not in request.path.lstrip("/").rstrip("/"):
-        return False
-    if "x-amz-copy-source" in request.headers:
-        return False
-    return not any(name in _SUBRESOURCES for name, _ in request.query)
-
-
-def _json(status: int, doc: Doc) -> Reply:
-    return Reply(status, {"Content-Type": "application/json"}, json.dumps(doc).encode())
-
-
-def _unknown_host(host: str) -> Reply:
-    words = f"Sagebrush does not answer for the host {host[:100]!r}; see the setting `hosts`."
-    return _json(421, {"__type": "UnknownHost", "message": words})
+    """Stands for `get_extra_info` of a closed connection."""

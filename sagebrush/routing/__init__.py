@@ -1,1 +1,1 @@
-"""Where requests for endpoints and notebooks go: in memory, may be lost."""
+"""Routes to endpoints and notebooks: in memory, rebuilt from rows and the backend when lost."""

@@ -1,7 +1,7 @@
-"""Which notebook a host name means, who may enter it, and when it was last used.
+"""Host names of notebooks, the tokens that open them, and when each was last used.
 
-What is in memory here may be lost at any time: it is read again from the notebooks' rows and the
-backend. One-time tokens are in the row (as hashes), so that each works once, whoever asks.
+What is in memory may be lost at any time: it is rebuilt from the notebooks' rows and the backend.
+One-time tokens are stored in the row (as hashes), so that each works once, in any process.
 """
 
 from __future__ import annotations
@@ -16,12 +16,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
-from sagebrush.compute.base import Running
+from sagebrush.compute.base import Backend, Running
 from sagebrush.errors import Doc
-from sagebrush.routing.endpoints import answers
 from sagebrush.settings import Settings
-from sagebrush.store.rows import Row
-from sagebrush.world import World
+from sagebrush.store.rows import Row, Rows
 
 KIND = "notebook-instance"
 TOKEN_SECONDS = 300
@@ -29,19 +27,17 @@ TOKEN_SECONDS = 300
 SESSION_SECONDS = 43200
 """How long its session lasts unless the caller asks for less (AWS's default: 12 hours)."""
 TOKENS = 100
-"""Unused tokens kept for one notebook; those that end first go first."""
-STATUS_PATH = "/api"
-"""Jupyter's own: answers 200 once its handlers are there, with or without a token."""
+"""Unused tokens kept for one notebook; those that expire first are dropped first."""
 LOOK_AGAIN = 1.0
-"""Seconds between two looks for notebooks that an unknown host name might mean."""
+"""Seconds between two reads of all notebook rows for unknown host names."""
 _LABEL = re.compile(r"[a-z0-9][a-z0-9-]*-[a-z0-9]{6}")
 _NAME = 56
 """Characters of a name that go into a host label, which holds 63."""
 
 
 @dataclass(frozen=True)
-class Desk:
-    """A notebook as the gateway sees it."""
+class Notebook:
+    """What the gateway needs to know of a notebook instance."""
 
     row_id: int
     name: str
@@ -52,76 +48,87 @@ class Desk:
     address: str = ""
     """What `compute.dial` connects to; "" unless it is InService and its process runs."""
     token: str = field(default="", repr=False)
-    """What its server asks for where more than the gateway can reach it; "" where nothing can."""
+    """Token of its Jupyter server in process mode; "" in a sandbox, where it needs none."""
 
 
 class Notebooks:
-    """The notebooks of this process. One per World: `of(world)`; for any thread."""
+    """The notebooks known to this process (`World.notebooks`). Thread-safe."""
 
-    def __init__(self, world: World) -> None:
-        self._world = world
+    def __init__(
+        self,
+        settings: Settings,
+        rows: Rows,
+        backend: Backend,
+        clock: Callable[[], float],
+    ) -> None:
+        self._settings = settings
+        self._rows = rows
+        self._backend = backend
+        self._clock = clock
         self._guard = threading.Lock()
-        self._rows: dict[str, int] = {}
+        self._known: dict[str, int] = {}
         """Host label or loopback address -> row."""
         self._looked = float("-inf")
-        self._ready: set[str] = set()
-        self._watched: set[str] = set()
         self._seen: dict[int, float] = {}
         self._websockets: dict[int, int] = {}
+        self._first: dict[str, float] = {}
+        self._copied: dict[tuple[str, str], int] = {}
         self._listen: Callable[[str], None] | None = None
 
     # ---- hosts
 
-    def find(self, host: str) -> Desk | None:
-        """The notebook that a host label (or loopback address) names; None when it names none."""
-        row_id = self._rows.get(host)
+    def find(self, host: str) -> Notebook | None:
+        """Returns the notebook with that host label or loopback address, or None."""
+        row_id = self._known.get(host)
         if row_id is None:
             row_id = self._look_for(host)
         if row_id is None:
             return None
-        row = self._world.rows.by_id(row_id)
+        row = self._rows.by_id(row_id)
         if row is None or row.kind != KIND or host not in self._hosts(row):
             with self._guard:
-                self._rows.pop(host, None)
+                self._known.pop(host, None)
             return None
-        return self._desk(row)
+        return self._notebook(row)
 
     def load(self, row: Row) -> None:
-        """The row's host names are known, and listened at where it has an address of its own."""
+        """Registers the row's host names, and listens on its loopback address if it has one."""
         for host in self._hosts(row):
             with self._guard:
-                known = self._rows.setdefault(host, row.id) == row.id
-                if not known and self._world.rows.by_id(self._rows[host]) is None:
-                    self._rows[host], known = row.id, True
+                known = self._known.setdefault(host, row.id) == row.id
+                if not known and self._rows.by_id(self._known[host]) is None:
+                    self._known[host], known = row.id, True
             if known and _is_address(host) and self._listen is not None:
                 self._listen(host)
 
     def listen_by(self, listen: Callable[[str], None]) -> None:
-        """`listen(address)` is called for every loopback address that a notebook has, those that
-        are there already included; it may be called again for one."""
+        """Calls `listen(address)` for every notebook's loopback address, now and for each new one.
+
+        It may be called more than once for an address.
+        """
         self._listen = listen
         self._load_all()
 
     def _look_for(self, host: str) -> int | None:
-        """Notebooks that are not known yet (after a restart, say) are, once a second at most: most
-        unknown names are buckets'."""
+        """Loads all notebook rows and looks again; at most once a second, since most unknown names
+        are buckets'."""
         if not (_LABEL.fullmatch(host) or (self._by_address and _is_address(host))):
             return None
         with self._guard:
             now = time.monotonic()
             if now < self._looked + LOOK_AGAIN:
-                return self._rows.get(host)
+                return self._known.get(host)
             self._looked = now
         self._load_all()
-        return self._rows.get(host)
+        return self._known.get(host)
 
     def _load_all(self) -> None:
-        for row in self._world.rows.select(KIND):
+        for row in self._rows.select(KIND):
             self.load(row)
 
     @property
     def _by_address(self) -> bool:
-        return self._world.settings.notebook_hosts == "addresses"
+        return self._settings.notebook_hosts == "addresses"
 
     def _hosts(self, row: Row) -> tuple[str, ...]:
         number = row.plan.get("id")
@@ -130,69 +137,40 @@ class Notebooks:
         named = label(row.name, number)
         return (named, address_of(number)) if self._by_address else (named,)
 
-    def _desk(self, row: Row) -> Desk:
+    def _notebook(self, row: Row) -> Notebook:
         address, key = "", row.plan.get("key")
         if row.status == "InService" and key:
-            state = self._world.backend.poll(key)
+            state = self._backend.poll(key)
             address = state.address if isinstance(state, Running) else ""
         reason = row.doc.get("FailureReason") or ""
         token = row.plan.get("token") or ""
-        return Desk(row.id, row.name, row.plan["id"], row.status, reason, address, token)
-
-    # ---- readiness
-
-    def ready(self, key: str) -> bool:
-        """Whether the server under that key has answered since this process looks."""
-        return key in self._ready
-
-    def watch(self, key: str, row_id: int, until: float) -> None:
-        """The row is due as soon as its server answers, or its process ends, or the clock says
-        `until`. Repeatable."""
-        with self._guard:
-            if key in self._watched or key in self._ready:
-                return
-            self._watched.add(key)
-        threading.Thread(
-            target=self._wait, args=(key, row_id, until), name=f"notebook-{key}", daemon=True
-        ).start()
-
-    def _wait(self, key: str, row_id: int, until: float) -> None:
-        try:
-            if answers(self._world, key, STATUS_PATH, until):
-                with self._guard:
-                    self._ready.add(key)
-        finally:
-            with self._guard:
-                self._watched.discard(key)
-            try:
-                self._world.rows.touch(row_id)
-            except Exception:  # the server is ending and its database is closed
-                return
-            self._world.wake()
-
-    def forget(self, key: str) -> None:
-        """Nothing is remembered of that start."""
-        with self._guard:
-            self._ready.discard(key)
+        return Notebook(row.id, row.name, row.plan["id"], row.status, reason, address, token)
 
     # ---- use
 
     def seen(self, row_id: int) -> None:
-        """The notebook is being used now."""
-        self._seen[row_id] = self._world.clock()
+        """Records that the notebook is used now."""
+        self._seen[row_id] = self._clock()
 
     def last_seen(self, row_id: int) -> float | None:
-        """When a request or a websocket message last came through the gateway; None where none
-        has since this process runs."""
+        """Returns when the last request or websocket message passed the gateway, None if none has
+        since this process started."""
         return self._seen.get(row_id)
 
+    def looked_at(self, key: str) -> float:
+        """Returns when this process first asked about that start of a notebook (now, if never).
+
+        Requests before that are not known, so idle time is counted from here.
+        """
+        return self._first.setdefault(key, self._clock())
+
     def open_websockets(self, row_id: int) -> int:
-        """Websockets that are open through the gateway."""
+        """Returns the number of websockets open through the gateway."""
         return self._websockets.get(row_id, 0)
 
     @contextmanager
     def websocket(self, row_id: int) -> Iterator[None]:
-        """A websocket is counted as open."""
+        """Counts a websocket as open within the context."""
         with self._guard:
             self._websockets[row_id] = self._websockets.get(row_id, 0) + 1
         try:
@@ -203,43 +181,109 @@ class Notebooks:
                 if not self._websockets[row_id]:
                     del self._websockets[row_id]
 
+    def forget(self, key: str) -> None:
+        """Drops what is known of that start of a notebook."""
+        with self._guard:
+            self._first.pop(key, None)
+            for place in [place for place in self._copied if place[0] == key]:
+                del self._copied[place]
+
     def gone(self, row_id: int) -> None:
-        """The row is gone: the database may give its id to another."""
+        """Forgets a deleted row, whose id the database may use again."""
         with self._guard:
             self._seen.pop(row_id, None)
-            for host in [host for host, known in self._rows.items() if known == row_id]:
-                del self._rows[host]
+            for host in [host for host, known in self._known.items() if known == row_id]:
+                del self._known[host]
 
+    # ---- logs of lifecycle scripts
 
-def of(world: World) -> Notebooks:
-    """The notebooks of this world."""
-    found = world.cache.get("notebooks")
-    if found is None:
-        found = world.cache.setdefault("notebooks", Notebooks(world))
-    return found
+    def copied(self, key: str, hook: str) -> int:
+        """Returns how many bytes of the script's log this process has copied for that start."""
+        return self._copied.get((key, hook), 0)
+
+    def copied_to(self, key: str, hook: str, offset: int) -> None:
+        """Records that the script's log is copied up to `offset`, stored step or not."""
+        self._copied[key, hook] = offset
+
+    # ---- tokens
+
+    def issue(
+        self,
+        row_id: int,
+        seconds: int = SESSION_SECONDS,
+        check: Callable[[Row], object] = lambda row: None,
+    ) -> str:
+        """Returns a token that opens the notebook once, within five minutes, for `seconds`.
+
+        `check(row)` runs in the transaction that stores the token and may raise. Raises LookupError
+        if the row is gone.
+        """
+        token = secrets.token_urlsafe(32)
+        expiry = self._clock() + TOKEN_SECONDS
+
+        def add(row: Row) -> Row:
+            check(row)
+            kept = sorted(self._live(row).items(), key=lambda item: item[1][0])
+            kept = [*kept[-(TOKENS - 1) :], (_hash(token), [expiry, seconds])]
+            return replace(row, plan={**row.plan, "tokens": dict(kept)})
+
+        row = self._rows.update(row_id, add)
+        if row is None:
+            raise LookupError(f"no notebook has the row {row_id}")
+        self.load(row)
+        return token
+
+    def redeem(self, row_id: int, token: str) -> int | None:
+        """Uses the token up; returns the length of its session in seconds.
+
+        Returns None for a token that is used, expired, unknown or of another notebook.
+        """
+        found: list[int] = []
+        key = _hash(token)
+
+        def take(row: Row) -> Row | None:
+            found.clear()
+            live = self._live(row)
+            if key not in live:
+                return None
+            found.append(int(live.pop(key)[1]))
+            return replace(row, plan={**row.plan, "tokens": live})
+
+        row = self._rows.update(row_id, take)
+        return found[0] if row is not None and found else None
+
+    def redeemable(self, row_id: int, token: str) -> bool:
+        """Returns whether `redeem` would open a session; does not use the token up."""
+        row = self._rows.by_id(row_id)
+        return row is not None and _hash(token) in self._live(row)
+
+    def _live(self, row: Row) -> Doc:
+        """Returns the row's tokens that have not expired."""
+        now = self._clock()
+        return {k: v for k, v in (row.plan.get("tokens") or {}).items() if v[0] > now}
 
 
 # Names ------------------------------------------------------------------------------------------
 
 
 def label(name: str, number: str) -> str:
-    """The host label of the notebook: a DNS label (RFC 1123) that no other notebook has.
+    """Returns the notebook's host label, a unique DNS label (RFC 1123).
 
-    Runs of dashes become one: a label like `xn--…` would mean a name in another script.
+    Runs of dashes become one: `xn--…` would mean an internationalised name (RFC 5890).
     """
     cut = re.sub(r"[^a-z0-9]+", "-", name.lower()[:_NAME]).strip("-")
     return f"{cut}-{number}"
 
 
 def address_of(number: str) -> str:
-    """The loopback address of the notebook: in 127.0.0.0/8, not in 127.0.0.0/16, which has others."""
+    """Returns the notebook's loopback address: in 127.0.0.0/8, outside 127.0.0.0/16 (in use)."""
     first, second, third = hashlib.sha256(number.encode()).digest()[:3]
     return f"127.{1 + first % 254}.{second}.{1 + third % 254}"
 
 
-def url(world: World, name: str, number: str) -> str:
-    """Where a browser opens the notebook, with a slash at its end."""
-    settings, (plain, secure) = world.settings, world.ports
+def url(settings: Settings, ports: tuple[int, int], name: str, number: str) -> str:
+    """Returns the notebook's URL for a browser, ending in a slash; `ports`: `World.ports`."""
+    plain, secure = ports
     if settings.notebook_hosts == "addresses":
         return f"http://{address_of(number)}:{plain}/"
     outer = _outer(settings)
@@ -248,7 +292,7 @@ def url(world: World, name: str, number: str) -> str:
 
 
 def _outer(settings: Settings) -> str:
-    """The name that other machines know this one by; "" where they do not, or by address alone."""
+    """Returns the name by which other machines reach this server, "" if there is none."""
     host = settings.host.lower()
     if host == "localhost" or (_is_address(host) and ipaddress.ip_address(host).is_loopback):
         return ""
@@ -262,66 +306,6 @@ def _is_address(text: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-# Tokens -----------------------------------------------------------------------------------------
-
-
-def issue(
-    world: World,
-    row_id: int,
-    seconds: int = SESSION_SECONDS,
-    check: Callable[[Row], object] = lambda row: None,
-) -> str:
-    """A token that opens the notebook once, within five minutes, for a session of `seconds`.
-
-    `check` may raise for the row as it is when the token is stored. Raises LookupError when the row
-    is gone.
-    """
-    token = secrets.token_urlsafe(32)
-    expiry = world.clock() + TOKEN_SECONDS
-
-    def add(row: Row) -> Row:
-        check(row)
-        kept = sorted(_live(world, row).items(), key=lambda item: item[1][0])
-        kept = [*kept[-(TOKENS - 1) :], (_hash(token), [expiry, seconds])]
-        return replace(row, plan={**row.plan, "tokens": dict(kept)})
-
-    row = world.rows.update(row_id, add)
-    if row is None:
-        raise LookupError(f"no notebook has the row {row_id}")
-    of(world).load(row)
-    return token
-
-
-def redeem(world: World, row_id: int, token: str) -> int | None:
-    """The seconds of the session that the token opens, which it does not do again; None when it
-    opens none: used, expired, another notebook's or nobody's."""
-    found: list[int] = []
-    key = _hash(token)
-
-    def take(row: Row) -> Row | None:
-        found.clear()
-        live = _live(world, row)
-        if key not in live:
-            return None
-        found.append(int(live.pop(key)[1]))
-        return replace(row, plan={**row.plan, "tokens": live})
-
-    row = world.rows.update(row_id, take)
-    return found[0] if row is not None and found else None
-
-
-def redeemable(world: World, row_id: int, token: str) -> bool:
-    """Whether `redeem` would open a session; the token stays as it is."""
-    row = world.rows.by_id(row_id)
-    return row is not None and _hash(token) in _live(world, row)
-
-
-def _live(world: World, row: Row) -> Doc:
-    """The row's tokens that have not expired."""
-    now = world.clock()
-    return {k: v for k, v in (row.plan.get("tokens") or {}).items() if v[0] > now}
 
 
 def _hash(token: str) -> str:

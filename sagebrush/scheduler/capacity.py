@@ -27,7 +27,7 @@ from sagebrush.scheduler.position import (
 )
 from sagebrush.scheduler.queue import Entry
 from sagebrush.scheduler.quotas import check_quota, refuse
-from sagebrush.scheduler.sizes import Host, Size, host, limits, measure, share
+from sagebrush.scheduler.sizes import Host, Size, host, limits, share
 from sagebrush.store.db import Tx
 from sagebrush.world import World
 
@@ -43,9 +43,7 @@ __all__ = [
     "expected_memory",
     "expected_seconds",
     "hand_over",
-    "host",
     "limits",
-    "measure",
     "note_peak",
     "note_seconds",
     "place",

@@ -11,6 +11,7 @@ from typing import Any, cast
 import pytest
 
 from sagebrush.compute.base import Exited, Gone, Running, State
+from sagebrush.compute.host import Host
 from sagebrush.engine import retention
 from sagebrush.settings import Settings
 from sagebrush.store.db import Db
@@ -29,7 +30,7 @@ class Fixture:
         self.rows = Rows(self.db, self.clock)
         self.backend: Any = self
         self.states: dict[str, State] = {}
-        self.cache: dict[str, Any] = {}
+        self.host = Host(2, 8 << 30)
 
     def poll(self, key: str) -> State:
         return self.states.get(key, Gone())

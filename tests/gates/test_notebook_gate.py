@@ -51,7 +51,7 @@ def other(stand: Stand) -> Row:
 
 
 def test_a_link_opens_once(stand, desk):
-    url = notebooks.url(stand.world, desk.name, "abc123")
+    url = notebooks.url(stand.world.settings, stand.world.ports, desk.name, "abc123")
     assert url == f"http://my-notebook-abc123.localhost:{stand.server.app.port}/"
     path = f"/?authToken={stand.token(desk, 1800)}"
     first = stand.ask(desk, path)
@@ -320,14 +320,15 @@ def test_a_job_opens_no_notebook(stand, desk):
 
     async def serve() -> None:
         sockets, port = listen.bind(["127.0.0.1"], 0)
-        app._listeners.serve(sockets, app.door.answer_inside, None)
+        app.listeners.serve(sockets, app.server.answer_inside, None)
         found.append(port)
 
-    asyncio.run_coroutine_threadsafe(serve(), app._events).result(10)
+    asyncio.run_coroutine_threadsafe(serve(), app.dispatcher.loop).result(10)
     url = f"http://127.0.0.1:{found[0]}/?authToken={stand.token(desk)}"
     asked = urllib.request.Request(url, headers={"Host": stand.host(desk)})
     with pytest.raises(urllib.error.HTTPError) as refused:
         urllib.request.urlopen(asked)
+    refused.value.close()
     assert refused.value.code == 421
 
 
@@ -363,7 +364,7 @@ def test_addresses(tmp_path, clock):
         one, two = stand.notebook("one", "one000"), stand.notebook("two", "two000")
         token = stand.token(one)
         stand.token(two)
-        url = notebooks.url(stand.world, "one", "one000")
+        url = notebooks.url(stand.world.settings, stand.world.ports, "one", "one000")
         opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
         with opener.open(f"{url}?authToken={token}", timeout=10) as answer:
             assert json.load(answer)["target"] == "/lab"
@@ -372,6 +373,7 @@ def test_addresses(tmp_path, clock):
         assert address not in url
         with pytest.raises(urllib.error.HTTPError) as refused:
             opener.open(f"http://{address}:{stand.server.app.port}/lab", timeout=10)
+        refused.value.close()
         assert refused.value.code == 403
         with urllib.request.urlopen(f"{stand.server.url}/_sagebrush/health", timeout=10) as health:
             assert health.status == 200
@@ -383,6 +385,7 @@ def test_addresses(tmp_path, clock):
             urllib.request.urlopen(
                 f"http://{notebooks.address_of('one000')}:{stand.server.app.port}/", timeout=10
             )
+        refused.value.close()
         assert refused.value.code == 403
     finally:
         stand.stop()
@@ -415,7 +418,7 @@ def test_last_use_is_known(stand, desk, clock):
     cookie = stand.enter(desk)
     clock.forward(10)
     stand.ask(desk, "/lab", Cookie=cookie)
-    assert notebooks.of(stand.world).last_seen(desk.id) == clock.now
+    assert stand.world.notebooks.last_seen(desk.id) == clock.now
     clock.forward(10)
     stand.ask(desk, "/lab")
-    assert notebooks.of(stand.world).last_seen(desk.id) == clock.now - 10
+    assert stand.world.notebooks.last_seen(desk.id) == clock.now - 10

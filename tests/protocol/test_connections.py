@@ -339,7 +339,7 @@ def attached(server: Any, tmp_path: Path, key: str = "job") -> tuple[int, Callab
     """The port of a job's gateway, and what closes it."""
     sock = socket.create_server(("127.0.0.1", 0), backlog=200)
     spec = Spec(key, ["true"], {}, tmp_path, role="arn:aws:iam::123456789012:role/Job")
-    return sock.getsockname()[1], server.app._attach(spec, "aws", sock)
+    return sock.getsockname()[1], server.app.sandboxes.attach(spec, "aws", sock)
 
 
 def health(server: Any) -> int:
@@ -356,7 +356,7 @@ def test_a_job_that_floods_its_gateway_leaves_the_others_alone(narrow: Any, tmp_
     before = len(os.listdir("/dev/fd"))
     flood = [socket.create_connection(("127.0.0.1", port), 10) for _ in range(150)]
     assert settled(lambda: len(os.listdir("/dev/fd")) >= before + 150 + 40)
-    share = narrow.app._listeners.share("job")
+    share = narrow.app.listeners.share("job")
     assert len(share.all) == 40
     assert health(narrow) == 200
     with socket.create_connection(("127.0.0.1", other), 10) as sock:
@@ -371,7 +371,7 @@ def test_silent_connections_to_the_ports_give_way_to_who_asks(
     narrow: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As of jobs in process mode, which come by the ports as everyone does."""
-    share = narrow.app._listeners._outside
+    share = narrow.app.listeners._outside
     monkeypatch.setattr(share, "limits", replace(share.limits, settled=0.0))
 
     class Small(Descriptors):
@@ -433,7 +433,7 @@ def test_one_jobs_operations_leave_threads_for_others(narrow: Any, tmp_path: Pat
 
 def test_large_bodies_of_one_job_are_received_some_at_a_time(narrow: Any, tmp_path: Path) -> None:
     port, close = attached(narrow, tmp_path)
-    share = narrow.app._listeners.share("job")
+    share = narrow.app.listeners.share("job")
     share.bodies = asyncio.Semaphore(1)
     body = json.dumps({"NameContains": "x" * 300_000}).encode()
     given = {"X-Amz-Target": "SageMaker.ListModels", "Content-Type": "application/x-amz-json-1.1"}

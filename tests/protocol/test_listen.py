@@ -76,7 +76,7 @@ def get(sock: socket.socket, path: str, context: ssl.SSLContext | None = None):
 
 def test_gateway_out_of_a_sandbox(server, tmp_path):
     sock = socket.create_server(("127.0.0.1", 0))
-    close = server.app._attach(spec(tmp_path), "aws", sock.dup())
+    close = server.app.sandboxes.attach(spec(tmp_path), "aws", sock.dup())
     bundle = server.app.settings.home / "keys" / "ca-bundle.pem"
     context = ssl.create_default_context(cafile=str(bundle))
     for used in (None, context):
@@ -99,7 +99,7 @@ def test_gateway_out_of_a_sandbox(server, tmp_path):
 
 def test_credentials_out_of_a_sandbox(server, tmp_path):
     sock = socket.create_server(("127.0.0.1", 0))
-    close = server.app._attach(spec(tmp_path), "credentials", sock.dup())
+    close = server.app.sandboxes.attach(spec(tmp_path), "credentials", sock.dup())
     status, body = get(sock, "/v2/credentials/job")
     assert status == 200
     found = json.loads(body)
@@ -118,9 +118,14 @@ def test_credentials_out_of_a_sandbox(server, tmp_path):
     sock.close()
 
 
+def test_a_listener_of_no_such_name_is_refused(server, tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as sock, pytest.raises(KeyError):
+        server.app.sandboxes.attach(spec(tmp_path), "admin", sock)
+
+
 def test_egress_out_of_a_sandbox(server, tmp_path):
     sock = socket.create_server(("127.0.0.1", 0))
-    close = server.app._attach(spec(tmp_path), "egress", sock.dup())
+    close = server.app.sandboxes.attach(spec(tmp_path), "egress", sock.dup())
     connection = http.client.HTTPConnection("127.0.0.1", sock.getsockname()[1], timeout=10)
     connection.request("GET", f"http://127.0.0.1:{server.app.port}/_sagebrush/health")
     assert connection.getresponse().status == 403

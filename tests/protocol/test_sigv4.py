@@ -20,7 +20,7 @@ from sagebrush.errors import AwsError
 from sagebrush.protocol import claims, sigv4
 from sagebrush.protocol.message import Request
 from sagebrush.protocol.receive import sha256
-from sagebrush.protocol.server import _s3_hash
+from sagebrush.protocol.s3_quirks import body_hash
 
 NOW = float(calendar.timegm((2026, 1, 1, 12, 0, 0)))
 SECRET = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
@@ -73,7 +73,7 @@ def signed(
 def verify(verifier: sigv4.Verifier, request: Request, words: claims.Dialect) -> sigv4.Verified:
     claim = claims.parse(request, words)
     assert isinstance(request.body, bytes)
-    stands = _s3_hash(request, claim) if words.s3 else sha256(request.body)
+    stands = body_hash(request, claim) if words.s3 else sha256(request.body)
     return verifier.verify(request, claim, words, stands)
 
 

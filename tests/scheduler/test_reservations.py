@@ -29,7 +29,7 @@ class Plant:
 
     def __init__(self, home: Path) -> None:
         self.home, self.now, self.count = home, 1000.0, 0
-        self.cache: dict[str, Any] = {"capacity.host": HOST}
+        self.host = HOST
         self.asked: set[int] = set()
         self.settings = Settings(home=home)
         self.open()

@@ -1,27 +1,21 @@
-"""InvokeEndpoint: chooses a variant and a replica, forwards, counts. Touches no database when warm."""
+"""InvokeEndpoint and InvokeEndpointWithResponseStream, over `routing.forward`."""
 
 from __future__ import annotations
 
-import asyncio
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any, NoReturn, TypeVar
+from collections.abc import AsyncIterator
+from typing import Any
 
-from sagebrush.aws.names import Arn
 from sagebrush.errors import AwsError, Doc
-from sagebrush.net.http_client import Answer, Broken, Stream, Unreachable
-from sagebrush.routing import endpoints
-from sagebrush.routing.endpoints import Endpoint, Route, Variant
+from sagebrush.net.http_client import Broken, Stream
+from sagebrush.routing.endpoints import Name
+from sagebrush.routing.forward import Place, Undelivered
+from sagebrush.services.sagemaker_runtime import failures
 from sagebrush.world import Ctx
-
-Reached = TypeVar("Reached", Answer, Stream)
 
 TIMEOUT = 60.0
 """Seconds that a model may take for one answer (InvokeEndpoint, API reference)."""
 STREAM_TIMEOUT = 480.0
 """Seconds for a streamed answer as a whole (SageMaker's limit is 8 minutes)."""
-PATIENCE = 5.0
-"""Seconds that a request waits for a replica while all are being replaced."""
 BODY_LIMIT = 6 * 1024 * 1024
 """Bytes of a request's body (the model's constraint on `BodyBlob`)."""
 ATTRIBUTES = "X-Amzn-SageMaker-Custom-Attributes"
@@ -35,44 +29,37 @@ UNSUPPORTED = {
 
 
 async def invoke_endpoint(ctx: Ctx, request: Doc) -> Doc:
-    """The model's answer. Raises ModelError (424), ValidationError, ServiceUnavailable."""
-    call = await _begin(ctx, request)
-    route, answer = await _reach(call, lambda route: route.pool.ask(call.head, call.body, TIMEOUT))
+    """Returns the model's answer. Raises ModelError (424), ValidationError, ServiceUnavailable."""
+    name, head, body = _request(ctx, request)
+    target: str | None = request.get("TargetVariant")
+    try:
+        place, answer = await ctx.world.forward.send(
+            name, target, lambda pool: pool.ask(head, body, TIMEOUT)
+        )
+    except Undelivered as problem:
+        raise failures.told(problem, name, target) from problem
     if not 200 <= answer.status < 300:
-        call.model_error(route, answer.status, answer.body)
-    return call.result(answer.headers, answer.body)
-
-
-async def _reach(call: _Call, ask: Callable[[Route], Awaitable[Reached]]) -> tuple[Route, Reached]:
-    """The first replica that takes the request and its counted answer; raises as `no_answer`."""
-    while True:
-        route = await call.route()
-        sent = time.perf_counter()
-        try:
-            reached = await ask(route)
-        except Unreachable:
-            call.unreachable(route)
-            continue
-        except (Broken, TimeoutError) as error:
-            call.count(0, sent)
-            call.no_answer(route, error)
-        call.count(reached.status, sent)
-        return route, reached
+        raise failures.refused(place, answer.status, answer.body)
+    return _result(place, answer.headers, answer.body)
 
 
 async def invoke_endpoint_with_response_stream(ctx: Ctx, request: Doc) -> Doc:
-    """The model's answer as an event stream of its pieces; raises as `invoke_endpoint` does."""
-    call = await _begin(ctx, request)
-    route, stream = await _reach(
-        call, lambda route: route.pool.open(call.head, call.body, STREAM_TIMEOUT)
-    )
+    """Returns the model's answer as an event stream; raises as `invoke_endpoint` does."""
+    name, head, body = _request(ctx, request)
+    target: str | None = request.get("TargetVariant")
+    try:
+        place, stream = await ctx.world.forward.send(
+            name, target, lambda pool: pool.open(head, body, STREAM_TIMEOUT)
+        )
+    except Undelivered as problem:
+        raise failures.told(problem, name, target) from problem
     if not 200 <= stream.status < 300:
         try:
-            body = await stream.read()
+            said = await stream.read()
         except (Broken, TimeoutError):
-            body = b""
-        call.model_error(route, stream.status, body)
-    return call.result(stream.headers, _events(stream))
+            said = b""
+        raise failures.refused(place, stream.status, said)
+    return _result(place, stream.headers, _events(stream))
 
 
 def invoke_endpoint_async(ctx: Ctx, request: Doc) -> Doc:
@@ -84,129 +71,8 @@ def invoke_endpoint_async(ctx: Ctx, request: Doc) -> Doc:
     )
 
 
-class _Call:
-    """One request on its way."""
-
-    def __init__(self, ctx: Ctx, endpoint: Endpoint, request: Doc, body: bytes) -> None:
-        self.began = time.perf_counter()
-        self.body = body
-        self.head = _head(request, len(body))
-        self._ctx = ctx
-        self._endpoint = endpoint
-        self._target: str | None = request.get("TargetVariant")
-        self._variant = self._choose(endpoint)
-        self._failed: list[Route] = []
-        self._until: float | None = None
-        """When a request without a replica is given up (monotonic seconds)."""
-
-    def _choose(self, endpoint: Endpoint) -> Variant:
-        if self._target is None:
-            return endpoint.choose()
-        found = endpoint.variant(self._target)
-        if found is None:
-            account, _, name = endpoint.name
-            raise AwsError(
-                "ValidationError",
-                f"Variant {self._target} of endpoint {name} of account {account} not found.",
-            )
-        return found
-
-    async def route(self) -> Route:
-        """A replica to ask; waits a little for one while they are being replaced."""
-        route = self._variant.least_busy(self._failed)
-        if route is not None:
-            return route
-        live = endpoints.of(self._ctx.world)
-        if self._until is None:
-            self._until = time.monotonic() + PATIENCE
-        while time.monotonic() < self._until:
-            await asyncio.sleep(0.02)
-            endpoint = live.get(self._endpoint.name)
-            if endpoint is None or endpoint is self._endpoint:
-                continue
-            self._endpoint, self._failed = endpoint, []
-            self._variant = self._choose(endpoint)
-            route = self._variant.least_busy()
-            if route is not None:
-                return route
-        raise AwsError(
-            "ServiceUnavailable",
-            f"No instance of production variant {self._variant.name} of endpoint"
-            f" {self._endpoint.name[2]} answers now. The log group {self._group()} says why.",
-            503,
-        )
-
-    def unreachable(self, route: Route) -> None:
-        """Nothing listens there any more: another replica is asked, and the endpoint looked at."""
-        self._failed.append(route)
-        world = self._ctx.world
-        asyncio.get_running_loop().run_in_executor(None, _look, world, self._endpoint.row_id)
-
-    def count(self, status: int, sent: float) -> None:
-        """The answer is counted; `sent` is when it was asked for."""
-        now = time.perf_counter()
-        model = now - sent
-        endpoints.of(self._ctx.world).count(
-            self._endpoint.name,
-            self._variant.name,
-            status,
-            model if status else None,
-            now - self.began - model,
-        )
-
-    def result(self, headers: dict[str, str], body: Any) -> Doc:
-        """The operation's result."""
-        found: Doc = {
-            "Body": body,
-            "ContentType": headers.get("content-type", "application/octet-stream"),
-            "InvokedProductionVariant": self._variant.name,
-        }
-        attributes = headers.get("x-amzn-sagemaker-custom-attributes")
-        if attributes is not None:
-            found["CustomAttributes"] = attributes
-        return found
-
-    def no_answer(self, route: Route, error: Exception) -> NoReturn:
-        """Raises ModelError for a model that did not answer, or not in time."""
-        if isinstance(error, TimeoutError):
-            text = (
-                "Your invocation timed out while waiting for a response from container primary."
-                " Review the latency metrics for each container in Amazon CloudWatch, resolve the"
-                " issue, and try again."
-            )
-        else:
-            text = f"The connection to container primary failed: {error}."
-            asyncio.get_running_loop().run_in_executor(
-                None, _look, self._ctx.world, self._endpoint.row_id
-            )
-        self._raise(route, 0, text)
-
-    def model_error(self, route: Route, status: int, body: bytes) -> NoReturn:
-        """Raises ModelError for an answer of the model's that is no success."""
-        self._raise(route, status, body[:4096].decode(errors="replace"))
-
-    def _group(self) -> str:
-        return f"/aws/sagemaker/Endpoints/{self._endpoint.name[2]}"
-
-    def _raise(self, route: Route, status: int, text: str) -> NoReturn:
-        account, region, name = self._endpoint.name
-        side = "client" if 400 <= status < 500 else "server"
-        group = self._group()
-        stream = f"log-group:{group}:log-stream:{self._variant.name}/{route.replica}"
-        raise AwsError(
-            "ModelError",
-            f'Received {side} error ({status}) from primary with message "{text}". See the log'
-            f" group {group} (sagebrush logs endpoint {name}) in account {account} for more"
-            " information.",
-            424,
-            OriginalStatusCode=status,
-            OriginalMessage=text,
-            LogStreamArn=str(Arn("logs", region, account, stream)),
-        )
-
-
-async def _begin(ctx: Ctx, request: Doc) -> _Call:
-    """The request, checked, with the routes of its endpoint."""
+def _request(ctx: Ctx, request: Doc) -> tuple[Name, bytes, bytes]:
+    """Returns the endpoint's name and a container's head and body. Raises ValidationError."""
     for member, words in UNSUPPORTED.items():
         if member in request:
             raise AwsError("ValidationError", f"Sagebrush does not support {words} yet.")
@@ -218,29 +84,24 @@ async def _begin(ctx: Ctx, request: Doc) -> _Call:
             "ValidationError",
             f"The request body of {len(body)} bytes is larger than the limit of {BODY_LIMIT}.",
         )
-    live, name = endpoints.of(ctx.world), (ctx.account, ctx.region, request["EndpointName"])
-    endpoint = live.get(name)
-    if endpoint is None:
-        live.use(asyncio.get_running_loop())
-        endpoint = await asyncio.get_running_loop().run_in_executor(None, _load, ctx, name[2])
-    if endpoint is None:
-        raise AwsError("ValidationError", f"Endpoint {name[2]} of account {name[0]} not found.")
-    return _Call(ctx, endpoint, request, body)
+    return (ctx.account, ctx.region, request["EndpointName"]), _head(request, len(body)), body
 
 
-def _load(ctx: Ctx, name: str) -> Endpoint | None:
-    row = ctx.world.rows.get(ctx.account, ctx.region, "endpoint", name)
-    return endpoints.of(ctx.world).load(row) if row else None
-
-
-def _look(world: Any, row_id: int) -> None:
-    """The endpoint's reconciler looks at it now."""
-    world.rows.touch(row_id)
-    world.wake()
+def _result(place: Place, headers: dict[str, str], body: Any) -> Doc:
+    """Returns the operation's result."""
+    found: Doc = {
+        "Body": body,
+        "ContentType": headers.get("content-type", "application/octet-stream"),
+        "InvokedProductionVariant": place.variant.name,
+    }
+    attributes = headers.get("x-amzn-sagemaker-custom-attributes")
+    if attributes is not None:
+        found["CustomAttributes"] = attributes
+    return found
 
 
 def _head(request: Doc, length: int) -> bytes:
-    """The request's head as a container gets it: SageMaker strips all other headers."""
+    """Returns the request's head for the container: SageMaker strips all other headers."""
     lines = [
         "POST /invocations HTTP/1.1\r\nHost: localhost\r\nContent-Type: ",
         request.get("ContentType") or "application/octet-stream",
@@ -260,7 +121,7 @@ def _head(request: Doc, length: int) -> bytes:
 
 
 async def _events(stream: Stream) -> AsyncIterator[Doc]:
-    """The pieces of a streamed answer as the operation's events."""
+    """Yields the pieces of a streamed answer as events. Raises ModelStreamError."""
     try:
         async for piece in stream:
             yield {"PayloadPart": {"Bytes": piece}}

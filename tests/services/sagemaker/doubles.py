@@ -11,7 +11,9 @@ from pathlib import Path
 from sagebrush.compute.base import Exited, Gone, LogLine, Running, Spec, State
 from sagebrush.environments import images
 from sagebrush.environments.environment import Environment
-from sagebrush.routing.endpoints import Serving
+from sagebrush.routing.endpoints import Endpoints
+from sagebrush.routing.forward import Forward
+from sagebrush.routing.health import Health
 from sagebrush.world import World
 
 
@@ -78,23 +80,28 @@ class FakeEnvironments:
         return Environment(name, Path(sys.prefix), Path(sys.executable), prefixes)
 
 
-class FakeServing(Serving):
-    """Replicas are healthy when the test says so."""
+class FakeHealth(Health):
+    """What runs answers when the test says so."""
 
-    def watch(self, key: str, row_id: int, until: float) -> None:
+    def __init__(self) -> None:
+        super().__init__(FakeBackend(), lambda: 0.0, lambda row_id: None)
+
+    def watch(self, key: str, row_id: int, path: str, until: float) -> None:
         pass
 
-    def becomes_healthy(self, key: str) -> None:
-        self._healthy.add(key)
+    def answers(self, key: str) -> None:
+        self._ready.add(key)
 
 
-def install(world: World) -> tuple[FakeBackend, FakeServing]:
+def install(world: World) -> tuple[FakeBackend, FakeHealth]:
     """The world runs on doubles."""
     backend = FakeBackend()
     world.backend = backend
     world.environments = FakeEnvironments()  # type: ignore[assignment]
-    world.cache["serving"] = live = FakeServing(world)
-    return backend, live
+    world.endpoints = Endpoints(backend)
+    world.forward = Forward(world.endpoints, world.tallies, world.rows, world.rows.touch)
+    world.health = health = FakeHealth()
+    return backend, health
 
 
 def archive(files: Mapping[str, str | bytes]) -> bytes:

@@ -26,7 +26,7 @@ class Stand:
 
     def __init__(self, app: App, clock: Clock) -> None:
         self.app, self.clock = app, clock
-        self.backend, self.live = install(app.world)
+        self.backend, self.health = install(app.world)
         self.ctx = app.world.service_ctx(ROLE)
         self.call_s3("CreateBucket", Bucket="models")
         for name, files in (("m", {"weights": "w1"}), ("n", {"weights": "w2"})):
@@ -71,7 +71,7 @@ class Stand:
     def healthy(self) -> None:
         """Every replica that runs answers /ping, and the loop knows."""
         for key in self.backend.running():
-            self.live.becomes_healthy(key)
+            self.health.answers(key)
         self.touch()
 
     def touch(self) -> None:
@@ -95,7 +95,7 @@ class Stand:
 
     def routed(self) -> dict[str, list[str]]:
         """The keys of the replicas that get requests, by variant."""
-        found = self.live.get(NAME)
+        found = self.app.world.endpoints.get(NAME)
         return {v.name: [r.key for r in v.routes] for v in found.variants} if found else {}
 
 

@@ -50,7 +50,9 @@ def test_an_endpoint_in_progress_is_left_alone(stand: Stand, params: Doc) -> Non
         call = ("sagemaker", name, params)
         assert refusal(stand, call) == ("ValidationException", PROGRESS), status
         assert stand.status() == status
-        assert stand.live.get(("123456789012", "us-east-1", "e")) is not None, "it answers on"
+        assert stand.app.world.endpoints.get(("123456789012", "us-east-1", "e")) is not None, (
+            "it answers on"
+        )
     put(stand, "endpoint", "e", "Failed")
     if name == "DeleteEndpoint":
         stand.sm(name, **params)

@@ -16,7 +16,6 @@ import pytest
 from botocore.exceptions import ClientError
 
 from sagebrush.compute.local import probe
-from sagebrush.routing import endpoints
 from sagebrush.store.series import Metric
 from tests.conftest import Server, make_settings, started
 from tests.needs import missing
@@ -353,13 +352,13 @@ def test_a_deleted_endpoint_is_not_found_at_once(stand: Stand) -> None:
 
 
 def test_answers_are_counted_as_cloudwatch_metrics(stand: Stand) -> None:
-    live = endpoints.of(stand.server.world)
-    live.flush()
+    tallies = stand.server.world.tallies
+    tallies.flush()
     stand.endpoint("counted", "echo")
     for data in (1, 2, "raise"):
         with contextlib.suppress(ClientError):
             stand.ask("counted", data)
-    live.flush()
+    tallies.flush()
     dimensions = {"EndpointName": "counted", "VariantName": "AllTraffic"}
 
     def total(name: str) -> tuple[float, float]:

@@ -23,6 +23,8 @@ from sagebrush.services.sagemaker.hosting.replica import GRACE, Replica, Unstart
 from sagebrush.store.rows import Next, Row
 from sagebrush.world import World
 
+PING = "/ping"
+"""What a replica answers with 200 once it can be asked."""
 LOOK = 60.0
 """Seconds between two looks at an endpoint that is well; ends of processes are told at once."""
 DRAIN = 65.0
@@ -66,7 +68,7 @@ class Deployment:
         self.active: Fleet | None = plan.get("active")
         self.pending: Fleet | None = plan.get("pending")
         self.replicas: list[Entry] = plan.get("replicas", [])
-        self.live = endpoints.of(world)
+        self.endpoints = world.endpoints
         self.due = LOOK
         self.broken = ""
         """Why the pending fleet, or more replicas, cannot come up."""
@@ -100,7 +102,7 @@ class Deployment:
 
     def delete(self) -> Next:
         """Everything of the endpoint is on its way out; the row goes last."""
-        self.live.withdraw((self.row.account, self.row.region, self.row.name))
+        self.endpoints.withdraw((self.row.account, self.row.region, self.row.name))
         for entry in list(self.replicas):
             if entry["state"] != "stopping":
                 self._stop(entry)
@@ -108,7 +110,7 @@ class Deployment:
         if self.replicas:
             return self._next(self.row.status, {})
         self.world.rows.delete(self.row.id)
-        self.live.gone(self.row.id)
+        self.endpoints.gone(self.row.id)
         return Next()
 
     # ---- replicas
@@ -169,7 +171,7 @@ class Deployment:
             state = Exited(-1, "lost")
         if isinstance(state, Exited):
             self._ended(entry, state)
-        elif self.live.healthy(entry["key"]):
+        elif self.world.health.ready(entry["key"]):
             entry["state"], entry["since"] = "serving", self.now
         elif self.now - entry["since"] > replica.patience:
             self._stop(entry)
@@ -177,8 +179,9 @@ class Deployment:
             self._ended(entry, Exited(-1, "unhealthy", why))
         else:
             # Its /ping or its end makes the row due; the deadline is the fallback.
-            self.live.watch(entry["key"], self.row.id, entry["since"] + replica.patience)
-            self._within(entry["since"] + replica.patience - self.now + 1.0)
+            until = entry["since"] + replica.patience
+            self.world.health.watch(entry["key"], self.row.id, PING, until)
+            self._within(until - self.now + 1.0)
 
     def _check(self, entry: Entry) -> None:
         state = self.world.backend.poll(entry["key"])
@@ -230,7 +233,7 @@ class Deployment:
             self._stop(entry)
 
     def _drain(self, entry: Entry) -> None:
-        if self.live.busy(entry["key"]) and self.now - entry["since"] < DRAIN:
+        if self.endpoints.busy(entry["key"]) and self.now - entry["since"] < DRAIN:
             self._within(0.1)
         else:
             self._stop(entry)
@@ -351,6 +354,6 @@ class Deployment:
         row = self.row
         changed = Row(row.account, row.region, row.kind, row.name, status, row.doc, plan, id=row.id)
         if status in endpoints.ANSWERING:
-            self.live.load(changed)
+            self.endpoints.load(changed)
         due = self.due if self.replicas or status not in ("Failed",) else None
         return Next(status, doc, plan, due)

@@ -18,7 +18,6 @@ from sagebrush.engine.kinds import moment
 from sagebrush.environments.environment import Environment
 from sagebrush.environments.store import BuildFailed
 from sagebrush.errors import Doc
-from sagebrush.routing import notebooks
 from sagebrush.scheduler import capacity
 from sagebrush.services.sagemaker.notebook import logs, use
 from sagebrush.services.sagemaker.notebook.plan import begin, plan_of
@@ -29,6 +28,8 @@ from sagebrush.world import World
 
 log = logging.getLogger(__name__)
 
+STATUS_PATH = "/api"
+"""Jupyter's own: answers 200 once its handlers are there, with or without a token."""
 NEEDED = ("jupyter", "sagemaker2", "base")
 """Environments that a start waits for: the server's and those of its default kernel."""
 BOOT = 2400.0
@@ -137,15 +138,14 @@ def _boot(world: World, row: Row) -> Next:
         if state.reason in ("lost", "stopped") and (plan_of(row).get("tries") or 0) < TRIES:
             return _again(world, row, start)
         return _fail(world, row, _why(start, state), plan)
-    live = notebooks.of(world)
-    if live.ready(start.key):
+    if world.health.ready(start.key):
         step = _enter(world, "InService")
         made = {"stage": None, "created": True, "gone": None, "since": now, "tries": None}
         return Next(step.status, step.doc, {**plan, **made}, due=0.0)
     until = (plan_of(row).get("launched") or now) + BOOT
     if now > until:
         return _fail(world, row, f"Jupyter did not answer within {BOOT / 60:.0f} minutes.", plan)
-    live.watch(start.key, row.id, until)
+    world.health.watch(start.key, row.id, STATUS_PATH, until)
     return Next(plan={**plan, "gone": None}, due=LIVE if plan_of(row).get("logs") or plan else 2.0)
 
 
@@ -218,7 +218,8 @@ def _dispose(world: World, row: Row, start: Start) -> None:
     if isinstance(state, Exited):
         capacity.note_peak(world, _image(row), row.doc["InstanceType"], state.peak_memory)
     capacity.release(world, start.key)
-    notebooks.of(world).forget(start.key)
+    world.notebooks.forget(start.key)
+    world.health.forget(start.key)
     for name in ("ml", "tmp", "mnt"):
         stage.remove(start.root / name)
 
@@ -232,7 +233,7 @@ def _delete(world: World, row: Row) -> Next:
         _dispose(world, row, start)
     stage.remove(Start(world, row).own)
     world.rows.delete(row.id)
-    notebooks.of(world).gone(row.id)
+    world.notebooks.gone(row.id)
     return Next()
 
 

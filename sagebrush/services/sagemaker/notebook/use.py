@@ -12,7 +12,6 @@ from sagebrush.engine import idle
 from sagebrush.environments.store import BuildFailed
 from sagebrush.errors import Doc
 from sagebrush.net import dial
-from sagebrush.routing import notebooks
 from sagebrush.services.sagemaker.notebook import logs
 from sagebrush.services.sagemaker.notebook.plan import key_of, plan_of
 from sagebrush.store.rows import Row
@@ -60,8 +59,8 @@ def look(world: World, row: Row, state: Running | Pending) -> tuple[bool, Doc]:
     if now - plan_of(row).get("looked", 0.0) < LOOK - 1.0:
         return False, {}
     # After a restart of the server nobody knows of requests before it: they count as just now.
-    first = world.cache.setdefault("notebook-looks", {}).setdefault(key_of(row), now)
-    last = notebooks.of(world).last_seen(row.id) or first
+    first = world.notebooks.looked_at(key_of(row))
+    last = world.notebooks.last_seen(row.id) or first
     told = activity(state.address, plan_of(row).get("token") or "")
     stop, reason = idle.decide(now, told, max(last, plan_of(row).get("since", 0.0)), minutes)
     dry = idle.dry_run(tags)

@@ -11,6 +11,7 @@ import tarfile
 import pytest
 
 from sagebrush.errors import AwsError, Doc
+from sagebrush.routing import forward
 from sagebrush.services.sagemaker_runtime import invoke
 from tests.services.sagemaker.doubles import archive
 from tests.services.sagemaker.hosting.test_model import IMAGE, ROLE
@@ -173,7 +174,7 @@ def test_scaling_up_and_down(stand: Stand) -> None:
 def test_weights_share_out_the_requests(stand: Stand) -> None:
     stand.config("ab", {"a": ("m", 1, 3.0), "b": ("n", 1, 1.0)})
     stand.create("ab")
-    found = stand.live.get(NAME)
+    found = stand.app.world.endpoints.get(NAME)
     assert found is not None
     drawn = [found.choose().name for _ in range(4000)]
     assert 2800 < drawn.count("a") < 3200
@@ -183,7 +184,7 @@ def test_weights_share_out_the_requests(stand: Stand) -> None:
         DesiredWeightsAndCapacities=[{"VariantName": "b", "DesiredWeight": 0.0}],
     )
     stand.turn()
-    found = stand.live.get(NAME)
+    found = stand.app.world.endpoints.get(NAME)
     assert found is not None
     assert {found.choose().name for _ in range(100)} == {"a"}
 
@@ -245,7 +246,7 @@ def test_the_log_of_a_replica_is_a_stream(stand: Stand) -> None:
 def test_a_request_that_no_replica_takes_is_told_so(
     stand: Stand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(invoke, "PATIENCE", 0.2)
+    monkeypatch.setattr(forward, "PATIENCE", 0.2)
     stand.create()  # its replicas "run" at a port where nothing listens
     with pytest.raises(AwsError) as caught:
         asyncio.run(invoke.invoke_endpoint(stand.ctx, {"EndpointName": "e", "Body": b"1"}))

@@ -20,7 +20,7 @@ from sagebrush.services.sagemaker.notebook.logs import GROUP
 from sagebrush.settings import Settings
 from sagebrush.store.rows import Row
 from tests.conftest import Clock
-from tests.services.sagemaker.doubles import FakeBackend
+from tests.services.sagemaker.doubles import FakeBackend, FakeHealth
 from tests.services.sagemaker.hosting.test_model import ROLE
 
 PLACE = ("123456789012", "us-east-1")
@@ -44,16 +44,6 @@ class Built:
         return Environment(name, path, path / "bin/python", (path, Path(sys.base_prefix)))
 
 
-class Watched(notebooks.Notebooks):
-    """Servers answer when the test says so."""
-
-    def watch(self, key: str, row_id: int, until: float) -> None:
-        pass
-
-    def answers(self, key: str) -> None:
-        self._ready.add(key)
-
-
 class Desk:
     """The world of the instance `nb`: `turn` is the loop, the clock passes when told."""
 
@@ -63,10 +53,12 @@ class Desk:
         self.backend = FakeBackend()
         self.backend.isolation = "sandbox"
         self.environments = Built()
-        self.live = Watched(app.world)
         self.world.backend = self.backend
         self.world.environments = self.environments  # type: ignore[assignment]
-        self.world.cache["notebooks"] = self.live
+        self.live = self.world.notebooks = notebooks.Notebooks(
+            app.world.settings, app.world.rows, self.backend, clock
+        )
+        self.world.health = self.health = FakeHealth()
         self.ctx = app.world.service_ctx(ROLE)
         key = app.world.credentials.user_key[0]
         self.owner = replace(
@@ -126,7 +118,7 @@ class Desk:
     def serve(self, name: str = "nb") -> None:
         """Jupyter has answered: the instance is InService."""
         self.turn()
-        self.live.answers(self.row(name).plan["key"])
+        self.health.answers(self.row(name).plan["key"])
         self.turn(3)
         assert self.status(name) == "InService"
 

@@ -1,0 +1,164 @@
+"""Forwards a request to an endpoint: chooses a replica (or waits for one), asks it, counts.
+
+Reads no database while the endpoint's routes are in memory. The caller builds the request and
+interprets the answer: it passes the function that asks one replica (`net.http_client.Pool.ask`,
+`.open`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple, TypeVar
+
+from sagebrush.net.http_client import Answer, Broken, Pool, Stream, Unreachable
+from sagebrush.routing.endpoints import Endpoint, Endpoints, Name, Route, Variant
+from sagebrush.routing.tallies import Tallies
+from sagebrush.store.rows import Rows
+
+Reached = TypeVar("Reached", Answer, Stream)
+
+PATIENCE = 5.0
+"""Seconds that a request waits for a replica while all are being replaced."""
+LOOK_AGAIN = 0.02
+"""Seconds between two checks for new replicas meanwhile."""
+
+
+class Undelivered(Exception):
+    """No replica answered the request."""
+
+
+class NoEndpoint(Undelivered):
+    """There is no endpoint of that name, or it takes no requests."""
+
+
+class NoVariant(Undelivered):
+    """The endpoint has no variant of that name."""
+
+
+class NoReplica(Undelivered):
+    """No replica of the variant accepted the request in PATIENCE. `args`: the variant's name."""
+
+
+class Place(NamedTuple):
+    """The replica that a request was sent to."""
+
+    endpoint: Endpoint
+    variant: Variant
+    route: Route
+
+
+class NoAnswer(Undelivered):
+    """The replica at `place` accepted the request and did not answer it.
+
+    `__cause__` is a TimeoutError, or `Broken` if the connection failed.
+    """
+
+    def __init__(self, place: Place) -> None:
+        super().__init__(place)
+        self.place = place
+
+
+class Forward:
+    """Forwards requests to replicas (`World.forward`). Used in the event loop's thread alone."""
+
+    def __init__(
+        self, endpoints: Endpoints, tallies: Tallies, rows: Rows, due: Callable[[int], None]
+    ) -> None:
+        """`due(row_id)` makes a row due now and wakes the loop; it is called in a worker thread."""
+        self._endpoints = endpoints
+        self._tallies = tallies
+        self._rows = rows
+        self._due = due
+
+    async def send(
+        self, name: Name, target: str | None, ask: Callable[[Pool], Awaitable[Reached]]
+    ) -> tuple[Place, Reached]:
+        """Sends the request to one replica, counts its answer (of any status), and returns both.
+
+        The replica is one of the variant `target`, or of a variant chosen by weight (None). If
+        nothing listens there, the next one is asked and the endpoint's row becomes due; a request
+        that a replica has accepted is never sent twice. Raises NoEndpoint, NoVariant, NoReplica or
+        NoAnswer.
+        """
+        began = time.perf_counter()
+        endpoint = self._endpoints.get(name)
+        if endpoint is None:
+            endpoint = await self._load(name)
+        variant = _choose(endpoint, target)
+        failed: list[Route] = []
+        until = 0.0
+        while True:
+            route = variant.least_busy(failed)
+            if route is None:
+                until = until or time.monotonic() + PATIENCE
+                endpoint, variant, route = await self._replaced(endpoint, variant, target, until)
+                failed = []
+            sent = time.perf_counter()
+            try:
+                answer = await ask(route.pool)
+            except Unreachable:
+                failed.append(route)
+                self._look(endpoint)
+                continue
+            except (Broken, TimeoutError) as error:
+                self._count(endpoint, variant, 0, began, sent)
+                if not isinstance(error, TimeoutError):
+                    self._look(endpoint)
+                raise NoAnswer(Place(endpoint, variant, route)) from error
+            self._count(endpoint, variant, answer.status, began, sent)
+            return Place(endpoint, variant, route), answer
+
+    async def _load(self, name: Name) -> Endpoint:
+        """Loads the endpoint's routes from its row. Raises NoEndpoint."""
+
+        def load() -> Endpoint | None:
+            row = self._rows.get(name[0], name[1], "endpoint", name[2])
+            return self._endpoints.load(row) if row else None
+
+        found = await asyncio.get_running_loop().run_in_executor(None, load)
+        if found is None:
+            raise NoEndpoint(name)
+        return found
+
+    async def _replaced(
+        self, endpoint: Endpoint, variant: Variant, target: str | None, until: float
+    ) -> Place:
+        """Waits until other replicas are published for the endpoint, and returns one of them.
+
+        Raises NoReplica if there is none by `until` (monotonic seconds), and NoVariant.
+        """
+        while time.monotonic() < until:
+            await asyncio.sleep(LOOK_AGAIN)
+            found = self._endpoints.get(endpoint.name)
+            if found is None or found is endpoint:
+                continue
+            endpoint, variant = found, _choose(found, target)
+            route = variant.least_busy()
+            if route is not None:
+                return Place(endpoint, variant, route)
+        raise NoReplica(variant.name)
+
+    def _count(
+        self, endpoint: Endpoint, variant: Variant, status: int, began: float, sent: float
+    ) -> None:
+        now = time.perf_counter()
+        model = now - sent
+        self._tallies.count(
+            endpoint.name, variant.name, status, model if status else None, now - began - model
+        )
+
+    def _look(self, endpoint: Endpoint) -> None:
+        """Makes the endpoint's row due in a worker thread."""
+        asyncio.get_running_loop().run_in_executor(None, self._due, endpoint.row_id)
+
+
+def _choose(endpoint: Endpoint, target: str | None) -> Variant:
+    """Returns the variant `target`, or one by weight (None). Raises NoVariant."""
+    if target is None:
+        return endpoint.choose()
+    found = endpoint.variant(target)
+    if found is None:
+        raise NoVariant(target)
+    return found

@@ -1,0 +1,155 @@
+"""How a request finds a replica, on routes in memory and replicas that answer as the test says."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from sagebrush.compute.base import Gone, Running, State
+from sagebrush.net.http_client import Answer, Broken, Pool, Unreachable
+from sagebrush.routing import forward
+from sagebrush.routing.endpoints import Endpoints, Name
+from sagebrush.routing.forward import Forward, NoAnswer, NoEndpoint, NoReplica, NoVariant, Place
+from sagebrush.routing.tallies import Tallies
+from sagebrush.store.db import Db
+from sagebrush.store.rows import Row, Rows
+from sagebrush.store.series import Metric, Series
+
+NAME: Name = ("123456789012", "us-east-1", "e")
+
+
+class Backend:
+    """Every replica that the test started has an address."""
+
+    def __init__(self) -> None:
+        self.running: set[str] = set()
+
+    def poll(self, key: str) -> State:
+        return Running(0.0, f"tcp:{key}:1") if key in self.running else Gone()
+
+
+class Road:
+    """An endpoint with the replicas `a` and `b` of one variant, and what was asked of whom."""
+
+    def __init__(self, home: Path) -> None:
+        self.db = Db(home / "db")
+        self.rows = Rows(self.db, lambda: 1000.0)
+        self.series = Series(self.db)
+        self.backend = Backend()
+        self.endpoints = Endpoints(cast(Any, self.backend))
+        self.tallies = Tallies(self.series, lambda: 1000.0)
+        self.due: list[int] = []
+        self.forward = Forward(self.endpoints, self.tallies, self.rows, self.due.append)
+        self.asked: list[str] = []
+        self.failing: dict[str, Exception] = {}
+
+    def publish(self, *keys: str, variants: tuple[str, ...] = ("v",)) -> Row:
+        """The endpoint has these replicas, and its row says so."""
+        self.backend.running.update(keys)
+        replicas = [
+            {"key": key, "id": f"i-{key}", "state": "serving", "fleet": "f", "variant": "v"}
+            for key in keys
+        ]
+        active = {"id": "f", "variants": [{"name": name, "weight": 1.0} for name in variants]}
+        plan = {"active": active, "replicas": replicas}
+        known = self.rows.get(*NAME[:2], "endpoint", NAME[2])
+        if known is not None:
+            self.rows.delete(known.id)
+        return self.rows.insert(Row(*NAME[:2], "endpoint", NAME[2], "InService", {}, plan))
+
+    async def ask(self, pool: Pool) -> Answer:
+        key = pool.address.split(":")[1]
+        self.asked.append(key)
+        if key in self.failing:
+            raise self.failing[key]
+        return Answer(200, {}, key.encode())
+
+    def send(self, target: str | None = None) -> tuple[Place, Answer]:
+        return asyncio.run(self.forward.send(NAME, target, self.ask))
+
+    def counted(self, metric: str) -> float:
+        self.tallies.flush()
+        dimensions = {"EndpointName": "e", "VariantName": "v"}
+        found = self.series.query(*NAME[:2], Metric("AWS/SageMaker", metric, dimensions), 0.0, 1e12)
+        return sum(point.value for point in found)
+
+
+@pytest.fixture
+def road(tmp_path: Path) -> Iterator[Road]:
+    made = Road(tmp_path)
+    yield made
+    made.db.close()
+
+
+def test_the_routes_are_read_from_the_row_once(road: Road, monkeypatch: Any) -> None:
+    row = road.publish("a")
+    place, answer = road.send()
+    assert (answer.body, place.route.replica, place.variant.name) == (b"a", "i-a", "v")
+    assert place.endpoint.row_id == row.id
+    monkeypatch.setattr(road.rows, "get", lambda *place: pytest.fail("the database was asked"))
+    road.send("v")
+    assert road.asked == ["a", "a"]
+    assert road.counted("Invocations") == 2
+
+
+def test_names_that_are_none(road: Road) -> None:
+    with pytest.raises(NoEndpoint):
+        road.send()
+    road.publish("a")
+    with pytest.raises(NoVariant):
+        road.send("w")
+    assert road.asked == []
+
+
+def test_where_nothing_listens_another_is_asked(road: Road) -> None:
+    row = road.publish("a", "b")
+    road.failing["a"] = Unreachable("refused")
+    for _ in range(20):
+        assert road.send()[1].body == b"b"
+    assert "a" in road.asked, "each is asked first about every other time"
+    assert set(road.due) == {row.id}
+    assert road.counted("Invocations") == 20, "one answer each"
+
+
+@pytest.mark.parametrize(
+    ("problem", "looked"), [(Broken("closed"), True), (TimeoutError("slow"), False)]
+)
+def test_a_request_that_may_have_been_read_is_not_repeated(
+    road: Road, problem: Exception, looked: bool
+) -> None:
+    row = road.publish("a", "b")
+    road.failing = {"a": problem, "b": problem}
+    with pytest.raises(NoAnswer) as failed:
+        road.send()
+    assert failed.value.__cause__ is problem
+    assert failed.value.place.route.key == road.asked[0]
+    assert len(road.asked) == 1
+    assert road.due == ([row.id] if looked else [])
+    assert road.counted("InvocationModelErrors") == 1
+
+
+def test_a_request_waits_while_replicas_are_replaced(road: Road) -> None:
+    road.publish("a")
+    road.failing["a"] = Unreachable("refused")
+
+    async def replaced() -> Answer:
+        waiting = asyncio.create_task(road.forward.send(NAME, None, road.ask))
+        while "a" not in road.asked:
+            await asyncio.sleep(0)
+        road.endpoints.load(road.publish("b"))
+        return (await waiting)[1]
+
+    assert asyncio.run(replaced()).body == b"b"
+
+
+def test_it_does_not_wait_for_ever(road: Road, monkeypatch: Any) -> None:
+    monkeypatch.setattr(forward, "PATIENCE", 0.05)
+    road.publish("a")
+    road.failing["a"] = Unreachable("refused")
+    with pytest.raises(NoReplica, match=r"^v$"):
+        road.send()
+    assert road.asked == ["a"]
