@@ -8,27 +8,18 @@ place in the queue is made of, are bounded: a queue of ten thousand costs what o
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from sagebrush.compute.base import Limits
 from sagebrush.scheduler import queue
-from sagebrush.scheduler.position import (
-    ENDPOINTS,
-    JOBS,
-    NOTEBOOKS,
-    POOLS,
-    SPOT,
-    Select,
-    Turn,
-    entry,
-    held,
-    standing,
-)
+from sagebrush.scheduler.position import Turn, entry, standing
 from sagebrush.scheduler.queue import Entry
 from sagebrush.scheduler.quotas import check_quota, refuse
 from sagebrush.scheduler.sizes import Host, Size, host, limits, measure, share
+from sagebrush.store import past_runs
 from sagebrush.store.db import Tx
+from sagebrush.store.reservations import Changes, Lane, Reservation, Reservations
 from sagebrush.world import World
 
 __all__ = [
@@ -110,9 +101,10 @@ def admit(world: World, ask: Ask) -> Turn:
     of, now = host(world), world.clock()
 
     def work(tx: Tx) -> tuple[Turn | None, bool]:
-        _enter(tx, of, now, ask)
-        others = _decide(tx, of, now) - {ask.row_id}
-        return standing(tx.all, of, now, ask.key), bool(others)
+        rows = Changes(tx)
+        _enter(rows, of, now, ask)
+        others = _decide(rows, of, now) - {ask.row_id}
+        return standing(rows, of, now, ask.key), bool(others)
 
     stands, others = world.db.write(work)
     if others:
@@ -126,8 +118,8 @@ def release(world: World, key: str) -> None:
     of, now = host(world), world.clock()
 
     def work(tx: Tx) -> bool:
-        gone = tx.run("DELETE FROM reservation WHERE key=?", (key,))
-        return bool(gone and _decide(tx, of, now))
+        rows = Changes(tx)
+        return bool(rows.delete([key]) and _decide(rows, of, now))
 
     if world.db.write(work, urgent=True):
         world.wake()
@@ -140,7 +132,8 @@ def hand_over(world: World, key: str, ask: Ask) -> Turn | None:
     of, now = host(world), world.clock()
 
     def work(tx: Tx) -> Turn | None:
-        others = held(tx.all)
+        rows = Changes(tx)
+        others = [entry(each) for each in rows.held()]
         mine = next((each for each in others if each.key == key), None)
         wish = queue.clamp(of, Entry(ask.key, ask.cpu, ask.memory, ask.gpus))
         if mine is None or mine.evicted is not None:
@@ -150,15 +143,9 @@ def hand_over(world: World, key: str, ask: Ask) -> Turn | None:
         wish = replace(wish, cpu=mine.cpu)
         if not queue.fits(of, [each for each in others if each is not mine], wish):
             return None
-        tx.run(
-            "UPDATE reservation SET key=?, row_id=?, memory=?, role=?, rank=?, lane=?, idle=?,"
-            " seconds=?, started=? WHERE key=?",
-            (
-                ask.key, ask.row_id, wish.memory, ask.role, -ask.priority, _lane(ask),
-                ask.idle, ask.seconds, now, key,
-            ),
-        )  # fmt: skip
-        return standing(tx.all, of, now, ask.key)
+        new = replace(_reservation(of, ask), memory=wish.memory, role=ask.role)
+        rows.hand_over(key, new, now)
+        return standing(rows, of, now, ask.key)
 
     return world.db.write(work)
 
@@ -167,13 +154,10 @@ def sweep(world: World) -> int:
     """Reservations that leaked are gone (their resource is, or knows nothing of their key); how many
     there were. Who waited for them is due."""
     of, now = host(world), world.clock()
-    sql = (
-        "DELETE FROM reservation WHERE NOT EXISTS(SELECT 1 FROM resource WHERE id=row_id"
-        " AND (name=key OR instr(plan, '\"' || key || '\"')))"
-    )
 
     def work(tx: Tx) -> tuple[int, bool]:
-        return tx.run(sql), bool(_decide(tx, of, now))
+        rows = Changes(tx)
+        return rows.delete(list(_leaked(world, rows))), bool(_decide(rows, of, now))
 
     gone, others = world.db.write(work)
     if others:
@@ -181,106 +165,94 @@ def sweep(world: World) -> int:
     return gone
 
 
-def _lane(ask: Ask) -> int:
+def _leaked(world: World, rows: Reservations) -> Iterator[str]:
+    """The keys of reservations whose resource is gone, or does not go by them."""
+    for key, kind, name, plan in rows.owners():
+        facts = world.kinds.get(kind)
+        if facts is None or (key != name and key not in facts.keys(plan)):
+            yield key
+
+
+def _lane(ask: Ask) -> Lane:
     if ask.cpu > 0:
-        return POOLS if ask.idle else SPOT if ask.spot else JOBS
-    return NOTEBOOKS if ask.yields else ENDPOINTS
+        return Lane.POOLS if ask.idle else Lane.SPOT if ask.spot else Lane.JOBS
+    return Lane.NOTEBOOKS if ask.yields else Lane.ENDPOINTS
 
 
-def _enter(tx: Tx, of: Host, now: float, ask: Ask) -> None:
-    """The ask is in the table as it is now."""
+def _reservation(of: Host, ask: Ask) -> Reservation:
+    """What the ask is as a row that waits."""
     small = queue.clamp(of, Entry(ask.key, ask.cpu, ask.memory, ask.gpus))
     lane = _lane(ask)
-    role = ask.role if lane in (JOBS, SPOT, POOLS) else ""
-    work = queue.dominant(of, [small]) * ask.seconds
-    may = (lane, -ask.priority, role, ask.idle, ask.seconds)
-    size = (small.cpu, small.memory, small.gpus, work)
-    found = tx.one("SELECT * FROM reservation WHERE key=?", (ask.key,))
-    if found is None:
-        tx.run(
-            "INSERT INTO reservation(key, row_id, cpu, memory, gpus, work, lane, rank, role, idle,"
-            " seconds, held, since, seq) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?,"
-            " (SELECT coalesce(max(seq), 0) + 1 FROM reservation))",
-            (ask.key, ask.row_id, *size, *may, now),
-        )
+    return Reservation(
+        key=ask.key,
+        row_id=ask.row_id,
+        lane=lane,
+        rank=-ask.priority,
+        role=ask.role if lane in (Lane.JOBS, Lane.SPOT, Lane.POOLS) else "",
+        cpu=small.cpu,
+        memory=small.memory,
+        gpus=small.gpus,
+        work=queue.dominant(of, [small]) * ask.seconds,
+        seconds=ask.seconds,
+        idle=ask.idle,
+    )
+
+
+def _enter(rows: Changes, of: Host, now: float, ask: Ask) -> None:
+    """The ask is in the table as it is now."""
+    new, old = _reservation(of, ask), rows.get(ask.key)
+    if old is None:
+        rows.insert(new, now)
         return
-    if found["evicted"] is not None:  # who was told to go is not busy again
-        may = (found["lane"], *may[1:3], found["idle"], ask.seconds)
-    if tuple(found[name] for name in ("lane", "rank", "role", "idle", "seconds")) != may:
-        tx.run(
-            "UPDATE reservation SET lane=?, rank=?, role=?, idle=?, seconds=? WHERE key=?",
-            (*may, ask.key),
-        )
-    if not found["held"] and tuple(found[n] for n in ("cpu", "memory", "gpus", "work")) != size:
-        tx.run(
-            "UPDATE reservation SET cpu=?, memory=?, gpus=?, work=? WHERE key=?",
-            (*size, ask.key),
-        )
+    if old.evicted is not None:  # who was told to go is not busy again
+        new = replace(new, lane=old.lane, idle=old.idle)
+    if _order(old) != _order(new):
+        rows.reorder(new)
+    if not old.held and _size(old) != _size(new):
+        rows.resize(new)
 
 
-def _decide(tx: Tx, of: Host, now: float) -> set[int]:
-    """What `queue.decide` says holds; the rows that are due for it."""
-    waiting = _candidates(tx.all)
+def _order(row: Reservation) -> tuple[object, ...]:
+    return row.lane, row.rank, row.role, row.idle, row.seconds
+
+
+def _size(row: Reservation) -> tuple[object, ...]:
+    return row.cpu, row.memory, row.gpus, row.work
+
+
+def _decide(rows: Changes, of: Host, now: float) -> set[int]:
+    """What `queue.decide` says holds; the ids of the resources that are due for it."""
+    waiting = _candidates(rows)
     if not waiting:
         return set()
-    step = queue.decide(of, held(tx.all), waiting, now)
+    holders = rows.held()
+    step = queue.decide(of, [*map(entry, holders)], [*map(entry, waiting)], now)
     for key, gpus in step.starts:
-        tx.run(
-            "UPDATE reservation SET held=1, started=?, held_gpus=?, promised=NULL WHERE key=?",
-            (now, ",".join(map(str, gpus)), key),
-        )
+        rows.start(key, gpus, now)
     for key in step.evicts:
-        tx.run("UPDATE reservation SET evicted=? WHERE key=?", (now, key))
+        rows.evict(key, now)
     if step.head:
-        tx.run(
-            "UPDATE reservation SET promised=?, first=coalesce(first, ?)"
-            " WHERE key=? AND (first IS NULL OR promised IS NOT ?)",
-            (step.promised, now, step.head, step.promised),
-        )
-    due: set[int] = set()
-    for key in (*(key for key, _ in step.starts), *step.evicts):
-        owner = tx.one("SELECT row_id FROM reservation WHERE key=?", (key,))
-        if owner is not None:
-            due.add(owner["row_id"])
-    for row_id in due:
-        tx.run("UPDATE resource SET due_at=? WHERE id=? AND due_at IS NOT NULL", (now, row_id))
+        rows.promise(step.head, step.promised, now)
+    changed = {*(key for key, _ in step.starts), *step.evicts}
+    due = {each.row_id for each in (*waiting, *holders) if each.key in changed}
+    rows.make_due(due, now)
     return due
 
 
 # ---- who may be next
 
 
-def _candidates(select: Select) -> list[Entry]:
+def _candidates(rows: Reservations) -> list[Reservation]:
     """Those that wait and may be next: the first of each role in each lane, by priority, and who was
     promised a start."""
-    found = {}
-    for lane in (JOBS, SPOT, ENDPOINTS, NOTEBOOKS, POOLS):
-        groups = _groups(select, lane)
-        left = LOOK
-        for number, (rank, role) in enumerate(groups):
-            each = max(2, left // (len(groups) - number))
-            rows = select(
-                "SELECT * FROM reservation WHERE held=0 AND lane=? AND rank=? AND role=?"
-                " ORDER BY seq LIMIT ?",
-                (lane, rank, role, each),
-            )
-            left -= len(rows)
-            found |= {row["key"]: row for row in rows}
-    promised = select(
-        "SELECT * FROM reservation WHERE held=0 AND first IS NOT NULL ORDER BY first LIMIT ?",
-        (LOOK,),
-    )
-    found |= {row["key"]: row for row in promised}
-    return [entry(row) for row in found.values()]
-
-
-def _groups(select: Select, lane: int) -> list[tuple[int, str]]:
-    """The priorities and roles that wait in the lane, the highest priority first."""
-    rows = select(
-        "SELECT DISTINCT rank, role FROM waiting WHERE lane=? ORDER BY rank, role LIMIT ?",
-        (lane, ROLES),
-    )
-    return [(row["rank"], row["role"]) for row in rows]
+    found: list[Reservation] = []
+    for lane in (Lane.JOBS, Lane.SPOT, Lane.ENDPOINTS, Lane.NOTEBOOKS, Lane.POOLS):
+        places, left = rows.places(lane, ROLES), LOOK
+        for number, (rank, role) in enumerate(places):
+            some = rows.next_of((lane, rank, role), max(2, left // (len(places) - number)))
+            left -= len(some)
+            found += some
+    return list({each.key: each for each in (*found, *rows.heads(LOOK))}.values())
 
 
 # ---- how things stand
@@ -288,7 +260,7 @@ def _groups(select: Select, lane: int) -> list[tuple[int, str]]:
 
 def turn(world: World, key: str) -> Turn | None:
     """How what asked under `key` stands now; None where nothing did."""
-    return standing(world.db.read, host(world), world.clock(), key)
+    return standing(Reservations(world.db.read), host(world), world.clock(), key)
 
 
 def place(world: World, key: str) -> int:
@@ -299,8 +271,8 @@ def place(world: World, key: str) -> int:
 
 def evicted(world: World, key: str) -> bool:
     """Whether what `key` holds is needed by another, to whom it has to give way."""
-    found = world.db.read_one("SELECT evicted FROM reservation WHERE key=?", (key,))
-    return found is not None and found["evicted"] is not None
+    found = Reservations(world.db.read).get(key)
+    return found is not None and found.evicted is not None
 
 
 # ---- what the past tells
@@ -311,37 +283,24 @@ def expected_memory(world: World, image: str, limits: Limits) -> int:
 
     Never more than the type's own size.
     """
-    found = world.db.read_one(
-        "SELECT bytes FROM peak WHERE image=? AND instance=?", (image, limits.name)
-    )
-    guess = int(found["bytes"] * 1.1) if found else world.settings.memory_default
+    past = past_runs.peak(world.db, image, limits.name)
+    guess = world.settings.memory_default if past is None else int(past * 1.1)
     return min(guess, limits.memory) if limits.memory else guess
 
 
 def note_peak(world: World, image: str, type_name: str, peak: int) -> None:
     """A job of `image` used `peak` bytes at most; the largest is kept."""
     if peak > 0:
-        sql = (
-            "INSERT INTO peak VALUES(?, ?, ?) ON CONFLICT DO UPDATE SET"
-            " bytes=max(bytes, excluded.bytes)"
-        )
-        world.db.write(lambda tx: tx.run(sql, (image, type_name, peak)), urgent=True)
+        past_runs.note_peak(world.db, image, type_name, peak)
 
 
 def expected_seconds(world: World, image: str, type_name: str) -> float:
     """Seconds that a job of `image` will probably run; 0 where none has yet."""
-    found = world.db.read_one(
-        "SELECT seconds FROM runtime WHERE image=? AND instance=?", (image, type_name)
-    )
-    return found["seconds"] if found else 0.0
+    return past_runs.seconds(world.db, image, type_name) or 0.0
 
 
 def note_seconds(world: World, image: str, type_name: str, seconds: float) -> None:
     """A job of `image` ran for `seconds`. Longer ones count at once, shorter ones bit by bit: the
     queue's promises depend on it."""
     if seconds > 0:
-        sql = (
-            "INSERT INTO runtime VALUES(?, ?, ?) ON CONFLICT DO UPDATE SET"
-            " seconds=max(excluded.seconds, 0.7 * seconds + 0.3 * excluded.seconds)"
-        )
-        world.db.write(lambda tx: tx.run(sql, (image, type_name, seconds)), urgent=True)
+        past_runs.note_seconds(world.db, image, type_name, seconds)

@@ -8,10 +8,12 @@ from typing import Any, cast
 
 import pytest
 
+from sagebrush import services
 from sagebrush.scheduler import capacity
 from sagebrush.scheduler.capacity import Ask, Host
 from sagebrush.settings import Settings
 from sagebrush.store.db import Db
+from sagebrush.store.reservations import Reservations
 from sagebrush.store.rows import Row, Rows
 from sagebrush.world import World
 
@@ -70,13 +72,14 @@ class Fixture:
         self.rows = Rows(self.db, self.clock)
         self.cache: dict[str, Any] = {"capacity.host": LAPTOP}
         self.settings = Settings(home=home)
+        self.kinds = services.running()
         self.woken = 0
         self.ids = [self.add(f"r{n}") for n in range(4)]
 
     def wake(self) -> None:
         self.woken += 1
 
-    def add(self, name: str, kind: str = "k") -> int:
+    def add(self, name: str, kind: str = "training-job") -> int:
         return self.rows.insert(Row("1", "r", kind, name, "New", {}, {}, due_at=9e9)).id
 
     @property
@@ -226,12 +229,30 @@ def test_an_endpoint_of_a_gpu_type_holds_its_gpu(queue: Fixture) -> None:
 
 
 def test_a_key_that_its_resource_no_longer_knows_is_swept(queue: Fixture) -> None:
-    row = queue.rows.insert(Row("1", "r", "k", "plan", "New", {}, {"key": "t-new"}, due_at=9e9))
-    for key in ("t-old", "t-new"):
-        capacity.admit(queue.world, Ask(key, row.id, 1, GIB))
-    assert capacity.sweep(queue.world) == 1
-    assert capacity.turn(queue.world, "t-old") is None
-    assert capacity.place(queue.world, "t-new") == 0
+    plan = {
+        "key": "t-new",
+        "past": [["t-past", None]],
+        "tags": {"like": "t-old"},
+        "reason": "t-old",
+    }
+    job = queue.rows.insert(Row("1", "r", "training-job", "job", "New", {}, plan, due_at=9e9)).id
+    fleet = {"replicas": [{"key": "e-1", "was": {"env": {"key": "e-0"}}}], "active": {"key": "e-0"}}
+    endpoint = queue.rows.insert(Row("1", "r", "endpoint", "e", "New", {}, fleet, due_at=9e9)).id
+    pool = queue.add("w-1", "warm-pool")
+    keys = {
+        "t-old": job,
+        "t-new": job,
+        "t-past": job,
+        "e-0": endpoint,
+        "e-1": endpoint,
+        "w-1": pool,
+    }
+    for key, row in keys.items():
+        capacity.admit(queue.world, Ask(key, row, 0.1, GIB))
+    assert capacity.sweep(queue.world) == 2
+    left = {each.key for each in Reservations(queue.db.read).held()}
+    assert left == {"t-new", "t-past", "e-1", "w-1"}
+    assert capacity.sweep(queue.world) == 0
 
 
 @pytest.mark.parametrize(

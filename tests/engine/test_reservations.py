@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sagebrush import services
 from sagebrush.scheduler import capacity
 from sagebrush.scheduler.capacity import Ask
 from sagebrush.scheduler.sizes import Host
@@ -30,6 +31,7 @@ class Plant:
     def __init__(self, home: Path) -> None:
         self.home, self.now, self.count = home, 1000.0, 0
         self.cache: dict[str, Any] = {"capacity.host": HOST}
+        self.kinds = services.running()
         self.asked: set[int] = set()
         self.settings = Settings(home=home)
         self.open()
@@ -138,7 +140,7 @@ class History:
 
     def ask(self, wish: dict[str, Any]) -> None:
         key, kind = f"k{self.plant.count}", wish["kind"]
-        row = self.plant.row("k", key)
+        row = self.plant.row("training-job", key)
         values = {name: value for name, value in wish.items() if name not in ("kind", "memory")}
         if kind in ("endpoint", "notebook"):
             values |= {"cpu": 0.0}
@@ -192,7 +194,12 @@ class History:
         elif what == "hand" and holds and ask.idle:
             key = f"k{self.plant.count}"
             after = Ask(
-                **{**vars(ask), "key": key, "row_id": self.plant.row("k", key), "idle": False}
+                **{
+                    **vars(ask),
+                    "key": key,
+                    "row_id": self.plant.row("training-job", key),
+                    "idle": False,
+                }
             )
             told = capacity.evicted(world, ask.key)
             if capacity.hand_over(world, ask.key, after) is None:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from sagebrush.errors import AwsError
-from sagebrush.store.db import Db, Tx
+from sagebrush.store.db import Conflict, Db, Tx
 
 WRITER = """
 import sys, threading
@@ -80,7 +80,7 @@ def test_a_failing_write_undoes_only_itself(db: Db) -> None:
     assert good.result() == 1
     with pytest.raises(ValueError, match="no"):
         wrong.result()
-    with pytest.raises(sqlite3.IntegrityError):
+    with pytest.raises(Conflict):
         again.result()
     assert [row["v"] for row in db.read("SELECT v FROM t")] == ["good"]
 

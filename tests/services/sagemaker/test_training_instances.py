@@ -337,9 +337,7 @@ def test_an_elastic_spot_job_goes_on_with_the_instances_that_there_is_room_for(
     config = jobs.home / "jobs" / key / "ml/input/config/resourceconfig.json"
     assert json.loads(config.read_text())["hosts"] == ["algo-1", "algo-2"]
     mine = [
-        each.host
-        for each in running.live(jobs.world.db.read, jobs.world.kinds)
-        if each.name == "spot"
+        each.host for each in running.live(jobs.world.rows, jobs.world.kinds) if each.name == "spot"
     ]
     assert mine == ["algo-1", "algo-2"]
     assert [spec.limits.cpu for k, spec in jobs.backend.specs.items() if k.startswith(key)] == [

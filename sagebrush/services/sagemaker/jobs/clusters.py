@@ -16,6 +16,11 @@ def trees(plan: Doc, resources: Doc) -> Iterator[Tree]:
             yield Tree(member.name, member.key, member.type)
 
 
+def keys(plan: Doc) -> list[str]:
+    """That of the job's present attempt, and those of earlier ones."""
+    return [plan["key"], *(key for key, _ in plan.get("past") or ())] if plan.get("key") else []
+
+
 def instances(resources: Doc) -> list[tuple[str, int]]:
     """(type, number) of each of its groups."""
     return [(g["InstanceType"], g["InstanceCount"]) for g in members.groups(resources)]
