@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import errno
+import functools
 import gc
 import itertools
 import json
@@ -14,7 +15,7 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from logging.handlers import RotatingFileHandler
@@ -26,17 +27,20 @@ from aiohttp import web
 from sagebrush import __version__, clientdata, registry, tls
 from sagebrush.access import principals
 from sagebrush.access.dispatch import Dispatcher
+from sagebrush.compute import host
 from sagebrush.compute.backends import Either
 from sagebrush.compute.base import Spec
 from sagebrush.compute.containers.backend import OciBackend
 from sagebrush.compute.containers.engines import Engines
-from sagebrush.compute.local import probe
+from sagebrush.compute.local import fuse, probe
 from sagebrush.compute.local.backend import LocalBackend
 from sagebrush.compute.shim import companion_process
 from sagebrush.credentials import CredentialBook
 from sagebrush.engine import retention, shutdown, usage
 from sagebrush.engine.loop import Loop
+from sagebrush.environments.builds import LayerBuilds
 from sagebrush.environments.store import Environments
+from sagebrush.facts import Running
 from sagebrush.gates import metadata
 from sagebrush.gates.containers import Bridge
 from sagebrush.gates.egress import HEAD_LIMIT, Egress
@@ -45,7 +49,8 @@ from sagebrush.protocol import connections, listen
 from sagebrush.protocol.access_log import AccessLog, Redacting
 from sagebrush.protocol.hosts import Hosts
 from sagebrush.protocol.server import OWN, Door
-from sagebrush.routing import endpoints, notebooks
+from sagebrush.routing.endpoints import Serving
+from sagebrush.routing.notebooks import Notebooks
 from sagebrush.settings import Settings
 from sagebrush.store import catalog
 from sagebrush.store.db import Db
@@ -92,25 +97,8 @@ class App:
             ),
             OciBackend(jobs, engines, self._changed, lambda *asked: self._bridge.variables(*asked)),
         )
-        db = Db(self.home.database)
-        self.world = World(
-            settings=settings,
-            clock=clock,
-            db=db,
-            rows=Rows(db, clock),
-            objects=ObjectStore(settings.home / "objects"),
-            series=Series(db),
-            streams=Streams(db, clock),
-            backend=self.backend,
-            environments=Environments(settings.environments, containers=known),
-            credentials=CredentialBook(
-                settings.home / "keys", settings.account, settings.role, clock
-            ),
-            operations=registry.operations(),
-            before_body=registry.before_body(),
-            dispatch=self.dispatcher,
-            kinds={name: kind.running for name, kind in kinds.items() if kind.running},
-        )
+        running = {name: kind.running for name, kind in kinds.items() if kind.running}
+        self.world = self._world(clock, running, known)
         self.loop = Loop(self.world, {name: kind for name, kind in kinds.items() if kind.reconcile})
         self.world.wake = self.loop.wake
         self.access = AccessLog(settings.home / "logs" / "access.log")
@@ -133,6 +121,43 @@ class App:
         self._ready = threading.Event()
         self._own_addresses: dict[str, socket.socket] = {}
         self._failure: BaseException | None = None
+
+    def _world(
+        self,
+        clock: Callable[[], float],
+        running: Mapping[str, Running],
+        containers: Callable[[str], bool] | None,
+    ) -> World:
+        settings = self.settings
+        db = Db(self.home.database)
+        rows, series = Rows(db, clock), Series(db)
+
+        def wake() -> None:
+            self.world.wake()
+
+        return World(
+            settings=settings,
+            clock=clock,
+            db=db,
+            rows=rows,
+            objects=ObjectStore(settings.home / "objects"),
+            series=series,
+            streams=Streams(db, clock),
+            backend=self.backend,
+            environments=Environments(settings.environments, containers=containers),
+            host=host.measure(),
+            fuse_lacking=functools.cache(fuse.lacking),
+            layers=LayerBuilds(),
+            endpoints=Serving(rows, series, self.backend, clock, wake),
+            notebooks=Notebooks(settings, rows, self.backend, clock, wake),
+            credentials=CredentialBook(
+                settings.home / "keys", settings.account, settings.role, clock
+            ),
+            operations=registry.operations(),
+            before_body=registry.before_body(),
+            dispatch=self.dispatcher,
+            kinds=running,
+        )
 
     # Life -----------------------------------------------------------------------------------------
 
@@ -174,7 +199,7 @@ class App:
         if self._failure is not None:
             raise self._failure
         self.backend.adopt()
-        notebooks.of(self.world).listen_by(self._listen_at)
+        self.world.notebooks.listen_by(self._listen_at)
         retention.sweep(self.world)
         # Workers and jobs may have ended since the last server did, or with the machine.
         facts = self.world.kinds.items()
@@ -197,7 +222,7 @@ class App:
         if self._events is not None:
             self._events.call_soon_threadsafe(self._ended.set)
             self._thread.join(timeout + 10)
-            endpoints.of(self.world).flush()
+            self.world.endpoints.flush()
         for sock in (*self._sockets, *self._own_addresses.values()):
             sock.close()
         self.backend.close()
@@ -275,7 +300,7 @@ class App:
         self.dispatcher.loop = None
         await self.door.leave()
         await self._listeners.close(5.0)
-        endpoints.of(self.world).close()
+        self.world.endpoints.close()
         await asyncio.sleep(0)  # what was closed is, before the loop is
 
     def _listen_at(self, address: str) -> None:

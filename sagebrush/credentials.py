@@ -20,6 +20,7 @@ import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from sagebrush.errors import AwsError, Doc
 
@@ -48,6 +49,17 @@ class Caller:
     """Session policies: what the session may do at most."""
     session: RoleSession | None = field(default=None, hash=False)
     """What temporary credentials carry; None for the owner's key and for Sagebrush's own work."""
+
+
+@dataclass(frozen=True)
+class Identity:
+    """A role as requests are checked against it."""
+
+    arn: str
+    id: str
+    policies: tuple[Mapping[str, Any], ...]
+    """Inline and attached ones, parsed (`access.policy.Policy`)."""
+    tags: Mapping[str, str]
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,13 @@ from sagebrush.errors import Doc
 
 if TYPE_CHECKING:
     from sagebrush.compute.base import Backend
-    from sagebrush.credentials import CredentialBook
+    from sagebrush.compute.host import Host
+    from sagebrush.credentials import CredentialBook, Identity
+    from sagebrush.environments.builds import LayerBuilds
     from sagebrush.environments.store import Environments
     from sagebrush.facts import Running
+    from sagebrush.routing.endpoints import Serving
+    from sagebrush.routing.notebooks import Notebooks
     from sagebrush.settings import Settings
     from sagebrush.store.db import Db
     from sagebrush.store.objects import ObjectStore
@@ -71,7 +75,11 @@ Operations = dict[tuple[str, str], Operation]
 
 @dataclass
 class World:
-    """Everything that lives as long as the server; built once, in `app.py`."""
+    """Everything that lives as long as the server; built once, in `app.py`.
+
+    What is in memory alone (endpoints, notebooks, identities, layers, curves) may be lost at any
+    time: it is found again from rows, the backend and the disk.
+    """
 
     settings: Settings
     clock: Callable[[], float]
@@ -83,6 +91,13 @@ class World:
     streams: Streams
     backend: Backend
     environments: Environments
+    host: Host
+    """Measured when the server starts."""
+    fuse_lacking: Callable[[], str]
+    """Why no sandbox of this host can have a file system by FUSE; "" where one can. Tried once."""
+    layers: LayerBuilds
+    endpoints: Serving
+    notebooks: Notebooks
     credentials: CredentialBook
     operations: Operations
     dispatch: Callable[[Ctx, str, str, Doc], Doc]
@@ -97,8 +112,10 @@ class World:
     """The ports that it answers on: plain HTTP and TLS; known once it answers."""
     wake: Callable[[], None] = lambda: None
     """Makes the loop look for due rows now."""
-    cache: dict[str, Any] = field(default_factory=dict)
-    """In-memory state by owner module (live endpoint counters …); may be lost at any time."""
+    identities: dict[tuple[str, str], Identity | None] = field(default_factory=dict)
+    """(account, role) -> what its requests are checked against; None: there is no such role."""
+    curves: dict[tuple[int, str], tuple[float, ...]] = field(default_factory=dict)
+    """(row of a tuning job, trial that ended) -> the values that its metric went through."""
 
     def ctx(self, caller: Caller, request_id: str = "", origin: Origin | None = None) -> Ctx:
         """A context for `caller`; no `request_id` or `origin` for work that no request began."""

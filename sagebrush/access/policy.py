@@ -34,9 +34,6 @@ ADMINISTRATOR: Policy = {
     "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}],
 }
 
-ROLES = "iam.roles"
-"""World.cache: (account, role) -> what requests are checked by. Dropped when a role changes."""
-
 ACCOUNT, ROLE, SESSION = "account", "role", "session"
 """How a resource's policy names who is allowed: by the account, by the role, or directly (the
 session, the user, the service, everybody)."""

@@ -15,11 +15,19 @@ import datetime as dt
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from sagebrush.access import policy
 from sagebrush.access.policy import Policy, Principal
-from sagebrush.credentials import Caller, RoleSession, fresh_role_id, role_id, role_of, user_name
+from sagebrush.credentials import (
+    Caller,
+    Identity,
+    RoleSession,
+    fresh_role_id,
+    role_id,
+    role_of,
+    user_name,
+)
 from sagebrush.errors import Doc
 from sagebrush.store.rows import Exists, Row
 from sagebrush.world import Ctx, World
@@ -34,16 +42,6 @@ TRUSTED = ("sagemaker", "bedrock", "lambda", "states", "events", "scheduler", "c
 SERVICE_SESSION = 6 * 3600.0
 """Seconds that the credentials of jobs, endpoints and notebooks are good for; SDKs fetch new ones."""
 _ROLE_ARN = re.compile(r"arn:aws:iam::\d{12}:role(/[!-.0-~]+)*/[\w+=,.@-]{1,64}", re.ASCII)
-
-
-@dataclass(frozen=True)
-class Identity:
-    """A role as requests are checked against it."""
-
-    arn: str
-    id: str
-    policies: tuple[Policy, ...]
-    tags: Mapping[str, str]
 
 
 def owns(world: World, caller: Caller) -> bool:
@@ -67,7 +65,7 @@ def identity(world: World, caller: Caller) -> Identity | None:
     """The role behind the caller, or None: it has none, it is gone, or another has its name now."""
     if not caller.role or caller.account != world.settings.account:
         return None
-    cache: dict[tuple[str, str], Identity | None] = world.cache.setdefault(policy.ROLES, {})
+    cache = world.identities  # as it is before the row is read: see `forget`
     place = (caller.account, caller.role)
     if place not in cache:
         row = find(world, caller.role)
@@ -204,7 +202,7 @@ def _administrator(world: World, name: str) -> tuple[Doc, Doc]:
 
 def forget(world: World) -> None:
     """Requests are checked against what the rows say from now on."""
-    world.cache.pop(policy.ROLES, None)
+    world.identities = {}  # whoever has read an older row fills the old one
 
 
 def _moment(world: World) -> dt.datetime:

@@ -13,10 +13,10 @@ from typing import Any
 from sagebrush import services
 from sagebrush.commands import running
 from sagebrush.commands.job import inside
+from sagebrush.compute.host import measure
 from sagebrush.compute.local import gpus, usage
 from sagebrush.compute.local.usage import Gpu, Usage
 from sagebrush.engine.running import Live, live
-from sagebrush.scheduler import capacity
 from sagebrush.settings import Settings
 from sagebrush.store.reservations import Reservations
 from sagebrush.store.rows import Reader
@@ -106,7 +106,7 @@ def _lines(before: Look, now: Look) -> list[str]:
 
 
 def _head(before: Look, now: Look) -> str:
-    host, seconds = capacity.measure(), now.at - before.at
+    host, seconds = measure(), now.at - before.at
     used = [used for _, used in now.rows if used]
     busy = (now.busy - before.busy) / seconds if seconds > 0 else 0.0
     parts = [

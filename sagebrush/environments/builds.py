@@ -7,9 +7,10 @@ import json
 import os
 import re
 import shutil
+import threading
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,16 @@ CREATED, INSTALLED = 0.05, 0.6
 
 class BuildFailed(Exception):
     """The environment could not be built; the text says why."""
+
+
+@dataclass
+class LayerBuilds:
+    """What is known of the layers that are built over environments (`workload.layers`)."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    """Held where a build begins or its end is looked at, and where layers are removed."""
+    tries: dict[str, int] = field(default_factory=dict)
+    """A layer's hash -> how often its build ended by no fault of its own."""
 
 
 @dataclass

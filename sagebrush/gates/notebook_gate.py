@@ -21,7 +21,6 @@ from sagebrush.protocol.access_log import Entry
 from sagebrush.protocol.hosts import Hosts
 from sagebrush.protocol.message import Reply
 from sagebrush.protocol.send import send
-from sagebrush.routing import notebooks
 from sagebrush.routing.notebooks import Desk
 from sagebrush.world import World
 
@@ -65,7 +64,7 @@ class Gate:
     def __init__(self, world: World, hosts: Hosts) -> None:
         self._world = world
         self._hosts = hosts
-        self._notebooks = notebooks.of(world)
+        self._notebooks = world.notebooks
         self._relay = Relay(self._notebooks, world.clock)
 
     async def close(self) -> None:
@@ -124,13 +123,9 @@ class Gate:
             )
         loop = asyncio.get_running_loop()
         if desk.status != "InService":
-            known = await loop.run_in_executor(
-                None, notebooks.redeemable, self._world, desk.row_id, token
-            )
+            known = await loop.run_in_executor(None, self._notebooks.redeemable, desk.row_id, token)
             raise _not_in_service(desk) if known else _no_entry()
-        seconds = await loop.run_in_executor(
-            None, notebooks.redeem, self._world, desk.row_id, token
-        )
+        seconds = await loop.run_in_executor(None, self._notebooks.redeem, desk.row_id, token)
         if seconds is None:
             raise _Refused(
                 403,

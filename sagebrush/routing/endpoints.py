@@ -10,16 +10,15 @@ import asyncio
 import logging
 import random
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from sagebrush.compute.base import Pending, Running
+from sagebrush.compute.base import Backend, Pending, Running
 from sagebrush.errors import Doc
 from sagebrush.net import dial
 from sagebrush.net.http_client import Pool
-from sagebrush.store.rows import Row
-from sagebrush.store.series import Point
-from sagebrush.world import World
+from sagebrush.store.rows import Row, Rows
+from sagebrush.store.series import Point, Series
 
 log = logging.getLogger(__name__)
 
@@ -101,10 +100,21 @@ class Tally:
 
 
 class Serving:
-    """The routes and counts of this process. One per World: `of(world)`."""
+    """The routes and counts of this process: `World.endpoints`."""
 
-    def __init__(self, world: World) -> None:
-        self._world = world
+    def __init__(
+        self,
+        rows: Rows,
+        series: Series,
+        backend: Backend,
+        clock: Callable[[], float],
+        wake: Callable[[], None],
+    ) -> None:
+        self._rows = rows
+        self._series = series
+        self._backend = backend
+        self._clock = clock
+        self._wake = wake
         self._endpoints: dict[Name, Endpoint] = {}
         self._routes: dict[str, Route] = {}
         self._guard = threading.Lock()
@@ -171,7 +181,7 @@ class Serving:
         for replica in replicas:
             if (replica["fleet"], replica["variant"]) != (fleet["id"], variant):
                 continue
-            state = self._world.backend.poll(replica["key"])
+            state = self._backend.poll(replica["key"])
             if not isinstance(state, Running) or not state.address:
                 continue
             with self._guard:
@@ -218,7 +228,7 @@ class Serving:
 
     def _wait_for_ping(self, key: str, row_id: int, until: float) -> None:
         try:
-            if answers(self._world, key, "/ping", until):
+            if answers(self._backend, self._clock, key, "/ping", until):
                 self._healthy.add(key)
         finally:
             with self._guard:
@@ -227,10 +237,10 @@ class Serving:
 
     def _touch(self, row_id: int) -> None:
         try:
-            self._world.rows.touch(row_id)
+            self._rows.touch(row_id)
         except Exception:  # the server is ending and its database is closed
             return
-        self._world.wake()
+        self._wake()
 
     # ---- counts
 
@@ -271,29 +281,23 @@ class Serving:
         self._store(tallies)
 
     def _store(self, tallies: dict[tuple[Name, str], Tally]) -> None:
-        now = self._world.clock()
+        now = self._clock()
         try:
             for (name, variant), tally in tallies.items():
                 points = _points(tally, {"EndpointName": name[2], "VariantName": variant}, now)
-                self._world.series.append(name[0], name[1], points)
+                self._series.append(name[0], name[1], points)
         except Exception:  # a full disk, say: answers are worth more than their counts
             log.exception("counts of endpoints are lost")
 
 
-def of(world: World) -> Serving:
-    """The routes and counts of this world."""
-    found = world.cache.get("serving")
-    if found is None:
-        found = world.cache.setdefault("serving", Serving(world))
-    return found
-
-
-def answers(world: World, key: str, path: str, until: float) -> bool:
+def answers(
+    backend: Backend, clock: Callable[[], float], key: str, path: str, until: float
+) -> bool:
     """Whether GET `path` of what runs under `key` was answered with 200 before the clock said
     `until`; waits for it, and no longer than it lives."""
     wait, pause = FIRST_WAIT, threading.Event()
-    while world.clock() < until:
-        state = world.backend.poll(key)
+    while clock() < until:
+        state = backend.poll(key)
         if isinstance(state, Running):
             if state.address and ping(state.address, path):
                 return True

@@ -16,12 +16,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
-from sagebrush.compute.base import Running
+from sagebrush.compute.base import Backend, Running
 from sagebrush.errors import Doc
 from sagebrush.routing.endpoints import answers
 from sagebrush.settings import Settings
-from sagebrush.store.rows import Row
-from sagebrush.world import World
+from sagebrush.store.rows import Row, Rows
 
 KIND = "notebook-instance"
 TOKEN_SECONDS = 300
@@ -56,33 +55,46 @@ class Desk:
 
 
 class Notebooks:
-    """The notebooks of this process. One per World: `of(world)`; for any thread."""
+    """The notebooks of this process: `World.notebooks`; for any thread."""
 
-    def __init__(self, world: World) -> None:
-        self._world = world
+    def __init__(
+        self,
+        settings: Settings,
+        rows: Rows,
+        backend: Backend,
+        clock: Callable[[], float],
+        wake: Callable[[], None],
+    ) -> None:
+        self._settings = settings
+        self._rows = rows
+        self._backend = backend
+        self._clock = clock
+        self._wake = wake
         self._guard = threading.Lock()
-        self._rows: dict[str, int] = {}
+        self._known: dict[str, int] = {}
         """Host label or loopback address -> row."""
         self._looked = float("-inf")
         self._ready: set[str] = set()
         self._watched: set[str] = set()
         self._seen: dict[int, float] = {}
         self._websockets: dict[int, int] = {}
+        self._first: dict[str, float] = {}
+        self._copied: dict[tuple[str, str], int] = {}
         self._listen: Callable[[str], None] | None = None
 
     # ---- hosts
 
     def find(self, host: str) -> Desk | None:
         """The notebook that a host label (or loopback address) names; None when it names none."""
-        row_id = self._rows.get(host)
+        row_id = self._known.get(host)
         if row_id is None:
             row_id = self._look_for(host)
         if row_id is None:
             return None
-        row = self._world.rows.by_id(row_id)
+        row = self._rows.by_id(row_id)
         if row is None or row.kind != KIND or host not in self._hosts(row):
             with self._guard:
-                self._rows.pop(host, None)
+                self._known.pop(host, None)
             return None
         return self._desk(row)
 
@@ -90,9 +102,9 @@ class Notebooks:
         """The row's host names are known, and listened at where it has an address of its own."""
         for host in self._hosts(row):
             with self._guard:
-                known = self._rows.setdefault(host, row.id) == row.id
-                if not known and self._world.rows.by_id(self._rows[host]) is None:
-                    self._rows[host], known = row.id, True
+                known = self._known.setdefault(host, row.id) == row.id
+                if not known and self._rows.by_id(self._known[host]) is None:
+                    self._known[host], known = row.id, True
             if known and _is_address(host) and self._listen is not None:
                 self._listen(host)
 
@@ -110,18 +122,18 @@ class Notebooks:
         with self._guard:
             now = time.monotonic()
             if now < self._looked + LOOK_AGAIN:
-                return self._rows.get(host)
+                return self._known.get(host)
             self._looked = now
         self._load_all()
-        return self._rows.get(host)
+        return self._known.get(host)
 
     def _load_all(self) -> None:
-        for row in self._world.rows.select(KIND):
+        for row in self._rows.select(KIND):
             self.load(row)
 
     @property
     def _by_address(self) -> bool:
-        return self._world.settings.notebook_hosts == "addresses"
+        return self._settings.notebook_hosts == "addresses"
 
     def _hosts(self, row: Row) -> tuple[str, ...]:
         number = row.plan.get("id")
@@ -133,7 +145,7 @@ class Notebooks:
     def _desk(self, row: Row) -> Desk:
         address, key = "", row.plan.get("key")
         if row.status == "InService" and key:
-            state = self._world.backend.poll(key)
+            state = self._backend.poll(key)
             address = state.address if isinstance(state, Running) else ""
         reason = row.doc.get("FailureReason") or ""
         token = row.plan.get("token") or ""
@@ -158,33 +170,41 @@ class Notebooks:
 
     def _wait(self, key: str, row_id: int, until: float) -> None:
         try:
-            if answers(self._world, key, STATUS_PATH, until):
+            if answers(self._backend, self._clock, key, STATUS_PATH, until):
                 with self._guard:
                     self._ready.add(key)
         finally:
             with self._guard:
                 self._watched.discard(key)
             try:
-                self._world.rows.touch(row_id)
+                self._rows.touch(row_id)
             except Exception:  # the server is ending and its database is closed
                 return
-            self._world.wake()
+            self._wake()
 
     def forget(self, key: str) -> None:
         """Nothing is remembered of that start."""
         with self._guard:
             self._ready.discard(key)
+            self._first.pop(key, None)
+            for place in [place for place in self._copied if place[0] == key]:
+                del self._copied[place]
 
     # ---- use
 
     def seen(self, row_id: int) -> None:
         """The notebook is being used now."""
-        self._seen[row_id] = self._world.clock()
+        self._seen[row_id] = self._clock()
 
     def last_seen(self, row_id: int) -> float | None:
         """When a request or a websocket message last came through the gateway; None where none
         has since this process runs."""
         return self._seen.get(row_id)
+
+    def looked_at(self, key: str) -> float:
+        """When the use of that start was first looked at since this process runs: now, where it is
+        the first time. Nobody knows of requests before it."""
+        return self._first.setdefault(key, self._clock())
 
     def open_websockets(self, row_id: int) -> int:
         """Websockets that are open through the gateway."""
@@ -207,16 +227,73 @@ class Notebooks:
         """The row is gone: the database may give its id to another."""
         with self._guard:
             self._seen.pop(row_id, None)
-            for host in [host for host, known in self._rows.items() if known == row_id]:
-                del self._rows[host]
+            for host in [host for host, known in self._known.items() if known == row_id]:
+                del self._known[host]
 
+    # ---- logs of lifecycle scripts
 
-def of(world: World) -> Notebooks:
-    """The notebooks of this world."""
-    found = world.cache.get("notebooks")
-    if found is None:
-        found = world.cache.setdefault("notebooks", Notebooks(world))
-    return found
+    def copied(self, key: str, hook: str) -> int:
+        """Bytes of the script's log that this process has copied since that start."""
+        return self._copied.get((key, hook), 0)
+
+    def copied_to(self, key: str, hook: str, offset: int) -> None:
+        """The script's log is copied up to `offset`, whether or not the step that did is stored."""
+        self._copied[key, hook] = offset
+
+    # ---- tokens
+
+    def issue(
+        self,
+        row_id: int,
+        seconds: int = SESSION_SECONDS,
+        check: Callable[[Row], object] = lambda row: None,
+    ) -> str:
+        """A token that opens the notebook once, within five minutes, for a session of `seconds`.
+
+        `check` may raise for the row as it is when the token is stored. Raises LookupError when the
+        row is gone.
+        """
+        token = secrets.token_urlsafe(32)
+        expiry = self._clock() + TOKEN_SECONDS
+
+        def add(row: Row) -> Row:
+            check(row)
+            kept = sorted(self._live(row).items(), key=lambda item: item[1][0])
+            kept = [*kept[-(TOKENS - 1) :], (_hash(token), [expiry, seconds])]
+            return replace(row, plan={**row.plan, "tokens": dict(kept)})
+
+        row = self._rows.update(row_id, add)
+        if row is None:
+            raise LookupError(f"no notebook has the row {row_id}")
+        self.load(row)
+        return token
+
+    def redeem(self, row_id: int, token: str) -> int | None:
+        """The seconds of the session that the token opens, which it does not do again; None when it
+        opens none: used, expired, another notebook's or nobody's."""
+        found: list[int] = []
+        key = _hash(token)
+
+        def take(row: Row) -> Row | None:
+            found.clear()
+            live = self._live(row)
+            if key not in live:
+                return None
+            found.append(int(live.pop(key)[1]))
+            return replace(row, plan={**row.plan, "tokens": live})
+
+        row = self._rows.update(row_id, take)
+        return found[0] if row is not None and found else None
+
+    def redeemable(self, row_id: int, token: str) -> bool:
+        """Whether `redeem` would open a session; the token stays as it is."""
+        row = self._rows.by_id(row_id)
+        return row is not None and _hash(token) in self._live(row)
+
+    def _live(self, row: Row) -> Doc:
+        """The row's tokens that have not expired."""
+        now = self._clock()
+        return {k: v for k, v in (row.plan.get("tokens") or {}).items() if v[0] > now}
 
 
 # Names ------------------------------------------------------------------------------------------
@@ -237,9 +314,9 @@ def address_of(number: str) -> str:
     return f"127.{1 + first % 254}.{second}.{1 + third % 254}"
 
 
-def url(world: World, name: str, number: str) -> str:
-    """Where a browser opens the notebook, with a slash at its end."""
-    settings, (plain, secure) = world.settings, world.ports
+def url(settings: Settings, ports: tuple[int, int], name: str, number: str) -> str:
+    """Where a browser opens the notebook, with a slash at its end; `ports` as `World.ports`."""
+    plain, secure = ports
     if settings.notebook_hosts == "addresses":
         return f"http://{address_of(number)}:{plain}/"
     outer = _outer(settings)
@@ -262,66 +339,6 @@ def _is_address(text: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-# Tokens -----------------------------------------------------------------------------------------
-
-
-def issue(
-    world: World,
-    row_id: int,
-    seconds: int = SESSION_SECONDS,
-    check: Callable[[Row], object] = lambda row: None,
-) -> str:
-    """A token that opens the notebook once, within five minutes, for a session of `seconds`.
-
-    `check` may raise for the row as it is when the token is stored. Raises LookupError when the row
-    is gone.
-    """
-    token = secrets.token_urlsafe(32)
-    expiry = world.clock() + TOKEN_SECONDS
-
-    def add(row: Row) -> Row:
-        check(row)
-        kept = sorted(_live(world, row).items(), key=lambda item: item[1][0])
-        kept = [*kept[-(TOKENS - 1) :], (_hash(token), [expiry, seconds])]
-        return replace(row, plan={**row.plan, "tokens": dict(kept)})
-
-    row = world.rows.update(row_id, add)
-    if row is None:
-        raise LookupError(f"no notebook has the row {row_id}")
-    of(world).load(row)
-    return token
-
-
-def redeem(world: World, row_id: int, token: str) -> int | None:
-    """The seconds of the session that the token opens, which it does not do again; None when it
-    opens none: used, expired, another notebook's or nobody's."""
-    found: list[int] = []
-    key = _hash(token)
-
-    def take(row: Row) -> Row | None:
-        found.clear()
-        live = _live(world, row)
-        if key not in live:
-            return None
-        found.append(int(live.pop(key)[1]))
-        return replace(row, plan={**row.plan, "tokens": live})
-
-    row = world.rows.update(row_id, take)
-    return found[0] if row is not None and found else None
-
-
-def redeemable(world: World, row_id: int, token: str) -> bool:
-    """Whether `redeem` would open a session; the token stays as it is."""
-    row = world.rows.by_id(row_id)
-    return row is not None and _hash(token) in _live(world, row)
-
-
-def _live(world: World, row: Row) -> Doc:
-    """The row's tokens that have not expired."""
-    now = world.clock()
-    return {k: v for k, v in (row.plan.get("tokens") or {}).items() if v[0] > now}
 
 
 def _hash(token: str) -> str:

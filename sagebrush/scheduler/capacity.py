@@ -16,7 +16,7 @@ from sagebrush.scheduler import queue
 from sagebrush.scheduler.position import Turn, entry, standing
 from sagebrush.scheduler.queue import Entry
 from sagebrush.scheduler.quotas import check_quota, refuse
-from sagebrush.scheduler.sizes import Host, Size, host, limits, measure, share
+from sagebrush.scheduler.sizes import Host, Size, host, limits, share
 from sagebrush.store import past_runs
 from sagebrush.store.db import Tx
 from sagebrush.store.reservations import Changes, Lane, Reservation, Reservations
@@ -34,9 +34,7 @@ __all__ = [
     "expected_memory",
     "expected_seconds",
     "hand_over",
-    "host",
     "limits",
-    "measure",
     "note_peak",
     "note_seconds",
     "place",

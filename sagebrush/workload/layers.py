@@ -15,9 +15,8 @@ import logging
 import os
 import re
 import stat
-import threading
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +26,6 @@ from sagebrush.compute.base import Bind, Exited, Gone, Limits, NotYet, Pending, 
 from sagebrush.environments import locks, uvtool
 from sagebrush.environments.environment import Environment
 from sagebrush.errors import Doc
-from sagebrush.scheduler import capacity
 from sagebrush.workload import dirfd, launch, requirements, stage
 from sagebrush.world import Ctx, World
 
@@ -97,14 +95,6 @@ class Layer:
         warnings = [f"requirements.txt: WARNING: {text}" for text in self.warnings]
         names = [f"requirements.txt: {', '.join(self.packages)}"] if self.packages else []
         return "\n".join([f"requirements.txt: {what}", *names, *warnings, *self.log.splitlines()])
-
-
-@dataclass
-class _Memory:
-    """One lock for all builds of a world, and how often each ended by no fault of its own."""
-
-    lock: threading.Lock = field(default_factory=threading.Lock)
-    tries: dict[str, int] = field(default_factory=dict)
 
 
 def key(environment: str, text: str) -> str:
@@ -224,7 +214,7 @@ def ready(world: World, environment: Environment, text: str, since: float = 0.0)
     Raises LayerFailed for a build that ended after `since`, when its asker began to wait; asked
     later than that, another is begun.
     """
-    memory: _Memory = world.cache.setdefault("layers", _Memory())
+    memory = world.layers
     build = _Build(world, environment, text, key(environment.path.name, text))
     with memory.lock:
         if layer := build.built():
@@ -280,7 +270,7 @@ class _Build:
             (self.root / "ml" / "input" / name).write_text(content)
         env, binds = index(os.environ)
         here = launch.place(world, self.root)
-        limits = Limits(memory=min(MEMORY, capacity.host(world).memory), name="the build sandbox")
+        limits = Limits(memory=min(MEMORY, world.host.memory), name="the build sandbox")
         toolkit = Bind(launch.PACKAGE / "toolkit", here.toolkit)
         prefixes = [Bind(prefix, str(prefix)) for prefix in self.environment.prefixes]
         python = str(self.environment.python)
@@ -449,7 +439,7 @@ def expire(world: World) -> list[str]:
     if not folder.is_dir():
         return gone
     before = world.clock() - world.settings.keep_jobs_days * DAY
-    memory: _Memory = world.cache.setdefault("layers", _Memory())
+    memory = world.layers
     with memory.lock:
         names = [path for path in sorted(folder.iterdir()) if not path.name.startswith(stage.GOING)]
         old = [path for path in names if os.lstat(path).st_mtime < before]

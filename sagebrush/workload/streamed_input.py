@@ -14,7 +14,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from sagebrush.compute.base import Spec
-from sagebrush.compute.local import fuse
 from sagebrush.errors import Doc
 from sagebrush.workload import channels, dirfd, sources
 from sagebrush.workload.sources import Shard, Source, StageError
@@ -40,9 +39,7 @@ def lacking(world: World) -> str:
     """Why FastFile channels are downloaded first on this host; "" where they are not."""
     if world.backend.isolation != "sandbox":
         return "jobs run without a sandbox here"
-    if "feeds.lacking" not in world.cache:
-        world.cache["feeds.lacking"] = fuse.lacking()
-    return world.cache["feeds.lacking"]
+    return world.fuse_lacking()
 
 
 @dataclass

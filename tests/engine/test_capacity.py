@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import pytest
 
@@ -37,40 +37,12 @@ def test_a_type_is_scaled_down_to_the_host_and_says_so() -> None:
     assert capacity.limits("ml.m5.large", Host(2, 8 * GIB))[1] == ""
 
 
-@pytest.mark.parametrize(
-    ("files", "cpus", "memory"),
-    [
-        ({"cpu.max": "150000 100000\n", "memory.max": "1073741824\n"}, 1.5, GIB),
-        ({"cpu.max": "max 100000\n", "memory.max": "max\n"}, None, None),
-        (
-            {
-                "cpu/cpu.cfs_quota_us": "50000\n",
-                "cpu/cpu.cfs_period_us": "100000\n",
-                "memory/memory.limit_in_bytes": "536870912\n",
-            },
-            0.5,
-            GIB // 2,
-        ),
-        ({"cpu/cpu.cfs_quota_us": "-1\n", "cpu/cpu.cfs_period_us": "100000\n"}, None, None),
-        ({}, None, None),
-    ],
-)
-def test_the_host_is_what_its_cgroup_leaves(
-    tmp_path: Path, files: dict[str, str], cpus: float | None, memory: int | None
-) -> None:
-    for name, text in files.items():
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text(text)
-    plain, found = capacity.measure(Path("/nowhere")), capacity.measure(tmp_path)
-    assert found == Host(cpus or plain.cpus, memory or plain.memory)
-
-
 class Fixture:
     def __init__(self, home: Path) -> None:
         self.db = Db(home / "db")
         self.clock = lambda: 1000.0
         self.rows = Rows(self.db, self.clock)
-        self.cache: dict[str, Any] = {"capacity.host": LAPTOP}
+        self.host = LAPTOP
         self.settings = Settings(home=home)
         self.kinds = services.running()
         self.woken = 0
@@ -203,7 +175,7 @@ def test_a_spot_job_and_an_idle_pool_are_told_to_go(queue: Fixture) -> None:
 
 def test_a_warm_pool_is_handed_to_the_next_job_before_all_that_wait(queue: Fixture) -> None:
     pool, waits, mine, _ = queue.ids
-    queue.cache["capacity.host"] = Host(2, 8 * GIB, (7,))
+    queue.host = Host(2, 8 * GIB, (7,))
     capacity.admit(queue.world, Ask("p", pool, 1, GIB, gpus=1))
     large = Ask("large", waits, 2, GIB, gpus=1)
     assert capacity.admit(queue.world, large).place == 1
@@ -217,7 +189,7 @@ def test_a_warm_pool_is_handed_to_the_next_job_before_all_that_wait(queue: Fixtu
 
 
 def test_an_endpoint_of_a_gpu_type_holds_its_gpu(queue: Fixture) -> None:
-    queue.cache["capacity.host"] = Host(2, 8 * GIB, (0,))
+    queue.host = Host(2, 8 * GIB, (0,))
     held = capacity.admit(queue.world, Ask("e", queue.ids[0], 0, GIB, gpus=1))
     assert held.gpus == (0,)
     waits = capacity.admit(queue.world, Ask("j", queue.ids[1], 1, GIB, gpus=1))

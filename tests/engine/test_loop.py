@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import pytest
 
@@ -27,7 +27,6 @@ class Fixture:
         self.db = Db(home / "db")
         self.rows = Rows(self.db, lambda: self.clock())
         self.world = cast(World, self)
-        self.cache: dict[str, Any] = {}
         self.steps: list[str] = []
         self.step: Callable[[Row], Next] = lambda row: Next("Done")
         self.kind = Kind("thing", "Thing", running=None, reconcile=self._reconcile)

@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -31,12 +32,23 @@ class Backend:
 
 @pytest.fixture
 def backend(world: World) -> Backend:
-    world.backend = made = Backend()  # type: ignore[assignment]
+    made = Backend()
+    world.backend = made  # type: ignore[assignment]
+    world.notebooks = around(world).notebooks
+    return made
+
+
+def around(world: World, **changes: Any) -> World:
+    """The world with other settings or another clock, and notebooks that know them."""
+    made = replace(world, **changes)
+    made.notebooks = notebooks.Notebooks(
+        made.settings, made.rows, made.backend, made.clock, made.wake
+    )
     return made
 
 
 def found(world: World, host: str) -> notebooks.Desk:
-    desk = notebooks.of(world).find(host)
+    desk = world.notebooks.find(host)
     assert desk is not None
     return desk
 
@@ -91,7 +103,7 @@ def test_addresses_are_loopback_and_not_the_usual_ones():
 )  # fmt: skip
 def test_urls(world, tmp_path, given, url):
     world = replace(world, settings=make_settings(tmp_path, **given), ports=(4566, 4567))
-    assert notebooks.url(world, "Desk", "abc123") == url
+    assert notebooks.url(world.settings, world.ports, "Desk", "abc123") == url
 
 
 def test_a_setting_that_is_none(tmp_path):
@@ -104,7 +116,7 @@ def test_a_setting_that_is_none(tmp_path):
 
 def test_found_by_label(world, backend):
     row = notebook(world, "Desk", "abc123")
-    known = notebooks.of(world)
+    known = world.notebooks
     backend.states["n-abc123"] = Running(0.0, "tcp:127.0.0.1:1")
     assert known.find("desk-abc123") == notebooks.Desk(
         row.id, "Desk", "abc123", "InService", "", "tcp:127.0.0.1:1"
@@ -121,7 +133,7 @@ def test_found_by_label(world, backend):
 
 
 def test_unknown_labels_cost_little(world, backend, monkeypatch):
-    known, reads = notebooks.of(world), []
+    known, reads = world.notebooks, []
     select = world.rows.select
     monkeypatch.setattr(world.rows, "select", lambda *a: reads.append(a) or select(*a))
     assert known.find("bucket") is None
@@ -131,13 +143,13 @@ def test_unknown_labels_cost_little(world, backend, monkeypatch):
         assert known.find("my-bucket") is None
     assert len(reads) == 1
     row = notebook(world, "desk", "abc123")
-    notebooks.issue(world, row.id)
+    world.notebooks.issue(row.id)
     assert known.find("desk-abc123") is not None, "who gets a link finds its host at once"
 
 
 def test_a_row_number_given_again(world, backend):
     row = notebook(world, "desk", "abc123")
-    known = notebooks.of(world)
+    known = world.notebooks
     known.load(row)
     known.seen(row.id)
     world.rows.delete(row.id)
@@ -151,14 +163,14 @@ def test_a_row_number_given_again(world, backend):
 
 
 def test_addresses_are_listened_at(world, backend, tmp_path):
-    world = replace(world, settings=make_settings(tmp_path, notebook_hosts="addresses"), cache={})
+    world = around(world, settings=make_settings(tmp_path, notebook_hosts="addresses"))
     notebook(world, "one", "one000")
     heard: list[str] = []
-    known = notebooks.of(world)
+    known = world.notebooks
     known.listen_by(heard.append)
     assert heard == [notebooks.address_of("one000")]
     two = notebook(world, "two", "two000")
-    notebooks.issue(world, two.id)
+    world.notebooks.issue(two.id)
     assert heard[1:] == [notebooks.address_of("two000")]
     assert found(world, heard[1]).name == "two"
     assert found(world, "two-two000").name == "two"
@@ -167,8 +179,8 @@ def test_addresses_are_listened_at(world, backend, tmp_path):
 
 def test_an_address_names_nothing_by_default(world, backend):
     row = notebook(world, "desk", "abc123")
-    notebooks.issue(world, row.id)
-    assert notebooks.of(world).find(notebooks.address_of("abc123")) is None
+    world.notebooks.issue(row.id)
+    assert world.notebooks.find(notebooks.address_of("abc123")) is None
 
 
 # Tokens -------------------------------------------------------------------------------------------
@@ -176,29 +188,29 @@ def test_an_address_names_nothing_by_default(world, backend):
 
 def test_a_token_works_once(world):
     row, other = notebook(world, "a", "aaaaaa"), notebook(world, "b", "bbbbbb")
-    token = notebooks.issue(world, row.id, 1800)
+    token = world.notebooks.issue(row.id, 1800)
     assert token not in str(world.rows.by_id(row.id))
-    assert not notebooks.redeemable(world, other.id, token)
-    assert notebooks.redeem(world, other.id, token) is None
-    assert notebooks.redeemable(world, row.id, token)
-    assert notebooks.redeem(world, row.id, token) == 1800
-    assert not notebooks.redeemable(world, row.id, token)
-    assert notebooks.redeem(world, row.id, token) is None
+    assert not world.notebooks.redeemable(other.id, token)
+    assert world.notebooks.redeem(other.id, token) is None
+    assert world.notebooks.redeemable(row.id, token)
+    assert world.notebooks.redeem(row.id, token) == 1800
+    assert not world.notebooks.redeemable(row.id, token)
+    assert world.notebooks.redeem(row.id, token) is None
     plan = world.rows.by_id(row.id).plan
     assert plan == {"id": "aaaaaa", "key": "n-aaaaaa", "stage": "kept", "tokens": {}}
     with pytest.raises(LookupError):
-        notebooks.issue(world, 999)
-    assert notebooks.redeem(world, 999, token) is None
+        world.notebooks.issue(999)
+    assert world.notebooks.redeem(999, token) is None
 
 
 def test_of_many_threads_one_redeems(world):
     row = notebook(world, "a", "aaaaaa")
-    token, told = notebooks.issue(world, row.id), []
+    token, told = world.notebooks.issue(row.id), []
     start = threading.Barrier(8)
 
     def redeem() -> None:
         start.wait()
-        told.append(notebooks.redeem(world, row.id, token))
+        told.append(world.notebooks.redeem(row.id, token))
 
     threads = [threading.Thread(target=redeem) for _ in range(8)]
     for thread in threads:
@@ -210,18 +222,18 @@ def test_of_many_threads_one_redeems(world):
 
 def test_tokens_expire_and_are_few(world):
     clock = Clock(1e9)
-    world = replace(world, clock=clock)
+    world = around(world, clock=clock)
     row = notebook(world, "a", "aaaaaa")
-    first = notebooks.issue(world, row.id)
+    first = world.notebooks.issue(row.id)
     clock.forward(notebooks.TOKEN_SECONDS)
-    assert notebooks.redeem(world, row.id, first) is None
+    assert world.notebooks.redeem(row.id, first) is None
     made = []
     for _ in range(notebooks.TOKENS + 5):
-        made.append(notebooks.issue(world, row.id))
+        made.append(world.notebooks.issue(row.id))
         clock.forward(0.01)
     assert len(world.rows.by_id(row.id).plan["tokens"]) == notebooks.TOKENS
-    assert notebooks.redeem(world, row.id, made[0]) is None
-    assert notebooks.redeem(world, row.id, made[-1]) is not None
+    assert world.notebooks.redeem(row.id, made[0]) is None
+    assert world.notebooks.redeem(row.id, made[-1]) is not None
 
 
 # Readiness ----------------------------------------------------------------------------------------
@@ -255,7 +267,7 @@ def settled(condition, seconds: float = 10.0) -> bool:
 
 
 def test_ready_when_its_status_is_200(world, backend):
-    row, known = notebook(world, "a", "aaaaaa", "Pending"), notebooks.of(world)
+    row, known = notebook(world, "a", "aaaaaa", "Pending"), world.notebooks
     asked: list[bytes] = []
     with socket.create_server(("127.0.0.1", 0)) as sock:
         threading.Thread(target=serve_status, args=(sock, asked), daemon=True).start()
@@ -275,7 +287,7 @@ def test_ready_when_its_status_is_200(world, backend):
 
 @pytest.mark.parametrize("state", [Exited(1), Gone()])
 def test_due_when_its_process_ends(world, backend, state):
-    row, known = notebook(world, "a", "aaaaaa", "Pending"), notebooks.of(world)
+    row, known = notebook(world, "a", "aaaaaa", "Pending"), world.notebooks
     backend.states["n-aaaaaa"] = state
     known.watch("n-aaaaaa", row.id, world.clock() + 60)
     assert settled(lambda: due(world, row))
@@ -284,10 +296,9 @@ def test_due_when_its_process_ends(world, backend, state):
 
 def test_due_when_the_time_is_over(world, backend):
     clock = Clock(1e9)
-    world = replace(world, clock=clock, cache={})
-    row, known = notebook(world, "a", "aaaaaa", "Pending"), notebooks.of(world)
+    world = around(world, clock=clock)
+    row, known = notebook(world, "a", "aaaaaa", "Pending"), world.notebooks
     backend.states["n-aaaaaa"] = Pending()
-    world.backend = backend  # type: ignore[assignment]
     known.watch("n-aaaaaa", row.id, clock.now + 60)
     assert not due(world, row)
     clock.forward(60)
@@ -300,7 +311,7 @@ def test_due_when_the_time_is_over(world, backend):
 
 def test_use_is_told(world):
     clock = Clock(1e9)
-    known = notebooks.Notebooks(replace(world, clock=clock))
+    known = around(world, clock=clock).notebooks
     assert known.last_seen(1) is None
     known.seen(1)
     clock.forward(5)

@@ -30,10 +30,10 @@ class Stage:
         self.rows = Rows(self.db, lambda: 1000.0)
         self.settings = Settings(home=home)
         self.kinds = services.running()
-        self.cache: dict[str, Any] = {"capacity.host": LAPTOP}
+        self.host = LAPTOP
 
     def choose(self, of: Host = LAPTOP, **settings: Any) -> None:
-        self.cache["capacity.host"] = of
+        self.host = of
         self.settings = dataclasses.replace(self.settings, **settings)
 
     def add(self, kind: str, status: str, doc: dict[str, Any], **plan: Any) -> None:

@@ -30,8 +30,8 @@ class Plant:
 
     def __init__(self, home: Path) -> None:
         self.home, self.now, self.count = home, 1000.0, 0
-        self.cache: dict[str, Any] = {"capacity.host": HOST}
         self.kinds = services.running()
+        self.host = HOST
         self.asked: set[int] = set()
         self.settings = Settings(home=home)
         self.open()

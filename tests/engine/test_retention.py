@@ -12,6 +12,7 @@ import pytest
 
 from sagebrush import services
 from sagebrush.compute.base import Exited, Gone, Running, State
+from sagebrush.compute.host import Host
 from sagebrush.engine import retention
 from sagebrush.settings import Settings
 from sagebrush.store.db import Db
@@ -31,7 +32,7 @@ class Fixture:
         self.kinds = services.running()
         self.backend: Any = self
         self.states: dict[str, State] = {}
-        self.cache: dict[str, Any] = {}
+        self.host = Host(2, 8 << 30)
 
     def poll(self, key: str) -> State:
         return self.states.get(key, Gone())

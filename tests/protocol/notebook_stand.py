@@ -173,7 +173,7 @@ class Stand:
 
     def token(self, row: Row, seconds: int = 3600) -> str:
         """A fresh one-time token."""
-        return notebooks.issue(self.world, row.id, seconds)
+        return self.world.notebooks.issue(row.id, seconds)
 
     def ask(
         self,

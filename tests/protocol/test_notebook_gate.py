@@ -51,7 +51,7 @@ def other(stand: Stand) -> Row:
 
 
 def test_a_link_opens_once(stand, desk):
-    url = notebooks.url(stand.world, desk.name, "abc123")
+    url = notebooks.url(stand.world.settings, stand.world.ports, desk.name, "abc123")
     assert url == f"http://my-notebook-abc123.localhost:{stand.server.app.port}/"
     path = f"/?authToken={stand.token(desk, 1800)}"
     first = stand.ask(desk, path)
@@ -363,7 +363,7 @@ def test_addresses(tmp_path, clock):
         one, two = stand.notebook("one", "one000"), stand.notebook("two", "two000")
         token = stand.token(one)
         stand.token(two)
-        url = notebooks.url(stand.world, "one", "one000")
+        url = notebooks.url(stand.world.settings, stand.world.ports, "one", "one000")
         opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
         with opener.open(f"{url}?authToken={token}", timeout=10) as answer:
             assert json.load(answer)["target"] == "/lab"
@@ -415,7 +415,7 @@ def test_last_use_is_known(stand, desk, clock):
     cookie = stand.enter(desk)
     clock.forward(10)
     stand.ask(desk, "/lab", Cookie=cookie)
-    assert notebooks.of(stand.world).last_seen(desk.id) == clock.now
+    assert stand.world.notebooks.last_seen(desk.id) == clock.now
     clock.forward(10)
     stand.ask(desk, "/lab")
-    assert notebooks.of(stand.world).last_seen(desk.id) == clock.now - 10
+    assert stand.world.notebooks.last_seen(desk.id) == clock.now - 10

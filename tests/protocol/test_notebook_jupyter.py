@@ -129,12 +129,15 @@ def test_a_link_opens_jupyterlab_and_runs_a_cell(
     try:
         row = stand.notebook("desk", "abc123", "Pending")
         stand.addresses["n-abc123"] = jupyter
-        known = notebooks.of(stand.world)
+        known = stand.world.notebooks
         until = stand.world.clock() + STARTED
         known.watch("n-abc123", row.id, until)
         assert wire.settled(lambda: known.ready("n-abc123"), STARTED)
         stand.status(row, "InService")
-        url = notebooks.url(stand.world, "desk", "abc123") + f"?authToken={stand.token(row)}"
+        url = (
+            notebooks.url(stand.world.settings, stand.world.ports, "desk", "abc123")
+            + f"?authToken={stand.token(row)}"
+        )
         page, printed = asyncio.run(run(url, "print(6 * 7, 'é' * 100_000)"))
         assert '"appName":"JupyterLab"' in page.replace(": ", ":")
         assert printed == f"42 {'é' * 100_000}\n"

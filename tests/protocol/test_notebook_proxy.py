@@ -17,7 +17,6 @@ from aiohttp import ClientSession, ClientWebSocketResponse, WSMsgType, WSServerH
 from notebook_stand import KERNEL, Stand
 
 from sagebrush.gates import notebook_proxy
-from sagebrush.routing import notebooks
 from sagebrush.store.rows import Row
 from tests.conftest import Clock, make_settings, started
 from tests.crowding import crowding
@@ -277,7 +276,7 @@ async def nothing(found: ClientWebSocketResponse) -> None:
 def test_messages_go_both_ways(stand, desk, cookie):
     async def talk(found: ClientWebSocketResponse) -> None:
         assert found.protocol == KERNEL
-        assert notebooks.of(stand.world).open_websockets(desk.id) == 1
+        assert stand.world.notebooks.open_websockets(desk.id) == 1
         large = bytes(range(256)) * (8 * MIB // 256)
         for data in ("text é", "", "x" * MIB):
             await found.send_str(data)
@@ -298,7 +297,7 @@ def test_messages_go_both_ways(stand, desk, cookie):
     assert "Cookie" not in asked.headers
     assert "Sec-WebSocket-Extensions" not in asked.headers
     assert wire.settled(lambda: stand.upstream.closed[-1:] == [4001])
-    assert wire.settled(lambda: notebooks.of(stand.world).open_websockets(desk.id) == 0)
+    assert wire.settled(lambda: stand.world.notebooks.open_websockets(desk.id) == 0)
 
 
 @pytest.mark.parametrize(

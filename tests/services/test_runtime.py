@@ -16,7 +16,6 @@ import pytest
 from botocore.exceptions import ClientError
 
 from sagebrush.compute.local import probe
-from sagebrush.routing import endpoints
 from sagebrush.store.series import Metric
 from tests.conftest import Server, make_settings, started
 from tests.crowding import crowding
@@ -354,7 +353,7 @@ def test_a_deleted_endpoint_is_not_found_at_once(stand: Stand) -> None:
 
 
 def test_answers_are_counted_as_cloudwatch_metrics(stand: Stand) -> None:
-    live = endpoints.of(stand.server.world)
+    live = stand.server.world.endpoints
     live.flush()
     stand.endpoint("counted", "echo")
     for data in (1, 2, "raise"):

@@ -10,7 +10,6 @@ from typing import Any, NoReturn, TypeVar
 from sagebrush.aws.names import Arn
 from sagebrush.errors import AwsError, Doc
 from sagebrush.net.http_client import Answer, Broken, Stream, Unreachable
-from sagebrush.routing import endpoints
 from sagebrush.routing.endpoints import Endpoint, Route, Variant
 from sagebrush.world import Ctx
 
@@ -116,7 +115,7 @@ class _Call:
         route = self._variant.least_busy(self._failed)
         if route is not None:
             return route
-        live = endpoints.of(self._ctx.world)
+        live = self._ctx.world.endpoints
         if self._until is None:
             self._until = time.monotonic() + PATIENCE
         while time.monotonic() < self._until:
@@ -146,7 +145,7 @@ class _Call:
         """The answer is counted; `sent` is when it was asked for."""
         now = time.perf_counter()
         model = now - sent
-        endpoints.of(self._ctx.world).count(
+        self._ctx.world.endpoints.count(
             self._endpoint.name,
             self._variant.name,
             status,
@@ -218,7 +217,7 @@ async def _begin(ctx: Ctx, request: Doc) -> _Call:
             "ValidationError",
             f"The request body of {len(body)} bytes is larger than the limit of {BODY_LIMIT}.",
         )
-    live, name = endpoints.of(ctx.world), (ctx.account, ctx.region, request["EndpointName"])
+    live, name = ctx.world.endpoints, (ctx.account, ctx.region, request["EndpointName"])
     endpoint = live.get(name)
     if endpoint is None:
         live.use(asyncio.get_running_loop())
@@ -230,7 +229,7 @@ async def _begin(ctx: Ctx, request: Doc) -> _Call:
 
 def _load(ctx: Ctx, name: str) -> Endpoint | None:
     row = ctx.world.rows.get(ctx.account, ctx.region, "endpoint", name)
-    return endpoints.of(ctx.world).load(row) if row else None
+    return ctx.world.endpoints.load(row) if row else None
 
 
 def _look(world: Any, row_id: int) -> None:

@@ -44,7 +44,6 @@ class Scheduled:
         self.db = Db(home / "db")
         self.rows = Rows(self.db, lambda: self.now)
         self.world = cast(World, self)
-        self.cache: dict[str, Any] = {}
         self.table = Timetable(HOURLY, NOON)
         self.kill_before = self.kill_after = False
         self.asked: list[float] = []

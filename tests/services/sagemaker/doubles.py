@@ -93,7 +93,9 @@ def install(world: World) -> tuple[FakeBackend, FakeServing]:
     backend = FakeBackend()
     world.backend = backend
     world.environments = FakeEnvironments()  # type: ignore[assignment]
-    world.cache["serving"] = live = FakeServing(world)
+    world.endpoints = live = FakeServing(
+        world.rows, world.series, backend, world.clock, lambda: world.wake()
+    )
     return backend, live
 
 

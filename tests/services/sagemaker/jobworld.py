@@ -10,10 +10,14 @@ from botocore import xform_name
 
 from sagebrush import services
 from sagebrush.compute.base import Exited, Gone, LogLine, Pending, Running, Spec, State
+from sagebrush.compute.host import measure
+from sagebrush.compute.local import fuse
 from sagebrush.engine.loop import Loop
+from sagebrush.environments.builds import LayerBuilds
 from sagebrush.environments.environment import Environment
 from sagebrush.environments.images import resolve
 from sagebrush.errors import AwsError, Doc
+from sagebrush.routing.endpoints import Serving
 from sagebrush.services.sagemaker.training import operations as training
 from sagebrush.settings import Settings
 from sagebrush.store.db import Db
@@ -155,10 +159,10 @@ class JobWorld:
     def open(self) -> None:
         """The server (again): fresh rows, fresh loop, the same data and backend."""
         self.db = Db(self.home / "db.sqlite")
-        self.rows = Rows(self.db, lambda: self.now)
+        self.rows = Rows(self.db, self._clock)
         self.world = World(
             settings=Settings(home=self.home),
-            clock=lambda: self.now,
+            clock=self._clock,
             db=self.db,
             rows=self.rows,
             objects=self.objects,
@@ -166,6 +170,11 @@ class JobWorld:
             streams=cast(Any, self.streams),
             backend=self.backend,
             environments=cast(Any, self.environments),
+            host=measure(),
+            fuse_lacking=fuse.lacking,
+            layers=LayerBuilds(),
+            endpoints=Serving(self.rows, self.series, self.backend, self._clock, lambda: None),
+            notebooks=cast(Any, None),
             credentials=cast(Any, None),
             operations={},
             dispatch=self.dispatch,
@@ -173,6 +182,9 @@ class JobWorld:
         )
         self.ctx = self.world.service_ctx(ROLE)
         self.loop = Loop(self.world, {training.KIND.name: training.KIND}, threads=1)
+
+    def _clock(self) -> float:
+        return self.now
 
     def dispatch(self, ctx: Ctx, service: str, operation: str, params: Doc) -> Doc:
         if service == "s3":

@@ -63,10 +63,11 @@ class Desk:
         self.backend = FakeBackend()
         self.backend.isolation = "sandbox"
         self.environments = Built()
-        self.live = Watched(app.world)
         self.world.backend = self.backend
         self.world.environments = self.environments  # type: ignore[assignment]
-        self.world.cache["notebooks"] = self.live
+        self.live = self.world.notebooks = Watched(
+            app.world.settings, app.world.rows, self.backend, clock, lambda: app.world.wake()
+        )
         self.ctx = app.world.service_ctx(ROLE)
         key = app.world.credentials.user_key[0]
         self.owner = replace(

@@ -118,7 +118,7 @@ ORDER: dict[str, tuple[Call, str, str]] = {
 
 def test_of_several_errors_the_first_is_told(stand: Stand) -> None:
     world = stand.app.world
-    world.cache["capacity.host"] = capacity.Host(4, 8 << 30)
+    world.host = capacity.Host(4, 8 << 30)
     stand.create()
     stand.sm("CreateTrainingJob", **job("runs"))
     told = {case: refusal(stand, call) for case, (call, _, _) in ORDER.items()}

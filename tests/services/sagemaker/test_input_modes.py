@@ -19,7 +19,7 @@ from sagebrush.errors import Doc
 def jobs(tmp_path: Path) -> Iterator[JobWorld]:
     found = JobWorld(tmp_path)
     found.s3.buckets["bucket"].update({f"in/{n}.txt": b"%d" % n for n in range(5)})
-    found.world.cache["feeds.lacking"] = ""
+    found.world.fuse_lacking = lambda: ""
     yield found
     found.db.close()
 
@@ -158,7 +158,7 @@ def test_a_lazy_channel_is_a_mount_where_the_host_has_fuse(jobs: JobWorld) -> No
 
 
 def test_without_fuse_a_lazy_channel_is_downloaded_and_the_log_says_so(jobs: JobWorld) -> None:
-    jobs.world.cache["feeds.lacking"] = "open /dev/fuse: Permission denied"
+    jobs.world.fuse_lacking = lambda: "open /dev/fuse: Permission denied"
     found = seen(jobs, channel("train", "s3://bucket/in/", InputMode="FastFile"))["algo-1"]
     assert len(found["files"]) == 5
     assert not found["spec"].mounts

@@ -45,7 +45,7 @@ class Rehearsals(JobWorld):
             members=self.members,
             image=lambda row: "rehearsal",
             sizes=lambda world, row: capacity.share(
-                [member.type for member in self.members(row)], capacity.host(world)
+                [member.type for member in self.members(row)], world.host
             ),
             build=self._build,
             specs=self._specs,
@@ -133,7 +133,7 @@ def test_a_job_goes_through_all_stages_and_keeps_its_directory_a_while(jobs: Reh
 
 
 def test_a_job_waits_for_room_and_takes_its_turn(jobs: Rehearsals) -> None:
-    jobs.world.cache["capacity.host"] = Host(2.0, 8 << 30)
+    jobs.world.host = Host(2.0, 8 << 30)
     jobs.backend.script = lambda spec: Running(0.0, "")
     jobs.add("first")
     jobs.run(1.0, turns=1)
@@ -177,7 +177,7 @@ def test_stopped_at_any_moment_it_is_stopped_and_holds_nothing(
 def test_the_end_of_the_process_is_the_jobs(
     jobs: Rehearsals, end: Exited, status: str, why: str
 ) -> None:
-    jobs.world.cache["capacity.host"] = Host(16.0, 64 << 30)
+    jobs.world.host = Host(16.0, 64 << 30)
     jobs.backend.script = lambda spec: end
     jobs.add()
     jobs.run(12.0, turns=4)

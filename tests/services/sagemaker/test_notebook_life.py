@@ -101,7 +101,7 @@ def test_an_environment_that_cannot_be_built_fails_it(desk: Desk) -> None:
 
 
 def test_it_waits_for_memory_behind_its_like(desk: Desk) -> None:
-    desk.world.cache["capacity.host"] = capacity.Host(2.0, 3 << 29)  # room for one of them
+    desk.world.host = capacity.Host(2.0, 3 << 29)  # room for one of them
     desk.create()
     desk.serve()
     desk.create("second")
@@ -114,7 +114,7 @@ def test_it_waits_for_memory_behind_its_like(desk: Desk) -> None:
 
 
 def test_one_that_waits_can_be_stopped_and_is_out_of_the_queue(desk: Desk) -> None:
-    desk.world.cache["capacity.host"] = capacity.Host(2.0, 3 << 29)  # room for one of them
+    desk.world.host = capacity.Host(2.0, 3 << 29)  # room for one of them
     desk.create()
     desk.serve()
     desk.create("second")

@@ -23,7 +23,7 @@ Client = Callable[..., Any]
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     made = started(make_settings(tmp_path_factory.mktemp("home"), isolation="sandbox"))
-    own(made.app).world.cache["capacity.host"] = Host(8, 32 << 30)
+    own(made.app).world.host = Host(8, 32 << 30)
     yield made
     made.app.stop_jobs(lambda: True)
     made.stop()

@@ -27,7 +27,7 @@ def desk(settings: Settings, clock: Clock) -> Iterator[Desk]:
 
 
 def choose(world: World, host: capacity.Host, **settings: object) -> None:
-    world.cache["capacity.host"] = host
+    world.host = host
     world.settings = dataclasses.replace(world.settings, **settings)  # pyright: ignore[reportArgumentType]
 
 

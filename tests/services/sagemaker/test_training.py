@@ -162,7 +162,7 @@ def test_kill_before_a_step_is_stored_runs_the_job_once(jobs: JobWorld) -> None:
     ],
 )  # fmt: skip
 def test_failures_name_their_cause(jobs: JobWorld, state: Exited, words: str) -> None:
-    jobs.world.cache["capacity.host"] = Host(8, 64 << 30)
+    jobs.world.host = Host(8, 64 << 30)
     writes(jobs, {"model/m.bin": b"half"}, state)
     jobs.create()
     jobs.backend.lines[jobs.key()] = [
@@ -382,7 +382,7 @@ def test_names_are_unique_and_unknown_ones_not_found(jobs: JobWorld) -> None:
 def test_a_launched_job_that_vanishes_is_lost_unless_it_comes_back(jobs: JobWorld) -> None:
     jobs.backend.script = lambda spec: Running(jobs.now)
     for name in ("back", "gone"):
-        jobs.world.cache["capacity.host"] = Host(8, 64 << 30)
+        jobs.world.host = Host(8, 64 << 30)
         jobs.create(name)
     jobs.run(3)
     states = {name: jobs.backend.states.pop(jobs.key(name)) for name in ("back", "gone")}

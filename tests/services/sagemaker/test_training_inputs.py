@@ -151,7 +151,7 @@ def test_stop_while_downloading_is_honoured_between_files(
 
 @pytest.mark.costs("plays fifty jobs")
 def test_jobs_wait_their_turn_and_all_complete(jobs: JobWorld) -> None:
-    jobs.world.cache["capacity.host"] = Host(2, 8 << 30)
+    jobs.world.host = Host(2, 8 << 30)
     running: list[str] = []
 
     def script(spec: Spec) -> State:
@@ -178,7 +178,7 @@ def test_jobs_wait_their_turn_and_all_complete(jobs: JobWorld) -> None:
 
 
 def test_stopping_a_job_that_waits_lets_the_next_up(jobs: JobWorld) -> None:
-    jobs.world.cache["capacity.host"] = Host(2, 8 << 30)
+    jobs.world.host = Host(2, 8 << 30)
     jobs.backend.script = lambda spec: Running(jobs.now)
     for name in ("a", "b", "c"):
         jobs.create(name)
@@ -201,7 +201,7 @@ def test_stopping_a_job_that_waits_lets_the_next_up(jobs: JobWorld) -> None:
     ],
 )
 def test_a_job_waits_no_longer_than_it_says(jobs: JobWorld, changes: Doc) -> None:
-    jobs.world.cache["capacity.host"] = Host(2, 8 << 30)
+    jobs.world.host = Host(2, 8 << 30)
     jobs.backend.script = lambda spec: Running(jobs.now)
     jobs.create("a")
     jobs.run(1)
@@ -216,7 +216,7 @@ def test_a_job_waits_no_longer_than_it_says(jobs: JobWorld, changes: Doc) -> Non
 
 
 def test_a_larger_type_is_scaled_down_and_the_log_says_so(jobs: JobWorld) -> None:
-    jobs.world.cache["capacity.host"] = Host(2, 8 << 30)
+    jobs.world.host = Host(2, 8 << 30)
     jobs.create(ResourceConfig=resources(InstanceType="ml.m5.24xlarge"))
     jobs.run()
     spec = jobs.backend.specs[jobs.key()]
@@ -237,7 +237,7 @@ def test_log_and_description_say_which_versions_run(jobs: JobWorld) -> None:
 
 
 def test_a_gpu_type_gets_the_hosts_gpus_and_says_how_many(jobs: JobWorld) -> None:
-    jobs.world.cache["capacity.host"] = Host(64, 512 << 30, (0, 3))
+    jobs.world.host = Host(64, 512 << 30, (0, 3))
     jobs.create("one", ResourceConfig=resources(InstanceType="ml.p3.2xlarge"))
     jobs.create("many", ResourceConfig=resources(InstanceType="ml.p3.16xlarge"))
     jobs.create("none")

@@ -28,7 +28,7 @@ THREE = resources(InstanceCount=3)
 @pytest.fixture
 def jobs(tmp_path: Path) -> Iterator[JobWorld]:
     found = JobWorld(tmp_path)
-    found.world.cache["capacity.host"] = Host(4, 16 << 30)
+    found.world.host = Host(4, 16 << 30)
     yield found
     found.db.close()
 
@@ -201,7 +201,7 @@ def test_an_interrupted_spot_job_goes_on_from_its_checkpoint(jobs: JobWorld) -> 
 
 
 def test_on_demand_work_takes_a_spot_jobs_room_and_gives_it_back(jobs: JobWorld) -> None:
-    jobs.world.cache["capacity.host"] = Host(2, 8 << 30)
+    jobs.world.host = Host(2, 8 << 30)
     jobs.backend.script = lambda spec: Running(jobs.now)
     jobs.create("spot", **SPOT)
     jobs.run(2)
@@ -219,7 +219,7 @@ def test_on_demand_work_takes_a_spot_jobs_room_and_gives_it_back(jobs: JobWorld)
 
 
 def test_a_spot_job_waits_no_longer_than_its_condition_says(jobs: JobWorld) -> None:
-    jobs.world.cache["capacity.host"] = Host(2, 8 << 30)
+    jobs.world.host = Host(2, 8 << 30)
     jobs.backend.script = lambda spec: Running(jobs.now)
     jobs.create("other", StoppingCondition={"MaxRuntimeInSeconds": 86400})
     jobs.run(1)
@@ -324,7 +324,7 @@ def test_checkpoints_written_before_the_first_sync_are_not_lost(jobs: JobWorld) 
 def test_an_elastic_spot_job_goes_on_with_the_instances_that_there_is_room_for(
     jobs: JobWorld,
 ) -> None:
-    jobs.world.cache["capacity.host"] = Host(6, 24 << 30)
+    jobs.world.host = Host(6, 24 << 30)
     jobs.backend.script = lambda spec: Running(jobs.now)
     jobs.create("spot", ResourceConfig=THREE, **SPOT, Environment={"SAGEBRUSH_MIN_INSTANCES": "2"})
     jobs.run(2)

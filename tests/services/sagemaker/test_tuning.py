@@ -466,7 +466,7 @@ def test_several_definitions_take_turns(world: TuningWorld) -> None:
 
 def test_trials_that_may_run_at_once_share_the_host(world: TuningWorld) -> None:
     """Of two CPUs each trial has one, where an instance of theirs alone would have both."""
-    world.world.cache["capacity.host"] = Host(2.0, 8 << 30)
+    world.world.host = Host(2.0, 8 << 30)
     world.objective(lambda given: [0.5], lambda given: Running(0.0, ""))
     world.tune(HyperParameterTuningJobConfig=config(jobs=3, parallel=3))
     world.run(6.0)
@@ -487,7 +487,7 @@ def test_trials_that_may_run_at_once_share_the_host(world: TuningWorld) -> None:
 def test_a_search_that_learns_chooses_no_trial_that_would_only_wait(
     world: TuningWorld, strategy: str, live: int
 ) -> None:
-    world.world.cache["capacity.host"] = Host(2.0, 8 << 30)
+    world.world.host = Host(2.0, 8 << 30)
     world.objective(lambda given: [0.5], lambda given: Running(0.0, ""))
     world.tune(HyperParameterTuningJobConfig=config(strategy, 20, 8))
     world.run(6.0)

@@ -47,7 +47,7 @@ def server(request: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[A
 
 @pytest.fixture(scope="module")
 def live(server: Any) -> Client:
-    own(server.app).world.cache["capacity.host"] = Host(8, 32 << 30)
+    own(server.app).world.host = Host(8, 32 << 30)
     s3 = server.client("s3")
     s3.create_bucket(Bucket="warm")
     script = SCRIPT.replace("ROOT", "__import__('os').environ['SM_MODEL_DIR'][:-len('/model')]")

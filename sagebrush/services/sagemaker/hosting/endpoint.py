@@ -8,7 +8,6 @@ from dataclasses import replace
 from sagebrush.engine import kinds
 from sagebrush.engine.kinds import Kind, moment
 from sagebrush.errors import AwsError, Doc
-from sagebrush.routing import endpoints
 from sagebrush.scheduler import capacity
 from sagebrush.services.sagemaker.hosting import endpoint_config, model
 from sagebrush.services.sagemaker.hosting import fleet as deployment
@@ -189,7 +188,7 @@ def delete_endpoint(ctx: Ctx, request: Doc) -> None:
         return replace(row, status="Deleting", doc=doc, due_at=now)
 
     row = kinds.update(ctx, KIND, request["EndpointName"], change)
-    endpoints.of(ctx.world).end((row.account, row.region, row.name), row.id)
+    ctx.world.endpoints.end((row.account, row.region, row.name), row.id)
     ctx.world.wake()
 
 

@@ -65,7 +65,7 @@ class Deployment:
         self.active: Doc | None = plan.get("active")
         self.pending: Doc | None = plan.get("pending")
         self.replicas: list[Doc] = plan.get("replicas", [])
-        self.live = endpoints.of(world)
+        self.live = world.endpoints
         self.due = LOOK
         self.broken = ""
         """Why the pending fleet, or more replicas, cannot come up."""

@@ -10,7 +10,6 @@ from sagebrush.compute.base import Exited, Limits, Spec
 from sagebrush.environments.environment import Environment
 from sagebrush.environments.store import BuildFailed
 from sagebrush.errors import AwsError, Doc
-from sagebrush.routing import endpoints
 from sagebrush.scheduler import capacity
 from sagebrush.services.sagemaker.hosting import facts
 from sagebrush.store.rows import Row
@@ -81,7 +80,7 @@ class Replica:
 
     def start(self) -> None:
         """Its process runs or will. Repeatable. Raises Waiting and Unstartable."""
-        (size,), banner = capacity.share([self.variant["type"]], capacity.host(self.world))
+        (size,), banner = capacity.share([self.variant["type"]], self.world.host)
         memory = capacity.expected_memory(self.world, self._kind, size.limits())
         # CPU 0: endpoints, mostly idle, take CPU by share and hold up no job.
         turn = capacity.admit(
@@ -244,7 +243,7 @@ class Replica:
 
     def reason(self, state: Exited) -> str:
         """Why it did not come up, in AWS's words and with the end of its log."""
-        limits = capacity.limits(self.variant["type"], capacity.host(self.world))[0]
+        limits = capacity.limits(self.variant["type"], self.world.host)[0]
         if state.reason == "oom":
             why = (
                 f"OutOfMemory: the container exceeded {limits.memory / 2**30:.3g} GiB of"
@@ -274,7 +273,7 @@ class Replica:
         if isinstance(state, Exited):
             capacity.note_peak(self.world, self._kind, self.variant["type"], state.peak_memory)
         capacity.release(self.world, self.key)
-        endpoints.of(self.world).forget(self.key)
+        self.world.endpoints.forget(self.key)
         for name in ("ml", "staging", "tmp"):
             stage.remove(self.root / name)
 

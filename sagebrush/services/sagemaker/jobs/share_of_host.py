@@ -20,7 +20,7 @@ def beside(world: World, types: Sequence[str], wanted: int) -> int:
 
     As many as have a CPU each, and the GPUs that one alone would have.
     """
-    host = capacity.host(world)
+    host = world.host
     alone, _ = capacity.share(types, host)
     if not world.settings.scale_down:
         return max(1, min(wanted, int(host.cpus // sum(each.cpu for each in alone))))
@@ -40,5 +40,5 @@ def sizes(world: World, row: Row, types: Sequence[str]) -> tuple[list[Size], str
     """
     wanted = row.doc.get(AT_ONCE, 1) if world.settings.scale_down else 1
     count = beside(world, types, wanted) if wanted > 1 else 1
-    found, told = capacity.share([*types] * count, capacity.host(world))
+    found, told = capacity.share([*types] * count, world.host)
     return found[: len(types)], told

@@ -18,7 +18,6 @@ from sagebrush.engine.kinds import moment
 from sagebrush.environments.environment import Environment
 from sagebrush.environments.store import BuildFailed
 from sagebrush.errors import Doc
-from sagebrush.routing import notebooks
 from sagebrush.scheduler import capacity
 from sagebrush.services.sagemaker.notebook import logs, use
 from sagebrush.services.sagemaker.notebook.stage import Start, Unstartable
@@ -150,7 +149,7 @@ def _boot(world: World, row: Row) -> Next:
         if state.reason in ("lost", "stopped") and row.plan.get("tries", 0) < TRIES:
             return _again(world, row, start)
         return _fail(world, row, _why(start, state), plan)
-    live = notebooks.of(world)
+    live = world.notebooks
     if live.ready(start.key):
         step = _enter(world, "InService")
         made = {"stage": None, "created": True, "gone": None, "since": now, "tries": None}
@@ -231,7 +230,7 @@ def _dispose(world: World, row: Row, start: Start) -> None:
     if isinstance(state, Exited):
         capacity.note_peak(world, _image(row), row.doc["InstanceType"], state.peak_memory)
     capacity.release(world, start.key)
-    notebooks.of(world).forget(start.key)
+    world.notebooks.forget(start.key)
     for name in ("ml", "tmp", "mnt"):
         stage.remove(start.root / name)
 
@@ -245,7 +244,7 @@ def _delete(world: World, row: Row) -> Next:
         _dispose(world, row, start)
     stage.remove(Start(world, row).own)
     world.rows.delete(row.id)
-    notebooks.of(world).gone(row.id)
+    world.notebooks.gone(row.id)
     return Next()
 
 

@@ -47,10 +47,9 @@ def copy_hooks(world: World, row: Row, root: Path, ended: bool) -> Doc:
     offsets = dict(row.plan.get("logs", {}))
     for hook in HOOKS:
         name = f"LifecycleConfig{hook}"
-        known = world.cache.setdefault("notebook-logs", {})
         # A step may be dropped after its lines were put: the memory of this process knows.
-        place = (row.plan["key"], hook)
-        offset = max(offsets.get(hook, 0), known.get(place, 0))
+        key = row.plan["key"]
+        offset = max(offsets.get(hook, 0), world.notebooks.copied(key, hook))
         while offset < MOST:
             data = _read(root, ("output", f"{name}.log"), offset)
             whole = len(data) if ended or len(data) == STEP else data.rfind(b"\n") + 1
@@ -59,7 +58,7 @@ def copy_hooks(world: World, row: Row, root: Path, ended: bool) -> Doc:
             lines = data[:whole].decode(errors="replace").splitlines()
             put(world, row, name, [line.replace("\0", "") for line in lines])
             offset += whole
-            known[place] = offset
+            world.notebooks.copied_to(key, hook, offset)
         offsets[hook] = offset
     return {"logs": offsets} if offsets != row.plan.get("logs") else {}
 

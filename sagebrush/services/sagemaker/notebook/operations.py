@@ -213,10 +213,10 @@ def create_presigned_notebook_instance_url(ctx: Ctx, request: Doc) -> Doc:
     row = kinds.find(ctx, KIND, request["NotebookInstanceName"])
     seconds = request.get("SessionExpirationDurationInSeconds", SESSION)
     try:
-        token = notebooks.issue(ctx.world, row.id, seconds, serves)
+        token = ctx.world.notebooks.issue(row.id, seconds, serves)
     except LookupError as error:  # deleted meanwhile
         raise AwsError(KIND.missing_code, KIND.missing) from error
-    url = notebooks.url(ctx.world, row.name, row.plan["id"])
+    url = notebooks.url(ctx.world.settings, ctx.world.ports, row.name, row.plan["id"])
     return {"AuthorizedUrl": f"{url}?authToken={token}"}
 
 
@@ -277,7 +277,9 @@ def _renamed(request: Doc) -> Doc:
 
 
 def _host(ctx: Ctx, row: Row) -> str:
-    return urlsplit(notebooks.url(ctx.world, row.name, row.plan["id"])).netloc
+    return urlsplit(
+        notebooks.url(ctx.world.settings, ctx.world.ports, row.name, row.plan["id"])
+    ).netloc
 
 
 def _new_id(ctx: Ctx) -> str:

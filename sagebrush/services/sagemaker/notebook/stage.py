@@ -61,13 +61,13 @@ class Start:
     @property
     def size(self) -> capacity.Size:
         """What its type is on this host."""
-        return capacity.share([self.row.doc["InstanceType"]], capacity.host(self.world))[0][0]
+        return capacity.share([self.row.doc["InstanceType"]], self.world.host)[0][0]
 
     @property
     def limits(self) -> tuple[Limits, str]:
         """Its share of the host, the GPUs that it holds among it, and the sentence that says if its
         type is scaled down."""
-        _, banner = capacity.share([self.row.doc["InstanceType"]], capacity.host(self.world))
+        _, banner = capacity.share([self.row.doc["InstanceType"]], self.world.host)
         turn = capacity.turn(self.world, self.key) if self.size.gpus else None
         limits = self.size.limits(turn.gpus if turn else ())
         return replace(limits, share=True, spare=True), banner

@@ -12,7 +12,6 @@ from sagebrush.engine import idle
 from sagebrush.environments.store import BuildFailed
 from sagebrush.errors import Doc
 from sagebrush.net import dial
-from sagebrush.routing import notebooks
 from sagebrush.services.sagemaker.notebook import logs
 from sagebrush.store.rows import Row
 from sagebrush.world import World
@@ -59,8 +58,8 @@ def look(world: World, row: Row, state: Running | Pending) -> tuple[bool, Doc]:
     if now - row.plan.get("looked", 0.0) < LOOK - 1.0:
         return False, {}
     # After a restart of the server nobody knows of requests before it: they count as just now.
-    first = world.cache.setdefault("notebook-looks", {}).setdefault(row.plan["key"], now)
-    last = notebooks.of(world).last_seen(row.id) or first
+    first = world.notebooks.looked_at(row.plan["key"])
+    last = world.notebooks.last_seen(row.id) or first
     told = activity(state.address, row.plan.get("token", ""))
     stop, reason = idle.decide(now, told, max(last, row.plan.get("since", 0.0)), minutes)
     dry = idle.dry_run(tags)

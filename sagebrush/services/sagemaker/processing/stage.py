@@ -64,7 +64,7 @@ def isolated(row: Row) -> bool:
 
 def sizes(world: World, row: Row) -> tuple[list[Size], str]:
     """What each instance gets on this host, and the sentence that says if it is less than its type."""
-    return capacity.share([member.type for member in members(row)], capacity.host(world))
+    return capacity.share([member.type for member in members(row)], world.host)
 
 
 # ---- /opt/ml

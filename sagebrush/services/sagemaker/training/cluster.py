@@ -64,7 +64,7 @@ def sizes(world: World, row: Row) -> tuple[list[Size], str]:
     if share_of_host.AT_ONCE in row.doc:  # what started it started others that run beside it
         found, scaled = share_of_host.sizes(world, row, types)
     else:
-        found, scaled = capacity.share(types, capacity.host(world))
+        found, scaled = capacity.share(types, world.host)
     return found[: plan_of(row).get("instances")], scaled
 
 
@@ -129,7 +129,7 @@ def ready(world: World, row: Row) -> list[Spec]:
     found, scaled = sizes(world, row)
     # Instances that have the whole host among them share its CPUs: a part for each would make them
     # wait for one another, since they never work in step.
-    whole = len(found) > 1 and sum(size.cpu for size in found) >= capacity.host(world).cpus
+    whole = len(found) > 1 and sum(size.cpu for size in found) >= world.host.cpus
     specs = []
     for member, own in zip(members(row), instances.limits(row, found), strict=True):
         limits, place = replace(own, share=whole), root(world, member)

@@ -21,7 +21,6 @@ from sagebrush.world import Ctx, World
 
 OBJECTIVE = "_tuning_objective_metric"
 """The hyperparameter that tells a trial what its tuning job looks at."""
-CURVES = "tuning_curves"
 PASSED = (
     "RoleArn",
     "InputDataConfig",
@@ -153,7 +152,7 @@ def final(job: Row, metric: str) -> float | None:
 
 def curve(world: World, row: Row, entry: Entry, metric: str) -> tuple[float, ...]:
     """The metric's values as the trial reported them; those of trials that ended are remembered."""
-    known: dict[tuple[int, str], tuple[float, ...]] = world.cache.setdefault(CURVES, {})
+    known = world.curves
     key = (row.id, entry.name)
     if key not in known:
         wanted = Metric(training_cluster.GROUP, metric, {"TrainingJobName": entry.name})
@@ -167,7 +166,7 @@ def curve(world: World, row: Row, entry: Entry, metric: str) -> tuple[float, ...
 
 def forget(world: World, row: Row) -> None:
     """Nothing of the tuning job's trials is remembered in memory."""
-    known = world.cache.get(CURVES, {})
+    known = world.curves
     for key in [key for key in list(known) if key[0] == row.id]:
         known.pop(key, None)
 

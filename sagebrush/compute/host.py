@@ -1,0 +1,45 @@
+"""What this host has to share out."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from sagebrush.compute.local import gpus
+
+CGROUPS = Path("/sys/fs/cgroup")
+
+
+@dataclass(frozen=True)
+class Host:
+    """What there is to share out: CPUs (a quota may make it a fraction), bytes of memory, GPUs."""
+
+    cpus: float
+    memory: int
+    gpus: tuple[int, ...] = ()
+
+
+def measure(cgroups: Path = CGROUPS) -> Host:
+    """This host, as its cgroup limits it (v2 and v1)."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    cpus: float = len(affinity(0)) if affinity else (os.cpu_count() or 1)
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    quota = _words(cgroups / "cpu.max") or [
+        *_words(cgroups / "cpu/cpu.cfs_quota_us"),
+        *_words(cgroups / "cpu/cpu.cfs_period_us"),
+    ]
+    if len(quota) == 2 and quota[0].isdigit() and int(quota[1]):
+        cpus = min(cpus, max(int(quota[0]) / int(quota[1]), 0.1))
+    for file in (cgroups / "memory.max", cgroups / "memory/memory.limit_in_bytes"):
+        limit = _words(file)
+        if limit and limit[0].isdigit():
+            memory = min(memory, int(limit[0]))
+    return Host(cpus, memory, tuple(each.number for each in gpus.discover(os.environ)))
+
+
+def _words(file: Path) -> list[str]:
+    try:
+        return file.read_text().split()
+    except OSError:
+        return []
