@@ -11,40 +11,14 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from sagebrush.compute.base import Limits
+from sagebrush.compute.host import Host
 from sagebrush.scheduler import queue
 from sagebrush.scheduler.position import Turn, entry, standing
 from sagebrush.scheduler.queue import Entry
-from sagebrush.scheduler.quotas import check_quota, refuse
-from sagebrush.scheduler.sizes import Host, Size, host, limits, share
-from sagebrush.store import past_runs
 from sagebrush.store.db import Tx
 from sagebrush.store.reservations import Changes, Lane, Reservation, Reservations
 from sagebrush.world import World
 
-__all__ = [
-    "Ask",
-    "Host",
-    "Limits",
-    "Size",
-    "Turn",
-    "admit",
-    "check_quota",
-    "evicted",
-    "expected_memory",
-    "expected_seconds",
-    "hand_over",
-    "limits",
-    "note_peak",
-    "note_seconds",
-    "place",
-    "priority",
-    "refuse",
-    "release",
-    "share",
-    "sweep",
-    "turn",
-]
 PRIORITY = "sagebrush:priority"
 """The tag that holds a job's priority."""
 LOOK = 64
@@ -96,7 +70,7 @@ def admit(world: World, ask: Ask) -> Turn:
     Repeatable. The first call takes the place; what changed since (its priority, that it is idle)
     holds from now on; `release` gives it back.
     """
-    of, now = host(world), world.clock()
+    of, now = world.host, world.clock()
 
     def work(tx: Tx) -> tuple[Turn | None, bool]:
         rows = Changes(tx)
@@ -113,7 +87,7 @@ def admit(world: World, ask: Ask) -> Turn:
 
 def release(world: World, key: str) -> None:
     """What was reserved, or waited, under `key` is free, and who holds it now is due. Repeatable."""
-    of, now = host(world), world.clock()
+    of, now = world.host, world.clock()
 
     def work(tx: Tx) -> bool:
         rows = Changes(tx)
@@ -127,7 +101,7 @@ def hand_over(world: World, key: str, ask: Ask) -> Turn | None:
     """What is held under `key` is held under the ask's own key, without its turn in the queue (the
     job that goes on in a warm pool); None, and nothing changed, where that is not enough for it, or
     must be given up."""
-    of, now = host(world), world.clock()
+    of, now = world.host, world.clock()
 
     def work(tx: Tx) -> Turn | None:
         rows = Changes(tx)
@@ -151,7 +125,7 @@ def hand_over(world: World, key: str, ask: Ask) -> Turn | None:
 def sweep(world: World) -> int:
     """Reservations that leaked are gone (their resource is, or knows nothing of their key); how many
     there were. Who waited for them is due."""
-    of, now = host(world), world.clock()
+    of, now = world.host, world.clock()
 
     def work(tx: Tx) -> tuple[int, bool]:
         rows = Changes(tx)
@@ -258,7 +232,7 @@ def _candidates(rows: Reservations) -> list[Reservation]:
 
 def turn(world: World, key: str) -> Turn | None:
     """How what asked under `key` stands now; None where nothing did."""
-    return standing(Reservations(world.db.read), host(world), world.clock(), key)
+    return standing(Reservations(world.db.read), world.host, world.clock(), key)
 
 
 def place(world: World, key: str) -> int:
@@ -271,34 +245,3 @@ def evicted(world: World, key: str) -> bool:
     """Whether what `key` holds is needed by another, to whom it has to give way."""
     found = Reservations(world.db.read).get(key)
     return found is not None and found.evicted is not None
-
-
-# ---- what the past tells
-
-
-def expected_memory(world: World, image: str, limits: Limits) -> int:
-    """Bytes to count for a job of `image`: its past peak with a tenth more, else the default.
-
-    Never more than the type's own size.
-    """
-    past = past_runs.peak(world.db, image, limits.name)
-    guess = world.settings.memory_default if past is None else int(past * 1.1)
-    return min(guess, limits.memory) if limits.memory else guess
-
-
-def note_peak(world: World, image: str, type_name: str, peak: int) -> None:
-    """A job of `image` used `peak` bytes at most; the largest is kept."""
-    if peak > 0:
-        past_runs.note_peak(world.db, image, type_name, peak)
-
-
-def expected_seconds(world: World, image: str, type_name: str) -> float:
-    """Seconds that a job of `image` will probably run; 0 where none has yet."""
-    return past_runs.seconds(world.db, image, type_name) or 0.0
-
-
-def note_seconds(world: World, image: str, type_name: str, seconds: float) -> None:
-    """A job of `image` ran for `seconds`. Longer ones count at once, shorter ones bit by bit: the
-    queue's promises depend on it."""
-    if seconds > 0:
-        past_runs.note_seconds(world.db, image, type_name, seconds)

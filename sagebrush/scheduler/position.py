@@ -7,9 +7,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from sagebrush.compute.host import Host
 from sagebrush.scheduler import queue
 from sagebrush.scheduler.queue import Entry
-from sagebrush.scheduler.sizes import Host, amount, described
+from sagebrush.scheduler.sizes import amount, described
 from sagebrush.store.reservations import Lane, Reservation, Reservations, Sum, total
 
 

@@ -14,7 +14,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from sagebrush.scheduler.sizes import Host
+from sagebrush.compute.host import Host
 
 GRACE = 120.0
 """Seconds that one that was told to go may take, as AWS's spot interruptions do."""

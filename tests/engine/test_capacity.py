@@ -9,8 +9,10 @@ from typing import cast
 import pytest
 
 from sagebrush import services
-from sagebrush.scheduler import capacity
-from sagebrush.scheduler.capacity import Ask, Host
+from sagebrush.compute.host import Host
+from sagebrush.scheduler import capacity, estimates, sizes
+from sagebrush.scheduler.capacity import Ask
+from sagebrush.scheduler.position import Turn
 from sagebrush.settings import Settings
 from sagebrush.store.db import Db
 from sagebrush.store.reservations import Reservations
@@ -30,11 +32,11 @@ def endpoint(key: str = "e", memory: int = GIB) -> Ask:
 
 
 def test_a_type_is_scaled_down_to_the_host_and_says_so() -> None:
-    limits, banner = capacity.limits("ml.m5.24xlarge", LAPTOP)
+    limits, banner = sizes.limits("ml.m5.24xlarge", LAPTOP)
     assert (limits.cpu, limits.memory, limits.name) == (2, 8 * GIB, "ml.m5.24xlarge")
     assert "ml.m5.24xlarge (96 vCPU, 384 GiB) is larger than this host" in banner
     assert "2 vCPU and 8.0 GiB" in banner
-    assert capacity.limits("ml.m5.large", Host(2, 8 * GIB))[1] == ""
+    assert sizes.limits("ml.m5.large", Host(2, 8 * GIB))[1] == ""
 
 
 class Fixture:
@@ -115,13 +117,13 @@ def test_reservations_of_rows_that_are_gone_are_swept(queue: Fixture) -> None:
 
 
 def test_memory_is_counted_by_the_past_peak(queue: Fixture) -> None:
-    limits, _ = capacity.limits("ml.m5.large", LAPTOP)
-    assert capacity.expected_memory(queue.world, "base", limits) == GIB
-    capacity.note_peak(queue.world, "base", "ml.m5.large", 3 * GIB)
-    capacity.note_peak(queue.world, "base", "ml.m5.large", 2 * GIB)
-    assert capacity.expected_memory(queue.world, "base", limits) == int(3 * GIB * 1.1)
-    capacity.note_peak(queue.world, "base", "ml.m5.large", 100 * GIB)
-    assert capacity.expected_memory(queue.world, "base", limits) == limits.memory
+    limits, _ = sizes.limits("ml.m5.large", LAPTOP)
+    assert estimates.expected_memory(queue.world, "base", limits) == GIB
+    estimates.note_peak(queue.world, "base", "ml.m5.large", 3 * GIB)
+    estimates.note_peak(queue.world, "base", "ml.m5.large", 2 * GIB)
+    assert estimates.expected_memory(queue.world, "base", limits) == int(3 * GIB * 1.1)
+    estimates.note_peak(queue.world, "base", "ml.m5.large", 100 * GIB)
+    assert estimates.expected_memory(queue.world, "base", limits) == limits.memory
 
 
 def test_a_turn_says_why_and_until_when(queue: Fixture) -> None:
@@ -197,7 +199,7 @@ def test_an_endpoint_of_a_gpu_type_holds_its_gpu(queue: Fixture) -> None:
     assert waits.starts is None
     assert capacity.admit(queue.world, Ask("k", queue.ids[2], 1, GIB)).place == 0
     capacity.release(queue.world, "e")
-    assert capacity.turn(queue.world, "j") == capacity.Turn(0, (0,))
+    assert capacity.turn(queue.world, "j") == Turn(0, (0,))
 
 
 def test_a_key_that_its_resource_no_longer_knows_is_swept(queue: Fixture) -> None:
@@ -247,8 +249,8 @@ def test_the_priority_of_tags(tags: dict[str, str], priority: int) -> None:
 
 def test_run_times_are_remembered_longer_ones_at_once(queue: Fixture) -> None:
     world = queue.world
-    assert capacity.expected_seconds(world, "base", "ml.m5.large") == 0.0
+    assert estimates.expected_seconds(world, "base", "ml.m5.large") == 0.0
     for seconds, expected in ((100.0, 100.0), (0.0, 100.0), (200.0, 200.0), (100.0, 170.0)):
-        capacity.note_seconds(world, "base", "ml.m5.large", seconds)
-        assert capacity.expected_seconds(world, "base", "ml.m5.large") == pytest.approx(expected)
-    assert capacity.expected_seconds(world, "base", "ml.m5.xlarge") == 0.0
+        estimates.note_seconds(world, "base", "ml.m5.large", seconds)
+        assert estimates.expected_seconds(world, "base", "ml.m5.large") == pytest.approx(expected)
+    assert estimates.expected_seconds(world, "base", "ml.m5.xlarge") == 0.0

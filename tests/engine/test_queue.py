@@ -11,9 +11,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from sagebrush.compute.host import Host
 from sagebrush.scheduler import queue
 from sagebrush.scheduler.queue import Entry
-from sagebrush.scheduler.sizes import Host
 
 GIB = 1 << 30
 LAPTOP = Host(2, 8 * GIB)

@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sagebrush import services
+from sagebrush.compute.host import Host
 from sagebrush.scheduler import capacity
 from sagebrush.scheduler.capacity import Ask
-from sagebrush.scheduler.sizes import Host
 from sagebrush.settings import Settings
 from sagebrush.store.db import Db
 from sagebrush.store.rows import Row, Rows

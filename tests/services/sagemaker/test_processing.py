@@ -10,7 +10,7 @@ import pytest
 from botocore.exceptions import ClientError
 from liveserver import own
 
-from sagebrush.scheduler.capacity import Host
+from sagebrush.compute.host import Host
 from tests.conftest import make_settings, started
 from tests.waiting import until
 

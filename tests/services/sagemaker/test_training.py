@@ -13,10 +13,10 @@ import pytest
 from jobworld import JobWorld
 
 from sagebrush.compute.base import Exited, Running, Spec, State
+from sagebrush.compute.host import Host
 from sagebrush.compute.local import record
 from sagebrush.compute.shim.log import Writer
 from sagebrush.errors import AwsError, Doc
-from sagebrush.scheduler.capacity import Host
 from sagebrush.services.sagemaker.training import operations as training
 
 

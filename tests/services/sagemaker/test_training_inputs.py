@@ -13,8 +13,8 @@ import pytest
 from jobworld import IMAGE, JobWorld, channel, of_group, resources
 
 from sagebrush.compute.base import Exited, Running, Spec, State
+from sagebrush.compute.host import Host
 from sagebrush.errors import AwsError, Doc
-from sagebrush.scheduler.capacity import Host
 from sagebrush.services.sagemaker.jobs import steps as job_steps
 from sagebrush.services.sagemaker.training import operations as training
 from sagebrush.services.sagemaker.training import warm_pool

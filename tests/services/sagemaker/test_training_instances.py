@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 
 from sagebrush.compute.base import Exited, Running, Spec, State
+from sagebrush.compute.host import Host
 from sagebrush.engine import running
 from sagebrush.errors import AwsError
 from sagebrush.scheduler import capacity
-from sagebrush.scheduler.capacity import Host
 from sagebrush.services.sagemaker import tags
 from sagebrush.services.sagemaker.training import operations as training
 from tests.services.sagemaker.jobworld import JobWorld, channel, resources

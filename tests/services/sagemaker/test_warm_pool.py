@@ -16,7 +16,7 @@ from jobworld import JobWorld, resources
 from liveserver import own
 
 from sagebrush.compute.base import Exited, Running, Spec, State
-from sagebrush.scheduler.capacity import Host
+from sagebrush.compute.host import Host
 from sagebrush.services.sagemaker.training import warm_pool
 from sagebrush.store.rows import Row
 from tests.conftest import make_settings, started

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TypedDict
 
 from sagebrush.compute.base import Limits
-from sagebrush.scheduler import capacity
-from sagebrush.scheduler.capacity import Size
+from sagebrush.scheduler import capacity, estimates
 from sagebrush.scheduler.members import Member
+from sagebrush.scheduler.sizes import Size
 from sagebrush.services.sagemaker.jobs.plan import plan_of
 from sagebrush.store.rows import Row
 from sagebrush.workload import stage
@@ -34,12 +34,12 @@ def ask(world: World, row: Row, image: str, found: Sequence[Size]) -> capacity.A
         plan_of(row)["key"],
         row.id,
         sum(size.cpu for size in found),
-        sum(capacity.expected_memory(world, image, size.limits()) for size in found),
+        sum(estimates.expected_memory(world, image, size.limits()) for size in found),
         gpus=sum(size.gpus for size in found),
         role=row.doc["RoleArn"],
         priority=capacity.priority(plan_of(row).get("tags", {})),
         spot=bool(row.doc.get("EnableManagedSpotTraining")),
-        expected=capacity.expected_seconds(world, image, found[0].name),
+        expected=estimates.expected_seconds(world, image, found[0].name),
         longest=float(row.doc["StoppingCondition"]["MaxRuntimeInSeconds"]),
     )
 

@@ -17,10 +17,9 @@ from pathlib import Path
 from sagebrush.compute.base import Limits, NotYet, Spec
 from sagebrush.environments.environment import Environment
 from sagebrush.errors import Doc
-from sagebrush.scheduler import capacity
 from sagebrush.scheduler import members as cluster
-from sagebrush.scheduler.capacity import Size
 from sagebrush.scheduler.members import Member
+from sagebrush.scheduler.sizes import Size, share
 from sagebrush.services.sagemaker.jobs import instances
 from sagebrush.services.sagemaker.jobs.instances import contained, root
 from sagebrush.services.sagemaker.processing import facts
@@ -64,7 +63,7 @@ def isolated(row: Row) -> bool:
 
 def sizes(world: World, row: Row) -> tuple[list[Size], str]:
     """What each instance gets on this host, and the sentence that says if it is less than its type."""
-    return capacity.share([member.type for member in members(row)], world.host)
+    return share([member.type for member in members(row)], world.host)
 
 
 # ---- /opt/ml

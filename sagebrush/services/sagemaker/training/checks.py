@@ -9,7 +9,7 @@ from typing import NoReturn
 from sagebrush.compute.shim import network
 from sagebrush.environments.images import Image, UnknownImage
 from sagebrush.errors import AwsError, Doc
-from sagebrush.scheduler import capacity, members
+from sagebrush.scheduler import members, quotas
 from sagebrush.services.sagemaker import roles
 from sagebrush.workload import log_lines, sources, streamed_input
 from sagebrush.world import Ctx
@@ -96,7 +96,7 @@ def check(ctx: Ctx, request: Doc) -> Image:
     for member, where in STORED.items():
         if config := request.get(member):
             output(role, config[where], member)
-    capacity.refuse(ctx.world, *instances(request))
+    quotas.refuse(ctx.world, *instances(request))
     return image
 
 

@@ -11,8 +11,9 @@ from sagebrush.environments.environment import Environment
 from sagebrush.errors import Doc
 from sagebrush.scheduler import capacity
 from sagebrush.scheduler import members as cluster
-from sagebrush.scheduler.capacity import Size
 from sagebrush.scheduler.members import Member
+from sagebrush.scheduler.position import Turn
+from sagebrush.scheduler.sizes import Size, share
 from sagebrush.services.sagemaker.jobs import instances, share_of_host
 from sagebrush.services.sagemaker.jobs.instances import contained, root
 from sagebrush.services.sagemaker.training import facts
@@ -64,7 +65,7 @@ def sizes(world: World, row: Row) -> tuple[list[Size], str]:
     if share_of_host.AT_ONCE in row.doc:  # what started it started others that run beside it
         found, scaled = share_of_host.sizes(world, row, types)
     else:
-        found, scaled = capacity.share(types, world.host)
+        found, scaled = share(types, world.host)
     return found[: plan_of(row).get("instances")], scaled
 
 
@@ -79,7 +80,7 @@ def fewest(row: Row) -> int:
     return max(1, min(count, int(said)))
 
 
-def admit(world: World, row: Row) -> tuple[capacity.Turn, int]:
+def admit(world: World, row: Row) -> tuple[Turn, int]:
     """How the job stands once it has its place in the queue, and with how many instances.
 
     An elastic job that cannot have all of its instances now takes those that there is room for.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sagebrush.engine.kinds import moment
 from sagebrush.errors import Doc
-from sagebrush.scheduler.capacity import Turn
+from sagebrush.scheduler.position import Turn
 from sagebrush.services.sagemaker.training.plan import plan_of
 from sagebrush.store.rows import Row
 from sagebrush.world import World
