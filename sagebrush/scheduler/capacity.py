@@ -1,4 +1,4 @@
-"""Who holds what of this host, and who waits: the queue as rows, decided by `queue.decide`.
+"""Who holds what of which host, and who waits: the queue as rows, decided by `queue.decide`.
 
 Every change (someone asks, someone lets go) decides anew in its own transaction: who starts holds
 from then on and its row is due, so nobody who waits need ask often. Look-ahead, and the sums that a
@@ -8,13 +8,13 @@ place in the queue is made of, are bounded: a queue of ten thousand costs what o
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from sagebrush.compute.host import Host
-from sagebrush.scheduler import queue
+from sagebrush.scheduler import placement, queue
+from sagebrush.scheduler.placement import Entry, Part
 from sagebrush.scheduler.position import Turn, entry, standing
-from sagebrush.scheduler.queue import Entry
 from sagebrush.store.db import Tx
 from sagebrush.store.reservations import Changes, Lane, Reservation, Reservations
 from sagebrush.world import World
@@ -30,7 +30,7 @@ ROLES = 256
 @dataclass(frozen=True)
 class Ask:
     """What one process tree, or all of a job's together, wants: `cpu` 0 for one that takes CPU by
-    share (an endpoint)."""
+    share (an endpoint). `parts` is what each instance wants of that, where there are several."""
 
     key: str
     row_id: int
@@ -48,6 +48,7 @@ class Ask:
     """Seconds that it may run at most; 0: unknown."""
     idle: bool = False
     """Nobody uses it now (a warm pool): it goes when anyone needs the room."""
+    parts: tuple[Part, ...] = ()
 
     @property
     def seconds(self) -> float:
@@ -61,6 +62,11 @@ def priority(tags: Mapping[str, str]) -> int:
     return int(text) if re.fullmatch(r"[+-]?\d{1,9}", text, re.ASCII) else 0
 
 
+def hosts(world: World) -> Sequence[Host]:
+    """The hosts that there are: this one."""
+    return (world.host,)
+
+
 # ---- changes
 
 
@@ -70,7 +76,7 @@ def admit(world: World, ask: Ask) -> Turn:
     Repeatable. The first call takes the place; what changed since (its priority, that it is idle)
     holds from now on; `release` gives it back.
     """
-    of, now = world.host, world.clock()
+    of, now = hosts(world), world.clock()
 
     def work(tx: Tx) -> tuple[Turn | None, bool]:
         rows = Changes(tx)
@@ -87,7 +93,7 @@ def admit(world: World, ask: Ask) -> Turn:
 
 def release(world: World, key: str) -> None:
     """What was reserved, or waited, under `key` is free, and who holds it now is due. Repeatable."""
-    of, now = world.host, world.clock()
+    of, now = hosts(world), world.clock()
 
     def work(tx: Tx) -> bool:
         rows = Changes(tx)
@@ -101,19 +107,20 @@ def hand_over(world: World, key: str, ask: Ask) -> Turn | None:
     """What is held under `key` is held under the ask's own key, without its turn in the queue (the
     job that goes on in a warm pool); None, and nothing changed, where that is not enough for it, or
     must be given up."""
-    of, now = world.host, world.clock()
+    of, now = hosts(world), world.clock()
 
     def work(tx: Tx) -> Turn | None:
         rows = Changes(tx)
         others = [entry(each) for each in rows.held()]
         mine = next((each for each in others if each.key == key), None)
-        wish = queue.clamp(of, Entry(ask.key, ask.cpu, ask.memory, ask.gpus))
+        wish = placement.clamp(of, _wish(ask))
         if mine is None or mine.evicted is not None:
             return None
-        if wish.cpu > mine.cpu or wish.gpus != mine.gpus:
+        if wish.cpu > mine.cpu or wish.gpus != mine.gpus or wish.parts or mine.parts:
             return None
         wish = replace(wish, cpu=mine.cpu)
-        if not queue.fits(of, [each for each in others if each is not mine], wish):
+        there = [each for each in of if each.id in mine.hosts]
+        if not placement.fits(there, [each for each in others if each is not mine], wish):
             return None
         new = replace(_reservation(of, ask), memory=wish.memory, role=ask.role)
         rows.hand_over(key, new, now)
@@ -125,7 +132,7 @@ def hand_over(world: World, key: str, ask: Ask) -> Turn | None:
 def sweep(world: World) -> int:
     """Reservations that leaked are gone (their resource is, or knows nothing of their key); how many
     there were. Who waited for them is due."""
-    of, now = world.host, world.clock()
+    of, now = hosts(world), world.clock()
 
     def work(tx: Tx) -> tuple[int, bool]:
         rows = Changes(tx)
@@ -151,9 +158,9 @@ def _lane(ask: Ask) -> Lane:
     return Lane.NOTEBOOKS if ask.yields else Lane.ENDPOINTS
 
 
-def _reservation(of: Host, ask: Ask) -> Reservation:
+def _reservation(of: Sequence[Host], ask: Ask) -> Reservation:
     """What the ask is as a row that waits."""
-    small = queue.clamp(of, Entry(ask.key, ask.cpu, ask.memory, ask.gpus))
+    small = placement.clamp(of, _wish(ask))
     lane = _lane(ask)
     return Reservation(
         key=ask.key,
@@ -164,13 +171,19 @@ def _reservation(of: Host, ask: Ask) -> Reservation:
         cpu=small.cpu,
         memory=small.memory,
         gpus=small.gpus,
-        work=queue.dominant(of, [small]) * ask.seconds,
+        work=placement.dominant(of, [small]) * ask.seconds,
         seconds=ask.seconds,
         idle=ask.idle,
+        parts=tuple((part.cpu, part.memory, part.gpus) for part in small.parts),
     )
 
 
-def _enter(rows: Changes, of: Host, now: float, ask: Ask) -> None:
+def _wish(ask: Ask) -> Entry:
+    """What the ask wants of hosts, whoever asks."""
+    return Entry(ask.key, ask.cpu, ask.memory, ask.gpus, parts=ask.parts)
+
+
+def _enter(rows: Changes, of: Sequence[Host], now: float, ask: Ask) -> None:
     """The ask is in the table as it is now."""
     new, old = _reservation(of, ask), rows.get(ask.key)
     if old is None:
@@ -189,23 +202,23 @@ def _order(row: Reservation) -> tuple[object, ...]:
 
 
 def _size(row: Reservation) -> tuple[object, ...]:
-    return row.cpu, row.memory, row.gpus, row.work
+    return row.cpu, row.memory, row.gpus, row.work, row.parts
 
 
-def _decide(rows: Changes, of: Host, now: float) -> set[int]:
+def _decide(rows: Changes, of: Sequence[Host], now: float) -> set[int]:
     """What `queue.decide` says holds; the ids of the resources that are due for it."""
     waiting = _candidates(rows)
     if not waiting:
         return set()
     holders = rows.held()
     step = queue.decide(of, [*map(entry, holders)], [*map(entry, waiting)], now)
-    for key, gpus in step.starts:
-        rows.start(key, gpus, now)
+    for start in step.starts:
+        rows.start(start.key, start.placement.hosts, start.placement.gpus, now)
     for key in step.evicts:
         rows.evict(key, now)
     if step.head:
         rows.promise(step.head, step.promised, now)
-    changed = {*(key for key, _ in step.starts), *step.evicts}
+    changed = {*(start.key for start in step.starts), *step.evicts}
     due = {each.row_id for each in (*waiting, *holders) if each.key in changed}
     rows.make_due(due, now)
     return due
@@ -232,7 +245,7 @@ def _candidates(rows: Reservations) -> list[Reservation]:
 
 def turn(world: World, key: str) -> Turn | None:
     """How what asked under `key` stands now; None where nothing did."""
-    return standing(Reservations(world.db.read), world.host, world.clock(), key)
+    return standing(Reservations(world.db.read), hosts(world), world.clock(), key)
 
 
 def place(world: World, key: str) -> int:

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sagebrush.compute.host import Host
-from sagebrush.scheduler import queue
-from sagebrush.scheduler.queue import Entry
+from sagebrush.scheduler import placement
+from sagebrush.scheduler.placement import Entry, Part, Room, Rooms
 from sagebrush.scheduler.sizes import amount, described
 from sagebrush.store.reservations import Lane, Reservation, Reservations, Sum, total
 
@@ -19,14 +19,16 @@ class Turn:
     """How an ask stands."""
 
     place: int
-    """0: it holds its part of the host; 1: it is next."""
+    """0: it holds its part of the hosts; 1: it is next."""
     gpus: tuple[int, ...] = ()
-    """The GPUs that it holds."""
+    """The GPUs that it holds, one instance's after another's."""
     reason: str = ""
     """Why it waits."""
     starts: float | None = None
     """When it will probably start, in epoch seconds, by past run times (or MaxRuntime: then it is
     the latest); None where nothing tells."""
+    hosts: tuple[str, ...] = ()
+    """The ids of the hosts of its instances, where it holds."""
 
     @property
     def words(self) -> str:
@@ -57,53 +59,93 @@ def entry(row: Reservation) -> Entry:
         row.evicted,
         row.promised,
         row.first,
+        tuple(Part(*part) for part in row.parts),
+        row.hosts,
     )
 
 
-def standing(rows: Reservations, of: Host, now: float, key: str) -> Turn | None:
+def standing(rows: Reservations, of: Sequence[Host], now: float, key: str) -> Turn | None:
     """How what asked under `key` stands; None where nothing did."""
     row = rows.get(key)
     if row is None:
         return None
-    mine = queue.clamp(of, entry(row))
     if row.held:
-        return Turn(0, mine.held)
+        return Turn(0, row.held_gpus, hosts=row.hosts)
+    mine = placement.clamp(of, entry(row))
     others = [entry(each) for each in rows.held()]
     before = _before(rows, of, others, row)
     starts = None
     if not mine.shares and not before.unknown:
         first = mine if not before.jobs else _head(rows, of)
-        when = math.inf if first is None else queue.shadow(of, others, first, now)
+        when = math.inf if first is None else placement.shadow(of, others, first, now)
         starts = when + before.work if when < math.inf else None
     return Turn(before.jobs + 1, (), _reason(of, others, mine, before.jobs), starts)
 
 
-def _head(rows: Reservations, of: Host) -> Entry | None:
+def _head(rows: Reservations, of: Sequence[Host]) -> Entry | None:
     """The job that was last promised a start."""
     found = rows.head()
-    return queue.clamp(of, entry(found)) if found else None
+    return placement.clamp(of, entry(found)) if found else None
 
 
-def _reason(of: Host, others: Sequence[Entry], mine: Entry, before: int) -> str:
-    free = queue.room(of, others)
-    short = queue.short(free, mine)
+def _reason(of: Sequence[Host], others: Sequence[Entry], mine: Entry, before: int) -> str:
+    free = placement.rooms(of, others)
+    short = placement.short(free, mine)
     if not short:
         return f"{before} before it" if before else "it is next"
-    memory = free.shared if mine.shares or mine.spot else free.memory
-    words = {
-        "cpu": f"{max(0.0, free.cpu):.3g} vCPU",
-        "memory": amount(max(0, memory)),
-        "gpus": f"{len(free.gpus)} GPU",
+    there = placement.together(free)
+    if placement.lacks(there, mine, mine.whole):
+        have = " and ".join(_free(there, mine)[each] for each in short)
+        return f"{_asked(mine, mine.whole)} are asked for, {have} are free"
+    return _scattered(free, mine)
+
+
+def _scattered(free: Rooms, mine: Entry) -> str:
+    """Why one waits that all hosts together have room for: no one has it for one of its instances."""
+    lost = placement.homeless(free, mine)
+    asked, rooms = _asked(mine, lost.part), tuple(lost.left.values())
+    alone = {
+        "cpu": max(room.cpu for room in rooms) + placement.TINY < lost.part.cpu,
+        "memory": max(_memory(room, mine) for room in rooms) < lost.part.memory,
+        "gpus": max(len(room.gpus) for room in rooms) < lost.part.gpus,
     }
-    asked = described(mine.cpu, mine.memory, mine.gpus)
+    most = placement.Room(
+        max(room.cpu for room in rooms),
+        max(room.memory for room in rooms),
+        max(room.shared for room in rooms),
+        max((room.gpus for room in rooms), key=len),
+    )
+    words = [_free(most, mine)[name] for name in ("cpu", "memory", "gpus") if alone[name]]
+    if not words:  # one has this, another that
+        return f"{asked} are asked for on one host, none of {len(free)} has all of it free"
+    return f"{asked} are asked for on one host, at most {' and '.join(words)} are free on one"
+
+
+def _memory(room: Room, mine: Entry) -> int:
+    return room.shared if mine.shares or mine.spot else room.memory
+
+
+def _free(room: Room, mine: Entry) -> dict[str, str]:
+    """What is free, in words, for one like `mine`."""
+    return {
+        "cpu": f"{max(0.0, room.cpu):.3g} vCPU",
+        "memory": amount(max(0, _memory(room, mine))),
+        "gpus": f"{len(room.gpus)} GPU",
+    }
+
+
+def _asked(mine: Entry, part: Part) -> str:
+    """What is asked for, in words."""
+    asked = described(part.cpu, part.memory, part.gpus)
     if mine.shares:
         asked = asked.partition(", ")[2]
     *many, last = asked.split(", ")
-    asked = f"{', '.join(many)} and {last}" if many else last
-    return f"{asked} are asked for, {' and '.join(words[each] for each in short)} are free"
+    return f"{', '.join(many)} and {last}" if many else last
 
 
-def _before(rows: Reservations, of: Host, others: Sequence[Entry], mine: Reservation) -> Sum:
+def _before(
+    rows: Reservations, of: Sequence[Host], others: Sequence[Entry], mine: Reservation
+) -> Sum:
     """Those that start before `mine`. By look-ups of the sums of each role, and one range of a bucket."""
     lane, rank, role, seq = mine.lane, mine.rank, mine.role, mine.seq
     if lane == Lane.NOTEBOOKS:
@@ -128,7 +170,7 @@ def _before(rows: Reservations, of: Host, others: Sequence[Entry], mine: Reserva
 
 def _turns(
     rows: Reservations,
-    where: tuple[Host, Sequence[Entry]],
+    where: tuple[Sequence[Host], Sequence[Entry]],
     which: tuple[tuple[int, int, str], str],
     mine: tuple[int, int],
 ) -> int:
@@ -136,7 +178,7 @@ def _turns(
     the role that holds less takes the first turn, where they hold as much who came first."""
     (of, others), (place, role), (before, seq) = where, which, mine
     theirs, ours = (
-        queue.dominant(of, (mate for mate in others if mate.role == name and not mate.shares))
+        placement.dominant(of, (mate for mate in others if mate.role == name and not mate.shares))
         for name in (place[2], role)
     )
     if theirs == ours:

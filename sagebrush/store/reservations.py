@@ -6,6 +6,7 @@ in the queue is made of costs the same however many wait.
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -48,11 +49,15 @@ class Reservation:
     work: float
     seconds: float
     idle: bool
+    parts: tuple[tuple[float, int, int], ...] = ()
+    """(cpu, memory, gpus) of each instance where there are several; (): all of it is one's."""
     held: bool = False
+    hosts: tuple[str, ...] = ()
+    """The id of the host of each instance, where it holds."""
     seq: int = 0
     """Order of arrival."""
     held_gpus: tuple[int, ...] = ()
-    """The numbers of the GPUs that it holds."""
+    """The numbers of the GPUs that it holds on its hosts, one instance's after another's."""
     started: float | None = None
     """Holds since."""
     evicted: float | None = None
@@ -74,8 +79,8 @@ class Sum:
 
 
 COLUMNS = (
-    "key, row_id, lane, rank, role, cpu, memory, gpus, work, seconds, idle, held, seq, held_gpus,"
-    " started, evicted, promised, first"
+    "key, row_id, lane, rank, role, cpu, memory, gpus, work, seconds, idle, parts, held, hosts, seq,"
+    " held_gpus, started, evicted, promised, first"
 )
 """Those of `Reservation`, in its order."""
 
@@ -192,12 +197,12 @@ class Changes(Reservations):
     def insert(self, new: Reservation, now: float) -> None:
         """`new` waits from `now` on, last in the order of arrival."""
         self._tx.run(
-            "INSERT INTO reservation(key, row_id, cpu, memory, gpus, work, lane, rank, role, idle,"
-            " seconds, held, since, seq) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?,"
+            "INSERT INTO reservation(key, row_id, cpu, memory, gpus, work, parts, lane, rank, role,"
+            " idle, seconds, held, since, seq) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?,"
             " (SELECT coalesce(max(seq), 0) + 1 FROM reservation))",
             (
-                new.key, new.row_id, new.cpu, new.memory, new.gpus, new.work, new.lane, new.rank,
-                new.role, new.idle, new.seconds, now,
+                new.key, new.row_id, new.cpu, new.memory, new.gpus, new.work, _dumped(new.parts),
+                new.lane, new.rank, new.role, new.idle, new.seconds, now,
             ),
         )  # fmt: skip
 
@@ -211,12 +216,12 @@ class Changes(Reservations):
     def resize(self, new: Reservation) -> None:
         """What stands under its key asks for its CPU, memory and GPUs, which is its work."""
         self._tx.run(
-            "UPDATE reservation SET cpu=?, memory=?, gpus=?, work=? WHERE key=?",
-            (new.cpu, new.memory, new.gpus, new.work, new.key),
+            "UPDATE reservation SET cpu=?, memory=?, gpus=?, work=?, parts=? WHERE key=?",
+            (new.cpu, new.memory, new.gpus, new.work, _dumped(new.parts), new.key),
         )
 
     def hand_over(self, key: str, new: Reservation, now: float) -> None:
-        """What is held under `key` is held by `new` from `now` on: all but CPU and GPUs is its."""
+        """What is held under `key` is held by `new` from `now` on: all but CPU, GPUs and hosts is its."""
         self._tx.run(
             "UPDATE reservation SET key=?, row_id=?, memory=?, role=?, rank=?, lane=?, idle=?,"
             " seconds=?, started=? WHERE key=?",
@@ -226,11 +231,13 @@ class Changes(Reservations):
             ),
         )  # fmt: skip
 
-    def start(self, key: str, gpus: Sequence[int], now: float) -> None:
-        """What waited under `key` holds its part, and the GPUs with these numbers, from `now` on."""
+    def start(self, key: str, hosts: Sequence[str], gpus: Sequence[int], now: float) -> None:
+        """What waited under `key` holds its part of these hosts (one for each instance), and the GPUs
+        with these numbers there, from `now` on."""
         self._tx.run(
-            "UPDATE reservation SET held=1, started=?, held_gpus=?, promised=NULL WHERE key=?",
-            (now, ",".join(map(str, gpus)), key),
+            "UPDATE reservation SET held=1, started=?, hosts=?, held_gpus=?, promised=NULL"
+            " WHERE key=?",
+            (now, ",".join(hosts), ",".join(map(str, gpus)), key),
         )
 
     def evict(self, key: str, now: float) -> None:
@@ -272,11 +279,16 @@ def _marks(values: Collection[object]) -> str:
     return ",".join("?" * len(values))
 
 
+def _dumped(parts: Sequence[tuple[float, int, int]]) -> str:
+    return json.dumps(parts, separators=(",", ":")) if parts else ""
+
+
 def _reservation(row: sqlite3.Row) -> Reservation:
-    gpus = row["held_gpus"]
+    gpus, hosts, parts = row["held_gpus"], row["hosts"], row["parts"]
     return Reservation(
         row["key"], row["row_id"], row["lane"], row["rank"], row["role"], row["cpu"],
         row["memory"], row["gpus"], row["work"], row["seconds"], bool(row["idle"]),
-        bool(row["held"]), row["seq"], tuple(map(int, gpus.split(","))) if gpus else (),
-        row["started"], row["evicted"], row["promised"], row["first"],
+        tuple(tuple(part) for part in json.loads(parts)) if parts else (), bool(row["held"]),
+        tuple(hosts.split(",")) if hosts else (), row["seq"],
+        tuple(map(int, gpus.split(","))) if gpus else (), row["started"], row["evicted"], row["promised"], row["first"],
     )  # fmt: skip

@@ -199,7 +199,7 @@ def test_an_endpoint_of_a_gpu_type_holds_its_gpu(queue: Fixture) -> None:
     assert waits.starts is None
     assert capacity.admit(queue.world, Ask("k", queue.ids[2], 1, GIB)).place == 0
     capacity.release(queue.world, "e")
-    assert capacity.turn(queue.world, "j") == Turn(0, (0,))
+    assert capacity.turn(queue.world, "j") == Turn(0, (0,), hosts=("local",))
 
 
 def test_a_key_that_its_resource_no_longer_knows_is_swept(queue: Fixture) -> None:
