@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from sagebrush.compute.host import Host
 from sagebrush.scheduler import placement, queue
 from sagebrush.scheduler.placement import Entry, Part
-from sagebrush.scheduler.position import Turn, entry, standing
+from sagebrush.scheduler.position import Position, entry, position_of
 from sagebrush.store.db import Tx
 from sagebrush.store.reservations import Changes, Lane, Reservation, Reservations
 from sagebrush.world import World
@@ -62,7 +62,7 @@ def priority(tags: Mapping[str, str]) -> int:
     return int(text) if re.fullmatch(r"[+-]?\d{1,9}", text, re.ASCII) else 0
 
 
-def hosts(world: World) -> Sequence[Host]:
+def hosts_of(world: World) -> Sequence[Host]:
     """The hosts that there are: this one."""
     return (world.host,)
 
@@ -70,61 +70,61 @@ def hosts(world: World) -> Sequence[Host]:
 # ---- changes
 
 
-def admit(world: World, ask: Ask) -> Turn:
-    """How `ask` stands once it has its place: place 0 when it holds what it asks for.
+def admit(world: World, ask: Ask) -> Position:
+    """Where `ask` stands once it has its place: place 0 when it holds what it asks for.
 
     Repeatable. The first call takes the place; what changed since (its priority, that it is idle)
     holds from now on; `release` gives it back.
     """
-    of, now = hosts(world), world.clock()
+    hosts, now = hosts_of(world), world.clock()
 
-    def work(tx: Tx) -> tuple[Turn | None, bool]:
+    def work(tx: Tx) -> tuple[Position | None, bool]:
         rows = Changes(tx)
-        _enter(rows, of, now, ask)
-        others = _decide(rows, of, now) - {ask.row_id}
-        return standing(rows, of, now, ask.key), bool(others)
+        _enter(rows, hosts, now, ask)
+        others = _decide(rows, hosts, now) - {ask.row_id}
+        return position_of(rows, hosts, now, ask.key), bool(others)
 
-    stands, others = world.db.write(work)
+    found, others = world.db.write(work)
     if others:
         world.wake()
-    assert stands is not None
-    return stands
+    assert found is not None
+    return found
 
 
 def release(world: World, key: str) -> None:
     """What was reserved, or waited, under `key` is free, and who holds it now is due. Repeatable."""
-    of, now = hosts(world), world.clock()
+    hosts, now = hosts_of(world), world.clock()
 
     def work(tx: Tx) -> bool:
         rows = Changes(tx)
-        return bool(rows.delete([key]) and _decide(rows, of, now))
+        return bool(rows.delete([key]) and _decide(rows, hosts, now))
 
     if world.db.write(work, urgent=True):
         world.wake()
 
 
-def hand_over(world: World, key: str, ask: Ask) -> Turn | None:
+def hand_over(world: World, key: str, ask: Ask) -> Position | None:
     """What is held under `key` is held under the ask's own key, without its turn in the queue (the
     job that goes on in a warm pool); None, and nothing changed, where that is not enough for it, or
     must be given up."""
-    of, now = hosts(world), world.clock()
+    hosts, now = hosts_of(world), world.clock()
 
-    def work(tx: Tx) -> Turn | None:
+    def work(tx: Tx) -> Position | None:
         rows = Changes(tx)
         others = [entry(each) for each in rows.held()]
         mine = next((each for each in others if each.key == key), None)
-        wish = placement.clamp(of, _wish(ask))
+        wish = placement.clamp(hosts, _wish(ask))
         if mine is None or mine.evicted is not None:
             return None
         if wish.cpu > mine.cpu or wish.gpus != mine.gpus or wish.parts or mine.parts:
             return None
         wish = replace(wish, cpu=mine.cpu)
-        there = [each for each in of if each.id in mine.hosts]
+        there = [each for each in hosts if each.id in mine.hosts]
         if not placement.fits(there, [each for each in others if each is not mine], wish):
             return None
-        new = replace(_reservation(of, ask), memory=wish.memory, role=ask.role)
+        new = replace(_reservation(hosts, ask), memory=wish.memory, role=ask.role)
         rows.hand_over(key, new, now)
-        return standing(rows, of, now, ask.key)
+        return position_of(rows, hosts, now, ask.key)
 
     return world.db.write(work)
 
@@ -132,11 +132,11 @@ def hand_over(world: World, key: str, ask: Ask) -> Turn | None:
 def sweep(world: World) -> int:
     """Reservations that leaked are gone (their resource is, or knows nothing of their key); how many
     there were. Who waited for them is due."""
-    of, now = hosts(world), world.clock()
+    hosts, now = hosts_of(world), world.clock()
 
     def work(tx: Tx) -> tuple[int, bool]:
         rows = Changes(tx)
-        return rows.delete(list(_leaked(world, rows))), bool(_decide(rows, of, now))
+        return rows.delete(list(_leaked(world, rows))), bool(_decide(rows, hosts, now))
 
     gone, others = world.db.write(work)
     if others:
@@ -158,9 +158,9 @@ def _lane(ask: Ask) -> Lane:
     return Lane.NOTEBOOKS if ask.yields else Lane.ENDPOINTS
 
 
-def _reservation(of: Sequence[Host], ask: Ask) -> Reservation:
+def _reservation(hosts: Sequence[Host], ask: Ask) -> Reservation:
     """What the ask is as a row that waits."""
-    small = placement.clamp(of, _wish(ask))
+    small = placement.clamp(hosts, _wish(ask))
     lane = _lane(ask)
     return Reservation(
         key=ask.key,
@@ -171,7 +171,7 @@ def _reservation(of: Sequence[Host], ask: Ask) -> Reservation:
         cpu=small.cpu,
         memory=small.memory,
         gpus=small.gpus,
-        work=placement.dominant(of, [small]) * ask.seconds,
+        work=placement.dominant(hosts, [small]) * ask.seconds,
         seconds=ask.seconds,
         idle=ask.idle,
         parts=tuple((part.cpu, part.memory, part.gpus) for part in small.parts),
@@ -183,9 +183,9 @@ def _wish(ask: Ask) -> Entry:
     return Entry(ask.key, ask.cpu, ask.memory, ask.gpus, parts=ask.parts)
 
 
-def _enter(rows: Changes, of: Sequence[Host], now: float, ask: Ask) -> None:
+def _enter(rows: Changes, hosts: Sequence[Host], now: float, ask: Ask) -> None:
     """The ask is in the table as it is now."""
-    new, old = _reservation(of, ask), rows.get(ask.key)
+    new, old = _reservation(hosts, ask), rows.get(ask.key)
     if old is None:
         rows.insert(new, now)
         return
@@ -205,13 +205,13 @@ def _size(row: Reservation) -> tuple[object, ...]:
     return row.cpu, row.memory, row.gpus, row.work, row.parts
 
 
-def _decide(rows: Changes, of: Sequence[Host], now: float) -> set[int]:
+def _decide(rows: Changes, hosts: Sequence[Host], now: float) -> set[int]:
     """What `queue.decide` says holds; the ids of the resources that are due for it."""
     waiting = _candidates(rows)
     if not waiting:
         return set()
     holders = rows.held()
-    step = queue.decide(of, [*map(entry, holders)], [*map(entry, waiting)], now)
+    step = queue.decide(hosts, [*map(entry, holders)], [*map(entry, waiting)], now)
     for start in step.starts:
         rows.start(start.key, start.placement.hosts, start.placement.gpus, now)
     for key in step.evicts:
@@ -240,18 +240,18 @@ def _candidates(rows: Reservations) -> list[Reservation]:
     return list({each.key: each for each in (*found, *rows.heads(LOOK))}.values())
 
 
-# ---- how things stand
+# ---- positions
 
 
-def turn(world: World, key: str) -> Turn | None:
-    """How what asked under `key` stands now; None where nothing did."""
-    return standing(Reservations(world.db.read), hosts(world), world.clock(), key)
+def position(world: World, key: str) -> Position | None:
+    """Where what asked under `key` stands now; None where nothing did."""
+    return position_of(Reservations(world.db.read), hosts_of(world), world.clock(), key)
 
 
 def place(world: World, key: str) -> int:
     """The place in the queue of what waits under `key` (1 is next), 0 when it does not wait."""
-    stands = turn(world, key)
-    return stands.place if stands else 0
+    found = position(world, key)
+    return found.place if found else 0
 
 
 def evicted(world: World, key: str) -> bool:

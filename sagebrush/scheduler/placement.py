@@ -120,11 +120,12 @@ Rooms = Mapping[str, Room]
 
 def rooms(hosts: Sequence[Host], held: Iterable[Entry] = ()) -> dict[str, Room]:
     """What `held` leave of the hosts."""
-    cpu = {of.id: of.cpus for of in hosts}
-    memory = {of.id: of.memory for of in hosts}
-    shared, taken = dict(memory), {of.id: set[int]() for of in hosts}
+    cpu = {host.id: host.cpus for host in hosts}
+    memory = {host.id: host.memory for host in hosts}
+    first = hosts[0].id if hosts else ""
+    shared, taken = dict(memory), {host.id: set[int]() for host in hosts}
     for each in held:
-        for name, part, gpus in _uses(each, hosts[0].id):
+        for name, part, gpus in _uses(each, first):
             if name not in cpu:  # of a host that is not there any more
                 continue
             cpu[name] -= part.cpu
@@ -132,13 +133,13 @@ def rooms(hosts: Sequence[Host], held: Iterable[Entry] = ()) -> dict[str, Room]:
             memory[name] -= 0 if each.yields else part.memory
             taken[name].update(gpus)
     return {
-        of.id: Room(
-            cpu[of.id],
-            memory[of.id],
-            shared[of.id],
-            tuple(n for n in of.gpus if n not in taken[of.id]),
+        host.id: Room(
+            cpu[host.id],
+            memory[host.id],
+            shared[host.id],
+            tuple(n for n in host.gpus if n not in taken[host.id]),
         )
-        for of in hosts
+        for host in hosts
     }
 
 
@@ -283,8 +284,10 @@ def clamp(hosts: Sequence[Host], entry: Entry) -> Entry:
 def _clamped(hosts: Sequence[Host], part: Part) -> Part:
     """The part as the host that has most of it gives it: GPUs count first, then CPU."""
     found = [
-        Part(min(part.cpu, of.cpus), min(part.memory, of.memory), min(part.gpus, len(of.gpus)))
-        for of in hosts
+        Part(
+            min(part.cpu, host.cpus), min(part.memory, host.memory), min(part.gpus, len(host.gpus))
+        )
+        for host in hosts
     ]
     return max(found, key=_size)
 
@@ -299,10 +302,10 @@ def dominant(hosts: Sequence[Host], entries: Iterable[Entry]) -> float:
     cpu = memory = gpus = 0.0
     for each in entries:
         cpu, memory, gpus = cpu + each.cpu, memory + each.memory, gpus + each.gpus
-    there = sum(len(of.gpus) for of in hosts)
+    there = sum(len(host.gpus) for host in hosts)
     return max(
-        cpu / sum(of.cpus for of in hosts),
-        memory / sum(of.memory for of in hosts),
+        cpu / sum(host.cpus for host in hosts),
+        memory / sum(host.memory for host in hosts),
         gpus / there if there else 0.0,
     )
 
@@ -315,7 +318,7 @@ def shadow(hosts: Sequence[Host], held: Sequence[Entry], entry: Entry, now: floa
     for end, each in sorted(((h.end(now), h) for h in held), key=lambda pair: pair[0]):
         if end == math.inf:
             break
-        for name, part, gpus in _uses(each, hosts[0].id):
+        for name, part, gpus in _uses(each, next(iter(free), "")):
             if name in free:
                 free[name] = _more(free[name], each, part, gpus)
         if place(free, entry) is not None:

@@ -15,8 +15,8 @@ from sagebrush.store.reservations import Lane, Reservation, Reservations, Sum, t
 
 
 @dataclass(frozen=True)
-class Turn:
-    """How an ask stands."""
+class Position:
+    """Where an ask stands: it holds what it asks for, or waits in the queue."""
 
     place: int
     """0: it holds its part of the hosts; 1: it is next."""
@@ -28,7 +28,7 @@ class Turn:
     """When it will probably start, in epoch seconds, by past run times (or MaxRuntime: then it is
     the latest); None where nothing tells."""
     hosts: tuple[str, ...] = ()
-    """The ids of the hosts of its instances, where it holds."""
+    """The ids of the hosts of its instances, where it holds; one id: all of them are there."""
 
     @property
     def words(self) -> str:
@@ -64,32 +64,32 @@ def entry(row: Reservation) -> Entry:
     )
 
 
-def standing(rows: Reservations, of: Sequence[Host], now: float, key: str) -> Turn | None:
-    """How what asked under `key` stands; None where nothing did."""
+def position_of(rows: Reservations, hosts: Sequence[Host], now: float, key: str) -> Position | None:
+    """Where what asked under `key` stands; None where nothing did."""
     row = rows.get(key)
     if row is None:
         return None
     if row.held:
-        return Turn(0, row.held_gpus, hosts=row.hosts)
-    mine = placement.clamp(of, entry(row))
+        return Position(0, row.held_gpus, hosts=row.hosts)
+    mine = placement.clamp(hosts, entry(row))
     others = [entry(each) for each in rows.held()]
-    before = _before(rows, of, others, row)
+    before = _before(rows, hosts, others, row)
     starts = None
     if not mine.shares and not before.unknown:
-        first = mine if not before.jobs else _head(rows, of)
-        when = math.inf if first is None else placement.shadow(of, others, first, now)
+        first = mine if not before.jobs else _head(rows, hosts)
+        when = math.inf if first is None else placement.shadow(hosts, others, first, now)
         starts = when + before.work if when < math.inf else None
-    return Turn(before.jobs + 1, (), _reason(of, others, mine, before.jobs), starts)
+    return Position(before.jobs + 1, (), _reason(hosts, others, mine, before.jobs), starts)
 
 
-def _head(rows: Reservations, of: Sequence[Host]) -> Entry | None:
+def _head(rows: Reservations, hosts: Sequence[Host]) -> Entry | None:
     """The job that was last promised a start."""
     found = rows.head()
-    return placement.clamp(of, entry(found)) if found else None
+    return placement.clamp(hosts, entry(found)) if found else None
 
 
-def _reason(of: Sequence[Host], others: Sequence[Entry], mine: Entry, before: int) -> str:
-    free = placement.rooms(of, others)
+def _reason(hosts: Sequence[Host], others: Sequence[Entry], mine: Entry, before: int) -> str:
+    free = placement.rooms(hosts, others)
     short = placement.short(free, mine)
     if not short:
         return f"{before} before it" if before else "it is next"
@@ -144,7 +144,7 @@ def _asked(mine: Entry, part: Part) -> str:
 
 
 def _before(
-    rows: Reservations, of: Sequence[Host], others: Sequence[Entry], mine: Reservation
+    rows: Reservations, hosts: Sequence[Host], others: Sequence[Entry], mine: Reservation
 ) -> Sum:
     """Those that start before `mine`. By look-ups of the sums of each role, and one range of a bucket."""
     lane, rank, role, seq = mine.lane, mine.rank, mine.role, mine.seq
@@ -161,7 +161,7 @@ def _before(
     own = rows.until((lane, rank, role), seq)
     first.append(own)
     for name, waits in rows.beside(lane, rank, role).items():
-        turns = _turns(rows, (of, others), ((lane, rank, name), role), (own.jobs, seq))
+        turns = _turns(rows, (hosts, others), ((lane, rank, name), role), (own.jobs, seq))
         turns = min(waits.jobs, max(turns, sum(1 for row in heads if row.role == name)))
         part = turns / waits.jobs
         first.append(Sum(turns, waits.work * part, math.ceil(waits.unknown * part)))
@@ -176,9 +176,11 @@ def _turns(
 ) -> int:
     """How many of another role, at `which`, go before one that `mine[0]` of its own role precede:
     the role that holds less takes the first turn, where they hold as much who came first."""
-    (of, others), (place, role), (before, seq) = where, which, mine
+    (hosts, others), (place, role), (before, seq) = where, which, mine
     theirs, ours = (
-        placement.dominant(of, (mate for mate in others if mate.role == name and not mate.shares))
+        placement.dominant(
+            hosts, (mate for mate in others if mate.role == name and not mate.shares)
+        )
         for name in (place[2], role)
     )
     if theirs == ours:

@@ -13,10 +13,10 @@ from live_jobs import Run
 
 from sagebrush.compute.base import Bind, Limits, Spec
 from sagebrush.compute.local import sandbox
-from sagebrush.compute.local.sandbox import Host
+from sagebrush.compute.local.sandbox import HostPaths
 
 PYTHON = "/usr/bin/python3"
-HOST = Host(
+HOST = HostPaths(
     links={"/bin": "usr/bin"},
     directories=frozenset({"/usr", "/etc/ssl"}),
     files=frozenset({"/dev/null", "/dev/nvidia0", "/dev/nvidia1", "/dev/nvidiactl"}),

@@ -12,7 +12,7 @@ from sagebrush import services
 from sagebrush.compute.host import Host
 from sagebrush.scheduler import capacity, estimates, sizes
 from sagebrush.scheduler.capacity import Ask
-from sagebrush.scheduler.position import Turn
+from sagebrush.scheduler.position import Position
 from sagebrush.settings import Settings
 from sagebrush.store.db import Db
 from sagebrush.store.reservations import Reservations
@@ -138,8 +138,8 @@ def test_a_turn_says_why_and_until_when(queue: Fixture) -> None:
         "waiting for capacity (position 1): 2 vCPU and 1.0 GiB are asked for, 0 vCPU are free;"
         " it will probably start by 1970-01-01 00:26 UTC"
     )
-    assert capacity.turn(queue.world, "j1") == second
-    assert capacity.turn(queue.world, "nobody") is None
+    assert capacity.position(queue.world, "j1") == second
+    assert capacity.position(queue.world, "nobody") is None
     unknown = capacity.admit(queue.world, Ask("j3", queue.ids[3], 1, GIB, priority=-1))
     assert (unknown.place, unknown.starts) == (3, 1675.0)  # half of the host for half a minute
 
@@ -182,10 +182,10 @@ def test_a_warm_pool_is_handed_to_the_next_job_before_all_that_wait(queue: Fixtu
     large = Ask("large", waits, 2, GIB, gpus=1)
     assert capacity.admit(queue.world, large).place == 1
     after = Ask("m", mine, 1, 2 * GIB, gpus=1)
-    stands = capacity.hand_over(queue.world, "p", after)
-    assert stands is not None
-    assert (stands.place, stands.gpus) == (0, (7,))
-    assert capacity.turn(queue.world, "p") is None
+    position = capacity.hand_over(queue.world, "p", after)
+    assert position is not None
+    assert (position.place, position.gpus) == (0, (7,))
+    assert capacity.position(queue.world, "p") is None
     assert capacity.hand_over(queue.world, "m", Ask("x", mine, 2, GIB, gpus=1)) is None  # too large
     assert capacity.hand_over(queue.world, "m", Ask("x", mine, 1, GIB)) is None  # without its GPU
 
@@ -199,7 +199,7 @@ def test_an_endpoint_of_a_gpu_type_holds_its_gpu(queue: Fixture) -> None:
     assert waits.starts is None
     assert capacity.admit(queue.world, Ask("k", queue.ids[2], 1, GIB)).place == 0
     capacity.release(queue.world, "e")
-    assert capacity.turn(queue.world, "j") == Turn(0, (0,), hosts=("local",))
+    assert capacity.position(queue.world, "j") == Position(0, (0,), hosts=("local",))
 
 
 def test_a_key_that_its_resource_no_longer_knows_is_swept(queue: Fixture) -> None:

@@ -157,12 +157,12 @@ class History:
 
     def admit(self, ask: Ask) -> None:
         self.asks[ask.key] = ask
-        stands = capacity.admit(self.plant.world, ask)
-        if not stands.place:
+        position = capacity.admit(self.plant.world, ask)
+        if not position.place:
             self.plant.asked.add(ask.row_id)
-        assert stands == capacity.turn(self.plant.world, ask.key)
-        assert bool(stands.place) == bool(stands.reason)
-        assert len(stands.gpus) == (0 if stands.place else min(ask.gpus, len(HOST.gpus)))
+        assert position == capacity.position(self.plant.world, ask.key)
+        assert bool(position.place) == bool(position.reason)
+        assert len(position.gpus) == (0 if position.place else min(ask.gpus, len(HOST.gpus)))
 
     def change(self, ask: Ask, **values: Any) -> None:
         self.admit(Ask(**{**vars(ask), **values}))
@@ -182,7 +182,7 @@ class History:
         if not asks or what in ("wait", "sweep"):
             return
         ask = asks[number % len(asks)]
-        holds = (stands := capacity.turn(world, ask.key)) is not None and not stands.place
+        holds = (position := capacity.position(world, ask.key)) is not None and not position.place
         if what == "release":
             self.drop(ask)
         elif what == "again":
@@ -238,7 +238,7 @@ def test_no_history_leaks_or_overdraws(plant: Plant, steps: list[tuple[str, Any]
         holders = [
             ask
             for ask in history.asks.values()
-            if (stands := capacity.turn(plant.world, ask.key)) and not stands.place
+            if (position := capacity.position(plant.world, ask.key)) and not position.place
         ]
         assert holders, "nothing runs, and somebody waits"
         history.drop(holders[0])

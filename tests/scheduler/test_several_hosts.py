@@ -306,7 +306,7 @@ class Server:
 
     def wake(self) -> None: ...
 
-    def admit(self, key: str, *parts: tuple[float, int, int], **more: Any) -> capacity.Turn:
+    def admit(self, key: str, *parts: tuple[float, int, int], **more: Any) -> capacity.Position:
         row = Row("1", "r", "training-job", key, "New", {}, {"key": key}, due_at=9e9)
         found = job(key, *parts)
         ask = Ask(
@@ -323,7 +323,7 @@ class Server:
 
 @pytest.fixture
 def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
-    monkeypatch.setattr(capacity, "hosts", lambda world: ALL)
+    monkeypatch.setattr(capacity, "hosts_of", lambda world: ALL)
     made = Server(tmp_path)
     yield made
     made.db.close()
@@ -339,9 +339,9 @@ def test_a_reservation_names_the_hosts_of_its_instances(server: Server) -> None:
     assert server.admit("j2", (8, 1, 0)).place == 1
     assert server.admit("j3", (7, 1, 0)).hosts == ()
     capacity.release(server.world, "j1")
-    stands = capacity.turn(server.world, "j2")
-    assert stands is not None
-    assert stands.hosts == ("large",)
+    position = capacity.position(server.world, "j2")
+    assert position is not None
+    assert position.hosts == ("large",)
     assert capacity.place(server.world, "j3") == 0
 
 
@@ -367,7 +367,7 @@ def test_a_reason_where_one_host_has_this_and_another_that(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pair = (Host(2, 8 * GIB, (0,)), Host(8, 64 * GIB, (0,), "b"))
-    monkeypatch.setattr(capacity, "hosts", lambda world: pair)
+    monkeypatch.setattr(capacity, "hosts_of", lambda world: pair)
     assert server.admit("r1", (1, 1, 1)).hosts == ("local",)
     assert server.admit("r2", (1, 1, 1)).hosts == ("b",)
     capacity.release(server.world, "r1")  # its GPU is free where 16 GiB never are

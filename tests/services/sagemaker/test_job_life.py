@@ -67,7 +67,7 @@ class Rehearsals(JobWorld):
     @staticmethod
     def members(row: Row) -> tuple[Member, ...]:
         resources = {"InstanceType": "ml.m5.large", "InstanceCount": row.doc["Count"]}
-        return tuple(members.members(plan_of(row)["key"], resources))
+        return tuple(members.members_of(plan_of(row)["key"], resources))
 
     def _note(self, what: str) -> None:
         self.log.append(what)

@@ -96,7 +96,7 @@ def test_one_dies_all_stop_and_the_reason_names_the_first(jobs: JobWorld) -> Non
     assert found["TrainingJobStatus"] == "Failed"
     assert found["FailureReason"] == "AlgorithmError: algo-2: ValueError: bad shard, exit code: 1"
     assert {stopped for stopped, _ in jobs.backend.stops} == {key, f"{key}.3"}
-    assert capacity.turn(jobs.world, key) is None
+    assert capacity.position(jobs.world, key) is None
 
 
 def test_a_stop_and_a_deletion_reach_every_instance(jobs: JobWorld) -> None:

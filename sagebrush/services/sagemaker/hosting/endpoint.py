@@ -1,4 +1,4 @@
-"""Endpoints: create, describe, list, update, scale, delete. Their life: deployment."""
+"""Endpoints: create, describe, list, update, scale, delete. Their life: fleet."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from sagebrush.engine.kinds import Kind, moment
 from sagebrush.errors import AwsError, Doc
 from sagebrush.scheduler import quotas
 from sagebrush.services.sagemaker.hosting import endpoint_config, model
-from sagebrush.services.sagemaker.hosting import fleet as deployment
 from sagebrush.services.sagemaker.hosting.facts import ENDPOINT
+from sagebrush.services.sagemaker.hosting.fleet import fail, new_fleet, reconcile
 from sagebrush.store.rows import Reader, Row
 from sagebrush.world import Ctx, World
 
@@ -21,8 +21,8 @@ KIND = Kind(
     running=ENDPOINT,
     # "The name is case-insensitive in CreateEndpoint" (API reference)
     cased=False,
-    reconcile=deployment.reconcile,
-    fail=deployment.fail,
+    reconcile=reconcile,
+    fail=fail,
 )
 BUSY = ("Creating", "Updating", "SystemUpdating", "RollingBack", "Deleting")
 """Statuses in which AWS refuses UpdateEndpoint, UpdateEndpointWeightsAndCapacities and
@@ -247,7 +247,7 @@ def _fleet(ctx: Ctx, config_name: str) -> Doc:
     config = kinds.find(ctx, endpoint_config.KIND, config_name)
     alone = bool(config.doc.get("EnableNetworkIsolation"))
     variants = [_variant(ctx, v, alone) for v in config.doc["ProductionVariants"]]
-    return deployment.fleet(config_name, variants, ctx.world.clock())
+    return new_fleet(config_name, variants, ctx.world.clock())
 
 
 def _variant(ctx: Ctx, wanted: Doc, alone: bool) -> Doc:

@@ -49,7 +49,7 @@ def fail(world: World, row: Row, reason: str) -> Next:
     return Next("Failed", doc)
 
 
-def fleet(config: str, variants: list[Doc], now: float) -> Doc:
+def new_fleet(config: str, variants: list[Doc], now: float) -> Doc:
     """A fleet to be deployed."""
     return {"id": short_id(), "config": config, "variants": variants, "started": now}
 

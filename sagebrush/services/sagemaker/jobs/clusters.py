@@ -12,7 +12,7 @@ from sagebrush.scheduler import members
 def trees(plan: Doc, resources: Doc) -> Iterator[Tree]:
     """One for each instance that the job has now; `resources` is its ResourceConfig, or the like."""
     if plan.get("key"):
-        for member in members.members(plan["key"], resources)[: plan.get("instances")]:
+        for member in members.members_of(plan["key"], resources)[: plan.get("instances")]:
             yield Tree(member.name, member.key, member.type)
 
 

@@ -20,7 +20,7 @@ from sagebrush.environments.store import BuildFailed
 from sagebrush.errors import Doc
 from sagebrush.scheduler import capacity, estimates
 from sagebrush.scheduler.members import Member
-from sagebrush.scheduler.position import Turn
+from sagebrush.scheduler.position import Position
 from sagebrush.scheduler.sizes import Size
 from sagebrush.services.sagemaker.jobs import instances, reasons, steps
 from sagebrush.services.sagemaker.jobs.plan import plan_of
@@ -74,7 +74,7 @@ class JobKind:
     entered: Callable[[World, Row, str, str], Doc] = lambda world, row, to, words: {}
     """(stage, words) -> the document's members while in it. Besides the stages there is `queue`, while
     it waits for capacity; `words` say for what it waits there and in `start`."""
-    admit: Callable[[World, Row], tuple[Turn, Doc]] | None = None
+    admit: Callable[[World, Row], tuple[Position, Doc]] | None = None
     """Where the job stands in the queue, and the members of the plan that says; None: by `sizes`."""
     watch: Callable[[World, Row, Standing], Next] = _watch
     """The step of a job that runs. It calls `follow`."""
@@ -151,7 +151,7 @@ def start(kind: JobKind, world: World, row: Row) -> Next:
     return move(kind, world, row, "download", plan)
 
 
-def _admit(kind: JobKind, world: World, row: Row) -> Turn:
+def _admit(kind: JobKind, world: World, row: Row) -> Position:
     sizes, _ = kind.sizes(world, row)
     return capacity.admit(world, instances.ask(world, row, kind.image(row), sizes))
 

@@ -69,7 +69,7 @@ class Start:
         """Its share of the host, the GPUs that it holds among it, and the sentence that says if its
         type is scaled down."""
         _, banner = share([self.row.doc["InstanceType"]], self.world.host)
-        turn = capacity.turn(self.world, self.key) if self.size.gpus else None
+        turn = capacity.position(self.world, self.key) if self.size.gpus else None
         limits = self.size.limits(turn.gpus if turn else ())
         return replace(limits, share=True, spare=True), banner
 

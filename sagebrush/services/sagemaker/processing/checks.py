@@ -73,7 +73,7 @@ def check(ctx: Ctx, request: Doc) -> Image:
 def instances(request: Doc) -> list[str]:
     """The types of the job's instances."""
     config = request["ProcessingResources"]["ClusterConfig"]
-    return [member.type for member in members.members("", config)]
+    return [member.type for member in members.members_of("", config)]
 
 
 def _inputs(request: Doc) -> None:

@@ -60,7 +60,7 @@ def describe_processing_job(ctx: Ctx, request: Doc) -> Doc:
     row = kinds.find(ctx, KIND, request["ProcessingJobName"])
     found = kinds.describe(KIND, row)
     if plan_of(row).get("waiting"):
-        turn = capacity.turn(ctx.world, plan_of(row)["key"])
+        turn = capacity.position(ctx.world, plan_of(row)["key"])
         if turn is not None and turn.place:
             found = {**found, "ExitMessage": turn.words}
     return found

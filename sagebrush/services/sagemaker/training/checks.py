@@ -85,7 +85,7 @@ def check(ctx: Ctx, request: Doc) -> Image:
     except UnknownImage as error:
         refuse(str(error))
     roles.require(ctx, request["RoleArn"], "RoleArn", "training-job", request["TrainingJobName"])
-    several(ctx, len(members.members("", request["ResourceConfig"])), image, "ResourceConfig")
+    several(ctx, len(members.members_of("", request["ResourceConfig"])), image, "ResourceConfig")
     role = ctx.as_role(request["RoleArn"])
     for channel in request.get("InputDataConfig", ()):
         mode = streamed_input.mode(channel, request)
@@ -103,7 +103,7 @@ def check(ctx: Ctx, request: Doc) -> Image:
 def instances(request: Doc) -> tuple[list[str], str]:
     """The types of the job's instances, and what they are for, in the words of AWS's quotas."""
     kind = "spot training job" if request["EnableManagedSpotTraining"] else "training job"
-    return [member.type for member in members.members("", request["ResourceConfig"])], kind
+    return [member.type for member in members.members_of("", request["ResourceConfig"])], kind
 
 
 def _algorithm(spec: Doc) -> None:

@@ -22,7 +22,7 @@ from sagebrush.engine.kinds import moment
 from sagebrush.errors import AwsError, Doc
 from sagebrush.scheduler import capacity, estimates
 from sagebrush.scheduler.members import Member
-from sagebrush.scheduler.position import Turn
+from sagebrush.scheduler.position import Position
 from sagebrush.services.sagemaker.jobs import instances, life, steps
 from sagebrush.services.sagemaker.jobs.life import JobKind
 from sagebrush.services.sagemaker.training import attempts, metrics, spot, warm_pool
@@ -49,7 +49,7 @@ TIGHT = 64 << 20
 # ---- start
 
 
-def _admit(world: World, row: Row) -> tuple[Turn, Doc]:
+def _admit(world: World, row: Row) -> tuple[Position, Doc]:
     """The job's place in the queue, or the waiting process that it takes over, with its capacity."""
     if warm_pool.wanted(row) and (warm := warm_pool.take_over(world, row)):
         key, turn, count = warm

@@ -95,7 +95,7 @@ def describe_training_job(ctx: Ctx, request: Doc) -> Doc:
     row = kinds.find(ctx, KIND, request["TrainingJobName"])
     found = kinds.describe(KIND, row)
     if plan_of(row).get("waiting"):
-        turn = capacity.turn(ctx.world, plan_of(row)["key"])
+        turn = capacity.position(ctx.world, plan_of(row)["key"])
         if turn is not None and turn.place:
             found = {**found, **training_status.waiting(row, turn, ctx.world.clock())}
     return found
