@@ -156,9 +156,10 @@ def _uses(entry: Entry, first: str) -> Iterator[tuple[str, Part, tuple[int, ...]
 
 def place(free: Rooms, entry: Entry) -> Placement | None:
     """Where `entry` goes now; None where there is no room for it."""
-    alone = [name for name, room in free.items() if not lacks(room, entry, entry.whole)]
+    whole = entry.whole
+    alone = [name for name, room in free.items() if not lacks(room, entry, whole)]
     if alone:
-        name = min(alone, key=lambda name: _left(free[name], entry, entry.whole))
+        name = min(alone, key=lambda name: _left(free[name], entry, whole))
         return Placement((name,) * len(entry.instances), free[name].gpus[: entry.gpus])
     if not entry.parts or len(free) == 1:
         return None
@@ -264,7 +265,8 @@ def clamp(hosts: Sequence[Host], entry: Entry) -> Entry:
     No instance asks for more than one host has. Where its instances do not find room beside one
     another even then, all of them share the host that has most of what they ask for.
     """
-    whole = _clamped(hosts, entry.whole)
+    wanted = entry.whole
+    whole = _clamped(hosts, wanted)
     if entry.parts and len(hosts) > 1:
         parts = tuple(_clamped(hosts, part) for part in entry.parts)
         fewer = replace(
@@ -276,7 +278,7 @@ def clamp(hosts: Sequence[Host], entry: Entry) -> Entry:
         )
         if place(rooms(hosts), fewer) is not None:
             return fewer if parts != entry.parts else entry
-    if whole == entry.whole:
+    if whole == wanted:
         return entry
     return replace(entry, cpu=whole.cpu, memory=whole.memory, gpus=whole.gpus, parts=())
 

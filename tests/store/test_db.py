@@ -85,6 +85,14 @@ def test_a_failing_write_undoes_only_itself(db: Db) -> None:
     assert [row["v"] for row in db.read("SELECT v FROM t")] == ["good"]
 
 
+def test_a_file_that_is_no_database_is_told_with_its_place(tmp_path: Path) -> None:
+    with pytest.raises(
+        RuntimeError, match=f"cannot use the database in {tmp_path}: unable to open"
+    ):
+        (tmp_path / "db").mkdir()
+        Db(tmp_path / "db")
+
+
 def test_a_full_database_is_told_and_the_writer_lives_on(db: Db) -> None:
     db.write(lambda tx: tx.all("PRAGMA max_page_count=60"))
     big = "x" * 400_000
