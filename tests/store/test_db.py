@@ -86,10 +86,9 @@ def test_a_failing_write_undoes_only_itself(db: Db) -> None:
 
 
 def test_a_file_that_is_no_database_is_told_with_its_place(tmp_path: Path) -> None:
-    with pytest.raises(
-        RuntimeError, match=f"cannot use the database in {tmp_path}: unable to open"
-    ):
-        (tmp_path / "db").mkdir()
+    (tmp_path / "db").mkdir()
+    told = f"cannot use the database in {tmp_path}: unable to open"
+    with pytest.raises(RuntimeError, match=told):
         Db(tmp_path / "db")
 
 
