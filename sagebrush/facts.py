@@ -7,7 +7,7 @@ are imported by every command, so they import nothing but values.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from sagebrush.errors import Doc
@@ -99,6 +99,9 @@ class Running:
     trees: Callable[[str, Doc, Doc], Iterable[Tree]] | None
     """(name, document, plan) -> its process trees while it holds capacity; None: it runs nothing
     itself, but starts other resources."""
+    keys: Callable[[Doc], Collection[str]]
+    """(plan) -> the keys, besides its name, that its capacity and the directories of its processes go
+    by, those of earlier attempts included."""
     instances: Callable[[Doc, Doc], Iterable[tuple[str, int]]]
     """(document, plan) -> (type, number) of its instances."""
     quotas: tuple[Quota, ...]
@@ -129,6 +132,11 @@ class Running:
 
 def no_instances(_doc: Doc, _plan: Doc) -> Iterable[tuple[str, int]]:
     """`Running.instances` of what has none of its own."""
+    return ()
+
+
+def no_keys(_plan: Doc) -> Collection[str]:
+    """`Running.keys` of what goes by its name, or has no capacity and no processes."""
     return ()
 
 

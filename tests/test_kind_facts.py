@@ -132,6 +132,7 @@ LABELING_JOB = Running(
     ended=("Completed", "Failed", "Stopped"),
     stop=Stop("StopLabelingJob", when=("InProgress",), until=("InProgress", "Stopping")),
     trees=lambda name, doc, plan: [Tree("worker-1", plan["key"], "ml.m5.large")],
+    keys=lambda plan: [plan["key"]],
     instances=lambda doc, plan: [("ml.m5.large", 1)],
     quotas=(Quota("labeling job", "TrainingInstanceType", always),),
     shares_cpu=False,
@@ -253,8 +254,8 @@ def row_of(server: Server) -> Row:
 def job(server: Server) -> Live:
     """The new kind's one job, which runs."""
     server.client("sagemaker").create_labeling_job(**REQUEST)
-    read, known = server.world.db.read, server.world.kinds
-    (found,) = until(lambda: running.live(read, known))
+    rows, known = server.world.rows, server.world.kinds
+    (found,) = until(lambda: running.live(rows, known))
     return found
 
 

@@ -126,6 +126,39 @@ def test_no_module_keeps_mutable_state() -> None:
     assert not state
 
 
+SQL = re.compile(
+    r"\b(SELECT\b.+\bFROM|INSERT\b.*\bINTO|REPLACE INTO|UPDATE\b.+\bSET|DELETE FROM|PRAGMA"
+    r"|(CREATE|DROP|ALTER) (\w+ )?(TABLE|INDEX|TRIGGER))\b",
+    re.DOTALL,
+)
+TABLES = re.compile(r"(?:CREATE TABLE(?: IF NOT EXISTS)?|ALTER TABLE) (\w+)")
+
+
+def knows_the_database(path: Path, tables: set[str]) -> Iterator[str]:
+    """What in the module is SQL, whole or in parts, or a type of the database's driver."""
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            names = {getattr(node, "module", None) or "", *(alias.name for alias in node.names)}
+            if {name.split(".")[0] for name in names} & {"sqlite3", "apsw", "psycopg"}:
+                yield f"{name_of(path)}:{node.lineno}: imports {sorted(names)}"
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            part = re.search(r"\b(?:FROM|INTO|UPDATE|JOIN|TABLE) (\w+)", node.value)
+            if SQL.search(node.value) or (part and part[1] in tables):
+                yield f"{name_of(path)}:{node.lineno}: {node.value[:60]!r}"
+
+
+def test_the_database_is_known_in_the_store_alone() -> None:
+    """SQL elsewhere would have to be hunted when another database comes."""
+    store = ROOT / "sagebrush" / "store"
+    scripts = "".join(p.read_text() for p in (store / "migrations").glob("*.sql"))
+    tables = set(TABLES.findall(scripts))
+    assert {"resource", "reservation", "waiting", "object", "upload"} <= tables
+    found = {path: list(knows_the_database(path, tables)) for path in sources("sagebrush")}
+    inside = {path for path, lines in found.items() if lines and store in path.parents}
+    assert {"rows.py", "reservations.py", "db.py", "catalog.py"} <= {path.name for path in inside}
+    assert [line for path, lines in found.items() if path not in inside for line in lines] == []
+
+
 @pytest.fixture(scope="module")
 def tracked() -> list[Path]:
     done = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True)

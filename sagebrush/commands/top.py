@@ -16,9 +16,10 @@ from sagebrush.commands.job import inside
 from sagebrush.compute.host import measure
 from sagebrush.compute.local import gpus, usage
 from sagebrush.compute.local.usage import Gpu, Usage
-from sagebrush.engine import running as live
-from sagebrush.engine.running import Live
+from sagebrush.engine.running import Live, live
 from sagebrush.settings import Settings
+from sagebrush.store.reservations import Reservations
+from sagebrush.store.rows import Reader
 
 HEADER = ("NAME", "INSTANCE", "KIND", "CPU", "MEMORY", "GPU", "UP", "PROCESSES")
 SECOND = 1.0
@@ -77,8 +78,9 @@ def _watch(look: Callable[[], Look]) -> int:
 def _look(chosen: Settings) -> Look:
     cards = usage.gpus(os.environ) if gpus.devices(os.environ) else {}
     kinds = services.running()
-    with inside.rows(chosen) as read:
-        found, queued = live.live(read, kinds), live.queued(read)
+    with inside.database(chosen) as beside:
+        found = live(Reader(beside.read), kinds)
+        queued = Reservations(beside.read).waiting()
     rows = [(each, usage.usage(inside.directory(chosen, each), cards)) for each in found]
     labels = {name: kind.label for name, kind in kinds.items()}
     return Look(tuple(rows), labels, queued, _machine(), time.monotonic(), cards)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import errno
 import os
-import sqlite3
 import subprocess
 import sys
 import time
@@ -103,8 +102,6 @@ def _foreground(chosen: Settings) -> int:
         if error.errno not in (errno.EADDRINUSE, errno.EACCES, errno.EADDRNOTAVAIL):
             raise
         raise CommandError(refusal(chosen, error)) from error
-    except sqlite3.OperationalError as error:
-        raise CommandError(f"cannot use the database in {chosen.home}: {error}") from error
     except RuntimeError as error:
         raise CommandError(str(error)) from error
 

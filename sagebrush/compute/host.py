@@ -9,6 +9,8 @@ from pathlib import Path
 from sagebrush.compute.local import gpus
 
 CGROUPS = Path("/sys/fs/cgroup")
+LOCAL = "local"
+"""The id of the host that the server itself runs on, whichever machine its data directory is on."""
 
 
 @dataclass(frozen=True)
@@ -18,6 +20,8 @@ class Host:
     cpus: float
     memory: int
     gpus: tuple[int, ...] = ()
+    id: str = LOCAL
+    """What reservations name it by: never another's, and the same after a restart. No comma in it."""
 
 
 def measure(cgroups: Path = CGROUPS) -> Host:

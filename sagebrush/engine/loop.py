@@ -66,14 +66,7 @@ class Loop:
         if self._stop.is_set():
             return
         try:
-            self._world.db.write(
-                lambda tx: tx.run(
-                    "UPDATE resource SET due_at=? WHERE id=(SELECT row_id FROM reservation"
-                    " WHERE key=?)",
-                    (self._world.clock(), members.owner(key)),
-                ),
-                urgent=True,
-            )
+            self._world.rows.touch_owner(members.owner(key))
         except Exception:  # polling finds it later
             log.exception("could not make the owner of %s due", key)
         self.wake()

@@ -42,9 +42,9 @@ def sweep(world: World) -> list[str]:
     old = [path for path in kept if _older(path, before)]
     if not old:
         return gone
-    plans = "\n".join(row["plan"] for row in world.db.read("SELECT plan FROM resource"))
+    known = _keys(world)
     for path in old:
-        if f'"{members.owner(path.name)}"' in plans:
+        if members.owner(path.name) in known:
             continue
         if isinstance(world.backend.poll(path.name), Gone | Exited):
             try:
@@ -54,6 +54,14 @@ def sweep(world: World) -> list[str]:
             except OSError:
                 log.exception("the directory of the ended job %s could not be removed", path.name)
     return gone
+
+
+def _keys(world: World) -> set[str]:
+    """Everything that directories of jobs are named by, of all rows."""
+    found: set[str] = set()
+    for kind, name, plan in world.rows.plans(world.kinds):
+        found |= {name, *world.kinds[kind].keys(plan)}
+    return found
 
 
 def _older(path: Path, before: float) -> bool:

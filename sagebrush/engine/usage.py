@@ -58,7 +58,7 @@ class Sampler:
         """What each live instance has used since the last look is in the series; how many did."""
         kinds = self._world.kinds
         told = {name: kind.metrics for name, kind in kinds.items() if kind.metrics}
-        found = [each for each in running.live(self._world.db.read, kinds) if each.kind in told]
+        found = [each for each in running.live(self._world.rows, kinds) if each.kind in told]
         cards = counted.gpus(os.environ) if found and gpus.devices(os.environ) else {}
         before, self._before = self._before, {}
         points: dict[tuple[str, str], list[Point]] = defaultdict(list)

@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 import errno
 import logging
-import sqlite3
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
@@ -46,6 +45,7 @@ from sagebrush.protocol.receive import Disconnected
 from sagebrush.protocol.send import send
 from sagebrush.protocol.sigv4 import Verified
 from sagebrush.routing.notebooks import Notebook
+from sagebrush.store.db import disk_is_full
 from sagebrush.store.objects import Spooled
 from sagebrush.world import Ctx, Origin, World
 
@@ -355,7 +355,7 @@ def _disk_is_full(problem: BaseException | None) -> bool:
     while problem is not None:
         if isinstance(problem, OSError) and problem.errno in (errno.ENOSPC, errno.EDQUOT):
             return True
-        if isinstance(problem, sqlite3.Error) and "disk is full" in str(problem):
+        if disk_is_full(problem):
             return True
         problem = problem.__cause__ or problem.__context__
     return False

@@ -1,4 +1,4 @@
-"""Who holds what of this host, and who waits: the queue as rows, decided by `queue.decide`.
+"""Who holds what of which host, and who waits: the queue as rows, decided by `queue.decide`.
 
 Every change (someone asks, someone lets go) decides anew in its own transaction: who starts holds
 from then on and its row is due, so nobody who waits need ask often. Look-ahead, and the sums that a
@@ -8,52 +8,17 @@ place in the queue is made of, are bounded: a queue of ten thousand costs what o
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from sagebrush.compute.base import Limits
-from sagebrush.scheduler import queue
-from sagebrush.scheduler.position import (
-    ENDPOINTS,
-    JOBS,
-    NOTEBOOKS,
-    POOLS,
-    SPOT,
-    Select,
-    Turn,
-    entry,
-    held,
-    standing,
-)
-from sagebrush.scheduler.queue import Entry
-from sagebrush.scheduler.quotas import check_quota, refuse
-from sagebrush.scheduler.sizes import Host, Size, host, limits, share
+from sagebrush.compute.host import Host
+from sagebrush.scheduler import placement, queue
+from sagebrush.scheduler.placement import Entry, Part
+from sagebrush.scheduler.position import Position, entry, position_of
 from sagebrush.store.db import Tx
+from sagebrush.store.reservations import Changes, Lane, Reservation, Reservations
 from sagebrush.world import World
 
-__all__ = [
-    "Ask",
-    "Host",
-    "Limits",
-    "Size",
-    "Turn",
-    "admit",
-    "check_quota",
-    "evicted",
-    "expected_memory",
-    "expected_seconds",
-    "hand_over",
-    "limits",
-    "note_peak",
-    "note_seconds",
-    "place",
-    "priority",
-    "refuse",
-    "release",
-    "share",
-    "sweep",
-    "turn",
-]
 PRIORITY = "sagebrush:priority"
 """The tag that holds a job's priority."""
 LOOK = 64
@@ -65,7 +30,7 @@ ROLES = 256
 @dataclass(frozen=True)
 class Ask:
     """What one process tree, or all of a job's together, wants: `cpu` 0 for one that takes CPU by
-    share (an endpoint)."""
+    share (an endpoint). `parts` is what each instance wants of that, where there are several."""
 
     key: str
     row_id: int
@@ -83,6 +48,7 @@ class Ask:
     """Seconds that it may run at most; 0: unknown."""
     idle: bool = False
     """Nobody uses it now (a warm pool): it goes when anyone needs the room."""
+    parts: tuple[Part, ...] = ()
 
     @property
     def seconds(self) -> float:
@@ -96,67 +62,69 @@ def priority(tags: Mapping[str, str]) -> int:
     return int(text) if re.fullmatch(r"[+-]?\d{1,9}", text, re.ASCII) else 0
 
 
+def hosts_of(world: World) -> Sequence[Host]:
+    """The hosts that there are: this one."""
+    return (world.host,)
+
+
 # ---- changes
 
 
-def admit(world: World, ask: Ask) -> Turn:
-    """How `ask` stands once it has its place: place 0 when it holds what it asks for.
+def admit(world: World, ask: Ask) -> Position:
+    """Where `ask` stands once it has its place: place 0 when it holds what it asks for.
 
     Repeatable. The first call takes the place; what changed since (its priority, that it is idle)
     holds from now on; `release` gives it back.
     """
-    of, now = host(world), world.clock()
+    hosts, now = hosts_of(world), world.clock()
 
-    def work(tx: Tx) -> tuple[Turn | None, bool]:
-        _enter(tx, of, now, ask)
-        others = _decide(tx, of, now) - {ask.row_id}
-        return standing(tx.all, of, now, ask.key), bool(others)
+    def work(tx: Tx) -> tuple[Position | None, bool]:
+        rows = Changes(tx)
+        _enter(rows, hosts, now, ask)
+        others = _decide(rows, hosts, now) - {ask.row_id}
+        return position_of(rows, hosts, now, ask.key), bool(others)
 
-    stands, others = world.db.write(work)
+    found, others = world.db.write(work)
     if others:
         world.wake()
-    assert stands is not None
-    return stands
+    assert found is not None
+    return found
 
 
 def release(world: World, key: str) -> None:
     """What was reserved, or waited, under `key` is free, and who holds it now is due. Repeatable."""
-    of, now = host(world), world.clock()
+    hosts, now = hosts_of(world), world.clock()
 
     def work(tx: Tx) -> bool:
-        gone = tx.run("DELETE FROM reservation WHERE key=?", (key,))
-        return bool(gone and _decide(tx, of, now))
+        rows = Changes(tx)
+        return bool(rows.delete([key]) and _decide(rows, hosts, now))
 
     if world.db.write(work, urgent=True):
         world.wake()
 
 
-def hand_over(world: World, key: str, ask: Ask) -> Turn | None:
+def hand_over(world: World, key: str, ask: Ask) -> Position | None:
     """What is held under `key` is held under the ask's own key, without its turn in the queue (the
     job that goes on in a warm pool); None, and nothing changed, where that is not enough for it, or
     must be given up."""
-    of, now = host(world), world.clock()
+    hosts, now = hosts_of(world), world.clock()
 
-    def work(tx: Tx) -> Turn | None:
-        others = held(tx.all)
+    def work(tx: Tx) -> Position | None:
+        rows = Changes(tx)
+        others = [entry(each) for each in rows.held()]
         mine = next((each for each in others if each.key == key), None)
-        wish = queue.clamp(of, Entry(ask.key, ask.cpu, ask.memory, ask.gpus))
+        wish = placement.clamp(hosts, _wish(ask))
         if mine is None or mine.evicted is not None:
             return None
-        if wish.cpu > mine.cpu or wish.gpus != mine.gpus:
+        if wish.cpu > mine.cpu or wish.gpus != mine.gpus or wish.parts or mine.parts:
             return None
         wish = replace(wish, cpu=mine.cpu)
-        if not queue.fits(of, [each for each in others if each is not mine], wish):
+        there = [each for each in hosts if each.id in mine.hosts]
+        if not placement.fits(there, [each for each in others if each is not mine], wish):
             return None
-        tx.run(
-            "UPDATE reservation SET key=?, row_id=?, memory=?, role=?, rank=?, lane=?, idle=?,"
-            " seconds=?, started=? WHERE key=?",
-            (
-                ask.key, ask.row_id, wish.memory, ask.role, -ask.priority, _lane(ask),
-                ask.idle, ask.seconds, now, key,
-            ),
-        )  # fmt: skip
-        return standing(tx.all, of, now, ask.key)
+        new = replace(_reservation(hosts, ask), memory=wish.memory, role=ask.role)
+        rows.hand_over(key, new, now)
+        return position_of(rows, hosts, now, ask.key)
 
     return world.db.write(work)
 
@@ -164,14 +132,11 @@ def hand_over(world: World, key: str, ask: Ask) -> Turn | None:
 def sweep(world: World) -> int:
     """Reservations that leaked are gone (their resource is, or knows nothing of their key); how many
     there were. Who waited for them is due."""
-    of, now = host(world), world.clock()
-    sql = (
-        "DELETE FROM reservation WHERE NOT EXISTS(SELECT 1 FROM resource WHERE id=row_id"
-        " AND (name=key OR instr(plan, '\"' || key || '\"')))"
-    )
+    hosts, now = hosts_of(world), world.clock()
 
     def work(tx: Tx) -> tuple[int, bool]:
-        return tx.run(sql), bool(_decide(tx, of, now))
+        rows = Changes(tx)
+        return rows.delete(list(_leaked(world, rows))), bool(_decide(rows, hosts, now))
 
     gone, others = world.db.write(work)
     if others:
@@ -179,167 +144,117 @@ def sweep(world: World) -> int:
     return gone
 
 
-def _lane(ask: Ask) -> int:
+def _leaked(world: World, rows: Reservations) -> Iterator[str]:
+    """The keys of reservations whose resource is gone, or does not go by them."""
+    for key, kind, name, plan in rows.owners():
+        facts = world.kinds.get(kind)
+        if facts is None or (key != name and key not in facts.keys(plan)):
+            yield key
+
+
+def _lane(ask: Ask) -> Lane:
     if ask.cpu > 0:
-        return POOLS if ask.idle else SPOT if ask.spot else JOBS
-    return NOTEBOOKS if ask.yields else ENDPOINTS
+        return Lane.POOLS if ask.idle else Lane.SPOT if ask.spot else Lane.JOBS
+    return Lane.NOTEBOOKS if ask.yields else Lane.ENDPOINTS
 
 
-def _enter(tx: Tx, of: Host, now: float, ask: Ask) -> None:
-    """The ask is in the table as it is now."""
-    small = queue.clamp(of, Entry(ask.key, ask.cpu, ask.memory, ask.gpus))
+def _reservation(hosts: Sequence[Host], ask: Ask) -> Reservation:
+    """What the ask is as a row that waits."""
+    small = placement.clamp(hosts, _wish(ask))
     lane = _lane(ask)
-    role = ask.role if lane in (JOBS, SPOT, POOLS) else ""
-    work = queue.dominant(of, [small]) * ask.seconds
-    may = (lane, -ask.priority, role, ask.idle, ask.seconds)
-    size = (small.cpu, small.memory, small.gpus, work)
-    found = tx.one("SELECT * FROM reservation WHERE key=?", (ask.key,))
-    if found is None:
-        tx.run(
-            "INSERT INTO reservation(key, row_id, cpu, memory, gpus, work, lane, rank, role, idle,"
-            " seconds, held, since, seq) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?,"
-            " (SELECT coalesce(max(seq), 0) + 1 FROM reservation))",
-            (ask.key, ask.row_id, *size, *may, now),
-        )
+    return Reservation(
+        key=ask.key,
+        row_id=ask.row_id,
+        lane=lane,
+        rank=-ask.priority,
+        role=ask.role if lane in (Lane.JOBS, Lane.SPOT, Lane.POOLS) else "",
+        cpu=small.cpu,
+        memory=small.memory,
+        gpus=small.gpus,
+        work=placement.dominant(hosts, [small]) * ask.seconds,
+        seconds=ask.seconds,
+        idle=ask.idle,
+        parts=tuple((part.cpu, part.memory, part.gpus) for part in small.parts),
+    )
+
+
+def _wish(ask: Ask) -> Entry:
+    """What the ask wants of hosts, whoever asks."""
+    return Entry(ask.key, ask.cpu, ask.memory, ask.gpus, parts=ask.parts)
+
+
+def _enter(rows: Changes, hosts: Sequence[Host], now: float, ask: Ask) -> None:
+    """The ask is in the table as it is now."""
+    new, old = _reservation(hosts, ask), rows.get(ask.key)
+    if old is None:
+        rows.insert(new, now)
         return
-    if found["evicted"] is not None:  # who was told to go is not busy again
-        may = (found["lane"], *may[1:3], found["idle"], ask.seconds)
-    if tuple(found[name] for name in ("lane", "rank", "role", "idle", "seconds")) != may:
-        tx.run(
-            "UPDATE reservation SET lane=?, rank=?, role=?, idle=?, seconds=? WHERE key=?",
-            (*may, ask.key),
-        )
-    if not found["held"] and tuple(found[n] for n in ("cpu", "memory", "gpus", "work")) != size:
-        tx.run(
-            "UPDATE reservation SET cpu=?, memory=?, gpus=?, work=? WHERE key=?",
-            (*size, ask.key),
-        )
+    if old.evicted is not None:  # who was told to go is not busy again
+        new = replace(new, lane=old.lane, idle=old.idle)
+    if _order(old) != _order(new):
+        rows.reorder(new)
+    if not old.held and _size(old) != _size(new):
+        rows.resize(new)
 
 
-def _decide(tx: Tx, of: Host, now: float) -> set[int]:
-    """What `queue.decide` says holds; the rows that are due for it."""
-    waiting = _candidates(tx.all)
+def _order(row: Reservation) -> tuple[object, ...]:
+    return row.lane, row.rank, row.role, row.idle, row.seconds
+
+
+def _size(row: Reservation) -> tuple[object, ...]:
+    return row.cpu, row.memory, row.gpus, row.work, row.parts
+
+
+def _decide(rows: Changes, hosts: Sequence[Host], now: float) -> set[int]:
+    """What `queue.decide` says holds; the ids of the resources that are due for it."""
+    waiting = _candidates(rows)
     if not waiting:
         return set()
-    step = queue.decide(of, held(tx.all), waiting, now)
-    for key, gpus in step.starts:
-        tx.run(
-            "UPDATE reservation SET held=1, started=?, held_gpus=?, promised=NULL WHERE key=?",
-            (now, ",".join(map(str, gpus)), key),
-        )
+    holders = rows.held()
+    step = queue.decide(hosts, [*map(entry, holders)], [*map(entry, waiting)], now)
+    for start in step.starts:
+        rows.start(start.key, start.placement.hosts, start.placement.gpus, now)
     for key in step.evicts:
-        tx.run("UPDATE reservation SET evicted=? WHERE key=?", (now, key))
+        rows.evict(key, now)
     if step.head:
-        tx.run(
-            "UPDATE reservation SET promised=?, first=coalesce(first, ?)"
-            " WHERE key=? AND (first IS NULL OR promised IS NOT ?)",
-            (step.promised, now, step.head, step.promised),
-        )
-    due: set[int] = set()
-    for key in (*(key for key, _ in step.starts), *step.evicts):
-        owner = tx.one("SELECT row_id FROM reservation WHERE key=?", (key,))
-        if owner is not None:
-            due.add(owner["row_id"])
-    for row_id in due:
-        tx.run("UPDATE resource SET due_at=? WHERE id=? AND due_at IS NOT NULL", (now, row_id))
+        rows.promise(step.head, step.promised, now)
+    changed = {*(start.key for start in step.starts), *step.evicts}
+    due = {each.row_id for each in (*waiting, *holders) if each.key in changed}
+    rows.make_due(due, now)
     return due
 
 
 # ---- who may be next
 
 
-def _candidates(select: Select) -> list[Entry]:
+def _candidates(rows: Reservations) -> list[Reservation]:
     """Those that wait and may be next: the first of each role in each lane, by priority, and who was
     promised a start."""
-    found = {}
-    for lane in (JOBS, SPOT, ENDPOINTS, NOTEBOOKS, POOLS):
-        groups = _groups(select, lane)
-        left = LOOK
-        for number, (rank, role) in enumerate(groups):
-            each = max(2, left // (len(groups) - number))
-            rows = select(
-                "SELECT * FROM reservation WHERE held=0 AND lane=? AND rank=? AND role=?"
-                " ORDER BY seq LIMIT ?",
-                (lane, rank, role, each),
-            )
-            left -= len(rows)
-            found |= {row["key"]: row for row in rows}
-    promised = select(
-        "SELECT * FROM reservation WHERE held=0 AND first IS NOT NULL ORDER BY first LIMIT ?",
-        (LOOK,),
-    )
-    found |= {row["key"]: row for row in promised}
-    return [entry(row) for row in found.values()]
+    found: list[Reservation] = []
+    for lane in (Lane.JOBS, Lane.SPOT, Lane.ENDPOINTS, Lane.NOTEBOOKS, Lane.POOLS):
+        places, left = rows.places(lane, ROLES), LOOK
+        for number, (rank, role) in enumerate(places):
+            some = rows.next_of((lane, rank, role), max(2, left // (len(places) - number)))
+            left -= len(some)
+            found += some
+    return list({each.key: each for each in (*found, *rows.heads(LOOK))}.values())
 
 
-def _groups(select: Select, lane: int) -> list[tuple[int, str]]:
-    """The priorities and roles that wait in the lane, the highest priority first."""
-    rows = select(
-        "SELECT DISTINCT rank, role FROM waiting WHERE lane=? ORDER BY rank, role LIMIT ?",
-        (lane, ROLES),
-    )
-    return [(row["rank"], row["role"]) for row in rows]
+# ---- positions
 
 
-# ---- how things stand
-
-
-def turn(world: World, key: str) -> Turn | None:
-    """How what asked under `key` stands now; None where nothing did."""
-    return standing(world.db.read, host(world), world.clock(), key)
+def position(world: World, key: str) -> Position | None:
+    """Where what asked under `key` stands now; None where nothing did."""
+    return position_of(Reservations(world.db.read), hosts_of(world), world.clock(), key)
 
 
 def place(world: World, key: str) -> int:
     """The place in the queue of what waits under `key` (1 is next), 0 when it does not wait."""
-    stands = turn(world, key)
-    return stands.place if stands else 0
+    found = position(world, key)
+    return found.place if found else 0
 
 
 def evicted(world: World, key: str) -> bool:
     """Whether what `key` holds is needed by another, to whom it has to give way."""
-    found = world.db.read_one("SELECT evicted FROM reservation WHERE key=?", (key,))
-    return found is not None and found["evicted"] is not None
-
-
-# ---- what the past tells
-
-
-def expected_memory(world: World, image: str, limits: Limits) -> int:
-    """Bytes to count for a job of `image`: its past peak with a tenth more, else the default.
-
-    Never more than the type's own size.
-    """
-    found = world.db.read_one(
-        "SELECT bytes FROM peak WHERE image=? AND instance=?", (image, limits.name)
-    )
-    guess = int(found["bytes"] * 1.1) if found else world.settings.memory_default
-    return min(guess, limits.memory) if limits.memory else guess
-
-
-def note_peak(world: World, image: str, type_name: str, peak: int) -> None:
-    """A job of `image` used `peak` bytes at most; the largest is kept."""
-    if peak > 0:
-        sql = (
-            "INSERT INTO peak VALUES(?, ?, ?) ON CONFLICT DO UPDATE SET"
-            " bytes=max(bytes, excluded.bytes)"
-        )
-        world.db.write(lambda tx: tx.run(sql, (image, type_name, peak)), urgent=True)
-
-
-def expected_seconds(world: World, image: str, type_name: str) -> float:
-    """Seconds that a job of `image` will probably run; 0 where none has yet."""
-    found = world.db.read_one(
-        "SELECT seconds FROM runtime WHERE image=? AND instance=?", (image, type_name)
-    )
-    return found["seconds"] if found else 0.0
-
-
-def note_seconds(world: World, image: str, type_name: str, seconds: float) -> None:
-    """A job of `image` ran for `seconds`. Longer ones count at once, shorter ones bit by bit: the
-    queue's promises depend on it."""
-    if seconds > 0:
-        sql = (
-            "INSERT INTO runtime VALUES(?, ?, ?) ON CONFLICT DO UPDATE SET"
-            " seconds=max(excluded.seconds, 0.7 * seconds + 0.3 * excluded.seconds)"
-        )
-        world.db.write(lambda tx: tx.run(sql, (image, type_name, seconds)), urgent=True)
+    found = Reservations(world.db.read).get(key)
+    return found is not None and found.evicted is not None

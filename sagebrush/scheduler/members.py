@@ -44,7 +44,7 @@ def groups(resources: Doc) -> list[Doc]:
     ]
 
 
-def members(key: str, resources: Doc) -> list[Member]:
+def members_of(key: str, resources: Doc) -> list[Member]:
     """The instances of a job whose key is `key`: algo-1 …, group by group.
 
     algo-1 has the job's own key, algo-N the key `<key>.N`.

@@ -4,38 +4,31 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sagebrush.scheduler import queue
-from sagebrush.scheduler.queue import Entry
-from sagebrush.scheduler.sizes import Host, amount, described
-from sagebrush.store.db import Params
-
-JOBS, SPOT, ENDPOINTS, NOTEBOOKS, POOLS = range(5)
-"""Lanes of the queue."""
-BUCKET = 256
-"""As in the table `waiting`."""
-
-Select = Callable[[str, Params], list[sqlite3.Row]]
-Sum = tuple[int, float, int]
-"""A number of jobs, the seconds that they take the whole host, how many have no known time."""
+from sagebrush.compute.host import Host
+from sagebrush.scheduler import placement
+from sagebrush.scheduler.placement import Entry, Part, Room, Rooms
+from sagebrush.scheduler.sizes import amount, described
+from sagebrush.store.reservations import Lane, Reservation, Reservations, Sum, total
 
 
 @dataclass(frozen=True)
-class Turn:
-    """How an ask stands."""
+class Position:
+    """Where an ask stands: it holds what it asks for, or waits in the queue."""
 
     place: int
-    """0: it holds its part of the host; 1: it is next."""
+    """0: it holds its part of the hosts; 1: it is next."""
     gpus: tuple[int, ...] = ()
-    """The GPUs that it holds."""
+    """The GPUs that it holds, one instance's after another's."""
     reason: str = ""
     """Why it waits."""
     starts: float | None = None
     """When it will probably start, in epoch seconds, by past run times (or MaxRuntime: then it is
     the latest); None where nothing tells."""
+    hosts: tuple[str, ...] = ()
+    """The ids of the hosts of its instances, where it holds; one id: all of them are there."""
 
     @property
     def words(self) -> str:
@@ -47,150 +40,149 @@ class Turn:
         return f"{text}; it will probably start by {when:%Y-%m-%d %H:%M} UTC"
 
 
-def entry(row: sqlite3.Row) -> Entry:
-    """A row of the table as a value."""
+def entry(row: Reservation) -> Entry:
+    """A reservation as the queue's decisions take it."""
     return Entry(
-        row["key"],
-        row["cpu"],
-        row["memory"],
-        row["gpus"],
-        row["lane"] == NOTEBOOKS,
-        row["role"],
-        -row["rank"],
-        row["lane"] == SPOT,
-        bool(row["idle"]),
-        row["seconds"] or math.inf,
-        row["seq"],
-        tuple(int(number) for number in row["held_gpus"].split(",") if number),
-        row["started"] or 0.0,
-        row["evicted"],
-        row["promised"],
-        row["first"],
+        row.key,
+        row.cpu,
+        row.memory,
+        row.gpus,
+        row.lane == Lane.NOTEBOOKS,
+        row.role,
+        -row.rank,
+        row.lane == Lane.SPOT,
+        row.idle,
+        row.seconds or math.inf,
+        row.seq,
+        row.held_gpus,
+        row.started or 0.0,
+        row.evicted,
+        row.promised,
+        row.first,
+        tuple(Part(*part) for part in row.parts),
+        row.hosts,
     )
 
 
-def held(select: Select) -> list[Entry]:
-    """All that hold a part of the host."""
-    return [entry(row) for row in select("SELECT * FROM reservation WHERE held=1", ())]
-
-
-def standing(select: Select, of: Host, now: float, key: str) -> Turn | None:
-    """How what asked under `key` stands; None where nothing did."""
-    rows = select("SELECT * FROM reservation WHERE key=?", (key,))
-    if not rows:
+def position_of(rows: Reservations, hosts: Sequence[Host], now: float, key: str) -> Position | None:
+    """Where what asked under `key` stands; None where nothing did."""
+    row = rows.get(key)
+    if row is None:
         return None
-    row, mine = rows[0], queue.clamp(of, entry(rows[0]))
-    if row["held"]:
-        return Turn(0, mine.held)
-    others = held(select)
-    count, work, unknown = _before(select, of, others, row)
+    if row.held:
+        return Position(0, row.held_gpus, hosts=row.hosts)
+    mine = placement.clamp(hosts, entry(row))
+    others = [entry(each) for each in rows.held()]
+    before = _before(rows, hosts, others, row)
     starts = None
-    if not mine.shares and not unknown:
-        first = mine if not count else _head(select, of)
-        when = math.inf if first is None else queue.shadow(of, others, first, now)
-        starts = when + work if when < math.inf else None
-    return Turn(count + 1, (), _reason(of, others, mine, count), starts)
+    if not mine.shares and not before.unknown:
+        first = mine if not before.jobs else _head(rows, hosts)
+        when = math.inf if first is None else placement.shadow(hosts, others, first, now)
+        starts = when + before.work if when < math.inf else None
+    return Position(before.jobs + 1, (), _reason(hosts, others, mine, before.jobs), starts)
 
 
-def _head(select: Select, of: Host) -> Entry | None:
+def _head(rows: Reservations, hosts: Sequence[Host]) -> Entry | None:
     """The job that was last promised a start."""
-    rows = select(
-        "SELECT * FROM reservation WHERE held=0 AND first IS NOT NULL"
-        " ORDER BY +lane, +rank, first LIMIT 1",
-        (),
-    )
-    return queue.clamp(of, entry(rows[0])) if rows else None
+    found = rows.head()
+    return placement.clamp(hosts, entry(found)) if found else None
 
 
-def _reason(of: Host, others: Sequence[Entry], mine: Entry, before: int) -> str:
-    free = queue.room(of, others)
-    short = queue.short(free, mine)
+def _reason(hosts: Sequence[Host], others: Sequence[Entry], mine: Entry, before: int) -> str:
+    free = placement.rooms(hosts, others)
+    short = placement.short(free, mine)
     if not short:
         return f"{before} before it" if before else "it is next"
-    memory = free.shared if mine.shares or mine.spot else free.memory
-    words = {
-        "cpu": f"{max(0.0, free.cpu):.3g} vCPU",
-        "memory": amount(max(0, memory)),
-        "gpus": f"{len(free.gpus)} GPU",
+    there = placement.together(free)
+    if placement.lacks(there, mine, mine.whole):
+        have = " and ".join(_free(there, mine)[each] for each in short)
+        return f"{_asked(mine, mine.whole)} are asked for, {have} are free"
+    return _scattered(free, mine)
+
+
+def _scattered(free: Rooms, mine: Entry) -> str:
+    """Why one waits that all hosts together have room for: no one has it for one of its instances."""
+    lost = placement.homeless(free, mine)
+    asked, rooms = _asked(mine, lost.part), tuple(lost.left.values())
+    alone = {
+        "cpu": max(room.cpu for room in rooms) + placement.TINY < lost.part.cpu,
+        "memory": max(_memory(room, mine) for room in rooms) < lost.part.memory,
+        "gpus": max(len(room.gpus) for room in rooms) < lost.part.gpus,
     }
-    asked = described(mine.cpu, mine.memory, mine.gpus)
+    most = placement.Room(
+        max(room.cpu for room in rooms),
+        max(room.memory for room in rooms),
+        max(room.shared for room in rooms),
+        max((room.gpus for room in rooms), key=len),
+    )
+    words = [_free(most, mine)[name] for name in ("cpu", "memory", "gpus") if alone[name]]
+    if not words:  # one has this, another that
+        return f"{asked} are asked for on one host, none of {len(free)} has all of it free"
+    return f"{asked} are asked for on one host, at most {' and '.join(words)} are free on one"
+
+
+def _memory(room: Room, mine: Entry) -> int:
+    return room.shared if mine.shares or mine.spot else room.memory
+
+
+def _free(room: Room, mine: Entry) -> dict[str, str]:
+    """What is free, in words, for one like `mine`."""
+    return {
+        "cpu": f"{max(0.0, room.cpu):.3g} vCPU",
+        "memory": amount(max(0, _memory(room, mine))),
+        "gpus": f"{len(room.gpus)} GPU",
+    }
+
+
+def _asked(mine: Entry, part: Part) -> str:
+    """What is asked for, in words."""
+    asked = described(part.cpu, part.memory, part.gpus)
     if mine.shares:
         asked = asked.partition(", ")[2]
     *many, last = asked.split(", ")
-    asked = f"{', '.join(many)} and {last}" if many else last
-    return f"{asked} are asked for, {' and '.join(words[each] for each in short)} are free"
+    return f"{', '.join(many)} and {last}" if many else last
 
 
-def _before(select: Select, of: Host, others: Sequence[Entry], mine: sqlite3.Row) -> Sum:
-    """How many start before `mine`, the seconds that they take the whole host, and how many of them
-    nobody knows the time of. By look-ups of the sums of each role, and one range of a bucket."""
-    lane, rank, role, seq = mine["lane"], mine["rank"], mine["role"], mine["seq"]
-    if lane == NOTEBOOKS:
-        ahead = [_until(select, (each, rank, role), seq) for each in (ENDPOINTS, NOTEBOOKS)]
-        return _sum([*ahead, *_totals(select, "lane IN (2, 3) AND rank<?", (rank,)).values()])
-    before = {SPOT: " OR lane=0", POOLS: " OR lane IN (0, 1)"}.get(lane, "")
-    lanes = f"(lane=? AND rank<?){before}"
-    first = list(_totals(select, lanes, (lane, rank)).values())
-    heads = select(  # "+": by the index of the few that are heads
-        "SELECT * FROM reservation WHERE held=0 AND first IS NOT NULL AND +lane=? AND +rank=?",
-        (lane, rank),
-    )
-    if mine["first"] is not None:  # it stays before its like
-        earlier = [row for row in heads if row["first"] < mine["first"]]
-        return _sum([*first, *((1, row["work"], int(row["seconds"] == 0)) for row in earlier)])
-    own = _until(select, (lane, rank, role), seq)
+def _before(
+    rows: Reservations, hosts: Sequence[Host], others: Sequence[Entry], mine: Reservation
+) -> Sum:
+    """Those that start before `mine`. By look-ups of the sums of each role, and one range of a bucket."""
+    lane, rank, role, seq = mine.lane, mine.rank, mine.role, mine.seq
+    if lane == Lane.NOTEBOOKS:
+        lanes = (Lane.ENDPOINTS, Lane.NOTEBOOKS)
+        ahead = [rows.until((each, rank, role), seq) for each in lanes]
+        return total([*ahead, rows.above(lanes, rank)])
+    whole = {Lane.SPOT: (Lane.JOBS,), Lane.POOLS: (Lane.JOBS, Lane.SPOT)}.get(Lane(lane), ())
+    first = [rows.above((lane,), rank, whole)]
+    heads = rows.heads_at(lane, rank)
+    if mine.first is not None:  # it stays before its like
+        earlier = [each for each in heads if (each.first or 0.0) < mine.first]
+        return total([*first, *(Sum(1, row.work, int(row.seconds == 0)) for row in earlier)])
+    own = rows.until((lane, rank, role), seq)
     first.append(own)
-    beside = _totals(select, "lane=? AND rank=? AND role<>?", (lane, rank, role))
-    for place, total in beside.items():
-        turns = _turns(select, (of, others), (place, role), (own[0], seq))
-        turns = min(total[0], max(turns, sum(1 for row in heads if row["role"] == place[2])))
-        part = turns / total[0]
-        first.append((turns, total[1] * part, math.ceil(total[2] * part)))
-    return _sum(first)
+    for name, waits in rows.beside(lane, rank, role).items():
+        turns = _turns(rows, (hosts, others), ((lane, rank, name), role), (own.jobs, seq))
+        turns = min(waits.jobs, max(turns, sum(1 for row in heads if row.role == name)))
+        part = turns / waits.jobs
+        first.append(Sum(turns, waits.work * part, math.ceil(waits.unknown * part)))
+    return total(first)
 
 
 def _turns(
-    select: Select,
-    where: tuple[Host, Sequence[Entry]],
+    rows: Reservations,
+    where: tuple[Sequence[Host], Sequence[Entry]],
     which: tuple[tuple[int, int, str], str],
     mine: tuple[int, int],
 ) -> int:
     """How many of another role, at `which`, go before one that `mine[0]` of its own role precede:
     the role that holds less takes the first turn, where they hold as much who came first."""
-    (of, others), (place, role), (before, seq) = where, which, mine
+    (hosts, others), (place, role), (before, seq) = where, which, mine
     theirs, ours = (
-        queue.dominant(of, (mate for mate in others if mate.role == name and not mate.shares))
+        placement.dominant(
+            hosts, (mate for mate in others if mate.role == name and not mate.shares)
+        )
         for name in (place[2], role)
     )
     if theirs == ours:
-        return min(before + 1, _until(select, place, seq)[0])
+        return min(before + 1, rows.until(place, seq).jobs)
     return before + 1 if theirs < ours else before
-
-
-def _sum(found: Sequence[Sum]) -> Sum:
-    return sum(f[0] for f in found), sum(f[1] for f in found), sum(f[2] for f in found)
-
-
-def _totals(
-    select: Select, where: str, params: Sequence[object]
-) -> dict[tuple[int, int, str], Sum]:
-    """(lane, rank, role) -> all that wait there."""
-    rows = select(
-        "SELECT lane, rank, role, sum(jobs) AS jobs, sum(work) AS work, sum(unknown) AS unknown"
-        f" FROM waiting WHERE {where} GROUP BY lane, rank, role",
-        params,
-    )
-    return {(r["lane"], r["rank"], r["role"]): (r["jobs"], r["work"], r["unknown"]) for r in rows}
-
-
-def _until(select: Select, place: tuple[int, int, str], seq: int) -> Sum:
-    """Those of one lane, rank and role that came before `seq`."""
-    bucket = seq // BUCKET
-    whole = _totals(select, "lane=? AND rank=? AND role=? AND bucket<?", (*place, bucket))
-    part = select(
-        "SELECT count(*) AS jobs, coalesce(sum(work), 0) AS work,"
-        " coalesce(sum(seconds=0), 0) AS unknown FROM reservation"
-        " WHERE held=0 AND lane=? AND rank=? AND role=? AND seq>=? AND seq<?",
-        (*place, bucket * BUCKET, seq),
-    )[0]
-    return _sum([*whole.values(), (part["jobs"], part["work"], part["unknown"])])

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from sagebrush.errors import AwsError
 from sagebrush.facts import Quota, Running
 from sagebrush.scheduler.instances import Instance, instance, named
-from sagebrush.scheduler.sizes import described, host, share
+from sagebrush.scheduler.sizes import described, share
 from sagebrush.settings import Settings
 from sagebrush.store.rows import Reader
 from sagebrush.world import World
@@ -90,7 +90,7 @@ def _used(rows: Reader, name: str, kind: Running, quota: Quota) -> int:
 
 def _host(world: World, wanted: Sequence[Instance]) -> None:
     """Raises ResourceLimitExceeded for what would be less than it says, against the settings."""
-    of, settings = host(world), world.settings
+    of, settings = world.host, world.settings
     names = ", ".join(f"{n} x {name}" for name, n in Counter(w.name for w in wanted).items())
     sizes, _ = share([each.name for each in wanted], of)
     without = [w for w, size in zip(wanted, sizes, strict=True) if w.gpus and not size.gpus]
@@ -118,7 +118,7 @@ def _host(world: World, wanted: Sequence[Instance]) -> None:
 
 def _gpus(world: World, wanted: Sequence[Instance]) -> None:
     """Raises ResourceLimitExceeded for more GPUs than could ever be held at once."""
-    of = host(world)
+    of = world.host
     asked = sum(min(each.gpus, len(of.gpus)) for each in wanted)
     if asked > len(of.gpus):
         raise AwsError(

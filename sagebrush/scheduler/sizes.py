@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from sagebrush.compute.base import Limits
 from sagebrush.compute.host import Host
 from sagebrush.scheduler.instances import Instance, instance
-from sagebrush.world import World
 
 
 @dataclass(frozen=True)
@@ -24,11 +23,6 @@ class Size:
     def limits(self, gpus: tuple[int, ...] = ()) -> Limits:
         """The limits of its process tree, which sees those of the `gpus` that it holds."""
         return Limits(cpu=self.cpu, memory=self.memory, gpus=gpus[: self.gpus], name=self.name)
-
-
-def host(world: World) -> Host:
-    """What the host has, measured when the server started."""
-    return world.host
 
 
 def share(types: Sequence[str], of: Host) -> tuple[list[Size], str]:

@@ -36,6 +36,10 @@ REFILL = 10.0
 """Seconds between tries to keep them back again."""
 
 
+class Conflict(Exception):
+    """What is stored forbids the write: a name is taken, or what it refers to is gone."""
+
+
 class Tx:
     """One write transaction. What it changes is seen by others when the group commits."""
 
@@ -106,14 +110,18 @@ class Db:
     """
 
     def __init__(self, path: Path) -> None:
+        """Raises RuntimeError where the file cannot be used."""
         self._path = path
         self._local = threading.local()
         self._readers: list[sqlite3.Connection] = []
         self._readers_lock = threading.Lock()
         self._queue: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
         self._reserve = _Reserve(path.with_name(path.name + "-reserve"))
-        self._writer_connection = self._connect()
-        self._migrate(self._writer_connection)
+        try:
+            self._writer_connection = self._connect()
+            self._migrate(self._writer_connection)
+        except sqlite3.OperationalError as error:
+            raise RuntimeError(f"cannot use the database in {path.parent}: {error}") from error
         self._closed = False
         self._closing = threading.Lock()
         self._writer = threading.Thread(target=self._write_loop, name="db-writer", daemon=True)
@@ -149,8 +157,9 @@ class Db:
         """The result of `function` in a transaction that is on disk when this returns.
 
         May block for a few milliseconds. What `function` raises is raised here and undoes it.
-        `function` must not wait for anything else: it holds the only writer. Raises AwsError
-        StorageFull (507) when the disk is full; an `urgent` one has some disk kept back for it.
+        `function` must not wait for anything else: it holds the only writer. Raises Conflict for what
+        a constraint forbids, AwsError StorageFull (507) when the disk is full; an `urgent` one has some
+        disk kept back for it.
         """
         return self.submit(function, urgent).result()
 
@@ -239,6 +248,24 @@ class Db:
         self._reserve.fill()
 
 
+class ReadOnly:
+    """A database that another process may have open: it is read and never changed."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises FileNotFoundError where there is none."""
+        uri = f"{path.resolve(strict=True).as_uri()}?mode=ro"
+        self._connection = sqlite3.connect(uri, uri=True, timeout=10)
+        self._connection.row_factory = sqlite3.Row
+
+    def read(self, sql: str, params: Params = ()) -> list[sqlite3.Row]:
+        """All rows that the SELECT `sql` answers, as of now."""
+        return self._connection.execute(sql, params).fetchall()
+
+    def close(self) -> None:
+        """The file is closed."""
+        self._connection.close()
+
+
 def _one(
     connection: sqlite3.Connection, tx: Tx, item: _Write
 ) -> tuple[Future[Any], Any, BaseException | None]:
@@ -257,10 +284,9 @@ def _one(
 
 def _tell(future: Future[Any], result: Any, error: BaseException | None) -> None:
     """The future has its answer; one that was cancelled or answered before does not matter."""
-    if isinstance(error, sqlite3.OperationalError) and _full(error):
-        full = AwsError("StorageFull", "The disk of the Sagebrush data directory is full.", 507)
-        full.__cause__ = error
-        error = full
+    if error is not None and (told := _told(error)) is not error:
+        told.__cause__ = error
+        error = told
     try:
         if error is None:
             future.set_result(result)
@@ -268,6 +294,18 @@ def _tell(future: Future[Any], result: Any, error: BaseException | None) -> None
             future.set_exception(error)
     except InvalidStateError:
         log.warning("nobody waits for a write any more")
+
+
+def _told(error: BaseException) -> BaseException:
+    """The error in words that do not depend on SQLite, where there are any."""
+    if isinstance(error, sqlite3.OperationalError) and _full(error):
+        return AwsError("StorageFull", "The disk of the Sagebrush data directory is full.", 507)
+    return Conflict(str(error)) if isinstance(error, sqlite3.IntegrityError) else error
+
+
+def disk_is_full(error: BaseException) -> bool:
+    """Whether it is the database that says that the disk is full."""
+    return isinstance(error, sqlite3.Error) and "disk is full" in str(error)
 
 
 def _full(error: sqlite3.OperationalError) -> bool:

@@ -6,7 +6,7 @@ import datetime as dt
 import json
 import sqlite3
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -119,6 +119,21 @@ class Reader:
             sql += " AND parent=?"
             params.append(parent)
         return [_row(r) for r in self._read(sql + " ORDER BY created, id", params)]
+
+    def holding(self) -> list[Row]:
+        """All rows that hold a reservation, oldest first: ten thousand that wait cost nothing here."""
+        sql = (
+            "SELECT * FROM resource WHERE id IN (SELECT row_id FROM reservation WHERE held=1)"
+            " ORDER BY created, id"
+        )
+        return [_row(r) for r in self._read(sql, ())]
+
+    def plans(self, kinds: Collection[str]) -> Iterator[tuple[str, str, Doc]]:
+        """(kind, name, plan) of every row of these kinds; documents are not read."""
+        marks = ",".join("?" * len(kinds))
+        sql = f"SELECT kind, name, plan FROM resource WHERE kind IN ({marks})"
+        for row in self._read(sql, tuple(kinds)):
+            yield row["kind"], row["name"], parse(row["plan"])
 
     def _first(self, sql: str, params: Params) -> sqlite3.Row | None:
         found = self._read(sql, params)
@@ -363,6 +378,12 @@ class Rows(Reader):
         """The row is due now."""
         now = self._clock()
         self._db.write(lambda tx: tx.run("UPDATE resource SET due_at=? WHERE id=?", (now, row_id)))
+
+    def touch_owner(self, key: str) -> None:
+        """The row that reserved capacity under `key` is due now, if there is one."""
+        sql = "UPDATE resource SET due_at=? WHERE id=(SELECT row_id FROM reservation WHERE key=?)"
+        now = self._clock()
+        self._db.write(lambda tx: tx.run(sql, (now, key)), urgent=True)
 
     def next_due(self) -> float | None:
         """When the earliest row may next be claimed, or None."""

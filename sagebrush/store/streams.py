@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from sagebrush.store.db import Db, Tx
+from sagebrush.store.db import Conflict, Db, Tx
 
 
 @dataclass(frozen=True)
@@ -93,7 +92,7 @@ class Streams:
         params = (account, region, group, name, self._clock())
         try:
             return self._db.write(lambda tx: tx.run(sql, params)) == 1
-        except sqlite3.IntegrityError as error:
+        except Conflict as error:
             raise Gone(group) from error
 
     def groups(self, account: str, region: str) -> list[Group]:
@@ -135,7 +134,7 @@ class Streams:
 
         try:
             self._db.write(work)
-        except sqlite3.IntegrityError as error:
+        except Conflict as error:
             raise Gone(stream.name) from error
 
     def expire(self) -> int:

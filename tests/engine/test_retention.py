@@ -10,6 +10,7 @@ from typing import Any, cast
 
 import pytest
 
+from sagebrush import services
 from sagebrush.compute.base import Exited, Gone, Running, State
 from sagebrush.compute.host import Host
 from sagebrush.engine import retention
@@ -28,6 +29,7 @@ class Fixture:
         self.clock = lambda: NOW
         self.db = Db(home / "db")
         self.rows = Rows(self.db, self.clock)
+        self.kinds = services.running()
         self.backend: Any = self
         self.states: dict[str, State] = {}
         self.host = Host(2, 8 << 30)
@@ -59,9 +61,13 @@ def home(tmp_path: Path) -> Iterator[Fixture]:
 
 
 def test_only_old_ended_directories_of_nobody_go(home: Fixture) -> None:
-    home.rows.insert(Row("1", "r", "k", "n", "Done", {}, {"key": "t-known"}))
+    plan = {"key": "t-known", "past": [["t-past", 2]], "tags": {"from": "t-orphan"}}
+    home.rows.insert(Row("1", "r", "training-job", "n", "Done", {}, plan))
+    home.rows.insert(Row("1", "r", "warm-pool", "w-known", "Available", {}, {}))
     kept = [
         home.directory("t-known", 50, Exited(0)),
+        home.directory("t-past.2", 50, Exited(0)),
+        home.directory("w-known", 50, Exited(0)),
         home.directory("t-recent", 5, Exited(0)),
         home.directory("t-alive", 50, Running(0.0)),
     ]

@@ -8,10 +8,14 @@ from typing import cast
 
 import pytest
 
-from sagebrush.scheduler import capacity
-from sagebrush.scheduler.capacity import Ask, Host
+from sagebrush import services
+from sagebrush.compute.host import Host
+from sagebrush.scheduler import capacity, estimates, sizes
+from sagebrush.scheduler.capacity import Ask
+from sagebrush.scheduler.position import Position
 from sagebrush.settings import Settings
 from sagebrush.store.db import Db
+from sagebrush.store.reservations import Reservations
 from sagebrush.store.rows import Row, Rows
 from sagebrush.world import World
 
@@ -28,11 +32,11 @@ def endpoint(key: str = "e", memory: int = GIB) -> Ask:
 
 
 def test_a_type_is_scaled_down_to_the_host_and_says_so() -> None:
-    limits, banner = capacity.limits("ml.m5.24xlarge", LAPTOP)
+    limits, banner = sizes.limits("ml.m5.24xlarge", LAPTOP)
     assert (limits.cpu, limits.memory, limits.name) == (2, 8 * GIB, "ml.m5.24xlarge")
     assert "ml.m5.24xlarge (96 vCPU, 384 GiB) is larger than this host" in banner
     assert "2 vCPU and 8.0 GiB" in banner
-    assert capacity.limits("ml.m5.large", Host(2, 8 * GIB))[1] == ""
+    assert sizes.limits("ml.m5.large", Host(2, 8 * GIB))[1] == ""
 
 
 class Fixture:
@@ -42,13 +46,14 @@ class Fixture:
         self.rows = Rows(self.db, self.clock)
         self.host = LAPTOP
         self.settings = Settings(home=home)
+        self.kinds = services.running()
         self.woken = 0
         self.ids = [self.add(f"r{n}") for n in range(4)]
 
     def wake(self) -> None:
         self.woken += 1
 
-    def add(self, name: str, kind: str = "k") -> int:
+    def add(self, name: str, kind: str = "training-job") -> int:
         return self.rows.insert(Row("1", "r", kind, name, "New", {}, {}, due_at=9e9)).id
 
     @property
@@ -112,13 +117,13 @@ def test_reservations_of_rows_that_are_gone_are_swept(queue: Fixture) -> None:
 
 
 def test_memory_is_counted_by_the_past_peak(queue: Fixture) -> None:
-    limits, _ = capacity.limits("ml.m5.large", LAPTOP)
-    assert capacity.expected_memory(queue.world, "base", limits) == GIB
-    capacity.note_peak(queue.world, "base", "ml.m5.large", 3 * GIB)
-    capacity.note_peak(queue.world, "base", "ml.m5.large", 2 * GIB)
-    assert capacity.expected_memory(queue.world, "base", limits) == int(3 * GIB * 1.1)
-    capacity.note_peak(queue.world, "base", "ml.m5.large", 100 * GIB)
-    assert capacity.expected_memory(queue.world, "base", limits) == limits.memory
+    limits, _ = sizes.limits("ml.m5.large", LAPTOP)
+    assert estimates.expected_memory(queue.world, "base", limits) == GIB
+    estimates.note_peak(queue.world, "base", "ml.m5.large", 3 * GIB)
+    estimates.note_peak(queue.world, "base", "ml.m5.large", 2 * GIB)
+    assert estimates.expected_memory(queue.world, "base", limits) == int(3 * GIB * 1.1)
+    estimates.note_peak(queue.world, "base", "ml.m5.large", 100 * GIB)
+    assert estimates.expected_memory(queue.world, "base", limits) == limits.memory
 
 
 def test_a_turn_says_why_and_until_when(queue: Fixture) -> None:
@@ -133,8 +138,8 @@ def test_a_turn_says_why_and_until_when(queue: Fixture) -> None:
         "waiting for capacity (position 1): 2 vCPU and 1.0 GiB are asked for, 0 vCPU are free;"
         " it will probably start by 1970-01-01 00:26 UTC"
     )
-    assert capacity.turn(queue.world, "j1") == second
-    assert capacity.turn(queue.world, "nobody") is None
+    assert capacity.position(queue.world, "j1") == second
+    assert capacity.position(queue.world, "nobody") is None
     unknown = capacity.admit(queue.world, Ask("j3", queue.ids[3], 1, GIB, priority=-1))
     assert (unknown.place, unknown.starts) == (3, 1675.0)  # half of the host for half a minute
 
@@ -177,10 +182,10 @@ def test_a_warm_pool_is_handed_to_the_next_job_before_all_that_wait(queue: Fixtu
     large = Ask("large", waits, 2, GIB, gpus=1)
     assert capacity.admit(queue.world, large).place == 1
     after = Ask("m", mine, 1, 2 * GIB, gpus=1)
-    stands = capacity.hand_over(queue.world, "p", after)
-    assert stands is not None
-    assert (stands.place, stands.gpus) == (0, (7,))
-    assert capacity.turn(queue.world, "p") is None
+    position = capacity.hand_over(queue.world, "p", after)
+    assert position is not None
+    assert (position.place, position.gpus) == (0, (7,))
+    assert capacity.position(queue.world, "p") is None
     assert capacity.hand_over(queue.world, "m", Ask("x", mine, 2, GIB, gpus=1)) is None  # too large
     assert capacity.hand_over(queue.world, "m", Ask("x", mine, 1, GIB)) is None  # without its GPU
 
@@ -194,16 +199,34 @@ def test_an_endpoint_of_a_gpu_type_holds_its_gpu(queue: Fixture) -> None:
     assert waits.starts is None
     assert capacity.admit(queue.world, Ask("k", queue.ids[2], 1, GIB)).place == 0
     capacity.release(queue.world, "e")
-    assert capacity.turn(queue.world, "j") == capacity.Turn(0, (0,))
+    assert capacity.position(queue.world, "j") == Position(0, (0,), hosts=("local",))
 
 
 def test_a_key_that_its_resource_no_longer_knows_is_swept(queue: Fixture) -> None:
-    row = queue.rows.insert(Row("1", "r", "k", "plan", "New", {}, {"key": "t-new"}, due_at=9e9))
-    for key in ("t-old", "t-new"):
-        capacity.admit(queue.world, Ask(key, row.id, 1, GIB))
-    assert capacity.sweep(queue.world) == 1
-    assert capacity.turn(queue.world, "t-old") is None
-    assert capacity.place(queue.world, "t-new") == 0
+    plan = {
+        "key": "t-new",
+        "past": [["t-past", None]],
+        "tags": {"like": "t-old"},
+        "reason": "t-old",
+    }
+    job = queue.rows.insert(Row("1", "r", "training-job", "job", "New", {}, plan, due_at=9e9)).id
+    fleet = {"replicas": [{"key": "e-1", "was": {"env": {"key": "e-0"}}}], "active": {"key": "e-0"}}
+    endpoint = queue.rows.insert(Row("1", "r", "endpoint", "e", "New", {}, fleet, due_at=9e9)).id
+    pool = queue.add("w-1", "warm-pool")
+    keys = {
+        "t-old": job,
+        "t-new": job,
+        "t-past": job,
+        "e-0": endpoint,
+        "e-1": endpoint,
+        "w-1": pool,
+    }
+    for key, row in keys.items():
+        capacity.admit(queue.world, Ask(key, row, 0.1, GIB))
+    assert capacity.sweep(queue.world) == 2
+    left = {each.key for each in Reservations(queue.db.read).held()}
+    assert left == {"t-new", "t-past", "e-1", "w-1"}
+    assert capacity.sweep(queue.world) == 0
 
 
 @pytest.mark.parametrize(
@@ -226,8 +249,8 @@ def test_the_priority_of_tags(tags: dict[str, str], priority: int) -> None:
 
 def test_run_times_are_remembered_longer_ones_at_once(queue: Fixture) -> None:
     world = queue.world
-    assert capacity.expected_seconds(world, "base", "ml.m5.large") == 0.0
+    assert estimates.expected_seconds(world, "base", "ml.m5.large") == 0.0
     for seconds, expected in ((100.0, 100.0), (0.0, 100.0), (200.0, 200.0), (100.0, 170.0)):
-        capacity.note_seconds(world, "base", "ml.m5.large", seconds)
-        assert capacity.expected_seconds(world, "base", "ml.m5.large") == pytest.approx(expected)
-    assert capacity.expected_seconds(world, "base", "ml.m5.xlarge") == 0.0
+        estimates.note_seconds(world, "base", "ml.m5.large", seconds)
+        assert estimates.expected_seconds(world, "base", "ml.m5.large") == pytest.approx(expected)
+    assert estimates.expected_seconds(world, "base", "ml.m5.xlarge") == 0.0

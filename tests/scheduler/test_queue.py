@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from sagebrush.scheduler import queue
-from sagebrush.scheduler.queue import Entry
-from sagebrush.scheduler.sizes import Host
+from sagebrush.compute.host import Host
+from sagebrush.scheduler import placement, queue
+from sagebrush.scheduler.placement import Entry, Placement
+from sagebrush.scheduler.queue import Start, Step
+from tests.scheduler import onehost
 
 GIB = 1 << 30
 LAPTOP = Host(2, 8 * GIB)
@@ -34,7 +36,22 @@ def notebook(key: str, memory: int = GIB, **more: Any) -> Entry:
 
 
 def starts(of: Host, held: Sequence[Entry], *waiting: Entry, now: float = 0.0) -> list[str]:
-    return [key for key, _ in queue.decide(of, held, waiting, now).starts]
+    return [start.key for start in decide(of, held, waiting, now).starts]
+
+
+def decide(of: Host, held: Sequence[Entry], waiting: Sequence[Entry], now: float) -> Step:
+    """On one host: what the queue decides, which is what it decided when it knew no other."""
+    new = queue.decide([of], held, waiting, now)
+    was = onehost.decide(of, _then(held), _then(waiting), now)
+    assert all(set(start.placement.hosts) == {of.id} for start in new.starts)
+    assert [(start.key, start.placement.gpus) for start in new.starts] == list(was.starts)
+    assert (new.evicts, new.head, new.promised) == (was.evicts, was.head, was.promised)
+    return new
+
+
+def _then(entries: Sequence[Entry]) -> list[onehost.Entry]:
+    names = [field.name for field in fields(onehost.Entry)]
+    return [onehost.Entry(**{name: getattr(each, name) for name in names}) for each in entries]
 
 
 @pytest.mark.parametrize(
@@ -88,7 +105,7 @@ def test_a_small_job_passes_only_where_the_large_one_is_not_delayed() -> None:
 def test_nobody_passes_a_job_whose_promise_is_past() -> None:
     four = Host(4, 8 * GIB)
     held = [job("run", 3, seconds=100.0)]
-    step = queue.decide(four, held, [job("j1", 4)], 10.0)
+    step = decide(four, held, [job("j1", 4)], 10.0)
     assert (step.head, step.promised) == ("j1", 100.0)
     late = job("j1", 4, promised=100.0)
     assert starts(four, [replace(held[0], seconds=500.0)], late, job("j2", 1, seconds=1.0)) == [
@@ -112,7 +129,7 @@ def test_what_waits_for_an_endpoints_memory_or_gpu_holds_up_no_other_job() -> No
     assert starts(one, [gpu], job("j1", gpus=1), job("j2", seconds=60.0)) == ["j2"]
     running = job("run", 3, seconds=10.0)
     behind = [job("j1", gpus=1), job("j2", 4), job("j3", 1, seconds=60.0)]
-    step = queue.decide(one, [gpu, running], behind, 0.0)
+    step = decide(one, [gpu, running], behind, 0.0)
     assert (step.starts, step.head, step.promised) == ((), "j2", 10.0)  # the next has its promise
 
 
@@ -121,16 +138,16 @@ def test_spot_jobs_come_last_and_give_way() -> None:
     four = Host(4, 8 * GIB)
     old = job("s1", 2, spot=True, started=1.0, seconds=1e6)
     new = job("s2", 2, spot=True, started=2.0, seconds=1e6)
-    step = queue.decide(four, [old, new], [job("j3", 2)], 5.0)
+    step = decide(four, [old, new], [job("j3", 2)], 5.0)
     assert (step.starts, step.evicts) == ((), ("s2",))
-    assert step.promised == 5.0 + queue.GRACE
+    assert step.promised == 5.0 + placement.GRACE
     told = replace(new, evicted=5.0)
-    again = queue.decide(four, [old, told], [job("j3", 2), job("s4", 1, spot=True)], 6.0)
+    again = decide(four, [old, told], [job("j3", 2), job("s4", 1, spot=True)], 6.0)
     assert (again.starts, again.evicts) == ((), ())
-    assert queue.decide(four, [old, new], [job("j3", 4)], 5.0).evicts == ("s2", "s1")
-    assert queue.decide(four, [old, new], [job("s3", 2, spot=True)], 5.0).evicts == ()
+    assert decide(four, [old, new], [job("j3", 4)], 5.0).evicts == ("s2", "s1")
+    assert decide(four, [old, new], [job("s3", 2, spot=True)], 5.0).evicts == ()
     firm = job("j0", 1, seconds=50.0)
-    assert queue.decide(four, [firm, new], [job("j3", 4)], 5.0).evicts == ()  # it would not help
+    assert decide(four, [firm, new], [job("j3", 4)], 5.0).evicts == ()  # it would not help
 
 
 def test_as_few_as_can_be_give_way() -> None:
@@ -141,18 +158,18 @@ def test_as_few_as_can_be_give_way() -> None:
         job("s3", 1, spot=True, started=3.0, seconds=1e6),
         job("s4", 2, spot=True, started=4.0, seconds=1e6),
     ]
-    assert queue.decide(eight, held, [job("j5", 4)], 5.0).evicts == ("s1",)
-    assert queue.decide(eight, held, [job("j5", 3)], 5.0).evicts == ("s1",)
-    assert queue.decide(eight, held[1:], [job("j5", 7)], 5.0).evicts == ("s4", "s3")
+    assert decide(eight, held, [job("j5", 4)], 5.0).evicts == ("s1",)
+    assert decide(eight, held, [job("j5", 3)], 5.0).evicts == ("s1",)
+    assert decide(eight, held[1:], [job("j5", 7)], 5.0).evicts == ("s4", "s3")
 
 
 def test_an_idle_pool_gives_way_to_anyone() -> None:
     pool = job("p1", 2, idle=True, started=1.0)
     for ask in (job("j2"), job("s2", spot=True), endpoint("e2", 8 * GIB), notebook("n2", 8 * GIB)):
-        assert queue.decide(LAPTOP, [pool], [ask], 5.0).evicts == ("p1",), ask.key
+        assert decide(LAPTOP, [pool], [ask], 5.0).evicts == ("p1",), ask.key
     spot = job("s0", 1, spot=True, started=0.0, seconds=1e6)
     both = [spot, replace(pool, cpu=1)]
-    assert queue.decide(LAPTOP, both, [job("j2", 1)], 5.0).evicts == ("p1",)
+    assert decide(LAPTOP, both, [job("j2", 1)], 5.0).evicts == ("p1",)
 
 
 def test_a_pool_takes_only_what_nobody_waits_for() -> None:
@@ -160,17 +177,17 @@ def test_a_pool_takes_only_what_nobody_waits_for() -> None:
     assert starts(LAPTOP, [], pool, job("j2", 1)) == ["j2", "p1"]
     assert starts(LAPTOP, [job("j0", 1, seconds=9.0)], pool, job("j2")) == []
     spot = job("s0", 2, spot=True, started=0.0, seconds=1e6)
-    assert queue.decide(LAPTOP, [spot], [pool], 5.0) == queue.Step()
+    assert decide(LAPTOP, [spot], [pool], 5.0) == Step()
     assert starts(LAPTOP, [endpoint("e0", 7 * GIB)], pool, endpoint("e2", 2 * GIB)) == []
 
 
 def test_what_leaves_for_an_endpoint_is_not_taken_by_jobs() -> None:
     held = [job("s1", 1, spot=True, memory=4 * GIB, started=1.0, seconds=1e6)]
     ask = endpoint("e2", 6 * GIB)
-    assert queue.decide(LAPTOP, held, [ask], 5.0).evicts == ("s1",)
+    assert decide(LAPTOP, held, [ask], 5.0).evicts == ("s1",)
     told = [replace(held[0], evicted=5.0)]
     others = [job("j3", 1, memory=4 * GIB, seconds=9.0), job("s4", 1, spot=True, memory=4 * GIB)]
-    assert queue.decide(LAPTOP, told, [ask, *others], 6.0).starts == ()
+    assert decide(LAPTOP, told, [ask, *others], 6.0).starts == ()
     assert starts(LAPTOP, [], ask, *others, now=7.0) == ["e2"]
 
 
@@ -190,8 +207,8 @@ def test_endpoints_and_notebooks_wait_in_lanes_of_their_own() -> None:
 
 def test_gpus_are_whole_and_have_one_holder() -> None:
     held = [job("j0", 1, gpus=1, held=(1,), seconds=10.0)]
-    step = queue.decide(SERVER, held, [job("j1", 1, gpus=2), job("j2", 1, gpus=2)], 0.0)
-    assert step.starts == (("j1", (0, 2)),)
+    step = decide(SERVER, held, [job("j1", 1, gpus=2), job("j2", 1, gpus=2)], 0.0)
+    assert step.starts == (Start("j1", Placement(("local",), (0, 2))),)
     assert step.head == "j2"
     assert step.promised == 10.0
 
@@ -212,15 +229,19 @@ class Plant:
 
     def step(self) -> None:
         """One decision, applied and checked."""
-        done = queue.decide(self.of, self.held, self.waiting, self.now)
+        done = decide(self.of, self.held, self.waiting, self.now)
         asked = {each.key: each for each in self.waiting}
-        for key, gpus in done.starts:
+        for start in done.starts:
             started = replace(
-                queue.clamp(self.of, asked[key]), held=gpus, started=self.now, promised=None
+                placement.clamp([self.of], asked[start.key]),
+                hosts=start.placement.hosts,
+                held=start.placement.gpus,
+                started=self.now,
+                promised=None,
             )
-            assert len(gpus) == started.gpus
+            assert len(started.held) == started.gpus
             self.held.append(started)
-            self.begun[key] = self.now
+            self.begun[start.key] = self.now
         holders = {each.key: each for each in self.held}
         for key in done.evicts:
             assert holders[key].spot or holders[key].idle
@@ -228,7 +249,7 @@ class Plant:
             replace(each, evicted=self.now) if each.key in done.evicts else each
             for each in self.held
         ]
-        self.waiting = [each for each in self.waiting if each.key not in dict(done.starts)]
+        self.waiting = [each for each in self.waiting if each.key not in self.begun]
         if done.head and done.promised is not None:
             self.promises.setdefault(done.head, done.promised)
         self.waiting = [
@@ -248,7 +269,7 @@ class Plant:
         gpus = [number for each in self.held for number in each.held]
         assert len(gpus) == len(set(gpus))
         assert set(gpus) <= set(self.of.gpus)
-        again = queue.decide(self.of, self.held, self.waiting, self.now)
+        again = decide(self.of, self.held, self.waiting, self.now)
         assert not again.starts, "who could start did"
         assert not again.evicts
 

@@ -10,9 +10,10 @@ from typing import Any, cast
 import pytest
 
 from sagebrush import services
+from sagebrush.compute.host import Host
 from sagebrush.errors import AwsError
-from sagebrush.scheduler import capacity
-from sagebrush.scheduler.sizes import Host, Size, share
+from sagebrush.scheduler import quotas
+from sagebrush.scheduler.sizes import Size, share
 from sagebrush.settings import Settings, SettingsError
 from sagebrush.store.db import Db
 from sagebrush.store.rows import Row, Rows
@@ -42,7 +43,7 @@ class Stage:
 
     def refused(self, types: list[str], use: str = "training job") -> AwsError | None:
         try:
-            capacity.refuse(cast(World, self), types, use)
+            quotas.refuse(cast(World, self), types, use)
         except AwsError as error:
             return error
         return None

@@ -12,9 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sagebrush import services
+from sagebrush.compute.host import Host
 from sagebrush.scheduler import capacity
 from sagebrush.scheduler.capacity import Ask
-from sagebrush.scheduler.sizes import Host
 from sagebrush.settings import Settings
 from sagebrush.store.db import Db
 from sagebrush.store.rows import Row, Rows
@@ -29,6 +30,7 @@ class Plant:
 
     def __init__(self, home: Path) -> None:
         self.home, self.now, self.count = home, 1000.0, 0
+        self.kinds = services.running()
         self.host = HOST
         self.asked: set[int] = set()
         self.settings = Settings(home=home)
@@ -138,7 +140,7 @@ class History:
 
     def ask(self, wish: dict[str, Any]) -> None:
         key, kind = f"k{self.plant.count}", wish["kind"]
-        row = self.plant.row("k", key)
+        row = self.plant.row("training-job", key)
         values = {name: value for name, value in wish.items() if name not in ("kind", "memory")}
         if kind in ("endpoint", "notebook"):
             values |= {"cpu": 0.0}
@@ -155,12 +157,12 @@ class History:
 
     def admit(self, ask: Ask) -> None:
         self.asks[ask.key] = ask
-        stands = capacity.admit(self.plant.world, ask)
-        if not stands.place:
+        position = capacity.admit(self.plant.world, ask)
+        if not position.place:
             self.plant.asked.add(ask.row_id)
-        assert stands == capacity.turn(self.plant.world, ask.key)
-        assert bool(stands.place) == bool(stands.reason)
-        assert len(stands.gpus) == (0 if stands.place else min(ask.gpus, len(HOST.gpus)))
+        assert position == capacity.position(self.plant.world, ask.key)
+        assert bool(position.place) == bool(position.reason)
+        assert len(position.gpus) == (0 if position.place else min(ask.gpus, len(HOST.gpus)))
 
     def change(self, ask: Ask, **values: Any) -> None:
         self.admit(Ask(**{**vars(ask), **values}))
@@ -180,7 +182,7 @@ class History:
         if not asks or what in ("wait", "sweep"):
             return
         ask = asks[number % len(asks)]
-        holds = (stands := capacity.turn(world, ask.key)) is not None and not stands.place
+        holds = (position := capacity.position(world, ask.key)) is not None and not position.place
         if what == "release":
             self.drop(ask)
         elif what == "again":
@@ -192,7 +194,12 @@ class History:
         elif what == "hand" and holds and ask.idle:
             key = f"k{self.plant.count}"
             after = Ask(
-                **{**vars(ask), "key": key, "row_id": self.plant.row("k", key), "idle": False}
+                **{
+                    **vars(ask),
+                    "key": key,
+                    "row_id": self.plant.row("training-job", key),
+                    "idle": False,
+                }
             )
             told = capacity.evicted(world, ask.key)
             if capacity.hand_over(world, ask.key, after) is None:
@@ -231,7 +238,7 @@ def test_no_history_leaks_or_overdraws(plant: Plant, steps: list[tuple[str, Any]
         holders = [
             ask
             for ask in history.asks.values()
-            if (stands := capacity.turn(plant.world, ask.key)) and not stands.place
+            if (position := capacity.position(plant.world, ask.key)) and not position.place
         ]
         assert holders, "nothing runs, and somebody waits"
         history.drop(holders[0])

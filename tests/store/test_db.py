@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from sagebrush.errors import AwsError
-from sagebrush.store.db import Db, Tx
+from sagebrush.store.db import Conflict, Db, Tx
 
 WRITER = """
 import sys, threading
@@ -80,9 +80,16 @@ def test_a_failing_write_undoes_only_itself(db: Db) -> None:
     assert good.result() == 1
     with pytest.raises(ValueError, match="no"):
         wrong.result()
-    with pytest.raises(sqlite3.IntegrityError):
+    with pytest.raises(Conflict):
         again.result()
     assert [row["v"] for row in db.read("SELECT v FROM t")] == ["good"]
+
+
+def test_a_file_that_is_no_database_is_told_with_its_place(tmp_path: Path) -> None:
+    (tmp_path / "db").mkdir()
+    told = f"cannot use the database in {tmp_path}: unable to open"
+    with pytest.raises(RuntimeError, match=told):
+        Db(tmp_path / "db")
 
 
 def test_a_full_database_is_told_and_the_writer_lives_on(db: Db) -> None:

@@ -13,7 +13,7 @@ GROUPS: Doc = {
         {"InstanceGroupName": "b", "InstanceType": "ml.c5.large", "InstanceCount": 1},
     ]
 }
-JOB = members.members("t-1", GROUPS)
+JOB = members.members_of("t-1", GROUPS)
 
 
 def parts(s3: Doc) -> list[Shard | None]:

@@ -10,16 +10,18 @@ from sagebrush import services
 from sagebrush.commands.running import CommandError
 from sagebrush.compute.base import Limits, Spec
 from sagebrush.compute.local import record
-from sagebrush.engine import running as live
-from sagebrush.engine.running import Live
+from sagebrush.engine.running import Live, live
 from sagebrush.settings import Settings
+from sagebrush.store.db import ReadOnly
+from sagebrush.store.home import DATABASE
+from sagebrush.store.rows import Reader
 
 
 @contextlib.contextmanager
-def rows(chosen: Settings) -> Iterator[live.Beside]:
-    """The rows of the data directory, read without the server; raises CommandError if there are none."""
+def database(chosen: Settings) -> Iterator[ReadOnly]:
+    """The data directory's database, read beside the server; raises CommandError without any."""
     try:
-        beside = live.Beside(chosen.home)
+        beside = ReadOnly(chosen.home / DATABASE)
     except FileNotFoundError as error:
         raise CommandError(f"there is nothing in {chosen.home} yet") from error
     try:
@@ -30,8 +32,8 @@ def rows(chosen: Settings) -> Iterator[live.Beside]:
 
 def everything(chosen: Settings) -> list[Live]:
     """All that holds capacity now."""
-    with rows(chosen) as read:
-        return live.live(read, services.running())
+    with database(chosen) as beside:
+        return live(Reader(beside.read), services.running())
 
 
 def directory(chosen: Settings, each: Live) -> Path:

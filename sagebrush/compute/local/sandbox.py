@@ -71,7 +71,7 @@ Step = list[str]
 
 
 @dataclass(frozen=True)
-class Host:
+class HostPaths:
     """What the plan needs to know of the host: which paths are links, directories, files."""
 
     links: dict[str, str] = field(default_factory=dict)
@@ -83,7 +83,7 @@ class Host:
         return path in self.links or path in self.directories or path in self.files
 
 
-def survey(paths: Iterable[str]) -> Host:
+def survey(paths: Iterable[str]) -> HostPaths:
     """What of `paths` this host has."""
     links: dict[str, str] = {}
     directories: set[str] = set()
@@ -95,17 +95,17 @@ def survey(paths: Iterable[str]) -> Host:
             directories.add(path)
         elif os.path.exists(path):
             files.add(path)
-    return Host(links, frozenset(directories), frozenset(files))
+    return HostPaths(links, frozenset(directories), frozenset(files))
 
 
-def host() -> Host:
+def host() -> HostPaths:
     """This host, as far as plans need it."""
     devices = [f"/dev/{name}" for name in (*DEVICES, *GPU_DEVICES)]
     devices += [f"/dev/nvidia{n}" for n in range(16)]
     return survey([*SYSTEM, *ETC, *MACHINE, *devices])
 
 
-def plan(spec: Spec, host: Host, hidden: tuple[Path, ...] = ()) -> list[Step]:
+def plan(spec: Spec, host: HostPaths, hidden: tuple[Path, ...] = ()) -> list[Step]:
     """The steps that make the job's file system, in order; paths are as seen from inside.
 
     `hidden` directories (the platform's data) are covered where a bind would show them.
@@ -129,7 +129,7 @@ def plan(spec: Spec, host: Host, hidden: tuple[Path, ...] = ()) -> list[Step]:
     return steps
 
 
-def _system(host: Host) -> list[Step]:
+def _system(host: HostPaths) -> list[Step]:
     steps: list[Step] = []
     for path in (*SYSTEM, *ETC, *MACHINE):
         if path in host.links:
@@ -171,7 +171,7 @@ def _job(spec: Spec) -> list[Step]:
     ]
 
 
-def _devices(spec: Spec, host: Host) -> list[Step]:
+def _devices(spec: Spec, host: HostPaths) -> list[Step]:
     shared = spec.limits.memory // 2 or 2 << 30
     steps: list[Step] = [["tmpfs", "/dev", "mode=755,size=1m"]]
     names = list(DEVICES)

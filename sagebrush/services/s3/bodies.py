@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import sqlite3
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import TypeVar
@@ -13,7 +12,7 @@ from sagebrush.errors import AwsError, Doc
 from sagebrush.services.s3.names import no_such_bucket
 from sagebrush.store import checksums
 from sagebrush.store.catalog import Checksum
-from sagebrush.store.db import Tx
+from sagebrush.store.db import Conflict, Tx
 from sagebrush.store.objects import Blob, Spooled
 from sagebrush.world import Ctx
 
@@ -27,8 +26,8 @@ def write(ctx: Ctx, bucket: str, change: Callable[[Tx], T]) -> T:
     """What `change` answers, committed. Raises NoSuchBucket when the bucket has gone meanwhile."""
     try:
         return ctx.world.db.write(change)
-    except sqlite3.Error as error:
-        raise _told_error(error, bucket) from error
+    except Conflict as error:
+        raise no_such_bucket(bucket) from error
 
 
 def store(
@@ -50,7 +49,8 @@ def store(
         error = written.exception()
         if error is not None:
             objects.drop(body)
-            answer.set_exception(_told_error(error, bucket))
+            gone = isinstance(error, Conflict)
+            answer.set_exception(no_such_bucket(bucket) if gone else error)
         elif blobs := written.result():
             # Not here, in the thread of the only writer: removing a large file takes a while.
             objects.pool.submit(freed, blobs)
@@ -59,15 +59,6 @@ def store(
 
     ctx.world.db.submit(change).add_done_callback(done)
     return answer
-
-
-def _told_error(error: BaseException, bucket: str) -> BaseException:
-    """What the client is told of an error of the database."""
-    if isinstance(error, sqlite3.IntegrityError):
-        return no_such_bucket(bucket)
-    if isinstance(error, sqlite3.Error) and "full" in str(error):
-        return AwsError("StorageFull", "The disk of the Sagebrush data directory is full.", 507)
-    return error
 
 
 def quoted(etag: str) -> str:

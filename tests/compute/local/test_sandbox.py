@@ -12,11 +12,11 @@ import pytest
 
 from sagebrush.compute.base import Bind, Limits, Spec
 from sagebrush.compute.local import sandbox
-from sagebrush.compute.local.sandbox import Host
+from sagebrush.compute.local.sandbox import HostPaths
 from tests.compute.live_jobs import Run
 
 PYTHON = "/usr/bin/python3"
-HOST = Host(
+HOST = HostPaths(
     links={"/bin": "usr/bin"},
     directories=frozenset({"/usr", "/etc/ssl"}),
     files=frozenset({"/dev/null", "/dev/nvidia0", "/dev/nvidia1", "/dev/nvidiactl"}),

@@ -174,7 +174,7 @@ def test_each_has_an_address_by_its_place() -> None:
 
 def hosts_file(**given: object) -> list[str]:
     values = {"key": "k", "argv": ["true"], "env": {}, "root": Path("/data/jobs/k"), **given}
-    steps = sandbox.plan(Spec(**values), sandbox.Host())  # pyright: ignore[reportArgumentType]
+    steps = sandbox.plan(Spec(**values), sandbox.HostPaths())  # pyright: ignore[reportArgumentType]
     return next(step[2] for step in steps if step[:2] == ["file", "/etc/hosts"]).splitlines()
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from sagebrush.compute.host import Host
 from sagebrush.errors import Doc
-from sagebrush.scheduler import capacity
 from tests.services.sagemaker.calls import Call, job, refusal
 from tests.services.sagemaker.hosting.test_model import IMAGE
 from tests.services.sagemaker.stand import Stand
@@ -118,7 +118,7 @@ ORDER: dict[str, tuple[Call, str, str]] = {
 
 def test_of_several_errors_the_first_is_told(stand: Stand) -> None:
     world = stand.app.world
-    world.host = capacity.Host(4, 8 << 30)
+    world.host = Host(4, 8 << 30)
     stand.create()
     stand.sm("CreateTrainingJob", **job("runs"))
     told = {case: refusal(stand, call) for case, (call, _, _) in ORDER.items()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import sqlite3
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,10 @@ from typing import Any
 import pytest
 
 from sagebrush.engine import running, usage
+from sagebrush.store.db import ReadOnly
+from sagebrush.store.home import DATABASE
+from sagebrush.store.reservations import Reservations
+from sagebrush.store.rows import Reader
 from tests.conftest import Server, make_settings, started
 from tests.services.sagemaker.liveserver import own
 from tests.waiting import until
@@ -26,7 +31,7 @@ def server(tmp_path: Path) -> Iterator[Server]:
     own(made.app)
     made.client("s3").create_bucket(Bucket="jobs")
     yield made
-    for each in running.live(made.world.db.read, made.world.kinds):
+    for each in running.live(made.world.rows, made.world.kinds):
         made.world.backend.stop(each.key, 0)
     made.stop()
 
@@ -110,9 +115,9 @@ def test_a_fault_is_logged_and_the_next_look_works(
 
 def test_which_instances_live(server: Server) -> None:
     kinds = server.world.kinds
-    assert running.live(server.world.db.read, kinds) == []
+    assert running.live(server.world.rows, kinds) == []
     train(server, "one")
-    (found,) = until(lambda: running.live(server.world.db.read, kinds))
+    (found,) = until(lambda: running.live(server.world.rows, kinds))
     assert (found.kind, found.name, found.host, found.type) == (
         "training-job",
         "one",
@@ -121,9 +126,11 @@ def test_which_instances_live(server: Server) -> None:
     )
     train(server, "two")
     train(server, "three")
-    until(lambda: running.queued(server.world.db.read) >= 1)
-    beside = running.Beside(server.app.settings.home)
-    assert running.live(beside, kinds)[0] == found
+    until(lambda: Reservations(server.world.db.read).waiting() >= 1)
+    beside = ReadOnly(server.app.settings.home / DATABASE)
+    assert running.live(Reader(beside.read), kinds)[0] == found
+    with pytest.raises(sqlite3.OperationalError, match="readonly"):
+        beside.read("DELETE FROM reservation")
     beside.close()
     with pytest.raises(FileNotFoundError):
-        running.Beside(server.app.settings.home / "none")
+        ReadOnly(server.app.settings.home / "none")

@@ -48,6 +48,7 @@ ENDPOINT = Running(
     ended=(),  # a Failed one may still have workers to end
     stop=None,
     trees=_trees,
+    keys=lambda plan: [entry["key"] for entry in plan.get("replicas", ())],
     instances=lambda doc, plan: [(v["type"], v["count"]) for v in _variants(plan)],
     quotas=(Quota("endpoint", "ProductionVariantInstanceType", always),),
     shares_cpu=True,

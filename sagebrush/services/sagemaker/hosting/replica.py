@@ -11,7 +11,7 @@ from sagebrush.compute.base import Exited, Limits, Spec
 from sagebrush.environments.environment import Environment
 from sagebrush.environments.store import BuildFailed
 from sagebrush.errors import AwsError, Doc
-from sagebrush.scheduler import capacity
+from sagebrush.scheduler import capacity, estimates, sizes
 from sagebrush.services.sagemaker.hosting import facts
 from sagebrush.services.sagemaker.hosting.plan import Entry, Variant
 from sagebrush.store.rows import Row
@@ -82,8 +82,8 @@ class Replica:
 
     def start(self) -> None:
         """Its process runs or will. Repeatable. Raises Waiting and Unstartable."""
-        (size,), banner = capacity.share([self.variant["type"]], self.world.host)
-        memory = capacity.expected_memory(self.world, self._kind, size.limits())
+        (size,), banner = sizes.share([self.variant["type"]], self.world.host)
+        memory = estimates.expected_memory(self.world, self._kind, size.limits())
         # CPU 0: endpoints, mostly idle, take CPU by share and hold up no job.
         turn = capacity.admit(
             self.world, capacity.Ask(self.key, self.row.id, 0.0, memory, gpus=size.gpus)
@@ -245,7 +245,7 @@ class Replica:
 
     def reason(self, state: Exited) -> str:
         """Why it did not come up, in AWS's words and with the end of its log."""
-        limits = capacity.limits(self.variant["type"], self.world.host)[0]
+        limits = sizes.limits(self.variant["type"], self.world.host)[0]
         if state.reason == "oom":
             why = (
                 f"OutOfMemory: the container exceeded {limits.memory / 2**30:.3g} GiB of"
@@ -273,7 +273,7 @@ class Replica:
         """It has ended: its capacity is free and its files are gone; its log stays for a while."""
         state = self.world.backend.poll(self.key)
         if isinstance(state, Exited):
-            capacity.note_peak(self.world, self._kind, self.variant["type"], state.peak_memory)
+            estimates.note_peak(self.world, self._kind, self.variant["type"], state.peak_memory)
         capacity.release(self.world, self.key)
         self.world.endpoints.forget(self.key)
         self.world.health.forget(self.key)

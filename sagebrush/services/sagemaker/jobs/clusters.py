@@ -12,8 +12,13 @@ from sagebrush.scheduler import members
 def trees(plan: Doc, resources: Doc) -> Iterator[Tree]:
     """One for each instance that the job has now; `resources` is its ResourceConfig, or the like."""
     if plan.get("key"):
-        for member in members.members(plan["key"], resources)[: plan.get("instances")]:
+        for member in members.members_of(plan["key"], resources)[: plan.get("instances")]:
             yield Tree(member.name, member.key, member.type)
+
+
+def keys(plan: Doc) -> list[str]:
+    """That of the job's present attempt, and those of earlier ones."""
+    return [plan["key"], *(key for key, _ in plan.get("past") or ())] if plan.get("key") else []
 
 
 def instances(resources: Doc) -> list[tuple[str, int]]:

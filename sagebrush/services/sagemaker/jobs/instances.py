@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TypedDict
 
 from sagebrush.compute.base import Limits
-from sagebrush.scheduler import capacity
-from sagebrush.scheduler.capacity import Size
+from sagebrush.scheduler import capacity, estimates
 from sagebrush.scheduler.members import Member
+from sagebrush.scheduler.placement import Part
+from sagebrush.scheduler.sizes import Size
 from sagebrush.services.sagemaker.jobs.plan import plan_of
 from sagebrush.store.rows import Row
 from sagebrush.workload import stage
@@ -30,17 +31,22 @@ def contained(row: Row) -> bool:
 def ask(world: World, row: Row, image: str, found: Sequence[Size]) -> capacity.Ask:
     """What the instances, which get `found`, ask of the host together. `image` is what the past of
     their like is remembered by."""
+    parts = tuple(
+        Part(size.cpu, estimates.expected_memory(world, image, size.limits()), size.gpus)
+        for size in found
+    )
     return capacity.Ask(
         plan_of(row)["key"],
         row.id,
-        sum(size.cpu for size in found),
-        sum(capacity.expected_memory(world, image, size.limits()) for size in found),
-        gpus=sum(size.gpus for size in found),
+        sum(part.cpu for part in parts),
+        sum(part.memory for part in parts),
+        gpus=sum(part.gpus for part in parts),
         role=row.doc["RoleArn"],
         priority=capacity.priority(plan_of(row).get("tags", {})),
         spot=bool(row.doc.get("EnableManagedSpotTraining")),
-        expected=capacity.expected_seconds(world, image, found[0].name),
+        expected=estimates.expected_seconds(world, image, found[0].name),
         longest=float(row.doc["StoppingCondition"]["MaxRuntimeInSeconds"]),
+        parts=parts if len(parts) > 1 else (),
     )
 
 

@@ -18,9 +18,10 @@ from sagebrush.compute.base import Exited, NoCapacity, NotYet, Spec, Unsupported
 from sagebrush.engine.kinds import Reconcile, moment
 from sagebrush.environments.store import BuildFailed
 from sagebrush.errors import Doc
-from sagebrush.scheduler import capacity
-from sagebrush.scheduler.capacity import Size, Turn
+from sagebrush.scheduler import capacity, estimates
 from sagebrush.scheduler.members import Member
+from sagebrush.scheduler.position import Position
+from sagebrush.scheduler.sizes import Size
 from sagebrush.services.sagemaker.jobs import instances, reasons, steps
 from sagebrush.services.sagemaker.jobs.plan import plan_of
 from sagebrush.store.rows import Next, Row
@@ -73,7 +74,7 @@ class JobKind:
     entered: Callable[[World, Row, str, str], Doc] = lambda world, row, to, words: {}
     """(stage, words) -> the document's members while in it. Besides the stages there is `queue`, while
     it waits for capacity; `words` say for what it waits there and in `start`."""
-    admit: Callable[[World, Row], tuple[Turn, Doc]] | None = None
+    admit: Callable[[World, Row], tuple[Position, Doc]] | None = None
     """Where the job stands in the queue, and the members of the plan that says; None: by `sizes`."""
     watch: Callable[[World, Row, Standing], Next] = _watch
     """The step of a job that runs. It calls `follow`."""
@@ -150,7 +151,7 @@ def start(kind: JobKind, world: World, row: Row) -> Next:
     return move(kind, world, row, "download", plan)
 
 
-def _admit(kind: JobKind, world: World, row: Row) -> Turn:
+def _admit(kind: JobKind, world: World, row: Row) -> Position:
     sizes, _ = kind.sizes(world, row)
     return capacity.admit(world, instances.ask(world, row, kind.image(row), sizes))
 
@@ -236,7 +237,7 @@ def exited(kind: JobKind, world: World, row: Row, how: tuple[Member, Exited], pe
     capacity.release(
         world, plan_of(row)["key"]
     )  # storing what it left behind needs no CPU of its own
-    capacity.note_peak(world, kind.image(row), how[0].type, peak)
+    estimates.note_peak(world, kind.image(row), how[0].type, peak)
     ending, reason = _outcome(kind, world, row, how)
     return move(kind, world, row, "upload", {"end": ending, "reason": reason or None})
 
@@ -255,7 +256,7 @@ def _outcome(kind: JobKind, world: World, row: Row, how: tuple[Member, Exited]) 
         return "Stopped", ""
     if state.code == 0 and state.reason == "":
         seconds = state.ended - max(state.started, plan_of(row).get("begun", 0.0))
-        capacity.note_seconds(world, kind.image(row), member.type, seconds)
+        estimates.note_seconds(world, kind.image(row), member.type, seconds)
         return "Completed", ""
     sizes, _ = kind.sizes(world, row)
     seen = kind.seen(row, member.name)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sagebrush.scheduler import capacity
-from sagebrush.scheduler.capacity import Size
+from sagebrush.scheduler.sizes import Size, share
 from sagebrush.store.rows import Row
 from sagebrush.world import World
 
@@ -21,11 +20,11 @@ def beside(world: World, types: Sequence[str], wanted: int) -> int:
     As many as have a CPU each, and the GPUs that one alone would have.
     """
     host = world.host
-    alone, _ = capacity.share(types, host)
+    alone, _ = share(types, host)
     if not world.settings.scale_down:
         return max(1, min(wanted, int(host.cpus // sum(each.cpu for each in alone))))
     for count in range(min(wanted, int(host.cpus // (LEAST * len(types)))), 1, -1):
-        mine = capacity.share([*types] * count, host)[0][: len(types)]
+        mine = share([*types] * count, host)[0][: len(types)]
         gpus = [each.gpus for each in mine] == [each.gpus for each in alone]
         if gpus and min(each.cpu for each in mine) >= LEAST:
             return count
@@ -40,5 +39,5 @@ def sizes(world: World, row: Row, types: Sequence[str]) -> tuple[list[Size], str
     """
     wanted = row.doc.get(AT_ONCE, 1) if world.settings.scale_down else 1
     count = beside(world, types, wanted) if wanted > 1 else 1
-    found, told = capacity.share([*types] * count, world.host)
+    found, told = share([*types] * count, world.host)
     return found[: len(types)], told

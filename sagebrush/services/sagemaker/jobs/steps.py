@@ -11,8 +11,8 @@ from sagebrush.compute.base import Exited
 from sagebrush.engine import kinds
 from sagebrush.engine.kinds import Kind, moment
 from sagebrush.errors import AwsError, Doc
-from sagebrush.scheduler.capacity import Size
 from sagebrush.scheduler.members import Member
+from sagebrush.scheduler.sizes import Size
 from sagebrush.services.sagemaker.jobs import reasons
 from sagebrush.services.sagemaker.jobs.instances import root
 from sagebrush.services.sagemaker.jobs.plan import plan_of

@@ -27,6 +27,7 @@ NOTEBOOK_INSTANCE = Running(
     # One that is Pending cannot be stopped, so that its end is not waited for either.
     stop=Stop("StopNotebookInstance", when=("InService",), until=("Stopping",)),
     trees=_trees,
+    keys=lambda plan: [plan["key"]] if plan.get("key") else [],
     instances=lambda doc, plan: [(doc["InstanceType"], 1)],
     quotas=(Quota("notebook instance", "InstanceType", always),),
     shares_cpu=True,

@@ -18,7 +18,7 @@ from sagebrush.engine.kinds import moment
 from sagebrush.environments.environment import Environment
 from sagebrush.environments.store import BuildFailed
 from sagebrush.errors import Doc
-from sagebrush.scheduler import capacity
+from sagebrush.scheduler import capacity, estimates
 from sagebrush.services.sagemaker.notebook import logs, use
 from sagebrush.services.sagemaker.notebook.plan import begin, plan_of
 from sagebrush.services.sagemaker.notebook.stage import Start, Unstartable
@@ -85,7 +85,7 @@ def _pending(world: World, row: Row) -> Next:
 def _start(world: World, row: Row) -> Next:
     """The process is launched, or the instance waits and its plan says for what."""
     start = Start(world, row)
-    memory = capacity.expected_memory(world, _image(row), start.size.limits())
+    memory = estimates.expected_memory(world, _image(row), start.size.limits())
     # CPU 0: notebooks, mostly idle, take CPU by share and hold up no job.
     ask = capacity.Ask(start.key, row.id, 0.0, memory, yields=True, gpus=start.size.gpus)
     turn = capacity.admit(world, ask)
@@ -216,7 +216,7 @@ def _dispose(world: World, row: Row, start: Start) -> None:
     """What has ended holds no capacity, and nothing but its log is left of its files."""
     state = world.backend.poll(start.key)
     if isinstance(state, Exited):
-        capacity.note_peak(world, _image(row), row.doc["InstanceType"], state.peak_memory)
+        estimates.note_peak(world, _image(row), row.doc["InstanceType"], state.peak_memory)
     capacity.release(world, start.key)
     world.notebooks.forget(start.key)
     world.health.forget(start.key)

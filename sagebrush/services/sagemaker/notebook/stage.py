@@ -13,6 +13,7 @@ from sagebrush.compute.base import Bind, Limits, Spec
 from sagebrush.environments.environment import Environment
 from sagebrush.errors import Doc
 from sagebrush.scheduler import capacity
+from sagebrush.scheduler.sizes import Size, share
 from sagebrush.services.sagemaker.notebook import lifecycle_config as lifecycle
 from sagebrush.services.sagemaker.notebook import repositories
 from sagebrush.services.sagemaker.notebook.plan import key_of, plan_of
@@ -60,16 +61,16 @@ class Start:
         return self.own / "volume"
 
     @property
-    def size(self) -> capacity.Size:
+    def size(self) -> Size:
         """What its type is on this host."""
-        return capacity.share([self.row.doc["InstanceType"]], self.world.host)[0][0]
+        return share([self.row.doc["InstanceType"]], self.world.host)[0][0]
 
     @property
     def limits(self) -> tuple[Limits, str]:
         """Its share of the host, the GPUs that it holds among it, and the sentence that says if its
         type is scaled down."""
-        _, banner = capacity.share([self.row.doc["InstanceType"]], self.world.host)
-        turn = capacity.turn(self.world, self.key) if self.size.gpus else None
+        _, banner = share([self.row.doc["InstanceType"]], self.world.host)
+        turn = capacity.position(self.world, self.key) if self.size.gpus else None
         limits = self.size.limits(turn.gpus if turn else ())
         return replace(limits, share=True, spare=True), banner
 

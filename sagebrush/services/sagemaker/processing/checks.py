@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sagebrush.environments.images import Image, UnknownImage
 from sagebrush.errors import Doc
-from sagebrush.scheduler import capacity, members
+from sagebrush.scheduler import members, quotas
 from sagebrush.services.sagemaker import roles
 from sagebrush.services.sagemaker.training.checks import (
     LONGEST,
@@ -66,14 +66,14 @@ def check(ctx: Ctx, request: Doc) -> Image:
         found(role, each["S3Input"])
     for each in request.get("ProcessingOutputConfig", {}).get("Outputs", ()):
         output(role, each["S3Output"]["S3Uri"], f"ProcessingOutput {each['OutputName']}")
-    capacity.refuse(ctx.world, instances(request), USE)
+    quotas.refuse(ctx.world, instances(request), USE)
     return image
 
 
 def instances(request: Doc) -> list[str]:
     """The types of the job's instances."""
     config = request["ProcessingResources"]["ClusterConfig"]
-    return [member.type for member in members.members("", config)]
+    return [member.type for member in members.members_of("", config)]
 
 
 def _inputs(request: Doc) -> None:

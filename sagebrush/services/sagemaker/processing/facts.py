@@ -42,6 +42,7 @@ PROCESSING_JOB = Running(
     ended=("Completed", "Failed", "Stopped"),
     stop=Stop("StopProcessingJob", when=("InProgress",), until=("InProgress", "Stopping")),
     trees=lambda name, doc, plan: clusters.trees(plan, _resources(doc)),
+    keys=clusters.keys,
     instances=lambda doc, plan: clusters.instances(_resources(doc)),
     quotas=(Quota("processing job", "ProcessingInstanceType", always),),
     shares_cpu=False,

@@ -6,7 +6,7 @@ from sagebrush.aws.names import short_id
 from sagebrush.engine import kinds
 from sagebrush.engine.kinds import Kind
 from sagebrush.errors import Doc
-from sagebrush.scheduler import capacity
+from sagebrush.scheduler import capacity, quotas
 from sagebrush.services.sagemaker.jobs import steps
 from sagebrush.services.sagemaker.jobs.steps import ENDED
 from sagebrush.services.sagemaker.processing import checks, life
@@ -48,7 +48,7 @@ def create_processing_job(ctx: Ctx, request: Doc) -> Doc:
 
     def check(rows: Reader) -> None:
         types = checks.instances(request)
-        capacity.check_quota(ctx.world, types, checks.USE, rows)
+        quotas.check_quota(ctx.world, types, checks.USE, rows)
 
     row = kinds.draft(ctx, KIND, request, "InProgress", {}, {**plan})
     row = kinds.insert(ctx, KIND, row, check)
@@ -60,7 +60,7 @@ def describe_processing_job(ctx: Ctx, request: Doc) -> Doc:
     row = kinds.find(ctx, KIND, request["ProcessingJobName"])
     found = kinds.describe(KIND, row)
     if plan_of(row).get("waiting"):
-        turn = capacity.turn(ctx.world, plan_of(row)["key"])
+        turn = capacity.position(ctx.world, plan_of(row)["key"])
         if turn is not None and turn.place:
             found = {**found, "ExitMessage": turn.words}
     return found

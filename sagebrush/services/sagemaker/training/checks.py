@@ -9,7 +9,7 @@ from typing import NoReturn
 from sagebrush.compute.shim import network
 from sagebrush.environments.images import Image, UnknownImage
 from sagebrush.errors import AwsError, Doc
-from sagebrush.scheduler import capacity, members
+from sagebrush.scheduler import members, quotas
 from sagebrush.services.sagemaker import roles
 from sagebrush.workload import log_lines, sources, streamed_input
 from sagebrush.world import Ctx
@@ -85,7 +85,7 @@ def check(ctx: Ctx, request: Doc) -> Image:
     except UnknownImage as error:
         refuse(str(error))
     roles.require(ctx, request["RoleArn"], "RoleArn", "training-job", request["TrainingJobName"])
-    several(ctx, len(members.members("", request["ResourceConfig"])), image, "ResourceConfig")
+    several(ctx, len(members.members_of("", request["ResourceConfig"])), image, "ResourceConfig")
     role = ctx.as_role(request["RoleArn"])
     for channel in request.get("InputDataConfig", ()):
         mode = streamed_input.mode(channel, request)
@@ -96,14 +96,14 @@ def check(ctx: Ctx, request: Doc) -> Image:
     for member, where in STORED.items():
         if config := request.get(member):
             output(role, config[where], member)
-    capacity.refuse(ctx.world, *instances(request))
+    quotas.refuse(ctx.world, *instances(request))
     return image
 
 
 def instances(request: Doc) -> tuple[list[str], str]:
     """The types of the job's instances, and what they are for, in the words of AWS's quotas."""
     kind = "spot training job" if request["EnableManagedSpotTraining"] else "training job"
-    return [member.type for member in members.members("", request["ResourceConfig"])], kind
+    return [member.type for member in members.members_of("", request["ResourceConfig"])], kind
 
 
 def _algorithm(spec: Doc) -> None:

@@ -10,9 +10,9 @@ from sagebrush.compute.base import Exited, Limits, NotYet, Spec
 from sagebrush.environments.environment import Environment
 from sagebrush.errors import Doc
 from sagebrush.scheduler import capacity
-from sagebrush.scheduler import members as cluster
-from sagebrush.scheduler.capacity import Size
-from sagebrush.scheduler.members import Member
+from sagebrush.scheduler.members import Member, groups, members_of
+from sagebrush.scheduler.position import Position
+from sagebrush.scheduler.sizes import Size, share
 from sagebrush.services.sagemaker.jobs import instances, share_of_host
 from sagebrush.services.sagemaker.jobs.instances import contained, root
 from sagebrush.services.sagemaker.training import facts
@@ -39,7 +39,7 @@ SOCKETS = ("GLOO_SOCKET_IFNAME", "NCCL_SOCKET_IFNAME", "TP_SOCKET_IFNAME")
 
 def members(row: Row) -> tuple[Member, ...]:
     """The instances of the job's present attempt."""
-    return tuple(cluster.members(plan_of(row)["key"], row.doc["ResourceConfig"]))[
+    return tuple(members_of(plan_of(row)["key"], row.doc["ResourceConfig"]))[
         : plan_of(row).get("instances")
     ]
 
@@ -59,32 +59,32 @@ def sizes(world: World, row: Row) -> tuple[list[Size], str]:
 
     Where an attempt has fewer instances than the job asks for, each gets what it would have then.
     """
-    whole = cluster.members(plan_of(row)["key"], row.doc["ResourceConfig"])
+    whole = members_of(plan_of(row)["key"], row.doc["ResourceConfig"])
     types = [member.type for member in whole]
     if share_of_host.AT_ONCE in row.doc:  # what started it started others that run beside it
         found, scaled = share_of_host.sizes(world, row, types)
     else:
-        found, scaled = capacity.share(types, world.host)
+        found, scaled = share(types, world.host)
     return found[: plan_of(row).get("instances")], scaled
 
 
 def fewest(row: Row) -> int:
     """With how many instances a spot job that was interrupted may go on: as many as it asks for, or
     fewer where its script allows it by the variable MINIMUM."""
-    count = len(cluster.members("", row.doc["ResourceConfig"]))
+    count = len(members_of("", row.doc["ResourceConfig"]))
     said = row.doc.get("Environment", {}).get(MINIMUM, "")
     again = plan_of(row).get("attempts") and row.doc.get("EnableManagedSpotTraining")
-    if not again or len(cluster.groups(row.doc["ResourceConfig"])) > 1 or not said.isdigit():
+    if not again or len(groups(row.doc["ResourceConfig"])) > 1 or not said.isdigit():
         return count
     return max(1, min(count, int(said)))
 
 
-def admit(world: World, row: Row) -> tuple[capacity.Turn, int]:
+def admit(world: World, row: Row) -> tuple[Position, int]:
     """How the job stands once it has its place in the queue, and with how many instances.
 
     An elastic job that cannot have all of its instances now takes those that there is room for.
     """
-    most = len(cluster.members("", row.doc["ResourceConfig"]))
+    most = len(members_of("", row.doc["ResourceConfig"]))
     least, chosen = fewest(row), plan_of(row).get("instances")
     for count in range(most, least, -1) if not chosen else ():
         turn = capacity.admit(world, ask(world, _with(row, count)))

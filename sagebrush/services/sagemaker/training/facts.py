@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from sagebrush.errors import Doc
-from sagebrush.facts import Metrics, Program, Quota, Running, Stop, Tree, no_instances
+from sagebrush.facts import Metrics, Program, Quota, Running, Stop, Tree, no_instances, no_keys
 from sagebrush.services.sagemaker.jobs import clusters
 
 GROUP = "/aws/sagemaker/TrainingJobs"
@@ -45,6 +45,7 @@ TRAINING_JOB = Running(
     ended=("Completed", "Failed", "Stopped"),
     stop=Stop("StopTrainingJob", when=("InProgress",), until=("InProgress", "Stopping")),
     trees=lambda name, doc, plan: clusters.trees(plan, doc["ResourceConfig"]),
+    keys=clusters.keys,
     instances=lambda doc, plan: clusters.instances(doc["ResourceConfig"]),
     quotas=(
         Quota("training job", SHAPE, lambda doc: not spot(doc)),
@@ -75,6 +76,7 @@ WARM_POOL = Running(
     ended=(),
     stop=None,
     trees=_waiting,
+    keys=no_keys,  # its name
     instances=no_instances,  # no quota counts what goes as soon as anyone needs the room
     quotas=(),
     shares_cpu=False,

@@ -20,9 +20,9 @@ from sagebrush.aws.names import short_id
 from sagebrush.compute.base import Exited, NotYet
 from sagebrush.engine.kinds import moment
 from sagebrush.errors import AwsError, Doc
-from sagebrush.scheduler import capacity
-from sagebrush.scheduler.capacity import Turn
+from sagebrush.scheduler import capacity, estimates
 from sagebrush.scheduler.members import Member
+from sagebrush.scheduler.position import Position
 from sagebrush.services.sagemaker.jobs import instances, life, steps
 from sagebrush.services.sagemaker.jobs.life import JobKind
 from sagebrush.services.sagemaker.training import attempts, metrics, spot, warm_pool
@@ -49,7 +49,7 @@ TIGHT = 64 << 20
 # ---- start
 
 
-def _admit(world: World, row: Row) -> tuple[Turn, Doc]:
+def _admit(world: World, row: Row) -> tuple[Position, Doc]:
     """The job's place in the queue, or the waiting process that it takes over, with its capacity."""
     if warm_pool.wanted(row) and (warm := warm_pool.take_over(world, row)):
         key, turn, count = warm
@@ -244,7 +244,7 @@ def _exited(world: World, row: Row, how: tuple[Member, Exited], peak: int) -> Ne
         return attempts.interrupted(world, row, why, news)
     if life.platform(state) and "stop" not in plan_of(row):
         capacity.release(world, plan_of(row)["key"])
-        capacity.note_peak(world, processes.image(row), member.type, peak)
+        estimates.note_peak(world, processes.image(row), member.type, peak)
         if again := attempts.again(world, row, state):
             return again
     step = life.exited(JOB, world, replace(row, plan={**row.plan, **news}), how, peak)

@@ -8,7 +8,7 @@ from sagebrush.aws.names import short_id
 from sagebrush.engine import kinds
 from sagebrush.engine.kinds import Kind, moment
 from sagebrush.errors import AwsError, Doc
-from sagebrush.scheduler import capacity
+from sagebrush.scheduler import capacity, quotas
 from sagebrush.services.sagemaker.jobs import steps
 from sagebrush.services.sagemaker.jobs.steps import ENDED
 from sagebrush.services.sagemaker.training import (
@@ -65,7 +65,7 @@ def create_training_job(ctx: Ctx, request: Doc) -> Doc:
     }
 
     def check(rows: Reader) -> None:
-        capacity.check_quota(ctx.world, *checks.instances(request), rows)
+        quotas.check_quota(ctx.world, *checks.instances(request), rows)
 
     row = kinds.draft(ctx, KIND, request, "InProgress", doc, {**plan})
     row = kinds.insert(ctx, KIND, row, check)
@@ -95,7 +95,7 @@ def describe_training_job(ctx: Ctx, request: Doc) -> Doc:
     row = kinds.find(ctx, KIND, request["TrainingJobName"])
     found = kinds.describe(KIND, row)
     if plan_of(row).get("waiting"):
-        turn = capacity.turn(ctx.world, plan_of(row)["key"])
+        turn = capacity.position(ctx.world, plan_of(row)["key"])
         if turn is not None and turn.place:
             found = {**found, **training_status.waiting(row, turn, ctx.world.clock())}
     return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sagebrush.engine.kinds import moment
 from sagebrush.errors import Doc
-from sagebrush.scheduler.capacity import Turn
+from sagebrush.scheduler.position import Position
 from sagebrush.services.sagemaker.training.plan import plan_of
 from sagebrush.store.rows import Row
 from sagebrush.world import World
@@ -44,7 +44,7 @@ def status_doc(doc: Doc, now: float, status: str, message: str) -> Doc:
     return {"SecondaryStatus": status, "SecondaryStatusTransitions": past}
 
 
-def waiting(row: Row, turn: Turn, now: float) -> Doc:
+def waiting(row: Row, turn: Position, now: float) -> Doc:
     """The status members of a job that waits its turn."""
     return status_doc(row.doc, now, "Starting", f"{STARTING}: {turn.words}")
 

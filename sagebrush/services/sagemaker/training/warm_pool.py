@@ -21,6 +21,7 @@ from sagebrush.engine.kinds import Kind, moment
 from sagebrush.errors import Doc
 from sagebrush.net import dial
 from sagebrush.scheduler import capacity
+from sagebrush.scheduler.position import Position
 from sagebrush.services.sagemaker.training import cluster as processes
 from sagebrush.services.sagemaker.training.facts import WARM_POOL
 from sagebrush.services.sagemaker.training.plan import plan_of
@@ -244,7 +245,7 @@ def claim(world: World, row: Row) -> str:
     return ""
 
 
-def take_over(world: World, row: Row) -> tuple[str, capacity.Turn, int] | None:
+def take_over(world: World, row: Row) -> tuple[str, Position, int] | None:
     """The key of the waiting process that is now the job's, what of the host it holds with it, and
     the number of its instances; None where none waits for its like. Repeatable."""
     key = claim(world, row)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sagebrush.facts import Running, Stop, no_instances
+from sagebrush.facts import Running, Stop, no_instances, no_keys
 
 TUNING_JOB = Running(
     service="sagemaker",
@@ -16,6 +16,7 @@ TUNING_JOB = Running(
         "StopHyperParameterTuningJob", when=("InProgress",), until=("InProgress", "Stopping")
     ),
     trees=None,  # its training jobs run
+    keys=no_keys,
     instances=no_instances,
     quotas=(),
     shares_cpu=False,

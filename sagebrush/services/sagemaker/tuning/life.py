@@ -302,7 +302,7 @@ def _at_once(work: Work) -> int:
     found = []
     for definition in work.definitions:
         resources = tuning_trials.resources(definition.doc) or {}
-        types = [member.type for member in members.members("", resources)]
+        types = [member.type for member in members.members_of("", resources)]
         found.append(share_of_host.beside(work.world, types, most))
     return max(found)
 

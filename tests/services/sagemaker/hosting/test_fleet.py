@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from sagebrush.compute.host import Host
 from sagebrush.scheduler import capacity
 from sagebrush.services.sagemaker.hosting import fleet
 from tests.services.sagemaker.stand import NAME, TRACE, Stand, refused
@@ -197,7 +198,7 @@ def test_a_variant_tells_since_when_it_changes(stand: Stand) -> None:
 def test_deleting_ends_everything(stand: Stand, state: str) -> None:
     world = stand.app.world
     if state == "queued":  # others may hold what it waits for for ever
-        world.host = capacity.Host(2.0, 1 << 20)
+        world.host = Host(2.0, 1 << 20)
         full = capacity.Ask("other", 0, 0.0, 1 << 20)
         assert not capacity.admit(world, full).place
     if state == "in service":
@@ -244,7 +245,7 @@ def test_a_step_that_is_repeated_launches_nothing_new(stand: Stand) -> None:
 
 def test_what_does_not_fit_waits_and_says_so(stand: Stand) -> None:
     world = stand.app.world
-    world.host = capacity.Host(2.0, world.settings.memory_default)
+    world.host = Host(2.0, world.settings.memory_default)
     stand.create()
     stand.sm("CreateEndpoint", EndpointName="f", EndpointConfigName="c-n")
     stand.turn()
@@ -258,7 +259,7 @@ def test_what_does_not_fit_waits_and_says_so(stand: Stand) -> None:
 
 def test_an_update_that_does_not_fit_beside_the_old_is_given_up(stand: Stand) -> None:
     world = stand.app.world
-    world.host = capacity.Host(2.0, world.settings.memory_default)
+    world.host = Host(2.0, world.settings.memory_default)
     stand.create()
     (old,) = stand.backend.running()
     stand.sm("UpdateEndpoint", EndpointName="e", EndpointConfigName="c-n")

@@ -10,13 +10,14 @@ from pathlib import Path
 import pytest
 
 from sagebrush.compute.base import Exited, Gone, NotYet, Running, Spec
+from sagebrush.compute.host import Host
 from sagebrush.engine.kinds import Kind
 from sagebrush.engine.loop import Loop
 from sagebrush.environments.store import BuildFailed
 from sagebrush.errors import Doc
-from sagebrush.scheduler import capacity, members
-from sagebrush.scheduler.capacity import Host
+from sagebrush.scheduler import members
 from sagebrush.scheduler.members import Member
+from sagebrush.scheduler.sizes import share
 from sagebrush.services.sagemaker.jobs import instances, life
 from sagebrush.services.sagemaker.jobs.life import JobKind
 from sagebrush.services.sagemaker.jobs.plan import Job, plan_of
@@ -44,7 +45,7 @@ class Rehearsals(JobWorld):
             group="/aws/rehearsals",
             members=self.members,
             image=lambda row: "rehearsal",
-            sizes=lambda world, row: capacity.share(
+            sizes=lambda world, row: share(
                 [member.type for member in self.members(row)], world.host
             ),
             build=self._build,
@@ -66,7 +67,7 @@ class Rehearsals(JobWorld):
     @staticmethod
     def members(row: Row) -> tuple[Member, ...]:
         resources = {"InstanceType": "ml.m5.large", "InstanceCount": row.doc["Count"]}
-        return tuple(members.members(plan_of(row)["key"], resources))
+        return tuple(members.members_of(plan_of(row)["key"], resources))
 
     def _note(self, what: str) -> None:
         self.log.append(what)

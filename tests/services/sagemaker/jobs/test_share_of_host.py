@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from sagebrush.compute.host import Host
 from sagebrush.errors import AwsError
 from sagebrush.scheduler import capacity
 from sagebrush.settings import Settings
@@ -17,7 +18,7 @@ from tests.services.sagemaker.notebook.notebookstand import Desk
 from tests.services.sagemaker.stand import Stand
 
 GIB = 1 << 30
-GPUS = capacity.Host(16, 64 * GIB, (0, 3))
+GPUS = Host(16, 64 * GIB, (0, 3))
 
 
 @pytest.fixture
@@ -26,7 +27,7 @@ def desk(settings: Settings, clock: Clock) -> Iterator[Desk]:
         yield found
 
 
-def choose(world: World, host: capacity.Host, **settings: object) -> None:
+def choose(world: World, host: Host, **settings: object) -> None:
     world.host = host
     world.settings = dataclasses.replace(world.settings, **settings)  # pyright: ignore[reportArgumentType]
 
@@ -56,24 +57,24 @@ def test_replicas_of_a_gpu_type_hold_one_each(stand: Stand) -> None:
 
 
 def test_an_endpoint_that_this_host_can_never_have_is_refused(stand: Stand) -> None:
-    choose(stand.app.world, capacity.Host(16, 64 * GIB))
+    choose(stand.app.world, Host(16, 64 * GIB))
     gpu_config(stand)
     with pytest.raises(AwsError, match="need 1 GPU, and this host has none") as caught:
         stand.sm("CreateEndpoint", EndpointName="e", EndpointConfigName="gpu")
     assert (caught.value.code, caught.value.status) == ("ResourceLimitExceeded", 400)
-    choose(stand.app.world, capacity.Host(16, 64 * GIB), gpu_as_cpu=True)
+    choose(stand.app.world, Host(16, 64 * GIB), gpu_as_cpu=True)
     stand.create("gpu")
     (spec,) = stand.backend.specs.values()
     assert spec.limits.gpus == ()
     assert "and no GPU" in spec.banner
-    choose(stand.app.world, capacity.Host(16, 64 * GIB), gpu_as_cpu=False)
+    choose(stand.app.world, Host(16, 64 * GIB), gpu_as_cpu=False)
     with pytest.raises(AwsError, match="gpu_as_cpu"):
         stand.sm("UpdateEndpoint", EndpointName="e", EndpointConfigName="gpu")
     assert stand.status() == "InService"
 
 
 def test_a_quota_holds_for_new_and_for_more_replicas(stand: Stand) -> None:
-    choose(stand.app.world, capacity.Host(16, 64 * GIB), quotas=("ml.m5.large=2",))
+    choose(stand.app.world, Host(16, 64 * GIB), quotas=("ml.m5.large=2",))
     stand.create()
     desired = {"VariantName": "AllTraffic", "DesiredInstanceCount": 3}
     with pytest.raises(
@@ -107,11 +108,11 @@ def test_a_notebook_of_a_gpu_type_holds_a_gpu(desk: Desk) -> None:
 
 
 def test_a_notebook_that_can_never_start_is_refused(desk: Desk) -> None:
-    choose(desk.world, capacity.Host(16, 64 * GIB))
+    choose(desk.world, Host(16, 64 * GIB))
     with pytest.raises(AwsError, match="this host has none") as caught:
         desk.create(InstanceType="ml.g5.xlarge")
     assert caught.value.code == "ResourceLimitExceeded"
-    choose(desk.world, capacity.Host(16, 64 * GIB), quotas=("ml.t3.medium=1",))
+    choose(desk.world, Host(16, 64 * GIB), quotas=("ml.t3.medium=1",))
     desk.create(InstanceType="ml.t3.medium")
     desk.serve()
     with pytest.raises(AwsError, match=r"'ml.t3.medium for notebook instance usage' is 1"):

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from sagebrush.compute.base import Exited, Gone
+from sagebrush.compute.host import Host
 from sagebrush.engine import idle
 from sagebrush.scheduler import capacity
 from sagebrush.services.sagemaker.notebook import life as notebook_life
@@ -101,7 +102,7 @@ def test_an_environment_that_cannot_be_built_fails_it(desk: Desk) -> None:
 
 
 def test_it_waits_for_memory_behind_its_like(desk: Desk) -> None:
-    desk.world.host = capacity.Host(2.0, 3 << 29)  # room for one of them
+    desk.world.host = Host(2.0, 3 << 29)  # room for one of them
     desk.create()
     desk.serve()
     desk.create("second")
@@ -114,7 +115,7 @@ def test_it_waits_for_memory_behind_its_like(desk: Desk) -> None:
 
 
 def test_one_that_waits_can_be_stopped_and_is_out_of_the_queue(desk: Desk) -> None:
-    desk.world.host = capacity.Host(2.0, 3 << 29)  # room for one of them
+    desk.world.host = Host(2.0, 3 << 29)  # room for one of them
     desk.create()
     desk.serve()
     desk.create("second")

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from sagebrush.scheduler.capacity import Host
+from sagebrush.compute.host import Host
 from tests.conftest import make_settings, started
 from tests.services.sagemaker.liveserver import own
 from tests.waiting import until

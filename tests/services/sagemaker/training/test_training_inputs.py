@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from sagebrush.compute.base import Exited, Running, Spec, State
+from sagebrush.compute.host import Host
 from sagebrush.errors import AwsError, Doc
-from sagebrush.scheduler.capacity import Host
 from sagebrush.services.sagemaker.jobs import steps as job_steps
 from sagebrush.services.sagemaker.training import operations as training
 from sagebrush.services.sagemaker.training import warm_pool

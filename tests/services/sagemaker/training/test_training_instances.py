@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 
 from sagebrush.compute.base import Exited, Running, Spec, State
+from sagebrush.compute.host import Host
 from sagebrush.engine import running
 from sagebrush.errors import AwsError
 from sagebrush.scheduler import capacity
-from sagebrush.scheduler.capacity import Host
 from sagebrush.services.sagemaker import tags
 from sagebrush.services.sagemaker.training import operations as training
 from tests.services.sagemaker.jobworld import JobWorld, channel, resources
@@ -96,7 +96,7 @@ def test_one_dies_all_stop_and_the_reason_names_the_first(jobs: JobWorld) -> Non
     assert found["TrainingJobStatus"] == "Failed"
     assert found["FailureReason"] == "AlgorithmError: algo-2: ValueError: bad shard, exit code: 1"
     assert {stopped for stopped, _ in jobs.backend.stops} == {key, f"{key}.3"}
-    assert capacity.turn(jobs.world, key) is None
+    assert capacity.position(jobs.world, key) is None
 
 
 def test_a_stop_and_a_deletion_reach_every_instance(jobs: JobWorld) -> None:
@@ -337,9 +337,7 @@ def test_an_elastic_spot_job_goes_on_with_the_instances_that_there_is_room_for(
     config = jobs.home / "jobs" / key / "ml/input/config/resourceconfig.json"
     assert json.loads(config.read_text())["hosts"] == ["algo-1", "algo-2"]
     mine = [
-        each.host
-        for each in running.live(jobs.world.db.read, jobs.world.kinds)
-        if each.name == "spot"
+        each.host for each in running.live(jobs.world.rows, jobs.world.kinds) if each.name == "spot"
     ]
     assert mine == ["algo-1", "algo-2"]
     assert [spec.limits.cpu for k, spec in jobs.backend.specs.items() if k.startswith(key)] == [

@@ -14,7 +14,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from sagebrush.compute.base import Exited, Running, Spec, State
-from sagebrush.scheduler.capacity import Host
+from sagebrush.compute.host import Host
 from sagebrush.services.sagemaker.training import warm_pool
 from sagebrush.store.rows import Row
 from tests.conftest import make_settings, started
