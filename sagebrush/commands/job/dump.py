@@ -68,4 +68,4 @@ def _python(pid: int) -> bool:
         words = Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:
         return False
-    return os.path.basename(program).startswith("python") and b"shim.main()" not in words
+    return os.path.basename(program).startswith("python") and b"main.main()" not in words
