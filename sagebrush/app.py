@@ -26,7 +26,7 @@ from aiohttp import web
 from sagebrush import __version__, clientdata, registry, tls
 from sagebrush.access import principals
 from sagebrush.access.dispatch import Dispatcher
-from sagebrush.compute.backends import Either
+from sagebrush.compute.backends import LocalOrContainer
 from sagebrush.compute.base import Spec
 from sagebrush.compute.containers.backend import OciBackend
 from sagebrush.compute.containers.engines import Engines
@@ -81,7 +81,7 @@ class App:
         jobs, engines = settings.home / "jobs", Engines()
         known = engines.known if settings.containers == "auto" else None
         isolation = probe.choose(settings.isolation)
-        self.backend = Either(
+        self.backend = LocalOrContainer(
             LocalBackend(
                 jobs,
                 self._attach,

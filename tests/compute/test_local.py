@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 from live_jobs import PYTHON, Jobs
 
+from sagebrush.compute import record
 from sagebrush.compute.base import Exited, Gone, Limits, Running
-from sagebrush.compute.local import backend as local
-from sagebrush.compute.local import limits, record
+from sagebrush.compute.local import launcher, limits
 from sagebrush.compute.shim import landlock
 from sagebrush.net import dial
 
@@ -406,7 +406,7 @@ def test_process_mode_confines_writes_where_the_kernel_can(
     outside, shared = tmp_path / "outside", tmp_path / "shared"
     outside.mkdir()
     shared.mkdir()
-    monkeypatch.setattr(local, "WRITABLE", (str(shared), "/dev", "/proc"))
+    monkeypatch.setattr(launcher, "WRITABLE", (str(shared), "/dev", "/proc"))
     jobs.launch(
         sh(
             f"echo x > inside && cat inside; echo y > {shared}/file && cat {shared}/file;"
@@ -446,6 +446,7 @@ def test_a_full_disk_hides_no_exit_status(small_disk: Path, isolation: str) -> N
 def test_nothing_stays_behind_when_the_directory_is_removed_under_it(jobs: Jobs) -> None:
     jobs.launch(sh("echo ready; sleep 600"), limits=Limits(memory=100 << 20))
     jobs.says("ready")
+    jobs.running()  # so the supervisor writes nothing more there
     told = record.read(jobs.directory / "job", "spec.json")
     assert told is not None
     groups = told["shim"]["limits"]["directories"]

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from sagebrush.compute import record
 from sagebrush.compute.base import Bind, Limits, Spec
-from sagebrush.compute.local import record
 from sagebrush.compute.shim import files as beside
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from sagebrush.commands import running
 from sagebrush.commands.job import inside
 from sagebrush.commands.running import CommandError
-from sagebrush.compute.local import record
+from sagebrush.compute import record
 from sagebrush.compute.shim import cgroup
 
 TOOL = "py-spy"

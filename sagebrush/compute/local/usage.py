@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sagebrush.compute.local import record
+from sagebrush.compute import record
 from sagebrush.compute.shim import cgroup
 
 CGROUPS = Path("/sys/fs/cgroup")

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from jobworld import JobWorld
 
+from sagebrush.compute import record
 from sagebrush.compute.base import Exited, Running, Spec, State
-from sagebrush.compute.local import record
 from sagebrush.compute.shim.log import Writer
 from sagebrush.errors import AwsError, Doc
 from sagebrush.scheduler.capacity import Host

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Required, TypedDict, cast
 
 from sagebrush.aws.names import short_id
+from sagebrush.compute import record
 from sagebrush.compute.base import Exited, Gone, Running, Spec
-from sagebrush.compute.local import record
 from sagebrush.engine import children
 from sagebrush.engine.kinds import Kind, moment
 from sagebrush.errors import Doc

@@ -1,4 +1,4 @@
-"""A job's directory as files: the Spec, what the shim is told, what it wrote, how it ended."""
+"""A job's directory as files: its Spec, the shim's configuration, its log, how it ended."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sagebrush.compute.base import Bind, Exited, Limits, LogLine, Spec
-from sagebrush.compute.shim import log as joblog
+from sagebrush.compute.shim import files, log
 
 LOST = "lost"
 
@@ -70,7 +70,7 @@ def lines(directory: Path, offset: int, limit: int, ended: bool) -> list[LogLine
     """Up to `limit` lines of the log from byte `offset` on; an unfinished one only once `ended`."""
     return [
         LogLine(start, ms, text.decode("utf-8", "replace"), end)
-        for start, end, ms, text in joblog.read(str(directory), offset, limit, ended)
+        for start, end, ms, text in log.read(str(directory), offset, limit, ended)
     ]
 
 
@@ -102,6 +102,11 @@ def ended(directory: Path) -> Exited | None:
         ended=found["ended"],
         peak_memory=found["peak_memory"],
     )
+
+
+def reserve(directory: Path) -> None:
+    """Room for exit.json is taken on the disk, so that a full disk cannot hide how a job ended."""
+    (directory / "exit.room").write_bytes(b" " * files.ROOM)
 
 
 def settle(directory: Path, exited: Exited) -> None:
