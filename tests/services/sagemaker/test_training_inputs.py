@@ -17,7 +17,7 @@ from sagebrush.errors import AwsError, Doc
 from sagebrush.scheduler.capacity import Host
 from sagebrush.services.sagemaker.jobs import steps as job_steps
 from sagebrush.services.sagemaker.training import operations as training
-from sagebrush.services.sagemaker.training import warm_pool
+from sagebrush.services.sagemaker.training.warm_pool import life
 from sagebrush.workload import channels
 
 TRAIN = channel("train", "s3://bucket/in/")
@@ -384,7 +384,7 @@ def test_delete_update_and_list(jobs: JobWorld) -> None:
     now = {"TrainingJobName": "one", "ResourceConfig": {"KeepAlivePeriodInSeconds": 0}}
     training.update_training_job(jobs.ctx, now)
     (pool,) = jobs.rows.select("warm-pool")
-    warm_pool.reconcile(jobs.world, pool)
+    life.reconcile(jobs.world, pool)
     training.delete_training_job(jobs.ctx, {"TrainingJobName": "one"})
     assert not root.exists()
     with pytest.raises(AwsError, match="Requested resource not found"):

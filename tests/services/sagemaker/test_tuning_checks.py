@@ -10,7 +10,7 @@ import pytest
 from tuningworld import TuningWorld, config, definition, number
 
 from sagebrush.errors import AwsError, Doc
-from sagebrush.services.sagemaker.training import warm_pool
+from sagebrush.services.sagemaker.training.warm_pool import offers
 
 BLAZINGTEXT = "811284229777.dkr.ecr.us-east-1.amazonaws.com/blazingtext:1"
 OBJECTIVE = {"Type": "Maximize", "MetricName": "objective"}
@@ -19,7 +19,7 @@ OBJECTIVE = {"Type": "Maximize", "MetricName": "objective"}
 @pytest.fixture
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[TuningWorld]:
     # a waiting process is a real one, which scripted trials have no use for
-    monkeypatch.setattr(warm_pool, "offer", lambda *_: False)
+    monkeypatch.setattr(offers, "offer", lambda *_: False)
     found = TuningWorld(tmp_path)
     yield found
     found.db.close()
