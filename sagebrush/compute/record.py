@@ -74,6 +74,11 @@ def lines(directory: Path, offset: int, limit: int, ended: bool) -> list[LogLine
     ]
 
 
+def append(directory: Path, limit: int, text: str, ms: int) -> None:
+    """`text`, whole lines, is at the end of the log of the job, which has ended. Raises OSError."""
+    log.append(str(directory), limit, text.encode(), ms)
+
+
 def held(directory: Path) -> bool:
     """Whether a shim lives there: it holds the lock until it ends, however that comes."""
     try:
@@ -110,7 +115,7 @@ def reserve(directory: Path) -> None:
 
 
 def settle(directory: Path, exited: Exited) -> None:
-    """exit.json holds `exited`, on disk; in the room that was kept for it, if there is some."""
+    """exit.json holds `exited`, on disk; in the room that was reserved for it, if there is some."""
     data = json.dumps(dataclasses.asdict(exited)).encode()
     room = directory / "exit.room"
     fd = os.open(room, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -123,7 +128,7 @@ def settle(directory: Path, exited: Exited) -> None:
 
 
 def lose(directory: Path, now: float) -> Exited:
-    """The job's end is recorded as unknown, and told; for a job whose shim ended without a word."""
+    """The job's end, recorded as unknown: its shim ended without recording one."""
     state = read(directory, "state.json") or {}
     lost = {
         "code": -9,
@@ -133,7 +138,7 @@ def lose(directory: Path, now: float) -> Exited:
         "ended": now,
         "peak_memory": 0,
     }
-    with contextlib.suppress(OSError):  # on a full disk it is told again, each time it is asked
+    with contextlib.suppress(OSError):  # on a full disk every later question tries again
         write(directory, "exit.json", lost)
     return Exited(**lost)
 

@@ -161,7 +161,7 @@ def _filter() -> str:
 
 
 def _free_port() -> int:
-    """A port of this host that nobody listens on.
+    """A port of this host that no process listens on.
 
     Below the range that the system gives to outgoing connections (Linux: from 32768): from there
     it could be taken again before the job binds it.

@@ -140,7 +140,7 @@ class Shim:
         self.log.close()
 
     def _read_companion(self) -> None:
-        """What the companion said is in the job's log, or ends the job."""
+        """The companion's lines are in the job's log; its failure ends the job."""
         if self.isolation.companion is None:
             return
         lines, failure = self.isolation.companion.attend()
@@ -212,7 +212,7 @@ class Shim:
             self.control.send(connection, b"ok\n", [inside.fileno()])
 
     def _exec(self, connection: socket.socket) -> None:
-        """A process of its own serves the connection, or it has been told why not."""
+        """A process of its own serves the connection, or has been sent the reason why not."""
         from sagebrush.compute.shim import exec  # most jobs have none
 
         try:

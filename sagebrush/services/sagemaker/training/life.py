@@ -212,11 +212,13 @@ def _save_checkpoints(world: World, row: Row) -> Doc:
     """
     now, plan = world.clock(), plan_of(row)
     last = plan.get("saved", plan.get("begun", 0.0))
-    if now - last < CHECKPOINTS or not any(member in row.doc for member, _, _ in upload.KEPT):
+    if now - last < CHECKPOINTS or not any(
+        member in row.doc for member, _, _ in upload.CHECKPOINTED
+    ):
         return {}
     until = time.time() - steps.SETTLED  # files are dated by the system's clock
     try:
-        processes.results(world, row).kept(plan.get("kept_until", 0.0), until)
+        processes.results(world, row).checkpoints(plan.get("kept_until", 0.0), until)
     except (upload.UploadError, AwsError) as error:
         log.warning("training job %s: checkpoints were not saved: %s", row.name, error)
         return {}
@@ -277,7 +279,7 @@ def _clear(world: World, place: Path) -> None:
     if shutil.disk_usage(world.settings.home).free < TIGHT:
         stage.remove(place / "ml")
     else:
-        stage.remove_beneath(place / "ml", ("input", "data"))
+        stage.remove_inside(place / "ml", ("input", "data"))
 
 
 def _keep_warm(world: World, row: Row, end: str) -> bool:
