@@ -342,7 +342,7 @@ def test_memory_limit_tells_oom(jobs: Jobs) -> None:
 
 def test_where_the_shim_watches_memory_only_the_largest_process_ends(jobs: Jobs) -> None:
     """A notebook's kernels do not end with the one that took too much."""
-    jobs.backend.layout = limits.Layout("watchdog")
+    jobs.backend.launcher.layout = limits.Layout("watchdog")
     hog = "import time; held = bytearray(400 << 20); time.sleep(60)"
     parent = f"""
 import subprocess, sys

@@ -36,7 +36,7 @@ class LocalBackend:
         self.jobs_dir = jobs_dir
         self.isolation = isolation
         self._jobs: Jobs[ShimJob] = Jobs(jobs_dir, changed)
-        self._launcher = Launcher(jobs_dir, isolation, outside)
+        self.launcher = Launcher(jobs_dir, isolation, outside)
         self._watcher = Watcher(self._jobs, attach)
         self._networked = networked
         self._connects = False
@@ -57,14 +57,14 @@ class LocalBackend:
             if not isinstance(self._find(spec.key), Gone):
                 return
             if spec.peers:
-                self._launcher.check_peers(spec)
+                self.launcher.check_peers(spec)
             self._jobs.make_directory(spec)
-            spec = self._launcher.ported(spec)
-            configuration = self._launcher.configuration(spec)
+            spec = self.launcher.ported(spec)
+            configuration = self.launcher.configuration(spec)
             written = {"spec": record.to_json(spec), "shim": configuration}
             record.write(spec.root, "spec.json", written)
             if spec.peers:
-                place, env = self._launcher.network(spec), launcher.environment(session=False)
+                place, env = self.launcher.network(spec), launcher.environment(session=False)
                 self._watcher.reap(switch.start(place, spec.peers, env))
             ours, theirs = socket.socketpair()
             with theirs:
@@ -102,14 +102,14 @@ class LocalBackend:
         with self._jobs.lock:
             found = record.read(directory, "spec.json")
             if found is not None and found["spec"].get("network"):
-                switch.remove(self._launcher.network(record.from_json(found["spec"])))
+                switch.remove(self.launcher.network(record.from_json(found["spec"])))
             self._watcher.forget(key)
 
     # -- besides Backend
 
     def adopt(self) -> list[str]:
         """The keys of jobs that live on from before; their listeners have been attached again."""
-        cgroup.sweep(self._launcher.layout.roots.values(), 60.0)
+        cgroup.sweep(self.launcher.layout.roots.values(), 60.0)
         keys = [directory.name for directory in self._jobs.unfinished()]
         return [key for key in keys if isinstance(self.poll(key), Pending | Running)]
 
