@@ -13,7 +13,7 @@ from typing import Any
 from sagebrush import __version__, clientdata, process, registry, tls
 from sagebrush.access.dispatch import Dispatcher
 from sagebrush.compute import host
-from sagebrush.compute.backends import Either
+from sagebrush.compute.backends import LocalOrContainer
 from sagebrush.compute.containers.backend import OciBackend
 from sagebrush.compute.containers.engines import Engines
 from sagebrush.compute.local import fuse, probe
@@ -68,7 +68,7 @@ class App:
         self.dispatcher = Dispatcher()
         jobs, engines = settings.home / "jobs", Engines()
         known = engines.known if settings.containers == "auto" else None
-        self.backend = Either(
+        self.backend = LocalOrContainer(
             LocalBackend(
                 jobs,
                 lambda *asked: self.sandboxes.attach(*asked),

@@ -88,7 +88,8 @@ class Running:
     label: str
     """What commands call it: `sagebrush logs LABEL NAME`."""
     listed: str
-    """The member of List<noun>s' answer that holds the summaries; "" where AWS has no such list."""
+    """The member of List<noun>s' answer that holds the summaries; "" where AWS has no such
+    resource, and so no ARN of it."""
     busy: tuple[str, ...]
     """Statuses in which its instances are in use: quotas count them, changed tags matter."""
     ended: tuple[str, ...]

@@ -20,7 +20,7 @@ TYPED = {
     f"{SERVICES}/sagemaker/jobs": ["jobs.plan.Job"],
     f"{SERVICES}/sagemaker/notebook": ["notebook.plan.Plan"],
     f"{SERVICES}/sagemaker/processing": ["processing.plan.Plan"],
-    f"{SERVICES}/sagemaker/training": ["training.plan.Plan", "training.warm_pool.Pool"],
+    f"{SERVICES}/sagemaker/training": ["training.plan.Plan", "training.warm_pool.plan.Pool"],
     f"{SERVICES}/sagemaker/tuning": ["tuning.plan.Plan"],
 }
 """Folders whose kinds' plans are typed -> the types."""

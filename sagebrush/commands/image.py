@@ -153,7 +153,7 @@ def _users(jobs: Path, environments: Environments, name: str) -> list[str]:
 
     A notebook sees all environments: a kernel in it may run in any of them.
     """
-    from sagebrush.compute.local import record
+    from sagebrush.compute import record
 
     places, found = environments.directories(name), []
     for directory in sorted(jobs.iterdir()) if places and jobs.is_dir() else ():

@@ -5,12 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from sagebrush.compute.base import Backend, LogLine, Spec, State
-from sagebrush.compute.containers import backend as oci
-from sagebrush.compute.containers.backend import OciBackend
+from sagebrush.compute.containers.backend import OciBackend, mine
 from sagebrush.compute.local.backend import LocalBackend
 
 
-class Either:
+class LocalOrContainer:
     """The Backend of one machine with both; a job's directory tells which of them has it."""
 
     def __init__(self, local: LocalBackend, containers: OciBackend) -> None:
@@ -47,7 +46,7 @@ class Either:
         self._owner(key).forget(key)
         self._owners.pop(key, None)
 
-    # -- beside Backend
+    # -- besides Backend
 
     def adopt(self) -> list[str]:
         """The keys of jobs that live on from before; they are looked after again."""
@@ -62,7 +61,7 @@ class Either:
         found = self._owners.get(key)
         if found is None:
             directory = self.jobs_dir / key
-            found = self.containers if oci.mine(directory) else self.local
-            if (directory / "spec.json").exists():  # else it is of nobody yet
+            found = self.containers if mine(directory) else self.local
+            if (directory / "spec.json").exists():  # else neither has it yet
                 self._owners[key] = found
         return found

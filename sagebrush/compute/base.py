@@ -52,7 +52,7 @@ class Spec:
     """One process tree to run: all that a Backend needs, as plain values (stored as JSON)."""
 
     key: str
-    """Names it for ever: the same key launched twice is the same job."""
+    """Its name, which never changes: the same key launched twice is the same job."""
     argv: Sequence[str]
     env: Mapping[str, str]
     root: Path
@@ -72,7 +72,7 @@ class Spec:
     grace: float = 120.0
     """Seconds between SIGTERM and SIGKILL when the time limit ends it."""
     log_limit: int = 256 * 1024 * 1024
-    """Bytes of log kept; the oldest segments go first."""
+    """The most bytes of its log on the disk; the oldest segments go first."""
     banner: str = ""
     """What stands first in the job's log, "" for nothing: the environment, a type scaled down."""
     image: str = ""
@@ -93,12 +93,13 @@ class Spec:
     network: str = ""
     """Names that network; the same for all peers. Every attempt of a job has one of its own."""
     companion: str = ""
-    """The file that says what a process beside the job, outside its sandbox, brings it; "" for none.
+    """The file that says what the job's companion, a process outside its sandbox, supplies it with;
+    "" for none.
 
     It reads S3 as the job's role, by way of the listener `feed`, and ends with the job.
     """
     feeds: str = "input/data"
-    """Where beneath the job's /opt/ml its FIFOs are."""
+    """The directory of the job's /opt/ml that holds its FIFOs."""
     mounts: tuple[str, ...] = ()
     """Directories of the sandbox at which it serves a file system, in the order of that file."""
 

@@ -38,7 +38,7 @@ def parent(directory: int, known: os.stat_result) -> int:
 
 
 def give(directory: int, uid: int) -> None:
-    """Everything beneath the open `directory` belongs to `uid`; no link is followed.
+    """Everything under the open `directory` belongs to `uid`; no link is followed.
 
     Files with several names are left alone: another of their names may be somebody else's. Nobody
     may change the tree meanwhile. Raises OSError.
@@ -82,7 +82,7 @@ def _given(directory: int, uid: int) -> list[str]:
 def remove(path: str, until: float = float("inf")) -> bool:
     """Whether nothing is left at `path`: all is gone, or `time.monotonic()` passed `until` before.
 
-    A tree is taken apart from its top: the directories of a directory are moved up beside it, so
+    A tree is taken apart from its top: the directories of a directory are moved up to its level, so
     that it can go, however deep they are. Directories that their job closed to everyone are opened.
     The job has ended: it changes nothing meanwhile. May be called again. Raises OSError for what
     cannot be removed.

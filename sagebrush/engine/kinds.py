@@ -194,7 +194,9 @@ def by_arn(ctx: Ctx, text: str) -> Row:
     row = None
     if arn and (arn.service, arn.region, arn.account) == ("sagemaker", ctx.region, ctx.account):
         kind, _, name = arn.resource.partition("/")
-        row = ctx.world.rows.get_lower(ctx.account, ctx.region, kind, name)
+        facts = ctx.world.kinds.get(kind)
+        if facts is None or facts.listed:  # a row that AWS lists nowhere has no ARN: a warm pool
+            row = ctx.world.rows.get_lower(ctx.account, ctx.region, kind, name)
     if row is None:
         words = arn.resource.partition("/")[0].replace("-", " ") if arn else "resource"
         raise AwsError("ValidationException", f'Could not find {words} "{text}".')

@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 
-from sagebrush.compute.backends import Either
+from sagebrush.compute.backends import LocalOrContainer
 from sagebrush.engine.loop import Loop
 from sagebrush.facts import Running, Stop
 from sagebrush.world import World
@@ -14,7 +14,9 @@ from sagebrush.world import World
 log = logging.getLogger(__name__)
 
 
-def stop_jobs(world: World, loop: Loop, backend: Either, impatient: Callable[[], bool]) -> None:
+def stop_jobs(
+    world: World, loop: Loop, backend: LocalOrContainer, impatient: Callable[[], bool]
+) -> None:
     """Jobs have been stopped as their Stop operations do and their models uploaded, notebook
     instances too, and no endpoint worker runs; or `impatient()` became true before."""
     ctx = world.service_ctx()

@@ -1,4 +1,4 @@
-"""Archives of what jobs wrote: packed and unpacked beneath a directory descriptor, never outside."""
+"""Archives of what jobs wrote: packed and unpacked under a directory descriptor, never outside."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def inner_link(parts: tuple[str, ...], target: str, tops: Sequence[str] = ()) ->
     """What the link at `parts` is to say so that it leads, safely, where `target` led: a relative path;
     None where that is outside.
 
-    `tops` are absolute paths by which the link's writer knew the directory that `parts` are beneath.
+    `tops` are absolute paths by which the link's writer knew the directory that `parts` are under.
     `os.symlink(f"{SM_MODEL_DIR}/step-9", f"{SM_MODEL_DIR}/best")` names one of them, though it
     stays inside.
     """
@@ -90,10 +90,10 @@ def pack(
     note: Callable[[str], None],
     tops: Sequence[str] = (),
 ) -> int:
-    """Writes a gzipped tar of `wanted` (`beneath.walk`); the number of its members.
+    """Writes a gzipped tar of `wanted` (`dirfd.walk`); the number of its members.
 
     Regular files, directories and links that stay inside (as relative ones, see `inner_link`), in the
-    order in which they come; anything else is left out and told to `note`, and so is what changes
+    order in which they come; anything else is left out and reported to `note`, and so is what changes
     into something else meanwhile. Hard links become files of their own. Memory stays flat. Raises
     ArchiveError beyond `caps`.
     """
@@ -191,7 +191,7 @@ def kind_of(info: os.stat_result) -> str:
 
 
 def unpack(blob: Blob, target: int, caps: Caps | None = None, tops: Sequence[str] = ()) -> int:
-    """The (gzipped or plain) tar in `blob` lies beneath the directory `target`; its members' number.
+    """The (gzipped or plain) tar in `blob` lies under the directory `target`; its members' number.
 
     What tarfile's `data` filter refuses (absolute and climbing names, devices, FIFOs, links that
     lead outside) is refused, and nothing is written through a link. A link that names one of `tops`,
@@ -314,7 +314,7 @@ class _Limited:
 def _extract(
     tar: tarfile.TarFile, member: tarfile.TarInfo, target: int, tops: Sequence[str]
 ) -> None:
-    """Writes one member beneath `target`."""
+    """Writes one member under `target`."""
     if tops and member.issym():
         member = _inwards(member, tops)
     member = _judged(member)
@@ -346,7 +346,7 @@ def _extract(
 
 
 def _inwards(member: tarfile.TarInfo, tops: Sequence[str]) -> tarfile.TarInfo:
-    """The link as a relative one, where it names a place beneath one of `tops`."""
+    """The link as a relative one, where it names a place under one of `tops`."""
     parts = _parts(os.path.normpath(member.name.lstrip("/")))
     inner = inner_link(parts, member.linkname, tops) if parts and ".." not in parts else None
     if inner is not None:

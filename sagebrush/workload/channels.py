@@ -44,7 +44,7 @@ def download(
     check: Callable[[], None],
     rewrite: Callable[[bytes], bytes] | None = None,
 ) -> None:
-    """Every object of `found` is a file beneath the directory `target`.
+    """Every object of `found` is a file under the directory `target`.
 
     `check` is called often, and may raise to end it. `rewrite` changes each body on its way.
     Raises StageError where an object is gone or has no place.

@@ -1,4 +1,4 @@
-"""File work beneath a directory descriptor that no link can lead out of.
+"""File work under a directory descriptor that no link can lead out of.
 
 Jobs own what lies there: they may have put links, FIFOs and devices anywhere. Nothing here opens a
 path by more than one component at a time, and never through a link.
@@ -58,7 +58,7 @@ def opened(path: Path) -> Iterator[int]:
 
 @contextmanager
 def directory(root: int, parts: tuple[str, ...], make: bool = False) -> Iterator[int]:
-    """A descriptor of the directory `parts` beneath `root`, made where it is missing if `make`.
+    """A descriptor of the directory `parts` under `root`, made where it is missing if `make`.
 
     Raises OSError where a part is a link, is no directory, or is missing.
     """
@@ -78,7 +78,7 @@ def directory(root: int, parts: tuple[str, ...], make: bool = False) -> Iterator
 
 @contextmanager
 def created(root: int, parts: tuple[str, ...], mode: int = 0o644) -> Iterator[int]:
-    """A descriptor, for writing, of the new file `parts` beneath `root`; its directories are made.
+    """A descriptor, for writing, of the new file `parts` under `root`; its directories are made.
 
     Raises FileExistsError when something is there, and OSError as `directory` does.
     """
@@ -138,7 +138,7 @@ def open_regular(parent: int, name: str) -> int:
 
 @dataclass(frozen=True)
 class Found:
-    """Something beneath a directory: its parts, its stat, and its parent while it is looked at."""
+    """Something under a directory: its parts, its stat, and its parent while it is looked at."""
 
     parts: tuple[str, ...]
     stat: os.stat_result
@@ -157,8 +157,8 @@ class Found:
 
 
 def walk(root: int, bounds: Bounds = BOUNDS) -> Iterator[Found]:
-    """All that lies beneath `root`, a directory before what is in it, names in order; no link is
-    followed. A name that vanishes meanwhile is left out, and so is what lies beneath a directory that
+    """All that lies under `root`, a directory before what is in it, names in order; no link is
+    followed. A name that vanishes meanwhile is left out, and so is what lies under a directory that
     becomes something else.
 
     Two descriptors are open at most, however deep it goes. Raises TooMuch beyond `bounds`, and
@@ -226,8 +226,8 @@ def _too_deep(found: Found, bounds: Bounds) -> str:
 
 
 def merged(roots: Sequence[int]) -> Iterator[Found]:
-    """What lies beneath any of `roots`, each as `walk` tells it; of two of one path the earlier root's
-    alone, and nothing beneath a path that is no directory in an earlier one. Raises as `walk`."""
+    """What lies under any of `roots`, each as `walk` tells it; of two of one path the earlier root's
+    alone, and nothing under a path that is no directory in an earlier one. Raises as `walk`."""
     if len(roots) == 1:
         yield from walk(roots[0])
         return

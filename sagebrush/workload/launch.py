@@ -71,8 +71,8 @@ def binds(world: World, environment: Environment) -> tuple[Bind, ...]:
 
 def banner(image: str, environment: Environment, scaled: str) -> str:
     """What a job's log begins with: what its image means here, and if its type is scaled down."""
-    said = f"Sagebrush: image {image} runs as environment {environment.told()}"
-    return f"{said}\n{scaled}" if scaled else said
+    first = f"Sagebrush: image {image} runs as environment {environment.told()}"
+    return f"{first}\n{scaled}" if scaled else first
 
 
 def carried(algorithm: str | None, framework: str | None) -> dict[str, str]:

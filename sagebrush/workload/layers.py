@@ -1,7 +1,7 @@
 """Layers: a user's requirements.txt over an environment, built once in a sandbox and shared read-only.
 
 A layer is a virtual environment of what the environment lacks, in `layers/<hash>` of the data
-directory beside `layer.json`, which says what is in it and how it came. The hash covers the
+directory, with a `layer.json` that says what is in it and how it came. The hash covers the
 environment and the meaning of the file. It is built by a job of the backend's own (`l-<hash>`: no
 role, the egress proxy alone) and moved to its place by one rename, so there is never half of one.
 Whoever asks keeps what it asked for in its directory, outside what its process sees.
@@ -87,8 +87,8 @@ class Layer:
     def bin(self) -> Path:
         return self.path / "venv" / "bin"
 
-    def told(self, since: float) -> str:
-        """What the log of a job that asked at `since` says first."""
+    def banner(self, since: float) -> str:
+        """The first lines of the log of a job that asked for the layer at `since`."""
         count = len(self.packages)
         how = f"built in {self.seconds:.1f} s" if since <= self.at else "cached"
         what = f"{count} package{'' if count == 1 else 's'} layered over {self.environment} ({how})"
@@ -197,7 +197,7 @@ def over(world: World, environment: Environment, root: Path, spec: Spec) -> Spec
         argv=tuple(argv),
         env=env,
         binds=(*spec.binds, Bind(layer.path, path)),
-        banner=_joined(spec.banner, layer.told(found["since"])),
+        banner=_joined(spec.banner, layer.banner(found["since"])),
     )
 
 
@@ -316,7 +316,7 @@ class _Build:
         return None
 
     def _fail(self, reason: str, text: str, since: float) -> None:
-        """Raises LayerFailed for those who waited when it failed; for others it is built anew."""
+        """Raises LayerFailed for those who waited when it failed; for others it is built again."""
         file = self.root / "failed.json"
         try:
             at = json.loads(file.read_text())["at"]
@@ -336,24 +336,24 @@ class _Build:
             return f"the build sandbox could not be started: {state.message or state.reason}"
         try:
             with dirfd.opened(self.root / "ml") as ml:
-                told = dirfd.read_text(ml, ("output", "failure"), REASON)
+                reason = dirfd.read_text(ml, ("output", "failure"), REASON)
         except OSError:
-            told = ""
+            reason = ""
         fallback = (
             f"the installation ended with exit status {state.code} ({state.reason or 'failed'})"
         )
-        return told or fallback
+        return reason or fallback
 
     def _take(self, state: Exited, text: str) -> None:
         """What the build left is the layer. The job has ended: nothing changes it meanwhile."""
         with dirfd.opened(self.root / "ml") as ml:
-            said = json.loads(dirfd.read_small(ml, ("output", "layer.json"), RESULT) or b"null")
+            result = json.loads(dirfd.read_small(ml, ("output", "layer.json"), RESULT) or b"null")
             with dirfd.directory(ml, ("layer",)) as layer:
                 record = Layer(
                     self.place,
                     self.environment.name,
-                    tuple(str(each) for each in said["packages"]),
-                    tuple(str(each) for each in said["warnings"]),
+                    tuple(str(each) for each in result["packages"]),
+                    tuple(str(each) for each in result["warnings"]),
                     text,
                     max(0.0, state.ended - state.started),
                     self.world.clock(),
@@ -381,7 +381,7 @@ def _layer(place: Path) -> Layer | None:
 
 
 def _own(directory: int) -> None:
-    """All beneath `directory` is the server's and can be read, not written, by jobs; what is neither
+    """All under `directory` is the server's and can be read, not written, by jobs; what is neither
     file nor directory nor link is gone. Raises ValueError for a file with several names: the other
     one may be anybody's."""
     root = os.geteuid() == 0

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import regex
 
+from sagebrush.compute import record
 from sagebrush.compute.base import Backend, LogLine
-from sagebrush.compute.shim import log as job_log
 from sagebrush.errors import Doc
 from sagebrush.toolkit.training.reasons import ECHO
 
@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 Pattern = regex.Pattern[str]
 
 SEARCH = 0.05
-"""Seconds that one expression may take on one line; a hostile one could take for ever, and would
+"""Seconds that one expression may take on one line; a hostile one could run for hours, and would
 hold up the whole server."""
 PATIENT = 1.0
 """The same when it is tried again. The seconds are those of the whole server, which is busy when it
@@ -108,7 +108,7 @@ def append(root: Path, limit: int, lines: Sequence[str], now: float) -> None:
     """
     text = "".join(f"{OWN}{line}\n" for line in lines)
     try:
-        job_log.append(str(root), limit, text.encode(), int(now * 1000))
+        record.append(root, limit, text, int(now * 1000))
     except OSError:
         log.exception("the log of %s could not be written: %s", root.name, text)
 
@@ -132,13 +132,13 @@ def traceback_of(lines: Sequence[str]) -> str:
         return "\n".join(cause[-1])
     if own or found:
         return "\n".join((own or found)[-1])
-    said = (line for line in reversed(lines) if line.strip() and not line.startswith(OWN))
-    return next(said, "")
+    last = (line for line in reversed(lines) if line.strip() and not line.startswith(OWN))
+    return next(last, "")
 
 
-def echo(told: str) -> bool:
-    """Whether the traceback `told` only says that another process has gone, whose own counts."""
-    return bool(ECHO.search(told.rpartition("\n")[2]))
+def echo(traceback: str) -> bool:
+    """Whether `traceback` only says that another process has ended, whose own traceback counts."""
+    return bool(ECHO.search(traceback.rpartition("\n")[2]))
 
 
 def _of_launcher(block: Sequence[str]) -> bool:

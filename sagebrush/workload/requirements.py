@@ -1,7 +1,7 @@
 """Which requirements.txt a job has, and whether it can be layered over the environment.
 
 The rules are those of AWS's toolkits: for script mode the file at the root of the submitted code
-(SageMaker Training Toolkit, `entry_point.install`), for endpoints the one beside the inference code
+(SageMaker Training Toolkit, `entry_point.install`), for endpoints the one next to the inference code
 (SageMaker Inference Toolkit), for SDK v3 the one that its source code configuration names.
 """
 
@@ -83,7 +83,7 @@ def of_training(ctx: Ctx, doc: Doc, ml: Path) -> str | None:
 
 
 def of_serving(environ: Mapping[str, str], ml: Path) -> str | None:
-    """The requirements beside the inference code in `ml`, an endpoint's staged /opt/ml."""
+    """The requirements next to the inference code in `ml`, an endpoint's staged /opt/ml."""
     submit = environ.get("SAGEMAKER_SUBMIT_DIRECTORY", "").removeprefix("file://")
     folders = [("code",), _inside(submit), ("model", "code"), ("model",)]
     if submit.startswith("/") and not _inside(submit):

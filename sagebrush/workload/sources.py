@@ -27,7 +27,7 @@ class StageError(Exception):
 
 @dataclass(frozen=True)
 class Source:
-    """One object and the path it gets beneath its channel's directory."""
+    """One object and the path it gets under its channel's directory."""
 
     bucket: str
     key: str
@@ -103,7 +103,7 @@ def sources(ctx: Ctx, channel: Doc) -> list[Source]:
 
 
 def nothing(ctx: Ctx, uri: str) -> str:
-    """AWS's sentence for an input URI beneath which there is no object."""
+    """AWS's sentence for an input URI under which there is no object."""
     return (
         f'No S3 objects found under S3 URL "{uri}" given in input data source. Please ensure that'
         f" the bucket exists in the selected region ({ctx.region}), that objects exist under that"
@@ -113,7 +113,7 @@ def nothing(ctx: Ctx, uri: str) -> str:
 
 
 def keys(ctx: Ctx, bucket: str, prefix: str) -> Iterator[tuple[str, int]]:
-    """All (key, size) beneath a prefix, in order."""
+    """All (key, size) under a prefix, in order."""
     for item in _listed(ctx, bucket, prefix):
         yield item["Key"], item["Size"]
 

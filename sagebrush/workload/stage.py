@@ -76,7 +76,7 @@ def build(staging: Staging, into: bool = False) -> None:
 
 
 def aside(root: Path, fill: Callable[[int], None], into: bool = False) -> None:
-    """`root/ml` holds what `fill` put beneath the directory descriptor that it is given.
+    """`root/ml` holds what `fill` put under the directory descriptor that it is given.
 
     It is built aside and renamed, so that a half-built one is never taken for a whole one; `into`:
     what was built is moved into `root/ml`, which a process that waits already has as its own. Raises
@@ -111,7 +111,7 @@ def remove(path: Path) -> None:
     """The tree at `path`, which an ended job may have written, is gone; no link in it is followed.
 
     What takes longer than PATIENCE (a job may leave millions of files) goes on under another name
-    beside it, in a thread of its own; if the server ends before, it goes with what is around it.
+    next to it, in a thread of its own; if the server ends before, it goes with what is around it.
     Raises OSError for what cannot be removed.
     """
     aside = path.with_name(f"{GOING}{short_id()}")
@@ -140,9 +140,9 @@ def _go_on(paths: Sequence[Path]) -> None:
         threading.Thread(target=work, name="remove", daemon=True).start()
 
 
-def remove_beneath(root: Path, parts: tuple[str, ...]) -> None:
-    """The tree at `parts` beneath the directory `root`, which a job wrote, is gone; what is reached by
-    a link is not the job's, and stays. `root`'s own parent is nobody's but the server's."""
+def remove_inside(root: Path, parts: tuple[str, ...]) -> None:
+    """The tree at `parts` under the directory `root`, which a job wrote, is gone; what is reached by
+    a link is not the job's, and stays. Only the server writes in `root`'s own parent."""
     aside = root.with_name(f"{GOING}{short_id()}")
     with suppress(OSError), dirfd.opened(root) as top:
         with dirfd.directory(top, parts[:-1]) as parent:
@@ -163,7 +163,7 @@ def _fill(staging: Staging, fd: int) -> None:
 
 
 def _bring(staging: Staging, fd: int) -> None:
-    """The instance's channels are there, or planned for the process beside the job to bring."""
+    """The instance's channels are there, or planned for the job's companion to supply."""
     world = staging.ctx.world
     plan = streamed_input.Feeds(staging.root, staging.ml, world.settings.region)
     files: list[tuple[Doc, list[sources.Source]]] = []
@@ -212,7 +212,7 @@ def _copy(staging: Staging, fd: int, files: Sequence[tuple[Doc, list[sources.Sou
 
 
 def _restore_checkpoints(staging: Staging, fd: int) -> None:
-    """What CheckpointConfig names is beneath its local path, when that is beneath /opt/ml."""
+    """What CheckpointConfig names is under its local path, when that is under /opt/ml."""
     config = staging.doc.get("CheckpointConfig")
     if not config:
         return
@@ -237,7 +237,7 @@ def _restore_checkpoints(staging: Staging, fd: int) -> None:
 
 
 def local_parts(doc: Doc, member: str) -> tuple[str, ...]:
-    """Where a job writes what `member` stores, as parts beneath /opt/ml."""
+    """Where a job writes what `member` stores, as parts under /opt/ml."""
     path = doc.get(member, {}).get("LocalPath") or f"/opt/ml/{LOCAL[member]}"
     return tuple(part for part in path.removeprefix("/opt/ml").split("/") if part)
 

@@ -1,7 +1,7 @@
-"""What the process beside a job brings it while it runs: FIFOs (Pipe) and file systems (FastFile).
+"""What a job's companion supplies while the job runs: FIFOs (Pipe) and file systems (FastFile).
 
-Staging writes `feeds/plan.json` into the job's directory for that process, and `feeds/spec.json` for
-`beside`. Sources: "Access Training Data" and "Augmented Manifest Files for Training Jobs"
+Staging writes `feeds/plan.json` into the job's directory for the companion, and `feeds/spec.json` for
+`with_companion`. Sources: "Access Training Data" and "Augmented Manifest Files for Training Jobs"
 (developer guide).
 """
 
@@ -31,7 +31,7 @@ def mode(channel: Doc, doc: Doc) -> str:
 
 
 def streams(doc: Doc) -> bool:
-    """Whether the training job reads anything in another way than from files that lie there."""
+    """Whether the training job has a channel of another input mode than File."""
     return any(mode(channel, doc) != "File" for channel in doc.get("InputDataConfig", ()))
 
 
@@ -44,7 +44,7 @@ def lacking(world: World) -> str:
 
 @dataclass
 class Feeds:
-    """What is to be brought to one instance; `write` makes it lasting."""
+    """What the companion of one instance supplies; `write` puts it on the disk."""
 
     root: Path
     ml: str
@@ -55,14 +55,14 @@ class Feeds:
     lines: dict[str, list[list[object]]] = field(default_factory=dict)
 
     def pipe(self, fd: int, channel: Doc, part: Shard, found: Sequence[Source]) -> None:
-        """The channel comes by FIFOs, the first of which is beneath /opt/ml (`fd`) already.
+        """The channel comes by FIFOs, the first of which is under /opt/ml (`fd`) already.
 
         `found` are all objects of the channel, of an augmented manifest none: `lines` has it then.
         """
         name = channel["ChannelName"]
         with dirfd.directory(fd, DATA, make=True) as data:
             os.mkfifo(f"{name}_0", 0o600, dir_fd=data)
-        told: Doc = {
+        entry: Doc = {
             "name": name,
             "mode": "Pipe",
             "seed": sources.seed(channel),
@@ -71,14 +71,14 @@ class Feeds:
             "recordio": channel.get("RecordWrapperType") == "RecordIO",
         }
         if name in self.lines:
-            told["lines"] = str(self.root / FOLDER / f"{len(self.channels)}.lines")
-            told["attributes"] = channel["DataSource"]["S3DataSource"]["AttributeNames"]
+            entry["lines"] = str(self.root / FOLDER / f"{len(self.channels)}.lines")
+            entry["attributes"] = channel["DataSource"]["S3DataSource"]["AttributeNames"]
         else:
-            told["objects"] = [[s.bucket, s.key, s.size, s.etag] for s in found]
-        self.channels.append(told)
+            entry["objects"] = [[s.bucket, s.key, s.size, s.etag] for s in found]
+        self.channels.append(entry)
 
     def mount(self, fd: int, channel: Doc, found: Sequence[Source]) -> None:
-        """The channel is a file system, whose place beneath /opt/ml (`fd`) is there. Raises
+        """The channel is a file system, whose place under /opt/ml (`fd`) is there. Raises
         StageError for what would not be files."""
         name = channel["ChannelName"]
         with dirfd.directory(fd, (*DATA, name), make=True):
@@ -98,16 +98,16 @@ class Feeds:
         )
 
     def write(self) -> None:
-        """What `beside` and the process beside the job read is in the job's directory."""
+        """What `with_companion` and the companion read is in the job's directory."""
         if not (self.channels or self.notes):
             return
         folder = self.root / FOLDER
         folder.mkdir(mode=0o700, exist_ok=True)
-        for told in self.channels:
-            if "lines" in told:
-                with open(told["lines"], "w") as file:
+        for entry in self.channels:
+            if "lines" in entry:
+                with open(entry["lines"], "w") as file:
                     file.writelines(
-                        json.dumps(values) + "\n" for values in self.lines[told["name"]]
+                        json.dumps(values) + "\n" for values in self.lines[entry["name"]]
                     )
         plan = {"region": self.region, "channels": self.channels}
         (folder / "plan.json").write_text(json.dumps(plan))
@@ -115,18 +115,18 @@ class Feeds:
         (folder / "spec.json").write_text(json.dumps(spec))
 
 
-def beside(root: Path, spec: Spec) -> Spec:
-    """`spec` with the process beside it that staging planned in the job's directory `root`, if any,
-    and with what its log must say of its input."""
+def with_companion(root: Path, spec: Spec) -> Spec:
+    """`spec` with the companion that staging planned in the job's directory `root`, if any, and with
+    the lines that staging left for its log."""
     try:
-        told = json.loads((root / FOLDER / "spec.json").read_bytes())
+        planned = json.loads((root / FOLDER / "spec.json").read_bytes())
     except FileNotFoundError:
         return spec
     return replace(
         spec,
-        companion=str(root / FOLDER / "plan.json") if told["fed"] else "",
-        mounts=tuple(told["mounts"]),
-        banner="\n".join(text for text in (spec.banner, *told["notes"]) if text),
+        companion=str(root / FOLDER / "plan.json") if planned["fed"] else "",
+        mounts=tuple(planned["mounts"]),
+        banner="\n".join(text for text in (spec.banner, *planned["notes"]) if text),
     )
 
 

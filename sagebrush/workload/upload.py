@@ -30,12 +30,12 @@ OBJECTS = archive.Caps(size=1 << 60, members=1 << 60)
 MOST = 20
 """Lines of a job's log about what was left out."""
 
-KEPT = (
+CHECKPOINTED = (
     ("CheckpointConfig", "S3Uri", ""),
     ("DebugHookConfig", "S3OutputPath", "debug-output"),
     ("TensorBoardOutputConfig", "S3OutputPath", "tensorboard-output"),
 )
-"""What is stored while a job runs: the member, where it says so, the folder beneath the job's name."""
+"""What is stored while a job runs: the member, where it says so, the folder under the job's name."""
 
 
 class UploadError(Exception):
@@ -43,7 +43,7 @@ class UploadError(Exception):
 
 
 class Remarks:
-    """What a job is told of its results: a line for each thing that was left out, up to MOST."""
+    """What the log of a job says of its results: a line for each thing that was left out, up to MOST."""
 
     def __init__(self) -> None:
         self._lines: dict[str, None] = {}
@@ -94,16 +94,16 @@ class Upload:
         with directories(self.roots, ("output", "data")) as found:
             if any(map(_holds, found)):
                 self._part(found, bucket, (home, "output"), plain)
-        self.kept()
+        self.checkpoints()
 
-    def kept(self, since: float = 0.0, until: float = inf) -> None:
+    def checkpoints(self, since: float = 0.0, until: float = inf) -> None:
         """Checkpoints, tensors and TensorBoard files that changed from `since` to `until` are in S3,
         if wanted.
 
         Both are in seconds since the epoch. May be called while the job runs: what it wrote in the
         last moments, perhaps not whole yet, is for the next call. Raises UploadError and AwsError.
         """
-        for member, where, folder in KEPT:
+        for member, where, folder in CHECKPOINTED:
             if member not in self.doc:
                 continue
             bucket, prefix = sources.split(self.doc[member][where])
@@ -119,7 +119,7 @@ class Upload:
                 store(self.ctx, wanted, (bucket, key), note, times, there)
 
     def _stored(self, bucket: str, key: str, since: float) -> Mapping[str, int] | None:
-        """The sizes of the objects beneath `key`; None where all files are stored anyway, or the role
+        """The sizes of the objects under `key`; None where all files are stored anyway, or the role
         may not look: then what a directory brought that was renamed waits for the job's end."""
         if not since:
             return None
@@ -130,7 +130,7 @@ class Upload:
             return None
 
     def _part(self, found: list[int], bucket: str, name: tuple[str, str], plain: bool) -> None:
-        """What the directories hold is the archive `name`.tar.gz, or, if `plain`, objects beneath it."""
+        """What the directories hold is the archive `name`.tar.gz, or, if `plain`, objects under it."""
         home, what = name
         if plain:
             weigh(found)
@@ -230,8 +230,8 @@ def store(
     there: Mapping[str, int] | None = None,
 ) -> None:
     """Each regular file of `wanted` that changed (or was renamed) from `times[0]` until before
-    `times[1]` is an object of its path beneath `place` (bucket, prefix). What is no regular file, or
-    cannot be an object, is told to `note`; what vanishes meanwhile is not stored.
+    `times[1]` is an object of its path under `place` (bucket, prefix). What is no regular file, or
+    cannot be an object, is reported to `note`; what vanishes meanwhile is not stored.
 
     `there`, the sizes of objects, finds older files that are not stored: a directory was renamed.
     Raises AwsError, OSError, ArchiveError and TooMuch.

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from sagebrush.compute import record
 from sagebrush.compute.base import Bind, Spec
-from sagebrush.compute.local import record
 from sagebrush.environments.environment import Environment
 from tests.base_environment import base
 

@@ -7,11 +7,11 @@ from typing import cast
 
 import pytest
 
-from sagebrush.compute.backends import Either
+from sagebrush.compute import record
+from sagebrush.compute.backends import LocalOrContainer
 from sagebrush.compute.base import Gone, LogLine, Pending, Running, Spec, State
 from sagebrush.compute.containers.backend import OciBackend
 from sagebrush.compute.containers.engines import Engines
-from sagebrush.compute.local import record
 from sagebrush.compute.local.backend import LocalBackend
 
 
@@ -54,8 +54,8 @@ def two(tmp_path: Path) -> tuple[Noted, Noted]:
     return Noted(tmp_path, Running(1.0)), Noted(tmp_path, Pending())
 
 
-def either(two: tuple[Noted, Noted]) -> Either:
-    return Either(cast(LocalBackend, two[0]), cast(OciBackend, two[1]))
+def either(two: tuple[Noted, Noted]) -> LocalOrContainer:
+    return LocalOrContainer(cast(LocalBackend, two[0]), cast(OciBackend, two[1]))
 
 
 def spec(jobs: Path, key: str, image: str = "") -> Spec:

@@ -120,10 +120,10 @@ def test_what_was_linked_in_place_of_a_directory_stays(home: Fixture) -> None:
     root = home.directory("t-links", 0) / "ml"
     (root / "input").mkdir()
     (root / "input" / "data").symlink_to(home.settings.home / "kept")
-    stage.remove_beneath(root, ("input", "data"))
+    stage.remove_inside(root, ("input", "data"))
     assert os.listdir(root / "input") == []
     (root / "input").rmdir()
     (root / "input").symlink_to(home.settings.home)
-    stage.remove_beneath(root, ("input", "kept"))
+    stage.remove_inside(root, ("input", "kept"))
     stage.remove(root / "input")
     assert (home.settings.home / "kept" / "precious").exists()

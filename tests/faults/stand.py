@@ -18,7 +18,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from sagebrush.commands import running
-from sagebrush.compute.local import record
+from sagebrush.compute import record
 from sagebrush.settings import Settings
 from tests.aws_session import SESSION
 from tests.waiting import until

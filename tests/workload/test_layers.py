@@ -106,11 +106,11 @@ def test_two_who_ask_at_once_build_it_once(bench: Bench) -> None:
     assert bench.backend.launches == 1
     assert not (bench.jobs.home / "jobs" / bench.key).exists()
     assert first.packages == ("emoji==2.0",)
-    told = first.told(bench.jobs.now).splitlines()
+    told = first.banner(bench.jobs.now).splitlines()
     assert told[0] == "requirements.txt: 1 package layered over base (built in 3.2 s)"
     assert "requirements.txt: WARNING: click: base has click 8.3" in told
     assert told[-1] == " + emoji==2.0"
-    assert "(cached)" in first.told(bench.jobs.now + 1)
+    assert "(cached)" in first.banner(bench.jobs.now + 1)
 
 
 def test_a_server_that_comes_back_goes_on_with_the_build(bench: Bench) -> None:

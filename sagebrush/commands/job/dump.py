@@ -12,7 +12,7 @@ from pathlib import Path
 from sagebrush.commands import running
 from sagebrush.commands.job import inside
 from sagebrush.commands.running import CommandError
-from sagebrush.compute.local import record
+from sagebrush.compute import record
 from sagebrush.compute.shim import cgroup
 
 TOOL = "py-spy"
@@ -68,4 +68,4 @@ def _python(pid: int) -> bool:
         words = Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:
         return False
-    return os.path.basename(program).startswith("python") and b"shim.main()" not in words
+    return os.path.basename(program).startswith("python") and b"main.main()" not in words

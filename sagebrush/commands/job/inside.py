@@ -8,8 +8,8 @@ from pathlib import Path
 
 from sagebrush import services
 from sagebrush.commands.running import CommandError
+from sagebrush.compute import record
 from sagebrush.compute.base import Limits, Spec
-from sagebrush.compute.local import record
 from sagebrush.engine.running import Live, live
 from sagebrush.settings import Settings
 from sagebrush.store.db import ReadOnly

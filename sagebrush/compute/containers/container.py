@@ -32,7 +32,7 @@ LIVE = 2.0
 TIGHT = 0.9
 """Share of its memory limit near which a killed container died of it, where nothing tells."""
 WORDS = 600
-"""Characters of an engine's words that are kept."""
+"""Characters of an engine's message that stay."""
 
 
 class Unstartable(Exception):
@@ -45,7 +45,7 @@ def home(jobs_dir: Path) -> str:
 
 
 def name(spec: Spec) -> str:
-    """The name of the job's container: the same for ever."""
+    """The name of the job's container; it never changes."""
     safe = re.sub(r"[^a-zA-Z0-9_.-]", "-", spec.key)
     return f"sagebrush-{safe}-{home(spec.root.parent)}"
 
@@ -241,7 +241,7 @@ def take(frames: Iterable[bytes], writer: Writer, skip: int) -> None:
 
 
 def give_back(client: APIClient, spec: Spec, uid: int, gid: int) -> None:
-    """All beneath the job's /opt/ml belongs to that user: an engine of root's leaves root's files.
+    """All under the job's /opt/ml belongs to that user: an engine of root's leaves root's files.
 
     Done by the host's own chown in a container, since only the engine may; the image's programs
     are not to be counted on.
@@ -265,7 +265,7 @@ def give_back(client: APIClient, spec: Spec, uid: int, gid: int) -> None:
 
 
 def _open(ml: Path) -> None:
-    """An image with a user of its own can read its input and write the rest (nobody else sees it:
+    """An image with a user of its own can read its input and write the rest (no other user sees it:
     the job's directory is private)."""
     for folder, _, files in os.walk(ml):
         read_only = Path(folder).relative_to(ml).parts[:1] == ("input",)
@@ -278,7 +278,7 @@ def _open(ml: Path) -> None:
 
 
 def _words(error: Exception) -> str:
-    """What the engine said, in one line."""
+    """The engine's message, in one line."""
     text = str(getattr(error, "explanation", None) or error)
     return " ".join(text.split())[:WORDS]
 

@@ -1,4 +1,4 @@
-"""Whether this host lets a sandbox have a file system that a process beside it serves (FUSE)."""
+"""Whether this host lets a sandbox have a file system that its companion serves (FUSE)."""
 
 from __future__ import annotations
 

@@ -159,11 +159,11 @@ def networked() -> Check:
         return Check("networks", False, str(error), cure(str(error), Facts.read()))
     for ended, output in results:
         if ended.code or ended.reason:
-            said = (output.splitlines() or [f"the program ended with {ended.code}"])[-1]
+            last = (output.splitlines() or [f"the program ended with {ended.code}"])[-1]
             return Check(
                 "networks",
                 False,
-                f"jobs of one instance only: {ended.reason or said}",
+                f"jobs of one instance only: {ended.reason or last}",
                 "the kernel needs the modules bridge and veth: sudo modprobe -a bridge veth",
             )
     return Check("networks", True, "several instances of one job reach each other by name")

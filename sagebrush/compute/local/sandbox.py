@@ -188,7 +188,7 @@ def _devices(spec: Spec, host: HostPaths) -> list[Step]:
 
 
 def aliases(listeners: Iterable[str]) -> list[str]:
-    """The addresses that the loopback of a sandbox with those listeners has beside its own."""
+    """The addresses that the loopback of a sandbox with those listeners has besides 127.0.0.1."""
     found = {LISTENERS[name][0] for name in listeners} - {"127.0.0.1"}
     return sorted({CREDENTIALS, *found})
 

@@ -65,7 +65,7 @@ def _program(arch: str) -> Iterator[Instruction]:
     if arch == "x86_64":
         yield Instruction(_AT_LEAST, 0, 1, _X32)
         yield _refuse(errno.ENOSYS)
-    # clone3 hides its flags behind a pointer: told "absent", libc falls back to clone.
+    # clone3 hides its flags behind a pointer: where it is absent, libc falls back to clone.
     yield Instruction(_EQUAL, 0, 1, numbers["clone3"])
     yield _refuse(errno.ENOSYS)
     yield from _argument(numbers["clone"], _ARG0, _without_namespaces())

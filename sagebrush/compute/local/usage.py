@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sagebrush.compute.local import record
+from sagebrush.compute import record
 from sagebrush.compute.shim import cgroup
 
 CGROUPS = Path("/sys/fs/cgroup")
@@ -55,19 +55,19 @@ class Usage:
 
 
 def usage(directory: Path, cards: Mapping[int, Gpu] | None = None) -> Usage | None:
-    """What the job in `directory` uses; None when it does not run (or nobody can tell).
+    """What the job in `directory` uses; None when it does not run, or that is not known.
 
     `cards` are the host's GPUs, as `gpus` found them.
     """
     try:
-        told, state = record.read(directory, "spec.json"), _state(directory)
-        if told is None or state is None:
+        written, state = record.read(directory, "spec.json"), _state(directory)
+        if written is None or state is None:
             return None
-        cpu, memory, processes = _counted(told.get("shim"), state)
+        cpu, memory, processes = _counted(written.get("shim"), state)
         disk = os.statvfs(directory / "ml")
     except (OSError, ValueError, KeyError, IndexError):  # it is ending
         return None
-    limits = told["spec"]["limits"]
+    limits = written["spec"]["limits"]
     full = disk.f_blocks - disk.f_bfree
     room = full + disk.f_bavail
     return Usage(
@@ -101,9 +101,9 @@ def _state(directory: Path) -> dict[str, Any] | None:
     return found
 
 
-def _counted(told: dict[str, Any] | None, state: dict[str, Any]) -> tuple[float, int, int]:
-    """CPU seconds, bytes and processes."""
-    plan = told["limits"] if told else {"kind": "container"}
+def _counted(shim: dict[str, Any] | None, state: dict[str, Any]) -> tuple[float, int, int]:
+    """CPU seconds, bytes and processes; `shim` is its configuration, None for a container."""
+    plan = shim["limits"] if shim else {"kind": "container"}
     if plan["kind"] == "v2":
         return _v2(Path(plan["directories"][0]))
     if plan["kind"] == "v1":

@@ -70,7 +70,7 @@ def killed(plan: Plan) -> int:
 
 
 def peak(plan: Plan) -> int:
-    """The most memory the job used, in bytes; 0 where nobody counts."""
+    """The most memory the job used, in bytes; 0 where nothing counts it."""
     text = _read(plan["peak"]).strip() if plan["peak"] else ""
     return int(text) if text.isdigit() else 0
 
@@ -102,7 +102,7 @@ def remove(plan: Plan, patience: float = 2.0) -> None:
 
 
 def sweep(roots: Iterable[str], age: float) -> None:
-    """Groups beneath `roots` that hold nothing since `age` seconds are gone: their shims were killed
+    """Groups under `roots` that hold nothing since `age` seconds are gone: their shims were killed
     and no server came to see it."""
     for root in set(roots):
         try:
@@ -131,7 +131,7 @@ def _removed(directory: str) -> bool:
 
 
 def descendants(pid: int) -> list[int]:
-    """The processes beneath `pid`, nearest first, without it."""
+    """The processes under `pid`, nearest first, without it."""
     found: list[int] = []
     queue = [pid]
     while queue:
@@ -155,7 +155,7 @@ def resident(pid: int) -> int:
 
 
 def largest(pid: int) -> int:
-    """The process beneath `pid` that holds the most memory for itself alone; 0 when there is none."""
+    """The process under `pid` that holds the most memory for itself alone; 0 when there is none."""
     return max(descendants(pid), key=private, default=0)
 
 

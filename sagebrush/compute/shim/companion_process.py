@@ -1,4 +1,4 @@
-"""The shim's side of the process beside a job: forks it before the sandbox, hears it, ends it.
+"""The shim's side of a job's companion: forks it before the sandbox, reads its news, ends it.
 
 Standard library only.
 """
@@ -25,10 +25,10 @@ _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class Companion:
-    """The process beside one job. It has the job's user, and none of the shim's rights."""
+    """The companion of one job. It has the job's user, and none of the shim's rights."""
 
     def __init__(self, spec: dict[str, Any], uid: int | None) -> None:
-        """It runs as the user `uid`; `news` is readable when it has said something, and `listener`
+        """It runs as the user `uid`; `news` is readable when it has written something, and `listener`
         takes what it asks of the server. Raises OSError and StepFailed."""
         self.mounts: list[str] = spec["mounts"]
         self.devices: dict[str, int] = {}
@@ -131,7 +131,7 @@ def _opened(parts: list[str]) -> int:
 def _become(
     reach: dict[str, Any], uid: int | None, shim: int, fds: tuple[int, int, int]
 ) -> NoReturn:
-    """This fork of the shim is the process beside the job."""
+    """This fork of the shim is the companion."""
     try:
         os.setsid()
         os.umask(0o077)
@@ -146,7 +146,7 @@ def _become(
         if os.getppid() == shim:
             life.run(plan, reach, fds)
     except BaseException as error:
-        print(f"beside the job: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
+        print(f"companion: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
         with contextlib.suppress(OSError):
             os.write(fds[1], f"F {type(error).__name__}: {error}\n".encode())
     os._exit(0)

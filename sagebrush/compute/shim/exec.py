@@ -1,7 +1,7 @@
-"""Programs that visit a live job: in its namespaces, limits and environment, with no more rights than
-it has. Standard library only.
+"""Runs further programs (visitors) in a live job: in its namespaces, limits and environment, with no
+more rights than it has. Standard library only.
 
-Who visits sends the shim `exec`, and on `ready` one JSON object {"argv", "env", "tty"} with three
+The client sends the shim `exec`, and on `ready` one JSON object {"argv", "env", "tty"} with three
 descriptors (SCM_RIGHTS): its standard input, output and error. Back come `started PID`, then
 `exit STATUS`, or `error TEXT`. A connection that closes means SIGHUP to the program. What a visitor leaves running ends
 with the job, whose own exit status it never changes.
@@ -41,7 +41,7 @@ FIRST = "900"
 
 
 class Refused(Exception):
-    """Nobody may visit; the text says why."""
+    """The program cannot run there; the text says why."""
 
 
 # -- in the shim
@@ -91,7 +91,8 @@ def _spaces(first: int) -> list[int]:
         here = os.open(f"/proc/{program}/ns", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     opened: list[int] = []
     try:
-        # By a directory that is this very process's: an id that was given anew must not lead out.
+        # By a directory that is this very process's: an id that another process has by now must not
+        # lead out.
         if os.stat("pid", dir_fd=here).st_ino != os.stat("/proc/self/ns/pid_for_children").st_ino:
             raise namespaces.StepFailed("the job's program has ended")
         for name in NAMESPACES:
@@ -185,15 +186,15 @@ def _attend(
 ) -> None:
     """The program has run and its status was sent, or who visits went away."""
     waking = init.wake_on_signals()
-    told, telling = os.pipe()
+    reader, writer = os.pipe()
     signal.pthread_sigmask(signal.SIG_BLOCK, init.SIGNALS)
     program = os.fork()
     if program == 0:
-        _become(spec, request, given, telling)
+        _become(spec, request, given, writer)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGCHLD])
-    for fd in (*given, telling):
+    for fd in (*given, writer):
         os.close(fd)
-    failure = os.read(told, 4096)
+    failure = os.read(reader, 4096)
     if failure:
         os.waitpid(program, 0)
         _tell(talk, f"error {failure.decode(errors='replace')}")
@@ -223,9 +224,9 @@ def _code(status: int) -> int:
 
 
 def _become(
-    spec: dict[str, Any], request: dict[str, Any], given: list[int], telling: int
+    spec: dict[str, Any], request: dict[str, Any], given: list[int], writer: int
 ) -> NoReturn:
-    """This process is the program, or has told why not."""
+    """This process is the program, or has written to `writer` why not."""
     try:
         os.setsid()
         if request["tty"]:
@@ -239,7 +240,7 @@ def _become(
             file.write(FIRST)
         for number, fd in enumerate(given):
             os.dup2(fd, number)
-        init.keep_only({0, 1, 2, telling})
+        init.keep_only({0, 1, 2, writer})
         with contextlib.suppress(OSError):  # the job may have removed it
             os.chdir(spec["cwd"])
         for number in (*init.SIGNALS, signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT, signal.SIGHUP):
@@ -247,9 +248,9 @@ def _become(
         signal.pthread_sigmask(signal.SIG_SETMASK, [])
         _execute(request["argv"], {**spec["env"], **request["env"]})
     except OSError as error:
-        os.write(telling, f"{error.filename or 'exec'}: {error.strerror}".encode())
+        os.write(writer, f"{error.filename or 'exec'}: {error.strerror}".encode())
     except BaseException as error:
-        os.write(telling, f"{type(error).__name__}: {error}".encode())
+        os.write(writer, f"{type(error).__name__}: {error}".encode())
     os._exit(MISSING)
 
 
@@ -283,7 +284,7 @@ def ask(
     rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", given))]
     word, rest = hear(talk)
     if word == "ready":
-        with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # it has said why
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # its answer says why
             sent = talk.sendmsg([request], rights)
             talk.sendall(request[sent:])
         word, rest = hear(talk)

@@ -1,4 +1,4 @@
-"""The files that a shim keeps beside its job, in the directory it runs in. Standard library only."""
+"""The files that a shim keeps in its job's directory, where it runs. Standard library only."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 ROOM = 4096
-"""Bytes kept for exit.json, so that a full disk cannot hide how a job ended."""
+"""Bytes reserved for exit.json, so that a full disk cannot hide how a job ended."""
 
 
 def line(text: str) -> bytes:

@@ -1,4 +1,4 @@
-"""The first process of a job: enters the sandbox, starts the program, reaps, tells how it ended.
+"""The first process of a job: enters the sandbox, starts the program, reaps, reports how it ended.
 
 It holds no more rights than the job. Lines it writes to the shim: `E text` (could not start),
 `R pid time` (the program runs), `X status maxrss utime stime` (it ended). Standard library only.
@@ -97,10 +97,10 @@ def wake_on_signals() -> int:
     return waking
 
 
-def keep_only(kept: set[int]) -> None:
+def keep_only(fds: set[int]) -> None:
     """Only those descriptors are open: the shim's lock and sockets stay the shim's alone."""
     low = 0
-    for fd in sorted(kept):
+    for fd in sorted(fds):
         if fd > low:  # Python 3.11 takes an empty range for an endless one
             os.closerange(low, fd)
         low = fd + 1
@@ -109,22 +109,22 @@ def keep_only(kept: set[int]) -> None:
 
 def _start(spec: dict[str, Any], sandboxed: bool, log: int) -> int:
     """The program's process id, once it has been exec'd; raises StepFailed."""
-    told, telling = os.pipe()
+    reader, writer = os.pipe()
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     main = os.fork()
     if main == 0:
-        os.close(told)
+        os.close(reader)
         try:
             _become(spec, sandboxed, log)
         except OSError as error:
-            os.write(telling, f"{error.strerror}: {error.filename or spec['argv'][0]}".encode())
+            os.write(writer, f"{error.strerror}: {error.filename or spec['argv'][0]}".encode())
         except BaseException as error:
-            os.write(telling, str(error).encode())
+            os.write(writer, str(error).encode())
         os._exit(127)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
-    os.close(telling)
-    failure = os.read(told, 4096)
-    os.close(told)
+    os.close(writer)
+    failure = os.read(reader, 4096)
+    os.close(reader)
     if failure:
         raise namespaces.StepFailed(f"exec: {failure.decode(errors='replace')}")
     return main
@@ -214,7 +214,7 @@ def _watch(main: int, waking: int, go: int, tell: int) -> int:
 
 
 def _reaped(main: int, tell: int) -> bool:
-    """Whether the program has ended, which the shim has been told then."""
+    """Whether the program has ended; the shim has its exit status and usage then."""
     while True:
         try:
             pid, status, usage = os.wait4(-1, os.WNOHANG)

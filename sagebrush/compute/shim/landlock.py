@@ -43,8 +43,9 @@ def _call(number: int, *arguments: object) -> int:
     return result
 
 
-def confine_writes(beneath: Iterable[str]) -> bool:
-    """From here on this process and its children can change nothing but what is `beneath`.
+def confine_writes(paths: Iterable[str]) -> bool:
+    """From here on this process and its children can change nothing but what is at `paths` or
+    under them.
 
     False, and nothing changed, where the kernel has no Landlock. Needs no_new_privs; raises OSError.
     """
@@ -55,7 +56,7 @@ def confine_writes(beneath: Iterable[str]) -> bool:
     attributes = struct.pack("Q", rights)
     ruleset = _call(_CREATE, attributes, ctypes.c_size_t(len(attributes)), 0)
     try:
-        for path in beneath:
+        for path in paths:
             with contextlib.suppress(FileNotFoundError):
                 _allow(ruleset, path, rights)
         _call(_RESTRICT, ruleset, 0)

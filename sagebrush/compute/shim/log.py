@@ -1,4 +1,4 @@
-"""A job's log: raw segments beside a sparse index of times. Standard library only.
+"""A job's log: raw segments, and a sparse index of times for each. Standard library only.
 
 `log.<offset>` holds bytes from that offset on; `idx.<offset>` holds (offset, ms) pairs of 8-byte
 little-endian numbers, one for each block that arrived. Offsets count from the log's first byte and

@@ -184,12 +184,12 @@ def _remount(path: str, flags: int, recursive: bool) -> None:
     for fields in mounts:
         point = fields[4].encode().decode("unicode_escape")
         if point == path or (recursive and point.startswith(path.rstrip("/") + "/")):
-            kept = sum(known.get(option, 0) for option in set(fields[5].split(",")))
-            _mount("none", point, flags=_REMOUNT | _BIND | kept | flags)
+            present = sum(known.get(option, 0) for option in set(fields[5].split(",")))
+            _mount("none", point, flags=_REMOUNT | _BIND | present | flags)
 
 
 class Builder:
-    """Applies the steps of a plan beneath `root`, a mount point of its own."""
+    """Applies the steps of a plan under `root`, a mount point of its own."""
 
     def __init__(self, root: str, names: dict[str, str]) -> None:
         self.root = root
@@ -233,7 +233,7 @@ class Builder:
         self.mounts[target] = target == "/tmp"  # the job's own, and it has not run yet
 
     def _do_served(self, target: str) -> None:
-        """The process beside the job serves the file system at `target`, read-only."""
+        """The job's companion serves the file system at `target`, read-only."""
         device = int(self.names[f"device of {target}"])
         _serve(device, self._place(target), self.names)
         os.close(device)  # it ends with who serves it
@@ -288,7 +288,7 @@ def _serve(device: int, place: str, names: dict[str, str]) -> None:
 
 
 def try_served(place: str) -> None:
-    """A file system that nobody answers for has been mounted at `place`, in a namespace of this
+    """A file system that no process answers for has been mounted at `place`, in a namespace of this
     process's own; raises StepFailed."""
     with step("mount namespace"):
         _unshare(NEWNS)

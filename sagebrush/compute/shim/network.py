@@ -1,8 +1,8 @@
 """The network that the instances of one job share: their addresses and names, and how an instance's
 shim comes onto it. Standard library only.
 
-Beside the instances' directories lies `<network>.net`: `ctl`, the socket of its switch (switch.py);
-`lock`, held while the switch runs; `closed`, which says why nobody can come any more.
+`<network>.net`, next to the instances' directories, holds `ctl`, the socket of its switch (switch.py);
+`lock`, held while the switch runs; `closed`, which says why no instance can come any more.
 """
 
 from __future__ import annotations
@@ -131,7 +131,7 @@ class Wire:
         raise self._refusal(why)
 
     def _refusal(self, otherwise: str) -> Exception:
-        """Why nobody comes onto this network."""
+        """Why no instance comes onto this network."""
         try:
             with open(f"{self.directory}/{CLOSED}") as file:
                 why = file.read()

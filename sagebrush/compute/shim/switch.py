@@ -78,10 +78,10 @@ def _spawn(
             server.listen(network.MOST)
             os.chmod(directory / network.CONTROL, 0o600)
             given = (lock, server.fileno())
-            told = [*map(str, given), str(network.PATIENCE), *peers]
+            arguments = [*map(str, given), str(network.PATIENCE), *peers]
             with open(directory / "switch.err", "ab") as errors:
                 return subprocess.Popen(
-                    [sys.executable, "-I", "-S", "-c", _MAIN, *told],
+                    [sys.executable, "-I", "-S", "-c", _MAIN, *arguments],
                     cwd=directory,
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
@@ -144,7 +144,7 @@ class Switch:
         self.poll.register(server, select.POLLIN)
 
     def live(self) -> None:
-        """All are on the network and have been told so, or nobody came at all.
+        """All are on the network and know it, or no instance came at all.
 
         Raises StepFailed, Stopped, OSError.
         """
@@ -251,7 +251,7 @@ def _kind(name: str, data: bytes = b"") -> bytes:
 
 
 def _link(*attributes: bytes, flags: int = _UP) -> bytes:
-    """A link, which is up unless told otherwise."""
+    """A link, which is up by default."""
     return struct.pack("BxHiII", 0, 0, 0, flags, flags) + b"".join(attributes)
 
 

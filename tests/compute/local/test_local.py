@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pytest
 
+from sagebrush.compute import record
 from sagebrush.compute.base import Exited, Gone, Limits, Running
-from sagebrush.compute.local import backend as local
-from sagebrush.compute.local import limits, record
+from sagebrush.compute.local import launcher, limits
 from sagebrush.compute.shim import landlock
 from sagebrush.net import dial
 from tests.compute.live_jobs import PYTHON, Jobs
@@ -342,7 +342,7 @@ def test_memory_limit_tells_oom(jobs: Jobs) -> None:
 
 def test_where_the_shim_watches_memory_only_the_largest_process_ends(jobs: Jobs) -> None:
     """A notebook's kernels do not end with the one that took too much."""
-    jobs.backend.layout = limits.Layout("watchdog")
+    jobs.backend.launcher.layout = limits.Layout("watchdog")
     hog = "import time; held = bytearray(400 << 20); time.sleep(60)"
     parent = f"""
 import subprocess, sys
@@ -406,7 +406,7 @@ def test_process_mode_confines_writes_where_the_kernel_can(
     outside, shared = tmp_path / "outside", tmp_path / "shared"
     outside.mkdir()
     shared.mkdir()
-    monkeypatch.setattr(local, "WRITABLE", (str(shared), "/dev", "/proc"))
+    monkeypatch.setattr(launcher, "WRITABLE", (str(shared), "/dev", "/proc"))
     jobs.launch(
         sh(
             f"echo x > inside && cat inside; echo y > {shared}/file && cat {shared}/file;"
@@ -446,6 +446,7 @@ def test_a_full_disk_hides_no_exit_status(small_disk: Path, isolation: str) -> N
 def test_nothing_stays_behind_when_the_directory_is_removed_under_it(jobs: Jobs) -> None:
     jobs.launch(sh("echo ready; sleep 600"), limits=Limits(memory=100 << 20))
     jobs.says("ready")
+    jobs.running()  # so the supervisor writes nothing more there
     told = record.read(jobs.directory / "job", "spec.json")
     assert told is not None
     groups = told["shim"]["limits"]["directories"]

@@ -106,7 +106,7 @@ def test_gpus_are_those_of_the_job(tmp_path: Path) -> None:
 @pytest.mark.parametrize("watched", [False, True], ids=["this host's limits", "watchdog"])
 def test_a_busy_job_is_seen(jobs: Jobs, watched: bool) -> None:
     if watched:
-        jobs.backend.layout = limits.Layout()
+        jobs.backend.launcher.layout = limits.Layout()
     jobs.launch(["/usr/bin/python3", "-c", BUSY], limits=Limits(cpu=1, memory=1 << 29))
     jobs.says("up")
     place = jobs.directory / "job"

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
+from sagebrush.compute import record
 from sagebrush.compute.base import Limits
-from sagebrush.compute.local import record
 from sagebrush.compute.shim import cgroup
 from sagebrush.compute.shim import exec as visit
 from sagebrush.net import dial

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from sagebrush.compute.base import Exited, Running
-from sagebrush.services.sagemaker.training import warm_pool
+from sagebrush.services.sagemaker.training.warm_pool import offers
 from sagebrush.services.sagemaker.tuning.plan import KEYS, Entry, entry
 from sagebrush.store.rows import Row
 from tests.services.sagemaker.tuning.tuningworld import TuningWorld, config
@@ -17,7 +17,7 @@ from tests.services.sagemaker.tuning.tuningworld import TuningWorld, config
 
 @pytest.fixture
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[TuningWorld]:
-    monkeypatch.setattr(warm_pool, "offer", lambda *_: False)
+    monkeypatch.setattr(offers, "offer", lambda *_: False)
     found = TuningWorld(tmp_path)
     yield found
     found.db.close()

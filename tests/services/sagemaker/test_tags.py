@@ -66,6 +66,24 @@ def test_an_unknown_resource_is_not_found(jobs: JobWorld, arn: str) -> None:
     assert caught.value.code == "ValidationException"
 
 
+def test_a_warm_pool_is_no_resource(jobs: JobWorld) -> None:
+    """It has a row here; AWS has no such ARN, and answers as for one that does not exist."""
+    place = (jobs.ctx.account, jobs.ctx.region, "warm-pool", "w-1")
+    pool = jobs.rows.insert(Row(*place, "Available", {}, {}))
+    arn = kinds.arn_of(pool)
+    for operation, words in (
+        (tags.add_tags, {"Tags": pairs(("a", "1"))}),
+        (tags.list_tags, {}),
+        (tags.delete_tags, {"TagKeys": ["a"]}),
+    ):
+        with pytest.raises(AwsError, match=f'Could not find warm pool "{arn}"') as caught:
+            operation(jobs.ctx, {"ResourceArn": arn, **words})
+        assert caught.value.code == "ValidationException"
+    found = jobs.rows.by_id(pool.id)
+    assert found is not None
+    assert "tags" not in found.plan
+
+
 def test_limits_of_tags(jobs: JobWorld) -> None:
     arn = jobs.create()["TrainingJobArn"]
     fifty = pairs(*((f"k{n}", "v") for n in range(50)))

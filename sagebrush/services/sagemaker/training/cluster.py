@@ -143,7 +143,9 @@ def ready(world: World, row: Row) -> list[Spec]:
         if environment is None:
             raise NotYet(f"the environment {plan_of(row)['environment']} is built")
         spec = _spec(world, row, (member, environment), (limits, scaled))
-        specs.append(streamed_input.beside(place, layers.over(world, environment, place, spec)))
+        specs.append(
+            streamed_input.with_companion(place, layers.over(world, environment, place, spec))
+        )
     return specs
 
 

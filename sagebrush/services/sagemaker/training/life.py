@@ -25,10 +25,11 @@ from sagebrush.scheduler.members import Member
 from sagebrush.scheduler.position import Position
 from sagebrush.services.sagemaker.jobs import instances, life, steps
 from sagebrush.services.sagemaker.jobs.life import JobKind
-from sagebrush.services.sagemaker.training import attempts, metrics, spot, warm_pool
+from sagebrush.services.sagemaker.training import attempts, metrics, spot
 from sagebrush.services.sagemaker.training import cluster as processes
 from sagebrush.services.sagemaker.training.plan import plan_of
 from sagebrush.services.sagemaker.training.status import ENDS, entered, status_doc
+from sagebrush.services.sagemaker.training.warm_pool import claims, matching, offers, process
 from sagebrush.store.rows import Next, Row
 from sagebrush.workload import imports_of, instances_state, launch, layers, stage, upload
 from sagebrush.workload.instances_state import Standing
@@ -51,7 +52,7 @@ TIGHT = 64 << 20
 
 def _admit(world: World, row: Row) -> tuple[Position, Doc]:
     """The job's place in the queue, or the waiting process that it takes over, with its capacity."""
-    if warm_pool.wanted(row) and (warm := warm_pool.take_over(world, row)):
+    if matching.wanted(row) and (warm := claims.take_over(world, row)):
         key, turn, count = warm
         return turn, {"key": key, "warm": True, "instances": count}
     turn, count = processes.admit(world, row)
@@ -70,7 +71,7 @@ def _start(world: World, row: Row) -> Next:
         return replace(step, plan={k: v for k, v in step.plan.items() if k not in ("key", "warm")})
     seconds, short = spot.limit(row, now)
     doc: Doc = {"TrainingStartTime": row.doc.get("TrainingStartTime") or moment(now)}
-    if warm_pool.keep_alive(row):
+    if matching.keep_alive(row):
         doc["WarmPoolStatus"] = {"Status": "InUse"}
     # Logs are named by the second in which their attempt began: no two may share one.
     begun = max(now, plan_of(row).get("begun_last", 0.0) + 1.0)
@@ -118,7 +119,7 @@ def _installing(world: World, row: Row) -> Next | None:
 
 def _cold(world: World, row: Row) -> Next:
     """The job starts without the process that waited for it, as any other."""
-    warm_pool.give_up(world, plan_of(row)["key"])
+    claims.give_up(world, plan_of(row)["key"])
     plan = {"stage": "start", "key": f"t-{short_id()}", "warm": None, "cold": True, "begun": None}
     return Next(plan=plan, due=0.0)
 
@@ -161,13 +162,13 @@ def _begin(world: World, row: Row) -> Next:
     if "stop" in plan_of(row):
         return life.end(JOB, world, row, "Stopped", "")
     try:
-        warm_pool.begin(world, processes.ready(world, row)[0])
-    except (warm_pool.Lost, NotYet):
+        process.begin(world, processes.ready(world, row)[0])
+    except (process.Lost, NotYet):
         return _cold(world, row)
     except OSError:  # it is loading still, or what it loads hangs
-        if world.clock() - plan_of(row).get("begun", 0.0) > warm_pool.LOADING:
+        if world.clock() - plan_of(row).get("begun", 0.0) > process.LOADING:
             return _cold(world, row)
-        return Next(due=warm_pool.LOOK)
+        return Next(due=process.LOOK)
     life.register(JOB, world, row)
     return Next(plan={"launched": True}, due=_look(row))
 
@@ -211,11 +212,13 @@ def _save_checkpoints(world: World, row: Row) -> Doc:
     """
     now, plan = world.clock(), plan_of(row)
     last = plan.get("saved", plan.get("begun", 0.0))
-    if now - last < CHECKPOINTS or not any(member in row.doc for member, _, _ in upload.KEPT):
+    if now - last < CHECKPOINTS or not any(
+        member in row.doc for member, _, _ in upload.CHECKPOINTED
+    ):
         return {}
     until = time.time() - steps.SETTLED  # files are dated by the system's clock
     try:
-        processes.results(world, row).kept(plan.get("kept_until", 0.0), until)
+        processes.results(world, row).checkpoints(plan.get("kept_until", 0.0), until)
     except (upload.UploadError, AwsError) as error:
         log.warning("training job %s: checkpoints were not saved: %s", row.name, error)
         return {}
@@ -264,7 +267,7 @@ def _ended(world: World, row: Row, end: str, reason: str) -> tuple[str, Doc]:
     now, kept = world.clock(), _keep_warm(world, row, end)
     doc = status_doc(row.doc, now, end, ENDS[end])
     doc |= {"TrainingEndTime": moment(now), **spot.times(row, now), **metrics.final(row)}
-    if warm_pool.keep_alive(row):
+    if matching.keep_alive(row):
         doc["WarmPoolStatus"] = {"Status": "Available" if kept else "Terminated"}
     if end == "Failed":
         doc["FailureReason"] = reason[:1024]
@@ -276,19 +279,19 @@ def _clear(world: World, place: Path) -> None:
     if shutil.disk_usage(world.settings.home).free < TIGHT:
         stage.remove(place / "ml")
     else:
-        stage.remove_beneath(place / "ml", ("input", "data"))
+        stage.remove_inside(place / "ml", ("input", "data"))
 
 
 def _keep_warm(world: World, row: Row, end: str) -> bool:
     """Whether a process waits for the next job like this one, which ended well, or was stopped and
     whose parent wants one."""
     standby = plan_of(row).get("standby", 0.0)
-    if not warm_pool.wanted(row) or not (end == "Completed" or (standby and end == "Stopped")):
+    if not matching.wanted(row) or not (end == "Completed" or (standby and end == "Stopped")):
         return False
     if not plan_of(row).get("launched"):  # it was stopped before it began
         return False
     try:
-        return warm_pool.offer(world, row, warm_pool.keep_alive(row) or standby)
+        return offers.offer(world, row, matching.keep_alive(row) or standby)
     except Exception:  # a comfort: the job has ended as it has
         log.exception("training job %s: its instance is not kept", row.name)
         return False

@@ -11,15 +11,12 @@ from sagebrush.errors import AwsError, Doc
 from sagebrush.scheduler import capacity, quotas
 from sagebrush.services.sagemaker.jobs import steps
 from sagebrush.services.sagemaker.jobs.steps import ENDED
-from sagebrush.services.sagemaker.training import (
-    checks,
-    life,
-    warm_pool,
-)
+from sagebrush.services.sagemaker.training import checks, life
 from sagebrush.services.sagemaker.training import status as training_status
 from sagebrush.services.sagemaker.training.facts import TRAINING_JOB
 from sagebrush.services.sagemaker.training.plan import Plan, plan_of
 from sagebrush.services.sagemaker.training.status import status_doc
+from sagebrush.services.sagemaker.training.warm_pool import offers
 from sagebrush.store.rows import Reader, Row
 from sagebrush.world import Ctx
 
@@ -151,7 +148,7 @@ def update_training_job(ctx: Ctx, request: Doc) -> Doc:
     name, seconds = request["TrainingJobName"], request.get("ResourceConfig", {}).get(KEEP)
     row = kinds.find(ctx, KIND, name)
     _require_open(row, request)
-    if row.status in ENDED and not warm_pool.extend(ctx.world, row, seconds):
+    if row.status in ENDED and not offers.extend(ctx.world, row, seconds):
         raise _no_pool("gone")  # taken by the next job, or ended, a moment ago
 
     def change(row: Row) -> Row:
@@ -164,7 +161,7 @@ def update_training_job(ctx: Ctx, request: Doc) -> Doc:
 
     after = kinds.update(ctx, KIND, name, change)
     if seconds is not None and row.status not in ENDED and after.status in ENDED:
-        warm_pool.extend(ctx.world, after, seconds)  # it ended meanwhile, with the period before
+        offers.extend(ctx.world, after, seconds)  # it ended meanwhile, with the period before
     return {"TrainingJobArn": after.doc["TrainingJobArn"]}
 
 

@@ -21,7 +21,7 @@ from sagebrush.scheduler import members
 from sagebrush.services.sagemaker.jobs import share_of_host
 from sagebrush.services.sagemaker.jobs.steps import ENDED
 from sagebrush.services.sagemaker.training import operations as training
-from sagebrush.services.sagemaker.training import warm_pool
+from sagebrush.services.sagemaker.training.warm_pool import offers
 from sagebrush.services.sagemaker.tuning import plan as plans
 from sagebrush.services.sagemaker.tuning import trials as tuning_trials
 from sagebrush.services.sagemaker.tuning.plan import PLANNED, Entry, plan_of
@@ -422,5 +422,5 @@ def _end(work: Work, end: list[str], doc: Doc, plan: Doc) -> Next:
     if status == "Failed":
         doc["FailureReason"] = reason[:1024]
     tuning_trials.forget(work.world, work.row)
-    warm_pool.dismiss(work.world, arn_of(work.row))
+    offers.dismiss(work.world, arn_of(work.row))
     return Next(status, doc, {**plan, **work.stored()})

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from sagebrush.compute import record
 from sagebrush.compute.base import Exited, Running, Spec, State
 from sagebrush.compute.host import Host
-from sagebrush.compute.local import record
 from sagebrush.compute.shim.log import Writer
 from sagebrush.errors import AwsError, Doc
 from sagebrush.services.sagemaker.training import operations as training

@@ -16,7 +16,7 @@ from sagebrush.compute.host import Host
 from sagebrush.errors import AwsError, Doc
 from sagebrush.services.sagemaker.jobs import steps as job_steps
 from sagebrush.services.sagemaker.training import operations as training
-from sagebrush.services.sagemaker.training import warm_pool
+from sagebrush.services.sagemaker.training.warm_pool import life
 from sagebrush.workload import channels
 from tests.services.sagemaker.jobworld import IMAGE, JobWorld, channel, of_group, resources
 
@@ -384,7 +384,7 @@ def test_delete_update_and_list(jobs: JobWorld) -> None:
     now = {"TrainingJobName": "one", "ResourceConfig": {"KeepAlivePeriodInSeconds": 0}}
     training.update_training_job(jobs.ctx, now)
     (pool,) = jobs.rows.select("warm-pool")
-    warm_pool.reconcile(jobs.world, pool)
+    life.reconcile(jobs.world, pool)
     training.delete_training_job(jobs.ctx, {"TrainingJobName": "one"})
     assert not root.exists()
     with pytest.raises(AwsError, match="Requested resource not found"):

@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 
 from sagebrush.compute.base import Exited, Running, Spec, State
 from sagebrush.compute.host import Host
-from sagebrush.services.sagemaker.training import warm_pool
+from sagebrush.services.sagemaker.training.warm_pool import life
 from sagebrush.store.rows import Row
 from tests.conftest import make_settings, started
 from tests.services.sagemaker.jobworld import JobWorld, resources
@@ -188,7 +188,7 @@ def test_a_pool_that_a_job_took_at_its_last_moment_is_the_jobs(tmp_path: Path) -
     taken = {**plan, "taken": 7}
     jobs.rows.update(seen.id, lambda pool: replace(pool, status="InUse", plan=taken))
     jobs.backend.states["w-1"] = Running(jobs.now)
-    assert warm_pool.reconcile(jobs.world, seen).due == 0.0  # it saw the pool before
+    assert life.reconcile(jobs.world, seen).due == 0.0  # it saw the pool before
     assert isinstance(jobs.backend.poll("w-1"), Running)
     found = jobs.rows.by_id(seen.id)
     assert found is not None

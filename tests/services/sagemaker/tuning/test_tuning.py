@@ -15,7 +15,7 @@ from sagebrush.compute.host import Host
 from sagebrush.errors import AwsError, Doc
 from sagebrush.services.sagemaker.training import cluster as training_cluster
 from sagebrush.services.sagemaker.training import operations as training
-from sagebrush.services.sagemaker.training import warm_pool
+from sagebrush.services.sagemaker.training.warm_pool import offers
 from sagebrush.services.sagemaker.tuning import life as tuning_life
 from sagebrush.services.sagemaker.tuning import operations as tuning
 from tests.services.sagemaker.tuning.tuningworld import TuningWorld, config, definition, number
@@ -24,7 +24,7 @@ from tests.services.sagemaker.tuning.tuningworld import TuningWorld, config, def
 @pytest.fixture
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[TuningWorld]:
     # a waiting process is a real one, which scripted trials have no use for
-    monkeypatch.setattr(warm_pool, "offer", lambda *_: False)
+    monkeypatch.setattr(offers, "offer", lambda *_: False)
     found = TuningWorld(tmp_path)
     yield found
     found.db.close()

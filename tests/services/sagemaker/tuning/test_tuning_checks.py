@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from sagebrush.errors import AwsError, Doc
-from sagebrush.services.sagemaker.training import warm_pool
+from sagebrush.services.sagemaker.training.warm_pool import offers
 from tests.services.sagemaker.tuning.tuningworld import TuningWorld, config, definition, number
 
 BLAZINGTEXT = "811284229777.dkr.ecr.us-east-1.amazonaws.com/blazingtext:1"
@@ -19,7 +19,7 @@ OBJECTIVE = {"Type": "Maximize", "MetricName": "objective"}
 @pytest.fixture
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[TuningWorld]:
     # a waiting process is a real one, which scripted trials have no use for
-    monkeypatch.setattr(warm_pool, "offer", lambda *_: False)
+    monkeypatch.setattr(offers, "offer", lambda *_: False)
     found = TuningWorld(tmp_path)
     yield found
     found.db.close()

@@ -9,7 +9,7 @@ import pytest
 
 from sagebrush.compute.base import Exited, Running
 from sagebrush.services.sagemaker.training import operations as training
-from sagebrush.services.sagemaker.training import warm_pool
+from sagebrush.services.sagemaker.training.warm_pool import matching, offers
 from sagebrush.services.sagemaker.tuning import operations as tuning
 from sagebrush.store.rows import Row
 from tests.services.sagemaker.tuning.tuningworld import TuningWorld, config
@@ -17,7 +17,7 @@ from tests.services.sagemaker.tuning.tuningworld import TuningWorld, config
 
 @pytest.fixture
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[TuningWorld]:
-    monkeypatch.setattr(warm_pool, "offer", lambda *_: False)
+    monkeypatch.setattr(offers, "offer", lambda *_: False)
     found = TuningWorld(tmp_path)
     yield found
     found.db.close()
@@ -47,12 +47,12 @@ def test_a_process_is_awaited_only_while_a_trial_will_start(world: TuningWorld) 
     world.tune(HyperParameterTuningJobConfig=config(jobs=2, parallel=1))
     world.run(6.0)
     (first,) = world.rows.select("training-job")
-    assert warm_pool.awaited(world.world, first)  # one more may be made
+    assert matching.awaited(world.world, first)  # one more may be made
     world.backend.states[first.plan["key"]] = Exited(0)
     world.run(6.0)
     second = world.rows.select("training-job")[1]
     assert second.status == "InProgress"
-    assert not warm_pool.awaited(world.world, second)  # it is the last
+    assert not matching.awaited(world.world, second)  # it is the last
 
 
 def test_nothing_is_awaited_by_a_tuning_job_that_is_being_stopped(world: TuningWorld) -> None:
@@ -60,16 +60,16 @@ def test_nothing_is_awaited_by_a_tuning_job_that_is_being_stopped(world: TuningW
     world.tune(HyperParameterTuningJobConfig=config(jobs=5, parallel=1))
     world.run(6.0)
     (first,) = world.rows.select("training-job")
-    assert warm_pool.awaited(world.world, first)
+    assert matching.awaited(world.world, first)
     tuning.stop_hyper_parameter_tuning_job(world.ctx, {"HyperParameterTuningJobName": "tune"})
-    assert not warm_pool.awaited(world.world, first)
+    assert not matching.awaited(world.world, first)
 
 
 def test_a_trial_that_never_began_leaves_no_process(
     world: TuningWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     offered: list[str] = []
-    monkeypatch.setattr(warm_pool, "offer", lambda world, row, seconds: offered.append(row.name))
+    monkeypatch.setattr(offers, "offer", lambda world, row, seconds: offered.append(row.name))
     world.objective(lambda given: [0.5], lambda given: Running(0.0, ""))
     world.tune(HyperParameterTuningJobConfig=config(jobs=4, parallel=4))
     world.run(6.0)

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from sagebrush.compute import record
 from sagebrush.compute.base import Bind, Limits, Spec
-from sagebrush.compute.local import record
-from sagebrush.compute.shim import files as beside
+from sagebrush.compute.shim import files
 
 
 def test_a_spec_comes_back_as_it_was(tmp_path: Path) -> None:
@@ -66,11 +66,11 @@ def test_an_end_with_long_words_is_recorded_with_their_beginning(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, letter: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    beside.reserve()
+    files.reserve()
     words = "open /data: " + letter * 2000
     ends = {"code": 127, "reason": f"sandbox: {words}", "message": words}
     times = {"started": 1.0, "ended": 2.0, "peak_memory": 3}
-    beside.settle({**ends, **times})
+    files.settle({**ends, **times})
     found = record.ended(tmp_path)
     assert found is not None
     assert (found.code, found.peak_memory) == (127, 3)
@@ -79,7 +79,7 @@ def test_an_end_with_long_words_is_recorded_with_their_beginning(
 
 
 def test_a_line_is_cut_between_characters() -> None:
-    assert beside.line("E two\nlines") == b"E two lines\n"
-    cut = beside.line("F " + "€" * 1000)
+    assert files.line("E two\nlines") == b"E two lines\n"
+    cut = files.line("F " + "€" * 1000)
     assert len(cut) <= 2001
     assert set(cut.decode()[2:-1]) == {"€"}

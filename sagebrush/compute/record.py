@@ -1,4 +1,4 @@
-"""A job's directory as files: the Spec, what the shim is told, what it wrote, how it ended."""
+"""A job's directory as files: its Spec, the shim's configuration, its log, how it ended."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sagebrush.compute.base import Bind, Exited, Limits, LogLine, Spec
-from sagebrush.compute.shim import log as joblog
+from sagebrush.compute.shim import files, log
 
 LOST = "lost"
 
@@ -70,8 +70,13 @@ def lines(directory: Path, offset: int, limit: int, ended: bool) -> list[LogLine
     """Up to `limit` lines of the log from byte `offset` on; an unfinished one only once `ended`."""
     return [
         LogLine(start, ms, text.decode("utf-8", "replace"), end)
-        for start, end, ms, text in joblog.read(str(directory), offset, limit, ended)
+        for start, end, ms, text in log.read(str(directory), offset, limit, ended)
     ]
+
+
+def append(directory: Path, limit: int, text: str, ms: int) -> None:
+    """`text`, whole lines, is at the end of the log of the job, which has ended. Raises OSError."""
+    log.append(str(directory), limit, text.encode(), ms)
 
 
 def held(directory: Path) -> bool:
@@ -104,8 +109,13 @@ def ended(directory: Path) -> Exited | None:
     )
 
 
+def reserve(directory: Path) -> None:
+    """Room for exit.json is taken on the disk, so that a full disk cannot hide how a job ended."""
+    (directory / "exit.room").write_bytes(b" " * files.ROOM)
+
+
 def settle(directory: Path, exited: Exited) -> None:
-    """exit.json holds `exited`, on disk; in the room that was kept for it, if there is some."""
+    """exit.json holds `exited`, on disk; in the room that was reserved for it, if there is some."""
     data = json.dumps(dataclasses.asdict(exited)).encode()
     room = directory / "exit.room"
     fd = os.open(room, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -118,7 +128,7 @@ def settle(directory: Path, exited: Exited) -> None:
 
 
 def lose(directory: Path, now: float) -> Exited:
-    """The job's end is recorded as unknown, and told; for a job whose shim ended without a word."""
+    """The job's end, recorded as unknown: its shim ended without recording one."""
     state = read(directory, "state.json") or {}
     lost = {
         "code": -9,
@@ -128,7 +138,7 @@ def lose(directory: Path, now: float) -> Exited:
         "ended": now,
         "peak_memory": 0,
     }
-    with contextlib.suppress(OSError):  # on a full disk it is told again, each time it is asked
+    with contextlib.suppress(OSError):  # on a full disk every later question tries again
         write(directory, "exit.json", lost)
     return Exited(**lost)
 

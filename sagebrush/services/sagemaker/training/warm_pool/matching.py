@@ -1,0 +1,56 @@
+"""Which jobs use warm pools, and which of them match: pure but for the job's own share of the host."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+from sagebrush.engine import children
+from sagebrush.services.sagemaker.training import cluster
+from sagebrush.services.sagemaker.training.plan import plan_of
+from sagebrush.store.rows import Row
+from sagebrush.workload import streamed_input
+from sagebrush.world import World
+
+
+def keep_alive(row: Row) -> int:
+    """Seconds for which the job's instance is kept after its end."""
+    return row.doc["ResourceConfig"].get("KeepAlivePeriodInSeconds") or 0
+
+
+def wanted(row: Row) -> bool:
+    """Whether the job takes over, and leaves, a waiting process: it keeps its instance alive, or the
+    resource that started it wants one."""
+    if len(cluster.members(row)) > 1 or cluster.contained(row) or plan_of(row).get("cold"):
+        return False
+    if streamed_input.streams(row.doc):  # its companion begins before its sandbox
+        return False
+    return bool(plan_of(row).get("standby") or keep_alive(row))
+
+
+def awaited(world: World, row: Row) -> bool:
+    """Whether a further job of the job's parent will start: one that is still to be created, or that
+    waits for capacity."""
+    parent = children.alive(world, row)
+    if parent is None:
+        return False
+    if parent.get("more"):
+        return True
+    others = world.rows.select(row.kind, ["InProgress"], parent=row.parent)
+    return any(plan_of(other)["stage"] == "start" for other in others)
+
+
+def fingerprint(world: World, row: Row) -> str:
+    """What two jobs must have in common for one to take over the other's instance."""
+    doc = row.doc
+    first = cluster.members(row)[0]
+    common = [
+        doc["RoleArn"],
+        doc["AlgorithmSpecification"].get("TrainingImage"),
+        first.type,
+        len(cluster.members(row)),
+        cluster.ask(world, row).cpu,  # of trials that share the host it is less than the type's
+        bool(doc.get("EnableNetworkIsolation")),
+        sorted(doc.get("Environment", {}).items()),
+    ]
+    return hashlib.sha256(json.dumps(common).encode()).hexdigest()
