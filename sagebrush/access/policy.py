@@ -12,8 +12,9 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, Protocol
+
+from sagebrush.access.wildcards import LITERAL, PLAIN, like
 
 Statement = Mapping[str, Any]
 Policy = Mapping[str, Any]
@@ -166,8 +167,10 @@ def _action_matches(statement: Statement, action: str) -> bool:
 def _resource_matches(statement: Statement, resource: str, keys: Lookup) -> bool:
     negative = "NotResource" in statement
     patterns = _listed(statement.get("NotResource" if negative else "Resource"))
-    found = any(like(_filled(pattern, keys), resource) for pattern in patterns)
-    return found != negative
+    filled = [_filled(pattern, keys) for pattern in patterns]
+    if negative and None in filled and statement.get("Effect") == "Allow":
+        return False  # what it spares cannot be told, so it allows nothing; a Deny spares nothing
+    return any(text is not None and like(text, resource) for text in filled) != negative
 
 
 # Principals ---------------------------------------------------------------------------------------
@@ -234,40 +237,32 @@ def _spared(names: frozenset[str], who: Principal) -> bool:
     return not sessions or not who.session.isdisjoint(sessions)
 
 
-# Patterns -----------------------------------------------------------------------------------------
-
-_LITERAL = str.maketrans({"*": "\ue000", "?": "\ue001"})
-_PLAIN = str.maketrans({"\ue000": "*", "\ue001": "?"})
-"""Stand-ins for a star and a question mark that are themselves: what variables hold is literal."""
+# Variables ----------------------------------------------------------------------------------------
 
 
-@lru_cache(maxsize=4096)
-def _pattern(text: str) -> re.Pattern[str]:
-    wild = {"*": ".*", "?": "."}
-    parts = (wild.get(c) or re.escape(c.translate(_PLAIN)) for c in text)
-    return re.compile("".join(parts), re.DOTALL)
+def _filled(text: str, keys: Lookup) -> str | None:
+    """`text` with policy variables (`${aws:username}`) in place; None where one has no value.
 
-
-def like(pattern: str, text: str) -> bool:
-    """Whether `text` fits a pattern with `*` and `?`."""
-    return pattern == "*" or _pattern(pattern).fullmatch(text) is not None
-
-
-def _filled(text: str, keys: Lookup) -> str:
-    """`text` with policy variables (`${aws:username}`) in place; unknown ones match nothing."""
+    Such a text is equal to nothing and like nothing: no positive operator holds for it, and a negated
+    one does (IAM user guide, "IAM policy elements: Variables and tags", variables with no value).
+    """
     if "${" not in text:
         return text
+    unknown = []
 
     def value(match: re.Match[str]) -> str:
         name, comma, default = match[1].partition(",")
         if name in ("*", "?", "$"):
-            return name.translate(_LITERAL)
+            return name.translate(LITERAL)
         found = keys.get(name.strip().lower())
         if not isinstance(found, str):
-            found = default.strip().strip("'") if comma else "\x00"
-        return found.translate(_LITERAL)
+            found = default.strip().strip("'")
+            if not comma:
+                unknown.append(name)
+        return found.translate(LITERAL)
 
-    return re.sub(r"\$\{([^}]*)\}", value, text)
+    filled = re.sub(r"\$\{([^}]*)\}", value, text)
+    return None if unknown else filled
 
 
 def _listed(value: Any) -> Sequence[Any]:
@@ -349,7 +344,8 @@ def _condition_holds(operator: str, wanted: Mapping[str, Any], keys: Lookup) -> 
         given = keys.get(key.lower())
         if given is not None and not isinstance(given, str) and not given:
             given = None  # a list of nothing is no value
-        texts = [_filled(_plain(value), keys) for value in _listed(values)]
+        filled = [_filled(_plain(value), keys) for value in _listed(values)]
+        texts = [text for text in filled if text is not None]
         if name == "Null":
             if any((given is None) != (text.lower() == "true") for text in texts):
                 return False
@@ -380,7 +376,7 @@ def _values_hold(quantifier: str, name: str, wanted: Sequence[str], given: Seque
         return False
 
     if test not in (like, _arn_like):
-        wanted = [text.translate(_PLAIN) for text in wanted]
+        wanted = [text.translate(PLAIN) for text in wanted]
 
     def one(value: str) -> bool:
         try:
