@@ -52,15 +52,15 @@ def authorise(ctx: Ctx, service: str, name: str, params: Doc) -> None:
     if (service, name) in SETTLED_ELSEWHERE:
         return
     held = principals.policies(ctx.world, ctx.caller)
-    if not ctx.caller.policies and all(p is policy.ADMINISTRATOR for p in held) and held:
+    limits = principals.limits(ctx.world, ctx.caller)
+    if not limits and all(p is policy.ADMINISTRATOR for p in held) and held:
         return  # the common case, and every InvokeEndpoint's: nothing could be refused
-    limits = (held, ctx.caller.policies) if ctx.caller.policies else (held,)
     for need in actions.needs(ctx, service, name, params):
         known = conditions.Known(ctx, need)
-        for given in limits:
+        for kind, given in (("identity-based policy", held), *limits):
             verdict = _decided(given, ctx.caller.arn, need, known)
             if verdict != policy.ALLOWED:
-                raise denied(ctx, service, need.action, need.target.arn, verdict)
+                raise _denied(ctx, service, need, kind, verdict)
 
 
 def _decided(held: Sequence[Policy], principal: str, need: Need, known: conditions.Known) -> str:
@@ -93,12 +93,14 @@ def before_body(ctx: Ctx, model: OperationModel, params: Doc) -> None:
         known(ctx, params)
 
 
-def denied(ctx: Ctx, service: str, action: str, resource: str, verdict: str) -> AwsError:
-    """The refusal in AWS's words."""
+def _denied(ctx: Ctx, service: str, need: Need, kind: str, verdict: str) -> AwsError:
+    """The refusal in AWS's words; `kind` is of the policy that decided it (IAM user guide,
+    "Troubleshoot access denied error messages")."""
+    action, resource = need.action, need.target.arn
     because = (
-        "with an explicit deny in an identity-based policy"
+        f"with an explicit deny in {'an' if kind[0] in 'aeiou' else 'a'} {kind}"
         if verdict == policy.EXPLICIT_DENY
-        else f"because no identity-based policy allows the {action} action"
+        else f"because no {kind} allows the {action} action"
     )
     on = (
         ""

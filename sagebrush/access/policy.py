@@ -119,15 +119,15 @@ def evaluate(
     return Decision(ALLOWED, tuple(allows), through if who else "")
 
 
-def together(trust: Decision, held: Decision, limit: Decision | None = None) -> str:
-    """The verdict of a trust policy, an identity's policies and its session policies, in one account.
+def together(trust: Decision, held: Decision, *limits: Decision) -> str:
+    """The verdict of a trust policy, an identity's policies and what limits those, in one account.
 
     A deny in any of them wins, and the trust policy must allow. Where it names the account, the
-    identity's policies must allow too; where it names the role, only the session policies (`limit`,
-    None: there are none) must; where it names the session or everybody, it suffices (IAM user guide,
-    "Policy evaluation logic", resource-based policies; "Principal", all principals).
+    identity's policies must allow too; where it names the role, only the `limits` (permissions
+    boundary, session policies) must; where it names the session or everybody, it suffices (IAM user
+    guide, "Policy evaluation logic", resource-based policies; "Principal", all principals).
     """
-    others = [held] if limit is None else [held, limit]
+    others = [held, *limits]
     if any(each.verdict == EXPLICIT_DENY for each in (trust, *others)):
         return EXPLICIT_DENY
     needed = {SESSION: [], ROLE: others[1:]}.get(trust.through, others)

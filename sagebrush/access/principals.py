@@ -44,6 +44,8 @@ class Identity:
     id: str
     policies: tuple[Policy, ...]
     tags: Mapping[str, str]
+    boundary: Policy | None = None
+    """The permissions boundary: what the policies can allow at most."""
 
 
 def owns(world: World, caller: Caller) -> bool:
@@ -61,6 +63,24 @@ def policies(world: World, caller: Caller) -> list[Policy]:
         return [policy.ADMINISTRATOR]
     found = identity(world, caller)
     return list(found.policies) if found else []
+
+
+BOUNDARY, SESSION_POLICY = "permissions boundary", "session policy"
+"""What limits a role's policies, in AWS's words."""
+
+
+def limits(world: World, caller: Caller) -> list[tuple[str, list[Policy]]]:
+    """What must allow too whatever the caller's policies allow, by its name.
+
+    IAM user guide, "Permissions boundaries for IAM entities" and "Policy evaluation logic".
+    """
+    found: list[tuple[str, list[Policy]]] = []
+    role = None if owns(world, caller) else identity(world, caller)
+    if role is not None and role.boundary is not None:
+        found.append((BOUNDARY, [role.boundary]))
+    if caller.policies:
+        found.append((SESSION_POLICY, list(caller.policies)))
+    return found
 
 
 def identity(world: World, caller: Caller) -> Identity | None:
@@ -82,7 +102,9 @@ def _identity(row: Row) -> Identity:
     texts = [*row.plan.get("inline", {}).values(), *row.plan.get("attached", {}).values()]
     found = [json.loads(text) for text in texts]
     known = tuple(policy.ADMINISTRATOR if p == policy.ADMINISTRATOR else p for p in found)
-    return Identity(row.doc["Arn"], row.doc["RoleId"], known, row.plan.get("tags", {}))
+    boundary = row.plan.get("boundary")
+    limit = json.loads(boundary["text"]) if boundary else None
+    return Identity(row.doc["Arn"], row.doc["RoleId"], known, row.plan.get("tags", {}), limit)
 
 
 # Roles --------------------------------------------------------------------------------------------

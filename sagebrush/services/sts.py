@@ -127,12 +127,13 @@ def _require(ctx: Ctx, row: Row, action: str, keys: Mapping[str, str | list[str]
     world, caller, arn = ctx.world, ctx.caller, row.doc["Arn"]
     trust = principals.trust(row, principals.principal(world, caller), action, keys)
     held = policy.evaluate(principals.policies(world, caller), caller.arn, action, arn, keys)
-    limit = None
-    if caller.policies:
-        limit = policy.evaluate(caller.policies, caller.arn, action, arn, keys)
-    verdict = policy.together(trust, held, limit)
+    limits = [
+        policy.evaluate(given, caller.arn, action, arn, keys)
+        for _, given in principals.limits(world, caller)
+    ]
+    verdict = policy.together(trust, held, *limits)
     both = action == "sts:SetSourceIdentity"  # AWS: in both policies, whomever the trust one names
-    if verdict != policy.ALLOWED or (both and not (held.allowed and (limit or held).allowed)):
+    if verdict != policy.ALLOWED or (both and not all(each.allowed for each in (held, *limits))):
         raise _denied(ctx, action, arn)
 
 

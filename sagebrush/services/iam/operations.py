@@ -10,6 +10,7 @@ from sagebrush.access import principals
 from sagebrush.credentials import fresh_role_id, role_id, user_name
 from sagebrush.engine.kinds import moment
 from sagebrush.errors import AwsError, Doc
+from sagebrush.services.iam import boundaries
 from sagebrush.services.iam.rows import (
     KIND,
     change_plan,
@@ -32,7 +33,8 @@ LARGEST_INLINE = 10_240
 
 
 def create_role(ctx: Ctx, request: Doc) -> Doc:
-    """The role exists and allows nothing yet; EntityAlreadyExists (409), MalformedPolicyDocument."""
+    """The role exists and allows nothing yet; EntityAlreadyExists (409), MalformedPolicyDocument,
+    NoSuchEntity (404) for a permissions boundary that is not known here."""
     name, trust = request["RoleName"], request["AssumeRolePolicyDocument"]
     document = parsed(trust, trust=True)
     hours = request.get("MaxSessionDuration", 3600)
@@ -53,7 +55,10 @@ def create_role(ctx: Ctx, request: Doc) -> Doc:
         "attached": {},
         "tags": tag_map(request),
     }
-    insert_role(ctx, doc, plan)
+    arn = request.get("PermissionsBoundary")
+    if arn is not None:
+        plan["boundary"] = boundaries.found(ctx, arn)
+    insert_role(ctx, doc, plan, boundaries.there(ctx, arn))
     return {"Role": shown(find_role(ctx, name))}
 
 
