@@ -38,7 +38,8 @@ def test_what_is_refused(text: str) -> None:
 )
 def test_what_users_write_works(text: str, line: str, value: str) -> None:
     found = expressions.search(expressions.compiled(text), line)
-    assert found is not None and found.group(1) == value
+    assert found is not None
+    assert found.group(1) == value
 
 
 def test_a_search_ends(monkeypatch: pytest.MonkeyPatch) -> None:
