@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import datetime as dt
 import ipaddress
-import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from sagebrush.access.wildcards import LITERAL, PLAIN, like
+from sagebrush.aws.scalars import json_of
 
 Statement = Mapping[str, Any]
 Policy = Mapping[str, Any]
@@ -261,7 +261,7 @@ def _filled(text: str, keys: Lookup) -> str | None:
                 unknown.append(name)
         return found.translate(LITERAL)
 
-    filled = re.sub(r"\$\{([^}]*)\}", value, text)
+    filled = re.sub(r"\$\{([^{}]*)\}", value, text)  # linear: a brace within ends it
     return None if unknown else filled
 
 
@@ -398,7 +398,7 @@ def _plain(value: Any) -> str:
 def parse(text: str, trust: bool = False) -> Policy:
     """The policy in `text` (a role's trust policy when `trust`); raises Malformed."""
     try:
-        policy = json.loads(text)
+        policy = json_of(text)
     except ValueError as error:
         raise Malformed("Syntax errors in policy.") from error
     if not isinstance(policy, dict):

@@ -23,6 +23,7 @@ from typing import Any
 
 import uv
 
+from sagebrush.aws.scalars import json_of
 from sagebrush.compute.base import Bind, Exited, Gone, Limits, NotYet, Pending, Running, Spec
 from sagebrush.environments import locks, uvtool
 from sagebrush.environments.environment import Environment
@@ -357,7 +358,7 @@ class _Build:
     def _take(self, state: Exited, text: str) -> None:
         """What the build left is the layer. The job has ended: nothing changes it meanwhile."""
         with dirfd.opened(self.root / "ml") as ml:
-            said = json.loads(dirfd.read_small(ml, ("output", "layer.json"), RESULT) or b"null")
+            said = json_of(dirfd.read_small(ml, ("output", "layer.json"), RESULT) or b"null")
             with dirfd.directory(ml, ("layer",)) as layer:
                 record = Layer(
                     self.place,
