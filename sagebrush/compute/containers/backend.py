@@ -132,6 +132,10 @@ class OciBackend:
         ended = isinstance(self.poll(key), Exited)
         return record.lines(self.jobs_dir / key, offset, limit, ended)
 
+    def log_end(self, key: str) -> int:
+        """Where the job's log ends now."""
+        return joblog.end(str(self.jobs_dir / key))
+
     def forget(self, key: str) -> None:
         """The job's directory and log may be removed by the caller; nothing of it still runs."""
         self.stop(key, 0)

@@ -33,6 +33,7 @@ from sagebrush.compute.base import (
 )
 from sagebrush.compute.local import limits, record, sandbox, seccomp
 from sagebrush.compute.shim import cgroup, network, switch
+from sagebrush.compute.shim import log as joblog
 from sagebrush.net import dial
 
 log = logging.getLogger(__name__)
@@ -154,6 +155,10 @@ class LocalBackend:
         """Up to `limit` whole lines from byte `offset` on; [] when there is nothing (yet)."""
         ended = isinstance(self.poll(key), Exited)
         return record.lines(self.jobs_dir / key, offset, limit, ended)
+
+    def log_end(self, key: str) -> int:
+        """Where the job's log ends now."""
+        return joblog.end(str(self.jobs_dir / key))
 
     def forget(self, key: str) -> None:
         """The job's directory and log may be removed by the caller; nothing of it still runs."""
