@@ -391,8 +391,21 @@ def merge(old: Doc, changes: Doc) -> Doc:
 
 
 def dump(doc: Doc) -> str:
-    """`doc` as JSON; times and bytes keep their type."""
-    return json.dumps(doc, default=_encode, separators=(",", ":"))
+    """The document as it is stored: JSON, times and bytes as maps of one name that begins with `$`.
+
+    A user's own map of such a name (hyperparameters, say) gets another `$` before it.
+    """
+    made = 0
+
+    def encode(value: Any) -> Any:
+        nonlocal made
+        made += 1
+        return _encode(value)
+
+    text = json.dumps(doc, default=encode, separators=(",", ":"))
+    if text.count('{"$') == made:
+        return text
+    return json.dumps(_escaped(doc), default=_encode, separators=(",", ":"))
 
 
 def parse(text: str) -> Doc:
@@ -408,13 +421,28 @@ def _encode(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} cannot be stored")
 
 
+def _escaped(value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        return [_escaped(each) for each in value]
+    if not isinstance(value, dict):
+        return value
+    inner = {str(name): _escaped(each) for name, each in value.items()}
+    name = next(iter(inner)) if len(inner) == 1 else ""
+    return {f"${name}": inner[name]} if name.startswith("$") else inner
+
+
 def _decode(value: Doc) -> Any:
-    if len(value) == 1:
-        if "$time" in value:
-            return dt.datetime.fromtimestamp(value["$time"], dt.UTC)
-        if "$bytes" in value:
-            return bytes.fromhex(value["$bytes"])
-    return value
+    name = next(iter(value)) if len(value) == 1 else ""
+    if not name.startswith("$"):
+        return value
+    try:
+        if name == "$time":
+            return dt.datetime.fromtimestamp(value[name], dt.UTC)
+        if name == "$bytes":
+            return bytes.fromhex(value[name])
+    except (TypeError, ValueError, OverflowError, OSError):
+        return value  # a user's own, stored by an earlier version
+    return {name[1:]: value[name]} if name.startswith("$$") else value
 
 
 def _row(found: sqlite3.Row) -> Row:
