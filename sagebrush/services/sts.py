@@ -90,7 +90,13 @@ def get_session_token(ctx: Ctx, request: Doc) -> Doc:
 
 
 def get_access_key_info(ctx: Ctx, request: Doc) -> Doc:
-    """The account of an access key; there is one account here."""
+    """The account of an access key of ours, whether it still works or not (API reference,
+    GetAccessKeyInfo: "the key might be active, inactive, or deleted"); ValidationError for others.
+
+    How AWS refuses a key that nobody has is not documented.
+    """
+    if not ctx.world.credentials.known(request["AccessKeyId"]):
+        raise AwsError("ValidationError", f"The access key {request['AccessKeyId']} is not known.")
     return {"Account": ctx.account}
 
 
