@@ -216,6 +216,18 @@ def principals(policy: Policy) -> frozenset[str]:
     return frozenset().union(*(_principals(element)[0] for element in elements))
 
 
+def rename(document: Policy, names: Mapping[str, str]) -> None:
+    """The trust policy has other names for some principals under AWS."""
+    for statement in statements(document):
+        for name in ("Principal", "NotPrincipal"):
+            element = statement.get(name)
+            if not isinstance(element, dict) or "AWS" not in element:
+                continue
+            found = element["AWS"]
+            listed = [names.get(each, each) for each in _listed(found)]
+            element["AWS"] = listed if isinstance(found, list) else listed[0]
+
+
 def _directness(names: frozenset[str], who: Principal) -> str:
     """The most direct of `who`'s names among `names`; empty: none is."""
     known = ((who.session, SESSION), (who.role, ROLE), (who.accounts, ACCOUNT))

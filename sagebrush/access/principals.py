@@ -251,6 +251,22 @@ def pins(world: World, trust: Policy) -> dict[str, str]:
     return found
 
 
+def shown_trust(world: World, row: Row) -> str:
+    """The role's trust policy as it is told: in place of a role that is gone, its unique id.
+
+    IAM user guide, "AWS JSON policy elements: Principal", IAM role principals: the ARN "no longer
+    maps back" once the role was deleted, also where another has its name.
+    """
+    pinned: Mapping[str, str] = row.plan.get("pins", {})
+    document: Policy = json.loads(row.plan["trust"])
+    now = pins(world, document) if pinned else {}
+    gone = {arn: number for arn, number in pinned.items() if now.get(arn) != number}
+    if not gone:
+        return row.plan["trust"]
+    policy.rename(document, gone)
+    return json.dumps(document)
+
+
 def trust(row: Row, who: Principal, action: str, context: policy.Context) -> policy.Decision:
     """What the role's trust policy decides about `action` on the role."""
     pinned: Mapping[str, str] = row.plan.get("pins", {})

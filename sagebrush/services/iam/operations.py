@@ -59,12 +59,12 @@ def create_role(ctx: Ctx, request: Doc) -> Doc:
     if arn is not None:
         plan["boundary"] = boundaries.found(ctx, arn)
     insert_role(ctx, doc, plan, boundaries.there(ctx, arn))
-    return {"Role": shown(find_role(ctx, name))}
+    return {"Role": shown(ctx, find_role(ctx, name))}
 
 
 def get_role(ctx: Ctx, request: Doc) -> Doc:
     """The role; NoSuchEntity (404)."""
-    return {"Role": shown(find_role(ctx, request["RoleName"]))}
+    return {"Role": shown(ctx, find_role(ctx, request["RoleName"]))}
 
 
 def list_roles(ctx: Ctx, request: Doc) -> Doc:
@@ -78,7 +78,7 @@ def list_roles(ctx: Ctx, request: Doc) -> Doc:
         if row.account == ctx.account and row.status and row.doc["Path"].startswith(prefix)
     ]
     rows.sort(key=lambda row: (row.name != seeded, row.name))
-    listed = [{k: v for k, v in shown(row).items() if k != "Tags"} for row in rows]
+    listed = [{k: v for k, v in shown(ctx, row).items() if k != "Tags"} for row in rows]
     return page("Roles", listed, request)
 
 

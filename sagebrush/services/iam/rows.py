@@ -103,9 +103,10 @@ def change_plan(
     change_role(ctx, row, work, check)
 
 
-def shown(row: Row) -> Doc:
+def shown(ctx: Ctx, row: Row) -> Doc:
     """The role as Get and Create answer it: policies travel URL-encoded (RFC 3986)."""
-    shown = {**row.doc, "AssumeRolePolicyDocument": quote(row.plan["trust"], safe="")}
+    trust = principals.shown_trust(ctx.world, row)
+    shown = {**row.doc, "AssumeRolePolicyDocument": quote(trust, safe="")}
     if row.plan.get("tags"):
         shown["Tags"] = tag_list(row.plan["tags"])
     if row.plan.get("boundary"):
