@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import errno
 import os
-import stat
 import secrets
+import stat
 import threading
 import time
 from collections import Counter, deque
