@@ -364,6 +364,20 @@ class Rows(Reader):
         now = self._clock()
         self._db.write(lambda tx: tx.run("UPDATE resource SET due_at=? WHERE id=?", (now, row_id)))
 
+    def latest(self) -> float:
+        """When a row last changed; 0 where there is none."""
+        return self._db.read("SELECT max(updated) FROM resource")[0][0] or 0.0
+
+    def rush(self) -> int:
+        """Every row that waits for a time, or is leased, is due now and nobody's; how many.
+
+        For a clock that was set back: their times are of the clock as it was.
+        """
+        sql = (
+            "UPDATE resource SET due_at=:now, lease_token=NULL, lease_until=NULL WHERE due_at>:now"
+        )
+        return self._db.write(lambda tx: tx.run(sql, {"now": self._clock()}), urgent=True)
+
     def next_due(self) -> float | None:
         """When the earliest row may next be claimed, or None."""
         found = self._db.read(
