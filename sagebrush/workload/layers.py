@@ -277,7 +277,9 @@ class _Build:
         for name in ("ml", "ml/input", "ml/output", "ml/layer"):
             (self.root / name).mkdir(mode=0o755)
         excludes = locks.shipped("cuda-excludes.txt").read_text()
-        for name, content in (("requirements.txt", self.text), ("excludes.txt", excludes)):
+        # What the hash is of and nothing else: who asks for the same lines gets the same layer.
+        text = "".join(f"{line}\n" for line in requirements.lines(self.text))
+        for name, content in (("requirements.txt", text), ("excludes.txt", excludes)):
             (self.root / "ml" / "input" / name).write_text(content)
         env, binds = index(os.environ)
         here = launch.place(world, self.root)
