@@ -97,6 +97,19 @@ def before_body(ctx: Ctx, model: OperationModel, params: Doc) -> None:
         known(ctx, params)
 
 
+def before_document(ctx: Ctx, model: OperationModel, params: Doc) -> None:
+    """Returns when what the address names is there, and the caller may; raises AwsError.
+
+    `params` are without the document that comes with the request, and cannot be read.
+    """
+    service, name = str(model.service_model.service_name), str(model.name)
+    find(ctx.world, service, name)
+    authorise(ctx, service, name, params)
+    if model.input_shape is not None and "Bucket" in params and name != "CreateBucket":
+        known = {key: params[key] for key in ("Bucket", "ExpectedBucketOwner") if key in params}
+        ctx.world.operations[service, "HeadBucket"](ctx, known)
+
+
 def _denied(ctx: Ctx, service: str, need: Need, kind: str, verdict: str) -> AwsError:
     """The refusal in AWS's words; `kind` is of the policy that decided it (IAM user guide,
     "Troubleshoot access denied error messages")."""
