@@ -82,7 +82,8 @@ def simulate_principal_policy(ctx: Ctx, request: Doc) -> Doc:
     ]
     given = request.get("PermissionsBoundaryPolicyInputList")
     own = [row.plan["boundary"]["text"]] if row.plan.get("boundary") else None
-    boundary = None if given is None and own is None else [parsed(each) for each in given or own]
+    texts = own if given is None else given
+    boundary = None if texts is None else [parsed(each) for each in texts]
     for _, text, _ in extra:
         parsed(text)
     held = [*_sources(row), *extra]
