@@ -60,6 +60,8 @@ class Identity:
     policies: tuple[Mapping[str, Any], ...]
     """Inline and attached ones, parsed (`access.policy.Policy`)."""
     tags: Mapping[str, str]
+    boundary: Mapping[str, Any] | None = None
+    """The permissions boundary: what the policies can allow at most."""
 
 
 @dataclass(frozen=True)
@@ -151,9 +153,26 @@ class CredentialBook:
         """Whether the caller holds the long-lived key of this installation's owner."""
         return caller.access_key == self._user[0]
 
+    def known(self, access_key: str) -> bool:
+        """Whether the key is the owner's, or of a session that was issued here, ended or not.
+
+        Sessions are not kept: as AWS's key ids tell their account, these tell where they were made.
+        """
+        if access_key == self._user[0]:
+            return True
+        try:
+            raw = base64.b32decode(access_key.removeprefix("ASIA"))
+        except ValueError:
+            return False
+        return access_key.startswith("ASIA") and hmac.compare_digest(self._made(raw[:7]), raw)
+
+    def _made(self, raw: bytes) -> bytes:
+        """Seven bytes of a session's key id, and three that show them to be ours."""
+        return raw + self._mac(b"key id", raw)[:3]
+
     def issue(self, session: RoleSession, seconds: float) -> Session:
         """Credentials of the session, begun now, for `seconds`."""
-        key = "ASIA" + base64.b32encode(secrets.token_bytes(10)).decode()
+        key = "ASIA" + base64.b32encode(self._made(secrets.token_bytes(7))).decode()
         now = self._clock()
         expires = float(int(now + seconds))
         body = json.dumps([key, expires, {**asdict(session), "issued": now}]).encode()
@@ -169,19 +188,21 @@ class CredentialBook:
             raise _invalid()
         key = self._sessions.get((access_key, token)) or self._open(access_key, token)
         if key.expires is not None and key.expires <= self._clock():
-            raise AwsError(
-                "ExpiredToken", "The security token included in the request is expired", 403
-            )
+            raise _expired()
         return key
 
     def _open(self, access_key: str, token: str) -> Key:
         """The session key that `token` proves; raises AwsError when it is not one of ours."""
         body = self._proven(b"token", token)
-        key, expires, members = json.loads(zlib.decompress(body))
+        try:
+            key, expires, members = json.loads(zlib.decompress(body))
+            lists = {name: tuple(members[name]) for name in ("policies", "transitive")}
+            session = RoleSession(**{**members, **lists})
+        except (zlib.error, ValueError, TypeError, KeyError) as error:
+            # Ours, of an earlier version: SDKs fetch new ones where these have expired.
+            raise _expired() from error
         if key != access_key:
             raise _invalid()
-        lists = {name: tuple(members[name]) for name in ("policies", "transitive")}
-        session = RoleSession(**{**members, **lists})
         resolved = Key(self._secret(access_key), session_caller(session, access_key), expires)
         if len(self._sessions) >= 4096:
             self._sessions.clear()
@@ -310,6 +331,10 @@ def _kept(path: Path, make: Callable[[], bytes]) -> bytes:
 
 def _text(raw: bytes) -> str:
     return base64.urlsafe_b64encode(raw).decode().rstrip("=")
+
+
+def _expired() -> AwsError:
+    return AwsError("ExpiredToken", "The security token included in the request is expired", 403)
 
 
 def _invalid() -> AwsError:

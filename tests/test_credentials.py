@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import stat
+import zlib
 from dataclasses import replace
 
 import pytest
@@ -159,3 +162,25 @@ def test_the_token_for_sagebrushs_own_pages_is_kept_and_the_owners(tmp_path, clo
     assert file.read_text() == tokens[0]
     assert file.stat().st_mode & 0o077 == 0
     assert running.PAGE_TOKEN == credentials.PAGE_TOKEN
+
+
+def test_which_access_keys_are_known(tmp_path, book, clock):
+    session = book.issue(ME, 900)
+    other = CredentialBook(tmp_path / "others", "123456789012", "Execution", clock)
+    assert book.known(session.access_key)
+    assert book.known(book.user_key[0])
+    clock.now += 1000
+    again = CredentialBook(tmp_path / "keys", "123456789012", "Execution", clock)
+    assert again.known(session.access_key), "it has ended, and was ours"
+    unknown = ("AKIAIOSFODNN7EXAMPLE", "ASIAIOSFODNN7EXAMPLE", "ASIA", "", "ASIAü" + "A" * 15)
+    for key in (*unknown, other.issue(ME, 900).access_key, other.user_key[0]):
+        assert not book.known(key)
+    assert not book.known("AKIA" + session.access_key.removeprefix("ASIA"))
+
+
+def test_a_token_of_an_earlier_version_has_expired(book, clock):
+    """SDKs fetch new credentials then; it answered InternalFailure, which they repeat."""
+    body = json.dumps(["ASIAX", ROLE, "me", clock() + 900, []]).encode()
+    for text in (body, zlib.compress(body)):
+        token = base64.urlsafe_b64encode(text + book._mac(b"token", text)).decode()
+        assert refusal(book, "ASIAX", token) == "ExpiredToken"

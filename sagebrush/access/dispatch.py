@@ -45,6 +45,8 @@ SETTLED_ELSEWHERE = {
     ("sts", "AssumeRole"): "the operation weighs the role's trust policy too, which may suffice",
 }
 """Operations that the caller's policies alone do not decide -> why."""
+ONE_BY_ONE = {("s3", "DeleteObjects"): "each key is answered for: the denied ones among Errors"}
+"""Operations that ask `authorise` for each part of the request themselves -> why."""
 
 
 def authorise(ctx: Ctx, service: str, name: str, params: Doc) -> None:
@@ -52,15 +54,15 @@ def authorise(ctx: Ctx, service: str, name: str, params: Doc) -> None:
     if (service, name) in SETTLED_ELSEWHERE:
         return
     held = principals.policies(ctx.world, ctx.caller)
-    if not ctx.caller.policies and all(p is policy.ADMINISTRATOR for p in held) and held:
+    limits = principals.limits(ctx.world, ctx.caller)
+    if not limits and all(p is policy.ADMINISTRATOR for p in held) and held:
         return  # the common case, and every InvokeEndpoint's: nothing could be refused
-    limits = (held, ctx.caller.policies) if ctx.caller.policies else (held,)
     for need in actions.needs(ctx, service, name, params):
         known = conditions.Known(ctx, need)
-        for given in limits:
+        for kind, given in (("identity-based policy", held), *limits):
             verdict = _decided(given, ctx.caller.arn, need, known)
             if verdict != policy.ALLOWED:
-                raise denied(ctx, service, need.action, need.target.arn, verdict)
+                raise _denied(ctx, service, need, kind, verdict)
 
 
 def _decided(held: Sequence[Policy], principal: str, need: Need, known: conditions.Known) -> str:
@@ -77,7 +79,9 @@ def _decided(held: Sequence[Policy], principal: str, need: Need, known: conditio
 def allow(ctx: Ctx, model: OperationModel, params: Doc) -> None:
     """Returns when the parameters are valid and the caller may; raises AwsError when not."""
     check.check(model, params)
-    authorise(ctx, str(model.service_model.service_name), str(model.name), params)
+    service, name = str(model.service_model.service_name), str(model.name)
+    if (service, name) not in ONE_BY_ONE:
+        authorise(ctx, service, name, params)
 
 
 def before_body(ctx: Ctx, model: OperationModel, params: Doc) -> None:
@@ -93,12 +97,27 @@ def before_body(ctx: Ctx, model: OperationModel, params: Doc) -> None:
         known(ctx, params)
 
 
-def denied(ctx: Ctx, service: str, action: str, resource: str, verdict: str) -> AwsError:
-    """The refusal in AWS's words."""
+def before_document(ctx: Ctx, model: OperationModel, params: Doc) -> None:
+    """Returns when what the address names is there, and the caller may; raises AwsError.
+
+    `params` are without the document that comes with the request, and cannot be read.
+    """
+    service, name = str(model.service_model.service_name), str(model.name)
+    find(ctx.world, service, name)
+    authorise(ctx, service, name, params)
+    if model.input_shape is not None and "Bucket" in params and name != "CreateBucket":
+        known = {key: params[key] for key in ("Bucket", "ExpectedBucketOwner") if key in params}
+        ctx.world.operations[service, "HeadBucket"](ctx, known)
+
+
+def _denied(ctx: Ctx, service: str, need: Need, kind: str, verdict: str) -> AwsError:
+    """The refusal in AWS's words; `kind` is of the policy that decided it (IAM user guide,
+    "Troubleshoot access denied error messages")."""
+    action, resource = need.action, need.target.arn
     because = (
-        "with an explicit deny in an identity-based policy"
+        f"with an explicit deny in {'an' if kind[0] in 'aeiou' else 'a'} {kind}"
         if verdict == policy.EXPLICIT_DENY
-        else f"because no identity-based policy allows the {action} action"
+        else f"because no {kind} allows the {action} action"
     )
     on = (
         ""

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import datetime as dt
 import ipaddress
-import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, Protocol
+
+from sagebrush.access.wildcards import LITERAL, PLAIN, like
+from sagebrush.aws.scalars import json_of
 
 Statement = Mapping[str, Any]
 Policy = Mapping[str, Any]
@@ -115,15 +116,15 @@ def evaluate(
     return Decision(ALLOWED, tuple(allows), through if who else "")
 
 
-def together(trust: Decision, held: Decision, limit: Decision | None = None) -> str:
-    """The verdict of a trust policy, an identity's policies and its session policies, in one account.
+def together(trust: Decision, held: Decision, *limits: Decision) -> str:
+    """The verdict of a trust policy, an identity's policies and what limits those, in one account.
 
     A deny in any of them wins, and the trust policy must allow. Where it names the account, the
-    identity's policies must allow too; where it names the role, only the session policies (`limit`,
-    None: there are none) must; where it names the session or everybody, it suffices (IAM user guide,
-    "Policy evaluation logic", resource-based policies; "Principal", all principals).
+    identity's policies must allow too; where it names the role, only the `limits` (permissions
+    boundary, session policies) must; where it names the session or everybody, it suffices (IAM user
+    guide, "Policy evaluation logic", resource-based policies; "Principal", all principals).
     """
-    others = [held] if limit is None else [held, limit]
+    others = [held, *limits]
     if any(each.verdict == EXPLICIT_DENY for each in (trust, *others)):
         return EXPLICIT_DENY
     needed = {SESSION: [], ROLE: others[1:]}.get(trust.through, others)
@@ -163,8 +164,10 @@ def _action_matches(statement: Statement, action: str) -> bool:
 def _resource_matches(statement: Statement, resource: str, keys: Lookup) -> bool:
     negative = "NotResource" in statement
     patterns = _listed(statement.get("NotResource" if negative else "Resource"))
-    found = any(like(_filled(pattern, keys), resource) for pattern in patterns)
-    return found != negative
+    filled = [_filled(pattern, keys) for pattern in patterns]
+    if negative and None in filled and statement.get("Effect") == "Allow":
+        return False  # what it spares cannot be told, so it allows nothing; a Deny spares nothing
+    return any(text is not None and like(text, resource) for text in filled) != negative
 
 
 # Principals ---------------------------------------------------------------------------------------
@@ -210,6 +213,18 @@ def principals(policy: Policy) -> frozenset[str]:
     return frozenset().union(*(_principals(element)[0] for element in elements))
 
 
+def rename(document: Policy, names: Mapping[str, str]) -> None:
+    """The trust policy has other names for some principals under AWS."""
+    for statement in statements(document):
+        for name in ("Principal", "NotPrincipal"):
+            element = statement.get(name)
+            if not isinstance(element, dict) or "AWS" not in element:
+                continue
+            found = element["AWS"]
+            listed = [names.get(each, each) for each in _listed(found)]
+            element["AWS"] = listed if isinstance(found, list) else listed[0]
+
+
 def _directness(names: frozenset[str], who: Principal) -> str:
     """The most direct of `who`'s names among `names`; empty: none is."""
     known = ((who.session, SESSION), (who.role, ROLE), (who.accounts, ACCOUNT))
@@ -231,40 +246,32 @@ def _spared(names: frozenset[str], who: Principal) -> bool:
     return not sessions or not who.session.isdisjoint(sessions)
 
 
-# Patterns -----------------------------------------------------------------------------------------
-
-_LITERAL = str.maketrans({"*": "\ue000", "?": "\ue001"})
-_PLAIN = str.maketrans({"\ue000": "*", "\ue001": "?"})
-"""Stand-ins for a star and a question mark that are themselves: what variables hold is literal."""
+# Variables ----------------------------------------------------------------------------------------
 
 
-@lru_cache(maxsize=4096)
-def _pattern(text: str) -> re.Pattern[str]:
-    wild = {"*": ".*", "?": "."}
-    parts = (wild.get(c) or re.escape(c.translate(_PLAIN)) for c in text)
-    return re.compile("".join(parts), re.DOTALL)
+def _filled(text: str, keys: Lookup) -> str | None:
+    """`text` with policy variables (`${aws:username}`) in place; None where one has no value.
 
-
-def like(pattern: str, text: str) -> bool:
-    """Whether `text` fits a pattern with `*` and `?`."""
-    return pattern == "*" or _pattern(pattern).fullmatch(text) is not None
-
-
-def _filled(text: str, keys: Lookup) -> str:
-    """`text` with policy variables (`${aws:username}`) in place; unknown ones match nothing."""
+    Such a text is equal to nothing and like nothing: no positive operator holds for it, and a negated
+    one does (IAM user guide, "IAM policy elements: Variables and tags", variables with no value).
+    """
     if "${" not in text:
         return text
+    unknown = []
 
     def value(match: re.Match[str]) -> str:
         name, comma, default = match[1].partition(",")
         if name in ("*", "?", "$"):
-            return name.translate(_LITERAL)
+            return name.translate(LITERAL)
         found = keys.get(name.strip().lower())
         if not isinstance(found, str):
-            found = default.strip().strip("'") if comma else "\x00"
-        return found.translate(_LITERAL)
+            found = default.strip().strip("'")
+            if not comma:
+                unknown.append(name)
+        return found.translate(LITERAL)
 
-    return re.sub(r"\$\{([^}]*)\}", value, text)
+    filled = re.sub(r"\$\{([^{}]*)\}", value, text)  # linear: a brace within ends it
+    return None if unknown else filled
 
 
 def _listed(value: Any) -> Sequence[Any]:
@@ -346,7 +353,8 @@ def _condition_holds(operator: str, wanted: Mapping[str, Any], keys: Lookup) -> 
         given = keys.get(key.lower())
         if given is not None and not isinstance(given, str) and not given:
             given = None  # a list of nothing is no value
-        texts = [_filled(_plain(value), keys) for value in _listed(values)]
+        filled = [_filled(_plain(value), keys) for value in _listed(values)]
+        texts = [text for text in filled if text is not None]
         if name == "Null":
             if any((given is None) != (text.lower() == "true") for text in texts):
                 return False
@@ -377,7 +385,7 @@ def _values_hold(quantifier: str, name: str, wanted: Sequence[str], given: Seque
         return False
 
     if test not in (like, _arn_like):
-        wanted = [text.translate(_PLAIN) for text in wanted]
+        wanted = [text.translate(PLAIN) for text in wanted]
 
     def one(value: str) -> bool:
         try:
@@ -399,7 +407,7 @@ def _plain(value: Any) -> str:
 def parse(text: str, trust: bool = False) -> Policy:
     """The policy in `text` (a role's trust policy when `trust`); raises Malformed."""
     try:
-        policy = json.loads(text)
+        policy = json_of(text)
     except ValueError as error:
         raise Malformed("Syntax errors in policy.") from error
     if not isinstance(policy, dict):

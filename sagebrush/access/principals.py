@@ -61,6 +61,24 @@ def policies(world: World, caller: Caller) -> list[Policy]:
     return list(found.policies) if found else []
 
 
+BOUNDARY, SESSION_POLICY = "permissions boundary", "session policy"
+"""What limits a role's policies, in AWS's words."""
+
+
+def limits(world: World, caller: Caller) -> list[tuple[str, list[Policy]]]:
+    """What must allow too whatever the caller's policies allow, by its name.
+
+    IAM user guide, "Permissions boundaries for IAM entities" and "Policy evaluation logic".
+    """
+    found: list[tuple[str, list[Policy]]] = []
+    role = None if owns(world, caller) else identity(world, caller)
+    if role is not None and role.boundary is not None:
+        found.append((BOUNDARY, [role.boundary]))
+    if caller.policies:
+        found.append((SESSION_POLICY, list(caller.policies)))
+    return found
+
+
 def identity(world: World, caller: Caller) -> Identity | None:
     """The role behind the caller, or None: it has none, it is gone, or another has its name now."""
     if not caller.role or caller.account != world.settings.account:
@@ -80,7 +98,9 @@ def _identity(row: Row) -> Identity:
     texts = [*row.plan.get("inline", {}).values(), *row.plan.get("attached", {}).values()]
     found = [json.loads(text) for text in texts]
     known = tuple(policy.ADMINISTRATOR if p == policy.ADMINISTRATOR else p for p in found)
-    return Identity(row.doc["Arn"], row.doc["RoleId"], known, row.plan.get("tags", {}))
+    boundary = row.plan.get("boundary")
+    limit = json.loads(boundary["text"]) if boundary else None
+    return Identity(row.doc["Arn"], row.doc["RoleId"], known, row.plan.get("tags", {}), limit)
 
 
 # Roles --------------------------------------------------------------------------------------------
@@ -225,6 +245,22 @@ def pins(world: World, trust: Policy) -> dict[str, str]:
         if row is not None and row.doc["Arn"] == arn:
             found[arn] = row.doc["RoleId"]
     return found
+
+
+def shown_trust(world: World, row: Row) -> str:
+    """The role's trust policy as it is told: in place of a role that is gone, its unique id.
+
+    IAM user guide, "AWS JSON policy elements: Principal", IAM role principals: the ARN "no longer
+    maps back" once the role was deleted, also where another has its name.
+    """
+    pinned: Mapping[str, str] = row.plan.get("pins", {})
+    document: Policy = json.loads(row.plan["trust"])
+    now = pins(world, document) if pinned else {}
+    gone = {arn: number for arn, number in pinned.items() if now.get(arn) != number}
+    if not gone:
+        return row.plan["trust"]
+    policy.rename(document, gone)
+    return json.dumps(document)
 
 
 def trust(row: Row, who: Principal, action: str, context: policy.Context) -> policy.Decision:

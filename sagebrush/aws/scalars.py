@@ -100,11 +100,20 @@ def blob(text: str) -> bytes:
         raise BadValue("STRING_VALUE can not be converted to a Blob") from error
 
 
+def json_of(text: str | bytes) -> Any:
+    """The JSON document in `text`, which somebody else wrote; raises ValueError, for one that is
+    nested too deeply to be read too."""
+    try:
+        return json.loads(text)
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+
+
 def json_value(text: str) -> Any:
     """The JSON document in base64 `text`; raises BadValue."""
     try:
-        return json.loads(blob(text))
-    except (ValueError, RecursionError) as error:
+        return json_of(blob(text))
+    except ValueError as error:
         raise BadValue("STRING_VALUE can not be converted to a JSON value") from error
 
 

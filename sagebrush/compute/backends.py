@@ -41,6 +41,10 @@ class LocalOrContainer:
         """Up to `limit` whole lines from byte `offset` on; [] when there is nothing (yet)."""
         return self._owner(key).logs(key, offset, limit)
 
+    def log_end(self, key: str) -> int:
+        """Where the job's log ends now."""
+        return self._owner(key).log_end(key)
+
     def forget(self, key: str) -> None:
         """The job's directory and log may be removed by the caller; nothing of it still runs."""
         self._owner(key).forget(key)

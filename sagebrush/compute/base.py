@@ -184,6 +184,10 @@ class Backend(Protocol):
         """
         ...
 
+    def log_end(self, key: str) -> int:
+        """Where the job's log ends now: no line of it starts at or after that byte."""
+        ...
+
     def forget(self, key: str) -> None:
         """The job's directory and log may be removed by the caller; nothing of it still runs."""
         ...

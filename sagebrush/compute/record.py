@@ -74,6 +74,11 @@ def lines(directory: Path, offset: int, limit: int, ended: bool) -> list[LogLine
     ]
 
 
+def log_end(directory: Path) -> int:
+    """Where the log in the job's directory ends now, as an offset in bytes."""
+    return log.end(str(directory))
+
+
 def append(directory: Path, limit: int, text: str, ms: int) -> None:
     """`text`, whole lines, is at the end of the log of the job, which has ended. Raises OSError."""
     log.append(str(directory), limit, text.encode(), ms)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sagebrush.aws.names import Arn
+from sagebrush.aws.scalars import json_of
 from sagebrush.errors import AwsError, Doc
 from sagebrush.facts import Running
 from sagebrush.store.rows import SORTS, Check, Next, Reader, Row, Wanted
@@ -292,7 +293,7 @@ def _token(content: Doc) -> str:
 def _read_token(token: str) -> Doc:
     """What a token of ours holds; raises ValidationException for another."""
     try:
-        found = json.loads(base64.b64decode(token, validate=True))
+        found = json_of(base64.b64decode(token, validate=True))
     except ValueError:
         found = None
     if not isinstance(found, dict):

@@ -24,6 +24,8 @@ RETRIES = (0.1, 0.5, 2.0, 5.0, None)
 """Seconds between trials to store a step, fewer than a lease has."""
 SLOWEST = 60.0
 """Seconds between tries at most, and of sleep at most (a clock that was set back is survived)."""
+SET_BACK = 5.0
+"""Seconds by which a clock goes back that was set; less is a correction."""
 FAILURES = "loop_failures"
 
 
@@ -49,6 +51,8 @@ class Loop:
         self._stop = threading.Event()
         self._running: dict[Future[None], Row] = {}
         self._renewed = 0.0
+        self._latest: float | None = None
+        """The latest time that was seen."""
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="reconcile")
         self._thread = threading.Thread(target=self._run, name="loop", daemon=True)
 
@@ -88,6 +92,7 @@ class Loop:
 
         For tests, which pass their own clock.
         """
+        self._look_at_clock()
         rows = self._world.rows.claim(self._lease, 10_000)
         for row in rows:
             self._step(row)
@@ -103,8 +108,22 @@ class Loop:
                 timeout = 5.0
             self._wake.wait(timeout)
 
+    def _look_at_clock(self) -> None:
+        """A clock that was set back, even while no server ran, holds nothing up: what waits for a
+        time of the clock as it was is asked again, and says anew when it is due."""
+        if self._latest is None:
+            self._latest = self._world.rows.latest()
+        now = self._world.clock()
+        if now < self._latest - SET_BACK:
+            count = self._world.rows.rush()
+            back = self._latest - now
+            log.warning("the clock was set back by %.0f s: %d resources are due now", back, count)
+            self._latest = now
+        self._latest = max(self._latest, now)
+
     def _turn(self) -> float | None:
         """Free threads have work where there is any; the seconds to sleep."""
+        self._look_at_clock()
         for future in [f for f in self._running if f.done()]:
             del self._running[future]
         free = self._threads - len(self._running)

@@ -204,11 +204,11 @@ def _check_origin(raw: web.BaseRequest, websocket: bool) -> None:
     2); links and bookmarks are top-level navigations, which send no Origin and may come from
     anywhere.
     """
-    origin = raw.headers.get("Origin")
+    origin = ",".join(raw.headers.getall("Origin")) if "Origin" in raw.headers else None
     own = f"{'https' if raw.secure else 'http'}://{raw.headers['Host']}".lower()
     if (origin is None and websocket) or (origin is not None and _bare(origin) != _bare(own)):
         raise _other_site()
-    site = raw.headers.get("Sec-Fetch-Site", "none").lower()
+    site = ",".join(raw.headers.getall("Sec-Fetch-Site", ("none",))).lower()
     if site in ("same-origin", "none"):
         return
     mode = raw.headers.get("Sec-Fetch-Mode", "").lower()

@@ -11,6 +11,7 @@ import contextlib
 import errno
 import logging
 import time
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any, Protocol
@@ -177,7 +178,13 @@ class Server:
             entry.service = target.service
             request, verified = await self._receive(raw, request, target, entry)
             entry.caller = verified.key.caller.arn
-            model, params = await self._parse(target, request)
+            try:
+                model, params = await self._parse(target, request)
+            except AwsError as error:
+                if error.code == "MalformedXML":  # S3 tells first what the address names
+                    bare = request.with_body(b"")
+                    self._before_body(bare, target, verified, entry, dispatch.before_document)
+                raise
             entry.operation = str(model.name)
             origin = _origin(raw, request, verified.claim)
             ctx = self._world.ctx(verified.key.caller, entry.id, origin)
@@ -250,12 +257,13 @@ class Server:
         return request, verified
 
     def _before_body(
-        self, request: Request, target: Target, verified: Verified, entry: Entry
-    ) -> None:
-        """Raises AwsError if the upload is refused whatever its body is."""
+        self, request: Request, target: Target, verified: Verified, entry: Entry,
+        refuse: Callable[[Ctx, OperationModel, Doc], None] = dispatch.before_body,
+    ) -> None:  # fmt: skip
+        """Raises AwsError for what is wrong with a request whatever its body's bytes are."""
         model, params = rest.parse(target, request)
         entry.operation = str(model.name)
-        dispatch.before_body(self._world.ctx(verified.key.caller, entry.id), model, params)
+        refuse(self._world.ctx(verified.key.caller, entry.id), model, params)
 
     @staticmethod
     def _check_service(claim: Claim, target: Target, words: Dialect) -> None:

@@ -90,7 +90,13 @@ def get_session_token(ctx: Ctx, request: Doc) -> Doc:
 
 
 def get_access_key_info(ctx: Ctx, request: Doc) -> Doc:
-    """The account of an access key; there is one account here."""
+    """The account of an access key of ours, whether it still works or not (API reference,
+    GetAccessKeyInfo: "the key might be active, inactive, or deleted"); ValidationError for others.
+
+    How AWS refuses a key that nobody has is not documented.
+    """
+    if not ctx.world.credentials.known(request["AccessKeyId"]):
+        raise AwsError("ValidationError", f"The access key {request['AccessKeyId']} is not known.")
     return {"Account": ctx.account}
 
 
@@ -127,12 +133,13 @@ def _require(ctx: Ctx, row: Row, action: str, keys: Mapping[str, str | list[str]
     world, caller, arn = ctx.world, ctx.caller, row.doc["Arn"]
     trust = principals.trust(row, principals.principal(world, caller), action, keys)
     held = policy.evaluate(principals.policies(world, caller), caller.arn, action, arn, keys)
-    limit = None
-    if caller.policies:
-        limit = policy.evaluate(caller.policies, caller.arn, action, arn, keys)
-    verdict = policy.together(trust, held, limit)
+    limits = [
+        policy.evaluate(given, caller.arn, action, arn, keys)
+        for _, given in principals.limits(world, caller)
+    ]
+    verdict = policy.together(trust, held, *limits)
     both = action == "sts:SetSourceIdentity"  # AWS: in both policies, whomever the trust one names
-    if verdict != policy.ALLOWED or (both and not (held.allowed and (limit or held).allowed)):
+    if verdict != policy.ALLOWED or (both and not all(each.allowed for each in (held, *limits))):
         raise _denied(ctx, action, arn)
 
 

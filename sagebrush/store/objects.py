@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import os
 import secrets
+import stat
 import threading
 import time
 from collections import Counter, deque
@@ -365,8 +366,9 @@ class ObjectStore:
     def open(self, segments: Sequence[Segment]) -> Blob:
         """The bytes of `segments` in order, kept on disk while the Blob lives.
 
-        Raises FileNotFoundError when a blob is gone: the rows that named it have changed, read
-        them again.
+        Raises FileNotFoundError when a blob is gone, or is no longer the file it was: the rows that
+        named it have changed, read them again. (A fault of the disk is told before anything is sent;
+        opening a pipe would wait for ever.)
         """
         names = [s.blob for s in segments if s.blob is not None]
         with self._lock:
@@ -378,7 +380,9 @@ class ObjectStore:
                 found.append(Blob(segment.size, data=segment.data))
                 continue
             path = self._path(segment.blob)
-            os.stat(path)
+            there = os.lstat(path)
+            if not stat.S_ISREG(there.st_mode) or there.st_size < segment.offset + segment.size:
+                raise FileNotFoundError(errno.ENOENT, "the blob is damaged", str(path))
             found.append(Blob(segment.size, path, segment.offset, pin=pin))
         if len(found) == 1:
             return found[0]

@@ -385,6 +385,20 @@ class Rows(Reader):
         now = self._clock()
         self._db.write(lambda tx: tx.run(sql, (now, key)), urgent=True)
 
+    def latest(self) -> float:
+        """When a row last changed; 0 where there is none."""
+        return self._db.read("SELECT max(updated) FROM resource")[0][0] or 0.0
+
+    def rush(self) -> int:
+        """Every row that waits for a time, or is leased, is due now and nobody's; how many.
+
+        For a clock that was set back: their times are of the clock as it was.
+        """
+        sql = (
+            "UPDATE resource SET due_at=:now, lease_token=NULL, lease_until=NULL WHERE due_at>:now"
+        )
+        return self._db.write(lambda tx: tx.run(sql, {"now": self._clock()}), urgent=True)
+
     def next_due(self) -> float | None:
         """When the earliest row may next be claimed, or None."""
         found = self._db.read(
@@ -412,8 +426,21 @@ def merge(old: Doc, changes: Doc) -> Doc:
 
 
 def dump(doc: Doc) -> str:
-    """`doc` as JSON; times and bytes keep their type."""
-    return json.dumps(doc, default=_encode, separators=(",", ":"))
+    """The document as it is stored: JSON, times and bytes as maps of one name that begins with `$`.
+
+    A user's own map of such a name (hyperparameters, say) gets another `$` before it.
+    """
+    made = 0
+
+    def encode(value: Any) -> Any:
+        nonlocal made
+        made += 1
+        return _encode(value)
+
+    text = json.dumps(doc, default=encode, separators=(",", ":"))
+    if text.count('{"$') == made:
+        return text
+    return json.dumps(_escaped(doc), default=_encode, separators=(",", ":"))
 
 
 def parse(text: str) -> Doc:
@@ -429,13 +456,28 @@ def _encode(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} cannot be stored")
 
 
+def _escaped(value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        return [_escaped(each) for each in value]
+    if not isinstance(value, dict):
+        return value
+    inner = {str(name): _escaped(each) for name, each in value.items()}
+    name = next(iter(inner)) if len(inner) == 1 else ""
+    return {f"${name}": inner[name]} if name.startswith("$") else inner
+
+
 def _decode(value: Doc) -> Any:
-    if len(value) == 1:
-        if "$time" in value:
-            return dt.datetime.fromtimestamp(value["$time"], dt.UTC)
-        if "$bytes" in value:
-            return bytes.fromhex(value["$bytes"])
-    return value
+    name = next(iter(value)) if len(value) == 1 else ""
+    if not name.startswith("$"):
+        return value
+    try:
+        if name == "$time":
+            return dt.datetime.fromtimestamp(value[name], dt.UTC)
+        if name == "$bytes":
+            return bytes.fromhex(value[name])
+    except (TypeError, ValueError, OverflowError, OSError):
+        return value  # a user's own, stored by an earlier version
+    return {name[1:]: value[name]} if name.startswith("$$") else value
 
 
 def _row(found: sqlite3.Row) -> Row:

@@ -153,6 +153,12 @@ class Streams:
         rows = self._db.read(sql, (stream.id, position, limit))
         return [Event(r["id"], r["ms"], r["message"], r["ingested"]) for r in rows]
 
+    def before(self, stream: Stream, position: int, limit: int) -> list[Event]:
+        """Up to `limit` events that users put before `position`, the latest first."""
+        sql = "SELECT * FROM log_event WHERE stream=? AND id<? ORDER BY id DESC LIMIT ?"
+        rows = self._db.read(sql, (stream.id, position, limit))
+        return [Event(r["id"], r["ms"], r["message"], r["ingested"]) for r in rows]
+
     def extent(self, stream: Stream) -> Extent | None:
         """What the events that users put into the stream span; None when it has none."""
         sql = (

@@ -23,7 +23,8 @@ def check_space(found: Sequence[Source], directory: int) -> None:
     if wanted + RESERVE > free:
         raise StageError(
             "ClientError: Data download failed:No space left on device: the input is"
-            f" {wanted / 2**20:.1f} MiB, and {max(free - RESERVE, 0) / 2**20:.1f} MiB are free"
+            f" {wanted / 2**20:.1f} MiB, and {max(free - RESERVE, 0) / 2**20:.1f} MiB are free beside"
+            f" the {RESERVE >> 20} MiB that are kept"
         )
 
 

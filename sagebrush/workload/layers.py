@@ -22,6 +22,7 @@ from typing import Any
 
 import uv
 
+from sagebrush.aws.scalars import json_of
 from sagebrush.compute.base import Bind, Exited, Gone, Limits, NotYet, Pending, Running, Spec
 from sagebrush.environments import locks, uvtool
 from sagebrush.environments.environment import Environment
@@ -266,7 +267,9 @@ class _Build:
         for name in ("ml", "ml/input", "ml/output", "ml/layer"):
             (self.root / name).mkdir(mode=0o755)
         excludes = locks.shipped("cuda-excludes.txt").read_text()
-        for name, content in (("requirements.txt", self.text), ("excludes.txt", excludes)):
+        # What the hash is of and nothing else: who asks for the same lines gets the same layer.
+        text = "".join(f"{line}\n" for line in requirements.lines(self.text))
+        for name, content in (("requirements.txt", text), ("excludes.txt", excludes)):
             (self.root / "ml" / "input" / name).write_text(content)
         env, binds = index(os.environ)
         here = launch.place(world, self.root)
@@ -347,7 +350,7 @@ class _Build:
     def _take(self, state: Exited, text: str) -> None:
         """What the build left is the layer. The job has ended: nothing changes it meanwhile."""
         with dirfd.opened(self.root / "ml") as ml:
-            result = json.loads(dirfd.read_small(ml, ("output", "layer.json"), RESULT) or b"null")
+            result = json_of(dirfd.read_small(ml, ("output", "layer.json"), RESULT) or b"null")
             with dirfd.directory(ml, ("layer",)) as layer:
                 record = Layer(
                     self.place,

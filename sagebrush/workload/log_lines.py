@@ -13,17 +13,11 @@ from sagebrush.compute import record
 from sagebrush.compute.base import Backend, LogLine
 from sagebrush.errors import Doc
 from sagebrush.toolkit.training.reasons import ECHO
+from sagebrush.workload import expressions
+from sagebrush.workload.expressions import Pattern
 
 log = logging.getLogger(__name__)
 
-Pattern = regex.Pattern[str]
-
-SEARCH = 0.05
-"""Seconds that one expression may take on one line; a hostile one could run for hours, and would
-hold up the whole server."""
-PATIENT = 1.0
-"""The same when it is tried again. The seconds are those of the whole server, which is busy when it
-starts: by them alone a harmless expression was taken for a hostile one, and the value was lost."""
 LINE = 4096
 """Characters of a line that a regular expression sees."""
 TRACEBACK = "Traceback (most recent call"
@@ -49,8 +43,8 @@ def compiled(definitions: Iterable[Doc]) -> list[tuple[str, Pattern]]:
     found = []
     for definition in definitions:
         try:
-            found.append((definition["Name"], regex.compile(definition["Regex"])))
-        except regex.error as error:
+            found.append((definition["Name"], expressions.compiled(definition["Regex"])))
+        except ValueError as error:
             raise ValueError(f"{definition['Name']}: {error}") from error
     return found
 
@@ -64,7 +58,7 @@ def values(
     for line in lines:
         for name, pattern in list(patterns):
             try:
-                m = _search(pattern, line.text[:LINE])
+                m = expressions.search(pattern, line.text[:LINE])
             except TimeoutError:
                 log.warning("the regular expression of the metric %s takes too long", name)
                 patterns.remove((name, pattern))
@@ -73,14 +67,6 @@ def values(
             if value is not None:
                 found.append((name, line.ms / 1000, value))
     return found
-
-
-def _search(pattern: Pattern, text: str) -> regex.Match[str] | None:
-    """The first match; raises TimeoutError for an expression that takes too long twice."""
-    try:
-        return pattern.search(text, timeout=SEARCH, concurrent=True)
-    except TimeoutError:
-        return pattern.search(text, timeout=PATIENT, concurrent=True)
 
 
 def _number(m: regex.Match[str]) -> float | None:

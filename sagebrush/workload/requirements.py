@@ -7,12 +7,12 @@ The rules are those of AWS's toolkits: for script mode the file at the root of t
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from sagebrush.aws.scalars import json_of
 from sagebrush.errors import AwsError, Doc
 from sagebrush.workload import archive, dirfd, sources
 from sagebrush.world import Ctx
@@ -101,7 +101,7 @@ def of_serving(environ: Mapping[str, str], ml: Path) -> str | None:
 def _of_drivers(ml: int) -> str | None:
     """What SDK v3's training script will install, where that is what runs."""
     try:
-        source = json.loads(dirfd.read_small(ml, DRIVERS, LIMIT) or b"null")
+        source = json_of(dirfd.read_small(ml, DRIVERS, LIMIT) or b"null")
     except ValueError:
         return None
     name = source.get("requirements") if isinstance(source, dict) else None
@@ -148,7 +148,7 @@ def _parts(path: str) -> tuple[str, ...]:
 def _decoded(value: Any) -> str:
     """A hyperparameter as text: SDKs send JSON in strings."""
     try:
-        found = json.loads(value)
+        found = json_of(value)
     except (ValueError, TypeError):
         found = value
     return found if isinstance(found, str) else ""

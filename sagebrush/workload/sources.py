@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from sagebrush.aws.scalars import json_of
 from sagebrush.companion import order, pipes
 from sagebrush.errors import AwsError, Doc
 from sagebrush.scheduler.members import Member
@@ -145,7 +146,7 @@ def _manifest(ctx: Ctx, bucket: str, key: str) -> Iterator[Source]:
     if body.length > MANIFEST_LIMIT:
         raise StageError(f"ClientError: Data download failed:the manifest {where} is too large")
     try:
-        entries = json.loads(body.read())
+        entries = json_of(body.read())
         base, names = entries[0]["prefix"], entries[1:]
         if not all(isinstance(name, str) for name in [base, *names]):
             raise TypeError("its entries must be strings")
@@ -192,7 +193,7 @@ def lines(ctx: Ctx, channel: Doc) -> list[list[Any]]:
         if not line.strip():
             continue
         try:
-            values = _values(json.loads(line), names)
+            values = _values(json_of(line), names)
         except (ValueError, KeyError, TypeError) as error:
             why = f"it has no attribute {error}" if isinstance(error, KeyError) else str(error)
             raise StageError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sagebrush.access import policy
+from sagebrush.access import policy, wildcards
 
 ME = "arn:aws:sts::123456789012:assumed-role/Role/me"
 
@@ -77,7 +77,64 @@ def test_resources(pattern, resource, matches):
     assert found == ("allowed" if matches else "implicitDeny")
     inverse = {"Effect": "Allow", "Action": "s3:*", "NotResource": pattern}
     found = decide([inverse], resource=resource, aws__username="ann")
-    assert found == ("implicitDeny" if matches else "allowed")
+    unknown = "${aws:nothing}" in pattern  # what it spares cannot be told
+    assert found == ("implicitDeny" if matches or unknown else "allowed")
+    spared = {**inverse, "Effect": "Deny"}
+    found = decide([allow(), spared], resource=resource, aws__username="ann")
+    assert found == ("allowed" if matches else "explicitDeny")
+
+
+@pytest.mark.parametrize(
+    ("operator", "holds"),
+    [
+        ("StringEquals", False),
+        ("StringLike", False),
+        ("StringEqualsIfExists", False),
+        ("ForAnyValue:StringEquals", False),
+        ("StringNotEquals", True),
+        ("StringNotLike", True),
+        ("ForAllValues:StringNotLike", True),
+        ("ArnNotLike", True),
+    ],
+)
+def test_a_variable_without_a_value_is_equal_to_nothing(operator, holds):
+    """IAM user guide: inverted operators do match against a null value."""
+    when = {operator: {"aws:username": "${aws:PrincipalTag/team}"}}
+    assert decide([allow(Condition=when)], aws__username="\x00") == (
+        "allowed" if holds else "implicitDeny"
+    )
+
+
+def test_a_hostile_pattern_takes_no_longer_than_another():
+    """Run as a regular expression each of these takes minutes at least."""
+    stars = "*a" * 200 + "*b"
+    assert decide([allow(Resource="arn:" + stars)], resource="arn:" + "a" * 2000) == "implicitDeny"
+    assert decide([allow(Action="s3:" + stars)], "s3:" + "a" * 2000) == "implicitDeny"
+    when = {"StringLike": {"aws:useragent": "*a?" * 200 + "*b"}}
+    assert decide([allow(Condition=when)], aws__useragent="a" * 4000) == "implicitDeny"
+    assert decide([allow(Condition=when)], aws__useragent="ac" * 300 + "b") == "allowed"
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text", "fits"),
+    [
+        ("a*a", "a", False),
+        ("a*a", "aa", True),
+        ("ab*ba", "aba", False),
+        ("*a*", "a", True),
+        ("*ab*ab*", "abab", True),
+        ("*ab*ab*", "abb", False),
+        ("**", "", True),
+        ("?*", "", False),
+        ("?*?", "ab", True),
+        ("*?b*", "b", False),
+        ("a?c*", "a\nc\n", True),
+        ("", "", True),
+        ("", "a", False),
+    ],
+)
+def test_stars_and_question_marks(pattern, text, fits):
+    assert wildcards.like(pattern, text) is fits
 
 
 CONDITIONS = [

@@ -201,7 +201,8 @@ def through(how):
     ],
 )
 def test_trust_and_the_callers_policies_together(trust, held, limit, verdict):
-    assert policy.together(trust, held, limit) == verdict
+    limits = () if limit is None else (limit,)
+    assert policy.together(trust, held, *limits) == verdict
 
 
 @pytest.mark.parametrize(

@@ -224,9 +224,21 @@ def test_each_object_of_a_batch(session: Session, client: Callable[..., Any]) ->
     denied = deny("s3:DeleteObject", f"arn:aws:s3:::{BUCKET}/keep/*")
     s3 = session(statement("s3:*"), denied)("s3")
     for entry in ({"Key": "keep/1"}, {"Key": "keep/1", "VersionId": "null"}):
+        client("s3").put_object(Bucket=BUCKET, Key="other", Body=b"")
         batch = {"Objects": [{"Key": "other"}, entry]}
-        assert refused(s3.delete_objects, Bucket=BUCKET, Delete=batch) == "AccessDenied"
+        told = s3.delete_objects(Bucket=BUCKET, Delete=batch)
+        assert told["Deleted"] == [{"Key": "other"}]
+        (error,) = told["Errors"]
+        message = error.pop("Message")
+        assert error == {**entry, "Code": "AccessDenied"}
+        assert "explicit deny" in message
+        assert refused(client("s3").head_object, Bucket=BUCKET, Key="other") == "404"
         assert refused(s3.delete_object, Bucket=BUCKET, **entry) == "AccessDenied"
+    quiet = s3.delete_objects(
+        Bucket=BUCKET, Delete={"Objects": [{"Key": "keep/1"}, {"Key": "gone"}], "Quiet": True}
+    )
+    assert [each["Key"] for each in quiet["Errors"]] == ["keep/1"]
+    assert "Deleted" not in quiet
     client("s3").head_object(Bucket=BUCKET, Key="keep/1")
 
 

@@ -39,6 +39,10 @@ class Noted:
         self.asked.append(f"logs {key} {offset} {limit}")
         return []
 
+    def log_end(self, key: str) -> int:
+        self.asked.append(f"log_end {key}")
+        return 0
+
     def forget(self, key: str) -> None:
         self.asked.append(f"forget {key}")
 

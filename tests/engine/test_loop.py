@@ -235,3 +235,33 @@ def test_a_step_that_a_full_disk_refused_is_stored_soon(things: Fixture) -> None
     assert things.loop.run_once() == 1
     assert len(calls) == 3
     assert things.find(row).status == "Done"
+
+
+DAY = 86_400.0
+
+
+def test_a_clock_that_is_set_back_holds_nothing_up(things: Fixture) -> None:
+    things.step = lambda row: Next(due=1.0)
+    things.add()
+    assert things.loop.run_once() == 1
+    things.now -= DAY
+    assert things.loop.run_once() == 1, "it waited for a second of the next day"
+    assert things.loop.run_once() == 0, "it is rushed once"
+    things.now += 1
+    assert things.loop.run_once() == 1
+
+
+def test_a_clock_that_was_set_back_while_no_server_ran(things: Fixture) -> None:
+    row = things.add()
+    assert [each.id for each in things.rows.claim(30, 10)] == [row.id], "its holder ends here"
+    things.now -= DAY
+    assert things.loop.run_once() == 1
+    assert things.find(row).status == "Done"
+
+
+def test_a_clock_that_is_corrected_changes_nothing(things: Fixture) -> None:
+    later = things.add("later", 1030.0)
+    assert things.loop.run_once() == 0
+    things.now -= 2
+    assert things.loop.run_once() == 0
+    assert things.find(later).due_at == 1030.0

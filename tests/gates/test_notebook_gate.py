@@ -229,6 +229,14 @@ def test_another_port_is_another_origin(stand, desk):
     assert stand.ask(desk, "/x", "POST", Cookie=stand.enter(desk), Origin=origin).status == 403
 
 
+def test_a_second_origin_is_not_passed_over(stand, desk):
+    own, cookie = f"http://{stand.host(desk)}", stand.enter(desk)
+    for given in ({"Origin": own, "origin": "http://evil.example"}, {"Origin": own, "origin": own}):
+        assert stand.ask(desk, "/x", "POST", Cookie=cookie, **given).status == 403
+    both = {"Sec_Fetch_Site": "same-origin", "sec_fetch_site": "cross-site"}
+    assert stand.ask(desk, "/x", "POST", Cookie=cookie, **both).status == 403
+
+
 # Not there ----------------------------------------------------------------------------------------
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import json
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 
@@ -19,6 +21,7 @@ from tests.rolestand import (
     as_job,
     assume,
     code,
+    delete,
     make,
     may,
     model,
@@ -291,3 +294,23 @@ def test_a_configurations_role_must_be_there_too(owner):
     for role, refused in ((arn("never-configured"), "ValidationException"), (EXECUTION, "")):
         request = {**given, "EndpointConfigName": "configured", "ExecutionRoleArn": role}
         assert code(job.call, "sagemaker", "CreateEndpointConfig", request) == refused
+
+
+def test_a_trusted_role_that_is_gone_is_shown_by_its_id(owner):
+    """IAM user guide, "Principal": the ARN in the policy no longer maps back to the role."""
+
+    def shown():
+        text = owner.call("iam", "GetRole", {"RoleName": "shows"})["Role"]
+        return json.loads(unquote(text["AssumeRolePolicyDocument"]))["Statement"][0]["Principal"]
+
+    leaving, staying = make(owner, "leaving"), make(owner, "staying")
+    number = owner.call("iam", "GetRole", {"RoleName": "leaving"})["Role"]["RoleId"]
+    make(owner, "shows", trust=[{"AWS": [leaving, staying], "Service": "sagemaker.amazonaws.com"}])
+    assert shown()["AWS"] == [leaving, staying]
+    delete(owner, "leaving")
+    assert shown() == {"AWS": [number, staying], "Service": "sagemaker.amazonaws.com"}
+    make(owner, "leaving")
+    assert shown()["AWS"] == [number, staying]
+    listed = owner.call("iam", "ListRoles", {})["Roles"]
+    (text,) = (r["AssumeRolePolicyDocument"] for r in listed if r["RoleName"] == "shows")
+    assert number in unquote(text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sqlite3
@@ -14,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from sagebrush.errors import AwsError
-from sagebrush.store.db import Conflict, Db, Tx
+from sagebrush.store.db import MIGRATIONS, Conflict, Db, Tx
 
 WRITER = """
 import sys, threading
@@ -166,3 +167,43 @@ def test_migrations_run_once_and_durably(tmp_path: Path) -> None:
     second = Db(tmp_path / "db")
     assert [r["name"] for r in second.read("SELECT name FROM migration ORDER BY name")] == names
     second.close()
+
+
+def old(path: Path, before: str) -> sqlite3.Connection:
+    """A database as the migrations before `before` left it."""
+    made = sqlite3.connect(path)
+    made.execute("CREATE TABLE migration(name TEXT PRIMARY KEY)")
+    for script in sorted(MIGRATIONS.glob("*.sql")):
+        if script.name < before:
+            made.executescript(script.read_text())
+            made.execute("INSERT INTO migration VALUES(?)", (script.name,))
+    return made
+
+
+def test_roles_that_were_only_named_are_administrators_no_more(tmp_path: Path) -> None:
+    connection = old(tmp_path / "db", "0007")
+    named = "Named by a client, never created here"
+    administrator = {"arn:aws:iam::aws:policy/AdministratorAccess": json.dumps({"a": [1, 2]})}
+    more = {**administrator, "arn:aws:iam::1:policy/mine": "{}"}
+    plain = {"trust": "t", "inline": {}, "attached": administrator, "tags": {}}
+    rows = {
+        "named": (named, plain),
+        "given-a-policy": (named, {**plain, "inline": {"p": "{}"}}),
+        "given-another": (named, {**plain, "attached": more}),
+        "tagged": (named, {**plain, "tags": {"a": "b"}}),
+        "created": ("mine", plain),
+    }
+    sql = (
+        "INSERT INTO resource(account, region, kind, name, status, doc, plan, created, updated)"
+        " VALUES('1', '', 'role', ?, 'Active', ?, ?, 1, 1)"
+    )
+    for name, (description, plan) in rows.items():
+        doc = json.dumps({"Description": description}, separators=(",", ":"))
+        connection.execute(sql, (name, doc, json.dumps(plan, separators=(",", ":"))))
+    connection.commit()
+    connection.close()
+    db = Db(tmp_path / "db")
+    found = db.read("SELECT id, name, plan FROM resource WHERE status='StandIn'")
+    assert [tuple(row) for row in found] == [(1, "named", "{}")]
+    assert db.read("SELECT count(*) FROM resource WHERE status='Active'")[0][0] == 4
+    db.close()

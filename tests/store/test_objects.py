@@ -178,3 +178,22 @@ def test_every_algorithm_is_computed_and_validated() -> None:
         assert checksums.valid(algorithm, value)
         assert not checksums.valid(algorithm, "AAAA" + value)
         assert not checksums.valid(algorithm, "no base64!")
+
+
+@pytest.mark.parametrize("how", ["gone", "cut", "directory", "pipe", "link"])
+def test_a_damaged_blob_is_told_before_anything_is_sent(store: ObjectStore, how: str) -> None:
+    spooled = store.spool_bytes(os.urandom(100_000))
+    assert spooled.path is not None
+    assert store.open([spooled.segment()]).read()
+    if how == "cut":
+        os.truncate(spooled.path, 99_999)
+    else:
+        spooled.path.unlink()
+    if how == "directory":
+        spooled.path.mkdir()
+    elif how == "pipe":
+        os.mkfifo(spooled.path)
+    elif how == "link":
+        spooled.path.symlink_to(__file__)
+    with pytest.raises(FileNotFoundError):
+        store.open([spooled.segment()])

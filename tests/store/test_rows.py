@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from sagebrush.errors import Doc
 from sagebrush.store.db import Db
-from sagebrush.store.rows import Exists, Next, Row, Rows, merge
+from sagebrush.store.rows import Exists, Next, Row, Rows, dump, merge, parse
 
 
 class Fixture(Rows):
@@ -144,3 +145,41 @@ def test_ten_thousand_idle_rows_cost_the_claim_nothing(rows: Fixture) -> None:
 
 def test_merge_removes_members_set_to_none() -> None:
     assert merge({"a": 1, "b": 2}, {"a": None, "c": 3}) == {"b": 2, "c": 3}
+
+
+# Documents ----------------------------------------------------------------------------------------
+
+MOMENT = dt.datetime(2026, 1, 2, tzinfo=dt.UTC)
+
+
+@pytest.mark.parametrize(
+    "doc",
+    [
+        {"HyperParameters": {"$time": "abc"}},
+        {"HyperParameters": {"$bytes": "zz"}, "CreationTime": MOMENT},
+        {"a": [{"$time": 5.0}, {"$bytes": "00"}, {"$other": 1}], "b": b"\x00"},
+        {"a": {"$$time": 5.0}, "b": {"$$$bytes": [{"$time": 1}]}},
+        {"a": {"$time": 1, "$bytes": ""}, "b": {"": 1}, "c": {"$": {"$": MOMENT}}},
+        {"a": '{"$time":1}', "b": {"x": '{"$'}},
+        {"$time": 1e300},
+    ],
+)
+def test_users_own_names_are_never_read_as_ours(doc: Doc) -> None:
+    assert parse(dump(doc)) == doc
+
+
+def test_what_an_earlier_version_stored_can_be_read() -> None:
+    """One such row stopped every list of its kind, and the loop."""
+    assert parse('{"H":{"$time":"abc"},"B":{"$bytes":"zz"},"T":{"$time":1767312000.0}}') == {
+        "H": {"$time": "abc"},
+        "B": {"$bytes": "zz"},
+        "T": MOMENT,
+    }
+
+
+def test_the_id_of_a_deleted_row_is_never_anothers(rows: Fixture) -> None:
+    ids = []
+    for _ in range(3):
+        ids.append(rows.insert(a_row()).id)
+        rows.delete(ids[-1])
+    assert len(set(ids)) == 3

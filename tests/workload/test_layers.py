@@ -95,6 +95,13 @@ def test_the_hash_is_of_what_the_file_means() -> None:
     assert layers.key("base-1", "a\n") != layers.key("base-1", "--pre\na\n")
 
 
+def test_a_build_has_what_its_hash_is_of(bench: Bench) -> None:
+    """A line that two readers could read in two ways must not be another role's layer."""
+    bench.ready(text="emoji   # so\n\n\x0bclick\\\n ==8\r\n")
+    given = (bench.built.parent / "input" / "requirements.txt").read_text()
+    assert given == "emoji\nclick ==8\n"
+
+
 def test_two_who_ask_at_once_build_it_once(bench: Bench) -> None:
     assert bench.ready() is None
     assert bench.ready() is None

@@ -126,6 +126,7 @@ def _about_roles(*names: str) -> dict[str, tuple[Permission, ...]]:
 TABLE: Table = {
     **_about_roles(
         "DeleteRole",
+        "DeleteRolePermissionsBoundary",
         "DeleteRolePolicy",
         "GetRole",
         "GetRolePolicy",
@@ -147,6 +148,9 @@ TABLE: Table = {
     "CreateRole": (
         Permission("iam:CreateRole", New("role", "RoleName"), keys=(TAGS, BOUNDARY)),
         Permission("iam:TagRole", New("role", "RoleName"), keys=(TAGS,), when=given("Tags")),
+    ),
+    "PutRolePermissionsBoundary": (
+        Permission("iam:PutRolePermissionsBoundary", ROLE, keys=(BOUNDARY,)),
     ),
     "CreatePolicy": (
         Permission("iam:CreatePolicy", New("policy", "PolicyName"), keys=(TAGS,)),

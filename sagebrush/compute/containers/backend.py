@@ -79,6 +79,10 @@ class OciBackend:
         """Up to `limit` whole lines from byte `offset` on; [] when there is nothing (yet)."""
         return self._jobs.logs(key, offset, limit, self.poll(key))
 
+    def log_end(self, key: str) -> int:
+        """Where the job's log ends now."""
+        return record.log_end(self.jobs_dir / key)
+
     def forget(self, key: str) -> None:
         """The job's directory and log may be removed by the caller; nothing of it still runs."""
         self.stop(key, 0)

@@ -124,6 +124,18 @@ def segments(directory: str) -> list[int]:
     return sorted(int(name[4:]) for name in names if name.startswith("log.") and name[4:].isdigit())
 
 
+def end(directory: str) -> int:
+    """The offset after the log's last byte; 0 where there is none."""
+    found = segments(directory)
+    if not found:
+        return 0
+    path = os.path.join(directory, f"log.{found[-1]:0{_WIDTH}d}")
+    try:
+        return found[-1] + os.stat(path).st_size
+    except FileNotFoundError:
+        return found[-1]  # removed since it was listed
+
+
 def read(directory: str, offset: int, limit: int, ended: bool) -> list[tuple[int, int, int, bytes]]:
     """Up to `limit` lines that start at or after byte `offset`: (offset, end, ms, line without its
     newline).

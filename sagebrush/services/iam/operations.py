@@ -10,6 +10,7 @@ from sagebrush.access import principals
 from sagebrush.credentials import fresh_role_id, role_id, user_name
 from sagebrush.engine.kinds import moment
 from sagebrush.errors import AwsError, Doc
+from sagebrush.services.iam import boundaries
 from sagebrush.services.iam.rows import (
     KIND,
     change_plan,
@@ -32,7 +33,8 @@ LARGEST_INLINE = 10_240
 
 
 def create_role(ctx: Ctx, request: Doc) -> Doc:
-    """The role exists and allows nothing yet; EntityAlreadyExists (409), MalformedPolicyDocument."""
+    """The role exists and allows nothing yet; EntityAlreadyExists (409), MalformedPolicyDocument,
+    NoSuchEntity (404) for a permissions boundary that is not known here."""
     name, trust = request["RoleName"], request["AssumeRolePolicyDocument"]
     document = parsed(trust, trust=True)
     hours = request.get("MaxSessionDuration", 3600)
@@ -53,13 +55,16 @@ def create_role(ctx: Ctx, request: Doc) -> Doc:
         "attached": {},
         "tags": tag_map(request),
     }
-    insert_role(ctx, doc, plan)
-    return {"Role": shown(find_role(ctx, name))}
+    arn = request.get("PermissionsBoundary")
+    if arn is not None:
+        plan["boundary"] = boundaries.found(ctx, arn)
+    insert_role(ctx, doc, plan, boundaries.there(ctx, arn))
+    return {"Role": shown(ctx, find_role(ctx, name))}
 
 
 def get_role(ctx: Ctx, request: Doc) -> Doc:
     """The role; NoSuchEntity (404)."""
-    return {"Role": shown(find_role(ctx, request["RoleName"]))}
+    return {"Role": shown(ctx, find_role(ctx, request["RoleName"]))}
 
 
 def list_roles(ctx: Ctx, request: Doc) -> Doc:
@@ -73,7 +78,7 @@ def list_roles(ctx: Ctx, request: Doc) -> Doc:
         if row.account == ctx.account and row.status and row.doc["Path"].startswith(prefix)
     ]
     rows.sort(key=lambda row: (row.name != seeded, row.name))
-    listed = [{k: v for k, v in shown(row).items() if k != "Tags"} for row in rows]
+    listed = [{k: v for k, v in shown(ctx, row).items() if k != "Tags"} for row in rows]
     return page("Roles", listed, request)
 
 

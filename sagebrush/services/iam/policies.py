@@ -14,6 +14,7 @@ from sagebrush.services.iam.rows import (
     POLICY,
     REGION,
     attachments,
+    bounded,
     change_plan,
     find_role,
     managed,
@@ -79,6 +80,10 @@ def simulate_principal_policy(ctx: Ctx, request: Doc) -> Doc:
         (f"PolicyInputList.{i + 1}", text, "None")
         for i, text in enumerate(request.get("PolicyInputList", ()))
     ]
+    given = request.get("PermissionsBoundaryPolicyInputList")
+    own = [row.plan["boundary"]["text"]] if row.plan.get("boundary") else None
+    texts = own if given is None else given
+    boundary = None if texts is None else [parsed(each) for each in texts]
     for _, text, _ in extra:
         parsed(text)
     held = [*_sources(row), *extra]
@@ -88,7 +93,7 @@ def simulate_principal_policy(ctx: Ctx, request: Doc) -> Doc:
     }
     context = {k: v[0] if len(v) == 1 else v for k, v in context.items() if k}
     results = [
-        _simulated(held, arn, action, resource, context)
+        _simulated(held, boundary, arn, action, resource, context)
         for action in request["ActionNames"]
         for resource in request.get("ResourceArns") or ["*"]
     ]
@@ -103,11 +108,24 @@ def _sources(row: Row) -> list[tuple[str, str, str]]:
 
 
 def _simulated(
-    held: Sequence[tuple[str, str, str]], arn: str, action: str, resource: str, context: Doc
+    held: Sequence[tuple[str, str, str]],
+    boundary: Sequence[policy.Policy] | None,
+    arn: str,
+    action: str,
+    resource: str,
+    context: Doc,
 ) -> Doc:
-    """One EvaluationResult."""
+    """One EvaluationResult; without a `boundary` (None) nothing limits what is held."""
     parsed = [json.loads(text) for _, text, _ in held]
     decision = policy.evaluate(parsed, arn, action, resource, context)
+    verdict, limited = decision.verdict, {}
+    if boundary is not None:
+        limit = policy.evaluate(boundary, arn, action, resource, context).verdict
+        limited = {"AllowedByPermissionsBoundary": limit == policy.ALLOWED}
+        if policy.EXPLICIT_DENY in (verdict, limit):
+            verdict = policy.EXPLICIT_DENY
+        elif limit != policy.ALLOWED:
+            verdict = limit
     matched = []
     for number in dict.fromkeys(number for number, _ in decision.matched):
         source, text, kind = held[number]
@@ -123,9 +141,12 @@ def _simulated(
     return {
         "EvalActionName": action,
         "EvalResourceName": resource,
-        "EvalDecision": decision.verdict,
+        "EvalDecision": verdict,
+        **({"PermissionsBoundaryDecisionDetail": limited} if limited else {}),
         "MatchedStatements": matched,
-        "MissingContextValues": sorted(_wanted_keys(parsed) - {k.lower() for k in context}),
+        "MissingContextValues": sorted(
+            _wanted_keys([*parsed, *(boundary or ())]) - {k.lower() for k in context}
+        ),
     }
 
 
@@ -163,14 +184,22 @@ def create_policy(ctx: Ctx, request: Doc) -> Doc:
     except Exists as error:
         words = f"A policy called {name} already exists. Duplicate names are not allowed."
         raise AwsError("EntityAlreadyExists", words, 409) from error
-    return {"Policy": {**doc, "AttachmentCount": 0}}
+    return {"Policy": {**doc, **_uses(ctx, arn)}}
 
 
 def get_policy(ctx: Ctx, request: Doc) -> Doc:
     """The managed policy, ours or one of AWS's that are known here; NoSuchEntity (404)."""
     found = managed(ctx, request["PolicyArn"])
-    count = attachments(ctx, request["PolicyArn"], ctx.world.rows)
-    return {"Policy": {**found["doc"], "AttachmentCount": count}}
+    return {"Policy": {**found["doc"], **_uses(ctx, request["PolicyArn"])}}
+
+
+def _uses(ctx: Ctx, arn: str) -> Doc:
+    """How many roles the managed policy is attached to, and how many it is the boundary of."""
+    rows = ctx.world.rows
+    return {
+        "AttachmentCount": attachments(ctx, arn, rows),
+        "PermissionsBoundaryUsageCount": bounded(ctx, arn, rows),
+    }
 
 
 def get_policy_version(ctx: Ctx, request: Doc) -> Doc:
@@ -202,21 +231,24 @@ def list_policies(ctx: Ctx, request: Doc) -> Doc:
     if scope in ("All", "AWS"):
         found += [managed(ctx, arn)["doc"] for arn in managed_policies.KNOWN]
     found = [d for d in found if d["Path"].startswith(request.get("PathPrefix", "/"))]
-    rows = ctx.world.rows
-    shown = [{**doc, "AttachmentCount": attachments(ctx, doc["Arn"], rows)} for doc in found]
+    shown = [{**doc, **_uses(ctx, doc["Arn"])} for doc in found]
     if request.get("OnlyAttached"):
         shown = [doc for doc in shown if doc["AttachmentCount"]]
     return page("Policies", shown, request)
 
 
 def delete_policy(ctx: Ctx, request: Doc) -> None:
-    """The customer-managed policy is gone; DeleteConflict (409) while it is attached."""
+    """The customer-managed policy is gone; DeleteConflict (409) while it is attached or a permissions boundary."""
     arn = request["PolicyArn"]
     row = own_policy(ctx, arn, ctx.world.rows)
 
     def free(_: Row, rows: Reader) -> None:
         if attachments(ctx, arn, rows):
             words = "Cannot delete a policy attached to entities."
+            raise AwsError("DeleteConflict", words, 409)
+
+        if bounded(ctx, arn, rows):
+            words = "Cannot delete a policy that is a permissions boundary."
             raise AwsError("DeleteConflict", words, 409)
 
     if ctx.world.rows.delete(row.id, free) is None:  # another caller was faster

@@ -1,8 +1,9 @@
 """IAM's rows: roles and customer-managed policies. IAM has no region.
 
 A role's plan holds `trust` (the trust policy's text), `pins` (ARN -> unique id of the roles that it
-names), `inline` (name -> text), `attached` (policy ARN -> text) and `tags`. A deleted role leaves a
-row that allows nothing, and so does not become a stand-in (`principals`).
+names), `inline` (name -> text), `attached` (policy ARN -> text), `tags` and `boundary` (`arn` and
+`text` of its permissions boundary). A deleted role leaves a row that allows nothing, and so does not
+become a stand-in (`principals`).
 """
 
 from __future__ import annotations
@@ -23,11 +24,11 @@ from sagebrush.world import Ctx
 POLICY = "policy"
 
 
-def insert_role(ctx: Ctx, doc: Doc, plan: Doc) -> None:
+def insert_role(ctx: Ctx, doc: Doc, plan: Doc, check: Check | None = None) -> None:
     """The role's row, new or in place of a deleted role's or of a stand-in.
 
     Raises EntityAlreadyExists (409), also where only the case of a name differs (IAM user guide,
-    "IAM identifiers").
+    "IAM identifiers"), and what `check` raises in the transaction.
     """
     rows, name = ctx.world.rows, doc["RoleName"]
     clash = AwsError("EntityAlreadyExists", f"Role with name {name} already exists.", 409)
@@ -42,11 +43,11 @@ def insert_role(ctx: Ctx, doc: Doc, plan: Doc) -> None:
         return replace(row, status="Active", doc=doc, plan=plan)
 
     try:
-        rows.insert(Row(ctx.account, REGION, KIND, name, "Active", doc, plan))
+        rows.insert(Row(ctx.account, REGION, KIND, name, "Active", doc, plan), check)
     except Exists:
         row = rows.get(ctx.account, REGION, KIND, name)
         if row is not None:
-            rows.update(row.id, revive)
+            rows.update(row.id, revive, check)
     principals.forget(ctx.world)
 
 
@@ -102,11 +103,18 @@ def change_plan(
     change_role(ctx, row, work, check)
 
 
-def shown(row: Row) -> Doc:
+def shown(ctx: Ctx, row: Row) -> Doc:
     """The role as Get and Create answer it: policies travel URL-encoded (RFC 3986)."""
-    shown = {**row.doc, "AssumeRolePolicyDocument": quote(row.plan["trust"], safe="")}
+    trust = principals.shown_trust(ctx.world, row)
+    shown = {**row.doc, "AssumeRolePolicyDocument": quote(trust, safe="")}
     if row.plan.get("tags"):
         shown["Tags"] = tag_list(row.plan["tags"])
+    if row.plan.get("boundary"):
+        arn = row.plan["boundary"]["arn"]
+        shown["PermissionsBoundary"] = {
+            "PermissionsBoundaryType": "Policy",  # what IAM answers; its model knows another word
+            "PermissionsBoundaryArn": arn,
+        }
     return shown
 
 
@@ -164,6 +172,13 @@ def own_policy(ctx: Ctx, arn: str, rows: Reader) -> Row:
     if row is None:
         raise missing(f"Policy {arn} does not exist or is not attachable.")
     return row
+
+
+def bounded(ctx: Ctx, arn: str, rows: Reader) -> int:
+    """How many roles have the managed policy as their permissions boundary."""
+    roles = rows.select(principals.KIND)
+    found = (r.plan.get("boundary") or {} for r in roles if r.account == ctx.account)
+    return sum(1 for boundary in found if boundary.get("arn") == arn)
 
 
 def attachments(ctx: Ctx, arn: str, rows: Reader) -> int:

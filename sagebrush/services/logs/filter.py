@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable
 
 from sagebrush.errors import AwsError
+from sagebrush.workload import expressions
 
 _TERM = re.compile(r'\s*([?-]?)(?:"((?:[^"\\]|\\.)*)"|%((?:[^%])*)%|(\S+))')
 
@@ -48,11 +49,22 @@ def compile_pattern(pattern: str) -> Callable[[str], bool]:
 def _test(found: re.Match[str]) -> Callable[[str], bool]:
     if found[3] is not None:
         try:
-            compiled = re.compile(found[3])
-        except re.error as error:
-            raise AwsError(
-                "InvalidParameterException", f"Invalid filter pattern: {error}"
-            ) from error
-        return lambda message: compiled.search(message) is not None
+            expression = expressions.compiled(found[3])
+        except ValueError as error:
+            raise _invalid(str(error)) from error
+        return lambda message: _found(expression, message)
     term = found[4] if found[2] is None else re.sub(r"\\(.)", r"\1", found[2])
     return lambda message: term in message
+
+
+def _found(expression: expressions.Pattern, message: str) -> bool:
+    """Whether the expression finds anything; raises InvalidParameterException where it takes too
+    long for one message, as it would for the next."""
+    try:
+        return expressions.search(expression, message) is not None
+    except TimeoutError as error:
+        raise _invalid("its regular expression takes too long") from error
+
+
+def _invalid(why: str) -> AwsError:
+    return AwsError("InvalidParameterException", f"Invalid filter pattern: {why}")

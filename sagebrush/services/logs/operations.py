@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import heapq
 import re
-from collections import deque
 from collections.abc import Callable, Iterator
 from itertools import islice, pairwise, takewhile
 
@@ -19,6 +18,8 @@ from sagebrush.store.streams import Event, Extent, Gone, Group, Stream
 from sagebrush.world import Ctx
 
 _BLOCK = 1000
+_WINDOW = 1 << 18
+"""Bytes of a job's log that are read at once from its end backwards."""
 _PAGE_BYTES = 1024 * 1024
 _EVENT_BYTES = 26
 """What an event counts beside its message in UTF-8."""
@@ -177,10 +178,9 @@ def _extent(ctx: Ctx, stream: Stream) -> Extent | None:
     """What the stream's events span; None when there are none."""
     if stream.job is None:
         return ctx.world.streams.extent(stream)
-    first = next(_events(ctx, stream), None)
-    if first is None:
+    first, last = _first(ctx, stream), next(_backwards(ctx, stream), None)
+    if first is None or last is None:
         return None
-    last = deque(_events(ctx, stream), maxlen=1)[0]
     return Extent(first.ms, last.ms, last.ingested, last.position + 1)
 
 
@@ -258,13 +258,12 @@ def get_log_events(ctx: Ctx, request: Doc) -> Doc:
     if direction == "f":
         page = _cap(islice(filter(wanted, _events(ctx, stream, place)), limit))
     else:
-        events = _events(ctx, stream)
-        if direction == "b":
-            events = takewhile(lambda e: e.position < place, events)
-        page = list(reversed(_cap(reversed(deque(filter(wanted, events), maxlen=limit)))))
+        latest = _backwards(ctx, stream, place if direction == "b" else None)
+        page = list(reversed(_cap(islice(filter(wanted, latest), limit))))
     ahead = page[-1].position + 1 if page else place
     if not page and direction is None:
-        ahead = max((e.position + 1 for e in _events(ctx, stream)), default=0)
+        last = next(_backwards(ctx, stream), None)
+        ahead = last.position + 1 if last else 0
     behind = page[0].position if page else place
     return {
         "events": [_event_doc(e) for e in page],
@@ -344,13 +343,39 @@ def _events(ctx: Ctx, stream: Stream, position: int = 0) -> Iterator[Event]:
         position = block[-1].position + 1
 
 
+def _first(ctx: Ctx, stream: Stream) -> Event | None:
+    """The stream's first event that is kept."""
+    if stream.job is None:
+        return next(_events(ctx, stream), None)
+    lines = ctx.world.backend.logs(stream.job, 0, 1)
+    return next((Event(line.offset, line.ms, line.text, line.ms) for line in lines), None)
+
+
+def _backwards(ctx: Ctx, stream: Stream, stop: int | None = None) -> Iterator[Event]:
+    """The stream's events before the position `stop` (None: its end), the latest first, read as they
+    are asked for: a log may be a thousand times what its end is."""
+    if stream.job is None:
+        position = 1 << 62 if stop is None else stop
+        while block := ctx.world.streams.before(stream, position, _BLOCK):
+            yield from block
+            position = block[-1].position
+        return
+    first, end = _first(ctx, stream), ctx.world.backend.log_end(stream.job)
+    stop = end if stop is None else min(stop, end)
+    while first is not None and stop > first.position:
+        start = max(first.position, stop - _WINDOW)
+        found = takewhile(lambda e, stop=stop: e.position < stop, _events(ctx, stream, start))
+        yield from reversed(list(found))
+        stop = start
+
+
 def _within(request: Doc) -> Callable[[Event], bool]:
     """A test of an event's time: startTime inclusive, endTime exclusive."""
     start, end = request.get("startTime", 0), request.get("endTime", 1 << 62)
     return lambda event: start <= event.ms < end
 
 
-def _cap(events: Iterator[Event] | reversed[Event]) -> list[Event]:
+def _cap(events: Iterator[Event]) -> list[Event]:
     """The events up to a page's 1 MiB, at least one."""
     page, size = [], 0
     for event in events:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv4Address
 
+from sagebrush.aws.scalars import json_of
 from sagebrush.errors import AwsError, Doc
 from sagebrush.services.s3 import bodies, metadata, names
 from sagebrush.store import catalog
@@ -328,7 +329,7 @@ def put_bucket_policy(ctx: Ctx, request: Doc) -> None:
     bucket = names.bucket_of(ctx, request)
     text = request["Policy"]
     try:
-        document = json.loads(text)
+        document = json_of(text)
     except ValueError as error:
         raise AwsError(
             "MalformedPolicy", "Policies must be valid JSON and the first byte must be '{'"

@@ -74,7 +74,8 @@ def check_meanwhile(request: Doc, upload: Upload, old: Object | None) -> None:
     """
     if "IfNoneMatch" in request and upload.doc.get("existed"):
         raise _conflict("If-None-Match", upload.key)
-    if "IfMatch" in request and old is not None and old.modified > upload.created:
+    stored = max(old.modified, old.doc.get("completed", 0.0)) if old is not None else 0.0
+    if "IfMatch" in request and stored > upload.created:
         raise _conflict("If-Match", upload.key)
 
 

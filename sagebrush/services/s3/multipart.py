@@ -281,11 +281,11 @@ def _assembled(ctx: Ctx, request: Doc, upload: Upload, chosen: list[Part]) -> Ob
             "BadDigest",
             f"The {checksum.algorithm.lower()} you specified did not match the calculated checksum.",
         )
-    doc = {**upload.doc["object"], "parts": len(chosen)}
+    doc = {**upload.doc["object"], "parts": len(chosen), "completed": ctx.world.clock()}
+    # Its Last-Modified is the date of initiation (S3 user guide, "System-defined object metadata").
     return Object(
-        upload.bucket, upload.key, size, etag, ctx.world.clock(), upload.doc["storage"], checksum,
-        doc,
-    )  # fmt: skip
+        upload.bucket, upload.key, size, etag, upload.created, upload.doc["storage"], checksum, doc
+    )
 
 
 def _checksum(upload: Upload, chosen: list[Part]) -> Checksum:

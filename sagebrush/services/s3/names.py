@@ -125,7 +125,8 @@ def open_object(ctx: Ctx, bucket: Bucket, key: str) -> tuple[Object, Blob]:
             return found, ctx.world.objects.open(segments)
         except FileNotFoundError:
             continue
-    raise AwsError("InternalError", f"The stored bytes of {key!r} are missing.", 500)
+    words = f"The stored bytes of {key!r} are missing or damaged."
+    raise AwsError("InternalError", words, 500)
 
 
 def owner(account: str) -> Doc:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from concurrent.futures import Future
 
+from sagebrush.access import dispatch
 from sagebrush.errors import AwsError, Doc
 from sagebrush.services.s3 import bodies, conditions, metadata, names
 from sagebrush.store import catalog
@@ -185,7 +186,11 @@ def delete_object(ctx: Ctx, request: Doc) -> None:
 
 
 def delete_objects(ctx: Ctx, request: Doc) -> Doc:
-    """None of the keys has an object; each is answered for, only errors when `Quiet`."""
+    """None of the keys has an object but those among `Errors`; only errors are told when `Quiet`.
+
+    What the caller may not delete is an error of that key, AccessDenied (API Reference,
+    DeleteObjects: "for each key, Amazon S3 performs a delete action and returns the result").
+    """
     bucket = names.bucket_of(ctx, request)
     wanted = request["Delete"].get("Objects", [])
     if not 1 <= len(wanted) <= 1000:
@@ -196,11 +201,14 @@ def delete_objects(ctx: Ctx, request: Doc) -> Doc:
         )
     deleted: list[Doc] = []
     errors: list[Doc] = []
+    refused = [_refusal(ctx, request, entry) for entry in wanted]
 
     def change(tx: Tx) -> list[str]:
         freed: list[str] = []
-        for entry in wanted:
+        for entry, refusal in zip(wanted, refused, strict=True):
             try:
+                if refusal is not None:
+                    raise refusal
                 freed += _delete_entry(tx, bucket, entry)
                 deleted.append({k: entry[k] for k in ("Key", "VersionId") if k in entry})
             except AwsError as error:
@@ -213,6 +221,16 @@ def delete_objects(ctx: Ctx, request: Doc) -> Doc:
     if errors:
         result["Errors"] = errors
     return result
+
+
+def _refusal(ctx: Ctx, request: Doc, entry: Doc) -> AwsError | None:
+    """Why the caller may not delete that key; None where it may."""
+    alone = {**request, "Delete": {**request["Delete"], "Objects": [entry]}}
+    try:
+        dispatch.authorise(ctx, "s3", "DeleteObjects", alone)
+    except AwsError as error:
+        return error
+    return None
 
 
 def _delete_entry(tx: Tx, bucket: Bucket, entry: Doc) -> list[str]:

@@ -115,3 +115,13 @@ def test_a_log_that_has_ended_is_gone_on_with(tmp_path: Path) -> None:
         (2000, b"told"),
         (3000, b"told again"),
     ]
+
+
+def test_where_a_log_ends(tmp_path: Path) -> None:
+    assert joblog.end(str(tmp_path)) == joblog.end(str(tmp_path / "none")) == 0
+    writer = joblog.Writer(str(tmp_path), 1 << 16)
+    for number in range(3000):  # more than is kept
+        writer.write(b"%050d\n" % number, number)
+    writer.close()
+    assert len(joblog.segments(str(tmp_path))) > 1
+    assert joblog.end(str(tmp_path)) == 3000 * 51

@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, reset_tzpath
 
 import pytest
 from hypothesis import given, settings
@@ -311,3 +311,16 @@ def test_only_zones_of_the_database_are_zones(name: str) -> None:
         cron.zone_of(name)
     for good in ("UTC", "Etc/GMT+9", "Pacific/Tahiti", "America/Argentina/Buenos_Aires"):
         assert cron.zone_of(good).utcoffset(dt.datetime(2026, 1, 1)) is not None
+
+
+def test_zones_are_known_on_a_host_that_has_none() -> None:
+    """Slim images have no /usr/share/zoneinfo: the server brings the database itself."""
+    reset_tzpath(to=[])
+    ZoneInfo.clear_cache()
+    try:
+        assert cron.zone_of("Asia/Tokyo").utcoffset(dt.datetime(2026, 1, 1)) == dt.timedelta(
+            hours=9
+        )
+    finally:
+        reset_tzpath()
+        ZoneInfo.clear_cache()

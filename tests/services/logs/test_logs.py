@@ -190,10 +190,16 @@ class OneLog:
     """A backend whose only job has written `count` lines of a growing log."""
 
     def __init__(self, count: int) -> None:
+        self.read = 0
         self.lines = [LogLine(i * 10, 1_000 + i, f"row {i:03d}.") for i in range(count)]
 
     def logs(self, key: str, offset: int = 0, limit: int = 10_000) -> list[LogLine]:
-        return [line for line in self.lines if line.offset >= offset][:limit]
+        found = [line for line in self.lines if line.offset >= offset][:limit]
+        self.read += len(found)
+        return found
+
+    def log_end(self, key: str) -> int:
+        return self.lines[-1].offset + 9 if self.lines else 0
 
 
 def test_a_jobs_log_is_read_over_block_bounds(world: Any, monkeypatch: pytest.MonkeyPatch):
@@ -209,6 +215,31 @@ def test_a_jobs_log_is_read_over_block_bounds(world: Any, monkeypatch: pytest.Mo
     assert [len(first["events"]), len(rest["events"])] == [15, 5]
     assert rest["events"][-1] == {"timestamp": 1019, "message": "row 019.", "ingestionTime": 1019}
     assert read(nextToken=rest["nextForwardToken"])["nextForwardToken"] == rest["nextForwardToken"]
+
+
+def test_the_end_of_a_jobs_log_is_read_alone(world: Any, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(service, "_BLOCK", 7)
+    monkeypatch.setattr(service, "_WINDOW", 35)  # less than four lines
+    world.backend = log = OneLog(3000)
+    ctx = world.service_ctx()
+    world.streams.register(ctx.account, ctx.region, "long", "j/algo-1-1", "key")
+    names = {"logGroupName": "long", "logStreamName": "j/algo-1-1"}
+    (told,) = service.describe_log_streams(ctx, {"logGroupName": "long"})["logStreams"]
+    assert [told["firstEventTimestamp"], told["lastEventTimestamp"]] == [1000, 3999]
+    assert log.read < 20
+    latest = service.get_log_events(ctx, {**names, "limit": 10})
+    before = service.get_log_events(
+        ctx, {**names, "limit": 10, "nextToken": latest["nextBackwardToken"]}
+    )
+    seen = [each["timestamp"] for each in (*before["events"], *latest["events"])]
+    assert seen == list(range(3980, 4000))
+    assert log.read < 100
+    assert latest["nextForwardToken"].endswith("029991")
+    world.backend = OneLog(0)
+    (told,) = service.describe_log_streams(ctx, {"logGroupName": "long"})["logStreams"]
+    assert "firstEventTimestamp" not in told
+    found = service.get_log_events(ctx, names)
+    assert found["events"] == []
 
 
 def described(logs: Any, names: dict[str, str]) -> dict[str, Any]:

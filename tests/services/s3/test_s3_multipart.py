@@ -8,14 +8,19 @@ import hashlib
 import io
 import os
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import ClientError
 
+from sagebrush.app import build
+from sagebrush.errors import AwsError
 from sagebrush.store import checksums
+from sagebrush.store.objects import Spooled
+from tests.conftest import make_settings
 from tests.waiting import until
 
 BUCKET = "multipart-bucket"
@@ -438,3 +443,53 @@ def test_managed_copy_of_a_large_object(s3: Any) -> None:
     config = TransferConfig(multipart_threshold=PART, multipart_chunksize=PART)
     s3.copy({"Bucket": BUCKET, "Key": "managed"}, BUCKET, "managed-copy", Config=config)
     assert s3.get_object(Bucket=BUCKET, Key="managed-copy")["Body"].read() == body
+
+
+# Times --------------------------------------------------------------------------------------------
+
+
+class Uploads:
+    """Multipart uploads in a world without HTTP, whose clock the test moves."""
+
+    def __init__(self, home: Path) -> None:
+        self.now = 1_700_000_000.0
+        self.app = build(make_settings(home, isolation="process"), lambda: self.now)
+        self.ctx = self.app.world.ctx(self.app.world.credentials.user_caller)
+        self.call("CreateBucket")
+
+    def call(self, operation: str, **given: Any) -> dict[str, Any]:
+        return self.ctx.call("s3", operation, {"Bucket": "clocked", **given})
+
+    def begin(self) -> dict[str, Any]:
+        """An upload with its only part, which took a minute."""
+        made = self.call("CreateMultipartUpload", Key="k")
+        named = {"Key": "k", "UploadId": made["UploadId"]}
+        self.now += 60
+        body = Spooled(3, hashlib.md5(b"abc").hexdigest(), data=b"abc")
+        told = self.call("UploadPart", **named, PartNumber=1, Body=body)
+        parts = {"Parts": [{"PartNumber": 1, "ETag": told["ETag"]}]}
+        return {**named, "MultipartUpload": parts}
+
+
+@pytest.fixture
+def uploads(tmp_path: Path) -> Iterator[Uploads]:
+    made = Uploads(tmp_path)
+    yield made
+    made.app.stop()
+
+
+def test_an_upload_is_of_the_time_when_it_was_initiated(uploads: Uploads) -> None:
+    began = uploads.now
+    uploads.call("CompleteMultipartUpload", **uploads.begin())
+    assert uploads.call("HeadObject", Key="k")["LastModified"].timestamp() == began
+    (listed,) = uploads.call("ListObjectsV2")["Contents"]
+    assert listed["LastModified"].timestamp() == began
+
+
+def test_a_conditional_upload_sees_one_that_was_completed_meanwhile(uploads: Uploads) -> None:
+    tag = uploads.call("CompleteMultipartUpload", **uploads.begin())["ETag"]
+    earlier, later = uploads.begin(), uploads.begin()
+    uploads.call("CompleteMultipartUpload", **earlier)
+    with pytest.raises(AwsError) as error:
+        uploads.call("CompleteMultipartUpload", **later, IfMatch=tag)
+    assert error.value.code == "ConditionalRequestConflict"

@@ -97,6 +97,10 @@ def parts(*wanted: tuple[int, str]) -> bytes:
 POSTS: dict[str, tuple[str, dict[str, str], bytes, str]] = {
     "digest, XML": ("/first?delete=", WRONG_MD5, BODY, "BadDigest"),
     "no digest, XML": ("/first?delete=", {}, BODY, "InvalidRequest"),
+    "bucket, XML": ("/nowhere/p?uploadId=none", {}, BODY, "NoSuchBucket"),
+    "owner, XML": (
+        "/first/p?uploadId=none", {"x-amz-expected-bucket-owner": "111111111111"}, BODY, "AccessDenied",
+    ),
     "XML, upload": ("/first/p?uploadId=none", {}, BODY, "MalformedXML"),
     "no parts, upload": ("/first/p?uploadId=none", {}, parts(), "MalformedXML"),
     "bucket, upload": ("/nowhere/p?uploadId=none", {}, parts((1, ONE)), "NoSuchBucket"),
@@ -117,6 +121,17 @@ POSTS: dict[str, tuple[str, dict[str, str], bytes, str]] = {
 def test_posts(server: Any, upload: str, name: str) -> None:
     path, given, body, code = POSTS[name]
     assert ask(server, "POST", path.format(upload), given, body).code == code
+
+
+@pytest.mark.parametrize("query", ["tagging=", "versioning=", "cors=", "lifecycle=", "acl="])
+def test_documents_that_cannot_be_read(server: Any, upload: str, query: str) -> None:
+    given = {"Content-MD5": base64.b64encode(hashlib.md5(BODY).digest()).decode()}
+    assert ask(server, "PUT", f"/nowhere?{query}", given, BODY).code == "NoSuchBucket"
+    assert ask(server, "PUT", f"/first?{query}", given, BODY).code == "MalformedXML"
+
+
+def test_a_bucket_that_is_to_be_made_need_not_be_there(server: Any) -> None:
+    assert ask(server, "PUT", "/to-be-made", {}, BODY).code == "MalformedXML"
 
 
 FAR = {"Range": "bytes=100-"}

@@ -47,6 +47,9 @@ class FakeBackend:
             LogLine(i, 0, t, i + 1) for i, t in enumerate(self.lines.get(key, [])) if i >= offset
         ]
 
+    def log_end(self, key: str) -> int:
+        return self.logs(key)[-1].offset + 1 if self.logs(key) else 0
+
     def forget(self, key: str) -> None:
         self.states.pop(key, None)
 

@@ -67,6 +67,9 @@ class ScriptedBackend:
             at += len(text) + 1
         return found[:limit]
 
+    def log_end(self, key: str) -> int:
+        return self.logs(key)[-1].offset + 1 if self.logs(key) else 0
+
     def forget(self, key: str) -> None:
         self.states.pop(key, None)
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import http.client
-import json
 import logging
 import socket
 
+from sagebrush.aws.scalars import json_of
 from sagebrush.compute.base import Pending, Running
 from sagebrush.engine import idle
 from sagebrush.environments.store import BuildFailed
@@ -78,7 +78,7 @@ def activity(address: str, token: str) -> Doc | None:
         headers = {"Authorization": f"token {token}"} if token else {}
         connection.request("GET", "/sagebrush/activity", headers=headers)
         answer = connection.getresponse()
-        found = json.loads(answer.read(ANSWER)) if answer.status == 200 else None
+        found = json_of(answer.read(ANSWER)) if answer.status == 200 else None
     except (OSError, http.client.HTTPException, ValueError):
         return None
     return found if isinstance(found, dict) else None
