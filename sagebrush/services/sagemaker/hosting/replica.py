@@ -1,4 +1,4 @@
-"""One replica of a production variant: its place, its files, its process, its end."""
+"""One replica of a production variant: its capacity, its files, its process, its end."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ REASON = 1024
 
 
 class Waiting(Exception):
-    """It cannot start yet; the text says what it waits for. `seconds` until it is worth asking;
-    `queued`: for capacity, for as long as others hold it."""
+    """The replica cannot start yet; the text says what it waits for. Ask again after `seconds`;
+    `queued`: it waits for capacity, for as long as others hold it."""
 
     def __init__(self, text: str, seconds: float, queued: bool = False) -> None:
         super().__init__(text)
@@ -55,8 +55,8 @@ class Unstartable(Exception):
 
 @dataclass(frozen=True)
 class Replica:
-    """A replica of the endpoint `row`, as the plan tells it: `entry` its own part, `variant` what
-    it runs."""
+    """A replica of the endpoint `row`: `entry` is its own part of the plan, `variant` what it
+    runs."""
 
     world: World
     row: Row
@@ -73,16 +73,16 @@ class Replica:
 
     @property
     def patience(self) -> float:
-        """Seconds until it must answer /ping."""
+        """Seconds within which it must answer /ping."""
         return float(self.variant.get("startup") or STARTUP)
 
     @property
     def _kind(self) -> str:
-        """What its memory peak is remembered by."""
+        """The name under which its memory peak is recorded."""
         return f"model/{self.variant['model']}"
 
     def start(self) -> None:
-        """Its process runs or will. Repeatable. Raises Waiting and Unstartable."""
+        """Its process is launched. Repeatable. Raises Waiting and Unstartable."""
         (size,), banner = capacity.share([self.variant["type"]], capacity.host(self.world))
         memory = capacity.expected_memory(self.world, self._kind, size.limits())
         # CPU 0: endpoints, mostly idle, take CPU by share and hold up no job.
@@ -127,7 +127,7 @@ class Replica:
         self._register()
 
     def _start_container(self, limits: Limits, banner: str) -> None:
-        """The same for an image that no environment stands for."""
+        """Its process is launched as a container: no environment stands for its image."""
         if not (self.root / "ml").is_dir():
             self._stage()
         where, size = (self.key, self.root), (limits, banner)
@@ -142,8 +142,8 @@ class Replica:
         self.world.streams.register(self.row.account, self.row.region, group, stream, self.key)
 
     def _layer(self, environment: Environment) -> None:
-        """What requirements.txt beside the inference code asks for is installed, or has failed to
-        be. Raises Waiting."""
+        """The requirements.txt of the inference code is installed, or its installation has failed.
+        Raises Waiting."""
         if not layers.asked(self.root):
             isolated = self.variant["isolated"] or bool(self.variant.get("algorithm"))
             layers.ask_serving(self.world, self.variant["env"], isolated, self.root)
@@ -162,7 +162,7 @@ class Replica:
         return env
 
     def _ctx(self) -> Ctx:
-        """A context that acts as the model's role; the owner's models may do without one of theirs."""
+        """A context that acts as the model's role; the owner's models need no role of their own."""
         account, execution = self.world.settings.account, self.world.settings.role
         role = self.variant.get("role") or f"arn:aws:iam::{account}:role/{execution}"
         return self.world.service_ctx(role)
@@ -170,7 +170,7 @@ class Replica:
     # ---- files
 
     def _stage(self) -> None:
-        """`root/ml` is there, whole: built aside and renamed. Raises Unstartable."""
+        """`root/ml` is complete: built under another name and renamed. Raises Unstartable."""
         self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
         aside = self.root / "staging"
         stage.remove(aside)
@@ -218,7 +218,8 @@ class Replica:
                 raise Unstartable(f"{_not_found('model data', url)} ({error.message})") from error
 
     def _fetch_code(self, ml: int) -> None:
-        """What SAGEMAKER_SUBMIT_DIRECTORY names on S3 lies in `code`, where the toolkit looks."""
+        """The code at SAGEMAKER_SUBMIT_DIRECTORY in S3 is in `code`, where the toolkit looks for
+        it."""
         submit = self.variant["env"].get("SAGEMAKER_SUBMIT_DIRECTORY", "")
         if not submit.startswith("s3://"):
             return
@@ -245,7 +246,7 @@ class Replica:
     # ---- the end
 
     def reason(self, state: Exited) -> str:
-        """Why it did not come up, in AWS's words and with the end of its log."""
+        """Why it did not become healthy, in AWS's words and with the end of its log."""
         limits = capacity.limits(self.variant["type"], capacity.host(self.world))[0]
         if state.reason == "oom":
             why = (
@@ -271,7 +272,8 @@ class Replica:
         return told + (why if len(why) <= room else "…" + why[-(room - 1) :])
 
     def dispose(self) -> None:
-        """It has ended: its capacity is free and its files are gone; its log stays for a while."""
+        """The ended replica's capacity is released and its files are removed; its log stays for a
+        while."""
         state = self.world.backend.poll(self.key)
         if isinstance(state, Exited):
             capacity.note_peak(self.world, self._kind, self.variant["type"], state.peak_memory)
