@@ -1,4 +1,4 @@
-"""What a start of a notebook instance finds: /opt/ml, its home, its volume, its process."""
+"""What one start of a notebook instance needs: /opt/ml, its home, its volume, its Spec."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ VOLUME = f"{HOME}/SageMaker"
 SAMPLES = "sample-notebooks"
 EXAMPLES = launch.PACKAGE / "examples"
 MIRRORS = "/mnt/repositories"
-"""Where local repositories are shown, one directory each."""
+"""Where local repositories are mounted, one directory each."""
 PORT = 8888
 KERNELS = "kernels"
 """The folder of the environments' root that holds Jupyter's kernelspecs."""
@@ -61,13 +61,13 @@ class Start:
 
     @property
     def size(self) -> capacity.Size:
-        """What its type is on this host."""
+        """The size of its instance type on this host."""
         return capacity.share([self.row.doc["InstanceType"]], capacity.host(self.world))[0][0]
 
     @property
     def limits(self) -> tuple[Limits, str]:
-        """Its share of the host, the GPUs that it holds among it, and the sentence that says if its
-        type is scaled down."""
+        """Its limits, with the GPUs that it holds, and a sentence that says if its type is scaled
+        down."""
         _, banner = capacity.share([self.row.doc["InstanceType"]], capacity.host(self.world))
         turn = capacity.turn(self.world, self.key) if self.size.gpus else None
         limits = self.size.limits(turn.gpus if turn else ())
@@ -80,7 +80,7 @@ class Start:
     # ---- files
 
     def prepare(self) -> None:
-        """/opt/ml is there, whole, and the volume is ready. Repeatable. Raises Unstartable."""
+        """/opt/ml is complete and the volume is ready. Repeatable. Raises Unstartable."""
         try:
             self._volume()
             if not (self.root / "ml").is_dir():
@@ -90,7 +90,8 @@ class Start:
             raise Unstartable(f"InternalServerError: {why}") from error
 
     def _volume(self) -> None:
-        """The volume exists; what is bound into it has its place, and examples are in a new one."""
+        """The volume exists with mount points for what is bound into it; a new one has the
+        examples."""
         self.own.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.volume.mkdir(mode=0o755, exist_ok=True)
         with dirfd.opened(self.volume) as volume:
@@ -100,7 +101,7 @@ class Start:
                 _copy(EXAMPLES, volume, ("examples",))
 
     def _place(self, volume: int, path: Path) -> None:
-        """The project folder `path` has its place in the volume."""
+        """The volume has a mount point for the project folder `path`."""
         if self.sandbox:
             with dirfd.directory(volume, (path.name,), make=True):
                 return
@@ -134,7 +135,8 @@ class Start:
         aside.rename(self.root / "ml")
 
     def _metadata(self) -> Doc:
-        """resource-metadata.json, as both SDKs read it: no AppType, which would mean Studio."""
+        """resource-metadata.json, which both SDKs read; without AppType, which would mean
+        Studio."""
         return {
             "ResourceArn": self.row.doc["NotebookInstanceArn"],
             "ResourceName": self.row.name,
@@ -142,7 +144,8 @@ class Start:
         }
 
     def _orders(self) -> Doc:
-        """What toolkit/notebook/notebook.py is to do before it starts Jupyter. Raises Unstartable."""
+        """The orders that toolkit/notebook/notebook.py carries out before Jupyter. Raises
+        Unstartable."""
         found = self.repositories()
         default = self.row.doc.get("DefaultCodeRepository")
         return {
@@ -187,7 +190,7 @@ class Start:
             raise Unstartable(f"The Git repository could not be cloned: {error}") from error
 
     def folders(self) -> list[Path]:
-        """The project folders that the setting `notebook_folders` binds in. Raises Unstartable."""
+        """The project folders of the setting `notebook_folders` to bind. Raises Unstartable."""
         found = []
         for each in self.world.settings.notebook_folders:
             name, _, text = each.partition("=")
@@ -203,7 +206,7 @@ class Start:
     # ---- process
 
     def spec(self, jupyter: Environment, base: Environment) -> Spec:
-        """The instance's process. Raises Unstartable."""
+        """The Spec of the instance's process. Raises Unstartable."""
         here = launch.place(self.world, self.root)
         limits, banner = self.limits
         return Spec(
@@ -269,7 +272,7 @@ class Start:
 
 
 def _offline(env: Mapping[str, str]) -> dict[str, str]:
-    """The environment without the proxy that leads to the internet."""
+    """The environment variables without those of the proxy to the internet."""
     proxies = ("http_proxy", "https_proxy")
     return {k: v for k, v in env.items() if k.lower() not in proxies}
 
@@ -279,7 +282,7 @@ def _outside(repository: repositories.Repository) -> str:
 
 
 def _copy(source: Path, root: int, parts: tuple[str, ...]) -> None:
-    """The files of `source` are beneath `parts`; what is there already stays as it is."""
+    """The files of `source` are under `parts`; files that are there already are not changed."""
     with dirfd.opened(source) as fd:
         for found in dirfd.walk(fd):
             if any(part.startswith((".", "__")) for part in found.parts):
