@@ -35,10 +35,10 @@ def _watch(world: World, row: Row, standing: Standing) -> Next:
 
 
 def _store(world: World, row: Row) -> Doc:
-    """New files of Continuous outputs are in S3, now and then; returns the members of the plan to
-    change.
+    """New files of Continuous outputs are in S3 (every CONTINUOUS seconds); returns the plan's
+    changes.
 
-    A fault of the store is no fault of the job's: the next time, or its end, tries again.
+    A fault of the store does not fail the job: the next time, or the job's end, stores them.
     """
     now, plan = world.clock(), plan_of(row)
     if now - plan.get("stored", plan.get("begun", 0.0)) < CONTINUOUS:
@@ -64,7 +64,7 @@ def _timeout(row: Row) -> tuple[str, str]:
 
 
 def _results(world: World, row: Row, end: str, remarks: upload.Remarks) -> None:
-    """The outputs are in S3; of a job that did not complete the Continuous ones alone."""
+    """The outputs are in S3; of a job that did not complete, only the Continuous ones."""
     note = _noter(row)
 
     def tell(text: str) -> None:
