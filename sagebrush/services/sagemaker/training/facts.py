@@ -60,7 +60,7 @@ TRAINING_JOB = Running(
 
 
 def _waiting(name: str, _doc: Doc, plan: Doc) -> Iterator[Tree]:
-    """The process that waits; once a job has taken it, it is that job's."""
+    """The process tree of a waiting process; once a job has taken it over, it is that job's."""
     if "taken" not in plan:
         yield Tree("", name, plan["spec"]["limits"]["name"])
 
@@ -70,12 +70,12 @@ WARM_POOL = Running(
     kind="warm-pool",
     noun="WarmPool",
     label="warm pool",
-    listed="",  # AWS tells of pools in the descriptions of their jobs
+    listed="",  # AWS describes a pool in the description of its job
     busy=("Loading", "Available", "InUse", "Ending"),
     ended=(),
     stop=None,
     trees=_waiting,
-    instances=no_instances,  # no quota counts what goes as soon as anyone needs the room
+    instances=no_instances,  # not counted: it ends as soon as its capacity is needed
     quotas=(),
     shares_cpu=False,
     metrics=None,

@@ -1,8 +1,8 @@
-"""The life of a training job: `jobs.life`, with more around four of its stages.
+"""The life of a training job: `jobs.life`, with additions to four of its stages.
 
-start: elastic counts, processes that wait in warm pools, how long a job may wait; download: what
-requirements.txt asks for; train: metrics, checkpoints, interruptions of spot jobs, several
-instances; its end: further attempts. A spot job whose room is wanted goes from Training by
+start: elastic counts, waiting processes of warm pools, limits of the time in the queue; download:
+packages of requirements.txt; train: metrics, checkpoints, interruptions of spot jobs, several
+instances; its end: further attempts. A spot job whose capacity is needed goes from Training by
 Interrupted to Starting again, as a new attempt with keys of its own.
 """
 
@@ -37,11 +37,12 @@ from sagebrush.world import Ctx, World
 log = logging.getLogger(__name__)
 
 METRICS = 2.0
-"""Seconds between looks where log lines are read for metrics, unless the job's parent wants others."""
+"""Seconds between looks where log lines are read for metrics, unless the job's parent sets
+others."""
 ECHO = 2.0
-"""Seconds that the cause has to show where an instance only says that another has gone."""
+"""Seconds to wait for the cause where an ended instance only reports the loss of another."""
 CHECKPOINTS = 30.0
-"""Seconds between savings of a running job's checkpoints."""
+"""Seconds between uploads of a running job's checkpoints."""
 TIGHT = 64 << 20
 """Bytes of free disk below which an ended job's files go at once, not after `keep_jobs_days`."""
 
@@ -50,7 +51,8 @@ TIGHT = 64 << 20
 
 
 def _admit(world: World, row: Row) -> tuple[Turn, Doc]:
-    """The job's place in the queue, or the waiting process that it takes over, with its capacity."""
+    """The job's place in the queue and its number of instances; or the waiting process that it
+    takes over, with the capacity of that process."""
     if warm_pool.wanted(row) and (warm := warm_pool.take_over(world, row)):
         key, turn, count = warm
         return turn, {"key": key, "warm": True, "instances": count}
@@ -59,14 +61,14 @@ def _admit(world: World, row: Row) -> tuple[Turn, Doc]:
 
 
 def _start(world: World, row: Row) -> Next:
-    """As any job's, for as long as the job may wait; the attempt's own times begin."""
+    """As for any job, but at most for the job's longest wait; the times of the attempt are set."""
     step, now = life.start(JOB, world, row), world.clock()
     if plan_of(step).get("waiting"):
         left = _patience(row) - (now - row.created)
         if left <= 0:
             return life.end(JOB, world, row, "MaxWaitTimeExceeded", "")
         return replace(step, due=min(step.due or 0.0, left))
-    if plan_of(step).get("stage") != "download":  # it has a waiting process's key once it goes on
+    if plan_of(step).get("stage") != "download":  # a waiting process's key is stored later
         return replace(step, plan={k: v for k, v in step.plan.items() if k not in ("key", "warm")})
     seconds, short = spot.limit(row, now)
     doc: Doc = {"TrainingStartTime": row.doc.get("TrainingStartTime") or moment(now)}
@@ -79,7 +81,7 @@ def _start(world: World, row: Row) -> Next:
 
 
 def _patience(row: Row) -> float:
-    """Seconds that the job may wait for capacity."""
+    """Seconds that the job may wait for capacity; infinite without a limit."""
     condition = row.doc["StoppingCondition"]
     kinds = ("Wait",) if plan_of(row).get("attempts") else ("Wait", "Pending")
     limits = [condition.get(f"Max{kind}TimeInSeconds") for kind in kinds]
@@ -90,11 +92,11 @@ def _patience(row: Row) -> float:
 
 
 def _download(world: World, row: Row) -> Next:
-    """/opt/ml of each instance is there, whole, and what requirements.txt asks for is installed."""
+    """/opt/ml of each instance is complete, and the packages of requirements.txt are installed."""
     if "stop" in plan_of(row):
         return life.end(JOB, world, row, "Stopped", "")
     warm = plan_of(row).get("warm")
-    # of a process that waited it does not count that it runs
+    # the process of a warm pool runs before the job was launched in it
     if not (plan_of(row).get("launched") if warm else life.launched(JOB, world, row)):
         if why := spot.called_off(world, row):
             return attempts.interrupted(world, row, why)
@@ -104,7 +106,7 @@ def _download(world: World, row: Row) -> Next:
 
 
 def _installing(world: World, row: Row) -> Next | None:
-    """The step of a job whose packages are being installed; None once they are there."""
+    """The step of a job whose packages are being installed; None once they are."""
     job = processes.members(row)
     if plan_of(row).get("warm") and layers.wanted(processes.root(world, job[0])):
         return _cold(world, row)
@@ -117,14 +119,14 @@ def _installing(world: World, row: Row) -> Next | None:
 
 
 def _cold(world: World, row: Row) -> Next:
-    """The job starts without the process that waited for it, as any other."""
+    """The job starts again without a waiting process, under a key of its own."""
     warm_pool.give_up(world, plan_of(row)["key"])
     plan = {"stage": "start", "key": f"t-{short_id()}", "warm": None, "cold": True, "begun": None}
     return Next(plan=plan, due=0.0)
 
 
 def _stage(world: World, row: Row, member: Member, check: Any) -> None:
-    """The instance's /opt/ml is there. Raises StageError and Interrupted."""
+    """The instance's /opt/ml is complete. Raises StageError and Interrupted."""
     root = processes.root(world, member)
     if layers.asked(root):
         return
@@ -146,7 +148,7 @@ def _ctx(world: World, row: Row) -> Ctx:
 
 
 def _train(world: World, row: Row) -> Next:
-    """The processes run; their end leads on."""
+    """The processes run, or the spot job is interrupted before its launch."""
     plan = plan_of(row)
     if plan.get("warm") and not plan.get("launched"):
         return _begin(world, row)
@@ -157,14 +159,14 @@ def _train(world: World, row: Row) -> Next:
 
 
 def _begin(world: World, row: Row) -> Next:
-    """The process that waited is the job's."""
+    """The waiting process runs the job; or the job starts cold where that process cannot."""
     if "stop" in plan_of(row):
         return life.end(JOB, world, row, "Stopped", "")
     try:
         warm_pool.begin(world, processes.ready(world, row)[0])
     except (warm_pool.Lost, NotYet):
         return _cold(world, row)
-    except OSError:  # it is loading still, or what it loads hangs
+    except OSError:  # it is still importing, or an import hangs
         if world.clock() - plan_of(row).get("begun", 0.0) > warm_pool.LOADING:
             return _cold(world, row)
         return Next(due=warm_pool.LOOK)
@@ -173,12 +175,13 @@ def _begin(world: World, row: Row) -> Next:
 
 
 def _look(row: Row) -> float:
-    """Seconds until the job's log is read for metrics."""
+    """Seconds until the job's log is read for metrics again."""
     return plan_of(row).get("look", METRICS)
 
 
 def _watch(world: World, row: Row, standing: Standing) -> Next:
-    """The step of a job that runs: metrics, checkpoints, instances that fail, a notice to give way."""
+    """The step of a running job: metrics, checkpoints, failed instances, a notice of
+    interruption."""
     news = metrics.read(world, row)
     plan = {**news, **_save_checkpoints(world, row), **_load_next(world, row)}
     first = standing.broken and not plan_of(row).get("echo")
@@ -193,7 +196,7 @@ def _watch(world: World, row: Row, standing: Standing) -> Next:
 
 
 def _give_way(world: World, row: Row, standing: Standing) -> Doc:
-    """A spot job that must give way has its notice and SIGTERM; returns the members of the plan to
+    """A spot job whose capacity is needed has its notice and SIGTERM; returns the plan's members to
     change."""
     why = spot.called_off(world, row)
     if not why:
@@ -204,10 +207,9 @@ def _give_way(world: World, row: Row, standing: Standing) -> Doc:
 
 
 def _save_checkpoints(world: World, row: Row) -> Doc:
-    """Checkpoints and the like that are new are in S3, now and then; returns the members of the plan
-    to change.
+    """New checkpoints and other continuous outputs are in S3; returns the plan's members to change.
 
-    A fault of the store is no fault of the job's: the next time, or its end, tries again.
+    A fault of the store does not fail the job: the next time, or the job's end, stores them.
     """
     now, plan = world.clock(), plan_of(row)
     last = plan.get("saved", plan.get("begun", 0.0))
@@ -223,8 +225,8 @@ def _save_checkpoints(world: World, row: Row) -> Doc:
 
 
 def _load_next(world: World, row: Row) -> Doc:
-    """The process for the next job of the same parent loads, where there is room, while this one runs:
-    once its scripts are there, which tell what to load. Returns the members of the plan to change."""
+    """A process for the next job of the same parent starts importing, where there is capacity, once
+    this job's scripts are there to name the modules. Returns the plan's members to change."""
     plan = plan_of(row)
     if not plan.get("standby") or plan.get("next") or "stop" in plan:
         return {}
@@ -238,7 +240,7 @@ def _load_next(world: World, row: Row) -> Doc:
 
 
 def _exited(world: World, row: Row, how: tuple[Member, Exited], peak: int) -> Next:
-    """As any job's, unless the end is an interruption, or the job may try again."""
+    """As for any job, unless the end is an interruption or the job gets a further attempt."""
     news, (member, state) = metrics.read(world, row), how
     if why := spot.gave_way(world, row, state):
         return attempts.interrupted(world, row, why, news)
@@ -256,7 +258,7 @@ def _timeout(row: Row) -> tuple[str, str]:
 
 
 def _results(world: World, row: Row, end: str, remarks: upload.Remarks) -> None:
-    """Model and output are in S3; after a failure the output alone."""
+    """Model and output are in S3; after a failure only the output."""
     processes.results(world, row, remarks).run(model=end != "Failed")
 
 
@@ -280,22 +282,22 @@ def _clear(world: World, place: Path) -> None:
 
 
 def _keep_warm(world: World, row: Row, end: str) -> bool:
-    """Whether a process waits for the next job like this one, which ended well, or was stopped and
-    whose parent wants one."""
+    """Whether a process waits for the next job like this one: this one completed, or it was stopped
+    and its parent asks for a waiting process."""
     standby = plan_of(row).get("standby", 0.0)
     if not warm_pool.wanted(row) or not (end == "Completed" or (standby and end == "Stopped")):
         return False
-    if not plan_of(row).get("launched"):  # it was stopped before it began
+    if not plan_of(row).get("launched"):  # it was stopped before its launch
         return False
     try:
         return warm_pool.offer(world, row, warm_pool.keep_alive(row) or standby)
-    except Exception:  # a comfort: the job has ended as it has
+    except Exception:  # a warm pool is optional: the job's end does not depend on it
         log.exception("training job %s: its instance is not kept", row.name)
         return False
 
 
 def remove(world: World, row: Row) -> None:
-    """Nothing of the job's directories is left, those of earlier attempts included."""
+    """The job's directories are removed, those of earlier attempts included."""
     life.remove(JOB, world, row)
     for key, count in plan_of(row).get("past", ()):
         past = {**row.plan, "key": key, "instances": count}
@@ -303,7 +305,8 @@ def remove(world: World, row: Row) -> None:
 
 
 def _keep(world: World, row: Row) -> Next:
-    """The directory and the log of a job that ended long ago are gone."""
+    """The directory and the log of a job are removed once it ended longer ago than they are
+    kept."""
     remove(world, row)
     return Next(plan={"removed": True})
 

@@ -1,4 +1,5 @@
-"""The metric values in a training job's logs, on their way to CloudWatch and to DescribeTrainingJob."""
+"""The metric values in a training job's logs, on their way to CloudWatch and to
+DescribeTrainingJob."""
 
 from __future__ import annotations
 
@@ -13,9 +14,11 @@ from sagebrush.world import World
 
 
 def read(world: World, row: Row) -> Doc:
-    """Metric values of the logs' new lines are in the series; what of the plan that changed.
+    """Metric values in new lines of the logs are in the series; returns the plan's members to
+    change.
 
-    The plan's `finals` holds the last of each metric: name -> [seconds since the epoch, value].
+    The plan's `finals` holds the last value of each metric: name -> [seconds since the epoch,
+    value].
     """
     patterns = log_lines.compiled(row.doc["AlgorithmSpecification"].get("MetricDefinitions", ()))
     if not patterns:
@@ -39,7 +42,7 @@ def read(world: World, row: Row) -> Doc:
 
 
 def final(row: Row) -> Doc:
-    """FinalMetricDataList, where the job had any metric."""
+    """FinalMetricDataList as a document's member; no member where the job reported no metric."""
     if not (finals := plan_of(row).get("finals")):
         return {}
     return {

@@ -37,11 +37,13 @@ KIND = Kind(
 )
 KEEP = "KeepAlivePeriodInSeconds"
 DEBUGGED = ("Downloading", "Training")
-"""Secondary statuses in which RemoteDebugConfig can be updated (API reference, UpdateTrainingJob)."""
+"""Secondary statuses in which RemoteDebugConfig can be updated (API reference,
+UpdateTrainingJob)."""
 
 
 def create_training_job(ctx: Ctx, request: Doc) -> Doc:
-    """The job exists, Starting. Raises ValidationException, ResourceInUse or ResourceLimitExceeded."""
+    """The job exists, Starting. Raises ValidationException, ResourceInUse or
+    ResourceLimitExceeded."""
     request = checks.defaults(request)
     checks.validate(request)
     kinds.check_new(ctx, KIND, request)
@@ -73,7 +75,7 @@ def create_training_job(ctx: Ctx, request: Doc) -> Doc:
 
 
 def _rules(request: Doc, now: float) -> Doc:
-    """What is said of debugger and profiler rules, which no evaluation runs for."""
+    """The document's members about debugger and profiler rules, for which no evaluation runs."""
     found: Doc = {}
     for kind in ("Debug", "Profiler"):
         rules = request.get(f"{kind}RuleConfigurations")
@@ -91,7 +93,7 @@ def _rules(request: Doc, now: float) -> Doc:
 
 
 def describe_training_job(ctx: Ctx, request: Doc) -> Doc:
-    """The job as it is now; the place in the queue is of this moment."""
+    """The job's document; its place in the queue is computed at the request."""
     row = kinds.find(ctx, KIND, request["TrainingJobName"])
     found = kinds.describe(KIND, row)
     if plan_of(row).get("waiting"):
@@ -102,7 +104,7 @@ def describe_training_job(ctx: Ctx, request: Doc) -> Doc:
 
 
 def list_training_jobs(ctx: Ctx, request: Doc) -> Doc:
-    """A page of jobs. There are no training plans: asking for those finds none."""
+    """A page of jobs. There are no training plans, so a filter for one finds no jobs."""
     if "TrainingPlanArnEquals" in request:
         return {"TrainingJobSummaries": []}
     if wanted := request.get("WarmPoolStatusEquals"):
@@ -140,7 +142,7 @@ def stop_training_job(ctx: Ctx, request: Doc) -> None:
 
 
 def update_training_job(ctx: Ctx, request: Doc) -> Doc:
-    """The job's profiler, debugging or keep-alive settings are changed, as far as AWS allows.
+    """The job's profiler, debugging or keep-alive settings are changed, as far as AWS allows it.
 
     Raises ValidationException.
     """
@@ -152,7 +154,7 @@ def update_training_job(ctx: Ctx, request: Doc) -> Doc:
     row = kinds.find(ctx, KIND, name)
     _require_open(row, request)
     if row.status in ENDED and not warm_pool.extend(ctx.world, row, seconds):
-        raise _no_pool("gone")  # taken by the next job, or ended, a moment ago
+        raise _no_pool("gone")  # taken by the next job, or ended, concurrently
 
     def change(row: Row) -> Row:
         _require_open(row, request)
@@ -164,12 +166,14 @@ def update_training_job(ctx: Ctx, request: Doc) -> Doc:
 
     after = kinds.update(ctx, KIND, name, change)
     if seconds is not None and row.status not in ENDED and after.status in ENDED:
-        warm_pool.extend(ctx.world, after, seconds)  # it ended meanwhile, with the period before
+        warm_pool.extend(
+            ctx.world, after, seconds
+        )  # it ended concurrently, with the earlier period
     return {"TrainingJobArn": after.doc["TrainingJobArn"]}
 
 
 def _require_open(row: Row, request: Doc) -> None:
-    """Raises ValidationException for what cannot be changed any more."""
+    """Raises ValidationException for settings that cannot be changed in the job's status."""
     if row.status in ENDED and "ResourceConfig" not in request:
         raise steps.rejected(KIND.words, row)
     pool = row.doc.get("WarmPoolStatus", {}).get("Status", "none")
@@ -193,8 +197,8 @@ def _no_pool(status: str) -> AwsError:
 
 
 def delete_training_job(ctx: Ctx, request: Doc) -> None:
-    """The ended job and its directory are gone. Raises ResourceInUse while it runs or retains a warm
-    pool (API reference, DeleteTrainingJob)."""
+    """The ended job and its directory are deleted. Raises ResourceInUse while it runs or retains a
+    warm pool (API reference, DeleteTrainingJob)."""
 
     def require_free(row: Row) -> None:
         if row.status not in ENDED:
