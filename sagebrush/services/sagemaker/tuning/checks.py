@@ -26,11 +26,11 @@ from sagebrush.tuning.space import BadRange
 from sagebrush.world import Ctx
 
 AT_ONCE = 100
-"""Tuning jobs of an account that may run at once, and training jobs of one that may."""
+"""Tuning jobs of an account that may run at once, and training jobs of one tuning job."""
 TUNED, HYPERPARAMETERS = 30, 100
-"""Hyperparameters that may be searched, and all of a training job with those that are not."""
+"""Hyperparameters that may be tuned, and all hyperparameters of a training job."""
 JOBS = {"Random": 10_000}
-"""Training jobs of one tuning job, as far as AWS raises the number."""
+"""Most training jobs of one tuning job, by strategy, as far as AWS raises the quota."""
 MOST = 750
 """The same for the other strategies."""
 LONGEST = 30 * 24 * 3600
@@ -48,9 +48,9 @@ def limit(resource: str, most: int, used: int, more: int, unit: str) -> NoReturn
 
 
 def validate(request: Doc) -> tuple[Doc, list[Definition]]:
-    """The request as it will be carried out, with ranges found by Autotune and its limits, and what
-    it defines. Raises ValidationException or ResourceLimitExceeded for what is wrong with it by
-    itself."""
+    """The request as it will be carried out, with the ranges and limits found by Autotune, and its
+    definitions. Raises ValidationException or ResourceLimitExceeded for errors in the request
+    alone."""
     _shape(request)
     prepared = _autotuned(request)
     strategy = prepared["HyperParameterTuningJobConfig"]["Strategy"]
@@ -69,8 +69,8 @@ def validate(request: Doc) -> tuple[Doc, list[Definition]]:
 
 
 def check(ctx: Ctx, prepared: Doc, found: list[Definition]) -> Doc:
-    """The request as AWS describes it. Raises ValidationException or ResourceLimitExceeded for what
-    its training jobs would name and is not there."""
+    """The request as AWS describes it. Raises ValidationException or ResourceLimitExceeded where
+    its training jobs would name something that does not exist."""
     return _described(prepared, [_objective(ctx, definition) for definition in found])
 
 
@@ -210,7 +210,8 @@ def _limits(request: Doc, found: list[Definition]) -> Doc:
 
 
 def _stopping(config: Doc, found: list[Definition]) -> None:
-    """Raises ValidationException for a way of stopping trials that does not fit the strategy."""
+    """Raises ValidationException for early stopping or Hyperband settings that do not fit the
+    strategy."""
     band = config.get("StrategyConfig", {}).get("HyperbandStrategyConfig")
     if config["Strategy"] != "Hyperband":
         if band is not None:
@@ -243,15 +244,16 @@ def middle(definition: Definition) -> dict[str, str]:
 
 
 def _trial(definition: Definition) -> Doc:
-    """CreateTrainingJob's request for a trial of the definition, to be checked: checkpoints are where
-    the definition says, not in a trial's own place beneath it, which nobody asked for by name."""
+    """CreateTrainingJob's request for a trial of the definition, to be checked. Its checkpoints are
+    at the definition's own URI, not at a trial's URI under it, which the user did not name."""
     request = trials.request(definition, "tuning-trial", middle(definition))
     own = {k: v for k, v in definition.doc.items() if k == "CheckpointConfig"}
     return training_checks.defaults({**request, **own})
 
 
 def _objective(ctx: Ctx, definition: Definition) -> list[Doc]:
-    """The metrics of the definition's training jobs, which can be created and report the objective."""
+    """The metrics of the definition's training jobs. Raises an error unless such a job can be
+    created and reports the objective."""
     image = training_checks.check(ctx, _trial(definition))
     spec = definition.doc["AlgorithmSpecification"]
     known = list(training_checks.with_metrics(spec, image.algorithm).get("MetricDefinitions", ()))
@@ -271,7 +273,8 @@ def _objective(ctx: Ctx, definition: Definition) -> list[Doc]:
 
 
 def _tunable(definition: Definition, algorithm: str | None, image: str) -> None:
-    """Raises ValidationException for what a built-in algorithm cannot tune."""
+    """Raises ValidationException for hyperparameters that cannot be tuned in a built-in
+    algorithm."""
     table = ALGORITHMS / (algorithm or "") / "tunable.json"
     if algorithm is None or not table.exists():
         return
@@ -361,7 +364,8 @@ def parents(request: Doc, found: list[tuple[str, Row | None]], words: str) -> li
 
 
 def _inherited(own: Definition, other: Definition, parent: str, kind: str) -> None:
-    """Raises ValidationException where a definition asks for other things than its parent's."""
+    """Raises ValidationException where a definition differs from its parent's in what must be the
+    same."""
     if (own.metric, own.kind) != (other.metric, other.kind):
         refuse(
             f"The objective metric of a warm start job must be the same as for all its parent jobs:"
@@ -411,7 +415,7 @@ def _data(definition: Definition) -> set[tuple[str, str]]:
 
 
 def warm(request: Doc, rows: list[Row]) -> list[Entry]:
-    """What the parents' trials tell of this job's: entries with the definition, values and parent.
+    """The parents' trials as entries of this job: with its definition, the values, and the parent.
 
     A hyperparameter that was static in the parent had its value in every trial.
     """

@@ -42,7 +42,7 @@ KIND = Kind(
 )
 RUNNING = ("InProgress", "Stopping")
 WORDS = "hyperparameter tuning job"
-"""What AWS's messages call it."""
+"""Its name in AWS's messages."""
 
 
 def create_hyper_parameter_tuning_job(ctx: Ctx, request: Doc) -> Doc:
@@ -69,7 +69,7 @@ def create_hyper_parameter_tuning_job(ctx: Ctx, request: Doc) -> Doc:
 
 
 def _check_room(rows: Reader) -> None:
-    """Raises ResourceLimitExceeded where as many tuning jobs run as may."""
+    """Raises ResourceLimitExceeded where as many tuning jobs run as an account may have."""
     running = len(rows.select(KIND.name, RUNNING))
     if running >= checks.AT_ONCE:
         checks.limit("Number of parallel hyperparameter tuning jobs",
@@ -77,7 +77,7 @@ def _check_room(rows: Reader) -> None:
 
 
 def _warm(ctx: Ctx, request: Doc) -> list[Entry]:
-    """What parents' trials tell, where the job starts from parents."""
+    """The entries of the parents' trials; none without a warm start."""
     start = request.get("WarmStartConfig")
     if not start:
         return []
@@ -90,7 +90,7 @@ def _warm(ctx: Ctx, request: Doc) -> list[Entry]:
 
 
 def describe_hyper_parameter_tuning_job(ctx: Ctx, request: Doc) -> Doc:
-    """The tuning job as it is now, with its best trial."""
+    """The tuning job's document, with its best trial."""
     row = kinds.find(ctx, KIND, request["HyperParameterTuningJobName"])
     found = kinds.describe(KIND, row)
     definitions = tuning_trials.definitions(row.doc)
@@ -110,14 +110,14 @@ def describe_hyper_parameter_tuning_job(ctx: Ctx, request: Doc) -> Doc:
 
 
 def _owner(ctx: Ctx, row: Row, entry: Entry) -> Row:
-    """The tuning job that a trial is of, as far as it is still there."""
+    """The tuning job to which a trial belongs, where it still exists."""
     name = entry.parent
     parent = ctx.world.rows.get(ctx.account, ctx.region, KIND.name, name) if name else None
     return parent or row
 
 
 def _summary(ctx: Ctx, row: Row, entry: Entry) -> Doc:
-    """A trial's summary; of one whose training job was deleted, what is known."""
+    """A trial's summary; where its training job was deleted, from what the entry keeps."""
     job = ctx.world.rows.get(row.account, row.region, training.KIND.name, entry.name)
     own = next((each for each in plans.trials(row) if each.name == entry.name), entry)
     if job is None:
@@ -174,12 +174,13 @@ def _sorted(found: list[Doc], by: str, down: bool) -> list[Doc]:
 
 
 def stop_hyper_parameter_tuning_job(ctx: Ctx, request: Doc) -> None:
-    """The tuning job is Stopping, and so are its trials. Raises ValidationException once it ended."""
+    """The tuning job is Stopping, and so are its trials. Raises ValidationException once it has
+    ended."""
     steps.stop(ctx, KIND, request["HyperParameterTuningJobName"], WORDS)
 
 
 def delete_hyper_parameter_tuning_job(ctx: Ctx, request: Doc) -> None:
-    """The ended tuning job is gone; its training jobs and their artifacts stay.
+    """The ended tuning job is deleted; its training jobs and their artifacts stay.
 
     Raises ValidationException while it runs.
     """

@@ -1,4 +1,4 @@
-"""The trials of a tuning job: each as a training job, what became of it, what is told of it."""
+"""The trials of a tuning job: their training jobs, their results and their descriptions."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from sagebrush.tuning.space import Space, parse
 from sagebrush.world import Ctx, World
 
 OBJECTIVE = "_tuning_objective_metric"
-"""The hyperparameter that tells a trial what its tuning job looks at."""
+"""The hyperparameter that names the tuning job's objective to its trials."""
 CURVES = "tuning_curves"
 PASSED = (
     "RoleArn",
@@ -34,12 +34,12 @@ PASSED = (
     "RetryStrategy",
     "Environment",
 )
-"""Members that a definition has as CreateTrainingJob does."""
+"""Members of a definition that are members of CreateTrainingJob too."""
 
 
 @dataclass(frozen=True)
 class Definition:
-    """One training job definition of a tuning job, and what is searched and looked at in it."""
+    """One training job definition of a tuning job, with its ranges and its objective."""
 
     name: str
     doc: Doc
@@ -54,7 +54,7 @@ class Definition:
 
     @property
     def static(self) -> dict[str, str]:
-        """The hyperparameters that every trial has alike."""
+        """The hyperparameters that are the same in every trial."""
         return self.doc.get("StaticHyperParameters", {})
 
 
@@ -85,9 +85,9 @@ def definitions(doc: Doc) -> list[Definition]:
 
 
 def request(definition: Definition, job: str, config: Mapping[str, str]) -> Doc:
-    """CreateTrainingJob's request of a trial.
+    """CreateTrainingJob's request for a trial.
 
-    Each trial keeps checkpoints of its own, beneath its name: they would be each other's otherwise.
+    Each trial stores its checkpoints under its own name; otherwise it would resume from another's.
     """
     doc = definition.doc
     algorithm = {k: v for k, v in doc["AlgorithmSpecification"].items() if v is not None}
@@ -106,7 +106,7 @@ def request(definition: Definition, job: str, config: Mapping[str, str]) -> Doc:
 
 
 def resources(doc: Doc) -> Doc | None:
-    """The ResourceConfig of a definition: of several instance types that would do, the first."""
+    """The ResourceConfig of a definition: of several acceptable instance types, the first."""
     own = doc.get("HyperParameterTuningResourceConfig")
     if not own:
         return doc.get("ResourceConfig")
@@ -120,21 +120,21 @@ def resources(doc: Doc) -> Doc | None:
     return {k: v for k, v in found.items() if v is not None}
 
 
-# What became of them ------------------------------------------------------------------------------
+# Results -----------------------------------------------------------------------------------------
 
 
 def job_of(world: World, row: Row, entry: Entry) -> Row | None:
-    """The trial's training job, where it is one of this tuning job."""
+    """The trial's training job, where it exists and belongs to this tuning job."""
     return children.find(world, row, training.KIND, entry.name)
 
 
 def in_order(trials: Sequence[Entry]) -> list[Entry]:
-    """The trials whose objective counts, in the order of their ends."""
+    """The trials whose objective counts, in the order in which they ended."""
     return sorted((t for t in trials if t.succeeded), key=lambda t: t.order)
 
 
 def best(trials: Sequence[Entry], maximize: bool) -> Entry | None:
-    """The trial of the best value, of equals the earliest; None while there is none."""
+    """The trial with the best value, the earliest of equal ones; None without any."""
     done = in_order(trials)
     if not done:
         return None
@@ -152,7 +152,8 @@ def final(job: Row, metric: str) -> float | None:
 
 
 def curve(world: World, row: Row, entry: Entry, metric: str) -> tuple[float, ...]:
-    """The metric's values as the trial reported them; those of trials that ended are remembered."""
+    """The metric's values as the trial reported them; those of ended trials are cached in
+    memory."""
     known: dict[tuple[int, str], tuple[float, ...]] = world.cache.setdefault(CURVES, {})
     key = (row.id, entry.name)
     if key not in known:
@@ -166,7 +167,7 @@ def curve(world: World, row: Row, entry: Entry, metric: str) -> tuple[float, ...
 
 
 def forget(world: World, row: Row) -> None:
-    """Nothing of the tuning job's trials is remembered in memory."""
+    """Nothing about the tuning job's trials is cached in memory."""
     known = world.cache.get(CURVES, {})
     for key in [key for key in list(known) if key[0] == row.id]:
         known.pop(key, None)
@@ -181,7 +182,7 @@ def trial(entry: Entry, values: tuple[float, ...] = ()) -> Trial:
     return Trial(entry.config, PRUNED if entry.early else COMPLETE, entry.value, values)
 
 
-# What is told of them -----------------------------------------------------------------------------
+# Descriptions -------------------------------------------------------------------------------------
 
 
 def counters(trials: Sequence[Entry]) -> Doc:
@@ -234,7 +235,7 @@ def summary(row: Row, definition: Definition, entry: Entry, job: Row) -> Doc:
 
 
 def gone(ctx: Ctx, row: Row, entry: Entry) -> Doc:
-    """What is left to tell of a trial whose training job was deleted."""
+    """The summary of a trial whose training job was deleted."""
     return {
         "TrainingJobName": entry.name,
         "TrainingJobArn": training.KIND.arn(ctx, entry.name),
@@ -246,5 +247,5 @@ def gone(ctx: Ctx, row: Row, entry: Entry) -> Doc:
 
 
 def tags(row: Row) -> list[Doc]:
-    """The tuning job's tags, which each of its training jobs gets."""
+    """The tuning job's tags, which each of its training jobs gets too."""
     return [{"Key": key, "Value": value} for key, value in plan_of(row).get("tags", {}).items()]
