@@ -1,7 +1,7 @@
-"""How containers reach this server: a listener on their network's gateway, keys of their role.
+"""How containers reach this server: a listener on their network's gateway, and keys of their role.
 
-Containers have a network of their own, on which this machine has an address; the server listens
-there once the first container needs it, and answers signed requests only, never its own pages.
+Containers have a network of their own, on which this machine has an address. The server listens
+there once the first container needs it, and answers signed requests only, none of its own pages.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ from sagebrush.world import World
 log = logging.getLogger(__name__)
 
 FREEBIND = 15
-"""Linux's IP_FREEBIND: the address may come later (Podman's network begins with its first container)."""
+"""Linux's IP_FREEBIND: the address may appear later (Podman creates its network with its first
+container)."""
 MARGIN = 3600.0
 """Seconds by which a job's keys outlive its time limit: uploads and retries at its end."""
 ENDLESS = 365 * 86400.0
@@ -31,7 +32,7 @@ ENDLESS = 365 * 86400.0
 
 
 class Bridge:
-    """The listeners for containers of one server; begins with `start`."""
+    """The listeners of one server for containers; used after `start`."""
 
     def __init__(self, door: Door, listeners: listen.Listeners, world: World) -> None:
         self._door = door
@@ -44,7 +45,7 @@ class Bridge:
         self._context: ssl.SSLContext | None = None
 
     def start(self, events: asyncio.AbstractEventLoop, port: int, context: ssl.SSLContext) -> None:
-        """Requests are answered by the loop `events`, on `port` where that is free."""
+        """Requests are answered by the loop `events`; listeners use `port` where it is free."""
         self._events, self._port, self._context = events, port, context
 
     def variables(self, spec: Spec, host: Host) -> dict[str, str]:
@@ -64,7 +65,7 @@ class Bridge:
         return found
 
     def _open(self, host: Host) -> int:
-        """The port that answers containers at `host`."""
+        """The port at which containers are answered at `host`."""
         with self._lock:
             if host.name in self._ports:
                 return self._ports[host.name]
@@ -87,7 +88,7 @@ class Bridge:
 
 
 def _listening(address: str, port: int) -> socket.socket:
-    """A socket on that address of ours, on `port` or another that is free."""
+    """A socket that listens on that address, on `port` or another free one."""
     for wanted in (port, 0):
         sock = socket.socket(socket.AF_INET)
         try:

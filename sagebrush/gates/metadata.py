@@ -1,4 +1,4 @@
-"""What a job hears from EC2's instance metadata service, at 169.254.169.254: versions 1 and 2.
+"""The EC2 instance metadata service of a job, at 169.254.169.254: versions 1 and 2.
 
 Source: "Instance metadata categories", "Use the Instance Metadata Service" and "Spot Instance
 interruption notices" (EC2 user guide).
@@ -22,14 +22,14 @@ NOTICE = "notice"
 """The file in a job's directory that says when its instance will be taken away."""
 PURPOSE = b"metadata"
 LONGEST = 21_600
-"""Seconds that a token may be asked to last."""
+"""Longest lifetime of a token in seconds."""
 TOKEN, TTL = "X-aws-ec2-metadata-token", "X-aws-ec2-metadata-token-ttl-seconds"
 Values = dict[str, str | Callable[[], str]]
 
 
 @dataclass(frozen=True)
 class Reply:
-    """What is answered: a status, a text, headers."""
+    """The answer to a request: status, text, headers."""
 
     status: int
     body: str = ""
@@ -44,7 +44,7 @@ class Metadata:
         self.spec = spec
 
     def answer(self, method: str, path: str, headers: Mapping[str, str]) -> Reply:
-        """The reply to one request; `headers` are looked up whatever their case."""
+        """The reply to one request; names of `headers` are compared without case."""
         wanted = path.strip("/")
         if wanted == "latest/api/token":
             return self._token(headers) if method == "PUT" else Reply(405)
@@ -82,10 +82,10 @@ class Metadata:
             return False
         return key == self.spec.key and self.world.clock() < until
 
-    # -- what there is to know
+    # -- values
 
     def _values(self) -> Values:
-        """Path -> text."""
+        """All values of the service: path -> text."""
         spec, region = self.spec, self.world.settings.region
         kind = spec.limits.name.removeprefix("ml.") or "local"
         address = network.addresses(spec.peers).get(spec.hostname, "127.0.0.1")
@@ -117,7 +117,7 @@ class Metadata:
         return found
 
     def _role(self) -> Values:
-        """The job's role, as an instance profile shows it."""
+        """The values about the job's role, in the form of an instance profile."""
         role = self.spec.role
         return (
             {f"iam/security-credentials/{role.rpartition('/')[2]}": self._session} if role else {}
@@ -136,7 +136,7 @@ class Metadata:
         return json.dumps(document, indent=2)
 
     def _notice(self) -> Values:
-        """What a spot instance is told two minutes before its end; nothing before."""
+        """The values of a spot instance's interruption notice; none without a notice."""
         try:
             notice: Doc = json.loads((self.spec.root / NOTICE).read_bytes())
         except (FileNotFoundError, NotADirectoryError):

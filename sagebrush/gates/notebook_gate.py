@@ -1,8 +1,8 @@
-"""Who may enter a notebook from a browser: a link that works once, then a session of that host.
+"""Access to notebooks from a browser: a link that works once, then a session for that host.
 
 Every notebook has a host name (or address) of its own, because browsers share cookies between the
-ports and the paths of one. A request passes when its session is this notebook's and when no page of
-another origin made it; websockets are held to the same at their start.
+ports and the paths of one host. A request passes when its session is this notebook's and when no
+page of another origin made it; the same is checked when a websocket is opened.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from sagebrush.world import World
 TOKEN = "authToken"
 """The parameter of a presigned link (CreatePresignedNotebookInstanceUrl's own)."""
 COOKIE, SECURE_COOKIE = "sagebrush-notebook", "__Host-sagebrush-notebook"
-"""The session's cookie over HTTP and over TLS, where browsers hold the prefix to one host."""
+"""The session's cookie over HTTP and over TLS, where the prefix limits it to one host."""
 PURPOSE = b"notebook"
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 METHODS = SAFE | {"POST", "PUT", "PATCH", "DELETE"}
@@ -42,15 +42,15 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
-"""What the gateway's own pages say: nobody keeps them, and no address with a token leaks."""
+"""Headers of the gateway's own pages: not cached, and no URL with a token leaks."""
 RELOAD = 2
-"""Seconds after which a page that waits for the notebook asks again."""
+"""Seconds after which a page that waits for the notebook reloads."""
 
 
 class _Refused(Exception):
-    """The request does not pass; `code` stands in the access log, title and text on a page.
+    """The request does not pass; `code` is written to the access log, title and text to a page.
 
-    `text` is HTML. `reload`: the page asks again by itself.
+    `text` is HTML. `reload`: the page repeats the request by itself.
     """
 
     def __init__(self, status: int, code: str, title: str, text: str, reload: bool = False) -> None:
@@ -69,11 +69,11 @@ class Gate:
         self._relay = Relay(self._notebooks, world.clock)
 
     async def close(self) -> None:
-        """Websockets are being closed, and connections to notebooks are."""
+        """Websockets and connections to notebooks are being closed."""
         await self._relay.close()
 
     def find(self, host: str) -> Desk | None:
-        """The notebook that a Host header names, or None."""
+        """The notebook to which a Host header belongs, or None."""
         guest = self._hosts.guest(host)
         return self._notebooks.find(guest) if guest else None
 
@@ -117,7 +117,8 @@ class Gate:
         return await send(raw, found)
 
     async def _enter(self, raw: web.BaseRequest, desk: Desk, token: str, target: str) -> Reply:
-        """The token became a session, and the browser goes on without it."""
+        """The one-time token was exchanged for a session; the browser is redirected without the
+        token."""
         if "prefetch" in (raw.headers.get("Sec-Purpose") or raw.headers.get("Purpose") or ""):
             raise _Refused(
                 403, "Prefetch", "Not yet", "A link that works once is not fetched ahead."
@@ -146,7 +147,7 @@ class Gate:
         return Reply(302, headers, b"")
 
     def _asked(self, raw: web.BaseRequest, desk: Desk, target: str) -> Asked:
-        """What may pass to the notebook; raises _Refused."""
+        """The request as it is forwarded to the notebook; raises _Refused."""
         pairs = [
             pair.strip()
             for header in raw.headers.getall("Cookie", ())
@@ -167,7 +168,8 @@ class Gate:
         return Asked(desk, expires, target, host, raw.secure, cookie, own)
 
     def _session(self, desk: Desk, text: str) -> float | None:
-        """When the session ends that a cookie proves; None when it is not one of this notebook's."""
+        """The end of the session that a cookie proves; None when it is not one of this
+        notebook's."""
         try:
             row_id, number, expires = json.loads(self._world.credentials.open_seal(PURPOSE, text))
         except AwsError:
@@ -184,8 +186,8 @@ def _is_websocket(raw: web.BaseRequest) -> bool:
 
 
 def _target(raw: web.BaseRequest) -> str:
-    """Path and query as sent; raises _Refused for a request that has no such thing, or whose body
-    could be read in two ways."""
+    """Path and query as sent; raises _Refused for a request without them, or with a body whose
+    length is ambiguous."""
     target = raw.raw_path
     if "://" in target.partition("?")[0][:8]:  # absolute form (RFC 9112, 3.2.2)
         target = "/" + target.split("://", 1)[1].partition("/")[2]
@@ -199,9 +201,8 @@ def _target(raw: web.BaseRequest) -> str:
 def _check_origin(raw: web.BaseRequest, websocket: bool) -> None:
     """Raises _Refused when a page of another origin made the request.
 
-    Browsers tell it by Origin (RFC 6455, 10.2; Fetch, 3.2) and by Sec-Fetch-Site (Fetch Metadata,
-    2); links and bookmarks are top-level navigations, which send no Origin and may come from
-    anywhere.
+    Browsers send Origin (RFC 6455, 10.2; Fetch, 3.2) and Sec-Fetch-Site (Fetch Metadata, 2); links
+    and bookmarks are top-level navigations, which send no Origin and may come from any page.
     """
     origin = raw.headers.get("Origin")
     own = f"{'https' if raw.secure else 'http'}://{raw.headers['Host']}".lower()
@@ -217,23 +218,23 @@ def _check_origin(raw: web.BaseRequest, websocket: bool) -> None:
 
 
 def _bare(origin: str) -> str:
-    """An origin in lower case, without the port that its scheme implies."""
+    """An origin in lower case, without the default port of its scheme."""
     origin = origin.lower()
     usual = {"http": ":80", "https": ":443"}.get(origin.partition("://")[0], "")
     return origin.removesuffix(usual) if usual else origin
 
 
 def _token(target: str) -> str | None:
-    """The one-time token in a query; None when there is none."""
+    """The one-time token in a query; None without one."""
     pairs = parse_qsl(target.partition("?")[2], keep_blank_values=True)
     return next((value for name, value in pairs if name == TOKEN), None)
 
 
 def _without_token(target: str) -> str:
-    """Where a redeemed link leads: its path (JupyterLab where it has none), its other parameters.
+    """The target of a redeemed link: its path (JupyterLab without one), its other parameters.
 
-    It stays on this host: a path that begins with two slashes would be another's (and browsers read
-    a backslash as one).
+    It stays on this host: a path that begins with two slashes would name another host (and browsers
+    read a backslash as a slash).
     """
     path, _, query = target.partition("?")
     path = "/" + re.sub(r"[\\\x00-\x20]", lambda m: f"%{ord(m[0]):02X}", path.lstrip("/\\"))
@@ -280,7 +281,7 @@ def _not_in_service(desk: Desk) -> _Refused:
 
 
 def _page(refused: _Refused) -> Reply:
-    """The refusal as a small page that needs nothing else."""
+    """The refusal as a small page without further resources."""
     again = f'<meta http-equiv="refresh" content="{RELOAD}">' if refused.reload else ""
     body = (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8">{again}'

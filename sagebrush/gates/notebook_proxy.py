@@ -1,8 +1,8 @@
-"""Relays what a browser asks of a notebook, and what it answers: HTTP as streams, websockets by
+"""Forwards requests of a browser to a notebook, and its answers: HTTP as streams, websockets by
 messages.
 
-Who may ask was decided before (notebook_gate.py). Nothing is buffered but one websocket message;
-framing is made anew on both sides, so that what one side calls a body is one for the other too.
+Access was checked before (notebook_gate.py). Nothing is buffered but one websocket message. Both
+sides are framed independently, so that what one side takes for a body is one for the other too.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ MOST = 512
 """Connections to one notebook at once, websockets among them; more requests wait. (A browser has at
 most 255 websockets.)"""
 LOOK = 5.0
-"""Seconds between two looks for browsers that have gone and sessions that have expired."""
+"""Seconds between two looks for disconnected browsers and expired sessions."""
 CLOSE_WAIT = 5.0
 """Seconds that a browser may take to answer the close of a websocket."""
 HOP_BY_HOP = frozenset(
@@ -58,7 +58,7 @@ HOP_BY_HOP = frozenset(
         "te", "trailer", "transfer-encoding", "upgrade",
     }
 )  # fmt: skip
-"""Headers that are of one connection (RFC 9110, 7.6.1)."""
+"""Hop-by-hop headers (RFC 9110, 7.6.1)."""
 TOLD_BY_US = frozenset(
     {
         "host", "expect", "forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-port",
@@ -66,7 +66,7 @@ TOLD_BY_US = frozenset(
         "x-scheme-host", "x-real-scheme",
     }
 )  # fmt: skip
-"""Headers that say who asks and how: a browser's own word for them is not passed on."""
+"""Headers about the client and its connection, which a browser must not set: not forwarded."""
 Ending = tuple[int, bytes]
 """The close code and reason that a websocket ends with."""
 LOST, LEAVING = (1011, b"The notebook's connection was lost."), (1001, b"The server is ending.")
@@ -79,12 +79,12 @@ class NoAnswer(Exception):
 
 @dataclass(frozen=True)
 class Asked:
-    """A request that may pass: the notebook, the session's end, and what is forwarded."""
+    """A request that may pass: the notebook, the end of the session, and what is forwarded."""
 
     desk: Desk
     expires: float
     target: str
-    """Path and query as the browser sent them, without what is for the gateway."""
+    """Path and query as the browser sent them, without the gateway's own parameters."""
     host: str
     secure: bool
     cookie: str
@@ -95,7 +95,7 @@ class Asked:
 
 @dataclass(eq=False)
 class _Live:
-    """A request that is being relayed, looked at now and then."""
+    """A request being forwarded, checked every LOOK seconds."""
 
     raw: web.BaseRequest
     task: asyncio.Task[object] | None
@@ -124,7 +124,7 @@ class _Connector(BaseConnector):
 
 
 class Relay:
-    """The connections to notebooks. One per event loop, used in its thread alone."""
+    """The connections to notebooks of one event loop, used in its thread alone."""
 
     def __init__(self, notebooks: Notebooks, clock: Callable[[], float]) -> None:
         self._notebooks = notebooks
@@ -136,7 +136,7 @@ class Relay:
         self._closed = False
 
     async def close(self) -> None:
-        """Websockets are being closed, their browsers told why; connections are closed."""
+        """Websockets are being closed with a code that says why; connections are closed."""
         self._closed = True
         for live in self._live:
             _end(live, LEAVING)
@@ -148,7 +148,7 @@ class Relay:
     # HTTP -----------------------------------------------------------------------------------------
 
     async def http(self, raw: web.BaseRequest, asked: Asked) -> web.StreamResponse:
-        """The notebook's answer has been sent on; raises NoAnswer or Disconnected before that."""
+        """The notebook's answer was sent on; raises NoAnswer or Disconnected before that."""
         self._notebooks.seen(asked.desk.row_id)
         headers = _headers(raw, asked)
         body = None
@@ -177,7 +177,7 @@ class Relay:
     # Websockets -----------------------------------------------------------------------------------
 
     async def websocket(self, raw: web.BaseRequest, asked: Asked) -> web.StreamResponse:
-        """The websocket was relayed to its end, or the notebook's refusal; raises NoAnswer."""
+        """The websocket, or the notebook's refusal, was forwarded to its end; raises NoAnswer."""
         self._notebooks.seen(asked.desk.row_id)
         headers = _headers(raw, asked)
         for name in [name for name in headers if name.lower().startswith("sec-websocket-")]:
@@ -223,7 +223,7 @@ class Relay:
         outer: web.WebSocketResponse[bool],
         inner: ClientWebSocketResponse[bool],
     ) -> None:
-        """Messages go both ways until one side, the session or the server ends."""
+        """Messages are forwarded both ways until a side, the session or the server ends."""
         ending: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
         live = _Live(raw, None, asked.expires, ending)
         row_id = asked.desk.row_id
@@ -264,7 +264,7 @@ class Relay:
     # What is open ---------------------------------------------------------------------------------
 
     async def _session(self, desk: Desk) -> ClientSession:
-        """The connections to the notebook's server; those to one before it are closed."""
+        """The connections to the notebook's present server; those to an earlier one are closed."""
         if self._closed:
             raise NoAnswer("the server is ending")
         address, session = self._sessions.get(desk.row_id, ("", None))
@@ -286,7 +286,7 @@ class Relay:
 
     @contextlib.contextmanager
     def _looked_at(self, live: _Live) -> Iterator[None]:
-        """The request is among those that are looked at."""
+        """Within it, the request is one that `_look` checks."""
         self._live.add(live)
         self._look_soon()
         try:
@@ -298,7 +298,8 @@ class Relay:
                 self._looking = None
 
     def _look(self) -> None:
-        """Requests whose browser has gone, and websockets whose session has expired, end."""
+        """Requests whose browser has disconnected, and websockets whose session has expired, are
+        ended."""
         self._looking = None
         for live in list(self._live):
             if live.ending is not None:
@@ -328,7 +329,7 @@ def _gone(raw: web.BaseRequest) -> bool:
 
 
 def _ending(message: WSMessageNoDecodeText | WSMessage, lost: Ending) -> Ending:
-    """How the other side is told of the end that `message` is."""
+    """The close code and reason to send on for the end that `message` is."""
     if message.type is WSMsgType.CLOSE:
         code = int(message.data or 1000)  # 0: closed without a code, which cannot be sent
         return code, (message.extra or "").encode()[:123]
@@ -341,15 +342,15 @@ def _ending(message: WSMessageNoDecodeText | WSMessage, lost: Ending) -> Ending:
 
 
 def _url(asked: Asked) -> URL:
-    """What is asked of the notebook's server, byte for byte as the browser asked it."""
+    """The URL at the notebook's server, byte for byte as the browser sent it."""
     path, _, query = asked.target.partition("?")
     return URL.build(
         scheme="http", host="notebook", path=path, query_string=query, encoded=True
-    )  # the connector knows where; `Host` is the browser's
+    )  # the connector knows the address; `Host` is the browser's
 
 
 def _headers(raw: web.BaseRequest, asked: Asked) -> CIMultiDict[str]:
-    """The request's headers as they go on."""
+    """The request's headers to forward."""
     dropped = HOP_BY_HOP | TOLD_BY_US | {"cookie"} | _named(raw.headers.getall("Connection", ()))
     found = _kept(raw.headers.items(), dropped)
     found["Host"] = asked.host
@@ -364,7 +365,7 @@ def _headers(raw: web.BaseRequest, asked: Asked) -> CIMultiDict[str]:
 
 
 def _named(connection: Iterable[str]) -> set[str]:
-    """Headers that a Connection header says are of this connection."""
+    """The headers that a Connection header names as hop-by-hop."""
     return {name.strip().lower() for value in connection for name in value.split(",")}
 
 
@@ -377,7 +378,8 @@ def _kept(pairs: Iterable[tuple[str, str]], dropped: Set[str]) -> CIMultiDict[st
 
 
 def _writable(value: str) -> str:
-    """A header's value in characters that can be written; bytes outside UTF-8 are read as Latin-1."""
+    """A header's value in characters that can be written; bytes outside UTF-8 are read as
+    Latin-1."""
     try:
         value.encode()
     except UnicodeEncodeError:
@@ -386,7 +388,7 @@ def _writable(value: str) -> str:
 
 
 async def _body(raw: web.BaseRequest) -> AsyncIterator[bytes]:
-    """The browser's body, as it comes; raises TimeoutError where it does not."""
+    """The browser's body in chunks as they arrive; raises TimeoutError where none arrives."""
     waiting = Patience(connections.of(raw), patience.BODY)
     try:
         while piece := await next_piece(raw.content, waiting):
@@ -401,7 +403,7 @@ async def _body(raw: web.BaseRequest) -> AsyncIterator[bytes]:
 async def _send_on(
     raw: web.BaseRequest, answer: ClientResponse, asked: Asked
 ) -> web.StreamResponse:
-    """The answer has been sent; raises Disconnected, the connection cut, where it is not whole."""
+    """The answer was sent; raises Disconnected, with the connection cut, where it is incomplete."""
     response = web.StreamResponse(
         status=answer.status, reason=answer.reason or "", headers=_answer_headers(answer, asked)
     )
@@ -417,7 +419,7 @@ async def _send_on(
             await response.write_eof()
     except (ClientError, OSError, asyncio.CancelledError) as error:
         if raw.transport is not None:
-            raw.transport.abort()  # only that tells the browser that the rest is missing
+            raw.transport.abort()  # only a cut connection tells the browser that the rest is missing
         if isinstance(error, asyncio.CancelledError):
             raise
         raise Disconnected from error
@@ -425,7 +427,7 @@ async def _send_on(
 
 
 def _answer_headers(answer: ClientResponse, asked: Asked) -> CIMultiDict[str]:
-    """The answer's headers as they go on, with what a browser should know about the page."""
+    """The answer's headers to forward, with the security headers of the page."""
     dropped = HOP_BY_HOP | {"set-cookie"} | _named(answer.headers.getall("Connection", ()))
     found = _kept(answer.headers.items(), dropped)
     for value in answer.headers.getall("Set-Cookie", ()):
@@ -438,7 +440,7 @@ def _answer_headers(answer: ClientResponse, asked: Asked) -> CIMultiDict[str]:
 
 
 def _cookie(value: str, own: Set[str]) -> str:
-    """A notebook's cookie for its own host alone; "" for one that would replace the gateway's."""
+    """A notebook's cookie, limited to its own host; "" for one that would replace the gateway's."""
     if value.partition("=")[0].strip() in own:
         return ""
     first, *rest = value.split(";")
