@@ -1,4 +1,4 @@
-"""Parameters against the model's constraints, told in AWS's words."""
+"""Checks parameters against the model's constraints, with AWS's messages."""
 
 from __future__ import annotations
 
@@ -54,10 +54,11 @@ _SCALAR = ("string", "boolean", "timestamp", "blob", *_NUMBERS)
 
 
 def check(op: OperationModel, params: Doc) -> None:
-    """Passes when `params` meet every constraint of the operation's input.
+    """Returns when `params` meet every constraint of the operation's input.
 
-    Raises AwsError: `2 validation errors detected: Value …; Value …`. S3 keeps to its own words:
-    it checks only that required members are there and that some headers hold a known value.
+    Raises AwsError: `2 validation errors detected: Value …; Value …`. S3 differs: it checks only
+    that required members are present and that some headers have a known value, with messages of its
+    own.
     """
     node = input_of(op)
     if node is None:
@@ -95,7 +96,7 @@ def _check_s3(node: Node, params: Doc) -> None:
 def _check_choice(name: str, member: Node, value: Any) -> None:
     values, enum = ([value], member.enum) if not member.item else (value, member.item.enum)
     for text in values:
-        # S3 reads the names of algorithms, which SDKs write themselves, in either case.
+        # S3 accepts the names of algorithms, which SDKs write themselves, in either case.
         if text not in enum and (name != "ChecksumAlgorithm" or text.upper() not in enum):
             code, message = S3_CHOICES[name]
             raise AwsError(code, message, ArgumentName=member.wire, ArgumentValue=text[:200])
@@ -109,7 +110,7 @@ def _not_xml() -> AwsError:
 
 
 def _lacks(node: Node, value: Any) -> bool:
-    """Whether a required member is missing somewhere in `value`."""
+    """Whether a required member is missing in `value`, at any depth."""
     if node.kind == "structure":
         if any(value.get(name) is None for name in node.required):
             return True
@@ -137,7 +138,7 @@ def _structure(node: Node, value: Doc, path: str) -> Iterator[str]:
 
 
 def _errors(node: Node, value: Any, path: str) -> Iterator[str]:
-    """What is wrong with `value` and all within it."""
+    """The messages about `value` and everything within it."""
     if node.constrained:
         for constraint in _broken(node, value):
             yield _told(value, path, constraint, _hidden(node))
@@ -188,7 +189,7 @@ def _any(node: Node, value: Any) -> bool:
 
 
 def _broken(node: Node, value: Any) -> Iterator[str]:
-    """The constraints that `value` itself breaks, in AWS's words."""
+    """The constraints that `value` itself violates, in AWS's words."""
     metadata = node.metadata
     if node.enum and value not in node.enum:
         yield _enum(metadata["enum"])
@@ -208,7 +209,7 @@ def _broken(node: Node, value: Any) -> Iterator[str]:
 
 
 def _pattern(node: Node) -> str | None:
-    """The pattern that values must match, "" or None for any."""
+    """The pattern that values must match; "" or None for none."""
     return LOCAL_PATHS.get(node.shape) or node.metadata.get("pattern")
 
 
@@ -222,7 +223,8 @@ def _too_long(node: Node, value: str) -> bool:
 
 
 def longest_matched(highest: int) -> int:
-    """The characters up to which a value that may have `highest` is matched with its pattern."""
+    """The length up to which a value limited to `highest` characters is matched with its
+    pattern."""
     return min(max(2 * highest, 256), MOST_MATCHED)
 
 
@@ -270,7 +272,7 @@ def _told(value: Any, path: str, constraint: str, hidden: bool = False) -> str:
 
 
 def _java(value: Any) -> str:
-    """`value` as Java's toString prints it, which is how AWS quotes it."""
+    """`value` in the form of Java's toString, as AWS quotes it."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, dict):
