@@ -1,4 +1,5 @@
-"""Copies inside S3: CopyObject and UploadPartCopy. Bytes are shared between rows, never written again."""
+"""Copies inside S3: CopyObject and UploadPartCopy. Bytes are shared between rows, never written
+again."""
 
 from __future__ import annotations
 
@@ -20,14 +21,15 @@ _RANGE = re.compile(r"bytes=(\d+)-(\d+)")
 
 @dataclass(frozen=True)
 class _Source:
-    """What is copied: the object as it was read, and its bytes."""
+    """The source of a copy: the object as it was read, and its bytes."""
 
     bucket: Bucket
     object: Object
     blob: Blob
 
     def segments(self, tx: Tx) -> list[Segment] | None:
-        """What its bytes are made of now; None when the object has changed since it was read."""
+        """The segments that hold its bytes now; None when the object has changed since it was
+        read."""
         now = catalog.find(tx, self.bucket.id, self.object.key, data=True)
         was = self.object
         if now is None or (now.id, now.etag, now.modified, now.content) != (
@@ -40,7 +42,8 @@ class _Source:
 
 
 def _source(ctx: Ctx, request: Doc) -> _Source:
-    """The copy's source, its conditions checked. Raises NoSuchBucket, NoSuchKey, PreconditionFailed."""
+    """The copy's source, its conditions checked. Raises NoSuchBucket, NoSuchKey,
+    PreconditionFailed."""
     named = references.copy_source(request["CopySource"])
     owner = request.get("ExpectedSourceBucketOwner")
     bucket = names.bucket_of(ctx, {"Bucket": named.bucket, "ExpectedBucketOwner": owner})
@@ -125,7 +128,7 @@ def _copied_doc(request: Doc, old: Doc, fresh: Doc) -> Doc:
 
 
 def _checksum(request: Doc, source: _Source) -> Checksum:
-    """The copy's checksum: of the asked algorithm, else of the source's, over the whole object."""
+    """The copy's checksum over the whole object: of the requested algorithm, else the source's."""
     old = source.object.checksum
     algorithm = request.get("ChecksumAlgorithm") or (old.algorithm if old else "CRC64NVME")
     if old is not None and (old.algorithm, old.type) == (algorithm, "FULL_OBJECT"):

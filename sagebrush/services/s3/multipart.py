@@ -1,4 +1,5 @@
-"""S3 multipart uploads: create, upload part, complete, abort, list (user guide, "Multipart upload")."""
+"""S3 multipart uploads: create, upload part, complete, abort, list (user guide, "Multipart
+upload")."""
 
 from __future__ import annotations
 
@@ -23,7 +24,7 @@ MOST_OBJECT = 50 * 1024**4
 
 
 def create_multipart_upload(ctx: Ctx, request: Doc) -> Doc:
-    """An upload has begun; its id orders uploads by time."""
+    """An upload has begun; sorting its id sorts uploads by time."""
     bucket = names.bucket_of(ctx, request)
     key, doc = names.checked_key(request["Key"]), metadata.kept(request)
     algorithm, kind = _wish(request)
@@ -49,9 +50,9 @@ def create_multipart_upload(ctx: Ctx, request: Doc) -> Doc:
 
 
 def _wish(request: Doc) -> tuple[str | None, str]:
-    """The checksum (algorithm, type) that the parts will carry; none named means CRC64NVME.
+    """The checksum (algorithm, type) that the parts will have; CRC64NVME if none is named.
 
-    Raises InvalidRequest (400) for a pair that S3 does not have.
+    Raises InvalidRequest (400) for a combination that S3 does not have.
     """
     algorithm, kind = request.get("ChecksumAlgorithm"), request.get("ChecksumType")
     if algorithm is None:
@@ -95,7 +96,7 @@ def no_such_upload(upload_id: str) -> AwsError:
 
 
 def upload_part(ctx: Ctx, request: Doc) -> Future[Doc]:
-    """The part is on disk, in place of one that had its number."""
+    """The part is on disk and replaces an earlier one of its number."""
     body = bodies.body_of(ctx, request)
     try:
         bucket, number, upload = _before_part(ctx, request)
@@ -123,7 +124,7 @@ def upload_part(ctx: Ctx, request: Doc) -> Future[Doc]:
 
 
 def _before_part(ctx: Ctx, request: Doc) -> tuple[Bucket, int, Upload]:
-    """Where the part goes, which the headers alone tell; raises AwsError."""
+    """The part's bucket, number and upload, known from the headers alone; raises AwsError."""
     bucket = names.bucket_of(ctx, request)
     number = names.check_number(request["PartNumber"])
     upload = find_upload(ctx, bucket, request)
@@ -150,7 +151,7 @@ def _check_algorithm(upload: Upload, given: str | None) -> None:
 
 
 def part_checksums(body: Spooled, upload: Upload, given: tuple[str, str] | None) -> dict[str, str]:
-    """What completing will need of the part, and what the client told of it."""
+    """The part's checksums that completing will need, and those that the client declared."""
     needed = upload.doc["algorithm"] or "CRC64NVME"
     found = {needed: bodies.checksum_of(body, needed)}
     if given is not None:
@@ -159,7 +160,7 @@ def part_checksums(body: Spooled, upload: Upload, given: tuple[str, str] | None)
 
 
 def complete_multipart_upload(ctx: Ctx, request: Doc) -> Doc:
-    """The named parts, in order, are the object; the upload is gone. No byte is copied."""
+    """The named parts, in order, are the object, and the upload is finished. No byte is copied."""
     bucket = names.bucket_of(ctx, request)
     key = names.checked_key(request["Key"])
     upload_id = request["UploadId"]
@@ -369,7 +370,7 @@ def list_multipart_uploads(ctx: Ctx, request: Doc) -> Doc:
     if "EncodingType" in request:
         result["EncodingType"] = request["EncodingType"]
     if truncated and isinstance(page[-1], str):
-        # S3 tells an empty marker here, with which nobody finds the next page.
+        # S3 returns an empty marker here, with which the next page cannot be requested.
         result["NextKeyMarker"] = coded(request, page[-1])
     return result
 
@@ -391,7 +392,7 @@ def _walk(ctx: Ctx, bucket: Bucket, request: Doc, id_marker: str) -> Iterator[Up
     """Uploads and common prefixes in order, after the markers."""
     prefix, delimiter = request.get("Prefix", ""), request.get("Delimiter", "")
     marker = request.get("KeyMarker", "")
-    # Without an id marker, uploads of the marked key itself are passed over too.
+    # Without an id marker, uploads of the marked key itself are skipped too.
     low = (marker, id_marker or "\U0010ffff") if marker else ("", "")
     low, high = max(low, (prefix, "")), after_prefix(prefix)
     tables, passed = names.reader(ctx), marker
@@ -421,7 +422,8 @@ def _told_upload(ctx: Ctx, request: Doc, upload: Upload) -> Doc:
 
 
 def _people(ctx: Ctx, upload: Upload) -> Doc:
-    """Owner and Initiator of an upload: S3 names an initiator that is not the account by its ARN."""
+    """Owner and Initiator of an upload: S3 names an initiator that is not the account by its
+    ARN."""
     initiator = upload.doc.get("initiator")  # none in uploads of earlier versions
     told = {"Initiator": {"ID": initiator}} if initiator else {}
     return {"Owner": names.owner(ctx.account), **told}

@@ -16,7 +16,7 @@ _RANGE = re.compile(r"\s*bytes\s*=\s*(\d*)\s*-\s*(\d*)\s*", re.IGNORECASE)
 
 
 def put_object(ctx: Ctx, request: Doc) -> Future[Doc]:
-    """The object is stored whole and on disk, in place of one that its key had."""
+    """The object is complete and on disk, and replaces an earlier one of its key."""
     body = bodies.body_of(ctx, request)
     try:
         bucket, key, doc = _before_put(ctx, request)
@@ -44,7 +44,7 @@ def put_object(ctx: Ctx, request: Doc) -> Future[Doc]:
 
 
 def _before_put(ctx: Ctx, request: Doc) -> tuple[Bucket, str, Doc]:
-    """The bucket, the key and the object's `doc`, which the headers alone tell; raises AwsError."""
+    """The bucket, the key and the object's `doc`, known from the headers alone; raises AwsError."""
     bucket = names.bucket_of(ctx, request)
     key, doc = names.checked_key(request["Key"]), metadata.kept(request)
     conditions.check_form(request)
@@ -64,7 +64,7 @@ def get_object(ctx: Ctx, request: Doc) -> Doc:
 
 
 def head_object(ctx: Ctx, request: Doc) -> Doc:
-    """What GetObject would tell of the object."""
+    """GetObject's answer without the bytes."""
     bucket = _before_read(ctx, request)
     found = names.object_of(ctx, bucket, request)
     conditions.check_read(request, found, ctx.world.clock())
@@ -72,7 +72,7 @@ def head_object(ctx: Ctx, request: Doc) -> Doc:
 
 
 def _before_read(ctx: Ctx, request: Doc) -> Bucket:
-    """The bucket. Raises AwsError for what is wrong with the request whatever the object is."""
+    """The bucket. Raises AwsError for errors that do not depend on the object."""
     bucket = names.bucket_of(ctx, request)
     metadata.refuse(request)
     names.version(request.get("VersionId"))
@@ -86,7 +86,7 @@ def _before_read(ctx: Ctx, request: Doc) -> Bucket:
 
 
 def _extent(ctx: Ctx, request: Doc, found: Object) -> tuple[int, int, Doc]:
-    """Where the asked bytes begin, how many they are, and what is told of them."""
+    """(offset, length, members of the answer) of the requested bytes."""
     result = metadata.told(found)
     number, header = request.get("PartNumber"), request.get("Range")
     checksum = bodies.told_checksum(found.checksum)
@@ -167,7 +167,7 @@ def _overridden(request: Doc, result: Doc) -> Doc:
 
 
 def delete_object(ctx: Ctx, request: Doc) -> None:
-    """There is no object of that key. It need not have been there."""
+    """There is no object of that key. It need not have existed."""
     bucket = names.bucket_of(ctx, request)
     key = names.checked_key(request["Key"])
     names.version(request.get("VersionId"))
@@ -181,7 +181,7 @@ def delete_object(ctx: Ctx, request: Doc) -> None:
 
 
 def delete_objects(ctx: Ctx, request: Doc) -> Doc:
-    """None of the keys has an object; each is answered for, only errors when `Quiet`."""
+    """None of the keys has an object; the answer lists each, or only errors when `Quiet`."""
     bucket = names.bucket_of(ctx, request)
     wanted = request["Delete"].get("Objects", [])
     if not 1 <= len(wanted) <= 1000:
@@ -260,7 +260,7 @@ def _set_tags(ctx: Ctx, request: Doc, tags: dict[str, str]) -> None:
 
 
 def get_object_attributes(ctx: Ctx, request: Doc) -> Doc:
-    """Those of ETag, Checksum, ObjectParts, StorageClass and ObjectSize that were asked for."""
+    """Those of ETag, Checksum, ObjectParts, StorageClass and ObjectSize that the request names."""
     found = names.object_of(ctx, names.bucket_of(ctx, request), request)
     asked = set(request["ObjectAttributes"])
     result: Doc = {"LastModified": metadata.time(found.modified)}
@@ -305,7 +305,8 @@ def get_object_acl(ctx: Ctx, request: Doc) -> Doc:
 
 
 def put_object_acl(ctx: Ctx, request: Doc) -> None:
-    """Refuses any access list but the owner's own, as a bucket whose owner owns all objects does."""
+    """Refuses any access list but the owner's own, as a bucket whose owner owns all objects
+    does."""
     names.object_of(ctx, names.bucket_of(ctx, request), request)
     metadata.refuse(request)
     if "AccessControlPolicy" in request:
