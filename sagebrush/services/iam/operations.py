@@ -32,7 +32,8 @@ LARGEST_INLINE = 10_240
 
 
 def create_role(ctx: Ctx, request: Doc) -> Doc:
-    """The role exists and allows nothing yet; EntityAlreadyExists (409), MalformedPolicyDocument."""
+    """The role exists and allows nothing yet; EntityAlreadyExists (409),
+    MalformedPolicyDocument."""
     name, trust = request["RoleName"], request["AssumeRolePolicyDocument"]
     document = parsed(trust, trust=True)
     hours = request.get("MaxSessionDuration", 3600)
@@ -78,7 +79,8 @@ def list_roles(ctx: Ctx, request: Doc) -> Doc:
 
 
 def delete_role(ctx: Ctx, request: Doc) -> None:
-    """The role is gone and its sessions may do nothing; DeleteConflict (409) while it has policies."""
+    """The role is deleted and its sessions may do nothing; DeleteConflict (409) while it has
+    policies."""
     row = find_role(ctx, request["RoleName"])
     if row.name == ctx.world.settings.role:
         raise AwsError(
@@ -104,7 +106,7 @@ def delete_role(ctx: Ctx, request: Doc) -> None:
 
 
 def update_role(ctx: Ctx, request: Doc) -> Doc:
-    """Description and MaxSessionDuration are the given ones."""
+    """The role has the given Description and MaxSessionDuration."""
     row = find_role(ctx, request["RoleName"])
     changes = {k: request[k] for k in ("Description", "MaxSessionDuration") if k in request}
     change_role(ctx, row, lambda row: replace(row, doc={**row.doc, **changes}))
@@ -197,7 +199,7 @@ def delete_role_policy(ctx: Ctx, request: Doc) -> None:
 
 
 def get_user(ctx: Ctx, request: Doc) -> Doc:
-    """The operating system's user, whom the long-lived key belongs to; NoSuchEntity (404)."""
+    """The operating system's user, who owns the long-lived key; NoSuchEntity (404)."""
     me, wanted = user_name(), request.get("UserName")
     owner = principals.owns(ctx.world, ctx.caller)
     if wanted is None and not owner:
@@ -217,5 +219,5 @@ def get_user(ctx: Ctx, request: Doc) -> Doc:
 
 
 def list_account_aliases(ctx: Ctx, request: Doc) -> Doc:
-    """None: the account has only its number."""
+    """None: the account has no alias."""
     return {"AccountAliases": [], "IsTruncated": False}

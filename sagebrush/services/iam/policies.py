@@ -28,7 +28,7 @@ from sagebrush.world import Ctx
 
 
 def attach_role_policy(ctx: Ctx, request: Doc) -> None:
-    """The managed policy is attached; NoSuchEntity (404) for one that is not known here."""
+    """The managed policy is attached; NoSuchEntity (404) for one that does not exist here."""
     row, arn = find_role(ctx, request["RoleName"]), request["PolicyArn"]
     text = json.dumps(managed(ctx, arn)["document"])
 
@@ -219,5 +219,5 @@ def delete_policy(ctx: Ctx, request: Doc) -> None:
             words = "Cannot delete a policy attached to entities."
             raise AwsError("DeleteConflict", words, 409)
 
-    if ctx.world.rows.delete(row.id, free) is None:  # another caller was faster
+    if ctx.world.rows.delete(row.id, free) is None:  # deleted concurrently by another request
         raise missing(f"Policy {arn} does not exist or is not attachable.")
