@@ -1,8 +1,8 @@
-"""The condition keys of a request, each found when a policy asks for it.
+"""The condition keys of a request, each computed when a policy refers to it.
 
 IAM user guide, "AWS global condition context keys"; the keys of services are in their tables
-(`access.actions`). A key that is not known here is absent, as it is on AWS for requests that do not
-carry it: conditions on it are false, negated ones true.
+(`access.actions`). A key that is not known here is absent, as on AWS for requests that do not carry
+it: conditions on it are false, negated ones true.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from sagebrush.world import Ctx
 
 
 class Known:
-    """What is known of one need of a request. `get` takes keys in lower case, as policies do."""
+    """The condition keys of one need of a request. `get` takes keys in lower case."""
 
     def __init__(self, ctx: Ctx, need: Need) -> None:
         self._ctx = ctx
@@ -64,7 +64,7 @@ def of_operation(ctx: Ctx, service: str, operation: str, params: Doc) -> Known:
 
 
 def _secure(ctx: Ctx) -> str:
-    # What the server asks of itself for a role crosses no wire, as a service's calls use TLS.
+    # The server's own calls for a role cross no network; a service of AWS would use TLS.
     return "false" if ctx.origin is not None and not ctx.origin.secure else "true"
 
 

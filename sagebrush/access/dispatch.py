@@ -1,4 +1,4 @@
-"""From a checked name and parameters to the operation: found, allowed, run."""
+"""From a valid name and parameters to the operation: looked up, authorised, run."""
 
 from __future__ import annotations
 
@@ -48,7 +48,8 @@ SETTLED_ELSEWHERE = {
 
 
 def authorise(ctx: Ctx, service: str, name: str, params: Doc) -> None:
-    """Returns when the caller's policies allow the operation; raises AwsError AccessDenied (403)."""
+    """Returns when the caller's policies allow the operation; raises AwsError AccessDenied
+    (403)."""
     if (service, name) in SETTLED_ELSEWHERE:
         return
     held = principals.policies(ctx.world, ctx.caller)

@@ -1,11 +1,11 @@
-"""Who callers are: the role behind each, its policies, and what policies may ask about it.
+"""Callers: the role behind each, its policies, and the condition keys about it.
 
-Roles are IAM's rows (`services.iam.rows` has their operations). Nobody is a role that is not there:
-a session is of one incarnation of its role, told by the role's unique id, and gets nothing once that
-is gone. One exception, for notebooks written elsewhere (docs/clients.md, trap 2): the owner's own key
-may name a role that was never created here. The name is kept as a stand-in for the execution role of
-the settings: it has exactly that role's policies and trust policy, as they are at each request, and
-only the owner, and whoever already runs as it, may name it again.
+Roles are IAM's rows (`services.iam.rows` has their operations). A deleted role allows nothing: a
+session belongs to one incarnation of its role, identified by the role's unique id, and loses all
+permissions with it. One exception, for notebooks written elsewhere (docs/clients.md, trap 2): the
+owner's own key may name a role that was never created here. The name is kept as a stand-in for the
+execution role of the settings: it has exactly that role's policies and trust policy, as they are at
+each request, and only the owner, and whoever already runs as it, may name it again.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ SERVICE = "sagemaker.amazonaws.com"
 TRUSTED = ("sagemaker", "bedrock", "lambda", "states", "events", "scheduler", "comprehend")
 """Services that the execution role trusts."""
 SERVICE_SESSION = 6 * 3600.0
-"""Seconds that the credentials of jobs, endpoints and notebooks are good for; SDKs fetch new ones."""
+"""Seconds that the credentials of jobs, endpoints and notebooks are good for; SDKs fetch new
+ones."""
 _ROLE_ARN = re.compile(r"arn:aws:iam::\d{12}:role(/[!-.0-~]+)*/[\w+=,.@-]{1,64}", re.ASCII)
 
 
@@ -52,10 +53,10 @@ def owns(world: World, caller: Caller) -> bool:
 
 
 def policies(world: World, caller: Caller) -> list[Policy]:
-    """The policies of the caller's role; none where the role is gone or is not the session's.
+    """The policies of the caller's role; none where the role was deleted or is not the session's.
 
     The account itself (Sagebrush's own work) and the owner's long-lived key are administrators, so
-    that nobody locks himself out.
+    that the owner cannot lock himself out.
     """
     if caller.role is None or owns(world, caller):
         return [policy.ADMINISTRATOR]
@@ -89,8 +90,8 @@ def _identity(row: Row) -> Identity:
 
 
 def find(world: World, name: str) -> Row | None:
-    """The account's role of that name, a stand-in with the execution role's plan; None: it is gone
-    or never was."""
+    """The account's role of that name, a stand-in with the execution role's plan; None where it was
+    deleted or never created."""
     if name == world.settings.role:
         seed(world)
     row = world.rows.get(world.settings.account, REGION, KIND, name)
@@ -161,7 +162,7 @@ NOBODY = json.dumps(
 
 
 def seed(world: World) -> None:
-    """The execution role of the settings is there: trusted by the services, an administrator."""
+    """The execution role of the settings exists: trusted by the services, an administrator."""
     account, name = world.settings.account, world.settings.role
     row = world.rows.get(account, REGION, KIND, name)
     if row is not None and row.status != STAND_IN:
@@ -203,7 +204,7 @@ def _administrator(world: World, name: str) -> tuple[Doc, Doc]:
 
 
 def forget(world: World) -> None:
-    """Requests are checked against what the rows say from now on."""
+    """Cached policies are dropped: later requests read the rows."""
     world.cache.pop(policy.ROLES, None)
 
 
@@ -217,8 +218,8 @@ def _moment(world: World) -> dt.datetime:
 def pins(world: World, trust: Policy) -> dict[str, str]:
     """ARN -> unique id of each role of the account that a trust policy names.
 
-    The policy goes on to mean that role: one made anew under the name is another (IAM user guide,
-    "AWS JSON policy elements: Principal", IAM role principals).
+    The policy keeps naming that role: one created later under the same name is another (IAM user
+    guide, "AWS JSON policy elements: Principal", IAM role principals).
     """
     found = {}
     for arn in policy.principals(trust):

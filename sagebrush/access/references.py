@@ -1,4 +1,4 @@
-"""How requests refer to resources, read once: access decides on what the operation will use."""
+"""How requests refer to resources, parsed in one place for access checks and operations alike."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def log_group(ctx: Ctx, identifier: str) -> str:
 
 
 def log_groups(ctx: Ctx, request: Mapping[str, Any]) -> list[str]:
-    """The names of the log groups that a request names, whichever of its members it uses."""
+    """The names of the log groups that a request names, in whichever of its members."""
     found = [request[member] for member in LOG_GROUP_NAMES if request.get(member) is not None]
     given = [request[member] for member in LOG_GROUP_IDENTIFIERS if request.get(member) is not None]
     return [*found, *(log_group(ctx, identifier) for identifier in given)]
