@@ -13,8 +13,7 @@ from sagebrush.compute.base import Bind, Limits, Spec
 from sagebrush.environments.environment import Environment
 from sagebrush.errors import Doc
 from sagebrush.scheduler import capacity
-from sagebrush.services.sagemaker.notebook import lifecycle_config as lifecycle
-from sagebrush.services.sagemaker.notebook import repositories
+from sagebrush.services.sagemaker.notebook import lifecycle_config, repositories
 from sagebrush.services.sagemaker.notebook.plan import key_of, plan_of
 from sagebrush.store.rows import Row
 from sagebrush.workload import dirfd, launch, stage
@@ -169,13 +168,19 @@ class Start:
         name = self.row.doc.get("NotebookInstanceLifecycleConfigName")
         if not name:
             return []
-        row = self.world.rows.get(self.row.account, self.row.region, lifecycle.KIND.name, name)
+        row = self.world.rows.get(
+            self.row.account, self.row.region, lifecycle_config.KIND.name, name
+        )
         if row is None:
             ctx = self.world.service_ctx()
-            raise Unstartable(lifecycle.KIND.say(lifecycle.KIND.missing, ctx, name))
-        hooks = lifecycle.HOOKS[1:] if plan_of(self.row).get("created") else lifecycle.HOOKS
-        arn = row.doc[lifecycle.KIND.arn_member]
-        scripts = [(hook, lifecycle.script(row, hook)) for hook in hooks]
+            raise Unstartable(lifecycle_config.KIND.say(lifecycle_config.KIND.missing, ctx, name))
+        hooks = (
+            lifecycle_config.HOOKS[1:]
+            if plan_of(self.row).get("created")
+            else lifecycle_config.HOOKS
+        )
+        arn = row.doc[lifecycle_config.KIND.arn_member]
+        scripts = [(hook, lifecycle_config.script(row, hook)) for hook in hooks]
         return [{"name": hook, "content": each, "arn": arn} for hook, each in scripts if each]
 
     def repositories(self) -> list[repositories.Repository]:

@@ -18,9 +18,9 @@ from sagebrush.compute.base import Limits, NotYet, Spec
 from sagebrush.environments.environment import Environment
 from sagebrush.errors import Doc
 from sagebrush.scheduler import capacity
-from sagebrush.scheduler import members as cluster
 from sagebrush.scheduler.capacity import Size
-from sagebrush.scheduler.members import Member
+from sagebrush.scheduler.members import Member, resource_config
+from sagebrush.scheduler.members import members as all_members
 from sagebrush.services.sagemaker.jobs import instances
 from sagebrush.services.sagemaker.jobs.instances import contained, root
 from sagebrush.services.sagemaker.processing import facts
@@ -44,7 +44,7 @@ def resources(row: Row) -> Doc:
 
 def members(row: Row) -> tuple[Member, ...]:
     """The instances of the job."""
-    return tuple(cluster.members(plan_of(row)["key"], resources(row)))
+    return tuple(all_members(plan_of(row)["key"], resources(row)))
 
 
 def roots(world: World, row: Row) -> tuple[Path, ...]:
@@ -120,7 +120,7 @@ def configuration(row: Row, member: Member) -> dict[str, Doc]:
     )  # fmt: skip
     job = members(row)
     interface = stage.SHARED if len(job) > 1 else stage.INTERFACE
-    hosts = cluster.resource_config(job, member, interface)
+    hosts = resource_config(job, member, interface)
     kept = ("current_host", "current_instance_type", "hosts", "network_interface_name")
     return {
         "processingjobconfig.json": {n: row.doc[n] for n in names if n in row.doc},

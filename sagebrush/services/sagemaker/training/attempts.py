@@ -11,8 +11,7 @@ from sagebrush.engine.kinds import moment
 from sagebrush.errors import AwsError, Doc
 from sagebrush.scheduler import capacity
 from sagebrush.scheduler.members import Member
-from sagebrush.services.sagemaker.training import cluster as processes
-from sagebrush.services.sagemaker.training import spot
+from sagebrush.services.sagemaker.training import cluster, spot
 from sagebrush.services.sagemaker.training.plan import ATTEMPT, plan_of
 from sagebrush.services.sagemaker.training.status import status_doc
 from sagebrush.store.rows import Next, Row
@@ -30,8 +29,8 @@ UNBEGUN = 2
 def interrupted(world: World, row: Row, why: str, news: Doc | None = None) -> Next:
     """The attempt's checkpoints are in S3 and its capacity is released; the job waits for capacity
     for its next attempt."""
-    job, now = processes.members(row), world.clock()
-    roots = [processes.root(world, member) for member in job]
+    job, now = cluster.members(row), world.clock()
+    roots = [cluster.root(world, member) for member in job]
     _save(world, row)
     capacity.release(world, plan_of(row)["key"])
     for root in roots:
@@ -53,11 +52,11 @@ def interrupted(world: World, row: Row, why: str, news: Doc | None = None) -> Ne
 
 def _save(world: World, row: Row) -> None:
     """The attempt's checkpoints are in S3, as far as the job's role may store them."""
-    roots = processes.roots(world, row)
+    roots = cluster.roots(world, row)
     if not plan_of(row).get("launched") or not all((root / "ml").is_dir() for root in roots):
         return
     try:
-        processes.results(world, row).kept(plan_of(row).get("kept_until", 0.0))
+        cluster.results(world, row).kept(plan_of(row).get("kept_until", 0.0))
     except (upload.UploadError, AwsError) as error:
         if isinstance(error, AwsError) and error.status >= 500:
             raise  # a fault of the store may be temporary

@@ -10,9 +10,9 @@ from sagebrush.compute.base import Exited, Limits, NotYet, Spec
 from sagebrush.environments.environment import Environment
 from sagebrush.errors import Doc
 from sagebrush.scheduler import capacity
-from sagebrush.scheduler import members as cluster
 from sagebrush.scheduler.capacity import Size
-from sagebrush.scheduler.members import Member
+from sagebrush.scheduler.members import Member, groups
+from sagebrush.scheduler.members import members as all_members
 from sagebrush.services.sagemaker.jobs import instances, share_of_host
 from sagebrush.services.sagemaker.jobs.instances import contained, root
 from sagebrush.services.sagemaker.training import facts
@@ -39,7 +39,7 @@ SOCKETS = ("GLOO_SOCKET_IFNAME", "NCCL_SOCKET_IFNAME", "TP_SOCKET_IFNAME")
 
 def members(row: Row) -> tuple[Member, ...]:
     """The instances of the job's present attempt."""
-    return tuple(cluster.members(plan_of(row)["key"], row.doc["ResourceConfig"]))[
+    return tuple(all_members(plan_of(row)["key"], row.doc["ResourceConfig"]))[
         : plan_of(row).get("instances")
     ]
 
@@ -60,7 +60,7 @@ def sizes(world: World, row: Row) -> tuple[list[Size], str]:
     Where an attempt has fewer instances than the job requests, each is as large as with all of
     them.
     """
-    whole = cluster.members(plan_of(row)["key"], row.doc["ResourceConfig"])
+    whole = all_members(plan_of(row)["key"], row.doc["ResourceConfig"])
     types = [member.type for member in whole]
     if share_of_host.AT_ONCE in row.doc:  # its parent started other jobs that run concurrently
         found, scaled = share_of_host.sizes(world, row, types)
@@ -72,10 +72,10 @@ def sizes(world: World, row: Row) -> tuple[list[Size], str]:
 def fewest(row: Row) -> int:
     """The least number of instances with which an interrupted spot job may go on: as many as it
     requests, or fewer where its environment variable MINIMUM allows it."""
-    count = len(cluster.members("", row.doc["ResourceConfig"]))
+    count = len(all_members("", row.doc["ResourceConfig"]))
     said = row.doc.get("Environment", {}).get(MINIMUM, "")
     again = plan_of(row).get("attempts") and row.doc.get("EnableManagedSpotTraining")
-    if not again or len(cluster.groups(row.doc["ResourceConfig"])) > 1 or not said.isdigit():
+    if not again or len(groups(row.doc["ResourceConfig"])) > 1 or not said.isdigit():
         return count
     return max(1, min(count, int(said)))
 
@@ -85,7 +85,7 @@ def admit(world: World, row: Row) -> tuple[capacity.Turn, int]:
 
     An elastic job that cannot have all of its instances now takes as many as there is capacity for.
     """
-    most = len(cluster.members("", row.doc["ResourceConfig"]))
+    most = len(all_members("", row.doc["ResourceConfig"]))
     least, chosen = fewest(row), plan_of(row).get("instances")
     for count in range(most, least, -1) if not chosen else ():
         turn = capacity.admit(world, ask(world, _with(row, count)))

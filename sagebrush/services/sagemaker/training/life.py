@@ -25,8 +25,7 @@ from sagebrush.scheduler.capacity import Turn
 from sagebrush.scheduler.members import Member
 from sagebrush.services.sagemaker.jobs import instances, life, steps
 from sagebrush.services.sagemaker.jobs.life import JobKind
-from sagebrush.services.sagemaker.training import attempts, metrics, spot, warm_pool
-from sagebrush.services.sagemaker.training import cluster as processes
+from sagebrush.services.sagemaker.training import attempts, cluster, metrics, spot, warm_pool
 from sagebrush.services.sagemaker.training.plan import plan_of
 from sagebrush.services.sagemaker.training.status import ENDS, entered, status_doc
 from sagebrush.store.rows import Next, Row
@@ -56,7 +55,7 @@ def _admit(world: World, row: Row) -> tuple[Turn, Doc]:
     if warm_pool.wanted(row) and (warm := warm_pool.take_over(world, row)):
         key, turn, count = warm
         return turn, {"key": key, "warm": True, "instances": count}
-    turn, count = processes.admit(world, row)
+    turn, count = cluster.admit(world, row)
     return turn, {"instances": count, **({} if turn.place else {"warm": None})}
 
 
@@ -107,11 +106,11 @@ def _download(world: World, row: Row) -> Next:
 
 def _installing(world: World, row: Row) -> Next | None:
     """The step of a job whose packages are being installed; None once they are."""
-    job = processes.members(row)
-    if plan_of(row).get("warm") and layers.wanted(processes.root(world, job[0])):
+    job = cluster.members(row)
+    if plan_of(row).get("warm") and layers.wanted(cluster.root(world, job[0])):
         return _cold(world, row)
     for member in job:
-        place = processes.root(world, member)
+        place = cluster.root(world, member)
         if message := layers.pending(world, plan_of(row)["environment"], place):
             doc = status_doc(row.doc, world.clock(), "Downloading", message)
             return Next(doc=doc, due=layers.LOOK)
@@ -127,12 +126,12 @@ def _cold(world: World, row: Row) -> Next:
 
 def _stage(world: World, row: Row, member: Member, check: Any) -> None:
     """The instance's /opt/ml is complete. Raises StageError and Interrupted."""
-    root = processes.root(world, member)
+    root = cluster.root(world, member)
     if layers.asked(root):
         return
     own = instances.contained(row)
     ml = "/opt/ml" if own else launch.place(world, root).ml
-    ctx, job = _ctx(world, row), processes.members(row)
+    ctx, job = _ctx(world, row), cluster.members(row)
     staging = stage.Staging(ctx, row.doc, root, ml, check, job, member)
     stage.build(staging, bool(plan_of(row).get("warm")))
     if not own:
@@ -163,7 +162,7 @@ def _begin(world: World, row: Row) -> Next:
     if "stop" in plan_of(row):
         return life.end(JOB, world, row, "Stopped", "")
     try:
-        warm_pool.begin(world, processes.ready(world, row)[0])
+        warm_pool.begin(world, cluster.ready(world, row)[0])
     except (warm_pool.Lost, NotYet):
         return _cold(world, row)
     except OSError:  # it is still importing, or an import hangs
@@ -185,7 +184,7 @@ def _watch(world: World, row: Row, standing: Standing) -> Next:
     news = metrics.read(world, row)
     plan = {**news, **_save_checkpoints(world, row), **_load_next(world, row)}
     first = standing.broken and not plan_of(row).get("echo")
-    if first and processes.only_echoes(world, row, standing):
+    if first and cluster.only_echoes(world, row, standing):
         return Next(plan={**plan, "echo": True}, due=ECHO)
     plan |= life.follow(world, row, standing)
     if not (standing.broken or "stop" in plan_of(row) or plan_of(row).get("noticed")):
@@ -217,7 +216,7 @@ def _save_checkpoints(world: World, row: Row) -> Doc:
         return {}
     until = time.time() - steps.SETTLED  # files are dated by the system's clock
     try:
-        processes.results(world, row).kept(plan.get("kept_until", 0.0), until)
+        cluster.results(world, row).kept(plan.get("kept_until", 0.0), until)
     except (upload.UploadError, AwsError) as error:
         log.warning("training job %s: checkpoints were not saved: %s", row.name, error)
         return {}
@@ -230,7 +229,7 @@ def _load_next(world: World, row: Row) -> Doc:
     plan = plan_of(row)
     if not plan.get("standby") or plan.get("next") or "stop" in plan:
         return {}
-    if not imports_of.modules(processes.roots(world, row)[0]):
+    if not imports_of.modules(cluster.roots(world, row)[0]):
         return {}
     _keep_warm(world, row, "Completed")
     return {"next": True}
@@ -246,7 +245,7 @@ def _exited(world: World, row: Row, how: tuple[Member, Exited], peak: int) -> Ne
         return attempts.interrupted(world, row, why, news)
     if life.platform(state) and "stop" not in plan_of(row):
         capacity.release(world, plan_of(row)["key"])
-        capacity.note_peak(world, processes.image(row), member.type, peak)
+        capacity.note_peak(world, cluster.image(row), member.type, peak)
         if again := attempts.again(world, row, state):
             return again
     step = life.exited(JOB, world, replace(row, plan={**row.plan, **news}), how, peak)
@@ -259,7 +258,7 @@ def _timeout(row: Row) -> tuple[str, str]:
 
 def _results(world: World, row: Row, end: str, remarks: upload.Remarks) -> None:
     """Model and output are in S3; after a failure only the output."""
-    processes.results(world, row, remarks).run(model=end != "Failed")
+    cluster.results(world, row, remarks).run(model=end != "Failed")
 
 
 def _ended(world: World, row: Row, end: str, reason: str) -> tuple[str, Doc]:
@@ -312,12 +311,12 @@ def _keep(world: World, row: Row) -> Next:
 
 
 JOB = JobKind(
-    group=processes.GROUP,
-    members=processes.members,
-    image=processes.image,
-    sizes=processes.sizes,
+    group=cluster.GROUP,
+    members=cluster.members,
+    image=cluster.image,
+    sizes=cluster.sizes,
     build=_stage,
-    specs=processes.ready,
+    specs=cluster.ready,
     results=_results,
     ended=_ended,
     timeout=_timeout,
@@ -326,7 +325,7 @@ JOB = JobKind(
     admit=_admit,
     watch=_watch,
     exited=_exited,
-    cause=processes.cause,
+    cause=cluster.cause,
     seen=metrics.seen,
     called_off=spot.called_off,
     look=_look,

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from sagebrush.engine.kinds import moment
 from sagebrush.errors import Doc
-from sagebrush.services.sagemaker.training import cluster as processes
+from sagebrush.services.sagemaker.training import cluster
 from sagebrush.services.sagemaker.training.plan import plan_of
 from sagebrush.store.rows import Row
 from sagebrush.store.series import Point
@@ -26,7 +26,7 @@ def read(world: World, row: Row) -> Doc:
     offsets, finals = dict(plan_of(row).get("offsets") or {}), dict(plan_of(row).get("finals", {}))
     before = dict(offsets)
     found: list[tuple[str, float, float]] = []
-    for member in processes.members(row):
+    for member in cluster.members(row):
         offset = offsets.get(member.name, 0)
         while lines := world.backend.logs(member.key, offset):
             offset = lines[-1].offset + 1
@@ -34,7 +34,7 @@ def read(world: World, row: Row) -> Doc:
         offsets[member.name] = offset
     if found:
         dimensions = {"TrainingJobName": row.name}
-        points = [Point(processes.GROUP, name, at, value, dimensions) for name, at, value in found]
+        points = [Point(cluster.GROUP, name, at, value, dimensions) for name, at, value in found]
         world.series.append(row.account, row.region, points)
     for name, at, value in sorted(found, key=lambda each: each[1]):
         finals[name] = [at, value]

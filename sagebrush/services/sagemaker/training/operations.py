@@ -14,9 +14,9 @@ from sagebrush.services.sagemaker.jobs.steps import ENDED
 from sagebrush.services.sagemaker.training import (
     checks,
     life,
+    status,
     warm_pool,
 )
-from sagebrush.services.sagemaker.training import status as training_status
 from sagebrush.services.sagemaker.training.facts import TRAINING_JOB
 from sagebrush.services.sagemaker.training.plan import Plan, plan_of
 from sagebrush.services.sagemaker.training.status import status_doc
@@ -50,11 +50,11 @@ def create_training_job(ctx: Ctx, request: Doc) -> Doc:
     image = checks.check(ctx, request)
     now = ctx.world.clock()
     doc = {
-        **training_status.begin(now),
+        **status.begin(now),
         "AlgorithmSpecification": checks.with_metrics(
             request["AlgorithmSpecification"], image.algorithm
         ),
-        "ModelArtifacts": {"S3ModelArtifacts": training_status.artifact(request)},
+        "ModelArtifacts": {"S3ModelArtifacts": status.artifact(request)},
         **_rules(request, now),
     }
     plan: Plan = {
@@ -99,7 +99,7 @@ def describe_training_job(ctx: Ctx, request: Doc) -> Doc:
     if plan_of(row).get("waiting"):
         turn = capacity.turn(ctx.world, plan_of(row)["key"])
         if turn is not None and turn.place:
-            found = {**found, **training_status.waiting(row, turn, ctx.world.clock())}
+            found = {**found, **status.waiting(row, turn, ctx.world.clock())}
     return found
 
 
@@ -112,12 +112,12 @@ def list_training_jobs(ctx: Ctx, request: Doc) -> Doc:
     return kinds.list_page(ctx, KIND, request)
 
 
-def _of_pools(ctx: Ctx, request: Doc, status: str) -> Doc:
+def _of_pools(ctx: Ctx, request: Doc, wanted: str) -> Doc:
     """A page of the jobs whose warm pool is in that status, newest first."""
     rows = [
         row
         for row in reversed(ctx.world.rows.select(KIND.name))
-        if row.doc.get("WarmPoolStatus", {}).get("Status") == status
+        if row.doc.get("WarmPoolStatus", {}).get("Status") == wanted
         and request.get("NameContains", "").lower() in row.name.lower()
     ]
     page, token = kinds.paginate(rows, request.get("NextToken"), request.get("MaxResults", 10))
@@ -188,11 +188,11 @@ def _require_open(row: Row, request: Doc) -> None:
         )
 
 
-def _no_pool(status: str) -> AwsError:
+def _no_pool(state: str) -> AwsError:
     return AwsError(
         "ValidationException",
         "KeepAlivePeriodInSeconds can be updated only while the warm pool of the training job is"
-        f" Available, and it is {status}.",
+        f" Available, and it is {state}.",
     )
 
 

@@ -13,7 +13,7 @@ from sagebrush.compute.base import Exited
 from sagebrush.errors import Doc
 from sagebrush.scheduler import capacity
 from sagebrush.scheduler.instances import instance
-from sagebrush.services.sagemaker.training import cluster as processes
+from sagebrush.services.sagemaker.training import cluster
 from sagebrush.services.sagemaker.training.plan import plan_of
 from sagebrush.store.rows import Row
 from sagebrush.world import World
@@ -39,7 +39,7 @@ def give_notice(world: World, row: Row) -> None:
     """The instances' metadata service says when they will be terminated."""
     at = dt.datetime.fromtimestamp(world.clock() + world.settings.stop_grace, dt.UTC)
     notice = {"action": "terminate", "time": at.strftime("%Y-%m-%dT%H:%M:%SZ")}
-    for place in processes.roots(world, row):
+    for place in cluster.roots(world, row):
         part = place / f"{NOTICE}.part"
         part.write_text(json.dumps(notice))
         part.replace(place / NOTICE)
@@ -54,7 +54,7 @@ def gave_way(world: World, row: Row, state: Exited) -> str:
     if state.reason == "stopped":  # the server may have ended before it stored that it stopped them
         return noticed or called_off(world, row)
     # where one of several instances has ended, another may fail because of that
-    alone = len(processes.members(row)) == 1
+    alone = len(cluster.members(row)) == 1
     return "" if alone or state.reason or state.code == 0 else noticed
 
 
@@ -93,7 +93,7 @@ def times(row: Row, now: float) -> Doc:
 def _discounted(row: Row) -> float:
     """The ratio of its instances' spot price to their on-demand price; 1 where a price is
     unknown."""
-    kinds = [instance(member.type) for member in processes.members(row)]
+    kinds = [instance(member.type) for member in cluster.members(row)]
     if any(kind.price is None or kind.spot_price is None for kind in kinds):
         return 1.0
     whole = sum(kind.price or 0.0 for kind in kinds)

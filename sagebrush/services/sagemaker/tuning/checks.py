@@ -15,14 +15,12 @@ from typing import NoReturn
 from sagebrush.errors import AwsError, Doc
 from sagebrush.services.sagemaker.training import checks as training_checks
 from sagebrush.services.sagemaker.training.checks import ALGORITHMS, refuse
-from sagebrush.services.sagemaker.tuning import plan as plans
 from sagebrush.services.sagemaker.tuning import trials
-from sagebrush.services.sagemaker.tuning.plan import Entry
+from sagebrush.services.sagemaker.tuning.plan import Entry, trials_of
 from sagebrush.services.sagemaker.tuning.trials import OBJECTIVE, Definition
 from sagebrush.store.rows import Row
-from sagebrush.tuning import space as spaces
 from sagebrush.tuning import stopping
-from sagebrush.tuning.space import BadRange
+from sagebrush.tuning.space import MEMBERS, BadRange, Choice, Number, Range, guess, ranges_of
 from sagebrush.world import Ctx
 
 AT_ONCE = 100
@@ -114,9 +112,9 @@ def _autotuned(request: Doc) -> Doc:
     config = dict(request["HyperParameterTuningJobConfig"])
     made = []
     for each, ranges, _ in trials.pieces(request):
-        guessed, left = spaces.guess(ranges.get("AutoParameters", ()))
+        guessed, left = guess(ranges.get("AutoParameters", ()))
         merged = dict(ranges)
-        for member, more in spaces.ranges_of(guessed).items():
+        for member, more in ranges_of(guessed).items():
             merged[member] = [*ranges.get(member, ()), *more]
         static = {**each.get("StaticHyperParameters", {}), **left}
         made.append({**each, "StaticHyperParameters": static, "HyperParameterRanges": merged})
@@ -154,7 +152,7 @@ def _ranges(definition: Definition, strategy: str) -> None:
             f"A training job can have up to {HYPERPARAMETERS} hyperparameters, with"
             f" {OBJECTIVE}, which is added; this one has {len(space.ranges) + len(static) + 1}."
         )
-    if strategy == "Grid" and any(isinstance(r, spaces.Number) for r in space.ranges):
+    if strategy == "Grid" and any(isinstance(r, Number) for r in space.ranges):
         refuse(
             "The Grid strategy supports only categorical hyperparameters: give"
             " CategoricalParameterRanges instead of integer or continuous ranges."
@@ -319,7 +317,7 @@ def _described(request: Doc, metrics: list[list[Doc]]) -> Doc:
 
 
 def _whole(ranges: Doc) -> Doc:
-    return {**{member: [] for member in spaces.MEMBERS}, **ranges}
+    return {**{member: [] for member in MEMBERS}, **ranges}
 
 
 # Warm start ---------------------------------------------------------------------------------------
@@ -354,7 +352,7 @@ def parents(request: Doc, found: list[tuple[str, Row | None]], words: str) -> li
             refuse(f"The parent {WORD} [{row.name}] has no training job definition of this job's.")
         for own, other in pairs:
             _inherited(own, other, row.name, kind)
-    launched = sum(len(plans.trials(row)) for row in rows)
+    launched = sum(len(trials_of(row)) for row in rows)
     config = request["HyperParameterTuningJobConfig"]
     ceiling = JOBS.get(config["Strategy"], MOST)
     more = config["ResourceLimits"]["MaxNumberOfTrainingJobs"]
@@ -400,8 +398,8 @@ def _inherited(own: Definition, other: Definition, parent: str, kind: str) -> No
         )
 
 
-def _type(each: spaces.Range) -> str:
-    if isinstance(each, spaces.Choice):
+def _type(each: Range) -> str:
+    if isinstance(each, Choice):
         return "categorical"
     return "integer" if each.whole else "continuous"
 
@@ -423,7 +421,7 @@ def warm(request: Doc, rows: list[Row]) -> list[Entry]:
     mine = trials.definitions(request)
     for row in rows:
         theirs = trials.definitions(row.doc)
-        for entry in plans.trials(row):
+        for entry in trials_of(row):
             if not entry.succeeded:
                 continue
             other = theirs[entry.definition]

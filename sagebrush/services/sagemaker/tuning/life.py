@@ -20,11 +20,10 @@ from sagebrush.errors import AwsError, Doc
 from sagebrush.scheduler import members
 from sagebrush.services.sagemaker.jobs import share_of_host
 from sagebrush.services.sagemaker.jobs.steps import ENDED
-from sagebrush.services.sagemaker.training import operations as training
 from sagebrush.services.sagemaker.training import warm_pool
-from sagebrush.services.sagemaker.tuning import plan as plans
-from sagebrush.services.sagemaker.tuning import trials as tuning_trials
-from sagebrush.services.sagemaker.tuning.plan import PLANNED, Entry, plan_of
+from sagebrush.services.sagemaker.training.operations import KIND as TRAINING_JOBS
+from sagebrush.services.sagemaker.tuning import trials
+from sagebrush.services.sagemaker.tuning.plan import PLANNED, Entry, plan_of, trials_of, warm_of
 from sagebrush.services.sagemaker.tuning.trials import Definition
 from sagebrush.store.rows import Next, Row
 from sagebrush.tuning import stopping
@@ -109,7 +108,7 @@ def reconcile(world: World, row: Row) -> Next:
     """
     if row.status in ENDED:
         return Next()
-    work = Work(world, row, plans.trials(row), tuning_trials.definitions(row.doc))
+    work = Work(world, row, trials_of(row), trials.definitions(row.doc))
     end = plan_of(row).get("end")
     if "stop" in plan_of(row):
         end = end or ["Stopped", ""]
@@ -134,7 +133,7 @@ def reconcile(world: World, row: Row) -> Next:
 
 def fail(world: World, row: Row, reason: str) -> Next:
     """The tuning job is Failed for `reason`, and its trials are asked to stop."""
-    work = Work(world, row, plans.trials(row), tuning_trials.definitions(row.doc))
+    work = Work(world, row, trials_of(row), trials.definitions(row.doc))
     for entry in work.live():
         _stop(work, entry)
     return _end(work, ["Failed", reason], {}, {"more": None})
@@ -150,7 +149,7 @@ def _make(work: Work, wanted: bool) -> str | bool:
     now, False otherwise. Raises AwsError for faults of the server.
     """
     for entry in [entry for entry in work.trials if entry.status == PLANNED]:
-        if not wanted and tuning_trials.job_of(work.world, work.row, entry) is None:
+        if not wanted and trials.job_of(work.world, work.row, entry) is None:
             work.trials.remove(entry)
             continue
         try:
@@ -169,21 +168,21 @@ def _make(work: Work, wanted: bool) -> str | bool:
 
 def _create(work: Work, entry: Entry) -> None:
     """The trial's training job exists, created now or before the server was restarted."""
-    request = tuning_trials.request(work.of(entry), entry.name, entry.config)
-    if tags := tuning_trials.tags(work.row):
+    request = trials.request(work.of(entry), entry.name, entry.config)
+    if tags := trials.tags(work.row):
         request["Tags"] = tags
     doc = {
         "TuningJobArn": work.row.doc["HyperParameterTuningJobArn"],
         share_of_host.AT_ONCE: work.limits["MaxParallelTrainingJobs"],
     }
-    children.start(work.ctx, work.row, training.KIND, request, doc, HANDED)
+    children.start(work.ctx, work.row, TRAINING_JOBS, request, doc, HANDED)
 
 
 def _look(work: Work) -> None:
     """Each trial's entry has the status, order and value of its training job."""
     order = max((entry.order for entry in work.trials), default=0)
     for entry in work.live():
-        job = tuning_trials.job_of(work.world, work.row, entry)
+        job = trials.job_of(work.world, work.row, entry)
         if job is None:
             if entry.status != PLANNED:  # deleted by a user
                 entry.status = "Stopped"
@@ -194,7 +193,7 @@ def _look(work: Work) -> None:
             continue
         order += 1
         entry.order = order
-        value = tuning_trials.final(job, work.of(entry).metric)
+        value = trials.final(job, work.of(entry).metric)
         if value is not None and job.status != "Failed":
             entry.value = value
         entry.retry = job.status == "Failed" and _internal(job)
@@ -206,7 +205,7 @@ def _internal(job: Row) -> bool:
 
 def _stop(work: Work, entry: Entry) -> None:
     """The trial is asked to stop; one that has just ended is left alone."""
-    children.stop(work.ctx, training.KIND, entry.name)
+    children.stop(work.ctx, TRAINING_JOBS, entry.name)
 
 
 def _early(work: Work) -> None:
@@ -215,7 +214,7 @@ def _early(work: Work) -> None:
     if not hyperband and work.config.get("TrainingJobEarlyStoppingType") != "Auto":
         return
     for entry in [e for e in work.live() if e.status == "InProgress" and not e.early]:
-        values = tuning_trials.curve(work.world, work.row, entry, work.of(entry).metric)
+        values = trials.curve(work.world, work.row, entry, work.of(entry).metric)
         seen = entry.epochs
         if len(values) <= seen:
             continue
@@ -228,7 +227,7 @@ def _early(work: Work) -> None:
 def _below_median(work: Work, entry: Entry, values: tuple[float, ...], seen: int) -> bool:
     definition = work.of(entry)
     others = [
-        tuning_trials.curve(work.world, work.row, other, definition.metric)
+        trials.curve(work.world, work.row, other, definition.metric)
         for other in work.trials
         if other.definition == entry.definition and other.succeeded
     ]
@@ -259,7 +258,7 @@ def _halved(work: Work, entry: Entry, values: tuple[float, ...], seen: int) -> b
 
 def _bare(entry: Entry) -> Trial:
     """A trial as Hyperband compares it: by what its entry kept."""
-    return replace(tuning_trials.trial(entry), config={})
+    return replace(trials.trial(entry), config={})
 
 
 def _band(work: Work, place: int) -> Band:
@@ -310,7 +309,7 @@ def _at_once(work: Work) -> int:
         return most
     found = []
     for definition in work.definitions:
-        resources = tuning_trials.resources(definition.doc) or {}
+        resources = trials.resources(definition.doc) or {}
         types = [member.type for member in members.members("", resources)]
         found.append(share_of_host.beside(work.world, types, most))
     return max(found)
@@ -323,13 +322,13 @@ def _known(work: Work, place: int, new: Sequence[Entry]) -> list[Trial]:
     )
     metric = work.definitions[place].metric
     found = []
-    for entry in (*plans.warm(work.row), *work.trials, *new):
+    for entry in (*warm_of(work.row), *work.trials, *new):
         if entry.definition != place:
             continue
         values: tuple[float, ...] = ()
         if pruning and entry.early:
-            values = tuning_trials.curve(work.world, work.row, entry, metric)
-        found.append(replace(tuning_trials.trial(entry, values), parent=entry.parent))
+            values = trials.curve(work.world, work.row, entry, metric)
+        found.append(replace(trials.trial(entry, values), parent=entry.parent))
     return found
 
 
@@ -371,8 +370,8 @@ def _exhausted(work: Work) -> bool:
 def _any_value(work: Work) -> bool:
     """Whether a running trial has reported the objective."""
     for entry in work.live():
-        job = tuning_trials.job_of(work.world, work.row, entry)
-        if job and tuning_trials.final(job, work.of(entry).metric) is not None:
+        job = trials.job_of(work.world, work.row, entry)
+        if job and trials.final(job, work.of(entry).metric) is not None:
             return True
     return False
 
@@ -393,7 +392,7 @@ def _satisfied(work: Work) -> bool:
 
 
 def _progress(work: Work) -> stopping.Progress:
-    done = tuning_trials.in_order(work.trials)
+    done = trials.in_order(work.trials)
     values = [entry.value for entry in done if entry.value is not None]
     return stopping.progress(values, work.maximize)
 
@@ -408,7 +407,7 @@ def _told(work: Work, plan: Doc) -> Doc:
         since = plan["converged"] = work.world.clock()
     if since is not None:
         details["ConvergenceDetectedTime"] = moment(since)
-    told: Doc = {**tuning_trials.counters(work.trials), "TuningJobCompletionDetails": details}
+    told: Doc = {**trials.counters(work.trials), "TuningJobCompletionDetails": details}
     changed = {k: v for k, v in told.items() if work.row.doc.get(k) != v}
     if changed:
         changed["LastModifiedTime"] = moment(work.world.clock())
@@ -432,6 +431,6 @@ def _end(work: Work, end: list[str], doc: Doc, plan: Doc) -> Next:
     doc = {**doc, "HyperParameterTuningEndTime": now, "LastModifiedTime": now}
     if status == "Failed":
         doc["FailureReason"] = reason[:1024]
-    tuning_trials.forget(work.world, work.row)
+    trials.forget(work.world, work.row)
     warm_pool.dismiss(work.world, arn_of(work.row))
     return Next(status, doc, {**plan, **work.stored()})

@@ -103,11 +103,11 @@ def entry(doc: Mapping[str, Any]) -> Entry:
     return Entry(**{name: doc[key] for name, key in KEYS.items() if key in doc})
 
 
-def trials(row: Row) -> list[Entry]:
+def trials_of(row: Row) -> list[Entry]:
     """The tuning job's trials, in the order in which they were planned."""
     return [entry(doc) for doc in plan_of(row).get("trials", ())]
 
 
-def warm(row: Row) -> list[Entry]:
+def warm_of(row: Row) -> list[Entry]:
     """The trials of its parents that it starts from."""
     return [entry(doc) for doc in plan_of(row).get("warm", ())]

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from sagebrush.engine import children
 from sagebrush.engine.kinds import moment
 from sagebrush.errors import Doc
-from sagebrush.services.sagemaker.jobs import steps as job_steps
-from sagebrush.services.sagemaker.training import cluster as training_cluster
-from sagebrush.services.sagemaker.training import metrics as training_metrics
-from sagebrush.services.sagemaker.training import operations as training
+from sagebrush.services.sagemaker.jobs import steps
+from sagebrush.services.sagemaker.training import cluster, metrics
+from sagebrush.services.sagemaker.training.operations import KIND as TRAINING_JOBS
 from sagebrush.services.sagemaker.tuning.plan import PLANNED, Entry, plan_of
 from sagebrush.store.rows import Row
 from sagebrush.store.series import Metric
@@ -125,7 +124,7 @@ def resources(doc: Doc) -> Doc | None:
 
 def job_of(world: World, row: Row, entry: Entry) -> Row | None:
     """The trial's training job, where it exists and belongs to this tuning job."""
-    return children.find(world, row, training.KIND, entry.name)
+    return children.find(world, row, TRAINING_JOBS, entry.name)
 
 
 def in_order(trials: Sequence[Entry]) -> list[Entry]:
@@ -143,7 +142,7 @@ def best(trials: Sequence[Entry], maximize: bool) -> Entry | None:
 
 def final(job: Row, metric: str) -> float | None:
     """The last value of the metric that a training job reported."""
-    if (value := training_metrics.last(job, metric)) is not None:
+    if (value := metrics.last(job, metric)) is not None:
         return value
     for each in job.doc.get("FinalMetricDataList", ()):
         if each["MetricName"] == metric:
@@ -157,7 +156,7 @@ def curve(world: World, row: Row, entry: Entry, metric: str) -> tuple[float, ...
     known: dict[tuple[int, str], tuple[float, ...]] = world.cache.setdefault(CURVES, {})
     key = (row.id, entry.name)
     if key not in known:
-        wanted = Metric(training_cluster.GROUP, metric, {"TrainingJobName": entry.name})
+        wanted = Metric(cluster.GROUP, metric, {"TrainingJobName": entry.name})
         points = world.series.query(row.account, row.region, wanted, 0.0, float("inf"))
         found = tuple(point.value for point in points)
         if not entry.ended:
@@ -222,7 +221,7 @@ def summary(row: Row, definition: Definition, entry: Entry, job: Row) -> Doc:
             found[member] = job.doc[member]
     if definition.name:
         found["TrainingJobDefinitionName"] = definition.name
-    if job.status in job_steps.ENDED:
+    if job.status in steps.ENDED:
         value = final(job, definition.metric) if job.status != "Failed" else None
         found["ObjectiveStatus"] = "Failed" if value is None else "Succeeded"
         if value is not None:
@@ -238,7 +237,7 @@ def gone(ctx: Ctx, row: Row, entry: Entry) -> Doc:
     """The summary of a trial whose training job was deleted."""
     return {
         "TrainingJobName": entry.name,
-        "TrainingJobArn": training.KIND.arn(ctx, entry.name),
+        "TrainingJobArn": TRAINING_JOBS.arn(ctx, entry.name),
         "TuningJobName": row.name,
         **({"CreationTime": moment(entry.created)} if entry.created else {}),
         "TrainingJobStatus": entry.status,
