@@ -19,8 +19,9 @@ from sagebrush.engine.kinds import moment
 from sagebrush.errors import Doc
 from sagebrush.routing import endpoints
 from sagebrush.services.sagemaker.hosting.plan import Entry, Fleet, Variant, plan_of
-from sagebrush.services.sagemaker.hosting.replica import GRACE, Replica, Unstartable, Waiting
+from sagebrush.services.sagemaker.hosting.replica import GRACE, Replica, Waiting
 from sagebrush.store.rows import Next, Row
+from sagebrush.workload.launch import Unstartable
 from sagebrush.world import World
 
 LOOK = 60.0

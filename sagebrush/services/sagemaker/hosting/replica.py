@@ -27,6 +27,7 @@ from sagebrush.workload import (
     sources,
     stage,
 )
+from sagebrush.workload.launch import Unstartable
 from sagebrush.world import Ctx, World
 
 GROUP = facts.GROUP
@@ -47,10 +48,6 @@ class Waiting(Exception):
         super().__init__(text)
         self.seconds = seconds
         self.queued = queued
-
-
-class Unstartable(Exception):
-    """It cannot start, and trying again would not help; the text is a FailureReason."""
 
 
 @dataclass(frozen=True)

@@ -22,9 +22,10 @@ from sagebrush.routing import notebooks
 from sagebrush.scheduler import capacity
 from sagebrush.services.sagemaker.notebook import logs, use
 from sagebrush.services.sagemaker.notebook.plan import begin, plan_of
-from sagebrush.services.sagemaker.notebook.stage import Start, Unstartable
+from sagebrush.services.sagemaker.notebook.stage import Start
 from sagebrush.store.rows import Next, Row
 from sagebrush.workload import dirfd, log_lines, stage
+from sagebrush.workload.launch import Unstartable
 from sagebrush.world import World
 
 log = logging.getLogger(__name__)

@@ -17,6 +17,7 @@ from sagebrush.services.sagemaker.notebook import lifecycle_config, repositories
 from sagebrush.services.sagemaker.notebook.plan import key_of, plan_of
 from sagebrush.store.rows import Row
 from sagebrush.workload import dirfd, launch, stage
+from sagebrush.workload.launch import Unstartable
 from sagebrush.world import World
 
 HOME = "/home/ec2-user"
@@ -28,10 +29,6 @@ MIRRORS = "/mnt/repositories"
 PORT = 8888
 KERNELS = "kernels"
 """The folder of the environments' root that holds Jupyter's kernelspecs."""
-
-
-class Unstartable(Exception):
-    """It cannot start, and trying again would not help; the text is a FailureReason."""
 
 
 @dataclass(frozen=True)
