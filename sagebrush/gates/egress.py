@@ -28,7 +28,7 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Resolve = Callable[[str, int], Awaitable[list[str]]]
 
 
-class Refused(Exception):
+class ProxyRefusal(Exception):
     """The proxy answers `status` with this text."""
 
     def __init__(self, status: int, text: str) -> None:
@@ -134,7 +134,7 @@ class Egress:
         """One connection of a job was served; `lookups` limits its concurrent DNS lookups."""
         try:
             await self._handle(reader, writer, lookups)
-        except Refused as refusal:
+        except ProxyRefusal as refusal:
             await _answer(writer, refusal.status, str(refusal))
         except (OSError, asyncio.IncompleteReadError, TimeoutError):
             pass  # one side closed the connection
@@ -152,7 +152,7 @@ class Egress:
         try:
             head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), HEAD_WAIT)
         except asyncio.LimitOverrunError as error:
-            raise Refused(431, "The request's head is too long.") from error
+            raise ProxyRefusal(431, "The request's head is too long.") from error
         method, target, host, port = _target(head)
         outside = await self.open(host, port, lookups)
         try:
@@ -171,7 +171,7 @@ class Egress:
     async def open(
         self, host: str, port: int, lookups: asyncio.Semaphore | None = None
     ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        """A connection to `host`; raises Refused (403 not allowed, 502 not reachable)."""
+        """A connection to `host`; raises ProxyRefusal (403 not allowed, 502 not reachable)."""
         async with lookups or contextlib.nullcontext():
             addresses = await self._permitted(host, port)
         reason = "no address"
@@ -185,22 +185,22 @@ class Egress:
                 continue
             if self._is_own(writer, host):
                 writer.close()
-                raise Refused(403, _forbidden(host, address, "this host's own address"))
+                raise ProxyRefusal(403, _forbidden(host, address, "this host's own address"))
             return reader, writer
-        raise Refused(502, f"Sagebrush could not reach {host}:{port}: {reason}")
+        raise ProxyRefusal(502, f"Sagebrush could not reach {host}:{port}: {reason}")
 
     async def _permitted(self, host: str, port: int) -> list[str]:
-        """The addresses of `host` that a job may reach; raises Refused when there are none."""
+        """The addresses of `host` that a job may reach; raises ProxyRefusal when there are none."""
         try:
             addresses = await asyncio.wait_for(self.resolve(host, port), CONNECT_WAIT)
         except (OSError, UnicodeError, TimeoutError) as error:
-            raise Refused(502, f"Sagebrush could not resolve {host}: {error}") from error
+            raise ProxyRefusal(502, f"Sagebrush could not resolve {host}: {error}") from error
         if self.allowed.name(host):
             return addresses
         good = [a for a in addresses if public(meant(a)) or self.allowed.address(meant(a))]
         if not good:
             first = addresses[0] if addresses else host
-            raise Refused(403, _forbidden(host, first, "not a public address"))
+            raise ProxyRefusal(403, _forbidden(host, first, "not a public address"))
         return good
 
     def _is_own(self, writer: asyncio.StreamWriter, host: str) -> bool:
@@ -219,20 +219,20 @@ def _forbidden(host: str, address: str, why: str) -> str:
 
 
 def _target(head: bytes) -> tuple[str, str, str, int]:
-    """(method, path, host, port) of a request's head; raises Refused."""
+    """(method, path, host, port) of a request's head; raises ProxyRefusal."""
     line = head.split(b"\r\n", 1)[0].decode("latin-1").split(" ")
     if len(line) != 3 or not line[2].startswith("HTTP/1."):
-        raise Refused(400, "This is an HTTP/1.1 proxy.")
+        raise ProxyRefusal(400, "This is an HTTP/1.1 proxy.")
     method, target = line[0], line[1]
     try:
         parts = urlsplit(f"//{target}" if method == "CONNECT" else target)
         host, port = parts.hostname, parts.port
     except ValueError as error:
-        raise Refused(400, f"The request's target cannot be read: {error}") from error
+        raise ProxyRefusal(400, f"The request's target cannot be read: {error}") from error
     if method != "CONNECT" and parts.scheme != "http":
-        raise Refused(400, "This is a proxy: the request's target is a whole http:// address.")
+        raise ProxyRefusal(400, "This is a proxy: the request's target is a whole http:// address.")
     if not host or (method == "CONNECT" and port is None):
-        raise Refused(400, "The request's target names no host and port.")
+        raise ProxyRefusal(400, "The request's target names no host and port.")
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     return method, path, host, port or 80
 

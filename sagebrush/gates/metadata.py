@@ -28,7 +28,7 @@ Values = dict[str, str | Callable[[], str]]
 
 
 @dataclass(frozen=True)
-class Reply:
+class MetadataReply:
     """The answer to a request: status, text, headers."""
 
     status: int
@@ -43,37 +43,37 @@ class Metadata:
         self.world = world
         self.spec = spec
 
-    def answer(self, method: str, path: str, headers: Mapping[str, str]) -> Reply:
+    def answer(self, method: str, path: str, headers: Mapping[str, str]) -> MetadataReply:
         """The reply to one request; names of `headers` are compared without case."""
         wanted = path.strip("/")
         if wanted == "latest/api/token":
-            return self._token(headers) if method == "PUT" else Reply(405)
+            return self._token(headers) if method == "PUT" else MetadataReply(405)
         if method not in ("GET", "HEAD"):
-            return Reply(405)
+            return MetadataReply(405)
         if (token := headers.get(TOKEN)) is not None and not self._valid(token):
-            return Reply(401)
+            return MetadataReply(401)
         known = self._values()
         if (value := known.get(wanted)) is not None:
-            return Reply(200, value if isinstance(value, str) else value())
+            return MetadataReply(200, value if isinstance(value, str) else value())
         below = [each.removeprefix(f"{wanted}/") for each in known if each.startswith(f"{wanted}/")]
         if not below:
-            return Reply(404) if wanted else Reply(200, "latest")
+            return MetadataReply(404) if wanted else MetadataReply(200, "latest")
         names = dict.fromkeys(
             each.partition("/")[0] + "/" if "/" in each else each for each in below
         )
-        return Reply(200, "\n".join(sorted(names)))
+        return MetadataReply(200, "\n".join(sorted(names)))
 
     # -- version 2's tokens
 
-    def _token(self, headers: Mapping[str, str]) -> Reply:
+    def _token(self, headers: Mapping[str, str]) -> MetadataReply:
         asked = headers.get(TTL, "")
         if "X-Forwarded-For" in headers:
-            return Reply(403)
+            return MetadataReply(403)
         if not (asked.isascii() and asked.isdigit() and 1 <= int(asked[:9]) <= LONGEST):
-            return Reply(400)
+            return MetadataReply(400)
         until = self.world.clock() + int(asked)
         sealed = json.dumps([self.spec.key, until]).encode()
-        return Reply(200, self.world.credentials.seal(PURPOSE, sealed), ((TTL, asked),))
+        return MetadataReply(200, self.world.credentials.seal(PURPOSE, sealed), ((TTL, asked),))
 
     def _valid(self, token: str) -> bool:
         try:
