@@ -275,7 +275,7 @@ def keys(ctx: Ctx) -> dict[str, str]:
     caller, session = ctx.caller, ctx.caller.session
     found = identity(ctx.world, caller)
     tags = {**(found.tags if found else {}), **(session.tags if session else {})}
-    told = {
+    values = {
         "aws:PrincipalAccount": caller.account,
         "aws:PrincipalArn": found.arn if found else caller.arn,
         "aws:PrincipalType": "AssumedRole" if caller.role else "Account",
@@ -283,15 +283,15 @@ def keys(ctx: Ctx) -> dict[str, str]:
         "aws:ViaAWSService": "false",
         "aws:userid": caller.user_id,
     }
-    told |= {f"aws:principaltag/{key.lower()}": value for key, value in tags.items()}
+    values |= {f"aws:principaltag/{key.lower()}": value for key, value in tags.items()}
     if owns(ctx.world, caller):
-        told["aws:username"] = user_name()
+        values["aws:username"] = user_name()
     if session:
-        told["aws:TokenIssueTime"] = _iso(session.issued)
-        told["aws:MultiFactorAuthPresent"] = "false"
+        values["aws:TokenIssueTime"] = _iso(session.issued)
+        values["aws:MultiFactorAuthPresent"] = "false"
         if session.source_identity:
-            told["aws:SourceIdentity"] = session.source_identity
-    return {**surroundings(ctx), **told}
+            values["aws:SourceIdentity"] = session.source_identity
+    return {**surroundings(ctx), **values}
 
 
 def surroundings(ctx: Ctx) -> dict[str, str]:

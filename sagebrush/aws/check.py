@@ -130,7 +130,7 @@ def _lower(name: str) -> str:
 def _structure(node: Node, value: Doc, path: str) -> Iterator[str]:
     for name in node.required:
         if value.get(name) is None and not node.members[name].event_stream:
-            yield _told(None, f"{path}{_lower(name)}", "Member must not be null")
+            yield _message(None, f"{path}{_lower(name)}", "Member must not be null")
     for name, item in value.items():
         member = node.members.get(name)
         if item is not None and member is not None:
@@ -141,7 +141,7 @@ def _errors(node: Node, value: Any, path: str) -> Iterator[str]:
     """The messages about `value` and everything within it."""
     if node.constrained:
         for constraint in _broken(node, value):
-            yield _told(value, path, constraint, _hidden(node))
+            yield _message(value, path, constraint, _hidden(node))
     if node.kind == "structure":
         yield from _structure(node, value, path + ".")
     elif node.kind == "list":
@@ -155,11 +155,13 @@ def _elements(node: Node, value: list[Any], path: str) -> Iterator[str]:
     if element.kind in _SCALAR:
         if element.constrained and any(x is None or _any(element, x) for x in value):
             rules = ", ".join(_rules(element))
-            yield _told(value, path, f"Member must satisfy constraint: [{rules}]", _hidden(element))
+            yield _message(
+                value, path, f"Member must satisfy constraint: [{rules}]", _hidden(element)
+            )
         return
     for index, item in enumerate(value, 1):
         if item is None:
-            yield _told(None, f"{path}.{index}.member", "Member must not be null")
+            yield _message(None, f"{path}.{index}.member", "Member must not be null")
         else:
             yield from _errors(element, item, f"{path}.{index}.member")
 
@@ -168,12 +170,12 @@ def _entries(node: Node, value: Doc, path: str) -> Iterator[str]:
     key, element = node.key, node.element
     if key is not None and key.constrained and any(_any(key, k) for k in value):
         rules = ", ".join(_rules(key))
-        yield _told(value, path, f"Map keys must satisfy constraint: [{rules}]", _hidden(key))
+        yield _message(value, path, f"Map keys must satisfy constraint: [{rules}]", _hidden(key))
     if element.kind in _SCALAR:
         if element.constrained and any(x is None or _any(element, x) for x in value.values()):
             rules = ", ".join(_rules(element))
             words = f"Map value must satisfy constraint: [{rules}]"
-            yield _told(value, path, words, _hidden(element))
+            yield _message(value, path, words, _hidden(element))
         return
     for name, item in value.items():
         if item is not None:
@@ -265,7 +267,7 @@ def _measure(node: Node, value: Any) -> float:
 # ---- words -----------------------------------------------------------------------------------
 
 
-def _told(value: Any, path: str, constraint: str, hidden: bool = False) -> str:
+def _message(value: Any, path: str, constraint: str, hidden: bool = False) -> str:
     shown = "null" if value is None else f"'{_java(value)[:_LONGEST_VALUE]}'"
     shown = "Value" if hidden else f"Value {shown}"
     return f"{shown} at '{path}' failed to satisfy constraint: {constraint}"

@@ -219,5 +219,5 @@ def delete_policy(ctx: Ctx, request: Doc) -> None:
             words = "Cannot delete a policy attached to entities."
             raise AwsError("DeleteConflict", words, 409)
 
-    if ctx.world.rows.delete(row.id, free) is None:  # deleted concurrently by another request
+    if ctx.world.rows.delete(row.id, free) is None:  # another caller was faster
         raise missing(f"Policy {arn} does not exist or is not attachable.")

@@ -29,7 +29,7 @@ def write(ctx: Ctx, bucket: str, change: Callable[[Tx], T]) -> T:
     try:
         return ctx.world.db.write(change)
     except sqlite3.Error as error:
-        raise _told_error(error, bucket) from error
+        raise _client_error(error, bucket) from error
 
 
 def store(
@@ -52,7 +52,7 @@ def store(
         error = written.exception()
         if error is not None:
             objects.drop(body)
-            answer.set_exception(_told_error(error, bucket))
+            answer.set_exception(_client_error(error, bucket))
         elif blobs := written.result():
             # Not here, in the thread of the only writer: removing a large file takes a while.
             objects.pool.submit(freed, blobs)
@@ -63,7 +63,7 @@ def store(
     return answer
 
 
-def _told_error(error: BaseException, bucket: str) -> BaseException:
+def _client_error(error: BaseException, bucket: str) -> BaseException:
     """The error that the client gets for an error of the database."""
     if isinstance(error, sqlite3.IntegrityError):
         return no_such_bucket(bucket)
@@ -144,7 +144,7 @@ def checksum_of(body: Spooled, algorithm: str) -> str:
     return found
 
 
-def told_checksum(found: Checksum | None) -> Doc:
+def checksum_members(found: Checksum | None) -> Doc:
     """The members of results that describe a checksum."""
     if found is None:
         return {}

@@ -56,7 +56,7 @@ def _source(ctx: Ctx, request: Doc) -> _Source:
 def copy_object(ctx: Ctx, request: Doc) -> Doc:
     """The object is a copy of the source, with its metadata or with new ones."""
     bucket = names.bucket_of(ctx, request)
-    key, fresh = names.checked_key(request["Key"]), metadata.kept(request)
+    key, fresh = names.checked_key(request["Key"]), metadata.object_doc(request)
     conditions.check_form(request)
     source = _source(ctx, request)
     was = source.object
@@ -85,8 +85,11 @@ def copy_object(ctx: Ctx, request: Doc) -> Doc:
         return catalog.put(tx, new, segments)
 
     ctx.world.objects.discard(bodies.write(ctx, bucket.name, change))
-    told = {"ETag": bodies.quoted(etag), "LastModified": metadata.time(new.modified)}
-    return {"CopyObjectResult": {**told, **bodies.told_checksum(checksum)}, **doc.get("echo", {})}
+    result = {"ETag": bodies.quoted(etag), "LastModified": metadata.time(new.modified)}
+    return {
+        "CopyObjectResult": {**result, **bodies.checksum_members(checksum)},
+        **doc.get("echo", {}),
+    }
 
 
 def _refuse_idle(request: Doc, same: bool) -> None:
@@ -173,10 +176,10 @@ def upload_part_copy(ctx: Ctx, request: Doc) -> Doc:
         return catalog.put_part(tx, upload.id, part, pieces)
 
     ctx.world.objects.discard(bodies.write(ctx, bucket.name, change))
-    told: Doc = {"ETag": bodies.quoted(part.etag), "LastModified": metadata.time(part.modified)}
+    result: Doc = {"ETag": bodies.quoted(part.etag), "LastModified": metadata.time(part.modified)}
     if upload.doc["algorithm"] is not None:
-        told[f"Checksum{algorithm}"] = values[algorithm]
-    return {"CopyPartResult": told}
+        result[f"Checksum{algorithm}"] = values[algorithm]
+    return {"CopyPartResult": result}
 
 
 def _part_range(header: str | None, size: int) -> tuple[int, int]:

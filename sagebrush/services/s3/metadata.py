@@ -53,7 +53,7 @@ def time(seconds: float) -> dt.datetime:
     return dt.datetime.fromtimestamp(int(seconds), dt.UTC)
 
 
-def kept(request: Doc) -> Doc:
+def object_doc(request: Doc) -> Doc:
     """The `doc` of the object that the request creates: metadata, system headers, tags.
 
     Raises MetadataTooLarge, InvalidTag, NotImplemented, AccessControlListNotSupported.
@@ -171,7 +171,7 @@ def check_tags(tags: list[Any], most: int = 10) -> dict[str, str]:
     return found
 
 
-def told(found: Object) -> Doc:
+def object_members(found: Object) -> Doc:
     """GetObject's and HeadObject's members about an object, except its length and checksum."""
     headers = dict(found.doc.get("headers", {}))
     expires = headers.pop("Expires", None)

@@ -26,7 +26,7 @@ MOST_OBJECT = 50 * 1024**4
 def create_multipart_upload(ctx: Ctx, request: Doc) -> Doc:
     """An upload has begun; sorting its id sorts uploads by time."""
     bucket = names.bucket_of(ctx, request)
-    key, doc = names.checked_key(request["Key"]), metadata.kept(request)
+    key, doc = names.checked_key(request["Key"]), metadata.object_doc(request)
     algorithm, kind = _wish(request)
     now = ctx.world.clock()
     upload_id = f"{int(now * 1e6):014x}{secrets.token_hex(20)}"
@@ -193,7 +193,7 @@ def complete_multipart_upload(ctx: Ctx, request: Doc) -> Doc:
         "Bucket": bucket.name,
         "Key": key,
         "ETag": bodies.quoted(new.etag),
-        **bodies.told_checksum(new.checksum),
+        **bodies.checksum_members(new.checksum),
         **new.doc.get("echo", {}),
     }
 
@@ -235,8 +235,8 @@ def _chosen(there: list[Part], wanted: list[Doc], upload: Upload) -> list[Part]:
 def _same_checksum(part: Part, entry: Doc) -> bool:
     """Whether the part has every checksum that Complete names for it."""
     for algorithm in checksums.ALGORITHMS:
-        told = entry.get(f"Checksum{algorithm}")
-        if told is not None and part.checksums.get(algorithm, told) != told:
+        declared = entry.get(f"Checksum{algorithm}")
+        if declared is not None and part.checksums.get(algorithm, declared) != declared:
             return False
     return True
 
@@ -276,8 +276,8 @@ def _assembled(ctx: Ctx, request: Doc, upload: Upload, chosen: list[Part]) -> Ob
             "The upload was created using the "
             f"{checksum.type} checksum mode. The complete request must use the same checksum mode.",
         )
-    told = request.get(f"Checksum{checksum.algorithm}")
-    if told is not None and told.partition("-")[0] != checksum.value.partition("-")[0]:
+    declared = request.get(f"Checksum{checksum.algorithm}")
+    if declared is not None and declared.partition("-")[0] != checksum.value.partition("-")[0]:
         raise AwsError(
             "BadDigest",
             f"The {checksum.algorithm.lower()} you specified did not match the calculated checksum.",
@@ -360,7 +360,7 @@ def list_multipart_uploads(ctx: Ctx, request: Doc) -> Doc:
         "NextKeyMarker": coded(request, last.key) if last else "",
         "NextUploadIdMarker": last.id if last else "",
         "MaxUploads": most, "IsTruncated": truncated,
-        "Uploads": [_told_upload(ctx, request, e) for e in page if isinstance(e, Upload)],
+        "Uploads": [_upload_members(ctx, request, e) for e in page if isinstance(e, Upload)],
         "CommonPrefixes": [{"Prefix": coded(request, e)} for e in page if isinstance(e, str)],
     }  # fmt: skip
     if request.get("Prefix"):
@@ -411,14 +411,14 @@ def _walk(ctx: Ctx, bucket: Bucket, request: Doc, id_marker: str) -> Iterator[Up
             return
 
 
-def _told_upload(ctx: Ctx, request: Doc, upload: Upload) -> Doc:
-    told: Doc = {
+def _upload_members(ctx: Ctx, request: Doc, upload: Upload) -> Doc:
+    members: Doc = {
         "Key": coded(request, upload.key), "UploadId": upload.id, "Initiated": metadata.time(upload.created),
         "StorageClass": upload.doc["storage"], **_people(ctx, upload),
     }  # fmt: skip
     if upload.doc["algorithm"] is not None:
-        told.update(ChecksumAlgorithm=upload.doc["algorithm"], ChecksumType=upload.doc["type"])
-    return told
+        members.update(ChecksumAlgorithm=upload.doc["algorithm"], ChecksumType=upload.doc["type"])
+    return members
 
 
 def _people(ctx: Ctx, upload: Upload) -> Doc:

@@ -36,7 +36,7 @@ def put_object(ctx: Ctx, request: Doc) -> Future[Doc]:
             return catalog.put(tx, new, segments)
 
         etag = bodies.quoted(new.etag)
-        result = {"ETag": etag, **bodies.told_checksum(checksum), **doc.get("echo", {})}
+        result = {"ETag": etag, **bodies.checksum_members(checksum), **doc.get("echo", {})}
         return bodies.store(ctx, bucket.name, body, change, result)
     except BaseException:
         ctx.world.objects.drop(body)
@@ -46,7 +46,7 @@ def put_object(ctx: Ctx, request: Doc) -> Future[Doc]:
 def _before_put(ctx: Ctx, request: Doc) -> tuple[Bucket, str, Doc]:
     """The bucket, the key and the object's `doc`, known from the headers alone; raises AwsError."""
     bucket = names.bucket_of(ctx, request)
-    key, doc = names.checked_key(request["Key"]), metadata.kept(request)
+    key, doc = names.checked_key(request["Key"]), metadata.object_doc(request)
     conditions.check_form(request)
     return bucket, key, doc
 
@@ -87,9 +87,9 @@ def _before_read(ctx: Ctx, request: Doc) -> Bucket:
 
 def _extent(ctx: Ctx, request: Doc, found: Object) -> tuple[int, int, Doc]:
     """(offset, length, members of the answer) of the requested bytes."""
-    result = metadata.told(found)
+    result = metadata.object_members(found)
     number, header = request.get("PartNumber"), request.get("Range")
-    checksum = bodies.told_checksum(found.checksum)
+    checksum = bodies.checksum_members(found.checksum)
     start, length, partial = 0, found.size, False
     if number is not None:
         start, length, checksum = _part(ctx, found, number, checksum)
@@ -145,7 +145,7 @@ def _part(ctx: Ctx, found: Object, number: int, checksum: Doc) -> tuple[int, int
                 return (
                     at,
                     size,
-                    bodies.told_checksum(
+                    bodies.checksum_members(
                         Checksum(found.checksum.algorithm, value, found.checksum.type)
                     ),
                 )
@@ -181,7 +181,7 @@ def delete_object(ctx: Ctx, request: Doc) -> None:
 
 
 def delete_objects(ctx: Ctx, request: Doc) -> Doc:
-    """None of the keys has an object; the answer lists each, or only errors when `Quiet`."""
+    """None of the keys has an object; each is answered for, only errors when `Quiet`."""
     bucket = names.bucket_of(ctx, request)
     wanted = request["Delete"].get("Objects", [])
     if not 1 <= len(wanted) <= 1000:
@@ -267,7 +267,7 @@ def get_object_attributes(ctx: Ctx, request: Doc) -> Doc:
     if "ETag" in asked:
         result["ETag"] = found.etag
     if "Checksum" in asked and found.checksum is not None:
-        result["Checksum"] = bodies.told_checksum(found.checksum)
+        result["Checksum"] = bodies.checksum_members(found.checksum)
     if "ObjectParts" in asked and found.doc.get("parts"):
         result["ObjectParts"] = _object_parts(ctx, request, found)
     if "StorageClass" in asked:

@@ -44,8 +44,8 @@ def create_endpoint(ctx: Ctx, request: Doc) -> Doc:
     def quota(rows: Reader) -> None:
         capacity.check_quota(ctx.world, types, "endpoint", rows)
 
-    told = {k: v for k, v in doc.items() if v is not None}
-    row = kinds.insert(ctx, KIND, kinds.draft(ctx, KIND, request, "Creating", told, plan), quota)
+    members = {k: v for k, v in doc.items() if v is not None}
+    row = kinds.insert(ctx, KIND, kinds.draft(ctx, KIND, request, "Creating", members, plan), quota)
     return {"EndpointArn": row.doc["EndpointArn"]}
 
 

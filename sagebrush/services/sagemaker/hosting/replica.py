@@ -150,9 +150,9 @@ class Replica:
     def _environment(
         self, environment: Environment, here: launch.Place, limits: Limits
     ) -> dict[str, str]:
-        own = {"SM_NUM_CPUS": str(max(1, int(limits.cpu))), **self.variant["env"]}
+        given = {"SM_NUM_CPUS": str(max(1, int(limits.cpu))), **self.variant["env"]}
         isolated = self.variant["isolated"]
-        env = launch.variables(self.world, environment, here, limits, isolated, own)
+        env = launch.variables(self.world, environment, here, limits, isolated, given)
         env |= launch.carried(self.variant.get("algorithm"), self.variant.get("framework"))
         if not here.sandbox:
             env["SAGEBRUSH_BIND_HOST"] = "127.0.0.1"  # the host's own network
@@ -261,12 +261,12 @@ class Replica:
 
     def unhealthy(self, why: str) -> str:
         """AWS's sentence for a container that does not answer /ping, and `why`."""
-        told = (
+        sentence = (
             f"The primary container for production variant {self.variant['name']} did not pass the"
             " ping health check. Please check CloudWatch logs for this endpoint. "
         )
-        room = REASON - len(told)
-        return told + (why if len(why) <= room else "…" + why[-(room - 1) :])
+        room = REASON - len(sentence)
+        return sentence + (why if len(why) <= room else "…" + why[-(room - 1) :])
 
     def dispose(self) -> None:
         """The ended replica's capacity is released and its files are removed; its log stays for a

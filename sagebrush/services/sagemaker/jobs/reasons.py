@@ -54,21 +54,21 @@ def algorithm(
     if state.reason == "input":
         return f"ClientError: Data download failed:{state.message}"[:LIMIT]
     code = state.code if state.code >= 0 else 128 - state.code
-    told, logged = failure_file(root), False
-    if not told or log_lines.WRAPPER in told:
-        own = log_lines.traceback_of(log_lines.tail(backend, key, seen)).strip()
-        logged = not told or log_lines.WRAPPER in own
+    text, logged = failure_file(root), False
+    if not text or log_lines.WRAPPER in text:
+        trace = log_lines.traceback_of(log_lines.tail(backend, key, seen)).strip()
+        logged = not text or log_lines.WRAPPER in trace
         # SDK v3's launcher writes of itself: the script's own exception is the cause
-        told = own if logged else f"{own.rsplit(chr(10), 1)[-1]}\n{told}"
-    if not told and shutil.disk_usage(root).free < FULL:  # so its log could not be kept either
-        told = "No space left on device: the disk is full, and the program could say no more"
+        text = trace if logged else f"{trace.rsplit(chr(10), 1)[-1]}\n{text}"
+    if not text and shutil.disk_usage(root).free < FULL:  # so its log could not be kept either
+        text = "No space left on device: the disk is full, and the program could say no more"
     end = f", exit code: {code}"
     # built-in algorithms write whether the user or the algorithm is at fault
-    whose = "" if told.startswith(("ClientError:", "AlgorithmError:")) else "AlgorithmError: "
+    whose = "" if text.startswith(("ClientError:", "AlgorithmError:")) else "AlgorithmError: "
     room = LIMIT - len(whose) - len(end)
-    if logged and len(told) > room:  # of a long traceback the end says what happened
-        return f"{whose}…{told[-(room - 1) :]}{end}"
-    return f"{whose}{told[:room]}{end}"
+    if logged and len(text) > room:  # of a long traceback the end says what happened
+        return f"{whose}…{text[-(room - 1) :]}{end}"
+    return f"{whose}{text[:room]}{end}"
 
 
 def out_of_memory(state: Exited, limits: Limits, name: str = "algo-1") -> str:

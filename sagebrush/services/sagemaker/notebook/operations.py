@@ -296,9 +296,9 @@ def _entered(ctx: Ctx, row: Row, status: str, doc: Doc, plan: Doc) -> Row:
     merged = {**row.doc, **doc, "LastModifiedTime": moment(now)}
     if status != "Deleting":
         merged["FailureReason"] = None
-    kept = {k: v for k, v in merged.items() if v is not None}
-    mine = {k: v for k, v in {**row.plan, **plan}.items() if v is not None}
-    return replace(row, status=status, doc=kept, plan=mine, due_at=now)
+    document = {k: v for k, v in merged.items() if v is not None}
+    state = {k: v for k, v in {**row.plan, **plan}.items() if v is not None}
+    return replace(row, status=status, doc=document, plan=state, due_at=now)
 
 
 def _changed(

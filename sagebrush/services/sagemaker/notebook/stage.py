@@ -255,7 +255,7 @@ class Start:
         bins = f"{base.path / 'bin'}:{jupyter.path / 'bin'}"
         if here.sandbox:  # what `pip install` in a terminal adds comes first
             bins = f"{launch.OVERLAY}/bin:{bins}"
-        own = {
+        given = {
             "PATH": f"{home}/.local/bin:{bins}:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin",
             "HOME": home,
             "USER": "ec2-user",
@@ -268,8 +268,8 @@ class Start:
             "SAGEBRUSH_VOLUME": VOLUME if here.sandbox else str(self.volume),
         }
         if token := plan_of(self.row).get("token"):
-            own["JUPYTER_TOKEN"] = token
-        env = launch.variables(self.world, base, here, self.limits[0], False, own)
+            given["JUPYTER_TOKEN"] = token
+        env = launch.variables(self.world, base, here, self.limits[0], False, given)
         return env if self._online else _offline(env)
 
 

@@ -64,8 +64,8 @@ def look(world: World, row: Row, state: Running | Pending) -> tuple[bool, Doc]:
     # Requests before a restart of the server are not known: the last counts as just now.
     first = world.cache.setdefault("notebook-looks", {}).setdefault(key_of(row), now)
     last = notebooks.of(world).last_seen(row.id) or first
-    told = activity(state.address, plan_of(row).get("token") or "")
-    stop, reason = idle.decide(now, told, max(last, plan_of(row).get("since", 0.0)), minutes)
+    seen = activity(state.address, plan_of(row).get("token") or "")
+    stop, reason = idle.decide(now, seen, max(last, plan_of(row).get("since", 0.0)), minutes)
     dry = idle.dry_run(tags)
     if stop and not dry:
         logs.put(world, row, "idle", [f"Stopping the instance: {reason}"])

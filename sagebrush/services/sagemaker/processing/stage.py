@@ -121,10 +121,10 @@ def configuration(row: Row, member: Member) -> dict[str, Doc]:
     job = members(row)
     interface = stage.SHARED if len(job) > 1 else stage.INTERFACE
     hosts = resource_config(job, member, interface)
-    kept = ("current_host", "current_instance_type", "hosts", "network_interface_name")
+    shown = ("current_host", "current_instance_type", "hosts", "network_interface_name")
     return {
         "processingjobconfig.json": {n: row.doc[n] for n in names if n in row.doc},
-        "resourceconfig.json": {name: hosts[name] for name in kept},
+        "resourceconfig.json": {name: hosts[name] for name in shown},
     }
 
 
@@ -161,7 +161,7 @@ def _spec(
     (member, environment), (limits, scaled) = which, size
     doc, place, job = row.doc, root(world, member), members(row)
     here = launch.place(world, place)
-    own = {
+    given = {
         **doc.get("Environment", {}),
         "PROCESSING_JOB_NAME": row.name,
         "PROCESSING_JOB_ARN": doc["ProcessingJobArn"],
@@ -173,7 +173,7 @@ def _spec(
     return Spec(
         key=member.key,
         argv=tuple(argv),
-        env=launch.variables(world, environment, here, limits, isolated(row), own)
+        env=launch.variables(world, environment, here, limits, isolated(row), given)
         | launch.carried(None, plan_of(row)["framework"]),
         root=place,
         role=doc["RoleArn"],
@@ -240,7 +240,7 @@ def message(world: World, row: Row) -> str:
     for place in roots(world, row):
         with suppress(OSError), dirfd.opened(place / "ml") as ml:
             each.append(dirfd.read_small(ml, ("output", "message"), MESSAGE + 1) or b"")
-    said = b"\n".join(text.rstrip(b"\n") for text in each if text)
+    whole = b"\n".join(text.rstrip(b"\n") for text in each if text)
     # a character cut by the limit does not make the message invalid
     decoder = codecs.getincrementaldecoder("utf-8")("strict")
-    return decoder.decode(said[:MESSAGE], len(said) <= MESSAGE).replace("\0", "").strip()
+    return decoder.decode(whole[:MESSAGE], len(whole) <= MESSAGE).replace("\0", "").strip()

@@ -309,7 +309,7 @@ def with_metrics(spec: Doc, algorithm: str | None) -> Doc:
     if algorithm is None:
         return spec
     table = ALGORITHMS / algorithm / "metrics.json"
-    own = json.loads(table.read_text()) if table.exists() else []
+    always = json.loads(table.read_text()) if table.exists() else []
     given = spec.get("MetricDefinitions", [])
     names = {definition["Name"] for definition in given}
-    return {**spec, "MetricDefinitions": [*given, *(d for d in own if d["Name"] not in names)]}
+    return {**spec, "MetricDefinitions": [*given, *(d for d in always if d["Name"] not in names)]}

@@ -73,11 +73,11 @@ def fewest(row: Row) -> int:
     """The least number of instances with which an interrupted spot job may go on: as many as it
     requests, or fewer where its environment variable MINIMUM allows it."""
     count = len(all_members("", row.doc["ResourceConfig"]))
-    said = row.doc.get("Environment", {}).get(MINIMUM, "")
+    least = row.doc.get("Environment", {}).get(MINIMUM, "")
     again = plan_of(row).get("attempts") and row.doc.get("EnableManagedSpotTraining")
-    if not again or len(groups(row.doc["ResourceConfig"])) > 1 or not said.isdigit():
+    if not again or len(groups(row.doc["ResourceConfig"])) > 1 or not least.isdigit():
         return count
-    return max(1, min(count, int(said)))
+    return max(1, min(count, int(least)))
 
 
 def admit(world: World, row: Row) -> tuple[capacity.Turn, int]:
@@ -159,13 +159,13 @@ def _spec(
     doc, place, job = row.doc, root(world, member), members(row)
     here = launch.place(world, place)
     isolated = bool(doc.get("EnableNetworkIsolation"))
-    own = {
+    given = {
         **({name: stage.SHARED for name in SOCKETS} if len(job) > 1 else {}),
         **doc.get("Environment", {}),
         "TRAINING_JOB_NAME": row.name,
         "TRAINING_JOB_ARN": doc["TrainingJobArn"],
     }
-    env = launch.variables(world, environment, here, limits, isolated, own)
+    env = launch.variables(world, environment, here, limits, isolated, given)
     env |= launch.carried(plan_of(row)["algorithm"], plan_of(row).get("framework"))
     return Spec(
         key=member.key,

@@ -23,12 +23,12 @@ def _container(doc: Doc) -> Program:
     algorithm = doc["AlgorithmSpecification"]
     entrypoint = tuple(algorithm.get("ContainerEntrypoint", ()))
     given = tuple(algorithm.get("ContainerArguments", ()))
-    own = {"TRAINING_JOB_NAME": doc["TrainingJobName"], "TRAINING_JOB_ARN": doc["TrainingJobArn"]}
+    names = {"TRAINING_JOB_NAME": doc["TrainingJobName"], "TRAINING_JOB_ARN": doc["TrainingJobArn"]}
     return Program(
         image=algorithm["TrainingImage"],
         arguments=given or (() if entrypoint else ("train",)),
         entrypoint=entrypoint,
-        environment={**doc.get("Environment", {}), **own},
+        environment={**doc.get("Environment", {}), **names},
         role=doc["RoleArn"],
         isolated=bool(doc.get("EnableNetworkIsolation")),
         seconds=float(doc["StoppingCondition"]["MaxRuntimeInSeconds"]),

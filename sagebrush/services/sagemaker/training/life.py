@@ -50,8 +50,8 @@ TIGHT = 64 << 20
 
 
 def _admit(world: World, row: Row) -> tuple[Turn, Doc]:
-    """The job's place in the queue and its number of instances; or the waiting process that it
-    takes over, with the capacity of that process."""
+    """The job's place in the queue, or the waiting process that it takes over, with its
+    capacity."""
     if warm_pool.wanted(row) and (warm := warm_pool.take_over(world, row)):
         key, turn, count = warm
         return turn, {"key": key, "warm": True, "instances": count}
@@ -118,7 +118,7 @@ def _installing(world: World, row: Row) -> Next | None:
 
 
 def _cold(world: World, row: Row) -> Next:
-    """The job starts again without a waiting process, under a key of its own."""
+    """The job starts without the process that waited for it, as any other."""
     warm_pool.give_up(world, plan_of(row)["key"])
     plan = {"stage": "start", "key": f"t-{short_id()}", "warm": None, "cold": True, "begun": None}
     return Next(plan=plan, due=0.0)
@@ -129,12 +129,12 @@ def _stage(world: World, row: Row, member: Member, check: Any) -> None:
     root = cluster.root(world, member)
     if layers.asked(root):
         return
-    own = instances.contained(row)
-    ml = "/opt/ml" if own else launch.place(world, root).ml
+    contained = instances.contained(row)
+    ml = "/opt/ml" if contained else launch.place(world, root).ml
     ctx, job = _ctx(world, row), cluster.members(row)
     staging = stage.Staging(ctx, row.doc, root, ml, check, job, member)
     stage.build(staging, bool(plan_of(row).get("warm")))
-    if not own:
+    if not contained:
         layers.ask_training(ctx, row.doc, root)
 
 
@@ -165,7 +165,7 @@ def _begin(world: World, row: Row) -> Next:
         warm_pool.begin(world, cluster.ready(world, row)[0])
     except (warm_pool.Lost, NotYet):
         return _cold(world, row)
-    except OSError:  # it is still importing, or an import hangs
+    except OSError:  # it is loading still, or what it loads hangs
         if world.clock() - plan_of(row).get("begun", 0.0) > warm_pool.LOADING:
             return _cold(world, row)
         return Next(due=warm_pool.LOOK)
@@ -262,11 +262,11 @@ def _results(world: World, row: Row, end: str, remarks: upload.Remarks) -> None:
 
 
 def _ended(world: World, row: Row, end: str, reason: str) -> tuple[str, Doc]:
-    now, kept = world.clock(), _keep_warm(world, row, end)
+    now, warm = world.clock(), _keep_warm(world, row, end)
     doc = status_doc(row.doc, now, end, ENDS[end])
     doc |= {"TrainingEndTime": moment(now), **spot.times(row, now), **metrics.final(row)}
     if warm_pool.keep_alive(row):
-        doc["WarmPoolStatus"] = {"Status": "Available" if kept else "Terminated"}
+        doc["WarmPoolStatus"] = {"Status": "Available" if warm else "Terminated"}
     if end == "Failed":
         doc["FailureReason"] = reason[:1024]
     return "Stopped" if end.endswith("Exceeded") else end, doc
@@ -290,7 +290,7 @@ def _keep_warm(world: World, row: Row, end: str) -> bool:
         return False
     try:
         return warm_pool.offer(world, row, warm_pool.keep_alive(row) or standby)
-    except Exception:  # a warm pool is optional: the job's end does not depend on it
+    except Exception:  # a comfort: the job has ended as it has
         log.exception("training job %s: its instance is not kept", row.name)
         return False
 

@@ -154,7 +154,7 @@ def update_training_job(ctx: Ctx, request: Doc) -> Doc:
     row = kinds.find(ctx, KIND, name)
     _require_open(row, request)
     if row.status in ENDED and not warm_pool.extend(ctx.world, row, seconds):
-        raise _no_pool("gone")  # taken by the next job, or ended, concurrently
+        raise _no_pool("gone")  # taken by the next job, or ended, a moment ago
 
     def change(row: Row) -> Row:
         _require_open(row, request)
@@ -166,9 +166,7 @@ def update_training_job(ctx: Ctx, request: Doc) -> Doc:
 
     after = kinds.update(ctx, KIND, name, change)
     if seconds is not None and row.status not in ENDED and after.status in ENDED:
-        warm_pool.extend(
-            ctx.world, after, seconds
-        )  # it ended concurrently, with the earlier period
+        warm_pool.extend(ctx.world, after, seconds)  # it ended meanwhile, with the period before
     return {"TrainingJobArn": after.doc["TrainingJobArn"]}
 
 

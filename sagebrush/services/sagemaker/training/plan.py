@@ -38,7 +38,7 @@ class Plan(plan.Job, Attempt, Handed, total=False):
     """The plan of a training job's row."""
 
     warm: bool
-    """Whether it takes over a waiting process (`warm_pool`)."""
+    """Whether it takes over a process that waited (`warm_pool`)."""
     cold: bool
     """Whether it must start without a waiting process."""
     next: bool

@@ -245,8 +245,8 @@ def _trial(definition: Definition) -> Doc:
     """CreateTrainingJob's request for a trial of the definition, to be checked. Its checkpoints are
     at the definition's own URI, not at a trial's URI under it, which the user did not name."""
     request = trials.request(definition, "tuning-trial", middle(definition))
-    own = {k: v for k, v in definition.doc.items() if k == "CheckpointConfig"}
-    return training_checks.defaults({**request, **own})
+    checkpoints = {k: v for k, v in definition.doc.items() if k == "CheckpointConfig"}
+    return training_checks.defaults({**request, **checkpoints})
 
 
 def _objective(ctx: Ctx, definition: Definition) -> list[Doc]:
@@ -293,22 +293,22 @@ def _described(request: Doc, metrics: list[list[Doc]]) -> Doc:
     and there is a ResourceConfig although the SDK's `fit` sends another member.
     """
 
-    def told(each: Doc, objective: Doc | None, known: list[Doc]) -> Doc:
+    def described(each: Doc, objective: Doc | None, known: list[Doc]) -> Doc:
         assert objective is not None
         static = {**each.get("StaticHyperParameters", {}), OBJECTIVE: objective["MetricName"]}
         spec = {**each["AlgorithmSpecification"], "MetricDefinitions": known}
-        found = {**each, "StaticHyperParameters": static, "AlgorithmSpecification": spec}
+        definition = {**each, "StaticHyperParameters": static, "AlgorithmSpecification": spec}
         if resources := trials.resources(each):
-            found["ResourceConfig"] = resources
+            definition["ResourceConfig"] = resources
         if "HyperParameterRanges" in each:
-            found["HyperParameterRanges"] = _whole(each["HyperParameterRanges"])
-        return found
+            definition["HyperParameterRanges"] = _whole(each["HyperParameterRanges"])
+        return definition
 
     config = dict(request["HyperParameterTuningJobConfig"])
     if "ParameterRanges" in config:
         config["ParameterRanges"] = _whole(config["ParameterRanges"])
     made = [
-        told(each, objective, known)
+        described(each, objective, known)
         for (each, _, objective), known in zip(trials.pieces(request), metrics, strict=True)
     ]
     member = "TrainingJobDefinition"

@@ -118,7 +118,7 @@ def reconcile(world: World, row: Row) -> Next:
     if isinstance(refused, str):
         end = end or ["Failed", refused]
     end = end or _over(work)
-    doc = _told(work, plan)
+    doc = _progress_members(work, plan)
     if end:
         plan |= {"end": end, "more": None}
         return _wind_down(work, end, doc, plan)
@@ -126,7 +126,7 @@ def reconcile(world: World, row: Row) -> Next:
     planned = [] if refused else _plan(work)
     work.trials += planned
     due = 0.0 if planned else WATCH
-    doc |= _told(work, plan)
+    doc |= _progress_members(work, plan)
     plan |= {**work.stored(), "more": work.more()}
     return Next(doc=doc, plan=plan, due=min(due, _left(work)))
 
@@ -397,7 +397,7 @@ def _progress(work: Work) -> stopping.Progress:
     return stopping.progress(values, work.maximize)
 
 
-def _told(work: Work, plan: Doc) -> Doc:
+def _progress_members(work: Work, plan: Doc) -> Doc:
     """The document's members about the job's progress that changed; `plan` gets the time at which
     the objective first seemed to have converged."""
     found = _progress(work)
@@ -407,8 +407,8 @@ def _told(work: Work, plan: Doc) -> Doc:
         since = plan["converged"] = work.world.clock()
     if since is not None:
         details["ConvergenceDetectedTime"] = moment(since)
-    told: Doc = {**trials.counters(work.trials), "TuningJobCompletionDetails": details}
-    changed = {k: v for k, v in told.items() if work.row.doc.get(k) != v}
+    progress: Doc = {**trials.counters(work.trials), "TuningJobCompletionDetails": details}
+    changed = {k: v for k, v in progress.items() if work.row.doc.get(k) != v}
     if changed:
         changed["LastModifiedTime"] = moment(work.world.clock())
     return changed

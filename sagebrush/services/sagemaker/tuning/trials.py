@@ -106,15 +106,15 @@ def request(definition: Definition, job: str, config: Mapping[str, str]) -> Doc:
 
 def resources(doc: Doc) -> Doc | None:
     """The ResourceConfig of a definition: of several acceptable instance types, the first."""
-    own = doc.get("HyperParameterTuningResourceConfig")
-    if not own:
+    tuning = doc.get("HyperParameterTuningResourceConfig")
+    if not tuning:
         return doc.get("ResourceConfig")
-    chosen = own.get("InstanceConfigs", [own])[0]
+    chosen = tuning.get("InstanceConfigs", [tuning])[0]
     found = {
         "InstanceType": chosen.get("InstanceType"),
         "InstanceCount": chosen.get("InstanceCount"),
-        "VolumeSizeInGB": chosen.get("VolumeSizeInGB") or own.get("VolumeSizeInGB") or 1,
-        "VolumeKmsKeyId": own.get("VolumeKmsKeyId"),
+        "VolumeSizeInGB": chosen.get("VolumeSizeInGB") or tuning.get("VolumeSizeInGB") or 1,
+        "VolumeKmsKeyId": tuning.get("VolumeKmsKeyId"),
     }
     return {k: v for k, v in found.items() if v is not None}
 
