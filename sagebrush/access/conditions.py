@@ -53,7 +53,7 @@ class Known:
 
 
 def of_connection(ctx: Ctx) -> dict[str, Value]:
-    """The keys about how the request came and about the resource's account, in lower case."""
+    """The keys about the connection and about the resource's account, in lower case."""
     found = {key: value(ctx) for key, value in GLOBAL.items()}
     return {key: value for key, value in found.items() if value is not None}
 
@@ -86,7 +86,7 @@ def _auth_type(ctx: Ctx) -> str | None:
 
 
 def _signature_age(ctx: Ctx) -> str | None:
-    """Milliseconds since a presigned URL was signed, which its URL tells with version 4 alone."""
+    """Milliseconds since a presigned URL was signed; only URLs of version 4 hold that time."""
     origin = ctx.origin
     if origin is None or not origin.presigned or origin.signed_at is None:
         return None

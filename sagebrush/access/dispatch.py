@@ -82,9 +82,9 @@ def allow(ctx: Ctx, model: OperationModel, params: Doc) -> None:
 
 
 def before_body(ctx: Ctx, model: OperationModel, params: Doc) -> None:
-    """Returns when nothing but a body that has yet to come could make the operation fail.
+    """Returns when only the body, which is not read yet, could make the operation fail.
 
-    Raises AwsError as the operation would: AWS tells these errors before those of the body.
+    Raises AwsError as the operation would: AWS reports these errors before those of the body.
     """
     service, name = str(model.service_model.service_name), str(model.name)
     find(ctx.world, service, name)

@@ -344,7 +344,7 @@ QUANTIFIERS = frozenset({"", "ForAllValues", "ForAnyValue"})
 
 
 def _condition_holds(operator: str, wanted: Mapping[str, Any], keys: Lookup) -> bool:
-    """Whether every key of one condition block holds; an operator nobody knows never does."""
+    """Whether every key of one condition block holds; an unknown operator never does."""
     quantifier, _, name = operator.rpartition(":")
     if_exists = name.endswith("IfExists")
     name = name.removesuffix("IfExists")

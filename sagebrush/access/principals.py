@@ -65,7 +65,8 @@ def policies(world: World, caller: Caller) -> list[Policy]:
 
 
 def identity(world: World, caller: Caller) -> Identity | None:
-    """The role behind the caller, or None: it has none, it is gone, or another has its name now."""
+    """The role behind the caller; None without one, or where it was deleted or replaced by
+    another."""
     if not caller.role or caller.account != world.settings.account:
         return None
     cache: dict[tuple[str, str], Identity | None] = world.cache.setdefault(policy.ROLES, {})
@@ -309,9 +310,9 @@ def _iso(seconds: float) -> str:
 
 
 def service_session(world: World, role_arn: str) -> RoleSession:
-    """The session that a service begins as the role, for a job, an endpoint or a notebook.
+    """The session with which a service acts as the role, for a job, an endpoint or a notebook.
 
-    It may do nothing where the role is gone.
+    It may do nothing where the role was deleted.
     """
     account, name = role_of(role_arn)
     row = find(world, name) if account == world.settings.account else None
@@ -320,6 +321,6 @@ def service_session(world: World, role_arn: str) -> RoleSession:
 
 
 def service_credentials(world: World, role_arn: str) -> dict[str, str]:
-    """Fresh credentials of such a session, as ECS's credentials address gives them."""
+    """New credentials of such a session, in the form of ECS's credentials endpoint."""
     session = service_session(world, role_arn)
     return world.credentials.container_document(session, SERVICE_SESSION)

@@ -145,7 +145,8 @@ def _denied(ctx: Ctx, action: str, arn: str) -> AwsError:
 def _keys(
     row: Row, request: Doc, tags: Mapping[str, str], source: str
 ) -> dict[str, str | list[str]]:
-    """The condition keys of the request and of the role; those of STS are there only if given."""
+    """The condition keys of the request and of the role; STS's own only where the request sets
+    them."""
     found: dict[str, str | list[str]] = {"sts:RoleSessionName": request["RoleSessionName"]}
     if "ExternalId" in request:
         found["sts:ExternalId"] = request["ExternalId"]

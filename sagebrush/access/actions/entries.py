@@ -72,7 +72,7 @@ class Key(Protocol):
 
 
 class When(Protocol):
-    """Whether a request needs a permission at all."""
+    """Whether a request needs a permission."""
 
     @property
     def members(self) -> tuple[str, ...]: ...
@@ -260,7 +260,7 @@ class Fixed:
 
 @dataclass(frozen=True)
 class RequestTags:
-    """`aws:RequestTag/…` and `aws:TagKeys` of the tags that a request brings.
+    """`aws:RequestTag/…` and `aws:TagKeys` of the tags in a request.
 
     `member` holds a list of Key and Value, or a map.
     """

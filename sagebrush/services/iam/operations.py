@@ -32,8 +32,7 @@ LARGEST_INLINE = 10_240
 
 
 def create_role(ctx: Ctx, request: Doc) -> Doc:
-    """The role exists and allows nothing yet; EntityAlreadyExists (409),
-    MalformedPolicyDocument."""
+    """The role exists and allows nothing yet; EntityAlreadyExists (409), MalformedPolicyDocument."""
     name, trust = request["RoleName"], request["AssumeRolePolicyDocument"]
     document = parsed(trust, trust=True)
     hours = request.get("MaxSessionDuration", 3600)
@@ -129,7 +128,7 @@ def update_assume_role_policy(ctx: Ctx, request: Doc) -> None:
 
 
 def tag_role(ctx: Ctx, request: Doc) -> None:
-    """The tags are there, over those of the same key."""
+    """The tags are added, replacing those of the same keys."""
     row, tags = find_role(ctx, request["RoleName"]), tag_map(request)
     change_plan(ctx, row, "tags", lambda old: {**old, **tags})
 
@@ -187,7 +186,7 @@ def list_role_policies(ctx: Ctx, request: Doc) -> Doc:
 
 
 def delete_role_policy(ctx: Ctx, request: Doc) -> None:
-    """The inline policy is gone; NoSuchEntity (404)."""
+    """The inline policy is deleted; NoSuchEntity (404)."""
     row, name = find_role(ctx, request["RoleName"]), request["PolicyName"]
 
     def without(old: Mapping[str, str]) -> dict[str, str]:

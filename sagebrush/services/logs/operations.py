@@ -1,7 +1,7 @@
-"""CloudWatch Logs: groups, streams, events of jobs while they run, and events that users put.
+"""CloudWatch Logs: groups, streams, events of jobs while they run, and events put by users.
 
-Source: Amazon CloudWatch Logs API Reference. A job's log is read where its shim wrote it; a
-stream's tokens name a place in it, so paging goes on over what is written later.
+Source: Amazon CloudWatch Logs API Reference. A job's log is read from the file that its shim
+writes; a stream's tokens are positions in it, so paging continues with what is written later.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def create_log_group(ctx: Ctx, request: Doc) -> None:
 
 
 def delete_log_group(ctx: Ctx, request: Doc) -> None:
-    """The group, its streams and what users put there are gone."""
+    """The group, its streams and the events put by users are deleted."""
     if not ctx.world.streams.delete_group(ctx.account, ctx.region, request["logGroupName"]):
         raise _missing("log group")
 
@@ -123,7 +123,7 @@ def create_log_stream(ctx: Ctx, request: Doc) -> None:
 
 
 def delete_log_stream(ctx: Ctx, request: Doc) -> None:
-    """The stream is gone; raises ResourceNotFoundException."""
+    """The stream is deleted; raises ResourceNotFoundException."""
     if not ctx.world.streams.delete_stream(_stream(ctx, request)):
         raise _missing("log stream")
 

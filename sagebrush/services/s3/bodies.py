@@ -80,8 +80,8 @@ def quoted(etag: str) -> str:
 def given_checksum(request: Doc) -> tuple[str, str] | None:
     """The one (algorithm, base64 value) that the request declares, or None.
 
-    Raises InvalidRequest (400) for several, for a malformed one, and for an announced one that did
-    not come.
+    Raises InvalidRequest (400) for several, for a malformed one, and for an announced one that is
+    missing.
     """
     found = [
         (a, request[f"Checksum{a}"]) for a in checksums.ALGORITHMS if f"Checksum{a}" in request

@@ -37,7 +37,7 @@ def check_name(name: str) -> None:
 
 
 def create_bucket(ctx: Ctx, request: Doc) -> Doc:
-    """The bucket is there. In us-east-1 one's own bucket may be created again."""
+    """The bucket exists. In us-east-1 its owner may create it again."""
     name = request["Bucket"]
     check_name(name)
     _refuse_acl(request)
@@ -105,7 +105,7 @@ def head_bucket(ctx: Ctx, request: Doc) -> Doc:
 
 
 def delete_bucket(ctx: Ctx, request: Doc) -> None:
-    """The bucket is gone. Raises BucketNotEmpty (409)."""
+    """The bucket is deleted. Raises BucketNotEmpty (409)."""
     found = names.bucket_of(ctx, request)
     try:
         freed = ctx.world.db.write(lambda tx: catalog.remove_bucket(tx, found.id))
@@ -224,7 +224,7 @@ def put_bucket_notification_configuration(ctx: Ctx, request: Doc) -> None:
 
 
 def get_bucket_policy_status(ctx: Ctx, request: Doc) -> Doc:
-    """Whether the bucket's policy allows everybody something. Raises NoSuchBucketPolicy (404)."""
+    """Whether the policy is public: it allows everyone something. Raises NoSuchBucketPolicy (404)."""
     text = _load(ctx, names.bucket_of(ctx, request), _POLICY)["Policy"]
     public = any(
         s.get("Effect") == "Allow"

@@ -89,7 +89,7 @@ def _conflict(header: str, key: str) -> AwsError:
 
 
 def check_match(etag: str, old: Object | None, key: str) -> None:
-    """The object is there and of that ETag. Raises NoSuchKey (404), PreconditionFailed (412)."""
+    """The object exists with that ETag. Raises NoSuchKey (404), PreconditionFailed (412)."""
     if old is None:
         raise names.no_such_key(key)
     if not _names(etag, old.etag):

@@ -138,7 +138,7 @@ BEFORE_BODY = {"UploadPart": _before_part}
 def _check_algorithm(upload: Upload, given: str | None) -> None:
     """Raises InvalidRequest (400) for a checksum of another algorithm than the upload's.
 
-    Only a full-object checksum can be computed from parts that came without one.
+    Only a full-object checksum can be computed from parts that were sent without one.
     """
     algorithm = upload.doc["algorithm"]
     if algorithm in (None, given) or (given is None and upload.doc["type"] == "FULL_OBJECT"):
@@ -299,7 +299,8 @@ def _checksum(upload: Upload, chosen: list[Part]) -> Checksum:
 
 
 def abort_multipart_upload(ctx: Ctx, request: Doc) -> None:
-    """The upload and its parts are gone. Raises NoSuchUpload (404), also once it is completed."""
+    """The upload and its parts are deleted. Raises NoSuchUpload (404), also after its
+    completion."""
     bucket = names.bucket_of(ctx, request)
     upload = find_upload(ctx, bucket, request)
 

@@ -25,7 +25,7 @@ def add_tags(ctx: Ctx, request: Doc) -> Doc:
 
 
 def list_tags(ctx: Ctx, request: Doc) -> Doc:
-    """One page of the resource's tags, in the order in which they came."""
+    """One page of the resource's tags, in the order in which they were added."""
     tags = kinds.by_arn(ctx, request["ResourceArn"]).plan.get("tags", {})
     size = request.get("MaxResults", PAGE)
     page, token = kinds.paginate(_documents(tags), request.get("NextToken"), size)

@@ -40,7 +40,7 @@ def create_endpoint_config(ctx: Ctx, request: Doc) -> Doc:
     """The configuration exists; every model that it names does. Raises ValidationException."""
     _refuse(request, UNSUPPORTED)
     capture = request.get("DataCaptureConfig")
-    if capture and capture.get("EnableCapture", True):  # AWS: enabled unless it says otherwise
+    if capture and capture.get("EnableCapture", True):  # AWS: enabled by default
         raise _unsupported("data capture (DataCaptureConfig with EnableCapture)")
     if role := request.get("ExecutionRoleArn"):
         name = request["EndpointConfigName"]

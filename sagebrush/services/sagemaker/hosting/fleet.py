@@ -318,7 +318,7 @@ class Deployment:
 
     def _take_over(self) -> Next:
         """The pending fleet is the active one, and the replicas of the one before drain."""
-        for entry in self.replicas:  # what the old one runs is remembered until it is gone
+        for entry in self.replicas:  # its variants are kept until its replicas have ended
             entry.setdefault("was", self._replica(entry).variant)
         self.active, self.pending = self.pending, None
         assert self.active is not None

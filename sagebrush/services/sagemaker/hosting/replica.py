@@ -82,7 +82,7 @@ class Replica:
         """Its process is launched. Repeatable. Raises Waiting and Unstartable."""
         (size,), banner = capacity.share([self.variant["type"]], capacity.host(self.world))
         memory = capacity.expected_memory(self.world, self._kind, size.limits())
-        # CPU 0: endpoints, mostly idle, take CPU by share and hold up no job.
+        # CPU 0: endpoints are mostly idle; they share CPU and reserve none that jobs wait for.
         turn = capacity.admit(
             self.world, capacity.Ask(self.key, self.row.id, 0.0, memory, gpus=size.gpus)
         )
@@ -225,7 +225,8 @@ class Replica:
             self._unpack(bucket, key, (code, "/opt/ml/code"), "the code")
 
     def _unpack(self, bucket: str, key: str, where: tuple[int, str], what: str) -> None:
-        """The archive lies in the directory `where`, given with the path that its links may name."""
+        """The archive is unpacked into `where`: a directory's descriptor, and its path inside the
+        replica, which links in the archive may name."""
         (target, top), url = where, f"s3://{bucket}/{key}"
         try:
             blob = self._ctx().call("s3", "GetObject", {"Bucket": bucket, "Key": key})["Body"]

@@ -93,7 +93,7 @@ def _start(world: World, row: Row) -> Next:
     """The process is launched, or the instance waits and its plan says what for."""
     start = Start(world, row)
     memory = capacity.expected_memory(world, _image(row), start.size.limits())
-    # CPU 0: notebooks, mostly idle, take CPU by share and hold up no job.
+    # CPU 0: notebooks are mostly idle; they share CPU and reserve none that jobs wait for.
     ask = capacity.Ask(start.key, row.id, 0.0, memory, yields=True, gpus=start.size.gpus)
     turn = capacity.admit(world, ask)
     if turn.place:
@@ -204,7 +204,7 @@ def _stop(world: World, row: Row) -> Next:
 
 
 def _fail(world: World, row: Row, reason: str, plan: Doc | None = None) -> Next:
-    """The instance is Failed once nothing of it runs."""
+    """The instance is Failed once its process has ended."""
     start = Start(world, row)
     reason = reason if len(reason) <= REASON else reason[: REASON // 2] + "…" + reason[-500:]
     plan = {**(plan or {}), "failure": reason}

@@ -187,7 +187,7 @@ def _spec(
 
 
 def _argv(spec: Doc, environment: Environment, here: launch.Place) -> tuple[str, ...]:
-    """The request's own entry point, else the toolkit that stands for the image's."""
+    """The request's own entry point, or the toolkit command that replaces the image's."""
     arguments = list(spec.get("ContainerArguments", ()))
     if entry := spec.get("ContainerEntrypoint"):
         argv = [*entry, *arguments]

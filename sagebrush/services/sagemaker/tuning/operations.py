@@ -130,9 +130,9 @@ def list_hyper_parameter_tuning_jobs(ctx: Ctx, request: Doc) -> Doc:
 
 
 def list_training_jobs_for_hyper_parameter_tuning_job(ctx: Ctx, request: Doc) -> Doc:
-    """A page of the tuning job's trials, by name unless SortBy says otherwise.
+    """A page of the tuning job's trials, by name unless SortBy is given.
 
-    Those without a final objective value come last when they are sorted by it.
+    Trials without a final objective value come last when they are sorted by it.
     """
     row = kinds.find(ctx, KIND, request["HyperParameterTuningJobName"])
     definitions = trials.definitions(row.doc)
