@@ -205,7 +205,7 @@ def _administrator(world: World, name: str) -> tuple[Doc, Doc]:
 
 
 def forget(world: World) -> None:
-    """Cached policies are dropped: later requests read the rows."""
+    """Requests are checked against what the rows say from now on."""
     world.cache.pop(policy.ROLES, None)
 
 

@@ -1,7 +1,7 @@
-"""How containers reach this server: a listener on their network's gateway, and keys of their role.
+"""How containers reach this server: a listener on their network's gateway, keys of their role.
 
-Containers have a network of their own, on which this machine has an address. The server listens
-there once the first container needs it, and answers signed requests only, none of its own pages.
+Containers have a network of their own, on which this machine has an address; the server listens
+there once the first container needs it, and answers signed requests only, never its own pages.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ ENDLESS = 365 * 86400.0
 
 
 class Bridge:
-    """The listeners of one server for containers; used after `start`."""
+    """The listeners for containers of one server; begins with `start`."""
 
     def __init__(self, door: Door, listeners: listen.Listeners, world: World) -> None:
         self._door = door
@@ -45,7 +45,7 @@ class Bridge:
         self._context: ssl.SSLContext | None = None
 
     def start(self, events: asyncio.AbstractEventLoop, port: int, context: ssl.SSLContext) -> None:
-        """Requests are answered by the loop `events`; listeners use `port` where it is free."""
+        """Requests are answered by the loop `events`, on `port` where that is free."""
         self._events, self._port, self._context = events, port, context
 
     def variables(self, spec: Spec, host: Host) -> dict[str, str]:
@@ -65,7 +65,7 @@ class Bridge:
         return found
 
     def _open(self, host: Host) -> int:
-        """The port at which containers are answered at `host`."""
+        """The port that answers containers at `host`."""
         with self._lock:
             if host.name in self._ports:
                 return self._ports[host.name]
@@ -88,7 +88,7 @@ class Bridge:
 
 
 def _listening(address: str, port: int) -> socket.socket:
-    """A socket that listens on that address, on `port` or another free one."""
+    """A socket on that address of ours, on `port` or another that is free."""
     for wanted in (port, 0):
         sock = socket.socket(socket.AF_INET)
         try:

@@ -1,4 +1,4 @@
-"""Access to notebooks from a browser: a link that works once, then a session for that host.
+"""Who may enter a notebook from a browser: a link that works once, then a session of that host.
 
 Every notebook has a host name (or address) of its own, because browsers share cookies between the
 ports and the paths of one host. A request passes when its session is this notebook's and when no
@@ -69,11 +69,11 @@ class Gate:
         self._relay = Relay(self._notebooks, world.clock)
 
     async def close(self) -> None:
-        """Websockets and connections to notebooks are being closed."""
+        """Websockets are being closed, and connections to notebooks are."""
         await self._relay.close()
 
     def find(self, host: str) -> Desk | None:
-        """The notebook to which a Host header belongs, or None."""
+        """The notebook that a Host header names, or None."""
         guest = self._hosts.guest(host)
         return self._notebooks.find(guest) if guest else None
 
@@ -117,8 +117,7 @@ class Gate:
         return await send(raw, found)
 
     async def _enter(self, raw: web.BaseRequest, desk: Desk, token: str, target: str) -> Reply:
-        """The one-time token was exchanged for a session; the browser is redirected without the
-        token."""
+        """The token became a session, and the browser goes on without it."""
         if "prefetch" in (raw.headers.get("Sec-Purpose") or raw.headers.get("Purpose") or ""):
             raise _Refused(
                 403, "Prefetch", "Not yet", "A link that works once is not fetched ahead."
@@ -147,7 +146,7 @@ class Gate:
         return Reply(302, headers, b"")
 
     def _asked(self, raw: web.BaseRequest, desk: Desk, target: str) -> Asked:
-        """The request as it is forwarded to the notebook; raises _Refused."""
+        """What may pass to the notebook; raises _Refused."""
         pairs = [
             pair.strip()
             for header in raw.headers.getall("Cookie", ())
@@ -168,8 +167,7 @@ class Gate:
         return Asked(desk, expires, target, host, raw.secure, cookie, own)
 
     def _session(self, desk: Desk, text: str) -> float | None:
-        """The end of the session that a cookie proves; None when it is not one of this
-        notebook's."""
+        """When the session ends that a cookie proves; None when it is not one of this notebook's."""
         try:
             row_id, number, expires = json.loads(self._world.credentials.open_seal(PURPOSE, text))
         except AwsError:
@@ -218,14 +216,14 @@ def _check_origin(raw: web.BaseRequest, websocket: bool) -> None:
 
 
 def _bare(origin: str) -> str:
-    """An origin in lower case, without the default port of its scheme."""
+    """An origin in lower case, without the port that its scheme implies."""
     origin = origin.lower()
     usual = {"http": ":80", "https": ":443"}.get(origin.partition("://")[0], "")
     return origin.removesuffix(usual) if usual else origin
 
 
 def _token(target: str) -> str | None:
-    """The one-time token in a query; None without one."""
+    """The one-time token in a query; None when there is none."""
     pairs = parse_qsl(target.partition("?")[2], keep_blank_values=True)
     return next((value for name, value in pairs if name == TOKEN), None)
 
@@ -281,7 +279,7 @@ def _not_in_service(desk: Desk) -> _Refused:
 
 
 def _page(refused: _Refused) -> Reply:
-    """The refusal as a small page without further resources."""
+    """The refusal as a small page that needs nothing else."""
     again = f'<meta http-equiv="refresh" content="{RELOAD}">' if refused.reload else ""
     body = (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8">{again}'

@@ -136,7 +136,7 @@ class Relay:
         self._closed = False
 
     async def close(self) -> None:
-        """Websockets are being closed with a code that says why; connections are closed."""
+        """Websockets are being closed, their browsers told why; connections are closed."""
         self._closed = True
         for live in self._live:
             _end(live, LEAVING)
@@ -148,7 +148,7 @@ class Relay:
     # HTTP -----------------------------------------------------------------------------------------
 
     async def http(self, raw: web.BaseRequest, asked: Asked) -> web.StreamResponse:
-        """The notebook's answer was sent on; raises NoAnswer or Disconnected before that."""
+        """The notebook's answer has been sent on; raises NoAnswer or Disconnected before that."""
         self._notebooks.seen(asked.desk.row_id)
         headers = _headers(raw, asked)
         body = None
@@ -177,7 +177,7 @@ class Relay:
     # Websockets -----------------------------------------------------------------------------------
 
     async def websocket(self, raw: web.BaseRequest, asked: Asked) -> web.StreamResponse:
-        """The websocket, or the notebook's refusal, was forwarded to its end; raises NoAnswer."""
+        """The websocket was relayed to its end, or the notebook's refusal; raises NoAnswer."""
         self._notebooks.seen(asked.desk.row_id)
         headers = _headers(raw, asked)
         for name in [name for name in headers if name.lower().startswith("sec-websocket-")]:
@@ -223,7 +223,7 @@ class Relay:
         outer: web.WebSocketResponse[bool],
         inner: ClientWebSocketResponse[bool],
     ) -> None:
-        """Messages are forwarded both ways until a side, the session or the server ends."""
+        """Messages go both ways until one side, the session or the server ends."""
         ending: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
         live = _Live(raw, None, asked.expires, ending)
         row_id = asked.desk.row_id
@@ -264,7 +264,7 @@ class Relay:
     # What is open ---------------------------------------------------------------------------------
 
     async def _session(self, desk: Desk) -> ClientSession:
-        """The connections to the notebook's present server; those to an earlier one are closed."""
+        """The connections to the notebook's server; those to one before it are closed."""
         if self._closed:
             raise NoAnswer("the server is ending")
         address, session = self._sessions.get(desk.row_id, ("", None))
@@ -286,7 +286,7 @@ class Relay:
 
     @contextlib.contextmanager
     def _looked_at(self, live: _Live) -> Iterator[None]:
-        """Within it, the request is one that `_look` checks."""
+        """The request is among those that are looked at."""
         self._live.add(live)
         self._look_soon()
         try:
@@ -298,8 +298,7 @@ class Relay:
                 self._looking = None
 
     def _look(self) -> None:
-        """Requests whose browser has disconnected, and websockets whose session has expired, are
-        ended."""
+        """Requests whose browser has gone, and websockets whose session has expired, end."""
         self._looking = None
         for live in list(self._live):
             if live.ending is not None:
@@ -329,7 +328,7 @@ def _gone(raw: web.BaseRequest) -> bool:
 
 
 def _ending(message: WSMessageNoDecodeText | WSMessage, lost: Ending) -> Ending:
-    """The close code and reason to send on for the end that `message` is."""
+    """How the other side is told of the end that `message` is."""
     if message.type is WSMsgType.CLOSE:
         code = int(message.data or 1000)  # 0: closed without a code, which cannot be sent
         return code, (message.extra or "").encode()[:123]
@@ -342,7 +341,7 @@ def _ending(message: WSMessageNoDecodeText | WSMessage, lost: Ending) -> Ending:
 
 
 def _url(asked: Asked) -> URL:
-    """The URL at the notebook's server, byte for byte as the browser sent it."""
+    """What is asked of the notebook's server, byte for byte as the browser asked it."""
     path, _, query = asked.target.partition("?")
     return URL.build(
         scheme="http", host="notebook", path=path, query_string=query, encoded=True
@@ -350,7 +349,7 @@ def _url(asked: Asked) -> URL:
 
 
 def _headers(raw: web.BaseRequest, asked: Asked) -> CIMultiDict[str]:
-    """The request's headers to forward."""
+    """The request's headers as they go on."""
     dropped = HOP_BY_HOP | TOLD_BY_US | {"cookie"} | _named(raw.headers.getall("Connection", ()))
     found = _kept(raw.headers.items(), dropped)
     found["Host"] = asked.host
@@ -365,7 +364,7 @@ def _headers(raw: web.BaseRequest, asked: Asked) -> CIMultiDict[str]:
 
 
 def _named(connection: Iterable[str]) -> set[str]:
-    """The headers that a Connection header names as hop-by-hop."""
+    """Headers that a Connection header says are of this connection."""
     return {name.strip().lower() for value in connection for name in value.split(",")}
 
 
@@ -388,7 +387,7 @@ def _writable(value: str) -> str:
 
 
 async def _body(raw: web.BaseRequest) -> AsyncIterator[bytes]:
-    """The browser's body in chunks as they arrive; raises TimeoutError where none arrives."""
+    """The browser's body, as it comes; raises TimeoutError where it does not."""
     waiting = Patience(connections.of(raw), patience.BODY)
     try:
         while piece := await next_piece(raw.content, waiting):
@@ -403,7 +402,7 @@ async def _body(raw: web.BaseRequest) -> AsyncIterator[bytes]:
 async def _send_on(
     raw: web.BaseRequest, answer: ClientResponse, asked: Asked
 ) -> web.StreamResponse:
-    """The answer was sent; raises Disconnected, with the connection cut, where it is incomplete."""
+    """The answer has been sent; raises Disconnected, the connection cut, where it is not whole."""
     response = web.StreamResponse(
         status=answer.status, reason=answer.reason or "", headers=_answer_headers(answer, asked)
     )
@@ -427,7 +426,7 @@ async def _send_on(
 
 
 def _answer_headers(answer: ClientResponse, asked: Asked) -> CIMultiDict[str]:
-    """The answer's headers to forward, with the security headers of the page."""
+    """The answer's headers as they go on, with what a browser should know about the page."""
     dropped = HOP_BY_HOP | {"set-cookie"} | _named(answer.headers.getall("Connection", ()))
     found = _kept(answer.headers.items(), dropped)
     for value in answer.headers.getall("Set-Cookie", ()):
@@ -440,7 +439,7 @@ def _answer_headers(answer: ClientResponse, asked: Asked) -> CIMultiDict[str]:
 
 
 def _cookie(value: str, own: Set[str]) -> str:
-    """A notebook's cookie, limited to its own host; "" for one that would replace the gateway's."""
+    """A notebook's cookie for its own host alone; "" for one that would replace the gateway's."""
     if value.partition("=")[0].strip() in own:
         return ""
     first, *rest = value.split(";")

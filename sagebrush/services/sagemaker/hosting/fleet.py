@@ -108,7 +108,7 @@ class Deployment:
         return self._next(status, doc, looping=bool(looping) or None)
 
     def delete(self) -> Next:
-        """Every replica is stopping or removed; the row is deleted after the last of them."""
+        """Everything of the endpoint is on its way out; the row goes last."""
         self.live.withdraw((self.row.account, self.row.region, self.row.name))
         for entry in list(self.replicas):
             if entry["state"] != "stopping":

@@ -79,7 +79,7 @@ class Replica:
         return f"model/{self.variant['model']}"
 
     def start(self) -> None:
-        """Its process is launched. Repeatable. Raises Waiting and Unstartable."""
+        """Its process runs or will. Repeatable. Raises Waiting and Unstartable."""
         (size,), banner = capacity.share([self.variant["type"]], capacity.host(self.world))
         memory = capacity.expected_memory(self.world, self._kind, size.limits())
         # CPU 0: endpoints are mostly idle; they share CPU and reserve none that jobs wait for.
@@ -244,7 +244,7 @@ class Replica:
     # ---- the end
 
     def reason(self, state: Exited) -> str:
-        """Why it did not become healthy, in AWS's words and with the end of its log."""
+        """Why it did not come up, in AWS's words and with the end of its log."""
         limits = capacity.limits(self.variant["type"], capacity.host(self.world))[0]
         if state.reason == "oom":
             why = (

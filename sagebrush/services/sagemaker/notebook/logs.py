@@ -52,7 +52,7 @@ def copy_hooks(world: World, row: Row, root: Path, ended: bool) -> Doc:
     for hook in HOOKS:
         name = f"LifecycleConfig{hook}"
         known = world.cache.setdefault("notebook-logs", {})
-        # A step may be dropped after its lines were put: this process remembers what was copied.
+        # A step may be dropped after its lines were put: the memory of this process knows.
         place = (key_of(row), hook)
         offset = max(offsets.get(hook, 0), known.get(place, 0))
         while offset < MOST:

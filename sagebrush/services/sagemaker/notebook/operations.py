@@ -215,7 +215,7 @@ def create_presigned_notebook_instance_url(ctx: Ctx, request: Doc) -> Doc:
     seconds = request.get("SessionExpirationDurationInSeconds", SESSION)
     try:
         token = notebooks.issue(ctx.world, row.id, seconds, serves)
-    except LookupError as error:  # deleted concurrently
+    except LookupError as error:  # deleted meanwhile
         raise AwsError(KIND.missing_code, KIND.missing) from error
     url = notebooks.url(ctx.world, row.name, plan_of(row)["id"])
     return {"AuthorizedUrl": f"{url}?authToken={token}"}

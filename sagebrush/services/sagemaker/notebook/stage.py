@@ -57,13 +57,13 @@ class Start:
 
     @property
     def size(self) -> capacity.Size:
-        """The size of its instance type on this host."""
+        """What its type is on this host."""
         return capacity.share([self.row.doc["InstanceType"]], capacity.host(self.world))[0][0]
 
     @property
     def limits(self) -> tuple[Limits, str]:
-        """Its limits, with the GPUs that it holds, and a sentence that says if its type is scaled
-        down."""
+        """Its share of the host, the GPUs that it holds among it, and the sentence that says if its
+        type is scaled down."""
         _, banner = capacity.share([self.row.doc["InstanceType"]], capacity.host(self.world))
         turn = capacity.turn(self.world, self.key) if self.size.gpus else None
         limits = self.size.limits(turn.gpus if turn else ())

@@ -63,8 +63,7 @@ def isolated(row: Row) -> bool:
 
 
 def sizes(world: World, row: Row) -> tuple[list[Size], str]:
-    """The size of each instance on this host, and a sentence that says if it is less than its
-    type."""
+    """What each instance gets on this host, and the sentence that says if it is less than its type."""
     return capacity.share([member.type for member in members(row)], capacity.host(world))
 
 

@@ -50,8 +50,7 @@ TIGHT = 64 << 20
 
 
 def _admit(world: World, row: Row) -> tuple[Turn, Doc]:
-    """The job's place in the queue, or the waiting process that it takes over, with its
-    capacity."""
+    """The job's place in the queue, or the waiting process that it takes over, with its capacity."""
     if warm_pool.wanted(row) and (warm := warm_pool.take_over(world, row)):
         key, turn, count = warm
         return turn, {"key": key, "warm": True, "instances": count}

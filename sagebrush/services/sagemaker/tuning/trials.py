@@ -19,7 +19,7 @@ from sagebrush.tuning.space import Space, parse
 from sagebrush.world import Ctx, World
 
 OBJECTIVE = "_tuning_objective_metric"
-"""The hyperparameter that names the tuning job's objective to its trials."""
+"""The hyperparameter that tells a trial what its tuning job looks at."""
 CURVES = "tuning_curves"
 PASSED = (
     "RoleArn",
@@ -151,8 +151,7 @@ def final(job: Row, metric: str) -> float | None:
 
 
 def curve(world: World, row: Row, entry: Entry, metric: str) -> tuple[float, ...]:
-    """The metric's values as the trial reported them; those of ended trials are cached in
-    memory."""
+    """The metric's values as the trial reported them; those of trials that ended are remembered."""
     known: dict[tuple[int, str], tuple[float, ...]] = world.cache.setdefault(CURVES, {})
     key = (row.id, entry.name)
     if key not in known:
@@ -166,7 +165,7 @@ def curve(world: World, row: Row, entry: Entry, metric: str) -> tuple[float, ...
 
 
 def forget(world: World, row: Row) -> None:
-    """Nothing about the tuning job's trials is cached in memory."""
+    """Nothing of the tuning job's trials is remembered in memory."""
     known = world.cache.get(CURVES, {})
     for key in [key for key in list(known) if key[0] == row.id]:
         known.pop(key, None)
