@@ -41,5 +41,5 @@ def sizes(world: World, row: Row, types: Sequence[str]) -> tuple[list[Size], str
     """
     wanted = row.doc.get(AT_ONCE, 1) if world.settings.scale_down else 1
     count = beside(world, types, wanted) if wanted > 1 else 1
-    shares, scaled = capacity.share([*types] * count, capacity.host(world))
-    return shares[: len(types)], scaled
+    found, told = capacity.share([*types] * count, capacity.host(world))
+    return found[: len(types)], told

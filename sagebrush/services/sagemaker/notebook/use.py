@@ -61,11 +61,11 @@ def look(world: World, row: Row, state: Running | Pending) -> tuple[bool, Doc]:
     now = world.clock()
     if now - plan_of(row).get("looked", 0.0) < LOOK - 1.0:
         return False, {}
-    # Requests before a restart of the server are not known: the last counts as just now.
+    # After a restart of the server nobody knows of requests before it: they count as just now.
     first = world.cache.setdefault("notebook-looks", {}).setdefault(key_of(row), now)
     last = notebooks.of(world).last_seen(row.id) or first
-    seen = activity(state.address, plan_of(row).get("token") or "")
-    stop, reason = idle.decide(now, seen, max(last, plan_of(row).get("since", 0.0)), minutes)
+    told = activity(state.address, plan_of(row).get("token") or "")
+    stop, reason = idle.decide(now, told, max(last, plan_of(row).get("since", 0.0)), minutes)
     dry = idle.dry_run(tags)
     if stop and not dry:
         logs.put(world, row, "idle", [f"Stopping the instance: {reason}"])

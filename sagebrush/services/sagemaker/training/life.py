@@ -261,11 +261,11 @@ def _results(world: World, row: Row, end: str, remarks: upload.Remarks) -> None:
 
 
 def _ended(world: World, row: Row, end: str, reason: str) -> tuple[str, Doc]:
-    now, warm = world.clock(), _keep_warm(world, row, end)
+    now, kept = world.clock(), _keep_warm(world, row, end)
     doc = status_doc(row.doc, now, end, ENDS[end])
     doc |= {"TrainingEndTime": moment(now), **spot.times(row, now), **metrics.final(row)}
     if warm_pool.keep_alive(row):
-        doc["WarmPoolStatus"] = {"Status": "Available" if warm else "Terminated"}
+        doc["WarmPoolStatus"] = {"Status": "Available" if kept else "Terminated"}
     if end == "Failed":
         doc["FailureReason"] = reason[:1024]
     return "Stopped" if end.endswith("Exceeded") else end, doc
