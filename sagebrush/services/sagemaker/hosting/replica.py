@@ -82,7 +82,7 @@ class Replica:
         """Its process runs or will. Repeatable. Raises Waiting and Unstartable."""
         (size,), banner = capacity.share([self.variant["type"]], capacity.host(self.world))
         memory = capacity.expected_memory(self.world, self._kind, size.limits())
-        # CPU 0: endpoints are mostly idle; they share CPU and reserve none that jobs wait for.
+        # CPU 0: endpoints, mostly idle, take CPU by share and hold up no job.
         turn = capacity.admit(
             self.world, capacity.Ask(self.key, self.row.id, 0.0, memory, gpus=size.gpus)
         )

@@ -80,11 +80,10 @@ class JobKind:
     clear: Callable[[World, Path], None]
     """Removes from an instance's directory what is not needed after the end."""
     entered: Callable[[World, Row, str, str], Doc] = lambda world, row, to, words: {}
-    """(stage, words) -> the document's members in that stage. Besides the stages there is `queue`,
-    while the job waits for capacity; in `queue` and `start`, `words` say what it waits for."""
+    """(stage, words) -> the document's members while in it. Besides the stages there is `queue`, while
+    it waits for capacity; `words` say for what it waits there and in `start`."""
     admit: Callable[[World, Row], tuple[Turn, Doc]] | None = None
-    """The job's place in the queue, and the members of the plan that follow from it; None: by
-    `sizes`."""
+    """Where the job stands in the queue, and the members of the plan that says; None: by `sizes`."""
     watch: Callable[[World, Row, Standing], Next] = _watch
     """The step of a running job; it must call `follow`."""
     exited: Callable[[World, Row, tuple[Member, Exited], int], Next] | None = None

@@ -93,7 +93,7 @@ def _start(world: World, row: Row) -> Next:
     """The process is launched, or the instance waits and its plan says what for."""
     start = Start(world, row)
     memory = capacity.expected_memory(world, _image(row), start.size.limits())
-    # CPU 0: notebooks are mostly idle; they share CPU and reserve none that jobs wait for.
+    # CPU 0: notebooks, mostly idle, take CPU by share and hold up no job.
     ask = capacity.Ask(start.key, row.id, 0.0, memory, yields=True, gpus=start.size.gpus)
     turn = capacity.admit(world, ask)
     if turn.place:

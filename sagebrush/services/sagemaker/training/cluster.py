@@ -81,7 +81,7 @@ def fewest(row: Row) -> int:
 
 
 def admit(world: World, row: Row) -> tuple[capacity.Turn, int]:
-    """The job's place in the queue, and the number of its instances.
+    """How the job stands once it has its place in the queue, and with how many instances.
 
     An elastic job that cannot have all of its instances now takes as many as there is capacity for.
     """
