@@ -156,7 +156,7 @@ class StartedBy:
 
 @dataclass(frozen=True)
 class Ctx:
-    """A World, and who asks for what."""
+    """A World, with the caller and the request on whose behalf something is done. Immutable."""
 
     world: World
     account: str
@@ -169,7 +169,13 @@ class Ctx:
     """Set for the one operation by which `engine.children` creates a resource."""
 
     def call(self, service: str, operation: str, params: Doc) -> Doc:
-        """The result of another operation, checked and authorised as a request would be, without HTTP."""
+        """The result of another operation, checked and authorised as a request would be, without
+        HTTP.
+
+        The caller of this context needs the permission; `as_role` and `World.service_ctx` act as
+        others. Raises AwsError as the request would, KeyError for an operation of no model, and
+        RuntimeError for an asynchronous operation in the event loop's own thread.
+        """
         ctx = self if self.started_by is None else replace(self, started_by=None)
         return self.world.dispatch(ctx, service, operation, params)
 

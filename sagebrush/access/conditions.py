@@ -1,8 +1,8 @@
-"""The condition keys of a request, each found when a policy asks for it.
+"""The condition keys of a request, each computed when a policy refers to it.
 
 IAM user guide, "AWS global condition context keys"; the keys of services are in their tables
-(`access.actions`). A key that is not known here is absent, as it is on AWS for requests that do not
-carry it: conditions on it are false, negated ones true.
+(`access.actions`). A key that is not known here is absent, as on AWS for requests that do not carry
+it: conditions on it are false, negated ones true.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from sagebrush.world import Ctx
 
 
 class Known:
-    """What is known of one need of a request. `get` takes keys in lower case, as policies do."""
+    """The condition keys of one need of a request. `get` takes keys in lower case."""
 
     def __init__(self, ctx: Ctx, need: Need) -> None:
         self._ctx = ctx
@@ -53,7 +53,7 @@ class Known:
 
 
 def of_connection(ctx: Ctx) -> dict[str, Value]:
-    """The keys about how the request came and about the resource's account, in lower case."""
+    """The keys about the connection and about the resource's account, in lower case."""
     found = {key: value(ctx) for key, value in GLOBAL.items()}
     return {key: value for key, value in found.items() if value is not None}
 
@@ -64,7 +64,7 @@ def of_operation(ctx: Ctx, service: str, operation: str, params: Doc) -> Known:
 
 
 def _secure(ctx: Ctx) -> str:
-    # What the server asks of itself for a role crosses no wire, as a service's calls use TLS.
+    # The server's own calls for a role cross no network; a service of AWS would use TLS.
     return "false" if ctx.origin is not None and not ctx.origin.secure else "true"
 
 
@@ -86,7 +86,7 @@ def _auth_type(ctx: Ctx) -> str | None:
 
 
 def _signature_age(ctx: Ctx) -> str | None:
-    """Milliseconds since a presigned URL was signed, which its URL tells with version 4 alone."""
+    """Milliseconds since a presigned URL was signed; only URLs of version 4 hold that time."""
     origin = ctx.origin
     if origin is None or not origin.presigned or origin.signed_at is None:
         return None

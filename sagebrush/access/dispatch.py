@@ -1,4 +1,4 @@
-"""From a checked name and parameters to the operation: found, allowed, run."""
+"""From a valid name and parameters to the operation: looked up, authorised, run."""
 
 from __future__ import annotations
 
@@ -50,7 +50,8 @@ ONE_BY_ONE = {("s3", "DeleteObjects"): "each key is answered for: the denied one
 
 
 def authorise(ctx: Ctx, service: str, name: str, params: Doc) -> None:
-    """Returns when the caller's policies allow the operation; raises AwsError AccessDenied (403)."""
+    """Returns when the caller's policies allow the operation; raises AwsError AccessDenied
+    (403)."""
     if (service, name) in SETTLED_ELSEWHERE:
         return
     held = principals.policies(ctx.world, ctx.caller)
@@ -85,9 +86,9 @@ def allow(ctx: Ctx, model: OperationModel, params: Doc) -> None:
 
 
 def before_body(ctx: Ctx, model: OperationModel, params: Doc) -> None:
-    """Returns when nothing but a body that has yet to come could make the operation fail.
+    """Returns when only the body, which is not read yet, could make the operation fail.
 
-    Raises AwsError as the operation would: AWS tells these errors before those of the body.
+    Raises AwsError as the operation would: AWS reports these errors before those of the body.
     """
     service, name = str(model.service_model.service_name), str(model.name)
     find(ctx.world, service, name)

@@ -46,7 +46,8 @@ class Malformed(ValueError):
 
 @dataclass(frozen=True)
 class Principal:
-    """Who asks, by the names that the Principal element of a resource's policy may have for it."""
+    """The caller, by the names that the Principal element of a resource's policy may have for
+    it."""
 
     account: str = ""
     """Twelve digits; empty for a service."""
@@ -87,12 +88,13 @@ def evaluate(
     context: Context | Lookup,
     who: Principal | None = None,
 ) -> Decision:
-    """An explicit deny wins, then an allow; else it is denied.
+    """What the policies decide: an explicit deny wins, then an allow; otherwise it is denied.
 
-    Keys of a `context` that is a mapping are matched caseless, and `aws:PrincipalArn` is the
-    principal unless it says so itself. With `who` the policies are the resource's own (a role's
-    trust policy): a statement applies only where its Principal or NotPrincipal element speaks of
-    `who`.
+    The function is pure: `policies` and `context` are only read. A condition with an unknown
+    operator never holds. Keys of a `context` that is a mapping are matched without case, and
+    `aws:PrincipalArn` is the principal unless it is given. With `who` the policies are the
+    resource's own (a role's trust policy): a statement applies only where its Principal or
+    NotPrincipal element matches `who`.
     """
     keys = _caseless(context, principal) if isinstance(context, Mapping) else context
     allows: list[tuple[int, int]] = []
@@ -143,7 +145,7 @@ def statements(policy: Policy) -> Sequence[Statement]:
 
 
 def applies(statement: Statement, action: str, resource: str, keys: Lookup) -> bool:
-    """Whether the statement speaks about this action on this resource. `keys` are lower case."""
+    """Whether the statement is about this action on this resource. `keys` are lower case."""
     return (
         _action_matches(statement, action)
         and _resource_matches(statement, resource, keys)
@@ -180,7 +182,8 @@ EVERYBODY = "*"
 
 
 def _named(statement: Statement, who: Principal) -> str:
-    """How a statement of a resource's policy speaks of `who`; empty: it does not."""
+    """How a statement of a resource's policy names `who`: ACCOUNT, ROLE, SESSION, or "" if not at
+    all."""
     negative = "NotPrincipal" in statement
     accounts, services = _principals(statement.get("NotPrincipal" if negative else "Principal"))
     if EVERYBODY in accounts or who.service in services:
@@ -192,7 +195,7 @@ def _named(statement: Statement, who: Principal) -> str:
 
 
 def _principals(element: Any) -> tuple[frozenset[str], frozenset[str]]:
-    """The names under AWS and under Service; nobody here asks by any other kind."""
+    """The names under AWS and under Service; other kinds of principals do not exist here."""
     if isinstance(element, str):
         return frozenset((element,)), frozenset()
     found = element if isinstance(element, Mapping) else {}
@@ -204,7 +207,7 @@ def _principals(element: Any) -> tuple[frozenset[str], frozenset[str]]:
 
 
 def principals(policy: Policy) -> frozenset[str]:
-    """Everybody under AWS in a trust policy's Principal and NotPrincipal elements."""
+    """All names under AWS in a trust policy's Principal and NotPrincipal elements."""
     elements = [
         statement.get(name)
         for statement in statements(policy)
@@ -226,7 +229,7 @@ def rename(document: Policy, names: Mapping[str, str]) -> None:
 
 
 def _directness(names: frozenset[str], who: Principal) -> str:
-    """The most direct of `who`'s names among `names`; empty: none is."""
+    """The most direct way in which `names` name `who`; "" if they do not."""
     known = ((who.session, SESSION), (who.role, ROLE), (who.accounts, ACCOUNT))
     return next((how for own, how in known if not own.isdisjoint(names)), "")
 
@@ -345,7 +348,7 @@ QUANTIFIERS = frozenset({"", "ForAllValues", "ForAnyValue"})
 
 
 def _condition_holds(operator: str, wanted: Mapping[str, Any], keys: Lookup) -> bool:
-    """Whether every key of one condition block holds; an operator nobody knows never does."""
+    """Whether every key of one condition block holds; an unknown operator never does."""
     quantifier, _, name = operator.rpartition(":")
     if_exists = name.endswith("IfExists")
     name = name.removesuffix("IfExists")
@@ -465,8 +468,9 @@ _PRINCIPAL = re.compile(
 
 
 def _check_principal(element: Any) -> None:
-    """Raises Malformed for names that would never be matched. That they exist is not asked: AWS
-    refuses the ARN of a role or user that does not, but a policy written elsewhere names others'."""
+    """Raises Malformed for names that can match nothing. Whether they exist is not checked: AWS
+    refuses the ARN of a role or user that does not, but a policy written elsewhere names other
+    accounts'."""
     if element == EVERYBODY:
         return
     if not isinstance(element, dict) or not element:

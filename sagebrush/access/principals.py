@@ -1,11 +1,11 @@
-"""Who callers are: the role behind each, its policies, and what policies may ask about it.
+"""Callers: the role behind each, its policies, and the condition keys about it.
 
-Roles are IAM's rows (`services.iam.rows` has their operations). Nobody is a role that is not there:
-a session is of one incarnation of its role, told by the role's unique id, and gets nothing once that
-is gone. One exception, for notebooks written elsewhere (docs/clients.md, trap 2): the owner's own key
-may name a role that was never created here. The name is kept as a stand-in for the execution role of
-the settings: it has exactly that role's policies and trust policy, as they are at each request, and
-only the owner, and whoever already runs as it, may name it again.
+Roles are IAM's rows (`services.iam.rows` has their operations). A deleted role allows nothing: a
+session belongs to one incarnation of its role, identified by the role's unique id, and loses all
+permissions with it. One exception, for notebooks written elsewhere (docs/clients.md, trap 2): the
+owner's own key may name a role that was never created here. The name is kept as a stand-in for the
+execution role of the settings: it has exactly that role's policies and trust policy, as they are at
+each request, and only the owner, and whoever already runs as it, may name it again.
 """
 
 from __future__ import annotations
@@ -40,7 +40,8 @@ SERVICE = "sagemaker.amazonaws.com"
 TRUSTED = ("sagemaker", "bedrock", "lambda", "states", "events", "scheduler", "comprehend")
 """Services that the execution role trusts."""
 SERVICE_SESSION = 6 * 3600.0
-"""Seconds that the credentials of jobs, endpoints and notebooks are good for; SDKs fetch new ones."""
+"""Seconds that the credentials of jobs, endpoints and notebooks are good for; SDKs fetch new
+ones."""
 _ROLE_ARN = re.compile(r"arn:aws:iam::\d{12}:role(/[!-.0-~]+)*/[\w+=,.@-]{1,64}", re.ASCII)
 
 
@@ -50,10 +51,10 @@ def owns(world: World, caller: Caller) -> bool:
 
 
 def policies(world: World, caller: Caller) -> list[Policy]:
-    """The policies of the caller's role; none where the role is gone or is not the session's.
+    """The policies of the caller's role; none where the role was deleted or is not the session's.
 
     The account itself (Sagebrush's own work) and the owner's long-lived key are administrators, so
-    that nobody locks himself out.
+    that the owner cannot lock himself out.
     """
     if caller.role is None or owns(world, caller):
         return [policy.ADMINISTRATOR]
@@ -80,7 +81,8 @@ def limits(world: World, caller: Caller) -> list[tuple[str, list[Policy]]]:
 
 
 def identity(world: World, caller: Caller) -> Identity | None:
-    """The role behind the caller, or None: it has none, it is gone, or another has its name now."""
+    """The role behind the caller; None without one, or where it was deleted or replaced by
+    another."""
     if not caller.role or caller.account != world.settings.account:
         return None
     cache = world.identities  # as it is before the row is read: see `forget`
@@ -107,8 +109,8 @@ def _identity(row: Row) -> Identity:
 
 
 def find(world: World, name: str) -> Row | None:
-    """The account's role of that name, a stand-in with the execution role's plan; None: it is gone
-    or never was."""
+    """The account's role of that name, a stand-in with the execution role's plan; None where it was
+    deleted or never created."""
     if name == world.settings.role:
         seed(world)
     row = world.rows.get(world.settings.account, REGION, KIND, name)
@@ -179,7 +181,7 @@ NOBODY = json.dumps(
 
 
 def seed(world: World) -> None:
-    """The execution role of the settings is there: trusted by the services, an administrator."""
+    """The execution role of the settings exists: trusted by the services, an administrator."""
     account, name = world.settings.account, world.settings.role
     row = world.rows.get(account, REGION, KIND, name)
     if row is not None and row.status != STAND_IN:
@@ -235,8 +237,8 @@ def _moment(world: World) -> dt.datetime:
 def pins(world: World, trust: Policy) -> dict[str, str]:
     """ARN -> unique id of each role of the account that a trust policy names.
 
-    The policy goes on to mean that role: one made anew under the name is another (IAM user guide,
-    "AWS JSON policy elements: Principal", IAM role principals).
+    The policy keeps naming that role: one created later under the same name is another (IAM user
+    guide, "AWS JSON policy elements: Principal", IAM role principals).
     """
     found = {}
     for arn in policy.principals(trust):
@@ -308,7 +310,7 @@ def keys(ctx: Ctx) -> dict[str, str]:
     caller, session = ctx.caller, ctx.caller.session
     found = identity(ctx.world, caller)
     tags = {**(found.tags if found else {}), **(session.tags if session else {})}
-    told = {
+    values = {
         "aws:PrincipalAccount": caller.account,
         "aws:PrincipalArn": found.arn if found else caller.arn,
         "aws:PrincipalType": "AssumedRole" if caller.role else "Account",
@@ -316,15 +318,15 @@ def keys(ctx: Ctx) -> dict[str, str]:
         "aws:ViaAWSService": "false",
         "aws:userid": caller.user_id,
     }
-    told |= {f"aws:principaltag/{key.lower()}": value for key, value in tags.items()}
+    values |= {f"aws:principaltag/{key.lower()}": value for key, value in tags.items()}
     if owns(ctx.world, caller):
-        told["aws:username"] = user_name()
+        values["aws:username"] = user_name()
     if session:
-        told["aws:TokenIssueTime"] = _iso(session.issued)
-        told["aws:MultiFactorAuthPresent"] = "false"
+        values["aws:TokenIssueTime"] = _iso(session.issued)
+        values["aws:MultiFactorAuthPresent"] = "false"
         if session.source_identity:
-            told["aws:SourceIdentity"] = session.source_identity
-    return {**surroundings(ctx), **told}
+            values["aws:SourceIdentity"] = session.source_identity
+    return {**surroundings(ctx), **values}
 
 
 def surroundings(ctx: Ctx) -> dict[str, str]:
@@ -342,9 +344,9 @@ def _iso(seconds: float) -> str:
 
 
 def service_session(world: World, role_arn: str) -> RoleSession:
-    """The session that a service begins as the role, for a job, an endpoint or a notebook.
+    """The session with which a service acts as the role, for a job, an endpoint or a notebook.
 
-    It may do nothing where the role is gone.
+    It may do nothing where the role was deleted.
     """
     account, name = role_of(role_arn)
     row = find(world, name) if account == world.settings.account else None
@@ -353,6 +355,6 @@ def service_session(world: World, role_arn: str) -> RoleSession:
 
 
 def service_credentials(world: World, role_arn: str) -> dict[str, str]:
-    """Fresh credentials of such a session, as ECS's credentials address gives them."""
+    """New credentials of such a session, in the form of ECS's credentials endpoint."""
     session = service_session(world, role_arn)
     return world.credentials.container_document(session, SERVICE_SESSION)

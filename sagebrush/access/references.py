@@ -1,4 +1,4 @@
-"""How requests refer to resources, read once: access decides on what the operation will use."""
+"""How requests refer to resources, parsed in one place for access checks and operations alike."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def log_group(ctx: Ctx, identifier: str) -> str:
 
 
 def log_groups(ctx: Ctx, request: Mapping[str, Any]) -> list[str]:
-    """The names of the log groups that a request names, whichever of its members it uses."""
+    """The names of the log groups that a request names, in whichever of its members."""
     found = [request[member] for member in LOG_GROUP_NAMES if request.get(member) is not None]
     given = [request[member] for member in LOG_GROUP_IDENTIFIERS if request.get(member) is not None]
     return [*found, *(log_group(ctx, identifier) for identifier in given)]
@@ -75,9 +75,10 @@ LOG_GROUP_IDENTIFIERS = ("logGroupIdentifier",)
 
 
 def sagemaker_arn(ctx: Ctx, text: str) -> str:
-    """The one ARN of the SageMaker resource that `text` names in any case and partition.
+    """The canonical ARN of the SageMaker resource that `text` names in any case and partition.
 
-    An ARN of another account, region or service is left as it is: nothing here has it.
+    An ARN of another account, region or service is returned unchanged: no such resource exists
+    here.
     """
     arn = Arn.parse(text)
     if arn is None or (arn.service, arn.region, arn.account) != (
@@ -88,11 +89,11 @@ def sagemaker_arn(ctx: Ctx, text: str) -> str:
 
 
 def role_arn(ctx: Ctx, text: str) -> str:
-    """The one ARN of the role that `text` names.
+    """The canonical ARN of the role that `text` names.
 
     Operations find a role by the last part of its ARN: ARNs that differ in path, partition or even
-    account name one role, and policies are asked about its own. A role that is not here keeps the
-    ARN that was given.
+    account name one role, and policies are evaluated for its own. For a role that does not exist
+    the given ARN is returned.
     """
     row = role_row(ctx, text.rsplit("/", 1)[-1]) if ":role/" in text else None
     return row.doc["Arn"] if row is not None else text

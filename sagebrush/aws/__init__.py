@@ -1,1 +1,1 @@
-"""What AWS's own models say: names, shapes, constraints. Knows no wire."""
+"""AWS's own models: names, shapes, constraints. Independent of the wire protocols."""

@@ -1,4 +1,4 @@
-"""Parameters against the model's constraints, told in AWS's words."""
+"""Checks parameters against the model's constraints, with AWS's messages."""
 
 from __future__ import annotations
 
@@ -54,10 +54,11 @@ _SCALAR = ("string", "boolean", "timestamp", "blob", *_NUMBERS)
 
 
 def check(op: OperationModel, params: Doc) -> None:
-    """Passes when `params` meet every constraint of the operation's input.
+    """Returns when `params` meet every constraint of the operation's input.
 
-    Raises AwsError: `2 validation errors detected: Value …; Value …`. S3 keeps to its own words:
-    it checks only that required members are there and that some headers hold a known value.
+    Raises AwsError: `2 validation errors detected: Value …; Value …`. S3 differs: it checks only
+    that required members are present and that some headers have a known value, with messages of its
+    own.
     """
     node = input_of(op)
     if node is None:
@@ -95,7 +96,7 @@ def _check_s3(node: Node, params: Doc) -> None:
 def _check_choice(name: str, member: Node, value: Any) -> None:
     values, enum = ([value], member.enum) if not member.item else (value, member.item.enum)
     for text in values:
-        # S3 reads the names of algorithms, which SDKs write themselves, in either case.
+        # S3 accepts the names of algorithms, which SDKs write themselves, in either case.
         if text not in enum and (name != "ChecksumAlgorithm" or text.upper() not in enum):
             code, message = S3_CHOICES[name]
             raise AwsError(code, message, ArgumentName=member.wire, ArgumentValue=text[:200])
@@ -109,7 +110,7 @@ def _not_xml() -> AwsError:
 
 
 def _lacks(node: Node, value: Any) -> bool:
-    """Whether a required member is missing somewhere in `value`."""
+    """Whether a required member is missing in `value`, at any depth."""
     if node.kind == "structure":
         if any(value.get(name) is None for name in node.required):
             return True
@@ -129,7 +130,7 @@ def _lower(name: str) -> str:
 def _structure(node: Node, value: Doc, path: str) -> Iterator[str]:
     for name in node.required:
         if value.get(name) is None and not node.members[name].event_stream:
-            yield _told(None, f"{path}{_lower(name)}", "Member must not be null")
+            yield _message(None, f"{path}{_lower(name)}", "Member must not be null")
     for name, item in value.items():
         member = node.members.get(name)
         if item is not None and member is not None:
@@ -137,10 +138,10 @@ def _structure(node: Node, value: Doc, path: str) -> Iterator[str]:
 
 
 def _errors(node: Node, value: Any, path: str) -> Iterator[str]:
-    """What is wrong with `value` and all within it."""
+    """The messages about `value` and everything within it."""
     if node.constrained:
         for constraint in _broken(node, value):
-            yield _told(value, path, constraint, _hidden(node))
+            yield _message(value, path, constraint, _hidden(node))
     if node.kind == "structure":
         yield from _structure(node, value, path + ".")
     elif node.kind == "list":
@@ -154,11 +155,13 @@ def _elements(node: Node, value: list[Any], path: str) -> Iterator[str]:
     if element.kind in _SCALAR:
         if element.constrained and any(x is None or _any(element, x) for x in value):
             rules = ", ".join(_rules(element))
-            yield _told(value, path, f"Member must satisfy constraint: [{rules}]", _hidden(element))
+            yield _message(
+                value, path, f"Member must satisfy constraint: [{rules}]", _hidden(element)
+            )
         return
     for index, item in enumerate(value, 1):
         if item is None:
-            yield _told(None, f"{path}.{index}.member", "Member must not be null")
+            yield _message(None, f"{path}.{index}.member", "Member must not be null")
         else:
             yield from _errors(element, item, f"{path}.{index}.member")
 
@@ -167,12 +170,12 @@ def _entries(node: Node, value: Doc, path: str) -> Iterator[str]:
     key, element = node.key, node.element
     if key is not None and key.constrained and any(_any(key, k) for k in value):
         rules = ", ".join(_rules(key))
-        yield _told(value, path, f"Map keys must satisfy constraint: [{rules}]", _hidden(key))
+        yield _message(value, path, f"Map keys must satisfy constraint: [{rules}]", _hidden(key))
     if element.kind in _SCALAR:
         if element.constrained and any(x is None or _any(element, x) for x in value.values()):
             rules = ", ".join(_rules(element))
             words = f"Map value must satisfy constraint: [{rules}]"
-            yield _told(value, path, words, _hidden(element))
+            yield _message(value, path, words, _hidden(element))
         return
     for name, item in value.items():
         if item is not None:
@@ -188,7 +191,7 @@ def _any(node: Node, value: Any) -> bool:
 
 
 def _broken(node: Node, value: Any) -> Iterator[str]:
-    """The constraints that `value` itself breaks, in AWS's words."""
+    """The constraints that `value` itself violates, in AWS's words."""
     metadata = node.metadata
     if node.enum and value not in node.enum:
         yield _enum(metadata["enum"])
@@ -208,7 +211,7 @@ def _broken(node: Node, value: Any) -> Iterator[str]:
 
 
 def _pattern(node: Node) -> str | None:
-    """The pattern that values must match, "" or None for any."""
+    """The pattern that values must match; "" or None for none."""
     return LOCAL_PATHS.get(node.shape) or node.metadata.get("pattern")
 
 
@@ -222,7 +225,8 @@ def _too_long(node: Node, value: str) -> bool:
 
 
 def longest_matched(highest: int) -> int:
-    """The characters up to which a value that may have `highest` is matched with its pattern."""
+    """The length up to which a value limited to `highest` characters is matched with its
+    pattern."""
     return min(max(2 * highest, 256), MOST_MATCHED)
 
 
@@ -263,14 +267,14 @@ def _measure(node: Node, value: Any) -> float:
 # ---- words -----------------------------------------------------------------------------------
 
 
-def _told(value: Any, path: str, constraint: str, hidden: bool = False) -> str:
+def _message(value: Any, path: str, constraint: str, hidden: bool = False) -> str:
     shown = "null" if value is None else f"'{_java(value)[:_LONGEST_VALUE]}'"
     shown = "Value" if hidden else f"Value {shown}"
     return f"{shown} at '{path}' failed to satisfy constraint: {constraint}"
 
 
 def _java(value: Any) -> str:
-    """`value` as Java's toString prints it, which is how AWS quotes it."""
+    """`value` in the form of Java's toString, as AWS quotes it."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""botocore's service models, loaded once, and the names by which requests reach them."""
+"""botocore's service models, loaded once, and the names by which requests refer to them."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ SERVICES = (
     "ecr",
     "events",
 )
-"""The services whose wire formats are spoken, by botocore's names."""
+"""The services whose wire formats are implemented, by botocore's names."""
 
 PROTOCOLS = ("json", "rest-json", "rest-xml", "query", "smithy-rpc-v2-cbor")
 
 
 @cache
 def model(service: str) -> ServiceModel:
-    """The model of `service`, as botocore ships it; raises KeyError for one not in SERVICES.
+    """botocore's model of `service`; raises KeyError for one not in SERVICES.
 
-    The user's own `~/.aws/models` and AWS_DATA_PATH are not looked at.
+    The user's own `~/.aws/models` and AWS_DATA_PATH are not read.
     """
     if service not in SERVICES:
         raise KeyError(service)
@@ -114,7 +114,7 @@ class ErrorShape:
 
 @cache
 def error_shapes(service: str) -> Mapping[str, ErrorShape]:
-    """Error code -> its shape; both the shape's name and its query code lead to it."""
+    """Error code -> its shape, under both the shape's name and its query code."""
     found: Any = model(service).error_shapes
     table: dict[str, ErrorShape] = {}
     for shape in found:

@@ -1,4 +1,4 @@
-"""Java regular expressions of AWS's models as Python ones."""
+"""Converts Java regular expressions of AWS's models to Python ones."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ _POSIX = {
 """The classes of java.util.regex.Pattern, as the inside of a bracket."""
 _PROPERTY = re.compile(r"(?:Is)?([A-Z][a-z]?)")
 _PLANES = ((0x40000, True), (0xE0000, False), (0xF0000, True), (sys.maxunicode + 1, False))
-"""Ends of stretches of characters, and whether any in them is assigned."""
+"""Ends of ranges of characters, and whether any character in them is assigned."""
 _ANY = "[^\\n\\r\\u0085\\u2028\\u2029]"
-"""What Java's dot matches."""
+"""The characters that Java's dot matches."""
 _ASTRAL = "\\uD800\\uDC00-\\uDBFF\\uDFFF"
 """How Java writes the characters beyond U+FFFF in a class."""
 

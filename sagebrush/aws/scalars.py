@@ -1,4 +1,5 @@
-"""Single values between text and Python: numbers, booleans, times, bytes; and what a bad one raises."""
+"""Single values between text and Python: numbers, booleans, times, bytes; and the error for a bad
+one."""
 
 from __future__ import annotations
 
@@ -40,14 +41,14 @@ class BadValue(ValueError):
 
 
 def integer(kind: str, text: str) -> int:
-    """The integer that `text` spells; raises BadValue."""
+    """The integer written as `text`; raises BadValue."""
     if _INTEGER.fullmatch(text):
         return bounded(kind, int(text))
     raise BadValue(f"STRING_VALUE can not be converted to {TYPE_WORDS[kind]}")
 
 
 def bounded(kind: str, value: int) -> int:
-    """`value`, when an integer of that kind can hold it; raises BadValue."""
+    """`value`, if it is in the range of that kind of integer; raises BadValue."""
     limit = 1 << INTEGER_BITS[kind]
     if -limit <= value < limit:
         return value
@@ -55,7 +56,7 @@ def bounded(kind: str, value: int) -> int:
 
 
 def number(kind: str, text: str) -> float:
-    """The floating-point number that `text` spells; raises BadValue."""
+    """The floating-point number written as `text`; raises BadValue."""
     if text in SPECIAL_FLOATS:
         return SPECIAL_FLOATS[text]
     if len(text) < 400 and _NUMBER.fullmatch(text):
@@ -72,7 +73,7 @@ def boolean(text: str) -> bool:
 
 
 def epoch(seconds: float) -> datetime:
-    """The time so many seconds after 1970; raises BadValue outside the years 1 to 9999."""
+    """The time that many seconds after 1970; raises BadValue outside the years 1 to 9999."""
     try:
         return _EPOCH + timedelta(seconds=seconds)
     except (OverflowError, ValueError) as error:
@@ -93,7 +94,7 @@ def time(text: str) -> datetime:
 
 
 def blob(text: str) -> bytes:
-    """The bytes of base64 `text`; raises BadValue."""
+    """The bytes encoded as base64 in `text`; raises BadValue."""
     try:
         return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError) as error:
@@ -132,7 +133,7 @@ _READERS: dict[str, Callable[[str], Any]] = {
 
 
 def read(node: Node, text: str) -> Any:
-    """The value of `node` that `text` spells in a header, query, form or XML; raises BadValue."""
+    """The value of `node` written as `text` in a header, query, form or XML; raises BadValue."""
     reader = _READERS.get(node.kind)
     if reader is None:
         raise BadValue("Unexpected text where a structure, list or map was expected")
@@ -140,14 +141,15 @@ def read(node: Node, text: str) -> Any:
 
 
 def moment(value: Any) -> datetime:
-    """A time that an operation gave (datetime, epoch seconds or ISO text), in UTC."""
+    """A time returned by an operation (datetime, epoch seconds or ISO text), in UTC."""
     if isinstance(value, datetime):
         return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
     return epoch(value) if isinstance(value, int | float) else time(value)
 
 
 def epoch_seconds(value: Any) -> float | int:
-    """A time as AWS's JSON writes it: seconds with three decimals, whole where they are whole."""
+    """A time in the form of AWS's JSON: seconds with three decimals, an integer where they are
+    zero."""
     seconds = value if isinstance(value, int | float) else (moment(value) - _EPOCH).total_seconds()
     rounded = round(seconds, 3)
     return int(rounded) if rounded == int(rounded) else rounded
@@ -156,7 +158,7 @@ def epoch_seconds(value: Any) -> float | int:
 def time_text(value: Any, form: str) -> str:
     """A time as text in `form`: `unixtimestamp`, `rfc822` or `iso8601`.
 
-    Text that is no time is returned as it is: S3 keeps whatever `Expires` it was given.
+    Text that is not a time is returned unchanged: S3 stores any text as `Expires`.
     """
     if isinstance(value, str):
         try:
@@ -172,7 +174,7 @@ def time_text(value: Any, form: str) -> str:
 
 
 def raw(value: Any) -> bytes:
-    """The bytes of a blob that an operation gave."""
+    """The bytes of a blob returned by an operation."""
     if isinstance(value, bytes | bytearray | memoryview):
         return bytes(value)
     return value.read() if isinstance(value, Blob | Spooled) else str(value).encode()

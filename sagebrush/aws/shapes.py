@@ -1,4 +1,4 @@
-"""botocore's shapes flattened once into nodes that the walkers read without property lookups."""
+"""botocore's shapes, converted once into nodes that are read without property lookups."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Node:
     namespace: str = ""
     """XML: the `xmlns` attribute to write, with its leading space."""
     root: str = ""
-    """XML: the locationName or resultWrapper that the shape itself asks for."""
+    """XML: the locationName or resultWrapper of the shape itself."""
     payload: str = ""
     streaming: bool = False
     event_stream: bool = False
@@ -65,7 +65,7 @@ class Node:
 
     @property
     def item_wire(self) -> str:
-        """The name that the elements of a list or map ask for, or ""."""
+        """The name on the wire of a list's or map's elements, or ""."""
         return self.element.root
 
 
@@ -86,7 +86,7 @@ def _namespace(traits: Mapping[str, Any]) -> str:
 
 
 class _Builder:
-    """Nodes of one operation's input or output, shared where a shape recurs."""
+    """Builds the nodes of one operation's input or output; recurring shapes share nodes."""
 
     def __init__(self) -> None:
         self.seen: dict[str, Node] = {}
@@ -134,18 +134,18 @@ class _Builder:
 
 @cache
 def input_of(op: OperationModel) -> Node | None:
-    """The node of the operation's input, or None when it takes nothing."""
+    """The node of the operation's input, or None where it has none."""
     shape: Any = op.input_shape
     return of(shape)
 
 
 @cache
 def output_of(op: OperationModel) -> Node | None:
-    """The node of the operation's output, or None when it answers nothing."""
+    """The node of the operation's output, or None where it has none."""
     shape: Any = op.output_shape
     return of(shape)
 
 
 def of(shape: Shape | None) -> Node | None:
-    """The node of `shape`, built anew: keep it."""
+    """A new node of `shape`, to be kept by the caller."""
     return None if shape is None else _Builder().node(shape, shape.name)

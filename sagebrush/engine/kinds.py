@@ -17,12 +17,20 @@ from sagebrush.store.rows import SORTS, Check, Next, Reader, Row, Wanted
 from sagebrush.world import Ctx, StartedBy, World
 
 Reconcile = Callable[[World, Row], Next]
-"""(world, leased row) -> Next. Repeatable, quick, outside any transaction; may run twice."""
+"""(world, leased row) -> Next: one short step, outside any transaction. It may run twice, so its
+effects outside the row must be repeatable; it returns the changes of the row and does not store
+them. What it raises is tried again."""
 
 
 @dataclass(frozen=True)
 class Kind:
-    """A resource's words. `name` is `Row.kind` and the ARN's resource type (`training-job`)."""
+    """How resources of one kind are named, described, listed and, if they have a life, reconciled.
+
+    `name` is `Row.kind` and the ARN's resource type (`training-job`). The loop calls `reconcile`
+    for a due row under its lease; what `reconcile` raises is logged and tried again later, and
+    after several failures in a row `fail` says what to store. Raises ValueError where `running` is
+    another kind's.
+    """
 
     name: str
     noun: str

@@ -1,1 +1,1 @@
-"""What answers elsewhere than at the API's ports."""
+"""Servers at other addresses than the API's ports: for notebooks, sandboxes and containers."""

@@ -23,7 +23,8 @@ from sagebrush.world import World
 log = logging.getLogger(__name__)
 
 FREEBIND = 15
-"""Linux's IP_FREEBIND: the address may come later (Podman's network begins with its first container)."""
+"""Linux's IP_FREEBIND: the address may appear later (Podman creates its network with its first
+container)."""
 MARGIN = 3600.0
 """Seconds by which a job's keys outlive its time limit: uploads and retries at its end."""
 ENDLESS = 365 * 86400.0

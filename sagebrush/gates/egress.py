@@ -1,7 +1,7 @@
-"""The HTTP proxy through which jobs reach the internet, and only the internet.
+"""The HTTP proxy through which jobs reach the internet, and nothing but the internet.
 
-CONNECT and plain forwarding (RFC 9110, 9112). A name is resolved once and its addresses are judged;
-what is connected to is the judged address, so a name cannot change its meaning in between.
+CONNECT and plain forwarding (RFC 9110, 9112). A name is resolved once, its addresses are checked,
+and the connection is made to a checked address, so that a second answer of DNS changes nothing.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ HEAD_LIMIT = 64 * 1024
 HEAD_WAIT = 30.0
 CONNECT_WAIT = 20.0
 RESOLVERS = 32
-"""Threads that look names up."""
+"""Threads that resolve names."""
 BLOCK = 64 * 1024
 _HOP = {"proxy-connection", "proxy-authorization", "connection", "keep-alive", "te", "upgrade"}
 
@@ -28,7 +28,7 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Resolve = Callable[[str, int], Awaitable[list[str]]]
 
 
-class Refused(Exception):
+class ProxyRefusal(Exception):
     """The proxy answers `status` with this text."""
 
     def __init__(self, status: int, text: str) -> None:
@@ -45,7 +45,7 @@ class Allowed:
 
     @staticmethod
     def of(entries: Sequence[str]) -> Allowed:
-        """From setting texts: `host`, `.domain`, `10.0.0.5`, `10.0.0.0/8`."""
+        """Parsed from texts of the setting: `host`, `.domain`, `10.0.0.5`, `10.0.0.0/8`."""
         names: set[str] = set()
         networks: list[ipaddress.IPv4Network | ipaddress.IPv6Network] = []
         for entry in entries:
@@ -56,19 +56,20 @@ class Allowed:
         return Allowed(frozenset(names), tuple(networks))
 
     def name(self, host: str) -> bool:
-        """Whether `host` or a domain above it is named."""
+        """Whether `host` or a domain above it is allowed."""
         host = host.lower().rstrip(".")
         parts = host.split(".")
         above = {"." + ".".join(parts[i:]) for i in range(len(parts))}
         return host in self.names or not above.isdisjoint(self.names)
 
     def address(self, address: Address) -> bool:
-        """Whether `address` is in a named network."""
+        """Whether `address` is in an allowed network."""
         return any(address.version == net.version and address in net for net in self.networks)
 
 
 def meant(text: str) -> Address:
-    """The address that a packet to `text` is for in the end: IPv4 inside IPv6 is taken out."""
+    """The final destination of a packet to `text`: the IPv4 address inside an IPv6 one, or
+    itself."""
     address = ipaddress.ip_address(text.partition("%")[0])
     if isinstance(address, ipaddress.IPv6Address):
         inner = address.ipv4_mapped or address.sixtofour
@@ -83,7 +84,7 @@ def meant(text: str) -> Address:
 
 
 def public(address: Address) -> bool:
-    """Whether `address` is of the internet: not loopback, link-local, private, shared, multicast."""
+    """Whether `address` is public: not loopback, link-local, private, shared or multicast."""
     if isinstance(address, ipaddress.IPv6Address) and int(address) >> 125 != 1:
         return False  # global unicast is 2000::/3 (RFC 4291)
     return address.is_global and not address.is_multicast and not address.is_reserved
@@ -97,11 +98,11 @@ class Resolver:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="resolve")
 
     def close(self) -> None:
-        """Its threads end as they become free."""
+        """No further lookup starts; threads end after their present one."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     async def __call__(self, host: str, port: int) -> list[str]:
-        """The addresses of `host`, as the host's resolver orders them."""
+        """The addresses of `host`, in the order of the host's resolver."""
         ask = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
         found = await asyncio.get_running_loop().run_in_executor(self._pool, ask)
         return list(dict.fromkeys(str(entry[4][0]) for entry in found))
@@ -115,7 +116,7 @@ class Egress:
         self.resolve = resolve or Resolver()
 
     def close(self) -> None:
-        """No name is looked up any more."""
+        """The resolver is closed."""
         if isinstance(self.resolve, Resolver):
             self.resolve.close()
 
@@ -130,13 +131,13 @@ class Egress:
         writer: asyncio.StreamWriter,
         lookups: asyncio.Semaphore | None = None,
     ) -> None:
-        """One connection of a job has been served; so many of its `lookups` run at once."""
+        """One connection of a job was served; `lookups` limits its concurrent DNS lookups."""
         try:
             await self._handle(reader, writer, lookups)
-        except Refused as refusal:
+        except ProxyRefusal as refusal:
             await _answer(writer, refusal.status, str(refusal))
         except (OSError, asyncio.IncompleteReadError, TimeoutError):
-            pass  # either side left
+            pass  # one side closed the connection
         finally:
             writer.close()
             with contextlib.suppress(OSError):
@@ -151,7 +152,7 @@ class Egress:
         try:
             head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), HEAD_WAIT)
         except asyncio.LimitOverrunError as error:
-            raise Refused(431, "The request's head is too long.") from error
+            raise ProxyRefusal(431, "The request's head is too long.") from error
         method, target, host, port = _target(head)
         outside = await self.open(host, port, lookups)
         try:
@@ -170,7 +171,7 @@ class Egress:
     async def open(
         self, host: str, port: int, lookups: asyncio.Semaphore | None = None
     ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        """A connection to `host`; raises Refused (403 not allowed, 502 not reachable)."""
+        """A connection to `host`; raises ProxyRefusal (403 not allowed, 502 not reachable)."""
         async with lookups or contextlib.nullcontext():
             addresses = await self._permitted(host, port)
         reason = "no address"
@@ -184,26 +185,26 @@ class Egress:
                 continue
             if self._is_own(writer, host):
                 writer.close()
-                raise Refused(403, _forbidden(host, address, "this host's own address"))
+                raise ProxyRefusal(403, _forbidden(host, address, "this host's own address"))
             return reader, writer
-        raise Refused(502, f"Sagebrush could not reach {host}:{port}: {reason}")
+        raise ProxyRefusal(502, f"Sagebrush could not reach {host}:{port}: {reason}")
 
     async def _permitted(self, host: str, port: int) -> list[str]:
-        """The addresses of `host` that a job may reach; raises Refused when there are none."""
+        """The addresses of `host` that a job may reach; raises ProxyRefusal when there are none."""
         try:
             addresses = await asyncio.wait_for(self.resolve(host, port), CONNECT_WAIT)
         except (OSError, UnicodeError, TimeoutError) as error:
-            raise Refused(502, f"Sagebrush could not resolve {host}: {error}") from error
+            raise ProxyRefusal(502, f"Sagebrush could not resolve {host}: {error}") from error
         if self.allowed.name(host):
             return addresses
         good = [a for a in addresses if public(meant(a)) or self.allowed.address(meant(a))]
         if not good:
             first = addresses[0] if addresses else host
-            raise Refused(403, _forbidden(host, first, "not a public address"))
+            raise ProxyRefusal(403, _forbidden(host, first, "not a public address"))
         return good
 
     def _is_own(self, writer: asyncio.StreamWriter, host: str) -> bool:
-        """Whether the connection ended on this very machine, reached by a public address of it."""
+        """Whether the connection ended on this machine, reached by one of its public addresses."""
         own, peer = writer.get_extra_info("sockname"), writer.get_extra_info("peername")
         if not own or not peer or own[0] != peer[0]:
             return False
@@ -218,26 +219,26 @@ def _forbidden(host: str, address: str, why: str) -> str:
 
 
 def _target(head: bytes) -> tuple[str, str, str, int]:
-    """(method, path, host, port) that a request's head asks for; raises Refused."""
+    """(method, path, host, port) of a request's head; raises ProxyRefusal."""
     line = head.split(b"\r\n", 1)[0].decode("latin-1").split(" ")
     if len(line) != 3 or not line[2].startswith("HTTP/1."):
-        raise Refused(400, "This is an HTTP/1.1 proxy.")
+        raise ProxyRefusal(400, "This is an HTTP/1.1 proxy.")
     method, target = line[0], line[1]
     try:
         parts = urlsplit(f"//{target}" if method == "CONNECT" else target)
         host, port = parts.hostname, parts.port
     except ValueError as error:
-        raise Refused(400, f"The request's target cannot be read: {error}") from error
+        raise ProxyRefusal(400, f"The request's target cannot be read: {error}") from error
     if method != "CONNECT" and parts.scheme != "http":
-        raise Refused(400, "This is a proxy: the request's target is a whole http:// address.")
+        raise ProxyRefusal(400, "This is a proxy: the request's target is a whole http:// address.")
     if not host or (method == "CONNECT" and port is None):
-        raise Refused(400, "The request's target names no host and port.")
+        raise ProxyRefusal(400, "The request's target names no host and port.")
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     return method, path, host, port or 80
 
 
 def _forwarded(head: bytes, method: str, path: str) -> bytes:
-    """The head as the origin server gets it: one request a connection."""
+    """The head as sent to the origin server: one request per connection."""
     _, *lines = head[:-4].decode("latin-1").split("\r\n")
     kept = [line for line in lines if line.partition(":")[0].strip().lower() not in _HOP]
     text = "\r\n".join([f"{method} {path} HTTP/1.1", *kept, "Connection: close", "", ""])
@@ -245,7 +246,7 @@ def _forwarded(head: bytes, method: str, path: str) -> bytes:
 
 
 async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Everything from `reader` has gone to `writer`, and its end too."""
+    """Everything from `reader` was written to `writer`, and its end of file too."""
     try:
         while data := await reader.read(BLOCK):
             writer.write(data)

@@ -1,4 +1,4 @@
-"""What a job hears from EC2's instance metadata service, at 169.254.169.254: versions 1 and 2.
+"""The EC2 instance metadata service of a job, at 169.254.169.254: versions 1 and 2.
 
 Source: "Instance metadata categories", "Use the Instance Metadata Service" and "Spot Instance
 interruption notices" (EC2 user guide).
@@ -22,14 +22,14 @@ NOTICE = "notice"
 """The file in a job's directory that says when its instance will be taken away."""
 PURPOSE = b"metadata"
 LONGEST = 21_600
-"""Seconds that a token may be asked to last."""
+"""Longest lifetime of a token in seconds."""
 TOKEN, TTL = "X-aws-ec2-metadata-token", "X-aws-ec2-metadata-token-ttl-seconds"
 Values = dict[str, str | Callable[[], str]]
 
 
 @dataclass(frozen=True)
-class Reply:
-    """What is answered: a status, a text, headers."""
+class MetadataReply:
+    """The answer to a request: status, text, headers."""
 
     status: int
     body: str = ""
@@ -43,37 +43,37 @@ class Metadata:
         self.world = world
         self.spec = spec
 
-    def answer(self, method: str, path: str, headers: Mapping[str, str]) -> Reply:
-        """The reply to one request; `headers` are looked up whatever their case."""
+    def answer(self, method: str, path: str, headers: Mapping[str, str]) -> MetadataReply:
+        """The reply to one request; names of `headers` are compared without case."""
         wanted = path.strip("/")
         if wanted == "latest/api/token":
-            return self._token(headers) if method == "PUT" else Reply(405)
+            return self._token(headers) if method == "PUT" else MetadataReply(405)
         if method not in ("GET", "HEAD"):
-            return Reply(405)
+            return MetadataReply(405)
         if (token := headers.get(TOKEN)) is not None and not self._valid(token):
-            return Reply(401)
+            return MetadataReply(401)
         known = self._values()
         if (value := known.get(wanted)) is not None:
-            return Reply(200, value if isinstance(value, str) else value())
+            return MetadataReply(200, value if isinstance(value, str) else value())
         below = [each.removeprefix(f"{wanted}/") for each in known if each.startswith(f"{wanted}/")]
         if not below:
-            return Reply(404) if wanted else Reply(200, "latest")
+            return MetadataReply(404) if wanted else MetadataReply(200, "latest")
         names = dict.fromkeys(
             each.partition("/")[0] + "/" if "/" in each else each for each in below
         )
-        return Reply(200, "\n".join(sorted(names)))
+        return MetadataReply(200, "\n".join(sorted(names)))
 
     # -- version 2's tokens
 
-    def _token(self, headers: Mapping[str, str]) -> Reply:
+    def _token(self, headers: Mapping[str, str]) -> MetadataReply:
         asked = headers.get(TTL, "")
         if "X-Forwarded-For" in headers:
-            return Reply(403)
+            return MetadataReply(403)
         if not (asked.isascii() and asked.isdigit() and 1 <= int(asked[:9]) <= LONGEST):
-            return Reply(400)
+            return MetadataReply(400)
         until = self.world.clock() + int(asked)
         sealed = json.dumps([self.spec.key, until]).encode()
-        return Reply(200, self.world.credentials.seal(PURPOSE, sealed), ((TTL, asked),))
+        return MetadataReply(200, self.world.credentials.seal(PURPOSE, sealed), ((TTL, asked),))
 
     def _valid(self, token: str) -> bool:
         try:
@@ -82,10 +82,10 @@ class Metadata:
             return False
         return key == self.spec.key and self.world.clock() < until
 
-    # -- what there is to know
+    # -- values
 
     def _values(self) -> Values:
-        """Path -> text."""
+        """All values of the service: path -> text."""
         spec, region = self.spec, self.world.settings.region
         kind = spec.limits.name.removeprefix("ml.") or "local"
         address = network.addresses(spec.peers).get(spec.hostname, "127.0.0.1")
@@ -117,7 +117,7 @@ class Metadata:
         return found
 
     def _role(self) -> Values:
-        """The job's role, as an instance profile shows it."""
+        """The values about the job's role, in the form of an instance profile."""
         role = self.spec.role
         return (
             {f"iam/security-credentials/{role.rpartition('/')[2]}": self._session} if role else {}
@@ -136,7 +136,7 @@ class Metadata:
         return json.dumps(document, indent=2)
 
     def _notice(self) -> Values:
-        """What a spot instance is told two minutes before its end; nothing before."""
+        """The values of a spot instance's interruption notice; none without a notice."""
         try:
             notice: Doc = json.loads((self.spec.root / NOTICE).read_bytes())
         except (FileNotFoundError, NotADirectoryError):

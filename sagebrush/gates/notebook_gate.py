@@ -1,8 +1,8 @@
 """Admits browsers to notebooks: by a link that works once, then by a session of that host.
 
 Every notebook has a host name (or address) of its own, because browsers share cookies between the
-ports and the paths of one. A request passes when its session is this notebook's and when no page of
-another origin made it; websockets are held to the same at their start.
+ports and the paths of one host. A request passes when its session is this notebook's and when no
+page of another origin made it; the same is checked when a websocket is opened.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from sagebrush.world import World
 TOKEN = "authToken"
 """The parameter of a presigned link (CreatePresignedNotebookInstanceUrl's own)."""
 COOKIE, SECURE_COOKIE = "sagebrush-notebook", "__Host-sagebrush-notebook"
-"""The session's cookie over HTTP and over TLS, where browsers hold the prefix to one host."""
+"""The session's cookie over HTTP and over TLS, where the prefix limits it to one host."""
 PURPOSE = b"notebook"
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 METHODS = SAFE | {"POST", "PUT", "PATCH", "DELETE"}
@@ -47,9 +47,9 @@ RELOAD = 2
 
 
 class _Refused(Exception):
-    """The request does not pass; `code` stands in the access log, title and text on a page.
+    """The request does not pass; `code` is written to the access log, title and text to a page.
 
-    `text` is HTML. `reload`: the page asks again by itself.
+    `text` is HTML. `reload`: the page repeats the request by itself.
     """
 
     def __init__(self, status: int, code: str, title: str, text: str, reload: bool = False) -> None:
@@ -185,8 +185,8 @@ def _is_websocket(raw: web.BaseRequest) -> bool:
 
 
 def _target(raw: web.BaseRequest) -> str:
-    """Path and query as sent; raises _Refused for a request that has no such thing, or whose body
-    could be read in two ways."""
+    """Path and query as sent; raises _Refused for a request without them, or with a body whose
+    length is ambiguous."""
     target = raw.raw_path
     if "://" in target.partition("?")[0][:8]:  # absolute form (RFC 9112, 3.2.2)
         target = "/" + target.split("://", 1)[1].partition("/")[2]
@@ -200,9 +200,8 @@ def _target(raw: web.BaseRequest) -> str:
 def _check_origin(raw: web.BaseRequest, websocket: bool) -> None:
     """Raises _Refused when a page of another origin made the request.
 
-    Browsers tell it by Origin (RFC 6455, 10.2; Fetch, 3.2) and by Sec-Fetch-Site (Fetch Metadata,
-    2); links and bookmarks are top-level navigations, which send no Origin and may come from
-    anywhere.
+    Browsers send Origin (RFC 6455, 10.2; Fetch, 3.2) and Sec-Fetch-Site (Fetch Metadata, 2); links
+    and bookmarks are top-level navigations, which send no Origin and may come from any page.
     """
     origin = ",".join(raw.headers.getall("Origin")) if "Origin" in raw.headers else None
     own = f"{'https' if raw.secure else 'http'}://{raw.headers['Host']}".lower()
@@ -231,10 +230,10 @@ def _token(target: str) -> str | None:
 
 
 def _without_token(target: str) -> str:
-    """Where a redeemed link leads: its path (JupyterLab where it has none), its other parameters.
+    """The target of a redeemed link: its path (JupyterLab without one), its other parameters.
 
-    It stays on this host: a path that begins with two slashes would be another's (and browsers read
-    a backslash as one).
+    It stays on this host: a path that begins with two slashes would name another host (and browsers
+    read a backslash as a slash).
     """
     path, _, query = target.partition("?")
     path = "/" + re.sub(r"[\\\x00-\x20]", lambda m: f"%{ord(m[0]):02X}", path.lstrip("/\\"))

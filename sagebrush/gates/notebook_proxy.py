@@ -1,8 +1,8 @@
-"""Relays what a browser asks of a notebook, and what it answers: HTTP as streams, websockets by
+"""Forwards requests of a browser to a notebook, and its answers: HTTP as streams, websockets by
 messages.
 
-Who may ask was decided before (notebook_gate.py). Nothing is buffered but one websocket message;
-framing is made anew on both sides, so that what one side calls a body is one for the other too.
+Access was checked before (notebook_gate.py). Nothing is buffered but one websocket message. Both
+sides are framed independently, so that what one side takes for a body is one for the other too.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ MOST = 512
 """Connections to one notebook at once, websockets among them; more requests wait. (A browser has at
 most 255 websockets.)"""
 LOOK = 5.0
-"""Seconds between two looks for browsers that have gone and sessions that have expired."""
+"""Seconds between two looks for disconnected browsers and expired sessions."""
 CLOSE_WAIT = 5.0
 """Seconds that a browser may take to answer the close of a websocket."""
 HOP_BY_HOP = frozenset(
@@ -58,7 +58,7 @@ HOP_BY_HOP = frozenset(
         "te", "trailer", "transfer-encoding", "upgrade",
     }
 )  # fmt: skip
-"""Headers that are of one connection (RFC 9110, 7.6.1)."""
+"""Hop-by-hop headers (RFC 9110, 7.6.1)."""
 TOLD_BY_US = frozenset(
     {
         "host", "expect", "forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-port",
@@ -66,7 +66,7 @@ TOLD_BY_US = frozenset(
         "x-scheme-host", "x-real-scheme",
     }
 )  # fmt: skip
-"""Headers that say who asks and how: a browser's own word for them is not passed on."""
+"""Headers about the client and its connection, which a browser must not set: not forwarded."""
 Ending = tuple[int, bytes]
 """The close code and reason that a websocket ends with."""
 LOST, LEAVING = (1011, b"The notebook's connection was lost."), (1001, b"The server is ending.")
@@ -79,12 +79,12 @@ class NoAnswer(Exception):
 
 @dataclass(frozen=True)
 class Asked:
-    """A request that may pass: the notebook, the session's end, and what is forwarded."""
+    """A request that may pass: the notebook, the end of the session, and what is forwarded."""
 
     notebook: Notebook
     expires: float
     target: str
-    """Path and query as the browser sent them, without what is for the gateway."""
+    """Path and query as the browser sent them, without the gateway's own parameters."""
     host: str
     secure: bool
     cookie: str
@@ -95,7 +95,7 @@ class Asked:
 
 @dataclass(eq=False)
 class _Live:
-    """A request that is being relayed, looked at now and then."""
+    """A request being forwarded, checked every LOOK seconds."""
 
     raw: web.BaseRequest
     task: asyncio.Task[object] | None
@@ -124,7 +124,7 @@ class _Connector(BaseConnector):
 
 
 class Relay:
-    """The connections to notebooks. One per event loop, used in its thread alone."""
+    """The connections to notebooks of one event loop, used in its thread alone."""
 
     def __init__(self, notebooks: Notebooks, clock: Callable[[], float]) -> None:
         self._notebooks = notebooks
@@ -345,7 +345,7 @@ def _url(asked: Asked) -> URL:
     path, _, query = asked.target.partition("?")
     return URL.build(
         scheme="http", host="notebook", path=path, query_string=query, encoded=True
-    )  # the connector knows where; `Host` is the browser's
+    )  # the connector knows the address; `Host` is the browser's
 
 
 def _headers(raw: web.BaseRequest, asked: Asked) -> CIMultiDict[str]:
@@ -377,7 +377,8 @@ def _kept(pairs: Iterable[tuple[str, str]], dropped: Set[str]) -> CIMultiDict[st
 
 
 def _writable(value: str) -> str:
-    """A header's value in characters that can be written; bytes outside UTF-8 are read as Latin-1."""
+    """A header's value in characters that can be written; bytes outside UTF-8 are read as
+    Latin-1."""
     try:
         value.encode()
     except UnicodeEncodeError:
@@ -417,7 +418,7 @@ async def _send_on(
             await response.write_eof()
     except (ClientError, OSError, asyncio.CancelledError) as error:
         if raw.transport is not None:
-            raw.transport.abort()  # only that tells the browser that the rest is missing
+            raw.transport.abort()  # only a cut connection tells the browser that the rest is missing
         if isinstance(error, asyncio.CancelledError):
             raise
         raise Disconnected from error

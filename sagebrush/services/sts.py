@@ -1,4 +1,4 @@
-"""STS: who asks, and credentials for roles (STS API Reference).
+"""STS: the caller's identity, and credentials for roles (STS API Reference).
 
 IAM user guide, "Pass session tags in AWS STS", "Monitor and control actions taken with assumed
 roles", "IAM and AWS STS condition context keys".
@@ -19,7 +19,7 @@ from sagebrush.world import Ctx
 
 HOUR = 3600
 PACKED = 4096
-"""Bytes that the session policies and tags of one session may take, packed."""
+"""Most bytes of the packed session policies and tags of one session."""
 MANAGED = 10
 """Managed policies that may limit one session."""
 
@@ -34,11 +34,11 @@ def get_caller_identity(ctx: Ctx, request: Doc) -> Doc:
 
 
 def assume_role(ctx: Ctx, request: Doc) -> Doc:
-    """Credentials that speak as the role; AccessDenied (403) where it is not there or not allowed.
+    """Credentials of the role; AccessDenied (403) where it does not exist or may not be assumed.
 
     The role's trust policy must allow it; so must the caller's own policies where the trust policy
     names only the account (API reference, AssumeRole). Session policies limit what the role's own
-    allow. Tags that an earlier session passes on and its source identity go along.
+    allow. Transitive tags and the source identity of an earlier session are passed on.
     """
     arn = request["RoleArn"]
     if not role_of(arn)[1]:
@@ -77,7 +77,7 @@ def assume_role(ctx: Ctx, request: Doc) -> Doc:
 
 
 def get_session_token(ctx: Ctx, request: Doc) -> Doc:
-    """Temporary credentials of the user; AccessDenied (403) for a caller that has such already."""
+    """Temporary credentials of the user; AccessDenied (403) for a caller with temporary ones."""
     if not principals.owns(ctx.world, ctx.caller):
         raise AwsError("AccessDenied", "Cannot call GetSessionToken with session credentials", 403)
     role = principals.find(ctx.world, ctx.world.settings.role)
@@ -110,14 +110,14 @@ def credentials(session: Session) -> Doc:
     }
 
 
-# What AssumeRole needs ----------------------------------------------------------------------------
+# Steps of AssumeRole ------------------------------------------------------------------------------
 
 
 def _target(ctx: Ctx, arn: str) -> Row:
-    """The role that is to be assumed; raises AccessDenied (403).
+    """The role to be assumed; raises AccessDenied (403).
 
-    Sessions of a role that is gone have no say, whomever a trust policy names; a stand-in is for the
-    owner's own key.
+    Sessions of a deleted role are refused, whatever a trust policy names; a stand-in may be assumed
+    by the owner's own key alone.
     """
     world, caller = ctx.world, ctx.caller
     row = principals.named(world, caller, arn)
@@ -144,7 +144,7 @@ def _require(ctx: Ctx, row: Row, action: str, keys: Mapping[str, str | list[str]
 
 
 def _denied(ctx: Ctx, action: str, arn: str) -> AwsError:
-    """The same for a role that is not there, so that nobody learns which are."""
+    """The refusal, the same for a role that does not exist, so that it does not reveal which do."""
     words = f"User: {ctx.caller.arn} is not authorized to perform: {action} on resource: {arn}"
     return AwsError("AccessDenied", words, 403)
 
@@ -152,7 +152,8 @@ def _denied(ctx: Ctx, action: str, arn: str) -> AwsError:
 def _keys(
     row: Row, request: Doc, tags: Mapping[str, str], source: str
 ) -> dict[str, str | list[str]]:
-    """The condition keys of the request and of the role; those of STS are there only if given."""
+    """The condition keys of the request and of the role; STS's own only where the request sets
+    them."""
     found: dict[str, str | list[str]] = {"sts:RoleSessionName": request["RoleSessionName"]}
     if "ExternalId" in request:
         found["sts:ExternalId"] = request["ExternalId"]
@@ -169,9 +170,9 @@ def _keys(
 
 
 def _tags(ctx: Ctx, request: Doc) -> tuple[dict[str, str], tuple[str, ...]]:
-    """The session's tags and the keys of those that it passes on; raises InvalidParameterValue.
+    """The session's tags and the keys of the transitive ones; raises InvalidParameterValue.
 
-    What an earlier session passes on cannot be given another value. Keys differ by more than case.
+    Tags passed on by an earlier session cannot get another value. Keys are compared without case.
     """
     given = {tag["Key"]: tag["Value"] for tag in request.get("Tags") or ()}
     lower = {key.lower() for key in given}
@@ -193,7 +194,7 @@ def _tags(ctx: Ctx, request: Doc) -> tuple[dict[str, str], tuple[str, ...]]:
 
 
 def _source_identity(ctx: Ctx, request: Doc) -> str:
-    """The source identity; one that was set stays for the whole chain (ValidationError)."""
+    """The source identity; once set, it stays the same for the whole chain (ValidationError)."""
     before = ctx.caller.session.source_identity if ctx.caller.session else ""
     wanted = request.get("SourceIdentity") or before
     if before and wanted != before:

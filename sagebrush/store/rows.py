@@ -17,10 +17,13 @@ Doc = dict[str, Any]
 
 @dataclass(frozen=True)
 class Row:
-    """One resource. `doc` is the AWS document, `plan` what only Sagebrush needs to know.
+    """One resource as it was read: `doc` is the AWS document, `plan` the private state of its kind.
 
-    `parent` names the resource that started this one, "" for none: an ARN that ends in
-    `<kind>/<name>`, the name in lower case. That resource is due whenever this row's status changes.
+    A row is a value: whoever holds one must change neither it nor its `doc` and `plan`. It is
+    changed in the database alone, by `Rows.update` (operations) or by the `Next` of the reconciler
+    that holds its lease. `status` is AWS's word; which statuses are final is a fact of the kind.
+    `parent` is the ARN, ending in `<kind>/<name in lower case>`, of the resource that started this
+    one, or "": that resource is due whenever this row's status changes.
     """
 
     account: str
@@ -41,10 +44,13 @@ class Row:
 
 @dataclass(frozen=True)
 class Next:
-    """What a reconciler says: the row's new status, changed members, and when to call again.
+    """What a step of a reconciler changes: the row's status, members of its documents, its next
+    time.
 
     `doc` and `plan` are merged over the row's own, member by member at the top level; a member set
-    to None is removed. `due` is seconds from now, or None: not again until someone makes it due.
+    to None is removed. `due` is seconds from now, or None: not again until an operation makes it
+    due. `Rows.apply` stores it only while the lease holds and the row is unchanged since it was
+    claimed; otherwise all of it is dropped and the step runs again.
     """
 
     status: str | None = None
@@ -52,7 +58,8 @@ class Next:
     plan: Doc = field(default_factory=dict)
     due: float | None = None
     news: bool = False
-    """Whether the row's parent is due even where the status is the same (a job's new metric value)."""
+    """Whether the row's parent is due even where the status is the same (a job's new metric
+    value)."""
 
 
 @dataclass(frozen=True)

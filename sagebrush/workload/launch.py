@@ -26,6 +26,10 @@ OVERLAY = "/tmp/sagebrush-overlay"
 LISTENERS = ("aws", "credentials", "metadata", "egress")
 
 
+class Unstartable(Exception):
+    """A process cannot be started, and trying again would not help; the text is a FailureReason."""
+
+
 @dataclass(frozen=True)
 class Place:
     """How a job of this world sees its files."""

@@ -1,4 +1,4 @@
-"""Whose policies count: roles that are there, were deleted, made anew, or never were."""
+"""Whose policies count: those of roles that exist, were deleted, created again, or never existed."""
 
 from __future__ import annotations
 

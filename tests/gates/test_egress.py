@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import pytest
 
-from sagebrush.gates.egress import Allowed, Egress, Refused, Resolver, meant, public
+from sagebrush.gates.egress import Allowed, Egress, ProxyRefusal, Resolver, meant, public
 
 
 @pytest.mark.parametrize(
@@ -230,7 +230,7 @@ def test_one_job_has_few_lookups_at_once() -> None:
         assert running == 3  # another job's is not held up
         go.set()
         done = await asyncio.gather(*tasks, free, return_exceptions=True)
-        assert all(isinstance(each, Refused) for each in done)
+        assert all(isinstance(each, ProxyRefusal) for each in done)
 
     asyncio.run(main())
     assert most == 3

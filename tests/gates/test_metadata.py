@@ -12,7 +12,7 @@ from multidict import CIMultiDict
 
 from sagebrush.compute.base import Limits, Spec
 from sagebrush.credentials import CredentialBook
-from sagebrush.gates.metadata import TOKEN, TTL, Metadata, Reply
+from sagebrush.gates.metadata import TOKEN, TTL, Metadata, MetadataReply
 from sagebrush.settings import Settings
 from sagebrush.world import World
 
@@ -36,14 +36,14 @@ class Place:
         self.root = spec.root
         self.service = Metadata(cast(World, world), spec)
 
-    def get(self, path: str, method: str = "GET", **headers: str) -> Reply:
+    def get(self, path: str, method: str = "GET", **headers: str) -> MetadataReply:
         found = CIMultiDict({name.replace("_", "-"): text for name, text in headers.items()})
         return self.service.answer(method, path, found)
 
-    def token(self, seconds: str) -> Reply:
+    def token(self, seconds: str) -> MetadataReply:
         return self.service.answer("PUT", "/latest/api/token", CIMultiDict({TTL.lower(): seconds}))
 
-    def with_token(self, path: str, token: str) -> Reply:
+    def with_token(self, path: str, token: str) -> MetadataReply:
         return self.service.answer("GET", path, CIMultiDict({TOKEN.lower(): token}))
 
 
@@ -65,7 +65,7 @@ def place(tmp_path: Path) -> Place:
     ],
 )
 def test_what_it_knows(place: Place, path: str, text: str) -> None:
-    assert place.get(path) == Reply(200, text)
+    assert place.get(path) == MetadataReply(200, text)
 
 
 def test_instances_have_ids_and_addresses_of_their_own(tmp_path: Path) -> None:

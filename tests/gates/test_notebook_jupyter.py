@@ -54,7 +54,7 @@ def python() -> Path:
 
 @pytest.fixture(scope="module")
 def jupyter(python: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a JupyterLab that asks nobody for a token."""
+    """The address of a JupyterLab without authentication."""
     home = tmp_path_factory.mktemp("desk")
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]

@@ -228,7 +228,7 @@ def test_smuggling_is_refused(stand, desk, cookie, lines):
 
 
 def test_what_connection_names_cannot_move_the_frame(stand, desk, cookie):
-    """`Connection: content-length` makes the gateway drop it; the body is framed anew."""
+    """`Connection: content-length` makes the gateway drop it; the body gets a frame of its own."""
     answer = stand.ask(
         desk, "/x", "POST", b"GET / HTTP/1.1\r\n\r\n", Cookie=cookie, Connection="content-length"
     )

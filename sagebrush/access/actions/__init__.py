@@ -39,7 +39,7 @@ def require(operations: Iterable[tuple[str, str]]) -> None:
 
 
 def needs(ctx: Ctx, service: str, operation: str, params: Doc) -> Iterator[Need]:
-    """What must be allowed for this request, the operation's own action first.
+    """The permissions that this request needs, the operation's own action first.
 
     Raises LookupError for an operation without an entry, and AwsError where the request names its
     resource in a form that the operation refuses too.

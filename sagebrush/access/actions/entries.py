@@ -1,7 +1,7 @@
-"""What a table of actions is made of: permissions, the resources they are about, their keys.
+"""The parts of a table of actions: permissions, their resources, their condition keys.
 
 An operation needs one or more permissions. Each finds its resources in the request by the names of
-members, never by their order, and says which condition keys the request gives to it.
+members, never by their order, and says which condition keys the request sets for it.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class Resource(Protocol):
 
 
 class Key(Protocol):
-    """A condition key, or a family of them, that a request gives."""
+    """A condition key, or a family of them, that a request sets."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -72,7 +72,7 @@ class Key(Protocol):
 
 
 class When(Protocol):
-    """Whether a request needs a permission at all."""
+    """Whether a request needs a permission."""
 
     @property
     def members(self) -> tuple[str, ...]: ...
@@ -82,7 +82,7 @@ class When(Protocol):
 
 @dataclass(frozen=True)
 class Anything:
-    """No resource: policies must say `*`, or what is given here."""
+    """No resource: policies must name `*`, or the ARN given here."""
 
     arn: str = "*"
     kind: str = ""
@@ -94,7 +94,7 @@ class Anything:
 
 @dataclass(frozen=True)
 class Need:
-    """One action on one resource that must be allowed, and what conditions may ask of it."""
+    """One action on one resource that must be allowed, with the condition keys for it."""
 
     action: str
     target: Target
@@ -162,7 +162,7 @@ Table = Mapping[str, Entry]
 
 
 def values_at(value: Any, path: Sequence[str]) -> Iterator[Any]:
-    """What is at a path of members, through every element of lists on the way."""
+    """The values at a path of members, through every element of lists on the way."""
     if isinstance(value, list | tuple):
         for each in value:
             yield from values_at(each, path)
@@ -174,7 +174,7 @@ def values_at(value: Any, path: Sequence[str]) -> Iterator[Any]:
 
 
 def at(params: Doc, member: str) -> list[Any]:
-    """What is at a dotted path."""
+    """The values at a dotted path."""
     return list(values_at(params, member.split(".")))
 
 
@@ -260,7 +260,7 @@ class Fixed:
 
 @dataclass(frozen=True)
 class RequestTags:
-    """`aws:RequestTag/…` and `aws:TagKeys` of the tags that a request brings.
+    """`aws:RequestTag/…` and `aws:TagKeys` of the tags in a request.
 
     `member` holds a list of Key and Value, or a map.
     """

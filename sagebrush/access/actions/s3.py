@@ -32,7 +32,7 @@ from sagebrush.world import Ctx
 
 
 def object_tags(ctx: Ctx, bucket: str, name: str) -> Mapping[str, str]:
-    """The tags of the object; none where it is not there."""
+    """The tags of the object; none where it does not exist."""
     tables = Outside(ctx.world.db)
     place = catalog.bucket(tables, bucket)
     try:
@@ -242,8 +242,8 @@ _READ_SOURCE = Permission("s3:GetObject", SOURCE, versioned="s3:GetObjectVersion
 
 
 def _deleting(on: Object | Objects, keys: tuple[Key, ...] = ()) -> Entry:
-    """Objects here have no versions, and of such S3 says (API Reference, DeleteObjects): what is
-    denied by either action is not deleted."""
+    """Objects here have no versions; S3 does not delete such an object where either action is
+    denied (API Reference, DeleteObjects)."""
     action, other = "s3:DeleteObject", "s3:DeleteObjectVersion"
     return (Permission(action, on, keys, versioned=other, twins=(other,)),)
 

@@ -30,7 +30,7 @@ TAG_KEYS = ("aws:resourcetag/", "sagemaker:resourcetag/")
 
 
 def resource_tags(ctx: Ctx, kind: str, name: str) -> Mapping[str, str]:
-    """The tags of the resource; none where it is not there."""
+    """The tags of the resource; none where it does not exist."""
     row = ctx.world.rows.get_lower(ctx.account, ctx.region, kind, name)
     return row.plan.get("tags", {}) if row is not None else {}
 

@@ -1,6 +1,6 @@
 """CloudWatch metrics: put, list, statistics and data queries.
 
-Source: Amazon CloudWatch API Reference. Alarms and metric maths come with auto scaling.
+Source: Amazon CloudWatch API Reference. Alarms and metric math are not implemented.
 """
 
 from __future__ import annotations
@@ -152,7 +152,7 @@ def get_metric_statistics(ctx: Ctx, request: Doc) -> Doc:
     )
     datapoints = []
     for begin, every in statistics.bucket(points, start, period).items():
-        for unit in dict.fromkeys(each.unit for each in every):  # no unit stands for another
+        for unit in dict.fromkeys(each.unit for each in every):  # units are not converted
             held = _of_unit(every, unit)
             point: Doc = {"Timestamp": _time(begin), "Unit": unit}
             point.update({name: statistics.compute(name, held) for name in plain})
@@ -166,7 +166,7 @@ def get_metric_statistics(ctx: Ctx, request: Doc) -> Doc:
 def get_metric_data(ctx: Ctx, request: Doc) -> Doc:
     """The values of up to 500 metric queries by period, newest first unless asked otherwise.
 
-    Metric maths (Expression) answers ValidationError: it is not there yet.
+    Metric math (Expression) answers ValidationError: it is not implemented.
     """
     start, end = request["StartTime"].timestamp(), request["EndTime"].timestamp()
     if start >= end:
@@ -186,7 +186,9 @@ def get_metric_data(ctx: Ctx, request: Doc) -> Doc:
     results = [_run_query(ctx, q, start, end) for q in queries if q.get("ReturnData", True)]
     for query in queries:
         if not query.get("ReturnData", True) and "Expression" not in query:
-            _run_query(ctx, query, start, end)  # it must be valid even where nobody sees it
+            _run_query(
+                ctx, query, start, end
+            )  # it must be valid even if the result is not returned
     if request.get("ScanBy", "TimestampDescending") == "TimestampDescending":
         for result in results:
             result["Timestamps"].reverse()

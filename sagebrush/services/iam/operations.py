@@ -83,7 +83,8 @@ def list_roles(ctx: Ctx, request: Doc) -> Doc:
 
 
 def delete_role(ctx: Ctx, request: Doc) -> None:
-    """The role is gone and its sessions may do nothing; DeleteConflict (409) while it has policies."""
+    """The role is deleted and its sessions may do nothing; DeleteConflict (409) while it has
+    policies."""
     row = find_role(ctx, request["RoleName"])
     if row.name == ctx.world.settings.role:
         raise AwsError(
@@ -109,7 +110,7 @@ def delete_role(ctx: Ctx, request: Doc) -> None:
 
 
 def update_role(ctx: Ctx, request: Doc) -> Doc:
-    """Description and MaxSessionDuration are the given ones."""
+    """The role has the given Description and MaxSessionDuration."""
     row = find_role(ctx, request["RoleName"])
     changes = {k: request[k] for k in ("Description", "MaxSessionDuration") if k in request}
     change_role(ctx, row, lambda row: replace(row, doc={**row.doc, **changes}))
@@ -132,7 +133,7 @@ def update_assume_role_policy(ctx: Ctx, request: Doc) -> None:
 
 
 def tag_role(ctx: Ctx, request: Doc) -> None:
-    """The tags are there, over those of the same key."""
+    """The tags are added, replacing those of the same keys."""
     row, tags = find_role(ctx, request["RoleName"]), tag_map(request)
     change_plan(ctx, row, "tags", lambda old: {**old, **tags})
 
@@ -190,7 +191,7 @@ def list_role_policies(ctx: Ctx, request: Doc) -> Doc:
 
 
 def delete_role_policy(ctx: Ctx, request: Doc) -> None:
-    """The inline policy is gone; NoSuchEntity (404)."""
+    """The inline policy is deleted; NoSuchEntity (404)."""
     row, name = find_role(ctx, request["RoleName"]), request["PolicyName"]
 
     def without(old: Mapping[str, str]) -> dict[str, str]:
@@ -202,7 +203,7 @@ def delete_role_policy(ctx: Ctx, request: Doc) -> None:
 
 
 def get_user(ctx: Ctx, request: Doc) -> Doc:
-    """The operating system's user, whom the long-lived key belongs to; NoSuchEntity (404)."""
+    """The operating system's user, who owns the long-lived key; NoSuchEntity (404)."""
     me, wanted = user_name(), request.get("UserName")
     owner = principals.owns(ctx.world, ctx.caller)
     if wanted is None and not owner:
@@ -222,5 +223,5 @@ def get_user(ctx: Ctx, request: Doc) -> Doc:
 
 
 def list_account_aliases(ctx: Ctx, request: Doc) -> Doc:
-    """None: the account has only its number."""
+    """None: the account has no alias."""
     return {"AccountAliases": [], "IsTruncated": False}

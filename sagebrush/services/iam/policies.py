@@ -29,7 +29,7 @@ from sagebrush.world import Ctx
 
 
 def attach_role_policy(ctx: Ctx, request: Doc) -> None:
-    """The managed policy is attached; NoSuchEntity (404) for one that is not known here."""
+    """The managed policy is attached; NoSuchEntity (404) for one that does not exist here."""
     row, arn = find_role(ctx, request["RoleName"]), request["PolicyArn"]
     text = json.dumps(managed(ctx, arn)["document"])
 

@@ -65,7 +65,7 @@ def find_role(ctx: Ctx, name: str) -> Row:
 
 
 def no_role(name: str) -> AwsError:
-    """The error of a role that is not there."""
+    """The error for a role that does not exist."""
     return missing(f"The role with name {name} cannot be found.")
 
 

@@ -16,9 +16,10 @@ _TERM = re.compile(r'\s*([?-]?)(?:"((?:[^"\\]|\\.)*)"|%((?:[^%])*)%|(\S+))')
 
 
 def compile_pattern(pattern: str) -> Callable[[str], bool]:
-    """A test of a message: every plain term, none with `-`, and one of those with `?` if any.
+    """A test for messages: all plain terms, none with `-`, and one of those with `?` if there are
+    any.
 
-    Terms are case sensitive. Raises InvalidParameterException for a pattern that it cannot read.
+    Terms are case sensitive. Raises InvalidParameterException for a pattern that it cannot parse.
     """
     text = pattern.strip()
     if text[:1] in ("{", "["):

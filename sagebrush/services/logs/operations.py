@@ -1,7 +1,7 @@
-"""CloudWatch Logs: groups, streams, events of jobs while they run, and events that users put.
+"""CloudWatch Logs: groups, streams, events of jobs while they run, and events put by users.
 
-Source: Amazon CloudWatch Logs API Reference. A job's log is read where its shim wrote it; a
-stream's tokens name a place in it, so paging goes on over what is written later.
+Source: Amazon CloudWatch Logs API Reference. A job's log is read from the file that its shim
+writes; a stream's tokens are positions in it, so paging continues with what is written later.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _WINDOW = 1 << 18
 """Bytes of a job's log that are read at once from its end backwards."""
 _PAGE_BYTES = 1024 * 1024
 _EVENT_BYTES = 26
-"""What an event counts beside its message in UTF-8."""
+"""Bytes that an event counts in addition to its message in UTF-8."""
 _RETENTION = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192,
               2557, 2922, 3288, 3653)  # fmt: skip
 
@@ -37,7 +37,7 @@ def create_log_group(ctx: Ctx, request: Doc) -> None:
 
 
 def delete_log_group(ctx: Ctx, request: Doc) -> None:
-    """The group, its streams and what users put there are gone."""
+    """The group, its streams and the events put by users are deleted."""
     if not ctx.world.streams.delete_group(ctx.account, ctx.region, request["logGroupName"]):
         raise _missing("log group")
 
@@ -99,7 +99,7 @@ def _group_doc(ctx: Ctx, group: Group) -> Doc:
         "logGroupClass": "STANDARD",
     }
     size = ctx.world.streams.size(ctx.account, ctx.region, group.name, _EVENT_BYTES)
-    if size is not None:  # what the logs of jobs hold is not counted: nothing is told then
+    if size is not None:  # the logs of jobs are not counted: no storedBytes then
         doc["storedBytes"] = size
     return {**doc, "retentionInDays": group.retention} if group.retention else doc
 
@@ -124,13 +124,14 @@ def create_log_stream(ctx: Ctx, request: Doc) -> None:
 
 
 def delete_log_stream(ctx: Ctx, request: Doc) -> None:
-    """The stream is gone; raises ResourceNotFoundException."""
+    """The stream is deleted; raises ResourceNotFoundException."""
     if not ctx.world.streams.delete_stream(_stream(ctx, request)):
         raise _missing("log stream")
 
 
 def describe_log_streams(ctx: Ctx, request: Doc) -> Doc:
-    """One page (50) of the group's streams; no token after the last (SDK v2 loops while there is one)."""
+    """One page (50) of the group's streams; no token after the last (SDK v2 loops while there is
+    one)."""
     by_time = request.get("orderBy") == "LastEventTime"
     prefix = request.get("logStreamNamePrefix", "")
     if by_time and prefix:
@@ -175,7 +176,7 @@ def _stream_doc(ctx: Ctx, stream: Stream) -> Doc:
 
 
 def _extent(ctx: Ctx, stream: Stream) -> Extent | None:
-    """What the stream's events span; None when there are none."""
+    """The times and size of the stream's events; None when there are none."""
     if stream.job is None:
         return ctx.world.streams.extent(stream)
     first, last = _first(ctx, stream), next(_backwards(ctx, stream), None)
@@ -185,7 +186,7 @@ def _extent(ctx: Ctx, stream: Stream) -> Extent | None:
 
 
 def _sequence_token(extent: Extent) -> str:
-    """The token that the next batch could be sent with; another after each batch."""
+    """A token that the next batch may send; it changes with each batch."""
     return f"{extent.end:056d}"
 
 
@@ -193,7 +194,7 @@ def _sequence_token(extent: Extent) -> str:
 
 
 def put_log_events(ctx: Ctx, request: Doc) -> Doc:
-    """The events are in the stream, all or none; too old and too new ones are told, not stored."""
+    """All events are in the stream, or none; those too old or too new are rejected and reported."""
     events = [(e["timestamp"], e["message"]) for e in request["logEvents"]]
     if any(b[0] < a[0] for a, b in pairwise(events)):
         raise AwsError(
@@ -329,7 +330,7 @@ def _filter_token(token: str | None) -> Key:
 
 
 def _events(ctx: Ctx, stream: Stream, position: int = 0) -> Iterator[Event]:
-    """The stream's events from `position` on, read as they are asked for."""
+    """The stream's events from `position` on, read lazily."""
     while True:
         if stream.job is None:
             block = ctx.world.streams.events(stream, position, _BLOCK)
@@ -405,7 +406,7 @@ def _found_doc(stream: Stream, event: Event) -> Doc:
     return {**_event_doc(event), "logStreamName": stream.name, "eventId": event_id}
 
 
-# -- finding things
+# -- lookups
 
 
 def _group(ctx: Ctx, request: Doc) -> str:
@@ -431,7 +432,7 @@ def _stream(ctx: Ctx, request: Doc) -> Stream:
 
 
 def _start(request: Doc) -> int:
-    """The place of the page's first entry; raises InvalidParameterException for a foreign token."""
+    """The index of the page's first entry; raises InvalidParameterException for a foreign token."""
     token = request.get("nextToken", "0")
     if not (token.isascii() and token.isdigit()):
         raise AwsError("InvalidParameterException", "The specified nextToken is invalid.")

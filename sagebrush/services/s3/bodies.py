@@ -1,4 +1,4 @@
-"""Bodies and their checksums: compared with what was declared, stored, told."""
+"""Bodies of objects and their checksums: verified, stored, described."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ MAX_PUT = 5 * 1024**3
 
 
 def write(ctx: Ctx, bucket: str, change: Callable[[Tx], T]) -> T:
-    """What `change` answers, committed. Raises NoSuchBucket when the bucket has gone meanwhile."""
+    """`change`'s result, committed. Raises NoSuchBucket when the bucket was deleted
+    concurrently."""
     try:
         return ctx.world.db.write(change)
     except Conflict as error:
@@ -33,13 +34,14 @@ def write(ctx: Ctx, bucket: str, change: Callable[[Tx], T]) -> T:
 def store(
     ctx: Ctx, bucket: str, body: Spooled, change: Callable[[Tx], list[str]], result: Doc
 ) -> Future[Doc]:
-    """The future `result`, told when `change` is committed and what it frees is gone.
+    """Returns `result`, a future that is set once `change` is committed and freed files are
+    removed.
 
-    `change` puts the `body` into rows and answers the blobs that this frees. When it does not
-    succeed the body is gone and the future raises as `write` does.
+    `change` puts the `body` into rows and returns the blobs that this frees. When it fails, the
+    body is removed and the future raises what `write` raises.
     """
     objects, answer = ctx.world.objects, Future[Doc]()
-    answer.set_running_or_notify_cancel()  # what is under way is not undone by a client that leaves
+    answer.set_running_or_notify_cancel()  # a client that disconnects does not undo what was started
 
     def freed(blobs: list[str]) -> None:
         objects.discard(blobs)
@@ -69,8 +71,8 @@ def quoted(etag: str) -> str:
 def given_checksum(request: Doc) -> tuple[str, str] | None:
     """The one (algorithm, base64 value) that the request declares, or None.
 
-    Raises InvalidRequest (400) for several, for a malformed one, and for an announced one that did
-    not come.
+    Raises InvalidRequest (400) for several, for a malformed one, and for an announced one that is
+    missing.
     """
     found = [
         (a, request[f"Checksum{a}"]) for a in checksums.ALGORITHMS if f"Checksum{a}" in request
@@ -101,7 +103,7 @@ def given_checksum(request: Doc) -> tuple[str, str] | None:
 
 
 def verify_body(request: Doc, body: Spooled) -> tuple[str, str] | None:
-    """The checksum that the request declares, found true of `body`; None when it declares none.
+    """The checksum that the request declares, verified for `body`; None when it declares none.
 
     Raises BadDigest, InvalidDigest, InvalidRequest (400).
     """
@@ -133,8 +135,8 @@ def checksum_of(body: Spooled, algorithm: str) -> str:
     return found
 
 
-def told_checksum(found: Checksum | None) -> Doc:
-    """The members that tell a checksum in results."""
+def checksum_members(found: Checksum | None) -> Doc:
+    """The members of results that describe a checksum."""
     if found is None:
         return {}
     return {f"Checksum{found.algorithm}": found.value, "ChecksumType": found.type}

@@ -22,7 +22,8 @@ _NOT_LAST = ("-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3")
 
 
 def check_name(name: str) -> None:
-    """Raises InvalidBucketName (400) when S3 has no bucket of that name (user guide, "naming rules")."""
+    """Raises InvalidBucketName (400) when S3 has no bucket of that name (user guide, "naming
+    rules")."""
     good = _NAME.fullmatch(name) and not any(pair in name for pair in ("..", ".-", "-."))
     if good:
         try:
@@ -37,7 +38,7 @@ def check_name(name: str) -> None:
 
 
 def create_bucket(ctx: Ctx, request: Doc) -> Doc:
-    """The bucket is there. In us-east-1 one's own bucket may be created again."""
+    """The bucket exists. In us-east-1 its owner may create it again."""
     name = request["Bucket"]
     check_name(name)
     _refuse_acl(request)
@@ -68,7 +69,8 @@ def create_bucket(ctx: Ctx, request: Doc) -> Doc:
 
 
 def _refuse_acl(request: Doc) -> None:
-    """Raises for an access list of a new bucket, which S3 has only where objects may have owners."""
+    """Raises for an access list of a new bucket, which S3 has only where objects may have
+    owners."""
     if request.get("ACL", "private") == "private" and not any(
         n.startswith("Grant") for n in request
     ):
@@ -82,7 +84,7 @@ def _refuse_acl(request: Doc) -> None:
 
 
 def _check_location(ctx: Ctx, asked: str | None) -> None:
-    """Raises when the asked region is not the one that Sagebrush speaks for."""
+    """Raises when the requested region is not that of Sagebrush."""
     if asked == "us-east-1":
         raise AwsError(
             "InvalidLocationConstraint", "The specified location-constraint is not valid",
@@ -104,11 +106,11 @@ def head_bucket(ctx: Ctx, request: Doc) -> Doc:
 
 
 def delete_bucket(ctx: Ctx, request: Doc) -> None:
-    """The bucket is gone. Raises BucketNotEmpty (409)."""
+    """The bucket is deleted. Raises BucketNotEmpty (409)."""
     found = names.bucket_of(ctx, request)
     try:
         freed = ctx.world.db.write(lambda tx: catalog.remove_bucket(tx, found.id))
-    except LookupError as error:  # another caller was faster
+    except LookupError as error:  # deleted concurrently by another request
         raise names.no_such_bucket(found.name) from error
     if freed is None:
         raise AwsError(
@@ -121,7 +123,7 @@ def delete_bucket(ctx: Ctx, request: Doc) -> None:
 def list_buckets(ctx: Ctx, request: Doc) -> Doc:
     """A page of the account's buckets by name; all of them when `MaxBuckets` is not given.
 
-    Their region is told, as S3 does, where the request has a parameter. Raises InvalidArgument.
+    As in S3, their region is included where the request has a parameter. Raises InvalidArgument.
     """
     if not 1 <= request.get("MaxBuckets", 1) <= 10000:
         raise AwsError(
@@ -152,7 +154,7 @@ def list_buckets(ctx: Ctx, request: Doc) -> Doc:
 
 
 def get_bucket_location(ctx: Ctx, request: Doc) -> Doc:
-    """The bucket's region; us-east-1 is told as none."""
+    """The bucket's region; null for us-east-1, as S3 answers."""
     region = names.bucket_of(ctx, request).region
     return {} if region == "us-east-1" else {"LocationConstraint": region}
 
@@ -223,7 +225,7 @@ def put_bucket_notification_configuration(ctx: Ctx, request: Doc) -> None:
 
 
 def get_bucket_policy_status(ctx: Ctx, request: Doc) -> Doc:
-    """Whether the bucket's policy allows everybody something. Raises NoSuchBucketPolicy (404)."""
+    """Whether the policy is public: it allows everyone something. Raises NoSuchBucketPolicy (404)."""
     text = _load(ctx, names.bucket_of(ctx, request), _POLICY)["Policy"]
     public = any(
         s.get("Effect") == "Allow"
@@ -234,12 +236,13 @@ def get_bucket_policy_status(ctx: Ctx, request: Doc) -> Doc:
     return {"PolicyStatus": {"IsPublic": public}}
 
 
-# ---- what is only stored and told again
+# ---- configurations that are only stored and returned
 
 
 @dataclass(frozen=True)
 class _Topic:
-    """A configuration kept as sent. `member` is where Put takes it; Get answers its members."""
+    """A configuration returned as it was sent. `member` is Put's parameter; Get answers its
+    members."""
 
     name: str
     member: str
@@ -323,8 +326,8 @@ def get_object_lock_configuration(ctx: Ctx, request: Doc) -> Doc:
 def put_bucket_policy(ctx: Ctx, request: Doc) -> None:
     """The bucket's policy is this text. Raises MalformedPolicy (400), NotImplemented (501).
 
-    What it allows has no effect: nobody but the account's own callers is let in. What it denies
-    would have one on AWS, and is refused rather than silently passed over.
+    What it allows has no effect, since only the account's own callers have access. What it denies
+    would have an effect on AWS, and is refused rather than silently ignored.
     """
     bucket = names.bucket_of(ctx, request)
     text = request["Policy"]
@@ -384,7 +387,7 @@ def _putter(topic: _Topic) -> Operation:
 
 
 def _deleter(topic: _Topic) -> Operation:
-    # An empty document marks what was deleted, so that a default does not come back.
+    # An empty document marks a deleted configuration, so that its default does not apply again.
     gone = {} if topic.default is not None else None
     return lambda ctx, request: _store(ctx, names.bucket_of(ctx, request), topic.name, gone)
 

@@ -1,4 +1,5 @@
-"""S3's conditional requests: If-Match and its like, on reads, writes, deletes and copies' sources."""
+"""S3's conditional requests: If-Match and the like, on reads, writes, deletes and copies'
+sources."""
 
 from __future__ import annotations
 
@@ -69,7 +70,7 @@ def check_write(request: Doc, old: Object | None, key: str) -> None:
 def check_meanwhile(request: Doc, upload: Upload, old: Object | None) -> None:
     """The object of a conditional Complete did not change during the upload.
 
-    Raises ConditionalRequestConflict (409): the upload must begin anew (S3 user guide,
+    Raises ConditionalRequestConflict (409): the upload must be started again (S3 user guide,
     "Conditional writes").
     """
     if "IfNoneMatch" in request and upload.doc.get("existed"):
@@ -89,7 +90,7 @@ def _conflict(header: str, key: str) -> AwsError:
 
 
 def check_match(etag: str, old: Object | None, key: str) -> None:
-    """The object is there and of that ETag. Raises NoSuchKey (404), PreconditionFailed (412)."""
+    """The object exists with that ETag. Raises NoSuchKey (404), PreconditionFailed (412)."""
     if old is None:
         raise names.no_such_key(key)
     if not _names(etag, old.etag):

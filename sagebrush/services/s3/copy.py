@@ -1,4 +1,5 @@
-"""Copies inside S3: CopyObject and UploadPartCopy. Bytes are shared between rows, never written again."""
+"""Copies inside S3: CopyObject and UploadPartCopy. Bytes are shared between rows, never written
+again."""
 
 from __future__ import annotations
 
@@ -20,14 +21,15 @@ _RANGE = re.compile(r"bytes=(\d+)-(\d+)")
 
 @dataclass(frozen=True)
 class _Source:
-    """What is copied: the object as it was read, and its bytes."""
+    """The source of a copy: the object as it was read, and its bytes."""
 
     bucket: Bucket
     object: Object
     blob: Blob
 
     def segments(self, tx: Tx) -> list[Segment] | None:
-        """What its bytes are made of now; None when the object has changed since it was read."""
+        """The segments that hold its bytes now; None when the object has changed since it was
+        read."""
         now = catalog.find(tx, self.bucket.id, self.object.key, data=True)
         was = self.object
         if now is None or (now.id, now.etag, now.modified, now.content) != (
@@ -40,7 +42,8 @@ class _Source:
 
 
 def _source(ctx: Ctx, request: Doc) -> _Source:
-    """The copy's source, its conditions checked. Raises NoSuchBucket, NoSuchKey, PreconditionFailed."""
+    """The copy's source, its conditions checked. Raises NoSuchBucket, NoSuchKey,
+    PreconditionFailed."""
     named = references.copy_source(request["CopySource"])
     owner = request.get("ExpectedSourceBucketOwner")
     bucket = names.bucket_of(ctx, {"Bucket": named.bucket, "ExpectedBucketOwner": owner})
@@ -53,7 +56,7 @@ def _source(ctx: Ctx, request: Doc) -> _Source:
 def copy_object(ctx: Ctx, request: Doc) -> Doc:
     """The object is a copy of the source, with its metadata or with new ones."""
     bucket = names.bucket_of(ctx, request)
-    key, fresh = names.checked_key(request["Key"]), metadata.kept(request)
+    key, fresh = names.checked_key(request["Key"]), metadata.object_doc(request)
     conditions.check_form(request)
     source = _source(ctx, request)
     was = source.object
@@ -82,8 +85,11 @@ def copy_object(ctx: Ctx, request: Doc) -> Doc:
         return catalog.put(tx, new, segments)
 
     ctx.world.objects.discard(bodies.write(ctx, bucket.name, change))
-    told = {"ETag": bodies.quoted(etag), "LastModified": metadata.time(new.modified)}
-    return {"CopyObjectResult": {**told, **bodies.told_checksum(checksum)}, **doc.get("echo", {})}
+    result = {"ETag": bodies.quoted(etag), "LastModified": metadata.time(new.modified)}
+    return {
+        "CopyObjectResult": {**result, **bodies.checksum_members(checksum)},
+        **doc.get("echo", {}),
+    }
 
 
 def _refuse_idle(request: Doc, same: bool) -> None:
@@ -125,7 +131,7 @@ def _copied_doc(request: Doc, old: Doc, fresh: Doc) -> Doc:
 
 
 def _checksum(request: Doc, source: _Source) -> Checksum:
-    """The copy's checksum: of the asked algorithm, else of the source's, over the whole object."""
+    """The copy's checksum over the whole object: of the requested algorithm, else the source's."""
     old = source.object.checksum
     algorithm = request.get("ChecksumAlgorithm") or (old.algorithm if old else "CRC64NVME")
     if old is not None and (old.algorithm, old.type) == (algorithm, "FULL_OBJECT"):
@@ -170,10 +176,10 @@ def upload_part_copy(ctx: Ctx, request: Doc) -> Doc:
         return catalog.put_part(tx, upload.id, part, pieces)
 
     ctx.world.objects.discard(bodies.write(ctx, bucket.name, change))
-    told: Doc = {"ETag": bodies.quoted(part.etag), "LastModified": metadata.time(part.modified)}
+    result: Doc = {"ETag": bodies.quoted(part.etag), "LastModified": metadata.time(part.modified)}
     if upload.doc["algorithm"] is not None:
-        told[f"Checksum{algorithm}"] = values[algorithm]
-    return {"CopyPartResult": told}
+        result[f"Checksum{algorithm}"] = values[algorithm]
+    return {"CopyPartResult": result}
 
 
 def _part_range(header: str | None, size: int) -> tuple[int, int]:

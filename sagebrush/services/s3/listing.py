@@ -14,7 +14,7 @@ from sagebrush.store.catalog import Bucket, Object, Reader
 from sagebrush.world import Ctx
 
 _CHUNK = 1000
-"""Rows that one scan asks for at most; after a common prefix the first scan asks for few."""
+"""Rows that one scan reads at most; the first scan after a common prefix reads few."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Page:
 
 
 def after_prefix(prefix: str) -> str | None:
-    """The least string that is greater than every one that begins with `prefix`; None: there is none.
+    """The least string greater than every string that begins with `prefix`; None if there is none.
 
     In the order of code points, which is that of UTF-8 bytes. Surrogates have no UTF-8 form.
     """
@@ -45,16 +45,16 @@ def after_prefix(prefix: str) -> str | None:
 def walk(
     tables: Reader, bucket_id: int, prefix: str, delimiter: str, after: str
 ) -> Iterator[Object | str]:
-    """Objects and common prefixes in order that come after `after`, by key-range scans.
+    """Objects and common prefixes after `after`, in order, found by scans of key ranges.
 
-    A common prefix is passed over in one step, however many keys it holds.
+    A common prefix is skipped in one step, however many keys it holds.
     """
     low, high = max(prefix, after), after_prefix(prefix)
     passed = after
     if delimiter and after.startswith(prefix):
         at = after.find(delimiter, len(prefix))
         if at >= 0 and at + len(delimiter) == len(after):
-            low = after_prefix(after) or after  # `after` is itself a common prefix: pass over it
+            low = after_prefix(after) or after  # `after` is itself a common prefix: skip it
     ask = 16 if delimiter else _CHUNK
     while True:
         rows = catalog.scan(tables, bucket_id, low, high, ask)
@@ -100,7 +100,7 @@ def page(ctx: Ctx, bucket: Bucket, request: Doc, after: str, most: int) -> Page:
 
 
 def _most(request: Doc) -> int:
-    """The entries to give at most. Raises InvalidArgument (400) when negative."""
+    """The page's maximal number of entries. Raises InvalidArgument (400) when negative."""
     asked = request.get("MaxKeys", 1000)
     names.check_count("maxKeys", asked)
     return min(asked, 1000)
@@ -155,7 +155,7 @@ def _entry(request: Doc, found: Object) -> Doc:
 
 
 def list_objects(ctx: Ctx, request: Doc) -> Doc:
-    """A page of keys after `Marker`. `NextMarker` is told with a delimiter only, as S3 does."""
+    """A page of keys after `Marker`. `NextMarker` is given with a delimiter only, as in S3."""
     bucket = names.bucket_of(ctx, request)
     _checked(request)
     marker = request.get("Marker", "")

@@ -1,4 +1,4 @@
-"""What an object carries beside its bytes: headers, tags, times."""
+"""An object's headers, tags and times."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sagebrush.store.catalog import Object
 _TAG = re.compile(r"[\w\s.:/=+\-@]*")
 
 
-"""What tags are made of (S3 user guide, "Object tagging"): letters, digits, spaces, `_.:/=+-@`."""
+"""Characters of tags (S3 user guide, "Object tagging"): letters, digits, spaces, `_.:/=+-@`."""
 
 
 MAX_METADATA = 2048
@@ -36,7 +36,7 @@ STORAGE = (
 )  # fmt: skip
 
 
-"""Storage classes of general purpose buckets; kept and told, all stored alike."""
+"""Storage classes of general purpose buckets; stored and returned without any effect."""
 
 
 ENCRYPTIONS = ("AES256", "aws:kms", "aws:kms:dsse")
@@ -45,16 +45,16 @@ ENCRYPTIONS = ("AES256", "aws:kms", "aws:kms:dsse")
 ECHOED = ("ServerSideEncryption", "SSEKMSKeyId", "BucketKeyEnabled")
 
 
-"""Kept and told again; Sagebrush encrypts nothing itself."""
+"""Stored and returned; Sagebrush encrypts nothing itself."""
 
 
 def time(seconds: float) -> dt.datetime:
-    """The time as S3 tells it, in whole seconds."""
+    """The time in S3's precision of whole seconds."""
     return dt.datetime.fromtimestamp(int(seconds), dt.UTC)
 
 
-def kept(request: Doc) -> Doc:
-    """The `doc` of an object that the request makes: metadata, system headers, tags.
+def object_doc(request: Doc) -> Doc:
+    """The `doc` of the object that the request creates: metadata, system headers, tags.
 
     Raises MetadataTooLarge, InvalidTag, NotImplemented, AccessControlListNotSupported.
     """
@@ -107,7 +107,8 @@ def _check_choice(
 
 
 def refuse(request: Doc) -> None:
-    """Raises for what the request asks and Sagebrush does not do: customer keys, ACLs, locks."""
+    """Raises for what the request uses and Sagebrush does not implement: customer keys, ACLs,
+    locks."""
     for name in request:
         if name.startswith(("SSECustomer", "CopySourceSSECustomer")):
             raise not_implemented("Server-side encryption with customer keys (SSE-C)")
@@ -122,7 +123,7 @@ def refuse(request: Doc) -> None:
 
 
 def not_implemented(what: str) -> AwsError:
-    """S3's error for what it does not do, naming it."""
+    """S3's error for a feature that is not implemented, naming it."""
     return AwsError("NotImplemented", f"{what} is not implemented by Sagebrush.", 501)
 
 
@@ -170,8 +171,8 @@ def check_tags(tags: list[Any], most: int = 10) -> dict[str, str]:
     return found
 
 
-def told(found: Object) -> Doc:
-    """The members that GetObject and HeadObject tell of an object, but for its length and checksum."""
+def object_members(found: Object) -> Doc:
+    """GetObject's and HeadObject's members about an object, except its length and checksum."""
     headers = dict(found.doc.get("headers", {}))
     expires = headers.pop("Expires", None)
     result: Doc = {

@@ -1,4 +1,5 @@
-"""S3 multipart uploads: create, upload part, complete, abort, list (user guide, "Multipart upload")."""
+"""S3 multipart uploads: create, upload part, complete, abort, list (user guide, "Multipart
+upload")."""
 
 from __future__ import annotations
 
@@ -23,9 +24,9 @@ MOST_OBJECT = 50 * 1024**4
 
 
 def create_multipart_upload(ctx: Ctx, request: Doc) -> Doc:
-    """An upload has begun; its id orders uploads by time."""
+    """An upload has begun; sorting its id sorts uploads by time."""
     bucket = names.bucket_of(ctx, request)
-    key, doc = names.checked_key(request["Key"]), metadata.kept(request)
+    key, doc = names.checked_key(request["Key"]), metadata.object_doc(request)
     algorithm, kind = _wish(request)
     now = ctx.world.clock()
     upload_id = f"{int(now * 1e6):014x}{secrets.token_hex(20)}"
@@ -49,9 +50,9 @@ def create_multipart_upload(ctx: Ctx, request: Doc) -> Doc:
 
 
 def _wish(request: Doc) -> tuple[str | None, str]:
-    """The checksum (algorithm, type) that the parts will carry; none named means CRC64NVME.
+    """The checksum (algorithm, type) that the parts will have; CRC64NVME if none is named.
 
-    Raises InvalidRequest (400) for a pair that S3 does not have.
+    Raises InvalidRequest (400) for a combination that S3 does not have.
     """
     algorithm, kind = request.get("ChecksumAlgorithm"), request.get("ChecksumType")
     if algorithm is None:
@@ -95,7 +96,7 @@ def no_such_upload(upload_id: str) -> AwsError:
 
 
 def upload_part(ctx: Ctx, request: Doc) -> Future[Doc]:
-    """The part is on disk, in place of one that had its number."""
+    """The part is on disk and replaces an earlier one of its number."""
     body = bodies.body_of(ctx, request)
     try:
         bucket, number, upload = _before_part(ctx, request)
@@ -123,7 +124,7 @@ def upload_part(ctx: Ctx, request: Doc) -> Future[Doc]:
 
 
 def _before_part(ctx: Ctx, request: Doc) -> tuple[Bucket, int, Upload]:
-    """Where the part goes, which the headers alone tell; raises AwsError."""
+    """The part's bucket, number and upload, known from the headers alone; raises AwsError."""
     bucket = names.bucket_of(ctx, request)
     number = names.check_number(request["PartNumber"])
     upload = find_upload(ctx, bucket, request)
@@ -137,7 +138,7 @@ BEFORE_BODY = {"UploadPart": _before_part}
 def _check_algorithm(upload: Upload, given: str | None) -> None:
     """Raises InvalidRequest (400) for a checksum of another algorithm than the upload's.
 
-    Only a full-object checksum can be computed from parts that came without one.
+    Only a full-object checksum can be computed from parts that were sent without one.
     """
     algorithm = upload.doc["algorithm"]
     if algorithm in (None, given) or (given is None and upload.doc["type"] == "FULL_OBJECT"):
@@ -150,7 +151,7 @@ def _check_algorithm(upload: Upload, given: str | None) -> None:
 
 
 def part_checksums(body: Spooled, upload: Upload, given: tuple[str, str] | None) -> dict[str, str]:
-    """What completing will need of the part, and what the client told of it."""
+    """The part's checksums that completing will need, and those that the client declared."""
     needed = upload.doc["algorithm"] or "CRC64NVME"
     found = {needed: bodies.checksum_of(body, needed)}
     if given is not None:
@@ -159,7 +160,7 @@ def part_checksums(body: Spooled, upload: Upload, given: tuple[str, str] | None)
 
 
 def complete_multipart_upload(ctx: Ctx, request: Doc) -> Doc:
-    """The named parts, in order, are the object; the upload is gone. No byte is copied."""
+    """The named parts, in order, are the object, and the upload is finished. No byte is copied."""
     bucket = names.bucket_of(ctx, request)
     key = names.checked_key(request["Key"])
     upload_id = request["UploadId"]
@@ -192,7 +193,7 @@ def complete_multipart_upload(ctx: Ctx, request: Doc) -> Doc:
         "Bucket": bucket.name,
         "Key": key,
         "ETag": bodies.quoted(new.etag),
-        **bodies.told_checksum(new.checksum),
+        **bodies.checksum_members(new.checksum),
         **new.doc.get("echo", {}),
     }
 
@@ -234,8 +235,8 @@ def _chosen(there: list[Part], wanted: list[Doc], upload: Upload) -> list[Part]:
 def _same_checksum(part: Part, entry: Doc) -> bool:
     """Whether the part has every checksum that Complete names for it."""
     for algorithm in checksums.ALGORITHMS:
-        told = entry.get(f"Checksum{algorithm}")
-        if told is not None and part.checksums.get(algorithm, told) != told:
+        declared = entry.get(f"Checksum{algorithm}")
+        if declared is not None and part.checksums.get(algorithm, declared) != declared:
             return False
     return True
 
@@ -275,8 +276,8 @@ def _assembled(ctx: Ctx, request: Doc, upload: Upload, chosen: list[Part]) -> Ob
             "The upload was created using the "
             f"{checksum.type} checksum mode. The complete request must use the same checksum mode.",
         )
-    told = request.get(f"Checksum{checksum.algorithm}")
-    if told is not None and told.partition("-")[0] != checksum.value.partition("-")[0]:
+    declared = request.get(f"Checksum{checksum.algorithm}")
+    if declared is not None and declared.partition("-")[0] != checksum.value.partition("-")[0]:
         raise AwsError(
             "BadDigest",
             f"The {checksum.algorithm.lower()} you specified did not match the calculated checksum.",
@@ -298,7 +299,8 @@ def _checksum(upload: Upload, chosen: list[Part]) -> Checksum:
 
 
 def abort_multipart_upload(ctx: Ctx, request: Doc) -> None:
-    """The upload and its parts are gone. Raises NoSuchUpload (404), also once it is completed."""
+    """The upload and its parts are deleted. Raises NoSuchUpload (404), also after its
+    completion."""
     bucket = names.bucket_of(ctx, request)
     upload = find_upload(ctx, bucket, request)
 
@@ -359,7 +361,7 @@ def list_multipart_uploads(ctx: Ctx, request: Doc) -> Doc:
         "NextKeyMarker": coded(request, last.key) if last else "",
         "NextUploadIdMarker": last.id if last else "",
         "MaxUploads": most, "IsTruncated": truncated,
-        "Uploads": [_told_upload(ctx, request, e) for e in page if isinstance(e, Upload)],
+        "Uploads": [_upload_members(ctx, request, e) for e in page if isinstance(e, Upload)],
         "CommonPrefixes": [{"Prefix": coded(request, e)} for e in page if isinstance(e, str)],
     }  # fmt: skip
     if request.get("Prefix"):
@@ -369,7 +371,7 @@ def list_multipart_uploads(ctx: Ctx, request: Doc) -> Doc:
     if "EncodingType" in request:
         result["EncodingType"] = request["EncodingType"]
     if truncated and isinstance(page[-1], str):
-        # S3 tells an empty marker here, with which nobody finds the next page.
+        # S3 returns an empty marker here, with which the next page cannot be requested.
         result["NextKeyMarker"] = coded(request, page[-1])
     return result
 
@@ -391,7 +393,7 @@ def _walk(ctx: Ctx, bucket: Bucket, request: Doc, id_marker: str) -> Iterator[Up
     """Uploads and common prefixes in order, after the markers."""
     prefix, delimiter = request.get("Prefix", ""), request.get("Delimiter", "")
     marker = request.get("KeyMarker", "")
-    # Without an id marker, uploads of the marked key itself are passed over too.
+    # Without an id marker, uploads of the marked key itself are skipped too.
     low = (marker, id_marker or "\U0010ffff") if marker else ("", "")
     low, high = max(low, (prefix, "")), after_prefix(prefix)
     tables, passed = names.reader(ctx), marker
@@ -410,18 +412,19 @@ def _walk(ctx: Ctx, bucket: Bucket, request: Doc, id_marker: str) -> Iterator[Up
             return
 
 
-def _told_upload(ctx: Ctx, request: Doc, upload: Upload) -> Doc:
-    told: Doc = {
+def _upload_members(ctx: Ctx, request: Doc, upload: Upload) -> Doc:
+    members: Doc = {
         "Key": coded(request, upload.key), "UploadId": upload.id, "Initiated": metadata.time(upload.created),
         "StorageClass": upload.doc["storage"], **_people(ctx, upload),
     }  # fmt: skip
     if upload.doc["algorithm"] is not None:
-        told.update(ChecksumAlgorithm=upload.doc["algorithm"], ChecksumType=upload.doc["type"])
-    return told
+        members.update(ChecksumAlgorithm=upload.doc["algorithm"], ChecksumType=upload.doc["type"])
+    return members
 
 
 def _people(ctx: Ctx, upload: Upload) -> Doc:
-    """Owner and Initiator of an upload: S3 names an initiator that is not the account by its ARN."""
+    """Owner and Initiator of an upload: S3 names an initiator that is not the account by its
+    ARN."""
     initiator = upload.doc.get("initiator")  # none in uploads of earlier versions
     told = {"Initiator": {"ID": initiator}} if initiator else {}
     return {"Owner": names.owner(ctx.account), **told}

@@ -1,4 +1,4 @@
-"""Buckets, keys, versions and part numbers: what a request names, found or refused."""
+"""Buckets, keys, versions and part numbers of requests, looked up or refused."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ def reader(ctx: Ctx) -> Outside:
 def bucket_of(ctx: Ctx, request: Doc) -> Bucket:
     """The bucket that the request names.
 
-    Raises NoSuchBucket (404), InvalidBucketName (400) for a name that no bucket ever had (the first
-    ones in us-east-1 had capitals and underscores); for an `ExpectedBucketOwner` that is another
-    account AccessDenied (403), that is no account InvalidBucketOwnerAWSAccountID (400).
+    Raises NoSuchBucket (404); InvalidBucketName (400) for a name that was never allowed (the first
+    buckets in us-east-1 had capitals and underscores); and for an `ExpectedBucketOwner` that is
+    another account AccessDenied (403), or that is no account InvalidBucketOwnerAWSAccountID (400).
     """
     name = request["Bucket"]
     found = catalog.bucket(reader(ctx), name)
@@ -49,17 +49,17 @@ def bucket_of(ctx: Ctx, request: Doc) -> Bucket:
 
 
 def no_such_bucket(name: str) -> AwsError:
-    """The error of a bucket that is not there."""
+    """The error for a bucket that does not exist."""
     return AwsError("NoSuchBucket", "The specified bucket does not exist", 404, BucketName=name)
 
 
 def no_such_key(key: str) -> AwsError:
-    """The error of an object that is not there."""
+    """The error for an object that does not exist."""
     return AwsError("NoSuchKey", "The specified key does not exist.", 404, Key=key)
 
 
 def checked_key(key: str) -> str:
-    """The key as rows can be asked for it. Raises KeyTooLongError, InvalidURI (400: not Unicode)."""
+    """The key, valid for rows. Raises KeyTooLongError, InvalidURI (400: not Unicode)."""
     try:
         size = len(key.encode())
     except UnicodeEncodeError as error:
@@ -72,7 +72,8 @@ def checked_key(key: str) -> str:
 
 
 def object_of(ctx: Ctx, bucket: Bucket, request: Doc) -> Object:
-    """The object that the request names, without its bytes. Raises NoSuchKey (404), InvalidArgument."""
+    """The object that the request names, without its bytes. Raises NoSuchKey (404),
+    InvalidArgument."""
     version(request.get("VersionId"))
     found = catalog.find(reader(ctx), bucket.id, checked_key(request["Key"]))
     if found is None:
@@ -101,7 +102,7 @@ def check_number(number: int) -> int:
 
 
 def check_count(name: str, number: int) -> None:
-    """Raises InvalidArgument (400) for a page of fewer than no entries."""
+    """Raises InvalidArgument (400) for a negative page size."""
     if number < 0:
         raise AwsError(
             "InvalidArgument", f"Argument {name} must be an integer between 0 and 2147483647",

@@ -17,7 +17,7 @@ _RANGE = re.compile(r"\s*bytes\s*=\s*(\d*)\s*-\s*(\d*)\s*", re.IGNORECASE)
 
 
 def put_object(ctx: Ctx, request: Doc) -> Future[Doc]:
-    """The object is stored whole and on disk, in place of one that its key had."""
+    """The object is complete and on disk, and replaces an earlier one of its key."""
     body = bodies.body_of(ctx, request)
     try:
         bucket, key, doc = _before_put(ctx, request)
@@ -37,7 +37,7 @@ def put_object(ctx: Ctx, request: Doc) -> Future[Doc]:
             return catalog.put(tx, new, segments)
 
         etag = bodies.quoted(new.etag)
-        result = {"ETag": etag, **bodies.told_checksum(checksum), **doc.get("echo", {})}
+        result = {"ETag": etag, **bodies.checksum_members(checksum), **doc.get("echo", {})}
         return bodies.store(ctx, bucket.name, body, change, result)
     except BaseException:
         ctx.world.objects.drop(body)
@@ -45,9 +45,9 @@ def put_object(ctx: Ctx, request: Doc) -> Future[Doc]:
 
 
 def _before_put(ctx: Ctx, request: Doc) -> tuple[Bucket, str, Doc]:
-    """The bucket, the key and the object's `doc`, which the headers alone tell; raises AwsError."""
+    """The bucket, the key and the object's `doc`, known from the headers alone; raises AwsError."""
     bucket = names.bucket_of(ctx, request)
-    key, doc = names.checked_key(request["Key"]), metadata.kept(request)
+    key, doc = names.checked_key(request["Key"]), metadata.object_doc(request)
     conditions.check_form(request)
     return bucket, key, doc
 
@@ -69,7 +69,7 @@ def get_object(ctx: Ctx, request: Doc) -> Doc:
 
 
 def head_object(ctx: Ctx, request: Doc) -> Doc:
-    """What GetObject would tell of the object."""
+    """GetObject's answer without the bytes."""
     bucket = _before_read(ctx, request)
     found = names.object_of(ctx, bucket, request)
     conditions.check_read(request, found, ctx.world.clock())
@@ -77,7 +77,7 @@ def head_object(ctx: Ctx, request: Doc) -> Doc:
 
 
 def _before_read(ctx: Ctx, request: Doc) -> Bucket:
-    """The bucket. Raises AwsError for what is wrong with the request whatever the object is."""
+    """The bucket. Raises AwsError for errors that do not depend on the object."""
     bucket = names.bucket_of(ctx, request)
     metadata.refuse(request)
     names.version(request.get("VersionId"))
@@ -91,10 +91,10 @@ def _before_read(ctx: Ctx, request: Doc) -> Bucket:
 
 
 def _extent(ctx: Ctx, request: Doc, found: Object) -> tuple[int, int, Doc]:
-    """Where the asked bytes begin, how many they are, and what is told of them."""
-    result = metadata.told(found)
+    """(offset, length, members of the answer) of the requested bytes."""
+    result = metadata.object_members(found)
     number, header = request.get("PartNumber"), request.get("Range")
-    checksum = bodies.told_checksum(found.checksum)
+    checksum = bodies.checksum_members(found.checksum)
     start, length, partial = 0, found.size, False
     if number is not None:
         start, length, checksum = _part(ctx, found, number, checksum)
@@ -150,7 +150,7 @@ def _part(ctx: Ctx, found: Object, number: int, checksum: Doc) -> tuple[int, int
                 return (
                     at,
                     size,
-                    bodies.told_checksum(
+                    bodies.checksum_members(
                         Checksum(found.checksum.algorithm, value, found.checksum.type)
                     ),
                 )
@@ -172,7 +172,7 @@ def _overridden(request: Doc, result: Doc) -> Doc:
 
 
 def delete_object(ctx: Ctx, request: Doc) -> None:
-    """There is no object of that key. It need not have been there."""
+    """There is no object of that key. It need not have existed."""
     bucket = names.bucket_of(ctx, request)
     key = names.checked_key(request["Key"])
     names.version(request.get("VersionId"))
@@ -282,14 +282,14 @@ def _set_tags(ctx: Ctx, request: Doc, tags: dict[str, str]) -> None:
 
 
 def get_object_attributes(ctx: Ctx, request: Doc) -> Doc:
-    """Those of ETag, Checksum, ObjectParts, StorageClass and ObjectSize that were asked for."""
+    """Those of ETag, Checksum, ObjectParts, StorageClass and ObjectSize that the request names."""
     found = names.object_of(ctx, names.bucket_of(ctx, request), request)
     asked = set(request["ObjectAttributes"])
     result: Doc = {"LastModified": metadata.time(found.modified)}
     if "ETag" in asked:
         result["ETag"] = found.etag
     if "Checksum" in asked and found.checksum is not None:
-        result["Checksum"] = bodies.told_checksum(found.checksum)
+        result["Checksum"] = bodies.checksum_members(found.checksum)
     if "ObjectParts" in asked and found.doc.get("parts"):
         result["ObjectParts"] = _object_parts(ctx, request, found)
     if "StorageClass" in asked:
@@ -327,7 +327,8 @@ def get_object_acl(ctx: Ctx, request: Doc) -> Doc:
 
 
 def put_object_acl(ctx: Ctx, request: Doc) -> None:
-    """Refuses any access list but the owner's own, as a bucket whose owner owns all objects does."""
+    """Refuses any access list but the owner's own, as a bucket whose owner owns all objects
+    does."""
     names.object_of(ctx, names.bucket_of(ctx, request), request)
     metadata.refuse(request)
     if "AccessControlPolicy" in request:

@@ -11,9 +11,9 @@ from sagebrush.world import Ctx
 def require(ctx: Ctx, arn: str, member: str, kind: str, name: str) -> None:
     """Returns when SageMaker may assume the role for the resource; raises ValidationException.
 
-    `kind` and `name` are the resource's (`training-job`): trust policies may ask for its ARN. The
-    role must be there and trust SageMaker; a name that was never created here stands for the
-    execution role when the owner's own key gives it (docs/clients.md, trap 2). The words are AWS's.
+    `kind` and `name` are the resource's (`training-job`): trust policies may test its ARN. The role
+    must exist and trust SageMaker; a name that was never created here stands for the execution role
+    when the owner's own key names it (docs/clients.md, trap 2). The messages are AWS's.
     """
     found = Arn.parse(arn)
     if found is None or not found.resource.startswith("role/"):

@@ -11,11 +11,11 @@ from sagebrush.store.rows import Row
 from sagebrush.world import Ctx
 
 PAGE = 50
-"""Tags of one page where the request does not say; AWS's smallest."""
+"""Tags of one page where the request sets no MaxResults; AWS's smallest."""
 
 
 def add_tags(ctx: Ctx, request: Doc) -> Doc:
-    """The tags are there, over those of the same keys; all tags of the resource.
+    """The tags are added, replacing those of the same keys; returns all tags of the resource.
 
     Raises ValidationException, or ResourceLimitExceeded beyond 50 tags.
     """
@@ -25,7 +25,7 @@ def add_tags(ctx: Ctx, request: Doc) -> Doc:
 
 
 def list_tags(ctx: Ctx, request: Doc) -> Doc:
-    """One page of the resource's tags, in the order in which they came."""
+    """One page of the resource's tags, in the order in which they were added."""
     tags = kinds.by_arn(ctx, request["ResourceArn"]).plan.get("tags", {})
     size = request.get("MaxResults", PAGE)
     page, token = kinds.paginate(_documents(tags), request.get("NextToken"), size)
@@ -33,7 +33,7 @@ def list_tags(ctx: Ctx, request: Doc) -> Doc:
 
 
 def delete_tags(ctx: Ctx, request: Doc) -> Doc:
-    """The resource has no tags of these keys."""
+    """The tags of these keys are removed."""
     gone = set(request["TagKeys"])
     _change(
         ctx, request["ResourceArn"], lambda tags: {k: v for k, v in tags.items() if k not in gone}
@@ -48,7 +48,8 @@ def _documents(tags: dict[str, str]) -> list[Doc]:
 def _change(
     ctx: Ctx, arn: str, change: Callable[[dict[str, str]], dict[str, str]]
 ) -> dict[str, str]:
-    """The resource's tags after `change`; what reacts to them is due."""
+    """Stores and returns the resource's tags after `change`; a resource that reacts to them is
+    due."""
     row = kinds.by_arn(ctx, arn)
     facts = ctx.world.kinds.get(row.kind)
     busy = facts.busy if facts and facts.reacts_to_tags else ()

@@ -1,1 +1,1 @@
-"""Models, endpoint configurations, endpoints and what serves them."""
+"""Models, endpoint configurations, endpoints and the replicas that serve them."""

@@ -43,13 +43,13 @@ def create_endpoint(ctx: Ctx, request: Doc) -> Doc:
     def quota(rows: Reader) -> None:
         quotas.check_quota(ctx.world, types, "endpoint", rows)
 
-    told = {k: v for k, v in doc.items() if v is not None}
-    row = kinds.insert(ctx, KIND, kinds.draft(ctx, KIND, request, "Creating", told, plan), quota)
+    members = {k: v for k, v in doc.items() if v is not None}
+    row = kinds.insert(ctx, KIND, kinds.draft(ctx, KIND, request, "Creating", members, plan), quota)
     return {"EndpointArn": row.doc["EndpointArn"]}
 
 
 def describe_endpoint(ctx: Ctx, request: Doc) -> Doc:
-    """The endpoint as it is now, each variant with what runs of it."""
+    """The endpoint's document, each variant with its current weight, count and images."""
     row = kinds.find(ctx, KIND, request["EndpointName"])
     found = kinds.describe(KIND, row)
     active, pending = plan_of(row).get("active"), plan_of(row).get("pending")
@@ -79,7 +79,7 @@ def list_endpoints(ctx: Ctx, request: Doc) -> Doc:
 
 
 def update_endpoint(ctx: Ctx, request: Doc) -> Doc:
-    """A new fleet comes up beside the one that answers, and takes over once all of it does.
+    """A new fleet is deployed alongside the serving one, and replaces it once all of it answers.
 
     Raises ValidationException or ResourceLimitExceeded.
     """
@@ -119,7 +119,7 @@ def update_endpoint(ctx: Ctx, request: Doc) -> Doc:
 
 
 def update_endpoint_weights_and_capacities(ctx: Ctx, request: Doc) -> Doc:
-    """Weights hold at once; replicas come up or drain until each variant has its count.
+    """Weights apply immediately; replicas are added or drained until each variant has its count.
 
     Raises ValidationException or ResourceLimitExceeded.
     """
@@ -168,17 +168,17 @@ def _scaled(active: Fleet, request: Doc) -> list[Variant]:
 
 
 def _added(active: Fleet, scaled: list[Variant]) -> list[str]:
-    """The types of the instances that `scaled` has more than `active`."""
+    """The types of the instances that `scaled` has in addition to those of `active`."""
     before = {variant["name"]: variant["count"] for variant in active["variants"]}
     return [v["type"] for v in scaled for _ in range(v["count"] - before[v["name"]])]
 
 
 def delete_endpoint(ctx: Ctx, request: Doc) -> None:
-    """The endpoint takes no requests any more, and is gone when its processes are.
+    """The endpoint takes no more requests; its row is deleted when its processes have ended.
 
-    Raises ValidationException while it is being created, updated or deleted. One that is Creating and
-    waits for capacity is deleted: AWS's would fail by itself, ours may wait for as long as others hold
-    it.
+    Raises ValidationException while it is being created, updated or deleted. One that is Creating
+    and waits for capacity is deleted: AWS's would fail by itself, ours may wait for as long as
+    others hold the capacity.
     """
 
     def change(row: Row) -> Row:
@@ -194,7 +194,8 @@ def delete_endpoint(ctx: Ctx, request: Doc) -> None:
 
 
 def _changed(ctx: Ctx, request: Doc, change: Callable[[Row], Row], types: list[str]) -> Doc:
-    """The endpoint's ARN, once it is changed and has the instances of `types` beside its own."""
+    """The endpoint is changed and due; returns its ARN. Raises ResourceLimitExceeded where
+    instances of `types` in addition to its own exceed a quota."""
 
     def quota(rows: Reader) -> None:
         quotas.check_quota(ctx.world, types, "endpoint", rows)
@@ -223,7 +224,8 @@ def _in_progress(ctx: Ctx, row: Row) -> AwsError:
 
 
 def _check_policy(config: Doc | None) -> None:
-    """Raises ValidationException for a deployment that would not be done as it says."""
+    """Raises ValidationException for a DeploymentConfig that Sagebrush would not carry out as
+    written."""
     if not config:
         return
     unsupported = []
@@ -241,7 +243,7 @@ def _check_policy(config: Doc | None) -> None:
 
 
 def _fleet(ctx: Ctx, config_name: str) -> Fleet:
-    """What the configuration deploys, complete: later changes of models do not reach it.
+    """Everything that the configuration deploys; later changes of its models do not affect it.
 
     Raises ValidationException when the configuration or one of its models is not there.
     """
@@ -281,7 +283,8 @@ def _types(fleet: Fleet) -> list[str]:
 
 
 def _retain(fleet: Fleet, active: Fleet, excluded: set[str]) -> None:
-    """Weights and counts that were changed since stay, except the `excluded` ones."""
+    """Weights and counts changed since the deployment are kept, except the `excluded`
+    properties."""
     before = {v["name"]: v for v in active["variants"]}
     for variant in fleet["variants"]:
         old = before.get(variant["name"])
@@ -294,13 +297,13 @@ def _retain(fleet: Fleet, active: Fleet, excluded: set[str]) -> None:
 
 
 def _resolved(world: World, variant: Variant) -> str:
-    """What the variant's image means here, with the versions that run."""
+    """The image that the variant's image resolves to here, with the library versions that run."""
     built = world.environments.built(variant["environment"])
     return variant["image"] if built is None else built.image
 
 
 def _summary(world: World, row: Row, fleet: Fleet, variant: Variant, word: str | None) -> Doc:
-    """A variant as DescribeEndpoint tells it; `word` is its status while it changes."""
+    """A variant as DescribeEndpoint shows it; `word` is its status while it changes."""
     answering = [
         r
         for r in plan_of(row)["replicas"]

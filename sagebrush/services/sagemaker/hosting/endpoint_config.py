@@ -1,4 +1,4 @@
-"""Endpoint configurations: which models an endpoint serves, on what, and with which weights."""
+"""Endpoint configurations: models, their instances, counts and weights."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def create_endpoint_config(ctx: Ctx, request: Doc) -> Doc:
     """The configuration exists; every model that it names does. Raises ValidationException."""
     _refuse(request, UNSUPPORTED)
     capture = request.get("DataCaptureConfig")
-    if capture and capture.get("EnableCapture", True):  # AWS: enabled unless it says otherwise
+    if capture and capture.get("EnableCapture", True):  # AWS: enabled by default
         raise _unsupported("data capture (DataCaptureConfig with EnableCapture)")
     if role := request.get("ExecutionRoleArn"):
         name = request["EndpointConfigName"]
@@ -71,7 +71,7 @@ def list_endpoint_configs(ctx: Ctx, request: Doc) -> Doc:
 
 
 def delete_endpoint_config(ctx: Ctx, request: Doc) -> None:
-    """The configuration is gone; endpoints that were made with it go on."""
+    """The configuration is deleted; endpoints created with it are not affected."""
     kinds.delete(ctx, KIND, request["EndpointConfigName"])
 
 

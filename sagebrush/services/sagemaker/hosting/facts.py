@@ -8,11 +8,11 @@ from sagebrush.errors import Doc
 from sagebrush.facts import Metrics, Program, Quota, Running, Tree, always
 
 GROUP = "/aws/sagemaker/Endpoints"
-"""Before an endpoint's name: its log group. Namespace of instance metrics."""
+"""Prefix of an endpoint's log group; namespace of its instance metrics."""
 
 
 def _variants(plan: Doc) -> list[Doc]:
-    """Those of the fleet that serves and of the one that is to follow it."""
+    """The variants of the serving fleet and of the pending one."""
     fleets = [plan[name] for name in ("active", "pending") if plan.get(name)]
     return [variant for fleet in fleets for variant in fleet["variants"]]
 

@@ -1,9 +1,9 @@
-"""The life of an endpoint: fleets of replicas that come up, answer, are replaced and drain.
+"""The life of an endpoint: fleets of replicas are launched, serve, are replaced and drained.
 
-The row's plan holds it all: `active` is the fleet that answers, `pending` the one that is to take
-over (a fleet: what is deployed, by variant), `replicas` every process there is. A replica is written
-into the plan before it is launched, so that one whose launch is repeated or forgotten is the same
-job, or is found and ended:
+All state is in the row's plan: `active` is the fleet that serves, `pending` the one that is to
+replace it (a fleet: the deployed variants), `replicas` every process. A replica is written into the
+plan before it is launched, so a launch repeated after a crash is the same process, and one that was
+forgotten is found and ended:
 
     new -> launched -> serving -> draining -> stopping -> (gone)
 """
@@ -19,33 +19,41 @@ from sagebrush.engine.kinds import moment
 from sagebrush.errors import Doc
 from sagebrush.routing import endpoints
 from sagebrush.services.sagemaker.hosting.plan import Entry, Fleet, Variant, plan_of
-from sagebrush.services.sagemaker.hosting.replica import GRACE, Replica, Unstartable, Waiting
+from sagebrush.services.sagemaker.hosting.replica import GRACE, Replica, Waiting
 from sagebrush.store.rows import Next, Row
+from sagebrush.workload.launch import Unstartable
 from sagebrush.world import World
 
 PING = "/ping"
 """What a replica answers with 200 once it can be asked."""
 LOOK = 60.0
-"""Seconds between two looks at an endpoint that is well; ends of processes are told at once."""
+"""Seconds between two looks at a healthy endpoint; the backend reports ends of processes at
+once."""
 DRAIN = 65.0
-"""Seconds that requests on a replica may take before it is ended all the same."""
+"""Seconds that open requests may take before a draining replica is ended regardless."""
 STEADY = 60.0
-"""Seconds of service after which a replica's end is not counted as one more of a crash loop."""
+"""Seconds of service after which a replica's end no longer counts towards a crash loop."""
 LOOP = 3
-"""Ends in a row after which the endpoint tells of a crash loop."""
+"""Consecutive ends after which the endpoint's FailureReason reports a crash loop."""
 LOST = 5
-"""Times that a replica that was lost before it ever answered is launched anew."""
+"""Times that a replica is launched again after it was lost before it ever answered."""
 ALIVE = ("new", "launched", "serving")
 
 
 def reconcile(world: World, row: Row) -> Next:
-    """The next step of the endpoint."""
+    """The next step of the endpoint: returns its new status, document and plan.
+
+    Called by the loop under the row's lease. The row itself is not changed: a `Deployment` works on
+    a copy of its plan, and the loop stores what is returned if the lease still holds. Processes are
+    launched only for replicas that an earlier step stored. Failed is final but for DeleteEndpoint;
+    the row of a Deleting endpoint is deleted after its last process.
+    """
     deployment = Deployment(world, row)
     return deployment.delete() if row.status == "Deleting" else deployment.advance()
 
 
 def fail(world: World, row: Row, reason: str) -> Next:
-    """Sagebrush gives up on this step: an endpoint that answers goes on, another has failed."""
+    """The step is given up: an endpoint with a serving fleet stays InService, another is Failed."""
     doc = {"FailureReason": reason, "LastModifiedTime": moment(world.clock())}
     if plan_of(row).get("active"):
         return Next("InService" if row.status != "Deleting" else None, doc, due=LOOK)
@@ -53,12 +61,12 @@ def fail(world: World, row: Row, reason: str) -> Next:
 
 
 def new_fleet(config: str, variants: list[Variant], now: float) -> Fleet:
-    """A fleet to be deployed."""
+    """A fleet of these variants, not deployed yet."""
     return {"id": short_id(), "config": config, "variants": variants, "started": now}
 
 
 class Deployment:
-    """One step of one endpoint: works on a copy of the plan, which `Next` brings back."""
+    """One step of one endpoint: changes a copy of the plan, which the returned `Next` stores."""
 
     def __init__(self, world: World, row: Row) -> None:
         self.world = world
@@ -75,14 +83,15 @@ class Deployment:
         self.message = ""
         """What a replica waits for."""
         self.queued = False
-        """Whether that is capacity."""
+        """Whether it waits for capacity."""
         self.crash = ""
-        """The last end of a replica that had been answering."""
+        """How the last replica that had been serving ended."""
 
     # ---- steps
 
     def advance(self) -> Next:
-        """Every replica has had its step, fleets have their replicas, the status says what is."""
+        """Every replica had its step, fleets have the replicas that they should, the status is up
+        to date."""
         for entry in list(self.replicas):
             self._step(entry)
         if self.broken:
@@ -155,8 +164,8 @@ class Deployment:
             self._await_health(entry)
 
     def _wait(self, entry: Entry, waiting: Waiting) -> None:
-        """The replica waits its turn. An update does not for ever: what it waits for may be held by
-        the fleet that it is to replace."""
+        """The replica waits. An update does so for a limited time, since the fleet that it is to
+        replace may hold the capacity that it waits for."""
         waited, patience = self.now - entry["since"], self._replica(entry).patience
         if self.active and self.pending and waited > patience:
             why = f"Insufficient capacity: {waiting} after {waited:.0f} seconds."
@@ -193,7 +202,8 @@ class Deployment:
             entry["tries"] = 0
 
     def _ended(self, entry: Entry, state: Exited) -> None:
-        """A replica that should be there is not: another takes its place, or its fleet is broken."""
+        """A replica ended unexpectedly: another takes its place, or its fleet cannot be
+        deployed."""
         served = entry["state"] == "serving"
         tries = entry.get("tries", 0) + 1
         if served and self.now - entry["since"] > STEADY:
@@ -212,7 +222,7 @@ class Deployment:
             self.broken = reason
             return
         self.crash = reason
-        # Stopped by nobody here: the server was told to end, so this is no crash.
+        # Not stopped by a step of ours: the server is shutting down, so this is no crash.
         wait = 0.0 if state.reason in ("lost", "stopped") else min(60.0, 0.25 * 2**tries)
         self._add(
             entry["fleet"],
@@ -223,7 +233,7 @@ class Deployment:
         )
 
     def _retire(self, entry: Entry) -> None:
-        """The replica gets no more requests, and ends when those that it has are answered."""
+        """The replica gets no more requests, and ends when its open ones are answered."""
         variant = self._replica(entry).variant
         entry.update(was=variant, since=self.now)
         if entry["state"] == "serving":
@@ -245,7 +255,7 @@ class Deployment:
         self._within(0.0)
 
     def _reap(self, entry: Entry) -> None:
-        """What has ended is put away."""
+        """An ended replica is removed from the plan, and its files and capacity are released."""
         state = self.world.backend.poll(entry["key"])
         if isinstance(state, Exited | Gone):
             self._replica(entry).dispose()
@@ -270,7 +280,7 @@ class Deployment:
         )
 
     def _settled(self) -> bool:
-        """Whether the active fleet is as it should be, no more and no less."""
+        """Whether the active fleet has exactly the replicas that it should have, all serving."""
         return self.active is not None and all(
             len(self._of(self.active, v["name"])) == v["count"]
             and len(self._of(self.active, v["name"], ("serving",))) == v["count"]
@@ -278,7 +288,8 @@ class Deployment:
         )
 
     def _converge(self) -> None:
-        """Each variant has as many replicas as it should; what is too many retires, newest first."""
+        """Replicas are added until each variant has its count; surplus ones retire, newest
+        first."""
         for each in (self.active, self.pending):
             for variant in each["variants"] if each else ():
                 assert each is not None
@@ -294,7 +305,8 @@ class Deployment:
                 self._retire(entry)
 
     def _add(self, fleet_id: str, variant: Variant, **more: Any) -> None:
-        """A replica is in the plan; the next step, after the plan is stored, launches it."""
+        """A replica is in the plan as `new`; the next step, after the plan is stored, launches
+        it."""
         rid = short_id()
         entry: Entry = {
             "id": rid,
@@ -308,8 +320,8 @@ class Deployment:
         self._within(max(0.0, more.get("not_before", 0.0) - self.now))
 
     def _take_over(self) -> Next:
-        """The pending fleet answers from now on, and the one before it drains."""
-        for entry in self.replicas:  # what the old one runs is remembered until it is gone
+        """The pending fleet is the active one, and the replicas of the one before drain."""
+        for entry in self.replicas:  # its variants are kept until its replicas have ended
             entry.setdefault("was", self._replica(entry).variant)
         self.active, self.pending = self.pending, None
         assert self.active is not None
@@ -318,12 +330,13 @@ class Deployment:
         return self._next("InService", doc)
 
     def _give_up(self) -> Next:
-        """What was to come up cannot: back to what answers, or Failed where nothing does."""
+        """The deployment is abandoned: the serving fleet stays, or the endpoint is Failed without
+        one."""
         for entry in self.replicas:
             entry.setdefault("was", self._replica(entry).variant)
         if self.pending:
             self.pending = None
-        elif self.active:  # more replicas were asked for than can be had
+        elif self.active:  # an update of capacities that cannot be met
             for variant in self.active["variants"]:
                 serving_now = len(self._of(self.active, variant["name"], ("serving",)))
                 variant["count"] = min(variant["count"], max(1, serving_now))

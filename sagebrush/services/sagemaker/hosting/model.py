@@ -1,4 +1,4 @@
-"""Models: an image, where its data lies, and the role that it runs as."""
+"""Models: an image, the location of the model's data, and the role that it runs as."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ UNSUPPORTED = {
     "AdditionalModelDataSources": "additional model data sources",
     "MultiModelConfig": "multi-model containers",
 }
-"""Members of a container that would be ignored, and what they ask for."""
+"""Members of a container that are refused because they would be ignored -> what they ask for."""
 
 
 def create_model(ctx: Ctx, request: Doc) -> Doc:
-    """The model exists; its image and its data were there. Raises ValidationException."""
+    """The model exists; its image and its data were checked. Raises ValidationException."""
     container = container_of(request)
     location = data_location(container)
     kinds.check_new(ctx, KIND, request)
@@ -53,7 +53,7 @@ def list_models(ctx: Ctx, request: Doc) -> Doc:
 
 
 def delete_model(ctx: Ctx, request: Doc) -> None:
-    """The model is gone; endpoints that serve it go on, and its data stays in S3."""
+    """The model is deleted; endpoints that serve it are not affected, and its data stays in S3."""
     kinds.delete(ctx, KIND, request["ModelName"])
 
 
@@ -88,7 +88,8 @@ def isolated(model: Doc) -> bool:
 
 
 def resolve(ctx: Ctx, container: Doc) -> Image:
-    """What the container's image stands for; raises ValidationException naming the nearest."""
+    """The container's image, resolved; raises ValidationException naming the nearest known
+    image."""
     if not container.get("Image"):
         raise AwsError("ValidationException", "Image is required in the container definition.")
     try:
@@ -100,7 +101,7 @@ def resolve(ctx: Ctx, container: Doc) -> Image:
 def data_location(container: Doc) -> tuple[str, str, str] | None:
     """(bucket, key, how) of the model's data: `archive`, `object` or `prefix`; None without any.
 
-    Raises ValidationException for what is no S3 place.
+    Raises ValidationException for a location that is not in S3.
     """
     url, source = container.get("ModelDataUrl"), container.get("ModelDataSource")
     if url and source:
@@ -142,12 +143,12 @@ def _split(url: str) -> tuple[str, str]:
 
 
 def _require_data(ctx: Ctx, location: tuple[str, str, str], role: str | None) -> None:
-    """The data is there and readable as the role; AWS's words where it is not."""
+    """The data exists and the role may read it; else raises ValidationException in AWS's words."""
     bucket, key, how = location
     reader = ctx.as_role(role) if role else ctx
     url = f"s3://{bucket}/{key}"
     if not role and ctx.caller.role and not principals.owns(ctx.world, ctx.caller):
-        # without a role the execution role reads the data: for nobody but the owner
+        # without a role the execution role reads the data: allowed to the owner alone
         raise AwsError(
             "ValidationException",
             f"Could not access model data at {url}. Please ensure that ExecutionRoleArn is given"

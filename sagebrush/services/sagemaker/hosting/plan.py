@@ -1,7 +1,7 @@
-"""What the row of an endpoint keeps for Sagebrush alone: the fleets that it deploys, and every replica.
+"""The private state in an endpoint's row: the fleets that it deploys, and every replica.
 
-The names are those on disk: a row that an older version wrote goes on under the next one, so no name
-may get another meaning.
+The names are those on disk: a row written by an older version is read by the next one, so a name
+must never get another meaning.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from sagebrush.store.rows import Next, Row
 
 class Variant(TypedDict):
     """A production variant as it was when its fleet was deployed; later changes of its model do not
-    reach it."""
+    affect it."""
 
     name: str
     model: str
@@ -43,7 +43,7 @@ class Variant(TypedDict):
 
 
 class Fleet(TypedDict):
-    """What is deployed at one time: the variants of one endpoint configuration."""
+    """What is deployed together: the variants of one endpoint configuration."""
 
     id: str
     config: str
@@ -65,17 +65,17 @@ class Entry(TypedDict):
     variant: str
     """The name of its variant."""
     state: str
-    """Where it is on its way (`hosting.fleet`)."""
+    """Its state (`hosting.fleet` has the list)."""
     since: float
-    """When it came there."""
+    """When it entered that state, in seconds since the epoch."""
     was: NotRequired[Variant]
-    """What it runs, once its fleet may be gone."""
+    """The variant that it runs, kept because its fleet may be removed before it."""
     tries: NotRequired[int]
-    """Ends in a row of those that it follows."""
+    """Consecutive ends of the replicas that it replaces."""
     replaces: NotRequired[bool]
-    """Whether it follows one that answered."""
+    """Whether it replaces one that had been serving."""
     not_before: NotRequired[float]
-    """When it may be launched."""
+    """The earliest time of its launch, in seconds since the epoch."""
 
 
 class Plan(TypedDict, total=False):
@@ -84,24 +84,24 @@ class Plan(TypedDict, total=False):
     active: Fleet | None
     """The fleet that answers."""
     pending: Fleet | None
-    """The fleet that is to take over."""
+    """The fleet that is to replace it."""
     replicas: Required[list[Entry]]
     waiting: str | None
     """What a replica waits for."""
     queued: bool | None
-    """Whether that is capacity."""
+    """Whether it waits for capacity."""
     looping: bool | None
     """Whether replicas end again and again."""
     tags: dict[str, str]
 
 
 def plan_of(row: Row | Next) -> Plan:
-    """The row's plan; of a step, the members that it changes."""
+    """The row's plan; of a step's result, the members to change."""
     return cast(Plan, row.plan)
 
 
 def active_of(row: Row) -> Fleet:
-    """The fleet that answers, of an endpoint that has one."""
+    """The serving fleet of an endpoint that has one."""
     found = plan_of(row).get("active")
     assert found is not None
     return found

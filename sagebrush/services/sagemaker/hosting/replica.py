@@ -1,4 +1,4 @@
-"""One replica of a production variant: its place, its files, its process, its end."""
+"""One replica of a production variant: its capacity, its files, its process, its end."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ from sagebrush.workload import (
     sources,
     stage,
 )
+from sagebrush.workload.launch import Unstartable
 from sagebrush.world import Ctx, World
 
 GROUP = facts.GROUP
@@ -39,8 +40,8 @@ REASON = 1024
 
 
 class Waiting(Exception):
-    """It cannot start yet; the text says what it waits for. `seconds` until it is worth asking;
-    `queued`: for capacity, for as long as others hold it."""
+    """The replica cannot start yet; the text says what it waits for. Ask again after `seconds`;
+    `queued`: it waits for capacity, for as long as others hold it."""
 
     def __init__(self, text: str, seconds: float, queued: bool = False) -> None:
         super().__init__(text)
@@ -48,14 +49,10 @@ class Waiting(Exception):
         self.queued = queued
 
 
-class Unstartable(Exception):
-    """It cannot start, and trying again would not help; the text is a FailureReason."""
-
-
 @dataclass(frozen=True)
 class Replica:
-    """A replica of the endpoint `row`, as the plan tells it: `entry` its own part, `variant` what
-    it runs."""
+    """A replica of the endpoint `row`: `entry` is its own part of the plan, `variant` what it
+    runs."""
 
     world: World
     row: Row
@@ -72,12 +69,12 @@ class Replica:
 
     @property
     def patience(self) -> float:
-        """Seconds until it must answer /ping."""
+        """Seconds within which it must answer /ping."""
         return float(self.variant.get("startup") or STARTUP)
 
     @property
     def _kind(self) -> str:
-        """What its memory peak is remembered by."""
+        """The name under which its memory peak is recorded."""
         return f"model/{self.variant['model']}"
 
     def start(self) -> None:
@@ -126,7 +123,7 @@ class Replica:
         self._register()
 
     def _start_container(self, limits: Limits, banner: str) -> None:
-        """The same for an image that no environment stands for."""
+        """Its process is launched as a container: no environment stands for its image."""
         if not (self.root / "ml").is_dir():
             self._stage()
         where, size = (self.key, self.root), (limits, banner)
@@ -141,8 +138,8 @@ class Replica:
         self.world.streams.register(self.row.account, self.row.region, group, stream, self.key)
 
     def _layer(self, environment: Environment) -> None:
-        """What requirements.txt beside the inference code asks for is installed, or has failed to
-        be. Raises Waiting."""
+        """The requirements.txt of the inference code is installed, or its installation has failed.
+        Raises Waiting."""
         if not layers.asked(self.root):
             isolated = self.variant["isolated"] or bool(self.variant.get("algorithm"))
             layers.ask_serving(self.world, self.variant["env"], isolated, self.root)
@@ -152,16 +149,16 @@ class Replica:
     def _environment(
         self, environment: Environment, here: launch.Place, limits: Limits
     ) -> dict[str, str]:
-        own = {"SM_NUM_CPUS": str(max(1, int(limits.cpu))), **self.variant["env"]}
+        given = {"SM_NUM_CPUS": str(max(1, int(limits.cpu))), **self.variant["env"]}
         isolated = self.variant["isolated"]
-        env = launch.variables(self.world, environment, here, limits, isolated, own)
+        env = launch.variables(self.world, environment, here, limits, isolated, given)
         env |= launch.carried(self.variant.get("algorithm"), self.variant.get("framework"))
         if not here.sandbox:
             env["SAGEBRUSH_BIND_HOST"] = "127.0.0.1"  # the host's own network
         return env
 
     def _ctx(self) -> Ctx:
-        """A context that acts as the model's role; the owner's models may do without one of theirs."""
+        """A context that acts as the model's role; the owner's models need no role of their own."""
         account, execution = self.world.settings.account, self.world.settings.role
         role = self.variant.get("role") or f"arn:aws:iam::{account}:role/{execution}"
         return self.world.service_ctx(role)
@@ -169,7 +166,7 @@ class Replica:
     # ---- files
 
     def _stage(self) -> None:
-        """`root/ml` is there, whole: built aside and renamed. Raises Unstartable."""
+        """`root/ml` is complete: built under another name and renamed. Raises Unstartable."""
         self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
         aside = self.root / "staging"
         stage.remove(aside)
@@ -217,7 +214,8 @@ class Replica:
                 raise Unstartable(f"{_not_found('model data', url)} ({error.message})") from error
 
     def _fetch_code(self, ml: int) -> None:
-        """What SAGEMAKER_SUBMIT_DIRECTORY names on S3 lies in `code`, where the toolkit looks."""
+        """The code at SAGEMAKER_SUBMIT_DIRECTORY in S3 is in `code`, where the toolkit looks for
+        it."""
         submit = self.variant["env"].get("SAGEMAKER_SUBMIT_DIRECTORY", "")
         if not submit.startswith("s3://"):
             return
@@ -226,7 +224,8 @@ class Replica:
             self._unpack(bucket, key, (code, "/opt/ml/code"), "the code")
 
     def _unpack(self, bucket: str, key: str, where: tuple[int, str], what: str) -> None:
-        """The archive lies in the directory `where`, given with the path that its links may name."""
+        """The archive is unpacked into `where`: a directory's descriptor, and its path inside the
+        replica, which links in the archive may name."""
         (target, top), url = where, f"s3://{bucket}/{key}"
         try:
             blob = self._ctx().call("s3", "GetObject", {"Bucket": bucket, "Key": key})["Body"]
@@ -262,15 +261,16 @@ class Replica:
 
     def unhealthy(self, why: str) -> str:
         """AWS's sentence for a container that does not answer /ping, and `why`."""
-        told = (
+        sentence = (
             f"The primary container for production variant {self.variant['name']} did not pass the"
             " ping health check. Please check CloudWatch logs for this endpoint. "
         )
-        room = REASON - len(told)
-        return told + (why if len(why) <= room else "…" + why[-(room - 1) :])
+        room = REASON - len(sentence)
+        return sentence + (why if len(why) <= room else "…" + why[-(room - 1) :])
 
     def dispose(self) -> None:
-        """It has ended: its capacity is free and its files are gone; its log stays for a while."""
+        """The ended replica's capacity is released and its files are removed; its log stays for a
+        while."""
         state = self.world.backend.poll(self.key)
         if isinstance(state, Exited):
             estimates.note_peak(self.world, self._kind, self.variant["type"], state.peak_memory)

@@ -10,7 +10,8 @@ from sagebrush.scheduler import members
 
 
 def trees(plan: Doc, resources: Doc) -> Iterator[Tree]:
-    """One for each instance that the job has now; `resources` is its ResourceConfig, or the like."""
+    """One process tree for each instance that the job has now; `resources` is its ResourceConfig or
+    ClusterConfig."""
     if plan.get("key"):
         for member in members.members_of(plan["key"], resources)[: plan.get("instances")]:
             yield Tree(member.name, member.key, member.type)
@@ -22,10 +23,10 @@ def keys(plan: Doc) -> list[str]:
 
 
 def instances(resources: Doc) -> list[tuple[str, int]]:
-    """(type, number) of each of its groups."""
+    """(type, number) of each instance group."""
     return [(g["InstanceType"], g["InstanceCount"]) for g in members.groups(resources)]
 
 
 def dimensions(name: str, host: str) -> dict[str, str]:
-    """Of a job's instance metrics: `Host` is `<job>/algo-1`."""
+    """The dimensions of a job's instance metrics: `Host` is `<job>/algo-1`."""
     return {"Host": f"{name}/{host}"}

@@ -1,5 +1,4 @@
-"""The instances of a job of any kind: their directories, what they ask and get of the host, their
-logs."""
+"""The instances of a job of any kind: directories, capacity, limits, shared network, logs."""
 
 from __future__ import annotations
 
@@ -24,7 +23,7 @@ def root(world: World, member: Member) -> Path:
 
 
 def contained(row: Row) -> bool:
-    """Whether its image runs as a container: no environment stands for it."""
+    """Whether the job's image runs as a container, because no environment stands for it."""
     return bool(plan_of(row).get("container"))
 
 
@@ -51,7 +50,8 @@ def ask(world: World, row: Row, image: str, found: Sequence[Size]) -> capacity.A
 
 
 def limits(row: Row, found: Sequence[Size]) -> list[Limits]:
-    """The limits of each instance, which gets `found`, with its part of the GPUs that the job holds."""
+    """The limits of each instance of the size `found`, with its part of the GPUs that the job
+    holds."""
     held, given = tuple(plan_of(row).get("gpus", ())), []
     for size in found:
         given.append(size.limits(held[: size.gpus]))
@@ -60,29 +60,29 @@ def limits(row: Row, found: Sequence[Size]) -> list[Limits]:
 
 
 class Shared(TypedDict):
-    """What a Spec says of the network that a job's instances share."""
+    """The members of a Spec that describe the network shared by a job's instances."""
 
     peers: tuple[str, ...]
     network: str
 
 
 def shared(row: Row, job: Sequence[Member]) -> Shared:
-    """The network of the instances; none for one alone."""
+    """Returns the network of the job's instances; an empty one for a single instance."""
     if len(job) == 1:
         return {"peers": (), "network": ""}
     return {"peers": tuple(each.name for each in job), "network": plan_of(row)["key"]}
 
 
 def register(world: World, row: Row, group: str, job: Sequence[Member]) -> None:
-    """Each instance's log is a stream of the group. Repeatable: its name holds when the attempt
-    began."""
+    """Each instance's log is a stream of the group. Repeatable: the name depends only on when the
+    attempt began."""
     for member in job:
         stream = f"{row.name}/{member.name}-{int(plan_of(row).get('begun', 0.0))}"
         world.streams.register(row.account, row.region, group, stream, member.key)
 
 
 def forget(world: World, job: Sequence[Member]) -> None:
-    """Nothing of the instances' directories is left."""
+    """The instances' directories are removed."""
     for member in job:
         world.backend.forget(member.key)
         stage.remove(root(world, member))

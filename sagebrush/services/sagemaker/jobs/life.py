@@ -32,7 +32,7 @@ from sagebrush.world import World
 
 
 def follow(world: World, row: Row, standing: Standing) -> Doc:
-    """Instances are asked to stop where one has failed or the job is to stop; returns the members of
+    """Asks the instances to stop where one has failed or the job is to stop; returns the members of
     the plan to change."""
     if standing.broken:
         instances_state.stop(world.backend, standing, steps.FOLLOW)
@@ -48,7 +48,14 @@ def _watch(world: World, row: Row, standing: Standing) -> Next:
 
 @dataclass(frozen=True)
 class JobKind:
-    """What one kind of job does differently from others."""
+    """What one kind of job does differently from the others; `stages` turns it into a life.
+
+    Every function gets the stored row and must not change it: a change is returned, as a `Next` or
+    as members of the document or the plan, and the loop stores it if it still holds the row's
+    lease. Functions with effects outside the row (`build`, `results`, `clear`) must be repeatable,
+    since a step runs again after a crash. A job whose status is in `steps.ENDED` is final: no
+    function may give it another status, only its directory is removed later.
+    """
 
     group: str
     """The log group of its instances."""
@@ -57,50 +64,53 @@ class JobKind:
     image: Callable[[Row], str]
     """What memory peaks and run times are remembered by."""
     sizes: Callable[[World, Row], tuple[list[Size], str]]
-    """What each instance gets of the host, and the sentence that says if it is less than its type."""
+    """What each instance gets of the host, and the sentence that says if it is less than its
+    type."""
     build: Callable[[World, Row, Member, Callable[[], None]], None]
     """Builds an instance's /opt/ml, calling the check now and then. Raises StageError."""
     specs: Callable[[World, Row], list[Spec]]
-    """What is launched, one Spec for each instance. Raises NotYet while the environment is built."""
+    """What is launched, one Spec for each instance. Raises NotYet while the environment is
+    built."""
     results: Callable[[World, Row, str, Remarks], object]
-    """Stores in S3 what a job leaves that ends so (`Completed` ...), and remarks what it leaves out.
-    Raises UploadError, AwsError."""
+    """(end, remarks): stores in S3 the results of a job that ends so (`Completed` ...); what it
+    leaves out is added to the remarks. Raises UploadError, AwsError."""
     ended: Callable[[World, Row, str, str], tuple[str, Doc]]
     """(end, reason) -> the status that the job ends in and the document's members then."""
     timeout: Callable[[Row], tuple[str, str]]
     """The end and the reason of a job that ran for as long as it may."""
     clear: Callable[[World, Path], None]
-    """Removes from an instance's directory what nobody needs after the end."""
+    """Removes from an instance's directory what is not needed after the end."""
     entered: Callable[[World, Row, str, str], Doc] = lambda world, row, to, words: {}
     """(stage, words) -> the document's members while in it. Besides the stages there is `queue`, while
     it waits for capacity; `words` say for what it waits there and in `start`."""
     admit: Callable[[World, Row], tuple[Position, Doc]] | None = None
     """Where the job stands in the queue, and the members of the plan that says; None: by `sizes`."""
     watch: Callable[[World, Row, Standing], Next] = _watch
-    """The step of a job that runs. It calls `follow`."""
+    """The step of a running job; it must call `follow`."""
     exited: Callable[[World, Row, tuple[Member, Exited], int], Next] | None = None
-    """The step of one whose processes ended (of which one, and how, and the peak of memory); None:
-    the `exited` of this module."""
+    """The step after the processes ended (the deciding instance and its exit, bytes of peak memory);
+    None: the `exited` of this module."""
     cause: Callable[[World, Row, Standing], tuple[Member, Exited]] = lambda w, r, standing: (
         standing.verdict
     )
-    """The instance whose end is the job's."""
+    """The instance whose end decides the job's, and its exit."""
     seen: Callable[[Row, str], int] = lambda row, name: 0
-    """The offset up to which an instance's log was read, where it was."""
+    """The offset in bytes up to which an instance's log was read; 0 if it was not."""
     called_off: Callable[[World, Row], object] = lambda world, row: False
-    """Whether a job whose files are on their way must give up."""
+    """Whether a job must stop transferring its files."""
     look: Callable[[Row], float] = lambda row: steps.POLL
     """Seconds from the launch to the first look."""
     running: str = "run"
     """The name on disk of the stage in which the processes run."""
     results_name: str = "Output"
-    """What the reason of an upload that failed calls the results."""
+    """The name of the results in the FailureReason of a failed upload."""
     stop_prevails: bool = True
-    """Whether a job that was asked to stop is Stopped even if it was lost or ran out of time."""
+    """Whether a job that was asked to stop ends Stopped even if it was lost or ran out of time."""
 
 
 def stages(kind: JobKind) -> dict[str, Reconcile]:
-    """The kind's life: stage -> its step."""
+    """Returns the steps of the kind's life by stage name, for the kind to wrap where it needs
+    more."""
     return {
         "start": partial(start, kind),
         "download": partial(download, kind),
@@ -111,7 +121,13 @@ def stages(kind: JobKind) -> dict[str, Reconcile]:
 
 
 def reconcile(kind: JobKind, life: Mapping[str, Reconcile], world: World, row: Row) -> Next:
-    """The next step of the job, by the functions of `life`."""
+    """The next step of the job, run by the function of `life` for the stage in its plan.
+
+    It is called by the loop under the row's lease, changes nothing of the row itself and returns
+    what to store. A step may be repeated after a crash. BuildFailed, raised in any stage, ends the
+    job as Failed; other exceptions go to the loop, which tries again later and at last calls
+    `fail`.
+    """
     try:
         return life[plan_of(row)["stage"]](world, row)
     except BuildFailed as error:  # in whichever stage its environment was found missing
@@ -119,7 +135,7 @@ def reconcile(kind: JobKind, life: Mapping[str, Reconcile], world: World, row: R
 
 
 def fail(kind: JobKind, world: World, row: Row, reason: str) -> Next:
-    """The job has failed for `reason`; nothing of it runs and it holds no capacity."""
+    """The job has failed for `reason`: its FailureReason says so and its capacity is released."""
     return end(kind, world, row, "Failed", reason)
 
 
@@ -129,13 +145,14 @@ def roots(kind: JobKind, world: World, row: Row) -> tuple[Path, ...]:
 
 
 def move(kind: JobKind, world: World, row: Row, to: str, plan: Doc | None = None) -> Next:
-    """The job enters the stage `to`, at once."""
+    """Returns the step that enters the stage `to` immediately."""
     doc: Doc = {"LastModifiedTime": moment(world.clock()), **kind.entered(world, row, to, "")}
     return Next(doc=doc, plan={"stage": to, "waiting": None, **(plan or {})}, due=0.0)
 
 
 def start(kind: JobKind, world: World, row: Row) -> Next:
-    """Capacity is reserved and the environment is there, or the job waits and says for what."""
+    """Capacity is reserved and the environment is available; else the job waits, and its status
+    says for what."""
     if "stop" in plan_of(row):
         return end(kind, world, row, "Stopped", "")
     turn, plan = kind.admit(world, row) if kind.admit else (_admit(kind, world, row), {})
@@ -157,7 +174,7 @@ def _admit(kind: JobKind, world: World, row: Row) -> Position:
 
 
 def download(kind: JobKind, world: World, row: Row) -> Next:
-    """/opt/ml of each instance is there, whole."""
+    """/opt/ml of each instance is complete."""
     if "stop" in plan_of(row):
         return end(kind, world, row, "Stopped", "")
     if not launched(kind, world, row) and (step := build(kind, world, row)):
@@ -166,14 +183,14 @@ def download(kind: JobKind, world: World, row: Row) -> Next:
 
 
 def launched(kind: JobKind, world: World, row: Row) -> bool:
-    """Whether any of the job's processes was launched: it is too late for another /opt/ml."""
+    """Whether any of the job's processes was launched, so that /opt/ml must not be rebuilt."""
     job = kind.members(row)
     return len(instances_state.stand(world.backend, job).gone) < len(job)
 
 
 def build(kind: JobKind, world: World, row: Row) -> Next | None:
-    """/opt/ml of each instance is there; or the step to take where one could not be built, or the
-    job was called off meanwhile."""
+    """Builds /opt/ml of each instance and returns None; or returns the step to take where one could
+    not be built, or where the job was called off meanwhile."""
     try:
         for member in kind.members(row):
             kind.build(world, row, member, steps.watch(world, row, kind.called_off))
@@ -185,7 +202,7 @@ def build(kind: JobKind, world: World, row: Row) -> Next | None:
 
 
 def run(kind: JobKind, world: World, row: Row) -> Next:
-    """The processes run; their end leads on."""
+    """The processes run; when they end, the job goes on to `upload`."""
     standing = instances_state.stand(world.backend, kind.members(row))
     if standing.gone:
         if plan_of(row).get("launched"):
@@ -202,7 +219,7 @@ def run(kind: JobKind, world: World, row: Row) -> Next:
 
 
 def launch(kind: JobKind, world: World, row: Row, standing: Standing) -> Next:
-    """All instances are launched, those again that were before, which changes nothing."""
+    """All instances are launched. Repeatable: a launch with the same key is the same process."""
     if len(standing.gone) == len(standing.states) and "stop" in plan_of(row):
         return end(kind, world, row, "Stopped", "")
     try:
@@ -232,8 +249,8 @@ def _exit(kind: JobKind, world: World, row: Row, how: tuple[Member, Exited], pea
 
 
 def exited(kind: JobKind, world: World, row: Row, how: tuple[Member, Exited], peak: int) -> Next:
-    """The processes ended, and `how` says which one's end is the job's: what they leave behind is
-    stored next."""
+    """The processes have ended, and the job goes on to store its results. `how` is the instance
+    whose end decides the job's, and its exit."""
     capacity.release(
         world, plan_of(row)["key"]
     )  # storing what it left behind needs no CPU of its own
@@ -243,7 +260,7 @@ def exited(kind: JobKind, world: World, row: Row, how: tuple[Member, Exited], pe
 
 
 def _outcome(kind: JobKind, world: World, row: Row, how: tuple[Member, Exited]) -> tuple[str, str]:
-    """How the job ends, and the reason where there is one."""
+    """(end, reason): how the job ends, and its FailureReason or an empty text."""
     member, state = how
     stopped = "stop" in plan_of(row) or state.reason == "stopped"
     if stopped and kind.stop_prevails:
@@ -264,7 +281,8 @@ def _outcome(kind: JobKind, world: World, row: Row, how: tuple[Member, Exited]) 
 
 
 def platform(state: Exited) -> bool:
-    """Whether the end is no doing of the program's: it was lost, or its sandbox failed."""
+    """Whether the platform caused the end, not the program: the process was lost, or its sandbox
+    failed."""
     return state.reason == "lost" or state.reason.startswith("sandbox")
 
 
@@ -284,7 +302,8 @@ def upload(kind: JobKind, world: World, row: Row) -> Next:
 
 
 def end(kind: JobKind, world: World, row: Row, ending: str, reason: str) -> Next:
-    """The job has ended: times, reason, capacity given back, directory kept for a while."""
+    """The job has ended: times and reason are set, capacity is released, its directory is kept for
+    a while."""
     standing = instances_state.stand(world.backend, kind.members(row))
     instances_state.stop(world.backend, standing, 0)
     capacity.release(world, plan_of(row)["key"])
@@ -297,11 +316,12 @@ def end(kind: JobKind, world: World, row: Row, ending: str, reason: str) -> Next
 
 
 def keep(kind: JobKind, world: World, row: Row) -> Next:
-    """The directory and the log of a job that ended long ago are gone."""
+    """The directory and the log of a job are removed once it ended longer ago than they are
+    kept."""
     remove(kind, world, row)
     return Next(plan={"removed": True})
 
 
 def remove(kind: JobKind, world: World, row: Row) -> None:
-    """Nothing of the job's directories is left."""
+    """The job's directories are removed."""
     instances.forget(world, kind.members(row))

@@ -1,7 +1,7 @@
-"""What the row of any job keeps for Sagebrush alone: the members of its plan that `jobs.life` uses.
+"""The private state in any job's row: the members of its plan that `jobs.life` uses.
 
-The names are those on disk: a row that an older version wrote goes on under the next one, so no name
-may get another meaning.
+The names are those on disk: a row written by an older version is read by the next one, so a name
+must never get another meaning.
 """
 
 from __future__ import annotations
@@ -12,15 +12,16 @@ from sagebrush.store.rows import Row
 
 
 class Attempt(TypedDict, total=False):
-    """Members that belong to one attempt at running the job; the next begins without them."""
+    """Members that belong to one attempt at running the job; a further attempt begins without
+    them."""
 
     begun: float
-    """When it got its capacity, in seconds since the epoch; its logs are named by it."""
+    """When it got its capacity, in seconds since the epoch; part of its log streams' names."""
     gpus: list[int]
     """The GPUs that it holds."""
     launched: bool
     gone: float
-    """Since when nothing is known of an instance that was launched."""
+    """Since when the backend knows nothing of a launched instance, in seconds since the epoch."""
 
 
 class Job(Attempt, total=False):
@@ -42,7 +43,7 @@ class Job(Attempt, total=False):
     stop: float
     """When it was asked to stop."""
     stopping: bool
-    """Whether its processes have had SIGTERM for that."""
+    """Whether its processes were sent SIGTERM because of `stop`."""
     end: str
     """How it will end once its results are stored."""
     reason: str

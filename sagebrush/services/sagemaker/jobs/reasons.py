@@ -17,14 +17,14 @@ Algorithm Success and Failure" in the developer guide: the first 1,024)."""
 
 
 def platform(state: Exited) -> str:
-    """The reason when the job itself is not to blame."""
+    """The reason where the platform, not the job, is to blame."""
     if state.reason == "lost":
         return (
             "InternalServerError: We encountered an internal error. Please try again. (The job's"
             " processes are gone and no exit status was recorded: lost.)"
         )
     step = state.message or state.reason.removeprefix("sandbox:").strip()
-    if step.startswith("exec: "):  # the request named a program that is none
+    if step.startswith("exec: "):  # the request named something that cannot be executed
         why = step.removeprefix("exec: ")
         return f"ClientError: the container's entry point could not be run: {why}"[:LIMIT]
     if step.startswith("pull: "):
@@ -33,7 +33,7 @@ def platform(state: Exited) -> str:
 
 
 def of_instance(name: str, reason: str) -> str:
-    """`reason`, told of one instance of several."""
+    """`reason` with the name of the instance that it is about."""
     kind, colon, rest = reason.partition(": ")
     if not colon or " " in kind:
         return f"{name}: {reason}"[:LIMIT]
@@ -45,7 +45,7 @@ def algorithm(
 ) -> str:
     """The reason when a job's program failed: out of memory, its failure file, its traceback.
 
-    `where` are the instance and its directory.
+    `where` is the instance's name and its directory.
     """
     member, root = where
     key = member.key
@@ -54,21 +54,21 @@ def algorithm(
     if state.reason == "input":
         return f"ClientError: Data download failed:{state.message}"[:LIMIT]
     code = state.code if state.code >= 0 else 128 - state.code
-    told, logged = failure_file(root), False
-    if not told or log_lines.WRAPPER in told:
-        own = log_lines.traceback_of(log_lines.tail(backend, key, seen)).strip()
-        logged = not told or log_lines.WRAPPER in own
+    text, logged = failure_file(root), False
+    if not text or log_lines.WRAPPER in text:
+        trace = log_lines.traceback_of(log_lines.tail(backend, key, seen)).strip()
+        logged = not text or log_lines.WRAPPER in trace
         # SDK v3's launcher writes of itself: the script's own exception is the cause
-        told = own if logged else f"{own.rsplit(chr(10), 1)[-1]}\n{told}"
-    if not told and shutil.disk_usage(root).free < FULL:  # so its log could not be kept either
-        told = "No space left on device: the disk is full, and the program could say no more"
+        text = trace if logged else f"{trace.rsplit(chr(10), 1)[-1]}\n{text}"
+    if not text and shutil.disk_usage(root).free < FULL:  # so its log could not be kept either
+        text = "No space left on device: the disk is full, and the program could say no more"
     end = f", exit code: {code}"
-    # the built-in algorithms say themselves whose mistake it was
-    whose = "" if told.startswith(("ClientError:", "AlgorithmError:")) else "AlgorithmError: "
+    # built-in algorithms write whether the user or the algorithm is at fault
+    whose = "" if text.startswith(("ClientError:", "AlgorithmError:")) else "AlgorithmError: "
     room = LIMIT - len(whose) - len(end)
-    if logged and len(told) > room:  # of a long traceback the end says what happened
-        return f"{whose}…{told[-(room - 1) :]}{end}"
-    return f"{whose}{told[:room]}{end}"
+    if logged and len(text) > room:  # of a long traceback the end says what happened
+        return f"{whose}…{text[-(room - 1) :]}{end}"
+    return f"{whose}{text[:room]}{end}"
 
 
 def out_of_memory(state: Exited, limits: Limits, name: str = "algo-1") -> str:

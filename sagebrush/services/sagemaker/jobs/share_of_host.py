@@ -1,4 +1,4 @@
-"""How jobs that one resource started, and that may run at once, share the host."""
+"""How jobs that one resource started, and that may run concurrently, share the host."""
 
 from __future__ import annotations
 
@@ -9,15 +9,16 @@ from sagebrush.store.rows import Row
 from sagebrush.world import World
 
 AT_ONCE = "TrialsAtOnce"
-"""A job's member, set by what started it (a tuning job): how many of its jobs may run at once."""
+"""A member of the job's document, set by its parent: how many of the parent's jobs may run at
+once."""
 LEAST = 1.0
 """vCPUs that such a job has at least."""
 
 
 def beside(world: World, types: Sequence[str], wanted: int) -> int:
-    """How many jobs on instances of these types run beside one another here, `wanted` at most.
+    """How many jobs on instances of these types can run concurrently here, `wanted` at most.
 
-    As many as have a CPU each, and the GPUs that one alone would have.
+    As many as get at least one CPU each, and the GPUs that a single one would get.
     """
     host = world.host
     alone, _ = share(types, host)
@@ -32,10 +33,10 @@ def beside(world: World, types: Sequence[str], wanted: int) -> int:
 
 
 def sizes(world: World, row: Row, types: Sequence[str]) -> tuple[list[Size], str]:
-    """What each instance of the job gets, of these types, and the sentence that says if it is less.
+    """The size of each of the job's instances, and a sentence that says if they are scaled down.
 
-    On AWS each job has a machine of its own. Here those of a tuning job that may run at once are
-    scaled down together where the host is too small for them, as the instances of one job are.
+    On AWS each job has a machine of its own. Here those of a tuning job that may run concurrently
+    are scaled down together where the host is too small for them, as the instances of one job are.
     """
     wanted = row.doc.get(AT_ONCE, 1) if world.settings.scale_down else 1
     count = beside(world, types, wanted) if wanted > 1 else 1

@@ -1,4 +1,4 @@
-"""What the lives of training and processing jobs have in common: times, files on their way, lost
+"""What the lives of training and processing jobs have in common: times, file transfers, lost
 instances, reasons, results, and how a job is asked to stop."""
 
 from __future__ import annotations
@@ -23,28 +23,28 @@ from sagebrush.world import Ctx, World
 
 ENDED = ("Completed", "Failed", "Stopped")
 POLL = 5.0
-"""Seconds between looks at a running job; its end is told by the backend at once."""
+"""Seconds between looks at a running job; the backend reports its end immediately."""
 QUEUE = 60.0
-"""Seconds after which a waiting job asks again by itself; it is woken when its turn comes."""
+"""Seconds after which a waiting job tries again; it is also woken when its turn comes."""
 GONE = 5.0
-"""Seconds for which nothing may be known of a launched job."""
+"""Seconds after which a launched job that the backend does not know counts as lost."""
 FOLLOW = 10.0
 """Seconds that the other instances have to end after one of them failed."""
 SETTLED = 1.0
 """Seconds since its last change after which a file of a running job is taken to be whole."""
 LOOK = 0.5
-"""Seconds between looks for a stop while files are on their way."""
+"""Seconds between looks for a stop while files are being transferred."""
 
 
 class Interrupted(Exception):
-    """The job was asked to stop, or to give way, while its files were on their way."""
+    """The job was asked to stop, or to give way, while its files were being transferred."""
 
 
 def watch(
     world: World, row: Row, called_off: Callable[[World, Row], object] = lambda _, __: False
 ) -> Callable[[], None]:
-    """Raises Interrupted once the job is asked to stop, or is called off; looks every LOOK seconds at
-    most."""
+    """A check that raises Interrupted once the job is asked to stop or is called off; it reads the
+    row every LOOK seconds at most."""
     last = time.monotonic()
 
     def check() -> None:
@@ -66,11 +66,10 @@ def watch(
 def vanished(
     world: World, row: Row, standing: Standing, lost: Callable[[Member, Exited], Next]
 ) -> Next:
-    """What to do about launched instances of which nothing is known: `lost` once they are, and the
-    others have ended.
+    """The step for launched instances unknown to the backend: `lost` once they are given up.
 
     One may only be starting: the server may have been killed right after the launch and be back
-    before its supervisor.
+    before its supervisor. `lost` also waits until the other instances have ended.
     """
     now = world.clock()
     since = plan_of(row).get("gone", now)
@@ -99,8 +98,9 @@ def why(
 
 
 def unstored(store: Callable[[], object], end: str, what: str) -> str:
-    """Why what a job leaves behind could not be stored, for a reason of its user's; "" where it was,
-    or where it failed anyway. `what` names it. Raises AwsError while the store itself is at fault."""
+    """Runs `store` and returns why the results, called `what`, could not be stored through the
+    user's fault; "" where they were, or where the job failed anyway. Raises AwsError for a fault of
+    the store."""
     try:
         store()
     except upload.UploadError as error:
@@ -114,7 +114,7 @@ def unstored(store: Callable[[], object], end: str, what: str) -> str:
 
 
 def remark(world: World, job: Sequence[Member], remarks: upload.Remarks) -> None:
-    """What was left out of the results of the job, which has ended, is told in its (first) log."""
+    """The log of the ended job's first instance says what was left out of its results."""
     if not isinstance(world.backend.poll(job[0].key), Exited):
         return  # its log is still being written
     lines = remarks.lines()
@@ -122,7 +122,8 @@ def remark(world: World, job: Sequence[Member], remarks: upload.Remarks) -> None
 
 
 def rejected(words: str, row: Row, code: str = "ValidationException") -> AwsError:
-    """The error of an operation that the job's status does not allow; `words` name its kind."""
+    """Returns the error for an operation that the job's status does not allow; `words` name its
+    kind."""
     return AwsError(
         code, f"The request was rejected because the {words} is in status {row.status}."
     )
@@ -135,16 +136,16 @@ def delete(
     require_free: Callable[[Row], None],
     remove: Callable[[World, Row], object],
 ) -> None:
-    """The job's row is gone, and before it what `remove` removes. Raises the kind's not-found error,
-    and what `require_free` raises for a job that may not be deleted.
+    """`remove` has run and the job's row is deleted.
 
-    What frees a job stays: it does not run again. So its files may go first, and a server that ends
-    between the two leaves a row that can be deleted, not files that nobody knows of.
+    Raises the kind's not-found error, and what `require_free` raises for a job that may not be
+    deleted. An ended job does not run again, so its files may go first: a server that ends between
+    the two leaves a row that can be deleted, not files without a row.
     """
     row = kinds.find(ctx, kind, name)
     require_free(row)
     remove(ctx.world, row)
-    if ctx.world.rows.delete(row.id) is None:  # another caller was faster
+    if ctx.world.rows.delete(row.id) is None:  # deleted concurrently by another request
         raise AwsError(kind.missing_code, kind.say(kind.missing, ctx, name))
 
 
@@ -155,8 +156,8 @@ def stop(
     words: str,
     more: Callable[[Row, float], Doc] = lambda _, __: {},
 ) -> None:
-    """The job is Stopping, with what `more` says in its document. Raises ValidationException when it
-    has ended, and the kind's not-found error."""
+    """The job is Stopping, and its document has the members that `more` returns. Raises
+    ValidationException when it has ended, and the kind's not-found error."""
 
     def change(found: Row) -> Row | None:
         if found.status in ENDED:

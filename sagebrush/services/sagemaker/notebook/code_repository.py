@@ -14,7 +14,7 @@ from sagebrush.world import Ctx
 
 
 def create_code_repository(ctx: Ctx, request: Doc) -> Doc:
-    """The repository is known by its name. Raises ValidationException."""
+    """The repository is registered under its name. Raises ValidationException."""
     config = request["GitConfig"]
     repositories.require_no_secret(config)
     kinds.check_new(ctx, KIND, request)
@@ -34,8 +34,8 @@ def list_code_repositories(ctx: Ctx, request: Doc) -> Doc:
 
 
 def update_code_repository(ctx: Ctx, request: Doc) -> Doc:
-    """The repository is as before: its secret is all that could change. Raises ValidationException
-    for one."""
+    """The repository's LastModifiedTime is now. Its secret is all that could be updated; raises
+    ValidationException for one."""
     repositories.require_no_secret(request.get("GitConfig", {}))
     row = kinds.find(ctx, KIND, request["CodeRepositoryName"])
 
@@ -47,5 +47,5 @@ def update_code_repository(ctx: Ctx, request: Doc) -> Doc:
 
 
 def delete_code_repository(ctx: Ctx, request: Doc) -> None:
-    """The name is free; clones that instances have made of it stay."""
+    """The repository is no longer registered; clones that instances made of it stay."""
     kinds.delete(ctx, KIND, request["CodeRepositoryName"])

@@ -24,14 +24,14 @@ NOTEBOOK_INSTANCE = Running(
     listed="NotebookInstances",
     busy=("Pending", "InService", "Stopping", "Updating"),
     ended=(),
-    # One that is Pending cannot be stopped, so that its end is not waited for either.
+    # A Pending instance cannot be stopped, so a shutdown does not wait for its end either.
     stop=Stop("StopNotebookInstance", when=("InService",), until=("Stopping",)),
     trees=_trees,
     keys=lambda plan: [plan["key"]] if plan.get("key") else [],
     instances=lambda doc, plan: [(doc["InstanceType"], 1)],
     quotas=(Quota("notebook instance", "InstanceType", always),),
     shares_cpu=True,
-    metrics=None,  # AWS has none of notebook instances
+    metrics=None,  # AWS has no instance metrics of notebook instances
     logs=GROUP,
     variable=None,
     reacts_to_tags=False,  # sagebrush:idle-stop-minutes is read at each look

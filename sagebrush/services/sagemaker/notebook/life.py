@@ -1,9 +1,9 @@
 """The life of a notebook instance: one short, repeatable step for each status.
 
 Pending (capacity, environments, files, lifecycle scripts, Jupyter) -> InService -> Stopping ->
-Stopped, Updating -> Stopped, Deleting, Failed. Each start is a job of its own, under a key of its
-own; what is kept between starts is the volume. A start is written into the plan before it is
-launched, so that one that is repeated is the same job.
+Stopped, Updating -> Stopped, Deleting, Failed. Each start is a job under a key of its own; only the
+volume is kept between starts. A start is written into the plan before it is launched, so that a
+launch repeated after a crash is the same job.
 """
 
 from __future__ import annotations
@@ -21,9 +21,10 @@ from sagebrush.errors import Doc
 from sagebrush.scheduler import capacity, estimates
 from sagebrush.services.sagemaker.notebook import logs, use
 from sagebrush.services.sagemaker.notebook.plan import begin, plan_of
-from sagebrush.services.sagemaker.notebook.stage import Start, Unstartable
+from sagebrush.services.sagemaker.notebook.stage import Start
 from sagebrush.store.rows import Next, Row
 from sagebrush.workload import dirfd, log_lines, stage
+from sagebrush.workload.launch import Unstartable
 from sagebrush.world import World
 
 log = logging.getLogger(__name__)
@@ -31,19 +32,19 @@ log = logging.getLogger(__name__)
 STATUS_PATH = "/api"
 """Jupyter's own: answers 200 once its handlers are there, with or without a token."""
 NEEDED = ("jupyter", "sagemaker2", "base")
-"""Environments that a start waits for: the server's and those of its default kernel."""
+"""Environments that a start waits for: Jupyter's own and those of its default kernel."""
 BOOT = 2400.0
 """Seconds that scripts (AWS: 5 minutes each), clones and Jupyter may take together."""
 GRACE = 10.0
 """Seconds between SIGTERM and SIGKILL: Jupyter ends its kernels meanwhile."""
 GONE = 5.0
-"""Seconds for which nothing may be known of a launched start."""
+"""Seconds after which a launched start that the backend does not know counts as lost."""
 LIVE = 1.0
 """Seconds between two looks at a start whose scripts run."""
 QUEUE = 60.0
-"""Seconds after which a waiting start asks again by itself; it is woken when something ends."""
+"""Seconds after which a waiting start tries again; it is also woken when something ends."""
 TRIES = 3
-"""Times that a start is launched anew after its process was lost before it ever answered."""
+"""Times that a start is launched again after its process was lost before it ever answered."""
 REASON = 1024
 """Characters of a FailureReason."""
 LINES = 8
@@ -51,7 +52,13 @@ LINES = 8
 
 
 def reconcile(world: World, row: Row) -> Next:
-    """The next step of the instance."""
+    """The next step of the instance by its status; Stopped and Failed have none.
+
+    Called by the loop under the row's lease. It does not change the row: the status, the document's
+    and the plan's members to store are returned, and the loop stores them if the lease still holds.
+    Every step may be repeated after a crash. An exception means that the loop tries again later;
+    after too many of them it calls `fail`.
+    """
     steps: dict[str, Callable[[World, Row], Next]] = {
         "Pending": _pending,
         "InService": _serve,
@@ -64,7 +71,8 @@ def reconcile(world: World, row: Row) -> Next:
 
 
 def fail(world: World, row: Row, reason: str) -> Next:
-    """Sagebrush gives up on this step: nothing of the instance runs, and its volume stays."""
+    """The start or step is given up: the instance is Failed, its process is stopped, its volume
+    stays."""
     if key := plan_of(row).get("key"):
         world.backend.stop(key, 0)
         capacity.release(world, key)
@@ -83,7 +91,7 @@ def _pending(world: World, row: Row) -> Next:
 
 
 def _start(world: World, row: Row) -> Next:
-    """The process is launched, or the instance waits and its plan says for what."""
+    """The process is launched, or the instance waits and its plan says what for."""
     start = Start(world, row)
     memory = estimates.expected_memory(world, _image(row), start.size.limits())
     # CPU 0: notebooks, mostly idle, take CPU by share and hold up no job.
@@ -118,14 +126,14 @@ def _start(world: World, row: Row) -> Next:
 
 
 def _wait(world: World, row: Row, text: str, seconds: float) -> Next:
-    """The start waits; what for is in the plan, and once in the instance's log."""
+    """The start waits; the plan says what for, and the instance's log says so once."""
     if plan_of(row).get("waiting") != text:
         logs.put(world, row, "status", [f"Pending: {text}"])
     return Next(plan={"waiting": text}, due=seconds)
 
 
 def _boot(world: World, row: Row) -> Next:
-    """Scripts run, repositories are cloned, Jupyter comes up; the first answer leads on."""
+    """Scripts run, repositories are cloned, Jupyter starts; InService once it answers."""
     start, now = Start(world, row), world.clock()
     state = world.backend.poll(start.key)
     if isinstance(state, Gone):
@@ -150,7 +158,8 @@ def _boot(world: World, row: Row) -> Next:
 
 
 def _again(world: World, row: Row, start: Start) -> Next:
-    """The start is repeated under another key: the machine or the server ended it, not its user."""
+    """The start is repeated under another key, because the machine or the server ended its
+    process."""
     _dispose(world, row, start)
     plan = {**begin(short_id()), "tries": (plan_of(row).get("tries") or 0) + 1}
     return Next(plan=plan, due=0.0)
@@ -160,7 +169,8 @@ def _again(world: World, row: Row, start: Start) -> Next:
 
 
 def _serve(world: World, row: Row) -> Next:
-    """Jupyter answers; its end is a failure, and what it may need is built meanwhile."""
+    """Jupyter is watched: its end is a failure, idleness stops it, further kernels are built
+    meanwhile."""
     start = Start(world, row)
     state = world.backend.poll(start.key)
     if isinstance(state, Gone):
@@ -181,7 +191,8 @@ def _serve(world: World, row: Row) -> Next:
 
 
 def _stop(world: World, row: Row) -> Next:
-    """The process has ended and its files are gone; the volume stays."""
+    """The instance is Stopped once its process has ended and its files are removed; the volume
+    stays."""
     start = Start(world, row)
     if not _ended(world, start):
         return Next(due=LIVE)
@@ -193,7 +204,7 @@ def _stop(world: World, row: Row) -> Next:
 
 
 def _fail(world: World, row: Row, reason: str, plan: Doc | None = None) -> Next:
-    """The instance is Failed once nothing of it runs."""
+    """The instance is Failed once its process has ended."""
     start = Start(world, row)
     reason = reason if len(reason) <= REASON else reason[: REASON // 2] + "…" + reason[-500:]
     plan = {**(plan or {}), "failure": reason}
@@ -206,14 +217,14 @@ def _fail(world: World, row: Row, reason: str, plan: Doc | None = None) -> Next:
 
 
 def _ended(world: World, start: Start) -> bool:
-    """Whether the process has ended; it is told to, where it has not."""
+    """Whether the process has ended; one that runs is asked to stop."""
     if isinstance(world.backend.poll(start.key), Pending | Running):
         world.backend.stop(start.key, GRACE)
     return isinstance(world.backend.poll(start.key), Exited | Gone)
 
 
 def _dispose(world: World, row: Row, start: Start) -> None:
-    """What has ended holds no capacity, and nothing but its log is left of its files."""
+    """The ended start's capacity is released, and its files are removed except its log."""
     state = world.backend.poll(start.key)
     if isinstance(state, Exited):
         estimates.note_peak(world, _image(row), row.doc["InstanceType"], state.peak_memory)
@@ -225,7 +236,7 @@ def _dispose(world: World, row: Row, start: Start) -> None:
 
 
 def _delete(world: World, row: Row) -> Next:
-    """The volume, the files and the row are gone."""
+    """The volume, the files and the row are deleted."""
     if plan_of(row).get("key"):
         start = Start(world, row)
         if not _ended(world, start):
@@ -243,7 +254,7 @@ def _enter(world: World, status: str, doc: Doc | None = None, plan: Doc | None =
 
 
 def _image(row: Row) -> str:
-    """What the instance's memory peak is remembered by."""
+    """The name under which the instance's memory peak is recorded."""
     return f"notebook/{row.name}"
 
 

@@ -1,4 +1,5 @@
-"""Lifecycle configurations of notebook instances: scripts that run when one is created or started."""
+"""Lifecycle configurations of notebook instances: scripts that run when one is created or
+started."""
 
 from __future__ import annotations
 
@@ -47,7 +48,8 @@ def list_notebook_instance_lifecycle_configs(ctx: Ctx, request: Doc) -> Doc:
 
 
 def update_notebook_instance_lifecycle_config(ctx: Ctx, request: Doc) -> Doc:
-    """The scripts that the request holds are the ones that run from the next start on."""
+    """The request's scripts replace the configuration's; instances run them from their next start
+    on."""
     _check(request)
 
     def change(row: Row) -> Row:
@@ -62,7 +64,7 @@ def update_notebook_instance_lifecycle_config(ctx: Ctx, request: Doc) -> Doc:
 
 
 def delete_notebook_instance_lifecycle_config(ctx: Ctx, request: Doc) -> None:
-    """The configuration is gone. Raises ValidationException while an instance has it."""
+    """The configuration is deleted. Raises ValidationException while an instance uses it."""
 
     def unused(row: Row, rows: Reader) -> None:
         holders = [
@@ -83,7 +85,7 @@ def delete_notebook_instance_lifecycle_config(ctx: Ctx, request: Doc) -> None:
 
 
 def check_there(ctx: Ctx, name: str | None, rows: Reader) -> None:
-    """Raises ValidationException for the name of a configuration that is not there."""
+    """Raises ValidationException where no configuration has that name."""
     if name and rows.get(ctx.account, ctx.region, KIND.name, name) is None:
         raise AwsError(KIND.missing_code, KIND.say(KIND.missing, ctx, name))
 

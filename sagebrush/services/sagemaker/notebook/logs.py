@@ -1,4 +1,4 @@
-"""The logs of notebook instances: lifecycle scripts line by line, and what Sagebrush itself says."""
+"""The logs of notebook instances: output of the lifecycle scripts, and Sagebrush's own messages."""
 
 from __future__ import annotations
 
@@ -20,13 +20,15 @@ GROUP = facts.GROUP
 STEP = 256 * 1024
 """Bytes of a script's log that one look copies."""
 MOST = 4 * 1024 * 1024
-"""Bytes of a script's log that are copied in all: its background children may write for ever."""
+"""Bytes of a script's log that are copied in all: its background children may never stop
+writing."""
 LINE = 16 * 1024
 """Characters of one event."""
 
 
 def put(world: World, row: Row, stream: str, lines: Sequence[str]) -> None:
-    """The lines are events of `<instance>/<stream>`, which exists from now on."""
+    """The lines are events of the stream `<instance>/<stream>`, which is created if it does not
+    exist."""
     place = (row.account, row.region, GROUP)
     name = f"{row.name}/{stream}"
     world.streams.add_group(*place)
@@ -36,14 +38,15 @@ def put(world: World, row: Row, stream: str, lines: Sequence[str]) -> None:
     if found is None or not lines:
         return
     now = int(world.clock() * 1000)
-    with suppress(Gone):  # a user deleted it just now
+    with suppress(Gone):  # deleted concurrently by a user
         world.streams.put(found, [(now, line[:LINE] or " ") for line in lines])
 
 
 def copy_hooks(world: World, row: Row, root: Path, ended: bool) -> Doc:
-    """New lines of the lifecycle scripts' logs are in their streams; what of the plan changed.
+    """New lines of the lifecycle scripts' logs are stored; returns the plan's members to change.
 
-    An unfinished line waits for its end, or for the script's (`ended`).
+    Each script has a stream of its own. An unfinished line is stored when it ends, or when the
+    script has ended (`ended`).
     """
     offsets = dict(plan_of(row).get("logs") or {})
     for hook in HOOKS:
@@ -65,7 +68,8 @@ def copy_hooks(world: World, row: Row, root: Path, ended: bool) -> Doc:
 
 
 def _read(root: Path, parts: tuple[str, ...], offset: int) -> bytes:
-    """Up to STEP bytes of the file beneath the job's /opt/ml; b"" where there is no such file."""
+    """Up to STEP bytes of the file at `parts` under the job's /opt/ml; b"" where there is no such
+    file."""
     try:
         with dirfd.opened(root / "ml") as ml, dirfd.directory(ml, parts[:-1]) as parent:
             fd = dirfd.open_regular(parent, parts[-1])

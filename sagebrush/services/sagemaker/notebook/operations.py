@@ -1,5 +1,5 @@
 """Notebook instances: create, describe, list, start, stop, update, delete, presign. Their life:
-notebook_life."""
+`life`."""
 
 from __future__ import annotations
 
@@ -57,10 +57,10 @@ DISASSOCIATED = {
     "DisassociateAdditionalCodeRepositories": "AdditionalCodeRepositories",
     "DisassociateAcceleratorTypes": "AcceleratorTypes",
 }
-"""Members that take something away -> the member that gives it."""
+"""Members of UpdateNotebookInstance that remove a member -> the member that is removed."""
 RESTING = ("Stopped", "Failed")
 USE = "notebook instance"
-"""What its instance is for, in the words of AWS's quotas."""
+"""The usage in the names of AWS's quotas."""
 SESSION = 43200
 """Seconds of a browser's session where the request does not say (AWS: 12 hours)."""
 ALPHABET = string.ascii_lowercase + string.digits
@@ -94,7 +94,7 @@ def create_notebook_instance(ctx: Ctx, request: Doc) -> Doc:
 
 
 def describe_notebook_instance(ctx: Ctx, request: Doc) -> Doc:
-    """The instance as it is now. `Url` is its host name, as AWS's is: without a scheme."""
+    """The instance's document. `Url` is its host name, without a scheme as AWS's."""
     row = kinds.find(ctx, KIND, request["NotebookInstanceName"])
     return {**kinds.describe(KIND, row), "Url": _host(ctx, row)}
 
@@ -102,7 +102,7 @@ def describe_notebook_instance(ctx: Ctx, request: Doc) -> Doc:
 def list_notebook_instances(ctx: Ctx, request: Doc) -> Doc:
     """A page of the instances, by name unless asked otherwise.
 
-    Where a filter asks for more than rows know, pages of one are read until enough have passed.
+    Filters that the rows cannot evaluate are applied to pages of rows until one page is full.
     """
     request = repositories.listed(request, "Name")
     size, found, token = request.get("MaxResults", 10), [], request.get("NextToken")
@@ -122,7 +122,7 @@ def list_notebook_instances(ctx: Ctx, request: Doc) -> Doc:
 
 
 def start_notebook_instance(ctx: Ctx, request: Doc) -> None:
-    """The instance is Pending: it starts anew, on its volume.
+    """The instance is Pending: a new start, on its existing volume.
 
     Raises ValidationException or ResourceLimitExceeded.
     """
@@ -142,7 +142,7 @@ def start_notebook_instance(ctx: Ctx, request: Doc) -> None:
 def stop_notebook_instance(ctx: Ctx, request: Doc) -> None:
     """The instance is Stopping; its volume stays. Raises ValidationException.
 
-    One that waits for memory or an environment is stopped too: AWS's would fail by itself instead.
+    One that waits for memory or an environment is stopped too; AWS's would fail by itself instead.
     """
 
     def change(row: Row) -> Row:
@@ -154,7 +154,7 @@ def stop_notebook_instance(ctx: Ctx, request: Doc) -> None:
 
 
 def update_notebook_instance(ctx: Ctx, request: Doc) -> Doc:
-    """The instance is Updating, then Stopped; what changed holds from its next start on.
+    """The instance is Updating, then Stopped; changes apply from its next start on.
 
     Raises ValidationException.
     """
@@ -188,7 +188,7 @@ def update_notebook_instance(ctx: Ctx, request: Doc) -> Doc:
 
 
 def delete_notebook_instance(ctx: Ctx, request: Doc) -> None:
-    """The instance is Deleting, and its volume goes with it. Raises ValidationException."""
+    """The instance is Deleting, and its volume is deleted with it. Raises ValidationException."""
 
     def change(row: Row) -> Row:
         _require(ctx, row, RESTING, "Deleting")
@@ -198,7 +198,7 @@ def delete_notebook_instance(ctx: Ctx, request: Doc) -> None:
 
 
 def create_presigned_notebook_instance_url(ctx: Ctx, request: Doc) -> Doc:
-    """A link that opens the instance in a browser: once, within five minutes.
+    """A link that opens the instance in a browser: valid once, for five minutes.
 
     Raises ValidationException where the instance is not InService.
     """
@@ -225,7 +225,7 @@ def create_presigned_notebook_instance_url(ctx: Ctx, request: Doc) -> Doc:
 
 
 def _check_type(request: Doc) -> None:
-    """The request's instance type is one. Raises ValidationException."""
+    """Raises ValidationException where the request's instance type does not exist."""
     if "InstanceType" in request:
         try:
             instance(request["InstanceType"])
@@ -234,7 +234,7 @@ def _check_type(request: Doc) -> None:
 
 
 def _check_named(ctx: Ctx, request: Doc) -> None:
-    """What the request names is there. Raises ValidationException."""
+    """Raises ValidationException where something that the request names does not exist."""
     if "RoleArn" in request:
         name = request["NotebookInstanceName"]
         roles.require(ctx, request["RoleArn"], "RoleArn", KIND.name, name)
@@ -263,7 +263,7 @@ FILTERS: dict[str, Callable[[Doc, str], bool]] = {
         text in each.get("AdditionalCodeRepositories", ())
     ),
 }
-"""Filters of lists beside those that every kind has."""
+"""Filters of lists in addition to those that every kind has."""
 
 
 def _passes(summary: Doc, request: Doc) -> bool:
@@ -286,7 +286,7 @@ def _url(ctx: Ctx, row: Row) -> str:
 
 
 def _new_id(ctx: Ctx) -> str:
-    """An id that no instance has."""
+    """Returns an id that no instance has."""
     taken = {plan_of(row)["id"] for row in ctx.world.rows.select(KIND.name)}
     while True:
         found = "".join(secrets.choice(ALPHABET) for _ in range(PLACES))
@@ -295,14 +295,14 @@ def _new_id(ctx: Ctx) -> str:
 
 
 def _entered(ctx: Ctx, row: Row, status: str, doc: Doc, plan: Doc) -> Row:
-    """The row in `status`, due now; members that are None are removed."""
+    """Returns the row in `status`, due now; members that are None are removed."""
     now = ctx.world.clock()
     merged = {**row.doc, **doc, "LastModifiedTime": moment(now)}
     if status != "Deleting":
         merged["FailureReason"] = None
-    kept = {k: v for k, v in merged.items() if v is not None}
-    mine = {k: v for k, v in {**row.plan, **plan}.items() if v is not None}
-    return replace(row, status=status, doc=kept, plan=mine, due_at=now)
+    document = {k: v for k, v in merged.items() if v is not None}
+    state = {k: v for k, v in {**row.plan, **plan}.items() if v is not None}
+    return replace(row, status=status, doc=document, plan=state, due_at=now)
 
 
 def _changed(

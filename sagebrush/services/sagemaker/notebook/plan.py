@@ -1,7 +1,7 @@
-"""What the row of a notebook instance keeps for Sagebrush alone.
+"""The private state in a notebook instance's row.
 
-The names are those on disk: a row that an older version wrote goes on under the next one, so no name
-may get another meaning.
+The names are those on disk: a row written by an older version is read by the next one, so a name
+must never get another meaning.
 """
 
 from __future__ import annotations
@@ -12,45 +12,45 @@ from sagebrush.store.rows import Row
 
 
 class Attempt(TypedDict, total=False):
-    """Members that belong to one start of the instance; the next begins without them."""
+    """Members that belong to one start of the instance; the next start begins without them."""
 
     key: str
     """Names its capacity, its process and its directory."""
     stage: str | None
     """`start` until the process is launched, then `boot` until Jupyter answers."""
     failure: str | None
-    """Why it fails, until nothing of it runs."""
+    """Its FailureReason, while its process is still being stopped."""
     launched: float | None
     """When its process was launched, in seconds since the epoch."""
     waiting: str | None
     """What it waits for."""
     gone: float | None
-    """Since when nothing is known of the process, though it was launched."""
+    """Since when the backend knows nothing of the launched process, in seconds since the epoch."""
     logs: dict[str, int] | None
     """How many bytes of each lifecycle script's log were copied: hook -> offset."""
     tries: int | None
-    """How often a process of it was lost before it answered."""
+    """How often its process was lost before it answered."""
     told: str | None
-    """`dry` once a dry run of the idle stop said that it would stop the instance."""
+    """`dry` once a dry run of the idle stop logged that it would stop the instance."""
 
 
 class Plan(Attempt, total=False):
     """The plan of a notebook instance's row."""
 
     id: Required[str]
-    """Names its volume and its host, for as long as the instance exists."""
+    """Part of the names of its volume and its host, for as long as the instance exists."""
     created: bool
     """Whether Jupyter has answered once: `OnCreate` and the examples are done."""
     token: str | None
-    """Jupyter's own token, where the port is the host's."""
+    """Jupyter's own token, where its port is one of the host and every local user can reach it."""
     since: float
-    """When it was InService."""
+    """When it became InService, in seconds since the epoch."""
     looked: float
-    """When it was last asked whether it is idle."""
+    """When its activity was last read, in seconds since the epoch."""
     built: list[str] | None
-    """Environments of further kernels that were built, or could not be."""
+    """Environments of further kernels that were built, or whose build failed."""
     tokens: dict[str, list[float | str]]
-    """One-time links that were given out (`routing.notebooks`)."""
+    """Unused one-time links (`routing.notebooks`)."""
     tags: dict[str, str]
 
 
@@ -60,7 +60,7 @@ def plan_of(row: Row) -> Plan:
 
 
 def key_of(row: Row) -> str:
-    """The key of the present start of an instance that has one."""
+    """The key of the present start, of an instance that has one."""
     found = plan_of(row).get("key")
     assert found is not None
     return found

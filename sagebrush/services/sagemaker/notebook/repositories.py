@@ -1,4 +1,5 @@
-"""Git repositories of notebook instances: what a name, a URL or a local path leads to."""
+"""Git repositories of notebook instances, found by a CodeRepository's name, a URL or a local
+path."""
 
 from __future__ import annotations
 
@@ -33,13 +34,13 @@ class Repository:
 
     url: str
     directory: str
-    """What its clone is called."""
+    """The name of its clone's directory."""
     branch: str = ""
     path: Path | None = None
 
 
 class Unknown(Exception):
-    """It leads to no repository; the text says why."""
+    """The text identifies no repository; the message says why."""
 
 
 def of(row: Row) -> list[str]:
@@ -88,8 +89,8 @@ def _local(world: World, text: str) -> Path:
 def check(ctx: Ctx, text: str) -> Repository:
     """The repository for the caller's request. Raises ValidationException.
 
-    A local path is for the owner's own key alone: it would show a job's or a notebook's role what
-    only the owner of this machine may read.
+    A local path is allowed to the owner's own key alone: otherwise the role of a job or notebook
+    could read what only the owner of this machine may.
     """
     try:
         found = find(ctx.world, ctx.account, ctx.region, text)
@@ -104,18 +105,19 @@ def check(ctx: Ctx, text: str) -> Repository:
 
 
 def check_all(ctx: Ctx, request: Doc) -> None:
-    """Every repository of the request is there, each with a directory name of its own."""
+    """Returns when every repository of the request exists and each has a directory name of its
+    own."""
     for text in _named(request):
         check(ctx, text)
     check_apart(ctx, request)
 
 
 def check_apart(ctx: Ctx, doc: Doc) -> None:
-    """No two repositories of the document would be cloned into one directory. Raises
-    ValidationException."""
+    """Raises ValidationException where two repositories of the document would be cloned into the
+    same directory."""
     found = []
     for text in _named(doc):
-        with contextlib.suppress(Unknown):  # gone meanwhile: its start says so
+        with contextlib.suppress(Unknown):  # deleted concurrently: the start reports it
             found.append(find(ctx.world, ctx.account, ctx.region, text).directory)
     twice = sorted({name for name in found if found.count(name) > 1})
     if twice:
@@ -131,7 +133,7 @@ def _named(doc: Doc) -> list[str]:
 
 
 def require_no_secret(config: Doc) -> None:
-    """Raises ValidationException for credentials in a secret, which nothing here could read."""
+    """Raises ValidationException for credentials in a secret, which Sagebrush cannot read."""
     if config.get("SecretArn"):
         raise AwsError(
             "ValidationException",

@@ -1,4 +1,4 @@
-"""What a start of a notebook instance finds: /opt/ml, its home, its volume, its process."""
+"""What one start of a notebook instance needs: /opt/ml, its home, its volume, its Spec."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from sagebrush.services.sagemaker.notebook import repositories
 from sagebrush.services.sagemaker.notebook.plan import key_of, plan_of
 from sagebrush.store.rows import Row
 from sagebrush.workload import dirfd, launch, stage
+from sagebrush.workload.launch import Unstartable
 from sagebrush.world import World
 
 HOME = "/home/ec2-user"
@@ -26,14 +27,10 @@ VOLUME = f"{HOME}/SageMaker"
 SAMPLES = "sample-notebooks"
 EXAMPLES = launch.PACKAGE / "examples"
 MIRRORS = "/mnt/repositories"
-"""Where local repositories are shown, one directory each."""
+"""Where local repositories are mounted, one directory each."""
 PORT = 8888
 KERNELS = "kernels"
 """The folder of the environments' root that holds Jupyter's kernelspecs."""
-
-
-class Unstartable(Exception):
-    """It cannot start, and trying again would not help; the text is a FailureReason."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +78,7 @@ class Start:
     # ---- files
 
     def prepare(self) -> None:
-        """/opt/ml is there, whole, and the volume is ready. Repeatable. Raises Unstartable."""
+        """/opt/ml is complete and the volume is ready. Repeatable. Raises Unstartable."""
         try:
             self._volume()
             if not (self.root / "ml").is_dir():
@@ -91,7 +88,8 @@ class Start:
             raise Unstartable(f"InternalServerError: {why}") from error
 
     def _volume(self) -> None:
-        """The volume exists; what is bound into it has its place, and examples are in a new one."""
+        """The volume exists with mount points for what is bound into it; a new one has the
+        examples."""
         self.own.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.volume.mkdir(mode=0o755, exist_ok=True)
         with dirfd.opened(self.volume) as volume:
@@ -101,7 +99,7 @@ class Start:
                 _copy(EXAMPLES, volume, ("examples",))
 
     def _place(self, volume: int, path: Path) -> None:
-        """The project folder `path` has its place in the volume."""
+        """The volume has a mount point for the project folder `path`."""
         if self.sandbox:
             with dirfd.directory(volume, (path.name,), make=True):
                 return
@@ -135,7 +133,8 @@ class Start:
         aside.rename(self.root / "ml")
 
     def _metadata(self) -> Doc:
-        """resource-metadata.json, as both SDKs read it: no AppType, which would mean Studio."""
+        """resource-metadata.json, which both SDKs read; without AppType, which would mean
+        Studio."""
         return {
             "ResourceArn": self.row.doc["NotebookInstanceArn"],
             "ResourceName": self.row.name,
@@ -143,7 +142,8 @@ class Start:
         }
 
     def _orders(self) -> Doc:
-        """What toolkit/notebook/notebook.py is to do before it starts Jupyter. Raises Unstartable."""
+        """The orders that toolkit/notebook/notebook.py carries out before Jupyter. Raises
+        Unstartable."""
         found = self.repositories()
         default = self.row.doc.get("DefaultCodeRepository")
         return {
@@ -167,13 +167,19 @@ class Start:
         name = self.row.doc.get("NotebookInstanceLifecycleConfigName")
         if not name:
             return []
-        row = self.world.rows.get(self.row.account, self.row.region, lifecycle.KIND.name, name)
+        row = self.world.rows.get(
+            self.row.account, self.row.region, lifecycle_config.KIND.name, name
+        )
         if row is None:
             ctx = self.world.service_ctx()
-            raise Unstartable(lifecycle.KIND.say(lifecycle.KIND.missing, ctx, name))
-        hooks = lifecycle.HOOKS[1:] if plan_of(self.row).get("created") else lifecycle.HOOKS
-        arn = row.doc[lifecycle.KIND.arn_member]
-        scripts = [(hook, lifecycle.script(row, hook)) for hook in hooks]
+            raise Unstartable(lifecycle_config.KIND.say(lifecycle_config.KIND.missing, ctx, name))
+        hooks = (
+            lifecycle_config.HOOKS[1:]
+            if plan_of(self.row).get("created")
+            else lifecycle_config.HOOKS
+        )
+        arn = row.doc[lifecycle_config.KIND.arn_member]
+        scripts = [(hook, lifecycle_config.script(row, hook)) for hook in hooks]
         return [{"name": hook, "content": each, "arn": arn} for hook, each in scripts if each]
 
     def repositories(self) -> list[repositories.Repository]:
@@ -188,7 +194,7 @@ class Start:
             raise Unstartable(f"The Git repository could not be cloned: {error}") from error
 
     def folders(self) -> list[Path]:
-        """The project folders that the setting `notebook_folders` binds in. Raises Unstartable."""
+        """The project folders of the setting `notebook_folders` to bind. Raises Unstartable."""
         found = []
         for each in self.world.settings.notebook_folders:
             name, _, text = each.partition("=")
@@ -204,7 +210,7 @@ class Start:
     # ---- process
 
     def spec(self, jupyter: Environment, base: Environment) -> Spec:
-        """The instance's process. Raises Unstartable."""
+        """The Spec of the instance's process. Raises Unstartable."""
         here = launch.place(self.world, self.root)
         limits, banner = self.limits
         return Spec(
@@ -251,7 +257,7 @@ class Start:
         bins = f"{base.path / 'bin'}:{jupyter.path / 'bin'}"
         if here.sandbox:  # what `pip install` in a terminal adds comes first
             bins = f"{launch.OVERLAY}/bin:{bins}"
-        own = {
+        given = {
             "PATH": f"{home}/.local/bin:{bins}:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin",
             "HOME": home,
             "USER": "ec2-user",
@@ -264,13 +270,13 @@ class Start:
             "SAGEBRUSH_VOLUME": VOLUME if here.sandbox else str(self.volume),
         }
         if token := plan_of(self.row).get("token"):
-            own["JUPYTER_TOKEN"] = token
-        env = launch.variables(self.world, base, here, self.limits[0], False, own)
+            given["JUPYTER_TOKEN"] = token
+        env = launch.variables(self.world, base, here, self.limits[0], False, given)
         return env if self._online else _offline(env)
 
 
 def _offline(env: Mapping[str, str]) -> dict[str, str]:
-    """The environment without the proxy that leads to the internet."""
+    """The environment variables without those of the proxy to the internet."""
     proxies = ("http_proxy", "https_proxy")
     return {k: v for k, v in env.items() if k.lower() not in proxies}
 
@@ -280,7 +286,7 @@ def _outside(repository: repositories.Repository) -> str:
 
 
 def _copy(source: Path, root: int, parts: tuple[str, ...]) -> None:
-    """The files of `source` are beneath `parts`; what is there already stays as it is."""
+    """The files of `source` are under `parts`; files that are there already are not changed."""
     with dirfd.opened(source) as fd:
         for found in dirfd.walk(fd):
             if any(part.startswith((".", "__")) for part in found.parts):

@@ -1,4 +1,4 @@
-"""What an instance in service needs besides: further kernels' environments, and its idle stop."""
+"""What an instance in service needs: environments of further kernels, and the stop when idle."""
 
 from __future__ import annotations
 
@@ -20,19 +20,21 @@ from sagebrush.world import World
 log = logging.getLogger(__name__)
 
 LOOK = 60.0
-"""Seconds between two looks at an instance that is well; its end is told at once."""
+"""Seconds between two looks at a healthy instance; the backend reports its end immediately."""
 BUILDING = 5.0
 """Seconds between two looks at an environment that is being built."""
 WAIT = 5.0
-"""Seconds that the server inside may take to tell of its activity."""
+"""Seconds that the server inside may take to answer about its activity."""
 ANSWER = 64 * 1024
 """Bytes of that answer that are read."""
 
 
 def build_next(world: World, row: Row) -> tuple[float, Doc]:
-    """(seconds until the next look, what of the plan changed): the environments that the setting
-    names are built one after another, so that their kernels appear; one that cannot be is left
-    out until the next start, and the instance's log says why."""
+    """Returns (seconds until the next look, the plan's members to change).
+
+    The environments of the setting are built one after another, so that their kernels appear; one
+    whose build fails is skipped until the next start, and the instance's log says why.
+    """
     done = list(plan_of(row).get("built") or ())
     before = list(done)
     for name in world.settings.notebook_environments:
@@ -50,7 +52,7 @@ def build_next(world: World, row: Row) -> tuple[float, Doc]:
 
 
 def look(world: World, row: Row, state: Running | Pending) -> tuple[bool, Doc]:
-    """(whether to stop the instance because it is idle, what of the plan changed)."""
+    """Returns (whether to stop the instance because it is idle, the plan's members to change)."""
     tags = plan_of(row).get("tags", {})
     minutes = idle.minutes(tags)
     if minutes is None or not isinstance(state, Running):
@@ -72,7 +74,7 @@ def look(world: World, row: Row, state: Running | Pending) -> tuple[bool, Doc]:
 
 
 def activity(address: str, token: str) -> Doc | None:
-    """What the server at `address` tells of its kernels and terminals; None where it does not."""
+    """The kernels' and terminals' activity from the server at `address`; None without an answer."""
     try:
         connection = _Dialled(address)
         headers = {"Authorization": f"token {token}"} if token else {}
@@ -92,6 +94,6 @@ class _Dialled(http.client.HTTPConnection):
         self._address = address
 
     def connect(self) -> None:
-        """The socket inside is connected."""
+        """The socket is connected to the port inside the job."""
         self.sock: socket.socket = dial.connect_sync(self._address, WAIT)
         self.sock.settimeout(WAIT)

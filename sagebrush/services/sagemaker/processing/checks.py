@@ -1,4 +1,5 @@
-"""What CreateProcessingJob checks beyond the model's constraints, in AWS's words where they are known."""
+"""What CreateProcessingJob checks beyond the model's constraints, in AWS's words where they are
+known."""
 
 from __future__ import annotations
 
@@ -18,11 +19,11 @@ from sagebrush.services.sagemaker.training.checks import (
 from sagebrush.world import Ctx
 
 USE = "processing job"
-"""What its instances are for, in the words of AWS's quotas."""
+"""The usage in the names of AWS's quotas."""
 DAY = 24 * 3600
 ROOT = "/opt/ml/"
 OWN = ("/opt/ml/config", "/opt/ml/output/message")
-"""What the platform itself keeps in /opt/ml."""
+"""Paths in /opt/ml that the platform itself uses."""
 
 
 def defaults(request: Doc) -> Doc:
@@ -32,7 +33,7 @@ def defaults(request: Doc) -> Doc:
 
 
 def validate(request: Doc) -> None:
-    """Raises ValidationException for what is wrong with the request by itself."""
+    """Raises ValidationException for errors in the request alone, whatever exists."""
     config = request["ProcessingResources"]["ClusterConfig"]
     if "InstancePreferences" in config or "InstanceType" not in config:
         refuse("ClusterConfig: a choice between instance types is not supported by Sagebrush yet;"
@@ -47,8 +48,8 @@ def validate(request: Doc) -> None:
 
 
 def check(ctx: Ctx, request: Doc) -> Image:
-    """What the image of a valid request means; raises ValidationException for what it names and is
-    not there, or cannot be run here, and ResourceLimitExceeded."""
+    """Returns the image of a valid request; raises ValidationException for what it names and does
+    not exist or cannot run here, and ResourceLimitExceeded."""
     try:
         image = ctx.world.environments.resolve(request["AppSpecification"]["ImageUri"])
     except UnknownImage as error:
@@ -113,7 +114,8 @@ def _outputs(request: Doc) -> None:
 
 
 def _local(path: str | None, what: str) -> None:
-    """Raises ValidationException for a LocalPath that a job could not have to itself."""
+    """Raises ValidationException for a LocalPath that is no directory under /opt/ml or that the
+    platform itself uses."""
     if path is None:
         refuse(f"{what}: LocalPath must be given")
     parts = path.rstrip("/").split("/")

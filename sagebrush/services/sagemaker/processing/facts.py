@@ -17,7 +17,7 @@ def _resources(doc: Doc) -> Doc:
 def _container(doc: Doc) -> Program:
     """Source: developer guide, "How Amazon SageMaker Processing runs your processing container"."""
     app = doc["AppSpecification"]
-    own = {
+    names = {
         "PROCESSING_JOB_NAME": doc["ProcessingJobName"],
         "PROCESSING_JOB_ARN": doc["ProcessingJobArn"],
     }
@@ -25,7 +25,7 @@ def _container(doc: Doc) -> Program:
         image=app["ImageUri"],
         arguments=tuple(app.get("ContainerArguments", ())),
         entrypoint=tuple(app.get("ContainerEntrypoint", ())),
-        environment={**doc.get("Environment", {}), **own},
+        environment={**doc.get("Environment", {}), **names},
         role=doc["RoleArn"],
         isolated=bool(doc.get("NetworkConfig", {}).get("EnableNetworkIsolation")),
         seconds=float(doc["StoppingCondition"]["MaxRuntimeInSeconds"]),

@@ -12,11 +12,12 @@ from sagebrush.engine.kinds import moment
 from sagebrush.errors import AwsError, Doc
 from sagebrush.services.sagemaker.jobs import life, steps
 from sagebrush.services.sagemaker.jobs.life import JobKind
-from sagebrush.services.sagemaker.processing import stage as processes
+from sagebrush.services.sagemaker.processing import stage
 from sagebrush.services.sagemaker.processing.plan import plan_of
 from sagebrush.store.rows import Next, Row
-from sagebrush.workload import stage, upload
+from sagebrush.workload import upload
 from sagebrush.workload.instances_state import Standing
+from sagebrush.workload.stage import remove as remove_tree
 from sagebrush.world import World
 
 log = logging.getLogger(__name__)
@@ -35,10 +36,10 @@ def _watch(world: World, row: Row, standing: Standing) -> Next:
 
 
 def _store(world: World, row: Row) -> Doc:
-    """New files of Continuous outputs are in S3, now and then; returns the members of the plan to
-    change.
+    """New files of Continuous outputs are in S3 (every CONTINUOUS seconds); returns the plan's
+    changes.
 
-    A fault of the store is no fault of the job's: the next time, or its end, tries again.
+    A fault of the store does not fail the job: the next time, or the job's end, stores them.
     """
     now, plan = world.clock(), plan_of(row)
     if now - plan.get("stored", plan.get("begun", 0.0)) < CONTINUOUS:
@@ -46,7 +47,7 @@ def _store(world: World, row: Row) -> Doc:
     until = time.time() - steps.SETTLED  # files are dated by the system's clock
     try:
         times = (plan.get("stored_until", 0.0), until)
-        processes.store(world, row, "Continuous", _noter(row), times)
+        stage.store(world, row, "Continuous", _noter(row), times)
     except (upload.UploadError, AwsError) as error:
         log.warning("processing job %s: outputs were not stored: %s", row.name, error)
         return {}
@@ -64,7 +65,7 @@ def _timeout(row: Row) -> tuple[str, str]:
 
 
 def _results(world: World, row: Row, end: str, remarks: upload.Remarks) -> None:
-    """The outputs are in S3; of a job that did not complete the Continuous ones alone."""
+    """The outputs are in S3; of a job that did not complete, only the Continuous ones."""
     note = _noter(row)
 
     def tell(text: str) -> None:
@@ -72,14 +73,14 @@ def _results(world: World, row: Row, end: str, remarks: upload.Remarks) -> None:
         remarks(text)
 
     for mode in ("Continuous", "EndOfJob") if end == "Completed" else ("Continuous",):
-        processes.store(world, row, mode, tell)
+        stage.store(world, row, mode, tell)
 
 
 def _ended(world: World, row: Row, end: str, reason: str) -> tuple[str, Doc]:
     doc: Doc = {"ProcessingEndTime": moment(world.clock())}
     try:
-        if said := processes.message(world, row):
-            doc["ExitMessage"] = said
+        if text := stage.message(world, row):
+            doc["ExitMessage"] = text
     except UnicodeDecodeError:
         end, reason = "Failed", "ClientError: /opt/ml/output/message is not UTF-8 encoded"
     if reason:
@@ -89,16 +90,16 @@ def _ended(world: World, row: Row, end: str, reason: str) -> tuple[str, Doc]:
 
 def _clear(world: World, place: Path) -> None:
     for part in ("ml/processing", "tmp"):
-        stage.remove(place / part)
+        remove_tree(place / part)
 
 
 JOB = JobKind(
-    group=processes.GROUP,
-    members=processes.members,
-    image=processes.image,
-    sizes=processes.sizes,
-    build=processes.build,
-    specs=processes.ready,
+    group=stage.GROUP,
+    members=stage.members,
+    image=stage.image,
+    sizes=stage.sizes,
+    build=stage.build,
+    specs=stage.ready,
     results=_results,
     ended=_ended,
     timeout=_timeout,

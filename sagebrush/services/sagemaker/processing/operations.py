@@ -31,7 +31,7 @@ KIND = Kind(
 
 
 def create_processing_job(ctx: Ctx, request: Doc) -> Doc:
-    """The job exists and is on its way. Raises ValidationException, ResourceInUse or
+    """The job exists, InProgress. Raises ValidationException, ResourceInUse or
     ResourceLimitExceeded."""
     request = checks.defaults(request)
     checks.validate(request)
@@ -56,7 +56,8 @@ def create_processing_job(ctx: Ctx, request: Doc) -> Doc:
 
 
 def describe_processing_job(ctx: Ctx, request: Doc) -> Doc:
-    """The job as it is now; while it waits, ExitMessage says for what (AWS has no other place)."""
+    """The job's document; while it waits, ExitMessage says what for (AWS has no other member for
+    it)."""
     row = kinds.find(ctx, KIND, request["ProcessingJobName"])
     found = kinds.describe(KIND, row)
     if plan_of(row).get("waiting"):
@@ -77,8 +78,8 @@ def stop_processing_job(ctx: Ctx, request: Doc) -> None:
 
 
 def delete_processing_job(ctx: Ctx, request: Doc) -> None:
-    """The ended job and its directories are gone. Raises ResourceInUse while it runs (API reference,
-    DeleteProcessingJob)."""
+    """The ended job and its directories are deleted. Raises ResourceInUse while it runs (API
+    reference, DeleteProcessingJob)."""
 
     def require_free(row: Row) -> None:
         if row.status not in ENDED:

@@ -1,4 +1,4 @@
-"""What the row of a processing job keeps for Sagebrush alone."""
+"""The private state in a processing job's row."""
 
 from __future__ import annotations
 

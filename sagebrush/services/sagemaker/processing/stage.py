@@ -1,4 +1,4 @@
-"""What a processing job finds and is: its /opt/ml, the process of each instance, what it leaves.
+"""What a processing job consists of: its /opt/ml, the Specs of its instances, its outputs.
 
 Source: "How to Build Your Own Processing Container" (developer guide).
 """
@@ -51,12 +51,12 @@ def roots(world: World, row: Row) -> tuple[Path, ...]:
 
 
 def image(row: Row) -> str:
-    """What memory peaks and run times are remembered by."""
+    """The name under which memory peaks and run times are recorded."""
     return f"processing/{plan_of(row)['environment'] or plan_of(row)['container']}"
 
 
 def isolated(row: Row) -> bool:
-    """Whether it may reach nothing, not even S3."""
+    """Whether the job has no network at all, not even to S3."""
     return bool(row.doc.get("NetworkConfig", {}).get("EnableNetworkIsolation"))
 
 
@@ -69,7 +69,7 @@ def sizes(world: World, row: Row) -> tuple[list[Size], str]:
 
 
 def build(world: World, row: Row, member: Member, check: Callable[[], None]) -> None:
-    """The instance's /opt/ml is there, whole. Raises StageError."""
+    """The instance's /opt/ml is complete. Raises StageError."""
     place = root(world, member)
     ml = "/opt/ml" if contained(row) else launch.place(world, place).ml
     ctx = world.service_ctx(row.doc["RoleArn"])
@@ -104,12 +104,12 @@ def _fill(
 
 
 def _channel(given: Doc) -> Doc:
-    """A processing input as the channel of a training job."""
+    """A processing input in the form of a training job's channel."""
     return {"ChannelName": given["InputName"], "DataSource": {"S3DataSource": given["S3Input"]}}
 
 
 def configuration(row: Row, member: Member) -> dict[str, Doc]:
-    """The files of /opt/ml/config as the instance `member` finds them: name -> content."""
+    """The files of /opt/ml/config for the instance `member`: name -> content."""
     names = (
         "ProcessingJobArn", "ProcessingJobName", "AppSpecification", "Environment",
         "ProcessingInputs", "ProcessingOutputConfig", "ProcessingResources", "NetworkConfig",
@@ -121,7 +121,7 @@ def configuration(row: Row, member: Member) -> dict[str, Doc]:
     kept = ("current_host", "current_instance_type", "hosts", "network_interface_name")
     return {
         "processingjobconfig.json": {n: row.doc[n] for n in names if n in row.doc},
-        "resourceconfig.json": {name: hosts[name] for name in kept},
+        "resourceconfig.json": {name: hosts[name] for name in shown},
     }
 
 
@@ -133,7 +133,7 @@ def _parts(path: str) -> tuple[str, ...]:
 
 
 def ready(world: World, row: Row) -> list[Spec]:
-    """What is launched, one Spec for each instance. Raises NotYet while the environment is built."""
+    """One Spec for each instance. Raises NotYet while the environment is built."""
     found, scaled = sizes(world, row)
     specs = []
     for member, limits in zip(members(row), instances.limits(row, found), strict=True):
@@ -158,7 +158,7 @@ def _spec(
     (member, environment), (limits, scaled) = which, size
     doc, place, job = row.doc, root(world, member), members(row)
     here = launch.place(world, place)
-    own = {
+    given = {
         **doc.get("Environment", {}),
         "PROCESSING_JOB_NAME": row.name,
         "PROCESSING_JOB_ARN": doc["ProcessingJobArn"],
@@ -170,7 +170,7 @@ def _spec(
     return Spec(
         key=member.key,
         argv=tuple(argv),
-        env=launch.variables(world, environment, here, limits, isolated(row), own)
+        env=launch.variables(world, environment, here, limits, isolated(row), given)
         | launch.carried(None, plan_of(row)["framework"]),
         root=place,
         role=doc["RoleArn"],
@@ -187,7 +187,7 @@ def _spec(
     )
 
 
-# ---- what it leaves
+# ---- results
 
 
 def outputs(row: Row) -> list[Doc]:
@@ -204,10 +204,10 @@ def store(
     note: Callable[[str], None],
     times: tuple[float, float] = (0.0, inf),
 ) -> None:
-    """What the outputs of that S3UploadMode hold and changed within `times` is in S3; `note` is told
-    what of it is not.
+    """Files of the outputs of that S3UploadMode that changed within `times` are in S3.
 
-    Repeatable. Raises UploadError and AwsError.
+    `note` is called with a sentence about each that is not stored. Repeatable. Raises UploadError
+    and AwsError.
     """
     ctx = world.service_ctx(row.doc["RoleArn"])
     for output in outputs(row):
@@ -231,13 +231,13 @@ def _left(note: Callable[[str], None], uri: str, text: str) -> None:
 
 
 def message(world: World, row: Row) -> str:
-    """ExitMessage: what the instances wrote into /opt/ml/output/message, one after another; at most
-    1 KB, whose last character is whole. Raises UnicodeDecodeError where it is no UTF-8."""
+    """ExitMessage: what the instances wrote into /opt/ml/output/message, concatenated; at most 1
+    KB, cut between characters. Raises UnicodeDecodeError where it is not UTF-8."""
     each: list[bytes] = []
     for place in roots(world, row):
         with suppress(OSError), dirfd.opened(place / "ml") as ml:
             each.append(dirfd.read_small(ml, ("output", "message"), MESSAGE + 1) or b"")
-    said = b"\n".join(text.rstrip(b"\n") for text in each if text)
-    # a character that the limit cuts is no fault of the message's
+    whole = b"\n".join(text.rstrip(b"\n") for text in each if text)
+    # a character cut by the limit does not make the message invalid
     decoder = codecs.getincrementaldecoder("utf-8")("strict")
-    return decoder.decode(said[:MESSAGE], len(said) <= MESSAGE).replace("\0", "").strip()
+    return decoder.decode(whole[:MESSAGE], len(whole) <= MESSAGE).replace("\0", "").strip()

@@ -1,4 +1,4 @@
-"""A further attempt of a training job: after an interruption of its spot instances, or an internal
+"""Further attempts of a training job, after an interruption of its spot instances or an internal
 error. Each has keys and logs of its own and begins from the last checkpoint in S3."""
 
 from __future__ import annotations
@@ -11,8 +11,7 @@ from sagebrush.engine.kinds import moment
 from sagebrush.errors import AwsError, Doc
 from sagebrush.scheduler import capacity
 from sagebrush.scheduler.members import Member
-from sagebrush.services.sagemaker.training import cluster as processes
-from sagebrush.services.sagemaker.training import spot
+from sagebrush.services.sagemaker.training import cluster, spot
 from sagebrush.services.sagemaker.training.plan import ATTEMPT, plan_of
 from sagebrush.services.sagemaker.training.status import status_doc
 from sagebrush.store.rows import Next, Row
@@ -22,16 +21,16 @@ from sagebrush.world import World
 log = logging.getLogger(__name__)
 
 NETWORK = "sandbox: network"
-"""How an instance ends whose peers did not come."""
+"""The start of the reason of an instance that could not connect to its peers."""
 UNBEGUN = 2
-"""Further attempts of a job whose instances did not find each other."""
+"""Further attempts of a job whose instances could not connect to each other."""
 
 
 def interrupted(world: World, row: Row, why: str, news: Doc | None = None) -> Next:
-    """What the attempt left for the next one is in S3, its room is free, and the job starts anew
-    when there is room again."""
-    job, now = processes.members(row), world.clock()
-    roots = [processes.root(world, member) for member in job]
+    """The attempt's checkpoints are in S3 and its capacity is released; the job waits for capacity
+    for its next attempt."""
+    job, now = cluster.members(row), world.clock()
+    roots = [cluster.root(world, member) for member in job]
     _save(world, row)
     capacity.release(world, plan_of(row)["key"])
     for root in roots:
@@ -52,15 +51,15 @@ def interrupted(world: World, row: Row, why: str, news: Doc | None = None) -> Ne
 
 
 def _save(world: World, row: Row) -> None:
-    """The checkpoints that the attempt left are in S3, as far as its role may store them."""
-    roots = processes.roots(world, row)
+    """The attempt's checkpoints are in S3, as far as the job's role may store them."""
+    roots = cluster.roots(world, row)
     if not plan_of(row).get("launched") or not all((root / "ml").is_dir() for root in roots):
         return
     try:
         processes.results(world, row).checkpoints(plan_of(row).get("kept_until", 0.0))
     except (upload.UploadError, AwsError) as error:
         if isinstance(error, AwsError) and error.status >= 500:
-            raise  # the store's own trouble may pass
+            raise  # a fault of the store may be temporary
         log.warning("training job %s: checkpoints were not saved: %s", row.name, error)
 
 
@@ -70,8 +69,8 @@ def _ends(world: World, job: tuple[Member, ...]) -> list[Exited]:
 
 
 def anew(row: Row) -> Doc:
-    """Returns the members of the plan to change for a new attempt: a key of its own, and nothing of
-    the one before but what counts for all."""
+    """Returns the plan's members to change for a new attempt: a new key, and of the members of the
+    attempt before only the totals."""
     past = [*plan_of(row).get("past", ()), [plan_of(row)["key"], plan_of(row).get("instances")]]
     return {
         **dict.fromkeys(ATTEMPT),
@@ -83,8 +82,9 @@ def anew(row: Row) -> Doc:
 
 
 def again(world: World, row: Row, state: Exited) -> Next | None:
-    """The job from its start once more, with a log of its own, where its RetryStrategy allows, or
-    where none of its instances had begun (the server was killed while it launched them)."""
+    """The step that restarts the job with a log of its own, where its RetryStrategy allows it,
+    or where none of its instances had begun (the server was killed while it launched them); else
+    None."""
     tries = plan_of(row).get("retries", 0) + 1
     allowed = row.doc.get("RetryStrategy", {}).get("MaximumRetryAttempts", 0)
     if state.reason.startswith(NETWORK):
@@ -95,6 +95,6 @@ def again(world: World, row: Row, state: Exited) -> Next | None:
     now = world.clock()
     text = f"Restarting the training job after an internal error (attempt {tries})"
     plan = {**anew(row), "retries": tries, "spent": spot.spent(row, now)}
-    # MaxRuntimeInSeconds is for all attempts; nothing tells when one that is lost began to train
+    # MaxRuntimeInSeconds is for all attempts; when a lost one began to train is not known
     plan["ran"] = plan_of(row).get("ran", 0.0) + now - plan_of(row).get("begun", now)
     return Next(doc=status_doc(row.doc, now, "Restarting", text), plan=plan, due=0.0)

@@ -1,4 +1,5 @@
-"""What CreateTrainingJob checks beyond the model's constraints, in AWS's words where they are known."""
+"""What CreateTrainingJob checks beyond the model's constraints, in AWS's words where they are
+known."""
 
 from __future__ import annotations
 
@@ -32,12 +33,12 @@ WHILE_RUNNING = {
     "DebugHookConfig": "S3OutputPath",
     "TensorBoardOutputConfig": "S3OutputPath",
 }
-"""What is stored from a LocalPath, and the member that says where."""
+"""Members whose LocalPath is stored while the job runs -> their member with the S3 URI."""
 STORED = {"OutputDataConfig": "S3OutputPath", **WHILE_RUNNING}
-"""The same, with what is stored at the job's end."""
+"""The same, with the members whose files are stored at the job's end."""
 ROOT = "/opt/ml/"
 TAKEN = ("input", "model", "code")
-"""What of it is somebody else's."""
+"""Directories of /opt/ml that the platform uses for other files."""
 
 
 def refuse(message: str) -> NoReturn:
@@ -58,9 +59,9 @@ def defaults(request: Doc) -> Doc:
 
 
 def validate(request: Doc) -> None:
-    """Raises ValidationException for what is wrong with the request by itself.
+    """Raises ValidationException for errors in the request alone, whatever exists.
 
-    AWS tells that first, then what the request names and is not there (`check`), quotas last.
+    AWS reports those first, then what the request names and does not exist (`check`), quotas last.
     """
     for member, words in LATER.items():
         if member in request:
@@ -77,8 +78,8 @@ def validate(request: Doc) -> None:
 
 
 def check(ctx: Ctx, request: Doc) -> Image:
-    """What the image of a valid request means; raises ValidationException for what it names and is
-    not there, or cannot be run here, and ResourceLimitExceeded."""
+    """Returns the image of a valid request; raises ValidationException for what it names and does
+    not exist or cannot run here, and ResourceLimitExceeded."""
     spec = request["AlgorithmSpecification"]
     try:
         image = ctx.world.environments.resolve(spec["TrainingImage"])
@@ -101,7 +102,7 @@ def check(ctx: Ctx, request: Doc) -> Image:
 
 
 def instances(request: Doc) -> tuple[list[str], str]:
-    """The types of the job's instances, and what they are for, in the words of AWS's quotas."""
+    """The types of the job's instances, and their usage in the names of AWS's quotas."""
     kind = "spot training job" if request["EnableManagedSpotTraining"] else "training job"
     return [member.type for member in members.members_of("", request["ResourceConfig"])], kind
 
@@ -149,7 +150,7 @@ def _resources(request: Doc) -> None:
 
 
 def several(ctx: Ctx, count: int, image: Image, member: str) -> None:
-    """Raises ValidationException where a job cannot have so many instances here."""
+    """Raises ValidationException where a job cannot have that many instances here."""
     if count > 1 and not ctx.world.backend.networks:
         refuse(
             f"{member}: {count} instances need the sandbox and its network, which are not there on"
@@ -199,7 +200,8 @@ def _inputs(request: Doc) -> None:
 
 
 def _in_mode(channel: Doc, mode: str) -> None:
-    """Raises ValidationException for what a channel cannot be in its input mode (S3DataSource)."""
+    """Raises ValidationException for settings that a channel cannot have in its input mode
+    (S3DataSource)."""
     name, source = channel["ChannelName"], channel["DataSource"]["S3DataSource"]
     kind, attributes = source["S3DataType"], source.get("AttributeNames")
     for member in ("CompressionType", "RecordWrapperType"):
@@ -222,7 +224,7 @@ def _in_mode(channel: Doc, mode: str) -> None:
 
 
 def _group(source: Doc, resources: Doc, channel: str) -> None:
-    """Raises ValidationException for a channel of an instance group that is not there."""
+    """Raises ValidationException for a channel of an instance group that does not exist."""
     there = {group["InstanceGroupName"] for group in resources.get("InstanceGroups", ())}
     for name in source.get("InstanceGroupNames", ()):
         if name not in there:
@@ -231,7 +233,7 @@ def _group(source: Doc, resources: Doc, channel: str) -> None:
 
 
 def split(uri: str) -> tuple[str, str]:
-    """(bucket, prefix) of an input; raises ValidationException for no S3 URI."""
+    """(bucket, prefix) of an input; raises ValidationException where it is not an S3 URI."""
     try:
         return sources.split(uri)
     except sources.StageError as error:
@@ -239,7 +241,7 @@ def split(uri: str) -> tuple[str, str]:
 
 
 def found(ctx: Ctx, source: Doc) -> None:
-    """Raises AWS's error when there is no object beneath the URI."""
+    """Raises AWS's error when no object's key begins with the URI's prefix."""
     bucket, prefix = split(source["S3Uri"])
     try:
         params: Doc = {"Bucket": bucket, "Prefix": prefix, "MaxKeys": 1}
@@ -263,7 +265,8 @@ def _local(path: str, member: str) -> None:
 
 
 def place(uri: str, member: str) -> tuple[str, str]:
-    """(bucket, prefix) of where a job stores something; raises ValidationException for no S3 URI."""
+    """(bucket, prefix) of an output location; raises ValidationException where it is not an S3
+    URI."""
     try:
         return sources.split(uri)
     except sources.StageError:
@@ -271,7 +274,8 @@ def place(uri: str, member: str) -> tuple[str, str]:
 
 
 def output(ctx: Ctx, uri: str, member: str) -> None:
-    """Raises an error now, rather than after hours of training, when nothing could be stored."""
+    """Raises an error at once, rather than after hours of training, when the role cannot store
+    results."""
     bucket, prefix = place(uri, member)
     try:
         ctx.call("s3", "HeadBucket", {"Bucket": bucket})
@@ -287,7 +291,7 @@ def output(ctx: Ctx, uri: str, member: str) -> None:
 
 
 def _may_write(ctx: Ctx, bucket: str, prefix: str) -> bool:
-    """Whether the role, which may not look at the bucket, may write beneath the prefix."""
+    """Whether the role, which may not read the bucket, may write objects under the prefix."""
     where = "/".join(
         part for part in (bucket, prefix.strip("/"), "job/output/model.tar.gz") if part
     )
@@ -305,7 +309,7 @@ def with_metrics(spec: Doc, algorithm: str | None) -> Doc:
     if algorithm is None:
         return spec
     table = ALGORITHMS / algorithm / "metrics.json"
-    own = json.loads(table.read_text()) if table.exists() else []
+    always = json.loads(table.read_text()) if table.exists() else []
     given = spec.get("MetricDefinitions", [])
     names = {definition["Name"] for definition in given}
-    return {**spec, "MetricDefinitions": [*given, *(d for d in own if d["Name"] not in names)]}
+    return {**spec, "MetricDefinitions": [*given, *(d for d in always if d["Name"] not in names)]}

@@ -1,4 +1,4 @@
-"""The instances of a training job: what each may use, its directory, its process, its log."""
+"""The instances of a training job: their sizes, directories, Specs and results."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ GROUP = facts.GROUP
 MINIMUM = "SAGEBRUSH_MIN_INSTANCES"
 """The variable of a job's Environment that says with how few instances it may go on."""
 SOCKETS = ("GLOO_SOCKET_IFNAME", "NCCL_SOCKET_IFNAME", "TP_SOCKET_IFNAME")
-"""Variables by which communication libraries are told the interface that the instances share."""
+"""Variables that name the instances' network interface to communication libraries."""
 
 
 def members(row: Row) -> tuple[Member, ...]:
@@ -50,18 +50,19 @@ def roots(world: World, row: Row) -> tuple[Path, ...]:
 
 
 def image(row: Row) -> str:
-    """What memory peaks and run times are remembered by."""
+    """The name under which memory peaks and run times are recorded."""
     return plan_of(row)["algorithm"] or plan_of(row)["environment"] or plan_of(row)["container"]
 
 
 def sizes(world: World, row: Row) -> tuple[list[Size], str]:
-    """What each instance gets on this host, and the sentence that says if it is less than its type.
+    """The size of each instance on this host, and a sentence that says if it is less than its type.
 
-    Where an attempt has fewer instances than the job asks for, each gets what it would have then.
+    Where an attempt has fewer instances than the job requests, each is as large as with all of
+    them.
     """
     whole = members_of(plan_of(row)["key"], row.doc["ResourceConfig"])
     types = [member.type for member in whole]
-    if share_of_host.AT_ONCE in row.doc:  # what started it started others that run beside it
+    if share_of_host.AT_ONCE in row.doc:  # its parent started other jobs that run concurrently
         found, scaled = share_of_host.sizes(world, row, types)
     else:
         found, scaled = share(types, world.host)
@@ -76,13 +77,13 @@ def fewest(row: Row) -> int:
     again = plan_of(row).get("attempts") and row.doc.get("EnableManagedSpotTraining")
     if not again or len(groups(row.doc["ResourceConfig"])) > 1 or not said.isdigit():
         return count
-    return max(1, min(count, int(said)))
+    return max(1, min(count, int(least)))
 
 
 def admit(world: World, row: Row) -> tuple[Position, int]:
     """How the job stands once it has its place in the queue, and with how many instances.
 
-    An elastic job that cannot have all of its instances now takes those that there is room for.
+    An elastic job that cannot have all of its instances now takes as many as there is capacity for.
     """
     most = len(members_of("", row.doc["ResourceConfig"]))
     least, chosen = fewest(row), plan_of(row).get("instances")
@@ -99,13 +100,13 @@ def _with(row: Row, count: int) -> Row:
 
 
 def ask(world: World, row: Row) -> capacity.Ask:
-    """What all instances together ask of the host."""
+    """The capacity that all instances request from the host together."""
     return instances.ask(world, row, image(row), sizes(world, row)[0])
 
 
 def cause(world: World, row: Row, standing: Standing) -> tuple[Member, Exited]:
-    """The instance whose end is the job's. Of several that failed by themselves one counts that does
-    not only say that another has gone."""
+    """The instance whose end decides the job's. Of several that failed by themselves, the first
+    whose log does not only report the loss of another."""
     member, state = standing.verdict
     failed = [each for each in standing.ends if each[1].code and not each[1].reason]
     if len(failed) < 2 or state.reason:
@@ -114,7 +115,7 @@ def cause(world: World, row: Row, standing: Standing) -> tuple[Member, Exited]:
 
 
 def only_echoes(world: World, row: Row, standing: Standing) -> bool:
-    """Whether all that ended so far only say that another has gone, which has not ended yet."""
+    """Whether every ended instance only reported the loss of another, which has not ended yet."""
     ends = standing.ends
     return bool(ends) and all(e.code and not e.reason and _echo(world, row, m) for m, e in ends)
 
@@ -125,7 +126,7 @@ def _echo(world: World, row: Row, member: Member) -> bool:
 
 
 def ready(world: World, row: Row) -> list[Spec]:
-    """What is launched, one Spec for each instance. Raises NotYet while the environment is built."""
+    """One Spec for each instance. Raises NotYet while the environment is built."""
     found, scaled = sizes(world, row)
     # Instances that have the whole host among them share its CPUs: a part for each would make them
     # wait for one another, since they never work in step.
@@ -160,13 +161,13 @@ def _spec(
     doc, place, job = row.doc, root(world, member), members(row)
     here = launch.place(world, place)
     isolated = bool(doc.get("EnableNetworkIsolation"))
-    own = {
+    given = {
         **({name: stage.SHARED for name in SOCKETS} if len(job) > 1 else {}),
         **doc.get("Environment", {}),
         "TRAINING_JOB_NAME": row.name,
         "TRAINING_JOB_ARN": doc["TrainingJobArn"],
     }
-    env = launch.variables(world, environment, here, limits, isolated, own)
+    env = launch.variables(world, environment, here, limits, isolated, given)
     env |= launch.carried(plan_of(row)["algorithm"], plan_of(row).get("framework"))
     return Spec(
         key=member.key,
@@ -188,7 +189,7 @@ def _spec(
 
 
 def _argv(spec: Doc, environment: Environment, here: launch.Place) -> tuple[str, ...]:
-    """The request's own entry point, else the toolkit that stands for the image's."""
+    """The request's own entry point, or the toolkit command that replaces the image's."""
     arguments = list(spec.get("ContainerArguments", ()))
     if entry := spec.get("ContainerEntrypoint"):
         argv = [*entry, *arguments]
@@ -202,7 +203,7 @@ def _argv(spec: Doc, environment: Environment, here: launch.Place) -> tuple[str,
 def results(
     world: World, row: Row, remark: Callable[[str], None] = lambda _: None
 ) -> upload.Upload:
-    """What the instances leave behind, on its way to S3 as the job's role; `remark` is told what of it
-    is not stored."""
+    """The upload of the instances' results to S3, as the job's role; `remark` is called with a
+    sentence about each file that is not stored."""
     ctx = world.service_ctx(row.doc["RoleArn"])
     return upload.Upload(ctx, row.doc, roots(world, row), remark)

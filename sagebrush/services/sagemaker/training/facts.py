@@ -23,12 +23,12 @@ def _container(doc: Doc) -> Program:
     algorithm = doc["AlgorithmSpecification"]
     entrypoint = tuple(algorithm.get("ContainerEntrypoint", ()))
     given = tuple(algorithm.get("ContainerArguments", ()))
-    own = {"TRAINING_JOB_NAME": doc["TrainingJobName"], "TRAINING_JOB_ARN": doc["TrainingJobArn"]}
+    names = {"TRAINING_JOB_NAME": doc["TrainingJobName"], "TRAINING_JOB_ARN": doc["TrainingJobArn"]}
     return Program(
         image=algorithm["TrainingImage"],
         arguments=given or (() if entrypoint else ("train",)),
         entrypoint=entrypoint,
-        environment={**doc.get("Environment", {}), **own},
+        environment={**doc.get("Environment", {}), **names},
         role=doc["RoleArn"],
         isolated=bool(doc.get("EnableNetworkIsolation")),
         seconds=float(doc["StoppingCondition"]["MaxRuntimeInSeconds"]),
@@ -61,7 +61,7 @@ TRAINING_JOB = Running(
 
 
 def _waiting(name: str, _doc: Doc, plan: Doc) -> Iterator[Tree]:
-    """The process that waits; once a job has taken it, it is that job's."""
+    """The process tree of a waiting process; once a job has taken it over, it is that job's."""
     if "taken" not in plan:
         yield Tree("", name, plan["spec"]["limits"]["name"])
 
@@ -71,7 +71,7 @@ WARM_POOL = Running(
     kind="warm-pool",
     noun="WarmPool",
     label="warm pool",
-    listed="",  # AWS tells of pools in the descriptions of their jobs
+    listed="",  # AWS describes a pool in the description of its job
     busy=("Loading", "Available", "InUse", "Ending"),
     ended=(),
     stop=None,

@@ -1,8 +1,8 @@
-"""The life of a training job: `jobs.life`, with more around four of its stages.
+"""The life of a training job: `jobs.life`, with additions to four of its stages.
 
-start: elastic counts, processes that wait in warm pools, how long a job may wait; download: what
-requirements.txt asks for; train: metrics, checkpoints, interruptions of spot jobs, several
-instances; its end: further attempts. A spot job whose room is wanted goes from Training by
+start: elastic counts, waiting processes of warm pools, limits of the time in the queue; download:
+packages of requirements.txt; train: metrics, checkpoints, interruptions of spot jobs, several
+instances; its end: further attempts. A spot job whose capacity is needed goes from Training by
 Interrupted to Starting again, as a new attempt with keys of its own.
 """
 
@@ -38,11 +38,12 @@ from sagebrush.world import Ctx, World
 log = logging.getLogger(__name__)
 
 METRICS = 2.0
-"""Seconds between looks where log lines are read for metrics, unless the job's parent wants others."""
+"""Seconds between looks where log lines are read for metrics, unless the job's parent sets
+others."""
 ECHO = 2.0
-"""Seconds that the cause has to show where an instance only says that another has gone."""
+"""Seconds to wait for the cause where an ended instance only reports the loss of another."""
 CHECKPOINTS = 30.0
-"""Seconds between savings of a running job's checkpoints."""
+"""Seconds between uploads of a running job's checkpoints."""
 TIGHT = 64 << 20
 """Bytes of free disk below which an ended job's files go at once, not after `keep_jobs_days`."""
 
@@ -55,19 +56,19 @@ def _admit(world: World, row: Row) -> tuple[Position, Doc]:
     if matching.wanted(row) and (warm := claims.take_over(world, row)):
         key, turn, count = warm
         return turn, {"key": key, "warm": True, "instances": count}
-    turn, count = processes.admit(world, row)
+    turn, count = cluster.admit(world, row)
     return turn, {"instances": count, **({} if turn.place else {"warm": None})}
 
 
 def _start(world: World, row: Row) -> Next:
-    """As any job's, for as long as the job may wait; the attempt's own times begin."""
+    """As for any job, but at most for the job's longest wait; the times of the attempt are set."""
     step, now = life.start(JOB, world, row), world.clock()
     if plan_of(step).get("waiting"):
         left = _patience(row) - (now - row.created)
         if left <= 0:
             return life.end(JOB, world, row, "MaxWaitTimeExceeded", "")
         return replace(step, due=min(step.due or 0.0, left))
-    if plan_of(step).get("stage") != "download":  # it has a waiting process's key once it goes on
+    if plan_of(step).get("stage") != "download":  # a waiting process's key is stored later
         return replace(step, plan={k: v for k, v in step.plan.items() if k not in ("key", "warm")})
     seconds, short = spot.limit(row, now)
     doc: Doc = {"TrainingStartTime": row.doc.get("TrainingStartTime") or moment(now)}
@@ -80,7 +81,7 @@ def _start(world: World, row: Row) -> Next:
 
 
 def _patience(row: Row) -> float:
-    """Seconds that the job may wait for capacity."""
+    """Seconds that the job may wait for capacity; infinite without a limit."""
     condition = row.doc["StoppingCondition"]
     kinds = ("Wait",) if plan_of(row).get("attempts") else ("Wait", "Pending")
     limits = [condition.get(f"Max{kind}TimeInSeconds") for kind in kinds]
@@ -91,11 +92,11 @@ def _patience(row: Row) -> float:
 
 
 def _download(world: World, row: Row) -> Next:
-    """/opt/ml of each instance is there, whole, and what requirements.txt asks for is installed."""
+    """/opt/ml of each instance is complete, and the packages of requirements.txt are installed."""
     if "stop" in plan_of(row):
         return life.end(JOB, world, row, "Stopped", "")
     warm = plan_of(row).get("warm")
-    # of a process that waited it does not count that it runs
+    # the process of a warm pool runs before the job was launched in it
     if not (plan_of(row).get("launched") if warm else life.launched(JOB, world, row)):
         if why := spot.called_off(world, row):
             return attempts.interrupted(world, row, why)
@@ -105,12 +106,12 @@ def _download(world: World, row: Row) -> Next:
 
 
 def _installing(world: World, row: Row) -> Next | None:
-    """The step of a job whose packages are being installed; None once they are there."""
-    job = processes.members(row)
-    if plan_of(row).get("warm") and layers.wanted(processes.root(world, job[0])):
+    """The step of a job whose packages are being installed; None once they are."""
+    job = cluster.members(row)
+    if plan_of(row).get("warm") and layers.wanted(cluster.root(world, job[0])):
         return _cold(world, row)
     for member in job:
-        place = processes.root(world, member)
+        place = cluster.root(world, member)
         if message := layers.pending(world, plan_of(row)["environment"], place):
             doc = status_doc(row.doc, world.clock(), "Downloading", message)
             return Next(doc=doc, due=layers.LOOK)
@@ -125,16 +126,16 @@ def _cold(world: World, row: Row) -> Next:
 
 
 def _stage(world: World, row: Row, member: Member, check: Any) -> None:
-    """The instance's /opt/ml is there. Raises StageError and Interrupted."""
-    root = processes.root(world, member)
+    """The instance's /opt/ml is complete. Raises StageError and Interrupted."""
+    root = cluster.root(world, member)
     if layers.asked(root):
         return
-    own = instances.contained(row)
-    ml = "/opt/ml" if own else launch.place(world, root).ml
-    ctx, job = _ctx(world, row), processes.members(row)
+    contained = instances.contained(row)
+    ml = "/opt/ml" if contained else launch.place(world, root).ml
+    ctx, job = _ctx(world, row), cluster.members(row)
     staging = stage.Staging(ctx, row.doc, root, ml, check, job, member)
     stage.build(staging, bool(plan_of(row).get("warm")))
-    if not own:
+    if not contained:
         layers.ask_training(ctx, row.doc, root)
 
 
@@ -147,7 +148,7 @@ def _ctx(world: World, row: Row) -> Ctx:
 
 
 def _train(world: World, row: Row) -> Next:
-    """The processes run; their end leads on."""
+    """The processes run, or the spot job is interrupted before its launch."""
     plan = plan_of(row)
     if plan.get("warm") and not plan.get("launched"):
         return _begin(world, row)
@@ -158,7 +159,7 @@ def _train(world: World, row: Row) -> Next:
 
 
 def _begin(world: World, row: Row) -> Next:
-    """The process that waited is the job's."""
+    """The waiting process runs the job; or the job starts cold where that process cannot."""
     if "stop" in plan_of(row):
         return life.end(JOB, world, row, "Stopped", "")
     try:
@@ -174,16 +175,17 @@ def _begin(world: World, row: Row) -> Next:
 
 
 def _look(row: Row) -> float:
-    """Seconds until the job's log is read for metrics."""
+    """Seconds until the job's log is read for metrics again."""
     return plan_of(row).get("look", METRICS)
 
 
 def _watch(world: World, row: Row, standing: Standing) -> Next:
-    """The step of a job that runs: metrics, checkpoints, instances that fail, a notice to give way."""
+    """The step of a running job: metrics, checkpoints, failed instances, a notice of
+    interruption."""
     news = metrics.read(world, row)
     plan = {**news, **_save_checkpoints(world, row), **_load_next(world, row)}
     first = standing.broken and not plan_of(row).get("echo")
-    if first and processes.only_echoes(world, row, standing):
+    if first and cluster.only_echoes(world, row, standing):
         return Next(plan={**plan, "echo": True}, due=ECHO)
     plan |= life.follow(world, row, standing)
     if not (standing.broken or "stop" in plan_of(row) or plan_of(row).get("noticed")):
@@ -194,7 +196,7 @@ def _watch(world: World, row: Row, standing: Standing) -> Next:
 
 
 def _give_way(world: World, row: Row, standing: Standing) -> Doc:
-    """A spot job that must give way has its notice and SIGTERM; returns the members of the plan to
+    """A spot job whose capacity is needed has its notice and SIGTERM; returns the plan's members to
     change."""
     why = spot.called_off(world, row)
     if not why:
@@ -205,10 +207,9 @@ def _give_way(world: World, row: Row, standing: Standing) -> Doc:
 
 
 def _save_checkpoints(world: World, row: Row) -> Doc:
-    """Checkpoints and the like that are new are in S3, now and then; returns the members of the plan
-    to change.
+    """New checkpoints and other continuous outputs are in S3; returns the plan's members to change.
 
-    A fault of the store is no fault of the job's: the next time, or its end, tries again.
+    A fault of the store does not fail the job: the next time, or the job's end, stores them.
     """
     now, plan = world.clock(), plan_of(row)
     last = plan.get("saved", plan.get("begun", 0.0))
@@ -226,12 +227,12 @@ def _save_checkpoints(world: World, row: Row) -> Doc:
 
 
 def _load_next(world: World, row: Row) -> Doc:
-    """The process for the next job of the same parent loads, where there is room, while this one runs:
-    once its scripts are there, which tell what to load. Returns the members of the plan to change."""
+    """A process for the next job of the same parent starts importing, where there is capacity, once
+    this job's scripts are there to name the modules. Returns the plan's members to change."""
     plan = plan_of(row)
     if not plan.get("standby") or plan.get("next") or "stop" in plan:
         return {}
-    if not imports_of.modules(processes.roots(world, row)[0]):
+    if not imports_of.modules(cluster.roots(world, row)[0]):
         return {}
     _keep_warm(world, row, "Completed")
     return {"next": True}
@@ -241,7 +242,7 @@ def _load_next(world: World, row: Row) -> Doc:
 
 
 def _exited(world: World, row: Row, how: tuple[Member, Exited], peak: int) -> Next:
-    """As any job's, unless the end is an interruption, or the job may try again."""
+    """As for any job, unless the end is an interruption or the job gets a further attempt."""
     news, (member, state) = metrics.read(world, row), how
     if why := spot.gave_way(world, row, state):
         return attempts.interrupted(world, row, why, news)
@@ -259,8 +260,8 @@ def _timeout(row: Row) -> tuple[str, str]:
 
 
 def _results(world: World, row: Row, end: str, remarks: upload.Remarks) -> None:
-    """Model and output are in S3; after a failure the output alone."""
-    processes.results(world, row, remarks).run(model=end != "Failed")
+    """Model and output are in S3; after a failure only the output."""
+    cluster.results(world, row, remarks).run(model=end != "Failed")
 
 
 def _ended(world: World, row: Row, end: str, reason: str) -> tuple[str, Doc]:
@@ -283,12 +284,12 @@ def _clear(world: World, place: Path) -> None:
 
 
 def _keep_warm(world: World, row: Row, end: str) -> bool:
-    """Whether a process waits for the next job like this one, which ended well, or was stopped and
-    whose parent wants one."""
+    """Whether a process waits for the next job like this one: this one completed, or it was stopped
+    and its parent asks for a waiting process."""
     standby = plan_of(row).get("standby", 0.0)
     if not matching.wanted(row) or not (end == "Completed" or (standby and end == "Stopped")):
         return False
-    if not plan_of(row).get("launched"):  # it was stopped before it began
+    if not plan_of(row).get("launched"):  # it was stopped before its launch
         return False
     try:
         return offers.offer(world, row, matching.keep_alive(row) or standby)
@@ -298,7 +299,7 @@ def _keep_warm(world: World, row: Row, end: str) -> bool:
 
 
 def remove(world: World, row: Row) -> None:
-    """Nothing of the job's directories is left, those of earlier attempts included."""
+    """The job's directories are removed, those of earlier attempts included."""
     life.remove(JOB, world, row)
     for key, count in plan_of(row).get("past", ()):
         past = {**row.plan, "key": key, "instances": count}
@@ -306,18 +307,19 @@ def remove(world: World, row: Row) -> None:
 
 
 def _keep(world: World, row: Row) -> Next:
-    """The directory and the log of a job that ended long ago are gone."""
+    """The directory and the log of a job are removed once it ended longer ago than they are
+    kept."""
     remove(world, row)
     return Next(plan={"removed": True})
 
 
 JOB = JobKind(
-    group=processes.GROUP,
-    members=processes.members,
-    image=processes.image,
-    sizes=processes.sizes,
+    group=cluster.GROUP,
+    members=cluster.members,
+    image=cluster.image,
+    sizes=cluster.sizes,
     build=_stage,
-    specs=processes.ready,
+    specs=cluster.ready,
     results=_results,
     ended=_ended,
     timeout=_timeout,
@@ -326,7 +328,7 @@ JOB = JobKind(
     admit=_admit,
     watch=_watch,
     exited=_exited,
-    cause=processes.cause,
+    cause=cluster.cause,
     seen=metrics.seen,
     called_off=spot.called_off,
     look=_look,

@@ -1,10 +1,11 @@
-"""The metric values in a training job's logs, on their way to CloudWatch and to DescribeTrainingJob."""
+"""The metric values in a training job's logs, on their way to CloudWatch and to
+DescribeTrainingJob."""
 
 from __future__ import annotations
 
 from sagebrush.engine.kinds import moment
 from sagebrush.errors import Doc
-from sagebrush.services.sagemaker.training import cluster as processes
+from sagebrush.services.sagemaker.training import cluster
 from sagebrush.services.sagemaker.training.plan import plan_of
 from sagebrush.store.rows import Row
 from sagebrush.store.series import Point
@@ -13,9 +14,11 @@ from sagebrush.world import World
 
 
 def read(world: World, row: Row) -> Doc:
-    """Metric values of the logs' new lines are in the series; what of the plan that changed.
+    """Metric values in new lines of the logs are in the series; returns the plan's members to
+    change.
 
-    The plan's `finals` holds the last of each metric: name -> [seconds since the epoch, value].
+    The plan's `finals` holds the last value of each metric: name -> [seconds since the epoch,
+    value].
     """
     patterns = log_lines.compiled(row.doc["AlgorithmSpecification"].get("MetricDefinitions", ()))
     if not patterns:
@@ -23,7 +26,7 @@ def read(world: World, row: Row) -> Doc:
     offsets, finals = dict(plan_of(row).get("offsets") or {}), dict(plan_of(row).get("finals", {}))
     before = dict(offsets)
     found: list[tuple[str, float, float]] = []
-    for member in processes.members(row):
+    for member in cluster.members(row):
         offset = offsets.get(member.name, 0)
         while lines := world.backend.logs(member.key, offset):
             offset = lines[-1].offset + 1
@@ -31,7 +34,7 @@ def read(world: World, row: Row) -> Doc:
         offsets[member.name] = offset
     if found:
         dimensions = {"TrainingJobName": row.name}
-        points = [Point(processes.GROUP, name, at, value, dimensions) for name, at, value in found]
+        points = [Point(cluster.GROUP, name, at, value, dimensions) for name, at, value in found]
         world.series.append(row.account, row.region, points)
     for name, at, value in sorted(found, key=lambda each: each[1]):
         finals[name] = [at, value]
@@ -39,7 +42,7 @@ def read(world: World, row: Row) -> Doc:
 
 
 def final(row: Row) -> Doc:
-    """FinalMetricDataList, where the job had any metric."""
+    """FinalMetricDataList as a document's member; no member where the job reported no metric."""
     if not (finals := plan_of(row).get("finals")):
         return {}
     return {

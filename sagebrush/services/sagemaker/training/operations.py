@@ -34,22 +34,24 @@ KIND = Kind(
 )
 KEEP = "KeepAlivePeriodInSeconds"
 DEBUGGED = ("Downloading", "Training")
-"""Secondary statuses in which RemoteDebugConfig can be updated (API reference, UpdateTrainingJob)."""
+"""Secondary statuses in which RemoteDebugConfig can be updated (API reference,
+UpdateTrainingJob)."""
 
 
 def create_training_job(ctx: Ctx, request: Doc) -> Doc:
-    """The job exists, Starting. Raises ValidationException, ResourceInUse or ResourceLimitExceeded."""
+    """The job exists, Starting. Raises ValidationException, ResourceInUse or
+    ResourceLimitExceeded."""
     request = checks.defaults(request)
     checks.validate(request)
     kinds.check_new(ctx, KIND, request)
     image = checks.check(ctx, request)
     now = ctx.world.clock()
     doc = {
-        **training_status.begin(now),
+        **status.begin(now),
         "AlgorithmSpecification": checks.with_metrics(
             request["AlgorithmSpecification"], image.algorithm
         ),
-        "ModelArtifacts": {"S3ModelArtifacts": training_status.artifact(request)},
+        "ModelArtifacts": {"S3ModelArtifacts": status.artifact(request)},
         **_rules(request, now),
     }
     plan: Plan = {
@@ -70,7 +72,7 @@ def create_training_job(ctx: Ctx, request: Doc) -> Doc:
 
 
 def _rules(request: Doc, now: float) -> Doc:
-    """What is said of debugger and profiler rules, which no evaluation runs for."""
+    """The document's members about debugger and profiler rules, for which no evaluation runs."""
     found: Doc = {}
     for kind in ("Debug", "Profiler"):
         rules = request.get(f"{kind}RuleConfigurations")
@@ -88,18 +90,18 @@ def _rules(request: Doc, now: float) -> Doc:
 
 
 def describe_training_job(ctx: Ctx, request: Doc) -> Doc:
-    """The job as it is now; the place in the queue is of this moment."""
+    """The job's document; its place in the queue is computed at the request."""
     row = kinds.find(ctx, KIND, request["TrainingJobName"])
     found = kinds.describe(KIND, row)
     if plan_of(row).get("waiting"):
         turn = capacity.position(ctx.world, plan_of(row)["key"])
         if turn is not None and turn.place:
-            found = {**found, **training_status.waiting(row, turn, ctx.world.clock())}
+            found = {**found, **status.waiting(row, turn, ctx.world.clock())}
     return found
 
 
 def list_training_jobs(ctx: Ctx, request: Doc) -> Doc:
-    """A page of jobs. There are no training plans: asking for those finds none."""
+    """A page of jobs. There are no training plans, so a filter for one finds no jobs."""
     if "TrainingPlanArnEquals" in request:
         return {"TrainingJobSummaries": []}
     if wanted := request.get("WarmPoolStatusEquals"):
@@ -107,12 +109,12 @@ def list_training_jobs(ctx: Ctx, request: Doc) -> Doc:
     return kinds.list_page(ctx, KIND, request)
 
 
-def _of_pools(ctx: Ctx, request: Doc, status: str) -> Doc:
+def _of_pools(ctx: Ctx, request: Doc, wanted: str) -> Doc:
     """A page of the jobs whose warm pool is in that status, newest first."""
     rows = [
         row
         for row in reversed(ctx.world.rows.select(KIND.name))
-        if row.doc.get("WarmPoolStatus", {}).get("Status") == status
+        if row.doc.get("WarmPoolStatus", {}).get("Status") == wanted
         and request.get("NameContains", "").lower() in row.name.lower()
     ]
     page, token = kinds.paginate(rows, request.get("NextToken"), request.get("MaxResults", 10))
@@ -137,7 +139,7 @@ def stop_training_job(ctx: Ctx, request: Doc) -> None:
 
 
 def update_training_job(ctx: Ctx, request: Doc) -> Doc:
-    """The job's profiler, debugging or keep-alive settings are changed, as far as AWS allows.
+    """The job's profiler, debugging or keep-alive settings are changed, as far as AWS allows it.
 
     Raises ValidationException.
     """
@@ -166,7 +168,7 @@ def update_training_job(ctx: Ctx, request: Doc) -> Doc:
 
 
 def _require_open(row: Row, request: Doc) -> None:
-    """Raises ValidationException for what cannot be changed any more."""
+    """Raises ValidationException for settings that cannot be changed in the job's status."""
     if row.status in ENDED and "ResourceConfig" not in request:
         raise steps.rejected(KIND.words, row)
     pool = row.doc.get("WarmPoolStatus", {}).get("Status", "none")
@@ -181,17 +183,17 @@ def _require_open(row: Row, request: Doc) -> None:
         )
 
 
-def _no_pool(status: str) -> AwsError:
+def _no_pool(state: str) -> AwsError:
     return AwsError(
         "ValidationException",
         "KeepAlivePeriodInSeconds can be updated only while the warm pool of the training job is"
-        f" Available, and it is {status}.",
+        f" Available, and it is {state}.",
     )
 
 
 def delete_training_job(ctx: Ctx, request: Doc) -> None:
-    """The ended job and its directory are gone. Raises ResourceInUse while it runs or retains a warm
-    pool (API reference, DeleteTrainingJob)."""
+    """The ended job and its directory are deleted. Raises ResourceInUse while it runs or retains a
+    warm pool (API reference, DeleteTrainingJob)."""
 
     def require_free(row: Row) -> None:
         if row.status not in ENDED:

@@ -1,4 +1,4 @@
-"""What the row of a training job keeps for Sagebrush alone."""
+"""The private state in a training job's row."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ class Attempt(plan.Attempt, total=False):
     """Members that belong to one attempt; `attempts.anew` removes them all."""
 
     instances: int | None
-    """How many instances it has, where they are fewer than the job asks for."""
+    """The number of its instances, where it is smaller than the job requests."""
     offsets: dict[str, int] | None
-    """How far each instance's log was read for metrics."""
+    """The offset up to which each instance's log was read for metrics: instance -> bytes."""
     noticed: str
-    """Why its instances had their interruption notice."""
+    """Why its instances were given their interruption notice."""
     saved: float
-    """When checkpoints were last stored."""
+    """When checkpoints were last stored, in seconds since the epoch."""
     kept_until: float
     """The latest time of change of a checkpoint that is stored, by the system's clock."""
     echo: bool
-    """Whether all that ended so far only say that another instance has gone."""
+    """Whether every ended instance only reported the loss of another."""
 
 
 class Handed(TypedDict, total=False):
-    """Members that the resource which starts the job may hand over (`engine.children.start`)."""
+    """Members that a job's parent may set (`engine.children.start`)."""
 
     standby: float
     """Seconds for which the job's process waits for the next job of the same parent."""
@@ -40,18 +40,18 @@ class Plan(plan.Job, Attempt, Handed, total=False):
     warm: bool
     """Whether it takes over a process that waited (`warm_pool.claims`)."""
     cold: bool
-    """Whether it must start without one."""
+    """Whether it must start without a waiting process."""
     next: bool
-    """Whether a process for the parent's next job loads already."""
+    """Whether a process for the parent's next job was offered already."""
     seconds: float
     """How long the attempt may run."""
     short: str
-    """The end that running for so long means."""
+    """The secondary status of a job that ran for that long."""
     ended: float
     attempts: int
-    """Interruptions so far."""
+    """The number of interruptions so far."""
     retries: int
-    """Further attempts after internal errors so far."""
+    """The number of further attempts after internal errors so far."""
     spent: float
     """Seconds for which earlier attempts had instances."""
     ran: float
@@ -59,15 +59,15 @@ class Plan(plan.Job, Attempt, Handed, total=False):
     past: list[list[Any]]
     """[key, instances] of each earlier attempt."""
     begun_last: float
-    """`begun` of the attempt before."""
+    """`begun` of the previous attempt."""
     finals: dict[str, list[float]]
     """The last value of each metric: name -> [seconds since the epoch, value]."""
 
 
 ATTEMPT = tuple(Attempt.__annotations__)
-"""What a new attempt begins without."""
+"""The members that a new attempt removes."""
 
 
 def plan_of(row: Row | Next) -> Plan:
-    """The row's plan; of a step, the members that it changes."""
+    """The row's plan; of a step's result, the members to change."""
     return cast(Plan, row.plan)

@@ -1,4 +1,4 @@
-"""Managed spot training: when a job must give way, what it is told, and what its time costs.
+"""Managed spot training: when a job is interrupted, its notice, and its billed time.
 
 Source: "Managed Spot Training in Amazon SageMaker AI" (developer guide) and, for the notice, "Spot
 Instance interruption notices" (EC2 user guide).
@@ -13,19 +13,19 @@ from sagebrush.compute.base import Exited
 from sagebrush.errors import Doc
 from sagebrush.scheduler import capacity
 from sagebrush.scheduler.instances import instance
-from sagebrush.services.sagemaker.training import cluster as processes
+from sagebrush.services.sagemaker.training import cluster
 from sagebrush.services.sagemaker.training.plan import plan_of
 from sagebrush.store.rows import Row
 from sagebrush.world import World
 
 INTERRUPT = "sagebrush:interrupt"
-"""The tag that interrupts a running spot job, so that people can test its recovery."""
+"""The tag that interrupts a running spot job, so that users can test its recovery."""
 NOTICE = "notice"
-"""The file beside an instance's /opt/ml that its metadata service tells of."""
+"""The file in an instance's directory from which its metadata service reads the notice."""
 
 
 def called_off(world: World, row: Row) -> str:
-    """Why the spot job must give way now; "" where it need not."""
+    """Why the spot job must be interrupted now; "" where it need not be."""
     if not row.doc.get("EnableManagedSpotTraining"):
         return ""
     if INTERRUPT in plan_of(row).get("tags", {}):
@@ -36,29 +36,31 @@ def called_off(world: World, row: Row) -> str:
 
 
 def give_notice(world: World, row: Row) -> None:
-    """The instances' metadata say when they will be taken away."""
+    """The instances' metadata service says when they will be terminated."""
     at = dt.datetime.fromtimestamp(world.clock() + world.settings.stop_grace, dt.UTC)
     notice = {"action": "terminate", "time": at.strftime("%Y-%m-%dT%H:%M:%SZ")}
-    for place in processes.roots(world, row):
+    for place in cluster.roots(world, row):
         part = place / f"{NOTICE}.part"
         part.write_text(json.dumps(notice))
         part.replace(place / NOTICE)
 
 
 def gave_way(world: World, row: Row, state: Exited) -> str:
-    """Why the end `state` of the spot job's processes is an interruption; "" where it is none."""
+    """Why the end `state` of the spot job's processes is an interruption; "" where it is not
+    one."""
     if "stop" in plan_of(row):
         return ""
     noticed = plan_of(row).get("noticed", "")
-    if state.reason == "stopped":  # the server may have ended before it could note that it did that
+    if state.reason == "stopped":  # the server may have ended before it stored that it stopped them
         return noticed or called_off(world, row)
-    # where one of several instances is gone already, another may fail for that
-    alone = len(processes.members(row)) == 1
+    # where one of several instances has ended, another may fail because of that
+    alone = len(cluster.members(row)) == 1
     return "" if alone or state.reason or state.code == 0 else noticed
 
 
 def limit(row: Row, now: float) -> tuple[float, str]:
-    """Seconds that the attempt which begins now may run, and the end that reaching them means."""
+    """(seconds that the attempt which begins now may run, secondary status when it reaches
+    them)."""
     condition = row.doc["StoppingCondition"]
     left = condition["MaxRuntimeInSeconds"] - plan_of(row).get("ran", 0.0)
     wait = condition.get("MaxWaitTimeInSeconds")
@@ -68,7 +70,7 @@ def limit(row: Row, now: float) -> tuple[float, str]:
 
 
 def spent(row: Row, now: float) -> float:
-    """Seconds for which the job had instances: all attempts, waiting not counted."""
+    """Seconds during which the job had instances, over all attempts, without waiting."""
     begun = plan_of(row).get("begun")
     return plan_of(row).get("spent", 0.0) + (now - begun if begun is not None else 0.0)
 
@@ -76,7 +78,8 @@ def spent(row: Row, now: float) -> float:
 def times(row: Row, now: float) -> Doc:
     """TrainingTimeInSeconds and BillableTimeInSeconds of a job that ends now.
 
-    A spot job is billed for as many seconds as make its discounted price, as AWS shows its savings.
+    A spot job's billable seconds are its training seconds times the discount, as AWS shows its
+    savings.
     """
     if "TrainingStartTime" not in row.doc:
         return {}
@@ -88,8 +91,9 @@ def times(row: Row, now: float) -> Doc:
 
 
 def _discounted(row: Row) -> float:
-    """What part of the on-demand price its spot instances cost; 1 where no price is known."""
-    kinds = [instance(member.type) for member in processes.members(row)]
+    """The ratio of its instances' spot price to their on-demand price; 1 where a price is
+    unknown."""
+    kinds = [instance(member.type) for member in cluster.members(row)]
     if any(kind.price is None or kind.spot_price is None for kind in kinds):
         return 1.0
     whole = sum(kind.price or 0.0 for kind in kinds)

@@ -1,4 +1,5 @@
-"""What DescribeTrainingJob says of a job's progress: SecondaryStatus, its transitions and messages."""
+"""A training job's progress in DescribeTrainingJob: SecondaryStatus, its transitions and
+messages."""
 
 from __future__ import annotations
 
@@ -17,11 +18,11 @@ ENDS = {
     "MaxRuntimeExceeded": "Training job runtime exceeded MaxRuntimeInSeconds provided",
     "MaxWaitTimeExceeded": "Training job wait time exceeded what its StoppingCondition allows",
 }
-"""How a job ends -> the message of that secondary status."""
+"""The secondary status in which a job ends -> the message of that status."""
 
 
 def artifact(request: Doc) -> str:
-    """Where the model goes: `<S3OutputPath>/<job>/output/model.tar.gz`."""
+    """The URI of the model: `<S3OutputPath>/<job>/output/model.tar.gz`."""
     output = request["OutputDataConfig"]
     name = "model/" if output.get("CompressionType") == "NONE" else "model.tar.gz"
     return f"{output['S3OutputPath'].rstrip('/')}/{request['TrainingJobName']}/output/{name}"
@@ -33,7 +34,7 @@ def begin(now: float) -> Doc:
 
 
 def status_doc(doc: Doc, now: float, status: str, message: str) -> Doc:
-    """SecondaryStatus and its transitions after the job entered `status` (or says more in it)."""
+    """The document's members after the job enters `status`, or gets a new message in it."""
     past = [dict(t) for t in doc.get("SecondaryStatusTransitions", ())]
     if past and past[-1]["Status"] == status:
         past[-1]["StatusMessage"] = message
@@ -50,8 +51,8 @@ def waiting(row: Row, turn: Position, now: float) -> Doc:
 
 
 def entered(world: World, row: Row, to: str, words: str) -> Doc:
-    """The status members of a job that enters the stage `to`, or waits in `queue` or `start` for what
-    `words` say. One that is being stopped stays Stopping."""
+    """The document's members of a job that enters the stage `to`, or that waits in `queue` or
+    `start` for what `words` say. A job that is being stopped stays Stopping."""
     now, doc, plan = world.clock(), row.doc, plan_of(row)
     if to == "queue":
         return status_doc(doc, now, "Starting", f"{STARTING}: {words}")
@@ -60,7 +61,7 @@ def entered(world: World, row: Row, to: str, words: str) -> Doc:
     if row.status == "Stopping":
         return {}
     if to == "download":
-        if plan.get("waiting"):  # it waits no more, and its past says so
+        if plan.get("waiting"):  # it no longer waits, and its transitions say so
             doc = {**doc, **status_doc(doc, now, "Starting", STARTING)}
         return status_doc(doc, now, "Downloading", "Downloading input data")
     if to == "train":

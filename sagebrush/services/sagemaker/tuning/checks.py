@@ -15,22 +15,20 @@ from typing import NoReturn
 from sagebrush.errors import AwsError, Doc
 from sagebrush.services.sagemaker.training import checks as training_checks
 from sagebrush.services.sagemaker.training.checks import ALGORITHMS, refuse
-from sagebrush.services.sagemaker.tuning import plan as plans
 from sagebrush.services.sagemaker.tuning import trials
-from sagebrush.services.sagemaker.tuning.plan import Entry
+from sagebrush.services.sagemaker.tuning.plan import Entry, trials_of
 from sagebrush.services.sagemaker.tuning.trials import OBJECTIVE, Definition
 from sagebrush.store.rows import Row
-from sagebrush.tuning import space as spaces
 from sagebrush.tuning import stopping
-from sagebrush.tuning.space import BadRange
+from sagebrush.tuning.space import MEMBERS, BadRange, Choice, Number, Range, guess, ranges_of
 from sagebrush.world import Ctx
 
 AT_ONCE = 100
-"""Tuning jobs of an account that may run at once, and training jobs of one that may."""
+"""Tuning jobs of an account that may run at once, and training jobs of one tuning job."""
 TUNED, HYPERPARAMETERS = 30, 100
-"""Hyperparameters that may be searched, and all of a training job with those that are not."""
+"""Hyperparameters that may be tuned, and all hyperparameters of a training job."""
 JOBS = {"Random": 10_000}
-"""Training jobs of one tuning job, as far as AWS raises the number."""
+"""Most training jobs of one tuning job, by strategy, as far as AWS raises the quota."""
 MOST = 750
 """The same for the other strategies."""
 LONGEST = 30 * 24 * 3600
@@ -48,9 +46,9 @@ def limit(resource: str, most: int, used: int, more: int, unit: str) -> NoReturn
 
 
 def validate(request: Doc) -> tuple[Doc, list[Definition]]:
-    """The request as it will be carried out, with ranges found by Autotune and its limits, and what
-    it defines. Raises ValidationException or ResourceLimitExceeded for what is wrong with it by
-    itself."""
+    """The request as it will be carried out, with the ranges and limits found by Autotune, and its
+    definitions. Raises ValidationException or ResourceLimitExceeded for errors in the request
+    alone."""
     _shape(request)
     prepared = _autotuned(request)
     strategy = prepared["HyperParameterTuningJobConfig"]["Strategy"]
@@ -69,8 +67,8 @@ def validate(request: Doc) -> tuple[Doc, list[Definition]]:
 
 
 def check(ctx: Ctx, prepared: Doc, found: list[Definition]) -> Doc:
-    """The request as AWS describes it. Raises ValidationException or ResourceLimitExceeded for what
-    its training jobs would name and is not there."""
+    """The request as AWS describes it. Raises ValidationException or ResourceLimitExceeded where
+    its training jobs would name something that does not exist."""
     return _described(prepared, [_objective(ctx, definition) for definition in found])
 
 
@@ -114,9 +112,9 @@ def _autotuned(request: Doc) -> Doc:
     config = dict(request["HyperParameterTuningJobConfig"])
     made = []
     for each, ranges, _ in trials.pieces(request):
-        guessed, left = spaces.guess(ranges.get("AutoParameters", ()))
+        guessed, left = guess(ranges.get("AutoParameters", ()))
         merged = dict(ranges)
-        for member, more in spaces.ranges_of(guessed).items():
+        for member, more in ranges_of(guessed).items():
             merged[member] = [*ranges.get(member, ()), *more]
         static = {**each.get("StaticHyperParameters", {}), **left}
         made.append({**each, "StaticHyperParameters": static, "HyperParameterRanges": merged})
@@ -154,7 +152,7 @@ def _ranges(definition: Definition, strategy: str) -> None:
             f"A training job can have up to {HYPERPARAMETERS} hyperparameters, with"
             f" {OBJECTIVE}, which is added; this one has {len(space.ranges) + len(static) + 1}."
         )
-    if strategy == "Grid" and any(isinstance(r, spaces.Number) for r in space.ranges):
+    if strategy == "Grid" and any(isinstance(r, Number) for r in space.ranges):
         refuse(
             "The Grid strategy supports only categorical hyperparameters: give"
             " CategoricalParameterRanges instead of integer or continuous ranges."
@@ -210,7 +208,8 @@ def _limits(request: Doc, found: list[Definition]) -> Doc:
 
 
 def _stopping(config: Doc, found: list[Definition]) -> None:
-    """Raises ValidationException for a way of stopping trials that does not fit the strategy."""
+    """Raises ValidationException for early stopping or Hyperband settings that do not fit the
+    strategy."""
     band = config.get("StrategyConfig", {}).get("HyperbandStrategyConfig")
     if config["Strategy"] != "Hyperband":
         if band is not None:
@@ -243,15 +242,16 @@ def middle(definition: Definition) -> dict[str, str]:
 
 
 def _trial(definition: Definition) -> Doc:
-    """CreateTrainingJob's request for a trial of the definition, to be checked: checkpoints are where
-    the definition says, not in a trial's own place beneath it, which nobody asked for by name."""
+    """CreateTrainingJob's request for a trial of the definition, to be checked. Its checkpoints are
+    at the definition's own URI, not at a trial's URI under it, which the user did not name."""
     request = trials.request(definition, "tuning-trial", middle(definition))
-    own = {k: v for k, v in definition.doc.items() if k == "CheckpointConfig"}
-    return training_checks.defaults({**request, **own})
+    checkpoints = {k: v for k, v in definition.doc.items() if k == "CheckpointConfig"}
+    return training_checks.defaults({**request, **checkpoints})
 
 
 def _objective(ctx: Ctx, definition: Definition) -> list[Doc]:
-    """The metrics of the definition's training jobs, which can be created and report the objective."""
+    """The metrics of the definition's training jobs. Raises an error unless such a job can be
+    created and reports the objective."""
     image = training_checks.check(ctx, _trial(definition))
     spec = definition.doc["AlgorithmSpecification"]
     known = list(training_checks.with_metrics(spec, image.algorithm).get("MetricDefinitions", ()))
@@ -271,7 +271,8 @@ def _objective(ctx: Ctx, definition: Definition) -> list[Doc]:
 
 
 def _tunable(definition: Definition, algorithm: str | None, image: str) -> None:
-    """Raises ValidationException for what a built-in algorithm cannot tune."""
+    """Raises ValidationException for hyperparameters that cannot be tuned in a built-in
+    algorithm."""
     table = ALGORITHMS / (algorithm or "") / "tunable.json"
     if algorithm is None or not table.exists():
         return
@@ -292,22 +293,22 @@ def _described(request: Doc, metrics: list[list[Doc]]) -> Doc:
     and there is a ResourceConfig although the SDK's `fit` sends another member.
     """
 
-    def told(each: Doc, objective: Doc | None, known: list[Doc]) -> Doc:
+    def described(each: Doc, objective: Doc | None, known: list[Doc]) -> Doc:
         assert objective is not None
         static = {**each.get("StaticHyperParameters", {}), OBJECTIVE: objective["MetricName"]}
         spec = {**each["AlgorithmSpecification"], "MetricDefinitions": known}
-        found = {**each, "StaticHyperParameters": static, "AlgorithmSpecification": spec}
+        definition = {**each, "StaticHyperParameters": static, "AlgorithmSpecification": spec}
         if resources := trials.resources(each):
-            found["ResourceConfig"] = resources
+            definition["ResourceConfig"] = resources
         if "HyperParameterRanges" in each:
-            found["HyperParameterRanges"] = _whole(each["HyperParameterRanges"])
-        return found
+            definition["HyperParameterRanges"] = _whole(each["HyperParameterRanges"])
+        return definition
 
     config = dict(request["HyperParameterTuningJobConfig"])
     if "ParameterRanges" in config:
         config["ParameterRanges"] = _whole(config["ParameterRanges"])
     made = [
-        told(each, objective, known)
+        described(each, objective, known)
         for (each, _, objective), known in zip(trials.pieces(request), metrics, strict=True)
     ]
     member = "TrainingJobDefinition"
@@ -316,7 +317,7 @@ def _described(request: Doc, metrics: list[list[Doc]]) -> Doc:
 
 
 def _whole(ranges: Doc) -> Doc:
-    return {**{member: [] for member in spaces.MEMBERS}, **ranges}
+    return {**{member: [] for member in MEMBERS}, **ranges}
 
 
 # Warm start ---------------------------------------------------------------------------------------
@@ -351,7 +352,7 @@ def parents(request: Doc, found: list[tuple[str, Row | None]], words: str) -> li
             refuse(f"The parent {WORD} [{row.name}] has no training job definition of this job's.")
         for own, other in pairs:
             _inherited(own, other, row.name, kind)
-    launched = sum(len(plans.trials(row)) for row in rows)
+    launched = sum(len(trials_of(row)) for row in rows)
     config = request["HyperParameterTuningJobConfig"]
     ceiling = JOBS.get(config["Strategy"], MOST)
     more = config["ResourceLimits"]["MaxNumberOfTrainingJobs"]
@@ -361,7 +362,8 @@ def parents(request: Doc, found: list[tuple[str, Row | None]], words: str) -> li
 
 
 def _inherited(own: Definition, other: Definition, parent: str, kind: str) -> None:
-    """Raises ValidationException where a definition asks for other things than its parent's."""
+    """Raises ValidationException where a definition differs from its parent's in what must be the
+    same."""
     if (own.metric, own.kind) != (other.metric, other.kind):
         refuse(
             f"The objective metric of a warm start job must be the same as for all its parent jobs:"
@@ -396,8 +398,8 @@ def _inherited(own: Definition, other: Definition, parent: str, kind: str) -> No
         )
 
 
-def _type(each: spaces.Range) -> str:
-    if isinstance(each, spaces.Choice):
+def _type(each: Range) -> str:
+    if isinstance(each, Choice):
         return "categorical"
     return "integer" if each.whole else "continuous"
 
@@ -411,7 +413,7 @@ def _data(definition: Definition) -> set[tuple[str, str]]:
 
 
 def warm(request: Doc, rows: list[Row]) -> list[Entry]:
-    """What the parents' trials tell of this job's: entries with the definition, values and parent.
+    """The parents' trials as entries of this job: with its definition, the values, and the parent.
 
     A hyperparameter that was static in the parent had its value in every trial.
     """
@@ -419,7 +421,7 @@ def warm(request: Doc, rows: list[Row]) -> list[Entry]:
     mine = trials.definitions(request)
     for row in rows:
         theirs = trials.definitions(row.doc)
-        for entry in plans.trials(row):
+        for entry in trials_of(row):
             if not entry.succeeded:
                 continue
             other = theirs[entry.definition]

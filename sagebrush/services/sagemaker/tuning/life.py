@@ -1,10 +1,10 @@
-"""The life of a tuning job: trials are planned, made, watched and stopped until enough is known.
+"""The life of a tuning job: trials are planned, created and watched until the search is over.
 
-Each step reads what became of the trials, stops those that are hopeless, and plans as many as may
-run. A trial is planned, under its name, in one step and made in the next, so that a server that is
-killed between the two finds the training job again and makes none twice. The training jobs are
+Each step reads the states of the trials, stops those that are not promising, and plans as many as
+may run. A trial is planned under its name in one step and created in the next, so that a server
+killed between the two finds the training job again and creates no second one. The training jobs are
 children (`engine.children`): this job's row is due when one's status changes or it reports a value,
-and by itself only now and then.
+and otherwise every WATCH seconds.
 """
 
 from __future__ import annotations
@@ -35,14 +35,15 @@ from sagebrush.world import Ctx, World
 log = logging.getLogger(__name__)
 
 HANDED = {"standby": 60.0, "look": 0.5}
-"""What each trial's plan says (`training.plan`): seconds for which its process waits for the next
-trial, and seconds between looks for metrics, since a trial may be stopped by them."""
+"""Members of each trial's plan (`training.plan`): seconds for which its process waits for the next
+trial, and seconds between looks for metrics, which may stop a trial early."""
 WATCH = 30.0
-"""Seconds between looks at trials of which nothing was told: a safeguard, their news come at once."""
+"""Seconds between looks at trials without news: a safeguard, since news make the row due at
+once."""
 LEARNING = ("Bayesian", "Hyperband")
-"""Strategies that choose a trial by what others said."""
+"""Strategies that choose a trial by the results of others."""
 HOPELESS = 5
-"""Trials of which none had an objective after which a tuning job has failed, as AWS's does."""
+"""Trials without any objective after which a tuning job fails, as AWS's does."""
 NO_METRIC = (
     "No objective metrics found after running {count} training jobs. Please ensure that the custom"
     " algorithm is emitting the objective metric as defined by the regular expression provided."
@@ -55,7 +56,7 @@ NO_SUCCESS = (
 
 @dataclass
 class Work:
-    """One step over a tuning job: its row, and the trials as this step changes them."""
+    """One step of a tuning job: its row, and copies of its trials that the step changes."""
 
     world: World
     row: Row
@@ -64,8 +65,8 @@ class Work:
 
     @property
     def ctx(self) -> Ctx:
-        """Acts as the service: whoever created the tuning job had the right to, and its role, which
-        its trials run as, is for what they read and write."""
+        """Acts as the service: whoever created the tuning job was allowed to, and the trials' own
+        role decides what they read and write."""
         return self.world.service_ctx()
 
     @property
@@ -85,7 +86,7 @@ class Work:
         return self.definitions[entry.definition]
 
     def live(self) -> list[Entry]:
-        """The trials that are not over."""
+        """The trials that have not ended."""
         return [entry for entry in self.trials if not entry.ended]
 
     def more(self) -> bool:
@@ -94,15 +95,21 @@ class Work:
         return planned or len(self.trials) < self.limits["MaxNumberOfTrainingJobs"]
 
     def stored(self) -> Doc:
-        """The trials as the row keeps them."""
+        """The plan's member with the trials, as the row stores them."""
         return {"trials": [entry.stored() for entry in self.trials]}
 
 
 def reconcile(world: World, row: Row) -> Next:
-    """The next step of the tuning job."""
+    """The next step of the tuning job: returns its document's and plan's members to change.
+
+    Called by the loop under the row's lease, for InProgress and Stopping jobs; Completed, Failed
+    and Stopped are final. The row is not changed: `Work` holds copies of its trials. Training jobs
+    are created only under names that an earlier step stored, so a repeated step creates none twice.
+    Raises AwsError for faults of the server (5xx), which the loop tries again.
+    """
     if row.status in ENDED:
         return Next()
-    work = Work(world, row, plans.trials(row), tuning_trials.definitions(row.doc))
+    work = Work(world, row, trials_of(row), trials.definitions(row.doc))
     end = plan_of(row).get("end")
     if "stop" in plan_of(row):
         end = end or ["Stopped", ""]
@@ -112,7 +119,7 @@ def reconcile(world: World, row: Row) -> Next:
     if isinstance(refused, str):
         end = end or ["Failed", refused]
     end = end or _over(work)
-    doc = _told(work, plan)
+    doc = _progress_members(work, plan)
     if end:
         plan |= {"end": end, "more": None}
         return _wind_down(work, end, doc, plan)
@@ -120,14 +127,14 @@ def reconcile(world: World, row: Row) -> Next:
     planned = [] if refused else _plan(work)
     work.trials += planned
     due = 0.0 if planned else WATCH
-    doc |= _told(work, plan)
+    doc |= _progress_members(work, plan)
     plan |= {**work.stored(), "more": work.more()}
     return Next(doc=doc, plan=plan, due=min(due, _left(work)))
 
 
 def fail(world: World, row: Row, reason: str) -> Next:
-    """The tuning job has failed for `reason`, and its trials are asked to stop."""
-    work = Work(world, row, plans.trials(row), tuning_trials.definitions(row.doc))
+    """The tuning job is Failed for `reason`, and its trials are asked to stop."""
+    work = Work(world, row, trials_of(row), trials.definitions(row.doc))
     for entry in work.live():
         _stop(work, entry)
     return _end(work, ["Failed", reason], {}, {"more": None})
@@ -137,12 +144,13 @@ def fail(world: World, row: Row, reason: str) -> Next:
 
 
 def _make(work: Work, wanted: bool) -> str | bool:
-    """Planned trials are training jobs, but for those not `wanted` any more, which are dropped.
+    """Planned trials are created as training jobs, or dropped where they are not `wanted` any more.
 
-    The reason when one cannot be made at all; True where only a quota is in the way for now.
+    Returns the reason when one cannot be created at all, True where only a quota forbids it for
+    now, False otherwise. Raises AwsError for faults of the server.
     """
     for entry in [entry for entry in work.trials if entry.status == PLANNED]:
-        if not wanted and tuning_trials.job_of(work.world, work.row, entry) is None:
+        if not wanted and trials.job_of(work.world, work.row, entry) is None:
             work.trials.remove(entry)
             continue
         try:
@@ -160,24 +168,24 @@ def _make(work: Work, wanted: bool) -> str | bool:
 
 
 def _create(work: Work, entry: Entry) -> None:
-    """The trial's training job exists, created now or before the server ended."""
-    request = tuning_trials.request(work.of(entry), entry.name, entry.config)
-    if tags := tuning_trials.tags(work.row):
+    """The trial's training job exists, created now or before the server was restarted."""
+    request = trials.request(work.of(entry), entry.name, entry.config)
+    if tags := trials.tags(work.row):
         request["Tags"] = tags
     doc = {
         "TuningJobArn": work.row.doc["HyperParameterTuningJobArn"],
         share_of_host.AT_ONCE: work.limits["MaxParallelTrainingJobs"],
     }
-    children.start(work.ctx, work.row, training.KIND, request, doc, HANDED)
+    children.start(work.ctx, work.row, TRAINING_JOBS, request, doc, HANDED)
 
 
 def _look(work: Work) -> None:
-    """Each trial's entry says what became of it."""
+    """Each trial's entry has the status, order and value of its training job."""
     order = max((entry.order for entry in work.trials), default=0)
     for entry in work.live():
-        job = tuning_trials.job_of(work.world, work.row, entry)
+        job = trials.job_of(work.world, work.row, entry)
         if job is None:
-            if entry.status != PLANNED:  # somebody deleted it
+            if entry.status != PLANNED:  # deleted by a user
                 entry.status = "Stopped"
             continue
         entry.created = entry.created or round(job.created, 3)
@@ -186,7 +194,7 @@ def _look(work: Work) -> None:
             continue
         order += 1
         entry.order = order
-        value = tuning_trials.final(job, work.of(entry).metric)
+        value = trials.final(job, work.of(entry).metric)
         if value is not None and job.status != "Failed":
             entry.value = value
         entry.retry = job.status == "Failed" and _internal(job)
@@ -197,17 +205,17 @@ def _internal(job: Row) -> bool:
 
 
 def _stop(work: Work, entry: Entry) -> None:
-    """The trial is asked to stop; that it just ended is fine."""
-    children.stop(work.ctx, training.KIND, entry.name)
+    """The trial is asked to stop; one that has just ended is left alone."""
+    children.stop(work.ctx, TRAINING_JOBS, entry.name)
 
 
 def _early(work: Work) -> None:
-    """Trials that are not promising are being stopped, each new value of theirs looked at once."""
+    """Trials that are not promising are asked to stop; each new value is examined once."""
     hyperband = work.config["Strategy"] == "Hyperband"
     if not hyperband and work.config.get("TrainingJobEarlyStoppingType") != "Auto":
         return
     for entry in [e for e in work.live() if e.status == "InProgress" and not e.early]:
-        values = tuning_trials.curve(work.world, work.row, entry, work.of(entry).metric)
+        values = trials.curve(work.world, work.row, entry, work.of(entry).metric)
         seen = entry.epochs
         if len(values) <= seen:
             continue
@@ -220,7 +228,7 @@ def _early(work: Work) -> None:
 def _below_median(work: Work, entry: Entry, values: tuple[float, ...], seen: int) -> bool:
     definition = work.of(entry)
     others = [
-        tuning_trials.curve(work.world, work.row, other, definition.metric)
+        trials.curve(work.world, work.row, other, definition.metric)
         for other in work.trials
         if other.definition == entry.definition and other.succeeded
     ]
@@ -244,14 +252,14 @@ def _halved(work: Work, entry: Entry, values: tuple[float, ...], seen: int) -> b
     place = same.index(entry)
     stop, kept = stopping.halved(band, _strategy(work, entry.definition), known, place, seen)
     entry.kept = kept
-    if stop and len(values) < band.most:  # else it has had all that a trial may have
+    if stop and len(values) < band.most:  # otherwise it has used all of its resource
         entry.early = True
     return stop
 
 
 def _bare(entry: Entry) -> Trial:
-    """A trial as Hyperband compares it: by what was kept of it."""
-    return replace(tuning_trials.trial(entry), config={})
+    """A trial as Hyperband compares it: by what its entry kept."""
+    return replace(trials.trial(entry), config={})
 
 
 def _band(work: Work, place: int) -> Band:
@@ -268,7 +276,7 @@ def _strategy(work: Work, place: int) -> Strategy:
 
 
 def _plan(work: Work) -> list[Entry]:
-    """Entries for as many further trials as may run: definitions take turns."""
+    """Entries of as many further trials as may run; definitions take turns."""
     room = min(
         _at_once(work) - len(work.live()),
         work.limits["MaxNumberOfTrainingJobs"] - len(work.trials),
@@ -294,8 +302,9 @@ def _plan(work: Work) -> list[Entry]:
 
 
 def _at_once(work: Work) -> int:
-    """How many trials there are at once: as many as may, but of a search that learns from trials no
-    more than run beside one another here. One that only waits was chosen knowing too little."""
+    """The number of trials to have at once: as many as the job allows, but for a strategy that
+    learns from trials no more than run concurrently here, since one that waits was chosen from too
+    few."""
     most = work.limits["MaxParallelTrainingJobs"]
     if work.config["Strategy"] not in LEARNING:
         return most
@@ -308,19 +317,19 @@ def _at_once(work: Work) -> int:
 
 
 def _known(work: Work, place: int, new: Sequence[Entry]) -> list[Trial]:
-    """What the strategy is told of a definition: its parents' trials and its own."""
+    """The trials of a definition that the strategy learns from: its parents' and its own."""
     pruning = work.config["Strategy"] == "Hyperband" or (
         work.config.get("TrainingJobEarlyStoppingType") == "Auto"
     )
     metric = work.definitions[place].metric
     found = []
-    for entry in (*plans.warm(work.row), *work.trials, *new):
+    for entry in (*warm_of(work.row), *work.trials, *new):
         if entry.definition != place:
             continue
         values: tuple[float, ...] = ()
         if pruning and entry.early:
-            values = tuning_trials.curve(work.world, work.row, entry, metric)
-        found.append(replace(tuning_trials.trial(entry, values), parent=entry.parent))
+            values = trials.curve(work.world, work.row, entry, metric)
+        found.append(replace(trials.trial(entry, values), parent=entry.parent))
     return found
 
 
@@ -336,7 +345,8 @@ def _left(work: Work) -> float:
 
 
 def _over(work: Work) -> list[str] | None:
-    """Why no further trial is needed, as the status that the job ends in and a reason; else None."""
+    """None while further trials are needed; else the status in which the job ends, and the
+    reason."""
     over = [entry for entry in work.trials if entry.ended]
     good = [entry for entry in over if entry.succeeded]
     if not good and len(over) >= HOPELESS and not _any_value(work):
@@ -349,7 +359,7 @@ def _over(work: Work) -> list[str] | None:
 
 
 def _failed(over: Sequence[Entry]) -> list[str]:
-    """The failure of a job none of whose trials, which are `over`, had an objective."""
+    """The status and reason of a job none of whose trials (`over`) reported an objective."""
     silent = any(entry.status in ("Completed", "Stopped") for entry in over)
     return ["Failed", (NO_METRIC if silent else NO_SUCCESS).format(count=len(over))]
 
@@ -359,10 +369,10 @@ def _exhausted(work: Work) -> bool:
 
 
 def _any_value(work: Work) -> bool:
-    """Whether a trial that runs has reported the objective."""
+    """Whether a running trial has reported the objective."""
     for entry in work.live():
-        job = tuning_trials.job_of(work.world, work.row, entry)
-        if job and tuning_trials.final(job, work.of(entry).metric) is not None:
+        job = trials.job_of(work.world, work.row, entry)
+        if job and trials.final(job, work.of(entry).metric) is not None:
             return True
     return False
 
@@ -383,13 +393,14 @@ def _satisfied(work: Work) -> bool:
 
 
 def _progress(work: Work) -> stopping.Progress:
-    done = tuning_trials.in_order(work.trials)
+    done = trials.in_order(work.trials)
     values = [entry.value for entry in done if entry.value is not None]
     return stopping.progress(values, work.maximize)
 
 
-def _told(work: Work, plan: Doc) -> Doc:
-    """The members that tell how far the job is; `plan` keeps when it first seemed to converge."""
+def _progress_members(work: Work, plan: Doc) -> Doc:
+    """The document's members about the job's progress that changed; `plan` gets the time at which
+    the objective first seemed to have converged."""
     found = _progress(work)
     details: Doc = {"NumberOfTrainingJobsObjectiveNotImproving": found.stale}
     since: Any = plan_of(work.row).get("converged") or plan.get("converged")
@@ -397,15 +408,15 @@ def _told(work: Work, plan: Doc) -> Doc:
         since = plan["converged"] = work.world.clock()
     if since is not None:
         details["ConvergenceDetectedTime"] = moment(since)
-    told: Doc = {**tuning_trials.counters(work.trials), "TuningJobCompletionDetails": details}
-    changed = {k: v for k, v in told.items() if work.row.doc.get(k) != v}
+    progress: Doc = {**trials.counters(work.trials), "TuningJobCompletionDetails": details}
+    changed = {k: v for k, v in progress.items() if work.row.doc.get(k) != v}
     if changed:
         changed["LastModifiedTime"] = moment(work.world.clock())
     return changed
 
 
 def _wind_down(work: Work, end: list[str], doc: Doc, plan: Doc) -> Next:
-    """What still runs is being stopped; the job has ended once nothing does."""
+    """Running trials are asked to stop; the job ends once none runs."""
     live = work.live()
     for entry in live:
         if entry.status == "InProgress":

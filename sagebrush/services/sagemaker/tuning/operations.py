@@ -11,12 +11,10 @@ from sagebrush.engine.kinds import Kind
 from sagebrush.errors import Doc
 from sagebrush.services.sagemaker.jobs import steps
 from sagebrush.services.sagemaker.jobs.steps import ENDED
-from sagebrush.services.sagemaker.training import operations as training
-from sagebrush.services.sagemaker.tuning import checks, life
-from sagebrush.services.sagemaker.tuning import plan as plans
-from sagebrush.services.sagemaker.tuning import trials as tuning_trials
+from sagebrush.services.sagemaker.training.operations import KIND as TRAINING_JOBS
+from sagebrush.services.sagemaker.tuning import checks, life, trials
 from sagebrush.services.sagemaker.tuning.facts import TUNING_JOB
-from sagebrush.services.sagemaker.tuning.plan import PLANNED, Entry
+from sagebrush.services.sagemaker.tuning.plan import PLANNED, Entry, Plan, trials_of, warm_of
 from sagebrush.store.rows import Reader, Row
 from sagebrush.world import Ctx
 
@@ -42,7 +40,7 @@ KIND = Kind(
 )
 RUNNING = ("InProgress", "Stopping")
 WORDS = "hyperparameter tuning job"
-"""What AWS's messages call it."""
+"""Its name in AWS's messages."""
 
 
 def create_hyper_parameter_tuning_job(ctx: Ctx, request: Doc) -> Doc:
@@ -58,18 +56,18 @@ def create_hyper_parameter_tuning_job(ctx: Ctx, request: Doc) -> Doc:
     doc = {
         "Strategy": config["Strategy"],
         "ResourceLimits": config["ResourceLimits"],
-        **tuning_trials.counters(()),
+        **trials.counters(()),
     }
     seed = zlib.crc32(f"{name} {ctx.world.clock()}".encode())
     warm = [entry.stored() for entry in _warm(ctx, prepared)]
-    plan: plans.Plan = {"trials": [], "seed": seed, "warm": warm, "more": True}
+    plan: Plan = {"trials": [], "seed": seed, "warm": warm, "more": True}
     row = kinds.draft(ctx, KIND, prepared, "InProgress", doc, {**plan})
     row = kinds.insert(ctx, KIND, row, _check_room)
     return {"HyperParameterTuningJobArn": row.doc["HyperParameterTuningJobArn"]}
 
 
 def _check_room(rows: Reader) -> None:
-    """Raises ResourceLimitExceeded where as many tuning jobs run as may."""
+    """Raises ResourceLimitExceeded where as many tuning jobs run as an account may have."""
     running = len(rows.select(KIND.name, RUNNING))
     if running >= checks.AT_ONCE:
         checks.limit("Number of parallel hyperparameter tuning jobs",
@@ -77,7 +75,7 @@ def _check_room(rows: Reader) -> None:
 
 
 def _warm(ctx: Ctx, request: Doc) -> list[Entry]:
-    """What parents' trials tell, where the job starts from parents."""
+    """The entries of the parents' trials; none without a warm start."""
     start = request.get("WarmStartConfig")
     if not start:
         return []
@@ -90,17 +88,17 @@ def _warm(ctx: Ctx, request: Doc) -> list[Entry]:
 
 
 def describe_hyper_parameter_tuning_job(ctx: Ctx, request: Doc) -> Doc:
-    """The tuning job as it is now, with its best trial."""
+    """The tuning job's document, with its best trial."""
     row = kinds.find(ctx, KIND, request["HyperParameterTuningJobName"])
     found = kinds.describe(KIND, row)
-    definitions = tuning_trials.definitions(row.doc)
-    trials, maximize = plans.trials(row), definitions[0].maximize
-    best = tuning_trials.best(trials, maximize)
+    definitions = trials.definitions(row.doc)
+    entries, maximize = trials_of(row), definitions[0].maximize
+    best = trials.best(entries, maximize)
     if best:
         found["BestTrainingJob"] = _summary(ctx, row, best)
     kind = row.doc.get("WarmStartConfig", {}).get("WarmStartType")
     if kind == "IdenticalDataAndAlgorithm":
-        overall = tuning_trials.best([*plans.warm(row), *trials], maximize)
+        overall = trials.best([*warm_of(row), *entries], maximize)
         if overall:
             found["OverallBestTrainingJob"] = _summary(ctx, _owner(ctx, row, overall), overall)
     end = row.doc.get("HyperParameterTuningEndTime")
@@ -110,20 +108,20 @@ def describe_hyper_parameter_tuning_job(ctx: Ctx, request: Doc) -> Doc:
 
 
 def _owner(ctx: Ctx, row: Row, entry: Entry) -> Row:
-    """The tuning job that a trial is of, as far as it is still there."""
+    """The tuning job to which a trial belongs, where it still exists."""
     name = entry.parent
     parent = ctx.world.rows.get(ctx.account, ctx.region, KIND.name, name) if name else None
     return parent or row
 
 
 def _summary(ctx: Ctx, row: Row, entry: Entry) -> Doc:
-    """A trial's summary; of one whose training job was deleted, what is known."""
-    job = ctx.world.rows.get(row.account, row.region, training.KIND.name, entry.name)
-    own = next((each for each in plans.trials(row) if each.name == entry.name), entry)
+    """A trial's summary; where its training job was deleted, from what the entry keeps."""
+    job = ctx.world.rows.get(row.account, row.region, TRAINING_JOBS.name, entry.name)
+    own = next((each for each in trials_of(row) if each.name == entry.name), entry)
     if job is None:
-        return tuning_trials.gone(ctx, row, own)
-    definition = tuning_trials.definitions(row.doc)[own.definition]
-    return tuning_trials.summary(row, definition, own, job)
+        return trials.gone(ctx, row, own)
+    definition = trials.definitions(row.doc)[own.definition]
+    return trials.summary(row, definition, own, job)
 
 
 def list_hyper_parameter_tuning_jobs(ctx: Ctx, request: Doc) -> Doc:
@@ -132,21 +130,21 @@ def list_hyper_parameter_tuning_jobs(ctx: Ctx, request: Doc) -> Doc:
 
 
 def list_training_jobs_for_hyper_parameter_tuning_job(ctx: Ctx, request: Doc) -> Doc:
-    """A page of the tuning job's trials, by name unless SortBy says otherwise.
+    """A page of the tuning job's trials, by name unless SortBy is given.
 
-    Those without a final objective value come last when they are sorted by it.
+    Trials without a final objective value come last when they are sorted by it.
     """
     row = kinds.find(ctx, KIND, request["HyperParameterTuningJobName"])
-    definitions = tuning_trials.definitions(row.doc)
+    definitions = trials.definitions(row.doc)
     jobs = {
         job.name: job
         for job in ctx.world.rows.select(
-            training.KIND.name, parent=row.doc["HyperParameterTuningJobArn"]
+            TRAINING_JOBS.name, parent=row.doc["HyperParameterTuningJobArn"]
         )
     }
     found = [
-        tuning_trials.summary(row, definitions[entry.definition], entry, jobs[entry.name])
-        for entry in plans.trials(row)
+        trials.summary(row, definitions[entry.definition], entry, jobs[entry.name])
+        for entry in trials_of(row)
         if entry.status != PLANNED and entry.name in jobs
     ]
     wanted = request.get("StatusEquals")
@@ -174,12 +172,13 @@ def _sorted(found: list[Doc], by: str, down: bool) -> list[Doc]:
 
 
 def stop_hyper_parameter_tuning_job(ctx: Ctx, request: Doc) -> None:
-    """The tuning job is Stopping, and so are its trials. Raises ValidationException once it ended."""
+    """The tuning job is Stopping, and so are its trials. Raises ValidationException once it has
+    ended."""
     steps.stop(ctx, KIND, request["HyperParameterTuningJobName"], WORDS)
 
 
 def delete_hyper_parameter_tuning_job(ctx: Ctx, request: Doc) -> None:
-    """The ended tuning job is gone; its training jobs and their artifacts stay.
+    """The ended tuning job is deleted; its training jobs and their artifacts stay.
 
     Raises ValidationException while it runs.
     """
@@ -189,4 +188,4 @@ def delete_hyper_parameter_tuning_job(ctx: Ctx, request: Doc) -> None:
             raise steps.rejected(WORDS, row)
 
     name = request["HyperParameterTuningJobName"]
-    steps.delete(ctx, KIND, name, require_free, tuning_trials.forget)
+    steps.delete(ctx, KIND, name, require_free, trials.forget)

@@ -1,4 +1,4 @@
-"""What the row of a tuning job keeps for Sagebrush alone: its plan, and in it each trial's entry."""
+"""The private state in a tuning job's row: its plan, and in it the entry of each trial."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ class Plan(TypedDict, total=False):
 
     tags: dict[str, str]
     trials: list[Doc]
-    """One entry a trial, as `Entry.stored` writes it."""
+    """One entry for each trial, as `Entry.stored` writes it."""
     warm: list[Doc]
-    """The entries of the parents' trials, where it starts from parents."""
+    """The entries of the parents' trials, in a warm start."""
     seed: int
     stop: float
     end: list[str]
     """The status in which it will end, and the reason, once no trial runs."""
     converged: float
-    """When the objective first seemed to improve no more."""
+    """When the objective first seemed to have converged, in seconds since the epoch."""
     more: bool
     """Whether further trials may be created (`engine.children`)."""
 
@@ -39,29 +39,29 @@ def plan_of(row: Row) -> Plan:
 
 @dataclass
 class Entry:
-    """A trial, as its tuning job remembers it; a reconciler's step changes its own copies."""
+    """A trial as its tuning job stores it; each step of the life changes copies."""
 
     name: str
-    """The training job's."""
+    """The name of its training job."""
     definition: int
-    """The place of its definition among the tuning job's."""
+    """The index of its definition among the tuning job's."""
     config: dict[str, str]
     """The hyperparameters that are tuned."""
     status: str = PLANNED
     value: float | None = None
     """The objective's last value."""
     order: int = 0
-    """The place of its end among the ends of all trials, from 1; of a parent's trial, from 0."""
+    """The rank of its end among the ends of all trials, from 1; of a parent's trial, from 0."""
     epochs: int = 0
     """How many values early stopping has looked at."""
     kept: dict[str, Any] = field(default_factory=dict)
-    """What Hyperband keeps of it."""
+    """Hyperband's own record of it (`tuning.stopping`)."""
     early: bool = False
     """Whether it was stopped early."""
     retry: bool = False
     """Whether AWS would call its failure retryable."""
     parent: str = ""
-    """The tuning job that ran it, where it is a parent's of a warm start."""
+    """The parent tuning job that ran it, in a warm start."""
     created: float = 0.0
     """When its training job was created, in seconds since the epoch; 0 before that, and for trials
     of an earlier version."""
@@ -72,12 +72,12 @@ class Entry:
 
     @property
     def succeeded(self) -> bool:
-        """Whether its objective counts: it ended well, or was stopped, and has a value."""
+        """Whether its objective counts: it completed or was stopped, and has a value."""
         return self.status in ("Completed", "Stopped") and self.value is not None
 
     def stored(self) -> Doc:
-        """The entry as the row keeps it: short keys, and none for what is as it is by default, since
-        a tuning job may have thousands."""
+        """The entry as the row stores it: short keys, and no defaults, since a tuning job may have
+        thousands of trials."""
         return {
             KEYS[each.name]: value
             for each in fields(self)
@@ -99,15 +99,15 @@ def _default(of: Any) -> Any:
 
 
 def entry(doc: Mapping[str, Any]) -> Entry:
-    """The trial that the row keeps as `doc`."""
+    """The trial that the row stores as `doc`."""
     return Entry(**{name: doc[key] for name, key in KEYS.items() if key in doc})
 
 
-def trials(row: Row) -> list[Entry]:
+def trials_of(row: Row) -> list[Entry]:
     """The tuning job's trials, in the order in which they were planned."""
     return [entry(doc) for doc in plan_of(row).get("trials", ())]
 
 
-def warm(row: Row) -> list[Entry]:
+def warm_of(row: Row) -> list[Entry]:
     """The trials of its parents that it starts from."""
     return [entry(doc) for doc in plan_of(row).get("warm", ())]

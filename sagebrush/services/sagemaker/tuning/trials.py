@@ -1,4 +1,4 @@
-"""The trials of a tuning job: each as a training job, what became of it, what is told of it."""
+"""The trials of a tuning job: their training jobs, their results and their descriptions."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from sagebrush.engine import children
 from sagebrush.engine.kinds import moment
 from sagebrush.errors import Doc
-from sagebrush.services.sagemaker.jobs import steps as job_steps
-from sagebrush.services.sagemaker.training import cluster as training_cluster
-from sagebrush.services.sagemaker.training import metrics as training_metrics
-from sagebrush.services.sagemaker.training import operations as training
+from sagebrush.services.sagemaker.jobs import steps
+from sagebrush.services.sagemaker.training import cluster, metrics
+from sagebrush.services.sagemaker.training.operations import KIND as TRAINING_JOBS
 from sagebrush.services.sagemaker.tuning.plan import PLANNED, Entry, plan_of
 from sagebrush.store.rows import Row
 from sagebrush.store.series import Metric
@@ -33,12 +32,12 @@ PASSED = (
     "RetryStrategy",
     "Environment",
 )
-"""Members that a definition has as CreateTrainingJob does."""
+"""Members of a definition that are members of CreateTrainingJob too."""
 
 
 @dataclass(frozen=True)
 class Definition:
-    """One training job definition of a tuning job, and what is searched and looked at in it."""
+    """One training job definition of a tuning job, with its ranges and its objective."""
 
     name: str
     doc: Doc
@@ -53,7 +52,7 @@ class Definition:
 
     @property
     def static(self) -> dict[str, str]:
-        """The hyperparameters that every trial has alike."""
+        """The hyperparameters that are the same in every trial."""
         return self.doc.get("StaticHyperParameters", {})
 
 
@@ -84,9 +83,9 @@ def definitions(doc: Doc) -> list[Definition]:
 
 
 def request(definition: Definition, job: str, config: Mapping[str, str]) -> Doc:
-    """CreateTrainingJob's request of a trial.
+    """CreateTrainingJob's request for a trial.
 
-    Each trial keeps checkpoints of its own, beneath its name: they would be each other's otherwise.
+    Each trial stores its checkpoints under its own name; otherwise it would resume from another's.
     """
     doc = definition.doc
     algorithm = {k: v for k, v in doc["AlgorithmSpecification"].items() if v is not None}
@@ -105,35 +104,35 @@ def request(definition: Definition, job: str, config: Mapping[str, str]) -> Doc:
 
 
 def resources(doc: Doc) -> Doc | None:
-    """The ResourceConfig of a definition: of several instance types that would do, the first."""
-    own = doc.get("HyperParameterTuningResourceConfig")
-    if not own:
+    """The ResourceConfig of a definition: of several acceptable instance types, the first."""
+    tuning = doc.get("HyperParameterTuningResourceConfig")
+    if not tuning:
         return doc.get("ResourceConfig")
-    chosen = own.get("InstanceConfigs", [own])[0]
+    chosen = tuning.get("InstanceConfigs", [tuning])[0]
     found = {
         "InstanceType": chosen.get("InstanceType"),
         "InstanceCount": chosen.get("InstanceCount"),
-        "VolumeSizeInGB": chosen.get("VolumeSizeInGB") or own.get("VolumeSizeInGB") or 1,
-        "VolumeKmsKeyId": own.get("VolumeKmsKeyId"),
+        "VolumeSizeInGB": chosen.get("VolumeSizeInGB") or tuning.get("VolumeSizeInGB") or 1,
+        "VolumeKmsKeyId": tuning.get("VolumeKmsKeyId"),
     }
     return {k: v for k, v in found.items() if v is not None}
 
 
-# What became of them ------------------------------------------------------------------------------
+# Results -----------------------------------------------------------------------------------------
 
 
 def job_of(world: World, row: Row, entry: Entry) -> Row | None:
-    """The trial's training job, where it is one of this tuning job."""
-    return children.find(world, row, training.KIND, entry.name)
+    """The trial's training job, where it exists and belongs to this tuning job."""
+    return children.find(world, row, TRAINING_JOBS, entry.name)
 
 
 def in_order(trials: Sequence[Entry]) -> list[Entry]:
-    """The trials whose objective counts, in the order of their ends."""
+    """The trials whose objective counts, in the order in which they ended."""
     return sorted((t for t in trials if t.succeeded), key=lambda t: t.order)
 
 
 def best(trials: Sequence[Entry], maximize: bool) -> Entry | None:
-    """The trial of the best value, of equals the earliest; None while there is none."""
+    """The trial with the best value, the earliest of equal ones; None without any."""
     done = in_order(trials)
     if not done:
         return None
@@ -142,7 +141,7 @@ def best(trials: Sequence[Entry], maximize: bool) -> Entry | None:
 
 def final(job: Row, metric: str) -> float | None:
     """The last value of the metric that a training job reported."""
-    if (value := training_metrics.last(job, metric)) is not None:
+    if (value := metrics.last(job, metric)) is not None:
         return value
     for each in job.doc.get("FinalMetricDataList", ()):
         if each["MetricName"] == metric:
@@ -155,7 +154,7 @@ def curve(world: World, row: Row, entry: Entry, metric: str) -> tuple[float, ...
     known = world.curves
     key = (row.id, entry.name)
     if key not in known:
-        wanted = Metric(training_cluster.GROUP, metric, {"TrainingJobName": entry.name})
+        wanted = Metric(cluster.GROUP, metric, {"TrainingJobName": entry.name})
         points = world.series.query(row.account, row.region, wanted, 0.0, float("inf"))
         found = tuple(point.value for point in points)
         if not entry.ended:
@@ -180,7 +179,7 @@ def trial(entry: Entry, values: tuple[float, ...] = ()) -> Trial:
     return Trial(entry.config, PRUNED if entry.early else COMPLETE, entry.value, values)
 
 
-# What is told of them -----------------------------------------------------------------------------
+# Descriptions -------------------------------------------------------------------------------------
 
 
 def counters(trials: Sequence[Entry]) -> Doc:
@@ -220,7 +219,7 @@ def summary(row: Row, definition: Definition, entry: Entry, job: Row) -> Doc:
             found[member] = job.doc[member]
     if definition.name:
         found["TrainingJobDefinitionName"] = definition.name
-    if job.status in job_steps.ENDED:
+    if job.status in steps.ENDED:
         value = final(job, definition.metric) if job.status != "Failed" else None
         found["ObjectiveStatus"] = "Failed" if value is None else "Succeeded"
         if value is not None:
@@ -233,10 +232,10 @@ def summary(row: Row, definition: Definition, entry: Entry, job: Row) -> Doc:
 
 
 def gone(ctx: Ctx, row: Row, entry: Entry) -> Doc:
-    """What is left to tell of a trial whose training job was deleted."""
+    """The summary of a trial whose training job was deleted."""
     return {
         "TrainingJobName": entry.name,
-        "TrainingJobArn": training.KIND.arn(ctx, entry.name),
+        "TrainingJobArn": TRAINING_JOBS.arn(ctx, entry.name),
         "TuningJobName": row.name,
         **({"CreationTime": moment(entry.created)} if entry.created else {}),
         "TrainingJobStatus": entry.status,
@@ -245,5 +244,5 @@ def gone(ctx: Ctx, row: Row, entry: Entry) -> Doc:
 
 
 def tags(row: Row) -> list[Doc]:
-    """The tuning job's tags, which each of its training jobs gets."""
+    """The tuning job's tags, which each of its training jobs gets too."""
     return [{"Key": key, "Value": value} for key, value in plan_of(row).get("tags", {}).items()]
