@@ -223,7 +223,7 @@ def _administrator(world: World, name: str) -> tuple[Doc, Doc]:
 
 
 def forget(world: World) -> None:
-    """Requests are checked against what the rows say from now on."""
+    """Cached policies are dropped: later requests read the rows."""
     world.identities = {}  # whoever has read an older row fills the old one
 
 

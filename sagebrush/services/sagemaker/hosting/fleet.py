@@ -110,7 +110,7 @@ class Deployment:
         return self._next(status, doc, looping=bool(looping) or None)
 
     def delete(self) -> Next:
-        """Everything of the endpoint is on its way out; the row goes last."""
+        """Every replica is stopping or removed; the row is deleted after the last of them."""
         self.endpoints.withdraw((self.row.account, self.row.region, self.row.name))
         for entry in list(self.replicas):
             if entry["state"] != "stopping":

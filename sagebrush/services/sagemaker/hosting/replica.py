@@ -78,7 +78,7 @@ class Replica:
         return f"model/{self.variant['model']}"
 
     def start(self) -> None:
-        """Its process runs or will. Repeatable. Raises Waiting and Unstartable."""
+        """Its process is launched. Repeatable. Raises Waiting and Unstartable."""
         (size,), banner = sizes.share([self.variant["type"]], self.world.host)
         memory = estimates.expected_memory(self.world, self._kind, size.limits())
         # CPU 0: endpoints, mostly idle, take CPU by share and hold up no job.
@@ -243,7 +243,7 @@ class Replica:
     # ---- the end
 
     def reason(self, state: Exited) -> str:
-        """Why it did not come up, in AWS's words and with the end of its log."""
+        """Why it did not become healthy, in AWS's words and with the end of its log."""
         limits = sizes.limits(self.variant["type"], self.world.host)[0]
         if state.reason == "oom":
             why = (

@@ -28,8 +28,8 @@ def contained(row: Row) -> bool:
 
 
 def ask(world: World, row: Row, image: str, found: Sequence[Size]) -> capacity.Ask:
-    """What the instances, which get `found`, ask of the host together. `image` is what the past of
-    their like is remembered by."""
+    """The capacity that all instances request from the host together. `found` is the size of each
+    instance; `image` is the name under which past memory peaks and run times are recorded."""
     parts = tuple(
         Part(size.cpu, estimates.expected_memory(world, image, size.limits()), size.gpus)
         for size in found

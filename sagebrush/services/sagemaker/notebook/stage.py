@@ -14,8 +14,7 @@ from sagebrush.environments.environment import Environment
 from sagebrush.errors import Doc
 from sagebrush.scheduler import capacity
 from sagebrush.scheduler.sizes import Size, share
-from sagebrush.services.sagemaker.notebook import lifecycle_config as lifecycle
-from sagebrush.services.sagemaker.notebook import repositories
+from sagebrush.services.sagemaker.notebook import lifecycle_config, repositories
 from sagebrush.services.sagemaker.notebook.plan import key_of, plan_of
 from sagebrush.store.rows import Row
 from sagebrush.workload import dirfd, launch, stage
@@ -59,13 +58,13 @@ class Start:
 
     @property
     def size(self) -> Size:
-        """What its type is on this host."""
+        """The size of its instance type on this host."""
         return share([self.row.doc["InstanceType"]], self.world.host)[0][0]
 
     @property
     def limits(self) -> tuple[Limits, str]:
-        """Its share of the host, the GPUs that it holds among it, and the sentence that says if its
-        type is scaled down."""
+        """Its limits, with the GPUs that it holds, and a sentence that says if its type is scaled
+        down."""
         _, banner = share([self.row.doc["InstanceType"]], self.world.host)
         turn = capacity.position(self.world, self.key) if self.size.gpus else None
         limits = self.size.limits(turn.gpus if turn else ())

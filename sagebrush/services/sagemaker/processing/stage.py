@@ -61,7 +61,8 @@ def isolated(row: Row) -> bool:
 
 
 def sizes(world: World, row: Row) -> tuple[list[Size], str]:
-    """What each instance gets on this host, and the sentence that says if it is less than its type."""
+    """The size of each instance on this host, and a sentence that says if it is less than its
+    type."""
     return share([member.type for member in members(row)], world.host)
 
 
@@ -118,7 +119,7 @@ def configuration(row: Row, member: Member) -> dict[str, Doc]:
     job = members(row)
     interface = stage.SHARED if len(job) > 1 else stage.INTERFACE
     hosts = resource_config(job, member, interface)
-    kept = ("current_host", "current_instance_type", "hosts", "network_interface_name")
+    shown = ("current_host", "current_instance_type", "hosts", "network_interface_name")
     return {
         "processingjobconfig.json": {n: row.doc[n] for n in names if n in row.doc},
         "resourceconfig.json": {name: hosts[name] for name in shown},

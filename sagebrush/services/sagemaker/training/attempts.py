@@ -56,7 +56,7 @@ def _save(world: World, row: Row) -> None:
     if not plan_of(row).get("launched") or not all((root / "ml").is_dir() for root in roots):
         return
     try:
-        processes.results(world, row).checkpoints(plan_of(row).get("kept_until", 0.0))
+        cluster.results(world, row).checkpoints(plan_of(row).get("kept_until", 0.0))
     except (upload.UploadError, AwsError) as error:
         if isinstance(error, AwsError) and error.status >= 500:
             raise  # a fault of the store may be temporary

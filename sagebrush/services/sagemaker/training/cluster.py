@@ -70,14 +70,14 @@ def sizes(world: World, row: Row) -> tuple[list[Size], str]:
 
 
 def fewest(row: Row) -> int:
-    """With how many instances a spot job that was interrupted may go on: as many as it asks for, or
-    fewer where its script allows it by the variable MINIMUM."""
+    """The least number of instances with which an interrupted spot job may go on: as many as it
+    requests, or fewer where its environment variable MINIMUM allows it."""
     count = len(members_of("", row.doc["ResourceConfig"]))
     said = row.doc.get("Environment", {}).get(MINIMUM, "")
     again = plan_of(row).get("attempts") and row.doc.get("EnableManagedSpotTraining")
     if not again or len(groups(row.doc["ResourceConfig"])) > 1 or not said.isdigit():
         return count
-    return max(1, min(count, int(least)))
+    return max(1, min(count, int(said)))
 
 
 def admit(world: World, row: Row) -> tuple[Position, int]:

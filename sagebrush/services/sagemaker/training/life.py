@@ -25,8 +25,7 @@ from sagebrush.scheduler.members import Member
 from sagebrush.scheduler.position import Position
 from sagebrush.services.sagemaker.jobs import instances, life, steps
 from sagebrush.services.sagemaker.jobs.life import JobKind
-from sagebrush.services.sagemaker.training import attempts, metrics, spot
-from sagebrush.services.sagemaker.training import cluster as processes
+from sagebrush.services.sagemaker.training import attempts, cluster, metrics, spot
 from sagebrush.services.sagemaker.training.plan import plan_of
 from sagebrush.services.sagemaker.training.status import ENDS, entered, status_doc
 from sagebrush.services.sagemaker.training.warm_pool import claims, matching, offers, process
@@ -52,7 +51,8 @@ TIGHT = 64 << 20
 
 
 def _admit(world: World, row: Row) -> tuple[Position, Doc]:
-    """The job's place in the queue, or the waiting process that it takes over, with its capacity."""
+    """The job's place in the queue and its number of instances; or the waiting process that it
+    takes over, with the capacity of that process."""
     if matching.wanted(row) and (warm := claims.take_over(world, row)):
         key, turn, count = warm
         return turn, {"key": key, "warm": True, "instances": count}
@@ -119,7 +119,7 @@ def _installing(world: World, row: Row) -> Next | None:
 
 
 def _cold(world: World, row: Row) -> Next:
-    """The job starts without the process that waited for it, as any other."""
+    """The job starts again without a waiting process, under a key of its own."""
     claims.give_up(world, plan_of(row)["key"])
     plan = {"stage": "start", "key": f"t-{short_id()}", "warm": None, "cold": True, "begun": None}
     return Next(plan=plan, due=0.0)
@@ -163,7 +163,7 @@ def _begin(world: World, row: Row) -> Next:
     if "stop" in plan_of(row):
         return life.end(JOB, world, row, "Stopped", "")
     try:
-        process.begin(world, processes.ready(world, row)[0])
+        process.begin(world, cluster.ready(world, row)[0])
     except (process.Lost, NotYet):
         return _cold(world, row)
     except OSError:  # it is loading still, or what it loads hangs
@@ -219,7 +219,7 @@ def _save_checkpoints(world: World, row: Row) -> Doc:
         return {}
     until = time.time() - steps.SETTLED  # files are dated by the system's clock
     try:
-        processes.results(world, row).checkpoints(plan.get("kept_until", 0.0), until)
+        cluster.results(world, row).checkpoints(plan.get("kept_until", 0.0), until)
     except (upload.UploadError, AwsError) as error:
         log.warning("training job %s: checkpoints were not saved: %s", row.name, error)
         return {}
@@ -248,7 +248,7 @@ def _exited(world: World, row: Row, how: tuple[Member, Exited], peak: int) -> Ne
         return attempts.interrupted(world, row, why, news)
     if life.platform(state) and "stop" not in plan_of(row):
         capacity.release(world, plan_of(row)["key"])
-        estimates.note_peak(world, processes.image(row), member.type, peak)
+        estimates.note_peak(world, cluster.image(row), member.type, peak)
         if again := attempts.again(world, row, state):
             return again
     step = life.exited(JOB, world, replace(row, plan={**row.plan, **news}), how, peak)

@@ -11,8 +11,7 @@ from sagebrush.errors import AwsError, Doc
 from sagebrush.scheduler import capacity, quotas
 from sagebrush.services.sagemaker.jobs import steps
 from sagebrush.services.sagemaker.jobs.steps import ENDED
-from sagebrush.services.sagemaker.training import checks, life
-from sagebrush.services.sagemaker.training import status as training_status
+from sagebrush.services.sagemaker.training import checks, life, status
 from sagebrush.services.sagemaker.training.facts import TRAINING_JOB
 from sagebrush.services.sagemaker.training.plan import Plan, plan_of
 from sagebrush.services.sagemaker.training.status import status_doc

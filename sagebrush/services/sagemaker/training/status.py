@@ -46,7 +46,7 @@ def status_doc(doc: Doc, now: float, status: str, message: str) -> Doc:
 
 
 def waiting(row: Row, turn: Position, now: float) -> Doc:
-    """The status members of a job that waits its turn."""
+    """The document's members of a job that waits in the queue."""
     return status_doc(row.doc, now, "Starting", f"{STARTING}: {turn.words}")
 
 

@@ -20,11 +20,10 @@ from sagebrush.errors import AwsError, Doc
 from sagebrush.scheduler import members
 from sagebrush.services.sagemaker.jobs import share_of_host
 from sagebrush.services.sagemaker.jobs.steps import ENDED
-from sagebrush.services.sagemaker.training import operations as training
+from sagebrush.services.sagemaker.training.operations import KIND as TRAINING_JOBS
 from sagebrush.services.sagemaker.training.warm_pool import offers
-from sagebrush.services.sagemaker.tuning import plan as plans
-from sagebrush.services.sagemaker.tuning import trials as tuning_trials
-from sagebrush.services.sagemaker.tuning.plan import PLANNED, Entry, plan_of
+from sagebrush.services.sagemaker.tuning import trials
+from sagebrush.services.sagemaker.tuning.plan import PLANNED, Entry, plan_of, trials_of, warm_of
 from sagebrush.services.sagemaker.tuning.trials import Definition
 from sagebrush.store.rows import Next, Row
 from sagebrush.tuning import stopping
@@ -310,7 +309,7 @@ def _at_once(work: Work) -> int:
         return most
     found = []
     for definition in work.definitions:
-        resources = tuning_trials.resources(definition.doc) or {}
+        resources = trials.resources(definition.doc) or {}
         types = [member.type for member in members.members_of("", resources)]
         found.append(share_of_host.beside(work.world, types, most))
     return max(found)
@@ -432,6 +431,6 @@ def _end(work: Work, end: list[str], doc: Doc, plan: Doc) -> Next:
     doc = {**doc, "HyperParameterTuningEndTime": now, "LastModifiedTime": now}
     if status == "Failed":
         doc["FailureReason"] = reason[:1024]
-    tuning_trials.forget(work.world, work.row)
+    trials.forget(work.world, work.row)
     offers.dismiss(work.world, arn_of(work.row))
     return Next(status, doc, {**plan, **work.stored()})

@@ -150,7 +150,8 @@ def final(job: Row, metric: str) -> float | None:
 
 
 def curve(world: World, row: Row, entry: Entry, metric: str) -> tuple[float, ...]:
-    """The metric's values as the trial reported them; those of trials that ended are remembered."""
+    """The metric's values as the trial reported them; those of ended trials are cached in
+    memory."""
     known = world.curves
     key = (row.id, entry.name)
     if key not in known:
@@ -164,7 +165,7 @@ def curve(world: World, row: Row, entry: Entry, metric: str) -> tuple[float, ...
 
 
 def forget(world: World, row: Row) -> None:
-    """Nothing of the tuning job's trials is remembered in memory."""
+    """Nothing about the tuning job's trials is cached in memory."""
     known = world.curves
     for key in [key for key in list(known) if key[0] == row.id]:
         known.pop(key, None)
