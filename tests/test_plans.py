@@ -32,11 +32,11 @@ OTHERS = {
     "sagebrush/access/actions": "asks a role's tags, and tags are a member of every plan",
     "sagebrush/engine/loop.py": "counts failures in the plan of any kind, under a name of its own",
     "sagebrush/engine/schedules/firing.py": "keeps the last fire under a name of its own",
-    "sagebrush/engine/retention.py": "asks which keys any row's plan names, whatever its kind",
     "sagebrush/engine/running.py": "hands plans to the facts of their kind",
     "sagebrush/scheduler/quotas.py": "hands plans to the facts of their kind",
     "sagebrush/routing/endpoints.py": "publishes the replicas of endpoints",
     "sagebrush/routing/notebooks.py": "publishes the servers of notebook instances",
+    "sagebrush/store/reservations.py": "hands plans to the facts of their kind",
     "sagebrush/store/rows.py": "stores plans",
     "sagebrush/compute": "no rows are known here: `plan` is a control group's or a sandbox's",
 }
