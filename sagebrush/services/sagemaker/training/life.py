@@ -26,7 +26,7 @@ from sagebrush.scheduler.position import Position
 from sagebrush.services.sagemaker.jobs import instances, life, steps
 from sagebrush.services.sagemaker.jobs.life import JobKind
 from sagebrush.services.sagemaker.training import attempts, cluster, metrics, spot
-from sagebrush.services.sagemaker.training.plan import plan_of
+from sagebrush.services.sagemaker.training.plan import interruptible, keep_alive, plan_of, pooled
 from sagebrush.services.sagemaker.training.status import ENDS, entered, status_doc
 from sagebrush.services.sagemaker.training.warm_pool import claims, matching, offers, process
 from sagebrush.store.rows import Next, Row
@@ -53,7 +53,7 @@ TIGHT = 64 << 20
 def _admit(world: World, row: Row) -> tuple[Position, Doc]:
     """The job's place in the queue and its number of instances; or the waiting process that it
     takes over, with the capacity of that process."""
-    if matching.wanted(row) and (warm := claims.take_over(world, row)):
+    if pooled(row) and matching.wanted(row) and (warm := claims.take_over(world, row)):
         key, turn, count = warm
         return turn, {"key": key, "warm": True, "instances": count}
     turn, count = cluster.admit(world, row)
@@ -70,9 +70,9 @@ def _start(world: World, row: Row) -> Next:
         return replace(step, due=min(step.due or 0.0, left))
     if plan_of(step).get("stage") != "download":  # a waiting process's key is stored later
         return replace(step, plan={k: v for k, v in step.plan.items() if k not in ("key", "warm")})
-    seconds, short = spot.limit(row, now)
+    seconds, short = _limit(row, now)
     doc: Doc = {"TrainingStartTime": row.doc.get("TrainingStartTime") or moment(now)}
-    if matching.keep_alive(row):
+    if keep_alive(row):
         doc["WarmPoolStatus"] = {"Status": "InUse"}
     # Logs are named by the second in which their attempt began: no two may share one.
     begun = max(now, plan_of(row).get("begun_last", 0.0) + 1.0)
@@ -88,6 +88,22 @@ def _patience(row: Row) -> float:
     return float(min((limit for limit in limits if limit), default=float("inf")))
 
 
+def _limit(row: Row, now: float) -> tuple[float, str]:
+    """(seconds that the attempt which begins now may run, secondary status when it reaches
+    them)."""
+    condition = row.doc["StoppingCondition"]
+    left = condition["MaxRuntimeInSeconds"] - plan_of(row).get("ran", 0.0)
+    wait = condition.get("MaxWaitTimeInSeconds")
+    if wait is not None and row.created + wait - now < left:
+        return max(row.created + wait - now, 1.0), "MaxWaitTimeExceeded"
+    return max(float(left), 1.0), "MaxRuntimeExceeded"
+
+
+def _called_off(world: World, row: Row) -> str:
+    """Why the job must be interrupted now; "" where it need not be."""
+    return spot.called_off(world, row) if interruptible(row) else ""
+
+
 # ---- download
 
 
@@ -98,7 +114,7 @@ def _download(world: World, row: Row) -> Next:
     warm = plan_of(row).get("warm")
     # the process of a warm pool runs before the job was launched in it
     if not (plan_of(row).get("launched") if warm else life.launched(JOB, world, row)):
-        if why := spot.called_off(world, row):
+        if why := _called_off(world, row):
             return attempts.interrupted(world, row, why)
         if step := life.build(JOB, world, row) or _installing(world, row):
             return step
@@ -152,7 +168,7 @@ def _train(world: World, row: Row) -> Next:
     plan = plan_of(row)
     if plan.get("warm") and not plan.get("launched"):
         return _begin(world, row)
-    why = "" if plan.get("launched") or "stop" in plan else spot.called_off(world, row)
+    why = "" if plan.get("launched") or "stop" in plan else _called_off(world, row)
     if why and not life.launched(JOB, world, row):
         return attempts.interrupted(world, row, why)
     return life.run(JOB, world, row)
@@ -198,7 +214,7 @@ def _watch(world: World, row: Row, standing: Standing) -> Next:
 def _give_way(world: World, row: Row, standing: Standing) -> Doc:
     """A spot job whose capacity is needed has its notice and SIGTERM; returns the plan's members to
     change."""
-    why = spot.called_off(world, row)
+    why = _called_off(world, row)
     if not why:
         return {}
     spot.give_notice(world, row)
@@ -244,7 +260,7 @@ def _load_next(world: World, row: Row) -> Doc:
 def _exited(world: World, row: Row, how: tuple[Member, Exited], peak: int) -> Next:
     """As for any job, unless the end is an interruption or the job gets a further attempt."""
     news, (member, state) = metrics.read(world, row), how
-    if why := spot.gave_way(world, row, state):
+    if interruptible(row) and (why := spot.gave_way(world, row, state)):
         return attempts.interrupted(world, row, why, news)
     if life.platform(state) and "stop" not in plan_of(row):
         capacity.release(world, plan_of(row)["key"])
@@ -268,7 +284,7 @@ def _ended(world: World, row: Row, end: str, reason: str) -> tuple[str, Doc]:
     now, kept = world.clock(), _keep_warm(world, row, end)
     doc = status_doc(row.doc, now, end, ENDS[end])
     doc |= {"TrainingEndTime": moment(now), **spot.times(row, now), **metrics.final(row)}
-    if matching.keep_alive(row):
+    if keep_alive(row):
         doc["WarmPoolStatus"] = {"Status": "Available" if kept else "Terminated"}
     if end == "Failed":
         doc["FailureReason"] = reason[:1024]
@@ -292,7 +308,7 @@ def _keep_warm(world: World, row: Row, end: str) -> bool:
     if not plan_of(row).get("launched"):  # it was stopped before its launch
         return False
     try:
-        return offers.offer(world, row, matching.keep_alive(row) or standby)
+        return offers.offer(world, row, keep_alive(row) or standby)
     except Exception:  # a comfort: the job has ended as it has
         log.exception("training job %s: its instance is not kept", row.name)
         return False
@@ -330,7 +346,7 @@ JOB = JobKind(
     exited=_exited,
     cause=cluster.cause,
     seen=metrics.seen,
-    called_off=spot.called_off,
+    called_off=_called_off,
     look=_look,
     running="train",
     results_name="Artifact",

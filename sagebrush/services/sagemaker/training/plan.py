@@ -68,6 +68,21 @@ ATTEMPT = tuple(Attempt.__annotations__)
 """The members that a new attempt removes."""
 
 
+def keep_alive(row: Row) -> int:
+    """Seconds for which the job's instance is kept after its end; 0 where it is not."""
+    return row.doc["ResourceConfig"].get("KeepAlivePeriodInSeconds") or 0
+
+
+def pooled(row: Row) -> bool:
+    """Whether the request, or what started the job, asks for warm pools (`training.warm_pool`)."""
+    return bool(keep_alive(row) or plan_of(row).get("standby"))
+
+
+def interruptible(row: Row) -> bool:
+    """Whether the request asks for managed spot training (`training.spot`)."""
+    return bool(row.doc.get("EnableManagedSpotTraining"))
+
+
 def plan_of(row: Row | Next) -> Plan:
     """The row's plan; of a step's result, the members to change."""
     return cast(Plan, row.plan)

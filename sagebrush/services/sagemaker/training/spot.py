@@ -14,7 +14,7 @@ from sagebrush.errors import Doc
 from sagebrush.scheduler import capacity
 from sagebrush.scheduler.instances import instance
 from sagebrush.services.sagemaker.training import cluster
-from sagebrush.services.sagemaker.training.plan import plan_of
+from sagebrush.services.sagemaker.training.plan import interruptible, plan_of
 from sagebrush.store.rows import Row
 from sagebrush.world import World
 
@@ -26,7 +26,7 @@ NOTICE = "notice"
 
 def called_off(world: World, row: Row) -> str:
     """Why the spot job must be interrupted now; "" where it need not be."""
-    if not row.doc.get("EnableManagedSpotTraining"):
+    if not interruptible(row):
         return ""
     if INTERRUPT in plan_of(row).get("tags", {}):
         return "as its tag asks"
@@ -58,17 +58,6 @@ def gave_way(world: World, row: Row, state: Exited) -> str:
     return "" if alone or state.reason or state.code == 0 else noticed
 
 
-def limit(row: Row, now: float) -> tuple[float, str]:
-    """(seconds that the attempt which begins now may run, secondary status when it reaches
-    them)."""
-    condition = row.doc["StoppingCondition"]
-    left = condition["MaxRuntimeInSeconds"] - plan_of(row).get("ran", 0.0)
-    wait = condition.get("MaxWaitTimeInSeconds")
-    if wait is not None and row.created + wait - now < left:
-        return max(row.created + wait - now, 1.0), "MaxWaitTimeExceeded"
-    return max(float(left), 1.0), "MaxRuntimeExceeded"
-
-
 def spent(row: Row, now: float) -> float:
     """Seconds during which the job had instances, over all attempts, without waiting."""
     begun = plan_of(row).get("begun")
@@ -85,7 +74,7 @@ def times(row: Row, now: float) -> Doc:
         return {}
     seconds = max(1, round(spent(row, now)))
     billable = seconds
-    if row.doc.get("EnableManagedSpotTraining"):
+    if interruptible(row):
         billable = max(1, round(seconds * _discounted(row)))
     return {"TrainingTimeInSeconds": seconds, "BillableTimeInSeconds": billable}
 

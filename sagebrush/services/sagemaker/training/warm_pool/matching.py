@@ -7,25 +7,23 @@ import json
 
 from sagebrush.engine import children
 from sagebrush.services.sagemaker.training import cluster
-from sagebrush.services.sagemaker.training.plan import plan_of
+from sagebrush.services.sagemaker.training.plan import plan_of, pooled
 from sagebrush.store.rows import Row
 from sagebrush.workload import streamed_input
 from sagebrush.world import World
 
 
-def keep_alive(row: Row) -> int:
-    """Seconds for which the job's instance is kept after its end."""
-    return row.doc["ResourceConfig"].get("KeepAlivePeriodInSeconds") or 0
-
-
 def wanted(row: Row) -> bool:
-    """Whether the job takes over, and leaves, a waiting process: it keeps its instance alive, or the
-    resource that started it wants one."""
-    if len(cluster.members(row)) > 1 or cluster.contained(row) or plan_of(row).get("cold"):
+    """Whether the job takes over, and leaves, a waiting process: it asks for warm pools, and is of the
+    kind that they can serve."""
+    if (
+        not pooled(row)
+        or len(cluster.members(row)) > 1
+        or cluster.contained(row)
+        or plan_of(row).get("cold")
+    ):
         return False
-    if streamed_input.streams(row.doc):  # its companion begins before its sandbox
-        return False
-    return bool(plan_of(row).get("standby") or keep_alive(row))
+    return not streamed_input.streams(row.doc)  # their companion begins before its sandbox
 
 
 def awaited(world: World, row: Row) -> bool:

@@ -9,13 +9,9 @@ from sagebrush.compute import record
 from sagebrush.compute.base import Spec
 from sagebrush.services.sagemaker.training import cluster
 from sagebrush.services.sagemaker.training.facts import WARM_POOL
-from sagebrush.services.sagemaker.training.plan import plan_of
+from sagebrush.services.sagemaker.training.plan import keep_alive, plan_of
 from sagebrush.services.sagemaker.training.warm_pool import life
-from sagebrush.services.sagemaker.training.warm_pool.matching import (
-    awaited,
-    fingerprint,
-    keep_alive,
-)
+from sagebrush.services.sagemaker.training.warm_pool.matching import awaited, fingerprint
 from sagebrush.services.sagemaker.training.warm_pool.plan import FREE, Pool, free, pool_of
 from sagebrush.services.sagemaker.training.warm_pool.process import LOOK, PORT
 from sagebrush.store.rows import Row
