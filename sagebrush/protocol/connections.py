@@ -112,6 +112,8 @@ class Held:
             self.state = None
 
     def _enter(self, state: OrderedDict[Held, None]) -> None:
+        if self not in self.share.all:  # it was lost while its request was answered: nobody cuts it
+            return
         if self.state is not None:
             self.state.pop(self, None)
         self.state, self.since = state, self.share.clock()

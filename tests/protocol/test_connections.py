@@ -184,6 +184,21 @@ def test_a_closed_connection_whose_peer_reads_no_more_ends() -> None:
     assert not kept.aborted
 
 
+def test_a_connection_that_was_lost_while_it_was_answered_does_not_stand_in_the_way() -> None:
+    stand = Stand(connections=2, stalled=5.0)
+    lost = stand.take("lost")
+    lost.busy()
+    lost.end()  # its peer went away; then the handler ends, having waited for it perhaps
+    lost.waits()
+    lost.idle()
+    assert not stand.share.idle
+    assert not stand.share.stalled
+    stand.take("first"), stand.take("second")
+    stand.now += 60
+    assert not stand.room()
+    assert stand.cut == ["first"]
+
+
 # -- listeners
 
 
