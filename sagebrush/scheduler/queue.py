@@ -154,12 +154,12 @@ class _Queue:
             if where is None or (each.spot and leaving):  # it would have to go again
                 continue
             stay = [other for other in self.held if other.evicted is None]
-            beside = [*stay, replace(each, hosts=where.hosts)]  # its GPUs count below
-            if leaving and fits(self.hosts, stay, head) and not fits(self.hosts, beside, head):
+            mine = _at(each, where)
+            if leaving and fits(self.hosts, stay, head) and not fits(self.hosts, [*stay, mine], head):
                 continue  # others would have to go in its place
             then = [other for other in self.held if other.end(self.now) > start]
             if self.now + each.seconds > start:
-                then.append(_at(each, where))
+                then.append(mine)
             if fits(self.hosts, then, head):
                 self._start(each)
 

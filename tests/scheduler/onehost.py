@@ -252,11 +252,12 @@ class _Queue:
             if short(self.free, each) or (each.spot and leaving):  # it would have to go again
                 continue
             stay = [other for other in self.held if other.evicted is None]
-            if leaving and fits(self.of, stay, head) and not fits(self.of, [*stay, each], head):
+            mine = replace(each, held=self.free.gpus[: each.gpus])
+            if leaving and fits(self.of, stay, head) and not fits(self.of, [*stay, mine], head):
                 continue  # others would have to go in its place
             then = [other for other in self.held if other.end(self.now) > start]
             if self.now + each.seconds > start:
-                then.append(replace(each, held=self.free.gpus[: each.gpus]))
+                then.append(mine)
             if fits(self.of, then, head):
                 self._start(each)
 

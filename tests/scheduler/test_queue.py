@@ -191,6 +191,13 @@ def test_what_leaves_for_an_endpoint_is_not_taken_by_jobs() -> None:
     assert starts(LAPTOP, [], ask, *others, now=7.0) == ["e2"]
 
 
+def test_no_job_takes_the_gpu_that_the_head_has_once_others_have_left() -> None:
+    two = Host(8, 8 * GIB, (0, 1))
+    told = [job("s1", 1, spot=True, gpus=1, held=(0,), started=1.0, seconds=1e6, evicted=5.0)]
+    behind = [job("j2", 1, gpus=2), job("j3", 1, gpus=1, seconds=60.0), job("j4", 1, seconds=60.0)]
+    assert starts(two, told, *behind, now=6.0) == ["j4"]
+
+
 def test_endpoints_and_notebooks_wait_in_lanes_of_their_own() -> None:
     held = [endpoint("e0", 7 * GIB)]
     assert starts(LAPTOP, held, endpoint("e1", 2 * GIB), endpoint("e2")) == []
