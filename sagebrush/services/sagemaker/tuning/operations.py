@@ -49,7 +49,7 @@ def create_hyper_parameter_tuning_job(ctx: Ctx, request: Doc) -> Doc:
     prepared, definitions = checks.validate(request)
     kinds.check_new(ctx, KIND, request)
     prepared = checks.check(ctx, prepared, definitions)
-    warm = _warm(ctx, prepared)
+    warm = [entry.stored() for entry in _warm(ctx, prepared)]
     _check_room(ctx.world.rows)
     name = request["HyperParameterTuningJobName"]
     config = prepared["HyperParameterTuningJobConfig"]
@@ -59,7 +59,6 @@ def create_hyper_parameter_tuning_job(ctx: Ctx, request: Doc) -> Doc:
         **trials.counters(()),
     }
     seed = zlib.crc32(f"{name} {ctx.world.clock()}".encode())
-    warm = [entry.stored() for entry in _warm(ctx, prepared)]
     plan: Plan = {"trials": [], "seed": seed, "warm": warm, "more": True}
     row = kinds.draft(ctx, KIND, prepared, "InProgress", doc, {**plan})
     row = kinds.insert(ctx, KIND, row, _check_room)
