@@ -11,6 +11,7 @@ import ipaddress
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 from sagebrush.access.wildcards import LITERAL, PLAIN, like
@@ -28,6 +29,11 @@ class Lookup(Protocol):
     def get(self, name: str, /) -> Value | None: ...
 
 
+Fill = Callable[[str], str | None]
+"""A text of a policy -> the same with its variables in place; None where one has no value."""
+VARIABLES = "2012-10-17"
+"""The version of policies that have variables; in the other one, which a policy without a Version
+has, they are plain text (IAM user guide, "IAM JSON policy elements: Version")."""
 ALLOWED, IMPLICIT_DENY, EXPLICIT_DENY = "allowed", "implicitDeny", "explicitDeny"
 
 ADMINISTRATOR: Policy = {
@@ -101,11 +107,12 @@ def evaluate(
     denies: list[tuple[int, int]] = []
     through = ""
     for number, policy in enumerate(policies):
+        fill: Fill = partial(_filled, keys=keys) if policy.get("Version") == VARIABLES else str
         for place, statement in enumerate(statements(policy)):
             named = _named(statement, who) if who else SESSION
             if who:  # the resource is what the policy is attached to
                 statement = {"Resource": "*", **statement}
-            if named and applies(statement, action, resource, keys):
+            if named and applies(statement, action, resource, keys, fill):
                 if statement.get("Effect") == "Allow":
                     allows.append((number, place))
                     through = max(through, named, key=_DIRECTNESS.index)
@@ -144,13 +151,13 @@ def statements(policy: Policy) -> Sequence[Statement]:
     return _listed(policy.get("Statement"))
 
 
-def applies(statement: Statement, action: str, resource: str, keys: Lookup) -> bool:
+def applies(statement: Statement, action: str, resource: str, keys: Lookup, fill: Fill) -> bool:
     """Whether the statement is about this action on this resource. `keys` are lower case."""
     return (
         _action_matches(statement, action)
-        and _resource_matches(statement, resource, keys)
+        and _resource_matches(statement, resource, fill)
         and all(
-            _condition_holds(operator, wanted, keys)
+            _condition_holds(operator, wanted, keys, fill)
             for operator, wanted in statement.get("Condition", {}).items()
         )
     )
@@ -163,10 +170,10 @@ def _action_matches(statement: Statement, action: str) -> bool:
     return any(like(pattern.lower(), action) for pattern in _listed(statement.get("Action")))
 
 
-def _resource_matches(statement: Statement, resource: str, keys: Lookup) -> bool:
+def _resource_matches(statement: Statement, resource: str, fill: Fill) -> bool:
     negative = "NotResource" in statement
     patterns = _listed(statement.get("NotResource" if negative else "Resource"))
-    filled = [_filled(pattern, keys) for pattern in patterns]
+    filled = [fill(pattern) for pattern in patterns]
     if negative and None in filled and statement.get("Effect") == "Allow":
         return False  # what it spares cannot be told, so it allows nothing; a Deny spares nothing
     return any(text is not None and like(text, resource) for text in filled) != negative
@@ -286,10 +293,6 @@ def _listed(value: Any) -> Sequence[Any]:
 # Conditions ---------------------------------------------------------------------------------------
 
 
-def _number(text: str) -> float:
-    return float(text)
-
-
 def _date(text: str) -> float:
     if re.fullmatch(r"-?\d+(\.\d+)?", text):
         return float(text)
@@ -330,7 +333,7 @@ _TESTS: Mapping[str, Callable[[str, str], bool]] = {
     "IpAddress": _within,
     "ArnEquals": _arn_like,
     "ArnLike": _arn_like,
-    **{f"Numeric{how}": _compared(_number, how) for how in _ORDERS},
+    **{f"Numeric{how}": _compared(float, how) for how in _ORDERS},
     **{f"Date{how}": _compared(_date, how) for how in _ORDERS},
 }
 _NEGATIVE: Mapping[str, str] = {
@@ -347,7 +350,7 @@ OPERATORS = frozenset({*_TESTS, *_NEGATIVE, "Null"})
 QUANTIFIERS = frozenset({"", "ForAllValues", "ForAnyValue"})
 
 
-def _condition_holds(operator: str, wanted: Mapping[str, Any], keys: Lookup) -> bool:
+def _condition_holds(operator: str, wanted: Mapping[str, Any], keys: Lookup, fill: Fill) -> bool:
     """Whether every key of one condition block holds; an unknown operator never does."""
     quantifier, _, name = operator.rpartition(":")
     if_exists = name.endswith("IfExists")
@@ -356,7 +359,7 @@ def _condition_holds(operator: str, wanted: Mapping[str, Any], keys: Lookup) -> 
         given = keys.get(key.lower())
         if given is not None and not isinstance(given, str) and not given:
             given = None  # a list of nothing is no value
-        filled = [_filled(_plain(value), keys) for value in _listed(values)]
+        filled = [fill(_plain(value)) for value in _listed(values)]
         texts = [text for text in filled if text is not None]
         if name == "Null":
             if any((given is None) != (text.lower() == "true") for text in texts):

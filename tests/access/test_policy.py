@@ -232,12 +232,27 @@ def test_keys_may_be_looked_up_as_they_are_asked_for():
             return {"test:one": "1", "aws:username": "ann"}.get(name)
 
     when = {"StringEquals": {"Test:One": "1"}}
-    document = {"Statement": [allow(Resource="arn:aws:s3:::${aws:username}/*", Condition=when)]}
+    mine = allow(Resource="arn:aws:s3:::${aws:username}/*", Condition=when)
+    document = {"Version": "2012-10-17", "Statement": [mine]}
     found = policy.evaluate([document], ME, "s3:GetObject", "arn:aws:s3:::ann/k", Lookup())
     assert found.allowed
     assert asked == ["aws:username", "test:one"]
     policy.evaluate([document], ME, "sagemaker:ListModels", "*", Lookup())
     assert asked == ["aws:username", "test:one"]
+
+
+@pytest.mark.parametrize("version", [{}, {"Version": "2008-10-17"}])
+def test_a_policy_of_the_older_version_has_no_variables(version):
+    when = {"StringEquals": {"aws:PrincipalTag/team": "${aws:username}"}}
+    mine = allow(Resource="arn:aws:s3:::${aws:username}/*", Condition=when)
+
+    def verdict(resource, team):
+        context = {"aws:username": "ann", "aws:PrincipalTag/team": team}
+        document = {**version, "Statement": [mine]}
+        return policy.evaluate([document], ME, "s3:GetObject", resource, context).verdict
+
+    assert verdict("arn:aws:s3:::ann/k", "ann") == "implicitDeny"
+    assert verdict("arn:aws:s3:::${aws:username}/k", "${aws:username}") == "allowed"
 
 
 def test_a_quantifier_that_there_is_not_is_malformed():
