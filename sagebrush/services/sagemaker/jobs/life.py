@@ -318,8 +318,20 @@ def end(kind: JobKind, world: World, row: Row, ending: str, reason: str) -> Next
 def keep(kind: JobKind, world: World, row: Row) -> Next:
     """The directory and the log of a job are removed once it ended longer ago than they are
     kept."""
+    if left := kept(world, row):
+        return Next(due=left)
     remove(kind, world, row)
     return Next(plan={"removed": True})
+
+
+def kept(world: World, row: Row) -> float:
+    """Seconds for which the ended job's directory is still kept; 0.0 where that is over.
+
+    A row may be due before: all rows are once a clock was set back (`Rows.rush`).
+    """
+    days = world.settings.keep_jobs_days * 86400.0
+    left = row.updated + days - world.clock()
+    return min(left, days) if left > 1.0 else 0.0  # rows tell whole milliseconds
 
 
 def remove(kind: JobKind, world: World, row: Row) -> None:

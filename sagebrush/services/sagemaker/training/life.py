@@ -325,6 +325,8 @@ def remove(world: World, row: Row) -> None:
 def _keep(world: World, row: Row) -> Next:
     """The directory and the log of a job are removed once it ended longer ago than they are
     kept."""
+    if left := life.kept(world, row):
+        return Next(due=left)
     remove(world, row)
     return Next(plan={"removed": True})
 

@@ -133,6 +133,16 @@ def test_a_job_goes_through_all_stages_and_keeps_its_directory_a_while(jobs: Reh
     assert jobs.row().due_at is None
 
 
+def test_a_clock_that_is_set_back_takes_no_ended_job_away(jobs: Rehearsals) -> None:
+    jobs.add()
+    jobs.run(12.0, turns=4)
+    jobs.now -= 3600.0
+    for _ in range(2):
+        jobs.loop.run_once()
+    assert (jobs.home / "jobs/r-job").is_dir()
+    assert jobs.row().due_at == jobs.now + jobs.world.settings.keep_jobs_days * 86400.0
+
+
 def test_a_job_waits_for_room_and_takes_its_turn(jobs: Rehearsals) -> None:
     jobs.world.host = Host(2.0, 8 << 30)
     jobs.backend.script = lambda spec: Running(0.0, "")
