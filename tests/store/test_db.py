@@ -185,12 +185,18 @@ def test_roles_that_were_only_named_are_administrators_no_more(tmp_path: Path) -
     named = "Named by a client, never created here"
     administrator = {"arn:aws:iam::aws:policy/AdministratorAccess": json.dumps({"a": [1, 2]})}
     more = {**administrator, "arn:aws:iam::1:policy/mine": "{}"}
-    plain = {"trust": "t", "inline": {}, "attached": administrator, "tags": {}}
+    services = ["sagemaker.amazonaws.com", "bedrock.amazonaws.com"]
+    principal = {"Service": services, "AWS": "arn:aws:iam::123456789012:root"}
+    allowed = {"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole"}
+    trust = json.dumps({"Version": "2012-10-17", "Statement": [allowed]})
+    denied = json.dumps({"Version": "2012-10-17", "Statement": [{**allowed, "Effect": "Deny"}]})
+    plain = {"trust": trust, "inline": {}, "attached": administrator, "tags": {}}
     rows = {
         "named": (named, plain),
         "given-a-policy": (named, {**plain, "inline": {"p": "{}"}}),
         "given-another": (named, {**plain, "attached": more}),
         "tagged": (named, {**plain, "tags": {"a": "b"}}),
+        "trusts-others": (named, {**plain, "trust": denied}),
         "created": ("mine", plain),
     }
     sql = (
@@ -205,5 +211,5 @@ def test_roles_that_were_only_named_are_administrators_no_more(tmp_path: Path) -
     db = Db(tmp_path / "db")
     found = db.read("SELECT id, name, plan FROM resource WHERE status='StandIn'")
     assert [tuple(row) for row in found] == [(1, "named", "{}")]
-    assert db.read("SELECT count(*) FROM resource WHERE status='Active'")[0][0] == 4
+    assert db.read("SELECT count(*) FROM resource WHERE status='Active'")[0][0] == 5
     db.close()

@@ -25,11 +25,14 @@ CREATE INDEX resource_created ON resource(kind, created, id);
 
 -- A role that a client had only named became an administrator of its own, which every role that may
 -- assume others could assume. It stands for the execution role from now on, for the owner alone;
--- one that was given policies or tags since stays what it was made.
+-- one that was given policies, tags or another trust policy since stays what it was made.
 UPDATE resource SET status='StandIn', plan='{}'
   WHERE kind='role' AND status='Active'
     AND json_extract(doc, '$.Description')='Named by a client, never created here'
     AND json_extract(plan, '$.inline')='{}' AND json_extract(plan, '$.tags')='{}'
     AND json_extract(plan, '$.attached')
       LIKE '{"arn:aws:iam::aws:policy/AdministratorAccess":"%"}'
-    AND json_extract(plan, '$.attached') NOT LIKE '%","arn:aws:iam::%';
+    AND json_extract(plan, '$.attached') NOT LIKE '%","arn:aws:iam::%'
+    AND json_extract(plan, '$.trust') LIKE '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", '
+      || '"Principal": {"Service": ["sagemaker.amazonaws.com", %], "AWS": "arn:aws:iam::%:root"}, '
+      || '"Action": "sts:AssumeRole"}]}';
