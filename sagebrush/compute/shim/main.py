@@ -184,7 +184,7 @@ class Shim:
             case ["stop", grace]:
                 self._stop("stopped", float(grace))
                 self.control.send(connection, b"ok\n")
-            case ["begin", limit]:
+            case ["begin", limit] if not self.reason:  # else it is to end: whoever asks is told so
                 self._begin(float(limit))
                 self.control.send(connection, b"ok\n")
             case ["dial", port]:

@@ -174,6 +174,19 @@ def test_stop_ignored_kills_after_the_grace(jobs: Jobs) -> None:
     assert 0.25 <= time.monotonic() - begun < 10
 
 
+def test_a_process_that_is_to_end_begins_no_job(jobs: Jobs) -> None:
+    jobs.launch(sh(STUBBORN))
+    jobs.says("ready")
+    begin = lambda: dial.control(jobs.directory / "job" / "ctl", "begin 600")  # noqa: E731
+    with begin() as talk:
+        assert talk.recv(8) == b"ok\n"
+    jobs.backend.stop("job", 60)
+    with begin() as talk:
+        assert talk.recv(8) == b""
+    jobs.backend.stop("job", 0)
+    assert jobs.ended().reason == "stopped"
+
+
 def test_stopped_before_it_listens(jobs: Jobs) -> None:
     jobs.launch(sh("sleep 600"))
     jobs.backend.stop("job", 0)

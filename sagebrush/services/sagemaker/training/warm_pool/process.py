@@ -32,7 +32,7 @@ def require_ready(address: str) -> None:
 def begin(world: World, spec: Spec) -> None:
     """The process that waited under `spec.key` is the job `spec`, whose /opt/ml is there. Repeatable.
 
-    Raises Lost where it ended before, and OSError while it does not listen yet.
+    Raises Lost where it ended before, or is to, and OSError while it does not listen yet.
     """
     state = world.backend.poll(spec.key)
     if isinstance(state, Exited) and _begun(world, spec):
@@ -41,7 +41,8 @@ def begin(world: World, spec: Spec) -> None:
         raise Lost if isinstance(state, Exited | Gone) else OSError("it is starting")
     seconds = spec.time_limit or 0.0
     with dial.control(Path(spec.root) / "ctl", f"begin {seconds}", WAIT) as connection:
-        connection.recv(8)  # its files are its own before it begins
+        if not connection.recv(8):  # its files are its own before it begins
+            raise Lost  # it is being stopped
     job = {"argv": list(spec.argv), "env": dict(spec.env), "banner": spec.banner}
     try:
         _request(state.address, job)
