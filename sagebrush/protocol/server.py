@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import logging
 import time
 from collections.abc import Callable
@@ -46,7 +45,7 @@ from sagebrush.protocol.receive import Disconnected
 from sagebrush.protocol.send import send
 from sagebrush.protocol.sigv4 import Verified
 from sagebrush.routing.notebooks import Notebook
-from sagebrush.store.db import disk_is_full
+from sagebrush.store import disk
 from sagebrush.store.objects import Spooled
 from sagebrush.world import Ctx, Origin, World
 
@@ -341,8 +340,8 @@ class Server:
         log.error(
             "request %s: %s %s failed", entry.id, entry.service, entry.operation, exc_info=problem
         )
-        if _disk_is_full(problem):
-            return AwsError("StorageFull", "The disk of the Sagebrush data directory is full.", 507)
+        if refusal := disk.refusal(problem):
+            return refusal
         if target is not None and target.service == "s3":
             words = "We encountered an internal error. Please try again."
             return AwsError("InternalError", words, 500)
@@ -356,17 +355,6 @@ def _gate(raw: web.BaseRequest) -> asyncio.Semaphore | contextlib.nullcontext[No
     if not raw.body_exists or (length is not None and length <= LARGE):
         return contextlib.nullcontext()
     return connections.of(raw).share.bodies
-
-
-def _disk_is_full(problem: BaseException | None) -> bool:
-    """Returns whether it was caused by a full disk: answered 507, which SDKs do not retry."""
-    while problem is not None:
-        if isinstance(problem, OSError) and problem.errno in (errno.ENOSPC, errno.EDQUOT):
-            return True
-        if disk_is_full(problem):
-            return True
-        problem = problem.__cause__ or problem.__context__
-    return False
 
 
 def _origin(raw: web.BaseRequest, request: Request, claim: Claim) -> Origin:

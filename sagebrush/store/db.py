@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sagebrush.errors import AwsError
+from sagebrush.store import disk
 
 log = logging.getLogger(__name__)
 
@@ -158,7 +158,7 @@ class Db:
 
         May block for a few milliseconds. What `function` raises is raised here and undoes it.
         `function` must not wait for anything else: it holds the only writer. Raises Conflict for what
-        a constraint forbids, AwsError StorageFull (507) when the disk is full; an `urgent` one has some
+        a constraint forbids, AwsError (507) when the disk is full or read-only; an `urgent` one has some
         disk kept back for it.
         """
         return self.submit(function, urgent).result()
@@ -232,7 +232,7 @@ class Db:
                     connection.execute("ROLLBACK")
             except sqlite3.Error:
                 log.exception("a failed transaction could not be rolled back")
-            full = isinstance(error, sqlite3.OperationalError) and _full(error)
+            full = isinstance(error, sqlite3.OperationalError) and disk.is_full(error)
             if full and len(group) > 1:
                 # one large write filled the disk: the small ones beside it may still fit
                 for one in group:
@@ -298,17 +298,6 @@ def _tell(future: Future[Any], result: Any, error: BaseException | None) -> None
 
 def _told(error: BaseException) -> BaseException:
     """The error in words that do not depend on SQLite, where there are any."""
-    if isinstance(error, sqlite3.OperationalError) and _full(error):
-        return AwsError("StorageFull", "The disk of the Sagebrush data directory is full.", 507)
+    if isinstance(error, sqlite3.OperationalError) and (refusal := disk.refusal(error)):
+        return refusal
     return Conflict(str(error)) if isinstance(error, sqlite3.IntegrityError) else error
-
-
-def disk_is_full(error: BaseException) -> bool:
-    """Whether it is the database that says that the disk is full."""
-    return isinstance(error, sqlite3.Error) and "disk is full" in str(error)
-
-
-def _full(error: sqlite3.OperationalError) -> bool:
-    """Whether SQLite says that the disk is full."""
-    code = getattr(error, "sqlite_errorcode", None)
-    return code == sqlite3.SQLITE_FULL or "disk is full" in str(error)

@@ -20,8 +20,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from sagebrush.errors import AwsError
-from sagebrush.store import checksums
+from sagebrush.store import checksums, disk
 from sagebrush.store.checksums import Digest
 
 INLINE = 32 * 1024
@@ -215,7 +214,7 @@ class SpoolWriter:
         """`chunk` is taken; never blocks.
 
         Answers a future when enough is in flight: wait for it (`asyncio.wrap_future`) before the
-        next write. Raises AwsError StorageFull (507) or OSError once the disk has refused bytes.
+        next write. Raises AwsError (507, `disk.refusal`) or OSError once the disk has refused bytes.
         """
         self.size += len(chunk)
         self._buffer.append(chunk)
@@ -280,7 +279,7 @@ class SpoolWriter:
 
     def _open(self) -> None:
         """The file is there and each slow hash has a lane; the quick ones ride with the disk's."""
-        with _full():
+        with _refused():
             self._path = self._store.new_path()
             self._file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         quick = [self._digests[n] for n in self._names if n in checksums.FULL_OBJECT]
@@ -290,7 +289,7 @@ class SpoolWriter:
 
     def _store_batch(self, quick: list[Digest], pieces: list[bytes]) -> None:
         _add(quick, pieces)
-        with _full():
+        with _refused():
             for piece in pieces:
                 view = memoryview(piece)
                 while view:
@@ -308,7 +307,7 @@ class SpoolWriter:
     def _sync(self) -> None:
         """The bytes and the file's name are on disk."""
         assert self._path is not None
-        with _full():
+        with _refused():
             os.fsync(self._file)
         os.close(self._file)
         self._file = -1
@@ -456,17 +455,15 @@ class ObjectStore:
                         self._path(name).unlink(missing_ok=True)
 
 
-class _full:
-    """Turns "no space" into an answer that a client shows and does not repeat."""
+class _refused:
+    """Turns "no space" and "read-only" into an answer that a client shows and does not repeat."""
 
     def __enter__(self) -> None:
         return None
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise AwsError(
-                "StorageFull", "The disk of the Sagebrush data directory is full.", 507
-            ) from error
+        if isinstance(error, OSError) and (refusal := disk.refusal(error)):
+            raise refusal from error
 
 
 def _sync_folder(folder: Path) -> None:

@@ -213,6 +213,7 @@ def test_what_is_not_offered_is_named(client):
         (RuntimeError("secret=hunter2"), "InternalFailure", 500),
         (OSError(28, "No space left on device"), "StorageFull", 507),
         (sqlite3.OperationalError("database or disk is full"), "StorageFull", 507),
+        (OSError(30, "Read-only file system"), "StorageReadOnly", 507),
     ],
 )
 def test_faults(server, client, monkeypatch, caplog, problem, code, status):

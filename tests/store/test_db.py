@@ -111,6 +111,16 @@ def test_a_full_database_is_told_and_the_writer_lives_on(db: Db) -> None:
     assert [row["v"] for row in db.read("SELECT v FROM t")] == ["small", "later"]
 
 
+def test_a_read_only_database_is_told_and_the_writer_lives_on(db: Db) -> None:
+    db._writer_connection.execute("PRAGMA query_only=ON")
+    for urgent in (False, True):
+        with pytest.raises(AwsError) as caught:
+            db.write(lambda tx: tx.run("INSERT INTO t VALUES('x')"), urgent)
+        assert (caught.value.code, caught.value.status) == ("StorageReadOnly", 507)
+    db._writer_connection.execute("PRAGMA query_only=OFF")
+    assert db.write(lambda tx: tx.run("INSERT INTO t VALUES('later')")) == 1
+
+
 def test_an_urgent_write_has_disk_kept_back(db: Db, monkeypatch: pytest.MonkeyPatch) -> None:
     """A real full disk is `test_full_disk`'s; here SQLite says so until the reserve is gone."""
     reserve = Path(f"{db._path}-reserve")
