@@ -33,7 +33,7 @@ def name(parent: Row, step: str, limit: int = 63) -> str:
 
     `<parent>-<step>-<8 hex digits>`, the parent's part cut so that the whole has at most `limit`
     characters. A parent that was deleted and made again under its name has other children: its
-    creation time is in the hash, since the id of a deleted row may be given again.
+    row's id, which is never another's, is in the hash.
     """
     text = f"{arn_of(parent)} {parent.created} {parent.id} {step}"
     tail = f"-{step}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"

@@ -128,7 +128,7 @@ class Endpoints:
         self.withdraw(name)
 
     def gone(self, row_id: int) -> None:
-        """Forgets the id of a deleted row, which the database may use again."""
+        """Forgets the id of a deleted row."""
         self._ended.discard(row_id)
 
     def close(self) -> None:

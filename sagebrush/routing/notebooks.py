@@ -189,7 +189,7 @@ class Notebooks:
                 del self._copied[place]
 
     def gone(self, row_id: int) -> None:
-        """Forgets a deleted row, whose id the database may use again."""
+        """Forgets a deleted row."""
         with self._guard:
             self._seen.pop(row_id, None)
             for host in [host for host, known in self._known.items() if known == row_id]:
