@@ -193,7 +193,8 @@ def test_a_connection_that_was_lost_while_it_was_answered_does_not_stand_in_the_
     lost.idle()
     assert not stand.share.idle
     assert not stand.share.stalled
-    stand.take("first"), stand.take("second")
+    for name in ("first", "second"):
+        stand.take(name)
     stand.now += 60
     assert not stand.room()
     assert stand.cut == ["first"]
