@@ -155,7 +155,11 @@ class _Queue:
                 continue
             stay = [other for other in self.held if other.evicted is None]
             mine = _at(each, where)
-            if leaving and fits(self.hosts, stay, head) and not fits(self.hosts, [*stay, mine], head):
+            if (
+                leaving
+                and fits(self.hosts, stay, head)
+                and not fits(self.hosts, [*stay, mine], head)
+            ):
                 continue  # others would have to go in its place
             then = [other for other in self.held if other.end(self.now) > start]
             if self.now + each.seconds > start:
