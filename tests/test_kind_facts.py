@@ -198,14 +198,16 @@ ENTRIES = {
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server whose SageMaker has one folder more."""
+    """A server whose SageMaker has one folder more; a real one of that name is set aside."""
     home, place = tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("more")
     (place / "labeling").mkdir()
     for name, text in STUB.items():
         (place / "labeling" / f"{name}.py").write_text(text)
     path = sagebrush.services.sagemaker.__path__
-    path.append(str(place))
+    path.insert(0, str(place))
     patched = pytest.MonkeyPatch()
+    for name in stubbed():
+        patched.delitem(sys.modules, name)
     for name, entry in ENTRIES.items():
         patched.setitem(cast(dict[Any, Any], actions.TABLE), ("sagemaker", name), entry)
     try:
@@ -213,10 +215,16 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield made
         made.app.stop()
     finally:
-        patched.undo()
         path.remove(str(place))
-        for name in [n for n in sys.modules if n.startswith("sagebrush.services.sagemaker.labe")]:
+        for name in stubbed():
             del sys.modules[name]
+        patched.undo()
+
+
+def stubbed() -> list[str]:
+    """The imported modules of the folder `labeling`, whoever wrote it."""
+    folder = "sagebrush.services.sagemaker.labeling"
+    return [name for name in sys.modules if name == folder or name.startswith(f"{folder}.")]
 
 
 REQUEST = {

@@ -104,7 +104,7 @@ def test_keys_are_those_of_the_reference(ctx):
         }
         if prefix == "s3":
             lacking = {key for key in lacking if has_member(service, name, key)}
-        assert not lacking, (name, action)
+        assert not lacking, f"{name}: its entry lacks these keys of {action}; or say why in ABSENT"
 
 
 def test_arns_have_the_form_of_the_reference(ctx):
