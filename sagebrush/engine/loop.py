@@ -30,7 +30,7 @@ FAILURES = "loop_failures"
 
 
 class Loop:
-    """Drives every row whose kind has a reconciler; survives whatever a reconciler raises.
+    """Drives every row whose kind has a reconciler; survives any exception of a reconciler.
 
     Several loops may share a database: a lease makes each row one loop's at a time.
     """
@@ -103,14 +103,14 @@ class Loop:
             self._wake.clear()
             try:
                 timeout = self._turn()
-            except Exception:  # a full disk, say: leases end by themselves, so trying again is safe
+            except Exception:  # for example a full disk: leases expire, so trying again is safe
                 log.exception("the loop could not read or change rows; trying again")
                 timeout = 5.0
             self._wake.wait(timeout)
 
     def _look_at_clock(self) -> None:
-        """A clock that was set back, even while no server ran, holds nothing up: what waits for a
-        time of the clock as it was is asked again, and says anew when it is due."""
+        """A clock that was set back, even while no server ran, delays nothing: every row that waits
+        for a time of the earlier clock is due now, and its next step sets a new time."""
         if self._latest is None:
             self._latest = self._world.rows.latest()
         now = self._world.clock()
@@ -149,8 +149,8 @@ class Loop:
         return min(sleeps)
 
     def _step(self, row: Row, before: Future[None] | None = None) -> None:
-        """One call of the row's reconciler, once `before` has ended; its step, or what its exception
-        means, is stored."""
+        """Calls the row's reconciler once, after `before` has ended, and stores the step that it
+        returned, or the step of `_failed` where it raised."""
         if before is not None:
             wait([before])
         kind = self._kinds.get(row.kind)
