@@ -16,7 +16,7 @@ from sagebrush.protocol.connections import Held, Share
 log = logging.getLogger(__name__)
 
 HELLO = 30.0
-"""Seconds for the first byte, where it tells TLS from plain HTTP, and for TLS's handshake."""
+"""Seconds for the first byte, where it decides between TLS and plain HTTP, and for TLS's handshake."""
 LOOK = 0.25
 """Seconds after which an acceptor that waits for room looks by itself."""
 BURST = 32
@@ -114,9 +114,12 @@ class Acceptor:
         task.add_done_callback(partial(self._connected, connection, held))
 
     def _connected(self, connection: socket.socket, held: Held, task: asyncio.Task[None]) -> None:
-        """It has its protocol, which tells of its end; or it is closed now, however that came: a task
-        that is cancelled before its first step runs none of its own code, and uvloop tells no protocol
-        of the end of a connection whose task was cancelled while it got one."""
+        """The connection has its protocol, which reports its end; otherwise it is closed now.
+
+        Both ways of cancelling the task end here: one cancelled before its first step runs none of
+        its own code, and uvloop reports no end to a protocol whose task was cancelled while the
+        connection was given to it.
+        """
         self._tasks.discard(task)
         if held.transport is None:
             connection.close()

@@ -60,7 +60,7 @@ class Descriptors:
     def past(self, part: float, known: int) -> bool:
         """Whether that part of the table is in use; `known` is any open descriptor.
 
-        The system gives the lowest free number: what a new one gets tells how many are in use.
+        The system gives the lowest free number, so a new one's number shows how many are in use.
         """
         try:
             number = os.dup(known)
@@ -71,7 +71,12 @@ class Descriptors:
 
 
 class Held:
-    """A connection that was accepted; idle until it says otherwise."""
+    """An accepted connection: idle, waiting for its peer, or busy; idle at first.
+
+    The code that serves it calls `waits`, `busy` and `idle` at each change; its share may close
+    one that is idle, or waits for long, in favour of a new connection, but never a busy one. `end`
+    is final, and must be called once the connection is closed. Used in the share's thread only.
+    """
 
     __slots__ = ("cut", "share", "since", "state", "transport")
 
@@ -89,8 +94,8 @@ class Held:
         self.transport, self.cut = transport, self.reset
 
     def reset(self) -> None:
-        """It is ended at once, and its peer is told (RST): what was sent and not read yet is not kept,
-        as the system would keep it for long."""
+        """Ends the connection at once with an RST to its peer: bytes sent and not yet read are
+        discarded, which the system would otherwise keep for long."""
         sock = self.transport.get_extra_info("socket")
         if sock is not None:
             with contextlib.suppress(OSError, ValueError):  # it may be closed already
@@ -106,7 +111,7 @@ class Held:
         self._enter(self.share.stalled)
 
     def busy(self) -> None:
-        """It is being worked for: nobody ends it."""
+        """A request on it is being worked on: the share does not close it."""
         if self.state is not None:
             self.state.pop(self, None)
             self.state = None
@@ -160,7 +165,12 @@ def of_sandbox(table: Descriptors, connections: int, threads: int) -> Limits:
 
 
 class Share:
-    """The connections of one sandbox, or of everyone outside of sandboxes. Used in one thread."""
+    """The connections of one sandbox, or of all clients outside of sandboxes, and their limits.
+
+    `take` adds a connection after `room` has allowed it, and `Held.end` removes it. The semaphores
+    bound what its requests do at once: `turns` operations, `bodies` large bodies, `lookups` name
+    lookups. Only the thread of the server's event loop may use it; nothing here is locked.
+    """
 
     def __init__(
         self, table: Descriptors, limits: Limits, clock: Callable[[], float] = time.monotonic
