@@ -61,7 +61,7 @@ class Reservation:
     started: float | None = None
     """Holds since."""
     evicted: float | None = None
-    """When it was told to go."""
+    """When it was asked to give way, in epoch seconds."""
     promised: float | None = None
     """When it was to start at the latest."""
     first: float | None = None
@@ -241,11 +241,11 @@ class Changes(Reservations):
         )
 
     def evict(self, key: str, now: float) -> None:
-        """What is held under `key` was told to go."""
+        """Records that the holder of `key` was asked to give way at `now`."""
         self._tx.run("UPDATE reservation SET evicted=? WHERE key=?", (now, key))
 
     def promise(self, key: str, promised: float | None, now: float) -> None:
-        """What waits under `key` is at the head of the queue, and has been told that start."""
+        """Records that what waits under `key` heads the queue, and that start as its promise."""
         self._tx.run(
             "UPDATE reservation SET promised=?, first=coalesce(first, ?)"
             " WHERE key=? AND (first IS NULL OR promised IS NOT ?)",
