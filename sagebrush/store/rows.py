@@ -84,7 +84,7 @@ SORTS = {
 
 
 class Exists(Exception):
-    """A row of that kind and name is there already."""
+    """A row of that kind and name exists already."""
 
 
 class Reader:
@@ -255,8 +255,8 @@ class Rows(Reader):
     def delete(
         self, row_id: int, check: Callable[[Row, Reader], object] | None = None
     ) -> Row | None:
-        """The row as it was, and it is gone; None when it was gone before. `check` sees it in the
-        same transaction, and may raise to keep it."""
+        """Deletes the row; returns it as it was, or None when it did not exist. `check` sees it in
+        the same transaction, and may raise to keep it."""
 
         def work(tx: Tx) -> Row | None:
             found = Reader(tx.all).by_id(row_id)
@@ -314,7 +314,7 @@ class Rows(Reader):
         return [_row(r) for r in self._db.write(lambda tx: tx.all(sql, params), urgent=True)]
 
     def renew(self, row: Row, lease: float) -> bool:
-        """The lease of `row` runs `lease` seconds from now; False when another holds it."""
+        """Extends the lease of `row` to `lease` seconds from now; False when another holds it."""
         sql = (
             "UPDATE resource SET due_at=CASE WHEN due_at=lease_until THEN :until ELSE due_at END,"
             " lease_until=:until WHERE id=:id AND lease_token=:token"
@@ -383,12 +383,12 @@ class Rows(Reader):
         self._db.write(work)
 
     def touch(self, row_id: int) -> None:
-        """The row is due now."""
+        """Makes the row due now, leased or not; a lease stays valid."""
         now = self._clock()
         self._db.write(lambda tx: tx.run("UPDATE resource SET due_at=? WHERE id=?", (now, row_id)))
 
     def touch_owner(self, key: str) -> None:
-        """The row that reserved capacity under `key` is due now, if there is one."""
+        """Makes the row that reserved capacity under `key` due now, if there is one."""
         sql = "UPDATE resource SET due_at=? WHERE id=(SELECT row_id FROM reservation WHERE key=?)"
         now = self._clock()
         self._db.write(lambda tx: tx.run(sql, (now, key)), urgent=True)
