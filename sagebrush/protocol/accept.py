@@ -28,11 +28,11 @@ SCARCE = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
 @dataclass(frozen=True)
 class Way:
-    """What becomes of a listener's connections."""
+    """How a listener's connections are counted and served."""
 
     protocol: Callable[[Held], asyncio.BaseProtocol]
     share: Share
-    """Whose connections they are."""
+    """The share that counts the connections."""
     context: ssl.SSLContext | None = None
     """With one they speak TLS, or, if `mixed`, TLS or plain HTTP."""
     mixed: bool = False
@@ -53,7 +53,7 @@ class Acceptor:
         self._reading = self._closed = False
 
     def begin(self) -> None:
-        """Connections are accepted."""
+        """Accepts connections from now on."""
         if self._later is not None:
             self._later.cancel()
             self._later = None
@@ -62,7 +62,7 @@ class Acceptor:
             self._loop.add_reader(self._sock.fileno(), self._ready)
 
     def close(self) -> None:
-        """None is accepted any more, and those that have no protocol yet are closed."""
+        """Accepts no more, and closes connections that have no protocol yet."""
         if self._closed:
             return
         self._pause()
@@ -77,7 +77,7 @@ class Acceptor:
             self._loop.remove_reader(self._sock.fileno())
 
     def _wait(self) -> None:
-        """It goes on once a connection of its share has ended, or a while later."""
+        """Pauses until a connection of its share has ended, or for a while."""
         self._pause()
         self._way.share.wait(self.begin)
         self._later = self._loop.call_later(LOOK, self.begin)
