@@ -63,7 +63,7 @@ def priority(tags: Mapping[str, str]) -> int:
 
 
 def hosts_of(world: World) -> Sequence[Host]:
-    """The hosts that there are: this one."""
+    """All hosts of the queue: this one alone."""
     return (world.host,)
 
 
@@ -164,7 +164,7 @@ def _lane(ask: Ask) -> Lane:
 
 
 def _reservation(hosts: Sequence[Host], ask: Ask) -> Reservation:
-    """What the ask is as a row that waits."""
+    """The ask as a reservation that waits."""
     small = placement.clamp(hosts, _wish(ask))
     lane = _lane(ask)
     return Reservation(
@@ -189,7 +189,7 @@ def _wish(ask: Ask) -> Entry:
 
 
 def _enter(rows: Changes, hosts: Sequence[Host], now: float, ask: Ask) -> None:
-    """The ask is in the table as it is now."""
+    """Inserts the ask, or updates its row in the table to what it asks now."""
     new, old = _reservation(hosts, ask), rows.get(ask.key)
     if old is None:
         rows.insert(new, now)
@@ -211,7 +211,7 @@ def _size(row: Reservation) -> tuple[object, ...]:
 
 
 def _decide(rows: Changes, hosts: Sequence[Host], now: float) -> set[int]:
-    """What `queue.decide` says holds; the ids of the resources that are due for it."""
+    """Stores what `queue.decide` returns; the ids of the resources that are due for it."""
     waiting = _candidates(rows)
     if not waiting:
         return set()
@@ -249,7 +249,7 @@ def _candidates(rows: Reservations) -> list[Reservation]:
 
 
 def position(world: World, key: str) -> Position | None:
-    """Where what asked under `key` stands now; None where nothing did."""
+    """Where the ask of `key` stands now; None where there is none."""
     return position_of(Reservations(world.db.read), hosts_of(world), world.clock(), key)
 
 
@@ -260,6 +260,6 @@ def place(world: World, key: str) -> int:
 
 
 def evicted(world: World, key: str) -> bool:
-    """Whether what `key` holds is needed by another, to whom it has to give way."""
+    """Whether the holder of `key` was asked to give way; it then has to `release` it."""
     found = Reservations(world.db.read).get(key)
     return found is not None and found.evicted is not None
