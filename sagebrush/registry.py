@@ -61,8 +61,8 @@ def collect(service: str, found: Iterable[ModuleType], known: dict[str, str]) ->
     name in snake case. A module may add generated ones in a table `OPERATIONS` (AWS name ->
     function). `known` maps snake case to the model's names. Raises LookupError when a function
     in a module that defines operations, or one that begins with a verb of the service's, names none
-    of the model, when a module `operations` defines none, when the service has none, or when two define the
-    same one.
+    of the model, when a module `operations` defines none, when the service has none, or when two
+    define the same one.
     """
     table: Operations = {}
     for module in found:

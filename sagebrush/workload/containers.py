@@ -22,7 +22,8 @@ def job(
     """The container of one instance of the resource that `doc` describes (of an endpoint: a variant).
 
     `where` is its key and directory, `size` what it may use and the log's first line. The
-    caller sets the port on which an endpoint's container answers. Raises ValueError for a kind without containers.
+    caller sets the port on which an endpoint's container answers. Raises ValueError for a kind
+    without containers.
     """
     if facts.container is None:
         raise ValueError(f"a {facts.noun} never runs in an image of its user's")
