@@ -21,8 +21,8 @@ class Row:
 
     A row is a value: no holder may change it, nor its `doc` and `plan`. Only the stored row changes,
     by `Rows.update` (operations) or by the `Next` of the reconciler that holds its lease. `status`
-    is AWS's word; which statuses are final is a fact of the kind (`facts.Running.ended`). `parent`
-    is the ARN, ending in `<kind>/<name in lower case>`, of the resource that started this one, or
+    is AWS's word; which statuses are final is a fact of the kind. `parent` is
+    the ARN, ending in `<kind>/<name in lower case>`, of the resource that started this one, or
     "": that resource is due when this row's status changes. Times are in epoch seconds.
     """
 
