@@ -1,4 +1,4 @@
-"""The files that point SDKs at a server, beside its variables (see `toolkit/client`).
+"""The files that point SDKs at a server, in addition to its variables (see `toolkit/client`).
 
 `data/endpoints.json` is botocore's endpoint table with STS on the server's TLS port, because both
 SageMaker SDKs build the STS address from that table. `sagemaker.yaml` is the SDKs' own settings

@@ -25,7 +25,7 @@ from typing import Any
 from sagebrush.errors import AwsError, Doc
 
 PAGE_TOKEN = "pages.token"
-"""The file, beside the other keys, that holds the token for Sagebrush's own pages."""
+"""The file, in the directory of the other keys, that holds the token for Sagebrush's own pages."""
 
 
 def role_of(arn: str) -> tuple[str, str]:
@@ -79,7 +79,7 @@ class RoleSession:
 
     role_arn: str
     role_id: str
-    """The role's unique id: a role that is made anew under the name has another, and the session
+    """The role's unique id: a role that is created again under the name has another, and the session
     is not of that one. Empty: of no role."""
     name: str
     policies: tuple[Doc, ...] = ()
@@ -156,7 +156,7 @@ class CredentialBook:
     def known(self, access_key: str) -> bool:
         """Whether the key is the owner's, or of a session that was issued here, ended or not.
 
-        Sessions are not kept: as AWS's key ids tell their account, these tell where they were made.
+        Sessions are not kept: as an AWS key id encodes its account, these encode their origin.
         """
         if access_key == self._user[0]:
             return True
@@ -221,7 +221,7 @@ class CredentialBook:
     def container_document(self, session: RoleSession, seconds: float) -> dict[str, str]:
         """Fresh credentials of the session, as ECS's credentials address gives them.
 
-        ECS developer guide, "Task IAM role": SDKs fetch anew before `Expiration`.
+        ECS developer guide, "Task IAM role": SDKs fetch new ones before `Expiration`.
         """
         found = self.issue(session, seconds)
         expires = dt.datetime.fromtimestamp(found.expires, dt.UTC)

@@ -1,4 +1,4 @@
-"""What the floors beneath the services, and the commands, know of a kind of resource that runs.
+"""What the layers below the services, and the commands, know of a kind of resource that runs.
 
 Each such kind has a `facts.py` in its own folder that holds one `Running`; `services.running` finds
 them. No fact has a default: a kind that forgets one stops the server from starting. These modules
@@ -71,7 +71,7 @@ class Program:
     isolated: bool
     """Without a network (EnableNetworkIsolation)."""
     seconds: float | None
-    """How long it may run; None: for ever."""
+    """How long it may run, in seconds; None: without limit."""
     hostname: str = "algo-1"
 
 
@@ -101,8 +101,8 @@ class Running:
     """(name, document, plan) -> its process trees while it holds capacity; None: it runs nothing
     itself, but starts other resources."""
     keys: Callable[[Doc], Collection[str]]
-    """(plan) -> the keys, besides its name, that its capacity and the directories of its processes go
-    by, those of earlier attempts included."""
+    """(plan) -> the keys, other than its name, that its capacity and the directories of its processes
+    go by, those of earlier attempts included."""
     instances: Callable[[Doc, Doc], Iterable[tuple[str, int]]]
     """(document, plan) -> (type, number) of its instances."""
     quotas: tuple[Quota, ...]

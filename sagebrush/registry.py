@@ -21,7 +21,7 @@ ROOT = "operations"
 def operations() -> Operations:
     """Every (service, operation) that is answered, and its function.
 
-    Raises LookupError, also for an operation whose authorisation no table tells (`access.actions`).
+    Raises LookupError, also for an operation whose authorisation no table defines (`access.actions`).
     """
     table: Operations = {}
     for service in SERVICES:
@@ -60,9 +60,9 @@ def collect(service: str, found: Iterable[ModuleType], known: dict[str, str]) ->
     An operation is a public function whose parameters begin `(ctx, request)`; its name is the AWS
     name in snake case. A module may add generated ones in a table `OPERATIONS` (AWS name ->
     function). `known` maps snake case to the model's names. Raises LookupError when a function
-    beside operations, or one that begins with a verb of the service's operations, names none of the
-    model, when a module `operations` defines none, when the service has none, or when two define the
-    same one.
+    in a module that defines operations, or one that begins with a verb of the service's, names none
+    of the model, when a module `operations` defines none, when the service has none, or when two
+    define the same one.
     """
     table: Operations = {}
     for module in found:

@@ -37,11 +37,11 @@ class Settings:
     role: str = "SagebrushExecutionRole"
     """The seeded execution role."""
     hosts: tuple[str, ...] = ()
-    """Further Host header names that are accepted, beside loopback names and `*.localhost`."""
+    """Host header names that are accepted in addition to loopback names and `*.localhost`."""
     isolation: str = "auto"
     """`sandbox`, `process`, or `auto`: the sandbox where the host can, else process mode, said aloud."""
     notebook_hosts: str = "names"
-    """What tells notebooks apart in a browser: `names` (`<name>-<id>.localhost`), or `addresses`
+    """What distinguishes notebooks in a browser: `names` (`<name>-<id>.localhost`), or `addresses`
     where such names do not resolve: a loopback address of its own for each (Linux)."""
     egress_allow: tuple[str, ...] = ()
     """Private addresses or host names that jobs may reach through the egress proxy."""

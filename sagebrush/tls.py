@@ -43,8 +43,8 @@ class Tls:
 
 
 def ensure(keys: Path, hosts: Sequence[str], now: dt.datetime) -> Tls:
-    """The files exist and hold for a month at least; `hosts` are names beside loopback ones, and
-    their subdomains (one label) are meant too.
+    """The files exist and hold for a month at least; `hosts` are names in addition to loopback ones;
+    their subdomains (one label) are covered too.
 
     The authority may sign for these names only (name constraints), so its key is no key to the web.
     """
@@ -104,7 +104,7 @@ def _constraints(names: Sequence[str]) -> x509.NameConstraints:
         if isinstance(name, x509.IPAddress):
             allowed.append(x509.IPAddress(ipaddress.ip_network(str(name.value))))
         elif not name.value.startswith("*."):
-            allowed.append(x509.DNSName(name.value))  # names beneath it are meant too
+            allowed.append(x509.DNSName(name.value))  # names under it are covered too
     return x509.NameConstraints(permitted_subtrees=allowed, excluded_subtrees=None)
 
 

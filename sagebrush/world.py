@@ -47,7 +47,7 @@ class Origin:
     def address(self) -> str | None:
         """The client's IP address; None for a connection out of a sandbox, which has none."""
         peer = self.connection("peername")
-        # a socket for both protocols tells IPv4 addresses as IPv6's (RFC 4291, 2.5.5.2)
+        # a socket for both protocols gives IPv4 addresses as IPv6's (RFC 4291, 2.5.5.2)
         return str(peer[0]).removeprefix("::ffff:") if isinstance(peer, tuple) else None
 
     @property

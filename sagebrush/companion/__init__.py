@@ -1,1 +1,1 @@
-"""The process beside a job that brings it its input: by FIFOs and by a file system. Standard library only."""
+"""The process that supplies a job's input by FIFOs and by a file system. Standard library only."""

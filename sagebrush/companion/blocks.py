@@ -35,7 +35,7 @@ class Blocks:
         told: Callable[[str], None],
         kept: int = KEPT,
     ) -> None:
-        """`told(text)` hears of an object that cannot be read; `kept` blocks stay in memory."""
+        """`told(text)` reports an object that cannot be read; `kept` blocks stay in memory."""
         self.objects = objects
         self.role = role
         self.told = told

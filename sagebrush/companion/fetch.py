@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 PATIENCE = 1800.0
 """Seconds for which a server that does not answer is asked again."""
 SILENCE = 60.0
-"""Seconds for which an answer may make no progress until it is asked for anew."""
+"""Seconds for which an answer may make no progress until it is requested again."""
 EARLY = 300.0
-"""Seconds before their end at which credentials are fetched anew."""
+"""Seconds before their end at which credentials are fetched again."""
 PIECE = 1 << 20
 """Bytes that are read at a time."""
 NOTHING = hashlib.sha256(b"").hexdigest()

@@ -232,7 +232,7 @@ class Files:
             kind = self.nodes[child].mode >> 12
             entry = struct.pack("<QQII", child, at + 1, len(name), kind) + name
             entry = entry.ljust(-(-len(entry) // 8) * 8, b"\0")
-            if plus:  # the kernel does not take what it is told of these two
+            if plus:  # the kernel ignores the attributes of these two
                 own = bytes(128) if name in (b".", b"..") else self._entry(child)
                 entry = own + entry
             if len(made) + len(entry) > size:

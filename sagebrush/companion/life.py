@@ -1,4 +1,4 @@
-"""What runs beside a job, outside its sandbox: feeds its FIFOs and serves its file systems until it ends."""
+"""Feeds a job's FIFOs and serves its file systems, outside its sandbox, until the job ends."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LEAVE = 1.0
 
 
 class Words:
-    """What is told to the shim: a line each, `L` for the job's log, `F` for what must end the job."""
+    """Messages to the shim: a line each, `L` for the job's log, `F` for what must end the job."""
 
     def __init__(self, out: int) -> None:
         self._out = out

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 def arranged(count: int, seed: int | None, epoch: int, shard: Sequence[int]) -> list[int]:
     """The places, of `count` things, that the instance `shard` (its number, of how many) gets in `epoch`.
 
-    With a seed all are shuffled, anew in every epoch and alike on all instances; then they are dealt
-    out in turn, so that a shuffle moves things between instances.
+    With a seed all are shuffled, differently in every epoch and alike on all instances; then they
+    are dealt out in turn, so that a shuffle moves things between instances.
     """
     places = list(range(count))
     if seed is not None:

@@ -214,7 +214,7 @@ def opened(directory: int, name: str) -> int:
 
 
 def write(out: int, data: bytes | memoryview) -> None:
-    """All of `data` is in the FIFO. Raises BrokenPipeError once nobody reads."""
+    """All of `data` is in the FIFO. Raises BrokenPipeError once it has no reader."""
     view = memoryview(data)
     while view:
         view = view[os.write(out, view) :]

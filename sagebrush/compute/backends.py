@@ -10,7 +10,7 @@ from sagebrush.compute.local.backend import LocalBackend
 
 
 class LocalOrContainer:
-    """The Backend of one machine with both; a job's directory tells which of them has it."""
+    """The Backend of one machine with both; a job's directory shows which of them has it."""
 
     def __init__(self, local: LocalBackend, containers: OciBackend) -> None:
         self.local = local
@@ -50,7 +50,7 @@ class LocalOrContainer:
         self._owner(key).forget(key)
         self._owners.pop(key, None)
 
-    # -- besides Backend
+    # -- not of Backend
 
     def adopt(self) -> list[str]:
         """The keys of jobs that live on from before; they are looked after again."""

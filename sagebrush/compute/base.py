@@ -1,4 +1,4 @@
-"""What runs a job: the Spec it is given, the four methods of a Backend, the states it tells."""
+"""What runs a job: the Spec it is given, the methods of a Backend, the states it reports."""
 
 from __future__ import annotations
 
@@ -49,7 +49,12 @@ class Limits:
 
 @dataclass(frozen=True)
 class Spec:
-    """One process tree to run: all that a Backend needs, as plain values (stored as JSON)."""
+    """One process tree to run: all that a Backend needs, as plain values.
+
+    `Backend.launch` stores it as JSON in the job's directory, and a backend reads it from there
+    after a restart of the server, so a Spec given again under the same key has no effect. Times are
+    in seconds, sizes in bytes.
+    """
 
     key: str
     """Its name, which never changes: the same key launched twice is the same job."""
@@ -154,7 +159,12 @@ class LogLine:
 
 
 class Backend(Protocol):
-    """Runs jobs. Every method returns soon, may be repeated, and survives a server restart."""
+    """Runs jobs, each under its key.
+
+    Every method returns soon, may be repeated, and survives a restart of the server, because the
+    job's directory holds the state. A key goes from Gone to Pending, Running and Exited, in that
+    order, where Pending may end as Exited at once; Exited is final.
+    """
 
     isolation: str
     """`sandbox` or `process`: in process mode paths are the host's own (`root/ml`, not /opt/ml)."""
@@ -165,15 +175,26 @@ class Backend(Protocol):
         ...
 
     def launch(self, spec: Spec) -> None:
-        """The job runs or will; a key that was launched before is left as it is."""
+        """The job runs or will; a key that was launched before is left as it is.
+
+        Raises Unsupported where this host cannot run it, now or later: several instances (`peers`)
+        without a network for them. Raises ValueError where `peers` does not name the job itself.
+        """
         ...
 
     def poll(self, key: str) -> State:
-        """What is known of the job now."""
+        """The state of the job now; Gone where its directory has no record of a launch.
+
+        Only Exited is final. A job whose process vanished without an exit status is Exited with the
+        reason "lost", never a success.
+        """
         ...
 
     def stop(self, key: str, grace: float) -> None:
-        """The job has had SIGTERM and gets SIGKILL after `grace` seconds. Stopping twice is fine."""
+        """Sends the job SIGTERM, and SIGKILL after `grace` seconds; does not wait for its end.
+
+        `poll` reports the end. May be repeated; a job that is Exited or Gone is left as it is.
+        """
         ...
 
     def logs(self, key: str, offset: int = 0, limit: int = 10_000) -> list[LogLine]:
@@ -185,9 +206,12 @@ class Backend(Protocol):
         ...
 
     def log_end(self, key: str) -> int:
-        """Where the job's log ends now: no line of it starts at or after that byte."""
+        """The byte at which the job's log ends now: none of its lines starts there or after."""
         ...
 
     def forget(self, key: str) -> None:
-        """The job's directory and log may be removed by the caller; nothing of it still runs."""
+        """Nothing of the job still runs; the caller may remove its directory and log.
+
+        The key may be launched again once the caller has removed the directory.
+        """
         ...

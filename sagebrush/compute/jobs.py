@@ -36,7 +36,7 @@ J = TypeVar("J", bound=Job)
 
 
 class Jobs(Generic[J]):
-    """The jobs of one directory; whoever changes several facts at once holds `lock` meanwhile."""
+    """The jobs of one directory; code that changes several facts at once must hold `lock`."""
 
     def __init__(self, directory: Path, changed: Callable[[str], Any]) -> None:
         """`changed(key)` is called when a job runs or has ended."""
@@ -50,11 +50,11 @@ class Jobs(Generic[J]):
         return self._known.get(key)
 
     def add(self, job: J) -> None:
-        """The job is found by its key."""
+        """Adds the job under its key."""
         self._known[job.spec.key] = job
 
     def remove(self, key: str) -> J | None:
-        """The job as it was; this process does not know it any more."""
+        """Removes the job of that key and returns it, or None; its directory stays."""
         return self._known.pop(key, None)
 
     def all(self) -> list[J]:
@@ -63,7 +63,7 @@ class Jobs(Generic[J]):
             return list(self._known.values())
 
     def clear(self) -> list[J]:
-        """All jobs as they were; this process knows none any more."""
+        """Removes all jobs and returns them; their directories stay."""
         with self.lock:
             jobs = list(self._known.values())
             self._known.clear()
@@ -90,7 +90,7 @@ class Jobs(Generic[J]):
         return record.lines(self.directory / key, offset, limit, isinstance(state, Exited))
 
     def announce(self, key: str) -> None:
-        """Whoever waits for changes knows of the job's; a failure there is logged only."""
+        """Calls `changed` for the job; an exception there is only logged."""
         try:
             self._changed(key)
         except Exception:

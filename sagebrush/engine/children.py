@@ -19,7 +19,7 @@ from sagebrush.world import Ctx, StartedBy, World
 
 
 class Parent(TypedDict, total=False):
-    """The members of a parent's plan that this module reads, whatever the parent's kind."""
+    """The members of a parent's plan that this module reads, for a parent of any kind."""
 
     more: bool
     """Whether the parent may create further children; absent once it winds down. What would serve
@@ -51,9 +51,9 @@ def start(
     """The child of that kind and name exists: it was created now by `ctx`'s caller, or before.
 
     `request` is that of the kind's Create operation, with a name from `name`, so that a step which
-    is repeated after a crash finds what it started. `doc` and `plan` are members that the child gets
-    beside those of the request. Raises AwsError as the operation does, AccessDenied where the
-    caller may not, and the kind's clash error where the name is another's.
+    is repeated after a crash finds what it started. `doc` and `plan` are members that the child
+    gets in addition to those of the request. Raises AwsError as the operation does, AccessDenied
+    where the caller may not, and the kind's clash error where the name is another's.
     """
     child = find(ctx.world, parent, kind, request[kind.id_member])
     if child is None:

@@ -1,4 +1,4 @@
-"""When a notebook is idle: a pure decision, in which whatever is not known counts as use."""
+"""When a notebook is idle: a pure decision, in which an unknown activity counts as use."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def decide(
 ) -> tuple[bool, str]:
     """Whether the notebook has been idle for `minutes`, and why, or why not.
 
-    `activity` is what its server tells (toolkit/notebook/notebook_activity.py), None where it did not
+    `activity` is its server's report (toolkit/notebook/notebook_activity.py), None where it did not
     answer; `last_request` is when somebody last used it through the gateway, or since when this
     server looks. Times in seconds since the epoch.
     """

@@ -17,9 +17,14 @@ from sagebrush.store.rows import SORTS, Check, Next, Reader, Row, Wanted
 from sagebrush.world import Ctx, StartedBy, World
 
 Reconcile = Callable[[World, Row], Next]
-"""(world, leased row) -> Next: one short step, outside any transaction. It may run twice, so its
-effects outside the row must be repeatable; it returns the changes of the row and does not store
-them. What it raises is tried again."""
+"""(world, leased row) -> Next: one short step towards the resource's final state.
+
+It runs in a thread of the loop, outside any transaction, while the loop renews the row's lease.
+It may run twice (after a crash, or when an operation changed the row meanwhile), so its effects
+outside the row must be repeatable. The row is a value and must not be changed: the changes are
+returned as a `Next`, and the loop stores them by `Rows.apply`. Any exception is logged and the step
+is repeated later; after several failures in a row `Kind.fail` decides what is stored.
+"""
 
 
 @dataclass(frozen=True)
@@ -27,16 +32,17 @@ class Kind:
     """How resources of one kind are named, described, listed and, if they have a life, reconciled.
 
     `name` is `Row.kind` and the ARN's resource type (`training-job`). The loop calls `reconcile`
-    for a due row under its lease; what `reconcile` raises is logged and tried again later, and
-    after several failures in a row `fail` says what to store. Raises ValueError where `running` is
-    another kind's.
+    for a due row under its lease. An exception from `reconcile` is logged and the step is repeated
+    later; after several failures in a row the `Next` that `fail` returns is stored. A kind without
+    `reconcile` has no life of its own: only operations change its rows. Raises ValueError where
+    `running` is another kind's.
     """
 
     name: str
     noun: str
     """As in operation names: `TrainingJob`."""
     running: Running | None = field(kw_only=True)
-    """The facts of what runs of it; None, said aloud, for what runs nothing (a model)."""
+    """The facts of what runs of it; None, which must be given, for what runs nothing (a model)."""
     missing: str = 'Could not find {words} "{arn}".'
     """The not-found message (SDKs decide existence from it); {words}, {arn}, {name}."""
     exists: str = 'Cannot create already existing {words} "{arn}".'
@@ -46,12 +52,13 @@ class Kind:
     """Whether two names may differ in upper and lower case alone."""
     has_status: bool = True
     summary: Sequence[str] = ()
-    """Further members of the list's summaries, beside name, ARN, status and times."""
+    """Members of the list's summaries in addition to name, ARN, status and times."""
     list_member: str = ""
-    """The list's member, where neither the facts say it nor it is `<Noun>s`."""
+    """The list's member, where the facts do not name it and it is not `<Noun>s`."""
     reconcile: Reconcile | None = None
     fail: Callable[[World, Row, str], Next] | None = None
-    """What the loop stores when it gives the resource up (None: status `Failed` and the reason)."""
+    """(world, row, reason) -> what the loop stores after repeated failures of `reconcile`; None:
+    status `Failed` and the reason."""
 
     def __post_init__(self) -> None:
         """Raises ValueError where the facts are another kind's."""
@@ -126,8 +133,9 @@ def draft(
 ) -> Row:
     """A resource to be stored, due at once when its kind has a reconciler.
 
-    The document is the request (without Tags, which are kept beside) with `doc` over it. What
-    another resource starts (`Ctx.started_by`) has that as its parent, and what it hands over.
+    The document is the request (without Tags, which are kept in the plan) with `doc` over it. A
+    resource that another one starts (`Ctx.started_by`) has that one as its parent, and the members
+    of document and plan that it passes on.
     """
     name, now = request[kind.id_member], ctx.world.clock()
     by = ctx.started_by or StartedBy("")

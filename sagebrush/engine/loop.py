@@ -1,4 +1,4 @@
-"""The loop: due rows are claimed, their kind's reconciler runs, its step is applied by token."""
+"""The loop: claims due rows, runs their kind's reconciler, applies its step under the lease."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ FAILURES = "loop_failures"
 
 
 class Loop:
-    """Drives every row whose kind has a reconciler; survives whatever a reconciler raises.
+    """Drives every row whose kind has a reconciler; survives any exception of a reconciler.
 
     Several loops may share a database: a lease makes each row one loop's at a time.
     """
@@ -57,16 +57,16 @@ class Loop:
         self._thread = threading.Thread(target=self._run, name="loop", daemon=True)
 
     def start(self) -> None:
-        """The loop runs in a thread of its own until `stop`."""
+        """Starts the loop in a thread of its own, until `stop`."""
         self._thread.start()
 
     def wake(self) -> None:
-        """Due rows are looked for now."""
+        """Makes the loop look for due rows now."""
         self._wake.set()
 
     def changed(self, key: str) -> None:
-        """The resource that reserved capacity under `key` (of any of its instances) is due now: the
-        backend's job runs, or ended."""
+        """Makes the resource that reserved capacity under `key` (of any of its instances) due now:
+        the backend's job runs, or ended. Never raises; a failure is logged."""
         if self._stop.is_set():
             return
         try:
@@ -76,9 +76,9 @@ class Loop:
         self.wake()
 
     def stop(self, timeout: float = 10.0) -> None:
-        """No further row is claimed, and running reconcilers have ended or had `timeout` seconds.
+        """Claims no further row, and waits up to `timeout` seconds for running reconcilers.
 
-        Those that go on lose nothing: their rows' leases end, and the next server repeats them.
+        Those still running lose nothing: their rows' leases end, and the next server repeats them.
         """
         self._stop.set()
         self._wake.set()
@@ -88,7 +88,7 @@ class Loop:
         wait(list(self._running), timeout)
 
     def run_once(self) -> int:
-        """All rows due now have had one step, one after another, here; how many there were.
+        """Runs one step of every row due now, one after another in this thread; how many.
 
         For tests, which pass their own clock.
         """
@@ -103,14 +103,14 @@ class Loop:
             self._wake.clear()
             try:
                 timeout = self._turn()
-            except Exception:  # a full disk, say: leases end by themselves, so trying again is safe
+            except Exception:  # for example a full disk: leases expire, so trying again is safe
                 log.exception("the loop could not read or change rows; trying again")
                 timeout = 5.0
             self._wake.wait(timeout)
 
     def _look_at_clock(self) -> None:
-        """A clock that was set back, even while no server ran, holds nothing up: what waits for a
-        time of the clock as it was is asked again, and says anew when it is due."""
+        """A clock that was set back, even while no server ran, delays nothing: every row that waits
+        for a time of the earlier clock is due now, and its next step sets a new time."""
         if self._latest is None:
             self._latest = self._world.rows.latest()
         now = self._world.clock()
@@ -122,7 +122,7 @@ class Loop:
         self._latest = max(self._latest, now)
 
     def _turn(self) -> float | None:
-        """Free threads have work where there is any; the seconds to sleep."""
+        """Gives due rows to free threads and renews running leases; returns the seconds to sleep."""
         self._look_at_clock()
         for future in [f for f in self._running if f.done()]:
             del self._running[future]
@@ -149,8 +149,8 @@ class Loop:
         return min(sleeps)
 
     def _step(self, row: Row, before: Future[None] | None = None) -> None:
-        """One call of the row's reconciler, once `before` has ended; its step, or what its exception
-        means, is stored."""
+        """Calls the row's reconciler once, after `before` has ended, and stores the step that it
+        returned, or the step of `_failed` where it raised."""
         if before is not None:
             wait([before])
         kind = self._kinds.get(row.kind)
@@ -168,8 +168,8 @@ class Loop:
         self._store(row, step)
 
     def _store(self, row: Row, step: Next) -> None:
-        """The step is in the row; what a full disk refuses is tried again for some seconds, since
-        otherwise the row waits for the end of its lease."""
+        """Stores the step in the row. A failure (a full disk) is retried for some seconds, since
+        otherwise the row waits for the end of its lease; after that it is logged, never raised."""
         for pause in RETRIES:
             try:
                 self._world.rows.apply(row, step)
@@ -180,7 +180,7 @@ class Loop:
                     return
 
     def _failed(self, kind: Kind, row: Row, error: Exception) -> Next:
-        """What to do after the reconciler of `row` raised: try later, or give up saying why."""
+        """The step after the reconciler of `row` raised: try later, or give up with the reason."""
         count = row.plan.get(FAILURES, 0) + 1
         if count < GIVE_UP:
             return Next(plan={FAILURES: count}, due=min(2.0 ** (count - 1), SLOWEST))

@@ -1,4 +1,4 @@
-"""What nobody needs any more goes: directories of jobs that no row knows, reservations of no row."""
+"""Removes what is no longer needed: directories of jobs and reservations that belong to no row."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ METRIC_DAYS = 455
 
 
 def expire(world: World) -> None:
-    """Metric points past CloudWatch's 15 months, users' log events past their group's retention and
-    layers that nobody used for long are gone. Repeatable."""
+    """Removes metric points past CloudWatch's 15 months, users' log events past their group's
+    retention, and layers that no job has used for long. Repeatable."""
     world.series.expire(world.clock() - METRIC_DAYS * DAY)
     world.streams.expire()
     layers.expire(world)

@@ -1,5 +1,5 @@
-"""Which process trees live now, and whose they are: by what the rows say, for the server and for
-commands beside it."""
+"""Which process trees live now, and which resource each belongs to: read from the rows, by the
+server and by commands that run while it does."""
 
 from __future__ import annotations
 

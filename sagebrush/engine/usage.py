@@ -1,4 +1,4 @@
-"""What live jobs use goes to CloudWatch, as AWS's instances tell it.
+"""What live jobs use is published to CloudWatch as AWS's instance metrics.
 
 Source: "SageMaker AI metrics in Amazon CloudWatch", instance metrics of jobs and endpoints
 (developer guide). AWS samples once a minute, here it is more often.
@@ -51,7 +51,7 @@ class Sampler:
         while not self._stop.wait(self._seconds):
             try:
                 self.sample()
-            except Exception:  # a full disk, say: the next look is as good
+            except Exception:  # for example a full disk: the next sample is as good
                 log.exception("what jobs use could not be told")
 
     def sample(self) -> int:

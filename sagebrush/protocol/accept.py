@@ -16,7 +16,7 @@ from sagebrush.protocol.connections import Held, Share
 log = logging.getLogger(__name__)
 
 HELLO = 30.0
-"""Seconds for the first byte, where it tells TLS from plain HTTP, and for TLS's handshake."""
+"""Seconds for the first byte, where it decides between TLS and plain HTTP, and for TLS's handshake."""
 LOOK = 0.25
 """Seconds after which an acceptor that waits for room looks by itself."""
 BURST = 32
@@ -28,11 +28,11 @@ SCARCE = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
 @dataclass(frozen=True)
 class Way:
-    """What becomes of a listener's connections."""
+    """How a listener's connections are counted and served."""
 
     protocol: Callable[[Held], asyncio.BaseProtocol]
     share: Share
-    """Whose connections they are."""
+    """The share that counts the connections."""
     context: ssl.SSLContext | None = None
     """With one they speak TLS, or, if `mixed`, TLS or plain HTTP."""
     mixed: bool = False
@@ -53,7 +53,7 @@ class Acceptor:
         self._reading = self._closed = False
 
     def begin(self) -> None:
-        """Connections are accepted."""
+        """Accepts connections from now on."""
         if self._later is not None:
             self._later.cancel()
             self._later = None
@@ -62,7 +62,7 @@ class Acceptor:
             self._loop.add_reader(self._sock.fileno(), self._ready)
 
     def close(self) -> None:
-        """None is accepted any more, and those that have no protocol yet are closed."""
+        """Accepts no more, and closes connections that have no protocol yet."""
         if self._closed:
             return
         self._pause()
@@ -77,7 +77,7 @@ class Acceptor:
             self._loop.remove_reader(self._sock.fileno())
 
     def _wait(self) -> None:
-        """It goes on once a connection of its share has ended, or a while later."""
+        """Pauses until a connection of its share has ended, or for a while."""
         self._pause()
         self._way.share.wait(self.begin)
         self._later = self._loop.call_later(LOOK, self.begin)
@@ -114,9 +114,12 @@ class Acceptor:
         task.add_done_callback(partial(self._connected, connection, held))
 
     def _connected(self, connection: socket.socket, held: Held, task: asyncio.Task[None]) -> None:
-        """It has its protocol, which tells of its end; or it is closed now, however that came: a task
-        that is cancelled before its first step runs none of its own code, and uvloop tells no protocol
-        of the end of a connection whose task was cancelled while it got one."""
+        """The connection has its protocol, which reports its end; otherwise it is closed now.
+
+        Both ways of cancelling the task end here: one cancelled before its first step runs none of
+        its own code, and uvloop reports no end to a protocol whose task was cancelled while the
+        connection was given to it.
+        """
         self._tasks.discard(task)
         if held.transport is None:
             connection.close()

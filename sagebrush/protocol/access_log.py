@@ -1,4 +1,4 @@
-"""What is told of each request: one JSON line, and Prometheus counts; never a secret."""
+"""Records each request: one JSON line, and Prometheus counts; never a secret."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ class AccessLog:
         self._size = os.fstat(self._file).st_size
 
     def write(self, entry: Entry) -> bool:
-        """The request is told; whether it is the first that waits for `flush`."""
+        """Queues the entry for `flush`; returns True if it is the first one queued."""
         entry.seconds = time.perf_counter() - entry.started
         self._waiting.append((entry, time.time()))
         return len(self._waiting) == 1

@@ -209,7 +209,7 @@ def _mismatch() -> AwsError:
 
 
 def _incomplete() -> AwsError:
-    """S3's word for whatever is wrong with chunks: it then cannot know where the body ends."""
+    """S3's error for any malformed chunk: it then cannot know where the body ends."""
     return AwsError("IncompleteBody", "The request body terminated unexpectedly")
 
 

@@ -60,7 +60,7 @@ class Descriptors:
     def past(self, part: float, known: int) -> bool:
         """Whether that part of the table is in use; `known` is any open descriptor.
 
-        The system gives the lowest free number: what a new one gets tells how many are in use.
+        The system gives the lowest free number, so a new one's number shows how many are in use.
         """
         try:
             number = os.dup(known)
@@ -71,26 +71,31 @@ class Descriptors:
 
 
 class Held:
-    """A connection that was accepted; idle until it says otherwise."""
+    """An accepted connection: idle, waiting for its peer, or busy; idle at first.
+
+    The code that serves it calls `waits`, `busy` and `idle` at each change; its share may close
+    one that is idle, or waits for long, in favour of a new connection, but never a busy one. `end`
+    is final, and must be called once the connection is closed. Used in the share's thread only.
+    """
 
     __slots__ = ("cut", "share", "since", "state", "transport")
 
     def __init__(self, share: Share) -> None:
         self.share = share
         self.cut: Callable[[], object] | None = None
-        """Ends it at once; None until that is known."""
+        """Ends the connection at once; None while it cannot be ended."""
         self.transport: Any = None
         self.state: OrderedDict[Held, None] | None = None
-        """The queue of its share in which it is: of idle ones, or of those that are waited for."""
+        """The queue of its share that holds it: `idle` or `stalled`; None: it is busy."""
         self.since = 0.0
 
     def begin(self, transport: Any) -> None:
-        """It has its protocol."""
+        """Attaches the transport of its protocol; `cut` is `reset` from now on."""
         self.transport, self.cut = transport, self.reset
 
     def reset(self) -> None:
-        """It is ended at once, and its peer is told (RST): what was sent and not read yet is not kept,
-        as the system would keep it for long."""
+        """Ends the connection at once with an RST to its peer: bytes sent and not yet read are
+        discarded, which the system would otherwise keep for long."""
         sock = self.transport.get_extra_info("socket")
         if sock is not None:
             with contextlib.suppress(OSError, ValueError):  # it may be closed already
@@ -98,15 +103,15 @@ class Held:
         self.transport.abort()
 
     def idle(self) -> None:
-        """Nothing is being answered on it."""
+        """No request is being answered on it: the share may close it."""
         self._enter(self.share.idle)
 
     def waits(self) -> None:
-        """Its peer is waited for, in the middle of a request."""
+        """In the middle of a request it waits for its peer."""
         self._enter(self.share.stalled)
 
     def busy(self) -> None:
-        """It is being worked for: nobody ends it."""
+        """A request on it is being worked on: the share does not close it."""
         if self.state is not None:
             self.state.pop(self, None)
             self.state = None
@@ -120,20 +125,20 @@ class Held:
         state[self] = None
 
     def end(self) -> None:
-        """It is closed. Repeatable."""
+        """Removes it from its share, once it is closed. Repeatable."""
         self.busy()
         self.share.released(self)
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What a share has at once: by itself, as much as there is."""
+    """What a share may use at once; the defaults limit almost nothing."""
 
     connections: int = 1 << 20
     part: float = 1.0
-    """Of the table of descriptors, in use by whomever: above it no connection is accepted."""
+    """Part of the process's descriptor table in use above which no connection is accepted."""
     least: int = 0
-    """Connections that are accepted nevertheless."""
+    """Connections that are accepted even then."""
     turns: int = 1 << 20
     """Operations that run, or wait for a thread."""
     bodies: int = 1 << 20
@@ -162,7 +167,12 @@ def of_sandbox(table: Descriptors, connections: int, threads: int) -> Limits:
 
 
 class Share:
-    """The connections of one sandbox, or of everyone outside of sandboxes. Used in one thread."""
+    """The connections of one sandbox, or of all clients outside of sandboxes, and their limits.
+
+    `take` adds a connection after `room` has allowed it, and `Held.end` removes it. The semaphores
+    bound what its requests do at once: `turns` operations, `bodies` large bodies, `lookups` name
+    lookups. Only the thread of the server's event loop may use it; nothing here is locked.
+    """
 
     def __init__(
         self, table: Descriptors, limits: Limits, clock: Callable[[], float] = time.monotonic
@@ -193,14 +203,14 @@ class Share:
         return not crowded
 
     def take(self) -> Held:
-        """One more connection."""
+        """Adds a connection, idle at first, and returns it."""
         held = Held(self)
         self.all.add(held)
         held.idle()
         return held
 
     def released(self, held: Held) -> None:
-        """That connection is closed; who waits for room looks again."""
+        """Removes a closed connection, and calls those that wait for room."""
         self.all.discard(held)
         self._leaving.discard(held)
         waiting, self._waiting = self._waiting, set()
@@ -213,7 +223,7 @@ class Share:
         return any(transport.get_write_buffer_size() for transport in sending)
 
     def cut(self) -> None:
-        """All its connections end at once."""
+        """Ends all its connections at once."""
         for held in list(self.all):
             if held.transport is not None:
                 held.transport.abort()
@@ -221,7 +231,7 @@ class Share:
                 held.cut()
 
     def wait(self, look: Callable[[], object]) -> None:
-        """`look` is called once there may be room."""
+        """Calls `look` once, as soon as there may be room."""
         self._waiting.add(look)
 
     def _make_room(self) -> None:
@@ -238,7 +248,7 @@ class Share:
                 return
 
     def sweep(self, seconds: float) -> None:
-        """Connections that were closed `seconds` ago, and whose peer does not read the last bytes, end."""
+        """Resets connections closed `seconds` ago whose peer does not read the last bytes."""
         now = self.clock()
         for held in [h for h in self.idle if now - h.since >= seconds]:
             if held.transport is not None and held.transport.is_closing():

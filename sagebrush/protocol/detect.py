@@ -36,8 +36,8 @@ class Target:
 
 
 def dialect(request: Request) -> str:
-    """The protocol that the request's form suggests, whatever its service; for errors before
-    `detect` knows better."""
+    """The protocol that the request's form suggests, without regard to its service; for errors
+    before `detect` has found the target."""
     headers = request.headers
     if "smithy-protocol" in headers:
         return CBOR
@@ -62,7 +62,7 @@ def scope_service(request: Request) -> str | None:
 
 
 def detect(request: Request) -> Target:
-    """The target of `request`; looks at the body only where nothing else tells.
+    """The target of `request`; looks at the body only where nothing else decides.
 
     Raises AwsError (NotImplemented, 400) for a service that is not spoken here, and
     UnknownOperationException for a target that names no service.
@@ -99,7 +99,7 @@ def _among(candidates: tuple[str, ...], request: Request) -> Target:
 
 @cache
 def _rest(candidates: tuple[str, ...]) -> list[Target]:
-    """Those of the services whose requests are told by method and path."""
+    """Those of the services whose requests are distinguished by method and path."""
     targets = [Target(service, models.protocols(service)[0]) for service in candidates]
     return [target for target in targets if target.protocol in ("rest-json", "rest-xml")]
 

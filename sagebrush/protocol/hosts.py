@@ -28,7 +28,7 @@ class Hosts:
         """The bucket that a virtual-host name holds: `b.s3.localhost`, `b.localhost`."""
 
         self.guest = lru_cache(maxsize=256)(self._guest)
-        """What may name a notebook: one label beneath a name of ours, or a loopback address that
+        """What may name a notebook: one label under a name of ours, or a loopback address that
         is not the usual one."""
 
     def admit(self, name: str) -> None:

@@ -75,7 +75,7 @@ class Web(web.Server):
     def __init__(self, handler: Handler, **given: Any) -> None:
         super().__init__(_marked(handler), **given)
         self.share = Share(Descriptors(1 << 20), Limits())
-        """Of connections that nobody counts."""
+        """Of connections without a limit."""
 
     def __call__(self) -> web.RequestHandler:
         return self.counted(self.share.take())

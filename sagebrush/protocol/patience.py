@@ -20,7 +20,10 @@ ANSWER = 300.0
 
 
 class Patience:
-    """`async with` it whatever waits for the peer; that raises TimeoutError when it is used up."""
+    """Bounds the time spent waiting for a peer: wrap each wait in `async with` it.
+
+    Raises TimeoutError once the waits together have used up `seconds`.
+    """
 
     def __init__(self, held: Held, seconds: float) -> None:
         self._held = held

@@ -36,7 +36,7 @@ class Disconnected(Exception):
 
 
 async def go_ahead(raw: web.BaseRequest) -> None:
-    """A client that waits with its body (`Expect: 100-continue`) has been told to send it."""
+    """Asks a client that withholds its body (`Expect: 100-continue`) to send it."""
     if raw.headers.get("Expect", "").lower() == "100-continue" and raw.transport is not None:
         raw.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
@@ -116,10 +116,10 @@ def framing(request: Request, upload: bool) -> None:
     """The headers of an S3 request agree on how its body is framed.
 
     `x-amz-content-sha256` decides whether the body is aws-chunked, as it does at S3: with a
-    `STREAMING-` value it is, whatever Content-Encoding says. Raises NotImplemented (501) for a
+    `STREAMING-` value it is, for any Content-Encoding. Raises NotImplemented (501) for a
     transfer coding around anything but aws-chunked, InvalidRequest and InvalidArgument (400) for
-    headers of a framed body beside a value that says it is not framed: its chunk sizes would be
-    stored as data. (S3 keeps `aws-chunked` as an ordinary Content-Encoding beside a plain hash.)
+    headers of a framed body with a value that declares it not framed: its chunk sizes would be
+    stored as data. (S3 keeps `aws-chunked` as an ordinary Content-Encoding with a plain hash.)
     """
     headers = request.headers
     mode = headers.get("x-amz-content-sha256") or sigv4.UNSIGNED
@@ -220,7 +220,7 @@ async def spool(
     raw: web.BaseRequest, request: Request, verified: Verified | None, store: ObjectStore,
     said: Declared,
 ) -> Request:  # fmt: skip
-    """The request with its body spooled and found as declared; its headers tell of the data alone.
+    """The request with its body spooled and verified; its headers describe the data alone.
 
     Chunk framing is gone: `content-length` is the data's, `content-encoding` no longer names
     aws-chunked, and trailing headers are there like others. Raises AwsError (and leaves nothing

@@ -26,7 +26,7 @@ are on their way to one job."""
 
 
 class _Sent(web.StreamResponse):
-    """What aiohttp is told of a reply that is on the wire already, its connection kept."""
+    """Stands for a reply that is already on the wire, so that aiohttp keeps its connection."""
 
     @property
     def keep_alive(self) -> bool:
@@ -91,11 +91,11 @@ async def _send(raw: web.BaseRequest, reply: Reply) -> web.StreamResponse:
         await out.end()
     except ConnectionError:
         response.force_close()
-    except TimeoutError:  # nobody reads it
+    except TimeoutError:  # the client does not read it
         connections.of(raw).reset()
         response.force_close()
     except Exception:
-        # Headers are out: only a cut connection tells the client that the rest is missing.
+        # Headers are out: only a cut connection shows the client that the rest is missing.
         if raw.transport is not None:
             raw.transport.abort()
         raise
@@ -189,7 +189,7 @@ def _length(reply: Reply) -> int | None:
 
 
 async def _close(body: AsyncIterator[bytes]) -> None:
-    """A generator's `finally` has run, also when nobody read it to the end."""
+    """A generator's `finally` has run, also when it was not read to the end."""
     close = getattr(body, "aclose", None)
     if close is not None:
         await close()

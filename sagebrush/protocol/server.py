@@ -1,7 +1,7 @@
 """One request from its first byte to its answer, in straight code.
 
-S3's headers are verified before a byte of its body is accepted, so that nobody fills the disk
-anonymously; other APIs sign the body, so it is read first, under a small cap.
+S3's headers are verified before a byte of its body is accepted, so that no anonymous client can
+fill the disk; other APIs sign the body, so it is read first, under a small cap.
 """
 
 from __future__ import annotations
@@ -58,8 +58,8 @@ QUICK = frozenset({"GetObject", "HeadObject", "PutObject"})
 """S3 operations that read a row or two before they answer or wait for the disk: done at once, which
 costs less than handing them to a thread (but for a PutObject whose body is in a file)."""
 LARGE = 256 * 1024
-"""Bytes of a body that is parsed in a thread rather than beside other requests, and above which one
-sandbox's bodies wait for one another."""
+"""Bytes above which a body is parsed in a thread, off the event loop, and one sandbox's bodies
+wait for one another."""
 
 
 def read(raw: web.BaseRequest) -> Request:
@@ -105,7 +105,7 @@ class Server:
         self._pool = ThreadPoolExecutor(
             world.settings.request_threads, thread_name_prefix="request"
         )
-        # so many threads are kept for the owner of this server, whatever its jobs ask for
+        # so many threads are kept for the owner of this server, however many its jobs ask for
         self._others = asyncio.Semaphore(max(1, world.settings.request_threads - OWNERS))
         self._verifier = sigv4.Verifier(
             world.credentials.resolve, world.clock, world.settings.region
@@ -133,7 +133,7 @@ class Server:
             notebook = self._gate.find(raw.headers.get("Host", ""))
             if notebook is not None and not inside:  # all its paths are the notebook's
                 return await self._gate.answer(raw, notebook, entry)
-            if notebook is not None:  # no job opens a notebook, whatever token it has come by
+            if notebook is not None:  # no job opens a notebook, not even with a valid token
                 entry.code = "UnknownHost"
                 found = pages.unknown_host(raw.headers.get("Host", ""))
             elif raw.path.startswith(OWN):
@@ -180,7 +180,7 @@ class Server:
             try:
                 model, params = await self._parse(target, request)
             except AwsError as error:
-                if error.code == "MalformedXML":  # S3 tells first what the address names
+                if error.code == "MalformedXML":  # S3 checks first what the address names
                     bare = request.with_body(b"")
                     self._before_body(bare, target, verified, entry, dispatch.before_document)
                 raise
@@ -246,7 +246,7 @@ class Server:
             async with _gate(raw):
                 request = await receive.spool(raw, request, verified, self._world.objects, said)
         except AwsError:
-            if before is not None:  # what is wrong without the body is told first
+            if before is not None:  # errors that do not depend on the body come first
                 self._before_body(before, target, verified, entry)
             raise
         if not upload and isinstance(request.body, Spooled):
@@ -259,7 +259,7 @@ class Server:
         self, request: Request, target: Target, verified: Verified, entry: Entry,
         refuse: Callable[[Ctx, OperationModel, Doc], None] = dispatch.before_body,
     ) -> None:  # fmt: skip
-        """Raises AwsError for what is wrong with a request whatever its body's bytes are."""
+        """Raises AwsError for what is wrong with a request independently of its body's bytes."""
         model, params = rest.parse(target, request)
         entry.operation = str(model.name)
         refuse(self._world.ctx(verified.key.caller, entry.id), model, params)
@@ -334,7 +334,7 @@ class Server:
         """Returns the error for the client; logs an unexpected one with its traceback."""
         if isinstance(problem, AwsError):
             if problem.status >= 500 and problem.status != 501:
-                known = problem.status == 507  # a full disk: the traceback tells nothing more
+                known = problem.status == 507  # a full disk: the traceback adds nothing
                 log.error("request %s: %s", entry.id, problem, exc_info=None if known else problem)
             return problem
         log.error(

@@ -1,4 +1,4 @@
-"""Signature Version 2 in the query: how boto3 presigns S3 URLs unless it is told `s3v4`.
+"""Signature Version 2 in the query: how boto3 presigns S3 URLs unless configured for `s3v4`.
 
 Amazon S3 API Reference, "Signing and authenticating REST requests (Signature Version 2)".
 """

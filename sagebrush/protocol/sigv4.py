@@ -210,12 +210,12 @@ def unsigned_headers(request: Request, claim: Claim) -> list[str]:
 
 
 def _sent(text: str) -> bytes:
-    """The bytes that the text of a header stands for, whatever they are."""
+    """The bytes that the text of a header stands for, UTF-8 or not."""
     return text.encode("utf-8", "surrogateescape")
 
 
 def _bytes(text: str) -> str:
-    """The text's bytes as S3 tells them, so that invisible differences show."""
+    """The text's bytes in hex as S3 reports them, so that invisible differences show."""
     return _sent(text).hex(" ")
 
 
@@ -245,7 +245,7 @@ def _iso(moment: float) -> str:
 
 
 def _life(at: float, seconds: int, now: float) -> dict[str, str]:
-    """What S3 tells of a presigned request that came too late."""
+    """The members that S3 adds to the error for an expired presigned request."""
     return {
         "X-Amz-Expires": str(seconds), "Expires": _iso(at + seconds), "ServerTime": _iso(now)
     }  # fmt: skip

@@ -1,8 +1,8 @@
-"""Who holds what of which host, and who waits: the queue as rows, decided by `queue.decide`.
+"""Which asks hold what of which host, and which wait: the queue as rows, decided by `queue.decide`.
 
-Every change (someone asks, someone lets go) decides anew in its own transaction: who starts holds
-from then on and its row is due, so nobody who waits need ask often. Look-ahead, and the sums that a
-place in the queue is made of, are bounded: a queue of ten thousand costs what one of ten does.
+Every change (an ask, a release) decides again in its own transaction: an ask that starts holds its
+part from then on and its row is due, so none that waits need ask often. Look-ahead, and the sums
+that make up a place in the queue, are bounded: a queue of ten thousand costs what one of ten does.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Ask:
     longest: float = 0.0
     """Seconds that it may run at most; 0: unknown."""
     idle: bool = False
-    """Nobody uses it now (a warm pool): it goes when anyone needs the room."""
+    """No job uses it now (a warm pool): it gives way when any ask needs the room."""
     parts: tuple[Part, ...] = ()
 
     @property
@@ -63,7 +63,7 @@ def priority(tags: Mapping[str, str]) -> int:
 
 
 def hosts_of(world: World) -> Sequence[Host]:
-    """The hosts that there are: this one."""
+    """All hosts of the queue: this one alone."""
     return (world.host,)
 
 
@@ -71,10 +71,12 @@ def hosts_of(world: World) -> Sequence[Host]:
 
 
 def admit(world: World, ask: Ask) -> Position:
-    """Where `ask` stands once it has its place: place 0 when it holds what it asks for.
+    """Where `ask` stands now: place 0 when it holds its part of the hosts, else it waits.
 
-    Repeatable. The first call takes the place; what changed since (its priority, that it is idle)
-    holds from now on; `release` gives it back.
+    The first call for `ask.key` takes a place in the queue; a later one updates it (priority,
+    role, whether it is idle, and its size while it waits), and decides again for all. One that
+    holds keeps its part until `release`, even after it was asked to give way (`evicted`). Whether
+    it is granted is the returned place, never an exception; raises as `Db.write` does.
     """
     hosts, now = hosts_of(world), world.clock()
 
@@ -92,7 +94,10 @@ def admit(world: World, ask: Ask) -> Position:
 
 
 def release(world: World, key: str) -> None:
-    """What was reserved, or waited, under `key` is free, and who holds it now is due. Repeatable."""
+    """Frees what was held or waited under `key`; the rows of asks that start now are due.
+
+    Repeatable. Urgent: it succeeds on a full disk too, as far as the reserve lasts.
+    """
     hosts, now = hosts_of(world), world.clock()
 
     def work(tx: Tx) -> bool:
@@ -104,9 +109,9 @@ def release(world: World, key: str) -> None:
 
 
 def hand_over(world: World, key: str, ask: Ask) -> Position | None:
-    """What is held under `key` is held under the ask's own key, without its turn in the queue (the
-    job that goes on in a warm pool); None, and nothing changed, where that is not enough for it, or
-    must be given up."""
+    """Gives what is held under `key` to the ask's own key, ahead of the queue (the next job of a
+    warm pool). Returns None, and changes nothing, where it is not held, is not enough for the ask,
+    or was asked to give way."""
     hosts, now = hosts_of(world), world.clock()
 
     def work(tx: Tx) -> Position | None:
@@ -130,8 +135,8 @@ def hand_over(world: World, key: str, ask: Ask) -> Position | None:
 
 
 def sweep(world: World) -> int:
-    """Reservations that leaked are gone (their resource is, or knows nothing of their key); how many
-    there were. Who waited for them is due."""
+    """Removes leaked reservations (their resource is gone, or does not go by their key); how many
+    there were. The rows of asks that start instead are due."""
     hosts, now = hosts_of(world), world.clock()
 
     def work(tx: Tx) -> tuple[int, bool]:
@@ -159,7 +164,7 @@ def _lane(ask: Ask) -> Lane:
 
 
 def _reservation(hosts: Sequence[Host], ask: Ask) -> Reservation:
-    """What the ask is as a row that waits."""
+    """The ask as a reservation that waits."""
     small = placement.clamp(hosts, _wish(ask))
     lane = _lane(ask)
     return Reservation(
@@ -179,17 +184,17 @@ def _reservation(hosts: Sequence[Host], ask: Ask) -> Reservation:
 
 
 def _wish(ask: Ask) -> Entry:
-    """What the ask wants of hosts, whoever asks."""
+    """What the ask wants of hosts, without role or priority."""
     return Entry(ask.key, ask.cpu, ask.memory, ask.gpus, parts=ask.parts)
 
 
 def _enter(rows: Changes, hosts: Sequence[Host], now: float, ask: Ask) -> None:
-    """The ask is in the table as it is now."""
+    """Inserts the ask, or updates its row in the table to what it asks now."""
     new, old = _reservation(hosts, ask), rows.get(ask.key)
     if old is None:
         rows.insert(new, now)
         return
-    if old.evicted is not None:  # who was told to go is not busy again
+    if old.evicted is not None:  # one that was asked to give way is not busy again
         new = replace(new, lane=old.lane, idle=old.idle)
     if _order(old) != _order(new):
         rows.reorder(new)
@@ -206,7 +211,7 @@ def _size(row: Reservation) -> tuple[object, ...]:
 
 
 def _decide(rows: Changes, hosts: Sequence[Host], now: float) -> set[int]:
-    """What `queue.decide` says holds; the ids of the resources that are due for it."""
+    """Stores what `queue.decide` returns; the ids of the resources that are due for it."""
     waiting = _candidates(rows)
     if not waiting:
         return set()
@@ -244,7 +249,7 @@ def _candidates(rows: Reservations) -> list[Reservation]:
 
 
 def position(world: World, key: str) -> Position | None:
-    """Where what asked under `key` stands now; None where nothing did."""
+    """Where the ask of `key` stands now; None where there is none."""
     return position_of(Reservations(world.db.read), hosts_of(world), world.clock(), key)
 
 
@@ -255,6 +260,6 @@ def place(world: World, key: str) -> int:
 
 
 def evicted(world: World, key: str) -> bool:
-    """Whether what `key` holds is needed by another, to whom it has to give way."""
+    """Whether the holder of `key` was asked to give way; it then has to `release` it."""
     found = Reservations(world.db.read).get(key)
     return found is not None and found.evicted is not None

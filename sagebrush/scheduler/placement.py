@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from sagebrush.compute.host import Host
 
 GRACE = 120.0
-"""Seconds that one that was told to go may take, as AWS's spot interruptions do."""
+"""Seconds that one that was asked to give way may take, as AWS's spot interruptions do."""
 TINY = 1e-9
 
 
@@ -38,8 +38,8 @@ class Placement:
 
 @dataclass(frozen=True)
 class Homeless:
-    """An instance that no host has room for, beside those of the same job placed before it: `left` is
-    what these leave."""
+    """An instance that no host has room for once those of the same job before it are placed: `left`
+    is what these leave."""
 
     part: Part
     left: Rooms
@@ -60,7 +60,7 @@ class Entry:
     priority: int = 0
     spot: bool = False
     idle: bool = False
-    """Nobody uses it now: it goes when anyone needs the room (a warm pool)."""
+    """No job uses it now: it gives way when any ask needs the room (a warm pool)."""
     seconds: float = math.inf
     """How long it will probably hold."""
     seq: int = 0
@@ -69,11 +69,11 @@ class Entry:
     """The GPUs that it holds (`Placement.gpus`)."""
     started: float = 0.0
     evicted: float | None = None
-    """When it was told to go."""
+    """When it was asked to give way, in epoch seconds."""
     promised: float | None = None
     """When it was to start at the latest, by the estimates of then."""
     first: float | None = None
-    """When it came to the head of the queue, where it stays before its like until it starts."""
+    """When it came to the head of the queue, where it stays before its peers until it starts."""
     parts: tuple[Part, ...] = ()
     """What each of its instances asks for, where there are several; (): all of it is one's."""
     hosts: tuple[str, ...] = ()
@@ -262,8 +262,8 @@ def homeless(free: Rooms, entry: Entry) -> Homeless:
 def clamp(hosts: Sequence[Host], entry: Entry) -> Entry:
     """`entry` asking for no more than the hosts have: on empty ones everything may start.
 
-    No instance asks for more than one host has. Where its instances do not find room beside one
-    another even then, all of them share the host that has most of what they ask for.
+    No instance asks for more than one host has. Where its instances do not find room together
+    even then, all of them share the host that has most of what they ask for.
     """
     wanted = entry.whole
     whole = _clamped(hosts, wanted)
@@ -295,7 +295,7 @@ def _clamped(hosts: Sequence[Host], part: Part) -> Part:
 
 
 def fits(hosts: Sequence[Host], held: Iterable[Entry], entry: Entry) -> bool:
-    """Whether `entry` may hold its part beside `held`."""
+    """Whether `entry` may hold its part in addition to `held`."""
     return place(rooms(hosts, held), entry) is not None
 
 
@@ -313,7 +313,7 @@ def dominant(hosts: Sequence[Host], entries: Iterable[Entry]) -> float:
 
 
 def shadow(hosts: Sequence[Host], held: Sequence[Entry], entry: Entry, now: float) -> float:
-    """When `entry` could start if nobody else did, by estimates; inf where none says so."""
+    """When `entry` could start if no other did, in epoch seconds by estimates; inf where unknown."""
     free = rooms(hosts, held)
     if place(free, entry) is not None:
         return now

@@ -26,7 +26,7 @@ class Position:
     """Why it waits."""
     starts: float | None = None
     """When it will probably start, in epoch seconds, by past run times (or MaxRuntime: then it is
-    the latest); None where nothing tells."""
+    the latest); None where it is unknown."""
     hosts: tuple[str, ...] = ()
     """The ids of the hosts of its instances, where it holds; one id: all of them are there."""
 

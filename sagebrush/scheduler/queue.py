@@ -1,9 +1,9 @@
-"""Who starts next, and who gives way: pure decisions over values.
+"""Which asks start next, and which give way: pure decisions over values.
 
 Jobs go by priority, then fairly between roles (the role that holds the least of the host's scarcest
 resource for it goes first: dominant resource fairness), then by arrival; spot jobs after all others.
 The first that does not fit is the head: it is promised when it will start, and others start before
-it only if by estimates that stays true (EASY backfill); once the promise is past, nobody does. So a
+it only if by estimates that stays true (EASY backfill); once the promise is past, none does. So a
 large job is delayed by what runs already, not by what came later. Endpoints and notebooks take CPU
 by share and wait for memory and GPUs alone, in lanes of their own. All hosts have one queue; where on
 them one goes says `placement`.
@@ -39,8 +39,8 @@ class Start:
 
 @dataclass(frozen=True)
 class Step:
-    """What changes now: who starts, who is told to go, and what the head of the jobs that wait is
-    promised."""
+    """What changes now: which asks start, which are asked to give way, and the start (in epoch
+    seconds, None: unknown) that is promised to the head of the jobs that wait."""
 
     starts: tuple[Start, ...] = ()
     evicts: tuple[str, ...] = ()
@@ -51,7 +51,13 @@ class Step:
 def decide(
     hosts: Sequence[Host], held: Sequence[Entry], waiting: Sequence[Entry], now: float
 ) -> Step:
-    """What to change now, given who holds what of which host and who waits."""
+    """The changes to make now, given which entries hold what of which host and which wait.
+
+    A pure function of its arguments: it changes none of them, reads no clock and raises nothing for
+    what does not fit, which simply waits. An entry counts with at most what the hosts have
+    (`clamp`). One that is evicted keeps its part until it is released, and is not named again once
+    its `evicted` is set. The caller stores the whole step in the transaction that it read in.
+    """
     queue = _Queue(hosts, list(held), now)
     asks = [clamp(hosts, each) for each in waiting]
     queue.sharing([each for each in asks if each.shares])
@@ -71,12 +77,12 @@ class _Queue:
         self.head = ""
         self.promised: float | None = None
         self.short = False
-        """Whether anyone waits for room."""
+        """Whether any entry waits for room."""
 
     # ---- endpoints and notebooks
 
     def sharing(self, asks: list[Entry]) -> None:
-        """Each in its order; one that waits holds up its like, where they need what it lacks. A
+        """Starts each in its order; one that waits delays the later ones that need what it lacks. A
         notebook waits behind endpoints, never the other way round."""
         lacking: dict[bool, set[str]] = {False: set(), True: set()}
         for each in sorted(asks, key=lambda ask: (-ask.priority, ask.seq)):
@@ -96,7 +102,7 @@ class _Queue:
     # ---- jobs
 
     def jobs(self, asks: list[Entry]) -> None:
-        """All that can start in their order; then the head's promise; then what fits beside it."""
+        """Starts what can in its order; then promises the head; then starts what fits around it."""
         left = list(asks)
         while left:
             first = min(left, key=self._order(left))
@@ -118,22 +124,22 @@ class _Queue:
             self._backfill(first, start, sorted(left, key=self._order(left)))
 
     def pools(self, asks: list[Entry]) -> None:
-        """Warm pools that nobody uses yet take what nobody waits for."""
+        """Starts unused warm pools where no other entry waits for room."""
         for each in sorted(asks, key=lambda ask: ask.seq):
             if not self.short:
                 self._start(each)
 
     def _beside(self, entry: Entry) -> bool:
-        """Whether endpoints and notebooks alone keep the job from ever starting: nobody knows when
-        they go, and so it holds up nobody."""
+        """True if endpoints and notebooks alone keep the job from ever starting: when they end is
+        unknown, so the job delays no other."""
         jobs = [each for each in self.held if not each.shares and each.end(self.now) == math.inf]
         return fits(self.hosts, jobs, entry)
 
     def _order(
         self, left: Iterable[Entry]
     ) -> Callable[[Entry], tuple[bool, int, float, float, int]]:
-        """The key that puts jobs in their order, given who holds what now. One that came to the head
-        stays there, so that it cannot lose its turn for ever to roles that hold less."""
+        """The key that puts jobs in their order, given what is held now. One that came to the head
+        stays there, so that it cannot lose its turn without end to roles that hold less."""
         roles: dict[str, list[Entry]] = {each.role: [] for each in left}
         for each in self.held:
             if each.role in roles and not each.shares:
@@ -180,8 +186,8 @@ class _Queue:
         return True
 
     def _make_room(self, entry: Entry) -> None:
-        """Spot jobs and idle pools are told to go, where that lets `entry` start: as few as can be,
-        idle ones first, then the newest. (For a spot job idle pools alone.)"""
+        """Asks spot jobs and idle pools to give way, where that lets `entry` start: as few as
+        can be, idle ones first, then the newest. (For a spot job idle pools alone.)"""
         stay = [each for each in self.held if each.evicted is None]
         if fits(self.hosts, stay, entry):  # what goes already suffices
             return

@@ -15,7 +15,7 @@ from sagebrush.world import World
 
 
 def refuse(world: World, types: Sequence[str], use: str) -> None:
-    """Nothing, where instances of `types` may be had together for `use` (`facts.Quota.use`).
+    """Refuses instances of `types`, together for `use` (`facts.Quota.use`), that cannot be granted.
 
     Raises ValidationException for what is no instance type, ResourceLimitExceeded for what a quota
     forbids or this host can never give, LookupError for a use that no kind has.

@@ -50,7 +50,7 @@ class Bucket:
 
 @dataclass(frozen=True)
 class Checksum:
-    """An object's checksum as S3 tells it: `type` is FULL_OBJECT or COMPOSITE."""
+    """An object's checksum as S3 reports it: `type` is FULL_OBJECT or COMPOSITE."""
 
     algorithm: str
     value: str

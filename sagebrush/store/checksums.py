@@ -1,4 +1,4 @@
-"""The checksums that S3 knows: computed as bytes arrive, told as base64, combined over parts."""
+"""The checksums that S3 knows: computed as bytes arrive, encoded as base64, combined over parts."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ALGORITHMS = (
 """Names as in `x-amz-checksum-algorithm` (S3 user guide, "Checking object integrity")."""
 
 FULL_OBJECT = ("CRC64NVME", "CRC32", "CRC32C")
-"""Those that S3 can tell of a whole multipart object, because CRCs of parts combine."""
+"""Those that S3 can compute for a whole multipart object, because CRCs of parts combine."""
 
 COMBINE = {
     "CRC32": (crt.combine_crc32, 4),

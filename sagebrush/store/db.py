@@ -1,4 +1,4 @@
-"""The database: one writer that commits queued writes together, readers beside it, migrations."""
+"""The database: one writer that commits queued writes together, concurrent readers, migrations."""
 
 from __future__ import annotations
 
@@ -154,7 +154,7 @@ class Db:
             )
 
     def write(self, function: Callable[[Tx], T], urgent: bool = False) -> T:
-        """The result of `function` in a transaction that is on disk when this returns.
+        """The result of `function`, whose transaction is on disk when this returns.
 
         May block for a few milliseconds. What `function` raises is raised here and undoes it.
         `function` must not wait for anything else: it holds the only writer. Raises Conflict for what
@@ -234,7 +234,7 @@ class Db:
                 log.exception("a failed transaction could not be rolled back")
             full = isinstance(error, sqlite3.OperationalError) and disk.is_full(error)
             if full and len(group) > 1:
-                # one large write filled the disk: the small ones beside it may still fit
+                # one large write filled the disk: the small ones of its group may still fit
                 for one in group:
                     self._run_group([one])
             elif full and group[0].urgent and self._reserve.give_up():
@@ -274,7 +274,7 @@ def _one(
     try:
         answer = item.future, item.function(tx), None
     except BaseException as error:
-        if not connection.in_transaction:  # SQLite undid it all (a full disk): nobody is done
+        if not connection.in_transaction:  # SQLite undid it all (a full disk): no write is done
             raise
         connection.execute("ROLLBACK TO one")
         answer = item.future, None, error

@@ -1,7 +1,7 @@
 """Blobs on disk: bodies are spooled and hashed as they arrive, held while read, dropped when free.
 
 A blob is a file with a random name that never changes once it is written; object keys are never
-file names. Which object has which blobs is told by rows (`store.catalog`), written after the blob
+file names. Rows (`store.catalog`) record which object has which blobs; they are written after the blob
 is on disk and before the answer. So a crash leaves at most blobs that no row names: `sweep`.
 """
 
@@ -28,10 +28,10 @@ INLINE = 32 * 1024
 BATCH = 1 << 20
 """Bytes that are hashed and written at a time (isolation.md 8.4: a thread each per MiB)."""
 AHEAD = 3
-"""Batches that may wait for the hashes before the sender is held up: memory stays flat."""
+"""Batches that may wait for the hashes before the sender has to wait: memory stays flat."""
 
 SYNCED = 8 << 20
-"""Bytes after which the disk is told to take them, while the rest is still received and hashed."""
+"""Bytes after which they are synced to the disk, while the rest is still received and hashed."""
 
 
 class Pin:
@@ -321,7 +321,7 @@ def _add(digests: list[Digest], pieces: list[bytes]) -> None:
 
 
 class ObjectStore:
-    """The blobs beneath `root`, which is all theirs."""
+    """The blobs in the directory `root`, which holds nothing else."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -366,8 +366,8 @@ class ObjectStore:
         """The bytes of `segments` in order, kept on disk while the Blob lives.
 
         Raises FileNotFoundError when a blob is gone, or is no longer the file it was: the rows that
-        named it have changed, read them again. (A fault of the disk is told before anything is sent;
-        opening a pipe would wait for ever.)
+        named it have changed, read them again. (A fault of the disk is thus found before anything is
+        sent; opening a pipe would block without end.)
         """
         names = [s.blob for s in segments if s.blob is not None]
         with self._lock:
@@ -405,8 +405,8 @@ class ObjectStore:
     def sweep(self, live: Callable[[Sequence[str]], set[str]]) -> int:
         """Blobs older than this store's opening that no row names are gone; how many.
 
-        `live` answers which of the names that it is given some row still has. May run beside
-        requests: a younger blob may be on its way to its row.
+        `live` returns those of the given names that some row still has. May run concurrently with
+        requests: a younger blob may not have its row yet.
         """
         removed = 0
         for folder in sorted(self.root.glob("[0-9a-f][0-9a-f]")):

@@ -17,7 +17,7 @@ from sagebrush.store.db import Params, Tx
 from sagebrush.store.rows import parse
 
 BUCKET = 256
-"""Numbers of arrival that share a sum in `waiting`."""
+"""How many arrival numbers share one sum in the table `waiting`."""
 
 
 class Lane(IntEnum):
@@ -59,13 +59,13 @@ class Reservation:
     held_gpus: tuple[int, ...] = ()
     """The numbers of the GPUs that it holds on its hosts, one instance's after another's."""
     started: float | None = None
-    """Holds since."""
+    """Since when it holds, in epoch seconds; None: it waits."""
     evicted: float | None = None
-    """When it was told to go."""
+    """When it was asked to give way, in epoch seconds."""
     promised: float | None = None
-    """When it was to start at the latest."""
+    """The latest start that it was promised, in epoch seconds."""
     first: float | None = None
-    """When it came to the head of the queue."""
+    """When it came to the head of the queue, in epoch seconds."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ COLUMNS = (
     "key, row_id, lane, rank, role, cpu, memory, gpus, work, seconds, idle, parts, held, hosts, seq,"
     " held_gpus, started, evicted, promised, first"
 )
-"""Those of `Reservation`, in its order."""
+"""The columns of `Reservation`, in the order of its fields."""
 
 
 class Reservations:
@@ -92,15 +92,15 @@ class Reservations:
         self._read = read
 
     def get(self, key: str) -> Reservation | None:
-        """What stands under the key, or None."""
+        """The reservation of that key, or None."""
         return next(self._select("key=?", (key,)), None)
 
     def held(self) -> list[Reservation]:
-        """All that hold a part of a host."""
+        """All reservations that hold a part of a host."""
         return list(self._select("held=1"))
 
     def waiting(self) -> int:
-        """How many wait."""
+        """The number of reservations that wait."""
         return self._read("SELECT count(*) AS n FROM reservation WHERE held=0", ())[0]["n"]
 
     def places(self, lane: int, limit: int) -> list[tuple[int, str]]:
@@ -142,7 +142,7 @@ class Reservations:
         return self._sum(where, (*lanes, rank, *whole))
 
     def beside(self, lane: int, rank: int, role: str) -> dict[str, Sum]:
-        """Role -> those of it that wait in the lane with the same rank, `role` itself left out."""
+        """Role -> the sum of its reservations that wait in the lane with that rank, without `role`."""
         rows = self._read(
             "SELECT role, sum(jobs) AS jobs, sum(work) AS work, sum(unknown) AS unknown"
             " FROM waiting WHERE lane=? AND rank=? AND role<>? GROUP BY role",
@@ -195,7 +195,7 @@ class Changes(Reservations):
         self._tx = tx
 
     def insert(self, new: Reservation, now: float) -> None:
-        """`new` waits from `now` on, last in the order of arrival."""
+        """Inserts `new`, which waits from `now` on, last in the order of arrival."""
         self._tx.run(
             "INSERT INTO reservation(key, row_id, cpu, memory, gpus, work, parts, lane, rank, role,"
             " idle, seconds, held, since, seq) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0, ?,"
@@ -207,14 +207,14 @@ class Changes(Reservations):
         )  # fmt: skip
 
     def reorder(self, new: Reservation) -> None:
-        """What stands under its key has its lane, rank, role and seconds, and is idle where it is."""
+        """Updates the lane, rank, role, seconds and `idle` of the reservation of that key."""
         self._tx.run(
             "UPDATE reservation SET lane=?, rank=?, role=?, idle=?, seconds=? WHERE key=?",
             (new.lane, new.rank, new.role, new.idle, new.seconds, new.key),
         )
 
     def resize(self, new: Reservation) -> None:
-        """What stands under its key asks for its CPU, memory and GPUs, which is its work."""
+        """Updates the CPU, memory, GPUs, work and parts that the reservation of that key asks for."""
         self._tx.run(
             "UPDATE reservation SET cpu=?, memory=?, gpus=?, work=?, parts=? WHERE key=?",
             (new.cpu, new.memory, new.gpus, new.work, _dumped(new.parts), new.key),
@@ -241,11 +241,11 @@ class Changes(Reservations):
         )
 
     def evict(self, key: str, now: float) -> None:
-        """What is held under `key` was told to go."""
+        """Records that the holder of `key` was asked to give way at `now`."""
         self._tx.run("UPDATE reservation SET evicted=? WHERE key=?", (now, key))
 
     def promise(self, key: str, promised: float | None, now: float) -> None:
-        """What waits under `key` is at the head of the queue, and has been told that start."""
+        """Records that what waits under `key` heads the queue, and that start as its promise."""
         self._tx.run(
             "UPDATE reservation SET promised=?, first=coalesce(first, ?)"
             " WHERE key=? AND (first IS NULL OR promised IS NOT ?)",
@@ -266,7 +266,7 @@ class Changes(Reservations):
 
 
 def total(sums: Iterable[Sum]) -> Sum:
-    """All of them together."""
+    """The total of the given sums."""
     found = list(sums)
     return Sum(
         sum(each.jobs for each in found),

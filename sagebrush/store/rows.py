@@ -19,11 +19,11 @@ Doc = dict[str, Any]
 class Row:
     """One resource as it was read: `doc` is the AWS document, `plan` the private state of its kind.
 
-    A row is a value: whoever holds one must change neither it nor its `doc` and `plan`. It is
-    changed in the database alone, by `Rows.update` (operations) or by the `Next` of the reconciler
-    that holds its lease. `status` is AWS's word; which statuses are final is a fact of the kind.
-    `parent` is the ARN, ending in `<kind>/<name in lower case>`, of the resource that started this
-    one, or "": that resource is due whenever this row's status changes.
+    A row is a value: no holder may change it, nor its `doc` and `plan`. Only the stored row changes,
+    by `Rows.update` (operations) or by the `Next` of the reconciler that holds its lease. `status`
+    is AWS's word; which statuses are final is a fact of the kind. `parent` is
+    the ARN, ending in `<kind>/<name in lower case>`, of the resource that started this one, or
+    "": that resource is due when this row's status changes. Times are in epoch seconds.
     """
 
     account: str
@@ -84,12 +84,12 @@ SORTS = {
 
 
 class Exists(Exception):
-    """A row of that kind and name is there already."""
+    """A row of that kind and name exists already."""
 
 
 class Reader:
-    """Reads resources by `read`: by `Db.read` as of now, by `Tx.all` as a transaction sees them, when
-    nobody can change them before it has ended."""
+    """Reads resources by `read`: by `Db.read` as of now, by `Tx.all` as a transaction sees them, in
+    which no other write can change them before it ends."""
 
     def __init__(self, read: Callable[[str, Params], list[sqlite3.Row]]) -> None:
         self._read = read
@@ -201,8 +201,8 @@ class Rows(Reader):
         """Up to `limit` rows of (account, region, kind) and where the next page begins, None at
         the end.
 
-        `order` is one of SORTS and whether it descends. `after` is what the page before said; rows
-        that come or go between pages neither repeat nor hide others.
+        `order` is one of SORTS and whether it descends. `after` is the second value of the last
+        page; rows that come or go between pages neither repeat nor hide others.
         """
         column, down = SORTS[order[0]], order[1]
         tests = [
@@ -235,9 +235,9 @@ class Rows(Reader):
         """The row after `change`, read and written in one transaction; None when it is gone.
 
         `change`, or `check` after it, may raise to leave the row as it is; `change` may return None to
-        do so silently. It does not touch the lease: a reconciler that holds one loses its own result
-        (version check in `apply`). Where the status is another, the row's parent is due, if it is
-        ever due.
+        do so silently. The lease is not touched: a reconciler that holds one loses its own result
+        (version check in `apply`). A new status makes the row's parent due, unless that is never
+        due. Raises what `change`, `check` and `Db.write` raise.
         """
 
         def work(tx: Tx) -> Row | None:
@@ -255,8 +255,8 @@ class Rows(Reader):
     def delete(
         self, row_id: int, check: Callable[[Row, Reader], object] | None = None
     ) -> Row | None:
-        """The row as it was, and it is gone; None when it was gone before. `check` sees it in the
-        same transaction, and may raise to keep it."""
+        """Deletes the row; returns it as it was, or None when it did not exist. `check` sees it in
+        the same transaction, and may raise to keep it."""
 
         def work(tx: Tx) -> Row | None:
             found = Reader(tx.all).by_id(row_id)
@@ -294,8 +294,9 @@ class Rows(Reader):
     def claim(self, lease: float, limit: int) -> list[Row]:
         """Up to `limit` due rows, each leased for `lease` seconds to the token it now carries.
 
-        While leased a row is due when its lease ends, so that nobody holding it is noticed; another
-        `due_at` means that somebody touched it meanwhile.
+        Only the holder of the token can store a step (`apply`). While leased a row is due when its
+        lease ends, so that a dead holder's row is claimed again; another `due_at` means that the row
+        was touched meanwhile.
         """
         now, token = self._clock(), uuid.uuid4().hex
         sql = (
@@ -313,7 +314,7 @@ class Rows(Reader):
         return [_row(r) for r in self._db.write(lambda tx: tx.all(sql, params), urgent=True)]
 
     def renew(self, row: Row, lease: float) -> bool:
-        """The lease of `row` runs `lease` seconds from now; False when another holds it."""
+        """Extends the lease of `row` to `lease` seconds from now; False when another holds it."""
         sql = (
             "UPDATE resource SET due_at=CASE WHEN due_at=lease_until THEN :until ELSE due_at END,"
             " lease_until=:until WHERE id=:id AND lease_token=:token"
@@ -322,12 +323,12 @@ class Rows(Reader):
         return self._db.write(lambda tx: tx.run(sql, params), urgent=True) == 1
 
     def apply(self, row: Row, step: Next) -> bool:
-        """The step of the leased `row` is stored and its lease given back.
+        """Stores the step of the leased `row` and gives its lease back; False if it was dropped.
 
-        False, and nothing stored, when the lease is another's. When the row has changed since it
-        was claimed (a Stop, an Update), the step is dropped too, and the row is due at once. A
-        row that was touched meanwhile keeps the step and is due at once. With a new status, or
-        news, the row's parent is due in the same transaction, if it is ever due.
+        It is dropped when another holds the lease, or the row is deleted: then nothing changes. It
+        is dropped too when the row changed since it was claimed (a Stop, an Update), and the row is
+        due at once. A row that was only touched keeps the step and is due at once. With a new
+        status, or news, the row's parent is due in the same transaction, unless it is never due.
         """
 
         def work(tx: Tx) -> bool:
@@ -360,9 +361,9 @@ class Rows(Reader):
         return self._db.write(work, urgent=True)
 
     def take_over(self, kinds: Mapping[str, Sequence[str]]) -> None:
-        """Leases of a process that is gone are void, and what it worked on is due; so are the rows
-        of `kinds` that are ever due, but for the statuses beside them. For a process that has the
-        database to itself."""
+        """Voids the leases of a process that is gone, and makes their rows due; so are the rows of
+        `kinds` that have a due time, but for those in the statuses that `kinds` maps them to. For a
+        process that has the database to itself."""
         now = self._clock()
 
         def work(tx: Tx) -> None:
@@ -382,12 +383,12 @@ class Rows(Reader):
         self._db.write(work)
 
     def touch(self, row_id: int) -> None:
-        """The row is due now."""
+        """Makes the row due now, leased or not; a lease stays valid."""
         now = self._clock()
         self._db.write(lambda tx: tx.run("UPDATE resource SET due_at=? WHERE id=?", (now, row_id)))
 
     def touch_owner(self, key: str) -> None:
-        """The row that reserved capacity under `key` is due now, if there is one."""
+        """Makes the row that reserved capacity under `key` due now, if there is one."""
         sql = "UPDATE resource SET due_at=? WHERE id=(SELECT row_id FROM reservation WHERE key=?)"
         now = self._clock()
         self._db.write(lambda tx: tx.run(sql, (now, key)), urgent=True)
@@ -397,7 +398,7 @@ class Rows(Reader):
         return self._db.read("SELECT max(updated) FROM resource")[0][0] or 0.0
 
     def rush(self) -> int:
-        """Every row that waits for a time, or is leased, is due now and nobody's; how many.
+        """Makes every row that waits for a time, or is leased, due now and unleased; how many.
 
         For a clock that was set back: their times are of the clock as it was.
         """
@@ -422,7 +423,7 @@ def _named(parent: str) -> tuple[str, str]:
 
 
 def _modified(row: Row, now: float) -> float:
-    """The time that lists filter and sort by: what the row tells as its last modification."""
+    """The time that lists filter and sort by: the row's LastModifiedTime, else `now`."""
     told = row.doc.get("LastModifiedTime")
     return told.timestamp() if isinstance(told, dt.datetime) else now
 

@@ -43,7 +43,7 @@ class Caps:
 
 
 def safe_link(parts: tuple[str, ...], target: str) -> bool:
-    """Whether a link at `parts` that says `target` stays inside, whatever other safe links say.
+    """Whether a link at `parts` to `target` stays inside, with any other safe links present.
 
     Only leading `..` are allowed, no more than the link is deep: a later one could climb out
     through another link.

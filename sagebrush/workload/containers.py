@@ -19,10 +19,11 @@ from sagebrush.world import World
 def job(
     world: World, facts: Running, doc: Doc, where: tuple[str, Path], size: tuple[Limits, str]
 ) -> Spec:
-    """The container of one instance of the resource that `doc` tells of (of an endpoint: a variant).
+    """The container of one instance of the resource that `doc` describes (of an endpoint: a variant).
 
-    `where` is its key and directory, `size` what it may use and the log's first line. On which port
-    an endpoint's answers is for its caller to say. Raises ValueError for a kind without containers.
+    `where` is its key and directory, `size` what it may use and the log's first line. The
+    caller sets the port on which an endpoint's container answers. Raises ValueError for a kind
+    without containers.
     """
     if facts.container is None:
         raise ValueError(f"a {facts.noun} never runs in an image of its user's")

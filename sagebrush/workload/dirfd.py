@@ -226,7 +226,7 @@ def _too_deep(found: Found, bounds: Bounds) -> str:
 
 
 def merged(roots: Sequence[int]) -> Iterator[Found]:
-    """What lies under any of `roots`, each as `walk` tells it; of two of one path the earlier root's
+    """What lies under any of `roots`, each as `walk` yields it; of two of one path the earlier root's
     alone, and nothing under a path that is no directory in an earlier one. Raises as `walk`."""
     if len(roots) == 1:
         yield from walk(roots[0])

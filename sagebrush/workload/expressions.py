@@ -14,8 +14,8 @@ import regex
 Pattern = regex.Pattern[str]
 
 SEARCH = 0.05
-"""Seconds that one expression may take on one line; a hostile one could take for ever, and would
-hold up the whole server."""
+"""Seconds that one expression may take on one line; a hostile one could take without end, and
+would block the whole server."""
 PATIENT = 1.0
 """The same when it is tried again. The seconds are those of the whole server, which is busy when it
 starts: by them alone a harmless expression was taken for a hostile one, and the value was lost."""

@@ -80,7 +80,7 @@ def banner(image: str, environment: Environment, scaled: str) -> str:
 
 
 def carried(algorithm: str | None, framework: str | None) -> dict[str, str]:
-    """The variables that tell the toolkit what the image carries."""
+    """The environment variables from which the toolkit learns what the image carries."""
     found = {"SAGEBRUSH_ALGORITHM": algorithm, "SAGEBRUSH_FRAMEWORK": framework}
     return {name: value for name, value in found.items() if value}
 

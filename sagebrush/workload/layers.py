@@ -259,7 +259,7 @@ class _Build:
         return layer
 
     def launch(self) -> None:
-        """The job that builds it runs or will; whatever was left of one before is gone."""
+        """The job that builds it runs or will; the remains of an earlier one are removed."""
         world = self.world
         world.backend.forget(self.key)
         stage.remove(self.root)

@@ -1,4 +1,4 @@
-"""What a job's log tells: metric values by the job's regular expressions, and its last traceback."""
+"""Reads a job's log: metric values by the job's regular expressions, and its last traceback."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def append(root: Path, limit: int, lines: Sequence[str], now: float) -> None:
 def traceback_of(lines: Sequence[str]) -> str:
     """The last Python traceback in `lines`, from its first line to the exception.
 
-    One that only tells of a failed child (`CalledProcessError`, torchrun's `ChildFailedError`)
+    One that only reports a failed child (`CalledProcessError`, torchrun's `ChildFailedError`)
     gives way to the child's own. Else the last line with text, which the platform did not write.
     """
     parts = [(m.group(), line[m.end() :]) for line in lines if (m := _RANK.match(line))]

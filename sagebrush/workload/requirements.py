@@ -67,7 +67,7 @@ def _layered(line: str) -> bool:
 
 def of_training(ctx: Ctx, doc: Doc, ml: Path) -> str | None:
     """The requirements of the training job `doc`, whose staged /opt/ml is `ml`; None where it has
-    none, or where only the job itself can tell."""
+    none, or where only the job itself can find out."""
     with dirfd.opened(ml) as fd:
         if doc["AlgorithmSpecification"].get("ContainerEntrypoint"):
             return _of_drivers(fd)
@@ -112,7 +112,7 @@ def _of_drivers(ml: int) -> str | None:
 
 
 def _in_archive(ctx: Ctx, address: str) -> str | None:
-    """The file at the root of a code archive on S3; what is wrong with that, the job tells."""
+    """The file at the root of a code archive on S3; None for a faulty one, which the job reports."""
     try:
         bucket, key = sources.split(address)
         blob = ctx.call("s3", "GetObject", {"Bucket": bucket, "Key": key})["Body"]

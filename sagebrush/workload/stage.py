@@ -70,7 +70,7 @@ def ml_path(isolation: str, root: Path) -> str:
 
 
 def build(staging: Staging, into: bool = False) -> None:
-    """`root/ml` is complete, and whatever was there is gone; `into` as for `aside`. Raises StageError."""
+    """`root/ml` is complete and replaces any earlier one; `into` as for `aside`. Raises StageError."""
     remove(staging.root / streamed_input.FOLDER)
     aside(staging.root, lambda fd: _fill(staging, fd), into)
 

@@ -57,7 +57,7 @@ class Remarks:
             self._more += 1
 
     def lines(self) -> list[str]:
-        """All there is to tell."""
+        """All remarks; past MOST of them, a last line counts the others."""
         more = [f"{self._more} more were left out"] if self._more else []
         return [*self._lines, *more]
 
@@ -65,7 +65,7 @@ class Remarks:
 @dataclass(frozen=True)
 class Upload:
     """One job's results: who stores them, the job's document, the directories of its instances, and
-    who hears what was left out.
+    `remark`, which is called with a text for what was left out.
 
     Where several instances wrote the same path, the first one's file is stored.
     """

@@ -19,7 +19,7 @@ from sagebrush.store.rows import Reader
 
 @contextlib.contextmanager
 def database(chosen: Settings) -> Iterator[ReadOnly]:
-    """The data directory's database, read beside the server; raises CommandError without any."""
+    """The data directory's database, read-only; raises CommandError where there is none yet."""
     try:
         beside = ReadOnly(chosen.home / DATABASE)
     except FileNotFoundError as error:

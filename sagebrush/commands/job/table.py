@@ -44,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def listed(kinds: Mapping[str, Running]) -> list[Running]:
-    """The kinds that can be listed: first those that end by themselves."""
+    """The kinds that can be listed: first those that end without being stopped."""
     found = [kind for kind in kinds.values() if kind.listed]
     return sorted(found, key=lambda kind: (not kind.ended, kind.label))
 

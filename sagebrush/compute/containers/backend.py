@@ -1,7 +1,7 @@
 """Runs jobs as containers of the host's engine: the Backend of Specs that name an image.
 
 A thread for each container makes it, follows its log and records its end (`life`); the engine keeps
-it running whatever becomes of this process. The job's directory holds spec.json, container.json (it
+it running when this process ends. The job's directory holds spec.json, container.json (it
 was started: when, and its address), stop (why it was asked to end, and when it is killed), the log
 and exit.json, in the shim's words.
 """
@@ -92,7 +92,7 @@ class OciBackend:
         with self._jobs.lock:
             self._jobs.remove(key)
 
-    # -- besides Backend
+    # -- not of Backend
 
     def adopt(self) -> list[str]:
         """The keys of jobs that live on from before; they are looked after again."""
@@ -117,7 +117,7 @@ class OciBackend:
     # -- finding
 
     def _find(self, key: str) -> State:
-        """The state as memory or the job's directory tells it; what lives is looked after again."""
+        """The state as memory or the job's directory holds it; what lives is looked after again."""
         job = self._jobs.get(key)
         if job is not None:
             return job.state

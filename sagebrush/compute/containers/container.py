@@ -30,7 +30,8 @@ KEY = "sagebrush.key"
 LIVE = 2.0
 """Seconds for which a line counts as just written: Podman's times have no fractions."""
 TIGHT = 0.9
-"""Share of its memory limit near which a killed container died of it, where nothing tells."""
+"""Share of its memory limit from which a killed container counts as out of memory, where no
+counter shows it."""
 WORDS = 600
 """Characters of an engine's message that stay."""
 
@@ -165,7 +166,7 @@ def start(client: APIClient, spec: Spec) -> None:
 
 
 def inspect(client: APIClient, spec: Spec) -> dict[str, Any] | None:
-    """What the engine tells of the job's container; None where there is none."""
+    """The engine's description of the job's container; None where there is none."""
     from docker import errors
 
     try:
@@ -185,7 +186,7 @@ def remove(client: APIClient, spec: Spec) -> None:
 
 
 def discard(client: APIClient, container: str) -> None:
-    """The container is not there, whatever it did."""
+    """Removes the container, running or not; one that does not exist is ignored."""
     from docker import errors
 
     with contextlib.suppress(errors.APIError):  # it has ended; else Podman would wait 10 s for it
@@ -225,7 +226,7 @@ def take(frames: Iterable[bytes], writer: Writer, skip: int) -> None:
     """What the engine's log holds beyond its first `skip` bytes is in the job's.
 
     Each frame is an engine's time, a space and what was written: the engine's log is the same each
-    time it is read, so what is stored of it already tells where to go on.
+    time it is read, so the size stored already determines where to go on.
     """
     known, ms = b"", 0
     for frame in frames:
@@ -347,7 +348,7 @@ class Memory:
         self._peak, self._kills = _counters(pid)
 
     def look(self) -> None:
-        """Peak and kills are as the kernel tells them now; without counters they stay as they are."""
+        """Updates peak and kills from the kernel's counters; without those they stay as they are."""
         with contextlib.suppress(OSError, ValueError):
             self.peak = max(self.peak, int(Path(self._peak).read_text()))
         with contextlib.suppress(OSError):

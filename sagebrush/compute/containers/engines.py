@@ -1,4 +1,4 @@
-"""Finds the container engine of this host, Docker or Podman, and tells what it can do.
+"""Finds the container engine of this host, Docker or Podman, and what it can do.
 
 docker-py is imported only where an engine's socket is: it costs every start some 150 ms.
 """

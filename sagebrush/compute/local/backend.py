@@ -31,8 +31,8 @@ class LocalBackend:
         outside: Outside | None = None,
         networked: Callable[[], bool] = lambda: False,
     ) -> None:
-        """`isolation` is "sandbox" or "process"; `networked()` tells whether this host can give the
-        instances of one job a network of their own."""
+        """`isolation` is "sandbox" or "process"; `networked()` returns whether this host can
+        give the instances of one job a network of their own."""
         self.jobs_dir = jobs_dir
         self.isolation = isolation
         self._jobs: Jobs[ShimJob] = Jobs(jobs_dir, changed)
@@ -109,7 +109,7 @@ class LocalBackend:
                 switch.remove(self.launcher.network(record.from_json(found["spec"])))
             self._watcher.forget(key)
 
-    # -- besides Backend
+    # -- not of Backend
 
     def adopt(self) -> list[str]:
         """The keys of jobs that live on from before; their listeners have been attached again."""
@@ -124,7 +124,7 @@ class LocalBackend:
     # -- finding
 
     def _find(self, key: str) -> State:
-        """The state as the job's directory tells it; a live shim is connected to."""
+        """The state as the job's directory holds it; a live shim is connected to."""
         job = self._jobs.get(key)
         if job is not None:
             return job.state

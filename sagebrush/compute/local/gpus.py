@@ -18,7 +18,7 @@ VISIBLE = "CUDA_VISIBLE_DEVICES"
 class Gpu:
     """One GPU: `number` is that of its device file (/dev/nvidia<number>); memory in bytes.
 
-    Name and uuid are "" and the memory 0 where no driver's tool tells them.
+    Name and uuid are "" and the memory 0 where no driver's tool reports them.
     """
 
     number: int
@@ -28,7 +28,7 @@ class Gpu:
 
 
 def discover(environ: Mapping[str, str], dev: Path = Path("/dev")) -> tuple[Gpu, ...]:
-    """The NVIDIA GPUs that this process may use, by number: as nvidia-smi tells, else as /dev does.
+    """The NVIDIA GPUs that this process may use, by number: from nvidia-smi, else from /dev.
 
     CUDA_VISIBLE_DEVICES, where it is set, narrows them: to the numbers or uuids that it lists.
     """

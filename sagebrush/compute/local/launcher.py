@@ -28,7 +28,7 @@ _SHIM = "import os, sys; sys.path.append(os.environ['SHIM']); from sagebrush.com
 """Its own path comes by the environment: a job can read its first process's command line."""
 
 WRITABLE = ("/tmp", "/var/tmp", "/dev", "/proc")
-"""Where a job in process mode may write, besides its own /opt/ml, if the kernel can confine it."""
+"""Where else than its own /opt/ml a job in process mode may write, if the kernel can confine it."""
 
 
 class Launcher:

@@ -168,7 +168,7 @@ def _tried(layout: Layout) -> bool:
     try:
         child = subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
     except OSError:
-        return True  # a host without cat: the first job will tell
+        return True  # a host without cat: the first job will show it
     try:
         cgroup.make(trial)
         cgroup.add(trial, child.pid)

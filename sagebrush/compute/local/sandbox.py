@@ -140,7 +140,7 @@ def _system(host: HostPaths) -> list[Step]:
 
 
 def _made(spec: Spec) -> list[Step]:
-    """The files of /etc that tell of a person or of the network: made new, never shown."""
+    """The files of /etc that describe users or the network: made new, the host's never shown."""
     user = "job:x:{uid}:{gid}:job:/tmp:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n"
     alone = () if spec.peers else dict.fromkeys((spec.hostname, "algo-1"))
     local = f"127.0.0.1 {' '.join(('localhost', *alone))}\n::1 localhost ip6-localhost\n"
@@ -188,7 +188,7 @@ def _devices(spec: Spec, host: HostPaths) -> list[Step]:
 
 
 def aliases(listeners: Iterable[str]) -> list[str]:
-    """The addresses that the loopback of a sandbox with those listeners has besides 127.0.0.1."""
+    """The loopback addresses, other than 127.0.0.1, of a sandbox with those listeners."""
     found = {LISTENERS[name][0] for name in listeners} - {"127.0.0.1"}
     return sorted({CREDENTIALS, *found})
 

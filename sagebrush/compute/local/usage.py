@@ -181,7 +181,7 @@ def gpus(environ: Mapping[str, str]) -> dict[int, Gpu]:
 
 
 def _cards(text: str) -> Iterator[tuple[int, Gpu]]:
-    """The GPUs that nvidia-smi's lines tell of; what one does not tell ([N/A]) counts as 0."""
+    """The GPUs in nvidia-smi's lines; a value that is not available ([N/A]) counts as 0."""
     for line in text.splitlines():
         words = [word.strip() for word in line.split(",")]
         if len(words) == 4 and words[0].isdigit():

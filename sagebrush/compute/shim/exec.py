@@ -218,7 +218,7 @@ def _attend(
 
 
 def _code(status: int) -> int:
-    """A wait status as shells tell it: 128 + the signal."""
+    """A wait status as shells report it: 128 + the signal."""
     code = os.waitstatus_to_exitcode(status)
     return code if code >= 0 else 128 - code
 

@@ -146,7 +146,7 @@ class Process:
         """The process has been waited for, and `status` is set; nothing of the job still runs.
 
         An exit status of 0 without a report of the program's end counts as a kill, unless it is
-        `explained` by what the process said before.
+        `explained` by an earlier report of the process.
         """
         code = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
         if self.status is None:

@@ -249,7 +249,7 @@ def zone_of(name: str) -> dt.tzinfo:
     """The time zone of that IANA name; raises ValueError when the database has none."""
     if name == "UTC":
         return dt.UTC
-    # Files that lie beside the zones: the host's own zone, and clocks that count leap seconds.
+    # Files in the zones' directory: the host's own zone, and clocks that count leap seconds.
     if not _ZONE.fullmatch(name) or name in ("localtime", "posixrules", "Factory"):
         raise ValueError(f"{name} is not a time zone")
     try:

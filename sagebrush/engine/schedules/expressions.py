@@ -32,8 +32,8 @@ class Rate:
     def after(self, now: float, zone: str = "UTC", anchor: float = 0.0) -> float | None:
         """The first fire later than `now`: the anchor, or whole periods after it.
 
-        A day is 24 hours whatever the clocks do (EventBridge Scheduler guide). None after the year
-        9999.
+        A day is 24 hours, also across daylight saving changes (EventBridge Scheduler guide). None
+        after the year 9999.
         """
         first = math.floor(anchor)
         periods = max(0, (math.floor(now) - first) // self.seconds + 1)
@@ -88,7 +88,7 @@ Schedule = Cron | Rate | At | Now
 """Each has `after` and `latest` (now, zone, anchor): fires in seconds since the epoch."""
 
 LAST = 253_402_300_799
-"""The end of the year 9999, the last that AWS's times can tell."""
+"""The end of the year 9999, the last that AWS's times can express."""
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 The row's `due_at` is the timer, so nothing but the database knows what is to come. Sagebrush may
 have been off when a schedule fired, which AWS never is: of all fires missed, the last one starts,
-once, and is told when it should have been.
+once, and gets the time at which it should have started.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Timetable:
         """The fire to start now, where all up to `since` are done: the last one missed, or None.
 
         A clock that was set back by less than a day makes nothing fire twice: its schedule waits
-        for it. One set back further was wrong before: the schedule begins anew.
+        for it. One set back further was wrong before: the schedule starts over.
         """
         fire, since = self.latest(now), _believed(since, now)
         return fire if fire is not None and (since is None or fire > since) else None
@@ -82,7 +82,7 @@ def _believed(since: float | None, now: float) -> float | None:
 def fire(world: World, row: Row, timetable: Timetable, start: Callable[[float], object]) -> Next:
     """What the reconciler of a scheduled row returns: `start(fire)` was called if one was due.
 
-    `start` is told the time that was scheduled, and starts the work under a name that only the fire
+    `start` gets the time that was scheduled, and starts the work under a name that only the fire
     decides (`child_name`), taking one of that name for its own: when the server is killed before
     the step is stored, `start` is called again with the same fire, or that fire was started and
     only later ones are looked at. What `start` raises leaves the fire due; the loop tries again.
@@ -105,7 +105,7 @@ def child_name(row: Row, fire: float, stem: str = "", limit: int = 63) -> str:
     """The name of what `row` starts at `fire`: the same whenever asked, no other fire's nor row's.
 
     `stem` (the row's name unless given, cut so that the whole is at most `limit` characters), the
-    UTC time and a hash: a schedule deleted and made anew under the same name is another row.
+    UTC time and a hash: a schedule deleted and created again under the same name is another row.
     """
     time = dt.datetime.fromtimestamp(fire, dt.UTC).strftime("%Y%m%d%H%M%S")
     key = f"{row.id}/{row.created!r}/{fire!r}"

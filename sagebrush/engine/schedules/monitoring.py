@@ -28,7 +28,7 @@ def parse(expression: str) -> Schedule:
     """What a ScheduleExpression means, in UTC: `NOW`, hourly, daily, or every so many hours.
 
     `cron(0 17/12 ? * * *)` is "every 12 hours, starting at 5pm" (the guide's words), where other
-    services of AWS's read 17/12 as 5pm alone: here the hours go round, and begin anew each day at
+    services of AWS's read 17/12 as 5pm alone: here the hours wrap around, and start over each day at
     the first ("every day at the specified hour, and then every x hours", says the SDK). Raises
     ScheduleError; SageMaker's own words for a bad expression are not documented.
     """

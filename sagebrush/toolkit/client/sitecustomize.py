@@ -1,7 +1,7 @@
 """Makes the SageMaker SDKs' hard-coded STS address lead to Sagebrush, in one shell only.
 
-Both SDKs build `https://` plus the STS host name that botocore's endpoint table gives, whatever
-AWS_ENDPOINT_URL says. botocore looks for that table in one folder before its own; this file points
+Both SDKs build `https://` plus the STS host name that botocore's endpoint table gives, and ignore
+AWS_ENDPOINT_URL. botocore looks for that table in one folder before its own; this file points
 that folder (a constant of `botocore.loaders`) at Sagebrush's copy, once botocore is imported, and
 only while AWS_ENDPOINT_URL still leads where `sagebrush env` set it. It then runs the
 sitecustomize that would have been found without it. Standard library only: it runs at every start

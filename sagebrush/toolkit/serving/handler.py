@@ -211,7 +211,7 @@ class Handler:
     def __init__(
         self, module: ModuleType | None, model_dir: str, defaults: Defaults | None = None
     ) -> None:
-        """The model is loaded; raises NoHandler, or whatever the user's model_fn raises."""
+        """The model is loaded; raises NoHandler, or the exception of the user's model_fn."""
         defaults = defaults or Defaults()
         self._defaults = defaults
         self._model_dir = model_dir

@@ -115,7 +115,7 @@ def around(this: Job, names: Sequence[str]) -> list[str]:
 
 @contextlib.contextmanager
 def company(this: Job, python: str, environ: Mapping[str, str]) -> Iterator[mpi.Tell]:
-    """The processes that the script needs run; what is yielded tells other instances how it ended."""
+    """The processes that the script needs run; the yielded function reports its end to the others."""
     with contextlib.ExitStack() as stack:
         tell: mpi.Tell = lambda status, reason: None  # noqa: E731
         if by_mpi(this):

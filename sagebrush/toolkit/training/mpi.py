@@ -92,7 +92,7 @@ def interpreter(python: str) -> list[str]:
 
 @contextlib.contextmanager
 def workers(this: Job) -> Iterator[Tell]:
-    """The other instances are ready for mpirun; the yielded function tells them how it ended."""
+    """The other instances are ready for mpirun; the yielded function reports its end to them."""
     connections: list[socket.socket] = []
 
     def tell(status: int, reason: str) -> None:

@@ -147,7 +147,7 @@ def watch(host: str, patience: float = PATIENCE, port: int = PORT) -> socket.soc
 
 
 def tell(connection: socket.socket, status: int, reason: str) -> None:
-    """The agent at the other end is told how the run ended; it does not matter if it is gone."""
+    """Reports the end of the run to the agent at the other end; one that is gone is ignored."""
     with contextlib.suppress(OSError):
         connection.sendall(json.dumps({"status": status, "reason": reason}).encode() + b"\n")
 

@@ -1,7 +1,7 @@
 """A training job's process that waits, with modules loaded, for the job that it will run.
 
 It listens on PORT inside its sandbox. One connection asks `ready`; another brings the job: a line of
-JSON with `argv`, `env` and `banner`. From then on this process is that job's, whatever its argv is.
+JSON with `argv`, `env` and `banner`. From then on this process is that job's, for any argv.
 Until then nothing of any user has run here. Standard library only.
 """
 

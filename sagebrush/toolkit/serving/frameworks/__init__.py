@@ -18,7 +18,7 @@ HEAVY = ("pytorch", "huggingface", "tensorflow")
 def name(environ: Mapping[str, str]) -> str:
     """The framework of this serving job, or "" for AWS's plain contract; raises NoHandler."""
     found = environ.get("SAGEBRUSH_FRAMEWORK", "")
-    # A built-in algorithm brings its own functions, whatever its image carries.
+    # A built-in algorithm brings its own functions, for any framework in its image.
     if environ.get("SAGEBRUSH_ALGORITHM"):
         return ""
     if found not in ("", "sklearn", *HEAVY):

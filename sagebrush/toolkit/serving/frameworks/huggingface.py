@@ -105,7 +105,7 @@ class Defaults(handler.Defaults):
         return codec.encode(prediction, accept)
 
     def failed(self, error: Exception) -> handler.Answer:
-        """400 with the message, whatever failed: the toolkit's own answer."""
+        """400 with the message for every failure: the toolkit's own answer."""
         told = {"code": 400, "type": "InternalServerException", "message": str(error)[:2000]}
         body = json.dumps(told, indent=2).encode() + b"\n"
         return handler.Answer(400, body, formats.JSON)
