@@ -35,6 +35,14 @@ RESERVE = 8 << 20
 REFILL = 10.0
 """Seconds between tries to keep them back again."""
 
+UNUSABLE = {
+    sqlite3.SQLITE_BUSY: "Another program holds the database of the Sagebrush data directory.",
+    sqlite3.SQLITE_READONLY: "The Sagebrush data directory is read-only.",
+}
+"""Why nothing can be written, by SQLite's code; SDKs try again after the answer."""
+PATIENCE = 30.0
+"""Seconds to wait for another program that holds the database (a backup)."""
+
 
 class Conflict(Exception):
     """What is stored forbids the write: a name is taken, or what it refers to is gone."""
@@ -129,7 +137,7 @@ class Db:
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(
-            self._path, timeout=30, isolation_level=None, check_same_thread=False
+            self._path, timeout=PATIENCE, isolation_level=None, check_same_thread=False
         )
         connection.row_factory = sqlite3.Row
         for name, value, said in PRAGMAS:
@@ -298,8 +306,13 @@ def _tell(future: Future[Any], result: Any, error: BaseException | None) -> None
 
 def _told(error: BaseException) -> BaseException:
     """The error in words that do not depend on SQLite, where there are any."""
-    if isinstance(error, sqlite3.OperationalError) and _full(error):
-        return AwsError("StorageFull", "The disk of the Sagebrush data directory is full.", 507)
+    if isinstance(error, sqlite3.OperationalError):
+        if _full(error):
+            return AwsError("StorageFull", "The disk of the Sagebrush data directory is full.", 507)
+        # the first byte of an extended code is the code
+        why = UNUSABLE.get((getattr(error, "sqlite_errorcode", None) or 0) & 0xFF)
+        if why is not None:
+            return AwsError("ServiceUnavailable", why, 503)
     return Conflict(str(error)) if isinstance(error, sqlite3.IntegrityError) else error
 
 
