@@ -184,9 +184,11 @@ class _Denied(Exception):
 
 def _judge(what: str, status: int, body: bytes, start: int) -> None:
     """Raises what an answer without the object means, where asking again would not help."""
+    import html  # only an error needs it, and the job waits for this process's start
+
     text = body.decode(errors="replace")
     found = [re.search(f"<{tag}>(.*?)</{tag}>", text, re.DOTALL) for tag in ("Code", "Message")]
-    code, message = (m[1] if m else "" for m in found)
+    code, message = (html.unescape(m[1]) if m else "" for m in found)
     told = f"{code or status}: {message} ({what})"
     if status == 403:
         raise _Denied(told)

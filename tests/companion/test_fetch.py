@@ -83,7 +83,7 @@ def cut(handler: Any) -> None:
 
 
 def status(number: int, code: str = "Code") -> Callable[[Any], None]:
-    text = f"<Error><Code>{code}</Code><Message>why</Message></Error>".encode()
+    text = f"<Error><Code>{code}</Code><Message>why &quot;x&quot;</Message></Error>".encode()
     return lambda handler: answer(handler, number, text)
 
 
@@ -152,7 +152,7 @@ def test_an_object_that_the_server_fails_to_read_is_told_soon(
     monkeypatch.setattr(fetch, "FAULTS", 0.3)
     assert serve(status(500), good).read() == BODY
     server = serve(status(500, "InternalError"))
-    with pytest.raises(fetch.Gone, match="InternalError: why") as caught:
+    with pytest.raises(fetch.Gone, match='InternalError: why "x"') as caught:
         server.read()
     assert not caught.value.changed
     assert len(server.seen) > 2
