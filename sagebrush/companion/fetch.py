@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 PATIENCE = 1800.0
 """Seconds for which a server that does not answer is asked again."""
+FAULTS = 15.0
+"""Seconds for which a server that answers InternalError (a damaged object) is asked again."""
 SILENCE = 60.0
 """Seconds for which an answer may make no progress until it is requested again."""
 EARLY = 300.0
@@ -37,6 +39,10 @@ class Gone(Exception):
 
 class _Again(Exception):
     """It may go better in a while."""
+
+
+class _Fault(_Again):
+    """The server answers that it failed; SDKs ask again a few times then, and no more."""
 
 
 class Role:
@@ -118,7 +124,7 @@ class Reader:
         All come from one version of the object: the one that has `etag`, or the first that was read.
         Raises Gone.
         """
-        waits = _Waits()
+        away, faulty = _Waits(PATIENCE), _Waits(FAULTS)
         at, fresh = start, False
         while end is None or at < end:
             try:
@@ -130,7 +136,7 @@ class Reader:
                     if not count:
                         raise _Again("the answer ended early")
                     at += count
-                    waits = _Waits()
+                    away, faulty = _Waits(PATIENCE), _Waits(FAULTS)
                     yield self._piece[:count]
                 return
             except GeneratorExit:
@@ -143,10 +149,10 @@ class Reader:
                 fresh = True
             except (OSError, http.client.HTTPException, _Again, ValueError) as error:
                 self.close()
-                if not waits.go_on():
-                    raise Gone(
-                        f"s3://{bucket}/{key}: the server does not answer: {error}"
-                    ) from error
+                fault = isinstance(error, _Fault)
+                if not (faulty if fault else away).go_on():
+                    what = f"s3://{bucket}/{key}: the server does not answer: {error}"
+                    raise Gone(str(error) if fault else what) from error
 
     def _get(
         self, bucket: str, key: str, where: tuple[int, int | None], etag: str, fresh: bool
@@ -178,9 +184,11 @@ class _Denied(Exception):
 
 def _judge(what: str, status: int, body: bytes, start: int) -> None:
     """Raises what an answer without the object means, where asking again would not help."""
+    import html  # only an error needs it, and the job waits for this process's start
+
     text = body.decode(errors="replace")
     found = [re.search(f"<{tag}>(.*?)</{tag}>", text, re.DOTALL) for tag in ("Code", "Message")]
-    code, message = (m[1] if m else "" for m in found)
+    code, message = (html.unescape(m[1]) if m else "" for m in found)
     told = f"{code or status}: {message} ({what})"
     if status == 403:
         raise _Denied(told)
@@ -188,6 +196,8 @@ def _judge(what: str, status: int, body: bytes, start: int) -> None:
         raise Gone(f"{what} has changed since the job began to read it", changed=True)
     if status == 416 and start:
         raise Gone(f"{what} is shorter than it was", changed=True)
+    if status == 500:
+        raise _Fault(told)
     if status < 500 and status not in (408, 429):
         raise Gone(told, changed=status == 404)
 
@@ -195,7 +205,8 @@ def _judge(what: str, status: int, body: bytes, start: int) -> None:
 class _Waits:
     """How long to wait before asking again, ever longer, and, from the first time on, until when."""
 
-    def __init__(self) -> None:
+    def __init__(self, patience: float) -> None:
+        self._patience = patience
         self._since: float | None = None
         self._next = 0.0
 
@@ -203,7 +214,7 @@ class _Waits:
         """Some time has passed, and it is worth asking again."""
         now = time.monotonic()
         self._since = now if self._since is None else self._since
-        if now - self._since > PATIENCE:
+        if now - self._since > self._patience:
             return False
         time.sleep(self._next)
         self._next = min(2.0, self._next * 2 or 0.05)

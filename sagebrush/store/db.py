@@ -35,6 +35,9 @@ RESERVE = 8 << 20
 REFILL = 10.0
 """Seconds between tries to keep them back again."""
 
+PATIENCE = 30.0
+"""Seconds to wait for another program that holds the database (a backup)."""
+
 
 class Conflict(Exception):
     """What is stored forbids the write: a name is taken, or what it refers to is gone."""
@@ -129,7 +132,7 @@ class Db:
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(
-            self._path, timeout=30, isolation_level=None, check_same_thread=False
+            self._path, timeout=PATIENCE, isolation_level=None, check_same_thread=False
         )
         connection.row_factory = sqlite3.Row
         for name, value, said in PRAGMAS:

@@ -1,4 +1,5 @@
-"""What clients are told where the disk of the data directory takes nothing: it is full, or read-only."""
+"""What clients are told where nothing can be stored: the disk is full or read-only, or the database is
+in another program's hands."""
 
 from __future__ import annotations
 
@@ -9,9 +10,10 @@ from sagebrush.errors import AwsError
 
 
 def refusal(problem: BaseException | None) -> AwsError | None:
-    """The answer to a request that `problem` ended, where the disk is its cause; None where it is not.
+    """The answer to a request that `problem` ended, where the storage is its cause; None where it is not.
 
-    507, which SDKs do not repeat. AWS has no code for either: its disks are neither.
+    507, which SDKs do not repeat, for the disk: AWS has no code for it, its disks are neither full nor
+    read-only. 503, which they do repeat, for a database that another program holds.
     """
     while problem is not None:
         if is_full(problem):
@@ -20,6 +22,9 @@ def refusal(problem: BaseException | None) -> AwsError | None:
         if _is_read_only(problem):
             words = "The disk of the Sagebrush data directory is read-only."
             return AwsError("StorageReadOnly", words, 507)
+        if isinstance(problem, sqlite3.Error) and _code(problem) & 0xFF == sqlite3.SQLITE_BUSY:
+            words = "Another program holds the database of the Sagebrush data directory."
+            return AwsError("ServiceUnavailable", words, 503)
         problem = problem.__cause__ or problem.__context__
     return None
 

@@ -8,6 +8,7 @@ is on disk and before the answer. So a crash leaves at most blobs that no row na
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import secrets
 import stat
@@ -22,6 +23,8 @@ from pathlib import Path
 
 from sagebrush.store import checksums, disk
 from sagebrush.store.checksums import Digest
+
+log = logging.getLogger(__name__)
 
 INLINE = 32 * 1024
 """Bodies up to so many bytes live in their row: one fsync, no file, no orphan."""
@@ -400,7 +403,7 @@ class ObjectStore:
                     self._doomed.add(name)
                 else:
                     del self._pins[name]
-                    self._path(name).unlink(missing_ok=True)
+                    _remove(self._path(name))
 
     def sweep(self, live: Callable[[Sequence[str]], set[str]]) -> int:
         """Blobs older than this store's opening that no row names are gone; how many.
@@ -421,12 +424,9 @@ class ObjectStore:
 
     def _sweep_one(self, path: Path) -> bool:
         try:
-            if path.stat().st_mtime < self._opened:
-                path.unlink()
-                return True
+            return path.lstat().st_mtime < self._opened and _remove(path)
         except FileNotFoundError:
-            pass
-        return False
+            return False
 
     def new_path(self) -> Path:
         """A path for a new blob, which does not exist yet; its folder does, and outlasts a crash."""
@@ -452,7 +452,20 @@ class ObjectStore:
                     del self._pins[name]
                     if name in self._doomed:
                         self._doomed.discard(name)
-                        self._path(name).unlink(missing_ok=True)
+                        _remove(self._path(name))
+
+
+def _remove(path: Path) -> bool:
+    """Whether the blob was removed. One that cannot be (something else is in its place, the disk
+    is read-only) is left to a later sweep: no row names it, so the request has succeeded."""
+    try:
+        path.unlink()
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        log.warning("a blob that nothing names cannot be removed: %s", error)
+        return False
+    return True
 
 
 class _refused:

@@ -184,6 +184,16 @@ def test_an_object_in_every_way_of_reading_it(reader: Any, more: dict[str, Any])
         assert refused(reader.get_object_attributes, **attributes) == "AccessDenied"
 
 
+def test_what_is_not_there_is_not_told_to_who_may_not_list(session: Session, reader: Any) -> None:
+    named, copied = {"Bucket": BUCKET, "Key": "none"}, {"CopySource": f"{BUCKET}/none"}
+    one = session(statement(["s3:GetObject*", "s3:PutObject"]))("s3")
+    assert refused(one.get_object, **named) == "AccessDenied"
+    assert refused(one.head_object, **named) == "403"
+    assert refused(one.copy_object, Bucket=BUCKET, Key="out", **copied) == "AccessDenied"
+    assert refused(one.get_object, Bucket=BUCKET, Key="pub/x") == ""
+    assert refused(reader.get_object, **named) == "NoSuchKey"
+
+
 def test_a_key_that_is_percent_encoded_in_the_url(reader: Any) -> None:
     def spelt(request: Any, **_: Any) -> None:
         request.url = request.url.replace("/secret/", "/%73ecret/")

@@ -83,7 +83,7 @@ def cut(handler: Any) -> None:
 
 
 def status(number: int, code: str = "Code") -> Callable[[Any], None]:
-    text = f"<Error><Code>{code}</Code><Message>why</Message></Error>".encode()
+    text = f"<Error><Code>{code}</Code><Message>why &quot;x&quot;</Message></Error>".encode()
     return lambda handler: answer(handler, number, text)
 
 
@@ -140,7 +140,19 @@ def test_refused_credentials_are_fetched_anew_once(serve: Callable[..., Server])
 def test_a_server_that_stays_away_is_not_waited_for_for_ever(
     serve: Callable[..., Server], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    server = serve(status(500))
+    server = serve(status(503))
     monkeypatch.setattr(fetch, "PATIENCE", 0.3)
     with pytest.raises(fetch.Gone, match="the server does not answer"):
         server.read()
+
+
+def test_an_object_that_the_server_fails_to_read_is_told_soon(
+    serve: Callable[..., Server], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetch, "FAULTS", 0.3)
+    assert serve(status(500), good).read() == BODY
+    server = serve(status(500, "InternalError"))
+    with pytest.raises(fetch.Gone, match='InternalError: why "x"') as caught:
+        server.read()
+    assert not caught.value.changed
+    assert len(server.seen) > 2

@@ -150,6 +150,21 @@ def _lost(error: Exception, reserve: Path):  # type: ignore[no-untyped-def]
     return one
 
 
+def test_why_nothing_can_be_written_is_told(db: Db) -> None:
+    db.write(lambda tx: tx.all("PRAGMA busy_timeout=0"))
+    other = sqlite3.connect(db._path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(AwsError, match="Another program") as caught:
+        db.write(lambda tx: tx.run("INSERT INTO t VALUES('held')"))
+    assert (caught.value.code, caught.value.status) == ("ServiceUnavailable", 503)
+    other.close()
+    db.write(lambda tx: tx.all("PRAGMA query_only=ON"))
+    with pytest.raises(AwsError, match="read-only"):
+        db.write(lambda tx: tx.run("INSERT INTO t VALUES('fixed')"))
+    db._writer_connection.execute("PRAGMA query_only=OFF")
+    assert db.write(lambda tx: tx.run("INSERT INTO t VALUES('later')")) == 1
+
+
 def test_a_cancelled_write_does_not_end_the_writer(db: Db) -> None:
     gate = threading.Event()
     db.submit(lambda tx: gate.wait(5))

@@ -147,6 +147,20 @@ def test_the_sweep_removes_only_old_blobs_without_a_row(store: ObjectStore) -> N
     again.close()
 
 
+def test_a_blob_that_cannot_be_removed_is_left(store: ObjectStore) -> None:
+    odd, other = (store.spool_bytes(b"s" * (INLINE + 1)) for _ in range(2))
+    assert odd.path
+    assert other.path
+    odd.path.unlink()
+    odd.path.mkdir()
+    store.discard([odd.path.name, other.path.name])
+    assert [odd.path.exists(), other.path.exists()] == [True, False]
+    os.utime(odd.path, (1, 1))
+    again = ObjectStore(store.root)
+    assert again.sweep(lambda names: set()) == 0
+    again.close()
+
+
 # Known answers: the CRC catalogue's check values, NIST's and xxHash's own for "123456789" or "abc".
 @pytest.mark.parametrize(
     ("algorithm", "body", "value"),

@@ -22,11 +22,13 @@ T = TypeVar("T")
 MAX_PUT = 5 * 1024**3
 
 
-def write(ctx: Ctx, bucket: str, change: Callable[[Tx], T]) -> T:
-    """`change`'s result, committed. Raises NoSuchBucket when the bucket was deleted
-    concurrently."""
+def write(ctx: Ctx, bucket: str, change: Callable[[Tx], T], frees: bool = False) -> T:
+    """`change`'s result, committed. Raises NoSuchBucket when the bucket was deleted concurrently.
+
+    `change` may run again where others filled the disk; one that `frees` some has a reserve of it.
+    """
     try:
-        return ctx.world.db.write(change)
+        return ctx.world.db.write(change, urgent=frees)
     except Conflict as error:
         raise no_such_bucket(bucket) from error
 

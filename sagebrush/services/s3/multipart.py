@@ -309,7 +309,7 @@ def abort_multipart_upload(ctx: Ctx, request: Doc) -> None:
             raise no_such_upload(upload.id)
         return catalog.remove_upload(tx, upload.id)
 
-    ctx.world.objects.discard(bodies.write(ctx, bucket.name, change))
+    ctx.world.objects.discard(bodies.write(ctx, bucket.name, change, frees=True))
 
 
 def list_parts(ctx: Ctx, request: Doc) -> Doc:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 
+from sagebrush.access import dispatch
 from sagebrush.errors import AwsError, Doc
 from sagebrush.store import catalog
 from sagebrush.store.catalog import Bucket, Object, Outside
@@ -58,6 +59,16 @@ def no_such_key(key: str) -> AwsError:
     return AwsError("NoSuchKey", "The specified key does not exist.", 404, Key=key)
 
 
+def _unseen(ctx: Ctx, bucket: Bucket, key: str) -> AwsError:
+    """The error for an object that is to be read and does not exist.
+
+    Who may not list the bucket is not told that: AccessDenied, 403 (API reference, GetObject and
+    HeadObject, Permissions).
+    """
+    dispatch.authorise(ctx, "s3", "HeadBucket", {"Bucket": bucket.name})
+    return no_such_key(key)
+
+
 def checked_key(key: str) -> str:
     """The key, valid for rows. Raises KeyTooLongError, InvalidURI (400: not Unicode)."""
     try:
@@ -72,12 +83,12 @@ def checked_key(key: str) -> str:
 
 
 def object_of(ctx: Ctx, bucket: Bucket, request: Doc) -> Object:
-    """The object that the request names, without its bytes. Raises NoSuchKey (404),
-    InvalidArgument."""
+    """The object that the request names, without its bytes. Raises NoSuchKey (404; 403
+    where the caller may not list), InvalidArgument."""
     version(request.get("VersionId"))
     found = catalog.find(reader(ctx), bucket.id, checked_key(request["Key"]))
     if found is None:
-        raise no_such_key(request["Key"])
+        raise _unseen(ctx, bucket, request["Key"])
     return found
 
 
@@ -111,12 +122,13 @@ def check_count(name: str, number: int) -> None:
 
 
 def open_object(ctx: Ctx, bucket: Bucket, key: str) -> tuple[Object, Blob]:
-    """The object and its bytes, held on disk. Raises NoSuchKey (404)."""
+    """The object and its bytes, held on disk. Raises NoSuchKey (404; 403 where the caller may
+    not list)."""
     tables = reader(ctx)
     for _ in range(10):
         found = catalog.find(tables, bucket.id, checked_key(key), data=True)
         if found is None:
-            raise no_such_key(key)
+            raise _unseen(ctx, bucket, key)
         if found.content is None:
             return found, Blob(found.size, data=found.data)
         segments = catalog.segments_of(tables, found.content)

@@ -182,7 +182,7 @@ def delete_object(ctx: Ctx, request: Doc) -> None:
             conditions.check_match(request["IfMatch"], catalog.find(tx, bucket.id, key), key)
         return catalog.remove(tx, bucket.id, key)
 
-    ctx.world.objects.discard(bodies.write(ctx, bucket.name, change))
+    ctx.world.objects.discard(bodies.write(ctx, bucket.name, change, frees=True))
 
 
 def delete_objects(ctx: Ctx, request: Doc) -> Doc:
@@ -205,6 +205,8 @@ def delete_objects(ctx: Ctx, request: Doc) -> Doc:
 
     def change(tx: Tx) -> list[str]:
         freed: list[str] = []
+        deleted.clear()
+        errors.clear()
         for entry, refusal in zip(wanted, refused, strict=True):
             try:
                 if refusal is not None:
@@ -216,7 +218,7 @@ def delete_objects(ctx: Ctx, request: Doc) -> Doc:
                 errors.append({**named, "Code": error.code, "Message": error.message})
         return freed
 
-    ctx.world.objects.discard(bodies.write(ctx, bucket.name, change))
+    ctx.world.objects.discard(bodies.write(ctx, bucket.name, change, frees=True))
     result: Doc = {} if request["Delete"].get("Quiet") else {"Deleted": deleted}
     if errors:
         result["Errors"] = errors

@@ -123,9 +123,11 @@ def _connection(scheme: str, host: str) -> http.client.HTTPConnection:
 
 def _code(body: str) -> str:
     """S3's error code and message, from its XML."""
+    import html  # only an error needs it, and the first line waits for imports
+
     parts = []
     for tag in ("Code", "Message"):
         start, end = body.find(f"<{tag}>"), body.find(f"</{tag}>")
         if 0 <= start < end:
-            parts.append(body[start + len(tag) + 2 : end])
+            parts.append(html.unescape(body[start + len(tag) + 2 : end]))
     return ": ".join(parts) or "no cause given"

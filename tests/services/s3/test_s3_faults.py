@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import os
 import random
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -17,6 +18,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from sagebrush.store import db
 from sagebrush.store.objects import INLINE
 from tests.aws_session import SESSION
 from tests.conftest import make_settings, started
@@ -222,6 +224,30 @@ def test_a_full_disk_is_told_and_nothing_is_half_written(small_disk: Path) -> No
         assert s3.list_objects_v2(Bucket=BUCKET, Prefix="small/")["KeyCount"] > 0
     finally:
         server.stop()
+
+
+def test_a_full_disk_can_be_emptied(
+    client: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    s3, real = client("s3"), db._one
+    s3.create_bucket(Bucket=BUCKET)
+    for key in ("one", "two", "three"):
+        s3.put_object(Bucket=BUCKET, Key=key, Body=b"x")
+    upload = s3.create_multipart_upload(Bucket=BUCKET, Key="parts")["UploadId"]
+
+    def one(connection: Any, tx: Any, item: Any) -> Any:
+        if not item.urgent:
+            raise sqlite3.OperationalError("database or disk is full")
+        return real(connection, tx, item)
+
+    monkeypatch.setattr(db, "_one", one)
+    with pytest.raises(ClientError, match="StorageFull"):
+        s3.put_object(Bucket=BUCKET, Key="four", Body=b"x")
+    s3.delete_object(Bucket=BUCKET, Key="one")
+    s3.abort_multipart_upload(Bucket=BUCKET, Key="parts", UploadId=upload)
+    gone = {"Objects": [{"Key": "two"}, {"Key": "three"}]}
+    assert s3.delete_objects(Bucket=BUCKET, Delete=gone)["Deleted"] == gone["Objects"]
+    assert s3.list_objects_v2(Bucket=BUCKET)["KeyCount"] == 0
 
 
 class Zeros:
