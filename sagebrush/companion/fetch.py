@@ -24,6 +24,15 @@ SILENCE = 60.0
 """Seconds for which an answer may make no progress until it is requested again."""
 EARLY = 300.0
 """Seconds before their end at which credentials are fetched again."""
+ENTITIES = (
+    ("&lt;", "<"),
+    ("&gt;", ">"),
+    ("&quot;", '"'),
+    ("&apos;", "'"),
+    ("&#39;", "'"),
+    ("&amp;", "&"),
+)
+"""XML's own, `&amp;` last."""
 PIECE = 1 << 20
 """Bytes that are read at a time."""
 NOTHING = hashlib.sha256(b"").hexdigest()
@@ -184,11 +193,9 @@ class _Denied(Exception):
 
 def _judge(what: str, status: int, body: bytes, start: int) -> None:
     """Raises what an answer without the object means, where asking again would not help."""
-    import html  # only an error needs it, and the job waits for this process's start
-
     text = body.decode(errors="replace")
     found = [re.search(f"<{tag}>(.*?)</{tag}>", text, re.DOTALL) for tag in ("Code", "Message")]
-    code, message = (html.unescape(m[1]) if m else "" for m in found)
+    code, message = (_plain(m[1]) if m else "" for m in found)
     told = f"{code or status}: {message} ({what})"
     if status == 403:
         raise _Denied(told)
@@ -200,6 +207,14 @@ def _judge(what: str, status: int, body: bytes, start: int) -> None:
         raise _Fault(told)
     if status < 500 and status not in (408, 429):
         raise Gone(told, changed=status == 404)
+
+
+def _plain(text: str) -> str:
+    """The text of an XML element. This process can load no module any more, and `html` for this alone
+    would hold up its start, for which the job waits."""
+    for entity, character in ENTITIES:
+        text = text.replace(entity, character)
+    return text
 
 
 class _Waits:

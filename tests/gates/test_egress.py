@@ -100,6 +100,7 @@ def through(
         target.close()
         handlers = asyncio.all_tasks() - {asyncio.current_task()}
         await asyncio.wait_for(asyncio.gather(*handlers, return_exceptions=True), 20)
+        await asyncio.sleep(0)  # transports that were closed end in the loop's next turn
 
     async def lookup(host: str, port: int) -> list[str]:
         assert names is not None
@@ -170,7 +171,11 @@ def test_a_name_is_resolved_once() -> None:
         _, writer = await Egress(["127.0.0.1"], lookup).open("name.example", port)
         assert writer.get_extra_info("peername")[0] == "127.0.0.1"
         writer.close()
+        await writer.wait_closed()
         target.close()
+        handlers = asyncio.all_tasks() - {asyncio.current_task()}
+        await asyncio.wait_for(asyncio.gather(*handlers, return_exceptions=True), 20)
+        await asyncio.sleep(0)
 
     asyncio.run(main())
     assert asked == ["name.example"]

@@ -143,7 +143,7 @@ def test_unknown_labels_cost_little(world, backend, monkeypatch):
     assert known.find("desk-abc123") is not None, "who gets a link finds its host at once"
 
 
-def test_a_row_number_given_again(world, backend):
+def test_what_is_gone_leaves_nothing_for_the_next(world, backend):
     row = notebook(world, "desk", "abc123")
     known = world.notebooks
     known.load(row)
@@ -151,10 +151,10 @@ def test_a_row_number_given_again(world, backend):
     world.rows.delete(row.id)
     known.gone(row.id)
     fresh = notebook(world, "other", "xyz789")
-    assert fresh.id == row.id
     known.load(fresh)
     assert known.find("desk-abc123") is None
     assert found(world, "other-xyz789").row_id == fresh.id
+    assert known.last_seen(row.id) is None
     assert known.last_seen(fresh.id) is None
 
 
