@@ -53,7 +53,7 @@ TIGHT = 64 << 20
 def _admit(world: World, row: Row) -> tuple[Position, Doc]:
     """The job's place in the queue and its number of instances; or the waiting process that it
     takes over, with the capacity of that process."""
-    if pooled(row) and matching.wanted(row) and (warm := claims.take_over(world, row)):
+    if pooled(row) and (warm := claims.take_over(world, row)):
         key, turn, count = warm
         return turn, {"key": key, "warm": True, "instances": count}
     turn, count = cluster.admit(world, row)

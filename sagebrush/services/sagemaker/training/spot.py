@@ -26,8 +26,6 @@ NOTICE = "notice"
 
 def called_off(world: World, row: Row) -> str:
     """Why the spot job must be interrupted now; "" where it need not be."""
-    if not interruptible(row):
-        return ""
     if INTERRUPT in plan_of(row).get("tags", {}):
         return "as its tag asks"
     if capacity.evicted(world, plan_of(row)["key"]):
