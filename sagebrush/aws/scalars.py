@@ -10,7 +10,8 @@ import math
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime, parsedate_to_datetime
+from email.utils import formatdate, parsedate_to_datetime
+from functools import lru_cache
 from typing import Any
 
 from sagebrush.aws.shapes import Node
@@ -155,6 +156,12 @@ def epoch_seconds(value: Any) -> float | int:
     return int(rounded) if rounded == int(rounded) else rounded
 
 
+@lru_cache(maxsize=4096)
+def _rfc822(second: int) -> str:
+    """The time as HTTP writes it (RFC 9110, 5.6.7); kept, because objects are read again and again."""
+    return formatdate(second, usegmt=True)
+
+
 def time_text(value: Any, form: str) -> str:
     """A time as text in `form`: `unixtimestamp`, `rfc822` or `iso8601`.
 
@@ -169,7 +176,7 @@ def time_text(value: Any, form: str) -> str:
         return str(epoch_seconds(value))
     when = moment(value)
     if form == "rfc822":
-        return format_datetime(when, usegmt=True)
+        return _rfc822(math.floor(when.timestamp()))
     return when.isoformat(timespec="milliseconds")[:23] + "Z"
 
 

@@ -222,12 +222,12 @@ class Db:
                 return
 
     def _run_group(self, group: list[_Write]) -> None:
-        connection, answers = self._writer_connection, []
+        connection = self._writer_connection
         tx = Tx(connection)
         try:
             connection.execute("BEGIN IMMEDIATE")
-            for item in group:
-                answers.append(_one(connection, tx, item))
+            one = _only if len(group) == 1 else _one
+            answers = [one(connection, tx, item) for item in group]
             connection.execute("COMMIT")
         except BaseException as error:
             try:
@@ -269,9 +269,15 @@ class ReadOnly:
         self._connection.close()
 
 
-def _one(
-    connection: sqlite3.Connection, tx: Tx, item: _Write
-) -> tuple[Future[Any], Any, BaseException | None]:
+_Answer = tuple[Future[Any], Any, BaseException | None]
+
+
+def _only(_connection: sqlite3.Connection, tx: Tx, item: _Write) -> _Answer:
+    """The only function of its group: what it raises undoes the transaction, which is all its own."""
+    return item.future, item.function(tx), None
+
+
+def _one(connection: sqlite3.Connection, tx: Tx, item: _Write) -> _Answer:
     """One function of the group, in a savepoint of its own. Raises when the transaction is lost."""
     connection.execute("SAVEPOINT one")
     try:

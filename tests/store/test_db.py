@@ -128,7 +128,7 @@ def test_an_urgent_write_has_disk_kept_back(db: Db, monkeypatch: pytest.MonkeyPa
     assert reserve.stat().st_size == 8 << 20
 
     real = sqlite3.OperationalError("database or disk is full")
-    monkeypatch.setattr("sagebrush.store.db._one", _lost(real, reserve))
+    monkeypatch.setattr("sagebrush.store.db._only", _lost(real, reserve))
     with pytest.raises(AwsError):
         db.write(lambda tx: tx.run("INSERT INTO t VALUES('plain')"))
     assert reserve.exists()
@@ -140,7 +140,7 @@ def test_an_urgent_write_has_disk_kept_back(db: Db, monkeypatch: pytest.MonkeyPa
 def _lost(error: Exception, reserve: Path):  # type: ignore[no-untyped-def]
     from sagebrush.store import db
 
-    real = db._one
+    real = db._only
 
     def one(connection, tx, item):  # type: ignore[no-untyped-def]
         if reserve.exists():
