@@ -229,7 +229,7 @@ def test_a_full_disk_is_told_and_nothing_is_half_written(small_disk: Path) -> No
 def test_a_full_disk_can_be_emptied(
     client: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    s3, real = client("s3"), db._one
+    s3, real = client("s3"), db._only
     s3.create_bucket(Bucket=BUCKET)
     for key in ("one", "two", "three"):
         s3.put_object(Bucket=BUCKET, Key=key, Body=b"x")
@@ -240,6 +240,7 @@ def test_a_full_disk_can_be_emptied(
             raise sqlite3.OperationalError("database or disk is full")
         return real(connection, tx, item)
 
+    monkeypatch.setattr(db, "_only", one)
     monkeypatch.setattr(db, "_one", one)
     with pytest.raises(ClientError, match="StorageFull"):
         s3.put_object(Bucket=BUCKET, Key="four", Body=b"x")
