@@ -198,11 +198,9 @@ def run(home: Path, build: Callable[[], Served], ready: Callable[[dict[str, Any]
     and RuntimeError with the pid if another server holds the data directory.
     """
     signals: list[int] = []
-    told = threading.Event()
 
     def hear(number: int, _frame: object) -> None:
         signals.append(number)
-        told.set()
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
         signal.signal(number, hear)
@@ -210,7 +208,11 @@ def run(home: Path, build: Callable[[], Served], ready: Callable[[dict[str, Any]
     app = build()
     handler = _log_to(home / "logs" / "server.log")
     file = home / "server.json"
+    heard, wake = socket.socketpair()
     try:
+        # a lock would miss a signal that comes just before the thread waits for it; a byte stays
+        wake.setblocking(False)
+        signal.set_wakeup_fd(wake.fileno(), warn_on_full_buffer=False)
         app.start()
         # what was built lives as long as the server: a full collection need not walk it each time,
         # which would hold up answers for some 40 ms
@@ -222,8 +224,8 @@ def run(home: Path, build: Callable[[], Served], ready: Callable[[dict[str, Any]
         told_of = {k: state[k] for k in ("version", "pid", "port", "tls_port", "isolation")}
         log.info("it answers: %s", json.dumps(told_of))
         ready(state)
-        while not told.wait(3600):
-            pass
+        while not signals:
+            heard.recv(64)
         log.info("it ends, asked by signal %d", signals[0])
         if signal.SIGUSR1 not in signals:
             before = len(signals)
@@ -231,6 +233,9 @@ def run(home: Path, build: Callable[[], Served], ready: Callable[[dict[str, Any]
     finally:
         file.unlink(missing_ok=True)
         app.stop()
+        signal.set_wakeup_fd(-1)
+        heard.close()
+        wake.close()
         logging.getLogger("sagebrush").removeHandler(handler)
     return 0
 

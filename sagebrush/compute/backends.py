@@ -65,7 +65,7 @@ class LocalOrContainer:
         found = self._owners.get(key)
         if found is None:
             directory = self.jobs_dir / key
-            found = self.containers if mine(directory) else self.local
-            if (directory / "spec.json").exists():  # else neither has it yet
-                self._owners[key] = found
+            if not (directory / "spec.json").exists():  # neither has it yet
+                return self.local
+            found = self._owners[key] = self.containers if mine(directory) else self.local
         return found

@@ -115,11 +115,16 @@ def _algorithm(spec: Doc) -> None:
             f"AlgorithmName {spec['AlgorithmName']}: algorithm resources are not supported by"
             " Sagebrush yet; give the algorithm's TrainingImage"
         )
+    if metrics := spec.get("MetricDefinitions"):
+        _metrics(metrics)
+
+
+def _metrics(definitions: list[Doc]) -> None:
     try:
-        log_lines.compiled(spec.get("MetricDefinitions", ()))
+        log_lines.compiled(definitions)
     except ValueError as error:
         refuse(f"MetricDefinitions: invalid regular expression for {error}")
-    names = [d["Name"] for d in spec.get("MetricDefinitions", ())]
+    names = [d["Name"] for d in definitions]
     if len(set(names)) < len(names):
         refuse("MetricDefinitions: metric names must be unique")
 
