@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,7 +28,7 @@ print(overlay.create())
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments of `image`."""
-    commands = parser.add_subparsers(dest="what", metavar="list | build | rm | shell")
+    commands = parser.add_subparsers(dest="what", metavar="list | build | rm | prune | shell")
     commands.add_parser("list", help="every environment, its size and the versions in it")
     build = commands.add_parser("build", help="build environments now rather than at first need")
     build.add_argument("names", nargs="*", metavar="NAME", help="default: all of Sagebrush's own")
@@ -41,6 +42,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     remove = commands.add_parser("rm", help="remove environments; they are built again when needed")
     remove.add_argument("names", nargs="+", metavar="NAME")
     remove.add_argument("--force", action="store_true", help="even where jobs run in them now")
+    prune = commands.add_parser("prune", help="remove environments that nothing ran in for a while")
+    prune.add_argument(
+        "--days", type=float, default=30, help="how long nothing ran in them (default 30)"
+    )
+    prune.add_argument("-n", "--dry-run", action="store_true", help="only say what would go")
     shell = commands.add_parser("shell", help="a shell, or a command, in an environment")
     shell.add_argument("name", metavar="NAME")
     shell.add_argument("command", nargs=argparse.REMAINDER, help="what to run (default: a shell)")
@@ -56,6 +62,8 @@ def run(args: argparse.Namespace) -> int:
             return _build(environments, args.names, args.requirements)
         if args.what == "rm":
             return _remove(environments, args.names, args.force)
+        if args.what == "prune":
+            return _prune(environments, args.days, args.dry_run)
         if args.what == "shell":
             return _shell(_one(environments, args.name), args.command)
     except BuildFailed as error:
@@ -68,19 +76,42 @@ def _list(environments: Environments) -> int:
     from rich.table import Table
 
     table = Table(box=None, header_style="bold")
-    for column in ("name", "size", "state"):
+    for column in ("name", "of", "size", "state"):
         table.add_column(column, no_wrap=True, justify="right" if column == "size" else "left")
     table.add_column("what is in it")
     for each in environments.known(sizes=True):
         size = f"{each.size >> 20:,} MB" if each.built else ""
-        state = ("built" if each.built else "at first need") + (", yours" if each.added else "")
+        state = _used(each.used) if each.built else "at first need"
+        state += ", yours" if each.added else ""
         inside = each.built.told(9).partition("(")[2].rstrip(")") if each.built else ""
-        table.add_row(each.name, size, state, inside)
+        table.add_row(each.name, each.released or "today", size, state, inside)
     console = Console()
     console.print(table)
     root = environments.root
     if root.is_dir():
         console.print(f"{_together(root) >> 20:,} MB together in {root} (files are shared)")
+    return 0
+
+
+def _used(at: float) -> str:
+    """How long ago something last ran in a built environment."""
+    days = int((time.time() - at) // 86400)
+    return "used today" if days < 1 else f"used {days} day{'' if days == 1 else 's'} ago"
+
+
+def _prune(environments: Environments, days: float, dry: bool) -> int:
+    jobs, before = running.settings().home / "jobs", time.time() - days * 86400
+    old = [
+        each.name
+        for each in environments.known()
+        if each.built and each.used < before and not _users(jobs, environments, each.name)
+    ]
+    for name in old:
+        if not dry:
+            environments.remove(name, definition=False)
+        print(f"{'would remove' if dry else 'removed'} {name}")
+    if not old:
+        print(f"nothing to remove: something ran in every environment within {days:g} days")
     return 0
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from sagebrush.compute.local import gpus
-from sagebrush.environments import bytecode, interpreters, locks, uvtool
+from sagebrush.environments import bytecode, interpreters, locks, releases, resolution, uvtool
 from sagebrush.environments.uvtool import READABLE, UvFailed
 
 Progress = Callable[[str, float], None]
@@ -66,7 +66,7 @@ class Build:
     def _create(self, lock: str) -> Mapping[str, Any]:
         """The record of the environment without bytecode: jobs may use it from here on."""
         self.progress("looking for a Python interpreter", 0.0)
-        python = self._python()
+        python = self._python(lock)
         backend = self._torch(lock, python)
         self._require_room(lock, CUDA if "auto" in backend else 0)
         identity = [lock, python.version, python.platform, str(python.prefix), *backend]
@@ -120,10 +120,35 @@ class Build:
             )
 
     def _lock_text(self) -> str:
+        """The lock, which is resolved now for a release that has none that suits this host."""
+        release = releases.named(self.name)
         try:
-            return locks.text(self.root, self.name)
+            lock = locks.text(self.root, self.name)
+            wanted = locks.pythons(lock)
+            if release is None or not wanted or interpreters.find(self.environ, wanted):
+                return lock
+            if self._fetched(wanted[0]):
+                return lock
         except locks.NoLock as error:
-            raise BuildFailed(str(error)) from error
+            if release is None:
+                raise BuildFailed(str(error)) from error
+        assert release is not None
+        try:
+            lock = resolution.lock(release, self.environ, self.root, self._doing)
+        except resolution.Unresolved as error:
+            raise BuildFailed(f"environment {self.name}: {error}") from error
+        locks.keep(self.root, self.name, lock)
+        return lock
+
+    def _doing(self, what: str) -> None:
+        self.progress(what, 0.0)
+
+    def _fetched(self, version: str) -> bool:
+        """Whether uv could fetch that Python."""
+        self.progress(f"fetching Python {version}", 0.0)
+        with contextlib.suppress(BuildFailed):
+            self._uv(["python", "install", version])
+        return interpreters.find(self.environ, (version,)) is not None
 
     def _require_room(self, lock: str, more: int) -> None:
         """Raises BuildFailed when the disk is too small for what must be added."""
@@ -155,16 +180,14 @@ class Build:
         bytecode.complete(python, path / "lib", others, self.environ, report, self.lock, READABLE)
         self._record({**record, "compiled": True}, lock)
 
-    def _python(self) -> interpreters.Interpreter:
-        python = interpreters.find(self.environ)
-        if python is None:
-            self.progress("fetching Python 3.12", 0.0)
-            with contextlib.suppress(BuildFailed):
-                self._uv(["python", "install", "3.12"])
-            python = interpreters.find(self.environ)
+    def _python(self, lock: str) -> interpreters.Interpreter:
+        wanted = locks.pythons(lock)
+        python = interpreters.find(self.environ, wanted)
+        if python is None and self._fetched(wanted[0] if wanted else "3.12"):
+            python = interpreters.find(self.environ, wanted)
         if python is None:
             raise BuildFailed(
-                f"environment {self.name} needs Python 3.12, 3.11 or 3.13 with ssl, ctypes and "
+                f"environment {self.name} needs Python {' or '.join(wanted) or '3.12, 3.11 or 3.13'} with ssl, ctypes and "
                 "zlib: none was found on PATH, under pyenv or with uv, and "
                 "uv could not fetch one. Install one of them, for instance: uv python install 3.12"
             )

@@ -21,6 +21,8 @@ class Environment:
     """Directories to bind read-only at their own path (the environment and its base interpreter)."""
     versions: Mapping[str, str] = field(default_factory=dict, hash=False)
     """Python's version and those of its most important packages."""
+    packages: Mapping[str, str] = field(default_factory=dict, hash=False)
+    """Every package -> its version."""
 
     @property
     def image(self) -> str:

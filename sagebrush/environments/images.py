@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from sagebrush.environments import releases, tags
 
 
 @dataclass(frozen=True)
@@ -20,16 +22,28 @@ class Image:
     """Whose defaults its model server has: pytorch, tensorflow, huggingface, sklearn or none."""
     container: str = ""
     """The URI, where it runs as a container of the host's engine."""
+    family: str = ""
+    """The family of releases (`releases.json`) from which its tag chooses."""
+    script: bool = False
+    """Whether only a user's script runs in it: its built-in algorithm is not here."""
+    asked: Mapping[str, str] = field(default_factory=dict)
+    """What its tag promises: Python and packages -> version."""
+
+
+NO_ALGORITHM = "only scripts of your own run in it (entry_point): the algorithm is not here yet"
+"""What is said of an image whose built-in algorithm was meant."""
 
 
 class UnknownImage(Exception):
     """No environment stands for that image; the text names the nearest."""
 
 
-PYTORCH = Image("pytorch", framework="pytorch")
-TENSORFLOW = Image("tensorflow", framework="tensorflow")
-HUGGING_FACE = Image("huggingface", framework="huggingface")
-SKLEARN = Image("base", framework="sklearn")
+PYTORCH = Image("pytorch", framework="pytorch", family="pytorch")
+TENSORFLOW = Image("tensorflow", framework="tensorflow", family="tensorflow")
+HUGGING_FACE = Image("huggingface", framework="huggingface", family="huggingface-pytorch")
+HUGGING_FACE_TENSORFLOW = Image("", framework="huggingface", family="huggingface-tensorflow")
+SKLEARN = Image("base", framework="sklearn", family="scikit-learn")
+XGBOOST = Image("", framework="sklearn", family="xgboost", script=True)
 
 # Repository -> image. AWS's own repositories by the names of the SDK's image_uris.
 IMAGES = {
@@ -51,6 +65,9 @@ IMAGES = {
     "huggingface-pytorch-training": HUGGING_FACE,
     "huggingface-pytorch-inference": HUGGING_FACE,
     "huggingface-pytorch-trcomp-training": HUGGING_FACE,
+    "huggingface-tensorflow-training": HUGGING_FACE_TENSORFLOW,
+    "huggingface-tensorflow-inference": HUGGING_FACE_TENSORFLOW,
+    "sagemaker-xgboost": XGBOOST,
     "huggingface": HUGGING_FACE,
     "sagemaker-distribution": Image("huggingface"),
     "sagemaker-distribution-prod": Image("huggingface"),
@@ -74,14 +91,11 @@ ALGORITHMS = (
     "object2vec",
     "pca",
     "randomcutforest",
-    "sagemaker-xgboost",
     "semantic-segmentation",
     "seq2seq",
     "xgboost",
 )
 NEAREST = {
-    "huggingface-tensorflow": "Transformers 5 has no TensorFlow models; the nearest are"
-    " huggingface-pytorch-training and tensorflow-training",
     "huggingface-pytorch-tgi": "text-generation servers are not here; the nearest is"
     " huggingface-pytorch-inference",
     "tei": "text-embedding servers are not here; the nearest is huggingface-pytorch-inference",
@@ -107,8 +121,9 @@ def well_formed(uri: str) -> bool:
 def resolve(uri: str, added: Sequence[str] = ()) -> Image:
     """What `uri` names; `added` are users' environments. Raises UnknownImage, naming the nearest.
 
-    The account, the region and the tag do not matter: AWS's images carry an account per region,
-    and one environment stands for every version. The job's log names the versions that really run.
+    The account and the region do not matter: AWS's images carry an account per region. The tag
+    chooses the versions; without one, and for a tag newer than `releases.json`, the newest environment
+    stands. The job's log names the versions that really run.
     """
     match = _URI.fullmatch(uri)
     if match is None:
@@ -128,10 +143,22 @@ def resolve(uri: str, added: Sequence[str] = ()) -> Image:
     if own in added:
         return Image(own)
     if name in IMAGES:
-        return IMAGES[name]
+        return _released(IMAGES[name], match["tag"] or "")
     if own != name and own in IMAGES:
         return IMAGES[own]
     raise UnknownImage(f"Image {uri}: {_why(name, added)}")
+
+
+def _released(image: Image, tag: str) -> Image:
+    """The image with what its `tag` chooses."""
+    promised = tags.read(image.family, tag) if image.family else None
+    found = promised and tags.release(image.family, promised, releases.table())
+    if found is None and not image.environment:  # of a family without an environment of today
+        found = [each for each in releases.table() if each.family == image.family][-1]
+    asked = tags.promises(image.family, promised, found) if promised else {}
+    return replace(
+        image, environment=found.environment if found else image.environment, asked=asked
+    )
 
 
 def _why(name: str, added: Sequence[str]) -> str:

@@ -8,7 +8,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,10 +38,11 @@ class Interpreter:
     platform: str
 
 
-def find(environ: Mapping[str, str]) -> Interpreter | None:
-    """The best interpreter of this host for environments; None where there is none."""
+def find(environ: Mapping[str, str], wanted: Sequence[str] = ()) -> Interpreter | None:
+    """The best interpreter of this host for environments, or the first of the versions `wanted`;
+    None where there is none."""
     seen: set[Path] = set()
-    for version in versions(environ):
+    for version in wanted or versions(environ):
         for candidate in _candidates(version, environ):
             if candidate in seen:
                 continue
@@ -52,17 +53,28 @@ def find(environ: Mapping[str, str]) -> Interpreter | None:
     return None
 
 
+def found(environ: Mapping[str, str], wanted: Sequence[str]) -> list[str]:
+    """Which of the versions `wanted` this host has."""
+    return [version for version in wanted if find(environ, (version,))]
+
+
 def versions(environ: Mapping[str, str]) -> list[str]:
     """The wanted versions in order: first those for which there is a local wheel of torch.
 
     All environments use the same one, since notebook kernels layer one over another.
     """
+    at_hand = with_torch(environ)
+    return sorted(VERSIONS, key=lambda version: version not in at_hand)
+
+
+def with_torch(environ: Mapping[str, str]) -> set[str]:
+    """The versions for which there is a local wheel of torch."""
     folders = f"{environ.get('PIP_FIND_LINKS', '')} {environ.get('UV_FIND_LINKS', '')}"
     at_hand = set()
     for folder in folders.replace(",", " ").split():
         names = map(os.path.basename, glob.glob(os.path.join(folder, "torch-*.whl")))
         at_hand |= {f"3.{match[1]}" for name in names if (match := WHEEL.match(name))}
-    return sorted(VERSIONS, key=lambda version: version not in at_hand)
+    return at_hand
 
 
 def probe(executable: Path) -> Interpreter | None:

@@ -10,6 +10,8 @@ import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from sagebrush.environments import releases
+
 FRAMEWORKS = ("base", "pytorch", "tensorflow", "huggingface", "nlp")
 """What jobs run in and notebook kernels are made of."""
 BESIDE = ("jupyter", "sagemaker2", "sagemaker3")
@@ -18,6 +20,8 @@ BUILT_IN = (*FRAMEWORKS, *BESIDE)
 
 USERS = "definitions"
 """The folder below the environments' root that holds what users added."""
+RELEASES = "releases"
+"""The folder below it with the locks of releases of AWS's images that were resolved here."""
 NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?")
 
 BULK = {
@@ -77,14 +81,58 @@ def text(root: Path, name: str) -> str:
     """The pinned requirements of the environment `name`; raises NoLock.
 
     The project's own are the repository's `requirements/<name>.txt` (an installed package carries
-    a copy under `share/sagebrush/requirements`); users' are below `root`.
+    a copy under `share/sagebrush/requirements`); users' are below `root`, and so are those of
+    releases of AWS's images that the project does not ship.
     """
-    file = shipped(f"{name}.txt") if name in BUILT_IN else root / USERS / f"{name}.txt"
+    if name in BUILT_IN:
+        file = shipped(f"{name}.txt")
+    elif releases.named(name) is not None:
+        file = _of_release(root, name)
+    else:
+        file = root / USERS / f"{name}.txt"
     try:
         return file.read_text()
     except OSError as error:
         known = ", ".join((*BUILT_IN, *added(root)))
         raise NoLock(f"environment {name} has no lock file; known ones: {known}") from error
+
+
+def _of_release(root: Path, name: str) -> Path:
+    """The lock that was resolved here, where the shipped one did not suit, else the shipped one."""
+    own = root / RELEASES / f"{name}.txt"
+    return own if own.exists() else shipped(f"{name}.txt")
+
+
+def keep(root: Path, name: str, locked: str) -> None:
+    """The lock of the release's environment `name` is `locked`, on this host from now on."""
+    folder = root / RELEASES
+    folder.mkdir(parents=True, exist_ok=True, mode=0o755)
+    part = folder / f".{name}.{os.getpid()}"
+    part.write_text(locked)
+    part.replace(folder / f"{name}.txt")
+
+
+def locked(root: Path, name: str) -> bool:
+    """Whether the release's environment `name` has a lock, shipped or of this host's own."""
+    return _of_release(root, name).is_file()
+
+
+def forget(root: Path, name: str) -> bool:
+    """This host's own lock of the release's environment `name` is gone; returns whether there was one.
+
+    It is resolved again at the next need.
+    """
+    try:
+        (root / RELEASES / f"{name}.txt").unlink()
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def pythons(lock: str) -> tuple[str, ...]:
+    """The Pythons that the lock is for, the best first; () for those of every environment."""
+    found = re.match(r"# python ([\d. ]+)", lock)
+    return tuple(found[1].split()) if found else ()
 
 
 def shipped(file_name: str) -> Path:

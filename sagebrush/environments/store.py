@@ -8,17 +8,21 @@ import json
 import os
 import shutil
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from sagebrush.environments import builds, images, kernels, locks, uvtool
+from sagebrush.environments import builds, images, kernels, locks, releases, uvtool
 from sagebrush.environments.builds import BuildFailed, Progress
 from sagebrush.environments.environment import Environment
 from sagebrush.environments.images import Image, UnknownImage
 
 __all__ = ["BuildFailed", "Environment", "Environments", "Image", "Progress", "UnknownImage"]
+
+NOTED = 3600.0
+"""Seconds to which the last use of an environment is known."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,10 @@ class Known:
     """Whether a user added it."""
     size: int = 0
     """Bytes on disk; files that environments share count in each."""
+    released: str = ""
+    """The date of the image's release that it stands for; "" for none."""
+    used: float = 0.0
+    """When something last ran in it, in seconds since the epoch; 0 for never."""
 
 
 class Environments:
@@ -79,6 +87,8 @@ class Environments:
                 )
                 self._builds[name] = thread
                 thread.start()
+        if found:
+            self._note_use(name)
         return found[0] if found else None
 
     def built(self, name: str) -> Environment | None:
@@ -110,14 +120,18 @@ class Environments:
         return found[0]
 
     def known(self, sizes: bool = False) -> list[Known]:
-        """Every environment there is or could be built, the project's own first."""
+        """Every environment there is, the project's own first: of releases of AWS's images those
+        whose packages are locked; the others are resolved at first need."""
         users = locks.added(self.root)
+        of_releases = {each.environment: each.released for each in releases.table()}
+        locked = [name for name in of_releases if locks.locked(self.root, name)]
         found = []
-        for name in (*locks.BUILT_IN, *users):
+        for name in (*locks.BUILT_IN, *locked, *users):
             recorded = self._recorded(name)
             built = recorded[0] if recorded else None
             size = _size(built.path) if built and sizes else 0
-            found.append(Known(name, built, name in users, size))
+            released, used = of_releases.get(name, ""), self._used(name) if built else 0.0
+            found.append(Known(name, built, name in users, size, released, used))
         return found
 
     def define(self, name: str, requirements: Path) -> int:
@@ -147,18 +161,20 @@ class Environments:
             raise BuildFailed(f"environment {name}: {error}") from error
         return len(locks.pins(locked))
 
-    def remove(self, name: str) -> bool:
-        """The environment and a user's definition of it are removed; returns whether there was any.
+    def remove(self, name: str, definition: bool = True) -> bool:
+        """The environment is removed, and with `definition` the user's definition of it or this host's
+        lock; returns whether there was any.
 
         Raises BuildFailed while it is being built.
         """
-        if not self.root.is_dir() or not locks.NAME.fullmatch(name):
+        known = locks.NAME.fullmatch(name) or releases.named(name)
+        if not self.root.is_dir() or not known:
             return False
         try:
             fd = os.open(self.root / f".{name}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
             try:
                 fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                found = self._remove(name)
+                found = self._remove(name, definition)
             finally:
                 os.close(fd)
             self._write_kernels()
@@ -168,16 +184,35 @@ class Environments:
         except OSError as error:
             raise BuildFailed(f"environment {name} in {self.root}: {error}") from error
 
+    def _record_file(self, name: str) -> Path:
+        """Where the environment's record is; raises NoLock."""
+        return self.root / builds.record_name(name, locks.text(self.root, name))
+
+    def _used(self, name: str) -> float:
+        """When something last ran in the built environment."""
+        try:
+            return self._record_file(name).stat().st_mtime
+        except (OSError, locks.NoLock):
+            return 0.0
+
+    def _note_use(self, name: str) -> None:
+        """The environment is in use now; noted to the hour."""
+        if time.time() - self._used(name) > NOTED:
+            with contextlib.suppress(
+                OSError, locks.NoLock
+            ):  # another's folder, that we may only read
+                os.utime(self._record_file(name))
+
     def directories(self, name: str) -> list[Path]:
         """Where `name` is built, as locked now or as releases and definitions before had it."""
         beneath = self.root.glob(f"{name}-{'[0-9a-f]' * 16}")
         return sorted(path for path in beneath if path.is_dir())
 
-    def _remove(self, name: str) -> bool:
+    def _remove(self, name: str, definition: bool) -> bool:
         builds.sweep(self.root, name)
         for record in self.root.glob(f"{name}-{'[0-9a-f]' * 12}.json"):
             record.unlink()
-        found = locks.undefine(self.root, name)
+        found = definition and (locks.undefine(self.root, name) | locks.forget(self.root, name))
         for directory in self.directories(name):
             found = True
             # Renamed first: what an interrupted removal leaves is no environment.
@@ -219,8 +254,7 @@ class Environments:
         The record saves each caller a search for interpreters.
         """
         try:
-            file = self.root / builds.record_name(name, locks.text(self.root, name))
-            record = json.loads(file.read_text())
+            record = json.loads(self._record_file(name).read_text())
         except (OSError, ValueError, locks.NoLock):
             return None
         path = self.root / record["directory"]
@@ -231,7 +265,7 @@ class Environments:
         pins = record.get("pins", {})
         shown = {each: pins[each] for each in locks.HIGHLIGHTS if each in pins}
         versions = {"Python": record.get("python", ""), **shown}
-        return replace(environment, versions=versions), record
+        return replace(environment, versions=versions, packages=pins), record
 
     @contextlib.contextmanager
     def _lock(self, name: str, progress: Progress | None) -> Iterator[int]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from sagebrush import clientdata
 from sagebrush.compute.base import Bind, Limits
 from sagebrush.compute.local import gpus
+from sagebrush.environments import standins
 from sagebrush.environments.environment import Environment
 from sagebrush.world import World
 
@@ -73,9 +74,14 @@ def binds(world: World, environment: Environment) -> tuple[Bind, ...]:
     return (*own, *(Bind(prefix, str(prefix)) for prefix in environment.prefixes))
 
 
-def banner(image: str, environment: Environment, scaled: str) -> str:
-    """What a job's log begins with: what its image means here, and if its type is scaled down."""
+def banner(
+    image: str, environment: Environment, scaled: str, asked: Mapping[str, str] | None = None
+) -> str:
+    """What a job's log begins with: what its image means here, what stands in for what its tag `asked`
+    for, and if its type is scaled down."""
     first = f"Sagebrush: image {image} runs as environment {environment.told()}"
+    if words := standins.told(standins.changes(asked or {}, environment)):
+        first += f"; {words}"
     return f"{first}\n{scaled}" if scaled else first
 
 

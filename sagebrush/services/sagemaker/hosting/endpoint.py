@@ -269,6 +269,7 @@ def _variant(ctx: Ctx, wanted: Doc, alone: bool) -> Variant:
         "algorithm": image.algorithm,
         "container": image.container,
         "framework": image.framework,
+        "asked": dict(image.asked),
         "env": dict(container.get("Environment", {})),
         "data": model.data_location(container),
         "role": found.doc.get("ExecutionRoleArn"),

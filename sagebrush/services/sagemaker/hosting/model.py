@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 from sagebrush.access import principals
 from sagebrush.engine import kinds
 from sagebrush.engine.kinds import Kind
+from sagebrush.environments.images import NO_ALGORITHM
 from sagebrush.environments.store import Image, UnknownImage
 from sagebrush.errors import AwsError, Doc
 from sagebrush.services.sagemaker import roles
@@ -93,9 +94,12 @@ def resolve(ctx: Ctx, container: Doc) -> Image:
     if not container.get("Image"):
         raise AwsError("ValidationException", "Image is required in the container definition.")
     try:
-        return ctx.world.environments.resolve(container["Image"])
+        image = ctx.world.environments.resolve(container["Image"])
     except UnknownImage as error:
         raise AwsError("ValidationException", str(error)) from error
+    if image.script and "SAGEMAKER_PROGRAM" not in container.get("Environment", {}):
+        raise AwsError("ValidationException", f"Image {container['Image']}: {NO_ALGORITHM}")
+    return image
 
 
 def data_location(container: Doc) -> tuple[str, str, str] | None:

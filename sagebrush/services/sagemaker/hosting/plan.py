@@ -33,6 +33,8 @@ class Variant(TypedDict):
     container: str
     """The image that runs as a container; "" where an environment stands for the image."""
     framework: str | None
+    asked: NotRequired[dict[str, str]]
+    """What the image's tag promises: Python and packages -> version."""
     env: dict[str, str]
     data: tuple[str, str, str] | None
     """Where the model's files are: bucket, key, and `archive`, `prefix` or `object`."""

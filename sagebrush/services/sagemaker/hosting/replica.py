@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import cast
 
 from sagebrush.compute.base import Exited, Limits, Spec
+from sagebrush.environments import standins
 from sagebrush.environments.environment import Environment
 from sagebrush.environments.store import BuildFailed
 from sagebrush.errors import AwsError, Doc
@@ -117,7 +118,9 @@ class Replica:
             listeners=launch.listeners(self.variant["isolated"]),
             port=PORT,
             log_limit=self.world.settings.log_limit,
-            banner=launch.banner(self.variant["image"], environment, banner),
+            banner=launch.banner(
+                self.variant["image"], environment, banner, self.variant.get("asked")
+            ),
         )
         self.world.backend.launch(layers.over(self.world, environment, self.root, spec))
         self._register()
@@ -257,6 +260,9 @@ class Replica:
         else:
             lines = log_lines.tail(self.world.backend, self.key, 0)
             why = f"{log_lines.traceback_of(lines).strip()} (exit code {state.code})"
+            if environment := self.world.environments.built(self.variant["environment"]):
+                found = standins.changes(self.variant.get("asked", {}), environment)
+                why += standins.blame(found, why)
         return self.unhealthy(why)
 
     def unhealthy(self, why: str) -> str:

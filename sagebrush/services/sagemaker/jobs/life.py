@@ -277,7 +277,9 @@ def _outcome(kind: JobKind, world: World, row: Row, how: tuple[Member, Exited]) 
         return "Completed", ""
     sizes, _ = kind.sizes(world, row)
     seen = kind.seen(row, member.name)
-    return "Failed", steps.why(world, kind.members(row), sizes, how, seen)
+    reason = steps.why(world, kind.members(row), sizes, how, seen)
+    environment = world.environments.built(plan_of(row)["environment"])
+    return "Failed", reasons.under_stand_ins(reason, plan_of(row).get("asked", {}), environment)
 
 
 def platform(state: Exited) -> bool:

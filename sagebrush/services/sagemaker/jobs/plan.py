@@ -37,6 +37,8 @@ class Job(Attempt, total=False):
     container: Required[str]
     """The image that runs as a container; "" where an environment stands for the image."""
     framework: Required[str | None]
+    asked: dict[str, str]
+    """What the image's tag promises: Python and packages -> version."""
     tags: dict[str, str]
     waiting: bool
     """Whether it waits for capacity."""

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 from sagebrush.compute.base import Backend, Exited, Limits
+from sagebrush.environments import standins
+from sagebrush.environments.environment import Environment
 from sagebrush.scheduler.members import Member
 from sagebrush.workload import dirfd, log_lines
 
@@ -69,6 +72,15 @@ def algorithm(
     if logged and len(text) > room:  # of a long traceback the end says what happened
         return f"{whose}…{text[-(room - 1) :]}{end}"
     return f"{whose}{text[:room]}{end}"
+
+
+def under_stand_ins(reason: str, asked: Mapping[str, str], environment: Environment | None) -> str:
+    """`reason`, of a program that failed in `environment`, with what ran there in another version than
+    the image's tag `asked` for; the end of a long reason gives way."""
+    if environment is None or not reason.startswith("AlgorithmError"):
+        return reason
+    more = standins.blame(standins.changes(asked, environment), reason)
+    return reason[: LIMIT - len(more)] + more
 
 
 def out_of_memory(state: Exited, limits: Limits, name: str = "algo-1") -> str:

@@ -44,6 +44,7 @@ def create_processing_job(ctx: Ctx, request: Doc) -> Doc:
         "algorithm": image.algorithm or "",
         "container": image.container,
         "framework": image.framework,
+        "asked": dict(image.asked),
     }
 
     def check(rows: Reader) -> None:

@@ -183,7 +183,7 @@ def _spec(
         time_limit=float(doc["StoppingCondition"]["MaxRuntimeInSeconds"]),
         grace=float(world.settings.stop_grace),
         log_limit=world.settings.log_limit,
-        banner=launch.banner(app["ImageUri"], environment, scaled),
+        banner=launch.banner(app["ImageUri"], environment, scaled, plan_of(row).get("asked")),
         **instances.shared(row, job),
     )
 

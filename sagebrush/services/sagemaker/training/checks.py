@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from sagebrush.compute.shim import network
-from sagebrush.environments.images import Image, UnknownImage
+from sagebrush.environments.images import NO_ALGORITHM, Image, UnknownImage
 from sagebrush.errors import AwsError, Doc
 from sagebrush.scheduler import members, quotas
 from sagebrush.services.sagemaker import roles
@@ -85,6 +85,10 @@ def check(ctx: Ctx, request: Doc) -> Image:
         image = ctx.world.environments.resolve(spec["TrainingImage"])
     except UnknownImage as error:
         refuse(str(error))
+    program = "sagemaker_program" in request.get("HyperParameters", {})
+    program = program or "SAGEMAKER_PROGRAM" in request.get("Environment", {})
+    if image.script and not (program or "ContainerEntrypoint" in spec):
+        refuse(f"Image {spec['TrainingImage']}: {NO_ALGORITHM}")
     roles.require(ctx, request["RoleArn"], "RoleArn", "training-job", request["TrainingJobName"])
     several(ctx, len(members.members_of("", request["ResourceConfig"])), image, "ResourceConfig")
     role = ctx.as_role(request["RoleArn"])

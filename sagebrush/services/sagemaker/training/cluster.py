@@ -183,7 +183,12 @@ def _spec(
         time_limit=plan_of(row).get("seconds"),
         grace=float(world.settings.stop_grace),
         log_limit=world.settings.log_limit,
-        banner=launch.banner(doc["AlgorithmSpecification"]["TrainingImage"], environment, scaled),
+        banner=launch.banner(
+            doc["AlgorithmSpecification"]["TrainingImage"],
+            environment,
+            scaled,
+            plan_of(row).get("asked"),
+        ),
         **instances.shared(row, job),
     )
 

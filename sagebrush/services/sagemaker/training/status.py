@@ -4,6 +4,7 @@ messages."""
 from __future__ import annotations
 
 from sagebrush.engine.kinds import moment
+from sagebrush.environments import standins
 from sagebrush.errors import Doc
 from sagebrush.scheduler.position import Position
 from sagebrush.services.sagemaker.training.plan import plan_of
@@ -69,5 +70,7 @@ def entered(world: World, row: Row, to: str, words: str) -> Doc:
         environment = world.environments.built(plan["environment"])
         if environment is not None:
             text += f" It runs as environment {environment.told()}."
+            if words := standins.told(standins.changes(plan.get("asked", {}), environment)):
+                text += f" {words[0].upper()}{words[1:]}."
         return status_doc(doc, now, "Training", text)
     return status_doc(doc, now, "Uploading", "Uploading generated training model")

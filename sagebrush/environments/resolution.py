@@ -1,0 +1,230 @@
+"""Locks of AWS's image releases: a release's packages as of its date, on a Python that has them.
+
+`uv pip compile --exclude-newer DATE` resolves what an index had on the day of the release. Where no
+Python of this host has a wheel of the promised version, the lowest version above it that has one
+stands in, of the same major version if there is any, with the packages of that version's time.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from pathlib import Path
+
+from sagebrush.compute.local import gpus
+from sagebrush.environments import interpreters, locks, uvtool
+from sagebrush.environments.releases import Release
+from sagebrush.environments.uvtool import UvFailed
+
+PYTHONS = ("3.9", "3.10", "3.11", "3.12", "3.13")
+"""What jobs' toolkits run on; older ones have no wheels of boto3 that finds an endpoint by itself."""
+COMMON = (
+    "boto3",
+    "pip",
+    "numpy",
+    "pandas",
+    "scipy",
+    "scikit-learn",
+    "joblib",
+    "pyyaml",
+    "requests",
+)
+FAMILIES: Mapping[str, tuple[str, ...]] = {
+    "scikit-learn": ("matplotlib",),
+    "xgboost": ("matplotlib", "pyarrow"),
+    "pytorch": ("matplotlib", "tensorboard"),
+    "tensorflow": ("matplotlib", "tensorboard"),
+    "huggingface-pytorch": (
+        "accelerate", "datasets", "evaluate", "peft", "sentencepiece", "tensorboard", "tokenizers",
+    ),
+    "huggingface-tensorflow": ("datasets", "evaluate", "sentencepiece", "tensorboard", "tokenizers"),
+}  # fmt: skip
+"""Family -> what its images have besides their pins, each where the release's time had it."""
+CLIENT = ("boto3", "pip")
+"""What a job cannot do without."""
+CLIENTS = ("boto3", "botocore", "s3transfer", "jmespath", "awscrt")
+"""As new as may be: jobs reach S3 by AWS_ENDPOINT_URL, which older ones do not know."""
+TORCH = ("torch", "typing-extensions", "setuptools", "sympy", "mpmath", "networkx", "filelock")
+"""As new as may be where a newer torch stands under an older library."""
+WHEELS = (
+    "accelerate", "grpcio", "h5py", "matplotlib", "numpy", "pandas", "pillow", "protobuf", "pyarrow",
+    "scikit-learn", "scipy", "sentencepiece", "tensorflow-cpu", "tokenizers", "torch", "transformers",
+    "xgboost",
+)  # fmt: skip
+"""Never compiled from source: that takes minutes, or a compiler that is not there."""
+STEP, LAST = timedelta(days=120), timedelta(days=5 * 365)
+"""How far apart, and how far, later dates are tried for what stands in."""
+
+
+class Unresolved(Exception):
+    """No Python here has what the release promises, nor what could stand in; the text says why."""
+
+
+@dataclass(frozen=True)
+class _Way:
+    """Where torch comes from: its pin, uv's options, what is as new as may be, and the Pythons."""
+
+    torch: str
+    options: tuple[str, ...]
+    free: tuple[str, ...]
+    pythons: tuple[str, ...]
+
+
+def lock(
+    release: Release,
+    environ: Mapping[str, str],
+    root: Path,
+    report: Callable[[str], None] = lambda _doing: None,
+) -> str:
+    """The pinned requirements of `release` for this host; its first line names the Python.
+
+    `environ` are this process's variables, `root` the environments' folder. Raises Unresolved.
+    """
+    return _Resolver(release, environ, root, report).lock()
+
+
+class _Resolver:
+    def __init__(
+        self,
+        release: Release,
+        environ: Mapping[str, str],
+        root: Path,
+        report: Callable[[str], None],
+    ) -> None:
+        self.release, self.report = release, report
+        self.host = environ
+        self.environ = uvtool.resolving(uvtool.variables(environ, root))
+        self.root = root
+        self.released = date.fromisoformat(release.released)
+        self.pinned = dict(release.pins)
+        if "tensorflow" in self.pinned and not gpus.found(environ):  # the same without CUDA
+            self.pinned["tensorflow-cpu"] = self.pinned.pop("tensorflow")
+        self.name = next(n for n in (release.principal[0], "tensorflow-cpu") if n in self.pinned)
+        self.why = ""
+
+    def lock(self) -> str:
+        self.report("looking for Python interpreters")
+        found = tuple(interpreters.found(self.host, PYTHONS))
+        if not found:
+            raise Unresolved(f"no Python from {PYTHONS[0]} to {PYTHONS[-1]} was found")
+        for way in self._ways(nearest(self.release.python, found)):
+            text = self._exact(way) or self._stand_in(way)
+            if text is not None:
+                return text
+        raise Unresolved(
+            f"{self.release.family} {self.release.version} cannot be had for Python"
+            f" {', '.join(found)}, nor anything that could stand in: {self.why}"
+        )
+
+    def _ways(self, pythons: tuple[str, ...]) -> Iterator[_Way]:
+        asked = self.pinned.get("torch")
+        if asked is None:
+            yield _Way("", (), (), pythons)
+            return
+        if gpus.found(self.host):
+            yield _Way(asked, (), (), pythons)
+        elif self._run(["torch"], pythons[-1], None, ("--no-deps", "--torch-backend", "cpu")):
+            yield _Way(asked, ("--torch-backend", "cpu"), (), pythons)
+        newest = locks.pins(locks.text(self.root, "pytorch"))["torch"]
+        has = interpreters.with_torch(self.host) or tuple(p for p in PYTHONS if p != "3.9")
+        yield _Way(newest, (), TORCH, tuple(p for p in pythons if p in has))
+
+    def _exact(self, way: _Way) -> str | None:
+        """The lock with the promised versions; None where no Python has them."""
+        pins = self._pins(way)
+        for python in way.pythons:
+            if text := self._resolved(pins, python, self.released, way):
+                return text
+        return None
+
+    def _stand_in(self, way: _Way) -> str | None:
+        """The lock with the nearest version of the principal package; None where there is none."""
+        name, asked = self.name, self.pinned[self.name]
+        for end in (f",<{int(asked.split('.')[0]) + 1}", ""):
+            nearest_ones = {}
+            for python in way.pythons:
+                wanted = [f"{name}>={asked}{end}", *([f"torch=={way.torch}"] if way.torch else ())]
+                text = self._run(wanted, python, None, (*way.options, "--resolution=lowest-direct"))
+                if text and (version := locks.pins(text).get(name)):
+                    nearest_ones[python] = version
+            for python in sorted(nearest_ones, key=lambda p: _key(nearest_ones[p])):
+                pins = {name: nearest_ones[python], **({"torch": way.torch} if way.torch else {})}
+                for when in _later(self.released):
+                    if text := self._resolved(pins, python, when, way):
+                        return text
+        return None
+
+    def _pins(self, way: _Way) -> dict[str, str]:
+        return {**self.pinned, **({"torch": way.torch} if way.torch else {})}
+
+    def _resolved(self, pins: Mapping[str, str], python: str, when: date, way: _Way) -> str | None:
+        """The lock of all that the image has, else of what its tags promise and the usual, else of
+        what they promise alone; None where not even that can be had."""
+        principals = (self.name, "torch", "tensorflow", "tensorflow-cpu")
+        main = {each: version for each, version in pins.items() if each in principals}
+        more = (*COMMON, *FAMILIES[self.release.family])
+        self.report(f"resolving for Python {python} as of {when}")
+        least = self._run(_wanted(main, CLIENT), python, when, way.options, way.free)
+        if least is None:
+            return None
+        for chosen, others in ((pins, more), (main, more), (main, COMMON)):
+            text = self._run(_wanted(chosen, others), python, when, way.options, way.free)
+            if text is not None:
+                return f"# python {python}\n{text}"
+        return f"# python {python}\n{least}"
+
+    def _run(
+        self,
+        wanted: Sequence[str],
+        python: str,
+        when: date | None,
+        options: Sequence[str] = (),
+        free: Sequence[str] = (),
+    ) -> str | None:
+        """uv's lock of the requirements `wanted`; None where there is none."""
+        source = self.root / f".{self.release.environment}.in"
+        command = ["pip", "compile", "-q", "--no-header", "--no-annotate", "--no-emit-index-url"]
+        command += ["--python-version", python, *options]
+        command += ["--excludes", str(locks.shipped("cuda-excludes.txt"))]
+        command += [part for name in WHEELS for part in ("--only-binary", name)]
+        if when is not None:
+            command += ["--exclude-newer", when.isoformat()]
+            for name in (*CLIENTS, *free):
+                command += ["--exclude-newer-package", f"{name}={date.today() + timedelta(days=1)}"]
+        target = source.with_suffix(".lock")
+        try:
+            source.write_text("".join(f"{line}\n" for line in wanted))
+            uvtool.run([*command, "-o", str(target), str(source)], self.environ)
+            return target.read_text()
+        except UvFailed as error:
+            self.why = str(error)
+            return None
+        finally:
+            source.unlink(missing_ok=True)
+            target.unlink(missing_ok=True)
+
+
+def _wanted(pins: Mapping[str, str], others: Iterable[str]) -> list[str]:
+    """The requirements: what is pinned, and the `others` in any version."""
+    pinned = [f"{name}=={version}" for name, version in pins.items()]
+    return pinned + [name for name in others if name not in pins]
+
+
+def nearest(asked: str, found: Iterable[str]) -> tuple[str, ...]:
+    """The Pythons `found`, nearest to `asked` first; of two equally near, the newer."""
+    minor = lambda version: int(version.partition(".")[2])  # noqa: E731
+    return tuple(sorted(found, key=lambda v: (abs(minor(v) - minor(asked)), -minor(v))))
+
+
+def _later(start: date) -> Iterator[date]:
+    """Dates from `start` on at which what stands in may be found."""
+    when = start
+    while when <= min(start + LAST, date.today()):
+        yield when
+        when += STEP
+
+
+def _key(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"\d+", version)[:4])
