@@ -26,7 +26,7 @@ from sagebrush.app import build
 from sagebrush.compute.local import fuse
 from sagebrush.settings import Settings
 
-IMAGE = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.2-1-cpu-py3"
+IMAGE = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn"
 ROLE = "arn:aws:iam::123456789012:role/SagebrushExecutionRole"
 PART = 64 << 20
 SCRIPT = """

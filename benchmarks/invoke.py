@@ -59,7 +59,7 @@ def predict_fn(data, model):
 def output_fn(prediction, accept):
     return json.dumps(prediction), "application/json"
 """
-IMAGE = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.2-1-cpu-py3"
+IMAGE = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn"
 BODY = json.dumps({"instances": ["a sentence about nothing much"] * 6}).encode()
 TYPE = {"Content-Type": "application/json"}
 

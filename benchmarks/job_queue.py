@@ -28,7 +28,7 @@ import psutil
 from sagebrush.commands import running
 from sagebrush.settings import Settings
 
-IMAGE = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.2-1-cpu-py3"
+IMAGE = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn"
 BLOCK = ["python", "-c", "import time; print('ready', flush=True); time.sleep(86400)"]
 
 

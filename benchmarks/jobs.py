@@ -28,7 +28,7 @@ import boto3.session
 from sagebrush.app import App
 from sagebrush.settings import Settings
 
-IMAGE = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.2-1-cpu-py3"
+IMAGE = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn"
 SCRIPT = """
 import time
 print(f"first line {time.time():.4f}", flush=True)

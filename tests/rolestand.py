@@ -75,7 +75,7 @@ def may(ctx: Ctx, service: str = "s3", operation: str = "ListBuckets", **params:
 
 def model(ctx: Ctx, name: str, role: str) -> str:
     """The error of a model that is to run as the role; empty when it was made."""
-    image = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.2-1-cpu-py3"
+    image = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn"
     given = {"ModelName": name, "PrimaryContainer": {"Image": image}, "ExecutionRoleArn": role}
     return code(ctx.call, "sagemaker", "CreateModel", given)
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
+from functools import cache
+from pathlib import Path
 
-from sagebrush.environments import releases, tags
+from sagebrush.environments import locks, releases, tags
 
 
 @dataclass(frozen=True)
@@ -150,15 +152,24 @@ def resolve(uri: str, added: Sequence[str] = ()) -> Image:
 
 
 def _released(image: Image, tag: str) -> Image:
-    """The image with what its `tag` chooses."""
+    """The image with what its `tag` chooses: the environment of today for the newest release of its
+    family, and for one that promises what that environment has."""
     promised = tags.read(image.family, tag) if image.family else None
+    newest = [each for each in releases.table() if each.family == image.family][-1:]
     found = promised and tags.release(image.family, promised, releases.table())
-    if found is None and not image.environment:  # of a family without an environment of today
-        found = [each for each in releases.table() if each.family == image.family][-1]
     asked = tags.promises(image.family, promised, found) if promised else {}
-    return replace(
-        image, environment=found.environment if found else image.environment, asked=asked
-    )
+    if not image.environment:  # of a family that has none of today
+        found = found or newest[0]
+    elif found is None or found in newest or found.main.items() <= _today(image.environment):
+        return replace(image, asked=asked)
+    return replace(image, environment=found.environment, asked=asked)
+
+
+@cache
+def _today(environment: str) -> Set[tuple[str, str]]:
+    """(package, version) of the environment of today."""
+    pins = locks.pins(locks.text(Path(), environment))
+    return {(name.removesuffix("-cpu"), version) for name, version in pins.items()}
 
 
 def _why(name: str, added: Sequence[str]) -> str:

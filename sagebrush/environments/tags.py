@@ -66,10 +66,11 @@ def release(family: str, tag: Tag, table: Iterable[Release]) -> Release | None:
     if not ours or _numbers(tag.version) > _numbers(ours[-1].version):
         return None
     wanted = (_numbers(tag.version), _numbers(tag.framework))
-    exact = [each for each in ours if _place(each) == wanted]
     begun = [each for each in ours if _begins(each, tag)]
+    same = [each for each in begun if each.python == tag.python]  # 1.4-2 came for two Pythons
+    exact = [each for each in begun if _place(each) == wanted]
     below = [each for each in ours if _place(each) <= wanted]
-    return (exact or begun or below or ours[:1])[-1]
+    return (same or exact or begun or below or ours[:1])[-1]
 
 
 def promises(family: str, tag: Tag, found: Release | None) -> dict[str, str]:

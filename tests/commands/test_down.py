@@ -16,7 +16,7 @@ import pytest
 from tests.aws_session import SESSION
 from tests.waiting import until
 
-IMAGE = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.2-1-cpu-py3"
+IMAGE = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn"
 SCRIPT = (
     "m=${SAGEBRUSH_ML:-/opt/ml}/model; trap 'echo > $m/partial; exit 0' TERM; echo started; "
     "n=0; while [ $n -lt %d ]; do sleep 0.1; n=$((n+1)); done; echo > $m/whole"

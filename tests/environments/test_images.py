@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from dataclasses import replace
 
 import pytest
 
@@ -31,7 +32,7 @@ DLC = "763104351884.dkr.ecr.us-east-1.amazonaws.com"
         ("blazingtext", Image("base", "blazingtext")),
         (
             "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.2-1-cpu-py3",
-            SKLEARN,
+            Image("scikit-learn-1.2-1", framework="sklearn"),
         ),
         ("236514542706.dkr.ecr.us-east-1.amazonaws.com/sagemaker-base-python-310:1.0", BASE),
         ("123456789012.dkr.ecr.us-iso-east-1.c2s.ic.gov/sagemaker-scikit-learn", SKLEARN),
@@ -40,15 +41,38 @@ DLC = "763104351884.dkr.ecr.us-east-1.amazonaws.com"
         (f"python@sha256:{'0' * 64}", BASE),
         ("sagebrush/base", BASE),
         ("sagebrush/base:1", BASE),
-        (f"{DLC}/pytorch-training:2.1-gpu-py310", PYTORCH),
-        (f"{DLC}/pytorch-inference:2.6.0-cpu-py312-ubuntu22.04-sagemaker", PYTORCH),
-        (f"{DLC}/tensorflow-training:2.19.0-cpu-py312", TENSORFLOW),
-        (f"{DLC}/tensorflow-inference:2.19.0-cpu", TENSORFLOW),
+        (f"{DLC}/pytorch-training:2.1-gpu-py310", Image("pytorch-2.1.0", framework="pytorch")),
+        (
+            f"{DLC}/pytorch-inference:2.6.0-cpu-py312-ubuntu22.04-sagemaker",
+            Image("pytorch-2.6.0", framework="pytorch"),
+        ),
+        (f"{DLC}/pytorch-training:2.13-cpu-py312-amzn2023", PYTORCH),
+        (f"{DLC}/pytorch-training", PYTORCH),
+        (f"{DLC}/tensorflow-training:2.21.0-cpu-py312", TENSORFLOW),
+        (
+            f"{DLC}/tensorflow-inference:2.19.0-cpu",
+            Image("tensorflow-2.19.0", framework="tensorflow"),
+        ),
         (
             f"{DLC}/huggingface-pytorch-training:2.5.1-transformers4.49.0-gpu-py311-cu124",
-            HUGGING_FACE,
+            Image("huggingface-pytorch-4.49.0-2.5.1", framework="huggingface"),
         ),
-        (f"{DLC}/huggingface-pytorch-inference:2.6.0-transformers4.51.3-cpu-py312", HUGGING_FACE),
+        (
+            f"{DLC}/huggingface-pytorch-inference:2.6.0-transformers4.51.3-cpu-py312",
+            Image("huggingface-pytorch-4.51.3-2.6.0", framework="huggingface"),
+        ),
+        (
+            f"{DLC}/huggingface-tensorflow-training:2.6.3-transformers4.17.0-gpu-py38",
+            Image("huggingface-tensorflow-4.17.0-2.6.3", framework="huggingface"),
+        ),
+        (
+            "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-xgboost:1.7-1",
+            Image("xgboost-1.7-1", framework="sklearn", script=True),
+        ),
+        (
+            "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-xgboost:latest",
+            Image("xgboost-3.2-0", framework="sklearn", script=True),
+        ),
         ("public.ecr.aws/sagemaker/sagemaker-distribution:latest-cpu", Image("huggingface")),
         (
             "885854791233.dkr.ecr.us-east-1.amazonaws.com/sagemaker-distribution-prod:3.0-cpu",
@@ -59,16 +83,12 @@ DLC = "763104351884.dkr.ecr.us-east-1.amazonaws.com"
     ],
 )
 def test_names_that_are_known(uri: str, image: Image) -> None:
-    assert resolve(uri) == image
+    assert replace(resolve(uri), family="", asked={}) == image
 
 
 @pytest.mark.parametrize(
     ("uri", "words"),
     [
-        (
-            f"{DLC}/huggingface-tensorflow-training:2.6",
-            "huggingface-pytorch-training and tensorflow",
-        ),
         (
             f"{DLC}/huggingface-pytorch-tgi-inference:2.4",
             "nearest is huggingface-pytorch-inference",
@@ -77,10 +97,6 @@ def test_names_that_are_known(uri: str, image: Image) -> None:
         (f"{DLC}/mxnet-training:1.9", "nearest is pytorch-training"),
         (f"{DLC}/pytorch-trainings:2.1", "the nearest name is pytorch-training"),
         ("811284229777.dkr.ecr.us-east-1.amazonaws.com/kmeans:1", "algorithm kmeans is not here"),
-        (
-            "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-xgboost:1.7-1",
-            "algorithm sagemaker-xgboost is not here",
-        ),
         ("blazing-text:1", "the nearest name is blazingtext"),
         ("123456789012.dkr.ecr.us-east-1.amazonaws.com/mine:7", "no environment stands for it"),
         ("docker.io/library/python:3", "it is of another registry, which needs Docker or Podman"),
@@ -129,11 +145,14 @@ def test_what_the_sdk_retrieves_is_known() -> None:
     uris = [line for line in done.stdout.splitlines() if ".dkr.ecr." in line]
     assert len(uris) == 32
     expected = {
-        "/blazingtext": Image("base", "blazingtext"),
-        "/sagemaker-scikit-learn": SKLEARN,
-        "/huggingface-pytorch": HUGGING_FACE,
-        "/pytorch": PYTORCH,
-        "/tensorflow": TENSORFLOW,
-    }
+        "/blazingtext": {"base"},
+        "/sagemaker-scikit-learn": {"scikit-learn-1.2-1"},
+        "/huggingface-pytorch": {
+            "huggingface-pytorch-4.49.0-2.5.1", "huggingface-pytorch-4.37.0-2.1.0",
+        },
+        "/pytorch": {"pytorch-2.1.0"},
+        "/tensorflow": {"tensorflow-2.13.0"},
+    }  # fmt: skip
     for uri in uris:
-        assert resolve(uri) == next(i for part, i in expected.items() if part in uri), uri
+        names = next(names for part, names in expected.items() if part in uri)
+        assert resolve(uri).environment in names, uri

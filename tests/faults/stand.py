@@ -24,7 +24,7 @@ from tests.aws_session import SESSION
 from tests.waiting import until
 
 ROOT = Path(__file__).resolve().parents[2]
-IMAGE = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.2-1-cpu-py3"
+IMAGE = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn"
 BLAZINGTEXT = "811284229777.dkr.ecr.us-east-1.amazonaws.com/blazingtext:1"
 ROLE = "arn:aws:iam::123456789012:role/SagebrushExecutionRole"
 ENDED = ("Completed", "Failed", "Stopped")

@@ -66,7 +66,7 @@ def spot(stand: Stand, name: str) -> None:
         CheckpointConfig={"S3Uri": f"s3://{BUCKET}/spot/{name}"},
         AlgorithmSpecification={
             "TrainingImage": "683313688378.dkr.ecr.us-east-1.amazonaws.com/"
-            "sagemaker-scikit-learn:1.2-1-cpu-py3",
+            "sagemaker-scikit-learn",
             "TrainingInputMode": "File",
             "ContainerEntrypoint": ["python", "/opt/ml/input/data/code/run.py"],
             "MetricDefinitions": METRICS,

@@ -278,7 +278,7 @@ def test_a_model_without_a_role_is_the_owners_alone(owner):
     body = owner.world.objects.spool_bytes(b"x")
     owner.call("s3", "PutObject", {"Bucket": "models", "Key": "m/x", "Body": body})
     s3 = {"S3Uri": "s3://models/m/", "S3DataType": "S3Prefix", "CompressionType": "None"}
-    image = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.2-1-cpu-py3"
+    image = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn"
     container = {"Image": image, "ModelDataSource": {"S3DataSource": s3}}
     given = {"ModelName": "roleless", "PrimaryContainer": container}
     lister = assume(owner, make(owner, "lister", allow("sagemaker:*", "s3:ListBucket")))

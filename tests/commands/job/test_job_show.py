@@ -19,7 +19,7 @@ CLEAN: dict[str, Any] = {
     "ProcessingJobStatus": "Failed",
     "ExitMessage": "no rows",
     "AppSpecification": {
-        "ImageUri": "sagemaker-scikit-learn:1.2-1-cpu-py3",
+        "ImageUri": "sagemaker-scikit-learn",
         "ContainerEntrypoint": ["python3", "/opt/ml/processing/code/clean.py"],
         "ContainerArguments": ["--column", "two words"],
     },
@@ -92,7 +92,7 @@ def test_a_processing_job_is_shown() -> None:
         ("processing job", "clean"),
         ("status", "Failed"),
         ("says", "no rows"),
-        ("image", "sagemaker-scikit-learn:1.2-1-cpu-py3"),
+        ("image", "sagemaker-scikit-learn"),
     ]
     told = dict(found)
     assert told["program"] == "python3 /opt/ml/processing/code/clean.py --column 'two words'"

@@ -26,7 +26,7 @@ from sagebrush.store.rows import Rows
 from sagebrush.store.series import Point, Series
 from sagebrush.world import Ctx, World
 
-IMAGE = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.2-1-cpu-py3"
+IMAGE = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn"
 ROLE = "arn:aws:iam::123456789012:role/SagebrushExecutionRole"
 
 

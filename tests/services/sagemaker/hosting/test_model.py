@@ -10,7 +10,7 @@ from sagebrush.errors import AwsError, Doc
 from sagebrush.world import Ctx
 from tests.services.sagemaker.doubles import archive
 
-IMAGE = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.2-1-cpu-py3"
+IMAGE = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn"
 BLAZINGTEXT = "811284229777.dkr.ecr.us-east-1.amazonaws.com/blazingtext:1"
 ROLE = "arn:aws:iam::123456789012:role/SagebrushExecutionRole"
 DATA = "s3://models/m/model.tar.gz"

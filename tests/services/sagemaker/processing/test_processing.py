@@ -14,7 +14,7 @@ from tests.conftest import make_settings, started
 from tests.services.sagemaker.liveserver import own
 from tests.waiting import until
 
-IMAGE = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.2-1-cpu-py3"
+IMAGE = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn"
 ROLE = "arn:aws:iam::123456789012:role/SagebrushExecutionRole"
 GROUP = "/aws/sagemaker/ProcessingJobs"
 Client = Callable[..., Any]

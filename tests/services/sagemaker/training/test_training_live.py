@@ -26,7 +26,7 @@ from tests.aws_session import SESSION
 from tests.services.sagemaker.liveserver import own
 from tests.waiting import until
 
-IMAGE = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.2-1-cpu-py3"
+IMAGE = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn"
 ROLE = "arn:aws:iam::123456789012:role/SagebrushExecutionRole"
 Client = Callable[..., Any]
 
