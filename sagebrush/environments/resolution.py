@@ -14,7 +14,7 @@ from datetime import date, timedelta
 from pathlib import Path
 
 from sagebrush.compute.local import gpus
-from sagebrush.environments import interpreters, locks, uvtool
+from sagebrush.environments import interpreters, locks, releases, uvtool
 from sagebrush.environments.releases import Release
 from sagebrush.environments.uvtool import UvFailed
 
@@ -63,6 +63,25 @@ class Unresolved(Exception):
 
 
 @dataclass(frozen=True)
+class Shipped:
+    """How the lock of a release that the project ships is made (`./run lock`)."""
+
+    python: str = "3.11"
+    when: str = ""
+    """A later date than the release's, which what is `wanted` needs."""
+    wanted: tuple[str, ...] = ()
+
+
+SHIPPED: Mapping[str, Shipped] = {
+    "huggingface-pytorch-4.48.0-2.3.0": Shipped(),
+    "huggingface-pytorch-4.49.0-2.5.1": Shipped(),
+    "scikit-learn-1.2-1": Shipped(when="2023-06-01", wanted=("pandas>=2",)),
+    "tensorflow-2.14.1": Shipped(),
+}
+"""The releases that most notebooks use -> how their locks are made, for every host alike."""
+
+
+@dataclass(frozen=True)
 class _Way:
     """Where torch comes from: its pin, uv's options, what is as new as may be, and the Pythons."""
 
@@ -85,6 +104,14 @@ def lock(
     return _Resolver(release, environ, root, report).lock()
 
 
+def ship(name: str, environ: Mapping[str, str], root: Path) -> str:
+    """The lock of the environment `name` of SHIPPED, for every host. Raises Unresolved."""
+    release, how = releases.named(name), SHIPPED[name]
+    assert release is not None
+    resolver = _Resolver(release, environ, root, print, ("--universal",))
+    return resolver.shipped(how)
+
+
 class _Resolver:
     def __init__(
         self,
@@ -92,8 +119,9 @@ class _Resolver:
         environ: Mapping[str, str],
         root: Path,
         report: Callable[[str], None],
+        options: tuple[str, ...] = (),
     ) -> None:
-        self.release, self.report = release, report
+        self.release, self.report, self.options = release, report, options
         self.host = environ
         self.environ = uvtool.resolving(uvtool.variables(environ, root))
         self.root = root
@@ -118,6 +146,22 @@ class _Resolver:
             f" {', '.join(found)}, nor anything that could stand in: {self.why}"
         )
 
+    def shipped(self, how: Shipped) -> str:
+        """The lock with the torch of today, which every environment of the project has."""
+        way = self._newest((how.python,)) if "torch" in self.pinned else _Way("", (), (), ())
+        pins = self._pins(way)
+        for name in (re.split(r"\W", each)[0] for each in how.wanted):
+            pins.pop(name, None)
+        when = date.fromisoformat(how.when) if how.when else self.released
+        base = locks.pins(locks.text(self.root, "base"))
+        client = {name: base[name] for name in CLIENTS if name in base}
+        for chosen in (pins, self._main(pins)):
+            wanted = _wanted({**chosen, **client}, (*COMMON, *FAMILIES[self.release.family]))
+            text = self._run([*wanted, *how.wanted], how.python, when, way.options, way.free)
+            if text is not None:
+                return f"# python {how.python}\n{text}"
+        raise Unresolved(f"{self.release.environment}: {self.why}")
+
     def _ways(self, pythons: tuple[str, ...]) -> Iterator[_Way]:
         asked = self.pinned.get("torch")
         if asked is None:
@@ -127,9 +171,12 @@ class _Resolver:
             yield _Way(asked, (), (), pythons)
         elif self._run(["torch"], pythons[-1], None, ("--no-deps", "--torch-backend", "cpu")):
             yield _Way(asked, ("--torch-backend", "cpu"), (), pythons)
-        newest = locks.pins(locks.text(self.root, "pytorch"))["torch"]
         has = interpreters.with_torch(self.host) or tuple(p for p in PYTHONS if p != "3.9")
-        yield _Way(newest, (), TORCH, tuple(p for p in pythons if p in has))
+        yield self._newest(tuple(p for p in pythons if p in has))
+
+    def _newest(self, pythons: tuple[str, ...]) -> _Way:
+        """The torch that the project's own environments have."""
+        return _Way(locks.pins(locks.text(self.root, "pytorch"))["torch"], (), TORCH, pythons)
 
     def _exact(self, way: _Way) -> str | None:
         """The lock with the promised versions; None where no Python has them."""
@@ -159,11 +206,15 @@ class _Resolver:
     def _pins(self, way: _Way) -> dict[str, str]:
         return {**self.pinned, **({"torch": way.torch} if way.torch else {})}
 
+    def _main(self, pins: Mapping[str, str]) -> dict[str, str]:
+        """Of `pins` what the image's tags promise."""
+        principals = (self.name, "torch", "tensorflow", "tensorflow-cpu")
+        return {each: version for each, version in pins.items() if each in principals}
+
     def _resolved(self, pins: Mapping[str, str], python: str, when: date, way: _Way) -> str | None:
         """The lock of all that the image has, else of what its tags promise and the usual, else of
         what they promise alone; None where not even that can be had."""
-        principals = (self.name, "torch", "tensorflow", "tensorflow-cpu")
-        main = {each: version for each, version in pins.items() if each in principals}
+        main = self._main(pins)
         more = (*COMMON, *FAMILIES[self.release.family])
         self.report(f"resolving for Python {python} as of {when}")
         least = self._run(_wanted(main, CLIENT), python, when, way.options, way.free)
@@ -186,7 +237,7 @@ class _Resolver:
         """uv's lock of the requirements `wanted`; None where there is none."""
         source = self.root / f".{self.release.environment}.in"
         command = ["pip", "compile", "-q", "--no-header", "--no-annotate", "--no-emit-index-url"]
-        command += ["--python-version", python, *options]
+        command += ["--python-version", python, *options, *self.options]
         command += ["--excludes", str(locks.shipped("cuda-excludes.txt"))]
         command += [part for name in WHEELS for part in ("--only-binary", name)]
         if when is not None:
