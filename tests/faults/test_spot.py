@@ -65,8 +65,7 @@ def spot(stand: Stand, name: str) -> None:
         StoppingCondition={"MaxRuntimeInSeconds": 300, "MaxWaitTimeInSeconds": 600},
         CheckpointConfig={"S3Uri": f"s3://{BUCKET}/spot/{name}"},
         AlgorithmSpecification={
-            "TrainingImage": "683313688378.dkr.ecr.us-east-1.amazonaws.com/"
-            "sagemaker-scikit-learn",
+            "TrainingImage": "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn",
             "TrainingInputMode": "File",
             "ContainerEntrypoint": ["python", "/opt/ml/input/data/code/run.py"],
             "MetricDefinitions": METRICS,

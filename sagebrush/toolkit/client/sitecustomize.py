@@ -77,9 +77,17 @@ def _point() -> None:
         sys.meta_path.insert(0, _Finder("botocore.loaders", change))
 
 
+def _arguments() -> list[str]:
+    """What this interpreter was started with."""
+    if sys.version_info >= (3, 10):
+        return sys.orig_argv[1:]
+    with open("/proc/self/cmdline", errors="surrogateescape") as file:
+        return file.read().split("\0")[1:-1]
+
+
 def _agents_for_ssh() -> None:
     """Whether this is SDK v3's MPI driver: its file is the main program."""
-    if "mpi_driver.py" not in "".join(sys.orig_argv[1:2]):
+    if "mpi_driver.py" not in "".join(_arguments()[:1]):
         return
     driver = _toolkit("training/mpi_v3.py")
     driver.before()
@@ -108,9 +116,9 @@ def _put_over() -> None:
     if own not in sys.path or os.access(own, os.W_OK):
         return  # an overlay's own interpreter
     overlay = os.path.join(os.environ.get("TMPDIR") or "/tmp", "sagebrush-overlay")
-    if _installs(sys.orig_argv[1:]):
+    if _installs(_arguments()):
         python = _overlay()
-        os.execv(python, [python, *sys.orig_argv[1:]])
+        os.execv(python, [python, *_arguments()])
     found = [_folder(overlay)]
     if layer := os.environ.get("SAGEBRUSH_LAYER"):
         found.append(_folder(os.path.join(layer, "venv")))

@@ -103,7 +103,7 @@ def _streams(stderr: str) -> tuple[dict[str, Stream], Stream]:
                 bare.append((at, first))
             else:
                 streams.setdefault(rank.group(), []).append((at, first[rank.end() :]))
-        for tag, text in zip(pieces[::2], pieces[1::2], strict=True):
+        for tag, text in zip(pieces[::2], pieces[1::2]):
             place, before = begun.get(tag, (at, ""))
             begun[tag] = (place, before + text)
         if tag:  # the line's end is that of its last piece
