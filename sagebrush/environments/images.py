@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 
-from sagebrush.environments import locks, releases, tags
+from sagebrush.environments import image_tags, locks, releases
 
 
 @dataclass(frozen=True)
@@ -154,10 +154,10 @@ def resolve(uri: str, added: Sequence[str] = ()) -> Image:
 def _released(image: Image, tag: str) -> Image:
     """The image with what its `tag` chooses: the environment of today for the newest release of its
     family, and for one that promises what that environment has."""
-    promised = tags.read(image.family, tag) if image.family else None
+    promised = image_tags.read(image.family, tag) if image.family else None
     newest = [each for each in releases.table() if each.family == image.family][-1:]
-    found = promised and tags.release(image.family, promised, releases.table())
-    asked = tags.promises(image.family, promised, found) if promised else {}
+    found = promised and image_tags.release(image.family, promised, releases.table())
+    asked = image_tags.promises(image.family, promised, found) if promised else {}
     if not image.environment:  # of a family that has none of today
         found = found or newest[0]
     elif found is None or found in newest or found.main.items() <= _today(image.environment):

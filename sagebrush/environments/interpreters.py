@@ -53,9 +53,10 @@ def find(environ: Mapping[str, str], wanted: Sequence[str] = ()) -> Interpreter 
     return None
 
 
-def found(environ: Mapping[str, str], wanted: Sequence[str]) -> list[str]:
-    """Which of the versions `wanted` this host has."""
-    return [version for version in wanted if find(environ, (version,))]
+def found(environ: Mapping[str, str], wanted: Sequence[str]) -> dict[str, Interpreter]:
+    """The interpreters of the versions `wanted` that this host has, by version."""
+    each = ((version, find(environ, (version,))) for version in wanted)
+    return {version: interpreter for version, interpreter in each if interpreter}
 
 
 def versions(environ: Mapping[str, str]) -> list[str]:

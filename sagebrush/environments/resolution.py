@@ -124,6 +124,8 @@ class _Resolver:
         self.release, self.report, self.options = release, report, options
         self.host = environ
         self.environ = uvtool.resolving(uvtool.variables(environ, root))
+        self.environ["UV_PYTHON_DOWNLOADS"] = "never"
+        self.pythons: dict[str, interpreters.Interpreter] = {}
         self.root = root
         self.released = date.fromisoformat(release.released)
         self.pinned = dict(release.pins)
@@ -134,16 +136,16 @@ class _Resolver:
 
     def lock(self) -> str:
         self.report("looking for Python interpreters")
-        found = tuple(interpreters.found(self.host, PYTHONS))
-        if not found:
+        self.pythons = interpreters.found(self.host, PYTHONS)
+        if not self.pythons:
             raise Unresolved(f"no Python from {PYTHONS[0]} to {PYTHONS[-1]} was found")
-        for way in self._ways(nearest(self.release.python, found)):
+        for way in self._ways(nearest(self.release.python, self.pythons)):
             text = self._exact(way) or self._stand_in(way)
             if text is not None:
                 return text
         raise Unresolved(
             f"{self.release.family} {self.release.version} cannot be had for Python"
-            f" {', '.join(found)}, nor anything that could stand in: {self.why}"
+            f" {', '.join(self.pythons)}, nor anything that could stand in: {self.why}"
         )
 
     def shipped(self, how: Shipped) -> str:
@@ -169,10 +171,19 @@ class _Resolver:
             return
         if gpus.found(self.host):
             yield _Way(asked, (), (), pythons)
-        elif self._run(["torch"], pythons[-1], None, ("--no-deps", "--torch-backend", "cpu")):
+        elif self._pytorch_answers(pythons[-1]):
             yield _Way(asked, ("--torch-backend", "cpu"), (), pythons)
         has = interpreters.with_torch(self.host) or tuple(p for p in PYTHONS if p != "3.9")
         yield self._newest(tuple(p for p in pythons if p in has))
+
+    def _pytorch_answers(self, python: str) -> bool:
+        """Whether PyTorch's own index, which alone has CPU builds of old versions, can be reached."""
+        patient, hasty = self.environ, {"UV_HTTP_RETRIES": "0", "UV_HTTP_TIMEOUT": "10"}
+        self.environ = {**patient, **hasty}
+        try:
+            return bool(self._run(["torch"], python, None, ("--no-deps", "--torch-backend", "cpu")))
+        finally:
+            self.environ = patient
 
     def _newest(self, pythons: tuple[str, ...]) -> _Way:
         """The torch that the project's own environments have."""
@@ -220,10 +231,15 @@ class _Resolver:
         least = self._run(_wanted(main, CLIENT), python, when, way.options, way.free)
         if least is None:
             return None
-        for chosen, others in ((pins, more), (main, more), (main, COMMON)):
-            text = self._run(_wanted(chosen, others), python, when, way.options, way.free)
+        for chosen in (pins, main):
+            text = self._run(_wanted(chosen, more), python, when, way.options, way.free)
             if text is not None:
                 return f"# python {python}\n{text}"
+        kept: tuple[str, ...] = CLIENT  # the release's time lacks some of them for this Python
+        for name in more:
+            wanted = _wanted(main, (*kept, name))
+            if text := self._run(wanted, python, when, way.options, way.free):
+                kept, least = (*kept, name), text
         return f"# python {python}\n{least}"
 
     def _run(
@@ -237,7 +253,9 @@ class _Resolver:
         """uv's lock of the requirements `wanted`; None where there is none."""
         source = self.root / f".{self.release.environment}.in"
         command = ["pip", "compile", "-q", "--no-header", "--no-annotate", "--no-emit-index-url"]
-        command += ["--python-version", python, *options, *self.options]
+        here = self.pythons.get(python)
+        which = ["--python", str(here.executable)] if here else ["--python-version", python]
+        command += [*which, *options, *self.options]
         command += ["--excludes", str(locks.shipped("cuda-excludes.txt"))]
         command += [part for name in WHEELS for part in ("--only-binary", name)]
         if when is not None:

@@ -47,7 +47,7 @@ class Builder:
         self.environ = {"PATH": os.environ["PATH"], "HOME": str(folder)}
         here = interpreters.probe(Path(sys.executable))
         monkeypatch.setattr(uvtool.uv, "find_uv_bin", lambda: str(self.uv))
-        monkeypatch.setattr(interpreters, "find", lambda _environ: here)
+        monkeypatch.setattr(interpreters, "find", lambda *_: here)
         self.sync("pass")
 
     def sync(self, code: str, compiled: str = "pass") -> None:
@@ -169,7 +169,7 @@ from pathlib import Path
 from sagebrush.environments import interpreters, store, uvtool
 here = interpreters.probe(Path(sys.executable))
 uvtool.uv.find_uv_bin = lambda: sys.argv[2]
-interpreters.find = lambda _environ: here
+interpreters.find = lambda *_: here
 store.Environments(Path(sys.argv[1])).build("base")
 """
 
@@ -366,7 +366,7 @@ def test_unknown_environments_have_no_lock_file(builder: Builder) -> None:
 def test_no_interpreter_is_told_with_the_cure(
     builder: Builder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(interpreters, "find", lambda _environ: None)
+    monkeypatch.setattr(interpreters, "find", lambda *_: None)
     with pytest.raises(BuildFailed, match=r"uv python install 3\.12"):
         builder.new().build("base")
     assert builder.calls == ["python install"]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Required, TypedDict, cast
 
+from sagebrush.environments.images import Image
 from sagebrush.store.rows import Row
 
 
@@ -52,6 +53,19 @@ class Job(Attempt, total=False):
     """Its FailureReason then."""
     removed: bool
     """Whether its directories are gone."""
+
+
+def new(key: str, image: Image) -> Job:
+    """The plan of a new job of that key and image."""
+    return {
+        "key": key,
+        "stage": "start",
+        "environment": image.environment,
+        "algorithm": image.algorithm or "",
+        "container": image.container,
+        "framework": image.framework,
+        "asked": dict(image.asked),
+    }
 
 
 def plan_of(row: Row) -> Job:

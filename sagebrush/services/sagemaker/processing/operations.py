@@ -7,11 +7,11 @@ from sagebrush.engine import kinds
 from sagebrush.engine.kinds import Kind
 from sagebrush.errors import Doc
 from sagebrush.scheduler import capacity, quotas
-from sagebrush.services.sagemaker.jobs import steps
+from sagebrush.services.sagemaker.jobs import plan, steps
 from sagebrush.services.sagemaker.jobs.steps import ENDED
 from sagebrush.services.sagemaker.processing import checks, life
 from sagebrush.services.sagemaker.processing.facts import PROCESSING_JOB
-from sagebrush.services.sagemaker.processing.plan import Plan, plan_of
+from sagebrush.services.sagemaker.processing.plan import plan_of
 from sagebrush.store.rows import Reader, Row
 from sagebrush.world import Ctx
 
@@ -37,21 +37,13 @@ def create_processing_job(ctx: Ctx, request: Doc) -> Doc:
     checks.validate(request)
     kinds.check_new(ctx, KIND, request)
     image = checks.check(ctx, request)
-    plan: Plan = {
-        "key": f"p-{short_id()}",
-        "stage": "start",
-        "environment": image.environment,
-        "algorithm": image.algorithm or "",
-        "container": image.container,
-        "framework": image.framework,
-        "asked": dict(image.asked),
-    }
 
     def check(rows: Reader) -> None:
         types = checks.instances(request)
         quotas.check_quota(ctx.world, types, checks.USE, rows)
 
-    row = kinds.draft(ctx, KIND, request, "InProgress", {}, {**plan})
+    new = plan.new(f"p-{short_id()}", image)
+    row = kinds.draft(ctx, KIND, request, "InProgress", {}, {**new})
     row = kinds.insert(ctx, KIND, row, check)
     return {"ProcessingJobArn": row.doc["ProcessingJobArn"]}
 

@@ -9,11 +9,11 @@ from sagebrush.engine import kinds
 from sagebrush.engine.kinds import Kind, moment
 from sagebrush.errors import AwsError, Doc
 from sagebrush.scheduler import capacity, quotas
-from sagebrush.services.sagemaker.jobs import steps
+from sagebrush.services.sagemaker.jobs import plan, steps
 from sagebrush.services.sagemaker.jobs.steps import ENDED
 from sagebrush.services.sagemaker.training import checks, life, status
 from sagebrush.services.sagemaker.training.facts import TRAINING_JOB
-from sagebrush.services.sagemaker.training.plan import Plan, plan_of
+from sagebrush.services.sagemaker.training.plan import plan_of
 from sagebrush.services.sagemaker.training.status import status_doc
 from sagebrush.services.sagemaker.training.warm_pool import offers
 from sagebrush.store.rows import Reader, Row
@@ -53,20 +53,12 @@ def create_training_job(ctx: Ctx, request: Doc) -> Doc:
         "ModelArtifacts": {"S3ModelArtifacts": status.artifact(request)},
         **_rules(request, now),
     }
-    plan: Plan = {
-        "key": f"t-{short_id()}",
-        "stage": "start",
-        "environment": image.environment,
-        "algorithm": image.algorithm or "",
-        "container": image.container,
-        "framework": image.framework,
-        "asked": dict(image.asked),
-    }
 
     def check(rows: Reader) -> None:
         quotas.check_quota(ctx.world, *checks.instances(request), rows)
 
-    row = kinds.draft(ctx, KIND, request, "InProgress", doc, {**plan})
+    new = plan.new(f"t-{short_id()}", image)
+    row = kinds.draft(ctx, KIND, request, "InProgress", doc, {**new})
     row = kinds.insert(ctx, KIND, row, check)
     return {"TrainingJobArn": row.doc["TrainingJobArn"]}
 

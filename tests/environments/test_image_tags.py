@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from sagebrush.environments import tags
+from sagebrush.environments import image_tags
+from sagebrush.environments.image_tags import Tag
 from sagebrush.environments.releases import Release
-from sagebrush.environments.tags import Tag
 
 
 def _release(family: str, version: str, framework: str = "", **pins: str) -> Release:
@@ -44,7 +44,7 @@ TABLE = (
     ],
 )
 def test_what_a_tag_promises(family: str, tag: str, found: Tag | None) -> None:
-    assert tags.read(family, tag) == found
+    assert image_tags.read(family, tag) == found
 
 
 @pytest.mark.parametrize(
@@ -64,17 +64,20 @@ def test_what_a_tag_promises(family: str, tag: str, found: Tag | None) -> None:
     ],
 )
 def test_the_release_of_a_tag(family: str, tag: Tag, environment: str | None) -> None:
-    found = tags.release(family, tag, TABLE)
+    found = image_tags.release(family, tag, TABLE)
     assert (found and found.environment) == environment
 
 
 def test_promises_are_the_tags_own_words() -> None:
     exact, old = TABLE[4], TABLE[2]
-    assert tags.promises("pytorch", Tag("1.13"), exact) == {"torch": "1.13.1", "Python": "3.9"}
-    found = tags.promises("pytorch", Tag("1.12.1", "", "3.8"), old)
+    assert image_tags.promises("pytorch", Tag("1.13"), exact) == {
+        "torch": "1.13.1",
+        "Python": "3.9",
+    }
+    found = image_tags.promises("pytorch", Tag("1.12.1", "", "3.8"), old)
     assert found == {"torch": "1.12.1", "Python": "3.8"}
-    assert tags.promises("pytorch", Tag("9.0"), None) == {"torch": "9.0"}
-    container = tags.promises("scikit-learn", Tag("1.2-1"), TABLE[6])
+    assert image_tags.promises("pytorch", Tag("9.0"), None) == {"torch": "9.0"}
+    container = image_tags.promises("scikit-learn", Tag("1.2-1"), TABLE[6])
     assert container == {"scikit-learn": "1.2.1", "Python": "3.9"}
-    both = tags.promises("huggingface-pytorch", Tag("4.99.0", "2.99.0", "3.12"), None)
+    both = image_tags.promises("huggingface-pytorch", Tag("4.99.0", "2.99.0", "3.12"), None)
     assert both == {"transformers": "4.99.0", "torch": "2.99.0", "Python": "3.12"}
