@@ -73,20 +73,17 @@ def run(args: argparse.Namespace) -> int:
 
 def _list(environments: Environments) -> int:
     from rich.console import Console
-    from rich.table import Table
 
-    table = Table(box=None, header_style="bold")
-    for column in ("name", "of", "size", "state"):
-        table.add_column(column, no_wrap=True, justify="right" if column == "size" else "left")
-    table.add_column("what is in it")
+    console = Console()
     for each in environments.known(sizes=True):
         size = f"{each.size >> 20:,} MB" if each.built else ""
         state = _used(each.used) if each.built else "at first need"
         state += ", yours" if each.added else ""
-        inside = each.built.told(9).partition("(")[2].rstrip(")") if each.built else ""
-        table.add_row(each.name, each.released or "today", size, state, inside)
-    console = Console()
-    console.print(table)
+        rest = f"{each.released:<10} {size:>9}  {state}"
+        console.print(f"[bold]{each.name:<35}[/] {rest}", highlight=False)
+        if each.built:
+            inside = each.built.told(9).partition("(")[2].rstrip(")")
+            console.print(f"    {inside}", style="dim", highlight=False)
     root = environments.root
     if root.is_dir():
         console.print(f"{_together(root) >> 20:,} MB together in {root} (files are shared)")

@@ -21,6 +21,7 @@ from sagebrush.environments.uvtool import UvFailed
 PYTHONS = ("3.9", "3.10", "3.11", "3.12", "3.13")
 """What jobs' toolkits run on; older ones have no wheels of boto3 that finds an endpoint by itself."""
 COMMON = (
+    "setuptools<81",  # with pkg_resources, which packages of those years import
     "boto3",
     "pip",
     "numpy",
@@ -42,7 +43,7 @@ FAMILIES: Mapping[str, tuple[str, ...]] = {
     "huggingface-tensorflow": ("datasets", "evaluate", "sentencepiece", "tensorboard", "tokenizers"),
 }  # fmt: skip
 """Family -> what its images have besides their pins, each where the release's time had it."""
-CLIENT = ("boto3", "pip")
+CLIENT = ("boto3", "pip", "setuptools<81")
 """What a job cannot do without."""
 CLIENTS = ("boto3", "botocore", "s3transfer", "jmespath", "awscrt")
 """As new as may be: jobs reach S3 by AWS_ENDPOINT_URL, which older ones do not know."""
@@ -235,9 +236,12 @@ class _Resolver:
             text = self._run(_wanted(chosen, more), python, when, way.options, way.free)
             if text is not None:
                 return f"# python {python}\n{text}"
-        kept: tuple[str, ...] = CLIENT  # the release's time lacks some of them for this Python
+        # The release's time lacks some of them for this Python.
+        kept, chosen = CLIENT, main
+        if text := self._run(_wanted(pins, CLIENT), python, when, way.options, way.free):
+            chosen, least = pins, text
         for name in more:
-            wanted = _wanted(main, (*kept, name))
+            wanted = _wanted(chosen, (*kept, name))
             if text := self._run(wanted, python, when, way.options, way.free):
                 kept, least = (*kept, name), text
         return f"# python {python}\n{least}"
