@@ -15,7 +15,7 @@ from sagebrush.services.sagemaker.jobs.life import JobKind
 from sagebrush.services.sagemaker.processing import stage
 from sagebrush.services.sagemaker.processing.plan import plan_of
 from sagebrush.store.rows import Next, Row
-from sagebrush.workload import upload
+from sagebrush.workload import layers, upload
 from sagebrush.workload.instances_state import Standing
 from sagebrush.workload.stage import remove as remove_tree
 from sagebrush.world import World
@@ -93,6 +93,10 @@ def _clear(world: World, place: Path) -> None:
         remove_tree(place / part)
 
 
+def _waits(world: World, row: Row) -> Next | None:
+    return Next(due=layers.LOOK) if stage.installing(world, row) else None
+
+
 JOB = JobKind(
     group=stage.GROUP,
     members=stage.members,
@@ -106,6 +110,7 @@ JOB = JobKind(
     clear=_clear,
     entered=_entered,
     watch=_watch,
+    waits=_waits,
 )
 reconcile = partial(life.reconcile, JOB, life.stages(JOB))
 fail = partial(life.fail, JOB)
