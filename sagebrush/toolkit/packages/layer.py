@@ -228,9 +228,10 @@ class Build:
 
     def _failed(self, said: str, names: Sequence[str]) -> Failed:
         """The failure in uv's words, or in a sentence where a package has no wheel."""
-        told = ", ".join(names)
         if text := wheels.sentence(said, self._nearest):
             say("\n".join(said.splitlines()[-LAST:]))
+            names = text.split()[:1]
+        told = ", ".join(names)
         return Failed(
             f"requirements.txt cannot be installed{told and f' ({told})'}: {text or said}"
         )
@@ -250,9 +251,9 @@ class Build:
         status, _ = self._uv(command)
         return None if status else next(iter(pins(out.read_text()).values()), None)
 
-    def _until(self, requirement: str, day: date | None) -> str | None:
-        """The version of what was published until that day."""
-        return self._found(requirement, ["--exclude-newer", str(day)] if day else [])
+    def _until(self, requirement: str, day: date) -> str | None:
+        """The newest version of what was published until that day."""
+        return self._found(requirement, ["--exclude-newer", str(day)])
 
     def _with_tied(self, resolved: dict[str, str]) -> dict[str, str]:
         """`resolved`, where it replaces one of a tied set, with the others of the same time.
@@ -260,19 +261,20 @@ class Build:
         What the file and the libraries ask comes before the time where they do not go together.
         """
         delta = missing(resolved, self.present)
-        wanted = self.wanted.named
-        self.bonds = tied.bonds(wanted, delta, self.present, self._until, date.today())
+        wanted, index = self.wanted.named, tied.Index(self._until, self._nearest)
+        self.bonds = tied.bonds(wanted, delta, self.present, index, date.today())
         if not any(bond.members or bond.limits for bond in self.bonds):
             return resolved
         source, full, limits = (self.work / n for n in ("in.txt", "full.txt", "limits.txt"))
         before, frozen = source.read_text(), {**self.present, **resolved}
         members = [each for bond in self.bonds for each in bond.members.items()]
         loose = {name for name, _ in members if tied.ranged(wanted.get(name, ""))}
-        loose |= {name for bond in self.bonds for name in bond.tied.declared}
-        limits.write_text("".join(f"{t}\n" for bond in self.bonds for t in bond.limits))
-        self.arguments += ["-c", str(limits)]
+        declared = {name for bond in self.bonds for name in bond.tied.declared}
+        if under := [text for bond in self.bonds for text in bond.limits]:
+            limits.write_text("\n".join(under) + "\n")
+            self.arguments += ["-c", str(limits)]
         said = ""
-        for free in (set(), loose):
+        for free in (set(), loose, loose | declared):
             lines = [name if name in free else f"{name}{limit}" for name, limit in members]
             source.write_text(before + "".join(f"{line}\n" for line in lines))
             full.write_text("".join(f"{name}=={at}\n" for name, at in sorted(frozen.items())))
@@ -374,7 +376,9 @@ class Build:
                 if name in self.present and import_check.asked(sys.executable, [module], self.work):
                     continue  # nor can it in the environment
                 others = [*map(normalised, found["packages"]), name]
-                other = next((n for n in others if n in versions and n != bond.cause), "")
+                others = [n for n in others if n in versions and n != bond.cause]
+                asked = (n for n in others if tied.pinned(self.wanted.named.get(n, "")))
+                other = next(asked, others[0] if others else "")
                 beside = f" beside {other} {versions[other]}" if other else ""
                 raise Failed(
                     f"requirements.txt cannot be installed: {bond.told()}{beside}: {found['error']}"

@@ -12,10 +12,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
-Compiles = Callable[[str, "date | None"], "str | None"]
-"""(requirement, day) -> the version that uv finds of what was published until that day; None where
-it finds none."""
-
 SLACK = 60
 """Days after a library's month in which what fits it appeared."""
 FIRST = 2008
@@ -30,6 +26,16 @@ published."""
 
 
 @dataclass(frozen=True)
+class Index:
+    """What is asked of the package index, through uv."""
+
+    until: Callable[[str, date], str | None]
+    """(requirement, day) -> the newest version of what was published until that day, if any."""
+    nearest: Callable[[str, str], str]
+    """(name, version) -> the first version from that on that has a wheel for this Python, or ""."""
+
+
+@dataclass(frozen=True)
 class Tied:
     """A set of libraries; the first one is the cause where the user's file names none."""
 
@@ -41,6 +47,8 @@ class Tied:
     """Names of one and the same library."""
     declared: tuple[str, ...] = ()
     """Members of which the others say what they need; time may give way to that."""
+    compiled: tuple[str, ...] = ()
+    """Members that are of use only as wheels; the first one for a Python may be younger."""
 
 
 SETS = (
@@ -56,6 +64,7 @@ SETS = (
             "huggingface-hub": ("huggingface_hub",),
         },
         declared=("tokenizers", "huggingface-hub"),
+        compiled=("tokenizers",),
     ),
     Tied(
         {
@@ -120,7 +129,7 @@ def bonds(
     named: Mapping[str, str],
     delta: Mapping[str, str],
     present: Mapping[str, str],
-    compiles: Compiles,
+    index: Index,
     today: date,
 ) -> list[Bond]:
     """A Bond for each set of which the packages `delta` replace something that is `present`, where
@@ -141,7 +150,7 @@ def bonds(
         # What the environment has fits what is newer, or the newer one says what it needs.
         had = next(present[name] for name in (cause, *alike) if name in present)
         if tied.dated and older(bond.version, had):
-            bond = _of_its_time(bond, named, compiles, today)
+            bond = _of_its_time(bond, named, index, today)
         found.append(bond)
     return found
 
@@ -160,13 +169,16 @@ def _cause(replaced: list[str], named: Mapping[str, str]) -> str:
     return (sure or asked or replaced)[0]
 
 
-def _of_its_time(bond: Bond, named: Mapping[str, str], compiles: Compiles, today: date) -> Bond:
+def _of_its_time(bond: Bond, named: Mapping[str, str], index: Index, today: date) -> Bond:
     """`bond` with its members limited by dates, where the index tells those."""
-    month = published(f"{bond.cause}=={bond.version}", compiles, today)
+    month = published(f"{bond.cause}=={bond.version}", index, today)
     if month is None:
         return bond
     until = month + timedelta(days=SLACK)
-    newest = {name: compiles(name, until) for name in bond.members}
+    newest = {name: index.until(name, until) for name in bond.members}
+    for name in bond.tied.compiled:
+        if version := newest.get(name):
+            newest[name] = index.nearest(name, version) or version
     return replace(
         bond,
         members={name: f"<={version}" for name, version in newest.items() if version},
@@ -180,15 +192,15 @@ def _of_its_time(bond: Bond, named: Mapping[str, str], compiles: Compiles, today
     )
 
 
-def published(requirement: str, compiles: Compiles, today: date) -> date | None:
+def published(requirement: str, index: Index, today: date) -> date | None:
     """The first day of the month until which the release was published; None for an index that
     tells no dates."""
     low, high = FIRST * 12, today.year * 12 + today.month  # the first of the next month
-    if compiles(requirement, _first(high)) is None:
+    if index.until(requirement, _first(high)) is None:
         return None
     while high - low > 1:
         middle = (low + high) // 2
-        if compiles(requirement, _first(middle)) is None:
+        if index.until(requirement, _first(middle)) is None:
             low = middle
         else:
             high = middle
