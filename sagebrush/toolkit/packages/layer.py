@@ -236,10 +236,10 @@ class Build:
             f"requirements.txt cannot be installed{told and f' ({told})'}: {text or said}"
         )
 
-    def _nearest(self, name: str, version: str) -> str:
-        """The first version from `version` on that has a wheel for this Python; "" without one."""
+    def _nearest(self, name: str, requirement: str) -> str:
+        """The oldest version for the requirement that has a wheel for this Python; "" without one."""
         lowest = ["--only-binary", name, "--resolution", "lowest-direct"]
-        return self._found(f"{name}>={version}", lowest) or ""
+        return self._found(requirement, lowest) or ""
 
     def _found(self, requirement: str, more: Sequence[str]) -> str | None:
         """The version that uv chooses for one requirement alone; None where there is none."""
@@ -258,7 +258,7 @@ class Build:
     def _with_tied(self, resolved: dict[str, str]) -> dict[str, str]:
         """`resolved`, where it replaces one of a tied set, with the others of the same time.
 
-        What the file and the libraries ask comes before the time where they do not go together.
+        What libraries declare comes before the time where the two do not go together.
         """
         delta = missing(resolved, self.present)
         wanted, index = self.wanted.named, tied.Index(self._until, self._nearest)
@@ -268,13 +268,12 @@ class Build:
         source, full, limits = (self.work / n for n in ("in.txt", "full.txt", "limits.txt"))
         before, frozen = source.read_text(), {**self.present, **resolved}
         members = [each for bond in self.bonds for each in bond.members.items()]
-        loose = {name for name, _ in members if tied.ranged(wanted.get(name, ""))}
         declared = {name for bond in self.bonds for name in bond.tied.declared}
         if under := [text for bond in self.bonds for text in bond.limits]:
             limits.write_text("\n".join(under) + "\n")
             self.arguments += ["-c", str(limits)]
         said = ""
-        for free in (set(), loose, loose | declared):
+        for free in (set(), declared):
             lines = [name if name in free else f"{name}{limit}" for name, limit in members]
             source.write_text(before + "".join(f"{line}\n" for line in lines))
             full.write_text("".join(f"{name}=={at}\n" for name, at in sorted(frozen.items())))

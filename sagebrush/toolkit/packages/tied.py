@@ -32,7 +32,8 @@ class Index:
     until: Callable[[str, date], str | None]
     """(requirement, day) -> the newest version of what was published until that day, if any."""
     nearest: Callable[[str, str], str]
-    """(name, version) -> the first version from that on that has a wheel for this Python, or ""."""
+    """(name, requirement) -> the oldest version for the requirement that has a wheel for this
+    Python, or ""."""
 
 
 @dataclass(frozen=True)
@@ -176,9 +177,13 @@ def _of_its_time(bond: Bond, named: Mapping[str, str], index: Index, today: date
         return bond
     until = month + timedelta(days=SLACK)
     newest = {name: index.until(name, until) for name in bond.members}
-    for name in bond.tied.compiled:
-        if version := newest.get(name):
-            newest[name] = index.nearest(name, version) or version
+    for name, version in newest.items():
+        asked = named.get(name, "")
+        if ranged(asked):  # no older than the file wants it
+            least = index.nearest(name, asked)
+            newest[name] = least if least and older(version or "", least) else version
+        elif version and name in bond.tied.compiled:
+            newest[name] = index.nearest(name, f"{name}>={version}") or version
     return replace(
         bond,
         members={name: f"<={version}" for name, version in newest.items() if version},

@@ -18,8 +18,8 @@ ABSENT = re.compile(
 def sentence(explanation: str, nearest: Callable[[str, str], str]) -> str:
     """What the user has to know of uv's explanation; "" where it is about something else.
 
-    `nearest` is given a name and a version: the first version from that on that has a wheel, ""
-    where none has.
+    `nearest` is given a name and a requirement: the oldest version for it that has a wheel, "" where
+    none has.
     """
     words = " ".join(explanation.split())
     python = "Python {}.{}".format(*sys.version_info[:2])
@@ -33,7 +33,7 @@ def sentence(explanation: str, nearest: Callable[[str, str], str]) -> str:
         (name, version), how = absent.groups(), "is not published as source"
     else:
         return ""
-    found = nearest(name, version)
+    found = nearest(name, f"{name}>={version}")
     if found == version:
         return ""  # it has one: compiling was asked for
     cure = f"pin a version that has one ({found} or newer), or use" if found else "use"

@@ -37,8 +37,9 @@ def until(requirement: str, day: date) -> str | None:
     return found[-1] if found else None
 
 
-DATED = tied.Index(until, lambda name, version: "0.13.2")
-DATELESS = tied.Index(lambda requirement, day: None, lambda name, version: "")
+WHEELS = {"tokenizers>=0.12.1": "0.13.2", "accelerate>=0.20": "0.20.3", "datasets>=3": "3.0.0"}
+DATED = tied.Index(until, lambda name, requirement: WHEELS[requirement])
+DATELESS = tied.Index(lambda requirement, day: None, lambda name, requirement: "")
 
 
 def bonds(
@@ -84,6 +85,12 @@ def test_what_the_file_says_of_a_version_counts() -> None:
     [bond] = bonds(named, {"transformers": "4.30.2"})
     assert bond.members == {"datasets": "<=2.14.4", "accelerate": "<=0.22.0"}
     assert bond.limits == ("pyarrow<21", "pandas<3")
+
+
+def test_a_member_is_as_new_as_the_file_wants_it_and_no_newer() -> None:
+    named = {"transformers": "transformers==4.30.2", "datasets": "datasets>=3"}
+    [bond] = bonds(named, {"transformers": "4.30.2"})
+    assert bond.members["datasets"] == "<=3.0.0"
 
 
 def test_an_index_without_dates_gives_the_set_without_limits() -> None:

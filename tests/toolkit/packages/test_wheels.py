@@ -57,4 +57,4 @@ UNPUBLISHED = (
 def test_the_package_the_interpreter_and_the_cure_are_named(
     said: str, nearest: str, sentence: str
 ) -> None:
-    assert wheels.sentence(said, lambda name, version: nearest) == sentence
+    assert wheels.sentence(said, lambda name, requirement: nearest) == sentence

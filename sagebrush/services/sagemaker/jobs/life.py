@@ -98,9 +98,6 @@ class JobKind:
     """The offset in bytes up to which an instance's log was read; 0 if it was not."""
     called_off: Callable[[World, Row], object] = lambda world, row: False
     """Whether a job must stop transferring its files."""
-    waits: Callable[[World, Row], Next | None] = lambda world, row: None
-    """The step of a job whose /opt/ml is complete and which still waits for something of its own;
-    None once it can run."""
     look: Callable[[Row], float] = lambda row: steps.POLL
     """Seconds from the launch to the first look."""
     running: str = "run"
@@ -177,12 +174,10 @@ def _admit(kind: JobKind, world: World, row: Row) -> Position:
 
 
 def download(kind: JobKind, world: World, row: Row) -> Next:
-    """/opt/ml of each instance is complete, and the job waits for nothing else."""
+    """/opt/ml of each instance is complete."""
     if "stop" in plan_of(row):
         return end(kind, world, row, "Stopped", "")
-    if not launched(kind, world, row) and (
-        step := build(kind, world, row) or kind.waits(world, row)
-    ):
+    if not launched(kind, world, row) and (step := build(kind, world, row)):
         return step
     return move(kind, world, row, kind.running)
 

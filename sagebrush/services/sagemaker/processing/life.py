@@ -1,4 +1,5 @@
-"""The life of a processing job: `jobs.life`, with its outputs as the results."""
+"""The life of a processing job: `jobs.life`, with its outputs as the results, and with a layer for
+what its script installs."""
 
 from __future__ import annotations
 
@@ -93,8 +94,14 @@ def _clear(world: World, place: Path) -> None:
         remove_tree(place / part)
 
 
-def _waits(world: World, row: Row) -> Next | None:
-    return Next(due=layers.LOOK) if stage.installing(world, row) else None
+def _download(world: World, row: Row) -> Next:
+    """As for any job, and the packages are installed that its script asks for."""
+    step = life.download(JOB, world, row)
+    if step.plan.get("stage") != JOB.running or life.launched(JOB, world, row):
+        return step
+    if text := stage.installing(world, row):
+        return Next(plan={"installing": text}, due=layers.LOOK)
+    return step
 
 
 JOB = JobKind(
@@ -110,8 +117,8 @@ JOB = JobKind(
     clear=_clear,
     entered=_entered,
     watch=_watch,
-    waits=_waits,
 )
-reconcile = partial(life.reconcile, JOB, life.stages(JOB))
+STAGES = {**life.stages(JOB), "download": _download}
+reconcile = partial(life.reconcile, JOB, STAGES)
 fail = partial(life.fail, JOB)
 remove = partial(life.remove, JOB)

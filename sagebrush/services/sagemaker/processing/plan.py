@@ -15,6 +15,8 @@ class Plan(plan.Job, total=False):
     """When its Continuous outputs were last stored, in seconds since the epoch."""
     stored_until: float
     """The latest time of change of a file that is stored, by the system's clock."""
+    installing: str
+    """What a job waited for last in `download`."""
 
 
 def plan_of(row: Row) -> Plan:

@@ -138,10 +138,11 @@ def _parts(path: str) -> tuple[str, ...]:
 # ---- the processes
 
 
-def installing(world: World, row: Row) -> bool:
-    """Whether packages that an instance's script asks for are being installed."""
+def installing(world: World, row: Row) -> str:
+    """What an instance waits for whose script's packages are being installed; "" where none does."""
     environment = plan_of(row)["environment"]
-    return any(layers.pending(world, environment, place) for place in roots(world, row))
+    waits = (layers.pending(world, environment, place) for place in roots(world, row))
+    return next((text for text in waits if text), "")
 
 
 def ready(world: World, row: Row) -> list[Spec]:
