@@ -189,7 +189,7 @@ class Build:
             say(f"all {len(resolved)} packages are in the environment already")
         warnings += self._broken(set(delta) & set(self.present))
         warnings += self._brought(delta)
-        self._import(resolved)
+        warnings += self._import(resolved)
         subprocess.run(["rm", "-rf", str(self.cache)], check=False)
         packages = [f"{name}=={version}" for name, version in sorted(delta.items())]
         result = {"packages": packages, "warnings": warnings}
@@ -273,8 +273,13 @@ class Build:
             limits.write_text("\n".join(under) + "\n")
             self.arguments += ["-c", str(limits)]
         said = ""
-        for free in (set(), declared):
-            lines = [name if name in free else f"{name}{limit}" for name, limit in members]
+        leaves = {n for bond in self.bonds for n in bond.tied.leaves if n not in wanted}
+        for free, left in ((set(), set()), (declared, set()), (declared, leaves)):
+            lines = [
+                name if name in free else f"{name}{limit}"
+                for name, limit in members
+                if name not in left
+            ]
             source.write_text(before + "".join(f"{line}\n" for line in lines))
             full.write_text("".join(f"{name}=={at}\n" for name, at in sorted(frozen.items())))
             status, said = self._compile()
@@ -358,9 +363,10 @@ class Build:
             ]
         return warnings
 
-    def _import(self, resolved: Mapping[str, str]) -> None:
-        """The libraries of sets of which one was replaced can be imported. Raises Failed."""
-        versions = {**self.present, **resolved}
+    def _import(self, resolved: Mapping[str, str]) -> list[str]:
+        """The libraries of sets of which one was replaced can be imported; a sentence for each leaf
+        that cannot, if the file does not name it. Raises Failed."""
+        versions, warnings = {**self.present, **resolved}, []
         for bond in self.bonds:
             owners = {
                 module: name
@@ -379,9 +385,11 @@ class Build:
                 asked = (n for n in others if tied.pinned(self.wanted.named.get(n, "")))
                 other = next(asked, others[0] if others else "")
                 beside = f" beside {other} {versions[other]}" if other else ""
-                raise Failed(
-                    f"requirements.txt cannot be installed: {bond.told()}{beside}: {found['error']}"
-                )
+                text = f"{bond.told()}{beside}: {found['error']}"
+                if name not in bond.tied.leaves or name in self.wanted.named or name == bond.cause:
+                    raise Failed(f"requirements.txt cannot be installed: {text}")
+                warnings.append(f"{name} {versions[name]} cannot be imported: {text}")
+        return warnings
 
     def _uv(self, arguments: Sequence[str]) -> tuple[int, str]:
         """uv's exit status and its output."""

@@ -48,6 +48,8 @@ class Tied:
     """Names of one and the same library."""
     declared: tuple[str, ...] = ()
     """Members of which the others say what they need; time may give way to that."""
+    leaves: tuple[str, ...] = ()
+    """Members that no other one imports: what breaks them alone is told, and ends nothing."""
     compiled: tuple[str, ...] = ()
     """Members that are of use only as wheels; the first one for a Python may be younger."""
 
@@ -65,6 +67,7 @@ SETS = (
             "huggingface-hub": ("huggingface_hub",),
         },
         declared=("tokenizers", "huggingface-hub"),
+        leaves=("sentence-transformers", "evaluate"),
         compiled=("tokenizers",),
     ),
     Tied(

@@ -201,30 +201,49 @@ def test_a_set_that_does_not_go_together_is_told_by_its_pair(tmp_path: Path) -> 
     assert "transformers 4.30.2 beside peft: Because peft==0.21.2 depends" in str(caught.value)
 
 
+def importing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, own: dict[str, str]) -> layer.Build:
+    """A build whose layer has the modules `own` over those of an environment."""
+    build = tied_build(tmp_path, "datasets==2.14.4\n")
+    given = {"peft": "", "datasets": "", "evaluate": ""}
+    for name, modules in (("own", {**given, **own}), ("environment", given)):
+        folder = tmp_path / name / "site-packages"
+        folder.mkdir(parents=True)
+        for module, text in modules.items():
+            (folder / f"{module}.py").write_text(text)
+    python = build.layer / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    packages = tmp_path / "own" / "site-packages"
+    python.write_text(f'#!/bin/sh\nPYTHONPATH={packages} exec {sys.executable} "$@"\n')
+    python.chmod(0o755)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "environment" / "site-packages"))
+    build.bonds = [layer.tied.Bond(layer.tied.SETS[0], "datasets", "2.14.4", {"peft": ""})]
+    build.present = {"datasets": "5.2.0", "peft": "0.21.2", "evaluate": "0.4.6"}
+    return build
+
+
+BROKEN = "import peft\npeft.Gone"
+SAID = "datasets 2.14.4 beside peft 0.21.2: AttributeError: module 'peft' has no attribute 'Gone'"
+
+
 def test_a_broken_pair_fails_where_the_layer_is_built(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    build = tied_build(tmp_path, "datasets==2.14.4\n")
-    own, environment = tmp_path / "own", tmp_path / "environment"
-    for folder, text in ((own, "import peft\npeft.Gone"), (environment, "")):
-        folder = folder / "site-packages"
-        folder.mkdir(parents=True)
-        (folder / "peft.py").write_text("")
-        (folder / "datasets.py").write_text(text)
-    python = build.layer / "bin" / "python"
-    python.parent.mkdir(parents=True)
-    start = f'#!/bin/sh\nPYTHONPATH={own / "site-packages"} exec {sys.executable} "$@"\n'
-    python.write_text(start)
-    python.chmod(0o755)
-    monkeypatch.setenv("PYTHONPATH", str(environment / "site-packages"))
-    bond = layer.tied.Bond(layer.tied.SETS[0], "datasets", "2.14.4", {"peft": ""})
-    build.bonds, build.present = [bond], {"datasets": "5.2.0", "peft": "0.21.2"}
+    build = importing(tmp_path, monkeypatch, {"datasets": BROKEN})
     with pytest.raises(layer.Failed) as caught:
         build._import({"datasets": "2.14.4"})
-    assert str(caught.value) == (
-        "requirements.txt cannot be installed: datasets 2.14.4 beside peft 0.21.2: AttributeError:"
-        " module 'peft' has no attribute 'Gone'"
-    )
+    assert str(caught.value) == f"requirements.txt cannot be installed: {SAID}"
 
-    (environment / "site-packages" / "datasets.py").write_text("import nowhere")
-    build._import({"datasets": "2.14.4"})  # the environment's cannot be imported either
+    (tmp_path / "environment" / "site-packages" / "datasets.py").write_text("import nowhere")
+    assert build._import({"datasets": "2.14.4"}) == []  # nor can the environment's
+
+
+def test_a_broken_library_that_nothing_imports_is_only_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build = importing(tmp_path, monkeypatch, {"evaluate": BROKEN})
+    told = build._import({"datasets": "2.14.4"})
+    assert told == [f"evaluate 0.4.6 cannot be imported: {SAID}"]
+
+    build.wanted = layer.read("datasets==2.14.4\nevaluate\n")
+    with pytest.raises(layer.Failed, match="beside peft"):
+        build._import({"datasets": "2.14.4"})

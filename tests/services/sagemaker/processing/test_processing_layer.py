@@ -30,7 +30,7 @@ class Desk(JobWorld):
         self.loop = Loop(self.world, {processing.KIND.name: processing.KIND}, threads=1)
         self.builds: list[Spec] = []
         self.backend.script = self._launched
-        self.backend.forget = lambda key: self.backend.states.pop(key, None)
+        self.backend.forget = self._forgotten
 
     def _launched(self, spec: Spec) -> State:
         if spec.key.startswith("l-"):
@@ -38,7 +38,10 @@ class Desk(JobWorld):
             return Running(0.0)
         return Exited(0, "", "", 0.0, 0.0, 1 << 20)
 
-    def create(self, wanted: str, **changes: Any) -> None:
+    def _forgotten(self, key: str) -> None:
+        self.backend.states.pop(key, None)
+
+    def begin(self, wanted: str, **changes: Any) -> None:
         self.s3.buckets["bucket"] |= {
             "a/sourcedir.tar.gz": archive({"process.py": "", "requirements.txt": wanted}),
             "a/runproc.sh": SCRIPT.encode(),
@@ -98,7 +101,7 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
 
 
 def test_a_job_waits_for_its_layer_and_runs_over_it(desk: Desk) -> None:
-    desk.create("emoji\n")
+    desk.begin("emoji\n")
     desk.run(3.0)
     assert desk.job["ExitMessage"] == "Installing requirements.txt over base"
     assert not desk.specs
@@ -114,7 +117,7 @@ def test_a_job_waits_for_its_layer_and_runs_over_it(desk: Desk) -> None:
 
 
 def test_a_job_can_be_stopped_while_its_layer_is_built(desk: Desk) -> None:
-    desk.create("emoji\n")
+    desk.begin("emoji\n")
     desk.run(3.0)
     processing.stop_processing_job(desk.ctx, {"ProcessingJobName": "job"})
     desk.run(3.0)
@@ -123,7 +126,7 @@ def test_a_job_can_be_stopped_while_its_layer_is_built(desk: Desk) -> None:
 
 
 def test_a_layer_that_fails_is_the_jobs_end(desk: Desk) -> None:
-    desk.create("emoji\n")
+    desk.begin("emoji\n")
     desk.run(3.0)
     (desk.builds[-1].root / "ml" / "output" / "failure").write_text("no emoji")
     desk.backend.states[desk.builds[-1].key] = Exited(1)
@@ -144,7 +147,7 @@ def test_a_layer_that_fails_is_the_jobs_end(desk: Desk) -> None:
 def test_what_cannot_be_layered_is_left_to_pip(
     desk: Desk, wanted: str, changes: dict[str, Any]
 ) -> None:
-    desk.create(wanted, **changes)
+    desk.begin(wanted, **changes)
     desk.run(20.0)
     assert desk.job["ProcessingJobStatus"] == "Completed"
     assert not desk.builds
