@@ -272,6 +272,7 @@ class Build:
         if under := [text for bond in self.bonds for text in bond.limits]:
             limits.write_text("\n".join(under) + "\n")
             self.arguments += ["-c", str(limits)]
+            before += "".join(f"{t}\n" for t in under if t.partition("<")[0] in tied.UNDECLARED)
         said = ""
         leaves = {n for bond in self.bonds for n in bond.tied.leaves if n not in wanted}
         for free, left in ((set(), set()), (declared, set()), (declared, leaves)):

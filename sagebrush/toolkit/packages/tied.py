@@ -20,9 +20,12 @@ BREAKS = (
     ("numpy", "2", date(2024, 6, 16)),
     ("pyarrow", "21", date(2025, 7, 18)),
     ("pandas", "3", date(2026, 1, 21)),
+    ("setuptools", "82", date(2026, 2, 8)),  # it has no pkg_resources any more
 )
 """Packages under the sets, versions from which on older code breaks, and when those were
 published."""
+UNDECLARED = ("setuptools",)
+"""Those that older code imports without declaring that it needs them."""
 
 
 @dataclass(frozen=True)

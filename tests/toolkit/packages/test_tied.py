@@ -58,7 +58,7 @@ def test_the_others_come_along_from_two_months_around_the_replaced_one() -> None
     [bond] = bonds({"transformers": "transformers==4.30.2"}, {"transformers": "4.30.2"})
     assert bond.told() == "transformers 4.30.2"
     assert bond.members == {"datasets": "<=2.14.4", "accelerate": "<=0.22.0", "peft": "<=0.5.0"}
-    assert bond.limits == ("numpy<2", "pyarrow<21", "pandas<3")
+    assert bond.limits == ("numpy<2", "pyarrow<21", "pandas<3", "setuptools<82")
     assert bond.dated
 
 
@@ -84,7 +84,7 @@ def test_what_the_file_says_of_a_version_counts() -> None:
     }
     [bond] = bonds(named, {"transformers": "4.30.2"})
     assert bond.members == {"datasets": "<=2.14.4", "accelerate": "<=0.22.0"}
-    assert bond.limits == ("pyarrow<21", "pandas<3")
+    assert bond.limits == ("pyarrow<21", "pandas<3", "setuptools<82")
 
 
 def test_a_member_is_as_new_as_the_file_wants_it_and_no_newer() -> None:

@@ -97,7 +97,7 @@ def _clear(world: World, place: Path) -> None:
 def _download(world: World, row: Row) -> Next:
     """As for any job, and the packages are installed that its script asks for."""
     step = life.download(JOB, world, row)
-    if step.plan.get("stage") != JOB.running or life.launched(JOB, world, row):
+    if plan_of(step).get("stage") != JOB.running or life.launched(JOB, world, row):
         return step
     if text := stage.installing(world, row):
         return Next(plan={"installing": text}, due=layers.LOOK)
