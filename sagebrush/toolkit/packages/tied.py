@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 
 SLACK = 60
@@ -53,8 +53,9 @@ class Tied:
     """Members of which the others say what they need; time may give way to that."""
     leaves: tuple[str, ...] = ()
     """Members that no other one imports: what breaks them alone is told, and ends nothing."""
-    compiled: tuple[str, ...] = ()
-    """Members that are of use only as wheels; the first one for a Python may be younger."""
+    compiled: Mapping[str, str] = field(default_factory=dict)
+    """Member that is of use only as a wheel, whose first one for a Python may be younger -> the
+    member that declares which it needs."""
 
 
 SETS = (
@@ -71,7 +72,7 @@ SETS = (
         },
         declared=("tokenizers", "huggingface-hub"),
         leaves=("sentence-transformers", "evaluate"),
-        compiled=("tokenizers",),
+        compiled={"tokenizers": "transformers"},
     ),
     Tied(
         {
@@ -181,15 +182,20 @@ def _of_its_time(bond: Bond, named: Mapping[str, str], index: Index, today: date
     month = published(f"{bond.cause}=={bond.version}", index, today)
     if month is None:
         return bond
-    until = month + timedelta(days=SLACK)
-    newest = {name: index.until(name, until) for name in bond.members}
+    until, later = (
+        day + timedelta(days=SLACK) for day in (month, max(_compiled(bond, month, index, today)))
+    )
+    compiled = bond.tied.compiled
+    if any(needing in bond.members for needing in compiled.values()):
+        until = later
+    newest = {
+        name: index.until(name, later if name in compiled else until) for name in bond.members
+    }
     for name, version in newest.items():
         asked = named.get(name, "")
         if ranged(asked):  # no older than the file wants it
             least = index.nearest(name, asked)
             newest[name] = least if least and older(version or "", least) else version
-        elif version and name in bond.tied.compiled:
-            newest[name] = index.nearest(name, f"{name}>={version}") or version
     return replace(
         bond,
         members={name: f"<={version}" for name, version in newest.items() if version},
@@ -201,6 +207,17 @@ def _of_its_time(bond: Bond, named: Mapping[str, str], index: Index, today: date
         absent=tuple(name for name, version in newest.items() if not version),
         dated=True,
     )
+
+
+def _compiled(bond: Bond, month: date, index: Index, today: date) -> list[date]:
+    """When each compiled member had its first wheel for this Python, of those from `month` on."""
+    found = [month]
+    for name in bond.tied.compiled:
+        version = index.until(name, month + timedelta(days=SLACK)) if name in bond.members else None
+        least = index.nearest(name, f"{name}>={version}") if version else ""
+        if least and least != version:
+            found.append(published(f"{name}=={least}", index, today) or month)
+    return found
 
 
 def published(requirement: str, index: Index, today: date) -> date | None:

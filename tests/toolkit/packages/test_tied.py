@@ -11,10 +11,24 @@ from sagebrush.toolkit.packages import tied
 TODAY = date(2026, 11, 29)
 RELEASES = {
     "transformers": {"4.17.0": date(2022, 3, 3), "4.30.2": date(2023, 6, 13)},
-    "accelerate": {"0.20.3": date(2023, 6, 8), "0.22.0": date(2023, 8, 23), "1.15.0": TODAY},
-    "datasets": {"1.18.4": date(2022, 3, 7), "2.14.4": date(2023, 8, 8), "5.2.0": TODAY},
+    "accelerate": {
+        "0.9.0": date(2022, 4, 29),
+        "0.20.3": date(2023, 6, 8),
+        "0.22.0": date(2023, 8, 23),
+        "1.15.0": TODAY,
+    },
+    "datasets": {
+        "1.18.4": date(2022, 3, 7),
+        "2.8.0": date(2023, 1, 3),
+        "2.14.4": date(2023, 8, 8),
+        "5.2.0": TODAY,
+    },
     "peft": {"0.5.0": date(2023, 8, 22), "0.21.2": TODAY},
-    "tokenizers": {"0.12.1": date(2022, 4, 13), "0.23.3": TODAY},
+    "tokenizers": {
+        "0.12.1": date(2022, 4, 13),
+        "0.13.2": date(2022, 11, 7),
+        "0.13.3": date(2023, 4, 5),
+    },
     "keras": {"3.3.0": date(2024, 4, 20)},
 }
 PRESENT = {
@@ -64,13 +78,21 @@ def test_the_others_come_along_from_two_months_around_the_replaced_one() -> None
 
 def test_what_had_no_release_yet_stays_and_is_told() -> None:
     [bond] = bonds({"transformers": "transformers==4.17.0"}, {"transformers": "4.17.0"})
-    assert bond.members == {"datasets": "<=1.18.4"}
-    assert bond.absent == ("accelerate", "peft")
+    assert bond.members == {"datasets": "<=1.18.4", "accelerate": "<=0.9.0"}
+    assert bond.absent == ("peft",)
 
 
-def test_a_compiled_one_has_a_wheel_for_this_python() -> None:
+def test_the_time_is_one_for_which_this_python_has_wheels() -> None:
     present = {**PRESENT, "tokenizers": "0.23.3"}
     [bond] = tied.bonds({}, {"transformers": "4.17.0"}, present, DATED, TODAY)
+    assert bond.members == {
+        "datasets": "<=1.18.4",
+        "accelerate": "<=0.9.0",
+        "tokenizers": "<=0.13.2",
+    }
+
+    [bond] = tied.bonds({}, {"accelerate": "0.9.0"}, present, DATED, TODAY)
+    assert bond.members["datasets"] == "<=2.8.0", "transformers may have to be younger too"
     assert bond.members["tokenizers"] == "<=0.13.2"
 
 
