@@ -66,6 +66,8 @@ class Spec:
     """ARN of the role whose credentials the job gets."""
     binds: tuple[Bind, ...] = ()
     cwd: str = "/opt/ml"
+    user: str = "root"
+    """What its user is called in a sandbox; it has no rights by that name."""
     hostname: str = "algo-1"
     limits: Limits = field(default_factory=Limits)
     listeners: tuple[str, ...] = ()

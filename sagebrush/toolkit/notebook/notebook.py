@@ -23,6 +23,11 @@ from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import quote
 
+if __package__ in (None, ""):  # run as a script: /opt/sagebrush/toolkit/notebook/notebook.py
+    sys.path.append(str(Path(__file__).resolve().parents[3]))
+
+from sagebrush.toolkit.sudo import SUDO
+
 LIMIT = 300.0
 """Seconds that a lifecycle script may take (AWS: 5 minutes)."""
 REASON = 1000
@@ -55,24 +60,6 @@ GITCONFIG = """[safe]
 \thelper =
 [init]
 \tdefaultBranch = main
-"""
-SUDO = """#!/bin/bash
-# There is one user here and nobody is root: scripts that say `sudo -u ec2-user …` run as that user.
-login=
-while [ $# -gt 0 ]; do
-  case "$1" in
-    --) shift; break ;;
-    --user=*|--group=*) shift ;;
-    --user|--group|-[a-zA-Z]*[ugUprtCDRT]|-[ugUprtCDRT]) shift; shift ;;
-    --login|--shell|-*[is]*) login=1; shift ;;
-    -*) shift ;;
-    [A-Za-z_]*=*) export "$1"; shift ;;
-    *) break ;;
-  esac
-done
-if [ -n "$login" ]; then cd "$HOME" || exit 1; fi
-if [ $# -eq 0 ]; then exec bash; fi
-exec "$@"
 """
 CONFIG = """import json, sys
 sys.path.append({toolkit!r})  # for notebook_activity; last, so that it hides nothing

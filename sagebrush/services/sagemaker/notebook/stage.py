@@ -220,6 +220,7 @@ class Start:
             role=self.row.doc["RoleArn"],
             binds=self._binds(jupyter, base) if here.sandbox else (),
             cwd=here.ml,
+            user="ec2-user",
             hostname=f"{plan_of(self.row)['id']}.notebook",
             limits=limits,
             listeners=launch.LISTENERS if self._online else ("aws", "credentials"),
@@ -236,7 +237,7 @@ class Start:
         root = self.world.settings.environments
         wide = tuple(p for e in (jupyter, base) for p in e.prefixes if root not in p.parents)
         found = [
-            *launch.binds(self.world, replace(base, prefixes=tuple(dict.fromkeys((root, *wide))))),
+            *launch.shown(self.world, replace(base, prefixes=tuple(dict.fromkeys((root, *wide))))),
             Bind(self.root / "ml" / "home", HOME, read_only=False),
             Bind(self.volume, VOLUME, read_only=False, give=True),
         ]

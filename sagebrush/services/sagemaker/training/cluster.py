@@ -199,7 +199,7 @@ def _argv(spec: Doc, environment: Environment, here: launch.Place) -> tuple[str,
     if entry := spec.get("ContainerEntrypoint"):
         argv = [*entry, *arguments]
     else:
-        argv = [str(environment.python), f"{here.toolkit}/training/train.py", *arguments]
+        argv = [launch.python(environment, here), f"{here.toolkit}/training/train.py", *arguments]
     if not here.sandbox:
         argv = [text.replace("/opt/ml", here.ml) for text in argv]
     return tuple(argv)
