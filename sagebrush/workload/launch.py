@@ -161,7 +161,7 @@ def variables(
     path = Path(python(environment, here)).parent if here.sandbox else environment.path / "bin"
     easy = {
         "PATH": f"{path}:{tools}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-        "HOME": "/tmp",
+        "HOME": "/root" if here.sandbox else "/tmp",
         "LANG": "C.UTF-8",
         "PYTHONUNBUFFERED": "1",
         "PYTHONDONTWRITEBYTECODE": "1",

@@ -155,8 +155,8 @@ def _made(spec: Spec) -> list[Step]:
     and sshd would refuse, pip would warn. The first entry of a name is the one that is found by it,
     so `chown root` leaves a file the job's; the second tells whose the system's files are.
     """
-    own = f"{spec.user}:x:{{uid}}:{{gid}}:{spec.user}:/tmp:/bin/sh\n"
-    others = "root:x:0:0:root:/tmp:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n"
+    own = f"{spec.user}:x:{{uid}}:{{gid}}:{spec.user}:/root:/bin/sh\n"
+    others = "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n"
     alone = () if spec.peers else dict.fromkeys((spec.hostname, "algo-1"))
     local = f"127.0.0.1 {' '.join(('localhost', *alone))}\n::1 localhost ip6-localhost\n"
     return [
@@ -166,7 +166,6 @@ def _made(spec: Spec) -> list[Step]:
         ["file", "/etc/hostname", spec.hostname + "\n"],
         ["file", "/etc/resolv.conf", ""],
         ["file", "/etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files\n"],
-        ["dir", "/root", "755"],
         ["dir", "/home", "755"],
         ["dir", "/run", "755"],
         ["dir", "/var", "755"],
@@ -177,12 +176,15 @@ def _made(spec: Spec) -> list[Step]:
 
 def _job(spec: Spec) -> list[Step]:
     """/opt/ml and /tmp, of this job alone. /tmp is on disk: in memory it would count as the job's.
+    So are root's home and /opt/program, where images of users' own have their code.
 
     input is writable as on AWS (SDK v3 makes its script in a channel executable): it is a copy.
     """
     return [
         ["bind", str(spec.root / "ml"), "/opt/ml", "rw"],
         ["bind", str(spec.root / "tmp"), "/tmp", "rw"],
+        ["own", "/tmp/.root", "/root"],
+        ["own", "/tmp/.program", "/opt/program"],
     ]
 
 

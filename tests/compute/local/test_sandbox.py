@@ -254,26 +254,33 @@ def test_what_programs_need_works(run: Run) -> None:
     answers = told(
         run,
         """
-        import json, multiprocessing, os, pwd, socket, subprocess, tempfile, threading
+        import getpass, json, multiprocessing, os, pwd, socket, subprocess, tempfile, threading
         from multiprocessing import shared_memory
         def square(n): return n * n
         shared = shared_memory.SharedMemory(create=True, size=1 << 20); shared.unlink()
         seen = []
         thread = threading.Thread(target=lambda: seen.append(1)); thread.start(); thread.join()
         with multiprocessing.get_context("fork").Pool(2) as pool: squares = pool.map(square, [2, 3])
+        home = os.path.expanduser("~root/.cache/torch")  # as on AWS, root's; beside what is mounted there
+        os.makedirs(home); open("/opt/program/train", "w").close()
         print(json.dumps({
-            "squares": squares, "thread": seen, "user": pwd.getpwuid(os.getuid()).pw_name,
+            "squares": squares, "thread": seen, "user": getpass.getuser(),
+            "home": [home, os.stat("/root").st_uid == os.getuid()],
+            "root": pwd.getpwnam("root").pw_uid == os.getuid() != 0,
             "host": socket.gethostname(), "self": socket.gethostbyname("algo-1"),
             "shell": subprocess.check_output(["sh", "-c", "echo hi | cat"], text=True),
             "temporary": tempfile.gettempdir(), "pty": len(os.openpty()),
             "cpus": os.path.exists("/sys/devices/system/cpu/online"),
         }))
         """,
+        binds=[["/usr/lib", "/root/.cache/shown", True]],
     )
     assert answers == {
         "squares": [4, 9],
         "thread": [1],
-        "user": "job",
+        "user": "root",
+        "home": ["/root/.cache/torch", True],
+        "root": True,
         "host": "algo-1",
         "self": "127.0.0.1",
         "shell": "hi\n",
