@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from sagebrush import clientdata
 from sagebrush.aws.names import short_id
 from sagebrush.compute.base import Bind, Limits, Spec
 from sagebrush.environments.environment import Environment
@@ -266,6 +267,7 @@ class Start:
             "TERM": "xterm-256color",
             "GIT_TERMINAL_PROMPT": "0",
             "JUPYTER_PATH": str(self.world.settings.environments / KERNELS),
+            "SAGEMAKER_INTERNAL_IMAGE_URI": clientdata.base_image(self.world.settings.region),
             "SAGEBRUSH_TOOLKIT": here.toolkit,
             "SAGEBRUSH_VOLUME": VOLUME if here.sandbox else str(self.volume),
         }

@@ -23,6 +23,7 @@ from sagebrush.workload import (
     launch,
     layers,
     log_lines,
+    remote_functions,
     stage,
     streamed_input,
     upload,
@@ -144,6 +145,7 @@ def ready(world: World, row: Row) -> list[Spec]:
         if environment is None:
             raise NotYet(f"the environment {plan_of(row)['environment']} is built")
         spec = _spec(world, row, (member, environment), (limits, scaled))
+        spec = remote_functions.with_sdk(world, environment, spec)
         specs.append(
             streamed_input.with_companion(place, layers.over(world, environment, place, spec))
         )
