@@ -24,7 +24,7 @@ from typing import Any, BinaryIO
 from urllib.parse import quote
 
 if __package__ in (None, ""):  # run as a script: /opt/sagebrush/toolkit/notebook/notebook.py
-    sys.path.append(str(Path(__file__).resolve().parents[3]))
+    sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
 from sagebrush.toolkit.sudo import SUDO
 
