@@ -127,8 +127,9 @@ def desk(tmp_path_factory: pytest.TempPathFactory, base: Environment) -> Iterato
     made.server.stop()
 
 
-def test_the_first_job_builds_and_the_second_finds_it_built(desk: Desk) -> None:
-    files = {"train.py": SHOW, "requirements.txt": "emoji\npandas\n"}
+def test_the_first_job_builds_and_the_second_finds_it_built(desk: Desk, base: Environment) -> None:  # noqa: F811
+    show = f"import os, sys; print('PYTHON', sys.executable, os.__file__); {SHOW}"
+    files = {"train.py": show, "requirements.txt": "emoji\npandas\n"}
     first = desk.run("first", files)
     assert first["TrainingJobStatus"] == "Completed", first.get("FailureReason")
     log = desk.log("first")
@@ -137,6 +138,9 @@ def test_the_first_job_builds_and_the_second_finds_it_built(desk: Desk) -> None:
     assert "pip install" not in log
     [layer] = desk.layers()
     assert " /opt/sagebrush/layer/venv/lib/" in log
+    assert "PYTHON /opt/sagebrush/layer/venv/bin/python " in log
+    for path in (layer, *base.prefixes):
+        assert str(path) == "/usr" or f"{path}/" not in log
     size = sum(f.lstat().st_size for f in layer.rglob("*"))
     assert size < 20 << 20, "pandas is the environment's"
     assert list(layer.rglob("emoji/__pycache__/*.pyc"))
