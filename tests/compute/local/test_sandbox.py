@@ -70,6 +70,22 @@ def test_gpus_are_given_by_number() -> None:
     assert {s[1] for s in planned() if s[0] == "device"} == {"/dev/null"}
 
 
+def test_the_home_and_program_of_aws_images_are_the_jobs_own() -> None:
+    own = [step[1:] for step in planned() if step[0] == "own"]
+    assert own == [["/tmp/.root", "/root"], ["/tmp/.program", "/opt/program"]]
+    link = ["link", "/opt/conda", "/miniconda3"]
+    assert link not in planned()
+    assert link in planned(binds=(Bind(Path("/env"), "/opt/conda"),))
+
+
+def test_the_user_has_the_name_that_aws_containers_have() -> None:
+    files = {step[1]: step[2] for step in planned() if step[0] == "file"}
+    first = files["/etc/passwd"].splitlines()[0]
+    assert first == "root:x:{uid}:{gid}:root:/root:/bin/sh", "the first of a name counts"
+    files = {step[1]: step[2] for step in planned(user="ec2-user") if step[0] == "file"}
+    assert files["/etc/passwd"].startswith("ec2-user:x:{uid}:{gid}:")
+
+
 def test_the_hosts_names_are_written() -> None:
     files = {step[1]: step[2] for step in planned(hostname="algo-2") if step[0] == "file"}
     assert "127.0.0.1 localhost algo-2 algo-1" in files["/etc/hosts"]
