@@ -326,7 +326,8 @@ def test_the_toolkit_installs_where_no_layer_is_made(bench: Bench, why: str) -> 
     bench.jobs.run(5.0)
     spec = spec_of(bench)
     assert bench.backend.launches == 1
-    assert spec.argv[0] == "/opt/conda/bin/python"
+    where = "/environments/base" if why == "process" else "/opt/conda"
+    assert spec.argv[0] == f"{where}/bin/python"
     assert "SAGEBRUSH_LAYER" not in spec.env
 
 
