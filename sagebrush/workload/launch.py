@@ -101,7 +101,8 @@ def image(world: World, environment: Environment) -> tuple[Bind, ...]:
 
     A virtual environment finds its standard library by the line `home` of its pyvenv.cfg, which
     names a directory of this host: it gets another one, for the same directory shown elsewhere.
-    (Python 3.9 and 3.10 follow the link `bin/python` instead.) Its `bin/python` stays a link to the interpreter's own path, which is shown too.
+    (Python 3.9 and 3.10 follow the link `bin/python` instead.) `bin/python` stays a link to the
+    interpreter's own path, which is shown too.
     """
     whole = Bind(environment.path, CONDA)
     file = environment.path / "pyvenv.cfg"
