@@ -75,7 +75,8 @@ class Shipped:
 
 
 SHIPPED: Mapping[str, Shipped] = {
-    "huggingface-pytorch-4.48.0-2.3.0": Shipped(),
+    # of the next one's date, whose files it then shares
+    "huggingface-pytorch-4.48.0-2.3.0": Shipped(when="2025-03-19"),
     "huggingface-pytorch-4.49.0-2.5.1": Shipped(),
     "scikit-learn-1.2-1": Shipped(when="2023-06-01", wanted=("pandas>=2",)),
     "tensorflow-2.14.1": Shipped(),
@@ -173,7 +174,7 @@ class _Resolver:
             pins.pop(name, None)
         when = date.fromisoformat(how.when) if how.when else self.released
         base = locks.pins(locks.text(self.root, "base"))
-        client = {name: base[name] for name in CLIENTS if name in base}
+        client = {name: base[name] for name in (*CLIENTS, "pip") if name in base}
         for chosen in (pins, self._main(pins)):
             wanted = _wanted({**chosen, **client}, (*COMMON, *FAMILIES[self.release.family]))
             text = self._run([*wanted, *how.wanted], how.python, when, way.options, way.free)
