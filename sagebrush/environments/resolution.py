@@ -46,7 +46,7 @@ FAMILIES: Mapping[str, tuple[str, ...]] = {
 """Family -> what its images have besides their pins, each where the release's time had it."""
 CLIENT = ("boto3", "pip", "setuptools<81")
 """What a job cannot do without."""
-CLIENTS = ("boto3", "botocore", "s3transfer", "jmespath", "awscrt")
+CLIENTS = ("boto3", "botocore", "s3transfer", "jmespath", "awscrt", "pip")
 """As new as may be: jobs reach S3 by AWS_ENDPOINT_URL, which older ones do not know."""
 TORCH = ("torch", "typing-extensions", "setuptools", "sympy", "mpmath", "networkx", "filelock")
 """As new as may be where a newer torch stands under an older library."""
@@ -174,7 +174,7 @@ class _Resolver:
             pins.pop(name, None)
         when = date.fromisoformat(how.when) if how.when else self.released
         base = locks.pins(locks.text(self.root, "base"))
-        client = {name: base[name] for name in (*CLIENTS, "pip") if name in base}
+        client = {name: base[name] for name in CLIENTS if name in base}
         for chosen in (pins, self._main(pins)):
             wanted = _wanted({**chosen, **client}, (*COMMON, *FAMILIES[self.release.family]))
             text = self._run([*wanted, *how.wanted], how.python, when, way.options, way.free)
