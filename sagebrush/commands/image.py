@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import shutil
 import subprocess
@@ -120,14 +121,15 @@ def _sizes(root: Path) -> tuple[dict[str, int], int]:
     for top in os.scandir(root):
         below = [top.path] if top.is_dir(follow_symlinks=False) else []
         while below:
-            with os.scandir(below.pop()) as entries:
-                for entry in entries:
+            with contextlib.suppress(OSError), os.scandir(below.pop()) as entries:
+                for entry in entries:  # a build may take any of it away meanwhile
                     if entry.is_dir(follow_symlinks=False):
                         below.append(entry.path)
                         continue
-                    info = entry.stat(follow_symlinks=False)
-                    sizes[top.name] = sizes.get(top.name, 0) + info.st_size
-                    seen[info.st_dev, info.st_ino] = info.st_blocks * 512
+                    with contextlib.suppress(OSError):
+                        info = entry.stat(follow_symlinks=False)
+                        sizes[top.name] = sizes.get(top.name, 0) + info.st_size
+                        seen[info.st_dev, info.st_ino] = info.st_blocks * 512
     return sizes, sum(seen.values())
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import json
+import logging
 import os
 import shutil
 import threading
@@ -21,6 +22,7 @@ from sagebrush.environments.images import Image, UnknownImage
 
 __all__ = ["BuildFailed", "Environment", "Environments", "Image", "Progress", "UnknownImage"]
 
+log = logging.getLogger(__name__)
 NOTED = 3600.0
 """Seconds to which the last use of an environment is known."""
 
@@ -56,6 +58,7 @@ class Environments:
         self._guard = threading.Lock()
         self._builds: dict[str, threading.Thread] = {}
         self._failures: dict[str, BuildFailed] = {}
+        self._doing: dict[str, str] = {}
         self._offered = False
 
     def resolve(self, image: str) -> Image:
@@ -88,6 +91,10 @@ class Environments:
         if found:
             self._note_use(name)
         return found[0] if found else None
+
+    def doing(self, name: str) -> str:
+        """What the build of that environment that this process began is doing; "" for none."""
+        return self._doing.get(name, "")
 
     def built(self, name: str) -> Environment | None:
         """The environment if it is built, else None; starts no build."""
@@ -164,7 +171,9 @@ class Environments:
 
         Raises BuildFailed while it is being built.
         """
-        known = locks.NAME.fullmatch(name) or releases.named(name)
+        known = (
+            locks.NAME.fullmatch(name) or releases.named(name) or locks.of_release(self.root, name)
+        )
         if not self.root.is_dir() or not known:
             return False
         try:
@@ -240,10 +249,15 @@ class Environments:
 
     def _build_quietly(self, name: str) -> None:
         try:
-            self.build(name)
-        except BuildFailed as error:
+            self.build(name, lambda doing, _share: self._doing.update({name: doing}))
+        except Exception as error:
+            if not isinstance(error, BuildFailed):
+                log.exception("environment %s could not be built", name)
+                error = BuildFailed(f"environment {name}: {error}")
             with self._guard:
                 self._failures[name] = error
+        finally:
+            self._doing.pop(name, None)
 
     def _recorded(self, name: str) -> tuple[Environment, dict[str, Any]] | None:
         """The built environment and its record; None where it is not built.

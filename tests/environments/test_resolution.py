@@ -40,7 +40,8 @@ class Index:
         self.answers = self.dated = True
         self.asked = 0
 
-    def run(self, arguments: Sequence[str], environ: Mapping[str, str], *_: object) -> str:
+    def run(self, arguments: Sequence[str], environ: Mapping[str, str], lock: int) -> str:
+        assert lock == 7
         assert environ["UV_PYTHON_DOWNLOADS"] == "never"
         self.asked += 1
         if "--torch-backend" in arguments and not self.pytorch:
@@ -112,7 +113,7 @@ def _release(
 
 
 def _resolved(release: Release, root: Path) -> tuple[tuple[str, ...], dict[str, str]]:
-    text = lock(release, {}, root)
+    text = lock(release, {}, root, descriptor=7)
     return locks.pythons(text), locks.pins(text)
 
 
@@ -164,7 +165,7 @@ def test_nothing_that_could_stand_in_is_said(index: Index, tmp_path: Path) -> No
     with pytest.raises(
         Unresolved, match=r"xgboost 1\.3\.3 cannot be had for Python 3\.9, 3\.10, 3"
     ):
-        lock(release, {}, tmp_path)
+        lock(release, {}, tmp_path, descriptor=7)
 
 
 def test_an_index_without_dates_gives_the_pins_and_the_bounds_of_that_time(
@@ -180,7 +181,7 @@ def test_where_no_index_answers_that_is_said_at_once(index: Index, tmp_path: Pat
     index.answers = False
     release = _release("scikit-learn", "3.9", "2023-02-23", {"scikit-learn": "1.2.1"})
     with pytest.raises(Unresolved, match="takes a package index, and none answers: connection"):
-        lock(release, {}, tmp_path)
+        lock(release, {}, tmp_path, descriptor=7)
     assert index.asked == 2
 
 
