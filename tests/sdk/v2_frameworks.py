@@ -35,6 +35,7 @@ ASK = np.array([[2.0, 2.0], [-2.0, -2.0]], dtype="float32")
 SESSIONS = {
     name: sagemaker.Session() for name in ("pytorch", "tensorflow", "huggingface", "sklearn")
 }
+LOGS = SESSIONS["sklearn"].boto_session.client("logs")
 TENSORFLOW = "763104351884.dkr.ecr.us-east-1.amazonaws.com/tensorflow-training"
 ROLE = sagemaker.get_execution_role()
 
@@ -84,10 +85,12 @@ def fitted(estimator, where, at_least):
 
 def stands(estimator, name, asked):
     """The first line of the job's log names the version that runs, and if it stands in for another."""
-    logs = estimator.sagemaker_session.boto_session.client("logs")
-    line = logs.get_log_events(
-        logGroupName="/aws/sagemaker/TrainingJobs",
-        logStreamName=f"{estimator.latest_training_job.name}/algo-1-0",
+    group = "/aws/sagemaker/TrainingJobs"
+    prefix = f"{estimator.latest_training_job.name}/"
+    found = LOGS.describe_log_streams(logGroupName=group, logStreamNamePrefix=prefix)
+    line = LOGS.get_log_events(
+        logGroupName=group,
+        logStreamName=found["logStreams"][0]["logStreamName"],
         startFromHead=True,
         limit=1,
     )["events"][0]["message"]

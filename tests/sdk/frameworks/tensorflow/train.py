@@ -3,6 +3,7 @@
 import argparse
 import os
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -26,7 +27,7 @@ model.compile(tf.keras.optimizers.Adam(0.05), "binary_crossentropy", metrics=["a
 model.fit(points, labels, epochs=given.epochs, batch_size=32, verbose=0)
 print(f"train_accuracy={model.evaluate(points, labels, verbose=0)[1]:.4f};", flush=True)
 folder = os.path.join(os.environ["SM_MODEL_DIR"], "1")
-if tf.keras.__version__ < "3":
+if keras.__version__ < "3":
     model.save(folder)
 else:
     model.export(folder, verbose=False)
