@@ -120,6 +120,7 @@ failing = pytorch(
     {},
     instance_type=LARGE,
     instance_count=3,
+    image_uri=three.training_image_uri(),  # by versions, the SDK takes pytorchddp up to 2.2.0
     distribution={"pytorchddp": {"enabled": True}},
 )
 reason = ended(failing, status="Failed")["FailureReason"]
