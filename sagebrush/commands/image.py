@@ -74,9 +74,10 @@ def run(args: argparse.Namespace) -> int:
 def _list(environments: Environments) -> int:
     from rich.console import Console
 
-    console = Console()
-    for each in environments.known(sizes=True):
-        size = f"{each.size >> 20:,} MB" if each.built else ""
+    console, root = Console(), environments.root
+    sizes, together = _sizes(root) if root.is_dir() else ({}, 0)
+    for each in environments.known():
+        size = f"{sizes.get(each.built.path.name, 0) >> 20:,} MB" if each.built else ""
         state = _used(each.used) if each.built else "at first need"
         state += ", yours" if each.added else ""
         rest = f"{each.released:<10} {size:>9}  {state}"
@@ -84,9 +85,8 @@ def _list(environments: Environments) -> int:
         if each.built:
             inside = each.built.told(9).partition("(")[2].rstrip(")")
             console.print(f"    {inside}", style="dim", highlight=False)
-    root = environments.root
     if root.is_dir():
-        console.print(f"{_together(root) >> 20:,} MB together in {root} (files are shared)")
+        console.print(f"{together >> 20:,} MB together in {root} (files are shared)")
     return 0
 
 
@@ -112,14 +112,23 @@ def _prune(environments: Environments, days: float, dry: bool) -> int:
     return 0
 
 
-def _together(root: Path) -> int:
-    """Bytes on disk below `root`, each file counted once."""
+def _sizes(root: Path) -> tuple[dict[str, int], int]:
+    """Directory below `root` -> bytes of its files, and the bytes of all of them on the disk, each file
+    counted once: environments share most of theirs."""
+    sizes: dict[str, int] = {}
     seen: dict[tuple[int, int], int] = {}
-    for folder, _, names in os.walk(root):
-        for name in names:
-            info = os.lstat(os.path.join(folder, name))
-            seen[info.st_dev, info.st_ino] = info.st_blocks * 512
-    return sum(seen.values())
+    for top in os.scandir(root):
+        below = [top.path] if top.is_dir(follow_symlinks=False) else []
+        while below:
+            with os.scandir(below.pop()) as entries:
+                for entry in entries:
+                    if entry.is_dir(follow_symlinks=False):
+                        below.append(entry.path)
+                        continue
+                    info = entry.stat(follow_symlinks=False)
+                    sizes[top.name] = sizes.get(top.name, 0) + info.st_size
+                    seen[info.st_dev, info.st_ino] = info.st_blocks * 512
+    return sizes, sum(seen.values())
 
 
 def _build(environments: Environments, names: list[str], requirements: Path | None) -> int:

@@ -17,6 +17,7 @@ from sagebrush.compute.local import gpus
 from sagebrush.environments import interpreters, locks, releases, uvtool
 from sagebrush.environments.releases import Release
 from sagebrush.environments.uvtool import UvFailed
+from sagebrush.toolkit.packages.tied import BREAKS
 
 PYTHONS = ("3.9", "3.10", "3.11", "3.12", "3.13")
 """What jobs' toolkits run on; older ones have no wheels of boto3 that finds an endpoint by itself."""
@@ -45,7 +46,7 @@ FAMILIES: Mapping[str, tuple[str, ...]] = {
 """Family -> what its images have besides their pins, each where the release's time had it."""
 CLIENT = ("boto3", "pip", "setuptools<81")
 """What a job cannot do without."""
-CLIENTS = ("boto3", "botocore", "s3transfer", "jmespath", "awscrt")
+CLIENTS = ("boto3", "botocore", "s3transfer", "jmespath", "awscrt", "pip")
 """As new as may be: jobs reach S3 by AWS_ENDPOINT_URL, which older ones do not know."""
 TORCH = ("torch", "typing-extensions", "setuptools", "sympy", "mpmath", "networkx", "filelock")
 """As new as may be where a newer torch stands under an older library."""
@@ -74,7 +75,8 @@ class Shipped:
 
 
 SHIPPED: Mapping[str, Shipped] = {
-    "huggingface-pytorch-4.48.0-2.3.0": Shipped(),
+    # of the next one's date, whose files it then shares
+    "huggingface-pytorch-4.48.0-2.3.0": Shipped(when="2025-03-19"),
     "huggingface-pytorch-4.49.0-2.5.1": Shipped(),
     "scikit-learn-1.2-1": Shipped(when="2023-06-01", wanted=("pandas>=2",)),
     "tensorflow-2.14.1": Shipped(),
@@ -134,12 +136,15 @@ class _Resolver:
             self.pinned["tensorflow-cpu"] = self.pinned.pop("tensorflow")
         self.name = next(n for n in (release.principal[0], "tensorflow-cpu") if n in self.pinned)
         self.why = ""
+        self.dated = True
+        """Whether the index tells when packages were published."""
 
     def lock(self) -> str:
         self.report("looking for Python interpreters")
         self.pythons = interpreters.found(self.host, PYTHONS)
         if not self.pythons:
             raise Unresolved(f"no Python from {PYTHONS[0]} to {PYTHONS[-1]} was found")
+        self._ask_for_dates(next(iter(self.pythons)))
         for way in self._ways(nearest(self.release.python, self.pythons)):
             text = self._exact(way) or self._stand_in(way)
             if text is not None:
@@ -148,6 +153,18 @@ class _Resolver:
             f"{self.release.family} {self.release.version} cannot be had for Python"
             f" {', '.join(self.pythons)}, nor anything that could stand in: {self.why}"
         )
+
+    def _ask_for_dates(self, python: str) -> None:
+        """Learns whether the index tells when packages were published; raises Unresolved where none
+        answers at all, before every Python is tried in vain."""
+        if self._run(["pip"], python, date.today()):
+            return
+        if not self._run(["pip"], python, None):
+            raise Unresolved(
+                f"{self.release.family} {self.release.version} is resolved at its first need, which"
+                f" takes a package index, and none answers: {self.why}"
+            )
+        self.dated = False
 
     def shipped(self, how: Shipped) -> str:
         """The lock with the torch of today, which every environment of the project has."""
@@ -262,21 +279,25 @@ class _Resolver:
         command += [*which, *options, *self.options]
         command += ["--excludes", str(locks.shipped("cuda-excludes.txt"))]
         command += [part for name in WHEELS for part in ("--only-binary", name)]
-        if when is not None:
+        target, bounds = source.with_suffix(".lock"), source.with_suffix(".bounds")
+        if when is not None and not self.dated:
+            command += ["-c", str(bounds)]
+        elif when is not None:
             command += ["--exclude-newer", when.isoformat()]
             for name in (*CLIENTS, *free):
                 command += ["--exclude-newer-package", f"{name}={date.today() + timedelta(days=1)}"]
-        target = source.with_suffix(".lock")
         try:
             source.write_text("".join(f"{line}\n" for line in wanted))
+            before = [f"{name}<{v}" for name, v, day in BREAKS if when and when < day]
+            bounds.write_text("".join(f"{line}\n" for line in before))
             uvtool.run([*command, "-o", str(target), str(source)], self.environ)
             return target.read_text()
         except UvFailed as error:
             self.why = str(error)
             return None
         finally:
-            source.unlink(missing_ok=True)
-            target.unlink(missing_ok=True)
+            for file in (source, target, bounds):
+                file.unlink(missing_ok=True)
 
 
 def _wanted(pins: Mapping[str, str], others: Iterable[str]) -> list[str]:

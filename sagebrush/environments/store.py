@@ -33,8 +33,6 @@ class Known:
     built: Environment | None
     added: bool
     """Whether a user added it."""
-    size: int = 0
-    """Bytes on disk; files that environments share count in each."""
     released: str = ""
     """The date of the image's release that it stands for; "" for none."""
     used: float = 0.0
@@ -119,7 +117,7 @@ class Environments:
             raise BuildFailed(f"environment {name} was removed or changed while it was built")
         return found[0]
 
-    def known(self, sizes: bool = False) -> list[Known]:
+    def known(self) -> list[Known]:
         """Every environment there is, the project's own first: of releases of AWS's images those
         whose packages are locked; the others are resolved at first need."""
         users = locks.added(self.root)
@@ -129,9 +127,8 @@ class Environments:
         for name in (*locks.BUILT_IN, *locked, *users):
             recorded = self._recorded(name)
             built = recorded[0] if recorded else None
-            size = _size(built.path) if built and sizes else 0
             released, used = of_releases.get(name, ""), self._used(name) if built else 0.0
-            found.append(Known(name, built, name in users, size, released, used))
+            found.append(Known(name, built, name in users, released, used))
         return found
 
     def define(self, name: str, requirements: Path) -> int:
@@ -280,15 +277,6 @@ class Environments:
             yield fd
         finally:
             os.close(fd)
-
-
-def _size(path: Path) -> int:
-    """Bytes of the files below `path`."""
-    return sum(
-        os.lstat(os.path.join(folder, name)).st_size
-        for folder, _, names in os.walk(path)
-        for name in names
-    )
 
 
 def _silent(_doing: str, _share: float) -> None:

@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 FOLDER = "layers"
 ASKED = "requirements.json"
 """In a job's directory: what it asked for and when."""
-FORMAT = "2"
+FORMAT = "3"
 """Of what is built; part of the hash."""
 UV = f"{launch.INSIDE}/uv"
 PATIENCE = 1800.0
@@ -123,6 +123,13 @@ def ask_serving(world: World, environ: Mapping[str, str], isolated: bool, root: 
     apart = _apart(world, {"EnableNetworkIsolation": isolated})
     text = None if apart else requirements.of_serving(environ, root / "ml")
     _write(world, root, text, environ)
+
+
+def ask_processing(world: World, doc: Doc, root: Path) -> None:
+    """The same for a staged processing job."""
+    apart = _apart(world, doc.get("NetworkConfig", {}))
+    text = None if apart else requirements.of_processing(doc, root / "ml")
+    _write(world, root, text, doc.get("Environment", {}))
 
 
 def _apart(world: World, doc: Doc) -> bool:

@@ -2,7 +2,8 @@
 
 The rules are those of AWS's toolkits: for script mode the file at the root of the submitted code
 (SageMaker Training Toolkit, `entry_point.install`), for endpoints the one next to the inference code
-(SageMaker Inference Toolkit), for SDK v3 the one that its source code configuration names.
+(SageMaker Inference Toolkit), for SDK v3 the one that its source code configuration names, for the
+SDKs' FrameworkProcessor the one in its archive that its script installs.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any
 
 from sagebrush.aws.scalars import json_of
 from sagebrush.errors import AwsError, Doc
+from sagebrush.store.objects import Blob
 from sagebrush.workload import archive, dirfd, sources
 from sagebrush.world import Ctx
 
@@ -27,6 +29,16 @@ DRIVERS = ("input", "data", "sm_drivers", "sourcecode.json")
 CODE = ("input", "data", "code")
 """The channel with SDK v3's source code."""
 
+PACKED = "sourcedir.tar.gz"
+"""The archive of code that FrameworkProcessor's script unpacks."""
+
+_UNPACKS = re.compile(rf"^\s*tar -xzf {re.escape(PACKED)}\s*$", re.MULTILINE)
+_ENTERS = re.compile(r"^\s*cd (/opt/ml/processing/\S+)\s*$", re.MULTILINE)
+_INSTALLS = re.compile(
+    r"^\s*python3? (?:-m pip install -r|\S*install_requirements\.py) (\S+)\s*$", re.MULTILINE
+)
+_LOGS_IN = re.compile(r"^\s*aws codeartifact login\b", re.MULTILINE)
+"""Lines of FrameworkProcessor's script, in SDK v2 and v3."""
 _REQUIREMENT = re.compile(
     r"[A-Za-z0-9][A-Za-z0-9._-]*\s*(?:\[[A-Za-z0-9._,\s-]*\])?\s*(?:\(?[<>=!~][^;@]*\)?)?(?:;.*)?"
 )
@@ -96,6 +108,27 @@ def of_serving(environ: Mapping[str, str], ml: Path) -> str | None:
                 return _text(fd, (*folder, *parts[:-1], FILE))
         # the image's default inference code may be meant, which has its requirements there too
         return _text(fd, ("code", FILE)) or _text(fd, ("model", "code", FILE))
+
+
+def of_processing(doc: Doc, ml: Path) -> str | None:
+    """The requirements that the script of an SDK's FrameworkProcessor will install, if that is what
+    runs in the staged `ml`: it unpacks `sourcedir.tar.gz` and lets pip install a file of it."""
+    entry = doc["AppSpecification"].get("ContainerEntrypoint") or ("",)
+    with dirfd.opened(ml) as fd:
+        script = _text(fd, _inside(entry[-1])) if _inside(entry[-1]) else None
+    if not script or not _UNPACKS.search(script) or _LOGS_IN.search(script):
+        return None
+    folder, file = _ENTERS.search(script), _INSTALLS.search(script)
+    parts = _parts(file[1]) if file else ()
+    place = _inside(folder[1]) if folder else ()
+    archived = ml.joinpath(*place, PACKED)
+    if not parts or not place or not archived.is_file():
+        return None
+    try:
+        blob = Blob(archived.stat().st_size, archived)
+        return _decode(archive.member(blob, "/".join(parts), LIMIT, CAPS))
+    except (archive.ArchiveError, OSError):
+        return None
 
 
 def _of_drivers(ml: int) -> str | None:

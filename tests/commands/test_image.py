@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from sagebrush.compute import record
 from sagebrush.compute.base import Bind, Spec
+from sagebrush.environments import builds, locks, resolution
 from sagebrush.environments.environment import Environment
 from tests.base_environment import base
 
@@ -35,7 +38,9 @@ def test_the_list_tells_what_could_be_built(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     for name in ("base", "pytorch", "tensorflow", "huggingface", "nlp", "jupyter"):
         assert any(line.split()[:1] == [name] for line in done.stdout.splitlines())
-    assert done.stdout.count("at first need") == 8
+    for name, how in resolution.SHIPPED.items():
+        assert f"{name} " in done.stdout, how
+    assert done.stdout.count("at first need") == 8 + len(resolution.SHIPPED)
     assert not (tmp_path / "none").exists(), "looking changes nothing"
 
 
@@ -87,6 +92,23 @@ def test_what_something_runs_in_is_removed_by_force_alone(seen: str, tmp_path: P
         assert not place.exists()
     place.mkdir()
     assert image("rm", "nlp", root=root, home=home).returncode == 0, "it has ended"
+
+
+def test_what_nothing_ran_in_for_a_while_is_pruned(tmp_path: Path) -> None:
+    for name, days in (("nlp", 40), ("base", 3)):
+        python = tmp_path / f"{name}-{'0' * 16}" / "bin" / "python"
+        python.parent.mkdir(parents=True)
+        python.touch()
+        file = tmp_path / builds.record_name(name, locks.text(tmp_path, name))
+        values = {"directory": f"{name}-{'0' * 16}", "prefixes": [], "compiled": True}
+        file.write_text(json.dumps(values))
+        used = time.time() - days * 86400
+        os.utime(file, (used, used))
+    home = tmp_path / "home"
+    assert image("prune", "--days", "50", root=tmp_path, home=home).stdout.startswith("nothing")
+    assert image("prune", "-n", root=tmp_path, home=home).stdout == "would remove nlp\n"
+    assert image("prune", root=tmp_path, home=home).stdout == "removed nlp\n"
+    assert [path.name for path in tmp_path.glob("*-" + "0" * 16)] == [f"base-{'0' * 16}"]
 
 
 def test_a_command_runs_over_the_environment_and_leaves_nothing(base: Environment) -> None:

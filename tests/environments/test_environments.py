@@ -263,6 +263,47 @@ def test_a_users_requirements_become_an_environment(builder: Builder, tmp_path: 
     assert not made.remove("../up")
 
 
+RELEASE = "scikit-learn-0.23-1"
+LOCKED = "pathlib.Path(sys.argv[sys.argv.index('-o') + 1]).write_text('scikit-learn==0.24.0\\n')"
+
+
+def test_a_release_is_resolved_at_first_need_and_stays_as_it_was(builder: Builder) -> None:
+    builder.sync("pass", LOCKED)
+    first = builder.new().build(RELEASE)
+    lock = locks.text(builder.root, RELEASE)
+    assert lock.splitlines() == ["# python 3.9", "scikit-learn==0.24.0"]
+    builder.sync("pass", "sys.exit(1)")  # an index that has other versions meanwhile
+    assert builder.new().build(RELEASE) == first
+    shown = {each.name: each for each in builder.new().known()}
+    assert shown[RELEASE].released == "2020-10-18"
+    assert builder.new().remove(RELEASE, definition=False)
+    assert locks.text(builder.root, RELEASE) == lock
+    assert builder.new().remove(RELEASE)
+    with pytest.raises(locks.NoLock):
+        locks.text(builder.root, RELEASE)
+
+
+def test_a_release_that_cannot_be_had_is_told(builder: Builder) -> None:
+    asked = "'scikit' in pathlib.Path(sys.argv[-1]).read_text()"
+    builder.sync("pass", f"sys.exit(1) if {asked} else {LOCKED}")
+    with pytest.raises(
+        BuildFailed, match=r"scikit-learn 0\.23-1 cannot be had for Python 3\.9, .*"
+    ):
+        builder.new().build(RELEASE)
+    assert not (builder.root / locks.RELEASES).exists()
+
+
+def test_a_shipped_release_has_the_python_of_its_lock(
+    builder: Builder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[str, ...]] = []
+    here = interpreters.probe(Path(sys.executable))
+    monkeypatch.setattr(interpreters, "find", lambda _, wanted=(): asked.append(wanted) or here)
+    builder.new().build("scikit-learn-1.2-1")
+    assert asked
+    assert set(asked) == {("3.11",)}
+
+
 def test_requirements_that_exclude_each_other_are_told_in_uvs_words(builder: Builder) -> None:
     builder.compiles("", "because a==1 needs b<2, no solution")
     with pytest.raises(BuildFailed, match="because a==1 needs b<2"):

@@ -213,3 +213,107 @@ def test_the_later_member_counts_and_a_link_is_none() -> None:
     cut = Blob(700, data=out.getvalue()[:700])
     with pytest.raises(ArchiveError, match="not a complete tar archive"):
         archive.member(cut, "a.txt", 100)
+
+
+V2 = """
+cd /opt/ml/processing/input/code/
+tar -xzf sourcedir.tar.gz
+
+set -e
+
+if [[ -f 'requirements.txt' ]]; then
+    if ! hash aws 2>/dev/null; then
+        echo "AWS CLI is not installed. Skipping CodeArtifact login."
+    else
+        echo 'CodeArtifact repository not specified. Skipping login.'
+    fi
+
+    pip uninstall --yes typing
+
+    python -m pip install -r requirements.txt
+fi
+
+python process.py "$@"
+"""
+"""FrameworkProcessor's script, as SDK v2 writes it."""
+V3 = """#!/bin/bash
+set -e
+cd /opt/ml/processing/input/code/
+
+if [ -f sourcedir.tar.gz ]; then
+    tar -xzf sourcedir.tar.gz
+else
+    exit 1
+fi
+
+if [[ -f 'conf/needs.txt' ]]; then
+    pip uninstall --yes typing
+
+    python3 /opt/ml/processing/input/code/install_requirements.py conf/needs.txt
+fi
+
+python3 process.py "$@"
+"""
+"""The same of SDK v3."""
+LOGIN = V2.replace("echo 'CodeArtifact", "aws codeartifact login --tool pip # '")
+
+
+def processing(tmp_path: Path, script: str, files: dict[str, str], entry: str = "") -> str | None:
+    """What a processing job with this staged script and code installs."""
+    inputs = tmp_path / "processing" / "input"
+    for folder in ("code", "entrypoint"):
+        (inputs / folder).mkdir(parents=True)
+    (inputs / "entrypoint" / "runproc.sh").write_text(script)
+    if files:
+        (inputs / "code" / "sourcedir.tar.gz").write_bytes(tar_gz(files))
+    entry = entry or "/opt/ml/processing/input/entrypoint/runproc.sh"
+    doc = {"AppSpecification": {"ContainerEntrypoint": ["/bin/bash", entry]}}
+    return requirements.of_processing(doc, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("script", "file"), [(V2, "requirements.txt"), (V3, "conf/needs.txt")], ids=["v2", "v3"]
+)
+def test_a_framework_processors_script_says_what_it_installs(
+    tmp_path: Path, script: str, file: str
+) -> None:
+    assert processing(tmp_path, script, {"process.py": "", file: "emoji\n"}) == "emoji\n"
+
+
+@pytest.mark.parametrize(
+    ("script", "files", "entry"),
+    [
+        ("python process.py", {"requirements.txt": "emoji\n"}, ""),
+        (V2, {}, ""),
+        (V2, {"process.py": ""}, ""),
+        (V3, {"requirements.txt": "emoji\n"}, ""),
+        (V3.replace("conf/", "../conf/"), {"requirements.txt": "emoji\n"}, ""),
+        (V2.replace("/opt/ml/processing/input/code/", "/tmp"), {"requirements.txt": "emoji"}, ""),
+        (LOGIN, {"requirements.txt": "emoji\n"}, ""),
+        (V2, {"requirements.txt": "emoji\n"}, "/usr/bin/runproc.sh"),
+    ],
+    ids=[
+        "no unpacking",
+        "no archive",
+        "no file",
+        "another",
+        "outside",
+        "elsewhere",
+        "login",
+        "own",
+    ],
+)
+def test_other_scripts_are_left_to_themselves(
+    tmp_path: Path, script: str, files: dict[str, str], entry: str
+) -> None:
+    assert processing(tmp_path, script, files, entry) is None
+
+
+def test_a_broken_archive_is_left_to_the_job(tmp_path: Path) -> None:
+    assert processing(tmp_path, V2, {"requirements.txt": "emoji\n"}) == "emoji\n"
+    packed = tmp_path / "processing" / "input" / "code" / "sourcedir.tar.gz"
+    packed.write_bytes(packed.read_bytes()[:40])
+    entry = ["/bin/bash", "/opt/ml/processing/input/entrypoint/runproc.sh"]
+    doc = {"AppSpecification": {"ContainerEntrypoint": entry}}
+    assert requirements.of_processing(doc, tmp_path) is None
+    assert requirements.of_processing({"AppSpecification": {}}, tmp_path) is None

@@ -19,11 +19,13 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 if __package__ in (None, ""):  # run as a script: /opt/sagebrush/toolkit/packages/layer.py
     sys.path[0] = str(Path(__file__).resolve().parents[3])
 
+from sagebrush.toolkit.packages import import_check, tied, wheels
 from sagebrush.toolkit.packages.overlay import PIP
 
 UV = "/opt/sagebrush/uv"
@@ -39,6 +41,8 @@ REFUSED = (
 )
 SHOWN = 20
 """Packages of the environment that are named when a layer breaks them."""
+LAST = 40
+"""Lines of a compiler's output that the log keeps."""
 
 
 class Failed(Exception):
@@ -105,15 +109,24 @@ def missing(resolved: Mapping[str, str], present: Mapping[str, str]) -> dict[str
 
 
 def conflicts(
-    wanted: Wanted, delta: Mapping[str, str], present: Mapping[str, str], environment: str
+    wanted: Wanted,
+    delta: Mapping[str, str],
+    present: Mapping[str, str],
+    environment: str,
+    bonds: Sequence[tied.Bond] = (),
 ) -> list[str]:
-    """A sentence for each package that the layer replaces."""
+    """A sentence for each package that the layer replaces; by `bonds` some came along."""
+    along = {name: bond.told() for bond in bonds for name in bond.brought()}
     sentences = []
     for name, version in delta.items():
         if name not in present:
             continue
         cause = wanted.named.get(name)
-        why = f"requirements.txt asks for {cause}" if cause else "its requirements need another one"
+        why = "its requirements need another one"
+        if cause:
+            why = f"requirements.txt asks for {cause}"
+        elif name in along:
+            why = f"{along[name]} needs one that goes with it"
         sentences.append(
             f"{name}: {environment} has {name} {present[name]}, {why}: {name} {version} is used"
         )
@@ -157,14 +170,15 @@ class Build:
         # On the installation's disk, so that files are linked, not copied; removed at the end.
         self.cache = root / "cache"
         self.lines, self.arguments = uv_text(self.wanted.options)
+        self.bonds: list[tied.Bond] = []
 
     def run(self) -> None:
         """The layer is there and output/layer.json says what is in it. Raises Failed."""
         count = len(self.wanted.requirements)
         say(f"requirements.txt: {count} requirements over {self.environment}")
-        resolved = self._with_torch(self._resolve())
+        resolved = self._with_torch(self._with_tied(self._resolve()))
         delta = missing(resolved, self.present)
-        warnings = conflicts(self.wanted, delta, self.present, self.environment)
+        warnings = conflicts(self.wanted, delta, self.present, self.environment, self.bonds)
         self._create()
         if delta:
             say(
@@ -174,6 +188,8 @@ class Build:
         else:
             say(f"all {len(resolved)} packages are in the environment already")
         warnings += self._broken(set(delta) & set(self.present))
+        warnings += self._brought(delta)
+        warnings += self._import(resolved)
         subprocess.run(["rm", "-rf", str(self.cache)], check=False)
         packages = [f"{name}=={version}" for name, version in sorted(delta.items())]
         result = {"packages": packages, "warnings": warnings}
@@ -186,23 +202,95 @@ class Build:
         lines = [*self.lines, *self.wanted.requirements]
         source.write_text("\n".join(lines) + "\n")
         held.write_text(frozen)
-        excludes = self.root / "input" / "excludes.txt"
-        kept = [n for n in excludes.read_text().split() if n not in self.wanted.named]
-        excludes = self.work / "excludes.txt"
-        excludes.write_text("\n".join(kept) + "\n")
-        command = ["pip", "compile", "--no-header", "--no-annotate", "--excludes", str(excludes)]
-        command += [*self.arguments, "--python", sys.executable, "-o", str(full), str(source)]
-        status, explanation = self._uv([*command, "-c", str(held)])
+        status, explanation = self._compile("-c", str(held))
         if status == 0:
             return pins(full.read_text())
         # The environment's versions are still preferred: uv keeps to those of its output file.
         full.write_text(frozen)
-        again, said = self._uv(command)
+        again, said = self._compile()
         if again:
-            names = ", ".join(named(self.wanted, said))
-            raise Failed(f"requirements.txt cannot be installed{names and f' ({names})'}: {said}")
+            raise self._failed(said, named(self.wanted, said))
         say(f"it does not fit {self.environment} as it is: {explanation}")
         return pins(full.read_text())
+
+    def _compile(self, *more: str) -> tuple[int, str]:
+        """full.txt is what in.txt requires, but for CUDA's libraries; uv's status and output."""
+        excludes = self.root / "input" / "excludes.txt"
+        kept = [n for n in excludes.read_text().split() if n not in self.wanted.named]
+        excludes = self.work / "excludes.txt"
+        excludes.write_text("\n".join(kept) + "\n")
+        return self._uv([*self._compiling(), "--excludes", str(excludes), *more])
+
+    def _compiling(self) -> list[str]:
+        command = ["pip", "compile", "--no-header", "--no-annotate", *self.arguments]
+        command += ["--python", sys.executable]
+        return [*command, "-o", str(self.work / "full.txt"), str(self.work / "in.txt")]
+
+    def _failed(self, said: str, names: Sequence[str]) -> Failed:
+        """The failure in uv's words, or in a sentence where a package has no wheel."""
+        if text := wheels.sentence(said, self._nearest):
+            say("\n".join(said.splitlines()[-LAST:]))
+            names = text.split()[:1]
+        told = ", ".join(names)
+        return Failed(
+            f"requirements.txt cannot be installed{told and f' ({told})'}: {text or said}"
+        )
+
+    def _nearest(self, name: str, requirement: str) -> str:
+        """The oldest version for the requirement that has a wheel for this Python; "" without one."""
+        lowest = ["--only-binary", name, "--resolution", "lowest-direct"]
+        return self._found(requirement, lowest) or ""
+
+    def _found(self, requirement: str, more: Sequence[str]) -> str | None:
+        """The version that uv chooses for one requirement alone; None where there is none."""
+        source, out = self.work / "one.txt", self.work / "found.txt"
+        source.write_text("\n".join([*self.lines, requirement]) + "\n")
+        out.unlink(missing_ok=True)
+        command = ["pip", "compile", "--no-header", "--no-annotate", "--no-deps", *self.arguments]
+        command += [*more, "--python", sys.executable, "-o", str(out), str(source)]
+        status, _ = self._uv(command)
+        return None if status else next(iter(pins(out.read_text()).values()), None)
+
+    def _until(self, requirement: str, day: date) -> str | None:
+        """The newest version of what was published until that day."""
+        return self._found(requirement, ["--exclude-newer", str(day)])
+
+    def _with_tied(self, resolved: dict[str, str]) -> dict[str, str]:
+        """`resolved`, where it replaces one of a tied set, with the others of the same time.
+
+        What libraries declare comes before the time where the two do not go together.
+        """
+        delta = missing(resolved, self.present)
+        wanted, index = self.wanted.named, tied.Index(self._until, self._nearest)
+        self.bonds = tied.bonds(wanted, delta, self.present, index, date.today())
+        if not any(bond.members or bond.limits for bond in self.bonds):
+            return resolved
+        source, full, limits = (self.work / n for n in ("in.txt", "full.txt", "limits.txt"))
+        before, frozen = source.read_text(), {**self.present, **resolved}
+        members = [each for bond in self.bonds for each in bond.members.items()]
+        declared = {name for bond in self.bonds for name in bond.tied.declared}
+        if under := [text for bond in self.bonds for text in bond.limits]:
+            limits.write_text("\n".join(under) + "\n")
+            self.arguments += ["-c", str(limits)]
+            before += "".join(f"{t}\n" for t in under if t.partition("<")[0] in tied.UNDECLARED)
+        said = ""
+        leaves = {n for bond in self.bonds for n in bond.tied.leaves if n not in wanted}
+        for free, left in ((set(), set()), (declared, set()), (declared, leaves)):
+            lines = [
+                name if name in free else f"{name}{limit}"
+                for name, limit in members
+                if name not in left
+            ]
+            source.write_text(before + "".join(f"{line}\n" for line in lines))
+            full.write_text("".join(f"{name}=={at}\n" for name, at in sorted(frozen.items())))
+            status, said = self._compile()
+            if status == 0:
+                return pins(full.read_text())
+        bond = self.bonds[0]
+        words = {normalised(word) for word in NAME.findall(said)} - {bond.cause}
+        others = sorted(words & set(bond.tied.modules), key=lambda name: name not in wanted)
+        pair = f"{bond.told()} beside {others[0] if others else 'its set'}"
+        raise self._failed(f"{pair}: {said}", named(self.wanted, said))
 
     def _with_torch(self, resolved: dict[str, str]) -> dict[str, str]:
         """`resolved`, where it contains its own torch, with the libraries that this torch needs.
@@ -211,18 +299,17 @@ class Build:
         torch is used. It is replaced by the CPU build from PyTorch's index; where that is not
         available, or the environment's torch is the CUDA build, by PyPI's with all its libraries.
         """
-        full, source = self.work / "full.txt", self.work / "in.txt"
+        full = self.work / "full.txt"
         if "torch" not in missing(resolved, self.present) or CPU.search(full.read_text()):
             return resolved
-        command = ["pip", "compile", "--no-header", "--no-annotate", *self.arguments]
-        command += ["--python", sys.executable, "-o", str(full), str(source)]
+        command = self._compiling()
         backend, said = ["--torch-backend", "cpu"], ""
         for chosen in ([],) if cuda() else (backend, []):
             status, said = self._uv([*command, *chosen])
             if status == 0:
                 self.arguments += chosen
                 return pins(full.read_text())
-        raise Failed(f"requirements.txt cannot be installed (torch): {said}")
+        raise self._failed(said, ["torch"])
 
     def _create(self) -> None:
         """An empty environment that can be moved and sees all packages of the present one."""
@@ -247,8 +334,7 @@ class Build:
         command += ["--python", str(self.layer / "bin" / "python"), "-r", str(file)]
         status, said = self._uv(command)
         if status:
-            names = ", ".join(named(read("\n".join(delta)), said))
-            raise Failed(f"requirements.txt cannot be installed{names and f' ({names})'}: {said}")
+            raise self._failed(said, named(read("\n".join(delta)), said))
         for line in said.splitlines():
             say(line)
 
@@ -261,6 +347,50 @@ class Build:
         found = re.compile(r"but you have (\S+) ")
         lines = [(found.search(line), line) for line in done.stdout.splitlines()]
         return [line for m, line in lines if m and normalised(m[1]) in replaced][:SHOWN]
+
+    def _brought(self, delta: Mapping[str, str]) -> list[str]:
+        """The log says what came along; a sentence for each library that could not."""
+        warnings = []
+        for bond in self.bonds:
+            names = [n for n in bond.brought() if n in delta and n in self.present]
+            if names:
+                came = ", ".join(f"{name} {delta[name]}" for name in names)
+                say(
+                    f"brought along: {came} ({'of the time of' if bond.dated else 'for'} {bond.told()})"
+                )
+            warnings += [
+                f"{name}: it had no release when {bond.told()} was published, and may not work with it"
+                for name in bond.absent
+            ]
+        return warnings
+
+    def _import(self, resolved: Mapping[str, str]) -> list[str]:
+        """The libraries of sets of which one was replaced can be imported; a sentence for each leaf
+        that cannot, if the file does not name it. Raises Failed."""
+        versions, warnings = {**self.present, **resolved}, []
+        for bond in self.bonds:
+            owners = {
+                module: name
+                for name, modules in bond.tied.modules.items()
+                if name in versions and name not in bond.absent
+                for module in modules
+            }
+            python = str(self.layer / "bin" / "python")
+            while owners and (found := import_check.asked(python, list(owners), self.work)):
+                module = found["module"]
+                name = owners.pop(module)
+                if name in self.present and import_check.asked(sys.executable, [module], self.work):
+                    continue  # nor can it in the environment
+                others = [*map(normalised, found["packages"]), name]
+                others = [n for n in others if n in versions and n != bond.cause]
+                asked = (n for n in others if tied.pinned(self.wanted.named.get(n, "")))
+                other = next(asked, others[0] if others else "")
+                beside = f" beside {other} {versions[other]}" if other else ""
+                text = f"{bond.told()}{beside}: {found['error']}"
+                if name not in bond.tied.leaves or name in self.wanted.named or name == bond.cause:
+                    raise Failed(f"requirements.txt cannot be installed: {text}")
+                warnings.append(f"{name} {versions[name]} cannot be imported: {text}")
+        return warnings
 
     def _uv(self, arguments: Sequence[str]) -> tuple[int, str]:
         """uv's exit status and its output."""

@@ -141,3 +141,109 @@ def test_another_torch_comes_with_what_it_needs_to_run(
     build.present = {"torch": "2.13.0"}
     assert set(build._with_torch(build._resolve())) == found
     assert build.arguments == backend
+
+
+SET = """#!{python}
+import pathlib, sys
+arguments = sys.argv[1:]
+out = pathlib.Path(arguments[arguments.index("-o") + 1])
+[source] = [a for a in arguments if a.endswith(("in.txt", "one.txt"))]
+wanted = pathlib.Path(source).read_text().split()
+held = [a for a in arguments if a.endswith("held.txt")]
+old = "--exclude-newer" in arguments
+if "--no-deps" in arguments:
+    if old and arguments[arguments.index("--exclude-newer") + 1] < "2023-06-13":
+        sys.exit("filtered")
+    out.write_text({{"peft": "peft==0.5.0", "datasets": "datasets==2.14.4"}}.get(wanted[0], wanted[0]))
+elif held or "peft==0.21.2" in wanted and "datasets<=2.14.4" in wanted:
+    sys.exit("Because peft==0.21.2 depends on datasets>=5, it is unsatisfiable.")
+else:
+    limits = [word for word in wanted if "<=" in word]
+    out.write_text("\\n".join([wanted[0], *(word.replace("<=", "==") for word in limits)]))
+"""
+"""uv with an index that tells when things were published."""
+
+
+def tied_build(tmp_path: Path, text: str) -> layer.Build:
+    (tmp_path / "input").mkdir()
+    (tmp_path / "input" / "requirements.txt").write_text(text)
+    (tmp_path / "input" / "excludes.txt").write_text("")
+    uv = tmp_path / "uv"
+    uv.write_text(SET.format(python=sys.executable))
+    uv.chmod(0o755)
+    build = layer.Build(tmp_path, "huggingface", str(uv))
+    build.present = {"transformers": "5.24.0", "datasets": "5.2.0", "peft": "0.21.2"}
+    return build
+
+
+@pytest.mark.costs("asks for a date by a bisection, each step a process")
+def test_a_replaced_library_brings_the_others_of_its_time(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    build = tied_build(tmp_path, "transformers==4.30.2\n")
+    resolved = build._with_tied(build._resolve())
+    assert resolved == {"transformers": "4.30.2", "datasets": "2.14.4", "peft": "0.5.0"}
+    assert build._brought(resolved) == []
+    told = "brought along: datasets 2.14.4, peft 0.5.0 (of the time of transformers 4.30.2)"
+    assert told in capsys.readouterr().out
+    [_, warning, _] = sorted(
+        layer.conflicts(build.wanted, resolved, build.present, "huggingface", build.bonds),
+        key=lambda line: line.startswith("transformers"),
+    )
+    assert "transformers 4.30.2 needs one that goes with it: peft 0.5.0 is used" in warning
+
+
+@pytest.mark.costs("asks for a date by a bisection, each step a process")
+def test_a_set_that_does_not_go_together_is_told_by_its_pair(tmp_path: Path) -> None:
+    build = tied_build(tmp_path, "transformers==4.30.2\npeft==0.21.2\n")
+    with pytest.raises(layer.Failed) as caught:
+        build._with_tied(build._resolve())
+    assert "transformers 4.30.2 beside peft: Because peft==0.21.2 depends" in str(caught.value)
+
+
+def importing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, own: dict[str, str]) -> layer.Build:
+    """A build whose layer has the modules `own` over those of an environment."""
+    build = tied_build(tmp_path, "datasets==2.14.4\n")
+    given = {"peft": "", "datasets": "", "evaluate": ""}
+    for name, modules in (("own", {**given, **own}), ("environment", given)):
+        folder = tmp_path / name / "site-packages"
+        folder.mkdir(parents=True)
+        for module, text in modules.items():
+            (folder / f"{module}.py").write_text(text)
+    python = build.layer / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    packages = tmp_path / "own" / "site-packages"
+    python.write_text(f'#!/bin/sh\nPYTHONPATH={packages} exec {sys.executable} "$@"\n')
+    python.chmod(0o755)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "environment" / "site-packages"))
+    build.bonds = [layer.tied.Bond(layer.tied.SETS[0], "datasets", "2.14.4", {"peft": ""})]
+    build.present = {"datasets": "5.2.0", "peft": "0.21.2", "evaluate": "0.4.6"}
+    return build
+
+
+BROKEN = "import peft\npeft.Gone"
+SAID = "datasets 2.14.4 beside peft 0.21.2: AttributeError: module 'peft' has no attribute 'Gone'"
+
+
+def test_a_broken_pair_fails_where_the_layer_is_built(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build = importing(tmp_path, monkeypatch, {"datasets": BROKEN})
+    with pytest.raises(layer.Failed) as caught:
+        build._import({"datasets": "2.14.4"})
+    assert str(caught.value) == f"requirements.txt cannot be installed: {SAID}"
+
+    (tmp_path / "environment" / "site-packages" / "datasets.py").write_text("import nowhere")
+    assert build._import({"datasets": "2.14.4"}) == []  # nor can the environment's
+
+
+def test_a_broken_library_that_nothing_imports_is_only_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build = importing(tmp_path, monkeypatch, {"evaluate": BROKEN})
+    told = build._import({"datasets": "2.14.4"})
+    assert told == [f"evaluate 0.4.6 cannot be imported: {SAID}"]
+
+    build.wanted = layer.read("datasets==2.14.4\nevaluate\n")
+    with pytest.raises(layer.Failed, match="beside peft"):
+        build._import({"datasets": "2.14.4"})

@@ -1,4 +1,5 @@
-"""The life of a processing job: `jobs.life`, with its outputs as the results."""
+"""The life of a processing job: `jobs.life`, with its outputs as the results, and with a layer for
+what its script installs."""
 
 from __future__ import annotations
 
@@ -15,7 +16,7 @@ from sagebrush.services.sagemaker.jobs.life import JobKind
 from sagebrush.services.sagemaker.processing import stage
 from sagebrush.services.sagemaker.processing.plan import plan_of
 from sagebrush.store.rows import Next, Row
-from sagebrush.workload import upload
+from sagebrush.workload import layers, upload
 from sagebrush.workload.instances_state import Standing
 from sagebrush.workload.stage import remove as remove_tree
 from sagebrush.world import World
@@ -93,6 +94,16 @@ def _clear(world: World, place: Path) -> None:
         remove_tree(place / part)
 
 
+def _download(world: World, row: Row) -> Next:
+    """As for any job, and the packages are installed that its script asks for."""
+    step = life.download(JOB, world, row)
+    if plan_of(step).get("stage") != JOB.running or life.launched(JOB, world, row):
+        return step
+    if text := stage.installing(world, row):
+        return Next(plan={"installing": text}, due=layers.LOOK)
+    return step
+
+
 JOB = JobKind(
     group=stage.GROUP,
     members=stage.members,
@@ -107,6 +118,7 @@ JOB = JobKind(
     entered=_entered,
     watch=_watch,
 )
-reconcile = partial(life.reconcile, JOB, life.stages(JOB))
+STAGES = {**life.stages(JOB), "download": _download}
+reconcile = partial(life.reconcile, JOB, STAGES)
 fail = partial(life.fail, JOB)
 remove = partial(life.remove, JOB)

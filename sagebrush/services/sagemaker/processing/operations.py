@@ -57,6 +57,8 @@ def describe_processing_job(ctx: Ctx, request: Doc) -> Doc:
         turn = capacity.position(ctx.world, plan_of(row)["key"])
         if turn is not None and turn.place:
             found = {**found, "ExitMessage": turn.words}
+    if plan_of(row)["stage"] == "download" and (text := plan_of(row).get("installing")):
+        found = {**found, "ExitMessage": text}
     return found
 
 

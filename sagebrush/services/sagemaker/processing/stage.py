@@ -24,7 +24,7 @@ from sagebrush.services.sagemaker.jobs.instances import contained, root
 from sagebrush.services.sagemaker.processing import facts
 from sagebrush.services.sagemaker.processing.plan import plan_of
 from sagebrush.store.rows import Row
-from sagebrush.workload import channels, containers, dirfd, launch, sources, stage, upload
+from sagebrush.workload import channels, containers, dirfd, launch, layers, sources, stage, upload
 from sagebrush.world import Ctx, World
 
 GROUP = facts.GROUP
@@ -70,11 +70,16 @@ def sizes(world: World, row: Row) -> tuple[list[Size], str]:
 
 
 def build(world: World, row: Row, member: Member, check: Callable[[], None]) -> None:
-    """The instance's /opt/ml is complete. Raises StageError."""
+    """The instance's /opt/ml is complete, and what its script installs is known. Raises
+    StageError."""
     place = root(world, member)
+    if layers.asked(place):
+        return
     ml = "/opt/ml" if contained(row) else launch.place(world, place).ml
     ctx = world.service_ctx(row.doc["RoleArn"])
     stage.aside(place, lambda fd: _fill(ctx, row, (member, ml), fd, check))
+    if not contained(row):
+        layers.ask_processing(world, row.doc, place)
 
 
 def _fill(
@@ -133,8 +138,16 @@ def _parts(path: str) -> tuple[str, ...]:
 # ---- the processes
 
 
+def installing(world: World, row: Row) -> str:
+    """What an instance waits for whose script's packages are being installed; "" where none does."""
+    environment = plan_of(row)["environment"]
+    waits = (layers.pending(world, environment, place) for place in roots(world, row))
+    return next((text for text in waits if text), "")
+
+
 def ready(world: World, row: Row) -> list[Spec]:
-    """One Spec for each instance. Raises NotYet while the environment is built."""
+    """One Spec for each instance. Raises NotYet while the environment, or a layer over it, is
+    built."""
     found, scaled = sizes(world, row)
     specs = []
     for member, limits in zip(members(row), instances.limits(row, found), strict=True):
@@ -149,7 +162,8 @@ def ready(world: World, row: Row) -> list[Spec]:
         environment = world.environments.ready(plan_of(row)["environment"])
         if environment is None:
             raise NotYet(f"the environment {plan_of(row)['environment']} is built")
-        specs.append(_spec(world, row, (member, environment), (limits, scaled)))
+        spec = _spec(world, row, (member, environment), (limits, scaled))
+        specs.append(layers.over(world, environment, place, spec))
     return specs
 
 

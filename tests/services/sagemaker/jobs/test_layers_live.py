@@ -93,8 +93,8 @@ class Desk:
         self.start(name, files, **changes)
         return ended(self.sagemaker, name, 90.0)
 
-    def log(self, name: str) -> str:
-        logs, group = self.server.client("logs"), "/aws/sagemaker/TrainingJobs"
+    def log(self, name: str, kind: str = "Training") -> str:
+        logs, group = self.server.client("logs"), f"/aws/sagemaker/{kind}Jobs"
         streams = logs.describe_log_streams(logGroupName=group, logStreamNamePrefix=f"{name}/")
         stream = streams["logStreams"][0]["logStreamName"]
         found = logs.get_log_events(logGroupName=group, logStreamName=stream, startFromHead=True)
@@ -294,6 +294,86 @@ def test_an_isolated_job_gets_no_layer(desk: Desk) -> None:
     assert done["TrainingJobStatus"] == "Failed"
 
 
+RUNPROC = """
+cd /opt/ml/processing/input/code/
+tar -xzf sourcedir.tar.gz
+
+set -e
+
+if [[ -f 'requirements.txt' ]]; then
+    pip uninstall --yes typing
+
+    python -m pip install -r requirements.txt
+fi
+
+python process.py "$@"
+"""
+"""What SDK v2's FrameworkProcessor runs."""
+
+
+def processed(desk: Desk, name: str, wanted: str, script: str) -> dict[str, Any]:
+    """A processing job as FrameworkProcessor makes it, once it has ended."""
+    code = archive({"process.py": script, "requirements.txt": wanted})
+    desk.s3.put_object(Bucket="jobs", Key=f"{name}/sourcedir.tar.gz", Body=code)
+    desk.s3.put_object(Bucket="jobs", Key=f"{name}/runproc.sh", Body=RUNPROC.encode())
+    folder = "/opt/ml/processing/input"
+    files = {"code": "sourcedir.tar.gz", "entrypoint": "runproc.sh"}
+    desk.sagemaker.create_processing_job(
+        ProcessingJobName=name,
+        AppSpecification={
+            "ImageUri": IMAGE,
+            "ContainerEntrypoint": ["/bin/bash", f"{folder}/entrypoint/runproc.sh"],
+        },
+        ProcessingInputs=[
+            {
+                "InputName": each,
+                "S3Input": {
+                    "S3Uri": f"s3://jobs/{name}/{file}",
+                    "LocalPath": f"{folder}/{each}",
+                    "S3DataType": "S3Prefix",
+                    "S3InputMode": "File",
+                },
+            }
+            for each, file in files.items()
+        ],
+        ProcessingResources={
+            "ClusterConfig": {
+                "InstanceType": "ml.m5.large",
+                "InstanceCount": 1,
+                "VolumeSizeInGB": 1,
+            }
+        },
+        RoleArn=ROLE,
+        StoppingCondition={"MaxRuntimeInSeconds": 60},
+    )
+
+    def look() -> dict[str, Any] | None:
+        found = desk.sagemaker.describe_processing_job(ProcessingJobName=name)
+        return found if found["ProcessingJobStatus"] not in ("InProgress", "Stopping") else None
+
+    return until(look, f"the end of {name}", 90)
+
+
+def test_framework_processors_share_a_layer_as_training_jobs_do(desk: Desk) -> None:
+    wanted = "emoji\npandas\nhumanize\n"
+    before = desk.layers()
+    for name, how in (("process-a", "(built in "), ("process-b", "(cached)")):
+        done = processed(desk, name, wanted, SHOW)
+        log = desk.log(name, "Processing")
+        assert done["ProcessingJobStatus"] == "Completed", (done.get("FailureReason"), log)
+        assert f"packages layered over base {how}" in log
+        assert "Requirement already satisfied: emoji" in log
+        assert "Collecting" not in log
+        [layer] = [each for each in desk.layers() if each not in before]
+        assert f" {layer}/venv/lib/" in log
+
+
+def test_a_processing_job_whose_requirements_fail_says_why(desk: Desk) -> None:
+    done = processed(desk, "process-never", "pandas<3\npandas>3.1\n", SHOW)
+    assert done["ProcessingJobStatus"] == "Failed"
+    assert "(pandas): Because you require pandas<3 and pandas>3.1" in done["FailureReason"]
+
+
 def test_an_endpoints_requirements_are_layered(desk: Desk) -> None:
     code = (
         "import emoji\n"
@@ -355,3 +435,32 @@ def test_the_build_gets_no_role_and_the_proxy_alone(desk: Desk, base: Environmen
     assert not [name for name in spec.env if name.startswith(("AWS_", "SAGEBRUSH_"))]
     assert all(bind.read_only for bind in spec.binds)
     assert isinstance(world.backend.poll(spec.key), Gone)
+
+
+def test_an_old_pin_without_a_wheel_is_told_with_its_cure(desk: Desk) -> None:
+    done = desk.run("old", {"train.py": SHOW, "requirements.txt": "tensorflow-cpu==2.4.0\n"})
+    assert done["TrainingJobStatus"] == "Failed"
+    reason = done["FailureReason"]
+    assert "(tensorflow-cpu): tensorflow-cpu 2.4.0 has no wheel for Python 3." in reason
+    assert "pin a version that has one (2." in reason
+
+
+@pytest.mark.full
+@pytest.mark.costs("downloads and compiles a hundred megabytes of packages")
+def test_an_old_transformers_brings_its_set_along(desk: Desk) -> None:
+    environment = desk.server.world.environments.built("huggingface")
+    if environment is None:
+        needs.missing("the huggingface environment is not built")
+    world, text = desk.server.world, "transformers==4.30.2\n"
+    layer = until(lambda: layers.ready(world, environment, text), "the layer", 300)
+    versions = dict(each.split("==") for each in layer.packages)
+    assert versions["transformers"] == "4.30.2"
+    assert versions["accelerate"].startswith("0.2")
+    assert versions["datasets"].startswith("2.1")
+    assert "brought along: " in layer.log
+    assert "(of the time of transformers 4.30.2)" in layer.log
+
+    pair = "transformers==4.30.2\npeft==0.17.0\n"
+    with pytest.raises(layers.LayerFailed) as caught:
+        until(lambda: layers.ready(world, environment, pair), "the pair", 300)
+    assert "transformers 4.30.2 beside " in str(caught.value)
