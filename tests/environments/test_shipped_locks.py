@@ -63,7 +63,7 @@ def test_what_it_is_for_imports_in_one_process(name: str, tmp_path: Path) -> Non
         check=False,
     )
     assert done.returncode == 0, done.stderr[-3000:]
-    runs = json.loads(done.stdout.splitlines()[-1])
+    runs: dict[str, str] = json.loads(done.stdout.splitlines()[-1])
     pins = locks.pins(locks.shipped(f"{name}.txt").read_text())
     # a build for the host's GPU or CPU says so behind a plus
     found = {module: version.partition("+")[0] for module, version in runs.items()}
