@@ -276,7 +276,10 @@ def test_a_release_is_resolved_at_first_need_and_stays_as_it_was(builder: Builde
     assert builder.new().build(RELEASE) == first
     shown = {each.name: each for each in builder.new().known()}
     assert shown[RELEASE].released == "2020-10-18"
-    assert builder.new().remove(RELEASE, definition=False)
+    (built,) = builder.new().builds()
+    assert (built.name, built.directory) == (RELEASE, first.path)
+    builder.new().drop(built)
+    assert not first.path.exists()
     assert locks.text(builder.root, RELEASE) == lock
     assert builder.new().remove(RELEASE)
     with pytest.raises(locks.NoLock):
