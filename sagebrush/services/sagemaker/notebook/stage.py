@@ -25,6 +25,9 @@ HOME = "/home/ec2-user"
 VOLUME = f"{HOME}/SageMaker"
 SAMPLES = "sample-notebooks"
 EXAMPLES = launch.PACKAGE / "examples"
+HOMES = (("home", "SageMaker"), ("home", SAMPLES))
+SYSTEM = {"/etc/profile.d": ("system", "profile"), "/var/log": ("system", "log")}
+"""Folders of the system that scripts write to -> where they are under /opt/ml."""
 MIRRORS = "/mnt/repositories"
 """Where local repositories are mounted, one directory each."""
 PORT = 8888
@@ -120,7 +123,7 @@ class Start:
         }
         try:
             with dirfd.opened(aside) as fd:
-                for parts in (("output",), ("home", "SageMaker"), ("home", SAMPLES)):
+                for parts in (("output",), *HOMES, *SYSTEM.values()):
                     with dirfd.directory(fd, parts, make=True):
                         pass
                 for parts, content in files.items():
@@ -221,6 +224,9 @@ class Start:
             binds=self._binds(jupyter, base) if here.sandbox else (),
             cwd=here.ml,
             hostname=f"{plan_of(self.row)['id']}.notebook",
+            user="ec2-user",
+            home=HOME,
+            shell="/bin/bash",
             limits=limits,
             listeners=launch.LISTENERS if self._online else ("aws", "credentials"),
             port=PORT,
@@ -240,6 +246,8 @@ class Start:
             Bind(self.root / "ml" / "home", HOME, read_only=False),
             Bind(self.volume, VOLUME, read_only=False, give=True),
         ]
+        for target, parts in SYSTEM.items():
+            found.append(Bind(self.root.joinpath("ml", *parts), target, read_only=False))
         for n, each in enumerate(self.repositories()):
             if each.path is not None:
                 found.append(Bind(each.path, f"{MIRRORS}/{n}"))
