@@ -126,12 +126,13 @@ class Conda:
         return sorted(p for p in (self.root / "envs").glob("[!.]*") if p.is_dir())
 
     def bins(self, prefix: Path) -> list[str]:
-        """What an activated environment puts first on the path."""
+        """What an activated environment puts first on the path: its own programs, conda's, and those
+        of the environment beneath."""
         inside = self.root / "envs" / "python3" if prefix == self.root else prefix
-        own = [str(inside / "bin")] + ([str(prefix / "bin")] if prefix == self.root else [])
-        beneath = {os.path.basename(f) + "-" + os.path.basename(s): f for f, s in self.specs().values()}
+        beneath = {f"{os.path.basename(f)}-{os.path.basename(s)}": f for f, s in self.specs().values()}
         framework = beneath.get(os.path.basename(os.path.realpath(inside)))
-        return own + ([os.path.join(framework, "bin")] if framework else [])
+        found = [str(inside / "bin"), str(self.root / "bin")]
+        return found + ([os.path.join(framework, "bin")] if framework else [])
 
     def python(self, prefix: Path) -> str:
         """Its interpreter."""

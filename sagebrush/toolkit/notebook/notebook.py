@@ -53,7 +53,7 @@ SYSTEM = {"profile": "/etc/profile.d", "log": "/var/log"}
 """Paths in scripts written for AWS; without a sandbox these are other directories of the host."""
 
 CONFIG = """import json, sys
-sys.path.append({toolkit!r})  # for notebook_activity; last, so that it hides nothing
+sys.path.append({toolkit!r})  # for notebook_activity, notebook_kernels; last, so that it hides nothing
 c = get_config()
 for name, values in json.loads({settings!r}).items():
     getattr(c, name).update(values)
@@ -312,6 +312,8 @@ def settings(desk: Desk, runtime: str) -> dict[str, dict[str, Any]]:
             "quit_button": False,
             "terminado_settings": {"shell_command": ["/bin/bash"]},
             "jpserver_extensions": {"notebook_activity": True},
+            "kernel_spec_manager_class": "notebook_kernels.KernelSpecs",
+            "contents_manager_class": "notebook_kernels.Contents",
         },
         "MultiKernelManager": {"default_kernel_name": "python3"},
         "KernelSpecManager": {"ensure_native_kernel": False},
