@@ -129,14 +129,18 @@ class Conda:
         """What an activated environment puts first on the path: its own programs, conda's, and those
         of the environment beneath."""
         inside = self.root / "envs" / "python3" if prefix == self.root else prefix
-        beneath = {f"{os.path.basename(f)}-{os.path.basename(s)}": f for f, s in self.specs().values()}
+        beneath = {
+            f"{os.path.basename(f)}-{os.path.basename(s)}": f for f, s in self.specs().values()
+        }
         framework = beneath.get(os.path.basename(os.path.realpath(inside)))
         found = [str(inside / "bin"), str(self.root / "bin")]
         return found + ([os.path.join(framework, "bin")] if framework else [])
 
     def python(self, prefix: Path) -> str:
         """Its interpreter."""
-        return str((self.root / "envs" / "python3" if prefix == self.root else prefix) / "bin/python")
+        return str(
+            (self.root / "envs" / "python3" if prefix == self.root else prefix) / "bin/python"
+        )
 
 
 def aliased(name: str) -> str:
@@ -237,7 +241,7 @@ def requirement(spec: str) -> str:
     spec = spec.rpartition("::")[2].strip()
     name, rest = re.fullmatch(r"([\w.\-]+)\s*(.*)", spec, re.DOTALL).groups() if spec else ("", "")  # type: ignore[union-attr]
     name = RENAMED.get(name.lower(), name)
-    single = re.fullmatch(r"=([^=<>!~,|*]+)(\.?\*)?(=.*)?", rest)
+    single = re.fullmatch(r"=([^=<>!~,|*]+?)(\.?\*)?(=.*)?", rest)
     if single:
         return f"{name}=={single[1]}.*"
     return f"{name}{rest}"
@@ -275,7 +279,8 @@ def _chosen(conda: Conda, given: Asked) -> Path:
 
 def _pip(conda: Conda, prefix: Path, *arguments: str) -> int:
     command = [conda.python(prefix), "-m", "pip", "--disable-pip-version-check", *arguments]
-    return subprocess.run(command).returncode
+    # a script that a shell reads from its standard input goes on after this command
+    return subprocess.run(command, stdin=subprocess.DEVNULL).returncode
 
 
 def run(conda: Conda, arguments: Sequence[str]) -> int:

@@ -58,6 +58,19 @@ if [ -n "$background" ]; then
 fi
 exec "$@"
 """
+SU = """#!/bin/bash
+# su [-] [user] [-c command]: the only user, as with sudo.
+login= command=()
+while [ $# -gt 0 ]; do
+  case "$1" in
+    -|-l|--login) login=-i; shift ;;
+    -c|--command) command=(bash -c "$2"); shift; shift ;;
+    -s|--shell) shift; shift ;;
+    *) shift ;;
+  esac
+done
+exec sudo $login "${command[@]}"
+"""
 CRONTAB = """#!/bin/bash
 # Keeps the table in ~/.crontab.
 file=~/.crontab
@@ -75,11 +88,12 @@ case "${1--}" in
 esac
 """
 SERVICES = """#!/bin/bash
-# systemctl, initctl and service: no init system runs here.
+# systemctl, initctl, service and reboot: no init system runs here.
 me=${0##*/} words=()
 for each in "$@"; do case "$each" in -*) ;; *) words+=("$each") ;; esac; done
 if [ "$me" = service ]; then set -- "${words[1]-status}" "${words[0]-}"; else set -- "${words[@]}"; fi
 what=${2-}
+if [ "$me" = reboot ]; then set -- restart; what=jupyter; fi
 case "${1-}:${what%.service}" in
   restart:jupyter*|start:jupyter*|reload:jupyter*|try-restart:jupyter*)
     echo "$me: Jupyter starts after the lifecycle scripts and reads /etc/profile.d then: nothing to $1" ;;
@@ -106,10 +120,12 @@ esac
 """
 PROGRAMS = {
     "sudo": SUDO,
+    "su": SU,
     "crontab": CRONTAB,
     "systemctl": SERVICES,
     "initctl": SERVICES,
     "service": SERVICES,
+    "reboot": SERVICES,
     "yum": YUM,
     "dnf": YUM,
 }
@@ -150,7 +166,9 @@ def furnish(home: Path, volume: Path, profile: Path, kernels: Path) -> None:
     root = home / "anaconda3"
     words = {name: shlex.quote(str(path)) for name, path in (("home", home), ("root", root))}
     write(home / ".bashrc", BASHRC.format(**words))
-    path = shlex.quote(os.environ.get("PATH", os.defpath))
+    (home / ".jupyter").mkdir(exist_ok=True)
+    programs = [str(home / ".local" / "bin"), *os.environ.get("PATH", os.defpath).split(os.pathsep)]
+    path = shlex.quote(os.pathsep.join(dict.fromkeys(programs)))
     text = PROFILE.format(path=path, profile=shlex.quote(str(profile)), **words)
     write(home / ".bash_profile", text)
     write(home / ".gitconfig", GITCONFIG)

@@ -124,7 +124,7 @@ def profiled(desk: Desk, environ: dict[str, str]) -> dict[str, str]:
     """`environ` as the files in /etc/profile.d change it, as they do for Jupyter on AWS."""
     if not list(desk.profile.glob("*.sh")):
         return environ
-    each = f"for each in {shlex.quote(str(desk.profile))}/*.sh; do . \"$each\"; done"
+    each = f'for each in {shlex.quote(str(desk.profile))}/*.sh; do . "$each"; done'
     done = subprocess.run(
         ["bash", "-c", f"{{ {each}; unset each; }} >/dev/null 2>&1 </dev/null; env -0"],
         env=environ,
@@ -380,7 +380,8 @@ def main() -> None:
         print(text, flush=True)
         raise SystemExit(1) from None
     if not desk.orders.get("root_access"):
-        (desk.home / ".local" / "bin" / "sudo").unlink(missing_ok=True)
+        for name in ("sudo", "su"):
+            (desk.home / ".local" / "bin" / name).unlink(missing_ok=True)
     serve(desk)
 
 

@@ -38,7 +38,11 @@ class KernelSpecs(_specs.KernelSpecManager):
             known = (each for each in ("pytorch", "tensorflow") if each in image.lower())
             return next((each for each in known if self._find_spec_directory(each)), "python3")
         folder = "" if studio else self._find_spec_directory(name.lower())
-        return os.path.basename(os.path.realpath(folder)) if folder and os.path.islink(folder) else None
+        return (
+            os.path.basename(os.path.realpath(folder))
+            if folder and os.path.islink(folder)
+            else None
+        )
 
 
 class Contents(_files.AsyncLargeFileManager):

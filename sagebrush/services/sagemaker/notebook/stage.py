@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,6 +27,8 @@ HOME = "/home/ec2-user"
 VOLUME = f"{HOME}/SageMaker"
 SAMPLES = "sample-notebooks"
 EXAMPLES = launch.PACKAGE / "examples"
+CONDA = re.compile(rb"\b(?:amazonei_)?(pytorch|tensorflow)2?(?:_latest)?_p3\d+\b")
+"""AWS's names of the conda environments that are others than the base here."""
 HOMES = (("home", "SageMaker"), ("home", SAMPLES))
 SYSTEM = {"/etc/profile.d": ("system", "profile"), "/var/log": ("system", "log")}
 """Folders of the system that scripts write to -> where they are under /opt/ml."""
@@ -183,6 +187,16 @@ class Start:
         arn = row.doc[lifecycle_config.KIND.arn_member]
         scripts = [(hook, lifecycle_config.script(row, hook)) for hook in hooks]
         return [{"name": hook, "content": each, "arn": arn} for hook, each in scripts if each]
+
+    def named(self) -> list[str]:
+        """The environments that its lifecycle scripts name as AWS does (`pytorch_p310`), of those that
+        notebooks have: they are to be built before the scripts run."""
+        try:
+            scripts = [base64.b64decode(each["content"]) for each in self._hooks()]
+        except Unstartable:  # `prepare` raises it again
+            return []
+        found = {each.decode() for text in scripts for each in CONDA.findall(text)}
+        return [each for each in self.world.settings.notebook_environments if each in found]
 
     def repositories(self) -> list[repositories.Repository]:
         """The repositories to clone. Raises Unstartable."""
