@@ -13,7 +13,7 @@ import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -107,19 +107,35 @@ class Conda:
         """The environment of that name or path; the root for base. Raises Refused."""
         if name in ("", "base", "root") or Path(name) == self.root:
             return self.root
-        path = self.root / "envs" / os.path.basename(name.rstrip("/"))
-        if not path.is_dir():
-            found = aliased(path.name)
-            path = self.root / "envs" / LISTED.get(found, found)
-        if "/" in name and Path(name).parent != path.parent:
-            raise Refused(f"conda: {name} is none of this instance's environments")
+        if "/" in name and Path(name).parent != self.root / "envs":
+            return self._at(name)
+        path = self.path(os.path.basename(name.rstrip("/")))
         if path.is_dir():
             return path
-        names = ", ".join(sorted(each.name for each in self.environments()))
         if path.name in LISTED.values():
             why = "it is still being built on this machine, or SAGEBRUSH_NOTEBOOK_ENVIRONMENTS"
             raise Refused(f"conda: the environment {name} is not there: {why} leaves it out")
+        names = ", ".join(each.name for each in self.environments())
         raise Refused(f"conda: there is no environment {name} here; there are: {names}")
+
+    def path(self, name: str) -> Path:
+        """Where the environment of a name, AWS's or its own here, is or would be."""
+        path = self.root / "envs" / name
+        found = aliased(name)
+        return path if path.is_dir() else self.root / "envs" / LISTED.get(found, found)
+
+    def _at(self, path: str) -> Path:
+        """The environment at another path of it: a kernel's sys.prefix. Raises Refused."""
+        for each in self.environments():
+            if os.path.realpath(each) == os.path.realpath(path):
+                return self.path(aliased(each.name)) if each.name == "JupyterSystemEnv" else each
+        raise Refused(f"conda: {path} is none of this instance's environments")
+
+    def link(self, names: Iterable[str]) -> None:
+        """ROOT/envs has those that a script names by their paths under older names of AWS's, too."""
+        for name in names:
+            if self.path(name).is_dir() and not (self.root / "envs" / name).exists():
+                self._link(self.root / "envs" / name, self.path(name).name)
 
     def environments(self) -> list[Path]:
         """Those in ROOT/envs."""
@@ -274,7 +290,8 @@ def _lines(file: str) -> list[str]:
 
 
 def _chosen(conda: Conda, given: Asked) -> Path:
-    return conda.prefix(given.environment or os.environ.get("CONDA_PREFIX", ""))
+    active = os.environ.get("CONDA_PREFIX") or os.environ.get("VIRTUAL_ENV", "")
+    return conda.prefix(given.environment or active)
 
 
 def _pip(conda: Conda, prefix: Path, *arguments: str) -> int:

@@ -158,8 +158,8 @@ KERNELS = (
 """Environments whose kernels the notebooks of AWS's instances ask for, as `conda_<name>`."""
 
 
-def furnish(home: Path, volume: Path, profile: Path, kernels: Path) -> None:
-    """The home directory has the files that a shell, git and scripts expect.
+def furnish(home: Path, volume: Path, profile: Path, kernels: Path) -> Conda:
+    """The home directory has the files that a shell, git and scripts expect; its conda.
 
     `profile` is /etc/profile.d; `kernels` holds the kernelspecs of what is built.
     """
@@ -179,11 +179,11 @@ def furnish(home: Path, volume: Path, profile: Path, kernels: Path) -> None:
         if place.is_dir():
             place.rmdir()
         place.symlink_to(volume)
-    _conda(home, root, kernels)
     _kernelspecs(home / ".local" / "share" / "jupyter" / "kernels", kernels)
+    return _conda(home, root, kernels)
 
 
-def _conda(home: Path, root: Path, kernels: Path) -> None:
+def _conda(home: Path, root: Path, kernels: Path) -> Conda:
     """~/anaconda3 looks like conda's, and its programs are on the path."""
     words = {
         "python": shlex.quote(sys.executable),
@@ -201,7 +201,9 @@ def _conda(home: Path, root: Path, kernels: Path) -> None:
         link = home / ".local" / "bin" / name
         if not link.is_symlink():
             link.symlink_to(root / "bin" / name)
-    Conda(root, kernels).lay()
+    found = Conda(root, kernels)
+    found.lay()
+    return found
 
 
 def _kernelspecs(folder: Path, kernels: Path) -> None:

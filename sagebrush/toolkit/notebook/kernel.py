@@ -63,6 +63,9 @@ def _lay(aside: str, environment: str, sdk: str) -> None:
         file.write(f"home = {os.path.dirname(base)}\ninclude-system-site-packages = false\n")
     with open(os.path.join(own, "_beneath.pth"), "w", encoding="utf-8") as file:
         file.write(f"{beneath}\n{packages(sdk)}\n")
+    os.makedirs(os.path.join(aside, "conda-meta"))
+    with open(os.path.join(aside, "conda-meta", "history"), "w", encoding="utf-8"):
+        pass  # IPython's %conda asks for it, and runs the instance's conda (conda.py)
     for tool in ("pip", "pip3"):
         script = os.path.join(aside, "bin", tool)
         with open(script, "w", encoding="utf-8") as file:

@@ -49,6 +49,8 @@ SOCKET = 107
 SOCKET_NAME = 60
 """Bytes of the name of a kernel's socket, `/kernel-<uuid>-ipc-5`."""
 INSIDE = {"volume": "/home/ec2-user/SageMaker", "home": "/home/ec2-user", "ml": "/opt/ml"}
+ENVS = re.compile(rb"/anaconda3/envs/(\w+)/")
+"""Conda environments that a script names by their paths."""
 SYSTEM = {"profile": "/etc/profile.d", "log": "/var/log"}
 """Paths in scripts written for AWS; without a sandbox these are other directories of the host."""
 
@@ -112,7 +114,10 @@ def prepare(desk: Desk) -> None:
     """The home directory and the folders of the system that scripts write to are there."""
     for path in (desk.profile, desk.log):
         path.mkdir(parents=True, exist_ok=True)
-    furnish.furnish(desk.home, desk.volume, desk.profile, kernelspecs(dict(os.environ)))
+    found = furnish.furnish(desk.home, desk.volume, desk.profile, kernelspecs(dict(os.environ)))
+    for hook in desk.orders["hooks"]:
+        names = ENVS.findall(base64.b64decode(hook["content"]))
+        found.link(name.decode() for name in names)
 
 
 def kernelspecs(environ: dict[str, str]) -> Path:

@@ -30,8 +30,8 @@ class Instance:
         self.kernel("pytorch", "torch-1")
         self.furnish()
 
-    def furnish(self) -> None:
-        furnish(self.home, self.home / "SageMaker", self.profile, self.kernels)
+    def furnish(self) -> conda.Conda:
+        return furnish(self.home, self.home / "SageMaker", self.profile, self.kernels)
 
     def environment(self, name: str) -> Path:
         """A virtual environment with nothing but a pip that repeats its arguments."""
@@ -144,6 +144,25 @@ def test_interactive_shells_show_the_environment(instance: Instance) -> None:
 def test_installing_is_done_by_pip(instance: Instance, command: str, said: str) -> None:
     pip = said.format("--disable-pip-version-check install")
     assert instance.run(f"conda {command}") == f"{pip}\n"
+
+
+def test_a_kernels_own_environment_is_one_of_conda(instance: Instance) -> None:
+    """`%conda install` says --prefix; `!conda install` says nothing, and the kernel VIRTUAL_ENV."""
+    prefix = instance.home / ".kernels" / "torch-1-sdk"
+    assert (prefix / "conda-meta" / "history").exists()
+    assert instance.run(f"conda list --prefix {prefix}").startswith("torch-1-sdk ")
+    assert instance.run(f"VIRTUAL_ENV={prefix} conda list").startswith("torch-1-sdk ")
+    base = instance.home / ".kernels" / "base-1-sdk"
+    assert instance.run(f"conda list --prefix {base}").startswith("base-1-sdk ")
+    assert "none of this instance's environments" in instance.run("conda list -p /usr")
+
+
+def test_older_names_have_paths_where_a_script_names_them(instance: Instance) -> None:
+    instance.furnish().link(["pytorch_p36", "pytorch_p310", "tensorflow_p36"])
+    said = instance.run("$HOME/anaconda3/envs/pytorch_p36/bin/pip check")
+    assert said == "torch-1-sdk check\n"
+    found = sorted(each.name for each in (instance.home / "anaconda3" / "envs").iterdir())
+    assert found == ["JupyterSystemEnv", "python3", "pytorch_p310", "pytorch_p36"]
 
 
 def test_what_conda_shows_and_refuses(instance: Instance) -> None:
