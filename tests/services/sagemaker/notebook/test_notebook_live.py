@@ -259,6 +259,9 @@ def test_scripts_repositories_and_folders_are_there_before_the_first_cell(
     save(browser, "old.ipynb", "python3")
     cell = "import json; print(json.load(open('old.ipynb'))['metadata']['kernelspec']['name'])"
     assert browser.execute(cell, kernel)[0] == f"{AWS}\n"
+    studio = "python3__SAGEMAKER_INTERNAL__arn:aws:sagemaker:us-east-1:081325390199:image/pandas-1"
+    save(browser, "studio.ipynb", studio)
+    assert kernel_in(browser, "studio.ipynb") == "python3"
     save(browser, "old.ipynb", "python3-sdk3")  # another one was chosen
     assert kernel_in(browser, "old.ipynb") == "python3-sdk3"
     assert any("Serving notebooks" in line for line in events(stand, "scripted/jupyter.log"))
