@@ -39,6 +39,8 @@ RENAMED = {
     "pytables": "tables",
 }
 """conda's name of a package -> the package index's, where they differ."""
+SHARED = "share/jupyter"
+"""Where an environment keeps its kernelspecs."""
 VALUED = ("-n", "--name", "-p", "--prefix", "-c", "--channel", "--file", "--solver")
 """Options that a value follows."""
 VERBS = {"install": "install", "update": "install", "upgrade": "install"}
@@ -93,7 +95,12 @@ class Conda:
         envs.mkdir(parents=True, exist_ok=True)
         for name, (framework, sdk) in self.specs().items():
             python = kernel.overlay(str(self.root.parent), framework, sdk)
-            self._link(envs / LISTED.get(name, name), os.path.dirname(os.path.dirname(python)))
+            own = os.path.dirname(os.path.dirname(python))
+            self._link(envs / LISTED.get(name, name), own)
+            # its `python3`, as each of AWS's environments has one: for nbconvert and its like
+            specs = Path(own, SHARED, "kernels")
+            specs.mkdir(parents=True, exist_ok=True)
+            self._link(specs / "python3", str(self.kernels / name))
         if (envs / "python3").is_dir():
             self._link(envs / "JupyterSystemEnv", "python3")
 
@@ -181,7 +188,7 @@ def activate(conda: Conda, name: str, environ: dict[str, str]) -> dict[str, str 
         "CONDA_DEFAULT_ENV": given,
         "CONDA_PROMPT_MODIFIER": f"({given}) ",
         "CONDA_EXE": str(conda.root / "bin" / "conda"),
-        "PATH": _path(conda, before, prefix, environ),
+        **_paths(conda, before, prefix, environ),
     }
     if before != str(prefix):
         changes["CONDA_SHLVL"] = str(level + 1)
@@ -205,16 +212,29 @@ def deactivate(conda: Conda, environ: dict[str, str]) -> dict[str, str | None]:
         "CONDA_PROMPT_MODIFIER": f"({name}) " if name else None,
         "CONDA_SHLVL": str(level - 1),
         f"CONDA_PREFIX_{level - 1}": None,
-        "PATH": _path(conda, before, prefix, environ),
+        **_paths(conda, before, prefix, environ),
     }
 
 
-def _path(conda: Conda, before: str | None, prefix: Path | None, environ: dict[str, str]) -> str:
-    parts = environ.get("PATH", os.defpath).split(os.pathsep)
-    for each in conda.bins(Path(before)) if before else []:
+def _paths(
+    conda: Conda, before: str | None, prefix: Path | None, environ: dict[str, str]
+) -> dict[str, str | None]:
+    """The search paths once `prefix` is active in place of `before`."""
+    old = conda.bins(Path(before)) if before else []
+    new = conda.bins(prefix) if prefix else []
+    path = _replaced(environ.get("PATH", os.defpath), old, new)
+    shared = [str(Path(each).parent / SHARED) for each in old[:1]]
+    data = [str(Path(each).parent / SHARED) for each in new[:1]]
+    jupyter = _replaced(environ.get("JUPYTER_PATH", ""), shared, data)
+    return {"PATH": path, "JUPYTER_PATH": jupyter or None}
+
+
+def _replaced(path: str, old: list[str], new: list[str]) -> str:
+    parts = [each for each in path.split(os.pathsep) if each]
+    for each in old:
         if each in parts:  # once: the path before it may have had it too
             parts.remove(each)
-    return os.pathsep.join([*(conda.bins(prefix) if prefix else []), *parts])
+    return os.pathsep.join([*new, *parts])
 
 
 def shell(changes: dict[str, str | None], prompt: str) -> str:

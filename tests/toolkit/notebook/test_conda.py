@@ -88,6 +88,7 @@ def test_an_environment_is_activated_and_left(instance: Instance) -> None:
         source $HOME/anaconda3/bin/deactivate
         echo "[${CONDA_PREFIX-}] [${CONDA_DEFAULT_ENV-}]"
         [ "$PATH" = "$before" ] || echo $PATH
+        echo "[${JUPYTER_PATH-}]"
         source $HOME/anaconda3/bin/deactivate
     """)
     assert said.splitlines() == [
@@ -100,7 +101,12 @@ def test_an_environment_is_activated_and_left(instance: Instance) -> None:
         "pytorch_p310",
         "~/anaconda3/envs/pytorch_p310/bin/python",
         "[] []",
+        "[]",
     ]
+    said = instance.run(
+        "conda activate pytorch; readlink ${JUPYTER_PATH%%:*}/kernels/python3", "bash", "-l"
+    )
+    assert said == f"{instance.kernels}/pytorch\n"
 
 
 @pytest.mark.parametrize(
