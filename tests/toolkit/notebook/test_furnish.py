@@ -86,6 +86,9 @@ def test_login_shells_read_the_profile(home: Home) -> None:
 
 
 def test_sudo_in_the_background(home: Home) -> None:
-    code, said = home.run("nohup sudo -b bash -c 'read line; touch late' < <(sleep 0.2; echo go); "
-                          "[ ! -e late ]; until [ -e late ]; do :; done")  # fmt: skip
+    code, said = home.run("""
+        mkfifo pipe; exec 4<>pipe
+        nohup sudo -b bash -c 'read line; touch late' <&4
+        [ ! -e late ]; echo go >&4; until [ -e late ]; do :; done
+    """)
     assert code == 0, said
