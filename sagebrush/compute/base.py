@@ -67,6 +67,12 @@ class Spec:
     binds: tuple[Bind, ...] = ()
     cwd: str = "/opt/ml"
     hostname: str = "algo-1"
+    user: str = "job"
+    """The name of its user, in its sandbox alone."""
+    home: str = "/tmp"
+    """That user's home directory, as the password file of its sandbox has it."""
+    shell: str = "/bin/sh"
+    """That user's login shell there."""
     limits: Limits = field(default_factory=Limits)
     listeners: tuple[str, ...] = ()
     """In-sandbox listeners that the server answers: of `aws`, `credentials`, `metadata`, `egress`."""

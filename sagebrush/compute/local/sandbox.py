@@ -141,15 +141,17 @@ def _system(host: HostPaths) -> list[Step]:
 
 def _made(spec: Spec) -> list[Step]:
     """The files of /etc that describe users or the network: made new, the host's never shown."""
-    user = "job:x:{uid}:{gid}:job:/tmp:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n"
+    user = f"{spec.user}:x:{{uid}}:{{gid}}:{spec.user}:{spec.home}:{spec.shell}\n"
+    nobody = "nobody:x:65534:65534:nobody:/:/bin/false\n"
     alone = () if spec.peers else dict.fromkeys((spec.hostname, "algo-1"))
     local = f"127.0.0.1 {' '.join(('localhost', *alone))}\n::1 localhost ip6-localhost\n"
     return [
-        ["file", "/etc/passwd", "root:x:0:0:root:/tmp:/bin/sh\n" + user],
-        ["file", "/etc/group", "root:x:0:\njob:x:{gid}:\nnogroup:x:65534:\n"],
+        ["file", "/etc/passwd", "root:x:0:0:root:/tmp:/bin/sh\n" + user + nobody],
+        ["file", "/etc/group", f"root:x:0:\n{spec.user}:x:{{gid}}:\nnogroup:x:65534:\n"],
         ["file", "/etc/hosts", local + network.hosts(spec.peers)],
         ["file", "/etc/hostname", spec.hostname + "\n"],
         ["file", "/etc/resolv.conf", ""],
+        ["link", "/usr/lib/os-release", "/etc/os-release"],
         ["file", "/etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files\n"],
         ["dir", "/root", "755"],
         ["dir", "/home", "755"],
