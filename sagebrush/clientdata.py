@@ -25,6 +25,16 @@ SageMaker:
 """
 
 
+BASE_IMAGE = "236514542706.dkr.ecr.{region}.amazonaws.com/sagemaker-base-python-311:1.0"
+"""The image that `@remote` takes where none is given, as in Studio (`SAGEMAKER_INTERNAL_IMAGE_URI`):
+elsewhere the SDKs derive one from Python 3.8 and 3.10 alone, and refuse others."""
+
+
+def base_image(region: str) -> str:
+    """The URI of the image of plain Python, as `SAGEMAKER_INTERNAL_IMAGE_URI`."""
+    return BASE_IMAGE.format(region=region)
+
+
 def write(folder: Path, account: str, region: str, tls_port: int) -> None:
     """`folder` holds `data/endpoints.json` and `sagemaker.yaml` for that server; repeatable, quick.
 

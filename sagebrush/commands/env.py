@@ -53,6 +53,7 @@ def variables(chosen: Settings, server: Server, shim: bool = True) -> dict[str, 
         "AWS_CA_BUNDLE": str(chosen.home / "keys" / "ca-bundle.pem"),
         "AWS_DISABLE_HOST_PREFIX_INJECTION": "true",
         "SAGEMAKER_USER_CONFIG_OVERRIDE": str(client / "sagemaker.yaml"),
+        "SAGEMAKER_INTERNAL_IMAGE_URI": clientdata.base_image(server.region),
     }
     if shim:
         found["SAGEBRUSH_CLIENT_DATA"] = str(client / "data")

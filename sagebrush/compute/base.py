@@ -67,9 +67,9 @@ class Spec:
     binds: tuple[Bind, ...] = ()
     cwd: str = "/opt/ml"
     hostname: str = "algo-1"
-    user: str = "job"
-    """The name of its user, in its sandbox alone."""
-    home: str = "/tmp"
+    user: str = "root"
+    """What its user is called in a sandbox; it has no rights by that name."""
+    home: str = "/root"
     """That user's home directory, as the password file of its sandbox has it."""
     shell: str = "/bin/sh"
     """That user's login shell there."""

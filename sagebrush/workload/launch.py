@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from sagebrush import clientdata
 from sagebrush.compute.base import Bind, Limits
-from sagebrush.compute.local import gpus
+from sagebrush.compute.local import gpus, sandbox
 from sagebrush.environments import standins
 from sagebrush.environments.environment import Environment
+from sagebrush.toolkit.sudo import SUDO
 from sagebrush.world import World
 
 PACKAGE = Path(__file__).resolve().parent.parent
@@ -21,6 +24,13 @@ GATEWAY = f"http://127.0.0.1:{PORT}"
 """The AWS API as a sandbox sees it, plain and by TLS."""
 CLIENT = "client-jobs"
 """The folder of the data directory that sandboxes see as `/opt/sagebrush/client`."""
+CONDA = sandbox.CONDA
+INTERPRETER = f"{INSIDE}/python"
+"""Where the interpreter is under an environment in a sandbox."""
+PYVENV = "pyvenv"
+"""The folder in CLIENT of the `pyvenv.cfg` of environments at CONDA."""
+BIN = "bin"
+"""The folder in it of programs that scripts expect to find."""
 PROXY = "http://127.0.0.1:3128"
 OVERLAY = "/tmp/sagebrush-overlay"
 """Where the client folder's sitecustomize lets `pip install` put what a job installs by itself."""
@@ -54,17 +64,23 @@ def prepare(world: World) -> None:
     settings = world.settings
     folder = settings.home / CLIENT
     clientdata.write(folder, settings.account, settings.region, PORT)
-    bundle = (settings.home / "keys" / "ca-bundle.pem").read_bytes()
-    file = folder / "ca-bundle.pem"
-    if not file.exists() or file.read_bytes() != bundle:
-        part = file.with_suffix(".part")
-        part.write_bytes(bundle)
-        part.replace(file)
+    _put(folder / "ca-bundle.pem", (settings.home / "keys" / "ca-bundle.pem").read_text())
+    (folder / BIN).mkdir(exist_ok=True)
+    _put(folder / BIN / "sudo", SUDO)
     for path in (folder, *folder.rglob("*")):  # jobs have users of their own
-        path.chmod(0o755 if path.is_dir() else 0o644)
+        path.chmod(0o755 if path.is_dir() or path.parent.name == BIN else 0o644)
 
 
-def binds(world: World, environment: Environment) -> tuple[Bind, ...]:
+def _put(file: Path, text: str) -> None:
+    """`file` holds `text`; readers see the old text or the new one."""
+    if not file.exists() or file.read_text() != text:
+        part = file.with_suffix(f".{uuid.uuid4().hex}.part")
+        part.write_text(text)
+        part.chmod(0o644)
+        part.replace(file)
+
+
+def shown(world: World, environment: Environment) -> tuple[Bind, ...]:
     """What a sandbox must show, read-only, for the environment and the toolkit to run."""
     own = (
         Bind(PACKAGE / "toolkit", f"{INSIDE}/toolkit"),
@@ -72,6 +88,37 @@ def binds(world: World, environment: Environment) -> tuple[Bind, ...]:
         Bind(world.settings.home / CLIENT, f"{INSIDE}/client"),
     )
     return (*own, *(Bind(prefix, str(prefix)) for prefix in environment.prefixes))
+
+
+def binds(world: World, environment: Environment) -> tuple[Bind, ...]:
+    """The same, and the environment where AWS's images have theirs."""
+    return (*shown(world, environment), *image(world, environment))
+
+
+def image(world: World, environment: Environment) -> tuple[Bind, ...]:
+    """The environment as `/opt/conda`, so that programs say what they say on AWS, and nothing of
+    this host: `sys.executable`, `sys.prefix`, files in tracebacks.
+
+    A virtual environment finds its standard library by the line `home` of its pyvenv.cfg, which
+    names a directory of this host: it gets another one, for the same directory shown elsewhere.
+    Its `bin/python` stays a link to the interpreter's own path, which is shown too.
+    """
+    whole = Bind(environment.path, CONDA)
+    file = environment.path / "pyvenv.cfg"
+    text = file.read_text() if file.is_file() else ""
+    home = re.search(r"(?m)^home *= *(/.*)/bin *$", text)
+    if home is None or any(PurePosixPath(home[1]).is_relative_to(p) for p in sandbox.SYSTEM):
+        return (whole,)  # the system's Python is at the same place for everyone
+    text = f"{text[: home.start()]}home = {INTERPRETER}/bin{text[home.end() :]}"
+    changed = world.settings.home / CLIENT / PYVENV / f"{environment.path.name}.cfg"
+    changed.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+    _put(changed, text)
+    return (whole, Bind(changed, f"{CONDA}/pyvenv.cfg"), Bind(Path(home[1]), INTERPRETER))
+
+
+def python(environment: Environment, here: Place) -> str:
+    """The interpreter of a job, as the job sees it."""
+    return f"{CONDA}/bin/{environment.python.name}" if here.sandbox else str(environment.python)
 
 
 def banner(
@@ -110,9 +157,11 @@ def variables(
     The backend adds what only it knows in process mode (credentials and gateway addresses).
     """
     region, threads = world.settings.region, str(max(1, int(limits.cpu)))
+    tools = f"{INSIDE}/client/{BIN}" if here.sandbox else f"{world.settings.home / CLIENT / BIN}"
+    path = Path(python(environment, here)).parent if here.sandbox else environment.path / "bin"
     easy = {
-        "PATH": f"{environment.path / 'bin'}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-        "HOME": "/tmp",
+        "PATH": f"{path}:{tools}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        "HOME": "/root" if here.sandbox else "/tmp",
         "LANG": "C.UTF-8",
         "PYTHONUNBUFFERED": "1",
         "PYTHONDONTWRITEBYTECODE": "1",
@@ -123,6 +172,8 @@ def variables(
     }
     if here.sandbox:  # its /tmp is this job's alone
         easy["PATH"] = f"{OVERLAY}/bin:{easy['PATH']}"
+    else:  # its user is the server's; AWS's containers run as root, whom scripts ask for by name
+        easy["LOGNAME"] = "root"
     fixed = {} if here.sandbox else {"SAGEBRUSH_ML": here.ml}
     if not here.sandbox:  # a sandbox has the devices of its job's GPUs, and no others
         easy[gpus.VISIBLE] = ",".join(map(str, limits.gpus))

@@ -35,9 +35,11 @@ log = logging.getLogger(__name__)
 FOLDER = "layers"
 ASKED = "requirements.json"
 """In a job's directory: what it asked for and when."""
-FORMAT = "3"
+FORMAT = "4"
 """Of what is built; part of the hash."""
 UV = f"{launch.INSIDE}/uv"
+INSIDE = f"{launch.INSIDE}/layer"
+"""Where a job sees its layer."""
 PATIENCE = 1800.0
 """Seconds that a build may take."""
 MEMORY = 4 << 30
@@ -83,10 +85,6 @@ class Layer:
     seconds: float
     at: float
     """When it was built."""
-
-    @property
-    def bin(self) -> Path:
-        return self.path / "venv" / "bin"
 
     def banner(self, since: float) -> str:
         """The first lines of the log of a job that asked for the layer at `since`."""
@@ -181,30 +179,32 @@ def over(world: World, environment: Environment, root: Path, spec: Spec) -> Spec
     install in the job, a program other than our toolkits gets an environment that it can write.
     """
     found = _asked(root)
-    toolkit = f"{launch.INSIDE}/toolkit"
+    toolkit, python = (
+        f"{launch.INSIDE}/toolkit",
+        launch.python(environment, launch.place(world, root)),
+    )
     if not found["layer"]:
         ours = any(str(word).startswith(toolkit) for word in spec.argv)
         if not found["text"] or ours or world.backend.isolation != "sandbox":
             return spec
-        argv = (str(environment.python), f"{toolkit}/packages/layer.py", "--over", *spec.argv)
+        argv = (python, f"{toolkit}/packages/layer.py", "--over", *spec.argv)
         return replace(spec, argv=argv)
     try:
         layer = ready(world, environment, found["text"], found["since"])
     except LayerFailed as error:
-        argv = (str(environment.python), f"{toolkit}/packages/layer.py", "--failed", str(error))
+        argv = (python, f"{toolkit}/packages/layer.py", "--failed", str(error))
         return replace(spec, argv=argv, banner=_joined(spec.banner, error.log))
     if layer is None:
         raise NotYet(f"requirements.txt is installed over {environment.name}")
     (root / "layer").write_text(layer.path.name)
-    python, path = str(environment.python), str(layer.path)
-    argv = [str(layer.bin / "python") if word == python else word for word in spec.argv]
-    env = {**spec.env, "SAGEBRUSH_LAYER": path}
-    env["PATH"] = f"{layer.bin}:{spec.env['PATH']}"
+    bins = f"{INSIDE}/venv/bin"
+    argv = [f"{bins}/python" if word == python else word for word in spec.argv]
+    env = {**spec.env, "SAGEBRUSH_LAYER": INSIDE, "PATH": f"{bins}:{spec.env['PATH']}"}
     return replace(
         spec,
         argv=tuple(argv),
         env=env,
-        binds=(*spec.binds, Bind(layer.path, path)),
+        binds=(*spec.binds, Bind(layer.path, INSIDE)),
         banner=_joined(spec.banner, layer.banner(found["since"])),
     )
 
@@ -282,8 +282,10 @@ class _Build:
         here = launch.place(world, self.root)
         limits = Limits(memory=min(MEMORY, world.host.memory), name="the build sandbox")
         toolkit = Bind(launch.PACKAGE / "toolkit", here.toolkit)
+        # The layer names the environment's directory, which jobs see where the build does.
         prefixes = [Bind(prefix, str(prefix)) for prefix in self.environment.prefixes]
-        python = str(self.environment.python)
+        prefixes += launch.image(world, self.environment)
+        python = launch.python(self.environment, here)
         spec = Spec(
             key=self.key,
             argv=(python, f"{here.toolkit}/packages/layer.py", self.environment.name),

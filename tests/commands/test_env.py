@@ -70,6 +70,7 @@ def test_variables_follow_the_recorded_ports(chosen: Settings) -> None:
     assert found["AWS_REGION"] == found["AWS_DEFAULT_REGION"] == "us-east-1"
     assert found["AWS_DISABLE_HOST_PREFIX_INJECTION"] == "true"
     assert "localhost:5001" in (chosen.home / "client/data/endpoints.json").read_text()
+    assert "us-east-1.amazonaws.com/sagemaker-base" in found["SAGEMAKER_INTERNAL_IMAGE_URI"]
     config = Path(found["SAGEMAKER_USER_CONFIG_OVERRIDE"]).read_text()
     assert "TelemetryOptOut: true" in config
     assert f"sagemaker-us-east-1-{chosen.account}" in config

@@ -19,7 +19,9 @@ pytestmark = [
 ]
 
 
-@pytest.mark.parametrize("script", ["v2_script.py", "v2_blazingtext.py", "v2_errors.py"])
+@pytest.mark.parametrize(
+    "script", ["v2_script.py", "v2_blazingtext.py", "v2_errors.py", "v2_remote.py"]
+)
 def test_sdk_v2(
     variables: dict[str, str],
     tmp_path: Path,
@@ -43,6 +45,10 @@ def test_sdk_v3(variables: dict[str, str], tmp_path: Path) -> None:
     where = "s3://sagemaker-us-east-1-123456789012/v3/code.tar.gz"
     said = run(variables, python, HERE / "v3_trainer.py", tmp_path, HERE, where)
     assert "all well" in said
+
+
+def test_sdk_v3_remote(variables: dict[str, str]) -> None:
+    assert "all well" in run(variables, needs.sdk("sdk3"), HERE / "v3_remote.py")
 
 
 def test_aws_cli(variables: dict[str, str], tmp_path: Path) -> None:

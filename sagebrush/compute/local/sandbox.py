@@ -63,6 +63,11 @@ LISTENERS: dict[str, tuple[str, int]] = {
 }
 """In-sandbox listeners: address and port."""
 
+CONDA = "/opt/conda"
+"""Where AWS's images have their Python, and a job its environment."""
+MINICONDA = "/miniconda3"
+"""The same in its images of scikit-learn and XGBoost."""
+
 UIDS = (1_900_000_000, 100_000)
 """First user id of jobs and how many: above login, subordinate and container ranges alike."""
 
@@ -119,6 +124,8 @@ def plan(spec: Spec, host: HostPaths, hidden: tuple[Path, ...] = ()) -> list[Ste
     for bind in binds:
         mode = "ro" if bind.read_only else "rw"
         steps.append(["bind", str(bind.source), bind.target, mode])
+    if any(bind.target == CONDA for bind in binds):
+        steps.append(["link", CONDA, MINICONDA])
     shown = [(bind.source, bind.target) for bind in binds] + [(Path(p), p) for p in SYSTEM]
     for source, target in shown:
         for path in hidden:
@@ -140,20 +147,26 @@ def _system(host: HostPaths) -> list[Step]:
 
 
 def _made(spec: Spec) -> list[Step]:
-    """The files of /etc that describe users or the network: made new, the host's never shown."""
-    user = f"{spec.user}:x:{{uid}}:{{gid}}:{spec.user}:{spec.home}:{spec.shell}\n"
-    nobody = "nobody:x:65534:65534:nobody:/:/bin/false\n"
+    """The files of /etc that describe users or the network: made new, the host's never shown.
+
+    The job's user is called root, as AWS's containers run as root and scripts ask for the name; its
+    number stays what it is. A user namespace that made it 0 would give no rights either (there are
+    no capabilities), and programs that see 0 rely on them: tar would restore owners and fail, mpirun
+    and sshd would refuse, pip would warn. The first entry of a name is the one that is found by it,
+    so `chown root` leaves a file the job's; the second tells whose the system's files are.
+    """
+    own = f"{spec.user}:x:{{uid}}:{{gid}}:{spec.user}:{spec.home}:{spec.shell}\n"
+    others = "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n"
     alone = () if spec.peers else dict.fromkeys((spec.hostname, "algo-1"))
     local = f"127.0.0.1 {' '.join(('localhost', *alone))}\n::1 localhost ip6-localhost\n"
     return [
-        ["file", "/etc/passwd", "root:x:0:0:root:/tmp:/bin/sh\n" + user + nobody],
-        ["file", "/etc/group", f"root:x:0:\n{spec.user}:x:{{gid}}:\nnogroup:x:65534:\n"],
+        ["file", "/etc/passwd", own + others],
+        ["file", "/etc/group", f"{spec.user}:x:{{gid}}:\nroot:x:0:\nnogroup:x:65534:\n"],
         ["file", "/etc/hosts", local + network.hosts(spec.peers)],
         ["file", "/etc/hostname", spec.hostname + "\n"],
         ["file", "/etc/resolv.conf", ""],
         ["link", "/usr/lib/os-release", "/etc/os-release"],
         ["file", "/etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files\n"],
-        ["dir", "/root", "755"],
         ["dir", "/home", "755"],
         ["dir", "/run", "755"],
         ["dir", "/var", "755"],
@@ -164,12 +177,15 @@ def _made(spec: Spec) -> list[Step]:
 
 def _job(spec: Spec) -> list[Step]:
     """/opt/ml and /tmp, of this job alone. /tmp is on disk: in memory it would count as the job's.
+    So are root's home and /opt/program, where images of users' own have their code.
 
     input is writable as on AWS (SDK v3 makes its script in a channel executable): it is a copy.
     """
     return [
         ["bind", str(spec.root / "ml"), "/opt/ml", "rw"],
         ["bind", str(spec.root / "tmp"), "/tmp", "rw"],
+        ["own", "/tmp/.root", "/root"],
+        ["own", "/tmp/.program", "/opt/program"],
     ]
 
 

@@ -188,6 +188,10 @@ def _remount(path: str, flags: int, recursive: bool) -> None:
             _mount("none", point, flags=_REMOUNT | _BIND | present | flags)
 
 
+OWN = ("/tmp", "/root")
+"""Directories of the job's alone, in which further mounts may be."""
+
+
 class Builder:
     """Applies the steps of a plan under `root`, a mount point of its own."""
 
@@ -218,6 +222,8 @@ class Builder:
                     raise
                 if index < len(parts) - 1 or directory:
                     os.mkdir(current, 0o755)
+                    if f"/{parts[0]}" in OWN:  # what the job keeps there is beside a mount's point
+                        self._give(current)
                 else:
                     os.close(os.open(current, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644))
             else:
@@ -230,7 +236,19 @@ class Builder:
         place = self._place(target, os.path.isdir(source))
         _mount(source, place, flags=_BIND | _REC)
         _restrict(place, mode == "ro")
-        self.mounts[target] = target == "/tmp"  # the job's own, and it has not run yet
+        self.mounts[target] = target in OWN  # the job's own, and it has not run yet
+
+    def _do_own(self, path: str, target: str) -> None:
+        """`target` is a directory of the job's own, the empty one at `path` in its /tmp."""
+        source, place = self._place(path), self._place(target)
+        self._give(source)
+        _mount(source, place, flags=_BIND)
+        _restrict(place, False)
+        self.mounts[target] = target in OWN
+
+    def _give(self, place: str) -> None:
+        """The directory made at `place` is the job's user's."""
+        os.chown(place, int(self.names["uid"]), int(self.names["gid"]), follow_symlinks=False)
 
     def _do_served(self, target: str) -> None:
         """The job's companion serves the file system at `target`, read-only."""

@@ -10,7 +10,8 @@ of Python.
 In a sandbox it also lets `pip install` work as in AWS's containers, where a job may write into its
 environment: here the environment is read-only and shared, so pip runs in a virtual
 environment of the job's own, which every Python of the job searches before the environment. SDK v3's
-MPI driver gets the toolkit's agents in place of sshd (`mpi_v3.py`).
+MPI driver gets the toolkit's agents in place of sshd (`mpi_v3.py`). A remote function's job finds the
+SDK beneath its environment.
 """
 
 from __future__ import annotations
@@ -141,6 +142,13 @@ def _put_over() -> None:
     sys.path[:] = [*before[:at], *added, *before[at:]]
 
 
+def _put_beneath() -> None:
+    """What a remote function's job needs of the SDK is found where the environment lacks it."""
+    folder = _folder(os.environ.get("SAGEBRUSH_BENEATH") or _SANDBOX)
+    if folder not in sys.path and os.path.isdir(folder):
+        sys.path.append(folder)
+
+
 def _installs(arguments: list[str]) -> bool:
     """Whether this is `pip install` or `pip uninstall`, by -m or by its script."""
     at = 0
@@ -169,5 +177,6 @@ def _toolkit(name: str) -> Any:
 
 _point()
 _put_over()
+_put_beneath()
 _agents_for_ssh()
 _chain()

@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 from sagebrush.toolkit.notebook.conda import Conda, aliased
+from sagebrush.toolkit.sudo import SUDO
 
 BASHRC = """# Made anew at each start; what is to last belongs on the volume.
 PS1='\\[\\e[32m\\]\\w\\[\\e[0m\\]\\$ '
@@ -30,33 +31,6 @@ GITCONFIG = """[safe]
 \thelper =
 [init]
 \tdefaultBranch = main
-"""
-SUDO = """#!/bin/bash
-# There is one user here and nobody is root: scripts that say `sudo -u ec2-user …` run as that user.
-login= background=
-while [ $# -gt 0 ]; do
-  case "$1" in
-    --) shift; break ;;
-    --user=*|--group=*) shift ;;
-    --background|-b) background=1; shift ;;
-    --user|--group|-[a-zA-Z]*[ugUprtCDRT]|-[ugUprtCDRT]) shift; shift ;;
-    --login|--shell|-*[is]*) login=1; shift ;;
-    -*) shift ;;
-    [A-Za-z_]*=*) export "$1"; shift ;;
-    *) break ;;
-  esac
-done
-if [ -n "$login" ]; then
-  cd "$HOME" || exit 1
-  if [ $# -eq 0 ]; then set -- bash -l; else set -- bash -lc 'exec "$0" "$@"' "$@"; fi
-fi
-if [ $# -eq 0 ]; then set -- bash; fi
-if [ -n "$background" ]; then
-  exec 3<&0
-  "$@" <&3 &
-  exit 0
-fi
-exec "$@"
 """
 SU = """#!/bin/bash
 # su [-] [user] [-c command]: the only user, as with sudo.

@@ -33,6 +33,8 @@ PIN = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^\]]*\])?==([^\s;#]+)")
 CPU = re.compile(r"^torch==\S+\+cpu", re.MULTILINE)
 """A local wheel, in a resolution."""
 NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
+HOME = re.compile(r"(?m)^home *=.*$")
+"""Where pyvenv.cfg says that the interpreter is."""
 COMMAND = "uv pip install -r requirements.txt"
 """The environment's own `pip` would install into the environment."""
 REFUSED = (
@@ -318,6 +320,7 @@ class Build:
         )
         if status:
             raise Failed(f"no virtual environment could be made: {said}")
+        self._settle()
         version = "python{}.{}".format(*sys.version_info[:2])
         own = self.layer / "lib" / version / "site-packages"
         seen = dict.fromkeys(sysconfig.get_path(name) for name in ("purelib", "platlib"))
@@ -325,6 +328,14 @@ class Build:
         for name in ("pip", "pip3"):
             (self.layer / "bin" / name).write_text(PIP)
             (self.layer / "bin" / name).chmod(0o755)
+
+    def _settle(self) -> None:
+        """The layer finds the standard library where this environment does; uv follows links, to a
+        path of the host."""
+        own, new = (Path(place) / "pyvenv.cfg" for place in (sys.prefix, self.layer))
+        home = HOME.search(own.read_text()) if own.is_file() else None
+        if home:
+            new.write_text(HOME.sub(lambda _: home[0], new.read_text(), count=1))
 
     def _install(self, delta: Mapping[str, str]) -> None:
         file = self.work / "delta.txt"

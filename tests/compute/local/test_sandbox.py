@@ -77,6 +77,22 @@ def test_gpus_are_given_by_number() -> None:
     assert {s[1] for s in planned() if s[0] == "device"} == {"/dev/null"}
 
 
+def test_the_home_and_program_of_aws_images_are_the_jobs_own() -> None:
+    own = [step[1:] for step in planned() if step[0] == "own"]
+    assert own == [["/tmp/.root", "/root"], ["/tmp/.program", "/opt/program"]]
+    link = ["link", "/opt/conda", "/miniconda3"]
+    assert link not in planned()
+    assert link in planned(binds=(Bind(Path("/env"), "/opt/conda"),))
+
+
+def test_the_user_has_the_name_that_aws_containers_have() -> None:
+    files = {step[1]: step[2] for step in planned() if step[0] == "file"}
+    first = files["/etc/passwd"].splitlines()[0]
+    assert first == "root:x:{uid}:{gid}:root:/root:/bin/sh", "the first of a name counts"
+    files = {step[1]: step[2] for step in planned(user="ec2-user") if step[0] == "file"}
+    assert files["/etc/passwd"].startswith("ec2-user:x:{uid}:{gid}:")
+
+
 def test_the_hosts_names_are_written() -> None:
     files = {step[1]: step[2] for step in planned(hostname="algo-2") if step[0] == "file"}
     assert "127.0.0.1 localhost algo-2 algo-1" in files["/etc/hosts"]
@@ -261,26 +277,33 @@ def test_what_programs_need_works(run: Run) -> None:
     answers = told(
         run,
         """
-        import json, multiprocessing, os, pwd, socket, subprocess, tempfile, threading
+        import getpass, json, multiprocessing, os, pwd, socket, subprocess, tempfile, threading
         from multiprocessing import shared_memory
         def square(n): return n * n
         shared = shared_memory.SharedMemory(create=True, size=1 << 20); shared.unlink()
         seen = []
         thread = threading.Thread(target=lambda: seen.append(1)); thread.start(); thread.join()
         with multiprocessing.get_context("fork").Pool(2) as pool: squares = pool.map(square, [2, 3])
+        home = os.path.expanduser("~root/.cache/torch")  # as on AWS, root's; beside what is mounted there
+        os.makedirs(home); open("/opt/program/train", "w").close()
         print(json.dumps({
-            "squares": squares, "thread": seen, "user": pwd.getpwuid(os.getuid()).pw_name,
+            "squares": squares, "thread": seen, "user": getpass.getuser(),
+            "home": [home, os.stat("/root").st_uid == os.getuid()],
+            "root": pwd.getpwnam("root").pw_uid == os.getuid() != 0,
             "host": socket.gethostname(), "self": socket.gethostbyname("algo-1"),
             "shell": subprocess.check_output(["sh", "-c", "echo hi | cat"], text=True),
             "temporary": tempfile.gettempdir(), "pty": len(os.openpty()),
             "cpus": os.path.exists("/sys/devices/system/cpu/online"),
         }))
         """,
+        binds=[["/usr/lib", "/root/.cache/shown", True]],
     )
     assert answers == {
         "squares": [4, 9],
         "thread": [1],
-        "user": "job",
+        "user": "root",
+        "home": ["/root/.cache/torch", True],
+        "root": True,
         "host": "algo-1",
         "self": "127.0.0.1",
         "shell": "hi\n",

@@ -107,7 +107,7 @@ class Replica:
         here = launch.place(self.world, self.root)
         spec = Spec(
             key=self.key,
-            argv=(str(environment.python), f"{here.toolkit}/serving/serve.py"),
+            argv=(launch.python(environment, here), f"{here.toolkit}/serving/serve.py"),
             env=self._environment(environment, here, limits),
             root=self.root,
             role=self.variant.get("role") or "",

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from sagebrush import clientdata
 from sagebrush.aws.names import short_id
 from sagebrush.compute.base import Bind, Limits, Spec
 from sagebrush.environments.environment import Environment
@@ -256,7 +257,7 @@ class Start:
         root = self.world.settings.environments
         wide = tuple(p for e in (jupyter, base) for p in e.prefixes if root not in p.parents)
         found = [
-            *launch.binds(self.world, replace(base, prefixes=tuple(dict.fromkeys((root, *wide))))),
+            *launch.shown(self.world, replace(base, prefixes=tuple(dict.fromkeys((root, *wide))))),
             Bind(self.root / "ml" / "home", HOME, read_only=False),
             Bind(self.volume, VOLUME, read_only=False, give=True),
         ]
@@ -287,6 +288,7 @@ class Start:
             "TERM": "xterm-256color",
             "GIT_TERMINAL_PROMPT": "0",
             "JUPYTER_PATH": str(self.world.settings.environments / KERNELS),
+            "SAGEMAKER_INTERNAL_IMAGE_URI": clientdata.base_image(self.world.settings.region),
             "SAGEBRUSH_TOOLKIT": here.toolkit,
             "SAGEBRUSH_VOLUME": VOLUME if here.sandbox else str(self.volume),
         }

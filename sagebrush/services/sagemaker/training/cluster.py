@@ -23,6 +23,7 @@ from sagebrush.workload import (
     launch,
     layers,
     log_lines,
+    remote_functions,
     stage,
     streamed_input,
     upload,
@@ -144,6 +145,7 @@ def ready(world: World, row: Row) -> list[Spec]:
         if environment is None:
             raise NotYet(f"the environment {plan_of(row)['environment']} is built")
         spec = _spec(world, row, (member, environment), (limits, scaled))
+        spec = remote_functions.with_sdk(world, environment, spec)
         specs.append(
             streamed_input.with_companion(place, layers.over(world, environment, place, spec))
         )
@@ -199,7 +201,7 @@ def _argv(spec: Doc, environment: Environment, here: launch.Place) -> tuple[str,
     if entry := spec.get("ContainerEntrypoint"):
         argv = [*entry, *arguments]
     else:
-        argv = [str(environment.python), f"{here.toolkit}/training/train.py", *arguments]
+        argv = [launch.python(environment, here), f"{here.toolkit}/training/train.py", *arguments]
     if not here.sandbox:
         argv = [text.replace("/opt/ml", here.ml) for text in argv]
     return tuple(argv)

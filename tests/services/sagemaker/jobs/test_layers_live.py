@@ -127,8 +127,9 @@ def desk(tmp_path_factory: pytest.TempPathFactory, base: Environment) -> Iterato
     made.server.stop()
 
 
-def test_the_first_job_builds_and_the_second_finds_it_built(desk: Desk) -> None:
-    files = {"train.py": SHOW, "requirements.txt": "emoji\npandas\n"}
+def test_the_first_job_builds_and_the_second_finds_it_built(desk: Desk, base: Environment) -> None:  # noqa: F811
+    show = f"import os, sys; print('PYTHON', sys.executable, os.__file__); {SHOW}"
+    files = {"train.py": show, "requirements.txt": "emoji\npandas\n"}
     first = desk.run("first", files)
     assert first["TrainingJobStatus"] == "Completed", first.get("FailureReason")
     log = desk.log("first")
@@ -136,7 +137,10 @@ def test_the_first_job_builds_and_the_second_finds_it_built(desk: Desk) -> None:
     assert " + emoji==" in log, "uv's own words are in the job's log"
     assert "pip install" not in log
     [layer] = desk.layers()
-    assert f" {layer}/venv/lib/" in log
+    assert " /opt/sagebrush/layer/venv/lib/" in log
+    assert "PYTHON /opt/sagebrush/layer/venv/bin/python " in log
+    for path in (layer, *base.prefixes):
+        assert str(path) == "/usr" or f"{path}/" not in log
     size = sum(f.lstat().st_size for f in layer.rglob("*"))
     assert size < 20 << 20, "pandas is the environment's"
     assert list(layer.rglob("emoji/__pycache__/*.pyc"))
@@ -364,8 +368,8 @@ def test_framework_processors_share_a_layer_as_training_jobs_do(desk: Desk) -> N
         assert f"packages layered over base {how}" in log
         assert "Requirement already satisfied: emoji" in log
         assert "Collecting" not in log
-        [layer] = [each for each in desk.layers() if each not in before]
-        assert f" {layer}/venv/lib/" in log
+        assert len(desk.layers()) == len(before) + 1
+        assert " /opt/sagebrush/layer/venv/lib/" in log
 
 
 def test_a_processing_job_whose_requirements_fail_says_why(desk: Desk) -> None:
@@ -386,7 +390,7 @@ def test_an_endpoints_requirements_are_layered(desk: Desk) -> None:
     assert status(desk, "serve")["EndpointStatus"] == "InService"
     runtime = desk.server.client("sagemaker-runtime")
     answer = runtime.invoke_endpoint(EndpointName="serve", Body=b"x", ContentType="text/plain")
-    assert answer["Body"].read().decode().startswith(str(desk.home / "layers"))
+    assert answer["Body"].read().decode().startswith("/opt/sagebrush/layer/")
     desk.sagemaker.delete_endpoint(EndpointName="serve")
 
     body = archive({"code/inference.py": code, "code/requirements.txt": "no-such-package-xyz\n"})

@@ -118,7 +118,7 @@ def test_job_sees_the_contract_of_opt_ml(jobs: JobWorld) -> None:
     assert env["TRAINING_JOB_NAME"] == "job"
     assert env["AWS_ENDPOINT_URL"] == "http://127.0.0.1:4566"
     assert seen["argv"] == [
-        "/environments/base/bin/python",
+        "/opt/conda/bin/python",
         "/opt/sagebrush/toolkit/training/train.py",
     ]
 

@@ -89,7 +89,8 @@ def _waiting(world: World, row: Row) -> Spec | None:
     """The process that is to wait after the job; None where its environment is not there."""
     spec, name = cluster.ready(world, row)[0], f"w-{short_id()}"
     root = cluster.root(world, cluster.members(row)[0])
-    program = f"{launch.place(world, root).toolkit}/training/warm.py"
+    here = launch.place(world, root)
+    program = f"{here.toolkit}/training/warm.py"
     environment = world.environments.ready(plan_of(row)["environment"])
     if environment is None:
         return None
@@ -97,7 +98,7 @@ def _waiting(world: World, row: Row) -> Spec | None:
         spec,
         key=name,
         root=world.settings.home / "jobs" / name,
-        argv=(str(environment.python), program, *imports_of.modules(root)),
+        argv=(launch.python(environment, here), program, *imports_of.modules(root)),
         env={k: v for k, v in spec.env.items() if not k.startswith("TRAINING_JOB_")},
         port=PORT,
         time_limit=None,
