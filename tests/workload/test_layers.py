@@ -273,11 +273,11 @@ def test_a_job_waits_for_its_layer_and_says_so(bench: Bench) -> None:
     bench.jobs.run(5.0)
     spec = spec_of(bench)
     [layer] = (bench.jobs.home / "layers").iterdir()
-    python = f"{layer}/venv/bin/python"
-    assert spec.argv == (python, "/opt/sagebrush/toolkit/training/train.py")
-    assert spec.env["PATH"].startswith(f"{layer}/venv/bin:{launch.OVERLAY}/bin:/environments")
-    assert spec.env["SAGEBRUSH_LAYER"] == str(layer)
-    assert [(b.source, b.target) for b in spec.binds if b.source == layer] == [(layer, str(layer))]
+    place = "/opt/sagebrush/layer"
+    assert spec.argv == (f"{place}/venv/bin/python", "/opt/sagebrush/toolkit/training/train.py")
+    assert spec.env["PATH"].startswith(f"{place}/venv/bin:{launch.OVERLAY}/bin:/opt/conda/bin:")
+    assert spec.env["SAGEBRUSH_LAYER"] == place
+    assert [(b.source, b.target) for b in spec.binds if b.source == layer] == [(layer, place)]
     assert "requirements.txt: 1 package layered over base (built in 3.2 s)" in spec.banner
     assert spec.time_limit == 600.0, "waiting is not counted"
     words = [t["Status"] for t in bench.jobs.describe()["SecondaryStatusTransitions"]]
@@ -325,7 +325,8 @@ def test_the_toolkit_installs_where_no_layer_is_made(bench: Bench, why: str) -> 
     bench.jobs.run(5.0)
     spec = spec_of(bench)
     assert bench.backend.launches == 1
-    assert spec.argv[0] == "/environments/base/bin/python"
+    python = "/environments/base" if why == "process" else "/opt/conda"
+    assert spec.argv[0] == f"{python}/bin/python"
     assert "SAGEBRUSH_LAYER" not in spec.env
 
 
@@ -345,7 +346,7 @@ def test_another_program_gets_an_environment_that_pip_can_write(bench: Bench) ->
     bench.jobs.create(AlgorithmSpecification=given, InputDataConfig=channels)
     bench.jobs.run(5.0)
     python, *rest = spec_of(bench).argv
-    assert python == "/environments/base/bin/python"
+    assert python == "/opt/conda/bin/python"
     assert rest == ["/opt/sagebrush/toolkit/packages/layer.py", "--over", "/bin/bash", "run.sh"]
 
 
