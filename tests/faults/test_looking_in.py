@@ -94,7 +94,7 @@ def test_a_shell_in_a_terminal(stand: Stand) -> None:
                 said += os.read(master, 10_000)
         said = said.partition(text)[2]
 
-    says(b"[lives] job@algo-1:/opt/ml$ ")
+    says(b"[lives] root@algo-1:/opt/ml$ ")
     os.write(master, b"tty -s && echo a ter''minal; cat /tmp/mine.txt\r")
     says(b"a terminal\r\nthe job wrote this")
     os.write(master, b"sleep 1000\r")
