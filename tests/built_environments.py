@@ -33,6 +33,30 @@ def tensorflow() -> Environment:
 
 
 @pytest.fixture(scope="session")
+def released_sklearn() -> Environment:
+    """The environment of scikit-learn's image 1.2-1, from the lock of it that is shipped."""
+    return _built("scikit-learn-1.2-1")
+
+
+@pytest.fixture(scope="session")
+def released_tensorflow() -> Environment:
+    """The environment of TensorFlow's image 2.14, from the lock of it that is shipped."""
+    return _built("tensorflow-2.14.1")
+
+
+@pytest.fixture(scope="session")
+def released_huggingface() -> Environment:
+    """The environment of Hugging Face's image 4.48.0, from the lock of it that is shipped."""
+    return _built("huggingface-pytorch-4.48.0-2.3.0")
+
+
+@pytest.fixture(scope="session")
+def released_pytorch() -> Environment:
+    """The environment of PyTorch's image 2.5.1, resolved now; a skip where no index answers."""
+    return _built("pytorch-2.5.1")
+
+
+@pytest.fixture(scope="session")
 def huggingface() -> Environment:
     """The environment `huggingface`; a skip where it cannot be built."""
     return _built("huggingface")

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 SCRIPTS = Path(__file__).parent / "sdk"
+INDEX = ("UV_", "SSL_", "PIP_FIND_LINKS", "PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_CERT")
+"""How the variables begin that say where packages are."""
 AS_USER = 'eval "$("$SAGEBRUSH_PYTHON" -m sagebrush env)"; exec "$@"'
 
 
@@ -21,7 +23,7 @@ def variables(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, st
     What a script leaves is there for the next one: names are made new at each run, as SDKs do.
     """
     home = tmp_path_factory.mktemp("user")
-    index = {name: value for name, value in os.environ.items() if name.startswith(("UV_", "SSL_"))}
+    index = {name: value for name, value in os.environ.items() if name.startswith(INDEX)}
     given = {
         **index,
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
@@ -30,6 +32,8 @@ def variables(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, st
         "SAGEBRUSH_ENVIRONMENTS": os.environ.get(
             "SAGEBRUSH_ENVIRONMENTS", str(Path("~/.cache/sagebrush/environments").expanduser())
         ),
+        "PYENV_ROOT": os.environ.get("PYENV_ROOT", str(Path("~/.pyenv").expanduser())),
+        "UV_CACHE_DIR": uv_cache(),
         "SAGEBRUSH_PORT": "0",
         # AWS has some images for GPU instances only, and this host may have none
         "SAGEBRUSH_GPU_AS_CPU": "1",
@@ -43,6 +47,12 @@ def variables(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, st
     assert up.returncode == 0, up.stderr
     yield given
     subprocess.run([sys.executable, "-m", "sagebrush", "down"], env=given, check=True)
+
+
+def uv_cache() -> str:
+    """Where uv keeps what it downloads: what the tests' own builds have is there for jobs' builds."""
+    usual = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "uv"
+    return os.environ.get("UV_CACHE_DIR", str(usual))
 
 
 def index_hosts() -> tuple[str, ...]:

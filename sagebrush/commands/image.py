@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import shutil
 import subprocess
@@ -99,14 +100,16 @@ def _used(at: float) -> str:
 def _prune(environments: Environments, days: float, dry: bool) -> int:
     jobs, before = running.settings().home / "jobs", time.time() - days * 86400
     old = [
-        each.name
-        for each in environments.known()
-        if each.built and each.used < before and not _users(jobs, environments, each.name)
+        each
+        for each in environments.builds()
+        if each.used < before and not _users(jobs, [each.directory])
     ]
-    for name in old:
+    for each in old:
         if not dry:
-            environments.remove(name, definition=False)
-        print(f"{'would remove' if dry else 'removed'} {name}")
+            environments.drop(each)
+        print(f"{'would remove' if dry else 'removed'} {each.name}")
+    if old and not dry:
+        print("their packages stay in uv's cache, for the next build, until: uv cache clean")
     if not old:
         print(f"nothing to remove: something ran in every environment within {days:g} days")
     return 0
@@ -120,14 +123,15 @@ def _sizes(root: Path) -> tuple[dict[str, int], int]:
     for top in os.scandir(root):
         below = [top.path] if top.is_dir(follow_symlinks=False) else []
         while below:
-            with os.scandir(below.pop()) as entries:
-                for entry in entries:
+            with contextlib.suppress(OSError), os.scandir(below.pop()) as entries:
+                for entry in entries:  # a build may take any of it away meanwhile
                     if entry.is_dir(follow_symlinks=False):
                         below.append(entry.path)
                         continue
-                    info = entry.stat(follow_symlinks=False)
-                    sizes[top.name] = sizes.get(top.name, 0) + info.st_size
-                    seen[info.st_dev, info.st_ino] = info.st_blocks * 512
+                    with contextlib.suppress(OSError):
+                        info = entry.stat(follow_symlinks=False)
+                        sizes[top.name] = sizes.get(top.name, 0) + info.st_size
+                        seen[info.st_dev, info.st_ino] = info.st_blocks * 512
     return sizes, sum(seen.values())
 
 
@@ -171,28 +175,34 @@ def _one(environments: Environments, name: str) -> Environment:
 
 
 def _remove(environments: Environments, names: list[str], force: bool) -> int:
+    from sagebrush.environments.releases import named
+
     known = [each.name for each in environments.known()]
     for name in names:
-        used = [] if force else _users(running.settings().home / "jobs", environments, name)
+        used = (
+            []
+            if force
+            else _users(running.settings().home / "jobs", environments.directories(name))
+        )
         if used:
             raise CommandError(
                 f"environment {name} is in use ({', '.join(used)}): stop what runs in it, or say --force"
             )
         if not environments.remove(name):
-            why = f"environment {name} is not built" if name in known else ""
+            why = f"environment {name} is not built" if name in known or named(name) else ""
             raise CommandError(why or f"there is no environment {name}")
         print(f"removed {name}")
     return 0
 
 
-def _users(jobs: Path, environments: Environments, name: str) -> list[str]:
-    """What runs in the environment now among the jobs of this data directory: names or keys.
+def _users(jobs: Path, places: list[Path]) -> list[str]:
+    """What runs in the environment's directories now among the jobs of this data directory: names or keys.
 
     A notebook sees all environments: a kernel in it may run in any of them.
     """
     from sagebrush.compute import record
 
-    places, found = environments.directories(name), []
+    found: list[str] = []
     for directory in sorted(jobs.iterdir()) if places and jobs.is_dir() else ():
         kept = record.read(directory, "spec.json")
         if kept is None or not record.held(directory):

@@ -66,9 +66,13 @@ class Spec:
     """ARN of the role whose credentials the job gets."""
     binds: tuple[Bind, ...] = ()
     cwd: str = "/opt/ml"
+    hostname: str = "algo-1"
     user: str = "root"
     """What its user is called in a sandbox; it has no rights by that name."""
-    hostname: str = "algo-1"
+    home: str = "/root"
+    """That user's home directory, as the password file of its sandbox has it."""
+    shell: str = "/bin/sh"
+    """That user's login shell there."""
     limits: Limits = field(default_factory=Limits)
     listeners: tuple[str, ...] = ()
     """In-sandbox listeners that the server answers: of `aws`, `credentials`, `metadata`, `egress`."""

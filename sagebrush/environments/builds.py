@@ -125,20 +125,25 @@ class Build:
         try:
             lock = locks.text(self.root, self.name)
             wanted = locks.pythons(lock)
-            if release is None or not wanted or interpreters.find(self.environ, wanted):
-                return lock
-            if self._fetched(wanted[0]):
+            if release is None or self._suits(lock) or (wanted and self._fetched(wanted[0])):
                 return lock
         except locks.NoLock as error:
             if release is None:
                 raise BuildFailed(str(error)) from error
         assert release is not None
         try:
-            lock = resolution.lock(release, self.environ, self.root, self._doing)
+            lock = resolution.lock(release, self.environ, self.root, self._doing, self.lock)
         except resolution.Unresolved as error:
             raise BuildFailed(f"environment {self.name}: {error}") from error
         locks.keep(self.root, self.name, lock)
         return lock
+
+    def _suits(self, lock: str) -> bool:
+        """Whether the lock of a release is for this host."""
+        if "tensorflow-cpu" in locks.pins(lock) and not resolution.x86():
+            return False
+        wanted = locks.pythons(lock)
+        return not wanted or interpreters.find(self.environ, wanted) is not None
 
     def _doing(self, what: str) -> None:
         self.progress(what, 0.0)

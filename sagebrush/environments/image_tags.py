@@ -76,13 +76,21 @@ def release(family: str, tag: Tag, table: Iterable[Release]) -> Release | None:
 def promises(family: str, tag: Tag, found: Release | None) -> dict[str, str]:
     """Python and the principal packages -> the version that the tag promises; `found` is its
     release, if there is one."""
-    pins = dict(found.main) if found else {}
+    pins = dict(found.pins) if found else {}
+    if "tensorflow" in pins:  # of which Keras is a part until 2.15
+        pins.setdefault("keras", _keras(pins["tensorflow"]))
     exact = found is not None and _begins(found, tag)
     if not exact and _FORM[family] != "container":  # a version that the table lacks is its own word
         names = PRINCIPALS[family]
         pins = dict(zip(names, (tag.version, tag.framework), strict=False))
     python = tag.python if "." in tag.python else (found.python if found else "")
     return {**pins, **({"Python": python} if python else {})}
+
+
+def _keras(tensorflow: str) -> str:
+    """The beginning of the version of Keras that came with that TensorFlow."""
+    major, minor = _numbers(tensorflow)[:2]
+    return f"{major}.{minor}" if (major, minor) < (2, 16) else "3"
 
 
 def _begins(release: Release, tag: Tag) -> bool:

@@ -147,7 +147,10 @@ def resolve(uri: str, added: Sequence[str] = ()) -> Image:
     if name in IMAGES:
         return _released(IMAGES[name], match["tag"] or "")
     if own != name and own in IMAGES:
-        return IMAGES[own]
+        return _released(IMAGES[own], match["tag"] or "")
+    if own != name and (release := releases.named(own)):
+        image = next(each for each in IMAGES.values() if each.family == release.family)
+        return replace(image, environment=own, asked={})
     raise UnknownImage(f"Image {uri}: {_why(name, added)}")
 
 

@@ -30,6 +30,7 @@ BULK = {
     "tensorflow": 1300,
     "scipy": 110,
     "pyarrow": 150,
+    "xgboost": 200,
     "pandas": 70,
     "scikit-learn": 45,
     "numpy": 60,
@@ -56,6 +57,7 @@ HIGHLIGHTS = (
     "keras",
     "transformers",
     "datasets",
+    "xgboost",
     "scikit-learn",
     "spacy",
     "nltk",
@@ -86,7 +88,7 @@ def text(root: Path, name: str) -> str:
     """
     if name in BUILT_IN:
         file = shipped(f"{name}.txt")
-    elif releases.named(name) is not None:
+    elif of_release(root, name):
         file = _of_release(root, name)
     else:
         file = root / USERS / f"{name}.txt"
@@ -101,6 +103,13 @@ def _of_release(root: Path, name: str) -> Path:
     """The lock that was resolved here, where the shipped one did not suit, else the shipped one."""
     own = root / RELEASES / f"{name}.txt"
     return own if own.exists() else shipped(f"{name}.txt")
+
+
+def of_release(root: Path, name: str) -> bool:
+    """Whether `name` is the environment of a release: one that is known, or one that was when it was
+    resolved here."""
+    known = releases.named(name) is not None
+    return known or ("/" not in name and (root / RELEASES / f"{name}.txt").is_file())
 
 
 def keep(root: Path, name: str, locked: str) -> None:

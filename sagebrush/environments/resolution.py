@@ -7,7 +7,10 @@ stands in, of the same major version if there is any, with the packages of that 
 
 from __future__ import annotations
 
+import platform
 import re
+import sys
+import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -17,6 +20,7 @@ from sagebrush.compute.local import gpus
 from sagebrush.environments import interpreters, locks, releases, uvtool
 from sagebrush.environments.releases import Release
 from sagebrush.environments.uvtool import UvFailed
+from sagebrush.toolkit.packages.tied import BREAKS
 
 PYTHONS = ("3.9", "3.10", "3.11", "3.12", "3.13")
 """What jobs' toolkits run on; older ones have no wheels of boto3 that finds an endpoint by itself."""
@@ -45,7 +49,7 @@ FAMILIES: Mapping[str, tuple[str, ...]] = {
 """Family -> what its images have besides their pins, each where the release's time had it."""
 CLIENT = ("boto3", "pip", "setuptools<81")
 """What a job cannot do without."""
-CLIENTS = ("boto3", "botocore", "s3transfer", "jmespath", "awscrt")
+CLIENTS = ("boto3", "botocore", "s3transfer", "jmespath", "awscrt", "pip")
 """As new as may be: jobs reach S3 by AWS_ENDPOINT_URL, which older ones do not know."""
 TORCH = ("torch", "typing-extensions", "setuptools", "sympy", "mpmath", "networkx", "filelock")
 """As new as may be where a newer torch stands under an older library."""
@@ -55,6 +59,15 @@ WHEELS = (
     "xgboost",
 )  # fmt: skip
 """Never compiled from source: that takes minutes, or a compiler that is not there."""
+OTHERWISE = (
+    "UV_RESOLUTION", "UV_PRERELEASE", "UV_TORCH_BACKEND", "UV_OVERRIDE", "UV_EXCLUDE_NEWER",
+    "UV_EXCLUDE_NEWER_PACKAGE", "UV_EXCLUDE", "UV_NO_BINARY", "UV_ONLY_BINARY",
+)  # fmt: skip
+"""Variables by which a user has uv resolve otherwise: the lock is kept for all."""
+UNREACHED = re.compile(
+    r"failed to fetch|error sending request|timed? ?out|dns error|connection|tunnel", re.IGNORECASE
+)
+"""What uv says where an index does not answer, which is no word on what it has."""
 STEP, LAST = timedelta(days=120), timedelta(days=5 * 365)
 """How far apart, and how far, later dates are tried for what stands in."""
 
@@ -74,7 +87,8 @@ class Shipped:
 
 
 SHIPPED: Mapping[str, Shipped] = {
-    "huggingface-pytorch-4.48.0-2.3.0": Shipped(),
+    # of the next one's date, whose files it then shares
+    "huggingface-pytorch-4.48.0-2.3.0": Shipped(when="2025-03-19"),
     "huggingface-pytorch-4.49.0-2.5.1": Shipped(),
     "scikit-learn-1.2-1": Shipped(when="2023-06-01", wanted=("pandas>=2",)),
     "tensorflow-2.14.1": Shipped(),
@@ -97,20 +111,28 @@ def lock(
     environ: Mapping[str, str],
     root: Path,
     report: Callable[[str], None] = lambda _doing: None,
+    descriptor: int = -1,
 ) -> str:
     """The pinned requirements of `release` for this host; its first line names the Python.
 
-    `environ` are this process's variables, `root` the environments' folder. Raises Unresolved.
+    `environ` are this process's variables, `root` the environments' folder; uv keeps `descriptor`, a
+    lock, open. Raises Unresolved.
     """
-    return _Resolver(release, environ, root, report).lock()
+    with tempfile.TemporaryDirectory(prefix=".resolving-", dir=root) as scratch:
+        return _Resolver(release, environ, Path(scratch), report, descriptor=descriptor).lock()
+
+
+def x86() -> bool:
+    """Whether this host has wheels of `tensorflow-cpu`; elsewhere `tensorflow` is the CPU build."""
+    return sys.platform == "linux" and platform.machine() in ("x86_64", "AMD64")
 
 
 def ship(name: str, environ: Mapping[str, str], root: Path) -> str:
     """The lock of the environment `name` of SHIPPED, for every host. Raises Unresolved."""
     release, how = releases.named(name), SHIPPED[name]
     assert release is not None
-    resolver = _Resolver(release, environ, root, print, ("--universal",))
-    return resolver.shipped(how)
+    with tempfile.TemporaryDirectory(dir=root) as scratch:
+        return _Resolver(release, environ, Path(scratch), print, ("--universal",)).shipped(how)
 
 
 class _Resolver:
@@ -121,25 +143,35 @@ class _Resolver:
         root: Path,
         report: Callable[[str], None],
         options: tuple[str, ...] = (),
+        descriptor: int = -1,
     ) -> None:
+        """uv's files are in `root`."""
         self.release, self.report, self.options = release, report, options
         self.host = environ
-        self.environ = uvtool.resolving(uvtool.variables(environ, root))
+        self.descriptor = descriptor
+        variables = uvtool.resolving(uvtool.variables(environ, root.parent))
+        self.environ = {k: v for k, v in variables.items() if k not in OTHERWISE}
         self.environ["UV_PYTHON_DOWNLOADS"] = "never"
         self.pythons: dict[str, interpreters.Interpreter] = {}
         self.root = root
         self.released = date.fromisoformat(release.released)
         self.pinned = dict(release.pins)
-        if "tensorflow" in self.pinned and not gpus.found(environ):  # the same without CUDA
+        everywhere = bool(options)
+        if "tensorflow" in self.pinned and (everywhere or (x86() and not gpus.found(environ))):
             self.pinned["tensorflow-cpu"] = self.pinned.pop("tensorflow")
         self.name = next(n for n in (release.principal[0], "tensorflow-cpu") if n in self.pinned)
         self.why = ""
+        self.probing = False
+        """Whether it is only being asked if an index answers."""
+        self.dated = True
+        """Whether the index tells when packages were published."""
 
     def lock(self) -> str:
         self.report("looking for Python interpreters")
         self.pythons = interpreters.found(self.host, PYTHONS)
         if not self.pythons:
             raise Unresolved(f"no Python from {PYTHONS[0]} to {PYTHONS[-1]} was found")
+        self._ask_for_dates(next(iter(self.pythons)))
         for way in self._ways(nearest(self.release.python, self.pythons)):
             text = self._exact(way) or self._stand_in(way)
             if text is not None:
@@ -148,6 +180,18 @@ class _Resolver:
             f"{self.release.family} {self.release.version} cannot be had for Python"
             f" {', '.join(self.pythons)}, nor anything that could stand in: {self.why}"
         )
+
+    def _ask_for_dates(self, python: str) -> None:
+        """Learns whether the index tells when packages were published; raises Unresolved where none
+        answers at all, before every Python is tried in vain."""
+        self.probing = True
+        dated = self._run(["pip"], python, date.today())
+        if not dated and not self._run(["pip"], python, None):
+            raise Unresolved(
+                f"{self.release.family} {self.release.version} is resolved at its first need, which"
+                f" takes a package index, and none answers: {self.why}"
+            )
+        self.dated, self.probing = bool(dated), False
 
     def shipped(self, how: Shipped) -> str:
         """The lock with the torch of today, which every environment of the project has."""
@@ -179,12 +223,12 @@ class _Resolver:
 
     def _pytorch_answers(self, python: str) -> bool:
         """Whether PyTorch's own index, which alone has CPU builds of old versions, can be reached."""
-        patient, hasty = self.environ, {"UV_HTTP_RETRIES": "0", "UV_HTTP_TIMEOUT": "10"}
-        self.environ = {**patient, **hasty}
+        patient, hasty = self.environ, {"UV_HTTP_RETRIES": "1", "UV_HTTP_TIMEOUT": "10"}
+        self.environ, self.probing = {**patient, **hasty}, True
         try:
             return bool(self._run(["torch"], python, None, ("--no-deps", "--torch-backend", "cpu")))
         finally:
-            self.environ = patient
+            self.environ, self.probing = patient, False
 
     def _newest(self, pythons: tuple[str, ...]) -> _Way:
         """The torch that the project's own environments have."""
@@ -201,15 +245,17 @@ class _Resolver:
     def _stand_in(self, way: _Way) -> str | None:
         """The lock with the nearest version of the principal package; None where there is none."""
         name, asked = self.name, self.pinned[self.name]
+        torch = way.torch and (f"torch=={way.torch}" if way.free else f"torch>={way.torch}")
         for end in (f",<{int(asked.split('.')[0]) + 1}", ""):
-            nearest_ones = {}
+            nearest_ones: dict[str, dict[str, str]] = {}
             for python in way.pythons:
-                wanted = [f"{name}>={asked}{end}", *([f"torch=={way.torch}"] if way.torch else ())]
+                first = torch if way.free and name == "torch" else f"{name}>={asked}{end}"
+                wanted = [first, *([torch] if torch and name != "torch" else ())]
                 text = self._run(wanted, python, None, (*way.options, "--resolution=lowest-direct"))
-                if text and (version := locks.pins(text).get(name)):
-                    nearest_ones[python] = version
-            for python in sorted(nearest_ones, key=lambda p: _key(nearest_ones[p])):
-                pins = {name: nearest_ones[python], **({"torch": way.torch} if way.torch else {})}
+                if text:
+                    nearest_ones[python] = self._main(locks.pins(text))
+            for python in sorted(nearest_ones, key=lambda p: _key(nearest_ones[p][name])):
+                pins = nearest_ones[python]
                 for when in _later(self.released):
                     if text := self._resolved(pins, python, when, way):
                         return text
@@ -255,28 +301,36 @@ class _Resolver:
         free: Sequence[str] = (),
     ) -> str | None:
         """uv's lock of the requirements `wanted`; None where there is none."""
-        source = self.root / f".{self.release.environment}.in"
+        source = self.root / "wanted.in"
         command = ["pip", "compile", "-q", "--no-header", "--no-annotate", "--no-emit-index-url"]
+        command += ["--prerelease", "if-necessary-or-explicit"]
+        if not any(option.startswith("--resolution") for option in options):
+            command.append("--resolution=highest")
         here = self.pythons.get(python)
         which = ["--python", str(here.executable)] if here else ["--python-version", python]
         command += [*which, *options, *self.options]
         command += ["--excludes", str(locks.shipped("cuda-excludes.txt"))]
         command += [part for name in WHEELS for part in ("--only-binary", name)]
-        if when is not None:
+        target, bounds = source.with_suffix(".lock"), source.with_suffix(".bounds")
+        if when is not None and not self.dated:
+            command += ["-c", str(bounds)]
+        elif when is not None:
             command += ["--exclude-newer", when.isoformat()]
             for name in (*CLIENTS, *free):
                 command += ["--exclude-newer-package", f"{name}={date.today() + timedelta(days=1)}"]
-        target = source.with_suffix(".lock")
         try:
             source.write_text("".join(f"{line}\n" for line in wanted))
-            uvtool.run([*command, "-o", str(target), str(source)], self.environ)
+            before = [f"{name}<{v}" for name, v, day in BREAKS if when and when < day]
+            bounds.write_text("".join(f"{line}\n" for line in before))
+            target.unlink(missing_ok=True)  # uv keeps to what its output file holds
+            arguments = [*command, "-o", str(target), str(source)]
+            uvtool.run(arguments, self.environ, lock=self.descriptor)
             return target.read_text()
         except UvFailed as error:
             self.why = str(error)
+            if UNREACHED.search(self.why) and not self.probing:
+                raise Unresolved(f"{self.release.environment}: {self.why}") from error
             return None
-        finally:
-            source.unlink(missing_ok=True)
-            target.unlink(missing_ok=True)
 
 
 def _wanted(pins: Mapping[str, str], others: Iterable[str]) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import json
+import logging
 import os
 import shutil
 import threading
@@ -21,6 +22,7 @@ from sagebrush.environments.images import Image, UnknownImage
 
 __all__ = ["BuildFailed", "Environment", "Environments", "Image", "Progress", "UnknownImage"]
 
+log = logging.getLogger(__name__)
 NOTED = 3600.0
 """Seconds to which the last use of an environment is known."""
 
@@ -37,6 +39,17 @@ class Known:
     """The date of the image's release that it stands for; "" for none."""
     used: float = 0.0
     """When something last ran in it, in seconds since the epoch; 0 for never."""
+
+
+@dataclass(frozen=True)
+class Built:
+    """A build of an environment."""
+
+    name: str
+    directory: Path
+    used: float
+    """When something last ran in it, in seconds since the epoch."""
+    record: Path
 
 
 class Environments:
@@ -56,6 +69,7 @@ class Environments:
         self._guard = threading.Lock()
         self._builds: dict[str, threading.Thread] = {}
         self._failures: dict[str, BuildFailed] = {}
+        self._doing: dict[str, str] = {}
         self._offered = False
 
     def resolve(self, image: str) -> Image:
@@ -88,6 +102,10 @@ class Environments:
         if found:
             self._note_use(name)
         return found[0] if found else None
+
+    def doing(self, name: str) -> str:
+        """What the build of that environment that this process began is doing; "" for none."""
+        return self._doing.get(name, "")
 
     def built(self, name: str) -> Environment | None:
         """The environment if it is built, else None; starts no build."""
@@ -158,24 +176,45 @@ class Environments:
             raise BuildFailed(f"environment {name}: {error}") from error
         return len(locks.pins(locked))
 
-    def remove(self, name: str, definition: bool = True) -> bool:
-        """The environment is removed, and with `definition` the user's definition of it or this host's
-        lock; returns whether there was any.
-
-        Raises BuildFailed while it is being built.
-        """
-        known = locks.NAME.fullmatch(name) or releases.named(name)
+    def remove(self, name: str) -> bool:
+        """The environment and a user's definition of it, or this host's lock, are removed; returns
+        whether there was any. Raises BuildFailed while it is being built."""
+        known = locks.NAME.fullmatch(name) or locks.of_release(self.root, name)
         if not self.root.is_dir() or not known:
             return False
+        with self._alone(name):
+            return self._remove(name)
+
+    def builds(self) -> list[Built]:
+        """What is built: of each environment also what its earlier locks made."""
+        found = []
+        for file in sorted(self.root.glob(f"*-{'[0-9a-f]' * 12}.json")):
+            with contextlib.suppress(OSError, ValueError, KeyError):
+                directory = self.root / json.loads(file.read_text())["directory"]
+                found.append(Built(file.stem[:-13], directory, file.stat().st_mtime, file))
+        return found
+
+    def drop(self, built: Built) -> None:
+        """The build is gone; definitions and locks stay. Raises BuildFailed while the environment is
+        being built."""
+        with self._alone(built.name):
+            built.record.unlink(missing_ok=True)
+            gone = builds.aside(self.root, built.name)
+            built.directory.rename(gone)
+            shutil.rmtree(gone)
+
+    @contextlib.contextmanager
+    def _alone(self, name: str) -> Iterator[None]:
+        """Nobody builds or removes the environment meanwhile. Raises BuildFailed where somebody does,
+        and for what the system refuses."""
         try:
             fd = os.open(self.root / f".{name}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
             try:
                 fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                found = self._remove(name, definition)
+                yield
             finally:
                 os.close(fd)
             self._write_kernels()
-            return found
         except BlockingIOError as error:
             raise BuildFailed(f"environment {name} is being built just now") from error
         except OSError as error:
@@ -205,11 +244,11 @@ class Environments:
         beneath = self.root.glob(f"{name}-{'[0-9a-f]' * 16}")
         return sorted(path for path in beneath if path.is_dir())
 
-    def _remove(self, name: str, definition: bool) -> bool:
+    def _remove(self, name: str) -> bool:
         builds.sweep(self.root, name)
         for record in self.root.glob(f"{name}-{'[0-9a-f]' * 12}.json"):
             record.unlink()
-        found = definition and (locks.undefine(self.root, name) | locks.forget(self.root, name))
+        found = locks.undefine(self.root, name) | locks.forget(self.root, name)
         for directory in self.directories(name):
             found = True
             # Renamed first: what an interrupted removal leaves is no environment.
@@ -240,10 +279,15 @@ class Environments:
 
     def _build_quietly(self, name: str) -> None:
         try:
-            self.build(name)
-        except BuildFailed as error:
+            self.build(name, lambda doing, _share: self._doing.update({name: doing}))
+        except Exception as error:
+            if not isinstance(error, BuildFailed):
+                log.exception("environment %s could not be built", name)
+                error = BuildFailed(f"environment {name}: {error}")
             with self._guard:
                 self._failures[name] = error
+        finally:
+            self._doing.pop(name, None)
 
     def _recorded(self, name: str) -> tuple[Environment, dict[str, Any]] | None:
         """The built environment and its record; None where it is not built.

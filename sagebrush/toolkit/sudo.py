@@ -7,12 +7,12 @@ from __future__ import annotations
 
 SUDO = """#!/bin/bash
 # There is one user here, who gets no more rights: scripts that say `sudo -u ec2-user …` run as that user.
-login= shell= only=
+login= only= background=
 while [ $# -gt 0 ]; do
   case "$1" in
     --) shift; break ;;
     --login) login=1; shift ;;
-    --shell) shell=1; shift ;;
+    --background) background=1; shift ;;
     --validate|--list|--version|--help) exit 0 ;;
     --reset-timestamp|--remove-timestamp) only=1; shift ;;
     --user|--group|--other-user|--prompt|--role|--type|--close-from|--command-timeout|--host)
@@ -26,7 +26,7 @@ while [ $# -gt 0 ]; do
         case "$letters" in
           [ugUprtCDRT]*) [ -n "$rest" ] || shift; break ;;  # the rest is its value, or the next word
           i*) login=1 ;;
-          s*) shell=1 ;;
+          b*) background=1 ;;
           [vlVh]*) exit 0 ;;
           [kK]*) only=1 ;;
         esac
@@ -36,8 +36,16 @@ while [ $# -gt 0 ]; do
     *) break ;;
   esac
 done
-if [ -n "$login" ]; then cd "$HOME" || exit 1; fi
-if [ $# -gt 0 ]; then exec "$@"; fi
-if [ -n "$only" ]; then exit 0; fi
-exec bash
+if [ -n "$only" ] && [ $# -eq 0 ]; then exit 0; fi
+if [ -n "$login" ]; then
+  cd "$HOME" || exit 1
+  if [ $# -eq 0 ]; then set -- bash -l; else set -- bash -lc 'exec "$0" "$@"' "$@"; fi
+fi
+if [ $# -eq 0 ]; then set -- bash; fi
+if [ -n "$background" ]; then
+  exec 3<&0
+  "$@" <&3 &
+  exit 0
+fi
+exec "$@"
 """

@@ -35,7 +35,9 @@ PACKED = "sourcedir.tar.gz"
 _UNPACKS = re.compile(rf"^\s*tar -xzf {re.escape(PACKED)}\s*$", re.MULTILINE)
 _ENTERS = re.compile(r"^\s*cd (/opt/ml/processing/\S+)\s*$", re.MULTILINE)
 _INSTALLS = re.compile(
-    r"^\s*python3? (?:-m pip install -r|\S*install_requirements\.py) (\S+)\s*$", re.MULTILINE
+    r"^\s*(?:(?:python3? -m )?pip3? install (?:--?\S+ )*?-r|python3? \S*install_requirements\.py)"
+    r" (\S+)\s*$",
+    re.MULTILINE,
 )
 _LOGS_IN = re.compile(r"^\s*aws codeartifact login\b", re.MULTILINE)
 """Lines of FrameworkProcessor's script, in SDK v2 and v3."""

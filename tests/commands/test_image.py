@@ -107,7 +107,7 @@ def test_what_nothing_ran_in_for_a_while_is_pruned(tmp_path: Path) -> None:
     home = tmp_path / "home"
     assert image("prune", "--days", "50", root=tmp_path, home=home).stdout.startswith("nothing")
     assert image("prune", "-n", root=tmp_path, home=home).stdout == "would remove nlp\n"
-    assert image("prune", root=tmp_path, home=home).stdout == "removed nlp\n"
+    assert image("prune", root=tmp_path, home=home).stdout.startswith("removed nlp\n")
     assert [path.name for path in tmp_path.glob("*-" + "0" * 16)] == [f"base-{'0' * 16}"]
 
 

@@ -37,17 +37,25 @@ class Index:
     def __init__(self, pytorch: bool) -> None:
         self.pytorch = pytorch
         """Whether PyTorch's own index answers."""
+        self.answers = self.dated = True
         self.asked = 0
 
-    def run(self, arguments: Sequence[str], environ: Mapping[str, str], *_: object) -> str:
+    def run(self, arguments: Sequence[str], environ: Mapping[str, str], lock: int) -> str:
+        assert lock == 7
         assert environ["UV_PYTHON_DOWNLOADS"] == "never"
         self.asked += 1
         if "--torch-backend" in arguments and not self.pytorch:
             raise uvtool.UvFailed("PyTorch's index does not answer")
+        if not self.answers:
+            raise uvtool.UvFailed("connection refused")
+        if "--exclude-newer" in arguments and not self.dated:
+            raise uvtool.UvFailed("it is missing an upload date")
         python = Path(arguments[arguments.index("--python") + 1]).name
         before = self._before(arguments)
         lowest = "--resolution=lowest-direct" in arguments
         lines = []
+        if "-c" in arguments:
+            self.bounds = Path(arguments[arguments.index("-c") + 1]).read_text().split()
         for line in Path(arguments[-1]).read_text().splitlines():
             name = re.split(r"[<>=]", line)[0]
             fitting = [
@@ -105,7 +113,7 @@ def _release(
 
 
 def _resolved(release: Release, root: Path) -> tuple[tuple[str, ...], dict[str, str]]:
-    text = lock(release, {}, root)
+    text = lock(release, {}, root, descriptor=7)
     return locks.pythons(text), locks.pins(text)
 
 
@@ -157,7 +165,24 @@ def test_nothing_that_could_stand_in_is_said(index: Index, tmp_path: Path) -> No
     with pytest.raises(
         Unresolved, match=r"xgboost 1\.3\.3 cannot be had for Python 3\.9, 3\.10, 3"
     ):
-        lock(release, {}, tmp_path)
+        lock(release, {}, tmp_path, descriptor=7)
+
+
+def test_an_index_without_dates_gives_the_pins_and_the_bounds_of_that_time(
+    index: Index, tmp_path: Path
+) -> None:
+    index.dated = False
+    release = _release("scikit-learn", "3.9", "2023-02-23", {"scikit-learn": "1.2.1"})
+    assert _resolved(release, tmp_path)[1]["scikit-learn"] == "1.2.1"
+    assert index.bounds == ["numpy<2", "pyarrow<21", "pandas<3", "setuptools<82"]
+
+
+def test_where_no_index_answers_that_is_said_at_once(index: Index, tmp_path: Path) -> None:
+    index.answers = False
+    release = _release("scikit-learn", "3.9", "2023-02-23", {"scikit-learn": "1.2.1"})
+    with pytest.raises(Unresolved, match="takes a package index, and none answers: connection"):
+        lock(release, {}, tmp_path, descriptor=7)
+    assert index.asked == 2
 
 
 def test_of_two_pythons_equally_near_the_newer_comes_first() -> None:

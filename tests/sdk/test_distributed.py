@@ -11,7 +11,7 @@ import pytest
 from sagebrush.compute.local import probe
 from sagebrush.quickstart import texts
 from tests import needs
-from tests.built_environments import pytorch, tensorflow  # noqa: F401
+from tests.built_environments import released_pytorch, released_tensorflow  # noqa: F401
 from tests.sdk_server import SCRIPTS, run
 
 pytestmark = [
@@ -21,7 +21,7 @@ pytestmark = [
     pytest.mark.skipif(
         probe.choose("auto") != "sandbox", reason="several instances need sandboxes"
     ),
-    pytest.mark.usefixtures("pytorch", "tensorflow"),
+    pytest.mark.usefixtures("released_pytorch", "released_tensorflow"),
 ]
 
 

@@ -15,13 +15,13 @@ import pytest
 import uv
 
 from tests import needs
-from tests.built_environments import huggingface  # noqa: F401
+from tests.built_environments import released_huggingface  # noqa: F401
 from tests.sdk_server import SCRIPTS, run
 
 pytestmark = [
     pytest.mark.full,
     pytest.mark.timeout(2400),
-    pytest.mark.usefixtures("huggingface"),
+    pytest.mark.usefixtures("released_huggingface"),
 ]
 
 WHOLE = {"epochs": 1, "freeze": 3}

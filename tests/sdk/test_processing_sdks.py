@@ -7,10 +7,15 @@ from pathlib import Path
 import pytest
 
 from tests import needs
+from tests.built_environments import released_sklearn  # noqa: F401
 from tests.sdk_server import run
 
 HERE = Path(__file__).parent
-pytestmark = [pytest.mark.full, pytest.mark.timeout(600)]
+pytestmark = [
+    pytest.mark.full,
+    pytest.mark.timeout(600),
+    pytest.mark.usefixtures("released_sklearn"),
+]
 
 
 @pytest.mark.parametrize(

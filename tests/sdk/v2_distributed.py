@@ -120,8 +120,7 @@ failing = pytorch(
     {},
     instance_type=LARGE,
     instance_count=3,
-    framework_version="2.2.0",
-    py_version="py310",
+    image_uri=three.training_image_uri(),  # by versions, the SDK takes pytorchddp up to 2.2.0
     distribution={"pytorchddp": {"enabled": True}},
 )
 reason = ended(failing, status="Failed")["FailureReason"]
@@ -139,7 +138,7 @@ for count in (1, 2):
         role=ROLE,
         instance_type=TYPE,
         instance_count=count,
-        framework_version="2.18",
+        framework_version="2.14",
         py_version="py310",
         distribution=strategy,
         metric_definitions=[

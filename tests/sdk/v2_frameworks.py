@@ -1,12 +1,13 @@
 """sagemaker v2: each framework's hello-world, from Estimator.fit to predictor.predict and delete.
 
-The four frameworks go through it side by side, each in a thread: the SDK sleeps between its looks
+The frameworks go through it side by side, each in a thread: the SDK sleeps between its looks
 (30 s before the first at an endpoint, 10 s at a job's log), whoever answers. For the same reason
 `deploy` does not wait here; boto3's waiter does.
 """
 
 import json
 import os
+import re
 import sys
 import threading
 import time
@@ -34,6 +35,8 @@ ASK = np.array([[2.0, 2.0], [-2.0, -2.0]], dtype="float32")
 SESSIONS = {
     name: sagemaker.Session() for name in ("pytorch", "tensorflow", "huggingface", "sklearn")
 }
+LOGS = SESSIONS["sklearn"].boto_session.client("logs")
+TENSORFLOW = "763104351884.dkr.ecr.us-east-1.amazonaws.com/tensorflow-training"
 ROLE = sagemaker.get_execution_role()
 
 
@@ -80,6 +83,23 @@ def fitted(estimator, where, at_least):
     return estimator
 
 
+def stands(estimator, name, asked):
+    """The first line of the job's log names the version that runs, and if it stands in for another."""
+    group = "/aws/sagemaker/TrainingJobs"
+    prefix = f"{estimator.latest_training_job.name}/"
+    found = LOGS.describe_log_streams(logGroupName=group, logStreamNamePrefix=prefix)
+    line = LOGS.get_log_events(
+        logGroupName=group,
+        logStreamName=found["logStreams"][0]["logStreamName"],
+        startFromHead=True,
+        limit=1,
+    )["events"][0]["message"]
+    print(line, flush=True)
+    runs = re.search(rf"[(,] ?{name}(?:-cpu)? ([0-9.]+)", line)[1]
+    exact = f"{runs}.".startswith(f"{asked}.")
+    assert exact != (f"{name} {runs} for {asked}" in line.partition("stands in: ")[2]), line
+
+
 def deployed(model, **given):
     """A predictor whose endpoint is in service."""
     began = time.monotonic()
@@ -108,6 +128,9 @@ def gone(predictor):
 
 
 def pytorch(where):
+    if not INDEX:
+        print("pytorch: no package index to resolve its release", flush=True)
+        return
     estimator = PyTorch(
         framework_version="2.5.1",
         py_version="py311",
@@ -115,6 +138,7 @@ def pytorch(where):
         **common("pytorch"),
     )
     fitted(estimator, where, 0.9)
+    stands(estimator, "torch", "2.5.1")
     # The training script serves the model too; PyTorchPredictor speaks NPY both ways.
     predictor = deployed(estimator)
     scores = predictor.predict(ASK)
@@ -141,6 +165,9 @@ def pytorch(where):
 
 def torchrun():
     """A job of one instance under torchrun, on a type whose GPU this host need not have."""
+    if not INDEX:
+        print("torchrun: no package index to resolve its release", flush=True)
+        return
     estimator = PyTorch(
         framework_version="2.5.1",
         py_version="py311",
@@ -160,12 +187,14 @@ def torchrun():
 
 def tensorflow(where):
     estimator = TensorFlow(
-        framework_version="2.18",
+        framework_version="2.14",
         py_version="py310",
         hyperparameters={"epochs": 12},
         **common("tensorflow"),
     )
     fitted(estimator, where, 0.9)
+    stands(estimator, "tensorflow", "2.14.1")
+    stands(estimator, "Python", "3.10")
     predictor = deployed(estimator)
     told = predictor.predict({"instances": ASK.tolist()})
     assert [row[0] > 0.5 for row in told["predictions"]] == [True, False], told
@@ -175,13 +204,28 @@ def tensorflow(where):
         estimator.model_data,
         ROLE,
         "inference.py",
-        framework_version="2.18",
+        framework_version="2.14",
         source_dir=os.path.join(SCRIPTS, "tensorflow"),
         sagemaker_session=SESSIONS["tensorflow"],
     )
     predictor = deployed(model, **JSON)
     answer = predictor.predict({"points": ASK.tolist()})
     assert answer == {"labels": [1, 0]}, answer
+    gone(predictor)
+
+
+def newest(where):
+    """An image without a tag is the TensorFlow of today, with Keras 3."""
+    estimator = TensorFlow(
+        image_uri=TENSORFLOW,
+        py_version="py310",
+        hyperparameters={"epochs": 12},
+        **{**common("tensorflow"), "base_job_name": "v2-newest"},
+    )
+    fitted(estimator, where, 0.9)
+    predictor = deployed(estimator, image_uri=TENSORFLOW.replace("training", "inference"))
+    told = predictor.predict({"instances": ASK.tolist()})
+    assert [row[0] > 0.5 for row in told["predictions"]] == [True, False], told
     gone(predictor)
 
 
@@ -195,6 +239,7 @@ def huggingface(where):
     given = {**common("huggingface"), "instance_type": "ml.g4dn.xlarge"}
     estimator = HuggingFace(hyperparameters={"epochs": 30}, **versions, **given)
     fitted(estimator, where, 0.9)
+    stands(estimator, "transformers", "4.48.0")
     asked = {"inputs": ["a lovely scene", "a poor plot"]}
     predictor = deployed(estimator)  # no script: the task is the architecture's
     told = predictor.predict(asked)
@@ -221,6 +266,7 @@ def sklearn(where):
         **common("sklearn"),
     )
     fitted(estimator, where, 0.9)
+    stands(estimator, "scikit-learn", "1.2.1")
     predictor = deployed(estimator)  # SKLearnPredictor speaks NPY
     labels = predictor.predict(ASK)
     assert isinstance(labels, np.ndarray), labels
@@ -262,7 +308,7 @@ def main():
     tasks = [(pytorch, where), (tensorflow, where), (huggingface, where), (sklearn, where)]
     threads = [
         threading.Thread(target=guarded, args=(failed, *task))
-        for task in [*tasks, (torchrun,)]
+        for task in [*tasks, (newest, where), (torchrun,)]
         if not wanted or task[0].__name__ in wanted
     ]
     for thread in threads:

@@ -11,10 +11,10 @@ import threading
 import sagemaker
 from sagemaker.exceptions import UnexpectedStatusException
 from sagemaker.pytorch import PyTorch, PyTorchModel
-from sagemaker.sklearn import SKLearnModel
+from sagemaker.sklearn import SKLearn, SKLearnModel
 from sagemaker.tensorflow import TensorFlowModel
 
-FOLDER, INDEX = sys.argv[1], sys.argv[2] == "index"
+FOLDER, INDEX, OLD = sys.argv[1], sys.argv[2] == "index", sys.argv[3] == "index"
 SESSION, ROLE = sagemaker.Session(), sagemaker.get_execution_role()
 BUCKET = SESSION.default_bucket()
 VERSION = {"framework_version": "2.5.1", "py_version": "py311"}
@@ -30,8 +30,8 @@ def written(name, **files):
     return folder
 
 
-def fit(name, entry="train.py", **files):
-    estimator = PyTorch(
+def fit(name, entry="train.py", kind=PyTorch, version=None, **files):
+    estimator = kind(
         entry_point=entry,
         source_dir=written(name, **files),
         role=ROLE,
@@ -39,7 +39,7 @@ def fit(name, entry="train.py", **files):
         instance_count=1,
         base_job_name=f"wrong-{name}",
         sagemaker_session=SESSION,
-        **VERSION,
+        **(version or VERSION),
     )
     estimator.fit(logs=False)
 
@@ -81,7 +81,7 @@ CASES = [
      ["KeyError: 'weights'"]),
     (lambda: deploy("no-torchscript", PyTorchModel, inference__py="pass\n"),
      ["Exactly one .pth or .pt file is required"]),
-    (lambda: deploy("no-saved-model", TensorFlowModel, version={"framework_version": "2.18"}),
+    (lambda: deploy("no-saved-model", TensorFlowModel, version={"framework_version": "2.14"}),
      ["SavedModel"]),
 ]  # fmt: skip
 if INDEX:
@@ -91,6 +91,13 @@ if INDEX:
         (lambda: deploy("package-served", SKLearnModel, version=SKLEARN, inference__py="pass\n",
                         requirements__txt="no-such-package-of-ours==9\n"),
          ["no-such-package-of-ours"]),
+    ]  # fmt: skip
+if OLD:
+    # Resolved by this very job; the script is right for the version that it asks for.
+    CASES += [
+        (lambda: fit("stands-in", kind=SKLearn, version={**SKLEARN, "framework_version": "0.20.0"},
+                     train__py="from sklearn.externals import joblib\n"),
+         ["ImportError", "asked for", "scikit-learn 0.20.0", ", ran ", "sklearn.externals is gone"]),
     ]  # fmt: skip
 
 

@@ -38,7 +38,7 @@ SESSIONS = {name: Session() for name in ("pytorch", "tensorflow", "huggingface",
 ROLE = get_execution_role()
 VERSIONS = {
     "pytorch": {"version": "2.5.1", "py_version": "py311"},
-    "tensorflow": {"version": "2.18", "py_version": "py310"},
+    "tensorflow": {"version": "2.14", "py_version": "py310"},
     "huggingface": {
         "version": "4.48.0",
         "py_version": "py311",
@@ -168,6 +168,9 @@ class Scripted(InferenceSpec):
 
 
 def pytorch(where):
+    if not INDEX:
+        print("pytorch: no package index to resolve its release", flush=True)
+        return
     trainer = trained("pytorch", where, {"epochs": 60, "learning-rate": 0.05})
     # The trainer itself: AWS's container finds no inference.py and loads the TorchScript.
     builder = ModelBuilder(
@@ -197,6 +200,9 @@ def pytorch(where):
 
 def torchrun():
     """A job of one instance under v3's own torchrun driver, two processes."""
+    if not INDEX:
+        print("torchrun: no package index to resolve its release", flush=True)
+        return
     source = SourceCode(source_dir=os.path.join(SCRIPTS, "pytorch"), entry_script="distributed.py")
     trainer = trained("pytorch", None, {}, source, distributed=Torchrun(process_count_per_node=2))
     assert trainer._latest_training_job.training_job_status == "Completed"

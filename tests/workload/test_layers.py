@@ -274,8 +274,7 @@ def test_a_job_waits_for_its_layer_and_says_so(bench: Bench) -> None:
     spec = spec_of(bench)
     [layer] = (bench.jobs.home / "layers").iterdir()
     place = "/opt/sagebrush/layer"
-    python = f"{place}/venv/bin/python"
-    assert spec.argv == (python, "/opt/sagebrush/toolkit/training/train.py")
+    assert spec.argv == (f"{place}/venv/bin/python", "/opt/sagebrush/toolkit/training/train.py")
     assert spec.env["PATH"].startswith(f"{place}/venv/bin:{launch.OVERLAY}/bin:/opt/conda/bin:")
     assert spec.env["SAGEBRUSH_LAYER"] == place
     assert [(b.source, b.target) for b in spec.binds if b.source == layer] == [(layer, place)]
@@ -326,8 +325,8 @@ def test_the_toolkit_installs_where_no_layer_is_made(bench: Bench, why: str) -> 
     bench.jobs.run(5.0)
     spec = spec_of(bench)
     assert bench.backend.launches == 1
-    where = "/environments/base" if why == "process" else "/opt/conda"
-    assert spec.argv[0] == f"{where}/bin/python"
+    python = "/environments/base" if why == "process" else "/opt/conda"
+    assert spec.argv[0] == f"{python}/bin/python"
     assert "SAGEBRUSH_LAYER" not in spec.env
 
 

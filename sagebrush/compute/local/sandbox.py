@@ -155,7 +155,7 @@ def _made(spec: Spec) -> list[Step]:
     and sshd would refuse, pip would warn. The first entry of a name is the one that is found by it,
     so `chown root` leaves a file the job's; the second tells whose the system's files are.
     """
-    own = f"{spec.user}:x:{{uid}}:{{gid}}:{spec.user}:/root:/bin/sh\n"
+    own = f"{spec.user}:x:{{uid}}:{{gid}}:{spec.user}:{spec.home}:{spec.shell}\n"
     others = "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n"
     alone = () if spec.peers else dict.fromkeys((spec.hostname, "algo-1"))
     local = f"127.0.0.1 {' '.join(('localhost', *alone))}\n::1 localhost ip6-localhost\n"
@@ -165,6 +165,7 @@ def _made(spec: Spec) -> list[Step]:
         ["file", "/etc/hosts", local + network.hosts(spec.peers)],
         ["file", "/etc/hostname", spec.hostname + "\n"],
         ["file", "/etc/resolv.conf", ""],
+        ["link", "/usr/lib/os-release", "/etc/os-release"],
         ["file", "/etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files\n"],
         ["dir", "/home", "755"],
         ["dir", "/run", "755"],

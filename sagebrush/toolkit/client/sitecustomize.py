@@ -82,8 +82,11 @@ def _arguments() -> list[str]:
     """What this interpreter was started with."""
     if sys.version_info >= (3, 10):
         return sys.orig_argv[1:]
-    with open("/proc/self/cmdline", errors="surrogateescape") as file:
-        return file.read().split("\0")[1:-1]
+    try:
+        with open("/proc/self/cmdline", errors="surrogateescape") as file:
+            return file.read().split("\0")[1:-1]
+    except OSError:  # not on this system
+        return []
 
 
 def _agents_for_ssh() -> None:

@@ -12,6 +12,7 @@ import errno
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -26,7 +27,7 @@ from urllib.parse import quote
 if __package__ in (None, ""):  # run as a script: /opt/sagebrush/toolkit/notebook/notebook.py
     sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 
-from sagebrush.toolkit.sudo import SUDO
+from sagebrush.toolkit.notebook import furnish
 
 LIMIT = 300.0
 """Seconds that a lifecycle script may take (AWS: 5 minutes)."""
@@ -48,21 +49,13 @@ SOCKET = 107
 SOCKET_NAME = 60
 """Bytes of the name of a kernel's socket, `/kernel-<uuid>-ipc-5`."""
 INSIDE = {"volume": "/home/ec2-user/SageMaker", "home": "/home/ec2-user", "ml": "/opt/ml"}
+ENVS = re.compile(rb"/anaconda3/envs/(\w+)/")
+"""Conda environments that a script names by their paths."""
+SYSTEM = {"profile": "/etc/profile.d", "log": "/var/log"}
 """Paths in scripts written for AWS; without a sandbox these are other directories of the host."""
 
-BASHRC = """# Made anew at each start; what is to last belongs on the volume.
-PS1='\\[\\e[32m\\]\\w\\[\\e[0m\\]\\$ '
-alias ls='ls --color=auto' ll='ls -l'
-"""
-GITCONFIG = """[safe]
-\tdirectory = *
-[credential]
-\thelper =
-[init]
-\tdefaultBranch = main
-"""
 CONFIG = """import json, sys
-sys.path.append({toolkit!r})  # for notebook_activity; last, so that it hides nothing
+sys.path.append({toolkit!r})  # for notebook_activity, notebook_kernels; last, so that it hides nothing
 c = get_config()
 for name, values in json.loads({settings!r}).items():
     getattr(c, name).update(values)
@@ -86,10 +79,23 @@ class Desk:
     def output(self) -> Path:
         return self.ml / "output"
 
+    @property
+    def profile(self) -> Path:
+        """/etc/profile.d, whose files login shells and Jupyter read."""
+        return self._system("profile")
+
+    @property
+    def log(self) -> Path:
+        return self._system("log")
+
+    def _system(self, name: str) -> Path:
+        sandbox = str(self.ml) == INSIDE["ml"]
+        return Path(SYSTEM[name]) if sandbox else self.ml / "system" / name
+
     def here(self, script: bytes) -> bytes:
         """`script` with AWS's paths as they are here."""
-        for name in ("volume", "home", "ml"):
-            script = script.replace(INSIDE[name].encode(), os.fsencode(getattr(self, name)))
+        for name, path in (INSIDE | SYSTEM).items():
+            script = script.replace(path.encode(), os.fsencode(getattr(self, name)))
         return script
 
 
@@ -104,24 +110,36 @@ def read(environ: dict[str, str]) -> Desk:
 # ---- home
 
 
-def furnish(desk: Desk) -> None:
-    """The home directory has the files that a shell, git and scripts expect."""
-    _write(desk.home / ".bashrc", BASHRC)
-    _write(desk.home / ".bash_profile", "[ -f ~/.bashrc ] && . ~/.bashrc\n")
-    _write(desk.home / ".gitconfig", GITCONFIG)
-    _write(desk.home / ".local" / "bin" / "sudo", SUDO, 0o755)
-    place = desk.home / "SageMaker"
-    if place != desk.volume and not any(place.iterdir() if place.is_dir() else ()):
-        if place.is_dir():
-            place.rmdir()
-        place.symlink_to(desk.volume)
+def prepare(desk: Desk) -> None:
+    """The home directory and the folders of the system that scripts write to are there."""
+    for path in (desk.profile, desk.log):
+        path.mkdir(parents=True, exist_ok=True)
+    found = furnish.furnish(desk.home, desk.volume, desk.profile, kernelspecs(dict(os.environ)))
+    for hook in desk.orders["hooks"]:
+        names = ENVS.findall(base64.b64decode(hook["content"]))
+        found.link(name.decode() for name in names)
 
 
-def _write(path: Path, text: str, mode: int = 0o644) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if not path.exists():
-        path.write_text(text)
-        path.chmod(mode)
+def kernelspecs(environ: dict[str, str]) -> Path:
+    """The folder of the built environments' kernelspecs, which is the first of JUPYTER_PATH."""
+    return Path(environ.get("JUPYTER_PATH", "/nowhere").split(os.pathsep)[0]) / "kernels"
+
+
+def profiled(desk: Desk, environ: dict[str, str]) -> dict[str, str]:
+    """`environ` as the files in /etc/profile.d change it, as they do for Jupyter on AWS."""
+    if not list(desk.profile.glob("*.sh")):
+        return environ
+    each = f'for each in {shlex.quote(str(desk.profile))}/*.sh; do . "$each"; done'
+    done = subprocess.run(
+        ["bash", "-c", f"{{ {each}; unset each; }} >/dev/null 2>&1 </dev/null; env -0"],
+        env=environ,
+        stdout=subprocess.PIPE,
+    )
+    pairs = (part.partition(b"=") for part in done.stdout.split(b"\0") if b"=" in part)
+    found = {os.fsdecode(name): os.fsdecode(value) for name, _, value in pairs}
+    for name in ("_", "SHLVL", "PWD", "OLDPWD"):
+        found.pop(name, None)
+    return found if "HOME" in found else environ
 
 
 # ---- lifecycle scripts
@@ -299,6 +317,8 @@ def settings(desk: Desk, runtime: str) -> dict[str, dict[str, Any]]:
             "quit_button": False,
             "terminado_settings": {"shell_command": ["/bin/bash"]},
             "jpserver_extensions": {"notebook_activity": True},
+            "kernel_spec_manager_class": "notebook_kernels.KernelSpecs",
+            "contents_manager_class": "notebook_kernels.Contents",
         },
         "MultiKernelManager": {"default_kernel_name": "python3"},
         "KernelSpecManager": {"ensure_native_kernel": False},
@@ -325,18 +345,17 @@ def configure(desk: Desk, runtime: str) -> str:
     folder = desk.ml / "config" / "jupyter"
     toolkit = os.path.dirname(os.path.abspath(__file__))
     text = CONFIG.format(toolkit=toolkit, settings=json.dumps(settings(desk, runtime)))
-    _write(folder / "jupyter_server_config.py", text)
+    furnish.write(folder / "jupyter_server_config.py", text)
     silent = {"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}}
-    _write(folder / "labconfig" / "page_config.json", json.dumps(silent))
+    furnish.write(folder / "labconfig" / "page_config.json", json.dumps(silent))
     return str(folder)
 
 
 def serve(desk: Desk) -> None:
     """Jupyter runs in place of this process, on the port that this instance is to answer on."""
     runtime = tempfile.mkdtemp(prefix="jupyter-")
-    environ = dict(
-        os.environ, JUPYTER_CONFIG_PATH=configure(desk, runtime), JUPYTER_RUNTIME_DIR=runtime
-    )
+    environ = profiled(desk, dict(os.environ))
+    environ |= {"JUPYTER_CONFIG_PATH": configure(desk, runtime), "JUPYTER_RUNTIME_DIR": runtime}
     port = environ.get("SAGEMAKER_BIND_TO_PORT", PORT)
     given = {
         "ServerApp.ip": "127.0.0.1",
@@ -355,7 +374,7 @@ def main() -> None:
     """The instance is ready and serves, or the failure file says why not (exit status 1)."""
     desk = read(dict(os.environ))
     try:
-        furnish(desk)
+        prepare(desk)
         run_hooks(desk, float(desk.orders.get("limit", LIMIT)))
         clone_all(desk)
     except Failed as failure:
@@ -366,7 +385,8 @@ def main() -> None:
         print(text, flush=True)
         raise SystemExit(1) from None
     if not desk.orders.get("root_access"):
-        (desk.home / ".local" / "bin" / "sudo").unlink(missing_ok=True)
+        for name in ("sudo", "su"):
+            (desk.home / ".local" / "bin" / name).unlink(missing_ok=True)
     serve(desk)
 
 

@@ -35,6 +35,13 @@ def planned(**given: object) -> list[list[str]]:
 # -- the plan
 
 
+def test_its_user_has_the_name_and_home_that_are_given() -> None:
+    given = {"user": "ec2-user", "home": "/home/ec2-user", "shell": "/bin/bash"}
+    files = {step[1]: step[2] for step in planned(**given) if step[0] == "file"}
+    assert "ec2-user:x:{uid}:{gid}:ec2-user:/home/ec2-user:/bin/bash\n" in files["/etc/passwd"]
+    assert "ec2-user:x:{gid}:\n" in files["/etc/group"]
+
+
 def test_only_what_is_listed_is_bound() -> None:
     sources = [step[1] for step in planned() if step[0] == "bind"]
     assert sources == ["/usr", "/etc/ssl", "/data/jobs/k/ml", "/data/jobs/k/tmp"]

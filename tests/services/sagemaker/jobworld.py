@@ -116,6 +116,7 @@ class FakeEnvironments:
     def __init__(self) -> None:
         self.there = True
         self.versions: dict[str, str] = {}
+        self.packages: dict[str, str] = {}
 
     def resolve(self, image: str) -> Any:
         return resolve(image)
@@ -125,7 +126,8 @@ class FakeEnvironments:
 
     def ready(self, name: str) -> Environment | None:
         path = Path("/environments") / name
-        found = Environment(name, path, path / "bin/python", (path,), self.versions)
+        python = path / "bin/python"
+        found = Environment(name, path, python, (path,), self.versions, self.packages)
         return found if self.there else None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from pathlib import Path
 
 from sagebrush.toolkit.notebook import kernel
@@ -12,8 +13,11 @@ SAYS = "import sys; print('{name}', sys.prefix, *sys.argv[1:])"
 
 def environment(folder: Path, module: str) -> str:
     """An environment whose only package is `module`, which says who runs it when it is run."""
-    package = Path(kernel.packages(str(folder))) / module
+    version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
+    package = folder / "lib" / version / "site-packages" / module
     package.mkdir(parents=True)
+    (folder / "bin").mkdir()
+    (folder / "bin" / "python").symlink_to(Path(sys.executable).resolve())
     (package / "__init__.py").write_text(f"where = '{folder.name}'")
     (package / "__main__.py").write_text(SAYS.format(name=module))
     return str(folder)

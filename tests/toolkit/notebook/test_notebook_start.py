@@ -142,6 +142,15 @@ def test_scripts_run_in_order_and_their_output_is_kept(desk: Desk) -> None:
     assert desk.served[0]
 
 
+def test_what_scripts_put_into_the_profile_is_jupyters_too(desk: Desk) -> None:
+    desk.hook("OnStart", "echo 'export TEAM=\"blue sky\"' > /etc/profile.d/team.sh; > /var/log/a")
+    assert desk.run() == (0, "lifecycle configuration: OnStart runs\n")
+    environ = desk.served[1]
+    assert environ["TEAM"] == "blue sky"
+    assert environ["HOME"] == str(desk.home)
+    assert (desk.ml / "system/log/a").exists()  # not the host's, where there is no sandbox
+
+
 @pytest.mark.parametrize(
     ("script", "told"),
     [

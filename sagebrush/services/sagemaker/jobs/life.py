@@ -16,6 +16,7 @@ from pathlib import Path
 
 from sagebrush.compute.base import Exited, NoCapacity, NotYet, Spec, Unsupported
 from sagebrush.engine.kinds import Reconcile, moment
+from sagebrush.environments import standins
 from sagebrush.environments.store import BuildFailed
 from sagebrush.errors import Doc
 from sagebrush.scheduler import capacity, estimates
@@ -161,7 +162,8 @@ def start(kind: JobKind, world: World, row: Row) -> Next:
         return Next(doc=doc, plan={"waiting": True, **plan}, due=steps.QUEUE + turn.place)
     named = plan_of(row)["environment"]
     if not instances.contained(row) and world.environments.ready(named) is None:
-        words = f"Preparing the environment {named} (once on this machine)"
+        doing = world.environments.doing(named)
+        words = f"Preparing the environment {named} (once on this machine){doing and f': {doing}'}"
         doc = kind.entered(world, row, "start", words)
         return Next(doc=doc, plan={"waiting": None, **plan}, due=1.0)
     plan = {"begun": world.clock(), "gpus": list(turn.gpus), **plan}
@@ -277,9 +279,10 @@ def _outcome(kind: JobKind, world: World, row: Row, how: tuple[Member, Exited]) 
         return "Completed", ""
     sizes, _ = kind.sizes(world, row)
     seen = kind.seen(row, member.name)
-    reason = steps.why(world, kind.members(row), sizes, how, seen)
     environment = world.environments.built(plan_of(row)["environment"])
-    return "Failed", reasons.under_stand_ins(reason, plan_of(row).get("asked", {}), environment)
+    changes = standins.changes(plan_of(row).get("asked", {}), environment) if environment else ()
+    note = partial(standins.blame, changes)
+    return "Failed", steps.why(world, kind.members(row), sizes, how, seen, note)
 
 
 def platform(state: Exited) -> bool:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 from sagebrush.compute.base import Backend, Exited, Limits
-from sagebrush.environments import standins
-from sagebrush.environments.environment import Environment
 from sagebrush.scheduler.members import Member
 from sagebrush.workload import dirfd, log_lines
 
@@ -44,11 +42,17 @@ def of_instance(name: str, reason: str) -> str:
 
 
 def algorithm(
-    backend: Backend, where: tuple[Member, Path], state: Exited, limits: Limits, seen: int
+    backend: Backend,
+    where: tuple[Member, Path],
+    state: Exited,
+    limits: Limits,
+    seen: int,
+    note: Callable[[str], str] = lambda _text: "",
 ) -> str:
     """The reason when a job's program failed: out of memory, its failure file, its traceback.
 
-    `where` is the instance's name and its directory.
+    `where` is the instance's name and its directory; `note(text)` is what is to be added at the end of
+    a failure with that text.
     """
     member, root = where
     key = member.key
@@ -65,22 +69,13 @@ def algorithm(
         text = trace if logged else f"{trace.rsplit(chr(10), 1)[-1]}\n{text}"
     if not text and shutil.disk_usage(root).free < FULL:  # so its log could not be kept either
         text = "No space left on device: the disk is full, and the program could say no more"
-    end = f", exit code: {code}"
+    end = f", exit code: {code}{note(text)}"
     # built-in algorithms write whether the user or the algorithm is at fault
     whose = "" if text.startswith(("ClientError:", "AlgorithmError:")) else "AlgorithmError: "
     room = LIMIT - len(whose) - len(end)
     if logged and len(text) > room:  # of a long traceback the end says what happened
         return f"{whose}…{text[-(room - 1) :]}{end}"
     return f"{whose}{text[:room]}{end}"
-
-
-def under_stand_ins(reason: str, asked: Mapping[str, str], environment: Environment | None) -> str:
-    """`reason`, of a program that failed in `environment`, with what ran there in another version than
-    the image's tag `asked` for; the end of a long reason gives way."""
-    if environment is None or not reason.startswith("AlgorithmError"):
-        return reason
-    more = standins.blame(standins.changes(asked, environment), reason)
-    return reason[: LIMIT - len(more)] + more
 
 
 def out_of_memory(state: Exited, limits: Limits, name: str = "algo-1") -> str:

@@ -87,13 +87,14 @@ def why(
     sizes: Sequence[Size],
     end: tuple[Member, Exited],
     seen: int,
+    note: Callable[[str], str],
 ) -> str:
     """The reason that an instance's program gives for its failure; `seen` is an offset near the end
-    of its log, where known."""
+    of its log, where known, and `note(text)` what is added to a failure with that text."""
     member, state = end
     limits = sizes[job.index(member)].limits()
     where = (member, root(world, member))
-    reason = reasons.algorithm(world.backend, where, state, limits, seen)
+    reason = reasons.algorithm(world.backend, where, state, limits, seen, note)
     return reason if len(job) == 1 else reasons.of_instance(member.name, reason)
 
 

@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 STATUS_PATH = "/api"
 """Jupyter's own: answers 200 once its handlers are there, with or without a token."""
 NEEDED = ("jupyter", "sagemaker2", "base")
-"""Environments that a start waits for: Jupyter's own and those of its default kernel."""
+"""Environments that each start waits for: Jupyter's own and those of its default kernel."""
 BOOT = 2400.0
 """Seconds that scripts (AWS: 5 minutes each), clones and Jupyter may take together."""
 GRACE = 10.0
@@ -100,10 +100,12 @@ def _start(world: World, row: Row) -> Next:
     if turn.place:
         return _wait(world, row, turn.words, QUEUE + turn.place)
     built: dict[str, Environment] = {}
-    for name in NEEDED:
+    for name in (*NEEDED, *start.named()):
         try:
             environment = world.environments.ready(name)
         except BuildFailed as error:
+            if name not in NEEDED:  # the script that activates it is told
+                continue
             return _fail(world, row, f"InternalServerError: {error}")
         if environment is None:
             text = f"preparing the environment {name} (once on this machine)"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,6 +28,11 @@ HOME = "/home/ec2-user"
 VOLUME = f"{HOME}/SageMaker"
 SAMPLES = "sample-notebooks"
 EXAMPLES = launch.PACKAGE / "examples"
+CONDA = re.compile(rb"\b(?:amazonei_)?(pytorch|tensorflow)2?(?:_latest)?_p3\d+\b")
+"""AWS's names of the conda environments that are others than the base here."""
+HOMES = (("home", "SageMaker"), ("home", SAMPLES))
+SYSTEM = {"/etc/profile.d": ("system", "profile"), "/var/log": ("system", "log")}
+"""Folders of the system that scripts write to -> where they are under /opt/ml."""
 MIRRORS = "/mnt/repositories"
 """Where local repositories are mounted, one directory each."""
 PORT = 8888
@@ -121,7 +128,7 @@ class Start:
         }
         try:
             with dirfd.opened(aside) as fd:
-                for parts in (("output",), ("home", "SageMaker"), ("home", SAMPLES)):
+                for parts in (("output",), *HOMES, *SYSTEM.values()):
                     with dirfd.directory(fd, parts, make=True):
                         pass
                 for parts, content in files.items():
@@ -182,6 +189,16 @@ class Start:
         scripts = [(hook, lifecycle_config.script(row, hook)) for hook in hooks]
         return [{"name": hook, "content": each, "arn": arn} for hook, each in scripts if each]
 
+    def named(self) -> list[str]:
+        """The environments that its lifecycle scripts name as AWS does (`pytorch_p310`), of those that
+        notebooks have: they are to be built before the scripts run."""
+        try:
+            scripts = [base64.b64decode(each["content"]) for each in self._hooks()]
+        except Unstartable:  # `prepare` raises it again
+            return []
+        found = {each.decode() for text in scripts for each in CONDA.findall(text)}
+        return [each for each in self.world.settings.notebook_environments if each in found]
+
     def repositories(self) -> list[repositories.Repository]:
         """The repositories to clone. Raises Unstartable."""
         row = self.row
@@ -221,8 +238,10 @@ class Start:
             role=self.row.doc["RoleArn"],
             binds=self._binds(jupyter, base) if here.sandbox else (),
             cwd=here.ml,
-            user="ec2-user",
             hostname=f"{plan_of(self.row)['id']}.notebook",
+            user="ec2-user",
+            home=HOME,
+            shell="/bin/bash",
             limits=limits,
             listeners=launch.LISTENERS if self._online else ("aws", "credentials"),
             port=PORT,
@@ -242,6 +261,8 @@ class Start:
             Bind(self.root / "ml" / "home", HOME, read_only=False),
             Bind(self.volume, VOLUME, read_only=False, give=True),
         ]
+        for target, parts in SYSTEM.items():
+            found.append(Bind(self.root.joinpath("ml", *parts), target, read_only=False))
         for n, each in enumerate(self.repositories()):
             if each.path is not None:
                 found.append(Bind(each.path, f"{MIRRORS}/{n}"))

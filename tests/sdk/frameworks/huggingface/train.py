@@ -14,7 +14,7 @@ with open(os.path.join(os.environ["SM_CHANNEL_TRAIN"], "sentences.tsv")) as file
 words = sorted({word for _, text in rows for word in text.split()})
 with open("/tmp/vocab.txt", "w") as file:
     file.write("\n".join(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *words]))
-tokenizer = BertTokenizerFast(vocab="/tmp/vocab.txt")
+tokenizer = BertTokenizerFast("/tmp/vocab.txt")
 torch.manual_seed(0)
 model = BertForSequenceClassification(
     BertConfig(

@@ -1,8 +1,9 @@
-"""A small Keras network on points.csv, exported as the SavedModel of version 1."""
+"""A small network of Keras 2 or 3 on points.csv, saved as the SavedModel of version 1."""
 
 import argparse
 import os
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -25,4 +26,8 @@ model = tf.keras.Sequential(
 model.compile(tf.keras.optimizers.Adam(0.05), "binary_crossentropy", metrics=["accuracy"])
 model.fit(points, labels, epochs=given.epochs, batch_size=32, verbose=0)
 print(f"train_accuracy={model.evaluate(points, labels, verbose=0)[1]:.4f};", flush=True)
-model.export(os.path.join(os.environ["SM_MODEL_DIR"], "1"), verbose=False)
+folder = os.path.join(os.environ["SM_MODEL_DIR"], "1")
+if keras.__version__ < "3":
+    model.save(folder)
+else:
+    model.export(folder, verbose=False)

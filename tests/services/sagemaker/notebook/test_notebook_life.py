@@ -48,7 +48,9 @@ def test_a_start_is_one_process_with_its_volume_and_its_role(desk: Desk) -> None
     binds = targets(desk)
     assert binds["/home/ec2-user/SageMaker"] == (volume / "volume", False, True)
     assert binds["/home/ec2-user"] == (spec.root / "ml/home", False, False)
-    assert spec.env["HOME"] == "/home/ec2-user"
+    assert binds["/etc/profile.d"] == (spec.root / "ml/system/profile", False, False)
+    assert spec.env["HOME"] == spec.home == "/home/ec2-user"
+    assert (spec.user, spec.shell) == ("ec2-user", "/bin/bash")
     assert "JUPYTER_TOKEN" not in spec.env
     metadata = json.loads((desk.ml / "metadata/resource-metadata.json").read_text())
     assert metadata == {
@@ -279,6 +281,20 @@ def test_scripts_of_creation_run_once(desk: Desk) -> None:
     desk.start()
     desk.turn()
     assert hooks(desk) == [("OnStart", "echo started")]
+
+
+def test_environments_that_scripts_name_are_there_before_them(desk: Desk) -> None:
+    desk.environments.missing, desk.environments.broken = {"pytorch"}, {"tensorflow"}
+    desk.script(
+        OnStart="source ~/anaconda3/bin/activate pytorch_p310\nconda list -n tensorflow2_p36"
+    )
+    desk.create(LifecycleConfigName="lc")
+    desk.turn()
+    assert "the environment pytorch" in desk.row().plan["waiting"]
+    desk.environments.missing = set()
+    desk.serve()  # the script itself is told of the one that cannot be built
+    assert "tensorflow" in desk.environments.asked
+    assert "nlp" not in desk.environments.asked[: desk.environments.asked.index("tensorflow")]
 
 
 def test_scripts_are_heard_while_they_run(desk: Desk) -> None:

@@ -182,6 +182,45 @@ def events(stand: Stand, stream: str) -> list[str]:
     return [each["message"] for each in found["events"]]
 
 
+SCRIPT = """
+set -e
+echo started
+aws --version || true
+whoami && echo ~ec2-user
+source /home/ec2-user/anaconda3/bin/activate python3
+cat > /tmp/wheel.py <<'EOF'
+import zipfile
+with zipfile.ZipFile("/tmp/added-1.0-py3-none-any.whl", "w") as wheel:
+    info = "added-1.0.dist-info"
+    wheel.writestr("added.py", "text = 'added by a script'")
+    wheel.writestr(f"{info}/METADATA", "Metadata-Version: 2.1\\nName: added\\nVersion: 1.0\\n")
+    wheel.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\\nTag: py3-none-any\\n")
+    wheel.writestr(f"{info}/RECORD", "")
+EOF
+python /tmp/wheel.py
+pip install -q --no-index /tmp/added-1.0-py3-none-any.whl
+source /home/ec2-user/anaconda3/bin/deactivate
+echo "export TEAM=blue" >> /etc/profile.d/jupyter-env.sh
+. /etc/os-release
+sudo systemctl --no-block restart jupyter-server.service > /var/log/restart.log
+"""
+AWS = "conda_python3"
+"""The kernel for which AWS's instances save notebooks."""
+
+
+def kernel_in(browser: Browser, path: str) -> str:
+    """The kernel's name in a notebook, as JupyterLab gets it."""
+    return browser.ask("GET", f"/api/contents/{path}")["content"]["metadata"]["kernelspec"]["name"]
+
+
+def save(browser: Browser, path: str, kernel: str) -> None:
+    """JupyterLab saves the notebook, which has this kernel."""
+    spec = {"name": kernel, "display_name": kernel, "language": "python"}
+    content = {"cells": [], "metadata": {"kernelspec": spec}, "nbformat": 4, "nbformat_minor": 5}
+    given = {"type": "notebook", "format": "json", "content": content}
+    browser.ask("PUT", f"/api/contents/{path}", **given)
+
+
 def test_scripts_repositories_and_folders_are_there_before_the_first_cell(
     stand: Stand, tmp_path: Path
 ) -> None:
@@ -196,19 +235,35 @@ def test_scripts_repositories_and_folders_are_there_before_the_first_cell(
     stand.sm.create_notebook_instance_lifecycle_config(
         NotebookInstanceLifecycleConfigName="scripts",
         OnCreate=content("echo made > /home/ec2-user/SageMaker/made"),
-        OnStart=content("echo started; aws --version || true"),
+        OnStart=content(SCRIPT),
     )
     create(stand, "scripted", LifecycleConfigName="scripts", DefaultCodeRepository=f"file://{path}")
     wait(stand, "in_service", "scripted")
     browser = opened(stand, "scripted")
-    said, _ = browser.execute("print(open('made').read(), open('analysis/notes.md').read())")
+    said, kernel = browser.execute("print(open('made').read(), open('analysis/notes.md').read())")
     assert said == "made\n notes\n"
     # A project folder is the host's own.
     cell = "print(open('corpus/text.txt').read()); open('corpus/new.txt', 'w').write('new')"
     said, _ = browser.execute(cell)
     assert said.startswith("words\n")
     assert (stand.home.parent / "corpus" / "new.txt").read_text() == "new"
-    assert events(stand, "scripted/LifecycleConfigOnStart")[0] == "started"
+    said = events(stand, "scripted/LifecycleConfigOnStart")
+    assert said[0] == "started"
+    assert said[-2:] == ["ec2-user", "/home/ec2-user"]
+    # Kernels have what the script installed, and are found by their names on AWS.
+    cell = "import added, os; print(added.text, os.environ['TEAM'])"
+    assert browser.execute(cell, name=AWS)[0] == "added by a script blue\n"
+    assert AWS not in browser.ask("GET", "/api/kernelspecs")["kernelspecs"]  # nor in the launcher
+    save(browser, "old.ipynb", AWS)
+    assert kernel_in(browser, "old.ipynb") == "python3"
+    save(browser, "old.ipynb", "python3")
+    cell = "import json; print(json.load(open('old.ipynb'))['metadata']['kernelspec']['name'])"
+    assert browser.execute(cell, kernel)[0] == f"{AWS}\n"
+    studio = "python3__SAGEMAKER_INTERNAL__arn:aws:sagemaker:us-east-1:081325390199:image/pandas-1"
+    save(browser, "studio.ipynb", studio)
+    assert kernel_in(browser, "studio.ipynb") == "python3"
+    save(browser, "old.ipynb", "python3-sdk3")  # another one was chosen
+    assert kernel_in(browser, "old.ipynb") == "python3-sdk3"
     assert any("Serving notebooks" in line for line in events(stand, "scripted/jupyter.log"))
     stand.sm.stop_notebook_instance(NotebookInstanceName="scripted")
     wait(stand, "stopped", "scripted")

@@ -205,6 +205,29 @@ def test_a_long_failure_file_keeps_its_beginning_and_whole_characters(
     assert "\ufffd" not in reason
 
 
+@pytest.mark.parametrize("state", [Exited(1), Exited(0)])
+def test_what_stands_in_for_the_tags_versions_is_told(jobs: JobWorld, state: Exited) -> None:
+    jobs.environments.versions = {"Python": "3.9.18"}
+    jobs.environments.packages = {"scikit-learn": "0.24.2"}
+    failure = b"ImportError: cannot import name 'joblib' from 'sklearn.externals'"
+    writes(jobs, {"output/failure": failure} if state.code else {}, state)
+    uri = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:0.20.0-cpu-py3"
+    jobs.create(AlgorithmSpecification={"TrainingImage": uri, "TrainingInputMode": "File"})
+    jobs.run()
+    words = "scikit-learn 0.24.2 for 0.20.0, Python 3.9.18 for 3.7"
+    found = jobs.describe()
+    (training,) = (t for t in found["SecondaryStatusTransitions"] if t["Status"] == "Training")
+    assert training["StatusMessage"].endswith(f". Stands in: {words}.")
+    assert jobs.backend.specs[jobs.key()].banner.splitlines()[0].endswith(f"; stands in: {words}")
+    assert found.get("FailureReason") == (
+        f"AlgorithmError: {failure.decode()}, exit code: 1 (asked for scikit-learn 0.20.0, Python"
+        " 3.7, ran scikit-learn 0.24.2, Python 3.9.18: sklearn.externals is gone: import joblib"
+        " itself)"
+        if state.code
+        else None
+    )
+
+
 def test_of_a_long_traceback_in_the_log_the_end_says_what_happened(jobs: JobWorld) -> None:
     writes(jobs, {}, Exited(1))
     jobs.create()
