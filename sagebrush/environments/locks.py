@@ -114,11 +114,7 @@ def of_release(root: Path, name: str) -> bool:
 
 def keep(root: Path, name: str, locked: str) -> None:
     """The lock of the release's environment `name` is `locked`, on this host from now on."""
-    folder = root / RELEASES
-    folder.mkdir(parents=True, exist_ok=True, mode=0o755)
-    part = folder / f".{name}.{os.getpid()}"
-    part.write_text(locked)
-    part.replace(folder / f"{name}.txt")
+    _place(root / RELEASES, name, locked)
 
 
 def locked(root: Path, name: str) -> bool:
@@ -173,7 +169,11 @@ def check_name(name: str) -> None:
 def define(root: Path, name: str, locked: str) -> None:
     """The environment `name` is `locked`: pinned requirements. Raises BadDefinition."""
     check_name(name)
-    folder = root / USERS
+    _place(root / USERS, name, locked)
+
+
+def _place(folder: Path, name: str, locked: str) -> None:
+    """`folder`/`name`.txt holds `locked`, whole at any time."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o755)
     part = folder / f".{name}.{os.getpid()}"
     part.write_text(locked)
