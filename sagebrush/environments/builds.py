@@ -124,8 +124,7 @@ class Build:
         release = releases.named(self.name)
         try:
             lock = locks.text(self.root, self.name)
-            wanted = locks.pythons(lock)
-            if release is None or self._suits(lock) or (wanted and self._fetched(wanted[0])):
+            if release is None or self._suits(lock):
                 return lock
         except locks.NoLock as error:
             if release is None:
@@ -139,11 +138,12 @@ class Build:
         return lock
 
     def _suits(self, lock: str) -> bool:
-        """Whether the lock of a release is for this host."""
+        """Whether the lock of a release is for this host, whose Python may have to be fetched."""
         if "tensorflow-cpu" in locks.pins(lock) and not resolution.x86():
             return False
         wanted = locks.pythons(lock)
-        return not wanted or interpreters.find(self.environ, wanted) is not None
+        found = not wanted or interpreters.find(self.environ, wanted) is not None
+        return found or self._fetched(wanted[0])
 
     def _doing(self, what: str) -> None:
         self.progress(what, 0.0)
