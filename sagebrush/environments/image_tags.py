@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from sagebrush.environments.releases import PRINCIPALS, Release
+from sagebrush.environments.releases import PRINCIPALS, Release, numbers
 
 _VERSION = r"\d+(?:\.\d+)+"
 _FORMS: Mapping[str, re.Pattern[str]] = {
@@ -63,9 +63,9 @@ def release(family: str, tag: Tag, table: Iterable[Release]) -> Release | None:
     the table lacks, the nearest below it, or else the oldest.
     """
     ours = sorted((each for each in table if each.family == family), key=_place)
-    if not ours or _numbers(tag.version) > _numbers(ours[-1].version):
+    if not ours or numbers(tag.version) > numbers(ours[-1].version):
         return None
-    wanted = (_numbers(tag.version), _numbers(tag.framework))
+    wanted = (numbers(tag.version), numbers(tag.framework))
     begun = [each for each in ours if _begins(each, tag)]
     same = [each for each in begun if each.python == tag.python]  # 1.4-2 came for two Pythons
     exact = [each for each in begun if _place(each) == wanted]
@@ -89,21 +89,17 @@ def promises(family: str, tag: Tag, found: Release | None) -> dict[str, str]:
 
 def _keras(tensorflow: str) -> str:
     """The beginning of the version of Keras that came with that TensorFlow."""
-    major, minor = _numbers(tensorflow)[:2]
+    major, minor = numbers(tensorflow)[:2]
     return f"{major}.{minor}" if (major, minor) < (2, 16) else "3"
 
 
 def _begins(release: Release, tag: Tag) -> bool:
-    version, framework = _numbers(tag.version), _numbers(tag.framework)
+    version, framework = numbers(tag.version), numbers(tag.framework)
     return (
-        _numbers(release.version)[: len(version)] == version
-        and _numbers(release.framework)[: len(framework)] == framework
+        numbers(release.version)[: len(version)] == version
+        and numbers(release.framework)[: len(framework)] == framework
     )
 
 
 def _place(release: Release) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    return _numbers(release.version), _numbers(release.framework)
-
-
-def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(map(int, re.findall(r"\d+", version)))
+    return numbers(release.version), numbers(release.framework)

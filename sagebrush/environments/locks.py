@@ -89,7 +89,7 @@ def text(root: Path, name: str) -> str:
     if name in BUILT_IN:
         file = shipped(f"{name}.txt")
     elif of_release(root, name):
-        file = _of_release(root, name)
+        file = _release_file(root, name)
     else:
         file = root / USERS / f"{name}.txt"
     try:
@@ -99,7 +99,7 @@ def text(root: Path, name: str) -> str:
         raise NoLock(f"environment {name} has no lock file; known ones: {known}") from error
 
 
-def _of_release(root: Path, name: str) -> Path:
+def _release_file(root: Path, name: str) -> Path:
     """The lock that was resolved here, where the shipped one did not suit, else the shipped one."""
     own = root / RELEASES / f"{name}.txt"
     return own if own.exists() else shipped(f"{name}.txt")
@@ -119,7 +119,7 @@ def keep(root: Path, name: str, locked: str) -> None:
 
 def locked(root: Path, name: str) -> bool:
     """Whether the release's environment `name` has a lock, shipped or of this host's own."""
-    return _of_release(root, name).is_file()
+    return _release_file(root, name).is_file()
 
 
 def forget(root: Path, name: str) -> bool:

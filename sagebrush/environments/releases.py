@@ -7,6 +7,7 @@ requirements of sagemaker-scikit-learn-container and sagemaker-xgboost-container
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -56,6 +57,11 @@ class Release:
     def main(self) -> dict[str, str]:
         """The packages that its tags promise -> version."""
         return {name: self.pins[name] for name in PRINCIPALS[self.family]}
+
+
+def numbers(version: str) -> tuple[int, ...]:
+    """The numbers of a version, in order, to compare by: 1.2-1 and 1.2.1 alike; none of `+cpu`."""
+    return tuple(map(int, re.findall(r"\d+", version.partition("+")[0])))
 
 
 @cache

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from sagebrush.compute.local import gpus
 from sagebrush.environments import interpreters, locks, releases, uvtool
-from sagebrush.environments.releases import Release
+from sagebrush.environments.releases import Release, numbers
 from sagebrush.environments.uvtool import UvFailed
 from sagebrush.toolkit.packages.tied import BREAKS
 
@@ -254,7 +254,7 @@ class _Resolver:
                 text = self._run(wanted, python, None, (*way.options, "--resolution=lowest-direct"))
                 if text:
                     nearest_ones[python] = self._main(locks.pins(text))
-            for python in sorted(nearest_ones, key=lambda p: _key(nearest_ones[p][name])):
+            for python in sorted(nearest_ones, key=lambda p: numbers(nearest_ones[p][name])):
                 pins = nearest_ones[python]
                 for when in _later(self.released):
                     if text := self._resolved(pins, python, when, way):
@@ -351,7 +351,3 @@ def _later(start: date) -> Iterator[date]:
     while when <= min(start + LAST, date.today()):
         yield when
         when += STEP
-
-
-def _key(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in re.findall(r"\d+", version)[:4])

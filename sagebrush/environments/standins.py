@@ -7,12 +7,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from sagebrush.environments.environment import Environment
-from sagebrush.environments.releases import PRINCIPALS
+from sagebrush.environments.releases import PRINCIPALS, numbers
 
 NAMED = {"Python", *(name for names in PRINCIPALS.values() for name in names)}
 """What tags name."""
-TITLES = {"tensorflow-cpu": "tensorflow"}
-"""Package -> its name in sentences, where that differs."""
 
 
 @dataclass(frozen=True)
@@ -102,13 +100,13 @@ def changes(asked: Mapping[str, str], environment: Environment) -> tuple[Change,
     for package, version in asked.items():
         runs = _version(package, environment)
         if runs and not _kept(version, runs):
-            found.append(Change(TITLES.get(package, package), version, runs))
+            found.append(Change(package, version, runs))
     return tuple(found)
 
 
 def _notable(found: Iterable[Change]) -> list[Change]:
     """What a tag names itself, and other packages of another major version."""
-    major = lambda version: _numbers(version)[:1]  # noqa: E731
+    major = lambda version: numbers(version)[:1]  # noqa: E731
     return [c for c in found if c.name in NAMED or major(c.asked) != major(c.runs)]
 
 
@@ -122,7 +120,7 @@ def blame(found: Iterable[Change], failure: str) -> str:
     """What to add to the reason of a job that failed with the text `failure` under stand-ins."""
     found = tuple(found)
     breaks = [each for each in BREAKS if _explains(each, found, failure)]
-    broken = {TITLES.get(each.package, each.package) for each in breaks}
+    broken = {each.package for each in breaks}
     notable = _notable(found)
     shown = [change for change in found if change in notable or change.name in broken]
     if not shown:
@@ -136,8 +134,8 @@ def blame(found: Iterable[Change], failure: str) -> str:
 def _explains(each: Break, found: Iterable[Change], failure: str) -> bool:
     """Whether a version on the way from what was asked to what ran took away what is missed."""
     crossed = any(
-        change.name == TITLES.get(each.package, each.package)
-        and _numbers(change.asked) < _numbers(each.version) <= _numbers(change.runs)
+        change.name == each.package
+        and numbers(change.asked) < numbers(each.version) <= numbers(change.runs)
         for change in found
     )
     return crossed and each.trace.search(failure) is not None
@@ -153,9 +151,5 @@ def _version(package: str, environment: Environment) -> str:
 
 
 def _kept(asked: str, runs: str) -> bool:
-    wanted = _numbers(asked)
-    return _numbers(runs)[: len(wanted)] == wanted
-
-
-def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(map(int, re.findall(r"\d+", version.partition("+")[0])))
+    wanted = numbers(asked)
+    return numbers(runs)[: len(wanted)] == wanted

@@ -100,7 +100,7 @@ class Environments:
                 self._builds[name] = thread
                 thread.start()
         if found:
-            self._note_use(name)
+            _note_use(found[2])
         return found[0] if found else None
 
     def doing(self, name: str) -> str:
@@ -123,7 +123,7 @@ class Environments:
         try:
             self.root.mkdir(parents=True, exist_ok=True, mode=0o755)
             with self._lock(name, progress) as fd:
-                record = (self._recorded(name) or (None, None))[1]
+                record = (self._recorded(name) or (None, None, None))[1]
                 builds.Build(self.root, name, self._environ, progress or _silent, fd).run(record)
             self._write_kernels()
         except OSError as error:
@@ -143,9 +143,8 @@ class Environments:
         locked = [name for name in of_releases if locks.locked(self.root, name)]
         found = []
         for name in (*locks.BUILT_IN, *locked, *users):
-            recorded = self._recorded(name)
-            built = recorded[0] if recorded else None
-            released, used = of_releases.get(name, ""), self._used(name) if built else 0.0
+            built, _, file = self._recorded(name) or (None, None, None)
+            released, used = of_releases.get(name, ""), _used(file) if file else 0.0
             found.append(Known(name, built, name in users, released, used))
         return found
 
@@ -191,7 +190,7 @@ class Environments:
         for file in sorted(self.root.glob(f"*-{'[0-9a-f]' * 12}.json")):
             with contextlib.suppress(OSError, ValueError, KeyError):
                 directory = self.root / json.loads(file.read_text())["directory"]
-                found.append(Built(file.stem[:-13], directory, file.stat().st_mtime, file))
+                found.append(Built(file.stem[:-13], directory, _used(file), file))
         return found
 
     def drop(self, built: Built) -> None:
@@ -219,25 +218,6 @@ class Environments:
             raise BuildFailed(f"environment {name} is being built just now") from error
         except OSError as error:
             raise BuildFailed(f"environment {name} in {self.root}: {error}") from error
-
-    def _record_file(self, name: str) -> Path:
-        """Where the environment's record is; raises NoLock."""
-        return self.root / builds.record_name(name, locks.text(self.root, name))
-
-    def _used(self, name: str) -> float:
-        """When something last ran in the built environment."""
-        try:
-            return self._record_file(name).stat().st_mtime
-        except (OSError, locks.NoLock):
-            return 0.0
-
-    def _note_use(self, name: str) -> None:
-        """The environment is in use now; noted to the hour."""
-        if time.time() - self._used(name) > NOTED:
-            with contextlib.suppress(
-                OSError, locks.NoLock
-            ):  # another's folder, that we may only read
-                os.utime(self._record_file(name))
 
     def directories(self, name: str) -> list[Path]:
         """Where `name` is built, as locked now or as releases and definitions before had it."""
@@ -289,13 +269,14 @@ class Environments:
         finally:
             self._doing.pop(name, None)
 
-    def _recorded(self, name: str) -> tuple[Environment, dict[str, Any]] | None:
-        """The built environment and its record; None where it is not built.
+    def _recorded(self, name: str) -> tuple[Environment, dict[str, Any], Path] | None:
+        """The built environment, its record and the record's file; None where it is not built.
 
         The record saves each caller a search for interpreters.
         """
         try:
-            record = json.loads(self._record_file(name).read_text())
+            file = self.root / builds.record_name(name, locks.text(self.root, name))
+            record = json.loads(file.read_text())
         except (OSError, ValueError, locks.NoLock):
             return None
         path = self.root / record["directory"]
@@ -306,7 +287,7 @@ class Environments:
         pins = record.get("pins", {})
         shown = {each: pins[each] for each in locks.HIGHLIGHTS if each in pins}
         versions = {"Python": record.get("python", ""), **shown}
-        return replace(environment, versions=versions, packages=pins), record
+        return replace(environment, versions=versions, packages=pins), record, file
 
     @contextlib.contextmanager
     def _lock(self, name: str, progress: Progress | None) -> Iterator[int]:
@@ -321,6 +302,21 @@ class Environments:
             yield fd
         finally:
             os.close(fd)
+
+
+def _used(record: Path) -> float:
+    """When something last ran in the environment of that record."""
+    try:
+        return record.stat().st_mtime
+    except OSError:  # removed just now
+        return 0.0
+
+
+def _note_use(record: Path) -> None:
+    """The environment of that record is in use now; noted to the hour."""
+    if time.time() - _used(record) > NOTED:
+        with contextlib.suppress(OSError):  # another's folder, that we may only read
+            os.utime(record)
 
 
 def _silent(_doing: str, _share: float) -> None:

@@ -159,7 +159,7 @@ def variables(
     """
     region, threads = world.settings.region, str(max(1, int(limits.cpu)))
     tools = f"{INSIDE}/client/{BIN}" if here.sandbox else f"{world.settings.home / CLIENT / BIN}"
-    path = Path(python(environment, here)).parent if here.sandbox else environment.path / "bin"
+    path = Path(python(environment, here)).parent
     easy = {
         "PATH": f"{path}:{tools}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
         "HOME": "/root" if here.sandbox else "/tmp",

@@ -179,10 +179,8 @@ def over(world: World, environment: Environment, root: Path, spec: Spec) -> Spec
     install in the job, a program other than our toolkits gets an environment that it can write.
     """
     found = _asked(root)
-    toolkit, python = (
-        f"{launch.INSIDE}/toolkit",
-        launch.python(environment, launch.place(world, root)),
-    )
+    toolkit = f"{launch.INSIDE}/toolkit"
+    python = launch.python(environment, launch.place(world, root))
     if not found["layer"]:
         ours = any(str(word).startswith(toolkit) for word in spec.argv)
         if not found["text"] or ours or world.backend.isolation != "sandbox":
