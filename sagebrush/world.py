@@ -129,17 +129,25 @@ class World:
     curves: dict[tuple[int, str], tuple[float, ...]] = field(default_factory=dict)
     """(row id of a tuning job, name of an ended trial) -> the values of its metric over time."""
 
-    def ctx(self, caller: Caller, request_id: str = "", origin: Origin | None = None) -> Ctx:
-        """A context for `caller`; no `request_id` or `origin` for work that no request began."""
-        return Ctx(self, self.settings.account, self.settings.region, caller, request_id, origin)
+    def ctx(
+        self, caller: Caller, request_id: str = "", origin: Origin | None = None, region: str = ""
+    ) -> Ctx:
+        """A context for `caller`, in the caller's account and in `region` (default: the setting's).
 
-    def service_ctx(self, role_arn: str | None = None) -> Ctx:
-        """A context for Sagebrush's own work, or for work done as the role `role_arn`."""
+        No `request_id` or `origin` for work that no request began.
+        """
+        region = region or self.settings.region
+        return Ctx(self, caller.account, region, caller, request_id, origin)
+
+    def service_ctx(self, role_arn: str | None = None, region: str = "", account: str = "") -> Ctx:
+        """A context for work done as the role `role_arn`, in its account; without one for
+        Sagebrush's own work in `account` (default: the setting's)."""
         if not role_arn:
-            account = self.settings.account
-            return self.ctx(Caller(f"arn:aws:iam::{account}:root", account, account))
+            account = account or self.settings.account
+            root = Caller(f"arn:aws:iam::{account}:root", account, account)
+            return self.ctx(root, region=region)
         account, role = role_of(role_arn)
-        return self.ctx(Caller(role_arn, "AROASAGEBRUSH", account, role))
+        return self.ctx(Caller(role_arn, "AROASAGEBRUSH", account, role), region=region)
 
 
 @dataclass(frozen=True)
