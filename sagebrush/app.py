@@ -36,6 +36,8 @@ from sagebrush.routing.forward import Forward
 from sagebrush.routing.health import Health
 from sagebrush.routing.notebooks import Notebooks
 from sagebrush.routing.tallies import Tallies
+from sagebrush.samples.downloads import Samples
+from sagebrush.samples.remote import Remote
 from sagebrush.settings import Settings
 from sagebrush.store.db import Db
 from sagebrush.store.home import Home
@@ -117,14 +119,17 @@ class App:
             self.world.wake()
 
         endpoints, tallies = Endpoints(self.backend), Tallies(series, clock)
+        objects = ObjectStore(settings.home / "objects")
+        remote = Remote() if settings.sample_data == "auto" else None
         return World(
             settings=settings,
             clock=clock,
             db=db,
             rows=rows,
-            objects=ObjectStore(settings.home / "objects"),
+            objects=objects,
             series=series,
             streams=Streams(db, clock),
+            samples=Samples(db, objects, remote, clock),
             backend=self.backend,
             environments=Environments(settings.environments, containers=containers),
             host=host.measure(),
@@ -201,6 +206,7 @@ class App:
         self.backend.close()
         self.sandboxes.close()
         self.server.close()
+        self.world.samples.close()
         self.world.objects.close()
         self._sweeper.join()
         self.world.db.close()

@@ -48,6 +48,9 @@ class Settings:
     containers: str = "auto"
     """Whether images that no environment stands for run by the host's Docker or Podman: `auto`
     (where one answers), or `off`. Containers have the engine's network, not the egress proxy."""
+    sample_data: str = "auto"
+    """Whether AWS's public sample buckets are read from AWS: `auto` (where they can be; object names
+    are all that is sent), or `off`: what is kept or was put there is all there is."""
     request_threads: int = 16
     """Threads that run synchronous operations."""
     job_connections: int = 512
@@ -113,6 +116,8 @@ class Settings:
             )
         if settings.containers not in ("auto", "off"):
             raise SettingsError(f"containers must be auto or off, not {settings.containers!r}")
+        if settings.sample_data not in ("auto", "off"):
+            raise SettingsError(f"sample_data must be auto or off, not {settings.sample_data!r}")
         if settings.notebook_hosts not in ("names", "addresses"):
             raise SettingsError(
                 f"notebook_hosts must be names or addresses, not {settings.notebook_hosts!r}"

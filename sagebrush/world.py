@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from sagebrush.routing.health import Health
     from sagebrush.routing.notebooks import Notebooks
     from sagebrush.routing.tallies import Tallies
+    from sagebrush.samples.downloads import Samples
     from sagebrush.settings import Settings
     from sagebrush.store.db import Db
     from sagebrush.store.objects import ObjectStore
@@ -92,6 +93,8 @@ class World:
     objects: ObjectStore
     series: Series
     streams: Streams
+    samples: Samples
+    """AWS's public sample buckets, as far as they are kept, and AWS behind them."""
     backend: Backend
     environments: Environments
     host: Host

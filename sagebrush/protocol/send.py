@@ -200,6 +200,8 @@ async def _blob(out: _Out, blob: Blob, step: int) -> None:
     for part in blob.parts or (blob,):
         if part.path is None:
             await out.write(part.data[: part.length])
+        elif part.arriving is not None:
+            await _growing(out, part, step)
         elif part.length:
             await _file(out, part, step)
 
@@ -224,3 +226,26 @@ async def _file(out: _Out, part: Blob, step: int) -> None:
         with contextlib.suppress(Exception):
             await ahead  # the thread must not read from a descriptor that is another's by then
         os.close(handle)
+
+
+async def _growing(out: _Out, part: Blob, step: int) -> None:
+    """A range of a file that is still being written: each piece goes out once it has arrived."""
+    path, at, arriving = part.path, part.offset, part.arriving
+    assert path is not None
+    assert arriving is not None
+    loop, end = asyncio.get_running_loop(), at + part.length
+    await asyncio.wrap_future(arriving(min(at + step, end)))
+    with open(path, "rb", buffering=0) as file:
+        while at < end:
+            size = min(step, end - at)
+            await asyncio.wrap_future(arriving(at + size))
+            read = loop.run_in_executor(None, os.pread, file.fileno(), size, at)
+            try:
+                piece = await asyncio.shield(read)
+            except asyncio.CancelledError:
+                await read  # the thread must not read from a descriptor that is another's by then
+                raise
+            if not piece:
+                raise OSError(f"{path} is {end - at} bytes short")
+            at += len(piece)
+            await out.write(piece)

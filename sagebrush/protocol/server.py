@@ -182,7 +182,8 @@ class Server:
             except AwsError as error:
                 if error.code == "MalformedXML":  # S3 checks first what the address names
                     bare = request.with_body(b"")
-                    self._before_body(bare, target, verified, entry, dispatch.before_document)
+                    refuse = dispatch.before_document
+                    self._before_body(raw, bare, target, verified, entry, refuse)
                 raise
             entry.operation = str(model.name)
             origin = _origin(raw, request, verified.claim)
@@ -239,7 +240,7 @@ class Server:
             return request, verified
         before = request if upload else None
         if before is not None and (raw.content_length is None or raw.content_length > LARGE):
-            self._before_body(before, target, verified, entry)  # before it is sent in vain
+            self._before_body(raw, before, target, verified, entry)  # before it is sent in vain
             before = None
         try:
             said = receive.declared(request, raw, upload)
@@ -247,7 +248,7 @@ class Server:
                 request = await receive.spool(raw, request, verified, self._world.objects, said)
         except AwsError:
             if before is not None:  # errors that do not depend on the body come first
-                self._before_body(before, target, verified, entry)
+                self._before_body(raw, before, target, verified, entry)
             raise
         if not upload and isinstance(request.body, Spooled):
             spooled = request.body
@@ -256,13 +257,15 @@ class Server:
         return request, verified
 
     def _before_body(
-        self, request: Request, target: Target, verified: Verified, entry: Entry,
+        self, raw: web.BaseRequest, request: Request, target: Target, verified: Verified,
+        entry: Entry,
         refuse: Callable[[Ctx, OperationModel, Doc], None] = dispatch.before_body,
     ) -> None:  # fmt: skip
         """Raises AwsError for what is wrong with a request independently of its body's bytes."""
         model, params = rest.parse(target, request)
         entry.operation = str(model.name)
-        refuse(self._world.ctx(verified.key.caller, entry.id), model, params)
+        origin = _origin(raw, request, verified.claim)
+        refuse(self._world.ctx(verified.key.caller, entry.id, origin), model, params)
 
     @staticmethod
     def _check_service(claim: Claim, target: Target, words: Dialect) -> None:

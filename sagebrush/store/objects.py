@@ -65,6 +65,9 @@ class Blob:
     data: bytes = b""
     parts: tuple[Blob, ...] = ()
     pin: Pin | None = field(default=None, repr=False, compare=False)
+    arriving: Callable[[int], Future[None]] | None = field(default=None, repr=False, compare=False)
+    """Of a file that is still written: a future that is set once it has so many bytes, or that says
+    why it never will. Who opens `path` itself waits for it first."""
 
     def release(self) -> None:
         """The files need not stay on disk for this Blob, nor for what it is a slice of. Repeatable."""
@@ -88,6 +91,8 @@ class Blob:
                 file.seek(self.offset)
                 left = self.length
                 while left:
+                    if self.arriving is not None:
+                        self.arriving(self.offset + self.length - left + min(size, left)).result()
                     chunk = file.read(min(size, left))
                     if not chunk:
                         raise OSError(errno.EIO, f"blob is {left} bytes short", str(self.path))
@@ -108,7 +113,7 @@ class Blob:
             return Blob(length, parts=tuple(found), pin=self.pin)
         if self.path is None:
             return Blob(length, data=self.data[start : start + length])
-        return Blob(length, self.path, self.offset + start, pin=self.pin)
+        return Blob(length, self.path, self.offset + start, pin=self.pin, arriving=self.arriving)
 
 
 @dataclass(frozen=True)
@@ -203,6 +208,9 @@ class SpoolWriter:
         self._store = store
         self.size = 0
         """Bytes taken so far."""
+        self.grown: Callable[[Path, int], None] | None = None
+        """Told of the file, and of how many bytes it has, after each batch; in any thread."""
+        self._stored = 0
         self._names = sorted(set(algorithms) - {"MD5"})
         self._digests = {name: checksums.new(name) for name in ["MD5", *self._names]}
         self._buffer: list[bytes] = []
@@ -297,10 +305,14 @@ class SpoolWriter:
                 view = memoryview(piece)
                 while view:
                     view = view[os.write(self._file, view) :]
-            self._unsynced += sum(map(len, pieces))
+            more = sum(map(len, pieces))
+            self._unsynced += more
             if self._unsynced >= SYNCED:
                 os.fdatasync(self._file)
                 self._unsynced = 0
+        self._stored += more
+        if self.grown is not None and self._path is not None:
+            self.grown(self._path, self._stored)
 
     def _raise(self) -> None:
         for lane in self._lanes:
@@ -389,6 +401,16 @@ class ObjectStore:
         if len(found) == 1:
             return found[0]
         return Blob(sum(b.length for b in found), parts=tuple(found), pin=pin)
+
+    def growing(self, path: Path, size: int, arriving: Callable[[int], Future[None]]) -> Blob:
+        """The body of `size` bytes that is being spooled into the file `path`, as `open` gives one
+        that is complete. Raises FileNotFoundError where it was given up."""
+        with self._lock:
+            self._pins[path.name] += 1
+        pin = Pin(self, [path.name])
+        if not path.exists():
+            raise FileNotFoundError(errno.ENOENT, "the blob was given up", str(path))
+        return Blob(size, path, pin=pin, arriving=arriving)
 
     def drop(self, spooled: Spooled) -> None:
         """The file of a body that no row took is gone."""

@@ -89,7 +89,7 @@ def _fill(
         return
     pieces: tuple[Any, ...] = body.parts or (body,)
     for piece in pieces:
-        if piece.parts or piece.path is None:
+        if piece.parts or piece.path is None or piece.arriving is not None:
             for chunk in piece.chunks():
                 check()
                 _write(out, chunk)

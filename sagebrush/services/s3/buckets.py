@@ -10,7 +10,7 @@ from ipaddress import AddressValueError, IPv4Address
 
 from sagebrush.aws.scalars import json_of
 from sagebrush.errors import AwsError, Doc
-from sagebrush.services.s3 import bodies, metadata, names
+from sagebrush.services.s3 import bodies, metadata, names, sample_buckets
 from sagebrush.store import catalog
 from sagebrush.store.catalog import Bucket
 from sagebrush.store.db import Tx
@@ -55,7 +55,7 @@ def create_bucket(ctx: Ctx, request: Doc) -> Doc:
     new = Bucket(0, ctx.account, name, ctx.region, ctx.world.clock(), config)
 
     def change(tx: Tx) -> None:
-        if catalog.bucket(tx, name) is None:
+        if sample_buckets.given_up(tx, name):
             catalog.add_bucket(tx, new)
         elif ctx.region != "us-east-1":
             raise AwsError(
@@ -101,7 +101,7 @@ def _check_location(ctx: Ctx, asked: str | None) -> None:
 
 def head_bucket(ctx: Ctx, request: Doc) -> Doc:
     """The bucket's region."""
-    found = names.bucket_of(ctx, request)
+    found = names.bucket_of(ctx, request, reads=True)
     return {"BucketRegion": found.region}
 
 
@@ -132,9 +132,11 @@ def list_buckets(ctx: Ctx, request: Doc) -> Doc:
         )  # fmt: skip
     most, prefix = request.get("MaxBuckets", 1_000_000), request.get("Prefix", "")
     after = request.get("ContinuationToken", "")
+    seeding = sample_buckets.seeding(ctx)
+    account = sample_buckets.OWNER if seeding else ctx.account
     region = request.get("BucketRegion", ctx.region)
-    rows = catalog.buckets(names.reader(ctx), ctx.account, prefix, after, most + 1)
-    page = [b for b in rows[:most] if b.region == region]
+    rows = catalog.buckets(names.reader(ctx), account, prefix, after, most + 1)
+    page = [b for b in rows[:most] if b.region == region or seeding]
     result: Doc = {
         "Buckets": [
             {
@@ -155,7 +157,7 @@ def list_buckets(ctx: Ctx, request: Doc) -> Doc:
 
 def get_bucket_location(ctx: Ctx, request: Doc) -> Doc:
     """The bucket's region; null for us-east-1, as S3 answers."""
-    region = names.bucket_of(ctx, request).region
+    region = names.bucket_of(ctx, request, reads=True).region
     return {} if region == "us-east-1" else {"LocationConstraint": region}
 
 

@@ -4,11 +4,12 @@ again."""
 from __future__ import annotations
 
 import re
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
 
 from sagebrush.access import references
 from sagebrush.errors import AwsError, Doc
-from sagebrush.services.s3 import bodies, conditions, metadata, names
+from sagebrush.services.s3 import bodies, conditions, metadata, names, samples
 from sagebrush.services.s3.multipart import find_upload, no_such_upload
 from sagebrush.store import catalog, checksums
 from sagebrush.store.catalog import Bucket, Checksum, Object, Part
@@ -46,18 +47,26 @@ def _source(ctx: Ctx, request: Doc) -> _Source:
     PreconditionFailed."""
     named = references.copy_source(request["CopySource"])
     owner = request.get("ExpectedSourceBucketOwner")
-    bucket = names.bucket_of(ctx, {"Bucket": named.bucket, "ExpectedBucketOwner": owner})
+    bucket = names.bucket_of(ctx, {"Bucket": named.bucket, "ExpectedBucketOwner": owner}, True)
     names.version(named.version)
     found, blob = names.open_object(ctx, bucket, named.key)
     conditions.check_read(request, found, ctx.world.clock(), "CopySource")
     return _Source(bucket, found, blob)
 
 
-def copy_object(ctx: Ctx, request: Doc) -> Doc:
+def copy_object(ctx: Ctx, request: Doc) -> Doc | Future[Doc]:
     """The object is a copy of the source, with its metadata or with new ones."""
+    names.bucket_of(ctx, request)
+    names.checked_key(request["Key"])
+    metadata.object_doc(request)
+    conditions.check_form(request)
+    return samples.copied(ctx, request, _copied) or _copied(ctx, request)
+
+
+def _copied(ctx: Ctx, request: Doc) -> Doc:
+    """CopyObject, whose source is in this store."""
     bucket = names.bucket_of(ctx, request)
     key, fresh = names.checked_key(request["Key"]), metadata.object_doc(request)
-    conditions.check_form(request)
     source = _source(ctx, request)
     was = source.object
     if was.size > bodies.MAX_PUT:
@@ -146,12 +155,19 @@ def _md5(blob: Blob) -> str:
     return digest.digest().hex()
 
 
-def upload_part_copy(ctx: Ctx, request: Doc) -> Doc:
+def upload_part_copy(ctx: Ctx, request: Doc) -> Doc | Future[Doc]:
     """The part is the source, or the range of it that the request names."""
     bucket = names.bucket_of(ctx, request)
-    number = names.check_number(request["PartNumber"])
+    names.check_number(request["PartNumber"])
     metadata.refuse(request)
-    upload = find_upload(ctx, bucket, request)
+    find_upload(ctx, bucket, request)
+    return samples.copied(ctx, request, _copied_part) or _copied_part(ctx, request)
+
+
+def _copied_part(ctx: Ctx, request: Doc) -> Doc:
+    """UploadPartCopy, whose source is in this store."""
+    bucket = names.bucket_of(ctx, request)
+    number, upload = request["PartNumber"], find_upload(ctx, bucket, request)
     source = _source(ctx, request)
     start, length = _part_range(request.get("CopySourceRange"), source.object.size)
     blob = source.blob.slice(start, length)

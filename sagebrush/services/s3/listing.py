@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
 from sagebrush.errors import AwsError, Doc
-from sagebrush.services.s3 import bodies, metadata, names
+from sagebrush.samples.remote import Unreached
+from sagebrush.services.s3 import bodies, metadata, names, sample_buckets, samples
 from sagebrush.store import catalog
 from sagebrush.store.catalog import Bucket, Object, Reader
 from sagebrush.world import Ctx
@@ -80,7 +81,55 @@ def walk(
 
 
 def page(ctx: Ctx, bucket: Bucket, request: Doc, after: str, most: int) -> Page:
-    """The page that begins after the key or common prefix `after`, of at most `most` entries."""
+    """The page that begins after the key or common prefix `after`, of at most `most` entries.
+
+    Of a public sample bucket it has what AWS lists and what is here; where AWS cannot be reached,
+    what is here alone. Raises NoSuchKey (404) where that is nothing.
+    """
+    here = _page(ctx, bucket, request, after, most)
+    if not sample_buckets.is_sample(bucket) or most == 0:
+        return here
+    why = sample_buckets.OFF
+    try:
+        there = samples.listed(ctx, bucket, request, after, most)
+        if there is not None:
+            remote = [
+                Object(bucket.id, k, o.size, o.etag, o.modified, o.storage)
+                for k, o in there.objects
+            ]
+            return _merged(here, _read(remote, there.prefixes, there.truncated), most)
+    except Unreached as error:
+        why = str(error)
+    if here.objects or here.prefixes or after or sample_buckets.seeding(ctx):
+        return here
+    raise samples.unread(ctx, bucket, request.get("Prefix", ""), why)
+
+
+def _read(objects: list[Object], prefixes: Sequence[str], truncated: bool) -> Page:
+    """AWS's page; it ends with its last entry."""
+    last = max([*prefixes[-1:], *(o.key for o in objects[-1:])], default="")
+    return Page(objects, list(prefixes), truncated and bool(last), last)
+
+
+def _merged(here: Page, there: Page, most: int) -> Page:
+    """The first `most` entries of both pages, as far as both know; what is here counts where both
+    have it."""
+    entries: dict[str, Object | None] = dict.fromkeys([*there.prefixes, *here.prefixes])
+    for side in (there, here):
+        entries.update((o.key, o) for o in side.objects)
+    ends = [side.last for side in (here, there) if side.truncated]
+    known = sorted(name for name in entries if not ends or name <= min(ends))
+    shown = known[:most]
+    return Page(
+        [found for name in shown if (found := entries[name]) is not None],
+        [name for name in shown if entries[name] is None],
+        bool(ends) or len(known) > most,
+        shown[-1] if shown else here.last,
+    )
+
+
+def _page(ctx: Ctx, bucket: Bucket, request: Doc, after: str, most: int) -> Page:
+    """The page of what is in this store."""
     objects: list[Object] = []
     prefixes: list[str] = []
     last = after
@@ -156,13 +205,13 @@ def _entry(request: Doc, found: Object) -> Doc:
 
 def list_objects(ctx: Ctx, request: Doc) -> Doc:
     """A page of keys after `Marker`. `NextMarker` is given with a delimiter only, as in S3."""
-    bucket = names.bucket_of(ctx, request)
+    bucket = names.bucket_of(ctx, request, reads=True)
     _checked(request)
     marker = request.get("Marker", "")
     found = page(ctx, bucket, request, marker, _most(request))
     result = _common(request, found)
     result["Marker"] = coded(request, marker)
-    person = names.owner(ctx.account)
+    person = names.owner(bucket.account)
     result["Contents"] = [{**_entry(request, o), "Owner": person} for o in found.objects]
     if found.truncated and request.get("Delimiter"):
         result["NextMarker"] = coded(request, found.last)
@@ -171,14 +220,14 @@ def list_objects(ctx: Ctx, request: Doc) -> Doc:
 
 def list_objects_v2(ctx: Ctx, request: Doc) -> Doc:
     """A page of keys after `ContinuationToken`, or after `StartAfter`."""
-    bucket = names.bucket_of(ctx, request)
+    bucket = names.bucket_of(ctx, request, reads=True)
     _checked(request)
     token, start = request.get("ContinuationToken"), request.get("StartAfter", "")
     after = start if token is None else _untoken(token)
     found = page(ctx, bucket, request, after, _most(request))
     result = _common(request, found)
     result["KeyCount"] = len(found.objects) + len(found.prefixes)
-    owner: Doc = {"Owner": names.owner(ctx.account)} if request.get("FetchOwner") else {}
+    owner: Doc = {"Owner": names.owner(bucket.account)} if request.get("FetchOwner") else {}
     result["Contents"] = [{**_entry(request, o), **owner} for o in found.objects]
     if token is not None:
         result["ContinuationToken"] = token
@@ -207,7 +256,7 @@ def _untoken(token: str) -> str:
 
 def list_object_versions(ctx: Ctx, request: Doc) -> Doc:
     """A page of objects after `KeyMarker`, each in its only version, `null`."""
-    bucket = names.bucket_of(ctx, request)
+    bucket = names.bucket_of(ctx, request, reads=True)
     _checked(request)
     marker = request.get("KeyMarker", "")
     if "VersionIdMarker" in request and not (marker and request["VersionIdMarker"]):
@@ -220,7 +269,7 @@ def list_object_versions(ctx: Ctx, request: Doc) -> Doc:
     result = _common(request, found)
     result["KeyMarker"] = coded(request, marker)
     result["VersionIdMarker"] = request.get("VersionIdMarker", "")
-    owner = names.owner(ctx.account)
+    owner = names.owner(bucket.account)
     result["Versions"] = [
         {**_entry(request, o), "Owner": owner, "VersionId": "null", "IsLatest": True}
         for o in found.objects

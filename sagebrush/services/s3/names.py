@@ -7,6 +7,7 @@ import re
 
 from sagebrush.access import dispatch
 from sagebrush.errors import AwsError, Doc
+from sagebrush.services.s3 import sample_buckets
 from sagebrush.store import catalog
 from sagebrush.store.catalog import Bucket, Object, Outside
 from sagebrush.store.objects import Blob
@@ -23,8 +24,8 @@ def reader(ctx: Ctx) -> Outside:
     return Outside(ctx.world.db)
 
 
-def bucket_of(ctx: Ctx, request: Doc) -> Bucket:
-    """The bucket that the request names.
+def bucket_of(ctx: Ctx, request: Doc, reads: bool = False) -> Bucket:
+    """The bucket that the request names; one of AWS's public sample buckets only if it `reads`.
 
     Raises NoSuchBucket (404); InvalidBucketName (400) for a name that was never allowed (the first
     buckets in us-east-1 had capitals and underscores); and for an `ExpectedBucketOwner` that is
@@ -32,6 +33,8 @@ def bucket_of(ctx: Ctx, request: Doc) -> Bucket:
     """
     name = request["Bucket"]
     found = catalog.bucket(reader(ctx), name)
+    if found is None or sample_buckets.is_sample(found):
+        found = sample_buckets.found(ctx, name, found, reads)
     if found is None and not re.fullmatch(r"[A-Za-z0-9._-]{3,255}", name):
         raise AwsError(
             "InvalidBucketName", "The specified bucket is not valid.", 400, BucketName=name

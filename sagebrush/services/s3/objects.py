@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from concurrent.futures import Future
+from functools import partial
 
 from sagebrush.access import dispatch
 from sagebrush.errors import AwsError, Doc
-from sagebrush.services.s3 import bodies, conditions, metadata, names
+from sagebrush.services.s3 import bodies, conditions, metadata, names, sample_buckets, samples
 from sagebrush.store import catalog
 from sagebrush.store.catalog import Bucket, Checksum, Object
 from sagebrush.store.db import Tx
+from sagebrush.store.objects import Blob
 from sagebrush.world import Ctx
 
 _RANGE = re.compile(r"\s*bytes\s*=\s*(\d*)\s*-\s*(\d*)\s*", re.IGNORECASE)
@@ -55,10 +57,18 @@ def _before_put(ctx: Ctx, request: Doc) -> tuple[Bucket, str, Doc]:
 BEFORE_BODY = {"PutObject": _before_put}
 
 
-def get_object(ctx: Ctx, request: Doc) -> Doc:
+def get_object(ctx: Ctx, request: Doc) -> Doc | Future[Doc]:
     """The object, or the part or range of it that the request asks for."""
     bucket = _before_read(ctx, request)
-    found, blob = names.open_object(ctx, bucket, request["Key"])
+    if sample_buckets.is_sample(bucket):
+        coming = samples.get(ctx, bucket, request["Key"], partial(_got, ctx, request))
+        if coming is not None:
+            return coming
+    return _got(ctx, request, *names.open_object(ctx, bucket, request["Key"]))
+
+
+def _got(ctx: Ctx, request: Doc, found: Object, blob: Blob) -> Doc:
+    """GetObject's answer from the object and its bytes, which are released if it is an error."""
     try:
         conditions.check_read(request, found, ctx.world.clock())
         start, length, result = _extent(ctx, request, found)
@@ -68,17 +78,25 @@ def get_object(ctx: Ctx, request: Doc) -> Doc:
         raise
 
 
-def head_object(ctx: Ctx, request: Doc) -> Doc:
+def head_object(ctx: Ctx, request: Doc) -> Doc | Future[Doc]:
     """GetObject's answer without the bytes."""
     bucket = _before_read(ctx, request)
-    found = names.object_of(ctx, bucket, request)
+    if sample_buckets.is_sample(bucket):
+        coming = samples.head(ctx, bucket, request["Key"], partial(_described, ctx, request))
+        if coming is not None:
+            return coming
+    return _described(ctx, request, names.object_of(ctx, bucket, request))
+
+
+def _described(ctx: Ctx, request: Doc, found: Object) -> Doc:
+    """HeadObject's answer from the object."""
     conditions.check_read(request, found, ctx.world.clock())
     return _overridden(request, _extent(ctx, request, found)[2])
 
 
 def _before_read(ctx: Ctx, request: Doc) -> Bucket:
     """The bucket. Raises AwsError for errors that do not depend on the object."""
-    bucket = names.bucket_of(ctx, request)
+    bucket = names.bucket_of(ctx, request, reads=True)
     metadata.refuse(request)
     names.version(request.get("VersionId"))
     if "PartNumber" in request:
