@@ -32,6 +32,12 @@ class FakeAws(ThreadingHTTPServer):
         self.half = threading.Event()
         threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
 
+    def reset(self, *buckets: str) -> None:
+        """Those buckets are there, empty, without faults."""
+        self.go, self.half = threading.Event(), threading.Event()
+        self.buckets, self.faults, self.asked = {name: {} for name in buckets}, {}, []
+        self.page = 1000
+
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.server_address[1]}"
@@ -48,7 +54,7 @@ class FakeAws(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    server: FakeAws
+    server: FakeAws  # pyright: ignore[reportIncompatibleVariableOverride]
 
     def log_message(self, format: str, *args: object) -> None:
         """Says nothing."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sagebrush.errors import AwsError
-from sagebrush.samples import table
+from sagebrush.samples import generated, table
 from sagebrush.store import catalog
 from sagebrush.store.catalog import Bucket
 from sagebrush.store.db import Tx
@@ -49,11 +49,13 @@ def found(ctx: Ctx, name: str, row: Bucket | None, reads: bool) -> Bucket | None
 def hint(bucket: str, key: str, why: str) -> str:
     """What the bucket is, why the object is not here, and what the user can do."""
     folder = key.rpartition("/")[0]
+    made = generated.under(bucket, key) if key else []
+    made_up = f"sagebrush samples generate {bucket}/{key}"
     return (
         f"s3://{bucket}/{key} is in a public sample bucket of AWS, is not kept here, and could not"
         f" be read from AWS: {why}. To put it here from a folder: sagebrush samples add"
-        f" {bucket}{'/' if folder else ''}{folder} FOLDER; what can be generated instead: sagebrush"
-        " samples generate"
+        f" {bucket}{'/' if folder else ''}{folder} FOLDER."
+        + (f" For a file of its form with made-up values: {made_up}" if made else "")
     )
 
 

@@ -14,7 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 
 from sagebrush.samples import table
 from sagebrush.samples.remote import Remote
-from tests.conftest import Server
+from tests.conftest import Clock, Server
 from tests.samples.fake_aws import MODIFIED, FakeAws
 from tests.services.s3.test_s3_objects import refused
 from tests.waiting import until
@@ -24,19 +24,39 @@ REGIONAL = "sagemaker-example-files-prod-eu-west-1"
 LARGE = 9 << 20
 
 
-@pytest.fixture
-def aws() -> Iterator[FakeAws]:
+@pytest.fixture(scope="module")
+def played(clock: Clock) -> Iterator[tuple[FakeAws, Remote, Remote]]:
+    """AWS, a client of it, and a client of what does not answer: clients are dear to make."""
     fake = FakeAws()
-    fake.buckets[BUCKET] = {}
-    yield fake
+    nobody = Remote(endpoint="http://127.0.0.1:9", clock=clock)
+    yield fake, Remote(endpoint=fake.url, clock=clock), nobody
     fake.end()
 
 
+@pytest.fixture(scope="module")
+def clock() -> Clock:
+    return Clock(0.0)
+
+
 @pytest.fixture
-def s3(server: Server, client: Callable[..., Any], aws: FakeAws) -> Iterator[Any]:
-    server.world.samples.remote = Remote(endpoint=aws.url)
-    yield client("s3")
+def aws(server: Server, played: tuple[FakeAws, Remote, Remote], clock: Clock) -> Iterator[FakeAws]:
+    fake, server.world.samples.remote, _ = played
+    fake.reset(BUCKET)
+    clock.forward(100.0)
+    yield fake
+    fake.go.set()
     server.world.samples.remote = None
+
+
+@pytest.fixture
+def gone(server: Server, played: tuple[FakeAws, Remote, Remote]) -> Callable[[], None]:
+    """Called: AWS cannot be reached any more."""
+    return lambda: setattr(server.world.samples, "remote", played[2])
+
+
+@pytest.fixture
+def s3(client: Callable[..., Any], aws: FakeAws) -> Any:
+    return client("s3")
 
 
 @pytest.fixture
@@ -58,17 +78,14 @@ def blobs(server: Server) -> int:
     return sum(1 for path in server.world.objects.root.rglob("*") if path.is_file())
 
 
-def gone(server: Server) -> None:
-    """AWS cannot be reached."""
-    server.world.samples.remote = Remote(endpoint="http://127.0.0.1:9")
-
-
-def test_an_object_is_read_from_aws_once_and_kept(server: Server, s3: Any, aws: FakeAws) -> None:
+def test_an_object_is_read_from_aws_once_and_kept(
+    s3: Any, aws: FakeAws, gone: Callable[[], None]
+) -> None:
     body = os.urandom(70_000)
     aws.buckets[BUCKET]["data/ä b.csv"] = body
     first = s3.get_object(Bucket=BUCKET, Key="data/ä b.csv")
     assert first["Body"].read() == body
-    gone(server)
+    gone()
     again = s3.get_object(Bucket=BUCKET, Key="data/ä b.csv", Range="bytes=10-19")
     assert again["Body"].read() == body[10:20]
     head = s3.head_object(Bucket=BUCKET, Key="data/ä b.csv")
@@ -141,22 +158,20 @@ def test_aws_refusals_are_answered_as_they_are(s3: Any, aws: FakeAws) -> None:
 
 
 def test_what_is_not_s3_is_neither_kept_nor_asked_again(
-    server: Server, s3: Any, aws: FakeAws
+    s3: Any, aws: FakeAws, clock: Clock
 ) -> None:
-    now = [0.0]
-    server.world.samples.remote = Remote(endpoint=aws.url, clock=lambda: now[0])
     aws.buckets[BUCKET]["page"] = b"data"
     aws.faults["page"] = "portal"
     for _ in range(3):
         assert refused(s3.get_object, Bucket=BUCKET, Key="page") == ("NoSuchKey", 404)
     assert aws.gets("page") == 1
     aws.faults.clear()
-    now[0] = 61.0
+    clock.forward(61.0)
     assert s3.get_object(Bucket=BUCKET, Key="page")["Body"].read() == b"data"
 
 
-def test_without_aws_the_error_says_what_to_do(server: Server, s3: Any) -> None:
-    gone(server)
+def test_without_aws_the_error_says_what_to_do(s3: Any, gone: Callable[[], None]) -> None:
+    gone()
     for call, given in (
         (s3.get_object, {"Key": "datasets/text/SST2/train.csv"}),
         (s3.list_objects_v2, {"Prefix": "datasets/text/SST2/"}),
@@ -195,11 +210,12 @@ def test_nobody_changes_them(s3: Any, aws: FakeAws) -> None:
         (s3.delete_bucket, {}),
     ):
         assert refused(call, Bucket=BUCKET, **given) == denied, call
-    assert refused(s3.get_object, Bucket=BUCKET, Key="held/one", ExpectedBucketOwner="1" * 12)
+    other = {"ExpectedBucketOwner": "1" * 12}
+    assert refused(s3.get_object, Bucket=BUCKET, Key="held/one", **other) == denied
 
 
 def test_listings_have_what_aws_has_and_what_is_here(
-    server: Server, seeder: Any, s3: Any, aws: FakeAws
+    seeder: Any, s3: Any, aws: FakeAws, gone: Callable[[], None]
 ) -> None:
     theirs = [f"list/{n:02}" for n in range(7)] + ["list/sub/a", "list/sub/b", "list/zub/c"]
     aws.buckets[BUCKET] |= {key: b"aws" for key in theirs}
@@ -224,7 +240,7 @@ def test_listings_have_what_aws_has_and_what_is_here(
         "list/zub/",
     ]
     assert len([o for page in pages for o in page.get("Contents", ())]) == 9
-    gone(server)
+    gone()
     offline = s3.list_objects_v2(Bucket=BUCKET, Prefix="list/")["Contents"]
     assert [o["Key"] for o in offline] == ["list/03", "list/04x", "list/sub/mine", "list/zz"]
 
