@@ -64,7 +64,10 @@ class Download:
         """Its bytes, of which some have arrived. Raises FileNotFoundError where it was given up."""
         assert self._path is not None
         assert self._found is not None
-        return self._objects.growing(self._path, self._found.size, self.arriving)
+        pin = self._objects.pin([self._path.name])
+        if not self._path.exists():
+            raise FileNotFoundError(errno.ENOENT, "the download was given up", str(self._path))
+        return Blob(self._found.size, self._path, pin=pin, arriving=self.arriving)
 
     def begun(self, found: Found) -> None:
         """AWS has described it."""

@@ -8,6 +8,7 @@ minute, so that a run of many reads waits once.
 from __future__ import annotations
 
 import os
+import re
 import ssl
 import threading
 import time
@@ -213,8 +214,8 @@ def _of_aws(answer: Doc) -> bool:
 
 
 def _reason(error: Exception) -> str:
-    """Botocore's words without its repetitions, on one line."""
-    return " ".join(str(error).split())[:300]
+    """Botocore's words on one line, with the host of an address alone: it is told to others too."""
+    return re.sub(r"(https?://[^/\"\s]+)[^\"\s]*", r"\1", " ".join(str(error).split()))[:300]
 
 
 def _found(answer: Doc) -> Found:

@@ -32,7 +32,6 @@ BATCH = 1 << 20
 """Bytes that are hashed and written at a time (isolation.md 8.4: a thread each per MiB)."""
 AHEAD = 3
 """Batches that may wait for the hashes before the sender has to wait: memory stays flat."""
-
 SYNCED = 8 << 20
 """Bytes after which they are synced to the disk, while the rest is still received and hashed."""
 
@@ -66,8 +65,7 @@ class Blob:
     parts: tuple[Blob, ...] = ()
     pin: Pin | None = field(default=None, repr=False, compare=False)
     arriving: Callable[[int], Future[None]] | None = field(default=None, repr=False, compare=False)
-    """Of a file that is still written: a future that is set once it has so many bytes, or that says
-    why it never will. Who opens `path` itself waits for it first."""
+    """Of a file that is still written: set once it has so many bytes; whoever opens it waits."""
 
     def release(self) -> None:
         """The files need not stay on disk for this Blob, nor for what it is a slice of. Repeatable."""
@@ -91,9 +89,10 @@ class Blob:
                 file.seek(self.offset)
                 left = self.length
                 while left:
+                    size = min(size, left)
                     if self.arriving is not None:
-                        self.arriving(self.offset + self.length - left + min(size, left)).result()
-                    chunk = file.read(min(size, left))
+                        self.arriving(self.offset + self.length - left + size).result()
+                    chunk = file.read(size)
                     if not chunk:
                         raise OSError(errno.EIO, f"blob is {left} bytes short", str(self.path))
                     left -= len(chunk)
@@ -208,9 +207,8 @@ class SpoolWriter:
         self._store = store
         self.size = 0
         """Bytes taken so far."""
-        self.grown: Callable[[Path, int], None] | None = None
+        self.grown: Callable[[Path, int], object] = lambda _path, _size: None
         """Told of the file, and of how many bytes it has, after each batch; in any thread."""
-        self._stored = 0
         self._names = sorted(set(algorithms) - {"MD5"})
         self._digests = {name: checksums.new(name) for name in ["MD5", *self._names]}
         self._buffer: list[bytes] = []
@@ -305,14 +303,12 @@ class SpoolWriter:
                 view = memoryview(piece)
                 while view:
                     view = view[os.write(self._file, view) :]
-            more = sum(map(len, pieces))
-            self._unsynced += more
+            self._unsynced += sum(map(len, pieces))
             if self._unsynced >= SYNCED:
                 os.fdatasync(self._file)
                 self._unsynced = 0
-        self._stored += more
-        if self.grown is not None and self._path is not None:
-            self.grown(self._path, self._stored)
+        if self._path is not None:
+            self.grown(self._path, os.lseek(self._file, 0, os.SEEK_CUR))
 
     def _raise(self) -> None:
         for lane in self._lanes:
@@ -385,9 +381,7 @@ class ObjectStore:
         sent; opening a pipe would block without end.)
         """
         names = [s.blob for s in segments if s.blob is not None]
-        with self._lock:
-            self._pins.update(names)
-        pin = Pin(self, names)
+        pin = self.pin(names)
         found = []
         for segment in segments:
             if segment.blob is None:
@@ -402,15 +396,11 @@ class ObjectStore:
             return found[0]
         return Blob(sum(b.length for b in found), parts=tuple(found), pin=pin)
 
-    def growing(self, path: Path, size: int, arriving: Callable[[int], Future[None]]) -> Blob:
-        """The body of `size` bytes that is being spooled into the file `path`, as `open` gives one
-        that is complete. Raises FileNotFoundError where it was given up."""
+    def pin(self, names: Sequence[str]) -> Pin:
+        """The blobs stay on disk while the Pin lives."""
         with self._lock:
-            self._pins[path.name] += 1
-        pin = Pin(self, [path.name])
-        if not path.exists():
-            raise FileNotFoundError(errno.ENOENT, "the blob was given up", str(path))
-        return Blob(size, path, pin=pin, arriving=arriving)
+            self._pins.update(names)
+        return Pin(self, names)
 
     def drop(self, spooled: Spooled) -> None:
         """The file of a body that no row took is gone."""

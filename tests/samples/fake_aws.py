@@ -17,7 +17,8 @@ class FakeAws(ThreadingHTTPServer):
     """Buckets of bytes by key; `faults` says how a key is answered otherwise; `asked` what was asked.
 
     Faults: an int is a status and S3's code (`(404, "NoSuchKey")`), `cut` ends half way, `held` waits
-    after half of the bytes until `go`, `wrong` sends other bytes, `portal` is not S3 at all.
+    after half of the bytes until `go`, `wrong` sends other bytes, `mute` says nothing until
+    `go`, `portal` is not S3 at all.
     """
 
     daemon_threads = True
@@ -70,7 +71,10 @@ class _Handler(BaseHTTPRequestHandler):
         self.server.asked.append((self.command, key or f"list {query.get('prefix', '')}"))
         fault = self.server.faults.get(key)
         objects = self.server.buckets.get(bucket)
-        if fault == "portal":
+        if fault == "mute":
+            self.server.go.wait(30)
+            self.close_connection = True
+        elif fault == "portal":
             self._send(200, b"<html>please log in</html>", {}, ours=True)
         elif isinstance(fault, tuple):
             self._send(fault[0], ERROR.format(fault[1], "the fake says so").encode(), {})

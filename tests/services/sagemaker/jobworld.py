@@ -173,6 +173,7 @@ class JobWorld:
             objects=self.objects,
             series=self.series,
             streams=cast(Any, self.streams),
+            samples=cast(Any, None),
             backend=self.backend,
             environments=cast(Any, self.environments),
             host=measure(),
