@@ -112,10 +112,9 @@ class Remote:
         from botocore.exceptions import BotoCoreError, ClientError
 
         self._refuse_early()
+        ask = getattr(self._client(bucket.region), method)
         try:
-            answer = _within(
-                PATIENCE, lambda: getattr(self._client(bucket.region), method)(**asked)
-            )
+            answer = _within(PATIENCE, lambda: ask(**asked))
         except ClientError as error:
             said: Any = error.response
             status = said.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
@@ -125,7 +124,9 @@ class Remote:
             code = "NoSuchKey" if method == "head_object" and status == 404 else found["Code"]
             if status == 403 and method == "head_object":
                 code = "AccessDenied"
-            message = f"{found.get('Message') or 'Forbidden'} (AWS's answer for {bucket.name})"
+            message = (
+                f"{found.get('Message') or 'Forbidden'} (AWS's answer, asked without credentials)"
+            )
             raise AwsError(code, message, status) from error
         except BotoCoreError as error:
             raise self._unreached(_reason(error)) from error

@@ -100,6 +100,9 @@ def page(ctx: Ctx, bucket: Bucket, request: Doc, after: str, most: int) -> Page:
             return _merged(here, _read(remote, there.prefixes, there.truncated), most)
     except Unreached as error:
         why = str(error)
+    except AwsError as error:
+        if error.status != 403 or not (here.objects or here.prefixes):
+            raise  # a bucket that is read by anyone need not be listed by anyone
     if here.objects or here.prefixes or after or sample_buckets.seeding(ctx):
         return here
     raise samples.unread(ctx, bucket, request.get("Prefix", ""), why)

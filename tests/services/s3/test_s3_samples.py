@@ -240,6 +240,9 @@ def test_listings_have_what_aws_has_and_what_is_here(
         "list/zub/",
     ]
     assert len([o for page in pages for o in page.get("Contents", ())]) == 9
+    aws.faults[""] = (403, "AccessDenied")
+    assert s3.list_objects_v2(Bucket=BUCKET, Prefix="list/")["KeyCount"] == 4
+    assert refused(s3.list_objects_v2, Bucket=BUCKET, Prefix="no/") == ("AccessDenied", 403)
     gone()
     offline = s3.list_objects_v2(Bucket=BUCKET, Prefix="list/")["Contents"]
     assert [o["Key"] for o in offline] == ["list/03", "list/04x", "list/sub/mine", "list/zz"]
