@@ -24,7 +24,7 @@ def reader(ctx: Ctx) -> Outside:
     return Outside(ctx.world.db)
 
 
-def bucket_of(ctx: Ctx, request: Doc, reads: bool = False) -> Bucket:
+def bucket_of(ctx: Ctx, request: Doc, *, reads: bool = False) -> Bucket:
     """The bucket that the request names; one of AWS's public sample buckets only if it `reads`.
 
     Raises NoSuchBucket (404); InvalidBucketName (400) for a name that was never allowed (the first

@@ -38,9 +38,8 @@ def get(
 
     def answered(found: Found | None) -> Doc:
         if found is None:
-            return answer(
-                *names.open_object(ctx, names.bucket_of(ctx, {"Bucket": bucket.name}, True), key)
-            )
+            kept = names.bucket_of(ctx, {"Bucket": bucket.name}, reads=True)
+            return answer(*names.open_object(ctx, kept, key))
         return answer(_object(bucket, key, found), download.blob())
 
     return _then(ctx, bucket, key, download.readable, answered)
@@ -58,8 +57,9 @@ def head(ctx: Ctx, bucket: Bucket, key: str, answer: Callable[[Object], Doc]) ->
 def copied(ctx: Ctx, request: Doc, copy: Callable[[Ctx, Doc], Doc]) -> Future[Doc] | None:
     """`copy` of the request once its source is kept; None unless that is a sample to be fetched."""
     named = references.copy_source(request["CopySource"])
-    bucket = names.bucket_of(ctx, {"Bucket": named.bucket}, reads=True)
-    if not sample_buckets.is_sample(bucket) or _kept(ctx, bucket, named.key):
+    row = catalog.bucket(names.reader(ctx), named.bucket)
+    bucket = sample_buckets.found(ctx, named.bucket, row, True) if _may_be(row) else None
+    if bucket is None or _kept(ctx, bucket, named.key):
         return None
     kept = ctx.world.samples.fetch(bucket.name, named.key).kept
     return _then(ctx, bucket, named.key, kept, lambda _: copy(ctx, request))
@@ -83,6 +83,10 @@ def unread(ctx: Ctx, bucket: Bucket, key: str, why: str) -> AwsError:
     words = sample_buckets.hint(bucket.name, key, why)
     # 404, for SDKs repeat a 5xx many times, and the network will not be there in a second
     return AwsError("NoSuchKey", words, 404, Key=key)
+
+
+def _may_be(row: Bucket | None) -> bool:
+    return row is None or sample_buckets.is_sample(row)
 
 
 def _kept(ctx: Ctx, bucket: Bucket, key: str) -> bool:
