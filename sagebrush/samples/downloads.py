@@ -137,6 +137,8 @@ class Samples:
         """Nothing is fetched any more; what was on its way has left nothing behind."""
         self._closed = True
         self._pool.shutdown(cancel_futures=True)
+        if self.remote is not None:
+            self.remote.close()
 
     def bucket(self, name: str) -> Bucket | None:
         """The sample bucket of that name, before anything of it is kept; None where the name is of

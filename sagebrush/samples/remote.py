@@ -105,6 +105,13 @@ class Remote:
             bool(answer.get("IsTruncated")),
         )
 
+    def close(self) -> None:
+        """Its connections are closed."""
+        with self._lock:
+            for client in self._clients.values():
+                client.close()
+            self._clients = {}
+
     # ---- asking
 
     def _asked(self, bucket: PublicBucket, method: str, **asked: Any) -> Doc:
@@ -133,6 +140,7 @@ class Remote:
         except (TookTooLong, OSError) as error:
             raise self._unreached(str(error) or f"no answer within {PATIENCE:.0f} s") from error
         if not _of_aws(answer):
+            _drop(answer)
             raise self._unreached("what answers in its place is not S3")
         return answer
 
@@ -206,7 +214,17 @@ def _within(seconds: float, ask: Callable[[], T]) -> T:
             answer.set_exception(error)
 
     threading.Thread(target=run, name="sample-bucket", daemon=True).start()
-    return answer.result(seconds)
+    try:
+        return answer.result(seconds)
+    except TookTooLong:
+        answer.add_done_callback(lambda late: late.exception() or _drop(late.result()))
+        raise
+
+
+def _drop(answer: Any) -> None:
+    """The connection of an answer that nobody reads is closed."""
+    if isinstance(answer, dict) and "Body" in answer:
+        answer["Body"].close()
 
 
 def _of_aws(answer: Doc) -> bool:

@@ -29,7 +29,10 @@ def played(clock: Clock) -> Iterator[tuple[FakeAws, Remote, Remote]]:
     """AWS, a client of it, and a client of what does not answer: clients are dear to make."""
     fake = FakeAws()
     nobody = Remote(endpoint="http://127.0.0.1:9", clock=clock)
-    yield fake, Remote(endpoint=fake.url, clock=clock), nobody
+    there = Remote(endpoint=fake.url, clock=clock)
+    yield fake, there, nobody
+    there.close()
+    nobody.close()
     fake.end()
 
 
