@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from sagebrush import __version__, clientdata, process, registry, tls
+from sagebrush.access import users
 from sagebrush.access.dispatch import Dispatcher
 from sagebrush.compute import host
 from sagebrush.compute.backends import LocalOrContainer
@@ -135,7 +136,9 @@ class App:
             tallies=tallies,
             health=Health(self.backend, clock, due),
             notebooks=Notebooks(settings, rows, self.backend, clock),
-            credentials=CredentialBook(keys, settings.account, settings.role, clock),
+            credentials=CredentialBook(
+                keys, settings.account, settings.role, clock, users.holder(rows, settings.role)
+            ),
             operations=self._operations,
             before_body=registry.before_body(),
             dispatch=self.dispatcher,

@@ -125,7 +125,8 @@ class World:
     wake: Callable[[], None] = lambda: None
     """Makes the loop look for due rows now."""
     identities: dict[tuple[str, str], Identity | None] = field(default_factory=dict)
-    """(account, role) -> its policies and tags, as read from its row; None if there is no role."""
+    """(account, role, or `user/` and a user's name) -> its policies and tags, as read from rows; None
+    if there is none."""
     curves: dict[tuple[int, str], tuple[float, ...]] = field(default_factory=dict)
     """(row id of a tuning job, name of an ended trial) -> the values of its metric over time."""
 

@@ -273,11 +273,12 @@ def test_a_new_kinds_trees_are_known_beside_the_server_too(server: Server, job: 
 
 
 def test_a_new_kind_counts_against_its_quota(server: Server, job: Live) -> None:
-    quotas.refuse(server.world, ["ml.m5.large"], "training job")
+    ctx = server.world.service_ctx()
+    quotas.refuse(ctx, ["ml.m5.large"], "training job")
     with pytest.raises(AwsError, match="for labeling job usage' is 1 Instances"):
-        quotas.refuse(server.world, ["ml.m5.large"], "labeling job")
+        quotas.refuse(ctx, ["ml.m5.large"], "labeling job")
     with pytest.raises(LookupError, match="no kind has instances for sleeping usage"):
-        quotas.refuse(server.world, [], "sleeping")
+        quotas.refuse(ctx, [], "sleeping")
 
 
 def test_a_new_kind_has_instance_metrics(

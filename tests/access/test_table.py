@@ -58,6 +58,7 @@ ABSENT = {
     "sagemaker:CurrentCustomerMetadataProperties/${MetadataKey}": "of model packages",
     "sagemaker:TaggingAction": "of tags that come with a new resource, not of AddTags itself",
     "iam:PermissionsBoundary": "a role that is there has no boundary here",
+    "sts:TransitiveTagKeys": "of AssumeRole, whose entry has it, not of GetFederationToken",
     "iam:AssociatedResourceArn": "SageMaker is not among the services that AWS says give it",
 }
 """Keys of the reference that requests to Sagebrush lack, and why."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -17,7 +18,7 @@ from sagebrush.scheduler.sizes import Size, share
 from sagebrush.settings import Settings, SettingsError
 from sagebrush.store.db import Db
 from sagebrush.store.rows import Row, Rows
-from sagebrush.world import World
+from sagebrush.world import Ctx
 
 GIB = 1 << 30
 LAPTOP = Host(2, 8 * GIB)
@@ -32,6 +33,7 @@ class Stage:
         self.settings = Settings(home=home)
         self.kinds = services.running()
         self.host = LAPTOP
+        self.ctx = SimpleNamespace(world=self, account="1", region="r")
 
     def choose(self, of: Host = LAPTOP, **settings: Any) -> None:
         self.host = of
@@ -43,7 +45,7 @@ class Stage:
 
     def refused(self, types: list[str], use: str = "training job") -> AwsError | None:
         try:
-            quotas.refuse(cast(World, self), types, use)
+            quotas.refuse(cast(Ctx, self.ctx), types, use)
         except AwsError as error:
             return error
         return None

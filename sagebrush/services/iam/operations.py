@@ -71,7 +71,7 @@ def list_roles(ctx: Ctx, request: Doc) -> Doc:
     """The roles under PathPrefix, the seeded execution role first, then by name."""
     prefix = request.get("PathPrefix", "/")
     seeded = ctx.world.settings.role
-    principals.seed(ctx.world)
+    principals.seed(ctx.world, ctx.account)
     rows = [
         find_role(ctx, row.name) if row.status == principals.STAND_IN else row
         for row in ctx.world.rows.select(KIND)

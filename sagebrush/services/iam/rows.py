@@ -32,7 +32,7 @@ def insert_role(ctx: Ctx, doc: Doc, plan: Doc, check: Check | None = None) -> No
     """
     rows, name = ctx.world.rows, doc["RoleName"]
     clash = AwsError("EntityAlreadyExists", f"Role with name {name} already exists.", 409)
-    principals.seed(ctx.world)
+    principals.seed(ctx.world, ctx.account)
     for row in rows.select(KIND):
         if row.account == ctx.account and row.name.lower() == name.lower() and _real(row):
             raise clash
@@ -58,7 +58,7 @@ def _real(row: Row) -> bool:
 
 def find_role(ctx: Ctx, name: str) -> Row:
     """The role's row; raises NoSuchEntity (404)."""
-    row = principals.find(ctx.world, name)
+    row = principals.find(ctx.world, ctx.account, name)
     if row is None:
         raise no_role(name)
     return row

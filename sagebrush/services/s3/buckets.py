@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv4Address
 
-from sagebrush.aws.scalars import json_of
 from sagebrush.errors import AwsError, Doc
 from sagebrush.services.s3 import bodies, metadata, names
 from sagebrush.store import catalog
@@ -55,8 +53,16 @@ def create_bucket(ctx: Ctx, request: Doc) -> Doc:
     new = Bucket(0, ctx.account, name, ctx.region, ctx.world.clock(), config)
 
     def change(tx: Tx) -> None:
-        if catalog.bucket(tx, name) is None:
+        there = catalog.bucket(tx, name)
+        if there is None:
             catalog.add_bucket(tx, new)
+        elif there.account != ctx.account:
+            raise AwsError(
+                "BucketAlreadyExists",
+                "The requested bucket name is not available. The bucket namespace is shared by all"
+                " users of the system. Please select a different name and try again.",
+                409, BucketName=name,
+            )  # fmt: skip
         elif ctx.region != "us-east-1":
             raise AwsError(
                 "BucketAlreadyOwnedByYou",
@@ -174,13 +180,12 @@ def put_bucket_versioning(ctx: Ctx, request: Doc) -> None:
         )
     if asked.get("Status") == "Enabled" or asked.get("MFADelete") == "Enabled":
         raise metadata.not_implemented("Bucket versioning")
-    _store(ctx, bucket, "Versioning", {"Status": "Suspended"})
+    store(ctx, bucket, "Versioning", {"Status": "Suspended"})
 
 
 def get_bucket_acl(ctx: Ctx, request: Doc) -> Doc:
     """The owner has full control; nothing else can be granted."""
-    names.bucket_of(ctx, request)
-    person = names.owner(ctx.account)
+    person = names.owner(names.bucket_of(ctx, request).account)
     grantee = {"Type": "CanonicalUser", **person}
     return {"Owner": person, "Grants": [{"Grantee": grantee, "Permission": "FULL_CONTROL"}]}
 
@@ -224,18 +229,6 @@ def put_bucket_notification_configuration(ctx: Ctx, request: Doc) -> None:
         raise metadata.not_implemented("Event notification of buckets")
 
 
-def get_bucket_policy_status(ctx: Ctx, request: Doc) -> Doc:
-    """Whether the policy is public: it allows everyone something. Raises NoSuchBucketPolicy (404)."""
-    text = _load(ctx, names.bucket_of(ctx, request), _POLICY)["Policy"]
-    public = any(
-        s.get("Effect") == "Allow"
-        and s.get("Principal") in ("*", {"AWS": "*"})
-        and not s.get("Condition")
-        for s in _statements(json.loads(text))
-    )
-    return {"PolicyStatus": {"IsPublic": public}}
-
-
 # ---- configurations that are only stored and returned
 
 
@@ -263,9 +256,6 @@ def _checked_tagging(value: Doc) -> Doc:
     return {"TagSet": tags} if tags else {}  # no tags are no tag set
 
 
-_POLICY = _Topic(
-    "Policy", "Policy", "NoSuchBucketPolicy", "The bucket policy does not exist", wrapped=True
-)
 _ENABLED_ALL: Doc = dict.fromkeys(
     ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets"), True
 )
@@ -323,47 +313,8 @@ def get_object_lock_configuration(ctx: Ctx, request: Doc) -> Doc:
     )  # fmt: skip
 
 
-def put_bucket_policy(ctx: Ctx, request: Doc) -> None:
-    """The bucket's policy is this text. Raises MalformedPolicy (400), NotImplemented (501).
-
-    What it allows has no effect, since only the account's own callers have access. What it denies
-    would have an effect on AWS, and is refused rather than silently ignored.
-    """
-    bucket = names.bucket_of(ctx, request)
-    text = request["Policy"]
-    try:
-        document = json_of(text)
-    except ValueError as error:
-        raise AwsError(
-            "MalformedPolicy", "Policies must be valid JSON and the first byte must be '{'"
-        ) from error
-    if not isinstance(document, dict):
-        raise AwsError(
-            "MalformedPolicy", "Policies must be valid JSON and the first byte must be '{'"
-        )
-    if not document.get("Statement"):
-        raise AwsError("MalformedPolicy", "Missing required field Statement")
-    if any(s.get("Effect") == "Deny" for s in _statements(document)):
-        raise metadata.not_implemented("A bucket policy that denies")
-    _store(ctx, bucket, "Policy", text)
-
-
-def _statements(document: Doc) -> list[Doc]:
-    found = document.get("Statement", [])
-    return [s for s in (found if isinstance(found, list) else [found]) if isinstance(s, dict)]
-
-
-def get_bucket_policy(ctx: Ctx, request: Doc) -> Doc:
-    """The bucket's policy as it was put."""
-    return _load(ctx, names.bucket_of(ctx, request), _POLICY)
-
-
-def delete_bucket_policy(ctx: Ctx, request: Doc) -> None:
-    """The bucket has no policy."""
-    _store(ctx, names.bucket_of(ctx, request), "Policy", None)
-
-
-def _store(ctx: Ctx, bucket: Bucket, topic: str, value: object) -> None:
+def store(ctx: Ctx, bucket: Bucket, topic: str, value: object) -> None:
+    """The bucket's configuration of that topic is `value`; None: there is none."""
     bodies.write(ctx, bucket.name, lambda tx: catalog.configure_bucket(tx, bucket.id, topic, value))
 
 
@@ -381,7 +332,7 @@ def _getter(topic: _Topic) -> Operation:
 def _putter(topic: _Topic) -> Operation:
     def put(ctx: Ctx, request: Doc) -> None:
         bucket = names.bucket_of(ctx, request)
-        _store(ctx, bucket, topic.name, topic.check(request[topic.member]))
+        store(ctx, bucket, topic.name, topic.check(request[topic.member]))
 
     return put
 
@@ -389,7 +340,7 @@ def _putter(topic: _Topic) -> Operation:
 def _deleter(topic: _Topic) -> Operation:
     # An empty document marks a deleted configuration, so that its default does not apply again.
     gone = {} if topic.default is not None else None
-    return lambda ctx, request: _store(ctx, names.bucket_of(ctx, request), topic.name, gone)
+    return lambda ctx, request: store(ctx, names.bucket_of(ctx, request), topic.name, gone)
 
 
 def _table() -> dict[str, Operation]:

@@ -162,7 +162,7 @@ class Replica:
 
     def _ctx(self) -> Ctx:
         """A context that acts as the model's role; the owner's models need no role of their own."""
-        account, execution = self.world.settings.account, self.world.settings.role
+        account, execution = self.row.account, self.world.settings.role
         role = self.variant.get("role") or f"arn:aws:iam::{account}:role/{execution}"
         return self.world.service_ctx(role)
 

@@ -178,7 +178,7 @@ class Start:
             self.row.account, self.row.region, lifecycle_config.KIND.name, name
         )
         if row is None:
-            ctx = self.world.service_ctx()
+            ctx = self.world.service_ctx(region=self.row.region, account=self.row.account)
             raise Unstartable(lifecycle_config.KIND.say(lifecycle_config.KIND.missing, ctx, name))
         hooks = (
             lifecycle_config.HOOKS[1:]
@@ -212,7 +212,9 @@ class Start:
 
     def folders(self) -> list[Path]:
         """The project folders of the setting `notebook_folders` to bind. Raises Unstartable."""
-        found = []
+        found: list[Path] = []
+        if self.row.account != self.world.settings.account:
+            return found  # the owner's folders are no other account's
         for each in self.world.settings.notebook_folders:
             name, _, text = each.partition("=")
             path = Path(text).expanduser()
