@@ -167,7 +167,7 @@ class App:
         outer = [name for name in (*settings.hosts, settings.host) if name not in ours]
         self._context = tls.ensure(settings.home / "keys", outer, now).context()
         client = settings.home / "client"
-        clientdata.write(client, settings.account, settings.region, self.tls_port)
+        clientdata.write(client, self.tls_port)
         launch.prepare(self.world)
         self._http.start(self._context)
         self.backend.adopt()

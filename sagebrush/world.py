@@ -42,6 +42,8 @@ class Origin:
     """The signature is in the URL."""
     signed_at: float | None = None
     """When it was signed, in seconds since the epoch; None where the signature does not say."""
+    region: str = ""
+    """The region that it was signed for; "" where the signature names none (version 2)."""
 
     @property
     def address(self) -> str | None:

@@ -22,8 +22,8 @@ def stop_jobs(
     found = list(stops(world))
     for kind, stop in found:
         for row in world.rows.select(kind.kind, stop.when):
+            ctx = world.service_ctx(region=row.region, account=row.account)
             try:
-                ctx = world.service_ctx(region=row.region, account=row.account)
                 ctx.call(kind.service, stop.operation, {kind.id_member: row.name})
             except Exception:
                 log.exception("%s %s could not be stopped", kind.kind, row.name)

@@ -87,7 +87,7 @@ class Metadata:
 
     def _values(self) -> Values:
         """All values of the service: path -> text."""
-        spec, region = self.spec, self.world.settings.region
+        spec, region = self.spec, self.spec.region or self.world.settings.region
         kind = spec.limits.name.removeprefix("ml.") or "local"
         address = network.addresses(spec.peers).get(spec.hostname, "127.0.0.1")
         host = f"ip-{address.replace('.', '-')}.{region}.compute.internal"

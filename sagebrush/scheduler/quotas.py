@@ -42,18 +42,16 @@ def refuse(ctx: Ctx, types: Sequence[str], use: str) -> None:
 
 
 def check_quota(ctx: Ctx, types: Sequence[str], use: str, rows: Reader) -> None:
-    """Raises ResourceLimitExceeded for what a quota forbids, by what `rows` are in use.
-
-    Each account has the quotas in each region, as on AWS.
+    """Raises ResourceLimitExceeded for what a quota of the account and region forbids, by what `rows`
+    are in use.
 
     What creates the instances asks again in its transaction: two callers would both have had the last.
     """
     kind, quota = _quota_of(ctx.world, use)
-    place = (ctx.account, ctx.region)
     for name, count in Counter(types).items():
         most = limit(ctx.world.settings, name)
         if most is not None:
-            _quota((name, count), quota, most, _used(rows, place, name, (kind, quota)))
+            _quota((name, count), quota, most, _used(ctx, rows, name, (kind, quota)))
 
 
 def limit(settings: Settings, name: str) -> int | None:
@@ -86,13 +84,13 @@ def _quota(wanted: tuple[str, int], quota: Quota, most: int, used: int) -> None:
         )
 
 
-def _used(rows: Reader, place: tuple[str, str], name: str, use: tuple[Running, Quota]) -> int:
-    """How many instances of the type are in use so by that account in that region."""
-    kind, quota = use
+def _used(ctx: Ctx, rows: Reader, name: str, of: tuple[Running, Quota]) -> int:
+    """How many instances of the type are in use so in the context's account and region."""
+    (kind, quota), here = of, (ctx.account, ctx.region)
     found = [
         row
         for row in rows.select(kind.kind, kind.busy)
-        if (row.account, row.region) == place and quota.counts(row.doc)
+        if (row.account, row.region) == here and quota.counts(row.doc)
     ]
     return sum(n for row in found for each, n in kind.instances(row.doc, row.plan) if each == name)
 

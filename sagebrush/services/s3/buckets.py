@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv4Address
 
+from sagebrush.aws import regions
+from sagebrush.aws.regions import GLOBAL
 from sagebrush.errors import AwsError, Doc
 from sagebrush.services.s3 import bodies, metadata, names
 from sagebrush.store import catalog
@@ -14,6 +16,8 @@ from sagebrush.store.catalog import Bucket
 from sagebrush.store.db import Tx
 from sagebrush.world import Ctx, Operation
 
+EUROPE = "EU"
+"""The old location constraint of buckets in eu-west-1."""
 _NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _NOT_FIRST = ("xn--", "sthree-", "amzn-s3-demo-")
 _NOT_LAST = ("-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3")
@@ -36,7 +40,12 @@ def check_name(name: str) -> None:
 
 
 def create_bucket(ctx: Ctx, request: Doc) -> Doc:
-    """The bucket exists. In us-east-1 its owner may create it again."""
+    """The bucket exists, in the region of its location constraint or, without one, in us-east-1.
+
+    In us-east-1 its owner may create it again. Raises BucketAlreadyOwnedByYou, BucketAlreadyExists
+    (409), InvalidLocationConstraint, IllegalLocationConstraintException (400) and what `check_name`
+    raises.
+    """
     name = request["Bucket"]
     check_name(name)
     _refuse_acl(request)
@@ -44,13 +53,15 @@ def create_bucket(ctx: Ctx, request: Doc) -> Doc:
     if request.get("ObjectLockEnabledForBucket"):
         raise metadata.not_implemented("Object Lock")
     settings = request.get("CreateBucketConfiguration") or {}
-    _check_location(ctx, settings.get("LocationConstraint"))
+    region = _region(ctx, settings.get("LocationConstraint"))
     config: Doc = {}
+    if settings.get("LocationConstraint") == EUROPE:
+        config["Location"] = EUROPE
     if "ObjectOwnership" in request:
         config["OwnershipControls"] = {"Rules": [{"ObjectOwnership": request["ObjectOwnership"]}]}
     if settings.get("Tags"):
         config["Tagging"] = {"TagSet": _tag_set(settings["Tags"])}
-    new = Bucket(0, ctx.account, name, ctx.region, ctx.world.clock(), config)
+    new = Bucket(0, ctx.account, name, region, ctx.world.clock(), config)
 
     def change(tx: Tx) -> None:
         there = catalog.bucket(tx, name)
@@ -63,7 +74,7 @@ def create_bucket(ctx: Ctx, request: Doc) -> Doc:
                 " users of the system. Please select a different name and try again.",
                 409, BucketName=name,
             )  # fmt: skip
-        elif ctx.region != "us-east-1":
+        elif {there.region, region, ctx.region} != {GLOBAL}:
             raise AwsError(
                 "BucketAlreadyOwnedByYou",
                 "Your previous request to create the named bucket succeeded and you already own it.",
@@ -71,7 +82,8 @@ def create_bucket(ctx: Ctx, request: Doc) -> Doc:
             )  # fmt: skip
 
     ctx.world.db.write(change)
-    return {"Location": f"/{name}"}
+    where = f"/{name}" if region == GLOBAL else f"http://{name}.s3.amazonaws.com/"
+    return {"Location": where}
 
 
 def _refuse_acl(request: Doc) -> None:
@@ -89,20 +101,26 @@ def _refuse_acl(request: Doc) -> None:
     )
 
 
-def _check_location(ctx: Ctx, asked: str | None) -> None:
-    """Raises when the requested region is not that of Sagebrush."""
-    if asked == "us-east-1":
-        raise AwsError(
-            "InvalidLocationConstraint", "The specified location-constraint is not valid",
-            LocationConstraint=asked,
-        )  # fmt: skip
-    region = "eu-west-1" if asked == "EU" else asked or "us-east-1"
-    if region != ctx.region:
+def _region(ctx: Ctx, asked: str | None) -> str:
+    """Where a new bucket is, by its location constraint.
+
+    A request that is signed for us-east-1 comes to S3's global endpoint, which makes buckets in any
+    region; another region's endpoint does in its own alone. Raises InvalidLocationConstraint,
+    IllegalLocationConstraintException (400).
+    """
+    region = "eu-west-1" if asked == EUROPE else asked or GLOBAL
+    if ctx.region != GLOBAL and (region != ctx.region or not asked):
         raise AwsError(
             "IllegalLocationConstraintException",
             f"The {asked or 'unspecified'} location constraint is incompatible for the region"
             " specific endpoint this request was sent to.",
         )
+    if asked == GLOBAL or region not in {*regions.served(), ctx.world.settings.region}:
+        raise AwsError(
+            "InvalidLocationConstraint", "The specified location-constraint is not valid",
+            LocationConstraint=asked or "",
+        )  # fmt: skip
+    return region
 
 
 def head_bucket(ctx: Ctx, request: Doc) -> Doc:
@@ -127,7 +145,7 @@ def delete_bucket(ctx: Ctx, request: Doc) -> None:
 
 
 def list_buckets(ctx: Ctx, request: Doc) -> Doc:
-    """A page of the account's buckets by name; all of them when `MaxBuckets` is not given.
+    """A page of the account's buckets by name, of every region; all when `MaxBuckets` is not given.
 
     As in S3, their region is included where the request has a parameter. Raises InvalidArgument.
     """
@@ -138,9 +156,9 @@ def list_buckets(ctx: Ctx, request: Doc) -> Doc:
         )  # fmt: skip
     most, prefix = request.get("MaxBuckets", 1_000_000), request.get("Prefix", "")
     after = request.get("ContinuationToken", "")
-    region = request.get("BucketRegion", ctx.region)
+    region = request.get("BucketRegion")
     rows = catalog.buckets(names.reader(ctx), ctx.account, prefix, after, most + 1)
-    page = [b for b in rows[:most] if b.region == region]
+    page = [b for b in rows[:most] if region in (None, b.region)]
     result: Doc = {
         "Buckets": [
             {
@@ -160,9 +178,10 @@ def list_buckets(ctx: Ctx, request: Doc) -> Doc:
 
 
 def get_bucket_location(ctx: Ctx, request: Doc) -> Doc:
-    """The bucket's region; null for us-east-1, as S3 answers."""
-    region = names.bucket_of(ctx, request).region
-    return {} if region == "us-east-1" else {"LocationConstraint": region}
+    """The bucket's location constraint, asked in any region; null in us-east-1, as S3 answers."""
+    found = names.bucket_of(ctx, request, anywhere=True)
+    asked = found.config.get("Location", found.region)
+    return {} if asked == GLOBAL else {"LocationConstraint": asked}
 
 
 def get_bucket_versioning(ctx: Ctx, request: Doc) -> Doc:

@@ -110,7 +110,8 @@ def test_location_constraints_in_us_east_1(s3: Any) -> None:
     assert s3.get_bucket_location(Bucket="where")["LocationConstraint"] is None
     for region, code in (
         ("us-east-1", "InvalidLocationConstraint"),
-        ("eu-west-1", "IllegalLocationConstraintException"),
+        ("moon-west-1", "InvalidLocationConstraint"),
+        ("cn-north-1", "InvalidLocationConstraint"),
     ):
         config = {"LocationConstraint": region}
         found = refused(s3.create_bucket, Bucket="there", CreateBucketConfiguration=config)

@@ -176,6 +176,12 @@ def _require_data(ctx: Ctx, location: tuple[str, str, str], role: str | None) ->
                 f' "{role}" exists and that its permissions allow s3:GetObject on it:'
                 f" {error.message}",
             ) from error
+        if error.code == "PermanentRedirect":
+            raise AwsError(
+                "ValidationException",
+                f"Could not access model data at {url}. Please ensure that the object is located"
+                f" in {ctx.region}.",
+            ) from error
         missing = True
     if missing:
         raise AwsError("ValidationException", f"Could not find model data at {url}.")

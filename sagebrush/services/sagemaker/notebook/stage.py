@@ -238,6 +238,7 @@ class Start:
             env=self._environment(jupyter, base, here),
             root=self.root,
             role=self.row.doc["RoleArn"],
+            region=self.row.region,
             binds=self._binds(jupyter, base) if here.sandbox else (),
             cwd=here.ml,
             hostname=f"{plan_of(self.row)['id']}.notebook",
@@ -290,13 +291,15 @@ class Start:
             "TERM": "xterm-256color",
             "GIT_TERMINAL_PROMPT": "0",
             "JUPYTER_PATH": str(self.world.settings.environments / KERNELS),
-            "SAGEMAKER_INTERNAL_IMAGE_URI": clientdata.base_image(self.world.settings.region),
+            "SAGEMAKER_INTERNAL_IMAGE_URI": clientdata.base_image(self.row.region),
             "SAGEBRUSH_TOOLKIT": here.toolkit,
             "SAGEBRUSH_VOLUME": VOLUME if here.sandbox else str(self.volume),
         }
         if token := plan_of(self.row).get("token"):
             given["JUPYTER_TOKEN"] = token
-        env = launch.variables(self.world, base, here, self.limits[0], False, given)
+        env = launch.variables(
+            self.world, base, here, self.limits[0], self.row.region, False, given
+        )
         return env if self._online else _offline(env)
 
 

@@ -51,7 +51,7 @@ def create_hyper_parameter_tuning_job(ctx: Ctx, request: Doc) -> Doc:
     kinds.check_new(ctx, KIND, request)
     prepared = checks.check(ctx, prepared, definitions)
     warm = [entry.stored() for entry in _warm(ctx, prepared)]
-    _check_room(ctx, ctx.world.rows)
+    _check_room((ctx.account, ctx.region), ctx.world.rows)
     name = request["HyperParameterTuningJobName"]
     config = prepared["HyperParameterTuningJobConfig"]
     doc = {
@@ -62,13 +62,12 @@ def create_hyper_parameter_tuning_job(ctx: Ctx, request: Doc) -> Doc:
     seed = zlib.crc32(f"{name} {ctx.world.clock()}".encode())
     plan: Plan = {"trials": [], "seed": seed, "warm": warm, "more": True}
     row = kinds.draft(ctx, KIND, prepared, "InProgress", doc, {**plan})
-    row = kinds.insert(ctx, KIND, row, partial(_check_room, ctx))
+    row = kinds.insert(ctx, KIND, row, partial(_check_room, (ctx.account, ctx.region)))
     return {"HyperParameterTuningJobArn": row.doc["HyperParameterTuningJobArn"]}
 
 
-def _check_room(ctx: Ctx, rows: Reader) -> None:
-    """Raises ResourceLimitExceeded where as many tuning jobs run as an account may have."""
-    place = (ctx.account, ctx.region)
+def _check_room(place: tuple[str, str], rows: Reader) -> None:
+    """Raises ResourceLimitExceeded where as many tuning jobs run as an account may have in a region."""
     found = rows.select(KIND.name, RUNNING)
     running = sum((row.account, row.region) == place for row in found)
     if running >= checks.AT_ONCE:
