@@ -160,19 +160,38 @@ class CredentialBook:
         """
         if access_key == self._user[0]:
             return True
+        return access_key.startswith("ASIA") and self._ours(access_key)
+
+    def mint(self) -> tuple[str, str]:
+        """A new access key id of a user, and its secret, which derives from the master key and so
+        is stored nowhere.
+
+        The key works once a row of it exists.
+        """
+        key = self._fresh_id("AKIA")
+        return key, self._secret(key)
+
+    def _fresh_id(self, kind: str) -> str:
+        """A key id: `kind`, and 16 characters of which the last show them to be ours."""
+        raw = secrets.token_bytes(7)
+        return kind + base64.b32encode(raw + self._shown(kind, raw)).decode()
+
+    def _ours(self, access_key: str) -> bool:
+        """Whether the id of a session's or a user's key was made here."""
+        kind = access_key[:4]
         try:
-            raw = base64.b32decode(access_key.removeprefix("ASIA"))
+            raw = base64.b32decode(access_key[4:])
         except ValueError:
             return False
-        return access_key.startswith("ASIA") and hmac.compare_digest(self._made(raw[:7]), raw)
+        return len(raw) == 10 and hmac.compare_digest(self._shown(kind, raw[:7]), raw[7:])
 
-    def _made(self, raw: bytes) -> bytes:
-        """Seven bytes of a session's key id, and three that show them to be ours."""
-        return raw + self._mac(b"key id", raw)[:3]
+    def _shown(self, kind: str, raw: bytes) -> bytes:
+        """Three bytes that show seven of a key id to be ours."""
+        return self._mac(b"key id" if kind == "ASIA" else b"key id/" + kind.encode(), raw)[:3]
 
     def issue(self, session: RoleSession, seconds: float) -> Session:
         """Credentials of the session, begun now, for `seconds`."""
-        key = "ASIA" + base64.b32encode(self._made(secrets.token_bytes(7))).decode()
+        key = self._fresh_id("ASIA")
         now = self._clock()
         expires = float(int(now + seconds))
         body = json.dumps([key, expires, {**asdict(session), "issued": now}]).encode()
