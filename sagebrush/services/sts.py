@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping
 from urllib.parse import unquote
 
-from sagebrush.access import conditions, managed_policies, policy, principals
+from sagebrush.access import conditions, grammar, managed_policies, policy, principals
 from sagebrush.credentials import RoleSession, Session, role_of
 from sagebrush.errors import AwsError, Doc
 from sagebrush.store.rows import Row
@@ -226,7 +226,7 @@ def _session_policies(ctx: Ctx, request: Doc) -> list[policy.Policy]:
     found: list[policy.Policy] = []
     if request.get("Policy"):
         try:
-            found.append(policy.parse(request["Policy"]))
+            found.append(grammar.parse(request["Policy"]))
         except policy.Malformed as error:
             raise AwsError("MalformedPolicyDocument", str(error)) from error
     entries = request.get("PolicyArns") or ()
