@@ -96,7 +96,9 @@ def _explain(chosen: Settings, server: Server) -> None:
         print('#   eval "$(sagebrush user keys NAME)"')
         return
     if not (chosen.insecure and not chosen.tls_only):
-        print(f"# Give the user {chosen.home / 'keys' / 'ca-bundle.pem'} as {env.BUNDLE}: it is how")
+        print(
+            f"# Give the user {chosen.home / 'keys' / 'ca-bundle.pem'} as {env.BUNDLE}: it is how"
+        )
         print("# the server is known. The lines below are for any machine that reaches it:")
     else:
         print("# The lines below are for any machine that reaches the server, over plain HTTP:")
@@ -136,7 +138,9 @@ def _list(iam: Any) -> int:
             held = [p["PolicyName"] for p in _attached(iam, name)]
             held += [f"{p} (inline)" for p in _inline(iam, name)]
             groups = [g["GroupName"] for g in iam.list_groups_for_user(UserName=name)["Groups"]]
-            told = [f"{k['AccessKeyId']}{'' if k['Status'] == 'Active' else ' (off)'}" for k in keys]
+            told = [
+                f"{k['AccessKeyId']}{'' if k['Status'] == 'Active' else ' (off)'}" for k in keys
+            ]
             rows.append((name, *(", ".join(each) or "-" for each in (told, held, groups))))
     if not rows:
         print("no users (sagebrush user add NAME)")

@@ -11,7 +11,15 @@ import json
 from collections.abc import Mapping
 from urllib.parse import unquote
 
-from sagebrush.access import accounts, conditions, managed_policies, policy, principals, users
+from sagebrush.access import (
+    accounts,
+    conditions,
+    grammar,
+    managed_policies,
+    policy,
+    principals,
+    users,
+)
 from sagebrush.credentials import RoleSession, Session, Terms, UserSession, role_of
 from sagebrush.errors import AwsError, Doc
 from sagebrush.store.rows import Row
@@ -285,7 +293,7 @@ def _session_policies(ctx: Ctx, account: str, request: Doc) -> list[policy.Polic
     found: list[policy.Policy] = []
     if request.get("Policy"):
         try:
-            found.append(policy.parse(request["Policy"]))
+            found.append(grammar.parse(request["Policy"]))
         except policy.Malformed as error:
             raise AwsError("MalformedPolicyDocument", str(error)) from error
     entries = request.get("PolicyArns") or ()
