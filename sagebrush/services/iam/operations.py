@@ -20,6 +20,7 @@ from sagebrush.services.iam.rows import (
     page,
     parsed,
     protect,
+    seeded,
     shown,
     tag_map,
 )
@@ -77,14 +78,14 @@ def get_role(ctx: Ctx, request: Doc) -> Doc:
 def list_roles(ctx: Ctx, request: Doc) -> Doc:
     """The roles under PathPrefix, the seeded execution role first, then by name."""
     prefix = request.get("PathPrefix", "/")
-    seeded = ctx.world.settings.role
-    principals.seed(ctx.world)
+    first = ctx.world.settings.role
+    seeded(ctx)
     rows = [
         find_role(ctx, row.name) if row.status == principals.STAND_IN else row
         for row in ctx.world.rows.select(KIND)
         if row.account == ctx.account and row.status and row.doc["Path"].startswith(prefix)
     ]
-    rows.sort(key=lambda row: (row.name != seeded, row.name))
+    rows.sort(key=lambda row: (row.name != first, row.name))
     listed = [{k: v for k, v in shown(ctx, row).items() if k != "Tags"} for row in rows]
     return page("Roles", listed, request)
 

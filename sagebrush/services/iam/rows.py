@@ -47,6 +47,11 @@ def fresh_id(prefix: str) -> str:
     return prefix + fresh_role_id()[4:]
 
 
+def seeded(ctx: Ctx) -> None:
+    """The account's execution role is among its roles."""
+    principals.seed(ctx.world)
+
+
 def of_account(ctx: Ctx, rows: Reader, kind: str) -> list[Row]:
     """The account's rows of the kind by name; of roles those that exist."""
     found = [row for row in rows.select(kind) if row.account == ctx.account and row.status]
@@ -67,7 +72,7 @@ def insert_role(ctx: Ctx, doc: Doc, plan: Doc, check: Check | None = None) -> No
     """
     rows, name = ctx.world.rows, doc["RoleName"]
     clash = AwsError("EntityAlreadyExists", f"Role with name {name} already exists.", 409)
-    principals.seed(ctx.world)
+    seeded(ctx)
     for row in rows.select(KIND):
         if row.account == ctx.account and row.name.lower() == name.lower() and _real(row):
             raise clash
