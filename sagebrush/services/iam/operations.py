@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from sagebrush.access import grammar, policy, principals
+from sagebrush.aws import linked_roles
 from sagebrush.credentials import fresh_role_id
 from sagebrush.engine.kinds import moment
 from sagebrush.errors import AwsError, Doc
@@ -33,9 +34,12 @@ LONGEST_TRUST = 2_048
 
 def create_role(ctx: Ctx, request: Doc) -> Doc:
     """The role exists and allows nothing yet; EntityAlreadyExists (409), MalformedPolicyDocument,
-    NoSuchEntity (404) for a permissions boundary that is not known here."""
+    InvalidInput for a path of AWS's own, NoSuchEntity (404) for a permissions boundary that is not known here."""
     name, trust = request["RoleName"], request["AssumeRolePolicyDocument"]
     document = _trust(trust)
+    if request.get("Path", "/").startswith(linked_roles.PATH):
+        words = f"The path {linked_roles.PATH} is reserved for service-linked roles."
+        raise AwsError("InvalidInput", words)
     hours = request.get("MaxSessionDuration", 3600)
     path = request.get("Path", "/")
     doc = {
