@@ -48,7 +48,8 @@ def parse(text: str, kind: str = IDENTITY) -> Policy:
     first = _resource_error(found)
     _ids(found)
     if any(not _either(statement, "Action") for statement in found):
-        raise Malformed("Policy statement must contain actions.")
+        missing = "Missing required field Action", "Policy statement must contain actions."
+        raise Malformed(missing[kind != TRUST])
     if first:
         raise Malformed(first)
     for action in (each for statement in found for each in _either(statement, "Action")):
@@ -109,8 +110,10 @@ def _check_statement(statement: Any, kind: str) -> None:
     if not statement.keys() & _PRINCIPALS:
         raise Malformed("Missing required field Principal")
     _check_principal(statement.get("Principal", statement.get("NotPrincipal")))
-    if statement.keys() & {"Resource", "NotResource"}:
+    if "Resource" in statement:
         raise Malformed("Has prohibited field Resource")
+    if "NotResource" in statement:
+        raise Malformed("AssumeRole policy must not contain resources.")
 
 
 def _check_condition(condition: Any) -> None:
@@ -206,11 +209,11 @@ def _resource_error(statements: Sequence[Statement]) -> str:
     """The first resource's mistake that is told after others; "" where there is none. Raises
     Malformed for what the older parser refuses before it finds one."""
     for resource in _resources(statements):
+        parts = resource.split(":")
+        if parts[0] == "arn" and (("::" in resource and len(parts) < 6) or parts[2:3] == [""]):
+            raise Malformed(_LEGACY)
         if error := _wrong(resource):
             return error
-        parts = resource.split(":")
-        if resource != "*" and (("::" in resource and len(parts) < 6) or not parts[2]):
-            raise Malformed(_LEGACY)
     return ""
 
 

@@ -62,8 +62,9 @@ class Named:
     def find(self, ctx: Ctx, params: Doc) -> Sequence[Target]:
         name = params.get(self.member)
         if not isinstance(name, str):
-            own = self.kind == "user" and ctx.caller.arn.split(":", 5)[-1].startswith("user/")
-            return (Target(ctx.caller.arn),) if own else ()
+            kind, _, own = ctx.caller.arn.split(":", 5)[-1].partition("/")
+            user = self.kind == kind == "user"
+            return (self.target(ctx, own.rpartition("/")[2]),) if user else ()
         return (self.target(ctx, name),)
 
     def target(self, ctx: Ctx, name: str) -> Target:

@@ -23,6 +23,7 @@ from sagebrush.services.iam.rows import (
     missing,
     of_account,
     page,
+    seeded,
     versions_of,
 )
 from sagebrush.store.changes import Changes
@@ -129,6 +130,7 @@ def delete_account_password_policy(ctx: Ctx, request: Doc) -> None:
 
 def get_account_summary(ctx: Ctx, request: Doc) -> Doc:
     """How many there are of each kind, and how many there may be (AWS's quotas)."""
+    seeded(ctx)
     rows = ctx.world.rows
     policies = of_account(ctx, rows, POLICY)
     used = {arn for row in holders(ctx, rows) for arn in row.plan.get("attached", {})}

@@ -15,6 +15,7 @@ from sagebrush.services.iam.rows import (
     of_account,
     page,
     protect,
+    seeded,
     under,
 )
 from sagebrush.store.rows import Reader, Row
@@ -100,6 +101,7 @@ def list_entities_for_policy(ctx: Ctx, request: Doc) -> Doc:
     arn, wanted = request["PolicyArn"], request.get("EntityFilter")
     usage = request.get("PolicyUsageFilter")
     managed(ctx, arn)
+    seeded(ctx)
     found = []
     for holder in reversed(HOLDERS):
         if wanted in ("User", "Role", "Group") and wanted != holder.word:

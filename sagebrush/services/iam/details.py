@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
-from sagebrush.access import managed_policies, principals
+from sagebrush.access import managed_policies
 from sagebrush.errors import Doc
 from sagebrush.services.iam import attached, instance_profiles, policies, versions
 from sagebrush.services.iam.holders import GROUP, HOLDERS, ROLE, USER, Holder
-from sagebrush.services.iam.rows import extras, find_role, managed, of_account, page, shown
+from sagebrush.services.iam.rows import (
+    extras,
+    find_role,
+    managed,
+    of_account,
+    page,
+    seeded,
+    shown,
+)
 from sagebrush.store.rows import Row
 from sagebrush.world import Ctx
 
@@ -21,7 +29,7 @@ def get_account_authorization_details(ctx: Ctx, request: Doc) -> Doc:
     wanted = request.get("Filter") or (
         "User", "Group", "Role", "LocalManagedPolicy", "AWSManagedPolicy",
     )  # fmt: skip
-    principals.seed(ctx.world, ctx.account)
+    seeded(ctx)
     found: list[tuple[str, Doc]] = []
     for holder in (USER, GROUP, ROLE):
         if holder.word in wanted:

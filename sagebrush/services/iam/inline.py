@@ -20,13 +20,10 @@ def _put(holder: Holder) -> Operation:
     """The inline policy is there; MalformedPolicyDocument, LimitExceeded (409), UnmodifiableEntity."""
 
     def put(ctx: Ctx, request: Doc) -> None:
-        row, name, text = (
-            holder.find(ctx, request),
-            request["PolicyName"],
-            request["PolicyDocument"],
-        )
-        protect(row)
+        name, text = request["PolicyName"], request["PolicyDocument"]
         parsed(text)
+        row = holder.find(ctx, request)
+        protect(row)
 
         def change(old: Mapping[str, str], _: Reader) -> dict[str, str]:
             new = {**old, name: text}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from sagebrush.access import grammar, policy, principals
+from sagebrush.aws import linked_roles
 from sagebrush.credentials import fresh_role_id
 from sagebrush.engine.kinds import moment
 from sagebrush.errors import AwsError, Doc
@@ -20,6 +21,7 @@ from sagebrush.services.iam.rows import (
     page,
     parsed,
     protect,
+    seeded,
     shown,
     tag_map,
 )
@@ -32,9 +34,12 @@ LONGEST_TRUST = 2_048
 
 def create_role(ctx: Ctx, request: Doc) -> Doc:
     """The role exists and allows nothing yet; EntityAlreadyExists (409), MalformedPolicyDocument,
-    NoSuchEntity (404) for a permissions boundary that is not known here."""
+    InvalidInput for a path of AWS's own, NoSuchEntity (404) for a permissions boundary that is not known here."""
     name, trust = request["RoleName"], request["AssumeRolePolicyDocument"]
     document = _trust(trust)
+    if request.get("Path", "/").startswith(linked_roles.PATH):
+        words = f"The path {linked_roles.PATH} is reserved for service-linked roles."
+        raise AwsError("InvalidInput", words)
     hours = request.get("MaxSessionDuration", 3600)
     path = request.get("Path", "/")
     doc = {
@@ -77,14 +82,14 @@ def get_role(ctx: Ctx, request: Doc) -> Doc:
 def list_roles(ctx: Ctx, request: Doc) -> Doc:
     """The roles under PathPrefix, the seeded execution role first, then by name."""
     prefix = request.get("PathPrefix", "/")
-    seeded = ctx.world.settings.role
-    principals.seed(ctx.world, ctx.account)
+    first = ctx.world.settings.role
+    seeded(ctx)
     rows = [
         find_role(ctx, row.name) if row.status == principals.STAND_IN else row
         for row in ctx.world.rows.select(KIND)
         if row.account == ctx.account and row.status and row.doc["Path"].startswith(prefix)
     ]
-    rows.sort(key=lambda row: (row.name != seeded, row.name))
+    rows.sort(key=lambda row: (row.name != first, row.name))
     listed = [{k: v for k, v in shown(ctx, row).items() if k != "Tags"} for row in rows]
     return page("Roles", listed, request)
 

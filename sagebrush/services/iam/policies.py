@@ -22,6 +22,7 @@ from sagebrush.services.iam.rows import (
     own_policy,
     page,
     parsed,
+    seeded,
     tag_list,
     tag_map,
     versions_of,
@@ -81,6 +82,7 @@ def create_policy(ctx: Ctx, request: Doc) -> Doc:
 
 def get_policy(ctx: Ctx, request: Doc) -> Doc:
     """The managed policy, ours or one of AWS's that are known here; NoSuchEntity (404)."""
+    seeded(ctx)
     arn, rows = request["PolicyArn"], ctx.world.rows
     shown = {
         **managed(ctx, arn)["doc"],
@@ -95,6 +97,7 @@ def get_policy(ctx: Ctx, request: Doc) -> Doc:
 def all_policies(ctx: Ctx, scope: str) -> list[Doc]:
     """The managed policies, ours (scope Local), AWS's that are known here (AWS) or both (All), with
     how often they are used."""
+    seeded(ctx)
     rows = ctx.world.rows
     found: list[Doc] = []
     if scope in ("All", "Local"):

@@ -27,7 +27,7 @@ from sagebrush.credentials import fresh_role_id, role_id
 from sagebrush.engine.kinds import paginate
 from sagebrush.errors import AwsError, Doc
 from sagebrush.store.changes import Changes, together
-from sagebrush.store.rows import Check, Exists, Reader, Row
+from sagebrush.store.rows import Check, Reader, Row
 from sagebrush.world import Ctx
 
 POLICY, USER, GROUP, ACCESS_KEY = "policy", "user", "group", "access-key"
@@ -45,6 +45,11 @@ def at_once(ctx: Ctx, work: Callable[[Changes], T]) -> T:
 def fresh_id(prefix: str) -> str:
     """A unique id that nothing had before: `AIDA…` for a user (IAM user guide, "IAM identifiers")."""
     return prefix + fresh_role_id()[4:]
+
+
+def seeded(ctx: Ctx) -> None:
+    """The account's execution role is among its roles."""
+    principals.seed(ctx.world, ctx.account)
 
 
 def of_account(ctx: Ctx, rows: Reader, kind: str) -> list[Row]:
@@ -65,25 +70,24 @@ def insert_role(ctx: Ctx, doc: Doc, plan: Doc, check: Check | None = None) -> No
     Raises EntityAlreadyExists (409), also where only the case of a name differs (IAM user guide,
     "IAM identifiers"), and what `check` raises in the transaction.
     """
-    rows, name = ctx.world.rows, doc["RoleName"]
-    clash = AwsError("EntityAlreadyExists", f"Role with name {name} already exists.", 409)
-    principals.seed(ctx.world, ctx.account)
-    for row in rows.select(KIND):
-        if row.account == ctx.account and row.name.lower() == name.lower() and _real(row):
-            raise clash
+    name = doc["RoleName"]
+    seeded(ctx)
 
-    def revive(row: Row) -> Row:
-        if _real(row):
-            raise clash
-        return replace(row, status="Active", doc=doc, plan=plan)
+    def work(changes: Changes) -> None:
+        if any(
+            row.name.lower() == name.lower() and _real(row)
+            for row in of_account(ctx, changes, KIND)
+        ):
+            raise AwsError("EntityAlreadyExists", f"Role with name {name} already exists.", 409)
+        if check is not None:
+            check(changes)
+        old = changes.get(ctx.account, REGION, KIND, name)
+        if old is not None:
+            changes.store(replace(old, status="Active", doc=doc, plan=plan))
+        else:
+            changes.insert(Row(ctx.account, REGION, KIND, name, "Active", doc, plan))
 
-    try:
-        rows.insert(Row(ctx.account, REGION, KIND, name, "Active", doc, plan), check)
-    except Exists:
-        row = rows.get(ctx.account, REGION, KIND, name)
-        if row is not None:
-            rows.update(row.id, revive, check)
-    principals.forget(ctx.world)
+    at_once(ctx, work)
 
 
 def _real(row: Row) -> bool:

@@ -44,7 +44,7 @@ def simulate_custom_policy(ctx: Ctx, request: Doc) -> Doc:
 
 
 def _results(request: Doc, arn: str, held: Held, limits: Sequence[str] | None) -> Doc:
-    boundary = None if limits is None else [parsed(each) for each in limits]
+    boundary = None if limits is None else [_checked(each) for each in limits]
     context = {
         entry.get("ContextKeyName", ""): list(entry.get("ContextKeyValues", ()))
         for entry in request.get("ContextEntries", ())
@@ -62,8 +62,16 @@ def _given(request: Doc) -> Held:
     """The policies of the request; raises InvalidInput (400) for one that is none."""
     texts = request.get("PolicyInputList", ())
     for text in texts:
-        parsed(text)
+        _checked(text)
     return [(f"PolicyInputList.{i}", text, "None") for i, text in enumerate(texts, 1)]
+
+
+def _checked(text: str) -> policy.Policy:
+    """The policy; raises InvalidInput (400) for what is none."""
+    try:
+        return parsed(text)
+    except AwsError as error:
+        raise AwsError("InvalidInput", error.message) from error
 
 
 def _entity(ctx: Ctx, arn: str) -> Row:
