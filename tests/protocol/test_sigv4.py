@@ -334,7 +334,9 @@ def test_presigned_life(verifier):
 
 def test_scope(verifier):
     for region in ("eu-west-1", "ap-southeast-7", "mx-central-1"):  # two to be opted into
-        assert verify(verifier, signed(S3SigV4Auth, region=region), claims.S3).claim.region == region
+        assert (
+            verify(verifier, signed(S3SigV4Auth, region=region), claims.S3).claim.region == region
+        )
     for region in ("cn-north-1", "us-gov-west-1", "aws-global", "moon-1", ""):
         error = refusal(verifier, signed(S3SigV4Auth, region=region), claims.S3)
         assert (error.code, error.status) == ("AuthorizationHeaderMalformed", 400)

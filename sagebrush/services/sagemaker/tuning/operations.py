@@ -51,7 +51,7 @@ def create_hyper_parameter_tuning_job(ctx: Ctx, request: Doc) -> Doc:
     kinds.check_new(ctx, KIND, request)
     prepared = checks.check(ctx, prepared, definitions)
     warm = [entry.stored() for entry in _warm(ctx, prepared)]
-    _check_room(ctx.world.rows)
+    _check_room((ctx.account, ctx.region), ctx.world.rows)
     name = request["HyperParameterTuningJobName"]
     config = prepared["HyperParameterTuningJobConfig"]
     doc = {
