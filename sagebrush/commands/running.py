@@ -154,13 +154,14 @@ def user_key(chosen: Settings) -> tuple[str, str]:
     return book.user_key
 
 
-def client(chosen: Settings, server: Server, service: str) -> Any:
-    """A boto3 client as a user's would be after `eval "$(sagebrush env)"`."""
+def client(chosen: Settings, server: Server, service: str, region: str = "") -> Any:
+    """A boto3 client as a user's would be after `eval "$(sagebrush env)"`, in `region` (default: the
+    server's)."""
     from boto3.session import Session
 
     key, secret = user_key(chosen)
     return Session(
-        aws_access_key_id=key, aws_secret_access_key=secret, region_name=server.region
+        aws_access_key_id=key, aws_secret_access_key=secret, region_name=region or server.region
     ).client(service, endpoint_url=server.url)
 
 
