@@ -8,8 +8,7 @@ from sagebrush import services
 from sagebrush.commands.job import inside
 from sagebrush.commands.running import CommandError, Server
 from sagebrush.settings import Settings
-from sagebrush.store import catalog
-from sagebrush.store.rows import Reader
+from sagebrush.store import census
 
 
 def add_argument(parser: argparse.ArgumentParser) -> None:
@@ -25,8 +24,7 @@ def counts(chosen: Settings) -> dict[str, dict[str, int]]:
     kinds = services.running()
     hidden = {name for name, kind in kinds.items() if not kind.listed}
     with inside.database(chosen) as beside:
-        found = Reader(beside.read).counts()
-        buckets = catalog.counts(beside.read)
+        found, buckets = census.resources(beside.read), census.buckets(beside.read)
     shown = {
         region: {name: n for name, n in of.items() if name not in hidden}
         for region, of in found.items()
@@ -40,7 +38,7 @@ def regions(chosen: Settings, server: Server) -> list[str]:
     """The server's own region, then the others that have a resource which commands list."""
     listed = {name for name, kind in services.running().items() if kind.listed}
     with inside.database(chosen) as beside:
-        found = Reader(beside.read).counts()
+        found = census.resources(beside.read)
     others = sorted(region for region, of in found.items() if listed & of.keys())
     return list(dict.fromkeys([server.region, *others]))
 
@@ -52,7 +50,7 @@ def region_of(chosen: Settings, server: Server, name: str, asked: str = "") -> s
         return asked
     listed = [name for name, kind in services.running().items() if kind.listed]
     with inside.database(chosen) as beside:
-        found = Reader(beside.read).regions_of(name, listed)
+        found = census.regions_of(beside.read, name, listed)
     if server.region in found or not found:
         return server.region
     if len(found) > 1:

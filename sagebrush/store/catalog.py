@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -114,12 +114,6 @@ def buckets(reader: Reader, account: str, prefix: str, after: str, limit: int) -
         (account, after, len(prefix), prefix, limit),
     )
     return [_bucket(row) for row in rows]
-
-
-def counts(read: Callable[[str, Params], list[sqlite3.Row]]) -> dict[str, int]:
-    """Region -> how many buckets there are."""
-    found = read("SELECT region, COUNT(*) AS n FROM bucket GROUP BY region", ())
-    return {row["region"]: row["n"] for row in found}
 
 
 def add_bucket(tx: Tx, new: Bucket) -> None:

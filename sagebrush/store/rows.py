@@ -142,20 +142,6 @@ class Reader:
         for row in self._read(sql, tuple(kinds)):
             yield row["kind"], row["name"], parse(row["plan"])
 
-    def counts(self) -> dict[str, dict[str, int]]:
-        """Region -> kind -> how many rows there are, of kinds that have regions."""
-        found: dict[str, dict[str, int]] = {}
-        sql = "SELECT region, kind, COUNT(*) AS n FROM resource WHERE region<>'' GROUP BY region, kind"
-        for row in self._read(sql, ()):
-            found.setdefault(row["region"], {})[row["kind"]] = row["n"]
-        return found
-
-    def regions_of(self, name: str, kinds: Collection[str]) -> list[str]:
-        """The regions that have a row of that name of one of these kinds."""
-        marks = ",".join("?" * len(kinds))
-        sql = f"SELECT DISTINCT region FROM resource WHERE kind IN ({marks}) AND name=? ORDER BY region"
-        return [row["region"] for row in self._read(sql, (*kinds, name))]
-
     def _first(self, sql: str, params: Params) -> sqlite3.Row | None:
         found = self._read(sql, params)
         return found[0] if found else None
