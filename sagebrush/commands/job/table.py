@@ -18,6 +18,8 @@ from sagebrush.commands.running import CommandError
 from sagebrush.facts import Running
 from sagebrush.settings import Settings
 
+CREATED = 3
+"""Which column of the table is the time."""
 DETAILS: Mapping[str, Callable[[Mapping[str, Any], dt.datetime], str]] = {
     "TrainingJob": facts.details,
     "HyperParameterTuningJob": lambda doc, _: tuning(doc),
@@ -32,17 +34,21 @@ def run(args: argparse.Namespace) -> int:
     sizes = _sizes(chosen)
     kinds = listed(services.running())
     regions = places.regions(chosen, server)
+    shown = (lambda region: (region,)) if len(regions) > 1 else lambda _: ()
     clients = {
         (name, region): running.client(chosen, server, name, region)
         for name in {kind.service for kind in kinds}
         for region in regions
     }
-    lines = [
-        (*((region,) if len(regions) > 1 else ()), *row)
-        for kind in kinds
-        for region in regions
-        for row in rows(clients[kind.service, region], kind, args.n, sizes.get(region, {}))
-    ]
+    lines = []
+    for kind in kinds:
+        found = [
+            (row, region)
+            for region in regions
+            for row in rows(clients[kind.service, region], kind, args.n, sizes.get(region, {}))
+        ]
+        found.sort(key=lambda each: each[0][CREATED], reverse=True)
+        lines += [(*row[:1], *shown(region), *row[1:]) for row, region in found[: args.n]]
     if not lines:
         print("nothing yet")
         return 0
