@@ -8,6 +8,7 @@ import os
 import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -157,12 +158,16 @@ def user_key(chosen: Settings) -> tuple[str, str]:
 def client(chosen: Settings, server: Server, service: str, region: str = "") -> Any:
     """A boto3 client as a user's would be after `eval "$(sagebrush env)"`, in `region` (default: the
     server's)."""
+    session = _session(*user_key(chosen))
+    return session.client(service, endpoint_url=server.url, region_name=region or server.region)
+
+
+@cache
+def _session(key: str, secret: str) -> Any:
+    """A boto3 session, which reads AWS's models once for the clients of all regions."""
     from boto3.session import Session
 
-    key, secret = user_key(chosen)
-    return Session(
-        aws_access_key_id=key, aws_secret_access_key=secret, region_name=region or server.region
-    ).client(service, endpoint_url=server.url)
+    return Session(aws_access_key_id=key, aws_secret_access_key=secret)
 
 
 def describe(client: Any, kind: Running, name: str) -> dict[str, Any]:
