@@ -273,11 +273,12 @@ def test_a_new_kinds_trees_are_known_beside_the_server_too(server: Server, job: 
 
 
 def test_a_new_kind_counts_against_its_quota(server: Server, job: Live) -> None:
-    quotas.refuse(server.world, ["ml.m5.large"], "training job")
+    ctx = server.world.ctx(server.world.credentials.user_caller)
+    quotas.refuse(ctx, ["ml.m5.large"], "training job")
     with pytest.raises(AwsError, match="for labeling job usage' is 1 Instances"):
-        quotas.refuse(server.world, ["ml.m5.large"], "labeling job")
+        quotas.refuse(ctx, ["ml.m5.large"], "labeling job")
     with pytest.raises(LookupError, match="no kind has instances for sleeping usage"):
-        quotas.refuse(server.world, [], "sleeping")
+        quotas.refuse(ctx, [], "sleeping")
 
 
 def test_a_new_kind_has_instance_metrics(
@@ -302,11 +303,11 @@ def test_a_new_kind_reacts_to_its_tags(server: Server, job: Live) -> None:
 def test_a_new_kind_may_run_in_a_container(server: Server, job: Live, tmp_path: Path) -> None:
     facts, doc = server.world.kinds["labeling-job"], row_of(server).doc
     size = (Limits(1.0, 1 << 20), "as asked")
-    spec = containers.job(server.world, facts, doc, ("l-1", tmp_path), size)
+    spec = containers.job(server.world, facts, doc, ("l-1", tmp_path, "eu-west-1"), size)
     assert (spec.image, spec.argv, spec.time_limit) == ("me/labels:1", ("label",), 60.0)
-    assert spec.env["AWS_REGION"] == "us-east-1"
+    assert spec.env["AWS_REGION"] == spec.region == "eu-west-1"
     with pytest.raises(ValueError, match="a WarmPool never runs in an image of its user's"):
-        containers.job(server.world, KINDS["warm-pool"], doc, ("k", tmp_path), size)
+        containers.job(server.world, KINDS["warm-pool"], doc, ("k", tmp_path, "eu-west-1"), size)
 
 
 def test_the_commands_know_a_new_kind(
@@ -315,7 +316,9 @@ def test_the_commands_know_a_new_kind(
     here = commands.Server(1, "127.0.0.1", server.app.port, 0)
     monkeypatch.setattr(commands, "settings", lambda: server.app.settings)
     monkeypatch.setattr(commands, "require", lambda _: here)
-    monkeypatch.setattr(commands, "client", lambda _, __, service: server.client(service))
+    monkeypatch.setattr(
+        commands, "client", lambda _, __, service, region="": server.client(service)
+    )
     monkeypatch.setattr(top, "SECOND", 0.0)
     for module, line, words in (
         (jobs, ["-n", "5"], ("labeling", "pets", "InProgress")),
@@ -331,7 +334,7 @@ def test_the_commands_know_a_new_kind(
     logs.configure(parser)
     assert parser.parse_args(["labeling", "pets"]).what == "labeling"
     with pytest.raises(CommandError, match="there is no training or processing job nobody"):
-        show.run(argparse.Namespace(name="nobody"))
+        show.run(argparse.Namespace(name="nobody", region=""))
 
 
 def test_which_streams_are_a_resources_logs() -> None:

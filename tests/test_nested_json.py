@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from sagebrush.access import policy
+from sagebrush.access import grammar, policy
 from sagebrush.aws.scalars import json_of
 from sagebrush.engine.kinds import paginate
 from sagebrush.errors import AwsError
@@ -25,7 +25,7 @@ def test_it_is_a_value_error() -> None:
 @pytest.mark.parametrize(
     ("read", "error"),
     [
-        (lambda: policy.parse(DEEP), policy.Malformed),
+        (lambda: grammar.parse(DEEP), policy.Malformed),
         (lambda: paginate([], base64.b64encode(DEEP.encode()).decode(), 1), AwsError),
     ],
 )

@@ -15,7 +15,6 @@ from functools import partial
 from typing import Any, Protocol
 
 from sagebrush.access.wildcards import LITERAL, PLAIN, like
-from sagebrush.aws.scalars import json_of
 
 Statement = Mapping[str, Any]
 Policy = Mapping[str, Any]
@@ -351,7 +350,7 @@ QUANTIFIERS = frozenset({"", "ForAllValues", "ForAnyValue"})
 
 
 def _condition_holds(operator: str, wanted: Mapping[str, Any], keys: Lookup, fill: Fill) -> bool:
-    """Whether every key of one condition block holds; an unknown operator never does."""
+    """Whether every key of one condition block holds; of an unknown operator none does."""
     quantifier, _, name = operator.rpartition(":")
     if_exists = name.endswith("IfExists")
     name = name.removesuffix("IfExists")
@@ -369,7 +368,7 @@ def _condition_holds(operator: str, wanted: Mapping[str, Any], keys: Lookup, fil
                 return False
         elif not _values_hold(quantifier, name, texts, _listed(given)):
             return False
-    return name in OPERATORS and quantifier in QUANTIFIERS
+    return not wanted or (name in OPERATORS and quantifier in QUANTIFIERS)
 
 
 def _holds_without(quantifier: str, name: str) -> bool:
@@ -405,94 +404,3 @@ def _values_hold(quantifier: str, name: str, wanted: Sequence[str], given: Seque
 
 def _plain(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-# Documents ----------------------------------------------------------------------------------------
-
-
-def parse(text: str, trust: bool = False) -> Policy:
-    """The policy in `text` (a role's trust policy when `trust`); raises Malformed."""
-    try:
-        policy = json_of(text)
-    except ValueError as error:
-        raise Malformed("Syntax errors in policy.") from error
-    if not isinstance(policy, dict):
-        raise Malformed("Syntax errors in policy.")
-    if policy.get("Version", "2008-10-17") not in ("2012-10-17", "2008-10-17"):
-        raise Malformed("The policy must contain a valid version string.")
-    statements = _listed(policy.get("Statement"))
-    if not statements:
-        raise Malformed("Policy document must contain at least one statement.")
-    for statement in statements:
-        _check_statement(statement, trust)
-    return policy
-
-
-def _check_statement(statement: Any, trust: bool) -> None:
-    if not isinstance(statement, dict):
-        raise Malformed("Syntax errors in policy.")
-    if statement.get("Effect") not in ("Allow", "Deny"):
-        raise Malformed("Effect must be Allow or Deny.")
-    if ("Action" in statement) == ("NotAction" in statement):
-        raise Malformed("Policy statement must contain actions.")
-    for action in _listed(statement.get("Action", statement.get("NotAction"))):
-        if not isinstance(action, str) or (action != "*" and ":" not in action):
-            raise Malformed(
-                "Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc."
-            )
-    if trust:
-        if "Principal" not in statement and "NotPrincipal" not in statement:
-            raise Malformed("Missing required field Principal")
-        if "Principal" in statement and "NotPrincipal" in statement:
-            raise Malformed("Statement must not have both Principal and NotPrincipal.")
-        _check_principal(statement.get("Principal", statement.get("NotPrincipal")))
-        if "Resource" in statement or "NotResource" in statement:
-            raise Malformed("Has prohibited field Resource")
-    else:
-        if "Principal" in statement or "NotPrincipal" in statement:
-            raise Malformed("Policy document should not specify a principal.")
-        if ("Resource" in statement) == ("NotResource" in statement):
-            raise Malformed("Policy statement must contain resources.")
-        for resource in _listed(statement.get("Resource", statement.get("NotResource"))):
-            if not isinstance(resource, str) or not (
-                resource == "*" or resource.startswith("arn:")
-            ):
-                raise Malformed(f'Resource {resource} must be in ARN format or "*".')
-    _check_condition(statement.get("Condition", {}))
-
-
-_PRINCIPAL = re.compile(
-    r"\*|\d{12}|A[A-Z0-9]{15,}"
-    r"|arn:aws[a-z-]*:iam::\d{12}:(root|(user|role)/[\w+=,.@/-]+)"
-    r"|arn:aws[a-z-]*:sts::\d{12}:(assumed-role/[\w+=,.@-]+|federated-user)/[\w+=,.@-]+",
-    re.ASCII,
-)
-"""What may stand under AWS: everybody, an account, a unique id, a user, a role, a session."""
-
-
-def _check_principal(element: Any) -> None:
-    """Raises Malformed for names that can match nothing. Whether they exist is not checked: AWS
-    refuses the ARN of a role or user that does not, but a policy written elsewhere names other
-    accounts'."""
-    if element == EVERYBODY:
-        return
-    if not isinstance(element, dict) or not element:
-        raise Malformed("Syntax errors in policy.")
-    for kind, names in element.items():
-        if kind not in ("AWS", "Service", "Federated", "CanonicalUser") or not _listed(names):
-            raise Malformed("Syntax errors in policy.")
-        for name in _listed(names):
-            known = isinstance(name, str) and (kind != "AWS" or _PRINCIPAL.fullmatch(name))
-            if not known or (kind == "Service" and "*" in name):
-                raise Malformed(f'Invalid principal in policy: "{kind}":"{name}"')
-
-
-def _check_condition(condition: Any) -> None:
-    if not isinstance(condition, dict):
-        raise Malformed("Syntax errors in policy.")
-    for operator, wanted in condition.items():
-        quantifier, _, name = operator.rpartition(":")
-        if name.removesuffix("IfExists") not in OPERATORS or quantifier not in QUANTIFIERS:
-            raise Malformed(f"Invalid Condition type : {operator}.")
-        if not isinstance(wanted, dict):
-            raise Malformed("Syntax errors in policy.")

@@ -248,7 +248,7 @@ class Rows(Reader):
             new = change(old)
             if check is not None:
                 check(Reader(tx.all))
-            return old if new is None else self._store(tx, new, new.status != old.status)
+            return old if new is None else self.store_in(tx, new, new.status != old.status)
 
         return self._db.write(work)
 
@@ -268,7 +268,7 @@ class Rows(Reader):
 
         return self._db.write(work)
 
-    def _store(self, tx: Tx, row: Row, news: bool) -> Row:
+    def store_in(self, tx: Tx, row: Row, news: bool) -> Row:
         """The row as stored; with `news` its parent is due in the same transaction."""
         row = replace(row, updated=_modified(row, self._clock()), version=row.version + 1)
         tx.run(
@@ -344,7 +344,7 @@ class Rows(Reader):
             due = None if step.due is None else self._clock() + step.due
             if found["due_at"] != found["lease_until"]:
                 due = self._clock()
-            self._store(
+            self.store_in(
                 tx,
                 replace(
                     row,

@@ -57,7 +57,8 @@ ABSENT = {
     "sagemaker:CurrentModelLifeCycleStageStatus": "of model packages",
     "sagemaker:CurrentCustomerMetadataProperties/${MetadataKey}": "of model packages",
     "sagemaker:TaggingAction": "of tags that come with a new resource, not of AddTags itself",
-    "iam:PermissionsBoundary": "a role that is there has no boundary here",
+    "iam:PermissionsBoundary": "given by the role or user itself, where it has a boundary",
+    "sts:TransitiveTagKeys": "of AssumeRole, whose entry has it, not of GetFederationToken",
     "iam:AssociatedResourceArn": "SageMaker is not among the services that AWS says give it",
 }
 """Keys of the reference that requests to Sagebrush lack, and why."""
@@ -238,6 +239,7 @@ def value_of(shape: Any, path: str) -> Any:
         return f"arn:aws:iam::123456789012:role/{plain}"
     special = {
         "CopySource": "/from-bucket/from%2Fkey?versionId=null",
+        "NewPath": "/new/path/",
         "Path": "/a/path/",
         "PolicyArn": "arn:aws:iam::123456789012:policy/a-policy",
         "ResourceArn": "arn:aws:sagemaker:us-east-1:123456789012:model/a-model",

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sagebrush.access import policy
+from sagebrush.access import grammar, policy
 from sagebrush.access.policy import Decision, Principal
 
 ROOT = "arn:aws:iam::123456789012:root"
@@ -227,7 +227,7 @@ def test_trust_and_the_callers_policies_together(trust, held, limit, verdict):
 def test_malformed_trust_policies(statement):
     text = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
     with pytest.raises(policy.Malformed):
-        policy.parse(text, trust=True)
+        grammar.parse(text, grammar.TRUST)
 
 
 @pytest.mark.parametrize(
@@ -241,4 +241,4 @@ def test_malformed_trust_policies(statement):
 )
 def test_well_formed_trust_policies(principal):
     document = {"Version": "2012-10-17", "Statement": statement(principal)}
-    assert policy.parse(json.dumps(document), trust=True) == document
+    assert grammar.parse(json.dumps(document), grammar.TRUST) == document

@@ -48,7 +48,7 @@ def _source(ctx: Ctx, request: Doc) -> _Source:
     named = references.copy_source(request["CopySource"])
     owner = request.get("ExpectedSourceBucketOwner")
     known = {"Bucket": named.bucket, "ExpectedBucketOwner": owner}
-    bucket = names.bucket_of(ctx, known, reads=True)
+    bucket = names.bucket_of(ctx, known, anywhere=True, reads=True)
     names.version(named.version)
     found, blob = names.open_object(ctx, bucket, named.key)
     conditions.check_read(request, found, ctx.world.clock(), "CopySource")

@@ -299,8 +299,8 @@ def test_wrong_input(client):
 
 
 def test_what_is_not_there_is_named(iam):
-    words = refused(iam.list_groups, "NotImplemented", 400)
-    assert "ListGroups" in words
+    words = refused(iam.list_saml_providers, "NotImplemented", 400)
+    assert "ListSAMLProviders" in words
 
 
 def test_dates_are_of_what_they_are_told_of(iam, role, server):

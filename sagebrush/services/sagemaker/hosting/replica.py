@@ -36,6 +36,7 @@ STARTUP = 480.0
 """Seconds until a container must answer /ping, where the variant does not say (AWS: 8 minutes)."""
 GRACE = 10.0
 """Seconds between SIGTERM and SIGKILL of a replica that no request is on."""
+CODE = "the code"
 REASON = 1024
 """Characters of a FailureReason."""
 
@@ -111,6 +112,7 @@ class Replica:
             env=self._environment(environment, here, limits),
             root=self.root,
             role=self.variant.get("role") or "",
+            region=self.row.region,
             binds=launch.binds(self.world, environment),
             cwd=here.ml,
             hostname="container-0.local",
@@ -129,7 +131,7 @@ class Replica:
         """Its process is launched as a container: no environment stands for its image."""
         if not (self.root / "ml").is_dir():
             self._stage()
-        where, size = (self.key, self.root), (limits, banner)
+        where, size = (self.key, self.root, self.row.region), (limits, banner)
         spec = containers.job(self.world, facts.ENDPOINT, cast(Doc, self.variant), where, size)
         self.world.backend.launch(replace(spec, port=PORT))
         self._register()
@@ -154,7 +156,9 @@ class Replica:
     ) -> dict[str, str]:
         given = {"SM_NUM_CPUS": str(max(1, int(limits.cpu))), **self.variant["env"]}
         isolated = self.variant["isolated"]
-        env = launch.variables(self.world, environment, here, limits, isolated, given)
+        env = launch.variables(
+            self.world, environment, here, limits, self.row.region, isolated, given
+        )
         env |= launch.carried(self.variant.get("algorithm"), self.variant.get("framework"))
         if not here.sandbox:
             env["SAGEBRUSH_BIND_HOST"] = "127.0.0.1"  # the host's own network
@@ -162,9 +166,9 @@ class Replica:
 
     def _ctx(self) -> Ctx:
         """A context that acts as the model's role; the owner's models need no role of their own."""
-        account, execution = self.world.settings.account, self.world.settings.role
-        role = self.variant.get("role") or f"arn:aws:iam::{account}:role/{execution}"
-        return self.world.service_ctx(role)
+        execution = self.world.settings.role
+        role = self.variant.get("role") or f"arn:aws:iam::{self.row.account}:role/{execution}"
+        return self.world.service_ctx(role, self.row.region)
 
     # ---- files
 
@@ -224,14 +228,17 @@ class Replica:
             return
         bucket, key = sources.split(submit)
         with dirfd.directory(ml, ("code",), make=True) as code:
-            self._unpack(bucket, key, (code, "/opt/ml/code"), "the code")
+            self._unpack(bucket, key, (code, "/opt/ml/code"), CODE)
 
     def _unpack(self, bucket: str, key: str, where: tuple[int, str], what: str) -> None:
         """The archive is unpacked into `where`: a directory's descriptor, and its path inside the
         replica, which links in the archive may name."""
         (target, top), url = where, f"s3://{bucket}/{key}"
         try:
-            blob = self._ctx().call("s3", "GetObject", {"Bucket": bucket, "Key": key})["Body"]
+            if what == CODE:
+                blob = sources.wherever(self._ctx(), bucket, key)
+            else:
+                blob = self._ctx().call("s3", "GetObject", {"Bucket": bucket, "Key": key})["Body"]
         except AwsError as error:
             raise Unstartable(f"{_not_found(what, url)} ({error.message})") from error
         try:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from urllib.parse import urlsplit
 
+from sagebrush.access import principals
 from sagebrush.aws.names import short_id
 from sagebrush.engine import kinds
 from sagebrush.engine.kinds import Kind, moment
@@ -80,13 +81,14 @@ def create_notebook_instance(ctx: Ctx, request: Doc) -> Doc:
         raise AwsError("ValidationException", "SecurityGroupIds cannot be given without SubnetId.")
     kinds.check_new(ctx, KIND, request)
     _check_named(ctx, request)
-    quotas.refuse(ctx.world, [request["InstanceType"]], USE)
+    _check_folders(ctx, request["NotebookInstanceName"])
+    quotas.refuse(ctx, [request["InstanceType"]], USE)
     started = {k: v for k, v in begin(short_id()).items() if v is not None}
     plan = {**started, "id": _new_id(ctx), "tokens": {}}
 
     def check(rows: Reader) -> None:
         lifecycle_config.check_there(ctx, request.get("LifecycleConfigName"), rows)
-        quotas.check_quota(ctx.world, [request["InstanceType"]], USE, rows)
+        quotas.check_quota(ctx, [request["InstanceType"]], USE, rows)
 
     asked = {**DEFAULTS, **_renamed(request)}
     row = kinds.insert(ctx, KIND, kinds.draft(ctx, KIND, asked, "Pending", plan=plan), check)
@@ -130,13 +132,13 @@ def start_notebook_instance(ctx: Ctx, request: Doc) -> None:
     row = kinds.find(ctx, KIND, request["NotebookInstanceName"])
     _require(ctx, row, RESTING, "Pending")
     types = [row.doc["InstanceType"]]
-    quotas.refuse(ctx.world, types, USE)
+    quotas.refuse(ctx, types, USE)
 
     def change(row: Row) -> Row:
         _require(ctx, row, RESTING, "Pending")
         return _entered(ctx, row, "Pending", {}, dict(begin(key)))
 
-    _changed(ctx, request, change, lambda rows: quotas.check_quota(ctx.world, types, USE, rows))
+    _changed(ctx, request, change, lambda rows: quotas.check_quota(ctx, types, USE, rows))
 
 
 def stop_notebook_instance(ctx: Ctx, request: Doc) -> None:
@@ -240,6 +242,19 @@ def _check_named(ctx: Ctx, request: Doc) -> None:
         roles.require(ctx, request["RoleArn"], "RoleArn", KIND.name, name)
     lifecycle_config.check_there(ctx, request.get("LifecycleConfigName"), ctx.world.rows)
     repositories.check_all(ctx, request)
+
+
+def _check_folders(ctx: Ctx, name: str) -> None:
+    """Raises ValidationException for a name that the setting `notebook_folders` gives folders of
+    this machine, where who asks for it is no administrator."""
+    ours = {each.partition("=")[0] for each in ctx.world.settings.notebook_folders}
+    own = ctx.account == ctx.world.settings.account
+    if own and name in ours and not principals.everything(ctx.world, ctx.caller):
+        raise AwsError(
+            "ValidationException",
+            f"The notebook {name} shows folders of this machine (the setting notebook_folders): only"
+            " an administrator may create it.",
+        )
 
 
 def _require(ctx: Ctx, row: Row, statuses: tuple[str, ...], to: str) -> None:
