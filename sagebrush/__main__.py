@@ -15,6 +15,8 @@ COMMANDS = {
     "down": "stop the server and its jobs",
     "status": "what runs, and where",
     "env": 'shell variables for SDKs: eval "$(sagebrush env)"',
+    "user": "IAM users for a team: add, list, keys, remove",
+    "account": "further accounts, which cannot see each other: add, list, env",
     "notebook": "JupyterLab in your browser: open, list, stop, rm, idle",
     "logs": "the log of the server, a job of any kind, an endpoint or a notebook",
     "jobs": "training jobs, endpoints and notebooks; show, shell, dump, interrupt",

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from sagebrush import __version__, clientdata, process, registry, tls
+from sagebrush.access import users
 from sagebrush.access.dispatch import Dispatcher
 from sagebrush.compute import host
 from sagebrush.compute.backends import LocalOrContainer
@@ -135,7 +136,9 @@ class App:
             tallies=tallies,
             health=Health(self.backend, clock, due),
             notebooks=Notebooks(settings, rows, self.backend, clock),
-            credentials=CredentialBook(keys, settings.account, settings.role, clock),
+            credentials=CredentialBook(
+                keys, settings.account, settings.role, clock, users.holder(rows, settings.role)
+            ),
             operations=self._operations,
             before_body=registry.before_body(),
             dispatch=self.dispatcher,
@@ -164,7 +167,7 @@ class App:
         outer = [name for name in (*settings.hosts, settings.host) if name not in ours]
         self._context = tls.ensure(settings.home / "keys", outer, now).context()
         client = settings.home / "client"
-        clientdata.write(client, settings.account, settings.region, self.tls_port)
+        clientdata.write(client, self.tls_port)
         launch.prepare(self.world)
         self._http.start(self._context)
         self.backend.adopt()

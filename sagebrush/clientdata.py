@@ -2,11 +2,13 @@
 
 `data/endpoints.json` is botocore's endpoint table with STS on the server's TLS port, because both
 SageMaker SDKs build the STS address from that table. `sagemaker.yaml` is the SDKs' own settings
-file: their default bucket, and no telemetry (which has no time limit and can hang).
+file: no telemetry (which has no time limit and can hang). Their default bucket is not in it, since
+each region and account has its own, which they name by themselves: `sagemaker-REGION-ACCOUNT`.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from importlib.metadata import version
@@ -20,8 +22,6 @@ SageMaker:
   PythonSDK:
     Modules:
       TelemetryOptOut: true
-      Session:
-        DefaultS3Bucket: {bucket}
 """
 
 
@@ -35,19 +35,30 @@ def base_image(region: str) -> str:
     return BASE_IMAGE.format(region=region)
 
 
-def write(folder: Path, account: str, region: str, tls_port: int) -> None:
+def write(folder: Path, tls_port: int) -> None:
     """`folder` holds `data/endpoints.json` and `sagemaker.yaml` for that server; repeatable, quick.
 
     `tls_port` is where STS answers as `localhost`. Both files are replaced by rename.
     """
-    stamp = f"{account} {region} {tls_port} {version('botocore')}\n"
+    stamp = f"{tls_port} {version('botocore')} {hashlib.sha256(CONFIG.encode()).hexdigest()}\n"
     mark = folder / "stamp"
     if mark.exists() and mark.read_text() == stamp:
         return
     (folder / "data").mkdir(mode=0o700, parents=True, exist_ok=True)
     _replace(folder / "data" / "endpoints.json", json.dumps(endpoints(tls_port)))
-    _replace(folder / "sagemaker.yaml", CONFIG.format(bucket=f"sagemaker-{region}-{account}"))
+    _replace(folder / "sagemaker.yaml", CONFIG)
     _replace(mark, stamp)
+
+
+def with_bucket(folder: Path, bucket: str) -> Path:
+    """A settings file of the SDKs with that default bucket: without botocore's table from here they
+    would ask AWS's own STS for the account in its name."""
+    file = folder / f"sagemaker-{bucket}.yaml"
+    text = f"{CONFIG}      Session:\n        DefaultS3Bucket: {bucket}\n"
+    if not file.exists() or file.read_text() != text:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _replace(file, text)
+    return file
 
 
 def endpoints(tls_port: int) -> dict:

@@ -17,7 +17,7 @@ import re
 import secrets
 import tempfile
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -36,24 +36,49 @@ def role_of(arn: str) -> tuple[str, str]:
     return parts[4], parts[5].rsplit("/", 1)[-1]
 
 
+ROOT = "<root_account>"
+"""The user name of an account's own key, as in IAM's credential report; no user can have it."""
+
+
+def user_of(arn: str) -> tuple[str, str]:
+    """Account and name of a user's ARN; its path says nothing. ROOT for the account's own (`…:root`);
+    both empty for another text."""
+    parts = arn.split(":", 5)
+    if len(parts) != 6 or parts[2] != "iam":
+        return "", ""
+    if parts[5] == "root":
+        return parts[4], ROOT
+    return (parts[4], parts[5].rsplit("/", 1)[-1]) if parts[5].startswith("user/") else ("", "")
+
+
 @dataclass(frozen=True)
 class Caller:
-    """Who asks: the principal's ARN, its unique id, and the role name when it is a role session."""
+    """Who asks: the principal's ARN, its unique id, and the name of the role or user behind it."""
 
     arn: str
     user_id: str
     account: str
     role: str | None = None
+    """The role's name; None for what is no role session."""
     access_key: str = ""
     policies: tuple[Doc, ...] = field(default=(), hash=False)
     """Session policies: what the session may do at most."""
-    session: RoleSession | None = field(default=None, hash=False)
-    """What temporary credentials carry; None for the owner's key and for Sagebrush's own work."""
+    session: RoleSession | UserSession | None = field(default=None, hash=False)
+    """What temporary credentials carry; None for long-lived keys and for Sagebrush's own work."""
+    user: str | None = None
+    """The IAM user's name; None for what is neither a user nor a session of one."""
+    administrator: bool = False
+    """Whether it holds the key that `sagebrush account add` gave to a further account."""
+
+    @property
+    def federated(self) -> bool:
+        """Whether it holds credentials of GetFederationToken."""
+        return isinstance(self.session, UserSession) and bool(self.session.federated)
 
 
 @dataclass(frozen=True)
 class Identity:
-    """A role as requests are checked against it."""
+    """A role or a user as requests are checked against it."""
 
     arn: str
     id: str
@@ -73,15 +98,10 @@ class Key:
     expires: float | None = None
 
 
-@dataclass(frozen=True)
-class RoleSession:
-    """A session of a role: everything that its credentials carry."""
+@dataclass(frozen=True, kw_only=True)
+class Terms:
+    """What the credentials of every session carry besides whose they are."""
 
-    role_arn: str
-    role_id: str
-    """The role's unique id: a role that is created again under the name has another, and the session
-    is not of that one. Empty: of no role."""
-    name: str
     policies: tuple[Doc, ...] = ()
     """Session policies: what the session may do at most."""
     tags: Mapping[str, str] = field(default_factory=dict)
@@ -99,6 +119,36 @@ class RoleSession:
 
 
 @dataclass(frozen=True)
+class RoleSession(Terms):
+    """A session of a role: everything that its credentials carry."""
+
+    role_arn: str
+    role_id: str
+    """The role's unique id: a role that is created again under the name has another, and the session
+    is not of that one. Empty: of no role."""
+    name: str
+
+    @property
+    def account(self) -> str:
+        return role_of(self.role_arn)[0]
+
+
+@dataclass(frozen=True)
+class UserSession(Terms):
+    """A session of an IAM user: of GetSessionToken, or of GetFederationToken for someone else."""
+
+    user_arn: str
+    user_id: str
+    """The user's unique id, as a role's of a role session."""
+    federated: str = ""
+    """The name of the federated user; empty for the user itself."""
+
+    @property
+    def account(self) -> str:
+        return user_of(self.user_arn)[0]
+
+
+@dataclass(frozen=True)
 class Session:
     """Temporary credentials as STS and the container credentials address give them."""
 
@@ -108,11 +158,30 @@ class Session:
     expires: float
 
 
+Holder = Callable[[str], Caller | None]
+"""The id of a long-lived key -> who it speaks for; None where there is no such key, it is inactive,
+or its user is gone."""
+
+
+def _nobody(access_key: str) -> Caller | None:
+    return None
+
+
 class CredentialBook:
     """Issues and resolves credentials of one data directory."""
 
-    def __init__(self, keys: Path, account: str, role: str, clock: Callable[[], float]) -> None:
-        """Reads `keys` (0700), making the master key and the user's long-lived key at first use."""
+    def __init__(
+        self,
+        keys: Path,
+        account: str,
+        role: str,
+        clock: Callable[[], float],
+        holder: Holder = _nobody,
+    ) -> None:
+        """Reads `keys` (0700), making the master key and the user's long-lived key at first use.
+
+        `holder` finds who other long-lived keys speak for, whose secrets derive from the master key.
+        """
         self._account = account
         self._role = role
         self._clock = clock
@@ -136,6 +205,8 @@ class CredentialBook:
             ),
         )
         self._sessions: dict[tuple[str, str], Key] = {}
+        self._holder = holder
+        self._held: dict[str, Key] = {}
         self.page_token = _kept(keys / PAGE_TOKEN, _fresh_page_token).decode()
         """What shows whoever can read the data directory to be its owner, on Sagebrush's own pages."""
 
@@ -153,14 +224,19 @@ class CredentialBook:
         """Whether the caller holds the long-lived key of this installation's owner."""
         return caller.access_key == self._user[0]
 
-    def known(self, access_key: str) -> bool:
-        """Whether the key is the owner's, or of a session that was issued here, ended or not.
+    def account_of(self, access_key: str, others: Iterable[str] = ()) -> str | None:
+        """The account of the owner's key, or of a session that was issued here, ended or not; None
+        for another one.
 
-        Sessions are not kept: as an AWS key id encodes its account, these encode their origin.
+        Sessions are not kept: as an AWS key id encodes its account, these are tried for ours and for
+        each of `others`.
         """
         if access_key == self._user[0]:
-            return True
-        return access_key.startswith("ASIA") and self._ours(access_key)
+            return self._account
+        if not access_key.startswith("ASIA"):
+            return None
+        tried = (self._account, *others)
+        return next((each for each in tried if self._ours(access_key, each)), None)
 
     def mint(self) -> tuple[str, str]:
         """A new access key id of a user, and its secret, which derives from the master key and so
@@ -168,30 +244,35 @@ class CredentialBook:
 
         The key works once a row of it exists.
         """
-        key = self._fresh_id("AKIA")
+        key = self._fresh_id("AKIA", "user")
         return key, self._secret(key)
 
-    def _fresh_id(self, kind: str) -> str:
-        """A key id: `kind`, and 16 characters of which the last show them to be ours."""
-        raw = secrets.token_bytes(7)
-        return kind + base64.b32encode(raw + self._shown(kind, raw)).decode()
+    def secret_of(self, access_key: str) -> str:
+        """The secret of a key that `mint` gave; AwsError InvalidClientTokenId (403) for others."""
+        if not access_key.startswith("AKIA") or not self._ours(access_key, "user"):
+            raise _invalid()
+        return self._secret(access_key)
 
-    def _ours(self, access_key: str) -> bool:
-        """Whether the id of a session's or a user's key was made here."""
-        kind = access_key[:4]
+    def _fresh_id(self, kind: str, of: str) -> str:
+        """A key id: `kind`, and 16 characters of which the last show whose it is."""
+        raw = secrets.token_bytes(7)
+        return kind + base64.b32encode(raw + self._shown(of, raw)).decode()
+
+    def _ours(self, access_key: str, of: str) -> bool:
+        """Whether the key id was made here, for the sessions of an account or for users."""
         try:
             raw = base64.b32decode(access_key[4:])
         except ValueError:
             return False
-        return len(raw) == 10 and hmac.compare_digest(self._shown(kind, raw[:7]), raw[7:])
+        return len(raw) == 10 and hmac.compare_digest(self._shown(of, raw[:7]), raw[7:])
 
-    def _shown(self, kind: str, raw: bytes) -> bytes:
-        """Three bytes that show seven of a key id to be ours."""
-        return self._mac(b"key id" if kind == "ASIA" else b"key id/" + kind.encode(), raw)[:3]
+    def _shown(self, of: str, raw: bytes) -> bytes:
+        """Three bytes that show whose seven of a key id are."""
+        return self._mac(b"key id" if of == self._account else b"key id/" + of.encode(), raw)[:3]
 
-    def issue(self, session: RoleSession, seconds: float) -> Session:
+    def issue(self, session: RoleSession | UserSession, seconds: float) -> Session:
         """Credentials of the session, begun now, for `seconds`."""
-        key = self._fresh_id("ASIA")
+        key = self._fresh_id("ASIA", session.account)
         now = self._clock()
         expires = float(int(now + seconds))
         body = json.dumps([key, expires, {**asdict(session), "issued": now}]).encode()
@@ -203,12 +284,30 @@ class CredentialBook:
         """The key; raises AwsError InvalidClientTokenId / ExpiredToken (403) when it is not ours."""
         if access_key == self._user[0] and not token:
             return self._user_resolved
-        if not token or not access_key.startswith("ASIA"):
+        if not token:
+            return self._long_lived(access_key)
+        if not access_key.startswith("ASIA"):
             raise _invalid()
         key = self._sessions.get((access_key, token)) or self._open(access_key, token)
         if key.expires is not None and key.expires <= self._clock():
             raise _expired()
         return key
+
+    def _long_lived(self, access_key: str) -> Key:
+        """The key of a user or of an account's administrator, kept until `forget`."""
+        held = self._held  # as it is before the rows are read: see `forget`
+        found = held.get(access_key)
+        if found is None:
+            ours = access_key.startswith("AKIA") and self._ours(access_key, "user")
+            caller = self._holder(access_key) if ours else None  # strangers cost no read
+            if caller is None:
+                raise _invalid()
+            held[access_key] = found = Key(self._secret(access_key), caller)
+        return found
+
+    def forget(self) -> None:
+        """Who long-lived keys speak for is looked up again: a key, or its user, has changed."""
+        self._held = {}  # whoever has read an older row fills the old one
 
     def _open(self, access_key: str, token: str) -> Key:
         """The session key that `token` proves; raises AwsError when it is not one of ours."""
@@ -216,7 +315,8 @@ class CredentialBook:
         try:
             key, expires, members = json.loads(zlib.decompress(body))
             lists = {name: tuple(members[name]) for name in ("policies", "transitive")}
-            session = RoleSession(**{**members, **lists})
+            whose = UserSession if "user_arn" in members else RoleSession
+            session = whose(**{**members, **lists})
         except (zlib.error, ValueError, TypeError, KeyError) as error:
             # Ours, of an earlier version: SDKs fetch new ones where these have expired.
             raise _expired() from error
@@ -278,8 +378,10 @@ class CredentialBook:
         return base64.b64encode(self._mac(b"secret", access_key.encode())[:30]).decode()
 
 
-def session_caller(session: RoleSession, access_key: str) -> Caller:
-    """The principal of a role session."""
+def session_caller(session: RoleSession | UserSession, access_key: str) -> Caller:
+    """The principal of a session."""
+    if isinstance(session, UserSession):
+        return _user_caller(session, access_key)
     account, role = role_of(session.role_arn)
     return Caller(
         f"arn:aws:sts::{account}:assumed-role/{role}/{session.name}",
@@ -290,6 +392,15 @@ def session_caller(session: RoleSession, access_key: str) -> Caller:
         session.policies,
         session,
     )
+
+
+def _user_caller(session: UserSession, access_key: str) -> Caller:
+    account, user = user_of(session.user_arn)
+    arn, number = session.user_arn, session.user_id
+    if session.federated:
+        arn = f"arn:aws:sts::{account}:federated-user/{session.federated}"
+        number = f"{account}:{session.federated}"
+    return Caller(arn, number, account, None, access_key, session.policies, session, user)
 
 
 NO_ROLE = "AROA" + "A" * 17

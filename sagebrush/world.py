@@ -42,6 +42,8 @@ class Origin:
     """The signature is in the URL."""
     signed_at: float | None = None
     """When it was signed, in seconds since the epoch; None where the signature does not say."""
+    region: str = ""
+    """The region that it was signed for; "" where the signature names none (version 2)."""
 
     @property
     def address(self) -> str | None:
@@ -125,7 +127,8 @@ class World:
     wake: Callable[[], None] = lambda: None
     """Makes the loop look for due rows now."""
     identities: dict[tuple[str, str], Identity | None] = field(default_factory=dict)
-    """(account, role) -> its policies and tags, as read from its row; None if there is no role."""
+    """(account, role, or `user/` and a user's name) -> its policies and tags, as read from rows; None
+    if there is none."""
     curves: dict[tuple[int, str], tuple[float, ...]] = field(default_factory=dict)
     """(row id of a tuning job, name of an ended trial) -> the values of its metric over time."""
 

@@ -65,7 +65,13 @@ def test_session(book, clock):
 def test_a_session_carries_what_it_began_with(book, clock):
     limits = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*"}]}
     begun = RoleSession(
-        ROLE, "AROAREADERREADERREADE", "me", (limits,), {"Team": "ml", "x": "ü"}, ("Team",), "ann"
+        ROLE,
+        "AROAREADERREADERREADE",
+        "me",
+        policies=(limits,),
+        tags={"Team": "ml", "x": "ü"},
+        transitive=("Team",),
+        source_identity="ann",
     )
     session = book.issue(begun, 900)
     found = book.resolve(session.access_key, session.token).caller
@@ -167,15 +173,18 @@ def test_the_token_for_sagebrushs_own_pages_is_kept_and_the_owners(tmp_path, clo
 def test_which_access_keys_are_known(tmp_path, book, clock):
     session = book.issue(ME, 900)
     other = CredentialBook(tmp_path / "others", "123456789012", "Execution", clock)
-    assert book.known(session.access_key)
-    assert book.known(book.user_key[0])
+    assert book.account_of(session.access_key) == "123456789012"
+    assert book.account_of(book.user_key[0]) == "123456789012"
     clock.now += 1000
     again = CredentialBook(tmp_path / "keys", "123456789012", "Execution", clock)
-    assert again.known(session.access_key), "it has ended, and was ours"
+    assert again.account_of(session.access_key), "it has ended, and was ours"
     unknown = ("AKIAIOSFODNN7EXAMPLE", "ASIAIOSFODNN7EXAMPLE", "ASIA", "", "ASIAü" + "A" * 15)
     for key in (*unknown, other.issue(ME, 900).access_key, other.user_key[0]):
-        assert not book.known(key)
-    assert not book.known("AKIA" + session.access_key.removeprefix("ASIA"))
+        assert book.account_of(key) is None
+    assert book.account_of("AKIA" + session.access_key.removeprefix("ASIA")) is None
+    abroad = book.issue(RoleSession(ROLE.replace("123456789012", "2" * 12), "", "me"), 900)
+    assert book.account_of(abroad.access_key) is None
+    assert book.account_of(abroad.access_key, ["1" * 12, "2" * 12]) == "2" * 12
 
 
 def test_a_token_of_an_earlier_version_has_expired(book, clock):

@@ -273,11 +273,12 @@ def test_a_new_kinds_trees_are_known_beside_the_server_too(server: Server, job: 
 
 
 def test_a_new_kind_counts_against_its_quota(server: Server, job: Live) -> None:
-    quotas.refuse(server.world, ["ml.m5.large"], "training job")
+    ctx = server.world.ctx(server.world.credentials.user_caller)
+    quotas.refuse(ctx, ["ml.m5.large"], "training job")
     with pytest.raises(AwsError, match="for labeling job usage' is 1 Instances"):
-        quotas.refuse(server.world, ["ml.m5.large"], "labeling job")
+        quotas.refuse(ctx, ["ml.m5.large"], "labeling job")
     with pytest.raises(LookupError, match="no kind has instances for sleeping usage"):
-        quotas.refuse(server.world, [], "sleeping")
+        quotas.refuse(ctx, [], "sleeping")
 
 
 def test_a_new_kind_has_instance_metrics(
@@ -302,11 +303,11 @@ def test_a_new_kind_reacts_to_its_tags(server: Server, job: Live) -> None:
 def test_a_new_kind_may_run_in_a_container(server: Server, job: Live, tmp_path: Path) -> None:
     facts, doc = server.world.kinds["labeling-job"], row_of(server).doc
     size = (Limits(1.0, 1 << 20), "as asked")
-    spec = containers.job(server.world, facts, doc, ("l-1", tmp_path), size)
+    spec = containers.job(server.world, facts, doc, ("l-1", tmp_path, "eu-west-1"), size)
     assert (spec.image, spec.argv, spec.time_limit) == ("me/labels:1", ("label",), 60.0)
-    assert spec.env["AWS_REGION"] == "us-east-1"
+    assert spec.env["AWS_REGION"] == spec.region == "eu-west-1"
     with pytest.raises(ValueError, match="a WarmPool never runs in an image of its user's"):
-        containers.job(server.world, KINDS["warm-pool"], doc, ("k", tmp_path), size)
+        containers.job(server.world, KINDS["warm-pool"], doc, ("k", tmp_path, "eu-west-1"), size)
 
 
 def test_the_commands_know_a_new_kind(

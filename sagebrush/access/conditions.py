@@ -19,12 +19,17 @@ from sagebrush.world import Ctx
 class Known:
     """The condition keys of one need of a request. `get` takes keys in lower case."""
 
-    def __init__(self, ctx: Ctx, need: Need) -> None:
+    def __init__(self, ctx: Ctx, need: Need, account: str = "") -> None:
+        """`account` is the resource's; empty for the caller's own."""
         self._ctx = ctx
         self._need = need
+        self._account = account or ctx.account
 
     def get(self, name: str, /) -> Value | None:
         """The value of the condition key, or None where the request does not have it."""
+        s3 = self._need.action.startswith("s3:")
+        if name == "aws:resourceaccount" or (name == "s3:resourceaccount" and s3):
+            return self._account
         found = GLOBAL.get(name)
         if found is not None:
             return found(self._ctx)
@@ -41,7 +46,7 @@ class Known:
                     return tag_value(list(target.tags().items()), name, prefix)
         if name.startswith("aws:"):
             return self._caller.get(name)
-        if name.startswith("s3:") and self._need.action.startswith("s3:"):
+        if name.startswith("s3:") and s3:
             found = S3.get(name)
             return found(self._ctx) if found is not None else None
         return None
@@ -52,10 +57,11 @@ class Known:
         return {key.lower(): value for key, value in principals.keys(self._ctx).items()}
 
 
-def of_connection(ctx: Ctx) -> dict[str, Value]:
-    """The keys about the connection and about the resource's account, in lower case."""
+def of_connection(ctx: Ctx, account: str) -> dict[str, Value]:
+    """The keys about the connection, and about the resource's `account`, in lower case."""
     found = {key: value(ctx) for key, value in GLOBAL.items()}
-    return {key: value for key, value in found.items() if value is not None}
+    told = {key: value for key, value in found.items() if value is not None}
+    return {**told, "aws:resourceaccount": account}
 
 
 def of_operation(ctx: Ctx, service: str, operation: str, params: Doc) -> Known:
@@ -70,7 +76,6 @@ def _secure(ctx: Ctx) -> str:
 
 GLOBAL: Mapping[str, Callable[[Ctx], Value | None]] = {
     "aws:referer": lambda ctx: ctx.origin.header("referer") if ctx.origin else None,
-    "aws:resourceaccount": lambda ctx: ctx.account,
     "aws:securetransport": _secure,
     "aws:sourceip": lambda ctx: ctx.origin.address if ctx.origin else None,
     "aws:useragent": lambda ctx: ctx.origin.header("user-agent") if ctx.origin else None,
@@ -101,7 +106,6 @@ def _signature_version(ctx: Ctx) -> str | None:
 
 S3: Mapping[str, Callable[[Ctx], Value | None]] = {
     "s3:authtype": _auth_type,
-    "s3:resourceaccount": lambda ctx: ctx.account,
     "s3:signatureage": _signature_age,
     "s3:signatureversion": _signature_version,
     "s3:tlsversion": lambda ctx: ctx.origin.tls if ctx.origin else None,

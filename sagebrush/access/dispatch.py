@@ -11,10 +11,12 @@ from typing import Any, cast
 
 from botocore.model import OperationModel
 
-from sagebrush.access import actions, conditions, policy, principals
+from sagebrush.access import actions, bucket_policies, conditions, policy, principals
 from sagebrush.access.actions.entries import Need
-from sagebrush.access.policy import Policy
+from sagebrush.access.bucket_policies import Guard
+from sagebrush.access.policy import Decision, Policy
 from sagebrush.aws import check, models
+from sagebrush.credentials import UserSession
 from sagebrush.errors import AwsError, Doc
 from sagebrush.world import Ctx, Operation, World
 
@@ -42,6 +44,7 @@ def flows(operation: Operation) -> bool:
 
 SETTLED_ELSEWHERE = {
     ("sts", "GetCallerIdentity"): "AWS: no permission is needed, and a deny has no effect",
+    ("sts", "GetSessionToken"): "AWS: no permission is needed, and a deny has no effect",
     ("sts", "AssumeRole"): "the operation weighs the role's trust policy too, which may suffice",
 }
 """Operations that the caller's policies alone do not decide -> why."""
@@ -52,29 +55,79 @@ ONE_BY_ONE = {("s3", "DeleteObjects"): "each key is answered for: the denied one
 def authorise(ctx: Ctx, service: str, name: str, params: Doc) -> None:
     """Returns when the caller's policies allow the operation; raises AwsError AccessDenied
     (403)."""
+    _for_sessions(ctx, service, name)
     if (service, name) in SETTLED_ELSEWHERE:
         return
     held = principals.policies(ctx.world, ctx.caller)
     limits = principals.limits(ctx.world, ctx.caller)
-    if not limits and all(p is policy.ADMINISTRATOR for p in held) and held:
+    guarded = service == "s3" and name != "CreateBucket"
+    everything = not limits and all(p is policy.ADMINISTRATOR for p in held) and held
+    if everything and not (guarded and bucket_policies.matter(ctx, params)):
         return  # the common case, and every InvokeEndpoint's: nothing could be refused
     for need in actions.needs(ctx, service, name, params):
-        known = conditions.Known(ctx, need)
-        for kind, given in (("identity-based policy", held), *limits):
-            verdict = _decided(given, ctx.caller.arn, need, known)
-            if verdict != policy.ALLOWED:
-                raise _denied(ctx, service, need, kind, verdict)
+        guard = bucket_policies.guard(ctx, need) if guarded else None
+        known = conditions.Known(ctx, need, guard.account if guard else "")
+        own = [
+            (kind, _decided(given, ctx.caller.arn, need, known))
+            for kind, given in (("identity-based policy", held), *limits)
+        ]
+        refused = _refused(ctx, own, need, guard, known)
+        if refused is not None:
+            raise _denied(ctx, service, need, *refused)
 
 
-def _decided(held: Sequence[Policy], principal: str, need: Need, known: conditions.Known) -> str:
+def _decided(
+    held: Sequence[Policy], principal: str, need: Need, known: conditions.Known
+) -> Decision:
     """What the policies decide of the need; a Deny of another of its names is one of it."""
-    verdict = policy.evaluate(held, principal, need.action, need.target.arn, known).verdict
-    if verdict == policy.ALLOWED:
+    found = policy.evaluate(held, principal, need.action, need.target.arn, known)
+    if found.allowed:
         for action, resource in need.others:
             other = policy.evaluate(held, principal, action, resource, known)
             if other.verdict == policy.EXPLICIT_DENY:
-                return policy.EXPLICIT_DENY
-    return verdict
+                return other
+    return found
+
+
+def _refused(
+    ctx: Ctx,
+    own: Sequence[tuple[str, Decision]],
+    need: Need,
+    guard: Guard | None,
+    known: conditions.Known,
+) -> tuple[str, str] | None:
+    """The kind of policy that refuses the need, and its verdict; None where all that must, allow.
+
+    `own` are the decisions of the caller's policies and of what limits those; `guard` is the
+    bucket's. IAM user guide, "Cross-account policy evaluation logic".
+    """
+    decided = [*own]
+    if guard is not None:
+        bucket = bucket_policies.decide(ctx, guard, need, known)
+        foreign = guard.account != ctx.caller.account
+        if foreign or bucket.verdict == policy.EXPLICIT_DENY:
+            decided.append((bucket_policies.KIND, bucket))
+        elif bucket.allowed:  # in one account either suffices, as with a role's trust policy
+            verdict = policy.together(bucket, *(each for _, each in own))
+            if verdict == policy.ALLOWED:
+                return None
+    verdicts = [(kind, each.verdict) for kind, each in decided]
+    denied = [each for each in verdicts if each[1] == policy.EXPLICIT_DENY]
+    return next((each for each in denied or verdicts if each[1] != policy.ALLOWED), None)
+
+
+def _for_sessions(ctx: Ctx, service: str, name: str) -> None:
+    """Raises AwsError (403) for what a user's temporary credentials are not good for (IAM user
+    guide, "Compare AWS STS credentials")."""
+    session = ctx.caller.session
+    if not isinstance(session, UserSession):
+        return
+    if service == "iam":  # without a second factor, which nobody here has
+        words = "The security token included in the request is invalid"
+        raise AwsError("InvalidClientTokenId", words, 403)
+    allowed = {"GetCallerIdentity"} if session.federated else {"GetCallerIdentity", "AssumeRole"}
+    if service == "sts" and name not in allowed:
+        raise AwsError("AccessDenied", f"Cannot call {name} with session credentials", 403)
 
 
 def allow(ctx: Ctx, model: OperationModel, params: Doc) -> None:

@@ -1,11 +1,12 @@
-"""Callers: the role behind each, its policies, and the condition keys about it.
+"""Callers: the role or user behind each, its policies, and the condition keys about it.
 
 Roles are IAM's rows (`services.iam.rows` has their operations). A deleted role allows nothing: a
 session belongs to one incarnation of its role, identified by the role's unique id, and loses all
 permissions with it. One exception, for notebooks written elsewhere (docs/clients.md, trap 2): the
 owner's own key may name a role that was never created here. The name is kept as a stand-in for the
 execution role of the settings: it has exactly that role's policies and trust policy, as they are at
-each request, and only the owner, and whoever already runs as it, may name it again.
+each request, and only the owner, and whoever already runs as it, may name it again. The
+administrator of a further account is the owner there.
 """
 
 from __future__ import annotations
@@ -17,16 +18,18 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 
-from sagebrush.access import policy
+from sagebrush.access import accounts, policy, users
 from sagebrush.access.policy import Policy, Principal
 from sagebrush.credentials import (
     Caller,
     Identity,
     RoleSession,
+    UserSession,
     fresh_role_id,
     role_id,
     role_of,
     user_name,
+    user_of,
 )
 from sagebrush.errors import Doc
 from sagebrush.store.rows import Exists, Row
@@ -50,97 +53,125 @@ def owns(world: World, caller: Caller) -> bool:
     return bool(caller.access_key) and world.credentials.owns(caller)
 
 
-def policies(world: World, caller: Caller) -> list[Policy]:
-    """The policies of the caller's role; none where the role was deleted or is not the session's.
+def administers(world: World, caller: Caller) -> bool:
+    """Whether the caller holds the long-lived key of an account's administrator: the owner in the
+    account of the settings."""
+    return caller.administrator or owns(world, caller)
 
-    The account itself (Sagebrush's own work) and the owner's long-lived key are administrators, so
-    that the owner cannot lock himself out.
+
+def gone(world: World, caller: Caller) -> bool:
+    """Whether the role or user behind the caller was deleted, or replaced by another."""
+    behind = caller.role is not None or caller.user is not None
+    return behind and not administers(world, caller) and identity(world, caller) is None
+
+
+def policies(world: World, caller: Caller) -> list[Policy]:
+    """The policies of the caller's role or user; none where it was deleted or is not the session's.
+
+    The account itself (Sagebrush's own work) and an administrator's long-lived key may do
+    everything, so that the owner cannot lock himself out.
     """
-    if caller.role is None or owns(world, caller):
+    itself = caller.role is None and caller.user is None
+    if itself or administers(world, caller):
         return [policy.ADMINISTRATOR]
     found = identity(world, caller)
     return list(found.policies) if found else []
 
 
 BOUNDARY, SESSION_POLICY = "permissions boundary", "session policy"
-"""What limits a role's policies, in AWS's words."""
+"""What limits the policies of a role or user, in AWS's words."""
 
 
 def limits(world: World, caller: Caller) -> list[tuple[str, list[Policy]]]:
     """What must allow too whatever the caller's policies allow, by its name.
 
-    IAM user guide, "Permissions boundaries for IAM entities" and "Policy evaluation logic".
+    IAM user guide, "Permissions boundaries for IAM entities" and "Policy evaluation logic"; a
+    federated user may do nothing that no session policy allows ("Permissions for
+    GetFederationToken").
     """
     found: list[tuple[str, list[Policy]]] = []
-    role = None if owns(world, caller) else identity(world, caller)
-    if role is not None and role.boundary is not None:
-        found.append((BOUNDARY, [role.boundary]))
-    if caller.policies:
+    behind = None if administers(world, caller) else identity(world, caller)
+    if behind is not None and behind.boundary is not None:
+        found.append((BOUNDARY, [behind.boundary]))
+    if caller.policies or caller.federated:
         found.append((SESSION_POLICY, list(caller.policies)))
     return found
 
 
 def identity(world: World, caller: Caller) -> Identity | None:
-    """The role behind the caller; None without one, or where it was deleted or replaced by
+    """The role or user behind the caller; None without one, or where it was deleted or replaced by
     another."""
-    if not caller.role or caller.account != world.settings.account:
+    name = (
+        caller.role if caller.user is None else f"user/{caller.user}"
+    )  # no role's: it has a slash
+    if not name:
         return None
     cache = world.identities  # as it is before the row is read: see `forget`
-    place = (caller.account, caller.role)
+    place = (caller.account, name)
     if place not in cache:
-        row = find(world, caller.role)
-        cache[place] = _identity(row) if row else None
+        cache[place] = _behind(world, caller)
     found = cache[place]
-    if found and caller.session and caller.session.role_id != found.id:
+    if caller.user is not None:
+        session = caller.session
+        number = session.user_id if isinstance(session, UserSession) else caller.user_id
+        return found if found and found.id == number else None
+    session = caller.session
+    if found and isinstance(session, RoleSession) and session.role_id != found.id:
         return None
     return found
 
 
-def _identity(row: Row) -> Identity:
+def _behind(world: World, caller: Caller) -> Identity | None:
+    if caller.user is not None:
+        return users.identity(world.rows, caller.account, caller.user)
+    row = find(world, caller.account, caller.role or "")
+    if row is None:
+        return None
     texts = [*row.plan.get("inline", {}).values(), *row.plan.get("attached", {}).values()]
-    found = [json.loads(text) for text in texts]
-    known = tuple(policy.ADMINISTRATOR if p == policy.ADMINISTRATOR else p for p in found)
-    boundary = row.plan.get("boundary")
-    limit = json.loads(boundary["text"]) if boundary else None
-    return Identity(row.doc["Arn"], row.doc["RoleId"], known, row.plan.get("tags", {}), limit)
+    return users.made(row.doc["Arn"], row.doc["RoleId"], texts, row.plan)
 
 
 # Roles --------------------------------------------------------------------------------------------
 
 
-def find(world: World, name: str) -> Row | None:
+def find(world: World, account: str, name: str) -> Row | None:
     """The account's role of that name, a stand-in with the execution role's plan; None where it was
     deleted or never created."""
     if name == world.settings.role:
-        seed(world)
-    row = world.rows.get(world.settings.account, REGION, KIND, name)
+        seed(world, account)
+    row = world.rows.get(account, REGION, KIND, name)
     if row is None or not row.status:
         return None
     return _filled(world, row) if row.status == STAND_IN else row
 
 
-def named(world: World, caller: Caller, arn: str) -> Row | None:
+def named(world: World, caller: Caller, arn: str, abroad: bool = False) -> Row | None:
     """The role of that ARN, as far as `caller` may name it to assume or to pass it.
 
     None where there is no such role: of another account or partition, never created, deleted, or
-    under another path. The owner's own key makes a stand-in of a name that was never created.
+    under another path. An administrator's key makes a stand-in of a name that was never created.
+    With `abroad` the role may be another account's, but no stand-in there: whoever asks so lets the
+    role's trust policy decide.
     """
     account, name = role_of(arn)
-    if account != world.settings.account or not _ROLE_ARN.fullmatch(arn):
+    own = account == caller.account
+    if not (own or abroad) or not _ROLE_ARN.fullmatch(arn):
         return None
     if name == world.settings.role:
-        seed(world)
+        seed(world, account)
     row = world.rows.get_lower(account, REGION, KIND, name)  # names differ by more than case
     if row is None:
-        if not owns(world, caller):
+        if not (own and administers(world, caller)):
             return None
         row = _stand_in(world, arn, name)
     if not row.status or row.name != name:
         return None
     if row.status != STAND_IN:
         return row if row.doc["Arn"] == arn else None
-    own = identity(world, caller)
-    may = owns(world, caller) or caller.role is None or (own and own.id == row.doc["RoleId"])
+    behind = identity(world, caller)
+    itself = caller.role is None and caller.user is None
+    runs = behind is not None and behind.id == row.doc["RoleId"]
+    may = own and (administers(world, caller) or itself or runs)
     return _filled(world, row) if may else None
 
 
@@ -153,7 +184,7 @@ def _stand_in(world: World, arn: str, name: str) -> Row:
         "CreateDate": _moment(world),
         "Description": f"Named by a client, never created here: stands for {world.settings.role}",
     }
-    account = world.settings.account
+    account = role_of(arn)[0]
     with contextlib.suppress(Exists):
         world.rows.insert(Row(account, REGION, KIND, name, STAND_IN, doc))
     forget(world)
@@ -164,7 +195,7 @@ def _stand_in(world: World, arn: str, name: str) -> Row:
 
 def _filled(world: World, row: Row) -> Row:
     """A stand-in with what it has of the execution role."""
-    execution = find(world, world.settings.role)
+    execution = find(world, row.account, world.settings.role)
     if execution is None:
         return replace(row, plan={"trust": NOBODY, "inline": {}, "attached": {}, "tags": {}})
     hours = {"MaxSessionDuration": execution.doc["MaxSessionDuration"]}
@@ -180,13 +211,14 @@ NOBODY = json.dumps(
 """The trust policy of a stand-in for a role that was deleted."""
 
 
-def seed(world: World) -> None:
-    """The execution role of the settings exists: trusted by the services, an administrator."""
-    account, name = world.settings.account, world.settings.role
+def seed(world: World, account: str) -> None:
+    """The account, where there is one, has an execution role of the settings' name: trusted by the
+    services, an administrator."""
+    name = world.settings.role
     row = world.rows.get(account, REGION, KIND, name)
-    if row is not None and row.status != STAND_IN:
+    if (row is not None and row.status != STAND_IN) or not accounts.exists(world, account):
         return
-    doc, plan = _administrator(world, name)
+    doc, plan = _administrator(world, account, name)
     if row is None:
         with contextlib.suppress(Exists):
             world.rows.insert(Row(account, REGION, KIND, name, "Active", doc, plan))
@@ -195,9 +227,8 @@ def seed(world: World) -> None:
     forget(world)
 
 
-def _administrator(world: World, name: str) -> tuple[Doc, Doc]:
+def _administrator(world: World, account: str, name: str) -> tuple[Doc, Doc]:
     """Document and plan of a role that may do everything and that services may assume."""
-    account = world.settings.account
     services = [f"{service}.amazonaws.com" for service in TRUSTED]
     trust = {
         "Version": "2012-10-17",
@@ -223,8 +254,9 @@ def _administrator(world: World, name: str) -> tuple[Doc, Doc]:
 
 
 def forget(world: World) -> None:
-    """Cached policies are dropped: later requests read the rows."""
+    """Cached policies and long-lived keys are dropped: later requests read the rows."""
     world.identities = {}  # whoever has read an older row fills the old one
+    world.credentials.forget()
 
 
 def _moment(world: World) -> dt.datetime:
@@ -235,22 +267,25 @@ def _moment(world: World) -> dt.datetime:
 
 
 def pins(world: World, trust: Policy) -> dict[str, str]:
-    """ARN -> unique id of each role of the account that a trust policy names.
+    """ARN -> unique id of each role and user, of any account here, that a trust policy names.
 
-    The policy keeps naming that role: one created later under the same name is another (IAM user
+    The policy keeps naming that one: one created later under the same name is another (IAM user
     guide, "AWS JSON policy elements: Principal", IAM role principals).
     """
     found = {}
     for arn in policy.principals(trust):
         account, name = role_of(arn)
-        row = find(world, name) if account == world.settings.account else None
+        row, number = find(world, account, name) if name else None, "RoleId"
+        if not name:
+            account, name = user_of(arn)
+            row, number = users.find(world.rows, account, name) if name else None, "UserId"
         if row is not None and row.doc["Arn"] == arn:
-            found[arn] = row.doc["RoleId"]
+            found[arn] = row.doc[number]
     return found
 
 
 def shown_trust(world: World, row: Row) -> str:
-    """The role's trust policy as it is told: in place of a role that is gone, its unique id.
+    """The role's trust policy as it is told: in place of a role or user that is gone, its unique id.
 
     IAM user guide, "AWS JSON policy elements: Principal", IAM role principals: the ARN "no longer
     maps back" once the role was deleted, also where another has its name.
@@ -268,9 +303,12 @@ def shown_trust(world: World, row: Row) -> str:
 def trust(row: Row, who: Principal, action: str, context: policy.Context) -> policy.Decision:
     """What the role's trust policy decides about `action` on the role."""
     pinned: Mapping[str, str] = row.plan.get("pins", {})
-    meant = frozenset(name for name in who.role if pinned.get(name, name) in who.role)
+    role, session = (
+        frozenset(name for name in names if pinned.get(name, name) in names)
+        for names in (who.role, who.session)
+    )
     document: Policy = json.loads(row.plan["trust"])
-    who = replace(who, role=meant)
+    who = replace(who, role=role, session=session)
     return policy.evaluate([document], "", action, row.doc["Arn"], context, who)
 
 
@@ -292,9 +330,16 @@ def service(ctx: Ctx, source: str) -> tuple[Principal, dict[str, str]]:
 
 
 def principal(world: World, caller: Caller) -> Principal:
-    """The caller by the names that a trust policy may have for it."""
+    """The caller by the names that the policy of a resource may have for it.
+
+    A user is named as directly as a session is (IAM user guide, "Policy evaluation logic", IAM
+    user); a federated user is to its user as a session to its role.
+    """
     found = identity(world, caller)
-    role = frozenset((found.arn, found.id)) if found else frozenset()
+    names = frozenset((found.arn, found.id)) if found else frozenset()
+    if found and caller.user is not None and not caller.federated:
+        return Principal(caller.account, session=names)
+    role = names
     session = {caller.arn} if found else set()
     if owns(world, caller):
         session.add(f"arn:aws:iam::{caller.account}:user/{user_name()}")
@@ -312,21 +357,30 @@ def keys(ctx: Ctx) -> dict[str, str]:
     tags = {**(found.tags if found else {}), **(session.tags if session else {})}
     values = {
         "aws:PrincipalAccount": caller.account,
-        "aws:PrincipalArn": found.arn if found else caller.arn,
-        "aws:PrincipalType": "AssumedRole" if caller.role else "Account",
+        "aws:PrincipalArn": found.arn if found and caller.role else caller.arn,
+        "aws:PrincipalType": _type(caller),
         "aws:PrincipalIsAWSService": "false",
         "aws:ViaAWSService": "false",
         "aws:userid": caller.user_id,
     }
     values |= {f"aws:principaltag/{key.lower()}": value for key, value in tags.items()}
-    if owns(ctx.world, caller):
+    if administers(ctx.world, caller):
         values["aws:username"] = user_name()
+    elif caller.user is not None and not caller.federated:
+        values["aws:username"] = caller.user
     if session:
         values["aws:TokenIssueTime"] = _iso(session.issued)
         values["aws:MultiFactorAuthPresent"] = "false"
         if session.source_identity:
             values["aws:SourceIdentity"] = session.source_identity
     return {**surroundings(ctx), **values}
+
+
+def _type(caller: Caller) -> str:
+    """`aws:PrincipalType`."""
+    if caller.user is not None:
+        return "FederatedUser" if caller.federated else "User"
+    return "AssumedRole" if caller.role else "Account"
 
 
 def surroundings(ctx: Ctx) -> dict[str, str]:
@@ -349,7 +403,7 @@ def service_session(world: World, role_arn: str) -> RoleSession:
     It may do nothing where the role was deleted.
     """
     account, name = role_of(role_arn)
-    row = find(world, name) if account == world.settings.account else None
+    row = find(world, account, name) if name else None
     same = row is not None and (row.status == STAND_IN or row.doc["Arn"] == role_arn)
     return RoleSession(role_arn, row.doc["RoleId"] if row and same else "", "SageMaker")
 

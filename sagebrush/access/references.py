@@ -9,6 +9,7 @@ from urllib.parse import unquote
 
 from sagebrush.access import principals
 from sagebrush.aws.names import Arn
+from sagebrush.credentials import role_of
 from sagebrush.errors import AwsError
 from sagebrush.store.rows import Row
 from sagebrush.world import Ctx
@@ -91,14 +92,15 @@ def sagemaker_arn(ctx: Ctx, text: str) -> str:
 def role_arn(ctx: Ctx, text: str) -> str:
     """The canonical ARN of the role that `text` names.
 
-    Operations find a role by the last part of its ARN: ARNs that differ in path, partition or even
-    account name one role, and policies are evaluated for its own. For a role that does not exist
-    the given ARN is returned.
+    Operations find a role by the last part of its ARN: ARNs that differ in path or partition name one
+    role, and policies are evaluated for its own. For a role that does not exist, or is another
+    account's, the given ARN is returned.
     """
-    row = role_row(ctx, text.rsplit("/", 1)[-1]) if ":role/" in text else None
+    account, name = role_of(text)
+    row = role_row(ctx, name) if account == ctx.account else None
     return row.doc["Arn"] if row is not None else text
 
 
 def role_row(ctx: Ctx, name: str) -> Row | None:
     """The row of the account's role, or None where there is none or it was deleted."""
-    return principals.find(ctx.world, name)
+    return principals.find(ctx.world, ctx.account, name)

@@ -8,21 +8,27 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import socket
 from collections.abc import Mapping
 from pathlib import Path
 
 from sagebrush import clientdata
+from sagebrush.aws import regions
 from sagebrush.commands import running
-from sagebrush.commands.running import Server
+from sagebrush.commands.running import CommandError, Server
 from sagebrush.settings import Settings
 
 CLIENT = Path(__file__).parent.parent / "toolkit" / "client"
+LOCAL, EVERYWHERE = ("", "127.0.0.1", "::1", "localhost"), ("0.0.0.0", "::")
+BUNDLE = "sagebrush-ca.pem"
+"""The file to which users of other machines copy `keys/ca-bundle.pem`."""
 STALE = ("AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_SECURITY_TOKEN")
 """Left over from real AWS, any of these would break every call."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments of `env`."""
+    parser.add_argument("--region", default="", help="another region than the setting's")
     parser.add_argument("--shell", choices=("sh", "fish", "powershell"), default="sh")
     parser.add_argument(
         "--no-shim",
@@ -35,30 +41,63 @@ def run(args: argparse.Namespace) -> int:
     """Prints one line for each variable for the running server; raises CommandError when none runs."""
     chosen = running.settings()
     server = running.require(chosen)
-    print(script(variables(chosen, server, shim=not args.no_shim), args.shell))
+    if args.region and args.region not in {*regions.served(), server.region}:
+        raise CommandError(f"{args.region} is none of AWS's commercial regions")
+    found = variables(chosen, server, not args.no_shim, args.region)
+    print(script(found, args.shell))
     return 0
 
 
-def variables(chosen: Settings, server: Server, shim: bool = True) -> dict[str, str]:
-    """The variables that a client needs, by name (clients.md, traps 1, 7 and 9)."""
-    key, secret = running.user_key(chosen)
-    client = chosen.home / "client"
-    clientdata.write(client, server.account, server.region, server.tls_port)
+def variables(
+    chosen: Settings,
+    server: Server,
+    shim: bool = True,
+    region: str = "",
+    given: tuple[str, str] | None = None,
+) -> dict[str, str]:
+    """The variables that a client in `region` (default: the setting's) needs, by name (clients.md,
+    traps 1, 7 and 9), with the owner's key or the `given` one and its secret."""
+    key, secret = given or running.user_key(chosen)
+    client, region = chosen.home / "client", region or server.region
+    clientdata.write(client, server.tls_port)
     found = {
         "AWS_ENDPOINT_URL": server.url,
         "AWS_ACCESS_KEY_ID": key,
         "AWS_SECRET_ACCESS_KEY": secret,
-        "AWS_DEFAULT_REGION": server.region,
-        "AWS_REGION": server.region,
+        "AWS_DEFAULT_REGION": region,
+        "AWS_REGION": region,
         "AWS_CA_BUNDLE": str(chosen.home / "keys" / "ca-bundle.pem"),
         "AWS_DISABLE_HOST_PREFIX_INJECTION": "true",
         "SAGEMAKER_USER_CONFIG_OVERRIDE": str(client / "sagemaker.yaml"),
-        "SAGEMAKER_INTERNAL_IMAGE_URI": clientdata.base_image(server.region),
+        "SAGEMAKER_INTERNAL_IMAGE_URI": clientdata.base_image(region),
     }
-    if shim:
+    if not shim:
+        bucket = f"sagemaker-{region}-{server.account}"
+        config = clientdata.with_bucket(client, bucket)
+        found["SAGEMAKER_USER_CONFIG_OVERRIDE"] = str(config)
+    else:
         found["SAGEBRUSH_CLIENT_DATA"] = str(client / "data")
         found["PYTHONPATH"] = path_with(str(CLIENT), os.environ.get("PYTHONPATH", ""))
     return found
+
+
+def elsewhere(chosen: Settings, server: Server, given: tuple[str, str]) -> dict[str, str]:
+    """The variables for another login of this machine, or for another machine where the server
+    listens beyond this one: without files of this data directory, which only its owner can read."""
+    local = server.host in LOCAL
+    name = next(iter(chosen.hosts), "") if server.host in EVERYWHERE else server.host
+    name = name or socket.gethostname()
+    plain = chosen.insecure and not chosen.tls_only
+    url = server.url if local else f"https://{name}:{server.tls_port}"
+    found = {
+        "AWS_ENDPOINT_URL": f"http://{name}:{server.port}" if plain and not local else url,
+        "AWS_ACCESS_KEY_ID": given[0],
+        "AWS_SECRET_ACCESS_KEY": given[1],
+        "AWS_DEFAULT_REGION": server.region,
+        "AWS_REGION": server.region,
+        "AWS_DISABLE_HOST_PREFIX_INJECTION": "true",
+    }
+    return found if local or plain else {**found, "AWS_CA_BUNDLE": BUNDLE}
 
 
 def path_with(folder: str, path: str) -> str:

@@ -17,6 +17,7 @@ from sagebrush.settings import Settings
 STATE = "server.json"
 """In the data directory: what the server that runs there wrote at its start."""
 HEALTH = "/_sagebrush/health"
+ACCOUNTS = "/_sagebrush/accounts"
 PAGE_TOKEN = "pages.token"
 """In `keys` of the data directory (`credentials.PAGE_TOKEN`, which is long to import)."""
 
@@ -146,19 +147,68 @@ def occupant(port: int) -> str:
 
 def user_key(chosen: Settings) -> tuple[str, str]:
     """The user's long-lived (access key id, secret access key)."""
+    return _book(chosen).user_key
+
+
+def secret_of(chosen: Settings, access_key: str) -> str:
+    """The secret of a user's or an account's key, which derives from the keys of this data
+    directory."""
+    owners, secret = user_key(chosen)
+    return secret if access_key == owners else _book(chosen).secret_of(access_key)
+
+
+def _book(chosen: Settings) -> Any:
     import time
 
     from sagebrush.credentials import CredentialBook
 
-    book = CredentialBook(chosen.home / "keys", chosen.account, chosen.role, time.time)
-    return book.user_key
+    return CredentialBook(chosen.home / "keys", chosen.account, chosen.role, time.time)
 
 
-def client(chosen: Settings, server: Server, service: str) -> Any:
-    """A boto3 client as a user's would be after `eval "$(sagebrush env)"`."""
+def page(
+    chosen: Settings, server: Server, path: str, body: Mapping[str, str] | None = None
+) -> dict[str, Any]:
+    """The JSON object of one of the server's own pages, asked as its owner; with a `body` by POST.
+
+    Raises CommandError in the server's words.
+    """
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
+    try:
+        token = (chosen.home / "keys" / PAGE_TOKEN).read_text()
+        headers = {"Host": f"localhost:{server.port}", "Authorization": f"Bearer {token}"}
+        sent = None if body is None else json.dumps(body)
+        connection.request("GET" if body is None else "POST", path, sent, headers)
+        response = connection.getresponse()
+        answer = json.loads(response.read(1 << 20))
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        raise CommandError(f"the server did not answer: {error}") from error
+    finally:
+        connection.close()
+    if response.status != 200:
+        raise CommandError(str(answer.get("message", answer)))
+    return answer
+
+
+def account(chosen: Settings, server: Server, wanted: str = "") -> dict[str, Any]:
+    """Id, name and access key of the account of that id or name (default: that of the settings);
+    raises CommandError for one that is not there."""
+    listed = page(chosen, server, ACCOUNTS)["Accounts"]
+    if not wanted:
+        return listed[0]
+    for each in listed:
+        if wanted in (each["Id"], each["Name"]):
+            return each
+    raise CommandError(f"there is no account {wanted} (sagebrush account list)")
+
+
+def client(chosen: Settings, server: Server, service: str, access_key: str = "") -> Any:
+    """A boto3 client as a user's would be after `eval "$(sagebrush env)"`; with the id of another
+    account's key, as that account's administrator."""
     from boto3.session import Session
 
     key, secret = user_key(chosen)
+    if access_key:
+        key, secret = access_key, secret_of(chosen, access_key)
     return Session(
         aws_access_key_id=key, aws_secret_access_key=secret, region_name=server.region
     ).client(service, endpoint_url=server.url)

@@ -64,6 +64,8 @@ class Spec:
     """The job's directory; `root/ml` is its /opt/ml. Made by the caller, private to the job."""
     role: str = ""
     """ARN of the role whose credentials the job gets."""
+    region: str = ""
+    """The AWS region that it is in; "" for the server's own (of a job that an older version began)."""
     binds: tuple[Bind, ...] = ()
     cwd: str = "/opt/ml"
     hostname: str = "algo-1"

@@ -209,6 +209,9 @@ def by_arn(ctx: Ctx, text: str) -> Row:
     """
     arn = Arn.parse(text)
     row = None
+    if arn and arn.service == "sagemaker" and arn.region != ctx.region:
+        words = f"ARN should be scoped to correct region: {ctx.region}"
+        raise AwsError("ValidationException", words)
     if arn and (arn.service, arn.region, arn.account) == ("sagemaker", ctx.region, ctx.account):
         kind, _, name = arn.resource.partition("/")
         facts = ctx.world.kinds.get(kind)

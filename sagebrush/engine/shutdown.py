@@ -19,10 +19,10 @@ def stop_jobs(
 ) -> None:
     """Jobs have been stopped as their Stop operations do and their models uploaded, notebook
     instances too, and no endpoint worker runs; or `impatient()` became true before."""
-    ctx = world.service_ctx()
     found = list(stops(world))
     for kind, stop in found:
         for row in world.rows.select(kind.kind, stop.when):
+            ctx = world.service_ctx(region=row.region, account=row.account)
             try:
                 ctx.call(kind.service, stop.operation, {kind.id_member: row.name})
             except Exception:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from sagebrush.access import principals
 from sagebrush.compute.base import Spec
 from sagebrush.compute.shim import network
+from sagebrush.credentials import role_of
 from sagebrush.errors import AwsError, Doc
 from sagebrush.world import World
 
@@ -86,7 +87,7 @@ class Metadata:
 
     def _values(self) -> Values:
         """All values of the service: path -> text."""
-        spec, region = self.spec, self.world.settings.region
+        spec, region = self.spec, self.spec.region or self.world.settings.region
         kind = spec.limits.name.removeprefix("ml.") or "local"
         address = network.addresses(spec.peers).get(spec.hostname, "127.0.0.1")
         host = f"ip-{address.replace('.', '-')}.{region}.compute.internal"
@@ -105,7 +106,7 @@ class Metadata:
         data |= self._role() | self._notice()
         found: Values = {f"latest/meta-data/{name}": value for name, value in data.items()}
         identity = {
-            "accountId": self.world.settings.account,
+            "accountId": role_of(self.spec.role)[0] or self.world.settings.account,
             "availabilityZone": f"{region}a",
             "instanceId": data["instance-id"],
             "instanceType": kind,

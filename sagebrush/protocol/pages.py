@@ -1,4 +1,5 @@
-"""The server's own pages: health, metrics, and the role credentials of jobs in process mode."""
+"""The server's own pages: health, metrics, accounts, and the role credentials of jobs in process
+mode."""
 
 from __future__ import annotations
 
@@ -10,9 +11,10 @@ import time
 from aiohttp import web
 
 from sagebrush import __version__
-from sagebrush.access import principals
+from sagebrush.access import accounts, principals
 from sagebrush.credentials import PAGE_TOKEN
 from sagebrush.errors import AwsError, Doc
+from sagebrush.protocol import receive
 from sagebrush.protocol.access_log import AccessLog
 from sagebrush.protocol.hosts import Hosts, is_loopback
 from sagebrush.protocol.message import Reply
@@ -20,6 +22,9 @@ from sagebrush.world import World
 
 OWN = "/_sagebrush/"
 """Prefix of their paths."""
+SMALL = 4096
+"""Most bytes of a body that they read."""
+_OWNERS = f"send Authorization: Bearer, with keys/{PAGE_TOKEN}"
 
 
 class Pages:
@@ -47,10 +52,12 @@ class Pages:
         if name == "health":
             return _json(200, self.health() if owner else {"status": "running"})
         if name == "metrics" and not owner:
-            return _json(403, {"message": f"send Authorization: Bearer, with keys/{PAGE_TOKEN}"})
+            return _json(403, {"message": _OWNERS})
         if name == "metrics":
             body = await asyncio.get_running_loop().run_in_executor(None, self._access.metrics)
             return Reply(200, {"Content-Type": "text/plain; version=0.0.4; charset=utf-8"}, body)
+        if name == "accounts":
+            return await self._accounts(raw) if owner else _json(403, {"message": _OWNERS})
         if name == "credentials":
             return self._credentials(raw.headers.get("Authorization", ""))
         return _json(404, {"message": f"no page {name}"})
@@ -67,6 +74,25 @@ class Pages:
             "isolation": getattr(self._world.backend, "isolation", "unknown"),
             "uptime": round(time.time() - self._started, 1),
         }
+
+    async def _accounts(self, raw: web.BaseRequest) -> Reply:
+        """Returns the accounts (GET), or adds one (POST, `{"Id": …, "Name": …}`, both may lack)."""
+        loop = asyncio.get_running_loop()
+        if raw.method == "GET":
+            found = await loop.run_in_executor(None, accounts.listed, self._world)
+            return _json(200, {"Accounts": found})
+        if raw.method != "POST":
+            return _json(405, {"message": "GET or POST"})
+        try:
+            asked = json.loads(await receive.small(raw, SMALL) or b"{}")
+            account, name = str(asked.get("Id", "")), str(asked.get("Name", ""))
+        except (AwsError, ValueError, AttributeError):
+            return _json(400, {"message": "the body is no small JSON object"})
+        try:
+            made = await loop.run_in_executor(None, accounts.add, self._world, account, name)
+        except AwsError as error:
+            return _json(error.status, {"code": error.code, "message": error.message})
+        return _json(200, made)
 
     def _credentials(self, token: str) -> Reply:
         try:

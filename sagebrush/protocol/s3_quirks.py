@@ -135,7 +135,10 @@ def finish(op: OperationModel, result: Doc | None, reply: Reply) -> Reply:
 
 
 def finish_error(error: AwsError, reply: Reply) -> Reply:
-    """The error reply with the headers that S3 adds: what was not modified, how long the object is."""
+    """The error reply with the headers that S3 adds: what was not modified, how long the object is,
+    where the bucket is."""
+    if "Region" in error.fields:
+        reply.headers["x-amz-bucket-region"] = error.fields["Region"]
     if reply.status == 304:
         for name, header in (("ETag", "ETag"), ("LastModified", "Last-Modified")):
             if name in error.fields:

@@ -20,7 +20,7 @@ from aiohttp import web
 from botocore.model import OperationModel
 
 from sagebrush.access import dispatch
-from sagebrush.aws import names
+from sagebrush.aws import names, regions
 from sagebrush.errors import AwsError, Doc
 from sagebrush.protocol import (
     claims,
@@ -182,11 +182,11 @@ class Server:
             except AwsError as error:
                 if error.code == "MalformedXML":  # S3 checks first what the address names
                     bare = request.with_body(b"")
-                    self._before_body(bare, target, verified, entry, dispatch.before_document)
+                    ctx = self._ctx(raw, bare, target, verified, entry)
+                    self._before_body(ctx, bare, target, entry, dispatch.before_document)
                 raise
             entry.operation = str(model.name)
-            origin = _origin(raw, request, verified.claim)
-            ctx = self._world.ctx(verified.key.caller, entry.id, origin)
+            ctx = self._ctx(raw, request, target, verified, entry)
             result = await self._run(ctx, model, params, request.body, connections.of(raw).share)
             found = reply.render(model, target.protocol, result, entry.id)
             return s3_quirks.finish(model, result, found) if target.service == "s3" else found
@@ -239,7 +239,8 @@ class Server:
             return request, verified
         before = request if upload else None
         if before is not None and (raw.content_length is None or raw.content_length > LARGE):
-            self._before_body(before, target, verified, entry)  # before it is sent in vain
+            ctx = self._ctx(raw, before, target, verified, entry)
+            self._before_body(ctx, before, target, entry)  # before it is sent in vain
             before = None
         try:
             said = receive.declared(request, raw, upload)
@@ -247,7 +248,8 @@ class Server:
                 request = await receive.spool(raw, request, verified, self._world.objects, said)
         except AwsError:
             if before is not None:  # errors that do not depend on the body come first
-                self._before_body(before, target, verified, entry)
+                ctx = self._ctx(raw, before, target, verified, entry)
+                self._before_body(ctx, before, target, entry)
             raise
         if not upload and isinstance(request.body, Spooled):
             spooled = request.body
@@ -255,14 +257,25 @@ class Server:
             self._world.objects.drop(spooled)
         return request, verified
 
+    def _ctx(
+        self, raw: web.BaseRequest, request: Request, target: Target, verified: Verified,
+        entry: Entry,
+    ) -> Ctx:  # fmt: skip
+        """The request's context, in the region that its signature names; IAM has but one."""
+        claim = verified.claim
+        region = regions.GLOBAL if target.service == "iam" else claim.region
+        origin = _origin(raw, request, claim)
+        return self._world.ctx(verified.key.caller, entry.id, origin, region)
+
+    @staticmethod
     def _before_body(
-        self, request: Request, target: Target, verified: Verified, entry: Entry,
+        ctx: Ctx, request: Request, target: Target, entry: Entry,
         refuse: Callable[[Ctx, OperationModel, Doc], None] = dispatch.before_body,
     ) -> None:  # fmt: skip
         """Raises AwsError for what is wrong with a request independently of its body's bytes."""
         model, params = rest.parse(target, request)
         entry.operation = str(model.name)
-        refuse(self._world.ctx(verified.key.caller, entry.id), model, params)
+        refuse(ctx, model, params)
 
     @staticmethod
     def _check_service(claim: Claim, target: Target, words: Dialect) -> None:
@@ -361,7 +374,7 @@ def _origin(raw: web.BaseRequest, request: Request, claim: Claim) -> Origin:
     """Returns what policies may ask about the request's connection."""
     connection = raw.transport.get_extra_info if raw.transport else _nothing
     at = claim.at if claim.stamp else None
-    return Origin(connection, request.headers, claim.expires is not None, at)
+    return Origin(connection, request.headers, claim.expires is not None, at, claim.region)
 
 
 def _nothing(_name: str) -> None:

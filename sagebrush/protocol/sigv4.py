@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from urllib.parse import quote, unquote_plus, unquote_to_bytes
 
+from sagebrush.aws import regions
 from sagebrush.credentials import Key
 from sagebrush.errors import AwsError
 from sagebrush.protocol.claims import ALGORITHM, JSON, SKEW, Claim, Dialect, scope_error
@@ -25,11 +26,13 @@ _HEX64 = re.compile(r"[0-9a-f]{64}")
 _BLANKS = re.compile(r"[ \t]+")
 _SPACES = re.compile(r" {2,}")
 _UNSIGNABLE = frozenset({"x-amz-content-sha256", "x-amz-user-agent", "x-amzn-trace-id"})
-_GLOBAL = frozenset({"iam", "sts"})
 
 
 class Verifier:
-    """Checks claims against keys; caches signing keys, which change once a day."""
+    """Checks claims against keys; caches signing keys, which change once a day.
+
+    Any commercial region may be signed for, and the server's own, whatever its name.
+    """
 
     def __init__(
         self,
@@ -39,7 +42,7 @@ class Verifier:
     ) -> None:
         self._resolve = resolve
         self._clock = clock
-        self._region = region
+        self._regions = regions.served() | {region}
         self._keys: dict[tuple[str, str, str, str], bytes] = {}
 
     def verify(self, request: Request, claim: Claim, words: Dialect, body_sha256: str) -> Verified:
@@ -106,16 +109,14 @@ class Verifier:
                 f" from HTTP: '{claim.date}' != '{claim.stamp[:8]}', from '{claim.stamp}'.",
                 403,
             )
-        regions = {self._region, "us-east-1"} if claim.service in _GLOBAL else {self._region}
-        if claim.region in regions:
+        if claim.region in self._regions:
             return
-        if words.s3:
-            detail = f"the region '{claim.region}' is wrong; expecting '{self._region}'"
-            raise scope_error(detail, presigned, Region=self._region)
+        if words.s3:  # without a member Region, to which SDKs would go on by themselves
+            detail = f"the region '{claim.region}' is wrong; expecting one of the partition 'aws'"
+            raise scope_error(detail, presigned)
         raise AwsError(
             words.mismatch,
-            "Credential should be scoped to a valid region. This server's region is"
-            f" '{self._region}', not '{claim.region}'.",
+            f"Credential should be scoped to a valid region, not '{claim.region}'.",
             403,
         )
 

@@ -11,15 +11,16 @@ from sagebrush.scheduler.instances import Instance, instance, named
 from sagebrush.scheduler.sizes import described, share
 from sagebrush.settings import Settings
 from sagebrush.store.rows import Reader
-from sagebrush.world import World
+from sagebrush.world import Ctx, World
 
 
-def refuse(world: World, types: Sequence[str], use: str) -> None:
+def refuse(ctx: Ctx, types: Sequence[str], use: str) -> None:
     """Refuses instances of `types`, together for `use` (`facts.Quota.use`), that cannot be granted.
 
     Raises ValidationException for what is no instance type, ResourceLimitExceeded for what a quota
     forbids or this host can never give, LookupError for a use that no kind has.
     """
+    world = ctx.world
     kind, quota = _quota_of(world, use)
     try:
         wanted = [instance(name) for name in types]
@@ -31,7 +32,7 @@ def refuse(world: World, types: Sequence[str], use: str) -> None:
             f"1 validation error detected: Value '{unknown}' at 'instanceType' failed to satisfy"
             f" constraint: Member must satisfy enum value set: [{listed}]",
         ) from error
-    check_quota(world, types, use, world.rows)
+    check_quota(ctx, types, use, world.rows)
     if kind.shares_cpu:  # each alone must fit, their GPUs together
         for each in dict.fromkeys(wanted):
             _host(world, [each])
@@ -40,16 +41,17 @@ def refuse(world: World, types: Sequence[str], use: str) -> None:
         _host(world, wanted)
 
 
-def check_quota(world: World, types: Sequence[str], use: str, rows: Reader) -> None:
-    """Raises ResourceLimitExceeded for what a quota forbids, by what `rows` are in use.
+def check_quota(ctx: Ctx, types: Sequence[str], use: str, rows: Reader) -> None:
+    """Raises ResourceLimitExceeded for what a quota of the account and region forbids, by what `rows`
+    are in use.
 
     What creates the instances asks again in its transaction: two callers would both have had the last.
     """
-    kind, quota = _quota_of(world, use)
+    kind, quota = _quota_of(ctx.world, use)
     for name, count in Counter(types).items():
-        most = limit(world.settings, name)
+        most = limit(ctx.world.settings, name)
         if most is not None:
-            _quota((name, count), quota, most, _used(rows, name, kind, quota))
+            _quota((name, count), quota, most, _used(ctx, rows, name, (kind, quota)))
 
 
 def limit(settings: Settings, name: str) -> int | None:
@@ -82,9 +84,14 @@ def _quota(wanted: tuple[str, int], quota: Quota, most: int, used: int) -> None:
         )
 
 
-def _used(rows: Reader, name: str, kind: Running, quota: Quota) -> int:
-    """How many instances of the type are in use so."""
-    found = [row for row in rows.select(kind.kind, kind.busy) if quota.counts(row.doc)]
+def _used(ctx: Ctx, rows: Reader, name: str, of: tuple[Running, Quota]) -> int:
+    """How many instances of the type are in use so in the context's account and region."""
+    (kind, quota), here = of, (ctx.account, ctx.region)
+    found = [
+        row
+        for row in rows.select(kind.kind, kind.busy)
+        if (row.account, row.region) == here and quota.counts(row.doc)
+    ]
     return sum(n for row in found for each, n in kind.instances(row.doc, row.plan) if each == name)
 
 

@@ -1,4 +1,4 @@
-"""STS: the caller's identity, and credentials for roles (STS API Reference).
+"""STS: the caller's identity, and credentials for roles and users (STS API Reference).
 
 IAM user guide, "Pass session tags in AWS STS", "Monitor and control actions taken with assumed
 roles", "IAM and AWS STS condition context keys".
@@ -11,8 +11,16 @@ import json
 from collections.abc import Mapping
 from urllib.parse import unquote
 
-from sagebrush.access import conditions, grammar, managed_policies, policy, principals
-from sagebrush.credentials import RoleSession, Session, role_of
+from sagebrush.access import (
+    accounts,
+    conditions,
+    grammar,
+    managed_policies,
+    policy,
+    principals,
+    users,
+)
+from sagebrush.credentials import RoleSession, Session, Terms, UserSession, role_of
 from sagebrush.errors import AwsError, Doc
 from sagebrush.store.rows import Row
 from sagebrush.world import Ctx
@@ -37,8 +45,9 @@ def assume_role(ctx: Ctx, request: Doc) -> Doc:
     """Credentials of the role; AccessDenied (403) where it does not exist or may not be assumed.
 
     The role's trust policy must allow it; so must the caller's own policies where the trust policy
-    names only the account (API reference, AssumeRole). Session policies limit what the role's own
-    allow. Transitive tags and the source identity of an earlier session are passed on.
+    names only the account, or the caller is of another account than the role (API reference,
+    AssumeRole). Session policies limit what the role's own allow. Transitive tags and the source
+    identity of an earlier session are passed on.
     """
     arn = request["RoleArn"]
     if not role_of(arn)[1]:
@@ -47,7 +56,7 @@ def assume_role(ctx: Ctx, request: Doc) -> Doc:
     source = _source_identity(ctx, request)
     row = _target(ctx, arn)
     keys = {
-        **conditions.of_connection(ctx),
+        **conditions.of_connection(ctx, row.account),
         **principals.keys(ctx),
         **_keys(row, request, tags, source),
     }
@@ -57,47 +66,93 @@ def assume_role(ctx: Ctx, request: Doc) -> Doc:
     if source:
         _require(ctx, row, "sts:SetSourceIdentity", keys)
     seconds, name = _seconds(ctx, row, request), request["RoleSessionName"]
-    given = tuple(dict(each) for each in _session_policies(ctx, request))
-    session = RoleSession(arn, row.doc["RoleId"], name, given, tags, passed, source)
-    if session.packed > PACKED:
-        raise AwsError(
-            "PackedPolicyTooLarge",
-            f"Packed size of session policies and session tags consumes"
-            f" {session.packed * 100 // PACKED}% of allotted space.",
-        )
+    given = tuple(dict(each) for each in _session_policies(ctx, row.account, request))
+    session = RoleSession(
+        arn,
+        row.doc["RoleId"],
+        name,
+        policies=given,
+        tags=tags,
+        transitive=passed,
+        source_identity=source,
+    )
+    packed = _packed(session)
     user = {
         "AssumedRoleId": f"{row.doc['RoleId']}:{name}",
-        "Arn": f"arn:aws:sts::{ctx.account}:assumed-role/{row.name}/{name}",
+        "Arn": f"arn:aws:sts::{row.account}:assumed-role/{row.name}/{name}",
     }
     issued = ctx.world.credentials.issue(session, seconds)
-    result: Doc = {"Credentials": credentials(issued), "AssumedRoleUser": user}
-    if given or tags:
-        result["PackedPolicySize"] = max(1, session.packed * 100 // PACKED)
+    result: Doc = {"Credentials": credentials(issued), "AssumedRoleUser": user, **packed}
     return {**result, "SourceIdentity": source} if source else result
 
 
 def get_session_token(ctx: Ctx, request: Doc) -> Doc:
-    """Temporary credentials of the user; AccessDenied (403) for a caller with temporary ones."""
-    if not principals.owns(ctx.world, ctx.caller):
-        raise AwsError("AccessDenied", "Cannot call GetSessionToken with session credentials", 403)
-    role = principals.find(ctx.world, ctx.world.settings.role)
+    """Temporary credentials of the user; AccessDenied (403) for a caller with temporary ones.
+
+    An administrator's are of the execution role, as its key is.
+    """
+    caller = ctx.caller
+    seconds = request.get("DurationSeconds", 12 * HOUR)
+    _refuse_temporary(ctx, "GetSessionToken")
+    if caller.user is not None:
+        own = UserSession(caller.arn, caller.user_id)
+        return {"Credentials": credentials(ctx.world.credentials.issue(own, seconds))}
+    role = principals.find(ctx.world, ctx.account, ctx.world.settings.role)
     if role is None:
         raise AwsError("AccessDenied", "The execution role of the settings is not there.", 403)
-    name = ctx.caller.arn.rsplit("/", 1)[-1]
+    name = caller.arn.rsplit("/", 1)[-1]
     session = RoleSession(role.doc["Arn"], role.doc["RoleId"], name)
-    seconds = request.get("DurationSeconds", 12 * HOUR)
     return {"Credentials": credentials(ctx.world.credentials.issue(session, seconds))}
 
 
-def get_access_key_info(ctx: Ctx, request: Doc) -> Doc:
-    """The account of an access key of ours, whether it still works or not (API reference,
-    GetAccessKeyInfo: "the key might be active, inactive, or deleted"); ValidationError for others.
+def _refuse_temporary(ctx: Ctx, name: str) -> None:
+    """Raises AccessDenied (403) for a caller without a long-lived key."""
+    user = ctx.caller.user is not None and ctx.caller.session is None
+    if not user and not principals.administers(ctx.world, ctx.caller):
+        raise AwsError("AccessDenied", f"Cannot call {name} with session credentials", 403)
 
-    How AWS refuses a key that nobody has is not documented.
+
+def get_federation_token(ctx: Ctx, request: Doc) -> Doc:
+    """Temporary credentials for somebody to whom the user lends some of its permissions.
+
+    They may do what both the user's policies and the given ones allow: without one, nothing but
+    what a resource's policy allows the federated user itself (API reference, GetFederationToken).
+    Raises AccessDenied (403) for a caller with temporary credentials, MalformedPolicyDocument,
+    PackedPolicyTooLarge.
     """
-    if not ctx.world.credentials.known(request["AccessKeyId"]):
-        raise AwsError("ValidationError", f"The access key {request['AccessKeyId']} is not known.")
-    return {"Account": ctx.account}
+    _refuse_temporary(ctx, "GetFederationToken")
+    tags, _ = _tags(ctx, request)
+    name, caller = request["Name"], ctx.caller
+    given = tuple(dict(each) for each in _session_policies(ctx, ctx.account, request))
+    arn, number = f"arn:aws:iam::{ctx.account}:root", ctx.account
+    if caller.user is not None:
+        arn, number = caller.arn, caller.user_id
+    session = UserSession(arn, number, name, policies=given, tags=tags)
+    packed = _packed(session)
+    seconds = request.get("DurationSeconds", 12 * HOUR)
+    return {
+        "Credentials": credentials(ctx.world.credentials.issue(session, seconds)),
+        "FederatedUser": {
+            "FederatedUserId": f"{ctx.account}:{name}",
+            "Arn": f"arn:aws:sts::{ctx.account}:federated-user/{name}",
+        },
+        **packed,
+    }
+
+
+def get_access_key_info(ctx: Ctx, request: Doc) -> Doc:
+    """The account of an access key of ours, in use, inactive or ended; ValidationError for others.
+
+    How AWS refuses a key that nobody has is not documented. A user's key that was deleted is not
+    known any more, unlike on AWS (API reference, GetAccessKeyInfo).
+    """
+    wanted, world = request["AccessKeyId"], ctx.world
+    row = users.key(world.rows, wanted)
+    others = accounts.others(world)
+    account = row.plan["account"] if row else world.credentials.account_of(wanted, others)
+    if account is None:
+        raise AwsError("ValidationError", f"The access key {wanted} is not known.")
+    return {"Account": account}
 
 
 def credentials(session: Session) -> Doc:
@@ -117,12 +172,12 @@ def _target(ctx: Ctx, arn: str) -> Row:
     """The role to be assumed; raises AccessDenied (403).
 
     Sessions of a deleted role are refused, whatever a trust policy names; a stand-in may be assumed
-    by the owner's own key alone.
+    by an administrator's own key alone.
     """
     world, caller = ctx.world, ctx.caller
-    row = principals.named(world, caller, arn)
-    owner = principals.owns(world, caller)
-    gone = caller.role is not None and principals.identity(world, caller) is None
+    row = principals.named(world, caller, arn, abroad=True)
+    owner = principals.administers(world, caller)
+    gone = principals.gone(world, caller)
     if row is None or not (owner or (row.status != principals.STAND_IN and not gone)):
         raise _denied(ctx, "sts:AssumeRole", arn)
     return row
@@ -138,7 +193,8 @@ def _require(ctx: Ctx, row: Row, action: str, keys: Mapping[str, str | list[str]
         for _, given in principals.limits(world, caller)
     ]
     verdict = policy.together(trust, held, *limits)
-    both = action == "sts:SetSourceIdentity"  # AWS: in both policies, whomever the trust one names
+    # AWS: in both policies, whomever the trust one names; so for another account's role
+    both = action == "sts:SetSourceIdentity" or row.account != caller.account
     if verdict != policy.ALLOWED or (both and not all(each.allowed for each in (held, *limits))):
         raise _denied(ctx, action, arn)
 
@@ -212,7 +268,7 @@ def _seconds(ctx: Ctx, row: Row, request: Doc) -> int:
             "ValidationError",
             "The requested DurationSeconds exceeds the MaxSessionDuration set for this role.",
         )
-    if seconds > HOUR and ctx.caller.session:
+    if seconds > HOUR and isinstance(ctx.caller.session, RoleSession):
         raise AwsError(
             "ValidationError",
             "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by"
@@ -221,8 +277,19 @@ def _seconds(ctx: Ctx, row: Row, request: Doc) -> int:
     return seconds
 
 
-def _session_policies(ctx: Ctx, request: Doc) -> list[policy.Policy]:
-    """The policies that limit the session; raises MalformedPolicyDocument."""
+def _packed(session: Terms) -> Doc:
+    """PackedPolicySize, where the session has policies or tags; raises PackedPolicyTooLarge."""
+    share = session.packed * 100 // PACKED
+    if session.packed > PACKED:
+        raise AwsError(
+            "PackedPolicyTooLarge",
+            f"Packed size of session policies and session tags consumes {share}% of allotted space.",
+        )
+    return {"PackedPolicySize": max(1, share)} if session.policies or session.tags else {}
+
+
+def _session_policies(ctx: Ctx, account: str, request: Doc) -> list[policy.Policy]:
+    """The policies that limit a session in the account; raises MalformedPolicyDocument."""
     found: list[policy.Policy] = []
     if request.get("Policy"):
         try:
@@ -232,14 +299,14 @@ def _session_policies(ctx: Ctx, request: Doc) -> list[policy.Policy]:
     entries = request.get("PolicyArns") or ()
     if len(entries) > MANAGED:
         raise AwsError("ValidationError", f"At most {MANAGED} managed policies may be given.")
-    return [*found, *(_managed(ctx, entry.get("arn", "")) for entry in entries)]
+    return [*found, *(_managed(ctx, account, entry.get("arn", "")) for entry in entries)]
 
 
-def _managed(ctx: Ctx, arn: str) -> policy.Policy:
+def _managed(ctx: Ctx, account: str, arn: str) -> policy.Policy:
     """A managed policy, AWS's or the account's own; raises MalformedPolicyDocument."""
     if arn in managed_policies.KNOWN:
         return managed_policies.KNOWN[arn]
-    iam = ctx.world.service_ctx()
+    iam = ctx.world.service_ctx(account=account)
     try:
         version = iam.call("iam", "GetPolicy", {"PolicyArn": arn})["Policy"]["DefaultVersionId"]
         asked = {"PolicyArn": arn, "VersionId": version}

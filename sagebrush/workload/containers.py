@@ -6,7 +6,6 @@ inference code with hosting services": `docker run IMAGE train` and `docker run 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 from sagebrush.compute.base import Limits, Spec
@@ -17,24 +16,25 @@ from sagebrush.world import World
 
 
 def job(
-    world: World, facts: Running, doc: Doc, where: tuple[str, Path], size: tuple[Limits, str]
+    world: World, facts: Running, doc: Doc, where: tuple[str, Path, str], size: tuple[Limits, str]
 ) -> Spec:
     """The container of one instance of the resource that `doc` describes (of an endpoint: a variant).
 
-    `where` is its key and directory, `size` what it may use and the log's first line. The
+    `where` is its key, directory and region, `size` what it may use and the log's first line. The
     caller sets the port on which an endpoint's container answers. Raises ValueError for a kind
     without containers.
     """
     if facts.container is None:
         raise ValueError(f"a {facts.noun} never runs in an image of its user's")
-    program, (key, root), (limits, banner) = facts.container(doc), where, size
+    program, (key, root, region), (limits, banner) = facts.container(doc), where, size
     return Spec(
         key=key,
         argv=program.arguments,
         entrypoint=program.entrypoint,
-        env=_variables(world, program.environment),
+        env={"AWS_REGION": region, "AWS_DEFAULT_REGION": region, **program.environment},
         root=root,
         role=program.role,
+        region=region,
         hostname=program.hostname,
         limits=limits,
         listeners=launch.listeners(program.isolated),
@@ -44,9 +44,3 @@ def job(
         banner=banner,
         image=program.image,
     )
-
-
-def _variables(world: World, own: Mapping[str, str]) -> dict[str, str]:
-    """The region and the request's own; how AWS is reached comes from the backend."""
-    region = world.settings.region
-    return {"AWS_REGION": region, "AWS_DEFAULT_REGION": region, **own}

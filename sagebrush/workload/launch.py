@@ -63,7 +63,7 @@ def prepare(world: World) -> None:
     """The files that make the SDKs inside jobs find this server's STS are there; once at start."""
     settings = world.settings
     folder = settings.home / CLIENT
-    clientdata.write(folder, settings.account, settings.region, PORT)
+    clientdata.write(folder, PORT)
     _put(folder / "ca-bundle.pem", (settings.home / "keys" / "ca-bundle.pem").read_text())
     (folder / BIN).mkdir(exist_ok=True)
     _put(folder / BIN / "sudo", SUDO)
@@ -149,15 +149,16 @@ def variables(
     environment: Environment,
     here: Place,
     limits: Limits,
+    region: str,
     isolated: bool,
     own: Mapping[str, str],
 ) -> dict[str, str]:
-    """The environment variables of a job; `own` are those of the request.
+    """The environment variables of a job in `region`; `own` are those of the request.
 
     A request's variables win over conveniences (PATH, threads), never over how AWS is reached.
     The backend adds what only it knows in process mode (credentials and gateway addresses).
     """
-    region, threads = world.settings.region, str(max(1, int(limits.cpu)))
+    threads = str(max(1, int(limits.cpu)))
     tools = f"{INSIDE}/client/{BIN}" if here.sandbox else f"{world.settings.home / CLIENT / BIN}"
     path = Path(python(environment, here)).parent
     easy = {

@@ -165,7 +165,7 @@ def _fill(staging: Staging, fd: int) -> None:
 def _bring(staging: Staging, fd: int) -> None:
     """The instance's channels are there, or planned for the job's companion to supply."""
     world = staging.ctx.world
-    plan = streamed_input.Feeds(staging.root, staging.ml, world.settings.region)
+    plan = streamed_input.Feeds(staging.root, staging.ml, staging.ctx.region)
     files: list[tuple[Doc, list[sources.Source]]] = []
     for channel, part in _own(staging):
         s3, mode = channel["DataSource"]["S3DataSource"], streamed_input.mode(channel, staging.doc)

@@ -256,9 +256,7 @@ def test_a_policy_of_the_older_version_has_no_variables(version):
 
 
 def test_a_quantifier_that_there_is_not_is_malformed():
-    text = (
-        '{"Statement": {"Effect": "Deny", "Action": "*", "Resource": "*", "Condition": {"%s": {"a:b": "c"}}}}'
-    )
+    text = '{"Statement": {"Effect": "Deny", "Action": "*", "Resource": "*", "Condition": {"%s": {"a:b": "c"}}}}'
     grammar.parse(text % "ForAnyValue:StringLike")
     with pytest.raises(policy.Malformed, match="Syntax errors in policy"):
         grammar.parse(text % "ForSomeValue:StringLike")

@@ -65,7 +65,7 @@ def test_only_the_owner_may_name_a_role_that_was_never_created(owner):
         assert model(other, "m", never) == "ValidationException"
         asked = {"PolicySourceArn": never, "ActionNames": ["s3:ListBucket"]}
         assert code(other.call, "iam", "SimulatePrincipalPolicy", asked) == "NoSuchEntity"
-    assert principals.find(owner.world, "never") is None
+    assert principals.find(owner.world, owner.account, "never") is None
     assert not may(as_job(owner, never))
     assert not may(owner.world.service_ctx(never))
     assert model(owner, "m-never", never) == ""

@@ -58,6 +58,7 @@ ABSENT = {
     "sagemaker:CurrentCustomerMetadataProperties/${MetadataKey}": "of model packages",
     "sagemaker:TaggingAction": "of tags that come with a new resource, not of AddTags itself",
     "iam:PermissionsBoundary": "given by the role or user itself, where it has a boundary",
+    "sts:TransitiveTagKeys": "of AssumeRole, whose entry has it, not of GetFederationToken",
     "iam:AssociatedResourceArn": "SageMaker is not among the services that AWS says give it",
 }
 """Keys of the reference that requests to Sagebrush lack, and why."""

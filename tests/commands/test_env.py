@@ -73,13 +73,22 @@ def test_variables_follow_the_recorded_ports(chosen: Settings) -> None:
     assert "us-east-1.amazonaws.com/sagemaker-base" in found["SAGEMAKER_INTERNAL_IMAGE_URI"]
     config = Path(found["SAGEMAKER_USER_CONFIG_OVERRIDE"]).read_text()
     assert "TelemetryOptOut: true" in config
-    assert f"sagemaker-us-east-1-{chosen.account}" in config
+    assert "DefaultS3Bucket" not in config  # each region has its own, which the SDKs name
 
 
 def test_no_shim_leaves_python_alone(chosen: Settings) -> None:
-    found = env.variables(chosen, Server(1, "127.0.0.1", 5000, 5001), shim=False)
+    server = Server(1, "127.0.0.1", 5000, 5001)
+    found = env.variables(chosen, server, shim=False, region="eu-west-1")
     assert "PYTHONPATH" not in found
     assert "SAGEBRUSH_CLIENT_DATA" not in found
+    config = Path(found["SAGEMAKER_USER_CONFIG_OVERRIDE"]).read_text()
+    assert f"DefaultS3Bucket: sagemaker-eu-west-1-{chosen.account}" in config
+
+
+def test_another_region(chosen: Settings) -> None:
+    found = env.variables(chosen, Server(1, "127.0.0.1", 5000, 5001), region="eu-west-1")
+    assert found["AWS_REGION"] == found["AWS_DEFAULT_REGION"] == "eu-west-1"
+    assert "eu-west-1.amazonaws.com/sagemaker-base" in found["SAGEMAKER_INTERNAL_IMAGE_URI"]
 
 
 def test_keys_stay_the_same(chosen: Settings) -> None:

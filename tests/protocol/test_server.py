@@ -171,11 +171,18 @@ def test_unsigned_by_boto3(server):
     assert refused(anonymous.list_models) == ("MissingAuthenticationTokenException", 403)
 
 
-def test_another_region(server):
-    code, status = refused(server.client("sagemaker", region_name="eu-west-1").list_models)
+def test_another_partition(server):
+    code, status = refused(server.client("sagemaker", region_name="cn-north-1").list_models)
     assert (code, status) == ("InvalidSignatureException", 403)
-    code, status = refused(server.client("s3", region_name="eu-west-1").list_buckets)
-    assert (code, status) == ("AuthorizationHeaderMalformed", 400)
+    for call in ("list_buckets", "get_object", "head_object", "head_bucket"):
+        given = {"Bucket": "door", "Key": "k"} if "object" in call else {}
+        given = given or ({"Bucket": "door"} if call == "head_bucket" else {})
+        china = server.client("s3", region_name="cn-north-1")
+        code, status = refused(getattr(china, call), **given)
+        assert (code, status) in (("AuthorizationHeaderMalformed", 400), ("400", 400))
+    for service, call in (("sts", "get_caller_identity"), ("iam", "list_roles")):
+        code, status = refused(getattr(server.client(service, region_name="moon-1"), call))
+        assert (code, status) == ("SignatureDoesNotMatch", 403)
 
 
 def test_presigned_urls(server, bucket, client):

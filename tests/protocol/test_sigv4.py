@@ -333,13 +333,22 @@ def test_presigned_life(verifier):
 
 
 def test_scope(verifier):
-    error = refusal(verifier, signed(S3SigV4Auth, region="eu-west-1"), claims.S3)
-    assert (error.code, error.status) == ("AuthorizationHeaderMalformed", 400)
-    assert error.fields["Region"] == "us-east-1"
-    error = refusal(
-        verifier, signed(SigV4Auth, region="eu-west-1", service="sagemaker"), claims.JSON
-    )
-    assert (error.code, error.status) == ("InvalidSignatureException", 403)
+    for region in ("eu-west-1", "ap-southeast-7", "mx-central-1"):  # two to be opted into
+        assert (
+            verify(verifier, signed(S3SigV4Auth, region=region), claims.S3).claim.region == region
+        )
+    for region in ("cn-north-1", "us-gov-west-1", "aws-global", "moon-1", ""):
+        error = refusal(verifier, signed(S3SigV4Auth, region=region), claims.S3)
+        assert (error.code, error.status) == ("AuthorizationHeaderMalformed", 400)
+        assert f"the region '{region}' is wrong" in error.message
+        assert "Region" not in error.fields  # SDKs would go on there
+        for words, code in (
+            (claims.JSON, "InvalidSignatureException"), (claims.QUERY, "SignatureDoesNotMatch"),
+        ):  # fmt: skip
+            request = signed(SigV4Auth, region=region, service="sagemaker")
+            error = refusal(verifier, request, words)
+            assert (error.code, error.status) == (code, 403)
+            assert error.message.endswith(f"a valid region, not '{region}'.")
     request = signed(SigV4Auth, service="sagemaker")
     header = request.headers["authorization"].replace("/20260101/", "/20251231/")
     request = replace(request, headers={**request.headers, "authorization": header})
@@ -376,7 +385,7 @@ def test_malformed_header(verifier, header, words):
         ("/20260101/", "/2026011/", "incorrect date format"),
         ("aws4_request", "aws4_reques", 'incorrect terminal "aws4_reques"'),
         ("/us-east-1/", "/", "the Credential is mal-formed"),
-        ("/us-east-1/", "/us-west-2/", "the region 'us-west-2' is wrong; expecting 'us-east-1'"),
+        ("/us-east-1/", "/us-wets-2/", "the region 'us-wets-2' is wrong; expecting one of"),
     ],
 )
 def test_what_is_wrong_in_a_scope_is_said(verifier, old, new, detail):

@@ -11,16 +11,18 @@ import pytest
 
 from sagebrush import services
 from sagebrush.compute.host import Host
+from sagebrush.credentials import Caller
 from sagebrush.errors import AwsError
 from sagebrush.scheduler import quotas
 from sagebrush.scheduler.sizes import Size, share
 from sagebrush.settings import Settings, SettingsError
 from sagebrush.store.db import Db
 from sagebrush.store.rows import Row, Rows
-from sagebrush.world import World
+from sagebrush.world import Ctx, World
 
 GIB = 1 << 30
 LAPTOP = Host(2, 8 * GIB)
+CALLER = Caller("arn:aws:iam::1:root", "1", "1")
 
 
 class Stage:
@@ -41,9 +43,11 @@ class Stage:
         name = f"r{len(self.rows.select(kind))}"
         self.rows.insert(Row("1", "r", kind, name, status, doc, plan))
 
-    def refused(self, types: list[str], use: str = "training job") -> AwsError | None:
+    def refused(
+        self, types: list[str], use: str = "training job", region: str = "r"
+    ) -> AwsError | None:
         try:
-            quotas.refuse(cast(World, self), types, use)
+            quotas.refuse(Ctx(cast(World, self), "1", region, CALLER, ""), types, use)
         except AwsError as error:
             return error
         return None
@@ -96,6 +100,7 @@ def test_a_quota_counts_what_is_in_use_in_the_same_way(stage: Stage) -> None:
     ]
     stage.add("training-job", "InProgress", {"ResourceConfig": {"InstanceGroups": groups}})
     assert stage.refused(["ml.m5.large"]) is None
+    assert stage.refused(["ml.m5.large"] * 4, region="another") is None
     error = stage.refused(["ml.m5.large"] * 2)
     assert error is not None
     assert "is 4 Instances, with current utilization of 3 Instances and a request delta of 2" in (

@@ -31,7 +31,7 @@ def python(code: str, path: list[Path], **variables: str) -> list[str]:
 
 @pytest.fixture
 def data(tmp_path: Path) -> str:
-    clientdata.write(tmp_path / "client", "123456789012", "us-east-1", 4567)
+    clientdata.write(tmp_path / "client", 4567)
     return str(tmp_path / "client" / "data")
 
 
@@ -73,10 +73,10 @@ def test_a_start_without_botocore_pays_nothing(data: str) -> None:
 
 
 def test_writing_twice_changes_nothing(tmp_path: Path) -> None:
-    clientdata.write(tmp_path, "123456789012", "us-east-1", 4567)
+    clientdata.write(tmp_path, 4567)
     before = (tmp_path / "data" / "endpoints.json").stat()
-    clientdata.write(tmp_path, "123456789012", "us-east-1", 4567)
+    clientdata.write(tmp_path, 4567)
     after = (tmp_path / "data" / "endpoints.json").stat()
     assert (before.st_ino, before.st_mtime_ns) == (after.st_ino, after.st_mtime_ns)
-    clientdata.write(tmp_path, "123456789012", "us-east-1", 9999)
+    clientdata.write(tmp_path, 9999)
     assert "localhost:9999" in (tmp_path / "data" / "endpoints.json").read_text()

@@ -49,7 +49,7 @@ def fresh_id(prefix: str) -> str:
 
 def seeded(ctx: Ctx) -> None:
     """The account's execution role is among its roles."""
-    principals.seed(ctx.world)
+    principals.seed(ctx.world, ctx.account)
 
 
 def of_account(ctx: Ctx, rows: Reader, kind: str) -> list[Row]:
@@ -97,7 +97,7 @@ def _real(row: Row) -> bool:
 
 def find_role(ctx: Ctx, name: str) -> Row:
     """The role's row; raises NoSuchEntity (404)."""
-    row = principals.find(ctx.world, name)
+    row = principals.find(ctx.world, ctx.account, name)
     if row is None:
         raise no_role(name)
     return row

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import AddressValueError, IPv4Address
 
-from sagebrush.aws.scalars import json_of
+from sagebrush.aws import regions
+from sagebrush.aws.regions import GLOBAL
 from sagebrush.errors import AwsError, Doc
 from sagebrush.services.s3 import bodies, metadata, names
 from sagebrush.store import catalog
@@ -16,6 +16,8 @@ from sagebrush.store.catalog import Bucket
 from sagebrush.store.db import Tx
 from sagebrush.world import Ctx, Operation
 
+EUROPE = "EU"
+"""The old location constraint of buckets in eu-west-1."""
 _NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _NOT_FIRST = ("xn--", "sthree-", "amzn-s3-demo-")
 _NOT_LAST = ("-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3")
@@ -38,7 +40,12 @@ def check_name(name: str) -> None:
 
 
 def create_bucket(ctx: Ctx, request: Doc) -> Doc:
-    """The bucket exists. In us-east-1 its owner may create it again."""
+    """The bucket exists, in the region of its location constraint or, without one, in us-east-1.
+
+    In us-east-1 its owner may create it again. Raises BucketAlreadyOwnedByYou, BucketAlreadyExists
+    (409), InvalidLocationConstraint, IllegalLocationConstraintException (400) and what `check_name`
+    raises.
+    """
     name = request["Bucket"]
     check_name(name)
     _refuse_acl(request)
@@ -46,18 +53,28 @@ def create_bucket(ctx: Ctx, request: Doc) -> Doc:
     if request.get("ObjectLockEnabledForBucket"):
         raise metadata.not_implemented("Object Lock")
     settings = request.get("CreateBucketConfiguration") or {}
-    _check_location(ctx, settings.get("LocationConstraint"))
+    region = _region(ctx, settings.get("LocationConstraint"))
     config: Doc = {}
+    if settings.get("LocationConstraint") == EUROPE:
+        config["Location"] = EUROPE
     if "ObjectOwnership" in request:
         config["OwnershipControls"] = {"Rules": [{"ObjectOwnership": request["ObjectOwnership"]}]}
     if settings.get("Tags"):
         config["Tagging"] = {"TagSet": _tag_set(settings["Tags"])}
-    new = Bucket(0, ctx.account, name, ctx.region, ctx.world.clock(), config)
+    new = Bucket(0, ctx.account, name, region, ctx.world.clock(), config)
 
     def change(tx: Tx) -> None:
-        if catalog.bucket(tx, name) is None:
+        there = catalog.bucket(tx, name)
+        if there is None:
             catalog.add_bucket(tx, new)
-        elif ctx.region != "us-east-1":
+        elif there.account != ctx.account:
+            raise AwsError(
+                "BucketAlreadyExists",
+                "The requested bucket name is not available. The bucket namespace is shared by all"
+                " users of the system. Please select a different name and try again.",
+                409, BucketName=name,
+            )  # fmt: skip
+        elif {there.region, region, ctx.region} != {GLOBAL}:
             raise AwsError(
                 "BucketAlreadyOwnedByYou",
                 "Your previous request to create the named bucket succeeded and you already own it.",
@@ -65,7 +82,8 @@ def create_bucket(ctx: Ctx, request: Doc) -> Doc:
             )  # fmt: skip
 
     ctx.world.db.write(change)
-    return {"Location": f"/{name}"}
+    where = f"/{name}" if region == GLOBAL else f"http://{name}.s3.amazonaws.com/"
+    return {"Location": where}
 
 
 def _refuse_acl(request: Doc) -> None:
@@ -83,20 +101,26 @@ def _refuse_acl(request: Doc) -> None:
     )
 
 
-def _check_location(ctx: Ctx, asked: str | None) -> None:
-    """Raises when the requested region is not that of Sagebrush."""
-    if asked == "us-east-1":
-        raise AwsError(
-            "InvalidLocationConstraint", "The specified location-constraint is not valid",
-            LocationConstraint=asked,
-        )  # fmt: skip
-    region = "eu-west-1" if asked == "EU" else asked or "us-east-1"
-    if region != ctx.region:
+def _region(ctx: Ctx, asked: str | None) -> str:
+    """Where a new bucket is, by its location constraint.
+
+    A request that is signed for us-east-1 comes to S3's global endpoint, which makes buckets in any
+    region; another region's endpoint does in its own alone. Raises InvalidLocationConstraint,
+    IllegalLocationConstraintException (400).
+    """
+    region = "eu-west-1" if asked == EUROPE else asked or GLOBAL
+    if ctx.region != GLOBAL and (region != ctx.region or not asked):
         raise AwsError(
             "IllegalLocationConstraintException",
             f"The {asked or 'unspecified'} location constraint is incompatible for the region"
             " specific endpoint this request was sent to.",
         )
+    if asked == GLOBAL or region not in {*regions.served(), ctx.world.settings.region}:
+        raise AwsError(
+            "InvalidLocationConstraint", "The specified location-constraint is not valid",
+            LocationConstraint=asked or "",
+        )  # fmt: skip
+    return region
 
 
 def head_bucket(ctx: Ctx, request: Doc) -> Doc:
@@ -121,7 +145,7 @@ def delete_bucket(ctx: Ctx, request: Doc) -> None:
 
 
 def list_buckets(ctx: Ctx, request: Doc) -> Doc:
-    """A page of the account's buckets by name; all of them when `MaxBuckets` is not given.
+    """A page of the account's buckets by name, of every region; all when `MaxBuckets` is not given.
 
     As in S3, their region is included where the request has a parameter. Raises InvalidArgument.
     """
@@ -132,9 +156,9 @@ def list_buckets(ctx: Ctx, request: Doc) -> Doc:
         )  # fmt: skip
     most, prefix = request.get("MaxBuckets", 1_000_000), request.get("Prefix", "")
     after = request.get("ContinuationToken", "")
-    region = request.get("BucketRegion", ctx.region)
+    region = request.get("BucketRegion")
     rows = catalog.buckets(names.reader(ctx), ctx.account, prefix, after, most + 1)
-    page = [b for b in rows[:most] if b.region == region]
+    page = [b for b in rows[:most] if region in (None, b.region)]
     result: Doc = {
         "Buckets": [
             {
@@ -154,9 +178,10 @@ def list_buckets(ctx: Ctx, request: Doc) -> Doc:
 
 
 def get_bucket_location(ctx: Ctx, request: Doc) -> Doc:
-    """The bucket's region; null for us-east-1, as S3 answers."""
-    region = names.bucket_of(ctx, request).region
-    return {} if region == "us-east-1" else {"LocationConstraint": region}
+    """The bucket's location constraint, asked in any region; null in us-east-1, as S3 answers."""
+    found = names.bucket_of(ctx, request, anywhere=True)
+    asked = found.config.get("Location", found.region)
+    return {} if asked == GLOBAL else {"LocationConstraint": asked}
 
 
 def get_bucket_versioning(ctx: Ctx, request: Doc) -> Doc:
@@ -174,13 +199,12 @@ def put_bucket_versioning(ctx: Ctx, request: Doc) -> None:
         )
     if asked.get("Status") == "Enabled" or asked.get("MFADelete") == "Enabled":
         raise metadata.not_implemented("Bucket versioning")
-    _store(ctx, bucket, "Versioning", {"Status": "Suspended"})
+    store(ctx, bucket, "Versioning", {"Status": "Suspended"})
 
 
 def get_bucket_acl(ctx: Ctx, request: Doc) -> Doc:
     """The owner has full control; nothing else can be granted."""
-    names.bucket_of(ctx, request)
-    person = names.owner(ctx.account)
+    person = names.owner(names.bucket_of(ctx, request).account)
     grantee = {"Type": "CanonicalUser", **person}
     return {"Owner": person, "Grants": [{"Grantee": grantee, "Permission": "FULL_CONTROL"}]}
 
@@ -224,18 +248,6 @@ def put_bucket_notification_configuration(ctx: Ctx, request: Doc) -> None:
         raise metadata.not_implemented("Event notification of buckets")
 
 
-def get_bucket_policy_status(ctx: Ctx, request: Doc) -> Doc:
-    """Whether the policy is public: it allows everyone something. Raises NoSuchBucketPolicy (404)."""
-    text = _load(ctx, names.bucket_of(ctx, request), _POLICY)["Policy"]
-    public = any(
-        s.get("Effect") == "Allow"
-        and s.get("Principal") in ("*", {"AWS": "*"})
-        and not s.get("Condition")
-        for s in _statements(json.loads(text))
-    )
-    return {"PolicyStatus": {"IsPublic": public}}
-
-
 # ---- configurations that are only stored and returned
 
 
@@ -263,9 +275,6 @@ def _checked_tagging(value: Doc) -> Doc:
     return {"TagSet": tags} if tags else {}  # no tags are no tag set
 
 
-_POLICY = _Topic(
-    "Policy", "Policy", "NoSuchBucketPolicy", "The bucket policy does not exist", wrapped=True
-)
 _ENABLED_ALL: Doc = dict.fromkeys(
     ("BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets"), True
 )
@@ -323,47 +332,8 @@ def get_object_lock_configuration(ctx: Ctx, request: Doc) -> Doc:
     )  # fmt: skip
 
 
-def put_bucket_policy(ctx: Ctx, request: Doc) -> None:
-    """The bucket's policy is this text. Raises MalformedPolicy (400), NotImplemented (501).
-
-    What it allows has no effect, since only the account's own callers have access. What it denies
-    would have an effect on AWS, and is refused rather than silently ignored.
-    """
-    bucket = names.bucket_of(ctx, request)
-    text = request["Policy"]
-    try:
-        document = json_of(text)
-    except ValueError as error:
-        raise AwsError(
-            "MalformedPolicy", "Policies must be valid JSON and the first byte must be '{'"
-        ) from error
-    if not isinstance(document, dict):
-        raise AwsError(
-            "MalformedPolicy", "Policies must be valid JSON and the first byte must be '{'"
-        )
-    if not document.get("Statement"):
-        raise AwsError("MalformedPolicy", "Missing required field Statement")
-    if any(s.get("Effect") == "Deny" for s in _statements(document)):
-        raise metadata.not_implemented("A bucket policy that denies")
-    _store(ctx, bucket, "Policy", text)
-
-
-def _statements(document: Doc) -> list[Doc]:
-    found = document.get("Statement", [])
-    return [s for s in (found if isinstance(found, list) else [found]) if isinstance(s, dict)]
-
-
-def get_bucket_policy(ctx: Ctx, request: Doc) -> Doc:
-    """The bucket's policy as it was put."""
-    return _load(ctx, names.bucket_of(ctx, request), _POLICY)
-
-
-def delete_bucket_policy(ctx: Ctx, request: Doc) -> None:
-    """The bucket has no policy."""
-    _store(ctx, names.bucket_of(ctx, request), "Policy", None)
-
-
-def _store(ctx: Ctx, bucket: Bucket, topic: str, value: object) -> None:
+def store(ctx: Ctx, bucket: Bucket, topic: str, value: object) -> None:
+    """The bucket's configuration of that topic is `value`; None: there is none."""
     bodies.write(ctx, bucket.name, lambda tx: catalog.configure_bucket(tx, bucket.id, topic, value))
 
 
@@ -381,7 +351,7 @@ def _getter(topic: _Topic) -> Operation:
 def _putter(topic: _Topic) -> Operation:
     def put(ctx: Ctx, request: Doc) -> None:
         bucket = names.bucket_of(ctx, request)
-        _store(ctx, bucket, topic.name, topic.check(request[topic.member]))
+        store(ctx, bucket, topic.name, topic.check(request[topic.member]))
 
     return put
 
@@ -389,7 +359,7 @@ def _putter(topic: _Topic) -> Operation:
 def _deleter(topic: _Topic) -> Operation:
     # An empty document marks a deleted configuration, so that its default does not apply again.
     gone = {} if topic.default is not None else None
-    return lambda ctx, request: _store(ctx, names.bucket_of(ctx, request), topic.name, gone)
+    return lambda ctx, request: store(ctx, names.bucket_of(ctx, request), topic.name, gone)
 
 
 def _table() -> dict[str, Operation]:

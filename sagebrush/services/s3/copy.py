@@ -46,7 +46,8 @@ def _source(ctx: Ctx, request: Doc) -> _Source:
     PreconditionFailed."""
     named = references.copy_source(request["CopySource"])
     owner = request.get("ExpectedSourceBucketOwner")
-    bucket = names.bucket_of(ctx, {"Bucket": named.bucket, "ExpectedBucketOwner": owner})
+    known = {"Bucket": named.bucket, "ExpectedBucketOwner": owner}
+    bucket = names.bucket_of(ctx, known, anywhere=True)
     names.version(named.version)
     found, blob = names.open_object(ctx, bucket, named.key)
     conditions.check_read(request, found, ctx.world.clock(), "CopySource")

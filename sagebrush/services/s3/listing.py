@@ -162,7 +162,7 @@ def list_objects(ctx: Ctx, request: Doc) -> Doc:
     found = page(ctx, bucket, request, marker, _most(request))
     result = _common(request, found)
     result["Marker"] = coded(request, marker)
-    person = names.owner(ctx.account)
+    person = names.owner(bucket.account)
     result["Contents"] = [{**_entry(request, o), "Owner": person} for o in found.objects]
     if found.truncated and request.get("Delimiter"):
         result["NextMarker"] = coded(request, found.last)
@@ -178,7 +178,7 @@ def list_objects_v2(ctx: Ctx, request: Doc) -> Doc:
     found = page(ctx, bucket, request, after, _most(request))
     result = _common(request, found)
     result["KeyCount"] = len(found.objects) + len(found.prefixes)
-    owner: Doc = {"Owner": names.owner(ctx.account)} if request.get("FetchOwner") else {}
+    owner: Doc = {"Owner": names.owner(bucket.account)} if request.get("FetchOwner") else {}
     result["Contents"] = [{**_entry(request, o), **owner} for o in found.objects]
     if token is not None:
         result["ContinuationToken"] = token
@@ -220,7 +220,7 @@ def list_object_versions(ctx: Ctx, request: Doc) -> Doc:
     result = _common(request, found)
     result["KeyMarker"] = coded(request, marker)
     result["VersionIdMarker"] = request.get("VersionIdMarker", "")
-    owner = names.owner(ctx.account)
+    owner = names.owner(bucket.account)
     result["Versions"] = [
         {**_entry(request, o), "Owner": owner, "VersionId": "null", "IsLatest": True}
         for o in found.objects

@@ -324,7 +324,7 @@ def list_parts(ctx: Ctx, request: Doc) -> Doc:
         "Bucket": bucket.name, "Key": upload.key, "UploadId": upload.id,
         "PartNumberMarker": after, "MaxParts": most, "IsTruncated": len(rows) > most,
         "NextPartNumberMarker": page[-1].number if page else 0,
-        **_people(ctx, upload), "StorageClass": upload.doc["storage"],
+        **_people(bucket, upload), "StorageClass": upload.doc["storage"],
         "Parts": [_listed(part, algorithm) for part in page],
     }  # fmt: skip
     if algorithm is not None:
@@ -361,7 +361,7 @@ def list_multipart_uploads(ctx: Ctx, request: Doc) -> Doc:
         "NextKeyMarker": coded(request, last.key) if last else "",
         "NextUploadIdMarker": last.id if last else "",
         "MaxUploads": most, "IsTruncated": truncated,
-        "Uploads": [_upload_members(ctx, request, e) for e in page if isinstance(e, Upload)],
+        "Uploads": [_upload_members(bucket, request, e) for e in page if isinstance(e, Upload)],
         "CommonPrefixes": [{"Prefix": coded(request, e)} for e in page if isinstance(e, str)],
     }  # fmt: skip
     if request.get("Prefix"):
@@ -412,19 +412,19 @@ def _walk(ctx: Ctx, bucket: Bucket, request: Doc, id_marker: str) -> Iterator[Up
             return
 
 
-def _upload_members(ctx: Ctx, request: Doc, upload: Upload) -> Doc:
+def _upload_members(bucket: Bucket, request: Doc, upload: Upload) -> Doc:
     members: Doc = {
         "Key": coded(request, upload.key), "UploadId": upload.id, "Initiated": metadata.time(upload.created),
-        "StorageClass": upload.doc["storage"], **_people(ctx, upload),
+        "StorageClass": upload.doc["storage"], **_people(bucket, upload),
     }  # fmt: skip
     if upload.doc["algorithm"] is not None:
         members.update(ChecksumAlgorithm=upload.doc["algorithm"], ChecksumType=upload.doc["type"])
     return members
 
 
-def _people(ctx: Ctx, upload: Upload) -> Doc:
+def _people(bucket: Bucket, upload: Upload) -> Doc:
     """Owner and Initiator of an upload: S3 names an initiator that is not the account by its
     ARN."""
     initiator = upload.doc.get("initiator")  # none in uploads of earlier versions
     told = {"Initiator": {"ID": initiator}} if initiator else {}
-    return {"Owner": names.owner(ctx.account), **told}
+    return {"Owner": names.owner(bucket.account), **told}

@@ -6,6 +6,7 @@ import hashlib
 import re
 
 from sagebrush.access import dispatch
+from sagebrush.aws import regions
 from sagebrush.errors import AwsError, Doc
 from sagebrush.store import catalog
 from sagebrush.store.catalog import Bucket, Object, Outside
@@ -16,6 +17,13 @@ _ACCOUNT = re.compile(r"\d{12}")
 
 
 MAX_KEY = 1024
+_VERSION_2 = frozenset(
+    {
+        "us-east-1", "us-west-1", "us-west-2", "eu-west-1", "ap-northeast-1", "ap-southeast-1",
+        "ap-southeast-2", "sa-east-1",
+    }
+)  # fmt: skip
+"""Regions whose S3 takes Signature Version 2: those that are older than 2014."""
 
 
 def reader(ctx: Ctx) -> Outside:
@@ -23,12 +31,13 @@ def reader(ctx: Ctx) -> Outside:
     return Outside(ctx.world.db)
 
 
-def bucket_of(ctx: Ctx, request: Doc) -> Bucket:
-    """The bucket that the request names.
+def bucket_of(ctx: Ctx, request: Doc, anywhere: bool = False) -> Bucket:
+    """The bucket that the request names, which is in the context's region unless `anywhere`.
 
     Raises NoSuchBucket (404); InvalidBucketName (400) for a name that was never allowed (the first
-    buckets in us-east-1 had capitals and underscores); and for an `ExpectedBucketOwner` that is
-    another account AccessDenied (403), or that is no account InvalidBucketOwnerAWSAccountID (400).
+    buckets in us-east-1 had capitals and underscores); what `_elsewhere` says of one of another
+    region; and for an `ExpectedBucketOwner` that is another account AccessDenied (403), or that is
+    no account InvalidBucketOwnerAWSAccountID (400).
     """
     name = request["Bucket"]
     found = catalog.bucket(reader(ctx), name)
@@ -38,6 +47,8 @@ def bucket_of(ctx: Ctx, request: Doc) -> Bucket:
         )
     if found is None:
         raise no_such_bucket(name)
+    if found.region != ctx.region and not anywhere:
+        _elsewhere(ctx, found)
     owner = request.get("ExpectedBucketOwner")
     if owner is not None and not _ACCOUNT.fullmatch(owner):
         raise AwsError(
@@ -47,6 +58,43 @@ def bucket_of(ctx: Ctx, request: Doc) -> Bucket:
     if owner is not None and owner != found.account:
         raise AwsError("AccessDenied", "Access Denied", 403)
     return found
+
+
+def _elsewhere(ctx: Ctx, bucket: Bucket) -> None:
+    """Refuses a request in another region than the bucket's, which the error names.
+
+    SDKs sign again for that region and go on (user guide, "Making requests": redirects). Which of
+    S3's two errors it is depends on the endpoint, of which we have but one: that for us-east-1
+    stands for the global one, whose name leads to the bucket's region. A signature without a region
+    (version 2) is good in those that began with it. Raises AuthorizationHeaderMalformed,
+    AuthorizationQueryParametersError, InvalidRequest (400) or PermanentRedirect (301).
+    """
+    origin, region = ctx.origin, bucket.region
+    if origin is not None and not origin.region:
+        if region in _VERSION_2:
+            return
+        raise AwsError(
+            "InvalidRequest",
+            "The authorization mechanism you have provided is not supported. Please use"
+            " AWS4-HMAC-SHA256.",
+            Region=region,
+        )
+    wrong = f"the region '{ctx.region}' is wrong; expecting '{region}'"
+    if origin is not None and origin.presigned:
+        message = f"Error parsing the X-Amz-Credential parameter; {wrong}"
+        raise AwsError("AuthorizationQueryParametersError", message, Region=region)
+    if origin is not None and ctx.region == regions.GLOBAL:
+        message = f"The authorization header is malformed; {wrong}"
+        raise AwsError("AuthorizationHeaderMalformed", message, Region=region)
+    raise AwsError(
+        "PermanentRedirect",
+        "The bucket you are attempting to access must be addressed using the specified endpoint."
+        " Please send all future requests to this endpoint.",
+        301,
+        Endpoint=(origin and origin.header("host")) or f"{bucket.name}.s3.{region}.amazonaws.com",
+        Bucket=bucket.name,
+        Region=region,
+    )
 
 
 def no_such_bucket(name: str) -> AwsError:

@@ -322,8 +322,9 @@ def _object_parts(ctx: Ctx, request: Doc, found: Object) -> Doc:
 
 def get_object_acl(ctx: Ctx, request: Doc) -> Doc:
     """The owner has full control; nothing else can be granted."""
-    names.object_of(ctx, names.bucket_of(ctx, request), request)
-    person = names.owner(ctx.account)
+    bucket = names.bucket_of(ctx, request)
+    names.object_of(ctx, bucket, request)
+    person = names.owner(bucket.account)
     grantee = {"Type": "CanonicalUser", **person}
     return {"Owner": person, "Grants": [{"Grantee": grantee, "Permission": "FULL_CONTROL"}]}
 

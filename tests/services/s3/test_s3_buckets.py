@@ -110,7 +110,8 @@ def test_location_constraints_in_us_east_1(s3: Any) -> None:
     assert s3.get_bucket_location(Bucket="where")["LocationConstraint"] is None
     for region, code in (
         ("us-east-1", "InvalidLocationConstraint"),
-        ("eu-west-1", "IllegalLocationConstraintException"),
+        ("moon-west-1", "InvalidLocationConstraint"),
+        ("cn-north-1", "InvalidLocationConstraint"),
     ):
         config = {"LocationConstraint": region}
         found = refused(s3.create_bucket, Bucket="there", CreateBucketConfiguration=config)
@@ -208,11 +209,20 @@ def test_defaults_of_new_buckets(s3: Any) -> None:
 def test_wrong_input_is_refused(s3: Any) -> None:
     s3.create_bucket(Bucket="wrong-input")
     assert refused(s3.put_bucket_policy, Bucket="wrong-input", Policy="{")[0] == "MalformedPolicy"
-    denies = {"Effect": "Deny", "Principal": "*", "Action": "s3:*", "Resource": "*"}
-    for statement in (denies, [denies]):
-        text = json.dumps({"Version": "2012-10-17", "Statement": statement})
+    denies = {"Effect": "Deny", "Principal": "*", "Action": "s3:*"}
+    arn = "arn:aws:s3:::wrong-input/*"
+    for wrong in (
+        {},
+        {"Resource": "arn:aws:s3:::another/*"},
+        {"Resource": arn, "Principal": {"AWS": "someone"}},
+        {"Resource": arn, "Effect": "Maybe"},
+        {"Resource": arn, "Action": "sqs:*"},
+        {"Resource": arn, "NotPrincipal": "*"},
+        {"Resource": arn, "Condition": {"Looks": {"a": "b"}}},
+    ):
+        text = json.dumps({"Version": "2012-10-17", "Statement": [{**denies, **wrong}]})
         found = refused(s3.put_bucket_policy, Bucket="wrong-input", Policy=text)
-        assert found == ("NotImplemented", 501)
+        assert found == ("MalformedPolicy", 400), wrong
     twice = [{"Key": "a", "Value": "1"}, {"Key": "a", "Value": "2"}]
     found = refused(s3.put_bucket_tagging, Bucket="wrong-input", Tagging={"TagSet": twice})
     assert found == ("InvalidTag", 400)

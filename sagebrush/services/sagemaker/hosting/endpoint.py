@@ -36,12 +36,12 @@ def create_endpoint(ctx: Ctx, request: Doc) -> Doc:
     fleet = _fleet(ctx, request["EndpointConfigName"])
     kinds.check_new(ctx, KIND, request)
     types = _types(fleet)
-    quotas.refuse(ctx.world, types, "endpoint")
+    quotas.refuse(ctx, types, "endpoint")
     doc = {"LastDeploymentConfig": request.get("DeploymentConfig"), "DeploymentConfig": None}
     plan = {"pending": fleet, "replicas": []}
 
     def quota(rows: Reader) -> None:
-        quotas.check_quota(ctx.world, types, "endpoint", rows)
+        quotas.check_quota(ctx, types, "endpoint", rows)
 
     members = {k: v for k, v in doc.items() if v is not None}
     row = kinds.insert(ctx, KIND, kinds.draft(ctx, KIND, request, "Creating", members, plan), quota)
@@ -100,7 +100,7 @@ def update_endpoint(ctx: Ctx, request: Doc) -> Doc:
     # such an endpoint any more, in these words (hashicorp/terraform-provider-aws#40048).
     kinds.find(ctx, endpoint_config.KIND, row.doc["EndpointConfigName"])
     types = _types(fleet)
-    quotas.refuse(ctx.world, types, "endpoint")
+    quotas.refuse(ctx, types, "endpoint")
 
     def change(row: Row) -> Row:
         _require_steady(ctx, row)
@@ -134,7 +134,7 @@ def update_endpoint_weights_and_capacities(ctx: Ctx, request: Doc) -> Doc:
     row = kinds.find(ctx, KIND, request["EndpointName"])
     _require_steady(ctx, row)
     more = _added(active_of(row), _scaled(active_of(row), request))
-    quotas.refuse(ctx.world, more, "endpoint")
+    quotas.refuse(ctx, more, "endpoint")
 
     def change(row: Row) -> Row:
         _require_steady(ctx, row)
@@ -198,7 +198,7 @@ def _changed(ctx: Ctx, request: Doc, change: Callable[[Row], Row], types: list[s
     instances of `types` in addition to its own exceed a quota."""
 
     def quota(rows: Reader) -> None:
-        quotas.check_quota(ctx.world, types, "endpoint", rows)
+        quotas.check_quota(ctx, types, "endpoint", rows)
 
     found = kinds.update(ctx, KIND, request["EndpointName"], change, quota)
     ctx.world.wake()

@@ -151,8 +151,9 @@ def _require_data(ctx: Ctx, location: tuple[str, str, str], role: str | None) ->
     bucket, key, how = location
     reader = ctx.as_role(role) if role else ctx
     url = f"s3://{bucket}/{key}"
-    if not role and ctx.caller.role and not principals.owns(ctx.world, ctx.caller):
-        # without a role the execution role reads the data: allowed to the owner alone
+    itself = ctx.caller.role is None and ctx.caller.user is None
+    if not role and not itself and not principals.administers(ctx.world, ctx.caller):
+        # without a role the execution role reads the data: allowed to administrators' keys alone
         raise AwsError(
             "ValidationException",
             f"Could not access model data at {url}. Please ensure that ExecutionRoleArn is given"
@@ -174,6 +175,12 @@ def _require_data(ctx: Ctx, location: tuple[str, str, str], role: str | None) ->
                 f"Could not access model data at {url}. Please ensure that the role"
                 f' "{role}" exists and that its permissions allow s3:GetObject on it:'
                 f" {error.message}",
+            ) from error
+        if error.code == "PermanentRedirect":
+            raise AwsError(
+                "ValidationException",
+                f"Could not access model data at {url}. Please ensure that the object is located"
+                f" in {ctx.region}.",
             ) from error
         missing = True
     if missing:

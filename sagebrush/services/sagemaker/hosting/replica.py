@@ -111,6 +111,7 @@ class Replica:
             env=self._environment(environment, here, limits),
             root=self.root,
             role=self.variant.get("role") or "",
+            region=self.row.region,
             binds=launch.binds(self.world, environment),
             cwd=here.ml,
             hostname="container-0.local",
@@ -129,7 +130,7 @@ class Replica:
         """Its process is launched as a container: no environment stands for its image."""
         if not (self.root / "ml").is_dir():
             self._stage()
-        where, size = (self.key, self.root), (limits, banner)
+        where, size = (self.key, self.root, self.row.region), (limits, banner)
         spec = containers.job(self.world, facts.ENDPOINT, cast(Doc, self.variant), where, size)
         self.world.backend.launch(replace(spec, port=PORT))
         self._register()
@@ -154,7 +155,9 @@ class Replica:
     ) -> dict[str, str]:
         given = {"SM_NUM_CPUS": str(max(1, int(limits.cpu))), **self.variant["env"]}
         isolated = self.variant["isolated"]
-        env = launch.variables(self.world, environment, here, limits, isolated, given)
+        env = launch.variables(
+            self.world, environment, here, limits, self.row.region, isolated, given
+        )
         env |= launch.carried(self.variant.get("algorithm"), self.variant.get("framework"))
         if not here.sandbox:
             env["SAGEBRUSH_BIND_HOST"] = "127.0.0.1"  # the host's own network
@@ -162,9 +165,9 @@ class Replica:
 
     def _ctx(self) -> Ctx:
         """A context that acts as the model's role; the owner's models need no role of their own."""
-        account, execution = self.world.settings.account, self.world.settings.role
-        role = self.variant.get("role") or f"arn:aws:iam::{account}:role/{execution}"
-        return self.world.service_ctx(role)
+        execution = self.world.settings.role
+        role = self.variant.get("role") or f"arn:aws:iam::{self.row.account}:role/{execution}"
+        return self.world.service_ctx(role, self.row.region)
 
     # ---- files
 

@@ -80,13 +80,13 @@ def create_notebook_instance(ctx: Ctx, request: Doc) -> Doc:
         raise AwsError("ValidationException", "SecurityGroupIds cannot be given without SubnetId.")
     kinds.check_new(ctx, KIND, request)
     _check_named(ctx, request)
-    quotas.refuse(ctx.world, [request["InstanceType"]], USE)
+    quotas.refuse(ctx, [request["InstanceType"]], USE)
     started = {k: v for k, v in begin(short_id()).items() if v is not None}
     plan = {**started, "id": _new_id(ctx), "tokens": {}}
 
     def check(rows: Reader) -> None:
         lifecycle_config.check_there(ctx, request.get("LifecycleConfigName"), rows)
-        quotas.check_quota(ctx.world, [request["InstanceType"]], USE, rows)
+        quotas.check_quota(ctx, [request["InstanceType"]], USE, rows)
 
     asked = {**DEFAULTS, **_renamed(request)}
     row = kinds.insert(ctx, KIND, kinds.draft(ctx, KIND, asked, "Pending", plan=plan), check)
@@ -130,13 +130,13 @@ def start_notebook_instance(ctx: Ctx, request: Doc) -> None:
     row = kinds.find(ctx, KIND, request["NotebookInstanceName"])
     _require(ctx, row, RESTING, "Pending")
     types = [row.doc["InstanceType"]]
-    quotas.refuse(ctx.world, types, USE)
+    quotas.refuse(ctx, types, USE)
 
     def change(row: Row) -> Row:
         _require(ctx, row, RESTING, "Pending")
         return _entered(ctx, row, "Pending", {}, dict(begin(key)))
 
-    _changed(ctx, request, change, lambda rows: quotas.check_quota(ctx.world, types, USE, rows))
+    _changed(ctx, request, change, lambda rows: quotas.check_quota(ctx, types, USE, rows))
 
 
 def stop_notebook_instance(ctx: Ctx, request: Doc) -> None:

@@ -57,7 +57,7 @@ def find(world: World, account: str, region: str, text: str) -> Repository:
         return located(world, text)
     row = world.rows.get(account, region, KIND.name, text)
     if row is None:
-        ctx = world.service_ctx()
+        ctx = world.service_ctx(region=region, account=account)
         raise Unknown(KIND.say(KIND.missing, ctx, text))
     config = row.doc["GitConfig"]
     return located(world, config["RepositoryUrl"], config.get("Branch", ""))

@@ -178,7 +178,7 @@ class Start:
             self.row.account, self.row.region, lifecycle_config.KIND.name, name
         )
         if row is None:
-            ctx = self.world.service_ctx()
+            ctx = self.world.service_ctx(region=self.row.region, account=self.row.account)
             raise Unstartable(lifecycle_config.KIND.say(lifecycle_config.KIND.missing, ctx, name))
         hooks = (
             lifecycle_config.HOOKS[1:]
@@ -212,7 +212,9 @@ class Start:
 
     def folders(self) -> list[Path]:
         """The project folders of the setting `notebook_folders` to bind. Raises Unstartable."""
-        found = []
+        found: list[Path] = []
+        if self.row.account != self.world.settings.account:
+            return found  # the owner's folders are no other account's
         for each in self.world.settings.notebook_folders:
             name, _, text = each.partition("=")
             path = Path(text).expanduser()
@@ -236,6 +238,7 @@ class Start:
             env=self._environment(jupyter, base, here),
             root=self.root,
             role=self.row.doc["RoleArn"],
+            region=self.row.region,
             binds=self._binds(jupyter, base) if here.sandbox else (),
             cwd=here.ml,
             hostname=f"{plan_of(self.row)['id']}.notebook",
@@ -288,13 +291,15 @@ class Start:
             "TERM": "xterm-256color",
             "GIT_TERMINAL_PROMPT": "0",
             "JUPYTER_PATH": str(self.world.settings.environments / KERNELS),
-            "SAGEMAKER_INTERNAL_IMAGE_URI": clientdata.base_image(self.world.settings.region),
+            "SAGEMAKER_INTERNAL_IMAGE_URI": clientdata.base_image(self.row.region),
             "SAGEBRUSH_TOOLKIT": here.toolkit,
             "SAGEBRUSH_VOLUME": VOLUME if here.sandbox else str(self.volume),
         }
         if token := plan_of(self.row).get("token"):
             given["JUPYTER_TOKEN"] = token
-        env = launch.variables(self.world, base, here, self.limits[0], False, given)
+        env = launch.variables(
+            self.world, base, here, self.limits[0], self.row.region, False, given
+        )
         return env if self._online else _offline(env)
 
 

@@ -67,7 +67,7 @@ def check(ctx: Ctx, request: Doc) -> Image:
         found(role, each["S3Input"])
     for each in request.get("ProcessingOutputConfig", {}).get("Outputs", ()):
         output(role, each["S3Output"]["S3Uri"], f"ProcessingOutput {each['OutputName']}")
-    quotas.refuse(ctx.world, instances(request), USE)
+    quotas.refuse(ctx, instances(request), USE)
     return image
 
 

@@ -40,7 +40,7 @@ def create_processing_job(ctx: Ctx, request: Doc) -> Doc:
 
     def check(rows: Reader) -> None:
         types = checks.instances(request)
-        quotas.check_quota(ctx.world, types, checks.USE, rows)
+        quotas.check_quota(ctx, types, checks.USE, rows)
 
     new = plan.new(f"p-{short_id()}", image)
     row = kinds.draft(ctx, KIND, request, "InProgress", {}, {**new})

@@ -76,7 +76,7 @@ def build(world: World, row: Row, member: Member, check: Callable[[], None]) -> 
     if layers.asked(place):
         return
     ml = "/opt/ml" if contained(row) else launch.place(world, place).ml
-    ctx = world.service_ctx(row.doc["RoleArn"])
+    ctx = world.service_ctx(row.doc["RoleArn"], row.region)
     stage.aside(place, lambda fd: _fill(ctx, row, (member, ml), fd, check))
     if not contained(row):
         layers.ask_processing(world, row.doc, place)
@@ -155,7 +155,11 @@ def ready(world: World, row: Row) -> list[Spec]:
         if contained(row):
             specs.append(
                 containers.job(
-                    world, facts.PROCESSING_JOB, row.doc, (member.key, place), (limits, scaled)
+                    world,
+                    facts.PROCESSING_JOB,
+                    row.doc,
+                    (member.key, place, row.region),
+                    (limits, scaled),
                 )
             )
             continue
@@ -185,10 +189,11 @@ def _spec(
     return Spec(
         key=member.key,
         argv=tuple(argv),
-        env=launch.variables(world, environment, here, limits, isolated(row), given)
+        env=launch.variables(world, environment, here, limits, row.region, isolated(row), given)
         | launch.carried(None, plan_of(row)["framework"]),
         root=place,
         role=doc["RoleArn"],
+        region=row.region,
         binds=launch.binds(world, environment),
         cwd=here.ml,
         hostname=member.name,
@@ -224,7 +229,7 @@ def store(
     `note` is called with a sentence about each that is not stored. Repeatable. Raises UploadError
     and AwsError.
     """
-    ctx = world.service_ctx(row.doc["RoleArn"])
+    ctx = world.service_ctx(row.doc["RoleArn"], row.region)
     for output in outputs(row):
         if output["S3UploadMode"] != mode:
             continue

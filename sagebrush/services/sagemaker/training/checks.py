@@ -101,7 +101,7 @@ def check(ctx: Ctx, request: Doc) -> Image:
     for member, where in STORED.items():
         if config := request.get(member):
             output(role, config[where], member)
-    quotas.refuse(ctx.world, *instances(request))
+    quotas.refuse(ctx, *instances(request))
     return image
 
 
@@ -309,7 +309,9 @@ def _may_write(ctx: Ctx, bucket: str, prefix: str) -> bool:
         "ActionNames": ["s3:PutObject"],
         "ResourceArns": [f"arn:aws:s3:::{where}"],
     }
-    answer = ctx.world.service_ctx().call("iam", "SimulatePrincipalPolicy", question)
+    answer = ctx.world.service_ctx(account=ctx.account).call(
+        "iam", "SimulatePrincipalPolicy", question
+    )
     return answer["EvaluationResults"][0]["EvalDecision"] == "allowed"
 
 

@@ -137,7 +137,11 @@ def ready(world: World, row: Row) -> list[Spec]:
         limits, place = replace(own, share=whole), root(world, member)
         if contained(row):
             spec = containers.job(
-                world, facts.TRAINING_JOB, row.doc, (member.key, place), (limits, scaled)
+                world,
+                facts.TRAINING_JOB,
+                row.doc,
+                (member.key, place, row.region),
+                (limits, scaled),
             )
             specs.append(replace(spec, time_limit=plan_of(row).get("seconds")))
             continue
@@ -169,7 +173,7 @@ def _spec(
         "TRAINING_JOB_NAME": row.name,
         "TRAINING_JOB_ARN": doc["TrainingJobArn"],
     }
-    env = launch.variables(world, environment, here, limits, isolated, given)
+    env = launch.variables(world, environment, here, limits, row.region, isolated, given)
     env |= launch.carried(plan_of(row)["algorithm"], plan_of(row).get("framework"))
     return Spec(
         key=member.key,
@@ -177,6 +181,7 @@ def _spec(
         env=env,
         root=place,
         role=doc["RoleArn"],
+        region=row.region,
         binds=launch.binds(world, environment),
         cwd=here.ml,
         hostname=member.name,
@@ -212,5 +217,5 @@ def results(
 ) -> upload.Upload:
     """The upload of the instances' results to S3, as the job's role; `remark` is called with a
     sentence about each file that is not stored."""
-    ctx = world.service_ctx(row.doc["RoleArn"])
+    ctx = world.service_ctx(row.doc["RoleArn"], row.region)
     return upload.Upload(ctx, row.doc, roots(world, row), remark)

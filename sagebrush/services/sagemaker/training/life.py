@@ -157,7 +157,7 @@ def _stage(world: World, row: Row, member: Member, check: Any) -> None:
 
 def _ctx(world: World, row: Row) -> Ctx:
     """A context that acts as the job's role."""
-    return world.service_ctx(row.doc["RoleArn"])
+    return world.service_ctx(row.doc["RoleArn"], row.region)
 
 
 # ---- train

@@ -55,7 +55,7 @@ def create_training_job(ctx: Ctx, request: Doc) -> Doc:
     }
 
     def check(rows: Reader) -> None:
-        quotas.check_quota(ctx.world, *checks.instances(request), rows)
+        quotas.check_quota(ctx, *checks.instances(request), rows)
 
     new = plan.new(f"t-{short_id()}", image)
     row = kinds.draft(ctx, KIND, request, "InProgress", doc, {**new})
@@ -106,7 +106,8 @@ def _of_pools(ctx: Ctx, request: Doc, wanted: str) -> Doc:
     rows = [
         row
         for row in reversed(ctx.world.rows.select(KIND.name))
-        if row.doc.get("WarmPoolStatus", {}).get("Status") == wanted
+        if (row.account, row.region) == (ctx.account, ctx.region)
+        and row.doc.get("WarmPoolStatus", {}).get("Status") == wanted
         and request.get("NameContains", "").lower() in row.name.lower()
     ]
     page, token = kinds.paginate(rows, request.get("NextToken"), request.get("MaxResults", 10))

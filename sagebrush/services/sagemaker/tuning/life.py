@@ -66,7 +66,7 @@ class Work:
     def ctx(self) -> Ctx:
         """Acts as the service: whoever created the tuning job was allowed to, and the trials' own
         role decides what they read and write."""
-        return self.world.service_ctx()
+        return self.world.service_ctx(region=self.row.region, account=self.row.account)
 
     @property
     def config(self) -> Doc:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from sagebrush.engine import kinds
@@ -50,7 +51,7 @@ def create_hyper_parameter_tuning_job(ctx: Ctx, request: Doc) -> Doc:
     kinds.check_new(ctx, KIND, request)
     prepared = checks.check(ctx, prepared, definitions)
     warm = [entry.stored() for entry in _warm(ctx, prepared)]
-    _check_room(ctx.world.rows)
+    _check_room((ctx.account, ctx.region), ctx.world.rows)
     name = request["HyperParameterTuningJobName"]
     config = prepared["HyperParameterTuningJobConfig"]
     doc = {
@@ -61,13 +62,14 @@ def create_hyper_parameter_tuning_job(ctx: Ctx, request: Doc) -> Doc:
     seed = zlib.crc32(f"{name} {ctx.world.clock()}".encode())
     plan: Plan = {"trials": [], "seed": seed, "warm": warm, "more": True}
     row = kinds.draft(ctx, KIND, prepared, "InProgress", doc, {**plan})
-    row = kinds.insert(ctx, KIND, row, _check_room)
+    row = kinds.insert(ctx, KIND, row, partial(_check_room, (ctx.account, ctx.region)))
     return {"HyperParameterTuningJobArn": row.doc["HyperParameterTuningJobArn"]}
 
 
-def _check_room(rows: Reader) -> None:
-    """Raises ResourceLimitExceeded where as many tuning jobs run as an account may have."""
-    running = len(rows.select(KIND.name, RUNNING))
+def _check_room(place: tuple[str, str], rows: Reader) -> None:
+    """Raises ResourceLimitExceeded where as many tuning jobs run as an account may have in a region."""
+    found = rows.select(KIND.name, RUNNING)
+    running = sum((row.account, row.region) == place for row in found)
     if running >= checks.AT_ONCE:
         checks.limit("Number of parallel hyperparameter tuning jobs",
                             checks.AT_ONCE, running, 1, "Tuning Jobs")  # fmt: skip

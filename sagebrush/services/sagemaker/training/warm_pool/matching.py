@@ -44,6 +44,7 @@ def fingerprint(world: World, row: Row) -> str:
     first = cluster.members(row)[0]
     common = [
         doc["RoleArn"],
+        row.region,
         doc["AlgorithmSpecification"].get("TrainingImage"),
         first.type,
         len(cluster.members(row)),

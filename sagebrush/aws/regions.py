@@ -1,0 +1,24 @@
+"""AWS's commercial regions (the partition `aws`), those to be opted into among them."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from botocore.loaders import Loader
+
+PARTITION = "aws"
+GLOBAL = "us-east-1"
+"""Where services without regions are (IAM), and S3's global endpoint (`s3.amazonaws.com`)."""
+
+
+@cache
+def served() -> frozenset[str]:
+    """The names of all regions that requests may be signed for, as botocore's own data has them.
+
+    The user's own `~/.aws/models` and AWS_DATA_PATH are not read.
+    """
+    loader = Loader([Loader.BUILTIN_DATA_PATH], include_default_search_paths=False)
+    for each in loader.load_data("partitions")["partitions"]:
+        if each["id"] == PARTITION:
+            return frozenset(name for name in each["regions"] if not name.endswith("-global"))
+    raise LookupError(PARTITION)
