@@ -80,7 +80,7 @@ def add(world: World, account: str = "", name: str = "") -> Doc:
     def change(tx: Tx) -> None:
         rows = world.rows
         rows.insert_in(tx, Row("", REGION, KIND, account, users.ACTIVE, doc))
-        plan = {"account": account}
+        plan = {"account": account, "administrator": True}
         rows.insert_in(tx, Row("", REGION, users.KEY, access_key, users.ACTIVE, held, plan))
 
     try:

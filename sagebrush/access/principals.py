@@ -78,6 +78,12 @@ def policies(world: World, caller: Caller) -> list[Policy]:
     return list(found.policies) if found else []
 
 
+def everything(world: World, caller: Caller) -> bool:
+    """Whether the caller's policies allow everything, and nothing limits them."""
+    held = policies(world, caller)
+    return bool(held) and all(p is policy.ADMINISTRATOR for p in held) and not limits(world, caller)
+
+
 BOUNDARY, SESSION_POLICY = "permissions boundary", "session policy"
 """What limits the policies of a role or user, in AWS's words."""
 

@@ -3,7 +3,7 @@
 The rows are IAM's (`services.iam` has their operations). A user's: kind "user", plan `inline`
 (name -> text), `attached` (ARN -> text), `tags`, `groups` (names) and `boundary`. A group's: kind
 "group", plan `inline` and `attached`. A key's: kind "access-key" in no account, so that it is found
-by its id alone; its plan has the `account`.
+by its id alone; its plan has the `account`, and `administrator` for an account's own.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def holder(rows: Reader, execution: str) -> Holder:
         if row is None or row.status != ACTIVE:
             return None
         account, name = row.plan["account"], row.doc["UserName"]
-        if name == ROOT:
+        if row.plan.get("administrator"):
             return administrator(account, execution, access_key)
         user = find(rows, account, name)
         if user is None:

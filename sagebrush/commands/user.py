@@ -83,17 +83,21 @@ def _add(args: argparse.Namespace, chosen: Settings, server: Server, iam: Any) -
         arn = f"arn:aws:iam::aws:policy/{EXAMPLE}"
         print("# It may do nothing yet. Attach a policy, for example:")
         print(f"#   aws iam attach-user-policy --user-name {args.name} --policy-arn {arn}")
-    _explain(chosen, server)
+    number = user["Arn"].split(":")[4]
+    print(f"# A role that its jobs can have: arn:aws:iam::{number}:role/{chosen.role}")
+    print("#   (an administrator; for less, aws iam create-role, and let it pass that one alone)")
+    _explain(args, chosen, server)
     print(env.script(env.elsewhere(chosen, server, given), args.shell))
     return 0
 
 
-def _explain(chosen: Settings, server: Server) -> None:
+def _explain(args: argparse.Namespace, chosen: Settings, server: Server) -> None:
     """Says where the lines that follow are for, and what else they need."""
     if server.host in env.LOCAL:
-        print("# The lines below are for any login of this machine (the server listens on no other")
-        print("# address). The SageMaker SDKs want more, which needs this data directory:")
-        print('#   eval "$(sagebrush user keys NAME)"')
+        of = f" --account {args.account}" if args.account else ""
+        print("# The lines below are for any login of this machine: the server listens on no other")
+        print("# address. In your own shell, with what the SageMaker SDKs need besides:")
+        print(f'#   eval "$(sagebrush user keys {args.name}{of})"')
         return
     if not (chosen.insecure and not chosen.tls_only):
         print(

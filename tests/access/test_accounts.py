@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import io
 import tarfile
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from sagebrush.access import accounts, principals
 from sagebrush.errors import AwsError
+from sagebrush.services.sagemaker.notebook.stage import Start
+from sagebrush.store.rows import Row
 from tests.conftest import Server
 from tests.people import (
     MAIN,
@@ -345,3 +349,17 @@ def test_a_user_with_least_privilege_trains(admin: Person):
         )
     stop = lena("sagemaker").stop_training_job
     assert refused(stop, TrainingJobName="lena-1") == "AccessDeniedException"
+
+
+def test_folders_of_this_machine_are_the_owners_alone(
+    server: Server, admin: Person, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    tied = replace(server.world.settings, notebook_folders=(f"corpus={tmp_path}",))
+    monkeypatch.setattr(server.world, "settings", tied)
+    nora = user(admin, "nora", allow("sagemaker:*", "iam:PassRole"))
+    asked = {"NotebookInstanceName": "corpus", "InstanceType": "ml.t3.medium"}
+    create = nora("sagemaker").create_notebook_instance
+    assert refused(create, RoleArn=EXECUTION.format(MAIN), **asked) == MISSING
+    for number, shown in ((MAIN, [tmp_path]), (B, [])):
+        row = Row(number, "us-east-1", "notebook-instance", "corpus", "Pending", {}, {})
+        assert Start(server.world, row).folders() == shown

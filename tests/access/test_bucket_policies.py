@@ -230,9 +230,7 @@ def test_a_deny_that_spares_one_user(admin: Person, bucket: Bucket):
     assert read(user(admin, "unspared", allow("s3:*")), name) == DENIED
 
 
-def test_a_federated_user_has_what_a_bucket_gives_it(
-    server: Server, admin: Person, bucket: Bucket
-):
+def test_a_federated_user_has_what_a_bucket_gives_it(server: Server, admin: Person, bucket: Bucket):
     lender = user(admin, "lender", allow("s3:*"), allow("sts:*"))
     bob = holder(server, lender("sts").get_federation_token(Name="bob")["Credentials"])
     name = bucket(to({"AWS": f"arn:aws:sts::{MAIN}:federated-user/bob"}, "s3:GetObject"))

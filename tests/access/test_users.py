@@ -7,10 +7,10 @@ import urllib.request
 from urllib.error import HTTPError
 
 import pytest
-from tests.people import MAIN, Person, allow, assumed, holder, owner, refused, role, text, user
 
 from sagebrush.credentials import user_name
 from tests.conftest import Server
+from tests.people import MAIN, Person, allow, assumed, holder, owner, refused, role, text, user
 
 DENIED = "AccessDenied"
 
@@ -32,7 +32,11 @@ def ann(admin: Person) -> Person:
 def test_who_a_user_is(admin: Person, ann: Person):
     there = admin("iam").get_user(UserName="ann")["User"]
     found = ann("sts").get_caller_identity()
-    assert (found["Arn"], found["UserId"], found["Account"]) == (there["Arn"], there["UserId"], MAIN)
+    assert (found["Arn"], found["UserId"], found["Account"]) == (
+        there["Arn"],
+        there["UserId"],
+        MAIN,
+    )
     assert len(ann.key) == 20
     assert len(ann.secret) == 40
 
@@ -87,9 +91,7 @@ def test_a_managed_policys_new_default_version_counts_at_once(admin: Person):
     )["Policy"]["Arn"]  # fmt: skip
     iam.attach_user_policy(UserName="vera", PolicyArn=arn)
     assert not refused(vera("s3").list_buckets)
-    iam.create_policy_version(
-        PolicyArn=arn, PolicyDocument=text(allow("sts:*")), SetAsDefault=True
-    )
+    iam.create_policy_version(PolicyArn=arn, PolicyDocument=text(allow("sts:*")), SetAsDefault=True)
     assert refused(vera("s3").list_buckets) == DENIED
 
 

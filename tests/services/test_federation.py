@@ -110,7 +110,10 @@ def test_who_may_ask_for_it(admin: Person):
     ("given", "code"),
     [
         ({"Policy": "{"}, "MalformedPolicyDocument"),
-        ({"PolicyArns": [{"arn": "arn:aws:iam::aws:policy/NoSuchPolicy"}]}, "MalformedPolicyDocument"),
+        (
+            {"PolicyArns": [{"arn": "arn:aws:iam::aws:policy/NoSuchPolicy"}]},
+            "MalformedPolicyDocument",
+        ),
         ({"DurationSeconds": 130_000}, "ValidationError"),
         ({"DurationSeconds": 1000, "Name": "no spaces"}, "ValidationError"),
     ],

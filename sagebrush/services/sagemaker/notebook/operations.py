@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from urllib.parse import urlsplit
 
+from sagebrush.access import principals
 from sagebrush.aws.names import short_id
 from sagebrush.engine import kinds
 from sagebrush.engine.kinds import Kind, moment
@@ -80,6 +81,7 @@ def create_notebook_instance(ctx: Ctx, request: Doc) -> Doc:
         raise AwsError("ValidationException", "SecurityGroupIds cannot be given without SubnetId.")
     kinds.check_new(ctx, KIND, request)
     _check_named(ctx, request)
+    _check_folders(ctx, request["NotebookInstanceName"])
     quotas.refuse(ctx, [request["InstanceType"]], USE)
     started = {k: v for k, v in begin(short_id()).items() if v is not None}
     plan = {**started, "id": _new_id(ctx), "tokens": {}}
@@ -240,6 +242,19 @@ def _check_named(ctx: Ctx, request: Doc) -> None:
         roles.require(ctx, request["RoleArn"], "RoleArn", KIND.name, name)
     lifecycle_config.check_there(ctx, request.get("LifecycleConfigName"), ctx.world.rows)
     repositories.check_all(ctx, request)
+
+
+def _check_folders(ctx: Ctx, name: str) -> None:
+    """Raises ValidationException for a name that the setting `notebook_folders` gives folders of
+    this machine, where who asks for it is no administrator."""
+    ours = {each.partition("=")[0] for each in ctx.world.settings.notebook_folders}
+    own = ctx.account == ctx.world.settings.account
+    if own and name in ours and not principals.everything(ctx.world, ctx.caller):
+        raise AwsError(
+            "ValidationException",
+            f"The notebook {name} shows folders of this machine (the setting notebook_folders): only"
+            " an administrator may create it.",
+        )
 
 
 def _require(ctx: Ctx, row: Row, statuses: tuple[str, ...], to: str) -> None:
