@@ -316,7 +316,9 @@ def test_the_commands_know_a_new_kind(
     here = commands.Server(1, "127.0.0.1", server.app.port, 0)
     monkeypatch.setattr(commands, "settings", lambda: server.app.settings)
     monkeypatch.setattr(commands, "require", lambda _: here)
-    monkeypatch.setattr(commands, "client", lambda _, __, service: server.client(service))
+    monkeypatch.setattr(
+        commands, "client", lambda _, __, service, region="": server.client(service)
+    )
     monkeypatch.setattr(top, "SECOND", 0.0)
     for module, line, words in (
         (jobs, ["-n", "5"], ("labeling", "pets", "InProgress")),
@@ -332,7 +334,7 @@ def test_the_commands_know_a_new_kind(
     logs.configure(parser)
     assert parser.parse_args(["labeling", "pets"]).what == "labeling"
     with pytest.raises(CommandError, match="there is no training or processing job nobody"):
-        show.run(argparse.Namespace(name="nobody"))
+        show.run(argparse.Namespace(name="nobody", region=""))
 
 
 def test_which_streams_are_a_resources_logs() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from sagebrush import services
-from sagebrush.commands import running
+from sagebrush.commands import places, running
 from sagebrush.commands.running import CommandError
 from sagebrush.facts import Running
 
@@ -23,6 +23,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments of `logs`."""
     parser.add_argument("what", nargs="?", choices=(*FILES, *_logged()), default="server")
     parser.add_argument("name", nargs="?", help="name of the job, endpoint or notebook")
+    places.add_argument(parser)
     parser.add_argument(
         "-f", "--follow", action="store_true", help="go on until it ends, or Ctrl-C"
     )
@@ -44,7 +45,10 @@ def run(args: argparse.Namespace) -> int:
             raise CommandError(f"which {args.what}? sagebrush logs {args.what} NAME")
         server = running.require(chosen)
         kind = _logged()[args.what]
-        own, logs = (running.client(chosen, server, name) for name in (kind.service, "logs"))
+        region = places.region_of(chosen, server, args.name, args.region)
+        own, logs = (
+            running.client(chosen, server, name, region) for name in (kind.service, "logs")
+        )
         lines = _events(kind, args.name, own, logs, args.follow)
     for line in lines:
         print(line, flush=args.follow)

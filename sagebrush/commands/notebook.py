@@ -7,11 +7,11 @@ import contextlib
 import socket
 import time
 import webbrowser
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from sagebrush.commands import running
+from sagebrush.commands import places, running
 from sagebrush.commands.running import CommandError
 from sagebrush.engine.idle import DRY_RUN, MINUTES
 from sagebrush.settings import Settings
@@ -28,6 +28,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     commands = parser.add_subparsers(dest="what", metavar="open | list | start | stop | rm | idle")
     opened = commands.add_parser("open", help="make or start it if need be, and open the browser")
     opened.add_argument("name", nargs="?", default="notebook", metavar="NAME")
+    places.add_argument(opened)
     opened.add_argument("--type", default=TYPE, help=f"instance type of a new one ({TYPE})")
     opened.add_argument("--no-browser", action="store_true", help="print the link only")
     commands.add_parser("list", help="every notebook instance")
@@ -36,11 +37,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
         ("stop", "stop it; its volume stays"),
         ("rm", "stop it and remove it with its volume"),
     ):
-        commands.add_parser(name, help=words).add_argument("name", metavar="NAME")
+        changed = commands.add_parser(name, help=words)
+        changed.add_argument("name", metavar="NAME")
+        places.add_argument(changed)
     idle = commands.add_parser(
         "idle", help="stop it by itself when nobody uses it (off by default)"
     )
     idle.add_argument("name", metavar="NAME")
+    places.add_argument(idle)
     how = idle.add_mutually_exclusive_group()
     how.add_argument("--minutes", type=float, help="after so many minutes without use")
     how.add_argument("--off", action="store_true", help="never")
@@ -52,15 +56,18 @@ def run(args: argparse.Namespace) -> int:
     from botocore.exceptions import ClientError
 
     chosen = running.settings()
-    client = running.client(chosen, running.require(chosen), "sagemaker")
+    server = running.require(chosen)
+    if args.what in (None, "list"):
+        found = places.regions(chosen, server)
+        return _list({each: running.client(chosen, server, "sagemaker", each) for each in found})
+    region = places.region_of(chosen, server, args.name, args.region)
+    client = running.client(chosen, server, "sagemaker", region)
     try:
         if args.what == "open":
             return _open(args, chosen, client)
         if args.what in ("start", "stop", "rm"):
             return _change(args.what, args.name, client)
-        if args.what == "idle":
-            return _idle(args, client)
-        return _list(client)
+        return _idle(args, client)
     except ClientError as error:
         message = error.response["Error"].get("Message", str(error))
         if message == MISSING:
@@ -150,19 +157,26 @@ def _status_line(what: str) -> Iterator[Callable[[str], None]]:
         yield show
 
 
-def _list(client: Any) -> int:
-    pages = client.get_paginator("list_notebook_instances").paginate()
-    rows = [each for page in pages for each in page["NotebookInstances"]]
+def _list(clients: Mapping[str, Any]) -> int:
+    """Prints the instances of each region, whose client `clients` has; where there are several, the
+    region too."""
+    rows = [
+        (region, each)
+        for region, client in clients.items()
+        for page in client.get_paginator("list_notebook_instances").paginate()
+        for each in page["NotebookInstances"]
+    ]
     if not rows:
         print("no notebook instances yet: sagebrush notebook open NAME")
         return 0
-    width = max(len(row["NotebookInstanceName"]) for row in rows)
-    for row in rows:
-        tags = _tags(client, row["NotebookInstanceArn"])
+    width = max(len(row["NotebookInstanceName"]) for _, row in rows)
+    for region, row in rows:
+        tags = _tags(clients[region], row["NotebookInstanceArn"])
         idle = f"  stops after {tags[MINUTES]} idle minutes" if MINUTES in tags else ""
+        where = f"  {region}" if len({each for each, _ in rows}) > 1 else ""
         print(
             f"{row['NotebookInstanceName']:<{width}}  {row['NotebookInstanceStatus']:<10}"
-            f"  {row['InstanceType']}{idle}"
+            f"  {row['InstanceType']}{where}{idle}"
         )
     return 0
 

@@ -8,6 +8,7 @@ import os
 import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -201,17 +202,22 @@ def account(chosen: Settings, server: Server, wanted: str = "") -> dict[str, Any
     raise CommandError(f"there is no account {wanted} (sagebrush account list)")
 
 
-def client(chosen: Settings, server: Server, service: str, access_key: str = "") -> Any:
-    """A boto3 client as a user's would be after `eval "$(sagebrush env)"`; with the id of another
-    account's key, as that account's administrator."""
+def client(
+    chosen: Settings, server: Server, service: str, region: str = "", access_key: str = ""
+) -> Any:
+    """A boto3 client as a user's would be after `eval "$(sagebrush env)"`, in `region` (default: the
+    server's); with the id of another account's key as that account's administrator."""
+    key = (access_key, secret_of(chosen, access_key)) if access_key else user_key(chosen)
+    session = _session(*key)
+    return session.client(service, endpoint_url=server.url, region_name=region or server.region)
+
+
+@cache
+def _session(key: str, secret: str) -> Any:
+    """A boto3 session, which reads AWS's models once for the clients of all regions."""
     from boto3.session import Session
 
-    key, secret = user_key(chosen)
-    if access_key:
-        key, secret = access_key, secret_of(chosen, access_key)
-    return Session(
-        aws_access_key_id=key, aws_secret_access_key=secret, region_name=server.region
-    ).client(service, endpoint_url=server.url)
+    return Session(aws_access_key_id=key, aws_secret_access_key=secret)
 
 
 def describe(client: Any, kind: Running, name: str) -> dict[str, Any]:

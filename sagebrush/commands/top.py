@@ -102,7 +102,13 @@ def _lines(before: Look, now: Look) -> list[str]:
     known = {each.key: used for each, used in before.rows if used}
     rows = [_row(now.labels[each.kind], each, known.get(each.key), used) for each, used in now.rows]
     head = _head(before, now)
-    return [head, "", *running.columns([HEADER, *rows])] if rows else [head, "", "nothing runs"]
+    if not rows:
+        return [head, "", "nothing runs"]
+    table = [HEADER, *rows]
+    regions = [each.region for each, _ in now.rows]
+    if len(set(regions)) > 1:
+        table = [(*row, of) for row, of in zip(table, ("REGION", *regions), strict=True)]
+    return [head, "", *running.columns(table)]
 
 
 def _head(before: Look, now: Look) -> str:

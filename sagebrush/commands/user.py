@@ -47,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
     chosen = running.settings()
     server = running.require(chosen)
     account = running.account(chosen, server, args.account)
-    iam = running.client(chosen, server, "iam", account["AccessKeyId"])
+    iam = running.client(chosen, server, "iam", access_key=account["AccessKeyId"])
     try:
         if args.what == "list":
             return _list(iam)
@@ -86,6 +86,11 @@ def _add(args: argparse.Namespace, chosen: Settings, server: Server, iam: Any) -
     number = user["Arn"].split(":")[4]
     print(f"# A role that its jobs can have: arn:aws:iam::{number}:role/{chosen.role}")
     print("#   (an administrator; for less, aws iam create-role, and let it pass that one alone)")
+    if running.state(chosen).get("isolation") == "process":
+        print(
+            "# CAUTION: jobs are not isolated here (process mode): whoever may start one can read"
+        )
+        print("# this server's files, all keys among them. `sagebrush doctor` tells the cure.")
     _explain(args, chosen, server)
     print(env.script(env.elsewhere(chosen, server, given), args.shell))
     return 0

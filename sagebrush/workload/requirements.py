@@ -150,7 +150,7 @@ def _in_archive(ctx: Ctx, address: str) -> str | None:
     """The file at the root of a code archive on S3; None for a faulty one, which the job reports."""
     try:
         bucket, key = sources.split(address)
-        blob = ctx.call("s3", "GetObject", {"Bucket": bucket, "Key": key})["Body"]
+        blob = sources.wherever(ctx, bucket, key)
         return _decode(archive.member(blob, FILE, LIMIT, CAPS))
     except (AwsError, sources.StageError, archive.ArchiveError):
         return None

@@ -8,13 +8,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sagebrush.aws.scalars import json_of
 from sagebrush.companion import order, pipes
 from sagebrush.errors import AwsError, Doc
 from sagebrush.scheduler.members import Member
+from sagebrush.store.objects import Blob
 from sagebrush.world import Ctx
 
 MANIFEST_LIMIT = 64 << 20
@@ -111,6 +112,18 @@ def nothing(ctx: Ctx, uri: str) -> str:
         f' S3 prefix, and that the role "{ctx.caller.arn}" has "s3:ListBucket" permissions on'
         f' bucket "{split(uri)[0]}".'
     )
+
+
+def wherever(ctx: Ctx, bucket: str, key: str) -> Blob:
+    """The object's bytes, in whichever region its bucket is. So AWS's containers get code: by boto3,
+    which follows S3 there; input and models must be in the job's own region. Raises AwsError."""
+    params = {"Bucket": bucket, "Key": key}
+    try:
+        return ctx.call("s3", "GetObject", params)["Body"]
+    except AwsError as error:
+        if error.code != "PermanentRedirect":
+            raise
+        return replace(ctx, region=error.fields["Region"]).call("s3", "GetObject", params)["Body"]
 
 
 def keys(ctx: Ctx, bucket: str, prefix: str) -> Iterator[tuple[str, int]]:

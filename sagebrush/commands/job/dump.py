@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from sagebrush.commands import running
+from sagebrush.commands import places, running
 from sagebrush.commands.job import inside
 from sagebrush.commands.running import CommandError
 from sagebrush.compute import record
@@ -21,6 +21,7 @@ TOOL = "py-spy"
 def configure(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments of `jobs dump`."""
     parser.add_argument("name", metavar="NAME", help="a job, endpoint or notebook that runs")
+    places.add_argument(parser)
     parser.add_argument("--host", default="", help="which of its instances (default: the first)")
     parser.add_argument("--locals", action="store_true", help="with the values of local variables")
 
@@ -31,7 +32,7 @@ def run(args: argparse.Namespace) -> int:
     if tool is None:
         raise CommandError(f"{TOOL} is not installed: {sys.executable} -m pip install {TOOL}")
     chosen = running.settings()
-    each = inside.find(chosen, args.name, args.host)
+    each = inside.find(chosen, args.name, args.host, args.region)
     pids = _pythons(inside.directory(chosen, each))
     if not pids:
         raise CommandError(f"no Python process of {args.name} runs")

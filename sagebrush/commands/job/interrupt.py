@@ -6,7 +6,7 @@ import argparse
 import datetime as dt
 import time
 
-from sagebrush.commands import running
+from sagebrush.commands import places, running
 from sagebrush.commands.job import show
 from sagebrush.commands.running import CommandError
 
@@ -19,13 +19,16 @@ LOOK = 0.2
 def configure(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments of `jobs interrupt`."""
     parser.add_argument("name", metavar="NAME")
+    places.add_argument(parser)
     parser.add_argument("--no-wait", action="store_true", help="only ask for it")
 
 
 def run(args: argparse.Namespace) -> int:
     """Returns when it has been interrupted; raises CommandError where that cannot be."""
     chosen = running.settings()
-    client = running.client(chosen, running.require(chosen), "sagemaker")
+    server = running.require(chosen)
+    region = places.region_of(chosen, server, args.name, args.region)
+    client = running.client(chosen, server, "sagemaker", region)
     job = show.describe(client, args.name)
     if not job.get("EnableManagedSpotTraining"):
         raise CommandError(

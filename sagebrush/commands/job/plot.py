@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sagebrush.commands import running
+from sagebrush.commands import places, running
 from sagebrush.commands.running import CommandError
 from sagebrush.tuning.ask import COMPLETE, FAILED, PRUNED, RUNNING, Strategy, Trial, quiet
 from sagebrush.tuning.importance import importance, study
@@ -87,6 +87,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-o", "--output", type=Path, help="the file, .html or .png (default: NAME.html)"
     )
+    places.add_argument(parser)
     parser.add_argument("--open", action="store_true", help="show it in the browser")
 
 
@@ -96,7 +97,9 @@ def run(args: argparse.Namespace) -> int:
     if path.suffix.lower() not in (".html", ".png"):
         raise CommandError(f"{path}: the file's name must end in .html or .png")
     chosen = running.settings()
-    sagemaker = running.client(chosen, running.require(chosen), "sagemaker")
+    server = running.require(chosen)
+    region = places.region_of(chosen, server, args.name, args.region)
+    sagemaker = running.client(chosen, server, "sagemaker", region)
     job, summaries = _asked(sagemaker, args.name)
     drawings = [d for d in drawn(job, summaries) if d.valued]
     if not drawings:

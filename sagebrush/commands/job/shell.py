@@ -19,7 +19,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from sagebrush import services
-from sagebrush.commands import running
+from sagebrush.commands import places, running
 from sagebrush.commands.job import inside
 from sagebrush.commands.running import CommandError
 from sagebrush.compute.containers import container
@@ -35,8 +35,9 @@ LAST = 0.2
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments of `jobs shell`."""
-    parser.usage = "sagebrush jobs shell NAME [--host algo-2] [-- COMMAND …]"
+    parser.usage = "sagebrush jobs shell [--region REGION] NAME [--host algo-2] [-- COMMAND …]"
     parser.add_argument("name", metavar="NAME", help="a job, endpoint or notebook that runs")
+    places.add_argument(parser)
     parser.add_argument("--host", default="", help="which of its instances (default: the first)")
     parser.add_argument(
         "command", nargs=argparse.REMAINDER, metavar="-- COMMAND", help="instead of a shell"
@@ -47,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
     """Runs it; returns its exit status. Raises CommandError when the job cannot be entered."""
     host, command = _split(args.command, args.host)
     chosen = running.settings()
-    each = inside.find(chosen, args.name, host)
+    each = inside.find(chosen, args.name, host, args.region)
     place = inside.directory(chosen, each)
     terminal = sys.stdin.isatty() and sys.stdout.isatty()
     if (place / "container.json").exists():

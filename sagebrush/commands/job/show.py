@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import Any
 
 from sagebrush import services
-from sagebrush.commands import running
+from sagebrush.commands import places, running
 from sagebrush.commands.job import facts, inside, table
 from sagebrush.commands.running import CommandError, Server
 from sagebrush.facts import Running
@@ -23,22 +23,24 @@ MISSING = ("Requested resource not found", "Could not find", "Amazon SageMaker c
 def configure(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments of `jobs show`."""
     parser.add_argument("name", metavar="NAME")
+    places.add_argument(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Prints it; raises CommandError when there is no such job."""
     chosen = running.settings()
     server = running.require(chosen)
-    client = running.client(chosen, server, "sagemaker")
+    region = places.region_of(chosen, server, args.name, args.region)
+    client = running.client(chosen, server, "sagemaker", region)
     doc = look(client, args.name)
     if doc is None and (found := look(client, args.name, "processing_job")):
-        rows = processing(found, dict(_live(chosen, "processing-job", args.name)))
+        rows = processing(found, dict(_live(chosen, ("processing-job", args.name, region))))
         _print(rows, [], found)
         return 0
-    if doc is None and _other(chosen, server, args.name):
+    if doc is None and _other(chosen, server, args.name, region):
         return 0
     doc = doc or describe(client, args.name)
-    live = _live(chosen, "training-job", args.name)
+    live = _live(chosen, ("training-job", args.name, region))
     _print([*_facts(doc), *live, *_results(doc)], _transitions(doc), doc)
     return 0
 
@@ -54,18 +56,19 @@ def _print(
         print(f"\n{reason}")
 
 
-def _other(chosen: Settings, server: Server, name: str) -> bool:
+def _other(chosen: Settings, server: Server, name: str, region: str) -> bool:
     """Whether another resource, no training job, has that name; it is printed."""
     from botocore.exceptions import ClientError
 
     kinds = table.listed(services.running())
     clients = {
-        each: running.client(chosen, server, each) for each in {kind.service for kind in kinds}
+        each: running.client(chosen, server, each, region)
+        for each in {kind.service for kind in kinds}
     }
     for kind in kinds:
         with suppress(ClientError):
             doc = running.describe(clients[kind.service], kind, name)
-            _print([*general(kind, doc), *_live(chosen, kind.kind, name)], [], doc)
+            _print([*general(kind, doc), *_live(chosen, (kind.kind, name, region))], [], doc)
             return True
     return False
 
@@ -171,10 +174,10 @@ def _facts(doc: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "model", where
 
 
-def _live(chosen: Settings, kind: str, name: str) -> Iterator[tuple[str, str]]:
-    """What its live instances really have."""
+def _live(chosen: Settings, of: tuple[str, str, str]) -> Iterator[tuple[str, str]]:
+    """What the live instances of that kind, name and region really have."""
     for each in inside.everything(chosen):
-        if each.kind != kind or each.name != name:
+        if (each.kind, each.name, each.region) != of:
             continue
         limits = inside.limits(inside.directory(chosen, each))
         if limits is not None:

@@ -12,12 +12,14 @@ from botocore import xform_name
 from botocore.exceptions import ClientError
 
 from sagebrush import services
-from sagebrush.commands import running
+from sagebrush.commands import places, running
 from sagebrush.commands.job import facts, inside
 from sagebrush.commands.running import CommandError
 from sagebrush.facts import Running
 from sagebrush.settings import Settings
 
+CREATED = 3
+"""Which column of the table is the time."""
 DETAILS: Mapping[str, Callable[[Mapping[str, Any], dt.datetime], str]] = {
     "TrainingJob": facts.details,
     "HyperParameterTuningJob": lambda doc, _: tuning(doc),
@@ -26,15 +28,27 @@ DETAILS: Mapping[str, Callable[[Mapping[str, Any], dt.datetime], str]] = {
 
 
 def run(args: argparse.Namespace) -> int:
-    """Prints the table."""
+    """Prints the table, of every region; a column says which where there is more than the server's."""
     chosen = running.settings()
     server = running.require(chosen)
     sizes = _sizes(chosen)
     kinds = listed(services.running())
+    regions = places.regions(chosen, server)
+    shown = (lambda region: (region,)) if len(regions) > 1 else lambda _: ()
     clients = {
-        name: running.client(chosen, server, name) for name in {kind.service for kind in kinds}
+        (name, region): running.client(chosen, server, name, region)
+        for name in {kind.service for kind in kinds}
+        for region in regions
     }
-    lines = [row for kind in kinds for row in rows(clients[kind.service], kind, args.n, sizes)]
+    lines = []
+    for kind in kinds:
+        found = [
+            (row, region)
+            for region in regions
+            for row in rows(clients[kind.service, region], kind, args.n, sizes.get(region, {}))
+        ]
+        found.sort(key=lambda each: each[0][CREATED], reverse=True)
+        lines += [(*row[:1], *shown(region), *row[1:]) for row, region in found[: args.n]]
     if not lines:
         print("nothing yet")
         return 0
@@ -81,9 +95,9 @@ def tuning(doc: Mapping[str, Any]) -> str:
     return "; ".join(said)
 
 
-def _sizes(chosen: Settings) -> dict[str, str]:
-    """Resource -> what it has, for those that run with less than their instance type."""
-    found: dict[str, str] = {}
+def _sizes(chosen: Settings) -> dict[str, dict[str, str]]:
+    """Region -> resource -> what it has, for those that run with less than their instance type."""
+    found: dict[str, dict[str, str]] = {}
     try:
         lives = inside.everything(chosen)
     except CommandError:
@@ -91,7 +105,7 @@ def _sizes(chosen: Settings) -> dict[str, str]:
     for each in lives:
         limits = inside.limits(inside.directory(chosen, each))
         if limits and (said := facts.scaled(each.type or limits.name, limits)):
-            found.setdefault(each.name, said)
+            found.setdefault(each.region, {}).setdefault(each.name, said)
     return found
 
 

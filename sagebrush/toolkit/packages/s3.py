@@ -57,6 +57,11 @@ def _get(
     connection = _connection(endpoint.scheme, endpoint.netloc)
     connection.request("GET", path, headers=headers)
     with connection.getresponse() as reply:
+        there = reply.getheader("x-amz-bucket-region", region)
+        if reply.status in (301, 400) and there != region:
+            reply.read()
+            _get(address, path, endpoint, there, target)
+            return
         if reply.status != 200:
             cause = reply.read(4096).decode(errors="replace")
             raise ClientError(f"{address} cannot be read: {_code(cause)} ({reply.status})")

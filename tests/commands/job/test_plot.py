@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from sagebrush.commands import running
+from sagebrush.commands import places, running
 from sagebrush.commands.job import plot
 from sagebrush.commands.job import table as job_table
 from sagebrush.commands.running import CommandError
@@ -79,7 +79,8 @@ def answers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Client:
     made = Client(list(SUMMARIES))
     monkeypatch.setattr(running, "settings", lambda: None)
     monkeypatch.setattr(running, "require", lambda chosen: None)
-    monkeypatch.setattr(running, "client", lambda chosen, server, service: made)
+    monkeypatch.setattr(running, "client", lambda chosen, server, service, region: made)
+    monkeypatch.setattr(places, "region_of", lambda chosen, server, name, asked: "us-east-1")
     monkeypatch.chdir(tmp_path)
     return made
 

@@ -36,6 +36,7 @@ STARTUP = 480.0
 """Seconds until a container must answer /ping, where the variant does not say (AWS: 8 minutes)."""
 GRACE = 10.0
 """Seconds between SIGTERM and SIGKILL of a replica that no request is on."""
+CODE = "the code"
 REASON = 1024
 """Characters of a FailureReason."""
 
@@ -227,14 +228,17 @@ class Replica:
             return
         bucket, key = sources.split(submit)
         with dirfd.directory(ml, ("code",), make=True) as code:
-            self._unpack(bucket, key, (code, "/opt/ml/code"), "the code")
+            self._unpack(bucket, key, (code, "/opt/ml/code"), CODE)
 
     def _unpack(self, bucket: str, key: str, where: tuple[int, str], what: str) -> None:
         """The archive is unpacked into `where`: a directory's descriptor, and its path inside the
         replica, which links in the archive may name."""
         (target, top), url = where, f"s3://{bucket}/{key}"
         try:
-            blob = self._ctx().call("s3", "GetObject", {"Bucket": bucket, "Key": key})["Body"]
+            if what == CODE:
+                blob = sources.wherever(self._ctx(), bucket, key)
+            else:
+                blob = self._ctx().call("s3", "GetObject", {"Bucket": bucket, "Key": key})["Body"]
         except AwsError as error:
             raise Unstartable(f"{_not_found(what, url)} ({error.message})") from error
         try:

@@ -1,0 +1,110 @@
+"""Commands over the resources of several regions: which they show, and which a name means."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from sagebrush.commands import jobs, logs, notebook, places, running, status
+from sagebrush.commands.running import CommandError
+from sagebrush.store.rows import Row
+from tests.conftest import Server
+
+Run = Callable[..., str]
+GROUP = "/aws/sagemaker/TrainingJobs"
+
+
+def insert(server: Server, region: str, kind: str, name: str, **doc: Any) -> None:
+    """An ended resource, as its own kind would store it."""
+    settings = server.app.settings
+    of = f"arn:aws:sagemaker:{region}:{settings.account}:{kind}/{name}"
+    now = "2026-01-01T00:00:00Z"
+    given = {"CreationTime": now, "LastModifiedTime": now, **doc}
+    given = {
+        **given,
+        **({"TrainingJobArn": of, "TrainingJobName": name} if kind == "training-job" else {}),
+        **({"NotebookInstanceArn": of, "NotebookInstanceName": name} if "note" in kind else {}),
+    }
+    final = "Stopped" if "note" in kind else "Completed"
+    plan = {"tags": {}, "id": f"{region[:2]}x{len(name)}", "tokens": {}}
+    server.world.rows.insert(Row(settings.account, region, kind, name, final, given, plan))
+
+
+@pytest.fixture(scope="module")
+def filled(server: Server) -> Server:
+    """A server with resources in three regions."""
+    for region, name in (
+        ("us-east-1", "both"), ("eu-west-1", "both"), ("eu-west-1", "irish"),
+        ("eu-west-1", "twice"), ("us-west-2", "twice"),
+    ):  # fmt: skip
+        insert(
+            server, region, "training-job", name, SecondaryStatus="Completed",
+            ResourceConfig={"InstanceType": "ml.m5.large", "InstanceCount": 1},
+        )  # fmt: skip
+        server.world.streams.register(
+            server.app.settings.account, region, GROUP, f"{name}/algo-1", f"t-{region}-{name}"
+        )
+    insert(server, "eu-west-1", "notebook-instance", "desk", InstanceType="ml.t3.medium")
+    where = {"LocationConstraint": "eu-west-1"}
+    s3 = server.client("s3", region_name="eu-west-1")
+    s3.create_bucket(Bucket="irish", CreateBucketConfiguration=where)
+    return server
+
+
+@pytest.fixture
+def command(
+    filled: Server, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Run:
+    """Runs a command as a user would, and returns what it prints."""
+    here = running.Server(os.getpid(), "127.0.0.1", filled.app.port, 0)
+    monkeypatch.setattr(running, "settings", lambda: filled.app.settings)
+    monkeypatch.setattr(running, "find", lambda _: here)
+
+    def run(module: ModuleType, *words: str) -> str:
+        parser = argparse.ArgumentParser()
+        module.configure(parser)
+        assert module.run(parser.parse_args(words)) == 0
+        return capsys.readouterr().out
+
+    return run
+
+
+def test_status_counts_what_each_region_has(command: Run) -> None:
+    said = command(status).splitlines()
+    assert "  eu-west-1  1 bucket, 1 notebook instance, 3 training jobs" in said
+    assert "  us-west-2  1 training job" in said
+    known = json.loads(command(status, "--json"))["regions"]
+    assert known["us-east-1"] == {"training-job": 1}
+
+
+def test_the_table_has_all_regions(command: Run) -> None:
+    lines = [line.split()[:3] for line in command(jobs).splitlines()]
+    assert ["job", "us-east-1", "both"] in lines
+    assert ["job", "us-west-2", "twice"] in lines
+    assert ["notebook", "eu-west-1", "desk"] in lines
+    assert len(command(jobs, "-n", "2").splitlines()) == 3
+
+
+def test_a_name_means_the_one_that_there_is(command: Run, filled: Server) -> None:
+    assert ":eu-west-1:" in command(jobs, "show", "desk")
+    assert "desk  Stopped" in command(notebook, "list")
+    assert command(notebook, "idle", "desk").startswith("notebook desk runs until")
+    chosen, here = filled.app.settings, running.Server(1, "127.0.0.1", 1, 0)
+    assert places.region_of(chosen, here, "irish") == "eu-west-1"
+    assert places.region_of(chosen, here, "both") == "us-east-1"  # the server's own
+    assert places.region_of(chosen, here, "both", "eu-west-1") == "eu-west-1"
+    assert places.region_of(chosen, here, "new") == "us-east-1"
+
+
+def test_a_name_in_several_regions_has_to_be_told(command: Run) -> None:
+    with pytest.raises(CommandError, match="twice is in eu-west-1 and in us-west-2: say which by"):
+        command(logs, "job", "twice")
+    assert command(logs, "job", "twice", "--region", "us-west-2") == ""
+    with pytest.raises(CommandError, match="Requested resource not found"):
+        command(logs, "job", "twice", "--region", "us-east-1")
