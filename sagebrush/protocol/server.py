@@ -20,6 +20,7 @@ from aiohttp import web
 from botocore.model import OperationModel
 
 from sagebrush.access import dispatch
+from sagebrush.access.key_use import KeyUse
 from sagebrush.aws import names, regions
 from sagebrush.errors import AwsError, Doc
 from sagebrush.protocol import (
@@ -101,6 +102,7 @@ class Server:
         self._access = access
         self._hosts = hosts
         self._gate = gate
+        self._uses = KeyUse(world)
         self._pages = Pages(world, access, hosts)
         self._pool = ThreadPoolExecutor(
             world.settings.request_threads, thread_name_prefix="request"
@@ -177,6 +179,7 @@ class Server:
             entry.service = target.service
             request, verified = await self._receive(raw, request, target, entry)
             entry.caller = verified.key.caller.arn
+            await self._note_use(verified, target, request.body)
             try:
                 model, params = await self._parse(target, request)
             except AwsError as error:
@@ -266,6 +269,22 @@ class Server:
         region = regions.GLOBAL if target.service == "iam" else claim.region
         origin = _origin(raw, request, claim)
         return self._world.ctx(verified.key.caller, entry.id, origin, region)
+
+    async def _note_use(self, verified: Verified, target: Target, body: bytes | Spooled) -> None:
+        """The use of a user's key is recorded, where that is due; a full disk hinders no request.
+
+        Drops a spooled body if the client goes away meanwhile.
+        """
+        caller, region = verified.key.caller, verified.claim.region
+        written = self._uses.note(caller, target.signing_name, region or "N/A")
+        if written is not None:
+            try:
+                await asyncio.wrap_future(written)
+            except asyncio.CancelledError:
+                self._drop(body)
+                raise
+            except Exception as error:
+                log.warning("the use of %s was not recorded: %s", caller.access_key, error)
 
     @staticmethod
     def _before_body(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 import urllib.request
 from urllib.error import HTTPError
 
@@ -141,6 +142,20 @@ def test_an_inactive_or_deleted_key_is_refused_at_once(admin: Person):
     assert refused(kim("s3").list_buckets) == "InvalidAccessKeyId"
     with pytest.raises(HTTPError, match="403"):
         urllib.request.urlopen(link)
+
+
+def test_when_a_key_was_last_used(admin: Person, ann: Person):
+    fay, iam = user(admin, "fay"), admin("iam")
+    last = iam.get_access_key_last_used
+    assert "LastUsedDate" not in last(AccessKeyId=fay.key)["AccessKeyLastUsed"]
+    assert refused(fay("s3", region_name="eu-west-1").list_buckets) == DENIED
+    found = last(AccessKeyId=fay.key)
+    assert found["UserName"] == "fay"
+    used = found["AccessKeyLastUsed"]
+    assert (used["ServiceName"], used["Region"]) == ("s3", "eu-west-1")
+    assert abs(used["LastUsedDate"].timestamp() - time.time()) < 60
+    fay("sts").get_caller_identity()
+    assert last(AccessKeyId=fay.key)["AccessKeyLastUsed"] == used, "once in a minute"
 
 
 def test_a_user_of_the_same_name_is_another(admin: Person, server: Server):
