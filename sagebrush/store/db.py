@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from sagebrush.store import disk
+from sagebrush.store.generations import Generations
 
 log = logging.getLogger(__name__)
 
@@ -69,6 +70,8 @@ class _Write:
 
     function: Callable[[Tx], Any]
     urgent: bool
+    generation: int | None
+    """The one that it belongs to (`store.generations`); None: to none."""
     future: Future[Any] = field(default_factory=Future)
 
 
@@ -115,6 +118,7 @@ class Db:
     def __init__(self, path: Path) -> None:
         """Raises RuntimeError where the file cannot be used."""
         self._path = path
+        self.generations = Generations()
         self._local = threading.local()
         self._readers: list[sqlite3.Connection] = []
         self._readers_lock = threading.Lock()
@@ -162,13 +166,13 @@ class Db:
         May block for a few milliseconds. What `function` raises is raised here and undoes it.
         `function` must not wait for anything else: it holds the only writer. Raises Conflict for what
         a constraint forbids, AwsError (507) when the disk is full or read-only; an `urgent` one has some
-        disk kept back for it.
+        disk kept back for it. Raises Outdated where it is part of what began before all was deleted.
         """
         return self.submit(function, urgent).result()
 
     def submit(self, function: Callable[[Tx], T], urgent: bool = False) -> Future[T]:
         """Like `write`, but answers at once with the future of the result."""
-        item = _Write(function, urgent)
+        item = _Write(function, urgent, self.generations.mine)
         with self._closing:
             if self._closed:
                 raise RuntimeError("the database is closed")
@@ -227,7 +231,7 @@ class Db:
         try:
             connection.execute("BEGIN IMMEDIATE")
             one = _only if len(group) == 1 else _one
-            answers = [one(connection, tx, item) for item in group]
+            answers = [one(connection, tx, item, self.generations) for item in group]
             connection.execute("COMMIT")
         except BaseException as error:
             try:
@@ -272,15 +276,21 @@ class ReadOnly:
 _Answer = tuple[Future[Any], Any, BaseException | None]
 
 
-def _only(_connection: sqlite3.Connection, tx: Tx, item: _Write) -> _Answer:
+def _only(
+    _connection: sqlite3.Connection, tx: Tx, item: _Write, generations: Generations
+) -> _Answer:
     """The only function of its group: what it raises undoes the transaction, which is all its own."""
+    generations.require(item.generation)
     return item.future, item.function(tx), None
 
 
-def _one(connection: sqlite3.Connection, tx: Tx, item: _Write) -> _Answer:
+def _one(
+    connection: sqlite3.Connection, tx: Tx, item: _Write, generations: Generations
+) -> _Answer:
     """One function of the group, in a savepoint of its own. Raises when the transaction is lost."""
     connection.execute("SAVEPOINT one")
     try:
+        generations.require(item.generation)
         answer = item.future, item.function(tx), None
     except BaseException as error:
         if not connection.in_transaction:  # SQLite undid it all (a full disk): no write is done
