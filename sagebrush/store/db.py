@@ -284,9 +284,7 @@ def _only(
     return item.future, item.function(tx), None
 
 
-def _one(
-    connection: sqlite3.Connection, tx: Tx, item: _Write, generations: Generations
-) -> _Answer:
+def _one(connection: sqlite3.Connection, tx: Tx, item: _Write, generations: Generations) -> _Answer:
     """One function of the group, in a savepoint of its own. Raises when the transaction is lost."""
     connection.execute("SAVEPOINT one")
     try:

@@ -125,9 +125,7 @@ def test_an_upload_under_way_reaches_no_bucket_of_the_same_name(server: Server, 
     s3, body = server.client("s3"), b"x" * size
     s3.create_bucket(Bucket="again")
     with wire.connect(server) as sock:
-        told = wire.headers(
-            server, "PUT", "/again/late", {"Content-Length": str(size)}, body=body
-        )
+        told = wire.headers(server, "PUT", "/again/late", {"Content-Length": str(size)}, body=body)
         sock.sendall(wire.head_of("PUT", "/again/late", told) + body[:5])
         _received(server)
         server.world.reset()
@@ -265,7 +263,9 @@ def test_a_step_under_way_launches_nothing(slow: Slow) -> None:
     assert not root.exists()
 
 
-def test_a_step_that_ends_in_time_is_waited_for(slow: Slow, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_step_that_ends_in_time_is_waited_for(
+    slow: Slow, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(reset, "STEPS", 10.0)
     slow.after = lambda row: (slow.world.settings.home / "jobs" / "staged").mkdir(parents=True)
     threading.Timer(0.1, slow.go.set).start()
@@ -277,7 +277,9 @@ def test_a_step_that_ends_in_time_is_waited_for(slow: Slow, monkeypatch: pytest.
 # Faults -------------------------------------------------------------------------------------------
 
 
-def test_what_does_not_end_keeps_all(world: World, app: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_does_not_end_keeps_all(
+    world: World, app: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(reset, "PATIENCE", 0.0)
     monkeypatch.setattr(app.backend, "adopt", lambda: ["immortal"])
     monkeypatch.setattr(app.backend, "stop", lambda key, grace: None)

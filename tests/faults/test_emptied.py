@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import random
 import signal
@@ -168,7 +169,5 @@ def test_a_server_killed_meanwhile_goes_on_when_it_is_back(start: Start) -> None
 
 
 def _ignored(stand: Stand) -> None:
-    try:
+    with contextlib.suppress(OSError):
         reset(stand)
-    except OSError:
-        pass
