@@ -88,7 +88,7 @@ def test_all_is_gone_and_every_name_is_free(server: Server) -> None:
         assert server.client("cloudwatch").list_metrics()["Metrics"] == []
         roles = server.client("iam").list_roles()["Roles"]
         assert [role["Arn"] for role in roles] == [ROLE]
-        assert blobs(world) == []
+        until(lambda: blobs(world) == [], "no body is left")
     assert world.rows.select("model") == []
     assert world.rows.by_id(kept.id) == kept
     assert not (world.settings.home / reset.MARK).exists()
