@@ -34,12 +34,14 @@ FOREIGN = (
 )  # fmt: skip
 """Variables of the real AWS that would lead code elsewhere, besides AWS_ENDPOINT_URL_<SERVICE>."""
 PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
+PYTHON = "SAGEBRUSH_PYTHON"
+"""The variable that names another interpreter with Sagebrush for the server."""
 LAUNCH = (
-    "import sys; sys.path.insert(0, sys.argv.pop(1));"
+    "import sys; sys.path.append(sys.argv.pop(1));"
     " from sagebrush.testing import serve; sys.exit(serve(sys.argv[1:]))"
 )
-"""What the server's process runs: this very package, wherever it lies, without PYTHONPATH, which
-programs that the server starts would find too."""
+"""What the server's process runs, which finds the package where it lies: by PYTHONPATH, the programs
+that the server starts would find it too."""
 
 
 class ServerError(RuntimeError):
@@ -100,11 +102,10 @@ class Server:
             **os.environ,
             **{f"SAGEBRUSH_{k.upper()}": _text(v) for k, v in settings.items()},
         }
-        root = str(Path(__file__).resolve().parent.parent)
         own = ["--host", "127.0.0.1", "--port", "0", "--home", str(place)]
         with open(place / "up.log", "wb") as out:
             process = subprocess.Popen(
-                [sys.executable, "-c", LAUNCH, root, *own],
+                [*_program(environ), *own],
                 stdin=subprocess.PIPE,
                 stdout=out,
                 stderr=out,
@@ -163,11 +164,11 @@ class Server:
         until = time.monotonic() + START
         file = self.home / "server.json"
         while True:
-            try:
-                self._port = json.loads(file.read_text())["port"]
-                return
-            except (OSError, ValueError):
-                pass
+            with suppress(OSError, ValueError):
+                said = json.loads(file.read_text())
+                if said["pid"] == self._process.pid:  # not of a server that was killed
+                    self._port = said["port"]
+                    return
             if self._process.poll() is not None or time.monotonic() > until:
                 raise ServerError(f"the server did not start:\n{self._words()}")
             time.sleep(0.005)
@@ -243,6 +244,14 @@ def serve(arguments: list[str]) -> int:
     return main(["up", *arguments])
 
 
+def _program(environ: Mapping[str, str]) -> list[str]:
+    """What runs `serve`; without the working directory on its path (-P), where anything may lie."""
+    if other := environ.get(PYTHON):
+        return [other, "-P", "-m", "sagebrush.testing"]
+    root = Path(__file__).resolve().parent.parent
+    return [sys.executable, "-P", "-c", LAUNCH, str(root)]
+
+
 def _claimed(home: Path) -> Path:
     """The directory, which is there; raises ValueError where it holds what is not for tests."""
     home = home.expanduser().absolute()
@@ -265,3 +274,7 @@ def _past_proxies(environ: Mapping[str, str]) -> dict[str, str]:
             known = environ.get(name, "").split(",")
             found[name] = ",".join(filter(None, [*known, "localhost", "127.0.0.1"]))
     return found
+
+
+if __name__ == "__main__":
+    sys.exit(serve(sys.argv[1:]))
