@@ -18,6 +18,7 @@ from sagebrush.protocol.hosts import Hosts, is_loopback
 from sagebrush.protocol.message import Reply, Request
 from sagebrush.protocol.reset_page import NAME as RESET
 from sagebrush.protocol.reset_page import ResetPage
+from sagebrush.protocol.sigv4 import Verifier
 from sagebrush.world import World
 
 OWN = "/_sagebrush/"
@@ -31,11 +32,11 @@ class Pages:
     owner's tools send the token that is stored with the keys.
     """
 
-    def __init__(self, world: World, access: AccessLog, hosts: Hosts) -> None:
+    def __init__(self, world: World, access: AccessLog, hosts: Hosts, verifier: Verifier) -> None:
         self._world = world
         self._access = access
         self._hosts = hosts
-        self._reset = ResetPage(world)
+        self._reset = ResetPage(world, verifier)
         self._started = time.time()
 
     async def answer(self, raw: web.BaseRequest, request: Request) -> Reply:

@@ -14,10 +14,11 @@ import logging
 from aiohttp import web
 
 from sagebrush.errors import AwsError, Doc
-from sagebrush.protocol import claims, receive, sigv4
+from sagebrush.protocol import claims, receive
 from sagebrush.protocol.claims import ALGORITHM
 from sagebrush.protocol.hosts import is_loopback
 from sagebrush.protocol.message import Reply, Request
+from sagebrush.protocol.sigv4 import Verifier
 from sagebrush.world import World
 
 log = logging.getLogger(__name__)
@@ -39,11 +40,9 @@ class ResetPage:
     and roles, sessions and other users are not the owner.
     """
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, verifier: Verifier) -> None:
         self._world = world
-        self._verifier = sigv4.Verifier(
-            world.credentials.resolve, world.clock, world.settings.region
-        )
+        self._verifier = verifier
 
     async def answer(self, raw: web.BaseRequest, request: Request, peer: str) -> Reply:
         """All accounts are empty (200, with what was there), or nothing has changed: 405 for another

@@ -103,7 +103,6 @@ class Server:
         self._access = access
         self._hosts = hosts
         self._gate = gate
-        self._pages = Pages(world, access, hosts)
         self._pool = ThreadPoolExecutor(
             world.settings.request_threads, thread_name_prefix="request"
         )
@@ -112,6 +111,7 @@ class Server:
         self._verifier = sigv4.Verifier(
             world.credentials.resolve, world.clock, world.settings.region
         )
+        self._pages = Pages(world, access, hosts, self._verifier)
 
     def close(self) -> None:
         """Waits until running operations have ended."""

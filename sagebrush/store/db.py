@@ -70,8 +70,6 @@ class _Write:
 
     function: Callable[[Tx], Any]
     urgent: bool
-    generation: int | None
-    """The one that it belongs to (`store.generations`); None: to none."""
     future: Future[Any] = field(default_factory=Future)
 
 
@@ -172,7 +170,7 @@ class Db:
 
     def submit(self, function: Callable[[Tx], T], urgent: bool = False) -> Future[T]:
         """Like `write`, but answers at once with the future of the result."""
-        item = _Write(function, urgent, self.generations.mine)
+        item = _Write(self.generations.guarded(function), urgent)
         with self._closing:
             if self._closed:
                 raise RuntimeError("the database is closed")
@@ -231,7 +229,7 @@ class Db:
         try:
             connection.execute("BEGIN IMMEDIATE")
             one = _only if len(group) == 1 else _one
-            answers = [one(connection, tx, item, self.generations) for item in group]
+            answers = [one(connection, tx, item) for item in group]
             connection.execute("COMMIT")
         except BaseException as error:
             try:
@@ -276,19 +274,15 @@ class ReadOnly:
 _Answer = tuple[Future[Any], Any, BaseException | None]
 
 
-def _only(
-    _connection: sqlite3.Connection, tx: Tx, item: _Write, generations: Generations
-) -> _Answer:
+def _only(_connection: sqlite3.Connection, tx: Tx, item: _Write) -> _Answer:
     """The only function of its group: what it raises undoes the transaction, which is all its own."""
-    generations.require(item.generation)
     return item.future, item.function(tx), None
 
 
-def _one(connection: sqlite3.Connection, tx: Tx, item: _Write, generations: Generations) -> _Answer:
+def _one(connection: sqlite3.Connection, tx: Tx, item: _Write) -> _Answer:
     """One function of the group, in a savepoint of its own. Raises when the transaction is lost."""
     connection.execute("SAVEPOINT one")
     try:
-        generations.require(item.generation)
         answer = item.future, item.function(tx), None
     except BaseException as error:
         if not connection.in_transaction:  # SQLite undid it all (a full disk): no write is done

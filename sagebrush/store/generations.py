@@ -39,11 +39,6 @@ class Generations:
         """The number of the generation; changed by `next` alone."""
         self._mine: ContextVar[int | None] = ContextVar("generation", default=None)
 
-    @property
-    def mine(self) -> int | None:
-        """The generation in which the work of this thread or task began; None: it is of none."""
-        return self._mine.get()
-
     def begin(self) -> None:
         """The work of this task begins now: what it writes is of this generation."""
         self._mine.set(self.now)
@@ -67,14 +62,23 @@ class Generations:
 
         return run
 
-    def require(self, generation: int | None) -> None:
-        """Raises Outdated for a generation that is over."""
-        if generation is not None and generation != self.now:
-            raise Outdated
+    def guarded(self, function: Callable[P, T]) -> Callable[P, T]:
+        """`function` as part of the work of this thread or task: whenever it is called, it raises
+        Outdated instead if the generation of that work is over."""
+        generation = self._mine.get()
+        if generation is None:
+            return function
+
+        def run(*args: P.args, **given: P.kwargs) -> T:
+            if generation != self.now:
+                raise Outdated
+            return function(*args, **given)
+
+        return run
 
     def check(self) -> None:
         """Raises Outdated where the work of this thread or task is of a generation that is over."""
-        self.require(self.mine)
+        self.guarded(lambda: None)()
 
     def next(self) -> None:
         """A new generation begins. Only the database's writer calls it, in a transaction, so that
