@@ -16,6 +16,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from sagebrush.access import principals
@@ -35,7 +36,7 @@ PATIENCE = 20.0
 """Seconds that killed processes have to end; the kernel may have to free much memory."""
 STEPS = 5.0
 """Seconds that steps which run have to end; longer ones end by themselves and change nothing."""
-FILES = 0.05
+FILES = 0.01
 """Seconds that the removal of directories may take; the rest is removed in a thread."""
 BLOBS = 32
 """Bodies that are removed at a time, in threads: no row names them, and a start sweeps the rest."""
@@ -58,7 +59,8 @@ class Reset:
         PATIENCE, and as `Db.write` does: nothing is deleted then.
         """
         with self._alone, self._loop.held():
-            self._mark.touch(mode=0o600)
+            with suppress(OSError):  # a full disk, which this frees
+                self._mark.touch(mode=0o600)
             try:
                 return self._empty()
             finally:
@@ -113,11 +115,9 @@ class Reset:
 
     def _remove_directories(self) -> None:
         """No directory of a job is left, nor a notebook's volume."""
-        world, found = self._world, []
-        for path in _inside(world.settings.home / "jobs"):
-            found.append(path)
-            if path.name.startswith(stage.GOING):
-                continue
+        world = self._world
+        found = _inside(world.settings.home / "jobs")
+        for path in found:
             for known in (self._backend, world.health, world.notebooks, world.endpoints):
                 known.forget(path.name)
         found += _inside(world.settings.home / "notebooks")
@@ -126,4 +126,6 @@ class Reset:
 
 
 def _inside(folder: Path) -> list[Path]:
-    return sorted(folder.iterdir()) if folder.is_dir() else []
+    """What is in the folder and is not being removed already."""
+    found = sorted(folder.iterdir()) if folder.is_dir() else []
+    return [path for path in found if not path.name.startswith(stage.GOING)]

@@ -77,7 +77,12 @@ def test_all_is_gone_and_every_name_is_free(server: Server) -> None:
     world = server.world
     world.rows.insert(Row("123456789012", "eu-west-1", "model", "there", "", {}))
     world.rows.insert(Row("000000000001", "us-east-1", "model", "theirs", "", {}))
-    kept = world.rows.insert(Row("", "", "account", "000000000001", "Active", {}))
+    plan = {"account": "000000000001", "administrator": True}
+    kept = [
+        world.rows.insert(Row("", "", "account", "000000000001", "Active", {})),
+        world.rows.insert(Row("", "", "access-key", "AKIAITSOWN", "Active", {}, plan)),
+    ]
+    world.rows.insert(Row("", "", "access-key", "AKIAUSER", "Active", {}, {"account": "1"}))
     for _ in range(2):
         fill(server)
         said = world.reset()
@@ -90,7 +95,8 @@ def test_all_is_gone_and_every_name_is_free(server: Server) -> None:
         assert [role["Arn"] for role in roles] == [ROLE]
         until(lambda: blobs(world) == [], "no body is left")
     assert world.rows.select("model") == []
-    assert world.rows.by_id(kept.id) == kept
+    assert [world.rows.by_id(row.id) for row in kept] == kept
+    assert world.rows.select("access-key") == kept[1:]
     assert not (world.settings.home / reset.MARK).exists()
 
 
