@@ -85,7 +85,6 @@ class Reset:
         self._remove_directories()
         for at in range(0, len(found.blobs), BLOBS):  # each holds up readers for a moment
             world.objects.pool.submit(world.objects.discard, found.blobs[at : at + BLOBS])
-        principals.seed(world)
         return {"rows": found.rows, "objects": found.objects, "processes": ended}
 
     def _kill(self) -> int:

@@ -20,7 +20,7 @@ from sagebrush.engine.loop import Loop
 from sagebrush.engine.reset import Reset
 from sagebrush.errors import AwsError
 from sagebrush.settings import Settings
-from sagebrush.store import catalog
+from sagebrush.store import catalog, emptying
 from sagebrush.store.generations import Outdated
 from sagebrush.store.rows import Next, Row
 from sagebrush.store.series import Point
@@ -98,6 +98,14 @@ def test_all_is_gone_and_every_name_is_free(server: Server) -> None:
     assert [world.rows.by_id(row.id) for row in kept] == kept
     assert world.rows.select("access-key") == kept[1:]
     assert not (world.settings.home / reset.MARK).exists()
+
+
+def test_no_table_is_forgotten(world: World) -> None:
+    found = {
+        row["name"] for row in world.db.read("SELECT name FROM sqlite_master WHERE type='table'")
+    }
+    others = {"migration", "resource", "waiting"}  # the last is kept up by triggers
+    assert {name for name in found if not name.startswith("sqlite_")} == {*emptying.TABLES, *others}
 
 
 def test_deleted_roles_lose_what_they_could(server: Server) -> None:
