@@ -22,6 +22,7 @@ from sagebrush.compute.local.backend import LocalBackend
 from sagebrush.credentials import CredentialBook
 from sagebrush.engine import retention, shutdown, usage
 from sagebrush.engine.loop import Loop
+from sagebrush.engine.reset import Reset
 from sagebrush.environments.builds import LayerBuilds
 from sagebrush.environments.store import Environments
 from sagebrush.facts import Running
@@ -86,11 +87,13 @@ class App:
                 lambda key: self.loop.changed(key),
                 lambda *asked: self._bridge.variables(*asked),
             ),
+            lambda: self.world.db.generations.check(),
         )
         running = {name: kind.running for name, kind in kinds.items() if kind.running}
         self.world = self._world(clock, running, known)
         self.loop = Loop(self.world, {name: kind for name, kind in kinds.items() if kind.reconcile})
         self.world.wake = self.loop.wake
+        self.world.reset = self._reset = Reset(self.world, self.loop, self.backend)
         self.access = AccessLog(settings.home / "logs" / "access.log")
         hosts = Hosts(settings)
         self.server = Server(self.world, self.access, hosts, Gate(self.world, hosts))
@@ -174,6 +177,7 @@ class App:
         client = settings.home / "client"
         clientdata.write(client, self.tls_port)
         launch.prepare(self.world)
+        self._reset.go_on()  # before anyone can store what it would delete
         self._http.start(self._context)
         self.backend.adopt()
         self.world.notebooks.listen_by(self._http.listen_at)

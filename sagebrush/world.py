@@ -127,6 +127,8 @@ class World:
     """What an upload's headers alone are refused for, by service and operation."""
     ports: tuple[int, int] = (0, 0)
     """The ports that it answers on: plain HTTP and TLS; known once it answers."""
+    reset: Callable[[], Doc] = lambda: {}
+    """Empties all accounts and says what was there (`engine.reset`)."""
     wake: Callable[[], None] = lambda: None
     """Makes the loop look for due rows now."""
     identities: dict[tuple[str, str], Identity | None] = field(default_factory=dict)

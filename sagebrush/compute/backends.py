@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
 from pathlib import Path
 
 from sagebrush.compute.base import Backend, LogLine, Spec, State
@@ -12,7 +14,15 @@ from sagebrush.compute.local.backend import LocalBackend
 class LocalOrContainer:
     """The Backend of one machine with both; a job's directory shows which of them has it."""
 
-    def __init__(self, local: LocalBackend, containers: OciBackend) -> None:
+    def __init__(
+        self,
+        local: LocalBackend,
+        containers: OciBackend,
+        check: Callable[[], object] = lambda: None,
+    ) -> None:
+        """`check()` is called before each launch, and may raise to forbid it."""
+        self._check = check
+        self._launching = threading.Lock()
         self.local = local
         self.containers = containers
         self.isolation = local.isolation
@@ -26,8 +36,10 @@ class LocalOrContainer:
 
     def launch(self, spec: Spec) -> None:
         """The job runs or will; a key that was launched before is left as it is."""
-        self._owners[spec.key] = self.containers if spec.image else self.local
-        self._owners[spec.key].launch(spec)
+        with self._launching:
+            self._check()
+            self._owners[spec.key] = self.containers if spec.image else self.local
+            self._owners[spec.key].launch(spec)
 
     def poll(self, key: str) -> State:
         """What is known of the job now."""
@@ -51,6 +63,11 @@ class LocalOrContainer:
         self._owners.pop(key, None)
 
     # -- not of Backend
+
+    def launched(self) -> None:
+        """Returns once the launches that were allowed have been done: `adopt` and `poll` know them."""
+        with self._launching:
+            pass
 
     def adopt(self) -> list[str]:
         """The keys of jobs that live on from before; they are looked after again."""

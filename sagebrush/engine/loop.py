@@ -7,12 +7,14 @@ import os
 import threading
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import replace
 
 from sagebrush.engine.kinds import Kind
 from sagebrush.scheduler import members
+from sagebrush.store.generations import Outdated
 from sagebrush.store.rows import Next, Row
 from sagebrush.world import World
 
@@ -50,6 +52,8 @@ class Loop:
         self._wake = threading.Event()
         self._stop = threading.Event()
         self._running: dict[Future[None], Row] = {}
+        self._turning = threading.Lock()
+        """Held while rows are claimed."""
         self._renewed = 0.0
         self._latest: float | None = None
         """The latest time that was seen."""
@@ -87,22 +91,36 @@ class Loop:
         self._pool.shutdown(wait=False, cancel_futures=True)
         wait(list(self._running), timeout)
 
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """No step begins within; those that run go on."""
+        with self._turning:
+            yield
+        self._wake.set()
+
+    def settled(self, timeout: float) -> bool:
+        """Whether the steps that ran have ended, for which it waits up to `timeout` seconds. Only
+        while the loop is `held`."""
+        return not wait(list(self._running), timeout).not_done
+
     def run_once(self) -> int:
         """Runs one step of every row due now, one after another in this thread; how many.
 
         For tests, which pass their own clock.
         """
         self._look_at_clock()
+        generation = self._world.db.generations.now
         rows = self._world.rows.claim(self._lease, 10_000)
         for row in rows:
-            self._step(row)
+            self._step(row, generation)
         return len(rows)
 
     def _run(self) -> None:
         while not self._stop.is_set():
             self._wake.clear()
             try:
-                timeout = self._turn()
+                with self._turning:
+                    timeout = self._turn()
             except Exception:  # for example a full disk: leases expire, so trying again is safe
                 log.exception("the loop could not read or change rows; trying again")
                 timeout = 5.0
@@ -129,10 +147,11 @@ class Loop:
         free = self._threads - len(self._running)
         if free > 0:
             running = {row.id: future for future, row in self._running.items()}
+            generation = self._world.db.generations.now
             for row in self._world.rows.claim(self._lease, free):
                 # A row whose step still runs has just been given back by it, or the clock jumped
                 # past its lease: either way the next step waits for the end of that one.
-                future = self._pool.submit(self._step, row, running.get(row.id))
+                future = self._pool.submit(self._step, row, generation, running.get(row.id))
                 self._running[future] = row
                 future.add_done_callback(lambda _: self._wake.set())
         if time.monotonic() - self._renewed >= self._lease / 4:
@@ -148,11 +167,19 @@ class Loop:
                 sleeps.append(max(0.0, due - self._world.clock()))
         return min(sleeps)
 
-    def _step(self, row: Row, before: Future[None] | None = None) -> None:
+    def _step(self, row: Row, generation: int, before: Future[None] | None = None) -> None:
         """Calls the row's reconciler once, after `before` has ended, and stores the step that it
-        returned, or the step of `_failed` where it raised."""
+        returned, or the step of `_failed` where it raised. What it writes is of `generation`, in
+        which the row was claimed."""
         if before is not None:
             wait([before])
+        try:
+            with self._world.db.generations.of(generation):
+                self._take(row)
+        except Outdated:
+            log.info("%s %s: its step was dropped: all was deleted", row.kind, row.name)
+
+    def _take(self, row: Row) -> None:
         kind = self._kinds.get(row.kind)
         if kind is None or kind.reconcile is None:
             log.error("%s %s is due, but nothing reconciles that kind", row.kind, row.name)
@@ -162,6 +189,8 @@ class Loop:
                 step = kind.reconcile(self._world, row)
                 if FAILURES in row.plan:
                     step = replace(step, plan={FAILURES: None, **step.plan})
+            except Outdated:
+                raise
             except Exception as error:
                 log.exception("%s %s: the reconciler raised", row.kind, row.name)
                 step = self._failed(kind, row, error)
@@ -174,6 +203,8 @@ class Loop:
             try:
                 self._world.rows.apply(row, step)
                 return
+            except Outdated:
+                raise
             except Exception:
                 if pause is None or self._stop.wait(pause):
                     log.exception("%s %s: the step could not be stored", row.kind, row.name)

@@ -18,6 +18,7 @@ from sagebrush.compute.local.usage import Usage
 from sagebrush.engine import running
 from sagebrush.engine.running import Live
 from sagebrush.facts import Metrics
+from sagebrush.store.generations import Outdated
 from sagebrush.store.series import Point
 from sagebrush.world import World
 
@@ -51,11 +52,16 @@ class Sampler:
         while not self._stop.wait(self._seconds):
             try:
                 self.sample()
+            except Outdated:
+                pass  # of what has just been deleted
             except Exception:  # for example a full disk: the next sample is as good
                 log.exception("what jobs use could not be told")
 
     def sample(self) -> int:
         """What each live instance has used since the last look is in the series; how many did."""
+        return self._world.db.generations.begun(self._sample)()
+
+    def _sample(self) -> int:
         kinds = self._world.kinds
         told = {name: kind.metrics for name, kind in kinds.items() if kind.metrics}
         found = [each for each in running.live(self._world.rows, kinds) if each.kind in told]

@@ -1,5 +1,5 @@
-"""The server's own pages: health, metrics, accounts, and the role credentials of jobs in process
-mode."""
+"""The server's own pages: health, metrics, accounts, reset, and the role credentials of jobs in
+process mode."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ from sagebrush.errors import AwsError, Doc
 from sagebrush.protocol import receive
 from sagebrush.protocol.access_log import AccessLog
 from sagebrush.protocol.hosts import Hosts, is_loopback
-from sagebrush.protocol.message import Reply
+from sagebrush.protocol.message import Reply, Request
+from sagebrush.protocol.reset_page import NAME as RESET
+from sagebrush.protocol.reset_page import ResetPage
+from sagebrush.protocol.sigv4 import Verifier
 from sagebrush.world import World
 
 OWN = "/_sagebrush/"
@@ -28,22 +31,25 @@ _OWNERS = f"send Authorization: Bearer, with keys/{PAGE_TOKEN}"
 
 
 class Pages:
-    """Serves the pages of one World, to clients on loopback only.
+    """Serves the pages of one World, to clients on loopback only (but for a signed reset).
 
     Other users and jobs share the loopback interface: they learn that the server runs, no more. The
     owner's tools send the token that is stored with the keys.
     """
 
-    def __init__(self, world: World, access: AccessLog, hosts: Hosts) -> None:
+    def __init__(self, world: World, access: AccessLog, hosts: Hosts, verifier: Verifier) -> None:
         self._world = world
         self._access = access
         self._hosts = hosts
+        self._reset = ResetPage(world, verifier)
         self._started = time.time()
 
-    async def answer(self, raw: web.BaseRequest) -> Reply:
+    async def answer(self, raw: web.BaseRequest, request: Request) -> Reply:
         """Returns the page that the path names, or 403, 404, or 421 for a foreign Host header."""
         peer = raw.transport.get_extra_info("peername") if raw.transport else None
         host = str(peer[0]) if peer else ""
+        if raw.path == OWN + RESET and self._hosts.known(raw.headers.get("Host", "")):
+            return await self._reset.answer(raw, request, host)
         if not is_loopback(host):
             return _json(403, {"message": "only from this machine"})
         if not self._hosts.known(raw.headers.get("Host", "")):

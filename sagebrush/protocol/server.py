@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
 import logging
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from typing import Any, Protocol
 from urllib.parse import parse_qsl
 
@@ -103,7 +105,6 @@ class Server:
         self._hosts = hosts
         self._gate = gate
         self._uses = KeyUse(world)
-        self._pages = Pages(world, access, hosts)
         self._pool = ThreadPoolExecutor(
             world.settings.request_threads, thread_name_prefix="request"
         )
@@ -112,6 +113,7 @@ class Server:
         self._verifier = sigv4.Verifier(
             world.credentials.resolve, world.clock, world.settings.region
         )
+        self._pages = Pages(world, access, hosts, self._verifier)
 
     def close(self) -> None:
         """Waits until running operations have ended."""
@@ -131,6 +133,7 @@ class Server:
 
     async def _answered(self, raw: web.BaseRequest, inside: bool) -> web.StreamResponse:
         entry = Entry(names.request_id(), time.perf_counter())
+        self._world.db.generations.begin()
         try:
             notebook = self._gate.find(raw.headers.get("Host", ""))
             if notebook is not None and not inside:  # all its paths are the notebook's
@@ -139,7 +142,7 @@ class Server:
                 entry.code = "UnknownHost"
                 found = pages.unknown_host(raw.headers.get("Host", ""))
             elif raw.path.startswith(OWN):
-                found = await self._pages.answer(raw)
+                found = await self._pages.answer(raw, read(raw))
             elif not self._hosts.known(raw.headers.get("Host", "")):
                 entry.code = "UnknownHost"
                 found = pages.unknown_host(raw.headers.get("Host", ""))
@@ -348,6 +351,8 @@ class Server:
                 self._drop(body)
             return result
 
+        # in the pool's thread it is still part of this request (`store.generations`)
+        work = partial(contextvars.copy_context().run, work)
         if service == "s3" and name in QUICK and getattr(body, "path", None) is None:
             result = work()
         elif ctx.caller == self._world.credentials.user_caller:

@@ -85,6 +85,8 @@ class Endpoints:
         self._guard = threading.Lock()
         self._ended: set[int] = set()
         """Rows being deleted: a reconciler step that began earlier must not publish them again."""
+        self._emptied = 0
+        """Rows with ids up to this one are deleted."""
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def use(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -102,7 +104,8 @@ class Endpoints:
         """
         name = (row.account, row.region, row.name)
         active = row.plan.get("active")
-        if row.status not in ANSWERING or not active or row.id in self._ended:
+        gone = row.id in self._ended or row.id <= self._emptied
+        if row.status not in ANSWERING or not active or gone:
             self.withdraw(name)
             return None
         replicas = [r for r in row.plan["replicas"] if r["state"] == "serving"]
@@ -126,6 +129,14 @@ class Endpoints:
         """Stops routing requests to the endpoint; `load` of this row does nothing from now on."""
         self._ended.add(row_id)
         self.withdraw(name)
+
+    def empty(self, last: int) -> None:
+        """Stops routing requests to all endpoints; `load` does nothing for rows with ids up to
+        `last`, all of which were deleted."""
+        self._emptied = last
+        for name in list(self._endpoints):
+            self.withdraw(name)
+        self._ended.clear()
 
     def gone(self, row_id: int) -> None:
         """Forgets the id of a deleted row."""

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from sagebrush.routing.endpoints import Name
+from sagebrush.store.generations import Outdated
 from sagebrush.store.series import Point, Series
 
 log = logging.getLogger(__name__)
@@ -61,6 +62,10 @@ class Tallies:
             loop = asyncio.get_running_loop()
             loop.call_later(FLUSH, self._flush_soon, loop)
 
+    def drop(self) -> None:
+        """The counts are forgotten: what they are of was deleted."""
+        self._tallies = {}
+
     def flush(self) -> None:
         """Stores the counts as metrics of the CloudWatch namespace AWS/SageMaker."""
         tallies, self._tallies = self._tallies, {}
@@ -70,7 +75,7 @@ class Tallies:
         # Taken here, where they are counted: none is added to what another thread stores.
         self._flush_due = False
         tallies, self._tallies = self._tallies, {}
-        loop.run_in_executor(None, self._store, tallies)
+        loop.run_in_executor(None, self._series.begun(self._store), tallies)
 
     def _store(self, tallies: dict[tuple[Name, str], Tally]) -> None:
         now = self._clock()
@@ -78,6 +83,8 @@ class Tallies:
             for (name, variant), tally in tallies.items():
                 points = _points(tally, {"EndpointName": name[2], "VariantName": variant}, now)
                 self._series.append(name[0], name[1], points)
+        except Outdated:
+            pass  # of endpoints that were deleted meanwhile
         except Exception:  # a full disk, say: answers are worth more than their counts
             log.exception("counts of endpoints are lost")
 

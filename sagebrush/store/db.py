@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from sagebrush.store import disk
+from sagebrush.store.generations import Generations
 
 log = logging.getLogger(__name__)
 
@@ -115,6 +116,7 @@ class Db:
     def __init__(self, path: Path) -> None:
         """Raises RuntimeError where the file cannot be used."""
         self._path = path
+        self.generations = Generations()
         self._local = threading.local()
         self._readers: list[sqlite3.Connection] = []
         self._readers_lock = threading.Lock()
@@ -162,13 +164,13 @@ class Db:
         May block for a few milliseconds. What `function` raises is raised here and undoes it.
         `function` must not wait for anything else: it holds the only writer. Raises Conflict for what
         a constraint forbids, AwsError (507) when the disk is full or read-only; an `urgent` one has some
-        disk kept back for it.
+        disk kept back for it. Raises Outdated where it is part of what began before all was deleted.
         """
         return self.submit(function, urgent).result()
 
     def submit(self, function: Callable[[Tx], T], urgent: bool = False) -> Future[T]:
         """Like `write`, but answers at once with the future of the result."""
-        item = _Write(function, urgent)
+        item = _Write(self.generations.guarded(function), urgent)
         with self._closing:
             if self._closed:
                 raise RuntimeError("the database is closed")

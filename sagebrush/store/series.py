@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 from sagebrush.store.db import Db, Tx
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,10 @@ class Series:
 
     def __init__(self, db: Db) -> None:
         self._db = db
+
+    def begun(self, function: Callable[P, T]) -> Callable[P, T]:
+        """`function`, as work that begins now (`store.generations`)."""
+        return self._db.generations.begun(function)
 
     def append(self, account: str, region: str, points: Iterable[Point]) -> None:
         """The points are stored, all or none."""

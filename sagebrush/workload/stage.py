@@ -123,6 +123,24 @@ def remove(path: Path) -> None:
         _go_on([aside])
 
 
+def remove_all(paths: Sequence[Path], patience: float) -> None:
+    """The trees at `paths` are gone from there at once; what takes longer than `patience` seconds for
+    all of them goes on aside, as for `remove`."""
+    aside, until = [], time.monotonic() + patience
+    for path in paths:
+        with suppress(FileNotFoundError):
+            aside.append(path.rename(path.with_name(f"{GOING}{short_id()}")))
+    _go_on([path for path in aside if not _removed(path, until)])
+
+
+def _removed(path: Path, until: float) -> bool:
+    try:
+        return time.monotonic() < until and trees.remove(str(path), until)
+    except OSError:
+        log.exception("%s could not be removed", path)
+        return True
+
+
 def go_on(folder: Path) -> None:
     """What the last server had begun to remove from `folder` goes, in a thread of its own."""
     _go_on(sorted(folder.glob(f"{GOING}*")))
