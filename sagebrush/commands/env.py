@@ -14,11 +14,15 @@ from pathlib import Path
 from sagebrush import clientdata
 from sagebrush.commands import running
 from sagebrush.commands.running import Server
+from sagebrush.environments.sources import PROXIES
 from sagebrush.settings import Settings
 
 CLIENT = Path(__file__).parent.parent / "toolkit" / "client"
 STALE = ("AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_SECURITY_TOKEN")
 """Left over from real AWS, any of these would break every call."""
+
+LOCAL = ("127.0.0.1", "::1", "localhost", ".localhost")
+"""This machine, as clients name it."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -55,10 +59,21 @@ def variables(chosen: Settings, server: Server, shim: bool = True) -> dict[str, 
         "SAGEMAKER_USER_CONFIG_OVERRIDE": str(client / "sagemaker.yaml"),
         "SAGEMAKER_INTERNAL_IMAGE_URI": clientdata.base_image(server.region),
     }
+    found |= exempt(os.environ)
     if shim:
         found["SAGEBRUSH_CLIENT_DATA"] = str(client / "data")
         found["PYTHONPATH"] = path_with(str(CLIENT), os.environ.get("PYTHONPATH", ""))
     return found
+
+
+def exempt(environ: Mapping[str, str]) -> dict[str, str]:
+    """The variables by which clients reach this machine directly, where a proxy is named."""
+    if not any(environ.get(name) for each in PROXIES for name in (each, each.lower())):
+        return {}
+    said = environ.get("no_proxy") or environ.get("NO_PROXY") or ""
+    words = [word.strip() for word in said.split(",") if word.strip()]
+    told = ",".join(words + [name for name in LOCAL if name not in words])
+    return {"NO_PROXY": told, "no_proxy": told}
 
 
 def path_with(folder: str, path: str) -> str:

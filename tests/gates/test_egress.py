@@ -168,7 +168,7 @@ def test_a_name_is_resolved_once() -> None:
     async def main() -> None:
         target = await asyncio.start_server(origin, "127.0.0.1", 0)
         port = target.sockets[0].getsockname()[1]
-        _, writer = await Egress(["127.0.0.1"], lookup).open("name.example", port)
+        _, writer, _ = await Egress(["127.0.0.1"], lookup).open("name.example", port)
         assert writer.get_extra_info("peername")[0] == "127.0.0.1"
         writer.close()
         await writer.wait_closed()

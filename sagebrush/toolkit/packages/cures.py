@@ -1,0 +1,125 @@
+"""What a failure of uv or pip to reach packages comes from, and what cures it: one of each.
+
+Standard library only: jobs' builds and `./run` use it too.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Mapping
+
+GUIDE = "docs/network.md"
+_URL = re.compile(r"https?://(?:[^\s/@]*@)?([A-Za-z0-9.:\[\]-]*[A-Za-z0-9\]])")
+_CASES: tuple[tuple[str, str], ...] = (
+    (
+        r"No space left on device|os error 28\b",
+        "The disk is full. Free some space, or name a folder on a larger one: SAGEBRUSH_ENVIRONMENTS"
+        " for environments, UV_CACHE_DIR for downloads.",
+    ),
+    (
+        r"Sagebrush does not let jobs reach|tunnel error: unsuccessful|403 Forbidden.*(?:tunnel|proxy)"
+        r"|Tunnel connection failed: 403",
+        "{proxy} refused to connect to {host}. {refusal}",
+    ),
+    (
+        r"proxy authorization required|407 Proxy Auth|Tunnel connection failed: 407",
+        "The proxy wants a name and password: HTTPS_PROXY=http://NAME:PASSWORD@HOST:PORT (special"
+        " characters percent-encoded).",
+    ),
+    (
+        r"invalid peer certificate|CERTIFICATE_VERIFY_FAILED|certificate verify failed"
+        r"|self.signed certificate|UnknownIssuer|unable to get local issuer",
+        "The certificate of {host} is signed by no authority in {store}. Behind a company's TLS"
+        " proxy, add the company's authority to the system's store (Debian, Ubuntu: copy it to"
+        " /usr/local/share/ca-certificates/NAME.crt and run update-ca-certificates; Fedora, RHEL:"
+        " /etc/pki/ca-trust/source/anchors and update-ca-trust), or name a file that holds it:"
+        " SSL_CERT_FILE=/path/to/bundle.pem",
+    ),
+    (
+        r"tunnel error|Cannot connect to proxy|ProxyError",
+        "The proxy that HTTPS_PROXY names does not answer. Correct HTTPS_PROXY, or exempt the"
+        " host: NO_PROXY={host}",
+    ),
+    (
+        r"401 Unauthorized|401 Client Error|valid authentication credentials",
+        "The index {host} wants a name and password. Give them in its address"
+        " (https://NAME:PASSWORD@HOST/simple in PIP_INDEX_URL or pip.conf) or in ~/.netrc.",
+    ),
+    (
+        r"403 Forbidden|403 Client Error",
+        "The index {host} refuses this name and password, or none were given. Correct them in its"
+        " address (PIP_INDEX_URL, pip.conf) or in ~/.netrc.",
+    ),
+    (
+        r"dns error|failed to lookup address|Name or service not known|NameResolutionError"
+        r"|name resolution|nodename nor servname",
+        "The name {host} cannot be resolved: there is no network, or only a proxy leads out. Name"
+        " it: HTTPS_PROXY=http://HOST:PORT; or an index that can be reached:"
+        " PIP_INDEX_URL=https://HOST/simple",
+    ),
+    (
+        r"network was disabled|Network connectivity is disabled",
+        "UV_OFFLINE or uv's own configuration forbids the network: unset it.",
+    ),
+    (
+        r"error sending request|Connection refused|timed? ?out|Network is unreachable"
+        r"|ConnectTimeoutError|NewConnectionError|HTTP status server error",
+        "{host} does not answer. If only a proxy leads out, name it:"
+        " HTTPS_PROXY=http://HOST:PORT; else name an index that answers:"
+        " PIP_INDEX_URL=https://HOST/simple",
+    ),
+    (
+        r"[Hh]ash mismatch|DO NOT MATCH THE HASHES",
+        "The index has another file under that name than the one that was locked. Let the mirror"
+        " fetch it again, or use another index: PIP_INDEX_URL",
+    ),
+    (
+        r"not found in the package registry|No matching distribution found|there is no version of"
+        r"|not found in the provided package locations|no versions? of",
+        "The index ({index}) has no such package or version. Add one that has it:"
+        " PIP_EXTRA_INDEX_URL=https://HOST/simple",
+    ),
+)
+"""What is said (the first that matches counts) -> the sentence."""
+_COMPILED = tuple((re.compile(pattern), sentence) for pattern, sentence in _CASES)
+DIRECT = (
+    "Let your network's administrator allow it, or name an index that is allowed:"
+    " PIP_INDEX_URL=https://HOST/simple"
+)
+INSIDE = (
+    "An index at a private address has to be one that pip is configured for on this host"
+    " (PIP_INDEX_URL, PIP_EXTRA_INDEX_URL, pip.conf), or named in the setting egress_allow."
+)
+
+
+def cure(said: str, environ: Mapping[str, str], inside: bool = False) -> str:
+    """The cause of the failure of which uv or pip said that, and its cure; "" where none is known.
+
+    `environ` is what they ran with; `inside` a sandbox the proxy is Sagebrush's own.
+    """
+    found = _URL.search(said)
+    values = {
+        "host": found[1] if found else "the index",
+        "store": _store(environ),
+        "index": found[1] if found else "of this host's configuration",
+        "proxy": "Sagebrush's egress proxy" if inside else "The proxy",
+        "refusal": INSIDE if inside else DIRECT,
+    }
+    for pattern, sentence in _COMPILED:
+        if pattern.search(said):
+            return f"{sentence.format_map(values)} ({GUIDE})"
+    return ""
+
+
+def _store(environ: Mapping[str, str]) -> str:
+    for name in ("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE"):
+        if path := environ.get(name):
+            return f"{path} ({name})"
+    on = environ.get("UV_SYSTEM_CERTS") or environ.get("UV_NATIVE_TLS")
+    return "the system's store" if on else "uv's own list, as this host has no store"
+
+
+if __name__ == "__main__":
+    print(cure(sys.stdin.read(), os.environ))
