@@ -100,7 +100,9 @@ def main() -> int:
         "HTTP_PROXY": f"http://{HERE}:{PORT}",
     }
     name = f"sb{os.getpid()}"
-    inside = ["ip", "netns", "exec", name, "unshare", "-m", "sh", "-c", script, "sh", *command]
+    # not `ip netns exec`: its /sys lacks the control groups
+    inside = ["nsenter", f"--net=/run/netns/{name}", "unshare", "-m", "sh", "-c", script, "sh"]
+    inside += command
     began = time.monotonic()
     with network(name), proxy.serving(HERE, PORT):
         status = subprocess.run(inside, env=given, check=False).returncode

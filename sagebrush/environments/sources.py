@@ -17,7 +17,7 @@ import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, unquote, urlsplit, urlunsplit
+from urllib.parse import quote, urlsplit, urlunsplit
 
 from sagebrush import trust
 
@@ -45,8 +45,6 @@ OF_UV = {
 }
 """The same for keys of uv's own files."""
 PROXIES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY")
-SECRET = re.compile(r"(?<=://)[^\s/@:]*(?::[^\s/@]*)?@")
-"""The name and password in an address."""
 PORTS = {"https": 443, "http": 80}
 
 
@@ -57,7 +55,9 @@ def variables(environ: Mapping[str, str]) -> dict[str, str]:
     indexes, where the further ones are pip's. uv trusts what the system trusts.
     """
     options, own = pip_options(environ), uv_options(environ)
-    found = {ours: " ".join(options[name].split()) for name, ours in OF_PIP.items() if name in options}
+    found = {
+        ours: " ".join(options[name].split()) for name, ours in OF_PIP.items() if name in options
+    }
     if LINKS in found:  # uv separates these by commas, pip by blanks
         found[LINKS] = ",".join(found[LINKS].split())
     if EXTRA in found and EXTRA not in own and not _given(environ, EXTRA):
@@ -218,25 +218,6 @@ def with_passwords(found: Mapping[str, str], environ: Mapping[str, str]) -> dict
                     words = re.split(r"([\s,=]+)", result[name])
                     result[name] = "".join(full if word == url else word for word in words)
     return result
-
-
-def masked(text: str, environ: Mapping[str, str] | None = None) -> str:
-    """`text` without the names and passwords in addresses, nor those of this host's indexes and
-    proxies by themselves."""
-    text = SECRET.sub("****@", text)
-    for secret in sorted(_passwords(environ or {}), key=len, reverse=True):
-        text = text.replace(secret, "****")
-    return text
-
-
-def _passwords(environ: Mapping[str, str]) -> set[str]:
-    found = {value for name, value in environ.items() if re.fullmatch(r"UV_INDEX_\w+_PASSWORD", name)}
-    named = (*PROXIES, *map(str.lower, PROXIES), DEFAULT, EXTRA, *ALIASES.values(), LINKS)
-    pip = ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS", "PIP_PROXY")
-    for name in (*named, *pip):
-        for match in re.finditer(r"://[^\s/@:]*:([^\s/@]+)@", environ.get(name, "")):
-            found |= {match[1], unquote(match[1])}
-    return {each for each in found if len(each) > 3}
 
 
 # For ./run ----------------------------------------------------------------------------------------

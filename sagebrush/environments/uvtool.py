@@ -52,9 +52,11 @@ def run(
                 report(line.strip())
     if process.returncode:
         words = " ".join(arguments[:2])
-        said = sources.masked("\n".join(last), environ)
+        said = cures.masked("\n".join(last), environ)
         cure = cures.cure(said, environ)
-        raise UvFailed(f"uv {words} ended with {process.returncode}:\n{said}" + (cure and f"\n{cure}"))
+        raise UvFailed(
+            f"uv {words} ended with {process.returncode}:\n{said}" + (cure and f"\n{cure}")
+        )
     return "\n".join(last)
 
 

@@ -171,22 +171,22 @@ class Egress:
             raise ProxyRefusal(431, "The request's head is too long.") from error
         method, target, host, port = _target(head)
         plain = method != "CONNECT"
-        *outside, via = await self.open(host, port, lookups, plain, also)
+        answers, outside, via = await self.open(host, port, lookups, plain, also)
         try:
             if not plain:
                 writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
             elif via is None:
-                outside[1].write(_forwarded(head, method, target))
+                outside.write(_forwarded(head, method, target))
             else:
                 whole = f"http://{host}:{port}{target}" if port != 80 else f"http://{host}{target}"
-                outside[1].write(_forwarded(head, method, whole, via.authorization))
-            sending = asyncio.create_task(_pump(reader, outside[1]))
+                outside.write(_forwarded(head, method, whole, via.authorization))
+            sending = asyncio.create_task(_pump(reader, outside))
             try:
-                await _pump(outside[0], writer)
+                await _pump(answers, writer)
             finally:
                 sending.cancel()
         finally:
-            outside[1].close()
+            outside.close()
 
     async def open(
         self,
@@ -204,7 +204,9 @@ class Egress:
             try:
                 return *await via.connect(host, port, plain), via
             except UpstreamRefusal as refusal:
-                raise ProxyRefusal(502, f"Sagebrush could not reach {host}:{port}: {refusal}.") from refusal
+                raise ProxyRefusal(
+                    502, f"Sagebrush could not reach {host}:{port}: {refusal}."
+                ) from refusal
         reason = "no address"
         for address in addresses:
             try:
@@ -265,7 +267,8 @@ class Egress:
 def _forbidden(host: str, address: str, why: str) -> str:
     return (
         f"Sagebrush does not let jobs reach {host} ({address}): {why}. "
-        f"The setting egress_allow can name it."
+        f"The setting egress_allow can name it; the index that pip is configured for on this machine "
+        f"is allowed where requirements are installed."
     )
 
 

@@ -15,7 +15,17 @@ from urllib.parse import unquote, urlsplit
 
 WAIT = 30.0
 HEAD = 64 * 1024
-LOCAL = ("localhost", "local", "internal", "home.arpa", "lan", "intranet", "corp", "home", "invalid")
+LOCAL = (
+    "localhost",
+    "local",
+    "internal",
+    "home.arpa",
+    "lan",
+    "intranet",
+    "corp",
+    "home",
+    "invalid",
+)
 """Domains of no public name (RFC 6761, 6762, 8375; ICANN's of name collisions)."""
 
 

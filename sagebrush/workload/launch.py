@@ -208,7 +208,12 @@ def variables(
 def _outside(world: World) -> dict[str, str]:
     """How a job in process mode reaches the internet: as this host does."""
     found = {**os.environ, **sources.variables(os.environ)}
-    given = {name: found[name] for each in sources.PROXIES for name in (each, each.lower()) if found.get(name)}
+    given = {
+        name: found[name]
+        for each in sources.PROXIES
+        for name in (each, each.lower())
+        if found.get(name)
+    }
     if given:
         exempt = found.get("no_proxy") or found.get("NO_PROXY")
         told = ",".join(filter(None, (exempt, "127.0.0.1,localhost,.localhost")))

@@ -9,6 +9,7 @@ import os
 import re
 import sys
 from collections.abc import Mapping
+from urllib.parse import unquote
 
 GUIDE = "docs/network.md"
 _URL = re.compile(r"https?://(?:[^\s/@]*@)?([A-Za-z0-9.:\[\]-]*[A-Za-z0-9\]])")
@@ -19,9 +20,9 @@ _CASES: tuple[tuple[str, str], ...] = (
         " for environments, UV_CACHE_DIR for downloads.",
     ),
     (
-        r"Sagebrush does not let jobs reach|tunnel error: unsuccessful|403 Forbidden.*(?:tunnel|proxy)"
-        r"|Tunnel connection failed: 403",
-        "{proxy} refused to connect to {host}. {refusal}",
+        r"tunnel error: unsuccessful|Tunnel connection failed: 403",
+        "The proxy refuses {host}. Let your network's administrator allow it, or name an index that"
+        " is allowed: PIP_INDEX_URL=https://HOST/simple",
     ),
     (
         r"proxy authorization required|407 Proxy Auth|Tunnel connection failed: 407",
@@ -76,49 +77,62 @@ _CASES: tuple[tuple[str, str], ...] = (
         " fetch it again, or use another index: PIP_INDEX_URL",
     ),
     (
-        r"not found in the package registry|No matching distribution found|there is no version of"
-        r"|not found in the provided package locations|no versions? of",
-        "The index ({index}) has no such package or version. Add one that has it:"
+        r"not found in the package registry|No matching distribution found"
+        r"|not found in the provided package locations",
+        "No index that this host is configured for has that package. Add one that has it:"
         " PIP_EXTRA_INDEX_URL=https://HOST/simple",
     ),
 )
 """What is said (the first that matches counts) -> the sentence."""
 _COMPILED = tuple((re.compile(pattern), sentence) for pattern, sentence in _CASES)
-DIRECT = (
-    "Let your network's administrator allow it, or name an index that is allowed:"
-    " PIP_INDEX_URL=https://HOST/simple"
+SECRET = re.compile(r"(?<=://)[^\s/@:]*(?::[^\s/@]*)?@")
+"""The name and password in an address."""
+ADDRESSES = (
+    *("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "https_proxy", "http_proxy", "all_proxy"),
+    *("UV_DEFAULT_INDEX", "UV_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL", "UV_FIND_LINKS"),
+    *("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS", "PIP_PROXY"),
 )
-INSIDE = (
-    "An index at a private address has to be one that pip is configured for on this host"
-    " (PIP_INDEX_URL, PIP_EXTRA_INDEX_URL, pip.conf), or named in the setting egress_allow."
-)
+"""Variables whose addresses may hold a password."""
 
 
-def cure(said: str, environ: Mapping[str, str], inside: bool = False) -> str:
+def cure(said: str, environ: Mapping[str, str], refusal: str = "") -> str:
     """The cause of the failure of which uv or pip said that, and its cure; "" where none is known.
 
-    `environ` is what they ran with; `inside` a sandbox the proxy is Sagebrush's own.
+    `environ` is what they ran with; `refusal` what Sagebrush's own proxy answered, inside a sandbox.
     """
+    if refusal:
+        return f"{refusal} ({GUIDE})"
     found = _URL.search(said)
-    values = {
-        "host": found[1] if found else "the index",
-        "store": _store(environ),
-        "index": found[1] if found else "of this host's configuration",
-        "proxy": "Sagebrush's egress proxy" if inside else "The proxy",
-        "refusal": INSIDE if inside else DIRECT,
-    }
+    host = found[1] if found else "the index"
     for pattern, sentence in _COMPILED:
         if pattern.search(said):
-            return f"{sentence.format_map(values)} ({GUIDE})"
+            return f"{sentence.format(host=host, store=_store(environ))} ({GUIDE})"
     return ""
 
 
 def _store(environ: Mapping[str, str]) -> str:
-    for name in ("SSL_CERT_FILE", "PIP_CERT", "REQUESTS_CA_BUNDLE"):
-        if path := environ.get(name):
-            return f"{path} ({name})"
+    path = environ.get("SSL_CERT_FILE") or environ.get("PIP_CERT") or ""
+    if path.startswith("/opt/ml/input/"):
+        return "this host's store, nor in what its SSL_CERT_FILE names"
+    if path:
+        return f"{path} (SSL_CERT_FILE, or PIP_CERT)"
     on = environ.get("UV_SYSTEM_CERTS") or environ.get("UV_NATIVE_TLS")
     return "the system's store" if on else "uv's own list, as this host has no store"
+
+
+def masked(text: str, environ: Mapping[str, str]) -> str:
+    """`text` without names and passwords in addresses, and without the passwords of `environ`."""
+    text = SECRET.sub("****@", text)
+    found = {
+        value for name, value in environ.items() if re.fullmatch(r"UV_INDEX_\w+_PASSWORD", name)
+    }
+    for name in ADDRESSES:
+        for match in re.finditer(r"://[^\s/@:]*:([^\s/@]+)@", environ.get(name, "")):
+            found |= {match[1], unquote(match[1])}
+    for secret in sorted(found, key=len, reverse=True):
+        if len(secret) > 3:  # shorter ones are parts of words
+            text = text.replace(secret, "****")
+    return text
 
 
 if __name__ == "__main__":

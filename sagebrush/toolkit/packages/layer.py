@@ -12,6 +12,7 @@ import importlib.metadata
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
 import sysconfig
@@ -21,11 +22,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from urllib.parse import urlsplit
 
 if __package__ in (None, ""):  # run as a script: /opt/sagebrush/toolkit/packages/layer.py
     sys.path[0] = str(Path(__file__).resolve().parents[3])
 
-from sagebrush.toolkit.packages import import_check, tied, wheels
+from sagebrush.toolkit.packages import cures, import_check, tied, wheels
 from sagebrush.toolkit.packages.overlay import PIP
 
 UV = "/opt/sagebrush/uv"
@@ -35,12 +37,9 @@ CPU = re.compile(r"^torch==\S+\+cpu", re.MULTILINE)
 NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 HOME = re.compile(r"(?m)^home *=.*$")
 """Where pyvenv.cfg says that the interpreter is."""
+TUNNEL = re.compile(r"https://[^\s)]+")
 COMMAND = "uv pip install -r requirements.txt"
 """The environment's own `pip` would install into the environment."""
-REFUSED = (
-    "(Sagebrush's egress proxy could not reach that host, or may not: an index at a private address"
-    " has to be named in the setting egress_allow.)"
-)
 SHOWN = 20
 """Packages of the environment that are named when a layer breaks them."""
 LAST = 40
@@ -233,6 +232,8 @@ class Build:
         if text := wheels.sentence(said, self._nearest):
             say("\n".join(said.splitlines()[-LAST:]))
             names = text.split()[:1]
+        elif cause := cures.cure(said, os.environ, refusal(said)):
+            text = f"{said}\n{cause}"
         told = ", ".join(names)
         return Failed(
             f"requirements.txt cannot be installed{told and f' ({told})'}: {text or said}"
@@ -416,7 +417,8 @@ class Build:
             errors="replace",
             check=False,
         )
-        return done.returncode, explained(done.stderr) if done.returncode else done.stderr
+        said = cures.masked(done.stderr, os.environ)
+        return done.returncode, explained(said) if done.returncode else said
 
 
 def explained(stderr: str) -> str:
@@ -424,8 +426,28 @@ def explained(stderr: str) -> str:
     text = re.sub(r"\n\s*(?:[╰├]─▶|cause:)\s*", "\n", stderr)
     text = re.sub(r"^\s*(?:×|error:)\s*", "", text.strip())
     text = re.sub(r"\n[ │]+", "\n", text)
-    text = text.removeprefix("No solution found when resolving dependencies").strip(" :\n")
-    return f"{text}\n{REFUSED}" if "tunnel error" in text else text
+    return text.removeprefix("No solution found when resolving dependencies").strip(" :\n")
+
+
+def refusal(said: str) -> str:
+    """What Sagebrush's proxy answers to who wants a tunnel to the host that `said` could not reach:
+    uv does not show it. "" where that is not what failed."""
+    proxy = urlsplit(os.environ.get("HTTPS_PROXY", ""))
+    found = TUNNEL.search(said) if "tunnel error" in said else None
+    if found is None or not proxy.hostname:
+        return ""
+    url = urlsplit(found[0])
+    asked = f"CONNECT {url.hostname}:{url.port or 443} HTTP/1.1\r\n\r\n"
+    try:
+        with socket.create_connection((proxy.hostname, proxy.port or 80), timeout=60) as talk:
+            talk.sendall(asked.encode())
+            with talk.makefile("rb") as answer:
+                if b" 2" in answer.readline()[:12]:
+                    return ""  # by now it can be reached
+                head, _, body = answer.read(8192).partition(b"\r\n\r\n")
+    except (OSError, ValueError):
+        return ""
+    return " ".join(body.decode(errors="replace").split())
 
 
 def failure(message: str) -> str:
