@@ -438,6 +438,8 @@ def index(environ: Mapping[str, str]) -> tuple[dict[str, str], list[Bind]]:
     binds = []
     for word in dict.fromkeys(re.split(r"[\s,]+", " ".join(found.values()))):
         path = Path(word.rpartition("=")[2].removeprefix("file://"))  # an index may have a name
+        if path.name == "simple":  # the pages of an index; its files lie beside them (PEP 503)
+            path = path.parent
         if path.is_absolute() and path.exists() and len(path.parts) > 2:
             binds.append(Bind(path, str(path)))
     return found, binds
