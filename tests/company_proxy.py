@@ -135,22 +135,27 @@ class CompanyProxy:
     @contextlib.contextmanager
     def serving(self, address: str = "127.0.0.1", port: int = 0) -> Iterator[int]:
         """The proxy answers in a thread of its own meanwhile; its port."""
-        loop, ready, found = asyncio.new_event_loop(), threading.Event(), []
+        ready, found = threading.Event(), list[int]()
+        loops: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
 
         async def main() -> None:
-            server = await asyncio.start_server(self.handle, address, port, limit=BLOCK)
-            found.append(server.sockets[0].getsockname()[1])
-            ready.set()
-            await stopped.wait()
-            server.close()
+            stopped = asyncio.Event()
+            loops.append((asyncio.get_running_loop(), stopped))
+            async with await asyncio.start_server(
+                self.handle, address, port, limit=BLOCK
+            ) as server:
+                found.append(server.sockets[0].getsockname()[1])
+                ready.set()
+                await stopped.wait()
+            await asyncio.sleep(0.05)  # transports that were closed end
 
-        stopped = asyncio.Event()
-        thread = threading.Thread(target=loop.run_until_complete, args=(main(),), daemon=True)
+        thread = threading.Thread(target=asyncio.run, args=(main(),), daemon=True)
         thread.start()
         assert ready.wait(10)
         try:
             yield found[0]
         finally:
+            loop, stopped = loops[0]
             loop.call_soon_threadsafe(stopped.set)
             thread.join(10)
 

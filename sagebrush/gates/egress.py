@@ -200,6 +200,7 @@ class Egress:
         HTTP; raises ProxyRefusal (403 not allowed, 502 not reachable)."""
         async with lookups or contextlib.nullcontext():
             addresses, via = await self._permitted(host, port, plain, also)
+        named = _named(host, port, also)
         if via is not None:
             try:
                 return *await via.connect(host, port, plain), via
@@ -216,7 +217,7 @@ class Egress:
             except (OSError, TimeoutError) as error:
                 reason = str(error) or "it did not answer in time"
                 continue
-            if self._is_own(writer, host):
+            if not named and self._is_own(writer, host):
                 writer.close()
                 raise ProxyRefusal(403, _forbidden(host, address, "this host's own address"))
             return reader, writer, None
@@ -232,7 +233,7 @@ class Egress:
         """The addresses of `host` that a job may reach, and the proxy to ask instead of them; raises
         ProxyRefusal when there are none."""
         via = self.upstreams.chosen(host, port, plain)
-        named = (host.lower().rstrip("."), port) in also
+        named = _named(host, port, also)
         try:
             addresses = await asyncio.wait_for(
                 self.resolve(host, port), BRIEF if via else CONNECT_WAIT
@@ -246,7 +247,8 @@ class Egress:
                 " leads out, start the server with HTTPS_PROXY=http://HOST:PORT.",
             ) from error
         if named:
-            return addresses, via
+            here = all(meant(a).is_loopback for a in addresses)
+            return addresses, None if here else via
         outside = [a for a in addresses if public(meant(a))]
         if self.allowed.name(host):
             return addresses, via if outside else None
@@ -262,6 +264,10 @@ class Egress:
         if not own or not peer or own[0] != peer[0]:
             return False
         return not self.allowed.name(host) and not self.allowed.address(meant(peer[0]))
+
+
+def _named(host: str, port: int, also: Also) -> bool:
+    return (host.lower().rstrip("."), port) in also
 
 
 def _forbidden(host: str, address: str, why: str) -> str:

@@ -37,7 +37,9 @@ CPU = re.compile(r"^torch==\S+\+cpu", re.MULTILINE)
 NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 HOME = re.compile(r"(?m)^home *=.*$")
 """Where pyvenv.cfg says that the interpreter is."""
-TUNNEL = re.compile(r"https://[^\s)]+")
+URL = re.compile(r"https?://[^\s)`]+")
+BY_PROXY = re.compile(r"tunnel error|403 Forbidden|502 Bad Gateway")
+"""What uv says where Sagebrush's proxy may have been the one that refused."""
 COMMAND = "uv pip install -r requirements.txt"
 """The environment's own `pip` would install into the environment."""
 SHOWN = 20
@@ -433,18 +435,19 @@ def refusal(said: str) -> str:
     """What Sagebrush's proxy answers to who wants a tunnel to the host that `said` could not reach:
     uv does not show it. "" where that is not what failed."""
     proxy = urlsplit(os.environ.get("HTTPS_PROXY", ""))
-    found = TUNNEL.search(said) if "tunnel error" in said else None
+    found = URL.search(said) if BY_PROXY.search(said) else None
     if found is None or not proxy.hostname:
         return ""
     url = urlsplit(found[0])
-    asked = f"CONNECT {url.hostname}:{url.port or 443} HTTP/1.1\r\n\r\n"
+    port = url.port or (443 if url.scheme == "https" else 80)
+    asked = f"CONNECT {url.hostname}:{port} HTTP/1.1\r\n\r\n"
     try:
         with socket.create_connection((proxy.hostname, proxy.port or 80), timeout=60) as talk:
             talk.sendall(asked.encode())
             with talk.makefile("rb") as answer:
                 if b" 2" in answer.readline()[:12]:
                     return ""  # by now it can be reached
-                head, _, body = answer.read(8192).partition(b"\r\n\r\n")
+                _head, _, body = answer.read(8192).partition(b"\r\n\r\n")
     except (OSError, ValueError):
         return ""
     return " ".join(body.decode(errors="replace").split())
