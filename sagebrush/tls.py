@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from sagebrush import trust
+from sagebrush import authorities
 
 LOOPBACK = ("localhost", "*.localhost", "*.s3.localhost", "127.0.0.1", "::1")
 """OpenSSL takes a star before two labels at least, hence the third for virtual hosts of buckets."""
@@ -76,7 +76,7 @@ def ensure(keys: Path, hosts: Sequence[str], now: dt.datetime) -> Tls:
 def trusted(*more: Path) -> bytes:
     """The authorities that this host trusts now (its system's store, what its variables name),
     certifi's, and `more`, as PEM."""
-    return trust.bundle((*trust.files(os.environ), Path(certifi.where()), *more))
+    return authorities.bundle((*authorities.files(os.environ), Path(certifi.where()), *more))
 
 
 def _covers(path: Path, names: Sequence[str], now: dt.datetime) -> bool:

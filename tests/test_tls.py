@@ -12,7 +12,7 @@ import certifi
 import pytest
 from cryptography import x509
 
-from sagebrush import tls, trust
+from sagebrush import authorities, tls
 
 NOW = dt.datetime.now(dt.UTC)
 
@@ -70,12 +70,10 @@ def test_files_are_kept_and_private(keys):
     assert {f.name: f.read_bytes() for f in keys.iterdir()} == before
     assert {stat.S_IMODE(f.stat().st_mode) for f in keys.iterdir()} == {0o600}
     with open(certifi.where(), "rb") as file:
-        authorities = trust.CERTIFICATE.findall(file.read())
-    assert len(authorities) > 100
-    found = trust.CERTIFICATE.findall(first.bundle.read_bytes())
-    assert {b"".join(each.split()) for each in authorities} <= {
-        b"".join(each.split()) for each in found
-    }
+        known = authorities.CERTIFICATE.findall(file.read())
+    assert len(known) > 100
+    found = authorities.CERTIFICATE.findall(first.bundle.read_bytes())
+    assert {b"".join(each.split()) for each in known} <= {b"".join(each.split()) for each in found}
 
 
 def test_renewal(keys):

@@ -21,8 +21,8 @@ CLIENT = Path(__file__).parent.parent / "toolkit" / "client"
 STALE = ("AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_SECURITY_TOKEN")
 """Left over from real AWS, any of these would break every call."""
 
-LOCAL = ("127.0.0.1", "::1", "localhost", ".localhost")
-"""This machine, as clients name it."""
+LOCAL = ("127.0.0.1", "::1", "[::1]", "localhost", ".localhost", "169.254.169.254")
+"""This machine, as clients name it, and EC2's instance metadata, which botocore looks for."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

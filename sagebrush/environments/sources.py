@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
-from sagebrush import trust
+from sagebrush import authorities
 
 DEFAULT, EXTRA, LINKS = "UV_DEFAULT_INDEX", "UV_INDEX", "UV_FIND_LINKS"
 ALIASES = {DEFAULT: "UV_INDEX_URL", EXTRA: "UV_EXTRA_INDEX_URL", "UV_SYSTEM_CERTS": "UV_NATIVE_TLS"}
@@ -66,10 +66,10 @@ def variables(environ: Mapping[str, str]) -> dict[str, str]:
         found |= dict.fromkeys(("HTTPS_PROXY", "HTTP_PROXY"), options["proxy"])
     if found.get("UV_NO_INDEX", "").lower() in ("0", "no", "false", "off"):
         del found["UV_NO_INDEX"]
-    for name in trust.NAMED:  # pip and curl have further names for it
+    for name in authorities.NAMED:  # pip and curl have further names for it
         if (path := environ.get(name)) and os.path.isfile(path):
             found.setdefault("SSL_CERT_FILE", path)
-    if trust.kept_by_system():
+    if authorities.kept_by_system():
         found["UV_SYSTEM_CERTS"] = "true"
     found |= own
     return {name: value for name, value in found.items() if value and not _given(environ, name)}
@@ -231,7 +231,7 @@ def shell(environ: Mapping[str, str]) -> str:
     """
     found = variables(environ)
     named = any(environ.get(name) for name in ("PIP_CERT", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"))
-    store = environ.get("SSL_CERT_FILE") or trust.system()
+    store = environ.get("SSL_CERT_FILE") or authorities.system()
     if not named and "cert" not in pip_options(environ) and store:
         found["PIP_CERT"] = str(store)
     return _exports(found.items())

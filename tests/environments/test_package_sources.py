@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sagebrush import trust
+from sagebrush import authorities
 from sagebrush.environments import sources
 
 QUIET = {"PIP_CONFIG_FILE": os.devnull, "UV_NO_CONFIG": "1"}
@@ -122,8 +122,8 @@ def test_the_shells_lines_are_quoted_and_name_pips_authorities() -> None:
 
 @pytest.mark.skipif(sys.platform == "darwin", reason="its store is no file")
 def test_uv_trusts_the_system_where_it_has_a_store(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(trust, "system", lambda: Path("/store.crt"))
+    monkeypatch.setattr(authorities, "system", lambda: Path("/store.crt"))
     assert sources.variables(QUIET)["UV_SYSTEM_CERTS"] == "true"
     assert "UV_SYSTEM_CERTS" not in sources.variables({**QUIET, "UV_NATIVE_TLS": "false"})
-    monkeypatch.setattr(trust, "system", lambda: None)
+    monkeypatch.setattr(authorities, "system", lambda: None)
     assert "UV_SYSTEM_CERTS" not in sources.variables(QUIET)

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 import sys
 from collections.abc import Mapping
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 GUIDE = "docs/network.md"
 _URL = re.compile(r"https?://(?:[^\s/@]*@)?([A-Za-z0-9.:\[\]-]*[A-Za-z0-9\]])")
@@ -85,6 +86,9 @@ _CASES: tuple[tuple[str, str], ...] = (
 )
 """What is said (the first that matches counts) -> the sentence."""
 _COMPILED = tuple((re.compile(pattern), sentence) for pattern, sentence in _CASES)
+URL = re.compile(r"https?://[^\s)`]+")
+BY_PROXY = re.compile(r"tunnel error|403 Forbidden|502 Bad Gateway")
+"""What uv says where Sagebrush's proxy may have been the one that refused."""
 SECRET = re.compile(r"(?<=://)[^\s/@:]*(?::[^\s/@]*)?@")
 """The name and password in an address."""
 ADDRESSES = (
@@ -108,6 +112,28 @@ def cure(said: str, environ: Mapping[str, str], refusal: str = "") -> str:
         if pattern.search(said):
             return f"{sentence.format(host=host, store=_store(environ))} ({GUIDE})"
     return ""
+
+
+def refusal(said: str) -> str:
+    """What Sagebrush's proxy answers to who wants a tunnel to the host that `said` could not reach:
+    uv does not show it. "" where that is not what failed."""
+    proxy = urlsplit(os.environ.get("HTTPS_PROXY", ""))
+    found = URL.search(said) if BY_PROXY.search(said) else None
+    if found is None or not proxy.hostname:
+        return ""
+    url = urlsplit(found[0])
+    port = url.port or (443 if url.scheme == "https" else 80)
+    asked = f"CONNECT {url.hostname}:{port} HTTP/1.1\r\n\r\n"
+    try:
+        with socket.create_connection((proxy.hostname, proxy.port or 80), timeout=60) as talk:
+            talk.sendall(asked.encode())
+            with talk.makefile("rb") as answer:
+                if b" 2" in answer.readline()[:12]:
+                    return ""  # by now it can be reached
+                _head, _, body = answer.read(8192).partition(b"\r\n\r\n")
+    except (OSError, ValueError):
+        return ""
+    return " ".join(body.decode(errors="replace").split())
 
 
 def _store(environ: Mapping[str, str]) -> str:

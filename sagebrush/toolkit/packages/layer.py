@@ -12,7 +12,6 @@ import importlib.metadata
 import json
 import os
 import re
-import socket
 import subprocess
 import sys
 import sysconfig
@@ -22,7 +21,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from urllib.parse import urlsplit
 
 if __package__ in (None, ""):  # run as a script: /opt/sagebrush/toolkit/packages/layer.py
     sys.path[0] = str(Path(__file__).resolve().parents[3])
@@ -37,9 +35,6 @@ CPU = re.compile(r"^torch==\S+\+cpu", re.MULTILINE)
 NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 HOME = re.compile(r"(?m)^home *=.*$")
 """Where pyvenv.cfg says that the interpreter is."""
-URL = re.compile(r"https?://[^\s)`]+")
-BY_PROXY = re.compile(r"tunnel error|403 Forbidden|502 Bad Gateway")
-"""What uv says where Sagebrush's proxy may have been the one that refused."""
 COMMAND = "uv pip install -r requirements.txt"
 """The environment's own `pip` would install into the environment."""
 SHOWN = 20
@@ -234,7 +229,7 @@ class Build:
         if text := wheels.sentence(said, self._nearest):
             say("\n".join(said.splitlines()[-LAST:]))
             names = text.split()[:1]
-        elif cause := cures.cure(said, os.environ, refusal(said)):
+        elif cause := cures.cure(said, os.environ, cures.refusal(said)):
             text = f"{said}\n{cause}"
         told = ", ".join(names)
         return Failed(
@@ -429,28 +424,6 @@ def explained(stderr: str) -> str:
     text = re.sub(r"^\s*(?:×|error:)\s*", "", text.strip())
     text = re.sub(r"\n[ │]+", "\n", text)
     return text.removeprefix("No solution found when resolving dependencies").strip(" :\n")
-
-
-def refusal(said: str) -> str:
-    """What Sagebrush's proxy answers to who wants a tunnel to the host that `said` could not reach:
-    uv does not show it. "" where that is not what failed."""
-    proxy = urlsplit(os.environ.get("HTTPS_PROXY", ""))
-    found = URL.search(said) if BY_PROXY.search(said) else None
-    if found is None or not proxy.hostname:
-        return ""
-    url = urlsplit(found[0])
-    port = url.port or (443 if url.scheme == "https" else 80)
-    asked = f"CONNECT {url.hostname}:{port} HTTP/1.1\r\n\r\n"
-    try:
-        with socket.create_connection((proxy.hostname, proxy.port or 80), timeout=60) as talk:
-            talk.sendall(asked.encode())
-            with talk.makefile("rb") as answer:
-                if b" 2" in answer.readline()[:12]:
-                    return ""  # by now it can be reached
-                _head, _, body = answer.read(8192).partition(b"\r\n\r\n")
-    except (OSError, ValueError):
-        return ""
-    return " ".join(body.decode(errors="replace").split())
 
 
 def failure(message: str) -> str:

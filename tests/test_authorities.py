@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sagebrush import trust
+from sagebrush import authorities
 
 A = b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
 B = b"-----BEGIN CERTIFICATE-----\nBBBB\nBB==\n-----END CERTIFICATE-----\n"
@@ -20,10 +20,10 @@ def test_the_systems_store_and_what_variables_name_are_one_bundle(tmp_path: Path
         b"-----BEGIN PRIVATE KEY-----\nDDDD\n-----END PRIVATE KEY-----"
     )
     environ = {"SSL_CERT_FILE": str(named), "SSL_CERT_DIR": f"{folder}:/nowhere", "PIP_CERT": "/no"}
-    parts = list(trust.files(environ, ("/nowhere.crt", str(system))))
+    parts = list(authorities.files(environ, ("/nowhere.crt", str(system))))
     assert parts[:2] == [system, named]
-    made = trust.bundle([*parts, tmp_path / "missing"])
+    made = authorities.bundle([*parts, tmp_path / "missing"])
     assert made.count(b"BEGIN CERTIFICATE") == 3
     assert b"CCCC" in made
     assert b"PRIVATE" not in made
-    assert trust.bundle([]) == b""
+    assert authorities.bundle([]) == b""
