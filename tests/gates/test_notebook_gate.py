@@ -391,7 +391,7 @@ def test_addresses(tmp_path, clock):
     stand = Stand(started(settings, clock))  # listens there from the start
     try:
         with pytest.raises(urllib.error.HTTPError) as refused:
-            opener.open(
+            urllib.request.build_opener(direct).open(
                 f"http://{notebooks.address_of('one000')}:{stand.server.app.port}/", timeout=10
             )
         refused.value.close()
