@@ -42,7 +42,7 @@ _CASES: tuple[tuple[str, str], ...] = (
     (
         r"tunnel error|Cannot connect to proxy|ProxyError",
         "The proxy that HTTPS_PROXY names does not answer. Correct HTTPS_PROXY, or exempt the"
-        " host: NO_PROXY={host}",
+        " host: NO_PROXY={exempt}",
     ),
     (
         r"401 Unauthorized|401 Client Error|valid authentication credentials",
@@ -80,7 +80,7 @@ _CASES: tuple[tuple[str, str], ...] = (
     (
         r"not found in the package registry|No matching distribution found"
         r"|not found in the provided package locations",
-        "No index that this host is configured for has that package. Add one that has it:"
+        "No index that this host is configured for has that package, or lets it be read. Add one that has it:"
         " PIP_EXTRA_INDEX_URL=https://HOST/simple",
     ),
 )
@@ -110,7 +110,8 @@ def cure(said: str, environ: Mapping[str, str], refusal: str = "") -> str:
     host = found[1] if found else "the index"
     for pattern, sentence in _COMPILED:
         if pattern.search(said):
-            return f"{sentence.format(host=host, store=_store(environ))} ({GUIDE})"
+            values = {"host": host, "exempt": found[1] if found else "HOST"}
+            return f"{sentence.format(**values, store=_store(environ))} ({GUIDE})"
     return ""
 
 
@@ -141,7 +142,7 @@ def _store(environ: Mapping[str, str]) -> str:
     if path.startswith("/opt/ml/input/"):
         return "this host's store, nor in what its SSL_CERT_FILE names"
     if path:
-        return f"{path} (SSL_CERT_FILE, or PIP_CERT)"
+        return path
     on = environ.get("UV_SYSTEM_CERTS") or environ.get("UV_NATIVE_TLS")
     return "the system's store" if on else "uv's own list, as this host has no store"
 
