@@ -72,7 +72,7 @@ def test_an_unknown_authority_is_told_with_its_cure(company: Company) -> None:
     [
         ({"HTTPS_PROXY": "http://127.0.0.1:1"}, 200, "The proxy that HTTPS_PROXY names does not"),
         ({"HTTPS_PROXY": "http://user:wrong-word@127.0.0.1:{port}"}, 200, "NAME:PASSWORD@HOST"),
-        ({"HTTPS_PROXY": ""}, 200, f"The name {HOST} cannot be resolved"),
+        ({"HTTPS_PROXY": ""}, 200, f"By its name, {HOST} cannot be found"),
         ({}, 401, f"The index {HOST} wants a name and password"),
         ({"PIP_INDEX_URL": f"https://me:index-pass@{HOST}/simple"}, 403, f"index {HOST} refuses"),
         ({"PIP_INDEX_URL": f"https://{HOST}/other"}, 200, "has that package"),

@@ -57,7 +57,7 @@ _CASES: tuple[tuple[str, str], ...] = (
     (
         r"dns error|failed to lookup address|Name or service not known|NameResolutionError"
         r"|name resolution|nodename nor servname",
-        "The name {host} cannot be resolved: there is no network, or only a proxy leads out. Name"
+        "By its name, {host} cannot be found: there is no network, or only a proxy leads out. Name"
         " it: HTTPS_PROXY=http://HOST:PORT; or an index that can be reached:"
         " PIP_INDEX_URL=https://HOST/simple",
     ),
