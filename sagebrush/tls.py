@@ -17,6 +17,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from sagebrush import authorities
+
 LOOPBACK = ("localhost", "*.localhost", "*.s3.localhost", "127.0.0.1", "::1")
 """OpenSSL takes a star before two labels at least, hence the third for virtual hosts of buckets."""
 AUTHORITY_DAYS = 3650
@@ -33,7 +35,7 @@ class Tls:
     certificate: Path
     """The server's chain and its key."""
     bundle: Path
-    """certifi's authorities and ours, for `AWS_CA_BUNDLE`."""
+    """The authorities that this host trusts, certifi's and ours, for `AWS_CA_BUNDLE`."""
 
     def context(self) -> ssl.SSLContext:
         """A server-side context with the certificate."""
@@ -65,10 +67,16 @@ def ensure(keys: Path, hosts: Sequence[str], now: dt.datetime) -> Tls:
         certificate = _server(key, authority, signer, names, now)
         chain = certificate.public_bytes(serialization.Encoding.PEM) + _key_bytes(key)
         _write(tls.certificate, chain)
-    bundle = Path(certifi.where()).read_bytes().rstrip() + b"\n\n" + tls.authority.read_bytes()
+    bundle = trusted(tls.authority)
     if not tls.bundle.exists() or tls.bundle.read_bytes() != bundle:
         _write(tls.bundle, bundle)
     return tls
+
+
+def trusted(*more: Path) -> bytes:
+    """The authorities that this host trusts now (its system's store, what its variables name),
+    certifi's, and `more`, as PEM."""
+    return authorities.bundle((*authorities.files(os.environ), Path(certifi.where()), *more))
 
 
 def _covers(path: Path, names: Sequence[str], now: dt.datetime) -> bool:

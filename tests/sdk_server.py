@@ -11,8 +11,12 @@ from pathlib import Path
 import pytest
 
 SCRIPTS = Path(__file__).parent / "sdk"
-INDEX = ("UV_", "SSL_", "PIP_FIND_LINKS", "PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_CERT")
-"""How the variables begin that say where packages are."""
+INDEX = (
+    *("UV_", "SSL_", "PIP_FIND_LINKS", "PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "PIP_CERT"),
+    *("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"),
+    *("http_proxy", "https_proxy", "all_proxy", "no_proxy"),
+)
+"""How the variables begin that say where packages are, and how they are reached."""
 AS_USER = 'eval "$("$SAGEBRUSH_PYTHON" -m sagebrush env)"; exec "$@"'
 
 

@@ -16,6 +16,7 @@ from sagebrush import clientdata
 from sagebrush.aws import regions
 from sagebrush.commands import running
 from sagebrush.commands.running import CommandError, Server
+from sagebrush.environments.sources import PROXIES
 from sagebrush.settings import Settings
 
 CLIENT = Path(__file__).parent.parent / "toolkit" / "client"
@@ -24,6 +25,8 @@ BUNDLE = "sagebrush-ca.pem"
 """The file to which users of other machines copy `keys/ca-bundle.pem`."""
 STALE = ("AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_SECURITY_TOKEN")
 """Left over from real AWS, any of these would break every call."""
+DIRECT = ("127.0.0.1", "::1", "[::1]", "localhost", ".localhost", "169.254.169.254")
+"""This machine, as clients name it, and EC2's instance metadata, which botocore looks for."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -71,6 +74,7 @@ def variables(
         "SAGEMAKER_USER_CONFIG_OVERRIDE": str(client / "sagemaker.yaml"),
         "SAGEMAKER_INTERNAL_IMAGE_URI": clientdata.base_image(region),
     }
+    found |= exempt(os.environ)
     if not shim:
         bucket = f"sagemaker-{region}-{server.account}"
         config = clientdata.with_bucket(client, bucket)
@@ -98,6 +102,16 @@ def elsewhere(chosen: Settings, server: Server, given: tuple[str, str]) -> dict[
         "AWS_DISABLE_HOST_PREFIX_INJECTION": "true",
     }
     return found if local or plain else {**found, "AWS_CA_BUNDLE": BUNDLE}
+
+
+def exempt(environ: Mapping[str, str]) -> dict[str, str]:
+    """The variables by which clients reach this machine directly, where a proxy is named."""
+    if not any(environ.get(name) for each in PROXIES for name in (each, each.lower())):
+        return {}
+    said = environ.get("no_proxy") or environ.get("NO_PROXY") or ""
+    words = [word.strip() for word in said.split(",") if word.strip()]
+    told = ",".join(words + [name for name in DIRECT if name not in words])
+    return {"NO_PROXY": told, "no_proxy": told}
 
 
 def path_with(folder: str, path: str) -> str:

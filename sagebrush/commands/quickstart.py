@@ -198,6 +198,7 @@ def _server(args: argparse.Namespace, book: Book) -> Iterator[tuple[Settings, Se
 def _clients(chosen: Settings, server: Server) -> tuple[Clients, Names]:
     """boto3 clients made of the variables that `sagebrush env` prints, and the run's names."""
     from boto3.session import Session
+    from botocore.config import Config
 
     from sagebrush.quickstart.journey import Clients, Names
 
@@ -209,7 +210,8 @@ def _clients(chosen: Settings, server: Server) -> tuple[Clients, Names]:
     )
 
     def client(service: str) -> Any:
-        return session.client(service, endpoint_url=given["AWS_ENDPOINT_URL"])
+        direct = Config(proxies={})  # a proxy's variables are for elsewhere
+        return session.client(service, endpoint_url=given["AWS_ENDPOINT_URL"], config=direct)
 
     identity = client("sts").get_caller_identity()
     names = Names(

@@ -77,7 +77,8 @@ class Spec:
     """That user's login shell there."""
     limits: Limits = field(default_factory=Limits)
     listeners: tuple[str, ...] = ()
-    """In-sandbox listeners that the server answers: of `aws`, `credentials`, `metadata`, `egress`."""
+    """In-sandbox listeners that the server answers: of `aws`, `credentials`, `metadata`, `egress`
+    or `packages`."""
     port: int | None = None
     """The port that the job will listen on (8080), where others reach it by `Running.address`."""
     time_limit: float | None = None

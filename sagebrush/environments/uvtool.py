@@ -10,6 +10,9 @@ from pathlib import Path
 
 import uv
 
+from sagebrush.environments import sources
+from sagebrush.toolkit.packages import cures
+
 READABLE = 0o022
 """The umask of builds: jobs run as users of their own and must be able to read what is built."""
 LAST = 12
@@ -17,7 +20,7 @@ LAST = 12
 
 
 class UvFailed(Exception):
-    """uv ended with a failure; the text holds its last lines."""
+    """uv ended with a failure; the text holds its last lines, the cause and what cures it."""
 
 
 def run(
@@ -49,29 +52,24 @@ def run(
                 report(line.strip())
     if process.returncode:
         words = " ".join(arguments[:2])
-        raise UvFailed(f"uv {words} ended with {process.returncode}:\n" + "\n".join(last))
+        said = cures.masked("\n".join(last), environ)
+        cure = cures.cure(said, environ)
+        raise UvFailed(
+            f"uv {words} ended with {process.returncode}:\n{said}" + (cure and f"\n{cure}")
+        )
     return "\n".join(last)
 
 
 def variables(environ: Mapping[str, str], root: Path) -> dict[str, str]:
-    """`environ` for uv: pip's index settings, which uv ignores, under uv's own names.
+    """`environ` for uv, which ignores what pip is configured for, and the system's authorities
+    unless it is told (`sources`).
 
     uv's downloads are kept where the environments below `root` can link to them: in its usual cache,
     or in one below `root` where that is on another disk or cannot be written.
     """
     drop = ("VIRTUAL_ENV", "CONDA_PREFIX", "UV_PROJECT_ENVIRONMENT", "UV_CONSTRAINT", "UV_PYTHON")
     result = {k: v for k, v in environ.items() if k not in drop and not k.startswith("PYTHON")}
-    for pip, ours in (
-        ("PIP_FIND_LINKS", "UV_FIND_LINKS"),
-        ("PIP_INDEX_URL", "UV_DEFAULT_INDEX"),
-        ("PIP_EXTRA_INDEX_URL", "UV_INDEX"),
-        ("PIP_CERT", "SSL_CERT_FILE"),
-    ):
-        if value := environ.get(pip):
-            result.setdefault(ours, value)
-    # uv separates find-links by commas, pip by blanks.
-    if "UV_FIND_LINKS" in result and "UV_FIND_LINKS" not in environ:
-        result["UV_FIND_LINKS"] = ",".join(result["UV_FIND_LINKS"].split())
+    result |= sources.variables(environ)
     usual = _there(_cache(result))
     if not os.access(usual, os.W_OK | os.X_OK) or _device(usual) != _device(_there(root)):
         result["UV_CACHE_DIR"] = str(root / ".cache")

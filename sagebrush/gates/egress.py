@@ -2,6 +2,8 @@
 
 CONNECT and plain forwarding (RFC 9110, 9112). A name is resolved once, its addresses are checked,
 and the connection is made to a checked address, so that a second answer of DNS changes nothing.
+Where only another proxy leads out, it is asked for the name: what this host cannot resolve, that
+proxy decides.
 """
 
 from __future__ import annotations
@@ -16,9 +18,13 @@ from dataclasses import dataclass
 from functools import partial
 from urllib.parse import urlsplit
 
+from sagebrush.gates.upstream import Upstream, UpstreamRefusal, Upstreams, worldly
+
 HEAD_LIMIT = 64 * 1024
 HEAD_WAIT = 30.0
 CONNECT_WAIT = 20.0
+BRIEF = 3.0
+"""Seconds for a name that another proxy can resolve."""
 RESOLVERS = 32
 """Threads that resolve names."""
 BLOCK = 64 * 1024
@@ -26,6 +32,8 @@ _HOP = {"proxy-connection", "proxy-authorization", "connection", "keep-alive", "
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Resolve = Callable[[str, int], Awaitable[list[str]]]
+Also = frozenset[tuple[str, int]]
+"""Hosts and ports that one sandbox may reach whatever their addresses are."""
 
 
 class ProxyRefusal(Exception):
@@ -111,9 +119,15 @@ class Resolver:
 class Egress:
     """Serves the proxy on listening sockets; `allow` are entries of the setting egress_allow."""
 
-    def __init__(self, allow: Sequence[str] = (), resolve: Resolve | None = None) -> None:
+    def __init__(
+        self,
+        allow: Sequence[str] = (),
+        resolve: Resolve | None = None,
+        upstreams: Upstreams | None = None,
+    ) -> None:
         self.allowed = Allowed.of(allow)
         self.resolve = resolve or Resolver()
+        self.upstreams = upstreams or Upstreams()
 
     def close(self) -> None:
         """The resolver is closed."""
@@ -130,10 +144,11 @@ class Egress:
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
         lookups: asyncio.Semaphore | None = None,
+        also: Also = frozenset(),
     ) -> None:
         """One connection of a job was served; `lookups` limits its concurrent DNS lookups."""
         try:
-            await self._handle(reader, writer, lookups)
+            await self._handle(reader, writer, lookups, also)
         except ProxyRefusal as refusal:
             await _answer(writer, refusal.status, str(refusal))
         except (OSError, asyncio.IncompleteReadError, TimeoutError):
@@ -148,32 +163,51 @@ class Egress:
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
         lookups: asyncio.Semaphore | None,
+        also: Also,
     ) -> None:
         try:
             head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), HEAD_WAIT)
         except asyncio.LimitOverrunError as error:
             raise ProxyRefusal(431, "The request's head is too long.") from error
         method, target, host, port = _target(head)
-        outside = await self.open(host, port, lookups)
+        plain = method != "CONNECT"
+        answers, outside, via = await self.open(host, port, lookups, plain, also)
         try:
-            if method == "CONNECT":
+            if not plain:
                 writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            elif via is None:
+                outside.write(_forwarded(head, method, target))
             else:
-                outside[1].write(_forwarded(head, method, target))
-            sending = asyncio.create_task(_pump(reader, outside[1]))
+                whole = f"http://{host}:{port}{target}" if port != 80 else f"http://{host}{target}"
+                outside.write(_forwarded(head, method, whole, via.authorization))
+            sending = asyncio.create_task(_pump(reader, outside))
             try:
-                await _pump(outside[0], writer)
+                await _pump(answers, writer)
             finally:
                 sending.cancel()
         finally:
-            outside[1].close()
+            outside.close()
 
     async def open(
-        self, host: str, port: int, lookups: asyncio.Semaphore | None = None
-    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        """A connection to `host`; raises ProxyRefusal (403 not allowed, 502 not reachable)."""
+        self,
+        host: str,
+        port: int,
+        lookups: asyncio.Semaphore | None = None,
+        plain: bool = False,
+        also: Also = frozenset(),
+    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter, Upstream | None]:
+        """A connection to `host`, and the proxy by which it is one, or to which it is one for `plain`
+        HTTP; raises ProxyRefusal (403 not allowed, 502 not reachable)."""
         async with lookups or contextlib.nullcontext():
-            addresses = await self._permitted(host, port)
+            addresses, via = await self._permitted(host, port, plain, also)
+        named = _named(host, port, also)
+        if via is not None:
+            try:
+                return *await via.connect(host, port, plain), via
+            except UpstreamRefusal as refusal:
+                raise ProxyRefusal(
+                    502, f"Sagebrush could not reach {host}:{port}: {refusal}."
+                ) from refusal
         reason = "no address"
         for address in addresses:
             try:
@@ -183,25 +217,46 @@ class Egress:
             except (OSError, TimeoutError) as error:
                 reason = str(error) or "it did not answer in time"
                 continue
-            if self._is_own(writer, host):
+            if not named and self._is_own(writer, host):
                 writer.close()
                 raise ProxyRefusal(403, _forbidden(host, address, "this host's own address"))
-            return reader, writer
-        raise ProxyRefusal(502, f"Sagebrush could not reach {host}:{port}: {reason}")
+            return reader, writer, None
+        raise ProxyRefusal(
+            502,
+            f"Sagebrush could not reach {host}:{port}: {reason}. If only a proxy leads out, start the"
+            " server with HTTPS_PROXY=http://HOST:PORT.",
+        )
 
-    async def _permitted(self, host: str, port: int) -> list[str]:
-        """The addresses of `host` that a job may reach; raises ProxyRefusal when there are none."""
+    async def _permitted(
+        self, host: str, port: int, plain: bool, also: Also
+    ) -> tuple[list[str], Upstream | None]:
+        """The addresses of `host` that a job may reach, and the proxy to ask instead of them; raises
+        ProxyRefusal when there are none."""
+        via = self.upstreams.chosen(host, port, plain)
+        named = _named(host, port, also)
         try:
-            addresses = await asyncio.wait_for(self.resolve(host, port), CONNECT_WAIT)
+            addresses = await asyncio.wait_for(
+                self.resolve(host, port), BRIEF if via else CONNECT_WAIT
+            )
         except (OSError, UnicodeError, TimeoutError) as error:
-            raise ProxyRefusal(502, f"Sagebrush could not resolve {host}: {error}") from error
+            if via and (named or self.allowed.name(host) or worldly(host)):
+                return [], via
+            raise ProxyRefusal(
+                502,
+                f"Sagebrush could not resolve {host}: {error or 'no answer in time'}. If only a proxy"
+                " leads out, start the server with HTTPS_PROXY=http://HOST:PORT.",
+            ) from error
+        if named:
+            here = all(meant(a).is_loopback for a in addresses)
+            return addresses, None if here else via
+        outside = [a for a in addresses if public(meant(a))]
         if self.allowed.name(host):
-            return addresses
+            return addresses, via if outside else None
         good = [a for a in addresses if public(meant(a)) or self.allowed.address(meant(a))]
         if not good:
             first = addresses[0] if addresses else host
             raise ProxyRefusal(403, _forbidden(host, first, "not a public address"))
-        return good
+        return good, via if outside else None
 
     def _is_own(self, writer: asyncio.StreamWriter, host: str) -> bool:
         """Whether the connection ended on this machine, reached by one of its public addresses."""
@@ -211,10 +266,15 @@ class Egress:
         return not self.allowed.name(host) and not self.allowed.address(meant(peer[0]))
 
 
+def _named(host: str, port: int, also: Also) -> bool:
+    return (host.lower().rstrip("."), port) in also
+
+
 def _forbidden(host: str, address: str, why: str) -> str:
     return (
         f"Sagebrush does not let jobs reach {host} ({address}): {why}. "
-        f"The setting egress_allow can name it."
+        f"The setting egress_allow can name it; the index that pip is configured for on this machine "
+        f"is allowed where requirements are installed."
     )
 
 
@@ -237,11 +297,13 @@ def _target(head: bytes) -> tuple[str, str, str, int]:
     return method, path, host, port or 80
 
 
-def _forwarded(head: bytes, method: str, path: str) -> bytes:
-    """The head as sent to the origin server: one request per connection."""
+def _forwarded(head: bytes, method: str, target: str, authorization: str = "") -> bytes:
+    """The head as sent to the origin server, or to a proxy: one request per connection."""
     _, *lines = head[:-4].decode("latin-1").split("\r\n")
     kept = [line for line in lines if line.partition(":")[0].strip().lower() not in _HOP]
-    text = "\r\n".join([f"{method} {path} HTTP/1.1", *kept, "Connection: close", "", ""])
+    if authorization:
+        kept.append(f"Proxy-Authorization: {authorization}")
+    text = "\r\n".join([f"{method} {target} HTTP/1.1", *kept, "Connection: close", "", ""])
     return text.encode("latin-1")
 
 
@@ -253,7 +315,7 @@ async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
             await writer.drain()
         if writer.can_write_eof():
             writer.write_eof()
-    except OSError:
+    except (OSError, RuntimeError):  # uvloop: it is closed already
         writer.close()
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import os
 import socket
 import ssl
 from collections.abc import Callable, Mapping
@@ -18,8 +19,10 @@ from aiohttp import web
 from sagebrush.access import principals
 from sagebrush.compute.base import Spec
 from sagebrush.compute.shim import companion_process
+from sagebrush.environments import sources
 from sagebrush.gates.egress import HEAD_LIMIT, Egress
 from sagebrush.gates.metadata import Metadata
+from sagebrush.gates.upstream import Upstreams
 from sagebrush.protocol import listen
 from sagebrush.protocol.connections import Held, Share
 from sagebrush.protocol.pages import OWN
@@ -37,7 +40,8 @@ class Sandboxes:
         self._server = server
         self._listeners = listeners
         self._world = world
-        self._egress = Egress(world.settings.egress_allow)
+        proxies = Upstreams.of({**os.environ, **sources.variables(os.environ)})
+        self._egress = Egress(world.settings.egress_allow, upstreams=proxies)
         self._numbers = itertools.count()
         self._events: asyncio.AbstractEventLoop | None = None
         self._port = 0
@@ -47,6 +51,7 @@ class Sandboxes:
             "credentials": self._credentials,
             "metadata": self._metadata,
             "egress": self._proxy,
+            "packages": self._packages,
             companion_process.LISTENER: lambda spec, share: listen.web_server(
                 server.answer, listen.SMALL
             ),
@@ -119,3 +124,9 @@ class Sandboxes:
     def _proxy(self, spec: Spec, share: Share) -> Factory:
         """Serves the HTTP proxy to the internet."""
         return listen.streams(partial(self._egress.handle, lookups=share.lookups), HEAD_LIMIT)
+
+    def _packages(self, spec: Spec, share: Share) -> Factory:
+        """The same for builds: the indexes that this host is configured for may be private."""
+        also = sources.addresses(os.environ)
+        handle = partial(self._egress.handle, lookups=share.lookups, also=also)
+        return listen.streams(handle, HEAD_LIMIT)

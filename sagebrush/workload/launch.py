@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import uuid
 from collections.abc import Mapping
@@ -11,7 +12,7 @@ from pathlib import Path, PurePosixPath
 from sagebrush import clientdata
 from sagebrush.compute.base import Bind, Limits
 from sagebrush.compute.local import gpus, sandbox
-from sagebrush.environments import standins
+from sagebrush.environments import sources, standins
 from sagebrush.environments.environment import Environment
 from sagebrush.toolkit.sudo import SUDO
 from sagebrush.world import World
@@ -35,6 +36,8 @@ PROXY = "http://127.0.0.1:3128"
 OVERLAY = "/tmp/sagebrush-overlay"
 """Where the client folder's sitecustomize lets `pip install` put what a job installs by itself."""
 LISTENERS = ("aws", "credentials", "metadata", "egress")
+AUTHORITIES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "GIT_SSL_CAINFO")
+"""Variables by which OpenSSL and httpx, requests and pip, curl, and git find whom to trust."""
 
 
 class Unstartable(Exception):
@@ -195,6 +198,34 @@ def variables(
         no_proxy = "127.0.0.1,localhost,169.254.170.2,169.254.169.254,.localhost,algo-1"
         for name, value in (("HTTP_PROXY", PROXY), ("HTTPS_PROXY", PROXY), ("NO_PROXY", no_proxy)):
             easy |= {name: value, name.lower(): value}
+        easy |= dict.fromkeys(AUTHORITIES, f"{INSIDE}/client/ca-bundle.pem")
+    if not here.sandbox and not isolated:
+        easy |= _outside(world)
     if not here.sandbox:
         own = {name: value.replace("/opt/ml", here.ml) for name, value in own.items()}
     return {**easy, **own, **fixed}
+
+
+def _outside(world: World) -> dict[str, str]:
+    """How a job in process mode reaches the internet: as this host does."""
+    found = {**os.environ, **sources.variables(os.environ)}
+    given = {
+        name: found[name]
+        for each in sources.PROXIES
+        for name in (each, each.lower())
+        if found.get(name)
+    }
+    if given:
+        exempt = found.get("no_proxy") or found.get("NO_PROXY")
+        told = ",".join(filter(None, (exempt, "127.0.0.1,localhost,.localhost")))
+        given |= {"NO_PROXY": told, "no_proxy": told}
+    return given | dict.fromkeys(AUTHORITIES, str(world.settings.home / CLIENT / "ca-bundle.pem"))
+
+
+def index_of_pip() -> dict[str, str]:
+    """pip's variables for the indexes that this host is configured for, for who works at a notebook."""
+    found = sources.variables(os.environ)
+    found = sources.with_passwords({**os.environ, **found}, os.environ)
+    names = ((sources.DEFAULT, "PIP_INDEX_URL"), (sources.EXTRA, "PIP_EXTRA_INDEX_URL"))
+    given = {pip: " ".join(sources.urls({ours: found.get(ours, "")})) for ours, pip in names}
+    return {name: value for name, value in given.items() if value}

@@ -22,9 +22,10 @@ from typing import Any
 
 import uv
 
+from sagebrush import tls
 from sagebrush.aws.scalars import json_of
 from sagebrush.compute.base import Bind, Exited, Gone, Limits, NotYet, Pending, Running, Spec
-from sagebrush.environments import locks, uvtool
+from sagebrush.environments import locks, sources
 from sagebrush.environments.environment import Environment
 from sagebrush.errors import Doc
 from sagebrush.workload import dirfd, launch, requirements, stage
@@ -37,6 +38,8 @@ ASKED = "requirements.json"
 """In a job's directory: what it asked for and when."""
 FORMAT = "4"
 """Of what is built; part of the hash."""
+AUTHORITIES = "ca-bundle.pem"
+"""In a build's input: the authorities that this host trusts at its start."""
 UV = f"{launch.INSIDE}/uv"
 INSIDE = f"{launch.INSIDE}/layer"
 """Where a job sees its layer."""
@@ -58,8 +61,7 @@ DAY = 86400.0
 
 KEPT = re.compile(
     r"UV_(?:DEFAULT_INDEX|INDEX|INDEX_URL|EXTRA_INDEX_URL|FIND_LINKS|NO_INDEX|INDEX_STRATEGY"
-    r"|INDEX_\w+_(?:USERNAME|PASSWORD)|INSECURE_HOST|NATIVE_TLS|SYSTEM_CERTS|EXCLUDE_NEWER"
-    r"|PRERELEASE|HTTP_TIMEOUT)|SSL_CERT_(?:FILE|DIR)"
+    r"|INDEX_\w+_(?:USERNAME|PASSWORD)|INSECURE_HOST|EXCLUDE_NEWER|PRERELEASE|HTTP_TIMEOUT)"
 )
 """The server's own variables that say where packages come from."""
 
@@ -276,6 +278,7 @@ class _Build:
         text = "".join(f"{line}\n" for line in requirements.lines(self.text))
         for name, content in (("requirements.txt", text), ("excludes.txt", excludes)):
             (self.root / "ml" / "input" / name).write_text(content)
+        (self.root / "ml" / "input" / AUTHORITIES).write_bytes(tls.trusted())
         env, binds = index(os.environ)
         here = launch.place(world, self.root)
         limits = Limits(memory=min(MEMORY, world.host.memory), name="the build sandbox")
@@ -291,7 +294,7 @@ class _Build:
             root=self.root,
             binds=(toolkit, Bind(Path(uv.find_uv_bin()), UV), *prefixes, *binds),
             limits=limits,
-            listeners=("egress",),
+            listeners=("packages",),
             time_limit=PATIENCE,
             grace=10.0,
         )
@@ -424,17 +427,19 @@ def _variables() -> dict[str, str]:
     }
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
         found |= {name: launch.PROXY, name.lower(): launch.PROXY}
-    return found
+    return found | dict.fromkeys(launch.AUTHORITIES, f"/opt/ml/input/{AUTHORITIES}")
 
 
 def index(environ: Mapping[str, str]) -> tuple[dict[str, str], list[Bind]]:
     """Where the server's own `environ` says that packages come from: variables for uv, and what
     they name on this host, to be shown read-only."""
-    named = uvtool.variables(environ, Path("/"))
+    named = sources.with_passwords({**environ, **sources.variables(environ)}, environ)
     found = {name: value for name, value in named.items() if KEPT.fullmatch(name)}
     binds = []
     for word in dict.fromkeys(re.split(r"[\s,]+", " ".join(found.values()))):
         path = Path(word.rpartition("=")[2].removeprefix("file://"))  # an index may have a name
+        if path.name == "simple":  # the pages of an index; its files lie beside them (PEP 503)
+            path = path.parent
         if path.is_absolute() and path.exists() and len(path.parts) > 2:
             binds.append(Bind(path, str(path)))
     return found, binds

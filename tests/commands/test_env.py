@@ -94,3 +94,11 @@ def test_another_region(chosen: Settings) -> None:
 def test_keys_stay_the_same(chosen: Settings) -> None:
     server = Server(1, "127.0.0.1", 5000, 5001)
     assert env.variables(chosen, server) == env.variables(chosen, server)
+
+
+def test_where_a_proxy_leads_out_this_machine_is_exempt() -> None:
+    assert env.exempt({"HTTPS_PROXY": "", "NO_PROXY": "a.example"}) == {}
+    found = env.exempt({"https_proxy": "http://proxy:1", "NO_PROXY": "a.example,localhost"})
+    assert found["NO_PROXY"] == found["no_proxy"]
+    assert found["NO_PROXY"].startswith("a.example,localhost,127.0.0.1,")
+    assert ".localhost" in found["NO_PROXY"].split(",")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 from collections.abc import Awaitable, Callable, Sequence
 
@@ -63,10 +64,10 @@ def test_allowed_entries() -> None:
 
 async def origin(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """Answers a request with its own head."""
-    head = await reader.readuntil(b"\r\n\r\n")
-    writer.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + head)
-    await writer.drain()
-    writer.close()
+    with contextlib.closing(writer), contextlib.suppress(asyncio.IncompleteReadError):
+        head = await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + head)
+        await writer.drain()
 
 
 Talk = Callable[[bytes], Awaitable[bytes]]
@@ -168,7 +169,7 @@ def test_a_name_is_resolved_once() -> None:
     async def main() -> None:
         target = await asyncio.start_server(origin, "127.0.0.1", 0)
         port = target.sockets[0].getsockname()[1]
-        _, writer = await Egress(["127.0.0.1"], lookup).open("name.example", port)
+        _, writer, _ = await Egress(["127.0.0.1"], lookup).open("name.example", port)
         assert writer.get_extra_info("peername")[0] == "127.0.0.1"
         writer.close()
         await writer.wait_closed()

@@ -220,15 +220,13 @@ def test_a_layer_that_is_no_plain_tree_is_refused(bench: Bench, plant: str) -> N
 
 
 def test_the_servers_index_is_the_builds_and_its_folders_are_shown(tmp_path: Path) -> None:
-    wheels, cert = tmp_path / "wheels", tmp_path / "ca.pem"
+    wheels = tmp_path / "wheels"
     wheels.mkdir()
-    cert.touch()
     found, binds = layers.index(
         {
             "PIP_FIND_LINKS": f"{wheels} https://wheels.example",
             "PIP_INDEX_URL": "https://index.example/simple",
             "UV_INDEX": f"own=file://{wheels}",
-            "SSL_CERT_FILE": str(cert),
             "AWS_SECRET_ACCESS_KEY": "secret",
             "HOME": str(tmp_path),
         }
@@ -237,9 +235,8 @@ def test_the_servers_index_is_the_builds_and_its_folders_are_shown(tmp_path: Pat
         "UV_FIND_LINKS": f"{wheels},https://wheels.example",
         "UV_DEFAULT_INDEX": "https://index.example/simple",
         "UV_INDEX": f"own=file://{wheels}",
-        "SSL_CERT_FILE": str(cert),
     }
-    assert {bind.source for bind in binds} == {wheels, cert}
+    assert {bind.source for bind in binds} == {wheels}
     assert all(bind.read_only for bind in binds)
 
 

@@ -60,6 +60,7 @@ LISTENERS: dict[str, tuple[str, int]] = {
     "credentials": (CREDENTIALS, 80),
     "metadata": (METADATA, 80),
     "egress": ("127.0.0.1", 3128),
+    "packages": ("127.0.0.1", 3128),  # instead of it, where packages are installed
 }
 """In-sandbox listeners: address and port."""
 

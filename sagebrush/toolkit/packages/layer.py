@@ -25,7 +25,7 @@ from pathlib import Path
 if __package__ in (None, ""):  # run as a script: /opt/sagebrush/toolkit/packages/layer.py
     sys.path[0] = str(Path(__file__).resolve().parents[3])
 
-from sagebrush.toolkit.packages import import_check, tied, wheels
+from sagebrush.toolkit.packages import cures, import_check, tied, wheels
 from sagebrush.toolkit.packages.overlay import PIP
 
 UV = "/opt/sagebrush/uv"
@@ -37,10 +37,6 @@ HOME = re.compile(r"(?m)^home *=.*$")
 """Where pyvenv.cfg says that the interpreter is."""
 COMMAND = "uv pip install -r requirements.txt"
 """The environment's own `pip` would install into the environment."""
-REFUSED = (
-    "(Sagebrush's egress proxy could not reach that host, or may not: an index at a private address"
-    " has to be named in the setting egress_allow.)"
-)
 SHOWN = 20
 """Packages of the environment that are named when a layer breaks them."""
 LAST = 40
@@ -233,6 +229,8 @@ class Build:
         if text := wheels.sentence(said, self._nearest):
             say("\n".join(said.splitlines()[-LAST:]))
             names = text.split()[:1]
+        elif cause := cures.cure(said, os.environ, cures.refusal(said)):
+            text = f"{said}\n{cause}"
         told = ", ".join(names)
         return Failed(
             f"requirements.txt cannot be installed{told and f' ({told})'}: {text or said}"
@@ -416,7 +414,8 @@ class Build:
             errors="replace",
             check=False,
         )
-        return done.returncode, explained(done.stderr) if done.returncode else done.stderr
+        said = cures.masked(done.stderr, os.environ)
+        return done.returncode, explained(said) if done.returncode else said
 
 
 def explained(stderr: str) -> str:
@@ -424,8 +423,7 @@ def explained(stderr: str) -> str:
     text = re.sub(r"\n\s*(?:[╰├]─▶|cause:)\s*", "\n", stderr)
     text = re.sub(r"^\s*(?:×|error:)\s*", "", text.strip())
     text = re.sub(r"\n[ │]+", "\n", text)
-    text = text.removeprefix("No solution found when resolving dependencies").strip(" :\n")
-    return f"{text}\n{REFUSED}" if "tunnel error" in text else text
+    return text.removeprefix("No solution found when resolving dependencies").strip(" :\n")
 
 
 def failure(message: str) -> str:

@@ -72,7 +72,6 @@ def test_uvs_explanation_stays_and_its_ornaments_go() -> None:
             "Because you require a<3 and a>3, we can\nconclude that it is unsatisfiable."
         )
     assert layer.named(layer.read("a<3\na>3\nb\n"), layer.explained(old)) == ["a"]
-    assert "egress_allow" in layer.explained("error: client error\n  cause: tunnel error: no\n")
 
 
 def test_a_job_whose_layer_failed_ends_in_the_real_words(tmp_path: Path) -> None:

@@ -36,6 +36,8 @@ SYSTEM = {"/etc/profile.d": ("system", "profile"), "/var/log": ("system", "log")
 MIRRORS = "/mnt/repositories"
 """Where local repositories are mounted, one directory each."""
 PORT = 8888
+ONLINE = ("aws", "credentials", "metadata", "packages")
+"""The listeners of an instance with internet access: who works in it installs packages as the host."""
 KERNELS = "kernels"
 """The folder of the environments' root that holds Jupyter's kernelspecs."""
 
@@ -246,7 +248,7 @@ class Start:
             home=HOME,
             shell="/bin/bash",
             limits=limits,
-            listeners=launch.LISTENERS if self._online else ("aws", "credentials"),
+            listeners=ONLINE if self._online else ("aws", "credentials"),
             port=PORT,
             log_limit=self.world.settings.log_limit,
             banner=banner,
@@ -297,6 +299,8 @@ class Start:
         }
         if token := plan_of(self.row).get("token"):
             given["JUPYTER_TOKEN"] = token
+        if self._online:
+            given |= launch.index_of_pip()
         env = launch.variables(
             self.world, base, here, self.limits[0], self.row.region, False, given
         )

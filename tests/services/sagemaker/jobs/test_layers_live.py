@@ -435,7 +435,7 @@ def test_the_build_gets_no_role_and_the_proxy_alone(desk: Desk, base: Environmen
     finally:
         world.backend.launch = real  # type: ignore[method-assign]
     [spec] = specs
-    assert (spec.role, spec.listeners) == ("", ("egress",))
+    assert (spec.role, spec.listeners) == ("", ("packages",))
     assert not [name for name in spec.env if name.startswith(("AWS_", "SAGEBRUSH_"))]
     assert all(bind.read_only for bind in spec.binds)
     assert isinstance(world.backend.poll(spec.key), Gone)

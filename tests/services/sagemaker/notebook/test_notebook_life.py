@@ -44,7 +44,7 @@ def test_a_start_is_one_process_with_its_volume_and_its_role(desk: Desk) -> None
     assert spec.role == ROLE
     assert spec.port == 8888
     assert spec.limits.share
-    assert spec.listeners == ("aws", "credentials", "metadata", "egress")
+    assert spec.listeners == ("aws", "credentials", "metadata", "packages")
     binds = targets(desk)
     assert binds["/home/ec2-user/SageMaker"] == (volume / "volume", False, True)
     assert binds["/home/ec2-user"] == (spec.root / "ml/home", False, False)
