@@ -29,6 +29,7 @@ OTHERS = {
     f"{SERVICES}/sts.py": "reads a role's trust, which IAM's rows alone have",
     f"{SERVICES}/sagemaker/tags.py": "tags are a member of every plan (engine.kinds.create)",
     "sagebrush/access/principals.py": "owns what callers are of the plans of roles",
+    "sagebrush/access/users.py": "owns what callers are of the plans of users, groups and keys",
     "sagebrush/access/actions": "asks a role's tags, and tags are a member of every plan",
     "sagebrush/engine/loop.py": "counts failures in the plan of any kind, under a name of its own",
     "sagebrush/engine/schedules/firing.py": "keeps the last fire under a name of its own",
