@@ -7,6 +7,7 @@ parser refuses, statement ids, actions, resources. The order here is that one.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -129,8 +130,13 @@ def _check_condition(condition: Any) -> None:
             raise Malformed(_SYNTAX)
         for values in wanted.values():
             listed = values if isinstance(values, list) else [values]
-            if not all(isinstance(each, str | bool | int | float) for each in listed):
+            if not all(_is_value(each) for each in listed):
                 raise Malformed(_SYNTAX)
+
+
+def _is_value(value: Any) -> bool:
+    """Whether a condition may compare with it: texts, booleans, numbers that JSON has."""
+    return isinstance(value, str | int) or (isinstance(value, float) and math.isfinite(value))
 
 
 _PRINCIPAL = re.compile(
@@ -187,7 +193,7 @@ def _effects_and_dates(statements: Sequence[Statement]) -> None:
 def _is_date(text: str) -> bool:
     """Whether it is a moment as ISO 8601 writes it, or seconds since the epoch."""
     if text.isascii() and text.isdigit():
-        return int(text) < 2**63
+        return len(text) < 20 and int(text) < 2**63
     found = _DATE.fullmatch(text)
     return found is not None and all(
         low <= int(part) <= high

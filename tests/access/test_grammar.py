@@ -87,6 +87,7 @@ def on(resource):
         written(said(Condition={"ForAnyValue::StringEquals": {"a": "1"}})),
         written(said(Condition={"ForSomeValue:StringEquals": {"a": "1"}})),
         written(said(Condition=[{"StringEquals": {"a": "1"}}])),
+        written(said(Condition={"NumericEquals": {"a": float("inf")}})),
     ],
 )
 def test_the_form_of_elements_comes_first(text):
@@ -131,6 +132,7 @@ def test_dates():
     for wrong in (
         "soon", "", "234-13", "2016-12-32", "2016-12-13T24", "2016-12-13t2:00:00.5+1",
         "2016-12-13T2:00:00.1999999999Z", "2016-12-13T2:60", "9223372036854775808",
+        "9" * 5000,
     ):  # fmt: skip
         assert refusal(dated(wrong)) == LEGACY
 

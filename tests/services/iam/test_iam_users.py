@@ -8,6 +8,7 @@ import re
 import pytest
 
 from sagebrush.credentials import user_name
+from tests import people
 from tests.services.iam.told import (
     ARN,
     conflict,
@@ -328,3 +329,53 @@ def test_as_terraform_does_it(iam):
     for version in iam.list_policy_versions(PolicyArn=arn)["Versions"]:
         assert version["IsDefaultVersion"]
     iam.delete_policy(PolicyArn=arn)
+
+
+# Users for themselves -----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def admin(server):
+    return people.owner(server)
+
+
+OWN = people.allow("iam:*", on=f"{ARN}user/${{aws:username}}")
+"""As AWS's examples let users manage their own keys."""
+
+
+def test_a_user_need_not_name_itself(admin):
+    iam = people.user(admin, "own-keys", OWN)("iam")
+    assert iam.get_user()["User"]["UserName"] == "own-keys"
+    made = iam.create_access_key()["AccessKey"]
+    assert made["UserName"] == "own-keys"
+    assert len(iam.list_access_keys()["AccessKeyMetadata"]) == 2
+    iam.update_access_key(AccessKeyId=made["AccessKeyId"], Status="Inactive")
+    iam.delete_access_key(AccessKeyId=made["AccessKeyId"])
+    assert iam.list_mfa_devices()["MFADevices"] == []
+    unknown(iam.get_login_profile)
+    refused(iam.get_user, "AccessDenied", 403, UserName="somebody-else")
+    refused(iam.list_users, "AccessDenied", 403)
+
+
+def test_a_user_with_a_new_name_keeps_its_key(admin):
+    person = people.user(admin, "before", OWN)
+    admin("iam").update_user(UserName="before", NewUserName="after")
+    assert person("sts").get_caller_identity()["Arn"] == f"{ARN}user/after"
+    assert person("iam").get_user()["User"]["UserName"] == "after"
+
+
+def test_a_user_of_another_account(server, admin):
+    number, other = people.account(server)
+    iam = other("iam")
+    made = iam.create_user(UserName="here-too")["User"]
+    assert made["Arn"] == f"arn:aws:iam::{number}:user/here-too"
+    admin("iam").create_user(UserName="here-too")
+    iam.create_group(GroupName="here-too")
+    unknown(admin("iam").get_group, GroupName="here-too")
+    key = iam.create_access_key(UserName="here-too")["AccessKey"]["AccessKeyId"]
+    unknown(admin("iam").get_access_key_last_used, AccessKeyId=key)
+    unknown(admin("iam").delete_access_key, UserName="here-too", AccessKeyId=key)
+    assert iam.get_account_summary()["SummaryMap"]["Users"] == 1
+    iam.create_account_alias(AccountAlias="taken-there")
+    words = taken(admin("iam").create_account_alias, AccountAlias="taken-there")
+    assert words == "The account alias taken-there already exists."
