@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from sagebrush.access import policy, principals, references
 from sagebrush.access.actions.entries import Need
@@ -26,6 +26,8 @@ KIND = "resource-based policy"
 RESCUE = frozenset({"s3:GetBucketPolicy", "s3:PutBucketPolicy", "s3:DeleteBucketPolicy"})
 """What no bucket policy denies the account's own administrator, who could not change it otherwise
 (API reference, PutBucketPolicy)."""
+PINS = "PolicyPins"
+"""The topic of a bucket's configuration that holds `Guard.pins`."""
 ARN = "arn:aws:s3:::"
 FIXED = frozenset(
     {
@@ -46,6 +48,8 @@ class Guard:
     policy: Policy | None
     closed: bool
     """Whether the policy is public, and the bucket refuses other accounts then."""
+    pins: Mapping[str, str] = field(default_factory=dict)
+    """ARN -> unique id of the roles and users that the policy named when it was put."""
 
 
 def matter(ctx: Ctx, params: Doc) -> bool:
@@ -76,7 +80,8 @@ def guard_of(bucket: Bucket) -> Guard:
     document = json.loads(text)
     block = bucket.config.get("PublicAccessBlock")  # absent: as S3 has it for new buckets
     restricts = block is None or bool(block.get("RestrictPublicBuckets"))
-    return Guard(bucket.account, document, restricts and public(document))
+    pins = bucket.config.get(PINS, {})
+    return Guard(bucket.account, document, restricts and public(document), pins)
 
 
 def _bucket(ctx: Ctx, name: str) -> Bucket | None:
@@ -133,7 +138,7 @@ def decide(ctx: Ctx, guard: Guard, need: Need, keys: Lookup) -> Decision:
     rescued = own and need.action in RESCUE and principals.administers(ctx.world, caller)
     if guard.policy is None or rescued or principals.gone(ctx.world, caller):
         return Decision(policy.IMPLICIT_DENY)
-    who = principals.principal(ctx.world, caller)
+    who = principals.meant(principals.principal(ctx.world, caller), guard.pins)
     held = [guard.policy]
     found = policy.evaluate(held, caller.arn, need.action, need.target.arn, keys, who)
     for action, resource in need.others:

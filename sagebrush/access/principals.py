@@ -296,26 +296,34 @@ def shown_trust(world: World, row: Row) -> str:
     IAM user guide, "AWS JSON policy elements: Principal", IAM role principals: the ARN "no longer
     maps back" once the role was deleted, also where another has its name.
     """
-    pinned: Mapping[str, str] = row.plan.get("pins", {})
-    document: Policy = json.loads(row.plan["trust"])
+    return shown_policy(world, row.plan["trust"], row.plan.get("pins", {}))
+
+
+def shown_policy(world: World, text: str, pinned: Mapping[str, str]) -> str:
+    """The policy of a resource as it is told, with the unique ids of `pins` as it was put."""
+    document: Policy = json.loads(text)
     now = pins(world, document) if pinned else {}
     gone = {arn: number for arn, number in pinned.items() if now.get(arn) != number}
     if not gone:
-        return row.plan["trust"]
+        return text
     policy.rename(document, gone)
     return json.dumps(document)
 
 
 def trust(row: Row, who: Principal, action: str, context: policy.Context) -> policy.Decision:
     """What the role's trust policy decides about `action` on the role."""
-    pinned: Mapping[str, str] = row.plan.get("pins", {})
+    document: Policy = json.loads(row.plan["trust"])
+    who = meant(who, row.plan.get("pins", {}))
+    return policy.evaluate([document], "", action, row.doc["Arn"], context, who)
+
+
+def meant(who: Principal, pinned: Mapping[str, str]) -> Principal:
+    """The principal by those of its names by which a policy with these pins means it."""
     role, session = (
         frozenset(name for name in names if pinned.get(name, name) in names)
         for names in (who.role, who.session)
     )
-    document: Policy = json.loads(row.plan["trust"])
-    who = replace(who, role=role, session=session)
-    return policy.evaluate([document], "", action, row.doc["Arn"], context, who)
+    return replace(who, role=role, session=session)
 
 
 def service(ctx: Ctx, source: str) -> tuple[Principal, dict[str, str]]:

@@ -141,6 +141,27 @@ def test_one_user_or_role_of_another_account(other: Person, bucket: Bucket):
     assert read(first, name) == DENIED
 
 
+def test_a_bucket_policy_means_that_user_not_the_next_of_its_name(
+    admin: Person, other: Person, bucket: Bucket
+):
+    for who, number in ((other, B), (admin, MAIN)):
+        arn = f"arn:aws:iam::{number}:user/brief"
+        brief = user(who, "brief", allow("s3:*"))
+        name = bucket(to({"AWS": arn}, "s3:GetObject"), deny("s3:DeleteObject"))
+        assert json.loads(admin("s3").get_bucket_policy(Bucket=name)["Policy"])["Statement"][0][
+            "Principal"
+        ] == {"AWS": arn}
+        assert not read(brief, name)
+        iam = who("iam")
+        iam.delete_access_key(UserName="brief", AccessKeyId=brief.key)
+        iam.delete_user_policy(UserName="brief", PolicyName="p")
+        iam.delete_user(UserName="brief")
+        again = user(who, "brief", *([allow("s3:*")] if who is other else []))
+        assert read(again, name) == DENIED
+        shown = json.loads(admin("s3").get_bucket_policy(Bucket=name)["Policy"])
+        assert shown["Statement"][0]["Principal"]["AWS"].startswith("AIDA")
+
+
 def test_a_public_policy_is_not_for_strangers_while_the_bucket_restricts_it(
     admin: Person, other: Person, bucket: Bucket
 ):

@@ -6,13 +6,14 @@ import json
 import re
 from typing import Any
 
-from sagebrush.access import bucket_policies, policy
+from sagebrush.access import bucket_policies, policy, principals
 from sagebrush.access.wildcards import like
 from sagebrush.aws.scalars import json_of
 from sagebrush.errors import AwsError, Doc
-from sagebrush.services.s3 import names
-from sagebrush.services.s3.buckets import store
+from sagebrush.services.s3 import bodies, names
+from sagebrush.store import catalog
 from sagebrush.store.catalog import Bucket
+from sagebrush.store.db import Tx
 from sagebrush.world import Ctx
 
 LARGEST = 20 * 1024
@@ -42,17 +43,28 @@ def put_bucket_policy(ctx: Ctx, request: Doc) -> None:
             " BlockPublicPolicy setting in S3 Block Public Access.",
             403,
         )
-    store(ctx, bucket, "Policy", text)
+    _store(ctx, bucket, text, principals.pins(ctx.world, document))
 
 
 def get_bucket_policy(ctx: Ctx, request: Doc) -> Doc:
-    """The bucket's policy as it was put; NoSuchBucketPolicy (404)."""
-    return {"Policy": _text(_own(ctx, request))}
+    """The bucket's policy as it was put, with the unique id of a role or user that is gone in place
+    of its ARN; NoSuchBucketPolicy (404)."""
+    bucket = _own(ctx, request)
+    pins = bucket.config.get(bucket_policies.PINS, {})
+    return {"Policy": principals.shown_policy(ctx.world, _text(bucket), pins)}
 
 
 def delete_bucket_policy(ctx: Ctx, request: Doc) -> None:
     """The bucket has no policy."""
-    store(ctx, _own(ctx, request), "Policy", None)
+    _store(ctx, _own(ctx, request), None, None)
+
+
+def _store(ctx: Ctx, bucket: Bucket, text: str | None, pins: Doc | None) -> None:
+    def change(tx: Tx) -> None:
+        catalog.configure_bucket(tx, bucket.id, "Policy", text)
+        catalog.configure_bucket(tx, bucket.id, bucket_policies.PINS, pins)
+
+    bodies.write(ctx, bucket.name, change)
 
 
 def get_bucket_policy_status(ctx: Ctx, request: Doc) -> Doc:

@@ -201,7 +201,7 @@ def put_bucket_versioning(ctx: Ctx, request: Doc) -> None:
         )
     if asked.get("Status") == "Enabled" or asked.get("MFADelete") == "Enabled":
         raise metadata.not_implemented("Bucket versioning")
-    store(ctx, bucket, "Versioning", {"Status": "Suspended"})
+    _store(ctx, bucket, "Versioning", {"Status": "Suspended"})
 
 
 def get_bucket_acl(ctx: Ctx, request: Doc) -> Doc:
@@ -334,8 +334,7 @@ def get_object_lock_configuration(ctx: Ctx, request: Doc) -> Doc:
     )  # fmt: skip
 
 
-def store(ctx: Ctx, bucket: Bucket, topic: str, value: object) -> None:
-    """The bucket's configuration of that topic is `value`; None: there is none."""
+def _store(ctx: Ctx, bucket: Bucket, topic: str, value: object) -> None:
     bodies.write(ctx, bucket.name, lambda tx: catalog.configure_bucket(tx, bucket.id, topic, value))
 
 
@@ -353,7 +352,7 @@ def _getter(topic: _Topic) -> Operation:
 def _putter(topic: _Topic) -> Operation:
     def put(ctx: Ctx, request: Doc) -> None:
         bucket = names.bucket_of(ctx, request)
-        store(ctx, bucket, topic.name, topic.check(request[topic.member]))
+        _store(ctx, bucket, topic.name, topic.check(request[topic.member]))
 
     return put
 
@@ -361,7 +360,7 @@ def _putter(topic: _Topic) -> Operation:
 def _deleter(topic: _Topic) -> Operation:
     # An empty document marks a deleted configuration, so that its default does not apply again.
     gone = {} if topic.default is not None else None
-    return lambda ctx, request: store(ctx, names.bucket_of(ctx, request), topic.name, gone)
+    return lambda ctx, request: _store(ctx, names.bucket_of(ctx, request), topic.name, gone)
 
 
 def _table() -> dict[str, Operation]:

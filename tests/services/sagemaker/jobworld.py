@@ -12,6 +12,7 @@ from sagebrush import services
 from sagebrush.compute.base import Exited, Gone, LogLine, Pending, Running, Spec, State
 from sagebrush.compute.host import measure
 from sagebrush.compute.local import fuse
+from sagebrush.credentials import CredentialBook
 from sagebrush.engine.loop import Loop
 from sagebrush.environments.builds import LayerBuilds
 from sagebrush.environments.environment import Environment
@@ -184,7 +185,7 @@ class JobWorld:
             tallies=cast(Any, None),
             health=cast(Any, None),
             notebooks=cast(Any, None),
-            credentials=cast(Any, None),
+            credentials=CredentialBook(self.home / "keys", ROLE.split(":")[4], "Role", self._clock),
             operations={},
             dispatch=self.dispatch,
             kinds=services.running(),
