@@ -117,8 +117,12 @@ def _put_over() -> None:
     if not _HERE.startswith(_SANDBOX) or sys.prefix == sys.base_prefix:
         return
     own = _folder(sys.prefix)
-    if own not in sys.path or os.access(own, os.W_OK):
-        return  # an overlay's own interpreter
+    if own not in sys.path:
+        return
+    if os.access(own, os.W_OK):  # an overlay's own interpreter
+        if _installs(_arguments()):
+            _mend_afterwards()
+        return
     overlay = os.path.join(os.environ.get("TMPDIR") or "/tmp", "sagebrush-overlay")
     if _installs(_arguments()):
         python = _overlay()
@@ -157,6 +161,14 @@ def _installs(arguments: list[str]) -> bool:
     rest = arguments[at : at + 2]
     called = rest == ["-m", "pip"] or os.path.basename("".join(rest[:1])) in ("pip", "pip3")
     return called and bool({"install", "uninstall"} & set(arguments))
+
+
+def _mend_afterwards() -> None:
+    """What this pip tears apart goes together again when it has ended."""
+    import atexit
+
+    if not os.environ.get("SAGEBRUSH_MENDS"):
+        atexit.register(_toolkit("packages/after_pip.py").mend)
 
 
 def _overlay() -> str:
