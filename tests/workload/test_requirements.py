@@ -190,6 +190,20 @@ def test_an_endpoint_has_it_beside_its_inference_code(tmp_path: Path) -> None:
     assert found(SAGEMAKER_SUBMIT_DIRECTORY="/elsewhere") is None
 
 
+def test_what_sdk_v2_packed_gets_an_sdk_v2(tmp_path: Path) -> None:
+    code = tmp_path / "model" / "code"
+    code.mkdir(parents=True)
+    (code / "inference.py").write_text("")
+    asked = "torch==2.5.1\nsagemaker[huggingface]>=2.199\n"
+    (code / "requirements.txt").write_text(asked)
+    assert requirements.of_serving({}, tmp_path) == asked, "a user's own"
+    (code / "serve.pkl").write_bytes(b"packed")
+    bound = "torch==2.5.1\nsagemaker[huggingface]>=2.199,<3\n"
+    assert requirements.of_serving({}, tmp_path) == bound
+    (code / "requirements.txt").write_text("sagemaker>=3\nsagemaker-core>=2.1\n")
+    assert requirements.of_serving({}, tmp_path) == "sagemaker>=3\nsagemaker-core>=2.1\n"
+
+
 # ---- one member of an archive
 
 
