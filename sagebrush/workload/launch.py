@@ -22,6 +22,12 @@ INSIDE = "/opt/sagebrush"
 PORT = 4566
 GATEWAY = f"http://127.0.0.1:{PORT}"
 """The AWS API as a sandbox sees it, plain and by TLS."""
+UNTRACKED = {
+    "DO_NOT_TRACK": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+}
+"""By which libraries report nothing of their use; the SDKs' own reports: `client/quiet.py`."""
 CLIENT = "client-jobs"
 """The folder of the data directory that sandboxes see as `/opt/sagebrush/client`."""
 CONDA = sandbox.CONDA
@@ -170,6 +176,7 @@ def variables(
         "OMP_WAIT_POLICY": "PASSIVE",
         "AWS_DEFAULT_REGION": region,
         "AWS_REGION": region,
+        **UNTRACKED,
     }
     if here.sandbox:  # its /tmp is this job's alone
         easy["PATH"] = f"{OVERLAY}/bin:{easy['PATH']}"

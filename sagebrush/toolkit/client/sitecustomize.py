@@ -3,8 +3,9 @@
 Both SDKs build `https://` plus the STS host name that botocore's endpoint table gives, and ignore
 AWS_ENDPOINT_URL. botocore looks for that table in one folder before its own; this file points
 that folder (a constant of `botocore.loaders`) at Sagebrush's copy, once botocore is imported, and
-only while AWS_ENDPOINT_URL still leads where `sagebrush env` set it. It then runs the
-sitecustomize that would have been found without it. Standard library only: it runs at every start
+only while AWS_ENDPOINT_URL still leads where `sagebrush env` set it. The same shell sees none of what
+the SDKs say or send because of that (`quiet.py`). It then runs the sitecustomize that would have been
+found without it. Standard library only: it runs at every start
 of Python.
 
 In a sandbox it also lets `pip install` work as in AWS's containers, where a job may write into its
@@ -50,21 +51,22 @@ class _Loader:
 
 
 class _Finder:
-    """Finds one module as the other finders do, and wraps its loader in the one above."""
+    """Finds some modules, each once, as the other finders do, and wraps its loader in the one above."""
 
-    def __init__(self, name: str, change: Callable[[Any], None]) -> None:
-        self._name = name
-        self._change = change
+    def __init__(self, changes: dict[str, Callable[[Any], None]]) -> None:
+        self._changes = changes
 
     def find_spec(
         self, fullname: str, path: Any = None, target: ModuleType | None = None
     ) -> importlib.machinery.ModuleSpec | None:
-        if fullname != self._name:
+        change = self._changes.pop(fullname, None)
+        if change is None:
             return None
-        sys.meta_path.remove(self)
+        if not self._changes:
+            sys.meta_path.remove(self)
         spec = importlib.machinery.PathFinder.find_spec(fullname, path, target)
         if spec is not None and spec.loader is not None:
-            setattr(spec, "loader", _Loader(spec.loader, self._change))  # noqa: B010
+            setattr(spec, "loader", _Loader(spec.loader, change))  # noqa: B010
         return spec
 
 
@@ -74,8 +76,11 @@ def _point() -> None:
 
         def change(module: Any) -> None:
             module.Loader.CUSTOMER_DATA_PATH = folder
+            quiet = _toolkit("client/quiet.py")
+            quiet.begin()
+            sys.meta_path.insert(0, _Finder(dict.fromkeys(quiet.TELEMETRY, quiet.silence)))
 
-        sys.meta_path.insert(0, _Finder("botocore.loaders", change))
+        sys.meta_path.insert(0, _Finder({"botocore.loaders": change}))
 
 
 def _arguments() -> list[str]:
@@ -95,7 +100,7 @@ def _agents_for_ssh() -> None:
         return
     driver = _toolkit("training/mpi_v3.py")
     driver.before()
-    sys.meta_path.insert(0, _Finder(driver.MODULE, driver.after))
+    sys.meta_path.insert(0, _Finder({driver.MODULE: driver.after}))
 
 
 def _chain() -> None:
