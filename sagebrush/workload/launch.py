@@ -185,6 +185,9 @@ def variables(
     fixed = {} if here.sandbox else {"SAGEBRUSH_ML": here.ml}
     if not here.sandbox:  # a sandbox has the devices of its job's GPUs, and no others
         easy[gpus.VISIBLE] = ",".join(map(str, limits.gpus))
+    if here.sandbox:
+        paths = (f"{here.toolkit}/client", own.get("PYTHONPATH"))
+        fixed["PYTHONPATH"] = ":".join(path for path in paths if path)
     if here.sandbox and not isolated:
         fixed |= {
             "AWS_ENDPOINT_URL": GATEWAY,
@@ -193,14 +196,13 @@ def variables(
             "AWS_CA_BUNDLE": f"{INSIDE}/client/ca-bundle.pem",
             "SAGEBRUSH_CLIENT_DATA": f"{INSIDE}/client/data",
             "SAGEMAKER_USER_CONFIG_OVERRIDE": f"{INSIDE}/client/sagemaker.yaml",
-            "PYTHONPATH": ":".join(
-                path for path in (f"{here.toolkit}/client", own.get("PYTHONPATH")) if path
-            ),
         }
         # algo-1: this job itself, where it is alone; gRPC would ask the proxy for it
         no_proxy = "127.0.0.1,localhost,169.254.170.2,169.254.169.254,.localhost,algo-1"
         for name, value in (("HTTP_PROXY", PROXY), ("HTTPS_PROXY", PROXY), ("NO_PROXY", no_proxy)):
             easy |= {name: value, name.lower(): value}
+        # NLTK trusts no proxy otherwise; ours refuses the private addresses that it fears
+        easy["NLTK_ALLOW_PROXIED_URLOPEN"] = "1"
     if not here.sandbox:
         own = {name: value.replace("/opt/ml", here.ml) for name, value in own.items()}
     return {**easy, **own, **fixed}

@@ -12,7 +12,7 @@ In a sandbox it also lets `pip install` work as in AWS's containers, where a job
 environment: here the environment is read-only and shared, so pip runs in a virtual
 environment of the job's own, which every Python of the job searches before the environment. SDK v3's
 MPI driver gets the toolkit's agents in place of sshd (`mpi_v3.py`). A remote function's job finds the
-SDK beneath its environment.
+SDK beneath its environment. NLTK and spaCy say how their data comes (`language_data.py`).
 """
 
 from __future__ import annotations
@@ -81,6 +81,18 @@ def _point() -> None:
             sys.meta_path.insert(0, _Finder(dict.fromkeys(quiet.TELEMETRY, quiet.silence)))
 
         sys.meta_path.insert(0, _Finder({"botocore.loaders": change}))
+
+
+def _advise() -> None:
+    """NLTK and spaCy say how to get data and models."""
+    if not _HERE.startswith(_SANDBOX):
+        return
+
+    def late(name: str) -> Callable[[Any], None]:
+        return lambda module: _toolkit("client/language_data.py").CHANGES[name](module)
+
+    names = ("nltk.data", "nltk.downloader", "spacy.errors", "spacy.cli.download")
+    sys.meta_path.insert(0, _Finder({name: late(name) for name in names}))
 
 
 def _arguments() -> list[str]:
@@ -195,5 +207,6 @@ def _toolkit(name: str) -> Any:
 _point()
 _put_over()
 _put_beneath()
+_advise()
 _agents_for_ssh()
 _chain()

@@ -39,6 +39,11 @@ print("GONE", gone.stderr.splitlines()[-1])
 @pytest.fixture
 def jobs(tmp_path: Path) -> Iterator[Jobs]:
     """A backend with sandboxes."""
+    yield from sandboxed(tmp_path)
+
+
+def sandboxed(tmp_path: Path) -> Iterator[Jobs]:
+    """A backend with sandboxes, closed afterwards."""
     check = probe.sandboxed()
     if not check.ok:
         missing(f"this host cannot isolate: {check.detail}")
