@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from sagebrush.aws.scalars import json_of
+from sagebrush.environments import locks
 from sagebrush.errors import AwsError, Doc
 from sagebrush.store.objects import Blob
 from sagebrush.workload import archive, dirfd, sources
@@ -34,7 +35,7 @@ PACKED = "sourcedir.tar.gz"
 
 PICKLED = "serve.pkl"
 """What the SDKs' ModelBuilder packs beside its inference code."""
-_SDK_V2 = re.compile(r"^sagemaker(?:\[[\w,-]*\])?>=2\.[\d.]+$", re.MULTILINE)
+_SDK_V2 = re.compile(r"^(sagemaker(?:\[[\w,-]*\])?)>=2\.[\d.]+$", re.MULTILINE)
 
 _UNPACKS = re.compile(rf"^\s*tar -xzf {re.escape(PACKED)}\s*$", re.MULTILINE)
 _ENTERS = re.compile(r"^\s*cd (/opt/ml/processing/\S+)\s*$", re.MULTILINE)
@@ -120,11 +121,13 @@ def _with_its_sdk(ml: int, folder: tuple[str, ...]) -> str | None:
     """The requirements in `folder`; of a model that SDK v2's ModelBuilder packed, with an SDK v2.
 
     It asks for `sagemaker[huggingface]>=2.199` (its detector/dependency_manager.py), and what it
-    pickled names modules that v3 has not.
+    pickled names modules that v3 has not. Some of the versions in between lack a requirement of their
+    own: it is as new as notebooks' SDK.
     """
     text = _text(ml, (*folder, FILE))
     if text and dirfd.read_small(ml, (*folder, PICKLED), 1) is not None:
-        return _SDK_V2.sub(r"\g<0>,<3", text)
+        newest = locks.pins(locks.text(Path(), "sagemaker2"))["sagemaker"]
+        return _SDK_V2.sub(rf"\g<1>>={newest},<3", text)
     return text
 
 

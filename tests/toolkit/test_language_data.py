@@ -72,7 +72,7 @@ def jobs(tmp_path: Path) -> Iterator[Jobs]:
 
 
 @pytest.mark.full
-def test_in_a_job_without_internet(jobs: Jobs, nlp: Environment) -> None:  # noqa: F811
+def test_in_a_job_without_internet(jobs: Jobs, nlp: Environment) -> None:
     told = test_pip_in_jobs.run(jobs, nlp, {"script.py": SCRIPT}, "/opt/ml/script.py")
     assert "FIRST NLTK's data punkt_tab is not here: nltk.download('punkt_tab'), or with" in told
     assert "FIRST [E050] Can't find model 'en_core_web_sm': pip install en_core_web_sm" in told

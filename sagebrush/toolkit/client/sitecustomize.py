@@ -78,7 +78,7 @@ def _point() -> None:
             module.Loader.CUSTOMER_DATA_PATH = folder
             quiet = _toolkit("client/quiet.py")
             quiet.begin()
-            sys.meta_path.insert(0, _Finder(dict.fromkeys(quiet.TELEMETRY, quiet.silence)))
+            sys.meta_path.insert(0, _Finder({name: quiet.silence for name in quiet.TELEMETRY}))
 
         sys.meta_path.insert(0, _Finder({"botocore.loaders": change}))
 
