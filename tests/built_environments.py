@@ -60,3 +60,9 @@ def released_pytorch() -> Environment:
 def huggingface() -> Environment:
     """The environment `huggingface`; a skip where it cannot be built."""
     return _built("huggingface")
+
+
+@pytest.fixture(scope="session")
+def nlp() -> Environment:
+    """The environment `nlp`; a skip where it cannot be built."""
+    return _built("nlp")

@@ -118,6 +118,7 @@ class Build:
                 f"environment {self.name}: the package index gave a CUDA build of torch ({found})"
                 " though no GPU was found; name an index that has the CPU build (UV_INDEX)"
             )
+        _let_torchvision_load(staging)
 
     def _lock_text(self) -> str:
         """The lock, which is resolved now for a release that has none that suits this host."""
@@ -274,3 +275,28 @@ def _cuda(environment: Path) -> str:
         if found:
             return found[1]
     return ""
+
+
+VISION = """
+
+if not _has_ops():  # a CUDA build beside a CPU build of torch: all that is written in Python works
+    _undefined = torch.library.Library("torchvision", "FRAGMENT")
+    _undefined.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+    _undefined.define("qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+"""
+"""What follows torchvision's loading of its C++ operators: the two that it describes further on
+whether it could load them or not, so that it could not be imported at all. Calls of them still say
+that they are not there."""
+
+
+def _let_torchvision_load(environment: Path) -> None:
+    """`import torchvision` works over the environment's CPU build of torch.
+
+    PyPI has torchvision for CUDA alone; PyTorch's index, which has it for CPUs, may be out of reach
+    where a wheel of torch lies on this machine. The file is replaced, for it is linked elsewhere.
+    """
+    for file in environment.glob("lib/python*/site-packages/torchvision/extension.py"):
+        if "+cu" in (file.parent / "version.py").read_text():
+            part = file.with_suffix(".part")
+            part.write_text(file.read_text() + VISION)
+            part.replace(file)

@@ -23,6 +23,12 @@ INSIDE = "/opt/sagebrush"
 PORT = 4566
 GATEWAY = f"http://127.0.0.1:{PORT}"
 """The AWS API as a sandbox sees it, plain and by TLS."""
+UNTRACKED = {
+    "DO_NOT_TRACK": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+}
+"""By which libraries report nothing of their use; the SDKs' own reports: `client/quiet.py`."""
 CLIENT = "client-jobs"
 """The folder of the data directory that sandboxes see as `/opt/sagebrush/client`."""
 CONDA = sandbox.CONDA
@@ -174,6 +180,7 @@ def variables(
         "OMP_WAIT_POLICY": "PASSIVE",
         "AWS_DEFAULT_REGION": region,
         "AWS_REGION": region,
+        **UNTRACKED,
     }
     if here.sandbox:  # its /tmp is this job's alone
         easy["PATH"] = f"{OVERLAY}/bin:{easy['PATH']}"
@@ -182,6 +189,9 @@ def variables(
     fixed = {} if here.sandbox else {"SAGEBRUSH_ML": here.ml}
     if not here.sandbox:  # a sandbox has the devices of its job's GPUs, and no others
         easy[gpus.VISIBLE] = ",".join(map(str, limits.gpus))
+    if here.sandbox:
+        paths = (f"{here.toolkit}/client", own.get("PYTHONPATH"))
+        fixed["PYTHONPATH"] = ":".join(path for path in paths if path)
     if here.sandbox and not isolated:
         fixed |= {
             "AWS_ENDPOINT_URL": GATEWAY,
@@ -190,15 +200,14 @@ def variables(
             "AWS_CA_BUNDLE": f"{INSIDE}/client/ca-bundle.pem",
             "SAGEBRUSH_CLIENT_DATA": f"{INSIDE}/client/data",
             "SAGEMAKER_USER_CONFIG_OVERRIDE": f"{INSIDE}/client/sagemaker.yaml",
-            "PYTHONPATH": ":".join(
-                path for path in (f"{here.toolkit}/client", own.get("PYTHONPATH")) if path
-            ),
         }
         # algo-1: this job itself, where it is alone; gRPC would ask the proxy for it
         no_proxy = "127.0.0.1,localhost,169.254.170.2,169.254.169.254,.localhost,algo-1"
         for name, value in (("HTTP_PROXY", PROXY), ("HTTPS_PROXY", PROXY), ("NO_PROXY", no_proxy)):
             easy |= {name: value, name.lower(): value}
         easy |= dict.fromkeys(AUTHORITIES, f"{INSIDE}/client/ca-bundle.pem")
+        # NLTK trusts no proxy otherwise; ours refuses the private addresses that it fears
+        easy["NLTK_ALLOW_PROXIED_URLOPEN"] = "1"
     if not here.sandbox and not isolated:
         easy |= _outside(world)
     if not here.sandbox:

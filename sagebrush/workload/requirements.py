@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from sagebrush.aws.scalars import json_of
+from sagebrush.environments import locks
 from sagebrush.errors import AwsError, Doc
 from sagebrush.store.objects import Blob
 from sagebrush.workload import archive, dirfd, sources
@@ -31,6 +32,10 @@ CODE = ("input", "data", "code")
 
 PACKED = "sourcedir.tar.gz"
 """The archive of code that FrameworkProcessor's script unpacks."""
+
+PICKLED = "serve.pkl"
+"""What the SDKs' ModelBuilder packs beside its inference code."""
+_SDK_V2 = re.compile(r"^(sagemaker(?:\[[\w,-]*\])?)>=2\.[\d.]+$", re.MULTILINE)
 
 _UNPACKS = re.compile(rf"^\s*tar -xzf {re.escape(PACKED)}\s*$", re.MULTILINE)
 _ENTERS = re.compile(r"^\s*cd (/opt/ml/processing/\S+)\s*$", re.MULTILINE)
@@ -107,9 +112,23 @@ def of_serving(environ: Mapping[str, str], ml: Path) -> str | None:
     with dirfd.opened(ml) as fd:
         for folder in folders:
             if folder and parts and dirfd.read_small(fd, (*folder, *parts), 1) is not None:
-                return _text(fd, (*folder, *parts[:-1], FILE))
+                return _with_its_sdk(fd, (*folder, *parts[:-1]))
         # the image's default inference code may be meant, which has its requirements there too
         return _text(fd, ("code", FILE)) or _text(fd, ("model", "code", FILE))
+
+
+def _with_its_sdk(ml: int, folder: tuple[str, ...]) -> str | None:
+    """The requirements in `folder`; of a model that SDK v2's ModelBuilder packed, with an SDK v2.
+
+    It asks for `sagemaker[huggingface]>=2.199` (its detector/dependency_manager.py), and what it
+    pickled names modules that v3 has not. Some of the versions in between lack a requirement of their
+    own: it is as new as notebooks' SDK.
+    """
+    text = _text(ml, (*folder, FILE))
+    if text and dirfd.read_small(ml, (*folder, PICKLED), 1) is not None:
+        newest = locks.pins(locks.text(Path(), "sagemaker2"))["sagemaker"]
+        return _SDK_V2.sub(rf"\g<1>>={newest},<3", text)
+    return text
 
 
 def of_processing(doc: Doc, ml: Path) -> str | None:

@@ -56,6 +56,15 @@ def test_hello_world_of_each_framework(
     assert f"v{sdk[-1]} frameworks: all well" in said
 
 
+def test_v2s_modelbuilder_with_an_inference_spec(
+    variables: dict[str, str], tmp_path: Path, index: str
+) -> None:
+    if index == "none":
+        needs.missing("no package index has the SDK that the model's code needs")
+    said = run(variables, needs.sdk("sdk2"), SCRIPTS / "v2_modelbuilder.py", tmp_path)
+    assert "v2 ModelBuilder: all well" in said
+
+
 @pytest.mark.usefixtures("released_pytorch", "released_tensorflow")
 def test_what_is_wrong_is_told(
     variables: dict[str, str],

@@ -80,3 +80,54 @@ def test_writing_twice_changes_nothing(tmp_path: Path) -> None:
     assert (before.st_ino, before.st_mtime_ns) == (after.st_ino, after.st_mtime_ns)
     clientdata.write(tmp_path, 9999)
     assert "localhost:9999" in (tmp_path / "data" / "endpoints.json").read_text()
+
+
+SPEAKS = """
+import logging
+logging.basicConfig(level=logging.INFO, format="%(name)s:%(message)s", stream=__import__("sys").stdout)
+import boto3
+boto3.client("s3")
+logging.getLogger("botocore.credentials").info("Found-something-else")
+logging.getLogger("mine").info("Found credentials")
+settings = logging.getLogger("sagemaker.config")
+settings.info("Applied value from config key = SageMaker.PythonSDK.Modules.TelemetryOptOut")
+settings.info("Applied value from config key = SageMaker.TrainingJob.RoleArn")
+"""
+
+
+def test_nothing_is_said_of_how_sagebrush_is_reached(data: str) -> None:
+    """botocore and the SDKs tell at INFO of the variables that `sagebrush env` sets."""
+    here = {
+        "SAGEBRUSH_CLIENT_DATA": data,
+        "AWS_ENDPOINT_URL": "http://localhost:4566",
+        "AWS_ACCESS_KEY_ID": "AKIAEXAMPLE",
+        "AWS_SECRET_ACCESS_KEY": "secret",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "SAGEMAKER_USER_CONFIG_OVERRIDE": str(Path(data).parent / "sagemaker.yaml"),
+    }
+    said = " ".join(python(SPEAKS, [CLIENT], **here))
+    assert said == (
+        "botocore.credentials:Found-something-else mine:Found credentials"
+        " sagemaker.config:Applied value from config key = SageMaker.TrainingJob.RoleArn"
+    )
+    here["SAGEMAKER_USER_CONFIG_OVERRIDE"] = "/home/own.yaml"
+    assert "TelemetryOptOut" in " ".join(python(SPEAKS, [CLIENT], **here))
+    debugged = SPEAKS.replace("logging.INFO", "logging.DEBUG")
+    assert "Found endpoint for s3" in " ".join(python(debugged, [CLIENT], **here))
+
+
+def test_the_sdks_report_nothing_whatever_configuration_they_have(
+    tmp_path: Path, data: str
+) -> None:
+    module = tmp_path / "sagemaker" / "telemetry" / "telemetry_logging.py"
+    module.parent.mkdir(parents=True)
+    module.write_text("def _requests_helper(url, timeout):\n    print('sent', url)\n")
+    ask = (
+        "import botocore.loaders\n"
+        "from sagemaker.telemetry import telemetry_logging\n"
+        "print(telemetry_logging._requests_helper('https://sm-pysdk-t', 2))"
+    )
+    path = [CLIENT, tmp_path]
+    sandbox = {"SAGEBRUSH_CLIENT_DATA": data, "AWS_ENDPOINT_URL": "http://localhost:4566"}
+    assert python(ask, path, **sandbox) == ["None"]
+    assert python(ask, path) == ["sent", "https://sm-pysdk-t", "None"], "not ours: AWS itself"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import tarfile
 import time
 from pathlib import Path
@@ -188,6 +189,21 @@ def test_an_endpoint_has_it_beside_its_inference_code(tmp_path: Path) -> None:
     put("model/own/requirements.txt", "own")
     assert found(SAGEMAKER_SUBMIT_DIRECTORY="/opt/ml/model/own") == "own"
     assert found(SAGEMAKER_SUBMIT_DIRECTORY="/elsewhere") is None
+
+
+def test_what_sdk_v2_packed_gets_an_sdk_v2(tmp_path: Path) -> None:
+    code = tmp_path / "model" / "code"
+    code.mkdir(parents=True)
+    (code / "inference.py").write_text("")
+    asked = "torch==2.5.1\nsagemaker[huggingface]>=2.199\n"
+    (code / "requirements.txt").write_text(asked)
+    assert requirements.of_serving({}, tmp_path) == asked, "a user's own"
+    (code / "serve.pkl").write_bytes(b"packed")
+    bound = requirements.of_serving({}, tmp_path)
+    assert bound
+    assert re.fullmatch(r"torch==2.5.1\nsagemaker\[huggingface\]>=2\.[\d.]+,<3\n", bound)
+    (code / "requirements.txt").write_text("sagemaker>=3\nsagemaker-core>=2.1\n")
+    assert requirements.of_serving({}, tmp_path) == "sagemaker>=3\nsagemaker-core>=2.1\n"
 
 
 # ---- one member of an archive

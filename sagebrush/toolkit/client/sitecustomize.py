@@ -3,15 +3,16 @@
 Both SDKs build `https://` plus the STS host name that botocore's endpoint table gives, and ignore
 AWS_ENDPOINT_URL. botocore looks for that table in one folder before its own; this file points
 that folder (a constant of `botocore.loaders`) at Sagebrush's copy, once botocore is imported, and
-only while AWS_ENDPOINT_URL still leads where `sagebrush env` set it. It then runs the
-sitecustomize that would have been found without it. Standard library only: it runs at every start
+only while AWS_ENDPOINT_URL still leads where `sagebrush env` set it. The same shell sees none of what
+the SDKs say or send because of that (`quiet.py`). It then runs the sitecustomize that would have been
+found without it. Standard library only: it runs at every start
 of Python.
 
 In a sandbox it also lets `pip install` work as in AWS's containers, where a job may write into its
 environment: here the environment is read-only and shared, so pip runs in a virtual
 environment of the job's own, which every Python of the job searches before the environment. SDK v3's
 MPI driver gets the toolkit's agents in place of sshd (`mpi_v3.py`). A remote function's job finds the
-SDK beneath its environment.
+SDK beneath its environment. NLTK and spaCy say how their data comes (`language_data.py`).
 """
 
 from __future__ import annotations
@@ -50,21 +51,22 @@ class _Loader:
 
 
 class _Finder:
-    """Finds one module as the other finders do, and wraps its loader in the one above."""
+    """Finds some modules, each once, as the other finders do, and wraps its loader in the one above."""
 
-    def __init__(self, name: str, change: Callable[[Any], None]) -> None:
-        self._name = name
-        self._change = change
+    def __init__(self, changes: dict[str, Callable[[Any], None]]) -> None:
+        self._changes = changes
 
     def find_spec(
         self, fullname: str, path: Any = None, target: ModuleType | None = None
     ) -> importlib.machinery.ModuleSpec | None:
-        if fullname != self._name:
+        change = self._changes.pop(fullname, None)
+        if change is None:
             return None
-        sys.meta_path.remove(self)
+        if not self._changes:
+            sys.meta_path.remove(self)
         spec = importlib.machinery.PathFinder.find_spec(fullname, path, target)
         if spec is not None and spec.loader is not None:
-            setattr(spec, "loader", _Loader(spec.loader, self._change))  # noqa: B010
+            setattr(spec, "loader", _Loader(spec.loader, change))  # noqa: B010
         return spec
 
 
@@ -74,8 +76,23 @@ def _point() -> None:
 
         def change(module: Any) -> None:
             module.Loader.CUSTOMER_DATA_PATH = folder
+            quiet = _toolkit("client/quiet.py")
+            quiet.begin()
+            sys.meta_path.insert(0, _Finder({name: quiet.silence for name in quiet.TELEMETRY}))
 
-        sys.meta_path.insert(0, _Finder("botocore.loaders", change))
+        sys.meta_path.insert(0, _Finder({"botocore.loaders": change}))
+
+
+def _advise() -> None:
+    """NLTK and spaCy say how to get data and models."""
+    if not _HERE.startswith(_SANDBOX):
+        return
+
+    def late(name: str) -> Callable[[Any], None]:
+        return lambda module: _toolkit("client/language_data.py").CHANGES[name](module)
+
+    names = ("nltk.data", "nltk.downloader", "spacy.errors", "spacy.cli.download")
+    sys.meta_path.insert(0, _Finder({name: late(name) for name in names}))
 
 
 def _arguments() -> list[str]:
@@ -95,7 +112,7 @@ def _agents_for_ssh() -> None:
         return
     driver = _toolkit("training/mpi_v3.py")
     driver.before()
-    sys.meta_path.insert(0, _Finder(driver.MODULE, driver.after))
+    sys.meta_path.insert(0, _Finder({driver.MODULE: driver.after}))
 
 
 def _chain() -> None:
@@ -117,8 +134,12 @@ def _put_over() -> None:
     if not _HERE.startswith(_SANDBOX) or sys.prefix == sys.base_prefix:
         return
     own = _folder(sys.prefix)
-    if own not in sys.path or os.access(own, os.W_OK):
-        return  # an overlay's own interpreter
+    if own not in sys.path:
+        return
+    if os.access(own, os.W_OK):  # an overlay's own interpreter
+        if _installs(_arguments()):
+            _mend_afterwards()
+        return
     overlay = os.path.join(os.environ.get("TMPDIR") or "/tmp", "sagebrush-overlay")
     if _installs(_arguments()):
         python = _overlay()
@@ -159,6 +180,14 @@ def _installs(arguments: list[str]) -> bool:
     return called and bool({"install", "uninstall"} & set(arguments))
 
 
+def _mend_afterwards() -> None:
+    """What this pip tears apart goes together again when it has ended."""
+    import atexit
+
+    if not os.environ.get("SAGEBRUSH_MENDS"):
+        atexit.register(_toolkit("packages/after_pip.py").mend)
+
+
 def _overlay() -> str:
     """The interpreter of the job's overlay, which is created if needed."""
     return _toolkit("packages/overlay.py").create()
@@ -178,5 +207,6 @@ def _toolkit(name: str) -> Any:
 _point()
 _put_over()
 _put_beneath()
+_advise()
 _agents_for_ssh()
 _chain()

@@ -125,9 +125,10 @@ exec {root}/envs/python3/bin/{program} "$@"
 """
 KERNELS = (
     "python3 pytorch_p36 pytorch_latest_p36 pytorch_latest_p37 pytorch_p37 pytorch_p38 pytorch_p39"
-    " pytorch_p310 pytorch_p311 pytorch_p312 amazonei_pytorch_latest_p36 amazonei_pytorch_latest_p37"
+    " pytorch_p310 pytorch_p311 pytorch_p312 pytorch_p313 amazonei_pytorch_latest_p36"
+    " amazonei_pytorch_latest_p37"
     " tensorflow_p36 tensorflow2_p36 tensorflow2_p37 tensorflow2_p38 tensorflow2_p39 tensorflow2_p310"
-    " tensorflow2_p311 tensorflow2_p312 amazonei_tensorflow_p36 amazonei_tensorflow2_p36"
+    " tensorflow2_p311 tensorflow2_p312 tensorflow2_p313 amazonei_tensorflow_p36 amazonei_tensorflow2_p36"
 )
 """Environments whose kernels the notebooks of AWS's instances ask for, as `conda_<name>`."""
 

@@ -27,6 +27,8 @@ from sagebrush.toolkit.training import launchers
 
 SHELL = "/bin/sh"
 """The shell for an entry point that is not Python, as in AWS's toolkit."""
+NOTICE = "http://169.254.169.254/latest/meta-data/spot/instance-action"
+"""What EC2's metadata service has for an instance that is to be interrupted."""
 ECHO = 3.0
 """Seconds by which an instance that failed only because another one failed reports later."""
 
@@ -41,6 +43,13 @@ class ScriptError(Exception):
         self.code = code
 
 
+class Stopped(Exception):
+    """The script has ended after the SIGTERM by which it was to stop, with this exit status."""
+
+    def __init__(self, status: int) -> None:
+        self.status = status
+
+
 def main(environ: Mapping[str, str], loaded: subprocess.Popen[bytes] | None = None) -> int:
     """The exit status of the job; output/failure says why where it is not 0.
 
@@ -49,6 +58,12 @@ def main(environ: Mapping[str, str], loaded: subprocess.Popen[bytes] | None = No
     root = Path(environ.get("SAGEBRUSH_ML", "/opt/ml"))
     try:
         return run(job.read(root, environ), loaded)
+    except Stopped as stopped:
+        ended = f"exit code {stopped.status}"
+        if stopped.status < 0:
+            ended = signal.Signals(-stopped.status).name
+        log("INFO", f"{_cause()}; the script ended with {ended}")
+        return stopped.status if stopped.status > 0 else 1
     except ScriptError as error:
         code = error.code if error.code and error.code > 0 else 1
         return fail(root, str(error), code)
@@ -58,6 +73,18 @@ def main(environ: Mapping[str, str], loaded: subprocess.Popen[bytes] | None = No
         import traceback
 
         return fail(root, f"framework error: \n{traceback.format_exc()}\n{error}", 1)
+
+
+def _cause() -> str:
+    """Why the job had SIGTERM, as its instance's metadata service says."""
+    import urllib.request
+
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with direct.open(NOTICE, timeout=1):
+            return "Spot interruption: the instance is taken back, and the job starts again later"
+    except OSError:  # no notice, no spot job, or no metadata service
+        return "The job was asked to stop (SIGTERM)"
 
 
 def fail(root: Path, reason: str, code: int) -> int:
@@ -112,9 +139,11 @@ def run(this: Job, loaded: subprocess.Popen[bytes] | None = None) -> int:
         _dismiss(loaded)
         loaded = None
     with launchers.company(this, python, environ) as tell:
-        status, stderr = _execute(command, code, environ, loaded)
+        status, stderr, asked = _execute(command, code, environ, loaded)
         found = launchers.reason(this, stderr) if status else None
         tell(status, found.text if found else "")
+    if asked and status:
+        raise Stopped(status)
     if found:
         if found.echo and len(job.all_hosts(this)) > 1:
             time.sleep(ECHO)
@@ -178,7 +207,9 @@ def _is_package(this: Job, code: Path) -> bool:
 
 
 def _install(kind: str, command: Sequence[str], code: Path) -> None:
-    status, stderr = _execute(command, code, os.environ)
+    status, stderr, asked = _execute(command, code, os.environ)
+    if asked and status:
+        raise Stopped(status)
     if status:
         from sagebrush.toolkit.training import reasons
 
@@ -279,8 +310,9 @@ def _execute(
     folder: Path,
     environ: Mapping[str, str],
     loaded: subprocess.Popen[bytes] | None = None,
-) -> tuple[int, str]:
-    """The exit status (negative: the signal) and the end of stderr. SIGTERM is passed on."""
+) -> tuple[int, str, bool]:
+    """The exit status (negative: the signal), the end of stderr, and whether SIGTERM came, which is
+    passed on."""
     running: list[subprocess.Popen[bytes]] = []
     asked: list[int] = []
 
@@ -294,7 +326,7 @@ def _execute(
         process = _started(command, folder, environ, loaded)
     except OSError as error:
         signal.signal(signal.SIGTERM, previous)
-        return 127, str(error)
+        return 127, str(error), bool(asked)
     running.append(process)
     if asked:  # it came while the process was being made
         process.send_signal(asked[0])
@@ -304,7 +336,7 @@ def _execute(
     # A background process that the script left behind may hold stderr open forever.
     relay.join(1.0)
     signal.signal(signal.SIGTERM, previous)
-    return status, bytes(relay.tail).decode(errors="replace")
+    return status, bytes(relay.tail).decode(errors="replace"), bool(asked)
 
 
 TAIL = 65536

@@ -39,6 +39,11 @@ print("GONE", gone.stderr.splitlines()[-1])
 @pytest.fixture
 def jobs(tmp_path: Path) -> Iterator[Jobs]:
     """A backend with sandboxes."""
+    yield from sandboxed(tmp_path)
+
+
+def sandboxed(tmp_path: Path) -> Iterator[Jobs]:
+    """A backend with sandboxes, closed afterwards."""
     check = probe.sandboxed()
     if not check.ok:
         missing(f"this host cannot isolate: {check.detail}")
@@ -51,7 +56,7 @@ def run(jobs: Jobs, environment: Environment, files: dict[str, str], *argv: str)
     """The log of a job with `files` in /opt/ml, run as the platform runs one."""
     ml = jobs.directory / "job" / "ml"
     ml.mkdir(parents=True)
-    for name in ("tinymodule", "other"):
+    for name in ("tinymodule", "other", "botocore"):
         wheel(ml, name)
     for name, text in files.items():
         (ml / name).parent.mkdir(parents=True, exist_ok=True)
@@ -102,3 +107,18 @@ def test_programs_of_the_environment_see_what_requirements_installed(
     told = run(jobs, base, files, "/opt/sagebrush/toolkit/training/train.py")
     assert "TRAIN tinymodule" in told
     assert "tinymoduletinymodule" in told
+
+
+OLD_BOTOCORE = """
+import os, subprocess
+os.environ["PIP_NO_INDEX"] = "1"
+subprocess.check_call(["pip", "install", "-q", "/opt/ml/botocore-1.0-py3-none-any.whl"])
+"""
+
+
+def test_what_pip_tears_apart_is_told(
+    jobs: Jobs,
+    base: Environment,  # noqa: F811
+) -> None:
+    told = run(jobs, base, {"script.py": OLD_BOTOCORE}, "/opt/ml/script.py")
+    assert 'this would: pip install "boto3<=1.0.0" "botocore==1.0"' in told

@@ -204,6 +204,23 @@ def test_sigterm_reaches_the_script(ml: Contract) -> None:
     assert "saved" in rest
 
 
+def test_a_script_that_is_asked_to_stop_does_not_read_like_a_crash(ml: Contract) -> None:
+    ml.write(ml.script("import time\nprint('READY', flush=True)\ntime.sleep(60)"))
+    with subprocess.Popen(
+        [sys.executable, str(TRAIN)], env=ml.environ({}), stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if line == "READY\n":
+                break
+        process.send_signal(signal.SIGTERM)
+        rest = process.stdout.read()
+        assert process.wait(20) == 1
+    assert "INFO     The job was asked to stop (SIGTERM); the script ended with SIGTERM" in rest
+    assert "FAILURE" not in rest
+    assert not (ml.root / "output" / "failure").exists()
+
+
 def test_a_background_process_that_keeps_stderr_open_does_not_hold_the_job(ml: Contract) -> None:
     ml.write(
         ml.script(

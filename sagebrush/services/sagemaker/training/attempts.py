@@ -13,7 +13,7 @@ from sagebrush.scheduler import capacity
 from sagebrush.scheduler.members import Member
 from sagebrush.services.sagemaker.training import cluster, spot
 from sagebrush.services.sagemaker.training.plan import ATTEMPT, plan_of
-from sagebrush.services.sagemaker.training.status import status_doc
+from sagebrush.services.sagemaker.training.status import onward, status_doc
 from sagebrush.store.rows import Next, Row
 from sagebrush.workload import stage, upload
 from sagebrush.world import World
@@ -37,7 +37,8 @@ def interrupted(world: World, row: Row, why: str, news: Doc | None = None) -> Ne
         for part in ("ml", "tmp"):
             stage.remove(root / part)
     ran = max((state.ended - state.started for state in _ends(world, job)), default=0.0)
-    doc = status_doc(row.doc, now, "Interrupted", f"The spot training job was interrupted, {why}")
+    text = f"Spot interruption: the training job was interrupted, {why}; {onward(row)}"
+    doc = status_doc(row.doc, now, "Interrupted", text)
     tags = {k: v for k, v in plan_of(row).get("tags", {}).items() if k != spot.INTERRUPT}
     plan = {
         **(news or {}),

@@ -15,7 +15,7 @@ from sagebrush.scheduler.position import Position
 from sagebrush.scheduler.sizes import Size, share
 from sagebrush.services.sagemaker.jobs import instances, share_of_host
 from sagebrush.services.sagemaker.jobs.instances import contained, root
-from sagebrush.services.sagemaker.training import facts
+from sagebrush.services.sagemaker.training import facts, status
 from sagebrush.services.sagemaker.training.plan import plan_of
 from sagebrush.store.rows import Row
 from sagebrush.workload import (
@@ -190,14 +190,16 @@ def _spec(
         time_limit=plan_of(row).get("seconds"),
         grace=float(world.settings.stop_grace),
         log_limit=world.settings.log_limit,
-        banner=launch.banner(
-            doc["AlgorithmSpecification"]["TrainingImage"],
-            environment,
-            scaled,
-            plan_of(row).get("asked"),
-        ),
+        banner=_banner(row, environment, scaled),
         **instances.shared(row, job),
     )
+
+
+def _banner(row: Row, environment: Environment, scaled: str) -> str:
+    """What the log of the job's attempt begins with."""
+    image = row.doc["AlgorithmSpecification"]["TrainingImage"]
+    about = launch.banner(image, environment, scaled, plan_of(row).get("asked"))
+    return "\n".join(text for text in (status.after_interruptions(row), about) if text)
 
 
 def _argv(spec: Doc, environment: Environment, here: launch.Place) -> tuple[str, ...]:

@@ -46,6 +46,23 @@ def status_doc(doc: Doc, now: float, status: str, message: str) -> Doc:
     return {"SecondaryStatus": status, "SecondaryStatusTransitions": past}
 
 
+def onward(row: Row) -> str:
+    """How the interrupted job goes on, as part of a sentence."""
+    checkpoints = row.doc.get("CheckpointConfig")
+    if not checkpoints:
+        return "it starts again from the beginning, for it has no CheckpointConfig"
+    path = checkpoints.get("LocalPath", "/opt/ml/checkpoints")
+    return f"it starts again from {path}, which is kept in {checkpoints['S3Uri']}"
+
+
+def after_interruptions(row: Row) -> str:
+    """What the log of a further attempt begins with; "" for the first one's."""
+    number = plan_of(row).get("attempts", 0)
+    if not number:
+        return ""
+    return f"Sagebrush: after spot interruption {number} of this job: {onward(row)}"
+
+
 def waiting(row: Row, turn: Position, now: float) -> Doc:
     """The document's members of a job that waits in the queue."""
     return status_doc(row.doc, now, "Starting", f"{STARTING}: {turn.words}")
@@ -62,7 +79,8 @@ def entered(world: World, row: Row, to: str, words: str) -> Doc:
     if row.status == "Stopping":
         return {}
     if to == "download":
-        if plan.get("waiting"):  # it no longer waits, and its transitions say so
+        again = plan.get("attempts") and doc.get("SecondaryStatus") == "Interrupted"
+        if plan.get("waiting") or again:  # it no longer waits, and its transitions say so
             doc = {**doc, **status_doc(doc, now, "Starting", STARTING)}
         return status_doc(doc, now, "Downloading", "Downloading input data")
     if to == "train":

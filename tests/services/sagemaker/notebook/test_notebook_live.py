@@ -90,10 +90,23 @@ print(get_execution_role(), Session().boto_region_name)
 """
 
 
+IMPORTS = """
+import bokeh.plotting, nltk, plotly.express, pyarrow, s3fs, seaborn
+import boto3, logging, pandas
+logging.basicConfig(level=logging.INFO)
+boto3.client("s3").create_bucket(Bucket="imports")
+pandas.DataFrame({"word": ["a", "b"]}).to_csv("s3://imports/data/words.csv", index=False)
+print(pandas.read_csv("s3://imports/data/words.csv")["word"].tolist())
+print(s3fs.S3FileSystem().ls("imports/data"))
+"""
+
+
 def test_a_desk_from_its_creation_to_its_end(stand: Stand) -> None:
     create(stand, "desk")
     wait(stand, "in_service", "desk")
     browser = opened(stand, "desk")
+    said, _ = browser.execute(IMPORTS)
+    assert said == "['a', 'b']\n['imports/data/words.csv']\n", "nor INFO lines of botocore"
     said, _ = browser.execute(CELL)
     assert f"['desk'] {ROLE} us-east-1" in said
     assert "/home/ec2-user/SageMaker /home/ec2-user" in said

@@ -190,6 +190,11 @@ def test_an_interrupted_spot_job_goes_on_from_its_checkpoint(jobs: JobWorld) -> 
     past = [each["Status"] for each in done["SecondaryStatusTransitions"]]
     assert past.count("Interrupted") == 2
     assert past[-3:] == ["Training", "Uploading", "Completed"]
+    after = past.index("Interrupted") + 1
+    assert past[after : after + 3] == ["Starting", "Downloading", "Training"]
+    first, second, _ = jobs.backend.specs.values()
+    assert "interruption" not in first.banner
+    assert second.banner.startswith("Sagebrush: after spot interruption 1 of this job: it starts")
     assert len({key for key in jobs.backend.specs}) == 3
     # billed at the spot price, as AWS shows its savings
     assert 0 < done["BillableTimeInSeconds"] <= done["TrainingTimeInSeconds"] < 30
@@ -211,7 +216,9 @@ def test_on_demand_work_takes_a_spot_jobs_room_and_gives_it_back(jobs: JobWorld)
     waits = jobs.describe("spot")
     assert (waits["TrainingJobStatus"], waits["SecondaryStatus"]) == ("InProgress", "Starting")
     past = [each for each in waits["SecondaryStatusTransitions"] if each["Status"] == "Interrupted"]
-    assert "on-demand work needs its room" in past[0]["StatusMessage"]
+    message = past[0]["StatusMessage"]
+    assert message.startswith("Spot interruption: the training job was interrupted, on-demand work")
+    assert "needs its room; it starts again from" in message
     jobs.backend.states[jobs.key("other")] = Exited(0)
     jobs.loop.changed(jobs.key("other"))
     jobs.run(5)

@@ -110,7 +110,7 @@ def test_the_next_job_finds_its_modules_loaded(live: Client, server: Any) -> Non
     assert run(live, "first")["WarmPoolStatus"]["Status"] == "Available"
     assert facts(live, "first")[0] is False
     until(lambda: waits(server))
-    run(live, "second")
+    run(live, "second", Environment={"REMOTE_FUNCTION_SECRET_KEY": "new"})
     assert facts(live, "second")[0] is True
     told = pool(sagemaker, "first")
     assert (told["Status"], told["ReusedByJob"]) == ("Reused", "second")

@@ -12,6 +12,9 @@ from sagebrush.store.rows import Row
 from sagebrush.workload import streamed_input
 from sagebrush.world import World
 
+ITS_OWN = ("REMOTE_FUNCTION_SECRET_KEY",)
+"""Variables that the SDKs' remote functions make new for each job; what waits has read none of them."""
+
 
 def wanted(row: Row) -> bool:
     """Whether the job takes over, and leaves, a waiting process: it asks for warm pools, and is of the
@@ -50,6 +53,6 @@ def fingerprint(world: World, row: Row) -> str:
         len(cluster.members(row)),
         cluster.ask(world, row).cpu,  # of trials that share the host it is less than the type's
         bool(doc.get("EnableNetworkIsolation")),
-        sorted(doc.get("Environment", {}).items()),
+        sorted(item for item in doc.get("Environment", {}).items() if item[0] not in ITS_OWN),
     ]
     return hashlib.sha256(json.dumps(common).encode()).hexdigest()
