@@ -101,7 +101,17 @@ def test_a_processing_job_is_shown() -> None:
     assert told["output"] == "tidy: /opt/ml/processing/out -> s3://b/tidy/"
     assert told["here, algo-1"] == "2 of 4 vCPU"
     assert told["took here"] == "30 min"
-    assert told["on AWS"] == f"{job_facts.dollars(hourly)} would have been charged"
+    assert told["on AWS"] == f"would have cost {job_facts.dollars(hourly)}"
+    assert told["price on AWS"].endswith("an hour (us-east-1 on demand, prices of 2026-09-27)")
+
+
+def test_a_type_without_a_price_says_so() -> None:
+    cluster = {"InstanceType": "ml.m8i.large", "InstanceCount": 2, "VolumeSizeInGB": 1}
+    told = dict(
+        job_show.processing({**CLEAN, "ProcessingResources": {"ClusterConfig": cluster}}, {})
+    )
+    assert told["price on AWS"] == "no price known for ml.m8i.large"
+    assert "on AWS" not in told
 
 
 def test_a_processing_job_that_waits_has_no_end() -> None:
