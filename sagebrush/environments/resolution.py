@@ -39,7 +39,7 @@ COMMON = (
 FAMILIES: Mapping[str, tuple[str, ...]] = {
     "scikit-learn": ("matplotlib",),
     "xgboost": ("matplotlib", "pyarrow"),
-    "pytorch": ("matplotlib", "tensorboard"),
+    "pytorch": ("matplotlib", "tensorboard", "torchvision"),
     "tensorflow": ("matplotlib", "tensorboard"),
     "huggingface-pytorch": (
         "accelerate", "datasets", "evaluate", "peft", "sentencepiece", "tensorboard", "tokenizers",
@@ -51,7 +51,16 @@ CLIENT = ("boto3", "pip", "setuptools<81")
 """What a job cannot do without."""
 CLIENTS = ("boto3", "botocore", "s3transfer", "jmespath", "awscrt", "pip")
 """As new as may be: jobs reach S3 by AWS_ENDPOINT_URL, which older ones do not know."""
-TORCH = ("torch", "typing-extensions", "setuptools", "sympy", "mpmath", "networkx", "filelock")
+TORCH = (
+    "torch",
+    "torchvision",
+    "typing-extensions",
+    "setuptools",
+    "sympy",
+    "mpmath",
+    "networkx",
+    "filelock",
+)
 """As new as may be where a newer torch stands under an older library."""
 WHEELS = (
     "accelerate", "grpcio", "h5py", "matplotlib", "numpy", "pandas", "pillow", "protobuf", "pyarrow",

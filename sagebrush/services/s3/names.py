@@ -6,6 +6,7 @@ import hashlib
 import re
 
 from sagebrush.access import dispatch
+from sagebrush.environments import unavailable
 from sagebrush.errors import AwsError, Doc
 from sagebrush.store import catalog
 from sagebrush.store.catalog import Bucket, Object, Outside
@@ -50,8 +51,10 @@ def bucket_of(ctx: Ctx, request: Doc) -> Bucket:
 
 
 def no_such_bucket(name: str) -> AwsError:
-    """The error for a bucket that does not exist."""
-    return AwsError("NoSuchBucket", "The specified bucket does not exist", 404, BucketName=name)
+    """The error for a bucket that does not exist; of JumpStart's, which SDKs read, it says more."""
+    told = unavailable.source(name)
+    message = f"The specified bucket does not exist{told and f'.{told}'}"
+    return AwsError("NoSuchBucket", message, 404, BucketName=name)
 
 
 def no_such_key(key: str) -> AwsError:
