@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 
@@ -105,6 +105,15 @@ def between(family: str, version: str, framework: str = "") -> Release | None:
         return None
     if not min(places) < wanted < max(places):
         return None
-    below = max((place, n) for n, place in enumerate(places) if place < wanted)[1]
     pins = dict(zip(names, filter(None, (version, framework)), strict=True))
-    return Release(family, version, ours[below].python, ours[below].released, pins, framework)
+    found = Release(family, version, "", "", pins, framework)
+    lower = below(found)
+    return replace(found, python=lower.python, released=lower.released)
+
+
+def below(release: Release) -> Release:
+    """The newest release of the table that is older than one between two of them."""
+    wanted = (numbers(release.version), numbers(release.framework))
+    place = lambda each: (numbers(each.version), numbers(each.framework))  # noqa: E731
+    ours = [each for each in table() if each.family == release.family and place(each) < wanted]
+    return max(ours, key=place)

@@ -122,7 +122,8 @@ def lock(
     report: Callable[[str], None] = lambda _doing: None,
     descriptor: int = -1,
 ) -> str:
-    """The pinned requirements of `release` for this host; its first line names the Python.
+    """The pinned requirements of `release` for this host; its first line names the Python. A second
+    one says that it stands for now alone, where PyTorch's index did not answer (`locks.due`).
 
     `environ` are this process's variables, `root` the environments' folder; uv keeps `descriptor`, a
     lock, open. Raises Unresolved.
@@ -172,6 +173,8 @@ class _Resolver:
         self.why = ""
         self.probing = False
         """Whether it is only being asked if an index answers."""
+        self.lacking = ""
+        """What could not be reached, without which the lock stands for now alone."""
         self.dated = True
         """Whether the index tells when packages were published."""
 
@@ -184,7 +187,7 @@ class _Resolver:
         for way in self._ways(nearest(self.release.python, self.pythons)):
             text = self._exact(way) or self._stand_in(way)
             if text is not None:
-                return text
+                return locks.for_now(text, self.lacking) if self.lacking else text
         raise Unresolved(
             f"{self.release.family} {self.release.version} cannot be had for Python"
             f" {', '.join(self.pythons)}, nor anything that could stand in: {self.why}"
@@ -227,6 +230,8 @@ class _Resolver:
             yield _Way(asked, (), (), pythons)
         elif self._pytorch_answers(pythons[-1]):
             yield _Way(asked, ("--torch-backend", "cpu"), (), pythons)
+        else:
+            self.lacking = f"PyTorch's own index, which has torch {asked} for CPUs, did not answer"
         has = interpreters.with_torch(self.host) or tuple(p for p in PYTHONS if p != "3.9")
         yield self._newest(tuple(p for p in pythons if p in has))
 

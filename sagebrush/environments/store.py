@@ -93,7 +93,8 @@ class Environments:
             if failure := self._failures.pop(name, None):
                 raise failure
             thread = self._builds.get(name)
-            if (thread is None or not thread.is_alive()) and not (found and found[1]["compiled"]):
+            done = found and found[1]["compiled"] and not locks.due(self.root, name)
+            if (thread is None or not thread.is_alive()) and not done:
                 thread = threading.Thread(
                     target=self._build_quietly, args=(name,), name=f"build-{name}", daemon=True
                 )
@@ -112,19 +113,23 @@ class Environments:
         found = self._recorded(name)
         return found[0] if found else None
 
-    def build(self, name: str, progress: Progress | None = None) -> Environment:
+    def build(
+        self, name: str, progress: Progress | None = None, again: bool = False
+    ) -> Environment:
         """The environment, built now if need be; blocks. Raises BuildFailed.
 
-        If another process is building it, this waits for that build.
+        If another process is building it, this waits for that build. `again` has a release of AWS's
+        resolved anew.
         """
         found = self._recorded(name)
-        if found and found[1]["compiled"]:
+        if found and found[1]["compiled"] and not again and not locks.due(self.root, name):
             return found[0]
         try:
             self.root.mkdir(parents=True, exist_ok=True, mode=0o755)
             with self._lock(name, progress) as fd:
                 record = (self._recorded(name) or (None, None, None))[1]
-                builds.Build(self.root, name, self._environ, progress or _silent, fd).run(record)
+                build = builds.Build(self.root, name, self._environ, progress or _silent, fd)
+                build.run(record, again)
             self._write_kernels()
         except OSError as error:
             raise BuildFailed(
@@ -141,6 +146,7 @@ class Environments:
         users = locks.added(self.root)
         of_releases = {each.environment: each.released for each in releases.table()}
         locked = [name for name in of_releases if locks.locked(self.root, name)]
+        locked += [name for name in locks.kept(self.root) if name not in of_releases]
         found = []
         for name in (*locks.BUILT_IN, *locked, *users):
             built, _, file = self._recorded(name) or (None, None, None)
