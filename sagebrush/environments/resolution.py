@@ -20,6 +20,7 @@ from sagebrush.compute.local import gpus
 from sagebrush.environments import interpreters, locks, releases, uvtool
 from sagebrush.environments.releases import Release, numbers
 from sagebrush.environments.uvtool import UvFailed
+from sagebrush.toolkit.packages import wheels
 from sagebrush.toolkit.packages.tied import BREAKS
 
 PYTHONS = ("3.9", "3.10", "3.11", "3.12", "3.13")
@@ -62,12 +63,6 @@ TORCH = (
     "filelock",
 )
 """As new as may be where a newer torch stands under an older library."""
-WHEELS = (
-    "accelerate", "grpcio", "h5py", "matplotlib", "numpy", "pandas", "pillow", "protobuf", "pyarrow",
-    "scikit-learn", "scipy", "sentencepiece", "tensorflow-cpu", "tokenizers", "torch", "transformers",
-    "xgboost",
-)  # fmt: skip
-"""Never compiled from source: that takes minutes, or a compiler that is not there."""
 OTHERWISE = (
     "UV_RESOLUTION", "UV_PRERELEASE", "UV_TORCH_BACKEND", "UV_OVERRIDE", "UV_EXCLUDE_NEWER",
     "UV_EXCLUDE_NEWER_PACKAGE", "UV_EXCLUDE", "UV_NO_BINARY", "UV_ONLY_BINARY",
@@ -324,7 +319,7 @@ class _Resolver:
         which = ["--python", str(here.executable)] if here else ["--python-version", python]
         command += [*which, *options, *self.options]
         command += ["--excludes", str(locks.shipped("cuda-excludes.txt"))]
-        command += [part for name in WHEELS for part in ("--only-binary", name)]
+        command += wheels.only_binary(())
         target, bounds = source.with_suffix(".lock"), source.with_suffix(".bounds")
         if when is not None and not self.dated:
             command += ["-c", str(bounds)]

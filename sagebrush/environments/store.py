@@ -19,6 +19,7 @@ from sagebrush.environments import builds, images, kernels, locks, releases, uvt
 from sagebrush.environments.builds import BuildFailed, Progress
 from sagebrush.environments.environment import Environment
 from sagebrush.environments.images import Image, UnknownImage
+from sagebrush.toolkit.packages import wheels
 
 __all__ = ["BuildFailed", "Environment", "Environments", "Image", "Progress", "UnknownImage"]
 
@@ -167,6 +168,8 @@ class Environments:
             command = ["pip", "compile", "--universal", "--python-version", "3.11", "-q"]
             command += ["--no-header", "--no-annotate", "--no-emit-index-url"]
             command += ["--excludes", str(locks.shipped("cuda-excludes.txt"))]
+            options = [line.strip() for line in requirements.read_text().splitlines()]
+            command += wheels.only_binary(options)
             environ = uvtool.resolving(uvtool.variables(self._environ, self.root))
             try:
                 more.write_text("pip\n")  # for what jobs and `image shell` install over it
