@@ -115,6 +115,7 @@ class FakeEnvironments:
 
     def __init__(self) -> None:
         self.there = True
+        self.does = ""
         self.versions: dict[str, str] = {}
         self.packages: dict[str, str] = {}
 
@@ -129,6 +130,9 @@ class FakeEnvironments:
         python = path / "bin/python"
         found = Environment(name, path, python, (path,), self.versions, self.packages)
         return found if self.there else None
+
+    def doing(self, name: str) -> str:
+        return self.does
 
 
 class Recorder(Series):
