@@ -64,7 +64,7 @@ def sentence(explanation: str, nearest: Callable[[str, str], str]) -> str:
     if not version:  # of several, none has one
         found = nearest(name, name)
         cure = f"ask for one that has ({found} or newer), or use" if found else "use"
-        return f"no version of {name} that would do has a wheel for {python}, and it {how}; {cure} {OLDER}"
+        return f"{name} has no version that would do with a wheel for {python}, and {how}; {cure} {OLDER}"
     found = nearest(name, f"{name}>={version}")
     if found == version:
         return ""  # it has one: compiling was asked for

@@ -71,7 +71,7 @@ SEVERAL = (
         (
             SEVERAL,
             "1.23.2",
-            f"no version of numpy that would do has a wheel for {PYTHON}, and it is not compiled from"
+            f"numpy has no version that would do with a wheel for {PYTHON}, and is not compiled from"
             " source here; ask for one that has (1.23.2 or newer), or use an image with an older"
             " Python",
         ),
