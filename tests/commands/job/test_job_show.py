@@ -118,3 +118,11 @@ def test_a_processing_job_that_waits_has_no_end() -> None:
     waits = {k: v for k, v in CLEAN.items() if "Time" not in k or k == "CreationTime"}
     told = dict(job_show.processing(waits, {}))
     assert not {"took here", "on AWS"} & told.keys()
+
+
+def test_a_training_job_tells_of_its_warm_pool() -> None:
+    pool = {"Status": "Reused", "ResourceRetainedBillableTimeInSeconds": 90, "ReusedByJob": "next"}
+    config = {"InstanceType": "ml.m5.large", "InstanceCount": 1}
+    doc = {"CreationTime": NOW, "ResourceConfig": config, "WarmPoolStatus": pool}
+    found = dict(job_show._results(doc))
+    assert found["warm pool"] == "Reused, kept for 1 min 30 s, reused by next"
