@@ -333,8 +333,8 @@ def test_the_commands_know_a_new_kind(
     parser = argparse.ArgumentParser()
     logs.configure(parser)
     assert parser.parse_args(["labeling", "pets"]).what == "labeling"
-    with pytest.raises(CommandError, match="there is no training or processing job nobody"):
-        show.run(argparse.Namespace(name="nobody", region=""))
+    with pytest.raises(CommandError, match="named nobody\nWhat there is:\n  labeling  pets"):
+        show.run(argparse.Namespace(kind=None, name="nobody", region=""))
 
 
 def test_which_streams_are_a_resources_logs() -> None:

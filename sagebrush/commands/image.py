@@ -40,6 +40,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="add an environment of your own: a requirements or lock file; image sagebrush/NAME",
     )
+    build.add_argument(
+        "--again",
+        action="store_true",
+        help="resolve releases of AWS's images anew, whose packages were resolved on this host",
+    )
     remove = commands.add_parser("rm", help="remove environments; they are built again when needed")
     remove.add_argument("names", nargs="+", metavar="NAME")
     remove.add_argument("--force", action="store_true", help="even where jobs run in them now")
@@ -60,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
     environments = Environments(running.settings().environments)
     try:
         if args.what == "build":
-            return _build(environments, args.names, args.requirements)
+            return _build(environments, args.names, args.requirements, args.again)
         if args.what == "rm":
             return _remove(environments, args.names, args.force)
         if args.what == "prune":
@@ -135,9 +140,13 @@ def _sizes(root: Path) -> tuple[dict[str, int], int]:
     return sizes, sum(seen.values())
 
 
-def _build(environments: Environments, names: list[str], requirements: Path | None) -> int:
+def _build(
+    environments: Environments, names: list[str], requirements: Path | None, again: bool
+) -> int:
     from sagebrush.environments import locks
 
+    if again and not names:
+        raise CommandError("name the releases that are to be resolved anew (sagebrush image list)")
     if requirements is not None:
         if len(names) != 1:
             raise CommandError("name the environment that FILE describes: image build NAME -r FILE")
@@ -146,12 +155,12 @@ def _build(environments: Environments, names: list[str], requirements: Path | No
         count = environments.define(names[0], requirements)
         print(f"{names[0]}: {count} packages locked; use it as the image sagebrush/{names[0]}")
     for name in names or locks.BUILT_IN:
-        built = _one(environments, name)
+        built = _one(environments, name, again)
         print(f"✓ {built.told(9)}")
     return 0
 
 
-def _one(environments: Environments, name: str) -> Environment:
+def _one(environments: Environments, name: str, again: bool = False) -> Environment:
     """The environment, built if need be under a progress bar."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
@@ -171,7 +180,7 @@ def _one(environments: Environments, name: str) -> Environment:
         def report(doing: str, share: float) -> None:
             bar.update(task, completed=share, description=doing)
 
-        return environments.build(name, report)
+        return environments.build(name, report, again)
 
 
 def _remove(environments: Environments, names: list[str], force: bool) -> int:

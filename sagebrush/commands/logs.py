@@ -1,10 +1,10 @@
-"""`logs`: what the server, its requests, a training job, an endpoint or a notebook wrote."""
+"""`logs`: what the server, its requests, a job, an endpoint or a notebook wrote."""
 
 from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,39 +17,37 @@ FILES = {"server": "logs/server.log", "requests": "logs/access.log"}
 TAIL = 100
 """Lines of a file that are shown first."""
 POLL_SECONDS = 0.5
+ENDED = ("Completed", "Failed", "Stopped")
+"""Statuses after which nothing is written any more."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments of `logs`."""
-    parser.add_argument("what", nargs="?", choices=(*FILES, *_logged()), default="server")
-    parser.add_argument("name", nargs="?", help="name of the job, endpoint or notebook")
+    parser.add_argument(
+        "what",
+        nargs="?",
+        default="server",
+        metavar="server | requests | [KIND] NAME",
+        help=f"a name of any kind; KIND, where several have it: {', '.join(_labels())}",
+    )
+    parser.add_argument("name", nargs="?", metavar="", help=argparse.SUPPRESS)
     places.add_argument(parser)
     parser.add_argument(
         "-f", "--follow", action="store_true", help="go on until it ends, or Ctrl-C"
     )
 
 
-def _logged() -> dict[str, Running]:
-    """Label -> the kind, of those that write logs."""
-    found = {kind.label: kind for kind in services.running().values() if kind.logs}
-    return dict(sorted(found.items()))
+def _labels() -> list[str]:
+    return sorted(kind.label for kind in services.running().values() if kind.listed)
 
 
 def run(args: argparse.Namespace) -> int:
     """Prints the log; raises CommandError when there is no such thing."""
     chosen = running.settings()
-    if args.what in FILES:
+    if args.what in FILES and not args.name:
         lines = _file(chosen.home / FILES[args.what], args.follow)
     else:
-        if not args.name:
-            raise CommandError(f"which {args.what}? sagebrush logs {args.what} NAME")
-        server = running.require(chosen)
-        kind = _logged()[args.what]
-        region = places.region_of(chosen, server, args.name, args.region)
-        own, logs = (
-            running.client(chosen, server, name, region) for name in (kind.service, "logs")
-        )
-        lines = _events(kind, args.name, own, logs, args.follow)
+        lines = _named(chosen, (args.what, args.name), args.region, args.follow)
     for line in lines:
         print(line, flush=args.follow)
     return 0
@@ -69,19 +67,98 @@ def _file(path: Path, follow: bool) -> Iterator[str]:
                 time.sleep(POLL_SECONDS)
 
 
+def _named(chosen: Any, asked: tuple[str, str | None], region: str, follow: bool) -> Iterator[str]:
+    """The log of the resource that is `asked` for by its kind and name, or (name, None)."""
+    from sagebrush.commands.job import named
+
+    what, name = asked
+    kinds, kind = named.listed(services.running()), named.of_word(what)
+    if name is not None and kind is None:
+        raise CommandError(f"{what} is no kind: {', '.join(_labels())}")
+    if kind is not None:
+        kinds = [kind]
+    server = running.require(chosen)
+    region = places.region_of(chosen, server, name or what, region)
+    clients = named.clients(chosen, server, kinds, region)
+    if kind is not None and name is None:
+        there = named.present(clients[kind.service], kind, named.SEARCHED)
+        lines = [f"which {what}? sagebrush logs {what} NAME", *named.newest(there)]
+        raise CommandError("\n".join(lines))
+    logs = running.client(chosen, server, "logs", region)
+    return of(clients, kinds, name or what, logs, follow)
+
+
+def of(
+    clients: Mapping[str, Any], kinds: Sequence[Running], name: str, logs: Any, follow: bool
+) -> Iterator[str]:
+    """The log of the only resource of that name, or what is left of one that was deleted; raises
+    CommandError where there is none, or where there are several."""
+    from sagebrush.commands.job import named
+
+    left = [kind for kind in kinds if kind.logs and _streams(logs, streams_of(kind, name))]
+    if len(left) == 1 and not named.look(clients, kinds, name):
+        return _left(left[0], name, logs)
+    found = named.one(clients, kinds, name, "logs")
+    client = clients[found.kind.service]
+    if found.kind.logs is None:
+        return _trials(found.doc, name, client, follow)
+    return _events(found.kind, name, client, logs, follow)
+
+
+def _left(kind: Running, name: str, logs: Any) -> Iterator[str]:
+    """The log of a resource that was deleted: CloudWatch keeps it."""
+    yield from _all(logs, streams_of(kind, name), {}, [])
+
+
 def _events(kind: Running, name: str, own: Any, logs: Any, follow: bool) -> Iterator[str]:
     """The messages of all streams of a resource, in order within each stream."""
     status = _status(kind, name, own)
-    streams = streams_of(kind, name)
     tokens: dict[str, str] = {}
+    shown: list[str] = []
     while True:
-        ended = status in ("Completed", "Failed", "Stopped")
-        for stream in _streams(logs, streams):
-            yield from _new(logs, streams["logGroupName"], stream, tokens)
+        ended = status in ENDED
+        yield from _all(logs, streams_of(kind, name), tokens, shown)
         if not follow or ended:
             return
         time.sleep(POLL_SECONDS)
         status = _status(kind, name, own)
+
+
+def _all(
+    logs: Any, where: dict[str, str], tokens: dict[str, str], shown: list[str]
+) -> Iterator[str]:
+    """The new messages of all streams; of several, each under its name as `tail` has it. The last of
+    `shown` is the stream whose messages were printed last."""
+    streams = _streams(logs, where)
+    for stream in streams:
+        for message in _new(logs, where["logGroupName"], stream, tokens):
+            if len(streams) > 1 and shown[-1:] != [stream]:
+                shown.append(stream)
+                yield f"==> {stream} <=="
+            yield message
+
+
+def _trials(doc: Mapping[str, Any], name: str, client: Any, follow: bool) -> Iterator[str]:
+    """A tuning job writes no log: a line for each of its training jobs, again when one changes."""
+    from sagebrush.commands.job import trials
+
+    shown: dict[str, str] = {}
+    while True:
+        ended = doc["HyperParameterTuningJobStatus"] in ENDED
+        summaries = trials.listed(client, name)
+        if not follow:
+            yield from trials.lines(doc, summaries)
+            yield f"{len(summaries)} training jobs; sagebrush logs TRIAL shows the log of one"
+            return
+        for each in summaries:
+            line = trials.line(each)
+            if shown.get(each["TrainingJobName"]) != line:
+                shown[each["TrainingJobName"]] = line
+                yield line
+        if ended:
+            return
+        time.sleep(POLL_SECONDS)
+        doc = client.describe_hyper_parameter_tuning_job(HyperParameterTuningJobName=name)
 
 
 def streams_of(kind: Running, name: str) -> dict[str, str]:
@@ -104,11 +181,17 @@ def _status(kind: Running, name: str, client: Any) -> str:
 
 def _streams(logs: Any, where: dict[str, str]) -> list[str]:
     """The names of the group's streams; none while the group is not there yet."""
+    from botocore.exceptions import ClientError
+
     try:
         pages = logs.get_paginator("describe_log_streams").paginate(**where)
         return [s["logStreamName"] for page in pages for s in page["logStreams"]]
     except logs.exceptions.ResourceNotFoundException:
         return []
+    except ClientError as error:
+        if error.response["Error"].get("Code") == "InvalidParameterException":
+            return []  # a name that nothing can have
+        raise
 
 
 def _new(logs: Any, group: str, stream: str, tokens: dict[str, str]) -> Iterator[str]:

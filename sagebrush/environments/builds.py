@@ -17,6 +17,7 @@ from typing import Any
 from sagebrush.compute.local import gpus
 from sagebrush.environments import bytecode, interpreters, locks, releases, resolution, uvtool
 from sagebrush.environments.uvtool import READABLE, UvFailed
+from sagebrush.toolkit.packages import import_check
 
 Progress = Callable[[str, float], None]
 """Called with what is being done and the share that is done, from 0 to 1."""
@@ -25,6 +26,18 @@ LEAST = 200 << 20
 """Bytes that must be free before any build."""
 CUDA = 5 << 30
 """Bytes of CUDA's libraries, which come with torch's build for GPUs."""
+IMPORTED = {
+    "boto3": "boto3",
+    "numpy": "numpy",
+    "pandas": "pandas",
+    "scikit-learn": "sklearn",
+    "torch": "torch",
+    "tensorflow": "tensorflow",
+    "tensorflow-cpu": "tensorflow",
+    "transformers": "transformers",
+    "xgboost": "xgboost",
+}
+"""The principal packages of releases -> their modules."""
 CREATED, INSTALLED = 0.05, 0.6
 """The share done once the environment is there, and once its packages are."""
 
@@ -53,14 +66,38 @@ class Build:
     progress: Progress
     lock: int
 
-    def run(self, record: Mapping[str, Any] | None) -> None:
-        """The environment is complete and recorded; what `record` says is missing has been built."""
+    def run(self, record: Mapping[str, Any] | None, again: bool = False) -> None:
+        """The environment is complete and recorded; what `record` says is missing has been built.
+
+        A release's lock that stands for now is made anew where that is due; `again` makes it anew in
+        any case, and raises BuildFailed where that cannot be done.
+        """
+        if again or locks.due(self.root, self.name):
+            try:
+                self._anew()
+                return
+            except (BuildFailed, OSError):
+                if again:
+                    raise
+                locks.tried(self.root, self.name)
         lock = self._lock_text()  # read once: a user may redefine it meanwhile
         if record is None:
             sweep(self.root, self.name)
             record = self._create(lock)
         if not record["compiled"]:
             self._compile(record, lock)
+        self.progress("ready", 1.0)
+
+    def _anew(self) -> None:
+        """The release has a lock of now, and is built of it; what it had before stands until then."""
+        release = releases.named(self.name)
+        if release is None:
+            raise BuildFailed(
+                f"environment {self.name} is no release of AWS's, to be resolved anew"
+            )
+        lock = self._resolved(release)
+        self._compile(self._create(lock), lock)
+        locks.keep(self.root, self.name, lock)
         self.progress("ready", 1.0)
 
     def _create(self, lock: str) -> Mapping[str, Any]:
@@ -77,6 +114,7 @@ class Build:
             staging = aside(self.root, self.name)
             try:
                 self._install(staging, lock, python, backend)
+                self._check_imports(staging, lock)
                 staging.rename(target)
             finally:
                 shutil.rmtree(staging, ignore_errors=True)
@@ -120,6 +158,26 @@ class Build:
             )
         _let_torchvision_load(staging)
 
+    def _check_imports(self, staging: Path, lock: str) -> None:
+        """The principal packages of a release that was resolved here can be imported; else raises
+        BuildFailed with the package and the reason. Nobody tried that set of versions before."""
+        if releases.named(self.name) is None or locks.of_the_project(self.name, lock):
+            return
+        modules = [name for package, name in IMPORTED.items() if package in locks.pins(lock)]
+        self.progress(f"importing {', '.join(modules)}", INSTALLED)
+        python = str(staging / "bin" / "python")
+        # -B: bytecode that names this folder, which is renamed, would be kept
+        failed = import_check.asked(python, modules, staging, ("-B",))
+        if failed:
+            pins = locks.pins(lock)
+            involved = [f"{name} {pins[name]}" for name in failed["packages"] if name in pins]
+            told = f" (among {', '.join(involved)})" if involved else ""
+            raise BuildFailed(
+                f"environment {self.name}: its {failed['module']} cannot be imported:"
+                f" {failed['error']}{told}. Its packages are those of the release's day; sagebrush"
+                f" image build --again {self.name} resolves them anew"
+            )
+
     def _lock_text(self) -> str:
         """The lock, which is resolved now for a release that has none that suits this host."""
         release = releases.named(self.name)
@@ -131,12 +189,23 @@ class Build:
             if release is None:
                 raise BuildFailed(str(error)) from error
         assert release is not None
-        try:
-            lock = resolution.lock(release, self.environ, self.root, self._doing, self.lock)
-        except resolution.Unresolved as error:
-            raise BuildFailed(f"environment {self.name}: {error}") from error
+        lock = self._resolved(release)
         locks.keep(self.root, self.name, lock)
         return lock
+
+    def _resolved(self, release: releases.Release) -> str:
+        """The release's lock of now; of one between two of the table, where it cannot be had, that of
+        the one below it, if it has one, for now."""
+        try:
+            return resolution.lock(release, self.environ, self.root, self._doing, self.lock)
+        except resolution.Unresolved as error:
+            if release not in releases.table():
+                below = releases.below(release).environment
+                if locks.locked(self.root, below):
+                    text = locks.text(self.root, below)
+                    if self._suits(text):
+                        return locks.for_now(text, f"{below} for {self.name}: {error}")
+            raise BuildFailed(f"environment {self.name}: {error}") from error
 
     def _suits(self, lock: str) -> bool:
         """Whether the lock of a release is for this host, whose Python may have to be fetched."""

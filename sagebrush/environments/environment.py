@@ -24,10 +24,12 @@ class Environment:
     packages: Mapping[str, str] = field(default_factory=dict, hash=False)
     """Every package -> its version."""
 
-    @property
-    def image(self) -> str:
-        """Its name as an image's: `sagebrush/huggingface:Python-3.12.4-torch-2.13.0-cpu`."""
-        words = [f"{name}-{version}" for name, version in list(self.versions.items())[:3]]
+    def image(self, asked: Mapping[str, str]) -> str:
+        """Its name as an image's: `sagebrush/huggingface:Python-3.12.4-torch-2.13.0-cpu`; versions that
+        run instead of those that were `asked` for come first: `scikit-learn-1.9.1-for-1.9.0`."""
+        first = [f"{name}-{self.versions[name]}-for-{version}" for name, version in asked.items()]
+        rest = [f"{name}-{version}" for name, version in self.versions.items() if name not in asked]
+        words = [*first, *rest][: max(3, len(first))]
         tag = re.sub(r"[^\w.-]", "-", "-".join(words))[:120] or "latest"
         return f"{images.OWN}{self.name}:{tag}"
 

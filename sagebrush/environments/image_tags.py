@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from sagebrush.environments import releases
 from sagebrush.environments.releases import PRINCIPALS, Release, numbers
 
 _VERSION = r"\d+(?:\.\d+)+"
@@ -73,6 +74,19 @@ def release(family: str, tag: Tag, table: Iterable[Release]) -> Release | None:
     return (same or exact or begun or below or ours[:1])[-1]
 
 
+def between(family: str, tag: Tag, nearest: Release) -> Release | None:
+    """The release of the tag's own versions, where `nearest`, which the table has, is another and
+    there are older and newer ones; else None."""
+    if _begins(nearest, tag):
+        return None
+    return releases.between(family, *(_whole(v) for v in (tag.version, tag.framework)))
+
+
+def _whole(version: str) -> str:
+    """The version with three numbers: 2.15 is 2.15.0."""
+    return version + ".0" * (2 - version.count(".")) if version else ""
+
+
 def promises(family: str, tag: Tag, found: Release | None) -> dict[str, str]:
     """Python and the principal packages -> the version that the tag promises; `found` is its
     release, if there is one."""
@@ -80,9 +94,9 @@ def promises(family: str, tag: Tag, found: Release | None) -> dict[str, str]:
     if "tensorflow" in pins:  # of which Keras is a part until 2.15
         pins.setdefault("keras", _keras(pins["tensorflow"]))
     exact = found is not None and _begins(found, tag)
-    if not exact and _FORM[family] != "container":  # a version that the table lacks is its own word
-        names = PRINCIPALS[family]
-        pins = dict(zip(names, (tag.version, tag.framework), strict=False))
+    if not exact:  # a version that the table lacks is its own word; of a container, before its dash
+        version = tag.version.partition("-")[0]
+        pins = dict(zip(PRINCIPALS[family], (version, tag.framework), strict=False))
     python = tag.python if "." in tag.python else (found.python if found else "")
     return {**pins, **({"Python": python} if python else {})}
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 
-from sagebrush.environments import image_tags, locks, releases
+from sagebrush.environments import image_tags, locks, releases, unavailable
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,17 @@ NO_ALGORITHM = "only scripts of your own run in it (entry_point): the algorithm 
 
 class UnknownImage(Exception):
     """No environment stands for that image; the text names the nearest."""
+
+
+class UnknownTag(UnknownImage):
+    """AWS has no image of that tag, in the words of its CreateTrainingJob; `known` are tags that it
+    has. Source: github.com/aws/amazon-sagemaker-examples, issue 2450."""
+
+    def __init__(self, uri: str, tag: str, known: str) -> None:
+        super().__init__(
+            f"Cannot find the requested image: {uri} with tag: {tag} and digest: null. {known}"
+        )
+        self.known = known
 
 
 PYTORCH = Image("pytorch", framework="pytorch", family="pytorch")
@@ -76,36 +87,12 @@ IMAGES = {
     "sagemaker/sagemaker-distribution": Image("huggingface"),
     "nlp": Image("nlp"),
 }
+OURS = {*locks.BUILT_IN, "python"}
+"""Names of our own and of Docker Hub's, whose tags promise nothing."""
+LATEST = "latest"
+"""The tag that stands for none."""
 OWN = "sagebrush/"
 """The prefix of our own names: `sagebrush/<environment>`, also for environments that users added."""
-ALGORITHMS = (
-    "autogluon-training",
-    "factorization-machines",
-    "forecasting-deepar",
-    "image-classification",
-    "ipinsights",
-    "kmeans",
-    "knn",
-    "lda",
-    "linear-learner",
-    "ntm",
-    "object-detection",
-    "object2vec",
-    "pca",
-    "randomcutforest",
-    "semantic-segmentation",
-    "seq2seq",
-    "xgboost",
-)
-NEAREST = {
-    "huggingface-pytorch-tgi": "text-generation servers are not here; the nearest is"
-    " huggingface-pytorch-inference",
-    "tei": "text-embedding servers are not here; the nearest is huggingface-pytorch-inference",
-    "djl": "DJL's model servers are not here; the nearest is huggingface-pytorch-inference",
-    "mxnet": "MXNet is not here; the nearest is pytorch-training",
-    "chainer": "Chainer is not here; the nearest is pytorch-training",
-}
-"""How a repository's name begins -> why no environment stands for it, and what is nearest."""
 _URI = re.compile(
     r"(?:(?P<registry>[a-z0-9-]+(?:\.[a-z0-9-]+)+(?::\d+)?|localhost(?::\d+)?)/)?"
     r"(?P<repository>[a-z0-9]+(?:[._/-]+[a-z0-9]+)*)"
@@ -125,7 +112,8 @@ def resolve(uri: str, added: Sequence[str] = ()) -> Image:
 
     The account and the region do not matter: AWS's images carry an account per region. The tag
     chooses the versions; without one, and for a tag newer than `releases.json`, the newest environment
-    stands. The job's log names the versions that really run.
+    stands; one that names no version, or one far beyond, AWS does not have (UnknownTag). The job's log
+    names the versions that really run.
     """
     match = _URI.fullmatch(uri)
     if match is None:
@@ -145,7 +133,10 @@ def resolve(uri: str, added: Sequence[str] = ()) -> Image:
     if own in added:
         return Image(own)
     if name in IMAGES:
-        return _released(IMAGES[name], match["tag"] or "")
+        image, tag = IMAGES[name], match["tag"] or ""
+        if image.family and name not in OURS and not _may_exist(image.family, tag):
+            raise UnknownTag(uri, tag, _tags(name, image.family))
+        return _released(image, tag)
     if own != name and own in IMAGES:
         return _released(IMAGES[own], match["tag"] or "")
     if own != name and (release := releases.named(own)):
@@ -160,12 +151,41 @@ def _released(image: Image, tag: str) -> Image:
     promised = image_tags.read(image.family, tag) if image.family else None
     newest = [each for each in releases.table() if each.family == image.family][-1:]
     found = promised and image_tags.release(image.family, promised, releases.table())
+    if promised and found:
+        found = image_tags.between(image.family, promised, found) or found
     asked = image_tags.promises(image.family, promised, found) if promised else {}
     if not image.environment:  # of a family that has none of today
         found = found or newest[0]
     elif found is None or found in newest or found.main.items() <= _today(image.environment):
         return replace(image, asked=asked)
     return replace(image, environment=found.environment, asked=asked)
+
+
+def _may_exist(family: str, tag: str) -> bool:
+    """Whether AWS may have an image of the family with that tag: it names a version, and at most the
+    first of a major version that `releases.json` does not know yet."""
+    if tag == LATEST or not tag:
+        return True
+    promised = image_tags.read(family, tag)
+    known = [each for each in releases.table() if each.family == family]
+    major = lambda version: releases.numbers(version)[:1] or (0,)  # noqa: E731
+    newest = (major(known[-1].version), max(major(each.framework) for each in known))
+    return promised is not None and all(
+        asked[0] <= most[0] + 1
+        for asked, most in zip(
+            map(major, (promised.version, promised.framework)), newest, strict=True
+        )
+    )
+
+
+def _tags(name: str, family: str) -> str:
+    """The newest tags of an image, in words."""
+    known = [each for each in releases.table() if each.family == family][-4:]
+    tags = [
+        f"{each.framework}-transformers{each.version}" if each.framework else each.version
+        for each in reversed(known)
+    ]
+    return f"Tags of {name} begin with a release of AWS's: {', '.join(tags)} and older ones."
 
 
 @cache
@@ -177,12 +197,9 @@ def _today(environment: str) -> Set[tuple[str, str]]:
 
 def _why(name: str, added: Sequence[str]) -> str:
     """Why no environment stands for the repository `name`, and what does."""
+    if words := unavailable.why(name):
+        return words
     bare = name.rpartition("/")[2]
-    for beginning, words in NEAREST.items():
-        if bare.startswith(beginning):
-            return words
-    if name in ALGORITHMS:
-        return f"the built-in algorithm {name} is not here yet; blazingtext is"
     near = difflib.get_close_matches(bare, [*IMAGES, *added], n=1, cutoff=0.0)[0]
     return (
         f"no environment stands for it, and no container engine here has it; the nearest name is"

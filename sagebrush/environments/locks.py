@@ -7,6 +7,7 @@ import hashlib
 import importlib.metadata
 import os
 import re
+import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -22,6 +23,10 @@ USERS = "definitions"
 """The folder below the environments' root that holds what users added."""
 RELEASES = "releases"
 """The folder below it with the locks of releases of AWS's images that were resolved here."""
+FOR_NOW = "# for now: "
+"""How the second line of a lock begins that is to be made anew (`for_now`)."""
+TRIED = 86400.0
+"""Seconds after which that is tried."""
 NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?")
 
 BULK = {
@@ -120,6 +125,39 @@ def keep(root: Path, name: str, locked: str) -> None:
 def locked(root: Path, name: str) -> bool:
     """Whether the release's environment `name` has a lock, shipped or of this host's own."""
     return _release_file(root, name).is_file()
+
+
+def kept(root: Path) -> list[str]:
+    """The environments of releases whose locks are this host's own, in order."""
+    return sorted(path.stem for path in (root / RELEASES).glob("*.txt"))
+
+
+def of_the_project(name: str, lock: str) -> bool:
+    """Whether that is the lock that the project ships for the environment."""
+    file = shipped(f"{name}.txt")
+    return file.is_file() and file.read_text() == lock
+
+
+def for_now(lock: str, reason: str) -> str:
+    """The lock with the mark that it only stands until what it lacks can be had, and why."""
+    first, _, rest = lock.partition("\n")
+    return f"{first}\n{FOR_NOW}{' '.join(reason.split())}\n{rest}"
+
+
+def due(root: Path, name: str) -> bool:
+    """Whether a lock that stands for now was made, or tried anew, longer than a day ago."""
+    file = root / RELEASES / f"{name}.txt"
+    try:
+        old = time.time() - file.stat().st_mtime > TRIED
+        return old and FOR_NOW in file.read_text()
+    except OSError:
+        return False
+
+
+def tried(root: Path, name: str) -> None:
+    """The lock that stands for now was tried anew just now, in vain."""
+    with contextlib.suppress(OSError):
+        os.utime(root / RELEASES / f"{name}.txt")
 
 
 def forget(root: Path, name: str) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 
@@ -23,6 +23,8 @@ PRINCIPALS: Mapping[str, tuple[str, ...]] = {
     "huggingface-tensorflow": ("transformers", "tensorflow"),
 }
 """Family -> the packages that its tags promise, the first of them first."""
+BETWEEN = ("huggingface-pytorch", "huggingface-tensorflow", "pytorch", "tensorflow")
+"""The families whose tags name the versions of packages, not of a container."""
 
 
 @dataclass(frozen=True)
@@ -76,5 +78,42 @@ def _by_name() -> Mapping[str, Release]:
 
 
 def named(environment: str) -> Release | None:
-    """The release that the environment of that name stands for, or None."""
-    return _by_name().get(environment)
+    """The release that the environment of that name stands for, or None; one between two releases of
+    the table may be meant (`between`)."""
+    if found := _by_name().get(environment):
+        return found
+    match = _NAMED.fullmatch(environment)
+    return between(match["family"], match["version"], match["framework"] or "") if match else None
+
+
+_NAMED = re.compile(
+    rf"(?P<family>{'|'.join(BETWEEN)})-(?P<version>\d+\.\d+\.\d+)(?:-(?P<framework>\d+\.\d+\.\d+))?"
+)
+
+
+def between(family: str, version: str, framework: str = "") -> Release | None:
+    """The release of exactly these versions, as of the day of the one below it, where the table has
+    an older and a newer one but none of them; None for others, and for containers' own numbers.
+
+    AWS makes more releases than its lists name: transformers 4.30.1 between 4.28.1 and 4.37.0.
+    """
+    ours = [each for each in table() if each.family == family] if family in BETWEEN else []
+    names = PRINCIPALS.get(family, ())
+    wanted = (numbers(version), numbers(framework))
+    places = [(numbers(each.version), numbers(each.framework)) for each in ours]
+    if not ours or bool(framework) != (len(names) > 1) or wanted in places:
+        return None
+    if not min(places) < wanted < max(places):
+        return None
+    pins = dict(zip(names, filter(None, (version, framework)), strict=True))
+    found = Release(family, version, "", "", pins, framework)
+    lower = below(found)
+    return replace(found, python=lower.python, released=lower.released)
+
+
+def below(release: Release) -> Release:
+    """The newest release of the table that is older than one between two of them."""
+    wanted = (numbers(release.version), numbers(release.framework))
+    place = lambda each: (numbers(each.version), numbers(each.framework))  # noqa: E731
+    ours = [each for each in table() if each.family == release.family and place(each) < wanted]
+    return max(ours, key=place)

@@ -20,6 +20,7 @@ from sagebrush.compute.local import gpus
 from sagebrush.environments import interpreters, locks, releases, uvtool
 from sagebrush.environments.releases import Release, numbers
 from sagebrush.environments.uvtool import UvFailed
+from sagebrush.toolkit.packages import wheels
 from sagebrush.toolkit.packages.tied import BREAKS
 
 PYTHONS = ("3.9", "3.10", "3.11", "3.12", "3.13")
@@ -39,7 +40,7 @@ COMMON = (
 FAMILIES: Mapping[str, tuple[str, ...]] = {
     "scikit-learn": ("matplotlib",),
     "xgboost": ("matplotlib", "pyarrow"),
-    "pytorch": ("matplotlib", "tensorboard"),
+    "pytorch": ("matplotlib", "tensorboard", "torchvision"),
     "tensorflow": ("matplotlib", "tensorboard"),
     "huggingface-pytorch": (
         "accelerate", "datasets", "evaluate", "peft", "sentencepiece", "tensorboard", "tokenizers",
@@ -51,14 +52,17 @@ CLIENT = ("boto3", "pip", "setuptools<81")
 """What a job cannot do without."""
 CLIENTS = ("boto3", "botocore", "s3transfer", "jmespath", "awscrt", "pip")
 """As new as may be: jobs reach S3 by AWS_ENDPOINT_URL, which older ones do not know."""
-TORCH = ("torch", "typing-extensions", "setuptools", "sympy", "mpmath", "networkx", "filelock")
+TORCH = (
+    "torch",
+    "torchvision",
+    "typing-extensions",
+    "setuptools",
+    "sympy",
+    "mpmath",
+    "networkx",
+    "filelock",
+)
 """As new as may be where a newer torch stands under an older library."""
-WHEELS = (
-    "accelerate", "grpcio", "h5py", "matplotlib", "numpy", "pandas", "pillow", "protobuf", "pyarrow",
-    "scikit-learn", "scipy", "sentencepiece", "tensorflow-cpu", "tokenizers", "torch", "transformers",
-    "xgboost",
-)  # fmt: skip
-"""Never compiled from source: that takes minutes, or a compiler that is not there."""
 OTHERWISE = (
     "UV_RESOLUTION", "UV_PRERELEASE", "UV_TORCH_BACKEND", "UV_OVERRIDE", "UV_EXCLUDE_NEWER",
     "UV_EXCLUDE_NEWER_PACKAGE", "UV_EXCLUDE", "UV_NO_BINARY", "UV_ONLY_BINARY",
@@ -113,7 +117,8 @@ def lock(
     report: Callable[[str], None] = lambda _doing: None,
     descriptor: int = -1,
 ) -> str:
-    """The pinned requirements of `release` for this host; its first line names the Python.
+    """The pinned requirements of `release` for this host; its first line names the Python. A second
+    one says that it stands for now alone, where PyTorch's index did not answer (`locks.due`).
 
     `environ` are this process's variables, `root` the environments' folder; uv keeps `descriptor`, a
     lock, open. Raises Unresolved.
@@ -163,6 +168,8 @@ class _Resolver:
         self.why = ""
         self.probing = False
         """Whether it is only being asked if an index answers."""
+        self.lacking = ""
+        """What could not be reached, without which the lock stands for now alone."""
         self.dated = True
         """Whether the index tells when packages were published."""
 
@@ -175,7 +182,7 @@ class _Resolver:
         for way in self._ways(nearest(self.release.python, self.pythons)):
             text = self._exact(way) or self._stand_in(way)
             if text is not None:
-                return text
+                return locks.for_now(text, self.lacking) if self.lacking else text
         raise Unresolved(
             f"{self.release.family} {self.release.version} cannot be had for Python"
             f" {', '.join(self.pythons)}, nor anything that could stand in: {self.why}"
@@ -218,6 +225,8 @@ class _Resolver:
             yield _Way(asked, (), (), pythons)
         elif self._pytorch_answers(pythons[-1]):
             yield _Way(asked, ("--torch-backend", "cpu"), (), pythons)
+        else:
+            self.lacking = f"PyTorch's own index, which has torch {asked} for CPUs, did not answer"
         has = interpreters.with_torch(self.host) or tuple(p for p in PYTHONS if p != "3.9")
         yield self._newest(tuple(p for p in pythons if p in has))
 
@@ -310,7 +319,7 @@ class _Resolver:
         which = ["--python", str(here.executable)] if here else ["--python-version", python]
         command += [*which, *options, *self.options]
         command += ["--excludes", str(locks.shipped("cuda-excludes.txt"))]
-        command += [part for name in WHEELS for part in ("--only-binary", name)]
+        command += wheels.only_binary(())
         target, bounds = source.with_suffix(".lock"), source.with_suffix(".bounds")
         if when is not None and not self.dated:
             command += ["-c", str(bounds)]

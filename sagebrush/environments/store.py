@@ -19,6 +19,7 @@ from sagebrush.environments import builds, images, kernels, locks, releases, uvt
 from sagebrush.environments.builds import BuildFailed, Progress
 from sagebrush.environments.environment import Environment
 from sagebrush.environments.images import Image, UnknownImage
+from sagebrush.toolkit.packages import wheels
 
 __all__ = ["BuildFailed", "Environment", "Environments", "Image", "Progress", "UnknownImage"]
 
@@ -93,7 +94,8 @@ class Environments:
             if failure := self._failures.pop(name, None):
                 raise failure
             thread = self._builds.get(name)
-            if (thread is None or not thread.is_alive()) and not (found and found[1]["compiled"]):
+            done = found and found[1]["compiled"] and not locks.due(self.root, name)
+            if (thread is None or not thread.is_alive()) and not done:
                 thread = threading.Thread(
                     target=self._build_quietly, args=(name,), name=f"build-{name}", daemon=True
                 )
@@ -112,19 +114,23 @@ class Environments:
         found = self._recorded(name)
         return found[0] if found else None
 
-    def build(self, name: str, progress: Progress | None = None) -> Environment:
+    def build(
+        self, name: str, progress: Progress | None = None, again: bool = False
+    ) -> Environment:
         """The environment, built now if need be; blocks. Raises BuildFailed.
 
-        If another process is building it, this waits for that build.
+        If another process is building it, this waits for that build. `again` has a release of AWS's
+        resolved anew.
         """
         found = self._recorded(name)
-        if found and found[1]["compiled"]:
+        if found and found[1]["compiled"] and not again and not locks.due(self.root, name):
             return found[0]
         try:
             self.root.mkdir(parents=True, exist_ok=True, mode=0o755)
             with self._lock(name, progress) as fd:
                 record = (self._recorded(name) or (None, None, None))[1]
-                builds.Build(self.root, name, self._environ, progress or _silent, fd).run(record)
+                build = builds.Build(self.root, name, self._environ, progress or _silent, fd)
+                build.run(record, again)
             self._write_kernels()
         except OSError as error:
             raise BuildFailed(
@@ -141,6 +147,7 @@ class Environments:
         users = locks.added(self.root)
         of_releases = {each.environment: each.released for each in releases.table()}
         locked = [name for name in of_releases if locks.locked(self.root, name)]
+        locked += [name for name in locks.kept(self.root) if name not in of_releases]
         found = []
         for name in (*locks.BUILT_IN, *locked, *users):
             built, _, file = self._recorded(name) or (None, None, None)
@@ -161,6 +168,8 @@ class Environments:
             command = ["pip", "compile", "--universal", "--python-version", "3.11", "-q"]
             command += ["--no-header", "--no-annotate", "--no-emit-index-url"]
             command += ["--excludes", str(locks.shipped("cuda-excludes.txt"))]
+            options = [line.strip() for line in requirements.read_text().splitlines()]
+            command += wheels.only_binary(options)
             environ = uvtool.resolving(uvtool.variables(self._environ, self.root))
             try:
                 more.write_text("pip\n")  # for what jobs and `image shell` install over it

@@ -26,9 +26,11 @@ class Instance:
     gpus: int = 0
     gpu_memory: int = 0
     price: float | None = None
-    """US dollars an hour, on demand, in us-east-1, on the day PRICES_OF; None: not known."""
+    """US dollars an hour, on demand, in us-east-1, on the day `priced`; None: not known."""
     spot_price: float | None = None
     """The same as managed spot training, as SPOT_BY says; None: not known."""
+    priced: str = ""
+    """The day of the list that has the price, YYYY-MM-DD; "" without one."""
 
 
 @functools.cache
@@ -37,7 +39,7 @@ def _catalogue() -> dict[str, Any]:
 
 
 PRICES_OF: str = _catalogue()["prices"]["of"]
-"""The day of the price list, YYYY-MM-DD. Its sources stand in the file."""
+"""The day of the price list, YYYY-MM-DD; some types have an older one. The sources stand in the file."""
 SPOT_BY: str = _catalogue()["prices"]["spot"]
 """Where spot prices come from: no list of them is published, so that they are a documented discount."""
 
@@ -64,4 +66,5 @@ def instance(name: str) -> Instance:
         int(found.get("gpu_memory", 0) * 2**30),
         price,
         spot,
+        "" if price is None else found.get("of", PRICES_OF),
     )

@@ -13,6 +13,7 @@ from typing import Any
 
 from sagebrush.aws.scalars import json_of
 from sagebrush.companion import order, pipes
+from sagebrush.environments import unavailable
 from sagebrush.errors import AwsError, Doc
 from sagebrush.scheduler.members import Member
 from sagebrush.store.objects import Blob
@@ -110,7 +111,7 @@ def nothing(ctx: Ctx, uri: str) -> str:
         f'No S3 objects found under S3 URL "{uri}" given in input data source. Please ensure that'
         f" the bucket exists in the selected region ({ctx.region}), that objects exist under that"
         f' S3 prefix, and that the role "{ctx.caller.arn}" has "s3:ListBucket" permissions on'
-        f' bucket "{split(uri)[0]}".'
+        f' bucket "{split(uri)[0]}".{unavailable.source(uri)}'
     )
 
 

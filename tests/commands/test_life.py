@@ -74,11 +74,15 @@ def test_a_day_of_a_server(sagebrush: Run, variables: dict[str, str]) -> None:
     assert (jobs.returncode, jobs.stdout) == (0, "nothing yet\n"), jobs.stderr
     assert "it answers" in sagebrush("logs").stdout
     assert json.loads(sagebrush("logs", "requests").stdout.splitlines()[-1])["operation"]
-    for what in ("job", "endpoint"):
-        none = sagebrush("logs", what, "nobody")
+    for words, said in (
+        (("job", "nobody"), "sagebrush: there is no job named nobody, and none at all yet\n"),
+        (("nobody",), "sagebrush: there is no job, endpoint or notebook named nobody, and none"),
+        (("endpoint",), "sagebrush: which endpoint? sagebrush logs endpoint NAME\n"),
+        (("pod", "nobody"), "sagebrush: pod is no kind: endpoint, job, "),
+    ):
+        none = sagebrush("logs", *words)
         assert none.returncode == 1
-        assert none.stderr.startswith("sagebrush: "), none.stderr
-        assert "Traceback" not in none.stderr
+        assert none.stderr.startswith(said), none.stderr
 
     assert sagebrush("down").stdout == "stopped\n"
     assert not (home(variables) / "server.json").exists()
@@ -163,7 +167,7 @@ def test_a_busy_port_names_its_occupant_and_the_flag(
     ("words", "said"),
     [
         (("up", "--host", "0.0.0.0"), "--insecure"),
-        (("logs", "job"), "which job?"),
+        (("logs", "nobody"), "no server is running"),
     ],
 )
 def test_what_cannot_be_done_says_what_to_do(

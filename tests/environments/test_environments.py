@@ -13,76 +13,20 @@ from pathlib import Path
 
 import pytest
 
-from sagebrush.environments import builds, bytecode, interpreters, kernels, locks, uvtool
+from sagebrush.environments import (
+    builds,
+    bytecode,
+    interpreters,
+    kernels,
+    locks,
+    uvtool,
+)
 from sagebrush.environments.environment import Environment
-from sagebrush.environments.store import BuildFailed, Environments
+from sagebrush.environments.store import BuildFailed
 from tests.base_environment import base
+from tests.environments.uvscript import Builder, builder, waited
 
-__all__ = ["base"]
-
-FAKE_UV = """#!{python}
-import os, pathlib, sys, time
-log = pathlib.Path({log!r})
-with log.open("a") as out:
-    out.write(" ".join(sys.argv[1:]) + "\\n")
-if sys.argv[1] == "venv":
-    target = pathlib.Path(sys.argv[-1])
-    (target / "bin").mkdir(parents=True)
-    (target / "bin" / "python").symlink_to(sys.argv[sys.argv.index("--python") + 1])
-    (target / "lib").mkdir()
-elif sys.argv[1:3] == ["pip", "sync"]:
-    {sync}
-elif sys.argv[1:3] == ["pip", "compile"]:
-    {compile}
-else:
-    sys.exit(1)
-"""
-
-
-class Builder:
-    """Environments whose uv is a script: it writes down what it was asked."""
-
-    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.root, self.log, self.uv = folder / "environments", folder / "log", folder / "uv"
-        self.environ = {"PATH": os.environ["PATH"], "HOME": str(folder)}
-        here = interpreters.probe(Path(sys.executable))
-        monkeypatch.setattr(uvtool.uv, "find_uv_bin", lambda: str(self.uv))
-        monkeypatch.setattr(interpreters, "find", lambda *_: here)
-        self.sync("pass")
-
-    def sync(self, code: str, compiled: str = "pass") -> None:
-        """`uv pip sync` runs `code`."""
-        words = {"log": str(self.log), "sync": code, "compile": compiled}
-        self.uv.write_text(FAKE_UV.format(python=sys.executable, **words))
-        self.uv.chmod(0o755)
-
-    def compiles(self, lock: str, failure: str = "") -> None:
-        """`uv pip compile` writes `lock`, or says `failure`."""
-        out = f"pathlib.Path(sys.argv[-1]).write_text({lock!r})"
-        self.sync("pass", f"print({failure!r}); sys.exit(1)" if failure else out)
-
-    def new(self) -> Environments:
-        return Environments(self.root, self.environ)
-
-    @property
-    def calls(self) -> list[str]:
-        lines = self.log.read_text().splitlines() if self.log.exists() else []
-        return [" ".join(line.split()[:2]) for line in lines]
-
-
-@pytest.fixture
-def builder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Builder:
-    return Builder(tmp_path, monkeypatch)
-
-
-def waited(made: Environments, name: str) -> Environment:
-    """The environment once its background build is over."""
-    for thread in threading.enumerate():
-        if thread.name == f"build-{name}":
-            thread.join(60)
-    found = made.ready(name)
-    assert found is not None
-    return found
+__all__ = ["base", "builder"]
 
 
 def test_it_is_built_once_and_found_by_whoever_asks_later(builder: Builder) -> None:
@@ -261,50 +205,6 @@ def test_a_users_requirements_become_an_environment(builder: Builder, tmp_path: 
     with pytest.raises(BuildFailed, match="an image of AWS's has that name"):
         made.define("pytorch-training", wanted)
     assert not made.remove("../up")
-
-
-RELEASE = "scikit-learn-0.23-1"
-LOCKED = "pathlib.Path(sys.argv[sys.argv.index('-o') + 1]).write_text('scikit-learn==0.24.0\\n')"
-
-
-def test_a_release_is_resolved_at_first_need_and_stays_as_it_was(builder: Builder) -> None:
-    builder.sync("pass", LOCKED)
-    first = builder.new().build(RELEASE)
-    lock = locks.text(builder.root, RELEASE)
-    assert lock.splitlines() == ["# python 3.9", "scikit-learn==0.24.0"]
-    builder.sync("pass", "sys.exit(1)")  # an index that has other versions meanwhile
-    assert builder.new().build(RELEASE) == first
-    shown = {each.name: each for each in builder.new().known()}
-    assert shown[RELEASE].released == "2020-10-18"
-    (built,) = builder.new().builds()
-    assert (built.name, built.directory) == (RELEASE, first.path)
-    builder.new().drop(built)
-    assert not first.path.exists()
-    assert locks.text(builder.root, RELEASE) == lock
-    assert builder.new().remove(RELEASE)
-    with pytest.raises(locks.NoLock):
-        locks.text(builder.root, RELEASE)
-
-
-def test_a_release_that_cannot_be_had_is_told(builder: Builder) -> None:
-    asked = "'scikit' in pathlib.Path(sys.argv[-1]).read_text()"
-    builder.sync("pass", f"sys.exit(1) if {asked} else {LOCKED}")
-    with pytest.raises(
-        BuildFailed, match=r"scikit-learn 0\.23-1 cannot be had for Python 3\.9, .*"
-    ):
-        builder.new().build(RELEASE)
-    assert not (builder.root / locks.RELEASES).exists()
-
-
-def test_a_shipped_release_has_the_python_of_its_lock(
-    builder: Builder, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked: list[tuple[str, ...]] = []
-    here = interpreters.probe(Path(sys.executable))
-    monkeypatch.setattr(interpreters, "find", lambda _, wanted=(): asked.append(wanted) or here)
-    builder.new().build("scikit-learn-1.2-1")
-    assert asked
-    assert set(asked) == {("3.11",)}
 
 
 def test_requirements_that_exclude_each_other_are_told_in_uvs_words(builder: Builder) -> None:

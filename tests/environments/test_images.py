@@ -7,7 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from sagebrush.environments.images import Image, UnknownImage, resolve
+from sagebrush.environments import unavailable
+from sagebrush.environments.images import IMAGES, Image, UnknownImage, UnknownTag, resolve
+from tests.environments.test_releases import CONFIGURATIONS
 from tests.needs import sdk
 
 BASE = Image("base")
@@ -97,6 +99,21 @@ def test_names_that_are_known(uri: str, image: Image) -> None:
         (f"{DLC}/mxnet-training:1.9", "nearest is pytorch-training"),
         (f"{DLC}/pytorch-trainings:2.1", "the nearest name is pytorch-training"),
         ("811284229777.dkr.ecr.us-east-1.amazonaws.com/kmeans:1", "algorithm kmeans is not here"),
+        (
+            "156813124566.dkr.ecr.us-east-1.amazonaws.com/sagemaker-model-monitor-analyzer",
+            "it is Amazon SageMaker Model Monitor's analyzer image; Sagebrush does not run Model"
+            " Monitor yet; compare captured data with a baseline in a processing job",
+        ),
+        (
+            "205585389593.dkr.ecr.us-east-1.amazonaws.com/sagemaker-clarify-processing:1.0",
+            "Clarify's image; Sagebrush does not run Clarify yet",
+        ),
+        (
+            "173754725891.dkr.ecr.us-east-1.amazonaws.com/sagemaker-spark-processing:3.3-cpu-py39",
+            "SageMaker's Spark image (PySparkProcessor); Sagebrush has no Spark yet; use pandas",
+        ),
+        (f"{DLC}/huggingface-pytorch-inference-neuronx:2.1.2", "AWS's own accelerators"),
+        ("jumpstart-dft-x", "JumpStart"),
         ("blazing-text:1", "the nearest name is blazingtext"),
         ("123456789012.dkr.ecr.us-east-1.amazonaws.com/mine:7", "no environment stands for it"),
         ("docker.io/library/python:3", "it is of another registry, which needs Docker or Podman"),
@@ -110,6 +127,81 @@ def test_names_that_are_refused_say_why(uri: str, words: str) -> None:
     with pytest.raises(UnknownImage) as error:
         resolve(uri)
     assert words in str(error.value)
+
+
+def test_what_is_refused_by_name_is_nowhere_to_be_had() -> None:
+    refused = {each.names.pattern for each in unavailable.TABLE}
+    assert len(refused) == len(unavailable.TABLE)
+    for name in IMAGES:
+        if name != "huggingface-pytorch-trcomp-training":  # that one runs without its compiler
+            assert not unavailable.why(name), name
+    with pytest.raises(UnknownImage, match=r"built-in algorithm xgboost; .*use sagemaker-xgboost"):
+        resolve("811284229777.dkr.ecr.us-east-1.amazonaws.com/xgboost:1")
+
+
+@pytest.mark.parametrize(
+    ("uri", "told"),
+    [
+        ("s3://jumpstart-cache-prod-us-east-1/a/b.tar.gz", True),
+        ("s3://jumpstart-private-cache-prod-eu-west-1/a/", True),
+        ("jumpstart-cache-prod-us-east-1", True),
+        ("s3://mine/jumpstart-cache-prod-us-east-1/", False),
+        ("s3://jumpstart/mine", False),
+    ],
+)
+def test_jumpstarts_buckets_are_known(uri: str, told: bool) -> None:
+    assert ("JumpStart" in unavailable.source(uri)) is told
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        f"{DLC}/pytorch-training:999-1",
+        f"{DLC}/pytorch-training:999.0",
+        f"{DLC}/pytorch-training:gpu",
+        f"{DLC}/huggingface-pytorch-training:2.1.0",
+        f"{DLC}/huggingface-pytorch-training:99.0.0-transformers4.30.1-gpu-py310",
+        "sagemaker-scikit-learn:banana",
+    ],
+)
+def test_a_tag_that_aws_does_not_have_is_refused_in_its_words(uri: str) -> None:
+    with pytest.raises(UnknownTag) as error:
+        resolve(uri)
+    tag = uri.rpartition(":")[2]
+    assert str(error.value).startswith(
+        f"Cannot find the requested image: {uri} with tag: {tag} and digest: null. Tags of "
+    )
+
+
+@pytest.mark.parametrize(
+    ("uri", "environment", "asked"),
+    [
+        (f"{DLC}/pytorch-training:latest", "pytorch", {}),
+        ("sagebrush/pytorch:anything", "pytorch", {}),
+        ("pytorch:anything", "pytorch", {}),
+        (f"{DLC}/pytorch-training:2.99.0-cpu", "pytorch", {"torch": "2.99.0"}),
+        ("sagemaker-scikit-learn:1.99-1", "base", {"scikit-learn": "1.99"}),
+        ("sagemaker-scikit-learn:1.3-1", "scikit-learn-1.2-1", {"scikit-learn": "1.3"}),
+        (
+            f"{DLC}/tensorflow-training:2.15.0-cpu-py310",
+            "tensorflow-2.15.0",
+            {"tensorflow": "2.15.0"},
+        ),
+        (f"{DLC}/tensorflow-training:2.15-cpu-py310", "tensorflow-2.15.0", {"keras": "2.15"}),
+        (
+            f"{DLC}/huggingface-pytorch-training:2.0.0-transformers4.30.1-gpu-py310-cu118",
+            "huggingface-pytorch-4.30.1-2.0.0",
+            {"transformers": "4.30.1", "torch": "2.0.0"},
+        ),
+        ("sagebrush/huggingface-pytorch-4.30.1-2.0.0", "huggingface-pytorch-4.30.1-2.0.0", {}),
+    ],
+)
+def test_versions_that_the_table_lacks(uri: str, environment: str, asked: dict[str, str]) -> None:
+    """Newer ones get today's environment, whose log names what was asked for; those between two of
+    the table an environment of their own; a container's the release below."""
+    image = resolve(uri)
+    assert image.environment == environment
+    assert asked.items() <= image.asked.items()
 
 
 def test_users_environments_are_images_by_their_names() -> None:
@@ -156,3 +248,40 @@ def test_what_the_sdk_retrieves_is_known() -> None:
     for uri in uris:
         names = next(names for part, names in expected.items() if part in uri)
         assert resolve(uri).environment in names, uri
+
+
+@pytest.mark.costs("asks an SDK's environment")
+@pytest.mark.parametrize(("name", "folder"), sorted(CONFIGURATIONS.items()))
+def test_no_tag_that_an_sdk_makes_is_refused(name: str, folder: str) -> None:
+    """The SDKs' tags begin with the version of their tables, or with its `tag_prefix`."""
+    script = (
+        "import importlib.util, json, pathlib\n"
+        "root, = importlib.util.find_spec('sagemaker').submodule_search_locations\n"
+        f"folder = pathlib.Path(root, '{folder}')\n"
+        "def walk(node, version, above):\n"
+        "    if 'repository' in node:\n"
+        "        bare = version.removeprefix('pytorch').removeprefix('tensorflow')\n"
+        "        tag = version if bare == version else f'{bare}-transformers{above}'\n"
+        "        tag = above if version in ('py2', 'py3') else tag\n"
+        "        print(node['repository'] + ':' + node.get('tag_prefix', tag) + '-cpu-py3')\n"
+        "    for key, below in node.items():\n"
+        "        if isinstance(below, dict):\n"
+        "            walk(below, key, version)\n"
+        "for name in 'sklearn xgboost pytorch tensorflow huggingface'.split():\n"
+        "    walk(json.loads((folder / f'{name}.json').read_text()), '', '')\n"
+    )
+    done = subprocess.run(
+        [str(sdk(name)), "-c", script], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    uris = set(done.stdout.split())
+    assert len(uris) > 100
+    refused = []
+    for uri in uris:
+        try:
+            resolve(uri)
+        except UnknownTag as error:
+            refused.append(str(error))
+        except UnknownImage:
+            pass
+    assert not refused

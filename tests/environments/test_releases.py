@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from sagebrush.environments import releases
 from sagebrush.environments.releases import TABLE, Release, table
 from tests.needs import sdk
 
@@ -115,3 +116,33 @@ def test_what_an_sdk_can_name_is_in_the_table(name: str) -> None:
     # A tag of two numbers (`2.13-cpu-amzn2023-sagemaker`) promises the release of three.
     known |= {(f, v.rpartition(".")[0], "") for f, v, _ in known if f == "pytorch"}
     assert wanted - known == set()
+
+
+@pytest.mark.parametrize(
+    ("name", "below"),
+    [
+        ("huggingface-pytorch-4.30.1-2.0.0", "huggingface-pytorch-4.28.1-2.0.0"),
+        ("tensorflow-2.15.0", "tensorflow-2.14.1"),
+        ("pytorch-2.0.2", "pytorch-2.0.1"),
+        ("pytorch-1.3.0", ""),  # older than the table
+        ("pytorch-99.0.0", ""),  # newer
+        ("huggingface-pytorch-4.30.1", ""),
+        ("scikit-learn-1.1.0", ""),  # a container's number is no package's version
+        ("pytorch-2.0", ""),
+        ("mine-1.2.3", ""),
+    ],
+)
+def test_a_release_between_two_of_the_table_has_the_day_of_the_one_below(
+    name: str, below: str
+) -> None:
+    found = releases.named(name)
+    if not below:
+        assert found is None
+        return
+    assert found is not None
+    assert found not in table()
+    assert found.environment == name
+    lower = releases.below(found)
+    assert lower.environment == below
+    assert (found.released, found.python) == (lower.released, lower.python)
+    assert list(found.pins) == list(releases.PRINCIPALS[found.family])

@@ -154,10 +154,21 @@ def test_old_torch_comes_from_pytorchs_own_index_alone(
     index.pytorch = answers
     pins = {"transformers": "4.26.0", "torch": "1.13.1", "datasets": "2.9.0"}
     release = _release("huggingface-pytorch", "3.9", "2023-03-17", pins, "1.13.1")
-    found = _resolved(release, tmp_path)[1]
+    text = lock(release, {}, tmp_path, descriptor=7)
+    found = locks.pins(text)
+    assert (locks.FOR_NOW in text) is not answers, "without it the lock is to be made anew"
     assert (found["transformers"], found["torch"]) == ("4.26.0", torch)
     assert found["datasets"] == "2.9.0"
     assert "accelerate" not in found  # what that time's index lacks is left out, one by one
+
+
+def test_a_version_newer_than_the_day_is_locked_at_a_later_one(
+    index: Index, tmp_path: Path
+) -> None:
+    """As of a release between two of the table, whose own day nobody knows."""
+    release = _release("scikit-learn", "3.9", "2021-12-25", {"scikit-learn": "1.2.1"})
+    pythons, pins = _resolved(release, tmp_path)
+    assert (pythons, pins["scikit-learn"]) == (("3.9",), "1.2.1")
 
 
 def test_nothing_that_could_stand_in_is_said(index: Index, tmp_path: Path) -> None:

@@ -97,3 +97,18 @@ def test_packages_that_no_tag_names_are_told_by_their_major_version() -> None:
         asked, _environment(scikit_learn="1.2.1", numpy="1.26.4", pandas="2.0.2")
     )
     assert standins.told(found) == "stands in: pandas 2.0.2 for 1.1.3"
+
+
+def test_the_name_as_an_image_says_what_stands_in() -> None:
+    """DescribeEndpoint's ResolvedImage: the one member that tells how an endpoint runs."""
+    versions = {
+        "Python": "3.11.7",
+        "torch": "2.13.0+cpu",
+        "numpy": "2.4.6",
+        "scikit-learn": "1.9.1",
+    }
+    made = Environment("base", Path("/e"), Path("/e/bin/python"), (), versions, {})
+    assert made.image({}) == "sagebrush/base:Python-3.11.7-torch-2.13.0-cpu-numpy-2.4.6"
+    assert made.image({"scikit-learn": "1.2.1"}) == (
+        "sagebrush/base:scikit-learn-1.9.1-for-1.2.1-Python-3.11.7-torch-2.13.0-cpu"
+    )

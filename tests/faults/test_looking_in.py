@@ -125,14 +125,14 @@ def test_what_the_table_says(start: Start) -> None:
     assert " here; " in lines["short"]
     assert " on AWS" in lines["short"]
     assert "no such column" in lines["breaks"]
-    assert len(stand.run("jobs", "-n", "1").stdout.splitlines()) == 1
+    one = stand.run("jobs", "-n", "1").stdout.splitlines()
+    assert len([line for line in one if line.startswith("job ")]) == 1
     shown = stand.run("jobs", "show", "short").stdout
-    for text in ("ml.m5.large", "would have been charged", "Downloading", "Completed"):
+    for text in ("ml.m5.large", "would have cost", "Downloading", "Completed"):
         assert text in shown
     none = stand.run("jobs", "show", "nobody")
-    assert (
-        none.stderr == "sagebrush: there is no training or processing job nobody (sagebrush jobs)\n"
-    )
+    assert none.stderr.startswith("sagebrush: there is no job, endpoint or notebook named nobody\n")
+    assert "\n  job  short" in none.stderr
 
 
 def test_top_once(stand: Stand) -> None:

@@ -43,10 +43,14 @@ def test_prices_are_dated_and_grow_with_the_size() -> None:
     assert "70" in SPOT_BY
     xlarge = instance("ml.m5.xlarge")
     assert (xlarge.price, xlarge.spot_price) == (0.23, 0.069)
-    assert instance("ml.p5.48xlarge").price is None  # not known: not guessed
-    assert instance("ml.p5.48xlarge").spot_price is None
+    unknown = instance("ml.p6-b200.48xlarge")  # not known: not guessed
+    assert (unknown.price, unknown.spot_price, unknown.priced) == (None, None, "")
+    assert (xlarge.priced, instance("ml.c4.xlarge").priced) == (PRICES_OF, "2025-01-12")
+    for family in ("t2.medium", "t3.medium", "m4.xlarge", "m5d.large", "c4.xlarge", "c5.24xlarge",
+                   "r5.large", "p3.2xlarge", "g4dn.xlarge", "g5.xlarge"):  # fmt: skip
+        assert instance(f"ml.{family}").price, family  # those that notebooks name
     priced = [found for name in listed() if (found := instance(name)).price]
-    assert len(priced) > 50
+    assert len(priced) > 110
     for one in priced:
         for other in priced:
             family = one.name.split(".")[1] == other.name.split(".")[1]

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from sagebrush.commands import running
 from sagebrush.compute.base import Limits
 from sagebrush.scheduler import members
-from sagebrush.scheduler.instances import PRICES_OF, instance
+from sagebrush.scheduler.instances import instance
 
 Doc = Mapping[str, Any]
 
 
 def instances(doc: Doc) -> list[tuple[str, int]]:
-    """(instance type, how many) of each group of a training job, or of a processing job's cluster."""
-    config = doc.get("ResourceConfig") or doc["ProcessingResources"]["ClusterConfig"]
+    """(instance type, how many) of each group of a training job, or of another job's cluster. Raises
+    KeyError for what has none."""
+    config = doc.get("ResourceConfig") or doc.get("TransformResources")
+    config = config or doc["ProcessingResources"]["ClusterConfig"]
     return [
         (group["InstanceType"], group["InstanceCount"]) for group in members.groups(dict(config))
     ]
@@ -89,9 +91,17 @@ def dollars(amount: float) -> str:
     return f"${amount:.2f}" if amount >= 1 else f"${amount:.4f}"
 
 
-def prices() -> str:
-    """The source of the prices."""
-    return f"list of {PRICES_OF}"
+def unpriced(types: Iterable[str]) -> list[str]:
+    """Those of the types that have no known price, each once."""
+    found: list[str] = []
+    for name in types:
+        try:
+            known = instance(name).price is not None
+        except LookupError:
+            known = False
+        if not known and name not in found:
+            found.append(name)
+    return found
 
 
 def savings(doc: Doc) -> float | None:
@@ -119,21 +129,26 @@ def details(doc: Doc, now: dt.datetime) -> str:
     return status_message(doc)
 
 
-def of_any(doc: Doc) -> str:
+def of_any(doc: Doc, cost: str = "") -> str:
     """One line on a resource of any kind, from what AWS's descriptions have in common: how long it
-    took, why it failed, what it waits for (which Sagebrush puts into a job's ExitMessage), its type."""
+    took, what it would have cost, why it failed, what it waits for (which Sagebrush puts into a job's
+    ExitMessage), its type."""
     said: list[str] = []
-    if (end := _ends(doc, "EndTime")) is not None:
-        begun = _ends(doc, "StartTime") or doc["CreationTime"]
+    if (end := when(doc, "EndTime")) is not None:
+        begun = when(doc, "StartTime") or doc["CreationTime"]
         said.append(f"took {running.span((end - begun).total_seconds())} here")
     elif waits := doc.get("ExitMessage"):
         said.append(waits)
+    elif of_type := doc.get("InstanceType", ""):
+        said.append(of_type)
+    if cost:
+        said.append(cost)
     if reason := doc.get("FailureReason"):
         said.append(_gist(reason)[:120])
-    return "; ".join(said) or doc.get("InstanceType", "")
+    return "; ".join(said)
 
 
-def _ends(doc: Doc, word: str) -> dt.datetime | None:
+def when(doc: Doc, word: str) -> dt.datetime | None:
     """The time whose name ends so (`ProcessingEndTime`, `TransformEndTime`)."""
     found = (value for name, value in doc.items() if name.endswith(word))
     return next((value for value in found if isinstance(value, dt.datetime)), None)
@@ -146,6 +161,9 @@ def ended(doc: Doc) -> list[str]:
         said.append(f"took {running.span(seconds)} here")
     if (amount := cost(doc)) is not None:
         said.append(f"{dollars(amount)} on AWS")
+    elif "BillableTimeInSeconds" in doc:
+        lacking = unpriced(name for name, _ in instances(doc))
+        said.append(f"no price known for {', '.join(lacking)}")
     if (saved := savings(doc)) is not None:
         said.append(f"managed spot savings {saved:.1f}%")
     if reason := doc.get("FailureReason"):

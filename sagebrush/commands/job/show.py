@@ -6,71 +6,121 @@ import argparse
 import datetime as dt
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from typing import Any
 
 from sagebrush import services
 from sagebrush.commands import places, running
-from sagebrush.commands.job import facts, inside, table
-from sagebrush.commands.running import CommandError, Server
+from sagebrush.commands.job import costs, facts, inside, named, table, trials
+from sagebrush.commands.job.costs import Bill
+from sagebrush.commands.job.named import Found
+from sagebrush.commands.running import CommandError
 from sagebrush.facts import Running
 from sagebrush.settings import Settings
 
 MISSING = ("Requested resource not found", "Could not find", "Amazon SageMaker can't find")
 """How messages begin that say that there is no such job."""
+Rows = list[tuple[str, str]]
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments of `jobs show`."""
-    parser.add_argument("name", metavar="NAME")
+    parser.add_argument("kind", nargs="?", metavar="KIND", help="where several have the name")
+    parser.add_argument("name", metavar="NAME", help="of a job of any kind, endpoint or notebook")
     places.add_argument(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Prints it; raises CommandError when there is no such job."""
+    """Prints it; raises CommandError when there is none of that name."""
+    kinds, name = meant(args.kind), args.name
     chosen = running.settings()
     server = running.require(chosen)
-    region = places.region_of(chosen, server, args.name, args.region)
-    client = running.client(chosen, server, "sagemaker", region)
-    doc = look(client, args.name)
-    if doc is None and (found := look(client, args.name, "processing_job")):
-        rows = processing(found, dict(_live(chosen, ("processing-job", args.name, region))))
-        _print(rows, [], found)
-        return 0
-    if doc is None and _other(chosen, server, args.name, region):
-        return 0
-    doc = doc or describe(client, args.name)
-    live = _live(chosen, ("training-job", args.name, region))
-    _print([*_facts(doc), *live, *_results(doc)], _transitions(doc), doc)
+    region = places.region_of(chosen, server, name, args.region)
+    clients = named.clients(chosen, server, kinds, region)
+    found = named.one(clients, kinds, name, "jobs show")
+    client, live = clients[found.kind.service], _live(chosen, (found.kind.kind, name, region))
+    rows, below = told(found, client, list(live))
+    _print(rows, below, found.doc)
     return 0
 
 
-def _print(
-    rows: Iterable[tuple[str, str]], transitions: Sequence[str], doc: Mapping[str, Any]
-) -> None:
+def meant(word: str | None) -> list[Running]:
+    """The kinds that a user means by `word`, all by none; raises CommandError for no kind."""
+    kinds = named.listed(services.running())
+    if word is None:
+        return kinds
+    kind = named.of_word(word)
+    if kind is None:
+        raise CommandError(f"{word} is no kind: {', '.join(each.label for each in kinds)}")
+    return [kind]
+
+
+def told(found: Found, client: Any, live: Rows) -> tuple[Rows, list[str]]:
+    """(rows, lines below them): all that is known of the resource; `live` is what its instances
+    really have."""
+    doc, noun = found.doc, found.kind.noun
+    now = dt.datetime.now(dt.UTC)
+    if noun == "TrainingJob":
+        return [*_facts(doc), *live, *_results(doc)], _transitions(doc)
+    if noun == "ProcessingJob":
+        return list(processing(doc, dict(live))), []
+    if noun == "HyperParameterTuningJob":
+        return _tuning(found, client)
+    cost = costs.of(found.kind, doc, client, now)
+    own = _endpoint(doc) if noun == "Endpoint" else ()
+    rows = [*general(found.kind, doc), *own, *live]
+    if groups := costs.instances(noun, doc, client):
+        rows.append(("price on AWS", costs.hourly(groups)))
+    if cost is not None and cost.amount is not None:
+        rows.append(("on AWS", f"would have cost {facts.dollars(cost.amount)}{cost.span}"))
+    return rows, []
+
+
+def _tuning(found: Found, client: Any) -> tuple[Rows, list[str]]:
+    """What is known of a tuning job, and a line for each of its trials."""
+    doc, tuned = found.doc, trials.listed(client, found.name)
+    bill = Bill()
+    for each in tuned:
+        bill.add("TrainingJob", each["TrainingJobName"], trials.cost(doc, each))
+    config = doc["HyperParameterTuningJobConfig"]
+    rows = [
+        *general(found.kind, doc),
+        ("says", table.tuning(doc)),
+        ("strategy", config["Strategy"]),
+    ]
+    if objective := config.get("HyperParameterTuningJobObjective"):
+        rows.append(("objective", f"{objective['Type']} {objective['MetricName']}"))
+    rows += [("on AWS", line.replace(" on AWS", "")) for line in bill.lines()]
+    below = trials.lines(doc, tuned)
+    if below:
+        below += ["", f"sagebrush logs TRIAL shows a trial's log; sagebrush jobs plot {found.name}"]
+    return rows, below
+
+
+def _endpoint(doc: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """The variants: how many instances answer, of how many, at which weight, from which image."""
+    for each in doc.get("ProductionVariants", ()):
+        counts = f"{each.get('CurrentInstanceCount', 0)} of {each.get('DesiredInstanceCount', 0)}"
+        yield (
+            "variant",
+            (
+                f"{each['VariantName']}: {counts} instances in service,"
+                f" weight {each.get('CurrentWeight', 0):g}"
+            ),
+        )
+        for state in each.get("VariantStatus", ()):
+            yield "", f"{state['Status']}: {state.get('StatusMessage', '')}".rstrip(": ")
+        for image in each.get("DeployedImages", ()):
+            yield "image", image.get("SpecifiedImage", "")
+            yield "runs as", image.get("ResolvedImage", "")
+
+
+def _print(rows: Iterable[tuple[str, str]], below: Sequence[str], doc: Mapping[str, Any]) -> None:
     for line in running.columns(list(rows)):
         print(line)
-    for line in ("", *transitions) if transitions else ():
+    for line in ("", *below) if below else ():
         print(line)
     if reason := doc.get("FailureReason"):
         print(f"\n{reason}")
-
-
-def _other(chosen: Settings, server: Server, name: str, region: str) -> bool:
-    """Whether another resource, no training job, has that name; it is printed."""
-    from botocore.exceptions import ClientError
-
-    kinds = table.listed(services.running())
-    clients = {
-        each: running.client(chosen, server, each, region)
-        for each in {kind.service for kind in kinds}
-    }
-    for kind in kinds:
-        with suppress(ClientError):
-            doc = running.describe(clients[kind.service], kind, name)
-            _print([*general(kind, doc), *_live(chosen, (kind.kind, name, region))], [], doc)
-            return True
-    return False
 
 
 def general(kind: Running, doc: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -85,7 +135,7 @@ def general(kind: Running, doc: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         if member in (kind.id_member, kind.status_member, "ResponseMetadata", "FailureReason"):
             continue
         if isinstance(value, dt.datetime):
-            yield member, _time(value)
+            yield member, named.moment(value)
         elif isinstance(value, str | int | float):
             yield member, str(value)
 
@@ -127,8 +177,7 @@ def processing(doc: Mapping[str, Any], live: Mapping[str, str]) -> Iterator[tupl
     if program:
         yield "program", shlex.join(program)
     yield "instances", facts.machines(doc)
-    if hourly := facts.price(doc):
-        yield "price on AWS", f"{facts.dollars(hourly)} an hour ({facts.prices()})"
+    yield "price on AWS", costs.hourly(facts.instances(doc))
     for each in doc.get("ProcessingInputs", ()):
         source = each.get("S3Input", {})
         where = f"{source.get('S3Uri', '')} -> {source.get('LocalPath', '')}"
@@ -138,14 +187,13 @@ def processing(doc: Mapping[str, Any], live: Mapping[str, str]) -> Iterator[tupl
         where = f"{target.get('LocalPath', '')} -> {target.get('S3Uri', '')}"
         yield "output", f"{each['OutputName']}: {where}"
     yield from live.items()
-    yield "created", _time(doc["CreationTime"])
+    yield "created", named.moment(doc["CreationTime"])
     begun, end = doc.get("ProcessingStartTime"), doc.get("ProcessingEndTime")
     if begun and end:
         seconds = (end - begun).total_seconds()
         yield "took here", running.span(seconds)
-        if hourly:
-            amount = facts.dollars(hourly * seconds / 3600)
-            yield "on AWS", f"{amount} would have been charged"
+        if (amount := costs.priced(facts.instances(doc), seconds)) is not None:
+            yield "on AWS", f"would have cost {facts.dollars(amount)}"
 
 
 def _facts(doc: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -158,8 +206,7 @@ def _facts(doc: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     algorithm = doc["AlgorithmSpecification"]
     yield "image", algorithm.get("TrainingImage") or algorithm.get("AlgorithmName", "")
     yield "instances", facts.machines(doc)
-    if hourly := facts.price(doc):
-        yield "price on AWS", f"{facts.dollars(hourly)} an hour ({facts.prices()})"
+    yield "price on AWS", costs.hourly(facts.instances(doc))
     if doc.get("EnableManagedSpotTraining"):
         yield "managed spot", "yes"
     for name, value in doc.get("HyperParameters", {}).items():
@@ -182,20 +229,25 @@ def _live(chosen: Settings, of: tuple[str, str, str]) -> Iterator[tuple[str, str
         limits = inside.limits(inside.directory(chosen, each))
         if limits is not None:
             size = facts.scaled(each.type, limits) or "all that its type has"
-            yield f"here, {each.host}", size
+            yield ", ".join(filter(None, ("here", each.host))), size
 
 
 def _results(doc: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Times, money, metrics."""
-    yield "created", _time(doc["CreationTime"])
+    yield "created", named.moment(doc["CreationTime"])
     if (seconds := facts.took(doc)) is not None:
         yield "took here", running.span(seconds)
     if "BillableTimeInSeconds" in doc:
         yield "billable", f"{doc['BillableTimeInSeconds']} s on each instance"
     if (amount := facts.cost(doc)) is not None:
-        yield "on AWS", f"{facts.dollars(amount)} would have been charged"
+        yield "on AWS", f"would have cost {facts.dollars(amount)}"
     if (saved := facts.savings(doc)) is not None:
         yield "spot savings", f"{saved:.1f}%"
+    if pool := doc.get("WarmPoolStatus"):
+        kept = pool.get("ResourceRetainedBillableTimeInSeconds")
+        by = pool.get("ReusedByJob")
+        more = [f"kept for {running.span(kept)}" if kept else "", f"reused by {by}" if by else ""]
+        yield "warm pool", ", ".join(filter(None, (pool["Status"], *more)))
     for metric in doc.get("FinalMetricDataList", ()):
         yield "metric", f"{metric['MetricName']} = {metric['Value']:g}"
 
@@ -205,9 +257,5 @@ def _transitions(doc: Mapping[str, Any]) -> list[str]:
     for each in doc.get("SecondaryStatusTransitions", ()):
         start, end = each["StartTime"], each.get("EndTime")
         spent = running.span((end - start).total_seconds()) if end else ""
-        rows.append((_time(start), each["Status"], spent, each.get("StatusMessage", "")))
+        rows.append((named.moment(start), each["Status"], spent, each.get("StatusMessage", "")))
     return running.columns(rows)
-
-
-def _time(moment: dt.datetime) -> str:
-    return f"{moment.astimezone():%Y-%m-%d %H:%M:%S}"

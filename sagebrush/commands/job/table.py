@@ -4,79 +4,86 @@ from __future__ import annotations
 
 import argparse
 import datetime as dt
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
-from botocore import xform_name
 from botocore.exceptions import ClientError
 
 from sagebrush import services
 from sagebrush.commands import places, running
-from sagebrush.commands.job import facts, inside
+from sagebrush.commands.job import costs, facts, inside, named, trials
+from sagebrush.commands.job.costs import Bill
 from sagebrush.commands.running import CommandError
 from sagebrush.facts import Running
 from sagebrush.settings import Settings
 
 CREATED = 3
 """Which column of the table is the time."""
-DETAILS: Mapping[str, Callable[[Mapping[str, Any], dt.datetime], str]] = {
-    "TrainingJob": facts.details,
-    "HyperParameterTuningJob": lambda doc, _: tuning(doc),
-}
-"""Noun -> a function that describes more of such a resource than `facts.of_any` does."""
 
 
 def run(args: argparse.Namespace) -> int:
-    """Prints the table, of every region; a column says which where there is more than the server's."""
+    """Prints the table, of every region, and what its resources would have cost together; a column
+    says which region where there is more than the server's."""
     chosen = running.settings()
     server = running.require(chosen)
-    sizes = _sizes(chosen)
-    kinds = listed(services.running())
+    sizes, kinds = _sizes(chosen), named.listed(services.running())
     regions = places.regions(chosen, server)
-    shown = (lambda region: (region,)) if len(regions) > 1 else lambda _: ()
-    clients = {
-        (name, region): running.client(chosen, server, name, region)
-        for name in {kind.service for kind in kinds}
-        for region in regions
-    }
+    clients = {each: named.clients(chosen, server, kinds, each) for each in regions}
+    bills = {region: Bill() for region in regions}
     lines = []
     for kind in kinds:
         found = [
             (row, region)
             for region in regions
-            for row in rows(clients[kind.service, region], kind, args.n, sizes.get(region, {}))
+            for row in rows(
+                clients[region][kind.service], kind, args.n, sizes.get(region, {}), bills[region]
+            )
         ]
         found.sort(key=lambda each: each[0][CREATED], reverse=True)
-        lines += [(*row[:1], *shown(region), *row[1:]) for row, region in found[: args.n]]
+        shown = (lambda region: (region,)) if len(regions) > 1 else lambda _: ()
+        lines += [(*row[:1], *shown(region), *row[1:]) for row, region in found]
     if not lines:
         print("nothing yet")
         return 0
-    for line in running.columns(lines):
+    for line in (*running.columns(lines), *costs.together(bills).lines()):
         print(line)
     return 0
 
 
-def listed(kinds: Mapping[str, Running]) -> list[Running]:
-    """The kinds that can be listed: first those that end without being stopped."""
-    found = [kind for kind in kinds.values() if kind.listed]
-    return sorted(found, key=lambda kind: (not kind.ended, kind.label))
-
-
-def rows(client: Any, kind: Running, count: int, sizes: Mapping[str, str]) -> list[tuple[str, ...]]:
-    """Up to `count` lines of the table, newest first; `sizes` is what some really have."""
+def rows(
+    client: Any, kind: Running, count: int, sizes: Mapping[str, str], bill: Bill
+) -> list[tuple[str, ...]]:
+    """Up to `count` lines of the table, newest first; `sizes` is what some really have. What they
+    would have cost is added to the bill."""
     now, found = dt.datetime.now(dt.UTC), []
-    for each in _first(client, kind, count):
-        name, created = each[kind.id_member], each["CreationTime"].astimezone()
+    for each in named.present(client, kind, count):
         said = ""
         with suppress(ClientError):  # deleted since
-            doc = running.describe(client, kind, name)
-            said = DETAILS.get(kind.noun, lambda doc, _: facts.of_any(doc))(doc, now)
-        if size := sizes.get(name, ""):
+            doc = running.describe(client, kind, each.name)
+            said = _told(client, kind, doc, now, bill)
+        if size := sizes.get(each.name, ""):
             said = f"{said}{': ' if said else ''}{size}"
-        status = each[kind.status_member]
-        found.append((kind.label, name, status, f"{created:%Y-%m-%d %H:%M:%S}", said))
+        found.append((kind.label, each.name, each.status, named.moment(each.created), said))
     return found
+
+
+def _told(client: Any, kind: Running, doc: Mapping[str, Any], now: dt.datetime, bill: Bill) -> str:
+    """One line on the resource, whose cost is added to the bill."""
+    name = doc[kind.id_member]
+    if kind.noun == "HyperParameterTuningJob":
+        mine = Bill()
+        for each in trials.listed(client, name):
+            mine.add("TrainingJob", each["TrainingJobName"], trials.cost(doc, each))
+        for (noun, trial), cost in mine.costs.items():
+            if (noun, trial) not in bill.costs:  # which may have it from its own description
+                bill.add(noun, trial, cost)
+        return "; ".join(filter(None, (tuning(doc), mine.told())))
+    cost = costs.of(kind, doc, client, now)
+    bill.add(kind.noun, name, cost)
+    if kind.noun == "TrainingJob":
+        return facts.details(doc, now)
+    return facts.of_any(doc, str(cost or ""))
 
 
 def tuning(doc: Mapping[str, Any]) -> str:
@@ -107,11 +114,3 @@ def _sizes(chosen: Settings) -> dict[str, dict[str, str]]:
         if limits and (said := facts.scaled(each.type or limits.name, limits)):
             found.setdefault(each.region, {}).setdefault(each.name, said)
     return found
-
-
-def _first(client: Any, kind: Running, count: int) -> list[dict[str, Any]]:
-    """Up to `count` summaries, newest first."""
-    pages = client.get_paginator(xform_name(f"List{kind.noun}s")).paginate(
-        SortBy="CreationTime", SortOrder="Descending", PaginationConfig={"MaxItems": count}
-    )
-    return [summary for page in pages for summary in page[kind.listed]]

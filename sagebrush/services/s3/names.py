@@ -7,6 +7,7 @@ import re
 
 from sagebrush.access import dispatch
 from sagebrush.aws import regions
+from sagebrush.environments import unavailable
 from sagebrush.errors import AwsError, Doc
 from sagebrush.services.s3 import sample_buckets
 from sagebrush.store import catalog
@@ -102,8 +103,10 @@ def _elsewhere(ctx: Ctx, bucket: Bucket) -> None:
 
 
 def no_such_bucket(name: str) -> AwsError:
-    """The error for a bucket that does not exist."""
-    return AwsError("NoSuchBucket", "The specified bucket does not exist", 404, BucketName=name)
+    """The error for a bucket that does not exist; of JumpStart's, which SDKs read, it says more."""
+    told = unavailable.source(name)
+    message = f"The specified bucket does not exist{told and f'.{told}'}"
+    return AwsError("NoSuchBucket", message, 404, BucketName=name)
 
 
 def no_such_key(key: str) -> AwsError:

@@ -23,11 +23,14 @@ PATIENCE = 600.0
 """Seconds that the imports may take."""
 
 
-def asked(python: str, modules: Sequence[str], work: Path) -> dict[str, Any] | None:
-    """What this file says of the modules where `python` runs it, in the folder `work`."""
+def asked(
+    python: str, modules: Sequence[str], work: Path, options: Sequence[str] = ()
+) -> dict[str, Any] | None:
+    """What this file says of the modules where `python` runs it with its `options`, in the folder
+    `work`."""
     try:
         done = subprocess.run(
-            [python, str(Path(__file__)), *modules],
+            [python, *options, str(Path(__file__)), *modules],
             cwd=str(work),
             stdin=subprocess.DEVNULL,
             capture_output=True,

@@ -221,7 +221,7 @@ class Build:
 
     def _compiling(self) -> list[str]:
         command = ["pip", "compile", "--no-header", "--no-annotate", *self.arguments]
-        command += ["--python", sys.executable]
+        command += ["--python", sys.executable, *wheels.only_binary(self.wanted.options)]
         return [*command, "-o", str(self.work / "full.txt"), str(self.work / "in.txt")]
 
     def _failed(self, said: str, names: Sequence[str]) -> Failed:
@@ -340,6 +340,7 @@ class Build:
         lines = [*self.lines, *(f"{name}=={version}" for name, version in sorted(delta.items()))]
         file.write_text("\n".join(lines) + "\n")
         command = ["pip", "install", "--no-deps", "--compile-bytecode", *self.arguments]
+        command += wheels.only_binary(self.wanted.options)
         command += ["--python", str(self.layer / "bin" / "python"), "-r", str(file)]
         status, said = self._uv(command)
         if status:

@@ -101,10 +101,28 @@ def test_a_processing_job_is_shown() -> None:
     assert told["output"] == "tidy: /opt/ml/processing/out -> s3://b/tidy/"
     assert told["here, algo-1"] == "2 of 4 vCPU"
     assert told["took here"] == "30 min"
-    assert told["on AWS"] == f"{job_facts.dollars(hourly)} would have been charged"
+    assert told["on AWS"] == f"would have cost {job_facts.dollars(hourly)}"
+    assert told["price on AWS"].endswith("an hour (us-east-1 on demand, prices of 2026-09-27)")
+
+
+def test_a_type_without_a_price_says_so() -> None:
+    cluster = {"InstanceType": "ml.m8i.large", "InstanceCount": 2, "VolumeSizeInGB": 1}
+    told = dict(
+        job_show.processing({**CLEAN, "ProcessingResources": {"ClusterConfig": cluster}}, {})
+    )
+    assert told["price on AWS"] == "no price known for ml.m8i.large"
+    assert "on AWS" not in told
 
 
 def test_a_processing_job_that_waits_has_no_end() -> None:
     waits = {k: v for k, v in CLEAN.items() if "Time" not in k or k == "CreationTime"}
     told = dict(job_show.processing(waits, {}))
     assert not {"took here", "on AWS"} & told.keys()
+
+
+def test_a_training_job_tells_of_its_warm_pool() -> None:
+    pool = {"Status": "Reused", "ResourceRetainedBillableTimeInSeconds": 90, "ReusedByJob": "next"}
+    config = {"InstanceType": "ml.m5.large", "InstanceCount": 1}
+    doc = {"CreationTime": NOW, "ResourceConfig": config, "WarmPoolStatus": pool}
+    found = dict(job_show._results(doc))
+    assert found["warm pool"] == "Reused, kept for 1 min 30 s, reused by next"

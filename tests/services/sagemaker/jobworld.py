@@ -116,6 +116,7 @@ class FakeEnvironments:
 
     def __init__(self) -> None:
         self.there = True
+        self.does = ""
         self.versions: dict[str, str] = {}
         self.packages: dict[str, str] = {}
 
@@ -130,6 +131,9 @@ class FakeEnvironments:
         python = path / "bin/python"
         found = Environment(name, path, python, (path,), self.versions, self.packages)
         return found if self.there else None
+
+    def doing(self, name: str) -> str:
+        return self.does
 
 
 class Recorder(Series):

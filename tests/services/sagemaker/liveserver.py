@@ -31,6 +31,9 @@ class OwnEnvironment:
     def built(self, name: str) -> Environment:
         return self.ready(name)
 
+    def doing(self, name: str) -> str:
+        return ""
+
 
 def own(app: App) -> App:
     """`app`, its jobs running in the tests' environment."""

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 
 import pytest
+import uv
 
-from sagebrush.toolkit.packages import layer
+from sagebrush.toolkit.packages import layer, wheels
 
 TEXT = """\
 # what the script needs
@@ -110,7 +112,8 @@ with pathlib.Path({log!r}).open("a") as log:
     log.write(arguments + "\\n")
 if "--torch-backend cpu" in arguments and not {index}:
     sys.exit("the index cannot be reached")
-libraries = "" if "--excludes" in arguments or "cpu" in arguments else "nvidia-cudnn==9.1\\n"
+cpu = "--torch-backend cpu" in arguments
+libraries = "" if "--excludes" in arguments or cpu else "nvidia-cudnn==9.1\\n"
 file = pathlib.Path(sys.argv[sys.argv.index("-o") + 1])
 file.write_text({torch!r} + libraries)
 """
@@ -246,3 +249,28 @@ def test_a_broken_library_that_nothing_imports_is_only_told(
     build.wanted = layer.read("datasets==2.14.4\nevaluate\n")
     with pytest.raises(layer.Failed, match="beside peft"):
         build._import({"datasets": "2.14.4"})
+
+
+def test_sources_of_compiled_packages_are_not_even_fetched(tmp_path: Path) -> None:
+    """uv itself, on an index of one folder: numpy 1.0 is there as source alone, and so is a pure
+    package, which is built."""
+    for name in ("numpy", "pure"):
+        source = tmp_path / f"{name}-1.0"
+        source.mkdir()
+        (source / "PKG-INFO").write_text(f"Metadata-Version: 2.2\nName: {name}\nVersion: 1.0\n")
+        (source / "setup.py").write_text("raise SystemExit('built')\n")
+        with tarfile.open(tmp_path / f"{name}-1.0.tar.gz", "w:gz") as packed:
+            packed.add(source, f"{name}-1.0")
+    said = {}
+    for name in ("numpy", "pure"):
+        (tmp_path / "in.txt").write_text(f"{name}==1.0\n")
+        command = [uv.find_uv_bin(), "pip", "compile", "--no-index", "--find-links", str(tmp_path)]
+        command += ["--python", sys.executable, "--cache-dir", str(tmp_path / "cache")]
+        done = subprocess.run(
+            [*command, *wheels.only_binary([]), str(tmp_path / "in.txt")],
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        said[name] = done.stderr
+    assert wheels.sentence(said["numpy"], lambda *_: "2.0").startswith("numpy 1.0 has no wheel for")
+    assert "built" not in said["numpy"]
+    assert "no usable wheels" not in said["pure"]

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from sagebrush.engine import kinds
 from sagebrush.engine.kinds import Kind, moment
+from sagebrush.environments import standins
 from sagebrush.errors import AwsError, Doc
 from sagebrush.scheduler import quotas
 from sagebrush.services.sagemaker.hosting import endpoint_config, model
@@ -298,9 +299,13 @@ def _retain(fleet: Fleet, active: Fleet, excluded: set[str]) -> None:
 
 
 def _resolved(world: World, variant: Variant) -> str:
-    """The image that the variant's image resolves to here, with the library versions that run."""
+    """The image that the variant's image resolves to here, with the library versions that run, and
+    for which of those that were asked for they stand in."""
     built = world.environments.built(variant["environment"])
-    return variant["image"] if built is None else built.image
+    if built is None:
+        return variant["image"]
+    changes = standins.changes(variant.get("asked", {}), built)
+    return built.image({c.name: c.asked for c in changes if c.name in built.versions})
 
 
 def _summary(world: World, row: Row, fleet: Fleet, variant: Variant, word: str | None) -> Doc:

@@ -7,7 +7,8 @@ from urllib.parse import urlsplit
 from sagebrush.access import principals
 from sagebrush.engine import kinds
 from sagebrush.engine.kinds import Kind
-from sagebrush.environments.images import NO_ALGORITHM
+from sagebrush.environments import unavailable
+from sagebrush.environments.images import NO_ALGORITHM, UnknownTag
 from sagebrush.environments.store import Image, UnknownImage
 from sagebrush.errors import AwsError, Doc
 from sagebrush.services.sagemaker import roles
@@ -95,6 +96,9 @@ def resolve(ctx: Ctx, container: Doc) -> Image:
         raise AwsError("ValidationException", "Image is required in the container definition.")
     try:
         image = ctx.world.environments.resolve(container["Image"])
+    except UnknownTag as error:
+        text = f"Requested image {container['Image']} not found. {error.known}"
+        raise AwsError("ValidationException", text) from error
     except UnknownImage as error:
         raise AwsError("ValidationException", str(error)) from error
     if image.script and "SAGEMAKER_PROGRAM" not in container.get("Environment", {}):
@@ -184,4 +188,7 @@ def _require_data(ctx: Ctx, location: tuple[str, str, str], role: str | None) ->
             ) from error
         missing = True
     if missing:
-        raise AwsError("ValidationException", f"Could not find model data at {url}.")
+        raise AwsError(
+            "ValidationException",
+            f"Could not find model data at {url}.{unavailable.source(url)}",
+        )

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from sagebrush.engine.kinds import moment
+from sagebrush.environments import standins
 from sagebrush.errors import AwsError, Doc
 from sagebrush.services.sagemaker.jobs import life, steps
 from sagebrush.services.sagemaker.jobs.life import JobKind
@@ -28,7 +29,16 @@ CONTINUOUS = 5.0
 
 
 def _entered(world: World, row: Row, to: str, words: str) -> Doc:
-    return {"ProcessingStartTime": moment(world.clock())} if to == "download" else {}
+    """The document's members of a job that enters the stage `to`. What stands in for what its image's
+    tag promises is its ExitMessage, unless its container writes one: AWS has no other member that
+    says how a job runs."""
+    if to == "download":
+        return {"ProcessingStartTime": moment(world.clock())}
+    if to == JOB.running and (environment := world.environments.built(plan_of(row)["environment"])):
+        changes = standins.changes(plan_of(row).get("asked", {}), environment)
+        if told := standins.told(changes):
+            return {"ExitMessage": f"{environment.name} {told}"[:1024]}
+    return {}
 
 
 def _watch(world: World, row: Row, standing: Standing) -> Next:

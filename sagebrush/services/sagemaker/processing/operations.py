@@ -50,13 +50,17 @@ def create_processing_job(ctx: Ctx, request: Doc) -> Doc:
 
 def describe_processing_job(ctx: Ctx, request: Doc) -> Doc:
     """The job's document; while it waits, ExitMessage says what for (AWS has no other member for
-    it)."""
+    it), and later what stands in for what its image promises."""
     row = kinds.find(ctx, KIND, request["ProcessingJobName"])
     found = kinds.describe(KIND, row)
     if plan_of(row).get("waiting"):
         turn = capacity.position(ctx.world, plan_of(row)["key"])
         if turn is not None and turn.place:
             found = {**found, "ExitMessage": turn.words}
+    named = plan_of(row)["environment"]
+    if plan_of(row)["stage"] == "start" and (doing := ctx.world.environments.doing(named)):
+        text = f"Preparing the environment {named} (once on this machine): {doing}"
+        found = {**found, "ExitMessage": text}
     if plan_of(row)["stage"] == "download" and (text := plan_of(row).get("installing")):
         found = {**found, "ExitMessage": text}
     return found

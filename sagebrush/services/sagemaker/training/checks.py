@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from sagebrush.compute.shim import network
+from sagebrush.environments import unavailable
 from sagebrush.environments.images import NO_ALGORITHM, Image, UnknownImage
 from sagebrush.errors import AwsError, Doc
 from sagebrush.scheduler import members, quotas
@@ -37,6 +38,8 @@ WHILE_RUNNING = {
 STORED = {"OutputDataConfig": "S3OutputPath", **WHILE_RUNNING}
 """The same, with the members whose files are stored at the job's end."""
 ROOT = "/opt/ml/"
+SUBMITTED = "sagemaker_submit_directory"
+"""The hyperparameter by which SDKs name the archive of the script."""
 TAKEN = ("input", "model", "code")
 """Directories of /opt/ml that the platform uses for other files."""
 
@@ -98,6 +101,9 @@ def check(ctx: Ctx, request: Doc) -> Image:
             refuse(f"Channel {channel['ChannelName']}: input mode {mode}: an image that runs as a"
                    " container gets its input as files in Sagebrush; use File")  # fmt: skip
         found(role, channel["DataSource"]["S3DataSource"])
+    submitted = request.get("HyperParameters", {}).get(SUBMITTED, "").strip('"')
+    if unavailable.source(submitted):
+        found(role, {"S3Uri": submitted})  # else the job itself tells that it cannot read it
     for member, where in STORED.items():
         if config := request.get(member):
             output(role, config[where], member)

@@ -195,3 +195,17 @@ def test_data_capture_that_is_switched_off_is_kept(sm: Any) -> None:
         DataCaptureConfig=off,
     )
     assert sm("DescribeEndpointConfig", EndpointConfigName="c")["DataCaptureConfig"] == off
+
+
+def test_a_tag_that_does_not_exist_and_jumpstarts_data_are_told(sm: Any) -> None:
+    """Source of the first words: github.com/aws-samples/easy-amazon-sagemaker-deployments, issue 4."""
+    message = refused(sm, "CreateModel", **model(Image=f"{IMAGE}:banana"))
+    assert message.startswith(
+        f"Requested image {IMAGE}:banana not found. Tags of sagemaker-scikit-"
+    )
+    url = "s3://jumpstart-cache-prod-us-east-1/m/model.tar.gz"
+    message = refused(sm, "CreateModel", **model(ModelDataUrl=url))
+    assert message.startswith(
+        f"Could not find model data at {url}. jumpstart-cache-prod-us-east-1 is"
+    )
+    assert "JumpStart" in message

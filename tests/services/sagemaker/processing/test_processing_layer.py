@@ -151,3 +151,23 @@ def test_what_cannot_be_layered_is_left_to_pip(
     desk.run(20.0)
     assert desk.job["ProcessingJobStatus"] == "Completed"
     assert not desk.builds
+
+
+def test_its_exit_message_tells_what_it_waits_for_and_what_stands_in(desk: Desk) -> None:
+    """Until, and unless, its container writes one: AWS has no other member for either."""
+    desk.environments.there, desk.environments.does = False, "installing 40 packages"
+    app = {"ImageUri": f"{IMAGE}:1.2-1-cpu-py3", "ContainerEntrypoint": ["python3", "-V"]}
+    desk.begin("emoji\n", AppSpecification=app, ProcessingInputs=[])
+    desk.run(1.0)
+    assert desk.job["ExitMessage"] == (
+        "Preparing the environment scikit-learn-1.2-1 (once on this machine): installing 40 packages"
+    )
+    desk.environments.there, desk.environments.does = True, ""
+    desk.environments.versions = {"Python": "3.11.7"}
+    desk.environments.packages = {"scikit-learn": "1.9.1"}
+    desk.run(20.0)
+    assert desk.job["ProcessingJobStatus"] == "Completed"
+    told = "scikit-learn-1.2-1 stands in: scikit-learn 1.9.1 for 1.2.1, Python 3.11.7 for 3.9"
+    assert desk.job["ExitMessage"] == told
+    [listed] = processing.list_processing_jobs(desk.ctx, {})["ProcessingJobSummaries"]
+    assert listed["ExitMessage"] == told
