@@ -33,7 +33,7 @@ class Settings:
     account: str = "123456789012"
     """The 12-digit account id in every ARN."""
     region: str = "us-east-1"
-    """The region in every ARN and credential scope."""
+    """The region that `sagebrush env` chooses; requests signed for any other are served in it."""
     role: str = "SagebrushExecutionRole"
     """The seeded execution role."""
     hosts: tuple[str, ...] = ()
@@ -81,7 +81,7 @@ class Settings:
     """Whether a GPU instance type runs without a GPU on a host that has too few; otherwise such a
     request is refused (ResourceLimitExceeded)."""
     quotas: tuple[str, ...] = ()
-    """How many instances may be in use at once: `ml.p3.2xlarge=0`, `ml.m5.large=4`. A type that is
+    """How many instances may be in use at once in a region: `ml.p3.2xlarge=0`, `ml.m5.large=4`. A type that is
     not named has no quota."""
     memory_default: int = 1024 * 1024 * 1024
     """Bytes that admission counts for a job whose past peak is not known."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import sys
+import tarfile
 import time
 from collections.abc import Callable
 from typing import Any
@@ -132,6 +134,33 @@ def test_a_script_reads_a_bucket_elsewhere(at: Client) -> None:
     events = logs.filter_log_events(logGroupName=GROUP, logStreamNamePrefix="reads/")["events"]
     arn = "arn:aws:sagemaker:eu-west-1:123456789012:training-job/reads"
     assert events[-1]["message"] == f"b'us-east-1' {arn}"
+
+
+def test_code_may_be_anywhere(at: Client) -> None:
+    """AWS's containers fetch it by boto3, which follows S3 to the bucket's region."""
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
+        entry, script = (
+            tarfile.TarInfo("far.py"),
+            b"import os\nprint(os.environ['SAGEMAKER_REGION'])",
+        )
+        entry.size = len(script)
+        archive.addfile(entry, io.BytesIO(script))
+    at("us-east-1", "s3").put_object(
+        Bucket="jobs-us-east-1", Key="code/far.tar.gz", Body=packed.getvalue()
+    )
+    wanted = asked("code", "eu-west-1")
+    del wanted["AlgorithmSpecification"]["ContainerEntrypoint"]
+    wanted["HyperParameters"] = {
+        "sagemaker_program": "far.py",
+        "sagemaker_submit_directory": "s3://jobs-us-east-1/code/far.tar.gz",
+    }
+    at("eu-west-1", "sagemaker").create_training_job(**wanted)
+    found = ended(at("eu-west-1", "sagemaker"), "code")
+    assert found["TrainingJobStatus"] == "Completed", found.get("FailureReason")
+    logs = at("eu-west-1", "logs")
+    events = logs.filter_log_events(logGroupName=GROUP, logStreamNamePrefix="code/")["events"]
+    assert "eu-west-1" in [each["message"] for each in events]
 
 
 def test_a_model_must_be_in_its_region(at: Client, done: dict[str, dict[str, Any]]) -> None:

@@ -117,6 +117,9 @@ def test_the_next_job_finds_its_modules_loaded(live: Client, server: Any) -> Non
     assert pool(sagemaker, "second")["Status"] == "Available"
     listed = sagemaker.list_training_jobs(WarmPoolStatusEquals="Available")
     assert [j["TrainingJobName"] for j in listed["TrainingJobSummaries"]] == ["second"]
+    elsewhere = live("sagemaker", region_name="eu-west-1")
+    listed = elsewhere.list_training_jobs(WarmPoolStatusEquals="Available")
+    assert listed["TrainingJobSummaries"] == []
     logs = live("logs")
     streams = logs.describe_log_streams(
         logGroupName="/aws/sagemaker/TrainingJobs", logStreamNamePrefix="second/"
