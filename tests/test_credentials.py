@@ -10,7 +10,13 @@ from dataclasses import replace
 
 import pytest
 
-from sagebrush.credentials import CredentialBook, RoleSession, role_id, user_name
+from sagebrush.credentials import (
+    CredentialBook,
+    RoleSession,
+    UserSession,
+    role_id,
+    user_name,
+)
 from sagebrush.errors import AwsError
 
 ROLE = "arn:aws:iam::123456789012:role/path/Reader"
@@ -193,3 +199,50 @@ def test_a_token_of_an_earlier_version_has_expired(book, clock):
     for text in (body, zlib.compress(body)):
         token = base64.urlsafe_b64encode(text + book._mac(b"token", text)).decode()
         assert refusal(book, "ASIAX", token) == "ExpiredToken"
+
+
+def test_keys_of_users_are_looked_up_once_until_something_changes(tmp_path, clock):
+    asked, there = [], {}
+
+    def holder(access_key):
+        asked.append(access_key)
+        return there.get(access_key)
+
+    book = CredentialBook(tmp_path / "keys", "123456789012", "Execution", clock, holder)
+    key, secret = book.mint()
+    assert (len(key), len(secret), key[:4]) == (20, 40, "AKIA")
+    assert book.secret_of(key) == secret
+    assert refusal(book, key, None) == "InvalidClientTokenId"
+    there[key] = replace(book.user_caller, access_key=key, user="ann")
+    for _ in range(3):
+        found = book.resolve(key, None)
+        assert (found.caller.user, found.secret, found.expires) == ("ann", secret, None)
+    assert asked == [key, key], "once before it was there, once after"
+    del there[key]
+    book.forget()
+    assert refusal(book, key, None) == "InvalidClientTokenId"
+    asked.clear()
+    other, _ = CredentialBook(tmp_path / "others", "123456789012", "Execution", clock).mint()
+    for stranger in (other, "AKIAIOSFODNN7EXAMPLE", key[:-1], "", "AKIAü"):
+        assert refusal(book, stranger, None) == "InvalidClientTokenId"
+        assert refusal(book, stranger, "token") == "InvalidClientTokenId"
+    assert not asked, "keys that were not made here cost no read"
+    with pytest.raises(AwsError):
+        book.secret_of(book.user_key[0])
+
+
+def test_sessions_of_users_carry_whose_they_are(book):
+    arn = "arn:aws:iam::222222222222:user/team/ann"
+    own, lent = UserSession(arn, "AIDAANN"), UserSession(arn, "AIDAANN", "bob")
+    callers = []
+    for session in (own, lent):
+        made = book.issue(session, 900)
+        callers.append(book.resolve(made.access_key, made.token).caller)
+    ann, bob = callers
+    assert (ann.arn, ann.user_id, ann.account, ann.user, ann.federated) == (
+        arn, "AIDAANN", "2" * 12, "ann", False,
+    )  # fmt: skip
+    assert (bob.arn, bob.user_id, bob.user, bob.federated) == (
+        "arn:aws:sts::222222222222:federated-user/bob", "222222222222:bob", "ann", True,
+    )  # fmt: skip
+    assert ann.role is bob.role is None
