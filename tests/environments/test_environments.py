@@ -406,14 +406,14 @@ def test_torchvision_of_cuda_is_let_load_beside_a_cpu_torch(
         f" (folder / 'version.py').write_text({version!r});"
         f" os.link({str(linked)!r}, folder / 'extension.py')"
     )
-    made = Environments(builder.root, builder.environ).build("base")
+    made = builder.new().build("base")
     [file] = made.path.glob("lib/*/site-packages/torchvision/extension.py")
     assert ("nms(Tensor dets" in file.read_text()) is mended
     assert linked.read_text() == "loaded = True\n"
 
 
 @pytest.mark.full
-def test_torchvision_works_where_torch_is(pytorch: Environment) -> None:  # noqa: F811
+def test_torchvision_works_where_torch_is(pytorch: Environment) -> None:
     code = (
         "import torch; from torchvision import models, transforms\n"
         "print(tuple(models.resnet18()(torch.zeros(1, 3, 64, 64)).shape))"
