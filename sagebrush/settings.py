@@ -31,7 +31,7 @@ class Settings:
     tls_only: bool = False
     """Serves TLS alone on `host`; plain HTTP then stays on loopback."""
     account: str = "123456789012"
-    """The 12-digit account id in every ARN."""
+    """The 12-digit id of the owner's account; `sagebrush account add` makes further ones."""
     region: str = "us-east-1"
     """The region that `sagebrush env` chooses; requests signed for any other are served in it."""
     role: str = "SagebrushExecutionRole"
