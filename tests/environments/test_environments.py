@@ -513,7 +513,7 @@ def test_torchvision_of_cuda_is_let_load_beside_a_cpu_torch(
 
 
 @pytest.mark.full
-def test_torchvision_works_where_torch_is(pytorch: Environment) -> None:  # noqa: F811
+def test_torchvision_works_where_torch_is(pytorch: Environment) -> None:
     code = (
         "import torch; from torchvision import models, transforms\n"
         "print(tuple(models.resnet18()(torch.zeros(1, 3, 64, 64)).shape))"
