@@ -118,7 +118,7 @@ class Build:
                 f"environment {self.name}: the package index gave a CUDA build of torch ({found})"
                 " though no GPU was found; name an index that has the CPU build (UV_INDEX)"
             )
-        _let_torchvision_load(staging)
+        let_torchvision_load(staging)
 
     def _lock_text(self) -> str:
         """The lock, which is resolved now for a release that has none that suits this host."""
@@ -289,7 +289,7 @@ whether it could load them or not, so that it could not be imported at all. Call
 that they are not there."""
 
 
-def _let_torchvision_load(environment: Path) -> None:
+def let_torchvision_load(environment: Path) -> None:
     """`import torchvision` works over the environment's CPU build of torch.
 
     PyPI has torchvision for CUDA alone; PyTorch's index, which has it for CPUs, may be out of reach
