@@ -156,7 +156,7 @@ class Build:
                 f"environment {self.name}: the package index gave a CUDA build of torch ({found})"
                 " though no GPU was found; name an index that has the CPU build (UV_INDEX)"
             )
-        _let_torchvision_load(staging)
+        let_torchvision_load(staging)
 
     def _check_imports(self, staging: Path, lock: str) -> None:
         """The principal packages of a release that was resolved here can be imported; else raises
@@ -358,7 +358,7 @@ whether it could load them or not, so that it could not be imported at all. Call
 that they are not there."""
 
 
-def _let_torchvision_load(environment: Path) -> None:
+def let_torchvision_load(environment: Path) -> None:
     """`import torchvision` works over the environment's CPU build of torch.
 
     PyPI has torchvision for CUDA alone; PyTorch's index, which has it for CPUs, may be out of reach
