@@ -134,14 +134,16 @@ def test_an_inactive_or_deleted_key_is_refused_at_once(admin: Person):
     assert refused(kim("sts").get_caller_identity) == "InvalidClientTokenId"
     assert refused(kim("s3").list_buckets) == "InvalidAccessKeyId"
     assert refused(kim("sagemaker").list_models) == "UnrecognizedClientException"
-    with pytest.raises(HTTPError, match="403"):
+    with pytest.raises(HTTPError, match="403") as known:
         urllib.request.urlopen(link)
+    known.value.close()
     iam.update_access_key(UserName="kim", AccessKeyId=kim.key, Status="Active")
     assert urllib.request.urlopen(link).read() == b"of anns"
     iam.delete_access_key(UserName="kim", AccessKeyId=kim.key)
     assert refused(kim("s3").list_buckets) == "InvalidAccessKeyId"
-    with pytest.raises(HTTPError, match="403"):
+    with pytest.raises(HTTPError, match="403") as known:
         urllib.request.urlopen(link)
+    known.value.close()
 
 
 def test_when_a_key_was_last_used(admin: Person, ann: Person):

@@ -167,6 +167,7 @@ def fetched(url: str, **headers: str) -> int:
         with urllib.request.urlopen(urllib.request.Request(url, headers=headers)) as answer:
             return answer.status
     except urllib.error.HTTPError as error:
+        error.close()
         return error.code
 
 
@@ -212,6 +213,7 @@ def put(url: str, source: str | None) -> int:
         with urllib.request.urlopen(urllib.request.Request(url, None, headers, method="PUT")) as r:
             return r.status
     except urllib.error.HTTPError as error:
+        error.close()
         return error.code
 
 

@@ -106,5 +106,5 @@ def test_a_name_in_several_regions_has_to_be_told(command: Run) -> None:
     with pytest.raises(CommandError, match="twice is in eu-west-1 and in us-west-2: say which by"):
         command(logs, "job", "twice")
     assert command(logs, "job", "twice", "--region", "us-west-2") == ""
-    with pytest.raises(CommandError, match="Requested resource not found"):
+    with pytest.raises(CommandError, match="there is no job named twice"):
         command(logs, "job", "twice", "--region", "us-east-1")

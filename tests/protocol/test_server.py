@@ -194,6 +194,7 @@ def test_presigned_urls(server, bucket, client):
     assert urllib.request.urlopen(get).read() == b"by url"
     with pytest.raises(urllib.error.HTTPError) as info:
         urllib.request.urlopen(get.replace("X-Amz-Expires=3600", "X-Amz-Expires=3601"))
+    info.value.close()
     assert info.value.code == 403
     sts = client("sts").generate_presigned_url("get_caller_identity", HttpMethod="GET")
     assert b"assumed-role" in urllib.request.urlopen(sts).read()

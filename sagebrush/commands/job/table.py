@@ -14,12 +14,10 @@ from sagebrush import services
 from sagebrush.commands import places, running
 from sagebrush.commands.job import costs, facts, inside, named, trials
 from sagebrush.commands.job.costs import Bill
+from sagebrush.commands.job.named import Present
 from sagebrush.commands.running import CommandError
 from sagebrush.facts import Running
 from sagebrush.settings import Settings
-
-CREATED = 3
-"""Which column of the table is the time."""
 
 
 def run(args: argparse.Namespace) -> int:
@@ -33,16 +31,17 @@ def run(args: argparse.Namespace) -> int:
     bills = {region: Bill() for region in regions}
     lines = []
     for kind in kinds:
-        found = [
-            (row, region)
+        there = [
+            (each, region)
             for region in regions
-            for row in rows(
-                clients[region][kind.service], kind, args.n, sizes.get(region, {}), bills[region]
-            )
+            for each in named.present(clients[region][kind.service], kind, args.n)
         ]
-        found.sort(key=lambda each: each[0][CREATED], reverse=True)
-        shown = (lambda region: (region,)) if len(regions) > 1 else lambda _: ()
-        lines += [(*row[:1], *shown(region), *row[1:]) for row, region in found]
+        there.sort(key=lambda found: found[0].created, reverse=True)
+        for each, region in there[: args.n]:
+            said = told(clients[region][kind.service], each, sizes.get(region, {}), bills[region])
+            shown = (region,) if len(regions) > 1 else ()
+            moment = named.moment(each.created)
+            lines.append((kind.label, *shown, each.name, each.status, moment, said))
     if not lines:
         print("nothing yet")
         return 0
@@ -51,21 +50,15 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def rows(
-    client: Any, kind: Running, count: int, sizes: Mapping[str, str], bill: Bill
-) -> list[tuple[str, ...]]:
-    """Up to `count` lines of the table, newest first; `sizes` is what some really have. What they
-    would have cost is added to the bill."""
-    now, found = dt.datetime.now(dt.UTC), []
-    for each in named.present(client, kind, count):
-        said = ""
-        with suppress(ClientError):  # deleted since
-            doc = running.describe(client, kind, each.name)
-            said = _told(client, kind, doc, now, bill)
-        if size := sizes.get(each.name, ""):
-            said = f"{said}{': ' if said else ''}{size}"
-        found.append((kind.label, each.name, each.status, named.moment(each.created), said))
-    return found
+def told(client: Any, there: Present, sizes: Mapping[str, str], bill: Bill) -> str:
+    """One line on the resource; `sizes` is what some really have. What it would have cost is added to
+    the bill."""
+    said = ""
+    with suppress(ClientError):  # deleted since
+        doc = running.describe(client, there.kind, there.name)
+        said = _told(client, there.kind, doc, dt.datetime.now(dt.UTC), bill)
+    size = sizes.get(there.name, "")
+    return ": ".join(filter(None, (said, size)))
 
 
 def _told(client: Any, kind: Running, doc: Mapping[str, Any], now: dt.datetime, bill: Bill) -> str:
