@@ -280,6 +280,9 @@ def _forbidden(host: str, address: str, why: str) -> str:
 
 def _target(head: bytes) -> tuple[str, str, str, int]:
     """(method, path, host, port) of a request's head; raises ProxyRefusal."""
+    if not set(b"\r\n\0").isdisjoint(head.replace(b"\r\n", b"")):
+        # another proxy may see two requests there, of which only one was looked at
+        raise ProxyRefusal(400, "The request's head has a character that ends no line.")
     line = head.split(b"\r\n", 1)[0].decode("latin-1").split(" ")
     if len(line) != 3 or not line[2].startswith("HTTP/1."):
         raise ProxyRefusal(400, "This is an HTTP/1.1 proxy.")

@@ -138,6 +138,16 @@ def test_plain_requests_are_forwarded_in_origin_form() -> None:
     through(["127.0.0.0/8"], test)
 
 
+@pytest.mark.parametrize("hidden", ["\n", "\r", "\0"])
+def test_a_second_request_cannot_hide_in_the_head(hidden: str) -> None:
+    async def test(talk: Talk, port: int) -> None:
+        first = f"GET http://localhost:{port}/ HTTP/1.1\r\nX: a{hidden}{hidden}"
+        answer = await talk(f"{first}GET http://10.0.0.1/ HTTP/1.1\r\n\r\n".encode())
+        assert answer.startswith(b"HTTP/1.1 400 ")
+
+    through(["localhost"], test)
+
+
 @pytest.mark.parametrize(
     "host", ["127.0.0.1", "localhost", "[::1]", "0.0.0.0", "[::ffff:127.0.0.1]"]
 )
