@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from sagebrush.errors import AwsError
 from sagebrush.samples import table
@@ -25,6 +25,7 @@ from sagebrush.store.db import Db, Tx
 from sagebrush.store.objects import BATCH, Blob, ObjectStore, Spooled
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 AT_ONCE = 16
 """Downloads at once, and questions beside them; more wait."""
@@ -167,7 +168,7 @@ class Samples:
 
     # ---- reading
 
-    def ask(self, question: Callable[[], Found]) -> Future[Found]:
+    def ask(self, question: Callable[[], T]) -> Future[T]:
         """The answer to a question to AWS, which is asked in a thread of this object's own; downloads,
         which may take hours, do not hold it up."""
         return self._questions.submit(question)

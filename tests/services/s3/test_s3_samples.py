@@ -16,7 +16,7 @@ from sagebrush.samples import table
 from sagebrush.samples.downloads import AT_ONCE
 from sagebrush.samples.remote import Remote
 from tests.conftest import Clock, Server
-from tests.people import account
+from tests.people import account, allow, owner, user
 from tests.samples.fake_aws import MODIFIED, FakeAws
 from tests.services.s3.test_s3_objects import refused
 from tests.waiting import until
@@ -315,6 +315,23 @@ def test_downloads_hold_up_no_questions(s3: Any, aws: FakeAws) -> None:
         assert s3.head_object(Bucket=BUCKET, Key="asked-meanwhile")["ContentLength"] == 2
         aws.go.set()
         assert all(each.result()["Body"].read() == b"ab" for each in found)
+
+
+def test_listings_that_wait_for_aws_hold_up_no_requests(
+    server: Server, client: Callable[..., Any], s3: Any, aws: FakeAws
+) -> None:
+    aws.faults[""] = "mute"
+    somebody = user(owner(server), "lists", allow("*"))
+    lists, asks = somebody("s3"), somebody("sagemaker")
+    many = server.app.settings.request_threads + 2
+    with ThreadPoolExecutor(many) as pool:
+        asked = {"Bucket": BUCKET, "Prefix": "none-such/"}
+        found = [pool.submit(refused, lists.list_objects_v2, **asked) for _ in range(many)]
+        until(lambda: len(aws.asked) >= AT_ONCE)
+        assert asks.list_models()["Models"] == []
+        assert not any(each.done() for each in found)
+        aws.go.set()
+        assert {each.result()[0] for each in found} == {"NoSuchKey"}
 
 
 def test_a_caller_needs_its_own_permission(server: Server, s3: Any, aws: FakeAws) -> None:
