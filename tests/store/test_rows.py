@@ -11,7 +11,8 @@ import pytest
 
 from sagebrush.errors import Doc
 from sagebrush.store.db import Db
-from sagebrush.store.rows import Exists, Next, Row, Rows, dump, merge, parse
+from sagebrush.store.documents import dump, parse
+from sagebrush.store.rows import Exists, Next, Row, Rows, merge
 
 
 class Fixture(Rows):
