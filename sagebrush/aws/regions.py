@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 
 from botocore.loaders import Loader
@@ -17,8 +18,20 @@ def served() -> frozenset[str]:
 
     The user's own `~/.aws/models` and AWS_DATA_PATH are not read.
     """
+    return _partitions()[PARTITION]
+
+
+@cache
+def known() -> frozenset[str]:
+    """The names of all regions of AWS, China's and the governments' among them."""
+    return frozenset().union(*_partitions().values())
+
+
+@cache
+def _partitions() -> Mapping[str, frozenset[str]]:
+    """Partition -> the names of its regions."""
     loader = Loader([Loader.BUILTIN_DATA_PATH], include_default_search_paths=False)
-    for each in loader.load_data("partitions")["partitions"]:
-        if each["id"] == PARTITION:
-            return frozenset(name for name in each["regions"] if not name.endswith("-global"))
-    raise LookupError(PARTITION)
+    return {
+        each["id"]: frozenset(name for name in each["regions"] if not name.endswith("-global"))
+        for each in loader.load_data("partitions")["partitions"]
+    }

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from functools import partial
 from urllib.parse import urlsplit
 
-from sagebrush.gates.upstream import Upstream, UpstreamRefusal, Upstreams, worldly
+from sagebrush.gates.upstream import Upstream, UpstreamRefusal, Upstreams, netloc, worldly
 
 HEAD_LIMIT = 64 * 1024
 HEAD_WAIT = 30.0
@@ -28,7 +28,15 @@ BRIEF = 3.0
 RESOLVERS = 32
 """Threads that resolve names."""
 BLOCK = 64 * 1024
-_HOP = {"proxy-connection", "proxy-authorization", "connection", "keep-alive", "te", "upgrade"}
+_HOP = {
+    "host",
+    "proxy-connection",
+    "proxy-authorization",
+    "connection",
+    "keep-alive",
+    "te",
+    "upgrade",
+}
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Resolve = Callable[[str, int], Awaitable[list[str]]]
@@ -175,11 +183,8 @@ class Egress:
         try:
             if not plain:
                 writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
-            elif via is None:
-                outside.write(_forwarded(head, method, target))
             else:
-                whole = f"http://{host}:{port}{target}" if port != 80 else f"http://{host}{target}"
-                outside.write(_forwarded(head, method, whole, via.authorization))
+                outside.write(_forwarded(head, method, target, netloc(host, port), via))
             sending = asyncio.create_task(_pump(reader, outside))
             try:
                 await _pump(answers, writer)
@@ -280,10 +285,16 @@ def _forbidden(host: str, address: str, why: str) -> str:
 
 def _target(head: bytes) -> tuple[str, str, str, int]:
     """(method, path, host, port) of a request's head; raises ProxyRefusal."""
+    lone = not set(b"\r\n\0").isdisjoint(head.replace(b"\r\n", b""))
+    if lone or b"\r\n " in head or b"\r\n\t" in head:
+        # another proxy may see two requests there, of which only one was looked at
+        raise ProxyRefusal(400, "The request's head has a line that does not end or begin as one.")
     line = head.split(b"\r\n", 1)[0].decode("latin-1").split(" ")
     if len(line) != 3 or not line[2].startswith("HTTP/1."):
         raise ProxyRefusal(400, "This is an HTTP/1.1 proxy.")
     method, target = line[0], line[1]
+    if method == "TRACE":  # another proxy would answer what it got, its password included
+        raise ProxyRefusal(400, "TRACE is not forwarded.")
     try:
         parts = urlsplit(f"//{target}" if method == "CONNECT" else target)
         host, port = parts.hostname, parts.port
@@ -297,13 +308,18 @@ def _target(head: bytes) -> tuple[str, str, str, int]:
     return method, path, host, port or 80
 
 
-def _forwarded(head: bytes, method: str, target: str, authorization: str = "") -> bytes:
-    """The head as sent to the origin server, or to a proxy: one request per connection."""
+def _forwarded(head: bytes, method: str, target: str, host: str, via: Upstream | None) -> bytes:
+    """The head as sent to the origin server `host`, or to the proxy `via`: one request per
+    connection, for the host that was looked at whatever Host said (RFC 9112, 3.2.2)."""
+    host = host.removesuffix(":80")
+    if via is not None:
+        target = f"http://{host}{target}"
     _, *lines = head[:-4].decode("latin-1").split("\r\n")
     kept = [line for line in lines if line.partition(":")[0].strip().lower() not in _HOP]
-    if authorization:
-        kept.append(f"Proxy-Authorization: {authorization}")
-    text = "\r\n".join([f"{method} {target} HTTP/1.1", *kept, "Connection: close", "", ""])
+    if via is not None and via.authorization:
+        kept.append(f"Proxy-Authorization: {via.authorization}")
+    lines = [f"{method} {target} HTTP/1.1", f"Host: {host}", *kept, "Connection: close", "", ""]
+    text = "\r\n".join(lines)
     return text.encode("latin-1")
 
 

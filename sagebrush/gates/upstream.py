@@ -63,7 +63,7 @@ class Upstream:
         if plain:
             return reader, writer
         try:
-            writer.write(self.head(_netloc(host, port)))
+            writer.write(self.head(netloc(host, port)))
             await writer.drain()
             head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), WAIT)
         except (OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError) as e:
@@ -75,9 +75,9 @@ class Upstream:
             raise UpstreamRefusal(self._refused(here, host, status))
         return reader, writer
 
-    def head(self, netloc: str) -> bytes:
+    def head(self, place: str) -> bytes:
         """The request for a tunnel."""
-        lines = [f"CONNECT {netloc} HTTP/1.1", f"Host: {netloc}"]
+        lines = [f"CONNECT {place} HTTP/1.1", f"Host: {place}"]
         if self.authorization:
             lines.append(f"Proxy-Authorization: {self.authorization}")
         return "\r\n".join([*lines, "", ""]).encode("latin-1")
@@ -152,7 +152,8 @@ def _upstream(variable: str, text: str) -> Upstream | None:
     return Upstream(variable, host, port or (443 if secure else 80), secure, told)
 
 
-def _netloc(host: str, port: int) -> str:
+def netloc(host: str, port: int) -> str:
+    """Host and port as addresses have them."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from sagebrush.errors import AwsError
 from sagebrush.samples import table
@@ -25,9 +25,10 @@ from sagebrush.store.db import Db, Tx
 from sagebrush.store.objects import BATCH, Blob, ObjectStore, Spooled
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 AT_ONCE = 16
-"""Requests to AWS at once; more wait."""
+"""Downloads at once, and questions beside them; more wait."""
 LARGE = 4 * BATCH
 """Bytes from which an object is read while it arrives; a smaller one is kept first."""
 
@@ -128,6 +129,7 @@ class Samples:
         self.remote = remote
         self._db, self._objects, self._clock = db, objects, clock
         self._pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="samples")
+        self._questions = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="samples-asked")
         self._lock = threading.Lock()
         self._on_their_way: dict[tuple[str, str], Download] = {}
         self._closed = False
@@ -136,7 +138,8 @@ class Samples:
     def close(self) -> None:
         """Nothing is fetched any more; what was on its way has left nothing behind."""
         self._closed = True
-        self._pool.shutdown(cancel_futures=True)
+        for pool in (self._pool, self._questions):
+            pool.shutdown(cancel_futures=True)
         if self.remote is not None:
             self.remote.close()
 
@@ -165,9 +168,10 @@ class Samples:
 
     # ---- reading
 
-    def ask(self, question: Callable[[], Found]) -> Future[Found]:
-        """The answer to a question to AWS, which is asked in a thread of this object's own."""
-        return self._pool.submit(question)
+    def ask(self, question: Callable[[], T]) -> Future[T]:
+        """The answer to a question to AWS, which is asked in a thread of this object's own; downloads,
+        which may take hours, do not hold it up."""
+        return self._questions.submit(question)
 
     def fetch(self, bucket: str, key: str) -> Download:
         """The object's download, begun by whoever asks first."""

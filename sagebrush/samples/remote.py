@@ -2,7 +2,8 @@
 
 Botocore's client does it, unsigned, through the proxies that the server's environment names, and
 trusting the authorities of this system. Where AWS cannot be reached, that is remembered for a
-minute, so that a run of many reads waits once.
+minute, so that a run of many reads waits once; of each region apart, so that one which this
+network does not know hinders no other.
 """
 
 from __future__ import annotations
@@ -76,7 +77,8 @@ class Remote:
         self._endpoint, self._clock = endpoint, clock
         self._clients: dict[str, Any] = {}
         self._lock = threading.Lock()
-        self._out_of_reach: tuple[float, str] | None = None
+        self._out_of_reach: dict[str, tuple[float, str]] = {}
+        """Region -> until when it counts as out of reach, and why."""
 
     def head(self, bucket: PublicBucket, key: str) -> Found:
         """The object. Raises Unreached, and AwsError as AWS refuses."""
@@ -118,15 +120,16 @@ class Remote:
         """AWS's answer. Raises Unreached, and AwsError as AWS refuses."""
         from botocore.exceptions import BotoCoreError, ClientError
 
-        self._refuse_early()
-        ask = getattr(self._client(bucket.region), method)
+        region = bucket.region
+        self._refuse_early(region)
+        ask = getattr(self._client(region), method)
         try:
             answer = _within(PATIENCE, lambda: ask(**asked))
         except ClientError as error:
             said: Any = error.response
             status = said.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
             if not _of_aws(said):
-                raise self._unreached(f"what answers in its place says {status}") from error
+                raise self._unreached(region, f"what answers in its place says {status}") from error
             found = said["Error"]
             code = "NoSuchKey" if method == "head_object" and status == 404 else found["Code"]
             if status == 403 and method == "head_object":
@@ -136,23 +139,23 @@ class Remote:
             )
             raise AwsError(code, message, status) from error
         except BotoCoreError as error:
-            raise self._unreached(_reason(error)) from error
+            raise self._unreached(region, _reason(error)) from error
         except (TookTooLong, OSError) as error:
-            raise self._unreached(str(error) or f"no answer within {PATIENCE:.0f} s") from error
+            why = str(error) or f"no answer within {PATIENCE:.0f} s"
+            raise self._unreached(region, why) from error
         if not _of_aws(answer):
             _drop(answer)
-            raise self._unreached("what answers in its place is not S3")
+            raise self._unreached(region, "what answers in its place is not S3")
         return answer
 
-    def _refuse_early(self) -> None:
-        """Raises Unreached where AWS was out of reach a moment ago."""
-        if (known := self._out_of_reach) is not None:
-            if self._clock() < known[0]:
-                raise Unreached(known[1])
-            self._out_of_reach = None
+    def _refuse_early(self, region: str) -> None:
+        """Raises Unreached where the region was out of reach a moment ago."""
+        until, why = self._out_of_reach.get(region, (0.0, ""))
+        if why and self._clock() < until:
+            raise Unreached(why)
 
-    def _unreached(self, why: str) -> Unreached:
-        self._out_of_reach = (self._clock() + REMEMBERED, why)
+    def _unreached(self, region: str, why: str) -> Unreached:
+        self._out_of_reach[region] = (self._clock() + REMEMBERED, why)
         return Unreached(why)
 
     def _client(self, region: str) -> Any:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-OWNER = "000000000000"
-"""Stands for the account of AWS that owns them: S3 tells a reader no account's number."""
+from sagebrush.aws import regions
+
+OWNER = "amazon"
+"""Stands for the account of AWS that owns them, whose number S3 tells no reader: what no account
+here can be called (LocalStack's users have 000000000000)."""
 SEED_HEADER = "x-sagebrush-samples"
 """Of requests of `sagebrush samples`: a sealed time until which they may change sample buckets."""
 SEAL = b"samples"
@@ -25,7 +28,7 @@ NAMES: tuple[tuple[str, str], ...] = (
 
 From aws/amazon-sagemaker-examples, and from the SageMaker Python SDK's `region_config.json` (JumpStart).
 """
-_REGION = r"(?P<region>[a-z]{2}(?:-[a-z]+){1,3}-[0-9])"
+_REGION = r"(?P<region>[a-z0-9-]+)"
 _KNOWN = tuple(
     (re.compile(re.escape(name).replace(r"\{region\}", _REGION)), region) for name, region in NAMES
 )
@@ -40,8 +43,10 @@ class PublicBucket:
 
 
 def find(name: str) -> PublicBucket | None:
-    """The public sample bucket of that name; None for the name of any other bucket."""
+    """The public sample bucket of that name; None for the name of any other bucket, also of one in a
+    region that AWS does not have: nothing else of a request becomes part of a host's name."""
     for pattern, region in _KNOWN:
-        if m := pattern.fullmatch(name):
+        m = pattern.fullmatch(name)
+        if m is not None and (region or m["region"] in regions.known()):
             return PublicBucket(name, region or m["region"])
     return None

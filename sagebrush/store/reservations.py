@@ -14,7 +14,7 @@ from enum import IntEnum
 
 from sagebrush.errors import Doc
 from sagebrush.store.db import Params, Tx
-from sagebrush.store.rows import parse
+from sagebrush.store.documents import parse
 
 BUCKET = 256
 """How many arrival numbers share one sum in the table `waiting`."""

@@ -138,6 +138,35 @@ def test_plain_requests_are_forwarded_in_origin_form() -> None:
     through(["127.0.0.0/8"], test)
 
 
+def test_the_host_is_the_one_that_was_looked_at() -> None:
+    async def test(talk: Talk, port: int) -> None:
+        for given in ("Host: 10.0.0.1\r\nHOST : other\r\n", ""):
+            asked = f"GET http://LOCALHOST:{port}/ HTTP/1.1\r\n{given}\r\n"
+            seen = (await talk(asked.encode())).decode().partition("\r\n\r\n")[2]
+            hosts = [line for line in seen.split("\r\n") if line.lower().startswith("host")]
+            assert hosts == [f"Host: localhost:{port}"]
+
+    through(["localhost"], test)
+
+
+def test_what_would_show_a_proxys_password_is_refused() -> None:
+    async def test(talk: Talk, port: int) -> None:
+        answer = await talk(f"TRACE http://localhost:{port}/ HTTP/1.1\r\n\r\n".encode())
+        assert answer.startswith(b"HTTP/1.1 400 ")
+
+    through(["localhost"], test)
+
+
+@pytest.mark.parametrize("hidden", ["\n", "\r", "\0", "\r\n ", "\r\n\t"])
+def test_a_second_request_cannot_hide_in_the_head(hidden: str) -> None:
+    async def test(talk: Talk, port: int) -> None:
+        first = f"GET http://localhost:{port}/ HTTP/1.1\r\nX: a{hidden}{hidden}"
+        answer = await talk(f"{first}GET http://10.0.0.1/ HTTP/1.1\r\n\r\n".encode())
+        assert answer.startswith(b"HTTP/1.1 400 ")
+
+    through(["localhost"], test)
+
+
 @pytest.mark.parametrize(
     "host", ["127.0.0.1", "localhost", "[::1]", "0.0.0.0", "[::ffff:127.0.0.1]"]
 )

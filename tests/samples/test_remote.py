@@ -78,6 +78,23 @@ def test_no_answer_is_waited_for_once(monkeypatch: pytest.MonkeyPatch, aws: Fake
         until(lambda requests=requests: aws.gets("k") == requests)
 
 
+def test_a_region_that_is_out_of_reach_hinders_no_other(aws: FakeAws) -> None:
+    other = "sagemaker-sample-data-eu-west-1"
+    aws.reset(NAME, other)
+    aws.buckets[NAME]["k"], aws.faults["gone"] = b"there", "portal"
+    asked = Remote(endpoint=aws.url, clock=Clock(0.0))
+    with pytest.raises(Unreached):
+        asked.get(bucket(other), "gone")
+    with pytest.raises(Unreached):  # remembered
+        asked.get(bucket(other), "k")
+    assert asked.head(bucket(), "k").size == 5
+
+
+@pytest.mark.parametrize("region", ["", "aa-bbbbb-1", "us-east-99", "us-east-1.evil", "aws-global"])
+def test_what_is_no_region_makes_no_sample_bucket(region: str) -> None:
+    assert table.find(f"sagemaker-sample-data-{region}") is None
+
+
 def test_a_stranger_is_not_aws(tmp_path: Path, aws: FakeAws) -> None:
     now = dt.datetime.now(dt.UTC)
     context = tls.ensure(tmp_path, [], now).context()

@@ -11,7 +11,8 @@ import pytest
 
 from sagebrush.errors import Doc
 from sagebrush.store.db import Db
-from sagebrush.store.rows import Exists, Next, Row, Rows, dump, merge, parse
+from sagebrush.store.documents import dump, parse
+from sagebrush.store.rows import Exists, Next, Row, Rows, merge
 
 
 class Fixture(Rows):
@@ -36,6 +37,18 @@ def test_insert_get_and_clash(rows: Fixture) -> None:
     with pytest.raises(Exists):
         rows.insert(a_row())
     assert rows.get("1", "r", "k", "b") is None
+
+
+def test_rows_are_chosen_by_account_and_by_what_they_hold(rows: Fixture) -> None:
+    texts = ("", "a"), ("1", "a"), ("1", 'it\'s "b" $.é'), ("2", "a")
+    for number, (account, name) in enumerate(texts):
+        doc, plan = {"Name": name}, {"account": account or "1"}
+        rows.insert(replace(a_row(f"n{number}"), account=account, doc=doc, plan=plan))
+    assert [row.name for row in rows.select("k", account="1")] == ["n1", "n2"]
+    whose = {"plan.account": "1", "doc.Name": "a"}
+    assert [row.name for row in rows.select("k", texts=whose)] == ["n0", "n1"]
+    assert [row.name for row in rows.select("k", texts={"doc.Name": texts[2][1]})] == ["n2"]
+    assert rows.select("k", texts={"doc.Other": "a"}) == []
 
 
 def test_a_claimed_row_is_nobody_elses_until_its_lease_ends(rows: Fixture) -> None:

@@ -86,8 +86,8 @@ def list_roles(ctx: Ctx, request: Doc) -> Doc:
     seeded(ctx)
     rows = [
         find_role(ctx, row.name) if row.status == principals.STAND_IN else row
-        for row in ctx.world.rows.select(KIND)
-        if row.account == ctx.account and row.status and row.doc["Path"].startswith(prefix)
+        for row in ctx.world.rows.select(KIND, account=ctx.account)
+        if row.status and row.doc["Path"].startswith(prefix)
     ]
     rows.sort(key=lambda row: (row.name != first, row.name))
     listed = [{k: v for k, v in shown(ctx, row).items() if k != "Tags"} for row in rows]

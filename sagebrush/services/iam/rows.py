@@ -54,7 +54,7 @@ def seeded(ctx: Ctx) -> None:
 
 def of_account(ctx: Ctx, rows: Reader, kind: str) -> list[Row]:
     """The account's rows of the kind by name; of roles those that exist."""
-    found = [row for row in rows.select(kind) if row.account == ctx.account and row.status]
+    found = [row for row in rows.select(kind, account=ctx.account) if row.status]
     return sorted(found, key=lambda row: row.name)
 
 

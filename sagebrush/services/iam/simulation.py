@@ -50,12 +50,18 @@ def _results(request: Doc, arn: str, held: Held, limits: Sequence[str] | None) -
         for entry in request.get("ContextEntries", ())
     }
     context = {k: v[0] if len(v) == 1 else v for k, v in context.items() if k}
-    results = [
-        _simulated(held, boundary, arn, action, resource, context)
-        for action in request["ActionNames"]
-        for resource in request.get("ResourceArns") or ["*"]
-    ]
-    return page("EvaluationResults", results, request)
+    documents = [json.loads(text) for _, text, _ in held]
+    actions, resources = request["ActionNames"], request.get("ResourceArns") or ["*"]
+    # what is on no page is not worked out: a request can name a million of them
+    shown = page("EvaluationResults", range(len(actions) * len(resources)), request)
+    shown["EvaluationResults"] = [
+        _simulated(
+            held, documents, boundary, arn,
+            actions[at // len(resources)], resources[at % len(resources)], context,
+        )
+        for at in shown["EvaluationResults"]
+    ]  # fmt: skip
+    return shown
 
 
 def _given(request: Doc) -> Held:
@@ -137,16 +143,17 @@ def _keys(texts: Sequence[str]) -> list[str]:
 
 
 def _simulated(
-    held: Sequence[tuple[str, str, str]],
+    held: Held,
+    documents: Sequence[policy.Policy],
     boundary: Sequence[policy.Policy] | None,
     arn: str,
     action: str,
     resource: str,
     context: Doc,
 ) -> Doc:
-    """One EvaluationResult; without a `boundary` (None) nothing limits what is held."""
-    parsed = [json.loads(text) for _, text, _ in held]
-    decision = policy.evaluate(parsed, arn, action, resource, context)
+    """One EvaluationResult of the policies `held`, whose `documents` are given beside them; without
+    a `boundary` (None) nothing limits them."""
+    decision = policy.evaluate(documents, arn, action, resource, context)
     verdict, limited = decision.verdict, {}
     if boundary is not None:
         limit = policy.evaluate(boundary, arn, action, resource, context).verdict
@@ -174,7 +181,7 @@ def _simulated(
         **({"PermissionsBoundaryDecisionDetail": limited} if limited else {}),
         "MatchedStatements": matched,
         "MissingContextValues": sorted(
-            _wanted_keys([*parsed, *(boundary or ())]) - {k.lower() for k in context}
+            _wanted_keys([*documents, *(boundary or ())]) - {k.lower() for k in context}
         ),
     }
 

@@ -136,11 +136,8 @@ def update_user(ctx: Ctx, request: Doc) -> None:
 
 def keys_of(ctx: Ctx, name: str, rows: Reader) -> Sequence[Row]:
     """The rows of the user's access keys, oldest first."""
-    return [
-        row
-        for row in rows.select(ACCESS_KEY)
-        if row.plan.get("account") == ctx.account and row.doc["UserName"] == name
-    ]
+    whose = {"plan.account": ctx.account, "doc.UserName": name}
+    return rows.select(ACCESS_KEY, texts=whose)
 
 
 def delete_user(ctx: Ctx, request: Doc) -> None:

@@ -63,6 +63,8 @@ def create_bucket(ctx: Ctx, request: Doc) -> Doc:
         config["Tagging"] = {"TagSet": _tag_set(settings["Tags"])}
     new = Bucket(0, ctx.account, name, region, ctx.world.clock(), config)
 
+    sample_buckets.may_take(ctx, name)
+
     def change(tx: Tx) -> None:
         there = catalog.bucket(tx, name)
         if there is None or sample_buckets.given_up(tx, name):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import partial, wraps
 from urllib.parse import quote
 
 from sagebrush.errors import AwsError, Doc
@@ -206,6 +208,23 @@ def _entry(request: Doc, found: Object) -> Doc:
     return entry
 
 
+Listing = Callable[[Ctx, Doc], Doc]
+
+
+def _beside(listing: Listing) -> Callable[[Ctx, Doc], Doc | Future[Doc]]:
+    """`listing`, where AWS may be asked in a thread of its own: the threads of requests do not wait
+    for it."""
+
+    @wraps(listing)
+    def run(ctx: Ctx, request: Doc) -> Doc | Future[Doc]:
+        if not samples.asks(ctx, request["Bucket"]):
+            return listing(ctx, request)
+        return ctx.world.samples.ask(partial(listing, ctx, request))
+
+    return run
+
+
+@_beside
 def list_objects(ctx: Ctx, request: Doc) -> Doc:
     """A page of keys after `Marker`. `NextMarker` is given with a delimiter only, as in S3."""
     bucket = names.bucket_of(ctx, request, reads=True)
@@ -221,6 +240,7 @@ def list_objects(ctx: Ctx, request: Doc) -> Doc:
     return result
 
 
+@_beside
 def list_objects_v2(ctx: Ctx, request: Doc) -> Doc:
     """A page of keys after `ContinuationToken`, or after `StartAfter`."""
     bucket = names.bucket_of(ctx, request, reads=True)
@@ -257,6 +277,7 @@ def _untoken(token: str) -> str:
         ) from error  # fmt: skip
 
 
+@_beside
 def list_object_versions(ctx: Ctx, request: Doc) -> Doc:
     """A page of objects after `KeyMarker`, each in its only version, `null`."""
     bucket = names.bucket_of(ctx, request, reads=True)

@@ -59,6 +59,17 @@ def hint(bucket: str, key: str, why: str) -> str:
     )
 
 
+def may_take(ctx: Ctx, name: str) -> None:
+    """Raises BucketAlreadyExists (409) for a sample bucket's name in another account than that of the
+    settings: what all accounts read as AWS's comes from AWS, or from who has this server."""
+    if ctx.account != ctx.world.settings.account and table.find(name):
+        raise AwsError(
+            "BucketAlreadyExists",
+            "The requested bucket name is not available: it is a public sample bucket of AWS.",
+            409, BucketName=name,
+        )  # fmt: skip
+
+
 def given_up(tx: Tx, name: str) -> bool:
     """Whether the name is free for a bucket of a user's own: an empty sample bucket goes for it.
 

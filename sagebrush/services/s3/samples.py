@@ -65,6 +65,14 @@ def copied(ctx: Ctx, request: Doc, copy: Callable[[Ctx, Doc], Doc]) -> Future[Do
     return _then(ctx, bucket, named.key, kept, lambda _: copy(ctx, request))
 
 
+def asks(ctx: Ctx, name: str) -> bool:
+    """Whether a listing of the bucket of that name asks AWS."""
+    if ctx.world.samples.remote is None or table.find(name) is None:
+        return False
+    row = catalog.bucket(names.reader(ctx), name)
+    return _may_be(row) and not sample_buckets.seeding(ctx)
+
+
 def listed(ctx: Ctx, bucket: Bucket, request: Doc, after: str, most: int) -> Page | None:
     """AWS's page of the sample bucket; None where AWS must not be asked.
 

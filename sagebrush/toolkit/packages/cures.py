@@ -89,8 +89,8 @@ _COMPILED = tuple((re.compile(pattern), sentence) for pattern, sentence in _CASE
 URL = re.compile(r"https?://[^\s)`]+")
 BY_PROXY = re.compile(r"tunnel error|403 Forbidden|502 Bad Gateway")
 """What uv says where Sagebrush's proxy may have been the one that refused."""
-SECRET = re.compile(r"(?<=://)[^\s/@:]*(?::[^\s/@]*)?@")
-"""The name and password in an address."""
+SECRET = re.compile(r"(?<=://)[^\s/]*@")
+"""The name and password in an address, up to the last @ before its path: a password may hold one."""
 ADDRESSES = (
     *("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "https_proxy", "http_proxy", "all_proxy"),
     *("UV_DEFAULT_INDEX", "UV_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL", "UV_FIND_LINKS"),
@@ -154,8 +154,10 @@ def masked(text: str, environ: Mapping[str, str]) -> str:
         value for name, value in environ.items() if re.fullmatch(r"UV_INDEX_\w+_PASSWORD", name)
     }
     for name in ADDRESSES:
-        for match in re.finditer(r"://[^\s/@:]*:([^\s/@]+)@", environ.get(name, "")):
-            found |= {match[1], unquote(match[1])}
+        for match in re.finditer(r"://([^\s/]+)@", environ.get(name, "")):
+            user, _, password = match[1].partition(":")
+            secret = password or user  # a token alone stands as the name
+            found |= {secret, unquote(secret)}
     for secret in sorted(found, key=len, reverse=True):
         if len(secret) > 3:  # shorter ones are parts of words
             text = text.replace(secret, "****")

@@ -170,3 +170,23 @@ def test_the_keys_that_policies_ask_for(iam, group):
     assert found == ["aws:SecureTransport", "aws:username", "s3:prefix"]
     found = iam.get_context_keys_for_custom_policy(PolicyInputList=[given])
     assert found["ContextKeyNames"] == ["aws:SecureTransport"]
+
+
+def test_a_simulation_works_out_one_page(iam):
+    """A million pairs of an action and a resource would hold up the server for a minute."""
+    names = [f"s3:Get{n}" for n in range(1000)]
+    asked = {
+        "PolicyInputList": [text("s3:Get1")],
+        "ActionNames": names,
+        "ResourceArns": [f"arn:aws:s3:::b/{n}" for n in range(1000)],
+        "MaxItems": 2,
+    }
+    found, seen = iam.simulate_custom_policy(**asked), []
+    for _ in range(2):
+        seen += [(r["EvalActionName"], r["EvalResourceName"]) for r in found["EvaluationResults"]]
+        found = iam.simulate_custom_policy(**asked, Marker=found["Marker"])
+    assert seen == [("s3:Get0", f"arn:aws:s3:::b/{n}") for n in range(4)]
+    last = {**asked, "ActionNames": names[:2], "ResourceArns": ["*"], "MaxItems": 3}
+    found = iam.simulate_custom_policy(**last)
+    decided = [r["EvalDecision"] for r in found["EvaluationResults"]]
+    assert (decided, found["IsTruncated"]) == (["implicitDeny", "allowed"], False)

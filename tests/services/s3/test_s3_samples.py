@@ -13,8 +13,10 @@ import pytest
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 
 from sagebrush.samples import table
+from sagebrush.samples.downloads import AT_ONCE
 from sagebrush.samples.remote import Remote
 from tests.conftest import Clock, Server
+from tests.people import account, allow, owner, user
 from tests.samples.fake_aws import MODIFIED, FakeAws
 from tests.services.s3.test_s3_objects import refused
 from tests.waiting import until
@@ -285,6 +287,51 @@ def test_a_bucket_of_ones_own_takes_the_name_unless_samples_are_kept(
     seeder.delete_object(Bucket=REGIONAL, Key="theirs")
     s3.create_bucket(Bucket=REGIONAL)
     s3.delete_bucket(Bucket=REGIONAL)
+
+
+def test_no_other_account_takes_the_name(server: Server, s3: Any, aws: FakeAws) -> None:
+    aws.buckets[BUCKET]["squatted"] = b"aws"
+    _, other = account(server)
+    assert refused(other("s3").create_bucket, Bucket=BUCKET) == ("BucketAlreadyExists", 409)
+    assert other("s3").get_object(Bucket=BUCKET, Key="squatted")["Body"].read() == b"aws"
+
+
+def test_the_account_of_zeros_owns_its_buckets(server: Server) -> None:
+    """It was the stand-in for AWS's own once, and everybody could read its buckets."""
+    (_, zeros), (_, other) = account(server, "000000000000"), account(server)
+    zeros("s3").create_bucket(Bucket="of-zeros")
+    zeros("s3").put_object(Bucket="of-zeros", Key="k", Body=b"mine")
+    assert zeros("s3").get_object(Bucket="of-zeros", Key="k")["Body"].read() == b"mine"
+    assert refused(other("s3").get_object, Bucket="of-zeros", Key="k") == ("AccessDenied", 403)
+
+
+def test_downloads_hold_up_no_questions(s3: Any, aws: FakeAws) -> None:
+    keys = [f"long/{n}" for n in range(AT_ONCE)]
+    aws.buckets[BUCKET] |= dict.fromkeys([*keys, "asked-meanwhile"], b"ab")
+    aws.faults |= dict.fromkeys(keys, "held")
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        found = [pool.submit(s3.get_object, Bucket=BUCKET, Key=key) for key in keys]
+        until(lambda: sum(map(aws.gets, keys)) == AT_ONCE)
+        assert s3.head_object(Bucket=BUCKET, Key="asked-meanwhile")["ContentLength"] == 2
+        aws.go.set()
+        assert all(each.result()["Body"].read() == b"ab" for each in found)
+
+
+def test_listings_that_wait_for_aws_hold_up_no_requests(
+    server: Server, client: Callable[..., Any], s3: Any, aws: FakeAws
+) -> None:
+    aws.faults[""] = "mute"
+    somebody = user(owner(server), "lists", allow("*"))
+    lists, asks = somebody("s3"), somebody("sagemaker")
+    many = server.app.settings.request_threads + 2
+    with ThreadPoolExecutor(many) as pool:
+        asked = {"Bucket": BUCKET, "Prefix": "none-such/"}
+        found = [pool.submit(refused, lists.list_objects_v2, **asked) for _ in range(many)]
+        until(lambda: len(aws.asked) >= AT_ONCE)
+        assert asks.list_models()["Models"] == []
+        assert not any(each.done() for each in found)
+        aws.go.set()
+        assert {each.result()[0] for each in found} == {"NoSuchKey"}
 
 
 def test_a_caller_needs_its_own_permission(server: Server, s3: Any, aws: FakeAws) -> None:
