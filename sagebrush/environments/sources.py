@@ -206,17 +206,34 @@ def with_passwords(found: Mapping[str, str], environ: Mapping[str, str]) -> dict
         known = netrc.netrc(file)
     except (OSError, netrc.NetrcParseError):
         return dict(found)
-    result = dict(found)
+    full = {}
     for url in urls(found):
         parts = urlsplit(url)
         who = known.authenticators(parts.hostname or "")
         if who and not parts.username:
             netloc = f"{quote(who[0], '')}:{quote(who[2] or '', '')}@{parts.netloc}"
-            full = urlunsplit(parts._replace(netloc=netloc))
-            for name in (DEFAULT, ALIASES[DEFAULT], EXTRA, ALIASES[EXTRA], LINKS):
-                if name in result:
-                    words = re.split(r"([\s,=]+)", result[name])
-                    result[name] = "".join(full if word == url else word for word in words)
+            full[url] = urlunsplit(parts._replace(netloc=netloc))
+    return _replaced(found, full)
+
+
+def without_passwords(
+    found: Mapping[str, str], _: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    """`found`, whose addresses name no user and no password."""
+    bare = {}
+    for url in urls(found):
+        parts = urlsplit(url)
+        bare[url] = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+    return _replaced(found, bare)
+
+
+def _replaced(found: Mapping[str, str], by: Mapping[str, str]) -> dict[str, str]:
+    """`found` with other addresses in place of some."""
+    result = dict(found)
+    for name in (DEFAULT, ALIASES[DEFAULT], EXTRA, ALIASES[EXTRA], LINKS):
+        if name in result:
+            words = re.split(r"([\s,=]+)", result[name])
+            result[name] = "".join(by.get(word, word) for word in words)
     return result
 
 

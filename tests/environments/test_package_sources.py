@@ -97,6 +97,17 @@ def test_the_addresses_are_exactly_those_of_the_indexes() -> None:
     assert sources.addresses({**QUIET, "UV_NO_INDEX": "1"}) == set()
 
 
+def test_addresses_without_passwords() -> None:
+    given = {
+        "UV_DEFAULT_INDEX": "https://me:p%40ss@index.example/simple",
+        "UV_INDEX": "mine=https://token@other.example/simple https://open.example/simple",
+    }
+    assert sources.without_passwords(given) == {
+        "UV_DEFAULT_INDEX": "https://index.example/simple",
+        "UV_INDEX": "mine=https://other.example/simple https://open.example/simple",
+    }
+
+
 def test_a_builds_addresses_have_the_passwords_of_netrc(tmp_path: Path) -> None:
     file = tmp_path / ".netrc"
     file.write_text("machine index.example login me password p@ss\n")

@@ -300,7 +300,8 @@ class Start:
         if token := plan_of(self.row).get("token"):
             given["JUPYTER_TOKEN"] = token
         if self._online:
-            given |= launch.index_of_pip()
+            owners = self.row.account == self.world.settings.account
+            given |= launch.index_of_pip(passwords=owners)
         env = launch.variables(
             self.world, base, here, self.limits[0], self.row.region, False, given
         )
