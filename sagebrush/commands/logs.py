@@ -78,27 +78,33 @@ def _named(chosen: Any, asked: tuple[str, str | None], region: str, follow: bool
     if kind is not None:
         kinds = [kind]
     server = running.require(chosen)
+    place = named.place(chosen, server, kinds, region)
     region = places.region_of(chosen, server, name or what, region)
     clients = named.clients(chosen, server, kinds, region)
     if kind is not None and name is None:
-        there = named.present(clients[kind.service], kind, named.SEARCHED)
-        lines = [f"which {what}? sagebrush logs {what} NAME", *named.newest(there)]
+        there = named.newest(named.everything(kinds, place))
+        lines = [f"which {what}? sagebrush logs {what} NAME", *there]
         raise CommandError("\n".join(lines))
     logs = running.client(chosen, server, "logs", region)
-    return of(clients, kinds, name or what, logs, follow)
+    return of((clients, place), kinds, name or what, logs, follow)
 
 
 def of(
-    clients: Mapping[str, Any], kinds: Sequence[Running], name: str, logs: Any, follow: bool
+    where: tuple[Mapping[str, Any], places.Place],
+    kinds: Sequence[Running],
+    name: str,
+    logs: Any,
+    follow: bool,
 ) -> Iterator[str]:
-    """The log of the only resource of that name, or what is left of one that was deleted; raises
-    CommandError where there is none, or where there are several."""
+    """The log of the only resource of that name, or what is left of one that was deleted; `where`
+    has its region's clients. Raises CommandError where there is none, or where there are several."""
     from sagebrush.commands.job import named
 
+    clients, place = where
     left = [kind for kind in kinds if kind.logs and _streams(logs, streams_of(kind, name))]
     if len(left) == 1 and not named.look(clients, kinds, name):
         return _left(left[0], name, logs)
-    found = named.one(clients, kinds, name, "logs")
+    found = named.one(clients, kinds, name, "logs", place)
     client = clients[found.kind.service]
     if found.kind.logs is None:
         return _trials(found.doc, name, client, follow)

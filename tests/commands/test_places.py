@@ -51,6 +51,12 @@ def filled(server: Server) -> Server:
             server.app.settings.account, region, GROUP, f"{name}/algo-1", f"t-{region}-{name}"
         )
     insert(server, "eu-west-1", "notebook-instance", "desk", InstanceType="ml.t3.medium")
+    for region, name in (("us-west-2", "irish"), ("sa-east-1", "theirs")):  # another account's
+        filled = {"CreationTime": "2026-01-01T00:00:00Z", "TrainingJobName": name}
+        server.world.rows.insert(
+            Row("000000000001", region, "training-job", name, "Completed", filled)
+        )
+    server.world.samples.made("sagemaker-sample-files")
     where = {"LocationConstraint": "eu-west-1"}
     s3 = server.client("s3", region_name="eu-west-1")
     s3.create_bucket(Bucket="irish", CreateBucketConfiguration=where)
@@ -78,9 +84,9 @@ def command(
 def test_status_counts_what_each_region_has(command: Run) -> None:
     said = command(status).splitlines()
     assert "  eu-west-1  1 bucket, 1 notebook instance, 3 training jobs" in said
-    assert "  us-west-2  1 training job" in said
+    assert "  us-west-2  2 training jobs" in said  # of all accounts
     known = json.loads(command(status, "--json"))["regions"]
-    assert known["us-east-1"] == {"training-job": 1}
+    assert known["us-east-1"] == {"training-job": 1}  # no bucket: AWS's public ones are not counted
 
 
 def test_the_table_has_all_regions(command: Run) -> None:
@@ -88,7 +94,8 @@ def test_the_table_has_all_regions(command: Run) -> None:
     assert ["job", "us-east-1", "both"] in lines
     assert ["job", "us-west-2", "twice"] in lines
     assert ["notebook", "eu-west-1", "desk"] in lines
-    assert len(command(jobs, "-n", "2").splitlines()) == 3
+    assert not any("sa-east-1" in line or "theirs" in line for line in lines)
+    assert len(command(jobs, "-n", "2").splitlines()) == 3  # two jobs, a notebook
 
 
 def test_a_name_means_the_one_that_there_is(command: Run, filled: Server) -> None:
@@ -106,5 +113,22 @@ def test_a_name_in_several_regions_has_to_be_told(command: Run) -> None:
     with pytest.raises(CommandError, match="twice is in eu-west-1 and in us-west-2: say which by"):
         command(logs, "job", "twice")
     assert command(logs, "job", "twice", "--region", "us-west-2") == ""
-    with pytest.raises(CommandError, match="Requested resource not found"):
+    with pytest.raises(CommandError, match="no job named twice in us-east-1"):
         command(logs, "job", "twice", "--region", "us-east-1")
+
+
+def test_what_there_is_in_all_regions_is_said_of_an_unknown_name(command: Run) -> None:
+    for module, words in ((jobs, ["show"]), (logs, [])):
+        with pytest.raises(
+            CommandError, match=r"there is no job.* named iris; near it: irish"
+        ) as told:
+            command(module, *words, "iris")
+        lines = [line.split()[:3] for line in str(told.value).splitlines()]
+        assert ["job", "eu-west-1", "irish"] in lines
+        assert ["job", "us-west-2", "twice"] in lines
+        assert ["notebook", "eu-west-1", "desk"] in lines
+        assert "theirs" not in str(told.value)
+    with pytest.raises(CommandError, match="there is no job named twice in us-east-1; near it"):
+        command(jobs, "show", "job", "twice", "--region", "us-east-1")
+    with pytest.raises(CommandError, match=r"(?s)which job.*us-west-2"):
+        command(logs, "job")

@@ -18,9 +18,6 @@ from sagebrush.commands.running import CommandError
 from sagebrush.facts import Running
 from sagebrush.settings import Settings
 
-CREATED = 3
-"""Which column of the table is the time."""
-
 
 def run(args: argparse.Namespace) -> int:
     """Prints the table, of every region, and what its resources would have cost together; a column
@@ -34,15 +31,15 @@ def run(args: argparse.Namespace) -> int:
     lines = []
     for kind in kinds:
         found = [
-            (row, region)
+            (each, region)
             for region in regions
-            for row in rows(
-                clients[region][kind.service], kind, args.n, sizes.get(region, {}), bills[region]
-            )
+            for each in named.present(clients[region][kind.service], kind, args.n)
         ]
-        found.sort(key=lambda each: each[0][CREATED], reverse=True)
-        shown = (lambda region: (region,)) if len(regions) > 1 else lambda _: ()
-        lines += [(*row[:1], *shown(region), *row[1:]) for row, region in found]
+        found.sort(key=lambda each: each[0].created, reverse=True)
+        for each, region in found[: args.n]:
+            size = sizes.get(region, {}).get(each.name, "")
+            told = row(clients[region][kind.service], each, size, bills[region])
+            lines.append((kind.label, *((region,) if len(regions) > 1 else ()), *told))
     if not lines:
         print("nothing yet")
         return 0
@@ -51,21 +48,16 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def rows(
-    client: Any, kind: Running, count: int, sizes: Mapping[str, str], bill: Bill
-) -> list[tuple[str, ...]]:
-    """Up to `count` lines of the table, newest first; `sizes` is what some really have. What they
-    would have cost is added to the bill."""
-    now, found = dt.datetime.now(dt.UTC), []
-    for each in named.present(client, kind, count):
-        said = ""
-        with suppress(ClientError):  # deleted since
-            doc = running.describe(client, kind, each.name)
-            said = _told(client, kind, doc, now, bill)
-        if size := sizes.get(each.name, ""):
-            said = f"{said}{': ' if said else ''}{size}"
-        found.append((kind.label, each.name, each.status, named.moment(each.created), said))
-    return found
+def row(client: Any, each: named.Present, size: str, bill: Bill) -> tuple[str, ...]:
+    """One line of the table after its kind; `size` is what it really has. What it would have cost
+    is added to the bill."""
+    said = ""
+    with suppress(ClientError):  # deleted since
+        doc = running.describe(client, each.kind, each.name)
+        said = _told(client, each.kind, doc, dt.datetime.now(dt.UTC), bill)
+    if size:
+        said = f"{said}{': ' if said else ''}{size}"
+    return each.name, each.status, named.moment(each.created), said
 
 
 def _told(client: Any, kind: Running, doc: Mapping[str, Any], now: dt.datetime, bill: Bill) -> str:
