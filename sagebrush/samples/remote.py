@@ -148,7 +148,7 @@ class Remote:
         """Raises Unreached where AWS was out of reach a moment ago."""
         if (known := self._out_of_reach) is not None:
             if self._clock() < known[0]:
-                raise Unreached(known[1])
+                raise Unreached(f"a moment ago: {known[1]}")  # of another object, perhaps
             self._out_of_reach = None
 
     def _unreached(self, why: str) -> Unreached:

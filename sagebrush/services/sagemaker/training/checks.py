@@ -11,6 +11,7 @@ from sagebrush.compute.shim import network
 from sagebrush.environments import unavailable
 from sagebrush.environments.images import NO_ALGORITHM, Image, UnknownImage
 from sagebrush.errors import AwsError, Doc
+from sagebrush.samples import table as samples
 from sagebrush.scheduler import members, quotas
 from sagebrush.services.sagemaker import roles
 from sagebrush.workload import log_lines, sources, streamed_input
@@ -267,7 +268,8 @@ def found(ctx: Ctx, source: Doc) -> None:
     except AwsError as error:
         if error.status >= 500:
             raise
-        why = "" if error.code == "NoSuchBucket" else f" ({error.code}: {error.message})"
+        said = error.code != "NoSuchBucket" or samples.find(bucket)  # AWS's: how to put it here
+        why = f" ({error.code}: {error.message})" if said else ""
         refuse(sources.nothing(ctx, source["S3Uri"]) + why)
 
 
