@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sagebrush import services
+from sagebrush.commands import running
 from sagebrush.commands.job import inside
 from sagebrush.commands.running import CommandError, Server
 from sagebrush.samples import table
@@ -28,6 +29,27 @@ class Place:
 def add_argument(parser: argparse.ArgumentParser) -> None:
     """Adds `--region`, for a name that several regions have."""
     parser.add_argument("--region", default="", help="where it is (default: wherever there is one)")
+    add_account(parser)
+
+
+def add_account(parser: argparse.ArgumentParser) -> None:
+    """Adds `--account`; a part of a command leaves what was said before it."""
+    words = "an account's id or name (default: the owner's)"
+    parser.add_argument("--account", default=argparse.SUPPRESS, metavar="A", help=words)
+
+
+def server(chosen: Settings, args: argparse.Namespace) -> Server:
+    """The running server, whose clients are of the account that was asked for; raises CommandError."""
+    found, account = running.require(chosen), getattr(args, "account", "")
+    if not account:
+        return found
+    named = running.account(chosen, found, account)
+    return replace(found, account=named["Id"], key=named["AccessKeyId"])
+
+
+def account(chosen: Settings, args: argparse.Namespace) -> str:
+    """The number of the account that was asked for; "" where none was. Raises CommandError."""
+    return server(chosen, args).account if getattr(args, "account", "") else ""
 
 
 def counts(chosen: Settings) -> dict[str, dict[str, int]]:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from sagebrush.access import accounts
 from sagebrush.commands import jobs, logs, notebook, places, running, status
 from sagebrush.commands.running import CommandError
 from sagebrush.store.rows import Row
@@ -18,12 +19,14 @@ from tests.conftest import Server
 
 Run = Callable[..., str]
 GROUP = "/aws/sagemaker/TrainingJobs"
+LAB = "000000000001"
+"""Another account."""
 
 
 def insert(server: Server, region: str, kind: str, name: str, **doc: Any) -> None:
     """An ended resource, as its own kind would store it."""
-    settings = server.app.settings
-    of = f"arn:aws:sagemaker:{region}:{settings.account}:{kind}/{name}"
+    account = doc.pop("account", server.app.settings.account)
+    of = f"arn:aws:sagemaker:{region}:{account}:{kind}/{name}"
     now = "2026-01-01T00:00:00Z"
     given = {"CreationTime": now, "LastModifiedTime": now, **doc}
     given = {
@@ -33,7 +36,7 @@ def insert(server: Server, region: str, kind: str, name: str, **doc: Any) -> Non
     }
     final = "Stopped" if "note" in kind else "Completed"
     plan = {"tags": {}, "id": f"{region[:2]}x{len(name)}", "tokens": {}}
-    server.world.rows.insert(Row(settings.account, region, kind, name, final, given, plan))
+    server.world.rows.insert(Row(account, region, kind, name, final, given, plan))
 
 
 @pytest.fixture(scope="module")
@@ -51,11 +54,13 @@ def filled(server: Server) -> Server:
             server.app.settings.account, region, GROUP, f"{name}/algo-1", f"t-{region}-{name}"
         )
     insert(server, "eu-west-1", "notebook-instance", "desk", InstanceType="ml.t3.medium")
-    for region, name in (("us-west-2", "irish"), ("sa-east-1", "theirs")):  # another account's
-        filled = {"CreationTime": "2026-01-01T00:00:00Z", "TrainingJobName": name}
-        server.world.rows.insert(
-            Row("000000000001", region, "training-job", name, "Completed", filled)
-        )
+    accounts.add(server.world, LAB, "lab")
+    for region, name in (("us-west-2", "irish"), ("sa-east-1", "theirs")):
+        insert(
+            server, region, "training-job", name, SecondaryStatus="Completed", account=LAB,
+            AlgorithmSpecification={"TrainingImage": "i", "TrainingInputMode": "File"},
+            ResourceConfig={"InstanceType": "ml.m5.large", "InstanceCount": 1},
+        )  # fmt: skip
     server.world.samples.made("sagemaker-sample-files")
     where = {"LocationConstraint": "eu-west-1"}
     s3 = server.client("s3", region_name="eu-west-1")
@@ -132,3 +137,17 @@ def test_what_there_is_in_all_regions_is_said_of_an_unknown_name(command: Run) -
         command(jobs, "show", "job", "twice", "--region", "us-east-1")
     with pytest.raises(CommandError, match=r"(?s)which job.*us-west-2"):
         command(logs, "job")
+
+
+def test_another_account_is_asked_by_its_name(command: Run) -> None:
+    lines = [line.split()[:3] for line in command(jobs, "--account", "lab").splitlines()]
+    assert sorted(lines[:2]) == [["job", "sa-east-1", "theirs"], ["job", "us-west-2", "irish"]]
+    assert not any("both" in line or "desk" in line for line in lines)
+    for words in (("--account", LAB, "show", "theirs"), ("show", "theirs", "--account", "lab")):
+        assert "job  theirs" in command(jobs, *words)
+    assert command(notebook, "list", "--account", "lab").startswith("no notebook")
+    with pytest.raises(CommandError, match=r"there is no .* named both") as told:
+        command(logs, "both", "--account", "lab")
+    assert "theirs" in str(told.value)
+    with pytest.raises(CommandError, match="there is no account nobody"):
+        command(jobs, "--account", "nobody")

@@ -23,8 +23,8 @@ def run(args: argparse.Namespace) -> int:
     """Prints the table, of every region, and what its resources would have cost together; a column
     says which region where there is more than the server's."""
     chosen = running.settings()
-    server = running.require(chosen)
-    sizes, kinds = _sizes(chosen), named.listed(services.running())
+    server = places.server(chosen, args)
+    sizes, kinds = _sizes(chosen, server.account), named.listed(services.running())
     regions = places.regions(chosen, server)
     clients = {each: named.clients(chosen, server, kinds, each) for each in regions}
     bills = {region: Bill() for region in regions}
@@ -94,14 +94,16 @@ def tuning(doc: Mapping[str, Any]) -> str:
     return "; ".join(said)
 
 
-def _sizes(chosen: Settings) -> dict[str, dict[str, str]]:
-    """Region -> resource -> what it has, for those that run with less than their instance type."""
+def _sizes(chosen: Settings, account: str) -> dict[str, dict[str, str]]:
+    """Region -> the account's resource -> what it has, for those that run with less than their instance type."""
     found: dict[str, dict[str, str]] = {}
     try:
         lives = inside.everything(chosen)
     except CommandError:
         return found
     for each in lives:
+        if each.account != account:
+            continue
         limits = inside.limits(inside.directory(chosen, each))
         if limits and (said := facts.scaled(each.type or limits.name, limits)):
             found.setdefault(each.region, {}).setdefault(each.name, said)
