@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import NoReturn
 
+from sagebrush.access import dispatch
 from sagebrush.compute.shim import network
 from sagebrush.environments import unavailable
 from sagebrush.environments.images import NO_ALGORITHM, Image, UnknownImage
@@ -308,19 +309,14 @@ def output(ctx: Ctx, uri: str, member: str) -> None:
 
 
 def _may_write(ctx: Ctx, bucket: str, prefix: str) -> bool:
-    """Whether the role, which may not read the bucket, may write objects under the prefix."""
-    where = "/".join(
-        part for part in (bucket, prefix.strip("/"), "job/output/model.tar.gz") if part
-    )
-    question = {
-        "PolicySourceArn": ctx.caller.arn,
-        "ActionNames": ["s3:PutObject"],
-        "ResourceArns": [f"arn:aws:s3:::{where}"],
-    }
-    answer = ctx.world.service_ctx(account=ctx.account).call(
-        "iam", "SimulatePrincipalPolicy", question
-    )
-    return answer["EvaluationResults"][0]["EvalDecision"] == "allowed"
+    """Whether the role, which may not read the bucket, may write objects under the prefix: by its own
+    policies and the bucket's."""
+    key = "/".join(part for part in (prefix.strip("/"), "job/output/model.tar.gz") if part)
+    try:
+        dispatch.authorise(ctx, "s3", "PutObject", {"Bucket": bucket, "Key": key})
+    except AwsError:
+        return False
+    return True
 
 
 def with_metrics(spec: Doc, algorithm: str | None) -> Doc:
