@@ -6,6 +6,8 @@ import argparse
 import importlib
 from types import ModuleType
 
+from sagebrush.commands import places
+
 PARTS = {
     "show": ("all that is known of one job, endpoint or notebook", "job.show"),
     "shell": ("a shell, or a command, inside a live job", "job.shell"),
@@ -22,6 +24,7 @@ PARTS = {
 def configure(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments of `jobs` and of its parts."""
     parser.add_argument("-n", type=int, default=20, help="how many of each (default 20)")
+    places.add_account(parser)
     parser.set_defaults(part=_module("job.table").run)
     parts = parser.add_subparsers(metavar=" | ".join(PARTS))
     for name, (words, module) in PARTS.items():

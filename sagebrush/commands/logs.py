@@ -47,7 +47,7 @@ def run(args: argparse.Namespace) -> int:
     if args.what in FILES and not args.name:
         lines = _file(chosen.home / FILES[args.what], args.follow)
     else:
-        lines = _named(chosen, (args.what, args.name), args.region, args.follow)
+        lines = _named(chosen, (args.what, args.name), args)
     for line in lines:
         print(line, flush=args.follow)
     return 0
@@ -67,7 +67,7 @@ def _file(path: Path, follow: bool) -> Iterator[str]:
                 time.sleep(POLL_SECONDS)
 
 
-def _named(chosen: Any, asked: tuple[str, str | None], region: str, follow: bool) -> Iterator[str]:
+def _named(chosen: Any, asked: tuple[str, str | None], args: argparse.Namespace) -> Iterator[str]:
     """The log of the resource that is `asked` for by its kind and name, or (name, None)."""
     from sagebrush.commands.job import named
 
@@ -77,28 +77,34 @@ def _named(chosen: Any, asked: tuple[str, str | None], region: str, follow: bool
         raise CommandError(f"{what} is no kind: {', '.join(_labels())}")
     if kind is not None:
         kinds = [kind]
-    server = running.require(chosen)
-    region = places.region_of(chosen, server, name or what, region)
+    server = places.server(chosen, args)
+    place = named.place(chosen, server, kinds, args.region)
+    region = places.region_of(chosen, server, name or what, args.region)
     clients = named.clients(chosen, server, kinds, region)
     if kind is not None and name is None:
-        there = named.present(clients[kind.service], kind, named.SEARCHED)
-        lines = [f"which {what}? sagebrush logs {what} NAME", *named.newest(there)]
+        there = named.newest(named.everything(kinds, place))
+        lines = [f"which {what}? sagebrush logs {what} NAME", *there]
         raise CommandError("\n".join(lines))
     logs = running.client(chosen, server, "logs", region)
-    return of(clients, kinds, name or what, logs, follow)
+    return of((clients, place), kinds, name or what, logs, args.follow)
 
 
 def of(
-    clients: Mapping[str, Any], kinds: Sequence[Running], name: str, logs: Any, follow: bool
+    where: tuple[Mapping[str, Any], places.Place],
+    kinds: Sequence[Running],
+    name: str,
+    logs: Any,
+    follow: bool,
 ) -> Iterator[str]:
-    """The log of the only resource of that name, or what is left of one that was deleted; raises
-    CommandError where there is none, or where there are several."""
+    """The log of the only resource of that name, or what is left of one that was deleted; `where`
+    has its region's clients. Raises CommandError where there is none, or where there are several."""
     from sagebrush.commands.job import named
 
+    clients, place = where
     left = [kind for kind in kinds if kind.logs and _streams(logs, streams_of(kind, name))]
     if len(left) == 1 and not named.look(clients, kinds, name):
         return _left(left[0], name, logs)
-    found = named.one(clients, kinds, name, "logs")
+    found = named.one(clients, kinds, name, "logs", place)
     client = clients[found.kind.service]
     if found.kind.logs is None:
         return _trials(found.doc, name, client, follow)

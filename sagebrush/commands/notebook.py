@@ -14,7 +14,6 @@ from urllib.parse import urlsplit
 from sagebrush.commands import places, running
 from sagebrush.commands.running import CommandError
 from sagebrush.engine.idle import DRY_RUN, MINUTES
-from sagebrush.settings import Settings
 
 TYPE = "ml.t3.medium"
 LOOK = 0.2
@@ -31,7 +30,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     places.add_argument(opened)
     opened.add_argument("--type", default=TYPE, help=f"instance type of a new one ({TYPE})")
     opened.add_argument("--no-browser", action="store_true", help="print the link only")
-    commands.add_parser("list", help="every notebook instance")
+    places.add_account(commands.add_parser("list", help="every notebook instance"))
     for name, words in (
         ("start", "start it; its volume is as it was left"),
         ("stop", "stop it; its volume stays"),
@@ -56,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
     from botocore.exceptions import ClientError
 
     chosen = running.settings()
-    server = running.require(chosen)
+    server = places.server(chosen, args)
     if args.what in (None, "list"):
         found = places.regions(chosen, server)
         return _list({each: running.client(chosen, server, "sagemaker", each) for each in found})
@@ -64,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
     client = running.client(chosen, server, "sagemaker", region)
     try:
         if args.what == "open":
-            return _open(args, chosen, client)
+            return _open(args, f"arn:aws:iam::{server.account}:role/{chosen.role}", client)
         if args.what in ("start", "stop", "rm"):
             return _change(args.what, args.name, client)
         return _idle(args, client)
@@ -75,11 +74,10 @@ def run(args: argparse.Namespace) -> int:
         raise CommandError(message) from error
 
 
-def _open(args: argparse.Namespace, chosen: Settings, client: Any) -> int:
+def _open(args: argparse.Namespace, role: str, client: Any) -> int:
     name, began = args.name, time.monotonic()
     there = _find(client, name)
     if there is None:
-        role = f"arn:aws:iam::{chosen.account}:role/{chosen.role}"
         client.create_notebook_instance(
             NotebookInstanceName=name, InstanceType=args.type, RoleArn=role
         )

@@ -3,28 +3,65 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
 from sagebrush import services
+from sagebrush.commands import running
 from sagebrush.commands.job import inside
 from sagebrush.commands.running import CommandError, Server
+from sagebrush.samples import table
 from sagebrush.settings import Settings
 from sagebrush.store import census
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a command looks for a name: in one region, though what there is may be in others."""
+
+    asked: str
+    """The region that the user named; "" where it was found."""
+    everywhere: Callable[[], Mapping[str, Mapping[str, Any]]]
+    """Region -> service -> a client of it, for the regions that have anything which commands list."""
 
 
 def add_argument(parser: argparse.ArgumentParser) -> None:
     """Adds `--region`, for a name that several regions have."""
     parser.add_argument("--region", default="", help="where it is (default: wherever there is one)")
+    add_account(parser)
+
+
+def add_account(parser: argparse.ArgumentParser) -> None:
+    """Adds `--account`; a part of a command leaves what was said before it."""
+    words = "an account's id or name (default: the owner's)"
+    parser.add_argument("--account", default=argparse.SUPPRESS, metavar="A", help=words)
+
+
+def server(chosen: Settings, args: argparse.Namespace) -> Server:
+    """The running server, whose clients are of the account that was asked for; raises CommandError."""
+    found, account = running.require(chosen), getattr(args, "account", "")
+    if not account:
+        return found
+    named = running.account(chosen, found, account)
+    return replace(found, account=named["Id"], key=named["AccessKeyId"])
+
+
+def account(chosen: Settings, args: argparse.Namespace) -> str:
+    """The number of the account that was asked for; "" where none was. Raises CommandError."""
+    return server(chosen, args).account if getattr(args, "account", "") else ""
 
 
 def counts(chosen: Settings) -> dict[str, dict[str, int]]:
-    """Region -> how many resources of each kind it has, buckets among them; those that have any.
+    """Region -> how many resources of each kind it has, buckets among them but for
+    AWS's public ones, of all accounts; those regions that have any.
 
     Raises CommandError where the server has written nothing yet.
     """
     kinds = services.running()
     hidden = {name for name, kind in kinds.items() if not kind.listed}
     with inside.database(chosen) as beside:
-        found, buckets = census.resources(beside.read), census.buckets(beside.read)
+        found, buckets = census.resources(beside.read), census.buckets(beside.read, table.OWNER)
     shown = {
         region: {name: n for name, n in of.items() if name not in hidden}
         for region, of in found.items()
@@ -35,10 +72,11 @@ def counts(chosen: Settings) -> dict[str, dict[str, int]]:
 
 
 def regions(chosen: Settings, server: Server) -> list[str]:
-    """The server's own region, then the others that have a resource which commands list."""
+    """The server's own region, then the others in which its owner's account has a resource that
+    commands list."""
     listed = {name for name, kind in services.running().items() if kind.listed}
     with inside.database(chosen) as beside:
-        found = census.resources(beside.read)
+        found = census.resources(beside.read, server.account)
     others = sorted(region for region, of in found.items() if listed & of.keys())
     return list(dict.fromkeys([server.region, *others]))
 
@@ -50,7 +88,7 @@ def region_of(chosen: Settings, server: Server, name: str, asked: str = "") -> s
         return asked
     listed = [name for name, kind in services.running().items() if kind.listed]
     with inside.database(chosen) as beside:
-        found = census.regions_of(beside.read, name, listed)
+        found = census.regions_of(beside.read, server.account, name, listed)
     if server.region in found or not found:
         return server.region
     if len(found) > 1:

@@ -37,6 +37,8 @@ class Server:
     tls_port: int
     account: str = "123456789012"
     region: str = "us-east-1"
+    key: str = ""
+    """The id of the key that its clients use; "" for the owner's (`places.server`)."""
 
     @property
     def url(self) -> str:
@@ -207,7 +209,8 @@ def client(
 ) -> Any:
     """A boto3 client as a user's would be after `eval "$(sagebrush env)"`, in `region` (default: the
     server's); with the id of another account's key as that account's administrator."""
-    key = (access_key, secret_of(chosen, access_key)) if access_key else user_key(chosen)
+    used = access_key or server.key
+    key = (used, secret_of(chosen, used)) if used else user_key(chosen)
     session = _session(*key)
     return session.client(service, endpoint_url=server.url, region_name=region or server.region)
 

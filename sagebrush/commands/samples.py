@@ -88,7 +88,7 @@ def _buckets(client: Any) -> int:
     for bucket in client.list_buckets(MaxBuckets=1000)["Buckets"]:
         found = list(_listed(client, bucket["Name"], ""))
         size = sum(each["Size"] for each in found)
-        rows.append((bucket["Name"], f"{len(found):,} objects", _size(size)))
+        rows.append((bucket["Name"], _count(len(found)), _size(size)))
     for line in running.columns(rows) or ["Nothing is kept of AWS's public sample buckets."]:
         print(line)
     return 0
@@ -119,6 +119,10 @@ def _listed(client: Any, bucket: str, prefix: str) -> Iterator[dict[str, Any]]:
     except ClientError as error:
         if error.response.get("Error", {}).get("Code") != "NoSuchBucket":
             raise
+
+
+def _count(objects: int) -> str:
+    return "1 object" if objects == 1 else f"{objects:,} objects"
 
 
 def _size(size: int) -> str:
@@ -220,6 +224,5 @@ def _remove(client: Any, bucket: str, prefix: str) -> int:
     except ClientError as error:
         if error.response.get("Error", {}).get("Code") not in ("BucketNotEmpty", "NoSuchBucket"):
             raise
-    objects = "1 object" if len(keys) == 1 else f"{len(keys):,} objects"
-    print(f"removed {objects} of {bucket}/{prefix}")
+    print(f"removed {_count(len(keys))} of {bucket}/{prefix}")
     return 0

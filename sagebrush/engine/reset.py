@@ -4,8 +4,8 @@ For tests of users' own code, each of which begins with an empty account. In thi
 reconciler begins, and what has begun writes and launches nothing more; every process tree ends;
 rows, objects and logs are deleted in one transaction, after which all that began before it
 writes nothing (`store.generations`); directories and what is in memory go. Nothing of an account can
-come back, and every name is free at once. Accounts themselves, keys, built environments and layers
-stay.
+come back, and every name is free at once. Accounts themselves, keys, built environments, layers
+and what is kept of AWS's public sample buckets stay.
 
 A server that is killed meanwhile has either all rows or none; its mark in the data directory lets the
 next start begin again, before anything runs.
@@ -24,6 +24,7 @@ from sagebrush.compute.backends import LocalOrContainer
 from sagebrush.compute.base import Exited, Gone
 from sagebrush.engine.loop import Loop
 from sagebrush.errors import AwsError, Doc
+from sagebrush.samples import table
 from sagebrush.store import emptying
 from sagebrush.workload import stage
 from sagebrush.world import World
@@ -78,7 +79,7 @@ class Reset:
         self._backend.launched()
         ended = self._kill()
         world.tallies.drop()
-        found = emptying.empty(world.db)
+        found = emptying.empty(world.db, table.OWNER)
         self._forget(found.last)
         if not self._loop.settled(STEPS):
             log.warning("steps still run for what was deleted; they change nothing")

@@ -145,7 +145,7 @@ def source(uri: str) -> str:
     if not JUMPSTART.fullmatch(bucket):
         return ""
     return (
-        f" {bucket} is a bucket of Amazon SageMaker JumpStart's, which Sagebrush does not have: get the"
-        " model from its publisher (huggingface.co), upload it to a bucket of your own and use the"
-        " framework's image (huggingface-pytorch-inference)."
+        f" {bucket} is a bucket of Amazon SageMaker JumpStart's, and Sagebrush has no JumpStart: for a"
+        " model, get it from its publisher (huggingface.co), upload it to a bucket of your own and use"
+        " the framework's image (huggingface-pytorch-inference)."
     )

@@ -152,7 +152,7 @@ class Remote:
         """Raises Unreached where the region was out of reach a moment ago."""
         until, why = self._out_of_reach.get(region, (0.0, ""))
         if why and self._clock() < until:
-            raise Unreached(why)
+            raise Unreached(f"a moment ago: {why}")  # of another object, perhaps
 
     def _unreached(self, region: str, why: str) -> Unreached:
         self._out_of_reach[region] = (self._clock() + REMEMBERED, why)

@@ -11,23 +11,25 @@ Read = Callable[[str, Params], list[sqlite3.Row]]
 """`ReadOnly.read`."""
 
 
-def resources(read: Read) -> dict[str, dict[str, int]]:
-    """Region -> kind -> how many rows there are, of kinds that have regions."""
+def resources(read: Read, account: str = "") -> dict[str, dict[str, int]]:
+    """Region -> kind -> how many rows there are, of kinds that have regions, in the account or all."""
     found: dict[str, dict[str, int]] = {}
-    sql = "SELECT region, kind, COUNT(*) AS n FROM resource WHERE region<>'' GROUP BY region, kind"
-    for row in read(sql, ()):
+    own = " AND account=?" if account else ""
+    sql = f"SELECT region, kind, COUNT(*) AS n FROM resource WHERE region<>''{own}"
+    for row in read(f"{sql} GROUP BY region, kind", (account,) if account else ()):
         found.setdefault(row["region"], {})[row["kind"]] = row["n"]
     return found
 
 
-def buckets(read: Read) -> dict[str, int]:
-    """Region -> how many buckets there are."""
-    found = read("SELECT region, COUNT(*) AS n FROM bucket GROUP BY region", ())
+def buckets(read: Read, other_than: str) -> dict[str, int]:
+    """Region -> how many buckets there are, of other accounts than that."""
+    sql = "SELECT region, COUNT(*) AS n FROM bucket WHERE account<>? GROUP BY region"
+    found = read(sql, (other_than,))
     return {row["region"]: row["n"] for row in found}
 
 
-def regions_of(read: Read, name: str, kinds: Collection[str]) -> list[str]:
-    """The regions that have a resource of that name, of one of these kinds."""
+def regions_of(read: Read, account: str, name: str, kinds: Collection[str]) -> list[str]:
+    """The regions in which the account has a resource of that name, of one of these kinds."""
     marks = ",".join("?" * len(kinds))
-    sql = f"SELECT DISTINCT region FROM resource WHERE kind IN ({marks}) AND name=? ORDER BY region"
-    return [row["region"] for row in read(sql, (*kinds, name))]
+    sql = f"SELECT DISTINCT region FROM resource WHERE kind IN ({marks}) AND name=? AND account=?"
+    return [row["region"] for row in read(f"{sql} ORDER BY region", (*kinds, name, account))]

@@ -1,4 +1,7 @@
-"""Deletes all that accounts hold: rows, objects, logs, metrics and reservations, of every region."""
+"""Deletes all that accounts hold: rows, objects, logs, metrics and reservations, of every region.
+
+What is kept of AWS's public sample buckets is no account's, and stays.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,15 @@ TABLES = (
     "log_event", "log_stream", "log_group", "reservation", "peak", "runtime",
 )  # fmt: skip
 """Tables that are emptied, what refers to others before them."""
+_HELD = "NOT IN (SELECT content FROM object WHERE content IS NOT NULL)"
+_KEPT_WITH_BUCKETS = {
+    "object": (" WHERE bucket NOT IN (SELECT id FROM bucket WHERE account=?)", True),
+    "piece": (f" WHERE content {_HELD}", False),
+    "segment": (f" WHERE content {_HELD}", False),
+    "content": (f" WHERE id {_HELD}", False),
+    "bucket": (" WHERE account<>?", True),
+}
+"""What is deleted of a table where an account's buckets stay, and whether the account is asked for."""
 
 
 @dataclass(frozen=True)
@@ -29,23 +41,39 @@ class Emptied:
     """The highest id that a row had; the ids of later ones are higher."""
 
 
-def empty(db: Db) -> Emptied:
+def empty(db: Db, spared: str) -> Emptied:
     """All is deleted in one transaction; what began before it writes nothing after it
-    (`generations`). Urgent: it succeeds on a full disk, as far as the reserve lasts."""
+    (`generations`). Urgent: it succeeds on a full disk, as far as the reserve lasts.
+
+    `spared` is an account whose buckets stay with their objects (the owner of AWS's public samples).
+    """
 
     def work(tx: Tx) -> Emptied:
         last = tx.one("SELECT coalesce(max(id), 0) AS last FROM resource")
-        count = tx.one("SELECT count(*) AS count FROM object")
-        blobs = tx.all("SELECT DISTINCT blob FROM segment WHERE blob IS NOT NULL")
+        stays = tx.one("SELECT 1 AS found FROM bucket WHERE account=?", (spared,))
+        before, objects = _blobs(tx), _objects(tx)
         for table in TABLES:
-            tx.run(f"DELETE FROM {table}")
+            # without a WHERE, SQLite empties a table at once
+            kept, given = _KEPT_WITH_BUCKETS.get(table, ("", False)) if stays else ("", False)
+            tx.run(f"DELETE FROM {table}{kept}", (spared,) if given else ())
         rows = tx.run(f"DELETE FROM resource WHERE NOT ({KEPT})")
         assert last is not None
-        assert count is not None
         db.generations.next()
-        return Emptied(rows, count["count"], tuple(row["blob"] for row in blobs), last["last"])
+        gone = tuple(before - _blobs(tx))
+        return Emptied(rows, objects - _objects(tx), gone, last["last"])
 
     return db.write(work, urgent=True)
+
+
+def _blobs(tx: Tx) -> set[str]:
+    found = tx.all("SELECT DISTINCT blob FROM segment WHERE blob IS NOT NULL")
+    return {row["blob"] for row in found}
+
+
+def _objects(tx: Tx) -> int:
+    found = tx.one("SELECT count(*) AS count FROM object")
+    assert found is not None
+    return found["count"]
 
 
 def seal(db: Db) -> None:

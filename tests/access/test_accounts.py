@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from sagebrush.access import accounts, principals
 from sagebrush.errors import AwsError
@@ -243,6 +244,26 @@ def test_a_job_of_one_account_cannot_use_what_is_the_others(admin: Person, other
     group = f"arn:aws:logs:us-east-1:{MAIN}:log-group:/aws/sagemaker/TrainingJobs"
     assert refused(logs.filter_log_events, logGroupIdentifier=group) == "ResourceNotFoundException"
     ended(admin, "of-main-alone")
+
+
+def test_results_for_a_bucket_of_the_others_are_refused_at_once(admin: Person, other: Person):
+    wanted = job("away", B, "of-b", "true", OutputDataConfig={"S3OutputPath": "s3://of-main/away"})
+    create = other("sagemaker").create_training_job
+    with pytest.raises(ClientError, match="or the role has no access to it"):
+        create(**wanted)
+    statement = {
+        "Effect": "Allow", "Principal": {"AWS": EXECUTION.format(B)},
+        "Action": "s3:PutObject", "Resource": "arn:aws:s3:::of-main/away/*",
+    }  # fmt: skip
+    admin("s3").put_bucket_policy(Bucket="of-main", Policy=text(statement))
+    try:
+        create(**wanted)
+        describe = other("sagemaker").describe_training_job
+        until(lambda: describe(TrainingJobName="away")["TrainingJobStatus"] == "Completed")
+    finally:
+        admin("s3").delete_bucket_policy(Bucket="of-main")
+    stored = admin("s3").list_objects_v2(Bucket="of-main", Prefix="away/")["Contents"]
+    assert [each["Key"] for each in stored] == ["away/away/output/model.tar.gz"]
 
 
 def test_models_and_endpoints_are_their_accounts(admin: Person, other: Person):

@@ -104,7 +104,11 @@ def sagebrush(
     here = commands.Server(1, "127.0.0.1", server.app.port, 0)
     monkeypatch.setattr(commands, "settings", lambda: server.app.settings)
     monkeypatch.setattr(commands, "require", lambda _: here)
-    monkeypatch.setattr(commands, "client", lambda _, __, service, *rest: server.client(service))
+    monkeypatch.setattr(
+        commands,
+        "client",
+        lambda _, __, service, region: server.client(service, region_name=region),
+    )
 
     def run(command: str, *words: str) -> str:
         module = {"jobs": jobs, "logs": logs}[command]

@@ -19,6 +19,7 @@ from sagebrush.engine.kinds import Kind
 from sagebrush.engine.loop import Loop
 from sagebrush.engine.reset import Reset
 from sagebrush.errors import AwsError
+from sagebrush.samples import table as samples
 from sagebrush.settings import Settings
 from sagebrush.store import catalog, emptying
 from sagebrush.store.generations import Outdated
@@ -98,6 +99,47 @@ def test_all_is_gone_and_every_name_is_free(server: Server) -> None:
     assert [world.rows.by_id(row.id) for row in kept] == kept
     assert world.rows.select("access-key") == kept[1:]
     assert not (world.settings.home / reset.MARK).exists()
+
+
+def test_what_is_kept_of_public_sample_buckets_is_no_accounts_and_stays(server: Server) -> None:
+    world, name = server.world, "sagemaker-sample-files"
+    s3 = server.client("s3")
+    seeder = server.client("s3", verify=None)  # another than the one above
+    until_then = str(int(world.clock()) + 60).encode()
+    sealed = world.credentials.seal(samples.SEAL, until_then)
+    seeder.meta.events.register(
+        "before-sign.s3.*",
+        lambda request, **_: request.headers.add_header(samples.SEED_HEADER, sealed),
+    )
+    bodies = {"small": b"x", "large": b"y" * 100_000}
+    for key, body in bodies.items():
+        seeder.put_object(Bucket=name, Key=key, Body=body)
+    parts = seeder.create_multipart_upload(Bucket=name, Key="parts")["UploadId"]
+    tag = seeder.upload_part(
+        Bucket=name, Key="parts", UploadId=parts, PartNumber=1, Body=b"z" * 70_000
+    )
+    seeder.complete_multipart_upload(
+        Bucket=name, Key="parts", UploadId=parts,
+        MultipartUpload={"Parts": [{"PartNumber": 1, "ETag": tag["ETag"]}]},
+    )  # fmt: skip
+    files = len(blobs(world))
+    s3.create_bucket(Bucket="mine")
+    s3.copy_object(Bucket="mine", Key="copy", CopySource=f"{name}/large")
+    fill(server)
+    for deleted in (4, 0):
+        assert world.reset()["objects"] == deleted
+        assert s3.list_buckets()["Buckets"] == []
+        for key, body in {**bodies, "parts": b"z" * 70_000}.items():
+            assert s3.get_object(Bucket=name, Key=key)["Body"].read() == body
+        until(lambda: len(blobs(world)) == files, "the accounts' own bodies are gone")
+    s3.create_bucket(Bucket="mine")
+    s3.copy_object(Bucket="mine", Key="copy", CopySource=f"{name}/large")
+    seeder.delete_objects(
+        Bucket=name, Delete={"Objects": [{"Key": key} for key in [*bodies, "parts"]]}
+    )
+    seeder.delete_bucket(Bucket=name)
+    assert world.reset()["objects"] == 1
+    until(lambda: blobs(world) == [], "no body is left")
 
 
 def test_no_table_is_forgotten(world: World) -> None:

@@ -32,7 +32,7 @@ def run(args: argparse.Namespace) -> int:
     if tool is None:
         raise CommandError(f"{TOOL} is not installed: {sys.executable} -m pip install {TOOL}")
     chosen = running.settings()
-    each = inside.find(chosen, args.name, args.host, args.region)
+    each = inside.find(chosen, args.name, args.host, args.region, places.account(chosen, args))
     pids = _pythons(inside.directory(chosen, each))
     if not pids:
         raise CommandError(f"no Python process of {args.name} runs")

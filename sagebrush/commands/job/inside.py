@@ -41,17 +41,21 @@ def directory(chosen: Settings, each: Live) -> Path:
     return chosen.home / "jobs" / each.key
 
 
-def find(chosen: Settings, name: str, host: str = "", region: str = "") -> Live:
+def find(chosen: Settings, name: str, host: str = "", region: str = "", account: str = "") -> Live:
     """The live instance of that resource: the named one (`algo-2`), or the first.
 
-    Raises CommandError when there is none, or one in several regions and none was chosen.
+    Raises CommandError when there is none, or one in several regions or accounts and none was chosen.
     """
     mine = [
-        each for each in everything(chosen) if each.name == name and region in ("", each.region)
+        each
+        for each in everything(chosen)
+        if each.name == name and region in ("", each.region) and account in ("", each.account)
     ]
     regions = sorted({each.region for each in mine})
     if len(regions) > 1:
         raise CommandError(f"{name} is in {' and in '.join(regions)}: say which by --region")
+    if len(accounts := sorted({each.account for each in mine})) > 1:
+        raise CommandError(f"{name} is in {' and in '.join(accounts)}: say which by --account")
     if not mine:
         raise CommandError(f"{name} does not run (sagebrush jobs)")
     mine = [each for each in mine if each.kind == mine[0].kind]

@@ -26,7 +26,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Returns when it has been interrupted; raises CommandError where that cannot be."""
     chosen = running.settings()
-    server = running.require(chosen)
+    server = places.server(chosen, args)
     region = places.region_of(chosen, server, args.name, args.region)
     client = running.client(chosen, server, "sagemaker", region)
     job = show.describe(client, args.name)

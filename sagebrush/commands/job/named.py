@@ -5,14 +5,14 @@ from __future__ import annotations
 import datetime as dt
 import difflib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from botocore import xform_name
 from botocore.exceptions import ClientError
 
 from sagebrush import services
-from sagebrush.commands import running
+from sagebrush.commands import places, running
 from sagebrush.commands.running import CommandError, Server
 from sagebrush.facts import Running
 from sagebrush.settings import Settings
@@ -42,6 +42,7 @@ class Present:
     name: str
     status: str
     created: dt.datetime
+    region: str = ""
 
 
 def listed(kinds: Mapping[str, Running]) -> list[Running]:
@@ -84,7 +85,24 @@ def look(clients: Mapping[str, Any], kinds: Sequence[Running], name: str) -> lis
     return found
 
 
-def one(clients: Mapping[str, Any], kinds: Sequence[Running], name: str, command: str) -> Found:
+def place(chosen: Settings, server: Server, kinds: Sequence[Running], asked: str) -> places.Place:
+    """What a command says of an unknown name comes from all regions."""
+    return places.Place(
+        asked,
+        lambda: {
+            region: clients(chosen, server, kinds, region)
+            for region in places.regions(chosen, server)
+        },
+    )
+
+
+def one(
+    clients: Mapping[str, Any],
+    kinds: Sequence[Running],
+    name: str,
+    command: str,
+    place: places.Place,
+) -> Found:
     """The only resource of that name; raises CommandError where there is none, or where there are
     several: then it says by which `command` each is meant."""
     found = look(clients, kinds, name)
@@ -93,15 +111,15 @@ def one(clients: Mapping[str, Any], kinds: Sequence[Running], name: str, command
     if found:
         ways = "\n".join(f"  sagebrush {command} {each.kind.label} {name}" for each in found)
         raise CommandError(f"{len(found)} are named {name}; say which:\n{ways}")
-    raise CommandError(unknown(clients, kinds, name))
+    raise CommandError(unknown(kinds, name, place))
 
 
-def unknown(clients: Mapping[str, Any], kinds: Sequence[Running], name: str) -> str:
+def unknown(kinds: Sequence[Running], name: str, place: places.Place) -> str:
     """What is said of a name that no resource of the kinds has: the names nearest to it, and what
     there is, newest first."""
     what = kinds[0].label if len(kinds) == 1 else "job, endpoint or notebook"
-    said = [f"there is no {what} named {name}"]
-    there = [each for kind in kinds for each in present(clients[kind.service], kind, SEARCHED)]
+    said = [f"there is no {what} named {name}{f' in {place.asked}' if place.asked else ''}"]
+    there = everything(kinds, place)
     if not there:
         return f"{said[0]}, and none at all yet"
     names = {each.name: each for each in there}
@@ -112,12 +130,30 @@ def unknown(clients: Mapping[str, Any], kinds: Sequence[Running], name: str) -> 
     return "\n".join([*said, *newest(there)])
 
 
+def everything(kinds: Sequence[Running], place: places.Place) -> list[Present]:
+    """The resources of the kinds in every region, up to SEARCHED of each in each."""
+    return [
+        replace(each, region=region)
+        for region, clients in place.everywhere().items()
+        for kind in kinds
+        for each in present(clients[kind.service], kind, SEARCHED)
+    ]
+
+
 def newest(there: Sequence[Present]) -> list[str]:
     """Lines that show what there is, newest first; none where there is nothing."""
     if not there:
         return []
     chosen = sorted(there, key=lambda each: each.created, reverse=True)[:SHOWN]
-    rows = [(each.kind.label, each.name, each.status, moment(each.created)) for each in chosen]
+    several = len({each.region for each in chosen}) > 1
+    rows = [
+        (
+            each.kind.label,
+            *((each.region,) if several else ()),
+            *(each.name, each.status, moment(each.created)),
+        )
+        for each in chosen
+    ]
     more = f" (the newest {SHOWN} of {len(there)})" if len(there) > SHOWN else ""
     return [f"What there is{more}:", *(f"  {row}" for row in running.columns(rows))]
 

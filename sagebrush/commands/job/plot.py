@@ -97,7 +97,7 @@ def run(args: argparse.Namespace) -> int:
     if path.suffix.lower() not in (".html", ".png"):
         raise CommandError(f"{path}: the file's name must end in .html or .png")
     chosen = running.settings()
-    server = running.require(chosen)
+    server = places.server(chosen, args)
     region = places.region_of(chosen, server, args.name, args.region)
     sagemaker = running.client(chosen, server, "sagemaker", region)
     job, summaries = _asked(sagemaker, args.name)

@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
     """Runs it; returns its exit status. Raises CommandError when the job cannot be entered."""
     host, command = _split(args.command, args.host)
     chosen = running.settings()
-    each = inside.find(chosen, args.name, host, args.region)
+    each = inside.find(chosen, args.name, host, args.region, places.account(chosen, args))
     place = inside.directory(chosen, each)
     terminal = sys.stdin.isatty() and sys.stdout.isatty()
     if (place / "container.json").exists():

@@ -33,11 +33,15 @@ def run(args: argparse.Namespace) -> int:
     """Prints it; raises CommandError when there is none of that name."""
     kinds, name = meant(args.kind), args.name
     chosen = running.settings()
-    server = running.require(chosen)
+    server = places.server(chosen, args)
     region = places.region_of(chosen, server, name, args.region)
     clients = named.clients(chosen, server, kinds, region)
-    found = named.one(clients, kinds, name, "jobs show")
-    client, live = clients[found.kind.service], _live(chosen, (found.kind.kind, name, region))
+    place = named.place(chosen, server, kinds, args.region)
+    found = named.one(clients, kinds, name, "jobs show", place)
+    client, live = (
+        clients[found.kind.service],
+        _live(chosen, (found.kind.kind, name, region, server.account)),
+    )
     rows, below = told(found, client, list(live))
     _print(rows, below, found.doc)
     return 0
@@ -221,10 +225,10 @@ def _facts(doc: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "model", where
 
 
-def _live(chosen: Settings, of: tuple[str, str, str]) -> Iterator[tuple[str, str]]:
-    """What the live instances of that kind, name and region really have."""
+def _live(chosen: Settings, of: tuple[str, str, str, str]) -> Iterator[tuple[str, str]]:
+    """What the live instances of that kind, name, region and account really have."""
     for each in inside.everything(chosen):
-        if (each.kind, each.name, each.region) != of:
+        if (each.kind, each.name, each.region, each.account) != of:
             continue
         limits = inside.limits(inside.directory(chosen, each))
         if limits is not None:

@@ -14,7 +14,6 @@ from sagebrush import services
 from sagebrush.commands import places, running
 from sagebrush.commands.job import costs, facts, inside, named, trials
 from sagebrush.commands.job.costs import Bill
-from sagebrush.commands.job.named import Present
 from sagebrush.commands.running import CommandError
 from sagebrush.facts import Running
 from sagebrush.settings import Settings
@@ -24,24 +23,23 @@ def run(args: argparse.Namespace) -> int:
     """Prints the table, of every region, and what its resources would have cost together; a column
     says which region where there is more than the server's."""
     chosen = running.settings()
-    server = running.require(chosen)
-    sizes, kinds = _sizes(chosen), named.listed(services.running())
+    server = places.server(chosen, args)
+    sizes, kinds = _sizes(chosen, server.account), named.listed(services.running())
     regions = places.regions(chosen, server)
     clients = {each: named.clients(chosen, server, kinds, each) for each in regions}
     bills = {region: Bill() for region in regions}
     lines = []
     for kind in kinds:
-        there = [
+        found = [
             (each, region)
             for region in regions
             for each in named.present(clients[region][kind.service], kind, args.n)
         ]
-        there.sort(key=lambda found: found[0].created, reverse=True)
-        for each, region in there[: args.n]:
-            said = told(clients[region][kind.service], each, sizes.get(region, {}), bills[region])
-            shown = (region,) if len(regions) > 1 else ()
-            moment = named.moment(each.created)
-            lines.append((kind.label, *shown, each.name, each.status, moment, said))
+        found.sort(key=lambda each: each[0].created, reverse=True)
+        for each, region in found[: args.n]:
+            size = sizes.get(region, {}).get(each.name, "")
+            told = row(clients[region][kind.service], each, size, bills[region])
+            lines.append((kind.label, *((region,) if len(regions) > 1 else ()), *told))
     if not lines:
         print("nothing yet")
         return 0
@@ -50,15 +48,16 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def told(client: Any, there: Present, sizes: Mapping[str, str], bill: Bill) -> str:
-    """One line on the resource; `sizes` is what some really have. What it would have cost is added to
-    the bill."""
+def row(client: Any, each: named.Present, size: str, bill: Bill) -> tuple[str, ...]:
+    """One line of the table after its kind; `size` is what it really has. What it would have cost
+    is added to the bill."""
     said = ""
     with suppress(ClientError):  # deleted since
-        doc = running.describe(client, there.kind, there.name)
-        said = _told(client, there.kind, doc, dt.datetime.now(dt.UTC), bill)
-    size = sizes.get(there.name, "")
-    return ": ".join(filter(None, (said, size)))
+        doc = running.describe(client, each.kind, each.name)
+        said = _told(client, each.kind, doc, dt.datetime.now(dt.UTC), bill)
+    if size:
+        said = f"{said}{': ' if said else ''}{size}"
+    return each.name, each.status, named.moment(each.created), said
 
 
 def _told(client: Any, kind: Running, doc: Mapping[str, Any], now: dt.datetime, bill: Bill) -> str:
@@ -95,14 +94,16 @@ def tuning(doc: Mapping[str, Any]) -> str:
     return "; ".join(said)
 
 
-def _sizes(chosen: Settings) -> dict[str, dict[str, str]]:
-    """Region -> resource -> what it has, for those that run with less than their instance type."""
+def _sizes(chosen: Settings, account: str) -> dict[str, dict[str, str]]:
+    """Region -> the account's resource -> what it has, for those that run with less than their instance type."""
     found: dict[str, dict[str, str]] = {}
     try:
         lives = inside.everything(chosen)
     except CommandError:
         return found
     for each in lives:
+        if each.account != account:
+            continue
         limits = inside.limits(inside.directory(chosen, each))
         if limits and (said := facts.scaled(each.type or limits.name, limits)):
             found.setdefault(each.region, {}).setdefault(each.name, said)

@@ -11,6 +11,7 @@ from sagebrush.environments import unavailable
 from sagebrush.environments.images import NO_ALGORITHM, UnknownTag
 from sagebrush.environments.store import Image, UnknownImage
 from sagebrush.errors import AwsError, Doc
+from sagebrush.samples import table
 from sagebrush.services.sagemaker import roles
 from sagebrush.world import Ctx
 
@@ -163,6 +164,7 @@ def _require_data(ctx: Ctx, location: tuple[str, str, str], role: str | None) ->
             f"Could not access model data at {url}. Please ensure that ExecutionRoleArn is given"
             " and that its permissions allow s3:GetObject on it.",
         )
+    why = ""
     try:
         if how == "prefix":
             page = reader.call(
@@ -186,9 +188,10 @@ def _require_data(ctx: Ctx, location: tuple[str, str, str], role: str | None) ->
                 f"Could not access model data at {url}. Please ensure that the object is located"
                 f" in {ctx.region}.",
             ) from error
-        missing = True
+        missing, why = True, error.message
     if missing:
+        hint = f" ({why})" if why and table.find(bucket) else ""  # a public bucket of AWS's
         raise AwsError(
             "ValidationException",
-            f"Could not find model data at {url}.{unavailable.source(url)}",
+            f"Could not find model data at {url}.{unavailable.source(url)}{hint}",
         )

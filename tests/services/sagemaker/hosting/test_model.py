@@ -209,3 +209,4 @@ def test_a_tag_that_does_not_exist_and_jumpstarts_data_are_told(sm: Any) -> None
         f"Could not find model data at {url}. jumpstart-cache-prod-us-east-1 is"
     )
     assert "JumpStart" in message
+    assert "sagebrush samples add jumpstart-cache-prod-us-east-1/m FOLDER" in message

@@ -117,6 +117,18 @@ def test_input_and_output_must_be_in_the_jobs_region(at: Client) -> None:
         sagemaker.create_training_job(**wanted)
 
 
+def test_input_in_a_public_bucket_that_is_not_here_says_how_to_put_it_there(at: Client) -> None:
+    """The server has the setting sample_data off."""
+    uri = "s3://sagemaker-sample-files/datasets/mine/"
+    source = {"S3DataSource": {"S3DataType": "S3Prefix", "S3Uri": uri}}
+    channel = {"ChannelName": "train", "DataSource": source}
+    how = "sagebrush samples add sagemaker-sample-files/datasets/mine FOLDER"
+    with pytest.raises(ClientError, match=how):
+        at("us-east-1", "sagemaker").create_training_job(
+            **asked("samples", "us-east-1", InputDataConfig=[channel])
+        )
+
+
 def test_a_script_reads_a_bucket_elsewhere(at: Client) -> None:
     """boto3 inside a job signs for the job's region, and is led on."""
     code = (
