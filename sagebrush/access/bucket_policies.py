@@ -11,6 +11,7 @@ import contextlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import TypeGuard
 
 from sagebrush.access import policy, principals, references
 from sagebrush.access.actions.entries import Need
@@ -18,7 +19,7 @@ from sagebrush.access.policy import Decision, Lookup, Policy
 from sagebrush.errors import AwsError, Doc
 from sagebrush.samples import table
 from sagebrush.store import catalog
-from sagebrush.store.catalog import Bucket, Outside
+from sagebrush.store.catalog import Bucket
 from sagebrush.world import Ctx
 
 KIND = "resource-based policy"
@@ -54,22 +55,30 @@ class Guard:
 
 def matter(ctx: Ctx, params: Doc) -> bool:
     """Whether a bucket that the request names has a policy, or is another account's."""
-    names = [params.get("Bucket")]
-    if params.get("CopySource") is not None:
-        with contextlib.suppress(AwsError):  # the operation will say so
-            names.append(references.copy_source(params["CopySource"]).bucket)
-    found = [_bucket(ctx, name) for name in names if isinstance(name, str)]
-    return any(each and (each.account != ctx.caller.account or _text(each)) for each in found)
+    name = params.get("Bucket")
+    if isinstance(name, str) and _matters(ctx, _bucket(ctx, name)):
+        return True
+    if params.get("CopySource") is None:
+        return False
+    with contextlib.suppress(AwsError):  # the operation will say so
+        source = references.copy_source(params["CopySource"]).bucket
+        return _matters(ctx, _bucket(ctx, source))
+    return False
+
+
+def _matters(ctx: Ctx, bucket: Bucket | None) -> TypeGuard[Bucket]:
+    """Whether it is a bucket with a policy, or of another account."""
+    return bucket is not None and (bucket.account != ctx.caller.account or bool(_text(bucket)))
 
 
 def guard(ctx: Ctx, need: Need) -> Guard | None:
     """The guard of the bucket that the need is about; None where it is about none, none that
-    exists, or one to be created."""
+    exists, one to be created, or one of the caller's account without a policy."""
     arn = need.target.arn
     if not arn.startswith(ARN) or need.part.get("Bucket") is None:
         return None
     bucket = _bucket(ctx, arn.removeprefix(ARN).partition("/")[0])
-    return guard_of(bucket) if bucket is not None else None
+    return guard_of(bucket) if _matters(ctx, bucket) else None
 
 
 def guard_of(bucket: Bucket) -> Guard:
@@ -86,7 +95,7 @@ def guard_of(bucket: Bucket) -> Guard:
 
 def _bucket(ctx: Ctx, name: str) -> Bucket | None:
     try:
-        found = catalog.bucket(Outside(ctx.world.db), name)
+        found = catalog.known_bucket(ctx.world.db, name)
         return found if found is None or found.account != table.OWNER else None
     except UnicodeEncodeError:  # no name, as the operation will say
         return None

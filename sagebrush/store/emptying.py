@@ -34,6 +34,7 @@ def empty(db: Db) -> Emptied:
     (`generations`). Urgent: it succeeds on a full disk, as far as the reserve lasts."""
 
     def work(tx: Tx) -> Emptied:
+        tx.outdates = True
         last = tx.one("SELECT coalesce(max(id), 0) AS last FROM resource")
         count = tx.one("SELECT count(*) AS count FROM object")
         blobs = tx.all("SELECT DISTINCT blob FROM segment WHERE blob IS NOT NULL")
