@@ -11,7 +11,6 @@ import contextlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TypeGuard
 
 from sagebrush.access import policy, principals, references
 from sagebrush.access.actions.entries import Need
@@ -56,19 +55,12 @@ class Guard:
 def matter(ctx: Ctx, params: Doc) -> bool:
     """Whether a bucket that the request names has a policy, or is another account's."""
     name = params.get("Bucket")
-    if isinstance(name, str) and _matters(ctx, _bucket(ctx, name)):
+    if isinstance(name, str) and _guarded(ctx, name) is not None:
         return True
-    if params.get("CopySource") is None:
-        return False
-    with contextlib.suppress(AwsError):  # the operation will say so
-        source = references.copy_source(params["CopySource"]).bucket
-        return _matters(ctx, _bucket(ctx, source))
+    if params.get("CopySource") is not None:
+        with contextlib.suppress(AwsError):  # the operation will say so
+            return _guarded(ctx, references.copy_source(params["CopySource"]).bucket) is not None
     return False
-
-
-def _matters(ctx: Ctx, bucket: Bucket | None) -> TypeGuard[Bucket]:
-    """Whether it is a bucket with a policy, or of another account."""
-    return bucket is not None and (bucket.account != ctx.caller.account or bool(_text(bucket)))
 
 
 def guard(ctx: Ctx, need: Need) -> Guard | None:
@@ -77,8 +69,8 @@ def guard(ctx: Ctx, need: Need) -> Guard | None:
     arn = need.target.arn
     if not arn.startswith(ARN) or need.part.get("Bucket") is None:
         return None
-    bucket = _bucket(ctx, arn.removeprefix(ARN).partition("/")[0])
-    return guard_of(bucket) if _matters(ctx, bucket) else None
+    bucket = _guarded(ctx, arn.removeprefix(ARN).partition("/")[0])
+    return guard_of(bucket) if bucket is not None else None
 
 
 def guard_of(bucket: Bucket) -> Guard:
@@ -93,12 +85,15 @@ def guard_of(bucket: Bucket) -> Guard:
     return Guard(bucket.account, document, restricts and public(document), pins)
 
 
-def _bucket(ctx: Ctx, name: str) -> Bucket | None:
+def _guarded(ctx: Ctx, name: str) -> Bucket | None:
+    """The bucket of that name if it has a policy or is another account's, but none of AWS's."""
     try:
         found = catalog.known_bucket(ctx.world.db, name)
-        return found if found is None or found.account != table.OWNER else None
     except UnicodeEncodeError:  # no name, as the operation will say
         return None
+    if found is None or found.account == table.OWNER:
+        return None
+    return found if found.account != ctx.caller.account or _text(found) else None
 
 
 def _text(bucket: Bucket) -> str | None:
