@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from sagebrush import services
-from sagebrush.commands.job import inside
+from sagebrush.commands import beside
 from sagebrush.commands.running import CommandError, Server
 from sagebrush.settings import Settings
 from sagebrush.store import census
@@ -23,8 +23,8 @@ def counts(chosen: Settings) -> dict[str, dict[str, int]]:
     """
     kinds = services.running()
     hidden = {name for name, kind in kinds.items() if not kind.listed}
-    with inside.database(chosen) as beside:
-        found, buckets = census.resources(beside.read), census.buckets(beside.read)
+    with beside.database(chosen) as stored:
+        found, buckets = census.resources(stored.read), census.buckets(stored.read)
     shown = {
         region: {name: n for name, n in of.items() if name not in hidden}
         for region, of in found.items()
@@ -37,8 +37,8 @@ def counts(chosen: Settings) -> dict[str, dict[str, int]]:
 def regions(chosen: Settings, server: Server) -> list[str]:
     """The server's own region, then the others that have a resource which commands list."""
     listed = {name for name, kind in services.running().items() if kind.listed}
-    with inside.database(chosen) as beside:
-        found = census.resources(beside.read)
+    with beside.database(chosen) as stored:
+        found = census.resources(stored.read)
     others = sorted(region for region, of in found.items() if listed & of.keys())
     return list(dict.fromkeys([server.region, *others]))
 
@@ -49,8 +49,8 @@ def region_of(chosen: Settings, server: Server, name: str, asked: str = "") -> s
     if asked:
         return asked
     listed = [name for name, kind in services.running().items() if kind.listed]
-    with inside.database(chosen) as beside:
-        found = census.regions_of(beside.read, name, listed)
+    with beside.database(chosen) as stored:
+        found = census.regions_of(stored.read, name, listed)
     if server.region in found or not found:
         return server.region
     if len(found) > 1:
