@@ -23,7 +23,7 @@ SYSTEM = (
 NAMED = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "PIP_CERT", "CURL_CA_BUNDLE")
 """Variables by which users name a bundle."""
 CERTIFICATE = re.compile(
-    rb"-----BEGIN CERTIFICATE-----\s+([A-Za-z0-9+/=\s]+?)-----END CERTIFICATE-----"
+    rb"-----BEGIN CERTIFICATE-----\s+([A-Za-z0-9+/=\s]+)-----END CERTIFICATE-----"
 )
 SIZE = 16 << 20
 """Bytes of a bundle that are read."""

@@ -18,7 +18,7 @@ from sagebrush.access.policy import Decision, Lookup, Policy
 from sagebrush.errors import AwsError, Doc
 from sagebrush.samples import table
 from sagebrush.store import catalog
-from sagebrush.store.catalog import Bucket, Outside
+from sagebrush.store.catalog import Bucket
 from sagebrush.world import Ctx
 
 KIND = "resource-based policy"
@@ -54,21 +54,22 @@ class Guard:
 
 def matter(ctx: Ctx, params: Doc) -> bool:
     """Whether a bucket that the request names has a policy, or is another account's."""
-    names = [params.get("Bucket")]
+    name = params.get("Bucket")
+    if isinstance(name, str) and _guarded(ctx, name) is not None:
+        return True
     if params.get("CopySource") is not None:
         with contextlib.suppress(AwsError):  # the operation will say so
-            names.append(references.copy_source(params["CopySource"]).bucket)
-    found = [_bucket(ctx, name) for name in names if isinstance(name, str)]
-    return any(each and (each.account != ctx.caller.account or _text(each)) for each in found)
+            return _guarded(ctx, references.copy_source(params["CopySource"]).bucket) is not None
+    return False
 
 
 def guard(ctx: Ctx, need: Need) -> Guard | None:
     """The guard of the bucket that the need is about; None where it is about none, none that
-    exists, or one to be created."""
+    exists, one to be created, or one of the caller's account without a policy."""
     arn = need.target.arn
     if not arn.startswith(ARN) or need.part.get("Bucket") is None:
         return None
-    bucket = _bucket(ctx, arn.removeprefix(ARN).partition("/")[0])
+    bucket = _guarded(ctx, arn.removeprefix(ARN).partition("/")[0])
     return guard_of(bucket) if bucket is not None else None
 
 
@@ -84,12 +85,15 @@ def guard_of(bucket: Bucket) -> Guard:
     return Guard(bucket.account, document, restricts and public(document), pins)
 
 
-def _bucket(ctx: Ctx, name: str) -> Bucket | None:
+def _guarded(ctx: Ctx, name: str) -> Bucket | None:
+    """The bucket of that name if it has a policy or is another account's, but none of AWS's."""
     try:
-        found = catalog.bucket(Outside(ctx.world.db), name)
-        return found if found is None or found.account != table.OWNER else None
+        found = catalog.known_bucket(ctx.world.db, name)
     except UnicodeEncodeError:  # no name, as the operation will say
         return None
+    if found is None or found.account == table.OWNER:
+        return None
+    return found if found.account != ctx.caller.account or _text(found) else None
 
 
 def _text(bucket: Bucket) -> str | None:

@@ -59,11 +59,11 @@ def authorise(ctx: Ctx, service: str, name: str, params: Doc) -> None:
     if (service, name) in SETTLED_ELSEWHERE:
         return
     guarded = service == "s3" and name != "CreateBucket"
-    everything = principals.everything(ctx.world, ctx.caller)
-    if everything and not (guarded and bucket_policies.matter(ctx, params)):
+    held, limits = principals.powers(ctx.world, ctx.caller)
+    if principals.everything(held, limits) and not (
+        guarded and bucket_policies.matter(ctx, params)
+    ):
         return  # the common case, and every InvokeEndpoint's: nothing could be refused
-    held = principals.policies(ctx.world, ctx.caller)
-    limits = principals.limits(ctx.world, ctx.caller)
     for need in actions.needs(ctx, service, name, params):
         guard = bucket_policies.guard(ctx, need) if guarded else None
         known = conditions.Known(ctx, need, guard.account if guard else "")
@@ -111,9 +111,10 @@ def _refused(
             verdict = policy.together(bucket, *(each for _, each in own))
             if verdict == policy.ALLOWED:
                 return None
-    verdicts = [(kind, each.verdict) for kind, each in decided]
-    denied = [each for each in verdicts if each[1] == policy.EXPLICIT_DENY]
-    return next((each for each in denied or verdicts if each[1] != policy.ALLOWED), None)
+    refusing = [(kind, each.verdict) for kind, each in decided if each.verdict != policy.ALLOWED]
+    if not refusing:
+        return None
+    return next((each for each in refusing if each[1] == policy.EXPLICIT_DENY), refusing[0])
 
 
 def _for_sessions(ctx: Ctx, service: str, name: str) -> None:

@@ -15,7 +15,7 @@ import contextlib
 import datetime as dt
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from sagebrush.access import accounts, policy, users
@@ -65,43 +65,49 @@ def gone(world: World, caller: Caller) -> bool:
     return behind and not administers(world, caller) and identity(world, caller) is None
 
 
+BOUNDARY, SESSION_POLICY = "permissions boundary", "session policy"
+"""What limits the policies of a role or user, in AWS's words."""
+Limits = list[tuple[str, list[Policy]]]
+
+
+def powers(world: World, caller: Caller) -> tuple[list[Policy], Limits]:
+    """The caller's `policies` and `limits`, of one moment."""
+    behind = None
+    if (caller.role is None and caller.user is None) or administers(world, caller):
+        held = [policy.ADMINISTRATOR]
+    else:
+        behind = identity(world, caller)
+        held = list(behind.policies) if behind else []
+    found: Limits = []
+    if behind is not None and behind.boundary is not None:
+        found.append((BOUNDARY, [behind.boundary]))
+    if caller.policies or caller.federated:
+        found.append((SESSION_POLICY, list(caller.policies)))
+    return held, found
+
+
 def policies(world: World, caller: Caller) -> list[Policy]:
     """The policies of the caller's role or user; none where it was deleted or is not the session's.
 
     The account itself (Sagebrush's own work) and an administrator's long-lived key may do
     everything, so that the owner cannot lock himself out.
     """
-    itself = caller.role is None and caller.user is None
-    if itself or administers(world, caller):
-        return [policy.ADMINISTRATOR]
-    found = identity(world, caller)
-    return list(found.policies) if found else []
+    return powers(world, caller)[0]
 
 
-def everything(world: World, caller: Caller) -> bool:
-    """Whether the caller's policies allow everything, and nothing limits them."""
-    held = policies(world, caller)
-    return bool(held) and all(p is policy.ADMINISTRATOR for p in held) and not limits(world, caller)
-
-
-BOUNDARY, SESSION_POLICY = "permissions boundary", "session policy"
-"""What limits the policies of a role or user, in AWS's words."""
-
-
-def limits(world: World, caller: Caller) -> list[tuple[str, list[Policy]]]:
+def limits(world: World, caller: Caller) -> Limits:
     """What must allow too whatever the caller's policies allow, by its name.
 
     IAM user guide, "Permissions boundaries for IAM entities" and "Policy evaluation logic"; a
     federated user may do nothing that no session policy allows ("Permissions for
     GetFederationToken").
     """
-    found: list[tuple[str, list[Policy]]] = []
-    behind = None if administers(world, caller) else identity(world, caller)
-    if behind is not None and behind.boundary is not None:
-        found.append((BOUNDARY, [behind.boundary]))
-    if caller.policies or caller.federated:
-        found.append((SESSION_POLICY, list(caller.policies)))
-    return found
+    return powers(world, caller)[1]
+
+
+def everything(held: Sequence[Policy], limits: Limits) -> bool:
+    """Whether the `powers` allow everything, and nothing limits them."""
+    return not limits and bool(held) and all(p is policy.ADMINISTRATOR for p in held)
 
 
 def identity(world: World, caller: Caller) -> Identity | None:

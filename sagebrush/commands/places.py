@@ -8,8 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from sagebrush import services
-from sagebrush.commands import running
-from sagebrush.commands.job import inside
+from sagebrush.commands import beside, running
 from sagebrush.commands.running import CommandError, Server
 from sagebrush.samples import table
 from sagebrush.settings import Settings
@@ -60,8 +59,8 @@ def counts(chosen: Settings) -> dict[str, dict[str, int]]:
     """
     kinds = services.running()
     hidden = {name for name, kind in kinds.items() if not kind.listed}
-    with inside.database(chosen) as beside:
-        found, buckets = census.resources(beside.read), census.buckets(beside.read, table.OWNER)
+    with beside.database(chosen) as stored:
+        found, buckets = census.resources(stored.read), census.buckets(stored.read, table.OWNER)
     shown = {
         region: {name: n for name, n in of.items() if name not in hidden}
         for region, of in found.items()
@@ -75,8 +74,8 @@ def regions(chosen: Settings, server: Server) -> list[str]:
     """The server's own region, then the others in which its owner's account has a resource that
     commands list."""
     listed = {name for name, kind in services.running().items() if kind.listed}
-    with inside.database(chosen) as beside:
-        found = census.resources(beside.read, server.account)
+    with beside.database(chosen) as stored:
+        found = census.resources(stored.read, server.account)
     others = sorted(region for region, of in found.items() if listed & of.keys())
     return list(dict.fromkeys([server.region, *others]))
 
@@ -87,8 +86,8 @@ def region_of(chosen: Settings, server: Server, name: str, asked: str = "") -> s
     if asked:
         return asked
     listed = [name for name, kind in services.running().items() if kind.listed]
-    with inside.database(chosen) as beside:
-        found = census.regions_of(beside.read, server.account, name, listed)
+    with beside.database(chosen) as stored:
+        found = census.regions_of(stored.read, server.account, name, listed)
     if server.region in found or not found:
         return server.region
     if len(found) > 1:

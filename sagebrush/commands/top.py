@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sagebrush import services
-from sagebrush.commands import running
+from sagebrush.commands import beside, running
 from sagebrush.commands.job import inside
 from sagebrush.compute.host import measure
 from sagebrush.compute.local import gpus, usage
@@ -78,9 +78,9 @@ def _watch(look: Callable[[], Look]) -> int:
 def _look(chosen: Settings) -> Look:
     cards = usage.gpus(os.environ) if gpus.devices(os.environ) else {}
     kinds = services.running()
-    with inside.database(chosen) as beside:
-        found = live(Reader(beside.read), kinds)
-        queued = Reservations(beside.read).waiting()
+    with beside.database(chosen) as stored:
+        found = live(Reader(stored.read), kinds)
+        queued = Reservations(stored.read).waiting()
     rows = [(each, usage.usage(inside.directory(chosen, each), cards)) for each in found]
     labels = {name: kind.label for name, kind in kinds.items()}
     return Look(tuple(rows), labels, queued, _machine(), time.monotonic(), cards)

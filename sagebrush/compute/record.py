@@ -47,7 +47,7 @@ def write(directory: Path, name: str, value: dict[str, Any]) -> None:
     temporary = directory / f"{name}.{os.getpid()}.tmp"
     fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     with open(fd, "w") as file:
-        json.dump(value, file)
+        file.write(json.dumps(value))  # `dump` encodes in Python, three times as slow
         file.flush()
         os.fsync(fd)
     os.rename(temporary, directory / name)

@@ -14,7 +14,6 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
-from functools import partial
 from typing import Any, Protocol
 from urllib.parse import parse_qsl
 
@@ -182,7 +181,8 @@ class Server:
             entry.service = target.service
             request, verified = await self._receive(raw, request, target, entry)
             entry.caller = verified.key.caller.arn
-            await self._note_use(verified, target, request.body)
+            if verified.key.caller.user is not None:
+                await self._note_use(verified, target, request.body)
             try:
                 model, params = await self._parse(target, request)
             except AwsError as error:
@@ -351,16 +351,19 @@ class Server:
                 self._drop(body)
             return result
 
-        # in the pool's thread it is still part of this request (`store.generations`)
-        work = partial(contextvars.copy_context().run, work)
+        context = contextvars.copy_context()
+
+        def in_pool() -> Any:
+            return context.run(work)  # still part of this request (`store.generations`)
+
         if service == "s3" and name in QUICK and getattr(body, "path", None) is None:
             result = work()
         elif ctx.caller == self._world.credentials.user_caller:
             async with share.turns:
-                result = await asyncio.get_running_loop().run_in_executor(self._pool, work)
+                result = await asyncio.get_running_loop().run_in_executor(self._pool, in_pool)
         else:
             async with share.turns, self._others:
-                result = await asyncio.get_running_loop().run_in_executor(self._pool, work)
+                result = await asyncio.get_running_loop().run_in_executor(self._pool, in_pool)
         return await asyncio.wrap_future(result) if isinstance(result, Future) else result
 
     def _drop(self, body: bytes | Spooled) -> None:

@@ -7,6 +7,7 @@ Every command imports this module, so it imports no service before it is asked t
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import pkgutil
 from collections.abc import Callable, Iterable, Iterator
 from types import ModuleType
@@ -35,11 +36,14 @@ def modules(service: str) -> list[ModuleType]:
 
 
 def _names(service: str) -> Iterator[str]:
-    """The dotted names of the service's modules, packages before what they hold."""
+    """The dotted names of the service's modules, packages before what they hold; only packages are
+    imported, which hold nothing themselves. Raises ModuleNotFoundError where it has none."""
     name = f"{__name__}.{SERVICES[service]}"
-    top = importlib.import_module(name)
+    spec = importlib.util.find_spec(name)
+    if spec is None:
+        raise ModuleNotFoundError(name, name=name)
     yield name
-    for found in pkgutil.walk_packages(getattr(top, "__path__", ()), f"{name}."):
+    for found in pkgutil.walk_packages(spec.submodule_search_locations or (), f"{name}."):
         yield found.name
 
 

@@ -17,6 +17,8 @@ from sagebrush.store.db import Db, Params, Tx
 from sagebrush.store.objects import Segment
 
 Doc = dict[str, Any]
+KNOWN = 1024
+"""Buckets that are kept in memory at most."""
 
 
 class Reader(Protocol):
@@ -106,6 +108,20 @@ def bucket(reader: Reader, name: str) -> Bucket | None:
     return _bucket(rows[0]) if rows else None
 
 
+def known_bucket(db: Db, name: str) -> Bucket | None:
+    """As `bucket` outside any transaction, from memory while no bucket changes. Not to be changed:
+    others have the same one."""
+    kept = db.kept  # as it is before the row is read: see there
+    found = kept.get(name)
+    if found is None:
+        found = bucket(Outside(db), name)
+        if found is not None:
+            if len(kept) >= KNOWN:
+                kept.clear()
+            kept[name] = found
+    return found
+
+
 def buckets(reader: Reader, account: str, prefix: str, after: str, limit: int) -> list[Bucket]:
     """Up to `limit` buckets of the account whose name begins with `prefix` and follows `after`."""
     rows = reader.all(
@@ -118,6 +134,7 @@ def buckets(reader: Reader, account: str, prefix: str, after: str, limit: int) -
 
 def add_bucket(tx: Tx, new: Bucket) -> None:
     """The bucket is there. Raises sqlite3.IntegrityError when the name is taken."""
+    tx.outdates = True
     tx.run(
         "INSERT INTO bucket(account, name, region, created, config) VALUES(?,?,?,?,?)",
         (new.account, new.name, new.region, new.created, documents.dump(new.config)),
@@ -126,6 +143,7 @@ def add_bucket(tx: Tx, new: Bucket) -> None:
 
 def configure_bucket(tx: Tx, bucket_id: int, topic: str, value: Any) -> None:
     """The bucket's configuration of that topic is `value`; None removes it."""
+    tx.outdates = True
     row = tx.one("SELECT config FROM bucket WHERE id=?", (bucket_id,))
     if row is not None:
         config = {**documents.parse(row["config"]), topic: value}
@@ -138,6 +156,7 @@ def remove_bucket(tx: Tx, bucket_id: int) -> list[str] | None:
 
     Raises LookupError where it was gone before.
     """
+    tx.outdates = True
     if tx.one("SELECT 1 FROM object WHERE bucket=? LIMIT 1", (bucket_id,)):
         return None
     freed: list[str] = []

@@ -49,6 +49,8 @@ class Tx:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
+        self.outdates = False
+        """Whether it changes rows of which `Db.kept` may hold older ones; set by who changes them."""
 
     def run(self, sql: str, params: Params = ()) -> int:
         """Executes `sql`; the number of rows it touched."""
@@ -117,6 +119,12 @@ class Db:
         """Raises RuntimeError where the file cannot be used."""
         self._path = path
         self.generations = Generations()
+        self.kept: dict[str, Any] = {}
+        """Rows that are asked for at every request and rarely change (`catalog.known_bucket`).
+
+        Another dictionary takes its place between the commit of a change to such rows and the answer
+        to it: whoever has read an older row fills the old one. So take it first, then read.
+        """
         self._local = threading.local()
         self._readers: list[sqlite3.Connection] = []
         self._readers_lock = threading.Lock()
@@ -231,12 +239,16 @@ class Db:
             one = _only if len(group) == 1 else _one
             answers = [one(connection, tx, item) for item in group]
             connection.execute("COMMIT")
+            if tx.outdates:
+                self.kept = {}
         except BaseException as error:
             try:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
             except sqlite3.Error:
                 log.exception("a failed transaction could not be rolled back")
+            if tx.outdates:  # a commit that failed may be on disk nevertheless
+                self.kept = {}
             full = isinstance(error, sqlite3.OperationalError) and disk.is_full(error)
             if full and len(group) > 1:
                 # one large write filled the disk: the small ones of its group may still fit

@@ -49,6 +49,7 @@ def empty(db: Db, spared: str) -> Emptied:
     """
 
     def work(tx: Tx) -> Emptied:
+        tx.outdates = True
         last = tx.one("SELECT coalesce(max(id), 0) AS last FROM resource")
         stays = tx.one("SELECT 1 AS found FROM bucket WHERE account=?", (spared,))
         before, objects = _blobs(tx), _objects(tx)

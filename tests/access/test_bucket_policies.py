@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import itertools
 import json
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -231,6 +233,27 @@ def test_a_bucket_policy_denies_administrators_too(admin: Person, bucket: Bucket
     assert json.loads(s3.get_bucket_policy(Bucket=name)["Policy"])["Statement"]
     s3.delete_bucket_policy(Bucket=name)
     assert not read(admin, name)
+
+
+def test_a_policy_holds_for_the_next_request_while_others_read(admin: Person, bucket: Bucket):
+    name, over = bucket(), threading.Event()
+    s3 = admin("s3")
+
+    def others() -> None:
+        while not over.is_set():
+            read(admin, name)
+
+    with ThreadPoolExecutor(2) as pool:
+        for _ in range(2):
+            pool.submit(others)
+        try:
+            for _ in range(6):
+                put(admin, name, deny("s3:GetObject"))
+                assert read(admin, name) == DENIED
+                s3.delete_bucket_policy(Bucket=name)
+                assert not read(admin, name)
+        finally:
+            over.set()
 
 
 def test_a_deny_with_a_condition(admin: Person, bucket: Bucket):

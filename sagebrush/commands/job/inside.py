@@ -2,38 +2,22 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
 from pathlib import Path
 
 from sagebrush import services
+from sagebrush.commands import beside
 from sagebrush.commands.running import CommandError
 from sagebrush.compute import record
 from sagebrush.compute.base import Limits, Spec
 from sagebrush.engine.running import Live, live
 from sagebrush.settings import Settings
-from sagebrush.store.db import ReadOnly
-from sagebrush.store.home import DATABASE
 from sagebrush.store.rows import Reader
-
-
-@contextlib.contextmanager
-def database(chosen: Settings) -> Iterator[ReadOnly]:
-    """The data directory's database, read-only; raises CommandError where there is none yet."""
-    try:
-        beside = ReadOnly(chosen.home / DATABASE)
-    except FileNotFoundError as error:
-        raise CommandError(f"there is nothing in {chosen.home} yet") from error
-    try:
-        yield beside
-    finally:
-        beside.close()
 
 
 def everything(chosen: Settings) -> list[Live]:
     """All that holds capacity now."""
-    with database(chosen) as beside:
-        return live(Reader(beside.read), services.running())
+    with beside.database(chosen) as stored:
+        return live(Reader(stored.read), services.running())
 
 
 def directory(chosen: Settings, each: Live) -> Path:

@@ -23,7 +23,7 @@ def line(text: str) -> bytes:
 def put(name: str, value: dict[str, Any], lasting: bool = True) -> None:
     """The file `name` holds `value`, whole or not at all; on disk if `lasting`."""
     with open(name + ".tmp", "w") as file:
-        json.dump(value, file)
+        file.write(json.dumps(value))  # `dump` encodes in Python, three times as slow
         file.flush()
         if lasting:
             os.fsync(file.fileno())

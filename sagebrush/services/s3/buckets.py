@@ -344,7 +344,7 @@ def _load(ctx: Ctx, bucket: Bucket, topic: _Topic) -> Doc:
     value = bucket.config.get(topic.name, topic.default)
     if value is None or value == {}:
         raise AwsError(topic.code, topic.message, 404, BucketName=bucket.name)
-    return {topic.member: value} if topic.wrapped else value
+    return {topic.member: value} if topic.wrapped else dict(value)
 
 
 def _getter(topic: _Topic) -> Operation:

@@ -43,7 +43,7 @@ def bucket_of(ctx: Ctx, request: Doc, anywhere: bool = False, *, reads: bool = F
     no account InvalidBucketOwnerAWSAccountID (400).
     """
     name = request["Bucket"]
-    found = catalog.bucket(reader(ctx), name)
+    found = catalog.known_bucket(ctx.world.db, name)
     if found is None or sample_buckets.is_sample(found):
         found = sample_buckets.found(ctx, name, found, reads)
     if found is None and not re.fullmatch(r"[A-Za-z0-9._-]{3,255}", name):

@@ -57,7 +57,7 @@ def head(ctx: Ctx, bucket: Bucket, key: str, answer: Callable[[Object], Doc]) ->
 def copied(ctx: Ctx, request: Doc, copy: Callable[[Ctx, Doc], Doc]) -> Future[Doc] | None:
     """`copy` of the request once its source is kept; None unless that is a sample to be fetched."""
     named = references.copy_source(request["CopySource"])
-    row = catalog.bucket(names.reader(ctx), named.bucket)
+    row = catalog.known_bucket(ctx.world.db, named.bucket)
     bucket = sample_buckets.found(ctx, named.bucket, row, True) if _may_be(row) else None
     if bucket is None or _kept(ctx, bucket, named.key):
         return None

@@ -249,7 +249,11 @@ def _check_folders(ctx: Ctx, name: str) -> None:
     this machine, where who asks for it is no administrator."""
     ours = {each.partition("=")[0] for each in ctx.world.settings.notebook_folders}
     own = ctx.account == ctx.world.settings.account
-    if own and name in ours and not principals.everything(ctx.world, ctx.caller):
+    if (
+        own
+        and name in ours
+        and not principals.everything(*principals.powers(ctx.world, ctx.caller))
+    ):
         raise AwsError(
             "ValidationException",
             f"The notebook {name} shows folders of this machine (the setting notebook_folders): only"
