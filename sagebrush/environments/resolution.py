@@ -304,9 +304,7 @@ class _Resolver:
                 kept, least = (*kept, name), text
         return f"# python {python}\n{least}"
 
-    def _with_the_usual(
-        self, main: Mapping[str, str], python: str, when: date, way: _Way
-    ) -> date:
+    def _with_the_usual(self, main: Mapping[str, str], python: str, when: date, way: _Way) -> date:
         """The first day from `when` on as of which this Python has the usual packages too; `when`
         where there is none.
 

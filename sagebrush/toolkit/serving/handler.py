@@ -248,8 +248,7 @@ class Handler:
         except (formats.UnsupportedFormat, formats.BadBody) as error:
             return self._defaults.failed(error)
         except Exception as error:
-            traceback.print_exception(without_ours(error))
-            sys.stderr.flush()
+            tell(error)
             return self._defaults.failed(error)
 
     def _given(self, body: bytes, content_type: str) -> bytes | str:
@@ -273,6 +272,13 @@ def without_ours(error: BaseException) -> BaseException:
     ):
         trace = trace.tb_next
     return error.with_traceback(trace) if trace is not None else error
+
+
+def tell(error: BaseException) -> None:
+    """The exception and where it comes from are in the log; Python 3.9 wants all three arguments."""
+    error = without_ours(error)
+    traceback.print_exception(type(error), error, error.__traceback__)
+    sys.stderr.flush()
 
 
 def failure(status: int, message: str) -> Answer:

@@ -13,7 +13,6 @@ import numpy
 import pytest
 
 from sagebrush.toolkit.serving import formats, frameworks, serve
-from sagebrush.toolkit.serving.compat import ToolkitError
 from sagebrush.toolkit.serving.handler import Handler, NoHandler, load_module, locate
 
 
@@ -168,11 +167,14 @@ def test_an_algorithm_brings_its_own_functions(tmp_path: Path) -> None:
 
 
 def test_an_exception_may_carry_its_status() -> None:
+    class Refused(Exception):
+        status_code = 422
+
     def refuse(body: bytes, content_type: str) -> Any:
-        raise ToolkitError(422, "three columns are needed")
+        raise Refused("three columns are needed")
 
     status, body, _ = ask(handler(model_fn=doubler, input_fn=refuse), b"1", "text/csv")
-    assert (status, body) == (422, b"ToolkitError: three columns are needed")
+    assert (status, body) == (422, b"Refused: three columns are needed")
 
 
 def test_json_and_csv_reach_sklearn_scripts_as_text() -> None:
