@@ -306,8 +306,10 @@ def _answer(result: Any, accept: str, context: Context) -> Answer:
     content_type = context.response_content_type
     if isinstance(result, tuple) and len(result) == 2 and isinstance(result[1], str):
         result, content_type = result[0], result[1]
-    elif hasattr(result, "mimetype"):  # the Response of AWS's older containers
-        result, content_type = getattr(result, "response", b""), getattr(result, "mimetype", None)
+    elif hasattr(result, "mimetype"):  # the Response of AWS's older containers, or Flask's
+        content_type = getattr(result, "mimetype", None)
+        whole = getattr(result, "get_data", None)  # Flask's own `response` is a list of pieces
+        result = whole() if whole is not None else getattr(result, "response", b"")
     content_type = content_type or accept.split(",")[0]
     headers, status = context.response_headers, context.response_status
     if isinstance(result, (bytes, bytearray, memoryview)):

@@ -107,6 +107,18 @@ def test_a_context_is_passed_to_functions_that_take_one() -> None:
     assert answer.content_type == "text/plain"
 
 
+def test_a_flask_response_is_an_answer() -> None:
+    class Response:  # Flask is in no environment of ours; scripts bring it by requirements.txt
+        mimetype = "text/csv"
+        response = (b"1,", b"2")
+
+        def get_data(self) -> bytes:
+            return b"".join(self.response)
+
+    h = handler(model_fn=doubler, output_fn=lambda prediction, accept: Response())
+    assert ask(h, b"[1]", "application/json") == (200, b"1,2", "text/csv")
+
+
 def test_transform_fn_takes_the_whole_request() -> None:
     h = handler(
         model_fn=lambda model_dir: 3,

@@ -32,13 +32,16 @@ def csv_to_dmatrix(obj: bytes | str, dtype: Any = None) -> Any:
 
 
 def libsvm_to_dmatrix(obj: bytes | str) -> Any:
-    """The DMatrix of libsvm rows."""
+    """The DMatrix of libsvm rows, each with a label, which is not looked at. Raises BadBody."""
     from sagemaker_xgboost_container.data_utils import get_dmatrix
 
     with tempfile.NamedTemporaryFile(suffix=".libsvm") as file:
         file.write(obj.encode() if isinstance(obj, str) else obj)
         file.flush()
-        return get_dmatrix(file.name, "libsvm")
+        try:
+            return get_dmatrix(file.name, "libsvm")
+        except ValueError as error:
+            raise formats.BadBody(f"The body is not valid libsvm: {error}") from error
 
 
 def decode(obj: bytes | str, content_type: str) -> Any:
