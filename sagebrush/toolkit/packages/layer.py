@@ -196,10 +196,11 @@ class Build:
     def _resolve(self) -> dict[str, str]:
         """The required packages with their versions; the environment's versions where possible."""
         frozen = "".join(f"{name}=={version}\n" for name, version in sorted(self.present.items()))
+        limits = "".join(f"{each}\n" for each in tied.undeclared(self.present, self.wanted.named))
         source, held, full = (self.work / name for name in ("in.txt", "held.txt", "full.txt"))
         lines = [*self.lines, *self.wanted.requirements]
         source.write_text("\n".join(lines) + "\n")
-        held.write_text(frozen)
+        held.write_text(frozen + limits)
         status, explanation = self._compile("-c", str(held))
         if status == 0:
             return pins(full.read_text())
