@@ -397,7 +397,7 @@ def test_a_folder_on_the_path_that_cannot_be_looked_into_is_passed_over() -> Non
 def test_torchvision_of_cuda_is_let_load_beside_a_cpu_torch(
     builder: Builder, version: str, mended: bool
 ) -> None:
-    """The file is replaced, for uv's cache has the same one."""
+    """The file is replaced, for uv's cache has the same one; jobs' users read it under any umask."""
     linked = builder.root.parent / "linked.py"
     linked.write_text("loaded = True\n")
     folder = "pathlib.Path(sys.argv[-1]).parent / 'lib/python3.11/site-packages/torchvision'"
@@ -406,8 +406,13 @@ def test_torchvision_of_cuda_is_let_load_beside_a_cpu_torch(
         f" (folder / 'version.py').write_text({version!r});"
         f" os.link({str(linked)!r}, folder / 'extension.py')"
     )
-    made = builder.new().build("base")
+    before = os.umask(0o077)  # the server's
+    try:
+        made = builder.new().build("base")
+    finally:
+        os.umask(before)
     [file] = made.path.glob("lib/*/site-packages/torchvision/extension.py")
+    assert file.stat().st_mode & 0o004
     assert ("nms(Tensor dets" in file.read_text()) is mended
     assert linked.read_text() == "loaded = True\n"
 
