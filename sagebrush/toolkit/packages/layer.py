@@ -206,7 +206,11 @@ class Build:
             return pins(full.read_text())
         # The environment's versions are still preferred: uv keeps to those of its output file.
         full.write_text(frozen)
-        again, said = self._compile()
+        bounds = self.work / "bounds.txt"
+        bounds.write_text(limits)
+        again, said = self._compile("-c", str(bounds)) if limits else self._compile()
+        if again and limits:  # what is asked for needs the newer ones
+            again, said = self._compile()
         if again:
             raise self._failed(said, named(self.wanted, said))
         say(f"it does not fit {self.environment} as it is: {explanation}")
