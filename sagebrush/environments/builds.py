@@ -362,10 +362,12 @@ def let_torchvision_load(environment: Path) -> None:
     """`import torchvision` works over the environment's CPU build of torch.
 
     PyPI has torchvision for CUDA alone; PyTorch's index, which has it for CPUs, may be out of reach
-    where a wheel of torch lies on this machine. The file is replaced, for it is linked elsewhere.
+    where a wheel of torch lies on this machine. The file is replaced, for it is linked elsewhere, by
+    one that jobs, which run as other users, can read whatever the umask of this process.
     """
     for file in environment.glob("lib/python*/site-packages/torchvision/extension.py"):
         if "+cu" in (file.parent / "version.py").read_text():
             part = file.with_suffix(".part")
             part.write_text(file.read_text() + VISION)
+            part.chmod(0o666 & ~READABLE)
             part.replace(file)

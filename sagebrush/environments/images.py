@@ -21,7 +21,7 @@ class Image:
     algorithm: str | None = None
     """The built-in algorithm it carries (`blazingtext`), or None for script images."""
     framework: str = ""
-    """Whose defaults its model server has: pytorch, tensorflow, huggingface, sklearn or none."""
+    """Whose defaults its model server has: pytorch, tensorflow, huggingface, sklearn, xgboost or none."""
     container: str = ""
     """The URI, where it runs as a container of the host's engine."""
     family: str = ""
@@ -56,7 +56,7 @@ TENSORFLOW = Image("tensorflow", framework="tensorflow", family="tensorflow")
 HUGGING_FACE = Image("huggingface", framework="huggingface", family="huggingface-pytorch")
 HUGGING_FACE_TENSORFLOW = Image("", framework="huggingface", family="huggingface-tensorflow")
 SKLEARN = Image("base", framework="sklearn", family="scikit-learn")
-XGBOOST = Image("", framework="sklearn", family="xgboost", script=True)
+XGBOOST = Image("", framework="xgboost", family="xgboost", script=True)
 
 # Repository -> image. AWS's own repositories by the names of the SDK's image_uris.
 IMAGES = {

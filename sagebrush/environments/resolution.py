@@ -37,6 +37,8 @@ COMMON = (
     "pyyaml",
     "requests",
 )
+USUAL = ("numpy", "pandas", "scipy", "scikit-learn")
+"""What nearly every script imports: no image is without it."""
 FAMILIES: Mapping[str, tuple[str, ...]] = {
     "scikit-learn": ("matplotlib",),
     "xgboost": ("matplotlib", "pyarrow"),
@@ -287,6 +289,7 @@ class _Resolver:
         least = self._run(_wanted(main, CLIENT), python, when, way.options, way.free)
         if least is None:
             return None
+        when = self._with_the_usual(main, python, when, way)
         for chosen in (pins, main):
             text = self._run(_wanted(chosen, more), python, when, way.options, way.free)
             if text is not None:
@@ -300,6 +303,21 @@ class _Resolver:
             if text := self._run(wanted, python, when, way.options, way.free):
                 kept, least = (*kept, name), text
         return f"# python {python}\n{least}"
+
+    def _with_the_usual(self, main: Mapping[str, str], python: str, when: date, way: _Way) -> date:
+        """The first day from `when` on as of which this Python has the usual packages too; `when`
+        where there is none.
+
+        A Python newer than the release had no wheels of them on its day: torch 1.5's of 2020 on
+        Python 3.11, which alone may have the torch that stands in.
+        """
+        wanted = _wanted(main, (*CLIENT, *USUAL))
+        for later in _later(when) if self.dated else (when,):
+            if later != when:
+                self.report(f"resolving for Python {python} as of {later}")
+            if self._run(wanted, python, later, way.options, way.free):
+                return later
+        return when
 
     def _run(
         self,

@@ -30,6 +30,8 @@ DISTRIBUTED = tuple(
     )
 )
 """The SDK's hyperparameters that ask for a distribution."""
+CONTAINERS = Path(__file__).resolve().parent / "containers"
+"""What scripts import from AWS's toolkits: sagemaker_training and its like."""
 TUNING_METRIC = "_tuning_objective_metric"
 TENSORFLOW_STRATEGIES = (
     "sagemaker_multi_worker_mirrored_strategy_enabled",
@@ -152,10 +154,16 @@ def variables(job: Job) -> dict[str, str]:
         "SAGEMAKER_JOB_NAME": job.name,
         "SAGEMAKER_REGION": _region(job),
         "CURRENT_HOST": str(values["current_host"]),
-        "PYTHONPATH": os.pathsep.join(
-            filter(None, (str(job.root / "code"), os.environ.get("PYTHONPATH")))
-        ),
+        "PYTHONPATH": os.pathsep.join(filter(None, _python_path(job))),
     }
+
+
+def _python_path(job: Job) -> tuple[str | None, ...]:
+    """Where a script's imports are found besides its environment: its code; in process mode, where no
+    `sitecustomize` of ours runs, the names of AWS's toolkits too."""
+    own = os.environ.get("PYTHONPATH")
+    outside = str(CONTAINERS) if os.environ.get("SAGEBRUSH_ML") else None
+    return str(job.root / "code"), own, outside
 
 
 _NOT_VARIABLES = (

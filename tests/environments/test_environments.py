@@ -390,3 +390,42 @@ def test_a_folder_on_the_path_that_cannot_be_looked_into_is_passed_over() -> Non
     given = {"PATH": f"{far}:{os.environ['PATH']}", "HOME": "/", "PYENV_ROOT": far}
     found = interpreters.find(given)
     assert found is not None
+<<<<<<< HEAD
+=======
+
+
+@pytest.mark.parametrize(("version", "mended"), [("0.28.0+cu130", True), ("0.28.0+cpu", False)])
+def test_torchvision_of_cuda_is_let_load_beside_a_cpu_torch(
+    builder: Builder, version: str, mended: bool
+) -> None:
+    """The file is replaced, for uv's cache has the same one; jobs' users read it under any umask."""
+    linked = builder.root.parent / "linked.py"
+    linked.write_text("loaded = True\n")
+    folder = "pathlib.Path(sys.argv[-1]).parent / 'lib/python3.11/site-packages/torchvision'"
+    builder.sync(
+        f"folder = {folder}; folder.mkdir(parents=True);"
+        f" (folder / 'version.py').write_text({version!r});"
+        f" os.link({str(linked)!r}, folder / 'extension.py')"
+    )
+    before = os.umask(0o077)  # the server's
+    try:
+        made = builder.new().build("base")
+    finally:
+        os.umask(before)
+    [file] = made.path.glob("lib/*/site-packages/torchvision/extension.py")
+    assert file.stat().st_mode & 0o004
+    assert ("nms(Tensor dets" in file.read_text()) is mended
+    assert linked.read_text() == "loaded = True\n"
+
+
+@pytest.mark.full
+def test_torchvision_works_where_torch_is(pytorch: Environment) -> None:
+    code = (
+        "import torch; from torchvision import models, transforms\n"
+        "print(tuple(models.resnet18()(torch.zeros(1, 3, 64, 64)).shape))"
+    )
+    said = subprocess.run(
+        [str(pytorch.python), "-c", code], capture_output=True, text=True, check=True
+    ).stdout
+    assert said == "(1, 1000)\n"
+>>>>>>> b-newcomer

@@ -69,11 +69,11 @@ DLC = "763104351884.dkr.ecr.us-east-1.amazonaws.com"
         ),
         (
             "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-xgboost:1.7-1",
-            Image("xgboost-1.7-1", framework="sklearn", script=True),
+            Image("xgboost-1.7-1", framework="xgboost", script=True),
         ),
         (
             "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-xgboost:latest",
-            Image("xgboost-3.2-0", framework="sklearn", script=True),
+            Image("xgboost-3.2-0", framework="xgboost", script=True),
         ),
         ("public.ecr.aws/sagemaker/sagemaker-distribution:latest-cpu", Image("huggingface")),
         (

@@ -102,6 +102,7 @@ def index(monkeypatch: pytest.MonkeyPatch) -> Index:
     monkeypatch.setattr(interpreters, "found", lambda *_: here)
     monkeypatch.setattr(resolution.gpus, "found", lambda _environ: [])
     monkeypatch.setattr(resolution, "COMMON", ("boto3", "pip", "scikit-learn"))
+    monkeypatch.setattr(resolution, "USUAL", ("scikit-learn",))
     return found
 
 
@@ -209,3 +210,13 @@ def test_shipped_locks_are_of_known_releases() -> None:
         principal, version = release.principal
         pins = locks.pins(text)
         assert pins.get(principal, pins.get(f"{principal}-cpu")) == version
+
+
+def test_an_old_torch_on_a_newer_python_comes_with_the_usual_packages(
+    index: Index, tmp_path: Path
+) -> None:
+    """torch 1.5's day has no NumPy for the Python of the torch that stands in."""
+    release = _release("pytorch", "3.6", "2020-05-07", {"torch": "1.5.0"})
+    pythons, pins = _resolved(release, tmp_path)
+    assert (pythons, pins["torch"]) == (("3.10",), "2.13.0")
+    assert pins["scikit-learn"] == "1.0.2"  # 3.10 has none before December 2021

@@ -12,7 +12,7 @@ In a sandbox it also lets `pip install` work as in AWS's containers, where a job
 environment: here the environment is read-only and shared, so pip runs in a virtual
 environment of the job's own, which every Python of the job searches before the environment. SDK v3's
 MPI driver gets the toolkit's agents in place of sshd (`mpi_v3.py`). A remote function's job finds the
-SDK beneath its environment. NLTK and spaCy say how their data comes (`language_data.py`).
+SDK beneath its environment, a training script AWS's toolkits (`containers`). NLTK and spaCy say how their data comes (`language_data.py`).
 """
 
 from __future__ import annotations
@@ -170,6 +170,12 @@ def _put_beneath() -> None:
         sys.path.append(folder)
 
 
+def _name_the_containers() -> None:
+    """A training script finds what it imports from AWS's toolkits where the environment lacks it."""
+    if "TRAINING_JOB_NAME" in os.environ:
+        sys.path.append(os.path.join(os.path.dirname(_HERE), "containers"))
+
+
 def _installs(arguments: list[str]) -> bool:
     """Whether this is `pip install` or `pip uninstall`, by -m or by its script."""
     at = 0
@@ -207,6 +213,7 @@ def _toolkit(name: str) -> Any:
 _point()
 _put_over()
 _put_beneath()
+_name_the_containers()
 _advise()
 _agents_for_ssh()
 _chain()

@@ -196,16 +196,21 @@ class Build:
     def _resolve(self) -> dict[str, str]:
         """The required packages with their versions; the environment's versions where possible."""
         frozen = "".join(f"{name}=={version}\n" for name, version in sorted(self.present.items()))
+        limits = "".join(f"{each}\n" for each in tied.undeclared(self.present, self.wanted.named))
         source, held, full = (self.work / name for name in ("in.txt", "held.txt", "full.txt"))
         lines = [*self.lines, *self.wanted.requirements]
         source.write_text("\n".join(lines) + "\n")
-        held.write_text(frozen)
+        held.write_text(frozen + limits)
         status, explanation = self._compile("-c", str(held))
         if status == 0:
             return pins(full.read_text())
         # The environment's versions are still preferred: uv keeps to those of its output file.
         full.write_text(frozen)
-        again, said = self._compile()
+        bounds = self.work / "bounds.txt"
+        bounds.write_text(limits)
+        again, said = self._compile("-c", str(bounds)) if limits else self._compile()
+        if again and limits:  # what is asked for needs the newer ones
+            again, said = self._compile()
         if again:
             raise self._failed(said, named(self.wanted, said))
         say(f"it does not fit {self.environment} as it is: {explanation}")

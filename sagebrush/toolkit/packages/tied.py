@@ -24,6 +24,8 @@ BREAKS = (
 )
 """Packages under the sets, versions from which on older code breaks, and when those were
 published."""
+NEEDS: Mapping[str, tuple[str, str]] = {"pyarrow": ("numpy", "2")}
+"""Package -> what its versions from BREAKS on need without declaring it, and from which version."""
 UNDECLARED = ("setuptools",)
 """Those that older code imports without declaring that it needs them."""
 
@@ -131,6 +133,18 @@ def older(version: str, other: str) -> bool:
         for text in (version, other)
     )
     return first < second
+
+
+def undeclared(present: Mapping[str, str], named: Mapping[str, str]) -> list[str]:
+    """Constraints on what may come new over the environment `present`, where that has an older
+    version of what newer releases need: a pyarrow that runs with its NumPy 1."""
+    first = {name: version for name, version, _ in BREAKS}
+    return [
+        f"{name}<{first[name]}"
+        for name, (under, least) in NEEDS.items()
+        if name not in present and not ranged(named.get(name, ""))
+        if under in present and older(present[under], least)
+    ]
 
 
 def bonds(

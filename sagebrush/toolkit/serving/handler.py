@@ -248,8 +248,7 @@ class Handler:
         except (formats.UnsupportedFormat, formats.BadBody) as error:
             return self._defaults.failed(error)
         except Exception as error:
-            traceback.print_exception(without_ours(error))
-            sys.stderr.flush()
+            tell(error)
             return self._defaults.failed(error)
 
     def _given(self, body: bytes, content_type: str) -> bytes | str:
@@ -273,6 +272,13 @@ def without_ours(error: BaseException) -> BaseException:
     ):
         trace = trace.tb_next
     return error.with_traceback(trace) if trace is not None else error
+
+
+def tell(error: BaseException) -> None:
+    """The exception and where it comes from are in the log; Python 3.9 wants all three arguments."""
+    error = without_ours(error)
+    traceback.print_exception(type(error), error, error.__traceback__)
+    sys.stderr.flush()
 
 
 def failure(status: int, message: str) -> Answer:
@@ -300,8 +306,10 @@ def _answer(result: Any, accept: str, context: Context) -> Answer:
     content_type = context.response_content_type
     if isinstance(result, tuple) and len(result) == 2 and isinstance(result[1], str):
         result, content_type = result[0], result[1]
-    elif hasattr(result, "mimetype"):  # the Response of AWS's older containers
-        result, content_type = getattr(result, "response", b""), getattr(result, "mimetype", None)
+    elif hasattr(result, "mimetype"):  # the Response of AWS's older containers, or Flask's
+        content_type = getattr(result, "mimetype", None)
+        whole = getattr(result, "get_data", None)  # Flask's own `response` is a list of pieces
+        result = whole() if whole is not None else getattr(result, "response", b"")
     content_type = content_type or accept.split(",")[0]
     headers, status = context.response_headers, context.response_status
     if isinstance(result, (bytes, bytearray, memoryview)):

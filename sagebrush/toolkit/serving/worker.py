@@ -252,8 +252,7 @@ def run(control: socket.socket) -> int:
         print(f"model cannot be served: {error}", file=sys.stderr, flush=True)
         return 1
     except BaseException as error:
-        traceback.print_exception(handler.without_ours(error))
-        sys.stderr.flush()
+        handler.tell(error)
         return 1
     control.sendall(READY)
     while True:

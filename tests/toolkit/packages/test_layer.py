@@ -274,3 +274,28 @@ def test_sources_of_compiled_packages_are_not_even_fetched(tmp_path: Path) -> No
     assert wheels.sentence(said["numpy"], lambda *_: "2.0").startswith("numpy 1.0 has no wheel for")
     assert "built" not in said["numpy"]
     assert "no usable wheels" not in said["pure"]
+
+
+BOUNDED = """#!{python}
+import pathlib, sys
+arguments = sys.argv[1:]
+held = [a for a in arguments if a.endswith("held.txt")]
+bounded = any("pyarrow<21" in pathlib.Path(a).read_text() for a in arguments if "bounds" in a)
+[source] = [a for a in arguments if a.endswith("in.txt")]
+wanted = pathlib.Path(source).read_text()
+if held or bounded and "datasets>=4" in wanted:
+    sys.exit("unsatisfiable")
+out = pathlib.Path(arguments[arguments.index("-o") + 1])
+out.write_text("pyarrow==" + ("20.0.0" if bounded else "26.0.1"))
+"""
+
+
+@pytest.mark.parametrize(("text", "version"), [("datasets", "20.0.0"), ("datasets>=4", "26.0.1")])
+def test_pyarrow_goes_with_the_environments_numpy_where_it_can(
+    text: str, version: str, tmp_path: Path
+) -> None:
+    """Also where the environment's other versions cannot all be kept."""
+    build = tied_build(tmp_path, f"{text}\n")
+    Path(build.uv).write_text(BOUNDED.format(python=sys.executable))
+    build.present = {"numpy": "1.24.1"}
+    assert build._resolve() == {"pyarrow": version}

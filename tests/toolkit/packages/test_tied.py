@@ -175,3 +175,11 @@ def test_versions_are_compared_by_their_numbers() -> None:
     assert tied.older("4.9", "4.10.dev0")
     assert not tied.older("5.24.0", "5.24.0")
     assert not tied.older("10.0", "9.9.9rc1")
+
+
+def test_a_new_pyarrow_goes_with_the_numpy_that_is_there() -> None:
+    """pyarrow declares no NumPy: datasets 2.10 over the image of PyTorch 1.13 brought the newest."""
+    assert tied.undeclared({"numpy": "1.24.1"}, {"datasets": "==2.10.1"}) == ["pyarrow<21"]
+    assert not tied.undeclared({"numpy": "2.1.3"}, {})
+    assert not tied.undeclared({"numpy": "1.24.1", "pyarrow": "11.0.0"}, {})
+    assert not tied.undeclared({"numpy": "1.24.1"}, {"pyarrow": "pyarrow==15.0.0"})

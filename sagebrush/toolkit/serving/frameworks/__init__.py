@@ -21,15 +21,16 @@ def name(environ: Mapping[str, str]) -> str:
     # A built-in algorithm brings its own functions, for any framework in its image.
     if environ.get("SAGEBRUSH_ALGORITHM"):
         return ""
-    if found not in ("", "sklearn", *HEAVY):
+    if found not in ("", "sklearn", "xgboost", *HEAVY):
         raise NoHandler(f"SAGEBRUSH_FRAMEWORK {found!r}: no inference toolkit stands for it")
     return found
 
 
 def defaults(framework: str) -> Defaults:
     """The default functions of `framework`; TensorFlow's contract is another, see its module."""
-    if framework in ("pytorch", "huggingface"):
-        module = importlib.import_module(f"sagebrush.toolkit.serving.frameworks.{framework}")
+    if framework in ("pytorch", "huggingface", "xgboost"):
+        name = "booster" if framework == "xgboost" else framework
+        module = importlib.import_module(f"sagebrush.toolkit.serving.frameworks.{name}")
         return module.Defaults()
     found = Defaults()
     found.as_text = framework == "sklearn"

@@ -12,7 +12,6 @@ import io
 import json
 import re
 import sys
-import traceback
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import ModuleType
@@ -141,8 +140,7 @@ class _Scripted:
             result = result.encode() if isinstance(result, str) else bytes(result)
             return handler.Answer(200, result, kind or formats.JSON)
         except Exception as failed:
-            traceback.print_exception(handler.without_ours(failed))
-            sys.stderr.flush()
+            handler.tell(failed)
             return error(500, str(failed))
 
     def _respond(self, asked: Target, given: Any) -> Any:

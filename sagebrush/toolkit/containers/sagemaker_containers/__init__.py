@@ -1,0 +1,1 @@
+"""What scripts import from SageMaker Containers, the older name of AWS's toolkits."""

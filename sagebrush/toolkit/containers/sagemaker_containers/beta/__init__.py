@@ -1,0 +1,1 @@
+"""The part of SageMaker Containers that scripts import."""

@@ -1,0 +1,1 @@
+"""What inference scripts import from AWS's Inference Toolkit: content types, encoder, decoder, errors."""

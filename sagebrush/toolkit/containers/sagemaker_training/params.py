@@ -1,0 +1,10 @@
+"""The names of the toolkit's variables, those that scripts look at."""
+
+from __future__ import annotations
+
+CURRENT_HOST_ENV = "CURRENT_HOST"
+SUBMIT_DIR_ENV = "SAGEMAKER_SUBMIT_DIRECTORY"
+USER_PROGRAM_ENV = "SAGEMAKER_PROGRAM"
+JOB_NAME_ENV = "SAGEMAKER_JOB_NAME"
+REGION_NAME_ENV = "SAGEMAKER_REGION"
+TRAINING_ENV = "SM_TRAINING_ENV"

@@ -1,0 +1,1 @@
+"""What XGBoost scripts import from AWS's container: data_utils, distributed, encoder."""
