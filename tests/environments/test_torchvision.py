@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -16,14 +17,19 @@ __all__ = ["pytorch"]
 
 @pytest.mark.parametrize(("version", "mended"), [("0.28.0+cu130", True), ("0.28.0+cpu", False)])
 def test_it_is_let_load(tmp_path: Path, version: str, mended: bool) -> None:
-    """The file is replaced, for uv's cache has the same one."""
+    """The file is replaced, for uv's cache has the same one; jobs' users read it under any umask."""
     folder = tmp_path / "environment" / "lib" / "python3.11" / "site-packages" / "torchvision"
     folder.mkdir(parents=True)
     (folder / "version.py").write_text(f"__version__ = '{version}'")
     linked = tmp_path / "linked.py"
     linked.write_text("loaded = True\n")
     (folder / "extension.py").hardlink_to(linked)
-    builds.let_torchvision_load(tmp_path / "environment")
+    before = os.umask(0o077)  # the server's
+    try:
+        builds.let_torchvision_load(tmp_path / "environment")
+    finally:
+        os.umask(before)
+    assert (folder / "extension.py").stat().st_mode & 0o004
     assert ("nms(Tensor dets" in (folder / "extension.py").read_text()) is mended
     assert linked.read_text() == "loaded = True\n"
 

@@ -72,7 +72,7 @@ CHANGES = pytest.mark.parametrize(
         (policy, (US, "deny")),
         (removal, None),
         (another, (THEM, None)),
-        (lambda db, _: emptying.empty(db), None),
+        (lambda db, _: emptying.empty(db, "amazon"), None),
     ],
     ids=["policy", "deletion", "another account's", "reset"],
 )
