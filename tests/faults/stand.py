@@ -6,7 +6,9 @@ import contextlib
 import io
 import json
 import os
+import random
 import signal
+import socket
 import subprocess
 import sys
 import tarfile
@@ -65,13 +67,25 @@ def archive(files: Mapping[str, bytes | str]) -> bytes:
     return out.getvalue()
 
 
+def lasting_port() -> int:
+    """A free port that the system gives to no outgoing connection, so that it is free again for a
+    server that starts anew (`net.ipv4.ip_local_port_range`)."""
+    with contextlib.suppress(OSError):
+        low = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+        for port in random.sample(range(low // 2, low), 50):
+            with contextlib.suppress(OSError), socket.socket() as tried:
+                tried.bind(("127.0.0.1", port))
+                return port
+    return 0
+
+
 class Stand:
     """`sagebrush up` on a data directory of its own; killed, ended and started again at will."""
 
     def __init__(self, home: Path, **settings: Any) -> None:
         """`settings` go by environment."""
         self.home = home
-        self.settings = {"home": str(home), "port": 0, **settings}
+        self.settings = {"home": str(home), "port": lasting_port(), **settings}
         self.process: subprocess.Popen[str] | None = None
         self.key = ("", "")
         self._clients: dict[str, Any] = {}
