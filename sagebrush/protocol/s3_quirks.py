@@ -134,6 +134,18 @@ def finish(op: OperationModel, result: Doc | None, reply: Reply) -> Reply:
     return reply
 
 
+def headed(request: Request, hosted: str | None) -> str | None:
+    """The bucket that HeadBucket asks for, by its host (`hosted`) or path; None of another request.
+
+    Its answer has the bucket's region "regardless of the permissions on the bucket" (API reference,
+    HeadBucket): SDKs look for buckets by it, also unsigned.
+    """
+    path = request.path.strip("/")
+    if request.method != "HEAD" or "/" in path or (path and hosted is not None):
+        return None
+    return hosted or path or None
+
+
 def finish_error(error: AwsError, reply: Reply) -> Reply:
     """The error reply with the headers that S3 adds: what was not modified, how long the object is,
     where the bucket is."""

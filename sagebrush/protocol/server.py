@@ -47,7 +47,7 @@ from sagebrush.protocol.receive import Disconnected
 from sagebrush.protocol.send import send
 from sagebrush.protocol.sigv4 import Verified
 from sagebrush.routing.notebooks import Notebook
-from sagebrush.store import disk
+from sagebrush.store import catalog, disk
 from sagebrush.store.objects import Spooled
 from sagebrush.world import Ctx, Origin, World
 
@@ -206,7 +206,18 @@ class Server:
             told = reply.render_error(
                 error, protocol, model, entry.id, service, request.method, request.path
             )
-            return s3_quirks.finish_error(error, told) if service == "s3" else told
+            return self._s3_error(raw, error, told) if service == "s3" else told
+
+    def _s3_error(self, raw: web.BaseRequest, error: AwsError, told: Reply) -> Reply:
+        """S3's error as it is answered; HeadBucket's says where the bucket is, whoever asks (but in
+        no region of ours: that is no place to be led from)."""
+        if told.status == 403:
+            asked = read(raw)
+            name = s3_quirks.headed(asked, self._hosts.bucket(asked.headers.get("host", "")))
+            found = catalog.known_bucket(self._world.db, name) if name else None
+            if found is not None:
+                told.headers["x-amz-bucket-region"] = found.region
+        return s3_quirks.finish_error(error, told)
 
     async def _receive(
         self, raw: web.BaseRequest, request: Request, target: Target, entry: Entry

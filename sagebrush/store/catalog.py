@@ -122,12 +122,15 @@ def known_bucket(db: Db, name: str) -> Bucket | None:
     return found
 
 
-def buckets(reader: Reader, account: str, prefix: str, after: str, limit: int) -> list[Bucket]:
-    """Up to `limit` buckets of the account whose name begins with `prefix` and follows `after`."""
+def buckets(
+    reader: Reader, account: str, prefix: str, after: str, limit: int, region: str | None = None
+) -> list[Bucket]:
+    """Up to `limit` buckets of the account, of one region or of all, whose name begins with
+    `prefix` and follows `after`."""
     rows = reader.all(
         "SELECT * FROM bucket WHERE account=? AND name>? AND substr(name, 1, ?)=?"
-        " ORDER BY name LIMIT ?",
-        (account, after, len(prefix), prefix, limit),
+        " AND region=coalesce(?, region) ORDER BY name LIMIT ?",
+        (account, after, len(prefix), prefix, region, limit),
     )
     return [_bucket(row) for row in rows]
 

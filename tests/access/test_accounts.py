@@ -269,7 +269,10 @@ def test_results_for_a_bucket_of_the_others_are_refused_at_once(admin: Person, o
 def test_models_and_endpoints_are_their_accounts(admin: Person, other: Person):
     theirs = EXECUTION.format(MAIN)
     made = {"ModelName": "m", "PrimaryContainer": {"Image": IMAGE}}
-    assert refused(other("sagemaker").create_model, ExecutionRoleArn=theirs, **made) == MISSING
+    with pytest.raises(ClientError) as info:
+        other("sagemaker").create_model(ExecutionRoleArn=theirs, **made)
+    assert info.value.response["Error"]["Code"] == MISSING
+    assert str(info.value).endswith(f"({theirs}; this account is {B})")  # by no setting
     admin("sagemaker").create_model(ExecutionRoleArn=theirs, **made)
     sagemaker = other("sagemaker")
     assert refused(sagemaker.describe_model, ModelName="m") == MISSING

@@ -18,6 +18,8 @@ from sagebrush.world import Ctx, Operation
 
 EUROPE = "EU"
 """The old location constraint of buckets in eu-west-1."""
+_PAGE = 10_000
+"""Buckets on a page of a list unless the request says how many."""
 _NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _NOT_FIRST = ("xn--", "sthree-", "amzn-s3-demo-")
 _NOT_LAST = ("-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3")
@@ -53,6 +55,8 @@ def create_bucket(ctx: Ctx, request: Doc) -> Doc:
     if request.get("ObjectLockEnabledForBucket"):
         raise metadata.not_implemented("Object Lock")
     settings = request.get("CreateBucketConfiguration") or {}
+    if settings.get("Location") or settings.get("Bucket"):
+        raise metadata.not_implemented("A directory bucket")
     region = _region(ctx, settings.get("LocationConstraint"))
     config: Doc = {}
     if settings.get("LocationConstraint") == EUROPE:
@@ -117,12 +121,17 @@ def _region(ctx: Ctx, asked: str | None) -> str:
             f"The {asked or 'unspecified'} location constraint is incompatible for the region"
             " specific endpoint this request was sent to.",
         )
-    if asked == GLOBAL or region not in {*regions.served(), ctx.world.settings.region}:
+    if asked == GLOBAL or not _served(ctx, region):
         raise AwsError(
             "InvalidLocationConstraint", "The specified location-constraint is not valid",
             LocationConstraint=asked or "",
         )  # fmt: skip
     return region
+
+
+def _served(ctx: Ctx, region: str) -> bool:
+    """Whether buckets can be in the region."""
+    return region in regions.served() or region == ctx.world.settings.region
 
 
 def head_bucket(ctx: Ctx, request: Doc) -> Doc:
@@ -147,22 +156,30 @@ def delete_bucket(ctx: Ctx, request: Doc) -> None:
 
 
 def list_buckets(ctx: Ctx, request: Doc) -> Doc:
-    """A page of the account's buckets by name, of every region; all when `MaxBuckets` is not given.
+    """A page of the account's buckets by name, of every region or of `BucketRegion`; all of them
+    where the request has no parameter.
 
-    As in S3, their region is included where the request has a parameter. Raises InvalidArgument.
+    As in S3, their region is included where the request has one, and a page is then of 10,000 at
+    most (API reference, ListBuckets). Raises InvalidArgument (400): of a region that AWS has not,
+    in its own words as LocalStack's tests against AWS have them.
     """
     if not 1 <= request.get("MaxBuckets", 1) <= 10000:
         raise AwsError(
             "InvalidArgument", "Argument max-buckets must be an integer between 1 and 10000",
             ArgumentName="max-buckets", ArgumentValue=request["MaxBuckets"],
         )  # fmt: skip
-    most, prefix = request.get("MaxBuckets", 1_000_000), request.get("Prefix", "")
+    region = request.get("BucketRegion")
+    if region is not None and not _served(ctx, region):
+        raise AwsError(
+            "InvalidArgument", f"Argument value {region} is not a valid AWS Region",
+            ArgumentName="bucket-region",
+        )  # fmt: skip
+    most = request.get("MaxBuckets", _PAGE if request else 1_000_000)
+    prefix = request.get("Prefix", "")
     after = request.get("ContinuationToken", "")
     seeding = sample_buckets.seeding(ctx)
     account = sample_buckets.OWNER if seeding else ctx.account
-    region = request.get("BucketRegion")
-    rows = catalog.buckets(names.reader(ctx), account, prefix, after, most + 1)
-    page = [b for b in rows[:most] if region in (None, b.region)]
+    rows = catalog.buckets(names.reader(ctx), account, prefix, after, most + 1, region)
     result: Doc = {
         "Buckets": [
             {
@@ -170,7 +187,7 @@ def list_buckets(ctx: Ctx, request: Doc) -> Doc:
                 "CreationDate": metadata.time(b.created),
                 **({"BucketRegion": b.region} if request else {}),
             }
-            for b in page
+            for b in rows[:most]
         ],
         "Owner": names.owner(ctx.account),
     }

@@ -19,10 +19,12 @@ def require(ctx: Ctx, arn: str, member: str, kind: str, name: str) -> None:
     if found is None or not found.resource.startswith("role/"):
         raise AwsError("ValidationException", f"{member}: {arn} is not the ARN of a role.")
     if found.account != ctx.account:
+        own = ctx.account == ctx.world.settings.account  # others' are not by a setting
+        by = ", by the setting `account`" if own else ""
         raise AwsError(
             "ValidationException",
             f"{member}: Cross-account pass role is not allowed. ({arn}; this account is"
-            f" {ctx.account}, by the setting `account`)",
+            f" {ctx.account}{by})",
         )
     role = principals.named(ctx.world, ctx.caller, arn)
     source = str(Arn("sagemaker", ctx.region, ctx.account, f"{kind}/{name.lower()}"))

@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
@@ -67,6 +68,60 @@ def test_every_region_lists_all_buckets(s3: Client, buckets: dict[str, str]) -> 
     assert listed >= set(buckets.values())
     found = s3("us-west-2").list_buckets(BucketRegion="eu-west-1", Prefix="in-")["Buckets"]
     assert [(b["Name"], b["BucketRegion"]) for b in found] == [("in-eu-west-1", "eu-west-1")]
+
+
+def test_pages_of_one_region_are_full(s3: Client) -> None:
+    for n, region in enumerate(["us-west-2", "eu-west-1"] * 3):
+        s3(region).create_bucket(Bucket=f"mixed-{n}", **constraint(region))
+    pages = (
+        s3("eu-west-1")
+        .get_paginator("list_buckets")
+        .paginate(BucketRegion="eu-west-1", Prefix="mixed-", PaginationConfig={"PageSize": 2})
+    )
+    found = [[b["Name"] for b in page["Buckets"]] for page in pages]
+    assert found == [["mixed-1", "mixed-3"], ["mixed-5"]]
+
+
+@pytest.mark.parametrize("region", ["moon-1", "cn-north-1", "EU"])
+def test_a_list_of_no_region(s3: Client, region: str) -> None:
+    error = refused(s3("us-east-1").list_buckets, BucketRegion=region)
+    assert error["ResponseMetadata"]["HTTPStatusCode"] == 400
+    assert error["Error"]["Code"] == "InvalidArgument"
+    assert error["Error"]["Message"] == f"Argument value {region} is not a valid AWS Region"
+    assert error["Error"]["ArgumentName"] == "bucket-region"
+
+
+def test_a_directory_bucket_is_refused(s3: Client) -> None:
+    wanted = {
+        "Location": {"Type": "AvailabilityZone", "Name": "use1-az4"},
+        "Bucket": {"Type": "Directory", "DataRedundancy": "SingleAvailabilityZone"},
+    }
+    call = s3("us-east-1").create_bucket
+    error = refused(call, Bucket="in-a-zone", CreateBucketConfiguration=wanted)["Error"]
+    assert error["Code"] == "NotImplemented"
+    assert "directory bucket" in error["Message"]
+    assert "in-a-zone" not in [b["Name"] for b in s3("us-east-1").list_buckets()["Buckets"]]
+
+
+@pytest.mark.parametrize("here", ["us-east-1", "eu-west-1", "us-west-2"])
+@pytest.mark.parametrize("style", ["path", "virtual"])
+def test_who_may_not_read_a_bucket_is_told_where_it_is(
+    s3: Client, buckets: dict[str, str], localhost: str, here: str, style: str
+) -> None:
+    """API reference, HeadBucket: the header is there regardless of permissions."""
+    for sign in (UNSIGNED, "s3v4"):
+        config = Config(s3={"addressing_style": style}, signature_version=sign)
+        given = {"config": config, "endpoint_url": localhost}
+        if sign == "s3v4":
+            given |= {"aws_access_key_id": "AKIAAAAAAAAAAAAAAAAA", "aws_secret_access_key": "no"}
+        client = bare(s3(here, **given))
+        head = refused(client.head_bucket, Bucket=buckets["us-west-2"])["ResponseMetadata"]
+        assert head["HTTPStatusCode"] == 403
+        assert head["HTTPHeaders"]["x-amz-bucket-region"] == "us-west-2"
+        head = refused(client.head_bucket, Bucket="in-no-region")["ResponseMetadata"]
+        assert "x-amz-bucket-region" not in head["HTTPHeaders"]
+        head = refused(client.head_object, Bucket=buckets["us-west-2"], Key="k")
+        assert "x-amz-bucket-region" not in head["ResponseMetadata"]["HTTPHeaders"]
 
 
 @pytest.mark.parametrize("asked", ["us-east-1", "us-east-2", "eu-central-1", "cn-north-1", None])
