@@ -160,8 +160,8 @@ def list_buckets(ctx: Ctx, request: Doc) -> Doc:
     where the request has no parameter.
 
     As in S3, their region is included where the request has one, and a page is then of 10,000 at
-    most (API reference, ListBuckets). Raises InvalidArgument (400): of a region that AWS has not,
-    in its own words as LocalStack's tests against AWS have them.
+    most (API reference, ListBuckets). Raises InvalidArgument (400) for what is no region of AWS's;
+    the words are not documented.
     """
     if not 1 <= request.get("MaxBuckets", 1) <= 10000:
         raise AwsError(
