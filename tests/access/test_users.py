@@ -182,6 +182,17 @@ def test_when_a_role_was_last_used(admin: Person):
     assert all("RoleLastUsed" not in each for each in iam.list_roles()["Roles"])
 
 
+def test_a_stand_in_is_used_for_itself(admin: Person):
+    iam, arn = admin("iam"), f"arn:aws:iam::{MAIN}:role/of-another-notebook"
+    taken = assumed(admin, arn)
+    assert iam.get_role(RoleName="of-another-notebook")["Role"]["RoleLastUsed"] == {}
+    taken("s3", region_name="eu-west-2").list_buckets()
+    used = iam.get_role(RoleName="of-another-notebook")["Role"]["RoleLastUsed"]
+    assert used["Region"] == "eu-west-2"
+    execution = iam.get_role(RoleName="SagebrushExecutionRole")["Role"]["RoleLastUsed"]
+    assert execution.get("Region") != "eu-west-2"
+
+
 def test_a_user_of_the_same_name_is_another(admin: Person, server: Server):
     iam, lea = admin("iam"), user(admin, "lea", allow("*"))
     session = holder(server, lea("sts").get_session_token()["Credentials"])
