@@ -1,4 +1,4 @@
-"""When a user's access key was last used, as IAM tells it (GetAccessKeyLastUsed)."""
+"""When a user's access key and a role were last used, as IAM tells it (GetAccessKeyLastUsed, GetRole)."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import datetime as dt
 from concurrent.futures import Future
 from dataclasses import replace
 
-from sagebrush.access import users
-from sagebrush.credentials import Caller
+from sagebrush.access import principals, users
+from sagebrush.credentials import Caller, RoleSession
 from sagebrush.store.db import Tx
-from sagebrush.store.rows import Reader
+from sagebrush.store.rows import Reader, Row
 from sagebrush.world import World
 
 SPAN = 60.0
@@ -17,29 +17,39 @@ SPAN = 60.0
 
 
 class KeyUse:
-    """Records the uses of long-lived keys of users, one in a minute."""
+    """Records the uses of users' long-lived keys and of roles' sessions, one in a minute."""
 
     def __init__(self, world: World) -> None:
         self._world = world
         self._recorded: dict[str, float] = {}
-        """Access key -> when its use was recorded last."""
+        """Access key, or unique id of a role -> when its use was recorded last."""
 
     def note(self, caller: Caller, service: str, region: str) -> Future[None] | None:
-        """A write that records this use; None where none is due, and for other keys."""
-        if caller.user is None or caller.session is not None:
+        """A write that records this use; None where none is due, and for other callers."""
+        session = caller.session
+        role = session.role_id if isinstance(session, RoleSession) else ""
+        if not role and (caller.user is None or session is not None):
             return None
-        now = self._world.clock()
-        if now < self._recorded.get(caller.access_key, -SPAN) + SPAN:
+        now, of = self._world.clock(), role or caller.access_key
+        if now < self._recorded.get(of, -SPAN) + SPAN:
             return None
         if len(self._recorded) >= 4096:
             self._recorded.clear()
-        self._recorded[caller.access_key] = now
-        moment = dt.datetime.fromtimestamp(int(now), dt.UTC)
-        used = {"LastUsedDate": moment, "ServiceName": service, "Region": region}
+        self._recorded[of] = now
+        used = {"LastUsedDate": dt.datetime.fromtimestamp(int(now), dt.UTC), "Region": region}
+        if not role:
+            used["ServiceName"] = service
 
         def work(tx: Tx) -> None:
-            row = users.key(Reader(tx.all), caller.access_key)
+            reader = Reader(tx.all)
+            row = _role(reader, caller, role) if role else users.key(reader, caller.access_key)
             if row is not None:
                 self._world.rows.store_in(tx, replace(row, plan={**row.plan, "used": used}), False)
 
         return self._world.db.submit(work)
+
+
+def _role(rows: Reader, caller: Caller, number: str) -> Row | None:
+    """The role behind the caller's session; None where it was deleted, or another has its name."""
+    row = rows.get(caller.account, principals.REGION, principals.KIND, caller.role or "")
+    return row if row is not None and row.doc.get("RoleId") == number else None

@@ -206,12 +206,14 @@ def _stand_in(world: World, arn: str, name: str) -> Row:
 
 
 def _filled(world: World, row: Row) -> Row:
-    """A stand-in with what it has of the execution role."""
+    """A stand-in with what it has of the execution role; when it was used is its own."""
     execution = find(world, row.account, world.settings.role)
+    used = {"used": row.plan.get("used")}
     if execution is None:
-        return replace(row, plan={"trust": NOBODY, "inline": {}, "attached": {}, "tags": {}})
+        plan: Doc = {"trust": NOBODY, "inline": {}, "attached": {}, "tags": {}}
+        return replace(row, plan={**plan, **used})
     hours = {"MaxSessionDuration": execution.doc["MaxSessionDuration"]}
-    return replace(row, doc={**row.doc, **hours}, plan=execution.plan)
+    return replace(row, doc={**row.doc, **hours}, plan={**execution.plan, **used})
 
 
 NOBODY = json.dumps(

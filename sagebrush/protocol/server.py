@@ -181,7 +181,7 @@ class Server:
             entry.service = target.service
             request, verified = await self._receive(raw, request, target, entry)
             entry.caller = verified.key.caller.arn
-            if verified.key.caller.user is not None:
+            if verified.key.caller.user is not None or verified.key.caller.session is not None:
                 await self._note_use(verified, target, request.body)
             try:
                 model, params = await self._parse(target, request)
@@ -230,7 +230,12 @@ class Server:
                     body = await receive.small(raw, self._world.settings.body_limit)
                 request = request.with_body(body)
             assert isinstance(request.body, bytes)
-            claim = claims.parse(request, words)
+            try:
+                claim = claims.parse(request, words)
+            except AwsError as error:
+                if error.code == words.missing:
+                    self._refuse_unsigned(request, target)
+                raise
             self._check_service(claim, target, words)
             # of the body as it came: a declared hash that differs breaks the signature
             signed = receive.sha256(request.body)
@@ -274,6 +279,16 @@ class Server:
             self._world.objects.drop(spooled)
         return request, verified
 
+    def _refuse_unsigned(self, request: Request, target: Target) -> None:
+        """Raises NotImplemented for an operation that AWS answers to unsigned requests: all that STS
+        has (AssumeRoleWithSAML, AssumeRoleWithWebIdentity) are not offered."""
+        try:
+            model, _ = rest.parse(target, request)
+        except AwsError:
+            return
+        if model.auth_type == "none":
+            dispatch.find(self._world, target.service, str(model.name))
+
     def _ctx(
         self, raw: web.BaseRequest, request: Request, target: Target, verified: Verified,
         entry: Entry,
@@ -285,7 +300,8 @@ class Server:
         return self._world.ctx(verified.key.caller, entry.id, origin, region)
 
     async def _note_use(self, verified: Verified, target: Target, body: bytes | Spooled) -> None:
-        """The use of a user's key is recorded, where that is due; a full disk hinders no request.
+        """The use of a user's key or of a role is recorded, where that is due; a full disk hinders
+        no request.
 
         Drops a spooled body if the client goes away meanwhile.
         """

@@ -160,6 +160,39 @@ def test_when_a_key_was_last_used(admin: Person, ann: Person):
     assert last(AccessKeyId=fay.key)["AccessKeyLastUsed"] == used, "once in a minute"
 
 
+def test_when_a_role_was_last_used(admin: Person):
+    iam = admin("iam")
+    arn = role(admin, "night-shift", {"AWS": MAIN})
+
+    def used():
+        details = iam.get_account_authorization_details(Filter=["Role"])["RoleDetailList"]
+        found = iam.get_role(RoleName="night-shift")["Role"]["RoleLastUsed"]
+        assert [d["RoleLastUsed"] for d in details if d["RoleName"] == "night-shift"] == [found]
+        return found
+
+    assert used() == {}, "AWS tells it empty, not absent"
+    taken = assumed(admin, arn)
+    assert used() == {}, "no request was made with its credentials"
+    assert refused(taken("s3", region_name="eu-west-1").list_buckets) == DENIED
+    found = used()
+    assert found["Region"] == "eu-west-1"
+    assert abs(found["LastUsedDate"].timestamp() - time.time()) < 60
+    taken("sts").get_caller_identity()
+    assert used() == found, "once in a minute"
+    assert all("RoleLastUsed" not in each for each in iam.list_roles()["Roles"])
+
+
+def test_a_stand_in_is_used_for_itself(admin: Person):
+    iam, arn = admin("iam"), f"arn:aws:iam::{MAIN}:role/of-another-notebook"
+    taken = assumed(admin, arn)
+    assert iam.get_role(RoleName="of-another-notebook")["Role"]["RoleLastUsed"] == {}
+    taken("s3", region_name="eu-west-2").list_buckets()
+    used = iam.get_role(RoleName="of-another-notebook")["Role"]["RoleLastUsed"]
+    assert used["Region"] == "eu-west-2"
+    execution = iam.get_role(RoleName="SagebrushExecutionRole")["Role"]["RoleLastUsed"]
+    assert execution.get("Region") != "eu-west-2"
+
+
 def test_a_user_of_the_same_name_is_another(admin: Person, server: Server):
     iam, lea = admin("iam"), user(admin, "lea", allow("*"))
     session = holder(server, lea("sts").get_session_token()["Credentials"])

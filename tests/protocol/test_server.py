@@ -165,6 +165,9 @@ def test_unsigned_by_boto3(server):
         "sts", endpoint_url=server.url, region_name="us-east-1", config=given
     )
     assert refused(anonymous.get_caller_identity) == ("MissingAuthenticationToken", 403)
+    token = {"RoleArn": "arn:aws:iam::123456789012:role/r", "WebIdentityToken": "ey.ey.ey"}
+    found = refused(anonymous.assume_role_with_web_identity, RoleSessionName="one", **token)
+    assert found == ("NotImplemented", 400), "AWS answers it unsigned; it is not offered"
     anonymous = SESSION.client(
         "sagemaker", endpoint_url=server.url, region_name="us-east-1", config=given
     )

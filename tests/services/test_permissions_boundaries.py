@@ -83,6 +83,8 @@ def test_it_is_shown_changed_and_taken_away(owner):
     as_role, name = assume(owner, made), {"RoleName": "changing"}
     shown = owner.call("iam", "GetRole", name)["Role"]["PermissionsBoundary"]
     assert shown["PermissionsBoundaryArn"] == READ
+    listed = owner.call("iam", "ListRoles", {})["Roles"]
+    assert all("PermissionsBoundary" not in each for each in listed), "as AWS lists them"
     assert code(as_role.call, "iam", "ListRoles", {}) == "AccessDenied"
     limit = policy(owner, "iam-lists", allow("iam:List*"))
     owner.call("iam", "PutRolePermissionsBoundary", {**name, "PermissionsBoundary": limit})

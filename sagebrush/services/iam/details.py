@@ -11,6 +11,7 @@ from sagebrush.services.iam.holders import GROUP, HOLDERS, ROLE, USER, Holder
 from sagebrush.services.iam.rows import (
     extras,
     find_role,
+    last_used,
     managed,
     of_account,
     page,
@@ -65,7 +66,8 @@ def _detail(ctx: Ctx, holder: Holder, row: Row) -> Doc:
         return detail
     profiles = instance_profiles.holding(ctx, row.name, ctx.world.rows)
     listed = [instance_profiles.brief(ctx, each) for each in profiles]
-    return {**detail, **shown(ctx, row), "InstanceProfileList": listed}
+    told = {**shown(ctx, row), "RoleLastUsed": last_used(row)}
+    return {**detail, **told, "InstanceProfileList": listed}
 
 
 def _policy(ctx: Ctx, doc: Doc) -> Doc:

@@ -10,6 +10,7 @@ from sagebrush.engine.kinds import moment
 from sagebrush.errors import AwsError, Doc
 from sagebrush.services.iam.rows import (
     at_once,
+    briefly,
     conflict,
     exceeded,
     find_role,
@@ -19,7 +20,6 @@ from sagebrush.services.iam.rows import (
     of_account,
     page,
     protect,
-    shown,
     tag_list,
     tag_map,
     under,
@@ -71,8 +71,7 @@ def _told(ctx: Ctx, row: Row) -> Doc:
 def brief(ctx: Ctx, row: Row) -> Doc:
     """The instance profile as lists answer it, with its role."""
     name = row.plan.get("role")
-    roles = [shown(ctx, find_role(ctx, name))] if name else []
-    return {**row.doc, "Roles": [{k: v for k, v in role.items() if k != "Tags"} for role in roles]}
+    return {**row.doc, "Roles": [briefly(ctx, find_role(ctx, name))] if name else []}
 
 
 def get_instance_profile(ctx: Ctx, request: Doc) -> Doc:

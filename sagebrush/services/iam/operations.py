@@ -12,11 +12,13 @@ from sagebrush.errors import AwsError, Doc
 from sagebrush.services.iam import boundaries, instance_profiles
 from sagebrush.services.iam.rows import (
     KIND,
+    briefly,
     change_role,
     conflict,
     exceeded,
     find_role,
     insert_role,
+    last_used,
     no_role,
     page,
     parsed,
@@ -75,12 +77,14 @@ def _trust(text: str) -> policy.Policy:
 
 
 def get_role(ctx: Ctx, request: Doc) -> Doc:
-    """The role; NoSuchEntity (404)."""
-    return {"Role": shown(ctx, find_role(ctx, request["RoleName"]))}
+    """The role, and when it was last used; NoSuchEntity (404)."""
+    row = find_role(ctx, request["RoleName"])
+    return {"Role": {**shown(ctx, row), "RoleLastUsed": last_used(row)}}
 
 
 def list_roles(ctx: Ctx, request: Doc) -> Doc:
-    """The roles under PathPrefix, the seeded execution role first, then by name."""
+    """The roles under PathPrefix, the seeded execution role first, then by name; without tags,
+    boundary and last use (API reference, ListRoles)."""
     prefix = request.get("PathPrefix", "/")
     first = ctx.world.settings.role
     seeded(ctx)
@@ -90,7 +94,7 @@ def list_roles(ctx: Ctx, request: Doc) -> Doc:
         if row.status and row.doc["Path"].startswith(prefix)
     ]
     rows.sort(key=lambda row: (row.name != first, row.name))
-    listed = [{k: v for k, v in shown(ctx, row).items() if k != "Tags"} for row in rows]
+    listed = [briefly(ctx, row) for row in rows]
     return page("Roles", listed, request)
 
 

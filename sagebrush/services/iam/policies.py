@@ -45,7 +45,11 @@ def checked(text: str) -> Doc:
 
 
 def create_policy(ctx: Ctx, request: Doc) -> Doc:
-    """The customer-managed policy exists; EntityAlreadyExists (409), MalformedPolicyDocument."""
+    """The customer-managed policy exists; EntityAlreadyExists (409), MalformedPolicyDocument.
+
+    The description is not told: "it is included in the response to the GetPolicy operation" (API
+    reference, Policy).
+    """
     name, path, text = request["PolicyName"], request.get("Path", "/"), request["PolicyDocument"]
     document, now = checked(text), moment(ctx.world.clock())
     arn = f"arn:aws:iam::{ctx.account}:policy{path}{name}"
@@ -76,12 +80,14 @@ def create_policy(ctx: Ctx, request: Doc) -> Doc:
         return changes.insert(Row(ctx.account, principals.REGION, POLICY, arn, "Active", doc, plan))
 
     at_once(ctx, work)
+    told = {name: value for name, value in doc.items() if name != "Description"}
     tags = {"Tags": tag_list(plan["tags"])} if plan["tags"] else {}
-    return {"Policy": {**doc, "AttachmentCount": 0, "PermissionsBoundaryUsageCount": 0, **tags}}
+    return {"Policy": {**told, "AttachmentCount": 0, "PermissionsBoundaryUsageCount": 0, **tags}}
 
 
 def get_policy(ctx: Ctx, request: Doc) -> Doc:
-    """The managed policy, ours or one of AWS's that are known here; NoSuchEntity (404)."""
+    """The managed policy, ours or one of AWS's that are known here, with its tags, also where it has
+    none; NoSuchEntity (404)."""
     seeded(ctx)
     arn, rows = request["PolicyArn"], ctx.world.rows
     shown = {
@@ -90,8 +96,8 @@ def get_policy(ctx: Ctx, request: Doc) -> Doc:
         "PermissionsBoundaryUsageCount": bounded(ctx, arn, rows),
     }
     row = rows.get(ctx.account, principals.REGION, POLICY, arn)
-    tags = row.plan.get("tags") if row is not None else None
-    return {"Policy": {**shown, "Tags": tag_list(tags)} if tags else shown}
+    tags = (row.plan.get("tags") if row is not None else None) or {}
+    return {"Policy": {**shown, "Tags": tag_list(tags)}}
 
 
 def all_policies(ctx: Ctx, scope: str) -> list[Doc]:

@@ -151,6 +151,19 @@ def shown(ctx: Ctx, row: Row) -> Doc:
     return {**row.doc, "AssumeRolePolicyDocument": quote(trust, safe=""), **extras(row)}
 
 
+def briefly(ctx: Ctx, row: Row) -> Doc:
+    """The role as lists answer it: without tags and permissions boundary (API reference,
+    ListRoles)."""
+    left_out = ("Tags", "PermissionsBoundary")
+    return {name: value for name, value in shown(ctx, row).items() if name not in left_out}
+
+
+def last_used(row: Row) -> Doc:
+    """RoleLastUsed: when and in which region a session of the role made a request, as far as that
+    was recorded (`access.key_use`); empty before the first."""
+    return dict(row.plan.get("used") or {})
+
+
 def extras(row: Row) -> Doc:
     """The tags and the permissions boundary of a role or user, as Get and Create answer them."""
     shown: Doc = {}

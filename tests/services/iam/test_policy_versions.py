@@ -70,6 +70,18 @@ def test_documents_are_checked(iam, arn):
     unknown(iam.get_policy, PolicyArn=f"{ARN}policy/odd")
 
 
+def test_which_answers_have_descriptions_and_tags(iam):
+    for name, tags in (("plainly", []), ("tagged", [{"Key": "team", "Value": "a"}])):
+        given = {"PolicyName": name, "PolicyDocument": text(), "Path": f"/{name}/"}
+        made = iam.create_policy(**given, Description="of few words", Tags=tags)["Policy"]
+        assert "Description" not in made
+        assert made.get("Tags", []) == tags
+        found = iam.get_policy(PolicyArn=made["Arn"])["Policy"]
+        assert (found["Description"], found["Tags"]) == ("of few words", tags)
+        listed = iam.list_policies(PathPrefix=f"/{name}/")["Policies"][0]
+        assert not {"Description", "Tags"} & listed.keys()
+
+
 def test_versions(iam, arn):
     made = iam.create_policy_version(PolicyArn=arn, PolicyDocument=text("s3:Put*"))
     assert (made["PolicyVersion"]["VersionId"], made["PolicyVersion"]["IsDefaultVersion"]) == (
