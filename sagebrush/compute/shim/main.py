@@ -184,7 +184,7 @@ class Shim:
             case ["stop", grace]:
                 self._stop("stopped", float(grace))
                 self.control.send(connection, b"ok\n")
-            case ["begin", limit] if not self.reason:  # else it is to end: whoever asks is told so
+            case ["begin", limit] if not self._ending:  # whoever asks is told so
                 self._begin(float(limit))
                 self.control.send(connection, b"ok\n")
             case ["dial", port]:
@@ -192,6 +192,11 @@ class Shim:
             case ["exec"]:
                 self._exec(connection)
         return False
+
+    @property
+    def _ending(self) -> bool:
+        """Whether it is to end; the file tells of a `stop` whose connection is not read yet."""
+        return bool(self.reason) or os.path.exists("stop")
 
     def _attach(self, connection: socket.socket) -> None:
         self.control.attach(connection, self.isolation.listeners)

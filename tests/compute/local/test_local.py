@@ -180,6 +180,9 @@ def test_a_process_that_is_to_end_begins_no_job(jobs: Jobs) -> None:
     begin = lambda: dial.control(jobs.directory / "job" / "ctl", "begin 600")  # noqa: E731
     with begin() as talk:
         assert talk.recv(8) == b"ok\n"
+    (jobs.directory / "job" / "stop").touch()  # a stop that is not read yet
+    with begin() as talk:
+        assert talk.recv(8) == b""
     jobs.backend.stop("job", 60)
     with begin() as talk:
         assert talk.recv(8) == b""
