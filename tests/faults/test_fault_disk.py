@@ -13,7 +13,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.faults.conftest import Start
-from tests.faults.stand import BUCKET, Stand, channel, until
+from tests.faults.stand import BUCKET, Stand, channel, lasting_port, until
 
 pytestmark = pytest.mark.sandbox
 
@@ -186,6 +186,7 @@ def test_a_server_on_a_full_disk_says_so_and_is_well_with_room(stand: Stand, dis
     assert stand.in_service("kept")["EndpointStatus"] == "InService"
     stand.kill()
     ballast.leave(0)
+    stand.settings["port"] = lasting_port()  # another: what clients read of it has to be written
     done = stand.run("up")
     assert done.returncode == 1
     assert "No space left on device" in done.stderr or "disk is full" in done.stderr
