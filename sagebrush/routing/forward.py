@@ -1,23 +1,21 @@
 """Forwards a request to an endpoint: chooses a replica (or waits for one), asks it, counts.
 
-Reads no database while the endpoint's routes are in memory. The caller builds the request and
-interprets the answer: it passes the function that asks one replica (`net.http_client.Pool.ask`,
-`.open`).
+Reads no database while the endpoint's routes are in memory. The caller builds the request, as a
+`passage.Passage` through a replica's containers, and interprets the answer.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
-from typing import NamedTuple, TypeVar
+from collections.abc import Callable
+from typing import NamedTuple
 
-from sagebrush.net.http_client import Answer, Broken, Pool, Stream, Unreachable
+from sagebrush.net.http_client import Answer, Broken, Unreachable
 from sagebrush.routing.endpoints import Endpoint, Endpoints, Name, Route, Variant
+from sagebrush.routing.passage import Passage, Reached
 from sagebrush.routing.tallies import Tallies
 from sagebrush.store.rows import Rows
-
-Reached = TypeVar("Reached", Answer, Stream)
 
 PATIENCE = 5.0
 """Seconds that a request waits for a replica while all are being replaced."""
@@ -55,9 +53,11 @@ class NoAnswer(Undelivered):
     `__cause__` is a TimeoutError, or `Broken` if the connection failed.
     """
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: Place, container: str) -> None:
         super().__init__(place)
         self.place = place
+        self.container = container
+        """The name of the container that did not answer."""
 
 
 class Forward:
@@ -73,14 +73,14 @@ class Forward:
         self._due = due
 
     async def send(
-        self, name: Name, target: str | None, ask: Callable[[Pool], Awaitable[Reached]]
-    ) -> tuple[Place, Reached]:
+        self, name: Name, target: str | None, passage: Passage[Reached]
+    ) -> tuple[Place, Reached | Answer]:
         """Sends the request to one replica, counts its answer (of any status), and returns both.
 
         The replica is one of the variant `target`, or of a variant chosen by weight (None). If
         nothing listens there, the next one is asked and the endpoint's row becomes due; a request
-        that a replica has accepted is never sent twice. Raises NoEndpoint, NoVariant, NoReplica or
-        NoAnswer.
+        that a replica has accepted is never sent twice. Raises NoEndpoint, NoVariant, NoReplica,
+        NoAnswer or Undirected.
         """
         began = time.perf_counter()
         endpoint = self._endpoints.get(name)
@@ -97,7 +97,7 @@ class Forward:
                 failed = []
             sent = time.perf_counter()
             try:
-                answer = await ask(route.pool)
+                answer = await passage.through(variant, route)
             except Unreachable:
                 failed.append(route)
                 self._look(endpoint)
@@ -106,7 +106,7 @@ class Forward:
                 self._count(endpoint, variant, 0, began, sent)
                 if not isinstance(error, TimeoutError):
                     self._look(endpoint)
-                raise NoAnswer(Place(endpoint, variant, route)) from error
+                raise NoAnswer(Place(endpoint, variant, route), passage.at) from error
             self._count(endpoint, variant, answer.status, began, sent)
             return Place(endpoint, variant, route), answer
 

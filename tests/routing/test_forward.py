@@ -14,6 +14,7 @@ from sagebrush.net.http_client import Answer, Broken, Pool, Unreachable
 from sagebrush.routing import forward
 from sagebrush.routing.endpoints import Endpoints, Name
 from sagebrush.routing.forward import Forward, NoAnswer, NoEndpoint, NoReplica, NoVariant, Place
+from sagebrush.routing.passage import Passage
 from sagebrush.routing.tallies import Tallies
 from sagebrush.store.db import Db
 from sagebrush.store.rows import Row, Rows
@@ -61,15 +62,18 @@ class Road:
             self.rows.delete(known.id)
         return self.rows.insert(Row(*NAME[:2], "endpoint", NAME[2], "InService", {}, plan))
 
-    async def ask(self, pool: Pool) -> Answer:
+    async def ask(self, pool: Pool, _head: bytes, _body: bytes, _timeout: float) -> Answer:
         key = pool.address.split(":")[1]
         self.asked.append(key)
         if key in self.failing:
             raise self.failing[key]
         return Answer(200, {}, key.encode())
 
+    def passage(self) -> Passage[Answer]:
+        return Passage(lambda _before, _last: b"", b"", 60.0, self.ask)
+
     def send(self, target: str | None = None) -> tuple[Place, Answer]:
-        return asyncio.run(self.forward.send(NAME, target, self.ask))
+        return asyncio.run(self.forward.send(NAME, target, self.passage()))
 
     def counted(self, metric: str) -> float:
         self.tallies.flush()
@@ -137,7 +141,7 @@ def test_a_request_waits_while_replicas_are_replaced(road: Road) -> None:
     road.failing["a"] = Unreachable("refused")
 
     async def replaced() -> Answer:
-        waiting = asyncio.create_task(road.forward.send(NAME, None, road.ask))
+        waiting = asyncio.create_task(road.forward.send(NAME, None, road.passage()))
         while "a" not in road.asked:
             await asyncio.sleep(0)
         road.endpoints.load(road.publish("b"))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 from sagebrush.errors import AwsError, Doc
-from sagebrush.net.http_client import Broken, Stream
+from sagebrush.net.http_client import Answer, Broken, Pool, Stream
 from sagebrush.routing.endpoints import Name
 from sagebrush.routing.forward import Place, Undelivered
+from sagebrush.routing.passage import Passage, Reached, Undirected
 from sagebrush.services.sagemaker_runtime import failures
 from sagebrush.world import Ctx
 
@@ -21,7 +22,6 @@ BODY_LIMIT = 6 * 1024 * 1024
 ATTRIBUTES = "X-Amzn-SageMaker-Custom-Attributes"
 UNSUPPORTED = {
     "TargetModel": "multi-model endpoints (TargetModel)",
-    "TargetContainerHostname": "multi-container endpoints (TargetContainerHostname)",
     "InferenceComponentName": "inference components (InferenceComponentName)",
     "SessionId": "stateful sessions (SessionId)",
     "EnableExplanations": "online explainability (EnableExplanations)",
@@ -30,35 +30,35 @@ UNSUPPORTED = {
 
 async def invoke_endpoint(ctx: Ctx, request: Doc) -> Doc:
     """Returns the model's answer. Raises ModelError (424), ValidationError, ServiceUnavailable."""
-    name, head, body = _request(ctx, request)
+    name = _endpoint(ctx, request)
+    passage = _passage(request, TIMEOUT, Pool.ask)
     target: str | None = request.get("TargetVariant")
     try:
-        place, answer = await ctx.world.forward.send(
-            name, target, lambda pool: pool.ask(head, body, TIMEOUT)
-        )
-    except Undelivered as problem:
+        place, answer = await ctx.world.forward.send(name, target, passage)
+    except (Undelivered, Undirected) as problem:
         raise failures.told(problem, name, target) from problem
     if not 200 <= answer.status < 300:
-        raise failures.refused(place, answer.status, answer.body)
+        raise failures.refused(place, passage.at, answer.status, answer.body)
     return _result(place, answer.headers, answer.body)
 
 
 async def invoke_endpoint_with_response_stream(ctx: Ctx, request: Doc) -> Doc:
     """Returns the model's answer as an event stream; raises as `invoke_endpoint` does."""
-    name, head, body = _request(ctx, request)
+    name = _endpoint(ctx, request)
+    passage = _passage(request, STREAM_TIMEOUT, Pool.open)
     target: str | None = request.get("TargetVariant")
     try:
-        place, stream = await ctx.world.forward.send(
-            name, target, lambda pool: pool.open(head, body, STREAM_TIMEOUT)
-        )
-    except Undelivered as problem:
+        place, stream = await ctx.world.forward.send(name, target, passage)
+    except (Undelivered, Undirected) as problem:
         raise failures.told(problem, name, target) from problem
+    if isinstance(stream, Answer):  # a container before the last one refused
+        raise failures.refused(place, passage.at, stream.status, stream.body)
     if not 200 <= stream.status < 300:
         try:
             said = await stream.read()
         except (Broken, TimeoutError):
             said = b""
-        raise failures.refused(place, stream.status, said)
+        raise failures.refused(place, passage.at, stream.status, said)
     return _result(place, stream.headers, _events(stream))
 
 
@@ -71,11 +71,20 @@ def invoke_endpoint_async(ctx: Ctx, request: Doc) -> Doc:
     )
 
 
-def _request(ctx: Ctx, request: Doc) -> tuple[Name, bytes, bytes]:
-    """Returns the endpoint's name and a container's head and body. Raises ValidationError."""
+def _endpoint(ctx: Ctx, request: Doc) -> Name:
+    """Returns the endpoint's name. Raises ValidationError for what is not supported."""
     for member, words in UNSUPPORTED.items():
         if member in request:
             raise AwsError("ValidationError", f"Sagebrush does not support {words} yet.")
+    return ctx.account, ctx.region, request["EndpointName"]
+
+
+def _passage(
+    request: Doc,
+    timeout: float,
+    ask: Callable[[Pool, bytes, bytes, float], Awaitable[Reached]],
+) -> Passage[Reached]:
+    """Returns the request's way through the containers. Raises ValidationError."""
     body = request.get("Body") or b""
     if not isinstance(body, bytes):
         body = body.read() if hasattr(body, "read") else bytes(body)
@@ -84,7 +93,21 @@ def _request(ctx: Ctx, request: Doc) -> tuple[Name, bytes, bytes]:
             "ValidationError",
             f"The request body of {len(body)} bytes is larger than the limit of {BODY_LIMIT}.",
         )
-    return (ctx.account, ctx.region, request["EndpointName"]), _head(request, len(body)), body
+
+    def head(before: Answer | None, last: bool) -> bytes:
+        """A container gets what the one before it answered, of the type that it said. What the
+        caller accepts is a matter of the last one alone: between containers it is the toolkits'
+        default, JSON."""
+        if before is None and last:
+            return _head(request, len(body))
+        sent = {**request, **({} if last else {"Accept": None})}
+        if before is not None:
+            sent["ContentType"] = before.headers.get("content-type")
+            if attributes := before.headers.get(ATTRIBUTES.lower()):
+                sent["CustomAttributes"] = attributes
+        return _head(sent, len(body if before is None else before.body))
+
+    return Passage(head, body, timeout, ask, request.get("TargetContainerHostname"))
 
 
 def _result(place: Place, headers: dict[str, str], body: Any) -> Doc:
@@ -94,7 +117,7 @@ def _result(place: Place, headers: dict[str, str], body: Any) -> Doc:
         "ContentType": headers.get("content-type", "application/octet-stream"),
         "InvokedProductionVariant": place.variant.name,
     }
-    attributes = headers.get("x-amzn-sagemaker-custom-attributes")
+    attributes = headers.get(ATTRIBUTES.lower())
     if attributes is not None:
         found["CustomAttributes"] = attributes
     return found
