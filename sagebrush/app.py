@@ -140,7 +140,7 @@ class App:
             fuse_lacking=functools.cache(fuse.lacking),
             layers=LayerBuilds(),
             endpoints=endpoints,
-            forward=Forward(endpoints, tallies, rows, due),
+            forward=Forward(endpoints, tallies, rows, due, clock),
             tallies=tallies,
             health=Health(self.backend, clock, due),
             notebooks=Notebooks(settings, rows, self.backend, clock),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sagebrush.aws.names import Arn
 from sagebrush.errors import AwsError
 from sagebrush.routing.endpoints import Name
-from sagebrush.routing.forward import NoAnswer, NoReplica, NoVariant, Place, Undelivered
+from sagebrush.routing.forward import NoAnswer, NoReplica, NoSession, NoVariant, Place, Undelivered
 from sagebrush.routing.passage import Undirected
 
 SAID = 4096
@@ -35,6 +35,12 @@ def told(problem: Undelivered | Undirected, name: Name, target: str | None) -> A
         )
     if isinstance(problem, Undirected):
         return AwsError("ValidationError", str(problem))
+    if isinstance(problem, NoSession):
+        return AwsError(
+            "ValidationError",
+            f"Session {problem.args[0]} of endpoint {endpoint} was not found: it has expired, was"
+            " closed, or its instance was replaced. Create a new one with SessionId NEW_SESSION.",
+        )
     words = f"Endpoint {endpoint} of account {account} not found."
     if isinstance(problem, NoVariant):
         words = f"Variant {target} of endpoint {endpoint} of account {account} not found."

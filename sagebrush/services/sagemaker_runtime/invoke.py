@@ -10,6 +10,7 @@ from sagebrush.net.http_client import Answer, Broken, Pool, Stream
 from sagebrush.routing.endpoints import Name
 from sagebrush.routing.forward import Place, Undelivered
 from sagebrush.routing.passage import Passage, Reached, Undirected
+from sagebrush.routing.sessions import Sessions
 from sagebrush.services.sagemaker_runtime import failures
 from sagebrush.world import Ctx
 
@@ -20,10 +21,15 @@ STREAM_TIMEOUT = 480.0
 BODY_LIMIT = 6 * 1024 * 1024
 """Bytes of a request's body (the model's constraint on `BodyBlob`)."""
 ATTRIBUTES = "X-Amzn-SageMaker-Custom-Attributes"
+NEW_SESSION = "NEW_SESSION"
+"""The SessionId by which a request asks the model for a new session."""
+SESSION_NEW = "x-amzn-sagemaker-new-session-id"
+SESSION_CLOSED = "x-amzn-sagemaker-closed-session-id"
+"""Headers by which a container says that a session has begun or ended ("Stateful sessions with
+Amazon SageMaker AI models")."""
 UNSUPPORTED = {
     "TargetModel": "multi-model endpoints (TargetModel)",
     "InferenceComponentName": "inference components (InferenceComponentName)",
-    "SessionId": "stateful sessions (SessionId)",
     "EnableExplanations": "online explainability (EnableExplanations)",
 }
 
@@ -33,13 +39,18 @@ async def invoke_endpoint(ctx: Ctx, request: Doc) -> Doc:
     name = _endpoint(ctx, request)
     passage = _passage(request, TIMEOUT, Pool.ask)
     target: str | None = request.get("TargetVariant")
+    session: str | None = request.get("SessionId")
+    known = None if session == NEW_SESSION else session
     try:
-        place, answer = await ctx.world.forward.send(name, target, passage)
+        place, answer = await ctx.world.forward.send(name, target, passage, known)
     except (Undelivered, Undirected) as problem:
         raise failures.told(problem, name, target) from problem
     if not 200 <= answer.status < 300:
         raise failures.refused(place, passage.at, answer.status, answer.body)
-    return _result(place, answer.headers, answer.body)
+    found = _result(place, answer.headers, answer.body)
+    if session:
+        _note_session(ctx.world.forward.sessions, place, answer.headers, found)
+    return found
 
 
 async def invoke_endpoint_with_response_stream(ctx: Ctx, request: Doc) -> Doc:
@@ -47,8 +58,15 @@ async def invoke_endpoint_with_response_stream(ctx: Ctx, request: Doc) -> Doc:
     name = _endpoint(ctx, request)
     passage = _passage(request, STREAM_TIMEOUT, Pool.open)
     target: str | None = request.get("TargetVariant")
+    session: str | None = request.get("SessionId")
+    if session == NEW_SESSION:
+        raise AwsError(
+            "ValidationError",
+            "A stateful session cannot be created by InvokeEndpointWithResponseStream: create it"
+            " with InvokeEndpoint.",
+        )
     try:
-        place, stream = await ctx.world.forward.send(name, target, passage)
+        place, stream = await ctx.world.forward.send(name, target, passage, session)
     except (Undelivered, Undirected) as problem:
         raise failures.told(problem, name, target) from problem
     if isinstance(stream, Answer):  # a container before the last one refused
@@ -123,6 +141,17 @@ def _result(place: Place, headers: dict[str, str], body: Any) -> Doc:
     return found
 
 
+def _note_session(sessions: Sessions, place: Place, headers: dict[str, str], result: Doc) -> None:
+    """What the container says of sessions is remembered, and is in the result."""
+    name = place.endpoint.name
+    if given := headers.get(SESSION_NEW):
+        sessions.begin(name, given, place.variant.name, place.route.key)
+        result["NewSessionId"] = given
+    if closed := headers.get(SESSION_CLOSED):
+        sessions.end(name, closed)
+        result["ClosedSessionId"] = closed
+
+
 def _head(request: Doc, length: int) -> bytes:
     """Returns the request's head for the container: SageMaker strips all other headers."""
     lines = [
@@ -133,12 +162,13 @@ def _head(request: Doc, length: int) -> bytes:
         ("Accept", "Accept"),
         ("CustomAttributes", ATTRIBUTES),
         ("InferenceId", "X-Amzn-SageMaker-Inference-Id"),
+        ("SessionId", "X-Amzn-SageMaker-Session-Id"),
     ):
         value = request.get(member)
         if value:
             lines += ("\r\n", header, ": ", value)
     text = "".join(lines)
-    if text.count("\n") != text.count("\r\n") or text.count("\n") > 5:
+    if text.count("\n") != text.count("\r\n") or text.count("\n") > 6:
         raise AwsError("ValidationError", "A header's value must not have line breaks.")
     return f"{text}\r\nContent-Length: {length}\r\n\r\n".encode("latin-1", "replace")
 
