@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from sagebrush.compute.base import Backend, Running
 from sagebrush.errors import Doc
 from sagebrush.net.http_client import Pool
+from sagebrush.routing.capture import record
+from sagebrush.routing.capture.record import Rule
 from sagebrush.store.rows import Row
 
 ANSWERING = ("InService", "Updating", "SystemUpdating", "RollingBack")
@@ -62,6 +64,8 @@ class Variant:
     mode: str = "Serial"
     """`Serial`: each container gets what the one before it answered; `Direct`: a request names its
     own."""
+    capture: Rule | None = None
+    """What is captured of its requests."""
 
     def least_busy(self, without: Sequence[Route] = ()) -> Route | None:
         """Returns the replica with the fewest requests in flight (ties at random), None if all
@@ -77,12 +81,21 @@ class Variant:
 
 
 @dataclass(frozen=True)
+class Shadow:
+    """A variant that gets copies of a `share` (0 to 1) of the requests."""
+
+    variant: Variant
+    share: float
+
+
+@dataclass(frozen=True)
 class Endpoint:
     """The routes of one endpoint."""
 
     name: Name
     row_id: int
     variants: tuple[Variant, ...]
+    shadows: tuple[Shadow, ...] = ()
 
     def choose(self) -> Variant:
         """Returns a variant at random by weight; all are equally likely if every weight is 0."""
@@ -130,22 +143,21 @@ class Endpoints:
             self.withdraw(name)
             return None
         replicas = [r for r in row.plan["replicas"] if r["state"] == "serving"]
-        variants = tuple(
-            Variant(
-                v["name"],
-                v["weight"],
-                tuple(self._routes_of(active, v["name"], replicas)),
-                # a row that an older version wrote has no containers
-                tuple(c["name"] for c in v.get("containers", ())) or ("container_1",),
-                v.get("mode", "Serial"),
-            )
-            for v in active["variants"]
+        docs = active["variants"]
+        every = [self._variant(active, doc, replicas) for doc in docs]
+        shadowed = [v.get("shadow", False) for v in docs]
+        variants = tuple(v for v, copied in zip(every, shadowed, strict=True) if not copied)
+        weight = sum(v.weight for v in variants)
+        shadows = tuple(
+            Shadow(v, min(1.0, v.weight / weight) if weight else 0.0)
+            for v, copied in zip(every, shadowed, strict=True)
+            if copied
         )
-        endpoint = Endpoint(name, row.id, variants)
+        endpoint = Endpoint(name, row.id, variants, shadows)
         with self._guard:
             before = self._endpoints.get(name)
             self._endpoints[name] = endpoint
-            self._drop_routes(before, {r.key for v in variants for r in v.routes})
+            self._drop_routes(before, {r.key for v in every for r in v.routes})
         return endpoint
 
     def withdraw(self, name: Name) -> None:
@@ -181,6 +193,18 @@ class Endpoints:
         route = self._routes.get(key)
         return route.busy if route else 0
 
+    def _variant(self, fleet: Doc, doc: Doc, replicas: Sequence[Doc]) -> Variant:
+        """The variant that a fleet's document describes, with the routes to its replicas."""
+        return Variant(
+            doc["name"],
+            doc["weight"],
+            tuple(self._routes_of(fleet, doc["name"], replicas)),
+            # a row that an older version wrote has no containers
+            tuple(c["name"] for c in doc.get("containers", ())) or ("container_1",),
+            doc.get("mode", "Serial"),
+            record.rule(fleet.get("capture"), doc.get("role") or ""),
+        )
+
     def _routes_of(self, fleet: Doc, variant: str, replicas: Iterable[Doc]) -> Iterable[Route]:
         for replica in replicas:
             if (replica["fleet"], replica["variant"]) != (fleet["id"], variant):
@@ -204,7 +228,9 @@ class Endpoints:
 
     def _drop_routes(self, before: Endpoint | None, keep: set[str]) -> None:
         """Closes the routes of `before` that are not in `keep`, each after its last request."""
-        for variant in before.variants if before else ():
+        if before is None:
+            return
+        for variant in (*before.variants, *(s.variant for s in before.shadows)):
             for route in variant.routes:
                 if route.key in keep:
                     continue

@@ -15,6 +15,7 @@ from sagebrush.net.http_client import Answer, Broken, Unreachable
 from sagebrush.routing.endpoints import Endpoint, Endpoints, Name, Route, Variant
 from sagebrush.routing.passage import Passage, Reached
 from sagebrush.routing.sessions import Sessions
+from sagebrush.routing.shadows import Shadows
 from sagebrush.routing.tallies import Tallies
 from sagebrush.store.rows import Rows
 
@@ -78,6 +79,7 @@ class Forward:
     ) -> None:
         """`due(row_id)` makes a row due now and wakes the loop; it is called in a worker thread."""
         self.sessions = Sessions(clock)
+        self.shadows = Shadows(tallies)
         self._endpoints = endpoints
         self._tallies = tallies
         self._rows = rows

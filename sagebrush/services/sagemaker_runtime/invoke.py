@@ -11,7 +11,7 @@ from sagebrush.routing.endpoints import Name
 from sagebrush.routing.forward import Place, Undelivered
 from sagebrush.routing.passage import Passage, Reached, Undirected
 from sagebrush.routing.sessions import Sessions
-from sagebrush.services.sagemaker_runtime import failures
+from sagebrush.services.sagemaker_runtime import captured, failures
 from sagebrush.world import Ctx
 
 TIMEOUT = 60.0
@@ -48,6 +48,10 @@ async def invoke_endpoint(ctx: Ctx, request: Doc) -> Doc:
     if not 200 <= answer.status < 300:
         raise failures.refused(place, passage.at, answer.status, answer.body)
     found = _result(place, answer.headers, answer.body)
+    if place.variant.capture is not None:
+        captured.note(ctx.world, place.endpoint.name, place.variant, request, answer)
+    if place.endpoint.shadows:
+        captured.shadow(ctx.world, place, request, lambda: _passage(request, TIMEOUT, Pool.ask))
     if session:
         _note_session(ctx.world.forward.sessions, place, answer.headers, found)
     return found
@@ -77,7 +81,10 @@ async def invoke_endpoint_with_response_stream(ctx: Ctx, request: Doc) -> Doc:
         except (Broken, TimeoutError):
             said = b""
         raise failures.refused(place, passage.at, stream.status, said)
-    return _result(place, stream.headers, _events(stream))
+    pieces = _events(stream)
+    if place.variant.capture is not None:
+        pieces = captured.through(ctx.world, place, request, stream, pieces)
+    return _result(place, stream.headers, pieces)
 
 
 def invoke_endpoint_async(ctx: Ctx, request: Doc) -> Doc:

@@ -58,22 +58,39 @@ def describe_endpoint(ctx: Ctx, request: Doc) -> Doc:
     active, pending = plan.get("active"), plan.get("pending")
     if active:
         word = "Updating" if row.status == "Updating" and not pending else None
-        found["ProductionVariants"] = [
-            _summary(ctx.world, row, active, v, word) for v in active["variants"]
-        ]
+        found |= _summaries(ctx.world, row, active, word)
         if pending:
             found["PendingDeploymentSummary"] = {
                 "EndpointConfigName": pending["config"],
                 "StartTime": moment(pending["started"]),
-                "ProductionVariants": [
-                    _summary(ctx.world, row, pending, v, "Creating") for v in pending["variants"]
-                ],
+                **_summaries(ctx.world, row, pending, "Creating"),
             }
     elif pending:
-        found["ProductionVariants"] = [
-            _summary(ctx.world, row, pending, v, "Creating") for v in pending["variants"]
-        ]
+        found |= _summaries(ctx.world, row, pending, "Creating")
+    if capture := (active or pending or {}).get("capture"):
+        found["DataCaptureConfig"] = _capture_summary(capture)
     return found
+
+
+def _summaries(world: World, row: Row, fleet: Fleet, word: str | None) -> Doc:
+    """The variants of a fleet as DescribeEndpoint shows them, production and shadow ones."""
+    found: Doc = {}
+    for variant in fleet["variants"]:
+        member = "ShadowProductionVariants" if variant.get("shadow") else "ProductionVariants"
+        found.setdefault(member, []).append(_summary(world, row, fleet, variant, word))
+    return found
+
+
+def _capture_summary(capture: Doc) -> Doc:
+    """A DataCaptureConfig as DescribeEndpoint shows it."""
+    enabled = capture.get("EnableCapture", True)
+    return {
+        "EnableCapture": enabled,
+        "CaptureStatus": "Started" if enabled else "Stopped",
+        "CurrentSamplingPercentage": capture["InitialSamplingPercentage"],
+        "DestinationS3Uri": capture["DestinationS3Uri"],
+        "KmsKeyId": capture.get("KmsKeyId", ""),
+    }
 
 
 def list_endpoints(ctx: Ctx, request: Doc) -> Doc:
@@ -253,7 +270,12 @@ def _fleet(ctx: Ctx, config_name: str) -> Fleet:
     config = kinds.find(ctx, endpoint_config.KIND, config_name)
     alone = bool(config.doc.get("EnableNetworkIsolation"))
     variants = [_variant(ctx, v, alone) for v in config.doc["ProductionVariants"]]
-    return new_fleet(config_name, variants, ctx.world.clock())
+    for wanted in config.doc.get("ShadowProductionVariants", ()):
+        variants.append({**_variant(ctx, wanted, alone), "shadow": True})
+    fleet = new_fleet(config_name, variants, ctx.world.clock())
+    if capture := config.doc.get("DataCaptureConfig"):
+        fleet["capture"] = capture
+    return fleet
 
 
 def _variant(ctx: Ctx, wanted: Doc, alone: bool) -> Variant:
@@ -282,6 +304,10 @@ def _types(fleet: Fleet) -> list[str]:
 def _retain(fleet: Fleet, active: Fleet, excluded: set[str]) -> None:
     """Weights and counts changed since the deployment are kept, except the `excluded`
     properties."""
+    if "DataCaptureConfig" not in excluded:
+        fleet.pop("capture", None)
+        if "capture" in active:
+            fleet["capture"] = active["capture"]
     before = {v["name"]: v for v in active["variants"]}
     for variant in fleet["variants"]:
         old = before.get(variant["name"])

@@ -35,6 +35,8 @@ class Variant(TypedDict):
     """`Serial`: each gets what the one before it answered; `Direct`: a request names its own."""
     role: str | None
     isolated: bool
+    shadow: NotRequired[bool]
+    """Whether it gets copies of the requests, and its answers are thrown away."""
     resolved: float
     """When its images were resolved, in seconds since the epoch."""
 
@@ -46,6 +48,8 @@ class Fleet(TypedDict):
     config: str
     """The configuration's name."""
     variants: list[Variant]
+    capture: NotRequired[Doc]
+    """The configuration's DataCaptureConfig."""
     started: float
     changed: NotRequired[float]
     """When weights or counts were last changed."""
