@@ -360,6 +360,11 @@ class Pool:
         self._idle: list[_Connection] = []
         self._closed = False
 
+    @property
+    def closed(self) -> bool:
+        """Whether no connection is kept any more."""
+        return self._closed
+
     async def ask(self, head: bytes, body: bytes, timeout: float) -> Answer:
         """The whole answer to one request; `head` is complete, with its empty line.
 

@@ -7,10 +7,11 @@ rebuilt from the endpoint's row and the backend.
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 import threading
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from sagebrush.compute.base import Backend, Running
 from sagebrush.errors import Doc
@@ -19,7 +20,7 @@ from sagebrush.routing.capture import record
 from sagebrush.routing.capture.record import Rule
 from sagebrush.store.rows import Row
 
-ANSWERING = ("InService", "Updating", "SystemUpdating", "RollingBack")
+ANSWERING = ("InService", "Updating", "SystemUpdating", "RollingBack", "UpdateRollbackFailed")
 """Statuses in which an endpoint takes requests."""
 
 Name = tuple[str, str, str]
@@ -46,6 +47,11 @@ class Route:
         """Requests that are on it now, in any of its containers."""
         return self.pools[0].busy if len(self.pools) == 1 else sum(p.busy for p in self.pools)
 
+    @property
+    def closed(self) -> bool:
+        """Whether its connections are not kept any more."""
+        return self.pools[0].closed
+
     def close(self) -> None:
         """Idle connections are ended, and those in use once they are done."""
         for pool in self.pools:
@@ -66,6 +72,8 @@ class Variant:
     own."""
     capture: Rule | None = None
     """What is captured of its requests."""
+    config: str = ""
+    """The name of the endpoint configuration that it was deployed from."""
 
     def least_busy(self, without: Sequence[Route] = ()) -> Route | None:
         """Returns the replica with the fewest requests in flight (ties at random), None if all
@@ -90,23 +98,53 @@ class Shadow:
 
 @dataclass(frozen=True)
 class Endpoint:
-    """The routes of one endpoint."""
+    """The routes of one endpoint, or of one of its two fleets during a deployment."""
 
     name: Name
     row_id: int
     variants: tuple[Variant, ...]
     shadows: tuple[Shadow, ...] = ()
+    coming: Endpoint | None = None
+    """The fleet that is to take the place of this one, if it gets requests already."""
+    share: float = 0.0
+    """The part of the requests that `coming` gets, 0..1."""
 
     def choose(self) -> Variant:
         """Returns a variant at random by weight; all are equally likely if every weight is 0."""
-        if len(self.variants) == 1:
-            return self.variants[0]
-        weights = [v.weight for v in self.variants]
-        return random.choices(self.variants, weights if any(weights) else None)[0]
+        variants = self._fleet().variants
+        if len(variants) == 1:
+            return variants[0]
+        weights = [v.weight for v in variants]
+        return random.choices(variants, weights if any(weights) else None)[0]
 
     def variant(self, name: str) -> Variant | None:
         """Returns the variant of that name, or None."""
-        return next((v for v in self.variants if v.name == name), None)
+        return next((v for v in self._fleet().variants if v.name == name), None)
+
+    def fleets(self) -> tuple[Endpoint, ...]:
+        """Returns the fleets that get requests: this one, and the one that is to take its place."""
+        return (self, self.coming) if self.coming else (self,)
+
+    def fleet_of(self, variant: Variant) -> Endpoint:
+        """Returns the fleet that the variant is of."""
+        return next((f for f in self.fleets() if any(v is variant for v in f.variants)), self)
+
+    def instead(self, variant: Variant) -> Variant | None:
+        """Returns what the other fleet has under the variant's name: it answers where no replica of
+        the variant does."""
+        own = self.fleet_of(variant)
+        others = (v for fleet in self.fleets() if fleet is not own for v in fleet.variants)
+        return next((v for v in others if v.name == variant.name), None)
+
+    def routes(self) -> Iterator[Route]:
+        """Yields the routes of all fleets, and of their shadows."""
+        for fleet in self.fleets():
+            for variant in (*fleet.variants, *(shadow.variant for shadow in fleet.shadows)):
+                yield from variant.routes
+
+    def _fleet(self) -> Endpoint:
+        """The fleet that gets this request."""
+        return self.coming if self.coming and random.random() < self.share else self
 
 
 class Endpoints:
@@ -122,6 +160,8 @@ class Endpoints:
         self._emptied = 0
         """Rows with ids up to this one are deleted."""
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._leaving: set[str] = set()
+        """Replicas that are in no endpoint any more, and that a request may just have chosen."""
 
     def use(self, loop: asyncio.AbstractEventLoop) -> None:
         """Sets the event loop in which connections to replicas are opened and closed."""
@@ -131,10 +171,12 @@ class Endpoints:
         """Returns the endpoint's routes, None if they are not loaded."""
         return self._endpoints.get(name)
 
-    def load(self, row: Row) -> Endpoint | None:
+    def load(self, row: Row, first: bool = False) -> Endpoint | None:
         """Builds the endpoint's routes from its row and the backend, publishes and returns them.
 
-        Returns None, and withdraws the endpoint, if it takes no requests.
+        With `first`, what is published already stays: the row may have been read before a step of
+        the reconciler published its own. Returns None, and withdraws the endpoint, if it takes no
+        requests.
         """
         name = (row.account, row.region, row.name)
         active = row.plan.get("active")
@@ -143,8 +185,23 @@ class Endpoints:
             self.withdraw(name)
             return None
         replicas = [r for r in row.plan["replicas"] if r["state"] == "serving"]
-        docs = active["variants"]
-        every = [self._variant(active, doc, replicas) for doc in docs]
+        endpoint = self._fleet(row, active, replicas)
+        share, pending = row.plan.get("share") or 0.0, row.plan.get("pending")
+        if share and pending:
+            coming = self._fleet(row, pending, replicas, share)
+            endpoint = replace(endpoint, coming=coming, share=share)
+        with self._guard:
+            before = self._endpoints.get(name)
+            if first and before is not None:
+                return before
+            self._endpoints[name] = endpoint
+            self._leave(before, endpoint)
+        return endpoint
+
+    def _fleet(self, row: Row, fleet: Doc, replicas: Sequence[Doc], share: float = 1.0) -> Endpoint:
+        """The fleet's variants, each with as many replicas as carry the `share` of the traffic."""
+        docs = fleet["variants"]
+        every = [self._variant(fleet, doc, replicas, share) for doc in docs]
         shadowed = [v.get("shadow", False) for v in docs]
         variants = tuple(v for v, copied in zip(every, shadowed, strict=True) if not copied)
         weight = sum(v.weight for v in variants)
@@ -153,17 +210,12 @@ class Endpoints:
             for v, copied in zip(every, shadowed, strict=True)
             if copied
         )
-        endpoint = Endpoint(name, row.id, variants, shadows)
-        with self._guard:
-            before = self._endpoints.get(name)
-            self._endpoints[name] = endpoint
-            self._drop_routes(before, {r.key for v in every for r in v.routes})
-        return endpoint
+        return Endpoint((row.account, row.region, row.name), row.id, variants, shadows)
 
     def withdraw(self, name: Name) -> None:
         """Stops routing requests to the endpoint until it is loaded again."""
         with self._guard:
-            self._drop_routes(self._endpoints.pop(name, None), set())
+            self._leave(self._endpoints.pop(name, None), None)
 
     def end(self, name: Name, row_id: int) -> None:
         """Stops routing requests to the endpoint; `load` of this row does nothing from now on."""
@@ -177,6 +229,8 @@ class Endpoints:
         for name in list(self._endpoints):
             self.withdraw(name)
         self._ended.clear()
+        with self._guard:
+            self._routes.clear()
 
     def gone(self, row_id: int) -> None:
         """Forgets the id of a deleted row."""
@@ -189,20 +243,23 @@ class Endpoints:
                 route.close()
 
     def busy(self, key: str) -> int:
-        """Returns the number of requests in flight at the replica."""
+        """Returns the number of requests in flight at the replica; at least 1 while one may just have
+        chosen it that is not counted yet."""
         route = self._routes.get(key)
-        return route.busy if route else 0
+        return (route.busy if route else 0) or int(key in self._leaving)
 
-    def _variant(self, fleet: Doc, doc: Doc, replicas: Sequence[Doc]) -> Variant:
+    def _variant(self, fleet: Doc, doc: Doc, replicas: Sequence[Doc], share: float) -> Variant:
         """The variant that a fleet's document describes, with the routes to its replicas."""
+        routes = tuple(self._routes_of(fleet, doc["name"], replicas))
         return Variant(
             doc["name"],
             doc["weight"],
-            tuple(self._routes_of(fleet, doc["name"], replicas)),
+            routes if share >= 1.0 else routes[: activated(share, doc["count"])],
             # a row that an older version wrote has no containers
             tuple(c["name"] for c in doc.get("containers", ())) or ("container_1",),
             doc.get("mode", "Serial"),
             record.rule(fleet.get("capture"), doc.get("role") or ""),
+            fleet.get("config", ""),
         )
 
     def _routes_of(self, fleet: Doc, variant: str, replicas: Iterable[Doc]) -> Iterable[Route]:
@@ -214,7 +271,7 @@ class Endpoints:
                 continue
             with self._guard:
                 route = self._routes.get(replica["key"])
-                if route is None or route.addresses != addresses:
+                if route is None or route.addresses != addresses or route.closed:
                     pools = tuple(Pool(address) for address in addresses)
                     route = Route(replica["key"], replica["id"], addresses, pools)
                     self._routes[replica["key"]] = route
@@ -226,20 +283,30 @@ class Endpoints:
         found = tuple(s.address for s in states if isinstance(s, Running) and s.address)
         return found if len(found) == len(states) else ()
 
-    def _drop_routes(self, before: Endpoint | None, keep: set[str]) -> None:
-        """Closes the routes of `before` that are not in `keep`, each after its last request."""
-        if before is None:
+    def _leave(self, before: Endpoint | None, after: Endpoint | None) -> None:
+        """Idle connections of the routes that are not in `after` any more are closed.
+
+        A request is counted on the replica that it chose before the loop does anything else, so one
+        that chose by `before` is counted once the loop has made the call that is asked for here.
+        """
+        kept = {route.key for route in after.routes()} if after else set[str]()
+        left = [route for route in before.routes() if route.key not in kept] if before else []
+        if not left or self._loop is None or self._loop.is_closed():
             return
-        for variant in (*before.variants, *(s.variant for s in before.shadows)):
-            for route in variant.routes:
-                if route.key in keep:
-                    continue
-                if self._loop is not None and not self._loop.is_closed():
-                    self._loop.call_soon_threadsafe(route.close)
-                if not route.busy:
-                    self._routes.pop(route.key, None)
+        self._leaving.update(route.key for route in left)
+        self._loop.call_soon_threadsafe(self._left, left)
+
+    def _left(self, routes: Sequence[Route]) -> None:
+        for route in routes:
+            route.close()
+            self._leaving.discard(route.key)
 
     def forget(self, key: str) -> None:
         """Drops the replica's route."""
         with self._guard:
             self._routes.pop(key, None)
+
+
+def activated(share: float, count: int) -> int:
+    """How many of `count` new replicas get a share of the traffic: as few as are their part."""
+    return min(count, math.ceil(share * count - 1e-9))

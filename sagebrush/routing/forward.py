@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from sagebrush.net.http_client import Answer, Broken, Unreachable
@@ -109,7 +109,7 @@ class Forward:
         failed: list[Route] = []
         until = 0.0
         while True:
-            route = bound[1] if bound else variant.least_busy(failed)
+            variant, route = bound or _pick(endpoint, variant, failed)
             if route is None:
                 until = until or time.monotonic() + PATIENCE
                 endpoint, variant, route = await self._replaced(endpoint, variant, target, until)
@@ -122,14 +122,19 @@ class Forward:
                 self._look(endpoint)
                 if bound:
                     raise NoSession(session) from None
+                # what was published meanwhile: a replica that left must not be asked any more
+                newer = self._endpoints.get(name)
+                if newer is not None and newer is not endpoint:
+                    endpoint, variant = newer, _choose(newer, target)
                 continue
             except (Broken, TimeoutError) as error:
                 self._count(endpoint, variant, 0, began, sent)
                 if not isinstance(error, TimeoutError):
                     self._look(endpoint)
-                raise NoAnswer(Place(endpoint, variant, route), passage.at) from error
+                place = Place(endpoint.fleet_of(variant), variant, route)
+                raise NoAnswer(place, passage.at) from error
             self._count(endpoint, variant, answer.status, began, sent)
-            return Place(endpoint, variant, route), answer
+            return Place(endpoint.fleet_of(variant), variant, route), answer
 
     def _bound(self, endpoint: Endpoint, session: str) -> tuple[Variant, Route]:
         """The replica of the session. Raises NoSession."""
@@ -143,7 +148,7 @@ class Forward:
 
         def load() -> Endpoint | None:
             row = self._rows.get(name[0], name[1], "endpoint", name[2])
-            return self._endpoints.load(row) if row else None
+            return self._endpoints.load(row, first=True) if row else None
 
         found = await asyncio.get_running_loop().run_in_executor(None, load)
         if found is None:
@@ -162,8 +167,8 @@ class Forward:
             found = self._endpoints.get(endpoint.name)
             if found is None or found is endpoint:
                 continue
-            endpoint, variant = found, _choose(found, target)
-            route = variant.least_busy()
+            endpoint = found
+            variant, route = _pick(found, _choose(found, target), ())
             if route is not None:
                 return Place(endpoint, variant, route)
         raise NoReplica(variant.name)
@@ -190,3 +195,14 @@ def _choose(endpoint: Endpoint, target: str | None) -> Variant:
     if found is None:
         raise NoVariant(target)
     return found
+
+
+def _pick(
+    endpoint: Endpoint, variant: Variant, failed: Sequence[Route]
+) -> tuple[Variant, Route | None]:
+    """Returns the least busy replica that is not in `failed`: of the variant, else of the same one
+    of the other fleet of a deployment; None if there is none."""
+    route = variant.least_busy(failed)
+    if route is None and (other := endpoint.instead(variant)) is not None:
+        return other, other.least_busy(failed)
+    return variant, route

@@ -52,10 +52,10 @@ class Sessions:
         if known is None:
             return None
         if known.until is None or self._clock() < known.until:
-            variant = endpoint.variant(known.variant)
-            for route in variant.routes if variant else ():
-                if variant is not None and route.key == known.key:
-                    return variant, route
+            for variant in (v for fleet in endpoint.fleets() for v in fleet.variants):
+                for route in variant.routes if variant.name == known.variant else ():
+                    if route.key == known.key:
+                        return variant, route
         del self._sessions[endpoint.name, identity]
         return None
 

@@ -11,8 +11,22 @@ from sagebrush.environments import standins
 from sagebrush.errors import AwsError, Doc
 from sagebrush.scheduler import quotas
 from sagebrush.services.sagemaker.hosting import endpoint_config, model
+from sagebrush.services.sagemaker.hosting.deployment import (
+    rollback_alarms,
+    shifting,
+    stages,
+    update_policy,
+)
+from sagebrush.services.sagemaker.hosting.deployment.replicas import full, production
+from sagebrush.services.sagemaker.hosting.deployment.shifting import Progress
 from sagebrush.services.sagemaker.hosting.facts import ENDPOINT
-from sagebrush.services.sagemaker.hosting.fleet import fail, new_fleet, reconcile
+from sagebrush.services.sagemaker.hosting.fleet import (
+    fail,
+    new_deployment,
+    new_fleet,
+    policy_of,
+    reconcile,
+)
 from sagebrush.services.sagemaker.hosting.plan import Fleet, Variant, active_of, plan_of
 from sagebrush.services.sagemaker.serving.container import Container
 from sagebrush.store.rows import Reader, Row
@@ -34,10 +48,10 @@ DeleteEndpoint alike: "Cannot update in-progress endpoint"."""
 
 def create_endpoint(ctx: Ctx, request: Doc) -> Doc:
     """The endpoint exists, Creating. Raises ValidationException or ResourceLimitExceeded."""
-    _check_policy(request.get("DeploymentConfig"))
     fleet = _fleet(ctx, request["EndpointConfigName"])
+    update_policy.check(request.get("DeploymentConfig"), production(fleet))
     kinds.check_new(ctx, KIND, request)
-    types = _types(fleet)
+    types = _types(fleet, full(fleet))
     quotas.refuse(ctx, types, "endpoint")
     doc = {"LastDeploymentConfig": request.get("DeploymentConfig"), "DeploymentConfig": None}
     plan = {"pending": fleet, "replicas": []}
@@ -56,28 +70,25 @@ def describe_endpoint(ctx: Ctx, request: Doc) -> Doc:
     found = kinds.describe(KIND, row)
     plan = plan_of(row)
     active, pending = plan.get("active"), plan.get("pending")
-    if active:
-        word = "Updating" if row.status == "Updating" and not pending else None
-        found |= _summaries(ctx.world, row, active, word)
-        if pending:
-            found["PendingDeploymentSummary"] = {
-                "EndpointConfigName": pending["config"],
-                "StartTime": moment(pending["started"]),
-                **_summaries(ctx.world, row, pending, "Creating"),
-            }
-    elif pending:
-        found |= _summaries(ctx.world, row, pending, "Creating")
+    if fleet := active or pending:
+        found |= _summaries(ctx.world, row, fleet)
+    if active and pending:
+        found["PendingDeploymentSummary"] = {
+            "EndpointConfigName": pending["config"],
+            "StartTime": moment(pending["started"]),
+            **_summaries(ctx.world, row, pending),
+        }
     if capture := (active or pending or {}).get("capture"):
         found["DataCaptureConfig"] = _capture_summary(capture)
     return found
 
 
-def _summaries(world: World, row: Row, fleet: Fleet, word: str | None) -> Doc:
+def _summaries(world: World, row: Row, fleet: Fleet) -> Doc:
     """The variants of a fleet as DescribeEndpoint shows them, production and shadow ones."""
     found: Doc = {}
     for variant in fleet["variants"]:
         member = "ShadowProductionVariants" if variant.get("shadow") else "ProductionVariants"
-        found.setdefault(member, []).append(_summary(world, row, fleet, variant, word))
+        found.setdefault(member, []).append(_summary(world, row, fleet, variant))
     return found
 
 
@@ -99,11 +110,10 @@ def list_endpoints(ctx: Ctx, request: Doc) -> Doc:
 
 
 def update_endpoint(ctx: Ctx, request: Doc) -> Doc:
-    """A new fleet is deployed alongside the serving one, and replaces it once all of it answers.
+    """A new fleet is deployed and takes the place of the serving one as the DeploymentConfig says.
 
     Raises ValidationException or ResourceLimitExceeded.
     """
-    _check_policy(request.get("DeploymentConfig"))
     excluded = {
         e["VariantPropertyType"] for e in request.get("ExcludeRetainedVariantProperties", ())
     }
@@ -119,21 +129,31 @@ def update_endpoint(ctx: Ctx, request: Doc) -> Doc:
     # "You must not delete an EndpointConfig in use by an endpoint that is live": AWS cannot update
     # such an endpoint any more, in these words (hashicorp/terraform-provider-aws#40048).
     kinds.find(ctx, endpoint_config.KIND, row.doc["EndpointConfigName"])
-    types = _types(fleet)
+    if retained:
+        _retain(fleet, active_of(row), excluded)
+    config = request.get("DeploymentConfig")
+    if config is None and request.get("RetainDeploymentConfig"):
+        config = row.doc.get("LastDeploymentConfig")
+    update_policy.check(config, production(fleet))
+    update_policy.check_change(config, production(active_of(row)), production(fleet))
+    now = ctx.world.clock()
+    deployment = new_deployment(config, now)
+    policy = policy_of(deployment, active_of(row), fleet)
+    rollback_alarms.require(ctx, fleet["variants"][0]["role"], policy.alarms)
+    shares = policy.shares(production(fleet))
+    types = _types(fleet, shifting.wanted(policy, shares, Progress(), full(fleet)))
     quotas.refuse(ctx, types, "endpoint")
 
     def change(row: Row) -> Row:
         _require_steady(ctx, row)
-        if retained:
+        if retained:  # weights may have changed since
             _retain(fleet, active_of(row), excluded)
-        doc = {**row.doc, "LastModifiedTime": moment(ctx.world.clock())}
+        doc = {**row.doc, "LastModifiedTime": moment(now), "LastDeploymentConfig": config}
         doc.pop("FailureReason", None)
-        if not request.get("RetainDeploymentConfig"):
-            doc.pop("LastDeploymentConfig", None)
-        if request.get("DeploymentConfig"):
-            doc["LastDeploymentConfig"] = request["DeploymentConfig"]
-        plan = {**row.plan, "pending": fleet}
-        return replace(row, status="Updating", doc=doc, plan=plan, due_at=ctx.world.clock())
+        if config is None:
+            del doc["LastDeploymentConfig"]
+        plan = {**row.plan, "pending": fleet, "deployment": deployment}
+        return replace(row, status="Updating", doc=doc, plan=plan, due_at=now)
 
     return _changed(ctx, request, change, types)
 
@@ -153,11 +173,13 @@ def update_endpoint_weights_and_capacities(ctx: Ctx, request: Doc) -> Doc:
             )
     row = kinds.find(ctx, KIND, request["EndpointName"])
     _require_steady(ctx, row)
+    _require_one_fleet(ctx, row)
     more = _added(active_of(row), _scaled(active_of(row), request))
     quotas.refuse(ctx, more, "endpoint")
 
     def change(row: Row) -> Row:
         _require_steady(ctx, row)
+        _require_one_fleet(ctx, row)
         active = active_of(row)
         now = ctx.world.clock()
         fleet = {**active, "variants": _scaled(active, request), "changed": now}
@@ -238,28 +260,20 @@ def _require_steady(ctx: Ctx, row: Row) -> None:
         raise _in_progress(ctx, row)
 
 
+def _require_one_fleet(ctx: Ctx, row: Row) -> None:
+    """Raises ValidationException where a rollback failed: two configurations serve."""
+    if row.status == "UpdateRollbackFailed":
+        arn = KIND.arn(ctx, row.name)
+        raise AwsError(
+            "ValidationException",
+            f'Cannot update endpoint "{arn}" in status UpdateRollbackFailed: it serves with a mix of'
+            " two endpoint configurations until UpdateEndpoint replaces them.",
+        )
+
+
 def _in_progress(ctx: Ctx, row: Row) -> AwsError:
     arn = KIND.arn(ctx, row.name)
     return AwsError("ValidationException", f'Cannot update in-progress endpoint "{arn}".')
-
-
-def _check_policy(config: Doc | None) -> None:
-    """Raises ValidationException for a DeploymentConfig that Sagebrush would not carry out as
-    written."""
-    if not config:
-        return
-    unsupported = []
-    if config.get("RollingUpdatePolicy"):
-        unsupported.append("rolling updates (RollingUpdatePolicy)")
-    if config.get("AutoRollbackConfiguration", {}).get("Alarms"):
-        unsupported.append("rollback by alarms (AutoRollbackConfiguration)")
-    routing = config.get("BlueGreenUpdatePolicy", {}).get("TrafficRoutingConfiguration", {})
-    if routing.get("Type", "ALL_AT_ONCE") != "ALL_AT_ONCE":
-        unsupported.append(f"traffic shifting by {routing['Type']}")
-    if unsupported:
-        raise AwsError(
-            "ValidationException", f"Sagebrush does not support {', '.join(unsupported)} yet."
-        )
 
 
 def _fleet(ctx: Ctx, config_name: str) -> Fleet:
@@ -296,9 +310,11 @@ def _variant(ctx: Ctx, wanted: Doc, alone: bool) -> Variant:
     }
 
 
-def _types(fleet: Fleet) -> list[str]:
-    """The types of the fleet's instances."""
-    return [variant["type"] for variant in fleet["variants"] for _ in range(variant["count"])]
+def _types(fleet: Fleet, counts: dict[str, int]) -> list[str]:
+    """The types of so many of the fleet's instances."""
+    return [
+        variant["type"] for variant in fleet["variants"] for _ in range(counts[variant["name"]])
+    ]
 
 
 def _retain(fleet: Fleet, active: Fleet, excluded: set[str]) -> None:
@@ -329,13 +345,11 @@ def _resolved(world: World, container: Container) -> str:
     return built.image({c.name: c.asked for c in changes if c.name in built.versions})
 
 
-def _summary(world: World, row: Row, fleet: Fleet, variant: Variant, word: str | None) -> Doc:
-    """A variant as DescribeEndpoint shows it; `word` is its status while it changes."""
-    answering = [
-        r
-        for r in plan_of(row)["replicas"]
-        if (r["fleet"], r["variant"], r["state"]) == (fleet["id"], variant["name"], "serving")
-    ]
+def _summary(world: World, row: Row, fleet: Fleet, variant: Variant) -> Doc:
+    """A variant as DescribeEndpoint shows it."""
+    plan = plan_of(row)
+    at = plan.get("deployment") or new_deployment(None, fleet["started"])
+    fleets = [each for each in (plan.get("active"), plan.get("pending")) if each]
     found: Doc = {
         "VariantName": variant["name"],
         "InstanceType": variant["type"],
@@ -349,12 +363,9 @@ def _summary(world: World, row: Row, fleet: Fleet, variant: Variant, word: str |
         ],
         "CurrentWeight": variant["weight"],
         "DesiredWeight": variant["weight"],
-        "CurrentInstanceCount": len(answering),
+        "CurrentInstanceCount": stages.current(plan, fleet, variant),
         "DesiredInstanceCount": variant["count"],
     }
-    if word:
-        since = fleet.get("changed", fleet["started"]) if word == "Updating" else fleet["started"]
-        found["VariantStatus"] = [{"Status": word, "StartTime": moment(since)}]
-        if waiting := plan_of(row).get("waiting"):
-            found["VariantStatus"][0]["StatusMessage"] = waiting
+    if said := stages.status(plan, fleet, variant, policy_of(at, *fleets), row.status):
+        found["VariantStatus"] = said
     return found

@@ -17,6 +17,16 @@ def _variants(plan: Doc) -> list[Doc]:
     return [variant for fleet in fleets for variant in fleet["variants"]]
 
 
+def _instances(_doc: Doc, plan: Doc) -> list[tuple[str, int]]:
+    """(type, count) of what should run now: less than its variants say in a rolling deployment."""
+    fleets = [plan[name] for name in ("active", "pending") if plan.get(name)]
+    return [
+        (v["type"], fleet.get("now", {}).get(v["name"], v["count"]))
+        for fleet in fleets
+        for v in fleet["variants"]
+    ]
+
+
 def _trees(_name: str, _doc: Doc, plan: Doc) -> Iterator[Tree]:
     types = {v["name"]: v.get("type", "") for v in _variants(plan)}
     for entry in plan.get("replicas", ()):
@@ -56,7 +66,7 @@ ENDPOINT = Running(
     stop=None,
     trees=_trees,
     keys=lambda plan: [key for entry in plan.get("replicas", ()) for key in _keys(entry)],
-    instances=lambda doc, plan: [(v["type"], v["count"]) for v in _variants(plan)],
+    instances=_instances,
     quotas=(Quota("endpoint", "ProductionVariantInstanceType", always),),
     shares_cpu=True,
     metrics=Metrics(

@@ -1,42 +1,40 @@
-"""The life of an endpoint: fleets of replicas are launched, serve, are replaced and drained.
+"""The life of an endpoint: fleets of replicas are launched, serve and are replaced.
 
 All state is in the row's plan: `active` is the fleet that serves, `pending` the one that is to
-replace it (a fleet: the deployed variants), `replicas` every process. A replica is written into the
-plan before it is launched, so a launch repeated after a crash is the same process, and one that was
-forgotten is found and ended:
-
-    new -> launched -> serving -> draining -> stopping -> (gone)
+replace it (a fleet: the deployed variants), `replicas` every process, `deployment` how far the one
+has come to take the place of the other, `share` the part of the traffic that it has by now. A
+replica is written into the plan before it is launched, so a launch repeated after a crash is the
+same process, and one that was forgotten is found and ended.
 """
 
 from __future__ import annotations
 
 import copy
-from typing import Any, cast
+import math
+from typing import Any
 
 from sagebrush.aws.names import short_id
-from sagebrush.compute.base import Exited, Gone
 from sagebrush.engine.kinds import moment
-from sagebrush.errors import Doc
+from sagebrush.errors import AwsError, Doc
 from sagebrush.routing import endpoints
-from sagebrush.services.sagemaker.hosting.plan import Entry, Fleet, Variant, keys, plan_of
-from sagebrush.services.sagemaker.hosting.replica import Replica
-from sagebrush.services.sagemaker.serving.process import Waiting
+from sagebrush.services.sagemaker.hosting.deployment import (
+    rollback_alarms,
+    shifting,
+    update_policy,
+)
+from sagebrush.services.sagemaker.hosting.deployment.replicas import (
+    LOOK,
+    LOOP,
+    Replicas,
+    counts,
+    full,
+    production,
+)
+from sagebrush.services.sagemaker.hosting.deployment.shifting import Progress, Seen
+from sagebrush.services.sagemaker.hosting.deployment.update_policy import ROLLING, Policy
+from sagebrush.services.sagemaker.hosting.plan import Deploying, Entry, Fleet, Variant, plan_of
 from sagebrush.store.rows import Next, Row
-from sagebrush.workload.launch import Unstartable
 from sagebrush.world import World
-
-LOOK = 60.0
-"""Seconds between two looks at a healthy endpoint; the backend reports ends of processes at
-once."""
-DRAIN = 65.0
-"""Seconds that open requests may take before a draining replica is ended regardless."""
-STEADY = 60.0
-"""Seconds of service after which a replica's end no longer counts towards a crash loop."""
-LOOP = 3
-"""Consecutive ends after which the endpoint's FailureReason reports a crash loop."""
-LOST = 5
-"""Times that a replica is launched again after it was lost before it ever answered."""
-ALIVE = ("new", "launched", "serving")
 
 
 def reconcile(world: World, row: Row) -> Next:
@@ -64,6 +62,17 @@ def new_fleet(config: str, variants: list[Variant], now: float) -> Fleet:
     return {"id": short_id(), "config": config, "variants": variants, "started": now}
 
 
+def new_deployment(config: Doc | None, now: float) -> Deploying:
+    """The beginning of a deployment by that DeploymentConfig."""
+    return {"config": config or {}, "step": 1, "stage": shifting.CREATING, "since": now}
+
+
+def policy_of(deploying: Deploying, *fleets: Fleet) -> Policy:
+    """The policy by which the fleets take each other's place."""
+    types = {f"{f['id']}/{v['name']}": v["type"] for f in fleets for v in f["variants"]}
+    return update_policy.policy_of(deploying["config"], types)
+
+
 class Deployment:
     """One step of one endpoint: changes a copy of the plan, which the returned `Next` stores."""
 
@@ -74,288 +83,186 @@ class Deployment:
         plan = copy.deepcopy(plan_of(row))
         self.active: Fleet | None = plan.get("active")
         self.pending: Fleet | None = plan.get("pending")
-        self.replicas: list[Entry] = plan.get("replicas", [])
-        self.endpoints = world.endpoints
-        self.due = LOOK
-        self.broken = ""
-        """Why the pending fleet, or more replicas, cannot come up."""
-        self.message = ""
-        """What a replica waits for."""
-        self.queued = False
-        """Whether it waits for capacity."""
-        self.crash = ""
-        """How the last replica that had been serving ended."""
+        self.share = plan.get("share") or 0.0
+        # a deployment that an older version began has no plan of its own: all at once
+        self.deploying = plan.get("deployment") or new_deployment(None, self.now)
+        entries: list[Entry] = plan.get("replicas", [])
+        fleets = [fleet for fleet in (self.active, self.pending) if fleet]
+        self.replicas = Replicas(world, row, self.now, entries, fleets)
 
     # ---- steps
 
     def advance(self) -> Next:
-        """Every replica had its step, fleets have the replicas that they should, the status is up
-        to date."""
-        for entry in list(self.replicas):
-            self._step(entry)
-        if self.broken:
+        """Every replica had its step, fleets have the replicas that they should, the traffic goes
+        where it should, the status is up to date."""
+        self.replicas.step()
+        if self.replicas.broken:
             return self._give_up()
-        if self.pending and self._complete(self.pending):
-            return self._take_over()
-        self._converge()
+        if self.pending and self.active:
+            return self._deploy(self.active, self.pending)
+        if self.pending and self.replicas.complete(self.pending):
+            return self._take_over(self.pending)
+        self.replicas.converge()
         status, doc = self.row.status, {}
-        if status in ("Updating", "RollingBack") and not self.pending and self._settled():
+        over = status == "Updating" or (status == "RollingBack" and not self._strangers())
+        if over and self.active and not self.pending and self.replicas.settled(self.active):
             status = "InService"
-        looping = [e for e in self.replicas if e.get("tries", 0) >= LOOP]
-        if looping and self.active and not self.pending:
-            doc["FailureReason"] = self.crash or self.row.doc.get("FailureReason")
+        if self.active and not self.pending and self._looping():
+            doc["FailureReason"] = self.replicas.crash or self.row.doc.get("FailureReason")
         elif plan_of(self.row).get("looping"):
             doc["FailureReason"] = None
-        return self._next(status, doc, looping=bool(looping) or None)
+        return self._next(status, doc, looping=self._looping() or None)
 
     def delete(self) -> Next:
         """Every replica is stopping or removed; the row is deleted after the last of them."""
-        self.endpoints.withdraw((self.row.account, self.row.region, self.row.name))
-        for entry in list(self.replicas):
+        world, row = self.world, self.row
+        world.endpoints.withdraw((row.account, row.region, row.name))
+        for entry in list(self.replicas.entries):
             if entry["state"] != "stopping":
-                self._stop(entry)
-            self._reap(entry)
-        if self.replicas:
-            return self._next(self.row.status, {})
-        self.world.rows.delete(self.row.id)
-        self.endpoints.gone(self.row.id)
+                self.replicas.stop(entry)
+            self.replicas.reap(entry)
+        if self.replicas.entries:
+            return self._next(row.status, {})
+        world.rows.delete(row.id)
+        world.endpoints.gone(row.id)
         return Next()
 
-    # ---- replicas
+    # ---- one fleet takes the place of another
 
-    def _replica(self, entry: Entry) -> Replica:
-        for each in (self.active, self.pending):
-            for variant in each["variants"] if each and each["id"] == entry["fleet"] else ():
-                if variant["name"] == entry["variant"]:
-                    return Replica(self.world, self.row, variant, entry)
-        assert "was" in entry  # set before its fleet goes
-        return Replica(self.world, self.row, entry["was"], entry)
+    def _deploy(self, active: Fleet, pending: Fleet) -> Next:
+        policy = policy_of(self.deploying, active, pending)
+        if "back" in self.deploying:
+            return self._go_back(policy, active, pending)
+        ready = self.replicas.complete(pending)
+        if ready and policy == Policy():
+            return self._take_over(pending)
+        shares = policy.shares(production(pending))
+        at = self.deploying
+        progress = Progress(at["step"], at["stage"], at["since"])
+        alarm = "" if progress.stage == shifting.CREATING else self._alarm(policy, pending)
+        seen = Seen(self.now, pending["started"], ready, alarm)
+        turn = shifting.shift(policy, shares, progress, seen)
+        if turn.back:
+            return self._roll_back(turn.back, active, pending)
+        if turn.done:
+            return self._take_over(pending)
+        progress = turn.progress
+        self.deploying.update(step=progress.step, stage=progress.stage, since=progress.since)
+        self.share = shifting.share(shares, progress)
+        if policy.kind == ROLLING:
+            pending["now"] = shifting.wanted(policy, shares, progress, full(pending))
+            active["now"] = shifting.kept(policy, shares, progress, full(active))
+        self.replicas.within(turn.due)
+        self.replicas.converge()
+        return self._next(self.row.status, {})
 
-    def _step(self, entry: Entry) -> None:
-        steps: dict[str, Any] = {
-            "new": self._start,
-            "launched": self._await_health,
-            "serving": self._check,
-            "draining": self._drain,
-            "stopping": self._reap,
-        }
-        if entry["state"] in ALIVE and not self._wanted(entry):
-            self._retire(entry)  # its routes are withdrawn with the end of this step
-            return
-        steps[entry["state"]](entry)
-
-    def _wanted(self, entry: Entry) -> bool:
-        return entry["fleet"] in [f["id"] for f in (self.active, self.pending) if f]
-
-    def _start(self, entry: Entry) -> None:
-        wait = entry.get("not_before", 0.0) - self.now
-        if wait > 0:
-            self._within(wait)
-            return
+    def _alarm(self, policy: Policy, pending: Fleet) -> str:
+        """Why the deployment must not go on; "" if nothing speaks against it."""
+        if any(e["fleet"] == pending["id"] and e.get("tries", 0) >= LOOP for e in self._entries()):
+            return self.replicas.crash or "Instances of the new fleet end again and again."
+        if not policy.alarms:
+            return ""
+        row, role = self.row, pending["variants"][0].get("role")
         try:
-            self._replica(entry).start()
-        except Waiting as waiting:
-            self._wait(entry, waiting)
-        except Unstartable as error:
-            self._ended(entry, Exited(1, "unstartable", str(error)))
-        else:
-            entry["state"], entry["since"] = "launched", self.now
-            self._await_health(entry)
+            found = rollback_alarms.states(self.world, row.account, row.region, role, policy.alarms)
+        except AwsError as error:
+            return rollback_alarms.unreadable(error, policy.alarms)
+        return rollback_alarms.tripped(found, policy.alarms)
 
-    def _wait(self, entry: Entry, waiting: Waiting) -> None:
-        """The replica waits. An update does so for a limited time, since the fleet that it is to
-        replace may hold the capacity that it waits for."""
-        waited, patience = self.now - entry["since"], self._replica(entry).patience
-        if self.active and self.pending and waited > patience:
-            why = f"Insufficient capacity: {waiting} after {waited:.0f} seconds."
-            self._ended(entry, Exited(1, "unstartable", why))
-            return
-        self.message, self.queued = str(waiting), self.queued or waiting.queued
-        self._within(waiting.seconds)
-
-    def _await_health(self, entry: Entry) -> None:
-        replica = self._replica(entry)
-        state = replica.state()
-        if isinstance(state, Gone):
-            state = Exited(-1, "lost")
-        if isinstance(state, Exited):
-            self._ended(entry, state)
-        elif replica.ready():
-            entry["state"], entry["since"] = "serving", self.now
-        elif self.now - entry["since"] > replica.patience:
-            self._stop(entry)
-            why = f"It did not answer GET /ping with 200 within {replica.patience:g} seconds."
-            self._ended(entry, Exited(-1, "unhealthy", why))
-        else:
-            # Its /ping or its end makes the row due; the deadline is the fallback.
-            until = entry["since"] + replica.patience
-            replica.watch(until)
-            self._within(until - self.now + 1.0)
-
-    def _check(self, entry: Entry) -> None:
-        state = self._replica(entry).state()
-        if isinstance(state, Gone):
-            state = Exited(-1, "lost")
-        if isinstance(state, Exited):
-            self._ended(entry, state)
-        elif entry.get("tries") and self.now - entry["since"] > STEADY:
-            entry["tries"] = 0
-
-    def _ended(self, entry: Entry, state: Exited) -> None:
-        """A replica ended unexpectedly: another takes its place, or its fleet cannot be
-        deployed."""
-        served = entry["state"] == "serving"
-        tries = entry.get("tries", 0) + 1
-        if served and self.now - entry["since"] > STEADY:
-            tries = 1
-        replica = self._replica(entry)
-        if state.reason == "unstartable":
-            reason = state.message
-        elif state.reason == "unhealthy":
-            reason = replica.unhealthy(state.message)
-        else:
-            reason = replica.reason(state)
-        entry.update(state="stopping", was=replica.variant, since=self.now)
-        self._within(0.0)
-        first = not served and not entry.get("replaces")
-        if first and not (state.reason in ("lost", "stopped") and tries <= LOST):
-            self.broken = reason
-            return
-        self.crash = reason
-        # Not stopped by a step of ours: the server is shutting down, so this is no crash.
-        wait = 0.0 if state.reason in ("lost", "stopped") else min(60.0, 0.25 * 2**tries)
-        self._add(
-            entry["fleet"],
-            replica.variant,
-            tries=0 if state.reason == "stopped" else tries,
-            replaces=served or bool(entry.get("replaces")),
-            not_before=self.now + (wait if tries > 1 else 0.0),
-        )
-
-    def _retire(self, entry: Entry) -> None:
-        """The replica gets no more requests, and ends when its open ones are answered."""
-        variant = self._replica(entry).variant
-        entry.update(was=variant, since=self.now)
-        if entry["state"] == "serving":
-            entry["state"] = "draining"
-            self._within(0.0)
-        else:
-            self._stop(entry)
-
-    def _drain(self, entry: Entry) -> None:
-        if self._replica(entry).busy() and self.now - entry["since"] < DRAIN:
-            self._within(0.1)
-        else:
-            self._stop(entry)
-
-    def _stop(self, entry: Entry) -> None:
-        entry.setdefault("was", self._replica(entry).variant)
-        entry["state"] = "stopping"
-        self._replica(entry).stop()
-        self._within(0.0)
-
-    def _reap(self, entry: Entry) -> None:
-        """An ended replica is removed from the plan, and its files and capacity are released."""
-        replica = self._replica(entry)
-        if replica.gone():
-            replica.dispose()
-            self.replicas.remove(entry)
-        else:
-            replica.stop()
-            self._within(1.0)
-
-    # ---- fleets
-
-    def _of(self, each: Fleet, variant: str, states: tuple[str, ...] = ALIVE) -> list[Entry]:
-        return [
-            e
-            for e in self.replicas
-            if (e["fleet"], e["variant"]) == (each["id"], variant) and e["state"] in states
-        ]
-
-    def _complete(self, each: Fleet) -> bool:
-        """Whether every replica of the fleet answers."""
-        return all(
-            len(self._of(each, v["name"], ("serving",))) >= v["count"] for v in each["variants"]
-        )
-
-    def _settled(self) -> bool:
-        """Whether the active fleet has exactly the replicas that it should have, all serving."""
-        return self.active is not None and all(
-            len(self._of(self.active, v["name"])) == v["count"]
-            and len(self._of(self.active, v["name"], ("serving",))) == v["count"]
-            for v in self.active["variants"]
-        )
-
-    def _converge(self) -> None:
-        """Replicas are added until each variant has its count; surplus ones retire, newest
-        first."""
-        for each in (self.active, self.pending):
-            for variant in each["variants"] if each else ():
-                assert each is not None
-                alive = self._of(each, variant["name"])
-                for _ in range(variant["count"] - len(alive)):
-                    self._add(each["id"], variant)
-                spare = len(alive) - variant["count"]
-                order = sorted(alive, key=lambda e: (ALIVE.index(e["state"]), -e["since"]))
-                for entry in order[: max(0, spare)]:
-                    self._retire(entry)
-        for entry in self.replicas:
-            if entry["state"] in ALIVE and not self._wanted(entry):
-                self._retire(entry)
-
-    def _add(self, fleet_id: str, variant: Variant, **more: Any) -> None:
-        """A replica is in the plan as `new`; the next step, after the plan is stored, launches
-        it."""
-        rid = short_id()
-        key = f"e-{rid}"
-        if len(variant["containers"]) > 1:
-            more["keys"] = keys(key, variant)
-        entry: Entry = {
-            "id": rid,
-            "key": key,
-            "fleet": fleet_id,
-            "variant": variant["name"],
-            "state": "new",
-            "since": self.now,
-        }
-        self.replicas.append(cast(Entry, {**entry, **{k: v for k, v in more.items() if v}}))
-        self._within(max(0.0, more.get("not_before", 0.0) - self.now))
-
-    def _take_over(self) -> Next:
+    def _take_over(self, pending: Fleet) -> Next:
         """The pending fleet is the active one, and the replicas of the one before drain."""
-        for entry in self.replicas:  # its variants are kept until its replicas have ended
-            entry.setdefault("was", self._replica(entry).variant)
-        self.active, self.pending = self.pending, None
-        assert self.active is not None
-        self._converge()
-        doc = {"EndpointConfigName": self.active["config"], "FailureReason": None}
+        for entry in self._entries():  # its variants are kept until its replicas have ended
+            self.replicas.keep(entry)
+        pending.pop("now", None)
+        self._end(pending)
+        doc = {"EndpointConfigName": pending["config"], "FailureReason": None}
         return self._next("InService", doc)
 
+    def _end(self, fleet: Fleet | None) -> None:
+        """The deployment is over: that fleet alone serves."""
+        self.active, self.pending, self.share = fleet, None, 0.0
+        self.replicas.fleets[:] = [fleet] if fleet else []
+        self.replicas.converge()
+
+    # ---- the way back
+
+    def _roll_back(self, why: str, active: Fleet, pending: Fleet) -> Next:
+        """All traffic goes back to the active fleet, as far as it has its instances still; the rest
+        follows once a rolling update's have come back."""
+        policy = policy_of(self.deploying, active, pending)
+        self.deploying["back"] = why
+        if policy.kind == ROLLING:
+            self._share_back(active, pending)
+        return self._go_back(policy, active, pending)
+
+    def _go_back(self, policy: Policy, active: Fleet, pending: Fleet) -> Next:
+        """One step of the way back; at its end the pending fleet is gone."""
+        doc = {"FailureReason": self.deploying.get("back")}
+        if policy.kind != ROLLING or self.replicas.complete(active):
+            if counts(active) == full(active):
+                for entry in self._entries():
+                    self.replicas.keep(entry)
+                active.pop("now", None)
+                self._end(active)
+                return self._next("RollingBack", doc)
+            self._share_back(active, pending)
+            active["now"] = shifting.retreat(policy, counts(active), full(active))
+        self.replicas.converge()
+        return self._next("RollingBack", doc)
+
+    def _share_back(self, active: Fleet, pending: Fleet) -> None:
+        """Each fleet has the part of the traffic, and the pending one the instances, that the
+        active one's instances leave to it."""
+        answering = self.replicas.serving(active)
+        part = min(1.0, *(answering[name] / max(1, n) for name, n in production(active).items()))
+        self.share = min(self.share, 1.0 - part)
+        most = counts(pending)
+        pending["now"] = {
+            name: min(most[name], math.ceil((1.0 - part) * n - 1e-9))
+            for name, n in full(pending).items()
+        }
+
     def _give_up(self) -> Next:
-        """The deployment is abandoned: the serving fleet stays, or the endpoint is Failed without
-        one."""
-        for entry in self.replicas:
-            entry.setdefault("was", self._replica(entry).variant)
-        if self.pending:
-            self.pending = None
-        elif self.active:  # an update of capacities that cannot be met
-            for variant in self.active["variants"]:
-                serving_now = len(self._of(self.active, variant["name"], ("serving",)))
-                variant["count"] = min(variant["count"], max(1, serving_now))
-        status = "InService" if self.active else "Failed"
-        if self.active:
-            self._converge()
-        else:
-            for entry in self.replicas:
-                if entry["state"] in ALIVE:
-                    self._retire(entry)
-        return self._next(status, {"FailureReason": self.broken})
+        """What should come up does not: the serving fleet stays, or the endpoint is Failed without
+        one. Where not even a rollback comes up, the endpoint serves with both configurations."""
+        why, active, pending = self.replicas.broken, self.active, self.pending
+        for entry in self._entries():
+            self.replicas.keep(entry)
+        if active and pending and policy_of(self.deploying, active, pending) != Policy():
+            if "back" not in self.deploying:
+                return self._roll_back(why, active, pending)
+            if self.replicas.broken_in == active["id"]:
+                return self._mix(why, active, pending)
+            return self._go_back(policy_of(self.deploying, active, pending), active, pending)
+        if active and not pending:  # an update of capacities that cannot be met
+            answering = self.replicas.serving(active)
+            for variant in active["variants"]:
+                variant["count"] = min(variant["count"], max(1, answering[variant["name"]]))
+        self._end(active)
+        return self._next("InService" if active else "Failed", {"FailureReason": why})
+
+    def _mix(self, why: str, active: Fleet, pending: Fleet) -> Next:
+        """Both fleets' replicas serve as one fleet until UpdateEndpoint: "Your endpoint is in
+        service with a mix of the old and new endpoint configurations" (API reference)."""
+        for entry in self._entries():
+            if entry["fleet"] == pending["id"] and entry["state"] == "serving":
+                entry["fleet"] = active["id"]  # it keeps what it runs
+        active["now"] = self.replicas.serving(active)
+        self._end(active)
+        return self._next("UpdateRollbackFailed", {"FailureReason": why})
 
     # ---- the result
 
-    def _within(self, seconds: float) -> None:
-        self.due = min(self.due, max(0.0, seconds))
+    def _entries(self) -> list[Entry]:
+        return self.replicas.entries
+
+    def _looping(self) -> bool:
+        """Whether replicas end again and again."""
+        return any(entry.get("tries", 0) >= LOOP for entry in self._entries())
+
+    def _strangers(self) -> bool:
+        """Whether there are replicas still of a fleet that is to serve no more."""
+        return any(not self.replicas.wanted(entry) for entry in self._entries())
 
     def _next(self, status: str, doc: Doc, **plan: Any) -> Next:
         if status != self.row.status or doc.get("FailureReason"):
@@ -363,13 +270,15 @@ class Deployment:
         plan |= {
             "active": self.active,
             "pending": self.pending,
-            "replicas": self.replicas,
-            "waiting": self.message or None,
-            "queued": self.queued or None,
+            "deployment": self.deploying if self.active and self.pending else None,
+            "share": self.share or None,
+            "replicas": self._entries(),
+            "waiting": self.replicas.message or None,
+            "queued": self.replicas.queued or None,
         }
         row = self.row
         changed = Row(row.account, row.region, row.kind, row.name, status, row.doc, plan, id=row.id)
         if status in endpoints.ANSWERING:
-            self.endpoints.load(changed)
-        due = self.due if self.replicas or status not in ("Failed",) else None
+            self.world.endpoints.load(changed)
+        due = self.replicas.due if self._entries() or status not in ("Failed",) else None
         return Next(status, doc, plan, due)

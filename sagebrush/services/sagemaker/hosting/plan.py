@@ -53,6 +53,9 @@ class Fleet(TypedDict):
     started: float
     changed: NotRequired[float]
     """When weights or counts were last changed."""
+    now: NotRequired[dict[str, int]]
+    """How many replicas its variants should have at this step of a rolling deployment, where these
+    are fewer than the variants say."""
 
 
 class Entry(TypedDict):
@@ -81,6 +84,21 @@ class Entry(TypedDict):
     """The earliest time of its launch, in seconds since the epoch."""
 
 
+class Deploying(TypedDict):
+    """How far the pending fleet has come to take the place of the serving one."""
+
+    config: Doc
+    """The DeploymentConfig, {} without one."""
+    step: int
+    """The step of its policy, from 1."""
+    stage: str
+    """`Creating`, `ActivatingTraffic` or `Baking`."""
+    since: float
+    """When the stage began."""
+    back: NotRequired[str]
+    """Why it is rolled back, if it is."""
+
+
 class Plan(TypedDict, total=False):
     """The plan of an endpoint's row."""
 
@@ -88,6 +106,10 @@ class Plan(TypedDict, total=False):
     """The fleet that answers."""
     pending: Fleet | None
     """The fleet that is to replace it."""
+    deployment: Deploying | None
+    """How the pending fleet takes the place of the active one."""
+    share: float | None
+    """The part of the traffic that the pending fleet gets, 0..1."""
     replicas: Required[list[Entry]]
     waiting: str | None
     """What a replica waits for."""

@@ -10,7 +10,7 @@ import tarfile
 
 import pytest
 
-from sagebrush.errors import AwsError, Doc
+from sagebrush.errors import AwsError
 from sagebrush.routing import forward
 from sagebrush.services.sagemaker_runtime import invoke
 from tests.services.sagemaker.doubles import archive
@@ -187,36 +187,6 @@ def test_weights_share_out_the_requests(stand: Stand) -> None:
     found = stand.app.world.endpoints.get(NAME)
     assert found is not None
     assert {found.choose().name for _ in range(100)} == {"a"}
-
-
-@pytest.mark.parametrize(
-    ("config", "words"),
-    [
-        (
-            {
-                "BlueGreenUpdatePolicy": {
-                    "TrafficRoutingConfiguration": {"Type": "CANARY", "WaitIntervalInSeconds": 60}
-                }
-            },
-            "CANARY",
-        ),
-        (
-            {
-                "RollingUpdatePolicy": {
-                    "MaximumBatchSize": {"Type": "INSTANCE_COUNT", "Value": 1},
-                    "WaitIntervalInSeconds": 60,
-                }
-            },
-            "rolling",
-        ),
-    ],
-)
-def test_deployments_that_would_not_be_done_as_they_say_are_refused(
-    stand: Stand, config: Doc, words: str
-) -> None:
-    stand.create()
-    params = {"EndpointName": "e", "EndpointConfigName": "c-n", "DeploymentConfig": config}
-    assert words in refused(stand.sm, "UpdateEndpoint", **params)
 
 
 def test_missing_configurations_and_endpoints_are_told_in_awss_words(stand: Stand) -> None:

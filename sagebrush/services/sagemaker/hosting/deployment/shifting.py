@@ -12,6 +12,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from sagebrush.routing.endpoints import activated
 from sagebrush.services.sagemaker.hosting.deployment.update_policy import CANARY, ROLLING, Policy
 
 CREATING, ACTIVATING, BAKING = "Creating", "ActivatingTraffic", "Baking"
@@ -114,11 +115,6 @@ def kept(
     return {name: math.ceil((1.0 - gone) * n - 1e-9) for name, n in counts.items()}
 
 
-def activated(part: float, count: int) -> int:
-    """How many of `count` new instances get the `part` of the traffic: as few as can carry it."""
-    return min(count, math.ceil(part * count - 1e-9))
-
-
 def retreat(policy: Policy, now: Mapping[str, int], full: Mapping[str, int]) -> dict[str, int]:
     """How many old instances there should be next, on the way back from `now` to `full`."""
     if policy.back is None:
@@ -127,13 +123,13 @@ def retreat(policy: Policy, now: Mapping[str, int], full: Mapping[str, int]) -> 
 
 
 def words(
-    policy: Policy, shares: tuple[float, ...], progress: Progress, counts: tuple[int, int]
+    policy: Policy, shares: tuple[float, ...], progress: Progress, counts: tuple[int, int, int]
 ) -> str:
-    """AWS's StatusMessage for a variant; `counts`: its instances that answer and that it is to
-    have. Source: the guide's "Endpoint deployment state change" events."""
-    answering, count = counts
+    """AWS's StatusMessage for a variant; `counts`: its instances that answer, that should by now,
+    and that it is to have. Source: the guide's "Endpoint deployment state change" events."""
+    answering, due, count = counts
     if progress.stage == CREATING:
-        return f"Launching {max(0, count - answering)} instance(s)."
+        return f"Launching {max(0, due - answering)} instance(s)."
     last = progress.step >= len(shares)
     capacity = "full" if last else "canary" if policy.kind == CANARY else "partial"
     traffic = f"{capacity} capacity of {activated(shares[progress.step - 1], count)} instance(s)."

@@ -72,7 +72,7 @@ class Policy:
         if self.kind == CANARY:
             return (part, 1.0)
         steps = math.ceil(1.0 / part - 1e-9)
-        return tuple(min(1.0, part * step) for step in range(1, steps)) + (1.0,)
+        return (*(min(1.0, part * step) for step in range(1, steps)), 1.0)
 
 
 def policy_of(config: Doc | None, types: Mapping[str, str]) -> Policy:
@@ -125,7 +125,9 @@ def check(config: Doc | None, counts: Mapping[str, int]) -> None:
         _check_rolling(rolling, counts)
     elif blue:
         _check_blue_green(blue, counts)
-    names = [a.get("AlarmName") for a in config.get("AutoRollbackConfiguration", {}).get("Alarms", ())]
+    names = [
+        a.get("AlarmName") for a in config.get("AutoRollbackConfiguration", {}).get("Alarms", ())
+    ]
     if None in names:
         raise _invalid("AlarmName is required for each of the Alarms of AutoRollbackConfiguration.")
     if twice := sorted({name for name in names if names.count(name) > 1}):
@@ -135,13 +137,12 @@ def check(config: Doc | None, counts: Mapping[str, int]) -> None:
 def check_change(config: Doc | None, before: Mapping[str, int], after: Mapping[str, int]) -> None:
     """Raises ValidationException where a fleet with the variants `after` cannot take the place of
     one with the variants `before` as the DeploymentConfig says (`deployment-guardrails-exclusions`)."""
-    if config and (config.get("BlueGreenUpdatePolicy") or config.get("RollingUpdatePolicy")):
-        if set(before) != set(after):
-            raise _invalid(
-                "With a DeploymentConfig the new endpoint configuration must have the same variant"
-                f" names as the old one: {', '.join(sorted(after))} instead of"
-                f" {', '.join(sorted(before))}."
-            )
+    guarded = config and (config.get("BlueGreenUpdatePolicy") or config.get("RollingUpdatePolicy"))
+    if guarded and set(before) != set(after):
+        raise _invalid(
+            "With a DeploymentConfig the new endpoint configuration must have the same variant names"
+            f" as the old one: {', '.join(sorted(after))} instead of {', '.join(sorted(before))}."
+        )
 
 
 def _check_blue_green(policy: Doc, counts: Mapping[str, int]) -> None:
@@ -154,8 +155,11 @@ def _check_blue_green(policy: Doc, counts: Mapping[str, int]) -> None:
         _check_size(routing, member, counts)
     found = policy_of({"BlueGreenUpdatePolicy": policy}, {})
     waits = len(found.shares(counts)) - 1
-    _check_limit(policy, found.wait * waits + found.final, "WaitIntervalInSeconds and"
-                 " TerminationWaitInSeconds")
+    _check_limit(
+        policy,
+        found.wait * waits + found.final,
+        "WaitIntervalInSeconds and TerminationWaitInSeconds",
+    )
 
 
 def _check_rolling(policy: Doc, counts: Mapping[str, int]) -> None:
@@ -180,7 +184,9 @@ def _check_size(where: Doc, member: str, counts: Mapping[str, int]) -> None:
     low, high = LIMITS[member]
     limits = f"between {low}% and {high}%" if low else f"less than or equal to {high}%"
     for variant, count in counts.items():
-        percent = size.value if size.kind == "CAPACITY_PERCENT" else 100 * size.value / max(1, count)
+        percent = (
+            size.value if size.kind == "CAPACITY_PERCENT" else 100 * size.value / max(1, count)
+        )
         if not low <= percent <= high:
             raise _invalid(
                 f"{member} must be {limits} of the total instance count of production variant"

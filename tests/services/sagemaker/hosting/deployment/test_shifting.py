@@ -150,4 +150,4 @@ def test_the_way_back_is_at_once_or_in_batches() -> None:
     ],
 )
 def test_stages_are_told_in_awss_words(policy: Policy, progress: Progress, words: str) -> None:
-    assert shifting.words(policy, policy.shares(COUNTS), progress, (1, 3)) == words
+    assert shifting.words(policy, policy.shares(COUNTS), progress, (1, 3, 3)) == words
