@@ -70,6 +70,20 @@ ROLE = "arn:aws:iam::123456789012:role/SagebrushExecutionRole"
 BUCKET, NAME = "bench-bucket", "bench"
 
 
+def words(pid: int) -> str:
+    """A process's command line."""
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+    return ""
+
+
+def parent(pid: int) -> int:
+    """The process that started it."""
+    with contextlib.suppress(OSError):
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    return 0
+
+
 class Server:
     """A server in a process of its own; `start` may be called again after `kill`."""
 
@@ -112,17 +126,20 @@ class Server:
         )
 
     def replicas(self) -> dict[str, list[int]]:
-        """The processes of each replica's model server."""
+        """The processes of each replica's model server: those beneath the one that its job's record
+        names."""
         found: dict[str, list[int]] = {}
+        firsts: dict[int, str] = {}
+        for job in (self.home / "jobs").glob("e-*"):
+            with contextlib.suppress(OSError, KeyError):
+                firsts[json.loads((job / "state.json").read_text())["pid"]] = job.name
         for place in Path("/proc").iterdir():
-            with contextlib.suppress(OSError):
-                words = (place / "cmdline").read_bytes() if place.name.isdigit() else b""
-                if b"/serving/serve.py" not in words:
-                    continue
-                variables = (place / "environ").read_bytes() + os.readlink(place / "cwd").encode()
-                for job in (self.home / "jobs").iterdir():
-                    if job.name.encode() in variables + words:
-                        found.setdefault(job.name, []).append(int(place.name))
+            if place.name.isdigit() and "/serving/serve.py" in words(int(place.name)):
+                above = int(place.name)
+                while above > 1 and above not in firsts:
+                    above = parent(above)
+                if above in firsts:
+                    found.setdefault(firsts[above], []).append(int(place.name))
         return found
 
     async def keep_seen(self) -> None:
@@ -247,7 +264,7 @@ class Bench:
         s3.create_bucket(Bucket=BUCKET)
         for name, load in (("a", "pass"), ("b", "pass"), ("bad", "raise ValueError('no luck')")):
             out = io.BytesIO()
-            code = CODE.replace("{load}", load).replace("\\n", "\\n").encode()
+            code = CODE.replace("{load}", load).encode()
             with tarfile.open(fileobj=out, mode="w:gz") as tar:
                 info = tarfile.TarInfo("code/inference.py")
                 info.size = len(code)
