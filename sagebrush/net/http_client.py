@@ -22,6 +22,10 @@ HIGH = 1 << 20
 IDLE = 0.25
 """Seconds of idleness after which a connection is looked at before it is used: servers end idle
 connections, and until the loop hears of that a request on one would be lost."""
+KEPT = 1.0
+"""Seconds of idleness after which a connection is not used again. A server that ends it at the very
+moment of a request would cost that request, which must not be sent twice; servers end idle
+connections after 2 seconds (gunicorn's default) or more, and a new one costs 0.2 ms."""
 
 Connect = Callable[[str], Awaitable[socket.socket]]
 
@@ -98,9 +102,13 @@ class _Connection(asyncio.Protocol):
     # ---- the pool's calls
 
     def stale(self) -> bool:
-        """Whether the other side has ended it, even if the loop has not heard so yet."""
-        if self.closed or self._loop.time() - self.idle_since < IDLE:
+        """Whether the other side has ended it, even if the loop has not heard so yet, or may be
+        about to."""
+        idle = self._loop.time() - self.idle_since
+        if self.closed or idle < IDLE:
             return self.closed
+        if idle >= KEPT:
+            return True
         try:
             return self._sock.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) is not None
         except BlockingIOError:

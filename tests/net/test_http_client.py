@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from sagebrush.net.http_client import Answer, Broken, Pool, Unreachable
+from sagebrush.net.http_client import KEPT, Answer, Broken, Pool, Unreachable
 
 HEAD = b"POST /invocations HTTP/1.1\r\nContent-Length: 2\r\n\r\n"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-A: b\r\n\r\nhi"
@@ -112,6 +112,23 @@ def test_a_connection_that_was_closed_while_idle_is_not_used(script: Callable[..
 
     asyncio.run(run())
     assert len(server.requests) == 2
+
+
+def test_a_connection_that_was_idle_for_long_is_not_used(script: Callable[..., Script]) -> None:
+    server = script([OK, OK, OK], [OK])
+
+    async def run() -> None:
+        pool = Pool(server.address)
+        for idle in (0.0, KEPT - 0.5, KEPT):
+            await pool.ask(HEAD, b"xy", 10)
+            pool._idle[0].idle_since -= idle
+        kept = pool._idle[0]
+        assert (await pool.ask(HEAD, b"xy", 10)).body == b"hi"
+        assert kept.closed
+        assert pool._idle != [kept]
+
+    asyncio.run(run())
+    assert len(server.requests) == 4
 
 
 def test_a_request_is_never_sent_twice(script: Callable[..., Script]) -> None:

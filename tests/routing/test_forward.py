@@ -73,6 +73,18 @@ class Road:
             self.rows.delete(known.id)
         return self.rows.insert(Row(*NAME[:2], "endpoint", NAME[2], "InService", {}, plan))
 
+    def deploy(self, share: float) -> Row:
+        """`a` serves, and `b` and `c` are of the fleet that is to take its place."""
+        row = self.publish("a", "b", "c")
+        for replica in row.plan["replicas"][1:]:
+            replica["fleet"] = "g"
+        row.plan["active"]["config"] = "old"
+        variants = [{"name": "v", "weight": 1.0, "count": 2}]
+        row.plan["pending"] = {"id": "g", "variants": variants, "config": "new"}
+        row.plan["share"] = share
+        self.endpoints.load(row)
+        return row
+
     async def ask(self, pool: Pool, _head: bytes, _body: bytes, _timeout: float) -> Answer:
         key = pool.address.split(":")[1]
         self.asked.append(key)
@@ -197,3 +209,74 @@ def test_a_session_is_over_when_it_is_closed_or_its_replica_is_gone(road: Road) 
         road.send(session="s-3")
     with pytest.raises(NoSession):
         road.send(session="never-begun")
+
+
+def test_two_fleets_share_the_requests(road: Road) -> None:
+    road.deploy(0.5)
+    places = [road.send()[0] for _ in range(200)]
+    assert 60 < sum(place.variant.config == "new" for place in places) < 140
+    assert set(road.asked) == {"a", "b"}, "half of the new instances have traffic"
+    assert all(place.endpoint.variants[0] is place.variant for place in places)
+    assert {road.send("v")[0].route.key for _ in range(50)} == {"a", "b"}
+
+
+@pytest.mark.parametrize(("share", "dead", "alive"), [(1.0, "bc", {"a"}), (0.01, "a", {"b"})])
+def test_where_one_fleet_does_not_answer_the_other_does(
+    road: Road, share: float, dead: str, alive: set[str]
+) -> None:
+    road.deploy(share)
+    road.failing = {key: Unreachable("refused") for key in dead}
+    assert {road.send()[1].body.decode() for _ in range(20)} == alive
+
+
+def test_a_session_stays_with_its_replica_of_either_fleet(road: Road) -> None:
+    road.deploy(0.5)
+    for key in ("a", "b"):
+        road.forward.sessions.begin(NAME, f"s-{key}", "v", key)
+        assert {road.send(session=f"s-{key}")[1].body.decode() for _ in range(10)} == {key}
+
+
+def test_a_replica_that_just_left_is_busy_until_no_request_can_have_chosen_it(road: Road) -> None:
+    """The loop's thread is between its choice and its count when another thread publishes."""
+
+    async def run() -> None:
+        road.endpoints.use(asyncio.get_running_loop())
+        road.endpoints.load(road.publish("a", "b"))
+        road.endpoints.load(road.publish("b"))
+        assert (road.endpoints.busy("a"), road.endpoints.busy("b")) == (1, 0)
+        await asyncio.sleep(0)
+        assert road.endpoints.busy("a") == 0
+
+    asyncio.run(run())
+
+
+def test_an_open_request_counts_though_its_replica_left(road: Road) -> None:
+    found = road.endpoints.load(road.publish("a", "b"))
+    assert found is not None
+    (route,) = [r for r in found.routes() if r.key == "a"]
+    road.endpoints.load(road.publish("b"))
+    route.pool.busy = 1  # it had chosen before, and is sent now
+    assert road.endpoints.busy("a") == 1
+    route.pool.busy = 0
+    assert road.endpoints.busy("a") == 0
+
+
+def test_after_a_refusal_what_is_published_by_then_is_asked(road: Road) -> None:
+    road.publish("a", "b")
+    road.failing["a"] = Unreachable("refused")
+    road.failing["b"] = AssertionError("it left, and may be ended at any moment")
+
+    async def leaving(pool: Pool, _head: bytes, _body: bytes, _timeout: float) -> Answer:
+        if "c" not in road.backend.running:
+            road.endpoints.load(road.publish("c"))
+            raise Unreachable("refused")
+        return await road.ask(pool, b"", b"", 1.0)
+
+    passage = Passage(lambda _before, _last: b"", b"", 60.0, leaving)
+    assert asyncio.run(road.forward.send(NAME, None, passage))[1].body == b"c"
+
+
+def test_a_row_that_was_read_before_a_step_does_not_undo_it(road: Road) -> None:
+    old = road.publish("a", "b")
+    newer = road.endpoints.load(road.publish("b"))
+    assert road.endpoints.load(old, first=True) is newer
