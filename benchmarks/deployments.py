@@ -37,6 +37,7 @@ import boto3.session
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
+from botocore.exceptions import ConnectionClosedError, EndpointConnectionError
 
 SERVE = """
 import json, os, sys
@@ -290,7 +291,10 @@ class Bench:
 
     async def settled(self) -> None:
         """The endpoint is InService again, and what it gave up has drained."""
-        while await asyncio.to_thread(self.status) != "InService":
+        while True:
+            with contextlib.suppress(EndpointConnectionError, ConnectionClosedError):
+                if await asyncio.to_thread(self.status) == "InService":
+                    break
             await asyncio.sleep(0.1)
         await asyncio.sleep(1)
 
@@ -333,8 +337,23 @@ class Bench:
         found = self.sm.describe_endpoint(EndpointName=NAME)
         return found["ProductionVariants"][0]["CurrentInstanceCount"]
 
+    async def kill_in_canary(self, load: Load) -> None:
+        """The server is killed while a canary has half of the traffic, and the update goes on."""
+        half = {"Type": "CAPACITY_PERCENT", "Value": 50}
+        updating = asyncio.create_task(self.update("a", blue_green("CANARY", CanarySize=half)))
+        while not await asyncio.to_thread(self.baking):
+            await asyncio.sleep(0.05)
+        await self.kill_server(load)
+        await updating
+
+    def baking(self) -> bool:
+        found = self.sm.describe_endpoint(EndpointName=NAME)
+        (variant,) = found.get("PendingDeploymentSummary", {}).get("ProductionVariants", ({},))
+        return any(each["Status"] == "Baking" for each in variant.get("VariantStatus", ()))
+
     async def kill_server(self, load: Load) -> None:
-        await asyncio.sleep(2)
+        """The server is killed and started again."""
+        await asyncio.sleep(1)
         load.away = True
         await asyncio.to_thread(self.server.kill)
         await asyncio.to_thread(self.server.start)
@@ -370,6 +389,7 @@ def scenarios(bench: Bench) -> dict[str, Callable[[Load], Coroutine[Any, Any, No
         "1 -> 4 -> 1": bench.up_and_down,
         "kill -9 of a replica, 3 times": bench.kill_replica,
         "kill -9 of the server": bench.kill_server,
+        "kill -9 of it in a canary": bench.kill_in_canary,
     }
 
 

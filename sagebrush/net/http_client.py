@@ -27,15 +27,27 @@ KEPT = 1.0
 moment of a request would cost that request, which must not be sent twice; servers end idle
 connections after 2 seconds (gunicorn's default) or more, and a new one costs 0.2 ms."""
 
+WHOLE = 4096
+"""Bytes that a server reads at once or not at all: no buffer of a server is smaller."""
+
 Connect = Callable[[str], Awaitable[socket.socket]]
 
 
 class Unreachable(Exception):
-    """No connection could be made: nothing was sent."""
+    """No connection could be made, or the server ended without having read the request: it may be
+    sent elsewhere."""
 
 
 class Broken(Exception):
     """The connection ended, or was no HTTP, before the answer was complete."""
+
+
+class Unread(Broken):
+    """The connection was reset before a byte of the answer, with the whole request on its way.
+
+    A system resets a connection that ends with unread data in it, and closes one whose data were
+    all read (RFC 1122, 4.2.2.13; RFC 2525, 2.17): nothing has read a request of WHOLE bytes then.
+    """
 
 
 @dataclass(frozen=True)
@@ -69,6 +81,8 @@ class _Connection(asyncio.Protocol):
         self.closed = False
         self.idle_since = 0.0
         """By the loop's time."""
+        self._small = False
+        """Whether the request has WHOLE bytes at most."""
 
     # ---- asyncio's calls
 
@@ -94,8 +108,11 @@ class _Connection(asyncio.Protocol):
         self.closed = True
         if self._waiter is None and self._sink is None:
             return
+        unread = self._small and self._in_head and not self._buffer
         if not self._in_head and self._length == -1 and exc is None:
             self._finish()
+        elif unread and isinstance(exc, ConnectionResetError | BrokenPipeError):
+            self._fail(Unread("the model ended before it read the request"))
         else:
             self._fail(Broken("the model closed the connection before its answer was complete"))
 
@@ -121,6 +138,7 @@ class _Connection(asyncio.Protocol):
         assert self._transport is not None
         self._waiter, self._sink = self._loop.create_future(), sink
         self._in_head, self._chunk = True, -1
+        self._small = len(head) + len(body) <= WHOLE
         if len(body) < 65536:
             self._transport.write(head + body)
         else:
@@ -376,7 +394,8 @@ class Pool:
     async def ask(self, head: bytes, body: bytes, timeout: float) -> Answer:
         """The whole answer to one request; `head` is complete, with its empty line.
 
-        A request is sent once. Raises Unreachable, Broken, and TimeoutError after `timeout` seconds.
+        A request is sent once. Raises Unreachable (no server has read it), Broken, and TimeoutError
+        after `timeout` seconds.
         """
         loop = asyncio.get_running_loop()
         self.busy += 1
@@ -389,6 +408,8 @@ class Pool:
             except asyncio.CancelledError:
                 connection.close()
                 raise
+            except Unread as error:
+                raise await self._ended(error) from error
             finally:
                 timer.cancel()
             assert answer is not None
@@ -408,6 +429,9 @@ class Pool:
             timer = loop.call_later(timeout, connection.give_up, TimeoutError())
             try:
                 await waiter
+            except Unread as error:
+                timer.cancel()
+                raise await self._ended(error) from error
             except BaseException:
                 timer.cancel()
                 connection.close()
@@ -435,6 +459,16 @@ class Pool:
             connection.close()
         elif not connection.closed:
             self._idle.append(connection)
+
+    async def _ended(self, error: Unread) -> Exception:
+        """Unreachable if the server has ended: that was why it reset the connection, and not a
+        decision of its own after it had read the request; else the error."""
+        try:
+            async with asyncio.timeout(1.0):
+                (await self._connect(self.address)).close()
+        except (OSError, TimeoutError):
+            return Unreachable(str(error))
+        return error
 
     async def _connection(self, loop: asyncio.AbstractEventLoop, timeout: float) -> _Connection:
         """An idle connection that still stands, else a new one."""

@@ -146,6 +146,40 @@ def test_a_request_is_never_sent_twice(script: Callable[..., Script]) -> None:
 
 
 @pytest.mark.parametrize(
+    ("ends", "reads", "body", "problem"),
+    [
+        (True, False, b"xy", Unreachable),  # killed: its system resets what it had not read
+        (True, True, b"xy", Broken),
+        (False, False, b"xy", Broken),  # it lives: it may have reset the connection on purpose
+        (True, False, b"x" * 5000, Broken),  # a part of it may have been read
+    ],
+)
+def test_what_no_server_has_read_may_go_elsewhere(
+    ends: bool, reads: bool, body: bytes, problem: type[Exception]
+) -> None:
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        client, _ = listener.accept()
+        client.recv(1, 0 if reads else socket.MSG_PEEK)
+        if reads:
+            client.recv(65536)
+        if ends:
+            listener.close()
+        client.close()
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    pool = Pool(f"tcp:127.0.0.1:{listener.getsockname()[1]}")
+    with pytest.raises(problem) as caught:
+        asyncio.run(pool.ask(HEAD, body, 10))
+    thread.join()
+    listener.close()
+    assert type(caught.value) is problem or problem is Broken
+    assert pool.busy == 0
+
+
+@pytest.mark.parametrize(
     "answer",
     [
         b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nshort",
