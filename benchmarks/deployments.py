@@ -6,7 +6,8 @@ A server of its own, an endpoint of two instances whose model takes 5 ms and wri
 number into a file, and requests at random intervals (Poisson) with a signature each. For each
 deployment policy, for an update whose new model cannot load, for 1 -> 4 -> 1, a replica's kill -9
 and a server's kill -9 with its restart, one line: how many requests were sent, how many of them
-failed and how, how many reached a model more than once. Requests are never retried: botocore would
+failed and how, how many of these no model had begun to answer (`unread`), and how many requests
+reached a model more than once. Requests are never retried: botocore would
 send those again that were refused or cut off while the server was away. Linux only.
 """
 
@@ -166,6 +167,8 @@ class Tally:
     late: float = 0.0
     """The longest answer, in seconds."""
     examples: dict[str, str] = field(default_factory=dict)
+    failed: set[str] = field(default_factory=set)
+    """The numbers of those that got no answer, while the server was there."""
 
 
 class Load:
@@ -200,12 +203,14 @@ class Load:
             outcome, said = await asyncio.wait_for(self.ask(number), 60)
         except ConnectionRefusedError:
             outcome, said = "refused", ""
-        except (OSError, EOFError) as error:
-            outcome, said = "cut", repr(error)
         except TimeoutError:
             outcome, said = "timeout", ""
+        except (OSError, EOFError) as error:
+            outcome, said = "cut", repr(error)
         if (away or self.away) and outcome in ("refused", "cut"):
             outcome += " while the server is away"
+        elif outcome != "ok":
+            self.tally.failed.add(number)
         self.tally.counts[outcome] += 1
         self.tally.examples.setdefault(outcome, said)
         self.tally.late = max(self.tally.late, time.perf_counter() - begun)
@@ -399,7 +404,9 @@ async def measure(server: Server, rate: float, only: list[str]) -> None:
     await asyncio.to_thread(bench.prepare)
     load = Load(server, rate)
     keeping = asyncio.create_task(server.keep_seen())
-    print(f"{'':<32}{'sent':>8}{'failed':>8}{'twice':>8}{'longest ms':>12}{'seconds':>9}")
+    print(
+        f"{'':<32}{'sent':>8}{'failed':>8}{'unread':>8}{'twice':>8}{'longest ms':>12}{'seconds':>9}"
+    )
     for name, act in scenarios(bench).items():
         if only and name not in only:
             continue
@@ -408,11 +415,11 @@ async def measure(server: Server, rate: float, only: list[str]) -> None:
             await asyncio.sleep(1)
             await act(load)
         tally, took = load.tally, time.perf_counter() - begun
-        twice = sum(n > 1 for n in collections.Counter(server.seen()).values())
-        aside = sum(n for word, n in tally.counts.items() if word.endswith("away"))
-        failed = tally.sent - tally.counts["ok"] - aside
+        seen = collections.Counter(server.seen())
+        twice, unread = sum(n > 1 for n in seen.values()), len(tally.failed - set(seen))
         print(
-            f"{name:<32}{tally.sent:>8}{failed:>8}{twice:>8}{tally.late * 1e3:>12.0f}{took:>9.1f}"
+            f"{name:<32}{tally.sent:>8}{len(tally.failed):>8}{unread:>8}{twice:>8}"
+            f"{tally.late * 1e3:>12.0f}{took:>9.1f}"
         )
         for word, count in tally.counts.items():
             if word != "ok":

@@ -152,7 +152,7 @@ def update_endpoint(ctx: Ctx, request: Doc) -> Doc:
         doc.pop("FailureReason", None)
         if config is None:
             del doc["LastDeploymentConfig"]
-        plan = {**row.plan, "pending": fleet, "deployment": deployment}
+        plan = {**row.plan, "pending": fleet, "deployment": deployment, "share": 0.0}
         return replace(row, status="Updating", doc=doc, plan=plan, due_at=now)
 
     return _changed(ctx, request, change, types)

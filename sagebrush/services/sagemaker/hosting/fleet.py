@@ -33,6 +33,7 @@ from sagebrush.services.sagemaker.hosting.deployment.replicas import (
 from sagebrush.services.sagemaker.hosting.deployment.shifting import Progress, Seen
 from sagebrush.services.sagemaker.hosting.deployment.update_policy import ROLLING, Policy
 from sagebrush.services.sagemaker.hosting.plan import Deploying, Entry, Fleet, Variant, plan_of
+from sagebrush.services.sagemaker.hosting.replica import REASON
 from sagebrush.store.rows import Next, Row
 from sagebrush.world import World
 
@@ -139,7 +140,8 @@ class Deployment:
         shares = policy.shares(production(pending))
         at = self.deploying
         progress = Progress(at["step"], at["stage"], at["since"])
-        alarm = "" if progress.stage == shifting.CREATING else self._alarm(policy, pending)
+        alarm = self._alarm(policy, pending) if shifting.watched(progress) else ""
+        alarm = alarm or self._crash_of(pending)
         seen = Seen(self.now, pending["started"], ready, alarm)
         turn = shifting.shift(policy, shares, progress, seen)
         if turn.back:
@@ -157,9 +159,7 @@ class Deployment:
         return self._next(self.row.status, {})
 
     def _alarm(self, policy: Policy, pending: Fleet) -> str:
-        """Why the deployment must not go on; "" if nothing speaks against it."""
-        if any(e["fleet"] == pending["id"] and e.get("tries", 0) >= LOOP for e in self._entries()):
-            return self.replicas.crash or "Instances of the new fleet end again and again."
+        """What the policy's alarms say against the deployment; "" if none is in ALARM."""
         if not policy.alarms:
             return ""
         row, role = self.row, pending["variants"][0].get("role")
@@ -168,6 +168,12 @@ class Deployment:
         except AwsError as error:
             return rollback_alarms.unreadable(error, policy.alarms)
         return rollback_alarms.tripped(found, policy.alarms)
+
+    def _crash_of(self, pending: Fleet) -> str:
+        """How replicas of the fleet end, if they do so again and again; else ""."""
+        if any(e["fleet"] == pending["id"] and e.get("tries", 0) >= LOOP for e in self._entries()):
+            return self.replicas.crash or "Instances of the new fleet end again and again."
+        return ""
 
     def _take_over(self, pending: Fleet) -> Next:
         """The pending fleet is the active one, and the replicas of the one before drain."""
@@ -190,7 +196,7 @@ class Deployment:
         """All traffic goes back to the active fleet, as far as it has its instances still; the rest
         follows once a rolling update's have come back."""
         policy = policy_of(self.deploying, active, pending)
-        self.deploying["back"] = why
+        self.deploying["back"] = why[:REASON]
         if policy.kind == ROLLING:
             self._share_back(active, pending)
         return self._go_back(policy, active, pending)

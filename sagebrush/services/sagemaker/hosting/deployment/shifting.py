@@ -41,7 +41,7 @@ class Seen:
     ready: bool
     """Whether all the instances answer that there should be now."""
     alarm: str = ""
-    """Why the deployment must not go on; "" if no alarm is in ALARM."""
+    """Why the deployment must not go on; "" if nothing speaks against it."""
 
 
 @dataclass(frozen=True)
@@ -61,13 +61,13 @@ def shift(policy: Policy, shares: tuple[float, ...], progress: Progress, seen: S
     It makes one step at most: however long nobody looked, a step is never left out.
     """
     left = math.inf if policy.limit is None else seen.began + policy.limit - seen.now
-    if progress.stage != CREATING and seen.alarm:
+    if seen.alarm:
         return Turn(progress, back=seen.alarm)
     if left <= 0:
         return Turn(progress, back=_late(policy))
     if progress.stage == CREATING:
         if not seen.ready:
-            return Turn(progress, due=left)
+            return Turn(progress, due=min(left, LOOK) if watched(progress) else left)
         return Turn(Progress(progress.step, ACTIVATING, seen.now))
     if progress.stage == ACTIVATING:
         return Turn(Progress(progress.step, BAKING, seen.now))
@@ -77,6 +77,11 @@ def shift(policy: Policy, shares: tuple[float, ...], progress: Progress, seen: S
     if progress.step >= len(shares):
         return Turn(progress, done=True)
     return Turn(Progress(progress.step + 1, CREATING, seen.now))
+
+
+def watched(progress: Progress) -> bool:
+    """Whether alarms count: from the first traffic on, as those of the old fleet may ring before."""
+    return progress.step > 1 or progress.stage != CREATING
 
 
 def share(shares: tuple[float, ...], progress: Progress) -> float:
