@@ -126,16 +126,17 @@ def metrics(ctx: Ctx, request: Doc) -> None:
     if len(set(of_metrics)) > 1:
         raise refused("All metrics of an alarm must have the same Period")
     period(of_metrics[0], request.get("EvaluationPeriods", 1))
+    empty = Stored(Source(ctx.world, ctx.account, ctx.region), Span(0.0, 0.0), {})
+    sheet = Sheet(asked, empty)
     try:
-        for query in asked:
-            if "Expression" in query and "SEARCH" in parser.functions(
-                parser.parse(query["Expression"])
-            ):
-                raise refused("SEARCH is not supported on Metric Alarms.")
-        empty = Stored(Source(ctx.world, ctx.account, ctx.region), Span(0.0, 0.0), {})
-        found = watched.result(request, Sheet(asked, empty))
+        for query in asked:  # those that are not watched are none either where they are wrong
+            sheet.value(query["Id"])
+        found = watched.result(request, sheet)
     except parser.ExpressionError as error:
         raise refused(str(error)) from error
+    used = [parser.parse(query["Expression"]) for query in asked if "Expression" in query]
+    if any("SEARCH" in parser.functions(tree) for tree in used):
+        raise refused("SEARCH is not supported on Metric Alarms.")
     if not isinstance(found, Series):
         raise refused("The expression for an alarm must give a single time series.")
 
