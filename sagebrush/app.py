@@ -25,6 +25,7 @@ from sagebrush.engine.loop import Loop
 from sagebrush.engine.reset import Reset
 from sagebrush.environments.builds import LayerBuilds
 from sagebrush.environments.store import Environments
+from sagebrush.errors import Doc
 from sagebrush.facts import Running
 from sagebrush.gates.containers import Bridge
 from sagebrush.gates.notebook_gate import Gate
@@ -33,6 +34,7 @@ from sagebrush.protocol import connections, listen
 from sagebrush.protocol.access_log import AccessLog
 from sagebrush.protocol.hosts import Hosts
 from sagebrush.protocol.server import Server
+from sagebrush.routing.capture.captures import Captures
 from sagebrush.routing.endpoints import Endpoints
 from sagebrush.routing.forward import Forward
 from sagebrush.routing.health import Health
@@ -47,7 +49,7 @@ from sagebrush.store.objects import ObjectStore
 from sagebrush.store.rows import Rows
 from sagebrush.store.series import Series
 from sagebrush.store.streams import Streams
-from sagebrush.workload import launch
+from sagebrush.workload import captured, launch
 from sagebrush.world import World
 
 
@@ -140,7 +142,8 @@ class App:
             fuse_lacking=functools.cache(fuse.lacking),
             layers=LayerBuilds(),
             endpoints=endpoints,
-            forward=Forward(endpoints, tallies, rows, due),
+            forward=Forward(endpoints, tallies, rows, due, clock),
+            captures=Captures(settings.home / "captures", clock, self._capture),
             tallies=tallies,
             health=Health(self.backend, clock, due),
             notebooks=Notebooks(settings, rows, self.backend, clock),
@@ -152,6 +155,9 @@ class App:
             dispatch=self.dispatcher,
             kinds=running,
         )
+
+    def _capture(self, of: Doc, destination: str, key: str, content: bytes) -> None:
+        captured.store(self.world, of, destination, key, content)
 
     # Life -----------------------------------------------------------------------------------------
 
@@ -186,6 +192,7 @@ class App:
         facts = self.world.kinds.items()
         self.world.rows.take_over({name: kind.ended for name, kind in facts})
         self.loop.start()
+        self.world.captures.start()
         self._sweeper.start()
         self._usage.start()
 
@@ -210,6 +217,7 @@ class App:
         self.loop.stop(timeout)
         self._http.stop(timeout + 10)
         self.world.tallies.flush()
+        self.world.captures.stop()
         self.backend.close()
         self.sandboxes.close()
         self.server.close()

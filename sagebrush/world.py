@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from sagebrush.environments.builds import LayerBuilds
     from sagebrush.environments.store import Environments
     from sagebrush.facts import Running
+    from sagebrush.routing.capture.captures import Captures
     from sagebrush.routing.endpoints import Endpoints
     from sagebrush.routing.forward import Forward
     from sagebrush.routing.health import Health
@@ -109,6 +110,8 @@ class World:
     """Routes to the replicas of endpoints."""
     forward: Forward
     """Forwards requests to replicas."""
+    captures: Captures
+    """Captured requests of endpoints, on their way to S3."""
     tallies: Tallies
     """Counts of replicas' answers, for their metrics."""
     health: Health

@@ -79,6 +79,7 @@ class Reset:
         self._backend.launched()
         ended = self._kill()
         world.tallies.drop()
+        world.captures.drop()
         found = emptying.empty(world.db, table.OWNER)
         self._forget(found.last)
         if not self._loop.settled(STEPS):

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from sagebrush.compute.base import Backend, Running
 from sagebrush.errors import Doc
 from sagebrush.net.http_client import Pool
+from sagebrush.routing.capture import record
+from sagebrush.routing.capture.record import Rule
 from sagebrush.store.rows import Row
 
 ANSWERING = ("InService", "Updating", "SystemUpdating", "RollingBack")
@@ -26,12 +28,28 @@ Name = tuple[str, str, str]
 
 @dataclass(eq=False)
 class Route:
-    """One replica that answers. `pool` belongs to the event loop that first used it."""
+    """One replica that answers: the connections to each of its containers, in their order, which
+    belong to the event loop that first used them."""
 
     key: str
     replica: str
-    address: str
-    pool: Pool
+    addresses: tuple[str, ...]
+    pools: tuple[Pool, ...]
+
+    @property
+    def pool(self) -> Pool:
+        """The connections to the first container."""
+        return self.pools[0]
+
+    @property
+    def busy(self) -> int:
+        """Requests that are on it now, in any of its containers."""
+        return self.pools[0].busy if len(self.pools) == 1 else sum(p.busy for p in self.pools)
+
+    def close(self) -> None:
+        """Idle connections are ended, and those in use once they are done."""
+        for pool in self.pools:
+            pool.close()
 
 
 @dataclass(frozen=True)
@@ -41,6 +59,13 @@ class Variant:
     name: str
     weight: float
     routes: tuple[Route, ...]
+    containers: tuple[str, ...] = ("container_1",)
+    """The names of its model's containers, in their order."""
+    mode: str = "Serial"
+    """`Serial`: each container gets what the one before it answered; `Direct`: a request names its
+    own."""
+    capture: Rule | None = None
+    """What is captured of its requests."""
 
     def least_busy(self, without: Sequence[Route] = ()) -> Route | None:
         """Returns the replica with the fewest requests in flight (ties at random), None if all
@@ -51,8 +76,16 @@ class Variant:
         open_ = [r for r in routes if r not in without]
         if not open_:
             return None
-        fewest = min(r.pool.busy for r in open_)
-        return random.choice([r for r in open_ if r.pool.busy == fewest])
+        fewest = min(r.busy for r in open_)
+        return random.choice([r for r in open_ if r.busy == fewest])
+
+
+@dataclass(frozen=True)
+class Shadow:
+    """A variant that gets copies of a `share` (0 to 1) of the requests."""
+
+    variant: Variant
+    share: float
 
 
 @dataclass(frozen=True)
@@ -62,6 +95,7 @@ class Endpoint:
     name: Name
     row_id: int
     variants: tuple[Variant, ...]
+    shadows: tuple[Shadow, ...] = ()
 
     def choose(self) -> Variant:
         """Returns a variant at random by weight; all are equally likely if every weight is 0."""
@@ -109,15 +143,21 @@ class Endpoints:
             self.withdraw(name)
             return None
         replicas = [r for r in row.plan["replicas"] if r["state"] == "serving"]
-        variants = tuple(
-            Variant(v["name"], v["weight"], tuple(self._routes_of(active, v["name"], replicas)))
-            for v in active["variants"]
+        docs = active["variants"]
+        every = [self._variant(active, doc, replicas) for doc in docs]
+        shadowed = [v.get("shadow", False) for v in docs]
+        variants = tuple(v for v, copied in zip(every, shadowed, strict=True) if not copied)
+        weight = sum(v.weight for v in variants)
+        shadows = tuple(
+            Shadow(v, min(1.0, v.weight / weight) if weight else 0.0)
+            for v, copied in zip(every, shadowed, strict=True)
+            if copied
         )
-        endpoint = Endpoint(name, row.id, variants)
+        endpoint = Endpoint(name, row.id, variants, shadows)
         with self._guard:
             before = self._endpoints.get(name)
             self._endpoints[name] = endpoint
-            self._drop_routes(before, {r.key for v in variants for r in v.routes})
+            self._drop_routes(before, {r.key for v in every for r in v.routes})
         return endpoint
 
     def withdraw(self, name: Name) -> None:
@@ -146,36 +186,57 @@ class Endpoints:
         """Closes all connections to replicas. Runs in the event loop's thread, before it ends."""
         with self._guard:
             for route in self._routes.values():
-                route.pool.close()
+                route.close()
 
     def busy(self, key: str) -> int:
         """Returns the number of requests in flight at the replica."""
         route = self._routes.get(key)
-        return route.pool.busy if route else 0
+        return route.busy if route else 0
+
+    def _variant(self, fleet: Doc, doc: Doc, replicas: Sequence[Doc]) -> Variant:
+        """The variant that a fleet's document describes, with the routes to its replicas."""
+        return Variant(
+            doc["name"],
+            doc["weight"],
+            tuple(self._routes_of(fleet, doc["name"], replicas)),
+            # a row that an older version wrote has no containers
+            tuple(c["name"] for c in doc.get("containers", ())) or ("container_1",),
+            doc.get("mode", "Serial"),
+            record.rule(fleet.get("capture"), doc.get("role") or ""),
+        )
 
     def _routes_of(self, fleet: Doc, variant: str, replicas: Iterable[Doc]) -> Iterable[Route]:
         for replica in replicas:
             if (replica["fleet"], replica["variant"]) != (fleet["id"], variant):
                 continue
-            state = self._backend.poll(replica["key"])
-            if not isinstance(state, Running) or not state.address:
+            addresses = self._addresses(replica)
+            if not addresses:
                 continue
             with self._guard:
                 route = self._routes.get(replica["key"])
-                if route is None or route.address != state.address:
-                    route = Route(replica["key"], replica["id"], state.address, Pool(state.address))
+                if route is None or route.addresses != addresses:
+                    pools = tuple(Pool(address) for address in addresses)
+                    route = Route(replica["key"], replica["id"], addresses, pools)
                     self._routes[replica["key"]] = route
             yield route
 
+    def _addresses(self, replica: Doc) -> tuple[str, ...]:
+        """Where each of the replica's containers listens; () unless all of them run."""
+        states = [self._backend.poll(key) for key in replica.get("keys") or [replica["key"]]]
+        found = tuple(s.address for s in states if isinstance(s, Running) and s.address)
+        return found if len(found) == len(states) else ()
+
     def _drop_routes(self, before: Endpoint | None, keep: set[str]) -> None:
         """Closes the routes of `before` that are not in `keep`, each after its last request."""
-        for variant in before.variants if before else ():
+        if before is None:
+            return
+        for variant in (*before.variants, *(s.variant for s in before.shadows)):
             for route in variant.routes:
                 if route.key in keep:
                     continue
                 if self._loop is not None and not self._loop.is_closed():
-                    self._loop.call_soon_threadsafe(route.pool.close)
-                if not route.pool.busy:
+                    self._loop.call_soon_threadsafe(route.close)
+                if not route.busy:
                     self._routes.pop(route.key, None)
 
     def forget(self, key: str) -> None:

@@ -1,23 +1,23 @@
 """Forwards a request to an endpoint: chooses a replica (or waits for one), asks it, counts.
 
-Reads no database while the endpoint's routes are in memory. The caller builds the request and
-interprets the answer: it passes the function that asks one replica (`net.http_client.Pool.ask`,
-`.open`).
+Reads no database while the endpoint's routes are in memory. The caller builds the request, as a
+`passage.Passage` through a replica's containers, and interprets the answer.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
-from typing import NamedTuple, TypeVar
+from collections.abc import Callable
+from typing import NamedTuple
 
-from sagebrush.net.http_client import Answer, Broken, Pool, Stream, Unreachable
+from sagebrush.net.http_client import Answer, Broken, Unreachable
 from sagebrush.routing.endpoints import Endpoint, Endpoints, Name, Route, Variant
+from sagebrush.routing.passage import Passage, Reached
+from sagebrush.routing.sessions import Sessions
+from sagebrush.routing.shadows import Shadows
 from sagebrush.routing.tallies import Tallies
 from sagebrush.store.rows import Rows
-
-Reached = TypeVar("Reached", Answer, Stream)
 
 PATIENCE = 5.0
 """Seconds that a request waits for a replica while all are being replaced."""
@@ -35,6 +35,10 @@ class NoEndpoint(Undelivered):
 
 class NoVariant(Undelivered):
     """The endpoint has no variant of that name."""
+
+
+class NoSession(Undelivered):
+    """No replica has the state of that session (any more). `args`: its id."""
 
 
 class NoReplica(Undelivered):
@@ -55,60 +59,84 @@ class NoAnswer(Undelivered):
     `__cause__` is a TimeoutError, or `Broken` if the connection failed.
     """
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: Place, container: str) -> None:
         super().__init__(place)
         self.place = place
+        self.container = container
+        """The name of the container that did not answer."""
 
 
 class Forward:
     """Forwards requests to replicas (`World.forward`). Used in the event loop's thread alone."""
 
     def __init__(
-        self, endpoints: Endpoints, tallies: Tallies, rows: Rows, due: Callable[[int], None]
+        self,
+        endpoints: Endpoints,
+        tallies: Tallies,
+        rows: Rows,
+        due: Callable[[int], None],
+        clock: Callable[[], float],
     ) -> None:
         """`due(row_id)` makes a row due now and wakes the loop; it is called in a worker thread."""
+        self.sessions = Sessions(clock)
+        self.shadows = Shadows(tallies)
         self._endpoints = endpoints
         self._tallies = tallies
         self._rows = rows
         self._due = due
 
     async def send(
-        self, name: Name, target: str | None, ask: Callable[[Pool], Awaitable[Reached]]
-    ) -> tuple[Place, Reached]:
+        self,
+        name: Name,
+        target: str | None,
+        passage: Passage[Reached],
+        session: str | None = None,
+    ) -> tuple[Place, Reached | Answer]:
         """Sends the request to one replica, counts its answer (of any status), and returns both.
 
-        The replica is one of the variant `target`, or of a variant chosen by weight (None). If
+        The replica is one of the variant `target`, or of a variant chosen by weight (None), or the
+        one that has the state of the `session`. If
         nothing listens there, the next one is asked and the endpoint's row becomes due; a request
-        that a replica has accepted is never sent twice. Raises NoEndpoint, NoVariant, NoReplica or
-        NoAnswer.
+        that a replica has accepted is never sent twice. Raises NoEndpoint, NoVariant, NoSession,
+        NoReplica, NoAnswer or Undirected.
         """
         began = time.perf_counter()
         endpoint = self._endpoints.get(name)
         if endpoint is None:
             endpoint = await self._load(name)
-        variant = _choose(endpoint, target)
+        bound = self._bound(endpoint, session) if session else None
+        variant = bound[0] if bound else _choose(endpoint, target)
         failed: list[Route] = []
         until = 0.0
         while True:
-            route = variant.least_busy(failed)
+            route = bound[1] if bound else variant.least_busy(failed)
             if route is None:
                 until = until or time.monotonic() + PATIENCE
                 endpoint, variant, route = await self._replaced(endpoint, variant, target, until)
                 failed = []
             sent = time.perf_counter()
             try:
-                answer = await ask(route.pool)
+                answer = await passage.through(variant, route)
             except Unreachable:
                 failed.append(route)
                 self._look(endpoint)
+                if bound:
+                    raise NoSession(session) from None
                 continue
             except (Broken, TimeoutError) as error:
                 self._count(endpoint, variant, 0, began, sent)
                 if not isinstance(error, TimeoutError):
                     self._look(endpoint)
-                raise NoAnswer(Place(endpoint, variant, route)) from error
+                raise NoAnswer(Place(endpoint, variant, route), passage.at) from error
             self._count(endpoint, variant, answer.status, began, sent)
             return Place(endpoint, variant, route), answer
+
+    def _bound(self, endpoint: Endpoint, session: str) -> tuple[Variant, Route]:
+        """The replica of the session. Raises NoSession."""
+        found = self.sessions.find(endpoint, session)
+        if found is None:
+            raise NoSession(session)
+        return found
 
     async def _load(self, name: Name) -> Endpoint:
         """Loads the endpoint's routes from its row. Raises NoEndpoint."""

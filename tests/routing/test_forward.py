@@ -13,7 +13,16 @@ from sagebrush.compute.base import Gone, Running, State
 from sagebrush.net.http_client import Answer, Broken, Pool, Unreachable
 from sagebrush.routing import forward
 from sagebrush.routing.endpoints import Endpoints, Name
-from sagebrush.routing.forward import Forward, NoAnswer, NoEndpoint, NoReplica, NoVariant, Place
+from sagebrush.routing.forward import (
+    Forward,
+    NoAnswer,
+    NoEndpoint,
+    NoReplica,
+    NoSession,
+    NoVariant,
+    Place,
+)
+from sagebrush.routing.passage import Passage
 from sagebrush.routing.tallies import Tallies
 from sagebrush.store.db import Db
 from sagebrush.store.rows import Row, Rows
@@ -43,7 +52,10 @@ class Road:
         self.endpoints = Endpoints(cast(Any, self.backend))
         self.tallies = Tallies(self.series, lambda: 1000.0)
         self.due: list[int] = []
-        self.forward = Forward(self.endpoints, self.tallies, self.rows, self.due.append)
+        self.now = 1000.0
+        self.forward = Forward(
+            self.endpoints, self.tallies, self.rows, self.due.append, lambda: self.now
+        )
         self.asked: list[str] = []
         self.failing: dict[str, Exception] = {}
 
@@ -61,15 +73,18 @@ class Road:
             self.rows.delete(known.id)
         return self.rows.insert(Row(*NAME[:2], "endpoint", NAME[2], "InService", {}, plan))
 
-    async def ask(self, pool: Pool) -> Answer:
+    async def ask(self, pool: Pool, _head: bytes, _body: bytes, _timeout: float) -> Answer:
         key = pool.address.split(":")[1]
         self.asked.append(key)
         if key in self.failing:
             raise self.failing[key]
         return Answer(200, {}, key.encode())
 
-    def send(self, target: str | None = None) -> tuple[Place, Answer]:
-        return asyncio.run(self.forward.send(NAME, target, self.ask))
+    def passage(self) -> Passage[Answer]:
+        return Passage(lambda _before, _last: b"", b"", 60.0, self.ask)
+
+    def send(self, target: str | None = None, session: str | None = None) -> tuple[Place, Answer]:
+        return asyncio.run(self.forward.send(NAME, target, self.passage(), session))
 
     def counted(self, metric: str) -> float:
         self.tallies.flush()
@@ -137,7 +152,7 @@ def test_a_request_waits_while_replicas_are_replaced(road: Road) -> None:
     road.failing["a"] = Unreachable("refused")
 
     async def replaced() -> Answer:
-        waiting = asyncio.create_task(road.forward.send(NAME, None, road.ask))
+        waiting = asyncio.create_task(road.forward.send(NAME, None, road.passage()))
         while "a" not in road.asked:
             await asyncio.sleep(0)
         road.endpoints.load(road.publish("b"))
@@ -153,3 +168,32 @@ def test_it_does_not_wait_for_ever(road: Road, monkeypatch: Any) -> None:
     with pytest.raises(NoReplica, match=r"^v$"):
         road.send()
     assert road.asked == ["a"]
+
+
+def test_a_session_stays_with_its_replica_until_it_expires(road: Road) -> None:
+    road.publish("a", "b")
+    road.send()
+    road.forward.sessions.begin(NAME, "s-1; Expires=1970-01-01T00:17:00Z", "v", "b")
+    for _ in range(8):
+        assert road.send(session="s-1")[1].body == b"b"
+    road.now = 1021.0
+    with pytest.raises(NoSession):
+        road.send(session="s-1")
+
+
+def test_a_session_is_over_when_it_is_closed_or_its_replica_is_gone(road: Road) -> None:
+    road.publish("a", "b")
+    road.send()
+    for identity in ("s-1", "s-2", "s-3"):
+        road.forward.sessions.begin(NAME, identity, "v", "b")
+    road.forward.sessions.end(NAME, "s-1")
+    with pytest.raises(NoSession):
+        road.send(session="s-1")
+    road.failing["b"] = Unreachable("refused")
+    with pytest.raises(NoSession):
+        road.send(session="s-2")
+    road.endpoints.load(road.publish("a"))
+    with pytest.raises(NoSession):
+        road.send(session="s-3")
+    with pytest.raises(NoSession):
+        road.send(session="never-begun")

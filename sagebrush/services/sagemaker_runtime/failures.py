@@ -5,26 +5,27 @@ from __future__ import annotations
 from sagebrush.aws.names import Arn
 from sagebrush.errors import AwsError
 from sagebrush.routing.endpoints import Name
-from sagebrush.routing.forward import NoAnswer, NoReplica, NoVariant, Place, Undelivered
+from sagebrush.routing.forward import NoAnswer, NoReplica, NoSession, NoVariant, Place, Undelivered
+from sagebrush.routing.passage import Undirected
 
 SAID = 4096
 """Bytes of the model's answer that an error quotes."""
 
 
-def told(problem: Undelivered, name: Name, target: str | None) -> AwsError:
+def told(problem: Undelivered | Undirected, name: Name, target: str | None) -> AwsError:
     """Returns the error for a request that was not delivered: ModelError (424), ServiceUnavailable
     (503) or ValidationError."""
     account, _, endpoint = name
     if isinstance(problem, NoAnswer):
-        error = problem.__cause__
-        text = f"The connection to container primary failed: {error}."
+        error, at = problem.__cause__, problem.container
+        text = f"The connection to container {at} failed: {error}."
         if isinstance(error, TimeoutError):
             text = (
-                "Your invocation timed out while waiting for a response from container primary."
+                f"Your invocation timed out while waiting for a response from container {at}."
                 " Review the latency metrics for each container in Amazon CloudWatch, resolve the"
                 " issue, and try again."
             )
-        return _model_error(problem.place, 0, text)
+        return _model_error(problem.place, at, 0, text)
     if isinstance(problem, NoReplica):
         return AwsError(
             "ServiceUnavailable",
@@ -32,25 +33,35 @@ def told(problem: Undelivered, name: Name, target: str | None) -> AwsError:
             f" now. The log group {_group(endpoint)} says why.",
             503,
         )
+    if isinstance(problem, Undirected):
+        return AwsError("ValidationError", str(problem))
+    if isinstance(problem, NoSession):
+        return AwsError(
+            "ValidationError",
+            f"Session {problem.args[0]} of endpoint {endpoint} was not found: it has expired, was"
+            " closed, or its instance was replaced. Create a new one with SessionId NEW_SESSION.",
+        )
     words = f"Endpoint {endpoint} of account {account} not found."
     if isinstance(problem, NoVariant):
         words = f"Variant {target} of endpoint {endpoint} of account {account} not found."
     return AwsError("ValidationError", words)
 
 
-def refused(place: Place, status: int, body: bytes) -> AwsError:
-    """Returns the ModelError for an answer whose status is not 2xx."""
-    return _model_error(place, status, body[:SAID].decode(errors="replace"))
+def refused(place: Place, container: str, status: int, body: bytes) -> AwsError:
+    """Returns the ModelError for the container's answer, whose status is not 2xx."""
+    return _model_error(place, container, status, body[:SAID].decode(errors="replace"))
 
 
-def _model_error(place: Place, status: int, text: str) -> AwsError:
+def _model_error(place: Place, container: str, status: int, text: str) -> AwsError:
     account, region, name = place.endpoint.name
     side = "client" if 400 <= status < 500 else "server"
     stream = f"{place.variant.name}/{place.route.replica}"
+    if container in place.variant.containers and len(place.variant.containers) > 1:
+        stream += f"/{container}"
     resource = f"log-group:{_group(name)}:log-stream:{stream}"
     return AwsError(
         "ModelError",
-        f'Received {side} error ({status}) from primary with message "{text}". See the log'
+        f'Received {side} error ({status}) from {container} with message "{text}". See the log'
         f" group {_group(name)} (sagebrush logs endpoint {name}) in account {account} for more"
         " information.",
         424,

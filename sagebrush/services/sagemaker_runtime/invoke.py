@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 from sagebrush.errors import AwsError, Doc
-from sagebrush.net.http_client import Broken, Stream
+from sagebrush.net.http_client import Answer, Broken, Pool, Stream
 from sagebrush.routing.endpoints import Name
 from sagebrush.routing.forward import Place, Undelivered
-from sagebrush.services.sagemaker_runtime import failures
+from sagebrush.routing.passage import Passage, Reached, Undirected
+from sagebrush.routing.sessions import Sessions
+from sagebrush.services.sagemaker_runtime import captured, failures
 from sagebrush.world import Ctx
 
 TIMEOUT = 60.0
@@ -19,47 +21,70 @@ STREAM_TIMEOUT = 480.0
 BODY_LIMIT = 6 * 1024 * 1024
 """Bytes of a request's body (the model's constraint on `BodyBlob`)."""
 ATTRIBUTES = "X-Amzn-SageMaker-Custom-Attributes"
+NEW_SESSION = "NEW_SESSION"
+"""The SessionId by which a request asks the model for a new session."""
+SESSION_NEW = "x-amzn-sagemaker-new-session-id"
+SESSION_CLOSED = "x-amzn-sagemaker-closed-session-id"
+"""Headers by which a container says that a session has begun or ended ("Stateful sessions with
+Amazon SageMaker AI models")."""
 UNSUPPORTED = {
     "TargetModel": "multi-model endpoints (TargetModel)",
-    "TargetContainerHostname": "multi-container endpoints (TargetContainerHostname)",
     "InferenceComponentName": "inference components (InferenceComponentName)",
-    "SessionId": "stateful sessions (SessionId)",
     "EnableExplanations": "online explainability (EnableExplanations)",
 }
 
 
 async def invoke_endpoint(ctx: Ctx, request: Doc) -> Doc:
     """Returns the model's answer. Raises ModelError (424), ValidationError, ServiceUnavailable."""
-    name, head, body = _request(ctx, request)
+    name = _endpoint(ctx, request)
+    passage = _passage(request, TIMEOUT, Pool.ask)
     target: str | None = request.get("TargetVariant")
+    session: str | None = request.get("SessionId")
+    known = None if session == NEW_SESSION else session
     try:
-        place, answer = await ctx.world.forward.send(
-            name, target, lambda pool: pool.ask(head, body, TIMEOUT)
-        )
-    except Undelivered as problem:
+        place, answer = await ctx.world.forward.send(name, target, passage, known)
+    except (Undelivered, Undirected) as problem:
         raise failures.told(problem, name, target) from problem
     if not 200 <= answer.status < 300:
-        raise failures.refused(place, answer.status, answer.body)
-    return _result(place, answer.headers, answer.body)
+        raise failures.refused(place, passage.at, answer.status, answer.body)
+    found = _result(place, answer.headers, answer.body)
+    if place.variant.capture is not None:
+        captured.note(ctx.world, place.endpoint.name, place.variant, request, answer)
+    if place.endpoint.shadows:
+        captured.shadow(ctx.world, place, request, lambda: _passage(request, TIMEOUT, Pool.ask))
+    if session:
+        _note_session(ctx.world.forward.sessions, place, answer.headers, found)
+    return found
 
 
 async def invoke_endpoint_with_response_stream(ctx: Ctx, request: Doc) -> Doc:
     """Returns the model's answer as an event stream; raises as `invoke_endpoint` does."""
-    name, head, body = _request(ctx, request)
+    name = _endpoint(ctx, request)
+    passage = _passage(request, STREAM_TIMEOUT, Pool.open)
     target: str | None = request.get("TargetVariant")
-    try:
-        place, stream = await ctx.world.forward.send(
-            name, target, lambda pool: pool.open(head, body, STREAM_TIMEOUT)
+    session: str | None = request.get("SessionId")
+    if session == NEW_SESSION:
+        raise AwsError(
+            "ValidationError",
+            "A stateful session cannot be created by InvokeEndpointWithResponseStream: create it"
+            " with InvokeEndpoint.",
         )
-    except Undelivered as problem:
+    try:
+        place, stream = await ctx.world.forward.send(name, target, passage, session)
+    except (Undelivered, Undirected) as problem:
         raise failures.told(problem, name, target) from problem
+    if isinstance(stream, Answer):  # a container before the last one refused
+        raise failures.refused(place, passage.at, stream.status, stream.body)
     if not 200 <= stream.status < 300:
         try:
             said = await stream.read()
         except (Broken, TimeoutError):
             said = b""
-        raise failures.refused(place, stream.status, said)
-    return _result(place, stream.headers, _events(stream))
+        raise failures.refused(place, passage.at, stream.status, said)
+    pieces = _events(stream)
+    if place.variant.capture is not None:
+        pieces = captured.through(ctx.world, place, request, stream, pieces)
+    return _result(place, stream.headers, pieces)
 
 
 def invoke_endpoint_async(ctx: Ctx, request: Doc) -> Doc:
@@ -71,11 +96,20 @@ def invoke_endpoint_async(ctx: Ctx, request: Doc) -> Doc:
     )
 
 
-def _request(ctx: Ctx, request: Doc) -> tuple[Name, bytes, bytes]:
-    """Returns the endpoint's name and a container's head and body. Raises ValidationError."""
+def _endpoint(ctx: Ctx, request: Doc) -> Name:
+    """Returns the endpoint's name. Raises ValidationError for what is not supported."""
     for member, words in UNSUPPORTED.items():
         if member in request:
             raise AwsError("ValidationError", f"Sagebrush does not support {words} yet.")
+    return ctx.account, ctx.region, request["EndpointName"]
+
+
+def _passage(
+    request: Doc,
+    timeout: float,
+    ask: Callable[[Pool, bytes, bytes, float], Awaitable[Reached]],
+) -> Passage[Reached]:
+    """Returns the request's way through the containers. Raises ValidationError."""
     body = request.get("Body") or b""
     if not isinstance(body, bytes):
         body = body.read() if hasattr(body, "read") else bytes(body)
@@ -84,7 +118,21 @@ def _request(ctx: Ctx, request: Doc) -> tuple[Name, bytes, bytes]:
             "ValidationError",
             f"The request body of {len(body)} bytes is larger than the limit of {BODY_LIMIT}.",
         )
-    return (ctx.account, ctx.region, request["EndpointName"]), _head(request, len(body)), body
+
+    def head(before: Answer | None, last: bool) -> bytes:
+        """A container gets what the one before it answered, of the type that it said. What the
+        caller accepts is a matter of the last one alone: between containers it is the toolkits'
+        default, JSON."""
+        if before is None and last:
+            return _head(request, len(body))
+        sent = {**request, **({} if last else {"Accept": None})}
+        if before is not None:
+            sent["ContentType"] = before.headers.get("content-type")
+            if attributes := before.headers.get(ATTRIBUTES.lower()):
+                sent["CustomAttributes"] = attributes
+        return _head(sent, len(body if before is None else before.body))
+
+    return Passage(head, body, timeout, ask, request.get("TargetContainerHostname"))
 
 
 def _result(place: Place, headers: dict[str, str], body: Any) -> Doc:
@@ -94,10 +142,21 @@ def _result(place: Place, headers: dict[str, str], body: Any) -> Doc:
         "ContentType": headers.get("content-type", "application/octet-stream"),
         "InvokedProductionVariant": place.variant.name,
     }
-    attributes = headers.get("x-amzn-sagemaker-custom-attributes")
+    attributes = headers.get(ATTRIBUTES.lower())
     if attributes is not None:
         found["CustomAttributes"] = attributes
     return found
+
+
+def _note_session(sessions: Sessions, place: Place, headers: dict[str, str], result: Doc) -> None:
+    """What the container says of sessions is remembered, and is in the result."""
+    name = place.endpoint.name
+    if given := headers.get(SESSION_NEW):
+        sessions.begin(name, given, place.variant.name, place.route.key)
+        result["NewSessionId"] = given
+    if closed := headers.get(SESSION_CLOSED):
+        sessions.end(name, closed)
+        result["ClosedSessionId"] = closed
 
 
 def _head(request: Doc, length: int) -> bytes:
@@ -110,12 +169,13 @@ def _head(request: Doc, length: int) -> bytes:
         ("Accept", "Accept"),
         ("CustomAttributes", ATTRIBUTES),
         ("InferenceId", "X-Amzn-SageMaker-Inference-Id"),
+        ("SessionId", "X-Amzn-SageMaker-Session-Id"),
     ):
         value = request.get(member)
         if value:
             lines += ("\r\n", header, ": ", value)
     text = "".join(lines)
-    if text.count("\n") != text.count("\r\n") or text.count("\n") > 5:
+    if text.count("\n") != text.count("\r\n") or text.count("\n") > 6:
         raise AwsError("ValidationError", "A header's value must not have line breaks.")
     return f"{text}\r\nContent-Length: {length}\r\n\r\n".encode("latin-1", "replace")
 

@@ -102,7 +102,9 @@ def install(world: World) -> tuple[FakeBackend, FakeHealth]:
     world.backend = backend
     world.environments = FakeEnvironments()  # type: ignore[assignment]
     world.endpoints = Endpoints(backend)
-    world.forward = Forward(world.endpoints, world.tallies, world.rows, world.rows.touch)
+    world.forward = Forward(
+        world.endpoints, world.tallies, world.rows, world.rows.touch, world.clock
+    )
     world.health = health = FakeHealth()
     return backend, health
 

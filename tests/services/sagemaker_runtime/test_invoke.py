@@ -216,7 +216,7 @@ def test_a_worker_that_dies_loses_its_request_and_no_other(stand: Stand) -> None
         ({"EndpointName": "none"}, "Endpoint none of account 123456789012 not found."),
         ({"TargetVariant": "bogus"}, "Variant bogus"),
         ({"TargetModel": "m.tar.gz"}, "multi-model"),
-        ({"SessionId": "NEW_SESSION"}, "stateful sessions"),
+        ({"SessionId": "s-none"}, "Session s-none of endpoint echo was not found"),
         ({"InferenceComponentName": "c"}, "inference components"),
     ],
 )

@@ -14,6 +14,7 @@ from sagebrush.services.sagemaker.hosting import endpoint_config, model
 from sagebrush.services.sagemaker.hosting.facts import ENDPOINT
 from sagebrush.services.sagemaker.hosting.fleet import fail, new_fleet, reconcile
 from sagebrush.services.sagemaker.hosting.plan import Fleet, Variant, active_of, plan_of
+from sagebrush.services.sagemaker.serving.container import Container
 from sagebrush.store.rows import Reader, Row
 from sagebrush.world import Ctx, World
 
@@ -53,25 +54,43 @@ def describe_endpoint(ctx: Ctx, request: Doc) -> Doc:
     """The endpoint's document, each variant with its current weight, count and images."""
     row = kinds.find(ctx, KIND, request["EndpointName"])
     found = kinds.describe(KIND, row)
-    active, pending = plan_of(row).get("active"), plan_of(row).get("pending")
+    plan = plan_of(row)
+    active, pending = plan.get("active"), plan.get("pending")
     if active:
         word = "Updating" if row.status == "Updating" and not pending else None
-        found["ProductionVariants"] = [
-            _summary(ctx.world, row, active, v, word) for v in active["variants"]
-        ]
+        found |= _summaries(ctx.world, row, active, word)
         if pending:
             found["PendingDeploymentSummary"] = {
                 "EndpointConfigName": pending["config"],
                 "StartTime": moment(pending["started"]),
-                "ProductionVariants": [
-                    _summary(ctx.world, row, pending, v, "Creating") for v in pending["variants"]
-                ],
+                **_summaries(ctx.world, row, pending, "Creating"),
             }
     elif pending:
-        found["ProductionVariants"] = [
-            _summary(ctx.world, row, pending, v, "Creating") for v in pending["variants"]
-        ]
+        found |= _summaries(ctx.world, row, pending, "Creating")
+    if capture := (active or pending or {}).get("capture"):
+        found["DataCaptureConfig"] = _capture_summary(capture)
     return found
+
+
+def _summaries(world: World, row: Row, fleet: Fleet, word: str | None) -> Doc:
+    """The variants of a fleet as DescribeEndpoint shows them, production and shadow ones."""
+    found: Doc = {}
+    for variant in fleet["variants"]:
+        member = "ShadowProductionVariants" if variant.get("shadow") else "ProductionVariants"
+        found.setdefault(member, []).append(_summary(world, row, fleet, variant, word))
+    return found
+
+
+def _capture_summary(capture: Doc) -> Doc:
+    """A DataCaptureConfig as DescribeEndpoint shows it."""
+    enabled = capture.get("EnableCapture", True)
+    return {
+        "EnableCapture": enabled,
+        "CaptureStatus": "Started" if enabled else "Stopped",
+        "CurrentSamplingPercentage": capture["InitialSamplingPercentage"],
+        "DestinationS3Uri": capture["DestinationS3Uri"],
+        "KmsKeyId": capture.get("KmsKeyId", ""),
+    }
 
 
 def list_endpoints(ctx: Ctx, request: Doc) -> Doc:
@@ -251,13 +270,17 @@ def _fleet(ctx: Ctx, config_name: str) -> Fleet:
     config = kinds.find(ctx, endpoint_config.KIND, config_name)
     alone = bool(config.doc.get("EnableNetworkIsolation"))
     variants = [_variant(ctx, v, alone) for v in config.doc["ProductionVariants"]]
-    return new_fleet(config_name, variants, ctx.world.clock())
+    for wanted in config.doc.get("ShadowProductionVariants", ()):
+        variants.append({**_variant(ctx, wanted, alone), "shadow": True})
+    fleet = new_fleet(config_name, variants, ctx.world.clock())
+    if capture := config.doc.get("DataCaptureConfig"):
+        fleet["capture"] = capture
+    return fleet
 
 
 def _variant(ctx: Ctx, wanted: Doc, alone: bool) -> Variant:
     found = kinds.find(ctx, model.KIND, wanted["ModelName"])
-    container = model.container_of(found.doc)
-    image = model.resolve(ctx, container)
+    now = ctx.world.clock()
     return {
         "name": wanted["VariantName"],
         "model": wanted["ModelName"],
@@ -265,17 +288,11 @@ def _variant(ctx: Ctx, wanted: Doc, alone: bool) -> Variant:
         "weight": wanted["InitialVariantWeight"],
         "type": wanted["InstanceType"],
         "startup": wanted.get("ContainerStartupHealthCheckTimeoutInSeconds"),
-        "image": container["Image"],
-        "environment": image.environment,
-        "algorithm": image.algorithm,
-        "container": image.container,
-        "framework": image.framework,
-        "asked": dict(image.asked),
-        "env": dict(container.get("Environment", {})),
-        "data": model.data_location(container),
+        "containers": model.containers(ctx, found.doc),
+        "mode": model.mode(found.doc),
         "role": found.doc.get("ExecutionRoleArn"),
         "isolated": alone or model.isolated(found.doc),
-        "resolved": ctx.world.clock(),
+        "resolved": now,
     }
 
 
@@ -287,6 +304,10 @@ def _types(fleet: Fleet) -> list[str]:
 def _retain(fleet: Fleet, active: Fleet, excluded: set[str]) -> None:
     """Weights and counts changed since the deployment are kept, except the `excluded`
     properties."""
+    if "DataCaptureConfig" not in excluded:
+        fleet.pop("capture", None)
+        if "capture" in active:
+            fleet["capture"] = active["capture"]
     before = {v["name"]: v for v in active["variants"]}
     for variant in fleet["variants"]:
         old = before.get(variant["name"])
@@ -298,13 +319,13 @@ def _retain(fleet: Fleet, active: Fleet, excluded: set[str]) -> None:
             variant["weight"] = old["weight"]
 
 
-def _resolved(world: World, variant: Variant) -> str:
-    """The image that the variant's image resolves to here, with the library versions that run, and
+def _resolved(world: World, container: Container) -> str:
+    """The image that the container's image resolves to here, with the library versions that run, and
     for which of those that were asked for they stand in."""
-    built = world.environments.built(variant["environment"])
+    built = world.environments.built(container["environment"])
     if built is None:
-        return variant["image"]
-    changes = standins.changes(variant.get("asked", {}), built)
+        return container["image"]
+    changes = standins.changes(container.get("asked", {}), built)
     return built.image({c.name: c.asked for c in changes if c.name in built.versions})
 
 
@@ -320,10 +341,11 @@ def _summary(world: World, row: Row, fleet: Fleet, variant: Variant, word: str |
         "InstanceType": variant["type"],
         "DeployedImages": [
             {
-                "SpecifiedImage": variant["image"],
-                "ResolvedImage": _resolved(world, variant),
+                "SpecifiedImage": container["image"],
+                "ResolvedImage": _resolved(world, container),
                 "ResolutionTime": moment(variant["resolved"]),
             }
+            for container in variant["containers"]
         ],
         "CurrentWeight": variant["weight"],
         "DesiredWeight": variant["weight"],

@@ -20,7 +20,6 @@ KIND = Kind(
 )
 UNSUPPORTED = {
     "AsyncInferenceConfig": "asynchronous inference (AsyncInferenceConfig)",
-    "ShadowProductionVariants": "shadow variants (ShadowProductionVariants)",
     "ExplainerConfig": "online explainability (ExplainerConfig)",
     "CrossRegionTrafficConfig": "cross-region traffic (CrossRegionTrafficConfig)",
     "MetricsConfig": "enhanced metrics (MetricsConfig)",
@@ -39,14 +38,13 @@ UNSUPPORTED_VARIANT = {
 def create_endpoint_config(ctx: Ctx, request: Doc) -> Doc:
     """The configuration exists; every model that it names does. Raises ValidationException."""
     _refuse(request, UNSUPPORTED)
-    capture = request.get("DataCaptureConfig")
-    if capture and capture.get("EnableCapture", True):  # AWS: enabled by default
-        raise _unsupported("data capture (DataCaptureConfig with EnableCapture)")
     if role := request.get("ExecutionRoleArn"):
         name = request["EndpointConfigName"]
         roles.require(ctx, role, "ExecutionRoleArn", KIND.name, name)
     variants = [_variant(variant) for variant in request["ProductionVariants"]]
-    names = [variant["VariantName"] for variant in variants]
+    shadows = [_variant(variant) for variant in request.get("ShadowProductionVariants", ())]
+    _check_shadows(variants, shadows)
+    names = [variant["VariantName"] for variant in (*variants, *shadows)]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise AwsError(
@@ -54,9 +52,12 @@ def create_endpoint_config(ctx: Ctx, request: Doc) -> Doc:
             f"Production variant names must be unique: {', '.join(twice)} is there twice.",
         )
     kinds.check_new(ctx, KIND, request)
-    for variant in variants:
+    for variant in (*variants, *shadows):
         kinds.find(ctx, model.KIND, variant["ModelName"])
-    row = kinds.create(ctx, KIND, request, doc={"ProductionVariants": variants})
+    doc: Doc = {"ProductionVariants": variants}
+    if shadows:
+        doc["ShadowProductionVariants"] = shadows
+    row = kinds.create(ctx, KIND, request, doc=doc)
     return {"EndpointConfigArn": row.doc["EndpointConfigArn"]}
 
 
@@ -73,6 +74,17 @@ def list_endpoint_configs(ctx: Ctx, request: Doc) -> Doc:
 def delete_endpoint_config(ctx: Ctx, request: Doc) -> None:
     """The configuration is deleted; endpoints created with it are not affected."""
     kinds.delete(ctx, KIND, request["EndpointConfigName"])
+
+
+def _check_shadows(variants: list[Doc], shadows: list[Doc]) -> None:
+    """Raises ValidationException for more than one production variant beside a shadow variant, or
+    more than one shadow variant ("Shadow tests")."""
+    if shadows and (len(variants) != 1 or len(shadows) != 1):
+        raise AwsError(
+            "ValidationException",
+            "An endpoint configuration with ShadowProductionVariants must have exactly one"
+            " production variant and one shadow variant.",
+        )
 
 
 def _refuse(document: Doc, table: dict[str, str]) -> None:

@@ -21,18 +21,25 @@ def _trees(_name: str, _doc: Doc, plan: Doc) -> Iterator[Tree]:
     types = {v["name"]: v.get("type", "") for v in _variants(plan)}
     for entry in plan.get("replicas", ()):
         variant = entry.get("variant", "")
-        yield Tree(f"{variant}/{entry['id']}", entry["key"], types.get(variant, ""))
+        host = f"{variant}/{entry['id']}"
+        for place, key in enumerate(_keys(entry)):
+            yield Tree(f"{host}/{place + 1}" if place else host, key, types.get(variant, ""))
 
 
-def _container(variant: Doc) -> Program:
+def _keys(entry: Doc) -> list[str]:
+    """The keys of a replica's containers."""
+    return entry.get("keys") or [entry["key"]]
+
+
+def _container(container: Doc) -> Program:
     """Source: developer guide, "Use your own inference code with hosting services"."""
     return Program(
-        image=variant["container"],
+        image=container["container"],
         arguments=("serve",),
         entrypoint=(),
-        environment=variant["env"],
-        role=variant.get("role") or "",
-        isolated=variant["isolated"],
+        environment=container["env"],
+        role=container.get("role") or "",
+        isolated=container["isolated"],
         seconds=None,
         hostname="container-0.local",
     )
@@ -48,7 +55,7 @@ ENDPOINT = Running(
     ended=(),  # a Failed one may still have workers to end
     stop=None,
     trees=_trees,
-    keys=lambda plan: [entry["key"] for entry in plan.get("replicas", ())],
+    keys=lambda plan: [key for entry in plan.get("replicas", ()) for key in _keys(entry)],
     instances=lambda doc, plan: [(v["type"], v["count"]) for v in _variants(plan)],
     quotas=(Quota("endpoint", "ProductionVariantInstanceType", always),),
     shares_cpu=True,

@@ -14,18 +14,17 @@ import copy
 from typing import Any, cast
 
 from sagebrush.aws.names import short_id
-from sagebrush.compute.base import Exited, Gone, Pending, Running
+from sagebrush.compute.base import Exited, Gone
 from sagebrush.engine.kinds import moment
 from sagebrush.errors import Doc
 from sagebrush.routing import endpoints
-from sagebrush.services.sagemaker.hosting.plan import Entry, Fleet, Variant, plan_of
-from sagebrush.services.sagemaker.hosting.replica import GRACE, Replica, Waiting
+from sagebrush.services.sagemaker.hosting.plan import Entry, Fleet, Variant, keys, plan_of
+from sagebrush.services.sagemaker.hosting.replica import Replica
+from sagebrush.services.sagemaker.serving.process import Waiting
 from sagebrush.store.rows import Next, Row
 from sagebrush.workload.launch import Unstartable
 from sagebrush.world import World
 
-PING = "/ping"
-"""What a replica answers with 200 once it can be asked."""
 LOOK = 60.0
 """Seconds between two looks at a healthy endpoint; the backend reports ends of processes at
 once."""
@@ -175,12 +174,13 @@ class Deployment:
         self._within(waiting.seconds)
 
     def _await_health(self, entry: Entry) -> None:
-        replica, state = self._replica(entry), self.world.backend.poll(entry["key"])
+        replica = self._replica(entry)
+        state = replica.state()
         if isinstance(state, Gone):
             state = Exited(-1, "lost")
         if isinstance(state, Exited):
             self._ended(entry, state)
-        elif self.world.health.ready(entry["key"]):
+        elif replica.ready():
             entry["state"], entry["since"] = "serving", self.now
         elif self.now - entry["since"] > replica.patience:
             self._stop(entry)
@@ -189,11 +189,11 @@ class Deployment:
         else:
             # Its /ping or its end makes the row due; the deadline is the fallback.
             until = entry["since"] + replica.patience
-            self.world.health.watch(entry["key"], self.row.id, PING, until)
+            replica.watch(until)
             self._within(until - self.now + 1.0)
 
     def _check(self, entry: Entry) -> None:
-        state = self.world.backend.poll(entry["key"])
+        state = self._replica(entry).state()
         if isinstance(state, Gone):
             state = Exited(-1, "lost")
         if isinstance(state, Exited):
@@ -243,7 +243,7 @@ class Deployment:
             self._stop(entry)
 
     def _drain(self, entry: Entry) -> None:
-        if self.endpoints.busy(entry["key"]) and self.now - entry["since"] < DRAIN:
+        if self._replica(entry).busy() and self.now - entry["since"] < DRAIN:
             self._within(0.1)
         else:
             self._stop(entry)
@@ -251,17 +251,17 @@ class Deployment:
     def _stop(self, entry: Entry) -> None:
         entry.setdefault("was", self._replica(entry).variant)
         entry["state"] = "stopping"
-        self.world.backend.stop(entry["key"], GRACE)
+        self._replica(entry).stop()
         self._within(0.0)
 
     def _reap(self, entry: Entry) -> None:
         """An ended replica is removed from the plan, and its files and capacity are released."""
-        state = self.world.backend.poll(entry["key"])
-        if isinstance(state, Exited | Gone):
-            self._replica(entry).dispose()
+        replica = self._replica(entry)
+        if replica.gone():
+            replica.dispose()
             self.replicas.remove(entry)
-        elif isinstance(state, Running | Pending):
-            self.world.backend.stop(entry["key"], GRACE)
+        else:
+            replica.stop()
             self._within(1.0)
 
     # ---- fleets
@@ -308,9 +308,12 @@ class Deployment:
         """A replica is in the plan as `new`; the next step, after the plan is stored, launches
         it."""
         rid = short_id()
+        key = f"e-{rid}"
+        if len(variant["containers"]) > 1:
+            more["keys"] = keys(key, variant)
         entry: Entry = {
             "id": rid,
-            "key": f"e-{rid}",
+            "key": key,
             "fleet": fleet_id,
             "variant": variant["name"],
             "state": "new",

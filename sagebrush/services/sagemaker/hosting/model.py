@@ -13,6 +13,8 @@ from sagebrush.environments.store import Image, UnknownImage
 from sagebrush.errors import AwsError, Doc
 from sagebrush.samples import table
 from sagebrush.services.sagemaker import roles
+from sagebrush.services.sagemaker.serving import container
+from sagebrush.services.sagemaker.serving.container import Container
 from sagebrush.world import Ctx
 
 KIND = Kind(name="model", noun="Model", has_status=False, running=None)
@@ -26,21 +28,24 @@ UNSUPPORTED = {
 
 
 def create_model(ctx: Ctx, request: Doc) -> Doc:
-    """The model exists; its image and its data were checked. Raises ValidationException."""
-    container = container_of(request)
-    location = data_location(container)
+    """The model exists; its images and its data were checked. Raises ValidationException."""
+    definitions = definitions_of(request)
+    mode(request)
+    locations = [data_location(each) for each in definitions]
     kinds.check_new(ctx, KIND, request)
-    image = resolve(ctx, container)
-    if role := request.get("ExecutionRoleArn"):
+    images = [resolve(ctx, each) for each in definitions]
+    role = request.get("ExecutionRoleArn")
+    if role:
         roles.require(ctx, role, "ExecutionRoleArn", KIND.name, request["ModelName"])
-    if location is None and image.algorithm:
-        raise AwsError(
-            "ValidationException",
-            f"Model data is required for the built-in algorithm {image.algorithm}: set"
-            " ModelDataUrl to the S3ModelArtifacts of its training job.",
-        )
-    if location is not None:
-        _require_data(ctx, location, request.get("ExecutionRoleArn"))
+    for image, location in zip(images, locations, strict=True):
+        if location is None and image.algorithm:
+            raise AwsError(
+                "ValidationException",
+                f"Model data is required for the built-in algorithm {image.algorithm}: set"
+                " ModelDataUrl to the S3ModelArtifacts of its training job.",
+            )
+        if location is not None:
+            _require_data(ctx, location, role)
     row = kinds.create(ctx, KIND, request, doc={"EnableNetworkIsolation": isolated(request)})
     return {"ModelArn": row.doc["ModelArn"]}
 
@@ -60,25 +65,76 @@ def delete_model(ctx: Ctx, request: Doc) -> None:
     kinds.delete(ctx, KIND, request["ModelName"])
 
 
-def container_of(model: Doc) -> Doc:
-    """The one container of a model (document or request); raises ValidationException."""
+def definitions_of(model: Doc) -> list[Doc]:
+    """The containers of a model (document or request), as AWS defines them, in their order.
+
+    Raises ValidationException for none, more than 15, names twice or in a part of them, and for
+    what Sagebrush does not support.
+    """
     primary, several = model.get("PrimaryContainer"), model.get("Containers")
     if primary is not None and several:
         raise AwsError(
             "ValidationException",
             "PrimaryContainer and Containers cannot be given together.",
         )
-    if several and len(several) > 1:
-        raise _unsupported(f"inference pipelines (Containers with {len(several)} members)")
-    container = primary if primary is not None else (several or [None])[0]
-    if container is None:
+    found: list[Doc] = [primary] if primary is not None else list(several or ())
+    if not found:
         raise AwsError("ValidationException", "PrimaryContainer or Containers is required.")
-    if container.get("Mode") == "MultiModel":
-        raise _unsupported("multi-model containers (Mode MultiModel)")
-    for member, words in UNSUPPORTED.items():
-        if container.get(member):
-            raise _unsupported(f"{words} ({member})")
-    return container
+    for each in found:
+        if each.get("Mode") == "MultiModel":
+            raise _unsupported("multi-model containers (Mode MultiModel)")
+        for member, words in UNSUPPORTED.items():
+            if each.get(member):
+                raise _unsupported(f"{words} ({member})")
+    _check_hostnames(model, found)
+    return found
+
+
+def _check_hostnames(model: Doc, definitions: list[Doc]) -> None:
+    """Raises ValidationException for hostnames that do not tell the containers apart."""
+    names = [each["ContainerHostname"] for each in definitions if each.get("ContainerHostname")]
+    if len(definitions) == 1:
+        return
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise AwsError(
+            "ValidationException",
+            f"ContainerHostname must be unique in a model: {', '.join(twice)} is there twice.",
+        )
+    if mode(model) == "Direct" and len(names) < len(definitions):
+        raise AwsError(
+            "ValidationException",
+            "ContainerHostname is required for each container of a multi-container endpoint with"
+            " direct invocation.",
+        )
+    if names and len(names) < len(definitions):
+        raise AwsError(
+            "ValidationException",
+            "ContainerHostname must be given for every container in an inference pipeline, or for"
+            " none.",
+        )
+
+
+def mode(model: Doc) -> str:
+    """How the model's containers are invoked: `Serial` or `Direct`. Raises ValidationException for
+    `Direct` with one container."""
+    found = model.get("InferenceExecutionConfig", {}).get("Mode", "Serial")
+    if found == "Direct" and len(model.get("Containers") or ()) < 2:
+        raise AwsError(
+            "ValidationException",
+            "InferenceExecutionConfig with Mode Direct needs Containers with more than one member.",
+        )
+    return found
+
+
+def containers(ctx: Ctx, model: Doc) -> list[Container]:
+    """The containers of a model, resolved now. Raises ValidationException."""
+    return [
+        container.resolved(
+            each, container.name_of(each, place), resolve(ctx, each), data_location(each)
+        )
+        for place, each in enumerate(definitions_of(model))
+    ]
 
 
 def _unsupported(what: str) -> AwsError:
@@ -90,29 +146,29 @@ def isolated(model: Doc) -> bool:
     return bool(model.get("EnableNetworkIsolation", False))
 
 
-def resolve(ctx: Ctx, container: Doc) -> Image:
+def resolve(ctx: Ctx, definition: Doc) -> Image:
     """The container's image, resolved; raises ValidationException naming the nearest known
     image."""
-    if not container.get("Image"):
+    if not definition.get("Image"):
         raise AwsError("ValidationException", "Image is required in the container definition.")
     try:
-        image = ctx.world.environments.resolve(container["Image"])
+        image = ctx.world.environments.resolve(definition["Image"])
     except UnknownTag as error:
-        text = f"Requested image {container['Image']} not found. {error.known}"
+        text = f"Requested image {definition['Image']} not found. {error.known}"
         raise AwsError("ValidationException", text) from error
     except UnknownImage as error:
         raise AwsError("ValidationException", str(error)) from error
-    if image.script and "SAGEMAKER_PROGRAM" not in container.get("Environment", {}):
-        raise AwsError("ValidationException", f"Image {container['Image']}: {NO_ALGORITHM}")
+    if image.script and "SAGEMAKER_PROGRAM" not in definition.get("Environment", {}):
+        raise AwsError("ValidationException", f"Image {definition['Image']}: {NO_ALGORITHM}")
     return image
 
 
-def data_location(container: Doc) -> tuple[str, str, str] | None:
+def data_location(definition: Doc) -> tuple[str, str, str] | None:
     """(bucket, key, how) of the model's data: `archive`, `object` or `prefix`; None without any.
 
     Raises ValidationException for a location that is not in S3.
     """
-    url, source = container.get("ModelDataUrl"), container.get("ModelDataSource")
+    url, source = definition.get("ModelDataUrl"), definition.get("ModelDataSource")
     if url and source:
         raise AwsError(
             "ValidationException", "ModelDataUrl and ModelDataSource cannot be given together."

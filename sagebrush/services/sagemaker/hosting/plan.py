@@ -6,8 +6,12 @@ must never get another meaning.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NotRequired, Required, TypedDict, cast
 
+from sagebrush.errors import Doc
+from sagebrush.services.sagemaker.serving import container
+from sagebrush.services.sagemaker.serving.container import Container
 from sagebrush.store.rows import Next, Row
 
 
@@ -25,23 +29,16 @@ class Variant(TypedDict):
     """Its instance type."""
     startup: int | None
     """Seconds until a replica must answer /ping, where the variant says."""
-    image: str
-    """The image as the model names it."""
-    environment: str
-    algorithm: str | None
-    """The built-in algorithm, if it is one."""
-    container: str
-    """The image that runs as a container; "" where an environment stands for the image."""
-    framework: str | None
-    asked: NotRequired[dict[str, str]]
-    """What the image's tag promises: Python and packages -> version."""
-    env: dict[str, str]
-    data: tuple[str, str, str] | None
-    """Where the model's files are: bucket, key, and `archive`, `prefix` or `object`."""
+    containers: list[Container]
+    """Its model's containers, in their order."""
+    mode: str
+    """`Serial`: each gets what the one before it answered; `Direct`: a request names its own."""
     role: str | None
     isolated: bool
+    shadow: NotRequired[bool]
+    """Whether it gets copies of the requests, and its answers are thrown away."""
     resolved: float
-    """When the image was resolved, in seconds since the epoch."""
+    """When its images were resolved, in seconds since the epoch."""
 
 
 class Fleet(TypedDict):
@@ -51,6 +48,8 @@ class Fleet(TypedDict):
     config: str
     """The configuration's name."""
     variants: list[Variant]
+    capture: NotRequired[Doc]
+    """The configuration's DataCaptureConfig."""
     started: float
     changed: NotRequired[float]
     """When weights or counts were last changed."""
@@ -61,7 +60,9 @@ class Entry(TypedDict):
 
     id: str
     key: str
-    """Names its capacity, its process and its directory."""
+    """Names its capacity, and its first container's process and directory."""
+    keys: NotRequired[list[str]]
+    """The keys of all its containers, where it has several."""
     fleet: str
     """The id of its fleet."""
     variant: str
@@ -98,8 +99,36 @@ class Plan(TypedDict, total=False):
 
 
 def plan_of(row: Row | Next) -> Plan:
-    """The row's plan; of a step's result, the members to change."""
-    return cast(Plan, row.plan)
+    """The row's plan, in today's form; of a step's result, the members to change."""
+    plan = cast(Doc, row.plan)
+    fleets = [plan[name] for name in ("active", "pending") if plan.get(name)]
+    known = [variant for fleet in fleets for variant in fleet["variants"]]
+    known += [each["was"] for each in plan.get("replicas", ()) if "was" in each]
+    return cast(Plan, plan if all("containers" in each for each in known) else _moved(plan))
+
+
+def _moved(plan: Doc) -> Doc:
+    """The plan that a version wrote whose variants had one container each, in today's form."""
+    found = dict(plan)
+    for name in ("active", "pending"):
+        if fleet := plan.get(name):
+            found[name] = {**fleet, "variants": [container.moved(v) for v in fleet["variants"]]}
+    found["replicas"] = [
+        {**each, "was": container.moved(each["was"])} if "was" in each else each
+        for each in plan.get("replicas", ())
+    ]
+    return found
+
+
+def keys_of(entry: Entry) -> Sequence[str]:
+    """The keys of the replica's containers, in their order."""
+    return entry.get("keys") or [entry["key"]]
+
+
+def keys(key: str, variant: Variant) -> list[str]:
+    """The keys of the containers of a replica that runs `variant` under `key`."""
+    places = range(1, len(variant["containers"]))
+    return [key, *(f"{key}-{place}" for place in places)]
 
 
 def active_of(row: Row) -> Fleet:

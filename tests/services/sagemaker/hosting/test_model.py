@@ -90,13 +90,39 @@ def test_a_container_that_cannot_be_served_is_refused(sm: Any, container: Doc, w
     assert words in refused(sm, "CreateModel", **model(**container))
 
 
-def test_containers_beyond_one_are_refused_and_one_is_taken(sm: Any) -> None:
+def test_one_container_may_come_as_a_list(sm: Any) -> None:
     one = {"Image": IMAGE, "ModelDataUrl": DATA}
-    two = {"ModelName": "m", "ExecutionRoleArn": ROLE, "Containers": [one, one]}
-    assert "inference pipelines" in refused(sm, "CreateModel", **two)
     assert "PrimaryContainer" in refused(sm, "CreateModel", ModelName="m", ExecutionRoleArn=ROLE)
     sm("CreateModel", ModelName="m", ExecutionRoleArn=ROLE, Containers=[one])
     assert sm("DescribeModel", ModelName="m")["Containers"] == [one]
+
+
+@pytest.mark.parametrize(
+    ("names", "mode", "words"),
+    [
+        (("a", "a"), "Serial", "a is there twice"),
+        (("a", None), "Serial", "for every container in an inference pipeline"),
+        (("a", None), "Direct", "ContainerHostname is required"),
+        (("a",), "Direct", "more than one member"),
+        ((None,) * 16, "Serial", "15"),
+    ],
+)
+def test_several_containers_are_told_apart(
+    sm: Any, names: tuple[str | None, ...], mode: str, words: str
+) -> None:
+    each = [
+        {"Image": IMAGE, "ModelDataUrl": DATA, **({"ContainerHostname": n} if n else {})}
+        for n in names
+    ]
+    way = {"ModelName": "m", "ExecutionRoleArn": ROLE, "InferenceExecutionConfig": {"Mode": mode}}
+    assert words in refused(sm, "CreateModel", Containers=each, **way)
+
+
+def test_the_data_of_each_container_is_asked_for(sm: Any) -> None:
+    good, gone = DATA, "s3://models/none.tar.gz"
+    each = [{"Image": IMAGE, "ModelDataUrl": url} for url in (good, gone)]
+    message = refused(sm, "CreateModel", ModelName="m", ExecutionRoleArn=ROLE, Containers=each)
+    assert f"Could not find model data at {gone}" in message
 
 
 def test_a_built_in_algorithm_needs_its_model_data(sm: Any) -> None:
@@ -171,8 +197,12 @@ CAPTURE = {
             {"AsyncInferenceConfig": {"OutputConfig": {"S3OutputPath": "s3://models/o"}}},
             "asynchronous",
         ),
-        ([variant()], {"ShadowProductionVariants": [variant(VariantName="s")]}, "shadow"),
-        ([variant()], {"DataCaptureConfig": CAPTURE}, "data capture"),
+        (
+            [variant()],
+            {"ShadowProductionVariants": [variant(VariantName=name) for name in ("s", "t")]},
+            "exactly one production variant and one shadow variant",
+        ),
+        ([variant()], {"ShadowProductionVariants": [variant()]}, "AllTraffic is there twice"),
         ([variant(), variant()], {}, "AllTraffic is there twice"),
         ([{"VariantName": "v", "InstanceType": "ml.m5.large"}], {}, "inference components"),
     ],

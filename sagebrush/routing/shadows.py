@@ -1,0 +1,61 @@
+"""Copies of requests for a shadow variant: its answers are thrown away, its errors are counted.
+
+SageMaker guide, "Shadow tests". A copy is sent after the caller has its answer, and no more than
+MOST at a time wait for a shadow, so that a slow one costs its callers nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Callable
+
+from sagebrush.net.http_client import Answer, Broken, Unreachable
+from sagebrush.routing.endpoints import Endpoint, Shadow, Variant
+from sagebrush.routing.passage import Passage, Undirected
+from sagebrush.routing.tallies import Tallies
+
+MOST = 64
+"""Copies that may wait for an answer at a time; further ones are not sent."""
+
+Done = Callable[[Variant, Answer], None]
+"""What is told of a copy's answer of 2xx."""
+
+
+class Shadows:
+    """Sends copies. Used in the event loop's thread alone."""
+
+    def __init__(self, tallies: Tallies) -> None:
+        self._tallies = tallies
+        self._running: set[asyncio.Task[None]] = set()
+
+    def copy(self, endpoint: Endpoint, make: Callable[[], Passage[Answer]], done: Done) -> None:
+        """Sends a copy of the request that `make` builds to each shadow that is to have one; returns
+        at once."""
+        for shadow in endpoint.shadows:
+            if len(self._running) >= MOST or random.random() >= shadow.share:
+                continue
+            task = asyncio.get_running_loop().create_task(
+                self._send(endpoint, shadow, make(), done)
+            )
+            self._running.add(task)
+            task.add_done_callback(self._running.discard)
+
+    async def _send(
+        self, endpoint: Endpoint, shadow: Shadow, passage: Passage[Answer], done: Done
+    ) -> None:
+        variant = shadow.variant
+        route = variant.least_busy()
+        if route is None:
+            return
+        sent, status = time.perf_counter(), 0
+        try:
+            answer = await passage.through(variant, route)
+            status = answer.status
+            if 200 <= status < 300:
+                done(variant, answer)
+        except (Unreachable, Broken, TimeoutError, Undirected):
+            pass  # counted as an error of the model's, and nobody's to be told
+        took = time.perf_counter() - sent
+        self._tallies.count(endpoint.name, variant.name, status, took if status else None, 0.0)

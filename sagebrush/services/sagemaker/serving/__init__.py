@@ -1,0 +1,1 @@
+"""Model containers as endpoints and batch transform jobs run them."""

@@ -1,0 +1,101 @@
+"""Copies for shadow variants: sent beside the caller, counted, and never too many."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from sagebrush.net.http_client import Answer, Broken, Pool, Unreachable
+from sagebrush.routing import shadows
+from sagebrush.routing.endpoints import Endpoint, Route, Shadow, Variant
+from sagebrush.routing.passage import Passage
+from sagebrush.routing.shadows import Shadows
+
+NAME = ("123456789012", "us-east-1", "e")
+
+
+class Counted:
+    """Stands for the tallies: what was counted."""
+
+    def __init__(self) -> None:
+        self.found: list[tuple[str, int]] = []
+
+    def count(self, name: Any, variant: str, status: int, *_: Any) -> None:
+        assert name == NAME
+        self.found.append((variant, status))
+
+
+def endpoint(share: float = 1.0, routes: int = 1) -> Endpoint:
+    pool = Pool("tcp:shadow:1")
+    shadow = Variant("shadow", 1.0, (Route("e-2", "2", ("tcp:shadow:1",), (pool,)),) * routes)
+    return Endpoint(NAME, 1, (Variant("v", 1.0, ()),), (Shadow(shadow, share),))
+
+
+def passage(answer: Any) -> Passage[Answer]:
+    async def ask(_pool: Pool, _head: bytes, body: bytes, _timeout: float) -> Answer:
+        if isinstance(answer, asyncio.Event):
+            await answer.wait()
+        if isinstance(answer, Exception):
+            raise answer
+        return Answer(answer if isinstance(answer, int) else 200, {}, body)
+
+    return Passage(lambda _before, _last: b"", b"copy", 60.0, ask)
+
+
+async def settle(copies: Shadows) -> None:
+    while copies._running:
+        await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "told"),
+    [(200, 200, 1), (500, 500, 0), (Broken("x"), 0, 0), (TimeoutError(), 0, 0),
+     (Unreachable("x"), 0, 0)],
+)  # fmt: skip
+def test_a_copy_is_counted_and_its_failure_is_nobodys(answer: Any, status: int, told: int) -> None:
+    counted, done = Counted(), []
+    copies = Shadows(counted)  # type: ignore[arg-type]
+
+    async def run() -> None:
+        copies.copy(endpoint(), lambda: passage(answer), lambda v, a: done.append((v.name, a.body)))
+        await settle(copies)
+
+    asyncio.run(run())
+    assert counted.found == [("shadow", status)]
+    assert done == [("shadow", b"copy")] * told
+
+
+def test_no_more_wait_than_may(monkeypatch: Any) -> None:
+    monkeypatch.setattr(shadows, "MOST", 3)
+    counted, made = Counted(), []
+    copies = Shadows(counted)  # type: ignore[arg-type]
+
+    async def run() -> None:
+        gate = asyncio.Event()
+
+        def make() -> Passage[Answer]:
+            made.append(1)
+            return passage(gate)
+
+        for _ in range(10):
+            copies.copy(endpoint(), make, lambda _v, _a: None)
+        gate.set()
+        await settle(copies)
+
+    asyncio.run(run())
+    assert len(made) == len(counted.found) == 3
+
+
+def test_a_share_of_none_and_a_shadow_without_replicas_get_nothing() -> None:
+    counted = Counted()
+    copies = Shadows(counted)  # type: ignore[arg-type]
+
+    async def run() -> None:
+        copies.copy(endpoint(share=0.0), lambda: passage(200), lambda _v, _a: None)
+        copies.copy(endpoint(routes=0), lambda: passage(200), lambda _v, _a: None)
+        await settle(copies)
+
+    asyncio.run(run())
+    assert counted.found == []
