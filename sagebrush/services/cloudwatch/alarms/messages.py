@@ -18,8 +18,9 @@ SUBJECT = 100
 
 
 def subject(row: Row) -> str:
-    """`ALARM: "name" in US East (N. Virginia)`."""
-    return f'{row.doc["StateValue"]}: "{row.name}" in {_region(row)}'[:SUBJECT]
+    """`ALARM: "name" in US East (N. Virginia)`; in ASCII, as a topic wants it."""
+    text = f'{row.doc["StateValue"]}: "{row.name}" in {_region(row)}'
+    return text.encode("ascii", "replace").decode()[:SUBJECT]
 
 
 def message(row: Row, change: Change) -> str:
