@@ -242,6 +242,7 @@ def value_of(shape: Any, path: str) -> Any:
         "NewPath": "/new/path/",
         "Path": "/a/path/",
         "PolicyArn": "arn:aws:iam::123456789012:policy/a-policy",
+        "ResourceARN": "arn:aws:cloudwatch:us-east-1:123456789012:alarm:an-alarm",
         "ResourceArn": "arn:aws:sagemaker:us-east-1:123456789012:model/a-model",
         "ResourceConfig.TrainingPlanArn": (
             "arn:aws:sagemaker:us-east-1:123456789012:training-plan/a-plan"
