@@ -16,12 +16,20 @@ from sagebrush.store.rows import Row
 ROOT = Path(__file__).parent.parent
 SERVICES = "sagebrush/services"
 TYPED = {
-    f"{SERVICES}/sagemaker/hosting": ["hosting.plan.Plan"],
-    f"{SERVICES}/sagemaker/jobs": ["jobs.plan.Job"],
-    f"{SERVICES}/sagemaker/notebook": ["notebook.plan.Plan"],
-    f"{SERVICES}/sagemaker/processing": ["processing.plan.Plan"],
-    f"{SERVICES}/sagemaker/training": ["training.plan.Plan", "training.warm_pool.plan.Pool"],
-    f"{SERVICES}/sagemaker/tuning": ["tuning.plan.Plan"],
+    f"{SERVICES}/autoscaling": [
+        "autoscaling.plan.Plan",
+        "autoscaling.plan.Task",
+        "autoscaling.plan.Made",
+    ],
+    f"{SERVICES}/sagemaker/hosting": ["sagemaker.hosting.plan.Plan"],
+    f"{SERVICES}/sagemaker/jobs": ["sagemaker.jobs.plan.Job"],
+    f"{SERVICES}/sagemaker/notebook": ["sagemaker.notebook.plan.Plan"],
+    f"{SERVICES}/sagemaker/processing": ["sagemaker.processing.plan.Plan"],
+    f"{SERVICES}/sagemaker/training": [
+        "sagemaker.training.plan.Plan",
+        "sagemaker.training.warm_pool.plan.Pool",
+    ],
+    f"{SERVICES}/sagemaker/tuning": ["sagemaker.tuning.plan.Plan"],
 }
 """Folders whose kinds' plans are typed -> the types."""
 OTHERS = {
@@ -94,7 +102,7 @@ def declared(types: list[str]) -> set[str]:
     found: set[str] = set()
     for each in types:
         module, _, name = each.rpartition(".")
-        plans = importlib.import_module(f"sagebrush.services.sagemaker.{module}")
+        plans = importlib.import_module(f"sagebrush.services.{module}")
         found |= set(getattr(plans, name).__annotations__)
     return found
 

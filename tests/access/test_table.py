@@ -243,6 +243,7 @@ def value_of(shape: Any, path: str) -> Any:
         "Path": "/a/path/",
         "PolicyArn": "arn:aws:iam::123456789012:policy/a-policy",
         "ResourceArn": "arn:aws:sagemaker:us-east-1:123456789012:model/a-model",
+        "ResourceARN": "arn:aws:application-autoscaling:us-east-1:123456789012:scalable-target/1",
         "ResourceConfig.TrainingPlanArn": (
             "arn:aws:sagemaker:us-east-1:123456789012:training-plan/a-plan"
         ),
