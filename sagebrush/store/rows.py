@@ -401,6 +401,16 @@ class Rows(Reader):
         now = self._clock()
         self._db.write(lambda tx: tx.run("UPDATE resource SET due_at=? WHERE id=?", (now, row_id)))
 
+    def touch_named(self, kind: str, place: tuple[str, str], member: str, text: str) -> int:
+        """Makes due now, leased or not, the rows of `kind` in (account, region) whose `doc` has
+        `text` at that member; how many. One that was never due is due too: it waits to be told."""
+        sql = (
+            "UPDATE resource SET due_at=? WHERE kind=? AND account=? AND region=?"
+            " AND json_extract(doc, ?)=?"
+        )
+        params = (self._clock(), kind, *place, f"$.{member}", text)
+        return self._db.write(lambda tx: tx.run(sql, params))
+
     def touch_owner(self, key: str) -> None:
         """Makes the row that reserved capacity under `key` due now, if there is one."""
         sql = "UPDATE resource SET due_at=? WHERE id=(SELECT row_id FROM reservation WHERE key=?)"

@@ -242,6 +242,7 @@ def value_of(shape: Any, path: str) -> Any:
         "NewPath": "/new/path/",
         "Path": "/a/path/",
         "PolicyArn": "arn:aws:iam::123456789012:policy/a-policy",
+        "ResourceARN": "arn:aws:cloudwatch:us-east-1:123456789012:alarm:an-alarm",
         "ResourceArn": "arn:aws:sagemaker:us-east-1:123456789012:model/a-model",
         "ResourceARN": "arn:aws:application-autoscaling:us-east-1:123456789012:scalable-target/1",
         "ResourceConfig.TrainingPlanArn": (

@@ -1,0 +1,43 @@
+"""The datapoints that a metric alarm watches: of its metric, or of its expression."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from sagebrush.errors import Doc
+from sagebrush.services.cloudwatch import datapoints
+from sagebrush.services.cloudwatch.alarms.evaluation import Datapoint, Range
+from sagebrush.services.cloudwatch.datapoints import Source
+
+
+def period_of(doc: Doc) -> int:
+    """The period of the alarm's datapoints in seconds: its own, or that of its queries."""
+    if "Period" in doc:
+        return doc["Period"]
+    periods = [q["MetricStat"]["Period"] for q in doc["Metrics"] if "MetricStat" in q]
+    return max([*periods, *(q["Period"] for q in doc["Metrics"] if "Period" in q)], default=60)
+
+
+def points(source: Source, doc: Doc, within: Range) -> list[Datapoint]:
+    """The alarm's datapoints, oldest first: one for each period of the range."""
+    reading = datapoints.read(source, stat_of(doc), within.start, within.end)
+    return spread(reading.values, reading.samples, within)
+
+
+def stat_of(doc: Doc) -> Doc:
+    """The MetricStat of an alarm on one metric."""
+    names = ("Namespace", "MetricName", "Dimensions")
+    return {
+        "Metric": {name: doc[name] for name in names if name in doc},
+        "Period": doc["Period"],
+        "Stat": doc.get("Statistic") or doc["ExtendedStatistic"],
+        **({"Unit": doc["Unit"]} if "Unit" in doc else {}),
+    }
+
+
+def spread(
+    values: Mapping[float, float], samples: Mapping[float, float], within: Range
+) -> list[Datapoint]:
+    """A datapoint for each period of the range, missing where there is no value."""
+    starts: Sequence[float] = [within.start + i * within.period for i in range(within.count)]
+    return [Datapoint(at, values.get(at), samples.get(at)) for at in starts]
