@@ -33,9 +33,18 @@ class Signal:
     threshold: float
     below: bool = False
     """Whether it goes off when the metric is below the threshold."""
-    values: tuple[float, ...] = ()
-    """The datapoints of the periods that it evaluates, oldest first; those that are missing are left
-    out."""
+    readings: tuple[tuple[float, float], ...] = ()
+    """(start, value) of the periods that it evaluates, oldest first, in seconds since the epoch; those
+    without a datapoint are left out."""
+
+    @property
+    def values(self) -> tuple[float, ...]:
+        """The values alone."""
+        return tuple(value for _, value in self.readings)
+
+    def since(self, time: float) -> tuple[float, ...]:
+        """The values of periods that began at `time` or later."""
+        return tuple(value for at, value in self.readings if at >= time)
 
 
 @dataclass(frozen=True)
@@ -153,11 +162,14 @@ def decide(target: Target, policies: Sequence[Policy], last: Change | None, now:
     tracking scales in only if every such policy whose scale-in is enabled is ready to; step scaling
     does so by itself. A scale-out's cooldown makes the next scale-out start from the capacity that
     the first one was worked out from, so that only a larger one adds; a scale-in's blocks scale-ins,
-    and ends with the next scale-out.
+    and ends with the next scale-out. After a cooldown target tracking goes by what was measured since
+    the change: a cooldown of 0 does not multiply what an earlier capacity was measured to lack.
     """
     cooling = last if last is not None and last.cools(now) else None
     base = cooling.base if cooling and cooling.after > cooling.before else target.current
     blocked = cooling is not None and cooling.after < cooling.before
+    # What was measured before a change tells nothing of the capacity after it.
+    since = last.ended if last and last.ended is not None and not cooling else -math.inf
     ready = all(
         p.low is not None and p.low.triggered
         for p in policies
@@ -167,7 +179,7 @@ def decide(target: Target, policies: Sequence[Policy], last: Change | None, now:
     ins: list[Wish] = []
     notes: list[Note] = []
     for policy in policies:
-        for found in _asked(policy, target, base, ready):
+        for found in _asked(policy, target, (base, since), ready):
             if isinstance(found, Note):
                 notes.append(found)
             elif found.capacity > target.current:
@@ -202,21 +214,28 @@ def _visible(notes: Sequence[Note], target: Target, blocked: bool) -> list[Note]
     return [note for note in notes if note.code not in hidden]
 
 
-def _asked(policy: Policy, target: Target, base: int, ready: bool) -> list[Wish | Note]:
-    """What a policy's triggered alarms ask for; [] where nothing is to be said."""
+def _asked(
+    policy: Policy, target: Target, start: tuple[int, float], ready: bool
+) -> list[Wish | Note]:
+    """What a policy's triggered alarms ask for; [] where nothing is to be said. `start`: from which
+    capacity a scale-out is worked out, and since when datapoints count."""
+    base, since = start
     if isinstance(policy, Tracking):
-        found = _tracks_out(policy, target, base) or (_tracks_in(policy, target) if ready else None)
+        found = _tracks_out(policy, target, start)
+        if found is None and ready:
+            found = _tracks_in(policy, target, since)
         return [found] if found is not None else []
     stepped = (_steps(policy, s, target, base) for s in policy.signals if s.triggered)
     return [found for found in stepped if found is not None]
 
 
-def _tracks_out(policy: Tracking, target: Target, base: int) -> Wish | Note | None:
-    high = policy.high
-    if high is None or not high.triggered or not high.values:
+def _tracks_out(policy: Tracking, target: Target, start: tuple[int, float]) -> Wish | Note | None:
+    (base, since), high = start, policy.high
+    values = high.since(since) if high is not None else ()
+    if high is None or not high.triggered or not values:
         return None
     # From nothing no proportion leads anywhere: one is what a metric of it is counted for.
-    wanted = tracked(max(base, 1), high.values[-1], policy.target)
+    wanted = tracked(max(base, 1), values[-1], policy.target)
     if wanted <= target.current:
         return None  # a cooldown is in effect, and the capacity that was added suffices
     if target.current >= target.most:
@@ -225,12 +244,13 @@ def _tracks_out(policy: Tracking, target: Target, base: int) -> Wish | Note | No
     return Wish(policy.name, high.alarm, capacity, policy.out_cooldown, base)
 
 
-def _tracks_in(policy: Tracking, target: Target) -> Wish | Note | None:
+def _tracks_in(policy: Tracking, target: Target, since: float) -> Wish | Note | None:
     low = policy.low
-    if not policy.scales_in or low is None or not low.triggered or not low.values:
+    values = low.since(since) if low is not None else ()
+    if not policy.scales_in or low is None or not low.triggered or not values:
         return None
     # The highest of the periods that the alarm saw: capacity goes slower than it comes.
-    wanted = tracked(target.current, max(low.values), policy.target)
+    wanted = tracked(target.current, max(values), policy.target)
     if target.current <= target.least:
         return Note(policy.name, low.alarm, AT_MIN, target.least)
     if wanted >= target.current:

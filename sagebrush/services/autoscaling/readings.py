@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from sagebrush.errors import AwsError, Doc
 from sagebrush.services.autoscaling import rows
@@ -20,8 +20,10 @@ ACTIONS = {
     "OK": "OKActions",
     "INSUFFICIENT_DATA": "InsufficientDataActions",
 }
-Readings = Mapping[str, tuple[float, ...]]
-"""Alarm -> the datapoints of the periods that it evaluates, oldest first."""
+EXTRA = 2
+"""Periods that are looked at beside those that an alarm evaluates, as the alarm itself does."""
+Readings = tuple[tuple[float, float], ...]
+"""(start, value) of datapoints, oldest first: see `decisions.Signal`."""
 
 
 def tracking(name: str, config: Doc, high: Signal | None, low: Signal | None) -> Tracking:
@@ -64,7 +66,11 @@ def alarms_of(ctx: Ctx, policies: Sequence[Row]) -> dict[str, list[Doc]]:
     for row in policies:
         arn = row.doc["PolicyARN"]
         answer = ctx.call("cloudwatch", "DescribeAlarms", {"ActionPrefix": arn})
-        found[arn] = answer.get("MetricAlarms", [])
+        found[arn] = [
+            alarm
+            for alarm in answer.get("MetricAlarms", ())
+            if any(arn in alarm.get(member, ()) for member in ACTIONS.values())
+        ]
     return found
 
 
@@ -91,18 +97,19 @@ def _policy(ctx: Ctx, row: Row, alarms: Sequence[Doc]) -> Policy:
 def _signal(ctx: Ctx, alarm: Doc, arn: str) -> Signal:
     member = ACTIONS.get(alarm.get("StateValue", ""), "")
     triggered = bool(alarm.get("ActionsEnabled", True)) and arn in alarm.get(member, ())
-    values = _values(ctx, alarm) if triggered else ()
+    found = _readings(ctx, alarm) if triggered else ()
     below = alarm.get("ComparisonOperator", "").startswith("LessThan")
     threshold = float(alarm.get("Threshold", 0.0))
-    return Signal(alarm["AlarmName"], triggered, threshold, below, values)
+    return Signal(alarm["AlarmName"], triggered, threshold, below, found)
 
 
-def _values(ctx: Ctx, alarm: Doc) -> tuple[float, ...]:
+def _readings(ctx: Ctx, alarm: Doc) -> Readings:
     """The datapoints of the whole periods that the alarm evaluates; () where there are none."""
     queries = queries_of(alarm)
     period = period_of(queries)
     end = math.floor(ctx.world.clock() / period) * period
-    begin = end - period * alarm.get("EvaluationPeriods", 1)
+    number = alarm.get("EvaluationPeriods", 1)
+    begin = end - period * (number + EXTRA)
     params = {
         "MetricDataQueries": queries,
         "StartTime": dt.datetime.fromtimestamp(begin, dt.UTC),
@@ -113,7 +120,10 @@ def _values(ctx: Ctx, alarm: Doc) -> tuple[float, ...]:
         results = ctx.call("cloudwatch", "GetMetricData", params)["MetricDataResults"]
     except AwsError:  # an expression that cannot be worked out: as if nothing was measured
         return ()
-    return tuple(results[-1]["Values"]) if results else ()
+    if not results:
+        return ()
+    times = [at.timestamp() for at in results[-1]["Timestamps"]]
+    return tuple(zip(times, results[-1]["Values"], strict=True))[-number:]
 
 
 def queries_of(alarm: Doc) -> list[Doc]:

@@ -26,6 +26,13 @@ from sagebrush.services.autoscaling.decisions import (
     tracked,
 )
 
+LATE = 5000.0
+"""When the datapoints of these tests are measured: after all changes."""
+
+
+def read(values: Any) -> tuple[tuple[float, float], ...]:
+    return tuple((LATE, value) for value in values)
+
 
 def tracking(
     name: str = "p", high: Any = (), low: Any = (), target: float = 70.0, **more: Any
@@ -34,8 +41,8 @@ def tracking(
     return Tracking(
         name,
         target,
-        high=Signal(f"{name}-high", bool(high), target, values=tuple(high)),
-        low=Signal(f"{name}-low", bool(low), 0.9 * target, below=True, values=tuple(low)),
+        high=Signal(f"{name}-high", bool(high), target, readings=read(high)),
+        low=Signal(f"{name}-low", bool(low), 0.9 * target, below=True, readings=read(low)),
         **more,
     )
 
@@ -138,6 +145,16 @@ def test_within_the_cooldown_only_a_larger_scale_out_adds() -> None:
     assert asked(at(4), same, last=going_on, now=9999.0) is None
 
 
+def test_after_a_change_only_what_was_measured_since_counts() -> None:
+    last = Change(base=1, before=1, after=4, ended=900.0, cooldown=0.0)
+    stale = Signal("a", True, 70.0, readings=((840.0, 250.0),))
+    fresh = replace(stale, readings=((840.0, 250.0), (900.0, 80.0)))
+    assert asked(at(4, most=20), Tracking("p", 70.0, high=stale), last=last) is None
+    assert asked(at(4, most=20), Tracking("p", 70.0, high=fresh), last=last) == 5
+    low = Signal("b", True, 63.0, True, ((840.0, 10.0), (900.0, 40.0)))
+    assert asked(at(4), Tracking("p", 70.0, low=low), last=last) == 3
+
+
 def test_a_scale_in_cools_scale_ins_and_no_scale_out() -> None:
     last = Change(base=6, before=6, after=4, ended=900.0, cooldown=300.0)
     assert asked(at(4), tracking(low=[10.0]), last=last, now=1199.0) is None
@@ -168,7 +185,7 @@ def stepping(
     **more: Any,
 ) -> Stepping:
     values = () if value is None else (value,)
-    signal = Signal("alarm", True, 50.0, below, values)
+    signal = Signal("alarm", True, 50.0, below, read(values))
     return Stepping("s", kind, steps, signals=(signal,), **more)
 
 
@@ -260,7 +277,7 @@ def test_an_alarm_that_was_set_by_hand_breaches_by_nothing() -> None:
 
 
 def test_datapoints_are_aggregated_as_the_policy_says() -> None:
-    signal = Signal("alarm", True, 50.0, values=(50.0, 80.0))
+    signal = Signal("alarm", True, 50.0, readings=read((50.0, 80.0)))
     steps = (Step(0, 10, 1), Step(10, 20, 2), Step(20, None, 3))
     for aggregation, wanted in (("Minimum", 2), ("Average", 3), ("Maximum", 4)):
         policy = Stepping("s", "ChangeInCapacity", steps, 0, 300.0, aggregation, (signal,))
