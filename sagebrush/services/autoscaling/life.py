@@ -58,11 +58,9 @@ def _set_bounds(world: World, owner: Row, action: Row, time: float) -> None:
     wanted: Doc = action.doc["ScalableTargetAction"]
 
     def change(found: Row) -> Row:
-        doc = {**found.doc, **{m: v for m, v in wanted.items() if v is not None}}
-        # One of the two alone may pass the other: the one that the action names holds.
-        if doc["MinCapacity"] > doc["MaxCapacity"]:
-            both = wanted.get("MinCapacity", wanted.get("MaxCapacity"))
-            doc |= {"MinCapacity": both, "MaxCapacity": both}
+        before = found.doc["MinCapacity"], found.doc["MaxCapacity"]
+        least, most = timetables.bounds(wanted, *before)
+        doc = {**found.doc, "MinCapacity": least, "MaxCapacity": most}
         plan = {**found.plan, "enforce": True}
         return replace(found, doc=doc, plan=plan, due_at=world.clock())
 

@@ -76,3 +76,10 @@ def timetable(doc: Doc) -> Timetable:
         begin,
         end.timestamp() if end is not None else None,
     )
+
+
+def bounds(action: Doc, least: int, most: int) -> tuple[int, int]:
+    """The bounds after a ScalableTargetAction: what it gives holds, and moves the other bound where
+    that would be passed."""
+    least = action.get("MinCapacity", min(least, action.get("MaxCapacity", least)))
+    return least, action.get("MaxCapacity", max(most, least))
