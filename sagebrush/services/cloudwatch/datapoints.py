@@ -79,3 +79,12 @@ def check_statistic(name: str, parameter: str) -> None:
         raise AwsError(
             "InvalidParameterValue", f"The value {name} for parameter {parameter} is not supported."
         )
+
+
+def place_of(token: str | None) -> int:
+    """Where the page of a NextToken begins, 0 for none; raises InvalidNextToken."""
+    if token is None:
+        return 0
+    if not token.isascii() or not token.isdigit():
+        raise AwsError("InvalidNextToken", "Invalid NextToken")
+    return int(token)

@@ -8,8 +8,14 @@ from types import MappingProxyType
 
 from sagebrush.aws.names import Arn
 from sagebrush.errors import AwsError, Doc
+from sagebrush.services.cloudwatch import queries
+from sagebrush.services.cloudwatch.alarms import watched
 from sagebrush.services.cloudwatch.alarms.evaluation import COMPARISONS, DAY, HOUR, MINUTE
-from sagebrush.services.cloudwatch.datapoints import check_statistic
+from sagebrush.services.cloudwatch.datapoints import Source, check_statistic
+from sagebrush.services.cloudwatch.maths import parser
+from sagebrush.services.cloudwatch.maths.evaluation import Sheet
+from sagebrush.services.cloudwatch.maths.values import Series
+from sagebrush.services.cloudwatch.queries import Span, Stored
 from sagebrush.world import Ctx
 
 WEEK = 7 * DAY
@@ -49,7 +55,7 @@ def missing(member: str) -> AwsError:
 
 
 def metric_alarm(ctx: Ctx, request: Doc) -> None:
-    """Raises AwsError for a request to PutMetricAlarm that makes no alarm, but for its Metrics."""
+    """Raises AwsError for a request to PutMetricAlarm that makes no alarm."""
     for member, what in _NOT_HERE.items():
         if member in request:
             raise refused(f"{member}: Sagebrush does not implement {what}.")
@@ -60,6 +66,7 @@ def metric_alarm(ctx: Ctx, request: Doc) -> None:
         for member in ("MetricName", *_OF_ONE_METRIC):
             if member in request:
                 raise both("Metrics", member)
+        metrics(ctx, request)
     else:
         _one_metric(request)
     for member in ("EvaluationPeriods", "ComparisonOperator", "Threshold"):
@@ -101,6 +108,37 @@ def period(seconds: int, periods: int) -> None:
             f"Metrics cannot be checked across more than {words} (EvaluationPeriods * Period must"
             f" be <= {most})."
         )
+
+
+def metrics(ctx: Ctx, request: Doc) -> None:
+    """Raises AwsError for Metrics that give an alarm no single time series."""
+    asked = request["Metrics"]
+    if not asked:
+        raise refused("Metrics list must not be empty")
+    queries.check(ctx.account, asked, "Metrics")
+    if sum(bool(query.get("ReturnData", True)) for query in asked) != 1:
+        raise refused("Exactly one element of the metrics list should return data.")
+    of_metrics = [query["MetricStat"]["Period"] for query in asked if "MetricStat" in query]
+    if not of_metrics:
+        raise refused("The expression for an alarm must include at least one metric.")
+    if len(of_metrics) > MOST_METRICS:
+        raise refused(f"An alarm can use {MOST_METRICS} metrics at most.")
+    if len(set(of_metrics)) > 1:
+        raise refused("All metrics of an alarm must have the same Period")
+    period(of_metrics[0], request.get("EvaluationPeriods", 1))
+    empty = Stored(Source(ctx.world, ctx.account, ctx.region), Span(0.0, 0.0), {})
+    sheet = Sheet(asked, empty)
+    try:
+        for query in asked:  # those that are not watched are none either where they are wrong
+            sheet.value(query["Id"])
+        found = watched.result(request, sheet)
+    except parser.ExpressionError as error:
+        raise refused(str(error)) from error
+    used = [parser.parse(query["Expression"]) for query in asked if "Expression" in query]
+    if any("SEARCH" in parser.functions(tree) for tree in used):
+        raise refused("SEARCH is not supported on Metric Alarms.")
+    if not isinstance(found, Series):
+        raise refused("The expression for an alarm must give a single time series.")
 
 
 def _options(request: Doc) -> None:

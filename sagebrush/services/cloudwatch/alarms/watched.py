@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from sagebrush.errors import Doc
+from sagebrush.errors import AwsError, Doc
 from sagebrush.services.cloudwatch import datapoints
 from sagebrush.services.cloudwatch.alarms.evaluation import Datapoint, Range
 from sagebrush.services.cloudwatch.datapoints import Source
+from sagebrush.services.cloudwatch.maths.evaluation import Sheet
+from sagebrush.services.cloudwatch.maths.parser import ExpressionError
+from sagebrush.services.cloudwatch.maths.values import Array, Series
+from sagebrush.services.cloudwatch.queries import Span, Stored
 
 
 def period_of(doc: Doc) -> int:
@@ -19,9 +23,29 @@ def period_of(doc: Doc) -> int:
 
 
 def points(source: Source, doc: Doc, within: Range) -> list[Datapoint]:
-    """The alarm's datapoints, oldest first: one for each period of the range."""
+    """The alarm's datapoints, oldest first: one for each period of the range. Raises
+    ValidationError where its expression can no longer be worked out."""
+    if "Metrics" in doc:
+        reader = Stored(source, Span(within.start, within.end, aligned=False), {})
+        try:
+            found = result(doc, Sheet(doc["Metrics"], reader))
+        except ExpressionError as error:
+            raise AwsError("ValidationError", str(error)) from error
+        if not isinstance(found, Series):
+            raise AwsError("ValidationError", "The expression gives more than one time series.")
+        return spread(found.points, found.samples, within)
     reading = datapoints.read(source, stat_of(doc), within.start, within.end)
     return spread(reading.values, reading.samples, within)
+
+
+def watched_id(doc: Doc) -> str:
+    """The id of the query that the alarm watches: the one that returns data."""
+    return next(query["Id"] for query in doc["Metrics"] if query.get("ReturnData", True))
+
+
+def result(doc: Doc, sheet: Sheet) -> Series | Array:
+    """What the alarm watches, of its queries; raises ExpressionError."""
+    return sheet.result(watched_id(doc))
 
 
 def stat_of(doc: Doc) -> Doc:

@@ -30,11 +30,12 @@ def whole_minutes(alarms: AlarmWorld) -> Iterator[None]:
     alarms.clock.now += MINUTE - alarms.clock.now % MINUTE + 30
     alarms.policies.clear()
     yield
-    for kind in ("CompositeAlarm", "MetricAlarm"):
-        for found in alarms.call("DescribeAlarms", AlarmTypes=[kind])[f"{kind}s"]:
-            if kind == "CompositeAlarm":
-                alarms.call("PutCompositeAlarm", AlarmName=found["AlarmName"], AlarmRule="FALSE")
-            alarms.call("DeleteAlarms", AlarmNames=[found["AlarmName"]])
+    over = alarms.call("DescribeAlarms", AlarmTypes=["CompositeAlarm"])["CompositeAlarms"]
+    for found in over:  # those that depend on others no longer do
+        alarms.call("PutCompositeAlarm", AlarmName=found["AlarmName"], AlarmRule="FALSE")
+    for found in over + alarms.call("DescribeAlarms")["MetricAlarms"]:
+        alarms.call("DeleteAlarms", AlarmNames=[found["AlarmName"]])
+    alarms.settle()
 
 
 def test_an_alarm_follows_its_metric(alarms: AlarmWorld) -> None:
@@ -238,3 +239,169 @@ def test_hours_of_load(alarms: AlarmWorld) -> None:
     at = [item["Timestamp"].timestamp() - begin for item in changes]
     assert 3600 + 120 <= at[0] <= 3600 + 210  # the third of three periods
     assert 7200 <= at[1] <= 7200 + 5 * MINUTE  # two periods more are looked at
+
+
+def test_an_alarm_on_an_expression(alarms: AlarmWorld) -> None:
+    def stat(name: str) -> dict[str, Any]:
+        metric = {"Namespace": "test", "MetricName": "m",
+                  "Dimensions": [{"Name": "alarm", "Value": name}]}  # fmt: skip
+        return {"Metric": metric, "Period": 60, "Stat": "Sum"}
+
+    alarms.call(
+        "PutMetricAlarm",
+        AlarmName="rate",
+        Metrics=[
+            {"Id": "errors", "MetricStat": stat("errors"), "ReturnData": False},
+            {"Id": "calls", "MetricStat": stat("calls"), "ReturnData": False},
+            {"Id": "rate", "Expression": "100 * errors / calls", "Label": "error rate"},
+        ],
+        EvaluationPeriods=2,
+        DatapointsToAlarm=1,
+        Threshold=5.0,
+        ComparisonOperator="GreaterThanThreshold",
+        TreatMissingData="notBreaching",
+    )
+    alarms.settle()
+    assert alarms.state("rate") == "OK"
+    alarms.put("calls", 100.0)
+    alarms.put("errors", 6.0)
+    alarms.forward(MINUTE)
+    found = alarms.describe("rate")
+    assert found["StateValue"] == "ALARM"
+    assert "1 out of the last 2 datapoints [6.0 (" in found["StateReason"]
+    assert "statistic" not in json.loads(found["StateReasonData"])
+    assert "Dimensions" not in found
+    alarms.forward(5 * MINUTE)
+    assert alarms.state("rate") == "OK"
+
+
+def test_a_percentile(alarms: AlarmWorld) -> None:
+    alarms.alarm("p", Statistic=None, ExtendedStatistic="p90")
+    for value in range(1, 21):
+        alarms.put("p", float(value), ago=40)
+    alarms.settle()
+    found = alarms.describe("p")
+    assert found["StateValue"] == "ALARM"
+    data = json.loads(found["StateReasonData"])
+    assert (data["statistic"], data["recentDatapoints"]) == ("p90", [18.1])
+
+
+# -- composite alarms
+
+
+def composite(alarms: AlarmWorld, name: str, rule: str, **more: Any) -> None:
+    alarms.call("PutCompositeAlarm", AlarmName=name, AlarmRule=rule, **more)
+    alarms.settle()
+
+
+def set_state(alarms: AlarmWorld, name: str, state: str) -> None:
+    alarms.call("SetAlarmState", AlarmName=name, StateValue=state, StateReason="testing")
+    alarms.settle()
+
+
+def quiet(alarms: AlarmWorld, *names: str) -> None:
+    """Alarms that nothing evaluates: what is missing leaves their state as it is."""
+    for name in names:
+        alarms.alarm(name, TreatMissingData="ignore")
+        set_state(alarms, name, "OK")
+
+
+def test_a_composite_alarm_follows_its_rule(alarms: AlarmWorld) -> None:
+    quiet(alarms, "a", "b")
+    composite(alarms, "both", "ALARM(a) AND ALARM(b)")
+    composite(alarms, "over", 'ALARM("both") OR FALSE')
+    found = alarms.describe("both")
+    assert found["StateReason"] == (
+        f"{found['AlarmArn']} was created and its alarm rule evaluates to OK"
+    )
+    shown = json.loads(found["StateReasonData"])["triggeringAlarms"]
+    assert [each["arn"].rpartition(":")[2] for each in shown] == ["a", "b"]
+    set_state(alarms, "a", "ALARM")
+    assert alarms.state("both") == "OK"
+    set_state(alarms, "b", "ALARM")
+    assert (alarms.state("both"), alarms.state("over")) == ("ALARM", "ALARM")
+    found = alarms.describe("both")
+    assert found["StateReason"].startswith(
+        f"{alarms.describe('b')['AlarmArn']} transitioned to ALARM at Thursday 01 January, 2026 "
+    )
+    (shown,) = json.loads(found["StateReasonData"])["triggeringAlarms"]
+    assert shown["arn"].endswith(":alarm:b")
+    assert shown["state"]["value"] == "ALARM"
+    set_state(alarms, "a", "OK")
+    assert (alarms.state("both"), alarms.state("over")) == ("OK", "OK")
+    alarms.clock.forward(1)  # two changes of one millisecond are one in the history
+    composite(alarms, "both", "NOT ALARM(a)")
+    assert alarms.state("both") == "ALARM"
+    assert "was updated and its alarm rule" in alarms.describe("both")["StateReason"]
+    changes = [item["HistorySummary"][19:] for item in alarms.history("both", "StateUpdate")]
+    assert changes == ["INSUFFICIENT_DATA to OK", "OK to ALARM", "ALARM to OK", "OK to ALARM"]
+    assert alarms.forward(10 * MINUTE) > 0
+    assert alarms.state("both") == "ALARM"  # time alone changes nothing
+
+
+def test_rules_that_lead_in_a_circle_are_not_evaluated(alarms: AlarmWorld) -> None:
+    composite(alarms, "x", "TRUE")
+    composite(alarms, "y", "ALARM(x)")
+    composite(alarms, "x", "NOT ALARM(y)")
+    assert (alarms.state("x"), alarms.state("y")) == ("ALARM", "ALARM")
+
+
+def test_a_suppressor_holds_actions_back(alarms: AlarmWorld) -> None:
+    quiet(alarms, "child", "deploying")
+    action = alarms.policy("never", "top")  # of a composite alarm: it is tried all the same
+    given = {
+        "AlarmActions": [action],
+        "ActionsSuppressor": "deploying",
+        "ActionsSuppressorWaitPeriod": 60,
+        "ActionsSuppressorExtensionPeriod": 120,
+    }
+    composite(alarms, "top", "ALARM(child)", **given)
+
+    def acted() -> int:
+        return len(alarms.history("top", "Action"))
+
+    # nobody suppresses: the actions wait for a suppressor, and are done after its wait period
+    set_state(alarms, "child", "ALARM")
+    assert alarms.describe("top")["ActionsSuppressedBy"] == "WaitPeriod"
+    alarms.forward(59)
+    assert acted() == 0
+    alarms.forward(2)
+    assert acted() == 1
+    assert "ActionsSuppressedBy" not in alarms.describe("top")
+    set_state(alarms, "child", "OK")
+    alarms.forward(61)
+    # the suppressor comes within the wait period, and goes; the child is in ALARM still
+    set_state(alarms, "child", "ALARM")
+    alarms.forward(30)
+    set_state(alarms, "deploying", "ALARM")
+    assert alarms.describe("top")["ActionsSuppressedBy"] == "Alarm"
+    alarms.forward(600)
+    assert acted() == 1
+    set_state(alarms, "deploying", "OK")
+    assert alarms.describe("top")["ActionsSuppressedBy"] == "ExtensionPeriod"
+    alarms.forward(119)
+    assert acted() == 1
+    alarms.forward(2)
+    assert acted() == 2
+    assert "ActionsSuppressedBy" not in alarms.describe("top")
+
+
+# -- many, and again
+
+
+def test_alarms_go_on_after_a_restart(alarms: AlarmWorld) -> None:
+    """A step that was killed after its state was stored is finished by the next server."""
+    policy = alarms.policy("again", "killed")
+    alarms.alarm("killed", AlarmActions=[policy])
+    alarms.put("killed", 99.0, ago=40)
+    (row,) = alarms.world.rows.claim(30.0, 10)
+    step = alarms.table["alarm"].reconcile
+    assert step is not None
+    assert alarms.world.rows.apply(row, step(alarms.world, row))  # and here it is killed
+    assert alarms.history("killed", "StateUpdate") == []
+    (row,) = alarms.world.rows.claim(30.0, 10)
+    step(alarms.world, row)  # acted, and killed before that was stored
+    alarms.world.rows.take_over({"alarm": ()})
+    alarms.settle()
+    assert len(alarms.history("killed", "StateUpdate")) == 1
+    assert ("again", "ALARM") in alarms.policies
