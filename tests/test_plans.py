@@ -16,6 +16,7 @@ from sagebrush.store.rows import Row
 ROOT = Path(__file__).parent.parent
 SERVICES = "sagebrush/services"
 TYPED = {
+    f"{SERVICES}/autoscaling": ["plan.Plan", "plan.Task", "plan.Made"],
     f"{SERVICES}/cloudwatch/alarms": ["alarms.plan.Plan"],
     f"{SERVICES}/sagemaker/hosting": ["hosting.plan.Plan"],
     f"{SERVICES}/sagemaker/jobs": ["jobs.plan.Job"],
