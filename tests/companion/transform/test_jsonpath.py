@@ -10,7 +10,12 @@ from hypothesis import strategies as st
 
 from sagebrush.companion.transform import jsonpath
 
-RECORD: dict[str, Any] = {"id": 7, "a b": 1, "in": {"x": [1, 2, 3], "y": {"z": "q"}}, "l": [[1], [2]]}
+RECORD: dict[str, Any] = {
+    "id": 7,
+    "a b": 1,
+    "in": {"x": [1, 2, 3], "y": {"z": "q"}},
+    "l": [[1], [2]],
+}
 ROW = ["a", "b", "c", "d", "e", "f", "g"]
 
 

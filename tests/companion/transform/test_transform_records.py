@@ -204,7 +204,9 @@ def test_a_small_gzip_file_of_much_stays_in_small_pieces() -> None:
     assert max(found) <= 1 << 20
 
 
-@pytest.mark.parametrize("data", [b"plain text", gzip.compress(b"abc")[:-3], gzip.compress(b"a")[:5]])
+@pytest.mark.parametrize(
+    "data", [b"plain text", gzip.compress(b"abc")[:-3], gzip.compress(b"a")[:5]]
+)
 def test_what_is_not_gzip(data: bytes) -> None:
     with pytest.raises(records.Broken, match="gzip"):
         list(records.gunzipped([data]))
