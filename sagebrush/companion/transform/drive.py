@@ -145,7 +145,7 @@ class Drive:
                     break
                 self._sent.append((work, payload, pool.submit(self._ask, payload)))
         except records.TooLarge as error:
-            self._fail(work, f"record {error.number}", Failed("ClientError", str(error)))
+            self._fail(work, "", Failed("ClientError", str(error)))
         except (records.Broken, Unusable) as error:
             self._fail(work, "", Failed("ClientError", str(error)))
         except fetch.Gone as error:
