@@ -76,6 +76,7 @@ class Drive:
         self._reader = fetch.Reader(role)
         self._writer = Writer(role, stopping)
         self._own = threading.local()
+        self._models: list[Model] = []
         self._sent: deque[Sent] = deque()
         self._processing = plans.processing(plan)
         self.way = plans.way(plan, self._model().parameters())
@@ -92,6 +93,7 @@ class Drive:
             self._own.model = Model(
                 plan["containers"], plan["timeout"], plan["retries"], self._stopping
             )
+            self._models.append(self._own.model)
         return self._own.model
 
     # ---- the run
@@ -116,6 +118,13 @@ class Drive:
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
             self._progress(True)
+            self._close()
+
+    def _close(self) -> None:
+        """What is still asked fails, and no connection is left."""
+        self._stopping.set()
+        for each in (*self._models, self._reader, self._writer, self._journal):
+            each.close()
 
     def _clean(self) -> None:
         """What an earlier run had begun to upload is gone."""

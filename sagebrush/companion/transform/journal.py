@@ -65,6 +65,10 @@ class Journal:
             self._file.write("\n")
         self._last = 0.0
 
+    def close(self) -> None:
+        """Nothing more will be noted."""
+        self._file.close()
+
     def note(self, **event: Any) -> None:
         """The event has happened."""
         self._file.write(json.dumps(event) + "\n")

@@ -7,6 +7,7 @@ ModelClientConfig. The words of failures are those that AWS's data-log is seen t
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import os
@@ -112,6 +113,13 @@ class Model:
         self._retries = retries
         self._talks: dict[str, _Connection] = {}
         self._stopping = stopping or threading.Event()
+
+    def close(self) -> None:
+        """It is asked no more: a request that waits for an answer fails."""
+        for talk in self._talks.values():
+            with contextlib.suppress(OSError, AttributeError):
+                talk.sock.shutdown(socket.SHUT_RDWR)
+            talk.close()
 
     def parameters(self) -> list[Mapping[str, Any]]:
         """What each container answers to GET /execution-parameters; {} where it has none."""

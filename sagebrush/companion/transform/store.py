@@ -77,7 +77,7 @@ class Writer:
         try:
             self._once("DELETE", where, query, b"", {}, False)
         except (OSError, http.client.HTTPException, ValueError, Refused, fetch.Again):
-            self._close()
+            self.close()
 
     def _ask(
         self,
@@ -102,7 +102,7 @@ class Writer:
                 if status < 500 and status not in (408, 429):
                     raise Refused(text)
             except (OSError, http.client.HTTPException, ValueError, fetch.Again) as error:
-                self._close()
+                self.close()
                 text, again = f"the server does not answer: {error}", fetch.PATIENCE
             if time.monotonic() - since > again:
                 raise Refused(text)
@@ -132,10 +132,11 @@ class Writer:
         answer = self._talk.getresponse()
         data = answer.read()
         if answer.will_close:
-            self._close()
+            self.close()
         return answer.status, data, answer.headers  # type: ignore[return-value]
 
-    def _close(self) -> None:
+    def close(self) -> None:
+        """Its connection is closed."""
         if self._talk is not None:
             self._talk.close()
             self._talk = None
