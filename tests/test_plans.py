@@ -23,6 +23,7 @@ TYPED = {
     f"{SERVICES}/sagemaker/notebook": ["notebook.plan.Plan"],
     f"{SERVICES}/sagemaker/processing": ["processing.plan.Plan"],
     f"{SERVICES}/sagemaker/training": ["training.plan.Plan", "training.warm_pool.plan.Pool"],
+    f"{SERVICES}/sagemaker/transform": ["transform.plan.Plan"],
     f"{SERVICES}/sagemaker/tuning": ["tuning.plan.Plan"],
 }
 """Folders whose kinds' plans are typed -> the types."""

@@ -46,11 +46,11 @@ class Gone(Exception):
         self.changed = changed
 
 
-class _Again(Exception):
+class Again(Exception):
     """It may go better in a while."""
 
 
-class _Fault(_Again):
+class _Fault(Again):
     """The server answers that it failed; SDKs ask again a few times then, and no more."""
 
 
@@ -67,7 +67,7 @@ class Role:
         self._until = 0.0
 
     def credentials(self, fresh: bool = False) -> dict[str, str]:
-        """Credentials that are good for a while. Raises OSError, HTTPException and _Again."""
+        """Credentials that are good for a while. Raises OSError, HTTPException and Again."""
         with self._lock:
             if fresh or time.time() > self._until - EARLY:
                 talk = http.client.HTTPConnection("127.0.0.1", self.port, timeout=SILENCE)
@@ -78,25 +78,34 @@ class Role:
                 finally:
                     talk.close()
                 if answer.status != 200:
-                    raise _Again(f"credentials: {answer.status} {body[:200]!r}")
+                    raise Again(f"credentials: {answer.status} {body[:200]!r}")
                 self._found = json.loads(body)
                 ends = time.strptime(self._found["Expiration"], "%Y-%m-%dT%H:%M:%SZ")
                 self._until = calendar.timegm(ends)
             return self._found
 
-    def signed(self, host: str, path: str, fresh: bool) -> dict[str, str]:
-        """The headers of a signed GET of `path` (Signature Version 4)."""
+    def signed(
+        self,
+        host: str,
+        path: str,
+        fresh: bool,
+        method: str = "GET",
+        query: str = "",
+        digest: str = NOTHING,
+    ) -> dict[str, str]:
+        """The headers of a signed request for `path` (Signature Version 4), whose body has the SHA-256
+        `digest`; `query` in the order that it is signed in."""
         keys = self.credentials(fresh)
         now = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
         headers = {
             "host": host,
-            "x-amz-content-sha256": NOTHING,
+            "x-amz-content-sha256": digest,
             "x-amz-date": now,
             "x-amz-security-token": keys["Token"],
         }
         lines = "".join(f"{name}:{value}\n" for name, value in headers.items())
         names = ";".join(headers)
-        request = f"GET\n{path}\n\n{lines}\n{names}\n{NOTHING}"
+        request = f"{method}\n{path}\n{query}\n{lines}\n{names}\n{digest}"
         scope = f"{now[:8]}/{self.region}/s3/aws4_request"
         digest = hashlib.sha256(request.encode()).hexdigest()
         key = b"AWS4" + keys["SecretAccessKey"].encode()
@@ -143,7 +152,7 @@ class Reader:
                 while at < until:
                     count = answer.readinto(self._piece)
                     if not count:
-                        raise _Again("the answer ended early")
+                        raise Again("the answer ended early")
                     at += count
                     away, faulty = _Waits(PATIENCE), _Waits(FAULTS)
                     yield self._piece[:count]
@@ -156,7 +165,7 @@ class Reader:
                 if fresh:
                     raise Gone(str(denied)) from denied
                 fresh = True
-            except (OSError, http.client.HTTPException, _Again, ValueError) as error:
+            except (OSError, http.client.HTTPException, Again, ValueError) as error:
                 self.close()
                 fault = isinstance(error, _Fault)
                 if not (faulty if fault else away).go_on():
@@ -180,11 +189,11 @@ class Reader:
         answer = self._talk.getresponse()
         if answer.status in (200, 206):
             if answer.status == 200 and start:
-                raise _Again("the range was left out of the answer")
+                raise Again("the range was left out of the answer")
             return answer, answer.headers.get("ETag", "")
         body = answer.read(65536)
         _judge(f"s3://{bucket}/{key}", answer.status, body, start)
-        raise _Again(f"status {answer.status}")
+        raise Again(f"status {answer.status}")
 
 
 class _Denied(Exception):
@@ -195,7 +204,7 @@ def _judge(what: str, status: int, body: bytes, start: int) -> None:
     """Raises what an answer without the object means, where asking again would not help."""
     text = body.decode(errors="replace")
     found = [re.search(f"<{tag}>(.*?)</{tag}>", text, re.DOTALL) for tag in ("Code", "Message")]
-    code, message = (_plain(m[1]) if m else "" for m in found)
+    code, message = (plain(m[1]) if m else "" for m in found)
     told = f"{code or status}: {message} ({what})"
     if status == 403:
         raise _Denied(told)
@@ -209,7 +218,7 @@ def _judge(what: str, status: int, body: bytes, start: int) -> None:
         raise Gone(told, changed=status == 404)
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """The text of an XML element. This process can load no module any more, and `html` for this alone
     would hold up its start, for which the job waits."""
     for entity, character in ENTITIES:

@@ -116,6 +116,10 @@ class Spec:
     """The directory of the job's /opt/ml that holds its FIFOs."""
     mounts: tuple[str, ...] = ()
     """Directories of the sandbox at which it serves a file system, in the order of that file."""
+    outside: bool = False
+    """It is a program of ours that never runs a user's code, and so has no sandbox whatever the
+    backend's isolation: it reaches other jobs at their `Running.address`, and S3 as `role` by the
+    listener `feed`, at the port in FEED (`compute.shim.isolation`), over restarts of the server."""
 
 
 @dataclass(frozen=True)

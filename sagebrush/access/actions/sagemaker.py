@@ -193,6 +193,12 @@ CONFIG_KEYS = (
     key("sagemaker:NetworkIsolation", "EnableNetworkIsolation"),
     *_vpc("VpcConfig"),
 )
+TRANSFORM_KEYS = (
+    _instances("TransformResources.InstanceType"),
+    Models(("ModelName",)),
+    key("sagemaker:OutputKmsKey", "TransformOutput.KmsKeyId"),
+    key("sagemaker:VolumeKmsKey", "TransformResources.VolumeKmsKeyId"),
+)
 MODEL_KEYS = (key("sagemaker:NetworkIsolation", "EnableNetworkIsolation"), *_vpc("VpcConfig"))
 _NOTEBOOK_UPDATE_KEYS = (
     key("sagemaker:AcceleratorTypes", "AcceleratorTypes", many=True),
@@ -223,6 +229,7 @@ ENDPOINT_CONFIG = Named("endpoint-config", "EndpointConfigName")
 MODEL = Named("model", "ModelName")
 TRAINING_JOB = Named("training-job", "TrainingJobName")
 PROCESSING_JOB = Named("processing-job", "ProcessingJobName")
+TRANSFORM_JOB = Named("transform-job", "TransformJobName")
 TUNING_JOB = Named("hyper-parameter-tuning-job", "HyperParameterTuningJobName")
 NOTEBOOK = Named("notebook-instance", "NotebookInstanceName")
 LIFECYCLE_CONFIG = Named(
@@ -271,6 +278,7 @@ TABLE: Table = {
     **plain(MODEL, "DeleteModel", "DescribeModel"),
     **plain(TRAINING_JOB, "DeleteTrainingJob", "DescribeTrainingJob", "StopTrainingJob"),
     **plain(PROCESSING_JOB, "DeleteProcessingJob", "DescribeProcessingJob", "StopProcessingJob"),
+    **plain(TRANSFORM_JOB, "DescribeTransformJob", "StopTransformJob"),
     **plain(
         TUNING_JOB,
         "DeleteHyperParameterTuningJob",
@@ -308,6 +316,7 @@ TABLE: Table = {
         "ListNotebookInstances",
         "ListProcessingJobs",
         "ListTrainingJobs",
+        "ListTransformJobs",
     ),
     "AddTags": (Permission("sagemaker:AddTags", ByArn(), keys=(TAGS,)),),
     "DeleteTags": (
@@ -368,6 +377,7 @@ TABLE: Table = {
         keys=TRAINING_KEYS,
         parts=((_FILES,),),
     ),
+    "CreateTransformJob": creates("CreateTransformJob", TRANSFORM_JOB, keys=TRANSFORM_KEYS),
     "UpdateTrainingJob": (
         Permission("sagemaker:UpdateTrainingJob", TRAINING_JOB, keys=TRAINING_UPDATE_KEYS),
     ),

@@ -69,7 +69,7 @@ class LocalBackend:
             ours, theirs = socket.socketpair()
             with theirs:
                 self._watcher.reap([launcher.spawn(spec.root, configuration, theirs)])
-            self._watcher.watch(ShimJob(spec, mode=self.isolation, link=ours))
+            self._watcher.watch(ShimJob(spec, mode=self.launcher.mode(spec), link=ours))
 
     def poll(self, key: str) -> State:
         """What is known of the job now."""

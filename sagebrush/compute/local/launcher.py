@@ -62,10 +62,10 @@ class Launcher:
 
     def ported(self, spec: Spec) -> Spec:
         """`spec`, in process mode with a free port of the host instead of the one asked for."""
-        if self.isolation == "sandbox":
+        if self.isolation == "sandbox" and not spec.outside:
             return spec
         port, env = spec.port, dict(spec.env)
-        if self._outside is not None and spec.listeners:
+        if self._outside is not None and (spec.listeners or spec.outside):
             env |= self._outside(spec)
         if port is not None:
             port = _free_port()
@@ -81,7 +81,7 @@ class Launcher:
             first = hash(spec.key) % len(processors)
             affinity = [processors[(first + i) % len(processors)] for i in range(plan.processors)]
         values: dict[str, Any] = {
-            "mode": self.isolation,
+            "mode": self.mode(spec),
             "argv": list(spec.argv),
             "env": network.environment(spec.env, spec.peers),
             "cwd": spec.cwd,
@@ -100,7 +100,13 @@ class Launcher:
         }
         if spec.companion:
             values |= {"companion": self._companion(spec), "mounts": list(spec.mounts)}
-        return values | (self._sandbox(spec) if self.isolation == "sandbox" else {})
+        if spec.outside:
+            values |= {"outside": True}
+        return values | (self._sandbox(spec) if values["mode"] == "sandbox" else {})
+
+    def mode(self, spec: Spec) -> str:
+        """The isolation that the job gets."""
+        return "process" if spec.outside else self.isolation
 
     def _sandbox(self, spec: Spec) -> dict[str, Any]:
         """What the shim reads of the job's sandbox."""

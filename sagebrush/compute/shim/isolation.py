@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from sagebrush.compute.shim.companion_process import Companion
     from sagebrush.compute.shim.network import Wire
 
+FEED = "SAGEBRUSH_FEED"
+"""The variable of a program outside of any sandbox that holds the port of the listener `feed`."""
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -42,6 +44,16 @@ class Isolation:
             self._enter()
         elif self._spec.get("companion"):
             self._accompany()
+        elif self._spec.get("outside"):
+            self._listen()
+
+    def _listen(self) -> None:
+        """The program finds the server at a port that this process holds over the server's restarts."""
+        from sagebrush.compute.shim import companion_process  # most jobs have none
+
+        listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
+        self.listeners[companion_process.LISTENER] = listener
+        self._spec["env"][FEED] = str(listener.getsockname()[1])
 
     def _enter(self) -> None:
         os.makedirs("mnt", exist_ok=True)

@@ -1,0 +1,1 @@
+"""What drives a batch transform job: objects into records and requests, the model's answers into objects."""
