@@ -45,6 +45,7 @@ from sagebrush.samples.remote import Remote
 from sagebrush.settings import Settings
 from sagebrush.store.db import Db
 from sagebrush.store.home import Home
+from sagebrush.store.messages import Messages
 from sagebrush.store.objects import ObjectStore
 from sagebrush.store.rows import Rows
 from sagebrush.store.series import Series
@@ -135,6 +136,7 @@ class App:
             objects=objects,
             series=series,
             streams=Streams(db, clock),
+            messages=Messages(db, clock),
             samples=Samples(db, objects, remote, clock),
             backend=self.backend,
             environments=Environments(settings.environments, containers=containers),
@@ -215,6 +217,7 @@ class App:
         self._sweeper.ask_to_stop()
         self._usage.stop()
         self.loop.stop(timeout)
+        self.world.messages.close()  # requests that wait for one answer now
         self._http.stop(timeout + 10)
         self.world.tallies.flush()
         self.world.captures.stop()

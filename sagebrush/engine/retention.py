@@ -20,9 +20,10 @@ METRIC_DAYS = 455
 
 def expire(world: World) -> None:
     """Removes metric points past CloudWatch's 15 months, users' log events past their group's
-    retention, and layers that no job has used for long. Repeatable."""
+    retention, queues' messages past theirs, and layers that no job has used for long. Repeatable."""
     world.series.expire(world.clock() - METRIC_DAYS * DAY)
     world.streams.expire()
+    world.messages.expire()
     layers.expire(world)
 
 
