@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from sagebrush.compute.base import Backend, Running
@@ -96,6 +96,10 @@ class Endpoint:
     row_id: int
     variants: tuple[Variant, ...]
     shadows: tuple[Shadow, ...] = ()
+    asynchronous: Doc | None = None
+    """Its AsyncInferenceConfig, where its requests come from a queue."""
+    role: str | None = None
+    """The ARN of the role of its first model."""
 
     def choose(self) -> Variant:
         """Returns a variant at random by weight; all are equally likely if every weight is 0."""
@@ -122,6 +126,8 @@ class Endpoints:
         self._emptied = 0
         """Rows with ids up to this one are deleted."""
         self._loop: asyncio.AbstractEventLoop | None = None
+        self.published: Callable[[Name], object] = lambda _: None
+        """Called, in any thread, after an endpoint's routes were loaded or withdrawn."""
 
     def use(self, loop: asyncio.AbstractEventLoop) -> None:
         """Sets the event loop in which connections to replicas are opened and closed."""
@@ -153,17 +159,20 @@ class Endpoints:
             for v, copied in zip(every, shadowed, strict=True)
             if copied
         )
-        endpoint = Endpoint(name, row.id, variants, shadows)
+        role = docs[0].get("role")
+        endpoint = Endpoint(name, row.id, variants, shadows, active.get("asynchronous"), role)
         with self._guard:
             before = self._endpoints.get(name)
             self._endpoints[name] = endpoint
             self._drop_routes(before, {r.key for v in every for r in v.routes})
+        self.published(name)
         return endpoint
 
     def withdraw(self, name: Name) -> None:
         """Stops routing requests to the endpoint until it is loaded again."""
         with self._guard:
             self._drop_routes(self._endpoints.pop(name, None), set())
+        self.published(name)
 
     def end(self, name: Name, row_id: int) -> None:
         """Stops routing requests to the endpoint; `load` of this row does nothing from now on."""

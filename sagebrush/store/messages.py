@@ -203,6 +203,10 @@ class Messages:
         sql = "SELECT * FROM message WHERE queue=? AND id>? ORDER BY id LIMIT ?"
         return [_message(row) for row in self._db.read(sql, (queue, after, most))]
 
+    def queues(self) -> list[int]:
+        """The ids of the rows of all queues that have messages."""
+        return [row["queue"] for row in self._db.read("SELECT DISTINCT queue FROM message")]
+
     def any_visible(self, queue: int) -> bool:
         """Whether a message can be received now."""
         now = self._clock()

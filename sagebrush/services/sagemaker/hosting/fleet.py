@@ -18,6 +18,7 @@ from sagebrush.compute.base import Exited, Gone
 from sagebrush.engine.kinds import moment
 from sagebrush.errors import Doc
 from sagebrush.routing import endpoints
+from sagebrush.services.sagemaker.hosting import asynchronous
 from sagebrush.services.sagemaker.hosting.plan import Entry, Fleet, Variant, keys, plan_of
 from sagebrush.services.sagemaker.hosting.replica import Replica
 from sagebrush.services.sagemaker.serving.process import Waiting
@@ -243,8 +244,9 @@ class Deployment:
             self._stop(entry)
 
     def _drain(self, entry: Entry) -> None:
-        if self._replica(entry).busy() and self.now - entry["since"] < DRAIN:
-            self._within(0.1)
+        replica, waited = self._replica(entry), self.now - entry["since"]
+        if replica.busy() and waited < replica.variant.get("drain", DRAIN):
+            self._within(0.1 if waited < DRAIN else 2.0)
         else:
             self._stop(entry)
 
@@ -340,9 +342,10 @@ class Deployment:
         if self.pending:
             self.pending = None
         elif self.active:  # an update of capacities that cannot be met
+            fewest = asynchronous.floor(self.active)
             for variant in self.active["variants"]:
                 serving_now = len(self._of(self.active, variant["name"], ("serving",)))
-                variant["count"] = min(variant["count"], max(1, serving_now))
+                variant["count"] = min(variant["count"], max(fewest, serving_now))
         status = "InService" if self.active else "Failed"
         if self.active:
             self._converge()

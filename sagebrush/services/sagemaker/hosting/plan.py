@@ -37,6 +37,8 @@ class Variant(TypedDict):
     isolated: bool
     shadow: NotRequired[bool]
     """Whether it gets copies of the requests, and its answers are thrown away."""
+    drain: NotRequired[float]
+    """Seconds that open requests may take before a draining replica is ended regardless."""
     resolved: float
     """When its images were resolved, in seconds since the epoch."""
 
@@ -53,6 +55,8 @@ class Fleet(TypedDict):
     started: float
     changed: NotRequired[float]
     """When weights or counts were last changed."""
+    asynchronous: NotRequired[Doc]
+    """The AsyncInferenceConfig, where requests come from a queue."""
 
 
 class Entry(TypedDict):
