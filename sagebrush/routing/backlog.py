@@ -33,6 +33,8 @@ TIMEOUT = 2.0
 PARAMETERS = b"GET /execution-parameters HTTP/1.1\r\nHost: localhost\r\n\r\n"
 FAILED = 5.0
 """Seconds until a request whose work failed unexpectedly is tried again (a full disk, say)."""
+ENDING = 64
+"""Requests of one endpoint that the model has answered and whose results are not stored yet, at most."""
 
 
 class Later(Exception):
@@ -46,6 +48,8 @@ class Job:
     endpoint: Endpoint
     variant: str
     message: Message
+    answered: Callable[[], None]
+    """To be called once the model needs no longer look at it: another request may take its place."""
     expired: bool = False
 
 
@@ -64,7 +68,7 @@ class _Backlog:
     waiting: deque[Message] = field(default_factory=deque)
     """Read, not begun, in order."""
     running: dict[int, tuple[str, asyncio.Task[None]]] = field(default_factory=dict)
-    """Message id -> the variant that has it, and its task."""
+    """Message id -> the variant that has it, "" once it has answered, and its task."""
     paused: dict[int, asyncio.TimerHandle] = field(default_factory=dict)
     """Message id -> when it waits again."""
     deadline: asyncio.TimerHandle | None = None
@@ -217,6 +221,8 @@ class Backlogs:
         backlog.state.changed = True
         fixed = _limit_of(endpoint)
         running = Counter(variant for variant, _ in backlog.running.values())
+        if running[""] >= ENDING:
+            return
 
         def limit(route: Route) -> int:
             return fixed or self._limits.get(route.key, 1)
@@ -226,7 +232,7 @@ class Backlogs:
             if message is None:
                 break
             running[variant] += 1
-            self._begin_job(backlog, Job(endpoint, variant, message))
+            self._begin_job(backlog, endpoint, variant, message)
         if sent or backlog.deadline is None:
             self._watch_deadline(backlog)
         if sent and not endpoint_capacity(endpoint) and not backlog.state.without_capacity:
@@ -247,9 +253,20 @@ class Backlogs:
                 return message
         return None
 
-    def _begin_job(self, backlog: _Backlog, job: Job) -> None:
+    def _begin_job(
+        self, backlog: _Backlog, endpoint: Endpoint, variant: str, message: Message
+    ) -> None:
+        """The request is being carried out; of no variant (""): its deadline has passed, and it takes
+        no place of another."""
+
+        def answered() -> None:
+            backlog.running[message.id] = "", task
+            if self._loop is not None:
+                self._loop.call_soon(self._turn, backlog.row_id)
+
+        job = Job(endpoint, variant, message, answered, expired=not variant)
         task = asyncio.ensure_future(self._run(backlog, job))
-        backlog.running[job.message.id] = job.variant, task
+        backlog.running[message.id] = variant, task
 
     async def _run(self, backlog: _Backlog, job: Job) -> None:
         assert self._work is not None
@@ -309,8 +326,7 @@ class Backlogs:
             return
         found = self._overdue(backlog)
         for message in found:
-            # of no variant: it takes no place of a request
-            self._begin_job(backlog, Job(endpoint, "", message, expired=True))
+            self._begin_job(backlog, endpoint, "", message)
         if not found:
             self._watch_deadline(backlog)
 

@@ -80,6 +80,7 @@ class Processing:
         else:
             outcome = await self._answered(ctx, job)
             outcome.counts["TimeInBacklog"] = max(0.0, began - job.message.sent) * 1e6
+            job.answered()
         await self._aside(self._conclude, ctx, job, outcome)
         ended = self._world.clock()
         outcome.counts["TotalProcessingTime"] = max(0.0, ended - job.message.sent) * 1e3
