@@ -74,6 +74,8 @@ class _Backlog:
     deadline: asyncio.TimerHandle | None = None
     told: bool = False
     """Whether a turn is coming because messages were sent."""
+    lapsed: bool = False
+    """Whether messages were passed over whose deadlines had passed."""
     state: State = field(default_factory=State)
 
 
@@ -233,7 +235,8 @@ class Backlogs:
                 break
             running[variant] += 1
             self._begin_job(backlog, endpoint, variant, message)
-        if sent or backlog.deadline is None:
+        if sent or backlog.lapsed or backlog.deadline is None:
+            backlog.lapsed = False
             self._watch_deadline(backlog)
         if sent and not endpoint_capacity(endpoint) and not backlog.state.without_capacity:
             self._measure()  # a policy may wake it
@@ -251,6 +254,7 @@ class Backlogs:
                 continue  # its end is being told
             if message.deadline is None or message.deadline > now:
                 return message
+            backlog.lapsed = True
         return None
 
     def _begin_job(
