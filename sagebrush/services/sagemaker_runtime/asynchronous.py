@@ -15,8 +15,6 @@ from sagebrush.services.sagemaker_runtime import invoke
 from sagebrush.store.messages import FOREVER, Send
 from sagebrush.world import Ctx
 
-BODY_LIMIT = 128_000
-"""Bytes of an inline payload."""
 TTL = 21_600
 """Seconds that a request may wait, where it does not say."""
 TIMEOUT = 900
@@ -91,12 +89,6 @@ def _order(ctx: Ctx, request: Doc, output: Doc) -> Doc:
         body = body.read() if hasattr(body, "read") else bytes(body)
     if bool(body) == bool(location):
         raise AwsError("ValidationError", "Provide exactly one of Body and InputLocation.")
-    if body and len(body) > BODY_LIMIT:
-        raise AwsError(
-            "ValidationError",
-            f"The inline payload of {len(body)} bytes is larger than the limit of {BODY_LIMIT}."
-            " Upload it to Amazon S3, and give its InputLocation.",
-        )
     if location and place(location) is None:
         raise AwsError("ValidationError", f"InputLocation {location} names no Amazon S3 object.")
     order: Doc = {member: request[member] for member in KEPT if request.get(member)}
