@@ -8,6 +8,7 @@ import functools
 import os
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from sagebrush import __version__, clientdata, process, registry, tls
@@ -34,6 +35,8 @@ from sagebrush.protocol import connections, listen
 from sagebrush.protocol.access_log import AccessLog
 from sagebrush.protocol.hosts import Hosts
 from sagebrush.protocol.server import Server
+from sagebrush.routing.backlog import Backlogs
+from sagebrush.routing.backlog_metrics import BacklogMetrics
 from sagebrush.routing.capture.captures import Captures
 from sagebrush.routing.endpoints import Endpoints
 from sagebrush.routing.forward import Forward
@@ -42,15 +45,20 @@ from sagebrush.routing.notebooks import Notebooks
 from sagebrush.routing.tallies import Tallies
 from sagebrush.samples.downloads import Samples
 from sagebrush.samples.remote import Remote
+from sagebrush.services.sagemaker_runtime.processing import Processing
 from sagebrush.settings import Settings
 from sagebrush.store.db import Db
 from sagebrush.store.home import Home
+from sagebrush.store.messages import Messages
 from sagebrush.store.objects import ObjectStore
 from sagebrush.store.rows import Rows
 from sagebrush.store.series import Series
 from sagebrush.store.streams import Streams
 from sagebrush.workload import captured, launch
 from sagebrush.world import World
+
+ASIDES = 16
+"""Threads in which asynchronous requests wait for the disk."""
 
 
 class App:
@@ -106,6 +114,16 @@ class App:
         self._bridge = Bridge(self.server, self.listeners, self.world)
         self._http = process.Http(self.server, self.listeners, self.world, self._turn)
         self._sweeper = process.Sweeper(self.world)
+        self._asides = ThreadPoolExecutor(ASIDES, thread_name_prefix="asynchronous")
+        metrics = BacklogMetrics(self.world.series, self._asides)
+        self._processing = Processing(self.world, metrics, self._asides)
+        self._backlogs = Backlogs(
+            self.world.messages,
+            self.world.endpoints,
+            metrics,
+            clock,
+            self.world.db.generations.begin,
+        )
         self._usage = usage.Sampler(self.world)
         self.port = self.tls_port = 0
         self._stopped = False
@@ -135,6 +153,7 @@ class App:
             objects=objects,
             series=series,
             streams=Streams(db, clock),
+            messages=Messages(db, clock),
             samples=Samples(db, objects, remote, clock),
             backend=self.backend,
             environments=Environments(settings.environments, containers=containers),
@@ -186,6 +205,7 @@ class App:
         self._reset.go_on()  # before anyone can store what it would delete
         self._http.start(self._context)
         self.backend.adopt()
+        self._backlogs.resume(self.world.rows)
         self.world.notebooks.listen_by(self._http.listen_at)
         retention.sweep(self.world)
         # Workers and jobs may have ended since the last server did, or with the machine.
@@ -201,6 +221,7 @@ class App:
         self.dispatcher.loop = events
         if events is not None:
             self.world.endpoints.use(events)
+            self._backlogs.start(events, self._processing)
             self._bridge.start(events, self.port, self._context)
             self.sandboxes.start(events, self.port, self._context)
 
@@ -214,9 +235,12 @@ class App:
         self._stopped = True
         self._sweeper.ask_to_stop()
         self._usage.stop()
+        self._backlogs.stop()
         self.loop.stop(timeout)
+        self.world.messages.close()  # requests that wait for one answer now
         self._http.stop(timeout + 10)
         self.world.tallies.flush()
+        self._asides.shutdown()
         self.world.captures.stop()
         self.backend.close()
         self.sandboxes.close()
@@ -230,6 +254,7 @@ class App:
 
     def stop_jobs(self, impatient: Callable[[], bool]) -> None:
         """Stops and stores all that runs; returns early once `impatient()` is true."""
+        self._backlogs.stop()  # their replicas' ends are no answers
         shutdown.stop_jobs(self.world, self.loop, self.backend, impatient)
 
     def state(self) -> dict[str, Any]:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from sagebrush.samples.downloads import Samples
     from sagebrush.settings import Settings
     from sagebrush.store.db import Db
+    from sagebrush.store.messages import Messages
     from sagebrush.store.objects import ObjectStore
     from sagebrush.store.rows import Rows
     from sagebrush.store.series import Series
@@ -96,6 +97,8 @@ class World:
     objects: ObjectStore
     series: Series
     streams: Streams
+    messages: Messages
+    """Messages of queues."""
     samples: Samples
     """AWS's public sample buckets, as far as they are kept, and AWS behind them."""
     backend: Backend

@@ -30,6 +30,8 @@ TYPED = {
 OTHERS = {
     f"{SERVICES}/iam": "owns the plans of roles and policies",
     f"{SERVICES}/sts.py": "reads a role's trust, which IAM's rows alone have",
+    f"{SERVICES}/sqs": "tags are all that the plan of a queue holds",
+    f"{SERVICES}/sns": "tags are all that the plan of a topic holds",
     f"{SERVICES}/sagemaker/tags.py": "tags are a member of every plan (engine.kinds.create)",
     "sagebrush/access/principals.py": "owns what callers are of the plans of roles",
     "sagebrush/access/users.py": "owns what callers are of the plans of users, groups and keys",

@@ -46,6 +46,13 @@ def copy_source(text: str) -> CopySource:
     return CopySource(bucket, key, version if versioned else None)
 
 
+def queue(url: str) -> tuple[str, str]:
+    """The account and the name of the queue in a QueueUrl, of whatever host; the account is "" where the
+    URL is a name alone."""
+    account, _, name = url.rstrip("/").rpartition("/")
+    return account.rpartition("/")[2], name
+
+
 def log_group(ctx: Ctx, identifier: str) -> str:
     """The name of the log group that a name or an ARN (with or without `:*`) identifies.
 

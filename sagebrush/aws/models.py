@@ -27,8 +27,25 @@ SERVICES = (
     "iam",
     "ecr",
     "events",
+    "sqs",
+    "sns",
 )
 """The services whose wire formats are implemented, by botocore's names."""
+
+QUERY_CODES = {
+    "QueueDoesNotExist": "AWS.SimpleQueueService.NonExistentQueue",
+    "QueueNameExists": "QueueAlreadyExists",
+    **{
+        name: f"AWS.SimpleQueueService.{name}"
+        for name in (
+            "BatchEntryIdsNotDistinct", "BatchRequestTooLong", "EmptyBatchRequest",
+            "InvalidBatchEntryId", "MessageNotInflight", "PurgeQueueInProgress",
+            "QueueDeletedRecently", "TooManyEntriesInBatchRequest", "UnsupportedOperation",
+        )
+    },
+}  # fmt: skip
+"""Errors of SQS -> their codes in the query protocol that it had, which clients still go by; botocore's
+model has lost them (SQS API Reference, the errors of each action)."""
 
 PROTOCOLS = ("json", "rest-json", "rest-xml", "query", "smithy-rpc-v2-cbor")
 
@@ -121,11 +138,14 @@ class ErrorShape:
 def error_shapes(service: str) -> Mapping[str, ErrorShape]:
     """Error code -> its shape, under both the shape's name and its query code."""
     found: Any = model(service).error_shapes
+    old = QUERY_CODES if service == "sqs" else {}
     table: dict[str, ErrorShape] = {}
     for shape in found:
         traits = shape.metadata.get("error", {})
         status = traits.get("httpStatusCode")
-        table[shape.name] = ErrorShape(shape.name, traits.get("code", shape.name), status, shape)
+        table[shape.name] = ErrorShape(
+            shape.name, traits.get("code", old.get(shape.name, shape.name)), status, shape
+        )
     for error in list(table.values()):
         table.setdefault(error.code, error)
     return MappingProxyType(table)

@@ -24,10 +24,12 @@ ALARM_DAYS = 30
 
 def expire(world: World) -> None:
     """Removes metric points past CloudWatch's 15 months, alarms' history past 30 days, users' log
-    events past their group's retention, and layers that no job has used for long. Repeatable."""
+    events past their group's retention, queues' messages past theirs, and layers that no job has
+    used for long. Repeatable."""
     world.series.expire(world.clock() - METRIC_DAYS * DAY)
     AlarmHistory(world.db).expire(world.clock() - ALARM_DAYS * DAY)
     world.streams.expire()
+    world.messages.expire()
     layers.expire(world)
 
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
-from typing import cast
+from typing import Protocol, cast
 
 from sagebrush.net import dial
 
@@ -50,6 +50,17 @@ class Unread(Broken):
     """
 
 
+class Pieces(Protocol):
+    """A body too large for memory: `chunks` reads it, and may wait for the disk."""
+
+    def chunks(self) -> Iterator[bytes]:
+        """All of it, in pieces."""
+        ...
+
+
+Body = bytes | Pieces
+
+
 @dataclass(frozen=True)
 class Answer:
     """A whole answer; header names are in lower case."""
@@ -79,6 +90,10 @@ class _Connection(asyncio.Protocol):
         self.headers: dict[str, str] = {}
         self.keep = True
         self.closed = False
+        self._full: asyncio.Future[None] | None = None
+        """Set while the other side takes no more."""
+        self._pouring: asyncio.Task[None] | None = None
+        """Sends a body in pieces."""
         self.idle_since = 0.0
         """By the loop's time."""
         self._small = False
@@ -104,8 +119,17 @@ class _Connection(asyncio.Protocol):
         except Broken as error:
             self._fail(error)
 
+    def pause_writing(self) -> None:
+        self._full = self._loop.create_future()
+
+    def resume_writing(self) -> None:
+        full, self._full = self._full, None
+        if full is not None and not full.done():
+            full.set_result(None)
+
     def connection_lost(self, exc: Exception | None) -> None:
         self.closed = True
+        self.resume_writing()
         if self._waiter is None and self._sink is None:
             return
         unread = self._small and self._in_head and not self._buffer
@@ -133,17 +157,38 @@ class _Connection(asyncio.Protocol):
         except OSError:
             return True
 
-    def send(self, head: bytes, body: bytes, sink: Stream | None) -> asyncio.Future[Answer | None]:
+    def send(self, head: bytes, body: Body, sink: Stream | None) -> asyncio.Future[Answer | None]:
         """The future of the answer; with a `sink`, of None, once the head of the answer is here."""
         assert self._transport is not None
         self._waiter, self._sink = self._loop.create_future(), sink
         self._in_head, self._chunk = True, -1
+        if not isinstance(body, bytes):
+            self._small = False
+            self._transport.write(head)
+            self._pouring = self._loop.create_task(self._pour(body.chunks()))
+            return self._waiter
         self._small = len(head) + len(body) <= WHOLE
         if len(body) < 65536:
             self._transport.write(head + body)
         else:
             self._transport.writelines([head, body])
         return self._waiter
+
+    async def _pour(self, pieces: Iterator[bytes]) -> None:
+        """All pieces are sent, no faster than the other side takes them."""
+        try:
+            while not self.closed and self._transport is not None:
+                piece = await self._loop.run_in_executor(None, next, pieces, None)
+                if piece is None:
+                    break
+                if not self.closed:
+                    self._transport.write(piece)
+                while self._full is not None and not self.closed:
+                    await self._full
+        except OSError as error:
+            self._fail(Broken(f"the request's body could not be read: {error}"))
+        finally:
+            self._pouring = None
 
     def close(self) -> None:
         """The connection is ended."""
@@ -260,8 +305,8 @@ class _Connection(asyncio.Protocol):
         waiter, self._waiter = self._waiter, None
         sink, self._sink = self._sink, None
         self.idle_since = self._loop.time()
-        if self._buffer or not self.keep:
-            self.close()
+        if self._buffer or not self.keep or self._pouring is not None:
+            self.close()  # where it answered before it had the whole request, too
         if sink is not None:
             sink.end(None)
         elif waiter is not None and not waiter.done():
@@ -391,7 +436,7 @@ class Pool:
         """Whether no connection is kept any more."""
         return self._closed
 
-    async def ask(self, head: bytes, body: bytes, timeout: float) -> Answer:
+    async def ask(self, head: bytes, body: Body, timeout: float) -> Answer:
         """The whole answer to one request; `head` is complete, with its empty line.
 
         A request is sent once. Raises Unreachable (no server has read it), Broken, and TimeoutError
@@ -418,7 +463,7 @@ class Pool:
         finally:
             self.busy -= 1
 
-    async def open(self, head: bytes, body: bytes, timeout: float) -> Stream:
+    async def open(self, head: bytes, body: Body, timeout: float) -> Stream:
         """The answer to one request as soon as its head is here; raises as `ask` does."""
         loop = asyncio.get_running_loop()
         stream = Stream(loop)

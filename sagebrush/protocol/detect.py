@@ -12,7 +12,12 @@ from sagebrush.protocol.message import Request
 from sagebrush.protocol.query import fields
 
 CBOR = "smithy-rpc-v2-cbor"
-_QUERY_VERSIONS = {"2011-06-15": "sts", "2010-05-08": "iam", "2010-08-01": "cloudwatch"}
+_QUERY_VERSIONS = {
+    "2011-06-15": "sts",
+    "2010-05-08": "iam",
+    "2010-08-01": "cloudwatch",
+    "2010-03-31": "sns",
+}
 """API version in a form -> service, for requests that carry no signature."""
 _HOST_WORDS = {
     "api.sagemaker": "sagemaker",

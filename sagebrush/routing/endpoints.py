@@ -10,7 +10,7 @@ import asyncio
 import math
 import random
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from sagebrush.compute.base import Backend, Running
@@ -108,6 +108,10 @@ class Endpoint:
     """The fleet that is to take the place of this one, if it gets requests already."""
     share: float = 0.0
     """The part of the requests that `coming` gets, 0..1."""
+    asynchronous: Doc | None = None
+    """Its AsyncInferenceConfig, where its requests come from a queue."""
+    role: str | None = None
+    """The ARN of the role of its first model."""
 
     def choose(self) -> Variant:
         """Returns a variant at random by weight; all are equally likely if every weight is 0."""
@@ -162,6 +166,8 @@ class Endpoints:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._leaving: set[str] = set()
         """Replicas that are in no endpoint any more, and that a request may just have chosen."""
+        self.published: Callable[[Name], object] = lambda _: None
+        """Called, in any thread, after an endpoint's routes were loaded or withdrawn."""
 
     def use(self, loop: asyncio.AbstractEventLoop) -> None:
         """Sets the event loop in which connections to replicas are opened and closed."""
@@ -200,6 +206,7 @@ class Endpoints:
                 return before
             self._endpoints[name] = endpoint
             self._leave(before, endpoint)
+        self.published(name)
         return endpoint
 
     def _fleet(self, row: Row, fleet: Doc, replicas: Sequence[Doc], share: float = 1.0) -> Endpoint:
@@ -214,12 +221,20 @@ class Endpoints:
             for v, copied in zip(every, shadowed, strict=True)
             if copied
         )
-        return Endpoint((row.account, row.region, row.name), row.id, variants, shadows)
+        return Endpoint(
+            (row.account, row.region, row.name),
+            row.id,
+            variants,
+            shadows,
+            asynchronous=fleet.get("asynchronous"),
+            role=docs[0].get("role"),
+        )
 
     def withdraw(self, name: Name) -> None:
         """Stops routing requests to the endpoint until it is loaded again."""
         with self._guard:
             self._leave(self._endpoints.pop(name, None), None)
+        self.published(name)
 
     def end(self, name: Name, row_id: int) -> None:
         """Stops routing requests to the endpoint; `load` of this row does nothing from now on."""

@@ -41,6 +41,10 @@ class NoSession(Undelivered):
     """No replica has the state of that session (any more). `args`: its id."""
 
 
+class Queued(Undelivered):
+    """The endpoint is asynchronous: its requests come from its queue."""
+
+
 class NoReplica(Undelivered):
     """No replica of the variant accepted the request in PATIENCE. `args`: the variant's name."""
 
@@ -97,13 +101,15 @@ class Forward:
         The replica is one of the variant `target`, or of a variant chosen by weight (None), or the
         one that has the state of the `session`. If
         nothing listens there, the next one is asked and the endpoint's row becomes due; a request
-        that a replica has accepted is never sent twice. Raises NoEndpoint, NoVariant, NoSession,
+        that a replica has accepted is never sent twice. Raises NoEndpoint, Queued, NoVariant, NoSession,
         NoReplica, NoAnswer or Undirected.
         """
         began = time.perf_counter()
         endpoint = self._endpoints.get(name)
         if endpoint is None:
             endpoint = await self._load(name)
+        if endpoint.asynchronous is not None and not passage.queued:
+            raise Queued(name)
         bound = self._bound(endpoint, session) if session else None
         variant = bound[0] if bound else _choose(endpoint, target)
         failed: list[Route] = []

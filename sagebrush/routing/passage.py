@@ -11,7 +11,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
 
-from sagebrush.net.http_client import Answer, Broken, Pool, Stream, Unreachable
+from sagebrush.net.http_client import Answer, Body, Broken, Pool, Stream, Unreachable
 from sagebrush.routing.endpoints import Route, Variant
 
 Reached = TypeVar("Reached", Answer, Stream)
@@ -33,9 +33,9 @@ class Passage(Generic[Reached]):
     def __init__(
         self,
         head: Head,
-        body: bytes,
+        body: Body,
         timeout: float,
-        ask: Callable[[Pool, bytes, bytes, float], Awaitable[Reached]],
+        ask: Callable[[Pool, bytes, Body, float], Awaitable[Reached]],
         container: str | None = None,
     ) -> None:
         """`body`: the first container's. `timeout`: seconds for all containers together. `ask`: how the last one is asked (`Pool.ask` or `Pool.open`).
@@ -46,6 +46,8 @@ class Passage(Generic[Reached]):
         self._ask = ask
         self._container = container
         self.at = PRIMARY
+        self.queued = False
+        """Whether it comes from an asynchronous endpoint's queue, as all its requests must."""
 
     async def through(self, variant: Variant, route: Route) -> Reached | Answer:
         """The last container's answer, or the first that is no success.
@@ -97,9 +99,7 @@ class Passage(Generic[Reached]):
             )
         return range(len(names)) if len(names) > 1 else None
 
-    async def _pass(
-        self, pool: Pool, head: bytes, body: bytes, until: float, first: bool
-    ) -> Answer:
+    async def _pass(self, pool: Pool, head: bytes, body: Body, until: float, first: bool) -> Answer:
         try:
             return await pool.ask(head, body, max(0.0, until - time.monotonic()))
         except Unreachable as error:

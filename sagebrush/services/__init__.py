@@ -24,6 +24,8 @@ SERVICES = {
     "logs": "logs",
     "sts": "sts",
     "iam": "iam",
+    "sqs": "sqs",
+    "sns": "sns",
 }
 """botocore's name of each service -> its folder, or its one module, here."""
 FACTS = "facts"

@@ -293,3 +293,59 @@ def test_a_slow_reader_holds_up_the_sender() -> None:
 
     assert asyncio.run(run()) == size
     listener.close()
+
+
+class Large:
+    """A body in pieces, which counts those that were asked for."""
+
+    def __init__(self, count: int) -> None:
+        self.count, self.read = count, 0
+
+    def chunks(self) -> Iterator[bytes]:
+        for _ in range(self.count):
+            self.read += 1
+            yield b"x" * 65536
+
+
+def large(count: int) -> bytes:
+    return f"POST /invocations HTTP/1.1\r\nContent-Length: {count * 65536}\r\n\r\n".encode()
+
+
+def test_a_body_in_pieces_is_sent_whole() -> None:
+    received = bytearray()
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        received.extend(await reader.readexactly(200 * 65536))
+        writer.write(OK)
+        await reader.read()
+
+    async def main() -> Answer:
+        server = await asyncio.start_server(answer, "127.0.0.1", 0)
+        async with server:
+            port = server.sockets[0].getsockname()[1]
+            pool = Pool(f"tcp:127.0.0.1:{port}")
+            found = await pool.ask(large(200), Large(200), 20)
+            pool.close()
+            return found
+
+    assert asyncio.run(main()).body == b"hi"
+    assert len(received) == 200 * 65536
+
+
+def test_a_body_in_pieces_is_read_no_faster_than_it_is_taken(
+    script: Callable[..., Script],
+) -> None:
+    made = script([b"HTTP/1.1 413 No\r\nContent-Length: 2\r\n\r\nno", None])
+    body = Large(1000)
+
+    async def main() -> Answer:
+        pool = Pool(made.address)
+        found = await pool.ask(large(1000), body, 20)
+        assert pool.busy == 0
+        pool.close()
+        return found
+
+    assert asyncio.run(main()).status == 413  # and the rest is not sent
+    assert body.read < 1000
+    made.go_on.set()

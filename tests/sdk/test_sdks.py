@@ -51,5 +51,11 @@ def test_sdk_v3_remote(variables: dict[str, str]) -> None:
     assert "all well" in run(variables, needs.sdk("sdk3"), HERE / "v3_remote.py")
 
 
+@pytest.mark.parametrize("sdk", ["2", "3"])
+def test_asynchronous_endpoints(variables: dict[str, str], sdk: str) -> None:
+    said = run(variables, needs.sdk(f"sdk{sdk}"), HERE / f"v{sdk}_async.py", HERE / "asynchronous")
+    assert "all well" in said
+
+
 def test_aws_cli(variables: dict[str, str], tmp_path: Path) -> None:
     assert "all well" in run(variables, "sh", HERE / "aws_cli.sh", tmp_path)

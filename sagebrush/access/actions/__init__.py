@@ -9,7 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from sagebrush.access.actions import autoscaling, cloudwatch, iam, logs, s3, sagemaker, sts
+from sagebrush.access.actions import (
+    autoscaling,
+    cloudwatch,
+    iam,
+    logs,
+    s3,
+    sagemaker,
+    sns,
+    sqs,
+    sts,
+)
 from sagebrush.access.actions.entries import Entry, Need
 from sagebrush.errors import Doc
 from sagebrush.world import Ctx
@@ -22,6 +32,8 @@ _SERVICES = {
     "s3": s3.TABLE,
     "sagemaker": sagemaker.TABLE,
     "sagemaker-runtime": sagemaker.RUNTIME,
+    "sns": sns.TABLE,
+    "sqs": sqs.TABLE,
     "sts": sts.TABLE,
 }
 TABLE: Mapping[tuple[str, str], Entry] = {

@@ -5,7 +5,15 @@ from __future__ import annotations
 from sagebrush.aws.names import Arn
 from sagebrush.errors import AwsError
 from sagebrush.routing.endpoints import Name
-from sagebrush.routing.forward import NoAnswer, NoReplica, NoSession, NoVariant, Place, Undelivered
+from sagebrush.routing.forward import (
+    NoAnswer,
+    NoReplica,
+    NoSession,
+    NoVariant,
+    Place,
+    Queued,
+    Undelivered,
+)
 from sagebrush.routing.passage import Undirected
 
 SAID = 4096
@@ -40,6 +48,12 @@ def told(problem: Undelivered | Undirected, name: Name, target: str | None) -> A
             "ValidationError",
             f"Session {problem.args[0]} of endpoint {endpoint} was not found: it has expired, was"
             " closed, or its instance was replaced. Create a new one with SessionId NEW_SESSION.",
+        )
+    if isinstance(problem, Queued):
+        return AwsError(
+            "ValidationError",
+            f"Endpoint {endpoint} of account {account} is an asynchronous endpoint: it can be invoked"
+            " by InvokeEndpointAsync alone.",
         )
     words = f"Endpoint {endpoint} of account {account} not found."
     if isinstance(problem, NoVariant):

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 from sagebrush.errors import AwsError, Doc
-from sagebrush.net.http_client import Answer, Broken, Pool, Stream
+from sagebrush.net.http_client import Answer, Body, Broken, Pool, Stream
 from sagebrush.routing.endpoints import Name
 from sagebrush.routing.forward import Place, Undelivered
 from sagebrush.routing.passage import Passage, Reached, Undirected
@@ -87,15 +87,6 @@ async def invoke_endpoint_with_response_stream(ctx: Ctx, request: Doc) -> Doc:
     return _result(place, stream.headers, pieces)
 
 
-def invoke_endpoint_async(ctx: Ctx, request: Doc) -> Doc:
-    """Raises ValidationError: there are no asynchronous endpoints yet."""
-    raise AwsError(
-        "ValidationError",
-        f"Endpoint {request['EndpointName']} cannot be invoked asynchronously: Sagebrush does not"
-        " support asynchronous inference (InvokeEndpointAsync) yet. Use InvokeEndpoint.",
-    )
-
-
 def _endpoint(ctx: Ctx, request: Doc) -> Name:
     """Returns the endpoint's name. Raises ValidationError for what is not supported."""
     for member, words in UNSUPPORTED.items():
@@ -107,7 +98,7 @@ def _endpoint(ctx: Ctx, request: Doc) -> Name:
 def _passage(
     request: Doc,
     timeout: float,
-    ask: Callable[[Pool, bytes, bytes, float], Awaitable[Reached]],
+    ask: Callable[[Pool, bytes, Body, float], Awaitable[Reached]],
 ) -> Passage[Reached]:
     """Returns the request's way through the containers. Raises ValidationError."""
     body = request.get("Body") or b""
@@ -119,20 +110,20 @@ def _passage(
             f"The request body of {len(body)} bytes is larger than the limit of {BODY_LIMIT}.",
         )
 
-    def head(before: Answer | None, last: bool) -> bytes:
+    def head_of(before: Answer | None, last: bool) -> bytes:
         """A container gets what the one before it answered, of the type that it said. What the
         caller accepts is a matter of the last one alone: between containers it is the toolkits'
         default, JSON."""
         if before is None and last:
-            return _head(request, len(body))
+            return head(request, len(body))
         sent = {**request, **({} if last else {"Accept": None})}
         if before is not None:
             sent["ContentType"] = before.headers.get("content-type")
             if attributes := before.headers.get(ATTRIBUTES.lower()):
                 sent["CustomAttributes"] = attributes
-        return _head(sent, len(body if before is None else before.body))
+        return head(sent, len(body if before is None else before.body))
 
-    return Passage(head, body, timeout, ask, request.get("TargetContainerHostname"))
+    return Passage(head_of, body, timeout, ask, request.get("TargetContainerHostname"))
 
 
 def _result(place: Place, headers: dict[str, str], body: Any) -> Doc:
@@ -159,7 +150,7 @@ def _note_session(sessions: Sessions, place: Place, headers: dict[str, str], res
         result["ClosedSessionId"] = closed
 
 
-def _head(request: Doc, length: int) -> bytes:
+def head(request: Doc, length: int) -> bytes:
     """Returns the request's head for the container: SageMaker strips all other headers."""
     lines = [
         "POST /invocations HTTP/1.1\r\nHost: localhost\r\nContent-Type: ",

@@ -10,7 +10,7 @@ from sagebrush.engine.kinds import Kind, moment
 from sagebrush.environments import standins
 from sagebrush.errors import AwsError, Doc
 from sagebrush.scheduler import quotas
-from sagebrush.services.sagemaker.hosting import endpoint_config, model, scaling
+from sagebrush.services.sagemaker.hosting import asynchronous, endpoint_config, model, scaling
 from sagebrush.services.sagemaker.hosting.deployment import (
     rollback_alarms,
     shifting,
@@ -71,6 +71,7 @@ def describe_endpoint(ctx: Ctx, request: Doc) -> Doc:
     plan = plan_of(row)
     active, pending = plan.get("active"), plan.get("pending")
     if fleet := active or pending:
+        found["AsyncInferenceConfig"] = fleet.get("asynchronous")
         found |= _summaries(ctx.world, row, fleet)
     if active and pending:
         found["PendingDeploymentSummary"] = {
@@ -146,6 +147,7 @@ def update_endpoint(ctx: Ctx, request: Doc) -> Doc:
 
     def change(row: Row) -> Row:
         _require_steady(ctx, row)
+        asynchronous.require_same(plan_of(row).get("active"), fleet)
         if retained:  # weights may have changed since
             _retain(fleet, active_of(row), excluded)
         doc = {**row.doc, "LastModifiedTime": moment(now), "LastDeploymentConfig": config}
@@ -164,12 +166,11 @@ def update_endpoint_weights_and_capacities(ctx: Ctx, request: Doc) -> Doc:
     Raises ValidationException or ResourceLimitExceeded.
     """
     for desired in request["DesiredWeightsAndCapacities"]:
-        if desired.get("DesiredInstanceCount", 1) < 1 or "ServerlessUpdateConfig" in desired:
+        if "ServerlessUpdateConfig" in desired:
             raise AwsError(
                 "ValidationException",
-                f"Production variant {desired['VariantName']} needs a DesiredInstanceCount of at"
-                " least 1: scaling to zero and serverless variants are not supported by Sagebrush"
-                " yet.",
+                f"Production variant {desired['VariantName']}: serverless variants are not supported"
+                " by Sagebrush yet.",
             )
     row = kinds.find(ctx, KIND, request["EndpointName"])
     _require_steady(ctx, row)
@@ -206,6 +207,12 @@ def _scaled(active: Fleet, request: Doc) -> list[Variant]:
         variant = variants[desired["VariantName"]]
         variant["weight"] = float(desired.get("DesiredWeight", variant["weight"]))
         variant["count"] = desired.get("DesiredInstanceCount", variant["count"])
+        if variant["count"] < asynchronous.floor(active):
+            raise AwsError(
+                "ValidationException",
+                f"Production variant {variant['name']} needs a DesiredInstanceCount of at least 1:"
+                " only asynchronous endpoints are scaled to zero.",
+            )
     return list(variants.values())
 
 
@@ -291,7 +298,7 @@ def _fleet(ctx: Ctx, config_name: str) -> Fleet:
     fleet = new_fleet(config_name, variants, ctx.world.clock())
     if capture := config.doc.get("DataCaptureConfig"):
         fleet["capture"] = capture
-    return fleet
+    return asynchronous.apply(fleet, config.doc.get("AsyncInferenceConfig"))
 
 
 def _variant(ctx: Ctx, wanted: Doc, alone: bool) -> Variant:

@@ -7,7 +7,7 @@ from sagebrush.engine.kinds import Kind
 from sagebrush.errors import AwsError, Doc
 from sagebrush.scheduler.instances import instance
 from sagebrush.services.sagemaker import roles
-from sagebrush.services.sagemaker.hosting import model
+from sagebrush.services.sagemaker.hosting import asynchronous, model
 from sagebrush.world import Ctx
 
 KIND = Kind(
@@ -19,7 +19,6 @@ KIND = Kind(
     running=None,
 )
 UNSUPPORTED = {
-    "AsyncInferenceConfig": "asynchronous inference (AsyncInferenceConfig)",
     "ExplainerConfig": "online explainability (ExplainerConfig)",
     "CrossRegionTrafficConfig": "cross-region traffic (CrossRegionTrafficConfig)",
     "MetricsConfig": "enhanced metrics (MetricsConfig)",
@@ -38,6 +37,7 @@ UNSUPPORTED_VARIANT = {
 def create_endpoint_config(ctx: Ctx, request: Doc) -> Doc:
     """The configuration exists; every model that it names does. Raises ValidationException."""
     _refuse(request, UNSUPPORTED)
+    asynchronous.check(request)
     if role := request.get("ExecutionRoleArn"):
         name = request["EndpointConfigName"]
         roles.require(ctx, role, "ExecutionRoleArn", KIND.name, name)

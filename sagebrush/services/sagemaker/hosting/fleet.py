@@ -17,6 +17,7 @@ from sagebrush.aws.names import short_id
 from sagebrush.engine.kinds import moment
 from sagebrush.errors import AwsError, Doc
 from sagebrush.routing import endpoints
+from sagebrush.services.sagemaker.hosting import asynchronous
 from sagebrush.services.sagemaker.hosting.deployment import (
     rollback_alarms,
     shifting,
@@ -241,9 +242,9 @@ class Deployment:
                 return self._mix(why, active, pending)
             return self._go_back(policy_of(self.deploying, active, pending), active, pending)
         if active and not pending:  # an update of capacities that cannot be met
-            answering = self.replicas.serving(active)
+            answering, fewest = self.replicas.serving(active), asynchronous.floor(active)
             for variant in active["variants"]:
-                variant["count"] = min(variant["count"], max(1, answering[variant["name"]]))
+                variant["count"] = min(variant["count"], max(fewest, answering[variant["name"]]))
         self._end(active)
         return self._next("InService" if active else "Failed", {"FailureReason": why})
 

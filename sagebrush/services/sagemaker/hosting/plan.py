@@ -37,6 +37,8 @@ class Variant(TypedDict):
     isolated: bool
     shadow: NotRequired[bool]
     """Whether it gets copies of the requests, and its answers are thrown away."""
+    drain: NotRequired[float]
+    """Seconds that open requests may take before a draining replica is ended regardless."""
     resolved: float
     """When its images were resolved, in seconds since the epoch."""
 
@@ -56,6 +58,8 @@ class Fleet(TypedDict):
     now: NotRequired[dict[str, int]]
     """How many replicas its variants should have at this step of a rolling deployment, where these
     are fewer than the variants say."""
+    asynchronous: NotRequired[Doc]
+    """The AsyncInferenceConfig, where requests come from a queue."""
 
 
 class Entry(TypedDict):

@@ -194,8 +194,8 @@ CAPTURE = {
         ([variant(ServerlessConfig={"MemorySizeInMB": 1024, "MaxConcurrency": 1})], {}, "serverl"),
         (
             [variant()],
-            {"AsyncInferenceConfig": {"OutputConfig": {"S3OutputPath": "s3://models/o"}}},
-            "asynchronous",
+            {"AsyncInferenceConfig": {"OutputConfig": {"S3FailurePath": "s3://models/o"}}},
+            "needs an OutputConfig.S3OutputPath",
         ),
         (
             [variant()],

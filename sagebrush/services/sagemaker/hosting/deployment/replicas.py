@@ -183,8 +183,9 @@ class Replicas:
             self.stop(entry)
 
     def _drain(self, entry: Entry) -> None:
-        if self.replica(entry).busy() and self.now - entry["since"] < DRAIN:
-            self.within(0.1)
+        replica, waited = self.replica(entry), self.now - entry["since"]
+        if replica.busy() and waited < max(DRAIN, replica.variant.get("drain", DRAIN)):
+            self.within(0.1 if waited < DRAIN else 2.0)
         else:
             self.stop(entry)
 

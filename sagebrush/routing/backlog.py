@@ -1,0 +1,371 @@
+"""The queues of asynchronous endpoints, and what takes their requests to the replicas.
+
+One dispatcher in the event loop: an endpoint's requests are messages of its row (`store.messages`) and
+stay there until they are answered for, so what was in flight when the server died is dispatched
+again, and nothing else is. It acts when a message was stored, routes were published, a request ended
+or a deadline passed; an idle queue costs no look at the database.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import random
+from collections import Counter, deque
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+
+from sagebrush.net.http_client import Broken, Unreachable
+from sagebrush.routing.backlog_metrics import BacklogMetrics, State
+from sagebrush.routing.endpoints import Endpoint, Endpoints, Name, Route
+from sagebrush.store.generations import Outdated
+from sagebrush.store.messages import Message, Messages
+from sagebrush.store.rows import Rows
+
+log = logging.getLogger(__name__)
+
+AHEAD = 64
+"""Messages that are read at a time."""
+TIMEOUT = 2.0
+"""Seconds to wait for a replica's /execution-parameters."""
+PARAMETERS = b"GET /execution-parameters HTTP/1.1\r\nHost: localhost\r\n\r\n"
+FAILED = 5.0
+"""Seconds until a request whose work failed unexpectedly is tried again (a full disk, say)."""
+ENDING = 64
+"""Requests of one endpoint that the model has answered and whose results are not stored yet, at most."""
+
+
+class Later(Exception):
+    """The request was not taken by a model; it is to be tried again after `args[0]` seconds."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One request to be carried out; `expired`: its deadline has passed, no model is to see it."""
+
+    endpoint: Endpoint
+    variant: str
+    message: Message
+    answered: Callable[[], None]
+    """To be called once the model needs no longer look at it: another request may take its place."""
+    expired: bool = False
+
+
+Work = Callable[[Job], Awaitable[object]]
+"""Carries a request out, its message's deletion included. Raises Later."""
+
+
+@dataclass
+class _Backlog:
+    """One endpoint's queue."""
+
+    row_id: int
+    name: Name
+    after: int = 0
+    """The id of the last message that was read."""
+    waiting: deque[Message] = field(default_factory=deque)
+    """Read, not begun, in order."""
+    running: dict[int, tuple[str, asyncio.Task[None]]] = field(default_factory=dict)
+    """Message id -> the variant that has it, "" once it has answered, and its task."""
+    paused: dict[int, asyncio.TimerHandle] = field(default_factory=dict)
+    """Message id -> when it waits again."""
+    deadline: asyncio.TimerHandle | None = None
+    told: bool = False
+    """Whether a turn is coming because messages were sent."""
+    lapsed: bool = False
+    """Whether messages were passed over whose deadlines had passed."""
+    state: State = field(default_factory=State)
+
+
+def vacant(
+    endpoint: Endpoint, running: Mapping[str, int], limit: Callable[[Route], int]
+) -> str | None:
+    """The variant that gets the next request: of those whose replicas have a place free (each has
+    `limit` of them, `running` are taken), one by weight; None where there is none."""
+    free = [
+        variant
+        for variant in endpoint.variants
+        if running.get(variant.name, 0) < sum(limit(route) for route in variant.routes)
+    ]
+    if not free:
+        return None
+    weights = [variant.weight for variant in free]
+    return random.choices(free, weights if any(weights) else None)[0].name
+
+
+class Backlogs:
+    """The queues of all asynchronous endpoints; used in the event loop's thread, where not said
+    otherwise."""
+
+    def __init__(
+        self,
+        messages: Messages,
+        endpoints: Endpoints,
+        metrics: BacklogMetrics,
+        clock: Callable[[], float],
+        begin: Callable[[], None],
+    ) -> None:
+        """`begin` makes the work of a task that of now (`store.generations`)."""
+        self._messages = messages
+        self._endpoints = endpoints
+        self._metrics = metrics
+        self._clock = clock
+        self._begin = begin
+        self._known: dict[int, _Backlog] = {}
+        self._limits: dict[str, int] = {}
+        """Replica's key -> how many requests it takes at once, as its container says."""
+        self._asking: set[asyncio.Task[None]] = set()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._work: Work | None = None
+        self._listening = ExitStack()
+        self._tick: asyncio.TimerHandle | None = None
+
+    # ---- life
+
+    def start(self, loop: asyncio.AbstractEventLoop, work: Work) -> None:
+        """Requests of endpoints whose routes are published from now on are carried out by `work`."""
+        self._loop, self._work = loop, work
+        self._endpoints.published = self._published
+        self._listening.enter_context(self._messages.listening(None, self._sent))
+
+    def resume(self, rows: Rows) -> None:
+        """Endpoints in whose queues requests wait have their routes published, as far as their replicas
+        still run; the others' reconcilers see to it. In any thread, after the backend has adopted."""
+        for queue in self._messages.queues():
+            row = rows.by_id(queue)
+            if row is not None and row.kind == "endpoint":
+                self._endpoints.load(row)
+
+    def stop(self) -> None:
+        """No request is begun any more, and those in flight are given up: the next server carries them
+        out again. In any thread; repeatable."""
+        self._endpoints.published = lambda _: None
+        self._listening.close()
+        loop, self._loop = self._loop, None
+        if loop is not None and not loop.is_closed():
+            loop.call_soon_threadsafe(self._give_up)
+
+    def _give_up(self) -> None:
+        if self._tick is not None:
+            self._tick.cancel()
+        for backlog in self._known.values():
+            self._forget(backlog)
+        self._known.clear()
+
+    @staticmethod
+    def _forget(backlog: _Backlog) -> None:
+        for _, task in backlog.running.values():
+            task.cancel()
+        for timer in (*backlog.paused.values(), backlog.deadline):
+            if timer is not None:
+                timer.cancel()
+        backlog.paused.clear()
+
+    # ---- what happened
+
+    def _sent(self, queue: int) -> None:
+        """Called in the writer's thread."""
+        loop, backlog = self._loop, self._known.get(queue)
+        if backlog is not None and not backlog.told and loop is not None and not loop.is_closed():
+            backlog.told = True
+            loop.call_soon_threadsafe(self._turn, queue)
+
+    def _published(self, name: Name) -> None:
+        """Called in any thread."""
+        loop = self._loop
+        if loop is not None and not loop.is_closed():
+            loop.call_soon_threadsafe(self._look, name)
+
+    def _look(self, name: Name) -> None:
+        """The endpoint's routes are others, or it is no more."""
+        if self._loop is None:
+            return
+        endpoint = self._endpoints.get(name)
+        if endpoint is None or endpoint.asynchronous is None:
+            for backlog in [b for b in self._known.values() if b.name == name]:
+                self._forget(backlog)
+                del self._known[backlog.row_id]
+            return
+        if endpoint.row_id not in self._known:
+            self._known[endpoint.row_id] = _Backlog(endpoint.row_id, name)
+        routes = {route.key: route for v in endpoint.variants for route in v.routes}
+        if not _limit_of(endpoint):
+            for key in routes.keys() - self._limits.keys():
+                self._limits[key] = 1
+                task = asyncio.ensure_future(self._ask_limit(endpoint.row_id, routes[key]))
+                self._asking.add(task)
+                task.add_done_callback(self._asking.discard)
+        self._turn(endpoint.row_id)
+        if self._tick is None:
+            self._measure()
+
+    async def _ask_limit(self, row_id: int, route: Route) -> None:
+        """It is known how many requests the replica takes at once; one where it does not say."""
+        try:
+            answer = await route.pool.ask(PARAMETERS, b"", TIMEOUT)
+            found = json.loads(answer.body)["MaxConcurrentTransforms"]
+            self._limits[route.key] = max(1, min(1000, int(found)))
+        except (Unreachable, Broken, TimeoutError, ValueError, LookupError, TypeError):
+            return
+        self._turn(row_id)
+
+    # ---- dispatching
+
+    def _turn(self, row_id: int) -> None:
+        """As many of the endpoint's requests are begun as its replicas have places for."""
+        backlog = self._known.get(row_id)
+        endpoint = self._endpoints.get(backlog.name) if backlog else None
+        if backlog is None or endpoint is None or self._loop is None:
+            return
+        sent, backlog.told = backlog.told, False
+        backlog.state.changed = True
+        fixed = _limit_of(endpoint)
+        running = Counter(variant for variant, _ in backlog.running.values())
+        if running[""] >= ENDING:
+            return
+
+        def limit(route: Route) -> int:
+            return fixed or self._limits.get(route.key, 1)
+
+        while (variant := vacant(endpoint, running, limit)) is not None:
+            message = self._next(backlog)
+            if message is None:
+                break
+            running[variant] += 1
+            self._begin_job(backlog, endpoint, variant, message)
+        if sent or backlog.lapsed or backlog.deadline is None:
+            backlog.lapsed = False
+            self._watch_deadline(backlog)
+        if sent and not endpoint_capacity(endpoint) and not backlog.state.without_capacity:
+            self._measure()  # a policy may wake it
+
+    def _next(self, backlog: _Backlog) -> Message | None:
+        if not backlog.waiting:
+            found = self._messages.peek(backlog.row_id, backlog.after, AHEAD)
+            if found:
+                backlog.after = found[-1].id
+                backlog.waiting.extend(found)
+        now = self._clock()
+        while backlog.waiting:
+            message = backlog.waiting.popleft()
+            if message.id in backlog.running:
+                continue  # its end is being told
+            if message.deadline is None or message.deadline > now:
+                return message
+            backlog.lapsed = True
+        return None
+
+    def _begin_job(
+        self, backlog: _Backlog, endpoint: Endpoint, variant: str, message: Message
+    ) -> None:
+        """The request is being carried out; of no variant (""): its deadline has passed, and it takes
+        no place of another."""
+
+        def answered() -> None:
+            backlog.running[message.id] = "", task
+            if self._loop is not None:
+                self._loop.call_soon(self._turn, backlog.row_id)
+
+        job = Job(endpoint, variant, message, answered, expired=not variant)
+        task = asyncio.ensure_future(self._run(backlog, job))
+        backlog.running[message.id] = variant, task
+
+    async def _run(self, backlog: _Backlog, job: Job) -> None:
+        assert self._work is not None
+        self._begin()
+        message = job.message
+        try:
+            await self._work(job)
+        except Later as later:
+            self._pause(backlog, message, later.args[0])
+        except Outdated:
+            pass  # the endpoint was deleted
+        except Exception:
+            log.exception("a request of endpoint %s could not be carried out", backlog.name[2])
+            self._pause(backlog, message, FAILED)
+        finally:
+            backlog.running.pop(message.id, None)
+            if self._loop is not None:
+                self._loop.call_soon(self._turn, backlog.row_id)
+
+    def _pause(self, backlog: _Backlog, message: Message, seconds: float) -> None:
+        """The message waits again, before all others, after some seconds."""
+        if self._loop is None or self._known.get(backlog.row_id) is not backlog:
+            return
+
+        def again() -> None:
+            backlog.paused.pop(message.id, None)
+            backlog.waiting.appendleft(message)
+            self._turn(backlog.row_id)
+
+        backlog.paused[message.id] = self._loop.call_later(seconds, again)
+
+    # ---- deadlines
+
+    def _watch_deadline(self, backlog: _Backlog) -> None:
+        """The backlog is looked at when the first deadline of what waits passes."""
+        if backlog.deadline is not None:
+            backlog.deadline.cancel()
+            backlog.deadline = None
+        assert self._loop is not None
+        if self._overdue(backlog):
+            self._loop.call_soon(self._expire, backlog.row_id)
+            return
+        at = self._messages.next_deadline(backlog.row_id)
+        if at is not None:
+            wait = max(0.0, at - self._clock())
+            backlog.deadline = self._loop.call_later(wait, self._expire, backlog.row_id)
+
+    def _overdue(self, backlog: _Backlog) -> list[Message]:
+        found = self._messages.overdue(backlog.row_id, AHEAD)
+        return [m for m in found if m.id not in backlog.running and m.id not in backlog.paused]
+
+    def _expire(self, row_id: int) -> None:
+        """What waits beyond its deadline is told so, some at a time."""
+        backlog = self._known.get(row_id)
+        endpoint = self._endpoints.get(backlog.name) if backlog else None
+        if backlog is None or endpoint is None or self._loop is None:
+            return
+        found = self._overdue(backlog)
+        for message in found:
+            self._begin_job(backlog, endpoint, "", message)
+        if not found:
+            self._watch_deadline(backlog)
+
+    # ---- metrics
+
+    def _measure(self) -> None:
+        """The sizes of all queues are noted, and will be again: soon while anything waits."""
+        if self._loop is None:
+            return
+        if self._tick is not None:
+            self._tick.cancel()
+            self._tick = None
+        if not self._known:
+            return
+        for backlog in self._known.values():
+            endpoint = self._endpoints.get(backlog.name)
+            if endpoint is None:
+                continue
+            state = backlog.state
+            if state.changed or state.size:
+                state.size, state.oldest = self._messages.size(backlog.row_id)
+                state.changed = False
+            instances = endpoint_capacity(endpoint)
+            state.without_capacity = bool(state.size) and not instances
+            self._metrics.note(backlog.name, state, instances, self._clock())
+        busy = any(backlog.state.size for backlog in self._known.values())
+        self._tick = self._loop.call_later(self._metrics.pause(busy), self._measure)
+
+
+def endpoint_capacity(endpoint: Endpoint) -> int:
+    """How many instances of the endpoint answer."""
+    return sum(len(variant.routes) for variant in endpoint.variants)
+
+
+def _limit_of(endpoint: Endpoint) -> int:
+    """MaxConcurrentInvocationsPerInstance; 0 where the configuration does not say."""
+    config = (endpoint.asynchronous or {}).get("ClientConfig") or {}
+    return config.get("MaxConcurrentInvocationsPerInstance") or 0

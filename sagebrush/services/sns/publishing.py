@@ -1,0 +1,188 @@
+"""Publish and PublishBatch: messages are in every subscribed queue, in one transaction.
+
+Source: Amazon SNS API Reference, and its developer guide, "Amazon SNS message and JSON formats". The
+notification has no Signature: nothing here holds AWS's key, and who gets it reads its own queue.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import uuid
+from concurrent.futures import Future
+
+from sagebrush.aws.names import Arn
+from sagebrush.engine.kinds import moment
+from sagebrush.errors import AwsError, Doc
+from sagebrush.services.sns import filter_policies, subscriptions, topics
+from sagebrush.services.sns.topics import invalid
+from sagebrush.store.db import Tx
+from sagebrush.store.messages import Send
+from sagebrush.store.rows import Row
+from sagebrush.world import Ctx
+
+LARGEST = 262144
+"""Bytes of a message, and of a batch."""
+MOST = 10
+_SENDER = "AIDAIT2UOQQY3AUEKVGXU"
+"""Who sends on behalf of SNS: the id that AWS's own service has in SenderId."""
+_FIFO = ("MessageGroupId", "MessageDeduplicationId")
+
+
+def publish(ctx: Ctx, request: Doc) -> Future[Doc]:
+    """The message is in all queues that subscribe to the topic. Raises InvalidParameter, NotFound."""
+    if request.get("PhoneNumber"):
+        raise invalid("PhoneNumber", "Sagebrush does not send SMS.")
+    arn = request.get("TopicArn") or request.get("TargetArn")
+    if not arn:
+        raise invalid("TopicArn or TargetArn", "no value for required parameter")
+    topic = topics.find_topic(ctx, arn)
+    _check(request)
+    uid = str(uuid.uuid4())
+    return _delivered(ctx, topic, [(uid, request)], {"MessageId": uid})
+
+
+def publish_batch(ctx: Ctx, request: Doc) -> Future[Doc]:
+    """Every message that is valid is in all queues that subscribe; the others are among Failed."""
+    topic = topics.find_topic(ctx, request["TopicArn"])
+    entries = request["PublishBatchRequestEntries"]
+    _check_batch(entries)
+    good, done, failed = list[tuple[str, Doc]](), list[Doc](), list[Doc]()
+    for entry in entries:
+        try:
+            _check(entry)
+        except AwsError as error:
+            failed.append(
+                {"Id": entry["Id"], "Code": "InvalidParameter", "Message": error.message,
+                 "SenderFault": True}
+            )  # fmt: skip
+            continue
+        uid = str(uuid.uuid4())
+        good.append((uid, entry))
+        done.append({"Id": entry["Id"], "MessageId": uid})
+    return _delivered(ctx, topic, good, {"Successful": done, "Failed": failed})
+
+
+def _check_batch(entries: list[Doc]) -> None:
+    if not entries:
+        raise AwsError(
+            "EmptyBatchRequestException", "The batch request doesn't contain any entries."
+        )
+    if len(entries) > MOST:
+        raise AwsError(
+            "TooManyEntriesInBatchRequestException",
+            f"The batch request contains more entries than permissible: {MOST}.",
+        )
+    ids = [entry["Id"] for entry in entries]
+    if len(set(ids)) < len(ids):
+        raise AwsError(
+            "BatchEntryIdsNotDistinctException",
+            "Two or more batch entries in the request have the same Id.",
+        )
+    if sum(len(entry["Message"].encode()) for entry in entries) > LARGEST:
+        raise AwsError(
+            "BatchRequestTooLongException",
+            "The length of all the batch messages put together is more than the limit.",
+        )
+
+
+def _check(message: Doc) -> None:
+    if any(message.get(member) for member in _FIFO):
+        raise invalid("MessageGroupId", "Sagebrush does not support FIFO topics yet.")
+    if not message["Message"]:
+        raise invalid("Empty message")
+    if len(message["Message"].encode()) > LARGEST:
+        raise invalid("Message too long")
+    subject = message.get("Subject")
+    if subject is not None and (not subject or len(subject) > 100 or "\n" in subject):
+        raise invalid("Subject")
+    if message.get("MessageStructure") == "json":
+        _structured(message["Message"])
+    elif message.get("MessageStructure"):
+        raise invalid("MessageStructure")
+    for name, value in (message.get("MessageAttributes") or {}).items():
+        kind = value["DataType"].partition(".")[0]
+        if kind not in ("String", "Number", "Binary"):
+            raise invalid(f"Message attribute '{name}' has an invalid type: {value['DataType']}")
+        if not value.get("BinaryValue" if kind == "Binary" else "StringValue"):
+            raise invalid(f"Message attribute '{name}' must contain a non-empty value")
+
+
+def _structured(text: str) -> str:
+    """What of a message by protocols is for queues."""
+    try:
+        found = json.loads(text)
+    except ValueError:
+        raise invalid("Message Structure - JSON message body failed to parse") from None
+    if not isinstance(found, dict) or not isinstance(found.get("default"), str):
+        raise invalid("Message Structure - No default entry in JSON message body")
+    chosen = found.get("sqs", found["default"])
+    return chosen if isinstance(chosen, str) else found["default"]
+
+
+def _delivered(ctx: Ctx, topic: Row, messages: list[tuple[str, Doc]], result: Doc) -> Future[Doc]:
+    """`result`, once the messages are in the queues of all subscriptions that want them; a queue that
+    is gone gets none."""
+    world, arn = ctx.world, topics.arn_of(topic)
+    sends: list[tuple[int, list[Send]]] = []
+    for row in subscriptions.of_topic(ctx, arn):
+        queue = Arn.parse(row.doc["Endpoint"])
+        found = world.rows.get(ctx.account, ctx.region, "queue", queue.resource) if queue else None
+        if found is None:
+            continue
+        wanted = [
+            _send(ctx, row, found, arn, message) for message in messages if _wants(row, message[1])
+        ]
+        if wanted:
+            sends.append((found.id, wanted))
+
+    def work(tx: Tx) -> Doc:
+        for queue, each in sends:
+            world.messages.put_in(tx, queue, each)
+        return result
+
+    return world.messages.told([queue for queue, _ in sends], world.db.submit(work))
+
+
+def _wants(subscription: Row, message: Doc) -> bool:
+    text = subscription.doc.get("FilterPolicy")
+    if not text:
+        return True
+    policy = filter_policies.parse(text)
+    return filter_policies.accepts(policy, message.get("MessageAttributes") or {})
+
+
+def _send(ctx: Ctx, subscription: Row, queue: Row, topic: str, message: tuple[str, Doc]) -> Send:
+    """The message as the queue gets it."""
+    uid, given = message
+    text = given["Message"]
+    if given.get("MessageStructure") == "json":
+        text = _structured(text)
+    attributes = given.get("MessageAttributes") or {}
+    more: Doc = {"sender": _SENDER}
+    if subscription.doc.get("RawMessageDelivery") == "true":
+        if attributes:
+            more["attributes"] = attributes
+    else:
+        text = json.dumps(_notification(ctx, topic, uid, given, text), indent=2)
+    keep, delay = float(queue.doc["MessageRetentionPeriod"]), float(queue.doc["DelaySeconds"])
+    return Send(str(uuid.uuid4()), text, more, delay, keep)
+
+
+def _notification(ctx: Ctx, topic: str, uid: str, given: Doc, text: str) -> Doc:
+    at = moment(ctx.world.clock()).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    found: Doc = {"Type": "Notification", "MessageId": uid, "TopicArn": topic}
+    if given.get("Subject"):
+        found["Subject"] = given["Subject"]
+    found |= {"Message": text, "Timestamp": at}
+    if attributes := given.get("MessageAttributes"):
+        found["MessageAttributes"] = {
+            name: {"Type": value["DataType"], "Value": _text(value)}
+            for name, value in attributes.items()
+        }
+    return found
+
+
+def _text(value: Doc) -> str:
+    data = value.get("BinaryValue")
+    return value["StringValue"] if data is None else base64.b64encode(data).decode()

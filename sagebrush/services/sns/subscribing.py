@@ -1,0 +1,160 @@
+"""Subscribe, Unsubscribe, and subscriptions' lists and attributes. Source: Amazon SNS API Reference."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import replace
+
+from sagebrush.aws.names import Arn
+from sagebrush.engine.kinds import paginate
+from sagebrush.errors import AwsError, Doc
+from sagebrush.services.sns import filter_policies, subscriptions, topics
+from sagebrush.services.sns.topics import invalid
+from sagebrush.store.rows import Row
+from sagebrush.world import Ctx
+
+PAGE = 100
+PROTOCOLS = (
+    "http", "https", "email", "email-json", "sms", "sqs", "application", "lambda", "firehose",
+)  # fmt: skip
+UNSUPPORTED = {
+    "DeliveryPolicy": "delivery policies (DeliveryPolicy)",
+    "RedrivePolicy": "dead-letter queues of subscriptions (RedrivePolicy)",
+    "SubscriptionRoleArn": "Firehose (SubscriptionRoleArn)",
+    "ReplayPolicy": "replays (ReplayPolicy)",
+}
+
+
+def subscribe(ctx: Ctx, request: Doc) -> Doc:
+    """The queue gets what is published to the topic. Raises InvalidParameter, NotFound (404)."""
+    topic = topics.arn_of(topics.find_topic(ctx, request["TopicArn"]))
+    protocol, endpoint = request["Protocol"], request.get("Endpoint", "")
+    if protocol not in PROTOCOLS:
+        raise invalid("Amazon SNS does not support this protocol string: " + protocol)
+    if protocol != "sqs":
+        raise invalid("Protocol", f"Sagebrush does not deliver by {protocol} yet; use sqs.")
+    arn = Arn.parse(endpoint)
+    if arn is None or arn.service != "sqs" or not arn.resource:
+        raise invalid("SQS endpoint ARN")
+    if (arn.account, arn.region) != (ctx.account, ctx.region):
+        raise invalid(
+            "Endpoint",
+            "Sagebrush does not deliver to queues of other accounts and regions yet.",
+        )
+    given = {k: _checked(k, v) for k, v in (request.get("Attributes") or {}).items()}
+    for row in subscriptions.of_topic(ctx, topic):
+        if row.doc["Endpoint"] == endpoint:
+            if any(row.doc.get(key) != value for key, value in given.items()):
+                words = "Subscription already exists with different attributes"
+                raise invalid("Attributes", words)
+            return {"SubscriptionArn": subscriptions.arn_of(row)}
+    doc: Doc = {"TopicArn": topic, "Protocol": protocol, "Endpoint": endpoint, **given}
+    name = str(uuid.uuid4())
+    row = Row(ctx.account, ctx.region, subscriptions.KIND, name, "Confirmed", doc)
+    return {"SubscriptionArn": subscriptions.arn_of(ctx.world.rows.insert(row))}
+
+
+def unsubscribe(ctx: Ctx, request: Doc) -> None:
+    """The subscription is gone; nothing is wrong where there is none."""
+    row = _row(ctx, request["SubscriptionArn"])
+    if row is not None:
+        ctx.world.rows.delete(row.id)
+
+
+def list_subscriptions(ctx: Ctx, request: Doc) -> Doc:
+    """A page of the account's subscriptions."""
+    return _page(subscriptions.of_account(ctx), request)
+
+
+def list_subscriptions_by_topic(ctx: Ctx, request: Doc) -> Doc:
+    """A page of the topic's subscriptions."""
+    topic = topics.arn_of(topics.find_topic(ctx, request["TopicArn"]))
+    return _page(subscriptions.of_topic(ctx, topic), request)
+
+
+def _page(rows: list[Row], request: Doc) -> Doc:
+    page, token = paginate(rows, request.get("NextToken"), PAGE)
+    found = [
+        {
+            "SubscriptionArn": subscriptions.arn_of(row),
+            "Owner": row.account,
+            "Protocol": row.doc["Protocol"],
+            "Endpoint": row.doc["Endpoint"],
+            "TopicArn": row.doc["TopicArn"],
+        }
+        for row in page
+    ]
+    return {"Subscriptions": found, **({"NextToken": token} if token else {})}
+
+
+def get_subscription_attributes(ctx: Ctx, request: Doc) -> Doc:
+    """The subscription's attributes, all of them texts. Raises NotFound (404)."""
+    row = _found(ctx, request["SubscriptionArn"])
+    found: Doc = {
+        "SubscriptionArn": subscriptions.arn_of(row),
+        "Owner": row.account,
+        "ConfirmationWasAuthenticated": "true",
+        "PendingConfirmation": "false",
+        "RawMessageDelivery": "false",
+        **row.doc,
+    }
+    if "FilterPolicy" in row.doc:
+        found.setdefault("FilterPolicyScope", filter_policies.SCOPE)
+    return {"Attributes": found}
+
+
+def set_subscription_attributes(ctx: Ctx, request: Doc) -> None:
+    """The attribute is set; a FilterPolicy of "" or "{}" is removed."""
+    name, value = request["AttributeName"], request.get("AttributeValue", "")
+    value = _checked(name, value)
+
+    def change(row: Row) -> Row:
+        doc = {**row.doc, name: value}
+        if name == "FilterPolicy" and value in ("", "{}"):
+            del doc[name]
+        return replace(row, doc=doc)
+
+    if ctx.world.rows.update(_found(ctx, request["SubscriptionArn"]).id, change) is None:
+        raise _missing()
+
+
+def _checked(name: str, value: str) -> str:
+    if name in UNSUPPORTED:
+        raise invalid("Attributes", f"Sagebrush does not support {UNSUPPORTED[name]} yet.")
+    if name == "RawMessageDelivery":
+        if value.lower() not in ("true", "false"):
+            raise invalid("Attributes", f"RawMessageDelivery: Invalid value [{value}].")
+        return value.lower()
+    if name == "FilterPolicyScope":
+        if value != filter_policies.SCOPE:
+            raise invalid(
+                "Attributes", f"Sagebrush does not support FilterPolicyScope {value} yet."
+            )
+        return value
+    if name != "FilterPolicy":
+        raise invalid("AttributeName")
+    if value:
+        try:
+            filter_policies.parse(value)
+        except filter_policies.Unusable as error:
+            raise invalid(str(error)) from error
+    return value
+
+
+def _row(ctx: Ctx, arn: str) -> Row | None:
+    topic, _, name = arn.rpartition(":")
+    if not topic.startswith("arn:aws:sns:"):
+        raise invalid("SubscriptionArn", "An ARN must have at least 6 elements")
+    row = ctx.world.rows.get(ctx.account, ctx.region, subscriptions.KIND, name)
+    return row if row is not None and row.doc["TopicArn"] == topic else None
+
+
+def _found(ctx: Ctx, arn: str) -> Row:
+    row = _row(ctx, arn)
+    if row is None:
+        raise _missing()
+    return row
+
+
+def _missing() -> AwsError:
+    return AwsError("NotFoundException", "Subscription does not exist", 404)

@@ -1,0 +1,222 @@
+"""SNS topics: create, find, list, describe, change, tag, delete.
+
+A topic is a row of the kind `topic`: its document holds the attributes that were given, its plan its
+tags. Source: Amazon SNS API Reference.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from sagebrush.aws.names import Arn
+from sagebrush.engine.kinds import paginate
+from sagebrush.errors import AwsError, Doc
+from sagebrush.services.sns import subscriptions
+from sagebrush.store.rows import Exists, Row
+from sagebrush.world import Ctx
+
+KIND = "topic"
+PAGE = 100
+MOST_TAGS = 50
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,256}")
+STORED = ("DisplayName", "Policy", "DeliveryPolicy", "TracingConfig", "SignatureVersion")
+"""Attributes that are kept and answered."""
+UNSUPPORTED = {
+    "FifoTopic": "FIFO topics (FifoTopic)",
+    "ContentBasedDeduplication": "FIFO topics (ContentBasedDeduplication)",
+    "FifoThroughputScope": "FIFO topics (FifoThroughputScope)",
+    "ArchivePolicy": "archives of topics (ArchivePolicy)",
+    "KmsMasterKeyId": "encryption by AWS KMS (KmsMasterKeyId)",
+}
+
+
+def find_topic(ctx: Ctx, arn: str) -> Row:
+    """The topic of that ARN, of this account and region.
+
+    Raises InvalidParameter for what is no topic's ARN, NotFound (404).
+    """
+    found = Arn.parse(arn)
+    if found is None or found.service != "sns" or not _NAME.fullmatch(found.resource):
+        raise invalid("TopicArn")
+    if found.region != ctx.region:
+        raise invalid("TopicArn")
+    row = None
+    if found.account == ctx.account:
+        row = ctx.world.rows.get(ctx.account, ctx.region, KIND, found.resource)
+    if row is None:
+        raise missing()
+    return row
+
+
+def arn_of(row: Row) -> str:
+    """The topic's ARN."""
+    return str(Arn("sns", row.region, row.account, row.name))
+
+
+def invalid(what: str, why: str = "") -> AwsError:
+    """The error for a parameter that is not as it must be."""
+    reason = f" Reason: {why}" if why else ""
+    return AwsError("InvalidParameterException", f"Invalid parameter: {what}{reason}")
+
+
+def missing() -> AwsError:
+    """The error for a topic that does not exist."""
+    return AwsError("NotFoundException", "Topic does not exist", 404)
+
+
+def create_topic(ctx: Ctx, request: Doc) -> Doc:
+    """The topic exists; one of that name is answered as it is, unless another attribute or tag is
+    asked for."""
+    name = request["Name"]
+    if name.endswith(".fifo"):
+        raise invalid("Name", "Sagebrush does not support FIFO topics yet.")
+    if not _NAME.fullmatch(name):
+        raise invalid("Topic Name")
+    doc = {k: _checked(k, v) for k, v in (request.get("Attributes") or {}).items()}
+    tags = _tags(request)
+    row = Row(ctx.account, ctx.region, KIND, name, "Active", doc, {"tags": tags})
+    try:
+        stored = ctx.world.rows.insert(row)
+    except Exists:
+        stored = ctx.world.rows.get(ctx.account, ctx.region, KIND, name)
+        if stored is None:  # deleted at this moment
+            stored = ctx.world.rows.insert(row)
+        if any(stored.doc.get(key) != value for key, value in doc.items()):
+            raise invalid("Attributes", "Topic already exists with different attributes") from None
+        if tags and stored.plan.get("tags", {}) != tags:
+            raise invalid("Tags", "Topic already exists with different tags") from None
+    return {"TopicArn": arn_of(stored)}
+
+
+def delete_topic(ctx: Ctx, request: Doc) -> None:
+    """The topic and its subscriptions are gone; nothing is wrong where there is none."""
+    try:
+        row = find_topic(ctx, request["TopicArn"])
+    except AwsError as error:
+        if error.code == "NotFoundException":
+            return
+        raise
+    ctx.world.rows.delete(row.id)
+    for each in subscriptions.of_topic(ctx, arn_of(row)):
+        ctx.world.rows.delete(each.id)
+
+
+def list_topics(ctx: Ctx, request: Doc) -> Doc:
+    """A page of the account's topics, by name."""
+    found = [r for r in ctx.world.rows.select(KIND, account=ctx.account) if r.region == ctx.region]
+    page, token = paginate(sorted(found, key=lambda r: r.name), request.get("NextToken"), PAGE)
+    topics = [{"TopicArn": arn_of(row)} for row in page]
+    return {"Topics": topics, **({"NextToken": token} if token else {})}
+
+
+def get_topic_attributes(ctx: Ctx, request: Doc) -> Doc:
+    """The topic's attributes, all of them texts."""
+    row = find_topic(ctx, request["TopicArn"])
+    found: Doc = {
+        "TopicArn": arn_of(row),
+        "Owner": row.account,
+        "DisplayName": "",
+        "SubscriptionsConfirmed": str(len(subscriptions.of_topic(ctx, arn_of(row)))),
+        "SubscriptionsPending": "0",
+        "SubscriptionsDeleted": "0",
+        **row.doc,
+    }
+    return {"Attributes": found}
+
+
+def set_topic_attributes(ctx: Ctx, request: Doc) -> None:
+    """The attribute is set."""
+    name = request["AttributeName"]
+    value = _checked(name, request.get("AttributeValue", ""))
+    _changed(ctx, request["TopicArn"], lambda row: replace(row, doc={**row.doc, name: value}))
+
+
+def _checked(name: str, value: str) -> str:
+    if name in UNSUPPORTED and value not in ("", "false"):
+        raise invalid("Attributes", f"Sagebrush does not support {UNSUPPORTED[name]} yet.")
+    if name not in STORED and name not in UNSUPPORTED:
+        raise invalid("AttributeName")
+    if name == "Policy" and value:
+        _check_policy(value)
+    return value
+
+
+def _check_policy(value: str) -> None:
+    """Raises InvalidParameter for what is no policy, and for statements that deny: what a topic's
+    policy allows is decided, within an account, by the callers' own policies."""
+    try:
+        found: Any = json.loads(value)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise invalid("Policy", "Policy is not valid JSON")
+    listed = found.get("Statement", [])
+    for statement in listed if isinstance(listed, list) else [listed]:
+        if not isinstance(statement, dict) or statement.get("Effect") != "Allow":
+            words = "Sagebrush does not support statements of a topic's Policy that deny yet."
+            raise invalid("Policy", words)
+
+
+def tag_resource(ctx: Ctx, request: Doc) -> Doc:
+    """The tags are added, in place of those of the same keys."""
+    added = _tags(request)
+
+    def change(row: Row) -> Row:
+        tags = {**row.plan.get("tags", {}), **added}
+        if len(tags) > MOST_TAGS:
+            raise AwsError(
+                "TagLimitExceededException",
+                "Could not complete request: tag quota of per resource exceeded",
+            )
+        return replace(row, plan={**row.plan, "tags": tags})
+
+    _tagged(ctx, request, change)
+    return {}
+
+
+def untag_resource(ctx: Ctx, request: Doc) -> Doc:
+    """The tags of those keys are gone."""
+    gone = set(request["TagKeys"])
+
+    def change(row: Row) -> Row:
+        left = {k: v for k, v in row.plan.get("tags", {}).items() if k not in gone}
+        return replace(row, plan={**row.plan, "tags": left})
+
+    _tagged(ctx, request, change)
+    return {}
+
+
+def list_tags_for_resource(ctx: Ctx, request: Doc) -> Doc:
+    """The topic's tags."""
+    tags = _resource(ctx, request["ResourceArn"]).plan.get("tags", {})
+    return {"Tags": [{"Key": key, "Value": value} for key, value in tags.items()]}
+
+
+def _tags(request: Doc) -> dict[str, str]:
+    tags = {tag["Key"]: tag["Value"] for tag in request.get("Tags") or ()}
+    if any(key.lower().startswith("aws:") for key in tags):
+        raise invalid("Tags", "Tag keys must not begin with aws:")
+    return tags
+
+
+def _resource(ctx: Ctx, arn: str) -> Row:
+    try:
+        return find_topic(ctx, arn)
+    except AwsError as error:
+        if error.code != "NotFoundException":
+            raise
+        raise AwsError("ResourceNotFoundException", "Resource does not exist", 404) from None
+
+
+def _tagged(ctx: Ctx, request: Doc, change: Callable[[Row], Row]) -> None:
+    if ctx.world.rows.update(_resource(ctx, request["ResourceArn"]).id, change) is None:
+        raise AwsError("ResourceNotFoundException", "Resource does not exist", 404)
+
+
+def _changed(ctx: Ctx, arn: str, change: Callable[[Row], Row]) -> None:
+    if ctx.world.rows.update(find_topic(ctx, arn).id, change) is None:
+        raise missing()

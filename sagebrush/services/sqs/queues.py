@@ -1,0 +1,196 @@
+"""SQS queues: create, find, list, describe, change, purge, tag, delete.
+
+A queue is a row of the kind `queue`: its document holds its attributes, its plan its tags.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+
+from sagebrush.access import references
+from sagebrush.engine.kinds import paginate
+from sagebrush.errors import AwsError, Doc
+from sagebrush.services.sqs import attributes
+from sagebrush.services.sqs.attributes import KIND
+from sagebrush.store.rows import Exists, Row
+from sagebrush.world import Ctx
+
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,80}")
+MOST_TAGS = 50
+PAGE = 1000
+"""Queues of one answer at most, and without MaxResults in all."""
+
+
+def queue_of(ctx: Ctx, url: str) -> Row:
+    """The queue of that URL, whatever host it names; raises QueueDoesNotExist."""
+    account, name = references.queue(url)
+    found = None
+    if account in ("", ctx.account):
+        found = ctx.world.rows.get(ctx.account, ctx.region, KIND, name)
+    if found is None:
+        raise missing()
+    return found
+
+
+def missing() -> AwsError:
+    """The error for a queue that does not exist."""
+    return AwsError("QueueDoesNotExist", "The specified queue does not exist.")
+
+
+def url_of(ctx: Ctx, queue: Row) -> str:
+    """The queue's URL, on the host that the caller reached this server by: clients that send requests
+    to a queue's own URL come back here."""
+    host = ctx.origin.header("host") if ctx.origin else None
+    if ctx.origin is None or not host:
+        return f"https://sqs.{queue.region}.amazonaws.com/{queue.account}/{queue.name}"
+    scheme = "https" if ctx.origin.secure else "http"
+    return f"{scheme}://{host}/{queue.account}/{queue.name}"
+
+
+def create_queue(ctx: Ctx, request: Doc) -> Doc:
+    """The queue exists; one of that name and the same attributes is answered as it is.
+
+    Raises QueueNameExists where another attribute differs, InvalidParameterValue for a name, and as
+    `attributes.checked` does.
+    """
+    name = request["QueueName"]
+    if name.endswith(".fifo"):
+        raise AwsError("UnsupportedOperation", "Sagebrush does not support FIFO queues yet.")
+    if not _NAME.fullmatch(name):
+        raise AwsError(
+            "InvalidParameterValue",
+            "Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length",
+        )
+    given = attributes.checked(ctx, request.get("Attributes") or {})
+    doc = {**attributes.defaults(), **{k: v for k, v in given.items() if v != ""}}
+    tags = dict(request.get("tags") or {})
+    _check_tags(tags)
+    row = Row(ctx.account, ctx.region, KIND, name, "Active", doc, {"tags": tags})
+    try:
+        stored = ctx.world.rows.insert(row)
+    except Exists:
+        stored = ctx.world.rows.get(ctx.account, ctx.region, KIND, name)
+        if stored is None:  # deleted at this moment
+            stored = ctx.world.rows.insert(row)
+        for key, value in given.items():
+            if stored.doc.get(key, "") != value:
+                raise AwsError(
+                    "QueueNameExists",
+                    "A queue already exists with the same name and a different value for"
+                    f" attribute {key}",
+                ) from None
+    return {"QueueUrl": url_of(ctx, stored)}
+
+
+def get_queue_url(ctx: Ctx, request: Doc) -> Doc:
+    """The URL of the account's queue of that name; raises QueueDoesNotExist."""
+    if request.get("QueueOwnerAWSAccountId", ctx.account) != ctx.account:
+        raise missing()
+    found = ctx.world.rows.get(ctx.account, ctx.region, KIND, request["QueueName"])
+    if found is None:
+        raise missing()
+    return {"QueueUrl": url_of(ctx, found)}
+
+
+def list_queues(ctx: Ctx, request: Doc) -> Doc:
+    """The URLs of the queues whose names begin so, by name; in pages where MaxResults says so."""
+    prefix = request.get("QueueNamePrefix", "")
+    found = [
+        row
+        for row in ctx.world.rows.select(KIND, account=ctx.account)
+        if row.region == ctx.region and row.name.startswith(prefix)
+    ]
+    return _page(ctx, found, request, "QueueUrls")
+
+
+def list_dead_letter_source_queues(ctx: Ctx, request: Doc) -> Doc:
+    """The URLs of the queues whose dead-letter queue this is."""
+    found = attributes.sources(ctx, queue_of(ctx, request["QueueUrl"]))
+    return _page(ctx, found, request, "queueUrls")
+
+
+def _page(ctx: Ctx, rows: list[Row], request: Doc, member: str) -> Doc:
+    rows = sorted(rows, key=lambda row: row.name)
+    most = request.get("MaxResults")
+    if most is None:
+        return {member: [url_of(ctx, row) for row in rows[:PAGE]]} if rows else {}
+    page, token = paginate(rows, request.get("NextToken"), most)
+    urls = [url_of(ctx, row) for row in page]
+    return {member: urls, **({"NextToken": token} if token else {})}
+
+
+def get_queue_attributes(ctx: Ctx, request: Doc) -> Doc:
+    """The attributes of the names that are asked for, `All` among them."""
+    names = request.get("AttributeNames") or []
+    found = attributes.shown(ctx, queue_of(ctx, request["QueueUrl"]), names)
+    return {"Attributes": found} if found else {}
+
+
+def set_queue_attributes(ctx: Ctx, request: Doc) -> None:
+    """The attributes are set; raises as `attributes.checked` does."""
+    given = attributes.checked(ctx, request["Attributes"])
+
+    def change(row: Row) -> Row:
+        doc = {**row.doc, **given}
+        return replace(row, doc={k: v for k, v in doc.items() if v != ""})
+
+    row = _changed(ctx, request, change)
+    if "MessageRetentionPeriod" in given:
+        ctx.world.messages.retain(row.id, float(given["MessageRetentionPeriod"]))
+
+
+def purge_queue(ctx: Ctx, request: Doc) -> None:
+    """The queue has no messages."""
+    ctx.world.messages.purge(queue_of(ctx, request["QueueUrl"]).id)
+
+
+def delete_queue(ctx: Ctx, request: Doc) -> None:
+    """The queue and its messages are gone; raises QueueDoesNotExist."""
+    row = queue_of(ctx, request["QueueUrl"])
+    if ctx.world.rows.delete(row.id) is None:
+        raise missing()
+    ctx.world.messages.tell(row.id)  # who waits for its messages waits in vain
+
+
+def tag_queue(ctx: Ctx, request: Doc) -> None:
+    """The tags are added, in place of those of the same keys."""
+
+    def change(row: Row) -> Row:
+        tags = {**row.plan.get("tags", {}), **request["Tags"]}
+        _check_tags(tags)
+        return replace(row, plan={**row.plan, "tags": tags})
+
+    _changed(ctx, request, change)
+
+
+def untag_queue(ctx: Ctx, request: Doc) -> None:
+    """The tags of those keys are gone."""
+    gone = set(request["TagKeys"])
+
+    def change(row: Row) -> Row:
+        left = {k: v for k, v in row.plan.get("tags", {}).items() if k not in gone}
+        return replace(row, plan={**row.plan, "tags": left})
+
+    _changed(ctx, request, change)
+
+
+def list_queue_tags(ctx: Ctx, request: Doc) -> Doc:
+    """The queue's tags."""
+    tags = queue_of(ctx, request["QueueUrl"]).plan.get("tags", {})
+    return {"Tags": tags} if tags else {}
+
+
+def _check_tags(tags: Doc) -> None:
+    if len(tags) > MOST_TAGS:
+        raise AwsError("InvalidParameterValue", f"Too many tags added: more than {MOST_TAGS}.")
+    if any(key.lower().startswith("aws:") for key in tags):
+        raise AwsError("InvalidParameterValue", "Tag keys must not begin with aws:.")
+
+
+def _changed(ctx: Ctx, request: Doc, change: Callable[[Row], Row]) -> Row:
+    found = ctx.world.rows.update(queue_of(ctx, request["QueueUrl"]).id, change)
+    if found is None:
+        raise missing()
+    return found

@@ -1,0 +1,298 @@
+"""Durable messages of queues: sent, received with a visibility time-out, deleted, awaited by events.
+
+A queue is a row of `resource` (an SQS queue, an endpoint with a backlog): its messages go with it.
+Nothing is polled: who waits is told of what was committed (`Messages.listen`), and asks when the
+next hidden message comes back (`next_visible`).
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from sagebrush.store.db import Db, Tx
+from sagebrush.store.documents import Doc, dump, parse
+
+T = TypeVar("T")
+Told = Callable[[int], object]
+"""Called with a queue once messages may have come to it, in the thread of the database's only writer:
+it must return at once and raise nothing."""
+FOREVER = 1e11
+"""Seconds; of messages that only their owner removes."""
+
+
+@dataclass(frozen=True)
+class Send:
+    """A message to be stored; times in seconds from now."""
+
+    uid: str
+    body: str
+    more: Doc = field(default_factory=dict)
+    delay: float = 0.0
+    """Until it can be received."""
+    keep: float = 345600.0
+    """Until it is gone."""
+    deadline: float | None = None
+    """Until its queue's owner is to end its waiting (`overdue`)."""
+
+
+@dataclass(frozen=True)
+class Message:
+    """A message as it was read; times in seconds since the epoch."""
+
+    id: int
+    queue: int
+    """The id of the queue's row."""
+    uid: str
+    body: str
+    more: Doc
+    sent: float
+    deadline: float | None
+    received: int
+    """How often it was received, this time included."""
+    first: float | None
+    """When it was received first."""
+
+
+@dataclass(frozen=True)
+class Redrive:
+    """Where messages go that were received `most` times: to the queue of the row `target`."""
+
+    target: int
+    most: int
+    note: Doc = field(default_factory=dict)
+    """What is added to their `more`."""
+
+
+@dataclass(frozen=True)
+class Counts:
+    """The messages of a queue: those that can be received, that are delayed, that are in flight."""
+
+    waiting: int
+    delayed: int
+    in_flight: int
+
+
+class Messages:
+    """The messages of all queues. Thread-safe."""
+
+    def __init__(self, db: Db, clock: Callable[[], float]) -> None:
+        self._db = db
+        self._clock = clock
+        self._listeners: dict[int | None, list[Told]] = {}
+        self._guard = threading.Lock()
+        self.closed = False
+        """Whether the server stops: nobody waits any longer."""
+
+    # ---- changes
+
+    def put_in(self, tx: Tx, queue: int, sends: Sequence[Send]) -> int:
+        """The messages are in the queue, in a transaction that the caller holds; how many: none where
+        the queue is gone. The caller calls `tell` once it is committed."""
+        now = self._clock()
+        sql = (
+            "INSERT INTO message(queue, uid, body, more, sent, visible, expires, deadline)"
+            " SELECT id, ?, ?, ?, ?, ?, ?, ? FROM resource WHERE id=?"
+        )
+        times = [
+            (now, now + s.delay, now + s.keep, None if s.deadline is None else now + s.deadline)
+            for s in sends
+        ]
+        return sum(
+            tx.run(sql, (s.uid, s.body, dump(s.more), *at, queue))
+            for s, at in zip(sends, times, strict=True)
+        )
+
+    def put(self, queue: int, sends: Sequence[Send]) -> Future[int]:
+        """The messages are in the queue, all or none; how many."""
+        return self.told([queue], self._db.submit(lambda tx: self.put_in(tx, queue, sends)))
+
+    def receive(
+        self, queue: int, most: int, hidden: float, redrive: Redrive | None = None
+    ) -> Future[list[Message]]:
+        """Up to `most` messages, oldest first, which nobody else receives for `hidden` seconds.
+
+        With `redrive`, those that have been received as often as it says move to its target instead,
+        if that is there.
+        """
+        moved: list[int] = []
+
+        def work(tx: Tx) -> list[Message]:
+            now, found = self._clock(), list[Message]()
+            while len(found) < most:
+                rows = self._claim(tx, queue, most - len(found), now, hidden)
+                if not rows:
+                    break
+                for row in rows:
+                    message = _message(row)
+                    if redrive is None or message.received <= redrive.most:
+                        found.append(message)
+                    elif self._move(tx, message, redrive, now):
+                        moved.append(redrive.target)
+                    else:
+                        found.append(message)
+            return sorted(found, key=lambda message: message.id)
+
+        return self.told(moved, self._db.submit(work))
+
+    @staticmethod
+    def _claim(tx: Tx, queue: int, most: int, now: float, hidden: float) -> list[sqlite3.Row]:
+        # Never at once visible again, or one transaction would receive it twice.
+        until = max(now + hidden, now + 1e-6)
+        return tx.all(
+            "UPDATE message SET visible=?, received=received+1, first=coalesce(first, ?)"
+            " WHERE id IN (SELECT id FROM message WHERE queue=? AND visible<=? AND expires>?"
+            " ORDER BY visible, id LIMIT ?) RETURNING *",
+            (until, now, queue, now, now, most),
+        )
+
+    @staticmethod
+    def _move(tx: Tx, message: Message, redrive: Redrive, now: float) -> bool:
+        """The message is in the target; False where that is gone. It was not received after all."""
+        return bool(
+            tx.run(
+                "UPDATE message SET queue=?, visible=?, received=received-1, more=? WHERE id=?"
+                " AND EXISTS (SELECT 1 FROM resource WHERE id=?)",
+                (
+                    redrive.target, now, dump({**message.more, **redrive.note}), message.id,
+                    redrive.target,
+                ),
+            )
+        )  # fmt: skip
+
+    def delete(self, queue: int, held: Sequence[tuple[int, int]]) -> Future[int]:
+        """The messages (id, `received`) are gone, but for those that others have received since; how
+        many went."""
+        sql = "DELETE FROM message WHERE id=? AND queue=? AND received=?"
+        return self._db.submit(
+            lambda tx: sum(tx.run(sql, (each, queue, received)) for each, received in held)
+        )
+
+    def hide(self, queue: int, held: tuple[int, int], seconds: float) -> Future[bool]:
+        """The message (id, `received`) comes back after `seconds` from now; False where it is not in
+        flight any more."""
+        now = self._clock()
+        sql = "UPDATE message SET visible=? WHERE id=? AND queue=? AND received=? AND visible>?"
+        params = (now + seconds, held[0], queue, held[1], now)
+        return self.told([queue], self._db.submit(lambda tx: tx.run(sql, params) == 1))
+
+    def purge(self, queue: int) -> int:
+        """The queue is empty; how many messages it had."""
+        return self._db.write(lambda tx: tx.run("DELETE FROM message WHERE queue=?", (queue,)))
+
+    def retain(self, queue: int, seconds: float) -> None:
+        """The messages of the queue are gone `seconds` after they were sent."""
+        sql = "UPDATE message SET expires=sent+? WHERE queue=?"
+        self._db.write(lambda tx: tx.run(sql, (seconds, queue)))
+
+    def expire(self) -> int:
+        """Messages past their time take no more room; how many. Nobody receives them before, either."""
+        sql = "DELETE FROM message WHERE expires<=?"
+        return self._db.write(lambda tx: tx.run(sql, (self._clock(),)))
+
+    # ---- reading
+
+    def peek(self, queue: int, after: int, most: int) -> list[Message]:
+        """Up to `most` messages that were sent after the one with the id `after`, oldest first,
+        whether hidden or not; they are not received by this."""
+        sql = "SELECT * FROM message WHERE queue=? AND id>? ORDER BY id LIMIT ?"
+        return [_message(row) for row in self._db.read(sql, (queue, after, most))]
+
+    def queues(self) -> list[int]:
+        """The ids of the rows of all queues that have messages."""
+        return [row["queue"] for row in self._db.read("SELECT DISTINCT queue FROM message")]
+
+    def any_visible(self, queue: int) -> bool:
+        """Whether a message can be received now."""
+        now = self._clock()
+        sql = "SELECT 1 FROM message WHERE queue=? AND visible<=? AND expires>? LIMIT 1"
+        return self._db.read_one(sql, (queue, now, now)) is not None
+
+    def next_visible(self, queue: int) -> float | None:
+        """When the next message that is hidden now can be received; None where there is none."""
+        sql = "SELECT min(visible) AS at FROM message WHERE queue=? AND visible>?"
+        row = self._db.read_one(sql, (queue, self._clock()))
+        return row["at"] if row else None
+
+    def counts(self, queue: int) -> Counts:
+        """How many messages the queue has."""
+        now = self._clock()
+        sql = (
+            "SELECT coalesce(sum(visible<=:now), 0) AS waiting,"
+            " coalesce(sum(visible>:now AND received=0), 0) AS delayed,"
+            " coalesce(sum(visible>:now AND received>0), 0) AS in_flight"
+            " FROM message WHERE queue=:queue AND expires>:now"
+        )
+        row = self._db.read(sql, {"now": now, "queue": queue})[0]
+        return Counts(row["waiting"], row["delayed"], row["in_flight"])
+
+    def overdue(self, queue: int, most: int) -> list[Message]:
+        """Up to `most` messages whose deadline has passed, oldest first."""
+        sql = "SELECT * FROM message WHERE queue=? AND deadline<=? ORDER BY deadline LIMIT ?"
+        rows = self._db.read(sql, (queue, self._clock(), most))
+        return [_message(row) for row in rows]
+
+    def next_deadline(self, queue: int) -> float | None:
+        """The first deadline of the queue's messages that has not passed; None where there is none."""
+        sql = "SELECT min(deadline) AS at FROM message WHERE queue=? AND deadline>?"
+        row = self._db.read_one(sql, (queue, self._clock()))
+        return row["at"] if row else None
+
+    def size(self, queue: int) -> tuple[int, float | None]:
+        """How many messages the queue has, of whatever state, and when the oldest was sent."""
+        sql = "SELECT count(*) AS count, min(sent) AS oldest FROM message WHERE queue=?"
+        row = self._db.read(sql, (queue,))[0]
+        return row["count"], row["oldest"]
+
+    # ---- who waits
+
+    @contextmanager
+    def listening(self, queue: int | None, told: Told) -> Iterator[None]:
+        """`told` is called once messages have come to the queue (None: to any), until the end."""
+        with self._guard:
+            self._listeners.setdefault(queue, []).append(told)
+        try:
+            yield
+        finally:
+            with self._guard:
+                left = [each for each in self._listeners[queue] if each is not told]
+                if left:
+                    self._listeners[queue] = left
+                else:
+                    del self._listeners[queue]
+
+    def tell(self, queue: int) -> None:
+        """Who listens to the queue is told."""
+        for told in (*self._listeners.get(queue, ()), *self._listeners.get(None, ())):
+            told(queue)
+
+    def told(self, queues: Sequence[int], written: Future[T]) -> Future[T]:
+        """`written`, after whose success who listens to the queues is told."""
+
+        def done(future: Future[T]) -> None:
+            if not future.cancelled() and future.exception() is None:
+                for queue in dict.fromkeys(queues):
+                    self.tell(queue)
+
+        written.add_done_callback(done)
+        return written
+
+    def close(self) -> None:
+        """Everybody who waits is told, and need not wait any longer."""
+        self.closed = True
+        with self._guard:
+            found = [told for each in self._listeners.values() for told in each]
+        for told in found:
+            told(0)
+
+
+def _message(row: sqlite3.Row) -> Message:
+    return Message(
+        row["id"], row["queue"], row["uid"], row["body"], parse(row["more"]), row["sent"],
+        row["deadline"], row["received"], row["first"],
+    )  # fmt: skip

@@ -1,0 +1,81 @@
+"""Filter policies by the developer guide's examples."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from sagebrush.services.sns import filter_policies
+
+
+def text(value: str, kind: str = "String") -> dict[str, Any]:
+    return {"DataType": kind, "StringValue": value}
+
+
+ATTRIBUTES = {
+    "customer_interests": text("soccer"),
+    "price": text("210.75", "Number"),
+    "colours": text('["red", "blue", null, 3]', "String.Array"),
+    "data": {"DataType": "Binary", "BinaryValue": b"x"},
+}
+
+
+@pytest.mark.parametrize(
+    ("policy", "passes"),
+    [
+        ({}, True),
+        ({"customer_interests": ["rugby", "soccer"]}, True),
+        ({"customer_interests": ["rugby"]}, False),
+        ({"missing": ["x"]}, False),
+        ({"customer_interests": ["soccer"], "price": [100]}, False),
+        ({"price": [210.75]}, True),
+        ({"price": ["210.75"]}, False),
+        ({"price": [{"numeric": ["=", 2.1075e2]}]}, True),
+        ({"price": [{"numeric": [">", 0, "<=", 210.75]}]}, True),
+        ({"price": [{"numeric": ["<", 210.75]}]}, False),
+        ({"customer_interests": [{"prefix": "so"}]}, True),
+        ({"customer_interests": [{"suffix": "er"}, "x"]}, True),
+        ({"customer_interests": [{"prefix": "er"}]}, False),
+        ({"customer_interests": [{"equals-ignore-case": "SOCCER"}]}, True),
+        ({"customer_interests": [{"anything-but": ["rugby", "tennis"]}]}, True),
+        ({"customer_interests": [{"anything-but": "soccer"}]}, False),
+        ({"customer_interests": [{"anything-but": {"prefix": "so"}}]}, False),
+        ({"price": [{"anything-but": [210.75]}]}, False),
+        ({"missing": [{"anything-but": ["x"]}]}, False),
+        ({"missing": [{"exists": False}]}, True),
+        ({"data": [{"exists": True}]}, True),
+        ({"data": [{"exists": False}]}, False),
+        ({"data": ["x"]}, False),
+        ({"colours": ["blue"]}, True),
+        ({"colours": [3]}, True),
+        ({"colours": [None]}, True),
+        ({"colours": ["green"]}, False),
+    ],
+)
+def test_accepting(policy: dict[str, Any], passes: bool) -> None:
+    known = filter_policies.parse(json.dumps(policy))
+    assert filter_policies.accepts(known, ATTRIBUTES) is passes
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("{", "parse"),
+        ("[]", "object"),
+        ('{"a": "b"}', "array"),
+        ('{"a": [["b"]]}', "Match value"),
+        ('{"a": [{"prefix": "b", "suffix": "c"}]}', "Only one key"),
+        ('{"a": [{"prefix": 1}]}', "prefix"),
+        ('{"a": [{"exists": "yes"}]}', "exists"),
+        ('{"a": [{"numeric": ["~", 1]}]}', "numeric"),
+        ('{"a": [{"numeric": ["<", "1"]}]}', "numeric"),
+        ('{"a": [{"wildcard": "x*"}]}', "wildcard"),
+        ('{"a": [{"cidr": "10.0.0.0/8"}]}', "cidr"),
+        ('{"$or": [{"a": ["b"]}]}', r"\$or"),
+    ],
+)
+def test_what_cannot_be_carried_out_is_refused(text: str, says: str) -> None:
+    with pytest.raises(filter_policies.Unusable, match=says):
+        filter_policies.parse(text)
