@@ -151,7 +151,8 @@ class Process:
     def _environment(
         self, environment: Environment, here: launch.Place, limits: Limits
     ) -> dict[str, str]:
-        given = {"SM_NUM_CPUS": str(max(1, int(limits.cpu))), **self.container["env"]}
+        size = {"SM_NUM_CPUS": str(max(1, int(limits.cpu))), "SAGEBRUSH_MEMORY": str(limits.memory)}
+        given = {**size, **self.container["env"]}
         env = launch.variables(
             self.world, environment, here, limits, self.owner.region, self.owner.isolated, given
         )
