@@ -6,11 +6,15 @@ The sockets do not block.
 from __future__ import annotations
 
 import contextlib
+import select
 import socket
 from typing import NamedTuple
 
 from sagebrush.toolkit.serving import backlog
 from sagebrush.toolkit.serving.connection import short
+
+GONE = getattr(select, "POLLRDHUP", 0)
+"""The event of a caller's end that is closed, where the system has one (Linux)."""
 
 
 class Waiting(NamedTuple):
@@ -24,19 +28,31 @@ class Waiting(NamedTuple):
     """It was in a batch that killed its worker: it gets the next one for itself."""
 
 
-def reply(client: socket.socket, status: int, body: bytes, headers: str = "") -> bool:
-    """A short answer is sent to the request that waits on `client`; whether it may be kept."""
+def reply(client: socket.socket, status: int, body: bytes, headers: str = "") -> bool | None:
+    """A short answer is sent to the request that waits on `client`; whether the connection may be
+    kept. None: what the caller still sends has to be thrown away until it ends, or it would not read
+    the answer: bytes that are unread when a connection is closed reset it."""
     try:
-        keep = _taken_whole(client.recv(65536))
+        data = client.recv(65536)
+        keep = _taken_whole(data)
         client.send(short(status, body, keep, headers))
         if not keep:
-            # What is unread would reset the connection, and the answer with it.
             client.shutdown(socket.SHUT_WR)
-            while client.recv(1 << 20):
-                pass
     except OSError:
         return False
-    return keep
+    return True if keep else None
+
+
+def drained(client: socket.socket) -> bool:
+    """What has come is thrown away; whether the caller has ended the connection."""
+    try:
+        while client.recv(1 << 20):
+            pass
+    except BlockingIOError:
+        return False
+    except OSError:
+        pass
+    return True
 
 
 def turn_away(listener: socket.socket, waiting: int) -> None:
@@ -79,8 +95,12 @@ def untouched(client: socket.socket, start: bytes) -> bool:
 
 
 def left(client: socket.socket) -> bool:
-    """Whether the caller has closed its end."""
-    try:
+    """Whether the caller has closed its end, whatever it sent before."""
+    if GONE:
+        poll = select.poll()
+        poll.register(client, GONE)
+        return bool(poll.poll(0))
+    try:  # seen only where nothing unread lies before it
         return client.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
     except BlockingIOError:
         return False

@@ -32,6 +32,8 @@ GIVE_UP = 5
 """Workers that may fail to load in a row, with none alive, before the server ends."""
 AT_ONCE = 64
 """Connections accepted before requests are looked at again."""
+LINGER = 5.0
+"""Seconds for which a refused caller may go on sending."""
 OLD = 0.05
 """Seconds of waiting after which a caller may have left."""
 
@@ -55,6 +57,8 @@ class Master:
         self.idle: deque[Worker] = deque()
         self.waiting: deque[Waiting] = deque()
         self.pings: list[tuple[float, socket.socket]] = []
+        self.ending: dict[socket.socket, float] = {}
+        """Refused callers that still send, and when they are cut off."""
         self.rule = batches.Rule()
         self.pace = batches.Pace()
         self.before = 0.0
@@ -90,7 +94,7 @@ class Master:
                 self._start_workers()
             for key, _ in self.selector.select(self._pause()):
                 self._handle(key)
-            self._answer_old_pings()
+            self._end_what_is_due()
             self._look()
             if self.held_until:
                 self._hand_out()
@@ -107,6 +111,7 @@ class Master:
         """Seconds until something is due without an event."""
         due = [at + PING_HOLD for at, _ in self.pings]
         due += [w.look_at for w in self.workers if w.slots]
+        due += self.ending.values()
         if len(self.workers) < self.count:
             due.append(self.start_at)
         if self.held_until:
@@ -121,6 +126,9 @@ class Master:
             self._reap()
         elif isinstance(key.data, Worker):
             self._hear(key.data)
+        elif key.data == "ending":
+            if callers.drained(key.fileobj):  # type: ignore[arg-type]
+                self._drop(key.fileobj)  # type: ignore[arg-type]
         else:
             self._readable(key.fileobj)  # type: ignore[arg-type]
 
@@ -190,10 +198,15 @@ class Master:
 
     def _reply(self, client: socket.socket, status: int, body: bytes, headers: str = "") -> None:
         """A short answer of the master's own to the request that waits on `client`."""
-        if not callers.reply(client, status, body, headers):
+        keep = callers.reply(client, status, body, headers)
+        if keep is None and not callers.drained(client):
+            self.selector.modify(client, selectors.EVENT_READ, "ending")
+            self.ending[client] = time.monotonic() + LINGER
+        elif not keep:
             self._drop(client)
 
     def _drop(self, client: socket.socket) -> None:
+        self.ending.pop(client, None)
         self.selector.unregister(client)
         client.close()
 
@@ -210,7 +223,9 @@ class Master:
             self.selector.register(client, selectors.EVENT_READ, "client")
             self._reply(client, status, b"")
 
-    def _answer_old_pings(self) -> None:
+    def _end_what_is_due(self) -> None:
+        for client in [c for c, at in self.ending.items() if time.monotonic() >= at]:
+            self._drop(client)
         if self.pings and time.monotonic() >= self.pings[0][0] + PING_HOLD:
             self._answer_pings(503)
 
@@ -376,6 +391,9 @@ class Master:
                       file=sys.stderr)  # fmt: skip
             self.start_at = time.monotonic()
         else:
+            if code == -signal.SIGKILL:
+                print("a worker was killed while it loaded the model: was memory short?",
+                      file=sys.stderr)  # fmt: skip
             self.failures += 1
             self.start_at = time.monotonic() + min(30.0, 0.5 * 2**self.failures)
         sys.stderr.flush()

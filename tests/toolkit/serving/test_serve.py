@@ -48,14 +48,14 @@ def output_fn(prediction, accept):
 class Server:
     """A running serve.py and how to ask it."""
 
-    def __init__(self, ml: Path, workers: int) -> None:
+    def __init__(self, ml: Path, workers: int, **variables: str) -> None:
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = free.getsockname()[1]
         self.ml = ml
         env = {
             "PATH": os.environ["PATH"], "SAGEBRUSH_ML": str(ml), "PYTHONUNBUFFERED": "1",
             "SAGEMAKER_BIND_TO_PORT": str(self.port), "SAGEBRUSH_BIND_HOST": "127.0.0.1",
-            "SAGEMAKER_MODEL_SERVER_WORKERS": str(workers),
+            "SAGEMAKER_MODEL_SERVER_WORKERS": str(workers), **variables,
         }  # fmt: skip
         self.connections: list[http.client.HTTPConnection] = []
         self.log = ml / "log"
@@ -112,11 +112,11 @@ Start = Callable[..., Server]
 def start(tmp_path: Path) -> Iterator[Start]:
     servers: list[Server] = []
 
-    def run(code: str = MODEL, workers: int = 1) -> Server:
+    def run(code: str = MODEL, workers: int = 1, **variables: str) -> Server:
         (tmp_path / "model" / "code").mkdir(parents=True)
         (tmp_path / "model" / "weights").write_text("w1")
         (tmp_path / "model" / "code" / "inference.py").write_text(code)
-        servers.append(Server(tmp_path, workers))
+        servers.append(Server(tmp_path, workers, **variables))
         return servers[-1]
 
     yield run

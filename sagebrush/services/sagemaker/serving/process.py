@@ -108,7 +108,7 @@ class Process:
             binds=launch.binds(self.world, environment),
             cwd=here.ml,
             hostname=self._hostname,
-            limits=limits,
+            limits=replace(limits, spare=True),  # a worker that leaks ends, and is replaced
             listeners=launch.listeners(self.owner.isolated),
             port=PORT,
             log_limit=self.world.settings.log_limit,
