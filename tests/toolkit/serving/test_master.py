@@ -13,8 +13,6 @@ import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
-import pytest
-
 from tests.toolkit.serving.test_serve import Server, Start, start, wait_for  # noqa: F401
 
 BATCHES = """
@@ -182,8 +180,8 @@ def test_a_worker_whose_child_holds_its_sockets_is_replaced(start: Start) -> Non
 def test_a_worker_that_closes_what_is_not_its_own_is_replaced(start: Start) -> None:  # noqa: F811
     server = start(ODD)
     server.ready()
-    with pytest.raises(http.client.RemoteDisconnected):
-        server.post("close")
+    with contextlib.suppress(http.client.RemoteDisconnected):  # it may notice first, or the master
+        assert server.post("close")[0] == 502
     assert server.ask(1)
 
 
