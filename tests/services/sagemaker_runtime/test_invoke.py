@@ -206,7 +206,7 @@ def test_a_client_error_of_the_model_keeps_its_status(stand: Stand) -> None:
 def test_a_worker_that_dies_loses_its_request_and_no_other(stand: Stand) -> None:
     before = stand.ask("echo", 1)["pid"]
     found = failed("ModelError", stand.ask, "echo", "die")
-    assert found["OriginalStatusCode"] == 0
+    assert found["OriginalStatusCode"] == 502
     assert stand.ask("echo", 2)["pid"] != before
 
 
