@@ -124,10 +124,11 @@ signal.sigwait([signal.SIGTERM])
 """
 )
 SCRIPTS = {"litserve": LITSERVE, "bentoml": BENTOML, "ray": RAY}
-WORDS = """
+SAID = """
 my card was declined at the shop yesterday and I would like to know why it still works online how
 long does a transfer to another bank take please tell me the balance of this account
-""".split()
+"""
+WORDS = SAID.split()
 
 
 @dataclass(frozen=True)
