@@ -91,7 +91,7 @@ class Master:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: setattr(self, "stopping", True))
         signal.signal(signal.SIGCHLD, lambda *_: None)  # wakes the loop
-        while not (self.stopping and not any(w.slots for w in self.workers)):
+        while not self.stopping or self._at_work():
             if not self.stopping:
                 self._start_workers()
             for key, _ in self.selector.select(self._pause()):
@@ -108,6 +108,10 @@ class Master:
         for each in self.workers:
             each.control.close()
         return 0
+
+    def _at_work(self) -> bool:
+        """Whether a request is answered, or will be at once."""
+        return any(w.slots for w in self.workers) or bool(self.waiting and self.idle)
 
     def _pause(self) -> float | None:
         """Seconds until something is due without an event."""
