@@ -2,7 +2,7 @@
 
 A batch forms from what waits while the workers are busy, so an idle server answers a lone request
 at once. Where the user did not choose the size, it is bounded by what the batch adds to a request's
-time: `ADDED` seconds beyond an answer of its own.
+time: `ADDED` seconds beyond an answer of its own, or what the oldest has waited already.
 """
 
 from __future__ import annotations
@@ -116,8 +116,9 @@ class Pace(NamedTuple):
         return self.squares / self.weight - mean * mean >= KNOWN
 
 
-def size(rule: Rule, pace: Pace) -> int:
-    """The largest batch now: the user's own size, else one that adds at most ADDED seconds.
+def size(rule: Rule, pace: Pace, waited: float) -> int:
+    """The largest batch now: the user's own size, else one that adds at most ADDED seconds, or as
+    long as the oldest request has `waited`: where many wait, all are answered sooner that way.
 
     Two are tried while nothing tells whether a batch costs less than its requests one by one.
     """
@@ -126,7 +127,7 @@ def size(rule: Rule, pace: Pace) -> int:
     each = pace.each()
     if each is None:
         return min(2, rule.size)
-    allowed = 1 + int(min(ADDED / each, LARGEST)) if each > 0 else LARGEST
+    allowed = 1 + int(min(max(ADDED, waited) / each, LARGEST)) if each > 0 else LARGEST
     return min(rule.size, max(allowed, 1 if pace.varied() else 2))
 
 

@@ -185,7 +185,7 @@ class Master:
 
     def _rate(self) -> float | None:
         """Answers a second of all workers together at the present pace."""
-        size = batches.size(self.rule, self.pace)
+        size = batches.size(self.rule, self.pace, backlog.SOON)
         takes = self.pace.takes(size)
         return size * self.count / takes if takes else None
 
@@ -266,7 +266,8 @@ class Master:
         """The requests that the next free worker gets; those whose callers left get none."""
         largest = 1
         if self.rule.size > 1 and len(self.waiting) > 1 and not self.waiting[0].alone:
-            allowed = batches.size(self.rule, self.pace)
+            waited = now - self.waiting[0].since
+            allowed = batches.size(self.rule, self.pace, waited)
             largest = batches.share(len(self.waiting), len(self.idle), allowed)
         group: list[Waiting] = []
         while self.waiting and len(group) < largest:

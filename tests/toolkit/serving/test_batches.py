@@ -38,19 +38,27 @@ def test_the_past_is_forgotten() -> None:
 
 
 @pytest.mark.parametrize(
-    ("each", "size"),
-    [(0.0, 32), (0.001, 32), (0.0049, 11), (0.04, 2), (0.2, 1)],
+    ("each", "waited", "size"),
+    [
+        (0.0, 0.0, 32),
+        (0.001, 0.0, 32),
+        (0.0049, 0.0, 11),
+        (0.04, 0.0, 2),
+        (0.2, 0.0, 1),
+        (0.0099, 0.1, 11),  # those that wait longer may be made to wait as long again
+        (0.2, 30.0, 32),
+    ],
 )
-def test_a_batch_adds_at_most_the_bound(each: float, size: int) -> None:
-    assert batches.size(Rule(32), paced(0.1, each, [1, 2, 3, 2])) == size
+def test_a_batch_adds_at_most_the_bound(each: float, waited: float, size: int) -> None:
+    assert batches.size(Rule(32), paced(0.1, each, [1, 2, 3, 2]), waited) == size
 
 
 def test_the_users_size_is_not_adapted_and_the_first_try_is_two() -> None:
     slow = paced(0.0, 1.0, [1, 2, 3])
-    assert batches.size(Rule(32, fixed=True), slow) == 32
-    assert batches.size(Rule(32), Pace()) == 2
-    assert batches.size(Rule(32), paced(0.0, 1.0, [1, 1])) == 2, "else it would never be known"
-    assert batches.size(Rule(1), Pace()) == 1
+    assert batches.size(Rule(32, fixed=True), slow, 0) == 32
+    assert batches.size(Rule(32), Pace(), 0) == 2
+    assert batches.size(Rule(32), paced(0.0, 1.0, [1, 1]), 0) == 2, "else it would never be known"
+    assert batches.size(Rule(1), Pace(), 0) == 1
 
 
 def test_what_waits_is_spread_over_the_free_workers() -> None:
