@@ -84,6 +84,12 @@ def predict_fn(questions: Batch, model: Model) -> Batch:
     return Batch(questions.form, answers)
 
 
+def predict_batch_fn(requests: Sequence[Batch], model: Model) -> list[Batch]:
+    """The answers to several requests: each sentence is answered by itself, so they are those that
+    the requests get one by one."""
+    return [predict_fn(each, model) for each in requests]
+
+
 def output_fn(answers: Batch, accept: str = JSON) -> tuple[str, str]:
     """The body and its content type. The guide: where `accept` is another than the content type of
     the request, it is ignored.

@@ -12,13 +12,13 @@ import inspect
 import os
 import sys
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
-from sagebrush.toolkit.serving import formats
+from sagebrush.toolkit.serving import batches, formats, joint
 
 SCRIPT = "inference.py"
 """The default file of the functions."""
@@ -152,6 +152,12 @@ class Defaults:
         """The prediction in a format that `accept` lists. Raises UnsupportedFormat."""
         return formats.encode(prediction, accept)
 
+    def joiner(self, model: Any) -> joint.Joiner | None:
+        """How this class's `predict_fn` takes the inputs of several requests, None where that
+        could differ from answering them one by one."""
+        rows = joint.by_row(model)
+        return joint.Rows(self.predict_fn, rows) if rows else None
+
     def failed(self, error: Exception) -> Answer:
         """The answer that reports `error`."""
         if isinstance(error, formats.UnsupportedFormat):
@@ -205,6 +211,20 @@ def load_module(path: Path) -> ModuleType:
     return module
 
 
+class Asked(NamedTuple):
+    """What a request says of its body and of its answer."""
+
+    content_type: str
+    accept: str
+    context: Context
+
+
+class Failed(NamedTuple):
+    """An exception in the place of a prediction."""
+
+    error: BaseException
+
+
 class Handler:
     """A loaded model and the functions that answer for it."""
 
@@ -228,28 +248,117 @@ class Handler:
         model_fn: Callable[..., Any] = getattr(module, "model_fn", None) or defaults.model_fn
         self._model = model_fn(model_dir, context) if _takes(model_fn, 2) else model_fn(model_dir)
         self._default_accept = os.environ.get("SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT", formats.JSON)
+        self.rule, self._joiner = self._together(module)
+
+    def _together(self, module: ModuleType | None) -> tuple[batches.Rule, joint.Joiner | None]:
+        """How many requests may be answered together, and how. Raises NoHandler."""
+        try:
+            asked = batches.rule(os.environ, module, 0)
+        except ValueError as error:
+            raise NoHandler(str(error)) from None
+        if self._transform is not None or asked.size == 1:
+            return batches.Rule(), None
+        found: joint.Joiner | None = None
+        if listed := getattr(module, "predict_batch_fn", None):
+            found = joint.Listed(listed)
+        elif self._predict == self._defaults.predict_fn:  # none of the user's stands in its place
+            found = self._defaults.joiner(self._model)
+        # A context is one request's, so a function that takes it gets no batch.
+        if found is None and asked.fixed and not self._wants[self._predict]:
+            found = joint.Rows(self._predict, lists=True)
+        if found is None:
+            if asked.fixed:
+                print(f"{batches.SIZE}: predict_fn takes a context: it gets no batches. Write"
+                      " predict_batch_fn(inputs, model).", file=sys.stderr)  # fmt: skip
+            return batches.Rule(), None
+        return batches.Rule(asked.size or found.size, asked.delay, asked.fixed), found
 
     def answer(self, body: bytes, headers: Mapping[str, str]) -> Answer:
         """The model's answer to one request; the user's failures are answers of 4xx and 500."""
+        asked = self._asked(headers)
+        try:
+            given = self._given(body, asked.content_type)
+            if self._transform is not None:
+                args = (self._model, given, asked.content_type, asked.accept)
+                context = (asked.context,) if self._transform_wants else ()
+                return _answer(self._transform(*args, *context), asked)
+            data = self._call(self._input, asked.context, given, asked.content_type)
+            prediction = self._call(self._predict, asked.context, data, self._model)
+            return self._written(prediction, asked)
+        except BaseException as error:
+            return self._failure(error)
+
+    def answer_all(self, requests: Sequence[tuple[bytes, Mapping[str, str]]]) -> list[Answer]:
+        """The answers to several requests, whose inputs go to the model together where they fit.
+
+        Where that fails each is given to it alone: so a request that the model refuses fails by
+        itself, and predict functions that take batches may see a request's data twice.
+        """
+        if self._joiner is None or len(requests) == 1:
+            return [self.answer(*each) for each in requests]
+        answers: list[Answer | None] = [None] * len(requests)
+        groups: dict[Hashable, list[tuple[int, Asked, Any]]] = {}
+        for number, (body, headers) in enumerate(requests):
+            asked = self._asked(headers)
+            try:
+                given = self._given(body, asked.content_type)
+                data = self._call(self._input, asked.context, given, asked.content_type)
+                key = self._joiner.key(data, asked.content_type)
+            except BaseException as error:
+                answers[number] = self._failure(error)
+                continue
+            groups.setdefault((number,) if key is None else key, []).append((number, asked, data))
+        for group in groups.values():
+            for (number, asked, _), prediction in zip(group, self._predictions(group)):
+                answers[number] = self._concluded(prediction, asked)
+        return [each for each in answers if each is not None]
+
+    def _predictions(self, group: list[tuple[int, Asked, Any]]) -> Iterable[Any]:
+        """For each of a group the prediction, or the exception that it raised alone."""
+        if len(group) > 1 and self._joiner is not None:
+            try:
+                return self._joiner.predict([data for _, _, data in group], self._model)
+            except joint.NotByRow as error:
+                print(f"requests are answered one by one from now on: {error}", file=sys.stderr)
+                self._joiner = None
+            except Exception as error:
+                told = f"{type(error).__name__}: {error}"
+                print(f"a batch of {len(group)} failed; each alone now ({told})", file=sys.stderr)
+            sys.stderr.flush()
+        return (self._alone(asked, data) for _, asked, data in group)
+
+    def _alone(self, asked: Asked, data: Any) -> Any:
+        try:
+            return self._call(self._predict, asked.context, data, self._model)
+        except BaseException as error:
+            return Failed(error)
+
+    def _concluded(self, prediction: Any, asked: Asked) -> Answer:
+        """The answer with a prediction, or with the exception in its place."""
+        if isinstance(prediction, Failed):
+            return self._failure(prediction.error)
+        try:
+            return self._written(prediction, asked)
+        except BaseException as error:
+            return self._failure(error)
+
+    def _written(self, prediction: Any, asked: Asked) -> Answer:
+        return _answer(self._call(self._output, asked.context, prediction, asked.accept), asked)
+
+    def _asked(self, headers: Mapping[str, str]) -> Asked:
         content_type = headers.get("content-type") or formats.JSON
         accept = headers.get("accept") or formats.ANY
         accept = self._default_accept if accept == formats.ANY else accept
-        context = Context(self._model_dir, headers, self._defaults.gpu)
-        try:
-            given = self._given(body, content_type)
-            if self._transform is not None:
-                args = (self._model, given, content_type, accept)
-                result = self._transform(*args, *([context] if self._transform_wants else ()))
-            else:
-                data = self._call(self._input, context, given, content_type)
-                prediction = self._call(self._predict, context, data, self._model)
-                result = self._call(self._output, context, prediction, accept)
-            return _answer(result, accept, context)
-        except (formats.UnsupportedFormat, formats.BadBody) as error:
-            return self._defaults.failed(error)
-        except Exception as error:
+        return Asked(content_type, accept, Context(self._model_dir, headers, self._defaults.gpu))
+
+    def _failure(self, error: BaseException) -> Answer:
+        """The answer that reports what a function raised. A SystemExit too is only an answer: a
+        library that gives up on one request must not take the worker along."""
+        if not isinstance(error, (formats.UnsupportedFormat, formats.BadBody)):
             tell(error)
-            return self._defaults.failed(error)
+        if not isinstance(error, Exception):
+            return failure(500, f"{type(error).__name__}: {error}")
+        return self._defaults.failed(error)
 
     def _given(self, body: bytes, content_type: str) -> bytes | str:
         """The body as the user's functions get it. Raises BadBody."""
@@ -301,8 +410,9 @@ def _status_of(error: Exception) -> int:
     return code if isinstance(code, int) and 400 <= code <= 599 else 500
 
 
-def _answer(result: Any, accept: str, context: Context) -> Answer:
+def _answer(result: Any, asked: Asked) -> Answer:
     """The user's result, `body` or `(body, content type)`, as an answer."""
+    _, accept, context = asked
     content_type = context.response_content_type
     if isinstance(result, tuple) and len(result) == 2 and isinstance(result[1], str):
         result, content_type = result[0], result[1]

@@ -1,197 +1,169 @@
 """One serving worker: loads the model, then answers requests on connections handed to it.
 
-The master (`serve.py`) passes a connection with a request waiting on it; the worker answers the
-requests on it and reports whether the connection stays open. One request at a time, so the user's
-functions need not be thread-safe: as in AWS's containers.
+The master (`serve.py`) passes connections with a request waiting on each; the worker answers the
+requests on them and reports whether each connection stays open. The user's functions are called by
+one thread, so they need not be thread-safe: as in AWS's containers. Several connections at once are
+a batch, for a model that takes them. Its requests stay unread in their connections until they are
+answered, so that they outlive a worker which one of them kills.
 """
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
+import mmap
 import os
+import signal
 import socket
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple, Protocol
 
-from sagebrush.toolkit.serving import compat, frameworks, handler, modelbuilder
+from sagebrush.toolkit.serving import (
+    batches,
+    compat,
+    frameworks,
+    handler,
+    modelbuilder,
+)
+from sagebrush.toolkit.serving.connection import BadRequest, Connection, Request
 
-READY, KEEP, CLOSE = b"r", b"k", b"c"
-PHRASES = {200: "OK", 400: "Bad Request", 404: "Not Found", 405: "Method Not Allowed",
-           406: "Not Acceptable", 413: "Content Too Large", 415: "Unsupported Media Type",
-           500: "Internal Server Error", 503: "Service Unavailable"}  # fmt: skip
-BODY_LIMIT = 128 * 1024 * 1024
-"""Bytes of a request: batch transform sends up to 100 MB."""
+READY, DELAY, KEEP, CLOSE = b"r", b"d", b"k", b"c"
+"""What a worker reports, each with a second byte: the batch's size (READY by default, FIXED where
+the user chose it), milliseconds, or which of the connections that it was handed."""
+FIXED = b"R"
+HANDED, GIVEN, SENT = 0, 1, 2
+"""How far a request is, in the memory that master and worker share: handed to the worker; given to
+the user's functions, or read; its answer is begun."""
 PATIENCE = 60.0
 """Seconds that a client may take to send the rest of its request, or to take an answer."""
+PR_SET_PDEATHSIG = 1
+CLOSED_ON_EXEC = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
+"""So that programs which the model starts do not hold a caller's connection open."""
 
-Answerer = Callable[[bytes, Mapping[str, str]], handler.Answer]
+
+class Model(Protocol):
+    """A loaded model."""
+
+    @property
+    def rule(self) -> batches.Rule:
+        """How many requests it answers together."""
+        ...
+
+    def answer(self, body: bytes, headers: Mapping[str, str], /) -> handler.Answer:
+        """The answer to one request."""
+        ...
+
+    def answer_all(
+        self, requests: Sequence[tuple[bytes, Mapping[str, str]]]
+    ) -> list[handler.Answer]:
+        """The answers to several requests."""
+        ...
 
 
 @dataclass(frozen=True)
-class Request:
-    """One HTTP request, whole. Header names are in lower case."""
+class Single:
+    """A model that takes no batches, by its function."""
 
-    method: str
-    path: str
-    headers: Mapping[str, str]
-    body: bytes
-    keep: bool
+    answer: Callable[[bytes, Mapping[str, str]], handler.Answer]
+    rule: batches.Rule = field(default_factory=batches.Rule)
 
-
-class BadRequest(Exception):
-    """Not HTTP that can be read; the connection ends after the answer."""
-
-
-class Connection:
-    """A client's connection while this worker has it."""
-
-    def __init__(self, sock: socket.socket) -> None:
-        self.sock = sock
-        self.rest = b""
-        """Bytes read that belong to the next request."""
-
-    def read_request(self) -> Request | None:
-        """The next request, or None when the client is gone. Raises BadRequest and OSError."""
-        head = self._head()
-        if head is None:
-            return None
-        line, *lines = head.decode("latin-1").split("\r\n")
-        try:
-            method, path, version = line.split(" ")
-        except ValueError:
-            raise BadRequest("malformed request line") from None
-        headers: dict[str, str] = {}
-        for text in lines:
-            name, _, value = text.partition(":")
-            headers[name.strip().lower()] = value.strip()
-        if headers.get("expect", "").lower() == "100-continue":
-            self.sock.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
-        if "chunked" in headers.get("transfer-encoding", "").lower():
-            body = b"".join(self._chunks())
-        else:
-            body = self._exactly(_length(headers.get("content-length", "0")))
-        asked = headers.get("connection", "").lower()
-        keep = asked != "close" and (version != "HTTP/1.0" or asked == "keep-alive")
-        return Request(method, path, headers, body, keep)
-
-    def _head(self) -> bytes | None:
-        while b"\r\n\r\n" not in self.rest:
-            if len(self.rest) > 65536:
-                raise BadRequest("request head too long")
-            more = self.sock.recv(65536)
-            if not more:
-                return None
-            self.rest += more
-        head, self.rest = self.rest.split(b"\r\n\r\n", 1)
-        return head
-
-    def _exactly(self, size: int) -> bytes:
-        if size <= len(self.rest):
-            body, self.rest = self.rest[:size], self.rest[size:]
-            return body
-        body = bytearray(size)
-        have = len(self.rest)
-        body[:have], self.rest = self.rest, b""
-        view = memoryview(body)
-        while have < size:
-            count = self.sock.recv_into(view[have:])
-            if not count:
-                raise BadRequest("the client left before its body was complete")
-            have += count
-        return bytes(body)
-
-    def _line(self) -> bytes:
-        while b"\r\n" not in self.rest:
-            more = self.sock.recv(65536)
-            if not more or len(self.rest) > 65536:
-                raise BadRequest("malformed chunk")
-            self.rest += more
-        line, self.rest = self.rest.split(b"\r\n", 1)
-        return line
-
-    def _chunks(self) -> Iterator[bytes]:
-        total = 0
-        while True:
-            try:
-                size = int(self._line().split(b";")[0], 16)
-            except ValueError:
-                raise BadRequest("malformed chunk size") from None
-            total += size
-            if total > BODY_LIMIT:
-                raise BadRequest("body too large")
-            if size == 0:
-                while self._line():
-                    pass
-                return
-            yield self._exactly(size)
-            self._line()
-
-    def send(self, answer: handler.Answer, keep: bool) -> None:
-        """The answer is sent, in one piece where it is one. Raises OSError."""
-        lines = [
-            f"HTTP/1.1 {answer.status} {PHRASES.get(answer.status, 'Status')}",
-            f"Content-Type: {_clean(answer.content_type)}",
-            *(f"{_clean(k)}: {_clean(v)}" for k, v in answer.headers.items()),
-        ]
-        if not keep:
-            lines.append("Connection: close")
-        if isinstance(answer.body, bytes):
-            lines.append(f"Content-Length: {len(answer.body)}")
-            head = "\r\n".join(lines).encode("latin-1", "replace") + b"\r\n\r\n"
-            if len(answer.body) < 65536:
-                self.sock.sendall(head + answer.body)
-            else:
-                self.sock.sendall(head)
-                self.sock.sendall(answer.body)
-            return
-        lines.append("Transfer-Encoding: chunked")
-        self.sock.sendall("\r\n".join(lines).encode("latin-1", "replace") + b"\r\n\r\n")
-        for piece in answer.body:
-            if piece:
-                self.sock.sendall(b"%x\r\n%b\r\n" % (len(piece), piece))
-        self.sock.sendall(b"0\r\n\r\n")
+    def answer_all(
+        self, requests: Sequence[tuple[bytes, Mapping[str, str]]]
+    ) -> list[handler.Answer]:
+        """The answers to several requests, one by one."""
+        return [self.answer(*each) for each in requests]
 
 
-def _length(text: str) -> int:
-    if not text.isdigit():
-        raise BadRequest("malformed Content-Length")
-    if int(text) > BODY_LIMIT:
-        raise BadRequest("body too large")
-    return int(text)
+class Slot(NamedTuple):
+    """One of the connections that the worker was handed, and its place in the shared memory."""
+
+    number: int
+    connection: Connection
+    progress: mmap.mmap
+
+    def at(self, how_far: int) -> None:
+        """The master knows how far this request is, should the worker end."""
+        self.progress[self.number] = how_far
 
 
-def _clean(text: str) -> str:
-    """`text` as a header value: a line break in it could forge another header."""
-    return text.replace("\r", " ").replace("\n", " ")
-
-
-def serve_connection(connection: Connection, answer: Answerer) -> bool:
+def serve(slot: Slot, model: Model) -> bool:
     """Every request that waits on the connection is answered; whether it may be kept."""
     while True:
+        refused = False
         try:
-            request = connection.read_request()
+            request = slot.connection.read_request()
             if request is None:
                 return False
-            keep = request.keep
-            reply = route(request, answer)
+            slot.at(GIVEN)
+            keep, reply = request.keep, route(request) or model.answer(
+                request.body, request.headers
+            )  # fmt: skip
         except BadRequest as error:
-            keep, reply = False, handler.failure(400, str(error))
-        try:
-            connection.send(reply, keep)
-        except Exception as error:
-            # A user's generator may fail halfway: the client notices the broken chunk stream.
-            if not isinstance(error, OSError):
-                traceback.print_exc()
-                sys.stderr.flush()
-            return False
-        if not keep or not connection.rest:
+            keep, refused, reply = False, True, handler.failure(error.status, str(error))
+        slot.at(SENT)
+        keep = _send(slot.connection, reply, keep)
+        if refused:
+            slot.connection.linger()
+        if not keep or not slot.connection.rest:
             return keep
+        slot.at(HANDED)
 
 
-def route(request: Request, answer: Answerer) -> handler.Answer:
-    """The answer to one request of the container contract."""
+def _send(where: Connection, reply: handler.Answer, keep: bool) -> bool:
+    """The answer is sent, as far as it goes; whether the connection may be kept."""
+    try:
+        where.send(reply, keep)
+    except BaseException as error:
+        # A user's generator may fail halfway: the client notices the broken chunk stream.
+        if not isinstance(error, OSError):
+            traceback.print_exc()
+            sys.stderr.flush()
+        return False
+    return keep
+
+
+def serve_together(
+    slots: Sequence[Slot], model: Model, report: Callable[[Slot, bool], None]
+) -> None:
+    """The requests that are here are answered in one batch, then the others one by one.
+
+    Those of the batch stay in their connections until they are answered.
+    """
+    batch: list[tuple[Slot, Request, int]] = []
+    alone: list[Slot] = []
+    for slot in slots:
+        with contextlib.suppress(BadRequest, OSError):  # met again, and told, when it is alone
+            found = slot.connection.peek()
+            if found is not None and route(found[0]) is None:
+                batch.append((slot, *found))
+                continue
+        alone.append(slot)
+    for slot, _, _ in batch:
+        slot.at(GIVEN)
+    answers = model.answer_all([(request.body, request.headers) for _, request, _ in batch])
+    # Whole answers first: a stream takes its time.
+    order = sorted(range(len(batch)), key=lambda n: not isinstance(answers[n].body, bytes))
+    for n in order:
+        slot, request, size = batch[n]
+        keep = False
+        with contextlib.suppress(OSError):
+            slot.connection.consume(size)
+            slot.at(SENT)
+            keep = _send(slot.connection, answers[n], request.keep)
+        report(slot, keep)
+    for slot in alone:
+        keep = False
+        with contextlib.suppress(OSError):
+            keep = serve(slot, model)
+        report(slot, keep)
+
+
+def route(request: Request) -> handler.Answer | None:
+    """The answer to a request that is none to the model, None where the model is to answer."""
     path = request.path.split("?", 1)[0]
     if path == "/ping":  # the master answers it, unless its head came in pieces
         return handler.Answer(200, b"")
@@ -199,7 +171,7 @@ def route(request: Request, answer: Answerer) -> handler.Answer:
         return handler.failure(404, f"{path} is not served: /ping, /invocations are")
     if request.method != "POST":
         return handler.failure(405, "POST only")
-    return answer(request.body, request.headers)
+    return None
 
 
 def root() -> Path:
@@ -229,7 +201,7 @@ def code() -> Path | None:
         return None
 
 
-def load() -> Answerer:
+def load() -> Model:
     """The loaded handler of this job's model; raises what the model's code raises."""
     framework = frameworks.name(os.environ)
     compat.install(framework)
@@ -238,31 +210,51 @@ def load() -> Answerer:
     if framework == "tensorflow":
         from sagebrush.toolkit.serving.frameworks import tensorflow
 
-        return tensorflow.load(model, script)
+        return Single(tensorflow.load(model, script))
     defaults = frameworks.defaults(framework)
     module = handler.load_module(script) if script else None
-    return handler.Handler(module, str(model), defaults).answer
+    return handler.Handler(module, str(model), defaults)
 
 
-def run(control: socket.socket) -> int:
+def end_with(parent: int) -> None:
+    """This process ends when its parent, the master, does, whatever the model is at. Linux only."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
+
+
+def run(control: socket.socket, progress: mmap.mmap) -> int:
     """Loads the model, says READY, then serves until the master is gone; the exit status."""
     try:
-        answer = load()
+        model = load()
     except handler.NoHandler as error:
         print(f"model cannot be served: {error}", file=sys.stderr, flush=True)
         return 1
     except BaseException as error:
         handler.tell(error)
         return 1
-    control.sendall(READY)
+    rule = model.rule
+    begin = bytes([rule.size]), bytes([int(rule.delay * 1000)])
+    control.sendall((FIXED if rule.fixed else READY) + begin[0] + DELAY + begin[1])
+
+    def report(slot: Slot, keep: bool) -> None:
+        slot.connection.sock.close()
+        control.sendall((KEEP if keep else CLOSE) + bytes([slot.number]))
+
     while True:
-        message, fds, _, _ = socket.recv_fds(control, 1, 1)
+        message, fds, _, _ = socket.recv_fds(control, 1, batches.LARGEST, CLOSED_ON_EXEC)
         if not message or not fds:
             return 0
-        with socket.socket(fileno=fds[0]) as sock:
+        slots = []
+        for number, fd in enumerate(fds):
+            sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 0, fileno=fd)
             sock.settimeout(PATIENCE)
-            try:
-                keep = serve_connection(Connection(sock), answer)
-            except OSError:
-                keep = False
-        control.sendall(KEEP if keep else CLOSE)
+            slots.append(Slot(number, Connection(sock), progress))
+        if len(slots) > 1:
+            serve_together(slots, model, report)
+            continue
+        keep = False
+        with contextlib.suppress(OSError):
+            keep = serve(slots[0], model)
+        report(slots[0], keep)

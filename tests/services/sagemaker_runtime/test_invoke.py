@@ -63,7 +63,9 @@ class Stand:
         self.sm = server.client("sagemaker")
         self.rt = server.client("sagemaker-runtime")
 
-    def model(self, name: str, code: str = ECHO, workers: int = 1, data: str = "w") -> None:
+    def model(
+        self, name: str, code: str = ECHO, workers: int = 1, data: str = "w", **variables: str
+    ) -> None:
         """A model, and a configuration of its name that serves it."""
         s3 = self.server.client("s3")
         s3.create_bucket(Bucket="models")
@@ -75,7 +77,7 @@ class Stand:
             PrimaryContainer={
                 "Image": IMAGE,
                 "ModelDataUrl": f"s3://models/{name}/model.tar.gz",
-                "Environment": {"SAGEMAKER_MODEL_SERVER_WORKERS": str(workers)},
+                "Environment": {"SAGEMAKER_MODEL_SERVER_WORKERS": str(workers), **variables},
             },
         )
         self.config(name, {"AllTraffic": name})
@@ -206,8 +208,29 @@ def test_a_client_error_of_the_model_keeps_its_status(stand: Stand) -> None:
 def test_a_worker_that_dies_loses_its_request_and_no_other(stand: Stand) -> None:
     before = stand.ask("echo", 1)["pid"]
     found = failed("ModelError", stand.ask, "echo", "die")
-    assert found["OriginalStatusCode"] == 0
+    assert found["OriginalStatusCode"] == 502
     assert stand.ask("echo", 2)["pid"] != before
+
+
+def test_beyond_the_queue_callers_are_told_at_once_and_sdks_do_not_repeat(stand: Stand) -> None:
+    """Sources: aws/deep-learning-containers#4478 (the words), ModelError of the API reference."""
+    stand.model("full", ECHO.replace("sleep(30)", "sleep(0.2)"), SAGEBRUSH_QUEUE_SIZE="1")
+    stand.endpoint("full", "full")
+
+    def ask(_: int) -> dict[str, Any] | None:
+        try:
+            return None if stand.ask("full", "sleep") else {}
+        except ClientError as error:
+            return dict(error.response)
+
+    with ThreadPoolExecutor(8) as pool:
+        refused = [found for found in pool.map(ask, range(8)) if found is not None]
+    assert 1 <= len(refused) <= 6
+    for found in refused:
+        assert (found["Error"]["Code"], found["OriginalStatusCode"]) == ("ModelError", 503)
+        assert json.loads(found["OriginalMessage"])["type"] == "ServiceUnavailableException"
+        assert found["ResponseMetadata"]["RetryAttempts"] == 0
+    assert stand.ask("full", 1)["data"] == 1
 
 
 @pytest.mark.parametrize(

@@ -215,8 +215,8 @@ def test_a_script_may_set_its_status() -> None:
 @pytest.mark.parametrize(
     ("framework", "environ", "workers", "threads"),
     [
-        ("", {"SM_NUM_CPUS": "4", "OMP_NUM_THREADS": "4"}, 4, {}),
-        ("sklearn", {"SM_NUM_CPUS": "4"}, 4, {}),
+        ("", {"SM_NUM_CPUS": "4", "OMP_NUM_THREADS": "4"}, 4, {"OMP_NUM_THREADS": "1"}),
+        ("sklearn", {"SM_NUM_CPUS": "4"}, 4, {"OMP_NUM_THREADS": "1"}),
         ("pytorch", {"OMP_NUM_THREADS": "4"}, 1, {"OMP_NUM_THREADS": "4"}),
         (
             "pytorch",

@@ -108,7 +108,7 @@ class Process:
             binds=launch.binds(self.world, environment),
             cwd=here.ml,
             hostname=self._hostname,
-            limits=limits,
+            limits=replace(limits, spare=True),  # a worker that leaks ends, and is replaced
             listeners=launch.listeners(self.owner.isolated),
             port=PORT,
             log_limit=self.world.settings.log_limit,
@@ -151,7 +151,8 @@ class Process:
     def _environment(
         self, environment: Environment, here: launch.Place, limits: Limits
     ) -> dict[str, str]:
-        given = {"SM_NUM_CPUS": str(max(1, int(limits.cpu))), **self.container["env"]}
+        size = {"SM_NUM_CPUS": str(max(1, int(limits.cpu))), "SAGEBRUSH_MEMORY": str(limits.memory)}
+        given = {**size, **self.container["env"]}
         env = launch.variables(
             self.world, environment, here, limits, self.owner.region, self.owner.isolated, given
         )

@@ -46,9 +46,11 @@ def workers(framework: str, cpus: int) -> int:
 
 
 def threads(framework: str, cpus: int, count: int, environ: Mapping[str, str]) -> dict[str, str]:
-    """The variables that share `cpus` among `count` workers; what the user set stays."""
-    if framework not in HEAVY:
-        return {}
+    """The variables that share `cpus` among `count` workers; what the user set stays.
+
+    Of all frameworks: NumPy's products and XGBoost's trees compute on every CPU too, and workers
+    that each do so only take turns.
+    """
     each = str(max(1, cpus // count))
     wanted = {"OMP_NUM_THREADS": each}
     if framework == "tensorflow":

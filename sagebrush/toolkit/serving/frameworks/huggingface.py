@@ -13,7 +13,7 @@ import os
 import sys
 from typing import Any
 
-from sagebrush.toolkit.serving import formats, handler
+from sagebrush.toolkit.serving import formats, handler, joint
 from sagebrush.toolkit.serving.frameworks import codec
 
 ARCHITECTURES = {
@@ -42,6 +42,8 @@ FEATURES = (
     "zero-shot-image-classification",
 )
 """Tasks whose model has a feature extractor where others have a tokenizer."""
+TOGETHER = ("text-classification", "sentiment-analysis", "feature-extraction")
+"""Tasks whose inputs are predicted together when several wait."""
 OFFLINE = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
 REMEDY = (
     "Give the model's files as model data (model.tar.gz, ModelDataUrl), or let HF_MODEL_ID name a"
@@ -103,6 +105,14 @@ class Defaults(handler.Defaults):
     def output_fn(self, prediction: Any, accept: str) -> Any:
         """The prediction in the first format of `accept` that is served."""
         return codec.encode(prediction, accept)
+
+    def joiner(self, model: Any) -> joint.Joiner | None:
+        """Texts are classified together where that was seen to be the same as one by one."""
+        if self.task not in TOGETHER:
+            return None
+        from sagebrush.toolkit.serving.frameworks import together
+
+        return together.proven(model)
 
     def failed(self, error: Exception) -> handler.Answer:
         """400 with the message for every failure: the toolkit's own answer."""
