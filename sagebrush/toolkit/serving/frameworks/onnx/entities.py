@@ -50,7 +50,7 @@ class TokenClassification:
         is_split_into_words: bool = False,
         delimiter: str | None = None,
     ) -> Any:
-        """A list for a text, a list of lists for several.
+        """A list for a text, a list of lists for several, and for texts that are lists of words.
 
         Of `{"entity", "score", "index", "word", "start", "end"}` for each token whose class is not
         among `ignore_labels`; with an `aggregation_strategy` of `{"entity_group", "score", "word",
@@ -73,7 +73,7 @@ class TokenClassification:
             windows = [first, *(first.overflowing if stride is not None else ())]
             rows = self._windows(text, windows, spaced, strategy)
             found.append([row for row in rows if _name(row) not in ignore_labels])
-        return found if several else found[0]
+        return found if several or is_split_into_words else found[0]
 
     def _windows(
         self, text: Any, windows: Sequence[Any], spaced: str, strategy: str
