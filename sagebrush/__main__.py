@@ -22,6 +22,7 @@ COMMANDS = {
     "jobs": "training jobs, endpoints and notebooks; show, shell, dump, interrupt",
     "top": "what live jobs use now: CPU, memory, GPU",
     "image": "the environments that images stand for: list, build, rm, shell",
+    "model": "make a transformers model fast on CPUs: optimize",
     "samples": "AWS's public sample data: list, add, generate, remove",
     "doctor": "what this host can isolate and limit, and the cure where it cannot",
     "quickstart": "text -> S3 -> training -> an answering endpoint",
