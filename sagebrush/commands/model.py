@@ -205,6 +205,7 @@ def _lines(python: Path, spec: Path, log: Path, book: Book) -> Iterator[dict[str
     environ |= {
         "CUDA_VISIBLE_DEVICES": "",  # what is compared is this host's CPUs
         "OMP_NUM_THREADS": str(_cpus()),
+        "OMP_WAIT_POLICY": "PASSIVE",  # as jobs have it
         "HF_HUB_OFFLINE": "1",
         "PYTHONDONTWRITEBYTECODE": "1",
     }
