@@ -241,6 +241,8 @@ def _lines(python: Path, spec: Path, log: Path, book: Book) -> Iterator[dict[str
 def _ended(process: subprocess.Popen[bytes]) -> None:
     process.kill()
     process.wait()
+    if process.stdout is not None:
+        process.stdout.close()
 
 
 def _written(

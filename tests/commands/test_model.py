@@ -105,6 +105,7 @@ def test_what_cannot_be_had_is_refused_before_any_work(
 
 
 @pytest.mark.full
+@pytest.mark.timeout(600)
 def test_a_model_of_a_release_becomes_one_that_onnx_runtime_serves(
     command: Callable[..., str],
     client: Callable[..., Any],

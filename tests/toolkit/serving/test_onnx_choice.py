@@ -135,6 +135,8 @@ class Stand:
         "label2id": {"contradiction": 0, "neutral": 1, "entailment": 2}
     }
 
+    rounds = False
+
     def __init__(self, logits: dict[Any, list[float]]) -> None:
         self._logits = logits
 
@@ -158,6 +160,33 @@ def test_classes_are_ranked_as_the_request_says() -> None:
     ]
     assert answer({"text": "x"}, function_to_apply="none") == {"label": "B", "score": 3.0}
     assert answer("x", top_k=1, function_to_apply="sigmoid")[0]["score"] == pytest.approx(0.952574)
+
+
+def test_requests_joined_are_answered_as_by_themselves() -> None:
+    stand = Stand({"x": [1.0, 3.0, 2.0], "y": [5.0, 0.0, 0.0], "z": [0.0, 1.0, 9.0]})
+    answer = classes.TextClassification(stand)  # type: ignore[arg-type]
+    joiner = answer.joiner()
+    assert joiner is not None
+    asked: list[dict[str, Any]] = [{}, {"top_k": 2}, {"top_k": None}]
+    for parameters in asked:
+        given = [{"inputs": each, "parameters": parameters} for each in ("x", ["y", "z"], ["x"])]
+        assert len({joiner.key(each, "application/json") for each in given}) == 1
+        alone = [answer(each["inputs"], **parameters) for each in given]
+        assert joiner.predict(given, answer) == alone
+    assert joiner.key({"inputs": {"text": "x"}}, "") is None
+    assert joiner.key({"inputs": "x", "parameters": {"top_k": 1}}, "") != joiner.key(
+        {"inputs": "x"}, ""
+    )
+    stand.rounds = True
+    assert answer.joiner() is None
+
+
+def test_graphs_that_round_by_the_batch_are_known(tmp_path: Path) -> None:
+    file = tmp_path / "model.onnx"
+    file.write_bytes(b"..MatMul..")
+    assert not model._rounds(file)
+    file.write_bytes(b"..MatMul..DynamicQuantizeLinear..")
+    assert model._rounds(file)
 
 
 def test_zero_shot_scores_sum_to_one_unless_labels_are_apart() -> None:

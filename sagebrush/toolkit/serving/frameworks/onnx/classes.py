@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy
 
 from sagebrush.toolkit.serving import formats
 from sagebrush.toolkit.serving.frameworks.onnx.model import Model, softmax
+from sagebrush.toolkit.serving.frameworks.onnx.together import Texts
 from sagebrush.toolkit.serving.frameworks.onnx.tokens import Cut, Text, cut
 
 FUNCTIONS = ("softmax", "sigmoid", "none")
@@ -53,7 +54,15 @@ class TextClassification:
                 told.append(max(rows, key=lambda row: row["score"]))
         if several:
             return told
-        return told[0] if top_k is not UNSET or not isinstance(inputs, str) else told
+        return told[0] if isinstance(inputs, dict) else self.single(told[0], {"top_k": top_k})
+
+    def joiner(self) -> Texts | None:
+        """How several requests are predicted together; None where that would change answers."""
+        return None if self.model.rounds else Texts()
+
+    def single(self, row: Any, parameters: Mapping[str, Any]) -> Any:
+        """The answer to a text by itself: as transformers has it, a list also without `top_k`."""
+        return row if parameters.get("top_k", UNSET) is not UNSET else [row]
 
     def _scores(self, logits: Any, function: str | None) -> Any:
         problem = self.model.config.get("problem_type")

@@ -7,6 +7,7 @@ from typing import Any
 
 from sagebrush.toolkit.serving import formats
 from sagebrush.toolkit.serving.frameworks.onnx.model import Model
+from sagebrush.toolkit.serving.frameworks.onnx.together import Texts
 from sagebrush.toolkit.serving.frameworks.onnx.tokens import cut
 
 
@@ -39,6 +40,14 @@ class FeatureExtraction:
         told = []
         rows = self.model.run(encodings, self.model.outputs[:1])
         for encoding, [array] in zip(encodings, rows, strict=True):
-            ofall = array[: len(encoding.ids)] if array.ndim == 2 else array
-            told.append([ofall.tolist()])
+            vectors = array[: len(encoding.ids)] if array.ndim == 2 else array
+            told.append([vectors.tolist()])
         return told if isinstance(inputs, list) else told[0]
+
+    def joiner(self) -> Texts | None:
+        """How several requests are predicted together; None where that would change answers."""
+        return None if self.model.rounds else Texts()
+
+    def single(self, row: Any, parameters: Mapping[str, Any]) -> Any:
+        """The answer to a text by itself."""
+        return row

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import mmap
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,6 +18,8 @@ from sagebrush.toolkit.serving.handler import NoHandler
 FED = ("input_ids", "attention_mask", "token_type_ids", "position_ids")
 """The inputs that a text encoder may have."""
 TYPES = {"tensor(int64)": numpy.int64, "tensor(int32)": numpy.int32}
+DYNAMIC = b"DynamicQuantize"
+"""How the names of operators begin that round activations by their range."""
 TOKENS = 512
 """Tokens that go through the graph at once: more are no faster on a CPU, and take memory."""
 SPREAD = 1.1
@@ -26,7 +29,11 @@ SHIFTED = ("roberta", "xlm-roberta", "camembert", "longformer", "mpnet", "xlm-ro
 
 
 class Model:
-    """A loaded graph. `config` is config.json; `labels` its classes in the order of the logits."""
+    """A loaded graph. `config` is config.json; `labels` its classes in the order of the logits.
+
+    `rounds` says whether activations are rounded by the range that a batch has (int8, dynamic), so
+    that a text's scores would depend, by some 0.01, on the texts beside it.
+    """
 
     def __init__(self, graph: Path, folder: Path) -> None:
         """The graph is loaded; raises NoHandler for what is no graph of a text encoder."""
@@ -45,6 +52,7 @@ class Model:
             )
         except Exception as error:  # its own classes, which have no common one
             raise NoHandler(f"{graph} cannot be loaded: {error}") from error
+        self.rounds = _rounds(graph)
         self._inputs = {each.name: each.type for each in self._session.get_inputs()}
         self.outputs = [each.name for each in self._session.get_outputs()]
         foreign = [name for name in self._inputs if name not in FED]
@@ -76,10 +84,13 @@ class Model:
         """The outputs `wanted` for each encoding, without the batch's axis, as float32.
 
         An output for each token may be longer than the encoding: what follows is padding. Texts
-        of like length go together. Raises BadBody where a text is longer than the model takes.
+        of like length go together, but for a graph that `rounds`. Raises BadBody where a text is
+        longer than the model takes.
         """
         found: list[list[Any]] = [[] for _ in encodings]
-        for rows in batches([len(each.ids) for each in encodings]):
+        lengths = [len(each.ids) for each in encodings]
+        alone = [[n] for n in range(len(lengths))]
+        for rows in alone if self.rounds else batches(lengths):
             told = self._batch([encodings[n] for n in rows], wanted)
             for at, row in enumerate(rows):
                 found[row] = [array[at] for array in told]
@@ -131,6 +142,12 @@ def read(file: Path) -> dict[str, Any]:
         return {}
     except ValueError as error:
         raise NoHandler(f"{file} is not JSON: {error}") from error
+
+
+def _rounds(graph: Path) -> bool:
+    """Whether operators of dynamic quantisation are in the graph, by their names in the file."""
+    with graph.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as whole:
+        return whole.find(DYNAMIC) >= 0
 
 
 def softmax(logits: Any) -> Any:
