@@ -24,6 +24,7 @@ COMMANDS = {
     "endpoints": "what endpoints do: plot",
     "scaling": "what a scaling policy would do to your traffic: simulate",
     "image": "the environments that images stand for: list, build, rm, shell",
+    "model": "make a transformers model fast on CPUs: optimize",
     "samples": "AWS's public sample data: list, add, generate, remove",
     "doctor": "what this host can isolate and limit, and the cure where it cannot",
     "quickstart": "text -> S3 -> training -> an answering endpoint",

@@ -3,7 +3,7 @@
 The task is HF_TASK, else it is read from the model's architecture. The model is HF_MODEL_ID (an id
 on the hub, or a directory), else the content of the model directory. Every failure is a 400 with
 `{"code", "type", "message"}`, as that toolkit answers. transformers is imported when the model is
-loaded.
+loaded, and not at all where the directory has an ONNX graph (the package `onnx`).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import sys
 from typing import Any
 
 from sagebrush.toolkit.serving import formats, handler, joint
-from sagebrush.toolkit.serving.frameworks import codec
+from sagebrush.toolkit.serving.frameworks import codec, onnx
 
 ARCHITECTURES = {
     "TapasForQuestionAnswering": "table-question-answering",
@@ -62,11 +62,11 @@ class Defaults(handler.Defaults):
     as_text = True
 
     def __init__(self) -> None:
-        """transformers can be imported and knows its device."""
-        import torch  # pyright: ignore[reportMissingImports]
-
-        self.gpu = 0 if torch.cuda.is_available() else None
+        """The task, the device, and what serves the model are known."""
         self.task = os.environ.get("HF_TASK") or None
+        folder = os.path.join(os.environ.get("SAGEBRUSH_ML", "/opt/ml"), "model")
+        if self._choice(folder).graph is None:
+            self.gpu = _gpu()
 
     def model_fn(self, model_dir: str) -> Any:
         """The pipeline of this model; raises NoHandler, which names what is missing."""
@@ -74,7 +74,7 @@ class Defaults(handler.Defaults):
         source = identity or model_dir
         if os.path.isdir(source):
             self.task = self.task or task_of_directory(source)
-            return self._pipeline(source)
+            return self._of_directory(source)
         if identity.startswith((os.sep, ".")):
             raise handler.NoHandler(f"HF_MODEL_ID {identity}: there is no such directory")
         self.task = self.task or _task_on_hub(identity)
@@ -84,6 +84,24 @@ class Defaults(handler.Defaults):
             if not of_network(error):
                 raise
             raise handler.NoHandler(_unreachable(identity, error)) from error
+
+    def _choice(self, model_dir: str) -> onnx.Choice:
+        source = os.environ.get("HF_MODEL_ID") or model_dir
+        gpu = onnx.sees_gpu(os.environ)
+        return onnx.choose(source, self.task or "", os.environ, gpu)
+
+    def _of_directory(self, source: str) -> Any:
+        """The model in a directory: its graph by ONNX Runtime, else its weights by PyTorch."""
+        choice = self._choice(source)
+        if choice.graph is not None:
+            print(f"ONNX Runtime serves {choice.graph}", file=sys.stderr)
+            return onnx.load(str(self.task), choice.graph, source)
+        if choice.reason:
+            if not onnx.weights(source):
+                raise handler.NoHandler(f"{choice.reason}. {source} has no weights for PyTorch.")
+            print(f"PyTorch serves the weights: {choice.reason}", file=sys.stderr)
+        self.gpu = _gpu()
+        return self._pipeline(source)
 
     def input_fn(self, body: bytes | str, content_type: str) -> Any:
         """The body as `{"inputs": …}`. Raises UnsupportedFormat and BadBody."""
@@ -146,6 +164,13 @@ class Defaults(handler.Defaults):
             )
         extra = "feature_extractor" if task in FEATURES else "tokenizer"
         return pipeline(task=task, model=source, **{extra: source}, **settings)
+
+
+def _gpu() -> int | None:
+    """The number of the GPU that PyTorch computes on; None for none."""
+    import torch  # pyright: ignore[reportMissingImports]
+
+    return 0 if torch.cuda.is_available() else None
 
 
 def task_of_directory(folder: str) -> str:

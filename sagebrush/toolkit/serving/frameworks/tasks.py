@@ -7,6 +7,7 @@ here as they did there (its pipelines question_answering.py and text2text_genera
 from __future__ import annotations
 
 import heapq
+from collections.abc import Mapping
 from typing import Any
 
 from sagebrush.toolkit.serving import formats
@@ -57,7 +58,7 @@ class QuestionAnswering(_Loaded):
         Parameters: `top_k`, `max_answer_len`, `doc_stride`, `max_seq_len`,
         `max_question_len`, `handle_impossible_answer`.
         """
-        found = [self._one(q, parameters) for q in _questions(inputs)]
+        found = [self._one(q, parameters) for q in questions(inputs)]
         return found if isinstance(inputs, list) and len(found) != 1 else found[0]
 
     def _one(self, asked: dict[str, str], parameters: dict[str, Any]) -> Any:
@@ -75,7 +76,7 @@ class QuestionAnswering(_Loaded):
         encoded.pop("overflow_to_sample_mapping", None)
         with self.torch.no_grad():
             told = self.model(**encoded.to(self.device))
-        spans, null = [], 1.0
+        found, null = [], 1.0
         for at in range(len(told.start_logits)):
             mask = [part == 1 for part in encoded.sequence_ids(at)]
             scores = (told.start_logits[at], told.end_logits[at])
@@ -84,15 +85,10 @@ class QuestionAnswering(_Loaded):
             places = [
                 _place(encoded, at, token) if mask[token] else None for token in range(len(mask))
             ]
-            spans += _spans(starts, ends, int(parameters.get("max_answer_len") or 15), places)
+            found += spans(starts, ends, int(parameters.get("max_answer_len") or 15), places)
         if parameters.get("handle_impossible_answer"):
-            spans.append((null, 0, 0))
-        top = int(parameters.get("top_k") or parameters.get("topk") or 1)
-        answers = [
-            {"score": score, "start": start, "end": end, "answer": asked["context"][start:end]}
-            for score, start, end in heapq.nlargest(top, spans)
-        ]
-        return answers[0] if top == 1 and answers else answers
+            found.append((null, 0, 0))
+        return ranked(found, asked["context"], parameters)
 
     def _probabilities(
         self, logits: tuple[Any, Any], mask: list[bool]
@@ -106,12 +102,23 @@ class QuestionAnswering(_Loaded):
         return both[0], both[1], none
 
 
-def _questions(inputs: Any) -> list[dict[str, str]]:
+def questions(inputs: Any) -> list[dict[str, str]]:
+    """The questions with their contexts; raises BadBody for what is none."""
     rows = inputs if isinstance(inputs, list) else [inputs]
     for row in rows:
         if not isinstance(row, dict) or not row.get("question") or not row.get("context"):
             raise formats.BadBody('inputs must be {"question": …, "context": …} or a list of such')
     return rows
+
+
+def ranked(found: list[tuple[float, int, int]], context: str, parameters: Mapping[str, Any]) -> Any:
+    """The `top_k` likeliest of (score, first character, end) as answers; one by itself for 1."""
+    top = int(parameters.get("top_k") or parameters.get("topk") or 1)
+    answers = [
+        {"score": score, "start": start, "end": end, "answer": context[start:end]}
+        for score, start, end in heapq.nlargest(top, found)
+    ]
+    return answers[0] if top == 1 and answers else answers
 
 
 def _place(encoded: Any, at: int, token: int) -> tuple[int, int] | None:
@@ -122,7 +129,7 @@ def _place(encoded: Any, at: int, token: int) -> tuple[int, int] | None:
     return tuple(chars) if chars is not None else None  # type: ignore[return-value]
 
 
-def _spans(
+def spans(
     starts: list[float], ends: list[float], longest: int, places: list[tuple[int, int] | None]
 ) -> list[tuple[float, int, int]]:
     """(score, first character, end) of each span of one window that may be the answer."""
