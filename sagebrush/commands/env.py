@@ -20,13 +20,16 @@ from sagebrush.environments.sources import PROXIES
 from sagebrush.settings import Settings
 
 CLIENT = Path(__file__).parent.parent / "toolkit" / "client"
-LOCAL, EVERYWHERE = ("", "127.0.0.1", "::1", "localhost"), ("0.0.0.0", "::")
+THIS = ("127.0.0.1", "::1", "localhost")
+"""This machine, as a server's address and as clients name it."""
+LOCAL, EVERYWHERE = ("", *THIS), ("0.0.0.0", "::")
+"""The addresses of a server that only this machine reaches; that every interface has."""
 BUNDLE = "sagebrush-ca.pem"
 """The file to which users of other machines copy `keys/ca-bundle.pem`."""
 STALE = ("AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_SECURITY_TOKEN")
 """Left over from real AWS, any of these would break every call."""
-DIRECT = ("127.0.0.1", "::1", "[::1]", "localhost", ".localhost", "169.254.169.254")
-"""This machine, as clients name it, and EC2's instance metadata, which botocore looks for."""
+DIRECT = (*THIS, "[::1]", ".localhost", "169.254.169.254")
+"""This machine as proxies' exemptions name it, and EC2's instance metadata, which botocore looks for."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

@@ -216,9 +216,7 @@ def with_passwords(found: Mapping[str, str], environ: Mapping[str, str]) -> dict
     return _replaced(found, full)
 
 
-def without_passwords(
-    found: Mapping[str, str], _: Mapping[str, str] | None = None
-) -> dict[str, str]:
+def without_passwords(found: Mapping[str, str]) -> dict[str, str]:
     """`found`, whose addresses name no user and no password."""
     bare = {}
     for url in urls(found):

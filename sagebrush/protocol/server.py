@@ -21,7 +21,7 @@ from aiohttp import web
 from botocore.model import OperationModel
 
 from sagebrush.access import dispatch
-from sagebrush.access.key_use import KeyUse
+from sagebrush.access.last_use import LastUse
 from sagebrush.aws import names, regions
 from sagebrush.errors import AwsError, Doc
 from sagebrush.protocol import (
@@ -103,7 +103,7 @@ class Server:
         self._access = access
         self._hosts = hosts
         self._gate = gate
-        self._uses = KeyUse(world)
+        self._uses = LastUse(world)
         self._pool = ThreadPoolExecutor(
             world.settings.request_threads, thread_name_prefix="request"
         )

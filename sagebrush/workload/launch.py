@@ -235,7 +235,10 @@ def index_of_pip(passwords: bool) -> dict[str, str]:
     """pip's variables for the indexes that this host is configured for, for who works at a notebook;
     their addresses have the names and passwords of this host's owner, or none."""
     found = {**os.environ, **sources.variables(os.environ)}
-    found = (sources.with_passwords if passwords else sources.without_passwords)(found, os.environ)
+    if passwords:
+        found = sources.with_passwords(found, os.environ)
+    else:
+        found = sources.without_passwords(found)
     names = ((sources.DEFAULT, "PIP_INDEX_URL"), (sources.EXTRA, "PIP_EXTRA_INDEX_URL"))
     given = {pip: " ".join(sources.urls({ours: found.get(ours, "")})) for ours, pip in names}
     return {name: value for name, value in given.items() if value}

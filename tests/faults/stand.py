@@ -55,6 +55,25 @@ def channel(name: str, prefix: str) -> dict[str, Any]:
     return {"ChannelName": name, "DataSource": {"S3DataSource": source}}
 
 
+def definition(**algorithm: Any) -> dict[str, Any]:
+    """What the requests of a training job and of a tuning job's trials have in common."""
+    return {
+        "AlgorithmSpecification": {
+            "TrainingImage": IMAGE,
+            "TrainingInputMode": "File",
+            **algorithm,
+        },
+        "RoleArn": ROLE,
+        "OutputDataConfig": {"S3OutputPath": f"s3://{BUCKET}/out"},
+        "ResourceConfig": {
+            "InstanceType": "ml.m5.large",
+            "InstanceCount": 1,
+            "VolumeSizeInGB": 1,
+        },
+        "StoppingCondition": {"MaxRuntimeInSeconds": 600},
+    }
+
+
 def archive(files: Mapping[str, bytes | str]) -> bytes:
     """A model.tar.gz of these files."""
     out = io.BytesIO()
@@ -185,22 +204,10 @@ class Stand:
     def train(self, name: str, program: str, **changes: Any) -> None:
         """The training job has been created; it runs `program`, Python that came by a channel."""
         self.s3.put_object(Bucket=BUCKET, Key=f"code/{name}/run.py", Body=program.encode())
-        request: dict[str, Any] = {
+        request = {
+            **definition(ContainerEntrypoint=["python", "/opt/ml/input/data/code/run.py"]),
             "TrainingJobName": name,
-            "AlgorithmSpecification": {
-                "TrainingImage": IMAGE,
-                "TrainingInputMode": "File",
-                "ContainerEntrypoint": ["python", "/opt/ml/input/data/code/run.py"],
-            },
             "InputDataConfig": [channel("code", f"code/{name}/")],
-            "RoleArn": ROLE,
-            "OutputDataConfig": {"S3OutputPath": f"s3://{BUCKET}/out"},
-            "ResourceConfig": {
-                "InstanceType": "ml.m5.large",
-                "InstanceCount": 1,
-                "VolumeSizeInGB": 1,
-            },
-            "StoppingCondition": {"MaxRuntimeInSeconds": 600},
         }
         self.sm.create_training_job(**{**request, **changes})
 

@@ -16,7 +16,7 @@ import pytest
 
 from sagebrush.engine.reset import MARK
 from tests.faults.conftest import Start
-from tests.faults.stand import BUCKET, ROLE, Stand
+from tests.faults.stand import BUCKET, ROLE, Stand, definition
 from tests.waiting import until
 
 pytestmark = pytest.mark.sandbox
@@ -92,21 +92,6 @@ def nothing(stand: Stand) -> None:
 
 def tune(stand: Stand, name: str) -> None:
     """A tuning job whose trials fail at once, so that there are always new ones."""
-    request = {
-        "AlgorithmSpecification": {
-            "TrainingImage": "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn",
-            "TrainingInputMode": "File",
-            "MetricDefinitions": [{"Name": "m", "Regex": "m=([0-9.]+)"}],
-        },
-        "RoleArn": ROLE,
-        "OutputDataConfig": {"S3OutputPath": f"s3://{BUCKET}/out"},
-        "ResourceConfig": {
-            "InstanceType": "ml.m5.large",
-            "InstanceCount": 1,
-            "VolumeSizeInGB": 1,
-        },
-        "StoppingCondition": {"MaxRuntimeInSeconds": 600},
-    }
     stand.sm.create_hyper_parameter_tuning_job(
         HyperParameterTuningJobName=name,
         HyperParameterTuningJobConfig={
@@ -117,7 +102,7 @@ def tune(stand: Stand, name: str) -> None:
                 "ContinuousParameterRanges": [{"Name": "x", "MinValue": "0", "MaxValue": "1"}]
             },
         },
-        TrainingJobDefinition=request,
+        TrainingJobDefinition=definition(MetricDefinitions=[{"Name": "m", "Regex": "m=([0-9.]+)"}]),
     )
 
 

@@ -6,6 +6,7 @@ import asyncio
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import closing
 
 import pytest
 
@@ -60,8 +61,13 @@ def script() -> Iterator[Callable[..., Script]]:
 
 
 def ask(pool: Pool, times: int = 1, timeout: float = 10.0) -> list[Answer]:
+    """The answers to so many requests, one after another; the pool is closed."""
+
     async def run() -> list[Answer]:
-        return [await pool.ask(HEAD, b"xy", timeout) for _ in range(times)]
+        try:
+            return [await pool.ask(HEAD, b"xy", timeout) for _ in range(times)]
+        finally:
+            pool.close()
 
     return asyncio.run(run())
 
@@ -102,13 +108,13 @@ def test_a_connection_that_was_closed_while_idle_is_not_used(script: Callable[..
     server = script([OK], [OK])
 
     async def run() -> None:
-        pool = Pool(server.address)
-        await pool.ask(HEAD, b"xy", 10)
-        # The loop has not heard of the end yet, as when a server closes just before a request.
-        connection = pool._idle[0]
-        while not connection.stale():
-            pass
-        assert (await pool.ask(HEAD, b"xy", 10)).body == b"hi"
+        with closing(Pool(server.address)) as pool:
+            await pool.ask(HEAD, b"xy", 10)
+            # The loop has not heard of the end yet, as when a server closes just before a request.
+            connection = pool._idle[0]
+            while not connection.stale():
+                pass
+            assert (await pool.ask(HEAD, b"xy", 10)).body == b"hi"
 
     asyncio.run(run())
     assert len(server.requests) == 2
@@ -119,9 +125,10 @@ def test_a_request_is_never_sent_twice(script: Callable[..., Script]) -> None:
     pool = Pool(server.address)
 
     async def run() -> None:
-        await pool.ask(HEAD, b"xy", 10)
-        with pytest.raises(Broken):
+        with closing(pool):
             await pool.ask(HEAD, b"xy", 10)
+            with pytest.raises(Broken):
+                await pool.ask(HEAD, b"xy", 10)
 
     asyncio.run(run())
     assert len(server.requests) == 2
@@ -169,15 +176,15 @@ def test_a_stream_is_read_as_it_comes(script: Callable[..., Script]) -> None:
     )  # fmt: skip
 
     async def run() -> list[bytes]:
-        pool = Pool(server.address)
-        stream = await pool.open(HEAD, b"xy", 10)
-        assert (stream.status, pool.busy) == (200, 1)
-        pieces = [await anext(stream)]
-        server.go_on.set()
-        pieces += [piece async for piece in stream]
-        assert pool.busy == 0
-        assert (await pool.ask(HEAD, b"xy", 10)).body == b"hi"
-        return pieces
+        with closing(Pool(server.address)) as pool:
+            stream = await pool.open(HEAD, b"xy", 10)
+            assert (stream.status, pool.busy) == (200, 1)
+            pieces = [await anext(stream)]
+            server.go_on.set()
+            pieces += [piece async for piece in stream]
+            assert pool.busy == 0
+            assert (await pool.ask(HEAD, b"xy", 10)).body == b"hi"
+            return pieces
 
     assert b"".join(asyncio.run(run())) == b"onetwo"
     assert len(server.requests) == 2
@@ -187,12 +194,12 @@ def test_a_stream_that_is_left_ends_its_connection(script: Callable[..., Script]
     server = script([b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc", None], [OK])
 
     async def run() -> None:
-        pool = Pool(server.address)
-        stream = await pool.open(HEAD, b"xy", 10)
-        await stream.aclose()
-        assert pool.busy == 0
-        server.go_on.set()
-        assert (await pool.ask(HEAD, b"xy", 10)).body == b"hi"
+        with closing(Pool(server.address)) as pool:
+            stream = await pool.open(HEAD, b"xy", 10)
+            await stream.aclose()
+            assert pool.busy == 0
+            server.go_on.set()
+            assert (await pool.ask(HEAD, b"xy", 10)).body == b"hi"
 
     asyncio.run(run())
 

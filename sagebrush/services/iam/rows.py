@@ -160,7 +160,7 @@ def briefly(ctx: Ctx, row: Row) -> Doc:
 
 def last_used(row: Row) -> Doc:
     """RoleLastUsed: when and in which region a session of the role made a request, as far as that
-    was recorded (`access.key_use`); empty before the first."""
+    was recorded (`access.last_use`); empty before the first."""
     return dict(row.plan.get("used") or {})
 
 

@@ -16,7 +16,7 @@ SPAN = 60.0
 """Seconds within which further uses are not recorded, so that requests cost no writes."""
 
 
-class KeyUse:
+class LastUse:
     """Records the uses of users' long-lived keys and of roles' sessions, one in a minute."""
 
     def __init__(self, world: World) -> None:
