@@ -17,7 +17,7 @@ from sagebrush.settings import Settings
 from sagebrush.world import Ctx, World
 from tests.aws_session import SESSION
 
-pytest_plugins = ["tests.lanes", "tests.plan", "tests.progress"]
+pytest_plugins = ["tests.lanes", "tests.plan", "tests.progress", "tests.temporary"]
 
 # Tests ask for an engine of their own: a Docker that happens to run would know other images.
 os.environ["DOCKER_HOST"] = "unix:///no/engine"

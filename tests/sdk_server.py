@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,14 +22,28 @@ AS_USER = 'eval "$("$SAGEBRUSH_PYTHON" -m sagebrush env)"; exec "$@"'
 
 
 @pytest.fixture(scope="session")
-def variables(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+def variables() -> Iterator[dict[str, str]]:
     """The environment of a user whose server runs; HOME is empty, so nothing of AWS is set up.
 
     What a script leaves is there for the next one: names are made new at each run, as SDKs do.
     """
-    home = tmp_path_factory.mktemp("user")
+    with tempfile.TemporaryDirectory(prefix="sagebrush-user-", ignore_cleanup_errors=True) as home:
+        given = of_user(Path(home))
+        up = subprocess.run(
+            [sys.executable, "-m", "sagebrush", "up", "-d"],
+            env=given,
+            capture_output=True,
+            text=True,
+        )
+        assert up.returncode == 0, up.stderr
+        yield given
+        subprocess.run([sys.executable, "-m", "sagebrush", "down"], env=given, check=True)
+
+
+def of_user(home: Path) -> dict[str, str]:
+    """The environment of a user with that home, for whom the server is to listen on any port."""
     index = {name: value for name, value in os.environ.items() if name.startswith(INDEX)}
-    given = {
+    return {
         **index,
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
         "HOME": str(home),
@@ -45,12 +60,6 @@ def variables(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, st
         # a mirror of the usual index may be at a private address
         "SAGEBRUSH_EGRESS_ALLOW": ",".join(index_hosts()),
     }
-    up = subprocess.run(
-        [sys.executable, "-m", "sagebrush", "up", "-d"], env=given, capture_output=True, text=True
-    )
-    assert up.returncode == 0, up.stderr
-    yield given
-    subprocess.run([sys.executable, "-m", "sagebrush", "down"], env=given, check=True)
 
 
 def uv_cache() -> str:
