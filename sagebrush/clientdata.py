@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from functools import cache
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -30,6 +31,9 @@ BASE_IMAGE = "236514542706.dkr.ecr.{region}.amazonaws.com/sagemaker-base-python-
 elsewhere the SDKs derive one from Python 3.8 and 3.10 alone, and refuse others."""
 
 
+STS = "localhost:TLS_PORT"
+
+
 def base_image(region: str) -> str:
     """The URI of the image of plain Python, as `SAGEMAKER_INTERNAL_IMAGE_URI`."""
     return BASE_IMAGE.format(region=region)
@@ -45,7 +49,7 @@ def write(folder: Path, tls_port: int) -> None:
     if mark.exists() and mark.read_text() == stamp:
         return
     (folder / "data").mkdir(mode=0o700, parents=True, exist_ok=True)
-    _replace(folder / "data" / "endpoints.json", json.dumps(endpoints(tls_port)))
+    _replace(folder / "data" / "endpoints.json", endpoints(tls_port))
     _replace(folder / "sagemaker.yaml", CONFIG)
     _replace(mark, stamp)
 
@@ -61,8 +65,14 @@ def with_bucket(folder: Path, bucket: str) -> Path:
     return file
 
 
-def endpoints(tls_port: int) -> dict:
-    """botocore's endpoint table, its STS host name in every region being this machine's."""
+def endpoints(tls_port: int) -> str:
+    """botocore's endpoint table as JSON, its STS host name in every region being this machine's."""
+    return _endpoints().replace(STS, f"localhost:{tls_port}")
+
+
+@cache
+def _endpoints() -> str:
+    """That table with `STS` as the name: it is long, and a server writes it for itself and for jobs."""
     spec = find_spec("botocore")
     if spec is None or spec.origin is None:
         raise FileNotFoundError("botocore is not installed")
@@ -71,9 +81,9 @@ def endpoints(tls_port: int) -> dict:
         sts = partition["services"].get("sts")
         if sts is not None:
             sts.pop("partitionEndpoint", None)
-            sts["defaults"] = {"hostname": f"localhost:{tls_port}"}
+            sts["defaults"] = {"hostname": STS}
             sts["endpoints"] = {region: {} for region in partition["regions"]}
-    return table
+    return json.dumps(table)
 
 
 def _replace(file: Path, text: str) -> None:

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -36,10 +37,14 @@ class Launcher:
 
     def __init__(self, jobs_dir: Path, isolation: str, outside: Outside | None) -> None:
         self.isolation = isolation
-        self.layout = limits.survey()
         self._jobs_dir = jobs_dir
         self._outside = outside
         self._host = sandbox.host()
+
+    @cached_property
+    def layout(self) -> limits.Layout:
+        """The control groups of jobs: tried with a process, once the first one is to be limited."""
+        return limits.survey()
 
     def check_peers(self, spec: Spec) -> None:
         """Raises Unsupported where this host has no network for the job's instances, and ValueError
