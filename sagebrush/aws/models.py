@@ -41,8 +41,13 @@ def model(service: str) -> ServiceModel:
     """
     if service not in SERVICES:
         raise KeyError(service)
-    loader = Loader([Loader.BUILTIN_DATA_PATH], include_default_search_paths=False)
-    return ServiceModel(loader.load_service_model(service, "service-2"), service)
+    return ServiceModel(_loader().load_service_model(service, "service-2"), service)
+
+
+@cache
+def _loader() -> Loader:
+    """One for all services: each looks through all of botocore's folders once."""
+    return Loader([Loader.BUILTIN_DATA_PATH], include_default_search_paths=False)
 
 
 @cache
