@@ -51,9 +51,18 @@ def tree(path: Path) -> ast.Module:
 def functions(path: Path) -> list[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef]]:
     return [
         (f"{name_of(path)}:{node.name}", node)
-        for node in ast.walk(tree(path))
+        for node in statements(tree(path))
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
     ]
+
+
+def statements(above: ast.AST) -> Iterator[ast.AST]:
+    """The statements beneath a node, without their expressions: ast.walk takes five times as long."""
+    for name in ("body", "orelse", "finalbody", "handlers", "cases"):
+        found = getattr(above, name, ())
+        for node in found if isinstance(found, list) else ():
+            yield node
+            yield from statements(node)
 
 
 def too_large(path: Path) -> Iterator[str]:

@@ -44,11 +44,22 @@ def test_the_list_tells_what_could_be_built(tmp_path: Path) -> None:
     assert not (tmp_path / "none").exists(), "looking changes nothing"
 
 
-def test_the_list_tells_versions_and_sizes(base: Environment) -> None:
-    done = image("list")
+def test_the_list_tells_versions_and_sizes(base: Environment, tmp_path: Path) -> None:
+    """Of the built one's record, and of files that two environments share: all that are built here
+    may be gigabytes, which takes a while to add up."""
+    record = builds.record_name("base", locks.text(base.path.parent, "base"))
+    (tmp_path / record).write_bytes((base.path.parent / record).read_bytes())
+    for name in (base.path.name, f"nlp-{'0' * 16}"):
+        (tmp_path / name / "bin").mkdir(parents=True)
+    (tmp_path / base.path.name / "bin" / "python").touch()
+    (tmp_path / base.path.name / "shared").write_bytes(b"x" * (3 << 20))
+    os.link(tmp_path / base.path.name / "shared", tmp_path / f"nlp-{'0' * 16}" / "shared")
+    done = image("list", root=tmp_path)
     assert done.returncode == 0, done.stderr
+    line = next(each for each in done.stdout.splitlines() if each.startswith("base "))
+    assert line.split() == ["base", "3", "MB", "used", "today"]
     assert "scikit-learn" in done.stdout
-    assert " MB together in " in done.stdout
+    assert "3 MB together in " in done.stdout
 
 
 @pytest.mark.parametrize(

@@ -13,14 +13,13 @@ from tests.faults.conftest import Start
 from tests.faults.stand import BUCKET, Stand, until
 
 pytestmark = pytest.mark.sandbox
-STEPS = 300
-PROGRAM = f"""
+PROGRAM = """
 import json, os, random, signal, sys, urllib.request
 
-place, steps = "/opt/ml/checkpoints/state.json", {STEPS}
+place, steps = "/opt/ml/checkpoints/state.json", STEPS
 chance = random.Random(7)
 rows = [(x, 3 * x + 1 + chance.gauss(0, 0.1)) for x in (chance.random() for _ in range(64))]
-state = {{"step": 0, "a": 0.0, "b": 0.0}}
+state = {"step": 0, "a": 0.0, "b": 0.0}
 if os.path.exists(place):
     state = json.load(open(place))
 print("resumed at", state["step"], flush=True)
@@ -49,18 +48,18 @@ if ending:
     print("notice", notice, flush=True)
     sys.exit(143)
 loss = sum((state["a"] * x + state["b"] - y) ** 2 for x, y in rows) / len(rows)
-print(f"loss={{loss:.12f}};", flush=True)
+print(f"loss={loss:.12f};", flush=True)
 with open("/opt/ml/model/state.json", "w") as file:
     json.dump(state, file)
 """
 METRICS = [{"Name": "loss", "Regex": r"loss=([0-9.]+);"}]
 
 
-def spot(stand: Stand, name: str) -> None:
-    """The spot job has been created."""
+def spot(stand: Stand, name: str, steps: int) -> None:
+    """The spot job has been created; it takes 0.03 s for each step."""
     stand.train(
         name,
-        PROGRAM,
+        PROGRAM.replace("STEPS", str(steps)),
         EnableManagedSpotTraining=True,
         StoppingCondition={"MaxRuntimeInSeconds": 300, "MaxWaitTimeInSeconds": 600},
         CheckpointConfig={"S3Uri": f"s3://{BUCKET}/spot/{name}"},
@@ -80,10 +79,9 @@ def loss(stand: Stand, name: str) -> float:
 
 @pytest.mark.parametrize("times", [2, pytest.param(5, marks=pytest.mark.full)])
 def test_interruptions_change_nothing(stand: Stand, times: int) -> None:
-    whole, broken = f"whole-{times}", f"broken-{times}"
-    spot(stand, whole)
-    stand.ended(whole)
-    spot(stand, broken)
+    whole, broken, count = f"whole-{times}", f"broken-{times}", 60 + 50 * times
+    spot(stand, broken, count)
+    spot(stand, whole, count)  # meanwhile
     chance = random.Random(times)
     for number in range(times):
         until(
@@ -97,23 +95,25 @@ def test_interruptions_change_nothing(stand: Stand, times: int) -> None:
         assert done.returncode == 0, done.stdout + done.stderr
     job = stand.ended(broken)
     assert job["TrainingJobStatus"] == "Completed", job.get("FailureReason")
+    assert stand.ended(whole)["SecondaryStatusTransitions"][-1]["Status"] == "Completed"
+    assert stand.log(whole).count("resumed at 0") == 1
     assert loss(stand, broken) == loss(stand, whole)
     assert stand.model(broken) == stand.model(whole)
     said = stand.log(broken)
     steps = [int(m[1]) for line in said if (m := re.match(r"step (\d+)", line))]
-    assert sorted(set(steps)) == list(range(1, STEPS + 1))
+    assert sorted(set(steps)) == list(range(1, count + 1))
     past = [t["Status"] for t in job["SecondaryStatusTransitions"]]
     interrupted = past.count("Interrupted")
     assert interrupted == times
     # nothing is trained twice beyond one checkpoint interval each time
-    assert len(steps) - STEPS <= 5 * interrupted
+    assert len(steps) - count <= 5 * interrupted
     assert said.count("notice terminate") == times
     assert job["BillableTimeInSeconds"] <= job["TrainingTimeInSeconds"]
 
 
 def test_on_demand_work_interrupts_and_the_spot_job_returns(start: Start) -> None:
     stand = start()
-    spot(stand, "gives-way")
+    spot(stand, "gives-way", 150)
     until(lambda: "step 5" in stand.log("gives-way"), "the spot job at work")
     began = time.monotonic()
     stand.train("urgent", "print('here')", ResourceConfig={

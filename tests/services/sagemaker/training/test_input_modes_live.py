@@ -359,7 +359,7 @@ def test_kill_9_of_the_server_is_a_pause_for_who_reads(killable: Killable, mode:
     if mode == "FastFile" and (killable.isolation == "process" or fuse.lacking()):
         pytest.skip("no file systems of its own here")
     scripts = Scripts(killable.client)
-    body = random.Random(9).randbytes(20 << 20)
+    body = random.Random(9).randbytes(8 << 20)
     killable.client("s3").create_bucket(Bucket="jobs")
     for n in range(6):
         killable.client("s3").put_object(Bucket="jobs", Key=f"much/{n}", Body=body)
@@ -369,7 +369,7 @@ found, count = hashlib.sha256(), 0
 files = [D + "train_0"] if os.path.exists(D + "train_0") else [D + f"train/{n}" for n in range(6)]
 for name in files:
     with open(name, "rb") as file:
-        while piece := file.read(1 << 20):
+        while piece := file.read(400 << 10):
             found.update(piece)
             count += len(piece)
             time.sleep(0.02)
@@ -384,4 +384,4 @@ print(json.dumps([count, found.hexdigest()]))
         killable.up()
     found = scripts.ended("killed")
     assert found["TrainingJobStatus"] == "Completed", found.get("FailureReason")
-    assert json.loads(scripts.said("killed")[-1]) == [120 << 20, digest(body * 6)]
+    assert json.loads(scripts.said("killed")[-1]) == [48 << 20, digest(body * 6)]
