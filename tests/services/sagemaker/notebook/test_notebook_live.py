@@ -20,7 +20,7 @@ from tests.needs import missing
 from tests.notebook_browser import Browser
 
 OTHER = "arn:aws:iam::123456789012:role/SomebodyElse"
-FAST = {"Delay": 1, "MaxAttempts": 120}
+FAST = {"Delay": 0.25, "MaxAttempts": 480}
 pytestmark = [pytest.mark.sandbox, pytest.mark.timeout(300)]
 
 
@@ -105,9 +105,9 @@ def test_a_desk_from_its_creation_to_its_end(stand: Stand) -> None:
     create(stand, "desk")
     wait(stand, "in_service", "desk")
     browser = opened(stand, "desk")
-    said, _ = browser.execute(IMPORTS)
+    said, kernel = browser.execute(IMPORTS)
     assert said == "['a', 'b']\n['imports/data/words.csv']\n", "nor INFO lines of botocore"
-    said, _ = browser.execute(CELL)
+    said, _ = browser.execute(CELL, kernel)
     assert f"['desk'] {ROLE} us-east-1" in said
     assert "/home/ec2-user/SageMaker /home/ec2-user" in said
     assert said.rstrip().endswith("ipc")  # no port that another process could connect to
@@ -166,7 +166,8 @@ def test_a_notebook_of_one_role_sees_nothing_of_another(stand: Stand) -> None:
     create(stand, "b", RoleArn=OTHER)
     for name in ("a", "b"):
         wait(stand, "in_service", name)
-    opened(stand, "a").execute("open('hidden-of-a.txt', 'w').write('a')")
+    hidden = {"type": "file", "format": "text", "content": "a"}
+    opened(stand, "a").ask("PUT", "/api/contents/hidden-of-a.txt", **hidden)
     home = str(stand.home)
     paths = [home, f"{home}/keys", f"{home}/notebooks", f"{home}/sagebrush.db", "/root"]
     said, _ = opened(stand, "b").execute(PRY.format(paths=paths))
