@@ -95,7 +95,7 @@ def served() -> Iterator[Podman]:
     for program in ("podman", "runc", "busybox", "iptables"):
         if shutil.which(program) is None:
             needs.missing(f"no {program}: containers are not tested")
-    with open(Path(tempfile.gettempdir()) / LOCK, "w") as lock:
+    with open(Path("/tmp") / LOCK, "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # one network bridge for all
         place = Path(tempfile.mkdtemp(prefix="sb-podman-"))
         with _unchanged_network():

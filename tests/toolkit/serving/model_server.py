@@ -30,7 +30,7 @@ class ModelServer:
             self.port = free.getsockname()[1]
         self.log = ml / "log"
         env = {
-            "PATH": f"{environment.path / 'bin'}:{os.environ['PATH']}", "HOME": str(ml),
+            "PATH": f"{environment.path / 'bin'}:{os.environ['PATH']}", "HOME": str(ml), "TMPDIR": str(ml.parent),
             "SAGEBRUSH_ML": str(ml), "SAGEMAKER_BIND_TO_PORT": str(self.port),
             "SAGEBRUSH_BIND_HOST": "127.0.0.1", "PYTHONUNBUFFERED": "1", "HF_HUB_OFFLINE": "1",
             "PYTHONDONTWRITEBYTECODE": "1", "CUDA_VISIBLE_DEVICES": "",

@@ -54,6 +54,7 @@ class Server:
         self.ml = ml
         env = {
             "PATH": os.environ["PATH"], "SAGEBRUSH_ML": str(ml), "PYTHONUNBUFFERED": "1",
+            "TMPDIR": str(ml.parent),
             "SAGEMAKER_BIND_TO_PORT": str(self.port), "SAGEBRUSH_BIND_HOST": "127.0.0.1",
             "SAGEMAKER_MODEL_SERVER_WORKERS": str(workers),
         }  # fmt: skip

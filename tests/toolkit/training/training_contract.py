@@ -47,6 +47,7 @@ class Contract:
         return {
             **keep,
             "SAGEBRUSH_ML": str(self.root),
+            "TMPDIR": str(self.root.parent),
             "OMP_NUM_THREADS": "2",
             "PYTHONUNBUFFERED": "1",
             "TRAINING_JOB_NAME": "job-1",
