@@ -19,15 +19,18 @@ from tests.waiting import until
 pytest_plugins = ["pytester"]
 
 ROOT = Path(__file__).parent.parent
+ENVIRONMENTS = Path(
+    os.environ.get("SAGEBRUSH_ENVIRONMENTS", "~/.cache/sagebrush/environments")
+).expanduser()
+"""Looked up here: a `pytester` has a home of its own, in which all would be built anew."""
 BLOCK = re.compile(r"```python\n# (test_\w+)\.py\n(.*?)```", re.DOTALL)
 
 
 @pytest.fixture
 def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
     """A project in which Sagebrush is installed, of a user who works with the real AWS."""
-    known = os.environ.get("SAGEBRUSH_ENVIRONMENTS", "~/.cache/sagebrush/environments")
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    monkeypatch.setenv("SAGEBRUSH_ENVIRONMENTS", str(Path(known).expanduser()))
+    monkeypatch.setenv("SAGEBRUSH_ENVIRONMENTS", str(ENVIRONMENTS))
     for name, value in {
         "AWS_PROFILE": "production",
         "AWS_SESSION_TOKEN": "real",
