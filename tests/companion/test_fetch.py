@@ -42,7 +42,7 @@ class Server:
                 pass
 
         self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self.http.serve_forever, daemon=True).start()
+        threading.Thread(target=self.http.serve_forever, args=(0.02,), daemon=True).start()
         role = fetch.Role(self.http.server_port, "/credentials", "token", "us-east-1")
         self.reader = fetch.Reader(role)
 
