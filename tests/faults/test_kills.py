@@ -33,8 +33,12 @@ open("/opt/ml/model/model.txt", "w").write("whole")
 """
 
 
+PAUSE = 0.01
+"""Seconds between two requests of a load, which would take both processors else."""
+
+
 class Load:
-    """S3 uploads and invocations without a pause; what was acknowledged is remembered."""
+    """S3 uploads and invocations one after another; what was acknowledged is remembered."""
 
     def __init__(self, stand: Stand, seed: int) -> None:
         self.stand = stand
@@ -62,6 +66,7 @@ class Load:
                 self.over.wait(0.05)
             else:
                 self.acknowledged[key] = hashlib.md5(body).hexdigest()
+                self.over.wait(PAUSE)
 
     def _invoke(self, _: int) -> None:
         while not self.over.is_set():
@@ -72,6 +77,7 @@ class Load:
                 if answer["Body"].read() != b"kept":
                     self.wrong.append(answer)
                 self.answers += 1
+                self.over.wait(PAUSE)
             except (ClientError, BotoCoreError, OSError) as error:
                 self._refused(error)
                 self.over.wait(0.05)

@@ -273,6 +273,7 @@ def test_the_server_answers_meanwhile(stand: Stand) -> None:
             began = time.monotonic()
             stand.s3.head_bucket(Bucket=BUCKET)
             slow.append(time.monotonic() - began)
+            over.wait(0.02)
 
     thread = threading.Thread(target=ask)
     thread.start()
