@@ -218,13 +218,14 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
-    """One worker more than there are cores, since most tests wait; none for a module alone."""
+    """Two workers more than there are cores, since most tests wait; one more where long tests run, or
+    those of some lanes; none for a module alone."""
     if os.environ.get("PYTEST_XDIST_AUTO_NUM_WORKERS"):
         return None
     places = {argument.partition("::")[0] for argument in config.args}
     if len(places) == 1 and places.pop().endswith(".py"):
         return 0
-    return cores() + 1
+    return cores() + (1 if wanted(config) or config.getoption("lane") else 2)
 
 
 def cores() -> int:
