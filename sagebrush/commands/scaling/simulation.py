@@ -99,7 +99,10 @@ class Run:
     events: list[Event] = field(default_factory=list)
 
     def above(self, capacity: float) -> float:
-        """The requests above what the instances can take, `capacity` requests a minute each."""
+        """The requests above what the instances can take, `capacity` requests a minute each (NaN:
+        nobody knows)."""
+        if capacity != capacity:
+            return math.nan
         most = capacity * self.step / 60
         pairs = zip(self.requests, self.serving, strict=True)
         return sum(max(0.0, r - n * most) for r, n in pairs)
