@@ -49,6 +49,8 @@ def test_rows_are_chosen_by_account_and_by_what_they_hold(rows: Fixture) -> None
     assert [row.name for row in rows.select("k", texts=whose)] == ["n0", "n1"]
     assert [row.name for row in rows.select("k", texts={"doc.Name": texts[2][1]})] == ["n2"]
     assert rows.select("k", texts={"doc.Other": "a"}) == []
+    assert [row.name for row in rows.select("k", holding=texts[2][1][2:])] == ["n2"]
+    assert rows.select("k", holding="b.") == []
 
 
 def test_a_claimed_row_is_nobody_elses_until_its_lease_ends(rows: Fixture) -> None:

@@ -178,6 +178,18 @@ def alarm(ctx: Ctx, request: Doc) -> None:
     tags(request.get("Tags", ()))
 
 
+def composite_actions(request: Doc) -> None:
+    """Raises ValidationError for actions that composite alarms cannot perform (User Guide, "Create a
+    composite alarm": EC2 and Auto Scaling actions)."""
+    for member in ("OKActions", "AlarmActions", "InsufficientDataActions"):
+        for action in request.get(member, ()):
+            arn = Arn.parse(action)
+            if arn and arn.service in ("autoscaling", "automate", "swf"):
+                raise refused(
+                    f"Composite alarms cannot perform Auto Scaling or EC2 actions: {action}"
+                )
+
+
 def tags(given: list[Doc]) -> dict[str, str]:
     """The tags as a mapping; raises InvalidParameterValue for a key twice or reserved, or too
     many."""

@@ -46,7 +46,8 @@ def _named(ctx: Ctx, request: Doc) -> Sequence[Row]:
         names = sorted(set(request["AlarmNames"]))
         return [row for name in names if (row := rows.get(ctx, name))]
     prefix = request.get("AlarmNamePrefix", "")
-    every = rows.every(ctx.world, ctx.account, ctx.region)
+    types = request.get("AlarmTypes") or [METRIC]
+    every = rows.every(ctx.world, ctx.account, ctx.region, types, request.get("ActionPrefix", ""))
     return [row for row in every if row.name.startswith(prefix)]
 
 
@@ -104,7 +105,7 @@ def describe_alarms_for_metric(ctx: Ctx, request: Doc) -> Doc:
     dimensions = dimensions_of(request.get("Dimensions"))
     found = [
         row.doc
-        for row in rows.every(ctx.world, ctx.account, ctx.region)
+        for row in rows.every(ctx.world, ctx.account, ctx.region, [METRIC], wanted["MetricName"])
         if all(row.doc.get(name) == value for name, value in wanted.items())
         and dimensions_of(row.doc.get("Dimensions")) == dimensions
     ]

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sagebrush.aws import regions
+from sagebrush.aws.scalars import json_of
 from sagebrush.errors import Doc
 from sagebrush.services.cloudwatch.alarms import rows
 from sagebrush.services.cloudwatch.alarms.plan import Change
@@ -18,8 +19,9 @@ SUBJECT = 100
 
 
 def subject(row: Row) -> str:
-    """`ALARM: "name" in US East (N. Virginia)`."""
-    return f'{row.doc["StateValue"]}: "{row.name}" in {_region(row)}'[:SUBJECT]
+    """`ALARM: "name" in US East (N. Virginia)`; in ASCII, as a topic wants it."""
+    text = f'{row.doc["StateValue"]}: "{row.name}" in {_region(row)}'
+    return text.encode("ascii", "replace").decode()[:SUBJECT]
 
 
 def message(row: Row, change: Change) -> str:
@@ -43,8 +45,26 @@ def message(row: Row, change: Change) -> str:
         "InsufficientDataActions": doc["InsufficientDataActions"],
     }
     if rows.is_composite(row):
-        return json.dumps({**found, "AlarmRule": doc["AlarmRule"], "TriggeringChildren": []})
-    return json.dumps({**found, "Trigger": _trigger(doc)})
+        found |= {"AlarmRule": doc["AlarmRule"], "TriggeringChildren": _children(doc)}
+    else:
+        found["Trigger"] = _trigger(doc)
+    return json.dumps(found, separators=(",", ":"))
+
+
+def _children(doc: Doc) -> list[Doc]:
+    """The alarms that StateReasonData shows; none where somebody has set the state."""
+    try:
+        data = json_of(doc.get("StateReasonData") or "{}")
+    except ValueError:
+        data = {}
+    shown = data.get("triggeringAlarms") if isinstance(data, dict) else None
+    return [
+        {
+            "Arn": each["arn"],
+            "State": {"Value": each["state"]["value"], "Timestamp": each["state"]["timestamp"]},
+        }
+        for each in shown or ()
+    ]
 
 
 def _region(row: Row) -> str:

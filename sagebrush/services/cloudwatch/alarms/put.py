@@ -40,6 +40,7 @@ def put_composite_alarm(ctx: Ctx, request: Doc) -> None:
         words = "ActionConfiguration: Sagebrush does not implement the propagation of alarm tags."
         raise checks.refused(words)
     checks.alarm(ctx, request)
+    checks.composite_actions(request)
     try:
         parsed = rule.parse(request["AlarmRule"])
     except rule.RuleError as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from sagebrush.aws.names import Arn
 from sagebrush.engine.kinds import moment
@@ -39,16 +39,19 @@ def require(ctx: Ctx, name: str) -> Row:
     return row
 
 
-def every(world: World, account: str, region: str) -> list[Row]:
-    """All alarms of the account in the region, by name."""
-    rows = world.rows.select(ALARM.kind, account=account)
+def every(
+    world: World, account: str, region: str, types: Sequence[str] = (), holding: str = ""
+) -> list[Row]:
+    """All alarms of the account in the region (of these types, with that text in their documents,
+    where given), by name."""
+    texts = {"plan.type": types[0]} if len(types) == 1 else {}
+    rows = world.rows.select(ALARM.kind, account=account, texts=texts, holding=holding)
     return sorted((row for row in rows if row.region == region), key=lambda row: row.name)
 
 
 def composites(world: World, account: str, region: str) -> list[Row]:
     """The composite alarms of the account in the region."""
-    rows = world.rows.select(ALARM.kind, account=account, texts={"plan.type": COMPOSITE})
-    return [row for row in rows if row.region == region]
+    return every(world, account, region, [COMPOSITE])
 
 
 def state_of(row: Row) -> State:

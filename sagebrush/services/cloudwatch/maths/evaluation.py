@@ -141,7 +141,7 @@ class Sheet:
             case ("SEARCH", str(text), str(statistic)):
                 return self._reader.search(text, statistic, self._period(query))
             case ("SEARCH", str(text), str(statistic), float(period)):
-                return self._reader.search(text, statistic, int(period))
+                return self._reader.search(text, statistic, values.whole(period, name))
             case (str(reducer), ()) if reducer in functions.OF_ARRAYS:
                 return self._reader.empty(self._period(query))
             case ("METRICS" | "TIME_SERIES" | "SEARCH", *_):

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import accumulate, pairwise
 
 from sagebrush.services.cloudwatch.maths.parser import ExpressionError
-from sagebrush.services.cloudwatch.maths.values import Array, Series, Value, attempt, mapped
+from sagebrush.services.cloudwatch.maths.values import Array, Series, Value, attempt, mapped, whole
 
 Reduce = Callable[[Sequence[float]], float]
 REDUCERS: Mapping[str, Reduce] = {
@@ -213,11 +213,8 @@ def _end(name: str, value: Value, place: int) -> Series:
 
 def _slice(value: Value, begin: Value, end: Value | None = None) -> Value:
     array = _array("SLICE", value)
-    if not isinstance(begin, float) or not isinstance(end, float | None):
-        raise ExpressionError("SLICE takes numbers as its bounds")
-    if begin < 0 or (end is not None and end < begin):
-        raise ExpressionError("SLICE takes bounds from 0 on, in ascending order")
-    return array[int(begin) : None if end is None else int(end)]
+    first = whole(begin, "SLICE")
+    return array[first : None if end is None else whole(end, "SLICE")]
 
 
 def _sort(value: Value, by: Value, order: Value, most: Value | None = None) -> Value:
@@ -226,13 +223,11 @@ def _sort(value: Value, by: Value, order: Value, most: Value | None = None) -> V
         raise ExpressionError("SORT takes AVG, MIN, MAX or SUM")
     if order not in ("ASC", "DESC"):
         raise ExpressionError("SORT takes ASC or DESC")
-    if not isinstance(most, float | None):
-        raise ExpressionError("SORT takes a number as its limit")
     keys = [_reduced(str(by), each) for each in array]
     with_points = [each for each in zip(keys, array, strict=True) if each[1].points]
     ordered = sorted(with_points, key=lambda pair: float(str(pair[0])), reverse=order == "DESC")
     found = [each for _, each in ordered] + [each for each in array if not each.points]
-    return tuple(found if most is None else found[: int(most)])
+    return tuple(found if most is None else found[: whole(most, "SORT")])
 
 
 # -- IF

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 DEEPEST = 100
 """How deep an expression may be nested."""
+LONGEST = 400
+"""Operators of an expression at most: each is a level of its tree."""
 _TOKEN = re.compile(
     r"\s*(?:(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)"
     r"|(?P<name>[A-Za-z_]\w*)"
@@ -150,6 +152,7 @@ class _Parser:
     def __init__(self, tokens: list[_Token]) -> None:
         self.tokens = tokens
         self.at = 0
+        self.operators = 0
 
     @property
     def next(self) -> _Token:
@@ -180,6 +183,9 @@ class _Parser:
             if power <= binding:
                 return left
             self.at += 1
+            self.operators += 1
+            if self.operators > LONGEST:
+                raise ExpressionError(f"the expression has more than {LONGEST} operators")
             # from the right: 2^3^2 is 2^(3^2)
             right = self.expression(power - (token.text == "^"), depth + 1)
             left = Binary(_SAME.get(token.text, token.text), left, right)

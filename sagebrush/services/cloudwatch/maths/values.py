@@ -8,6 +8,9 @@ from dataclasses import dataclass, field, replace
 
 from sagebrush.services.cloudwatch.maths.parser import ExpressionError
 
+MOST_PERIODS = 200_000
+"""Periods of a series without gaps at most (twice what one page of GetMetricData holds)."""
+
 
 @dataclass(frozen=True)
 class Series:
@@ -28,6 +31,9 @@ class Series:
     def grid(self) -> list[float]:
         """The start of every period."""
         count = max(0, math.ceil((self.end - self.start) / self.period))
+        if count > MOST_PERIODS:
+            words = f"the time that is asked for has more than {MOST_PERIODS} periods"
+            raise ExpressionError(words)
         return [self.start + i * self.period for i in range(count)]
 
     def of(self, points: Mapping[float, float]) -> Series:
@@ -75,6 +81,13 @@ def attempt(function: Callable[..., float], *values: float) -> float:
     except (ZeroDivisionError, OverflowError, ValueError):
         return math.nan
     return float(found) if isinstance(found, int | float) else math.nan  # not a complex one
+
+
+def whole(value: Value | None, name: str) -> int:
+    """The number as a count; raises ExpressionError for what is none."""
+    if not isinstance(value, float) or not math.isfinite(value) or value < 0:
+        raise ExpressionError(f"{name} takes numbers from 0 on")
+    return int(value)
 
 
 def _series(value: Value) -> Series:

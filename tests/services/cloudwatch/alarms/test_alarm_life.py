@@ -10,6 +10,7 @@ import pytest
 
 from sagebrush.app import build
 from sagebrush.errors import AwsError
+from sagebrush.settings import Settings
 from tests.conftest import Clock, make_settings
 from tests.services.cloudwatch.alarms.alarmworld import AlarmWorld
 
@@ -348,7 +349,9 @@ def test_rules_that_lead_in_a_circle_are_not_evaluated(alarms: AlarmWorld) -> No
 
 def test_a_suppressor_holds_actions_back(alarms: AlarmWorld) -> None:
     quiet(alarms, "child", "deploying")
-    action = alarms.policy("never", "top")  # of a composite alarm: it is tried all the same
+    action = (
+        f"arn:aws:lambda:us-east-1:{alarms.ctx.account}:function:f"  # which is tried, and fails
+    )
     given = {
         "AlarmActions": [action],
         "ActionsSuppressor": "deploying",
@@ -405,3 +408,26 @@ def test_alarms_go_on_after_a_restart(alarms: AlarmWorld) -> None:
     alarms.settle()
     assert len(alarms.history("killed", "StateUpdate")) == 1
     assert ("again", "ALARM") in alarms.policies
+
+
+def test_alarms_and_their_history_are_on_disk(settings: Settings, clock: Clock) -> None:
+    def opened() -> AlarmWorld:
+        return AlarmWorld(build(settings, clock), clock)
+
+    first = opened()
+    first.alarm("kept", Tags=[{"Key": "k", "Value": "v"}], TreatMissingData="notBreaching")
+    first.settle()
+    before = first.describe("kept")
+    first.app.stop()
+    second = opened()
+    try:
+        assert second.describe("kept") == before
+        assert len(second.history("kept")) == 2
+        second.put("kept", 99.0)
+        second.forward(MINUTE)
+        assert second.state("kept") == "ALARM"
+        second.world.reset()  # and all of it is gone once the accounts are emptied
+        assert second.call("DescribeAlarms")["MetricAlarms"] == []
+        assert second.history("kept") == []
+    finally:
+        second.app.stop()

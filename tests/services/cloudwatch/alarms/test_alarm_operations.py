@@ -242,6 +242,11 @@ def test_requests_that_make_no_alarm(
     [
         ("ALARM(nobody)", {}, r"as alarms \[nobody\] in the alarm rule do not exist"),
         ("ALARM(", {}, "Error in AlarmRule"),
+        (
+            "TRUE",
+            {"AlarmActions": ["arn:aws:autoscaling:us-east-1:123456789012:scalingPolicy:x"]},
+            "cannot perform Auto Scaling",
+        ),
         ("TRUE", {"ActionsSuppressor": "nobody"}, "ActionsSuppressorWaitPeriod is required"),
         ("TRUE", {"ActionsSuppressorWaitPeriod": 5}, "only with ActionsSuppressor"),
         (

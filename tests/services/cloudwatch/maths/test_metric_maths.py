@@ -168,6 +168,11 @@ def test_what_an_expression_gives(given: Given, expression: str, values: Any) ->
         ("ABS(a, b)", "ABS does not take 2 arguments"),
         ("FILL(a)", "FILL does not take 1 arguments"),
         ("FILL(a, ASC)", "FILL takes a number"),
+        ("SLICE([a], 0 - 1)", "SLICE takes numbers from 0 on"),
+        ("SLICE([a], 1e999)", "SLICE takes numbers from 0 on"),
+        ("SORT([a], AVG, ASC, LOG)", "unknown word LOG"),
+        ("SEARCH('x', 'Sum', 1e999)", "SEARCH takes numbers from 0 on"),
+        ("+".join(["a"] * 500), "more than 400 operators"),
         ("SORT(a, AVG, UP)", "unknown word UP"),
         ("SORT([a], ASC, DESC)", "SORT takes AVG, MIN, MAX or SUM"),
         ("METRICS(a)", "METRICS does not take these arguments"),
@@ -196,6 +201,14 @@ def test_expressions_use_one_another() -> None:
     with pytest.raises(ExpressionError, match="use one another in a row"):
         long.result("e60")
     assert FULL.values(long.result("e10")) == [11, 12, 13]  # pyright: ignore[reportArgumentType]
+
+
+def test_a_series_without_gaps_is_not_endless() -> None:
+    given = Given(a=[1])
+    given.count = 10**6
+    for expression in ("FILL(a, 0)", "TIME_SERIES(1)", "HOUR(a)"):
+        with pytest.raises(ExpressionError, match="more than 200000 periods"):
+            given.of(expression)
 
 
 def test_labels_of_results() -> None:
