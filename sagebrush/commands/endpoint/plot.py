@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,7 @@ def drawn(endpoint: Endpoint, variant: str, of: Window) -> Picture:
     requests = endpoint.series(variant, "Invocations", "Sum", of)
     if not requests:
         raise CommandError(f"{endpoint.name} had no requests in that time")
+    of = replace(of, start=max(of.start, requests[0][0] - of.period))
     errors = endpoint.series(variant, "InvocationModelErrors", "Sum", of)
     latencies = [
         Line(name, *_columns(endpoint.series(variant, "ModelLatency", name, of), 1e-3), colour)

@@ -87,8 +87,8 @@ def _marks(axes: Any, marks: list[Any]) -> None:
         axes.axvline(time, color="#d1495b", linewidth=0.9, alpha=0.7, label=label)
         if len(marks) <= 30:
             axes.annotate(
-                words, (time, 1), xycoords=("data", "axes fraction"), fontsize=7, color="#d1495b",
-                xytext=(2, -8), textcoords="offset points", rotation=0,
+                words, (time, 0), xycoords=("data", "axes fraction"), fontsize=7, color="#d1495b",
+                xytext=(2, 3), textcoords="offset points",
             )  # fmt: skip
 
 

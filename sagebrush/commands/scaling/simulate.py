@@ -166,8 +166,10 @@ def told(question: Question, found: Run) -> list[str]:
 def _changes(found: Run) -> list[str]:
     if not found.events:
         return [f"the capacity stays at {found.serving[0] if found.serving else 0}"]
-    lines = ["time (UTC)        instances  requests/min  cause"]
-    form = "%Y-%m-%d %H:%M" if found.start >= 2 * DAY else "           %H:%M"
+    width = 16 if found.step >= 60 else 19
+    lines = [f"{'time (UTC)':{width}}  instances  requests/min  cause"]
+    day = "%Y-%m-%d " if found.start >= 2 * DAY else " " * 11
+    form = day + ("%H:%M" if found.step >= 60 else "%H:%M:%S")
     for event in found.events[:SHOWN]:
         when = dt.datetime.fromtimestamp(event.at, dt.UTC).strftime(form)
         place = min(int((event.at - found.start) // found.step), len(found.requests)) - 1

@@ -99,7 +99,10 @@ class Run:
     events: list[Event] = field(default_factory=list)
 
     def above(self, capacity: float) -> float:
-        """The requests above what the instances can take, `capacity` requests a minute each."""
+        """The requests above what the instances can take, `capacity` requests a minute each (NaN:
+        nobody knows)."""
+        if capacity != capacity:
+            return math.nan
         most = capacity * self.step / 60
         pairs = zip(self.requests, self.serving, strict=True)
         return sum(max(0.0, r - n * most) for r, n in pairs)
@@ -119,6 +122,11 @@ class _Simulation:
     def __init__(self, scenario: Scenario) -> None:
         self.of = scenario
         periods = [_period(alarm) for rule in scenario.rules for alarm in rule.alarms]
+        self.conditions = {
+            alarm["AlarmName"]: evaluation.condition_of(alarm)
+            for rule in scenario.rules
+            for alarm in rule.alarms
+        }
         self.step = 10.0 if any(p < 60 for p in periods) else min(60.0, scenario.traffic.step)
         self.run_ = Run(scenario.traffic.start, self.step)
         self.least, self.most = scenario.least, scenario.most
@@ -127,6 +135,8 @@ class _Simulation:
         """When the last instances that were added serve."""
         self.last: Change | None = None
         self.states: dict[str, str] = {}
+        self.known: dict[tuple[str, str, float, int], Datapoint] = {}
+        """Datapoints of what is over, which does not change."""
         self.fires = [(schedules.timetable(a), a) for a in scenario.actions]
 
     def run(self) -> Run:
@@ -199,8 +209,8 @@ class _Simulation:
         return found
 
     def _signal(self, rule: Rule, alarm: Doc, now: float) -> Signal:
-        condition = evaluation.condition_of(alarm)
         period, name = _period(alarm), alarm["AlarmName"]
+        condition = self.conditions[name]
         due = now % evaluation.interval(period, condition.periods) == 0
         points: list[Datapoint] = []
         if due:
@@ -210,14 +220,21 @@ class _Simulation:
             self.states[name] = state or self.states.get(name, evaluation.INSUFFICIENT)
         member = readings.ACTIONS[self.states.get(name, evaluation.INSUFFICIENT)]
         calls = member == "AlarmActions" if rule.kind != "StepScaling" else _calls(alarm, member)
-        values = [(p.at, p.value) for p in points if p.value is not None][-condition.periods :]
         below = condition.operator.startswith("LessThan")
-        return Signal(name, due and calls, condition.threshold, below, tuple(values))
+        if not (due and calls):
+            return Signal(name, False, condition.threshold, below)
+        values = [(p.at, p.value) for p in points if p.value is not None][-condition.periods :]
+        return Signal(name, True, condition.threshold, below, tuple(values))
 
     def _points(self, alarm: Doc, within: evaluation.Range) -> Iterator[Datapoint]:
         for number in range(within.count):
             begin = within.start + number * within.period
-            yield Datapoint(begin, self._value(alarm, begin, within.period))
+            key = (alarm["MetricName"], alarm.get("Statistic", ""), begin, within.period)
+            point = self.known.get(key)
+            if point is None:
+                point = Datapoint(begin, self._value(alarm, begin, within.period))
+                self.known[key] = point
+            yield point
 
     def _value(self, alarm: Doc, begin: float, period: int) -> float | None:
         """The metric's datapoint of the period, by the model of it; None where it has none."""
