@@ -21,8 +21,8 @@ READY, KEEP, CLOSE = b"r", b"k", b"c"
 PHRASES = {200: "OK", 400: "Bad Request", 404: "Not Found", 405: "Method Not Allowed",
            406: "Not Acceptable", 413: "Content Too Large", 415: "Unsupported Media Type",
            500: "Internal Server Error", 503: "Service Unavailable"}  # fmt: skip
-BODY_LIMIT = 128 * 1024 * 1024
-"""Bytes of a request: batch transform sends up to 100 MB."""
+BODY_LIMIT = 1 << 30
+"""Bytes of a request: an asynchronous one has up to 1 GB, batch transform sends up to 100 MB."""
 PATIENCE = 60.0
 """Seconds that a client may take to send the rest of its request, or to take an answer."""
 
