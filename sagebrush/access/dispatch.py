@@ -48,6 +48,11 @@ SETTLED_ELSEWHERE = {
     ("sts", "AssumeRole"): "the operation weighs the role's trust policy too, which may suffice",
 }
 """Operations that the caller's policies alone do not decide -> why."""
+DENIED = {
+    **dict.fromkeys(("s3", "iam", "sts", "cloudwatch", "sqs"), "AccessDenied"),
+    "sns": "AuthorizationErrorException",
+}
+"""The codes of refusals, of services that have another one than `AccessDeniedException`."""
 ONE_BY_ONE = {("s3", "DeleteObjects"): "each key is answered for: the denied ones among Errors"}
 """Operations that ask `authorise` for each part of the request themselves -> why."""
 
@@ -182,8 +187,7 @@ def _denied(ctx: Ctx, service: str, need: Need, kind: str, verdict: str) -> AwsE
         else f" on resource: {resource}"
     )
     message = f"User: {ctx.caller.arn} is not authorized to perform: {action}{on} {because}"
-    words = service in ("s3", "iam", "sts", "cloudwatch")
-    return AwsError("AccessDenied" if words else "AccessDeniedException", message, 403)
+    return AwsError(DENIED.get(service, "AccessDeniedException"), message, 403)
 
 
 class Dispatcher:

@@ -67,7 +67,40 @@ ASKED = [
         {"AlarmNames": ["a b"]},
         f"cloudwatch:DescribeAlarms on resource: arn:aws:cloudwatch:us-east-1:{ACCOUNT}:alarm:a b",
     ),
+    (
+        "sqs",
+        "SendMessageBatch",
+        {"QueueUrl": f"http://localhost:4566/{ACCOUNT}/q"},
+        f"sqs:SendMessage on resource: arn:aws:sqs:us-east-1:{ACCOUNT}:q",
+    ),
+    (
+        "sqs",
+        "ReceiveMessage",
+        {"QueueUrl": "https://sqs.us-east-1.amazonaws.com/210987654321/q"},
+        "sqs:ReceiveMessage on resource: arn:aws:sqs:us-east-1:210987654321:q",
+    ),
+    (
+        "sns",
+        "PublishBatch",
+        {"TopicArn": f"arn:aws:sns:us-east-1:{ACCOUNT}:t"},
+        f"sns:Publish on resource: arn:aws:sns:us-east-1:{ACCOUNT}:t",
+    ),
 ]
+
+
+@pytest.mark.parametrize(
+    ("service", "operation", "code"),
+    [
+        ("sqs", "ListQueues", "AccessDenied"),
+        ("sns", "ListTopics", "AuthorizationErrorException"),
+        ("logs", "DescribeLogGroups", "AccessDeniedException"),
+    ],
+)
+def test_a_refusal_has_its_services_code(ctx, service, operation, code):
+    role = f"arn:aws:iam::{ACCOUNT}:role/none"
+    with pytest.raises(AwsError) as caught:
+        ctx.world.service_ctx(role).call(service, operation, {})
+    assert (caught.value.code, caught.value.status) == (code, 403)
 
 
 @pytest.mark.parametrize(("service", "operation", "params", "told"), ASKED)

@@ -10,7 +10,7 @@ from typing import Any, cast
 import pytest
 
 from sagebrush.compute.base import Gone, Running, State
-from sagebrush.net.http_client import Answer, Broken, Pool, Unreachable
+from sagebrush.net.http_client import Answer, Body, Broken, Pool, Unreachable
 from sagebrush.routing import forward
 from sagebrush.routing.endpoints import Endpoints, Name
 from sagebrush.routing.forward import (
@@ -85,7 +85,7 @@ class Road:
         self.endpoints.load(row)
         return row
 
-    async def ask(self, pool: Pool, _head: bytes, _body: bytes, _timeout: float) -> Answer:
+    async def ask(self, pool: Pool, _head: bytes, _body: Body, _timeout: float) -> Answer:
         key = pool.address.split(":")[1]
         self.asked.append(key)
         if key in self.failing:
@@ -266,7 +266,7 @@ def test_after_a_refusal_what_is_published_by_then_is_asked(road: Road) -> None:
     road.failing["a"] = Unreachable("refused")
     road.failing["b"] = AssertionError("it left, and may be ended at any moment")
 
-    async def leaving(pool: Pool, _head: bytes, _body: bytes, _timeout: float) -> Answer:
+    async def leaving(pool: Pool, _head: bytes, _body: Body, _timeout: float) -> Answer:
         if "c" not in road.backend.running:
             road.endpoints.load(road.publish("c"))
             raise Unreachable("refused")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sagebrush.net.http_client import Answer, Broken, Pool, Unreachable
+from sagebrush.net.http_client import Answer, Body, Broken, Pool, Unreachable
 from sagebrush.routing import shadows
 from sagebrush.routing.endpoints import Endpoint, Route, Shadow, Variant
 from sagebrush.routing.passage import Passage
@@ -35,11 +35,12 @@ def endpoint(share: float = 1.0, routes: int = 1) -> Endpoint:
 
 
 def passage(answer: Any) -> Passage[Answer]:
-    async def ask(_pool: Pool, _head: bytes, body: bytes, _timeout: float) -> Answer:
+    async def ask(_pool: Pool, _head: bytes, body: Body, _timeout: float) -> Answer:
         if isinstance(answer, asyncio.Event):
             await answer.wait()
         if isinstance(answer, Exception):
             raise answer
+        assert isinstance(body, bytes)
         return Answer(answer if isinstance(answer, int) else 200, {}, body)
 
     return Passage(lambda _before, _last: b"", b"copy", 60.0, ask)

@@ -14,8 +14,8 @@ PHRASES = {200: "OK", 400: "Bad Request", 404: "Not Found", 405: "Method Not All
            406: "Not Acceptable", 413: "Content Too Large", 415: "Unsupported Media Type",
            500: "Internal Server Error", 502: "Bad Gateway", 503: "Service Unavailable",
            504: "Gateway Timeout"}  # fmt: skip
-BODY_LIMIT = 128 * 1024 * 1024
-"""Bytes of a request: batch transform sends up to 100 MB."""
+BODY_LIMIT = 1 << 30
+"""Bytes of a request: an asynchronous one has up to 1 GB, batch transform sends up to 100 MB."""
 HEAD_LIMIT = 65536
 PEEK = 256 * 1024
 """Bytes of a request that may be answered together with others."""

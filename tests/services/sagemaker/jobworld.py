@@ -179,6 +179,8 @@ class JobWorld:
             series=self.series,
             streams=cast(Any, self.streams),
             samples=cast(Any, None),
+            messages=cast(Any, None),
+            captures=cast(Any, None),
             backend=self.backend,
             environments=cast(Any, self.environments),
             host=measure(),
