@@ -6,7 +6,7 @@ A server of its own, an endpoint of two instances whose model takes 5 ms and wri
 number into a file, and requests at random intervals (Poisson) with a signature each. For each
 deployment policy, for an update whose new model cannot load, for 1 -> 4 -> 1, a replica's kill -9
 and a server's kill -9 with its restart, one line: how many requests were sent, how many of them
-failed and how, how many of these no model had begun to answer (`unread`), and how many requests
+failed and how, how many of these no model had begun to answer (`unbegun`), and how many requests
 reached a model more than once. Requests are never retried: botocore would
 send those again that were refused or cut off while the server was away. Linux only.
 """
@@ -230,7 +230,9 @@ class Load:
         body = (await reader.readexactly(length)).decode()
         self.idle.append((reader, writer))
         status = head.split()[1]
-        return ("ok" if status == "200" and body == number else status), body
+        if status == "200" and body == number:
+            return "ok", body
+        return status + body.partition("failed: ")[2].partition(".")[0], body
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -405,7 +407,7 @@ async def measure(server: Server, rate: float, only: list[str]) -> None:
     load = Load(server, rate)
     keeping = asyncio.create_task(server.keep_seen())
     print(
-        f"{'':<32}{'sent':>8}{'failed':>8}{'unread':>8}{'twice':>8}{'longest ms':>12}{'seconds':>9}"
+        f"{'':<32}{'sent':>8}{'failed':>8}{'unbegun':>8}{'twice':>8}{'longest ms':>12}{'seconds':>9}"
     )
     for name, act in scenarios(bench).items():
         if only and name not in only:
@@ -416,9 +418,9 @@ async def measure(server: Server, rate: float, only: list[str]) -> None:
             await act(load)
         tally, took = load.tally, time.perf_counter() - begun
         seen = collections.Counter(server.seen())
-        twice, unread = sum(n > 1 for n in seen.values()), len(tally.failed - set(seen))
+        twice, unbegun = sum(n > 1 for n in seen.values()), len(tally.failed - set(seen))
         print(
-            f"{name:<32}{tally.sent:>8}{len(tally.failed):>8}{unread:>8}{twice:>8}"
+            f"{name:<32}{tally.sent:>8}{len(tally.failed):>8}{unbegun:>8}{twice:>8}"
             f"{tally.late * 1e3:>12.0f}{took:>9.1f}"
         )
         for word, count in tally.counts.items():
@@ -428,6 +430,16 @@ async def measure(server: Server, rate: float, only: list[str]) -> None:
     print(f"{len(set(server.seen()))} of {next(load.numbers)} requests reached a model")
 
 
+def free_ports() -> int:
+    """A port that is free with the next one, and that no outgoing connection takes meanwhile."""
+    while True:
+        port = random.randrange(20000, 30000)
+        with contextlib.suppress(OSError), socket.socket() as one, socket.socket() as other:
+            one.bind(("127.0.0.1", port))
+            other.bind(("127.0.0.1", port + 1))
+            return port
+
+
 def main() -> None:
     """Prints the table."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -435,11 +447,9 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=100.0, help="requests a second")
     parser.add_argument("--only", action="append", default=[], help="a scenario's name")
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory() as home, socket.socket() as free:
+    with tempfile.TemporaryDirectory() as home:
         server = Server(Path(home) / "home", given.isolation)
-        free.bind(("127.0.0.1", 0))
-        server.port = free.getsockname()[1]
-        free.close()
+        server.port = free_ports()
         server.start()
         try:
             asyncio.run(measure(server, given.rate, given.only))

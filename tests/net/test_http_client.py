@@ -10,7 +10,8 @@ from contextlib import closing
 
 import pytest
 
-from sagebrush.net.http_client import KEPT, Answer, Broken, Pool, Unreachable
+from sagebrush.net.http_client import Answer, Broken, Pool, Unreachable
+from sagebrush.net.http_connection import KEPT
 
 HEAD = b"POST /invocations HTTP/1.1\r\nContent-Length: 2\r\n\r\n"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-A: b\r\n\r\nhi"
@@ -150,6 +151,36 @@ def test_a_request_is_never_sent_twice(script: Callable[..., Script]) -> None:
     asyncio.run(run())
     assert len(server.requests) == 2
     assert pool.busy == 0
+
+
+@pytest.mark.parametrize("how", ["ask", "open"])
+def test_a_connection_that_ends_as_a_request_is_sent_costs_nothing(how: str) -> None:
+    """The server lives, and closes an idle connection just before it gets the request."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    closed, seen = threading.Event(), []
+
+    def serve() -> None:
+        for _ in range(2):
+            client, _ = listener.accept()
+            with client:
+                seen.append(client.recv(65536))
+                client.sendall(OK)
+            closed.set()
+
+    async def run() -> bytes:
+        pool = Pool(f"tcp:127.0.0.1:{listener.getsockname()[1]}")
+        await pool.ask(HEAD, b"xy", 10)
+        closed.wait(10)  # the loop has no time to hear of it
+        if how == "ask":
+            return (await pool.ask(HEAD, b"xy", 10)).body
+        return await (await pool.open(HEAD, b"xy", 10)).read()
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    assert asyncio.run(run()) == b"hi"
+    thread.join()
+    listener.close()
+    assert seen == [HEAD + b"xy"] * 2
 
 
 @pytest.mark.parametrize(
