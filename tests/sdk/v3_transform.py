@@ -12,7 +12,7 @@ from sagemaker.core.transformer import Transformer
 
 folder = sys.argv[1]
 IMAGE = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.2-1-cpu-py3"
-CODE = b'''
+CODE = b"""
 def model_fn(folder):
     return len
 
@@ -24,7 +24,7 @@ def predict_fn(lines, model):
 
 def output_fn(found, accept):
     return "\\n".join(map(str, found)), accept
-'''
+"""
 session = Session()
 role = get_execution_role()
 bucket = session.default_bucket()

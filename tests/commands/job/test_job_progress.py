@@ -63,4 +63,4 @@ def test_what_is_shown_of_a_transform_job() -> None:
     assert (told["InputFilter"], told["JoinSource"]) == ("$[1:]", "Input")
     assert "OutputFilter" not in told
     assert told["progress"] == "1 of 2 objects"
-    assert told["on AWS"] == "would have cost $0.23"
+    assert told["on AWS"] == "would have cost $0.2300"

@@ -67,7 +67,9 @@ class Jobs:
 
     @property
     def row(self) -> Row:
-        found = self.stand.app.world.rows.get("123456789012", "us-east-1", "transform-job", self.name)
+        found = self.stand.app.world.rows.get(
+            "123456789012", "us-east-1", "transform-job", self.name
+        )
         assert found is not None
         return found
 
@@ -151,7 +153,11 @@ def test_a_job_to_its_end(jobs: Jobs) -> None:
     assert found["TransformJobStatus"] == "Completed"
     assert found["TransformEndTime"] >= found["TransformStartTime"] >= found["CreationTime"]
     assert found["TransformJobArn"] == arn
-    assert found["DataProcessing"] == {"InputFilter": "$", "OutputFilter": "$", "JoinSource": "None"}
+    assert found["DataProcessing"] == {
+        "InputFilter": "$",
+        "OutputFilter": "$",
+        "JoinSource": "None",
+    }
     assert jobs.stand.backend.running() == []
     assert not (model.root / "ml").exists()
     (listed,) = jobs.stand.sm("ListTransformJobs", NameContains=jobs.name)["TransformJobSummaries"]
