@@ -10,7 +10,7 @@ from typing import Any
 
 from sagebrush import services
 from sagebrush.commands import places, running
-from sagebrush.commands.job import costs, facts, inside, named, table, trials
+from sagebrush.commands.job import costs, facts, inside, named, progress, table, trials
 from sagebrush.commands.job.costs import Bill
 from sagebrush.commands.job.named import Found
 from sagebrush.commands.running import CommandError
@@ -70,7 +70,8 @@ def told(found: Found, client: Any, live: Rows) -> tuple[Rows, list[str]]:
     if noun == "HyperParameterTuningJob":
         return _tuning(found, client)
     cost = costs.of(found.kind, doc, client, now)
-    own = _endpoint(doc) if noun == "Endpoint" else ()
+    of = {"Endpoint": _endpoint, "TransformJob": _transform}.get(noun)
+    own = of(doc) if of else ()
     rows = [*general(found.kind, doc), *own, *live]
     if groups := costs.instances(noun, doc, client):
         rows.append(("price on AWS", costs.hourly(groups)))
@@ -116,6 +117,19 @@ def _endpoint(doc: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         for image in each.get("DeployedImages", ()):
             yield "image", image.get("SpecifiedImage", "")
             yield "runs as", image.get("ResolvedImage", "")
+
+
+def _transform(doc: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Where a transform job's records come from and go to, and what is done to them."""
+    given, asked = doc["TransformInput"], doc["TransformOutput"]
+    how = (given.get("ContentType"), given.get("SplitType"), given.get("CompressionType"))
+    told = ", ".join(word for word in how if word and word != "None")
+    where = given["DataSource"]["S3DataSource"]["S3Uri"]
+    yield "input", f"{where} ({told})" if told else where
+    yield "output", asked["S3OutputPath"]
+    for name, value in doc.get("DataProcessing", {}).items():
+        if value not in ("$", "None"):
+            yield name, value
 
 
 def _print(rows: Iterable[tuple[str, str]], below: Sequence[str], doc: Mapping[str, Any]) -> None:
@@ -227,9 +241,14 @@ def _facts(doc: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 def _live(chosen: Settings, of: tuple[str, str, str, str]) -> Iterator[tuple[str, str]]:
     """What the live instances of that kind, name, region and account really have."""
-    for each in inside.everything(chosen):
-        if (each.kind, each.name, each.region, each.account) != of:
-            continue
+    mine = [
+        each
+        for each in inside.everything(chosen)
+        if (each.kind, each.name, each.region, each.account) == of
+    ]
+    if said := progress.told(chosen, mine):
+        yield "progress", said
+    for each in mine:
         limits = inside.limits(inside.directory(chosen, each))
         if limits is not None:
             size = facts.scaled(each.type, limits) or "all that its type has"

@@ -12,9 +12,10 @@ from botocore.exceptions import ClientError
 
 from sagebrush import services
 from sagebrush.commands import places, running
-from sagebrush.commands.job import costs, facts, inside, named, trials
+from sagebrush.commands.job import costs, facts, inside, named, progress, trials
 from sagebrush.commands.job.costs import Bill
 from sagebrush.commands.running import CommandError
+from sagebrush.engine.running import Live
 from sagebrush.facts import Running
 from sagebrush.settings import Settings
 
@@ -105,6 +106,12 @@ def _sizes(chosen: Settings, account: str) -> dict[str, dict[str, str]]:
         if each.account != account:
             continue
         limits = inside.limits(inside.directory(chosen, each))
-        if limits and (said := facts.scaled(each.type or limits.name, limits)):
+        scaled = facts.scaled(each.type or limits.name, limits) if limits else ""
+        mine = [other for other in lives if _resource(other) == _resource(each)]
+        if said := "; ".join(filter(None, (progress.told(chosen, mine), scaled))):
             found.setdefault(each.region, {}).setdefault(each.name, said)
     return found
+
+
+def _resource(each: Live) -> tuple[str, str, str, str]:
+    return each.kind, each.name, each.region, each.account

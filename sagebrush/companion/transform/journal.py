@@ -57,7 +57,7 @@ class Journal:
     def __init__(self, folder: str) -> None:
         """It goes on where it ended."""
         self._folder = folder
-        self._file = open(os.path.join(folder, NAME), "a+", encoding="utf-8")
+        self._file = open(os.path.join(folder, NAME), "a+", encoding="utf-8")  # noqa: SIM115
         self._file.seek(0)
         text = self._file.read()
         self.past = read(text)

@@ -180,7 +180,8 @@ class TransformStand:
             "retries": 0,
             "data": None,
         }
-        return {**found, **given}
+        found |= given
+        return found
 
     def drive(self, **given: Any) -> Drive:
         """A driver that has not begun."""

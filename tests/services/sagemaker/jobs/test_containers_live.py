@@ -113,6 +113,34 @@ def test_an_image_of_ones_own_trains_and_serves(live: Any) -> None:
         answer = runtime.invoke_endpoint(EndpointName="mine", Body=b"world")
         assert answer["Body"].read() == b"hello WORLD"
     sagemaker.delete_endpoint(EndpointName="mine")
+    _transforms(live)
+
+
+def _transforms(server: Any) -> None:
+    """The model, in turn with itself, takes what is in S3 to S3."""
+    sagemaker, s3 = server.client("sagemaker"), server.client("s3")
+    container = sagemaker.describe_model(ModelName="mine")["PrimaryContainer"]
+    two = [{name: container[name] for name in ("Image", "ModelDataUrl")}] * 2
+    sagemaker.create_model(ModelName="twice", ExecutionRoleArn=ROLE, Containers=two)
+    s3.put_object(Bucket="jobs", Key="said/a.txt", Body=b"you\nme\n")
+    source = {"S3DataType": "S3Prefix", "S3Uri": "s3://jobs/said/"}
+    sagemaker.create_transform_job(
+        TransformJobName="mine",
+        ModelName="twice",
+        BatchStrategy="SingleRecord",
+        TransformInput={"DataSource": {"S3DataSource": source}, "SplitType": "Line"},
+        TransformOutput={"S3OutputPath": "s3://jobs/out", "AssembleWith": "Line"},
+        TransformResources={"InstanceType": "ml.m5.large", "InstanceCount": 1},
+    )
+
+    def look() -> dict[str, Any] | None:
+        found = sagemaker.describe_transform_job(TransformJobName="mine")
+        return found if found["TransformJobStatus"] in ENDED else None
+
+    told = until(look, "the transform job")
+    assert told["TransformJobStatus"] == "Completed", told.get("FailureReason")
+    made = s3.get_object(Bucket="jobs", Key="out/a.txt.out")["Body"].read()
+    assert made == b"hello HELLO YOU\nhello HELLO ME\n"
 
 
 def test_the_container_reaches_aws_as_its_role_and_nothing_else_of_ours(live: Any) -> None:
