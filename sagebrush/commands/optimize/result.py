@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 NAMES = {
-    "before": "PyTorch, float32 (before)",
-    "float32": "ONNX Runtime, float32",
-    "int8": "ONNX Runtime, int8",
+    "before": "PyTorch float32",
+    "float32": "ONNX float32",
+    "int8": "ONNX int8",
 }
 REPORT = "optimized.json"
 """In the archive: what was measured, on what."""
@@ -35,7 +35,7 @@ def table(told: Mapping[str, Any], rows: Rows, cpus: int) -> Table:
     made = Table(title=title, title_justify="left")
     made.add_column("", no_wrap=True)
     heads = ["accuracy"] if rows.labelled else []
-    for head in (*heads, _agreement(told["task"]), "one text", "texts a second", "size"):
+    for head in (*heads, _agreement(told["task"]), "one text", "texts/s", "size"):
         made.add_column(head, justify="right")
     measured = told["measured"]
     for name, found in measured.items():

