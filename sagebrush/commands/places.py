@@ -14,7 +14,6 @@ from sagebrush.samples import table
 from sagebrush.settings import Settings
 from sagebrush.store import census
 
-
 RECORDS = {"scaling-activity"}
 """Kinds of rows that tell what was done, and are nothing that anyone has."""
 
