@@ -11,7 +11,7 @@ from sagebrush.world import World
 
 def _later(world: World, row: Row, reason: str) -> Next:
     """What could not be done is left; the next alarm or fire tries again."""
-    return Next(plan={"task": None}, due=600.0)
+    return Next(due=600.0)
 
 
 TARGET = Kind(
@@ -19,7 +19,7 @@ TARGET = Kind(
     SCALABLE_TARGET.noun,
     running=SCALABLE_TARGET,
     reconcile=life.target,
-    fail=_later,
+    fail=life.give_up,
 )
 POLICY = Kind(
     SCALING_POLICY.kind,

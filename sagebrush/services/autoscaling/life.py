@@ -7,6 +7,7 @@ before it is begun, so that a step that is repeated begins the same one.
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from typing import Any, cast
 
@@ -23,8 +24,12 @@ from sagebrush.services.autoscaling.targets import withdraw
 from sagebrush.store.rows import Next, Row
 from sagebrush.world import World
 
+log = logging.getLogger(__name__)
+
 LOOK = 2.0
 """Seconds between two looks at a change that is under way."""
+RETRY = 300.0
+"""Seconds after a change that failed until a policy tries again."""
 
 
 def policy(world: World, row: Row) -> Next:
@@ -51,7 +56,24 @@ def target(world: World, row: Row) -> Next:
     """One step of a scalable target: a change under way goes on, or another one is decided."""
     step = Step(world, row)
     task = plan_of(row).get("task")
-    return step.carry_out(task) if task is not None else step.decide()
+    if task is not None:
+        return step.carry_out(task)
+    try:
+        return step.decide()
+    except AwsError as error:  # the role was deleted, say: the next alarm finds it made again
+        log.warning("%s cannot be scaled now: %s", row.name, error)
+        return Next()
+
+
+def give_up(world: World, row: Row, reason: str) -> Next:
+    """What goes on failing unexpectedly has failed; the next alarm tries again."""
+    task = plan_of(row).get("task")
+    if task is not None:
+        end = moment(world.clock())
+        said = activities.failed(row, task["capacity"], reason)
+        told = {"StatusCode": "Failed", "StatusMessage": said, "EndTime": end}
+        activities.change(world, row, task["id"], **told)
+    return Next(plan={"task": None, "failed": world.clock()})
 
 
 def _set_bounds(world: World, owner: Row, action: Row, time: float) -> None:
@@ -126,7 +148,7 @@ class Step:
         for note in found.notes:
             activities.note(self.world, self.row, noted, note, self.now)
         wish = found.wish
-        if wish is None:
+        if wish is None or self.now < plan_of(self.row).get("failed", -RETRY) + RETRY:
             return Next(plan={"noted": noted, "enforce": None})
         if seen.changing:
             note = Note(wish.policy, wish.alarm, decisions.UNSCALABLE, seen.desired)
@@ -178,23 +200,23 @@ class Step:
         if seen.status == "Failed":
             said = activities.failed(self.row, wanted, seen.reason or "the resource has failed")
             self._tell(task, StatusCode="Failed", StatusMessage=said, EndTime=end)
-            return self._ended(task, seen.desired)
+            return self._ended(task, seen.desired, failed=self.now)
         if seen.desired != wanted and seen.current != wanted:
             code = "Unfulfilled" if seen.reason else "Overridden"
             said = activities.failed(self.row, wanted, seen.reason)
             if code == "Overridden":
                 said = f"The desired capacity was set to {seen.desired} by another request."
             self._tell(task, StatusCode=code, StatusMessage=said, EndTime=end)
-            return self._ended(task, seen.desired)
+            return self._ended(task, seen.desired, failed=self.now if seen.reason else None)
         if seen.current != wanted:
             return Next(due=LOOK)
         said = activities.fulfilled(self.row, wanted)
         self._tell(task, StatusCode="Successful", StatusMessage=said, EndTime=end)
         return self._ended(task, wanted)
 
-    def _ended(self, task: Task, after: int) -> Next:
-        """The change is over; one by a policy begins its cooldown."""
-        plan: Doc = {"task": None}
+    def _ended(self, task: Task, after: int, failed: float | None = None) -> Next:
+        """The change is over, or `failed` then; one by a policy begins its cooldown."""
+        plan: Doc = {"task": None, "failed": failed}
         if "base" in task:
             made = {m: cast(Doc, task)[m] for m in ("base", "before", "cooldown")}
             plan["change"] = {**made, "after": after, "ended": self.now}
@@ -215,7 +237,7 @@ class Step:
             return Next(plan={"task": None})
         said = activities.failed(self.row, task["capacity"], error.message)
         self._tell(task, StatusCode="Failed", StatusMessage=said, EndTime=end)
-        return Next(plan={"task": None})
+        return Next(plan={"task": None, "failed": self.now})
 
     def _vanished(self, error: AwsError, task: Task | None = None) -> Next:
         """The resource is deleted: what was under way failed, and the target is deregistered."""

@@ -46,6 +46,8 @@ class Plan(TypedDict, total=False):
     """Whether the capacity must come within the bounds, which were set since it last did."""
     noted: dict[str, float]
     """Policy and reason of what was not scaled -> when that was last recorded."""
+    failed: float
+    """When a policy's change last failed; others wait a while."""
     since: float
     """See `engine.schedules.firing`."""
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from sagebrush.errors import AwsError
+from sagebrush.services.autoscaling import capacity
 from tests.services.autoscaling.scalingstand import DIMENSIONS, WHICH, Scaled
 from tests.services.sagemaker.stand import NAME
 
@@ -235,3 +236,31 @@ def test_a_caller_without_rights_registers_nothing(scaled: Scaled) -> None:
         nobody.call("application-autoscaling", "RegisterScalableTarget",
                     {**WHICH, "MinCapacity": 1, "MaxCapacity": 2})  # fmt: skip
     assert caught.value.code == "AccessDeniedException"
+
+
+def test_what_its_service_refuses_has_failed_and_is_not_tried_every_minute(
+    scaled: Scaled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scaled.register()
+    arn = step(scaled, {"MetricIntervalLowerBound": 0.0, "ScalingAdjustment": 1})
+    watch(scaled, "deep", arn)
+    state = {"AlarmName": "deep", "StateValue": "ALARM", "StateReason": "test"}
+
+    def refuse(*_: Any) -> None:
+        raise AwsError("ResourceLimitExceeded", "no more ml.m5.large")
+
+    monkeypatch.setattr(capacity, "set_to", refuse)
+    for _ in range(2):
+        scaled.own.call("cloudwatch", "SetAlarmState", {**state, "StateValue": "OK"})
+        scaled.own.call("cloudwatch", "SetAlarmState", state)
+        scaled.settle()
+    (found,) = scaled.activities()
+    assert found["StatusMessage"] == (
+        "Failed to set desired instance count to 2. Reason: no more ml.m5.large"
+    )
+    monkeypatch.undo()
+    scaled.clock.forward(300)
+    scaled.own.call("cloudwatch", "SetAlarmState", {**state, "StateValue": "OK"})
+    scaled.own.call("cloudwatch", "SetAlarmState", state)
+    scaled.settle()
+    assert [a["StatusCode"] for a in scaled.activities()] == ["Failed", "Successful"]
