@@ -10,7 +10,7 @@ from typing import Any, cast
 import pytest
 
 from sagebrush.compute.base import Gone, Running, State
-from sagebrush.net.http_client import Answer, Broken, Pool, Unreachable
+from sagebrush.net.http_client import Answer, Body, Broken, Pool, Unreachable
 from sagebrush.routing import forward
 from sagebrush.routing.endpoints import Endpoints, Name
 from sagebrush.routing.forward import (
@@ -73,7 +73,7 @@ class Road:
             self.rows.delete(known.id)
         return self.rows.insert(Row(*NAME[:2], "endpoint", NAME[2], "InService", {}, plan))
 
-    async def ask(self, pool: Pool, _head: bytes, _body: bytes, _timeout: float) -> Answer:
+    async def ask(self, pool: Pool, _head: bytes, _body: Body, _timeout: float) -> Answer:
         key = pool.address.split(":")[1]
         self.asked.append(key)
         if key in self.failing:

@@ -34,7 +34,7 @@ def endpoint(share: float = 1.0, routes: int = 1) -> Endpoint:
 
 
 def passage(answer: Any) -> Passage[Answer]:
-    async def ask(_pool: Pool, _head: bytes, body: bytes, _timeout: float) -> Answer:
+    async def ask(_pool: Pool, _head: bytes, body: Any, _timeout: float) -> Answer:
         if isinstance(answer, asyncio.Event):
             await answer.wait()
         if isinstance(answer, Exception):

@@ -143,8 +143,9 @@ def stand(shared: Stand) -> Iterator[Stand]:
     shared.clear()
 
 
-def ok(body: bytes = b"well", status: int = 200, **headers: str) -> Answer:
-    return Answer(status, {"content-type": "text/x", **headers}, body)
+def ok(body: bytes = b"well", status: int = 200, after: str = "") -> Answer:
+    more = {"retry-after": after} if after else {}
+    return Answer(status, {"content-type": "text/x", **more}, body)
 
 
 def test_a_success(stand: Stand) -> None:
@@ -184,8 +185,8 @@ def test_a_request_that_a_model_had_is_not_sent_again(stand: Stand, problem: Exc
     [
         (forward.NoReplica("v"), 1.0),
         (forward.NoEndpoint(NAME), 1.0),
-        (ok(status=503, **{"retry-after": "7"}), 7.0),
-        (ok(status=503, **{"retry-after": "tomorrow"}), 1.0),
+        (ok(status=503, after="7"), 7.0),
+        (ok(status=503, after="tomorrow"), 1.0),
     ],
 )
 def test_a_request_that_no_model_took_waits(stand: Stand, answer: Any, seconds: float) -> None:
