@@ -1,4 +1,4 @@
-# The AWS CLI, unmodified: S3, a training job's description, an error.
+# The AWS CLI, unmodified: S3, a training job's description, an error, a queue.
 set -eu
 aws s3 mb s3://cli-bucket
 printf 'hello' >"$1/hello.txt"
@@ -13,4 +13,8 @@ aws sagemaker list-training-jobs --output json >/dev/null
 if aws sagemaker describe-endpoint --endpoint-name nobody 2>"$1/error"; then exit 1; fi
 grep -q 'Could not find' "$1/error"
 aws s3 rb s3://cli-bucket --force
+queue=$(aws sqs create-queue --queue-name cli --query QueueUrl --output text)
+aws sqs send-message --queue-url "$queue" --message-body hello >/dev/null
+[ "$(aws sqs receive-message --queue-url "$queue" --query 'Messages[0].Body' --output text)" = hello ]
+aws sqs delete-queue --queue-url "$queue"
 echo "aws cli: all well"

@@ -42,6 +42,13 @@ def test_sts_leads_to_the_tls_port(data: str) -> None:
     assert found == ["localhost:4567", "localhost:4567", "s3.us-east-1.amazonaws.com"]
 
 
+def test_the_clis_queues_are_not_at_awss_own_host(data: str) -> None:
+    code = "from awscli.customizations.overridesslcommonname import SSL_COMMON_NAMES as n; print(len(n))"
+    given = {"SAGEBRUSH_CLIENT_DATA": data, "AWS_ENDPOINT_URL": "http://localhost:4566"}
+    assert python(code, [CLIENT], **given) == ["0"]
+    assert python(code, [CLIENT], SAGEBRUSH_CLIENT_DATA=data) != ["0"]
+
+
 @pytest.mark.parametrize("missing", ["SAGEBRUSH_CLIENT_DATA", "AWS_ENDPOINT_URL"])
 def test_real_aws_is_reached_without_our_variables(data: str, missing: str) -> None:
     """Someone who unsets AWS_ENDPOINT_URL wants AWS, whatever PYTHONPATH still holds."""

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 _HERE = os.path.dirname(os.path.abspath(__file__))
 _SANDBOX = "/opt/sagebrush/"
+_CLI = "awscli.customizations.overridesslcommonname"
+"""Where version 1 of the AWS CLI sends `aws sqs` to AWS's own host whatever AWS_ENDPOINT_URL says."""
 
 
 class _Loader:
@@ -80,7 +82,8 @@ def _point() -> None:
             quiet.begin()
             sys.meta_path.insert(0, _Finder({name: quiet.silence for name in quiet.TELEMETRY}))
 
-        sys.meta_path.insert(0, _Finder({"botocore.loaders": change}))
+        changes = {"botocore.loaders": change, _CLI: lambda module: module.SSL_COMMON_NAMES.clear()}
+        sys.meta_path.insert(0, _Finder(changes))
 
 
 def _advise() -> None:

@@ -160,9 +160,16 @@ def test_results_may_be_told_alone(stand: Stand) -> None:
     assert found["AsyncInferenceConfig"]["OutputConfig"] == output
 
 
-def test_the_floor() -> None:
-    fleet: Any = {"id": "f", "config": "c", "variants": [{"mode": "Serial"}], "started": 0.0}
+def test_what_an_asynchronous_fleet_has() -> None:
+    own: Any = {"container": "", "env": {"A": "b"}}
+    chosen: Any = {"container": "", "env": {"SAGEMAKER_MODEL_SERVER_TIMEOUT": "60"}}
+    theirs: Any = {"container": "image", "env": {}}
+    variant = {"mode": "Serial", "containers": [own, chosen, theirs]}
+    fleet: Any = {"id": "f", "config": "c", "variants": [variant], "started": 0.0}
     assert asynchronous.floor(fleet) == 1
     found = asynchronous.apply(fleet, {"OutputConfig": OUTPUT})
     assert asynchronous.floor(found) == 0
     assert found["variants"][0].get("drain") == asynchronous.DRAIN
+    assert own["env"] == {"A": "b", "SAGEMAKER_MODEL_SERVER_TIMEOUT": "3600"}
+    assert chosen["env"] == {"SAGEMAKER_MODEL_SERVER_TIMEOUT": "60"}
+    assert theirs["env"] == {}
