@@ -164,7 +164,7 @@ class Build:
         self.wanted = read((root / "input" / "requirements.txt").read_text())
         self.present = environment_packages()
         self.layer = root / "layer" / "venv"
-        self.work = Path(tempfile.mkdtemp(prefix="layer-"))
+        self.work = Path(tempfile.mkdtemp(prefix="work-", dir=root))
         # On the installation's disk, so that files are linked, not copied; removed at the end.
         self.cache = root / "cache"
         self.lines, self.arguments = uv_text(self.wanted.options)
@@ -188,7 +188,7 @@ class Build:
         warnings += self._broken(set(delta) & set(self.present))
         warnings += self._brought(delta)
         warnings += self._import(resolved)
-        subprocess.run(["rm", "-rf", str(self.cache)], check=False)
+        subprocess.run(["rm", "-rf", str(self.cache), str(self.work)], check=False)
         packages = [f"{name}=={version}" for name, version in sorted(delta.items())]
         result = {"packages": packages, "warnings": warnings}
         (self.root / "output" / "layer.json").write_text(json.dumps(result))
