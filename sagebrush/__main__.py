@@ -21,6 +21,8 @@ COMMANDS = {
     "logs": "the log of the server, a job of any kind, an endpoint or a notebook",
     "jobs": "training jobs, endpoints and notebooks; show, shell, dump, interrupt",
     "top": "what live jobs use now: CPU, memory, GPU",
+    "endpoints": "what endpoints do: plot",
+    "scaling": "what a scaling policy would do to your traffic: simulate",
     "image": "the environments that images stand for: list, build, rm, shell",
     "samples": "AWS's public sample data: list, add, generate, remove",
     "doctor": "what this host can isolate and limit, and the cure where it cannot",

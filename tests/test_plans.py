@@ -16,6 +16,8 @@ from sagebrush.store.rows import Row
 ROOT = Path(__file__).parent.parent
 SERVICES = "sagebrush/services"
 TYPED = {
+    f"{SERVICES}/autoscaling": ["plan.Plan", "plan.Task", "plan.Made"],
+    f"{SERVICES}/cloudwatch/alarms": ["alarms.plan.Plan"],
     f"{SERVICES}/sagemaker/hosting": ["hosting.plan.Plan"],
     f"{SERVICES}/sagemaker/jobs": ["jobs.plan.Job"],
     f"{SERVICES}/sagemaker/notebook": ["notebook.plan.Plan"],
@@ -90,11 +92,12 @@ def test_a_plan_is_read_by_its_own_kind_alone() -> None:
     assert not set(OTHERS) - used, f"no longer exceptions: {set(OTHERS) - used}"
 
 
-def declared(types: list[str]) -> set[str]:
+def declared(folder: str) -> set[str]:
     found: set[str] = set()
-    for each in types:
+    service = folder.split("/")[2]
+    for each in TYPED[folder]:
         module, _, name = each.rpartition(".")
-        plans = importlib.import_module(f"sagebrush.services.sagemaker.{module}")
+        plans = importlib.import_module(f"sagebrush.services.{service}.{module}")
         found |= set(getattr(plans, name).__annotations__)
     return found
 
@@ -138,7 +141,7 @@ def typed(node: ast.AST) -> bool:
 
 @pytest.mark.parametrize("folder", TYPED)
 def test_every_key_of_a_plan_is_declared(folder: str) -> None:
-    known, found = declared(TYPED[folder]), set()
+    known, found = declared(folder), set()
     for path in sorted((ROOT / folder).glob("*.py")):
         for line, key in keys(ast.parse(path.read_text())):
             found.add(key)

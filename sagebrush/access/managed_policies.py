@@ -32,6 +32,11 @@ _PASSED = {
     }
 }  # fmt: skip
 _PASSED_SAGEMAKER = {"StringEquals": {"iam:PassedToService": "sagemaker.amazonaws.com"}}
+_SCALING = "sagemaker.application-autoscaling.amazonaws.com"
+_SCALER = (
+    f"arn:aws:iam::*:role/aws-service-role/{_SCALING}/"
+    "AWSServiceRoleForApplicationAutoScaling_SageMakerEndpoint"
+)
 _SAGEMAKER_ROLE = "arn:aws:iam::*:role/*AmazonSageMaker*"
 
 KNOWN: Mapping[str, Mapping[str, Any]] = {
@@ -71,6 +76,8 @@ KNOWN: Mapping[str, Mapping[str, Any]] = {
             "s3:GetBucketCors", "s3:PutBucketCors", "s3:GetBucketAcl", "s3:PutObjectAcl",
         ),
         _allow("lambda:InvokeFunction", on="arn:aws:lambda:*:*:function:*SageMaker*"),
+        _allow("iam:CreateServiceLinkedRole", on=_SCALER,
+               when={"StringLike": {"iam:AWSServiceName": _SCALING}}),
         _allow("iam:PassRole", on=_SAGEMAKER_ROLE, when=_PASSED),
         _allow("iam:PassRole", on="arn:aws:iam::*:role/*", when=_PASSED_SAGEMAKER),
     ),
@@ -104,6 +111,15 @@ KNOWN: Mapping[str, Mapping[str, Any]] = {
         _allow("ecr:GetAuthorizationToken", "ecr:BatchCheckLayerAvailability",
                "ecr:GetDownloadUrlForLayer", "ecr:GetRepositoryPolicy", "ecr:Describe*",
                "ecr:List*", "ecr:BatchGetImage")
+    ),
+    "arn:aws:iam::aws:policy/aws-service-role/AWSApplicationAutoscalingSageMakerEndpointPolicy":
+    _policy(
+        _allow("sagemaker:DescribeEndpoint", "sagemaker:DescribeEndpointConfig",
+               "sagemaker:DescribeInferenceComponent",
+               "sagemaker:UpdateEndpointWeightsAndCapacities",
+               "sagemaker:UpdateInferenceComponentRuntimeConfig", "cloudwatch:PutMetricAlarm",
+               "cloudwatch:DescribeAlarms", "cloudwatch:DeleteAlarms",
+               "cloudwatch:GetMetricData")
     ),
     "arn:aws:iam::aws:policy/AmazonEventBridgeFullAccess": _policy(_allow("events:*")),
 }  # fmt: skip

@@ -27,6 +27,11 @@ _NAMES: Mapping[str, str] = {
     f"sagemaker{_AUTOSCALING}": "ApplicationAutoScaling_SageMakerEndpoint",
 }
 """Service principal without its domain -> what its role is called after `AWSServiceRoleFor`."""
+_POLICIES: Mapping[str, str] = {
+    f"sagemaker{_AUTOSCALING}": "AWSApplicationAutoscalingSageMakerEndpointPolicy",
+}
+"""Service principal without its domain -> the policy that AWS attaches to its role, where the service
+is here and needs it."""
 _SUFFIXED = ("autoscaling", "lex", "lexv2")
 
 
@@ -41,3 +46,9 @@ def name_of(principal: str, suffix: str | None = None) -> str:
 def may_have_suffix(principal: str) -> bool:
     """Whether the service may have several roles, which a suffix tells apart."""
     return principal.removesuffix(DOMAIN) in _SUFFIXED
+
+
+def policy_of(principal: str) -> str | None:
+    """The ARN of the policy that the service's role has here; None where it needs none."""
+    name = _POLICIES.get(principal.removesuffix(DOMAIN))
+    return f"arn:aws:iam::aws:policy{PATH}{name}" if name else None

@@ -35,3 +35,13 @@ def _partitions() -> Mapping[str, frozenset[str]]:
         each["id"]: frozenset(name for name in each["regions"] if not name.endswith("-global"))
         for each in loader.load_data("partitions")["partitions"]
     }
+
+
+@cache
+def description(region: str) -> str:
+    """What AWS calls the region in words (`US East (N. Virginia)`); its name where it has none."""
+    loader = Loader([Loader.BUILTIN_DATA_PATH], include_default_search_paths=False)
+    for each in loader.load_data("partitions")["partitions"]:
+        if region in each["regions"]:
+            return each["regions"][region].get("description", region)
+    return region

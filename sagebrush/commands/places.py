@@ -14,6 +14,9 @@ from sagebrush.samples import table
 from sagebrush.settings import Settings
 from sagebrush.store import census
 
+RECORDS = {"scaling-activity"}
+"""Kinds of rows that tell what was done, and are nothing that anyone has."""
+
 
 @dataclass(frozen=True)
 class Place:
@@ -58,7 +61,7 @@ def counts(chosen: Settings) -> dict[str, dict[str, int]]:
     Raises CommandError where the server has written nothing yet.
     """
     kinds = services.running()
-    hidden = {name for name, kind in kinds.items() if not kind.listed}
+    hidden = {name for name, kind in kinds.items() if not kind.listed} | RECORDS
     with beside.database(chosen) as stored:
         found, buckets = census.resources(stored.read), census.buckets(stored.read, table.OWNER)
     shown = {

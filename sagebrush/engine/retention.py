@@ -8,6 +8,7 @@ from pathlib import Path
 
 from sagebrush.compute.base import Exited, Gone
 from sagebrush.scheduler import capacity, members
+from sagebrush.store.alarm_history import AlarmHistory
 from sagebrush.workload import layers, stage
 from sagebrush.world import World
 
@@ -17,11 +18,15 @@ DAY = 86400.0
 METRIC_DAYS = 455
 """How long CloudWatch keeps metrics (User Guide, "Metrics retention": 15 months)."""
 
+ALARM_DAYS = 30
+"""How long CloudWatch keeps the history of alarms (User Guide, "Common features of alarms")."""
+
 
 def expire(world: World) -> None:
-    """Removes metric points past CloudWatch's 15 months, users' log events past their group's
-    retention, and layers that no job has used for long. Repeatable."""
+    """Removes metric points past CloudWatch's 15 months, alarms' history past 30 days, users' log
+    events past their group's retention, and layers that no job has used for long. Repeatable."""
     world.series.expire(world.clock() - METRIC_DAYS * DAY)
+    AlarmHistory(world.db).expire(world.clock() - ALARM_DAYS * DAY)
     world.streams.expire()
     layers.expire(world)
 

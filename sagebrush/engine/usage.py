@@ -78,6 +78,7 @@ class Sampler:
             )
         for (account, region), new in points.items():
             self._world.series.append(account, region, new)
+        self._world.tallies.look(self._world.endpoints.all())
         return len(self._before)
 
 

@@ -171,6 +171,10 @@ class Endpoints:
         """Returns the endpoint's routes, None if they are not loaded."""
         return self._endpoints.get(name)
 
+    def all(self) -> list[Endpoint]:
+        """The endpoints whose routes are loaded."""
+        return list(self._endpoints.values())
+
     def load(self, row: Row, first: bool = False) -> Endpoint | None:
         """Builds the endpoint's routes from its row and the backend, publishes and returns them.
 

@@ -16,7 +16,7 @@ from sagebrush.routing.endpoints import Endpoint, Endpoints, Name, Route, Varian
 from sagebrush.routing.passage import Passage, Reached
 from sagebrush.routing.sessions import Sessions
 from sagebrush.routing.shadows import Shadows
-from sagebrush.routing.tallies import Tallies
+from sagebrush.routing.tallies import Subject, Tallies
 from sagebrush.store.rows import Rows
 
 PATIENCE = 5.0
@@ -115,6 +115,7 @@ class Forward:
                 endpoint, variant, route = await self._replaced(endpoint, variant, target, until)
                 failed = []
             sent = time.perf_counter()
+            running = route.busy + 1
             try:
                 answer = await passage.through(variant, route)
             except Unreachable:
@@ -128,13 +129,14 @@ class Forward:
                     endpoint, variant = newer, _choose(newer, target)
                 continue
             except (Broken, TimeoutError) as error:
-                self._count(endpoint, variant, 0, began, sent)
+                place = Place(endpoint.fleet_of(variant), variant, route)
+                self._count(place, 0, running, began, sent)
                 if not isinstance(error, TimeoutError):
                     self._look(endpoint)
-                place = Place(endpoint.fleet_of(variant), variant, route)
                 raise NoAnswer(place, passage.at) from error
-            self._count(endpoint, variant, answer.status, began, sent)
-            return Place(endpoint.fleet_of(variant), variant, route), answer
+            place = Place(endpoint.fleet_of(variant), variant, route)
+            self._count(place, answer.status, running, began, sent)
+            return place, answer
 
     def _bound(self, endpoint: Endpoint, session: str) -> tuple[Variant, Route]:
         """The replica of the session. Raises NoSession."""
@@ -173,14 +175,19 @@ class Forward:
                 return Place(endpoint, variant, route)
         raise NoReplica(variant.name)
 
-    def _count(
-        self, endpoint: Endpoint, variant: Variant, status: int, began: float, sent: float
-    ) -> None:
+    def _count(self, place: Place, status: int, running: int, began: float, sent: float) -> None:
+        """Counts an answer; `running`: requests at the replica when it was asked, this included."""
         now = time.perf_counter()
         model = now - sent
-        self._tallies.count(
-            endpoint.name, variant.name, status, model if status else None, now - began - model
-        )
+        endpoint, variant, _ = place
+        for config in ("", variant.config) if variant.config else ("",):
+            self._tallies.count(
+                Subject(endpoint.name, variant.name, config=config),
+                status,
+                model if status else None,
+                now - began - model,
+                (len(variant.routes), running),
+            )
 
     def _look(self, endpoint: Endpoint) -> None:
         """Makes the endpoint's row due in a worker thread."""

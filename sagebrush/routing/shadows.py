@@ -14,7 +14,7 @@ from collections.abc import Callable
 from sagebrush.net.http_client import Answer, Broken, Unreachable
 from sagebrush.routing.endpoints import Endpoint, Shadow, Variant
 from sagebrush.routing.passage import Passage, Undirected
-from sagebrush.routing.tallies import Tallies
+from sagebrush.routing.tallies import Subject, Tallies
 
 MOST = 64
 """Copies that may wait for an answer at a time; further ones are not sent."""
@@ -50,6 +50,7 @@ class Shadows:
         if route is None:
             return
         sent, status = time.perf_counter(), 0
+        load = (len(variant.routes), route.busy + 1)
         try:
             answer = await passage.through(variant, route)
             status = answer.status
@@ -58,4 +59,5 @@ class Shadows:
         except (Unreachable, Broken, TimeoutError, Undirected):
             pass  # counted as an error of the model's, and nobody's to be told
         took = time.perf_counter() - sent
-        self._tallies.count(endpoint.name, variant.name, status, took if status else None, 0.0)
+        of = Subject(endpoint.name, variant.name)
+        self._tallies.count(of, status, took if status else None, 0.0, load)

@@ -20,6 +20,7 @@ SERVICES = {
     "sagemaker": "sagemaker",
     "sagemaker-runtime": "sagemaker_runtime",
     "cloudwatch": "cloudwatch",
+    "application-autoscaling": "autoscaling",
     "logs": "logs",
     "sts": "sts",
     "iam": "iam",

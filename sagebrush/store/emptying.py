@@ -16,6 +16,7 @@ KEPT = (
 TABLES = (
     "part", "upload", "object", "piece", "segment", "content", "bucket", "point", "metric",
     "log_event", "log_stream", "log_group", "reservation", "peak", "runtime",
+    "alarm_history",
 )  # fmt: skip
 """Tables that are emptied, what refers to others before them."""
 _HELD = "NOT IN (SELECT content FROM object WHERE content IS NOT NULL)"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import sqlite3
 import uuid
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -120,10 +121,11 @@ class Reader:
         parent: str | None = None,
         account: str | None = None,
         texts: Mapping[str, str] = MappingProxyType({}),
+        holding: str = "",
     ) -> list[Row]:
         """All rows of `kind` (in one of `statuses`, under `parent`, of `account` where given),
         oldest first; `texts`: those alone in which `doc.X` or `plan.X` is that text, which costs a
-        twentieth of reading every row."""
+        twentieth of reading every row; `holding`: those alone whose `doc` has it within some text."""
         sql, params = "SELECT * FROM resource WHERE kind=?", [kind]
         if account is not None:
             sql += " AND account=?"
@@ -133,6 +135,9 @@ class Reader:
             assert column in ("doc", "plan")
             sql += f" AND json_extract({column}, ?)=?"
             params += [f"$.{member}", text]
+        if holding:
+            sql += " AND instr(doc, ?)"
+            params.append(json.dumps(holding)[1:-1])
         if statuses:
             sql += f" AND status IN ({','.join('?' * len(statuses))})"
             params += statuses
@@ -400,6 +405,16 @@ class Rows(Reader):
         """Makes the row due now, leased or not; a lease stays valid."""
         now = self._clock()
         self._db.write(lambda tx: tx.run("UPDATE resource SET due_at=? WHERE id=?", (now, row_id)))
+
+    def touch_named(self, kind: str, place: tuple[str, str], member: str, text: str) -> int:
+        """Makes due now, leased or not, the rows of `kind` in (account, region) whose `doc` has
+        `text` at that member; how many. One that was never due is due too: it waits to be told."""
+        sql = (
+            "UPDATE resource SET due_at=? WHERE kind=? AND account=? AND region=?"
+            " AND json_extract(doc, ?)=?"
+        )
+        params = (self._clock(), kind, *place, f"$.{member}", text)
+        return self._db.write(lambda tx: tx.run(sql, params))
 
     def touch_owner(self, key: str) -> None:
         """Makes the row that reserved capacity under `key` due now, if there is one."""

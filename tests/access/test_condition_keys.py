@@ -35,6 +35,8 @@ HELD = [
     ("s3", "CopyObject", {"s3:x-amz-copy-source": "c/k x"}, {"CopySource": "/c/k%20x"}),
     ("s3", "CreateBucket", {"s3:locationconstraint": "eu-west-1"},
      {"CreateBucketConfiguration": {"LocationConstraint": "eu-west-1"}}),
+    ("cloudwatch", "PutCompositeAlarm", {"cloudwatch:AlarmActions": "arn:aws:sns:r:1:t"},
+     {"AlarmName": "a", "OKActions": ["arn:aws:sns:r:1:t"]}),
     ("cloudwatch", "PutMetricData", {"cloudwatch:namespace": "Mine"}, {"Namespace": "Mine"}),
     (
         "sagemaker",

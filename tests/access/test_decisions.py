@@ -61,6 +61,12 @@ ASKED = [
         f"iam:CreateRole on resource: arn:aws:iam::{ACCOUNT}:role/a/b/r",
     ),
     ("cloudwatch", "ListMetrics", {}, "cloudwatch:ListMetrics"),
+    (
+        "cloudwatch",
+        "DescribeAlarms",
+        {"AlarmNames": ["a b"]},
+        f"cloudwatch:DescribeAlarms on resource: arn:aws:cloudwatch:us-east-1:{ACCOUNT}:alarm:a b",
+    ),
 ]
 
 
@@ -70,6 +76,12 @@ def test_a_refusal_names_action_and_resource(decide, service, operation, params,
 
 
 ADDED = [
+    (
+        "cloudwatch",
+        "PutMetricAlarm",
+        {"AlarmName": "a", "Tags": [{"Key": "k", "Value": "v"}]},
+        "cloudwatch:TagResource",
+    ),
     ("s3", "PutObject", {"Tagging": "a=b"}, "s3:PutObjectTagging"),
     ("s3", "PutObject", {"ACL": "bucket-owner-full-control"}, "s3:PutObjectAcl"),
     ("s3", "PutObject", {"GrantRead": "id=x"}, "s3:PutObjectAcl"),
@@ -100,6 +112,7 @@ ADDED = [
     ("iam", "CreateRole", {"Tags": [{"Key": "a", "Value": "b"}]}, "iam:TagRole"),
 ]
 NAMES = {
+    "cloudwatch": {},
     "s3": {"Bucket": "b", "Key": "k"},
     "sagemaker": {"ModelName": "m"},
     "logs": {"logGroupName": "g"},

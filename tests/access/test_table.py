@@ -242,6 +242,7 @@ def value_of(shape: Any, path: str) -> Any:
         "NewPath": "/new/path/",
         "Path": "/a/path/",
         "PolicyArn": "arn:aws:iam::123456789012:policy/a-policy",
+        "ResourceARN": "arn:aws:cloudwatch:us-east-1:123456789012:alarm:an-alarm",
         "ResourceArn": "arn:aws:sagemaker:us-east-1:123456789012:model/a-model",
         "ResourceConfig.TrainingPlanArn": (
             "arn:aws:sagemaker:us-east-1:123456789012:training-plan/a-plan"
@@ -254,7 +255,10 @@ def value_of(shape: Any, path: str) -> Any:
 def sample_of(service: str, name: str) -> dict[str, Any]:
     """A request with every member of the operation."""
     shape = input_of(service, name)
-    return value_of(shape, "") if shape is not None else {}
+    found = value_of(shape, "") if shape is not None else {}
+    if service == "application-autoscaling" and "ResourceARN" in found:
+        found["ResourceARN"] = f"arn:aws:{service}:us-east-1:123456789012:scalable-target/1"
+    return found
 
 
 def shuffled(value: Any, order: random.Random | None) -> Any:

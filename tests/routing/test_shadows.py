@@ -12,6 +12,7 @@ from sagebrush.routing import shadows
 from sagebrush.routing.endpoints import Endpoint, Route, Shadow, Variant
 from sagebrush.routing.passage import Passage
 from sagebrush.routing.shadows import Shadows
+from sagebrush.routing.tallies import Subject
 
 NAME = ("123456789012", "us-east-1", "e")
 
@@ -22,9 +23,9 @@ class Counted:
     def __init__(self) -> None:
         self.found: list[tuple[str, int]] = []
 
-    def count(self, name: Any, variant: str, status: int, *_: Any) -> None:
-        assert name == NAME
-        self.found.append((variant, status))
+    def count(self, of: Subject, status: int, *_: Any) -> None:
+        assert of.name == NAME
+        self.found.append((of.variant, status))
 
 
 def endpoint(share: float = 1.0, routes: int = 1) -> Endpoint:

@@ -49,6 +49,8 @@ def test_rows_are_chosen_by_account_and_by_what_they_hold(rows: Fixture) -> None
     assert [row.name for row in rows.select("k", texts=whose)] == ["n0", "n1"]
     assert [row.name for row in rows.select("k", texts={"doc.Name": texts[2][1]})] == ["n2"]
     assert rows.select("k", texts={"doc.Other": "a"}) == []
+    assert [row.name for row in rows.select("k", holding=texts[2][1][2:])] == ["n2"]
+    assert rows.select("k", holding="b.") == []
 
 
 def test_a_claimed_row_is_nobody_elses_until_its_lease_ends(rows: Fixture) -> None:
@@ -96,6 +98,24 @@ def test_a_touch_survives_renewal(rows: Fixture) -> None:
     rows.renew(mine, 30)
     assert rows.apply(mine, Next(due=None))
     assert len(rows.claim(30, 10)) == 1
+
+
+def test_a_row_is_due_by_what_its_document_says(rows: Fixture) -> None:
+    for name, place, arn in (
+        ("a", ("1", "r"), "x"),
+        ("b", ("1", "r"), "y"),
+        ("c", ("2", "r"), "x"),
+    ):
+        row = replace(a_row(name, due=None), account=place[0], doc={"Arn": arn})
+        rows.insert(row)
+    assert rows.touch_named("k", ("1", "r"), "Arn", "x") == 1
+    assert rows.touch_named("k", ("1", "other"), "Arn", "x") == 0
+    assert rows.touch_named("other", ("1", "r"), "Arn", "x") == 0
+    (mine,) = rows.claim(30, 10)
+    assert mine.name == "a"
+    rows.touch_named("k", ("1", "r"), "Arn", "x")  # while it is leased: the step is stored
+    assert rows.apply(mine, Next("Done", due=500))
+    assert [row.status for row in rows.claim(30, 10)] == ["Done"]
 
 
 def test_leases_of_a_process_that_is_gone_are_taken_over(rows: Fixture) -> None:

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from sagebrush.access.actions import cloudwatch, iam, logs, s3, sagemaker, sts
+from sagebrush.access.actions import autoscaling, cloudwatch, iam, logs, s3, sagemaker, sts
 from sagebrush.access.actions.entries import Entry, Need
 from sagebrush.errors import Doc
 from sagebrush.world import Ctx
 
 _SERVICES = {
+    "application-autoscaling": autoscaling.TABLE,
     "cloudwatch": cloudwatch.TABLE,
     "iam": iam.TABLE,
     "logs": logs.TABLE,

@@ -117,7 +117,8 @@ def erase_role(ctx: Ctx, row: Row) -> None:
         if not row.status:
             raise no_role(row.name)
         own = row.plan if row.status != principals.STAND_IN else {"attached": {}, "inline": {}}
-        if own["attached"]:
+        linked = row.doc.get("Path", "").startswith(linked_roles.PATH)  # its policy goes with it
+        if own["attached"] and not linked:
             raise conflict("Cannot delete entity, must detach all policies first.")
         if own["inline"]:
             raise conflict("Cannot delete entity, must delete policies first.")

@@ -1,7 +1,7 @@
 """IAM: service-linked roles, which AWS's services alone change and assume (IAM user guide, "Create a
 service-linked role").
 
-AWS attaches a policy of the service's to each. None of these services needs one here: the roles are
+AWS attaches a policy of the service's to each. Most of these services need none here: their roles are
 there for tools that create them, and allow nothing.
 """
 
@@ -11,7 +11,7 @@ import json
 import uuid
 
 from sagebrush.access import principals
-from sagebrush.aws.linked_roles import DOMAIN, PATH, may_have_suffix, name_of
+from sagebrush.aws.linked_roles import DOMAIN, PATH, may_have_suffix, name_of, policy_of
 from sagebrush.credentials import fresh_role_id
 from sagebrush.engine.kinds import moment
 from sagebrush.errors import AwsError, Doc
@@ -19,6 +19,7 @@ from sagebrush.services.iam.operations import erase_role
 from sagebrush.services.iam.rows import (
     find_role,
     insert_role,
+    managed,
     missing,
     no_role,
     shown,
@@ -58,7 +59,9 @@ def create_service_linked_role(ctx: Ctx, request: Doc) -> Doc:
         "MaxSessionDuration": 3600,
         **({"Description": request["Description"]} if request.get("Description") else {}),
     }
-    plan = {"trust": json.dumps(trust), "pins": {}, "inline": {}, "attached": {}, "tags": {}}
+    given = policy_of(principal)
+    attached = {given: managed(ctx, given)["text"]} if given else {}
+    plan = {"trust": json.dumps(trust), "pins": {}, "inline": {}, "attached": attached, "tags": {}}
     try:
         insert_role(ctx, doc, plan)
     except AwsError as error:

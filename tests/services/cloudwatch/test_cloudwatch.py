@@ -138,13 +138,84 @@ def test_reserved_namespace(cloudwatch: Any):
     assert code(error) == "InvalidParameterValue"
 
 
-def test_metric_maths_is_refused_by_name(cloudwatch: Any):
-    with pytest.raises(ClientError, match="Metric maths is not implemented"):
-        cloudwatch.get_metric_data(
-            MetricDataQueries=[{"Id": "e", "Expression": "SUM(METRICS())"}],
-            StartTime=ago(5),
-            EndTime=NOW,
-        )
+def query(name: str, metric: str, namespace: str = "maths", **more: Any) -> dict[str, Any]:
+    stat = {"Metric": {"Namespace": namespace, "MetricName": metric}, "Period": 60, "Stat": "Sum"}
+    return {"Id": name, "MetricStat": stat, **more}
+
+
+def data_of(cloudwatch: Any, *queries: dict[str, Any], **more: Any) -> list[dict[str, Any]]:
+    return cloudwatch.get_metric_data(
+        MetricDataQueries=list(queries), StartTime=ago(5), EndTime=NOW, **more
+    )["MetricDataResults"]
+
+
+def test_metric_maths_and_search(cloudwatch: Any):
+    for name, values in (("errors", (1, 2)), ("calls", (10, 40))):
+        data = [
+            {"MetricName": name, "Timestamp": ago(3 - i), "Value": v} for i, v in enumerate(values)
+        ]
+        put(cloudwatch, "maths", *data)
+    found = data_of(
+        cloudwatch,
+        query("e", "errors", ReturnData=False),
+        query("c", "calls"),
+        {"Id": "rate", "Expression": "100 * e / c", "Label": "error rate"},
+        {"Id": "all", "Expression": "SORT(SEARCH('{maths} MetricName=(errors OR calls)', 'Sum', 60), SUM, DESC)"},
+        {"Id": "sum", "Expression": "SUM(METRICS())"},
+        ScanBy="TimestampAscending",
+    )  # fmt: skip
+    assert [(each["Id"], each["Label"], each["Values"]) for each in found] == [
+        ("c", "calls", [10.0, 40.0]),
+        ("rate", "error rate", [10.0, 5.0]),
+        ("all", "calls", [10.0, 40.0]),
+        ("all", "errors", [1.0, 2.0]),
+        ("sum", "sum", [11.0, 42.0]),
+    ]
+    assert found[1]["Timestamps"] == [ago(3), ago(2)]
+    newest = data_of(cloudwatch, query("c", "calls"), {"Id": "n", "Expression": "-c"})
+    assert [each["Values"] for each in newest] == [[40.0, 10.0], [-40.0, -10.0]]
+
+
+@pytest.mark.parametrize(
+    ("query", "words"),
+    [
+        ({"Id": "e", "Expression": "SUM("}, "Error in expression 'e': unexpected end"),
+        ({"Id": "e", "Expression": "ANOMALY_DETECTION_BAND(e)"}, "depends on itself"),
+        ({"Id": "e", "Expression": "SELECT SUM(x) FROM y"}, "does not implement Metrics Insights"),
+        ({"Id": "e"}, "must have either MetricStat or Expression"),
+        ({**query("e", "m"), "AccountId": "999999999999"}, "does not read metrics of other accounts"),
+        ({**query("e", "m"), "Expression": "1"}, "not both"),
+    ],
+)  # fmt: skip
+def test_queries_that_are_none(cloudwatch: Any, query: dict[str, Any], words: str):
+    with pytest.raises(ClientError, match=words) as error:
+        data_of(cloudwatch, query)
+    assert code(error) == "ValidationError"
+
+
+def test_labels_of_one_metric_tell_its_statistics_and_periods(cloudwatch: Any):
+    # as AWS answers (its answers are kept by LocalStack's tests)
+    one, two = query("a", "x"), query("b", "x")
+    two["MetricStat"] = {**two["MetricStat"], "Stat": "Minimum", "Period": 300}
+    found = data_of(cloudwatch, one, two, query("c", "y"))
+    assert [each["Label"] for each in found] == ["x Sum 60", "x Minimum 300", "y"]
+
+
+def test_a_resolution_is_a_second_or_a_minute(cloudwatch: Any):
+    put(cloudwatch, "high", {"MetricName": "m", "Value": 1.0, "StorageResolution": 1})
+    with pytest.raises(ClientError, match="StorageResolution is invalid"):
+        put(cloudwatch, "high", {"MetricName": "m", "Value": 1.0, "StorageResolution": 30})
+
+
+def test_trimmed_statistics(cloudwatch: Any):
+    values = [{"MetricName": "t", "Timestamp": ago(3), "Value": float(v)} for v in range(1, 11)]
+    put(cloudwatch, "trimmed", *values)
+    asked = {"Namespace": "trimmed", "MetricName": "t", "StartTime": ago(5), "EndTime": NOW}
+    names = ["p50", "tm90", "PR(:3)", "TC(20%:80%)"]
+    found = cloudwatch.get_metric_statistics(**asked, Period=60, ExtendedStatistics=names)
+    assert found["Datapoints"][0]["ExtendedStatistics"] == dict(
+        zip(names, (5.5, 5, 30, 6), strict=True)
+    )
 
 
 def test_a_querys_id_begins_in_lower_case(cloudwatch: Any):

@@ -10,7 +10,7 @@ from sagebrush.engine.kinds import Kind, moment
 from sagebrush.environments import standins
 from sagebrush.errors import AwsError, Doc
 from sagebrush.scheduler import quotas
-from sagebrush.services.sagemaker.hosting import endpoint_config, model
+from sagebrush.services.sagemaker.hosting import endpoint_config, model, scaling
 from sagebrush.services.sagemaker.hosting.deployment import (
     rollback_alarms,
     shifting,
@@ -232,6 +232,8 @@ def delete_endpoint(ctx: Ctx, request: Doc) -> None:
 
     row = kinds.update(ctx, KIND, request["EndpointName"], change)
     ctx.world.endpoints.end((row.account, row.region, row.name), row.id)
+    fleets = [fleet for fleet in (plan_of(row).get("active"), plan_of(row).get("pending")) if fleet]
+    scaling.deregister(ctx, row.name, {v["name"] for fleet in fleets for v in fleet["variants"]})
     ctx.world.wake()
 
 

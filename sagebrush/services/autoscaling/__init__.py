@@ -1,0 +1,1 @@
+"""Application Auto Scaling: scalable targets of SageMaker, their policies, schedules, activities."""

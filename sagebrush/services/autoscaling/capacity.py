@@ -1,0 +1,105 @@
+"""The capacity of a resource: read from its service and set there, by the service's own operations."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sagebrush.errors import AwsError, Doc
+from sagebrush.services.autoscaling import resources
+from sagebrush.services.autoscaling.resources import Dimension, invalid
+from sagebrush.world import Ctx
+
+BUSY = "Cannot update in-progress"
+"""How SageMaker begins to refuse a change while another one goes on."""
+BURSTABLE = ("ml.t2.", "ml.t3.")
+"""Types of "burstable instances such as T2", which SageMaker does not scale (developer guide, "Auto
+scaling prerequisites")."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A resource's capacity as its service tells it."""
+
+    status: str
+    desired: int
+    current: int
+    type: str = ""
+    """Of its instances."""
+    reason: str = ""
+    """Its FailureReason."""
+    to_zero: bool = False
+    """Whether its capacity may be 0."""
+
+    @property
+    def changing(self) -> bool:
+        """Whether its service is at work on it."""
+        return self.status in ("Creating", "Updating", "SystemUpdating", "RollingBack")
+
+
+def gone(error: AwsError) -> bool:
+    """Whether the error says that the resource is not there, or is being deleted."""
+    return error.message.startswith("Could not find")
+
+
+def refused_while_busy(error: AwsError) -> bool:
+    """Whether the error says that another change of the resource goes on."""
+    return error.message.startswith(BUSY)
+
+
+def see(ctx: Ctx, dimension: Dimension, resource: str) -> Seen:
+    """The resource as it is. Raises what its service's Describe operation raises, and
+    ValidationException ("Could not find …") for a variant that the endpoint lacks."""
+    named = resources.names(dimension, resource)
+    if dimension.name == resources.COPIES:
+        return _component(ctx, named[0])
+    doc = ctx.call("sagemaker", "DescribeEndpoint", {"EndpointName": named[0]})
+    variants = [v for v in doc.get("ProductionVariants", ()) if v["VariantName"] == named[1]]
+    if not variants or doc["EndpointStatus"] == "Deleting":
+        raise invalid(f'Could not find production variant "{named[1]}" of endpoint "{named[0]}".')
+    (variant,) = variants
+    reason = doc.get("FailureReason", "")
+    if dimension.name == resources.CONCURRENCY:
+        desired = variant.get("DesiredServerlessConfig", {}).get("ProvisionedConcurrency", 0)
+        current = variant.get("CurrentServerlessConfig", {}).get("ProvisionedConcurrency", 0)
+        return Seen(doc["EndpointStatus"], desired, current, "", reason, True)
+    return Seen(
+        doc["EndpointStatus"],
+        variant.get("DesiredInstanceCount", 0),
+        variant.get("CurrentInstanceCount", 0),
+        variant.get("InstanceType", ""),
+        reason,
+        "AsyncInferenceConfig" in doc or "ManagedInstanceScaling" in variant,
+    )
+
+
+def _component(ctx: Ctx, name: str) -> Seen:
+    asked = {"InferenceComponentName": name}
+    doc = ctx.call("sagemaker", "DescribeInferenceComponent", asked)
+    config = doc.get("RuntimeConfig", {})
+    return Seen(
+        doc["InferenceComponentStatus"],
+        config.get("DesiredCopyCount", 0),
+        config.get("CurrentCopyCount", 0),
+        reason=doc.get("FailureReason", ""),
+        to_zero=True,
+    )
+
+
+def set_to(ctx: Ctx, dimension: Dimension, resource: str, capacity: int) -> None:
+    """The resource's service works towards that capacity. Raises what its operation raises."""
+    named = resources.names(dimension, resource)
+    if dimension.name == resources.COPIES:
+        params: Doc = {
+            "InferenceComponentName": named[0],
+            "DesiredRuntimeConfig": {"CopyCount": capacity},
+        }
+        ctx.call("sagemaker", "UpdateInferenceComponentRuntimeConfig", params)
+        return
+    wanted: Doc = {"VariantName": named[1], "DesiredInstanceCount": capacity}
+    if dimension.name == resources.CONCURRENCY:
+        wanted = {
+            "VariantName": named[1],
+            "ServerlessUpdateConfig": {"ProvisionedConcurrency": capacity},
+        }
+    params = {"EndpointName": named[0], "DesiredWeightsAndCapacities": [wanted]}
+    ctx.call("sagemaker", "UpdateEndpointWeightsAndCapacities", params)

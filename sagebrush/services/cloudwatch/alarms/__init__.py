@@ -1,0 +1,1 @@
+"""Alarms of CloudWatch: metric, maths and composite."""

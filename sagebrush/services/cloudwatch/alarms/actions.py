@@ -1,0 +1,95 @@
+"""What an alarm does when its state changes: scaling policies are due, topics get a message.
+
+An action that cannot be carried out is one that failed, in the alarm's history, with the reason.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+from sagebrush.aws.names import Arn
+from sagebrush.errors import AwsError
+from sagebrush.services.cloudwatch.alarms import history, messages
+from sagebrush.services.cloudwatch.alarms.evaluation import ALARM, INSUFFICIENT, OK
+from sagebrush.services.cloudwatch.alarms.plan import Change
+from sagebrush.store.generations import Outdated
+from sagebrush.store.rows import Row
+from sagebrush.world import World
+
+log = logging.getLogger(__name__)
+
+POLICY = "scaling-policy"
+"""The kind of the rows that an action of Application Auto Scaling makes due; each has its ARN as
+PolicyARN and reads the alarm by itself."""
+MEMBERS = {OK: "OKActions", ALARM: "AlarmActions", INSUFFICIENT: "InsufficientDataActions"}
+_SCALING = "scalingPolicy:"
+
+
+def of_state(row: Row) -> Sequence[str]:
+    """The ARNs of the actions for the state that the alarm is in; none where they are disabled."""
+    return row.doc.get(MEMBERS[row.doc["StateValue"]], ()) if row.doc["ActionsEnabled"] else ()
+
+
+def perform(world: World, row: Row, change: Change) -> None:
+    """Every action for the alarm's new state was tried, and the history says how each ended."""
+    for action in of_state(row):
+        error, sent = None, None
+        try:
+            sent = _perform(world, row, change, action)
+        except Outdated:
+            raise
+        except AwsError as failure:
+            error = failure.message
+        except Exception as failure:
+            log.exception("the action %s of the alarm %s failed", action, row.name)
+            error = f"{type(failure).__name__}: {failure}"
+        history.acted(world, row, change, action, error, sent)
+
+
+def repeat(world: World, row: Row) -> None:
+    """Scaling policies for the state in which the alarm still is are due again: auto scaling actions
+    are invoked for every period that an alarm remains in its state (User Guide, "Alarm actions")."""
+    for action in of_state(row):
+        arn = Arn.parse(action)
+        if arn and arn.service == "autoscaling":
+            _touch(world, row, arn, action)
+
+
+def _perform(world: World, row: Row, change: Change, action: str) -> str | None:
+    """The action is done; returns the message that it sent. Raises AwsError."""
+    arn = Arn.parse(action)
+    service = arn.service if arn else ""
+    if arn and service == "autoscaling" and arn.resource.startswith(_SCALING):
+        if not _touch(world, row, arn, action):
+            raise AwsError("ValidationError", f"No scaling policy found for {action}")
+        return None
+    if service == "sns":
+        text = messages.message(row, change)
+        ctx = world.service_ctx(region=row.region, account=row.account)
+        try:
+            ctx.call(
+                "sns",
+                "Publish",
+                {"TopicArn": action, "Subject": messages.subject(row), "Message": text},
+            )
+        except KeyError as error:  # no model of the service is loaded
+            raise _lacking(service) from error
+        return text
+    raise _lacking(service)
+
+
+def _touch(world: World, row: Row, arn: Arn, action: str) -> int:
+    """The scaling policy, of the alarm's own account, is due; how many there are (0 or 1)."""
+    if arn.account != row.account:
+        return 0
+    found = world.rows.touch_named(POLICY, (row.account, arn.region), "PolicyARN", action)
+    if found:
+        world.wake()
+    return found
+
+
+def _lacking(service: str) -> AwsError:
+    return AwsError(
+        "NotImplemented", f"Sagebrush does not carry out actions of the service {service or '?'}."
+    )

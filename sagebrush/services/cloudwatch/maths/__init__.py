@@ -1,0 +1,1 @@
+"""Metric maths and SEARCH: expressions over series."""
