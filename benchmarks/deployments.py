@@ -430,6 +430,16 @@ async def measure(server: Server, rate: float, only: list[str]) -> None:
     print(f"{len(set(server.seen()))} of {next(load.numbers)} requests reached a model")
 
 
+def free_ports() -> int:
+    """A port that is free with the next one, and that no outgoing connection takes meanwhile."""
+    while True:
+        port = random.randrange(20000, 30000)
+        with contextlib.suppress(OSError), socket.socket() as one, socket.socket() as other:
+            one.bind(("127.0.0.1", port))
+            other.bind(("127.0.0.1", port + 1))
+            return port
+
+
 def main() -> None:
     """Prints the table."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -437,11 +447,9 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=100.0, help="requests a second")
     parser.add_argument("--only", action="append", default=[], help="a scenario's name")
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory() as home, socket.socket() as free:
+    with tempfile.TemporaryDirectory() as home:
         server = Server(Path(home) / "home", given.isolation)
-        free.bind(("127.0.0.1", 0))
-        server.port = free.getsockname()[1]
-        free.close()
+        server.port = free_ports()
         server.start()
         try:
             asyncio.run(measure(server, given.rate, given.only))

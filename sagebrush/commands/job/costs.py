@@ -20,6 +20,8 @@ from sagebrush.commands.job import facts
 from sagebrush.facts import Running
 from sagebrush.scheduler.instances import PRICES_OF, Instance, instance
 
+ANSWERING = ("InService", "Updating", "SystemUpdating", "RollingBack", "UpdateRollbackFailed")
+"""Statuses of an endpoint whose instances run."""
 Doc = Mapping[str, Any]
 SPAN = {"Endpoint": " so far", "NotebookInstance": " since its start"}
 """Noun -> what is said of a cost that grows."""
@@ -161,7 +163,7 @@ def _seconds(noun: str, doc: Doc, now: dt.datetime) -> float | None:
     """For how long the instances of a resource, no training job, have run; None where they have not,
     or nothing tells."""
     if noun == "Endpoint":
-        live = doc["EndpointStatus"] in ("InService", "Updating", "SystemUpdating", "RollingBack")
+        live = doc["EndpointStatus"] in ANSWERING
         return (now - doc["CreationTime"]).total_seconds() if live else None
     if noun == "NotebookInstance":
         live = doc["NotebookInstanceStatus"] == "InService"

@@ -61,7 +61,15 @@ ENDPOINT = Running(
     noun="Endpoint",
     label="endpoint",
     listed="Endpoints",
-    busy=("Creating", "InService", "Updating", "SystemUpdating", "RollingBack", "Deleting"),
+    busy=(
+        "Creating",
+        "InService",
+        "Updating",
+        "SystemUpdating",
+        "RollingBack",
+        "UpdateRollbackFailed",
+        "Deleting",
+    ),
     ended=(),  # a Failed one may still have workers to end
     stop=None,
     trees=_trees,
