@@ -186,13 +186,14 @@ class Forward:
         now = time.perf_counter()
         model = now - sent
         endpoint, variant, _ = place
-        self._tallies.count(
-            Subject(endpoint.name, variant.name),
-            status,
-            model if status else None,
-            now - began - model,
-            (len(variant.routes), running),
-        )
+        for config in ("", variant.config) if variant.config else ("",):
+            self._tallies.count(
+                Subject(endpoint.name, variant.name, config=config),
+                status,
+                model if status else None,
+                now - began - model,
+                (len(variant.routes), running),
+            )
 
     def _look(self, endpoint: Endpoint) -> None:
         """Makes the endpoint's row due in a worker thread."""

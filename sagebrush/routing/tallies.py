@@ -37,13 +37,17 @@ class Subject(NamedTuple):
     name: Name
     variant: str
     component: str = ""
+    config: str = ""
+    """The endpoint configuration, where the answers of one alone are counted: "CloudWatch publishes
+    the metrics with the dimension EndpointConfigName" (`deployment-guardrails-configuration`)."""
 
     @property
     def dimensions(self) -> dict[str, str]:
         """Of its metrics."""
         if self.component:
             return {"InferenceComponentName": self.component}
-        return {"EndpointName": self.name[2], "VariantName": self.variant}
+        found = {"EndpointName": self.name[2], "VariantName": self.variant}
+        return {**found, "EndpointConfigName": self.config} if self.config else found
 
     @property
     def per(self) -> tuple[str, str]:

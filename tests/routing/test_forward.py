@@ -229,6 +229,22 @@ def test_where_one_fleet_does_not_answer_the_other_does(
     assert {road.send()[1].body.decode() for _ in range(20)} == alive
 
 
+def test_answers_are_counted_of_each_configuration_too(road: Road) -> None:
+    road.deploy(0.5)
+    for _ in range(40):
+        road.send()
+    road.tallies.flush()
+
+    def counted(**more: str) -> float:
+        dimensions = {"EndpointName": "e", "VariantName": "v", **more}
+        metric = Metric("AWS/SageMaker", "Invocations", dimensions)
+        return sum(p.value for p in road.series.query(*NAME[:2], metric, 0.0, 1e12))
+
+    old, new = (counted(EndpointConfigName=name) for name in ("old", "new"))
+    assert old > 0 < new
+    assert old + new == counted() == 40
+
+
 def test_a_session_stays_with_its_replica_of_either_fleet(road: Road) -> None:
     road.deploy(0.5)
     for key in ("a", "b"):

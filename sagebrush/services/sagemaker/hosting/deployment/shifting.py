@@ -76,7 +76,11 @@ def shift(policy: Policy, shares: tuple[float, ...], progress: Progress, seen: S
         return Turn(progress, due=min(waiting, left, LOOK))
     if progress.step >= len(shares):
         return Turn(progress, done=True)
-    return Turn(Progress(progress.step + 1, CREATING, seen.now))
+    if policy.kind == ROLLING:
+        return Turn(Progress(progress.step + 1, CREATING, seen.now))
+    if not seen.ready:  # one of the new fleet is being replaced
+        return Turn(progress, due=min(left, LOOK))
+    return Turn(Progress(progress.step + 1, ACTIVATING, seen.now))
 
 
 def watched(progress: Progress) -> bool:

@@ -90,7 +90,12 @@ def test_nothing_is_turned_on_before_the_instances_answer() -> None:
 def test_a_step_is_never_left_out_however_long_nobody_looked() -> None:
     policy = Policy("LINEAR", FIFTH, wait=10.0)
     shares = policy.shares(COUNTS)
-    turn = shifting.shift(policy, shares, Progress(1, "Baking", 0.0), Seen(9e9, 0.0, True))
+    baked = Progress(1, "Baking", 0.0)
+    turn = shifting.shift(policy, shares, baked, Seen(9e9, 0.0, True))
+    assert turn.progress == Progress(2, "ActivatingTraffic", 9e9)
+    turn = shifting.shift(policy, shares, baked, Seen(9e9, 0.0, False))
+    assert turn.progress == baked, "not while one of the new fleet is being replaced"
+    turn = shifting.shift(Policy("ROLLING", ONE, wait=10.0), shares, baked, Seen(9e9, 0.0, False))
     assert turn.progress == Progress(2, "Creating", 9e9)
 
 
