@@ -126,6 +126,8 @@ class Defaults(handler.Defaults):
 
     def joiner(self, model: Any) -> joint.Joiner | None:
         """Texts are classified together where that was seen to be the same as one by one."""
+        if hasattr(model, "joiner"):  # of ONNX Runtime's: it knows what its graph allows
+            return model.joiner()
         if self.task not in TOGETHER:
             return None
         from sagebrush.toolkit.serving.frameworks import together
