@@ -40,9 +40,7 @@ class QuestionAnswering:
         windows = [first, *first.overflowing]
         spans, null = [], 1.0
         longest = int(parameters.get("max_answer_len") or 15)
-        for window, [starts, ends] in zip(
-            windows, self.model.run(windows, self.OUTPUTS), strict=True
-        ):
+        for window, [starts, ends] in zip(windows, self.model.run(windows, self.OUTPUTS)):
             mask = [part == 1 for part in window.sequence_ids]
             chances = [_chances(each[: len(mask)], mask) for each in (starts, ends)]
             null = min(null, chances[0][0] * chances[1][0])

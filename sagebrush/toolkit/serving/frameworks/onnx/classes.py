@@ -123,7 +123,7 @@ class ZeroShot:
         encodings = self.model.encode(pairs, Cut("only_first"))
         logits = numpy.stack([row for [row] in self.model.run(encodings, self.OUTPUTS)])
         found = []
-        for text, rows in zip(texts, logits.reshape(len(texts), len(labels), -1), strict=True):
+        for text, rows in zip(texts, logits.reshape(len(texts), len(labels), -1)):
             scores = self._scores(rows, multi_label or len(labels) == 1)
             order = list(reversed(scores.argsort()))
             ranked = {"labels": [labels[n] for n in order], "scores": scores[order].tolist()}

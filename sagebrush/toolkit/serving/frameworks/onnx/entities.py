@@ -68,7 +68,7 @@ class TokenClassification:
         cut = Cut("longest_first", stride=stride or 0, words=is_split_into_words)
         encodings = self.model.encode(inputs if several else [inputs], cut)
         found = []
-        for text, first in zip(inputs if several else [inputs], encodings, strict=True):
+        for text, first in zip(inputs if several else [inputs], encodings):
             spaced = " " if delimiter is None else delimiter
             windows = [first, *(first.overflowing if stride is not None else ())]
             rows = self._windows(text, windows, spaced, strategy)
@@ -84,7 +84,7 @@ class TokenClassification:
             ends = numpy.cumsum([len(word) + len(spaced) for word in text])
             starts, text = [0, *(int(end) for end in ends)], spaced.join(text)
         rows: list[dict[str, Any]] = []
-        for window, [logits] in zip(windows, self.model.run(windows, self.OUTPUTS), strict=True):
+        for window, [logits] in zip(windows, self.model.run(windows, self.OUTPUTS)):
             tokens = list(self._tokens(text, window, softmax(logits), starts))
             rows += self._grouped(tokens, strategy)
         return rows if len(windows) == 1 else _longest(rows)
@@ -117,7 +117,7 @@ class TokenClassification:
         if strategy == "simple":
             return self._groups(rows)
         order = ("entity", "score", "index", "word", "start", "end")
-        indexed = [{**row, "index": t.index} for row, t in zip(rows, tokens, strict=True)]
+        indexed = [{**row, "index": t.index} for row, t in zip(rows, tokens)]
         return [{name: row[name] for name in order} for row in indexed]
 
     def _row(self, scores: Any, word: str, start: int, end: int) -> dict[str, Any]:

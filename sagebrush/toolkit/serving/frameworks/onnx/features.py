@@ -39,7 +39,7 @@ class FeatureExtraction:
         encodings = self.model.encode(texts, cut(given))
         told = []
         rows = self.model.run(encodings, self.model.outputs[:1])
-        for encoding, [array] in zip(encodings, rows, strict=True):
+        for encoding, [array] in zip(encodings, rows):
             vectors = array[: len(encoding.ids)] if array.ndim == 2 else array
             told.append([vectors.tolist()])
         return told if isinstance(inputs, list) else told[0]

@@ -48,8 +48,7 @@ class FillMask:
         rows = self.model.run(encodings, self.OUTPUTS)
         top = 5 if top_k is None else top_k
         found = [
-            self._filled(each.ids, logits, top, wanted)
-            for each, [logits] in zip(encodings, rows, strict=True)
+            self._filled(each.ids, logits, top, wanted) for each, [logits] in zip(encodings, rows)
         ]
         return found if len(found) != 1 else found[0]
 

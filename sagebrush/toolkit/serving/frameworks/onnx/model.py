@@ -106,7 +106,7 @@ class Model:
             mask[row, :length] = each.attention_mask
             types[row, :length] = each.type_ids
         positions = numpy.broadcast_to(numpy.arange(longest), ids.shape)
-        given = dict(zip(FED, (ids, mask, types, positions), strict=True))
+        given = dict(zip(FED, (ids, mask, types, positions)))
         feed = {name: given[name].astype(TYPES[kind]) for name, kind in self._inputs.items()}
         try:
             told = self._session.run(list(wanted), feed)
