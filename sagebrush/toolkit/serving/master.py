@@ -19,15 +19,13 @@ from collections.abc import Callable
 
 from sagebrush.toolkit.serving import backlog, batches, callers, upkeep, worker, workers
 from sagebrush.toolkit.serving.callers import Waiting
-from sagebrush.toolkit.serving.workers import Limits, Worker
+from sagebrush.toolkit.serving.workers import LOOK, Limits, Worker
 
 PARAMETERS = (
     b'{"MaxConcurrentTransforms": %d, "BatchStrategy": "MULTI_RECORD", "MaxPayloadInMB": 6}'
 )
 PING_HOLD = 1.0
 """Seconds that a /ping waits for the model before it is answered with 503."""
-LOOK = 1.0
-"""Seconds between two looks at a busy worker: whether its callers still wait, and its time."""
 GIVE_UP = 5
 """Workers that may fail to load in a row, with none alive, before the server ends."""
 AT_ONCE = 64
@@ -253,14 +251,28 @@ class Master:
             if not group:
                 continue
             each = self.idle.popleft()
-            each.progress[: len(group)] = bytes(len(group))
-            try:
-                socket.send_fds(each.control, [b"x"], [w.client.fileno() for w in group])
-            except OSError:  # the worker has just died, which the next event reports
-                self.waiting.extendleft(reversed(group))
-                continue
-            each.slots, each.given = dict(enumerate(group)), len(group)
-            each.at, each.look_at = now, now + LOOK
+            self._give(each, group, now)
+        if self.waiting and self.count == 1:
+            self._give_ahead()
+
+    def _give(self, each: Worker, group: list[Waiting], now: float) -> None:
+        try:
+            each.hand(group, now)
+        except OSError:  # the worker has just died, which the next event reports
+            self.waiting.extendleft(reversed(group))
+
+    def _give_ahead(self) -> None:
+        """The only worker gets its next batch ahead once that is full: no other could take it, and
+        on a busy host the worker need not wait until the master has its turn."""
+        now = time.monotonic()
+        each = self.workers[0] if self.workers else None
+        if each is None or not each.slots or each.ahead or each.ended or self.waiting[0].alone:
+            return
+        if self.limits.memory and now >= self.weigh_at:
+            return  # it is weighed once it is free
+        full = batches.size(self.rule, self.pace, now - self.waiting[0].since)
+        if len(self.waiting) >= full and (group := self._group(now)):
+            self._give(each, group, now)
 
     def _group(self, now: float) -> list[Waiting]:
         """The requests that the next free worker gets; those whose callers left get none."""
@@ -319,7 +331,9 @@ class Master:
         if not each.slots and each.given:
             self.pace = self.pace.after(each.given, time.monotonic() - each.at)
             each.given = 0
-            if not self._outgrown(each):
+            if each.ahead:
+                each.go_on(time.monotonic())
+            elif not self._outgrown(each):
                 self.idle.append(each)
 
     def _loaded(self, each: Worker) -> None:
@@ -416,14 +430,15 @@ class Master:
         if each.late:
             status = 504
             why = f"The model did not answer within {self.limits.seconds:g} seconds."
-        for number in sorted(each.slots, reverse=True):
-            taken, how_far = each.slots[number], each.progress[number]
+        had = sorted({**each.slots, **each.ahead}.items(), key=lambda one: -one[1].since)
+        for number, taken in had:
+            how_far = each.progress[number]
             if how_far != worker.SENT and callers.untouched(taken.client, taken.start):
                 lone = taken.alone or how_far == worker.GIVEN
                 self.waiting.appendleft(taken._replace(alone=lone))
             else:
                 callers.part(taken.client, 0 if how_far == worker.SENT else status, why)
-        each.slots.clear()
+        each.slots, each.ahead = {}, {}
 
     def _start_workers(self) -> None:
         """One worker loads first, so that a model that cannot load fails once; then the others."""
@@ -434,7 +449,7 @@ class Master:
 
     def _fork(self) -> None:
         ours, theirs = socket.socketpair()
-        progress = mmap.mmap(-1, batches.LARGEST)
+        progress = mmap.mmap(-1, 2 * batches.LARGEST)
         sys.stdout.flush()
         sys.stderr.flush()
         master = os.getpid()
@@ -466,7 +481,7 @@ class Master:
         for sock in [*(w.client for w in self.waiting), *(p for _, p in self.pings)]:
             sock.close()
         for each in self.workers:
-            for taken in each.slots.values():
+            for taken in (*each.slots.values(), *each.ahead.values()):
                 taken.client.close()
         self._wake.close()
         os.close(self.spare)

@@ -247,7 +247,7 @@ def run(control: socket.socket, progress: mmap.mmap) -> int:
         if not message or not fds:
             return 0
         slots = []
-        for number, fd in enumerate(fds):
+        for number, fd in enumerate(fds, message[0]):
             sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 0, fileno=fd)
             sock.settimeout(PATIENCE)
             slots.append(Slot(number, Connection(sock), progress))

@@ -7,9 +7,14 @@ import mmap
 import os
 import signal
 import socket
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from sagebrush.toolkit.serving import batches
 from sagebrush.toolkit.serving.callers import Waiting
+
+LOOK = 1.0
+"""Seconds between two looks at a busy worker: whether its callers still wait, and its time."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +45,11 @@ class Worker:
     loaded: int = 0
     """Bytes that it held when its model was loaded."""
     slots: dict[int, Waiting] = field(default_factory=dict)
-    """The connections that it answers now."""
+    """The connections that it answers now, by their places in `progress`."""
+    ahead: dict[int, Waiting] = field(default_factory=dict)
+    """Those that it was handed ahead, to be answered next."""
+    base: int = 0
+    """The first place of `slots`; those of `ahead` begin in the other half."""
     given: int = 0
     """How many it was handed at once."""
     at: float = 0.0
@@ -50,6 +59,21 @@ class Worker:
     """Why the master ended it, if it did."""
     late: bool = False
     """It was ended because its time was up."""
+
+    def hand(self, group: Sequence[Waiting], now: float) -> None:
+        """It answers `group` now, or next where it is at work. Raises OSError when it is gone."""
+        base = batches.LARGEST - self.base if self.slots else self.base
+        self.progress[base : base + len(group)] = bytes(len(group))
+        socket.send_fds(self.control, [bytes([base])], [w.client.fileno() for w in group])
+        self.ahead = dict(enumerate(group, base))
+        if not self.slots:
+            self.go_on(now)
+
+    def go_on(self, now: float) -> None:
+        """What it was handed ahead is what it answers now."""
+        self.slots, self.ahead = self.ahead, {}
+        self.given, self.base = len(self.slots), min(self.slots, default=self.base)
+        self.at, self.look_at = now, now + LOOK
 
     def exit_code(self, end: bool) -> int | None:
         """How the process ended, None where it runs on; `end`: it is to end now. Once it was told

@@ -243,3 +243,18 @@ def test_a_caller_that_left_while_it_waited_costs_no_call(start: Start) -> None:
         assert futures[0].result()[0] == 200
     assert [99] not in calls(server)
     assert not any(99 in call for call in calls(server))
+
+
+def test_what_the_only_worker_was_handed_ahead_outlives_it(start: Start) -> None:  # noqa: F811
+    server = start(BATCHES, SAGEBRUSH_BATCH_SIZE="1")
+    server.ready()
+    pid = server.ask([1])["pid"]
+    with ThreadPoolExecutor(16) as pool:
+        futures = behind(server, pool, [1], [2], [3])
+        (server.ml / "held").rename(server.ml / "over")
+        os.kill(pid, signal.SIGSTOP)  # whatever it has begun, it dies of this
+        os.kill(pid, signal.SIGKILL)
+        found = [future.result() for future in futures]
+    assert [status for status, _ in found[1:]] == [200, 200]
+    assert found[0][0] in (200, 502), "the next one may have been begun"
+    assert [call for call in calls(server) if call == [2]] == [[2]], "none is given twice"
