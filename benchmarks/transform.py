@@ -150,10 +150,14 @@ class Bench:
             },
         )
 
-    def job(self, name: str, source: Path, payload: int) -> tuple[float, float, int, float, int]:
-        """(seconds from the first request to the last output, seconds as the user sees it, the driver's
-        peak memory in bytes and processor seconds, workers) of a job over the file."""
+    def put(self, name: str, source: Path) -> str:
+        """The name of a job whose input is in S3."""
         self.s3.upload_file(str(source), "bench", f"in/{name}/data.jsonl")
+        return name
+
+    def job(self, name: str, payload: int) -> tuple[float, float, int, float, int]:
+        """(seconds from the first request to the last output, seconds as the user sees it, the driver's
+        peak memory in bytes and processor seconds, workers) of a job over its input."""
         began = time.perf_counter()
         self.sagemaker.create_transform_job(
             TransformJobName=name,
@@ -221,7 +225,7 @@ def main() -> None:
                 (
                     alone(python, work, small, args.payload, 1),
                     alone(python, work, small, args.payload, WORKERS),
-                    bench.job(f"small{n}", small, args.payload),
+                    bench.job(bench.put(f"small{n}", small), args.payload),
                 )
                 for n in range(args.times)
             ]
@@ -235,13 +239,14 @@ def main() -> None:
             print(f"transform, {workers:.0f} workers: {args.lines / median(owns):,.0f} lines/s;"
                   f" {whole:.2f} s as the user sees it; the driver used {cpu:.2f} s of processor")  # fmt: skip
             lines(tiny, 10)
-            start = used(lambda: bench.job("tiny", tiny, args.payload))
+            names = bench.put("tiny", tiny), bench.put("cpu", small)
+            start = used(lambda: bench.job(names[0], args.payload))
             model = used(lambda: alone(python, work, small, args.payload, 1))
-            whole = used(lambda: bench.job("cpu", small, args.payload)) - start
+            whole = used(lambda: bench.job(names[1], args.payload)) - start
             print(
                 f"processor seconds: the model {model:.2f}; the job {whole:.2f}, without its start"
             )
-            more = bench.job("large", large, args.payload)
+            more = bench.job(bench.put("large", large), args.payload)
             print(f"the driver's peak memory: {peak / 2**20:.0f} MiB, with ten times the lines"
                   f" {more[2] / 2**20:.0f} MiB ({10 * args.lines / more[0]:,.0f} lines/s)")  # fmt: skip
         finally:
