@@ -29,10 +29,15 @@ def server(tmp_path: Path, isolation: str) -> Iterator[Server]:
     made.stop()
 
 
-def inside(server: Server, program: str, listeners: tuple[str, ...] = launch.LISTENERS) -> Any:
+def inside(
+    server: Server,
+    program: str,
+    listeners: tuple[str, ...] = launch.LISTENERS,
+    outside: bool = False,
+) -> Any:
     """What `program`, run as a job of the execution role, printed last, as JSON."""
     app = server.app
-    sandboxed = app.backend.isolation == "sandbox"
+    sandboxed = app.backend.isolation == "sandbox" and not outside
     root = app.settings.home / "jobs" / "reach"
     env = {"PATH": os.environ["PATH"], "AWS_DEFAULT_REGION": "us-east-1", "HOME": "/tmp"}
     if sandboxed:
@@ -54,6 +59,7 @@ def inside(server: Server, program: str, listeners: tuple[str, ...] = launch.LIS
             listeners=listeners,
             time_limit=60,
             grace=0,
+            outside=outside,
         )
     )
     limit = time.monotonic() + 90
@@ -83,6 +89,28 @@ def test_the_api_answers_as_the_role(server: Server) -> None:
     assert told[1] == "for the job"
     body = server.client("s3").get_object(Bucket="shared", Key="b")["Body"].read()
     assert body == b"from the job"
+
+
+def test_a_program_of_ours_outside_of_sandboxes_reads_s3_as_the_role(server: Server) -> None:
+    server.client("s3").create_bucket(Bucket="shared")
+    server.client("s3").put_object(Bucket="shared", Key="a", Body=b"for the driver")
+    told = inside(
+        server,
+        """
+        import json, os
+        from urllib.parse import urlsplit
+        from sagebrush.companion import fetch
+        path = urlsplit(os.environ["AWS_CONTAINER_CREDENTIALS_FULL_URI"]).path
+        token = os.environ["AWS_CONTAINER_AUTHORIZATION_TOKEN"]
+        role = fetch.Role(int(os.environ["SAGEBRUSH_FEED"]), path, token, "us-east-1")
+        reader = fetch.Reader(role)
+        print(json.dumps([fetch.whole(reader, "shared", "a").decode(), os.getuid(), os.getcwd()]))
+        """,
+        listeners=(),
+        outside=True,
+    )
+    where = str(server.app.settings.home / "jobs" / "reach" / "ml")
+    assert told == ["for the driver", os.getuid(), where]
 
 
 @pytest.mark.sandbox

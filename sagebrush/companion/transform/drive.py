@@ -146,25 +146,45 @@ class Drive:
         pieces: Iterator[Any] = self._reader.stream(bucket, key)
         source = records.gunzipped(pieces) if self._plan["gzip"] else pieces
         try:
-            for payload in self._requests(source):
-                self._check()
-                while len(self._sent) >= ahead or (self._sent and self._ready()):
-                    self._take()
-                if work.failed:
-                    break
-                self._sent.append((work, payload, pool.submit(self._ask, payload)))
-        except records.TooLarge as error:
+            if self._cut.flows:
+                self._flow(work, source)
+            else:
+                self._requests(work, source, pool, ahead)
+        except (records.TooLarge, records.Broken, Unusable) as error:
             self._fail(work, "", Failed("ClientError", str(error)))
-        except (records.Broken, Unusable) as error:
-            self._fail(work, "", Failed("ClientError", str(error)))
+        except Failed as error:
+            self._fail(work, "", error)
         except fetch.Gone as error:
             self._fail(work, "", Failed("ClientError", f"Unable to read the object: {error}"))
         finally:
             pieces.close()  # type: ignore[attr-defined]
         self._sent.append((work, None, None))
 
-    def _requests(self, source: Iterator[Any]) -> Iterator[Payload]:
-        return iter(self._cut.payloads(source))
+    def _requests(
+        self, work: Work, source: Iterator[Any], pool: ThreadPoolExecutor, ahead: int
+    ) -> None:
+        for payload in self._cut.payloads(source):
+            self._check()
+            while len(self._sent) >= ahead or (self._sent and self._ready()):
+                self._take()
+            if work.failed:
+                break
+            self._sent.append((work, payload, pool.submit(self._ask, payload)))
+
+    def _flow(self, work: Work, source: Iterator[Any]) -> None:
+        """The object is one request, whose body is sent as it is read; nothing is sent beside it."""
+        while self._sent:
+            self._take()
+        self._check()
+        body = records.Flow(source, self._plan["split"])
+        if body.empty:
+            return
+        plan = self._plan
+        answer = self._model().invoke(body, plan["content_type"], plan["accept"]).body
+        payload = Payload(b"", 1, body.count)
+        done: Future[bytes] = Future()
+        done.set_result(self._ended(answer))
+        self._sent.append((work, payload, done))
 
     def _ready(self) -> bool:
         future = self._sent[0][2]
@@ -180,9 +200,11 @@ class Drive:
         answer = self._model().invoke(payload.body, plan["content_type"], plan["accept"]).body
         if self._processing is not None and self._processing.answers:
             answer = self._processing.output(payload, answer, _new_id)
-        if plan["lines"] and not answer.endswith(b"\n"):
-            answer += b"\n"
-        return answer
+        return self._ended(answer)
+
+    def _ended(self, answer: bytes) -> bytes:
+        """The answer as it is put together with others (AssembleWith)."""
+        return answer + b"\n" if self._plan["lines"] and not answer.endswith(b"\n") else answer
 
     # ---- what comes back
 

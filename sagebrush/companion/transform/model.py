@@ -148,7 +148,7 @@ class Model:
                 return self._through(body, content_type, accept)
             except _Busy as busy:
                 wait = busy.seconds
-                if time.monotonic() - began > BUSY:
+                if time.monotonic() - began > BUSY or not isinstance(body, bytes):
                     raise Failed("AlgorithmError", f"{BAD}: 503") from busy
             except _Retry as failure:
                 if tried >= self._retries or not isinstance(body, bytes) or self._stopping.is_set():
@@ -199,6 +199,9 @@ class Model:
             talk.close()
             why = "" if isinstance(error, OSError) else f": {type(error).__name__}"
             raise _Retry(Failed("AlgorithmError", SILENT + why)) from error
+        except BaseException:  # what is sent could not be read to its end
+            talk.close()
+            raise
         if reply.will_close:
             talk.close()
         return _judged(reply, data)

@@ -271,6 +271,32 @@ def _dense(block: bytes) -> bytes:
     return block[:-1] if block.endswith(b"\n") else block
 
 
+class Flow:
+    """An object's bytes as they are read, to be sent once; `count` are the records so far."""
+
+    def __init__(self, pieces: Iterable[Bytes], split: str) -> None:
+        self._pieces = iter(pieces)
+        self._lines = split == "Line"
+        self._first = next((bytes(piece) for piece in self._pieces if len(piece)), b"")
+        self.empty = not self._first
+        self.count = 0 if self._lines else 1
+
+    def __iter__(self) -> Iterator[bytes]:
+        last = piece = self._first
+        yield self._counted(piece)
+        for each in self._pieces:
+            if len(each):
+                last = bytes(each)
+                yield self._counted(last)
+        if self._lines and not last.endswith(b"\n"):
+            self.count += 1
+
+    def _counted(self, piece: bytes) -> bytes:
+        if self._lines:
+            self.count += piece.count(b"\n")
+        return piece
+
+
 SPLITS = {"Line": lines, "RecordIO": recordio, "TFRecord": tfrecord, "None": whole}
 """SplitType -> what cuts an object so."""
 
@@ -289,6 +315,13 @@ class Cut:
     """What of a record the model gets; None: all."""
     apart: bool = False
     """Whether each record itself is wanted with its request."""
+
+    @property
+    def flows(self) -> bool:
+        """Whether an object is one request of any size, whose records nobody looks at: it can be sent
+        as it is read (MaxPayloadInMB 0, HTTP chunked encoding)."""
+        one = self.split == "None" or (self.split == "Line" and self.strategy != "SingleRecord")
+        return one and self.limit is None and self.asked is None and not self.apart
 
     def payloads(self, pieces: Iterable[Bytes]) -> Iterator[Payload]:
         """The requests for an object. Raises Broken, TooLarge, and what `asked` raises."""

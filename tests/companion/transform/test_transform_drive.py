@@ -76,6 +76,24 @@ def test_how_answers_are_put_together(
     assert stand.outputs["out/a.out"] == wanted
 
 
+def test_an_object_without_a_limit_is_sent_as_it_is_read(stand: TransformStand) -> None:
+    stand.objects |= {"in/a": b"x\ny\n" * (3 << 19), "in/b": b"q\nr", "in/c": b""}
+    stand.objects["in/d"] = gzip.compress(b"zip")[:-4]
+    drive = stand.run(payload=0)
+    assert [each.headers.get("transfer-encoding") for each in stand.asked] == ["chunked"] * 3
+    assert bodies(stand)[:2] == [stand.objects["in/a"], b"q\nr"]
+    assert stand.outputs["out/a.out"] == stand.objects["in/a"].upper()
+    assert stand.outputs["out/b.out"] == b"Q\nR\n"
+    assert stand.outputs["out/c.out"] == b""
+    assert stand.said[1].startswith("bucket/in/a: transformed 3145728 records")
+    assert any(said.startswith("bucket/in/b: transformed 2 records") for said in stand.said)
+    assert drive.failures == []
+    stand.objects["in/d"] = gzip.compress(b"zip")[:-4]  # it breaks off while it is being sent
+    (stand.folder / journal.NAME).unlink()
+    drive = stand.run(payload=0, gzip=True, objects=[("bucket", "in/d", 1, "", "d")])
+    assert "it ends in the middle" in drive.failures[0]
+
+
 def test_large_output_is_one_multipart_upload(
     stand: TransformStand, monkeypatch: pytest.MonkeyPatch
 ) -> None:

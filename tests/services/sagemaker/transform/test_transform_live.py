@@ -9,9 +9,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import needs
 import pytest
 from botocore.exceptions import ClientError
 
+from sagebrush.compute.local import probe
 from tests.services.sagemaker.doubles import archive
 from tests.services.sagemaker.liveserver import own
 from tests.services.sagemaker.training.test_training_live import IMAGE, ROLE, Killable
@@ -200,9 +202,11 @@ def test_a_stop(live: Client, server: Any) -> None:
     assert outputs(live, "stops") == {}
 
 
-@pytest.fixture
-def killable(tmp_path: Path) -> Iterator[Killable]:
-    made = Killable(tmp_path / "home", "process")
+@pytest.fixture(params=["process", pytest.param("sandbox", marks=pytest.mark.sandbox)])
+def killable(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Killable]:
+    if request.param == "sandbox" and probe.choose("auto") != "sandbox":
+        needs.missing("this host cannot isolate jobs")
+    made = Killable(tmp_path / "home", request.param)
     made.up()
     yield made
     made.kill()
