@@ -188,7 +188,9 @@ class Model:
         if talk.sock is not None:
             talk.sock.settimeout(talk.timeout)
         try:
-            talk.request("POST", "/invocations", body=body, headers=headers)
+            # one that has heard enough (413) may answer and close before it has read all
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                talk.request("POST", "/invocations", body=body, headers=headers)
             reply = talk.getresponse()
             data = reply.read()
         except TimeoutError as error:

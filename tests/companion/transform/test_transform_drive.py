@@ -164,6 +164,13 @@ def test_a_full_queue_is_no_failure(stand: TransformStand) -> None:
     assert stand.run(retries=0).failures == []
 
 
+def test_a_container_that_does_not_read_what_is_too_large_for_it(stand: TransformStand) -> None:
+    stand.most = 1000
+    stand.objects["in/a"] = b"x" * (9 << 20)
+    drive = stand.run(payload=10)
+    assert "record 1: ClientError: 413. Message: Request Entity Too Large" in drive.failures[0]
+
+
 def test_a_model_that_hangs(stand: TransformStand) -> None:
     free = threading.Event()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -47,7 +48,7 @@ class Handler(BaseHTTPRequestHandler):
         if self.headers.get("Transfer-Encoding") != "chunked":
             return self.rfile.read(int(self.headers.get("Content-Length") or 0))
         found = b""
-        while size := int(self.rfile.readline(), 16):
+        while size := int(self.rfile.readline() or b"0", 16):  # it may break off
             found += self.rfile.read(size)
             self.rfile.readline()
         self.rfile.readline()
@@ -113,6 +114,11 @@ class ModelHandler(Handler):
         self.reply(200 if found else 404, json.dumps(found).encode())
 
     def do_POST(self) -> None:
+        if int(self.headers.get("Content-Length") or 0) > self.stand.most:
+            self.reply(413, b"Request Entity Too Large", {"Connection": "close"})
+            self.connection.shutdown(socket.SHUT_RD)  # nothing of its body was read
+            self.close_connection = True
+            return
         asked = Asked(self.body(), dict(self.headers))
         with self.stand.lock:
             self.stand.asked.append(asked)
@@ -134,6 +140,8 @@ class TransformStand:
         self.refusals: list[int] = []
         self.parameters: dict[str, Any] = {}
         self.model: Callable[[Asked], Reply] = upper
+        self.most = 1 << 30
+        """Bytes of a body that the model takes; it does not read a larger one."""
         self.asked: list[Asked] = []
         self.lock = threading.Lock()
         self.said: list[str] = []

@@ -358,3 +358,31 @@ def test_a_step_may_run_twice(jobs: Jobs) -> None:
     assert jobs.order(spec) == before
     assert len(jobs.drivers()) == 1
     assert isinstance(jobs.stand.backend.poll(spec.key), Running)
+
+
+def test_a_model_without_a_role_is_for_administrators_alone(jobs: Jobs) -> None:
+    world, name = jobs.stand.app.world, "roleless"
+    owner = world.ctx(world.credentials.user_caller)
+    container = {"Image": IMAGE, "ModelDataUrl": "s3://models/m.tar.gz"}
+    owner.call("sagemaker", "CreateModel", {"ModelName": name, "PrimaryContainer": container})
+    trust = {"Effect": "Allow", "Principal": {"Service": "sagemaker.amazonaws.com"},
+             "Action": "sts:AssumeRole"}  # fmt: skip
+    may = {"Effect": "Allow", "Action": "sagemaker:*", "Resource": "*"}
+    trusted, allowed = (
+        json.dumps({"Version": "2012-10-17", "Statement": [each]}) for each in (trust, may)
+    )
+    owner.call("iam", "CreateRole", {"RoleName": "Few", "AssumeRolePolicyDocument": trusted})
+    policy = {"RoleName": "Few", "PolicyName": "p", "PolicyDocument": allowed}
+    owner.call("iam", "PutRolePolicy", policy)
+    few, before = world.service_ctx("arn:aws:iam::123456789012:role/Few"), jobs.stand.ctx
+    jobs.stand.ctx = few
+    try:
+        with pytest.raises(AwsError, match="has no ExecutionRoleArn, as which"):
+            jobs.create(ModelName=name)
+        jobs.stand.ctx = owner
+        jobs.create(ModelName=name)
+    finally:
+        jobs.stand.ctx = before
+    jobs.answer()
+    (spec,) = jobs.drivers()
+    assert spec.role == "arn:aws:iam::123456789012:role/SagebrushExecutionRole"
