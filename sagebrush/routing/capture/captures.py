@@ -11,9 +11,9 @@ from __future__ import annotations
 import json
 import logging
 import os
-import queue
 import threading
 import uuid
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -70,9 +70,9 @@ class Captures:
         self._folder = folder
         self._clock = clock
         self._upload = upload
-        self._queue: queue.SimpleQueue[tuple[Name, str, Rule, Exchange] | None] = (
-            queue.SimpleQueue()
-        )
+        self._noted: deque[tuple[Name, str, Rule, Exchange]] = deque()
+        self._some = threading.Event()
+        """Set while something may be in `_noted`, or the thread is to end."""
         self._counted = _Counted()
         self._files: dict[tuple[Name, str, str], _File] = {}
         self._failed: list[_File] = []
@@ -95,7 +95,8 @@ class Captures:
                 counted.dropped += 1
                 return
             counted.waiting += size
-        self._queue.put((name, variant, rule, exchange))
+        self._noted.append((name, variant, rule, exchange))
+        self._some.set()
 
     def flush(self) -> None:
         """All that was noted before is in S3, or in a file that a later flush uploads."""
@@ -121,7 +122,7 @@ class Captures:
         if self._thread is None:
             return
         self._stop.set()
-        self._queue.put(None)
+        self._some.set()
         self._thread.join()
         self._thread = None
         self.flush()
@@ -133,14 +134,10 @@ class Captures:
         while not self._stop.is_set():
             with self._guard:
                 idle = not self._files and not self._failed
-            try:  # idle: until something is noted, without looking
-                found = self._queue.get(timeout=None if idle else 1.0)
-            except queue.Empty:
-                found = None
-            if found is not None:
+            # idle: until something is noted, without looking
+            if self._some.wait(None if idle else 1.0):
                 self._stop.wait(LOOK)
-                with self._guard:
-                    self._append(*found)
+                self._some.clear()
             with self._guard:
                 self._drain()
                 self.flush_due()
@@ -178,13 +175,9 @@ class Captures:
 
     def _take_all(self) -> list[tuple[Name, str, Rule, Exchange]]:
         found = []
-        while True:
-            try:
-                each = self._queue.get_nowait()
-            except queue.Empty:
-                return found
-            if each is not None:
-                found.append(each)
+        while self._noted:
+            found.append(self._noted.popleft())
+        return found
 
     def _append(self, name: Name, variant: str, rule: Rule, exchange: Exchange) -> None:
         counted = self._counted

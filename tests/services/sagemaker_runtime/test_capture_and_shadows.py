@@ -78,9 +78,12 @@ def test_a_streamed_answer_is_captured_whole(stand: Stand) -> None:
         EndpointName="e", ContentType="application/json", Body=b'"stream"', InferenceId="two"
     )
     parts = b"".join(event["PayloadPart"]["Bytes"] for event in answer["Body"])
-    (line,) = [
-        each for each in captured(stand, "old") if each["eventMetadata"].get("inferenceId") == "two"
-    ]
+
+    def found() -> list[Any]:  # it is captured after its last piece was sent
+        lines = captured(stand, "old")
+        return [each for each in lines if each["eventMetadata"].get("inferenceId") == "two"]
+
+    (line,) = until(found, "the captured stream")
     assert line["captureData"]["endpointOutput"]["data"] == parts.decode()
 
 
