@@ -185,7 +185,7 @@ def test_every_constraint_can_be_checked(service: str) -> None:
         except AwsError as error:
             told.append(error.message)
     assert [message for message in told if " validation error" not in message] == []
-    assert told or service == "sagemaker-metrics"
+    assert told or service in ("sagemaker-metrics", "sqs"), "these have no constraints"
 
 
 UNTRANSLATED = {

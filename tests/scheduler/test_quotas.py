@@ -115,7 +115,8 @@ def test_a_quota_counts_what_is_in_use_in_the_same_way(stage: Stage) -> None:
 
 def test_quotas_of_endpoints_and_notebooks(stage: Stage) -> None:
     stage.choose(quotas=("ml.m5.large=2",))
-    fleet = {"variants": [{"type": "ml.m5.large", "count": 1}, {"type": "ml.c5.large", "count": 5}]}
+    types = (("a", "ml.m5.large", 1), ("b", "ml.c5.large", 5))
+    fleet = {"variants": [{"name": name, "type": t, "count": count} for name, t, count in types]}
     stage.add("endpoint", "InService", {}, active=fleet)
     stage.add("endpoint", "Failed", {}, pending=fleet)
     assert stage.refused(["ml.m5.large"], "endpoint") is None

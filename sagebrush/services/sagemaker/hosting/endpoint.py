@@ -71,7 +71,8 @@ def describe_endpoint(ctx: Ctx, request: Doc) -> Doc:
     plan = plan_of(row)
     active, pending = plan.get("active"), plan.get("pending")
     if fleet := active or pending:
-        found["AsyncInferenceConfig"] = fleet.get("asynchronous")
+        if config := fleet.get("asynchronous"):
+            found["AsyncInferenceConfig"] = config
         found |= _summaries(ctx.world, row, fleet)
     if active and pending:
         found["PendingDeploymentSummary"] = {
