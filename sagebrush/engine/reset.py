@@ -110,6 +110,7 @@ class Reset:
         """Nothing in memory is of deleted rows; their ids are up to `last`."""
         world = self._world
         world.tallies.drop()
+        world.captures.drop()  # of answers that were on their way meanwhile
         world.endpoints.empty(last)
         world.curves.clear()
         principals.forget(world)

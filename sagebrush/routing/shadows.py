@@ -59,5 +59,6 @@ class Shadows:
         except (Unreachable, Broken, TimeoutError, Undirected):
             pass  # counted as an error of the model's, and nobody's to be told
         took = time.perf_counter() - sent
-        of = Subject(endpoint.name, variant.name)
-        self._tallies.count(of, status, took if status else None, 0.0, load)
+        for config in ("", variant.config) if variant.config else ("",):
+            of = Subject(endpoint.name, variant.name, config=config)
+            self._tallies.count(of, status, took if status else None, 0.0, load)

@@ -22,15 +22,19 @@ class Counted:
 
     def __init__(self) -> None:
         self.found: list[tuple[str, int]] = []
+        self.configs: list[str] = []
 
     def count(self, of: Subject, status: int, *_: Any) -> None:
         assert of.name == NAME
-        self.found.append((of.variant, status))
+        self.configs.append(of.config)
+        if not of.config:
+            self.found.append((of.variant, status))
 
 
 def endpoint(share: float = 1.0, routes: int = 1) -> Endpoint:
     pool = Pool("tcp:shadow:1")
-    shadow = Variant("shadow", 1.0, (Route("e-2", "2", ("tcp:shadow:1",), (pool,)),) * routes)
+    found = (Route("e-2", "2", ("tcp:shadow:1",), (pool,)),) * routes
+    shadow = Variant("shadow", 1.0, found, config="c")
     return Endpoint(NAME, 1, (Variant("v", 1.0, ()),), (Shadow(shadow, share),))
 
 
@@ -66,6 +70,7 @@ def test_a_copy_is_counted_and_its_failure_is_nobodys(answer: Any, status: int, 
 
     asyncio.run(run())
     assert counted.found == [("shadow", status)]
+    assert counted.configs == ["", "c"]  # of the endpoint, and of its configuration alone
     assert done == [("shadow", b"copy")] * told
 
 

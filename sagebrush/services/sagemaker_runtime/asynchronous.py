@@ -72,7 +72,7 @@ def _endpoint(ctx: Ctx, name: str) -> Endpoint:
     found = ctx.world.endpoints.get((ctx.account, ctx.region, name))
     if found is None:
         row = ctx.world.rows.get(ctx.account, ctx.region, "endpoint", name)
-        found = ctx.world.endpoints.load(row) if row is not None else None
+        found = ctx.world.endpoints.load(row, first=True) if row is not None else None
     if found is None:
         raise _missing(ctx, name)
     return found

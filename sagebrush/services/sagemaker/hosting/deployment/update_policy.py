@@ -66,6 +66,8 @@ class Policy:
             return (1.0,)
         if self.kind == ROLLING:
             (count,) = counts.values()
+            if not count:  # an asynchronous endpoint at zero: nothing starts in batches
+                return (1.0,)
             batch = self.size.instances(count)
             return tuple(min(1.0, done / count) for done in range(batch, count + batch, batch))
         part = min(self.size.part(count) for count in counts.values())

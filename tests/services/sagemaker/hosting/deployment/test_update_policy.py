@@ -180,6 +180,12 @@ def test_what_is_at_a_limit_is_taken(config: Doc) -> None:
     update_policy.check(config, FOUR)
 
 
+def test_an_endpoint_at_zero_is_rolled_in_one_step() -> None:
+    config, none = rolling(size(50)), {"AllTraffic": 0}
+    update_policy.check(config, none)
+    assert update_policy.policy_of(config, {}).shares(none) == (1.0,)
+
+
 def test_a_deployment_configuration_needs_the_same_variants() -> None:
     with pytest.raises(AwsError, match="the same variant names"):
         update_policy.check_change(blue_green("ALL_AT_ONCE"), {"a": 1}, {"b": 1})
