@@ -24,7 +24,7 @@ from sagebrush.scheduler.members import Member
 from sagebrush.services.sagemaker.transform import checks, facts
 from sagebrush.services.sagemaker.transform.plan import plan_of
 from sagebrush.store.rows import Row
-from sagebrush.workload import launch, log_lines, sources, stage
+from sagebrush.workload import captured, launch, log_lines, sources, stage
 from sagebrush.workload.sources import Source
 from sagebrush.world import Ctx, World
 
@@ -264,10 +264,8 @@ def capture(world: World, row: Row) -> None:
     for side, manifest in sides.items():
         name = f"{side}/{hour}/{plan_of(row)['key']}.json"
         where = "/".join(part for part in (prefix.strip("/"), name) if part)
-        spool = world.objects.spool()
-        spool.write(json.dumps(manifest).encode())
-        params = {"Bucket": target, "Key": where, "Body": spool.finish()}
-        acting(world, row).call("s3", "PutObject", params)
+        text = json.dumps(manifest).encode()
+        captured.put(acting(world, row), target, where, text, "application/json")
 
 
 def renew(world: World, member: Member) -> None:
