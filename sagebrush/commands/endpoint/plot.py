@@ -112,19 +112,27 @@ def _wide(lines: Sequence[Line]) -> bool:
 
 def _instances(endpoint: Endpoint, variant: str, of: Window) -> Line:
     """The instances that took requests, as each request's share tells: Invocations over
-    InvocationsPerInstance; now, those that DescribeEndpoint tells."""
+    InvocationsPerInstance; none while an asynchronous endpoint's requests wait without capacity;
+    what scaling activities led to; now, those that DescribeEndpoint tells."""
     every = dict(endpoint.series(variant, "Invocations", "Sum", of))
     shares = endpoint.series(variant, "InvocationsPerInstance", "Sum", of)
-    found: list[tuple[float, float]] = [
-        (at, every[at] / share) for at, share in shares if share and at in every
-    ]
+    found = {at: every[at] / share for at, share in shares if share and at in every}
+    waits = endpoint.series("", "HasBacklogWithoutCapacity", "Minimum", of)
+    found |= {at: 0.0 for at, value in waits if value}
+    for each in endpoint.activities(variant):
+        if each["StatusCode"] == "Successful" and each["EndTime"].timestamp() >= of.start:
+            found[each["EndTime"].timestamp()] = float(_wanted(each))
     (now,) = [v for v in endpoint.doc["ProductionVariants"] if v["VariantName"] == variant]
-    found.append((of.end, float(now.get("CurrentInstanceCount", 0))))
-    return Line("instances", *_columns(found), INK, "step")
+    found[of.end] = float(now.get("CurrentInstanceCount", 0))
+    return Line("instances", *_columns(sorted(found.items())), INK, "step")
+
+
+def _wanted(activity: Doc) -> str:
+    """The capacity that the activity set."""
+    return activity["Description"].rstrip(".").rsplit(" ", 1)[-1]
 
 
 def _short(activity: Doc) -> str:
     """An activity in a few letters: `to 3`, and what became of it where that was not well."""
-    wanted = activity["Description"].rstrip(".").rsplit(" ", 1)[-1]
-    code = activity["StatusCode"]
+    wanted, code = _wanted(activity), activity["StatusCode"]
     return f"to {wanted}" if code in ("Successful", "InProgress") else f"to {wanted}: {code}"

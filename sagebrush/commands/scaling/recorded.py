@@ -62,11 +62,10 @@ class Endpoint:
         return found[0].get("InstanceType", "") if found else ""
 
     def series(self, variant: str, metric: str, stat: str, of: Window) -> list[tuple[float, float]]:
-        """(time, value) of a metric of the variant, oldest first."""
-        dimensions = [
-            {"Name": "EndpointName", "Value": self.name},
-            {"Name": "VariantName", "Value": variant},
-        ]
+        """(time, value) of a metric of the variant ("": of the endpoint itself), oldest first."""
+        dimensions = [{"Name": "EndpointName", "Value": self.name}]
+        if variant:
+            dimensions.append({"Name": "VariantName", "Value": variant})
         query = {
             "Id": "m",
             "MetricStat": {

@@ -54,12 +54,16 @@ class Client:
             metric = query["MetricStat"]["Metric"]["MetricName"]
             value = {"Invocations": 250.0, "InvocationsPerInstance": 125.0}.get(metric, 20000.0)
             times = [minutes_ago(n) for n in range(61, 0, -1)]
-            return [{"MetricDataResults": [{"Timestamps": times, "Values": [value] * 61}]}]
+            values = [value] * 61
+            if metric == "HasBacklogWithoutCapacity":
+                values = [0.0] * 30 + [1.0] + [0.0] * 30
+            return [{"MetricDataResults": [{"Timestamps": times, "Values": values}]}]
         return [
             {
                 "ScalingActivities": [
                     {"Description": "Setting desired instance count to 3.",
-                     "StatusCode": "Successful", "StartTime": minutes_ago(20)}
+                     "StatusCode": "Successful", "StartTime": minutes_ago(20),
+                     "EndTime": minutes_ago(19) + dt.timedelta(seconds=1)}
                 ],
                 "ScalableTargets": [{"MinCapacity": 2, "MaxCapacity": 5}] if self.target else [],
                 "ScalingPolicies": [
@@ -148,7 +152,10 @@ def test_a_plot_shows_what_happened(client: type[Client], drawn: list[Picture]) 
     assert [line.label for line in latency.lines] == ["p50", "p90", "p99"]
     assert set(latency.lines[0].values) == {20.0}  # milliseconds
     assert flight.lines[0].label == "in flight"
-    assert (instances.lines[0].values[0], instances.lines[0].values[-1]) == (2.0, 3.0)
+    counts = instances.lines[0].values
+    assert (counts[0], counts[-1]) == (2.0, 3.0)
+    assert counts.count(0.0) == 1  # the minute in which requests waited without capacity
+    assert counts[61 - 19 + 1] == 3.0  # what the activity led to
     assert [words for _, words in instances.marks] == ["to 3"]
 
 
