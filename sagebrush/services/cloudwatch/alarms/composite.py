@@ -26,11 +26,17 @@ MOST_SHOWN = 10
 
 
 def tell(world: World, row: Row) -> None:
-    """The composite alarms that look at this alarm, which has changed, are due."""
+    """The composite alarms that look at this alarm, which has changed, are due.
+
+    One whose actions may be under way is touched alone: a step whose row was updated meanwhile is
+    lost, and would carry them out again.
+    """
     now = world.clock()
 
-    def change(found: Row) -> Row:
+    def change(found: Row) -> Row | None:
         plan = plan_of(found)
+        if plan.get("change") or plan.get("held"):
+            return None
         seen = row.name in plan.get("children", ())
         why = {"why": row.name} if seen and plan.get("why") not in (CREATED, UPDATED) else {}
         return replace(found, plan={**found.plan, **why}, due_at=now)
@@ -38,6 +44,7 @@ def tell(world: World, row: Row) -> None:
     found = rows.of_interest(rows.composites(world, row.account, row.region), row.name)
     for each in found:
         world.rows.update(each.id, change)
+        world.rows.touch(each.id)
     if found:
         world.wake()
 
@@ -51,11 +58,8 @@ def step(world: World, row: Row) -> Next:
         tell(world, row)
         held: Held = {"change": change, "since": change["at"]}
         return _released(world, row, held, {"change": None})
-    if plan.get("why"):
-        found = _evaluated(world, row)
-        if found is not None:
-            return found
-    return _released(world, row, plan.get("held"), {"why": None})
+    found = _evaluated(world, row)
+    return found or _released(world, row, plan.get("held"), {"why": None})
 
 
 def _evaluated(world: World, row: Row) -> Next | None:
@@ -102,9 +106,9 @@ def _row(world: World, row: Row, name: str) -> Row | None:
 
 
 def _reason(row: Row, children: Mapping[str, Row], value: str) -> str:
-    why = plan_of(row).get("why", "")
-    child = children.get(why)
+    child = _changed(row, children)
     if child is None:
+        why = plan_of(row).get("why")
         verb = why if why in (CREATED, UPDATED) else UPDATED
         return f"{row.doc['AlarmArn']} was {verb} and its alarm rule evaluates to {value}"
     at: dt.datetime = child.doc["StateTransitionedTimestamp"]
@@ -112,9 +116,18 @@ def _reason(row: Row, children: Mapping[str, Row], value: str) -> str:
     return f"{child.doc['AlarmArn']} transitioned to {child.doc['StateValue']} at {moment}"
 
 
+def _changed(row: Row, children: Mapping[str, Row]) -> Row | None:
+    """The child that made it due: the one that told so, else the last that changed; None where the
+    alarm itself was created or updated."""
+    why = plan_of(row).get("why") or ""
+    if why in (CREATED, UPDATED) or why in children:
+        return children.get(why)
+    return max(children.values(), key=lambda c: c.doc["StateTransitionedTimestamp"], default=None)
+
+
 def _shown(row: Row, children: Mapping[str, Row]) -> list[Doc]:
-    why = plan_of(row).get("why", "")
-    chosen = [children[why]] if why in children else list(children.values())[:MOST_SHOWN]
+    child = _changed(row, children)
+    chosen = [child] if child else list(children.values())[:MOST_SHOWN]
     return [
         {
             "arn": each.doc["AlarmArn"],

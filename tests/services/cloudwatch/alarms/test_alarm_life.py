@@ -10,7 +10,12 @@ import pytest
 
 from sagebrush.app import build
 from sagebrush.errors import AwsError
+from sagebrush.services.cloudwatch.alarms import actions
+from sagebrush.services.cloudwatch.alarms import composite as composites
+from sagebrush.services.cloudwatch.alarms.plan import Change
 from sagebrush.settings import Settings
+from sagebrush.store.rows import Row
+from sagebrush.world import World
 from tests.conftest import Clock, make_settings
 from tests.services.cloudwatch.alarms.alarmworld import AlarmWorld
 
@@ -338,6 +343,32 @@ def test_a_composite_alarm_follows_its_rule(alarms: AlarmWorld) -> None:
     assert changes == ["INSUFFICIENT_DATA to OK", "OK to ALARM", "ALARM to OK", "OK to ALARM"]
     assert alarms.forward(10 * MINUTE) > 0
     assert alarms.state("both") == "ALARM"  # time alone changes nothing
+
+
+def test_actions_are_carried_out_once_while_other_children_change(
+    alarms: AlarmWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quiet(alarms, "a", "b")
+    action = f"arn:aws:lambda:us-east-1:{alarms.ctx.account}:function:f"
+    composite(alarms, "any", "ALARM(a) OR ALARM(b)", AlarmActions=[action])
+    perform = actions.perform
+
+    def meanwhile(world: World, row: Row, change: Change) -> None:
+        """The action is carried out, and a child's step tells of its own change before it ends."""
+        perform(world, row, change)
+        if row.name == "any" and len(alarms.history("any", "Action")) < 3:
+            alarms.clock.forward(1)
+            child = world.rows.get(row.account, row.region, "alarm", "b")
+            assert child is not None
+            composites.tell(world, child)
+
+    monkeypatch.setattr(actions, "perform", meanwhile)
+    set_state(alarms, "a", "ALARM")
+    assert len(alarms.history("any", "Action")) == 1
+    # and what the child told is not lost
+    monkeypatch.undo()
+    set_state(alarms, "a", "OK")
+    assert alarms.state("any") == "OK"
 
 
 def test_rules_that_lead_in_a_circle_are_not_evaluated(alarms: AlarmWorld) -> None:
