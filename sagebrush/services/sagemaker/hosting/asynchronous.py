@@ -14,8 +14,6 @@ from sagebrush.services.sagemaker.hosting.plan import Fleet
 DRAIN = 3665.0
 """Seconds that a replica's open requests may take before it is ended: an hour is the longest that one
 may run (InvocationTimeoutSeconds)."""
-PATIENCE = {"SAGEMAKER_MODEL_SERVER_TIMEOUT": "3600"}
-"""How long Sagebrush's model server waits for a worker's answer, where the user does not say."""
 _PATH = re.compile(r"(https|s3)://[^/]+/?.*")
 
 
@@ -73,9 +71,6 @@ def apply(fleet: Fleet, config: Doc | None) -> Fleet:
                 " containers that are invoked directly, with asynchronous inference.",
             )
         variant["drain"] = DRAIN
-        for container in variant["containers"]:
-            if not container["container"]:
-                container["env"] = {**PATIENCE, **container["env"]}
     fleet["asynchronous"] = config
     return fleet
 
