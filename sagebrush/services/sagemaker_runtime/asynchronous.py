@@ -13,6 +13,7 @@ from sagebrush.errors import AwsError, Doc
 from sagebrush.routing.endpoints import Endpoint
 from sagebrush.services.sagemaker_runtime import invoke
 from sagebrush.store.messages import FOREVER, Send
+from sagebrush.workload import sources
 from sagebrush.world import Ctx
 
 TTL = 21_600
@@ -21,7 +22,6 @@ TIMEOUT = 900
 """Seconds that its invocation may take, where it does not say."""
 _HOSTED = re.compile(r"https://(?:([^/]+)\.)?s3[.-][^/]*amazonaws\.com/(.+)", re.DOTALL)
 _URI = re.compile(r"s3://([^/]+)/(.+)", re.DOTALL)
-_PREFIX = re.compile(r"(?:s3|https)://([^/]+)/?(.*)", re.DOTALL)
 KEPT = ("ContentType", "Accept", "CustomAttributes")
 
 
@@ -112,9 +112,9 @@ def locations(request: Doc, output: Doc, uid: str) -> dict[str, str]:
         ("output", "S3OutputPath", name),
         ("failure", "S3FailurePath", failed),
     ):
-        path = _PREFIX.fullmatch(output.get(member) or "")
-        if path is not None:
-            parts = (path[1], path[2].strip("/"), extension, file)
+        if path := output.get(member):
+            bucket, prefix = sources.split(path)
+            parts = (bucket, prefix.strip("/"), extension, file)
             found[what] = "s3://" + "/".join(part for part in parts if part)
     return found
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 
+from sagebrush.aws.scalars import time_text
 from sagebrush.engine.kinds import moment
 from sagebrush.errors import Doc
 
@@ -28,7 +29,7 @@ def notification(
     `outcome` has `reason` where it failed; `type` and `location` of what was stored; `body` where the
     response is to be included.
     """
-    received, ended = (_stamp(each) for each in times)
+    received, ended = (time_text(moment(each), "iso8601") for each in times)
     asked = {
         "accept": order.get("Accept"),
         "contentType": order.get("ContentType"),
@@ -62,7 +63,3 @@ def notification(
         "eventSource": "aws:sagemaker",
         "eventName": "InferenceResult",
     }
-
-
-def _stamp(seconds: float) -> str:
-    return moment(seconds).isoformat(timespec="milliseconds").replace("+00:00", "Z")

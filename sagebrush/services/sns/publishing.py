@@ -12,6 +12,7 @@ import uuid
 from concurrent.futures import Future
 
 from sagebrush.aws.names import Arn
+from sagebrush.aws.scalars import time_text
 from sagebrush.engine.kinds import moment
 from sagebrush.errors import AwsError, Doc
 from sagebrush.services.sns import filter_policies, subscriptions, topics
@@ -170,7 +171,7 @@ def _send(ctx: Ctx, subscription: Row, queue: Row, topic: str, message: tuple[st
 
 
 def _notification(ctx: Ctx, topic: str, uid: str, given: Doc, text: str) -> Doc:
-    at = moment(ctx.world.clock()).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    at = time_text(moment(ctx.world.clock()), "iso8601")
     found: Doc = {"Type": "Notification", "MessageId": uid, "TopicArn": topic}
     if given.get("Subject"):
         found["Subject"] = given["Subject"]
