@@ -64,6 +64,19 @@ def passes(lengths: Sequence[int]) -> list[list[int]]:
     return found
 
 
+def texts_key(data: Any) -> Hashable | None:
+    """The request's parameters as text: requests whose are equal may be predicted together; None
+    where its inputs are no text or texts."""
+    inputs = data.get("inputs") if isinstance(data, dict) else None
+    texts = inputs if isinstance(inputs, list) else [inputs]
+    if not texts or not all(isinstance(text, str) for text in texts):
+        return None
+    try:
+        return json.dumps(data.get("parameters") or {}, sort_keys=True)
+    except TypeError:
+        return None
+
+
 class Texts:
     """`joint.Joiner` of a text classification or feature extraction pipeline."""
 
@@ -76,14 +89,7 @@ class Texts:
 
     def key(self, data: Any, content_type: str) -> Hashable | None:
         """The parameters; None where the inputs are no text or texts."""
-        inputs = data.get("inputs") if isinstance(data, dict) else None
-        texts = inputs if isinstance(inputs, list) else [inputs]
-        if not texts or not all(isinstance(text, str) for text in texts):
-            return None
-        try:
-            return json.dumps(data.get("parameters") or {}, sort_keys=True)
-        except TypeError:
-            return None
+        return texts_key(data)
 
     def predict(self, inputs: Sequence[Any], model: Any) -> Sequence[Any]:
         """What the pipeline returns for each of `inputs`; raises as it does."""

@@ -6,28 +6,21 @@ graph whose activations are rounded by the batch's range: each text goes through
 
 from __future__ import annotations
 
-import json
 from collections.abc import Hashable, Sequence
 from typing import Any
+
+from sagebrush.toolkit.serving import joint
+from sagebrush.toolkit.serving.frameworks.together import texts_key
 
 
 class Texts:
     """How several requests are predicted in one call: the model server's interface of joiners."""
 
-    size = 32
-    """Requests of a batch, at most."""
+    size = joint.SIZE
 
     def key(self, data: Any, content_type: str) -> Hashable | None:
-        """Requests with equal keys, which are of equal parameters, may be predicted together; those
-        with None, which are no text or texts, only alone."""
-        inputs = data.get("inputs") if isinstance(data, dict) else None
-        texts = inputs if isinstance(inputs, list) else [inputs]
-        if not texts or not all(isinstance(text, str) for text in texts):
-            return None
-        try:
-            return json.dumps(data.get("parameters") or {}, sort_keys=True)
-        except TypeError:
-            return None
+        """The parameters; None where the inputs are no text or texts."""
+        return texts_key(data)
 
     def predict(self, inputs: Sequence[Any], model: Any) -> Sequence[Any]:
         """What the model answers to each of `inputs`; raises what it raises."""
