@@ -167,7 +167,7 @@ def route(request: Request) -> handler.Answer | None:
     path = request.path.split("?", 1)[0]
     if path == "/ping":  # the master answers it, unless its head came in pieces
         return handler.Answer(200, b"")
-    if path != "/invocations":
+    if path != "/invocations" and not (path.startswith("/models/") and path.endswith("/invoke")):
         return handler.failure(404, f"{path} is not served: /ping, /invocations are")
     if request.method != "POST":
         return handler.failure(405, "POST only")
@@ -201,12 +201,25 @@ def code() -> Path | None:
         return None
 
 
-def load() -> Model:
-    """The loaded handler of this job's model; raises what the model's code raises."""
+def code_of(model: Path) -> Path | None:
+    """The file with the inference functions of one of many models: its archive's own, else that of
+    all (`code`). Raises NoHandler as `code` does."""
+    name = os.environ.get("SAGEMAKER_PROGRAM") or handler.SCRIPT
+    for script in (model / "code" / name, model / name):
+        if "SAGEBRUSH_ALGORITHM" not in os.environ and script.is_file():
+            return script
+    return code()
+
+
+def load(model: Path | None = None) -> Model:
+    """The loaded handler of this job's model, or of that in the directory `model`; raises what the
+    model's code raises."""
     framework = frameworks.name(os.environ)
     compat.install(framework)
-    model, script = root() / "model", code()
-    modelbuilder.prepare(root(), script)
+    script = code() if model is None else code_of(model)
+    if model is None:
+        model = root() / "model"
+        modelbuilder.prepare(root(), script)
     if framework == "tensorflow":
         from sagebrush.toolkit.serving.frameworks import tensorflow
 
@@ -224,10 +237,11 @@ def end_with(parent: int) -> None:
         os._exit(1)
 
 
-def run(control: socket.socket, progress: mmap.mmap) -> int:
-    """Loads the model, says READY, then serves until the master is gone; the exit status."""
+def run(control: socket.socket, progress: mmap.mmap, directory: Path | None = None) -> int:
+    """Loads the model (of `directory`, where it is one of many), says READY, then serves until the
+    master is gone; the exit status."""
     try:
-        model = load()
+        model = load(directory)
     except handler.NoHandler as error:
         print(f"model cannot be served: {error}", file=sys.stderr, flush=True)
         return 1
