@@ -54,7 +54,9 @@ class ModelFiles:
         self.remove(key, name)
         try:
             with dirfd.opened(root) as ml:
-                uid = os.fstat(ml).st_uid
+                uid = os.fstat(ml).st_uid  # the job's own; the server's umask hides what it makes
+                with dirfd.directory(ml, ("models",), make=True) as models:
+                    os.fchmod(models, 0o755)
                 with dirfd.directory(ml, ("models", name), make=True) as own:
                     with dirfd.directory(own, ("model",), make=True) as model:
                         archive.unpack(

@@ -94,7 +94,7 @@ def test_a_second_model_of_that_name_is_refused(sm: Any) -> None:
                 },
             },
             "Mode MultiModel needs ModelDataUrl",
-        ),  # fmt: skip
+        ),
         ({"MultiModelConfig": {"ModelCacheSetting": "Disabled"}}, "needs Mode MultiModel"),
         ({"ModelPackageName": "p"}, "model packages"),
     ],
