@@ -35,11 +35,15 @@ READY, DELAY, KEEP, CLOSE = b"r", b"d", b"k", b"c"
 """What a worker reports, each with a second byte: the batch's size (READY by default, FIXED where
 the user chose it), milliseconds, or which of the connections that it was handed."""
 FIXED = b"R"
+FAILED = b"f"
+"""What one of many models reports that cannot be loaded: this, a byte, and why."""
 HANDED, GIVEN, SENT = 0, 1, 2
 """How far a request is, in the memory that master and worker share: handed to the worker; given to
 the user's functions, or read; its answer is begun."""
 PATIENCE = 60.0
 """Seconds that a client may take to send the rest of its request, or to take an answer."""
+WHY = 300
+"""Characters of the reason why a model cannot be loaded."""
 PR_SET_PDEATHSIG = 1
 CLOSED_ON_EXEC = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
 """So that programs which the model starts do not hold a caller's connection open."""
@@ -242,11 +246,14 @@ def run(control: socket.socket, progress: mmap.mmap, directory: Path | None = No
     master is gone; the exit status."""
     try:
         model = load(directory)
-    except handler.NoHandler as error:
-        print(f"model cannot be served: {error}", file=sys.stderr, flush=True)
-        return 1
     except BaseException as error:
-        handler.tell(error)
+        if isinstance(error, handler.NoHandler):
+            print(f"model cannot be served: {error}", file=sys.stderr, flush=True)
+        else:
+            handler.tell(error)
+        if directory is not None:
+            why = f"{type(error).__name__}: {error}"[:WHY]
+            control.sendall(FAILED + b"\0" + why.encode("utf-8", "replace"))
         return 1
     rule = model.rule
     begin = bytes([rule.size]), bytes([int(rule.delay * 1000)])

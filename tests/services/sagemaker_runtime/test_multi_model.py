@@ -130,7 +130,7 @@ def test_what_cannot_be_loaded_is_told_and_harms_no_other(stand: Many) -> None:
     failed("ValidationError", stand.of, "../a.tar.gz")
     found = failed("ModelError", stand.of, "broken.tar.gz")
     assert found["OriginalStatusCode"] == 500
-    assert "could not be loaded" in found["OriginalMessage"]
+    assert "ValueError: these weights are broken" in found["OriginalMessage"]
     assert stand.of("a.tar.gz")["pid"] == other
     assert stand.unpacked() <= 2
 

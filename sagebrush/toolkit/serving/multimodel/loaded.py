@@ -23,6 +23,8 @@ class Loaded:
     """Who waits for the model to be loaded."""
     size: int = 0
     """Bytes that its process holds alone, when it was last weighed."""
+    why: str = ""
+    """Why it could not be loaded, as its process said."""
     rule: batches.Rule = field(default_factory=batches.Rule)
     waiting: deque[Waiting] = field(default_factory=deque)
 

@@ -274,6 +274,9 @@ class Server:
                 return
         except OSError:
             pass
+        if said.startswith(worker.FAILED):
+            model.why = said[2:].decode(errors="replace")
+            return  # its end follows
         for place in range(0, len(said) - 1, 2):
             self._reported(model, said[place : place + 1], said[place + 1])
         if not said or code is not None:
@@ -364,8 +367,8 @@ class Server:
         if model.asker is not None:
             short_of = code == -signal.SIGKILL and not process.ended
             status = 507 if short_of else 500
-            text = f"Model {model.name} could not be loaded ({how(code)})."
-            self._answer(model.asker, status, told(status, text + " Its log says why."))
+            text = f"Model {model.name} could not be loaded: {model.why or how(code)}"
+            self._answer(model.asker, status, told(status, text))
         status, why = 502, f"The worker ended ({how(code)}) before it answered this request."
         if process.late:
             status, why = 504, f"The model did not answer within {self.limits.seconds:g} seconds."
