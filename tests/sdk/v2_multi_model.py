@@ -62,11 +62,11 @@ assert sorted(many.list_models()) == ["three.tar.gz", "two.tar.gz"], list(many.l
 for _ in range(2):
     assert predictor.predict([1, 2], target_model="two.tar.gz") == [2.0, 4.0]
     assert predictor.predict([1, 2], target_model="three.tar.gz") == [3.0, 6.0]
+code = ""
 try:
     predictor.predict([1], target_model="four.tar.gz")
 except ClientError as error:
-    assert error.response["Error"]["Code"] == "ValidationError", error
-else:
-    raise AssertionError("there is no such model")
+    code = error.response["Error"]["Code"]
+assert code == "ValidationError", code
 predictor.delete_endpoint()
 print("all well")
