@@ -1,4 +1,9 @@
-"""Whether another model fits into the instance. Pure, but for `own`, which reads Linux's /proc."""
+"""Whether another model fits into the instance. Pure, but for `own`, which reads Linux's /proc.
+
+How much a process holds alone takes milliseconds to find out, since the kernel walks all its pages:
+it is done once, when the model is loaded, and `upkeep.private`, which costs nothing, says how much it
+has grown since.
+"""
 
 from __future__ import annotations
 

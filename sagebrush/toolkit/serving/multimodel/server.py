@@ -20,7 +20,7 @@ import time
 from collections.abc import Callable
 from urllib.parse import unquote
 
-from sagebrush.toolkit.serving import batches, callers, worker
+from sagebrush.toolkit.serving import batches, callers, upkeep, worker
 from sagebrush.toolkit.serving.callers import Waiting
 from sagebrush.toolkit.serving.connection import BadRequest, Connection, Request, short
 from sagebrush.toolkit.serving.multimodel import memory
@@ -220,7 +220,8 @@ class Server:
         for each in self.models.values():
             if each.worker.ready and each.worker.given:
                 each.worker.given = 0
-                each.size = memory.own(each.worker.pid)
+                grown = each.first + upkeep.private(each.worker.pid)
+                each.size = max(memory.LEAST, grown)
 
     def _fork(self, name: str, url: str, client: socket.socket) -> None:
         ours, theirs = socket.socketpair()
@@ -300,6 +301,7 @@ class Server:
     def _ready(self, model: Loaded) -> None:
         """The model is loaded, and its caller told; or it is given up where it takes too much."""
         model.size = memory.own(model.worker.pid)
+        model.first = model.size - upkeep.private(model.worker.pid)
         sizes = [m.size for m in self.models.values()]
         asker, model.asker = model.asker, None
         if memory.exceeds(sizes, self.base, self.limits.memory):
