@@ -12,9 +12,11 @@ import pytest
 
 from sagebrush.errors import AwsError
 from sagebrush.net.http_client import Answer, Body, Pool
-from sagebrush.routing.endpoints import Route
+from sagebrush.routing.endpoints import Route, Variant
 from sagebrush.routing.multimodel.hosted import Hosted, Model, NoSpace, named, oldest
 from sagebrush.routing.multimodel.models import Models, Order, Refused
+from sagebrush.routing.multimodel.passage import BUSY, ModelPassage, Target
+from sagebrush.routing.passage import Undirected
 
 
 class Container:
@@ -220,3 +222,64 @@ def test_keys_lie_below_the_prefix() -> None:
     assert Hosted("b", "all", None).key("m.tar.gz") == "all/m.tar.gz"
     assert Hosted("b", "all/", None).key("/x/m.tar.gz") == "all/x/m.tar.gz"
     assert named("/m") == named("m")
+
+
+def test_an_instance_that_has_the_model_is_asked_unless_it_is_much_busier() -> None:
+    pools = [Pool("tcp:a:1"), Pool("tcp:b:1")]
+    has, other = (Route(f"e-{n}", str(n), ("",), (pool,)) for n, pool in enumerate(pools))
+    variant = Variant("v", 1.0, (has, other))
+
+    def prefers(route: Route, least: int) -> bool:
+        return route is has and route.busy < least + BUSY
+
+    has.pool.busy = BUSY - 1
+    assert variant.least_busy((), prefers) is has
+    assert variant.least_busy((has,), prefers) is other
+    has.pool.busy = BUSY
+    assert variant.least_busy((), prefers) is other
+
+
+class Asked(Container):
+    """A container whose models answer with what they were sent; the first time it has lost them."""
+
+    def __init__(self) -> None:
+        super().__init__(2)
+        self.lost = True
+        self.tallies: Any = Notes()
+
+    async def ask(self, head: bytes, body: Body, timeout: float) -> Answer:
+        if b"/invoke " not in head:
+            return await super().ask(head, body, timeout)
+        if self.lost:
+            self.lost = False
+            self.loaded.clear()
+            return Answer(404, {}, b"")
+        return Answer(200, {}, b"model's")
+
+    async def send(self, variant: Variant) -> Answer:
+        target = Target(("1", "r", "many"), "m", self.models, self, self.tallies)
+        head = f"POST /models/{named('m')}/invoke HTTP/1.1\r\n\r\n".encode()
+        passage = ModelPassage(
+            target, lambda _before, _last: head, b"x", 60.0, lambda _pool, *given: self.ask(*given)
+        )
+        return await passage.through(variant, self.route)
+
+
+class Notes:
+    """Tallies that forget."""
+
+    def noting(self, _subject: object) -> Any:
+        return lambda _metric, _value: None
+
+
+def test_a_request_whose_model_the_container_lost_loads_it_and_is_answered() -> None:
+    container = Asked()
+    variant = Variant("v", 1.0, (container.route,), hosted=Hosted("b", "all", None))
+    assert within(container.send(variant)).body == b"model's"
+    assert container.fetched == ["m", "m"]
+
+
+def test_a_variant_of_one_model_refuses_a_target() -> None:
+    container = Asked()
+    with pytest.raises(Undirected, match="Endpoint many is not a multi-model endpoint"):
+        within(container.send(Variant("v", 1.0, (container.route,))))

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from sagebrush.routing.multimodel.models import Models
 from tests.conftest import Server
 from tests.services.sagemaker.doubles import archive
 from tests.services.sagemaker.hosting.test_model import IMAGE, ROLE
@@ -103,6 +104,12 @@ def test_a_model_that_dies_is_loaded_again_and_the_others_live(stand: Many) -> N
     assert found["OriginalStatusCode"] == 502
     assert stand.of("a.tar.gz")["pid"] != before
     assert stand.of("b.tar.gz")["pid"] == other
+
+
+def test_a_restarted_server_asks_what_is_loaded(stand: Many) -> None:
+    before = stand.of("a.tar.gz")["pid"]
+    stand.server.world.forward.models = Models()
+    assert stand.of("a.tar.gz")["pid"] == before
 
 
 def hostile() -> bytes:

@@ -104,6 +104,21 @@ def test_a_script_for_all_models_serves_those_without_one_and_many_ask_at_once(m
     assert many.ask("DELETE", "/models/plain")[0] == 200
 
 
+def test_a_model_that_is_too_large_is_refused_and_the_others_stay(tmp_path: Path) -> None:
+    many = Many(tmp_path / "ml", SAGEBRUSH_MEMORY=str(256 << 20))
+    assert many.load("small")[0] == 200
+    pid = many.invoke("small", 1)[1]["pid"]
+    large = MODEL.replace("import json", "held = bytearray(b'x') * (300 << 20)\nimport json")
+    status, told = many.load("large", large)
+    assert (status, told["type"]) == (507, "InsufficientStorageException")
+    assert many.invoke("small", 1)[1]["pid"] == pid
+    assert many.invoke("large", 1)[0] == 404
+    many.server.process.terminate()
+    assert many.server.process.wait(10) == 0
+    for connection in many.server.connections:
+        connection.close()
+
+
 def test_what_fits() -> None:
     assert memory.fits([], 1 << 30, 1 << 20, None)  # the first one is tried
     assert memory.fits([100, 100], 100, 500, None)

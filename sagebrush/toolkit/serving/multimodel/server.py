@@ -276,10 +276,11 @@ class Server:
         except OSError:
             pass
         if said.startswith(worker.FAILED):
-            model.why = said[2:].decode(errors="replace")
-            return  # its end follows
+            model.why, said = said[2:].decode(errors="replace"), said[:1]
         for place in range(0, len(said) - 1, 2):
             self._reported(model, said[place : place + 1], said[place + 1])
+        if self.models.get(model.name) is not model:
+            return  # it was too large, and is gone
         if not said or code is not None:
             self._bury(model, process.exit_code(end=True) or 0 if code is None else code)
         else:
