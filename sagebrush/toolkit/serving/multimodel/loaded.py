@@ -23,8 +23,8 @@ class Loaded:
     """Who waits for the model to be loaded."""
     size: int = 0
     """Bytes that its process holds alone, when it was last weighed."""
-    first: int = 0
-    """The same once it was loaded, less what `upkeep.private` said then."""
+    weigh_at: float = 0.0
+    """When to weigh it again, once it has worked: its first answer makes it larger."""
     why: str = ""
     """Why it could not be loaded, as its process said."""
     rule: batches.Rule = field(default_factory=batches.Rule)

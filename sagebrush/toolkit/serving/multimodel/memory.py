@@ -1,19 +1,26 @@
 """Whether another model fits into the instance. Pure, but for `own`, which reads Linux's /proc.
 
-How much a process holds alone takes milliseconds to find out, since the kernel walks all its pages:
-it is done once, when the model is loaded, and `upkeep.private`, which costs nothing, says how much it
-has grown since.
+How much a process holds alone takes milliseconds to find out, since the kernel walks all its pages.
+Its resident size, which costs nothing, does not say it: what a fork writes to was resident before,
+as its parent's.
 """
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 ROOM = 0.8
 """Part of the instance's memory that the server and its models may fill."""
+SHARE = 4
+"""Processes weighed at a time."""
+AGAIN = 30.0
+"""Seconds until a model that works is weighed again."""
 LEAST = 1 << 20
 """Bytes that a process holds at least."""
+COUNTED = ("Private_Clean:", "Private_Dirty:", "VmPTE:")
+"""Lines of /proc, in KiB: pages of its own, and the tables of all its pages."""
 MOST = "SAGEBRUSH_LOADED_MODELS"
 """Variable: models that may be loaded at a time, where memory is not to be the only bound."""
 
@@ -23,11 +30,19 @@ def own(pid: int) -> int:
     not its own. LEAST where that cannot be known."""
     try:
         text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+        text += Path(f"/proc/{pid}/status").read_text()
     except OSError:
         return LEAST
     lines = (line.split() for line in text.splitlines())
-    found = sum(int(line[1]) for line in lines if line[0] in ("Private_Clean:", "Private_Dirty:"))
+    found = sum(int(line[1]) for line in lines if line and line[0] in COUNTED)
     return max(LEAST, found << 10)
+
+
+def expendable() -> None:
+    """Should the instance run out of memory nevertheless, the system ends this process, a model's,
+    rather than the server. Linux only."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text("900")
 
 
 def most(environ: Mapping[str, str]) -> int | None:

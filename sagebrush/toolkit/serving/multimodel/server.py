@@ -20,7 +20,7 @@ import time
 from collections.abc import Callable
 from urllib.parse import unquote
 
-from sagebrush.toolkit.serving import batches, callers, upkeep, worker
+from sagebrush.toolkit.serving import batches, callers, worker
 from sagebrush.toolkit.serving.callers import Waiting
 from sagebrush.toolkit.serving.connection import BadRequest, Connection, Request, short
 from sagebrush.toolkit.serving.multimodel import memory
@@ -35,8 +35,6 @@ LOADING = 3600.0
 """Seconds that a model may take to load: its caller leaves earlier."""
 QUEUE = 1024
 """Requests that may wait for one model, where the user sets no bound."""
-WEIGH = 1.0
-"""Seconds between two looks at how much the models hold."""
 
 Become = Callable[[str, socket.socket, mmap.mmap], int]
 """(the model's directory, control, progress) -> exit status: what a model's process runs."""
@@ -56,7 +54,6 @@ class Server:
         self.selector = selectors.DefaultSelector()
         self.models: dict[str, Loaded] = {}
         self.base = memory.own(os.getpid())
-        self.weigh_at = 0.0
         self.stopping = False
 
     def run(self) -> int:
@@ -212,16 +209,15 @@ class Server:
         return None
 
     def _weigh(self) -> None:
-        """The sizes of the models that have worked since are known, if they were not just now."""
-        now = time.monotonic()
-        if not self.limits.memory or now < self.weigh_at:
+        """The sizes of some models that have worked since they were last weighed are known."""
+        if not self.limits.memory:
             return
-        self.weigh_at = now + WEIGH
-        for each in self.models.values():
-            if each.worker.ready and each.worker.given:
-                each.worker.given = 0
-                grown = each.first + upkeep.private(each.worker.pid)
-                each.size = max(memory.LEAST, grown)
+        now = time.monotonic()
+        due = [m for m in self.models.values() if m.worker.ready and m.worker.given]
+        due = [m for m in due if now >= m.weigh_at]
+        for each in sorted(due, key=lambda m: m.weigh_at)[: memory.SHARE]:
+            each.worker.given, each.weigh_at = 0, now + memory.AGAIN
+            each.size = memory.own(each.worker.pid)
 
     def _fork(self, name: str, url: str, client: socket.socket) -> None:
         ours, theirs = socket.socketpair()
@@ -236,6 +232,7 @@ class Server:
                 self._let_go_of_all(client)
                 ours.close()
                 worker.end_with(parent)
+                memory.expendable()
                 code = self._become(url, theirs, progress)
             finally:
                 sys.stdout.flush()
@@ -302,7 +299,6 @@ class Server:
     def _ready(self, model: Loaded) -> None:
         """The model is loaded, and its caller told; or it is given up where it takes too much."""
         model.size = memory.own(model.worker.pid)
-        model.first = model.size - upkeep.private(model.worker.pid)
         sizes = [m.size for m in self.models.values()]
         asker, model.asker = model.asker, None
         if memory.exceeds(sizes, self.base, self.limits.memory):
