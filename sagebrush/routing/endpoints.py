@@ -18,6 +18,7 @@ from sagebrush.errors import Doc
 from sagebrush.net.http_client import Pool
 from sagebrush.routing.capture import record
 from sagebrush.routing.capture.record import Rule
+from sagebrush.routing.multimodel.hosted import Hosted
 from sagebrush.store.rows import Row
 
 ANSWERING = ("InService", "Updating", "SystemUpdating", "RollingBack", "UpdateRollbackFailed")
@@ -58,6 +59,10 @@ class Route:
             pool.close()
 
 
+Prefers = Callable[[Route, int], bool]
+"""(replica, the fewest requests at any) -> whether it is to be asked before others."""
+
+
 @dataclass(frozen=True)
 class Variant:
     """A production variant that takes a share of the requests."""
@@ -74,10 +79,14 @@ class Variant:
     """What is captured of its requests."""
     config: str = ""
     """The name of the endpoint configuration that it was deployed from."""
+    hosted: Hosted | None = None
+    """Where its models are, if it hosts many."""
 
-    def least_busy(self, without: Sequence[Route] = ()) -> Route | None:
-        """Returns the replica with the fewest requests in flight (ties at random), None if all
-        are in `without`."""
+    def least_busy(
+        self, without: Sequence[Route] = (), prefers: Prefers | None = None
+    ) -> Route | None:
+        """Returns the replica with the fewest requests in flight (ties at random), of those that
+        `prefers` if there are any; None if all are in `without`."""
         routes = self.routes
         if len(routes) == 1 and not without:
             return routes[0]
@@ -85,6 +94,8 @@ class Variant:
         if not open_:
             return None
         fewest = min(r.busy for r in open_)
+        if prefers is not None and (better := [r for r in open_ if prefers(r, fewest)]):
+            open_, fewest = better, min(r.busy for r in better)
         return random.choice([r for r in open_ if r.busy == fewest])
 
 
@@ -279,6 +290,7 @@ class Endpoints:
             doc.get("mode", "Serial"),
             record.rule(fleet.get("capture"), doc.get("role") or ""),
             fleet.get("config", ""),
+            _hosted(doc),
         )
 
     def _routes_of(self, fleet: Doc, variant: str, replicas: Iterable[Doc]) -> Iterable[Route]:
@@ -324,6 +336,15 @@ class Endpoints:
         """Drops the replica's route."""
         with self._guard:
             self._routes.pop(key, None)
+
+
+def _hosted(doc: Doc) -> Hosted | None:
+    """Where the models of a variant's document are, if its container hosts many."""
+    found = next((c for c in doc.get("containers", ()) if c.get("multi")), None)
+    if found is None:
+        return None
+    bucket, prefix, _ = found["data"]
+    return Hosted(bucket, prefix, doc.get("role"), not found.get("uncached"))
 
 
 def activated(share: float, count: int) -> int:

@@ -12,7 +12,8 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from sagebrush.net.http_client import Answer, Broken, Unreachable
-from sagebrush.routing.endpoints import Endpoint, Endpoints, Name, Route, Variant
+from sagebrush.routing.endpoints import Endpoint, Endpoints, Name, Prefers, Route, Variant
+from sagebrush.routing.multimodel.models import Models
 from sagebrush.routing.passage import Passage, Reached
 from sagebrush.routing.sessions import Sessions
 from sagebrush.routing.shadows import Shadows
@@ -84,6 +85,7 @@ class Forward:
         """`due(row_id)` makes a row due now and wakes the loop; it is called in a worker thread."""
         self.sessions = Sessions(clock)
         self.shadows = Shadows(tallies)
+        self.models = Models()
         self._endpoints = endpoints
         self._tallies = tallies
         self._rows = rows
@@ -115,7 +117,7 @@ class Forward:
         failed: list[Route] = []
         until = 0.0
         while True:
-            variant, route = bound or _pick(endpoint, variant, failed)
+            variant, route = bound or _pick(endpoint, variant, failed, passage.prefers)
             if route is None:
                 until = until or time.monotonic() + PATIENCE
                 endpoint, variant, route = await self._replaced(endpoint, variant, target, until)
@@ -141,7 +143,7 @@ class Forward:
                     self._look(endpoint)
                 raise NoAnswer(place, passage.at) from error
             place = Place(endpoint.fleet_of(variant), variant, route)
-            self._count(place, answer.status, running, began, sent)
+            self._count(place, answer.status, running, began, sent + passage.waited)
             return place, answer
 
     def _bound(self, endpoint: Endpoint, session: str) -> tuple[Variant, Route]:
@@ -211,11 +213,14 @@ def _choose(endpoint: Endpoint, target: str | None) -> Variant:
 
 
 def _pick(
-    endpoint: Endpoint, variant: Variant, failed: Sequence[Route]
+    endpoint: Endpoint,
+    variant: Variant,
+    failed: Sequence[Route],
+    prefers: Prefers | None = None,
 ) -> tuple[Variant, Route | None]:
     """Returns the least busy replica that is not in `failed`: of the variant, else of the same one
     of the other fleet of a deployment; None if there is none."""
-    route = variant.least_busy(failed)
+    route = variant.least_busy(failed, prefers)
     if route is None and (other := endpoint.instead(variant)) is not None:
         return other, other.least_busy(failed)
     return variant, route

@@ -48,6 +48,15 @@ class Passage(Generic[Reached]):
         self.at = PRIMARY
         self.queued = False
         """Whether it comes from an asynchronous endpoint's queue, as all its requests must."""
+        self.targets_model = False
+        """Whether it names one of a multi-model endpoint's models."""
+        self.waited = 0.0
+        """Seconds that it waited at the replica before its container was asked."""
+
+    def prefers(self, route: Route, least: int) -> bool:
+        """Whether a replica is to be asked before others, the least busy of which has `least`
+        requests."""
+        return False
 
     async def through(self, variant: Variant, route: Route) -> Reached | Answer:
         """The last container's answer, or the first that is no success.
@@ -55,6 +64,11 @@ class Passage(Generic[Reached]):
         Raises Unreachable if nothing was sent to the first one, Undirected, and Broken or
         TimeoutError if the container `at` did not answer.
         """
+        if variant.hosted is not None and not self.targets_model:
+            raise Undirected(
+                "The request is missing a target model header: TargetModel is required to invoke a"
+                " multi-model endpoint."
+            )
         places = self._places(variant)
         if places is None:
             return await self._ask(route.pool, self._head(None, True), self._body, self._timeout)

@@ -22,6 +22,7 @@ from sagebrush.store.series import Point, Series
 log = logging.getLogger(__name__)
 
 NAMESPACE = "AWS/SageMaker"
+INSTANCES = "/aws/sagemaker/Endpoints"
 FLUSH = 10.0
 """Seconds between two writes, at whole multiples of it: the resolution of the counts."""
 MINUTE = 60.0
@@ -122,12 +123,32 @@ class Latencies:
     overhead: Spread = field(default_factory=Spread)
 
 
+class Noted:
+    """Values of one metric of a subject since the last flush: number, sum, least and greatest."""
+
+    def __init__(self, at: float) -> None:
+        self.at = at
+        self.count, self.total = 0, 0.0
+        self.least, self.most = math.inf, -math.inf
+
+    def add(self, value: float) -> None:
+        """The value is one of them."""
+        self.count += 1
+        self.total += value
+        self.least, self.most = min(self.least, value), max(self.most, value)
+
+
+OF_INSTANCES = ("LoadedModelCount",)
+"""Metrics of the instances' namespace."""
+
+
 @dataclass
 class Counts:
     """What was counted and is not stored yet."""
 
     tallies: dict[Subject, Tally] = field(default_factory=dict)
     latencies: dict[Subject, Latencies] = field(default_factory=dict)
+    noted: dict[tuple[Subject, str], Noted] = field(default_factory=dict)
 
 
 class Tallies:
@@ -177,6 +198,20 @@ class Tallies:
         if not self._flush_due:
             self._flush_later(asyncio.get_running_loop())
 
+    def noting(self, subject: Subject) -> Callable[[str, float], None]:
+        """Returns what notes a value of a metric of the subject's: of times (`…Time`) in
+        microseconds. To be called in the event loop's thread."""
+
+        def note(metric: str, value: float) -> None:
+            noted = self._counts.noted.get((subject, metric))
+            if noted is None:
+                noted = self._counts.noted[subject, metric] = Noted(self._clock())
+            noted.add(value)
+            if not self._flush_due:
+                self._flush_later(asyncio.get_running_loop())
+
+        return note
+
     def drop(self) -> None:
         """The counts are forgotten: what they are of was deleted."""
         self._counts = Counts()
@@ -216,7 +251,7 @@ class Tallies:
         done = {of: each for of, each in old.latencies.items() if of not in later}
         if later:
             self._flush_later(loop)
-        counts = Counts(old.tallies, done)
+        counts = Counts(old.tallies, done, old.noted)
         loop.run_in_executor(None, self._series.begun(self._store), counts)
 
     def _store(self, counts: Counts) -> None:
@@ -225,6 +260,8 @@ class Tallies:
                 self._series.append(*of.name[:2], _points(of, tally))
             for of, each in counts.latencies.items():
                 self._series.append(*of.name[:2], _latencies(of, each))
+            for (of, metric), noted in counts.noted.items():
+                self._series.append(*of.name[:2], [_noted(of, metric, noted)])
         except Outdated:
             pass  # of endpoints that were deleted meanwhile
         except Exception:  # a full disk, say: answers are worth more than their counts
@@ -248,6 +285,14 @@ def _points(of: Subject, tally: Tally) -> list[Point]:
     spread = (float(tally.running), count, float(tally.least), float(tally.most))
     found.append(_set(concurrent, tally.at, spread, dimensions))
     return found
+
+
+def _noted(of: Subject, metric: str, noted: Noted) -> Point:
+    """Values of a metric as a set of samples."""
+    namespace = INSTANCES if metric in OF_INSTANCES else NAMESPACE
+    unit = "Microseconds" if metric.endswith("Time") else "None"
+    spread = (noted.count, noted.least, noted.most)
+    return Point(namespace, metric, noted.at, noted.total, of.dimensions, unit, *spread)
 
 
 def _set(

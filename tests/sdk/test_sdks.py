@@ -57,5 +57,10 @@ def test_asynchronous_endpoints(variables: dict[str, str], sdk: str) -> None:
     assert "all well" in said
 
 
+def test_multi_model_endpoints(variables: dict[str, str], tmp_path: Path) -> None:
+    said = run(variables, needs.sdk("sdk2"), HERE / "v2_multi_model.py", tmp_path)
+    assert "all well" in said
+
+
 def test_aws_cli(variables: dict[str, str], tmp_path: Path) -> None:
     assert "all well" in run(variables, "sh", HERE / "aws_cli.sh", tmp_path)

@@ -9,9 +9,11 @@ from sagebrush.errors import AwsError, Doc
 from sagebrush.net.http_client import Answer, Body, Broken, Pool, Stream
 from sagebrush.routing.endpoints import Name
 from sagebrush.routing.forward import Place, Undelivered
+from sagebrush.routing.multimodel.hosted import named
+from sagebrush.routing.multimodel.passage import ModelPassage
 from sagebrush.routing.passage import Passage, Reached, Undirected
 from sagebrush.routing.sessions import Sessions
-from sagebrush.services.sagemaker_runtime import captured, failures
+from sagebrush.services.sagemaker_runtime import captured, failures, target_model
 from sagebrush.world import Ctx
 
 TIMEOUT = 60.0
@@ -28,7 +30,6 @@ SESSION_CLOSED = "x-amzn-sagemaker-closed-session-id"
 """Headers by which a container says that a session has begun or ended ("Stateful sessions with
 Amazon SageMaker AI models")."""
 UNSUPPORTED = {
-    "TargetModel": "multi-model endpoints (TargetModel)",
     "InferenceComponentName": "inference components (InferenceComponentName)",
     "EnableExplanations": "online explainability (EnableExplanations)",
 }
@@ -37,7 +38,7 @@ UNSUPPORTED = {
 async def invoke_endpoint(ctx: Ctx, request: Doc) -> Doc:
     """Returns the model's answer. Raises ModelError (424), ValidationError, ServiceUnavailable."""
     name = _endpoint(ctx, request)
-    passage = _passage(request, TIMEOUT, Pool.ask)
+    passage = _passage(ctx, request, TIMEOUT, Pool.ask)
     target: str | None = request.get("TargetVariant")
     session: str | None = request.get("SessionId")
     known = None if session == NEW_SESSION else session
@@ -51,7 +52,9 @@ async def invoke_endpoint(ctx: Ctx, request: Doc) -> Doc:
     if place.variant.capture is not None:
         captured.note(ctx.world, place.endpoint.name, place.variant, request, answer)
     if place.endpoint.shadows:
-        captured.shadow(ctx.world, place, request, lambda: _passage(request, TIMEOUT, Pool.ask))
+        captured.shadow(
+            ctx.world, place, request, lambda: _passage(ctx, request, TIMEOUT, Pool.ask)
+        )
     if session:
         _note_session(ctx.world.forward.sessions, place, answer.headers, found)
     return found
@@ -60,7 +63,7 @@ async def invoke_endpoint(ctx: Ctx, request: Doc) -> Doc:
 async def invoke_endpoint_with_response_stream(ctx: Ctx, request: Doc) -> Doc:
     """Returns the model's answer as an event stream; raises as `invoke_endpoint` does."""
     name = _endpoint(ctx, request)
-    passage = _passage(request, STREAM_TIMEOUT, Pool.open)
+    passage = _passage(ctx, request, STREAM_TIMEOUT, Pool.open)
     target: str | None = request.get("TargetVariant")
     session: str | None = request.get("SessionId")
     if session == NEW_SESSION:
@@ -96,6 +99,7 @@ def _endpoint(ctx: Ctx, request: Doc) -> Name:
 
 
 def _passage(
+    ctx: Ctx,
     request: Doc,
     timeout: float,
     ask: Callable[[Pool, bytes, Body, float], Awaitable[Reached]],
@@ -123,6 +127,9 @@ def _passage(
                 sent["CustomAttributes"] = attributes
         return head(sent, len(body if before is None else before.body))
 
+    if model := request.get("TargetModel"):
+        target = target_model.of(ctx, request["EndpointName"], model)
+        return ModelPassage(target, head_of, body, timeout, ask)
     return Passage(head_of, body, timeout, ask, request.get("TargetContainerHostname"))
 
 
@@ -152,8 +159,10 @@ def _note_session(sessions: Sessions, place: Place, headers: dict[str, str], res
 
 def head(request: Doc, length: int) -> bytes:
     """Returns the request's head for the container: SageMaker strips all other headers."""
+    model = request.get("TargetModel")
+    path = f"/models/{named(model)}/invoke" if model else "/invocations"
     lines = [
-        "POST /invocations HTTP/1.1\r\nHost: localhost\r\nContent-Type: ",
+        f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: ",
         request.get("ContentType") or "application/octet-stream",
     ]
     for member, header in (
@@ -161,12 +170,13 @@ def head(request: Doc, length: int) -> bytes:
         ("CustomAttributes", ATTRIBUTES),
         ("InferenceId", "X-Amzn-SageMaker-Inference-Id"),
         ("SessionId", "X-Amzn-SageMaker-Session-Id"),
+        ("TargetModel", "X-Amzn-SageMaker-Target-Model"),
     ):
         value = request.get(member)
         if value:
             lines += ("\r\n", header, ": ", value)
     text = "".join(lines)
-    if text.count("\n") != text.count("\r\n") or text.count("\n") > 6:
+    if text.count("\n") != text.count("\r\n") or text.count("\n") > 7:
         raise AwsError("ValidationError", "A header's value must not have line breaks.")
     return f"{text}\r\nContent-Length: {length}\r\n\r\n".encode("latin-1", "replace")
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from sagebrush.toolkit.serving import handler
 
 PHRASES = {200: "OK", 400: "Bad Request", 404: "Not Found", 405: "Method Not Allowed",
-           406: "Not Acceptable", 413: "Content Too Large", 415: "Unsupported Media Type",
+           406: "Not Acceptable", 409: "Conflict", 413: "Content Too Large", 415: "Unsupported Media Type",
            500: "Internal Server Error", 502: "Bad Gateway", 503: "Service Unavailable",
-           504: "Gateway Timeout"}  # fmt: skip
+           504: "Gateway Timeout", 507: "Insufficient Storage"}  # fmt: skip
 BODY_LIMIT = 1 << 30
 """Bytes of a request: an asynchronous one has up to 1 GB, batch transform sends up to 100 MB."""
 HEAD_LIMIT = 65536

@@ -64,12 +64,31 @@ def limits(environ: Mapping[str, str]) -> Limits:
     )
 
 
-def become_worker(control: socket.socket, progress: mmap.mmap) -> int:
-    """In a worker's process: its exit status, once the master is gone."""
+def serve_many(listener: socket.socket, kept: Limits, framework: str) -> int:
+    """Serves models as they are asked for (a multi-model endpoint); the exit status."""
+    from sagebrush.toolkit.serving.multimodel import memory, preload, server
+
+    algorithm = os.environ.get("SAGEBRUSH_ALGORITHM")
+    folder = Path(__file__).resolve().parents[2] / "algorithms"
+    preload.load(algorithm or framework, folder / algorithm if algorithm else None)
+
+    def become(url: str, control: socket.socket, progress: mmap.mmap) -> int:
+        parts = url.removeprefix("/opt/ml/")  # in process mode /opt/ml is another directory
+        directory = worker.root() / parts if parts != url else Path(url)
+        return become_worker(control, progress, directory)
+
+    return server.Server(listener, kept, memory.most(os.environ), become).run()
+
+
+def become_worker(
+    control: socket.socket, progress: mmap.mmap, directory: Path | None = None
+) -> int:
+    """In a worker's process: its exit status, once the master is gone; `directory`: of its model,
+    where that is one of many."""
     root = str(Path(__file__).resolve().parents[3])
     # Other packages in Sagebrush's folder must not be importable by the model.
     sys.path[:] = [p for p in sys.path if p != root]
-    return worker.run(control, progress)
+    return worker.run(control, progress, directory)
 
 
 def install_requirements() -> None:
@@ -116,6 +135,8 @@ def main() -> int:
     port = int(os.environ.get("SAGEMAKER_BIND_TO_PORT") or 8080)
     host = os.environ.get("SAGEBRUSH_BIND_HOST", "0.0.0.0")
     with socket.create_server((host, port), backlog=1024) as listener:
+        if os.environ.get("SAGEMAKER_MULTI_MODEL", "").lower() == "true":
+            return serve_many(listener, kept, framework)
         return Master(listener, kept, become_worker).run()
 
 

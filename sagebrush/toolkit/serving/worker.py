@@ -35,11 +35,15 @@ READY, DELAY, KEEP, CLOSE = b"r", b"d", b"k", b"c"
 """What a worker reports, each with a second byte: the batch's size (READY by default, FIXED where
 the user chose it), milliseconds, or which of the connections that it was handed."""
 FIXED = b"R"
+FAILED = b"f"
+"""What one of many models reports that cannot be loaded: this, a byte, and why."""
 HANDED, GIVEN, SENT = 0, 1, 2
 """How far a request is, in the memory that master and worker share: handed to the worker; given to
 the user's functions, or read; its answer is begun."""
 PATIENCE = 60.0
 """Seconds that a client may take to send the rest of its request, or to take an answer."""
+WHY = 300
+"""Characters of the reason why a model cannot be loaded."""
 PR_SET_PDEATHSIG = 1
 CLOSED_ON_EXEC = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
 """So that programs which the model starts do not hold a caller's connection open."""
@@ -167,7 +171,7 @@ def route(request: Request) -> handler.Answer | None:
     path = request.path.split("?", 1)[0]
     if path == "/ping":  # the master answers it, unless its head came in pieces
         return handler.Answer(200, b"")
-    if path != "/invocations":
+    if path != "/invocations" and not (path.startswith("/models/") and path.endswith("/invoke")):
         return handler.failure(404, f"{path} is not served: /ping, /invocations are")
     if request.method != "POST":
         return handler.failure(405, "POST only")
@@ -201,12 +205,25 @@ def code() -> Path | None:
         return None
 
 
-def load() -> Model:
-    """The loaded handler of this job's model; raises what the model's code raises."""
+def code_of(model: Path) -> Path | None:
+    """The file with the inference functions of one of many models: its archive's own, else that of
+    all (`code`). Raises NoHandler as `code` does."""
+    name = os.environ.get("SAGEMAKER_PROGRAM") or handler.SCRIPT
+    for script in (model / "code" / name, model / name):
+        if "SAGEBRUSH_ALGORITHM" not in os.environ and script.is_file():
+            return script
+    return code()
+
+
+def load(model: Path | None = None) -> Model:
+    """The loaded handler of this job's model, or of that in the directory `model`; raises what the
+    model's code raises."""
     framework = frameworks.name(os.environ)
     compat.install(framework)
-    model, script = root() / "model", code()
-    modelbuilder.prepare(root(), script)
+    script = code() if model is None else code_of(model)
+    if model is None:
+        model = root() / "model"
+        modelbuilder.prepare(root(), script)
     if framework == "tensorflow":
         from sagebrush.toolkit.serving.frameworks import tensorflow
 
@@ -224,15 +241,19 @@ def end_with(parent: int) -> None:
         os._exit(1)
 
 
-def run(control: socket.socket, progress: mmap.mmap) -> int:
-    """Loads the model, says READY, then serves until the master is gone; the exit status."""
+def run(control: socket.socket, progress: mmap.mmap, directory: Path | None = None) -> int:
+    """Loads the model (of `directory`, where it is one of many), says READY, then serves until the
+    master is gone; the exit status."""
     try:
-        model = load()
-    except handler.NoHandler as error:
-        print(f"model cannot be served: {error}", file=sys.stderr, flush=True)
-        return 1
+        model = load(directory)
     except BaseException as error:
-        handler.tell(error)
+        if isinstance(error, handler.NoHandler):
+            print(f"model cannot be served: {error}", file=sys.stderr, flush=True)
+        else:
+            handler.tell(error)
+        if directory is not None:
+            why = f"{type(error).__name__}: {error}"[:WHY]
+            control.sendall(FAILED + b"\0" + why.encode("utf-8", "replace"))
         return 1
     rule = model.rule
     begin = bytes([rule.size]), bytes([int(rule.delay * 1000)])

@@ -238,7 +238,7 @@ def test_beyond_the_queue_callers_are_told_at_once_and_sdks_do_not_repeat(stand:
     [
         ({"EndpointName": "none"}, "Endpoint none of account 123456789012 not found."),
         ({"TargetVariant": "bogus"}, "Variant bogus"),
-        ({"TargetModel": "m.tar.gz"}, "multi-model"),
+        ({"TargetModel": "m.tar.gz"}, "is not a multi-model endpoint"),
         ({"SessionId": "s-none"}, "Session s-none of endpoint echo was not found"),
         ({"InferenceComponentName": "c"}, "inference components"),
     ],

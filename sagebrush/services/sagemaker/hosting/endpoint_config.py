@@ -53,7 +53,8 @@ def create_endpoint_config(ctx: Ctx, request: Doc) -> Doc:
         )
     kinds.check_new(ctx, KIND, request)
     for variant in (*variants, *shadows):
-        kinds.find(ctx, model.KIND, variant["ModelName"])
+        found = kinds.find(ctx, model.KIND, variant["ModelName"])
+        _check_many_models(request, variant, model.hosts_many(found.doc))
     doc: Doc = {"ProductionVariants": variants}
     if shadows:
         doc["ShadowProductionVariants"] = shadows
@@ -85,6 +86,21 @@ def _check_shadows(variants: list[Doc], shadows: list[Doc]) -> None:
             "An endpoint configuration with ShadowProductionVariants must have exactly one"
             " production variant and one shadow variant.",
         )
+
+
+def _check_many_models(request: Doc, variant: Doc, many: bool) -> None:
+    """Raises ValidationException where a multi-model variant is to be what it cannot be: requests
+    of asynchronous endpoints name no model."""
+    for member, given in (
+        ("AsyncInferenceConfig", request.get("AsyncInferenceConfig")),
+        ("ServerlessConfig", variant.get("ServerlessConfig")),
+    ):
+        if many and given:
+            raise AwsError(
+                "ValidationException",
+                f"{member} is not supported for multi-model endpoints: model"
+                f" {variant['ModelName']} has Mode MultiModel.",
+            )
 
 
 def _refuse(document: Doc, table: dict[str, str]) -> None:

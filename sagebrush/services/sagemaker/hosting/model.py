@@ -22,7 +22,6 @@ UNSUPPORTED = {
     "ModelPackageName": "model packages",
     "InferenceSpecificationName": "model packages",
     "AdditionalModelDataSources": "additional model data sources",
-    "MultiModelConfig": "multi-model containers",
 }
 """Members of a container that are refused because they would be ignored -> what they ask for."""
 
@@ -81,13 +80,32 @@ def definitions_of(model: Doc) -> list[Doc]:
     if not found:
         raise AwsError("ValidationException", "PrimaryContainer or Containers is required.")
     for each in found:
-        if each.get("Mode") == "MultiModel":
-            raise _unsupported("multi-model containers (Mode MultiModel)")
+        _check_multi(each, found)
         for member, words in UNSUPPORTED.items():
             if each.get(member):
                 raise _unsupported(f"{words} ({member})")
     _check_hostnames(model, found)
     return found
+
+
+def _check_multi(each: Doc, all_: list[Doc]) -> None:
+    """Raises ValidationException for what a container of many models cannot have."""
+    if each.get("Mode") != "MultiModel":
+        if each.get("MultiModelConfig"):
+            raise AwsError("ValidationException", "MultiModelConfig needs Mode MultiModel.")
+        return
+    if len(all_) > 1:
+        raise _unsupported("Mode MultiModel beside other containers of a model")
+    if each.get("ModelDataSource") or not each.get("ModelDataUrl"):
+        raise AwsError(
+            "ValidationException",
+            "Mode MultiModel needs ModelDataUrl, the S3 prefix under which the models are.",
+        )
+
+
+def hosts_many(model: Doc) -> bool:
+    """Whether the model (document) is one of Mode MultiModel."""
+    return any(each.get("Mode") == "MultiModel" for each in definitions_of(model))
 
 
 def _check_hostnames(model: Doc, definitions: list[Doc]) -> None:
@@ -174,7 +192,8 @@ def data_location(definition: Doc) -> tuple[str, str, str] | None:
             "ValidationException", "ModelDataUrl and ModelDataSource cannot be given together."
         )
     if url:
-        return (*_split(url), "archive")
+        how = "models" if definition.get("Mode") == "MultiModel" else "archive"
+        return (*_split(url), how)
     if not source:
         return None
     s3 = source.get("S3DataSource")
@@ -220,6 +239,8 @@ def _require_data(ctx: Ctx, location: tuple[str, str, str], role: str | None) ->
             f"Could not access model data at {url}. Please ensure that ExecutionRoleArn is given"
             " and that its permissions allow s3:GetObject on it.",
         )
+    if how == "models":  # as on AWS, models may come later
+        return
     why = ""
     try:
         if how == "prefix":

@@ -26,9 +26,11 @@ class Container(TypedDict):
     """What the image's tag promises: Python and packages -> version."""
     env: dict[str, str]
     data: tuple[str, str, str] | None
-    """Where the model's files are: bucket, key, and `archive`, `prefix` or `object`."""
+    """Where the model's files are: bucket, key, and `archive`, `prefix`, `object` or `models`."""
     multi: NotRequired[bool]
     """Whether it hosts many models, loaded when they are asked for (Mode MultiModel)."""
+    uncached: NotRequired[bool]
+    """Whether each is unloaded after its request (ModelCacheSetting Disabled)."""
 
 
 FLAT = ("image", "environment", "algorithm", "container", "framework", "asked", "env", "data")
@@ -44,6 +46,7 @@ def resolved(
     definition: Doc, name: str, image: Image, data: tuple[str, str, str] | None
 ) -> Container:
     """The container that AWS's `definition` describes, whose image and data location are these."""
+    multi = definition.get("MultiModelConfig", {})
     return {
         "name": name,
         "image": definition["Image"],
@@ -55,6 +58,7 @@ def resolved(
         "env": dict(definition.get("Environment", {})),
         "data": data,
         "multi": definition.get("Mode") == "MultiModel",
+        "uncached": multi.get("ModelCacheSetting") == "Disabled",
     }
 
 

@@ -125,7 +125,7 @@ class Process:
             self._stage()
         doc: Doc = {
             "container": self.container["container"],
-            "env": self.container["env"],
+            "env": {**self.container["env"], **self._multi()},
             "role": self.owner.role,
             "isolated": self.owner.isolated,
         }
@@ -159,7 +159,11 @@ class Process:
         env |= launch.carried(self.container.get("algorithm"), self.container.get("framework"))
         if not here.sandbox:
             env["SAGEBRUSH_BIND_HOST"] = "127.0.0.1"  # the host's own network
-        return env
+        return {**env, **self._multi()}
+
+    def _multi(self) -> dict[str, str]:
+        """The variable by which AWS tells a container that it is to host many models."""
+        return {"SAGEMAKER_MULTI_MODEL": "true"} if self.container.get("multi") else {}
 
     def _ctx(self) -> Ctx:
         """A context that acts as the model's role; the owner's models need no role of their own."""
@@ -193,6 +197,8 @@ class Process:
         if not (data := self.container.get("data")):
             return
         bucket, key, how = data
+        if how == "models":  # each comes when it is asked for
+            return
         with dirfd.directory(ml, ("model",)) as model:
             if how == "archive":
                 self._unpack(bucket, key, (model, "/opt/ml/model"), "model data")

@@ -99,6 +99,11 @@ def check(ctx: Ctx, request: Doc) -> tuple[Row, list[Container]]:
             f"Model {request['ModelName']}: containers with direct invocation cannot be used for"
             " batch transform; use InferenceExecutionConfig with Mode Serial"
         )
+    if model.hosts_many(found.doc):
+        refuse(
+            f"Model {request['ModelName']}: a container of Mode MultiModel cannot be used for batch"
+            " transform"
+        )
     containers = model.containers(ctx, found.doc)
     role = found.doc.get("ExecutionRoleArn")
     itself = ctx.caller.role is None and ctx.caller.user is None

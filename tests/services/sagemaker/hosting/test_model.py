@@ -82,7 +82,20 @@ def test_a_second_model_of_that_name_is_refused(sm: Any) -> None:
         ({"ModelDataUrl": "s3://models/none.tar.gz"}, "Could not find model data at s3://models/n"),
         ({"ModelDataUrl": "s3://nobucket/x.tar.gz"}, "Could not find model data at s3://nobucket"),
         ({"ModelDataUrl": "https://example.com/m"}, "must be at s3://bucket/key"),
-        ({"Mode": "MultiModel"}, "multi-model"),
+        (
+            {
+                "Mode": "MultiModel",
+                "ModelDataSource": {
+                    "S3DataSource": {
+                        "S3Uri": DATA,
+                        "S3DataType": "S3Object",
+                        "CompressionType": "Gzip",
+                    }
+                },
+            },
+            "Mode MultiModel needs ModelDataUrl",
+        ),
+        ({"MultiModelConfig": {"ModelCacheSetting": "Disabled"}}, "needs Mode MultiModel"),
         ({"ModelPackageName": "p"}, "model packages"),
     ],
 )

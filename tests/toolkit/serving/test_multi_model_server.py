@@ -1,0 +1,136 @@
+"""The server of many models as jobs run it, asked by AWS's contract over HTTP; what fits (pure)."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sagebrush.toolkit.serving.multimodel import memory
+from sagebrush.toolkit.serving.multimodel.server import invoked
+from tests.toolkit.serving.test_serve import MODEL, Server
+
+SHARED = MODEL.replace('return open(os.path.join(model_dir, "weights")).read()', 'return "shared"')
+
+
+class Many:
+    """A running server, and its models' directories."""
+
+    def __init__(self, ml: Path, **variables: str) -> None:
+        (ml / "models").mkdir(parents=True)
+        self.ml = ml
+        self.server = Server(ml, 1, SAGEMAKER_MULTI_MODEL="true", **variables)
+        self.server.ready()
+
+    def ask(self, method: str, path: str, body: object = None) -> tuple[int, Any]:
+        with_body = b"" if body is None else json.dumps(body).encode()
+        with contextlib.closing(self.server.connect()) as connection:
+            connection.request(method, path, with_body, {"Content-Type": "application/json"})
+            answer = connection.getresponse()
+            data = answer.read()
+        return answer.status, json.loads(data) if data else None
+
+    def load(self, name: str, code: str | None = MODEL) -> tuple[int, Any]:
+        folder = self.ml / "models" / name / "model"
+        (folder / "code").mkdir(parents=True, exist_ok=True)
+        (folder / "weights").write_text(f"weights of {name}")
+        if code:
+            (folder / "code" / "inference.py").write_text(code)
+        url = f"/opt/ml/models/{name}/model"
+        return self.ask("POST", "/models", {"model_name": name, "url": url})
+
+    def invoke(self, name: str, data: object) -> tuple[int, Any]:
+        return self.ask("POST", f"/models/{name}/invoke", data)
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Many]:
+    ml = tmp_path_factory.mktemp("many") / "ml"
+    made = Many(ml, SAGEBRUSH_LOADED_MODELS="2", SAGEBRUSH_MEMORY=str(1 << 32))
+    yield made
+    made.server.process.terminate()
+    assert made.server.process.wait(10) == 0
+    for connection in made.server.connections:
+        connection.close()
+
+
+def test_the_contract(many: Many) -> None:
+    assert many.ask("GET", "/models") == (200, {"models": []})
+    assert many.load("a")[0] == 200
+    assert many.load("a")[0] == 409
+    described = {"modelName": "a", "modelUrl": "/opt/ml/models/a/model"}
+    assert many.ask("GET", "/models/a") == (200, described)
+    assert many.ask("GET", "/models") == (200, {"models": [described]})
+    status, answer = many.invoke("a", [1])
+    assert (status, answer["model"], answer["data"]) == (200, "weights of a", [1])
+    assert many.load("b")[0] == 200
+    assert many.load("c")[0] == 507
+    assert many.invoke("c", 1)[0] == many.ask("DELETE", "/models/c")[0] == 404
+    assert many.ask("DELETE", "/models/b")[0] == many.ask("DELETE", "/models/a")[0] == 200
+    assert many.ask("GET", "/models/a")[0] == 404
+    assert many.ask("POST", "/models", {"no": "name"})[0] == 400
+    assert many.ask("POST", "/invocations", 1)[0] == 404
+
+
+def test_one_model_that_dies_or_cannot_be_loaded_is_none_of_the_others(many: Many) -> None:
+    assert many.load("a")[0] == many.load("b")[0] == 200
+    other = many.invoke("b", 1)[1]["pid"]
+    assert many.invoke("a", "die")[0] == 502
+    assert many.invoke("a", 1)[0] == 404
+    status, told = many.load("bad", "raise ValueError('no such weights')")
+    assert status == 500
+    assert "ValueError: no such weights" in told["message"]
+    assert many.invoke("b", 1)[1]["pid"] == other
+    os.kill(other, signal.SIGKILL)
+    assert many.load("a")[0] == 200
+    assert many.ask("DELETE", "/models/a")[0] == 200
+
+
+def test_a_script_for_all_models_serves_those_without_one_and_many_ask_at_once(many: Many) -> None:
+    (many.ml / "code").mkdir()
+    (many.ml / "code" / "inference.py").write_text(SHARED)
+    assert many.load("plain", None)[0] == 200
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda n: many.invoke("plain", n)[1], range(40)))
+    assert [each["data"] for each in found] == list(range(40))
+    assert {each["model"] for each in found} == {"shared"}
+    assert many.ask("DELETE", "/models/plain")[0] == 200
+
+
+def test_a_model_that_is_too_large_is_refused_and_the_others_stay(tmp_path: Path) -> None:
+    many = Many(tmp_path / "ml", SAGEBRUSH_MEMORY=str(256 << 20))
+    assert many.load("small")[0] == 200
+    pid = many.invoke("small", 1)[1]["pid"]
+    large = MODEL.replace("import json", "held = bytearray(b'x') * (300 << 20)\nimport json")
+    status, told = many.load("large", large)
+    assert (status, told["type"]) == (507, "InsufficientStorageException")
+    assert many.invoke("small", 1)[1]["pid"] == pid
+    assert many.invoke("large", 1)[0] == 404
+    many.server.process.terminate()
+    assert many.server.process.wait(10) == 0
+    for connection in many.server.connections:
+        connection.close()
+
+
+def test_what_fits() -> None:
+    assert memory.fits([], 1 << 30, 1 << 20, None)  # the first one is tried
+    assert memory.fits([100, 100], 100, 500, None)
+    assert not memory.fits([100, 100, 100], 100, 500, None)
+    assert not memory.fits([1, 1], 1, 500, 2)
+    assert memory.fits([1 << 40] * 3, 0, 0, None)  # the instance's memory is not known
+    assert memory.exceeds([300, 200], 0, 500)
+    with pytest.raises(ValueError, match="whole number"):
+        memory.most({"SAGEBRUSH_LOADED_MODELS": "many"})
+
+
+def test_the_model_of_a_request() -> None:
+    assert invoked(b"POST /models/a%2Fb/invoke HTTP/1.1\r\nHost: x") == "a/b"
+    assert invoked(b"POST /models HTTP/1.1\r\n") is None
+    assert invoked(b"GET /models/a/invoke HTTP/1.1\r\n") is None
