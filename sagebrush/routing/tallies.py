@@ -128,6 +128,8 @@ class Counts:
 
     tallies: dict[Subject, Tally] = field(default_factory=dict)
     latencies: dict[Subject, Latencies] = field(default_factory=dict)
+    refused: dict[Subject, tuple[float, int]] = field(default_factory=dict)
+    """Requests for which there was no copy: the time of the first, and how many."""
 
 
 class Tallies:
@@ -177,6 +179,14 @@ class Tallies:
         if not self._flush_due:
             self._flush_later(asyncio.get_running_loop())
 
+    def no_capacity(self, subject: Subject) -> None:
+        """Counts a request to an inference component without a copy that answers
+        (NoCapacityInvocationFailures). Runs in the event loop's thread."""
+        at, number = self._counts.refused.get(subject, (self._clock(), 0))
+        self._counts.refused[subject] = at, number + 1
+        if not self._flush_due:
+            self._flush_later(asyncio.get_running_loop())
+
     def drop(self) -> None:
         """The counts are forgotten: what they are of was deleted."""
         self._counts = Counts()
@@ -197,7 +207,7 @@ class Tallies:
                 busy = [route.busy for route in variant.routes]
                 if not busy or not (idle_too or any(busy)):
                     continue
-                of = Subject(endpoint.name, variant.name)
+                of = Subject(endpoint.owner, variant.name, endpoint.component)
                 spread = (float(sum(busy)), len(busy), float(min(busy)), float(max(busy)))
                 point = _set(of.per[1], now, spread, of.dimensions)
                 self._series.append(*endpoint.name[:2], [point])
@@ -216,7 +226,7 @@ class Tallies:
         done = {of: each for of, each in old.latencies.items() if of not in later}
         if later:
             self._flush_later(loop)
-        counts = Counts(old.tallies, done)
+        counts = Counts(old.tallies, done, old.refused)
         loop.run_in_executor(None, self._series.begun(self._store), counts)
 
     def _store(self, counts: Counts) -> None:
@@ -225,6 +235,10 @@ class Tallies:
                 self._series.append(*of.name[:2], _points(of, tally))
             for of, each in counts.latencies.items():
                 self._series.append(*of.name[:2], _latencies(of, each))
+            for of, (at, number) in counts.refused.items():
+                spread = (float(number), number, 1.0, 1.0)
+                point = _set("NoCapacityInvocationFailures", at, spread, of.dimensions)
+                self._series.append(*of.name[:2], [point])
         except Outdated:
             pass  # of endpoints that were deleted meanwhile
         except Exception:  # a full disk, say: answers are worth more than their counts

@@ -275,6 +275,13 @@ def creates(
 TABLE: Table = {
     **plain(ENDPOINT, "DeleteEndpoint", "DescribeEndpoint", "UpdateEndpointWeightsAndCapacities"),
     **plain(ENDPOINT_CONFIG, "DeleteEndpointConfig", "DescribeEndpointConfig"),
+    **plain(
+        INFERENCE_COMPONENT,
+        "DeleteInferenceComponent",
+        "DescribeInferenceComponent",
+        "UpdateInferenceComponent",
+        "UpdateInferenceComponentRuntimeConfig",
+    ),
     **plain(MODEL, "DeleteModel", "DescribeModel"),
     **plain(TRAINING_JOB, "DeleteTrainingJob", "DescribeTrainingJob", "StopTrainingJob"),
     **plain(PROCESSING_JOB, "DeleteProcessingJob", "DescribeProcessingJob", "StopProcessingJob"),
@@ -311,6 +318,7 @@ TABLE: Table = {
         "ListEndpointConfigs",
         "ListEndpoints",
         "ListHyperParameterTuningJobs",
+        "ListInferenceComponents",
         "ListModels",
         "ListNotebookInstanceLifecycleConfigs",
         "ListNotebookInstances",
@@ -349,6 +357,7 @@ TABLE: Table = {
         keys=TUNING_KEYS,
         parts=(_DEFINITIONS, _under(_DEFINITIONS, _FILES)),
     ),
+    "CreateInferenceComponent": creates("CreateInferenceComponent", INFERENCE_COMPONENT),
     "CreateModel": creates("CreateModel", MODEL, passed("ExecutionRoleArn"), keys=MODEL_KEYS),
     "CreateNotebookInstance": creates(
         "CreateNotebookInstance", NOTEBOOK, passed("RoleArn"), keys=NOTEBOOK_KEYS
