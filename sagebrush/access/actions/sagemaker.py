@@ -199,6 +199,7 @@ TRANSFORM_KEYS = (
     key("sagemaker:OutputKmsKey", "TransformOutput.KmsKeyId"),
     key("sagemaker:VolumeKmsKey", "TransformResources.VolumeKmsKeyId"),
 )
+COMPONENT_KEYS = (Models(("Specification.ModelName", "Specifications.ModelName")),)
 MODEL_KEYS = (key("sagemaker:NetworkIsolation", "EnableNetworkIsolation"), *_vpc("VpcConfig"))
 _NOTEBOOK_UPDATE_KEYS = (
     key("sagemaker:AcceleratorTypes", "AcceleratorTypes", many=True),
@@ -357,7 +358,12 @@ TABLE: Table = {
         keys=TUNING_KEYS,
         parts=(_DEFINITIONS, _under(_DEFINITIONS, _FILES)),
     ),
-    "CreateInferenceComponent": creates("CreateInferenceComponent", INFERENCE_COMPONENT),
+    "CreateInferenceComponent": creates(
+        "CreateInferenceComponent",
+        INFERENCE_COMPONENT,
+        Permission("sagemaker:CreateInferenceComponent", ENDPOINT, keys=(TAGS,)),
+        keys=COMPONENT_KEYS,
+    ),
     "CreateModel": creates("CreateModel", MODEL, passed("ExecutionRoleArn"), keys=MODEL_KEYS),
     "CreateNotebookInstance": creates(
         "CreateNotebookInstance", NOTEBOOK, passed("RoleArn"), keys=NOTEBOOK_KEYS

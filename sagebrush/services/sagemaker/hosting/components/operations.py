@@ -10,7 +10,7 @@ from sagebrush.engine.kinds import Kind, arn_of, moment
 from sagebrush.errors import AwsError, Doc
 from sagebrush.routing import endpoints
 from sagebrush.services.sagemaker.hosting import endpoint, scaling
-from sagebrush.services.sagemaker.hosting.components import checks, life
+from sagebrush.services.sagemaker.hosting.components import checks, life, modelless
 from sagebrush.services.sagemaker.hosting.components.facts import COMPONENT
 from sagebrush.services.sagemaker.hosting.deployment import rollback_alarms
 from sagebrush.services.sagemaker.hosting.fleet import new_deployment, new_fleet, policy_of
@@ -196,13 +196,13 @@ def _variant_of(host: Row, name: str | None) -> Variant:
     fleet = plan.get("active") or plan.get("pending")
     assert fleet is not None  # every endpoint that is in service has one
     found = [v for v in fleet["variants"] if name in (None, v["name"])]
-    if not found:
-        raise checks.invalid(f'Could not find production variant "{name}" of "{arn_of(host)}".')
-    if found[0]["containers"]:
+    if not modelless.bare(fleet):
         raise checks.invalid(
             f'Endpoint "{arn_of(host)}" serves models: inference components need an endpoint'
             " configuration whose production variants have no ModelName."
         )
+    if not found:
+        raise checks.invalid(f'Could not find production variant "{name}" of "{arn_of(host)}".')
     return found[0]
 
 
