@@ -42,6 +42,22 @@ def specification(request: Doc) -> Doc:
     return found
 
 
+def completed(new: Doc | None, old: Doc) -> Doc | None:
+    """The Specification of an update: what it leaves out is as before (SDK v2's `update_predictor`
+    sends nothing else than what changes)."""
+    if new is None:
+        return None
+    given = {member: value for member, value in new.items() if value}
+    if "ModelName" in given:
+        kept = {m: v for m, v in old.items() if m != "Container"}
+    elif "Container" in given:
+        kept = {m: v for m, v in old.items() if m != "ModelName"}
+        given["Container"] = {**old.get("Container", {}), **given["Container"]}
+    else:
+        kept = old
+    return {**kept, **given}
+
+
 def needs_of(spec: Doc) -> Needs:
     """What each copy needs. Raises ValidationException."""
     wanted = spec.get("ComputeResourceRequirements")

@@ -111,10 +111,8 @@ def update_inference_component(ctx: Ctx, request: Doc) -> Doc:
     row = kinds.find(ctx, KIND, name)
     _require_steady(ctx, row)
     active = _active(row)
-    old = active.get("specification", {})
-    inherited = {m: old[m] for m in ("ComputeResourceRequirements", "SchedulingConfig") if m in old}
-    spec = checks.specification(request)
-    spec = {**inherited, **spec}
+    wanted = checks.completed(request.get("Specification"), active.get("specification", {}))
+    spec = checks.specification({**request, "Specification": wanted})
     count = request.get("RuntimeConfig", {}).get("CopyCount", checks.fleet_of(active)["count"])
     host = _endpoint(ctx, row.doc["EndpointName"])
     variant = checks.variant_of(ctx, spec, _variant_of(host, row.doc["VariantName"]), count)

@@ -331,6 +331,27 @@ def test_what_is_wrong_or_missing_is_refused(room: Room, change: Doc, words: str
     assert words in message
 
 
+def test_an_update_keeps_what_it_does_not_say(room: Room) -> None:
+    room.endpoint()
+    room.answering()
+    room.stand.sm(
+        "UpdateInferenceComponent",
+        InferenceComponentName="c",
+        Specification={
+            "Container": {},
+            "ComputeResourceRequirements": {"MinMemoryRequiredInMb": 256},
+        },
+        RuntimeConfig={"CopyCount": 2},
+    )
+    room.healthy()
+    found = room.describe()
+    assert found["Specification"] == {
+        "ModelName": "m",
+        "ComputeResourceRequirements": {"MinMemoryRequiredInMb": 256},
+    }
+    assert found["RuntimeConfig"] == {"DesiredCopyCount": 2, "CurrentCopyCount": 2}
+
+
 def test_an_endpoint_of_models_takes_no_components(room: Room) -> None:
     room.stand.create()
     message = refused(room.create)
