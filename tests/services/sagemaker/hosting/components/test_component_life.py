@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from sagebrush.errors import AwsError, Doc
+from sagebrush.routing.tallies import NAMESPACE
 from sagebrush.services.sagemaker_runtime import invoke
+from sagebrush.store.series import Point
 from tests.services.sagemaker.hosting.test_model import IMAGE, ROLE
 from tests.services.sagemaker.stand import TRACE, Stand, refused
 
@@ -439,3 +441,43 @@ def test_copies_scale_from_zero_by_a_step_policy_and_its_alarm(room: Room) -> No
         "application-autoscaling", "DescribeScalableTargets", {"ServiceNamespace": "sagemaker"}
     )
     assert targets["ScalableTargets"] == []
+
+
+def test_copies_follow_their_invocations(room: Room) -> None:
+    room.endpoint(1, MinInstanceCount=1, MaxInstanceCount=2)
+    room.answering()
+    world = room.stand.app.world
+    own = world.service_ctx()
+    which = {
+        "ServiceNamespace": "sagemaker",
+        "ResourceId": "inference-component/c",
+        "ScalableDimension": "sagemaker:inference-component:DesiredCopyCount",
+    }
+    bounds = {"MinCapacity": 1, "MaxCapacity": 3}
+    own.call("application-autoscaling", "RegisterScalableTarget", {**which, **bounds})
+    metric = "SageMakerInferenceComponentInvocationsPerCopy"
+    tracking = {
+        "TargetValue": 10.0,
+        "PredefinedMetricSpecification": {"PredefinedMetricType": metric},
+    }
+    own.call(
+        "application-autoscaling",
+        "PutScalingPolicy",
+        {
+            **which,
+            "PolicyName": "p",
+            "PolicyType": "TargetTrackingScaling",
+            "TargetTrackingScalingPolicyConfiguration": tracking,
+        },
+    )
+    for _ in range(5):
+        copies = max(1, len(room.routes()))
+        dimensions = {"InferenceComponentName": "c"}
+        point = Point(
+            NAMESPACE, "InvocationsPerCopy", room.stand.clock.now, 30.0 / copies, dimensions
+        )
+        world.series.append("123456789012", "us-east-1", [point])
+        room.stand.clock.forward(36)
+        room.healthy()
+    assert room.describe()["RuntimeConfig"] == {"DesiredCopyCount": 3, "CurrentCopyCount": 3}
+    assert room.instances() == 2  # two vCPU each, one for each copy
