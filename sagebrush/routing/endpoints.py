@@ -25,7 +25,21 @@ ANSWERING = ("InService", "Updating", "SystemUpdating", "RollingBack", "UpdateRo
 """Statuses in which an endpoint takes requests."""
 
 Name = tuple[str, str, str]
-"""(account, region, endpoint)."""
+"""(account, region, endpoint); of an inference component, `KIND/NAME` in the endpoint's place."""
+
+COMPONENT = "inference-component"
+"""The kind whose rows are routed to as endpoints' are."""
+
+
+def name_of(row: Row) -> Name:
+    """The name under which the row's routes are published."""
+    name = f"{row.kind}/{row.name}" if row.kind == COMPONENT else row.name
+    return row.account, row.region, name
+
+
+def component(name: Name, of: str) -> Name:
+    """The name of the inference component `of`, in the account and region of `name`."""
+    return name[0], name[1], f"{COMPONENT}/{of}"
 
 
 @dataclass(eq=False)
@@ -81,6 +95,8 @@ class Variant:
     """The name of the endpoint configuration that it was deployed from."""
     hosted: Hosted | None = None
     """Where its models are, if it hosts many."""
+    model: bool = True
+    """Whether it has a model of its own; one without is room for inference components."""
 
     def least_busy(
         self, without: Sequence[Route] = (), prefers: Prefers | None = None
@@ -123,6 +139,12 @@ class Endpoint:
     """Its AsyncInferenceConfig, where its requests come from a queue."""
     role: str | None = None
     """The ARN of the role of its first model."""
+    component: str = ""
+    """The inference component whose copies these are."""
+    owner: Name = ("", "", "")
+    """The endpoint that it is on; of an endpoint, its own name."""
+    idle: bool = False
+    """Whether no copy of the inference component answers, and none is being replaced."""
 
     def choose(self) -> Variant:
         """Returns a variant at random by weight; all are equally likely if every weight is 0."""
@@ -199,7 +221,7 @@ class Endpoints:
         the reconciler published its own. Returns None, and withdraws the endpoint, if it takes no
         requests.
         """
-        name = (row.account, row.region, row.name)
+        name = name_of(row)
         active = row.plan.get("active")
         gone = row.id in self._ended or row.id <= self._emptied
         if row.status not in ANSWERING or not active or gone:
@@ -233,12 +255,17 @@ class Endpoints:
             if copied
         )
         return Endpoint(
-            (row.account, row.region, row.name),
+            name_of(row),
             row.id,
             variants,
             shadows,
             asynchronous=fleet.get("asynchronous"),
             role=docs[0].get("role"),
+            component=row.name if row.kind == COMPONENT else "",
+            owner=(row.account, row.region, row.doc.get("EndpointName", row.name)),
+            idle=row.kind == COMPONENT
+            and not replicas
+            and not any(each.get("replaces") for each in row.plan["replicas"]),
         )
 
     def withdraw(self, name: Name) -> None:
@@ -291,6 +318,7 @@ class Endpoints:
             record.rule(fleet.get("capture"), doc.get("role") or ""),
             fleet.get("config", ""),
             _hosted(doc),
+            doc.get("containers") != [],
         )
 
     def _routes_of(self, fleet: Doc, variant: str, replicas: Iterable[Doc]) -> Iterable[Route]:

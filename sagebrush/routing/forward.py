@@ -46,6 +46,14 @@ class Queued(Undelivered):
     """The endpoint is asynchronous: its requests come from its queue."""
 
 
+class NoComponent(Undelivered):
+    """The endpoint has no models of its own, and the request names no inference component."""
+
+
+class NoCapacity(Undelivered):
+    """The inference component has no copy that answers."""
+
+
 class NoReplica(Undelivered):
     """No replica of the variant accepted the request in PATIENCE. `args`: the variant's name."""
 
@@ -104,7 +112,7 @@ class Forward:
         one that has the state of the `session`. If
         nothing listens there, the next one is asked and the endpoint's row becomes due; a request
         that a replica has accepted is never sent twice. Raises NoEndpoint, Queued, NoVariant, NoSession,
-        NoReplica, NoAnswer or Undirected.
+        NoReplica, NoComponent, NoCapacity, NoAnswer or Undirected.
         """
         began = time.perf_counter()
         endpoint = self._endpoints.get(name)
@@ -112,8 +120,14 @@ class Forward:
             endpoint = await self._load(name)
         if endpoint.asynchronous is not None and not passage.queued:
             raise Queued(name)
+        if endpoint.idle:
+            refused = Subject(endpoint.owner, "", endpoint.component)
+            self._tallies.noting(refused)("NoCapacityInvocationFailures", 1.0)
+            raise NoCapacity(name)
         bound = self._bound(endpoint, session) if session else None
         variant = bound[0] if bound else _choose(endpoint, target)
+        if not variant.model:
+            raise NoComponent(name)
         failed: list[Route] = []
         until = 0.0
         while True:
@@ -157,7 +171,8 @@ class Forward:
         """Loads the endpoint's routes from its row. Raises NoEndpoint."""
 
         def load() -> Endpoint | None:
-            row = self._rows.get(name[0], name[1], "endpoint", name[2])
+            kind, _, bare = name[2].rpartition("/")
+            row = self._rows.get(name[0], name[1], kind or "endpoint", bare)
             return self._endpoints.load(row, first=True) if row else None
 
         found = await asyncio.get_running_loop().run_in_executor(None, load)
@@ -188,9 +203,14 @@ class Forward:
         now = time.perf_counter()
         model = now - sent
         endpoint, variant, _ = place
-        for config in ("", variant.config) if variant.config else ("",):
+        subjects = [Subject(endpoint.owner, variant.name)]
+        if variant.config:
+            subjects.append(Subject(endpoint.owner, variant.name, config=variant.config))
+        if endpoint.component:
+            subjects.append(Subject(endpoint.owner, variant.name, endpoint.component))
+        for subject in subjects:
             self._tallies.count(
-                Subject(endpoint.name, variant.name, config=config),
+                subject,
                 status,
                 model if status else None,
                 now - began - model,

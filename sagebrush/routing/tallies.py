@@ -232,7 +232,7 @@ class Tallies:
                 busy = [route.busy for route in variant.routes]
                 if not busy or not (idle_too or any(busy)):
                     continue
-                of = Subject(endpoint.name, variant.name)
+                of = Subject(endpoint.owner, variant.name, endpoint.component)
                 spread = (float(sum(busy)), len(busy), float(min(busy)), float(max(busy)))
                 point = _set(of.per[1], now, spread, of.dimensions)
                 self._series.append(*endpoint.name[:2], [point])

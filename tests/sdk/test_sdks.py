@@ -62,5 +62,11 @@ def test_multi_model_endpoints(variables: dict[str, str], tmp_path: Path) -> Non
     assert "all well" in said
 
 
+@pytest.mark.parametrize("sdk", ["2", "3"])
+def test_inference_components(variables: dict[str, str], sdk: str) -> None:
+    script, code = HERE / f"v{sdk}_components.py", HERE / "asynchronous"
+    assert "all well" in run(variables, needs.sdk(f"sdk{sdk}"), script, code)
+
+
 def test_aws_cli(variables: dict[str, str], tmp_path: Path) -> None:
     assert "all well" in run(variables, "sh", HERE / "aws_cli.sh", tmp_path)

@@ -199,6 +199,7 @@ TRANSFORM_KEYS = (
     key("sagemaker:OutputKmsKey", "TransformOutput.KmsKeyId"),
     key("sagemaker:VolumeKmsKey", "TransformResources.VolumeKmsKeyId"),
 )
+COMPONENT_KEYS = (Models(("Specification.ModelName", "Specifications.ModelName")),)
 MODEL_KEYS = (key("sagemaker:NetworkIsolation", "EnableNetworkIsolation"), *_vpc("VpcConfig"))
 _NOTEBOOK_UPDATE_KEYS = (
     key("sagemaker:AcceleratorTypes", "AcceleratorTypes", many=True),
@@ -275,6 +276,13 @@ def creates(
 TABLE: Table = {
     **plain(ENDPOINT, "DeleteEndpoint", "DescribeEndpoint", "UpdateEndpointWeightsAndCapacities"),
     **plain(ENDPOINT_CONFIG, "DeleteEndpointConfig", "DescribeEndpointConfig"),
+    **plain(
+        INFERENCE_COMPONENT,
+        "DeleteInferenceComponent",
+        "DescribeInferenceComponent",
+        "UpdateInferenceComponent",
+        "UpdateInferenceComponentRuntimeConfig",
+    ),
     **plain(MODEL, "DeleteModel", "DescribeModel"),
     **plain(TRAINING_JOB, "DeleteTrainingJob", "DescribeTrainingJob", "StopTrainingJob"),
     **plain(PROCESSING_JOB, "DeleteProcessingJob", "DescribeProcessingJob", "StopProcessingJob"),
@@ -311,6 +319,7 @@ TABLE: Table = {
         "ListEndpointConfigs",
         "ListEndpoints",
         "ListHyperParameterTuningJobs",
+        "ListInferenceComponents",
         "ListModels",
         "ListNotebookInstanceLifecycleConfigs",
         "ListNotebookInstances",
@@ -348,6 +357,12 @@ TABLE: Table = {
         passed(*_under(_DEFINITIONS, "RoleArn")),
         keys=TUNING_KEYS,
         parts=(_DEFINITIONS, _under(_DEFINITIONS, _FILES)),
+    ),
+    "CreateInferenceComponent": creates(
+        "CreateInferenceComponent",
+        INFERENCE_COMPONENT,
+        Permission("sagemaker:CreateInferenceComponent", ENDPOINT, keys=(TAGS,)),
+        keys=COMPONENT_KEYS,
     ),
     "CreateModel": creates("CreateModel", MODEL, passed("ExecutionRoleArn"), keys=MODEL_KEYS),
     "CreateNotebookInstance": creates(

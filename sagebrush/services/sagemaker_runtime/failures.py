@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from sagebrush.aws.names import Arn
 from sagebrush.errors import AwsError
-from sagebrush.routing.endpoints import Name
+from sagebrush.routing.endpoints import COMPONENT, Name
 from sagebrush.routing.forward import (
     NoAnswer,
+    NoCapacity,
+    NoComponent,
+    NoEndpoint,
     NoReplica,
     NoSession,
     NoVariant,
@@ -16,6 +19,16 @@ from sagebrush.routing.forward import (
 )
 from sagebrush.routing.passage import Undirected
 
+NO_CAPACITY = (
+    "Inference Component has no capacity to process this request. ApplicationAutoScaling may be"
+    " in-progress (if configured) or try to increase the capacity by invoking"
+    " UpdateInferenceComponentRuntimeConfig API."
+)
+"""AWS's words for an inference component without copies."""
+NAMELESS = (
+    "Inference Component Name header is required for endpoints to which you plan to deploy inference"
+    " components. Please include Inference Component Name header or consider using SageMaker models."
+)
 SAID = 4096
 """Bytes of the model's answer that an error quotes."""
 
@@ -24,6 +37,8 @@ def told(problem: Undelivered | Undirected, name: Name, target: str | None) -> A
     """Returns the error for a request that was not delivered: ModelError (424), ServiceUnavailable
     (503) or ValidationError."""
     account, _, endpoint = name
+    if endpoint.startswith(f"{COMPONENT}/") and isinstance(problem, NoEndpoint | NoReplica):
+        return _without_copy(problem, endpoint.rpartition("/")[2])
     if isinstance(problem, NoAnswer):
         error, at = problem.__cause__, problem.container
         text = f"The connection to container {at} failed: {error}."
@@ -41,6 +56,10 @@ def told(problem: Undelivered | Undirected, name: Name, target: str | None) -> A
             f" now. The log group {_group(endpoint)} says why.",
             503,
         )
+    if isinstance(problem, NoComponent):
+        return AwsError("ValidationError", NAMELESS)
+    if isinstance(problem, NoCapacity):
+        return AwsError("ValidationError", NO_CAPACITY)
     if isinstance(problem, Undirected):
         return AwsError("ValidationError", str(problem))
     if isinstance(problem, NoSession):
@@ -67,22 +86,40 @@ def refused(place: Place, container: str, status: int, body: bytes) -> AwsError:
 
 
 def _model_error(place: Place, container: str, status: int, text: str) -> AwsError:
-    account, region, name = place.endpoint.name
+    account, region, name = place.endpoint.owner
+    kind, group = "endpoint", _group(name)
+    if component := place.endpoint.component:
+        kind, name, group = "inference-component", component, f"{COMPONENTS}/{component}"
     side = "client" if 400 <= status < 500 else "server"
     stream = f"{place.variant.name}/{place.route.replica}"
     if container in place.variant.containers and len(place.variant.containers) > 1:
         stream += f"/{container}"
-    resource = f"log-group:{_group(name)}:log-stream:{stream}"
+    resource = f"log-group:{group}:log-stream:{stream}"
     return AwsError(
         "ModelError",
         f'Received {side} error ({status}) from {container} with message "{text}". See the log'
-        f" group {_group(name)} (sagebrush logs endpoint {name}) in account {account} for more"
+        f" group {group} (sagebrush logs {kind} {name}) in account {account} for more"
         " information.",
         424,
         OriginalStatusCode=status,
         OriginalMessage=text,
         LogStreamArn=str(Arn("logs", region, account, resource)),
     )
+
+
+def _without_copy(problem: Undelivered, component: str) -> AwsError:
+    if isinstance(problem, NoEndpoint):
+        return AwsError("ValidationError", f"Inference component {component} is not in service.")
+    return AwsError(
+        "ServiceUnavailable",
+        f"No copy of inference component {component} answers now. The log group"
+        f" {COMPONENTS}/{component} says why.",
+        503,
+    )
+
+
+COMPONENTS = "/aws/sagemaker/InferenceComponents"
+"""Prefix of the log group of an inference component."""
 
 
 def _group(endpoint: str) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 from sagebrush.errors import AwsError, Doc
 from sagebrush.net.http_client import Answer, Body, Broken, Pool, Stream
+from sagebrush.routing import endpoints
 from sagebrush.routing.endpoints import Name
 from sagebrush.routing.forward import Place, Undelivered
 from sagebrush.routing.multimodel.hosted import named
@@ -30,7 +31,6 @@ SESSION_CLOSED = "x-amzn-sagemaker-closed-session-id"
 """Headers by which a container says that a session has begun or ended ("Stateful sessions with
 Amazon SageMaker AI models")."""
 UNSUPPORTED = {
-    "InferenceComponentName": "inference components (InferenceComponentName)",
     "EnableExplanations": "online explainability (EnableExplanations)",
 }
 
@@ -95,7 +95,24 @@ def _endpoint(ctx: Ctx, request: Doc) -> Name:
     for member, words in UNSUPPORTED.items():
         if member in request:
             raise AwsError("ValidationError", f"Sagebrush does not support {words} yet.")
-    return ctx.account, ctx.region, request["EndpointName"]
+    name = ctx.account, ctx.region, request["EndpointName"]
+    if of := request.get("InferenceComponentName"):
+        _require_on(ctx, name, of)
+        return endpoints.component(name, of)
+    return name
+
+
+def _require_on(ctx: Ctx, endpoint: Name, of: str) -> None:
+    """Raises ValidationError unless the inference component is on the endpoint."""
+    found = ctx.world.endpoints.get(endpoints.component(endpoint, of))
+    if found is not None and found.owner == endpoint:
+        return
+    row = ctx.world.rows.get(endpoint[0], endpoint[1], endpoints.COMPONENT, of)
+    if row is None or row.doc["EndpointName"] != endpoint[2]:
+        raise AwsError(
+            "ValidationError",
+            f"Inference component {of} of endpoint {endpoint[2]} of account {endpoint[0]} not found.",
+        )
 
 
 def _passage(

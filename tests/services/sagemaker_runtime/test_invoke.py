@@ -240,7 +240,7 @@ def test_beyond_the_queue_callers_are_told_at_once_and_sdks_do_not_repeat(stand:
         ({"TargetVariant": "bogus"}, "Variant bogus"),
         ({"TargetModel": "m.tar.gz"}, "is not a multi-model endpoint"),
         ({"SessionId": "s-none"}, "Session s-none of endpoint echo was not found"),
-        ({"InferenceComponentName": "c"}, "inference components"),
+        ({"InferenceComponentName": "c"}, "Inference component c of endpoint echo"),
     ],
 )
 def test_what_cannot_be_asked_is_refused(stand: Stand, params: dict[str, str], words: str) -> None:

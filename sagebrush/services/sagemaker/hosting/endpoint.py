@@ -11,6 +11,7 @@ from sagebrush.environments import standins
 from sagebrush.errors import AwsError, Doc
 from sagebrush.scheduler import quotas
 from sagebrush.services.sagemaker.hosting import asynchronous, endpoint_config, model, scaling
+from sagebrush.services.sagemaker.hosting.components import modelless
 from sagebrush.services.sagemaker.hosting.deployment import (
     rollback_alarms,
     shifting,
@@ -149,6 +150,7 @@ def update_endpoint(ctx: Ctx, request: Doc) -> Doc:
     def change(row: Row) -> Row:
         _require_steady(ctx, row)
         asynchronous.require_same(plan_of(row).get("active"), fleet)
+        modelless.require_same(plan_of(row).get("active"), fleet)
         if retained:  # weights may have changed since
             _retain(fleet, active_of(row), excluded)
         doc = {**row.doc, "LastModifiedTime": moment(now), "LastDeploymentConfig": config}
@@ -208,7 +210,7 @@ def _scaled(active: Fleet, request: Doc) -> list[Variant]:
         variant = variants[desired["VariantName"]]
         variant["weight"] = float(desired.get("DesiredWeight", variant["weight"]))
         variant["count"] = desired.get("DesiredInstanceCount", variant["count"])
-        if variant["count"] < asynchronous.floor(active):
+        if variant["count"] < min(asynchronous.floor(active), modelless.fewest(variant)):
             raise AwsError(
                 "ValidationException",
                 f"Production variant {variant['name']} needs a DesiredInstanceCount of at least 1:"
@@ -238,7 +240,10 @@ def delete_endpoint(ctx: Ctx, request: Doc) -> None:
         doc = {**row.doc, "LastModifiedTime": moment(now)}
         return replace(row, status="Deleting", doc=doc, due_at=now)
 
-    row = kinds.update(ctx, KIND, request["EndpointName"], change)
+    def empty(rows: Reader) -> None:
+        modelless.require_empty(rows, kinds.find(ctx, KIND, request["EndpointName"]))
+
+    row = kinds.update(ctx, KIND, request["EndpointName"], change, empty)
     ctx.world.endpoints.end((row.account, row.region, row.name), row.id)
     fleets = [fleet for fleet in (plan_of(row).get("active"), plan_of(row).get("pending")) if fleet]
     scaling.deregister(ctx, row.name, {v["name"] for fleet in fleets for v in fleet["variants"]})
@@ -293,7 +298,12 @@ def _fleet(ctx: Ctx, config_name: str) -> Fleet:
     """
     config = kinds.find(ctx, endpoint_config.KIND, config_name)
     alone = bool(config.doc.get("EnableNetworkIsolation"))
-    variants = [_variant(ctx, v, alone) for v in config.doc["ProductionVariants"]]
+    variants = [
+        modelless.scaling_of(_variant(ctx, v, alone), v)
+        if "ModelName" in v
+        else modelless.scaling_of(modelless.variant_of(v, config.doc, ctx.world.clock()), v)
+        for v in config.doc["ProductionVariants"]
+    ]
     for wanted in config.doc.get("ShadowProductionVariants", ()):
         variants.append({**_variant(ctx, wanted, alone), "shadow": True})
     fleet = new_fleet(config_name, variants, ctx.world.clock())
@@ -345,7 +355,7 @@ def _retain(fleet: Fleet, active: Fleet, excluded: set[str]) -> None:
             variant["weight"] = old["weight"]
 
 
-def _resolved(world: World, container: Container) -> str:
+def resolved(world: World, container: Container) -> str:
     """The image that the container's image resolves to here, with the library versions that run, and
     for which of those that were asked for they stand in."""
     built = world.environments.built(container["environment"])
@@ -366,7 +376,7 @@ def _summary(world: World, row: Row, fleet: Fleet, variant: Variant) -> Doc:
         "DeployedImages": [
             {
                 "SpecifiedImage": container["image"],
-                "ResolvedImage": _resolved(world, container),
+                "ResolvedImage": resolved(world, container),
                 "ResolutionTime": moment(variant["resolved"]),
             }
             for container in variant["containers"]
@@ -376,6 +386,9 @@ def _summary(world: World, row: Row, fleet: Fleet, variant: Variant) -> Doc:
         "CurrentInstanceCount": stages.current(plan, fleet, variant),
         "DesiredInstanceCount": variant["count"],
     }
+    if not variant["containers"]:
+        del found["DeployedImages"]
+    found |= modelless.summary(variant)
     if said := stages.status(plan, fleet, variant, policy_of(at, *fleets), row.status):
         found["VariantStatus"] = said
     return found

@@ -8,6 +8,7 @@ from sagebrush.errors import AwsError, Doc
 from sagebrush.scheduler.instances import instance
 from sagebrush.services.sagemaker import roles
 from sagebrush.services.sagemaker.hosting import asynchronous, model
+from sagebrush.services.sagemaker.hosting.components import modelless
 from sagebrush.world import Ctx
 
 KIND = Kind(
@@ -27,7 +28,6 @@ UNSUPPORTED_VARIANT = {
     "ServerlessConfig": "serverless inference (ServerlessConfig)",
     "AcceleratorType": "Elastic Inference (AcceleratorType)",
     "InstancePools": "instance pools (InstancePools)",
-    "ManagedInstanceScaling": "managed instance scaling (ManagedInstanceScaling)",
     "CapacityReservationConfig": "capacity reservations (CapacityReservationConfig)",
     "CoreDumpConfig": "core dumps (CoreDumpConfig)",
     "AcceleratorPartitionLayouts": "accelerator partitions (AcceleratorPartitionLayouts)",
@@ -38,6 +38,7 @@ def create_endpoint_config(ctx: Ctx, request: Doc) -> Doc:
     """The configuration exists; every model that it names does. Raises ValidationException."""
     _refuse(request, UNSUPPORTED)
     asynchronous.check(request)
+    modelless.check(request)
     if role := request.get("ExecutionRoleArn"):
         name = request["EndpointConfigName"]
         roles.require(ctx, role, "ExecutionRoleArn", KIND.name, name)
@@ -53,8 +54,9 @@ def create_endpoint_config(ctx: Ctx, request: Doc) -> Doc:
         )
     kinds.check_new(ctx, KIND, request)
     for variant in (*variants, *shadows):
-        found = kinds.find(ctx, model.KIND, variant["ModelName"])
-        _check_many_models(request, variant, model.hosts_many(found.doc))
+        if "ModelName" in variant:
+            found = kinds.find(ctx, model.KIND, variant["ModelName"])
+            _check_many_models(request, variant, model.hosts_many(found.doc))
     doc: Doc = {"ProductionVariants": variants}
     if shadows:
         doc["ShadowProductionVariants"] = shadows
@@ -119,8 +121,6 @@ def _variant(variant: Doc) -> Doc:
     _refuse(variant, UNSUPPORTED_VARIANT)
     if variant.get("RoutingConfig", {}).get("RoutingStrategy") == "PREFIX_AWARE":
         raise _unsupported("prefix-aware routing (RoutingStrategy PREFIX_AWARE)")
-    if "ModelName" not in variant:
-        raise _unsupported(f"inference components (production variant {name} has no ModelName)")
     for member in ("InstanceType", "InitialInstanceCount"):
         if member not in variant:
             raise AwsError(

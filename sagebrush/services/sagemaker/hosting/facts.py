@@ -29,7 +29,10 @@ def _instances(_doc: Doc, plan: Doc) -> list[tuple[str, int]]:
 
 def _trees(_name: str, _doc: Doc, plan: Doc) -> Iterator[Tree]:
     types = {v["name"]: v.get("type", "") for v in _variants(plan)}
+    bare = {v["name"] for v in _variants(plan) if v.get("containers") == []}
     for entry in plan.get("replicas", ()):
+        if entry.get("variant") in bare:
+            continue  # room for inference components, without a process of its own
         variant = entry.get("variant", "")
         host = f"{variant}/{entry['id']}"
         for place, key in enumerate(_keys(entry)):

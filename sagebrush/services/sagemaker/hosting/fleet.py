@@ -18,6 +18,7 @@ from sagebrush.engine.kinds import moment
 from sagebrush.errors import AwsError, Doc
 from sagebrush.routing import endpoints
 from sagebrush.services.sagemaker.hosting import asynchronous
+from sagebrush.services.sagemaker.hosting.components import instances
 from sagebrush.services.sagemaker.hosting.deployment import (
     rollback_alarms,
     shifting,
@@ -78,6 +79,8 @@ def policy_of(deploying: Deploying, *fleets: Fleet) -> Policy:
 class Deployment:
     """One step of one endpoint: changes a copy of the plan, which the returned `Next` stores."""
 
+    of_replicas: type[Replicas] = Replicas
+
     def __init__(self, world: World, row: Row) -> None:
         self.world = world
         self.row = row
@@ -90,7 +93,8 @@ class Deployment:
         self.deploying = plan.get("deployment") or new_deployment(None, self.now)
         entries: list[Entry] = plan.get("replicas", [])
         fleets = [fleet for fleet in (self.active, self.pending) if fleet]
-        self.replicas = Replicas(world, row, self.now, entries, fleets)
+        self.replicas = self.of_replicas(world, row, self.now, entries, fleets)
+        self.publish = world.endpoints.load
 
     # ---- steps
 
@@ -104,6 +108,8 @@ class Deployment:
             return self._deploy(self.active, self.pending)
         if self.pending and self.replicas.complete(self.pending):
             return self._take_over(self.pending)
+        if self.active and not self.pending:
+            instances.follow(self.world, self.row, self.active, self.replicas)
         self.replicas.converge()
         status, doc = self.row.status, {}
         over = status == "Updating" or (status == "RollingBack" and not self._strangers())
@@ -118,7 +124,7 @@ class Deployment:
     def delete(self) -> Next:
         """Every replica is stopping or removed; the row is deleted after the last of them."""
         world, row = self.world, self.row
-        world.endpoints.withdraw((row.account, row.region, row.name))
+        world.endpoints.withdraw(endpoints.name_of(row))
         for entry in list(self.replicas.entries):
             if entry["state"] != "stopping":
                 self.replicas.stop(entry)
@@ -182,8 +188,11 @@ class Deployment:
             self.replicas.keep(entry)
         pending.pop("now", None)
         self._end(pending)
-        doc = {"EndpointConfigName": pending["config"], "FailureReason": None}
-        return self._next("InService", doc)
+        return self._next("InService", {**self.deployed(pending), "FailureReason": None})
+
+    def deployed(self, fleet: Fleet) -> Doc:
+        """What the document says of the fleet that serves."""
+        return {"EndpointConfigName": fleet["config"]}
 
     def _end(self, fleet: Fleet | None) -> None:
         """The deployment is over: that fleet alone serves."""

@@ -15,6 +15,28 @@ from sagebrush.services.sagemaker.serving.container import Container
 from sagebrush.store.rows import Next, Row
 
 
+class Needs(TypedDict):
+    """What one copy of an inference component needs of an instance."""
+
+    cpu: float
+    """vCPUs."""
+    memory: int
+    """Bytes that it must have (MinMemoryRequiredInMb)."""
+    most: int
+    """Bytes that it may have (MaxMemoryRequiredInMb); 0: those of the instance."""
+    accelerators: float
+
+
+class Placed(TypedDict):
+    """A copy of an inference component on the endpoint's instances."""
+
+    component: str
+    variant: str
+    instance: str
+    """The id of the instance's entry; "" while it waits for room."""
+    needs: Needs
+
+
 class Variant(TypedDict):
     """A production variant as it was when its fleet was deployed; later changes of its model do not
     affect it."""
@@ -41,6 +63,14 @@ class Variant(TypedDict):
     """Seconds that open requests may take before a draining replica is ended regardless."""
     resolved: float
     """When its images were resolved, in seconds since the epoch."""
+    managed: NotRequired[Doc]
+    """Its ManagedInstanceScaling."""
+    routing: NotRequired[Doc]
+    """Its RoutingConfig."""
+    needs: NotRequired[Needs]
+    """Of an inference component: what each copy needs of an instance."""
+    strategy: NotRequired[str]
+    """Of an inference component: `SPREAD` or `BINPACK`."""
 
 
 class Fleet(TypedDict):
@@ -58,6 +88,8 @@ class Fleet(TypedDict):
     now: NotRequired[dict[str, int]]
     """How many replicas its variants should have at this step of a rolling deployment, where these
     are fewer than the variants say."""
+    specification: NotRequired[Doc]
+    """Of an inference component: its Specification."""
     asynchronous: NotRequired[Doc]
     """The AsyncInferenceConfig, where requests come from a queue."""
 
@@ -104,7 +136,7 @@ class Deploying(TypedDict):
 
 
 class Plan(TypedDict, total=False):
-    """The plan of an endpoint's row."""
+    """The plan of an endpoint's row, and of an inference component's, whose replicas are copies."""
 
     active: Fleet | None
     """The fleet that answers."""
@@ -122,6 +154,8 @@ class Plan(TypedDict, total=False):
     looping: bool | None
     """Whether replicas end again and again."""
     tags: dict[str, str]
+    copies: dict[str, Placed]
+    """Of an endpoint without models: the copies of inference components on it, by their keys."""
 
 
 def plan_of(row: Row | Next) -> Plan:

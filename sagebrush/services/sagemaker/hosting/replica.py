@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sagebrush.compute.base import Exited, Gone, Limits, Pending, Running
+from sagebrush.facts import Running as Kind
 from sagebrush.scheduler import capacity, estimates, sizes
-from sagebrush.services.sagemaker.hosting import facts
-from sagebrush.services.sagemaker.hosting.plan import Entry, Variant, keys_of
+from sagebrush.services.sagemaker.hosting.facts import ENDPOINT
+from sagebrush.services.sagemaker.hosting.plan import Entry, Variant, keys_of, plan_of
 from sagebrush.services.sagemaker.serving.process import Owner, Process, Waiting
 from sagebrush.store.rows import Row
 from sagebrush.world import World
@@ -40,7 +41,12 @@ class Replica:
     @property
     def keys(self) -> Sequence[str]:
         """The keys of its containers, in their order."""
-        return keys_of(self.entry)
+        return keys_of(self.entry) if self.variant["containers"] else ()
+
+    @property
+    def facts(self) -> Kind:
+        """The facts of what it is a replica of."""
+        return ENDPOINT
 
     @property
     def patience(self) -> float:
@@ -49,14 +55,14 @@ class Replica:
 
     def processes(self) -> list[Process]:
         """Its containers, in their order."""
-        group = f"{facts.GROUP}/{self.row.name}"
+        facts = self.facts
         owner = Owner(
-            facts.ENDPOINT,
+            facts,
             self.row.account,
             self.row.region,
             self.variant.get("role"),
             self.variant["isolated"],
-            group,
+            (facts.logs or "").format(name=self.row.name),
         )
         stream = f"{self.variant['name']}/{self.entry['id']}"
         several = len(self.variant["containers"]) > 1
@@ -76,7 +82,13 @@ class Replica:
         ]
 
     def start(self) -> None:
-        """Its processes are launched. Repeatable. Raises Waiting and Unstartable."""
+        """Its processes are launched. Repeatable. Raises Waiting and Unstartable.
+
+        One without containers is room for copies of inference components, which ask for capacity
+        themselves.
+        """
+        if not self.variant["containers"]:
+            return
         (size,), banner = sizes.share([self.variant["type"]], self.world.host)
         memory = sum(
             estimates.expected_memory(self.world, self._kind(place), size.limits())
@@ -101,7 +113,7 @@ class Replica:
             for each in found:
                 if isinstance(each, sort):
                     return each
-        return found[0]
+        return found[0] if found else Running(self.entry["since"])
 
     def gone(self) -> bool:
         """Whether all of its containers have ended."""
@@ -118,7 +130,10 @@ class Replica:
             self.world.health.watch(key, self.row.id, PING, until)
 
     def busy(self) -> bool:
-        """Whether a request is on it."""
+        """Whether a request is on it, or a copy of an inference component."""
+        if not self.variant["containers"]:
+            copies = plan_of(self.row).get("copies", {})
+            return any(copy["instance"] == self.entry["id"] for copy in copies.values())
         return bool(self.world.endpoints.busy(self.key))
 
     def stop(self) -> None:

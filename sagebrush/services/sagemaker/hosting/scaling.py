@@ -14,7 +14,15 @@ def deregister(ctx: Ctx, endpoint: str, variants: Iterable[str]) -> None:
     Source: SageMaker's guide, "Delete endpoints that use automatic scaling". What the caller may not
     deregister withdraws by itself when it next wants to scale what is gone.
     """
-    ids = [f"endpoint/{endpoint}/variant/{variant}" for variant in variants]
+    _withdraw(ctx, [f"endpoint/{endpoint}/variant/{variant}" for variant in variants])
+
+
+def deregister_component(ctx: Ctx, name: str) -> None:
+    """The inference component is no scalable target any more, as `deregister`."""
+    _withdraw(ctx, [f"inference-component/{name}"])
+
+
+def _withdraw(ctx: Ctx, ids: list[str]) -> None:
     own = ctx.world.service_ctx(region=ctx.region, account=ctx.account)
     asked = {"ServiceNamespace": "sagemaker", "ResourceIds": ids}
     found = own.call("application-autoscaling", "DescribeScalableTargets", asked)

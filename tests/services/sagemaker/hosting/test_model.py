@@ -217,7 +217,7 @@ CAPTURE = {
         ),
         ([variant()], {"ShadowProductionVariants": [variant()]}, "AllTraffic is there twice"),
         ([variant(), variant()], {}, "AllTraffic is there twice"),
-        ([{"VariantName": "v", "InstanceType": "ml.m5.large"}], {}, "inference components"),
+        ([{"VariantName": "v", "InstanceType": "ml.m5.large"}], {}, "ExecutionRoleArn is required"),
     ],
 )
 def test_configurations_that_would_not_be_served_as_they_say_are_refused(

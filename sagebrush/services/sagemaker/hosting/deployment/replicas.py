@@ -34,6 +34,9 @@ ALIVE = ("new", "launched", "serving")
 class Replicas:
     """One step of an endpoint's replicas: changes `entries`, its part of a copy of the plan."""
 
+    made: type[Replica] = Replica
+    """What a replica is."""
+
     def __init__(
         self, world: World, row: Row, now: float, entries: list[Entry], fleets: list[Fleet]
     ) -> None:
@@ -54,6 +57,10 @@ class Replicas:
         """Whether it waits for capacity."""
         self.crash = ""
         """How the last replica that had been serving ended."""
+        self.leaving: set[str] = set()
+        """The keys of replicas that are to go once others answer in their place."""
+        self.kept: set[str] = set()
+        """The ids of replicas that retire last."""
 
     def replica(self, entry: Entry) -> Replica:
         """The entry's replica: of its fleet's variant, unless the entry has one of its own."""
@@ -63,7 +70,7 @@ class Replicas:
                 if variant["name"] == entry["variant"]:
                     found = variant
         assert found is not None  # the entry's own is set before its fleet goes
-        return Replica(self.world, self.row, found, entry)
+        return self.made(self.world, self.row, found, entry)
 
     def step(self) -> None:
         """Every replica had its step."""
@@ -185,7 +192,8 @@ class Replicas:
     def _drain(self, entry: Entry) -> None:
         replica, waited = self.replica(entry), self.now - entry["since"]
         if replica.busy() and waited < max(DRAIN, replica.variant.get("drain", DRAIN)):
-            self.within(0.1 if waited < DRAIN else 2.0)
+            calm = waited >= DRAIN or not replica.variant["containers"]
+            self.within(2.0 if calm else 0.1)
         else:
             self.stop(entry)
 
@@ -255,21 +263,30 @@ class Replicas:
         )
 
     def converge(self) -> None:
-        """Replicas are added until each variant has its count; surplus ones retire, newest first;
-        and those of no fleet do."""
+        """Replicas are added until each variant has its count; surplus ones retire, newest first,
+        those that leave once the others answer; and those of no fleet do."""
         for fleet in self.fleets:
             targets = counts(fleet)
             for variant in fleet["variants"]:
-                alive = self.of(fleet, variant["name"])
-                for _ in range(targets[variant["name"]] - len(alive)):
-                    self.add(fleet["id"], variant)
-                spare = len(alive) - targets[variant["name"]]
-                order = sorted(alive, key=lambda e: (ALIVE.index(e["state"]), -e["since"]))
+                every, target = self.of(fleet, variant["name"]), targets[variant["name"]]
+                alive = [e for e in every if e["key"] not in self.leaving]
+                for _ in range(target - len(alive)):
+                    self.add(fleet["id"], variant, replaces=len(alive) < len(every))
+                spare = len(alive) - target
+                order = sorted(alive, key=self._order)
                 for entry in order[: max(0, spare)]:
                     self.retire(entry)
+                if sum(e["state"] == "serving" for e in alive) >= target:
+                    for entry in every:
+                        if entry["key"] in self.leaving:
+                            self.retire(entry)
         for entry in self.entries:
             if entry["state"] in ALIVE and not self.wanted(entry):
                 self.retire(entry)
+
+    def _order(self, entry: Entry) -> tuple[bool, int, float]:
+        """The order in which replicas retire."""
+        return entry["id"] in self.kept, ALIVE.index(entry["state"]), -entry["since"]
 
     def within(self, seconds: float) -> None:
         """The next step is due in that many seconds at the latest."""

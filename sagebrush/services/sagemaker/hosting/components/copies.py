@@ -1,0 +1,82 @@
+"""The copies of one inference component: replicas on the instances of its endpoint."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from sagebrush.compute.base import Exited, Limits
+from sagebrush.facts import Running as Kind
+from sagebrush.scheduler import capacity, sizes
+from sagebrush.services.sagemaker.hosting.components import instances, placement
+from sagebrush.services.sagemaker.hosting.components.facts import COMPONENT
+from sagebrush.services.sagemaker.hosting.deployment.replicas import Replicas
+from sagebrush.services.sagemaker.hosting.plan import Entry
+from sagebrush.services.sagemaker.hosting.replica import REASON, Replica
+from sagebrush.services.sagemaker.serving.process import Process, Waiting
+
+
+class Copy(Replica):
+    """One copy: within the limits of its requirements, on an instance that has room for them."""
+
+    @property
+    def facts(self) -> Kind:
+        return COMPONENT
+
+    def start(self) -> None:
+        instances.place(self.world, self.row, self.key, self.variant)
+        limits, needs = self._limits(), self.variant.get("needs", placement.NONE)
+        memory = min(needs["memory"], limits.memory or needs["memory"])
+        ask = capacity.Ask(self.key, self.row.id, 0.0, memory, gpus=self._gpus())
+        turn = capacity.admit(self.world, ask)
+        if turn.place:
+            raise Waiting(turn.words, 60.0, queued=True)
+        _, banner = sizes.share([self.variant["type"]], self.world.host)
+        for process in self.processes():
+            process.start(replace(limits, gpus=turn.gpus[: self._gpus()]), banner)
+
+    def dispose(self) -> None:
+        super().dispose()
+        instances.release(self.world, self.row, self.key)
+
+    def _gpus(self) -> int:
+        (size,), _ = sizes.share([self.variant["type"]], self.world.host)
+        return min(size.gpus, int(self.variant.get("needs", placement.NONE)["accelerators"]))
+
+    def _limits(self) -> Limits:
+        """Its requirements; what these leave open is the instance's."""
+        whole, needs = super()._limits(), self.variant.get("needs", placement.NONE)
+        return replace(
+            whole,
+            cpu=min(needs["cpu"] or whole.cpu, whole.cpu),
+            memory=min(needs["most"] or whole.memory, whole.memory or needs["most"]),
+        )
+
+    def _kind(self, place: int) -> str:
+        name = f"inference-component/{self.row.name}"
+        return f"{name}/{place + 1}" if place else name
+
+    def _sentence(self, process: Process, why: str) -> str:
+        one = len(self.variant["containers"]) == 1
+        which = "primary" if one else process.container["name"]
+        sentence = (
+            f"The {which} container for inference component {self.row.name} did not pass the ping"
+            " health check. Please check CloudWatch logs for this inference component. "
+        )
+        room = REASON - len(sentence)
+        return sentence + (why if len(why) <= room else "…" + why[-(room - 1) :])
+
+
+class Copies(Replicas):
+    """One step of an inference component's copies."""
+
+    made = Copy
+
+    def _wait(self, entry: Entry, waiting: Waiting) -> None:
+        """A copy waits for room for a limited time, unless it takes the place of one that served."""
+        waited, patience = self.now - entry["since"], self.replica(entry).patience
+        ends = isinstance(waiting, instances.NoRoom) and not entry.get("replaces")
+        if ends and waited > patience:
+            why = f"Insufficient capacity: {waiting} after {waited:.0f} seconds."
+            self._ended(entry, Exited(1, "unstartable", why))
+            return
+        super()._wait(entry, waiting)

@@ -1,0 +1,54 @@
+"""The life of an inference component: that of an endpoint's fleets, with copies in place of instances.
+
+`active` in its plan is the fleet of copies that serves, `pending` the one that is to replace it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sagebrush.engine.kinds import moment
+from sagebrush.errors import Doc
+from sagebrush.services.sagemaker.hosting.components import instances
+from sagebrush.services.sagemaker.hosting.components.copies import Copies
+from sagebrush.services.sagemaker.hosting.deployment.replicas import LOOK
+from sagebrush.services.sagemaker.hosting.fleet import Deployment
+from sagebrush.services.sagemaker.hosting.plan import Fleet, plan_of
+from sagebrush.store.rows import Next, Row
+from sagebrush.world import World
+
+STATUSES = {"RollingBack": "Updating", "UpdateRollbackFailed": "InService"}
+"""What an endpoint's statuses are of an inference component."""
+
+
+def reconcile(world: World, row: Row) -> Next:
+    """The next step of the inference component, as `hosting.fleet.reconcile`."""
+    component = Component(world, row)
+    return component.delete() if row.status == "Deleting" else component.advance()
+
+
+def fail(world: World, row: Row, reason: str) -> Next:
+    """The step is given up: one that serves stays InService, another is Failed."""
+    doc = {"FailureReason": reason, "LastModifiedTime": moment(world.clock())}
+    if plan_of(row).get("active"):
+        return Next("InService" if row.status != "Deleting" else None, doc, due=LOOK)
+    return Next("Failed", doc)
+
+
+class Component(Deployment):
+    """One step of one inference component."""
+
+    of_replicas = Copies
+
+    def __init__(self, world: World, row: Row) -> None:
+        super().__init__(world, row)
+        for fleet in (self.active, self.pending):
+            if fleet is not None:
+                name = fleet["variants"][0]["name"]
+                self.replicas.leaving |= instances.lost(world, row, name)
+
+    def deployed(self, fleet: Fleet) -> Doc:
+        return {"Specification": fleet.get("specification")}
+
+    def _next(self, status: str, doc: Doc, **plan: Any) -> Next:
+        return super()._next(STATUSES.get(status, status), doc, **plan)
