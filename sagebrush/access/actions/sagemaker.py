@@ -238,6 +238,7 @@ LIFECYCLE_CONFIG = Named(
 CODE_REPOSITORY = Named("code-repository", "CodeRepositoryName")
 TRAINING_PLAN = ByArn(("ResourceConfig.TrainingPlanArn",), "training-plan")
 INFERENCE_COMPONENT = Named("inference-component", "InferenceComponentName")
+INFERENCE_EXPERIMENT = Named("inference-experiment", "Name")
 
 
 def plain(on: Resource, *names: str) -> dict[str, Entry]:
@@ -287,6 +288,14 @@ TABLE: Table = {
         "StopHyperParameterTuningJob",
     ),
     **plain(
+        INFERENCE_EXPERIMENT,
+        "DeleteInferenceExperiment",
+        "DescribeInferenceExperiment",
+        "StartInferenceExperiment",
+        "StopInferenceExperiment",
+        "UpdateInferenceExperiment",
+    ),
+    **plain(
         NOTEBOOK,
         "CreatePresignedNotebookInstanceUrl",
         "DeleteNotebookInstance",
@@ -311,6 +320,7 @@ TABLE: Table = {
         "ListEndpointConfigs",
         "ListEndpoints",
         "ListHyperParameterTuningJobs",
+        "ListInferenceExperiments",
         "ListModels",
         "ListNotebookInstanceLifecycleConfigs",
         "ListNotebookInstances",
@@ -348,6 +358,9 @@ TABLE: Table = {
         passed(*_under(_DEFINITIONS, "RoleArn")),
         keys=TUNING_KEYS,
         parts=(_DEFINITIONS, _under(_DEFINITIONS, _FILES)),
+    ),
+    "CreateInferenceExperiment": creates(
+        "CreateInferenceExperiment", INFERENCE_EXPERIMENT, passed("RoleArn")
     ),
     "CreateModel": creates("CreateModel", MODEL, passed("ExecutionRoleArn"), keys=MODEL_KEYS),
     "CreateNotebookInstance": creates(
