@@ -91,9 +91,6 @@ def own(ctx: Ctx, experiment: Doc, found: Row) -> Doc:
     (production,) = config["ProductionVariants"]
     if "ServerlessConfig" in production or "ModelName" not in production:
         refuse(f"Production variant {source} must serve one model on instances.")
-    for each in experiment["ModelVariants"]:
-        if each["VariantName"] == source and each["ModelName"] != production["ModelName"]:
-            refuse(f"Production variant {source} has the model {production['ModelName']}.")
     check_models(ctx, experiment)
     return config
 
