@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
+from sagebrush.commands import logs
+from sagebrush.commands.running import CommandError
+from sagebrush.services.sagemaker.experiments.facts import INFERENCE_EXPERIMENT
 from tests.conftest import Server
 from tests.services.sagemaker.experiments.test_experiments import PROMOTE, mode, variant
 from tests.services.sagemaker.hosting.test_model import ROLE
@@ -60,4 +64,8 @@ def test_copies_arrive_at_the_shadow_and_it_is_promoted(stand: Stand) -> None:
     assert "ShadowProductionVariants" not in found
     (one,) = sm.list_inference_experiments(StatusEquals="Completed")["InferenceExperiments"]
     assert (one["Name"], one["StatusReason"]) == ("better", "better")
+    clients, own = {"sagemaker": sm}, stand.server.client("logs")
+    at: Any = (clients, None)
+    with pytest.raises(CommandError, match="sagebrush logs endpoint tested"):
+        logs.of(at, [INFERENCE_EXPERIMENT], "better", own, False)
     sm.delete_inference_experiment(Name="better")
