@@ -127,8 +127,28 @@ class Running:
         return f"{self.noun}Name"
 
     @property
+    def arn_member(self) -> str:
+        return f"{self.noun}Arn"
+
+    @property
     def status_member(self) -> str:
         return f"{self.noun}Status"
+
+
+class Plain(Running):
+    """A kind whose own members AWS calls `Name`, `Arn` and `Status`, without its noun."""
+
+    @property
+    def id_member(self) -> str:
+        return "Name"
+
+    @property
+    def arn_member(self) -> str:
+        return "Arn"
+
+    @property
+    def status_member(self) -> str:
+        return "Status"
 
 
 def no_instances(_doc: Doc, _plan: Doc) -> Iterable[tuple[str, int]]:

@@ -106,6 +106,9 @@ def of(
         return _left(left[0], name, logs)
     found = named.one(clients, kinds, name, "logs", place)
     client = clients[found.kind.service]
+    if at := found.doc.get("EndpointMetadata"):  # an inference experiment
+        words = f"{name} writes no log: its endpoint does, sagebrush logs endpoint"
+        raise CommandError(f"{words} {at['EndpointName']}")
     if found.kind.logs is None:
         return _trials(found.doc, name, client, follow)
     return _events(found.kind, name, client, logs, follow)

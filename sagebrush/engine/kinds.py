@@ -74,15 +74,15 @@ class Kind:
 
     @property
     def id_member(self) -> str:
-        return self.noun + "Name"
+        return self.running.id_member if self.running else self.noun + "Name"
 
     @property
     def arn_member(self) -> str:
-        return self.noun + "Arn"
+        return self.running.arn_member if self.running else self.noun + "Arn"
 
     @property
     def status_member(self) -> str:
-        return self.noun + "Status"
+        return self.running.status_member if self.running else self.noun + "Status"
 
     @property
     def words(self) -> str:

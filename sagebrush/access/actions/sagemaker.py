@@ -239,6 +239,7 @@ LIFECYCLE_CONFIG = Named(
 CODE_REPOSITORY = Named("code-repository", "CodeRepositoryName")
 TRAINING_PLAN = ByArn(("ResourceConfig.TrainingPlanArn",), "training-plan")
 INFERENCE_COMPONENT = Named("inference-component", "InferenceComponentName")
+INFERENCE_EXPERIMENT = Named("inference-experiment", "Name")
 
 
 def plain(on: Resource, *names: str) -> dict[str, Entry]:
@@ -295,6 +296,14 @@ TABLE: Table = {
         "StopHyperParameterTuningJob",
     ),
     **plain(
+        INFERENCE_EXPERIMENT,
+        "DeleteInferenceExperiment",
+        "DescribeInferenceExperiment",
+        "StartInferenceExperiment",
+        "StopInferenceExperiment",
+        "UpdateInferenceExperiment",
+    ),
+    **plain(
         NOTEBOOK,
         "CreatePresignedNotebookInstanceUrl",
         "DeleteNotebookInstance",
@@ -320,6 +329,7 @@ TABLE: Table = {
         "ListEndpoints",
         "ListHyperParameterTuningJobs",
         "ListInferenceComponents",
+        "ListInferenceExperiments",
         "ListModels",
         "ListNotebookInstanceLifecycleConfigs",
         "ListNotebookInstances",
@@ -363,6 +373,8 @@ TABLE: Table = {
         INFERENCE_COMPONENT,
         Permission("sagemaker:CreateInferenceComponent", ENDPOINT, keys=(TAGS,)),
         keys=COMPONENT_KEYS,
+    "CreateInferenceExperiment": creates(
+        "CreateInferenceExperiment", INFERENCE_EXPERIMENT, passed("RoleArn")
     ),
     "CreateModel": creates("CreateModel", MODEL, passed("ExecutionRoleArn"), keys=MODEL_KEYS),
     "CreateNotebookInstance": creates(

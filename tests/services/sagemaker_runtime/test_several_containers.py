@@ -7,14 +7,16 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
+from sagebrush.services.sagemaker_runtime import invoke
 from tests.conftest import Server
 from tests.services.sagemaker.doubles import archive
 from tests.services.sagemaker.hosting.test_model import IMAGE, ROLE
 from tests.services.sagemaker_runtime.test_invoke import Stand, failed
 
 CLEAN = """
-import json
+import json, time
 def model_fn(model_dir):
     return None
 def input_fn(body, content_type):
@@ -24,10 +26,12 @@ def input_fn(body, content_type):
 def predict_fn(text, model):
     if text == "bad":
         raise ValueError("not cleanable")
+    if text == "nap":
+        time.sleep(1)
     return {"clean": text.lower()}
 """
 COUNT = """
-import json, os
+import json, os, time
 SESSIONS = {}
 def model_fn(model_dir):
     return None
@@ -43,7 +47,13 @@ def transform_fn(model, body, content_type, accept, context):
         if SESSIONS[asked] == 3:
             context.set_response_header(0, "X-Amzn-SageMaker-Closed-Session-Id", asked)
         return json.dumps(SESSIONS[asked]), "application/json"
+    if json.loads(body) == {"clean": "slow"}:
+        return slow()
     return json.dumps([content_type, accept, json.loads(body)]), "application/json"
+def slow():
+    yield "begun"
+    time.sleep(1)
+    yield "late"
 """
 
 
@@ -112,6 +122,25 @@ def test_a_stream_comes_through_the_pipeline(stand: Stand) -> None:
         ContentType="text/plain",
         Body=b"bad",
     )
+
+
+def test_answers_and_streams_have_their_time(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
+    """60 seconds for an answer, 8 minutes for a stream, its beginning and all its pieces together."""
+    assert (invoke.TIMEOUT, invoke.STREAM_TIMEOUT) == (60.0, 480.0)
+    monkeypatch.setattr(invoke, "TIMEOUT", 0.3)
+    found = failed("ModelError", ask, stand, "Serial", b"nap")
+    words = "timed out while waiting for a response from container clean"
+    assert words in found["Error"]["Message"]
+    monkeypatch.undo()
+    assert ask(stand, "Serial", b"a")[2] == {"clean": "a"}  # the worker is free again
+    monkeypatch.setattr(invoke, "STREAM_TIMEOUT", 0.5)
+    answer = stand.rt.invoke_endpoint_with_response_stream(
+        EndpointName="Serial", ContentType="text/plain", Body=b"slow"
+    )
+    with pytest.raises(ClientError) as caught:
+        list(answer["Body"])
+    assert caught.value.response["Error"]["Code"] == "ModelStreamError"
+    assert "in time" in caught.value.response["Error"]["Message"]
 
 
 def test_each_container_may_be_asked_directly(stand: Stand) -> None:

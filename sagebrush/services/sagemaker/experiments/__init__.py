@@ -1,0 +1,1 @@
+"""Inference experiments: shadow tests of a model on an endpoint."""
