@@ -8,7 +8,7 @@ from typing import Any
 from sagebrush.errors import AwsError, Doc
 from sagebrush.net.http_client import Answer, Body, Broken, Pool, Stream
 from sagebrush.routing.endpoints import Name
-from sagebrush.routing.forward import Place, Undelivered
+from sagebrush.routing.forward import PAYLOAD, Place, Undelivered
 from sagebrush.routing.passage import Passage, Reached, Undirected
 from sagebrush.routing.sessions import Sessions
 from sagebrush.services.sagemaker_runtime import captured, failures
@@ -38,6 +38,7 @@ async def invoke_endpoint(ctx: Ctx, request: Doc) -> Doc:
     """Returns the model's answer. Raises ModelError (424), ValidationError, ServiceUnavailable."""
     name = _endpoint(ctx, request)
     passage = _passage(request, TIMEOUT, Pool.ask)
+    _note_caller(ctx, passage)
     target: str | None = request.get("TargetVariant")
     session: str | None = request.get("SessionId")
     known = None if session == NEW_SESSION else session
@@ -47,6 +48,9 @@ async def invoke_endpoint(ctx: Ctx, request: Doc) -> Doc:
         raise failures.told(problem, name, target) from problem
     if not 200 <= answer.status < 300:
         raise failures.refused(place, passage.at, answer.status, answer.body)
+    elastic = place.variant.elastic
+    if elastic is not None and elastic.limit is not None and len(answer.body) > PAYLOAD:
+        raise failures.too_large(place, passage.at, len(answer.body))
     found = _result(place, answer.headers, answer.body)
     if place.variant.capture is not None:
         captured.note(ctx.world, place.endpoint.name, place.variant, request, answer)
@@ -61,6 +65,7 @@ async def invoke_endpoint_with_response_stream(ctx: Ctx, request: Doc) -> Doc:
     """Returns the model's answer as an event stream; raises as `invoke_endpoint` does."""
     name = _endpoint(ctx, request)
     passage = _passage(request, STREAM_TIMEOUT, Pool.open)
+    _note_caller(ctx, passage)
     target: str | None = request.get("TargetVariant")
     session: str | None = request.get("SessionId")
     if session == NEW_SESSION:
@@ -124,6 +129,12 @@ def _passage(
         return head(sent, len(body if before is None else before.body))
 
     return Passage(head_of, body, timeout, ask, request.get("TargetContainerHostname"))
+
+
+def _note_caller(ctx: Ctx, passage: Passage[Reached]) -> None:
+    """The passage knows whether its caller has left."""
+    if ctx.origin is not None:
+        passage.left = ctx.origin.left
 
 
 def _result(place: Place, headers: dict[str, str], body: Any) -> Doc:

@@ -7,7 +7,7 @@ from sagebrush.engine.kinds import Kind
 from sagebrush.errors import AwsError, Doc
 from sagebrush.scheduler.instances import instance
 from sagebrush.services.sagemaker import roles
-from sagebrush.services.sagemaker.hosting import asynchronous, model
+from sagebrush.services.sagemaker.hosting import asynchronous, model, serverless
 from sagebrush.world import Ctx
 
 KIND = Kind(
@@ -24,7 +24,6 @@ UNSUPPORTED = {
     "MetricsConfig": "enhanced metrics (MetricsConfig)",
 }
 UNSUPPORTED_VARIANT = {
-    "ServerlessConfig": "serverless inference (ServerlessConfig)",
     "AcceleratorType": "Elastic Inference (AcceleratorType)",
     "InstancePools": "instance pools (InstancePools)",
     "ManagedInstanceScaling": "managed instance scaling (ManagedInstanceScaling)",
@@ -37,6 +36,7 @@ UNSUPPORTED_VARIANT = {
 def create_endpoint_config(ctx: Ctx, request: Doc) -> Doc:
     """The configuration exists; every model that it names does. Raises ValidationException."""
     _refuse(request, UNSUPPORTED)
+    serverless.check(request)
     asynchronous.check(request)
     if role := request.get("ExecutionRoleArn"):
         name = request["EndpointConfigName"]
@@ -53,7 +53,9 @@ def create_endpoint_config(ctx: Ctx, request: Doc) -> Doc:
         )
     kinds.check_new(ctx, KIND, request)
     for variant in (*variants, *shadows):
-        kinds.find(ctx, model.KIND, variant["ModelName"])
+        found = kinds.find(ctx, model.KIND, variant["ModelName"])
+        if "ServerlessConfig" in variant:
+            serverless.check_model(found.doc, len(model.definitions_of(found.doc)))
     doc: Doc = {"ProductionVariants": variants}
     if shadows:
         doc["ShadowProductionVariants"] = shadows
@@ -105,6 +107,9 @@ def _variant(variant: Doc) -> Doc:
         raise _unsupported("prefix-aware routing (RoutingStrategy PREFIX_AWARE)")
     if "ModelName" not in variant:
         raise _unsupported(f"inference components (production variant {name} has no ModelName)")
+    weight = float(variant.get("InitialVariantWeight", 1.0))
+    if "ServerlessConfig" in variant:
+        return {**variant, "InitialVariantWeight": weight}
     for member in ("InstanceType", "InitialInstanceCount"):
         if member not in variant:
             raise AwsError(
@@ -114,4 +119,4 @@ def _variant(variant: Doc) -> Doc:
         instance(variant["InstanceType"])
     except LookupError as error:
         raise AwsError("ValidationException", f"Production variant {name}: {error}.") from error
-    return {**variant, "InitialVariantWeight": float(variant.get("InitialVariantWeight", 1.0))}
+    return {**variant, "InitialVariantWeight": weight}

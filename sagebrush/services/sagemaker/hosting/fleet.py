@@ -127,6 +127,7 @@ class Deployment:
             return self._next(row.status, {})
         world.rows.delete(row.id)
         world.endpoints.gone(row.id)
+        world.forward.demand.forget((row.account, row.region, row.name))
         return Next()
 
     # ---- one fleet takes the place of another
@@ -265,6 +266,8 @@ class Deployment:
 
     def _looping(self) -> bool:
         """Whether replicas end again and again."""
+        if self.replicas.failing():
+            return True
         return any(entry.get("tries", 0) >= LOOP for entry in self._entries())
 
     def _strangers(self) -> bool:
@@ -282,6 +285,7 @@ class Deployment:
             "replicas": self._entries(),
             "waiting": self.replicas.message or None,
             "queued": self.replicas.queued or None,
+            "sleeps": self.replicas.sleeps,
         }
         row = self.row
         changed = Row(row.account, row.region, row.kind, row.name, status, row.doc, plan, id=row.id)

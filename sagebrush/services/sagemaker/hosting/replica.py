@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sagebrush.compute.base import Exited, Gone, Limits, Pending, Running
-from sagebrush.scheduler import capacity, estimates, sizes
-from sagebrush.services.sagemaker.hosting import facts
+from sagebrush.scheduler import capacity, estimates
+from sagebrush.services.sagemaker.hosting import facts, serverless
 from sagebrush.services.sagemaker.hosting.plan import Entry, Variant, keys_of
 from sagebrush.services.sagemaker.serving.process import Owner, Process, Waiting
 from sagebrush.store.rows import Row
@@ -77,7 +77,7 @@ class Replica:
 
     def start(self) -> None:
         """Its processes are launched. Repeatable. Raises Waiting and Unstartable."""
-        (size,), banner = sizes.share([self.variant["type"]], self.world.host)
+        size, banner = serverless.size(self.variant, self.world.host)
         memory = sum(
             estimates.expected_memory(self.world, self._kind(place), size.limits())
             for place in range(len(self.keys))
@@ -159,7 +159,7 @@ class Replica:
             state = self.world.backend.poll(process.key)
             if isinstance(state, Exited):
                 kind = self._kind(place)
-                estimates.note_peak(self.world, kind, self.variant["type"], state.peak_memory)
+                estimates.note_peak(self.world, kind, self._limits().name, state.peak_memory)
         capacity.release(self.world, self.key)
         for process in self.processes():
             self.world.endpoints.forget(process.key)
@@ -167,7 +167,7 @@ class Replica:
             process.dispose()
 
     def _limits(self) -> Limits:
-        return sizes.limits(self.variant["type"], self.world.host)[0]
+        return serverless.size(self.variant, self.world.host)[0].limits()
 
     def _kind(self, place: int) -> str:
         """The name under which a container's memory peak is recorded."""
