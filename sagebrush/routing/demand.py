@@ -72,7 +72,8 @@ class Demand:
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._began = clock()
+        self.began = clock()
+        """What was used before is not known."""
         self._guard = threading.Lock()
         self._uses: dict[Key, _Use] = {}
 
@@ -92,7 +93,7 @@ class Demand:
         with self._guard:
             use = self._uses.get(key)
             if use is None:
-                use = self._uses[key] = _Use(self._began)
+                use = self._uses[key] = _Use(now)
             if most is not None and len(use.inside) >= most:
                 raise Full
             use.begun += 1
@@ -124,11 +125,11 @@ class Demand:
         return True
 
     def seen(self, key: Key) -> Seen:
-        """The use until now; of what nobody asked for, none since this process began."""
+        """The use since this process began."""
         with self._guard:
             use = self._uses.get(key)
             if use is None:
-                return Seen(0, self._began)
+                return Seen(0, 0.0)
             wanted = sum(not asking.why for asking in use.inside)
             peaks = tuple(use.peaks.items())
             return Seen(wanted, use.last, peaks, use.failed, use.held_until)
@@ -149,7 +150,7 @@ class Demand:
         again."""
         now = self._clock()
         with self._guard:
-            use = self._uses.setdefault(key, _Use(self._began))
+            use = self._uses.setdefault(key, _Use(0.0))
             use.failures += 1
             use.failed = why
             use.held_until = now + min(LONGEST, 2.0 ** (use.failures - 1))

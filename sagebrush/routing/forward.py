@@ -171,6 +171,8 @@ class Forward:
         assert elastic is not None
         if elastic.limit is not None and passage.size > PAYLOAD:
             raise TooLarge(passage.size)
+        if not variant.routes and (why := self.demand.held((endpoint.name, ""))):
+            raise NotAwake(variant.name, why)
         most = elastic.limit
         if most is None and not variant.routes:
             most = WAITING
@@ -274,10 +276,8 @@ class Forward:
         Raises NotAwake if none comes up in time, Left, and NoVariant.
         """
         asking.waiting = True
-        endpoint, variant, key = of.endpoint, of.variant, (of.endpoint.name, "")
+        endpoint, variant = of.endpoint, of.variant
         until = time.monotonic() + of.patience
-        if why := self.demand.held(key):
-            raise NotAwake(variant.name, why)
         self._look(endpoint)
         while time.monotonic() < until:
             await asyncio.sleep(LOOK_AGAIN)

@@ -25,7 +25,7 @@ def test_no_more_are_inside_than_may_be() -> None:
 def test_the_use_is_seen_and_what_was_used_last() -> None:
     clock = Clock(100.0)
     demand = Demand(clock)
-    assert demand.seen(KEY).last == 100.0  # it may have been used before this process began
+    assert (demand.seen(KEY).last, demand.began) == (0.0, 100.0)
     clock.forward(5)
     with demand.entered(KEY, None):
         assert (demand.seen(KEY).inside, demand.seen(KEY).last) == (1, 105.0)

@@ -41,8 +41,9 @@ class Target:
 def target(rule: Rule, seen: Seen, up: float, serving: int, now: float) -> Target:
     """How many replicas there should be at `now`.
 
-    `up`: when the newest one that serves came up (0: none serves); `serving`: how many do. A replica
-    that did not come up is not tried again before its time.
+    `up`: since when the newest one is what it is, starting or serving, at least since when uses are
+    known (0: there is none); `serving`: how many serve. A replica that did not come up is not tried
+    again before its time.
     """
     since = max(seen.last, up)
     left = since + rule.idle - now

@@ -55,8 +55,8 @@ DeleteEndpoint alike: "Cannot update in-progress endpoint"."""
 def create_endpoint(ctx: Ctx, request: Doc) -> Doc:
     """The endpoint exists, Creating. Raises ValidationException or ResourceLimitExceeded."""
     fleet = _fleet(ctx, request["EndpointConfigName"])
-    update_policy.check(request.get("DeploymentConfig"), production(fleet))
     serverless.check_deployment(request.get("DeploymentConfig"), fleet)
+    update_policy.check(request.get("DeploymentConfig"), production(fleet))
     kinds.check_new(ctx, KIND, request)
     types = _types(fleet, full(fleet))
     quotas.refuse(ctx, types, "endpoint")
@@ -143,8 +143,8 @@ def update_endpoint(ctx: Ctx, request: Doc) -> Doc:
     config = request.get("DeploymentConfig")
     if config is None and request.get("RetainDeploymentConfig"):
         config = row.doc.get("LastDeploymentConfig")
-    update_policy.check(config, production(fleet))
     serverless.check_deployment(config, fleet)
+    update_policy.check(config, production(fleet))
     update_policy.check_change(config, production(active_of(row)), production(fleet))
     now = ctx.world.clock()
     deployment = new_deployment(config, now)

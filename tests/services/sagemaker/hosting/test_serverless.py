@@ -157,6 +157,7 @@ def test_provisioned_processes_stay_and_can_be_changed(stand: Stand, answers: An
     scaling = {**target, "MinCapacity": 3, "MaxCapacity": 4}
     stand.ctx.call("application-autoscaling", "RegisterScalableTarget", scaling)
     stand.turn(20)
+    print(stand.ctx.call("application-autoscaling","DescribeScalingActivities",{"ServiceNamespace":"sagemaker"}))
     (variant,) = stand.describe()["ProductionVariants"]
     assert variant["DesiredServerlessConfig"]["ProvisionedConcurrency"] == 3
     assert variant["CurrentServerlessConfig"]["ProvisionedConcurrency"] == 2

@@ -277,7 +277,8 @@ class Replicas:
             if rule is None:
                 continue
             serving = self.of(fleet, variant["name"], ("serving",))
-            up = max((entry["since"] for entry in serving), default=0.0)
+            alive = self.of(fleet, variant["name"])
+            up = max((max(e["since"], self.demand.began) for e in alive), default=0.0)
             seen = self.demand.seen(self.key)
             wanted = elastic.target(rule, seen, up, len(serving), self.now)
             found[variant["name"]] = wanted.count
