@@ -13,7 +13,9 @@ from sagebrush.engine.usage import Sampler
 from sagebrush.errors import AwsError, Doc
 from sagebrush.net.http_client import Answer, Pool
 from sagebrush.routing.forward import PAYLOAD, Forward
+from sagebrush.routing.tallies import NAMESPACE
 from sagebrush.services.sagemaker_runtime import invoke
+from sagebrush.store.series import Point
 from tests.services.sagemaker.hosting.test_model import ROLE
 from tests.services.sagemaker.stand import NAME, TRACE, Stand, refused
 
@@ -154,10 +156,24 @@ def test_provisioned_processes_stay_and_can_be_changed(stand: Stand, answers: An
     assert len(stand.backend.running()) == 2
     resource = {"ServiceNamespace": "sagemaker", "ResourceId": f"endpoint/e/variant/{MODELS}"}
     target = {**resource, "ScalableDimension": "sagemaker:variant:DesiredProvisionedConcurrency"}
-    scaling = {**target, "MinCapacity": 3, "MaxCapacity": 4}
-    stand.ctx.call("application-autoscaling", "RegisterScalableTarget", scaling)
-    stand.turn(20)
-    print(stand.ctx.call("application-autoscaling","DescribeScalingActivities",{"ServiceNamespace":"sagemaker"}))
+    own = stand.app.world.service_ctx()
+    bounds = {"MinCapacity": 2, "MaxCapacity": 4}
+    own.call("application-autoscaling", "RegisterScalableTarget", {**target, **bounds})
+    metric = "SageMakerVariantProvisionedConcurrencyUtilization"
+    config = {
+        "TargetValue": 0.7,
+        "PredefinedMetricSpecification": {"PredefinedMetricType": metric},
+    }
+    policy = {"PolicyName": "p", "PolicyType": "TargetTrackingScaling", **target}
+    policy["TargetTrackingScalingPolicyConfiguration"] = config
+    own.call("application-autoscaling", "PutScalingPolicy", policy)
+    dimensions = {"EndpointName": "e", "VariantName": MODELS}
+    for _ in range(4):
+        name = "ServerlessProvisionedConcurrencyUtilization"
+        point = Point(NAMESPACE, name, stand.clock.now, 1.0, dimensions)
+        stand.app.world.series.append(*NAME[:2], [point])
+        stand.clock.forward(60)
+        stand.turn(10)
     (variant,) = stand.describe()["ProductionVariants"]
     assert variant["DesiredServerlessConfig"]["ProvisionedConcurrency"] == 3
     assert variant["CurrentServerlessConfig"]["ProvisionedConcurrency"] == 2
