@@ -190,6 +190,7 @@ class Deployment:
         """The deployment is over: that fleet alone serves."""
         self.active, self.pending, self.share = fleet, None, 0.0
         self.replicas.fleets[:] = [fleet] if fleet else []
+        self.replicas.follow(fleet)
         self.replicas.converge()
 
     # ---- the way back

@@ -164,7 +164,7 @@ def test_provisioned_processes_stay_and_can_be_changed(stand: Stand, answers: An
         "TargetValue": 0.7,
         "PredefinedMetricSpecification": {"PredefinedMetricType": metric},
     }
-    policy = {"PolicyName": "p", "PolicyType": "TargetTrackingScaling", **target}
+    policy: Doc = {"PolicyName": "p", "PolicyType": "TargetTrackingScaling", **target}
     policy["TargetTrackingScalingPolicyConfiguration"] = config
     own.call("application-autoscaling", "PutScalingPolicy", policy)
     dimensions = {"EndpointName": "e", "VariantName": MODELS}

@@ -57,13 +57,19 @@ class Replicas:
         """Whether it waits for capacity."""
         self.crash = ""
         """How the last replica that had been serving, or was to for requests that wait, ended."""
-        plan = plan_of(row)
-        active = plan.get("active")
-        self.active = active["id"] if active else ""
-        self.sleeps = elastic.sleep_after(plan.get("tags", {}), world.settings, active)
-        """After how many idle seconds the serving fleet has no replicas; None: it always has."""
+        self.active = ""
+        """The id of the serving fleet."""
+        self.sleeps: float | None = None
+        """After how many idle seconds it has no replicas; None: it always has."""
+        self.follow(plan_of(row).get("active"))
         self.demand = world.forward.demand
         self.key: Key = ((row.account, row.region, row.name), "")
+
+    def follow(self, fleet: Fleet | None) -> None:
+        """That fleet serves: its replicas follow their use."""
+        self.active = fleet["id"] if fleet else ""
+        tags = plan_of(self.row).get("tags", {})
+        self.sleeps = elastic.sleep_after(tags, self.world.settings, fleet)
 
     def replica(self, entry: Entry) -> Replica:
         """The entry's replica: of its fleet's variant, unless the entry has one of its own."""
