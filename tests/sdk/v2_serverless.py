@@ -31,7 +31,9 @@ model = SKLearnModel(
     py_version="py3",
 )
 predictor = model.deploy(
-    serverless_inference_config=ServerlessInferenceConfig(memory_size_in_mb=2048, max_concurrency=2),
+    serverless_inference_config=ServerlessInferenceConfig(
+        memory_size_in_mb=2048, max_concurrency=2
+    ),
     serializer=JSONSerializer(),
     deserializer=JSONDeserializer(),
 )

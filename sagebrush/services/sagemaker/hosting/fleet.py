@@ -35,6 +35,7 @@ from sagebrush.services.sagemaker.hosting.deployment.shifting import Progress, S
 from sagebrush.services.sagemaker.hosting.deployment.update_policy import ROLLING, Policy
 from sagebrush.services.sagemaker.hosting.plan import Deploying, Entry, Fleet, Variant, plan_of
 from sagebrush.services.sagemaker.hosting.replica import REASON
+from sagebrush.services.sagemaker.serving import kept
 from sagebrush.store.rows import Next, Row
 from sagebrush.world import World
 
@@ -125,6 +126,12 @@ class Deployment:
             self.replicas.reap(entry)
         if self.replicas.entries:
             return self._next(row.status, {})
+        for fleet in (self.active, self.pending):
+            for container in (
+                c for v in (fleet or {}).get("variants", ()) for c in v["containers"]
+            ):
+                if data := container.get("data"):
+                    kept.forget(world, (data[0], data[1]))
         world.rows.delete(row.id)
         world.endpoints.gone(row.id)
         world.forward.demand.forget((row.account, row.region, row.name))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sagebrush.compute.base import Exited, Gone, Limits, Pending, Running
 from sagebrush.scheduler import capacity, estimates
 from sagebrush.services.sagemaker.hosting import facts, serverless
-from sagebrush.services.sagemaker.hosting.plan import Entry, Variant, keys_of
+from sagebrush.services.sagemaker.hosting.plan import Entry, Variant, keys_of, plan_of
 from sagebrush.services.sagemaker.serving.process import Owner, Process, Waiting
 from sagebrush.store.rows import Row
 from sagebrush.world import World
@@ -69,6 +69,7 @@ class Replica:
                 place,
                 # "Use Logs and Metrics to Monitor an Inference Pipeline"
                 f"{stream}/{each['name']}" if several else stream,
+                "serverless" in self.variant or plan_of(self.row).get("sleeps") is not None,
             )
             for place, (key, each) in enumerate(
                 zip(self.keys, self.variant["containers"], strict=True)

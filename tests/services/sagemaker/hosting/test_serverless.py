@@ -16,6 +16,7 @@ from sagebrush.routing.forward import PAYLOAD, Forward
 from sagebrush.routing.tallies import NAMESPACE
 from sagebrush.services.sagemaker_runtime import invoke
 from sagebrush.store.series import Point
+from tests.services.sagemaker.doubles import archive
 from tests.services.sagemaker.hosting.test_model import ROLE
 from tests.services.sagemaker.stand import NAME, TRACE, Stand, refused
 
@@ -362,3 +363,27 @@ def test_an_endpoint_with_instances_sleeps_where_its_tag_says_so(
     assert counts == [2, 1]
     stand.sm("DeleteEndpoint", EndpointName="e")
     stand.turn()
+
+
+def test_the_unpacked_model_is_kept_while_it_sleeps(stand: Stand, answers: Answers) -> None:
+    def files() -> str:
+        spec = list(stand.backend.specs.values())[-1]
+        return (spec.root / "ml" / "model" / "weights").read_text()
+
+    kept = stand.app.settings.home / "unpacked"
+    configured(stand)
+    stand.create("c")
+    (copy,) = kept.glob("*/*/weights")
+    copy.write_text("kept")  # to tell where a model comes from
+    asleep(stand)
+    asyncio.run(wakes(stand))
+    assert files() == "kept"
+    asleep(stand)
+    newer = stand.app.world.objects.spool_bytes(archive({"weights": "w3"}))
+    stand.call_s3("PutObject", Bucket="models", Key="m.tar.gz", Body=newer)
+    asyncio.run(wakes(stand))
+    assert files() == "w3"
+    assert [each.read_text() for each in kept.glob("*/*/weights")] == ["w3"]
+    stand.sm("DeleteEndpoint", EndpointName="e")
+    stand.turn()
+    assert list(kept.glob("*/*")) == []
