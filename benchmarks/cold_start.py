@@ -69,11 +69,8 @@ words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *(f"w{n}" for n in range(
 open(sys.argv[1] + "/vocab.txt", "w").write("\\n".join(words))
 BertTokenizerFast(sys.argv[1] + "/vocab.txt").save_pretrained(sys.argv[1])
 """
-REGISTRY = "763104351884.dkr.ecr.us-east-1.amazonaws.com"
 BLAZINGTEXT = "811284229777.dkr.ecr.us-east-1.amazonaws.com/blazingtext:1"
-HUGGINGFACE = (
-    f"{REGISTRY}/huggingface-pytorch-inference:2.6.0-transformers4.49.0-cpu-py312-ubuntu22.04"
-)
+HUGGINGFACE = "sagebrush/huggingface"
 SCRIPT = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.2-1-cpu-py3"
 
 
