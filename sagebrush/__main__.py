@@ -21,7 +21,7 @@ COMMANDS = {
     "logs": "the log of the server, a job of any kind, an endpoint or a notebook",
     "jobs": "training jobs, endpoints and notebooks; show, shell, dump, interrupt",
     "top": "what live jobs use now: CPU, memory, GPU",
-    "endpoints": "what endpoints do: plot",
+    "endpoints": "what answers, what sleeps, its load and its price; plot",
     "scaling": "what a scaling policy would do to your traffic: simulate",
     "image": "the environments that images stand for: list, build, rm, shell",
     "model": "make a transformers model fast on CPUs: optimize",

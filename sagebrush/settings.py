@@ -86,6 +86,11 @@ class Settings:
     quotas: tuple[str, ...] = ()
     """How many instances may be in use at once in a region: `ml.p3.2xlarge=0`, `ml.m5.large=4`. A type that is
     not named has no quota."""
+    sleep_after: int = 0
+    """Seconds without a request after which an endpoint has no processes until the next one; 0: never.
+    An endpoint's tag `sagebrush:sleep-after` says otherwise for itself."""
+    serverless_idle: int = 300
+    """Seconds that a serverless endpoint keeps a process that it does not need any more."""
     memory_default: int = 1024 * 1024 * 1024
     """Bytes that admission counts for a job whose past peak is not known."""
 

@@ -45,6 +45,8 @@ class Origin:
     """The signature is in the URL."""
     signed_at: float | None = None
     """When it was signed, in seconds since the epoch; None where the signature does not say."""
+    left: Callable[[], bool] = lambda: False
+    """Whether the client has left."""
     region: str = ""
     """The region that it was signed for; "" where the signature names none (version 2)."""
 

@@ -1,10 +1,12 @@
-"""`endpoints`: what endpoints do; `plot` draws one."""
+"""`endpoints`: what answers, what sleeps, and what it would cost; `plot` draws one."""
 
 from __future__ import annotations
 
 import argparse
 import importlib
 from types import ModuleType
+
+from sagebrush.commands import places
 
 PARTS = {
     "plot": (
@@ -16,8 +18,10 @@ PARTS = {
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Adds the parts of `endpoints`."""
-    parts = parser.add_subparsers(metavar=" | ".join(PARTS), required=True)
+    """Adds the arguments of `endpoints` and of its parts."""
+    places.add_account(parser)
+    parser.set_defaults(part=_module("endpoint.table").run)
+    parts = parser.add_subparsers(metavar=" | ".join(PARTS))
     for name, (words, module) in PARTS.items():
         part = parts.add_parser(name, help=words, description=words[0].upper() + words[1:])
         found = _module(module)
@@ -26,7 +30,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Runs the subcommand."""
+    """Runs the subcommand; without one, prints the table of all endpoints."""
     return args.part(args)
 
 

@@ -18,6 +18,7 @@ from sagebrush.compute.local.usage import Usage
 from sagebrush.engine import running
 from sagebrush.engine.running import Live
 from sagebrush.facts import Metrics
+from sagebrush.routing import concurrency
 from sagebrush.store.generations import Outdated
 from sagebrush.store.series import Point
 from sagebrush.world import World
@@ -79,6 +80,10 @@ class Sampler:
         for (account, region), new in points.items():
             self._world.series.append(account, region, new)
         self._world.tallies.look(self._world.endpoints.all())
+        for endpoint in self._world.endpoints.all():
+            demand, at = self._world.forward.demand, self._world.clock()
+            if said := list(concurrency.points(endpoint, demand, at)):
+                self._world.series.append(*endpoint.name[:2], said)
         return len(self._before)
 
 

@@ -392,6 +392,19 @@ class Stream:
         if not self._ended and self._connection is not None:
             self._connection.give_up(Broken("the reader left"))
 
+    def after(self, call: Callable[[], None]) -> None:
+        """`call` is called once the body has ended, at once if it has."""
+        if self._ended:
+            call()
+            return
+        before = self._release
+
+        def both() -> None:
+            before()
+            call()
+
+        self._release = both
+
     async def read(self) -> bytes:
         """All of the body that has not been read yet."""
         return b"".join([piece async for piece in self])

@@ -428,7 +428,9 @@ def _origin(raw: web.BaseRequest, request: Request, claim: Claim) -> Origin:
     """Returns what policies may ask about the request's connection."""
     connection = raw.transport.get_extra_info if raw.transport else _nothing
     at = claim.at if claim.stamp else None
-    return Origin(connection, request.headers, claim.expires is not None, at, claim.region)
+    left = raw.transport.is_closing if raw.transport else bool
+    presigned = claim.expires is not None
+    return Origin(connection, request.headers, presigned, at, left, claim.region)
 
 
 def _nothing(_name: str) -> None:

@@ -24,6 +24,9 @@ from sagebrush.store.rows import Row
 ANSWERING = ("InService", "Updating", "SystemUpdating", "RollingBack", "UpdateRollbackFailed")
 """Statuses in which an endpoint takes requests."""
 
+WAKING = 480.0
+"""Seconds that requests wait for an endpoint that sleeps, where its variant does not say."""
+
 Name = tuple[str, str, str]
 """(account, region, endpoint); of an inference component, `KIND/NAME` in the endpoint's place."""
 
@@ -78,6 +81,20 @@ Prefers = Callable[[Route, int], bool]
 
 
 @dataclass(frozen=True)
+class Elastic:
+    """What is known of a variant that has processes only while it is used."""
+
+    patience: float
+    """Seconds that a request waits for the first of them."""
+    most: int
+    """How many it may have."""
+    limit: int | None = None
+    """How many requests may be inside at once (MaxConcurrency)."""
+    provisioned: int = 0
+    """For how many of those a process is always there (ProvisionedConcurrency)."""
+
+
+@dataclass(frozen=True)
 class Variant:
     """A production variant that takes a share of the requests."""
 
@@ -97,6 +114,8 @@ class Variant:
     """Where its models are, if it hosts many."""
     model: bool = True
     """Whether it has a model of its own; one without is room for inference components."""
+    elastic: Elastic | None = None
+    """Set where it has processes only while it is used."""
 
     def least_busy(
         self, without: Sequence[Route] = (), prefers: Prefers | None = None
@@ -246,6 +265,10 @@ class Endpoints:
         """The fleet's variants, each with as many replicas as carry the `share` of the traffic."""
         docs = fleet["variants"]
         every = [self._variant(fleet, doc, replicas, share) for doc in docs]
+        sleeps = row.plan.get("sleeps")
+        every = [
+            replace(v, elastic=_elastic(doc, sleeps)) for v, doc in zip(every, docs, strict=True)
+        ]
         shadowed = [v.get("shadow", False) for v in docs]
         variants = tuple(v for v, copied in zip(every, shadowed, strict=True) if not copied)
         weight = sum(v.weight for v in variants)
@@ -378,3 +401,15 @@ def _hosted(doc: Doc) -> Hosted | None:
 def activated(share: float, count: int) -> int:
     """How many of `count` new replicas get a share of the traffic: as few as are their part."""
     return min(count, math.ceil(share * count - 1e-9))
+
+
+def _elastic(variant: Doc, sleeps: float | None) -> Elastic | None:
+    """What a variant's document says of its processes' coming and going; `sleeps`: after how many
+    idle seconds its endpoint sleeps."""
+    config = variant.get("serverless")
+    if config is not None:
+        limit, provisioned = config["MaxConcurrency"], config.get("ProvisionedConcurrency", 0)
+        return Elastic(float(variant["startup"]), variant["most"], limit, provisioned)
+    if sleeps is None:
+        return None
+    return Elastic(float(variant.get("startup") or WAKING), variant["count"])

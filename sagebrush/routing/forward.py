@@ -7,11 +7,13 @@ Reads no database while the endpoint's routes are in memory. The caller builds t
 from __future__ import annotations
 
 import asyncio
+import functools
 import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from sagebrush.net.http_client import Answer, Broken, Unreachable
+from sagebrush.net.http_client import Answer, Broken, Stream, Unreachable
+from sagebrush.routing.demand import Asking, Demand, Full
 from sagebrush.routing.endpoints import Endpoint, Endpoints, Name, Prefers, Route, Variant
 from sagebrush.routing.multimodel.models import Models
 from sagebrush.routing.passage import Passage, Reached
@@ -24,6 +26,11 @@ PATIENCE = 5.0
 """Seconds that a request waits for a replica while all are being replaced."""
 LOOK_AGAIN = 0.02
 """Seconds between two checks for new replicas meanwhile."""
+PAYLOAD = 4 * 1024 * 1024
+"""Bytes of a request to a serverless endpoint, and of its answer (SageMaker's guide, "Serverless
+Inference")."""
+WAITING = 1000
+"""Requests that may wait at once for an endpoint that sleeps."""
 
 
 class Undelivered(Exception):
@@ -58,6 +65,23 @@ class NoReplica(Undelivered):
     """No replica of the variant accepted the request in PATIENCE. `args`: the variant's name."""
 
 
+class Throttled(Undelivered):
+    """As many requests are inside as the variant takes at once. `args`: how many those are."""
+
+
+class TooLarge(Undelivered):
+    """The variant takes no body of that size. `args`: its bytes."""
+
+
+class NotAwake(Undelivered):
+    """The variant's processes, which the request had to wait for, did not come up. `args`: its name,
+    and why."""
+
+
+class Left(Undelivered):
+    """The caller left while the request waited."""
+
+
 class Place(NamedTuple):
     """The replica that a request was sent to."""
 
@@ -79,6 +103,16 @@ class NoAnswer(Undelivered):
         """The name of the container that did not answer."""
 
 
+class Waiter(NamedTuple):
+    """What a request waits for."""
+
+    endpoint: Endpoint
+    variant: Variant
+    patience: float
+    """Seconds that it does."""
+    target: str | None
+
+
 class Forward:
     """Forwards requests to replicas (`World.forward`). Used in the event loop's thread alone."""
 
@@ -94,6 +128,8 @@ class Forward:
         self.sessions = Sessions(clock)
         self.shadows = Shadows(tallies)
         self.models = Models()
+        self.demand = Demand(clock)
+        """The use of endpoints that have processes only while they are used."""
         self._endpoints = endpoints
         self._tallies = tallies
         self._rows = rows
@@ -111,8 +147,8 @@ class Forward:
         The replica is one of the variant `target`, or of a variant chosen by weight (None), or the
         one that has the state of the `session`. If
         nothing listens there, the next one is asked and the endpoint's row becomes due; a request
-        that a replica has accepted is never sent twice. Raises NoEndpoint, Queued, NoVariant, NoSession,
-        NoReplica, NoComponent, NoCapacity, NoAnswer or Undirected.
+        that a replica has accepted is never sent twice. Where a variant has no processes while
+        nobody uses it, the request waits for one. Raises Undelivered and Undirected.
         """
         began = time.perf_counter()
         endpoint = self._endpoints.get(name)
@@ -128,14 +164,69 @@ class Forward:
         variant = bound[0] if bound else _choose(endpoint, target)
         if not variant.model:
             raise NoComponent(name)
-        failed: list[Route] = []
+        if variant.elastic is None:
+            return await self._sent((began, endpoint, variant), target, passage, bound)
+        asking = self._enter(endpoint, variant, passage)
+        answer: Reached | Answer | None = None
+        try:
+            place, answer = await self._sent(
+                (began, endpoint, variant), target, passage, bound, asking
+            )
+            return place, answer
+        finally:
+            leave = functools.partial(self.demand.leave, (name, ""), asking)
+            if isinstance(answer, Stream):
+                answer.after(leave)
+            else:
+                leave()
+
+    def _enter(self, endpoint: Endpoint, variant: Variant, passage: Passage[Reached]) -> Asking:
+        """The request is inside the variant, which may lack a process for it. Raises Throttled and
+        TooLarge."""
+        elastic = variant.elastic
+        assert elastic is not None
+        if elastic.limit is not None and passage.size > PAYLOAD:
+            raise TooLarge(passage.size)
+        if not variant.routes and (why := self.demand.held((endpoint.name, ""))):
+            raise NotAwake(variant.name, why)
+        most = elastic.limit
+        if most is None and not variant.routes:
+            most = WAITING
+        try:
+            asking = self.demand.enter((endpoint.name, ""), most, elastic.provisioned)
+        except Full as full:
+            raise Throttled(most) from full
+        if asking.more and variant.routes and len(variant.routes) < elastic.most:
+            self._look(endpoint)
+        return asking
+
+    async def _sent(
+        self,
+        chosen: tuple[float, Endpoint, Variant],
+        target: str | None,
+        passage: Passage[Reached],
+        bound: tuple[Variant, Route, str] | None,
+        asking: Asking | None = None,
+    ) -> tuple[Place, Reached | Answer]:
+        """`send` for the chosen endpoint and variant; also when it began."""
+        began, endpoint, variant = chosen
+        name, failed = endpoint.name, list[Route]()
         until = 0.0
         while True:
-            variant, route = bound or _pick(endpoint, variant, failed, passage.prefers)
-            if route is None:
+            variant, route = (
+                bound[:2] if bound else _pick(endpoint, variant, failed, passage.prefers)
+            )
+            if route is None and asking is not None and variant.elastic is not None:
+                endpoint, variant, route = await self._woken(
+                    Waiter(endpoint, variant, variant.elastic.patience, target), asking, passage
+                )
+                failed = []
+            elif route is None:
                 until = until or time.monotonic() + PATIENCE
                 endpoint, variant, route = await self._replaced(endpoint, variant, target, until)
                 failed = []
+            if asking is not None:
+                asking.waiting = False
             sent = time.perf_counter()
             running = route.busy + 1
             try:
@@ -144,7 +235,7 @@ class Forward:
                 failed.append(route)
                 self._look(endpoint)
                 if bound:
-                    raise NoSession(session) from None
+                    raise NoSession(bound[2]) from None
                 # what was published meanwhile: a replica that left must not be asked any more
                 newer = self._endpoints.get(name)
                 if newer is not None and newer is not endpoint:
@@ -160,12 +251,12 @@ class Forward:
             self._count(place, answer.status, running, began, sent + passage.waited)
             return place, answer
 
-    def _bound(self, endpoint: Endpoint, session: str) -> tuple[Variant, Route]:
+    def _bound(self, endpoint: Endpoint, session: str) -> tuple[Variant, Route, str]:
         """The replica of the session. Raises NoSession."""
         found = self.sessions.find(endpoint, session)
         if found is None:
             raise NoSession(session)
-        return found
+        return (*found, session)
 
     async def _load(self, name: Name) -> Endpoint:
         """Loads the endpoint's routes from its row. Raises NoEndpoint."""
@@ -197,6 +288,31 @@ class Forward:
             if route is not None:
                 return Place(endpoint, variant, route)
         raise NoReplica(variant.name)
+
+    async def _woken(self, of: Waiter, asking: Asking, passage: Passage[Reached]) -> Place:
+        """Waits until a replica is published for the endpoint, which is told to start one.
+
+        Raises NotAwake if none comes up in time, Left, and NoVariant.
+        """
+        asking.waiting = True
+        endpoint, variant = of.endpoint, of.variant
+        until = time.monotonic() + of.patience
+        self._look(endpoint)
+        while time.monotonic() < until:
+            await asyncio.sleep(LOOK_AGAIN)
+            if passage.left():
+                raise Left(endpoint.name)
+            if asking.why:
+                raise NotAwake(variant.name, asking.why)
+            found = self._endpoints.get(endpoint.name)
+            if found is None or found is endpoint:
+                continue
+            endpoint = found
+            variant, route = _pick(found, _choose(found, of.target), ())
+            if route is not None:
+                return Place(endpoint, variant, route)
+        why = f"It did not answer GET /ping with 200 within {of.patience:g} seconds."
+        raise NotAwake(variant.name, why)
 
     def _count(self, place: Place, status: int, running: int, began: float, sent: float) -> None:
         """Counts an answer; `running`: requests at the replica when it was asked, this included."""

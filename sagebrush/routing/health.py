@@ -75,7 +75,7 @@ class Health:
             elif not isinstance(state, Pending):
                 return False
             pause.wait(wait)
-            wait = min(wait * 1.5, LONGEST_WAIT)
+            wait = min(wait * 1.25, LONGEST_WAIT)
         return False
 
 

@@ -46,6 +46,8 @@ class Passage(Generic[Reached]):
         self._ask = ask
         self._container = container
         self.at = PRIMARY
+        self.left: Callable[[], bool] = lambda: False
+        """Whether its caller has left."""
         self.queued = False
         """Whether it comes from an asynchronous endpoint's queue, as all its requests must."""
         self.targets_model = False
@@ -57,6 +59,11 @@ class Passage(Generic[Reached]):
         """Whether a replica is to be asked before others, the least busy of which has `least`
         requests."""
         return False
+
+    @property
+    def size(self) -> int:
+        """Bytes of its body, 0 where they are not in memory."""
+        return len(self._body) if isinstance(self._body, bytes) else 0
 
     async def through(self, variant: Variant, route: Route) -> Reached | Answer:
         """The last container's answer, or the first that is no success.

@@ -389,3 +389,20 @@ def test_a_body_in_pieces_is_read_no_faster_than_it_is_taken(
     assert asyncio.run(main()).status == 413  # and the rest is not sent
     assert body.read < 1000
     made.go_on.set()
+
+
+def test_what_is_to_follow_a_stream_does_once_it_has_ended(script: Callable[..., Script]) -> None:
+    server, said = script([OK[:-2], None, b"hi"]), list[int]()
+
+    async def run() -> None:
+        with closing(Pool(server.address)) as pool:
+            stream = await pool.open(HEAD, b"xy", 10)
+            stream.after(lambda: said.append(pool.busy))
+            assert said == []
+            server.go_on.set()
+            assert await stream.read() == b"hi"
+            assert said == [0]
+            stream.after(lambda: said.append(9))
+
+    asyncio.run(run())
+    assert said == [0, 9]

@@ -373,6 +373,7 @@ TABLE: Table = {
         INFERENCE_COMPONENT,
         Permission("sagemaker:CreateInferenceComponent", ENDPOINT, keys=(TAGS,)),
         keys=COMPONENT_KEYS,
+    ),
     "CreateInferenceExperiment": creates(
         "CreateInferenceExperiment", INFERENCE_EXPERIMENT, passed("RoleArn")
     ),

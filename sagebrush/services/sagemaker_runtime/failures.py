@@ -6,15 +6,20 @@ from sagebrush.aws.names import Arn
 from sagebrush.errors import AwsError
 from sagebrush.routing.endpoints import COMPONENT, Name
 from sagebrush.routing.forward import (
+    PAYLOAD,
+    Left,
     NoAnswer,
     NoCapacity,
     NoComponent,
     NoEndpoint,
     NoReplica,
     NoSession,
+    NotAwake,
     NoVariant,
     Place,
     Queued,
+    Throttled,
+    TooLarge,
     Undelivered,
 )
 from sagebrush.routing.passage import Undirected
@@ -74,10 +79,53 @@ def told(problem: Undelivered | Undirected, name: Name, target: str | None) -> A
             f"Endpoint {endpoint} of account {account} is an asynchronous endpoint: it can be invoked"
             " by InvokeEndpointAsync alone.",
         )
+    if isinstance(problem, Throttled | TooLarge | NotAwake | Left):
+        return _elastic(problem, name)
     words = f"Endpoint {endpoint} of account {account} not found."
     if isinstance(problem, NoVariant):
         words = f"Variant {target} of endpoint {endpoint} of account {account} not found."
     return AwsError("ValidationError", words)
+
+
+def _elastic(problem: Undelivered, name: Name) -> AwsError:
+    """The error for a request to a serverless or sleeping endpoint that was not delivered. Status and
+    code of the throttling one are those that clients see of AWS's (opensearch-project/ml-commons#2429:
+    400, its message null)."""
+    account, region, endpoint = name
+    if isinstance(problem, Throttled):
+        return AwsError(
+            "ThrottlingException",
+            f"The request was denied due to request throttling: {problem.args[0]} requests are being"
+            f" processed by endpoint {endpoint} already.",
+            400,
+        )
+    if isinstance(problem, TooLarge):
+        return AwsError(
+            "ValidationError",
+            f"The request body of {problem.args[0]} bytes is larger than the limit of {PAYLOAD} of a"
+            " serverless endpoint.",
+        )
+    if isinstance(problem, Left):
+        return AwsError("ServiceUnavailable", "The caller left.", 503)
+    variant, why = problem.args
+    text = f"Production variant {variant} could not be started for this request. {why}"
+    resource = f"log-group:{_group(endpoint)}:log-stream:{variant}"
+    return AwsError(
+        "ModelError",
+        f'Received server error (0) from primary with message "{text}". See the log group'
+        f" {_group(endpoint)} (sagebrush logs endpoint {endpoint}) in account {account} for more"
+        " information.",
+        424,
+        OriginalStatusCode=0,
+        OriginalMessage=text,
+        LogStreamArn=str(Arn("logs", region, account, resource)),
+    )
+
+
+def too_large(place: Place, container: str, size: int) -> AwsError:
+    """Returns the ModelError for an answer that is larger than a serverless endpoint may give."""
+    words = f"The response of {size} bytes is larger than the limit of {PAYLOAD} of a serverless endpoint."
+    return _model_error(place, container, 500, words)
 
 
 def refused(place: Place, container: str, status: int, body: bytes) -> AwsError:

@@ -9,7 +9,7 @@ from sagebrush.errors import AwsError, Doc
 from sagebrush.net.http_client import Answer, Body, Broken, Pool, Stream
 from sagebrush.routing import endpoints
 from sagebrush.routing.endpoints import Name
-from sagebrush.routing.forward import Place, Undelivered
+from sagebrush.routing.forward import PAYLOAD, Place, Undelivered
 from sagebrush.routing.multimodel.hosted import named
 from sagebrush.routing.multimodel.passage import ModelPassage
 from sagebrush.routing.passage import Passage, Reached, Undirected
@@ -39,6 +39,7 @@ async def invoke_endpoint(ctx: Ctx, request: Doc) -> Doc:
     """Returns the model's answer. Raises ModelError (424), ValidationError, ServiceUnavailable."""
     name = _endpoint(ctx, request)
     passage = _passage(ctx, request, TIMEOUT, Pool.ask)
+    _note_caller(ctx, passage)
     target: str | None = request.get("TargetVariant")
     session: str | None = request.get("SessionId")
     known = None if session == NEW_SESSION else session
@@ -48,6 +49,9 @@ async def invoke_endpoint(ctx: Ctx, request: Doc) -> Doc:
         raise failures.told(problem, name, target) from problem
     if not 200 <= answer.status < 300:
         raise failures.refused(place, passage.at, answer.status, answer.body)
+    elastic = place.variant.elastic
+    if elastic is not None and elastic.limit is not None and len(answer.body) > PAYLOAD:
+        raise failures.too_large(place, passage.at, len(answer.body))
     found = _result(place, answer.headers, answer.body)
     if place.variant.capture is not None:
         captured.note(ctx.world, place.endpoint.name, place.variant, request, answer)
@@ -64,6 +68,7 @@ async def invoke_endpoint_with_response_stream(ctx: Ctx, request: Doc) -> Doc:
     """Returns the model's answer as an event stream; raises as `invoke_endpoint` does."""
     name = _endpoint(ctx, request)
     passage = _passage(ctx, request, STREAM_TIMEOUT, Pool.open)
+    _note_caller(ctx, passage)
     target: str | None = request.get("TargetVariant")
     session: str | None = request.get("SessionId")
     if session == NEW_SESSION:
@@ -148,6 +153,12 @@ def _passage(
         target = target_model.of(ctx, request["EndpointName"], model)
         return ModelPassage(target, head_of, body, timeout, ask)
     return Passage(head_of, body, timeout, ask, request.get("TargetContainerHostname"))
+
+
+def _note_caller(ctx: Ctx, passage: Passage[Reached]) -> None:
+    """The passage knows whether its caller has left."""
+    if ctx.origin is not None:
+        passage.left = ctx.origin.left
 
 
 def _result(place: Place, headers: dict[str, str], body: Any) -> Doc:

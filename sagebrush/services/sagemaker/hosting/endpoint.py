@@ -10,7 +10,13 @@ from sagebrush.engine.kinds import Kind, moment
 from sagebrush.environments import standins
 from sagebrush.errors import AwsError, Doc
 from sagebrush.scheduler import quotas
-from sagebrush.services.sagemaker.hosting import asynchronous, endpoint_config, model, scaling
+from sagebrush.services.sagemaker.hosting import (
+    asynchronous,
+    endpoint_config,
+    model,
+    scaling,
+    serverless,
+)
 from sagebrush.services.sagemaker.hosting.components import modelless
 from sagebrush.services.sagemaker.hosting.deployment import (
     rollback_alarms,
@@ -50,6 +56,7 @@ DeleteEndpoint alike: "Cannot update in-progress endpoint"."""
 def create_endpoint(ctx: Ctx, request: Doc) -> Doc:
     """The endpoint exists, Creating. Raises ValidationException or ResourceLimitExceeded."""
     fleet = _fleet(ctx, request["EndpointConfigName"])
+    serverless.check_deployment(request.get("DeploymentConfig"), fleet)
     update_policy.check(request.get("DeploymentConfig"), production(fleet))
     kinds.check_new(ctx, KIND, request)
     types = _types(fleet, full(fleet))
@@ -137,6 +144,7 @@ def update_endpoint(ctx: Ctx, request: Doc) -> Doc:
     config = request.get("DeploymentConfig")
     if config is None and request.get("RetainDeploymentConfig"):
         config = row.doc.get("LastDeploymentConfig")
+    serverless.check_deployment(config, fleet)
     update_policy.check(config, production(fleet))
     update_policy.check_change(config, production(active_of(row)), production(fleet))
     now = ctx.world.clock()
@@ -151,6 +159,7 @@ def update_endpoint(ctx: Ctx, request: Doc) -> Doc:
         _require_steady(ctx, row)
         asynchronous.require_same(plan_of(row).get("active"), fleet)
         modelless.require_same(plan_of(row).get("active"), fleet)
+        serverless.require_same(plan_of(row).get("active"), fleet)
         if retained:  # weights may have changed since
             _retain(fleet, active_of(row), excluded)
         doc = {**row.doc, "LastModifiedTime": moment(now), "LastDeploymentConfig": config}
@@ -168,17 +177,10 @@ def update_endpoint_weights_and_capacities(ctx: Ctx, request: Doc) -> Doc:
 
     Raises ValidationException or ResourceLimitExceeded.
     """
-    for desired in request["DesiredWeightsAndCapacities"]:
-        if "ServerlessUpdateConfig" in desired:
-            raise AwsError(
-                "ValidationException",
-                f"Production variant {desired['VariantName']}: serverless variants are not supported"
-                " by Sagebrush yet.",
-            )
     row = kinds.find(ctx, KIND, request["EndpointName"])
     _require_steady(ctx, row)
     _require_one_fleet(ctx, row)
-    more = _added(active_of(row), _scaled(active_of(row), request))
+    more = _added(active_of(row), _scaled(ctx.world, active_of(row), request))
     quotas.refuse(ctx, more, "endpoint")
 
     def change(row: Row) -> Row:
@@ -186,7 +188,7 @@ def update_endpoint_weights_and_capacities(ctx: Ctx, request: Doc) -> Doc:
         _require_one_fleet(ctx, row)
         active = active_of(row)
         now = ctx.world.clock()
-        fleet = {**active, "variants": _scaled(active, request), "changed": now}
+        fleet = {**active, "variants": _scaled(ctx.world, active, request), "changed": now}
         plan = {**row.plan, "active": fleet}
         doc = {**row.doc, "LastModifiedTime": moment(now)}
         doc.pop("FailureReason", None)
@@ -195,7 +197,7 @@ def update_endpoint_weights_and_capacities(ctx: Ctx, request: Doc) -> Doc:
     return _changed(ctx, request, change, more)
 
 
-def _scaled(active: Fleet, request: Doc) -> list[Variant]:
+def _scaled(world: World, active: Fleet, request: Doc) -> list[Variant]:
     """The fleet's variants with the weights and counts of the request. Raises ValidationException."""
     variants = {v["name"]: v.copy() for v in active["variants"]}
     wanted = request["DesiredWeightsAndCapacities"]
@@ -208,8 +210,11 @@ def _scaled(active: Fleet, request: Doc) -> list[Variant]:
         )
     for desired in wanted:
         variant = variants[desired["VariantName"]]
+        serverless.check_update(variant, desired)
         variant["weight"] = float(desired.get("DesiredWeight", variant["weight"]))
         variant["count"] = desired.get("DesiredInstanceCount", variant["count"])
+        if change := desired.get("ServerlessUpdateConfig"):
+            serverless.updated(variant, change, world.host)
         if variant["count"] < min(asynchronous.floor(active), modelless.fewest(variant)):
             raise AwsError(
                 "ValidationException",
@@ -222,7 +227,12 @@ def _scaled(active: Fleet, request: Doc) -> list[Variant]:
 def _added(active: Fleet, scaled: list[Variant]) -> list[str]:
     """The types of the instances that `scaled` has in addition to those of `active`."""
     before = {variant["name"]: variant["count"] for variant in active["variants"]}
-    return [v["type"] for v in scaled for _ in range(v["count"] - before[v["name"]])]
+    return [
+        v["type"]
+        for v in scaled
+        if "serverless" not in v
+        for _ in range(v["count"] - before[v["name"]])
+    ]
 
 
 def delete_endpoint(ctx: Ctx, request: Doc) -> None:
@@ -315,12 +325,12 @@ def _fleet(ctx: Ctx, config_name: str) -> Fleet:
 def _variant(ctx: Ctx, wanted: Doc, alone: bool) -> Variant:
     found = kinds.find(ctx, model.KIND, wanted["ModelName"])
     now = ctx.world.clock()
-    return {
+    made: Variant = {
         "name": wanted["VariantName"],
         "model": wanted["ModelName"],
-        "count": wanted["InitialInstanceCount"],
+        "count": wanted.get("InitialInstanceCount", 1),
         "weight": wanted["InitialVariantWeight"],
-        "type": wanted["InstanceType"],
+        "type": wanted.get("InstanceType", ""),
         "startup": wanted.get("ContainerStartupHealthCheckTimeoutInSeconds"),
         "containers": model.containers(ctx, found.doc),
         "mode": model.mode(found.doc),
@@ -328,12 +338,22 @@ def _variant(ctx: Ctx, wanted: Doc, alone: bool) -> Variant:
         "isolated": alone or model.isolated(found.doc),
         "resolved": now,
     }
+    made.update(serverless.variant(wanted, ctx.world.host))  # type: ignore[typeddict-item]
+    if "serverless" in made:
+        serverless.check_model(found.doc, len(made["containers"]))
+        for each in made["containers"]:
+            if not each["container"]:
+                each["env"] = {**serverless.ONE_WORKER, **each["env"]}
+    return made
 
 
 def _types(fleet: Fleet, counts: dict[str, int]) -> list[str]:
     """The types of so many of the fleet's instances."""
     return [
-        variant["type"] for variant in fleet["variants"] for _ in range(counts[variant["name"]])
+        variant["type"]
+        for variant in fleet["variants"]
+        if "serverless" not in variant
+        for _ in range(counts[variant["name"]])
     ]
 
 
@@ -349,7 +369,7 @@ def _retain(fleet: Fleet, active: Fleet, excluded: set[str]) -> None:
         old = before.get(variant["name"])
         if old is None:
             continue
-        if "DesiredInstanceCount" not in excluded:
+        if "DesiredInstanceCount" not in excluded and "serverless" not in {**old, **variant}:
             variant["count"] = old["count"]
         if "DesiredWeight" not in excluded:
             variant["weight"] = old["weight"]
@@ -370,9 +390,17 @@ def _summary(world: World, row: Row, fleet: Fleet, variant: Variant) -> Doc:
     plan = plan_of(row)
     at = plan.get("deployment") or new_deployment(None, fleet["started"])
     fleets = [each for each in (plan.get("active"), plan.get("pending")) if each]
+    answering = stages.current(plan, fleet, variant)
+    capacity: Doc = {
+        "InstanceType": variant["type"],
+        "CurrentInstanceCount": answering,
+        "DesiredInstanceCount": variant["count"],
+    }
+    if "serverless" in variant:
+        capacity = serverless.summary(variant, answering)
     found: Doc = {
         "VariantName": variant["name"],
-        "InstanceType": variant["type"],
+        **capacity,
         "DeployedImages": [
             {
                 "SpecifiedImage": container["image"],
@@ -383,8 +411,6 @@ def _summary(world: World, row: Row, fleet: Fleet, variant: Variant) -> Doc:
         ],
         "CurrentWeight": variant["weight"],
         "DesiredWeight": variant["weight"],
-        "CurrentInstanceCount": stages.current(plan, fleet, variant),
-        "DesiredInstanceCount": variant["count"],
     }
     if not variant["containers"]:
         del found["DeployedImages"]

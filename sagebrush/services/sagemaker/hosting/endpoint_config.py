@@ -7,7 +7,7 @@ from sagebrush.engine.kinds import Kind
 from sagebrush.errors import AwsError, Doc
 from sagebrush.scheduler.instances import instance
 from sagebrush.services.sagemaker import roles
-from sagebrush.services.sagemaker.hosting import asynchronous, model
+from sagebrush.services.sagemaker.hosting import asynchronous, model, serverless
 from sagebrush.services.sagemaker.hosting.components import modelless
 from sagebrush.world import Ctx
 
@@ -25,7 +25,6 @@ UNSUPPORTED = {
     "MetricsConfig": "enhanced metrics (MetricsConfig)",
 }
 UNSUPPORTED_VARIANT = {
-    "ServerlessConfig": "serverless inference (ServerlessConfig)",
     "AcceleratorType": "Elastic Inference (AcceleratorType)",
     "InstancePools": "instance pools (InstancePools)",
     "CapacityReservationConfig": "capacity reservations (CapacityReservationConfig)",
@@ -37,6 +36,7 @@ UNSUPPORTED_VARIANT = {
 def create_endpoint_config(ctx: Ctx, request: Doc) -> Doc:
     """The configuration exists; every model that it names does. Raises ValidationException."""
     _refuse(request, UNSUPPORTED)
+    serverless.check(request)
     asynchronous.check(request)
     modelless.check(request)
     if role := request.get("ExecutionRoleArn"):
@@ -57,6 +57,8 @@ def create_endpoint_config(ctx: Ctx, request: Doc) -> Doc:
         if "ModelName" in variant:
             found = kinds.find(ctx, model.KIND, variant["ModelName"])
             _check_many_models(request, variant, model.hosts_many(found.doc))
+            if "ServerlessConfig" in variant:
+                serverless.check_model(found.doc, len(model.definitions_of(found.doc)))
     doc: Doc = {"ProductionVariants": variants}
     if shadows:
         doc["ShadowProductionVariants"] = shadows
@@ -121,6 +123,13 @@ def _variant(variant: Doc) -> Doc:
     _refuse(variant, UNSUPPORTED_VARIANT)
     if variant.get("RoutingConfig", {}).get("RoutingStrategy") == "PREFIX_AWARE":
         raise _unsupported("prefix-aware routing (RoutingStrategy PREFIX_AWARE)")
+    weight = float(variant.get("InitialVariantWeight", 1.0))
+    if "ServerlessConfig" in variant:
+        if "ModelName" not in variant:
+            raise AwsError(
+                "ValidationException", f"ModelName is required in production variant {name}."
+            )
+        return {**variant, "InitialVariantWeight": weight}
     for member in ("InstanceType", "InitialInstanceCount"):
         if member not in variant:
             raise AwsError(
@@ -130,4 +139,4 @@ def _variant(variant: Doc) -> Doc:
         instance(variant["InstanceType"])
     except LookupError as error:
         raise AwsError("ValidationException", f"Production variant {name}: {error}.") from error
-    return {**variant, "InitialVariantWeight": float(variant.get("InitialVariantWeight", 1.0))}
+    return {**variant, "InitialVariantWeight": weight}

@@ -24,6 +24,7 @@ def _instances(_doc: Doc, plan: Doc) -> list[tuple[str, int]]:
         (v["type"], fleet.get("now", {}).get(v["name"], v["count"]))
         for fleet in fleets
         for v in fleet["variants"]
+        if "serverless" not in v
     ]
 
 
@@ -86,6 +87,6 @@ ENDPOINT = Running(
     ),
     logs=f"{GROUP}/{{name}}",
     variable=None,
-    reacts_to_tags=False,
+    reacts_to_tags=True,  # sagebrush:sleep-after
     container=_container,
 )

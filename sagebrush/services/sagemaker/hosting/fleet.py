@@ -36,6 +36,7 @@ from sagebrush.services.sagemaker.hosting.deployment.shifting import Progress, S
 from sagebrush.services.sagemaker.hosting.deployment.update_policy import ROLLING, Policy
 from sagebrush.services.sagemaker.hosting.plan import Deploying, Entry, Fleet, Variant, plan_of
 from sagebrush.services.sagemaker.hosting.replica import REASON
+from sagebrush.services.sagemaker.serving import kept
 from sagebrush.store.rows import Next, Row
 from sagebrush.world import World
 
@@ -131,8 +132,15 @@ class Deployment:
             self.replicas.reap(entry)
         if self.replicas.entries:
             return self._next(row.status, {})
+        for fleet in (self.active, self.pending):
+            for container in (
+                c for v in (fleet or {}).get("variants", ()) for c in v["containers"]
+            ):
+                if data := container.get("data"):
+                    kept.forget(world, (data[0], data[1]))
         world.rows.delete(row.id)
         world.endpoints.gone(row.id)
+        world.forward.demand.forget((row.account, row.region, row.name))
         return Next()
 
     # ---- one fleet takes the place of another
@@ -198,6 +206,7 @@ class Deployment:
         """The deployment is over: that fleet alone serves."""
         self.active, self.pending, self.share = fleet, None, 0.0
         self.replicas.fleets[:] = [fleet] if fleet else []
+        self.replicas.follow(fleet)
         self.replicas.converge()
 
     # ---- the way back
@@ -274,6 +283,8 @@ class Deployment:
 
     def _looping(self) -> bool:
         """Whether replicas end again and again."""
+        if self.replicas.failing():
+            return True
         return any(entry.get("tries", 0) >= LOOP for entry in self._entries())
 
     def _strangers(self) -> bool:
@@ -291,6 +302,7 @@ class Deployment:
             "replicas": self._entries(),
             "waiting": self.replicas.message or None,
             "queued": self.replicas.queued or None,
+            "sleeps": self.replicas.sleeps,
         }
         row = self.row
         changed = Row(row.account, row.region, row.kind, row.name, status, row.doc, plan, id=row.id)

@@ -57,6 +57,10 @@ class Variant(TypedDict):
     """`Serial`: each gets what the one before it answered; `Direct`: a request names its own."""
     role: str | None
     isolated: bool
+    serverless: NotRequired[Doc]
+    """Its ServerlessConfig; `type` is "" then, and `count` what must answer to begin with."""
+    most: NotRequired[int]
+    """How many processes a serverless variant has at most."""
     shadow: NotRequired[bool]
     """Whether it gets copies of the requests, and its answers are thrown away."""
     drain: NotRequired[float]
@@ -116,6 +120,8 @@ class Entry(TypedDict):
     """Consecutive ends of the replicas that it replaces."""
     replaces: NotRequired[bool]
     """Whether it replaces one that had been serving."""
+    asked: NotRequired[float]
+    """When it was added."""
     not_before: NotRequired[float]
     """The earliest time of its launch, in seconds since the epoch."""
 
@@ -153,6 +159,8 @@ class Plan(TypedDict, total=False):
     """Whether it waits for capacity."""
     looping: bool | None
     """Whether replicas end again and again."""
+    sleeps: float | None
+    """After how many idle seconds the endpoint has no replicas; None: it always has."""
     tags: dict[str, str]
     copies: dict[str, Placed]
     """Of an endpoint without models: the copies of inference components on it, by their keys."""

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from sagebrush.compute.base import Exited, Gone, Limits, Pending, Running
 from sagebrush.facts import Running as Kind
-from sagebrush.scheduler import capacity, estimates, sizes
+from sagebrush.scheduler import capacity, estimates
+from sagebrush.services.sagemaker.hosting import serverless
 from sagebrush.services.sagemaker.hosting.facts import ENDPOINT
 from sagebrush.services.sagemaker.hosting.plan import Entry, Variant, keys_of, plan_of
 from sagebrush.services.sagemaker.serving.process import Owner, Process, Waiting
@@ -75,6 +76,7 @@ class Replica:
                 place,
                 # "Use Logs and Metrics to Monitor an Inference Pipeline"
                 f"{stream}/{each['name']}" if several else stream,
+                "serverless" in self.variant or plan_of(self.row).get("sleeps") is not None,
             )
             for place, (key, each) in enumerate(
                 zip(self.keys, self.variant["containers"], strict=True)
@@ -89,7 +91,7 @@ class Replica:
         """
         if not self.variant["containers"]:
             return
-        (size,), banner = sizes.share([self.variant["type"]], self.world.host)
+        size, banner = serverless.size(self.variant, self.world.host)
         memory = sum(
             estimates.expected_memory(self.world, self._kind(place), size.limits())
             for place in range(len(self.keys))
@@ -174,7 +176,7 @@ class Replica:
             state = self.world.backend.poll(process.key)
             if isinstance(state, Exited):
                 kind = self._kind(place)
-                estimates.note_peak(self.world, kind, self.variant["type"], state.peak_memory)
+                estimates.note_peak(self.world, kind, self._limits().name, state.peak_memory)
         capacity.release(self.world, self.key)
         for process in self.processes():
             self.world.endpoints.forget(process.key)
@@ -182,7 +184,7 @@ class Replica:
             process.dispose()
 
     def _limits(self) -> Limits:
-        return sizes.limits(self.variant["type"], self.world.host)[0]
+        return serverless.size(self.variant, self.world.host)[0].limits()
 
     def _kind(self, place: int) -> str:
         """The name under which a container's memory peak is recorded."""

@@ -15,6 +15,7 @@ from sagebrush.environments.environment import Environment
 from sagebrush.environments.store import BuildFailed
 from sagebrush.errors import AwsError, Doc
 from sagebrush.facts import Running
+from sagebrush.services.sagemaker.serving import kept
 from sagebrush.services.sagemaker.serving.container import Container
 from sagebrush.workload import (
     archive,
@@ -70,6 +71,8 @@ class Process:
     key: str
     place: int
     stream: str
+    keep: bool = False
+    """Whether its unpacked model is kept for those that come after it."""
 
     @property
     def root(self) -> Path:
@@ -201,7 +204,7 @@ class Process:
             return
         with dirfd.directory(ml, ("model",)) as model:
             if how == "archive":
-                self._unpack(bucket, key, (model, "/opt/ml/model"), "model data")
+                self._unpack_model(bucket, key, model)
                 return
             try:
                 found = [
@@ -224,6 +227,25 @@ class Process:
                 raise Unstartable(
                     f"{self._not_found('model data', url)} ({error.message})"
                 ) from error
+
+    def _unpack_model(self, bucket: str, key: str, model: int) -> None:
+        """The archive's files are in the directory `model`: from those that are kept of this version,
+        or unpacked, and kept then."""
+        files, location, version = self.root / "staging" / "model", (bucket, key), ""
+        if self.keep:
+            try:
+                found = self._ctx().call("s3", "HeadObject", {"Bucket": bucket, "Key": key})
+            except AwsError as error:
+                url = f"s3://{bucket}/{key}"
+                raise Unstartable(
+                    f"{self._not_found('model data', url)} ({error.message})"
+                ) from error
+            version = f"{found['ETag'].strip(chr(34))}-{found['LastModified'].timestamp():.0f}"
+            if kept.taken(self.world, location, version, files):
+                return
+        self._unpack(bucket, key, (model, "/opt/ml/model"), "model data")
+        if version:
+            kept.keep(self.world, location, version, files)
 
     def _fetch_code(self, ml: int) -> None:
         """The code at SAGEMAKER_SUBMIT_DIRECTORY in S3 is in `code`, where the toolkit looks for

@@ -204,7 +204,11 @@ CAPTURE = {
 @pytest.mark.parametrize(
     ("variants", "more", "words"),
     [
-        ([variant(ServerlessConfig={"MemorySizeInMB": 1024, "MaxConcurrency": 1})], {}, "serverl"),
+        (
+            [variant(ServerlessConfig={"MemorySizeInMB": 1024, "MaxConcurrency": 1})],
+            {},
+            "ServerlessC",
+        ),
         (
             [variant()],
             {"AsyncInferenceConfig": {"OutputConfig": {"S3FailurePath": "s3://models/o"}}},

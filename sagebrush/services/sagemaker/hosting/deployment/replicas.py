@@ -9,7 +9,12 @@ from typing import Any, cast
 
 from sagebrush.aws.names import short_id
 from sagebrush.compute.base import Exited, Gone
-from sagebrush.services.sagemaker.hosting.plan import Entry, Fleet, Variant, keys
+from sagebrush.routing import endpoints
+from sagebrush.routing.demand import Key
+from sagebrush.services.sagemaker.hosting import elastic, serverless
+from sagebrush.services.sagemaker.hosting.elastic import Rule
+from sagebrush.services.sagemaker.hosting.facts import ENDPOINT
+from sagebrush.services.sagemaker.hosting.plan import Entry, Fleet, Variant, keys, plan_of
 from sagebrush.services.sagemaker.hosting.replica import Replica
 from sagebrush.services.sagemaker.serving.process import Waiting
 from sagebrush.store.rows import Row
@@ -56,11 +61,26 @@ class Replicas:
         self.queued = False
         """Whether it waits for capacity."""
         self.crash = ""
-        """How the last replica that had been serving ended."""
+        """How the last replica that had been serving, or was to for requests that wait, ended."""
         self.leaving: set[str] = set()
         """The keys of replicas that are to go once others answer in their place."""
         self.kept: set[str] = set()
         """The ids of replicas that retire last."""
+        self.active = ""
+        """The id of the serving fleet."""
+        self.sleeps: float | None = None
+        """After how many idle seconds it has no replicas; None: it always has."""
+        self.follow(plan_of(row).get("active"))
+        self.demand = world.forward.demand
+        self.key: Key = (endpoints.name_of(row), "")
+
+    def follow(self, fleet: Fleet | None) -> None:
+        """That fleet serves: its replicas follow their use."""
+        self.active = fleet["id"] if fleet else ""
+        tags = plan_of(self.row).get("tags", {})
+        self.sleeps = None  # copies of inference components have a count that others set
+        if self.row.kind == ENDPOINT.kind:
+            self.sleeps = elastic.sleep_after(tags, self.world.settings, fleet)
 
     def replica(self, entry: Entry) -> Replica:
         """The entry's replica: of its fleet's variant, unless the entry has one of its own."""
@@ -129,6 +149,7 @@ class Replicas:
             self._ended(entry, state)
         elif replica.ready():
             entry["state"], entry["since"] = "serving", self.now
+            self._up(entry, replica)
         elif self.now - entry["since"] > replica.patience:
             self.stop(entry)
             why = f"It did not answer GET /ping with 200 within {replica.patience:g} seconds."
@@ -138,6 +159,15 @@ class Replicas:
             until = entry["since"] + replica.patience
             replica.watch(until)
             self.within(until - self.now + 1.0)
+
+    def _up(self, entry: Entry, replica: Replica) -> None:
+        """Who waited for it is served."""
+        if self._rule(entry["fleet"], replica.variant) is not None:
+            self.demand.up(self.key)
+        if "serverless" in replica.variant and "asked" in entry:
+            row, took = self.row, self.now - entry["asked"]
+            point = serverless.setup(took, self.now, row.name, entry["variant"])
+            self.world.series.append(row.account, row.region, [point])
 
     def _check(self, entry: Entry) -> None:
         state = self.replica(entry).state()
@@ -164,6 +194,11 @@ class Replicas:
             reason = replica.reason(state)
         entry.update(state="stopping", was=replica.variant, since=self.now)
         self.within(0.0)
+        if self._rule(entry["fleet"], replica.variant) and (not served or tries >= LOOP):
+            if state.reason != "stopped":
+                self.crash = reason
+                self.demand.failed(self.key, reason)
+            return  # another one is started if it is wanted still
         first = not served and not entry.get("replaces")
         if first and not (state.reason in ("lost", "stopped") and tries <= LOST):
             self.broken, self.broken_in = reason, entry["fleet"]
@@ -229,6 +264,8 @@ class Replicas:
             "state": "new",
             "since": self.now,
         }
+        if "serverless" in variant:
+            more["asked"] = self.now
         self.entries.append(cast(Entry, {**entry, **{k: v for k, v in more.items() if v}}))
         self.within(max(0.0, more.get("not_before", 0.0) - self.now))
 
@@ -250,23 +287,50 @@ class Replicas:
         """How many replicas of each variant answer."""
         return {v["name"]: len(self.of(fleet, v["name"], ("serving",))) for v in fleet["variants"]}
 
+    def targets(self, fleet: Fleet) -> dict[str, int]:
+        """How many replicas each variant should have now, by its use where it has a rule."""
+        found = counts(fleet)
+        for variant in fleet["variants"]:
+            rule = None if "now" in fleet else self._rule(fleet["id"], variant)
+            if rule is None:
+                continue
+            serving = self.of(fleet, variant["name"], ("serving",))
+            alive = self.of(fleet, variant["name"])
+            up = max((max(e["since"], self.demand.began) for e in alive), default=0.0)
+            seen = self.demand.seen(self.key)
+            wanted = elastic.target(rule, seen, up, len(serving), self.now)
+            found[variant["name"]] = wanted.count
+            self.within(wanted.due + 0.01)
+        return found
+
+    def _rule(self, fleet_id: str, variant: Variant) -> Rule | None:
+        """By what the variant's replicas follow its use; None where they do not, as in a fleet that is
+        still to take over."""
+        if fleet_id != self.active:
+            return None
+        return elastic.rule(variant, self.sleeps, self.world.settings, self.world.host)
+
+    def failing(self) -> bool:
+        """Whether what requests waited for did not come up when it was last tried."""
+        return bool(self.demand.seen(self.key).failed)
+
     def complete(self, fleet: Fleet) -> bool:
         """Whether all the replicas answer that the fleet should have now."""
         answering = self.serving(fleet)
-        return all(answering[name] >= count for name, count in counts(fleet).items())
+        return all(answering[name] >= count for name, count in self.targets(fleet).items())
 
     def settled(self, fleet: Fleet) -> bool:
         """Whether the fleet has exactly the replicas that it should have, all serving."""
         return all(
             len(self.of(fleet, name)) == len(self.of(fleet, name, ("serving",))) == count
-            for name, count in counts(fleet).items()
+            for name, count in self.targets(fleet).items()
         )
 
     def converge(self) -> None:
         """Replicas are added until each variant has its count; surplus ones retire, newest first,
         those that leave once the others answer; and those of no fleet do."""
         for fleet in self.fleets:
-            targets = counts(fleet)
+            targets = self.targets(fleet)
             for variant in fleet["variants"]:
                 every, target = self.of(fleet, variant["name"]), targets[variant["name"]]
                 alive = [e for e in every if e["key"] not in self.leaving]
