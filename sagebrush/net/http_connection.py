@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol, cast
@@ -28,6 +29,9 @@ WHOLE = 4096
 RESET = 0.01
 """Seconds until the answer to data for a closed connection is here: it is on this host."""
 
+_ACKED = struct.Struct("120xQ")
+"""The member of Linux's `struct tcp_info` that counts acknowledged bytes."""
+
 
 class Unreachable(Exception):
     """No connection could be made, or the server ended without having read the request: it may be
@@ -43,7 +47,8 @@ class Unread(Broken):
 
     A system resets a connection that ends with unread data in it, and closes one whose data were
     all read (RFC 1122, 4.2.2.13; RFC 2525, 2.17). `late`: it was closed first and reset for what
-    came then, so that no process can have had it.
+    came then, and its system has acknowledged nothing of the request, so that no process can have
+    had it.
     """
 
     def __init__(self, late: bool) -> None:
@@ -69,6 +74,16 @@ class Pieces(Protocol):
 
 
 Body = bytes | Pieces
+
+
+def acknowledged(sock: socket.socket) -> int | None:
+    """How many bytes the other side's system has acknowledged so far (tcpi_bytes_acked of Linux's
+    linux/tcp.h); None where the system does not say."""
+    try:
+        told = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _ACKED.size)
+        return _ACKED.unpack(told)[0]
+    except (AttributeError, OSError, struct.error):
+        return None
 
 
 class Connection(asyncio.Protocol):
@@ -99,6 +114,8 @@ class Connection(asyncio.Protocol):
         """By the loop's time."""
         self._small = False
         """Whether the request has WHOLE bytes at most."""
+        self._taken: int | None = None
+        """Bytes that the other side's system had acknowledged before the request."""
 
     # ---- asyncio's calls
 
@@ -130,7 +147,9 @@ class Connection(asyncio.Protocol):
     def _judge(self) -> None:
         if self.closed or self._waiter is None:
             return
-        if self._sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+        reset = self._sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        # one that took the request, ended its side, and then threw the rest away looks alike
+        if reset and self._taken is not None and acknowledged(self._sock) == self._taken:
             self._fail(Unread(late=True))
         else:
             self._fail(Broken("the model closed the connection before its answer was complete"))
@@ -184,6 +203,7 @@ class Connection(asyncio.Protocol):
             self._pouring = self._loop.create_task(self._pour(body.chunks()))
             return self._waiter
         self._small = len(head) + len(body) <= WHOLE
+        self._taken = acknowledged(self._sock) if self._small else None
         if len(body) < 65536:
             self._transport.write(head + body)
         else:
@@ -281,8 +301,10 @@ class Connection(asyncio.Protocol):
     def _read_chunks(self) -> bool:
         while True:
             if self._chunk < 0:
-                end = self._buffer.find(b"\r\n")
+                end = self._buffer.find(b"\r\n", 0, HEAD_LIMIT)
                 if end < 0:
+                    if len(self._buffer) >= HEAD_LIMIT:
+                        raise Broken("a line between the chunks of the model's answer is too long")
                     return False
                 line = bytes(self._buffer[:end])
                 del self._buffer[: end + 2]
@@ -321,7 +343,8 @@ class Connection(asyncio.Protocol):
         waiter, self._waiter = self._waiter, None
         sink, self._sink = self._sink, None
         self.idle_since = self._loop.time()
-        if self._buffer or not self.keep or self._pouring is not None:
+        unsent = self._transport is not None and self._transport.get_write_buffer_size()
+        if self._buffer or not self.keep or self._pouring is not None or unsent:
             self.close()  # where it answered before it had the whole request, too
         if sink is not None:
             sink.end(None)

@@ -6,7 +6,7 @@ import asyncio
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 
 import pytest
 
@@ -183,6 +183,59 @@ def test_a_connection_that_ends_as_a_request_is_sent_costs_nothing(how: str) -> 
     assert seen == [HEAD + b"xy"] * 2
 
 
+def test_what_a_server_took_before_it_ended_its_side_is_not_sent_twice() -> None:
+    """It acts on a part, ends its side, and closes: the rest, unread, resets the connection."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    seen: list[bytes] = []
+
+    def serve() -> None:
+        with suppress(OSError):
+            while True:
+                client, _ = listener.accept()
+                with client:
+                    seen.append(client.recv(20))
+                    client.shutdown(socket.SHUT_WR)
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    pool = Pool(f"tcp:127.0.0.1:{listener.getsockname()[1]}")
+    with pytest.raises(Broken):
+        asyncio.run(pool.ask(HEAD, b"xy", 10))
+    listener.shutdown(socket.SHUT_RDWR)
+    listener.close()
+    thread.join()
+    assert len(seen) == 1
+
+
+def test_a_connection_whose_request_was_not_taken_whole_is_not_used_again() -> None:
+    """It answers before it has read the body: what is left of it would be read as a request."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    done = threading.Event()
+
+    def serve() -> None:
+        for _ in range(2):
+            client, _ = listener.accept()
+            held.append(client)
+            client.recv(20)
+            client.sendall(OK)
+        done.wait(10)
+
+    held: list[socket.socket] = []
+    thread = threading.Thread(target=serve)
+    thread.start()
+
+    async def run() -> None:
+        with closing(Pool(f"tcp:127.0.0.1:{listener.getsockname()[1]}")) as pool:
+            await pool.ask(HEAD, bytes(30_000_000), 10)
+            await pool.ask(HEAD, b"xy", 10)
+
+    asyncio.run(run())
+    done.set()
+    thread.join()
+    for each in (listener, *held):
+        each.close()
+
+
 @pytest.mark.parametrize(
     ("ends", "reads", "body", "problem"),
     [
@@ -234,6 +287,15 @@ def test_an_answer_that_is_cut_or_no_http_is_broken(
     server = script([answer])
     with pytest.raises(Broken):
         ask(Pool(server.address))
+
+
+@pytest.mark.parametrize("line", [b"1" * 70000, b"0\r\n" + b"t" * 70000])
+def test_a_line_between_chunks_that_does_not_end_is_given_up(
+    script: Callable[..., Script], line: bytes
+) -> None:
+    server = script([b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + line, None])
+    with pytest.raises(Broken, match="too long"):
+        asyncio.run(Pool(server.address).ask(HEAD, b"xy", 10))
 
 
 def test_a_silent_server_is_given_up(script: Callable[..., Script]) -> None:
