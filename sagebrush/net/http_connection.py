@@ -26,6 +26,11 @@ moment of a request would cost that request, which must not be sent twice; serve
 connections after 2 seconds (gunicorn's default) or more, and a new one costs 0.2 ms."""
 WHOLE = 4096
 """Bytes that a server reads at once or not at all: no buffer of a server is smaller."""
+INTERIM = 16
+"""Answers of 1xx before the real one, at most."""
+TURN = 256
+"""Chunks that are read before the loop serves others: a server that sends many tiny ones would keep
+it for seconds."""
 RESET = 0.01
 """Seconds until the answer to data for a closed connection is here: it is on this host."""
 
@@ -102,6 +107,11 @@ class Connection(asyncio.Protocol):
         self._chunk = -1
         """Bytes left of the current chunk, -1 before its size line."""
         self._body = bytearray()
+        self._trailers = self._interim = 0
+        """Bytes of trailers, and heads, that have come of an answer."""
+        self._held = False
+        self._in_turns = False
+        """Whether more is here than is read in one turn of the loop."""
         self.status = 0
         self.headers: dict[str, str] = {}
         self.keep = True
@@ -127,15 +137,30 @@ class Connection(asyncio.Protocol):
             self.close()  # bytes that nobody asked for: the framing is lost
             return
         self._buffer += data
+        if not self._in_turns:
+            self._read()
+
+    def _read(self) -> None:
+        """Takes what is here of the answer, in turns where that are many pieces."""
         try:
             if self._in_head and not self._read_head():
                 return
             if self._read_body():
                 self._finish()
+            elif self._in_turns:
+                self._hold_back()
+                self._loop.call_soon(self._next_turn)
         except (ValueError, IndexError):
             self._fail(Broken("the model's answer is not HTTP/1.1"))
         except Broken as error:
             self._fail(error)
+
+    def _next_turn(self) -> None:
+        self._in_turns = False
+        if self.closed or (self._waiter is None and self._sink is None):
+            return
+        self._hold_back()
+        self._read()
 
     def eof_received(self) -> bool:
         """The other side has ended it: whether it had read the request shows in a moment."""
@@ -197,6 +222,7 @@ class Connection(asyncio.Protocol):
         assert self._transport is not None
         self._waiter, self._sink = self._loop.create_future(), sink
         self._in_head, self._chunk = True, -1
+        self._trailers = self._interim = 0
         if not isinstance(body, bytes):
             self._small = False
             self._transport.write(head)
@@ -234,8 +260,13 @@ class Connection(asyncio.Protocol):
 
     def hold(self, held: bool) -> None:
         """Reading is paused, or goes on."""
+        self._held = held
+        self._hold_back()
+
+    def _hold_back(self) -> None:
+        """Reading is paused while the reader is slow, or has not come to what is here."""
         if self._transport is not None and not self.closed:
-            if held:
+            if self._held or self._in_turns:
                 self._transport.pause_reading()
             else:
                 self._transport.resume_reading()
@@ -256,8 +287,11 @@ class Connection(asyncio.Protocol):
             if not version.startswith("HTTP/1."):
                 raise ValueError(version)
             self.status = int(rest[:3])
+            self._interim += 1
             if self.status >= 200:
                 break
+            if self._interim > INTERIM:
+                raise Broken("the model answers 1xx without an end")
         self.headers = headers = {}
         for line in lines:
             name, _, value = line.partition(":")
@@ -299,7 +333,7 @@ class Connection(asyncio.Protocol):
         return self._length == 0
 
     def _read_chunks(self) -> bool:
-        while True:
+        for _ in range(TURN):
             if self._chunk < 0:
                 end = self._buffer.find(b"\r\n", 0, HEAD_LIMIT)
                 if end < 0:
@@ -311,6 +345,9 @@ class Connection(asyncio.Protocol):
                 if self._chunk == -2:  # after the last chunk: trailers, until an empty line
                     if not line:
                         return True
+                    self._trailers += end + 2
+                    if self._trailers > HEAD_LIMIT:
+                        raise Broken("the trailers of the model's answer are too long")
                     continue
                 if self._chunk == -3:  # the line end after a chunk
                     if line:
@@ -327,6 +364,8 @@ class Connection(asyncio.Protocol):
             self._chunk -= take
             if not self._chunk:
                 self._chunk = -3
+        self._in_turns = True
+        return False
 
     def _take(self, count: int) -> None:
         if not count:

@@ -11,10 +11,11 @@ from contextlib import closing, suppress
 import pytest
 
 from sagebrush.net.http_client import Answer, Broken, Pool, Unreachable
-from sagebrush.net.http_connection import KEPT
+from sagebrush.net.http_connection import KEPT, TURN
 
 HEAD = b"POST /invocations HTTP/1.1\r\nContent-Length: 2\r\n\r\n"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-A: b\r\n\r\nhi"
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
 class Script:
@@ -296,6 +297,52 @@ def test_a_line_between_chunks_that_does_not_end_is_given_up(
     server = script([b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + line, None])
     with pytest.raises(Broken, match="too long"):
         asyncio.run(Pool(server.address).ask(HEAD, b"xy", 10))
+
+
+@pytest.mark.parametrize(
+    ("piece", "words"),
+    [
+        (b"HTTP/1.1 100 Continue\r\n\r\n" * 1000, "1xx without an end"),
+        (CHUNKED + b"0\r\n" + b"a: b\r\n" * 20000, "trailers of the model's answer are too long"),
+    ],
+)
+def test_an_answer_that_never_begins_or_ends_is_given_up(
+    script: Callable[..., Script], piece: bytes, words: str
+) -> None:
+    server = script([piece, None])
+    with pytest.raises(Broken, match=words):
+        asyncio.run(Pool(server.address).ask(HEAD, b"xy", 10))
+
+
+@pytest.mark.parametrize("how", ["ask", "open"])
+def test_many_tiny_chunks_are_read_in_turns(script: Callable[..., Script], how: str) -> None:
+    """Others are served meanwhile, and the next answer on the connection is read."""
+    server = script([CHUNKED + b"1\r\na\r\n" * 20000 + b"0\r\n\r\n", OK])
+
+    async def run() -> tuple[bytes, int]:
+        pool, turns, done = Pool(server.address), 0, asyncio.Event()
+
+        async def others() -> None:
+            nonlocal turns
+            while not done.is_set():
+                turns += 1
+                await asyncio.sleep(0)
+
+        with closing(pool):
+            beside = asyncio.ensure_future(others())
+            if how == "ask":
+                body = (await pool.ask(HEAD, b"xy", 10)).body
+            else:
+                body = await (await pool.open(HEAD, b"xy", 10)).read()
+            done.set()
+            await beside
+            assert (await pool.ask(HEAD, b"xy", 10)).body == b"hi"
+        return body, turns
+
+    body, turns = asyncio.run(run())
+    assert body == b"a" * 20000
+    assert turns > 20000 // TURN // 2
+    assert len(server.requests) == 2
 
 
 def test_a_silent_server_is_given_up(script: Callable[..., Script]) -> None:
