@@ -247,7 +247,6 @@ def test_arrays_of_arrays_are_no_way_to_fill_the_memory() -> None:
 def test_long_expressions_over_long_arrays_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(evaluation, "MOST_POINTS", 50_000)
     wide = "[" + ",".join(["a"] * 600) + "]"
-    sheet = FULL.sheet(wide, *["e0" + " + 0" * 90] * 60)
+    sheet = FULL.sheet(wide, "+".join(["0"] * 90) + "+ e0" + " + 0" * 90)
     with pytest.raises(ExpressionError, match="more than 50000 data points"):
-        for number in range(60):
-            sheet.result(f"e{number + 1}")
+        sheet.result("e1")
