@@ -170,11 +170,12 @@ def test_a_connection_that_ends_as_a_request_is_sent_costs_nothing(how: str) -> 
 
     async def run() -> bytes:
         pool = Pool(f"tcp:127.0.0.1:{listener.getsockname()[1]}")
-        await pool.ask(HEAD, b"xy", 10)
-        closed.wait(10)  # the loop has no time to hear of it
-        if how == "ask":
-            return (await pool.ask(HEAD, b"xy", 10)).body
-        return await (await pool.open(HEAD, b"xy", 10)).read()
+        with closing(pool):
+            await pool.ask(HEAD, b"xy", 10)
+            closed.wait(10)  # the loop has no time to hear of it
+            if how == "ask":
+                return (await pool.ask(HEAD, b"xy", 10)).body
+            return await (await pool.open(HEAD, b"xy", 10)).read()
 
     thread = threading.Thread(target=serve)
     thread.start()
