@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol, cast
@@ -25,8 +26,16 @@ moment of a request would cost that request, which must not be sent twice; serve
 connections after 2 seconds (gunicorn's default) or more, and a new one costs 0.2 ms."""
 WHOLE = 4096
 """Bytes that a server reads at once or not at all: no buffer of a server is smaller."""
+INTERIM = 16
+"""Answers of 1xx before the real one, at most."""
+TURN = 256
+"""Chunks that are read before the loop serves others: a server that sends many tiny ones would keep
+it for seconds."""
 RESET = 0.01
 """Seconds until the answer to data for a closed connection is here: it is on this host."""
+
+_ACKED = struct.Struct("120xQ")
+"""The member of Linux's `struct tcp_info` that counts acknowledged bytes."""
 
 
 class Unreachable(Exception):
@@ -43,7 +52,8 @@ class Unread(Broken):
 
     A system resets a connection that ends with unread data in it, and closes one whose data were
     all read (RFC 1122, 4.2.2.13; RFC 2525, 2.17). `late`: it was closed first and reset for what
-    came then, so that no process can have had it.
+    came then, and its system has acknowledged nothing of the request, so that no process can have
+    had it.
     """
 
     def __init__(self, late: bool) -> None:
@@ -71,6 +81,16 @@ class Pieces(Protocol):
 Body = bytes | Pieces
 
 
+def acknowledged(sock: socket.socket) -> int | None:
+    """How many bytes the other side's system has acknowledged so far (tcpi_bytes_acked of Linux's
+    linux/tcp.h); None where the system does not say."""
+    try:
+        told = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _ACKED.size)
+        return _ACKED.unpack(told)[0]
+    except (AttributeError, OSError, struct.error):
+        return None
+
+
 class Connection(asyncio.Protocol):
     """One connection: at most one request at a time."""
 
@@ -87,6 +107,11 @@ class Connection(asyncio.Protocol):
         self._chunk = -1
         """Bytes left of the current chunk, -1 before its size line."""
         self._body = bytearray()
+        self._trailers = self._interim = 0
+        """Bytes of trailers, and heads, that have come of an answer."""
+        self._held = False
+        self._in_turns = False
+        """Whether more is here than is read in one turn of the loop."""
         self.status = 0
         self.headers: dict[str, str] = {}
         self.keep = True
@@ -99,6 +124,8 @@ class Connection(asyncio.Protocol):
         """By the loop's time."""
         self._small = False
         """Whether the request has WHOLE bytes at most."""
+        self._taken: int | None = None
+        """Bytes that the other side's system had acknowledged before the request."""
 
     # ---- asyncio's calls
 
@@ -110,15 +137,30 @@ class Connection(asyncio.Protocol):
             self.close()  # bytes that nobody asked for: the framing is lost
             return
         self._buffer += data
+        if not self._in_turns:
+            self._read()
+
+    def _read(self) -> None:
+        """Takes what is here of the answer, in turns where that are many pieces."""
         try:
             if self._in_head and not self._read_head():
                 return
             if self._read_body():
                 self._finish()
+            elif self._in_turns:
+                self._hold_back()
+                self._loop.call_soon(self._next_turn)
         except (ValueError, IndexError):
             self._fail(Broken("the model's answer is not HTTP/1.1"))
         except Broken as error:
             self._fail(error)
+
+    def _next_turn(self) -> None:
+        self._in_turns = False
+        if self.closed or (self._waiter is None and self._sink is None):
+            return
+        self._hold_back()
+        self._read()
 
     def eof_received(self) -> bool:
         """The other side has ended it: whether it had read the request shows in a moment."""
@@ -130,7 +172,9 @@ class Connection(asyncio.Protocol):
     def _judge(self) -> None:
         if self.closed or self._waiter is None:
             return
-        if self._sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+        reset = self._sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        # one that took the request, ended its side, and then threw the rest away looks alike
+        if reset and self._taken is not None and acknowledged(self._sock) == self._taken:
             self._fail(Unread(late=True))
         else:
             self._fail(Broken("the model closed the connection before its answer was complete"))
@@ -178,12 +222,14 @@ class Connection(asyncio.Protocol):
         assert self._transport is not None
         self._waiter, self._sink = self._loop.create_future(), sink
         self._in_head, self._chunk = True, -1
+        self._trailers = self._interim = 0
         if not isinstance(body, bytes):
             self._small = False
             self._transport.write(head)
             self._pouring = self._loop.create_task(self._pour(body.chunks()))
             return self._waiter
         self._small = len(head) + len(body) <= WHOLE
+        self._taken = acknowledged(self._sock) if self._small else None
         if len(body) < 65536:
             self._transport.write(head + body)
         else:
@@ -214,8 +260,13 @@ class Connection(asyncio.Protocol):
 
     def hold(self, held: bool) -> None:
         """Reading is paused, or goes on."""
+        self._held = held
+        self._hold_back()
+
+    def _hold_back(self) -> None:
+        """Reading is paused while the reader is slow, or has not come to what is here."""
         if self._transport is not None and not self.closed:
-            if held:
+            if self._held or self._in_turns:
                 self._transport.pause_reading()
             else:
                 self._transport.resume_reading()
@@ -236,8 +287,11 @@ class Connection(asyncio.Protocol):
             if not version.startswith("HTTP/1."):
                 raise ValueError(version)
             self.status = int(rest[:3])
+            self._interim += 1
             if self.status >= 200:
                 break
+            if self._interim > INTERIM:
+                raise Broken("the model answers 1xx without an end")
         self.headers = headers = {}
         for line in lines:
             name, _, value = line.partition(":")
@@ -279,16 +333,21 @@ class Connection(asyncio.Protocol):
         return self._length == 0
 
     def _read_chunks(self) -> bool:
-        while True:
+        for _ in range(TURN):
             if self._chunk < 0:
-                end = self._buffer.find(b"\r\n")
+                end = self._buffer.find(b"\r\n", 0, HEAD_LIMIT)
                 if end < 0:
+                    if len(self._buffer) >= HEAD_LIMIT:
+                        raise Broken("a line between the chunks of the model's answer is too long")
                     return False
                 line = bytes(self._buffer[:end])
                 del self._buffer[: end + 2]
                 if self._chunk == -2:  # after the last chunk: trailers, until an empty line
                     if not line:
                         return True
+                    self._trailers += end + 2
+                    if self._trailers > HEAD_LIMIT:
+                        raise Broken("the trailers of the model's answer are too long")
                     continue
                 if self._chunk == -3:  # the line end after a chunk
                     if line:
@@ -305,6 +364,8 @@ class Connection(asyncio.Protocol):
             self._chunk -= take
             if not self._chunk:
                 self._chunk = -3
+        self._in_turns = True
+        return False
 
     def _take(self, count: int) -> None:
         if not count:
@@ -321,7 +382,8 @@ class Connection(asyncio.Protocol):
         waiter, self._waiter = self._waiter, None
         sink, self._sink = self._sink, None
         self.idle_since = self._loop.time()
-        if self._buffer or not self.keep or self._pouring is not None:
+        unsent = self._transport is not None and self._transport.get_write_buffer_size()
+        if self._buffer or not self.keep or self._pouring is not None or unsent:
             self.close()  # where it answered before it had the whole request, too
         if sink is not None:
             sink.end(None)

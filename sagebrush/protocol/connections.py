@@ -78,12 +78,14 @@ class Held:
     is final, and must be called once the connection is closed. Used in the share's thread only.
     """
 
-    __slots__ = ("cut", "share", "since", "state", "transport")
+    __slots__ = ("cut", "left", "share", "since", "state", "transport")
 
     def __init__(self, share: Share) -> None:
         self.share = share
         self.cut: Callable[[], object] | None = None
         """Ends the connection at once; None while it cannot be ended."""
+        self.left: Callable[[], object] | None = None
+        """Called when the connection has ended: whose answer is waited for has no reader."""
         self.transport: Any = None
         self.state: OrderedDict[Held, None] | None = None
         """The queue of its share that holds it: `idle` or `stalled`; None: it is busy."""
@@ -128,6 +130,8 @@ class Held:
         """Removes it from its share, once it is closed. Repeatable."""
         self.busy()
         self.share.released(self)
+        if self.left is not None:
+            self.left()
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import contextlib
 import contextvars
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any, Protocol
@@ -38,7 +38,7 @@ from sagebrush.protocol import (
 )
 from sagebrush.protocol.access_log import AccessLog, Entry
 from sagebrush.protocol.claims import Claim, Dialect
-from sagebrush.protocol.connections import Share
+from sagebrush.protocol.connections import Held
 from sagebrush.protocol.detect import Target
 from sagebrush.protocol.hosts import Hosts
 from sagebrush.protocol.message import Reply, Request
@@ -59,6 +59,8 @@ FLUSH = 0.1
 QUICK = frozenset({"GetObject", "HeadObject", "PutObject"})
 """S3 operations that read a row or two before they answer or wait for the disk: done at once, which
 costs less than handing them to a thread (but for a PutObject whose body is in a file)."""
+FOR_CALLER = frozenset({("sqs", "ReceiveMessage")})
+"""Operations that end once their caller has left: they take what nobody else gets then."""
 LARGE = 256 * 1024
 """Bytes above which a body is parsed in a thread, off the event loop, and one sandbox's bodies
 wait for one another."""
@@ -193,7 +195,7 @@ class Server:
                 raise
             entry.operation = str(model.name)
             ctx = self._ctx(raw, request, target, verified, entry)
-            result = await self._run(ctx, model, params, request.body, connections.of(raw).share)
+            result = await self._run(ctx, model, params, request.body, connections.of(raw))
             found = reply.render(model, target.protocol, result, entry.id)
             return s3_quirks.finish(model, result, found) if target.service == "s3" else found
         except Disconnected:
@@ -351,9 +353,9 @@ class Server:
             raise
 
     async def _run(
-        self, ctx: Ctx, model: OperationModel, params: Doc, body: bytes | Spooled, share: Share
+        self, ctx: Ctx, model: OperationModel, params: Doc, body: bytes | Spooled, held: Held
     ) -> Doc | None:
-        """Checks parameters and policy, waits for `share`, and returns the operation's result."""
+        """Checks parameters and policy, waits for its share, and returns the operation's result."""
         service, name = str(model.service_model.service_name), str(model.name)
         try:
             operation: Any = dispatch.find(ctx.world, service, name)
@@ -363,8 +365,11 @@ class Server:
         except BaseException:
             self._drop(body)
             raise
+        if flows and (service, name) in FOR_CALLER:
+            return await _while_held(held, operation(ctx, params))
         if flows:
             return await operation(ctx, params)
+        share = held.share
         taken = any(value is body for value in params.values())
 
         def work() -> Any:
@@ -435,3 +440,17 @@ def _origin(raw: web.BaseRequest, request: Request, claim: Claim) -> Origin:
 
 def _nothing(_name: str) -> None:
     """Stands for `get_extra_info` of a closed connection."""
+
+
+async def _while_held(held: Held, work: Coroutine[Any, Any, Doc]) -> Doc:
+    """The result of `work`, which is cancelled once the connection has ended; raises Disconnected."""
+    task = asyncio.ensure_future(work)
+    held.left = task.cancel
+    try:
+        return await task
+    except asyncio.CancelledError:
+        if held in held.share.all:  # the server ends
+            raise
+        raise Disconnected from None
+    finally:
+        held.left = None

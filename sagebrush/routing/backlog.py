@@ -209,6 +209,8 @@ class Backlogs:
             self._limits[route.key] = max(1, min(1000, int(found)))
         except (Unreachable, Broken, TimeoutError, ValueError, LookupError, TypeError):
             return
+        except (RecursionError, OverflowError):  # a hostile container's
+            return
         self._turn(row_id)
 
     # ---- dispatching

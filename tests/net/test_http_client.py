@@ -6,15 +6,16 @@ import asyncio
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 
 import pytest
 
 from sagebrush.net.http_client import Answer, Broken, Pool, Unreachable
-from sagebrush.net.http_connection import KEPT
+from sagebrush.net.http_connection import KEPT, TURN
 
 HEAD = b"POST /invocations HTTP/1.1\r\nContent-Length: 2\r\n\r\n"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-A: b\r\n\r\nhi"
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
 class Script:
@@ -169,11 +170,12 @@ def test_a_connection_that_ends_as_a_request_is_sent_costs_nothing(how: str) -> 
 
     async def run() -> bytes:
         pool = Pool(f"tcp:127.0.0.1:{listener.getsockname()[1]}")
-        await pool.ask(HEAD, b"xy", 10)
-        closed.wait(10)  # the loop has no time to hear of it
-        if how == "ask":
-            return (await pool.ask(HEAD, b"xy", 10)).body
-        return await (await pool.open(HEAD, b"xy", 10)).read()
+        with closing(pool):
+            await pool.ask(HEAD, b"xy", 10)
+            closed.wait(10)  # the loop has no time to hear of it
+            if how == "ask":
+                return (await pool.ask(HEAD, b"xy", 10)).body
+            return await (await pool.open(HEAD, b"xy", 10)).read()
 
     thread = threading.Thread(target=serve)
     thread.start()
@@ -181,6 +183,59 @@ def test_a_connection_that_ends_as_a_request_is_sent_costs_nothing(how: str) -> 
     thread.join()
     listener.close()
     assert seen == [HEAD + b"xy"] * 2
+
+
+def test_what_a_server_took_before_it_ended_its_side_is_not_sent_twice() -> None:
+    """It acts on a part, ends its side, and closes: the rest, unread, resets the connection."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    seen: list[bytes] = []
+
+    def serve() -> None:
+        with suppress(OSError):
+            while True:
+                client, _ = listener.accept()
+                with client:
+                    seen.append(client.recv(20))
+                    client.shutdown(socket.SHUT_WR)
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    pool = Pool(f"tcp:127.0.0.1:{listener.getsockname()[1]}")
+    with pytest.raises(Broken):
+        asyncio.run(pool.ask(HEAD, b"xy", 10))
+    listener.shutdown(socket.SHUT_RDWR)
+    listener.close()
+    thread.join()
+    assert len(seen) == 1
+
+
+def test_a_connection_whose_request_was_not_taken_whole_is_not_used_again() -> None:
+    """It answers before it has read the body: what is left of it would be read as a request."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    done = threading.Event()
+
+    def serve() -> None:
+        for _ in range(2):
+            client, _ = listener.accept()
+            held.append(client)
+            client.recv(20)
+            client.sendall(OK)
+        done.wait(10)
+
+    held: list[socket.socket] = []
+    thread = threading.Thread(target=serve)
+    thread.start()
+
+    async def run() -> None:
+        with closing(Pool(f"tcp:127.0.0.1:{listener.getsockname()[1]}")) as pool:
+            await pool.ask(HEAD, bytes(30_000_000), 10)
+            await pool.ask(HEAD, b"xy", 10)
+
+    asyncio.run(run())
+    done.set()
+    thread.join()
+    for each in (listener, *held):
+        each.close()
 
 
 @pytest.mark.parametrize(
@@ -234,6 +289,61 @@ def test_an_answer_that_is_cut_or_no_http_is_broken(
     server = script([answer])
     with pytest.raises(Broken):
         ask(Pool(server.address))
+
+
+@pytest.mark.parametrize("line", [b"1" * 70000, b"0\r\n" + b"t" * 70000])
+def test_a_line_between_chunks_that_does_not_end_is_given_up(
+    script: Callable[..., Script], line: bytes
+) -> None:
+    server = script([b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + line, None])
+    with pytest.raises(Broken, match="too long"):
+        asyncio.run(Pool(server.address).ask(HEAD, b"xy", 10))
+
+
+@pytest.mark.parametrize(
+    ("piece", "words"),
+    [
+        (b"HTTP/1.1 100 Continue\r\n\r\n" * 1000, "1xx without an end"),
+        (CHUNKED + b"0\r\n" + b"a: b\r\n" * 20000, "trailers of the model's answer are too long"),
+    ],
+)
+def test_an_answer_that_never_begins_or_ends_is_given_up(
+    script: Callable[..., Script], piece: bytes, words: str
+) -> None:
+    server = script([piece, None])
+    with pytest.raises(Broken, match=words):
+        asyncio.run(Pool(server.address).ask(HEAD, b"xy", 10))
+
+
+@pytest.mark.parametrize("how", ["ask", "open"])
+def test_many_tiny_chunks_are_read_in_turns(script: Callable[..., Script], how: str) -> None:
+    """Others are served meanwhile, and the next answer on the connection is read."""
+    server = script([CHUNKED + b"1\r\na\r\n" * 20000 + b"0\r\n\r\n", OK])
+
+    async def run() -> tuple[bytes, int]:
+        pool, turns, done = Pool(server.address), 0, asyncio.Event()
+
+        async def others() -> None:
+            nonlocal turns
+            while not done.is_set():
+                turns += 1
+                await asyncio.sleep(0)
+
+        with closing(pool):
+            beside = asyncio.ensure_future(others())
+            if how == "ask":
+                body = (await pool.ask(HEAD, b"xy", 10)).body
+            else:
+                body = await (await pool.open(HEAD, b"xy", 10)).read()
+            done.set()
+            await beside
+            assert (await pool.ask(HEAD, b"xy", 10)).body == b"hi"
+        return body, turns
+
+    body, turns = asyncio.run(run())
+    assert body == b"a" * 20000
+    assert turns > 20000 // TURN // 2
+    assert len(server.requests) == 2
 
 
 def test_a_silent_server_is_given_up(script: Callable[..., Script]) -> None:

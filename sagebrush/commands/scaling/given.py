@@ -5,12 +5,12 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import itertools
-import json
 import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from sagebrush.aws.scalars import json_of
 from sagebrush.commands.running import CommandError
 from sagebrush.commands.scaling.simulation import MODELLED, Rule, Traffic
 from sagebrush.errors import AwsError
@@ -121,7 +121,7 @@ def scaling_of(path: Path) -> Doc:
     CommandError.
     """
     try:
-        found = json.loads(path.read_text())
+        found = json_of(path.read_text())
     except (OSError, ValueError) as error:
         raise CommandError(f"{path}: {error}") from error
     whole = found if isinstance(found, dict) and "Policies" in found else {"Policies": found}

@@ -85,6 +85,6 @@ def place_of(token: str | None) -> int:
     """Where the page of a NextToken begins, 0 for none; raises InvalidNextToken."""
     if token is None:
         return 0
-    if not token.isascii() or not token.isdigit():
+    if not token.isascii() or not token.isdigit() or len(token) > 18:
         raise AwsError("InvalidNextToken", "Invalid NextToken")
     return int(token)

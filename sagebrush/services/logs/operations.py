@@ -434,7 +434,7 @@ def _stream(ctx: Ctx, request: Doc) -> Stream:
 def _start(request: Doc) -> int:
     """The index of the page's first entry; raises InvalidParameterException for a foreign token."""
     token = request.get("nextToken", "0")
-    if not (token.isascii() and token.isdigit()):
+    if not (token.isascii() and token.isdigit() and len(token) <= 18):
         raise AwsError("InvalidParameterException", "The specified nextToken is invalid.")
     return int(token)
 

@@ -24,6 +24,7 @@ from sagebrush.routing.forward import NoAnswer, NoEndpoint, NoReplica, NoVariant
 from sagebrush.routing.passage import Passage, Undirected
 from sagebrush.services.sagemaker_runtime import asynchronous, failures, invoke
 from sagebrush.services.sagemaker_runtime.notifications import INCLUDED, notification
+from sagebrush.store.generations import Outdated
 from sagebrush.store.objects import INLINE, Spooled
 from sagebrush.world import Ctx, World
 
@@ -39,6 +40,8 @@ SAID = 1 << 20
 """Bytes of a model's refusal that the failure's object holds."""
 RETRY = 1.0
 """Seconds until a request is tried again that no replica took."""
+AGAIN = 5.0
+"""Seconds until a result is stored again that could not be."""
 SEE = " See the SageMaker Endpoint logs in your account for more information."
 
 
@@ -81,7 +84,7 @@ class Processing:
             outcome = await self._answered(ctx, job)
             outcome.counts["TimeInBacklog"] = max(0.0, began - job.message.sent) * 1e6
             job.answered()
-        await self._aside(self._conclude, ctx, job, outcome)
+        await self._end(ctx, job, outcome)
         ended = self._world.clock()
         outcome.counts["TotalProcessingTime"] = max(0.0, ended - job.message.sent) * 1e3
         outcome.counts["InvocationFailures" if outcome.reason else "InvocationsProcessed"] = 1.0
@@ -174,6 +177,10 @@ class Processing:
         except (Broken, TimeoutError) as error:
             why = "timed out" if isinstance(error, TimeoutError) else f"failed: {error}"
             return self._failed(f"ClientError: The response of container {at} {why}.{SEE}", place)
+        except OSError as error:  # a full disk; the model has had the request all the same
+            log.warning("a response of %s was not kept: %s", place.endpoint.name[2], error)
+            why = f"could not be stored: {error.strerror}"
+            return self._failed(f"ClientError: The response of container {at} {why}.{SEE}", place)
         if good:
             return Outcome(body, kind, place=place)
         side = "client" if 400 <= answer.status < 500 else "server"
@@ -208,6 +215,19 @@ class Processing:
         return Outcome(body, "application/json", reason, place)
 
     # ---- the result
+
+    async def _end(self, ctx: Ctx, job: Job, outcome: Outcome) -> None:
+        """The result is stored and told. What fails unexpectedly (a full disk) is tried again: the
+        request must not be, since a model has had it."""
+        while True:
+            try:
+                return await self._aside(self._conclude, ctx, job, outcome)
+            except Outdated:  # the endpoint was deleted
+                raise
+            except Exception:
+                words = "the result of a request of endpoint %s could not be stored"
+                log.exception(words, job.endpoint.name[2])
+            await asyncio.sleep(AGAIN)
 
     def _conclude(self, ctx: Ctx, job: Job, outcome: Outcome) -> None:
         """The result is in S3, whoever is to be told is told, and then the message is deleted."""
@@ -256,6 +276,12 @@ class Processing:
         except AwsError:
             self._world.objects.drop(body)  # the operation may not have seen it; harmless otherwise
             raise
+        except Exception:
+            if body.path is not None:  # S3 has dropped the file, and no model is asked again
+                lost = self._failed(f"ClientError: The response could not be stored at {location}.")
+                outcome.reason, outcome.type, body = lost.reason, lost.type, lost.body
+            outcome.body = body
+            raise
 
     def _tell(self, ctx: Ctx, job: Job, outcome: Outcome, notified: Doc, stored: Doc) -> None:
         topic = notified.get("ErrorTopic" if outcome.reason else "SuccessTopic")
@@ -289,4 +315,4 @@ class Processing:
 
 
 def _seconds(text: str) -> float:
-    return min(60.0, max(0.1, float(text))) if text.isdigit() else RETRY
+    return min(60.0, max(0.1, float(text))) if text.isdecimal() else RETRY

@@ -5,11 +5,11 @@ Source: Amazon SNS Developer Guide, "Amazon SNS message filtering" and "Filter p
 
 from __future__ import annotations
 
-import json
 import math
 import operator
 from typing import Any
 
+from sagebrush.aws.scalars import json_of
 from sagebrush.errors import Doc
 
 SCOPE = "MessageAttributes"
@@ -30,7 +30,7 @@ class Unusable(ValueError):
 def parse(text: str) -> Doc:
     """The policy in `text`; raises Unusable."""
     try:
-        policy: Any = json.loads(text)
+        policy: Any = json_of(text)
     except ValueError as error:
         raise Unusable("FilterPolicy: failed to parse JSON.") from error
     if not isinstance(policy, dict):
@@ -77,7 +77,10 @@ def _plain(value: Any) -> bool:
 
 
 def _affix(value: Any) -> bool:
-    return isinstance(value, dict) and len(value) == 1 and next(iter(value)) in ("prefix", "suffix")
+    if not isinstance(value, dict) or len(value) != 1:
+        return False
+    name, text = next(iter(value.items()))
+    return name in ("prefix", "suffix") and isinstance(text, str)
 
 
 def _is_range(value: Any) -> bool:
@@ -114,7 +117,7 @@ def _values(attribute: Doc) -> list[Any]:
         return []
     if kind == "String.Array":
         try:
-            found: Any = json.loads(text)
+            found: Any = json_of(text)
         except ValueError:
             return []
         return found if isinstance(found, list) else [found]
@@ -149,5 +152,8 @@ def _same(wanted: Any, value: Any) -> bool:
     if isinstance(wanted, bool) or isinstance(value, bool) or wanted is None or value is None:
         return wanted is value
     if isinstance(wanted, int | float) and isinstance(value, int | float):
-        return math.isclose(wanted, value, rel_tol=0, abs_tol=1e-9)
+        try:
+            return math.isclose(wanted, value, rel_tol=0, abs_tol=1e-9)
+        except OverflowError:  # an integer beyond all floats
+            return wanted == value
     return wanted == value

@@ -12,7 +12,7 @@ import uuid
 from concurrent.futures import Future
 
 from sagebrush.aws.names import Arn
-from sagebrush.aws.scalars import time_text
+from sagebrush.aws.scalars import json_of, time_text
 from sagebrush.engine.kinds import moment
 from sagebrush.errors import AwsError, Doc
 from sagebrush.services.sns import filter_policies, subscriptions, topics
@@ -112,7 +112,7 @@ def _check(message: Doc) -> None:
 def _structured(text: str) -> str:
     """What of a message by protocols is for queues."""
     try:
-        found = json.loads(text)
+        found = json_of(text)
     except ValueError:
         raise invalid("Message Structure - JSON message body failed to parse") from None
     if not isinstance(found, dict) or not isinstance(found.get("default"), str):

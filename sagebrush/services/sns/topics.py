@@ -6,13 +6,13 @@ tags. Source: Amazon SNS API Reference.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 from sagebrush.aws.names import Arn
+from sagebrush.aws.scalars import json_of
 from sagebrush.engine.kinds import paginate
 from sagebrush.errors import AwsError, Doc
 from sagebrush.services.sns import subscriptions
@@ -149,7 +149,7 @@ def _check_policy(value: str) -> None:
     """Raises InvalidParameter for what is no policy, and for statements that deny: what a topic's
     policy allows is decided, within an account, by the callers' own policies."""
     try:
-        found: Any = json.loads(value)
+        found: Any = json_of(value)
     except ValueError:
         found = None
     if not isinstance(found, dict):

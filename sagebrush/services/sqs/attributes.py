@@ -9,6 +9,7 @@ import json
 from typing import Any
 
 from sagebrush.aws.names import Arn
+from sagebrush.aws.scalars import json_of
 from sagebrush.errors import AwsError, Doc
 from sagebrush.store.messages import Redrive
 from sagebrush.store.rows import Reader, Row
@@ -106,7 +107,7 @@ def _policy(value: str) -> str:
 
 def _json(value: str, name: str) -> Doc:
     try:
-        found: Any = json.loads(value)
+        found: Any = json_of(value)
     except ValueError:
         found = None
     if not isinstance(found, dict):

@@ -17,9 +17,11 @@ from sagebrush.routing import forward
 from sagebrush.routing.backlog import Job, Later
 from sagebrush.routing.backlog_metrics import BacklogMetrics
 from sagebrush.routing.endpoints import Endpoint, Name, Route, Variant
+from sagebrush.services.sagemaker_runtime import processing
 from sagebrush.services.sagemaker_runtime.processing import Processing
 from sagebrush.store.messages import FOREVER, Send
 from sagebrush.store.rows import Row
+from sagebrush.world import Ctx
 from tests.conftest import Clock, make_settings
 from tests.services.sagemaker.hosting.test_model import ROLE
 
@@ -234,3 +236,49 @@ def test_an_input_that_is_too_large(stand: Stand, monkeypatch: pytest.MonkeyPatc
     assert "larger than the limit of 1 GB" in stand.told()["failureReason"]
     assert stand.asked == []
     assert stand.counted["RequestDownloadFailures"] == 1
+
+
+@pytest.mark.parametrize("size", [4, 100_000])
+def test_a_full_disk_asks_no_model_twice(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    """The result is stored once there is space; a large one, whose file is gone, is a failure."""
+    monkeypatch.setattr(processing, "AGAIN", 0.0)
+    call, failures = Ctx.call, [OSError(28, "No space left on device")] * 2
+
+    def fails(ctx: Ctx, service: str, operation: str, request: Doc) -> Any:
+        if operation == "PutObject" and failures:
+            stand.world.objects.drop(request["Body"])
+            raise failures.pop()
+        return call(ctx, service, operation, request)
+
+    monkeypatch.setattr(Ctx, "call", fails)
+    stand.run(ok(b"x" * size))
+    assert len(stand.asked) == 1
+    assert stand.left() == 0
+    if size < 1000:
+        assert stand.stored("out") == b"x" * size
+    else:
+        assert b"could not be stored" in (stand.stored("failed") or b"")
+        assert stand.told()["invocationStatus"] == "Failed"
+
+
+def test_an_answer_that_the_disk_has_no_room_for(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Full:
+        size = 0
+
+        def write(self, _: bytes) -> None:
+            raise OSError(28, "No space left on device")
+
+        def abort(self) -> None:
+            pass
+
+    spool, full = stand.world.objects.spool, [Full()]
+    monkeypatch.setattr(
+        stand.world.objects, "spool", lambda *each: full.pop() if full else spool(*each)
+    )
+    stand.run(ok())
+    assert len(stand.asked) == 1
+    assert b"No space left" in (stand.stored("failed") or b"")

@@ -79,3 +79,18 @@ def test_accepting(policy: dict[str, Any], passes: bool) -> None:
 def test_what_cannot_be_carried_out_is_refused(text: str, says: str) -> None:
     with pytest.raises(filter_policies.Unusable, match=says):
         filter_policies.parse(text)
+
+
+@pytest.mark.parametrize(
+    "policy",
+    ["[" * 100_000, '{"a":' + "[" * 100_000, '{"a": [{"anything-but": {"prefix": 5}}]}'],
+)
+def test_what_no_message_could_be_compared_with_is_refused(policy: str) -> None:
+    with pytest.raises(filter_policies.Unusable):
+        filter_policies.parse(policy)
+
+
+def test_hostile_values_pass_nothing_and_stop_nobody() -> None:
+    policy = filter_policies.parse('{"a": [1' + "0" * 400 + "]}")
+    for value in (text("5", "Number"), text("1e999", "Number"), text("[" * 5000, "String.Array")):
+        assert not filter_policies.accepts(policy, {"a": value})

@@ -8,10 +8,12 @@ import time
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
+from botocore.config import Config
+from botocore.exceptions import ClientError, ReadTimeoutError
 
 from sagebrush.services.sqs import digests
 from tests.conftest import Server, make_settings, started
+from tests.waiting import until
 
 
 @pytest.fixture
@@ -160,6 +162,21 @@ def test_who_waits_gets_a_message_when_it_is_sent(sqs: Any, queue: str) -> None:
     assert bodies(sqs, queue, VisibilityTimeout=1) == ["late"]
     assert bodies(sqs, queue, WaitTimeSeconds=20) == ["late"]
     assert time.monotonic() - began < 10
+
+
+def test_who_waited_and_left_takes_no_message(server: Server, sqs: Any, queue: str) -> None:
+    impatient = server.client(
+        "sqs", config=Config(read_timeout=0.2, retries={"total_max_attempts": 1})
+    )
+    with pytest.raises(ReadTimeoutError):
+        impatient.receive_message(QueueUrl=queue, WaitTimeSeconds=20)
+    impatient.close()
+    found = server.world.rows.get("123456789012", "us-east-1", "queue", queue.rpartition("/")[2])
+    assert found is not None
+    listeners = server.world.messages._listeners
+    until(lambda: found.id not in listeners, "its leaving", 10)
+    sqs.send_message(QueueUrl=queue, MessageBody="hello")
+    assert bodies(sqs, queue, WaitTimeSeconds=5) == ["hello"]
 
 
 def test_whoever_waits_at_a_queue_that_is_deleted_is_told(sqs: Any, queue: str) -> None:

@@ -18,7 +18,7 @@ STATES = ("ALARM", "OK", "INSUFFICIENT_DATA")
 MOST_CHILDREN, MOST_ELEMENTS, DEEPEST = 100, 500, 100
 """Alarms in a rule; its alarms, TRUE, FALSE and parentheses; how deep it may be nested."""
 _WORD = re.compile(r"[A-Za-z_]+")
-_SHARE = re.compile(r"\s*(\d+)\s*(%?)\s*,")
+_SHARE = re.compile(r"\s*([0-9]{1,9})\s*(%?)\s*,")
 
 
 class RuleError(ValueError):

@@ -12,6 +12,8 @@ from sagebrush.services.cloudwatch.maths import functions, parser, values
 from sagebrush.services.cloudwatch.maths.parser import ExpressionError, Tree
 from sagebrush.services.cloudwatch.maths.values import Array, Series, Value
 
+MOST_POINTS = 5_000_000
+"""Points that the expressions of one request may make in all: some seconds of work."""
 DEEPEST = 50
 """How many expressions may use one another in a row."""
 PERIOD = 300
@@ -57,11 +59,16 @@ class Sheet:
         self._reader = reader
         self._known: dict[str, Value] = {}
         self._open: list[str] = []
+        self._made = 0
 
     def result(self, name: str) -> Series | Array:
         """The series of the query, or several. Raises ExpressionError, which says of which query."""
         value = self.value(name)
         if isinstance(value, Series | tuple):
+            try:
+                self._count(value)
+            except ExpressionError as error:
+                raise _of(name, str(error)) from error
             return value
         raise _of(name, "the result must be a time series or an array of them, not a scalar")
 
@@ -92,6 +99,16 @@ class Sheet:
         except ExpressionError as error:
             raise _of(query["Id"], str(error)) from error
 
+    def _count(self, value: Value) -> Value:
+        """The value, whose points are counted. Raises ExpressionError where there are too many."""
+        several = value if isinstance(value, tuple) else ()
+        for series in (value,) if isinstance(value, Series) else several:
+            self._made += 10 + len(series.points)  # a series costs about as much by itself
+            if self._made > MOST_POINTS:
+                words = f"the expressions together make more than {MOST_POINTS} data points"
+                raise ExpressionError(words)
+        return value
+
     def _of_tree(self, tree: Tree, query: Doc) -> Value:
         match tree:
             case parser.Number(value):
@@ -105,24 +122,22 @@ class Sheet:
                     return name
                 raise ExpressionError(f"unknown word {name}; ids begin with a small letter")
             case parser.Negative(of):
-                return values.apply(operator.mul, -1.0, self._of_tree(of, query))
+                return self._count(values.apply(operator.mul, -1.0, self._of_tree(of, query)))
             case parser.Binary(sign, left, right):
                 both = (self._of_tree(left, query), self._of_tree(right, query))
-                return values.apply(OPERATORS[sign], *both)
+                return self._count(values.apply(OPERATORS[sign], *both))
             case parser.Listed(items):
                 return self._listed([self._of_tree(item, query) for item in items])
             case parser.Call(name, arguments):
                 given = [self._of_tree(argument, query) for argument in arguments]
-                return self._called(name, given, query)
+                return self._count(self._called(name, given, query))
 
-    @staticmethod
-    def _listed(items: Sequence[Value]) -> Array:
+    def _listed(self, items: Sequence[Value]) -> Array:
         found: list[Series] = []
         for item in items:
-            if isinstance(item, Series):
-                found.append(item)
-            elif isinstance(item, tuple):
-                found += item
+            if isinstance(item, Series | tuple):
+                self._count(item)
+                found += (item,) if isinstance(item, Series) else item
             else:
                 raise ExpressionError("an array holds time series")
         return tuple(found)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 
 from sagebrush.services.cloudwatch.maths.parser import ExpressionError
 from sagebrush.store.series import Metric
@@ -208,7 +208,7 @@ def _fields(of: str, metric: Metric) -> Sequence[str]:
     return (metric.name, metric.namespace, *metric.dimensions, *metric.dimensions.values())
 
 
-@cache
+@lru_cache(10_000)
 def pieces(text: str) -> tuple[tuple[str, ...], ...]:
     """The tokens of a text, by its stretches between characters that are no letters or digits:
     `Project2-trial333` has Project and 2, and trial and 333."""

@@ -73,3 +73,8 @@ def test_what_is_no_rule(text: str, words: str) -> None:
 def test_the_alarms_of_a_rule() -> None:
     found = rule.parse('ALARM(a) OR AT_LEAST(1, OK, (b, "c d")) AND NOT OK(a) OR TRUE')
     assert list(rule.alarms(found)) == ["a", "b", "c d", "a"]
+
+
+def test_a_number_beyond_all_numbers_is_no_rule() -> None:
+    with pytest.raises(rule.RuleError, match="position 9"):
+        rule.parse(f"AT_LEAST({'9' * 5000}, ALARM, (a))")

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sagebrush.services.cloudwatch.maths import parser
+from sagebrush.services.cloudwatch.maths import evaluation, parser
 from sagebrush.services.cloudwatch.maths.evaluation import Sheet, labelled
 from sagebrush.services.cloudwatch.maths.parser import ExpressionError
 from sagebrush.services.cloudwatch.maths.values import Array, Series
@@ -236,3 +236,17 @@ def test_the_ids_and_functions_of_an_expression() -> None:
     tree = parser.parse("IF(a > 1, SUM([b, -c]), FILL(d, REPEAT)) + SEARCH('x', 'Sum')")
     assert parser.names(tree) == {"a", "b", "c", "d"}
     assert parser.functions(tree) == {"IF", "SUM", "FILL", "SEARCH"}
+
+
+def test_arrays_of_arrays_are_no_way_to_fill_the_memory() -> None:
+    lists = ["[" + ",".join([name] * 400) + "]" for name in ("a", "e0", "e1", "e2")]
+    with pytest.raises(ExpressionError, match="more than 5000000 data points"):
+        FULL.sheet(*lists).result("e3")
+
+
+def test_long_expressions_over_long_arrays_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(evaluation, "MOST_POINTS", 50_000)
+    wide = "[" + ",".join(["a"] * 600) + "]"
+    sheet = FULL.sheet(wide, "+".join(["0"] * 90) + "+ e0" + " + 0" * 90)
+    with pytest.raises(ExpressionError, match="more than 50000 data points"):
+        sheet.result("e1")
