@@ -78,7 +78,7 @@ def test_a_day_of_a_server(sagebrush: Run, variables: dict[str, str]) -> None:
         (("job", "nobody"), "sagebrush: there is no job named nobody, and none at all yet\n"),
         (("nobody",), "sagebrush: there is no job, endpoint or notebook named nobody, and none"),
         (("endpoint",), "sagebrush: which endpoint? sagebrush logs endpoint NAME\n"),
-        (("pod", "nobody"), "sagebrush: pod is no kind: endpoint, job, "),
+        (("pod", "nobody"), "sagebrush: pod is no kind: endpoint, experiment, "),
     ):
         none = sagebrush("logs", *words)
         assert none.returncode == 1
