@@ -205,8 +205,9 @@ class Backlogs:
         """It is known how many requests the replica takes at once; one where it does not say."""
         try:
             answer = await route.pool.ask(PARAMETERS, b"", TIMEOUT)
-            found = json.loads(answer.body)["MaxConcurrentTransforms"]
-            self._limits[route.key] = max(1, min(1000, int(found)))
+            said = json.loads(answer.body)
+            found = int(said["MaxConcurrentTransforms"]) * max(1, int(said.get("BatchSize", 1)))
+            self._limits[route.key] = max(1, min(1000, found))
         except (Unreachable, Broken, TimeoutError, ValueError, LookupError, TypeError):
             return
         except (RecursionError, OverflowError):  # a hostile container's

@@ -10,6 +10,7 @@ from typing import Any, cast
 import pytest
 
 from sagebrush.compute.base import Gone, Running, State
+from sagebrush.net.http_client import Answer, Pool
 from sagebrush.routing.backlog import Backlogs, Job, Later, vacant
 from sagebrush.routing.backlog_metrics import BacklogMetrics, points
 from sagebrush.routing.backlog_metrics import State as QueueState
@@ -148,6 +149,34 @@ def test_each_instance_is_kept_at_its_concurrency(road: Run) -> None:
         r.jobs["4"].answered()  # its result is still being stored
         await r.turns()
         assert r.seen[-1] == "6"
+
+    road(test)
+
+
+@pytest.mark.parametrize(
+    ("said", "at_once"),
+    [
+        (b'{"MaxConcurrentTransforms": 2, "BatchSize": 2}', 4),
+        (b'{"MaxConcurrentTransforms": 2}', 2),
+        (b'{"MaxConcurrentTransforms": 2, "BatchSize": "x"}', 1),
+        (b"[]", 1),
+        (b"nonsense", 1),
+    ],
+)
+def test_a_container_says_how_many_it_takes_at_once(
+    road: Run, monkeypatch: pytest.MonkeyPatch, said: bytes, at_once: int
+) -> None:
+    async def ask(*_: Any) -> Answer:
+        return Answer(200, {}, said)
+
+    monkeypatch.setattr(Pool, "ask", ask)
+
+    async def test(r: Road) -> None:
+        r.publish("a", limit=None)
+        await r.turns()
+        r.send(*"123456")
+        await r.turns()
+        assert len(r.seen) == at_once
 
     road(test)
 

@@ -22,8 +22,11 @@ from sagebrush.toolkit.serving.callers import Waiting
 from sagebrush.toolkit.serving.workers import LOOK, Limits, Worker
 
 PARAMETERS = (
-    b'{"MaxConcurrentTransforms": %d, "BatchStrategy": "MULTI_RECORD", "MaxPayloadInMB": 6}'
+    b'{"MaxConcurrentTransforms": %d, "BatchStrategy": "MULTI_RECORD", "MaxPayloadInMB": 6,'
+    b' "BatchSize": %d}'
 )
+"""AWS's members, and how many requests of each worker are answered together: who feeds the server
+from a queue sends so many more at a time."""
 PING_HOLD = 1.0
 """Seconds that a /ping waits for the model before it is answered with 503."""
 GIVE_UP = 5
@@ -169,7 +172,7 @@ class Master:
         elif start.startswith((b"GET /ping", b"HEAD /ping")):
             self._ping(client)
         elif start.startswith(b"GET /execution-parameters"):
-            self._reply(client, 200, PARAMETERS % self.count)
+            self._reply(client, 200, PARAMETERS % (self.count, self.rule.size))
         elif self.waiting and len(self.waiting) >= self._room():
             self._refuse(client)
         else:

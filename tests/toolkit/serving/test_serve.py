@@ -293,7 +293,7 @@ def test_other_paths_and_methods_are_told(start: Start) -> None:
     assert server.get("/nowhere")[0] == 404
     assert server.get("/invocations")[0] == 405
     parameters = json.loads(server.get("/execution-parameters")[1])
-    assert parameters["MaxConcurrentTransforms"] == 3
+    assert (parameters["MaxConcurrentTransforms"], parameters["BatchSize"]) == (3, 1)
 
 
 def test_sigterm_lets_a_request_finish(start: Start) -> None:
