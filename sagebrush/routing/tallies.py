@@ -1,9 +1,8 @@
 """Counts of endpoints' answers, in memory; stored as CloudWatch metrics every FLUSH seconds.
 
 Source: developer guide, "Amazon SageMaker AI metrics in Amazon CloudWatch", endpoint invocation
-metrics and inference component metrics. Counts and concurrent requests have a resolution of ten
-seconds. Latencies are stored once a minute, as AWS's, and so that percentiles can be worked out of
-them: `_latencies` says how.
+metrics and inference component metrics, with a resolution of ten seconds (AWS's: a minute). Latencies
+are stored so that percentiles can be worked out of them: `_latencies` says how.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ INSTANCES = "/aws/sagemaker/Endpoints"
 FLUSH = 10.0
 """Seconds between two writes, at whole multiples of it: the resolution of the counts."""
 MINUTE = 60.0
-"""Seconds of which latencies are stored together."""
+"""Seconds between two looks at idle endpoints."""
 WIDTH = 1.1
 """The upper bound of a group of latencies over its lower one."""
 _ln, _PER_LN = math.log, 1 / math.log(WIDTH)
@@ -116,7 +115,7 @@ class Spread:
 
 @dataclass
 class Latencies:
-    """Latencies of one subject since the last minute's end, in microseconds."""
+    """Latencies of one subject since the last flush, in microseconds."""
 
     at: float
     model: Spread = field(default_factory=Spread)
@@ -244,14 +243,7 @@ class Tallies:
     def _flush_soon(self, loop: asyncio.AbstractEventLoop) -> None:
         # Taken here, where they are counted: none is added to what another thread stores.
         self._flush_due = False
-        minute = self._clock() // MINUTE
-        old = self._counts
-        later = {of: each for of, each in old.latencies.items() if each.at // MINUTE == minute}
-        self._counts = Counts(latencies=later)
-        done = {of: each for of, each in old.latencies.items() if of not in later}
-        if later:
-            self._flush_later(loop)
-        counts = Counts(old.tallies, done, old.noted)
+        counts, self._counts = self._counts, Counts()
         loop.run_in_executor(None, self._series.begun(self._store), counts)
 
     def _store(self, counts: Counts) -> None:
@@ -304,7 +296,7 @@ def _set(
 
 
 def _latencies(of: Subject, each: Latencies) -> list[Point]:
-    """A minute's latencies as sets of samples that are almost the same.
+    """Latencies as sets of samples that are almost the same.
 
     CloudWatch has percentiles only of single values, or of sets whose samples are all the same. So
     latencies that differ by less than WIDTH are one set, at their mean: sums, averages and counts
