@@ -11,16 +11,8 @@ import socket
 from collections.abc import Awaitable, Callable
 
 from sagebrush.net import dial
-from sagebrush.net.http_connection import (
-    Answer,
-    Body,
-    Broken,
-    Connection,
-    Pieces,
-    Stream,
-    Unreachable,
-    Unread,
-)
+from sagebrush.net.http_connection import Connection, Stream
+from sagebrush.net.http_exchange import Answer, Body, Broken, Pieces, Unreachable, Unread
 
 __all__ = ["Answer", "Body", "Broken", "Pieces", "Pool", "Stream", "Unreachable"]
 
