@@ -63,7 +63,7 @@ def test_a_body_in_pieces_is_sent_whole() -> None:
 
 
 def test_a_body_in_pieces_is_read_no_faster_than_it_is_taken(
-    script: Callable[..., Script],
+    script: Callable[..., Script],  # noqa: F811
 ) -> None:
     made = script([b"HTTP/1.1 413 No\r\nContent-Length: 2\r\n\r\nno", None])
     body = Large(1000)
