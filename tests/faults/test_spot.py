@@ -77,7 +77,8 @@ def loss(stand: Stand, name: str) -> float:
     return found["loss"]
 
 
-@pytest.mark.parametrize("times", [2, pytest.param(5, marks=pytest.mark.full)])
+@pytest.mark.full
+@pytest.mark.parametrize("times", [2, 5])
 def test_interruptions_change_nothing(stand: Stand, times: int) -> None:
     whole, broken, count = f"whole-{times}", f"broken-{times}", 60 + 50 * times
     spot(stand, broken, count)

@@ -23,6 +23,8 @@ from sagebrush.compute.containers.engines import Engine, Engines, Host
 from sagebrush.compute.local import usage
 from sagebrush.net import dial
 
+pytestmark = pytest.mark.full  # an engine takes a second for each step; nothing else runs there
+
 WAIT = 60.0
 SHELL = ("/bin/sh", "-c")
 

@@ -19,6 +19,9 @@ ROLE = "arn:aws:iam::123456789012:role/SagebrushExecutionRole"
 ENDED = ("Completed", "Failed", "Stopped")
 
 
+pytestmark = pytest.mark.full  # as the tests of the engine itself
+
+
 @pytest.fixture(scope="module")
 def live(request: pytest.FixtureRequest) -> Iterator[Any]:
     """A server whose engine is the tests' own Podman."""

@@ -354,7 +354,8 @@ def killable(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Killabl
     made.kill()
 
 
-@pytest.mark.parametrize("mode", ["Pipe", pytest.param("FastFile", marks=pytest.mark.full)])
+@pytest.mark.full
+@pytest.mark.parametrize("mode", ["Pipe", "FastFile"])
 def test_kill_9_of_the_server_is_a_pause_for_who_reads(killable: Killable, mode: str) -> None:
     if mode == "FastFile" and (killable.isolation == "process" or fuse.lacking()):
         pytest.skip("no file systems of its own here")

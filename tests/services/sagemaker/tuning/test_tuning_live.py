@@ -153,6 +153,7 @@ class Killable:
         self.process.stdout.close()
 
 
+@pytest.mark.full
 @pytest.mark.sandbox
 @pytest.mark.timeout(180)
 def test_a_killed_server_goes_on_tuning_and_runs_no_trial_twice(tmp_path: Path) -> None:
