@@ -145,10 +145,10 @@ class Forward:
         """Sends the request to one replica, counts its answer (of any status), and returns both.
 
         The replica is one of the variant `target`, or of a variant chosen by weight (None), or the
-        one that has the state of the `session`. If
-        nothing listens there, the next one is asked and the endpoint's row becomes due; a request
-        that a replica has accepted is never sent twice. Where a variant has no processes while
-        nobody uses it, the request waits for one. Raises Undelivered and Undirected.
+        one that has the state of the `session`. If nothing listens there, the next one is asked and
+        the endpoint's row becomes due; a request that a replica has accepted is never sent twice.
+        Where a variant has no processes while nobody uses it, the request waits for one. Raises
+        Undelivered and Undirected.
         """
         began = time.perf_counter()
         endpoint = self._endpoints.get(name)

@@ -58,6 +58,8 @@ class _File:
 
 @dataclass
 class _Counted:
+    """Bytes that wait to be appended, and requests that were not taken because too many did."""
+
     waiting: int = 0
     dropped: int = 0
     guard: threading.Lock = field(default_factory=threading.Lock)
@@ -177,12 +179,11 @@ class Captures:
         found = []
         while self._noted:
             found.append(self._noted.popleft())
+        with self._counted.guard:
+            self._counted.waiting -= sum(len(e.asked) + len(e.answered) for *_, e in found)
         return found
 
     def _append(self, name: Name, variant: str, rule: Rule, exchange: Exchange) -> None:
-        counted = self._counted
-        with counted.guard:
-            counted.waiting -= len(exchange.asked) + len(exchange.answered)
         key = (name, variant, rule.destination)
         try:
             known = self._files.get(key)

@@ -137,6 +137,15 @@ def test_more_than_may_wait_is_dropped_and_told(
     assert ["c" * 8] in store.objects.values()
 
 
+def test_what_a_reset_drops_waits_no_more(store: Store, monkeypatch: Any) -> None:
+    monkeypatch.setattr(captures, "WAITING", 10)
+    store.note("a" * 8)
+    store.captures.drop()
+    store.note("b" * 8)
+    store.captures.flush()
+    assert list(store.objects.values()) == [["b" * 8]]
+
+
 def test_a_full_disk_costs_the_copy_alone(
     store: Store, monkeypatch: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
