@@ -13,7 +13,6 @@ import os
 import secrets
 import stat
 import threading
-import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -341,8 +340,10 @@ class ObjectStore:
         self._pins: Counter[str] = Counter()
         self._doomed: set[str] = set()
         self._lock = threading.RLock()
-        # File times come from a coarser clock: a second's margin keeps this run's own blobs.
-        self._opened = time.time() - 1
+        # By the clock of the file system, which is coarser than `time.time` and may be another
+        # machine's: this run's blobs are not older, and what a killed server was writing is.
+        os.utime(root)
+        self._opened = root.stat().st_mtime_ns
         self._closed = False
 
     def spool(self, algorithms: Iterable[str] = ()) -> SpoolWriter:
@@ -436,7 +437,7 @@ class ObjectStore:
 
     def _sweep_one(self, path: Path) -> bool:
         try:
-            return path.lstat().st_mtime < self._opened and _remove(path)
+            return path.lstat().st_mtime_ns < self._opened and _remove(path)
         except FileNotFoundError:
             return False
 

@@ -126,14 +126,14 @@ def test_a_connection_that_was_idle_for_long_is_not_used(script: Callable[..., S
     server = script([OK, OK, OK], [OK])
 
     async def run() -> None:
-        pool = Pool(server.address)
-        for idle in (0.0, KEPT - 0.5, KEPT):
-            await pool.ask(HEAD, b"xy", 10)
-            pool._idle[0].idle_since -= idle
-        kept = pool._idle[0]
-        assert (await pool.ask(HEAD, b"xy", 10)).body == b"hi"
-        assert kept.closed
-        assert pool._idle != [kept]
+        with closing(Pool(server.address)) as pool:
+            for idle in (0.0, KEPT - 0.5, KEPT):
+                await pool.ask(HEAD, b"xy", 10)
+                pool._idle[0].idle_since -= idle
+            kept = pool._idle[0]
+            assert (await pool.ask(HEAD, b"xy", 10)).body == b"hi"
+            assert kept.closed
+            assert pool._idle != [kept]
 
     asyncio.run(run())
     assert len(server.requests) == 4

@@ -142,6 +142,7 @@ def test_the_sweep_removes_only_old_blobs_without_a_row(store: ObjectStore) -> N
     for path in (old.path, live.path):
         os.utime(path, (1, 1))
     again, name = ObjectStore(store.root), live.path.name
+    os.utime(young.path)
     assert again.sweep(lambda names: set(names) & {name}) == 1
     assert [p.exists() for p in (old.path, live.path, young.path)] == [False, True, True]
     again.close()
