@@ -423,6 +423,7 @@ def _answer(result: Any, asked: Asked) -> Answer:
     elif hasattr(result, "mimetype"):  # the Response of AWS's older containers, or Flask's
         content_type = getattr(result, "mimetype", None)
         whole = getattr(result, "get_data", None)  # Flask's own `response` is a list of pieces
+        context.response_status = getattr(result, "status_code", context.response_status)
         result = whole() if whole is not None else getattr(result, "response", b"")
     content_type = content_type or accept.split(",")[0]
     headers, status = context.response_headers, context.response_status
