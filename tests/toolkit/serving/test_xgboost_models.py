@@ -42,6 +42,7 @@ class Booster:
                 raise ValueError("unknown model format")
         self.times = times
         self.best = ""
+        self.best_ntree_limit = 0
 
     def attributes(self) -> dict[str, str]:
         return {"best_iteration": self.best} if self.best else {}
@@ -100,6 +101,19 @@ def test_several_models_are_averaged_and_early_stopping_counts(served: Any) -> N
     stopped = Booster(3)
     stopped.best = "1"
     assert served(Booster(), stopped)("1,1,1") == (200, "10.5")
+
+
+class Old(Booster):
+    """As Boosters before XGBoost 1.4 are."""
+
+    def predict(self, data: Matrix, validate_features: bool, ntree_limit: int = 0) -> Any:  # type: ignore[override]
+        return super().predict(data, validate_features) * (ntree_limit or 100)
+
+
+def test_early_stopping_of_old_versions_counts(served: Any) -> None:
+    stopped = Old()
+    stopped.best_ntree_limit = 4
+    assert served(stopped)("1,1,1") == (200, "12.0")
 
 
 def test_a_folder_without_a_model_is_told(served: Any, tmp_path: Path) -> None:

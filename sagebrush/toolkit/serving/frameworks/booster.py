@@ -130,12 +130,10 @@ def _booster(path: str) -> Any:
 
 def _best(booster: Any) -> dict[str, Any]:
     """The arguments of `predict` by which training's early stopping counts, as it did there."""
-    best = booster.attributes().get("best_iteration")
-    if best is None:
-        return {}
     if "iteration_range" in inspect.signature(booster.predict).parameters:
-        return {"iteration_range": (0, int(best) + 1)}
-    return {"ntree_limit": int(booster.attributes().get("best_ntree_limit", 0))}
+        best = booster.attributes().get("best_iteration")
+        return {} if best is None else {"iteration_range": (0, int(best) + 1)}
+    return {"ntree_limit": getattr(booster, "best_ntree_limit", 0)}  # before 1.4; pickles keep it
 
 
 def _of_libsvm(text: str) -> Any:
