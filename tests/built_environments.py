@@ -57,6 +57,12 @@ def released_pytorch() -> Environment:
 
 
 @pytest.fixture(scope="session")
+def released_xgboost() -> Environment:
+    """The environment of XGBoost's image 1.7-1, resolved now; a skip where no index answers."""
+    return _built("xgboost-1.7-1")
+
+
+@pytest.fixture(scope="session")
 def huggingface() -> Environment:
     """The environment `huggingface`; a skip where it cannot be built."""
     return _built("huggingface")

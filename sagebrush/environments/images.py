@@ -32,7 +32,10 @@ class Image:
     """What its tag promises: Python and packages -> version."""
 
 
-NO_ALGORITHM = "only scripts of your own run in it (entry_point): the algorithm is not here yet"
+NO_ALGORITHM = (
+    "its algorithm does not train here yet, but scripts of your own do (entry_point); models that it"
+    " trained elsewhere are served"
+)
 """What is said of an image whose built-in algorithm was meant."""
 
 

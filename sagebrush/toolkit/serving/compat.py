@@ -1,7 +1,8 @@
 """The names that inference scripts import from AWS's containers, where those packages are absent.
 
 Scripts written for AWS use `sagemaker_inference` (encoder, decoder, content_types) and, older ones,
-`sagemaker_containers.beta.framework` (worker.Response, encoders): they are in `toolkit/containers`.
+`sagemaker_containers.beta.framework` (worker.Response, encoders), or Flask's Response: they are in
+`toolkit/containers`.
 Those for Hugging Face also use `sagemaker_huggingface_inference_toolkit` (decoder_encoder,
 content_types). Only these are provided.
 """

@@ -126,6 +126,8 @@ class Defaults:
     """Whether JSON and CSV reach the user's functions as `str`, as AWS's toolkits pass them."""
     gpu: int | None = None
     """The GPU that the model is on."""
+    accept = formats.JSON
+    """What a request that accepts anything gets, unless SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT says."""
 
     def model_fn(self, model_dir: str) -> Any:
         """The model in `model_dir`; raises NoHandler where there is no default for loading it."""
@@ -247,7 +249,9 @@ class Handler:
         context = Context(model_dir, gpu=defaults.gpu)
         model_fn: Callable[..., Any] = getattr(module, "model_fn", None) or defaults.model_fn
         self._model = model_fn(model_dir, context) if _takes(model_fn, 2) else model_fn(model_dir)
-        self._default_accept = os.environ.get("SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT", formats.JSON)
+        self._default_accept = os.environ.get(
+            "SAGEMAKER_DEFAULT_INVOCATIONS_ACCEPT", defaults.accept
+        )
         self.rule, self._joiner = self._together(module)
 
     def _together(self, module: ModuleType | None) -> tuple[batches.Rule, joint.Joiner | None]:
@@ -419,6 +423,7 @@ def _answer(result: Any, asked: Asked) -> Answer:
     elif hasattr(result, "mimetype"):  # the Response of AWS's older containers, or Flask's
         content_type = getattr(result, "mimetype", None)
         whole = getattr(result, "get_data", None)  # Flask's own `response` is a list of pieces
+        context.response_status = getattr(result, "status_code", context.response_status)
         result = whole() if whole is not None else getattr(result, "response", b"")
     content_type = content_type or accept.split(",")[0]
     headers, status = context.response_headers, context.response_status

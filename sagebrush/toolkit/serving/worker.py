@@ -200,7 +200,7 @@ def code() -> Path | None:
         return program()
     except handler.NoHandler:
         named = os.environ.get("SAGEMAKER_PROGRAM") or handler.SCRIPT
-        if framework not in frameworks.HEAVY or named != handler.SCRIPT:
+        if framework not in frameworks.SCRIPTLESS or named != handler.SCRIPT:
             raise
         return None
 
@@ -228,7 +228,7 @@ def load(model: Path | None = None) -> Model:
         from sagebrush.toolkit.serving.frameworks import tensorflow
 
         return Single(tensorflow.load(model, script))
-    defaults = frameworks.defaults(framework)
+    defaults = frameworks.defaults(framework, script is not None)
     module = handler.load_module(script) if script else None
     return handler.Handler(module, str(model), defaults)
 

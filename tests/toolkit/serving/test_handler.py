@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import io
 import json
+import sys
 import types
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +14,7 @@ from typing import Any
 import numpy
 import pytest
 
+from sagebrush.toolkit import job
 from sagebrush.toolkit.serving import formats, frameworks, serve
 from sagebrush.toolkit.serving.handler import Handler, NoHandler, load_module, locate
 
@@ -108,7 +111,7 @@ def test_a_context_is_passed_to_functions_that_take_one() -> None:
 
 
 def test_a_flask_response_is_an_answer() -> None:
-    class Response:  # Flask is in no environment of ours; scripts bring it by requirements.txt
+    class Response:  # as the real Flask's, which scripts may bring by requirements.txt
         mimetype = "text/csv"
         response = (b"1,", b"2")
 
@@ -117,6 +120,27 @@ def test_a_flask_response_is_an_answer() -> None:
 
     h = handler(model_fn=doubler, output_fn=lambda prediction, accept: Response())
     assert ask(h, b"[1]", "application/json") == (200, b"1,2", "text/csv")
+
+
+@pytest.mark.parametrize("package", ["flask", "werkzeug.wrappers"])
+def test_a_script_without_flask_has_its_response(
+    package: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """AWS's scikit-learn images have Flask: published scripts import it for this."""
+    monkeypatch.syspath_prepend(str(job.CONTAINERS))
+    for name in ("flask", "werkzeug", "werkzeug.wrappers"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    module = importlib.import_module(package)
+
+    def output(prediction: Any, accept: str) -> Any:
+        return module.Response(response=["1,", b"2"], status="202 Accepted", mimetype="text/csv")
+
+    h = handler(model_fn=doubler, output_fn=output)
+    assert ask(h, b"[1]", "application/json") == (202, b"1,2", "text/csv")
+    assert module.Response("a", content_type="text/html; charset=utf-8").mimetype == "text/html"
+    if package == "flask":
+        with pytest.raises(ImportError, match="Flask"):
+            from flask import Flask  # noqa: F401  # pyright: ignore
 
 
 def test_transform_fn_takes_the_whole_request() -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import urlsplit
 
 from sagebrush.access import principals
 from sagebrush.engine import kinds
 from sagebrush.engine.kinds import Kind
 from sagebrush.environments import unavailable
-from sagebrush.environments.images import NO_ALGORITHM, UnknownTag
+from sagebrush.environments.images import UnknownTag
 from sagebrush.environments.store import Image, UnknownImage
 from sagebrush.errors import AwsError, Doc
 from sagebrush.samples import table
@@ -24,6 +25,11 @@ UNSUPPORTED = {
     "AdditionalModelDataSources": "additional model data sources",
 }
 """Members of a container that are refused because they would be ignored -> what they ask for."""
+_S3_ADDRESS = re.compile(
+    r"(?:(.+)\.)?s3(?:[.-](?:dualstack\.)?[a-z]{2}(?:-[a-z0-9]+)+)?\.amazonaws\.com(?:\.cn)?"
+)
+"""Hosts of AWS's S3, of any region; the bucket before them, if it is there ("Methods for accessing a
+bucket" in the S3 guide)."""
 
 
 def create_model(ctx: Ctx, request: Doc) -> Doc:
@@ -176,8 +182,6 @@ def resolve(ctx: Ctx, definition: Doc) -> Image:
         raise AwsError("ValidationException", text) from error
     except UnknownImage as error:
         raise AwsError("ValidationException", str(error)) from error
-    if image.script and "SAGEMAKER_PROGRAM" not in definition.get("Environment", {}):
-        raise AwsError("ValidationException", f"Image {definition['Image']}: {NO_ALGORITHM}")
     return image
 
 
@@ -221,6 +225,10 @@ def data_location(definition: Doc) -> tuple[str, str, str] | None:
 
 def _split(url: str) -> tuple[str, str]:
     parts = urlsplit(url, allow_fragments=False)
+    if parts.scheme == "https" and (address := _S3_ADDRESS.fullmatch(parts.netloc)):
+        # notebooks still name model data by its address: the bucket is in the host, or leads the path
+        place = f"{address[1]}{parts.path}" if address[1] else parts.path[1:]
+        parts = urlsplit(f"s3://{place}", allow_fragments=False)
     if parts.scheme != "s3" or not parts.netloc or not parts.path.strip("/"):
         raise AwsError("ValidationException", f"Model data must be at s3://bucket/key, not {url}.")
     return parts.netloc, parts.path[1:] + (f"?{parts.query}" if parts.query else "")

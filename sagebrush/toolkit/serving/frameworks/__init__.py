@@ -13,6 +13,8 @@ from sagebrush.toolkit.serving.handler import Defaults, NoHandler
 
 HEAVY = ("pytorch", "huggingface", "tensorflow")
 """Frameworks whose every worker costs hundreds of megabytes and uses all CPUs by itself."""
+SCRIPTLESS = (*HEAVY, "xgboost")
+"""Frameworks that have a default for loading a model."""
 
 SPIN = "4000"
 """Turns for which an OpenMP thread that has done its part of an operation looks for the next before
@@ -32,8 +34,15 @@ def name(environ: Mapping[str, str]) -> str:
     return found
 
 
-def defaults(framework: str) -> Defaults:
-    """The default functions of `framework`; TensorFlow's contract is another, see its module."""
+def defaults(framework: str, script: bool = True) -> Defaults:
+    """The default functions of `framework`; TensorFlow's contract is another, see its module.
+
+    Without a `script` XGBoost's models are those of AWS's algorithm.
+    """
+    if framework == "xgboost" and not script:
+        from sagebrush.toolkit.serving.frameworks import booster
+
+        return booster.BuiltIn()
     if framework in ("pytorch", "huggingface", "xgboost"):
         name = "booster" if framework == "xgboost" else framework
         module = importlib.import_module(f"sagebrush.toolkit.serving.frameworks.{name}")

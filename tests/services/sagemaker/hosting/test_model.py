@@ -103,6 +103,31 @@ def test_a_container_that_cannot_be_served_is_refused(sm: Any, container: Doc, w
     assert words in refused(sm, "CreateModel", **model(**container))
 
 
+@pytest.mark.parametrize(
+    "address",
+    [
+        "s3-us-east-1.amazonaws.com/models",
+        "s3.amazonaws.com/models",
+        "s3.us-east-1.amazonaws.com/models",
+        "models.s3.amazonaws.com",
+        "models.s3-us-west-2.amazonaws.com",
+        "models.s3.dualstack.cn-north-1.amazonaws.com.cn",
+    ],
+)
+def test_model_data_may_be_named_by_its_address(sm: Any, address: str) -> None:
+    url = f"https://{address}/m/model.tar.gz"
+    sm("CreateModel", **model(ModelDataUrl=url))
+    assert sm("DescribeModel", ModelName="m")["PrimaryContainer"]["ModelDataUrl"] == url
+    missing = model(ModelDataUrl=f"https://{address}/none") | {"ModelName": "other"}
+    assert "Could not find model data at s3://models/none" in refused(sm, "CreateModel", **missing)
+
+
+@pytest.mark.parametrize("host", ["s3-x.example.com/models", "nots3.amazonaws.com/models"])
+def test_other_addresses_are_no_model_data(sm: Any, host: str) -> None:
+    found = refused(sm, "CreateModel", **model(ModelDataUrl=f"https://{host}/m/model.tar.gz"))
+    assert "must be at s3://bucket/key" in found
+
+
 def test_one_container_may_come_as_a_list(sm: Any) -> None:
     one = {"Image": IMAGE, "ModelDataUrl": DATA}
     assert "PrimaryContainer" in refused(sm, "CreateModel", ModelName="m", ExecutionRoleArn=ROLE)
