@@ -140,7 +140,7 @@ class Deployment:
                     kept.forget(world, (data[0], data[1]))
         world.rows.delete(row.id)
         world.endpoints.gone(row.id)
-        world.forward.demand.forget((row.account, row.region, row.name))
+        world.forward.demand.forget(endpoints.name_of(row))
         return Next()
 
     # ---- one fleet takes the place of another
@@ -197,6 +197,10 @@ class Deployment:
         pending.pop("now", None)
         self._end(pending)
         return self._next("InService", {**self.deployed(pending), "FailureReason": None})
+
+    def fewest(self, fleet: Fleet) -> int:
+        """How few replicas a variant may be left with where more do not come up."""
+        return asynchronous.floor(fleet)
 
     def deployed(self, fleet: Fleet) -> Doc:
         """What the document says of the fleet that serves."""
@@ -260,9 +264,9 @@ class Deployment:
                 return self._mix(why, active, pending)
             return self._go_back(policy_of(self.deploying, active, pending), active, pending)
         if active and not pending:  # an update of capacities that cannot be met
-            answering, fewest = self.replicas.serving(active), asynchronous.floor(active)
+            there, fewest = self.replicas.there(active), self.fewest(active)
             for variant in active["variants"]:
-                variant["count"] = min(variant["count"], max(fewest, answering[variant["name"]]))
+                variant["count"] = min(variant["count"], max(fewest, there[variant["name"]]))
         self._end(active)
         return self._next("InService" if active else "Failed", {"FailureReason": why})
 

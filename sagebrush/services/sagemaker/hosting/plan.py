@@ -124,6 +124,8 @@ class Entry(TypedDict):
     """When it was added."""
     not_before: NotRequired[float]
     """The earliest time of its launch, in seconds since the epoch."""
+    type: NotRequired[str]
+    """Of a copy of an inference component: the type of the instance that it is on."""
 
 
 class Deploying(TypedDict):

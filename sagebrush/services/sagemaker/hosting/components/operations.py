@@ -168,7 +168,9 @@ def _scaled(ctx: Ctx, name: str, count: int) -> Doc:
         variant = {**checks.fleet_of(active), "count": count}
         doc = {**row.doc, "LastModifiedTime": moment(now)}
         doc.pop("FailureReason", None)
-        plan = {**row.plan, "active": {**active, "variants": [variant], "changed": now}}
+        fleet: Fleet = {**active, "variants": [variant], "changed": now}
+        fleet.pop("now", None)  # of a mix that a failed rollback left
+        plan = {**row.plan, "active": fleet}
         return replace(row, status="Updating", doc=doc, plan=plan, due_at=now)
 
     return _changed(ctx, name, change)

@@ -287,6 +287,16 @@ class Replicas:
         """How many replicas of each variant answer."""
         return {v["name"]: len(self.of(fleet, v["name"], ("serving",))) for v in fleet["variants"]}
 
+    def there(self, fleet: Fleet) -> dict[str, int]:
+        """How many replicas of each variant answer, or take the place of one that did."""
+        return {
+            v["name"]: sum(
+                e["state"] == "serving" or bool(e.get("replaces"))
+                for e in self.of(fleet, v["name"])
+            )
+            for v in fleet["variants"]
+        }
+
     def targets(self, fleet: Fleet) -> dict[str, int]:
         """How many replicas each variant should have now, by its use where it has a rule."""
         found = counts(fleet)
