@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import copy
 import math
-from typing import Any
+from typing import Any, cast
 
 from sagebrush.aws.names import short_id
 from sagebrush.engine.kinds import moment
 from sagebrush.errors import AwsError, Doc
 from sagebrush.routing import endpoints
-from sagebrush.services.sagemaker.hosting import asynchronous
+from sagebrush.services.sagemaker.hosting import asynchronous, billed
 from sagebrush.services.sagemaker.hosting.components import instances
 from sagebrush.services.sagemaker.hosting.deployment import (
     rollback_alarms,
@@ -206,6 +206,12 @@ class Deployment:
         """What the document says of the fleet that serves."""
         return {"EndpointConfigName": fleet["config"]}
 
+    def counted(self) -> Doc:
+        """The members of the plan that say what its instances have cost."""
+        before = cast(Any, plan_of(self.row).get("billed"))
+        fleets = [fleet for fleet in (self.active, self.pending) if fleet]
+        return {"billed": billed.noted(before, fleets, self.now)}
+
     def _end(self, fleet: Fleet | None) -> None:
         """The deployment is over: that fleet alone serves."""
         self.active, self.pending, self.share = fleet, None, 0.0
@@ -307,6 +313,7 @@ class Deployment:
             "waiting": self.replicas.message or None,
             "queued": self.replicas.queued or None,
             "sleeps": self.replicas.sleeps,
+            **self.counted(),
         }
         row = self.row
         changed = Row(row.account, row.region, row.kind, row.name, status, row.doc, plan, id=row.id)

@@ -164,6 +164,8 @@ class Plan(TypedDict, total=False):
     sleeps: float | None
     """After how many idle seconds the endpoint has no replicas; None: it always has."""
     tags: dict[str, str]
+    billed: Doc
+    """Of an endpoint: for how long it had how many instances (`hosting.billed`)."""
     copies: dict[str, Placed]
     """Of an endpoint without models: the copies of inference components on it, by their keys."""
 

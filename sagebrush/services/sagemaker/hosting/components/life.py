@@ -51,6 +51,10 @@ class Component(Deployment):
         """From zero copies it goes back to zero."""
         return 0
 
+    def counted(self) -> Doc:
+        """Nothing: instances are its endpoint's."""
+        return {}
+
     def deployed(self, fleet: Fleet) -> Doc:
         return {"Specification": fleet.get("specification")}
 

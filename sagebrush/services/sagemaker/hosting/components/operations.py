@@ -113,7 +113,8 @@ def update_inference_component(ctx: Ctx, request: Doc) -> Doc:
     active = _active(row)
     wanted = checks.completed(request.get("Specification"), active.get("specification", {}))
     spec = checks.specification({**request, "Specification": wanted})
-    count = request.get("RuntimeConfig", {}).get("CopyCount", checks.fleet_of(active)["count"])
+    asked = request.get("RuntimeConfig", {}).get("CopyCount")
+    count = checks.fleet_of(active)["count"] if asked is None else asked
     host = _endpoint(ctx, row.doc["EndpointName"])
     variant = checks.variant_of(ctx, spec, _variant_of(host, row.doc["VariantName"]), count)
     fleet, now = _fleet(ctx, spec, variant), ctx.world.clock()
@@ -123,6 +124,10 @@ def update_inference_component(ctx: Ctx, request: Doc) -> Doc:
 
     def change(row: Row) -> Row:
         _require_steady(ctx, row)
+        if asked is None:  # it may have been scaled since
+            there = checks.fleet_of(_active(row))["count"]
+            checks.fleet_of(fleet)["count"] = there
+            deploying["config"] = checks.deployment(config, there)
         doc = {**row.doc, "LastModifiedTime": moment(now), "LastDeploymentConfig": config}
         doc.pop("FailureReason", None)
         if config is None:

@@ -194,12 +194,14 @@ class Replicas:
             reason = replica.reason(state)
         entry.update(state="stopping", was=replica.variant, since=self.now)
         self.within(0.0)
-        if self._rule(entry["fleet"], replica.variant) and (not served or tries >= LOOP):
+        follows = self._rule(entry["fleet"], replica.variant) is not None
+        shadow = bool(replica.variant.get("shadow"))  # nobody waits for one
+        if follows and not shadow and (not served or tries >= LOOP):
             if state.reason != "stopped":
                 self.crash = reason
-                self.demand.failed(self.key, reason)
+                self.demand.failed(self.key, reason, self._serves(entry))
             return  # another one is started if it is wanted still
-        first = not served and not entry.get("replaces")
+        first = not served and not entry.get("replaces") and not (follows and shadow)
         if first and not (state.reason in ("lost", "stopped") and tries <= LOST):
             self.broken, self.broken_in = reason, entry["fleet"]
             return
@@ -210,9 +212,14 @@ class Replicas:
             entry["fleet"],
             replica.variant,
             tries=0 if state.reason == "stopped" else tries,
-            replaces=served or bool(entry.get("replaces")),
+            replaces=not first,
             not_before=self.now + (wait if tries > 1 else 0.0),
         )
+
+    def _serves(self, entry: Entry) -> bool:
+        """Whether another replica of the entry's variant answers."""
+        place = (entry["fleet"], entry["variant"], "serving")
+        return any((e["fleet"], e["variant"], e["state"]) == place for e in self.entries)
 
     def retire(self, entry: Entry) -> None:
         """The replica gets no more requests, and ends when its open ones are answered."""
@@ -305,13 +312,20 @@ class Replicas:
             if rule is None:
                 continue
             serving = self.of(fleet, variant["name"], ("serving",))
-            alive = self.of(fleet, variant["name"])
+            alive = self._used(fleet, variant)
             up = max((max(e["since"], self.demand.began) for e in alive), default=0.0)
             seen = self.demand.seen(self.key)
             wanted = elastic.target(rule, seen, up, len(serving), self.now)
             found[variant["name"]] = wanted.count
             self.within(wanted.due + 0.01)
         return found
+
+    def _used(self, fleet: Fleet, variant: Variant) -> list[Entry]:
+        """The replicas by whose coming up it is told whether the variant was wanted of late: of a
+        shadow those that it is beside, since nobody asks for it."""
+        if not variant.get("shadow"):
+            return self.of(fleet, variant["name"])
+        return [e for name in production(fleet) for e in self.of(fleet, name)]
 
     def _rule(self, fleet_id: str, variant: Variant) -> Rule | None:
         """By what the variant's replicas follow its use; None where they do not, as in a fleet that is
