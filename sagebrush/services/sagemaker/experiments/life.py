@@ -40,6 +40,8 @@ def reconcile(world: World, row: Row) -> Next:
     except AwsError as error:
         if error.status >= 500:
             raise
+        if error.message.startswith(endpoint.IN_PROGRESS):  # scaled since it was looked at
+            return Next(due=SOON)
         return _give_up(world, row, error.message)
     except Over as over:
         return _give_up(world, row, str(over))

@@ -50,7 +50,8 @@ KIND = Kind(
 )
 BUSY = ("Creating", "Updating", "SystemUpdating", "RollingBack", "Deleting")
 """Statuses in which AWS refuses UpdateEndpoint, UpdateEndpointWeightsAndCapacities and
-DeleteEndpoint alike: "Cannot update in-progress endpoint"."""
+DeleteEndpoint alike, in these words:"""
+IN_PROGRESS = "Cannot update in-progress endpoint"
 
 
 def create_endpoint(ctx: Ctx, request: Doc) -> Doc:
@@ -309,7 +310,7 @@ def _require_one_fleet(ctx: Ctx, row: Row) -> None:
 
 def _in_progress(ctx: Ctx, row: Row) -> AwsError:
     arn = KIND.arn(ctx, row.name)
-    return AwsError("ValidationException", f'Cannot update in-progress endpoint "{arn}".')
+    return AwsError("ValidationException", f'{IN_PROGRESS} "{arn}".')
 
 
 def _fleet(ctx: Ctx, config_name: str) -> Fleet:

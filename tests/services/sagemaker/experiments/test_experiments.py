@@ -351,3 +351,24 @@ def test_what_is_not_deployed_is_not_promoted_nor_left_behind(test: Test) -> Non
     assert test.status() == "Cancelled"
     listed = test.stand.sm("ListEndpointConfigs")["EndpointConfigs"]
     assert {each["EndpointConfigName"] for each in listed} == {"c-m", "c-n"}
+
+
+def test_an_endpoint_that_is_scaled_just_then_is_waited_for(test: Test) -> None:
+    dispatch, meanwhile = test.stand.app.world.dispatch, []
+
+    def scaled_first(ctx: Any, service: str, operation: str, params: Doc) -> Doc:
+        if operation == "UpdateEndpoint" and not meanwhile:
+            meanwhile.append(operation)
+            more = [{"VariantName": "AllTraffic", "DesiredInstanceCount": 2}]
+            test.stand.sm(
+                "UpdateEndpointWeightsAndCapacities",
+                EndpointName="e",
+                DesiredWeightsAndCapacities=more,
+            )
+        return dispatch(ctx, service, operation, params)
+
+    test.stand.app.world.dispatch = scaled_first
+    test.create()
+    for _ in range(3):
+        test.deployed()
+    assert (test.status(), meanwhile) == ("Running", ["UpdateEndpoint"])

@@ -79,11 +79,9 @@ class Copies(Replicas):
     made = Copy
 
     def _wait(self, entry: Entry, waiting: Waiting) -> None:
-        """A copy waits for room for a limited time, unless it takes the place of one that served; for
-        the host's, while nothing can be deleted or scaled, also where there are none to keep."""
+        """A copy waits for room for a limited time, unless it takes the place of one that served."""
         waited, patience = self.now - entry["since"], self.replica(entry).patience
-        limited = isinstance(waiting, instances.NoRoom) or self.row.status != "Creating"
-        ends = limited and not entry.get("replaces")
+        ends = isinstance(waiting, instances.NoRoom) and not entry.get("replaces")
         if ends and waited > patience:
             why = f"Insufficient capacity: {waiting} after {waited:.0f} seconds."
             self._ended(entry, Exited(1, "unstartable", why))

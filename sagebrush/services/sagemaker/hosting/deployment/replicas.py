@@ -131,9 +131,11 @@ class Replicas:
 
     def _wait(self, entry: Entry, waiting: Waiting) -> None:
         """The replica waits. An update does so for a limited time, since the fleet that it is to
-        replace may hold the capacity that it waits for."""
+        replace may hold the capacity that it waits for; so does one more of a fleet that serves,
+        which meanwhile can be neither scaled nor deleted."""
         waited, patience = self.now - entry["since"], self.replica(entry).patience
-        if len(self.fleets) > 1 and waited > patience:
+        limited = len(self.fleets) > 1 or (self.active and not entry.get("replaces"))
+        if limited and waited > patience:
             why = f"Insufficient capacity: {waiting} after {waited:.0f} seconds."
             self._ended(entry, Exited(1, "unstartable", why))
             return

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 
 from sagebrush.compute.host import Host
 from sagebrush.routing.demand import Demand
+from sagebrush.services.sagemaker.hosting.components import checks
+from sagebrush.services.sagemaker.hosting.deployment import rollback_alarms
+from sagebrush.store.rows import Row
 from tests.services.sagemaker.hosting.components.test_component_life import MB, Room
 from tests.services.sagemaker.stand import NAME, TRACE, Stand, refused
 
@@ -95,9 +101,9 @@ def test_a_component_that_serves_a_mix_can_be_scaled(room: Room) -> None:
     row = world.rows.get(*NAME[:2], "inference-component", "c")
     assert row is not None
 
-    def mixed(row):  # type: ignore[no-untyped-def]
+    def mixed(row: Row) -> Row:
         active = {**row.plan["active"], "now": {"v": 2}}
-        return type(row)(**{**row.__dict__, "plan": {**row.plan, "active": active}})
+        return replace(row, plan={**row.plan, "active": active})
 
     world.rows.update(row.id, mixed)
     room.scale(3)
@@ -114,3 +120,62 @@ def test_a_deleted_component_leaves_an_endpoint_of_its_name_alone(room: Room) ->
     room.stand.sm("DeleteInferenceComponent", InferenceComponentName="e")
     room.touch()
     assert demand.seen((NAME, "")).last > 0
+
+
+def test_an_alarm_brings_the_old_copies_back(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = {"latency": "OK"}
+    monkeypatch.setattr(rollback_alarms, "states", lambda *_: found)
+    room.endpoint(2)
+    room.answering(copies=2)
+    old = set(room.routes())
+    rolling = {
+        "MaximumBatchSize": {"Type": "COPY_COUNT", "Value": 1},
+        "WaitIntervalInSeconds": 60,
+        "RollbackMaximumBatchSize": {"Type": "COPY_COUNT", "Value": 2},
+    }
+    room.stand.sm(
+        "UpdateInferenceComponent",
+        InferenceComponentName="c",
+        Specification={"ModelName": "n"},
+        DeploymentConfig={
+            "RollingUpdatePolicy": rolling,
+            "AutoRollbackConfiguration": {"Alarms": [{"AlarmName": "latency"}]},
+        },
+    )
+    room.stand.turn()
+    room.healthy()
+    room.stand.clock.forward(60)
+    room.healthy()  # the second batch, and one old copy is gone
+    assert room.describe()["InferenceComponentStatus"] == "Updating"
+    assert not old <= set(room.routes())
+    found["latency"] = "ALARM"
+    for _ in range(3):
+        room.healthy()
+        assert len(room.routes()) >= 2
+    told = room.describe()
+    assert told["InferenceComponentStatus"] == "InService"
+    assert told["FailureReason"].endswith("went into ALARM state: latency.")
+    assert told["Specification"]["ModelName"] == "m"
+    assert told["RuntimeConfig"] == {"DesiredCopyCount": 2, "CurrentCopyCount": 2}
+
+
+def test_an_update_has_the_copies_that_there_are_by_then(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    room.endpoint(2)
+    room.answering()
+    variant_of = checks.variant_of
+
+    def scaled_first(*given: Any) -> Any:
+        monkeypatch.undo()
+        room.scale(3)
+        room.healthy()
+        return variant_of(*given)
+
+    monkeypatch.setattr(checks, "variant_of", scaled_first)
+    room.stand.sm(
+        "UpdateInferenceComponent", InferenceComponentName="c", Specification={"ModelName": "n"}
+    )
+    for _ in range(3):
+        room.healthy()
+    assert room.describe()["RuntimeConfig"] == {"DesiredCopyCount": 3, "CurrentCopyCount": 3}
