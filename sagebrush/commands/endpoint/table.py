@@ -6,7 +6,7 @@ import argparse
 import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 from botocore.exceptions import ClientError
 
@@ -18,6 +18,7 @@ from sagebrush.compute.local import usage
 from sagebrush.engine.running import Live, live
 from sagebrush.scheduler.sizes import amount
 from sagebrush.services.sagemaker.hosting import billed
+from sagebrush.services.sagemaker.hosting.plan import plan_of
 from sagebrush.settings import Settings
 from sagebrush.store.rows import Reader, Row
 
@@ -82,7 +83,9 @@ def run(args: argparse.Namespace) -> int:
     if any(part.startswith("serverless ") for line in lines for part in line):
         print("what serverless endpoints cost on AWS is in no price list that Sagebrush has")
     if any(part.endswith(PARTLY) for line in lines for part in line):
-        print(f"{PARTLY} without what ran before an update of Sagebrush, which was not counted then")
+        print(
+            f"{PARTLY} without what ran before an update of Sagebrush, which was not counted then"
+        )
     if priced:
         print(f"prices: {costs.basis(priced)}")
     return 0
@@ -128,9 +131,10 @@ def _rows(rows: Reader, kind: str, account: str, region: str) -> list[Row]:
 
 def _held(row: Row) -> Held:
     """What is known of the endpoint without its processes."""
-    fleet = row.plan.get("active") or row.plan.get("pending") or {"variants": []}
-    bare = any(variant.get("containers") == [] for variant in fleet["variants"])
-    return Held(bare=bare, billed=row.plan.get("billed"))
+    plan = plan_of(row)
+    fleet = plan.get("active") or plan.get("pending")
+    bare = fleet is not None and not fleet["variants"][0]["containers"]
+    return Held(bare=bare, billed=cast(billed.Billed | None, plan.get("billed")))
 
 
 def _memory(chosen: Settings, each: Live) -> int:

@@ -54,7 +54,8 @@ def test_instances_are_counted_for_as_long_as_they_were_there() -> None:
         variants = [{"name": "a", "type": kind, "count": count}, {"name": "s", "serverless": {}}]
         return {"variants": variants, **more}
 
-    noted, small, large = table.billed.noted, fleet("small", 1), fleet("large", 4)
+    noted: Any = table.billed.noted
+    small, large = fleet("small", 1), fleet("large", 4)
     found = noted(None, [small], 100.0)
     found = noted(found, [small, {**large, "now": {"a": 2}}], 110.0)
     found = noted(found, [large], 113.0)

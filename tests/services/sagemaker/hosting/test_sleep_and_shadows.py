@@ -42,9 +42,7 @@ def keys(stand: Stand, variant: str) -> list[str]:
     assert row is not None
     running = stand.backend.running()
     return [
-        e["key"]
-        for e in row.plan["replicas"]
-        if e["variant"] == variant and e["key"] in running
+        e["key"] for e in row.plan["replicas"] if e["variant"] == variant and e["key"] in running
     ]
 
 

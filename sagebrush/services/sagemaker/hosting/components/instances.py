@@ -138,11 +138,14 @@ def _instances(endpoint: Row, variant: str) -> Iterator[tuple[Fleet, list[str]]]
     for fleet in (plan.get("pending"), plan.get("active")):
         if fleet:
             place = (fleet["id"], variant, "serving")
-            yield fleet, [
-                entry["id"]
-                for entry in plan["replicas"]
-                if (entry["fleet"], entry["variant"], entry["state"]) == place
-            ]
+            yield (
+                fleet,
+                [
+                    entry["id"]
+                    for entry in plan["replicas"]
+                    if (entry["fleet"], entry["variant"], entry["state"]) == place
+                ],
+            )
 
 
 def _of(fleet: Fleet, name: str) -> Variant:

@@ -170,7 +170,7 @@ def _scaled(ctx: Ctx, name: str, count: int) -> Doc:
     def change(row: Row) -> Row:
         _require_steady(ctx, row)
         active, now = _active(row), ctx.world.clock()
-        variant = {**checks.fleet_of(active), "count": count}
+        variant: Variant = {**checks.fleet_of(active), "count": count}
         doc = {**row.doc, "LastModifiedTime": moment(now)}
         doc.pop("FailureReason", None)
         fleet: Fleet = {**active, "variants": [variant], "changed": now}
