@@ -173,6 +173,11 @@ class Demand:
             use = self._uses.get(key)
             return use.failed if use is not None and self._clock() < use.held_until else ""
 
+    def empty(self) -> None:
+        """All endpoints are gone."""
+        with self._guard:
+            self._uses.clear()
+
     def forget(self, name: Name) -> None:
         """The endpoint is gone; another one of its name has nothing of it."""
         with self._guard:

@@ -211,13 +211,24 @@ def require_room(rows: Reader, endpoint: Row, fleet: Fleet) -> None:
         plan = plan_of(component)
         for own in (plan.get("active"), plan.get("pending")):
             for variant in own["variants"] if own else ():
-                size = instance(_of(fleet, variant["name"])["type"])
-                if not placement.fits(size, variant.get("needs", placement.NONE)):
-                    raise AwsError(
-                        "ValidationException",
-                        f"A copy of inference component {component.name} needs {_words(variant)}: more"
-                        f" than one {size.name} of the new endpoint configuration has.",
-                    )
+                _require_fits(component.name, variant, fleet)
+
+
+def require_place(endpoint: Row | None, component: str, variant: Variant) -> None:
+    """Raises ValidationException where an update of the endpoint goes on to instances that could not
+    hold a copy of the component."""
+    if endpoint is not None and (pending := plan_of(endpoint).get("pending")):
+        _require_fits(component, variant, pending)
+
+
+def _require_fits(component: str, variant: Variant, fleet: Fleet) -> None:
+    size = instance(_of(fleet, variant["name"])["type"])
+    if not placement.fits(size, variant.get("needs", placement.NONE)):
+        raise AwsError(
+            "ValidationException",
+            f"A copy of inference component {component} needs {_words(variant)}: more than one"
+            f" {size.name} of endpoint configuration {fleet['config']} has.",
+        )
 
 
 def on(rows: Reader, endpoint: Row) -> list[Row]:

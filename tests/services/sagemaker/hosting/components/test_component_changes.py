@@ -12,7 +12,7 @@ from sagebrush.routing.demand import Demand
 from sagebrush.services.sagemaker.hosting.components import checks
 from sagebrush.services.sagemaker.hosting.deployment import rollback_alarms
 from sagebrush.store.rows import Row
-from tests.services.sagemaker.hosting.components.test_component_life import MB, Room
+from tests.services.sagemaker.hosting.components.test_component_life import MB, Room, invoked
 from tests.services.sagemaker.stand import NAME, TRACE, Stand, refused
 
 
@@ -44,6 +44,12 @@ def test_an_update_to_instances_that_hold_no_copy_is_refused(room: Room) -> None
     message = refused(room.stand.sm, "UpdateEndpoint", EndpointName="e", EndpointConfigName="small")
     assert "inference component c" in message
     assert room.stand.status() == "InService"
+    room.stand.sm("DeleteInferenceComponent", InferenceComponentName="c")
+    room.touch()
+    room.stand.app.world.host = Host(2.0, 8 << 30)
+    room.stand.sm("UpdateEndpoint", EndpointName="e", EndpointConfigName="small")
+    message = refused(room.create, "d", MinMemoryRequiredInMb=6000)
+    assert "ml.t2.medium of endpoint configuration small" in message
 
 
 def test_a_model_that_cannot_load_from_zero_is_tried_once(room: Room) -> None:
@@ -179,3 +185,13 @@ def test_an_update_has_the_copies_that_there_are_by_then(
     for _ in range(3):
         room.healthy()
     assert room.describe()["RuntimeConfig"] == {"DesiredCopyCount": 3, "CurrentCopyCount": 3}
+
+
+def test_a_component_is_named_where_its_variant_or_session_is_not_there(room: Room) -> None:
+    room.endpoint(1)
+    room.answering()
+    asked = {"InferenceComponentName": "c"}
+    error = invoked(room.stand, TargetVariant="w", **asked)
+    assert "Variant w of inference component c of account" in error.message
+    error = invoked(room.stand, SessionId="s", **asked)
+    assert error.message.startswith("Session s of inference component c was not found")
