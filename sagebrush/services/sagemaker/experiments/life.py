@@ -178,7 +178,7 @@ def _give_up(world: World, row: Row, reason: str) -> Next:
         plan = {"end": "Cancelled", "actions": None}
         return Next("Stopping", {**_modified(world), "StatusReason": reason}, plan, due=0.0)
     config = _config(world, row, at)
-    for step in (SHADOW, END):
+    for step in (SHADOW, END) if found is None or found.status == "InService" else ():
         if _config(world, row, name := _name(row, step)) is not None and name != at:
             _discard(_ctx(world, row), row, step)
     return _ended(world, row, "Cancelled", reason, configurations.names(config) if config else [])

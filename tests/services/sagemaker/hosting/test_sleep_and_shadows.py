@@ -116,6 +116,42 @@ def test_a_shadow_that_does_not_come_up_keeps_nobody_waiting(
     asleep(stand)
 
 
+def test_where_one_instance_does_not_come_up_another_is_waited_for(
+    stand: Stand, answers: Answers
+) -> None:
+    stand.config("two", {"a": ("m", 2, 1.0)})
+    stand.create("two")
+    sleeps(stand)
+    asleep(stand)
+
+    async def work() -> None:
+        call = asyncio.create_task(invoked(stand))
+        await until(stand, lambda: len(stand.backend.running()) == 2)
+        first, second = stand.backend.running()
+        stand.backend.die(first, 1, log=TRACE)
+        stand.touch()
+        assert second in stand.backend.running()
+        stand.health.answers(second)
+        stand.touch()
+        assert (await asyncio.wait_for(call, 2))["Body"] == b"yes"
+
+    asyncio.run(work())
+
+
+def test_a_shadow_that_does_not_come_up_holds_up_no_change(stand: Stand, answers: Answers) -> None:
+    shadowed(stand)
+    sleeps(stand)
+    more = [{"VariantName": "shadow", "DesiredInstanceCount": 2}]
+    stand.sm(
+        "UpdateEndpointWeightsAndCapacities", EndpointName="e", DesiredWeightsAndCapacities=more
+    )
+    stand.turn()
+    stand.backend.die(keys(stand, "shadow")[-1], 1, log=TRACE)
+    stand.touch()
+    assert stand.status() == "InService"
+    stand.sm("DeleteEndpoint", EndpointName="e")
+
+
 def test_requests_of_a_session_are_not_copied(
     stand: Stand, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -185,9 +185,7 @@ def _scaled(ctx: Ctx, name: str, count: int) -> Doc:
     return _changed(ctx, name, change)
 
 
-def _changed(
-    ctx: Ctx, name: str, change: Callable[[Row], Row], check: Check | None = None
-) -> Doc:
+def _changed(ctx: Ctx, name: str, change: Callable[[Row], Row], check: Check | None = None) -> Doc:
     row = kinds.update(ctx, KIND, name, change, check)
     ctx.world.wake()
     return {"InferenceComponentArn": row.doc["InferenceComponentArn"]}

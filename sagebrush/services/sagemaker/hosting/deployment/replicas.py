@@ -197,13 +197,16 @@ class Replicas:
         entry.update(state="stopping", was=replica.variant, since=self.now)
         self.within(0.0)
         follows = self._rule(entry["fleet"], replica.variant) is not None
-        shadow = bool(replica.variant.get("shadow"))  # nobody waits for one
-        if follows and not shadow and (not served or tries >= LOOP):
+        # nobody waits for a shadow, nor for this one where another may come up yet
+        unmissed = follows and (
+            bool(replica.variant.get("shadow")) or self._another(entry, "launched")
+        )
+        if follows and not unmissed and (not served or tries >= LOOP):
             if state.reason != "stopped":
                 self.crash = reason
-                self.demand.failed(self.key, reason, self._serves(entry))
+                self.demand.failed(self.key, reason, self._another(entry, "serving"))
             return  # another one is started if it is wanted still
-        first = not served and not entry.get("replaces") and not (follows and shadow)
+        first = not served and not entry.get("replaces") and not unmissed
         if first and not (state.reason in ("lost", "stopped") and tries <= LOST):
             self.broken, self.broken_in = reason, entry["fleet"]
             return
@@ -218,10 +221,12 @@ class Replicas:
             not_before=self.now + (wait if tries > 1 else 0.0),
         )
 
-    def _serves(self, entry: Entry) -> bool:
-        """Whether another replica of the entry's variant answers."""
-        place = (entry["fleet"], entry["variant"], "serving")
-        return any((e["fleet"], e["variant"], e["state"]) == place for e in self.entries)
+    def _another(self, entry: Entry, state: str) -> bool:
+        """Whether another replica of the entry's variant is in that state."""
+        place = (entry["fleet"], entry["variant"], state)
+        return any(
+            (e["fleet"], e["variant"], e["state"]) == place for e in self.entries if e is not entry
+        )
 
     def retire(self, entry: Entry) -> None:
         """The replica gets no more requests, and ends when its open ones are answered."""
@@ -346,10 +351,15 @@ class Replicas:
         return all(answering[name] >= count for name, count in self.targets(fleet).items())
 
     def settled(self, fleet: Fleet) -> bool:
-        """Whether the fleet has exactly the replicas that it should have, all serving."""
+        """Whether the fleet has exactly the replicas that it should have, all serving; but for shadows
+        that sleep and wake, which are tried again for as long as they do not come up."""
+        targets = self.targets(fleet)
         return all(
-            len(self.of(fleet, name)) == len(self.of(fleet, name, ("serving",))) == count
-            for name, count in self.targets(fleet).items()
+            len(self.of(fleet, v["name"]))
+            == len(self.of(fleet, v["name"], ("serving",)))
+            == targets[v["name"]]
+            for v in fleet["variants"]
+            if not (v.get("shadow") and self._rule(fleet["id"], v))
         )
 
     def converge(self) -> None:
