@@ -64,11 +64,14 @@ def run(args: argparse.Namespace) -> int:
         }
         held = holding(chosen, server.account, region)
         for doc in described(clients["sagemaker"]):
+            its = held.get(doc["EndpointName"], Held())
             groups = costs.instances("Endpoint", doc, clients["sagemaker"])
+            if not groups and its.billed:  # its configuration was deleted
+                groups = list(its.billed["counts"].items())
             priced += [name for name, _ in groups]
             told = row(
                 doc,
-                held.get(doc["EndpointName"], Held()),
+                its,
                 requests(clients["cloudwatch"], doc, now),
                 groups,
                 now,

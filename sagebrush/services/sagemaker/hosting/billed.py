@@ -40,7 +40,7 @@ def noted(before: Billed | None, fleets: Iterable[Fleet], now: float) -> Billed:
     return {
         "since": since,
         "at": now,
-        "counts": dict(+counts),
+        "counts": dict(counts),
         "seconds": until(before, now) if before else {},
     }
 
