@@ -112,6 +112,7 @@ class Reset:
         world.tallies.drop()
         world.captures.drop()  # of answers that were on their way meanwhile
         world.endpoints.empty(last)
+        world.forward.demand.empty()
         world.curves.clear()
         principals.forget(world)
 

@@ -145,9 +145,9 @@ class Demand:
             use.begun = use.spilled = 0
             return found
 
-    def failed(self, key: Key, why: str) -> None:
+    def failed(self, key: Key, why: str, serves: bool = False) -> None:
         """What was wanted did not come up: those who wait are told, and for a while nothing is tried
-        again."""
+        again. `serves`: others answer, so what is known of their use is as it was."""
         now = self._clock()
         with self._guard:
             use = self._uses.setdefault(key, _Use(0.0))
@@ -155,7 +155,8 @@ class Demand:
             use.failed = why
             use.held_until = now + min(LONGEST, 2.0 ** (use.failures - 1))
             use.peaks.clear()
-            use.last = 0.0
+            if not serves:
+                use.last = 0.0
             for asking in use.inside:
                 if asking.waiting:
                     asking.why = why
@@ -172,8 +173,13 @@ class Demand:
             use = self._uses.get(key)
             return use.failed if use is not None and self._clock() < use.held_until else ""
 
-    def forget(self, name: Name) -> None:
-        """The endpoint is gone."""
+    def empty(self) -> None:
+        """All endpoints are gone."""
         with self._guard:
-            for key in [k for k, use in self._uses.items() if k[0] == name and not use.inside]:
+            self._uses.clear()
+
+    def forget(self, name: Name) -> None:
+        """The endpoint is gone; another one of its name has nothing of it."""
+        with self._guard:
+            for key in [k for k in self._uses if k[0] == name]:
                 del self._uses[key]

@@ -276,12 +276,14 @@ class Forward:
     ) -> Place:
         """Waits until other replicas are published for the endpoint, and returns one of them.
 
-        Raises NoReplica if there is none by `until` (monotonic seconds), and NoVariant.
+        Raises NoReplica if there is none by `until` (monotonic seconds), NoEndpoint, and NoVariant.
         """
         while time.monotonic() < until:
             await asyncio.sleep(LOOK_AGAIN)
             found = self._endpoints.get(endpoint.name)
-            if found is None or found is endpoint:
+            if found is None:  # deleted meanwhile
+                raise NoEndpoint(endpoint.name)
+            if found is endpoint:
                 continue
             endpoint = found
             variant, route = _pick(found, _choose(found, target), ())
@@ -292,7 +294,7 @@ class Forward:
     async def _woken(self, of: Waiter, asking: Asking, passage: Passage[Reached]) -> Place:
         """Waits until a replica is published for the endpoint, which is told to start one.
 
-        Raises NotAwake if none comes up in time, Left, and NoVariant.
+        Raises NotAwake if none comes up in time, Left, NoEndpoint, and NoVariant.
         """
         asking.waiting = True
         endpoint, variant = of.endpoint, of.variant
@@ -305,7 +307,9 @@ class Forward:
             if asking.why:
                 raise NotAwake(variant.name, asking.why)
             found = self._endpoints.get(endpoint.name)
-            if found is None or found is endpoint:
+            if found is None:  # deleted meanwhile
+                raise NoEndpoint(endpoint.name)
+            if found is endpoint:
                 continue
             endpoint = found
             variant, route = _pick(found, _choose(found, of.target), ())

@@ -98,6 +98,10 @@ class Passage(Generic[Reached]):
                 raise
             raise Broken(str(error)) from error
 
+    def check(self, variant: Variant) -> None:
+        """Raises Undirected for a container that the request cannot have."""
+        self._places(variant)
+
     def _places(self, variant: Variant) -> range | None:
         """The containers that get the request, by their places; None: the only one."""
         names = variant.containers

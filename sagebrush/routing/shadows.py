@@ -11,6 +11,7 @@ import random
 import time
 from collections.abc import Callable
 
+from sagebrush.errors import AwsError
 from sagebrush.net.http_client import Answer, Broken, Unreachable
 from sagebrush.routing.endpoints import Endpoint, Shadow, Variant
 from sagebrush.routing.passage import Passage, Undirected
@@ -56,7 +57,7 @@ class Shadows:
             status = answer.status
             if 200 <= status < 300:
                 done(variant, answer)
-        except (Unreachable, Broken, TimeoutError, Undirected):
+        except (Unreachable, Broken, TimeoutError, Undirected, AwsError):
             pass  # counted as an error of the model's, and nobody's to be told
         took = time.perf_counter() - sent
         for config in ("", variant.config) if variant.config else ("",):

@@ -84,6 +84,8 @@ def test_all_is_gone_and_every_name_is_free(server: Server) -> None:
         world.rows.insert(Row("", "", "access-key", "AKIAITSOWN", "Active", {}, plan)),
     ]
     world.rows.insert(Row("", "", "access-key", "AKIAUSER", "Active", {}, {"account": "1"}))
+    used = (("123456789012", "us-east-1", "e"), "")
+    world.forward.demand.failed(used, "it did not come up")
     for _ in range(2):
         fill(server)
         said = world.reset()
@@ -95,6 +97,7 @@ def test_all_is_gone_and_every_name_is_free(server: Server) -> None:
         roles = server.client("iam").list_roles()["Roles"]
         assert [role["Arn"] for role in roles] == [ROLE]
         until(lambda: blobs(world) == [], "no body is left")
+    assert world.forward.demand.held(used) == ""
     assert world.rows.select("model") == []
     assert [world.rows.by_id(row.id) for row in kept] == kept
     assert world.rows.select("access-key") == kept[1:]

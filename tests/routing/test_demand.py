@@ -58,3 +58,23 @@ def test_those_beyond_what_is_provisioned_are_counted() -> None:
         demand.enter(KEY, 5, provisioned=2)
     assert demand.counted(KEY) == (3, 3, 1)
     assert demand.counted(KEY) == (3, 0, 0)
+
+
+def test_a_failure_beside_one_that_answers_forgets_no_use() -> None:
+    demand = Demand(Clock(100.0))
+    with demand.entered(KEY, None):
+        pass
+    demand.failed(KEY, "it ends", serves=True)
+    assert (demand.seen(KEY).last, demand.held(KEY)) == (100.0, "it ends")
+    demand.failed(KEY, "it ends")
+    assert demand.seen(KEY).last == 0.0
+
+
+def test_a_deleted_endpoint_leaves_nothing_to_another_of_its_name() -> None:
+    demand = Demand(Clock(100.0))
+    asking = demand.enter(KEY, 1)
+    demand.failed(KEY, "it ends")
+    demand.forget(KEY[0])
+    assert demand.held(KEY) == ""
+    demand.leave(KEY, asking)
+    demand.enter(KEY, 1)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from sagebrush.errors import AwsError
 from sagebrush.net.http_client import Answer, Body, Broken, Pool, Unreachable
 from sagebrush.routing import shadows
 from sagebrush.routing.endpoints import Endpoint, Route, Shadow, Variant
@@ -58,7 +59,7 @@ async def settle(copies: Shadows) -> None:
 @pytest.mark.parametrize(
     ("answer", "status", "told"),
     [(200, 200, 1), (500, 500, 0), (Broken("x"), 0, 0), (TimeoutError(), 0, 0),
-     (Unreachable("x"), 0, 0)],
+     (Unreachable("x"), 0, 0), (AwsError("ModelNotReadyException", "x"), 0, 0)],
 )  # fmt: skip
 def test_a_copy_is_counted_and_its_failure_is_nobodys(answer: Any, status: int, told: int) -> None:
     counted, done = Counted(), []

@@ -5,18 +5,22 @@ from __future__ import annotations
 import argparse
 import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, cast
 
 from botocore.exceptions import ClientError
 
-from sagebrush.commands import places, running
+from sagebrush import services
+from sagebrush.commands import beside, places, running
 from sagebrush.commands.job import costs, facts, inside
 from sagebrush.commands.running import CommandError
 from sagebrush.compute.local import usage
-from sagebrush.engine.running import Live
+from sagebrush.engine.running import Live, live
 from sagebrush.scheduler.sizes import amount
+from sagebrush.services.sagemaker.hosting import billed
+from sagebrush.services.sagemaker.hosting.plan import plan_of
 from sagebrush.settings import Settings
+from sagebrush.store.rows import Reader, Row
 
 Doc = Mapping[str, Any]
 RECENT = 5
@@ -26,15 +30,23 @@ MONTH = 730 * 3600.0
 HEADER = ("ENDPOINT", "STATE", f"LAST {RECENT} MIN", "MEMORY", "INSTANCES", "AWS SO FAR", "A MONTH")
 NOT_KNOWN = "unknown"
 """The price of what is in no price list that Sagebrush has: serverless endpoints' GB-seconds."""
+PARTLY = "*"
+"""Marks a cost of which the beginning is not known."""
+SLACK = 60.0
+"""Seconds from an endpoint's creation within which its instances begin to be counted."""
 
 
 @dataclass(frozen=True)
 class Held:
-    """What an endpoint's processes hold now."""
+    """What an endpoint's processes hold now, those of its inference components too."""
 
     processes: int = 0
     memory: int = 0
     """Bytes."""
+    bare: bool = False
+    """Whether it is one of inference components, without a model of its own."""
+    billed: billed.Billed | None = None
+    """For how long it had how many instances; None where that is not known."""
 
 
 def run(args: argparse.Namespace) -> int:
@@ -52,11 +64,14 @@ def run(args: argparse.Namespace) -> int:
         }
         held = holding(chosen, server.account, region)
         for doc in described(clients["sagemaker"]):
+            its = held.get(doc["EndpointName"], Held())
             groups = costs.instances("Endpoint", doc, clients["sagemaker"])
+            if not groups and its.billed:  # its configuration was deleted
+                groups = list(its.billed["counts"].items())
             priced += [name for name, _ in groups]
             told = row(
                 doc,
-                held.get(doc["EndpointName"], Held()),
+                its,
                 requests(clients["cloudwatch"], doc, now),
                 groups,
                 now,
@@ -70,6 +85,10 @@ def run(args: argparse.Namespace) -> int:
         print(line)
     if any(part.startswith("serverless ") for line in lines for part in line):
         print("what serverless endpoints cost on AWS is in no price list that Sagebrush has")
+    if any(part.endswith(PARTLY) for line in lines for part in line):
+        print(
+            f"{PARTLY} without what ran before an update of Sagebrush, which was not counted then"
+        )
     if priced:
         print(f"prices: {costs.basis(priced)}")
     return 0
@@ -87,16 +106,38 @@ def described(client: Any) -> Iterator[Doc]:
 
 def holding(chosen: Settings, account: str, region: str) -> dict[str, Held]:
     """Endpoint -> what its processes hold."""
-    found: dict[str, Held] = {}
     try:
-        lives = inside.everything(chosen)
+        with beside.database(chosen) as stored:
+            rows = Reader(stored.read)
+            lives = live(rows, services.running())
+            endpoints = _rows(rows, "endpoint", account, region)
+            components = _rows(rows, "inference-component", account, region)
     except CommandError:
-        return found
+        return {}
+    found = {row.name: _held(row) for row in endpoints}
+    owners = {
+        **{("endpoint", row.name): row.name for row in endpoints},
+        **{("inference-component", row.name): row.doc["EndpointName"] for row in components},
+    }
     for each in lives:
-        if (each.kind, each.account, each.region) == ("endpoint", account, region):
-            before = found.get(each.name, Held())
-            found[each.name] = Held(before.processes + 1, before.memory + _memory(chosen, each))
+        owner = owners.get((each.kind, each.name))
+        if owner in found and (each.account, each.region) == (account, region):
+            was = found[owner]
+            more = _memory(chosen, each)
+            found[owner] = replace(was, processes=was.processes + 1, memory=was.memory + more)
     return found
+
+
+def _rows(rows: Reader, kind: str, account: str, region: str) -> list[Row]:
+    return [row for row in rows.select(kind, account=account) if row.region == region]
+
+
+def _held(row: Row) -> Held:
+    """What is known of the endpoint without its processes."""
+    plan = plan_of(row)
+    fleet = plan.get("active") or plan.get("pending")
+    bare = fleet is not None and not fleet["variants"][0]["containers"]
+    return Held(bare=bare, billed=cast(billed.Billed | None, plan.get("billed")))
 
 
 def _memory(chosen: Settings, each: Live) -> int:
@@ -140,12 +181,23 @@ def row(
     name, state = doc["EndpointName"], state_of(doc, held)
     if sizes := serverless(doc):
         return name, state, load, memory, sizes, NOT_KNOWN, NOT_KNOWN
-    live = doc["EndpointStatus"] in costs.ANSWERING
-    seconds = (now - doc["CreationTime"]).total_seconds()
-    so_far, month = (
-        _dollars(costs.priced(groups, span)) if live else "-" for span in (seconds, MONTH)
-    )
-    return name, state, load, memory, instances(doc, groups), so_far, month
+    if doc["EndpointStatus"] not in costs.ANSWERING:
+        return name, state, load, memory, instances(doc, groups), "-", "-"
+    month = _dollars(costs.priced(groups, MONTH))
+    return name, state, load, memory, instances(doc, groups), so_far(doc, held, now), month
+
+
+def so_far(doc: Doc, held: Held, now: dt.datetime) -> str:
+    """What the instances that the endpoint had until now would have cost."""
+    known = held.billed
+    if known is None:
+        return NOT_KNOWN
+    spans = billed.until(known, now.timestamp())
+    costing = [costs.priced([(name, 1)], seconds) for name, seconds in spans.items()]
+    if any(each is None for each in costing):
+        return NOT_KNOWN
+    late = known["since"] - doc["CreationTime"].timestamp() > SLACK
+    return _dollars(sum(each or 0.0 for each in costing)) + (PARTLY if late else "")
 
 
 def state_of(doc: Doc, held: Held) -> str:
@@ -154,7 +206,7 @@ def state_of(doc: Doc, held: Held) -> str:
     if status != "InService":
         return f"{status}: {doc['FailureReason'][:80]}" if doc.get("FailureReason") else status
     if not held.processes:
-        return "asleep"
+        return "no copies" if held.bare else "asleep"
     ready = any(v.get("CurrentInstanceCount") for v in doc.get("ProductionVariants", ()))
     return "answers" if ready or serverless(doc) else "starting"
 

@@ -113,7 +113,7 @@ def instances(noun: str, doc: Doc, client: Any) -> list[tuple[str, int]]:
             config = client.describe_endpoint_config(EndpointConfigName=doc["EndpointConfigName"])
             return [
                 (v["InstanceType"], counts.get(v["VariantName"], 0))
-                for v in config["ProductionVariants"]
+                for v in _variants(config)
                 if "InstanceType" in v
             ]
         return []
@@ -156,7 +156,8 @@ def _instance(name: str) -> Instance | None:
 
 
 def _variants(doc: Doc) -> list[Doc]:
-    return list(doc.get("ProductionVariants", ()))
+    """Production variants, and shadow ones, whose instances cost as much."""
+    return [*doc.get("ProductionVariants", ()), *doc.get("ShadowProductionVariants", ())]
 
 
 def _seconds(noun: str, doc: Doc, now: dt.datetime) -> float | None:

@@ -245,13 +245,15 @@ class Models:
 
     async def _unload(self, route: Route, replica: Replica, model: Model, order: Order) -> None:
         began = time.perf_counter()
-        # a container that does not answer ends, or says 409 when it is to load the model again
-        with suppress(Unreachable, Broken, TimeoutError):
-            await route.pool.ask(_head("DELETE", f"/models/{model.name}"), b"", ASKED)
-        await asyncio.to_thread(order.files.remove, route.key, model.name)
-        model.loaded = False
-        replica.models.pop(model.name, None)
-        replica.freed.set()
+        try:
+            # a container that does not answer ends, or says 409 when it is to load the model again
+            with suppress(Unreachable, Broken, TimeoutError):
+                await route.pool.ask(_head("DELETE", f"/models/{model.name}"), b"", ASKED)
+            await asyncio.to_thread(order.files.remove, route.key, model.name)
+        finally:  # whatever happened: who waits for it to be gone must not wait for ever
+            model.loaded = False
+            replica.models.pop(model.name, None)
+            replica.freed.set()
         order.note("ModelUnloadingTime", (time.perf_counter() - began) * 1e6)
         order.note("LoadedModelCount", float(replica.count()))
 

@@ -55,8 +55,9 @@ class ModelPassage(Passage[Reached]):
         body: Body,
         timeout: float,
         ask: Callable[[Pool, bytes, Body, float], Awaitable[Reached]],
+        container: str | None = None,
     ) -> None:
-        super().__init__(head, body, timeout, ask)
+        super().__init__(head, body, timeout, ask, container)
         self._target = target
         self._seconds = min(timeout, 60.0)
         self.targets_model = True
@@ -72,6 +73,7 @@ class ModelPassage(Passage[Reached]):
         """
         models = self._target.models
         order = self._target.order(variant, self._seconds)
+        self.check(variant)
         for again in (True, False):
             began = time.perf_counter()
             try:

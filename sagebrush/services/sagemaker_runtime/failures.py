@@ -70,7 +70,7 @@ def told(problem: Undelivered | Undirected, name: Name, target: str | None) -> A
     if isinstance(problem, NoSession):
         return AwsError(
             "ValidationError",
-            f"Session {problem.args[0]} of endpoint {endpoint} was not found: it has expired, was"
+            f"Session {problem.args[0]} of {_told_name(endpoint)} was not found: it has expired, was"
             " closed, or its instance was replaced. Create a new one with SessionId NEW_SESSION.",
         )
     if isinstance(problem, Queued):
@@ -83,8 +83,14 @@ def told(problem: Undelivered | Undirected, name: Name, target: str | None) -> A
         return _elastic(problem, name)
     words = f"Endpoint {endpoint} of account {account} not found."
     if isinstance(problem, NoVariant):
-        words = f"Variant {target} of endpoint {endpoint} of account {account} not found."
+        words = f"Variant {target} of {_told_name(endpoint)} of account {account} not found."
     return AwsError("ValidationError", words)
+
+
+def _told_name(name: str) -> str:
+    """What the requests of a route's name are for, in words."""
+    kind, _, bare = name.rpartition("/")
+    return f"inference component {bare}" if kind else f"endpoint {bare}"
 
 
 def _elastic(problem: Undelivered, name: Name) -> AwsError:

@@ -55,7 +55,7 @@ async def invoke_endpoint(ctx: Ctx, request: Doc) -> Doc:
     found = _result(place, answer.headers, answer.body)
     if place.variant.capture is not None:
         captured.note(ctx.world, place.endpoint.name, place.variant, request, answer)
-    if place.endpoint.shadows:
+    if place.endpoint.shadows and not session:  # its state is in one replica, which answered
         captured.shadow(
             ctx.world, place, request, lambda: _passage(ctx, request, TIMEOUT, Pool.ask)
         )
@@ -149,10 +149,11 @@ def _passage(
                 sent["CustomAttributes"] = attributes
         return head(sent, len(body if before is None else before.body))
 
+    container: str | None = request.get("TargetContainerHostname")
     if model := request.get("TargetModel"):
         target = target_model.of(ctx, request["EndpointName"], model)
-        return ModelPassage(target, head_of, body, timeout, ask)
-    return Passage(head_of, body, timeout, ask, request.get("TargetContainerHostname"))
+        return ModelPassage(target, head_of, body, timeout, ask, container)
+    return Passage(head_of, body, timeout, ask, container)
 
 
 def _note_caller(ctx: Ctx, passage: Passage[Reached]) -> None:

@@ -256,11 +256,16 @@ class Asked(Container):
             return Answer(404, {}, b"")
         return Answer(200, {}, b"model's")
 
-    async def send(self, variant: Variant) -> Answer:
+    async def send(self, variant: Variant, hostname: str | None = None) -> Answer:
         target = Target(("1", "r", "many"), "m", self.models, self, self.tallies)
         head = f"POST /models/{named('m')}/invoke HTTP/1.1\r\n\r\n".encode()
         passage = ModelPassage(
-            target, lambda _before, _last: head, b"x", 60.0, lambda _pool, *given: self.ask(*given)
+            target,
+            lambda _before, _last: head,
+            b"x",
+            60.0,
+            lambda _pool, *given: self.ask(*given),
+            hostname,
         )
         return await passage.through(variant, self.route)
 
@@ -283,3 +288,28 @@ def test_a_variant_of_one_model_refuses_a_target() -> None:
     container = Asked()
     with pytest.raises(Undirected, match="Endpoint many is not a multi-model endpoint"):
         within(container.send(Variant("v", 1.0, (container.route,))))
+
+
+def test_a_container_is_not_named_beside_a_model() -> None:
+    container = Asked()
+    variant = Variant("v", 1.0, (container.route,), hosted=Hosted("b", "all", None))
+    with pytest.raises(Undirected, match="TargetContainerHostname is allowed only"):
+        within(container.send(variant, "container_1"))
+    assert container.asked == []
+
+
+def test_what_fails_to_be_unloaded_is_waited_for_by_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    container = Container(2)
+
+    def broken(key: str, name: str) -> None:
+        raise RuntimeError("no files can be removed now")
+
+    async def uncached() -> None:
+        monkeypatch.setattr(container, "remove", broken)
+        await container.use("a", cached=False)
+        await asyncio.sleep(0.05)
+        monkeypatch.undo()
+        await container.use("a")
+
+    within(uncached())
+    assert container.has("a")

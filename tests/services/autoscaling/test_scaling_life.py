@@ -264,3 +264,17 @@ def test_what_its_service_refuses_has_failed_and_is_not_tried_every_minute(
     scaled.own.call("cloudwatch", "SetAlarmState", state)
     scaled.settle()
     assert [a["StatusCode"] for a in scaled.activities()] == ["Failed", "Successful"]
+
+
+def test_a_change_of_what_sleeps_is_made_without_waking_it(scaled: Scaled) -> None:
+    tags = [{"Key": "sagebrush:sleep-after", "Value": "60"}]
+    scaled.sm("AddTags", ResourceArn=scaled.describe()["EndpointArn"], Tags=tags)
+    scaled.clock.forward(100)
+    scaled.touch()
+    assert scaled.backend.running() == []
+    scaled.register(2, 4)
+    scaled.track()
+    for _ in range(3):
+        scaled.settle()
+    assert [each["StatusCode"] for each in scaled.activities()] == ["Successful"]
+    assert (scaled.capacity(), scaled.backend.running()) == (2, [])

@@ -14,7 +14,7 @@ from sagebrush.engine import children
 from sagebrush.engine.kinds import moment
 from sagebrush.errors import AwsError, Doc
 from sagebrush.services.sagemaker.experiments import checks, configurations
-from sagebrush.services.sagemaker.experiments.configurations import OWN, SHADOW
+from sagebrush.services.sagemaker.experiments.configurations import END, OWN, SHADOW
 from sagebrush.services.sagemaker.experiments.facts import INFERENCE_EXPERIMENT
 from sagebrush.services.sagemaker.experiments.plan import plan_of
 from sagebrush.services.sagemaker.hosting import endpoint, endpoint_config
@@ -40,6 +40,8 @@ def reconcile(world: World, row: Row) -> Next:
     except AwsError as error:
         if error.status >= 500:
             raise
+        if error.message.startswith(endpoint.IN_PROGRESS):  # scaled since it was looked at
+            return Next(due=SOON)
         return _give_up(world, row, error.message)
     except Over as over:
         return _give_up(world, row, str(over))
@@ -118,7 +120,7 @@ def _stopping(world: World, row: Row) -> Next:
     if waits := _deploy(ctx, row, name, config):
         return waits
     if step != SHADOW:
-        _discard(ctx, row)
+        _discard(ctx, row, SHADOW)
     return _ended(world, row, end, None, configurations.names(config))
 
 
@@ -157,11 +159,11 @@ def _deploy(ctx: Ctx, row: Row, name: str, config: Doc) -> Next | None:
     return Next(plan={"asked": name}, due=SOON)
 
 
-def _discard(ctx: Ctx, row: Row) -> None:
-    """The configuration with the shadow variant, which nothing uses any more, is gone, if the role
+def _discard(ctx: Ctx, row: Row, step: str) -> None:
+    """The configuration that was made at that step, which nothing uses any more, is gone, if the role
     may delete it."""
     try:
-        params = {"EndpointConfigName": _name(row, SHADOW)}
+        params = {"EndpointConfigName": _name(row, step)}
         ctx.call("sagemaker", "DeleteEndpointConfig", params)
     except AwsError as error:
         log.info("inference experiment %s: %s", row.name, error.message)
@@ -176,6 +178,9 @@ def _give_up(world: World, row: Row, reason: str) -> Next:
         plan = {"end": "Cancelled", "actions": None}
         return Next("Stopping", {**_modified(world), "StatusReason": reason}, plan, due=0.0)
     config = _config(world, row, at)
+    for step in (SHADOW, END) if found is None or found.status == "InService" else ():
+        if _config(world, row, name := _name(row, step)) is not None and name != at:
+            _discard(_ctx(world, row), row, step)
     return _ended(world, row, "Cancelled", reason, configurations.names(config) if config else [])
 
 

@@ -134,7 +134,7 @@ def stop_inference_experiment(ctx: Ctx, request: Doc) -> Doc:
         checks.stop(row.doc, request)
         if row.status not in ("Created", "Starting", "Running", "Updating"):
             _conflict(row, "stopped")
-        if row.status == "Created" and "Promote" in actions.values():
+        if "own" not in plan_of(row) and "Promote" in actions.values():  # it was never deployed
             _conflict(row, "stopped with a promotion")
         plan = {
             **row.plan,

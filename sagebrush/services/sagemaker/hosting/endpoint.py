@@ -17,7 +17,7 @@ from sagebrush.services.sagemaker.hosting import (
     scaling,
     serverless,
 )
-from sagebrush.services.sagemaker.hosting.components import modelless
+from sagebrush.services.sagemaker.hosting.components import instances, modelless
 from sagebrush.services.sagemaker.hosting.deployment import (
     rollback_alarms,
     shifting,
@@ -36,7 +36,7 @@ from sagebrush.services.sagemaker.hosting.fleet import (
 )
 from sagebrush.services.sagemaker.hosting.plan import Fleet, Variant, active_of, plan_of
 from sagebrush.services.sagemaker.serving.container import Container
-from sagebrush.store.rows import Reader, Row
+from sagebrush.store.rows import Check, Reader, Row
 from sagebrush.world import Ctx, World
 
 KIND = Kind(
@@ -50,7 +50,8 @@ KIND = Kind(
 )
 BUSY = ("Creating", "Updating", "SystemUpdating", "RollingBack", "Deleting")
 """Statuses in which AWS refuses UpdateEndpoint, UpdateEndpointWeightsAndCapacities and
-DeleteEndpoint alike: "Cannot update in-progress endpoint"."""
+DeleteEndpoint alike, in these words:"""
+IN_PROGRESS = "Cannot update in-progress endpoint"
 
 
 def create_endpoint(ctx: Ctx, request: Doc) -> Doc:
@@ -169,7 +170,10 @@ def update_endpoint(ctx: Ctx, request: Doc) -> Doc:
         plan = {**row.plan, "pending": fleet, "deployment": deployment, "share": 0.0}
         return replace(row, status="Updating", doc=doc, plan=plan, due_at=now)
 
-    return _changed(ctx, request, change, types)
+    def room(rows: Reader) -> None:
+        instances.require_room(rows, row, fleet)
+
+    return _changed(ctx, request, change, types, room)
 
 
 def update_endpoint_weights_and_capacities(ctx: Ctx, request: Doc) -> Doc:
@@ -260,12 +264,20 @@ def delete_endpoint(ctx: Ctx, request: Doc) -> None:
     ctx.world.wake()
 
 
-def _changed(ctx: Ctx, request: Doc, change: Callable[[Row], Row], types: list[str]) -> Doc:
+def _changed(
+    ctx: Ctx,
+    request: Doc,
+    change: Callable[[Row], Row],
+    types: list[str],
+    check: Check | None = None,
+) -> Doc:
     """The endpoint is changed and due; returns its ARN. Raises ResourceLimitExceeded where
-    instances of `types` in addition to its own exceed a quota."""
+    instances of `types` in addition to its own exceed a quota, and what `check` raises."""
 
     def quota(rows: Reader) -> None:
         quotas.check_quota(ctx, types, "endpoint", rows)
+        if check is not None:
+            check(rows)
 
     found = kinds.update(ctx, KIND, request["EndpointName"], change, quota)
     ctx.world.wake()
@@ -298,7 +310,7 @@ def _require_one_fleet(ctx: Ctx, row: Row) -> None:
 
 def _in_progress(ctx: Ctx, row: Row) -> AwsError:
     arn = KIND.arn(ctx, row.name)
-    return AwsError("ValidationException", f'Cannot update in-progress endpoint "{arn}".')
+    return AwsError("ValidationException", f'{IN_PROGRESS} "{arn}".')
 
 
 def _fleet(ctx: Ctx, config_name: str) -> Fleet:

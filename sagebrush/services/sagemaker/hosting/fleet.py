@@ -11,13 +11,13 @@ from __future__ import annotations
 
 import copy
 import math
-from typing import Any
+from typing import Any, cast
 
 from sagebrush.aws.names import short_id
 from sagebrush.engine.kinds import moment
 from sagebrush.errors import AwsError, Doc
 from sagebrush.routing import endpoints
-from sagebrush.services.sagemaker.hosting import asynchronous
+from sagebrush.services.sagemaker.hosting import asynchronous, billed
 from sagebrush.services.sagemaker.hosting.components import instances
 from sagebrush.services.sagemaker.hosting.deployment import (
     rollback_alarms,
@@ -140,7 +140,7 @@ class Deployment:
                     kept.forget(world, (data[0], data[1]))
         world.rows.delete(row.id)
         world.endpoints.gone(row.id)
-        world.forward.demand.forget((row.account, row.region, row.name))
+        world.forward.demand.forget(endpoints.name_of(row))
         return Next()
 
     # ---- one fleet takes the place of another
@@ -198,9 +198,19 @@ class Deployment:
         self._end(pending)
         return self._next("InService", {**self.deployed(pending), "FailureReason": None})
 
+    def fewest(self, fleet: Fleet) -> int:
+        """How few replicas a variant may be left with where more do not come up."""
+        return asynchronous.floor(fleet)
+
     def deployed(self, fleet: Fleet) -> Doc:
         """What the document says of the fleet that serves."""
         return {"EndpointConfigName": fleet["config"]}
+
+    def counted(self) -> Doc:
+        """The members of the plan that say what its instances have cost."""
+        before = cast(Any, plan_of(self.row).get("billed"))
+        fleets = [fleet for fleet in (self.active, self.pending) if fleet]
+        return {"billed": billed.noted(before, fleets, self.now)}
 
     def _end(self, fleet: Fleet | None) -> None:
         """The deployment is over: that fleet alone serves."""
@@ -260,9 +270,9 @@ class Deployment:
                 return self._mix(why, active, pending)
             return self._go_back(policy_of(self.deploying, active, pending), active, pending)
         if active and not pending:  # an update of capacities that cannot be met
-            answering, fewest = self.replicas.serving(active), asynchronous.floor(active)
+            there, fewest = self.replicas.there(active), self.fewest(active)
             for variant in active["variants"]:
-                variant["count"] = min(variant["count"], max(fewest, answering[variant["name"]]))
+                variant["count"] = min(variant["count"], max(fewest, there[variant["name"]]))
         self._end(active)
         return self._next("InService" if active else "Failed", {"FailureReason": why})
 
@@ -303,6 +313,7 @@ class Deployment:
             "waiting": self.replicas.message or None,
             "queued": self.replicas.queued or None,
             "sleeps": self.replicas.sleeps,
+            **self.counted(),
         }
         row = self.row
         changed = Row(row.account, row.region, row.kind, row.name, status, row.doc, plan, id=row.id)

@@ -124,6 +124,8 @@ class Entry(TypedDict):
     """When it was added."""
     not_before: NotRequired[float]
     """The earliest time of its launch, in seconds since the epoch."""
+    type: NotRequired[str]
+    """Of a copy of an inference component: the type of the instance that it is on."""
 
 
 class Deploying(TypedDict):
@@ -162,6 +164,8 @@ class Plan(TypedDict, total=False):
     sleeps: float | None
     """After how many idle seconds the endpoint has no replicas; None: it always has."""
     tags: dict[str, str]
+    billed: Doc
+    """Of an endpoint: for how long it had how many instances (`hosting.billed`)."""
     copies: dict[str, Placed]
     """Of an endpoint without models: the copies of inference components on it, by their keys."""
 

@@ -336,3 +336,39 @@ def test_lists_are_filtered_sorted_and_paged(test: Test) -> None:
     assert names(MaxResults=1, SortBy="Status", NextToken=page["NextToken"]) == ["x"]
     (one,) = test.stand.sm("ListInferenceExperiments", NameContains="x")["InferenceExperiments"]
     assert {"Name", "Type", "Schedule", "Status", "CreationTime", "RoleArn"} <= one.keys()
+
+
+def test_what_is_not_deployed_is_not_promoted_nor_left_behind(test: Test) -> None:
+    test.create()
+    test.stand.turn(2)
+    assert test.status() == "Starting"
+    assert "promotion" in conflict(test.stop, PROMOTE)
+    for _ in range(30):
+        for key in set(test.stand.backend.running()) - {*test.stand.routed()["AllTraffic"]}:
+            test.stand.backend.die(key)
+        test.stand.touch()
+        test.pass_time()
+    assert test.status() == "Cancelled"
+    listed = test.stand.sm("ListEndpointConfigs")["EndpointConfigs"]
+    assert {each["EndpointConfigName"] for each in listed} == {"c-m", "c-n"}
+
+
+def test_an_endpoint_that_is_scaled_just_then_is_waited_for(test: Test) -> None:
+    dispatch, meanwhile = test.stand.app.world.dispatch, []
+
+    def scaled_first(ctx: Any, service: str, operation: str, params: Doc) -> Doc:
+        if operation == "UpdateEndpoint" and not meanwhile:
+            meanwhile.append(operation)
+            more = [{"VariantName": "AllTraffic", "DesiredInstanceCount": 2}]
+            test.stand.sm(
+                "UpdateEndpointWeightsAndCapacities",
+                EndpointName="e",
+                DesiredWeightsAndCapacities=more,
+            )
+        return dispatch(ctx, service, operation, params)
+
+    test.stand.app.world.dispatch = scaled_first
+    test.create()
+    for _ in range(3):
+        test.deployed()
+    assert (test.status(), meanwhile) == ("Running", ["UpdateEndpoint"])

@@ -272,3 +272,25 @@ def test_an_update_that_does_not_fit_beside_the_old_is_given_up(stand: Stand) ->
     assert (found["EndpointStatus"], found["EndpointConfigName"]) == ("InService", "c-m")
     assert "Insufficient capacity" in found["FailureReason"]
     assert stand.routed() == {"AllTraffic": [old]}
+
+
+def test_scaling_that_does_not_fit_is_given_up_and_the_endpoint_can_be_deleted(
+    stand: Stand,
+) -> None:
+    world = stand.app.world
+    stand.create()
+    world.host = Host(2.0, world.settings.memory_default)
+    stand.sm(
+        "UpdateEndpointWeightsAndCapacities",
+        EndpointName="e",
+        DesiredWeightsAndCapacities=[{"VariantName": "AllTraffic", "DesiredInstanceCount": 2}],
+    )
+    stand.turn()
+    assert stand.status() == "Updating"
+    stand.clock.forward(500)
+    stand.touch()
+    found = stand.describe()
+    assert found["EndpointStatus"] == "InService"
+    assert "Insufficient capacity" in found["FailureReason"]
+    assert found["ProductionVariants"][0]["DesiredInstanceCount"] == 1
+    stand.sm("DeleteEndpoint", EndpointName="e")

@@ -23,14 +23,15 @@ class Copy(Replica):
         return COMPONENT
 
     def start(self) -> None:
-        instances.place(self.world, self.row, self.key, self.variant)
+        # what instances there are may have changed since the component's fleet was made
+        self.entry["type"] = instances.place(self.world, self.row, self.key, self.variant)
         limits, needs = self._limits(), self.variant.get("needs", placement.NONE)
         memory = min(needs["memory"], limits.memory or needs["memory"])
         ask = capacity.Ask(self.key, self.row.id, 0.0, memory, gpus=self._gpus())
         turn = capacity.admit(self.world, ask)
         if turn.place:
             raise Waiting(turn.words, 60.0, queued=True)
-        _, banner = sizes.share([self.variant["type"]], self.world.host)
+        _, banner = sizes.share([self._type], self.world.host)
         for process in self.processes():
             process.start(replace(limits, gpus=turn.gpus[: self._gpus()]), banner)
 
@@ -38,13 +39,19 @@ class Copy(Replica):
         super().dispose()
         instances.release(self.world, self.row, self.key)
 
+    @property
+    def _type(self) -> str:
+        """The type of its instance."""
+        return self.entry.get("type") or self.variant["type"]
+
     def _gpus(self) -> int:
-        (size,), _ = sizes.share([self.variant["type"]], self.world.host)
+        (size,), _ = sizes.share([self._type], self.world.host)
         return min(size.gpus, int(self.variant.get("needs", placement.NONE)["accelerators"]))
 
     def _limits(self) -> Limits:
         """Its requirements; what these leave open is the instance's."""
-        whole, needs = super()._limits(), self.variant.get("needs", placement.NONE)
+        (size,), _ = sizes.share([self._type], self.world.host)
+        whole, needs = size.limits(), self.variant.get("needs", placement.NONE)
         return replace(
             whole,
             cpu=min(needs["cpu"] or whole.cpu, whole.cpu),

@@ -19,7 +19,7 @@ def _trees(_name: str, _doc: Doc, plan: Doc) -> Iterator[Tree]:
         host, keys = f"{entry['variant']}/{entry['id']}", entry.get("keys") or [entry["key"]]
         for place, key in enumerate(keys):
             where = f"{host}/{place + 1}" if place else host
-            yield Tree(where, key, types.get(entry["variant"], ""))
+            yield Tree(where, key, entry.get("type") or types.get(entry["variant"], ""))
 
 
 COMPONENT = Running(

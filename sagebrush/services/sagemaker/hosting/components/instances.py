@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from sagebrush.errors import AwsError, Doc
@@ -46,7 +47,7 @@ def endpoint_of(world: World, row: Row) -> Row | None:
 
 
 def place(world: World, row: Row, key: str, variant: Variant) -> str:
-    """The id of the instance on which the copy `key` of the component `row` is from now on.
+    """The type of the instance on which the copy `key` of the component `row` is from now on.
 
     Repeatable. Raises NoRoom, having noted the wish for managed scaling, and Unstartable.
     """
@@ -61,11 +62,9 @@ def place(world: World, row: Row, key: str, variant: Variant) -> str:
     def change(endpoint: Row) -> Row | None:
         copies = dict(plan_of(endpoint).get("copies", {}))
         known = copies.get(key)
-        here = serving(endpoint, variant["name"])
         if known is not None and known["instance"]:
             return None  # where it is gone, the copy has to leave
-        strategy = variant.get("strategy", placement.SPREAD)
-        found = placement.choose(instance(variant["type"]), here, copies, wish, strategy) or ""
+        found = _chosen(endpoint, copies, wish, variant.get("strategy", placement.SPREAD))
         if known is not None and not found:
             return None
         copies[key] = {**wish, "instance": found}
@@ -76,11 +75,28 @@ def place(world: World, row: Row, key: str, variant: Variant) -> str:
     if endpoint is None or endpoint.status in ("Failed", "Deleting"):
         raise Unstartable(f"Endpoint {row.doc['EndpointName']} is not in service.")
     if found := plan_of(endpoint).get("copies", {})[key]["instance"]:
-        return found
+        return _type_of(endpoint, found, variant)
     world.wake()
     raise NoRoom(
         f"no instance of endpoint {endpoint.name} has {_words(variant)} left", WAIT, queued=True
     )
+
+
+def _chosen(endpoint: Row, copies: Mapping[str, Placed], wish: Placed, strategy: str) -> str:
+    """The instance for `wish`, "" where there is none: of two fleets, whose types may differ, one of
+    the newer one if it has room."""
+    for fleet, here in _instances(endpoint, wish["variant"]):
+        size = instance(_of(fleet, wish["variant"])["type"])
+        if here and (found := placement.choose(size, here, copies, wish, strategy)):
+            return found
+    return ""
+
+
+def _type_of(endpoint: Row, where: str, variant: Variant) -> str:
+    for fleet, here in _instances(endpoint, variant["name"]):
+        if where in here:
+            return _of(fleet, variant["name"])["type"]
+    return variant["type"]  # it serves no more: the copy leaves at its next step
 
 
 def release(world: World, row: Row, key: str) -> None:
@@ -113,14 +129,27 @@ def lost(world: World, row: Row, variant: str) -> set[str]:
 def serving(endpoint: Row, variant: str) -> list[str]:
     """The ids of the variant's instances that are in service, oldest first; of two fleets those of
     the newer one first."""
+    return [each for _, here in _instances(endpoint, variant) for each in here]
+
+
+def _instances(endpoint: Row, variant: str) -> Iterator[tuple[Fleet, list[str]]]:
+    """The fleets, the newer one first, with the ids of the variant's instances in service."""
     plan = plan_of(endpoint)
-    fleets = [fleet["id"] for name in ("pending", "active") if (fleet := plan.get(name))]
-    return [
-        entry["id"]
-        for fleet in fleets
-        for entry in plan["replicas"]
-        if (entry["fleet"], entry["variant"], entry["state"]) == (fleet, variant, "serving")
-    ]
+    for fleet in (plan.get("pending"), plan.get("active")):
+        if fleet:
+            place = (fleet["id"], variant, "serving")
+            yield (
+                fleet,
+                [
+                    entry["id"]
+                    for entry in plan["replicas"]
+                    if (entry["fleet"], entry["variant"], entry["state"]) == place
+                ],
+            )
+
+
+def _of(fleet: Fleet, name: str) -> Variant:
+    return next(variant for variant in fleet["variants"] if variant["name"] == name)
 
 
 def _words(variant: Variant) -> str:
@@ -173,6 +202,33 @@ def _scale(world: World, row: Row, fleet: Fleet, variant: Variant, replicas: Rep
         return
     variant["count"] = count
     fleet["changed"] = replicas.now
+
+
+def require_room(rows: Reader, endpoint: Row, fleet: Fleet) -> None:
+    """Raises ValidationException where an instance of the fleet that is to come could not hold a copy
+    of an inference component that is on the endpoint: it could never move."""
+    for component in on(rows, endpoint):
+        plan = plan_of(component)
+        for own in (plan.get("active"), plan.get("pending")):
+            for variant in own["variants"] if own else ():
+                _require_fits(component.name, variant, fleet)
+
+
+def require_place(endpoint: Row | None, component: str, variant: Variant) -> None:
+    """Raises ValidationException where an update of the endpoint goes on to instances that could not
+    hold a copy of the component."""
+    if endpoint is not None and (pending := plan_of(endpoint).get("pending")):
+        _require_fits(component, variant, pending)
+
+
+def _require_fits(component: str, variant: Variant, fleet: Fleet) -> None:
+    size = instance(_of(fleet, variant["name"])["type"])
+    if not placement.fits(size, variant.get("needs", placement.NONE)):
+        raise AwsError(
+            "ValidationException",
+            f"A copy of inference component {component} needs {_words(variant)}: more than one"
+            f" {size.name} of endpoint configuration {fleet['config']} has.",
+        )
 
 
 def on(rows: Reader, endpoint: Row) -> list[Row]:

@@ -47,6 +47,14 @@ class Component(Deployment):
                 name = fleet["variants"][0]["name"]
                 self.replicas.leaving |= instances.lost(world, row, name)
 
+    def fewest(self, fleet: Fleet) -> int:
+        """From zero copies it goes back to zero."""
+        return 0
+
+    def counted(self) -> Doc:
+        """Nothing: instances are its endpoint's."""
+        return {}
+
     def deployed(self, fleet: Fleet) -> Doc:
         return {"Specification": fleet.get("specification")}
 

@@ -10,12 +10,12 @@ from sagebrush.engine.kinds import Kind, arn_of, moment
 from sagebrush.errors import AwsError, Doc
 from sagebrush.routing import endpoints
 from sagebrush.services.sagemaker.hosting import endpoint, scaling
-from sagebrush.services.sagemaker.hosting.components import checks, life, modelless
+from sagebrush.services.sagemaker.hosting.components import checks, instances, life, modelless
 from sagebrush.services.sagemaker.hosting.components.facts import COMPONENT
 from sagebrush.services.sagemaker.hosting.deployment import rollback_alarms
 from sagebrush.services.sagemaker.hosting.fleet import new_deployment, new_fleet, policy_of
 from sagebrush.services.sagemaker.hosting.plan import Fleet, Variant, plan_of
-from sagebrush.store.rows import Reader, Row
+from sagebrush.store.rows import Check, Reader, Row
 from sagebrush.world import Ctx
 
 KIND = Kind(
@@ -51,6 +51,7 @@ def create_inference_component(ctx: Ctx, request: Doc) -> Doc:
         found = rows.by_id(host.id)
         if found is None or found.status in ("Deleting", "Failed"):
             raise _not_in_service(ctx, host)
+        instances.require_place(found, request["InferenceComponentName"], variant)
 
     row = kinds.draft(ctx, KIND, request, "Creating", doc, plan)
     row = replace(row, doc={k: v for k, v in row.doc.items() if v is not None})
@@ -113,7 +114,8 @@ def update_inference_component(ctx: Ctx, request: Doc) -> Doc:
     active = _active(row)
     wanted = checks.completed(request.get("Specification"), active.get("specification", {}))
     spec = checks.specification({**request, "Specification": wanted})
-    count = request.get("RuntimeConfig", {}).get("CopyCount", checks.fleet_of(active)["count"])
+    asked = request.get("RuntimeConfig", {}).get("CopyCount")
+    count = checks.fleet_of(active)["count"] if asked is None else asked
     host = _endpoint(ctx, row.doc["EndpointName"])
     variant = checks.variant_of(ctx, spec, _variant_of(host, row.doc["VariantName"]), count)
     fleet, now = _fleet(ctx, spec, variant), ctx.world.clock()
@@ -123,6 +125,10 @@ def update_inference_component(ctx: Ctx, request: Doc) -> Doc:
 
     def change(row: Row) -> Row:
         _require_steady(ctx, row)
+        if asked is None:  # it may have been scaled since
+            there = checks.fleet_of(_active(row))["count"]
+            checks.fleet_of(fleet)["count"] = there
+            deploying["config"] = checks.deployment(config, there)
         doc = {**row.doc, "LastModifiedTime": moment(now), "LastDeploymentConfig": config}
         doc.pop("FailureReason", None)
         if config is None:
@@ -130,7 +136,10 @@ def update_inference_component(ctx: Ctx, request: Doc) -> Doc:
         plan = {**row.plan, "pending": fleet, "deployment": deploying, "share": 0.0}
         return replace(row, status="Updating", doc=doc, plan=plan, due_at=now)
 
-    return _changed(ctx, name, change)
+    def place(rows: Reader) -> None:
+        instances.require_place(rows.by_id(host.id), name, variant)
+
+    return _changed(ctx, name, change, place)
 
 
 def update_inference_component_runtime_config(ctx: Ctx, request: Doc) -> Doc:
@@ -165,17 +174,19 @@ def _scaled(ctx: Ctx, name: str, count: int) -> Doc:
     def change(row: Row) -> Row:
         _require_steady(ctx, row)
         active, now = _active(row), ctx.world.clock()
-        variant = {**checks.fleet_of(active), "count": count}
+        variant: Variant = {**checks.fleet_of(active), "count": count}
         doc = {**row.doc, "LastModifiedTime": moment(now)}
         doc.pop("FailureReason", None)
-        plan = {**row.plan, "active": {**active, "variants": [variant], "changed": now}}
+        fleet: Fleet = {**active, "variants": [variant], "changed": now}
+        fleet.pop("now", None)  # of a mix that a failed rollback left
+        plan = {**row.plan, "active": fleet}
         return replace(row, status="Updating", doc=doc, plan=plan, due_at=now)
 
     return _changed(ctx, name, change)
 
 
-def _changed(ctx: Ctx, name: str, change: Callable[[Row], Row]) -> Doc:
-    row = kinds.update(ctx, KIND, name, change)
+def _changed(ctx: Ctx, name: str, change: Callable[[Row], Row], check: Check | None = None) -> Doc:
+    row = kinds.update(ctx, KIND, name, change, check)
     ctx.world.wake()
     return {"InferenceComponentArn": row.doc["InferenceComponentArn"]}
 

@@ -131,9 +131,11 @@ class Replicas:
 
     def _wait(self, entry: Entry, waiting: Waiting) -> None:
         """The replica waits. An update does so for a limited time, since the fleet that it is to
-        replace may hold the capacity that it waits for."""
+        replace may hold the capacity that it waits for; so does one more of a fleet that serves,
+        which meanwhile can be neither scaled nor deleted."""
         waited, patience = self.now - entry["since"], self.replica(entry).patience
-        if len(self.fleets) > 1 and waited > patience:
+        limited = len(self.fleets) > 1 or (self.active and not entry.get("replaces"))
+        if limited and waited > patience:
             why = f"Insufficient capacity: {waiting} after {waited:.0f} seconds."
             self._ended(entry, Exited(1, "unstartable", why))
             return
@@ -194,12 +196,17 @@ class Replicas:
             reason = replica.reason(state)
         entry.update(state="stopping", was=replica.variant, since=self.now)
         self.within(0.0)
-        if self._rule(entry["fleet"], replica.variant) and (not served or tries >= LOOP):
+        follows = self._rule(entry["fleet"], replica.variant) is not None
+        # nobody waits for a shadow, nor for this one where another may come up yet
+        unmissed = follows and (
+            bool(replica.variant.get("shadow")) or self._another(entry, "launched")
+        )
+        if follows and not unmissed and (not served or tries >= LOOP):
             if state.reason != "stopped":
                 self.crash = reason
-                self.demand.failed(self.key, reason)
+                self.demand.failed(self.key, reason, self._another(entry, "serving"))
             return  # another one is started if it is wanted still
-        first = not served and not entry.get("replaces")
+        first = not served and not entry.get("replaces") and not unmissed
         if first and not (state.reason in ("lost", "stopped") and tries <= LOST):
             self.broken, self.broken_in = reason, entry["fleet"]
             return
@@ -210,8 +217,15 @@ class Replicas:
             entry["fleet"],
             replica.variant,
             tries=0 if state.reason == "stopped" else tries,
-            replaces=served or bool(entry.get("replaces")),
+            replaces=not first,
             not_before=self.now + (wait if tries > 1 else 0.0),
+        )
+
+    def _another(self, entry: Entry, state: str) -> bool:
+        """Whether another replica of the entry's variant is in that state."""
+        place = (entry["fleet"], entry["variant"], state)
+        return any(
+            (e["fleet"], e["variant"], e["state"]) == place for e in self.entries if e is not entry
         )
 
     def retire(self, entry: Entry) -> None:
@@ -287,6 +301,16 @@ class Replicas:
         """How many replicas of each variant answer."""
         return {v["name"]: len(self.of(fleet, v["name"], ("serving",))) for v in fleet["variants"]}
 
+    def there(self, fleet: Fleet) -> dict[str, int]:
+        """How many replicas of each variant answer, or take the place of one that did."""
+        return {
+            v["name"]: sum(
+                e["state"] == "serving" or bool(e.get("replaces"))
+                for e in self.of(fleet, v["name"])
+            )
+            for v in fleet["variants"]
+        }
+
     def targets(self, fleet: Fleet) -> dict[str, int]:
         """How many replicas each variant should have now, by its use where it has a rule."""
         found = counts(fleet)
@@ -295,13 +319,20 @@ class Replicas:
             if rule is None:
                 continue
             serving = self.of(fleet, variant["name"], ("serving",))
-            alive = self.of(fleet, variant["name"])
+            alive = self._used(fleet, variant)
             up = max((max(e["since"], self.demand.began) for e in alive), default=0.0)
             seen = self.demand.seen(self.key)
             wanted = elastic.target(rule, seen, up, len(serving), self.now)
             found[variant["name"]] = wanted.count
             self.within(wanted.due + 0.01)
         return found
+
+    def _used(self, fleet: Fleet, variant: Variant) -> list[Entry]:
+        """The replicas by whose coming up it is told whether the variant was wanted of late: of a
+        shadow those that it is beside, since nobody asks for it."""
+        if not variant.get("shadow"):
+            return self.of(fleet, variant["name"])
+        return [e for name in production(fleet) for e in self.of(fleet, name)]
 
     def _rule(self, fleet_id: str, variant: Variant) -> Rule | None:
         """By what the variant's replicas follow its use; None where they do not, as in a fleet that is
@@ -320,10 +351,15 @@ class Replicas:
         return all(answering[name] >= count for name, count in self.targets(fleet).items())
 
     def settled(self, fleet: Fleet) -> bool:
-        """Whether the fleet has exactly the replicas that it should have, all serving."""
+        """Whether the fleet has exactly the replicas that it should have, all serving; but for shadows
+        that sleep and wake, which are tried again for as long as they do not come up."""
+        targets = self.targets(fleet)
         return all(
-            len(self.of(fleet, name)) == len(self.of(fleet, name, ("serving",))) == count
-            for name, count in self.targets(fleet).items()
+            len(self.of(fleet, v["name"]))
+            == len(self.of(fleet, v["name"], ("serving",)))
+            == targets[v["name"]]
+            for v in fleet["variants"]
+            if not (v.get("shadow") and self._rule(fleet["id"], v))
         )
 
     def converge(self) -> None:
