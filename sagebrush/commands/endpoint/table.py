@@ -50,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
             name: running.client(chosen, server, name, region)
             for name in ("sagemaker", "cloudwatch")
         }
-        held = holding(chosen, server.account, region)
+        held = holding(chosen, server.account, region, components(clients["sagemaker"]))
         for doc in described(clients["sagemaker"]):
             groups = costs.instances("Endpoint", doc, clients["sagemaker"])
             priced += [name for name, _ in groups]
@@ -85,17 +85,34 @@ def described(client: Any) -> Iterator[Doc]:
                 continue
 
 
-def holding(chosen: Settings, account: str, region: str) -> dict[str, Held]:
-    """Endpoint -> what its processes hold."""
+def components(client: Any) -> dict[str, str]:
+    """Inference component -> its endpoint."""
+    pages = client.get_paginator("list_inference_components").paginate()
+    return {
+        each["InferenceComponentName"]: each["EndpointName"]
+        for page in pages
+        for each in page["InferenceComponents"]
+    }
+
+
+def holding(
+    chosen: Settings, account: str, region: str, endpoints: Mapping[str, str]
+) -> dict[str, Held]:
+    """Endpoint -> what its processes hold, those of its inference components included, whose
+    `endpoints` those are."""
     found: dict[str, Held] = {}
     try:
         lives = inside.everything(chosen)
     except CommandError:
         return found
     for each in lives:
-        if (each.kind, each.account, each.region) == ("endpoint", account, region):
-            before = found.get(each.name, Held())
-            found[each.name] = Held(before.processes + 1, before.memory + _memory(chosen, each))
+        if (each.account, each.region) != (account, region):
+            continue
+        if each.kind not in ("endpoint", "inference-component"):
+            continue
+        name = each.name if each.kind == "endpoint" else endpoints.get(each.name, "")
+        before = found.get(name, Held())
+        found[name] = Held(before.processes + 1, before.memory + _memory(chosen, each))
     return found
 
 
@@ -153,9 +170,13 @@ def state_of(doc: Doc, held: Held) -> str:
     status: str = doc["EndpointStatus"]
     if status != "InService":
         return f"{status}: {doc['FailureReason'][:80]}" if doc.get("FailureReason") else status
+    variants = doc.get("ProductionVariants", ())
+    ready = any(v.get("CurrentInstanceCount") for v in variants)
+    if not held.processes and ready:
+        return "no copies"  # instances without processes: for inference components
     if not held.processes:
-        return "asleep"
-    ready = any(v.get("CurrentInstanceCount") for v in doc.get("ProductionVariants", ()))
+        wanted = any(v.get("DesiredInstanceCount") for v in variants)
+        return "asleep" if wanted or serverless(doc) else "scaled to 0"
     return "answers" if ready or serverless(doc) else "starting"
 
 

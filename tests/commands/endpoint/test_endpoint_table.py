@@ -14,8 +14,10 @@ NOW = dt.datetime(2026, 5, 2, tzinfo=dt.UTC)
 GROUPS = [("ml.m5.large", 2)]
 
 
-def endpoint(status: str = "InService", current: int = 2, **more: Any) -> dict[str, Any]:
-    variant = {"VariantName": "a", "CurrentInstanceCount": current, "DesiredInstanceCount": 2}
+def endpoint(
+    status: str = "InService", current: int = 2, desired: int = 2, **more: Any
+) -> dict[str, Any]:
+    variant = {"VariantName": "a", "CurrentInstanceCount": current, "DesiredInstanceCount": desired}
     return {
         "EndpointName": "e",
         "EndpointStatus": status,
@@ -38,6 +40,8 @@ def test_one_that_answers_is_priced_by_its_instances() -> None:
     [
         (endpoint(current=0), Held(), "asleep", "0 of 2 x ml.m5.large"),
         (endpoint(current=0), Held(2, 1), "starting", "0 of 2 x ml.m5.large"),
+        (endpoint(), Held(), "no copies", "2 x ml.m5.large"),  # of inference components
+        (endpoint(current=0, desired=0), Held(), "scaled to 0", "0 x ml.m5.large"),
         (endpoint("Updating", 1), Held(1, 1), "Updating", "1 of 2 x ml.m5.large"),
         (endpoint("Failed", 0, FailureReason="no"), Held(), "Failed: no", "0 of 2 x ml.m5.large"),
     ],
