@@ -79,7 +79,7 @@ def drawn(endpoint: Endpoint, variant: str, of: Window) -> Picture:
             Panel(
                 "Requests in flight at the busiest instance",
                 "requests",
-                [Line("in flight", *_columns(concurrent), GREY)],
+                [Line("in flight", *_columns(concurrent), GREY, "step")],
             ),
             Panel(
                 "Instances",
