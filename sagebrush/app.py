@@ -78,7 +78,9 @@ class App:
     def _build(self, clock: Callable[[], float]) -> None:
         settings = self.settings
         # these refuse to start, and come before anything that would have to be closed
-        kinds, self._operations = registry.kinds(), registry.operations()
+        found = registry.modules()
+        kinds, self._operations = registry.kinds(found), registry.operations(found)
+        self._before_body = registry.before_body(found)
         self.dispatcher = Dispatcher()
         jobs, engines = settings.home / "jobs", Engines()
         known = engines.known if settings.containers == "auto" else None
@@ -170,7 +172,7 @@ class App:
                 keys, settings.account, settings.role, clock, users.holder(rows, settings.role)
             ),
             operations=self._operations,
-            before_body=registry.before_body(),
+            before_body=self._before_body,
             dispatch=self.dispatcher,
             kinds=running,
         )

@@ -1,8 +1,8 @@
 """What the layers below the services, and the commands, know of a kind of resource that runs.
 
 Each such kind has a `facts.py` in its own folder that holds one `Running`; `services.running` finds
-them. No fact has a default: a kind that forgets one stops the server from starting. These modules
-are imported by every command, so they import nothing but values.
+them. No fact has a default where a kind runs processes: one that forgets it stops the server from
+starting. These modules are imported by every command, so they import nothing but values.
 """
 
 from __future__ import annotations
@@ -135,6 +135,33 @@ class Running:
         return f"{self.noun}Status"
 
 
+def no_instances(_doc: Doc, _plan: Doc) -> Iterable[tuple[str, int]]:
+    """`Running.instances` of what has none of its own."""
+    return ()
+
+
+def no_keys(_plan: Doc) -> Collection[str]:
+    """`Running.keys` of what goes by its name, or has no capacity and no processes."""
+    return ()
+
+
+@dataclass(frozen=True)
+class WithoutProcesses(Running):
+    """A kind that acts, or starts other resources, and runs no process: it names what it has."""
+
+    stop: Stop | None = None
+    trees: Callable[[str, Doc, Doc], Iterable[Tree]] | None = None
+    keys: Callable[[Doc], Collection[str]] = no_keys
+    instances: Callable[[Doc, Doc], Iterable[tuple[str, int]]] = no_instances
+    quotas: tuple[Quota, ...] = ()
+    shares_cpu: bool = False
+    metrics: Metrics | None = None
+    logs: str | None = None
+    variable: str | None = None
+    reacts_to_tags: bool = False
+    container: Callable[[Doc], Program] | None = None
+
+
 class Plain(Running):
     """A kind whose own members AWS calls `Name`, `Arn` and `Status`, without its noun."""
 
@@ -149,16 +176,6 @@ class Plain(Running):
     @property
     def status_member(self) -> str:
         return "Status"
-
-
-def no_instances(_doc: Doc, _plan: Doc) -> Iterable[tuple[str, int]]:
-    """`Running.instances` of what has none of its own."""
-    return ()
-
-
-def no_keys(_plan: Doc) -> Collection[str]:
-    """`Running.keys` of what goes by its name, or has no capacity and no processes."""
-    return ()
 
 
 def always(_doc: Doc) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import FunctionType, ModuleType
 
 from sagebrush import services
@@ -16,36 +16,46 @@ from sagebrush.world import Ctx, Operation, Operations
 
 ROOT = "operations"
 """The name of modules that must define operations."""
+BeforeBody = dict[tuple[str, str], Callable[[Ctx, Doc], object]]
 
 
-def operations() -> Operations:
+Modules = Mapping[str, Sequence[ModuleType]]
+"""The modules of every service."""
+
+
+def modules() -> Modules:
+    """Those of every service, imported: to be found once, and given to the functions below."""
+    return {service: services.modules(service) for service in SERVICES}
+
+
+def operations(found: Modules | None = None) -> Operations:
     """Every (service, operation) that is answered, and its function.
 
     Raises LookupError, also for an operation whose authorisation no table defines (`access.actions`).
     """
     table: Operations = {}
-    for service in SERVICES:
-        table |= collect(service, services.modules(service), models.known(service))
+    for service, own in (found or modules()).items():
+        table |= collect(service, own, models.known(service))
     actions.require(table)
     return table
 
 
-def before_body() -> dict[tuple[str, str], Callable[[Ctx, Doc], object]]:
+def before_body(found: Modules | None = None) -> BeforeBody:
     """What refuses an upload by its headers alone, by (service, operation): modules' BEFORE_BODY."""
     return {
         (service, name): check
-        for service in SERVICES
-        for module in services.modules(service)
+        for service, own in (found or modules()).items()
+        for module in own
         for name, check in getattr(module, "BEFORE_BODY", {}).items()
     }
 
 
-def kinds() -> dict[str, Kind]:
+def kinds(found: Modules | None = None) -> dict[str, Kind]:
     """`Row.kind` -> the kind, of all services. Raises LookupError when two have one name, or when
     the facts of one are not where `services.running` finds them."""
-    found = [module for service in SERVICES for module in services.modules(service)]
-    table = services.by_name(Kind, found, lambda kind: kind.name)
-    facts = services.running()
+    every = [module for own in (found or modules()).values() for module in own]
+    table = services.by_name(Kind, every, lambda kind: kind.name)
+    facts = services.facts_of(every)
     for kind in table.values():
         if kind.running is not None and facts.get(kind.name) is not kind.running:
             raise LookupError(f"the facts of {kind.name} belong in {services.FACTS}.py")
@@ -86,8 +96,8 @@ def _defined(service: str, module: ModuleType, known: dict[str, str]) -> dict[st
     own = {
         name: value
         for name, value in vars(module).items()
-        if not name.startswith("_")
-        and inspect.isfunction(value)
+        if isinstance(value, FunctionType)
+        and not name.startswith("_")
         and value.__module__ == module.__name__
         and _parameters(value)[:2] == ("ctx", "request")
     }

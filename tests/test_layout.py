@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import gc
 import re
 import subprocess
 import sys
@@ -26,6 +27,17 @@ EXCEPTIONS: dict[str, str] = {}
 """`path` or `path:function` -> why it may be larger. A stale entry fails the test."""
 
 ORDINARY = {"/", "/tmp", "/home", "/root", "/opt", "/srv", "/usr", "/usr/local", "/var/tmp"}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def parsed() -> Iterator[None]:
+    """The trees of all modules go with the last of these tests. They are millions of objects, which
+    the collector would look through again and again, in later modules' tests too."""
+    gc.disable()
+    yield
+    tree.cache_clear()
+    functions.cache_clear()
+    gc.enable()
 
 
 def machine_paths() -> list[str]:

@@ -21,7 +21,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments of `endpoints` and of its parts."""
     places.add_account(parser)
     parser.set_defaults(part=_module("endpoint.table").run)
-    parts = parser.add_subparsers(metavar=" | ".join(PARTS))
+    parts = parser.add_subparsers(title="parts", metavar=f"[{' | '.join(PARTS)}]")
     for name, (words, module) in PARTS.items():
         part = parts.add_parser(name, help=words, description=words[0].upper() + words[1:])
         found = _module(module)

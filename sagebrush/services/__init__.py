@@ -56,8 +56,17 @@ def running() -> dict[str, Running]:
     Raises LookupError when two kinds have one name.
     """
     names = [name for service in SERVICES for name in _names(service)]
-    chosen = [name for name in names if name.rpartition(".")[2] == FACTS]
-    return by_name(Running, map(importlib.import_module, chosen), lambda facts: facts.kind)
+    return facts_of(importlib.import_module(name) for name in names if _of_facts(name))
+
+
+def facts_of(found: Iterable[ModuleType]) -> dict[str, Running]:
+    """`Row.kind` -> the facts that those of the modules hold that are for facts; as `running`."""
+    chosen = (module for module in found if _of_facts(module.__name__))
+    return by_name(Running, chosen, lambda facts: facts.kind)
+
+
+def _of_facts(name: str) -> bool:
+    return name.rpartition(".")[2] == FACTS
 
 
 def by_name(wanted: type[T], found: Iterable[ModuleType], name: Callable[[T], str]) -> dict[str, T]:

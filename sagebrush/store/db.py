@@ -155,16 +155,15 @@ class Db:
 
     @staticmethod
     def _migrate(connection: sqlite3.Connection) -> None:
-        """Every script of `migrations/` that has not run here has run, in order, each whole or not."""
+        """Every script of `migrations/` that has not run here has run, in order, in one transaction."""
         connection.execute("CREATE TABLE IF NOT EXISTS migration(name TEXT PRIMARY KEY)")
         done = {row[0] for row in connection.execute("SELECT name FROM migration")}
-        for script in sorted(MIGRATIONS.glob("*.sql")):
-            if script.name in done:
-                continue
-            connection.executescript(
-                f"BEGIN;\n{script.read_text()}\n"
-                f"INSERT INTO migration VALUES('{script.name}');\nCOMMIT;"
-            )
+        scripts = [each for each in sorted(MIGRATIONS.glob("*.sql")) if each.name not in done]
+        steps = "\n".join(
+            f"{each.read_text()}\nINSERT INTO migration VALUES('{each.name}');" for each in scripts
+        )
+        if steps:
+            connection.executescript(f"BEGIN;\n{steps}\nCOMMIT;")
 
     def write(self, function: Callable[[Tx], T], urgent: bool = False) -> T:
         """The result of `function`, whose transaction is on disk when this returns.

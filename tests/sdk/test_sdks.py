@@ -53,18 +53,20 @@ def test_sdk_v3_remote(variables: dict[str, str]) -> None:
 
 @pytest.mark.parametrize("sdk", ["2", "3"])
 def test_asynchronous_endpoints(variables: dict[str, str], sdk: str) -> None:
-    said = run(variables, needs.sdk(f"sdk{sdk}"), HERE / f"v{sdk}_async.py", HERE / "asynchronous")
+    said = run(variables, needs.sdk(f"sdk{sdk}"), HERE / f"v{sdk}_async.py", HERE / "multiplier")
     assert "all well" in said
 
 
 def test_multi_model_endpoints(variables: dict[str, str], tmp_path: Path) -> None:
-    said = run(variables, needs.sdk("sdk2"), HERE / "v2_multi_model.py", tmp_path)
+    said = run(
+        variables, needs.sdk("sdk2"), HERE / "v2_multi_model.py", tmp_path, HERE / "multiplier"
+    )
     assert "all well" in said
 
 
 @pytest.mark.parametrize("sdk", ["2", "3"])
 def test_inference_components(variables: dict[str, str], sdk: str) -> None:
-    script, code = HERE / f"v{sdk}_components.py", HERE / "asynchronous"
+    script, code = HERE / f"v{sdk}_components.py", HERE / "multiplier"
     assert "all well" in run(variables, needs.sdk(f"sdk{sdk}"), script, code)
 
 

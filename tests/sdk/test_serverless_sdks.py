@@ -21,5 +21,5 @@ pytestmark = [
 @pytest.mark.parametrize(("sdk", "script"), [("sdk2", "v2"), ("sdk3", "v3")])
 def test_a_serverless_endpoint(variables: dict[str, str], sdk: str, script: str) -> None:
     script_of = HERE / f"{script}_serverless.py"
-    said = run(variables, needs.sdk(sdk), script_of, HERE / "asynchronous")
+    said = run(variables, needs.sdk(sdk), script_of, HERE / "multiplier")
     assert "all well" in said

@@ -1,13 +1,12 @@
 """sagemaker v2: deploy(async_inference_config=…), AsyncPredictor.predict, predict_async, failures."""
 
-import io
 import json
 import sys
-import tarfile
 import time
 
 import boto3
 import sagemaker
+from multiplier_model import uploaded
 from sagemaker.async_inference import AsyncInferenceConfig, WaiterConfig
 from sagemaker.deserializers import JSONDeserializer, StringDeserializer
 from sagemaker.exceptions import AsyncInferenceModelError
@@ -18,13 +17,6 @@ from sagemaker.sklearn import SKLearnModel
 code = sys.argv[1]
 session = sagemaker.Session()
 bucket = session.default_bucket()
-body = io.BytesIO()
-with tarfile.open(fileobj=body, mode="w:gz") as tar:
-    data = json.dumps({"by": 3.0}).encode()
-    member = tarfile.TarInfo("weights.json")
-    member.size = len(data)
-    tar.addfile(member, io.BytesIO(data))
-boto3.client("s3").put_object(Bucket=bucket, Key="v2-async/model.tar.gz", Body=body.getvalue())
 
 sns, sqs = boto3.client("sns"), boto3.client("sqs")
 topic = sns.create_topic(Name="v2-async")["TopicArn"]
@@ -35,7 +27,7 @@ arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Att
 sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
 
 model = SKLearnModel(
-    model_data=f"s3://{bucket}/v2-async/model.tar.gz",
+    model_data=uploaded(bucket, "v2-async"),
     role=sagemaker.get_execution_role(),
     entry_point=f"{code}/inference.py",
     framework_version="1.2-1",

@@ -1,12 +1,9 @@
 """sagemaker v2: deploy(endpoint_type=INFERENCE_COMPONENT_BASED), two models on one endpoint."""
 
-import io
-import json
 import sys
-import tarfile
 
-import boto3
 import sagemaker
+from multiplier_model import uploaded
 from sagemaker.compute_resource_requirements.resource_requirements import ResourceRequirements
 from sagemaker.deserializers import JSONDeserializer
 from sagemaker.enums import EndpointType
@@ -21,16 +18,8 @@ endpoint = sagemaker.utils.name_from_base("components")
 
 
 def deployed(name: str, by: float) -> Predictor:
-    body = io.BytesIO()
-    with tarfile.open(fileobj=body, mode="w:gz") as tar:
-        data = json.dumps({"by": by}).encode()
-        member = tarfile.TarInfo("weights.json")
-        member.size = len(data)
-        tar.addfile(member, io.BytesIO(data))
-    key = f"v2-components/{name}/model.tar.gz"
-    boto3.client("s3").put_object(Bucket=bucket, Key=key, Body=body.getvalue())
     model = SKLearnModel(
-        model_data=f"s3://{bucket}/{key}",
+        model_data=uploaded(bucket, f"v2-components/{name}", by),
         role=sagemaker.get_execution_role(),
         entry_point=f"{code}/inference.py",
         framework_version="1.2-1",

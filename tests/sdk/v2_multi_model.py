@@ -1,19 +1,17 @@
 """sagemaker v2: MultiDataModel.deploy, add_model, list_models, predict(target_model=…)."""
 
-import io
-import json
 import sys
-import tarfile
 from pathlib import Path
 
 import sagemaker
 from botocore.exceptions import ClientError
+from multiplier_model import archive
 from sagemaker.deserializers import JSONDeserializer
 from sagemaker.multidatamodel import MultiDataModel
 from sagemaker.serializers import JSONSerializer
 from sagemaker.sklearn import SKLearnModel
 
-work = Path(sys.argv[1])
+work, code = Path(sys.argv[1]), sys.argv[2]
 session = sagemaker.Session()
 bucket = session.default_bucket()
 
@@ -21,29 +19,15 @@ bucket = session.default_bucket()
 def artifact(name: str, by: float) -> str:
     """A model.tar.gz on this disk that multiplies."""
     file = work / name
-    data = json.dumps({"by": by}).encode()
-    with tarfile.open(file, mode="w:gz") as tar:
-        member = tarfile.TarInfo("weights.json")
-        member.size = len(data)
-        tar.addfile(member, io.BytesIO(data))
+    file.write_bytes(archive(by))
     return str(file)
 
 
-script = work / "inference.py"
-script.write_text(
-    "import json, os\n"
-    "def model_fn(model_dir):\n"
-    "    return json.load(open(os.path.join(model_dir, 'weights.json')))['by']\n"
-    "def predict_fn(data, model):\n"
-    "    return [each * model for each in data]\n"
-    "def output_fn(prediction, accept):\n"
-    "    return json.dumps([float(each) for each in prediction]), 'application/json'\n"
-)
 first = session.upload_data(artifact("first.tar.gz", 2.0), bucket, "v2-multi/source")
 model = SKLearnModel(
     model_data=first,
     role=sagemaker.get_execution_role(),
-    entry_point=str(script),
+    entry_point=f"{code}/inference.py",
     framework_version="1.2-1",
     sagemaker_session=session,
 )
@@ -62,11 +46,11 @@ assert sorted(many.list_models()) == ["three.tar.gz", "two.tar.gz"], list(many.l
 for _ in range(2):
     assert predictor.predict([1, 2], target_model="two.tar.gz") == [2.0, 4.0]
     assert predictor.predict([1, 2], target_model="three.tar.gz") == [3.0, 6.0]
-code = ""
+refusal = ""
 try:
     predictor.predict([1], target_model="four.tar.gz")
 except ClientError as error:
-    code = error.response["Error"]["Code"]
-assert code == "ValidationError", code
+    refusal = error.response["Error"]["Code"]
+assert refusal == "ValidationError", refusal
 predictor.delete_endpoint()
 print("all well")

@@ -1,12 +1,9 @@
 """sagemaker v2: deploy(serverless_inference_config=…), predict, an update, deletion."""
 
-import io
-import json
 import sys
-import tarfile
 
-import boto3
 import sagemaker
+from multiplier_model import uploaded
 from sagemaker.deserializers import JSONDeserializer
 from sagemaker.serializers import JSONSerializer
 from sagemaker.serverless import ServerlessInferenceConfig
@@ -15,16 +12,9 @@ from sagemaker.sklearn import SKLearnModel
 code = sys.argv[1]
 session = sagemaker.Session()
 bucket = session.default_bucket()
-body = io.BytesIO()
-with tarfile.open(fileobj=body, mode="w:gz") as tar:
-    data = json.dumps({"by": 3.0}).encode()
-    member = tarfile.TarInfo("weights.json")
-    member.size = len(data)
-    tar.addfile(member, io.BytesIO(data))
-boto3.client("s3").put_object(Bucket=bucket, Key="v2-serverless/model.tar.gz", Body=body.getvalue())
 
 model = SKLearnModel(
-    model_data=f"s3://{bucket}/v2-serverless/model.tar.gz",
+    model_data=uploaded(bucket, "v2-serverless"),
     role=sagemaker.get_execution_role(),
     entry_point=f"{code}/inference.py",
     framework_version="1.2-1",

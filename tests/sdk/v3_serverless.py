@@ -1,12 +1,11 @@
 """sagemaker v3: ModelBuilder.deploy with a ServerlessInferenceConfig, Endpoint.invoke."""
 
-import io
 import json
 import sys
-import tarfile
 import time
 
 import boto3
+from multiplier_model import uploaded
 from sagemaker.core.helper.session_helper import Session, get_execution_role
 from sagemaker.core.inference_config import ServerlessInferenceConfig
 from sagemaker.core.training.configs import SourceCode
@@ -16,16 +15,9 @@ code = sys.argv[1]
 IMAGE = "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.2-1-cpu-py3"
 session = Session()
 bucket, s3 = session.default_bucket(), boto3.client("s3")
-body = io.BytesIO()
-with tarfile.open(fileobj=body, mode="w:gz") as tar:
-    data = json.dumps({"by": 3.0}).encode()
-    member = tarfile.TarInfo("weights.json")
-    member.size = len(data)
-    tar.addfile(member, io.BytesIO(data))
-s3.put_object(Bucket=bucket, Key="v3-serverless/model.tar.gz", Body=body.getvalue())
 
 builder = ModelBuilder(
-    s3_model_data_url=f"s3://{bucket}/v3-serverless/model.tar.gz",
+    s3_model_data_url=uploaded(bucket, "v3-serverless"),
     source_code=SourceCode(source_dir=code, entry_script="inference.py"),
     role_arn=get_execution_role(),
     sagemaker_session=session,

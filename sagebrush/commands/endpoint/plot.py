@@ -79,7 +79,7 @@ def drawn(endpoint: Endpoint, variant: str, of: Window) -> Picture:
             Panel(
                 "Requests in flight at the busiest instance",
                 "requests",
-                [Line("in flight", *_columns(concurrent), GREY)],
+                [Line("in flight", *_columns(concurrent), GREY, "step")],
             ),
             Panel(
                 "Instances",
@@ -97,11 +97,12 @@ def _columns(pairs: Pairs, scale: float = 1.0) -> tuple[list[float], list[float 
 
 
 def _even(pairs: Pairs, of: Window, scale: float) -> tuple[list[float], list[float | None]]:
-    """Every period of the window: what is missing is 0."""
+    """Every period of the window, and the end of the last one: what is missing is 0."""
     known = dict(pairs)
     number = int((of.end - of.start) // of.period) + 1
     times = [of.start + n * of.period for n in range(number)]
-    return times, [known.get(at, 0.0) * scale for at in times]
+    values = [known.get(at, 0.0) * scale for at in times]
+    return [*times, of.end], [*values, values[-1]]
 
 
 def _wide(lines: Sequence[Line]) -> bool:

@@ -205,9 +205,13 @@ def state_of(doc: Doc, held: Held) -> str:
     status: str = doc["EndpointStatus"]
     if status != "InService":
         return f"{status}: {doc['FailureReason'][:80]}" if doc.get("FailureReason") else status
+    variants = doc.get("ProductionVariants", ())
+    ready = any(v.get("CurrentInstanceCount") for v in variants)
     if not held.processes:
-        return "no copies" if held.bare else "asleep"
-    ready = any(v.get("CurrentInstanceCount") for v in doc.get("ProductionVariants", ()))
+        if held.bare:  # instances without processes: for inference components
+            return "no copies"
+        wanted = any(v.get("DesiredInstanceCount") for v in variants)
+        return "asleep" if wanted or serverless(doc) else "scaled to 0"
     return "answers" if ready or serverless(doc) else "starting"
 
 

@@ -30,7 +30,7 @@ class Line:
     values: Sequence[float | None]
     colour: str = INK
     style: str = "line"
-    """`line`, `step`, `area` or `dashed`."""
+    """`line`, `dashed`, `step` or `area`; a value of the last two holds until the next one."""
 
 
 @dataclass(frozen=True)

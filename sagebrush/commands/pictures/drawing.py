@@ -38,6 +38,8 @@ def main(data: Path, out: Path) -> None:
     axis.set_major_formatter(
         dates.DateFormatter("%H:%M") if plain else dates.ConciseDateFormatter(locator)
     )
+    if not plain:
+        found[-1, 0].set_xlabel("UTC", fontsize=8, loc="left", color="#5b6b7b")
     figure.savefig(out, dpi=120, format="png")
 
 
@@ -68,8 +70,10 @@ def _panel(axes: Any, panel: Doc) -> None:
 def _line(axes: Any, line: Doc, times: list[Any], values: list[float]) -> None:
     how, colour, label = line["style"], line["colour"], line["label"]
     if how == "area":
-        axes.fill_between(times, values, color=colour, alpha=0.25, label=label, linewidth=0)
-        axes.plot(times, values, color=colour, linewidth=0.8)
+        axes.fill_between(
+            times, values, color=colour, alpha=0.25, label=label, linewidth=0, step="post"
+        )
+        axes.plot(times, values, color=colour, linewidth=0.8, drawstyle="steps-post")
     elif how == "step":
         axes.plot(times, values, color=colour, drawstyle="steps-post", linewidth=1.6, label=label)
     elif how == "dashed":

@@ -40,7 +40,9 @@ def traffic_of(path: Path) -> Traffic:
     try:
         with path.open(newline="") as file:
             lines = [line for line in csv.reader(file) if line and not line[0].startswith("#")]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except OSError as error:
+        raise CommandError(f"{path}: {error.strerror}") from error
+    except (UnicodeDecodeError, csv.Error) as error:
         raise CommandError(f"{path}: {error}") from error
     if lines and _time(lines[0][0]) is None:
         lines = lines[1:]
@@ -122,7 +124,9 @@ def scaling_of(path: Path) -> Doc:
     """
     try:
         found = json_of(path.read_text())
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise CommandError(f"{path}: {error.strerror}") from error
+    except ValueError as error:
         raise CommandError(f"{path}: {error}") from error
     whole = found if isinstance(found, dict) and "Policies" in found else {"Policies": found}
     given = whole["Policies"] if isinstance(whole["Policies"], list) else [whole["Policies"]]

@@ -107,7 +107,10 @@ class Endpoint:
         """
         targets = self._scaling("describe_scalable_targets", "ScalableTargets", variant)
         if not targets:
-            raise CommandError(f"{self._resource(variant)} is no scalable target")
+            raise CommandError(
+                f"{self._resource(variant)} is no scalable target, so it has no policies of its own:"
+                " give one by --policy, or register it (RegisterScalableTarget)"
+            )
         policies = self._scaling("describe_scaling_policies", "ScalingPolicies", variant)
         actions = self._scaling("describe_scheduled_actions", "ScheduledActions", variant)
         for policy in policies:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from sagebrush.facts import Running, no_instances, no_keys
+from sagebrush.facts import WithoutProcesses
 
 SERVICE = "application-autoscaling"
 
 
-def _acting(kind: str, noun: str) -> Running:
-    return Running(
+def _acting(kind: str, noun: str) -> WithoutProcesses:
+    return WithoutProcesses(
         service=SERVICE,
         kind=kind,
         noun=noun,
@@ -16,17 +16,6 @@ def _acting(kind: str, noun: str) -> Running:
         listed="",  # AWS has no operation that lists it by name
         busy=(),
         ended=(),
-        stop=None,
-        trees=None,
-        keys=no_keys,
-        instances=no_instances,
-        quotas=(),
-        shares_cpu=False,
-        metrics=None,
-        logs=None,
-        variable=None,
-        reacts_to_tags=False,
-        container=None,
     )
 
 

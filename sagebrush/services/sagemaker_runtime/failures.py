@@ -38,7 +38,9 @@ SAID = 4096
 """Bytes of the model's answer that an error quotes."""
 
 
-def told(problem: Undelivered | Undirected, name: Name, target: str | None) -> AwsError:
+def told(
+    problem: Undelivered | Undirected, name: Name, target: str | None, request_id: str = ""
+) -> AwsError:
     """Returns the error for a request that was not delivered: ModelError (424), ServiceUnavailable
     (503) or ValidationError."""
     account, _, endpoint = name
@@ -60,6 +62,12 @@ def told(problem: Undelivered | Undirected, name: Name, target: str | None) -> A
             f"No instance of production variant {problem.args[0]} of endpoint {endpoint} answers"
             f" now. The log group {_group(endpoint)} says why.",
             503,
+        )
+    if isinstance(problem, TooLarge):  # AWS's words: aws/amazon-sagemaker-examples#4485
+        return AwsError(
+            "ValidationError",
+            f"Request {request_id} has oversize body. (It has {problem.args[0]} bytes; a serverless"
+            f" endpoint takes {PAYLOAD}.)",
         )
     if isinstance(problem, NoComponent):
         return AwsError("ValidationError", NAMELESS)
@@ -104,12 +112,6 @@ def _elastic(problem: Undelivered, name: Name) -> AwsError:
             f"The request was denied due to request throttling: {problem.args[0]} requests are being"
             f" processed by endpoint {endpoint} already.",
             400,
-        )
-    if isinstance(problem, TooLarge):
-        return AwsError(
-            "ValidationError",
-            f"The request body of {problem.args[0]} bytes is larger than the limit of {PAYLOAD} of a"
-            " serverless endpoint.",
         )
     if isinstance(problem, Left):
         return AwsError("ServiceUnavailable", "The caller left.", 503)

@@ -46,7 +46,7 @@ async def invoke_endpoint(ctx: Ctx, request: Doc) -> Doc:
     try:
         place, answer = await ctx.world.forward.send(name, target, passage, known)
     except (Undelivered, Undirected) as problem:
-        raise failures.told(problem, name, target) from problem
+        raise failures.told(problem, name, target, ctx.request_id) from problem
     if not 200 <= answer.status < 300:
         raise failures.refused(place, passage.at, answer.status, answer.body)
     elastic = place.variant.elastic
@@ -80,7 +80,7 @@ async def invoke_endpoint_with_response_stream(ctx: Ctx, request: Doc) -> Doc:
     try:
         place, stream = await ctx.world.forward.send(name, target, passage, session)
     except (Undelivered, Undirected) as problem:
-        raise failures.told(problem, name, target) from problem
+        raise failures.told(problem, name, target, ctx.request_id) from problem
     if isinstance(stream, Answer):  # a container before the last one refused
         raise failures.refused(place, passage.at, stream.status, stream.body)
     if not 200 <= stream.status < 300:

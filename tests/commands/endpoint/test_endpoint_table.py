@@ -23,8 +23,10 @@ def ran(since: float = -DAY, **seconds: float) -> table.billed.Billed:
     return {"since": now + since, "at": now - DAY / 2, "counts": counts, "seconds": spans}
 
 
-def endpoint(status: str = "InService", current: int = 2, **more: Any) -> dict[str, Any]:
-    variant = {"VariantName": "a", "CurrentInstanceCount": current, "DesiredInstanceCount": 2}
+def endpoint(
+    status: str = "InService", current: int = 2, desired: int = 2, **more: Any
+) -> dict[str, Any]:
+    variant = {"VariantName": "a", "CurrentInstanceCount": current, "DesiredInstanceCount": desired}
     return {
         "EndpointName": "e",
         "EndpointStatus": status,
@@ -71,6 +73,7 @@ def test_instances_are_counted_for_as_long_as_they_were_there() -> None:
         (endpoint(current=0), Held(), "asleep", "0 of 2 x ml.m5.large"),
         (endpoint(), Held(bare=True), "no copies", "2 x ml.m5.large"),
         (endpoint(current=0), Held(2, 1), "starting", "0 of 2 x ml.m5.large"),
+        (endpoint(current=0, desired=0), Held(), "scaled to 0", "0 x ml.m5.large"),
         (endpoint("Updating", 1), Held(1, 1), "Updating", "1 of 2 x ml.m5.large"),
         (endpoint("Failed", 0, FailureReason="no"), Held(), "Failed: no", "0 of 2 x ml.m5.large"),
     ],

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from sagebrush.facts import Running, no_instances, no_keys
+from sagebrush.facts import WithoutProcesses
 
-ALARM = Running(
+ALARM = WithoutProcesses(
     service="cloudwatch",
     kind="alarm",
     noun="Alarm",
@@ -12,15 +12,4 @@ ALARM = Running(
     listed="",  # CloudWatch has no List operation of them
     busy=(),
     ended=(),
-    stop=None,
-    trees=None,
-    keys=no_keys,
-    instances=no_instances,
-    quotas=(),
-    shares_cpu=False,
-    metrics=None,
-    logs=None,
-    variable=None,
-    reacts_to_tags=False,
-    container=None,
 )

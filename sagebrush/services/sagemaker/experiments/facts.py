@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from sagebrush.facts import Plain, no_instances, no_keys
+from sagebrush.facts import Plain, WithoutProcesses
 
-INFERENCE_EXPERIMENT = Plain(
+
+class _Experiment(Plain, WithoutProcesses):
+    """Both."""
+
+
+INFERENCE_EXPERIMENT = _Experiment(
     service="sagemaker",
     kind="inference-experiment",
     noun="InferenceExperiment",
@@ -12,15 +17,4 @@ INFERENCE_EXPERIMENT = Plain(
     listed="InferenceExperiments",
     busy=("Creating", "Created", "Updating", "Starting", "Running", "Stopping"),
     ended=("Completed", "Cancelled"),
-    stop=None,  # its endpoint goes on, and so does the experiment when a server starts
-    trees=None,
-    keys=no_keys,
-    instances=no_instances,
-    quotas=(),
-    shares_cpu=False,
-    metrics=None,
-    logs=None,
-    variable=None,
-    reacts_to_tags=False,
-    container=None,
 )

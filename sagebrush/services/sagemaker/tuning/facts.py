@@ -1,10 +1,10 @@
-"""The facts of hyperparameter tuning jobs."""
+"""The facts of hyperparameter tuning jobs, which run no process: their training jobs do."""
 
 from __future__ import annotations
 
-from sagebrush.facts import Running, Stop, no_instances, no_keys
+from sagebrush.facts import Stop, WithoutProcesses
 
-TUNING_JOB = Running(
+TUNING_JOB = WithoutProcesses(
     service="sagemaker",
     kind="hyper-parameter-tuning-job",
     noun="HyperParameterTuningJob",
@@ -15,14 +15,4 @@ TUNING_JOB = Running(
     stop=Stop(
         "StopHyperParameterTuningJob", when=("InProgress",), until=("InProgress", "Stopping")
     ),
-    trees=None,  # its training jobs run
-    keys=no_keys,
-    instances=no_instances,
-    quotas=(),
-    shares_cpu=False,
-    metrics=None,
-    logs=None,
-    variable=None,
-    reacts_to_tags=False,
-    container=None,
 )

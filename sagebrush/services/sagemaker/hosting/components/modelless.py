@@ -47,9 +47,10 @@ def _check_managed(variant: Doc) -> None:
             " copies are given back at once."
         )
     if managed.get("Status") == "ENABLED" and "ModelName" in variant:
+        # AWS's words: hashicorp/terraform-provider-aws#45926
         raise _invalid(
-            f"Production variant {name}: ManagedInstanceScaling is for endpoints with inference"
-            " components, whose production variants have no ModelName."
+            "ManagedInstanceScaling is only supported for inference component endpoints."
+            f" (Production variant {name} has a ModelName.)"
         )
     least, most = instances.bounds(managed)
     if least > most:
@@ -125,11 +126,12 @@ def bare(fleet: Fleet) -> bool:
 
 
 def require_empty(rows: Reader, row: Row) -> None:
-    """Raises ValidationException where inference components are on the endpoint."""
+    """Raises ValidationException where inference components are on the endpoint, in AWS's words
+    (gruntwork-io/cloud-nuke#1142), followed by their names."""
     if found := [each.name for each in instances.on(rows, row)]:
         raise _invalid(
-            f'Cannot delete endpoint "{row.name}" because it has inference components: delete'
-            f" {', '.join(found)} first."
+            "Cannot delete endpoint with inference component associated. Please delete inference"
+            f" component and try it again. (It has {', '.join(found)}.)"
         )
 
 

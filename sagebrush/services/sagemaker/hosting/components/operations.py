@@ -157,7 +157,7 @@ def delete_inference_component(ctx: Ctx, request: Doc) -> None:
 
     def change(row: Row) -> Row:
         if row.status in BUSY and row.status != "Creating":
-            raise _in_progress(ctx, row)
+            raise _undeletable(ctx, row)
         now = ctx.world.clock()
         doc = {**row.doc, "LastModifiedTime": moment(now)}
         return replace(row, status="Deleting", doc=doc, due_at=now)
@@ -206,9 +206,11 @@ def _variant_of(host: Row, name: str | None) -> Variant:
     assert fleet is not None  # every endpoint that is in service has one
     found = [v for v in fleet["variants"] if name in (None, v["name"])]
     if not modelless.bare(fleet):
+        # AWS's words: pulumi/pulumi-aws#4940
         raise checks.invalid(
-            f'Endpoint "{arn_of(host)}" serves models: inference components need an endpoint'
-            " configuration whose production variants have no ModelName."
+            "Inference Components are not supported in this Endpoint. Please make sure this endpoint"
+            " can deploy inference components. (Production variants of its configuration have a"
+            " ModelName.)"
         )
     if not found:
         raise checks.invalid(f'Could not find production variant "{name}" of "{arn_of(host)}".')
@@ -253,6 +255,17 @@ def _require_steady(ctx: Ctx, row: Row) -> None:
 def _in_progress(ctx: Ctx, row: Row) -> AwsError:
     arn = KIND.arn(ctx, row.name)
     return checks.invalid(f'Cannot update in-progress inference component "{arn}".')
+
+
+def _undeletable(ctx: Ctx, row: Row) -> AwsError:
+    """AWS's sentence, and its name for a change of the number of copies; those for the other changes
+    were not seen, and are DescribeInferenceComponent's."""
+    scaling = row.status == "Updating" and not plan_of(row).get("pending")
+    state = "UPDATE_RC_IN_PROGRESS" if scaling else row.status
+    arn = KIND.arn(ctx, row.name)
+    return checks.invalid(
+        f'Cannot delete inference component "{arn}" while it is in state {state}.'
+    )
 
 
 def _not_in_service(ctx: Ctx, host: Row) -> AwsError:

@@ -144,7 +144,11 @@ def test_copies_run_within_their_requirements_and_are_routed_to(room: Room) -> N
     assert room.stand.sm("ListInferenceComponents", VariantNameEquals="x") == {
         "InferenceComponents": []
     }
-    assert "delete c first" in refused(room.stand.sm, "DeleteEndpoint", EndpointName="e")
+    message = refused(room.stand.sm, "DeleteEndpoint", EndpointName="e")
+    assert message == (
+        "Cannot delete endpoint with inference component associated. Please delete inference component"
+        " and try it again. (It has c.)"
+    )
     room.stand.sm("DeleteInferenceComponent", InferenceComponentName="c")
     room.touch()
     assert room.stand.backend.running() == []
@@ -160,6 +164,8 @@ def test_an_update_starts_a_copy_before_an_old_one_goes(room: Room) -> None:
         "UpdateInferenceComponent", InferenceComponentName="c", Specification={"ModelName": "n"}
     )
     room.stand.turn()
+    message = refused(room.stand.sm, "DeleteInferenceComponent", InferenceComponentName="c")
+    assert message.endswith(" while it is in state Updating.")
     assert set(room.routes()) == before
     assert len(room.stand.backend.running()) == 3  # one batch of one copy
     for _ in range(3):
@@ -227,6 +233,9 @@ def test_without_copies_there_is_no_capacity_in_awss_words(room: Room) -> None:
     assert metric["Dimensions"] == [{"Name": "InferenceComponentName", "Value": "c"}]
     assert "not found" in invoked(room.stand, InferenceComponentName="x").message
     room.scale(1)
+    message = refused(room.stand.sm, "DeleteInferenceComponent", InferenceComponentName="c")
+    assert message.startswith("Cannot delete inference component ")
+    assert message.endswith(" while it is in state UPDATE_RC_IN_PROGRESS.")
     room.healthy()
     assert len(room.routes()) == 1
 
@@ -355,9 +364,17 @@ def test_an_update_keeps_what_it_does_not_say(room: Room) -> None:
 
 
 def test_an_endpoint_of_models_takes_no_components(room: Room) -> None:
+    with pytest.raises(AwsError) as caught:
+        room.config("mixed", 1, ModelName="m", ManagedInstanceScaling={"Status": "ENABLED"})
+    assert caught.value.message.startswith(
+        "ManagedInstanceScaling is only supported for inference component endpoints."
+    )
     room.stand.create()
     message = refused(room.create)
-    assert "serves models" in message
+    assert message.startswith(
+        "Inference Components are not supported in this Endpoint. Please make sure this endpoint can"
+        " deploy inference components."
+    )
     room.config("room", 1)
     message = refused(room.stand.sm, "UpdateEndpoint", EndpointName="e", EndpointConfigName="room")
     assert "from models to inference components" in message

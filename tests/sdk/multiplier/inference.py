@@ -1,4 +1,4 @@
-"""A user's inference script, as asynchronous endpoints of both SDKs serve it."""
+"""A user's inference script: it multiplies by the number in the weights.json of its model."""
 
 import json
 
