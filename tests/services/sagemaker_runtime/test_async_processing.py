@@ -99,7 +99,7 @@ class Stand:
         def free() -> None:
             self.freed += 1
 
-        job = Job(endpoint, "" if expired else "v", message, free, expired)
+        job = Job(endpoint, "" if expired else "v", message, free, expired=expired)
         asyncio.run(self.processing(job))
 
     def told(self) -> Doc:

@@ -20,12 +20,13 @@ from sagebrush.routing import endpoints
 from sagebrush.services.sagemaker.hosting import asynchronous
 from sagebrush.services.sagemaker.hosting.components import instances
 from sagebrush.services.sagemaker.hosting.deployment import (
+    given_up,
     rollback_alarms,
     shifting,
     update_policy,
 )
+from sagebrush.services.sagemaker.hosting.deployment.given_up import new_deployment
 from sagebrush.services.sagemaker.hosting.deployment.replicas import (
-    LOOK,
     LOOP,
     Replicas,
     counts,
@@ -54,21 +55,13 @@ def reconcile(world: World, row: Row) -> Next:
 
 
 def fail(world: World, row: Row, reason: str) -> Next:
-    """The step is given up: an endpoint with a serving fleet stays InService, another is Failed."""
-    doc = {"FailureReason": reason, "LastModifiedTime": moment(world.clock())}
-    if plan_of(row).get("active"):
-        return Next("InService" if row.status != "Deleting" else None, doc, due=LOOK)
-    return Next("Failed", doc)
+    """The step is given up (`deployment.given_up`), and tried again later."""
+    return given_up.given_up(row, reason, world.clock())
 
 
 def new_fleet(config: str, variants: list[Variant], now: float) -> Fleet:
     """A fleet of these variants, not deployed yet."""
     return {"id": short_id(), "config": config, "variants": variants, "started": now}
-
-
-def new_deployment(config: Doc | None, now: float) -> Deploying:
-    """The beginning of a deployment by that DeploymentConfig."""
-    return {"config": config or {}, "step": 1, "stage": shifting.CREATING, "since": now}
 
 
 def policy_of(deploying: Deploying, *fleets: Fleet) -> Policy:
@@ -303,6 +296,7 @@ class Deployment:
             "waiting": self.replicas.message or None,
             "queued": self.replicas.queued or None,
             "sleeps": self.replicas.sleeps,
+            "stuck": None,
         }
         row = self.row
         changed = Row(row.account, row.region, row.kind, row.name, status, row.doc, plan, id=row.id)

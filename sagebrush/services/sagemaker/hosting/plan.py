@@ -161,6 +161,8 @@ class Plan(TypedDict, total=False):
     """Whether replicas end again and again."""
     sleeps: float | None
     """After how many idle seconds the endpoint has no replicas; None: it always has."""
+    stuck: bool | None
+    """Whether its last step was given up in the midst of a deployment."""
     tags: dict[str, str]
     copies: dict[str, Placed]
     """Of an endpoint without models: the copies of inference components on it, by their keys."""

@@ -13,7 +13,8 @@ from sagebrush.services.sagemaker.hosting import endpoint, scaling
 from sagebrush.services.sagemaker.hosting.components import checks, life, modelless
 from sagebrush.services.sagemaker.hosting.components.facts import COMPONENT
 from sagebrush.services.sagemaker.hosting.deployment import rollback_alarms
-from sagebrush.services.sagemaker.hosting.fleet import new_deployment, new_fleet, policy_of
+from sagebrush.services.sagemaker.hosting.deployment.given_up import new_deployment
+from sagebrush.services.sagemaker.hosting.fleet import new_fleet, policy_of
 from sagebrush.services.sagemaker.hosting.plan import Fleet, Variant, plan_of
 from sagebrush.store.rows import Reader, Row
 from sagebrush.world import Ctx
@@ -147,7 +148,7 @@ def delete_inference_component(ctx: Ctx, request: Doc) -> None:
     """
 
     def change(row: Row) -> Row:
-        if row.status in BUSY and row.status != "Creating":
+        if row.status in BUSY and row.status != "Creating" and not row.plan.get("stuck"):
             raise _in_progress(ctx, row)
         now = ctx.world.clock()
         doc = {**row.doc, "LastModifiedTime": moment(now)}
@@ -235,7 +236,7 @@ def _require_steady(ctx: Ctx, row: Row) -> None:
             f'Cannot update failed inference component "{KIND.arn(ctx, row.name)}":'
             " DeleteInferenceComponent is the only operation that can be performed on it."
         )
-    if row.status in BUSY:
+    if row.status in BUSY or (row.plan.get("active") and row.plan.get("pending")):
         raise _in_progress(ctx, row)
 
 
