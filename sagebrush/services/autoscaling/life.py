@@ -13,7 +13,7 @@ from typing import Any, cast
 
 from sagebrush.engine.kinds import moment
 from sagebrush.engine.schedules import firing
-from sagebrush.errors import AwsError, Doc
+from sagebrush.errors import AwsError, Busy, Doc, Missing
 from sagebrush.services.autoscaling import activities, capacity, decisions, readings, rows
 from sagebrush.services.autoscaling import schedules as timetables
 from sagebrush.services.autoscaling.capacity import Seen
@@ -78,6 +78,9 @@ def give_up(world: World, row: Row, reason: str) -> Next:
 
 def _set_bounds(world: World, owner: Row, action: Row, time: float) -> None:
     wanted: Doc = action.doc["ScalableTargetAction"]
+    number = firing.child_name(action, time, "scheduled")  # the same for the same fire
+    if activities.recorded(world, owner, number):
+        return  # an earlier try of this step did, and the bounds may have been set again since
 
     def change(found: Row) -> Row:
         before = found.doc["MinCapacity"], found.doc["MaxCapacity"]
@@ -97,7 +100,6 @@ def _set_bounds(world: World, owner: Row, action: Row, time: float) -> None:
         "StatusMessage": f"Successfully set {words}",
         "EndTime": moment(world.clock()),
     }
-    number = firing.child_name(action, time, "scheduled")  # the same for the same fire
     activities.record(world, owner, number, doc, world.clock())
     world.wake()
 
@@ -121,10 +123,8 @@ class Step:
         done before the next alarm."""
         try:
             seen = capacity.see(rows.scaler(self.world, self.row), self.dimension, self.resource)
-        except AwsError as error:
-            if capacity.gone(error):
-                return self._vanished(error)
-            raise
+        except Missing as error:
+            return self._vanished(error)
         doc = self.row.doc
         if plan_of(self.row).get("enforce"):
             bounded = min(max(seen.desired, doc["MinCapacity"]), doc["MaxCapacity"])
@@ -225,10 +225,10 @@ class Step:
 
     def _refused(self, task: Task, error: AwsError) -> Next:
         """The resource's service does not take the change."""
-        if capacity.gone(error):
+        if isinstance(error, Missing):
             return self._vanished(error, task)
         end = moment(self.now)
-        if capacity.refused_while_busy(error):
+        if isinstance(error, Busy):
             if "base" not in task:  # bounds hold whenever the resource can be changed again
                 return Next(due=LOOK)
             current = task["before"]

@@ -151,7 +151,7 @@ def _released(world: World, row: Row, held: Held | None, plan: Doc) -> Next:
         return Next(doc=_shows(row, None), plan=plan)
     if by is None:
         actions.perform(world, row, held["change"])
-        return Next(doc=_shows(row, None), plan={**plan, "held": None})
+        return Next(doc=_shows(row, None), plan={**plan, "held": None, "done": None})
     return Next(doc=_shows(row, by), plan={**plan, "held": held}, due=seconds)
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from sagebrush.engine import kinds
 from sagebrush.engine.kinds import Kind, moment
 from sagebrush.environments import standins
-from sagebrush.errors import AwsError, Doc
+from sagebrush.errors import AwsError, Busy, Doc
 from sagebrush.scheduler import quotas
 from sagebrush.services.sagemaker.hosting import (
     asynchronous,
@@ -24,10 +24,10 @@ from sagebrush.services.sagemaker.hosting.deployment import (
     stages,
     update_policy,
 )
+from sagebrush.services.sagemaker.hosting.deployment.given_up import new_deployment
 from sagebrush.services.sagemaker.hosting.deployment.replicas import full, production
 from sagebrush.services.sagemaker.hosting.deployment.shifting import Progress
 from sagebrush.services.sagemaker.hosting.facts import ENDPOINT
-from sagebrush.services.sagemaker.hosting.deployment.given_up import new_deployment
 from sagebrush.services.sagemaker.hosting.fleet import (
     fail,
     new_fleet,
@@ -301,7 +301,7 @@ def _require_one_fleet(ctx: Ctx, row: Row) -> None:
 
 def _in_progress(ctx: Ctx, row: Row) -> AwsError:
     arn = KIND.arn(ctx, row.name)
-    return AwsError("ValidationException", f'Cannot update in-progress endpoint "{arn}".')
+    return Busy("ValidationException", f'Cannot update in-progress endpoint "{arn}".')
 
 
 def _fleet(ctx: Ctx, config_name: str) -> Fleet:

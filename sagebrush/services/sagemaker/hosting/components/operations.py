@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from sagebrush.engine import kinds
 from sagebrush.engine.kinds import Kind, arn_of, moment
-from sagebrush.errors import AwsError, Doc
+from sagebrush.errors import AwsError, Busy, Doc
 from sagebrush.routing import endpoints
 from sagebrush.services.sagemaker.hosting import endpoint, scaling
 from sagebrush.services.sagemaker.hosting.components import checks, life, modelless
@@ -242,7 +242,8 @@ def _require_steady(ctx: Ctx, row: Row) -> None:
 
 def _in_progress(ctx: Ctx, row: Row) -> AwsError:
     arn = KIND.arn(ctx, row.name)
-    return checks.invalid(f'Cannot update in-progress inference component "{arn}".')
+    words = f'Cannot update in-progress inference component "{arn}".'
+    return Busy("ValidationException", words)
 
 
 def _not_in_service(ctx: Ctx, host: Row) -> AwsError:
