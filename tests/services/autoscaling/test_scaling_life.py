@@ -294,6 +294,6 @@ def test_a_refusal_is_known_by_its_kind_and_not_by_its_words(
     state = {"AlarmName": "deep", "StateValue": "ALARM", "StateReason": "test"}
     scaled.own.call("cloudwatch", "SetAlarmState", state)
     scaled.turn()
-    (found,) = scaled.activities(IncludeNotScaledActivities=True)
+    found = scaled.activities(IncludeNotScaledActivities=True)[0]
     assert ("NotScaledReasons" in found) == busy
     assert (words in found.get("StatusMessage", "")) != busy

@@ -189,46 +189,6 @@ def test_a_topic_gets_awss_message(alarms: AlarmWorld, monkeypatch: pytest.Monke
     assert alarms.describe("told")["ActionsEnabled"]
 
 
-@pytest.mark.parametrize("composite", [False, True])
-def test_an_alarm_that_is_updated_while_it_acts_acts_once(
-    alarms: AlarmWorld, monkeypatch: pytest.MonkeyPatch, composite: bool
-) -> None:
-    sent: list[str] = []
-    name = f"acts-{composite}"
-    topics = [f"arn:aws:sns:us-east-1:{alarms.ctx.account}:{name}" for name in "ab"]
-
-    def put() -> None:
-        if composite:
-            rule = "ALARM(acts-child)"
-            alarms.call("PutCompositeAlarm", AlarmName=name, AlarmRule=rule, AlarmActions=topics)
-        else:
-            alarms.alarm(name, AlarmActions=topics)
-
-    def dispatch(ctx: Any, service: str, operation: str, params: Any) -> Any:
-        if service != "sns":
-            return ask(ctx, service, operation, params)
-        sent.append(params["TopicArn"])
-        put()  # by somebody else, at this moment
-        return {"MessageId": "1"}
-
-    ask = alarms.world.dispatch
-    monkeypatch.setattr(alarms.world, "dispatch", dispatch)
-    alarms.alarm("acts-child")
-    put()
-    alarms.settle()
-    for turn in (1, 2):
-        alarms.put("acts-child" if composite else name, 99.0)
-        alarms.forward(MINUTE)
-        assert alarms.state(name) == "ALARM"
-        assert sent == topics * turn
-        alarms.forward(5 * MINUTE)  # and back
-        assert alarms.state(name) != "ALARM"
-    assert len(alarms.history(name, "Action")) == 4
-    row = alarms.world.rows.get(alarms.ctx.account, alarms.ctx.region, "alarm", name)
-    assert row is not None
-    assert not {"done", "change", "held"} & row.plan.keys()
-
-
 def test_a_state_that_was_set_lasts_until_the_next_evaluation(alarms: AlarmWorld) -> None:
     alarms.alarm("set", TreatMissingData="notBreaching")
     alarms.settle()
