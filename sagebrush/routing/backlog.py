@@ -374,6 +374,8 @@ class Backlogs:
         if backlog is None or endpoint is None or self._loop is None:
             return
         found = self._overdue(backlog)
+        ended = {message.id for message in found}  # whatever their copies here say of deadlines
+        backlog.waiting = deque(each for each in backlog.waiting if each.id not in ended)
         for message in found:
             self._begin_job(backlog, endpoint, message, None)
         if not found:

@@ -289,6 +289,26 @@ def test_a_deadline_passes_though_nothing_else_happens(road: Run) -> None:
     road(test)
 
 
+def test_a_clock_that_is_set_back_carries_nothing_out_twice(road: Run) -> None:
+    async def test(r: Road) -> None:
+        r.publish("a", limit=1)
+        r.send("1")
+        r.send("2", "3", ttl=50.0)
+        await r.turns()
+        r.clock.now -= 3600
+        r.messages.set_back(3600.0)
+        await r.turns()
+        r.clock.forward(51)
+        r.backlogs._expire(r.row.id)
+        await r.turns()
+        assert (r.seen, sorted(r.expired)) == (["1"], ["2", "3"])
+        r.answer("1")
+        await r.turns()
+        assert r.seen == ["1"], "what was told to have expired"
+
+    road(test)
+
+
 def test_a_deleted_endpoints_requests_are_given_up(road: Run) -> None:
     async def test(r: Road) -> None:
         r.publish("a")

@@ -8,7 +8,7 @@ from typing import Any
 from sagebrush.engine.kinds import moment
 from sagebrush.errors import Doc
 from sagebrush.services.autoscaling import resources, rows
-from sagebrush.services.autoscaling.decisions import Note
+from sagebrush.services.autoscaling.decisions import SET_BACK, Note
 from sagebrush.store.rows import Row
 from sagebrush.world import Ctx, World
 
@@ -106,7 +106,7 @@ def change(world: World, target: Row, number: str, **members: Any) -> None:
 def note(world: World, target: Row, noted: dict[str, float], found: Note, now: float) -> None:
     """What was not scaled is recorded and put into `noted`, unless the same was within the hour."""
     key = f"{found.policy}: {found.code}"
-    if noted.get(key, -NOTED_AGAIN) > now - NOTED_AGAIN:
+    if now - NOTED_AGAIN < noted.get(key, -NOTED_AGAIN) <= now + SET_BACK:
         return
     before = target.plan.get("noted", {}).get(key), target.plan.get("change", {}).get("ended")
     noted[key] = now

@@ -148,7 +148,9 @@ class Step:
         for note in found.notes:
             activities.note(self.world, self.row, noted, note, self.now)
         wish = found.wish
-        if wish is None or self.now < plan_of(self.row).get("failed", -RETRY) + RETRY:
+        failed = plan_of(self.row).get("failed", -RETRY)
+        # a time of the future is one of a clock that was set back since
+        if wish is None or failed - decisions.SET_BACK <= self.now < failed + RETRY:
             return Next(plan={"noted": noted, "enforce": None})
         if seen.changing:
             note = Note(wish.policy, wish.alarm, decisions.UNSCALABLE, seen.desired)

@@ -35,7 +35,14 @@ from sagebrush.services.sagemaker.hosting.deployment.replicas import (
 )
 from sagebrush.services.sagemaker.hosting.deployment.shifting import Progress, Seen
 from sagebrush.services.sagemaker.hosting.deployment.update_policy import ROLLING, Policy
-from sagebrush.services.sagemaker.hosting.plan import Deploying, Entry, Fleet, Variant, plan_of
+from sagebrush.services.sagemaker.hosting.plan import (
+    Deploying,
+    Entry,
+    Fleet,
+    Variant,
+    plan_of,
+    set_back,
+)
 from sagebrush.services.sagemaker.hosting.replica import REASON
 from sagebrush.services.sagemaker.serving import kept
 from sagebrush.store.rows import Next, Row
@@ -80,6 +87,7 @@ class Deployment:
         self.row = row
         self.now = world.clock()
         plan = copy.deepcopy(plan_of(row))
+        set_back(plan, self.now)
         self.active: Fleet | None = plan.get("active")
         self.pending: Fleet | None = plan.get("pending")
         self.share = plan.get("share") or 0.0

@@ -177,6 +177,24 @@ def plan_of(row: Row | Next) -> Plan:
     return cast(Plan, plan if all("containers" in each for each in known) else _moved(plan))
 
 
+PAUSE = 60.0
+"""Seconds that a replica waits at most before it is launched again."""
+
+
+def set_back(plan: Plan, now: float) -> None:
+    """No time of the plan is of the future any more, as after a clock that was set back: what began
+    then began now. The plan is changed: a copy is given."""
+    whole = cast(Doc, plan)
+    began: list[Doc] = [*whole.get("replicas", ())]
+    began += [whole[name] for name in ("active", "pending", "deployment") if whole.get(name)]
+    for each in began:
+        for member in ("since", "started", "changed", "asked"):
+            if each.get(member) is not None:
+                each[member] = min(each[member], now)
+        if "not_before" in each:
+            each["not_before"] = min(each["not_before"], now + PAUSE)
+
+
 def _moved(plan: Doc) -> Doc:
     """The plan that a version wrote whose variants had one container each, in today's form."""
     found = dict(plan)

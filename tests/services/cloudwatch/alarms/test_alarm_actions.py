@@ -60,3 +60,45 @@ def test_an_alarm_that_is_updated_while_it_acts_acts_once(
     row = alarms.world.rows.get(alarms.ctx.account, alarms.ctx.region, "alarm", name)
     assert row is not None
     assert not {"done", "change", "held"} & row.plan.keys()
+
+
+def test_a_clock_that_is_set_back_suppresses_no_longer(alarms: AlarmWorld) -> None:
+    for name in ("back-child", "back-deploying"):
+        alarms.alarm(name, TreatMissingData="ignore")
+    given = {
+        "AlarmActions": [f"arn:aws:lambda:us-east-1:{alarms.ctx.account}:function:f"],
+        "ActionsSuppressor": "back-deploying",
+        "ActionsSuppressorWaitPeriod": 60,
+        "ActionsSuppressorExtensionPeriod": 120,
+    }
+    alarms.call("PutCompositeAlarm", AlarmName="back", AlarmRule="ALARM(back-child)", **given)
+    alarms.settle()
+
+    def set_state(name: str, state: str) -> None:
+        alarms.call("SetAlarmState", AlarmName=name, StateValue=state, StateReason="testing")
+        alarms.settle()
+
+    def by() -> str | None:
+        return alarms.describe("back").get("ActionsSuppressedBy")
+
+    set_state("back-child", "ALARM")
+    assert by() == "WaitPeriod"
+    alarms.clock.now -= 3600
+    alarms.settle()
+    alarms.forward(59)
+    assert by() == "WaitPeriod"
+    alarms.forward(2)
+    assert by() is None
+    assert len(alarms.history("back", "Action")) == 1
+    set_state("back-child", "OK")
+    alarms.forward(61)
+    set_state("back-deploying", "ALARM")
+    set_state("back-child", "ALARM")
+    set_state("back-deploying", "OK")
+    assert by() == "ExtensionPeriod"
+    alarms.clock.now -= 3600
+    alarms.settle()
+    alarms.forward(119)
+    assert by() == "ExtensionPeriod"
+    alarms.forward(2)
+    assert by() is None

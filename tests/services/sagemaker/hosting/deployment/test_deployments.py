@@ -6,11 +6,9 @@ from typing import Any
 
 import pytest
 
-from sagebrush.engine.loop import GIVE_UP, SLOWEST
 from sagebrush.errors import AwsError, Doc
 from sagebrush.routing.endpoints import Endpoint
 from sagebrush.services.sagemaker.hosting.deployment import rollback_alarms
-from sagebrush.services.sagemaker.hosting.deployment.replicas import Replicas
 from tests.services.sagemaker.hosting.deployment.test_update_policy import (
     blue_green,
     rolling,
@@ -95,63 +93,6 @@ def settled(stand: Stand) -> tuple[str, str, int]:
     """(status, configuration, instances that run)."""
     found = stand.describe()
     return found["EndpointStatus"], found["EndpointConfigName"], len(stand.backend.running())
-
-
-def give_up(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Steps raise until the loop gives up."""
-
-    def broken(_: Any) -> None:
-        raise RuntimeError("no step can be done")
-
-    with monkeypatch.context() as patched:
-        patched.setattr(Replicas, "step", broken)
-        for _ in range(GIVE_UP):
-            pass_time(stand, SLOWEST)
-
-
-@pytest.mark.parametrize("config", [None, CANARY, rolling(size(50))])
-def test_a_step_that_fails_again_and_again_leaves_nothing_to_overtake(
-    stand: Stand, monkeypatch: pytest.MonkeyPatch, config: Doc | None
-) -> None:
-    begin(stand, config or {})
-    assert stand.status() == "Updating"
-    give_up(stand, monkeypatch)
-    found = stand.describe()
-    assert found["EndpointStatus"] == "RollingBack"
-    assert "no step can be done" in found["FailureReason"]
-    update = {"EndpointName": "e", "EndpointConfigName": "c-n"}
-    assert "in-progress" in refused(stand.sm, "UpdateEndpoint", **update)
-    pass_time(stand, 60)  # it goes back as soon as steps succeed
-    for _ in range(4):
-        stand.healthy()
-        pass_time(stand, 600)
-    assert settled(stand) == ("InService", "m4", 4)
-    stand.sm("UpdateEndpoint", **update)
-
-
-def test_an_endpoint_whose_deployment_is_stuck_can_be_deleted(
-    stand: Stand, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    begin(stand, CANARY)
-    give_up(stand, monkeypatch)
-    stand.sm("DeleteEndpoint", EndpointName="e")
-    give_up(stand, monkeypatch)
-    for _ in range(3):
-        pass_time(stand, 600)
-    assert stand.app.world.rows.get(*NAME[:2], "endpoint", "e") is None
-    assert not stand.backend.running()
-
-
-def test_an_endpoint_that_fails_leaves_no_process(
-    stand: Stand, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    stand.sm("CreateEndpoint", EndpointName="e", EndpointConfigName="c-m")
-    stand.turn()
-    assert stand.backend.running()
-    give_up(stand, monkeypatch)
-    assert stand.status() == "Failed"
-    pass_time(stand, 60)
-    assert (stand.status(), list(stand.backend.running())) == ("Failed", [])
 
 
 def test_a_canary_gets_its_part_and_then_the_rest_follows(stand: Stand) -> None:
