@@ -199,7 +199,7 @@ def test_a_request_that_names_its_replica_goes_there_or_nowhere(road: Road) -> N
         passage.replica = key
         return asyncio.run(road.forward.send(NAME, "v", passage))
 
-    road.deploy(0.5)
+    road.deploy(1.0)
     for key in "abc":
         place, answer = ask(key)
         assert (place.route.key, answer.body) == (key, key.encode())

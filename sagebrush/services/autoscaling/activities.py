@@ -9,6 +9,7 @@ from sagebrush.engine.kinds import moment
 from sagebrush.errors import Doc
 from sagebrush.services.autoscaling import resources, rows
 from sagebrush.services.autoscaling.decisions import SET_BACK, Note
+from sagebrush.services.autoscaling.plan import change_of, plan_of
 from sagebrush.store.rows import Row
 from sagebrush.world import Ctx, World
 
@@ -108,7 +109,8 @@ def note(world: World, target: Row, noted: dict[str, float], found: Note, now: f
     key = f"{found.policy}: {found.code}"
     if now - NOTED_AGAIN < noted.get(key, -NOTED_AGAIN) <= now + SET_BACK:
         return
-    before = target.plan.get("noted", {}).get(key), target.plan.get("change", {}).get("ended")
+    made = change_of(target)
+    before = plan_of(target).get("noted", {}).get(key), made.ended if made else None
     noted[key] = now
     doc = {
         "Description": "Attempting to scale due to alarm triggered",

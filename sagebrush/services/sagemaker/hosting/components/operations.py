@@ -148,7 +148,7 @@ def delete_inference_component(ctx: Ctx, request: Doc) -> None:
     """
 
     def change(row: Row) -> Row:
-        if row.status in BUSY and row.status != "Creating" and not row.plan.get("stuck"):
+        if row.status in BUSY and row.status != "Creating" and not plan_of(row).get("stuck"):
             raise _in_progress(ctx, row)
         now = ctx.world.clock()
         doc = {**row.doc, "LastModifiedTime": moment(now)}
@@ -236,7 +236,7 @@ def _require_steady(ctx: Ctx, row: Row) -> None:
             f'Cannot update failed inference component "{KIND.arn(ctx, row.name)}":'
             " DeleteInferenceComponent is the only operation that can be performed on it."
         )
-    if row.status in BUSY or (row.plan.get("active") and row.plan.get("pending")):
+    if row.status in BUSY or (plan_of(row).get("active") and plan_of(row).get("pending")):
         raise _in_progress(ctx, row)
 
 
