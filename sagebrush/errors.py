@@ -21,3 +21,11 @@ class AwsError(Exception):
         self.message = message
         self.status = status
         self.fields = fields
+
+
+class Missing(AwsError):
+    """What the request names is not there, or is being deleted."""
+
+
+class Busy(AwsError):
+    """Another change of what the request names goes on."""

@@ -23,9 +23,9 @@ from sagebrush.access.policy import (
 )
 from sagebrush.aws.scalars import json_of
 
-IDENTITY, MANAGED, TRUST = "identity", "managed", "trust"
-"""Which policy a document is: inline or of a session, managed (which needs the newer version), or a
-role's trust policy (which has principals in place of resources)."""
+IDENTITY, MANAGED, TRUST, RESOURCE = "identity", "managed", "trust", "resource"
+"""Which policy a document is: inline or of a session, managed (which needs the newer version), a role's
+trust policy (which has principals in place of resources), or another resource's (which has both)."""
 
 _TOP = frozenset({"Version", "Id", "Statement"})
 _ELEMENTS = frozenset(
@@ -47,7 +47,8 @@ def parse(text: str, kind: str = IDENTITY) -> Policy:
         raise Malformed("Policy document must be version 2012-10-17 or greater.")
     _effects_and_dates(found)
     first = _resource_error(found)
-    _ids(found)
+    if kind != RESOURCE:  # SDKs put topics' ARNs there
+        _ids(found)
     if any(not _either(statement, "Action") for statement in found):
         missing = "Missing required field Action", "Policy statement must contain actions."
         raise Malformed(missing[kind != TRUST])
@@ -55,7 +56,9 @@ def parse(text: str, kind: str = IDENTITY) -> Policy:
         raise Malformed(first)
     for action in (each for statement in found for each in _either(statement, "Action")):
         _check_action(action, kind)
-    if kind != TRUST and any(not _either(statement, "Resource") for statement in found):
+    if kind not in (TRUST, RESOURCE) and any(
+        not _either(statement, "Resource") for statement in found
+    ):
         raise Malformed("Policy statement must contain resources.")
     return document
 
@@ -104,13 +107,15 @@ def _check_statement(statement: Any, kind: str) -> None:
     if not isinstance(statement.get("Sid", ""), str):
         raise Malformed(_SYNTAX)
     _check_condition(statement.get("Condition", {}))
-    if kind != TRUST:
+    if kind not in (TRUST, RESOURCE):
         if statement.keys() & _PRINCIPALS:
             raise Malformed("Policy document should not specify a principal.")
         return
     if not statement.keys() & _PRINCIPALS:
         raise Malformed("Missing required field Principal")
     _check_principal(statement.get("Principal", statement.get("NotPrincipal")))
+    if kind == RESOURCE:
+        return
     if "Resource" in statement:
         raise Malformed("Has prohibited field Resource")
     if "NotResource" in statement:

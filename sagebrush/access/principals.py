@@ -334,8 +334,8 @@ def meant(who: Principal, pinned: Mapping[str, str]) -> Principal:
     return replace(who, role=role, session=session)
 
 
-def service(ctx: Ctx, source: str) -> tuple[Principal, dict[str, str]]:
-    """SageMaker as a principal, and the keys of a request that it makes for the resource `source`.
+def service(ctx: Ctx, source: str, name: str = SERVICE) -> tuple[Principal, dict[str, str]]:
+    """The service as a principal, and the keys of a request that it makes for the resource `source`.
 
     IAM user guide, "The confused deputy problem", cross-service confused deputy prevention.
     """
@@ -343,9 +343,9 @@ def service(ctx: Ctx, source: str) -> tuple[Principal, dict[str, str]]:
         "aws:SourceAccount": ctx.account,
         "aws:SourceArn": source,
         "aws:PrincipalIsAWSService": "true",
-        "aws:PrincipalServiceName": SERVICE,
+        "aws:PrincipalServiceName": name,
     }
-    return Principal(service=SERVICE), {**surroundings(ctx), **keys}
+    return Principal(service=name), {**surroundings(ctx), **keys}
 
 
 # What policies may ask ----------------------------------------------------------------------------

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
@@ -45,6 +47,9 @@ LOCAL_PATHS = {
 }
 """Shapes of Git repositories -> their pattern here: also a path on this machine, and plain HTTP."""
 
+FINITE = ("sagemaker", "application-autoscaling")
+"""Services no number of whose parameters may be NaN or infinite, which JSON can name as texts: no
+weight, size or threshold means anything then. CloudWatch has words of its own."""
 MOST_MATCHED = 20_000
 """Characters up to which any value is matched with its pattern."""
 _MOST_ERRORS = 20
@@ -68,7 +73,10 @@ def check(op: OperationModel, params: Doc) -> None:
         _check_s3(node, params)
         return
     errors: list[str] = []
-    for error in _structure(node, params, ""):
+    found = _structure(node, params, "")
+    if service in FINITE:
+        found = itertools.chain(found, _infinite(node, params, ""))
+    for error in found:
         errors.append(error)
         if len(errors) == _MOST_ERRORS:
             break
@@ -135,6 +143,22 @@ def _structure(node: Node, value: Doc, path: str) -> Iterator[str]:
         member = node.members.get(name)
         if item is not None and member is not None:
             yield from _errors(member, item, path + _lower(name))
+
+
+def _infinite(node: Node, value: Any, path: str) -> Iterator[str]:
+    """The messages about numbers within `value` that are none, or infinite."""
+    if node.kind in ("float", "double"):
+        if isinstance(value, float) and not math.isfinite(value):
+            yield _message(value, path, "Member must be a finite number")
+    elif node.kind == "structure":
+        for name, item in value.items():
+            member = node.members.get(name)
+            if item is not None and member is not None:
+                yield from _infinite(member, item, f"{path}{'.' if path else ''}{_lower(name)}")
+    elif node.kind == "list" and node.element.kind not in ("string", "blob"):
+        for index, item in enumerate(value, 1):
+            if item is not None:
+                yield from _infinite(node.element, item, f"{path}.{index}.member")
 
 
 def _errors(node: Node, value: Any, path: str) -> Iterator[str]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from sagebrush.aws.names import Arn
 from sagebrush.aws.scalars import json_of
-from sagebrush.errors import AwsError, Doc
+from sagebrush.errors import AwsError, Doc, Missing
 from sagebrush.facts import Running
 from sagebrush.store.rows import SORTS, Check, Next, Reader, Row, Wanted
 from sagebrush.world import Ctx, StartedBy, World
@@ -219,7 +219,7 @@ def by_arn(ctx: Ctx, text: str) -> Row:
             row = ctx.world.rows.get_lower(ctx.account, ctx.region, kind, name)
     if row is None:
         words = arn.resource.partition("/")[0].replace("-", " ") if arn else "resource"
-        raise AwsError("ValidationException", f'Could not find {words} "{text}".')
+        raise Missing("ValidationException", f'Could not find {words} "{text}".')
     return row
 
 
@@ -227,7 +227,7 @@ def find(ctx: Ctx, kind: Kind, name: str) -> Row:
     """The resource of that name; raises the kind's not-found error."""
     row = ctx.world.rows.get(ctx.account, ctx.region, kind.name, name)
     if row is None:
-        raise AwsError(kind.missing_code, kind.say(kind.missing, ctx, name))
+        raise Missing(kind.missing_code, kind.say(kind.missing, ctx, name))
     return row
 
 
@@ -243,7 +243,7 @@ def delete(
     in the transaction that deletes."""
     row = ctx.world.rows.delete(find(ctx, kind, name).id, check)
     if row is None:  # another caller was faster
-        raise AwsError(kind.missing_code, kind.say(kind.missing, ctx, name))
+        raise Missing(kind.missing_code, kind.say(kind.missing, ctx, name))
     return row
 
 
@@ -254,7 +254,7 @@ def update(
     `change` and `check` raise in the transaction that changes it."""
     row = ctx.world.rows.update(find(ctx, kind, name).id, change, check)
     if row is None:  # deleted meanwhile
-        raise AwsError(kind.missing_code, kind.say(kind.missing, ctx, name))
+        raise Missing(kind.missing_code, kind.say(kind.missing, ctx, name))
     return row
 
 

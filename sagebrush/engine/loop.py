@@ -128,13 +128,15 @@ class Loop:
 
     def _look_at_clock(self) -> None:
         """A clock that was set back, even while no server ran, delays nothing: every row that waits
-        for a time of the earlier clock is due now, and its next step sets a new time."""
+        for a time of the earlier clock is due now, and its next step sets a new time; messages come
+        when they would have."""
         if self._latest is None:
             self._latest = self._world.rows.latest()
         now = self._world.clock()
         if now < self._latest - SET_BACK:
             count = self._world.rows.rush()
             back = self._latest - now
+            self._world.messages.set_back(back)
             log.warning("the clock was set back by %.0f s: %d resources are due now", back, count)
             self._latest = now
         self._latest = max(self._latest, now)

@@ -2,6 +2,29 @@
 
 Only what the data path of an endpoint needs, because general clients cost several times more CPU
 (httpx forty times) than the whole of a small prediction. RFC 9112.
+
+**When a request is sent again.** A prediction may not be repeatable, so a request that a process may
+have read is never sent twice: its caller hears that the model failed (`Broken`, `TimeoutError`). It
+is sent again by three rules, each of which needs proof that no process has read a byte of it:
+
+1. *Not sent.* No connection could be made, so nothing was sent: `Unreachable`, and `routing.forward`
+   asks another replica.
+2. *Reset unread.* The connection was reset before a byte of the answer, and the request has WHOLE
+   bytes (4096) at most, which a process reads at once or not at all. Systems reset a connection that
+   ends with unread data in it, so the data were unread; but a process may also reset one by its own
+   decision after it has read. So the server is asked for another connection: if it makes none for
+   ENDING (1 s), or ends each at once until it makes none, it has ended, which is why it reset:
+   `Unreachable`, as in rule 1. If it lives, the request has failed.
+3. *Closed and reset.* The server closed the connection before a byte of the answer, as servers do
+   with idle ones, while the request (again of WHOLE bytes at most) was on its way: within RESET
+   (10 ms) a reset has come for it, and the server's system has acknowledged none of its bytes
+   (`tcpi_bytes_acked`; Linux alone tells), so that no process can have had them. It is sent once
+   more to the same server, on a new connection.
+
+A body that is sent in pieces, a larger request, an answer that has begun, a timeout and a connection
+that just closes (a process closes it so after it has read all) fall under none of them. So that the
+rules are seldom needed, a connection that was idle for IDLE (0.25 s) is looked at before it is used,
+and one that was for KEPT (1 s) is not used again.
 """
 
 from __future__ import annotations

@@ -11,6 +11,7 @@ import struct
 from collections.abc import Callable, Iterator
 from typing import cast
 
+from sagebrush.net import http_framing
 from sagebrush.net.http_exchange import Answer, Body, Broken, Unread
 
 HEAD_LIMIT = 64 * 1024
@@ -239,33 +240,15 @@ class Connection(asyncio.Protocol):
                 if len(self._buffer) > HEAD_LIMIT:
                     raise Broken("the head of the model's answer is too long")
                 return False
-            first, *lines = self._buffer[:end].decode("latin-1").split("\r\n")
+            head = http_framing.head(bytes(self._buffer[:end]))
             del self._buffer[: end + 4]
-            version, _, rest = first.partition(" ")
-            if not version.startswith("HTTP/1."):
-                raise ValueError(version)
-            self.status = int(rest[:3])
             self._interim += 1
-            if self.status >= 200:
+            if head.status >= 200:
                 break
             if self._interim > INTERIM:
                 raise Broken("the model answers 1xx without an end")
-        self.headers = headers = {}
-        for line in lines:
-            name, _, value = line.partition(":")
-            headers[name.lower()] = value.strip()
-        connection = headers.get("connection", "").lower()
-        self.keep = connection != "close" and (version != "HTTP/1.0" or connection == "keep-alive")
-        if self.status in (204, 304):
-            self._length = 0
-        elif "chunked" in headers.get("transfer-encoding", "").lower():
-            self._length = None
-        elif "content-length" in headers:
-            self._length = int(headers["content-length"])
-            if self._length < 0:
-                raise ValueError("content-length")
-        else:
-            self._length, self.keep = -1, False
+        self.status, self.headers = head.status, head.headers
+        self._length, self.keep = head.length, head.keep
         self._in_head = False
         self._body = bytearray()
         if self._sink is not None and self._waiter is not None:
@@ -312,8 +295,7 @@ class Connection(asyncio.Protocol):
                         raise ValueError("chunk")
                     self._chunk = -1
                     continue
-                size = int(line.split(b";")[0], 16)
-                self._chunk = size if size > 0 else -2
+                self._chunk = http_framing.chunk_size(line) or -2
                 continue
             take = min(self._chunk, len(self._buffer))
             if not take:

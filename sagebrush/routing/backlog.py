@@ -16,15 +16,17 @@ from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from sagebrush.net.http_client import Broken, Unreachable
 from sagebrush.routing.backlog_metrics import BacklogMetrics, State
-from sagebrush.routing.endpoints import Endpoint, Endpoints, Name, Route
+from sagebrush.routing.endpoints import Endpoint, Endpoints, Name, Route, Variant
 from sagebrush.store.generations import Outdated
 from sagebrush.store.messages import Message, Messages
 from sagebrush.store.rows import Rows
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 AHEAD = 64
 """Messages that are read at a time."""
@@ -50,6 +52,8 @@ class Job:
     message: Message
     answered: Callable[[], None]
     """To be called once the model needs no longer look at it: another request may take its place."""
+    replica: str = ""
+    """The key of the replica that has a place for it."""
     expired: bool = False
 
 
@@ -68,7 +72,9 @@ class _Backlog:
     waiting: deque[Message] = field(default_factory=deque)
     """Read, not begun, in order."""
     running: dict[int, tuple[str, asyncio.Task[None]]] = field(default_factory=dict)
-    """Message id -> the variant that has it, "" once it has answered, and its task."""
+    """Message id -> the replica that has it, "" once it has answered, and its task."""
+    limits: dict[str, int] = field(default_factory=dict)
+    """Replica's key -> how many requests it takes at once, as its container says."""
     paused: dict[int, asyncio.TimerHandle] = field(default_factory=dict)
     """Message id -> when it waits again."""
     deadline: asyncio.TimerHandle | None = None
@@ -80,19 +86,42 @@ class _Backlog:
 
 
 def vacant(
-    endpoint: Endpoint, running: Mapping[str, int], limit: Callable[[Route], int]
-) -> str | None:
-    """The variant that gets the next request: of those whose replicas have a place free (each has
-    `limit` of them, `running` are taken), one by weight; None where there is none."""
-    free = [
-        variant
-        for variant in endpoint.variants
-        if running.get(variant.name, 0) < sum(limit(route) for route in variant.routes)
-    ]
-    if not free:
+    endpoint: Endpoint, running: Mapping[str, int], limit: Callable[[Endpoint, Route], int]
+) -> tuple[Variant, Route] | None:
+    """The replica that gets the next request, and its variant: of those that have a place free (each
+    has `limit` of them, `running` are taken, by their keys), the least busy one of a variant chosen by
+    weight; None where there is none.
+
+    During a deployment each fleet gets its part as far as it has places; one that gets none steps in
+    where the other has no replica at all.
+    """
+    parts: list[tuple[float, list[tuple[Variant, list[Route]]]]] = []
+    open_ = False
+    for fleet in endpoint.fleets():
+        part = 1.0
+        if endpoint.coming is not None:
+            part = endpoint.share if fleet is endpoint.coming else 1.0 - endpoint.share
+        open_ = open_ or (part > 0 and any(variant.routes for variant in fleet.variants))
+        free = [
+            (v, [r for r in v.routes if running.get(r.key, 0) < limit(fleet, r)])
+            for v in fleet.variants
+        ]
+        if free := [(variant, routes) for variant, routes in free if routes]:
+            parts.append((part, free))
+    if open_:
+        parts = [each for each in parts if each[0] > 0]
+    if not parts:
         return None
-    weights = [variant.weight for variant in free]
-    return random.choices(free, weights if any(weights) else None)[0].name
+    variant, routes = _weighed([(part, _weighed([(v.weight, (v, r)) for v, r in free]))
+                                for part, free in parts])  # fmt: skip
+    fewest = min(running.get(route.key, 0) for route in routes)
+    return variant, random.choice([r for r in routes if running.get(r.key, 0) == fewest])
+
+
+def _weighed(given: list[tuple[float, T]]) -> T:
+    """One of them by weight; all are equally likely if every weight is 0."""
+    weights = [weight for weight, _ in given]
+    return random.choices([each for _, each in given], weights if any(weights) else None)[0]
 
 
 class Backlogs:
@@ -114,8 +143,6 @@ class Backlogs:
         self._clock = clock
         self._begin = begin
         self._known: dict[int, _Backlog] = {}
-        self._limits: dict[str, int] = {}
-        """Replica's key -> how many requests it takes at once, as its container says."""
         self._asking: set[asyncio.Task[None]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._work: Work | None = None
@@ -190,29 +217,40 @@ class Backlogs:
             return
         if endpoint.row_id not in self._known:
             self._known[endpoint.row_id] = _Backlog(endpoint.row_id, name)
-        routes = {route.key: route for v in endpoint.variants for route in v.routes}
-        if not _limit_of(endpoint):
-            for key in routes.keys() - self._limits.keys():
-                self._limits[key] = 1
-                task = asyncio.ensure_future(self._ask_limit(endpoint.row_id, routes[key]))
-                self._asking.add(task)
-                task.add_done_callback(self._asking.discard)
+        self._ask_limits(self._known[endpoint.row_id], endpoint)
         self._turn(endpoint.row_id)
         if self._tick is None:
             self._measure()
 
-    async def _ask_limit(self, row_id: int, route: Route) -> None:
+    def _ask_limits(self, backlog: _Backlog, endpoint: Endpoint) -> None:
+        """Replicas are being asked that were not; those that are gone are forgotten."""
+        routes = {
+            route.key: route
+            for fleet in endpoint.fleets()
+            if not _limit_of(fleet)
+            for variant in fleet.variants
+            for route in variant.routes
+        }
+        new = routes.keys() - backlog.limits.keys()
+        backlog.limits = {key: backlog.limits.get(key, 1) for key in routes}
+        for key in new:
+            task = asyncio.ensure_future(self._ask_limit(backlog, routes[key]))
+            self._asking.add(task)
+            task.add_done_callback(self._asking.discard)
+
+    async def _ask_limit(self, backlog: _Backlog, route: Route) -> None:
         """It is known how many requests the replica takes at once; one where it does not say."""
         try:
             answer = await route.pool.ask(PARAMETERS, b"", TIMEOUT)
             said = json.loads(answer.body)
             found = int(said["MaxConcurrentTransforms"]) * max(1, int(said.get("BatchSize", 1)))
-            self._limits[route.key] = max(1, min(1000, found))
         except (Unreachable, Broken, TimeoutError, ValueError, LookupError, TypeError):
             return
         except (RecursionError, OverflowError):  # a hostile container's
             return
-        self._turn(row_id)
+        if route.key in backlog.limits:
+            backlog.limits[route.key] = max(1, min(1000, found))
+            self._turn(backlog.row_id)
 
     # ---- dispatching
 
@@ -224,20 +262,19 @@ class Backlogs:
             return
         sent, backlog.told = backlog.told, False
         backlog.state.changed = True
-        fixed = _limit_of(endpoint)
-        running = Counter(variant for variant, _ in backlog.running.values())
+        running = Counter(replica for replica, _ in backlog.running.values())
         if running[""] >= ENDING:
             return
 
-        def limit(route: Route) -> int:
-            return fixed or self._limits.get(route.key, 1)
+        def limit(fleet: Endpoint, route: Route) -> int:
+            return _limit_of(fleet) or backlog.limits.get(route.key, 1)
 
-        while (variant := vacant(endpoint, running, limit)) is not None:
+        while (place := vacant(endpoint, running, limit)) is not None:
             message = self._next(backlog)
             if message is None:
                 break
-            running[variant] += 1
-            self._begin_job(backlog, endpoint, variant, message)
+            running[place[1].key] += 1
+            self._begin_job(backlog, endpoint, message, place)
         if sent or backlog.lapsed or backlog.deadline is None:
             backlog.lapsed = False
             self._watch_deadline(backlog)
@@ -261,19 +298,24 @@ class Backlogs:
         return None
 
     def _begin_job(
-        self, backlog: _Backlog, endpoint: Endpoint, variant: str, message: Message
+        self,
+        backlog: _Backlog,
+        endpoint: Endpoint,
+        message: Message,
+        place: tuple[Variant, Route] | None,
     ) -> None:
-        """The request is being carried out; of no variant (""): its deadline has passed, and it takes
-        no place of another."""
+        """The request is being carried out; without a place: its deadline has passed, and it takes
+        none of another."""
+        variant, replica = (place[0].name, place[1].key) if place else ("", "")
 
         def answered() -> None:
             backlog.running[message.id] = "", task
             if self._loop is not None:
                 self._loop.call_soon(self._turn, backlog.row_id)
 
-        job = Job(endpoint, variant, message, answered, expired=not variant)
+        job = Job(endpoint, variant, message, answered, replica, expired=place is None)
         task = asyncio.ensure_future(self._run(backlog, job))
-        backlog.running[message.id] = variant, task
+        backlog.running[message.id] = replica, task
 
     async def _run(self, backlog: _Backlog, job: Job) -> None:
         assert self._work is not None
@@ -332,8 +374,10 @@ class Backlogs:
         if backlog is None or endpoint is None or self._loop is None:
             return
         found = self._overdue(backlog)
+        ended = {message.id for message in found}  # whatever their copies here say of deadlines
+        backlog.waiting = deque(each for each in backlog.waiting if each.id not in ended)
         for message in found:
-            self._begin_job(backlog, endpoint, "", message)
+            self._begin_job(backlog, endpoint, message, None)
         if not found:
             self._watch_deadline(backlog)
 
@@ -364,8 +408,8 @@ class Backlogs:
 
 
 def endpoint_capacity(endpoint: Endpoint) -> int:
-    """How many instances of the endpoint answer."""
-    return sum(len(variant.routes) for variant in endpoint.variants)
+    """How many instances of the endpoint answer, in both fleets of a deployment."""
+    return sum(len(v.routes) for fleet in endpoint.fleets() for v in fleet.variants)
 
 
 def _limit_of(endpoint: Endpoint) -> int:

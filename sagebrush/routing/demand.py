@@ -124,12 +124,25 @@ class Demand:
         use.peaks[span] = count
         return True
 
+    def _set_back(self, use: _Use) -> None:
+        """No time of the use is of the future, as after a clock that was set back: what was used then
+        was used now."""
+        now = self._clock()
+        self.began, use.last = min(self.began, now), min(use.last, now)
+        use.held_until = min(use.held_until, now + LONGEST)
+        if ahead := [at for at in use.peaks if at > now]:
+            span = now // SPAN * SPAN
+            most = max(use.peaks.pop(at) for at in ahead)
+            use.peaks[span] = max(most, use.peaks.get(span, 0))
+
     def seen(self, key: Key) -> Seen:
         """The use since this process began."""
         with self._guard:
             use = self._uses.get(key)
             if use is None:
+                self.began = min(self.began, self._clock())
                 return Seen(0, 0.0)
+            self._set_back(use)
             wanted = sum(not asking.why for asking in use.inside)
             peaks = tuple(use.peaks.items())
             return Seen(wanted, use.last, peaks, use.failed, use.held_until)
@@ -171,7 +184,10 @@ class Demand:
         """Why nothing is started now for those who ask; "" where it is."""
         with self._guard:
             use = self._uses.get(key)
-            return use.failed if use is not None and self._clock() < use.held_until else ""
+            if use is None:
+                return ""
+            self._set_back(use)
+            return use.failed if self._clock() < use.held_until else ""
 
     def empty(self) -> None:
         """All endpoints are gone."""

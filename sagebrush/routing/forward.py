@@ -147,8 +147,9 @@ class Forward:
         The replica is one of the variant `target`, or of a variant chosen by weight (None), or the
         one that has the state of the `session`. If nothing listens there, the next one is asked and
         the endpoint's row becomes due; a request that a replica has accepted is never sent twice.
-        Where a variant has no processes while nobody uses it, the request waits for one. Raises
-        Undelivered and Undirected.
+        Where a variant has no processes while nobody uses it, the request waits for one. A passage
+        that names its replica goes to that one, or raises NoReplica. Raises Undelivered and
+        Undirected.
         """
         began = time.perf_counter()
         endpoint = self._endpoints.get(name)
@@ -161,6 +162,8 @@ class Forward:
             self._tallies.noting(refused)("NoCapacityInvocationFailures", 1.0)
             raise NoCapacity(name)
         bound = self._bound(endpoint, session) if session else None
+        if passage.replica:
+            bound = _of_replica(endpoint, passage.replica)
         variant = bound[0] if bound else _choose(endpoint, target)
         if not variant.model:
             raise NoComponent(name)
@@ -234,6 +237,8 @@ class Forward:
             except Unreachable:
                 failed.append(route)
                 self._look(endpoint)
+                if passage.replica:
+                    raise NoReplica(variant.name) from None
                 if bound:
                     raise NoSession(bound[2]) from None
                 # what was published meanwhile: a replica that left must not be asked any more
@@ -340,6 +345,16 @@ class Forward:
     def _look(self, endpoint: Endpoint) -> None:
         """Makes the endpoint's row due in a worker thread."""
         asyncio.get_running_loop().run_in_executor(None, self._due, endpoint.row_id)
+
+
+def _of_replica(endpoint: Endpoint, key: str) -> tuple[Variant, Route, str]:
+    """The replica of that key, of either fleet. Raises NoReplica where it gets no requests now."""
+    for fleet in endpoint.fleets():
+        for variant in fleet.variants:
+            for route in variant.routes:
+                if route.key == key:
+                    return variant, route, ""
+    raise NoReplica(key)
 
 
 def _choose(endpoint: Endpoint, target: str | None) -> Variant:

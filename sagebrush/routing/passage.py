@@ -50,6 +50,8 @@ class Passage(Generic[Reached]):
         """Whether its caller has left."""
         self.queued = False
         """Whether it comes from an asynchronous endpoint's queue, as all its requests must."""
+        self.replica = ""
+        """The key of the replica that it must go to; "" for any."""
         self.targets_model = False
         """Whether it names one of a multi-model endpoint's models."""
         self.waited = 0.0

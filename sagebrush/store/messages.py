@@ -195,6 +195,39 @@ class Messages:
         sql = "DELETE FROM message WHERE expires<=?"
         return self._db.write(lambda tx: tx.run(sql, (self._clock(),)))
 
+    def set_back(self, seconds: float) -> int:
+        """The clock was set back by so many seconds: what waits is not hidden, delayed or kept for
+        longer by that; how many messages were changed. Who waits is told.
+
+        Those up to the last one that was sent in what is now the future have times of the clock as it
+        was. A message that was received since it was set back may come again at once.
+        """
+        now = self._clock()
+        told: list[int] = []
+
+        def work(tx: Tx) -> int:
+            found = tx.one("SELECT max(id) AS id FROM message WHERE sent>?", (now,))
+            old = (found["id"] if found else None) or 0
+            params = {"now": now, "back": seconds, "old": old}
+            where = "id<=:old OR (visible>:now AND received>0)"
+            rows = tx.all(f"SELECT DISTINCT queue FROM message WHERE {where}", params)
+            told.extend(row["queue"] for row in rows)
+            return tx.run(
+                "UPDATE message SET visible=CASE WHEN visible<=:now THEN visible"
+                " WHEN received=0 AND visible<=sent THEN :now ELSE visible-:back END,"
+                " sent=CASE WHEN id<=:old THEN sent-:back ELSE sent END,"
+                " expires=CASE WHEN id<=:old THEN expires-:back ELSE expires END,"
+                " deadline=CASE WHEN id<=:old THEN deadline-:back ELSE deadline END,"
+                " first=CASE WHEN id<=:old THEN first-:back ELSE first END"
+                f" WHERE {where}",
+                params,
+            )
+
+        count = self._db.write(work)
+        for queue in told:
+            self.tell(queue)
+        return count
+
     # ---- reading
 
     def peek(self, queue: int, after: int, most: int) -> list[Message]:

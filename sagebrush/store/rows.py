@@ -379,6 +379,26 @@ class Rows(Reader):
 
         return self._db.write(work, urgent=True)
 
+    def mark(self, row: Row, plan: Doc) -> bool:
+        """The leased row's plan has these members, though its step is not at its end; False where
+        another holds the lease.
+
+        For what a step has done and must not do again where it is dropped (`apply`). A step that is
+        stored does not know of them: its plan is that of the row as it was claimed.
+        """
+
+        def work(tx: Tx) -> bool:
+            found = tx.one(
+                "SELECT plan FROM resource WHERE id=? AND lease_token=?", (row.id, row.lease_token)
+            )
+            if found is None:
+                return False
+            whole = dump(merge(parse(found["plan"]), plan))
+            tx.run("UPDATE resource SET plan=? WHERE id=?", (whole, row.id))
+            return True
+
+        return self._db.write(work, urgent=True)
+
     def take_over(self, kinds: Mapping[str, Sequence[str]]) -> None:
         """Voids the leases of a process that is gone, and makes their rows due; so are the rows of
         `kinds` that have a due time, but for those in the statuses that `kinds` maps them to. For a

@@ -270,3 +270,22 @@ def test_java_patterns_mean_what_they_mean_in_java(
     assert regex is not None
     assert [x for x in fits if not regex.fullmatch(x)] == []
     assert [x for x in fails if regex.fullmatch(x)] == []
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+def test_numbers_are_finite(value: float) -> None:
+    desired = [{"VariantName": "v", "DesiredWeight": value}]
+    params = {"EndpointName": "e", "DesiredWeightsAndCapacities": desired}
+    message = refusal("sagemaker", "UpdateEndpointWeightsAndCapacities", params).message
+    assert "desiredWeightsAndCapacities.1.member.desiredWeight" in message
+    assert "Member must be a finite number" in message
+    step = {"MetricIntervalLowerBound": value, "ScalingAdjustment": 1}
+    params = {
+        "PolicyName": "p",
+        "ServiceNamespace": "sagemaker",
+        "ResourceId": "endpoint/e/variant/v",
+        "ScalableDimension": "sagemaker:variant:DesiredInstanceCount",
+        "StepScalingPolicyConfiguration": {"StepAdjustments": [step]},
+    }
+    message = refusal("application-autoscaling", "PutScalingPolicy", params).message
+    assert "Member must be a finite number" in message

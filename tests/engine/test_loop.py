@@ -13,6 +13,7 @@ import pytest
 from sagebrush.engine.kinds import Kind
 from sagebrush.engine.loop import GIVE_UP, Loop
 from sagebrush.store.db import Db
+from sagebrush.store.messages import Messages, Send
 from sagebrush.store.rows import Next, Row, Rows
 from sagebrush.world import World
 
@@ -25,6 +26,7 @@ class Fixture:
         self.clock: Callable[[], float] = lambda: self.now
         self.db = Db(home / "db")
         self.rows = Rows(self.db, lambda: self.clock())
+        self.messages = Messages(self.db, lambda: self.clock())
         self.world = cast(World, self)
         self.steps: list[str] = []
         self.step: Callable[[Row], Next] = lambda row: Next("Done")
@@ -249,6 +251,16 @@ def test_a_clock_that_is_set_back_holds_nothing_up(things: Fixture) -> None:
     assert things.loop.run_once() == 0, "it is rushed once"
     things.now += 1
     assert things.loop.run_once() == 1
+
+
+def test_a_clock_that_is_set_back_hides_no_message(things: Fixture) -> None:
+    row = things.add(due=9e9)
+    things.messages.put(row.id, [Send("u", "x")]).result()
+    assert things.loop.run_once() == 0
+    things.now -= 3600
+    assert not things.messages.any_visible(row.id)
+    things.loop.run_once()
+    assert things.messages.any_visible(row.id)
 
 
 def test_a_clock_that_was_set_back_while_no_server_ran(things: Fixture) -> None:

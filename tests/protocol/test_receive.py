@@ -210,6 +210,11 @@ def test_signed_chunks(server, bucket, client, size):
     assert found["ContentEncoding"] == "gzip"
 
 
+def test_a_decoded_length_of_thousands_of_digits_is_too_large(server, bucket):
+    more = {"x-amz-decoded-content-length": "9" * 5000}
+    assert streamed(server, b"", SIGNED, more=more).code == "EntityTooLarge"
+
+
 @pytest.mark.parametrize("spoil", [0, 1, 2])
 def test_chunk_with_a_wrong_signature(server, bucket, spoil):
     before = blobs(server)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
 from sagebrush.compute.base import Gone, Running, State
+from sagebrush.errors import Doc
 from sagebrush.net.http_client import Answer, Pool
 from sagebrush.routing.backlog import Backlogs, Job, Later, vacant
 from sagebrush.routing.backlog_metrics import BacklogMetrics, points
@@ -38,6 +41,15 @@ class Direct:
         function(*args)
 
 
+def described(fleet: str, limit: int | None, count: int) -> Doc:
+    client = {"MaxConcurrentInvocationsPerInstance": limit} if limit else {}
+    return {
+        "id": fleet,
+        "variants": [{"name": "v", "weight": 1.0, "count": count}],
+        "asynchronous": {"ClientConfig": client, "OutputConfig": {}},
+    }
+
+
 class Road:
     """An endpoint's queue, and a dispatcher in the test's own event loop."""
 
@@ -60,18 +72,21 @@ class Road:
         self.backlogs = Backlogs(self.messages, self.endpoints, metrics, self.clock, lambda: None)
         self.backlogs.start(asyncio.get_running_loop(), self.work)
 
-    def publish(self, *keys: str, limit: int | None = 2) -> Row:
+    def publish(
+        self, *keys: str, limit: int | None = 2, fleet: str = "f", coming: Doc | None = None
+    ) -> Row:
+        """The replicas serve; `coming`: `keys`, `share` and `limit` of the fleet that is to take their
+        place."""
+        after = coming or {"keys": ()}
         replicas = [
-            {"key": k, "id": f"i-{k}", "state": "serving", "fleet": "f", "variant": "v"}
-            for k in keys
+            {"key": k, "id": f"i-{k}", "state": "serving", "fleet": of, "variant": "v"}
+            for of, each in ((fleet, keys), ("new", after["keys"]))
+            for k in each
         ]
-        client = {"MaxConcurrentInvocationsPerInstance": limit} if limit else {}
-        active = {
-            "id": "f",
-            "variants": [{"name": "v", "weight": 1.0}],
-            "asynchronous": {"ClientConfig": client, "OutputConfig": {}},
-        }
-        plan = {"active": active, "replicas": replicas}
+        plan: Doc = {"active": described(fleet, limit, len(keys)), "replicas": replicas}
+        if coming:
+            plan["pending"] = described("new", coming["limit"], len(keys))
+            plan["share"] = coming["share"]
         row = self.rows.get(*NAME[:2], "endpoint", NAME[2])
         if row is None:
             row = self.rows.insert(Row(*NAME[:2], "endpoint", NAME[2], "InService", {}, plan))
@@ -274,6 +289,26 @@ def test_a_deadline_passes_though_nothing_else_happens(road: Run) -> None:
     road(test)
 
 
+def test_a_clock_that_is_set_back_carries_nothing_out_twice(road: Run) -> None:
+    async def test(r: Road) -> None:
+        r.publish("a", limit=1)
+        r.send("1")
+        r.send("2", "3", ttl=50.0)
+        await r.turns()
+        r.clock.now -= 3600
+        r.messages.set_back(3600.0)
+        await r.turns()
+        r.clock.forward(51)
+        r.backlogs._expire(r.row.id)
+        await r.turns()
+        assert (r.seen, sorted(r.expired)) == (["1"], ["2", "3"])
+        r.answer("1")
+        await r.turns()
+        assert r.seen == ["1"], "what was told to have expired"
+
+    road(test)
+
+
 def test_a_deleted_endpoints_requests_are_given_up(road: Run) -> None:
     async def test(r: Road) -> None:
         r.publish("a")
@@ -333,11 +368,69 @@ def test_the_variant_of_the_next_request() -> None:
     a = Variant("a", 1.0, (route("1"), route("2")))
     b = Variant("b", 0.0, (route("3"),))
     endpoint = Endpoint(NAME, 1, (a, b))
-    assert {vacant(endpoint, {}, lambda _: 2) for _ in range(20)} == {"a"}
-    assert vacant(endpoint, {"a": 3}, lambda _: 2) == "a"
-    assert vacant(endpoint, {"a": 4}, lambda _: 2) == "b"
-    assert vacant(endpoint, {"a": 4, "b": 2}, lambda _: 2) is None
-    assert vacant(Endpoint(NAME, 1, (Variant("a", 1.0, ()),)), {}, lambda _: 2) is None
+    assert {chosen(endpoint, {}) for _ in range(40)} == {"1", "2"}
+    assert chosen(endpoint, {"1": 2, "2": 1}) == "2"
+    assert chosen(endpoint, {"1": 2, "2": 2}) == "3"
+    assert chosen(endpoint, {"1": 2, "2": 2, "3": 2}) is None
+    assert chosen(Endpoint(NAME, 1, (Variant("a", 1.0, ()),)), {}) is None
+
+
+def chosen(endpoint: Endpoint, running: dict[str, int]) -> str | None:
+    found = vacant(endpoint, running, lambda _, __: 2)
+    return found[1].key if found else None
+
+
+def test_the_replica_of_the_next_request_during_a_deployment() -> None:
+    new = Endpoint(NAME, 1, (Variant("a", 1.0, (route("new"),)),))
+    old = Endpoint(NAME, 1, (Variant("a", 1.0, (route("1"), route("2"))),), coming=new, share=0.5)
+    assert {chosen(old, {}) for _ in range(60)} == {"1", "2", "new"}
+    assert {chosen(old, {"new": 2}) for _ in range(40)} == {"1", "2"}  # it has no place left
+    assert chosen(old, {"1": 2, "2": 2}) == "new"
+    assert chosen(old, {"1": 2, "2": 2, "new": 2}) is None
+    over = replace(old, share=1.0)
+    assert {chosen(over, {}) for _ in range(20)} == {"new"}
+    assert chosen(over, {"new": 2}) is None  # the old fleet gets nothing any more
+    empty = replace(over, coming=Endpoint(NAME, 1, (Variant("a", 1.0, ()),)))
+    assert chosen(empty, {"1": 1}) == "2"
+
+
+def test_a_deployment_keeps_each_instance_at_its_concurrency_and_stalls_nothing(road: Run) -> None:
+    def taken(r: Road) -> Counter[str]:
+        return Counter(r.jobs[name].replica for name in r.open)
+
+    async def test(r: Road) -> None:
+        coming: Doc = {"keys": ("n", "m"), "share": 0.5, "limit": 3}
+        r.publish("a", "b", coming=coming)
+        r.send(*map(str, range(20)))
+        await r.turns()
+        assert taken(r) == {"a": 2, "b": 2, "n": 3}  # one of the new ones has its share of traffic
+        r.publish("a", "b", coming={**coming, "share": 1.0})
+        await r.turns()
+        assert taken(r) == {"a": 2, "b": 2, "n": 3, "m": 3}
+        r.publish("n", "m", limit=3, fleet="new")  # the old ones drain, and have requests still
+        r.answer(*[name for name in list(r.open) if r.jobs[name].replica in ("n", "m")])
+        await r.turns()
+        assert taken(r) == {"a": 2, "b": 2, "n": 3, "m": 3}
+
+    road(test)
+
+
+def test_what_replicas_said_is_forgotten_with_them(
+    road: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def ask(*_: Any) -> Answer:
+        return Answer(200, {}, b'{"MaxConcurrentTransforms": 2}')
+
+    monkeypatch.setattr(Pool, "ask", ask)
+
+    async def test(r: Road) -> None:
+        for n in range(5):
+            r.publish(f"a{n}", limit=None)
+            await r.turns()
+        (known,) = r.backlogs._known.values()
+        assert known.limits == {"a4": 2}
+
+    road(test)
 
 
 def test_metrics_of_a_queue() -> None:

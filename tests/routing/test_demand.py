@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sagebrush.routing.demand import Demand, Full
+from sagebrush.routing.demand import SPAN, Demand, Full
 from tests.conftest import Clock
 
 KEY = (("123456789012", "us-east-1", "e"), "")
@@ -78,3 +78,23 @@ def test_a_deleted_endpoint_leaves_nothing_to_another_of_its_name() -> None:
     assert demand.held(KEY) == ""
     demand.leave(KEY, asking)
     demand.enter(KEY, 1)
+
+
+def test_a_clock_that_is_set_back_makes_no_use_of_the_future() -> None:
+    clock = Clock(7200.0)
+    demand = Demand(clock)
+    for count in (1, 2):
+        for asking in [demand.enter(KEY, None) for _ in range(count)]:
+            demand.leave(KEY, asking)
+        clock.forward(20)
+    clock.now -= 3600
+    now = clock.now
+    assert (demand.seen(KEY).last, demand.began) == (now, now)
+    assert demand.seen(KEY).peaks == ((now // SPAN * SPAN, 2),)
+    clock.forward(30)
+    assert demand.seen(KEY).last == now, "idleness is counted from then on"
+    demand.failed(KEY, "no luck")
+    clock.now -= 3600
+    assert demand.held(KEY) == "no luck"
+    clock.forward(61)
+    assert demand.held(KEY) == ""

@@ -193,6 +193,26 @@ def test_a_session_stays_with_its_replica_until_it_expires(road: Road) -> None:
         road.send(session="s-1")
 
 
+def test_a_request_that_names_its_replica_goes_there_or_nowhere(road: Road) -> None:
+    def ask(key: str) -> tuple[Place, Answer]:
+        passage = road.passage()
+        passage.replica = key
+        return asyncio.run(road.forward.send(NAME, "v", passage))
+
+    road.deploy(1.0)
+    for key in "abc":
+        place, answer = ask(key)
+        assert (place.route.key, answer.body) == (key, key.encode())
+    asked = len(road.asked)
+    with pytest.raises(NoReplica):
+        ask("d")
+    assert len(road.asked) == asked
+    road.failing["b"] = Unreachable("gone")
+    with pytest.raises(NoReplica):
+        ask("b")
+    assert road.asked[asked:] == ["b"]
+
+
 def test_a_session_is_over_when_it_is_closed_or_its_replica_is_gone(road: Road) -> None:
     road.publish("a", "b")
     road.send()

@@ -24,6 +24,19 @@ queue = sqs.create_queue(QueueName="v2-async")["QueueUrl"]
 arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"][
     "QueueArn"
 ]
+policy = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {
+            "Effect": "Allow",
+            "Principal": {"Service": "sns.amazonaws.com"},
+            "Action": "sqs:SendMessage",
+            "Resource": arn,
+            "Condition": {"ArnEquals": {"aws:SourceArn": topic}},
+        }
+    ],
+}
+sqs.set_queue_attributes(QueueUrl=queue, Attributes={"Policy": json.dumps(policy)})
 sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
 
 model = SKLearnModel(

@@ -167,3 +167,38 @@ def test_the_time_when_a_hidden_message_comes_back(queues: Queues) -> None:
     queues.receive(1, hidden=3.0)
     assert queues.messages.next_visible(queues.a) == queues.clock() + 3
     assert not queues.messages.any_visible(queues.a)
+
+
+def test_a_clock_that_is_set_back_leaves_messages_as_they_were(queues: Queues) -> None:
+    queues.send("taken", keep=4000.0)
+    queues.clock.forward(3590)
+    assert queues.receive(hidden=30.0) == ["taken1"]
+    queues.send("late", delay=20.0)
+    queues.send("new", keep=100.0)
+    queues.messages.put(queues.a, [Send("u", "timed", deadline=50.0)]).result()
+    told: list[int] = []
+    with queues.messages.listening(queues.a, told.append):
+        queues.clock.now -= 3600
+        assert queues.receive(hidden=5.0) == []
+        assert queues.messages.set_back(3600.0) == 4
+    assert told == [queues.a]
+    assert queues.receive(hidden=5.0) == ["new1", "timed1"]
+    assert queues.messages.next_deadline(queues.a) == queues.clock() + 50
+    queues.clock.forward(21)
+    assert queues.receive(hidden=500.0) == ["late1", "new2", "timed2"]
+    queues.clock.forward(10)
+    assert queues.receive(hidden=500.0) == ["taken2"]
+    queues.clock.forward(80)
+    assert queues.messages.expire() == 1  # the one that is kept for 100 seconds
+    assert queues.messages.set_back(3600.0) == 3, "those in flight come again, at the worst"
+
+
+def test_what_was_sent_after_a_clock_was_set_back_is_left_alone(queues: Queues) -> None:
+    queues.send("before")
+    queues.clock.now -= 3600
+    queues.messages.put(queues.a, [Send("u", "after", {}, 20.0, 60.0, 50.0)]).result()
+    queues.messages.set_back(3600.0)
+    assert queues.receive(hidden=500.0) == ["before1"]
+    assert queues.messages.next_deadline(queues.a) == queues.clock() + 50
+    queues.clock.forward(21)
+    assert queues.receive() == ["after1"]

@@ -11,6 +11,7 @@ import contextlib
 import http.client
 import json
 import os
+import re
 import select
 import socket
 import threading
@@ -28,6 +29,8 @@ PAUSES = (0.2, 1.0, 3.0)
 """Seconds before the first, second and third repetition."""
 BUSY = 600.0
 """Seconds for which a full queue (503 with Retry-After) is not counted as a failure."""
+LONGEST_LINE = 65536
+"""Bytes of a line between the chunks of an answer."""
 TOLD = 2000
 """Bytes of a failed answer that are told."""
 
@@ -85,8 +88,36 @@ def _prompt(made: socket.socket) -> socket.socket:
     return made
 
 
+class _Reply(http.client.HTTPResponse):
+    """An answer whose framing is as RFC 9112 has it; others are refused (HTTPException), where Python
+    would take "+5", "0x5" or "1_0" for a length, and one of two."""
+
+    def begin(self) -> None:
+        """The head is read. Raises HTTPException."""
+        super().begin()
+        lengths = self.headers.get_all("Content-Length") or []
+        told = {each.strip(" \t") for text in lengths for each in text.split(",")}
+        codings = [text.lower() for text in self.headers.get_all("Transfer-Encoding") or []]
+        digits = all(re.fullmatch("[0-9]{1,18}", each) for each in told)
+        if codings not in ([], ["chunked"]) or (not codings and (len(told) > 1 or not digits)):
+            raise http.client.HTTPException("the answer's length is not told as RFC 9112 has it")
+        if not 100 <= self.status <= 599:
+            raise http.client.BadStatusLine(str(self.status))
+
+    def _read_next_chunk_size(self) -> int:
+        """The size in the next chunk's first line, in place of http.client's. Raises HTTPException."""
+        assert self.fp is not None
+        line = self.fp.readline(LONGEST_LINE + 1)
+        size = line.partition(b";")[0].rstrip(b" \t\r\n")
+        if not line.endswith(b"\n") or not re.fullmatch(rb"[0-9A-Fa-f]{1,15}", size):
+            raise http.client.HTTPException("the answer has a malformed chunk")
+        return int(size, 16)
+
+
 class _Connection(http.client.HTTPConnection):
     """HTTP on a connection that is made so."""
+
+    response_class = _Reply
 
     def __init__(self, address: str, timeout: float) -> None:
         super().__init__("localhost", timeout=timeout)

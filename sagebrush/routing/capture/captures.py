@@ -148,7 +148,7 @@ class Captures:
         """Files whose minute has passed, and failed ones whose next try is due, are uploaded."""
         with self._guard:
             now = self._clock()
-            for key in [key for key, each in self._files.items() if each.due <= now]:
+            for key in [k for k, each in self._files.items() if _due(each, now, SECONDS)]:
                 self._close(key)
             self._retry(now)
 
@@ -245,10 +245,16 @@ class Captures:
     def _retry(self, now: float) -> None:
         failed, self._failed = self._failed, []
         for each in failed:
-            if each.due <= now:
+            if _due(each, now, AGAIN):
                 self._send(each)
             else:
                 self._failed.append(each)
+
+
+def _due(file: _File, now: float, most: float) -> bool:
+    """Whether its time has come, `most` seconds after it was set; also where the clock was set back
+    since."""
+    return not now < file.due <= now + most
 
 
 def _hour(at: float) -> int:

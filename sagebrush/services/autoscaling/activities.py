@@ -8,13 +8,15 @@ from typing import Any
 from sagebrush.engine.kinds import moment
 from sagebrush.errors import Doc
 from sagebrush.services.autoscaling import resources, rows
-from sagebrush.services.autoscaling.decisions import Note
+from sagebrush.services.autoscaling.decisions import SET_BACK, Note
+from sagebrush.services.autoscaling.plan import change_of, plan_of
 from sagebrush.store.rows import Row
 from sagebrush.world import Ctx, World
 
 KEPT = 42 * 86400.0
 """Seconds: DescribeScalingActivities tells of "the previous six weeks"."""
 _MOST = 50
+_NOTES = uuid.UUID("5a3d8c1e-7f0b-4a53-9d35-0c5f6d2a7b11")
 NOTED_AGAIN = 3600.0
 """Seconds until the same reason of the same policy is recorded again while it lasts."""
 
@@ -65,9 +67,14 @@ def failed(target: Row, capacity: int, reason: str) -> str:
     return f"Failed to set {_words(target)} to {capacity}. Reason: {reason}"
 
 
+def recorded(world: World, target: Row, number: str) -> bool:
+    """Whether the activity of that id is there."""
+    return world.rows.get(target.account, target.region, rows.ACTIVITY, number) is not None
+
+
 def record(world: World, target: Row, number: str, doc: Doc, began: float) -> None:
     """The activity of that id is there; one that is there stays as it is."""
-    if world.rows.get(target.account, target.region, rows.ACTIVITY, number) is not None:
+    if recorded(world, target, number):
         return
     members = {m: target.doc[m] for m in rows.IDENTITY}
     whole = {"ActivityId": number, **members, "StartTime": moment(began), **doc}
@@ -100,8 +107,10 @@ def change(world: World, target: Row, number: str, **members: Any) -> None:
 def note(world: World, target: Row, noted: dict[str, float], found: Note, now: float) -> None:
     """What was not scaled is recorded and put into `noted`, unless the same was within the hour."""
     key = f"{found.policy}: {found.code}"
-    if noted.get(key, -NOTED_AGAIN) > now - NOTED_AGAIN:
+    if now - NOTED_AGAIN < noted.get(key, -NOTED_AGAIN) <= now + SET_BACK:
         return
+    made = change_of(target)
+    before = plan_of(target).get("noted", {}).get(key), made.ended if made else None
     noted[key] = now
     doc = {
         "Description": "Attempting to scale due to alarm triggered",
@@ -109,7 +118,9 @@ def note(world: World, target: Row, noted: dict[str, float], found: Note, now: f
         "StatusCode": "Failed",
         "NotScaledReasons": [found.reason],
     }
-    record(world, target, new_id(), doc, now)
+    # the same for a step that is repeated because the target was changed meanwhile
+    number = str(uuid.uuid5(_NOTES, f"{target.id}/{key}/{before}"))
+    record(world, target, number, doc, now)
 
 
 def expire(world: World, target: Row) -> None:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sagebrush.errors import AwsError, Doc
+from sagebrush.errors import Doc, Missing
 from sagebrush.services.autoscaling import resources
-from sagebrush.services.autoscaling.resources import Dimension, invalid
+from sagebrush.services.autoscaling.resources import Dimension
 from sagebrush.world import Ctx
 
-BUSY = "Cannot update in-progress"
-"""How SageMaker begins to refuse a change while another one goes on."""
 BURSTABLE = ("ml.t2.", "ml.t3.")
 """Types of "burstable instances such as T2", which SageMaker does not scale (developer guide, "Auto
 scaling prerequisites")."""
@@ -36,26 +34,17 @@ class Seen:
         return self.status in ("Creating", "Updating", "SystemUpdating", "RollingBack")
 
 
-def gone(error: AwsError) -> bool:
-    """Whether the error says that the resource is not there, or is being deleted."""
-    return error.message.startswith("Could not find")
-
-
-def refused_while_busy(error: AwsError) -> bool:
-    """Whether the error says that another change of the resource goes on."""
-    return error.message.startswith(BUSY)
-
-
 def see(ctx: Ctx, dimension: Dimension, resource: str) -> Seen:
-    """The resource as it is. Raises what its service's Describe operation raises, and
-    ValidationException ("Could not find …") for a variant that the endpoint lacks."""
+    """The resource as it is. Raises what its service's Describe operation raises, and Missing for a
+    variant that the endpoint lacks."""
     named = resources.names(dimension, resource)
     if dimension.name == resources.COPIES:
         return _component(ctx, named[0])
     doc = ctx.call("sagemaker", "DescribeEndpoint", {"EndpointName": named[0]})
     variants = [v for v in doc.get("ProductionVariants", ()) if v["VariantName"] == named[1]]
     if not variants or doc["EndpointStatus"] == "Deleting":
-        raise invalid(f'Could not find production variant "{named[1]}" of endpoint "{named[0]}".')
+        words = f'Could not find production variant "{named[1]}" of endpoint "{named[0]}".'
+        raise Missing("ValidationException", words)
     (variant,) = variants
     reason = doc.get("FailureReason", "")
     if dimension.name == resources.CONCURRENCY:

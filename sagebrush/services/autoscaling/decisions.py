@@ -98,6 +98,10 @@ class Target:
     out_suspended: bool = False
 
 
+SET_BACK = 5.0
+"""Seconds by which a clock goes back that was set; less is a correction."""
+
+
 @dataclass(frozen=True)
 class Change:
     """The last change of the capacity that a policy made. Times in seconds since the epoch."""
@@ -112,7 +116,14 @@ class Change:
 
     def cools(self, now: float) -> bool:
         """Whether its cooldown period is in effect."""
-        return self.ended is None or now < self.ended + self.cooldown
+        if self.ended is None:
+            return True
+        return self.known(now) and now < self.ended + self.cooldown
+
+    def known(self, now: float) -> bool:
+        """Whether it is known when it ended: a time of the future is one of a clock that was set back
+        since."""
+        return self.ended is not None and self.ended <= now + SET_BACK
 
 
 @dataclass(frozen=True)
@@ -169,7 +180,9 @@ def decide(target: Target, policies: Sequence[Policy], last: Change | None, now:
     base = cooling.base if cooling and cooling.after > cooling.before else target.current
     blocked = cooling is not None and cooling.after < cooling.before
     # What was measured before a change tells nothing of the capacity after it.
-    since = last.ended if last and last.ended is not None and not cooling else -math.inf
+    since = -math.inf
+    if last and last.ended is not None and last.known(now) and not cooling:
+        since = last.ended
     ready = all(
         p.low is not None and p.low.triggered
         for p in policies

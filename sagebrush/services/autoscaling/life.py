@@ -13,7 +13,7 @@ from typing import Any, cast
 
 from sagebrush.engine.kinds import moment
 from sagebrush.engine.schedules import firing
-from sagebrush.errors import AwsError, Doc
+from sagebrush.errors import AwsError, Busy, Doc, Missing
 from sagebrush.services.autoscaling import activities, capacity, decisions, readings, rows
 from sagebrush.services.autoscaling import schedules as timetables
 from sagebrush.services.autoscaling.capacity import Seen
@@ -78,6 +78,9 @@ def give_up(world: World, row: Row, reason: str) -> Next:
 
 def _set_bounds(world: World, owner: Row, action: Row, time: float) -> None:
     wanted: Doc = action.doc["ScalableTargetAction"]
+    number = firing.child_name(action, time, "scheduled")  # the same for the same fire
+    if activities.recorded(world, owner, number):
+        return  # an earlier try of this step did, and the bounds may have been set again since
 
     def change(found: Row) -> Row:
         before = found.doc["MinCapacity"], found.doc["MaxCapacity"]
@@ -97,7 +100,6 @@ def _set_bounds(world: World, owner: Row, action: Row, time: float) -> None:
         "StatusMessage": f"Successfully set {words}",
         "EndTime": moment(world.clock()),
     }
-    number = firing.child_name(action, time, "scheduled")  # the same for the same fire
     activities.record(world, owner, number, doc, world.clock())
     world.wake()
 
@@ -121,10 +123,8 @@ class Step:
         done before the next alarm."""
         try:
             seen = capacity.see(rows.scaler(self.world, self.row), self.dimension, self.resource)
-        except AwsError as error:
-            if capacity.gone(error):
-                return self._vanished(error)
-            raise
+        except Missing as error:
+            return self._vanished(error)
         doc = self.row.doc
         if plan_of(self.row).get("enforce"):
             bounded = min(max(seen.desired, doc["MinCapacity"]), doc["MaxCapacity"])
@@ -148,7 +148,9 @@ class Step:
         for note in found.notes:
             activities.note(self.world, self.row, noted, note, self.now)
         wish = found.wish
-        if wish is None or self.now < plan_of(self.row).get("failed", -RETRY) + RETRY:
+        failed = plan_of(self.row).get("failed", -RETRY)
+        # a time of the future is one of a clock that was set back since
+        if wish is None or failed - decisions.SET_BACK <= self.now < failed + RETRY:
             return Next(plan={"noted": noted, "enforce": None})
         if seen.changing:
             note = Note(wish.policy, wish.alarm, decisions.UNSCALABLE, seen.desired)
@@ -226,10 +228,10 @@ class Step:
 
     def _refused(self, task: Task, error: AwsError) -> Next:
         """The resource's service does not take the change."""
-        if capacity.gone(error):
+        if isinstance(error, Missing):
             return self._vanished(error, task)
         end = moment(self.now)
-        if capacity.refused_while_busy(error):
+        if isinstance(error, Busy):
             if "base" not in task:  # bounds hold whenever the resource can be changed again
                 return Next(due=LOOK)
             current = task["before"]

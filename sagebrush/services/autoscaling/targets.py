@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import uuid
 from collections.abc import Mapping
 from dataclasses import replace
 
 from sagebrush.engine.kinds import moment
-from sagebrush.errors import AwsError, Doc
+from sagebrush.errors import AwsError, Doc, Missing
 from sagebrush.services.autoscaling import capacity, checks, resources, rows
 from sagebrush.services.autoscaling.plan import plan_of
 from sagebrush.services.autoscaling.resources import Dimension, invalid
@@ -34,12 +35,8 @@ def register_scalable_target(ctx: Ctx, request: Doc) -> Doc:
         return {"ScalableTargetARN": _register(ctx, request, dimension, resource)}
     least, most = _bounds(request, old.doc)
     checks.check_bounds(least, most)
-    try:
-        seen = capacity.see(ctx, dimension, resource)
-        _check_zero(seen, least, resource)
-    except AwsError as error:
-        if not capacity.gone(error):
-            raise
+    with contextlib.suppress(Missing):
+        _check_zero(capacity.see(ctx, dimension, resource), least, resource)
 
     def change(row: Row) -> Row:
         least, most = _bounds(request, row.doc)
@@ -78,9 +75,7 @@ def _register(ctx: Ctx, request: Doc, dimension: Dimension, resource: str) -> st
     _check_tags(tags)
     try:
         seen = capacity.see(ctx, dimension, resource)
-    except AwsError as error:
-        if not capacity.gone(error):
-            raise
+    except Missing as error:
         raise invalid(f"SageMaker resource doesn't exist: {resource}. {error.message}") from error
     if seen.type.startswith(capacity.BURSTABLE):
         raise invalid(

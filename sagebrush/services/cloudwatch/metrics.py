@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from sagebrush.aws.scalars import float_text
 from sagebrush.engine.kinds import moment
 from sagebrush.errors import AwsError, Doc
 from sagebrush.services.cloudwatch import datapoints
@@ -72,25 +73,45 @@ def _points(namespace: str, datum: Doc, number: int, now: float) -> list[Point]:
         raise _invalid(words)
     unit = datum.get("Unit", "None")
 
-    def point(
-        value: float, count: float = 1.0, low: float | None = None, high: float | None = None
-    ) -> Point:
-        for number in (value, count):
-            if number != number or abs(number) > _HIGHEST:
-                raise _invalid(f"The value {number} for parameter {where}.Value is invalid.")
-        name = datum["MetricName"]
-        return Point(namespace, name, at, value, dimensions, unit, count, low, high)
+    name = datum["MetricName"]
+    return [
+        Point(namespace, name, at, total, dimensions, unit, count, low, high)
+        for total, count, low, high in _samples(datum, given[0], where)
+    ]
 
-    if given == ["StatisticValues"]:
-        s = datum["StatisticValues"]
-        return [point(s["Sum"], s["SampleCount"], s["Minimum"], s["Maximum"])]
-    if given == ["Value"]:
-        return [point(datum["Value"])]
-    counts = datum.get("Counts") or [1.0] * len(datum["Values"])
-    if len(counts) != len(datum["Values"]):
+
+def _samples(datum: Doc, given: str, where: str) -> list[tuple[float, float, float, float]]:
+    """The sum, number, minimum and maximum of each set of samples in a datum's member `given`."""
+    if given == "Value":
+        value = _number(datum["Value"], f"{where}.Value")
+        return [(value, 1.0, value, value)]
+    if given == "StatisticValues":
+        told, within = datum["StatisticValues"], f"{where}.StatisticValues"
+        total, low, high = (
+            _number(told[name], f"{within}.{name}") for name in ("Sum", "Minimum", "Maximum")
+        )
+        return [(total, _count(told["SampleCount"], f"{within}.SampleCount"), low, high)]
+    values = [_number(v, f"{where}.Values.member.{i}") for i, v in enumerate(datum["Values"], 1)]
+    counts = [
+        _count(n, f"{where}.Counts.member.{i}") for i, n in enumerate(datum.get("Counts") or [], 1)
+    ] or [1.0] * len(values)
+    if len(counts) != len(values):
         raise _invalid(f"The parameters {where}.Values and {where}.Counts must be of equal length.")
-    pairs = zip(datum["Values"], counts, strict=True)
-    return [point(v * n, n, v, v) for v, n in pairs]
+    return [(v * n, n, v, v) for v, n in zip(values, counts, strict=True)]
+
+
+def _number(value: float, where: str) -> float:
+    """The value, if CloudWatch takes it (API Reference, MetricDatum: -2^360 to 2^360)."""
+    if not abs(value) <= _HIGHEST:  # nor NaN
+        raise _invalid(f"The value {float_text(value)} for parameter {where} is invalid.")
+    return value
+
+
+def _count(value: float, where: str) -> float:
+    """The number of samples, if there are any: statistics divide by it."""
+    if not value > 0:
+        raise _invalid(f"The value {float_text(value)} for parameter {where} is invalid.")
+    return _number(value, where)
 
 
 def list_metrics(ctx: Ctx, request: Doc) -> Doc:

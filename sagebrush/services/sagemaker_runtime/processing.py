@@ -151,7 +151,7 @@ class Processing:
             return invoke.head(asked, length if before is None else len(before.body))
 
         passage = Passage(head, body, float(sent["timeout"]), Pool.open)
-        passage.queued = True
+        passage.queued, passage.replica = True, job.replica
         try:
             place, answer = await self._world.forward.send(job.endpoint.name, job.variant, passage)
         except NoAnswer as problem:

@@ -1,4 +1,5 @@
-"""Publish and PublishBatch: messages are in every subscribed queue, in one transaction.
+"""Publish and PublishBatch: messages are in every subscribed queue that lets the topic send, in one
+transaction.
 
 Source: Amazon SNS API Reference, and its developer guide, "Amazon SNS message and JSON formats". The
 notification has no Signature: nothing here holds AWS's key, and who gets it reads its own queue.
@@ -11,11 +12,10 @@ import json
 import uuid
 from concurrent.futures import Future
 
-from sagebrush.aws.names import Arn
 from sagebrush.aws.scalars import json_of, time_text
 from sagebrush.engine.kinds import moment
 from sagebrush.errors import AwsError, Doc
-from sagebrush.services.sns import filter_policies, subscriptions, topics
+from sagebrush.services.sns import delivery, filter_policies, topics
 from sagebrush.services.sns.topics import invalid
 from sagebrush.store.db import Tx
 from sagebrush.store.messages import Send
@@ -122,27 +122,20 @@ def _structured(text: str) -> str:
 
 
 def _delivered(ctx: Ctx, topic: Row, messages: list[tuple[str, Doc]], result: Doc) -> Future[Doc]:
-    """`result`, once the messages are in the queues of all subscriptions that want them; a queue that
-    is gone gets none."""
+    """`result`, once the messages are in the queues of all subscriptions that want them (`delivery`)."""
     world, arn = ctx.world, topics.arn_of(topic)
-    sends: list[tuple[int, list[Send]]] = []
-    for row in subscriptions.of_topic(ctx, arn):
-        queue = Arn.parse(row.doc["Endpoint"])
-        found = world.rows.get(ctx.account, ctx.region, "queue", queue.resource) if queue else None
-        if found is None:
-            continue
-        wanted = [
-            _send(ctx, row, found, arn, message) for message in messages if _wants(row, message[1])
-        ]
-        if wanted:
-            sends.append((found.id, wanted))
+
+    def made(subscription: Row) -> list[Send]:
+        wanted = [message for message in messages if _wants(subscription, message[1])]
+        return [_send(ctx, subscription, arn, message) for message in wanted]
+
+    plan = delivery.planned(ctx, arn, made)
 
     def work(tx: Tx) -> Doc:
-        for queue, each in sends:
-            world.messages.put_in(tx, queue, each)
+        plan.store(ctx, tx, topic.name)
         return result
 
-    return world.messages.told([queue for queue, _ in sends], world.db.submit(work))
+    return world.messages.told([queue for queue, _ in plan.sends], world.db.submit(work))
 
 
 def _wants(subscription: Row, message: Doc) -> bool:
@@ -153,8 +146,8 @@ def _wants(subscription: Row, message: Doc) -> bool:
     return filter_policies.accepts(policy, message.get("MessageAttributes") or {})
 
 
-def _send(ctx: Ctx, subscription: Row, queue: Row, topic: str, message: tuple[str, Doc]) -> Send:
-    """The message as the queue gets it."""
+def _send(ctx: Ctx, subscription: Row, topic: str, message: tuple[str, Doc]) -> Send:
+    """The message as a queue gets it."""
     uid, given = message
     text = given["Message"]
     if given.get("MessageStructure") == "json":
@@ -166,8 +159,7 @@ def _send(ctx: Ctx, subscription: Row, queue: Row, topic: str, message: tuple[st
             more["attributes"] = attributes
     else:
         text = json.dumps(_notification(ctx, topic, uid, given, text), indent=2)
-    keep, delay = float(queue.doc["MessageRetentionPeriod"]), float(queue.doc["DelaySeconds"])
-    return Send(str(uuid.uuid4()), text, more, delay, keep)
+    return Send(str(uuid.uuid4()), text, more)
 
 
 def _notification(ctx: Ctx, topic: str, uid: str, given: Doc, text: str) -> Doc:

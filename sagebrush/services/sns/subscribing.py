@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import replace
+from typing import Any
 
 from sagebrush.aws.names import Arn
+from sagebrush.aws.scalars import json_of
 from sagebrush.engine.kinds import paginate
 from sagebrush.errors import AwsError, Doc
 from sagebrush.services.sns import filter_policies, subscriptions, topics
@@ -19,7 +21,6 @@ PROTOCOLS = (
 )  # fmt: skip
 UNSUPPORTED = {
     "DeliveryPolicy": "delivery policies (DeliveryPolicy)",
-    "RedrivePolicy": "dead-letter queues of subscriptions (RedrivePolicy)",
     "SubscriptionRoleArn": "Firehose (SubscriptionRoleArn)",
     "ReplayPolicy": "replays (ReplayPolicy)",
 }
@@ -41,14 +42,15 @@ def subscribe(ctx: Ctx, request: Doc) -> Doc:
             "Endpoint",
             "Sagebrush does not deliver to queues of other accounts and regions yet.",
         )
-    given = {k: _checked(k, v) for k, v in (request.get("Attributes") or {}).items()}
+    given = {k: _checked(ctx, k, v) for k, v in (request.get("Attributes") or {}).items()}
     for row in subscriptions.of_topic(ctx, topic):
         if row.doc["Endpoint"] == endpoint:
             if any(row.doc.get(key) != value for key, value in given.items()):
                 words = "Subscription already exists with different attributes"
                 raise invalid("Attributes", words)
             return {"SubscriptionArn": subscriptions.arn_of(row)}
-    doc: Doc = {"TopicArn": topic, "Protocol": protocol, "Endpoint": endpoint, **given}
+    kept = {k: v for k, v in given.items() if k != "RedrivePolicy" or v not in ("", "{}")}
+    doc: Doc = {"TopicArn": topic, "Protocol": protocol, "Endpoint": endpoint, **kept}
     name = str(uuid.uuid4())
     row = Row(ctx.account, ctx.region, subscriptions.KIND, name, "Confirmed", doc)
     return {"SubscriptionArn": subscriptions.arn_of(ctx.world.rows.insert(row))}
@@ -104,13 +106,13 @@ def get_subscription_attributes(ctx: Ctx, request: Doc) -> Doc:
 
 
 def set_subscription_attributes(ctx: Ctx, request: Doc) -> None:
-    """The attribute is set; a FilterPolicy of "" or "{}" is removed."""
+    """The attribute is set; a FilterPolicy or RedrivePolicy of "" or "{}" is removed."""
     name, value = request["AttributeName"], request.get("AttributeValue", "")
-    value = _checked(name, value)
+    value = _checked(ctx, name, value)
 
     def change(row: Row) -> Row:
         doc = {**row.doc, name: value}
-        if name == "FilterPolicy" and value in ("", "{}"):
+        if name in ("FilterPolicy", "RedrivePolicy") and value in ("", "{}"):
             del doc[name]
         return replace(row, doc=doc)
 
@@ -118,7 +120,7 @@ def set_subscription_attributes(ctx: Ctx, request: Doc) -> None:
         raise _missing()
 
 
-def _checked(name: str, value: str) -> str:
+def _checked(ctx: Ctx, name: str, value: str) -> str:
     if name in UNSUPPORTED:
         raise invalid("Attributes", f"Sagebrush does not support {UNSUPPORTED[name]} yet.")
     if name == "RawMessageDelivery":
@@ -131,6 +133,9 @@ def _checked(name: str, value: str) -> str:
                 "Attributes", f"Sagebrush does not support FilterPolicyScope {value} yet."
             )
         return value
+    if name == "RedrivePolicy":
+        _check_redrive(ctx, value)
+        return value
     if name != "FilterPolicy":
         raise invalid("AttributeName")
     if value:
@@ -139,6 +144,23 @@ def _checked(name: str, value: str) -> str:
         except filter_policies.Unusable as error:
             raise invalid(str(error)) from error
     return value
+
+
+def _check_redrive(ctx: Ctx, value: str) -> None:
+    """Raises InvalidParameter for what names no queue of the account and region."""
+    if value in ("", "{}"):
+        return
+    try:
+        found: Any = json_of(value)
+    except ValueError:
+        raise invalid("RedrivePolicy: failed to parse JSON.") from None
+    target = found.get("deadLetterTargetArn") if isinstance(found, dict) else None
+    arn = Arn.parse(target) if isinstance(target, str) else None
+    if arn is None or arn.service != "sqs" or not arn.resource:
+        raise invalid("RedrivePolicy: deadLetterTargetArn is an invalid arn")
+    if (arn.account, arn.region) != (ctx.account, ctx.region):
+        words = "The subscription and its dead-letter queue must be of one account and region."
+        raise invalid("RedrivePolicy", words)
 
 
 def _row(ctx: Ctx, arn: str) -> Row | None:

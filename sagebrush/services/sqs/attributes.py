@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from sagebrush.access import grammar, policy
 from sagebrush.aws.names import Arn
 from sagebrush.aws.scalars import json_of
 from sagebrush.errors import AwsError, Doc
@@ -77,8 +78,8 @@ def _number(name: str, value: str) -> str:
 
 
 def _redrive_policy(ctx: Ctx, value: str) -> str:
-    policy = _json(value, "RedrivePolicy")
-    most, target = policy.get("maxReceiveCount"), policy.get("deadLetterTargetArn")
+    found = _json(value, "RedrivePolicy")
+    most, target = found.get("maxReceiveCount"), found.get("deadLetterTargetArn")
     if not str(most).isdecimal() or not 1 <= int(str(most)) <= MOST_RECEIVES:
         raise _invalid(
             "RedrivePolicy",
@@ -91,12 +92,14 @@ def _redrive_policy(ctx: Ctx, value: str) -> str:
 
 
 def _policy(value: str) -> str:
-    """The policy: within an account, which is all that there is here, what it allows is decided by
-    the callers' own policies; what it denies would not be denied."""
-    found = _json(value, "Policy").get("Statement", [])
-    for statement in found if isinstance(found, list) else [found]:
-        if not isinstance(statement, dict) or statement.get("Effect") not in ("Allow", "Deny"):
-            raise _invalid("Policy", "")
+    """The policy, by which services may send (`access.queue_policies`). Within an account, which is
+    all that there is here, what callers may is decided by their own policies; what it denies would
+    not be denied."""
+    try:
+        document = grammar.parse(value, grammar.RESOURCE)
+    except policy.Malformed as error:
+        raise _invalid("Policy", str(error)) from error
+    for statement in policy.statements(document):
         if statement["Effect"] == "Deny":
             raise AwsError(
                 "UnsupportedOperation",
@@ -126,12 +129,12 @@ def redrive(ctx: Ctx, queue: Row) -> Redrive | None:
     text = queue.doc.get("RedrivePolicy")
     if not text:
         return None
-    policy = json.loads(text)
-    target = _by_arn(ctx, ctx.world.rows, policy["deadLetterTargetArn"])
+    said = json.loads(text)
+    target = _by_arn(ctx, ctx.world.rows, said["deadLetterTargetArn"])
     if target is None:
         return None
     note = {"DeadLetterQueueSourceArn": arn(queue)}
-    return Redrive(target.id, int(policy["maxReceiveCount"]), note)
+    return Redrive(target.id, int(said["maxReceiveCount"]), note)
 
 
 def sources(ctx: Ctx, queue: Row) -> list[Row]:

@@ -11,7 +11,7 @@ import socket
 from typing import NamedTuple
 
 from sagebrush.toolkit.serving import backlog
-from sagebrush.toolkit.serving.connection import short
+from sagebrush.toolkit.serving.connection import BadRequest, Head, short
 
 GONE = getattr(select, "POLLRDHUP", 0)
 """The event of a caller's end that is closed, where the system has one (Linux)."""
@@ -77,12 +77,13 @@ def part(client: socket.socket, status: int, message: str) -> None:
 def _taken_whole(data: bytes) -> bool:
     """Whether `data` is one whole request whose connection may be kept."""
     end = data.find(b"\r\n\r\n")
-    head = data[:end].lower()
-    if end < 0 or b"connection: close" in head or b"transfer-encoding" in head:
+    try:
+        head = Head(data[:end]) if end >= 0 else None
+    except BadRequest:
         return False
-    _, found, rest = head.partition(b"\r\ncontent-length:")
-    length = rest.split(b"\r\n", 1)[0].strip() if found else b"0"
-    return length.isdigit() and len(data) == end + 4 + int(length)
+    if head is None or not head.keep or head.length is None:
+        return False
+    return len(data) == end + 4 + head.length
 
 
 def untouched(client: socket.socket, start: bytes) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import socket
 import time
 from collections.abc import Iterator, Mapping
@@ -21,6 +22,12 @@ PEEK = 256 * 1024
 """Bytes of a request that may be answered together with others."""
 FRAMING = ("content-length", "content-type", "transfer-encoding", "connection")
 """Headers that are not the model's to set: they say where its answer ends."""
+TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+LINE = re.compile(TOKEN + r" [!-~\x80-\xff]+ HTTP/1\.[0-9]")
+FIELD = re.compile(TOKEN + r":[^\r\n\0]*")
+"""A request's first line, and its others: RFC 9112, sections 3 and 5. What they do not allow is refused,
+since whoever has passed the request on may have seen another one in it."""
+HEX = re.compile(rb"[0-9A-Fa-f]{1,15}")
 LINGER = 0.5
 """Seconds for which what a refused caller still sends is thrown away, so that it reads why."""
 
@@ -50,26 +57,30 @@ class Head:
     def __init__(self, data: bytes) -> None:
         """`data` is all before the empty line. Raises BadRequest."""
         line, *lines = data.decode("latin-1").split("\r\n")
-        try:
-            self.method, self.path, version = line.split(" ")
-        except ValueError:
-            raise BadRequest("malformed request line") from None
-        if not version.startswith("HTTP/1."):
-            raise BadRequest(f"{version[:20]} is not served: HTTP/1.1 is")
+        if not LINE.fullmatch(line):
+            raise BadRequest("malformed request line: HTTP/1.1 is served")
+        self.method, self.path, version = line.split(" ")
         self.headers: dict[str, str] = {}
         for text in lines:
+            if not FIELD.fullmatch(text):
+                raise BadRequest("malformed header")
             name, _, value = text.partition(":")
-            self.headers[name.strip().lower()] = value.strip()
+            name, value = name.lower(), value.strip(" \t")
+            if name in self.headers and name in FRAMING:
+                value = f"{self.headers[name]},{value}"
+            self.headers[name] = value
         asked = self.headers.get("connection", "").lower()
         self.keep = asked != "close" and (version != "HTTP/1.0" or asked == "keep-alive")
         self.waits = self.headers.get("expect", "").lower() == "100-continue"
         self.length: int | None = None
         """Bytes of the body; None: it comes in chunks."""
         coding = self.headers.get("transfer-encoding", "").lower()
-        if not coding:
+        if "transfer-encoding" not in self.headers:
             self.length = _length(self.headers.get("content-length", "0"))
         elif coding != "chunked":
             raise BadRequest(f"transfer-encoding {coding[:40]} is not served")
+        elif "content-length" in self.headers:  # RFC 9112, 6.1: somebody may have believed that one
+            raise BadRequest("both Content-Length and Transfer-Encoding")
 
     def request(self, body: bytes) -> Request:
         """The whole request."""
@@ -77,11 +88,22 @@ class Head:
 
 
 def _length(text: str) -> int:
-    if not (text.isascii() and text.isdigit()):
+    told = {
+        each.strip(" \t") for each in text.split(",")
+    }  # the same twice is that one: RFC 9112, 6.3
+    text = told.pop()
+    if told or not (text.isascii() and text.isdigit()):
         raise BadRequest("malformed Content-Length")
-    if int(text) > BODY_LIMIT:
+    if len(text) > 18 or int(text) > BODY_LIMIT:
         raise BadRequest("body too large", 413)
     return int(text)
+
+
+def _chunk_size(line: bytes) -> int:
+    digits = line.partition(b";")[0].rstrip(b" \t")
+    if not HEX.fullmatch(digits):
+        raise BadRequest("malformed chunk size")
+    return int(digits, 16)
 
 
 class Connection:
@@ -164,13 +186,8 @@ class Connection:
     def _chunks(self) -> Iterator[bytes]:
         total = 0
         while True:
-            try:
-                size = int(self._line().split(b";")[0], 16)
-            except ValueError:
-                raise BadRequest("malformed chunk size") from None
+            size = _chunk_size(self._line())
             total += size
-            if size < 0:
-                raise BadRequest("malformed chunk size")
             if total > BODY_LIMIT:
                 raise BadRequest("body too large", 413)
             if size == 0:
@@ -178,7 +195,8 @@ class Connection:
                     pass
                 return
             yield self._exactly(size)
-            self._line()
+            if self._line():
+                raise BadRequest("malformed chunk")
 
     def send(self, answer: handler.Answer, keep: bool) -> None:
         """The answer is sent, in one piece where it is one. Raises OSError."""

@@ -21,6 +21,7 @@ from sagebrush.engine.schedules import firing
 from sagebrush.engine.schedules.expressions import RULES, Now, parse
 from sagebrush.engine.schedules.firing import SINCE, Timetable, child_name
 from sagebrush.store.db import Db
+from sagebrush.store.messages import Messages
 from sagebrush.store.rows import Exists, Next, Row, Rows, merge
 from sagebrush.world import World
 
@@ -43,6 +44,7 @@ class Scheduled:
         self.now = NOON
         self.db = Db(home / "db")
         self.rows = Rows(self.db, lambda: self.now)
+        self.messages = Messages(self.db, lambda: self.now)
         self.world = cast(World, self)
         self.table = Timetable(HOURLY, NOON)
         self.kill_before = self.kill_after = False

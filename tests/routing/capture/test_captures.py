@@ -76,6 +76,18 @@ def test_a_minute_of_requests_is_one_object(store: Store) -> None:
     assert store.files() == []
 
 
+def test_a_clock_that_is_set_back_holds_no_file_back(store: Store) -> None:
+    store.note("a")
+    store.pass_on()
+    store.now -= 3600
+    store.broken = True
+    store.pass_on()
+    assert store.files() != []
+    store.broken, store.now = False, store.now - 3600
+    store.pass_on()
+    assert list(store.objects.values()) == [["a"]]
+
+
 def test_a_full_file_goes_at_once(store: Store, monkeypatch: Any) -> None:
     monkeypatch.setattr(captures, "SIZE", 400)
     store.note("a" * 300, "b")

@@ -145,6 +145,16 @@ def test_within_the_cooldown_only_a_larger_scale_out_adds() -> None:
     assert asked(at(4), same, last=going_on, now=9999.0) is None
 
 
+def test_a_clock_that_is_set_back_ends_cooldowns_and_hides_no_measurements() -> None:
+    last = Change(base=2, before=2, after=4, ended=4500.0, cooldown=300.0)
+    same = tracking(high=[140.0])
+    assert asked(at(4), same, last=last, now=4600.0) is None
+    assert asked(at(4), same, last=last, now=4499.0) is None, "a correction of a second is none"
+    assert asked(at(4), same, last=last, now=1000.0) == 8
+    early = Signal("a", True, 70.0, readings=((940.0, 140.0),))
+    assert asked(at(4), Tracking("p", 70.0, high=early), last=last, now=1000.0) == 8
+
+
 def test_after_a_change_only_what_was_measured_since_counts() -> None:
     last = Change(base=1, before=1, after=4, ended=900.0, cooldown=0.0)
     stale = Signal("a", True, 70.0, readings=((840.0, 250.0),))

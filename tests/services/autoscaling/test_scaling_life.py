@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from sagebrush.errors import AwsError
-from sagebrush.services.autoscaling import capacity
+from sagebrush.errors import AwsError, Busy
+from sagebrush.services.autoscaling import activities, capacity
+from sagebrush.services.autoscaling.decisions import Note
 from tests.services.autoscaling.scalingstand import DIMENSIONS, WHICH, Scaled
 from tests.services.sagemaker.stand import NAME
 
@@ -278,3 +279,35 @@ def test_a_change_of_what_sleeps_is_made_without_waking_it(scaled: Scaled) -> No
         scaled.settle()
     assert [each["StatusCode"] for each in scaled.activities()] == ["Successful"]
     assert (scaled.capacity(), scaled.backend.running()) == (2, [])
+
+
+def test_what_is_not_scaled_is_told_once_though_the_step_is_repeated(scaled: Scaled) -> None:
+    scaled.register(most=1)
+    scaled.track()
+    target = scaled.app.world.rows.select("scalable-target")[0]
+    note = Note("p", "deep", "AlreadyAtMaxCapacity", 1)
+    for _ in range(2):  # its first try was dropped: the target was changed meanwhile
+        activities.note(scaled.app.world, target, {}, note, scaled.clock.now)
+    assert len(scaled.activities(IncludeNotScaledActivities=True)) == 1
+
+
+@pytest.mark.parametrize("busy", [True, False])
+def test_a_refusal_is_known_by_its_kind_and_not_by_its_words(
+    scaled: Scaled, monkeypatch: pytest.MonkeyPatch, busy: bool
+) -> None:
+    kind = Busy if busy else AwsError
+    words = "Wait a moment." if busy else "Cannot update in-progress: no. Could not find it: no."
+
+    def refuse(*_: Any) -> None:
+        raise kind("ValidationException", words)
+
+    monkeypatch.setattr(capacity, "set_to", refuse)
+    scaled.register()
+    arn = step(scaled, {"MetricIntervalLowerBound": 0.0, "ScalingAdjustment": 1})
+    watch(scaled, "deep", arn)
+    state = {"AlarmName": "deep", "StateValue": "ALARM", "StateReason": "test"}
+    scaled.own.call("cloudwatch", "SetAlarmState", state)
+    scaled.turn()
+    found = scaled.activities(IncludeNotScaledActivities=True)[0]
+    assert ("NotScaledReasons" in found) == busy
+    assert (words in found.get("StatusMessage", "")) != busy

@@ -14,6 +14,9 @@ def cloudwatch(client: Any):
     return client("cloudwatch")
 
 
+SET = {"SampleCount": 2.0, "Sum": 3.0, "Minimum": 1.0, "Maximum": 2.0}
+
+
 def ago(minutes: float) -> dt.datetime:
     return NOW - dt.timedelta(minutes=minutes)
 
@@ -112,6 +115,16 @@ def test_too_many_datapoints(cloudwatch: Any):
         ({"Value": 1.0, "Timestamp": ago(30 * 1440)}, "InvalidParameterValue"),
         ({"Value": float("nan")}, "InvalidParameterValue"),
         ({"Value": 2.0**361}, "InvalidParameterValue"),
+        ({"Value": float("-inf")}, "InvalidParameterValue"),
+        ({"Values": [1.0, float("nan")]}, "InvalidParameterValue"),
+        ({"Values": [1.0], "Counts": [-1.0]}, "InvalidParameterValue"),
+        ({"Values": [1.0], "Counts": [0.0]}, "InvalidParameterValue"),
+        ({"Values": [1.0], "Counts": [float("nan")]}, "InvalidParameterValue"),
+        ({"StatisticValues": SET | {"SampleCount": 0.0}}, "InvalidParameterValue"),
+        ({"StatisticValues": SET | {"SampleCount": -1.0}}, "InvalidParameterValue"),
+        ({"StatisticValues": SET | {"SampleCount": float("nan")}}, "InvalidParameterValue"),
+        ({"StatisticValues": SET | {"Minimum": float("nan")}}, "InvalidParameterValue"),
+        ({"StatisticValues": SET | {"Maximum": -(2.0**361)}}, "InvalidParameterValue"),
         ({"Values": [1.0] * 151}, "InvalidParameterValue"),
         (
             {"Value": 1.0, "Dimensions": [{"Name": "d", "Value": v} for v in "ab"]},
@@ -238,3 +251,16 @@ def test_each_unit_has_statistics_of_its_own(cloudwatch: Any):
     asked = {"Namespace": "units", "MetricName": "mixed", "StartTime": ago(5), "EndTime": NOW}
     found = cloudwatch.get_metric_statistics(**asked, Period=60, Statistics=["Sum"])["Datapoints"]
     assert {each["Unit"]: each["Sum"] for each in found} == {"Seconds": 4.0, "Bytes": 10.0}
+
+
+def test_a_value_that_is_none_is_named(cloudwatch: Any):
+    datum = {"MetricName": "m", "StatisticValues": SET | {"SampleCount": 0.0}}
+    for wrong, words in (
+        ({"MetricName": "m", "Value": float("nan")}, "The value NaN for parameter MetricData.member.2.Value is invalid."),
+        (datum, "The value 0.0 for parameter MetricData.member.2.StatisticValues.SampleCount is invalid."),
+    ):  # fmt: skip
+        with pytest.raises(ClientError) as error:
+            put(cloudwatch, "none", {"MetricName": "good", "Value": 1.0}, wrong)
+        assert error.value.response["Error"]["Message"] == words
+    assert cloudwatch.list_metrics(Namespace="none")["Metrics"] == []
+    put(cloudwatch, "edge", {"MetricName": "m", "Values": [2.0**360], "Counts": [3.0]})

@@ -22,6 +22,7 @@ from sagebrush.routing.endpoints import Endpoints
 from sagebrush.services.sagemaker.training import operations as training
 from sagebrush.settings import Settings
 from sagebrush.store.db import Db
+from sagebrush.store.messages import Messages
 from sagebrush.store.objects import Blob, ObjectStore
 from sagebrush.store.rows import Rows
 from sagebrush.store.series import Point, Series
@@ -179,7 +180,7 @@ class JobWorld:
             series=self.series,
             streams=cast(Any, self.streams),
             samples=cast(Any, None),
-            messages=cast(Any, None),
+            messages=Messages(self.db, self._clock),
             captures=cast(Any, None),
             backend=self.backend,
             environments=cast(Any, self.environments),

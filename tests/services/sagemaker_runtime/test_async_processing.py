@@ -24,6 +24,7 @@ from sagebrush.store.rows import Row
 from sagebrush.world import Ctx
 from tests.conftest import Clock, make_settings
 from tests.services.sagemaker.hosting.test_model import ROLE
+from tests.services.sns.policies import lets_send
 
 NAME: Name = ("123456789012", "us-east-1", "e")
 TOPIC = "arn:aws:sns:us-east-1:123456789012:t"
@@ -37,8 +38,9 @@ class Stand:
         self.ctx = app.world.service_ctx(ROLE)
         self.ctx.call("s3", "CreateBucket", {"Bucket": "bkt"})
         self.ctx.call("sns", "CreateTopic", {"Name": "t"})
-        self.ctx.call("sqs", "CreateQueue", {"QueueName": "q"})
         arn = "arn:aws:sqs:us-east-1:123456789012:q"
+        policy = {"Policy": lets_send(arn, TOPIC)}
+        self.ctx.call("sqs", "CreateQueue", {"QueueName": "q", "Attributes": policy})
         self.ctx.call(
             "sns",
             "Subscribe",
@@ -97,7 +99,7 @@ class Stand:
         def free() -> None:
             self.freed += 1
 
-        job = Job(endpoint, "" if expired else "v", message, free, expired)
+        job = Job(endpoint, "" if expired else "v", message, free, expired=expired)
         asyncio.run(self.processing(job))
 
     def told(self) -> Doc:

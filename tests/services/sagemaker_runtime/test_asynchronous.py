@@ -16,6 +16,7 @@ from sagebrush.store.series import Metric
 from tests.conftest import Server
 from tests.services.sagemaker.doubles import FakeEnvironments, archive
 from tests.services.sagemaker.hosting.test_model import IMAGE, ROLE
+from tests.services.sns.policies import lets_send
 from tests.waiting import until
 
 ACCOUNT, REGION = "123456789012", "us-east-1"
@@ -52,9 +53,10 @@ class Stand:
             ExecutionRoleArn=ROLE,
             PrimaryContainer={"Image": IMAGE, "ModelDataUrl": "s3://bkt/m.tar.gz"},
         )
-        self.queue = self.sqs.create_queue(QueueName="q")["QueueUrl"]
         self.topic = self.sns.create_topic(Name="t")["TopicArn"]
         arn = f"arn:aws:sqs:{REGION}:{ACCOUNT}:q"
+        policy = {"Policy": lets_send(arn, self.topic)}
+        self.queue = self.sqs.create_queue(QueueName="q", Attributes=policy)["QueueUrl"]
         self.sns.subscribe(TopicArn=self.topic, Protocol="sqs", Endpoint=arn)
         self.notified = {
             "SuccessTopic": self.topic,

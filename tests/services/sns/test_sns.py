@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+
+from sagebrush.services.sns.delivery import FAILED, LOST, REDRIVEN
+from tests.services.sns.policies import lets_send
 
 ACCOUNT = "123456789012"
 
@@ -22,8 +26,9 @@ class Heard:
     def __init__(self, client: Any, name: str, **attributes: str) -> None:
         self.sns, self.sqs = client("sns"), client("sqs")
         self.topic = self.sns.create_topic(Name=name)["TopicArn"]
-        self.url = self.sqs.create_queue(QueueName=name)["QueueUrl"]
         self.arn = f"arn:aws:sqs:us-east-1:{ACCOUNT}:{name}"
+        policy = {"Policy": lets_send(self.arn, self.topic)}
+        self.url = self.sqs.create_queue(QueueName=name, Attributes=policy)["QueueUrl"]
         self.subscription = self.sns.subscribe(
             TopicArn=self.topic, Protocol="sqs", Endpoint=self.arn, Attributes=attributes
         )["SubscriptionArn"]
@@ -104,8 +109,9 @@ def test_raw_delivery(client: Any, sns: Any) -> None:
 def test_filters_batches_and_several_queues(client: Any, sns: Any) -> None:
     policy = json.dumps({"k": ["yes"]})
     one = Heard(client, "filtered", RawMessageDelivery="true", FilterPolicy=policy)
-    all_ = one.sqs.create_queue(QueueName="unfiltered")["QueueUrl"]
     arn = f"arn:aws:sqs:us-east-1:{ACCOUNT}:unfiltered"
+    policy = lets_send(arn, one.topic)
+    all_ = one.sqs.create_queue(QueueName="unfiltered", Attributes={"Policy": policy})["QueueUrl"]
     sns.subscribe(TopicArn=one.topic, Protocol="sqs", Endpoint=arn)
     entries = [
         {
@@ -160,6 +166,45 @@ def test_a_queue_that_is_gone_hinders_nobody(client: Any, sns: Any) -> None:
     assert sns.publish(TopicArn=heard.topic, Message="x")["MessageId"]
 
 
+def test_what_a_queue_refuses_is_counted_or_in_the_dead_letter_queue(client: Any, sns: Any) -> None:
+    heard = Heard(client, "closed", RawMessageDelivery="true")
+    dead = heard.sqs.create_queue(QueueName="closed-dead")["QueueUrl"]
+    arn = f"arn:aws:sqs:us-east-1:{ACCOUNT}:closed-dead"
+    other = {"Policy": lets_send(heard.arn, heard.topic + "-other")}
+    heard.sqs.set_queue_attributes(QueueUrl=heard.url, Attributes=other)
+    sns.publish(TopicArn=heard.topic, Message="lost")
+    redrive = json.dumps({"deadLetterTargetArn": arn})
+    sns.set_subscription_attributes(
+        SubscriptionArn=heard.subscription, AttributeName="RedrivePolicy", AttributeValue=redrive
+    )
+    sns.publish(TopicArn=heard.topic, Message="lost too: the dead-letter queue refuses as well")
+    policy = {"Policy": lets_send(arn, heard.topic)}
+    heard.sqs.set_queue_attributes(QueueUrl=dead, Attributes=policy)
+    sns.publish(TopicArn=heard.topic, Message="kept")
+    (got,) = heard.sqs.receive_message(
+        QueueUrl=dead, MaxNumberOfMessages=10, MessageAttributeNames=["All"]
+    )["Messages"]
+    assert got["Body"] == "kept"
+    assert got["MessageAttributes"]["ErrorCode"]["StringValue"] == "AccessDeniedException"
+    assert heard.got() == []
+    counted = {m: metric(client, "closed", m) for m in (FAILED, LOST, REDRIVEN)}
+    assert counted == {FAILED: 3.0, LOST: 1.0, REDRIVEN: 1.0}
+
+
+def metric(client: Any, topic: str, name: str) -> float:
+    now = dt.datetime.now(dt.UTC)
+    found = client("cloudwatch").get_metric_statistics(
+        Namespace="AWS/SNS",
+        MetricName=name,
+        Dimensions=[{"Name": "TopicName", "Value": topic}],
+        StartTime=now - dt.timedelta(minutes=5),
+        EndTime=now + dt.timedelta(minutes=5),
+        Period=3600,
+        Statistics=["Sum"],
+    )["Datapoints"]
+    return sum(each["Sum"] for each in found)
+
+
 def test_what_is_refused(client: Any, sns: Any) -> None:
     heard = Heard(client, "refusing")
     topic = {"TopicArn": heard.topic}
@@ -174,7 +219,12 @@ def test_what_is_refused(client: Any, sns: Any) -> None:
         {"Protocol": "sqs", "Endpoint": "q"},
         {"Protocol": "sqs", "Endpoint": other},
         {"Protocol": "sqs", "Endpoint": heard.arn, "Attributes": {"RawMessageDelivery": "true"}},
-        {"Protocol": "sqs", "Endpoint": heard.arn, "Attributes": {"RedrivePolicy": "{}"}},
+        {"Protocol": "sqs", "Endpoint": heard.arn, "Attributes": {"RedrivePolicy": "{"}},
+        {
+            "Protocol": "sqs",
+            "Endpoint": heard.arn,
+            "Attributes": {"RedrivePolicy": json.dumps({"deadLetterTargetArn": other})},
+        },
         {"Protocol": "sqs", "Endpoint": heard.arn, "Attributes": {"FilterPolicy": "{"}},
         {
             "Protocol": "sqs",

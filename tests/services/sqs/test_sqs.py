@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import threading
 import time
 from typing import Any
@@ -219,6 +220,11 @@ def test_awss_own_urls_name_the_queue(sqs: Any, queue: str) -> None:
     refused("NonExistentQueue", sqs.send_message, QueueUrl=foreign, MessageBody="x")
 
 
+DENYING = json.dumps(
+    {"Statement": [{"Effect": "Deny", "Principal": "*", "Action": "sqs:*", "Resource": "*"}]}
+)
+
+
 @pytest.mark.parametrize(
     ("attributes", "code", "says"),
     [
@@ -234,7 +240,12 @@ def test_awss_own_urls_name_the_queue(sqs: Any, queue: str) -> None:
             "does not exist",
         ),
         (
-            {"Policy": '{"Statement": [{"Effect": "Deny"}]}'},
+            {"Policy": '{"Statement": [{"Effect": "Allow", "Principal": "*", "Action": 5}]}'},
+            "InvalidAttributeValue",
+            "Policy",
+        ),
+        (
+            {"Policy": DENYING},
             "UnsupportedOperation",
             "deny",
         ),

@@ -12,7 +12,7 @@ from sagebrush.aws.names import Arn
 from sagebrush.errors import AwsError
 from sagebrush.services.cloudwatch.alarms import history, messages
 from sagebrush.services.cloudwatch.alarms.evaluation import ALARM, INSUFFICIENT, OK
-from sagebrush.services.cloudwatch.alarms.plan import Change
+from sagebrush.services.cloudwatch.alarms.plan import Change, plan_of
 from sagebrush.store.generations import Outdated
 from sagebrush.store.rows import Row
 from sagebrush.world import World
@@ -32,8 +32,16 @@ def of_state(row: Row) -> Sequence[str]:
 
 
 def perform(world: World, row: Row, change: Change) -> None:
-    """Every action for the alarm's new state was tried, and the history says how each ended."""
+    """Every action for the alarm's new state was tried, once, and the history says how each ended.
+
+    A step whose alarm was updated meanwhile is lost, and repeated: what it did is noted in the plan.
+    A server that is killed between an action and its note does that one again.
+    """
+    noted = plan_of(row).get("done")
+    done = list(noted["actions"]) if noted and noted["at"] == change["at"] else []
     for action in of_state(row):
+        if action in done:
+            continue
         error, sent = None, None
         try:
             sent = _perform(world, row, change, action)
@@ -44,7 +52,11 @@ def perform(world: World, row: Row, change: Change) -> None:
         except Exception as failure:
             log.exception("the action %s of the alarm %s failed", action, row.name)
             error = f"{type(failure).__name__}: {failure}"
+        done.append(action)
+        held = world.rows.mark(row, {"done": {"at": change["at"], "actions": done}})
         history.acted(world, row, change, action, error, sent)
+        if not held:
+            return  # whoever has the alarm now does the rest
 
 
 def repeat(world: World, row: Row) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from types import MappingProxyType
 
 from sagebrush.aws.names import Arn
+from sagebrush.aws.scalars import float_text
 from sagebrush.errors import AwsError, Doc
 from sagebrush.services.cloudwatch import queries
 from sagebrush.services.cloudwatch.alarms import watched
@@ -72,6 +74,9 @@ def metric_alarm(ctx: Ctx, request: Doc) -> None:
     for member in ("EvaluationPeriods", "ComparisonOperator", "Threshold"):
         if member not in request:
             raise missing(member)
+    if not math.isfinite(request["Threshold"]):
+        words = f"The value {float_text(request['Threshold'])} for parameter Threshold is invalid."
+        raise refused(words, "InvalidParameterValue")
     if request["ComparisonOperator"] not in COMPARISONS:
         words = (
             "ComparisonOperator: Sagebrush does not implement alarms on anomaly detection models."

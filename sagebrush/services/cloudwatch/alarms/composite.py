@@ -10,6 +10,7 @@ import datetime as dt
 import json
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import cast
 
 from sagebrush.errors import Doc
 from sagebrush.services.cloudwatch.alarms import actions, history, rows, rule
@@ -145,13 +146,14 @@ def _shown(row: Row, children: Mapping[str, Row]) -> list[Doc]:
 
 def _released(world: World, row: Row, held: Held | None, plan: Doc) -> Next:
     """The step after which held actions wait, with when to look again, or are done."""
+    held = cast(Held, dict(held)) if held else None
     by, seconds, seen = _suppressed(world, row, held)
     plan = {**plan, **seen}
     if held is None:
         return Next(doc=_shows(row, None), plan=plan)
     if by is None:
         actions.perform(world, row, held["change"])
-        return Next(doc=_shows(row, None), plan={**plan, "held": None})
+        return Next(doc=_shows(row, None), plan={**plan, "held": None, "done": None})
     return Next(doc=_shows(row, by), plan={**plan, "held": held}, due=seconds)
 
 
@@ -159,6 +161,8 @@ def _suppressed(world: World, row: Row, held: Held | None) -> tuple[str | None, 
     """What holds actions back (None: nothing), for how many seconds at most (None: until the
     suppressor changes), and what the plan is to remember of the suppressor."""
     plan, now = plan_of(row), world.clock()
+    if held:  # no later than now, whatever the clock was set back by since
+        held["since"] = min(held["since"], now)
     name = plan.get("suppressor", "")
     found = _row(world, row, name) if name else None
     if found is None:
@@ -166,6 +170,7 @@ def _suppressed(world: World, row: Row, held: Held | None) -> tuple[str | None, 
     if found.status == ALARM:
         return "Alarm", None, {"suppressing": True, "left": None}
     left = now if plan.get("suppressing") else plan.get("left")
+    left = min(left, now) if left is not None else None
     seen: Doc = {"suppressing": None, "left": left}
     if left is not None:
         rest = left + row.doc["ActionsSuppressorExtensionPeriod"] - now

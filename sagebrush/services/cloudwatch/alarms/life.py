@@ -3,7 +3,8 @@
 A policy that an action makes due reads the alarm, so the new state is on disk before any action: the
 step that finds a change stores it with `change` in the plan, and the next one, at once, writes the
 history, tells composite alarms, carries out the actions and removes `change`. A server that is killed
-in between does that again: a history item is stored once, an action may be carried out twice.
+in between does that again: a history item is stored once, one action may be carried out twice. An
+alarm that is updated in between has its actions carried out once (`actions.perform`).
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ def reconcile(world: World, row: Row) -> Next:
         return _evaluated(world, row)
     told(world, row, change)
     actions.perform(world, row, change)
-    return Next(plan={"change": None}, due=_wait(world, row))
+    return Next(plan={"change": None, "done": None}, due=_wait(world, row))
 
 
 def told(world: World, row: Row, change: Change) -> None:

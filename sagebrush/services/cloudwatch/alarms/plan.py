@@ -34,6 +34,14 @@ class Held(TypedDict):
     """When the composite alarm changed, in seconds since the epoch."""
 
 
+class Done(TypedDict):
+    """Actions that were carried out in a step that is not stored yet."""
+
+    at: float
+    """When the change was that they are for."""
+    actions: list[str]
+
+
 class Plan(TypedDict, total=False):
     """The plan of an alarm's row."""
 
@@ -42,6 +50,7 @@ class Plan(TypedDict, total=False):
     """METRIC or COMPOSITE."""
     change: Change
     """Absent where there is nothing left to do for the last change."""
+    done: Done
     children: list[str]
     """The names of the alarms in the rule of a composite one."""
     suppressor: str

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from sagebrush.engine import children
 from sagebrush.engine.kinds import moment
-from sagebrush.errors import AwsError, Doc
+from sagebrush.errors import AwsError, Busy, Doc
 from sagebrush.services.sagemaker.experiments import checks, configurations
 from sagebrush.services.sagemaker.experiments.configurations import END, OWN, SHADOW
 from sagebrush.services.sagemaker.experiments.facts import INFERENCE_EXPERIMENT
@@ -40,7 +40,7 @@ def reconcile(world: World, row: Row) -> Next:
     except AwsError as error:
         if error.status >= 500:
             raise
-        if error.message.startswith(endpoint.IN_PROGRESS):  # scaled since it was looked at
+        if isinstance(error, Busy):  # scaled since it was looked at
             return Next(due=SOON)
         return _give_up(world, row, error.message)
     except Over as over:

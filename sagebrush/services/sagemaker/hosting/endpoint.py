@@ -8,7 +8,7 @@ from dataclasses import replace
 from sagebrush.engine import kinds
 from sagebrush.engine.kinds import Kind, moment
 from sagebrush.environments import standins
-from sagebrush.errors import AwsError, Doc
+from sagebrush.errors import AwsError, Busy, Doc
 from sagebrush.scheduler import quotas
 from sagebrush.services.sagemaker.hosting import (
     asynchronous,
@@ -24,12 +24,12 @@ from sagebrush.services.sagemaker.hosting.deployment import (
     stages,
     update_policy,
 )
+from sagebrush.services.sagemaker.hosting.deployment.given_up import new_deployment
 from sagebrush.services.sagemaker.hosting.deployment.replicas import full, production
 from sagebrush.services.sagemaker.hosting.deployment.shifting import Progress
 from sagebrush.services.sagemaker.hosting.facts import ENDPOINT
 from sagebrush.services.sagemaker.hosting.fleet import (
     fail,
-    new_deployment,
     new_fleet,
     policy_of,
     reconcile,
@@ -50,8 +50,7 @@ KIND = Kind(
 )
 BUSY = ("Creating", "Updating", "SystemUpdating", "RollingBack", "Deleting")
 """Statuses in which AWS refuses UpdateEndpoint, UpdateEndpointWeightsAndCapacities and
-DeleteEndpoint alike, in these words:"""
-IN_PROGRESS = "Cannot update in-progress endpoint"
+DeleteEndpoint alike."""
 
 
 def create_endpoint(ctx: Ctx, request: Doc) -> Doc:
@@ -244,11 +243,12 @@ def delete_endpoint(ctx: Ctx, request: Doc) -> None:
 
     Raises ValidationException while it is being created, updated or deleted. One that is Creating
     and waits for capacity is deleted: AWS's would fail by itself, ours may wait for as long as
-    others hold the capacity.
+    others hold the capacity. So is one whose deployment can go neither on nor back.
     """
 
     def change(row: Row) -> Row:
-        if row.status in BUSY and not (row.status == "Creating" and plan_of(row).get("queued")):
+        waits = row.status == "Creating" and plan_of(row).get("queued")
+        if row.status in BUSY and not waits and not plan_of(row).get("stuck"):
             raise _in_progress(ctx, row)
         now = ctx.world.clock()
         doc = {**row.doc, "LastModifiedTime": moment(now)}
@@ -293,7 +293,9 @@ def _require_steady(ctx: Ctx, row: Row) -> None:
             f'Cannot update failed endpoint "{arn}": DeleteEndpoint is the only operation that can'
             " be performed on it.",
         )
-    if row.status in BUSY:
+    plan = plan_of(row)
+    # an older version said InService of a deployment whose step had failed, and went on with it
+    if row.status in BUSY or (plan.get("active") and plan.get("pending")):
         raise _in_progress(ctx, row)
 
 
@@ -310,7 +312,7 @@ def _require_one_fleet(ctx: Ctx, row: Row) -> None:
 
 def _in_progress(ctx: Ctx, row: Row) -> AwsError:
     arn = KIND.arn(ctx, row.name)
-    return AwsError("ValidationException", f'{IN_PROGRESS} "{arn}".')
+    return Busy("ValidationException", f'Cannot update in-progress endpoint "{arn}".')
 
 
 def _fleet(ctx: Ctx, config_name: str) -> Fleet:

@@ -20,12 +20,13 @@ from sagebrush.routing import endpoints
 from sagebrush.services.sagemaker.hosting import asynchronous, billed
 from sagebrush.services.sagemaker.hosting.components import instances
 from sagebrush.services.sagemaker.hosting.deployment import (
+    given_up,
     rollback_alarms,
     shifting,
     update_policy,
 )
+from sagebrush.services.sagemaker.hosting.deployment.given_up import new_deployment
 from sagebrush.services.sagemaker.hosting.deployment.replicas import (
-    LOOK,
     LOOP,
     Replicas,
     counts,
@@ -34,7 +35,14 @@ from sagebrush.services.sagemaker.hosting.deployment.replicas import (
 )
 from sagebrush.services.sagemaker.hosting.deployment.shifting import Progress, Seen
 from sagebrush.services.sagemaker.hosting.deployment.update_policy import ROLLING, Policy
-from sagebrush.services.sagemaker.hosting.plan import Deploying, Entry, Fleet, Variant, plan_of
+from sagebrush.services.sagemaker.hosting.plan import (
+    Deploying,
+    Entry,
+    Fleet,
+    Variant,
+    plan_of,
+    set_back,
+)
 from sagebrush.services.sagemaker.hosting.replica import REASON
 from sagebrush.services.sagemaker.serving import kept
 from sagebrush.store.rows import Next, Row
@@ -54,21 +62,13 @@ def reconcile(world: World, row: Row) -> Next:
 
 
 def fail(world: World, row: Row, reason: str) -> Next:
-    """The step is given up: an endpoint with a serving fleet stays InService, another is Failed."""
-    doc = {"FailureReason": reason, "LastModifiedTime": moment(world.clock())}
-    if plan_of(row).get("active"):
-        return Next("InService" if row.status != "Deleting" else None, doc, due=LOOK)
-    return Next("Failed", doc)
+    """The step is given up (`deployment.given_up`), and tried again later."""
+    return given_up.given_up(row, reason, world.clock())
 
 
 def new_fleet(config: str, variants: list[Variant], now: float) -> Fleet:
     """A fleet of these variants, not deployed yet."""
     return {"id": short_id(), "config": config, "variants": variants, "started": now}
-
-
-def new_deployment(config: Doc | None, now: float) -> Deploying:
-    """The beginning of a deployment by that DeploymentConfig."""
-    return {"config": config or {}, "step": 1, "stage": shifting.CREATING, "since": now}
 
 
 def policy_of(deploying: Deploying, *fleets: Fleet) -> Policy:
@@ -87,6 +87,7 @@ class Deployment:
         self.row = row
         self.now = world.clock()
         plan = copy.deepcopy(plan_of(row))
+        set_back(plan, self.now)
         self.active: Fleet | None = plan.get("active")
         self.pending: Fleet | None = plan.get("pending")
         self.share = plan.get("share") or 0.0
@@ -314,6 +315,7 @@ class Deployment:
             "queued": self.replicas.queued or None,
             "sleeps": self.replicas.sleeps,
             **self.counted(),
+            "stuck": None,
         }
         row = self.row
         changed = Row(row.account, row.region, row.kind, row.name, status, row.doc, plan, id=row.id)

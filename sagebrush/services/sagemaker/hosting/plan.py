@@ -163,6 +163,8 @@ class Plan(TypedDict, total=False):
     """Whether replicas end again and again."""
     sleeps: float | None
     """After how many idle seconds the endpoint has no replicas; None: it always has."""
+    stuck: bool | None
+    """Whether its last step was given up in the midst of a deployment."""
     tags: dict[str, str]
     billed: Doc
     """Of an endpoint: for how long it had how many instances (`hosting.billed`)."""
@@ -177,6 +179,24 @@ def plan_of(row: Row | Next) -> Plan:
     known = [variant for fleet in fleets for variant in fleet["variants"]]
     known += [each["was"] for each in plan.get("replicas", ()) if "was" in each]
     return cast(Plan, plan if all("containers" in each for each in known) else _moved(plan))
+
+
+PAUSE = 60.0
+"""Seconds that a replica waits at most before it is launched again."""
+
+
+def set_back(plan: Plan, now: float) -> None:
+    """No time of the plan is of the future any more, as after a clock that was set back: what began
+    then began now. The plan is changed: a copy is given."""
+    whole = cast(Doc, plan)
+    began: list[Doc] = [*whole.get("replicas", ())]
+    began += [whole[name] for name in ("active", "pending", "deployment") if whole.get(name)]
+    for each in began:
+        for member in ("since", "started", "changed", "asked"):
+            if each.get(member) is not None:
+                each[member] = min(each[member], now)
+        if "not_before" in each:
+            each["not_before"] = min(each["not_before"], now + PAUSE)
 
 
 def _moved(plan: Doc) -> Doc:

@@ -224,6 +224,10 @@ def test_tags(cloudwatch: Any) -> None:
             "ValidationError",
             "the same Period",
         ),
+        *(
+            (METRIC | {"Threshold": each}, "InvalidParameterValue", "for parameter Threshold is invalid")
+            for each in (float("nan"), float("inf"), -float("inf"))
+        ),
     ],
 )  # fmt: skip
 def test_requests_that_make_no_alarm(

@@ -5,15 +5,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
-from sagebrush.engine.kinds import moment
 from sagebrush.errors import Doc
 from sagebrush.services.sagemaker.hosting.components import instances
 from sagebrush.services.sagemaker.hosting.components.copies import Copies
-from sagebrush.services.sagemaker.hosting.deployment.replicas import LOOK
+from sagebrush.services.sagemaker.hosting.deployment import given_up
 from sagebrush.services.sagemaker.hosting.fleet import Deployment
-from sagebrush.services.sagemaker.hosting.plan import Fleet, plan_of
+from sagebrush.services.sagemaker.hosting.plan import Fleet
 from sagebrush.store.rows import Next, Row
 from sagebrush.world import World
 
@@ -28,11 +28,9 @@ def reconcile(world: World, row: Row) -> Next:
 
 
 def fail(world: World, row: Row, reason: str) -> Next:
-    """The step is given up: one that serves stays InService, another is Failed."""
-    doc = {"FailureReason": reason, "LastModifiedTime": moment(world.clock())}
-    if plan_of(row).get("active"):
-        return Next("InService" if row.status != "Deleting" else None, doc, due=LOOK)
-    return Next("Failed", doc)
+    """The step is given up (`deployment.given_up`), and tried again later."""
+    step = given_up.given_up(row, reason, world.clock())
+    return replace(step, status=STATUSES.get(step.status or "", step.status))
 
 
 class Component(Deployment):

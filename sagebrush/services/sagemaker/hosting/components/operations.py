@@ -7,13 +7,14 @@ from dataclasses import replace
 
 from sagebrush.engine import kinds
 from sagebrush.engine.kinds import Kind, arn_of, moment
-from sagebrush.errors import AwsError, Doc
+from sagebrush.errors import AwsError, Busy, Doc
 from sagebrush.routing import endpoints
 from sagebrush.services.sagemaker.hosting import endpoint, scaling
 from sagebrush.services.sagemaker.hosting.components import checks, instances, life, modelless
 from sagebrush.services.sagemaker.hosting.components.facts import COMPONENT
 from sagebrush.services.sagemaker.hosting.deployment import rollback_alarms
-from sagebrush.services.sagemaker.hosting.fleet import new_deployment, new_fleet, policy_of
+from sagebrush.services.sagemaker.hosting.deployment.given_up import new_deployment
+from sagebrush.services.sagemaker.hosting.fleet import new_fleet, policy_of
 from sagebrush.services.sagemaker.hosting.plan import Fleet, Variant, plan_of
 from sagebrush.store.rows import Check, Reader, Row
 from sagebrush.world import Ctx
@@ -156,7 +157,7 @@ def delete_inference_component(ctx: Ctx, request: Doc) -> None:
     """
 
     def change(row: Row) -> Row:
-        if row.status in BUSY and row.status != "Creating":
+        if row.status in BUSY and row.status != "Creating" and not plan_of(row).get("stuck"):
             raise _undeletable(ctx, row)
         now = ctx.world.clock()
         doc = {**row.doc, "LastModifiedTime": moment(now)}
@@ -248,13 +249,14 @@ def _require_steady(ctx: Ctx, row: Row) -> None:
             f'Cannot update failed inference component "{KIND.arn(ctx, row.name)}":'
             " DeleteInferenceComponent is the only operation that can be performed on it."
         )
-    if row.status in BUSY:
+    if row.status in BUSY or (plan_of(row).get("active") and plan_of(row).get("pending")):
         raise _in_progress(ctx, row)
 
 
 def _in_progress(ctx: Ctx, row: Row) -> AwsError:
     arn = KIND.arn(ctx, row.name)
-    return checks.invalid(f'Cannot update in-progress inference component "{arn}".')
+    words = f'Cannot update in-progress inference component "{arn}".'
+    return Busy("ValidationException", words)
 
 
 def _undeletable(ctx: Ctx, row: Row) -> AwsError:
