@@ -209,19 +209,13 @@ class Server:
         return None
 
     def _weigh(self) -> None:
-        """The sizes of some models that have worked since they were last weighed are known."""
-        if not self.limits.memory:
-            return
-        now = time.monotonic()
-        due = [m for m in self.models.values() if m.worker.ready and m.worker.given]
-        due = [m for m in due if now >= m.weigh_at]
-        for each in sorted(due, key=lambda m: m.weigh_at)[: memory.SHARE]:
-            each.worker.given, each.weigh_at = 0, now + memory.AGAIN
-            each.size = memory.own(each.worker.pid)
+        """The sizes of all models are those that they have told."""
+        for each in self.models.values():
+            each.size = memory.told(each.worker.progress)
 
     def _fork(self, name: str, url: str, client: socket.socket) -> None:
         ours, theirs = socket.socketpair()
-        progress = mmap.mmap(-1, 2 * batches.LARGEST)
+        progress = mmap.mmap(-1, 2 * batches.LARGEST + memory.TOLD)
         sys.stdout.flush()
         sys.stderr.flush()
         parent = os.getpid()
@@ -298,7 +292,7 @@ class Server:
 
     def _ready(self, model: Loaded) -> None:
         """The model is loaded, and its caller told; or it is given up where it takes too much."""
-        model.size = memory.own(model.worker.pid)
+        self._weigh()
         sizes = [m.size for m in self.models.values()]
         asker, model.asker = model.asker, None
         if memory.exceeds(sizes, self.base, self.limits.memory):
