@@ -53,6 +53,8 @@ class Server:
         self._become = become
         self.selector = selectors.DefaultSelector()
         self.models: dict[str, Loaded] = {}
+        self.leaving: list[Worker] = []
+        """Processes of unloaded models that have not ended yet."""
         self.base = memory.own(os.getpid())
         self.stopping = False
 
@@ -84,6 +86,7 @@ class Server:
             self._accept()
         elif key.data == "signal":
             key.fileobj.recv(64)  # type: ignore[union-attr]
+            self.leaving = [each for each in self.leaving if each.exit_code(end=False) is None]
             for each in list(self.models.values()):
                 code = each.worker.exit_code(end=False)
                 if code is not None:
@@ -345,8 +348,14 @@ class Server:
         """The model's process is ended and its memory free."""
         if why:
             print(f"model {model.name} is unloaded: {why}", file=sys.stderr, flush=True)
-        model.worker.ended = why or "unloaded"
-        self._bury(model, model.worker.exit_code(end=True) or 0)
+        process = model.worker
+        process.ended = why or "unloaded"
+        code = process.exit_code(end=bool(process.slots))  # nobody else may answer these meanwhile
+        if code is None:  # the kernel takes a while to free its memory: the callers of others go on
+            os.kill(process.pid, signal.SIGKILL)
+            self.leaving.append(process)
+            code = -signal.SIGKILL
+        self._bury(model, code)
 
     def _bury(self, model: Loaded, code: int) -> None:
         """The process of a model has ended: the model is not loaded, and who waited is told."""
