@@ -1,9 +1,9 @@
 """Captured requests on their way to S3 (`World.captures`): appended to a file here, uploaded as one
 object by size and by minute.
 
-A thread encodes and appends, so that an answer waits for neither. A file is appended to ten times a
-second, so a server that is killed loses the requests of the last tenth; the next one uploads the files
-that it finds. A file whose upload fails is kept and tried again.
+A thread encodes and appends, so that an answer waits for neither. A file is appended to at once
+after the answer, so a server that is killed loses the requests of the last milliseconds; the next
+one uploads the files that it finds. A file whose upload fails is kept and tried again.
 """
 
 from __future__ import annotations
@@ -36,9 +36,8 @@ TRIES = 30
 WAITING = 64 * 1024 * 1024
 """Bytes that may wait to be appended; further requests are not captured ("stops capturing at high
 levels of disk usage": ours at high load)."""
-LOOK = 0.1
-"""Seconds in which what comes together is appended together: each time costs the answers a turn of
-the interpreter, so not more often."""
+LOOK = 0.02
+"""Seconds in which what comes together is appended together."""
 
 Upload = Callable[[Doc, str, str, bytes], None]
 """(whose: account, region, role; destination; key; content): stores it in S3; raises what it likes."""
