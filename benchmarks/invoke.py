@@ -184,9 +184,9 @@ def deploy(port: int, key: str, secret: str) -> tuple[Any, float]:
     return session.client("sagemaker-runtime", **options), time.perf_counter() - begun
 
 
-def signed(port: int, key: str, secret: str) -> bytes:
+def signed(port: int, key: str, secret: str, endpoint: str = "bench") -> bytes:
     """InvokeEndpoint with its signature, ready to be sent again and again."""
-    path = "/endpoints/bench/invocations"
+    path = f"/endpoints/{endpoint}/invocations"
     request = AWSRequest("POST", f"http://127.0.0.1:{port}{path}", headers=dict(TYPE), data=BODY)
     SigV4Auth(Credentials(key, secret), "sagemaker", "us-east-1").add_auth(request)
     headers = {

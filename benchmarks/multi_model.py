@@ -24,7 +24,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import boto3.session
 
@@ -74,12 +74,20 @@ BUCKET = "bench-models"
 FEATURES = 64
 
 
+class Answered(NamedTuple):
+    """One request of the model `number`; `first`: it was the first that the loaded model answered."""
+
+    number: int
+    begun: float
+    ended: float
+    first: bool
+
+
 @dataclass
 class Seen:
     """What was measured. Times in seconds."""
 
-    hits: list[float] = field(default_factory=list)
-    misses: list[float] = field(default_factory=list)
+    answers: list[Answered] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
     servers: set[int] = field(default_factory=set)
     guard: threading.Lock = field(default_factory=threading.Lock)
@@ -114,9 +122,9 @@ def ask(runtime: Any, number: int, seen: Seen) -> None:
         with seen.guard:
             seen.wrong.append(f"{number}: {error}")
         return
-    took = time.perf_counter() - begun
+    ended = time.perf_counter()
     with seen.guard:
-        (seen.misses if found["calls"] == 1 else seen.hits).append(took)
+        seen.answers.append(Answered(number, begun, ended, found["calls"] == 1))
         seen.servers.add(found["server"])
         if found["score"] != number or found["class"] != int(number > 0):
             seen.wrong.append(f"{number}: {found}")
@@ -156,6 +164,22 @@ def run(runtime: Any, numbers: Sequence[int], clients: int, seen: Seen) -> float
     with ThreadPoolExecutor(clients) as pool:
         list(pool.map(lambda number: ask(runtime, number, seen), numbers))
     return len(numbers) / (time.perf_counter() - begun)
+
+
+def sorted_out(answers: Sequence[Answered]) -> dict[str, list[float]]:
+    """The latencies of hits, of misses, and of those that were there while another request had the
+    same model loaded: they waited for it too."""
+    loads: dict[int, list[Answered]] = {}
+    for each in answers:
+        if each.first:
+            loads.setdefault(each.number, []).append(each)
+    found: dict[str, list[float]] = {"hits": [], "misses": [], "waited for another's load": []}
+    for each in answers:
+        others = loads.get(each.number, ())
+        waited = any(o.begun < each.ended and each.begun < o.ended for o in others)
+        kind = "misses" if each.first else "waited for another's load" if waited else "hits"
+        found[kind].append(each.ended - each.begun)
+    return found
 
 
 def line(what: str, times: list[float]) -> str:
@@ -212,7 +236,8 @@ def measure(given: argparse.Namespace, port: int, key: str, secret: str) -> None
         seen = Seen()
         rate = run(runtime, numbers, clients, seen)
         print(f"{what}: {rate:.0f} requests/s, {len(seen.wrong)} failed or wrong")
-        print(line("hits", seen.hits), line("misses", seen.misses), sep="\n", flush=True)
+        for kind, times in sorted_out(seen.answers).items():
+            print(line(kind, times), flush=True)
         for each in seen.wrong[:3]:
             print(f"  {each}")
         wrong, servers = wrong + len(seen.wrong), servers | seen.servers

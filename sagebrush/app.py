@@ -18,7 +18,7 @@ from sagebrush.compute import host
 from sagebrush.compute.backends import LocalOrContainer
 from sagebrush.compute.containers.backend import OciBackend
 from sagebrush.compute.containers.engines import Engines
-from sagebrush.compute.local import fuse, probe
+from sagebrush.compute.local import fuse, overlayfs, probe
 from sagebrush.compute.local.backend import LocalBackend
 from sagebrush.credentials import CredentialBook
 from sagebrush.engine import retention, shutdown, usage
@@ -161,6 +161,7 @@ class App:
             environments=Environments(settings.environments, containers=containers),
             host=host.measure(),
             fuse_lacking=functools.cache(fuse.lacking),
+            overlayfs_lacking=functools.cache(lambda: overlayfs.lacking(settings.home / "jobs")),
             layers=LayerBuilds(),
             endpoints=endpoints,
             forward=Forward(endpoints, tallies, rows, due, clock),

@@ -109,6 +109,9 @@ class World:
     """CPUs, memory and GPUs, measured when the server starts."""
     fuse_lacking: Callable[[], str]
     """Why no sandbox of this host can have a file system by FUSE; "" where one can. Tried once."""
+    overlayfs_lacking: Callable[[], str]
+    """Why no two sandboxes of this host can share a directory that each may change for itself; ""
+    where they can. Tried once."""
     layers: LayerBuilds
     """Builds of layers over environments (requirements.txt)."""
     endpoints: Endpoints

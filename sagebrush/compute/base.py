@@ -29,6 +29,9 @@ class Bind:
     read_only: bool = True
     give: bool = False
     """Where each job has a user of its own: all that is in `source` belongs to this job's user."""
+    apart: bool = False
+    """The job may change what it sees there, as its own, and `source` stays as it is: what it changes
+    lies in its directory. Only where `compute.local.overlayfs` finds nothing lacking."""
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ def to_json(spec: Spec) -> dict[str, Any]:
     values = dataclasses.asdict(spec)
     values["root"] = str(spec.root)
     values["argv"], values["env"] = list(spec.argv), dict(spec.env)
-    values["binds"] = [[str(b.source), b.target, b.read_only, b.give] for b in spec.binds]
+    values["binds"] = [[str(b.source), b.target, b.read_only, b.give, b.apart] for b in spec.binds]
     return values
 
 

@@ -118,10 +118,14 @@ def ask_training(ctx: Ctx, doc: Doc, root: Path) -> None:
     _write(ctx.world, root, text, doc.get("Environment", {}))
 
 
-def ask_serving(world: World, environ: Mapping[str, str], isolated: bool, root: Path) -> None:
-    """The same for a staged replica; `environ` are the variables of its model."""
+def ask_serving(
+    world: World, environ: Mapping[str, str], isolated: bool, where: tuple[Path, Path | None]
+) -> None:
+    """The same for a staged replica: `where` are its root, and its model's directory where
+    that is elsewhere; `environ` are the variables of its model."""
+    root, model = where
     apart = _apart(world, {"EnableNetworkIsolation": isolated})
-    text = None if apart else requirements.of_serving(environ, root / "ml")
+    text = None if apart else requirements.of_serving(environ, root / "ml", model)
     _write(world, root, text, environ)
 
 

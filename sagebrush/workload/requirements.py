@@ -101,31 +101,40 @@ def of_training(ctx: Ctx, doc: Doc, ml: Path) -> str | None:
         return _text(fd, (*_inside(submit), FILE)) if _inside(submit) else None
 
 
-def of_serving(environ: Mapping[str, str], ml: Path) -> str | None:
-    """The requirements next to the inference code in `ml`, an endpoint's staged /opt/ml."""
+def of_serving(environ: Mapping[str, str], ml: Path, model: Path | None = None) -> str | None:
+    """The requirements next to the inference code in `ml`, an endpoint's staged /opt/ml; `model`:
+    where its model's directory is, if it is elsewhere."""
     submit = environ.get("SAGEMAKER_SUBMIT_DIRECTORY", "").removeprefix("file://")
     folders = [("code",), _inside(submit), ("model", "code"), ("model",)]
     if submit.startswith("/") and not _inside(submit):
         return None
     program = environ.get("SAGEMAKER_PROGRAM") or "inference.py"
     parts = _parts(program)
-    with dirfd.opened(ml) as fd:
+    with dirfd.opened(ml) as fd, dirfd.opened(model or ml) as own:
+
+        def at(folder: tuple[str, ...]) -> tuple[int, tuple[str, ...]]:
+            return (own, folder[1:]) if model and folder[0] == "model" else (fd, folder)
+
         for folder in folders:
-            if folder and parts and dirfd.read_small(fd, (*folder, *parts), 1) is not None:
-                return _with_its_sdk(fd, (*folder, *parts[:-1]))
+            if folder and parts:
+                top, place = at(folder)
+                if dirfd.read_small(top, (*place, *parts), 1) is not None:
+                    return _with_its_sdk(top, (*place, *parts[:-1]))
         # the image's default inference code may be meant, which has its requirements there too
-        return _text(fd, ("code", FILE)) or _text(fd, ("model", "code", FILE))
+        top, place = at(("model", "code", FILE))
+        return _text(fd, ("code", FILE)) or _text(top, place)
 
 
-def _with_its_sdk(ml: int, folder: tuple[str, ...]) -> str | None:
-    """The requirements in `folder`; of a model that SDK v2's ModelBuilder packed, with an SDK v2.
+def _with_its_sdk(top: int, folder: tuple[str, ...]) -> str | None:
+    """The requirements in `folder` under `top`; of a model that SDK v2's ModelBuilder packed, with an
+    SDK v2.
 
     It asks for `sagemaker[huggingface]>=2.199` (its detector/dependency_manager.py), and what it
     pickled names modules that v3 has not. Some of the versions in between lack a requirement of their
     own: it is as new as notebooks' SDK.
     """
-    text = _text(ml, (*folder, FILE))
-    if text and dirfd.read_small(ml, (*folder, PICKLED), 1) is not None:
+    text = _text(top, (*folder, FILE))
+    if text and dirfd.read_small(top, (*folder, PICKLED), 1) is not None:
         newest = locks.pins(locks.text(Path(), "sagemaker2"))["sagemaker"]
         return _SDK_V2.sub(rf"\g<1>>={newest},<3", text)
     return text

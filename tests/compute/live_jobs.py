@@ -123,7 +123,7 @@ def outcome(home: Path, argv: list[str], given: dict[str, Any]) -> Outcome:
     given = dict(given)
     if "limits" in given:
         given["limits"] = Limits(**given["limits"])
-    given["binds"] = tuple(Bind(Path(s), t, r) for s, t, r in given.get("binds", ()))
+    given["binds"] = tuple(Bind(Path(s), *how) for s, *how in given.get("binds", ()))
     staged = given.pop("staged", {})
     jobs = Jobs(home)
     try:

@@ -20,7 +20,11 @@ def test_a_spec_comes_back_as_it_was(tmp_path: Path) -> None:
         env={"A": "ä", "B": ""},
         root=tmp_path / "job",
         role="arn:aws:iam::123456789012:role/r",
-        binds=(Bind(Path("/env"), "/env"), Bind(Path("/x"), "/y", read_only=False)),
+        binds=(
+            Bind(Path("/env"), "/env"),
+            Bind(Path("/x"), "/y", read_only=False),
+            Bind(Path("/z"), "/opt/ml/model", read_only=False, apart=True),
+        ),
         limits=Limits(cpu=1.5, memory=7, gpus=(0, 2), name="ml.m5.large", share=True),
         listeners=("aws", "egress"),
         port=8080,

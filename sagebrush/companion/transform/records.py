@@ -251,24 +251,32 @@ def blocks(pieces: Iterable[Bytes], limit: int) -> Iterator[Payload]:
             if end < 0:
                 end = held.find(b"\n")
                 raise TooLarge(number, len(held) if end < 0 else end, limit)
-            block = _dense(bytes(held[:end]))
+            block, count = _dense(_start(held, end))
             del held[: end + 1]
-            if block:
-                count = block.count(b"\n") + 1
+            if count:
                 yield Payload(block, number, count)
                 number += count
-    block = _dense(bytes(held))
-    if block:
-        yield Payload(block, number, block.count(b"\n") + 1)
+    block, count = _dense(_start(held, len(held) - held.endswith(b"\n")))
+    if count:
+        yield Payload(block, number, count)
 
 
-def _dense(block: bytes) -> bytes:
-    """The block without blank lines, and without the last line's end."""
-    if b"\n\n" in block or b"\n\r\n" in block or block[:1] in (b"\n", b"\r"):
-        return b"\n".join(line for line in block.split(b"\n") if line not in BLANK)
-    if block.endswith(b"\n\r"):
-        return block[:-2]
-    return block[:-1] if block.endswith(b"\n") else block
+def _start(held: bytearray, end: int) -> bytes:
+    """The first `end` bytes, copied once."""
+    with memoryview(held) as view:
+        return bytes(view[:end])
+
+
+def _dense(block: bytes) -> tuple[bytes, int]:
+    """The block without blank lines, and without the last line's end; how many lines it has.
+
+    Cut into lines, since a search for two bytes in a row takes CPython three times as long.
+    """
+    lines = block.split(b"\n")
+    blank = sum(map(lines.count, BLANK))
+    if not blank:
+        return block, len(lines)
+    return b"\n".join(line for line in lines if line not in BLANK), len(lines) - blank
 
 
 class Flow:

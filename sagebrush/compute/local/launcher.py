@@ -116,6 +116,7 @@ class Launcher:
             "stage": str(spec.root / "mnt"),
             "steps": sandbox.plan(replace(spec, binds=shown), self._host, hidden),
             "give": [str(bind.source) for bind in shown if bind.give],
+            "apart": [sandbox.apart(spec, bind) for bind in shown if bind.apart],
             "uids": sandbox.UIDS if os.geteuid() == 0 else (0, 0),
             "aliases": sandbox.aliases(spec.listeners),
             "network": [str(self.network(spec)), spec.hostname] if spec.peers else [],

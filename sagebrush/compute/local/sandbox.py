@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
-from sagebrush.compute.base import Spec
+from sagebrush.compute.base import Bind, Spec
 from sagebrush.compute.shim import network
 
 SYSTEM = (
@@ -73,7 +73,7 @@ UIDS = (1_900_000_000, 100_000)
 """First user id of jobs and how many: above login, subordinate and container ranges alike."""
 
 Step = list[str]
-"""One act of the plan: its name, then its texts; enter.py knows each."""
+"""One act of the plan: its name, then its texts; `shim.namespaces.Builder` knows each."""
 
 
 @dataclass(frozen=True)
@@ -123,6 +123,9 @@ def plan(spec: Spec, host: HostPaths, hidden: tuple[Path, ...] = ()) -> list[Ste
     steps += [["served", target] for target in spec.mounts]
     binds = sorted(spec.binds, key=lambda bind: len(PurePosixPath(bind.target).parts))
     for bind in binds:
+        if bind.apart:
+            steps.append(["apart", str(bind.source), bind.target, apart(spec, bind)])
+            continue
         mode = "ro" if bind.read_only else "rw"
         steps.append(["bind", str(bind.source), bind.target, mode])
     if any(bind.target == CONDA for bind in binds):
@@ -135,6 +138,11 @@ def plan(spec: Spec, host: HostPaths, hidden: tuple[Path, ...] = ()) -> list[Ste
     steps += _devices(spec, host)
     steps.append(["proc", "/proc"])
     return steps
+
+
+def apart(spec: Spec, bind: Bind) -> str:
+    """The folder of what the job changes in a bind that is apart."""
+    return str(spec.root / "apart" / bind.target.strip("/").replace("/", "-"))
 
 
 def _system(host: HostPaths) -> list[Step]:

@@ -58,11 +58,12 @@ class Isolation:
     def _enter(self) -> None:
         os.makedirs("mnt", exist_ok=True)
         os.makedirs("tmp", exist_ok=True)
+        changed = self._apart()
         first, count = self._spec["uids"]
         if count:
             seed = int.from_bytes(os.urandom(4), "little")
             self.uid, self._claim = namespaces.claim_uid(first, count, seed)
-            for name in ("ml", "tmp", *self._spec.get("give", ())):
+            for name in ("ml", "tmp", *self._spec.get("give", ()), *changed):
                 self.give(name)
         os.chmod("tmp", 0o1777)
         if self._spec.get("companion"):
@@ -78,6 +79,16 @@ class Isolation:
         for name, (host, port) in self._spec["listeners"].items():
             with namespaces.step(f"listener {name}"):
                 self.listeners[name] = socket.create_server((host, port), backlog=1024)
+
+    def _apart(self) -> list[str]:
+        """The folders for what the job changes in directories that others see too; they are there."""
+        if not (folders := self._spec.get("apart", ())):
+            return []
+        from sagebrush.compute.shim import apart  # most jobs have none
+
+        for folder in folders:
+            apart.prepare(folder)
+        return [f"{folder}/{apart.NEW}" for folder in folders]
 
     def _accompany(self) -> None:
         """The companion runs, outside of what the job will be in."""

@@ -25,12 +25,12 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 NEWNS, NEWCGROUP, NEWUTS, NEWIPC = 0x20000, 0x2000000, 0x4000000, 0x8000000
 NEWUSER, NEWPID, NEWNET = 0x10000000, 0x20000000, 0x40000000
-_RDONLY, _NOSUID, _NODEV, _NOEXEC, _REMOUNT, _BIND = 1, 2, 4, 8, 32, 4096
+RDONLY, NOSUID, NODEV, _NOEXEC, _REMOUNT, _BIND = 1, 2, 4, 8, 32, 4096
 _REC, _PRIVATE, _NOSYMFOLLOW = 16384, 1 << 18, 256
 _SUBREAPER, _PDEATHSIG, _DUMPABLE, _NO_NEW_PRIVS, _SECCOMP, _DROP_BOUND = 36, 1, 4, 38, 22, 24
 _PIVOT_ROOT = {"x86_64": 155, "aarch64": 41}
-_MOUNT_SETATTR = 442
-_AT_RECURSIVE, _AT_FDCWD = 0x8000, -100
+MOUNT_SETATTR = 442
+_AT_RECURSIVE, HERE = 0x8000, -100
 
 
 class StepFailed(Exception):
@@ -53,7 +53,8 @@ def step(name: str) -> Iterator[None]:
         raise StepFailed(f"{name}: {reason}") from error
 
 
-def _check(result: int) -> int:
+def check(result: int) -> int:
+    """What a system call returned. Raises OSError."""
     if result < 0:
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number))
@@ -63,7 +64,7 @@ def _check(result: int) -> int:
 def prctl(option: int, value: int = 0) -> None:
     """prctl(option, value) has been done; nothing where there is no such call."""
     if LINUX:
-        _check(_libc.prctl(option, ctypes.c_ulong(value), 0, 0, 0))
+        check(_libc.prctl(option, ctypes.c_ulong(value), 0, 0, 0))
 
 
 def adopt_orphans() -> None:
@@ -88,7 +89,7 @@ def show_to_ptrace() -> None:
 
 def join(namespace: int) -> None:
     """This process is in the namespace that is open as `namespace`."""
-    _check(_libc.setns(namespace, 0))
+    check(_libc.setns(namespace, 0))
 
 
 def no_new_privileges() -> None:
@@ -96,8 +97,9 @@ def no_new_privileges() -> None:
     prctl(_NO_NEW_PRIVS, 1)
 
 
-def _unshare(flags: int) -> None:
-    _check(_libc.unshare(flags))
+def unshare(flags: int) -> None:
+    """This process is in new namespaces of the kinds `flags`."""
+    check(_libc.unshare(flags))
 
 
 def isolate(user: bool) -> None:
@@ -107,7 +109,14 @@ def isolate(user: bool) -> None:
         _own_users()
     for name, flag in (("pid", NEWPID), ("ipc", NEWIPC), ("uts", NEWUTS), ("net", NEWNET)):
         with step(f"{name} namespace"):
-            _unshare(flag)
+            unshare(flag)
+
+
+def own_mounts() -> None:
+    """This process is in a mount namespace of its own, whose mounts nobody else sees."""
+    with step("mount namespace"):
+        unshare(NEWNS)
+        mount("none", "/", flags=_REC | _PRIVATE)
 
 
 def own_network(user: bool) -> None:
@@ -115,13 +124,13 @@ def own_network(user: bool) -> None:
     if user:
         _own_users()
     with step("net namespace"):
-        _unshare(NEWNET)
+        unshare(NEWNET)
 
 
 def _own_users() -> None:
     uid, gid = os.getuid(), os.getgid()
     with step("user namespace"):
-        _unshare(NEWUSER)
+        unshare(NEWUSER)
         for name, text in (
             ("setgroups", "deny"),
             ("uid_map", f"{uid} {uid} 1"),
@@ -147,8 +156,8 @@ def loopback(*aliases: str) -> None:
         file.write("0")
 
 
-def _mount(source: str, target: str, kind: str = "", flags: int = 0, options: str = "") -> None:
-    _check(
+def mount(source: str, target: str, kind: str = "", flags: int = 0, options: str = "") -> None:
+    check(
         _libc.mount(
             source.encode(),
             target.encode(),
@@ -162,13 +171,13 @@ def _mount(source: str, target: str, kind: str = "", flags: int = 0, options: st
 def _restrict(path: str, read_only: bool, recursive: bool = True, devices: bool = False) -> None:
     """The mount at `path`, and those below it, allow no set-user-id, no devices and (if asked) no
     write."""
-    flags = _NOSUID | (0 if devices else _NODEV) | (_RDONLY if read_only else 0)
+    flags = NOSUID | (0 if devices else NODEV) | (RDONLY if read_only else 0)
     attributes = struct.pack("QQQQ", flags, 0, 0, 0)
     where = ctypes.c_char_p(path.encode())
     depth = ctypes.c_uint(_AT_RECURSIVE if recursive else 0)
     size = ctypes.c_size_t(len(attributes))
     try:
-        _check(_libc.syscall(_MOUNT_SETATTR, _AT_FDCWD, where, depth, attributes, size))
+        check(_libc.syscall(MOUNT_SETATTR, HERE, where, depth, attributes, size))
     except OSError as error:
         if error.errno not in (errno.ENOSYS, errno.EPERM):
             raise
@@ -177,7 +186,7 @@ def _restrict(path: str, read_only: bool, recursive: bool = True, devices: bool 
 
 def _remount(path: str, flags: int, recursive: bool) -> None:
     """What mount_setattr does, mount by mount, for kernels before 5.12."""
-    known = {"ro": _RDONLY, "nosuid": _NOSUID, "nodev": _NODEV, "noexec": _NOEXEC}
+    known = {"ro": RDONLY, "nosuid": NOSUID, "nodev": NODEV, "noexec": _NOEXEC}
     known |= {"noatime": 1024, "nodiratime": 2048, "relatime": 1 << 21}
     with open("/proc/self/mountinfo") as file:
         mounts = [line.split() for line in file]
@@ -185,7 +194,7 @@ def _remount(path: str, flags: int, recursive: bool) -> None:
         point = fields[4].encode().decode("unicode_escape")
         if point == path or (recursive and point.startswith(path.rstrip("/") + "/")):
             present = sum(known.get(option, 0) for option in set(fields[5].split(",")))
-            _mount("none", point, flags=_REMOUNT | _BIND | present | flags)
+            mount("none", point, flags=_REMOUNT | _BIND | present | flags)
 
 
 OWN = ("/tmp", "/root")
@@ -234,15 +243,23 @@ class Builder:
 
     def _do_bind(self, source: str, target: str, mode: str) -> None:
         place = self._place(target, os.path.isdir(source))
-        _mount(source, place, flags=_BIND | _REC)
+        mount(source, place, flags=_BIND | _REC)
         _restrict(place, mode == "ro")
         self.mounts[target] = target in OWN  # the job's own, and it has not run yet
+
+    def _do_apart(self, source: str, target: str, folder: str) -> None:
+        """`target` shows the directory `source`, which stays as it is: what the job changes lies in
+        `folder`."""
+        from sagebrush.compute.shim import apart  # most jobs have none
+
+        apart.show(source, self._place(target), folder, self.names)
+        self.mounts[target] = False
 
     def _do_own(self, path: str, target: str) -> None:
         """`target` is a directory of the job's own, the empty one at `path` in its /tmp."""
         source, place = self._place(path), self._place(target)
         self._give(source)
-        _mount(source, place, flags=_BIND)
+        mount(source, place, flags=_BIND)
         _restrict(place, False)
         self.mounts[target] = target in OWN
 
@@ -258,7 +275,7 @@ class Builder:
 
     def _do_cover(self, target: str) -> None:
         if os.path.isdir(self.root + target):
-            _mount("tmpfs", self.root + target, "tmpfs", _RDONLY, "mode=0,size=4k")
+            mount("tmpfs", self.root + target, "tmpfs", RDONLY, "mode=0,size=4k")
 
     def _do_link(self, text: str, path: str) -> None:
         self._place(os.path.dirname(path))
@@ -273,13 +290,13 @@ class Builder:
 
     def _do_tmpfs(self, path: str, options: str) -> None:
         place = self._place(path)
-        flags = _NOSUID | (0 if path == "/dev" else _NODEV)
-        _mount("tmpfs", place, "tmpfs", flags, options)
+        flags = NOSUID | (0 if path == "/dev" else NODEV)
+        mount("tmpfs", place, "tmpfs", flags, options)
         self.mounts[path] = True
 
     def _do_device(self, path: str) -> None:
         os.close(os.open(self.root + path, os.O_CREAT | os.O_WRONLY, 0o666))
-        _mount(path, self.root + path, flags=_BIND)
+        mount(path, self.root + path, flags=_BIND)
         _restrict(self.root + path, False, recursive=False, devices=True)
 
     def _do_seal(self, path: str) -> None:
@@ -289,28 +306,26 @@ class Builder:
         place = self._place(path)
         options = "newinstance,ptmxmode=0666,mode=620"
         try:
-            _mount("devpts", place, "devpts", _NOSUID | _NOEXEC, options)
+            mount("devpts", place, "devpts", NOSUID | _NOEXEC, options)
         except OSError:
             os.rmdir(place)  # terminals are a comfort; a job runs without them
 
     def _do_proc(self, path: str) -> None:
         place = self._place(path)
-        _mount("proc", place, "proc", _NOSUID | _NODEV | _NOEXEC)
+        mount("proc", place, "proc", NOSUID | NODEV | _NOEXEC)
 
 
 def _serve(device: int, place: str, names: dict[str, str]) -> None:
     """What answers on `device`, an open /dev/fuse, is the read-only file system at `place`."""
     own = "user_id={uid},group_id={gid}".format(**names)
     options = f"fd={device},rootmode=40000,{own},allow_other,default_permissions"
-    _mount("sagebrush", place, "fuse", _RDONLY | _NOSUID | _NODEV, options)
+    mount("sagebrush", place, "fuse", RDONLY | NOSUID | NODEV, options)
 
 
 def try_served(place: str) -> None:
     """A file system that no process answers for has been mounted at `place`, in a namespace of this
     process's own; raises StepFailed."""
-    with step("mount namespace"):
-        _unshare(NEWNS)
-        _mount("none", "/", flags=_REC | _PRIVATE)
+    own_mounts()
     with step("open /dev/fuse"):
         device = os.open("/dev/fuse", os.O_RDWR | os.O_CLOEXEC)
     with step("mount fuse"):
@@ -319,18 +334,16 @@ def try_served(place: str) -> None:
 
 def build(stage: str, steps: list[list[str]], names: dict[str, str], hostname: str) -> None:
     """This process and its children see the sandbox's root; the host's file system is gone."""
-    with step("mount namespace"):
-        _unshare(NEWNS)
-        _mount("none", "/", flags=_REC | _PRIVATE)
+    own_mounts()
     with suppress(OSError):  # before Linux 4.6; it only hides the cgroup's name
-        _unshare(NEWCGROUP)
+        unshare(NEWCGROUP)
     with step("root tmpfs"):
-        _mount("tmpfs", stage, "tmpfs", _NOSUID | _NODEV, "mode=755,size=16m")
+        mount("tmpfs", stage, "tmpfs", NOSUID | NODEV, "mode=755,size=16m")
     Builder(stage, names).apply(steps)
     with step("pivot_root"):
         os.chdir(stage)
-        _check(_libc.syscall(_PIVOT_ROOT[os.uname().machine], b".", b"."))
-        _check(_libc.umount2(b".", 2))
+        check(_libc.syscall(_PIVOT_ROOT[os.uname().machine], b".", b"."))
+        check(_libc.umount2(b".", 2))
         os.chdir("/")
         _restrict("/", True, recursive=False)
     with step("hostname"):
@@ -350,7 +363,7 @@ def drop(uid: int | None) -> None:
             os.setresuid(uid, uid, uid)
     with step("drop capabilities"):
         header = struct.pack("Ii", 0x20080522, 0)
-        _check(_libc.capset(header, bytes(24)))
+        check(_libc.capset(header, bytes(24)))
     with step("no_new_privs"):
         no_new_privileges()
 
@@ -360,7 +373,7 @@ def filter_calls(program: bytes) -> None:
     with step("seccomp"):
         buffer = ctypes.create_string_buffer(program, len(program))
         header = struct.pack("HxxxxxxQ", len(program) // 8, ctypes.addressof(buffer))
-        _check(_libc.prctl(_SECCOMP, ctypes.c_ulong(2), header, 0, 0))
+        check(_libc.prctl(_SECCOMP, ctypes.c_ulong(2), header, 0, 0))
 
 
 def claim_uid(first: int, count: int, seed: int) -> tuple[int, Any]:

@@ -14,7 +14,7 @@ import os
 import threading
 import uuid
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -98,7 +98,8 @@ class Captures:
                 return
             counted.waiting += size
         self._noted.append((name, variant, rule, exchange))
-        self._some.set()
+        if not self._some.is_set():
+            self._some.set()
 
     def flush(self) -> None:
         """All that was noted before is in S3, or in a file that a later flush uploads."""
@@ -167,8 +168,15 @@ class Captures:
                     self._send(_File(path, head, -1))
 
     def _drain(self) -> None:
-        for each in self._take_all():
-            self._append(*each)
+        """All that was noted is in files. What goes into one file together is written at once: each
+        write lets go of the interpreter, and takes it from the answers again."""
+        texts: dict[tuple[Name, str, str, int], tuple[Rule, float, list[bytes]]] = {}
+        for name, variant, rule, exchange in self._take_all():
+            key = (name, variant, rule.destination, _hour(exchange.at))
+            known = texts.setdefault(key, (rule, exchange.at, []))
+            known[2].append(record.line(rule, exchange))
+        for (name, variant, _, _), (rule, at, lines) in texts.items():
+            self._append(name, variant, (rule, at), lines)
         counted = self._counted
         with counted.guard:
             dropped, counted.dropped = counted.dropped, 0
@@ -183,22 +191,31 @@ class Captures:
             self._counted.waiting -= sum(len(e.asked) + len(e.answered) for *_, e in found)
         return found
 
-    def _append(self, name: Name, variant: str, rule: Rule, exchange: Exchange) -> None:
+    def _append(
+        self, name: Name, variant: str, how: tuple[Rule, float], lines: list[bytes]
+    ) -> None:
+        """The lines, the first of which is of the time `how[1]`, are in the file of their hour."""
+        rule, at = how
         key = (name, variant, rule.destination)
-        try:
-            known = self._files.get(key)
-            if known is not None and _hour(known.head["began"]) != _hour(exchange.at):
-                self._close(key)
-                known = None
-            if known is None:
-                known = self._files[key] = self._begin(name, variant, rule, exchange.at)
-            text = record.line(rule, exchange)
-            os.write(known.fd, text)
-            known.size += len(text)
-            if known.size >= SIZE:
-                self._close(key)
-        except OSError as error:  # a full disk: answers are worth more than their copies
-            log.warning("a request of %s was not captured: %s", name[2], error.strerror)
+        while lines:
+            try:
+                known = self._files.get(key)
+                if known is not None and _hour(known.head["began"]) != _hour(at):
+                    self._close(key)
+                    known = None
+                if known is None:
+                    known = self._files[key] = self._begin(name, variant, rule, at)
+                count = fitting(lines, SIZE - known.size)
+                text = b"".join(lines[:count])
+                os.write(known.fd, text)
+                known.size += len(text)
+                if known.size >= SIZE:
+                    self._close(key)
+            except OSError as error:  # a full disk: answers are worth more than their copies
+                words = "%d requests of %s were not captured: %s"
+                log.warning(words, len(lines), name[2], error.strerror)
+                return
+            lines = lines[count:]
 
     def _begin(self, name: Name, variant: str, rule: Rule, at: float) -> _File:
         account, region, endpoint = name
@@ -255,6 +272,16 @@ def _due(file: _File, now: float, most: float) -> bool:
     """Whether its time has come, `most` seconds after it was set; also where the clock was set back
     since."""
     return not now < file.due <= now + most
+
+
+def fitting(lines: Sequence[bytes], room: int) -> int:
+    """How many of the lines a file takes that is closed once it has `room` bytes more: at least one."""
+    size = 0
+    for count, text in enumerate(lines, 1):
+        size += len(text)
+        if size >= room:
+            return count
+    return len(lines)
 
 
 def _hour(at: float) -> int:

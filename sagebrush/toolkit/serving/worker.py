@@ -16,6 +16,7 @@ import os
 import signal
 import socket
 import sys
+import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -30,6 +31,7 @@ from sagebrush.toolkit.serving import (
     modelbuilder,
 )
 from sagebrush.toolkit.serving.connection import BadRequest, Connection, Request
+from sagebrush.toolkit.serving.multimodel import memory
 
 READY, DELAY, KEEP, CLOSE = b"r", b"d", b"k", b"c"
 """What a worker reports, each with a second byte: the batch's size (READY by default, FIXED where
@@ -244,6 +246,7 @@ def end_with(parent: int) -> None:
 def run(control: socket.socket, progress: mmap.mmap, directory: Path | None = None) -> int:
     """Loads the model (of `directory`, where it is one of many), says READY, then serves until the
     master is gone; the exit status."""
+    scale = None if directory is None else memory.Scale(progress)
     try:
         model = load(directory)
     except BaseException as error:
@@ -255,6 +258,8 @@ def run(control: socket.socket, progress: mmap.mmap, directory: Path | None = No
             why = f"{type(error).__name__}: {error}"[:WHY]
             control.sendall(FAILED + b"\0" + why.encode("utf-8", "replace"))
         return 1
+    if scale:
+        scale.tell(time.monotonic(), 0.0)  # its first answer makes it larger
     rule = model.rule
     begin = bytes([rule.size]), bytes([int(rule.delay * 1000)])
     control.sendall((FIXED if rule.fixed else READY) + begin[0] + DELAY + begin[1])
@@ -274,8 +279,10 @@ def run(control: socket.socket, progress: mmap.mmap, directory: Path | None = No
             slots.append(Slot(number, Connection(sock), progress))
         if len(slots) > 1:
             serve_together(slots, model, report)
-            continue
-        keep = False
-        with contextlib.suppress(OSError):
-            keep = serve(slots[0], model)
-        report(slots[0], keep)
+        else:
+            keep = False
+            with contextlib.suppress(OSError):
+                keep = serve(slots[0], model)
+            report(slots[0], keep)
+        if scale:
+            scale.tell(time.monotonic())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import uuid
 from typing import Any
 
 import pytest
@@ -112,3 +113,15 @@ def test_a_file_lies_below_its_hour() -> None:
     found = record.key("e", "v", AT)
     assert found.startswith("e/v/2019/11/20/23/33-12-500-")
     assert found.endswith(".jsonl")
+
+
+def test_any_text_is_written_so_that_json_reads_it() -> None:
+    text = 'a "quoted"\\ \n\r\t\0 é \u2028 \U0001f600 </script>'
+    found = captured(
+        Exchange(text.encode(), "text/csv", text.encode(), f"text/csv;{text}", 0.0, text, text)
+    )
+    assert found["captureData"]["endpointInput"]["data"] == text
+    assert found["captureData"]["endpointOutput"]["observedContentType"] == f"text/csv;{text}"
+    assert found["eventMetadata"]["customAttributes"] == [text]
+    assert found["eventMetadata"]["inferenceId"] == text
+    assert uuid.UUID(found["eventMetadata"]["eventId"]).version == 4

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 
 from sagebrush.errors import Doc
-from sagebrush.routing.capture import captures, record
+from sagebrush.routing.capture import captures
 from sagebrush.routing.capture.captures import Captures
 from sagebrush.routing.capture.record import Exchange, Rule
 from sagebrush.routing.endpoints import Name
@@ -158,16 +159,44 @@ def test_what_a_reset_drops_waits_no_more(store: Store, monkeypatch: Any) -> Non
     assert list(store.objects.values()) == [["b" * 8]]
 
 
-def test_a_full_disk_costs_the_copy_alone(
-    store: Store, monkeypatch: Any, caplog: pytest.LogCaptureFixture
-) -> None:
-    def full(*_: Any) -> bytes:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(record, "line", full)
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux has a device that is full")
+def test_a_full_disk_costs_the_copies_alone(store: Store, caplog: pytest.LogCaptureFixture) -> None:
     store.note("a")
     store.pass_on()
-    assert "No space left" in caplog.text
+    (file,) = store.captures._files.values()
+    disk = os.dup(file.fd)
+    full = os.open("/dev/full", os.O_WRONLY)
+    os.dup2(full, file.fd)
+    store.note("b", "c")
+    store.pass_on()
+    assert "2 requests of e were not captured: No space left on device" in caplog.text
+    os.dup2(disk, file.fd)
+    os.close(full)
+    os.close(disk)
+    store.note("d")
+    store.captures.flush()
+    assert list(store.objects.values()) == [["a", "d"]]
+
+
+def test_what_is_appended_together_is_apart_by_hour_and_by_size(
+    store: Store, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr(captures, "SIZE", 600)
+    store.note("a", at=store.now)
+    store.note("b", at=store.now + 3600)
+    store.note("c", at=store.now)
+    store.note("d" * 300, "e" * 600, "f", at=store.now + 3600)
+    store.pass_on()
+    assert list(store.objects.values()) == [["a", "c"], ["b", "d" * 300], ["e" * 600]]
+    store.captures.flush()
+    assert list(store.objects.values())[3:] == [["f"]]
+
+
+def test_how_many_lines_a_file_takes() -> None:
+    lines = [b"12", b"34", b"56"]
+    assert [captures.fitting(lines, room) for room in (-1, 0, 1, 2, 3, 4, 5, 6, 7)] == [
+        *(1, 1, 1, 1, 2, 2, 3, 3, 3)
+    ]
 
 
 def test_the_thread_appends_and_stops(store: Store) -> None:

@@ -186,6 +186,7 @@ class JobWorld:
             environments=cast(Any, self.environments),
             host=measure(),
             fuse_lacking=fuse.lacking,
+            overlayfs_lacking=lambda: "",
             layers=LayerBuilds(),
             endpoints=Endpoints(self.backend),
             forward=cast(Any, None),

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import json
+import mmap
 import os
 import signal
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ import pytest
 
 from sagebrush.toolkit.serving.multimodel import memory
 from sagebrush.toolkit.serving.multimodel.server import invoked
+from tests.crowding import crowding
 from tests.toolkit.serving.test_serve import MODEL, Server
 
 SHARED = MODEL.replace('return open(os.path.join(model_dir, "weights")).read()', 'return "shared"')
@@ -50,6 +53,20 @@ class Many:
         return self.ask("POST", f"/models/{name}/invoke", data)
 
 
+def children(pid: int) -> list[str]:
+    """The processes that it has started and not waited for."""
+    place = Path(f"/proc/{pid}/task/{pid}/children")
+    return place.read_text().split() if place.exists() else []
+
+
+def until(test: Callable[[], bool]) -> None:
+    """It has come true."""
+    limit = time.monotonic() + 10 * crowding()
+    while not test():
+        assert time.monotonic() < limit
+        time.sleep(0.01)
+
+
 @pytest.fixture(scope="module")
 def many(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Many]:
     ml = tmp_path_factory.mktemp("many") / "ml"
@@ -74,6 +91,7 @@ def test_the_contract(many: Many) -> None:
     assert many.load("c")[0] == 507
     assert many.invoke("c", 1)[0] == many.ask("DELETE", "/models/c")[0] == 404
     assert many.ask("DELETE", "/models/b")[0] == many.ask("DELETE", "/models/a")[0] == 200
+    until(lambda: children(many.server.process.pid) == [])
     assert many.ask("GET", "/models/a")[0] == 404
     assert many.ask("POST", "/models", {"no": "name"})[0] == 400
     assert many.ask("POST", "/invocations", 1)[0] == 404
@@ -134,3 +152,55 @@ def test_the_model_of_a_request() -> None:
     assert invoked(b"POST /models/a%2Fb/invoke HTTP/1.1\r\nHost: x") == "a/b"
     assert invoked(b"POST /models HTTP/1.1\r\n") is None
     assert invoked(b"GET /models/a/invoke HTTP/1.1\r\n") is None
+
+
+GROWS = """
+HELD = []
+def model_fn(folder): return None
+def predict_fn(data, model):
+    HELD.append(bytearray(data << 20))
+    HELD[-1][::4096] = b"1" * len(HELD[-1][::4096])
+    return len(HELD)
+"""
+
+
+weighs = pytest.mark.skipif(
+    not Path("/proc/self/smaps_rollup").exists(), reason="what a process holds alone: Linux tells"
+)
+
+
+@weighs
+def test_a_model_that_its_answers_make_larger_leaves_no_room(tmp_path: Path) -> None:
+    many = Many(tmp_path / "ml", SAGEBRUSH_MEMORY=str(128 << 20))
+    assert many.load("large", GROWS)[0] == 200
+    assert many.load("other", SHARED)[0] == 200
+    assert many.ask("DELETE", "/models/other")[0] == 200
+    assert many.invoke("large", 100)[0] == 200
+    # it weighs itself once it has answered, so it has when it answers again
+    assert many.invoke("large", 0)[0] == 200
+    status, told = many.load("other", SHARED)
+    assert (status, told["type"]) == (507, "InsufficientStorageException")
+    many.server.process.terminate()
+    assert many.server.process.wait(10) == 0
+    for connection in many.server.connections:
+        connection.close()
+
+
+@weighs
+def test_what_a_process_holds_is_told_in_the_memory_that_it_shares() -> None:
+    progress = mmap.mmap(-1, 8 + memory.TOLD)
+    assert memory.told(progress) == memory.LEAST
+    scale = memory.Scale(progress)
+    scale.tell(10.0, 0.0)
+    first = memory.told(progress)
+    held = bytearray(b"1" * (8 << 20))
+    scale.tell(10.0)
+    assert memory.told(progress) > first + (7 << 20)
+    assert progress[:8] == bytes(8)
+    del held
+    again = memory.told(progress)
+    scale.tell(39.0)
+    assert memory.told(progress) == again
+    progress[-memory.TOLD :] = bytes(memory.TOLD)
+    scale.tell(40.0)
+    assert memory.told(progress) > memory.LEAST

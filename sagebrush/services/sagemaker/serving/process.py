@@ -9,7 +9,7 @@ import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from sagebrush.compute.base import Exited, Limits, Spec
+from sagebrush.compute.base import Bind, Exited, Limits, Spec
 from sagebrush.environments import standins
 from sagebrush.environments.environment import Environment
 from sagebrush.environments.store import BuildFailed
@@ -33,6 +33,8 @@ from sagebrush.world import Ctx, World
 
 PORT = 8080
 CODE = "the code"
+SHARED = "model"
+"""The folder in a job's directory of model files that others have too (`serving.kept`)."""
 
 
 class Waiting(Exception):
@@ -108,7 +110,7 @@ class Process:
             root=self.root,
             role=self.owner.role or "",
             region=self.owner.region,
-            binds=launch.binds(self.world, environment),
+            binds=(*launch.binds(self.world, environment), *self._shared()),
             cwd=here.ml,
             hostname=self._hostname,
             limits=replace(limits, spare=True),  # a worker that leaks ends, and is replaced
@@ -147,7 +149,8 @@ class Process:
         Raises Waiting."""
         if not layers.asked(self.root):
             isolated = self.owner.isolated or bool(self.container.get("algorithm"))
-            layers.ask_serving(self.world, self.container["env"], isolated, self.root)
+            model = self.root / SHARED if self._shared() else None
+            layers.ask_serving(self.world, self.container["env"], isolated, (self.root, model))
         if message := layers.pending(self.world, environment.name, self.root):
             raise Waiting(message, layers.LOOK)
 
@@ -176,11 +179,24 @@ class Process:
 
     # ---- files
 
+    def _shared(self) -> tuple[Bind, ...]:
+        """How it is shown a model that it shares with others, if it does."""
+        source = self.root / SHARED
+        shared = not self.container.get("container") and source.is_dir()
+        return (Bind(source, "/opt/ml/model", read_only=False, apart=True),) if shared else ()
+
+    def _shares(self) -> bool:
+        """Whether it shares its model's files with those that come after it, instead of having a copy."""
+        if self.container.get("container") or self.world.backend.isolation != "sandbox":
+            return False
+        return not self.world.overlayfs_lacking()
+
     def _stage(self) -> None:
         """`root/ml` is complete: built under another name and renamed. Raises Unstartable."""
         self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
         aside = self.root / "staging"
-        stage.remove(aside)
+        for old in (aside, self.root / SHARED):
+            stage.remove(old)
         aside.mkdir(mode=0o755)
         try:
             with dirfd.opened(aside) as fd:
@@ -230,22 +246,31 @@ class Process:
 
     def _unpack_model(self, bucket: str, key: str, model: int) -> None:
         """The archive's files are in the directory `model`: from those that are kept of this version,
-        or unpacked, and kept then."""
+        or unpacked, and kept then. Where they are shared, they are in SHARED instead."""
         files, location, version = self.root / "staging" / "model", (bucket, key), ""
+        shared = self.keep and self._shares()
         if self.keep:
-            try:
-                found = self._ctx().call("s3", "HeadObject", {"Bucket": bucket, "Key": key})
-            except AwsError as error:
-                url = f"s3://{bucket}/{key}"
-                raise Unstartable(
-                    f"{self._not_found('model data', url)} ({error.message})"
-                ) from error
-            version = f"{found['ETag'].strip(chr(34))}-{found['LastModified'].timestamp():.0f}"
-            if kept.taken(self.world, location, version, files):
+            version = self._version(bucket, key)
+            place = self.root / SHARED if shared else files
+            place.mkdir(mode=0o755, exist_ok=True)
+            if kept.taken(self.world, location, version, place, shared):
                 return
         self._unpack(bucket, key, (model, "/opt/ml/model"), "model data")
+        if shared:
+            (self.root / SHARED).rmdir()
+            files = files.rename(self.root / SHARED)
+            (self.root / "staging" / "model").mkdir(mode=0o755)
         if version:
-            kept.keep(self.world, location, version, files)
+            kept.keep(self.world, location, version, files, shared)
+
+    def _version(self, bucket: str, key: str) -> str:
+        """The name of what the archive holds now. Raises Unstartable, also where it is denied."""
+        try:
+            found = self._ctx().call("s3", "HeadObject", {"Bucket": bucket, "Key": key})
+        except AwsError as error:
+            url = f"s3://{bucket}/{key}"
+            raise Unstartable(f"{self._not_found('model data', url)} ({error.message})") from error
+        return f"{found['ETag'].strip(chr(34))}-{found['LastModified'].timestamp():.0f}"
 
     def _fetch_code(self, ml: int) -> None:
         """The code at SAGEMAKER_SUBMIT_DIRECTORY in S3 is in `code`, where the toolkit looks for
@@ -307,5 +332,5 @@ class Process:
 
     def dispose(self) -> None:
         """The ended container's files are removed; its log stays for a while."""
-        for name in ("ml", "staging", "tmp"):
+        for name in ("ml", "staging", "tmp", SHARED, "apart"):
             stage.remove(self.root / name)

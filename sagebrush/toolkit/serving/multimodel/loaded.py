@@ -22,9 +22,7 @@ class Loaded:
     asker: socket.socket | None
     """Who waits for the model to be loaded."""
     size: int = 0
-    """Bytes that its process holds alone, when it was last weighed."""
-    weigh_at: float = 0.0
-    """When to weigh it again, once it has worked: its first answer makes it larger."""
+    """Bytes that its process holds alone, as it told when this was last looked at."""
     why: str = ""
     """Why it could not be loaded, as its process said."""
     rule: batches.Rule = field(default_factory=batches.Rule)

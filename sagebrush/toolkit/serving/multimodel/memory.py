@@ -1,22 +1,25 @@
 """Whether another model fits into the instance. Pure, but for `own`, which reads Linux's /proc.
 
-How much a process holds alone takes milliseconds to find out, since the kernel walks all its pages.
-Its resident size, which costs nothing, does not say it: what a fork writes to was resident before,
-as its parent's.
+How much a process holds alone takes milliseconds to find out, since the kernel walks all its pages:
+so each finds it out for itself (`Scale`), and the server, for which all models' callers would wait,
+reads it in the memory that they share. A resident size, which costs nothing, does not say it: what a
+fork writes to was resident before, as its parent's.
 """
 
 from __future__ import annotations
 
 import contextlib
+import mmap
+import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 ROOM = 0.8
 """Part of the instance's memory that the server and its models may fill."""
-SHARE = 4
-"""Processes weighed at a time."""
 AGAIN = 30.0
-"""Seconds until a model that works is weighed again."""
+"""Seconds until a model that works weighs itself again."""
+TOLD = 8
+"""Bytes at the end of the memory that a model's process shares with the server: its size."""
 LEAST = 1 << 20
 """Bytes that a process holds at least."""
 COUNTED = ("Private_Clean:", "Private_Dirty:", "VmPTE:")
@@ -36,6 +39,25 @@ def own(pid: int) -> int:
     lines = (line.split() for line in text.splitlines())
     found = sum(int(line[1]) for line in lines if line and line[0] in COUNTED)
     return max(LEAST, found << 10)
+
+
+class Scale:
+    """What a model's process tells the server of its size, in the last bytes of `progress`."""
+
+    def __init__(self, progress: mmap.mmap) -> None:
+        self._progress = progress
+        self._due = 0.0
+
+    def tell(self, now: float, again: float = AGAIN) -> None:
+        """The server knows the process's size; `again`: seconds until that may be done anew."""
+        if now >= self._due:
+            self._due = now + again
+            self._progress[-TOLD:] = own(os.getpid()).to_bytes(TOLD, "little")
+
+
+def told(progress: mmap.mmap) -> int:
+    """The size that a model's process has told; LEAST before."""
+    return max(LEAST, int.from_bytes(progress[-TOLD:], "little"))
 
 
 def expendable() -> None:

@@ -53,6 +53,8 @@ class Server:
         self._become = become
         self.selector = selectors.DefaultSelector()
         self.models: dict[str, Loaded] = {}
+        self.leaving: list[Worker] = []
+        """Processes of unloaded models that have not ended yet."""
         self.base = memory.own(os.getpid())
         self.stopping = False
 
@@ -84,6 +86,7 @@ class Server:
             self._accept()
         elif key.data == "signal":
             key.fileobj.recv(64)  # type: ignore[union-attr]
+            self.leaving = [each for each in self.leaving if each.exit_code(end=False) is None]
             for each in list(self.models.values()):
                 code = each.worker.exit_code(end=False)
                 if code is not None:
@@ -209,19 +212,13 @@ class Server:
         return None
 
     def _weigh(self) -> None:
-        """The sizes of some models that have worked since they were last weighed are known."""
-        if not self.limits.memory:
-            return
-        now = time.monotonic()
-        due = [m for m in self.models.values() if m.worker.ready and m.worker.given]
-        due = [m for m in due if now >= m.weigh_at]
-        for each in sorted(due, key=lambda m: m.weigh_at)[: memory.SHARE]:
-            each.worker.given, each.weigh_at = 0, now + memory.AGAIN
-            each.size = memory.own(each.worker.pid)
+        """The sizes of all models are those that they have told."""
+        for each in self.models.values():
+            each.size = memory.told(each.worker.progress)
 
     def _fork(self, name: str, url: str, client: socket.socket) -> None:
         ours, theirs = socket.socketpair()
-        progress = mmap.mmap(-1, 2 * batches.LARGEST)
+        progress = mmap.mmap(-1, 2 * batches.LARGEST + memory.TOLD)
         sys.stdout.flush()
         sys.stderr.flush()
         parent = os.getpid()
@@ -298,7 +295,7 @@ class Server:
 
     def _ready(self, model: Loaded) -> None:
         """The model is loaded, and its caller told; or it is given up where it takes too much."""
-        model.size = memory.own(model.worker.pid)
+        self._weigh()
         sizes = [m.size for m in self.models.values()]
         asker, model.asker = model.asker, None
         if memory.exceeds(sizes, self.base, self.limits.memory):
@@ -351,8 +348,14 @@ class Server:
         """The model's process is ended and its memory free."""
         if why:
             print(f"model {model.name} is unloaded: {why}", file=sys.stderr, flush=True)
-        model.worker.ended = why or "unloaded"
-        self._bury(model, model.worker.exit_code(end=True) or 0)
+        process = model.worker
+        process.ended = why or "unloaded"
+        code = process.exit_code(end=bool(process.slots))  # nobody else may answer these meanwhile
+        if code is None:  # the kernel takes a while to free its memory: the callers of others go on
+            os.kill(process.pid, signal.SIGKILL)
+            self.leaving.append(process)
+            code = -signal.SIGKILL
+        self._bury(model, code)
 
     def _bury(self, model: Loaded, code: int) -> None:
         """The process of a model has ended: the model is not loaded, and who waited is told."""

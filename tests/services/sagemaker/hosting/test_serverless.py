@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -366,25 +368,62 @@ def test_an_endpoint_with_instances_sleeps_where_its_tag_says_so(
     stand.turn()
 
 
-def test_the_unpacked_model_is_kept_while_it_sleeps(stand: Stand, answers: Answers) -> None:
-    def files() -> str:
+@pytest.mark.parametrize(
+    ("isolation", "lacking", "shared"),
+    [
+        ("sandbox", "", True),
+        ("sandbox", "overlay: Operation not permitted", False),
+        ("process", "", False),
+    ],
+)
+def test_the_unpacked_model_is_kept_while_it_sleeps(
+    stand: Stand, answers: Answers, isolation: str, lacking: str, shared: bool
+) -> None:
+    def model() -> Path:
         spec = list(stand.backend.specs.values())[-1]
-        return (spec.root / "ml" / "model" / "weights").read_text()
+        apart = [each for each in spec.binds if each.apart]
+        assert [each.target for each in apart] == ["/opt/ml/model"] * shared
+        if not shared:
+            return spec.root / "ml" / "model" / "weights"
+        assert list((spec.root / "ml" / "model").iterdir()) == []
+        assert apart[0].source == spec.root / "model", "its own directory: what is kept may go"
+        return apart[0].source / "weights"
 
+    stand.backend.isolation = isolation
+    stand.app.world.overlayfs_lacking = lambda: lacking
     kept = stand.app.settings.home / "unpacked"
     configured(stand)
     stand.create("c")
     (copy,) = kept.glob("*/*/weights")
+    assert copy.samefile(model()) == shared
     copy.write_text("kept")  # to tell where a model comes from
+    before = model().parent
     asleep(stand)
+    assert not before.exists()
     asyncio.run(wakes(stand))
-    assert files() == "kept"
+    assert model().read_text() == "kept"
+    assert copy.samefile(model()) == shared
     asleep(stand)
     newer = stand.app.world.objects.spool_bytes(archive({"weights": "w3"}))
     stand.call_s3("PutObject", Bucket="models", Key="m.tar.gz", Body=newer)
     asyncio.run(wakes(stand))
-    assert files() == "w3"
+    assert model().read_text() == "w3"
     assert [each.read_text() for each in kept.glob("*/*/weights")] == ["w3"]
+    running = model()
     stand.sm("DeleteEndpoint", EndpointName="e")
     stand.turn()
     assert list(kept.glob("*/*")) == []
+    assert not running.exists()
+
+
+def test_requirements_of_a_model_that_is_shared_are_found(stand: Stand, answers: Answers) -> None:
+    stand.backend.isolation = "sandbox"
+    stand.app.world.overlayfs_lacking = lambda: ""
+    code = {"code/inference.py": "", "code/requirements.txt": "tabulate", "weights": ""}
+    body = stand.app.world.objects.spool_bytes(archive(code))
+    stand.call_s3("PutObject", Bucket="models", Key="m.tar.gz", Body=body)
+    configured(stand)
+    stand.sm("CreateEndpoint", EndpointName="e", EndpointConfigName="c")
+    stand.turn()  # it waits for what it asks for
+    (asked,) = (stand.app.settings.home / "jobs").glob("e-*/requirements.json")
+    assert json.loads(asked.read_text())["text"] == "tabulate"
