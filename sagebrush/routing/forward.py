@@ -292,7 +292,7 @@ class Forward:
     async def _woken(self, of: Waiter, asking: Asking, passage: Passage[Reached]) -> Place:
         """Waits until a replica is published for the endpoint, which is told to start one.
 
-        Raises NotAwake if none comes up in time, Left, and NoVariant.
+        Raises NotAwake if none comes up in time, Left, NoEndpoint where it is deleted, and NoVariant.
         """
         asking.waiting = True
         endpoint, variant = of.endpoint, of.variant
@@ -305,7 +305,9 @@ class Forward:
             if asking.why:
                 raise NotAwake(variant.name, asking.why)
             found = self._endpoints.get(endpoint.name)
-            if found is None or found is endpoint:
+            if found is None:  # it is deleted, unless its routes were only forgotten
+                found = await self._load(endpoint.name)
+            if found is endpoint:
                 continue
             endpoint = found
             variant, route = _pick(found, _choose(found, of.target), ())
