@@ -140,7 +140,7 @@ class Deployment:
                     kept.forget(world, (data[0], data[1]))
         world.rows.delete(row.id)
         world.endpoints.gone(row.id)
-        world.forward.demand.forget((row.account, row.region, row.name))
+        world.forward.demand.forget(endpoints.name_of(row))
         return Next()
 
     # ---- one fleet takes the place of another
