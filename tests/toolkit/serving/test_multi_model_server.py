@@ -16,6 +16,7 @@ import pytest
 from sagebrush.toolkit.serving.multimodel import memory
 from sagebrush.toolkit.serving.multimodel.server import invoked
 from tests.toolkit.serving.test_serve import MODEL, Server
+from tests.waiting import until
 
 SHARED = MODEL.replace('return open(os.path.join(model_dir, "weights")).read()', 'return "shared"')
 
@@ -91,6 +92,21 @@ def test_one_model_that_dies_or_cannot_be_loaded_is_none_of_the_others(many: Man
     os.kill(other, signal.SIGKILL)
     assert many.load("a")[0] == 200
     assert many.ask("DELETE", "/models/a")[0] == 200
+
+
+def test_a_load_whose_caller_has_left_stands_in_no_other_ones_way(many: Many) -> None:
+    begun = many.ml / "begun"
+    hangs = f"import time\nopen({str(begun)!r}, 'w').close()\ntime.sleep(60)"
+    (many.ml / "models" / "left" / "model" / "code").mkdir(parents=True)
+    (many.ml / "models" / "left" / "model" / "code" / "inference.py").write_text(hangs)
+    connection = many.server.connect()
+    body = json.dumps({"model_name": "left", "url": "/opt/ml/models/left/model"})
+    connection.request("POST", "/models", body)
+    until(begun.exists)
+    connection.close()
+    assert many.load("left")[0] == 200
+    assert many.invoke("left", 1)[0] == 200
+    assert many.ask("DELETE", "/models/left")[0] == 200
 
 
 def test_a_script_for_all_models_serves_those_without_one_and_many_ask_at_once(many: Many) -> None:
