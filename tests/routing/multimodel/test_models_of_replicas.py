@@ -343,11 +343,10 @@ def test_large_archives_do_not_take_the_threads_that_read_all_else() -> None:
         asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(2))
         uses = [asyncio.ensure_future(container.use(str(n))) for n in range(12)]
         await asyncio.sleep(0.01)
-        assert await asyncio.to_thread(lambda: "free") == "free"
-        gate.set()
+        try:
+            assert await asyncio.wait_for(asyncio.to_thread(lambda: "free"), 2) == "free"
+        finally:
+            gate.set()
         await asyncio.gather(*uses)
 
-    try:
-        within(run())
-    finally:
-        gate.set()
+    within(run())

@@ -12,7 +12,7 @@ from sagebrush.routing.tallies import NAMESPACE
 from sagebrush.services.sagemaker_runtime import invoke
 from sagebrush.store.series import Point
 from tests.services.sagemaker.hosting.test_model import IMAGE, ROLE
-from tests.services.sagemaker.stand import NAME, TRACE, Stand, refused
+from tests.services.sagemaker.stand import TRACE, Stand, refused
 
 MB = 1 << 20
 
@@ -331,46 +331,6 @@ def test_what_is_wrong_or_missing_is_refused(room: Room, change: Doc, words: str
         RuntimeConfig={"CopyCount": 1},
     )
     assert words in message
-
-
-def test_counts_beyond_reason_are_refused(room: Room) -> None:
-    room.endpoint()
-    room.answering()
-    room.config("huge", 2**31 - 1)
-    many = {"CopyCount": 2**31 - 1}
-    component = {"EndpointName": "e", "Specification": spec(), "RuntimeConfig": many}
-    desired = [{"VariantName": "v", "DesiredInstanceCount": 2**31 - 1}]
-    asked: list[tuple[str, Doc]] = [
-        ("CreateInferenceComponent", {"InferenceComponentName": "d", **component}),
-        ("UpdateInferenceComponent", {"InferenceComponentName": "c", "RuntimeConfig": many}),
-        (
-            "UpdateInferenceComponentRuntimeConfig",
-            {"InferenceComponentName": "c", "DesiredRuntimeConfig": many},
-        ),
-        ("CreateEndpoint", {"EndpointName": "f", "EndpointConfigName": "huge"}),
-        ("UpdateEndpoint", {"EndpointName": "e", "EndpointConfigName": "huge"}),
-        (
-            "UpdateEndpointWeightsAndCapacities",
-            {"EndpointName": "e", "DesiredWeightsAndCapacities": desired},
-        ),
-    ]
-    for operation, request in asked:
-        with pytest.raises(AwsError) as caught:
-            room.stand.sm(operation, **request)
-        assert caught.value.code == "ResourceLimitExceeded"
-        assert "limited to 1000" in caught.value.message
-
-
-def test_a_deleted_component_is_not_taken_for_the_endpoint_of_its_name(room: Room) -> None:
-    room.endpoint()
-    room.answering("other")
-    demand, key = room.stand.app.world.forward.demand, ((*NAME[:2], "other"), "")
-    demand.leave(key, demand.enter(key, None))
-    room.stand.sm("DeleteInferenceComponent", InferenceComponentName="other")
-    room.stand.turn(5)
-    with pytest.raises(AwsError, match="Could not find"):
-        room.describe("other")
-    assert demand.seen(key).last
 
 
 def test_an_update_keeps_what_it_does_not_say(room: Room) -> None:
