@@ -1,4 +1,4 @@
-"""Inference components in such numbers, or of such names, that others could be harmed."""
+"""Inference components in such numbers, of such names, or so broken, that others could be harmed."""
 
 from __future__ import annotations
 
@@ -81,3 +81,20 @@ def test_a_deleted_component_is_not_taken_for_the_endpoint_of_its_name(room: Roo
     with pytest.raises(AwsError, match="Could not find"):
         room.describe("other")
     assert demand.seen(key).last
+
+
+def test_what_ends_again_and_again_can_be_deleted_though_it_was_scaled(room: Room) -> None:
+    room.endpoint()
+    room.answering()
+    for _ in range(4):
+        for key in room.routes():
+            room.stand.backend.die(key, -9)
+        room.touch()
+        room.healthy()
+    for key in room.routes():
+        room.stand.backend.die(key, -9)
+    room.touch()
+    room.scale(2)
+    room.touch()
+    assert room.describe()["InferenceComponentStatus"] == "InService"
+    room.stand.sm("DeleteInferenceComponent", InferenceComponentName="c")
