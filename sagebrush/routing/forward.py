@@ -299,7 +299,7 @@ class Forward:
     async def _woken(self, of: Waiter, asking: Asking, passage: Passage[Reached]) -> Place:
         """Waits until a replica is published for the endpoint, which is told to start one.
 
-        Raises NotAwake if none comes up in time, Left, NoEndpoint, and NoVariant.
+        Raises NotAwake if none comes up in time, Left, NoEndpoint where it is deleted, and NoVariant.
         """
         asking.waiting = True
         endpoint, variant = of.endpoint, of.variant
@@ -312,8 +312,8 @@ class Forward:
             if asking.why:
                 raise NotAwake(variant.name, asking.why)
             found = self._endpoints.get(endpoint.name)
-            if found is None:  # deleted meanwhile
-                raise NoEndpoint(endpoint.name)
+            if found is None:  # it is deleted, unless its routes were only forgotten
+                found = await self._load(endpoint.name)
             if found is endpoint:
                 continue
             endpoint = found

@@ -1,7 +1,7 @@
 """Copies of requests for a shadow variant: its answers are thrown away, its errors are counted.
 
 SageMaker guide, "Shadow tests". A copy is sent after the caller has its answer, and no more than
-MOST at a time wait for a shadow, so that a slow one costs its callers nothing.
+MOST at a time wait for an endpoint's, so that a slow one costs its callers nothing.
 """
 
 from __future__ import annotations
@@ -9,16 +9,17 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from collections import Counter
 from collections.abc import Callable
 
 from sagebrush.errors import AwsError
 from sagebrush.net.http_client import Answer, Broken, Unreachable
-from sagebrush.routing.endpoints import Endpoint, Shadow, Variant
+from sagebrush.routing.endpoints import Endpoint, Name, Shadow, Variant
 from sagebrush.routing.passage import Passage, Undirected
 from sagebrush.routing.tallies import Subject, Tallies
 
 MOST = 64
-"""Copies that may wait for an answer at a time; further ones are not sent."""
+"""Copies of one endpoint's requests that may wait for an answer at a time; further ones are not sent."""
 
 Done = Callable[[Variant, Answer], None]
 """What is told of a copy's answer of 2xx."""
@@ -30,18 +31,26 @@ class Shadows:
     def __init__(self, tallies: Tallies) -> None:
         self._tallies = tallies
         self._running: set[asyncio.Task[None]] = set()
+        self._waiting: Counter[Name] = Counter()
 
     def copy(self, endpoint: Endpoint, make: Callable[[], Passage[Answer]], done: Done) -> None:
         """Sends a copy of the request that `make` builds to each shadow that is to have one; returns
         at once."""
         for shadow in endpoint.shadows:
-            if len(self._running) >= MOST or random.random() >= shadow.share:
+            if self._waiting[endpoint.name] >= MOST or random.random() >= shadow.share:
                 continue
             task = asyncio.get_running_loop().create_task(
                 self._send(endpoint, shadow, make(), done)
             )
             self._running.add(task)
-            task.add_done_callback(self._running.discard)
+            self._waiting[endpoint.name] += 1
+            task.add_done_callback(lambda ended: self._over(endpoint.name, ended))
+
+    def _over(self, name: Name, task: asyncio.Task[None]) -> None:
+        self._running.discard(task)
+        self._waiting[name] -= 1
+        if self._waiting[name] <= 0:
+            del self._waiting[name]
 
     async def _send(
         self, endpoint: Endpoint, shadow: Shadow, passage: Passage[Answer], done: Done

@@ -13,6 +13,9 @@ from sagebrush.settings import Settings
 from sagebrush.store.rows import Reader
 from sagebrush.world import Ctx, World
 
+MOST = 1000
+"""Instances of a variant, or copies of an inference component."""
+
 
 def refuse(ctx: Ctx, types: Sequence[str], use: str) -> None:
     """Refuses instances of `types`, together for `use` (`facts.Quota.use`), that cannot be granted.
@@ -39,6 +42,16 @@ def refuse(ctx: Ctx, types: Sequence[str], use: str) -> None:
         _gpus(world, wanted)
     else:
         _host(world, wanted)
+
+
+def bound(count: int, what: str) -> None:
+    """Raises ResourceLimitExceeded for more than MOST instances, or copies (`what`): each is a row's
+    entry and a process to watch, and AWS's models bound neither."""
+    if count > MOST:
+        raise AwsError(
+            "ResourceLimitExceeded",
+            f"The number of {what} is limited to {MOST}, with a request for {count}.",
+        )
 
 
 def check_quota(ctx: Ctx, types: Sequence[str], use: str, rows: Reader) -> None:

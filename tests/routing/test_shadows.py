@@ -10,7 +10,7 @@ import pytest
 from sagebrush.errors import AwsError
 from sagebrush.net.http_client import Answer, Body, Broken, Pool, Unreachable
 from sagebrush.routing import shadows
-from sagebrush.routing.endpoints import Endpoint, Route, Shadow, Variant
+from sagebrush.routing.endpoints import Endpoint, Name, Route, Shadow, Variant
 from sagebrush.routing.passage import Passage
 from sagebrush.routing.shadows import Shadows
 from sagebrush.routing.tallies import Subject
@@ -32,11 +32,11 @@ class Counted:
             self.found.append((of.variant, status))
 
 
-def endpoint(share: float = 1.0, routes: int = 1) -> Endpoint:
+def endpoint(share: float = 1.0, routes: int = 1, name: Name = NAME) -> Endpoint:
     pool = Pool("tcp:shadow:1")
     found = (Route("e-2", "2", ("tcp:shadow:1",), (pool,)),) * routes
     shadow = Variant("shadow", 1.0, found, config="c")
-    return Endpoint(NAME, 1, (Variant("v", 1.0, ()),), (Shadow(shadow, share),))
+    return Endpoint(name, 1, (Variant("v", 1.0, ()),), (Shadow(shadow, share),))
 
 
 def passage(answer: Any) -> Passage[Answer]:
@@ -59,7 +59,8 @@ async def settle(copies: Shadows) -> None:
 @pytest.mark.parametrize(
     ("answer", "status", "told"),
     [(200, 200, 1), (500, 500, 0), (Broken("x"), 0, 0), (TimeoutError(), 0, 0),
-     (Unreachable("x"), 0, 0), (AwsError("ModelNotReadyException", "x"), 0, 0)],
+     (Unreachable("x"), 0, 0), (AwsError("ModelNotReadyException", "x"), 0, 0),
+     (AwsError("ModelError", "x"), 0, 0)],
 )  # fmt: skip
 def test_a_copy_is_counted_and_its_failure_is_nobodys(answer: Any, status: int, told: int) -> None:
     counted, done = Counted(), []
@@ -107,3 +108,24 @@ def test_a_share_of_none_and_a_shadow_without_replicas_get_nothing() -> None:
 
     asyncio.run(run())
     assert counted.found == []
+
+
+def test_a_shadow_that_hangs_takes_no_copies_from_another_endpoint(monkeypatch: Any) -> None:
+    monkeypatch.setattr(shadows, "MOST", 2)
+    counted = Counted()
+    copies = Shadows(counted)  # type: ignore[arg-type]
+
+    async def run() -> None:
+        gate = asyncio.Event()
+        for _ in range(5):
+            copies.copy(endpoint(), lambda: passage(gate), lambda _v, _a: None)
+        other = endpoint(name=("210987654321", *NAME[1:]))
+        copies.copy(other, lambda: passage(200), lambda _v, _a: answered.append(1))
+        gate.set()
+        await settle(copies)
+
+    answered: list[int] = []
+    monkeypatch.setattr(Counted, "count", lambda *_: None)
+    asyncio.run(run())
+    assert answered == [1]
+    assert not copies._waiting

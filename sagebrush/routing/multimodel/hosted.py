@@ -45,7 +45,8 @@ class Files(Protocol):
     """The unpacked models of replicas, on disk. The methods block."""
 
     def fetch(self, key: str, hosted: Hosted, target: str, name: str) -> None:
-        """The model is unpacked for the replica `key`. Raises AwsError, and NoSpace."""
+        """The model is unpacked for the replica `key`. Raises AwsError, NoSpace, and Unreachable
+        where the replica is gone."""
         ...
 
     def remove(self, key: str, name: str) -> None:

@@ -11,6 +11,7 @@ import asyncio
 import json
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import NamedTuple
 from urllib.parse import quote
@@ -25,6 +26,8 @@ LOADING = 360.0
 """Seconds that a model may take to be downloaded and loaded ("Invoke a Multi-Model Endpoint")."""
 ASKED = 60.0
 """Seconds for a request about models that loads none."""
+FETCHES = 8
+"""Models that are downloaded and unpacked at a time."""
 ROOM = 20.0
 """Seconds for which a model waits until one that is in use can be unloaded for it."""
 
@@ -69,6 +72,8 @@ class Models:
 
     def __init__(self) -> None:
         self._replicas: WeakKeyDictionary[Route, Replica] = WeakKeyDictionary()
+        # large archives take minutes: the loop's own threads, which read all other files, stay free
+        self._fetches = ThreadPoolExecutor(FETCHES, thread_name_prefix="models")
 
     def has(self, route: Route, name: str) -> bool:
         """Whether the replica has the model, as far as is known."""
@@ -149,16 +154,17 @@ class Models:
         """The models that the container has already are known: this process may be a new one."""
         token = ""
         try:
-            while True:
-                path = f"/models?next_page_token={quote(token)}" if token else "/models"
-                answer = await route.pool.ask(_head("GET", path), b"", ASKED)
-                found = json.loads(answer.body) if answer.status == 200 else {}
-                for each in found.get("models", ()):
-                    model = Model(str(each["modelName"]), loaded=True)
-                    replica.models.setdefault(model.name, model)
-                token = found.get("nextPageToken") or ""
-                if not token:
-                    return
+            async with asyncio.timeout(ASKED):  # also where there is always another page
+                while True:
+                    path = f"/models?next_page_token={quote(token)}" if token else "/models"
+                    answer = await route.pool.ask(_head("GET", path), b"", ASKED)
+                    found = json.loads(answer.body) if answer.status == 200 else {}
+                    for each in found.get("models", ()):
+                        model = Model(str(each["modelName"]), loaded=True)
+                        replica.models.setdefault(model.name, model)
+                    token = found.get("nextPageToken") or ""
+                    if not token:
+                        return
         except (
             Unreachable,
             Broken,
@@ -167,6 +173,7 @@ class Models:
             LookupError,
             TypeError,
             AttributeError,
+            RecursionError,
         ):
             return  # what it has is told when it is to load it: 409
 
@@ -180,10 +187,11 @@ class Models:
             model.loaded = True
             order.note("LoadedModelCount", float(replica.count()))
         except BaseException:
+            # before it is forgotten: the next load of it writes to the same place
+            await asyncio.to_thread(order.files.remove, route.key, order.name)
             if replica.models.get(model.name) is model:
                 del replica.models[model.name]
             replica.freed.set()
-            await asyncio.to_thread(order.files.remove, route.key, order.name)
             raise
         finally:
             model.loading = None
@@ -192,9 +200,9 @@ class Models:
         began = time.perf_counter()
         while True:
             try:
-                await asyncio.to_thread(
-                    order.files.fetch, route.key, order.hosted, order.target, order.name
-                )
+                wanted = (route.key, order.hosted, order.target, order.name)
+                loop = asyncio.get_running_loop()
+                await loop.run_in_executor(self._fetches, order.files.fetch, *wanted)
                 break
             except NoSpace as error:
                 if not await self._unload_one(route, replica, order):

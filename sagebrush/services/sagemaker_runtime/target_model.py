@@ -12,6 +12,7 @@ from contextlib import suppress
 
 from sagebrush.compute import trees
 from sagebrush.errors import AwsError
+from sagebrush.net.http_client import Unreachable
 from sagebrush.routing.multimodel.hosted import Hosted, NoSpace
 from sagebrush.routing.multimodel.passage import Target
 from sagebrush.workload import archive, dirfd, stage
@@ -32,7 +33,7 @@ class ModelFiles:
     def fetch(self, key: str, hosted: Hosted, target: str, name: str) -> None:
         """The model's archive is unpacked at `models/NAME/model` of the replica's /opt/ml.
 
-        Raises AwsError in AWS's words for one that cannot be read or is no archive, and NoSpace.
+        Raises AwsError in AWS's words for one that cannot be read or is no archive, NoSpace, and Unreachable where the replica is gone.
         """
         execution = self._world.settings.role
         role = hosted.role or f"arn:aws:iam::{self._account}:role/{execution}"
@@ -48,7 +49,10 @@ class ModelFiles:
                 " to CreateModel has permissions to download the model.",
             ) from error
         root = self._world.settings.home / "jobs" / key / "ml"
-        free = shutil.disk_usage(root).free - RESERVE
+        try:
+            free = shutil.disk_usage(root).free - RESERVE
+        except OSError as error:
+            raise Unreachable(f"the instance of model {target} has ended") from error
         if free <= 0:
             raise NoSpace(f"No disk space is left for model {target}.")
         self.remove(key, name)

@@ -6,6 +6,7 @@ import asyncio
 import json
 import threading
 from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ import pytest
 from sagebrush.errors import AwsError
 from sagebrush.net.http_client import Answer, Body, Pool
 from sagebrush.routing.endpoints import Route, Variant
+from sagebrush.routing.multimodel import models
 from sagebrush.routing.multimodel.hosted import Hosted, Model, NoSpace, named, oldest
 from sagebrush.routing.multimodel.models import Models, Order, Refused
 from sagebrush.routing.multimodel.passage import BUSY, ModelPassage, Target
@@ -313,3 +315,68 @@ def test_what_fails_to_be_unloaded_is_waited_for_by_nobody(monkeypatch: pytest.M
 
     within(uncached())
     assert container.has("a")
+
+
+def test_a_failed_load_removes_its_files_before_the_next_one_writes_there() -> None:
+    container = Container(2)
+    container.status, steps, removing = 500, list[str](), threading.Event()
+
+    def fetch(key: str, hosted: Hosted, target: str, name: str) -> None:
+        steps.append("fetch")
+
+    def remove(key: str, name: str) -> None:
+        steps.append("remove")
+        removing.set()
+        again.wait(0.2)
+        steps.append("removed")
+
+    again = threading.Event()
+    setattr(container, "fetch", fetch)  # noqa: B010 (methods of this one object)
+    setattr(container, "remove", remove)  # noqa: B010
+
+    async def run() -> None:
+        first = asyncio.ensure_future(container.use("a"))
+        await asyncio.to_thread(removing.wait)
+        second = asyncio.ensure_future(container.use("a"))
+        found = await asyncio.gather(first, second, return_exceptions=True)
+        assert [type(each) for each in found] == [Refused, Refused]
+
+    within(run())
+    assert steps == ["fetch", "remove", "removed"]
+
+
+@pytest.mark.parametrize("body", [b'{"models": [], "nextPageToken": "more"}', b"[" * 100_000])
+def test_a_list_of_models_that_never_ends_holds_nobody_up(monkeypatch: Any, body: bytes) -> None:
+    monkeypatch.setattr(models, "ASKED", 0.05)
+    container = Container(2)
+    ask = container.route.pool.ask
+
+    async def listed(head: bytes, given: Body, timeout: float) -> Answer:
+        if head.startswith(b"GET /models"):
+            await asyncio.sleep(0)
+            return Answer(200, {}, body)
+        return await ask(head, given, timeout)
+
+    setattr(container.route.pool, "ask", listed)  # noqa: B010
+    within(container.use("a"))
+
+
+def test_large_archives_do_not_take_the_threads_that_read_all_else() -> None:
+    container, gate = Container(64), threading.Event()
+
+    def fetch(key: str, hosted: Hosted, target: str, name: str) -> None:
+        gate.wait()
+
+    setattr(container, "fetch", fetch)  # noqa: B010
+
+    async def run() -> None:
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(2))
+        uses = [asyncio.ensure_future(container.use(str(n))) for n in range(12)]
+        await asyncio.sleep(0.01)
+        try:
+            assert await asyncio.wait_for(asyncio.to_thread(lambda: "free"), 2) == "free"
+        finally:
+            gate.set()
+        await asyncio.gather(*uses)
+
+    within(run())

@@ -19,6 +19,7 @@ from sagebrush.toolkit.serving.multimodel import memory
 from sagebrush.toolkit.serving.multimodel.server import invoked
 from tests.crowding import crowding
 from tests.toolkit.serving.test_serve import MODEL, Server
+from tests.waiting import until
 
 SHARED = MODEL.replace('return open(os.path.join(model_dir, "weights")).read()', 'return "shared"')
 
@@ -111,6 +112,21 @@ def test_one_model_that_dies_or_cannot_be_loaded_is_none_of_the_others(many: Man
     assert many.ask("DELETE", "/models/a")[0] == 200
 
 
+def test_a_load_whose_caller_has_left_stands_in_no_other_ones_way(many: Many) -> None:
+    begun = many.ml / "begun"
+    hangs = f"import time\nopen({str(begun)!r}, 'w').close()\ntime.sleep(60)"
+    (many.ml / "models" / "left" / "model" / "code").mkdir(parents=True)
+    (many.ml / "models" / "left" / "model" / "code" / "inference.py").write_text(hangs)
+    connection = many.server.connect()
+    body = json.dumps({"model_name": "left", "url": "/opt/ml/models/left/model"})
+    connection.request("POST", "/models", body)
+    until(begun.exists)
+    connection.close()
+    assert many.load("left")[0] == 200
+    assert many.invoke("left", 1)[0] == 200
+    assert many.ask("DELETE", "/models/left")[0] == 200
+
+
 def test_a_script_for_all_models_serves_those_without_one_and_many_ask_at_once(many: Many) -> None:
     (many.ml / "code").mkdir()
     (many.ml / "code" / "inference.py").write_text(SHARED)
@@ -193,7 +209,8 @@ def test_what_a_process_holds_is_told_in_the_memory_that_it_shares() -> None:
     scale = memory.Scale(progress)
     scale.tell(10.0, 0.0)
     first = memory.told(progress)
-    held = bytearray(b"1" * (8 << 20))
+    held = mmap.mmap(-1, 8 << 20, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    held.write(b"1" * (8 << 20))
     scale.tell(10.0)
     assert memory.told(progress) > first + (7 << 20)
     assert progress[:8] == bytes(8)

@@ -57,7 +57,10 @@ def placed(variants: Sequence[Doc]) -> None:
 def schedule(given: Doc, now: float) -> Doc:
     """The whole Schedule of an experiment that is asked for at `now`; raises ValidationException."""
     start = given.get("StartTime") or moment(now)
-    end = given.get("EndTime") or max(start, moment(now)) + DEFAULT
+    try:
+        end = given.get("EndTime") or max(start, moment(now)) + DEFAULT
+    except OverflowError:
+        refuse("Schedule: StartTime is too late: no EndTime can follow it.")
     if end <= max(start, moment(now)):
         refuse("Schedule: EndTime must be later than StartTime, and in the future.")
     if end - start > LONGEST:

@@ -216,6 +216,7 @@ def _scaled(world: World, active: Fleet, request: Doc) -> list[Variant]:
         serverless.check_update(variant, desired)
         variant["weight"] = float(desired.get("DesiredWeight", variant["weight"]))
         variant["count"] = desired.get("DesiredInstanceCount", variant["count"])
+        quotas.bound(variant["count"], f"instances of production variant {variant['name']}")
         if change := desired.get("ServerlessUpdateConfig"):
             serverless.updated(variant, change, world.host)
         if variant["count"] < min(asynchronous.floor(active), modelless.fewest(variant)):
@@ -330,6 +331,8 @@ def _fleet(ctx: Ctx, config_name: str) -> Fleet:
     ]
     for wanted in config.doc.get("ShadowProductionVariants", ()):
         variants.append({**_variant(ctx, wanted, alone), "shadow": True})
+    for each in variants:
+        quotas.bound(each["count"], f"instances of production variant {each['name']}")
     fleet = new_fleet(config_name, variants, ctx.world.clock())
     if capture := config.doc.get("DataCaptureConfig"):
         fleet["capture"] = capture

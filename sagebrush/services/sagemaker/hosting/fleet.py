@@ -115,7 +115,9 @@ class Deployment:
         self.replicas.converge()
         status, doc = self.row.status, {}
         over = status == "Updating" or (status == "RollingBack" and not self._strangers())
-        if over and self.active and not self.pending and self.replicas.settled(self.active):
+        alone = self.active if not self.pending else None
+        # what ends again and again never settles: it can be updated to another, and deleted
+        if over and alone and (self._looping() or self.replicas.settled(alone)):
             status = "InService"
         if self.active and not self.pending and self._looping():
             doc["FailureReason"] = self.replicas.crash or self.row.doc.get("FailureReason")

@@ -202,6 +202,9 @@ class Server:
             name, url = str(asked["model_name"]), str(asked["url"])
         except (ValueError, LookupError, TypeError):
             return 400, told(400, "The body must be JSON with model_name and url.")
+        known = self.models.get(name)
+        if known is not None and known.asker is not None and callers.left(known.asker):
+            self._end(known, "nobody waits for it to be loaded")  # nor will it ever answer 200
         if name in self.models:
             return 409, told(409, f"Model {name} is already loaded.")
         self._weigh()

@@ -285,6 +285,8 @@ def test_what_is_refused(test: Test) -> None:
     assert "30 days" in refused(test.create, Schedule={"StartTime": at[1], "EndTime": at[3]})
     assert "EndTime" in refused(test.create, Schedule={"StartTime": at[1], "EndTime": at[2]})
     assert "in the future" in refused(test.create, Schedule={"EndTime": at[0]})
+    last = dt.datetime(9999, 12, 31, tzinfo=dt.UTC)
+    assert "too late" in refused(test.create, Schedule={"StartTime": last})
     assert "Could not find endpoint" in refused(test.create, EndpointName="nobody")
     gone = [variant("AllTraffic", "m"), variant("shadow", "nobody")]
     assert "Could not find model" in refused(test.create, ModelVariants=gone)

@@ -239,6 +239,25 @@ def test_a_caller_that_leaves_waits_no_more(stand: Stand, answers: Answers) -> N
     asleep(stand)
 
 
+def test_who_waits_for_a_deleted_endpoint_is_told_so_at_once(
+    stand: Stand, answers: Answers
+) -> None:
+    configured(stand)
+    stand.create("c")
+    asleep(stand)
+
+    async def work() -> None:
+        call = asyncio.create_task(invoked(stand))
+        await until(stand, lambda: bool(stand.backend.running()))
+        stand.sm("DeleteEndpoint", EndpointName="e")
+        with pytest.raises(AwsError) as caught:
+            await asyncio.wait_for(call, 10)
+        assert caught.value.code == "ValidationError"
+        assert "not found" in caught.value.message
+
+    asyncio.run(work())
+
+
 def test_a_restart_while_asleep_or_waking_changes_nothing(stand: Stand, answers: Answers) -> None:
     world = stand.app.world
 

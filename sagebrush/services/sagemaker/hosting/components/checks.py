@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sagebrush.engine import kinds
 from sagebrush.errors import AwsError, Doc
+from sagebrush.scheduler import quotas
 from sagebrush.scheduler.instances import instance
 from sagebrush.scheduler.sizes import described
 from sagebrush.services.sagemaker.hosting import model
@@ -87,6 +88,7 @@ def variant_of(ctx: Ctx, spec: Doc, on: Variant, count: int) -> Variant:
 
     Raises ValidationException.
     """
+    quotas.bound(count, "copies of an inference component")
     needs, size = needs_of(spec), instance(on["type"])
     if not placement.fits(size, needs):
         asked = described(needs["cpu"], needs["memory"], int(needs["accelerators"]))

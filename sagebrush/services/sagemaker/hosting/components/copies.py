@@ -10,9 +10,11 @@ from sagebrush.scheduler import capacity, sizes
 from sagebrush.services.sagemaker.hosting.components import instances, placement
 from sagebrush.services.sagemaker.hosting.components.facts import COMPONENT
 from sagebrush.services.sagemaker.hosting.deployment.replicas import Replicas
-from sagebrush.services.sagemaker.hosting.plan import Entry
+from sagebrush.services.sagemaker.hosting.plan import Entry, Fleet
 from sagebrush.services.sagemaker.hosting.replica import REASON, Replica
 from sagebrush.services.sagemaker.serving.process import Process, Waiting
+from sagebrush.store.rows import Row
+from sagebrush.world import World
 
 
 class Copy(Replica):
@@ -78,9 +80,33 @@ class Copies(Replicas):
 
     made = Copy
 
+    def __init__(
+        self, world: World, row: Row, now: float, entries: list[Entry], fleets: list[Fleet]
+    ) -> None:
+        super().__init__(world, row, now, entries, fleets)
+        self._full: dict[str, instances.NoRoom] = {}
+        """What copies of a fleet, all of which need the same, were told in this step."""
+        self._queue: set[str] | None = None
+
+    def _start(self, entry: Entry) -> None:
+        """Once one copy has found no room, others that are known to wait do not look in this step:
+        there may be a thousand."""
+        full = self._full.get(entry["fleet"])
+        if full is None or entry.get("not_before", 0.0) > self.now:
+            super()._start(entry)
+            return
+        if self._queue is None:
+            self._queue = instances.waiting(self.world, self.row)
+        if entry["key"] in self._queue:
+            self._wait(entry, full)
+        else:
+            super()._start(entry)
+
     def _wait(self, entry: Entry, waiting: Waiting) -> None:
         """A copy waits for room for a limited time, unless it takes the place of one that served."""
         waited, patience = self.now - entry["since"], self.replica(entry).patience
+        if isinstance(waiting, instances.NoRoom):
+            self._full[entry["fleet"]] = waiting
         ends = isinstance(waiting, instances.NoRoom) and not entry.get("replaces")
         if ends and waited > patience:
             why = f"Insufficient capacity: {waiting} after {waited:.0f} seconds."

@@ -126,6 +126,13 @@ def lost(world: World, row: Row, variant: str) -> set[str]:
     }
 
 
+def waiting(world: World, row: Row) -> set[str]:
+    """The keys of the component's copies whose wish for room is noted, and that have none."""
+    endpoint = endpoint_of(world, row)
+    copies = plan_of(endpoint).get("copies", {}) if endpoint else {}
+    return {k for k, c in copies.items() if c["component"] == row.name and not c["instance"]}
+
+
 def serving(endpoint: Row, variant: str) -> list[str]:
     """The ids of the variant's instances that are in service, oldest first; of two fleets those of
     the newer one first."""

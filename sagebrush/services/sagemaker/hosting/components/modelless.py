@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sagebrush.errors import AwsError, Doc
+from sagebrush.scheduler import quotas
 from sagebrush.services.sagemaker.hosting.components import instances
 from sagebrush.services.sagemaker.hosting.plan import Fleet, Variant
 from sagebrush.store.rows import Reader, Row
@@ -10,7 +11,8 @@ from sagebrush.store.rows import Reader, Row
 
 def check(request: Doc) -> None:
     """Raises ValidationException for an endpoint configuration with variants without ModelName, or
-    with ManagedInstanceScaling, that could not be carried out."""
+    with ManagedInstanceScaling, that could not be carried out; ResourceLimitExceeded for more
+    instances than may be."""
     variants = request["ProductionVariants"]
     for variant in (*variants, *request.get("ShadowProductionVariants", ())):
         _check_managed(variant)
@@ -53,6 +55,7 @@ def _check_managed(variant: Doc) -> None:
             f" (Production variant {name} has a ModelName.)"
         )
     least, most = instances.bounds(managed)
+    quotas.bound(least, f"instances of production variant {name}")
     if least > most:
         raise _invalid(
             f"Production variant {name}: MinInstanceCount ({least}) must not be larger than"

@@ -9,6 +9,7 @@ from sagebrush.engine import kinds
 from sagebrush.engine.kinds import Kind, arn_of, moment
 from sagebrush.errors import AwsError, Busy, Doc
 from sagebrush.routing import endpoints
+from sagebrush.scheduler import quotas
 from sagebrush.services.sagemaker.hosting import endpoint, scaling
 from sagebrush.services.sagemaker.hosting.components import checks, instances, life, modelless
 from sagebrush.services.sagemaker.hosting.components.facts import COMPONENT
@@ -170,7 +171,8 @@ def delete_inference_component(ctx: Ctx, request: Doc) -> None:
 
 
 def _scaled(ctx: Ctx, name: str, count: int) -> Doc:
-    """The component is to have so many copies."""
+    """The component is to have so many copies. Raises ResourceLimitExceeded."""
+    quotas.bound(count, "copies of an inference component")
 
     def change(row: Row) -> Row:
         _require_steady(ctx, row)
