@@ -7,8 +7,7 @@ import json
 import mmap
 import os
 import signal
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,6 @@ import pytest
 
 from sagebrush.toolkit.serving.multimodel import memory
 from sagebrush.toolkit.serving.multimodel.server import invoked
-from tests.crowding import crowding
 from tests.toolkit.serving.test_serve import MODEL, Server
 from tests.waiting import until
 
@@ -58,14 +56,6 @@ def children(pid: int) -> list[str]:
     """The processes that it has started and not waited for."""
     place = Path(f"/proc/{pid}/task/{pid}/children")
     return place.read_text().split() if place.exists() else []
-
-
-def until(test: Callable[[], bool]) -> None:
-    """It has come true."""
-    limit = time.monotonic() + 10 * crowding()
-    while not test():
-        assert time.monotonic() < limit
-        time.sleep(0.01)
 
 
 @pytest.fixture(scope="module")
