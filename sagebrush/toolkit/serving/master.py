@@ -17,7 +17,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from sagebrush.toolkit.serving import backlog, batches, callers, upkeep, worker, workers
+from sagebrush.toolkit.serving import backlog, batches, callers, forks, upkeep, worker, workers
 from sagebrush.toolkit.serving.callers import Waiting
 from sagebrush.toolkit.serving.workers import LOOK, Limits, Worker
 
@@ -83,15 +83,7 @@ class Master:
 
     def run(self) -> int:
         """Serves until SIGTERM, or until the model cannot be loaded; the exit status."""
-        self.listener.setblocking(False)
-        self.selector.register(self.listener, selectors.EVENT_READ, "listener")
-        self._wake, woken = socket.socketpair()
-        self._wake.setblocking(False)
-        signal.set_wakeup_fd(self._wake.fileno(), warn_on_full_buffer=False)
-        self.selector.register(woken, selectors.EVENT_READ, "signal")
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: setattr(self, "stopping", True))
-        signal.signal(signal.SIGCHLD, lambda *_: None)  # wakes the loop
+        self._wake, _woken = forks.hear(self.selector, self.listener, self._stop)
         while not self.stopping or self._at_work():
             if not self.stopping:
                 self._start_workers()
@@ -109,6 +101,9 @@ class Master:
         for each in self.workers:
             each.control.close()
         return 0
+
+    def _stop(self) -> None:
+        self.stopping = True
 
     def _at_work(self) -> bool:
         """Whether a request is answered, or will be at once."""
@@ -451,41 +446,13 @@ class Master:
             self._fork()
 
     def _fork(self) -> None:
-        ours, theirs = socket.socketpair()
-        progress = mmap.mmap(-1, 2 * batches.LARGEST)
-        sys.stdout.flush()
-        sys.stderr.flush()
-        master = os.getpid()
-        pid = os.fork()
-        if pid == 0:
-            code = 1
-            try:
-                self._let_go_of_all()
-                ours.close()
-                worker.end_with(master)
-                code = self._become(theirs, progress)
-            finally:
-                sys.stdout.flush()
-                os._exit(code)
-        theirs.close()
-        each = Worker(pid, ours, progress, at=time.monotonic())
+        each = forks.fork(self._become, self._let_go_of_all)
         self.workers.append(each)
-        self.selector.register(ours, selectors.EVENT_READ, each)
+        self.selector.register(each.control, selectors.EVENT_READ, each)
 
     def _let_go_of_all(self) -> None:
-        """In the fork: nothing of the master's stays open (a client's end must be seen as one)."""
-        signal.set_wakeup_fd(-1)
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        for key in list(self.selector.get_map().values()):
-            if isinstance(key.fileobj, socket.socket):
-                key.fileobj.close()
-        for sock in [*(w.client for w in self.waiting), *(p for _, p in self.pings)]:
-            sock.close()
-        for each in self.workers:
-            for taken in (*each.slots.values(), *each.ahead.values()):
-                taken.client.close()
-        self._wake.close()
+        """In the fork: nothing of the master's stays open."""
+        held = [taken for w in self.workers for taken in (*w.slots.values(), *w.ahead.values())]
+        clients = [taken.client for taken in (*self.waiting, *held)]
+        forks.close_all(self.selector, self._wake, [*clients, *(p for _, p in self.pings)])
         os.close(self.spare)
-        self.selector.close()

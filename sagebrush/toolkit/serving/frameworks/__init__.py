@@ -16,10 +16,10 @@ HEAVY = ("pytorch", "huggingface", "tensorflow")
 SCRIPTLESS = (*HEAVY, "xgboost")
 """Frameworks that have a default for loading a model."""
 
-SPIN = "4000"
+SPIN = "10000"
 """Turns for which an OpenMP thread that has done its part of an operation looks for the next before
-it sleeps (GOMP_SPINCOUNT of GNU's libgomp): some 0.1 ms. To wake it at each of the hundred
-operations of a forward pass doubled the time of a short text; to spin for libgomp's 300,000 turns
+it sleeps (GOMP_SPINCOUNT of GNU's libgomp): some 0.2 ms. To wake it at each of the hundred
+operations of a forward pass doubled the time of a short text; to spin for libgomp's own 300,000
 takes the processors from whatever else is served on them."""
 
 

@@ -20,7 +20,7 @@ import time
 from collections.abc import Callable
 from urllib.parse import unquote
 
-from sagebrush.toolkit.serving import batches, callers, worker
+from sagebrush.toolkit.serving import batches, callers, forks, worker
 from sagebrush.toolkit.serving.callers import Waiting
 from sagebrush.toolkit.serving.connection import BadRequest, Connection, Request, short
 from sagebrush.toolkit.serving.multimodel import memory
@@ -60,15 +60,7 @@ class Server:
 
     def run(self) -> int:
         """Serves until SIGTERM; the exit status."""
-        self.listener.setblocking(False)
-        self.selector.register(self.listener, selectors.EVENT_READ, "listener")
-        self._wake, woken = socket.socketpair()
-        self._wake.setblocking(False)
-        signal.set_wakeup_fd(self._wake.fileno(), warn_on_full_buffer=False)
-        self.selector.register(woken, selectors.EVENT_READ, "signal")
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: setattr(self, "stopping", True))
-        signal.signal(signal.SIGCHLD, lambda *_: None)  # wakes the loop
+        self._wake, _woken = forks.hear(self.selector, self.listener, self._stop)
         while not self.stopping or any(m.worker.slots for m in self.models.values()):
             for key, _ in self.selector.select(self._pause()):
                 self._handle(key)
@@ -76,6 +68,9 @@ class Server:
         for each in self.models.values():
             each.worker.control.close()
         return 0
+
+    def _stop(self) -> None:
+        self.stopping = True
 
     def _pause(self) -> float | None:
         due = [m.worker.look_at for m in self.models.values() if m.worker.slots or m.asker]
@@ -220,47 +215,22 @@ class Server:
             each.size = memory.told(each.worker.progress)
 
     def _fork(self, name: str, url: str, client: socket.socket) -> None:
-        ours, theirs = socket.socketpair()
-        progress = mmap.mmap(-1, 2 * batches.LARGEST + memory.TOLD)
-        sys.stdout.flush()
-        sys.stderr.flush()
-        parent = os.getpid()
-        pid = os.fork()
-        if pid == 0:
-            code = 1
-            try:
-                self._let_go_of_all(client)
-                ours.close()
-                worker.end_with(parent)
-                memory.expendable()
-                code = self._become(url, theirs, progress)
-            finally:
-                sys.stdout.flush()
-                os._exit(code)
-        theirs.close()
-        now = time.monotonic()
-        process = Worker(pid, ours, progress, at=now, look_at=now + LOOK)
+        def become(control: socket.socket, progress: mmap.mmap) -> int:
+            memory.expendable()
+            return self._become(url, control, progress)
+
+        process = forks.fork(become, lambda: self._let_go_of_all(client), memory.TOLD)
         found = self.models[name] = Loaded(name, url, process, client, memory.LEAST)
-        self.selector.register(ours, selectors.EVENT_READ, found)
+        self.selector.register(process.control, selectors.EVENT_READ, found)
 
     def _let_go_of_all(self, client: socket.socket) -> None:
-        """In the fork: nothing of the server's stays open (a client's end must be seen as one)."""
-        signal.set_wakeup_fd(-1)
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        for key in list(self.selector.get_map().values()):
-            if isinstance(key.fileobj, socket.socket):
-                key.fileobj.close()
-        client.close()
+        """In the fork: nothing of the server's stays open."""
+        clients: list[socket.socket | None] = [client]
         for each in self.models.values():
-            if each.asker is not None:
-                each.asker.close()
-            for taken in (*each.waiting, *each.worker.slots.values()):
-                taken.client.close()
+            clients.append(each.asker)
+            clients += [taken.client for taken in (*each.waiting, *each.worker.slots.values())]
             each.worker.progress.close()
-        self._wake.close()
-        self.selector.close()
+        forks.close_all(self.selector, self._wake, clients)
 
     def _hear(self, model: Loaded, code: int | None) -> None:
         """A model's process says that it is ready or done, or has ended (`code`)."""
