@@ -22,7 +22,7 @@ from jsonata.parser import Parser
 from jsonata.utils import Utils
 
 from sagebrush.asl.failures import QUERY_EVALUATION, StateError
-from sagebrush.asl.functions import functions
+from sagebrush.asl.functions import functions, whole_text
 from sagebrush.asl.scope import Scope
 from sagebrush.asl.values import MISSING, type_of, write
 
@@ -32,6 +32,7 @@ DEPTH = 100
 VALUE_BYTES = 6_990_256
 """The most that one value may hold, counting 8 for a number and 1 for a character (as AWS refuses)."""
 PATTERN_SECONDS = 1.0
+GROUP = regex.compile(r"\\g<(\d+)>")
 BITS = 1024
 """No double is larger; Python's integers would grow without end."""
 
@@ -57,6 +58,9 @@ class _Pattern:
         return self.pattern.finditer(text, timeout=PATTERN_SECONDS)
 
     def sub(self, replacement: Any, text: str, count: int = 0) -> str:
+        for group in GROUP.findall(replacement) if isinstance(replacement, str) else ():
+            if int(group) > self.pattern.groups:  # as the library expects to be told
+                raise ValueError(f"invalid group reference {group} at position 0")
         return self.pattern.sub(replacement, text, count, timeout=PATTERN_SECONDS)
 
     def split(self, text: str, maxsplit: int = 0) -> list[str]:
@@ -94,6 +98,9 @@ class _Bounded(Jsonata):
         elif isinstance(result, list) and len(result) * 8 > VALUE_BYTES:
             raise _Exceeded("Expression evaluation memory limit exceeded")
         return result
+
+    def evaluate_string_concat(self, lhs: Any, rhs: Any) -> str:
+        return super().evaluate_string_concat(whole_text(lhs), whole_text(rhs))
 
     def apply_inner(self, proc: Any, args: Any, input: Any, environment: Any) -> Any:
         callable_kinds = (Jsonata.JFunction, Jsonata.JLambda, Parser.Symbol)

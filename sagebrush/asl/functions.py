@@ -3,7 +3,7 @@
 AWS's are $partition, $range, $hash, $random with a seed, $uuid and $parse (developer guide, "JSONata
 functions provided by Step Functions"; limits and what is undefined as the service answers). $now,
 $millis and $shuffle take time and randomness from the caller; $pad, $join and $replace look at the
-size of what they would make before they make it.
+size of what they would make before they make it; $string writes whole numbers in full below 1e21.
 """
 
 from __future__ import annotations
@@ -140,11 +140,24 @@ def replace(text: Any, pattern: Any, replacement: Any, limit: Any) -> Any:
     return Functions.replace(text, pattern, replacement, limit)
 
 
+def whole_text(value: Any) -> Any:
+    """An integer as JavaScript writes it, in full below 1e21; other values as they are."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    return str(value) if whole and abs(value) < 10**21 else value
+
+
+def string(value: Any, pretty: Any) -> Any:
+    return Functions.string(whole_text(value), pretty)
+
+
 STATELESS: dict[str, _Function | None] = {
     "partition": _Function(Signature("<a-n?:a>", "partition"), partition),
     "range": _Function(Signature("<n?n?n?:a>", "range"), number_range),
     "hash": _Function(Signature("<s-s?:s>", "hash"), digest),
     "parse": _Function(Signature("<s-:x>", "parse"), parse),
+    "string": _Function(Signature("<x-b?:s>", "string"), string),
     "eval": None,
     "pad": _Function(Signature("<s-ns?:s>", "pad"), pad),
     "join": _Function(Signature("<a<s>s?:s>", "join"), join),

@@ -156,7 +156,7 @@ class _Walk:
         if kind is None:
             self.report.error("These fields are required: [Type]", at)
             return
-        if kind not in fields.BOTH:
+        if not isinstance(kind, str) or kind not in fields.BOTH:
             known = ", ".join(fields.BOTH)
             message = f"Value should be one of the following: [{known}]"
             self.report.error(message, f"{at}/Type")
