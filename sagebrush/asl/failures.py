@@ -16,8 +16,6 @@ RUNTIME = "States.Runtime"
 DATA_LIMIT = "States.DataLimitExceeded"
 QUERY_EVALUATION = "States.QueryEvaluationError"
 RESULT_PATH = "States.ResultPathMatchFailure"
-TOLERATED_FAILURES = "States.ExceedToleratedFailureThreshold"
-ITEM_READER = "States.ItemReaderFailed"
 
 NO_NEXT_STATE = "Failed to transition out of the state. The state does not point to a next state."
 TOO_LARGE = (

@@ -11,15 +11,11 @@ from dataclasses import dataclass
 
 from sagebrush.asl.diagnostics import SCHEMA
 
-LAMBDA = re.compile(
-    r"arn:(?:aws[\w-]*|\$\{[^}]+\}):lambda:[^:]*:[^:]*:function:[\w-]+(?::(?:\$LATEST|[\w-]+))?"
-)
+LAMBDA = re.compile(r"arn:aws[\w-]*:lambda:[^:]*:[^:]*:function:[\w-]+(?::(?:\$LATEST|[\w-]+))?")
 ACTIVITY = re.compile(r"arn:aws[\w-]*:states:[^:]*:[^:]*:activity:[^\s:]+")
 SERVICE = re.compile(
     r"arn:aws[\w-]*:states:[^:]*:[^:]*:(aws-sdk:\w+|[\w-]+):(\w+)(\.sync(?::2)?|\.waitForTaskToken)?"
 )
-SUBSTITUTION = re.compile(r"\$\{[^{}]+\}")
-"""CloudFormation's and SAM's DefinitionSubstitutions, which AWS replaces before it validates."""
 
 
 @dataclass(frozen=True)
@@ -71,8 +67,6 @@ def problem_of(arn: str, express: bool) -> Problem | None:
     try:
         resource = read_resource(arn)
     except ValueError:
-        if SUBSTITUTION.search(arn):
-            return None
         return Problem("INVALID_RESOURCE", "Invalid Resource resource")
     pattern = resource.pattern.partition(":")[0]
     if express and resource.family == "Activity":

@@ -288,7 +288,11 @@ def _wait(turn: Turn, line: Line, state: State) -> None:
 def _fail(turn: Turn, line: Line, state: State) -> None:
     value = turn.input_of(line)
     scope = turn.scope(line, value, input=value)
-    error, cause = (
-        state.values[name](scope) if name in state.values else None for name in ("Error", "Cause")
-    )
-    flow.failed(turn, line, Failure(error, cause))
+    given: dict[str, str | None] = {"Error": None, "Cause": None}
+    for name in given.keys() & state.values.keys():
+        text = given[name] = state.values[name](scope)
+        if not isinstance(text, str):
+            raise StateError(
+                RUNTIME, f"The {name}Path parameter does not reference a string: {write(text)}"
+            )
+    flow.failed(turn, line, Failure(given["Error"], given["Cause"]))

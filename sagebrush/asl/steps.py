@@ -198,7 +198,7 @@ class Step:
     """What one step did; all of it belongs into one commit.
 
     `position` is a JSON document. `events`: AWS's HistoryEvents. `pages`: values to keep under their
-    keys; `dropped`: prefixes of keys that nothing reads any more. `more`: there is a further step to
+    keys; `dropped`: prefixes of keys that nothing reads any more, forgotten before `pages` are kept. `more`: there is a further step to
     do at once (`Continued`), which was cut off to keep this one small.
     """
 

@@ -18,7 +18,6 @@ from sagebrush.asl.resources import problem_of
 from sagebrush.errors import AwsError, Doc
 
 NAME_LENGTH = 80
-DEFINITION_BYTES = 1_048_576
 
 
 def diagnose(text: str, express: bool = False) -> list[Diagnostic]:

@@ -48,8 +48,6 @@ def schedule(turn: Turn, line: Line, state: State) -> None:
     effective = flow.given(turn, line, state)
     scope = turn.scope(line, effective, input=effective)
     parameters = effective if state.arguments is None else state.arguments(scope)
-    if resource.family == "Task" and state.arguments is None:
-        parameters = {}
     role = _role(state, scope)
     timeout = number(state, "TimeoutSeconds", scope)
     heartbeat = number(state, "HeartbeatSeconds", scope)

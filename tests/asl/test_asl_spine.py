@@ -301,6 +301,22 @@ def test_what_a_service_task_is_given() -> None:
     }
 
 
+def test_a_task_without_parameters_is_given_the_effective_input() -> None:
+    """Specification, "Parameters": the default is the effective input."""
+    for fields in ({"InputPath": "$.x"}, {"QueryLanguage": "JSONata"}):
+        run = started(single({"Type": "Task", "Resource": INVOKE, **fields}), {"x": {"a": 1}})
+        (task,) = run.tasks.values()
+        assert task.parameters == ({"a": 1} if "InputPath" in fields else {"x": {"a": 1}})
+
+
+def test_a_fail_path_to_what_is_no_string() -> None:
+    error, cause = cause_of({"Type": "Fail", "ErrorPath": "$.e"}, {"e": 5})
+    assert (error, cause) == (
+        "States.Runtime",
+        "The ErrorPath parameter does not reference a string: 5",
+    )
+
+
 def test_results_go_through_selector_path_and_output() -> None:
     """Guide, "Input and output processing": Parameters, ResultSelector, ResultPath, OutputPath."""
     state = {

@@ -237,8 +237,9 @@ OWN_OPINION = {
     "valid-task-credentials",
     "valid-task-parameters",
     "valid-task-timeout-jsonata",
-    # CloudFormation's {"Fn::GetAtt": ...} is replaced before AWS sees the definition.
+    # CloudFormation's {"Fn::GetAtt": ...} and ${...} are replaced before AWS sees the definition.
     "valid-task-intrisic-function",
+    "valid-cfn-definition-substitutions",
 }
 """Where the validator that these definitions come from and AWS's guides differ."""
 
