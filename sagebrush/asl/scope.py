@@ -1,0 +1,37 @@
+"""What the expressions of a state may refer to, gathered when one of them asks."""
+
+from __future__ import annotations
+
+import random
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from sagebrush.errors import Doc
+
+
+@dataclass
+class Scope:
+    """The values of `$`, `$$`, variables, and `$states` of one evaluation.
+
+    `context` and `variables` make their documents when they are first needed. `now` is seconds
+    since 1970; `random` is the caller's.
+    """
+
+    input: Any
+    context: Callable[[], Doc]
+    variables: Callable[[], Doc]
+    now: float
+    random: random.Random
+    states: Doc = field(default_factory=dict)
+    """Members of `$states` besides `context` (JSONata): input, result, errorOutput."""
+
+    def about(self, value: Any) -> Scope:
+        """The same with another `$`."""
+        return Scope(value, self.context, self.variables, self.now, self.random, self.states)
+
+
+def new_uuid(source: random.Random) -> str:
+    """A version 4 UUID of the given source of randomness."""
+    return str(uuid.UUID(int=source.getrandbits(128), version=4))
