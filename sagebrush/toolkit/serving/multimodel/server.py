@@ -231,12 +231,14 @@ class Server:
             try:
                 self._let_go_of_all(client)
                 ours.close()
+                _lead(0)
                 worker.end_with(parent)
                 memory.expendable()
                 code = self._become(url, theirs, progress)
             finally:
                 sys.stdout.flush()
                 os._exit(code)
+        _lead(pid)
         theirs.close()
         now = time.monotonic()
         process = Worker(pid, ours, progress, at=now, look_at=now + LOOK)
@@ -363,6 +365,7 @@ class Server:
     def _bury(self, model: Loaded, code: int) -> None:
         """The process of a model has ended: the model is not loaded, and who waited is told."""
         process = model.worker
+        _end_children(process.pid)
         self.selector.unregister(process.control)
         process.control.close()
         del self.models[model.name]
@@ -384,6 +387,18 @@ class Server:
             self._answer(taken.client, 404, told(404, f"Model {model.name} ended."), drop=True)
         process.slots = {}
         process.progress.close()
+
+
+def _lead(pid: int) -> None:
+    """The process `pid` (0: this one) leads a group of its own, in which its children are too."""
+    with contextlib.suppress(OSError):  # both it and its parent see to it: neither waits
+        os.setpgid(pid, pid)
+
+
+def _end_children(pid: int) -> None:
+    """What the model's process `pid` has started ends with it, and holds no memory any more."""
+    with contextlib.suppress(OSError):
+        os.killpg(pid, signal.SIGKILL)
 
 
 def invoked(start: bytes) -> str | None:
