@@ -125,8 +125,9 @@ def _branch_ended(turn: Turn, line: Line, parent: Line, output: Any) -> None:
     frame = parent.frame
     previous = line.frame["previous"]
     frame["branches"][int(line.path.rpartition("/")[2])] = {"output": output}
-    frame["wait"]["branches"] -= 1
-    if frame["wait"]["branches"]:
+    left = frame["wait"]["branches"] - 1
+    if left:
+        frame["wait"] = {"branches": left}
         return
     results = [branch["output"] for branch in frame["branches"]]
     del frame["branches"], frame["wait"]

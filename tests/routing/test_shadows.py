@@ -39,7 +39,7 @@ def endpoint(share: float = 1.0, routes: int = 1, name: Name = NAME) -> Endpoint
     return Endpoint(name, 1, (Variant("v", 1.0, ()),), (Shadow(shadow, share),))
 
 
-def passage(answer: Any) -> Passage[Answer]:
+def passage(answer: Any) -> Passage[Any]:
     async def ask(_pool: Pool, _head: bytes, body: Body, _timeout: float) -> Answer:
         if isinstance(answer, asyncio.Event):
             await answer.wait()
@@ -84,7 +84,7 @@ def test_no_more_wait_than_may(monkeypatch: Any) -> None:
     async def run() -> None:
         gate = asyncio.Event()
 
-        def make() -> Passage[Answer]:
+        def make() -> Passage[Any]:
             made.append(1)
             return passage(gate)
 
@@ -129,3 +129,35 @@ def test_a_shadow_that_hangs_takes_no_copies_from_another_endpoint(monkeypatch: 
     asyncio.run(run())
     assert answered == [1]
     assert not copies._waiting
+
+
+def test_a_large_answer_is_thrown_away_as_it_comes() -> None:
+    """None of it is kept where nothing is captured."""
+    copies, done = Shadows(Counted()), []  # type: ignore[arg-type]
+    size = 3 << 20
+
+    async def answers(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size + b"x" * size)
+        await writer.drain()
+        writer.close()
+
+    async def run() -> None:
+        server = await asyncio.start_server(answers, "127.0.0.1", 0)
+        address = f"tcp:127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        pool, head = Pool(address), b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"
+        route = Route("e-2", "2", (address,), (pool,))
+        shadow = Shadow(Variant("shadow", 1.0, (route,)), 1.0)
+        found = Endpoint(NAME, 1, (Variant("v", 1.0, ()),), (shadow,))
+        copies.copy(
+            found,
+            lambda: Passage(lambda _before, _last: head, b"", 60.0, Pool.open),
+            lambda _, answer: done.append((answer.status, answer.body)),
+        )
+        await asyncio.gather(*copies._running)
+        assert pool.busy == 0
+        pool.close()
+        server.close()
+
+    asyncio.run(run())
+    assert done == [(200, b"")]

@@ -31,6 +31,8 @@ BUSY = 600.0
 """Seconds for which a full queue (503 with Retry-After) is not counted as a failure."""
 LONGEST_LINE = 65536
 """Bytes of a line between the chunks of an answer."""
+PIECE = 1 << 18
+"""Bytes of an answer that are read at a time."""
 TOLD = 2000
 """Bytes of a failed answer that are told."""
 
@@ -222,8 +224,8 @@ class Model:
             # one that has heard enough (413) may answer and close before it has read all
             with contextlib.suppress(BrokenPipeError, ConnectionResetError):
                 talk.request("POST", "/invocations", body=body, headers=headers)
-            reply = talk.getresponse()
-            data = reply.read()
+            sock, reply = talk.sock, talk.getresponse()
+            data = _whole(reply, sock, time.monotonic() + timeout)
         except TimeoutError as error:
             talk.close()
             why = f"{SILENT} within {self._timeout:g} seconds"
@@ -238,6 +240,23 @@ class Model:
         if reply.will_close:
             talk.close()
         return _judged(reply, data)
+
+
+def _whole(reply: http.client.HTTPResponse, sock: socket.socket | None, until: float) -> bytes:
+    """The answer's body, which is here by `until` (monotonic seconds), also where it comes drop by drop.
+    Raises TimeoutError, OSError and HTTPException."""
+    pieces = []
+    while piece := reply.read1(PIECE):
+        pieces.append(piece)
+        left = until - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        if sock is not None:
+            sock.settimeout(left)
+    if reply.length:
+        raise http.client.IncompleteRead(b"", reply.length)
+    reply.close()  # so that the connection may be asked again
+    return b"".join(pieces)
 
 
 def _over(sock: socket.socket) -> bool:

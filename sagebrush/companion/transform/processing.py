@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 CSV, JSON, LINES = "text/csv", "application/json", "application/jsonlines"
 FORMATS = (CSV, JSON, LINES)
 INPUT, OUTPUT = "SageMakerInput", "SageMakerOutput"
+csv.field_size_limit(1 << 30)  # a record's own limit is MaxPayloadInMB, not 128 KiB
 ID, TIME = "SageMakerInferenceId", "SageMakerInferenceTime"
 _CALLED = {CSV: "CSV", JSON: "JSON", LINES: "JSON Lines"}
 
@@ -152,7 +153,10 @@ def read(data: bytes, content: str) -> Any:
 def written(value: Any, content: str) -> bytes:
     """The value as a record of that format, without a line's end."""
     if content != CSV:
-        return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+        try:
+            return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+        except UnicodeEncodeError:  # JSON may name half a character, which UTF-8 has not
+            return json.dumps(value, separators=(",", ":")).encode()
     row = [str(each) for each in (value if isinstance(value, list) else [value])]
     text = ",".join(row)
     if '"' not in text and text.count(",") == max(0, len(row) - 1) and "\n" not in text and row:

@@ -8,6 +8,7 @@ one uploads the files that it finds. A file whose upload fails is kept and tried
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import os
@@ -33,6 +34,8 @@ AGAIN = 60.0
 """Seconds until an upload that failed is tried again."""
 TRIES = 30
 """Uploads that may fail before the file is given up: the bucket may be gone for good."""
+KEPT = 1 << 30
+"""Bytes of files whose upload failed that are kept: where the bucket is gone, the disk must not fill."""
 WAITING = 64 * 1024 * 1024
 """Bytes that may wait to be appended; further requests are not captured ("stops capturing at high
 levels of disk usage": ours at high load)."""
@@ -207,7 +210,7 @@ class Captures:
                     known = self._files[key] = self._begin(name, variant, rule, at)
                 count = fitting(lines, SIZE - known.size)
                 text = b"".join(lines[:count])
-                os.write(known.fd, text)
+                _write(known.fd, text)
                 known.size += len(text)
                 if known.size >= SIZE:
                     self._close(key)
@@ -231,7 +234,12 @@ class Captures:
         self._folder.mkdir(mode=0o700, exist_ok=True)
         path = self._folder / f"{uuid.uuid4().hex}.jsonl"
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-        os.write(fd, json.dumps(head).encode() + b"\n")
+        try:
+            _write(fd, json.dumps(head).encode() + b"\n")
+        except OSError:  # one descriptor for each look at a full disk would leave none for callers
+            os.close(fd)
+            path.unlink(missing_ok=True)
+            raise
         return _File(path, head, fd, due=self._clock() + SECONDS)
 
     def _close(self, key: tuple[Name, str, str]) -> None:
@@ -244,6 +252,7 @@ class Captures:
             file.fd = -1
         try:
             _, _, content = file.path.read_bytes().partition(b"\n")
+            file.size = len(content)
             whole = content[: content.rfind(b"\n") + 1]  # a killed server's last line may be torn
             if whole:
                 head = file.head
@@ -251,9 +260,10 @@ class Captures:
                 self._upload(head, head["destination"], key, whole)
         except Exception as error:
             file.tries += 1
+            held = sum(each.size for each in self._failed)
             words = "captured requests of %s cannot be stored at %s: %s"
             log.warning(words, file.head["endpoint"], file.head["destination"], error)
-            if file.tries < TRIES:
+            if file.tries < TRIES and held + file.size <= KEPT:
                 file.due = self._clock() + AGAIN
                 self._failed.append(file)
                 return
@@ -266,6 +276,14 @@ class Captures:
                 self._send(each)
             else:
                 self._failed.append(each)
+
+
+def _write(fd: int, data: bytes) -> None:
+    """All of it is at the end of the file, or none. Raises OSError."""
+    count = os.write(fd, data)
+    if count < len(data):  # a part of a line would spoil the one after it
+        os.ftruncate(fd, os.fstat(fd).st_size - count)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def _due(file: _File, now: float, most: float) -> bool:

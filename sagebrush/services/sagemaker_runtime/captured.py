@@ -36,7 +36,7 @@ def note(world: World, name: Name, variant: Variant, request: Doc, answer: Answe
     world.captures.note(name, variant.name, rule, exchange)
 
 
-def shadow(world: World, place: Place, request: Doc, make: Callable[[], Passage[Answer]]) -> None:
+def shadow(world: World, place: Place, request: Doc, make: Callable[[], Passage[Stream]]) -> None:
     """The endpoint's shadow variants get copies of the request; what they answer is captured as
     their own, where the endpoint captures."""
     name = place.endpoint.name

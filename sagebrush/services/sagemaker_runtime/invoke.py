@@ -57,7 +57,7 @@ async def invoke_endpoint(ctx: Ctx, request: Doc) -> Doc:
         captured.note(ctx.world, place.endpoint.name, place.variant, request, answer)
     if place.endpoint.shadows and not session:  # its state is in one replica, which answered
         captured.shadow(
-            ctx.world, place, request, lambda: _passage(ctx, request, TIMEOUT, Pool.ask)
+            ctx.world, place, request, lambda: _passage(ctx, request, TIMEOUT, Pool.open)
         )
     if session:
         _note_session(ctx.world.forward.sessions, place, answer.headers, found)

@@ -173,7 +173,7 @@ class Processing:
         kind = answer.headers.get("content-type", "application/octet-stream")
         good = 200 <= answer.status < 300
         try:
-            body = await self._spooled(answer, LARGEST if good else SAID)
+            body = await self._spooled(answer, None if good else SAID)
         except (Broken, TimeoutError) as error:
             why = "timed out" if isinstance(error, TimeoutError) else f"failed: {error}"
             return self._failed(f"ClientError: The response of container {at} {why}.{SEE}", place)
@@ -187,18 +187,26 @@ class Processing:
         reason = f"ClientError: Received {side} error ({answer.status}) from model.{SEE}"
         return Outcome(body, kind, reason, place)
 
-    async def _spooled(self, answer: Stream | Answer, most: int) -> Spooled:
-        """The body, up to `most` bytes, as S3 stores it. Raises Broken and TimeoutError."""
+    async def _spooled(self, answer: Stream | Answer, told: int | None) -> Spooled:
+        """The body, or only its first `told` bytes, as S3 stores it. Raises TimeoutError, and Broken
+        also for a whole one of more than LARGEST."""
+        most = LARGEST if told is None else told
+        large = Broken(f"it is larger than {LARGEST >> 20} MiB")  # a part of it is no answer
         writer = self._world.objects.spool(("CRC64NVME",))
         try:
             if isinstance(answer, Answer):
+                if told is None and len(answer.body) > most:
+                    raise large
                 writer.write(answer.body[:most])
             else:
                 async for piece in answer:
+                    if told is None and len(piece) > most - writer.size:
+                        answer.close()
+                        raise large
                     wait = writer.write(piece[: most - writer.size])
                     if wait is not None:
                         await asyncio.wrap_future(wait)
-                    if writer.size >= most:
+                    if told is not None and writer.size >= most:
                         answer.close()
                         break
             if writer.size <= INLINE:

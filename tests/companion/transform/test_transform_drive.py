@@ -346,3 +346,35 @@ def test_the_container_may_say_how(stand: TransformStand) -> None:
     stand.run(concurrency=None, strategy=None, payload=None)
     assert stand.said[0].startswith("MaxConcurrentTransforms=3, MaxPayloadInMB=6, BatchStrategy=SI")
     assert sorted(bodies(stand)) == [b"x", b"y"]
+
+
+def test_a_record_that_names_half_a_character_is_joined(stand: TransformStand) -> None:
+    stand.objects |= {"in/a": b'{"x":"\\ud83d"}\n'}
+    stand.model = lambda _: (200, b'"\\ude00"', {})
+    kind = "application/jsonlines"
+    data = {"before": "$", "after": "$", "join": True, "stamp": ""}
+    drive = stand.run(content_type=kind, accept=kind, strategy="SingleRecord", data=data)
+    assert drive.failures == []
+    assert stand.outputs["out/a.out"] == b'{"x":"\\ud83d","SageMakerOutput":"\\ude00"}\n'
+
+
+def test_a_quoted_field_may_be_as_large_as_a_payload(stand: TransformStand) -> None:
+    field = b'"' + b"x" * 200_000 + b',"'
+    stand.objects["in/a"] = field + b",2\n"
+    stand.model = lambda _: (200, b"1", {})
+    data = {"before": "$", "after": "$", "join": True, "stamp": ""}
+    drive = stand.run(strategy="SingleRecord", data=data)
+    assert drive.failures == []
+    assert stand.outputs["out/a.out"] == field + b",2,1\n"
+
+
+def test_an_upload_whose_completion_a_killed_server_did_not_tell_of_is_done(
+    stand: TransformStand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "PART", 1000)
+    stand.objects["in/a"] = b"\n".join(b"r" * 150 for _ in range(20))
+    stand.killed = True
+    assert stand.run(strategy="SingleRecord").failures == []
+    assert not stand.killed
+    assert stand.outputs["out/a.out"] == stand.objects["in/a"].upper() + b"\n"
+    assert stand.uploads == {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import socket
@@ -87,7 +88,11 @@ class StoreHandler(Handler):
             stand.uploads[query["uploadId"][0]][int(query["partNumber"][0])] = body
         else:
             stand.objects[key] = body
-        self.reply(200, b"", {"ETag": '"part"'})
+        self.reply(200, b"", {"ETag": f'"{hashlib.md5(body).hexdigest()}"'})
+
+    def do_HEAD(self) -> None:
+        tag = self.stand.tags.get(unquote(self.path.split("/", 2)[2]))
+        self.reply(200 if tag else 404, b"", {"ETag": tag or ""})
 
     def do_POST(self) -> None:
         body, stand = self.body(), self.stand
@@ -97,9 +102,19 @@ class StoreHandler(Handler):
             stand.uploads[upload] = {}
             self.reply(200, f"<UploadId>{upload}</UploadId>".encode())
             return
-        found = stand.uploads.pop(query["uploadId"][0])
+        found = stand.uploads.pop(query["uploadId"][0], None)
+        if found is None:
+            self.reply(404, b"<Error><Code>NoSuchUpload</Code><Message>gone</Message></Error>")
+            return
         numbers = [int(n) for n in re.findall(rb"<PartNumber>(\d+)<", body)]
-        stand.objects[unquote(parts.path.split("/", 2)[2])] = b"".join(found[n] for n in numbers)
+        key = unquote(parts.path.split("/", 2)[2])
+        stand.objects[key] = b"".join(found[n] for n in numbers)
+        digests = b"".join(hashlib.md5(found[n]).digest() for n in numbers)
+        stand.tags[key] = f'"{hashlib.md5(digests).hexdigest()}-{len(numbers)}"'
+        if stand.killed:  # before it could answer
+            stand.killed = False
+            self.close_connection = True
+            return
         self.reply(200, b"<Done/>")
 
     def do_DELETE(self) -> None:
@@ -137,6 +152,10 @@ class TransformStand:
         self.folder = folder
         self.objects: dict[str, bytes] = {}
         self.uploads: dict[str, dict[int, bytes]] = {}
+        self.tags: dict[str, str] = {}
+        """ETags of what was uploaded in parts."""
+        self.killed = False
+        """Whether the store does not answer to the next upload that it completes."""
         self.refusals: list[int] = []
         self.parameters: dict[str, Any] = {}
         self.model: Callable[[Asked], Reply] = upper

@@ -204,3 +204,50 @@ def test_the_thread_appends_and_stops(store: Store) -> None:
     store.note("a")
     store.captures.stop()
     assert list(store.objects.values()) == [["a"]]
+
+
+def test_a_full_disk_costs_no_descriptor_and_leaves_no_half_line(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write, room = os.write, [0]
+
+    def short(fd: int, data: bytes) -> int:
+        if not room[0]:
+            raise OSError(28, "No space left on device")
+        taken = write(fd, data[: room[0]])
+        room[0] -= taken
+        return taken
+
+    monkeypatch.setattr(captures.os, "write", short)
+    before = len(os.listdir("/dev/fd"))
+    for _ in range(5):
+        store.note("a")
+        store.pass_on()
+    assert len(os.listdir("/dev/fd")) == before
+    assert store.files() == []
+    room[0] = 1000
+    store.note("b")
+    store.pass_on()
+    room[0] = 10
+    store.note("c")
+    store.pass_on()
+    room[0] = 10_000
+    store.note("d")
+    store.pass_on()
+    store.captures.flush()
+    assert list(store.objects.values()) == [["b", "d"]]
+
+
+def test_what_is_kept_for_a_bucket_that_is_gone_is_bounded(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(captures, "KEPT", 2000)
+    store.broken = True
+    for _ in range(20):
+        store.note("x" * 300)
+        store.captures.flush()
+    assert 1000 < sum(path.stat().st_size for path in store.files()) < 6000
+    store.broken = False
+    store.captures.flush()
+    assert store.files() == []
+    assert store.objects

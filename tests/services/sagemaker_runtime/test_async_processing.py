@@ -240,6 +240,18 @@ def test_an_input_that_is_too_large(stand: Stand, monkeypatch: pytest.MonkeyPatc
     assert stand.counted["RequestDownloadFailures"] == 1
 
 
+def test_an_answer_that_is_too_large_is_not_stored_in_part(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(processing, "LARGEST", 8)
+    stand.run(ok(b"123456789"))
+    assert stand.stored("out") is None
+    assert b"it is larger than" in (stand.stored("failed") or b"")
+    stand.clear()
+    stand.run(ok(b"12345678"))
+    assert stand.stored("out") == b"12345678"
+
+
 @pytest.mark.parametrize("size", [4, 100_000])
 def test_a_full_disk_asks_no_model_twice(
     stand: Stand, monkeypatch: pytest.MonkeyPatch, size: int

@@ -9,6 +9,7 @@ import os
 import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +101,29 @@ def test_one_model_that_dies_or_cannot_be_loaded_is_none_of_the_others(many: Man
     os.kill(other, signal.SIGKILL)
     assert many.load("a")[0] == 200
     assert many.ask("DELETE", "/models/a")[0] == 200
+
+
+def test_what_a_model_has_started_ends_with_it(many: Many) -> None:
+    forks = "import os, time\nif (child := os.fork()) == 0:\n    time.sleep(60)\n    os._exit(0)\n"
+    forks += "def model_fn(_): return child\ndef predict_fn(data, model):\n"
+    forks += "    if data == 'die': os._exit(7)\n    return model\n"
+    for ended in ("unloaded", "dies"):
+        assert many.load("forks", forks)[0] == 200
+        child = many.invoke("forks", 1)[1]
+        assert Path(f"/proc/{child}").exists()
+        if ended == "unloaded":
+            assert many.ask("DELETE", "/models/forks")[0] == 200
+        else:
+            assert many.invoke("forks", "die")[0] == 502
+        until(partial(_over, child))
+
+
+def _over(pid: int) -> bool:
+    """Whether the process has ended, waited for or not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        return True
 
 
 def test_a_load_whose_caller_has_left_stands_in_no_other_ones_way(many: Many) -> None:

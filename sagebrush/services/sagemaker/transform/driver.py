@@ -75,16 +75,39 @@ def output(row: Row) -> tuple[str, str]:
 def start(world: World, row: Row) -> None:
     """The driver of each instance is launched, with its part of the objects. Repeatable: one that was
     launched goes on. Raises StageError."""
-    all_of_them, found = job(row), inputs(world, row)
-    for number, member in enumerate(all_of_them):
-        order = _order(world, row, member, found[number :: len(all_of_them)])
+    all_of_them = job(row)
+    for member, objects in zip(all_of_them, _parts(world, row), strict=True):
         place = root(world, member)
         (place / run.FOLDER).mkdir(mode=0o700, parents=True, exist_ok=True)
         if not (place / "spec.json").exists():
-            (place / run.PLAN).write_text(json.dumps(order))
+            part = place / f"{run.PLAN}.part"  # a half-written plan must not be taken for one
+            part.write_text(json.dumps(_order(world, row, member, objects)))
+            part.replace(place / run.PLAN)
+    for member in all_of_them:  # whose plans are all there: what was launched never finds others
         world.backend.launch(_spec(world, row, member))
         stream = f"{stream_of(row, member)}/data-log"
         world.streams.register(row.account, row.region, facts.GROUP, stream, key(member))
+
+
+def _parts(world: World, row: Row) -> list[list[Source]]:
+    """The objects of each instance: those of its plan where all have one, since a journal tells objects
+    by their numbers there, whatever has come to S3 since. Raises StageError."""
+    all_of_them = job(row)
+    planned = [_planned(world, member) for member in all_of_them]
+    known = [part for part in planned if part is not None]
+    if len(known) == len(planned):
+        return known
+    found = inputs(world, row)
+    return [found[number :: len(all_of_them)] for number in range(len(all_of_them))]
+
+
+def _planned(world: World, member: Member) -> list[Source] | None:
+    """The objects of the instance's plan; None where it has none."""
+    try:
+        order = json.loads((root(world, member) / run.PLAN).read_text())
+    except (OSError, ValueError):
+        return None
+    return [Source(b, k, size, path, etag) for b, k, size, etag, path in order["objects"]]
 
 
 def stream_of(row: Row, member: Member) -> str:
@@ -181,11 +204,8 @@ def said(world: World, row: Row) -> Said:
     failed = 0
     for member in job(row):
         texts = {name: _text(world, member, name) for name in (journal.NAME, journal.RESULT)}
-        try:
-            order = json.loads((root(world, member) / run.PLAN).read_text())
-        except (OSError, ValueError):
+        if (objects := _planned(world, member)) is None:
             continue  # it was never launched
-        objects = [Source(b, k, size, path, etag) for b, k, size, etag, path in order["objects"]]
         past = journal.read(texts[journal.NAME])
         found.done.extend(objects[number] for number in sorted(past.done))
         found.begun.extend((objects[number], upload) for number, upload in past.begun.items())
@@ -269,9 +289,10 @@ def capture(world: World, row: Row) -> None:
 
 
 def renew(world: World, member: Member) -> None:
-    """The lost driver's directory is as if it had not been launched, with its journal in it."""
-    text, place = _text(world, member, journal.NAME), root(world, member)
+    """The lost driver's directory is as if it had not been launched, with its plan and its journal in
+    it. Repeatable: one that was renewed only in part is renewed again, and loses neither."""
+    place = root(world, member)
     world.backend.forget(key(member))
-    stage.remove(place)
-    (place / run.FOLDER).mkdir(mode=0o700, parents=True)
-    (place / run.FOLDER / journal.NAME).write_text(text)
+    for each in (*place.glob("*"), *(place / run.FOLDER).glob("*")):
+        if each.name not in (run.PLAN, run.FOLDER, journal.NAME):
+            stage.remove(each)

@@ -7,6 +7,7 @@ as by a restart of the host, is begun again, and goes on with the objects that h
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 
 from sagebrush.compute.base import Exited, Gone, Limits, Unsupported
@@ -202,7 +203,8 @@ def _run(world: World, row: Row) -> Next:
         for member in alive:
             world.backend.stop(driver.key(member), GRACE)
         return Next(plan={"stopping": True}, due=1.0)
-    lost = any(_lost(state) for _, state in drivers)
+    stops = "stop" in plan_of(row)
+    lost = any(_lost(state) or (not stops and _killed(state)) for _, state in drivers)
     if not alive and not lost:
         ends = [(m, state) for m, state in drivers if isinstance(state, Exited)]
         return _finish(*driver.verdict(world, row, ends))
@@ -215,6 +217,11 @@ def _run(world: World, row: Row) -> Next:
 
 def _lost(state: object) -> bool:
     return isinstance(state, Gone) or (isinstance(state, Exited) and state.reason == "lost")
+
+
+def _killed(state: object) -> bool:
+    """Whether somebody else ended the driver, which runs no code of the user's: another one goes on."""
+    return isinstance(state, Exited) and not state.reason and state.code == -signal.SIGKILL
 
 
 def _ended(world: World, row: Row) -> Next | None:

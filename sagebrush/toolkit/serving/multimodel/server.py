@@ -216,10 +216,12 @@ class Server:
 
     def _fork(self, name: str, url: str, client: socket.socket) -> None:
         def become(control: socket.socket, progress: mmap.mmap) -> int:
+            _lead(0)
             memory.expendable()
             return self._become(url, control, progress)
 
         process = forks.fork(become, lambda: self._let_go_of_all(client), memory.TOLD)
+        _lead(process.pid)
         found = self.models[name] = Loaded(name, url, process, client, memory.LEAST)
         self.selector.register(process.control, selectors.EVENT_READ, found)
 
@@ -333,6 +335,7 @@ class Server:
     def _bury(self, model: Loaded, code: int) -> None:
         """The process of a model has ended: the model is not loaded, and who waited is told."""
         process = model.worker
+        _end_children(process.pid)
         self.selector.unregister(process.control)
         process.control.close()
         del self.models[model.name]
@@ -354,6 +357,18 @@ class Server:
             self._answer(taken.client, 404, told(404, f"Model {model.name} ended."), drop=True)
         process.slots = {}
         process.progress.close()
+
+
+def _lead(pid: int) -> None:
+    """The process `pid` (0: this one) leads a group of its own, in which its children are too."""
+    with contextlib.suppress(OSError):  # both it and its parent see to it: neither waits
+        os.setpgid(pid, pid)
+
+
+def _end_children(pid: int) -> None:
+    """What the model's process `pid` has started ends with it, and holds no memory any more."""
+    with contextlib.suppress(OSError):
+        os.killpg(pid, signal.SIGKILL)
 
 
 def invoked(start: bytes) -> str | None:

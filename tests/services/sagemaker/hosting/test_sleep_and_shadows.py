@@ -162,6 +162,7 @@ def test_requests_of_a_session_are_not_copied(
         return Answer(200, {invoke.SESSION_NEW: "s-1"} if b"NEW_SESSION" in head else {}, b"yes")
 
     monkeypatch.setattr(Pool, "ask", ask)
+    monkeypatch.setattr(Pool, "open", ask)  # a copy's answer is thrown away as it comes
     shadowed(stand)
 
     async def work(**more: Any) -> int:

@@ -300,6 +300,41 @@ def test_what_is_lost_is_begun_again_with_what_was_done(jobs: Jobs) -> None:
     assert reason.startswith("InternalServerError: We encountered an internal error.")
 
 
+def test_what_comes_to_s3_meanwhile_is_not_taken_for_what_was_done(jobs: Jobs) -> None:
+    jobs.create()
+    jobs.answer()
+    (spec,) = jobs.drivers()
+    before = jobs.order(spec)
+    jobs.note(spec, {"done": 0, "records": 1})
+    key = {"Bucket": "models", "Key": "in/+.csv"}  # the first by name
+    body = jobs.stand.app.world.objects.spool_bytes(b"x\n")
+    jobs.stand.call_s3("PutObject", **key, Body=body)
+    for each in list(jobs.stand.backend.specs):
+        jobs.stand.backend.states[each] = Exited(-1, "lost")
+        jobs.stand.app.world.health.forget(each)
+    jobs.stand.backend.specs.clear()
+    jobs.turn()
+    jobs.turn()
+    jobs.answer()
+    jobs.stand.call_s3("DeleteObject", **key)
+    (again,) = jobs.drivers()
+    assert jobs.order(again)["objects"] == before["objects"]
+    assert (again.root / run.FOLDER / journal.NAME).read_text() == '{"done": 0, "records": 1}\n'
+
+
+def test_a_driver_that_was_killed_is_begun_again(jobs: Jobs) -> None:
+    jobs.create()
+    jobs.answer()
+    (spec,) = jobs.drivers()
+    jobs.note(spec, {"done": 0, "records": 1})
+    jobs.end(spec, -9)
+    assert jobs.status() == ("InProgress", "")
+    jobs.turn()
+    jobs.answer()
+    (again,) = jobs.drivers()
+    assert (again.root / run.FOLDER / journal.NAME).read_text() == '{"done": 0, "records": 1}\n'
+
+
 def test_a_driver_that_breaks_is_the_platforms_fault(jobs: Jobs) -> None:
     jobs.create()
     jobs.answer()
