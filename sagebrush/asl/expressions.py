@@ -1,10 +1,11 @@
 """JSONata expressions, `{% ... %}`, evaluated within bounds.
 
-The language is jsonata-python's. An evaluation is bounded in depth (100, AWS's own ceiling), in the
-size of each value, and in steps: each visit of a node of the expression counts as one, so an endless
-tail recursion ends after `STEPS` of them whatever the clock says, and regular expressions search for
-a second at most. What reads the clock or makes random numbers is replaced by what the caller hands
-in, and `$eval` is not there. Sources: Step Functions developer guide, "Transforming data with JSONata".
+The language is jsonata-python's. An evaluation is bounded in depth (100, AWS's own ceiling; functions
+that call themselves meet Python's limit of calls a little earlier), in the size of each value, and in
+steps: each visit of a node of the expression counts as one, so an endless tail recursion ends after
+`STEPS` of them whatever the clock says, and regular expressions search for a second at most. What
+reads the clock or makes random numbers is replaced by what the caller hands in, and `$eval` is not
+there. Sources: Step Functions developer guide, "Transforming data with JSONata".
 """
 
 from __future__ import annotations
