@@ -276,6 +276,11 @@ class Forward:
             raise NoEndpoint(name)
         return found
 
+    async def _published(self, name: Name) -> Endpoint:
+        """The endpoint as it is published now. Raises NoEndpoint where it was deleted: that its routes
+        are not here is no sign of it, they may only have been forgotten."""
+        return self._endpoints.get(name) or await self._load(name)
+
     async def _replaced(
         self, endpoint: Endpoint, variant: Variant, target: str | None, until: float
     ) -> Place:
@@ -285,9 +290,7 @@ class Forward:
         """
         while time.monotonic() < until:
             await asyncio.sleep(LOOK_AGAIN)
-            found = self._endpoints.get(endpoint.name)
-            if found is None:  # deleted meanwhile
-                raise NoEndpoint(endpoint.name)
+            found = await self._published(endpoint.name)
             if found is endpoint:
                 continue
             endpoint = found
@@ -311,9 +314,7 @@ class Forward:
                 raise Left(endpoint.name)
             if asking.why:
                 raise NotAwake(variant.name, asking.why)
-            found = self._endpoints.get(endpoint.name)
-            if found is None:  # it is deleted, unless its routes were only forgotten
-                found = await self._load(endpoint.name)
+            found = await self._published(endpoint.name)
             if found is endpoint:
                 continue
             endpoint = found
