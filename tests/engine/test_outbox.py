@@ -346,3 +346,89 @@ def test_what_another_server_left_is_sent(settings: Settings, clock: Clock) -> N
     assert sorted(things.bodies("q")) == ["event", "text"]
     things.outbox.stop()
     things.app.stop()
+
+
+# Other targets ------------------------------------------------------------------------------------
+
+
+def test_a_log_group_gets_each_message_in_the_rules_stream(things: Fixture) -> None:
+    things.ctx.call("logs", "CreateLogGroup", {"logGroupName": "/aws/events/x"})
+    group = f"arn:aws:logs:{things.ctx.region}:{things.ctx.account}:log-group:/aws/events/x"
+    elsewhere = group.replace(things.ctx.account, "111122223333")
+    things.put(*(things.delivery(group, text) for text in ("one", "two")))
+    dead = things.queue("dead", EVENTS)
+    missing = group.replace("/x", "/none")
+    things.put(*(things.delivery(arn, arn, dead_letter=dead) for arn in (elsewhere, missing)))
+    things.outbox.run_once()
+    (stream,) = things.ctx.call("logs", "DescribeLogStreams", {"logGroupName": "/aws/events/x"})[
+        "logStreams"
+    ]
+    found = things.ctx.call(
+        "logs", "GetLogEvents",
+        {"logGroupName": "/aws/events/x", "logStreamName": stream["logStreamName"]},
+    )["events"]  # fmt: skip
+    assert [each["message"] for each in found] == ["one", "two"]
+    assert found[0]["timestamp"] == round(things.clock() * 1000)
+    codes = {each.body: said(each)["ERROR_CODE"] for each in things.messages("dead")}
+    assert codes == {elsewhere: "NO_PERMISSIONS", missing: "NO_RESOURCE"}
+
+
+def test_a_universal_target_is_called_as_its_role(things: Fixture) -> None:
+    role = f"arn:aws:iam::{things.ctx.account}:role/{things.app.settings.role}"
+    given = json.dumps({"QueueName": "made"})
+    scheduled = things.delivery("aws-sdk:sqs:createQueue", given, role=role)
+    scheduled = replace(scheduled, principal="scheduler.amazonaws.com")
+    dead = things.queue("dead", "scheduler.amazonaws.com")
+    bare = replace(scheduled, role="", dead_letter=dead)  # what Scheduler has none of
+    wrong = replace(scheduled, payload='{"Strange": 1}', dead_letter=dead)
+    things.put(scheduled, bare, wrong)
+    things.outbox.run_once()
+    assert things.bodies("made") == []
+    (refused,) = things.messages("dead")[:1]
+    found = {each.body: said(each) for each in things.messages("dead")}
+    assert said(refused)["TARGET_ARN"] == "arn:aws:scheduler:::aws-sdk:sqs:createQueue"
+    assert {body: each["ERROR_CODE"] for body, each in found.items()} == {
+        given: "AccessDeniedException",
+        '{"Strange": 1}': "ValidationException",
+    }
+
+
+def test_what_is_not_there_yet_is_refused_for_good(things: Fixture) -> None:
+    role = f"arn:aws:iam::{things.ctx.account}:role/{things.app.settings.role}"
+    pipeline = f"arn:aws:sagemaker:{things.ctx.region}:{things.ctx.account}:pipeline/p"
+    stream = f"arn:aws:kinesis:{things.ctx.region}:{things.ctx.account}:stream/s"
+    dead = things.queue("dead", EVENTS)
+    for target in (pipeline, stream):
+        things.put(things.delivery(target, "{}", role=role, dead_letter=dead))
+    things.outbox.run_once()
+    found = [said(each) for each in things.messages("dead")]
+    assert {each["ERROR_CODE"] for each in found} == {"SDK_CLIENT_ERROR"}
+    words = {each["TARGET_ARN"]: each["ERROR_MESSAGE"] for each in found}
+    assert "StartPipelineExecution" in words[pipeline]
+    assert stream in words[stream]
+
+
+def test_an_execution_that_an_earlier_try_started_is_started(things: Fixture) -> None:
+    machine = f"arn:aws:states:{things.ctx.region}:{things.ctx.account}:stateMachine:m"
+    role = f"arn:aws:iam::{things.ctx.account}:role/{things.app.settings.role}"
+    names: list[str] = []
+
+    def start(ctx: Ctx, request: Doc) -> Doc:
+        names.append(request["name"])
+        assert ctx.caller.role == things.app.settings.role
+        if len(names) == 1:  # started, but the answer was lost
+            raise AwsError("InternalFailure", "x", 500)
+        raise AwsError("ExecutionAlreadyExists", "x")
+
+    things.answers("stepfunctions", "StartExecution", start)
+    dead = things.queue("dead", EVENTS)
+    things.put(things.delivery(machine, "{}", role=role))
+    things.put(things.delivery(machine, "no role", dead_letter=dead))
+    things.outbox.run_once()
+    things.clock.forward(2.0)
+    things.outbox.run_once()
+    assert len(names) == 2
+    assert len(set(names)) == 1
+    assert things.world.deliveries.count() == 0
+    (letter,) = things.messages("dead")
+    assert (letter.body, said(letter)["ERROR_CODE"]) == ("no role", "NO_PERMISSIONS")
