@@ -26,6 +26,8 @@ SERVICES = {
     "iam": "iam",
     "sqs": "sqs",
     "sns": "sns",
+    "events": "events",
+    "scheduler": "scheduler",
 }
 """botocore's name of each service -> its folder, or its one module, here."""
 FACTS = "facts"

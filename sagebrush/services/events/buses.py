@@ -154,7 +154,9 @@ def put_permission(ctx: Ctx, request: Doc) -> None:
     if whole is None and len(single) < 3:
         raise invalid("Parameters Action, Principal and StatementId, or Policy, must be specified.")
     if whole is not None and (single or request.get("Condition")):
-        raise invalid("Policy cannot be specified with Action, Principal, StatementId or Condition.")
+        raise invalid(
+            "Policy cannot be specified with Action, Principal, StatementId or Condition."
+        )
     if whole is None and request["Action"] != "events:PutEvents":
         raise invalid("Provided value in parameter 'action' is not supported.")
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Sequence
+from typing import Any
 
 from sagebrush.services.events import matched, names
 from sagebrush.services.events.envelopes import Arrived, envelope
@@ -22,6 +24,16 @@ def consume(world: World, event: Event) -> Sequence[Delivery]:
     if found.counts:
         world.series.append(*place, matched.points(found.counts, world.clock()))
     return found.deliveries
+
+
+def _plain(value: Any) -> Any:
+    """The value as JSON has it: moments in milliseconds since the epoch, as SageMaker's events have
+    them (SageMaker developer guide, "Events that Amazon SageMaker AI sends to Amazon EventBridge")."""
+    if isinstance(value, dt.datetime):
+        return round(value.timestamp() * 1000)
+    if isinstance(value, dict):
+        return {name: _plain(each) for name, each in value.items()}
+    return [_plain(each) for each in value] if isinstance(value, list | tuple) else value
 
 
 EVENT_CONSUMERS = (consume,)

@@ -14,7 +14,11 @@ from sagebrush.errors import Doc
 
 
 def envelope(
-    what: tuple[str, str], place: tuple[str, str], at: float, detail: Doc, resources: Sequence[str] = ()
+    what: tuple[str, str],
+    place: tuple[str, str],
+    at: float,
+    detail: Doc,
+    resources: Sequence[str] = (),
 ) -> Doc:
     """An event: what (source, detail type) happened where (account, region), at a time in seconds
     since the epoch, with a new id."""

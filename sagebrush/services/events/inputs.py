@@ -95,7 +95,9 @@ def at_path(document: Any, text: str) -> Any:
 
 def _stepped(value: Any, step: str | int) -> Iterator[Any]:
     if step == "*":
-        yield from value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+        yield from (
+            value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+        )
     elif isinstance(step, int):
         if isinstance(value, list) and -len(value) <= step < len(value):
             yield value[step]
@@ -196,7 +198,9 @@ def json_fault(text: str, shown: str = "") -> str | None:
         depth, first = 0, True
         while (kind := reader.next()) != tokens.END:
             first = False
-            depth += (kind in (tokens.OBJECT, tokens.ARRAY)) - (kind in (tokens.END_OBJECT, tokens.END_ARRAY))
+            depth += (kind in (tokens.OBJECT, tokens.ARRAY)) - (
+                kind in (tokens.END_OBJECT, tokens.END_ARRAY)
+            )
         if not first:
             return None
     except PatternError:

@@ -181,7 +181,11 @@ def points(counts: Mapping[str, int], now: float) -> list[Point]:
     EventBridge")."""
     found: list[Point] = []
     for rule, invoked in counts.items():
-        for metric, value in (("MatchedEvents", 1), ("TriggeredRules", 1), ("Invocations", invoked)):
+        for metric, value in (
+            ("MatchedEvents", 1),
+            ("TriggeredRules", 1),
+            ("Invocations", invoked),
+        ):
             if value:
                 found.append(
                     Point(NAMESPACE, metric, now, float(value), {"RuleName": rule}, "Count",

@@ -29,7 +29,9 @@ def place_of_bus(ctx: Ctx, given: str | None) -> tuple[str, str, str]:
     arn = Arn.parse(given)
     kind, _, name = arn.resource.partition("/") if arn else ("", "", "")
     if arn is None or (arn.service, kind) != ("events", "event-bus") or not _BUS.fullmatch(name):
-        raise invalid(f"Parameter {given} is not valid. Reason: Provided Arn is not in correct format.")
+        raise invalid(
+            f"Parameter {given} is not valid. Reason: Provided Arn is not in correct format."
+        )
     return arn.account, arn.region, name
 
 
@@ -91,9 +93,7 @@ def rules_of(ctx: Ctx, bus: str) -> list[Row]:
     return sorted((row for row in found if row.region == ctx.region), key=lambda row: row.name)
 
 
-def page(
-    request: Doc, found: list[Doc] | list[str], member: str, most: int = 100
-) -> Doc:
+def page(request: Doc, found: list[Doc] | list[str], member: str, most: int = 100) -> Doc:
     """The page of `found` that the request's token names, in `member`. Raises ValidationException."""
     token, size = request.get("NextToken"), request.get("Limit", most)
     start = 0
@@ -117,9 +117,7 @@ def no_bus(name: str) -> AwsError:
 
 def no_rule(bus: str, name: str) -> AwsError:
     """AWS's error for a rule that is not there."""
-    return AwsError(
-        "ResourceNotFoundException", f"Rule {name} does not exist on EventBus {bus}."
-    )
+    return AwsError("ResourceNotFoundException", f"Rule {name} does not exist on EventBus {bus}.")
 
 
 def limit() -> AwsError:

@@ -53,7 +53,9 @@ def put_rule(ctx: Ctx, request: Doc) -> Doc:
         return replace(row, due_at=scheduled.due_at(row, now))
 
     if ctx.world.rows.update(old.id, change) is None:
-        raise AwsError("ConcurrentModificationException", f"Rule {name} was deleted at this moment.")
+        raise AwsError(
+            "ConcurrentModificationException", f"Rule {name} was deleted at this moment."
+        )
     _told(ctx)
     return {"RuleArn": arn}
 

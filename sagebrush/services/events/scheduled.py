@@ -70,6 +70,4 @@ def _later(world: World, row: Row, reason: str) -> Next:
     return Next(due=600.0)
 
 
-KIND = Kind(
-    facts.RULE.kind, facts.RULE.noun, running=facts.RULE, reconcile=reconcile, fail=_later
-)
+KIND = Kind(facts.RULE.kind, facts.RULE.noun, running=facts.RULE, reconcile=reconcile, fail=_later)

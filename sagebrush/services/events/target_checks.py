@@ -98,7 +98,9 @@ def _check_queue(target: Doc) -> None:
         return
     found = Arn.parse(arn)
     if found is None or found.service != "sqs":
-        raise invalid(f"Parameter {arn} is not valid. Reason: Provided Arn is not in correct format.")
+        raise invalid(
+            f"Parameter {arn} is not valid. Reason: Provided Arn is not in correct format."
+        )
     if arn.endswith(".fifo"):
         raise invalid(f"Dead-letter queue {arn} is not valid: FIFO queues are not supported.")
 
