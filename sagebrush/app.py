@@ -41,6 +41,8 @@ from sagebrush.routing.backlog_metrics import BacklogMetrics
 from sagebrush.routing.capture.captures import Captures
 from sagebrush.routing.endpoints import Endpoints
 from sagebrush.routing.forward import Forward
+from sagebrush.routing.function_counts import FunctionCounts
+from sagebrush.routing.functions.pool import NoFunctions
 from sagebrush.routing.health import Health
 from sagebrush.routing.notebooks import Notebooks
 from sagebrush.routing.tallies import Tallies
@@ -179,6 +181,8 @@ class App:
             tallies=tallies,
             health=Health(self.backend, clock, due),
             notebooks=Notebooks(settings, rows, self.backend, clock),
+            function_counts=FunctionCounts(series, clock),
+            functions=NoFunctions(),
             credentials=CredentialBook(
                 keys, settings.account, settings.role, clock, users.holder(rows, settings.role)
             ),
@@ -255,6 +259,7 @@ class App:
         self.world.messages.close()  # requests that wait for one answer now
         self._http.stop(timeout + 10)
         self.world.tallies.flush()
+        self.world.function_counts.flush()
         self._asides.shutdown()
         self.world.captures.stop()
         self.backend.close()

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from sagebrush.routing.capture.captures import Captures
     from sagebrush.routing.endpoints import Endpoints
     from sagebrush.routing.forward import Forward
+    from sagebrush.routing.function_counts import FunctionCounts
+    from sagebrush.routing.functions.pool import Functions
     from sagebrush.routing.health import Health
     from sagebrush.routing.notebooks import Notebooks
     from sagebrush.routing.tallies import Tallies
@@ -132,6 +134,10 @@ class World:
     """Health checks of replicas and notebooks' servers."""
     notebooks: Notebooks
     """Host names, tokens and use of notebooks."""
+    function_counts: FunctionCounts
+    """Counts of functions' invocations, for their metrics."""
+    functions: Functions
+    """Execution environments of functions."""
     credentials: CredentialBook
     operations: Operations
     dispatch: Callable[[Ctx, str, str, Doc], Doc]

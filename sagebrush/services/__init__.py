@@ -28,6 +28,7 @@ SERVICES = {
     "sns": "sns",
     "events": "events",
     "scheduler": "scheduler",
+    "lambda": "lambda_",
 }
 """botocore's name of each service -> its folder, or its one module, here."""
 FACTS = "facts"

@@ -20,7 +20,34 @@ def send(world: World, delivery: Delivery) -> Doc:
     """The target has the message; what it answered. Raises AwsError as it does, and for what is not
     permitted."""
     call = calls.call_of(delivery)
-    return _ctx(world, delivery, call).call(call.service, call.operation, call.params)
+    ctx = _ctx(world, delivery, call)
+    for operation, params in call.before:
+        _made(ctx, call.service, operation, params)
+    try:
+        answer = ctx.call(call.service, call.operation, call.params)
+    except AwsError as error:
+        if error.code == "ExecutionAlreadyExists":  # by its name, an earlier try was not lost
+            return {}
+        raise
+    return _whole(call.operation, answer)
+
+
+def _made(ctx: Ctx, service: str, operation: str, params: Doc) -> None:
+    """What the operation makes is there. Raises AwsError where it cannot be."""
+    try:
+        ctx.call(service, operation, params)
+    except AwsError as error:
+        if error.code != "ResourceAlreadyExistsException":
+            raise
+
+
+def _whole(operation: str, answer: Doc) -> Doc:
+    """The answer. Raises AwsError where it says that an entry was refused."""
+    failed = answer.get("FailedEntryCount") if operation == "PutEvents" else 0
+    if failed:
+        entry = next(each for each in answer["Entries"] if "ErrorCode" in each)
+        raise AwsError(entry["ErrorCode"], entry["ErrorMessage"])
+    return answer
 
 
 def _ctx(world: World, delivery: Delivery, call: Call) -> Ctx:
