@@ -74,7 +74,9 @@ _STREAMS = uuid.UUID("6f1bd1a4-7a0e-4b59-9a55-6b4f4f2f7f3e")
 
 def _bus(arn: Arn, delivery: Delivery) -> Call:
     options = delivery.options
-    if "Source" not in options:  # of a rule: its bus sends where it may, and nothing is left to do here
+    if (
+        "Source" not in options
+    ):  # of a rule: its bus sends where it may, and nothing is left to do here
         words = f"The event bus {arn} does not exist, or its policy does not let the sender in."
         raise AwsError("AccessDeniedException", words, 403)
     entry = {"EventBusName": str(arn), "Detail": delivery.payload, **options}

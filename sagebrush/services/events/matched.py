@@ -7,6 +7,7 @@ calls `forget` after that is on disk.
 from __future__ import annotations
 
 import logging
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -109,10 +110,6 @@ def of_rule(world: World, row: Row, event: Arrived) -> Iterator[Delivery]:
 
 def _delivery(target: Doc, text: str, rule: inputs.Rule, event: Arrived) -> Delivery:
     retry = target.get("RetryPolicy") or {}
-    options: Doc = {}
-    group = (target.get("SqsParameters") or {}).get("MessageGroupId")
-    if group:
-        options["MessageGroupId"] = group
     return Delivery(
         account=event.account,
         region=event.region,
@@ -121,11 +118,24 @@ def _delivery(target: Doc, text: str, rule: inputs.Rule, event: Arrived) -> Deli
         principal=SERVICE,
         source_arn=rule.arn,
         role=target.get("RoleArn", ""),
-        options=options,
+        options=_options(target, event),
         retries=retry.get("MaximumRetryAttempts", Delivery.retries),
         max_age=float(retry.get("MaximumEventAgeInSeconds", Delivery.max_age)),
         dead_letter=(target.get("DeadLetterConfig") or {}).get("Arn", ""),
     )
+
+
+def _options(target: Doc, event: Arrived) -> Doc:
+    """What the target's service needs besides."""
+    arn = target["Arn"]
+    if group := (target.get("SqsParameters") or {}).get("MessageGroupId"):
+        return {"MessageGroupId": group}
+    if ":states:" in arn:
+        # one name for one delivery: an execution that was started is not started again
+        return {"name": f"{event.envelope['id']}_{uuid.uuid4()}"}
+    if ":logs:" in arn:
+        return {"timestamp": int(event.at * 1000)}
+    return {}
 
 
 # To other buses -----------------------------------------------------------------------------------

@@ -55,7 +55,9 @@ def _check(reader: Reader, of: FunctionReference, alias: Doc) -> None:
     if len(weights) > 1:
         raise faults.invalid("Number of items in AdditionalVersionWeights cannot be greater than 1")
     if number == LATEST or LATEST in weights:
-        raise faults.invalid("$LATEST is not supported for an alias pointing to more than 1 version")
+        raise faults.invalid(
+            "$LATEST is not supported for an alias pointing to more than 1 version"
+        )
     if number in weights:
         raise faults.invalid(
             f"Invalid function version {number}. Function version {number} is already included in"

@@ -117,8 +117,8 @@ def put_provisioned_concurrency_config(ctx: Ctx, request: Doc) -> Doc:
     reserved = plan_of(row).get("reserved")
     if reserved is not None and wanted > reserved:
         raise faults.invalid(
-            f"Requested Provisioned Concurrency should not be greater than the"
-            f" reservedConcurrentExecution for function"
+            "Requested Provisioned Concurrency should not be greater than the"
+            " reservedConcurrentExecution for function"
         )
     made = {"requested": wanted, "modified": configuration.stamp(ctx.world.clock())}
 
@@ -181,8 +181,6 @@ def delete_provisioned_concurrency_config(ctx: Ctx, request: Doc) -> None:
 
     def change(row: Row) -> Row:
         held = plan_of(row).get("provisioned", {})
-        return rows.with_plan(
-            row, provisioned={k: v for k, v in held.items() if k != of.qualifier}
-        )
+        return rows.with_plan(row, provisioned={k: v for k, v in held.items() if k != of.qualifier})
 
     provisioning.changed(ctx.world, rows.changed(ctx, replace(of, qualifier=""), change))

@@ -39,7 +39,9 @@ def update_function_code(ctx: Ctx, request: Doc) -> Doc:
     image = row.doc["PackageType"] == "Image"
     if image or request.get("ImageUri"):
         if image and not request.get("ImageUri"):
-            raise faults.invalid("Please provide ImageUri when updating a function with packageType Image.")
+            raise faults.invalid(
+                "Please provide ImageUri when updating a function with packageType Image."
+            )
         raise faults.invalid(
             "Please do not provide ImageUri when updating a function with packageType Zip."
         )
@@ -52,9 +54,7 @@ def update_function_code(ctx: Ctx, request: Doc) -> Doc:
         changes["Architectures"] = request["Architectures"]
     if request.get("DryRun"):
         return configuration.shown({**row.doc, **changes})
-    return _updated(
-        ctx, of, request, lambda doc: {**doc, **changes}, {"code": package.sha256}
-    )
+    return _updated(ctx, of, request, lambda doc: {**doc, **changes}, {"code": package.sha256})
 
 
 def update_function_configuration(ctx: Ctx, request: Doc) -> Doc:
