@@ -3,6 +3,7 @@ test's."""
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from typing import Any
 
@@ -260,8 +261,17 @@ def test_metrics_count_what_rules_match(stand: Stand) -> None:
     stand.rule("r", stand.queue("q"), EventPattern=PATTERN)
     put(stand, ENTRY, ENTRY)
     for metric in ("MatchedEvents", "TriggeredRules", "Invocations"):
-        rows = stand.world.db.read(
-            "SELECT sum(value) AS total FROM sample JOIN metric ON metric.id=sample.metric_id"
-            " WHERE name=?", (metric,)
-        )  # fmt: skip
-        assert rows[0]["total"] == 2
+        found = stand.ctx.call(
+            "cloudwatch",
+            "GetMetricStatistics",
+            {
+                "Namespace": "AWS/Events",
+                "MetricName": metric,
+                "Dimensions": [{"Name": "RuleName", "Value": "r"}],
+                "StartTime": dt.datetime(2026, 1, 1, tzinfo=dt.UTC),
+                "EndTime": dt.datetime(2026, 1, 1, 1, tzinfo=dt.UTC),
+                "Period": 60,
+                "Statistics": ["Sum"],
+            },
+        )
+        assert [point["Sum"] for point in found["Datapoints"]] == [2.0]
