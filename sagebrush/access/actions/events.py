@@ -103,7 +103,7 @@ class Tagged:
         actual = "event-bus" if kind == "event-bus" else (
             f"rule-on-{'custom' if custom else 'default'}-event-bus"
         )  # fmt: skip
-        if actual != self.kind:
+        if arn is None or arn.service != "events" or actual != self.kind:
             return ()
         row = path if kind == "event-bus" or custom else f"{DEFAULT}/{path}"
         tags = partial(_tags, ctx, BUS if kind == "event-bus" else RULE, row)
@@ -198,7 +198,7 @@ PUT_TARGETS = _of_rule(
 TABLE: Table = {
     "CreateEventBus": (
         Permission("events:CreateEventBus", Bus(), keys=(TAGS,)),
-        Permission("events:TagResource", Bus(), keys=(TAGS,), when=given("Tags")),
+        Permission("events:TagResource", Bus(), keys=(TAGS, CREATOR), when=given("Tags")),
     ),
     "DeleteEventBus": (Permission("events:DeleteEventBus", Bus()),),
     "DescribeEventBus": (Permission("events:DescribeEventBus", Bus()),),

@@ -35,7 +35,7 @@ def timetable(row: Row) -> Timetable | None:
 def due_at(row: Row, now: float) -> float | None:
     """When the rule is to be looked at next, in seconds since the epoch."""
     found = timetable(row)
-    return found.next(row.plan.get(SINCE), now) if found is not None else None
+    return found.next(plan_of(row).get("since"), now) if found is not None else None
 
 
 def reconcile(world: World, row: Row) -> Next:
