@@ -221,7 +221,7 @@ def too_complex(pattern: Wildcard) -> bool:
     alphabet = {each for each in places if each} | {"\0"}
     start = _closed({0}, places)
     seen, todo = {start}, [start]
-    while todo and len(seen) < 2000:
+    while todo and len(seen) < 300:
         states = todo.pop()
         for character in alphabet:
             moved = {at + (places[at] is not None) for at in states
