@@ -117,8 +117,8 @@ def put_provisioned_concurrency_config(ctx: Ctx, request: Doc) -> Doc:
     reserved = plan_of(row).get("reserved")
     if reserved is not None and wanted > reserved:
         raise faults.invalid(
-            f"Requested Provisioned Concurrency should not be greater than the"
-            f" reservedConcurrentExecution for function"
+            "Requested Provisioned Concurrency should not be greater than the"
+            " reservedConcurrentExecution for function"
         )
     made = {"requested": wanted, "modified": configuration.stamp(ctx.world.clock())}
 
@@ -152,15 +152,14 @@ def get_provisioned_concurrency_config(ctx: Ctx, request: Doc) -> Doc:
 
 
 def _shown(ctx: Ctx, row: Row, qualifier: str, held: Doc) -> Doc:
-    ready, reason = provisioning.ready(ctx.world, row, qualifier, held)
-    status = "READY" if ready >= held["requested"] else "FAILED" if reason else "IN_PROGRESS"
+    ready = provisioning.ready(ctx.world, row, qualifier, held)
+    status = "READY" if ready >= held["requested"] else "IN_PROGRESS"
     return {
         "RequestedProvisionedConcurrentExecutions": held["requested"],
         "AvailableProvisionedConcurrentExecutions": ready,
         "AllocatedProvisionedConcurrentExecutions": ready,
         "Status": status,
         "LastModified": held["modified"],
-        **({"StatusReason": reason} if reason else {}),
     }
 
 
@@ -181,8 +180,6 @@ def delete_provisioned_concurrency_config(ctx: Ctx, request: Doc) -> None:
 
     def change(row: Row) -> Row:
         held = plan_of(row).get("provisioned", {})
-        return rows.with_plan(
-            row, provisioned={k: v for k, v in held.items() if k != of.qualifier}
-        )
+        return rows.with_plan(row, provisioned={k: v for k, v in held.items() if k != of.qualifier})
 
     provisioning.changed(ctx.world, rows.changed(ctx, replace(of, qualifier=""), change))

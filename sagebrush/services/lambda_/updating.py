@@ -13,7 +13,6 @@ from sagebrush.services.lambda_ import (
     configuration,
     faults,
     layers,
-    life,
     rows,
     runtimes,
     versions,
@@ -39,7 +38,9 @@ def update_function_code(ctx: Ctx, request: Doc) -> Doc:
     image = row.doc["PackageType"] == "Image"
     if image or request.get("ImageUri"):
         if image and not request.get("ImageUri"):
-            raise faults.invalid("Please provide ImageUri when updating a function with packageType Image.")
+            raise faults.invalid(
+                "Please provide ImageUri when updating a function with packageType Image."
+            )
         raise faults.invalid(
             "Please do not provide ImageUri when updating a function with packageType Zip."
         )
@@ -52,9 +53,7 @@ def update_function_code(ctx: Ctx, request: Doc) -> Doc:
         changes["Architectures"] = request["Architectures"]
     if request.get("DryRun"):
         return configuration.shown({**row.doc, **changes})
-    return _updated(
-        ctx, of, request, lambda doc: {**doc, **changes}, {"code": package.sha256}
-    )
+    return _updated(ctx, of, request, lambda doc: {**doc, **changes}, {"code": package.sha256})
 
 
 def update_function_configuration(ctx: Ctx, request: Doc) -> Doc:
@@ -102,7 +101,7 @@ def _updated(
         before: Doc = {
             "doc": row.doc, "plan": {k: v for k, v in row.plan.items() if k in _OF_CODE},
         }  # fmt: skip
-        doc = change(row.doc) | life.UPDATING
+        doc = change(row.doc) | configuration.UPDATING
         doc |= {"RevisionId": rows.revision(), "LastModified": configuration.stamp(now)}
         new = rows.with_plan(row, **plan, before=before, revision=rows.revision())
         return replace(new, doc=doc, due_at=now)
