@@ -30,6 +30,7 @@ from sagebrush.environments.store import Environments
 from sagebrush.errors import Doc
 from sagebrush.facts import Running
 from sagebrush.gates.containers import Bridge
+from sagebrush.gates.function_urls import FunctionUrls
 from sagebrush.gates.notebook_gate import Gate
 from sagebrush.gates.sandbox import Sandboxes
 from sagebrush.protocol import connections, listen
@@ -119,7 +120,7 @@ class App:
         self.world.reset = self._reset = Reset(self.world, self.loop, self.outbox, self.backend)
         self.access = AccessLog(settings.home / "logs" / "access.log")
         hosts = Hosts(settings)
-        self.server = Server(self.world, self.access, hosts, Gate(self.world, hosts))
+        self.server = Server(self.world, self.access, hosts, Gate(self.world, hosts), FunctionUrls(self.world))
         table = connections.Descriptors(connections.limit())
         inside = connections.of_sandbox(table, settings.job_connections, settings.request_threads)
         self.listeners = listen.Listeners(table, inside)
