@@ -181,7 +181,7 @@ TABLE: Table = {
     **_on(
         FUNCTION_,
         "CreateAlias", "DeleteAlias", "DeleteFunctionConcurrency", "GetAlias",
-        "GetFunctionConcurrency", "GetFunctionRecursionConfig", "ListAliases",
+        "GetFunctionCodeSigningConfig", "GetFunctionConcurrency", "GetFunctionRecursionConfig", "ListAliases",
         "ListVersionsByFunction", "PublishVersion", "PutFunctionConcurrency",
         "PutFunctionRecursionConfig", "UpdateAlias",
         "UpdateFunctionCode",

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from sagebrush.compute.base import Spec
 from sagebrush.errors import Doc
+from sagebrush.routing.functions.parents import Plan
 
 UNHANDLED = "Unhandled"
 RESPONSE_LIMIT = 6_291_556
@@ -106,3 +108,21 @@ class StreamEnd:
     details: str = ""
     log_tail: bytes = b""
     version: str = ""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """An environment that is to be started: its process, and from what it is forked."""
+
+    spec: Spec
+    plan: Plan
+    configuration: Doc
+    """What the shim reads (`compute.local.launcher`)."""
+    variables: Mapping[str, str]
+    expires: float
+    """When its role's credentials end, in seconds since the epoch."""
+
+
+Prepare = Callable[[FunctionVersion, str, str], Prepared]
+"""(version, the environment's key, its log stream) -> what is to be started; its directory is there.
+Blocks. Raises Unrunnable."""

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from sagebrush.access.function_references import LATEST, VERSION, FunctionReference
 from sagebrush.errors import AwsError, Doc
-from sagebrush.services.lambda_ import faults, lists, rows
+from sagebrush.services.lambda_ import faults, lists, provisioning, rows
 from sagebrush.services.lambda_.plan import plan_of
 from sagebrush.store.rows import Reader, Row
 from sagebrush.world import Ctx
@@ -120,7 +120,9 @@ def update_alias(ctx: Ctx, request: Doc) -> Doc:
         made["alias"] = alias
         return rows.with_plan(row, aliases={**held, name: alias})
 
-    rows.changed(ctx, of, work, lambda reader: _check(reader, of, made["alias"]))
+    row = rows.changed(ctx, of, work, lambda reader: _check(reader, of, made["alias"]))
+    if name in plan_of(row).get("provisioned", {}):
+        provisioning.changed(ctx.world, row)
     return _shown(of, made["alias"])
 
 

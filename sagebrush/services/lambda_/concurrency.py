@@ -152,15 +152,14 @@ def get_provisioned_concurrency_config(ctx: Ctx, request: Doc) -> Doc:
 
 
 def _shown(ctx: Ctx, row: Row, qualifier: str, held: Doc) -> Doc:
-    ready, reason = provisioning.ready(ctx.world, row, qualifier, held)
-    status = "READY" if ready >= held["requested"] else "FAILED" if reason else "IN_PROGRESS"
+    ready = provisioning.ready(ctx.world, row, qualifier, held)
+    status = "READY" if ready >= held["requested"] else "IN_PROGRESS"
     return {
         "RequestedProvisionedConcurrentExecutions": held["requested"],
         "AvailableProvisionedConcurrentExecutions": ready,
         "AllocatedProvisionedConcurrentExecutions": ready,
         "Status": status,
         "LastModified": held["modified"],
-        **({"StatusReason": reason} if reason else {}),
     }
 
 

@@ -54,6 +54,19 @@ SET = (
 )  # fmt: skip
 """Members that are shown as they were given."""
 CREATING = "The function is being created."
+PENDING: Doc = {
+    "State": "Pending", "StateReason": CREATING, "StateReasonCode": "Creating",
+    "LastUpdateStatus": None, "LastUpdateStatusReason": None, "LastUpdateStatusReasonCode": None,
+}  # fmt: skip
+UPDATING: Doc = {
+    "LastUpdateStatus": "InProgress", "LastUpdateStatusReason": CREATING,
+    "LastUpdateStatusReasonCode": "Creating",
+}  # fmt: skip
+DONE: Doc = {
+    "State": "Active", "StateReason": None, "StateReasonCode": None,
+    "LastUpdateStatus": "Successful", "LastUpdateStatusReason": None,
+    "LastUpdateStatusReasonCode": None,
+}  # fmt: skip
 
 
 def check(request: Doc) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 
 from sagebrush.access.function_references import FUNCTION, LATEST, FunctionReference
@@ -12,12 +11,11 @@ from sagebrush.services.lambda_ import (
     configuration,
     faults,
     layers,
-    life,
-    limits,
     lists,
     locations,
     rows,
     runtimes,
+    tagging,
     versions,
 )
 from sagebrush.services.lambda_.plan import plan_of
@@ -25,7 +23,6 @@ from sagebrush.store.rows import Exists, Reader, Row
 from sagebrush.world import Ctx
 
 PAGE = 50
-_TAG = re.compile(r"(?i)aws:")
 
 
 def create_function(ctx: Ctx, request: Doc) -> Doc:
@@ -36,7 +33,7 @@ def create_function(ctx: Ctx, request: Doc) -> Doc:
     image = _check_package(request)
     if not image:
         runtimes.check(request["Runtime"])
-    tags = check_tags(request.get("Tags") or {})
+    tags = tagging.checked(request.get("Tags") or {})
     configuration.check_role(ctx, request["Role"], of.arn)
     doc = configuration.created(of.name, of.arn, request)
     attached = layers.attached(ctx, request.get("Layers") or [], of.arn)
@@ -44,7 +41,7 @@ def create_function(ctx: Ctx, request: Doc) -> Doc:
         raise _exists(of)
     doc, plan = _with_code(ctx, doc, request["Code"], attached)
     now = ctx.world.clock()
-    doc |= {k: v for k, v in life.PENDING.items() if v is not None}
+    doc |= {k: v for k, v in configuration.PENDING.items() if v is not None}
     doc |= {"RevisionId": rows.revision(), "LastModified": configuration.stamp(now)}
     plan |= {"tags": tags, "revision": rows.revision()}
     row = Row(of.account, of.region, FUNCTION, of.name, "Pending", doc, plan, due_at=now)
@@ -119,15 +116,6 @@ def _with_code(ctx: Ctx, doc: Doc, given: Doc, attached: layers.Attached) -> tup
     if attached.shown:
         doc["Layers"] = list(attached.shown)
     return doc, plan | {"code": package.sha256, "layers": list(attached.packages)}
-
-
-def check_tags(tags: dict[str, str]) -> dict[str, str]:
-    """The tags; raises InvalidParameterValueException for keys that AWS keeps for itself, or too many."""
-    if any(_TAG.match(key) for key in tags):
-        raise faults.invalid("Tag keys cannot start with aws: prefix")
-    if len(tags) > limits.TAGS:
-        raise faults.invalid("Number of tags exceeds resource tag limit.")
-    return dict(tags)
 
 
 # ---- shown

@@ -12,7 +12,8 @@ from sagebrush.access.function_references import LATEST, FunctionReference
 from sagebrush.errors import AwsError, Doc
 from sagebrush.routing.function_counts import Subject
 from sagebrush.routing.functions.values import Invocation, Outcome, StreamEnd, Throttled, Unrunnable
-from sagebrush.services.lambda_ import events, faults, payloads, rows, serving
+from sagebrush.services.lambda_ import events, faults, lineage, payloads, rows, serving
+from sagebrush.services.lambda_.plan import plan_of
 from sagebrush.services.lambda_.serving import Target
 from sagebrush.world import Ctx, World
 
@@ -79,13 +80,12 @@ def _bytes(payload: object) -> bytes:
 
 def invocation(ctx: Ctx, of: FunctionReference, payload: bytes, request: Doc) -> Invocation:
     """The invocation that a request asks for."""
-    trace = ctx.origin.header(TRACE) if ctx.origin else None
     return Invocation(
         request_id=ctx.request_id or rows.revision(),
         payload=payload,
         arn=of.qualified,
         client_context=request.get("ClientContext") or "",
-        trace=trace or "",
+        trace=(ctx.origin.header(TRACE) if ctx.origin else None) or "",
         tail=request.get("LogType") == "Tail",
     )
 
@@ -93,6 +93,7 @@ def invocation(ctx: Ctx, of: FunctionReference, payload: bytes, request: Doc) ->
 async def run(world: World, of: FunctionReference, target: Target, asked: Invocation) -> Outcome:
     """What the function made of it, counted. Raises TooManyRequestsException."""
     subject = Subject(of.account, of.region, of.name, of.qualifier)
+    asked = onward(world, of, target, asked)
     began = time.perf_counter()
     try:
         outcome = await world.functions.invoke(target.version, asked, target.most)
@@ -108,6 +109,23 @@ async def run(world: World, of: FunctionReference, target: Target, asked: Invoca
          "Duration": took},
     )  # fmt: skip
     return outcome
+
+
+def onward(world: World, of: FunctionReference, target: Target, asked: Invocation) -> Invocation:
+    """The invocation with the trace header that it passes on. Raises RecursiveInvocationException for one
+    too many of a loop."""
+    trace, count = lineage.onward(asked.trace, of.arn, world.clock())
+    loops = plan_of(target.function).get("recursion", "Terminate") == "Terminate"
+    if loops and count > lineage.MOST:
+        subject = Subject(of.account, of.region, of.name, of.qualifier)
+        world.function_counts.note(subject, {"RecursiveInvocationsDropped": 1.0})
+        raise AwsError(
+            "RecursiveInvocationException",
+            "Lambda has detected that your function is being invoked in a recursive loop, and stopped"
+            " it.",
+            Type="User",
+        )
+    return replace(asked, trace=trace)
 
 
 def throttled(reason: str) -> AwsError:
@@ -171,6 +189,7 @@ async def stream(
 ) -> AsyncIterator[bytes | StreamEnd]:
     """The pieces of the function's answer and their end, counted. Raises TooManyRequestsException."""
     subject = Subject(of.account, of.region, of.name, of.qualifier)
+    asked = onward(world, of, target, asked)
     began = time.perf_counter()
     try:
         async for piece in world.functions.invoke_stream(target.version, asked, target.most):

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from sagebrush.engine.kinds import Kind
 from sagebrush.errors import Doc
-from sagebrush.services.lambda_ import layers, rows
-from sagebrush.services.lambda_.configuration import CREATING
+from sagebrush.services.lambda_ import layers, rows, versions
+from sagebrush.services.lambda_.configuration import DONE
 from sagebrush.services.lambda_.facts import FUNCTION, VERSION
 from sagebrush.services.lambda_.plan import plan_of
 from sagebrush.store.packages import unpack
@@ -18,19 +18,6 @@ from sagebrush.world import World
 
 WAIT = 1.0
 """Seconds to the next look at an environment that is being built."""
-PENDING: Doc = {
-    "State": "Pending", "StateReason": CREATING, "StateReasonCode": "Creating",
-    "LastUpdateStatus": None, "LastUpdateStatusReason": None, "LastUpdateStatusReasonCode": None,
-}  # fmt: skip
-UPDATING: Doc = {
-    "LastUpdateStatus": "InProgress", "LastUpdateStatusReason": CREATING,
-    "LastUpdateStatusReasonCode": "Creating",
-}  # fmt: skip
-DONE: Doc = {
-    "State": "Active", "StateReason": None, "StateReasonCode": None,
-    "LastUpdateStatus": "Successful", "LastUpdateStatusReason": None,
-    "LastUpdateStatusReasonCode": None,
-}  # fmt: skip
 
 
 def reconcile(world: World, row: Row) -> Next:
@@ -44,6 +31,8 @@ def reconcile(world: World, row: Row) -> Next:
             return Next(due=WAIT)
     if problem:
         return fail(world, row, problem)
+    if before := plan_of(row).get("before"):
+        versions.forget(world, [row], before["plan"].get("revision", ""))
     return Next("Active", {**DONE, "RevisionId": rows.revision()}, {"before": None})
 
 

@@ -42,6 +42,8 @@ class Plan(TypedDict, total=False):
     """Qualifier -> provisioned concurrency: `requested`, `modified`, `revision`."""
     recursion: str
     """RecursiveLoop, where it was set."""
+    enabled: bool
+    """Of an event source mapping: whether messages are to be read."""
     management: Doc
     """What PutRuntimeManagementConfig set, by qualifier."""
 

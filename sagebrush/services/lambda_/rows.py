@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 from sagebrush.access import function_references
 from sagebrush.access.function_references import FUNCTION, LATEST, VERSION, FunctionReference
+from sagebrush.access.layer_policies import LAYER_VERSION
 from sagebrush.errors import AwsError, Doc
 from sagebrush.services.lambda_ import faults
 from sagebrush.services.lambda_.plan import plan_of
@@ -20,7 +21,7 @@ from sagebrush.store.packages import Packages
 from sagebrush.store.rows import Reader, Row
 from sagebrush.world import Ctx, World
 
-FOLDER = "functions"
+FOLDER = "function-code"
 """The folder of packages in the data directory."""
 
 
@@ -134,6 +135,17 @@ def with_plan(row: Row, **members: object) -> Row:
     """The row with these members of its plan; one that is None is gone."""
     plan = {**row.plan, **members}
     return replace(row, plan={name: value for name, value in plan.items() if value is not None})
+
+
+def stored(world: World, account: str, region: str) -> int:
+    """Bytes of the packages of all functions, versions and layers of the account and region."""
+    found = [
+        *world.rows.select(FUNCTION, account=account),
+        *world.rows.select(VERSION, account=account),
+    ]
+    size = sum(row.doc.get("CodeSize", 0) for row in found if row.region == region)
+    layers = world.rows.select(LAYER_VERSION, account=account)
+    return size + sum(r.doc["Content"]["CodeSize"] for r in layers if r.region == region)
 
 
 def revision() -> str:

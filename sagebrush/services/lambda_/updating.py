@@ -13,7 +13,6 @@ from sagebrush.services.lambda_ import (
     configuration,
     faults,
     layers,
-    life,
     rows,
     runtimes,
     versions,
@@ -102,7 +101,7 @@ def _updated(
         before: Doc = {
             "doc": row.doc, "plan": {k: v for k, v in row.plan.items() if k in _OF_CODE},
         }  # fmt: skip
-        doc = change(row.doc) | life.UPDATING
+        doc = change(row.doc) | configuration.UPDATING
         doc |= {"RevisionId": rows.revision(), "LastModified": configuration.stamp(now)}
         new = rows.with_plan(row, **plan, before=before, revision=rows.revision())
         return replace(new, doc=doc, due_at=now)

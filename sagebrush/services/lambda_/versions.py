@@ -4,12 +4,11 @@ Lambda function versions"."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from sagebrush.access.function_references import LATEST, VERSION
 from sagebrush.errors import Doc
-from sagebrush.services.lambda_ import configuration, faults, life, lists, rows
+from sagebrush.services.lambda_ import configuration, faults, lists, rows
 from sagebrush.services.lambda_.plan import plan_of
 from sagebrush.store.changes import Changes, together
 from sagebrush.store.rows import Row
@@ -81,7 +80,7 @@ def published(ctx: Ctx, row: Row, description: str | None, pending: bool = False
         number = str(last + 1)
         doc |= {"Version": number, "FunctionArn": f"{now.doc['FunctionArn']}:{number}"}
         doc |= {"RevisionId": rows.revision()}
-        doc |= {k: v for k, v in life.PENDING.items()}
+        doc |= {k: v for k, v in configuration.PENDING.items()}
         kept: Doc = {
             k: v for k, v in now.plan.items() if k in ("code", "image", "layers", "revision")
         }
@@ -110,18 +109,13 @@ def list_versions_by_function(ctx: Ctx, request: Doc) -> Doc:
     return lists.page([lists.listed(doc) for doc in found], "Versions", request, PAGE)
 
 
-def forget(world: World, gone: Sequence[Row]) -> None:
-    """Nothing runs of these versions any more, as soon as the event loop sees to it."""
-    known: Any = getattr(world, "functions", None)
+def forget(world: World, gone: Sequence[Row], revision: str = "") -> None:
+    """Nothing runs of these versions any more (of that revision, where one is given), as soon as the event
+    loop sees to it."""
     loop: asyncio.AbstractEventLoop | None = getattr(world.dispatch, "loop", None)
-    if known is None or loop is None or loop.is_closed():
+    if loop is None or loop.is_closed():
         return
-
-    async def all_() -> None:
-        for row in gone:
-            revision = plan_of(row).get("revision", "")
-            ended = known.forget(revision)
-            if isinstance(ended, Coroutine):
-                await ended
-
-    asyncio.run_coroutine_threadsafe(all_(), loop)
+    for row in gone:
+        number = row.doc["Version"]
+        arn = row.doc["FunctionArn"] if number != LATEST else f"{row.doc['FunctionArn']}:{LATEST}"
+        loop.call_soon_threadsafe(world.functions.forget, arn, revision)
