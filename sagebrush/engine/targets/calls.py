@@ -105,20 +105,19 @@ def _state_machine(arn: Arn, waiting: Waiting) -> list[Call]:
 
 
 def _log_group(arn: Arn, waiting: Waiting) -> list[Call]:
-    """One event in a stream of the rule's own in the group, which is made where it is not there."""
+    """One event in a stream of its own in the group, as EventBridge's have."""
     if not arn.resource.startswith("log-group:"):
         raise lacking(str(arn))
     group = arn.resource.removeprefix("log-group:").removesuffix(":*")
-    delivery = waiting.delivery
-    stream = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{delivery.source_arn}/{arn}"))
-    names = {"logGroupName": group, "logStreamName": stream}
-    event = {"timestamp": round(waiting.made * 1000), "message": delivery.payload}
+    names = {"logGroupName": group, "logStreamName": key_of(waiting)}
+    at = waiting.delivery.options.get("timestamp", round(waiting.made * 1000))
+    events = [{"timestamp": at, "message": waiting.delivery.payload}]
     done = frozenset({"ResourceAlreadyExistsException"})
     return [
         Call("logs", "CreateLogStream", names, arn, "logs:CreateLogStream", done),
         Call(
-            "logs", "PutLogEvents", {**names, "logEvents": [event], **delivery.options}, arn,
-            "logs:PutLogEvents", refusal=_rejected,
+            "logs", "PutLogEvents", {**names, "logEvents": events}, arn, "logs:PutLogEvents",
+            refusal=_rejected,
         ),
     ]  # fmt: skip
 
@@ -130,26 +129,15 @@ def _rejected(answer: Doc) -> AwsError | None:
 
 
 def _bus(arn: Arn, waiting: Waiting) -> list[Call]:
-    """The payload as the detail of an event of the Source and DetailType in the options; without those
-    it is an event itself."""
-    delivery = waiting.delivery
-    entry: Doc = {"EventBusName": str(arn), **delivery.options}
-    if "Source" in entry:
-        entry["Detail"] = delivery.payload
-    else:
-        entry |= _entry(delivery.payload)
+    """The payload as the detail of an event of the Source and DetailType in the options. Without those
+    it is of a rule, whose bus gives events to other buses by itself, where they let it."""
+    options = waiting.delivery.options
+    if "Source" not in options:
+        words = f"The event bus {arn} does not exist, or its policy does not let the sender in."
+        raise AwsError("AccessDeniedException", words, 403)
+    entry = {"EventBusName": str(arn), "Detail": waiting.delivery.payload, **options}
     params = {"Entries": [entry]}
     return [Call("events", "PutEvents", params, arn, "events:PutEvents", refusal=_failed)]
-
-
-def _entry(text: str) -> Doc:
-    event = _document(text, "an event")
-    found: Doc = {
-        "Source": event.get("source", ""),
-        "DetailType": event.get("detail-type", ""),
-        "Detail": parameters.text(event.get("detail", {})),
-    }
-    return found | ({"Resources": event["resources"]} if event.get("resources") else {})
 
 
 def _failed(answer: Doc) -> AwsError | None:

@@ -31,8 +31,8 @@ def _shown(value: Any) -> Any:
 def read(shape: Any, value: Doc) -> Doc:
     """The request of that shape of botocore's that the JSON object stands for.
 
-    The first letter of a member's name may be a capital or not; bytes are texts, moments are texts by
-    ISO 8601 or seconds. What the shape does not have is left as it is, for the operation to refuse.
+    Members may be written in PascalCase, whatever the service calls them; bytes are texts, moments are
+    texts by ISO 8601 or seconds. What the shape does not have is left as it is, for the operation to refuse.
     Raises ValidationException for a moment that is none.
     """
     return _structure(shape, value) if shape is not None else dict(value)
@@ -40,18 +40,12 @@ def read(shape: Any, value: Doc) -> Doc:
 
 def _structure(shape: Any, value: Doc) -> Doc:
     members: dict[str, Any] = shape.members
+    called = {name.lower(): name for name in members}
     found: Doc = {}
     for name, given in value.items():
-        known = name
-        if known not in members:
-            known = next((n for n in (_other(name),) if n in members), name)
-        found[known] = _value(members[known], given) if known in members else given
+        own = name if name in members else called.get(name.lower(), name)
+        found[own] = _value(members[own], given) if own in members else given
     return found
-
-
-def _other(name: str) -> str:
-    """The name with its first letter in the other case."""
-    return name[:1].swapcase() + name[1:]
 
 
 def _value(shape: Any, value: Any) -> Any:
