@@ -11,7 +11,7 @@ import datetime as dt
 import json
 from typing import Any
 
-from botocore.model import ListShape, MapShape, OperationNotFoundError, Shape, StructureShape
+from botocore.model import OperationNotFoundError
 
 from sagebrush.aws import models
 from sagebrush.errors import AwsError, Doc
@@ -40,24 +40,25 @@ def _unknown(target: str) -> AwsError:
     return AwsError("NotImplemented", f"Sagebrush knows no operation {target}.")
 
 
-def _named(shape: Shape, value: Any) -> Any:
+def _named(shape: Any, value: Any) -> Any:
     """The value with its members called as the shape calls them, and what JSON has no type for read as
     the shape says; what does not fit stays, for the check of the request to refuse."""
-    if isinstance(shape, StructureShape) and isinstance(value, dict):
-        members: dict[str, Shape] = shape.members
+    kind = shape.type_name
+    if kind == "structure" and isinstance(value, dict):
+        members = shape.members
         called = {name.lower(): name for name in members}
         found: Doc = {}
         for name, each in value.items():
             own = name if name in members else called.get(name.lower(), name)
             found[own] = _named(members[own], each) if own in members else each
         return found
-    if isinstance(shape, ListShape) and isinstance(value, list):
+    if kind == "list" and isinstance(value, list):
         return [_named(shape.member, each) for each in value]
-    if isinstance(shape, MapShape) and isinstance(value, dict):
+    if kind == "map" and isinstance(value, dict):
         return {name: _named(shape.value, each) for name, each in value.items()}
-    if shape.type_name == "timestamp":
+    if kind == "timestamp":
         return _moment(value)
-    if shape.type_name == "blob" and isinstance(value, str):
+    if kind == "blob" and isinstance(value, str):
         return _blob(value)
     return value
 
@@ -66,8 +67,8 @@ def _moment(value: Any) -> Any:
     try:
         if isinstance(value, int | float) and not isinstance(value, bool):
             return dt.datetime.fromtimestamp(value, dt.UTC)
-        found = dt.datetime.fromisoformat(value)
-    except (TypeError, ValueError, OverflowError, OSError):
+        found = dt.datetime.fromisoformat(str(value))
+    except (ValueError, OverflowError, OSError):
         return value
     return found if found.tzinfo else found.replace(tzinfo=dt.UTC)
 
