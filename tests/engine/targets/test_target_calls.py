@@ -76,6 +76,8 @@ def test_log_groups_get_a_stream_for_each_message() -> None:
         "logEvents": [{"timestamp": 1000500, "message": "text"}],
     }
     assert calls_of(waiting(group, number=9))[0].params["logStreamName"] != stream
+    told = calls_of(waiting(group, timestamp=5))[1].params["logEvents"]
+    assert told == [{"timestamp": 5, "message": "text"}]
     assert put.refusal({}) is None
     assert put.refusal({"rejectedLogEventsInfo": {"tooOldLogEventEndIndex": 1}}) is not None
 
@@ -128,6 +130,11 @@ def test_the_input_of_a_universal_target_is_the_request() -> None:
     assert only("aws-sdk:lambda:invoke", json.dumps(given)).params == {
         "FunctionName": "f", "Payload": b'{"x":1}', "Strange": 1,
     }  # fmt: skip
+    given = {"LogGroupName": "g", "LogEvents": [{"Timestamp": 5, "message": "m"}]}
+    assert only("aws-sdk:logs:PutLogEvents", json.dumps(given)).params == {
+        "logGroupName": "g",
+        "logEvents": [{"timestamp": 5, "message": "m"}],
+    }
     given = {"MetricData": [{"MetricName": "m", "Timestamp": "2026-01-01T00:00:00Z"}]}
     (point,) = only("aws-sdk:cloudwatch:putMetricData", json.dumps(given)).params["MetricData"]
     assert point["Timestamp"] == dt.datetime(2026, 1, 1, tzinfo=dt.UTC)

@@ -195,6 +195,19 @@ def test_buses_their_policies_and_events_between_them(stand: Stand) -> None:
     )
 
 
+def test_another_account_comes_in_by_the_buss_policy(stand: Stand) -> None:
+    stand.rule("r", stand.queue("q"), EventPattern=PATTERN)
+    bus = f"arn:aws:events:{stand.ctx.region}:{stand.ctx.account}:event-bus/default"
+    stranger = stand.world.service_ctx(account="111122223333", region=stand.ctx.region)
+    entry = {**ENTRY, "EventBusName": bus}
+    refused("AccessDeniedException", stranger.call, "events", "PutEvents", {"Entries": [entry]})
+    given = {"Action": "events:PutEvents", "Principal": "111122223333", "StatementId": "s"}
+    stand.events("PutPermission", **given)
+    stranger.call("events", "PutEvents", {"Entries": [entry]})
+    stand.run()
+    assert [json.loads(body)["account"] for body in stand.got("q")] == ["111122223333"]
+
+
 def test_events_of_services_come_to_the_default_bus(stand: Stand) -> None:
     target = {"Arn": stand.queue("q"), "InputPath": "$.detail.TrainingJobStatus"}
     pattern = {
