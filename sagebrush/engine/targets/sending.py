@@ -2,8 +2,7 @@
 
 EventBridge user guide, "Using resource-based policies for Amazon EventBridge" and "Use identity-based
 policies for Amazon EventBridge": a role that the service may assume must be allowed the call; without
-one the target's own policy must let the service. CloudWatch Logs has resource policies for this in AWS
-that are not here: within an account a rule may write to every log group.
+one the target's own policy must let the service, and for a log group one of its account's.
 """
 
 from __future__ import annotations
@@ -17,9 +16,9 @@ from sagebrush.errors import AwsError, Doc
 from sagebrush.store.deliveries import Delivery, Waiting
 from sagebrush.world import Ctx, World
 
-BY_POLICY = frozenset({"sqs", "sns", "lambda"})
+BY_POLICY = frozenset({"sqs", "sns", "lambda", "logs"})
 """Services whose resources have policies that let other services call."""
-WITHIN = frozenset({"events", "logs"})
+WITHIN = frozenset({"events"})
 """Services that need neither a role nor a policy within an account."""
 
 

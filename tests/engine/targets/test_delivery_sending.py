@@ -71,10 +71,14 @@ def test_a_log_group_gets_each_message_in_a_stream_of_its_own(things: OutboxWorl
     things.ctx.call("logs", "CreateLogGroup", {"logGroupName": "/aws/events/x"})
     group = f"arn:aws:logs:{things.ctx.region}:{things.ctx.account}:log-group:/aws/events/x"
     elsewhere = group.replace(things.ctx.account, "111122223333")
+    things.ctx.call("logs", "CreateLogGroup", {"logGroupName": "/aws/events/closed"})
+    allowed = json.loads(policy(f"{group}:*", "logs:*", EVENTS))
+    text = json.dumps(allowed)
+    things.ctx.call("logs", "PutResourcePolicy", {"policyName": "p", "policyDocument": text})
     things.put(*(things.delivery(group, text) for text in ("one", "two")))
     dead = things.queue("dead", EVENTS)
-    missing = group.replace("/x", "/none")
-    things.put(*(things.delivery(arn, arn, dead_letter=dead) for arn in (elsewhere, missing)))
+    closed = group.replace("/x", "/closed")
+    things.put(*(things.delivery(arn, arn, dead_letter=dead) for arn in (elsewhere, closed)))
     things.outbox.run_once()
     streams = things.ctx.call("logs", "DescribeLogStreams", {"logGroupName": "/aws/events/x"})
     assert len(streams["logStreams"]) == 2
@@ -82,7 +86,11 @@ def test_a_log_group_gets_each_message_in_a_stream_of_its_own(things: OutboxWorl
     assert sorted(each["message"] for each in found) == ["one", "two"]
     assert found[0]["timestamp"] == round(things.clock() * 1000)
     codes = {each.body: said(each)["ERROR_CODE"] for each in things.messages("dead")}
-    assert codes == {elsewhere: "NO_PERMISSIONS", missing: "NO_RESOURCE"}
+    assert codes == {elsewhere: "NO_PERMISSIONS", closed: "NO_PERMISSIONS"}
+    things.ctx.call("logs", "DeleteLogGroup", {"logGroupName": "/aws/events/x"})
+    things.put(things.delivery(group, "gone", dead_letter=dead))
+    things.outbox.run_once()
+    assert said(things.messages("dead")[-1])["ERROR_CODE"] == "NO_RESOURCE"
 
 
 def test_a_function_gets_what_its_policy_lets_the_service_send(things: OutboxWorld) -> None:
