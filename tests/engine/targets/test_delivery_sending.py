@@ -39,6 +39,23 @@ def test_without_a_policy_of_the_target_nothing_arrives(things: OutboxWorld) -> 
     assert all("EXHAUSTED_RETRY_CONDITION" not in each for each in letters.values())
 
 
+def test_a_queue_of_another_account_or_region_that_lets_the_service(things: OutboxWorld) -> None:
+    places = (("111122223333", "us-east-1"), (things.ctx.account, "eu-west-1"))
+    for account, region in places:
+        there = things.world.service_ctx(account=account, region=region)
+        arn = f"arn:aws:sqs:{region}:{account}:q"
+        attributes = {"Policy": policy(arn, "sqs:SendMessage", EVENTS)}
+        there.call("sqs", "CreateQueue", {"QueueName": "q", "Attributes": attributes})
+        there.call("sqs", "CreateQueue", {"QueueName": "closed"})
+        things.put(things.delivery(arn), things.delivery(arn.replace(":q", ":closed")))
+    things.outbox.run_once()
+    for account, region in places:
+        for name, count in (("q", 1), ("closed", 0)):
+            row = things.world.rows.get(account, region, "queue", name)
+            assert row is not None
+            assert len(things.world.messages.peek(row.id, 0, 9)) == count
+
+
 def test_a_role_sends_what_it_may_where_the_service_may_assume_it(things: OutboxWorld) -> None:
     def role(name: str, service: str, action: str) -> str:
         trust = {"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}
