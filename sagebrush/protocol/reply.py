@@ -18,7 +18,8 @@ from sagebrush.errors import AwsError, Doc
 from sagebrush.protocol import codec, eventstream, markup
 from sagebrush.protocol.detect import CBOR
 from sagebrush.protocol.message import Reply
-from sagebrush.store.objects import Blob, Spooled
+from sagebrush.store.objects import Blob
+from sagebrush.store.spool import Spooled
 
 S3_NAMESPACE = ' xmlns="http://s3.amazonaws.com/doc/2006-03-01/"'
 S3_ROOTS = {

@@ -11,7 +11,8 @@ from sagebrush.aws import models
 from sagebrush.errors import AwsError
 from sagebrush.protocol import reply
 from sagebrush.protocol.detect import CBOR
-from sagebrush.store.objects import Blob, Spooled
+from sagebrush.store.objects import Blob
+from sagebrush.store.spool import Spooled
 from tests.protocol.samples import WHEN, normal, parsed_reply, sample
 
 CASES = [(s, p) for s in models.SERVICES for p in models.protocols(s)]

@@ -14,7 +14,8 @@ from sagebrush.services.s3.multipart import find_upload, no_such_upload
 from sagebrush.store import catalog, checksums
 from sagebrush.store.catalog import Bucket, Checksum, Object, Part
 from sagebrush.store.db import Tx
-from sagebrush.store.objects import Blob, Segment
+from sagebrush.store.objects import Blob
+from sagebrush.store.spool import Segment
 from sagebrush.world import Ctx
 
 _RANGE = re.compile(r"bytes=(\d+)-(\d+)")

@@ -16,7 +16,7 @@ from sagebrush.services.s3.listing import after_prefix, coded
 from sagebrush.store import catalog, checksums
 from sagebrush.store.catalog import Bucket, Checksum, Object, Part, Upload
 from sagebrush.store.db import Tx
-from sagebrush.store.objects import Spooled
+from sagebrush.store.spool import Spooled
 from sagebrush.world import Ctx
 
 LEAST_PART = 5 * 1024**2
