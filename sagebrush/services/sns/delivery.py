@@ -1,4 +1,7 @@
-"""Which queues get what is published: those whose policies let the topic send, or dead-letter queues.
+"""Who gets what is published: queues whose policies let the topic send, or dead-letter queues; functions.
+
+What queues get is in them with the answer to Publish. What functions get is on its way with it
+(`store.deliveries`).
 
 Source: Amazon SNS developer guide, "Subscribing an Amazon SQS queue to an Amazon SNS topic" (the
 queue's policy must allow it, also within one account), "Amazon SNS dead-letter queues" (what a queue
@@ -18,12 +21,17 @@ from sagebrush.aws.names import Arn
 from sagebrush.errors import Doc
 from sagebrush.services.sns import subscriptions
 from sagebrush.store.db import Tx
+from sagebrush.store.deliveries import Delivery
 from sagebrush.store.messages import Send
 from sagebrush.store.rows import Row
 from sagebrush.store.series import Point
 from sagebrush.world import Ctx
 
 SERVICE = "sns.amazonaws.com"
+LAMBDA = "lambda"
+TRIES, PATIENCE = 100_015, 23 * 86400.0
+"""How often, and for how many seconds, a function that fails is tried again ("Amazon SNS message
+delivery retries", AWS managed endpoints)."""
 NAMESPACE = "AWS/SNS"
 FAILED = "NumberOfNotificationsFailed"
 REDRIVEN = "NumberOfNotificationsRedrivenToDlq"
@@ -32,11 +40,13 @@ _KINDS = ("AWS.SimpleQueueService.NonExistentQueue", "AccessDeniedException")
 
 
 @dataclass
-class Delivery:
+class Sent:
     """What goes where when something is published."""
 
     sends: list[tuple[int, list[Send]]] = field(default_factory=list)
     """(row of the queue, what it gets)."""
+    deliveries: list[Delivery] = field(default_factory=list)
+    """What functions get."""
     counts: dict[str, int] = field(default_factory=dict)
     """Metric -> notifications of which it tells; those that went well are not counted."""
 
@@ -48,6 +58,7 @@ class Delivery:
         """The messages are in their queues, and the metrics of the topic of that name are stored."""
         for queue, each in self.sends:
             ctx.world.messages.put_in(tx, queue, each)
+        ctx.world.deliveries.put_in(tx, self.deliveries)
         now, dimensions = ctx.world.clock(), {"TopicName": topic}
         points = [
             Point(NAMESPACE, name, now, float(number), dimensions, "Count", float(number), 1.0, 1.0)
@@ -57,16 +68,19 @@ class Delivery:
             ctx.world.series.append_in(tx, ctx.account, ctx.region, points)
 
 
-def planned(ctx: Ctx, topic: str, made: Callable[[Row], Sequence[Send]]) -> Delivery:
-    """The delivery to all subscriptions of the topic of that ARN, of what `made` makes for each."""
-    found = Delivery()
+def planned(ctx: Ctx, topic: str, made: Callable[[Row], Sequence[Send]]) -> Sent:
+    """What goes to all subscriptions of the topic of that ARN, of what `made` makes for each."""
+    found = Sent()
     for subscription in subscriptions.of_topic(ctx, topic):
         if wanted := made(subscription):
             _plan(ctx, topic, subscription, wanted, found)
     return found
 
 
-def _plan(ctx: Ctx, topic: str, subscription: Row, wanted: Sequence[Send], into: Delivery) -> None:
+def _plan(ctx: Ctx, topic: str, subscription: Row, wanted: Sequence[Send], into: Sent) -> None:
+    if subscription.doc["Protocol"] == LAMBDA:
+        into.deliveries += [_to_function(ctx, topic, subscription, send) for send in wanted]
+        return
     queue, error = _open(ctx, topic, subscription.doc["Endpoint"])
     if queue is not None:
         into.sends.append((queue.id, [_timed(send, queue) for send in wanted]))
@@ -81,6 +95,21 @@ def _plan(ctx: Ctx, topic: str, subscription: Row, wanted: Sequence[Send], into:
         return
     into.count(REDRIVEN, len(wanted))
     into.sends.append((queue.id, [_undelivered(_timed(send, queue), error) for send in wanted]))
+
+
+def _to_function(ctx: Ctx, topic: str, subscription: Row, send: Send) -> Delivery:
+    return Delivery(
+        ctx.account,
+        ctx.region,
+        subscription.doc["Endpoint"],
+        send.body,
+        SERVICE,
+        topic,
+        options={"InvocationType": "Event"},
+        retries=TRIES,
+        max_age=PATIENCE,
+        dead_letter=_dead_letters(subscription) or "",
+    )
 
 
 def _open(ctx: Ctx, topic: str, arn: str) -> tuple[Row | None, Doc]:

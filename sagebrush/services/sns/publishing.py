@@ -1,5 +1,5 @@
-"""Publish and PublishBatch: messages are in every subscribed queue that lets the topic send, in one
-transaction.
+"""Publish and PublishBatch: messages are in every subscribed queue that lets the topic send, and on
+their way to functions, in one transaction.
 
 Source: Amazon SNS API Reference, and its developer guide, "Amazon SNS message and JSON formats". The
 notification has no Signature: nothing here holds AWS's key, and who gets it reads its own queue.
@@ -15,7 +15,7 @@ from concurrent.futures import Future
 from sagebrush.aws.scalars import json_of, time_text
 from sagebrush.engine.kinds import moment
 from sagebrush.errors import AwsError, Doc
-from sagebrush.services.sns import delivery, filter_policies, topics
+from sagebrush.services.sns import delivery, filter_policies, subscriptions, topics
 from sagebrush.services.sns.topics import invalid
 from sagebrush.store.db import Tx
 from sagebrush.store.messages import Send
@@ -27,6 +27,8 @@ LARGEST = 262144
 MOST = 10
 _SENDER = "AIDAIT2UOQQY3AUEKVGXU"
 """Who sends on behalf of SNS: the id that AWS's own service has in SenderId."""
+_TOLD = ("Type", "MessageId", "TopicArn", "Subject", "Message", "Timestamp")
+"""What functions are told besides attributes, null where there is none."""
 _FIFO = ("MessageGroupId", "MessageDeduplicationId")
 
 
@@ -109,15 +111,15 @@ def _check(message: Doc) -> None:
             raise invalid(f"Message attribute '{name}' must contain a non-empty value")
 
 
-def _structured(text: str) -> str:
-    """What of a message by protocols is for queues."""
+def _structured(text: str, protocol: str = "sqs") -> str:
+    """What of a message by protocols is for that one."""
     try:
         found = json_of(text)
     except ValueError:
         raise invalid("Message Structure - JSON message body failed to parse") from None
     if not isinstance(found, dict) or not isinstance(found.get("default"), str):
         raise invalid("Message Structure - No default entry in JSON message body")
-    chosen = found.get("sqs", found["default"])
+    chosen = found.get(protocol, found["default"])
     return chosen if isinstance(chosen, str) else found["default"]
 
 
@@ -142,16 +144,27 @@ def _wants(subscription: Row, message: Doc) -> bool:
     text = subscription.doc.get("FilterPolicy")
     if not text:
         return True
-    policy = filter_policies.parse(text)
+    scope = subscription.doc.get("FilterPolicyScope", filter_policies.SCOPE)
+    policy = filter_policies.parse(text, scope)
+    if scope == filter_policies.BODY:
+        return filter_policies.accepts_body(policy, _text_for(subscription, message))
     return filter_policies.accepts(policy, message.get("MessageAttributes") or {})
 
 
+def _text_for(subscription: Row, message: Doc) -> str:
+    """The message's text, as the subscription's protocol gets it."""
+    if message.get("MessageStructure") == "json":
+        return _structured(message["Message"], subscription.doc["Protocol"])
+    return message["Message"]
+
+
 def _send(ctx: Ctx, subscription: Row, topic: str, message: tuple[str, Doc]) -> Send:
-    """The message as a queue gets it."""
+    """The message as a queue gets it; to a function, its body is the event."""
     uid, given = message
-    text = given["Message"]
-    if given.get("MessageStructure") == "json":
-        text = _structured(text)
+    text = _text_for(subscription, given)
+    if subscription.doc["Protocol"] == delivery.LAMBDA:
+        event = _event(subscription, _notification(ctx, topic, uid, given, text))
+        return Send(uid, json.dumps(event))
     attributes = given.get("MessageAttributes") or {}
     more: Doc = {"sender": _SENDER}
     if subscription.doc.get("RawMessageDelivery") == "true":
@@ -160,6 +173,19 @@ def _send(ctx: Ctx, subscription: Row, topic: str, message: tuple[str, Doc]) -> 
     else:
         text = json.dumps(_notification(ctx, topic, uid, given, text), indent=2)
     return Send(str(uuid.uuid4()), text, more)
+
+
+def _event(subscription: Row, notification: Doc) -> Doc:
+    """What a function gets (AWS Lambda developer guide, "Invoking Lambda functions with Amazon SNS
+    notifications"), without a signature, as queues do."""
+    told = {name: notification.get(name) for name in _TOLD}
+    record = {
+        "EventSource": "aws:sns",
+        "EventVersion": "1.0",
+        "EventSubscriptionArn": subscriptions.arn_of(subscription),
+        "Sns": {**told, "MessageAttributes": notification.get("MessageAttributes", {})},
+    }
+    return {"Records": [record]}
 
 
 def _notification(ctx: Ctx, topic: str, uid: str, given: Doc, text: str) -> Doc:

@@ -208,7 +208,7 @@ def metric(client: Any, topic: str, name: str) -> float:
 def test_what_is_refused(client: Any, sns: Any) -> None:
     heard = Heard(client, "refusing")
     topic = {"TopicArn": heard.topic}
-    for protocol in ("email", "https", "lambda", "sms"):
+    for protocol in ("email", "https", "firehose", "sms"):
         given = {**topic, "Protocol": protocol, "Endpoint": "x"}
         assert f"does not deliver by {protocol}" in refused(
             "InvalidParameter", sns.subscribe, **given
