@@ -33,6 +33,7 @@ OTHERS = {
     f"{SERVICES}/sts.py": "reads a role's trust, which IAM's rows alone have",
     f"{SERVICES}/sqs": "tags are all that the plan of a queue holds",
     f"{SERVICES}/sns": "tags are all that the plan of a topic holds",
+    f"{SERVICES}/sagemaker/events.py": "tells of tags, a member of every plan",
     f"{SERVICES}/sagemaker/tags.py": "tags are a member of every plan (engine.kinds.create)",
     "sagebrush/access/principals.py": "owns what callers are of the plans of roles",
     "sagebrush/access/users.py": "owns what callers are of the plans of users, groups and keys",
