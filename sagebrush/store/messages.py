@@ -121,14 +121,16 @@ class Messages:
         """The messages are in the queue, all or none; how many."""
         return self.told([queue], self._db.submit(lambda tx: self.put_in(tx, queue, sends)))
 
-    def put_in_order_in(self, tx: Tx, queue: int, sends: Sequence[Send]) -> list[Stored]:
+    def put_in_order_in(
+        self, tx: Tx, queue: int, sends: Sequence[Send], anew: bool = False
+    ) -> list[Stored]:
         """The messages, which have places, are in the FIFO queue, in a transaction that the caller
-        holds; those of a deduplication id that was used before are not sent again. None where the
-        queue is gone. The caller calls `tell` once it is committed."""
+        holds; those of a deduplication id that was used before are not sent again, unless `anew`. None
+        where the queue is gone. The caller calls `tell` once it is committed."""
         now, found = self._clock(), list[Stored]()
         for send in sends:
             assert send.place is not None
-            stored = fifo.repeated(tx, queue, send.place, now)
+            stored = None if anew else fifo.repeated(tx, queue, send.place, now)
             if stored is None:
                 row = tx.one(
                     "INSERT INTO message(queue, uid, body, more, sent, visible, expires, grp)"
@@ -282,6 +284,28 @@ class Messages:
 
         return self.told([queue], self._db.submit(work))
 
+    def move(self, moves: Sequence[tuple[Message, int, Send]]) -> Future[int]:
+        """Each message is gone and another is in that queue in its place, but for those that somebody
+        has received or deleted meanwhile; how many. All stay where one of the queues is gone, and
+        LookupError is raised."""
+
+        def work(tx: Tx) -> int:
+            now, count = self._clock(), 0
+            for message, queue, send in moves:
+                sql = "DELETE FROM message WHERE id=? AND queue=? AND visible<=?"
+                if not tx.run(sql, (message.id, message.queue, now)):
+                    continue
+                if send.place is None:
+                    there = self.put_in(tx, queue, [send])
+                else:
+                    there = len(self.put_in_order_in(tx, queue, [send], anew=True))
+                if not there:
+                    raise LookupError(queue)
+                count += 1
+            return count
+
+        return self.told([queue for _, queue, _ in moves], self._db.submit(work))
+
     def purge(self, queue: int) -> int:
         """The queue is empty; how many messages it had."""
         return self._db.write(lambda tx: tx.run("DELETE FROM message WHERE queue=?", (queue,)))
@@ -343,6 +367,13 @@ class Messages:
         whether hidden or not; they are not received by this."""
         sql = "SELECT * FROM message WHERE queue=? AND id>? ORDER BY id LIMIT ?"
         return [_message(row) for row in self._db.read(sql, (queue, after, most))]
+
+    def waiting(self, queue: int, most: int) -> list[Message]:
+        """Up to `most` messages that could be received now, oldest first; they are not received by
+        this."""
+        now = self._clock()
+        sql = "SELECT * FROM message WHERE queue=? AND visible<=? AND expires>? ORDER BY id LIMIT ?"
+        return [_message(row) for row in self._db.read(sql, (queue, now, now, most))]
 
     def queues(self) -> list[int]:
         """The ids of the rows of all queues that have messages."""

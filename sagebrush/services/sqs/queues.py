@@ -150,7 +150,7 @@ def set_queue_attributes(ctx: Ctx, request: Doc) -> None:
         doc = {**row.doc, **given}
         return replace(row, doc={k: v for k, v in doc.items() if v != ""})
 
-    row = _changed(ctx, request, change)
+    row = changed(ctx, request["QueueUrl"], change)
     if "MessageRetentionPeriod" in given:
         ctx.world.messages.retain(row.id, float(given["MessageRetentionPeriod"]))
 
@@ -169,7 +169,7 @@ def purge_queue(ctx: Ctx, request: Doc) -> None:
             )
         return replace(row, plan={**row.plan, "purged": now})
 
-    ctx.world.messages.purge(_changed(ctx, request, change).id)
+    ctx.world.messages.purge(changed(ctx, request["QueueUrl"], change).id)
 
 
 def delete_queue(ctx: Ctx, request: Doc) -> None:
@@ -188,7 +188,7 @@ def tag_queue(ctx: Ctx, request: Doc) -> None:
         _check_tags(tags)
         return replace(row, plan={**row.plan, "tags": tags})
 
-    _changed(ctx, request, change)
+    changed(ctx, request["QueueUrl"], change)
 
 
 def untag_queue(ctx: Ctx, request: Doc) -> None:
@@ -199,7 +199,7 @@ def untag_queue(ctx: Ctx, request: Doc) -> None:
         left = {k: v for k, v in row.plan.get("tags", {}).items() if k not in gone}
         return replace(row, plan={**row.plan, "tags": left})
 
-    _changed(ctx, request, change)
+    changed(ctx, request["QueueUrl"], change)
 
 
 def list_queue_tags(ctx: Ctx, request: Doc) -> Doc:
@@ -215,8 +215,9 @@ def _check_tags(tags: Doc) -> None:
         raise AwsError("InvalidParameterValue", "Tag keys must not begin with aws:.")
 
 
-def _changed(ctx: Ctx, request: Doc, change: Callable[[Row], Row]) -> Row:
-    found = ctx.world.rows.update(queue_of(ctx, request["QueueUrl"]).id, change)
+def changed(ctx: Ctx, url: str, change: Callable[[Row], Row]) -> Row:
+    """The queue of that URL, changed; raises QueueDoesNotExist."""
+    found = ctx.world.rows.update(queue_of(ctx, url).id, change)
     if found is None:
         raise missing()
     return found
