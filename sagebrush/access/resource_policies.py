@@ -6,7 +6,7 @@ without a role); S3 user guide, "Granting permissions to publish event notificat
 
 from __future__ import annotations
 
-from sagebrush.access import grammar, policy, principals
+from sagebrush.access import function_policies, grammar, policy, principals
 from sagebrush.access.policy import Malformed
 from sagebrush.aws.names import Arn
 from sagebrush.world import Ctx
@@ -33,6 +33,8 @@ def lets(ctx: Ctx, text: str | None, call: tuple[str, str], service: str, source
 def admits(ctx: Ctx, target: Arn, action: str, service: str, source: str) -> bool:
     """Whether the policy of the target lets `service` do that; so for a target that is not there, whose
     operation says so better, and for services whose resources have no policy."""
+    if target.service == "lambda":
+        return function_policies.admits(ctx, str(target), service, source, action)
     kind = KINDS.get(target.service)
     if kind is None:
         return True

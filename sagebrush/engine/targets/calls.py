@@ -56,8 +56,17 @@ def _topic(arn: Arn, delivery: Delivery) -> Call:
     return Call("sns", "Publish", params, arn, "sns:Publish")
 
 
+def _function(arn: Arn, delivery: Delivery) -> Call:
+    params = {
+        "FunctionName": str(arn), "InvocationType": "Event", "Payload": delivery.payload.encode(),
+        **delivery.options,
+    }  # fmt: skip
+    return Call("lambda", "Invoke", params, arn, "lambda:InvokeFunction")
+
+
 TARGETS: Mapping[str, Callable[[Arn, Delivery], Call]] = {
     "sqs": _queue,
     "sns": _topic,
+    "lambda": _function,
 }
 """Service of a target's ARN -> how it is called."""

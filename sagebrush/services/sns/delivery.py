@@ -105,7 +105,6 @@ def _to_function(ctx: Ctx, topic: str, subscription: Row, send: Send) -> Deliver
         send.body,
         SERVICE,
         topic,
-        options={"InvocationType": "Event"},
         retries=TRIES,
         max_age=PATIENCE,
         dead_letter=_dead_letters(subscription) or "",

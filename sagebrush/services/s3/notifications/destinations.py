@@ -6,7 +6,8 @@ the words are as S3 is seen to answer.
 
 from __future__ import annotations
 
-from sagebrush.access import resource_policies
+from sagebrush.access import function_policies, resource_policies
+from sagebrush.access.function_references import FUNCTION
 from sagebrush.aws.names import Arn
 from sagebrush.errors import AwsError, Doc
 from sagebrush.services.s3.notifications import configuration, records
@@ -14,7 +15,7 @@ from sagebrush.services.s3.notifications.telling import SERVICE
 from sagebrush.store.catalog import Bucket
 from sagebrush.world import Ctx
 
-ACTIONS = {"sns": "sns:Publish", "sqs": "sqs:SendMessage", "lambda": "lambda:InvokeFunction"}
+ACTIONS = {"sns": "sns:Publish", "sqs": "sqs:SendMessage"}
 
 
 def check(ctx: Ctx, bucket: Bucket, found: Doc) -> None:
@@ -64,11 +65,7 @@ def _refusal(ctx: Ctx, bucket: Bucket, arn: Arn) -> tuple[str, str] | None:
 
 def _may_invoke(here: Ctx, arn: Arn, source: str) -> bool:
     """Whether the function's own policy lets S3 invoke it; not where there is no such function."""
-    name, _, qualifier = arn.resource.removeprefix("function:").partition(":")
-    owner = here.world.service_ctx(region=arn.region, account=arn.account)
-    params = {"FunctionName": name, **({"Qualifier": qualifier} if qualifier else {})}
-    try:
-        text = owner.call("lambda", "GetPolicy", params)["Policy"]
-    except AwsError:
+    of = function_policies.of_arn(str(arn))
+    if of is None or here.world.rows.get(of.account, of.region, FUNCTION, of.name) is None:
         return False
-    return resource_policies.lets(here, text, (ACTIONS["lambda"], str(arn)), SERVICE, source)
+    return function_policies.admits(here, str(arn), SERVICE, source)
