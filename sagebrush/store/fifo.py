@@ -66,9 +66,11 @@ def claim(tx: Tx, queue: int, most: int, now: float, until: float) -> list[sqlit
         " attempt=NULL, attempted=NULL WHERE id IN ("
         " SELECT m.id FROM message m INDEXED BY message_order"
         " WHERE m.queue=:queue AND m.grp IS NOT NULL AND m.visible<=:now AND m.expires>:now"
+        " AND m.grp NOT IN (SELECT grp FROM message INDEXED BY message_hidden"
+        "  WHERE queue=:queue AND grp IS NOT NULL AND visible>:now AND expires>:now AND received>0)"
         " AND NOT EXISTS (SELECT 1 FROM message o INDEXED BY message_group"
         "  WHERE o.queue=m.queue AND o.grp IS NOT NULL AND o.grp=m.grp AND o.visible>:now"
-        "  AND o.expires>:now AND (o.received>0 OR o.id<m.id))"
+        "  AND o.expires>:now AND o.id<m.id)"
         " ORDER BY m.id LIMIT :most) RETURNING *",
         {"until": until, "now": now, "queue": queue, "most": most},
     )

@@ -13,4 +13,5 @@ CREATE TABLE deduplication(
   sent REAL NOT NULL,
   PRIMARY KEY(queue, scope, token)) WITHOUT ROWID;
 CREATE INDEX deduplication_sent ON deduplication(sent);
+CREATE INDEX message_hidden ON message(queue, visible) WHERE grp IS NOT NULL;
 CREATE INDEX message_attempt ON message(queue, attempt) WHERE attempt IS NOT NULL;
