@@ -5,6 +5,7 @@ Source: Amazon SNS Developer Guide, "Amazon SNS message filtering" and "Filter p
 
 from __future__ import annotations
 
+import ipaddress
 import math
 import operator
 from typing import Any
@@ -88,10 +89,27 @@ def _check(key: str, condition: Any) -> None:
         good = isinstance(value, str | int | float) or _plain(value) or _affix(value)
     elif name == "numeric":
         good = _is_range(value)
+    elif name == "cidr":
+        good = isinstance(value, str) and _network(value) is not None
     else:
         raise Unusable(f"FilterPolicy: Sagebrush does not support the match type {name} yet.")
     if not good:
         raise Unusable(f'FilterPolicy: Value of {name} is not as it must be: "{key}"')
+
+
+def _network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
+    """The addresses of a CIDR block."""
+    try:
+        return ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        return None
+
+
+def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        return ipaddress.ip_address(text)
+    except ValueError:
+        return None
 
 
 def _plain(value: Any) -> bool:
@@ -204,6 +222,9 @@ def _matches(condition: Any, value: Any) -> bool:
         return number and all(_COMPARE[sign](value, bound) for sign, bound in pairs)
     if not isinstance(value, str):
         return False
+    if name == "cidr":
+        network, address = _network(wanted), _address(value)
+        return network is not None and address is not None and address in network
     if name == "equals-ignore-case":
         return value.lower() == wanted.lower()
     return value.startswith(wanted) if name == "prefix" else value.endswith(wanted)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import uuid
 from concurrent.futures import Future
 
@@ -29,7 +30,7 @@ _SENDER = "AIDAIT2UOQQY3AUEKVGXU"
 """Who sends on behalf of SNS: the id that AWS's own service has in SenderId."""
 _TOLD = ("Type", "MessageId", "TopicArn", "Subject", "Message", "Timestamp")
 """What functions are told besides attributes, null where there is none."""
-_FIFO = ("MessageGroupId", "MessageDeduplicationId")
+_GROUP = re.compile(r"[!-~]{1,128}")
 
 
 def publish(ctx: Ctx, request: Doc) -> Future[Doc]:
@@ -90,8 +91,19 @@ def _check_batch(entries: list[Doc]) -> None:
 
 
 def _check(message: Doc) -> None:
-    if any(message.get(member) for member in _FIFO):
-        raise invalid("MessageGroupId", "Sagebrush does not support FIFO topics yet.")
+    if message.get("MessageDeduplicationId"):
+        raise invalid(
+            "MessageDeduplicationId",
+            "The request includes MessageDeduplicationId parameter that is not valid for this topic"
+            " type",
+        )
+    group = message.get("MessageGroupId")
+    if group is not None and not _GROUP.fullmatch(group):
+        raise invalid(
+            "MessageGroupId",
+            "MessageGroupId can only include alphanumeric and punctuation characters. 1 to 128 in"
+            " length",
+        )
     if not message["Message"]:
         raise invalid("Empty message")
     if len(message["Message"].encode()) > LARGEST:
@@ -167,6 +179,8 @@ def _send(ctx: Ctx, subscription: Row, topic: str, message: tuple[str, Doc]) -> 
         return Send(uid, json.dumps(event))
     attributes = given.get("MessageAttributes") or {}
     more: Doc = {"sender": _SENDER}
+    if given.get("MessageGroupId"):  # of a fair queue (API Reference, Publish)
+        more["group"] = given["MessageGroupId"]
     if subscription.doc.get("RawMessageDelivery") == "true":
         if attributes:
             more["attributes"] = attributes

@@ -14,7 +14,7 @@ from sagebrush.store.fifo import Place
 from sagebrush.store.rows import Row
 
 SUFFIX = ".fifo"
-_TEXT = re.compile(r"[A-Za-z0-9!\"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~]{1,128}")
+_TEXT = re.compile(r"[!-~]{1,128}")
 _FIRST = 18_849_496_460_467_696_128
 """Sequence numbers have twenty digits, as AWS's have."""
 _STEP = 256

@@ -19,6 +19,7 @@ ATTRIBUTES = {
     "price": text("210.75", "Number"),
     "colours": text('["red", "blue", null, 3]', "String.Array"),
     "data": {"DataType": "Binary", "BinaryValue": b"x"},
+    "ip": text("10.1.2.3"),
 }
 
 
@@ -48,6 +49,9 @@ ATTRIBUTES = {
         ({"data": [{"exists": True}]}, True),
         ({"data": [{"exists": False}]}, False),
         ({"data": ["x"]}, False),
+        ({"ip": [{"cidr": "10.0.0.0/8"}]}, True),
+        ({"ip": [{"cidr": "10.1.2.4/32"}, {"cidr": "::/0"}]}, False),
+        ({"customer_interests": [{"cidr": "0.0.0.0/0"}]}, False),
         ({"colours": ["blue"]}, True),
         ({"colours": [3]}, True),
         ({"colours": [None]}, True),
@@ -75,7 +79,7 @@ def test_accepting(policy: dict[str, Any], passes: bool) -> None:
         ('{"a": [{"numeric": ["~", 1]}]}', "numeric"),
         ('{"a": [{"numeric": ["<", "1"]}]}', "numeric"),
         ('{"a": [{"wildcard": "x*"}]}', "wildcard"),
-        ('{"a": [{"cidr": "10.0.0.0/8"}]}', "cidr"),
+        ('{"a": [{"cidr": "10.0.0.0/80"}]}', "cidr"),
         ('{"$or": {"a": ["b"]}}', r"\$or"),
         ('{"a": {"b": ["c"]}}', "MessageAttributes does not support nested"),
         ('{"a": ["1"], "b": ["1"], "c": ["1"], "d": ["1"], "e": ["1"], "f": ["1"]}', "5 keys"),
