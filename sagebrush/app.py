@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from sagebrush import __version__, clientdata, process, registry, tls
-from sagebrush.access import users
+from sagebrush.access import principals, users
 from sagebrush.access.dispatch import Dispatcher
 from sagebrush.compute import host
 from sagebrush.compute.backends import LocalOrContainer
@@ -30,6 +30,7 @@ from sagebrush.environments.store import Environments
 from sagebrush.errors import Doc
 from sagebrush.facts import Running
 from sagebrush.gates.containers import Bridge
+from sagebrush.gates.function_urls import FunctionUrls
 from sagebrush.gates.notebook_gate import Gate
 from sagebrush.gates.sandbox import Sandboxes
 from sagebrush.protocol import connections, listen
@@ -41,11 +42,15 @@ from sagebrush.routing.backlog_metrics import BacklogMetrics
 from sagebrush.routing.capture.captures import Captures
 from sagebrush.routing.endpoints import Endpoints
 from sagebrush.routing.forward import Forward
+from sagebrush.routing.function_counts import FunctionCounts
+from sagebrush.routing.functions.functions import Functions
 from sagebrush.routing.health import Health
 from sagebrush.routing.notebooks import Notebooks
 from sagebrush.routing.tallies import Tallies
 from sagebrush.samples.downloads import Samples
 from sagebrush.samples.remote import Remote
+from sagebrush.services.lambda_.asynchronous import Asynchronous
+from sagebrush.services.lambda_.polling import Polling
 from sagebrush.services.sagemaker_runtime.processing import Processing
 from sagebrush.settings import Settings
 from sagebrush.store.db import Db
@@ -58,6 +63,7 @@ from sagebrush.store.rows import Rows
 from sagebrush.store.series import Series
 from sagebrush.store.streams import Streams
 from sagebrush.workload import captured, launch
+from sagebrush.workload.functions import Places
 from sagebrush.world import World
 
 ASIDES = 16
@@ -114,11 +120,17 @@ class App:
         self.world.reset = self._reset = Reset(self.world, self.loop, self.outbox, self.backend)
         self.access = AccessLog(settings.home / "logs" / "access.log")
         hosts = Hosts(settings)
-        self.server = Server(self.world, self.access, hosts, Gate(self.world, hosts))
+        self.server = Server(self.world, self.access, hosts, Gate(self.world, hosts), FunctionUrls(self.world))
         table = connections.Descriptors(connections.limit())
         inside = connections.of_sandbox(table, settings.job_connections, settings.request_threads)
         self.listeners = listen.Listeners(table, inside)
         self.sandboxes = Sandboxes(self.server, self.listeners, self.world)
+        self._places = Places(
+            self.world,
+            self.backend.local.launcher,
+            lambda role: principals.service_credentials(self.world, role),
+            self.sandboxes.outside,
+        )
         self._bridge = Bridge(self.server, self.listeners, self.world)
         self._http = process.Http(self.server, self.listeners, self.world, self._turn)
         self._sweeper = process.Sweeper(self.world)
@@ -132,6 +144,8 @@ class App:
             clock,
             self.world.db.generations.begin,
         )
+        self._asynchronous = Asynchronous(self.world)
+        self._polling = Polling(self.world)
         self._usage = usage.Sampler(self.world)
         self.port = self.tls_port = 0
         self._stopped = False
@@ -152,6 +166,7 @@ class App:
             rows.touch(row_id)
             self.world.wake()
 
+        measured = host.measure()
         endpoints, tallies = Endpoints(self.backend), Tallies(series, clock)
         objects = ObjectStore(settings.home / "objects")
         remote = Remote() if settings.sample_data == "auto" else None
@@ -169,7 +184,7 @@ class App:
             samples=Samples(db, objects, remote, clock),
             backend=self.backend,
             environments=Environments(settings.environments, containers=containers),
-            host=host.measure(),
+            host=measured,
             fuse_lacking=functools.cache(fuse.lacking),
             overlayfs_lacking=functools.cache(lambda: overlayfs.lacking(settings.home / "jobs")),
             layers=LayerBuilds(),
@@ -179,6 +194,16 @@ class App:
             tallies=tallies,
             health=Health(self.backend, clock, due),
             notebooks=Notebooks(settings, rows, self.backend, clock),
+            function_counts=FunctionCounts(series, clock),
+            functions=Functions(
+                settings.home / "functions",
+                measured.memory,
+                lambda *asked: self._places.prepare(*asked),
+                lambda version, stream, key: self.world.streams.register(
+                    version.account, version.region, version.log_group, stream, key
+                ),
+                clock,
+            ),
             credentials=CredentialBook(
                 keys, settings.account, settings.role, clock, users.holder(rows, settings.role)
             ),
@@ -216,6 +241,7 @@ class App:
         clientdata.write(client, self.tls_port)
         launch.prepare(self.world)
         self._reset.go_on()  # before anyone can store what it would delete
+        self._asynchronous.resume()
         self._http.start(self._context)
         self.backend.adopt()
         self._backlogs.resume(self.world.rows)
@@ -238,6 +264,11 @@ class App:
             self._backlogs.start(events, self._processing)
             self._bridge.start(events, self.port, self._context)
             self.sandboxes.start(events, self.port, self._context)
+            self.world.functions.use(events, self.sandboxes.serve)
+            self._asynchronous.start(events)
+            self._polling.start(events)
+        else:
+            self.world.functions.close()
 
     def stop(self, timeout: float = 10.0) -> None:
         """Stops the server: requests have `timeout` seconds to end, jobs go on, files are closed.
@@ -250,11 +281,14 @@ class App:
         self._sweeper.ask_to_stop()
         self._usage.stop()
         self._backlogs.stop()
+        self._asynchronous.stop()
+        self._polling.stop()
         self.outbox.stop(timeout)
         self.loop.stop(timeout)
         self.world.messages.close()  # requests that wait for one answer now
         self._http.stop(timeout + 10)
         self.world.tallies.flush()
+        self.world.function_counts.flush()
         self._asides.shutdown()
         self.world.captures.stop()
         self.backend.close()

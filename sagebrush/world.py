@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from sagebrush.routing.capture.captures import Captures
     from sagebrush.routing.endpoints import Endpoints
     from sagebrush.routing.forward import Forward
+    from sagebrush.routing.function_counts import FunctionCounts
+    from sagebrush.routing.functions.functions import Functions
     from sagebrush.routing.health import Health
     from sagebrush.routing.notebooks import Notebooks
     from sagebrush.routing.tallies import Tallies
@@ -132,6 +134,10 @@ class World:
     """Health checks of replicas and notebooks' servers."""
     notebooks: Notebooks
     """Host names, tokens and use of notebooks."""
+    function_counts: FunctionCounts
+    """Counts of functions' invocations, for their metrics."""
+    functions: Functions
+    """Execution environments of Lambda functions."""
     credentials: CredentialBook
     operations: Operations
     dispatch: Callable[[Ctx, str, str, Doc], Doc]
@@ -148,6 +154,8 @@ class World:
     """Empties all accounts and says what was there (`engine.reset`)."""
     wake: Callable[[], None] = lambda: None
     """Makes the loop look for due rows now."""
+    mappings_changed: Callable[[], None] = lambda: None
+    """Makes the event source mappings be read as they are now."""
     identities: dict[tuple[str, str], Identity | None] = field(default_factory=dict)
     """(account, role, or `user/` and a user's name) -> its policies and tags, as read from rows; None
     if there is none."""

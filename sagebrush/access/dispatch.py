@@ -11,7 +11,14 @@ from typing import Any, cast
 
 from botocore.model import OperationModel
 
-from sagebrush.access import actions, bucket_policies, conditions, policy, principals
+from sagebrush.access import (
+    actions,
+    bucket_policies,
+    conditions,
+    function_policies,
+    policy,
+    principals,
+)
 from sagebrush.access.actions.entries import Need
 from sagebrush.access.bucket_policies import Guard
 from sagebrush.access.policy import Decision, Policy
@@ -53,6 +60,10 @@ DENIED = {
     "sns": "AuthorizationErrorException",
 }
 """The codes of refusals, of services that have another one than `AccessDeniedException`."""
+GUARDS = {"s3": bucket_policies, "lambda": function_policies}
+"""Services whose resources have policies that decide with the caller's -> who reads those."""
+UNGUARDED = frozenset({"CreateBucket", "CreateFunction"})
+"""Operations whose resource is not there yet."""
 ONE_BY_ONE = {("s3", "DeleteObjects"): "each key is answered for: the denied ones among Errors"}
 """Operations that ask `authorise` for each part of the request themselves -> why."""
 
@@ -63,14 +74,12 @@ def authorise(ctx: Ctx, service: str, name: str, params: Doc) -> None:
     _for_sessions(ctx, service, name)
     if (service, name) in SETTLED_ELSEWHERE:
         return
-    guarded = service == "s3" and name != "CreateBucket"
+    guards = GUARDS.get(service) if name not in UNGUARDED else None
     held, limits = principals.powers(ctx.world, ctx.caller)
-    if principals.everything(held, limits) and not (
-        guarded and bucket_policies.matter(ctx, params)
-    ):
+    if principals.everything(held, limits) and not (guards and guards.matter(ctx, params)):
         return  # the common case, and every InvokeEndpoint's: nothing could be refused
     for need in actions.needs(ctx, service, name, params):
-        guard = bucket_policies.guard(ctx, need) if guarded else None
+        guard = guards.guard(ctx, need) if guards else None
         known = conditions.Known(ctx, need, guard.account if guard else "")
         own = [
             (kind, _decided(given, ctx.caller.arn, need, known))

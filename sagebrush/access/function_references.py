@@ -7,9 +7,11 @@ and operations alike. Pure.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sagebrush.errors import AwsError
+from sagebrush.errors import AwsError, Doc
+from sagebrush.store.rows import Row
 
 LATEST = "$LATEST"
 FUNCTION, VERSION = "lambda-function", "lambda-version"
@@ -66,3 +68,8 @@ def parse(text: str, qualifier: str | None, account: str, region: str) -> Functi
     return FunctionReference(
         found["account"] or account, found["region"] or region, found["name"], qualifier or within
     )
+
+
+def urls(row: Row) -> Mapping[str, Doc]:
+    """Qualifier, "" for none -> configuration of the function's URL."""
+    return row.plan.get("urls", {})

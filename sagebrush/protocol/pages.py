@@ -21,10 +21,13 @@ from sagebrush.protocol.message import Reply, Request
 from sagebrush.protocol.reset_page import NAME as RESET
 from sagebrush.protocol.reset_page import ResetPage
 from sagebrush.protocol.sigv4 import Verifier
+from sagebrush.store.objects import Blob
 from sagebrush.world import World
 
 OWN = "/_sagebrush/"
 """Prefix of their paths."""
+CODE = "code/"
+"""Prefix of the links to functions' code."""
 SMALL = 4096
 """Most bytes of a body that they read."""
 _OWNERS = f"send Authorization: Bearer, with keys/{PAGE_TOKEN}"
@@ -50,6 +53,8 @@ class Pages:
         host = str(peer[0]) if peer else ""
         if raw.path == OWN + RESET and self._hosts.known(raw.headers.get("Host", "")):
             return await self._reset.answer(raw, request, host)
+        if raw.path.startswith(OWN + CODE) and self._hosts.known(raw.headers.get("Host", "")):
+            return self._code(raw.path.removeprefix(OWN + CODE))
         if not is_loopback(host):
             return _json(403, {"message": "only from this machine"})
         if not self._hosts.known(raw.headers.get("Host", "")):
@@ -67,6 +72,21 @@ class Pages:
         if name == "credentials":
             return self._credentials(raw.headers.get("Authorization", ""))
         return _json(404, {"message": f"no page {name}"})
+
+    def _code(self, token: str) -> Reply:
+        """Returns the zip file of a function's code, by the link that GetFunction gave; 403 otherwise."""
+        try:
+            body = self._world.credentials.open_seal(b"function code", token)
+            sha256, until = json.loads(body)
+        except (AwsError, ValueError):
+            return _json(403, {"message": "the link is not one of this server's"})
+        place = self._world.settings.home / "function-code" / str(sha256) / "code.zip"
+        if until < self._world.clock():
+            return _json(403, {"message": "Request has expired"})
+        if not place.is_file():
+            return _json(404, {"message": "the code is no longer there"})
+        blob = Blob(place.stat().st_size, place)
+        return Reply(200, {"Content-Type": "application/zip"}, blob)
 
     def health(self) -> Doc:
         """Returns the document of `/_sagebrush/health` for the owner."""

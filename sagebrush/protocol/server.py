@@ -35,6 +35,7 @@ from sagebrush.protocol import (
     s3_quirks,
     sigv2,
     sigv4,
+    uploads,
 )
 from sagebrush.protocol.access_log import AccessLog, Entry
 from sagebrush.protocol.claims import Claim, Dialect
@@ -97,14 +98,36 @@ class NotebookGate(Protocol):
         ...
 
 
-class Server:
-    """Answers the requests of one World; the gate answers those for notebooks."""
+class UrlGate(Protocol):
+    """Answers requests for the URLs of functions (`gates.function_urls`)."""
 
-    def __init__(self, world: World, access: AccessLog, hosts: Hosts, gate: NotebookGate) -> None:
+    def find(self, host: str) -> Any | None:
+        """Returns the URL that a Host header names, or None."""
+        ...
+
+    async def answer(
+        self, raw: web.BaseRequest, request: Request, url: Any, entry: Entry
+    ) -> web.StreamResponse:
+        """Answers the request. Raises Disconnected if the client went away."""
+        ...
+
+
+class Server:
+    """Answers the requests of one World; the gates answer those for notebooks and function URLs."""
+
+    def __init__(
+        self,
+        world: World,
+        access: AccessLog,
+        hosts: Hosts,
+        gate: NotebookGate,
+        urls: UrlGate | None = None,
+    ) -> None:
         self._world = world
         self._access = access
         self._hosts = hosts
         self._gate = gate
+        self._urls = urls
         self._uses = LastUse(world)
         self._pool = ThreadPoolExecutor(
             world.settings.request_threads, thread_name_prefix="request"
@@ -136,6 +159,9 @@ class Server:
         entry = Entry(names.request_id(), time.perf_counter())
         self._world.db.generations.begin()
         try:
+            url = self._urls.find(raw.headers.get("Host", "")) if self._urls else None
+            if self._urls is not None and url is not None:  # all its paths are the function's
+                return await self._urls.answer(raw, read(raw), url, entry)
             notebook = self._gate.find(raw.headers.get("Host", ""))
             if notebook is not None and not inside:  # all its paths are the notebook's
                 return await self._gate.answer(raw, notebook, entry)
@@ -229,7 +255,7 @@ class Server:
         if target.service != "s3":
             if not request.body:
                 async with _gate(raw):
-                    body = await receive.small(raw, self._world.settings.body_limit)
+                    body = await receive.small(raw, self._limit(request, target))
                 request = request.with_body(body)
             assert isinstance(request.body, bytes)
             try:
@@ -280,6 +306,15 @@ class Server:
             request = request.with_body(spooled.read())
             self._world.objects.drop(spooled)
         return request, verified
+
+    def _limit(self, request: Request, target: Target) -> int:
+        """Bytes that the body may have: more for code, where a known key claims to send it."""
+        most = self._world.settings.body_limit
+        if target.service != "lambda" or not uploads.carries_code(request.method, request.path):
+            return most
+        claim = claims.parse(request, claims.dialect(target.service, target.protocol))
+        self._world.credentials.resolve(claim.access_key, claim.token)
+        return max(most, uploads.LARGEST)
 
     def _refuse_unsigned(self, request: Request, target: Target) -> None:
         """Raises NotImplemented for an operation that AWS answers to unsigned requests: all that STS

@@ -1,0 +1,252 @@
+"""AWS Lambda (Service Authorization Reference, "AWS Lambda")."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from sagebrush.access import function_references
+from sagebrush.access.actions.entries import (
+    Entry,
+    Fixed,
+    Permission,
+    RequestTags,
+    Resource,
+    Table,
+    Target,
+    Value,
+    given,
+    key,
+)
+from sagebrush.access.actions.iam import RoleArns
+from sagebrush.access.function_references import FUNCTION
+from sagebrush.aws.names import Arn
+from sagebrush.errors import AwsError, Doc
+from sagebrush.world import Ctx
+
+TAG_KEYS = ("aws:resourcetag/",)
+
+
+def _function_tags(ctx: Ctx, account: str, region: str, name: str) -> Mapping[str, str]:
+    row = ctx.world.rows.get(account, region, FUNCTION, name)
+    return row.plan.get("tags", {}) if row is not None else {}
+
+
+@dataclass(frozen=True)
+class Function:
+    """The function at `member`; with the qualifier that the request has where `qualified`."""
+
+    member: str = "FunctionName"
+    qualified: bool = False
+
+    @property
+    def kind(self) -> str:
+        return "function"
+
+    @property
+    def members(self) -> tuple[str, ...]:
+        return (self.member, "Qualifier") if self.qualified else (self.member,)
+
+    def find(self, ctx: Ctx, params: Doc) -> Sequence[Target]:
+        found = params.get(self.member)
+        if not isinstance(found, str):
+            return ()
+        try:
+            qualifier = params.get("Qualifier") if self.qualified else None
+            of = function_references.parse(found, qualifier, ctx.account, ctx.region)
+        except AwsError:  # which the operation refuses
+            return ()
+        arn = of.qualified if self.qualified else of.arn
+        tags = partial(_function_tags, ctx, of.account, of.region, of.name)
+        return (Target(arn, tags, TAG_KEYS),)
+
+
+@dataclass(frozen=True)
+class Alias:
+    """The alias at `Name` of the function."""
+
+    kind: str = "function alias"
+    members: tuple[str, ...] = ("FunctionName", "Name")
+
+    def find(self, ctx: Ctx, params: Doc) -> Sequence[Target]:
+        return Function().find(ctx, params)
+
+
+@dataclass(frozen=True)
+class Layer:
+    """The layer at `LayerName`, a name or an ARN; with `version` its version at `VersionNumber`."""
+
+    version: bool = False
+
+    @property
+    def kind(self) -> str:
+        return "layerVersion" if self.version else "layer"
+
+    @property
+    def members(self) -> tuple[str, ...]:
+        return ("LayerName", "VersionNumber") if self.version else ("LayerName",)
+
+    def find(self, ctx: Ctx, params: Doc) -> Sequence[Target]:
+        name = params.get("LayerName")
+        if not isinstance(name, str):
+            return ()
+        arn = name
+        if not name.startswith("arn:"):
+            arn = f"arn:aws:lambda:{ctx.region}:{ctx.account}:layer:{name}"
+        return (Target(f"{arn}:{params.get('VersionNumber')}" if self.version else arn),)
+
+
+@dataclass(frozen=True)
+class ByArn:
+    """The resource whose ARN is at `member`."""
+
+    member: str
+    kind: str = ""
+
+    @property
+    def members(self) -> tuple[str, ...]:
+        return (self.member,)
+
+    def find(self, ctx: Ctx, params: Doc) -> Sequence[Target]:
+        arn = params.get(self.member)
+        if not isinstance(arn, str) or not arn.startswith("arn:"):
+            return ()
+        named = Arn.parse(arn)
+        if named is None or not named.resource.startswith("function:"):
+            return (Target(arn),)
+        name = named.resource.split(":")[1]
+        return (Target(arn, partial(_function_tags, ctx, ctx.account, ctx.region, name), TAG_KEYS),)
+
+
+@dataclass(frozen=True)
+class EventSourceMapping:
+    """The event source mapping of that UUID."""
+
+    kind: str = "eventSourceMapping"
+    members: tuple[str, ...] = ("UUID",)
+
+    def find(self, ctx: Ctx, params: Doc) -> Sequence[Target]:
+        uid = params.get("UUID")
+        if not isinstance(uid, str):
+            return ()
+        return (Target(f"arn:aws:lambda:{ctx.region}:{ctx.account}:event-source-mapping:{uid}"),)
+
+
+@dataclass(frozen=True)
+class FunctionArn:
+    """`lambda:FunctionArn`: the function that a mapping invokes."""
+
+    member: str = "FunctionName"
+    names: tuple[str, ...] = ("lambda:FunctionArn",)
+
+    @property
+    def members(self) -> tuple[str, ...]:
+        return (self.member,)
+
+    def value(self, ctx: Ctx, name: str, params: Doc) -> Value | None:
+        if name != "lambda:functionarn" or not isinstance(params.get(self.member), str):
+            return None
+        try:
+            found = params[self.member]
+            return function_references.parse(found, None, ctx.account, ctx.region).qualified
+        except AwsError:
+            return None
+
+
+FUNCTION_, QUALIFIED = Function(), Function(qualified=True)
+LAYER, VERSION = Layer(), Layer(version=True)
+TAGS = RequestTags("Tags")
+LAYERS = key("lambda:Layer", "Layers", many=True)
+CODE_SIGNING = key("lambda:CodeSigningConfigArn", "CodeSigningConfigArn")
+NETWORK = (
+    key("lambda:SecurityGroupIds", "VpcConfig.SecurityGroupIds", many=True),
+    key("lambda:SubnetIds", "VpcConfig.SubnetIds", many=True),
+)
+URL = key("lambda:FunctionUrlAuthType", "AuthType", "FunctionUrlAuthType")
+ROLE = Permission(
+    "iam:PassRole",
+    RoleArns(("Role",)),
+    keys=(Fixed("iam:PassedToService", "lambda.amazonaws.com"),),
+    optional=True,
+)
+
+
+def _on(resource: Resource, *names: str) -> dict[str, Entry]:
+    """Operations that are the action of their name on one resource."""
+    return {name: (Permission(f"lambda:{name}", resource),) for name in names}
+
+
+TABLE: Table = {
+    **_on(
+        FUNCTION_,
+        "CreateAlias", "DeleteAlias", "DeleteFunctionConcurrency", "GetAlias",
+        "GetFunctionCodeSigningConfig", "GetFunctionConcurrency", "GetFunctionRecursionConfig", "ListAliases",
+        "ListVersionsByFunction", "PublishVersion", "PutFunctionConcurrency",
+        "PutFunctionRecursionConfig", "UpdateAlias",
+        "UpdateFunctionCode",
+    ),
+    **_on(
+        QUALIFIED,
+        "DeleteFunction", "DeleteFunctionEventInvokeConfig", "DeleteProvisionedConcurrencyConfig",
+        "GetFunction", "GetFunctionConfiguration", "GetFunctionEventInvokeConfig", "GetPolicy",
+        "GetProvisionedConcurrencyConfig", "GetRuntimeManagementConfig",
+        "ListFunctionEventInvokeConfigs", "ListProvisionedConcurrencyConfigs",
+        "PutFunctionEventInvokeConfig", "PutProvisionedConcurrencyConfig",
+        "PutRuntimeManagementConfig", "UpdateFunctionEventInvokeConfig",
+    ),
+    "CreateFunction": (
+        Permission(
+            "lambda:CreateFunction", FUNCTION_, keys=(LAYERS, CODE_SIGNING, *NETWORK, TAGS)
+        ),
+        Permission("lambda:TagResource", FUNCTION_, keys=(TAGS,), when=given("Tags")),
+        ROLE,
+    ),
+    "UpdateFunctionConfiguration": (
+        Permission(
+            "lambda:UpdateFunctionConfiguration", FUNCTION_, keys=(LAYERS, CODE_SIGNING, *NETWORK)
+        ),
+        ROLE,
+    ),
+    "AddPermission": (
+        Permission(
+            "lambda:AddPermission", QUALIFIED, keys=(key("lambda:Principal", "Principal"), URL)
+        ),
+    ),
+    "RemovePermission": (Permission("lambda:RemovePermission", QUALIFIED),),
+    "Invoke": (Permission("lambda:InvokeFunction", QUALIFIED),),
+    "InvokeAsync": (Permission("lambda:InvokeAsync", FUNCTION_),),
+    "InvokeWithResponseStream": (Permission("lambda:InvokeFunction", QUALIFIED),),
+    "ListFunctions": (Permission("lambda:ListFunctions"),),
+    "GetAccountSettings": (Permission("lambda:GetAccountSettings"),),
+    **_on(VERSION, "AddLayerVersionPermission", "DeleteLayerVersion", "GetLayerVersion",
+          "GetLayerVersionPolicy", "RemoveLayerVersionPermission"),
+    "GetLayerVersionByArn": (Permission("lambda:GetLayerVersion", ByArn("Arn", "layerVersion")),),
+    "ListLayers": (Permission("lambda:ListLayers"),),
+    "ListLayerVersions": (Permission("lambda:ListLayerVersions"),),
+    "PublishLayerVersion": (Permission("lambda:PublishLayerVersion", LAYER),),
+    **{
+        name: (Permission(f"lambda:{name}", QUALIFIED, keys=(URL,)),)
+        for name in ("CreateFunctionUrlConfig", "DeleteFunctionUrlConfig", "GetFunctionUrlConfig",
+                     "ListFunctionUrlConfigs", "UpdateFunctionUrlConfig")
+    },
+    "CreateEventSourceMapping": (
+        Permission("lambda:CreateEventSourceMapping", keys=(FunctionArn(), TAGS)),
+        Permission("lambda:TagResource", ByArn("EventSourceArn"), keys=(TAGS,), when=given("Tags")),
+    ),
+    "GetEventSourceMapping": (Permission("lambda:GetEventSourceMapping", EventSourceMapping()),),
+    "UpdateEventSourceMapping": (
+        Permission("lambda:UpdateEventSourceMapping", EventSourceMapping(), keys=(FunctionArn(),)),
+    ),
+    "DeleteEventSourceMapping": (Permission("lambda:DeleteEventSourceMapping", EventSourceMapping()),),
+    "ListEventSourceMappings": (Permission("lambda:ListEventSourceMappings"),),
+    "ListTags": (Permission("lambda:ListTags", ByArn("Resource")),),
+    "TagResource": (Permission("lambda:TagResource", ByArn("Resource"), keys=(TAGS,)),),
+    "UntagResource": (
+        Permission(
+            "lambda:UntagResource",
+            ByArn("Resource"),
+            keys=(key("aws:TagKeys", "TagKeys", many=True),),
+        ),
+    ),
+}  # fmt: skip
