@@ -260,18 +260,6 @@ def _object(row: sqlite3.Row) -> Object:
     )  # fmt: skip
 
 
-def next_sequence(tx: Tx, now: float) -> int:
-    """A number that is larger than the one before, of objects that a bucket notifies of; about the
-    microseconds of the clock."""
-    row = tx.one(
-        "INSERT INTO notified(id, sequence) VALUES(1, :now) ON CONFLICT(id)"
-        " DO UPDATE SET sequence=max(sequence+1, :now) RETURNING sequence",
-        {"now": int(now * 1e6)},
-    )
-    assert row is not None
-    return row["sequence"]
-
-
 # ---- content
 
 

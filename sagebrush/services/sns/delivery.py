@@ -19,7 +19,7 @@ from dataclasses import dataclass, field, replace
 from sagebrush.access import queue_policies
 from sagebrush.aws.names import Arn
 from sagebrush.errors import Doc
-from sagebrush.services.sns import subscriptions
+from sagebrush.services.sns import ordering, subscriptions
 from sagebrush.store.db import Tx
 from sagebrush.store.deliveries import Delivery
 from sagebrush.store.messages import Send
@@ -54,10 +54,22 @@ class Sent:
         """The metric tells of so many more."""
         self.counts[metric] = self.counts.get(metric, 0) + number
 
+    def numbered(self, mark: str, number: str) -> Sent:
+        """The same, with the number where the mark stands."""
+        sends = [
+            (queue, [replace(send, body=send.body.replace(mark, number)) for send in each])
+            for queue, each in self.sends
+        ]
+        return replace(self, sends=sends)
+
     def store(self, ctx: Ctx, tx: Tx, topic: str) -> None:
         """The messages are in their queues, and the metrics of the topic of that name are stored."""
+        messages = ctx.world.messages
         for queue, each in self.sends:
-            ctx.world.messages.put_in(tx, queue, each)
+            if each[0].place is None:
+                messages.put_in(tx, queue, each)
+            else:
+                messages.put_in_order_in(tx, queue, each)
         ctx.world.deliveries.put_in(tx, self.deliveries)
         now, dimensions = ctx.world.clock(), {"TopicName": topic}
         points = [
@@ -82,7 +94,7 @@ def _plan(ctx: Ctx, topic: str, subscription: Row, wanted: Sequence[Send], into:
         into.deliveries += [_to_function(ctx, topic, subscription, send) for send in wanted]
         return
     queue, error = _open(ctx, topic, subscription.doc["Endpoint"])
-    if queue is not None:
+    if queue is not None and ordering.fits(wanted[0], queue):
         into.sends.append((queue.id, [_timed(send, queue) for send in wanted]))
         return
     into.count(FAILED, len(wanted))
@@ -90,7 +102,7 @@ def _plan(ctx: Ctx, topic: str, subscription: Row, wanted: Sequence[Send], into:
     if target is None:
         return
     queue, _ = _open(ctx, topic, target)
-    if queue is None:
+    if queue is None or not ordering.fits(wanted[0], queue):
         into.count(LOST, len(wanted))
         return
     into.count(REDRIVEN, len(wanted))
@@ -126,7 +138,7 @@ def _open(ctx: Ctx, topic: str, arn: str) -> tuple[Row | None, Doc]:
 def _timed(send: Send, queue: Row) -> Send:
     """The message as that queue delays and keeps it."""
     keep, delay = float(queue.doc["MessageRetentionPeriod"]), float(queue.doc["DelaySeconds"])
-    return replace(send, keep=keep, delay=delay)
+    return ordering.placed(replace(send, keep=keep, delay=delay), queue)
 
 
 def _undelivered(send: Send, error: Doc) -> Send:

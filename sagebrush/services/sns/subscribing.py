@@ -10,7 +10,7 @@ from sagebrush.aws.names import Arn
 from sagebrush.aws.scalars import json_of
 from sagebrush.engine.kinds import paginate
 from sagebrush.errors import AwsError, Doc
-from sagebrush.services.sns import delivery, filter_policies, subscriptions, topics
+from sagebrush.services.sns import delivery, filter_policies, ordering, subscriptions, topics
 from sagebrush.services.sns.topics import invalid
 from sagebrush.store.rows import Row
 from sagebrush.world import Ctx
@@ -31,11 +31,12 @@ UNSUPPORTED = {
 def subscribe(ctx: Ctx, request: Doc) -> Doc:
     """The queue or function gets what is published to the topic. Raises InvalidParameter, NotFound
     (404)."""
-    topic = topics.arn_of(topics.find_topic(ctx, request["TopicArn"]))
+    row = topics.find_topic(ctx, request["TopicArn"])
+    topic = topics.arn_of(row)
     protocol, endpoint = request["Protocol"], request.get("Endpoint", "")
     if protocol not in PROTOCOLS:
         raise invalid("Amazon SNS does not support this protocol string: " + protocol)
-    _check_endpoint(ctx, protocol, endpoint)
+    _check_endpoint(ctx, protocol, endpoint, ordering.is_fifo(row))
     asked = request.get("Attributes") or {}
     scope = asked.get("FilterPolicyScope", filter_policies.SCOPE)
     given = {k: _checked(ctx, k, v, scope) for k, v in asked.items()}
@@ -53,7 +54,7 @@ def subscribe(ctx: Ctx, request: Doc) -> Doc:
     return {"SubscriptionArn": subscriptions.arn_of(ctx.world.rows.insert(row))}
 
 
-def _check_endpoint(ctx: Ctx, protocol: str, endpoint: str) -> None:
+def _check_endpoint(ctx: Ctx, protocol: str, endpoint: str, fifo: bool) -> None:
     """Raises InvalidParameter for what Sagebrush does not deliver to."""
     if protocol not in ENDPOINTS:
         words = f"Sagebrush does not deliver by {protocol} yet; use sqs or lambda."
@@ -63,11 +64,12 @@ def _check_endpoint(ctx: Ctx, protocol: str, endpoint: str) -> None:
         raise invalid(ENDPOINTS[protocol])
     if protocol == delivery.LAMBDA and not arn.resource.startswith("function:"):
         raise invalid(ENDPOINTS[protocol])
-    if protocol == "sqs" and arn.resource.endswith(".fifo"):
-        words = (
-            "Standard topics do not deliver to FIFO queues here; Sagebrush has no FIFO topics yet."
-        )
-        raise invalid("Endpoint", words)
+    if fifo and protocol != "sqs":
+        words = "Endpoint Reason: Please use SQS queue"
+        raise invalid(f"Invalid parameter: {words}")
+    if protocol == "sqs" and arn.resource.endswith(".fifo") and not fifo:
+        words = "Endpoint Reason: FIFO SQS Queues can not be subscribed to standard SNS topics"
+        raise invalid(f"Invalid parameter: {words}")
     if (arn.account, arn.region) != (ctx.account, ctx.region):
         raise invalid(
             "Endpoint",

@@ -13,7 +13,7 @@ from sagebrush.aws.names import Arn, request_id
 from sagebrush.errors import Doc
 from sagebrush.services.s3.notifications import configuration, events, records
 from sagebrush.services.s3.notifications.records import Asked, Happened
-from sagebrush.store import catalog
+from sagebrush.store import catalog, sequences
 from sagebrush.store.catalog import Bucket, Object
 from sagebrush.store.db import Tx
 from sagebrush.store.deliveries import Delivery
@@ -42,7 +42,7 @@ class Teller:
         if not wanted and not bus:
             return
         world, bucket = self.ctx.world, self.bucket
-        sequence = catalog.next_sequence(tx, self.asked.at)
+        sequence = sequences.following(tx, self.asked.at)
         happened = Happened(self.event, bucket, key, found, sequence)
         sends = [
             delivery(bucket, arn, records.message(happened, self.asked, one["Id"]))

@@ -246,4 +246,4 @@ def test_a_bucket_without_a_configuration_tells_nobody(notified: Notified) -> No
     notified.call("PutObject", Bucket="bucket", Key="k", Body=b"1")
     notified.outbox.run_once()
     assert (notified.events, notified.world.deliveries.count()) == ([], 0)
-    assert notified.world.db.read("SELECT * FROM notified") == []
+    assert notified.world.db.read("SELECT * FROM sequence") == []
