@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import threading
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,9 @@ import pytest
 from botocore.exceptions import BotoCoreError, ClientError
 
 from tests.aws_session import SESSION
+from tests.crowding import crowding
 from tests.services.s3.test_s3_faults import serving
+from tests.waiting import until
 
 ARN = "arn:aws:sqs:us-east-1:123456789012:"
 
@@ -82,6 +86,55 @@ def test_a_bucket_that_notifies_a_queue(client: Any) -> None:
     assert record["s3"]["object"]["eTag"] == answer["ETag"].strip('"')
     s3.delete_object(Bucket="notifying", Key="a/b c.csv")
     s3.delete_bucket(Bucket="notifying")
+
+
+FUNCTION = """
+def handler(event, context):
+    record = event["Records"][0]
+    print("told of", record["eventName"], record["s3"]["object"]["key"])
+"""
+
+
+def test_a_bucket_that_invokes_a_function(client: Any) -> None:
+    s3, functions, logs = client("s3"), client("lambda"), client("logs")
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as made:
+        made.writestr("app.py", FUNCTION)
+    arn = functions.create_function(
+        FunctionName="told",
+        Runtime="python3.12",
+        Role="arn:aws:iam::123456789012:role/SagebrushExecutionRole",
+        Handler="app.handler",
+        Code={"ZipFile": archive.getvalue()},
+    )["FunctionArn"]
+    s3.create_bucket(Bucket="invoking")
+    wanted = {"LambdaFunctionArn": arn, "Events": ["s3:ObjectCreated:*"]}
+    put = {
+        "Bucket": "invoking",
+        "NotificationConfiguration": {"LambdaFunctionConfigurations": [wanted]},
+    }
+    with pytest.raises(ClientError) as caught:
+        s3.put_bucket_notification_configuration(**put)
+    assert caught.value.response["Error"]["ArgumentName1"] == f"{arn}, null"
+    functions.add_permission(
+        FunctionName="told",
+        StatementId="s3",
+        Action="lambda:InvokeFunction",
+        Principal="s3.amazonaws.com",
+        SourceArn="arn:aws:s3:::invoking",
+        SourceAccount="123456789012",
+    )
+    s3.put_bucket_notification_configuration(**put)
+    s3.put_object(Bucket="invoking", Key="text.csv", Body=b"1")
+
+    def said() -> bool:
+        try:
+            found = logs.filter_log_events(logGroupName="/aws/lambda/told")["events"]
+        except ClientError:  # there is no such group yet
+            return False
+        return any("told of ObjectCreated:Put text.csv" in each["message"] for each in found)
+
+    until(said, "the function's log", 60 * crowding())
 
 
 @pytest.mark.full
