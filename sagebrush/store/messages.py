@@ -192,10 +192,11 @@ class Messages:
             )
             if attempt:
                 fifo.attempted(tx, queue, [message.id for message in found], attempt, now)
+            if moved:  # the next of their groups may come
+                moved.append(queue)
             return found
 
-        # the next of a group whose message has moved can be received
-        return self.told([*moved, *([queue] if moved else [])], self._db.submit(work))
+        return self.told(moved, self._db.submit(work))
 
     def _received(
         self,

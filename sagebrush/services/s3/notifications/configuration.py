@@ -96,6 +96,12 @@ def _checked(form: Form, given: Doc, region: str) -> Doc:
         raise _invalid("FIFO SQS queues are not supported.", form.argument, given[form.arn])
     if form.service == "sns" and arn.resource.endswith(".fifo"):
         raise _invalid("FIFO SNS topics are not supported.", form.argument, given[form.arn])
+    if not given["Events"]:
+        raise AwsError(
+            "MalformedXML",
+            "The XML you provided was not well-formed or did not validate against our published"
+            " schema",
+        )
     for event in given["Events"]:
         if event not in events.NAMES:
             raise _invalid("A specified event is not supported for notifications.", "Event", event)

@@ -26,10 +26,12 @@ NAMES = frozenset(
         "s3:IntelligentTiering", "s3:ObjectAcl:Put", "s3:LifecycleExpiration:*",
         "s3:LifecycleExpiration:Delete", "s3:LifecycleExpiration:DeleteMarkerCreated",
         "s3:ObjectTagging:*", "s3:ObjectTagging:Put", "s3:ObjectTagging:Delete",
+        "s3:ObjectAnnotation:*", "s3:ObjectAnnotation:Put", "s3:ObjectAnnotation:Delete",
+        "s3:ObjectRetention:Put",
     }
 )  # fmt: skip
-"""What a configuration may name. Sagebrush has none of replication, restoring, tiering, lifecycle and
-delete markers, so those never happen."""
+"""What a configuration may name. Sagebrush has none of replication, restoring, tiering, lifecycle,
+retention, annotations and delete markers, so those never happen."""
 
 
 def wanted(configuration: Doc, event: str, key: str) -> bool:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from sagebrush.aws import models
 from sagebrush.errors import AwsError, Doc
 from sagebrush.services.s3.notifications import configuration, events
 
@@ -161,3 +162,13 @@ def test_what_is_refused(given: list[Doc], named: tuple[str, str] | None, says: 
     assert says in error.message
     fields = {"ArgumentName": named[0], "ArgumentValue": named[1]} if named else {}
     assert error.fields == fields
+
+
+def test_names_are_those_of_awss_model() -> None:
+    shape: Any = models.model("s3").shape_for("Event")
+    assert set(shape.enum) == events.NAMES
+
+
+def test_no_events_are_no_configuration() -> None:
+    with pytest.raises(AwsError, match="MalformedXML"):
+        checked(one())
