@@ -7,6 +7,7 @@ using object key name filtering".
 from __future__ import annotations
 
 from collections.abc import Sequence
+from urllib.parse import quote_plus
 
 from sagebrush.errors import Doc
 
@@ -38,9 +39,18 @@ def wanted(configuration: Doc, event: str, key: str) -> bool:
     """Whether the configuration of one destination wants that event (`ObjectCreated:Put`) of an object
     of that key."""
     return any(_covers(name, f"s3:{event}") for name in configuration["Events"]) and all(
-        key.startswith(value) if name == "Prefix" else key.endswith(value)
+        _passes(name, value, key) or _passes(name, value, encoded(key))
         for name, value in rules(configuration)
     )
+
+
+def encoded(key: str) -> str:
+    """The key as records have it, and as filters may have its special characters."""
+    return quote_plus(key, safe="/")
+
+
+def _passes(name: str, value: str, key: str) -> bool:
+    return key.startswith(value) if name == "Prefix" else key.endswith(value)
 
 
 def rules(configuration: Doc) -> Sequence[tuple[str, str]]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from urllib.parse import quote_plus
 
 from sagebrush.aws.names import host_id
 from sagebrush.aws.scalars import time_text
@@ -61,7 +60,7 @@ def arn_of(bucket: str) -> str:
 def message(happened: Happened, asked: Asked, configuration: str) -> Doc:
     """What a queue, a topic or a function gets, for the configuration of that id."""
     about, tagging = happened, happened.event.startswith("ObjectTagging:")
-    described: Doc = {"key": quote_plus(about.key, safe="/")}
+    described: Doc = {"key": events.encoded(about.key)}
     if about.object is not None and not tagging:
         described["size"] = about.object.size
     if about.object is not None:

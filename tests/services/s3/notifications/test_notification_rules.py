@@ -51,6 +51,13 @@ def test_events_by_key(key: str, expected: bool) -> None:
 
 
 @pytest.mark.parametrize(
+    ("suffix", "expected"), [("b c.csv", True), ("b+c.csv", True), ("b%", False)]
+)
+def test_special_characters_of_a_filter_may_be_encoded(suffix: str, expected: bool) -> None:
+    assert events.wanted(one("ObjectCreated:*", suffix=suffix), events.PUT, "a/b c.csv") is expected
+
+
+@pytest.mark.parametrize(
     ("a", "b", "expected"),
     [
         (one("ObjectCreated:*"), one("ObjectCreated:*"), True),
