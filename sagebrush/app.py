@@ -49,8 +49,7 @@ from sagebrush.routing.notebooks import Notebooks
 from sagebrush.routing.tallies import Tallies
 from sagebrush.samples.downloads import Samples
 from sagebrush.samples.remote import Remote
-from sagebrush.services.lambda_.asynchronous import Asynchronous
-from sagebrush.services.lambda_.polling import Polling
+from sagebrush.services.lambda_.workers import Workers
 from sagebrush.services.sagemaker_runtime.processing import Processing
 from sagebrush.settings import Settings
 from sagebrush.store.db import Db
@@ -120,17 +119,14 @@ class App:
         self.world.reset = self._reset = Reset(self.world, self.loop, self.outbox, self.backend)
         self.access = AccessLog(settings.home / "logs" / "access.log")
         hosts = Hosts(settings)
-        self.server = Server(self.world, self.access, hosts, Gate(self.world, hosts), FunctionUrls(self.world))
+        self.server = Server(
+            self.world, self.access, hosts, Gate(self.world, hosts), FunctionUrls(self.world)
+        )
         table = connections.Descriptors(connections.limit())
         inside = connections.of_sandbox(table, settings.job_connections, settings.request_threads)
         self.listeners = listen.Listeners(table, inside)
         self.sandboxes = Sandboxes(self.server, self.listeners, self.world)
-        self._places = Places(
-            self.world,
-            self.backend.local.launcher,
-            lambda role: principals.service_credentials(self.world, role),
-            self.sandboxes.outside,
-        )
+        self._places = self._function_places()
         self._bridge = Bridge(self.server, self.listeners, self.world)
         self._http = process.Http(self.server, self.listeners, self.world, self._turn)
         self._sweeper = process.Sweeper(self.world)
@@ -144,8 +140,7 @@ class App:
             clock,
             self.world.db.generations.begin,
         )
-        self._asynchronous = Asynchronous(self.world)
-        self._polling = Polling(self.world)
+        self._workers = Workers(self.world)
         self._usage = usage.Sampler(self.world)
         self.port = self.tls_port = 0
         self._stopped = False
@@ -195,15 +190,7 @@ class App:
             health=Health(self.backend, clock, due),
             notebooks=Notebooks(settings, rows, self.backend, clock),
             function_counts=FunctionCounts(series, clock),
-            functions=Functions(
-                settings.home / "functions",
-                measured.memory,
-                lambda *asked: self._places.prepare(*asked),
-                lambda version, stream, key: self.world.streams.register(
-                    version.account, version.region, version.log_group, stream, key
-                ),
-                clock,
-            ),
+            functions=self._functions(measured.memory, clock),
             credentials=CredentialBook(
                 keys, settings.account, settings.role, clock, users.holder(rows, settings.role)
             ),
@@ -211,6 +198,25 @@ class App:
             before_body=self._before_body,
             dispatch=self.dispatcher,
             kinds=running,
+        )
+
+    def _function_places(self) -> Places:
+        return Places(
+            self.world,
+            self.backend.local.launcher,
+            lambda role: principals.service_credentials(self.world, role),
+            self.sandboxes.outside,
+        )
+
+    def _functions(self, memory: int, clock: Callable[[], float]) -> Functions:
+        return Functions(
+            self.settings.home / "functions",
+            memory,
+            lambda *asked: self._places.prepare(*asked),
+            lambda version, stream, key: self.world.streams.register(
+                version.account, version.region, version.log_group, stream, key
+            ),
+            clock,
         )
 
     def _capture(self, of: Doc, destination: str, key: str, content: bytes) -> None:
@@ -241,7 +247,7 @@ class App:
         clientdata.write(client, self.tls_port)
         launch.prepare(self.world)
         self._reset.go_on()  # before anyone can store what it would delete
-        self._asynchronous.resume()
+        self._workers.resume()
         self._http.start(self._context)
         self.backend.adopt()
         self._backlogs.resume(self.world.rows)
@@ -265,8 +271,7 @@ class App:
             self._bridge.start(events, self.port, self._context)
             self.sandboxes.start(events, self.port, self._context)
             self.world.functions.use(events, self.sandboxes.serve)
-            self._asynchronous.start(events)
-            self._polling.start(events)
+            self._workers.start(events)
         else:
             self.world.functions.close()
 
@@ -281,8 +286,7 @@ class App:
         self._sweeper.ask_to_stop()
         self._usage.stop()
         self._backlogs.stop()
-        self._asynchronous.stop()
-        self._polling.stop()
+        self._workers.stop()
         self.outbox.stop(timeout)
         self.loop.stop(timeout)
         self.world.messages.close()  # requests that wait for one answer now

@@ -16,6 +16,7 @@ from sagebrush.store.rows import Row
 ROOT = Path(__file__).parent.parent
 SERVICES = "sagebrush/services"
 TYPED = {
+    f"{SERVICES}/lambda_": ["plan.Plan"],
     f"{SERVICES}/autoscaling": ["plan.Plan", "plan.Task", "plan.Made"],
     f"{SERVICES}/cloudwatch/alarms": ["alarms.plan.Plan"],
     f"{SERVICES}/events": ["plan.Plan"],
@@ -37,6 +38,8 @@ OTHERS = {
     f"{SERVICES}/sns": "tags are all that the plan of a topic holds",
     f"{SERVICES}/sagemaker/events.py": "tells of tags, a member of every plan",
     f"{SERVICES}/sagemaker/tags.py": "tags are a member of every plan (engine.kinds.create)",
+    "sagebrush/access/function_policies.py": "asks a function's policies, and URLs' gate with it",
+    "sagebrush/access/function_references.py": "asks a function's URLs, for the gate that answers there",
     "sagebrush/access/principals.py": "owns what callers are of the plans of roles",
     "sagebrush/access/users.py": "owns what callers are of the plans of users, groups and keys",
     "sagebrush/access/actions": "asks a role's tags, and tags are a member of every plan",

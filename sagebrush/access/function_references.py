@@ -10,12 +10,13 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from sagebrush.access.actions.functions import FUNCTION, VERSION
 from sagebrush.errors import AwsError, Doc
 from sagebrush.store.rows import Row
 
+__all__ = ["FUNCTION", "LATEST", "VERSION", "FunctionReference", "parse", "urls"]
+
 LATEST = "$LATEST"
-FUNCTION, VERSION = "lambda-function", "lambda-version"
-"""`Row.kind` of functions, and of their published versions, whose rows are named `NAME:NUMBER`."""
 _REFERENCE = re.compile(
     r"(?:arn:aws[a-zA-Z-]*:lambda:)?"
     r"(?:(?P<region>[a-z]{2}(?:-[a-z]+)+-\d):)?"

@@ -11,8 +11,6 @@ from sagebrush.access import policy, principals
 from sagebrush.store.rows import Row
 from sagebrush.world import Ctx
 
-LAYER, LAYER_VERSION = "lambda-layer", "lambda-layer-version"
-"""`Row.kind` of layers, whose rows hold the last number, and of their versions, named `NAME:NUMBER`."""
 GET = "lambda:GetLayerVersion"
 
 

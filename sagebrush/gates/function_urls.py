@@ -30,7 +30,9 @@ from sagebrush.world import Ctx, World
 
 LARGEST = 6291456
 """Bytes of a request's body."""
-_HOST = re.compile(r"(?P<id>[a-z0-9]{32})\.lambda-url\.(?P<region>[a-z0-9-]+)\.[a-z0-9.-]+", re.ASCII)
+_HOST = re.compile(
+    r"(?P<id>[a-z0-9]{32})\.lambda-url\.(?P<region>[a-z0-9-]+)\.[a-z0-9.-]+", re.ASCII
+)
 
 
 @dataclass(frozen=True)
@@ -126,9 +128,7 @@ class FunctionUrls:
         reply.headers.setdefault("x-amzn-RequestId", entry.id)
         return reply
 
-    async def _admitted(
-        self, request: Request, url: Url, entry: Entry, body: bytes
-    ) -> Doc | None:
+    async def _admitted(self, request: Request, url: Url, entry: Entry, body: bytes) -> Doc | None:
         """Whom the event names as its caller; None for nobody. Raises AwsError (403)."""
         assert url.row is not None
         assert url.of is not None

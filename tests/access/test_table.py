@@ -62,6 +62,12 @@ ABSENT = {
     "sts:TransitiveTagKeys": "of AssumeRole, whose entry has it, not of GetFederationToken",
     "events:ManagedBy": "no service of Sagebrush's manages rules in accounts",
     "events:eventBusInvocation": "of events that a rule sends on, for which no request is made",
+    "lambda:CodeSigningConfigArn": "no function has one here",
+    "lambda:EventSourceToken": "of Alexa skills, which invoke nothing here",
+    "lambda:FunctionArn": "given by the function or mapping itself, where the request does not name it",
+    "lambda:FunctionUrlAuthType": "given by the function itself, where it has a URL",
+    "lambda:Principal": "of AddPermission; RemovePermission names a statement",
+    "lambda:VpcIds": "there are no VPCs here",
     "iam:AssociatedResourceArn": "SageMaker is not among the services that AWS says give it",
 }
 """Keys of the reference that requests to Sagebrush lack, and why."""
@@ -244,6 +250,7 @@ def value_of(shape: Any, path: str) -> Any:
         "CopySource": "/from-bucket/from%2Fkey?versionId=null",
         "NewPath": "/new/path/",
         "Path": "/a/path/",
+        "Role": "arn:aws:iam::123456789012:role/a-role",
         "PolicyArn": "arn:aws:iam::123456789012:policy/a-policy",
         "ResourceARN": "arn:aws:cloudwatch:us-east-1:123456789012:alarm:an-alarm",
         "ResourceArn": "arn:aws:sagemaker:us-east-1:123456789012:model/a-model",

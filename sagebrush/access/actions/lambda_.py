@@ -19,8 +19,8 @@ from sagebrush.access.actions.entries import (
     given,
     key,
 )
+from sagebrush.access.actions.functions import FUNCTION, MAPPING
 from sagebrush.access.actions.iam import RoleArns
-from sagebrush.access.function_references import FUNCTION
 from sagebrush.aws.names import Arn
 from sagebrush.errors import AwsError, Doc
 from sagebrush.world import Ctx
@@ -35,10 +35,12 @@ def _function_tags(ctx: Ctx, account: str, region: str, name: str) -> Mapping[st
 
 @dataclass(frozen=True)
 class Function:
-    """The function at `member`; with the qualifier that the request has where `qualified`."""
+    """The function at `member`; with the qualifier that the request has where `qualified`. With `url` it
+    gives the condition keys about its URL."""
 
     member: str = "FunctionName"
     qualified: bool = False
+    url: bool = False
 
     @property
     def kind(self) -> str:
@@ -59,18 +61,16 @@ class Function:
             return ()
         arn = of.qualified if self.qualified else of.arn
         tags = partial(_function_tags, ctx, of.account, of.region, of.name)
-        return (Target(arn, tags, TAG_KEYS),)
+        known = _of_url(ctx, of) if self.url else {}
+        return (Target(arn, tags, TAG_KEYS, known),)
 
 
-@dataclass(frozen=True)
-class Alias:
-    """The alias at `Name` of the function."""
-
-    kind: str = "function alias"
-    members: tuple[str, ...] = ("FunctionName", "Name")
-
-    def find(self, ctx: Ctx, params: Doc) -> Sequence[Target]:
-        return Function().find(ctx, params)
+def _of_url(ctx: Ctx, of: function_references.FunctionReference) -> dict[str, str]:
+    """The condition keys about the function's URL, in lower case."""
+    row = ctx.world.rows.get(of.account, of.region, FUNCTION, of.name)
+    config = function_references.urls(row).get(of.qualifier) if row is not None else None
+    found = {"lambda:functionarn": of.qualified}
+    return {**found, "lambda:functionurlauthtype": config["AuthType"]} if config else found
 
 
 @dataclass(frozen=True)
@@ -125,12 +125,16 @@ class EventSourceMapping:
 
     kind: str = "eventSourceMapping"
     members: tuple[str, ...] = ("UUID",)
+    kind_of_rows: str = MAPPING
 
     def find(self, ctx: Ctx, params: Doc) -> Sequence[Target]:
         uid = params.get("UUID")
         if not isinstance(uid, str):
             return ()
-        return (Target(f"arn:aws:lambda:{ctx.region}:{ctx.account}:event-source-mapping:{uid}"),)
+        row = ctx.world.rows.get(ctx.account, ctx.region, self.kind_of_rows, uid)
+        known = {"lambda:functionarn": row.doc["FunctionArn"]} if row is not None else {}
+        arn = f"arn:aws:lambda:{ctx.region}:{ctx.account}:event-source-mapping:{uid}"
+        return (Target(arn, known=known),)
 
 
 @dataclass(frozen=True)
@@ -158,12 +162,11 @@ FUNCTION_, QUALIFIED = Function(), Function(qualified=True)
 LAYER, VERSION = Layer(), Layer(version=True)
 TAGS = RequestTags("Tags")
 LAYERS = key("lambda:Layer", "Layers", many=True)
-CODE_SIGNING = key("lambda:CodeSigningConfigArn", "CodeSigningConfigArn")
 NETWORK = (
     key("lambda:SecurityGroupIds", "VpcConfig.SecurityGroupIds", many=True),
     key("lambda:SubnetIds", "VpcConfig.SubnetIds", many=True),
 )
-URL = key("lambda:FunctionUrlAuthType", "AuthType", "FunctionUrlAuthType")
+URL = Function(qualified=True, url=True)
 ROLE = Permission(
     "iam:PassRole",
     RoleArns(("Role",)),
@@ -182,6 +185,8 @@ TABLE: Table = {
         FUNCTION_,
         "CreateAlias", "DeleteAlias", "DeleteFunctionConcurrency", "GetAlias",
         "GetFunctionCodeSigningConfig", "GetFunctionConcurrency", "GetFunctionRecursionConfig", "ListAliases",
+        "ListFunctionEventInvokeConfigs",
+        "ListProvisionedConcurrencyConfigs",
         "ListVersionsByFunction", "PublishVersion", "PutFunctionConcurrency",
         "PutFunctionRecursionConfig", "UpdateAlias",
         "UpdateFunctionCode",
@@ -191,26 +196,30 @@ TABLE: Table = {
         "DeleteFunction", "DeleteFunctionEventInvokeConfig", "DeleteProvisionedConcurrencyConfig",
         "GetFunction", "GetFunctionConfiguration", "GetFunctionEventInvokeConfig", "GetPolicy",
         "GetProvisionedConcurrencyConfig", "GetRuntimeManagementConfig",
-        "ListFunctionEventInvokeConfigs", "ListProvisionedConcurrencyConfigs",
         "PutFunctionEventInvokeConfig", "PutProvisionedConcurrencyConfig",
         "PutRuntimeManagementConfig", "UpdateFunctionEventInvokeConfig",
     ),
     "CreateFunction": (
         Permission(
-            "lambda:CreateFunction", FUNCTION_, keys=(LAYERS, CODE_SIGNING, *NETWORK, TAGS)
+            "lambda:CreateFunction", FUNCTION_, keys=(LAYERS, *NETWORK, TAGS)
         ),
         Permission("lambda:TagResource", FUNCTION_, keys=(TAGS,), when=given("Tags")),
         ROLE,
     ),
     "UpdateFunctionConfiguration": (
         Permission(
-            "lambda:UpdateFunctionConfiguration", FUNCTION_, keys=(LAYERS, CODE_SIGNING, *NETWORK)
+            "lambda:UpdateFunctionConfiguration", FUNCTION_, keys=(LAYERS, *NETWORK)
         ),
         ROLE,
     ),
     "AddPermission": (
         Permission(
-            "lambda:AddPermission", QUALIFIED, keys=(key("lambda:Principal", "Principal"), URL)
+            "lambda:AddPermission",
+            QUALIFIED,
+            keys=(
+                key("lambda:Principal", "Principal"),
+                key("lambda:FunctionUrlAuthType", "FunctionUrlAuthType"),
+            ),
         ),
     ),
     "RemovePermission": (Permission("lambda:RemovePermission", QUALIFIED),),
@@ -226,10 +235,18 @@ TABLE: Table = {
     "ListLayerVersions": (Permission("lambda:ListLayerVersions"),),
     "PublishLayerVersion": (Permission("lambda:PublishLayerVersion", LAYER),),
     **{
-        name: (Permission(f"lambda:{name}", QUALIFIED, keys=(URL,)),)
-        for name in ("CreateFunctionUrlConfig", "DeleteFunctionUrlConfig", "GetFunctionUrlConfig",
-                     "ListFunctionUrlConfigs", "UpdateFunctionUrlConfig")
+        name: (
+            Permission(
+                f"lambda:{name}", QUALIFIED, keys=(key("lambda:FunctionUrlAuthType", "AuthType"),)
+            ),
+        )
+        for name in ("CreateFunctionUrlConfig", "UpdateFunctionUrlConfig")
     },
+    **{
+        name: (Permission(f"lambda:{name}", URL),)
+        for name in ("DeleteFunctionUrlConfig", "GetFunctionUrlConfig")
+    },
+    "ListFunctionUrlConfigs": (Permission("lambda:ListFunctionUrlConfigs", FUNCTION_),),
     "CreateEventSourceMapping": (
         Permission("lambda:CreateEventSourceMapping", keys=(FunctionArn(), TAGS)),
         Permission("lambda:TagResource", ByArn("EventSourceArn"), keys=(TAGS,), when=given("Tags")),

@@ -7,6 +7,7 @@ canary deployments using a weighted alias". They are kept in the function's row.
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import cast
 
 from sagebrush.access.function_references import LATEST, VERSION, FunctionReference
 from sagebrush.errors import AwsError, Doc
@@ -135,10 +136,11 @@ def delete_alias(ctx: Ctx, request: Doc) -> None:
         plan = plan_of(row)
         if name not in plan.get("aliases", {}):
             return None
+        whole = cast("Doc", row.plan)
         left = {
-            member: {k: v for k, v in row.plan.get(member, {}).items() if k != name}
+            member: {k: v for k, v in whole[member].items() if k != name}
             for member in ("aliases", "policies", "events", "urls", "provisioned")
-            if member in row.plan
+            if member in whole
         }
         return rows.with_plan(row, **left)
 

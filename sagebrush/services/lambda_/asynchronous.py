@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 
 from sagebrush.access.function_references import FUNCTION, LATEST, FunctionReference
@@ -57,7 +57,7 @@ class Asynchronous:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._listening = ExitStack()
         self._waiting: list[int] = []
-        self._most = max(LEAST, 2 * world.host.cpus)
+        self._most = max(LEAST, 2 * int(world.host.cpus))
 
     # ---- life
 
@@ -148,10 +148,8 @@ class Asynchronous:
         pause = self._pause(number)
         if pause is None and not queue.running:
             return queue.wake.is_set()
-        try:
+        with suppress(TimeoutError):
             await asyncio.wait_for(queue.wake.wait(), pause)
-        except TimeoutError:
-            pass
         return True
 
     def _pause(self, number: int) -> float | None:

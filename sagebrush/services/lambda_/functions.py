@@ -130,8 +130,8 @@ def get_function(ctx: Ctx, request: Doc) -> Doc:
         "Configuration": _shown(found, of),
         "Code": locations.of_function(ctx, found.row),
     }
-    if plan.get("tags"):
-        answer["Tags"] = plan["tags"]
+    if tags := plan.get("tags"):
+        answer["Tags"] = tags
     if "reserved" in plan and found.alias is None:
         answer["Concurrency"] = {"ReservedConcurrentExecutions": plan["reserved"]}
     return answer

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from sagebrush.access import layer_policies
-from sagebrush.access.layer_policies import LAYER, LAYER_VERSION
+from sagebrush.access.actions.functions import LAYER, LAYER_VERSION
 from sagebrush.errors import AwsError, Doc
 from sagebrush.services.lambda_ import code, configuration, faults, layers, lists, locations
 from sagebrush.services.lambda_ import rows as function_rows
@@ -189,9 +189,7 @@ def add_layer_version_permission(ctx: Ctx, request: Doc) -> Doc:
         "Resource": layer.arn,
     }
     if request.get("OrganizationId"):
-        statement["Condition"] = {
-            "StringEquals": {"aws:PrincipalOrgID": request["OrganizationId"]}
-        }
+        statement["Condition"] = {"StringEquals": {"aws:PrincipalOrgID": request["OrganizationId"]}}
 
     def change(held: Doc) -> Doc:
         if any(each["Sid"] == statement["Sid"] for each in held["Statement"]):

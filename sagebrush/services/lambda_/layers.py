@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sagebrush.access import layer_policies
-from sagebrush.access.layer_policies import LAYER_VERSION
+from sagebrush.access.actions.functions import LAYER_VERSION
 from sagebrush.environments.store import BuildFailed
 from sagebrush.errors import AwsError, Doc
 from sagebrush.services.lambda_ import faults, limits

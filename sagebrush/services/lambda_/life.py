@@ -32,7 +32,7 @@ def reconcile(world: World, row: Row) -> Next:
     if problem:
         return fail(world, row, problem)
     if before := plan_of(row).get("before"):
-        versions.forget(world, [row], before["plan"].get("revision", ""))
+        versions.forget(world, [row], before["made"].get("revision", ""))
     return Next("Active", {**DONE, "RevisionId": rows.revision()}, {"before": None})
 
 

@@ -7,6 +7,7 @@ import uuid
 from dataclasses import replace
 from typing import Any
 
+from sagebrush.access.actions.functions import MAPPING
 from sagebrush.access.function_references import LATEST, FunctionReference
 from sagebrush.aws.names import Arn
 from sagebrush.engine.kinds import moment
@@ -16,7 +17,7 @@ from sagebrush.services.lambda_.plan import plan_of
 from sagebrush.store.rows import Row
 from sagebrush.world import Ctx
 
-KIND = "event-source-mapping"
+KIND = MAPPING
 PAGE = 100
 BATCH, LARGEST_BATCH, LARGEST_FIFO = 10, 10000, 10
 READS = ("ReceiveMessage", "DeleteMessage", "GetQueueAttributes")

@@ -70,6 +70,7 @@ class Polling:
         self._world = world
         self._readers: dict[int, _Reader] = {}
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="event-sources")
+        self._settling: set[asyncio.Task[None]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._listening = ExitStack()
 
@@ -135,7 +136,9 @@ class Polling:
                 self._end(number)
         for number, row in found.items():
             if row.status in ("Creating", "Updating"):
-                asyncio.ensure_future(self._settled(row))
+                task = asyncio.ensure_future(self._settled(row))
+                self._settling.add(task)
+                task.add_done_callback(self._settling.discard)
             if mappings.enabled(row) and number not in self._readers:
                 self._begin(row)
 

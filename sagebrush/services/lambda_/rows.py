@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from sagebrush.access import function_references
 from sagebrush.access.function_references import FUNCTION, LATEST, VERSION, FunctionReference
-from sagebrush.access.layer_policies import LAYER_VERSION
+from sagebrush.access.actions.functions import LAYER_VERSION
 from sagebrush.errors import AwsError, Doc
 from sagebrush.services.lambda_ import faults
 from sagebrush.services.lambda_.plan import plan_of

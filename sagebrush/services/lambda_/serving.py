@@ -5,12 +5,13 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 from sagebrush.access.function_references import LATEST, FunctionReference
 from sagebrush.errors import Doc
 from sagebrush.routing.functions.values import FunctionVersion
 from sagebrush.services.lambda_ import faults, layers, rows
-from sagebrush.services.lambda_.plan import plan_of
+from sagebrush.services.lambda_.plan import Plan, plan_of
 from sagebrush.store.rows import Row
 from sagebrush.world import World
 
@@ -40,9 +41,9 @@ def target(world: World, of: FunctionReference, chance: float | None = None) -> 
         if number != found.alias["FunctionVersion"]:
             other = rows.version(world, found.function, number)
             row = row if other is None else other
-    doc, plan = row.doc, dict(row.plan)
-    if before := plan_of(row).get("before"):
-        doc, plan = before["doc"], before["plan"]
+    doc, plan = row.doc, plan_of(row)
+    if before := plan.get("before"):
+        doc, plan = before["doc"], cast("Plan", before["made"])
     if doc["State"] != "Active":
         reason = doc.get("StateReason", "")
         raise faults.conflict(
@@ -65,7 +66,7 @@ def routed(alias: Doc, chance: float) -> str:
     return alias["FunctionVersion"]
 
 
-def made(world: World, row: Row, doc: Doc, plan: Doc) -> FunctionVersion:
+def made(world: World, row: Row, doc: Doc, plan: Plan) -> FunctionVersion:
     """What an execution environment of the version is made of."""
     kept = rows.packages(world)
     arn = doc["FunctionArn"] if doc["Version"] != LATEST else f"{doc['FunctionArn']}:{LATEST}"
@@ -82,7 +83,7 @@ def made(world: World, row: Row, doc: Doc, plan: Doc) -> FunctionVersion:
         timeout=doc["Timeout"],
         storage=doc["EphemeralStorage"]["Size"],
         variables=(doc.get("Environment") or {}).get("Variables") or {},
-        code=kept.files(plan["code"]) if plan.get("code") else Path(),
+        code=kept.files(code) if (code := plan.get("code")) else Path(),
         layers=tuple(kept.files(each) for each in plan.get("layers", ())),
         environment=layers.environment_of(doc),
         log_group=doc["LoggingConfig"]["LogGroup"],

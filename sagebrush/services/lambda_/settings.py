@@ -8,8 +8,7 @@ from dataclasses import replace
 from sagebrush.access.function_references import LATEST, FunctionReference
 from sagebrush.aws.names import Arn
 from sagebrush.errors import Doc
-from sagebrush.services.lambda_ import faults, mappings, permissions, rows
-from sagebrush.services.lambda_ import tagging
+from sagebrush.services.lambda_ import faults, mappings, permissions, rows, tagging
 from sagebrush.services.lambda_.plan import plan_of
 from sagebrush.store.rows import Row
 from sagebrush.world import Ctx

@@ -99,7 +99,7 @@ def _updated(
     def work(row: Row) -> Row:
         _check(row, request)  # as it is now
         before: Doc = {
-            "doc": row.doc, "plan": {k: v for k, v in row.plan.items() if k in _OF_CODE},
+            "doc": row.doc, "made": {k: v for k, v in row.plan.items() if k in _OF_CODE},
         }  # fmt: skip
         doc = change(row.doc) | configuration.UPDATING
         doc |= {"RevisionId": rows.revision(), "LastModified": configuration.stamp(now)}

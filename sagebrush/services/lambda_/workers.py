@@ -1,0 +1,39 @@
+"""What carries out asynchronous invocations and event source mappings, as the server starts and stops it."""
+
+from __future__ import annotations
+
+import asyncio
+
+from sagebrush.services.lambda_ import provisioning
+from sagebrush.services.lambda_.asynchronous import Asynchronous
+from sagebrush.services.lambda_.polling import Polling
+from sagebrush.world import World
+
+
+class Workers:
+    """The workers of one World."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._asynchronous = Asynchronous(world)
+        self._polling = Polling(world)
+
+    def resume(self) -> None:
+        """What was in flight when the last server ended waits again; before `start`."""
+        self._asynchronous.resume()
+
+    def start(self, loop: asyncio.AbstractEventLoop) -> None:
+        """They work from now on; provisioned environments are begun. In the loop's thread."""
+        self._asynchronous.start(loop)
+        self._polling.start(loop)
+        provisioning.start(self._world)
+
+    def stop(self) -> None:
+        """Nothing is begun any more. In any thread; repeatable."""
+        self._asynchronous.stop()
+        self._polling.stop()
+
+    def wake(self) -> None:
+        """All is looked at now: the clock has gone on. In any thread."""
+        self._asynchronous.wake()
+        self._polling.wake()
