@@ -189,9 +189,7 @@ def add_layer_version_permission(ctx: Ctx, request: Doc) -> Doc:
         "Resource": layer.arn,
     }
     if request.get("OrganizationId"):
-        statement["Condition"] = {
-            "StringEquals": {"aws:PrincipalOrgID": request["OrganizationId"]}
-        }
+        statement["Condition"] = {"StringEquals": {"aws:PrincipalOrgID": request["OrganizationId"]}}
 
     def change(held: Doc) -> Doc:
         if any(each["Sid"] == statement["Sid"] for each in held["Statement"]):
