@@ -322,7 +322,7 @@ class Outbox:
         world, deliveries = self._world, self._world.deliveries
         world.db.generations.check()
         try:
-            sending.send(world, waiting.delivery)
+            sending.send(world, waiting)
         except Outdated:
             raise
         except Exception as error:

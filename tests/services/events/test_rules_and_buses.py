@@ -249,6 +249,15 @@ def test_log_groups_as_targets(stand: Stand) -> None:
     stand.ctx.call("logs", "CreateLogGroup", {"logGroupName": "/aws/events/x"})
     arn = f"arn:aws:logs:{stand.ctx.region}:{stand.ctx.account}:log-group:/aws/events/x"
     stand.rule("r", arn, EventPattern=PATTERN)
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Service": ["events.amazonaws.com", "delivery.logs.amazonaws.com"]},
+        "Action": ["logs:CreateLogStream", "logs:PutLogEvents"],
+        "Resource": f"{arn}:*",
+    }
+    document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    policy = {"policyName": "trust-events", "policyDocument": document}
+    stand.ctx.call("logs", "PutResourcePolicy", policy)
     put(stand, ENTRY, ENTRY)
     stand.run()
     found = stand.ctx.call("logs", "FilterLogEvents", {"logGroupName": "/aws/events/x"})["events"]
