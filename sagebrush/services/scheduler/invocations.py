@@ -20,7 +20,10 @@ def delivery(row: Row, fire: float) -> Delivery:
     """The message to the schedule's target at that fire (seconds since the epoch)."""
     doc, target = row.doc, row.doc["Target"]
     arn, retry = target["Arn"], target.get("RetryPolicy") or {}
-    text = _filled(target.get("Input") or default_input(row), row, fire)
+    values = _values(row, fire)
+    text = target.get("Input") or default_input(row)
+    for name, value in values.items():
+        text = text.replace(f"<aws.scheduler.{name}>", value)
     options: Doc = {}
     if group := (target.get("SqsParameters") or {}).get("MessageGroupId"):
         options["MessageGroupId"] = group
@@ -39,7 +42,11 @@ def delivery(row: Row, fire: float) -> Delivery:
         retries=retry.get("MaximumRetryAttempts", Delivery.retries),
         max_age=float(retry.get("MaximumEventAgeInSeconds", Delivery.max_age)),
         dead_letter=(target.get("DeadLetterConfig") or {}).get("Arn", ""),
-        dead_attributes={"SCHEDULE_ARN": doc["Arn"]},
+        dead_attributes={
+            "SCHEDULE_ARN": doc["Arn"],
+            "SCHEDULED_TIME": values["scheduled-time"],
+            "EXECUTION_ID": values["execution-id"],
+        },
     )
 
 
@@ -53,17 +60,13 @@ def default_input(row: Row) -> str:
     return "Message from EventBridge Scheduler."
 
 
-def _filled(text: str, row: Row, fire: float) -> str:
-    """The text with AWS's context attributes in it. The attempt is always the first: a retry sends the
-    same text."""
+def _values(row: Row, fire: float) -> dict[str, str]:
+    """AWS's context attributes. The attempt is always the first: a retry sends the same text."""
     execution = hashlib.sha256(f"{row.id}/{row.created!r}/{fire!r}".encode()).hexdigest()[:16]
     time = dt.datetime.fromtimestamp(fire, dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    values = {
+    return {
         "schedule-arn": row.doc["Arn"],
         "scheduled-time": time,
         "execution-id": execution,
         "attempt-number": "1",
     }
-    for name, value in values.items():
-        text = text.replace(f"<aws.scheduler.{name}>", value)
-    return text
