@@ -137,6 +137,7 @@ def dead_letter(waiting: Waiting, failure: Failure, exhausted: str) -> list[Deli
             max_age=Delivery.max_age,
             dead_letter="",
             dead_attributes={},
+            letter=True,
         )
     ]
 

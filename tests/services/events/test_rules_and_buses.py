@@ -243,6 +243,29 @@ def test_what_cannot_be_delivered_goes_to_the_dead_letters(stand: Stand) -> None
     assert {each["TARGET_ARN"] for each in said} == {gone, bus}
     assert arn in {each["RULE_ARN"] for each in said}
     assert {each["ERROR_CODE"] for each in said} == {"NO_RESOURCE", "NO_PERMISSIONS"}
+    stand.rule("lost", {"Arn": gone, "DeadLetterConfig": {"Arn": gone}}, EventPattern=PATTERN)
+    put(stand, ENTRY)
+    stand.run()
+    assert counted(stand, "r") == {"FailedInvocations": 2.0, "InvocationsSentToDlq": 2.0}
+    lost = {"FailedInvocations": 1.0, "InvocationsFailedToBeSentToDlq": 1.0}
+    assert counted(stand, "lost") == lost
+
+
+def counted(stand: Stand, rule: str) -> Doc:
+    """The sums of the metrics about invocations of the rule that failed."""
+    now = stand.clock()
+    times = {"StartTime": now - 600, "EndTime": now + 600}
+    times = {k: dt.datetime.fromtimestamp(v, dt.UTC) for k, v in times.items()}
+    found = {}
+    for name in ("FailedInvocations", "InvocationsSentToDlq", "InvocationsFailedToBeSentToDlq"):
+        points = stand.ctx.call(
+            "cloudwatch", "GetMetricStatistics",
+            {"Namespace": "AWS/Events", "MetricName": name, "Period": 60, "Statistics": ["Sum"],
+             "Dimensions": [{"Name": "RuleName", "Value": rule}], **times},
+        )["Datapoints"]  # fmt: skip
+        if points:
+            found[name] = sum(each["Sum"] for each in points)
+    return found
 
 
 def test_log_groups_as_targets(stand: Stand) -> None:
