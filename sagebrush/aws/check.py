@@ -50,6 +50,8 @@ LOCAL_PATHS = {
 FINITE = ("sagemaker", "application-autoscaling")
 """Services no number of whose parameters may be NaN or infinite, which JSON can name as texts: no
 weight, size or threshold means anything then. CloudWatch has words of its own."""
+OWN_WORDS = frozenset({"Runtime"})
+"""Shapes of Lambda's whose enumeration its operations check, in words of their own."""
 MOST_MATCHED = 20_000
 """Characters up to which any value is matched with its pattern."""
 _MOST_ERRORS = 20
@@ -163,7 +165,7 @@ def _infinite(node: Node, value: Any, path: str) -> Iterator[str]:
 
 def _errors(node: Node, value: Any, path: str) -> Iterator[str]:
     """The messages about `value` and everything within it."""
-    if node.constrained:
+    if node.constrained and node.shape not in OWN_WORDS:
         for constraint in _broken(node, value):
             yield _message(value, path, constraint, _hidden(node))
     if node.kind == "structure":
