@@ -126,7 +126,6 @@ class App:
         inside = connections.of_sandbox(table, settings.job_connections, settings.request_threads)
         self.listeners = listen.Listeners(table, inside)
         self.sandboxes = Sandboxes(self.server, self.listeners, self.world)
-        self._places = self._function_places()
         self._bridge = Bridge(self.server, self.listeners, self.world)
         self._http = process.Http(self.server, self.listeners, self.world, self._turn)
         self._sweeper = process.Sweeper(self.world)
@@ -200,19 +199,18 @@ class App:
             kinds=running,
         )
 
-    def _function_places(self) -> Places:
-        return Places(
-            self.world,
-            self.backend.local.launcher,
-            lambda role: principals.service_credentials(self.world, role),
-            self.sandboxes.outside,
-        )
-
     def _functions(self, memory: int, clock: Callable[[], float]) -> Functions:
+        places = Places(
+            self.settings.home,
+            lambda: self.world,
+            self.backend.local.launcher,
+            lambda role, name: principals.service_credentials(self.world, role, name),
+            lambda spec: self.sandboxes.outside(spec),
+        )
         return Functions(
-            self.settings.home / "functions",
+            self.settings.home / "function-runtimes",
             memory,
-            lambda *asked: self._places.prepare(*asked),
+            places,
             lambda version, stream, key: self.world.streams.register(
                 version.account, version.region, version.log_group, stream, key
             ),
