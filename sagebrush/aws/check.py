@@ -79,12 +79,19 @@ def check(op: OperationModel, params: Doc) -> None:
     if service in FINITE:
         found = itertools.chain(found, _infinite(node, params, ""))
     for error in found:
-        errors.append(error)
+        errors.append(_not_null(error) if service == "lambda" else error)
         if len(errors) == _MOST_ERRORS:
             break
     if errors:
         count = f"{len(errors)} validation error{'s' if len(errors) > 1 else ''} detected: "
         raise AwsError(CODES.get(service, "ValidationException"), count + "; ".join(errors))
+
+
+def _not_null(error: str) -> str:
+    """The error as Lambda words it: what is said of the elements of a list or a map ends so."""
+    if "must satisfy constraint: [" not in error:
+        return error
+    return f"{error.removesuffix(']')}, Member must not be null]"
 
 
 def _check_s3(node: Node, params: Doc) -> None:
