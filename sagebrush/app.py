@@ -139,7 +139,7 @@ class App:
             clock,
             self.world.db.generations.begin,
         )
-        self._workers = Workers(self.world)
+        self.workers = Workers(self.world)
         self._usage = usage.Sampler(self.world)
         self.port = self.tls_port = 0
         self._stopped = False
@@ -245,7 +245,7 @@ class App:
         clientdata.write(client, self.tls_port)
         launch.prepare(self.world)
         self._reset.go_on()  # before anyone can store what it would delete
-        self._workers.resume()
+        self.workers.resume()
         self._http.start(self._context)
         self.backend.adopt()
         self._backlogs.resume(self.world.rows)
@@ -269,7 +269,7 @@ class App:
             self._bridge.start(events, self.port, self._context)
             self.sandboxes.start(events, self.port, self._context)
             self.world.functions.use(events, self.sandboxes.serve)
-            self._workers.start(events)
+            self.workers.start(events)
         else:
             self.world.functions.close()
 
@@ -284,7 +284,7 @@ class App:
         self._sweeper.ask_to_stop()
         self._usage.stop()
         self._backlogs.stop()
-        self._workers.stop()
+        self.workers.stop()
         self.outbox.stop(timeout)
         self.loop.stop(timeout)
         self.world.messages.close()  # requests that wait for one answer now
