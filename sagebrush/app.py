@@ -126,7 +126,6 @@ class App:
         inside = connections.of_sandbox(table, settings.job_connections, settings.request_threads)
         self.listeners = listen.Listeners(table, inside)
         self.sandboxes = Sandboxes(self.server, self.listeners, self.world)
-        self._places = self._function_places()
         self._bridge = Bridge(self.server, self.listeners, self.world)
         self._http = process.Http(self.server, self.listeners, self.world, self._turn)
         self._sweeper = process.Sweeper(self.world)
@@ -140,7 +139,7 @@ class App:
             clock,
             self.world.db.generations.begin,
         )
-        self._workers = Workers(self.world)
+        self.workers = Workers(self.world)
         self._usage = usage.Sampler(self.world)
         self.port = self.tls_port = 0
         self._stopped = False
@@ -200,19 +199,18 @@ class App:
             kinds=running,
         )
 
-    def _function_places(self) -> Places:
-        return Places(
-            self.world,
-            self.backend.local.launcher,
-            lambda role: principals.service_credentials(self.world, role),
-            self.sandboxes.outside,
-        )
-
     def _functions(self, memory: int, clock: Callable[[], float]) -> Functions:
+        places = Places(
+            self.settings.home,
+            lambda: self.world,
+            self.backend.local.launcher,
+            lambda role, name: principals.service_credentials(self.world, role, name),
+            lambda spec: self.sandboxes.outside(spec),
+        )
         return Functions(
-            self.settings.home / "functions",
+            self.settings.home / "function-runtimes",
             memory,
-            lambda *asked: self._places.prepare(*asked),
+            places,
             lambda version, stream, key: self.world.streams.register(
                 version.account, version.region, version.log_group, stream, key
             ),
@@ -247,7 +245,7 @@ class App:
         clientdata.write(client, self.tls_port)
         launch.prepare(self.world)
         self._reset.go_on()  # before anyone can store what it would delete
-        self._workers.resume()
+        self.workers.resume()
         self._http.start(self._context)
         self.backend.adopt()
         self._backlogs.resume(self.world.rows)
@@ -271,7 +269,7 @@ class App:
             self._bridge.start(events, self.port, self._context)
             self.sandboxes.start(events, self.port, self._context)
             self.world.functions.use(events, self.sandboxes.serve)
-            self._workers.start(events)
+            self.workers.start(events)
         else:
             self.world.functions.close()
 
@@ -286,7 +284,7 @@ class App:
         self._sweeper.ask_to_stop()
         self._usage.stop()
         self._backlogs.stop()
-        self._workers.stop()
+        self.workers.stop()
         self.outbox.stop(timeout)
         self.loop.stop(timeout)
         self.world.messages.close()  # requests that wait for one answer now

@@ -50,6 +50,8 @@ LOCAL_PATHS = {
 FINITE = ("sagemaker", "application-autoscaling")
 """Services no number of whose parameters may be NaN or infinite, which JSON can name as texts: no
 weight, size or threshold means anything then. CloudWatch has words of its own."""
+OWN_WORDS = frozenset({"Runtime"})
+"""Shapes of Lambda's whose enumeration its operations check, in words of their own."""
 MOST_MATCHED = 20_000
 """Characters up to which any value is matched with its pattern."""
 _MOST_ERRORS = 20
@@ -77,12 +79,19 @@ def check(op: OperationModel, params: Doc) -> None:
     if service in FINITE:
         found = itertools.chain(found, _infinite(node, params, ""))
     for error in found:
-        errors.append(error)
+        errors.append(_not_null(error) if service == "lambda" else error)
         if len(errors) == _MOST_ERRORS:
             break
     if errors:
         count = f"{len(errors)} validation error{'s' if len(errors) > 1 else ''} detected: "
         raise AwsError(CODES.get(service, "ValidationException"), count + "; ".join(errors))
+
+
+def _not_null(error: str) -> str:
+    """The error as Lambda words it: what is said of the elements of a list or a map ends so."""
+    if "must satisfy constraint: [" not in error:
+        return error
+    return f"{error.removesuffix(']')}, Member must not be null]"
 
 
 def _check_s3(node: Node, params: Doc) -> None:
@@ -163,7 +172,7 @@ def _infinite(node: Node, value: Any, path: str) -> Iterator[str]:
 
 def _errors(node: Node, value: Any, path: str) -> Iterator[str]:
     """The messages about `value` and everything within it."""
-    if node.constrained:
+    if node.constrained and node.shape not in OWN_WORDS:
         for constraint in _broken(node, value):
             yield _message(value, path, constraint, _hidden(node))
     if node.kind == "structure":

@@ -112,6 +112,8 @@ class Reset:
         """Nothing in memory is of deleted rows; their ids are up to `last`."""
         world = self._world
         world.tallies.drop()
+        world.function_counts.drop()
+        world.mappings_changed()
         world.captures.drop()  # of answers that were on their way meanwhile
         world.endpoints.empty(last)
         world.forward.demand.empty()
@@ -127,6 +129,7 @@ class Reset:
             for known in (self._backend, world.health, world.notebooks, world.endpoints):
                 known.forget(path.name)
         found += _inside(world.settings.home / "notebooks")
+        found += _inside(world.settings.home / "function-code")
         with world.layers.lock:  # of which a build may be looked at now
             stage.remove_all(found, FILES)
 

@@ -8,27 +8,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import socket
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from sagebrush.compute import record
-from sagebrush.compute.base import Spec
 from sagebrush.compute.shim import log as shim_log
 from sagebrush.compute.shim import tied
 from sagebrush.routing.functions import failures, lines
+from sagebrush.routing.functions.blanks import Blank
 from sagebrush.routing.functions.lines import Report
-from sagebrush.routing.functions.link import Link, Said
-from sagebrush.routing.functions.values import (
-    UNHANDLED,
-    FunctionVersion,
-    Invocation,
-    Outcome,
-    Prepared,
-)
+from sagebrush.routing.functions.link import Said
+from sagebrush.routing.functions.prepared import Prepared
+from sagebrush.routing.functions.values import UNHANDLED, FunctionVersion, Invocation, Outcome
 
 log = logging.getLogger(__name__)
 
@@ -43,9 +36,6 @@ LOG_LIMIT = 64 << 20
 """The most bytes of one environment's log that are kept."""
 CLOSING = 30.0
 """Seconds that an environment's end may take before its log is finished without it."""
-
-Serve = Callable[[Spec, str, socket.socket], Callable[[], Any] | None]
-"""(the environment's spec, name, listening socket) -> what ends the serving."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +57,8 @@ class _Turn:
     begun: float = 0.0
     """By the loop's clock."""
     ended: float = 0.0
-    stream: Callable[[], asyncio.Queue[bytes | None]] | None = None
+    pieces: asyncio.Queue[bytes | None] | None = None
+    """Where the pieces of a streamed response go."""
 
 
 class Ended(Exception):
@@ -78,23 +69,30 @@ class Environment:
     """One execution environment. Used in the event loop's thread."""
 
     def __init__(
-        self, key: str, version: FunctionVersion, prepared: Prepared, clock: Callable[[], float]
+        self,
+        blank: Blank,
+        version: FunctionVersion,
+        prepared: Prepared,
+        clock: Callable[[], float],
     ) -> None:
-        self.key = key
+        """`blank` becomes an environment of `version`, and begins."""
+        self.key = blank.key
         self.version = version
-        self.prepared = prepared
-        self.directory: Path = prepared.spec.root
+        self.expires = prepared.expires
+        self.stream = ""
+        """The log stream that shows its log."""
+        self.directory: Path = blank.spec.root
         self._clock = clock
         self._loop = asyncio.get_running_loop()
-        self._began = 0.0
+        self._began = time.monotonic()
         self._ready: asyncio.Future[None] = self._loop.create_future()
-        self._gone: asyncio.Future[None] = self._loop.create_future()
         self._asked: asyncio.Future[Given] | None = None
         self._given: Given | None = None
         self._turn: _Turn | None = None
-        self._link: Link | None = None
+        self._link = blank.link
+        self._gone = blank.link.ended
         self._said: asyncio.Future[Said] | None = None
-        self._closers: list[Callable[[], Any]] = []
+        self._closers = blank.closers
         self._resting: asyncio.TimerHandle | None = None
         self._frozen = False
         self._failure: tuple[bytes, str] | None = None
@@ -103,27 +101,17 @@ class Environment:
         """Seconds that the beginning took, until an invocation's report has them."""
         self._reason = ""
         self.used = time.monotonic()
-        """When it last had an invocation, by the loop's clock."""
+        """When it last had an invocation."""
         self.retired = False
         """It ends after the invocation under way."""
         self.counted = True
         """Its memory is counted as taken."""
+        self._link.begin(prepared.told)
+        self._gone.add_done_callback(self._ended)
 
     # -- life
 
-    def begin(self, sock: socket.socket, serve: Serve) -> None:
-        """It begins: its shim is at the other end of `sock`."""
-        self._began = time.monotonic()
-
-        def listening(name: str, listener: socket.socket) -> None:
-            closer = serve(self.prepared.spec, name, listener)
-            if closer is not None:
-                self._closers.append(closer)
-
-        self._link = Link(sock, listening, self._ended)
-        self._link.give(self.prepared.variables)
-
-    def _ended(self) -> None:
+    def _ended(self, _gone: asyncio.Future[None]) -> None:
         """Its shim is gone, and with it all that ran."""
         for closer in self._closers:
             closer()
@@ -132,8 +120,6 @@ class Environment:
             self._resting.cancel()
         if self._asked is not None and not self._asked.done():
             self._asked.cancel()
-        if not self._gone.done():
-            self._gone.set_result(None)
 
     @property
     def live(self) -> bool:
@@ -143,14 +129,12 @@ class Environment:
     def end(self, reason: str = "stopped") -> None:
         """It is ended; repeatable."""
         self._reason = self._reason or reason
-        if self._link is not None:
-            self._link.kill(reason)
+        self._link.kill(reason)
 
     def close(self) -> None:
         """Its connection is closed, which ends it."""
         self._reason = self._reason or "stopped"
-        if self._link is not None:
-            self._link.close()
+        self._link.close()
 
     async def gone(self) -> None:
         """Returns once nothing of it runs."""
@@ -161,9 +145,7 @@ class Environment:
         why it cannot, or the time is over."""
         waited = {self._ready, self._gone}
         await asyncio.wait(waited, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-        if self._ready.done() and self._failure is None and not self._gone.done():
-            return True
-        return False
+        return self._ready.done() and self._failure is None and not self._gone.done()
 
     # -- the Runtime API, as its gate calls it
 
@@ -206,9 +188,14 @@ class Environment:
         """The error of the invocation under way."""
         self._answer((body, UNHANDLED, kind or failures.UNREADABLE))
 
-    def stream(self) -> asyncio.Queue[bytes | None] | None:
-        """Where a streamed response's pieces go, and None at its end; None: nobody streams."""
-        return self._turn.stream() if self._turn is not None and self._turn.stream else None
+    def pieces(self) -> asyncio.Queue[bytes | None] | None:
+        """Where a streamed response's pieces go; None: nobody reads them as they come."""
+        return self._turn.pieces if self._turn is not None else None
+
+    @property
+    def busy(self) -> bool:
+        """Whether an invocation is under way."""
+        return self._turn is not None
 
     def _answer(self, answer: tuple[bytes, str, str]) -> None:
         turn = self._turn
@@ -221,22 +208,19 @@ class Environment:
     async def invoke(
         self,
         invocation: Invocation,
-        stream: Callable[[], asyncio.Queue[bytes | None]] | None = None,
+        pieces: asyncio.Queue[bytes | None] | None = None,
     ) -> Outcome:
         """What came of the invocation. Raises Ended where it cannot have begun."""
         if not await self._awake():
             raise Ended
-        turn = self._turn = _Turn(invocation, self._loop.create_future(), stream=stream)
-        assert self._link is not None
+        turn = self._turn = _Turn(invocation, self._loop.create_future(), pieces=pieces)
         version, now = self.version, self._clock()
         text = lines.started(invocation.request_id, version.version, now, version.as_json)
         start = self._link.say(text)
         turn.begun = time.monotonic()
         self._give(Given(invocation, now + version.timeout))
-        try:
-            answer = await self._answered(turn)
-        finally:
-            self._turn = None
+        answer = await self._answered(turn)  # who is cancelled here leaves it busy: it is ended
+        self._turn = None
         if answer is None:
             return await self._broken(turn, start)
         return await self._reported(turn, answer, start)
@@ -246,7 +230,7 @@ class Environment:
         if self._resting is not None:
             self._resting.cancel()
             self._resting = None
-        if self._frozen and self._link is not None:
+        if self._frozen:
             self._frozen = False
             self._link.freeze(False)
         if self._said is not None and not self._said.done():
@@ -285,8 +269,7 @@ class Environment:
         self, turn: _Turn, answer: tuple[bytes, str, str], start: asyncio.Future[Said]
     ) -> Outcome:
         payload, error, kind = answer
-        assert self._link is not None
-        status = "error" if kind and kind not in ("", failures.TOO_LARGE) else "success"
+        status = "error" if kind and kind != failures.TOO_LARGE else "success"
         text = self._report(turn, tied.PEAK, status, kind)
         end = self._said = self._link.say(text)
         end.add_done_callback(self._rest)
@@ -304,7 +287,7 @@ class Environment:
 
     def _stand_still(self) -> None:
         self._resting = None
-        if self._turn is None and self.live and self._link is not None:
+        if self._turn is None and self.live:
             self._frozen = True
             self._link.freeze(True)
 
@@ -343,8 +326,13 @@ class Environment:
             begin = 0
         else:
             begin = start.result().before
+        return self._read(begin)
+
+    def _read(self, begin: int) -> bytes:
+        """The end of what the log holds from there on; a carriage return within an event is a new
+        line (`toolkit.lambda_`)."""
         found = shim_log.read_bytes(str(self.directory), begin)
-        return found[-TAIL:]
+        return found.replace(b"\r", b"\n")[-TAIL:]
 
     # -- an invocation for which it could not begin
 
@@ -369,7 +357,6 @@ class Environment:
             kind, message = failures.of_exit(exited)
             payload = failures.exit_document(request_id, kind, message)
         at, as_json = self._clock(), version.as_json
-        begin = shim_log.end(str(self.directory))
         text = lines.begun(init, kind, at, as_json)
         text += lines.started(request_id, version.version, at, as_json)
         used = str(-(-(exited.peak_memory if exited else 0) >> 20))
@@ -377,20 +364,10 @@ class Environment:
         turn.ended = turn.begun + init
         text += self._report(turn, used, status, kind)
         self._append(text)
-        tail = shim_log.read_bytes(str(self.directory), begin)[-TAIL:] if invocation.tail else b""
+        tail = self._read(0) if invocation.tail else b""
         return Outcome(payload, UNHANDLED, tail, version.version)
 
     @property
     def waited(self) -> float:
         """Seconds since it began."""
         return time.monotonic() - self._began
-
-
-def pieces(queue: asyncio.Queue[bytes | None]) -> AsyncIterator[bytes]:
-    """The pieces of a streamed response, until its end."""
-
-    async def each() -> AsyncIterator[bytes]:
-        while (piece := await queue.get()) is not None:
-            yield piece
-
-    return each()

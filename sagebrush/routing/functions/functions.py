@@ -6,18 +6,20 @@ import asyncio
 import contextlib
 import logging
 import secrets
-import socket
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from pathlib import Path
 
-from sagebrush.routing.functions.environment import Ended, Environment, Serve
+from sagebrush.routing.functions import failures
+from sagebrush.routing.functions.blanks import Blanks, Serve
+from sagebrush.routing.functions.environment import Ended, Environment
 from sagebrush.routing.functions.parents import Parents, Unstarted
+from sagebrush.routing.functions.prepared import Ground, Places
 from sagebrush.routing.functions.values import (
     FunctionVersion,
     Invocation,
     Outcome,
-    Prepare,
+    StreamEnd,
     Throttled,
     Unrunnable,
 )
@@ -34,6 +36,15 @@ CONCURRENT = 1000
 """Environments of one account in one region: the default quota ("Lambda quotas")."""
 FUNCTION = "ReservedFunctionConcurrentInvocationLimitExceeded"
 ACCOUNT = "ConcurrentInvocationLimitExceeded"
+LOOK = 1.0
+"""Seconds between looks at what environments with an invocation keep in /tmp."""
+SLACK = 1 << 20
+"""Bytes beyond its size that are left to file systems' own rounding."""
+KNOWN = 60.0
+"""Seconds for which it is not looked again what a runtime is here."""
+PIECES = 16
+"""Pieces of a streamed response that wait for its reader."""
+Pieces = asyncio.Queue[bytes | None]
 MARGIN = 60.0
 """Seconds for which the role's credentials must hold beyond an invocation's own time."""
 
@@ -49,21 +60,22 @@ class Functions:
         self,
         directory: Path,
         memory: int,
-        prepare: Prepare,
+        places: Places,
         register: Register,
         clock: Callable[[], float] = time.time,
     ) -> None:
         """`memory`: bytes of the host."""
         self._memory = int(memory * PART)
-        self._prepare = prepare
+        self._places = places
         self._register = register
         self._clock = clock
-        self.parents = Parents(directory)
-        self.serve: Serve = lambda spec, name, sock: None
+        self._parents = Parents(directory)
+        self._blanks = Blanks(self._parents, places)
         self._all: dict[str, Environment] = {}
         self._idle: dict[tuple[str, str], list[Environment]] = {}
         self._busy: dict[tuple[str, str, str], int] = {}
         self._provisioned: dict[tuple[str, str], int] = {}
+        self._grounds: dict[tuple[str, str, bool], tuple[float, Ground]] = {}
         self._reserved = 0
         """Bytes that all environments may use together."""
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -74,8 +86,9 @@ class Functions:
 
     def use(self, loop: asyncio.AbstractEventLoop, serve: Serve) -> None:
         """Environments may begin; their listeners are served by `serve`."""
-        self._loop, self.serve = loop, serve
+        self._loop, self._blanks.serve = loop, serve
         self._sweeping = loop.call_later(SWEEP, self._sweep)
+        self._do(self._look_after())
 
     def close(self) -> None:
         """Every environment ends, and the warm processes too."""
@@ -85,7 +98,8 @@ class Functions:
             each.close()
         for task in self._tasks:
             task.cancel()
-        self.parents.close()
+        self._blanks.close()
+        self._parents.close()
         self._loop = None
 
     def environment(self, key: str) -> Environment | None:
@@ -101,42 +115,81 @@ class Functions:
 
         Raises Throttled, and Unrunnable where no environment of it can be started here.
         """
-        self._admit(version, most)
-        function = version.function
-        self._busy[function] = self._busy.get(function, 0) + 1
+        with self._counted(version, most):
+            return await self._invoke(version, invocation, None)
+
+    async def invoke_stream(
+        self, version: FunctionVersion, invocation: Invocation, most: int | None = None
+    ) -> AsyncIterator[bytes | StreamEnd]:
+        """The pieces of the response as the function makes them, and their end; raises as `invoke`."""
+        queue: Pieces = asyncio.Queue(PIECES)
+        with self._counted(version, most):
+            running = asyncio.ensure_future(self._streamed(version, invocation, queue))
+            try:
+                sent = False
+                while (piece := await queue.get()) is not None:
+                    sent = True
+                    yield piece
+                outcome = await running
+            finally:
+                running.cancel()
+        if outcome.error:
+            code, details = failures.told(outcome.payload)
+            yield StreamEnd(code, details, outcome.log_tail, outcome.version)
+            return
+        if outcome.payload and not sent:
+            yield outcome.payload
+        yield StreamEnd("", "", outcome.log_tail, outcome.version)
+
+    async def _streamed(
+        self, version: FunctionVersion, invocation: Invocation, queue: Pieces
+    ) -> Outcome:
         try:
-            return await self._invoke(version, invocation)
+            return await self._invoke(version, invocation, queue)
         finally:
-            self._busy[function] -= 1
-            if not self._busy[function]:
-                del self._busy[function]
+            await queue.put(None)
 
     def running(self, version: FunctionVersion) -> int:
         """How many invocations of that function are under way, of all its versions."""
         return self._busy.get(version.function, 0)
 
-    def _admit(self, version: FunctionVersion, most: int | None) -> None:
-        if most is not None and self._busy.get(version.function, 0) >= most:
+    @contextlib.contextmanager
+    def _counted(self, version: FunctionVersion, most: int | None) -> Iterator[None]:
+        """One more invocation of the function is under way. Raises Throttled where it may not be."""
+        function = version.function
+        if most is not None and self._busy.get(function, 0) >= most:
             raise Throttled(FUNCTION)
-        place = version.function[:2]
-        if sum(n for key, n in self._busy.items() if key[:2] == place) >= CONCURRENT:
+        if sum(n for key, n in self._busy.items() if key[:2] == function[:2]) >= CONCURRENT:
             raise Throttled(ACCOUNT)
+        self._busy[function] = self._busy.get(function, 0) + 1
+        try:
+            yield
+        finally:
+            self._busy[function] -= 1
+            if not self._busy[function]:
+                del self._busy[function]
 
-    async def _invoke(self, version: FunctionVersion, invocation: Invocation) -> Outcome:
+    async def _invoke(
+        self, version: FunctionVersion, invocation: Invocation, pieces: Pieces | None
+    ) -> Outcome:
         while (found := self._take(version)) is not None:
             with contextlib.suppress(Ended):
-                return await self._used(found, invocation)
+                return await self._used(found, invocation, pieces)
         environment = await self._begin(version)
-        if not await environment.ready():
+        begun = await environment.ready()
+        self._do(self._registered(environment))
+        if not begun:
             return await environment.unbegun(invocation, environment.waited)
         try:
-            return await self._used(environment, invocation)
+            return await self._used(environment, invocation, pieces)
         except Ended:
             return await environment.unbegun(invocation, environment.waited)
 
-    async def _used(self, environment: Environment, invocation: Invocation) -> Outcome:
+    async def _used(
+        self, environment: Environment, invocation: Invocation, pieces: Pieces | None
+    ) -> Outcome:
         try:
-            return await environment.invoke(invocation)
+            return await environment.invoke(invocation, pieces)
         finally:
             self._free(environment)
 
@@ -145,13 +198,13 @@ class Functions:
         free = self._idle.get(version.key, [])
         while free:
             found = free.pop()
-            if found.live and found.prepared.expires > self._clock() + version.timeout + MARGIN:
+            if found.live and found.expires > self._clock() + version.timeout + MARGIN:
                 return found
             found.end()
         return None
 
     def _free(self, environment: Environment) -> None:
-        if environment.retired:
+        if environment.retired or environment.busy:
             environment.end()
         elif environment.live:
             self._idle.setdefault(environment.version.key, []).append(environment)
@@ -159,13 +212,23 @@ class Functions:
     # -- environments
 
     async def warm(self, version: FunctionVersion) -> None:
-        """What environments of that version are forked from is ready. Raises Unrunnable."""
-        loop = asyncio.get_running_loop()
-        plan = await loop.run_in_executor(None, self._prepare, version, "", "")
+        """The first invocation of that version finds what it is begun from. Raises Unrunnable."""
+        ground = await self._ground(version)
         try:
-            await self.parents.ready(plan.plan)
+            await self._parents.ready(ground.plan)
         except Unstarted as error:
             raise Unrunnable(str(error)) from error
+        self._blanks.fill(ground, 0.0)
+
+    async def _ground(self, version: FunctionVersion) -> Ground:
+        """What its environments have in common with others; known for a while."""
+        asked = (version.runtime, version.environment, bool(version.image))
+        at, found = self._grounds.get(asked, (0.0, None))
+        if found is None or time.monotonic() - at > KNOWN:
+            run = asyncio.get_running_loop().run_in_executor
+            found = await run(None, self._places.ground, version)
+            self._grounds[asked] = (time.monotonic(), found)
+        return found
 
     async def provision(self, version: FunctionVersion, count: int) -> int:
         """`count` environments of that version are begun and stay; returns how many there are.
@@ -176,7 +239,9 @@ class Functions:
         have = sum(each.version.key == version.key and each.live for each in self._all.values())
         for _ in range(count - have):
             environment = await self._begin(version)
-            if not await environment.ready():
+            begun = await environment.ready()
+            self._do(self._registered(environment))
+            if not begun:
                 environment.end()
                 raise Unrunnable(f"an environment of {version.arn} could not begin")
             self._free(environment)
@@ -191,13 +256,19 @@ class Functions:
         for key in [key for key in self._provisioned if key[0] == arn]:
             del self._provisioned[key]
 
-    def forget(self, arn: str, revision: str = "") -> None:
-        """Free environments of that version end now (of that revision alone, where one is given), and
-        busy ones after their invocation."""
+    def forget(self, revision: str) -> None:
+        """Free environments of that revision end now, and busy ones after their invocation."""
+        for key in [key for key in self._provisioned if key[1] == revision]:
+            del self._provisioned[key]
         for each in list(self._all.values()):
-            if each.version.arn == arn and revision in ("", each.version.revision):
-                self._provisioned.pop(each.version.key, None)
+            if each.version.revision == revision:
                 self._retire(each)
+
+    def forget_all(self) -> None:
+        """Every environment ends now."""
+        self._provisioned.clear()
+        for each in list(self._all.values()):
+            each.end()
 
     def _retire(self, environment: Environment) -> None:
         free = self._idle.get(environment.version.key, [])
@@ -219,29 +290,27 @@ class Functions:
             raise
 
     async def _begun(self, version: FunctionVersion) -> Environment:
-        loop = asyncio.get_running_loop()
-        name = secrets.token_hex(16)
-        key = f"function-{version.name[:40]}-{name[:12]}"
+        run = asyncio.get_running_loop().run_in_executor
+        ground = await self._ground(version)
+        blank = await self._blanks.take(ground)
         date = time.strftime("%Y/%m/%d", time.gmtime(self._clock()))
-        stream = f"{date}/[{version.version}]{name}"
-        prepared = await loop.run_in_executor(None, self._prepare, version, key, stream)
-        environment = Environment(key, version, prepared, self._clock)
+        stream = f"{date}/[{version.version}]{secrets.token_hex(16)}"
         try:
-            parent = await self.parents.ready(prepared.plan)
-            ours, theirs = socket.socketpair()
-            with theirs:
-                parent.fork(prepared.spec.root, theirs)
-        except (Unstarted, OSError) as error:
-            raise Unrunnable(str(error)) from error
-        self._all[key] = environment
-        environment.begin(ours, self.serve)
+            prepared = await run(None, self._places.prepared, version, ground, blank.spec, stream)
+        except BaseException:
+            blank.end()
+            raise
+        environment = Environment(blank, version, prepared, self._clock)
+        environment.stream = stream
+        self._all[blank.key] = environment
         self._do(self._attend(environment))
-        self._do(self._registered(version, stream, key))
         return environment
 
-    async def _registered(self, version: FunctionVersion, stream: str, key: str) -> None:
-        loop = asyncio.get_running_loop()
-        await loop.run_in_executor(None, self._register, version, stream, key)
+    async def _registered(self, environment: Environment) -> None:
+        """The environment's log is the stream of its log group."""
+        version, stream = environment.version, environment.stream
+        run = asyncio.get_running_loop().run_in_executor
+        await run(None, self._register, version, stream, environment.key)
 
     def _do(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.ensure_future(work)
@@ -278,6 +347,17 @@ class Functions:
             self._reserved -= oldest.version.memory << 20
             oldest.counted = False
 
+    async def _look_after(self) -> None:
+        """Environments that keep more in their /tmp than they may are ended, for ever."""
+        run = asyncio.get_running_loop().run_in_executor
+        await run(None, self._places.clean)
+        while True:
+            await asyncio.sleep(LOOK)
+            for each in [e for e in self._all.values() if e.busy and e.live]:
+                size = each.version.storage << 20
+                if await run(None, self._places.used, each.directory) > size + SLACK:
+                    each.end("storage")
+
     def _kept(self, environment: Environment) -> bool:
         """Whether the environment is one of those that were asked to stay."""
         key = environment.version.key
@@ -292,8 +372,9 @@ class Functions:
         for free in list(self._idle.values()):
             for each in list(free):
                 old = now - each.used > IDLE and not self._kept(each)
-                if old or each.prepared.expires < self._clock() + each.version.timeout + MARGIN:
+                if old or each.expires < self._clock() + each.version.timeout + MARGIN:
                     free.remove(each)
                     each.end()
-        self.parents.sweep()
+        self._parents.sweep()
+        self._blanks.drop()
         self._sweeping = self._loop.call_later(SWEEP, self._sweep)

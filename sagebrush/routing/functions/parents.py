@@ -33,7 +33,7 @@ class Plan:
 
     python: Path
     program: str
-    """`module:function`: what each of its forks is."""
+    """`module:class`: what each of its forks is (`compute.shim.blank.Program`)."""
     site: bool = False
     path: tuple[str, ...] = ()
     modules: tuple[str, ...] = ()
@@ -147,14 +147,18 @@ class Parents:
         await parent.ready()
         return parent
 
+    def has(self, plan: Plan) -> bool:
+        """Whether that one is there or begins."""
+        return plan in self._known
+
     def sweep(self) -> None:
         """Those that have not been used for long have ended."""
         now = asyncio.get_running_loop().time()
         for plan, task in list(self._known.items()):
-            if task.done() and not task.cancelled() and not task.exception():
-                if now - task.result().used > IDLE:
-                    del self._known[plan]
-                    self._end(task.result())
+            begun = task.done() and not task.cancelled() and not task.exception()
+            if begun and now - task.result().used > IDLE:
+                del self._known[plan]
+                self._end(task.result())
         self._ended = [each for each in self._ended if each.alive]
 
     def close(self) -> None:

@@ -39,6 +39,8 @@ def create_alias(ctx: Ctx, request: Doc) -> Doc:
             raise faults.conflict(f"Alias already exists: {of.arn}:{name}")
         return rows.with_plan(row, aliases={**held, name: alias})
 
+    if rows.get(ctx.world.rows, of) is None:
+        raise faults.no_function(f"{of.arn}:{alias['FunctionVersion']}")
     rows.changed(ctx, of, work, lambda reader: _check(reader, of, alias))
     return _shown(of, alias)
 

@@ -11,6 +11,7 @@ from dataclasses import replace
 from sagebrush.access.function_references import LATEST, FunctionReference
 from sagebrush.errors import AwsError, Doc
 from sagebrush.services.lambda_ import (
+    aliases,
     configuration,
     faults,
     limits,
@@ -24,6 +25,7 @@ from sagebrush.store.rows import Reader, Row
 from sagebrush.world import Ctx
 
 PAGE = 50
+PUBLISHED = "The function resource provided must be an alias or a published version."
 
 
 def put_function_concurrency(ctx: Ctx, request: Doc) -> Doc:
@@ -99,12 +101,17 @@ def get_account_settings(ctx: Ctx, request: Doc) -> Doc:
 # ---- provisioned
 
 
-def _provisionable(ctx: Ctx, request: Doc) -> tuple[FunctionReference, Row]:
+def _provisionable(ctx: Ctx, request: Doc, latest: str) -> tuple[FunctionReference, Row]:
+    """The version or alias, and the function's row; `latest` are the words for $LATEST."""
     of = rows.reference(ctx, request)
-    row = rows.function(ctx.world, replace(of, qualifier=""))
     if of.qualifier in ("", LATEST):
-        raise faults.invalid(
-            "Provisioned Concurrency Configs cannot be applied to unpublished function versions."
+        raise faults.invalid(latest)
+    row = rows.get(ctx.world.rows, of)
+    if row is None:
+        raise (
+            faults.no_function(of.qualified)
+            if of.qualifier.isdecimal()
+            else aliases.no_alias(of, of.qualifier)
         )
     permissions.check_qualifier(ctx.world.rows, row, of)
     return of, row
@@ -112,7 +119,8 @@ def _provisionable(ctx: Ctx, request: Doc) -> tuple[FunctionReference, Row]:
 
 def put_provisioned_concurrency_config(ctx: Ctx, request: Doc) -> Doc:
     """So many environments of the version will be kept ready. Raises InvalidParameterValueException."""
-    of, row = _provisionable(ctx, request)
+    words = "Provisioned Concurrency Configs cannot be applied to unpublished function versions."
+    of, row = _provisionable(ctx, request, words)
     wanted = request["ProvisionedConcurrentExecutions"]
     reserved = plan_of(row).get("reserved")
     if reserved is not None and wanted > reserved:
@@ -139,7 +147,7 @@ def put_provisioned_concurrency_config(ctx: Ctx, request: Doc) -> Doc:
 def get_provisioned_concurrency_config(ctx: Ctx, request: Doc) -> Doc:
     """How many environments are asked for and ready. Raises
     ProvisionedConcurrencyConfigNotFoundException."""
-    of, row = _provisionable(ctx, request)
+    of, row = _provisionable(ctx, request, PUBLISHED)
     held = plan_of(row).get("provisioned", {}).get(of.qualifier)
     if held is None:
         raise AwsError(
@@ -176,7 +184,7 @@ def list_provisioned_concurrency_configs(ctx: Ctx, request: Doc) -> Doc:
 
 def delete_provisioned_concurrency_config(ctx: Ctx, request: Doc) -> None:
     """No environments are kept ready for the version."""
-    of, _ = _provisionable(ctx, request)
+    of, _ = _provisionable(ctx, request, PUBLISHED)
 
     def change(row: Row) -> Row:
         held = plan_of(row).get("provisioned", {})

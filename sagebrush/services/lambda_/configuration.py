@@ -12,7 +12,7 @@ from typing import Any
 
 from sagebrush.access import principals
 from sagebrush.aws.names import Arn
-from sagebrush.errors import Doc
+from sagebrush.errors import AwsError, Doc
 from sagebrush.services.lambda_ import faults, limits, runtimes
 from sagebrush.world import Ctx
 
@@ -125,12 +125,13 @@ def _check_logging(given: Doc) -> None:
 def check_role(ctx: Ctx, arn: str, function: str) -> None:
     """Returns when Lambda may assume the role for the function of that ARN.
 
-    Raises InvalidParameterValueException in AWS's words, also for a role that does not exist; and for
-    another account's AccessDeniedException.
+    Raises InvalidParameterValueException in AWS's words, also for a role that does not exist, and
+    AccessDeniedException (403) for another account's.
     """
     found = Arn.parse(arn)
     if found is not None and found.account != ctx.account:
-        raise faults.invalid("Cross-account pass role is not allowed.")
+        words = "Cross-account pass role is not allowed."
+        raise AwsError("AccessDeniedException", words, 403)
     role = principals.named(ctx.world, ctx.caller, arn)
     service, keys = principals.service(ctx, function, PRINCIPAL)
     if role is None or not principals.trust(role, service, "sts:AssumeRole", keys).allowed:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from sagebrush.access import function_policies
 from sagebrush.access.function_references import LATEST, FunctionReference
 from sagebrush.aws.names import Arn
 from sagebrush.engine.kinds import moment
@@ -40,13 +41,11 @@ def _version(ctx: Ctx, request: Doc) -> tuple[FunctionReference, Row]:
     of = rows.reference(ctx, request)
     row = rows.get(ctx.world.rows, of)
     if row is None:
-        raise faults.missing(f"The function {of.arn}:{of.qualifier or LATEST} doesn't exist.")
+        raise faults.missing("The function doesn't exist.")
     try:
         permissions.check_qualifier(ctx.world.rows, row, of)
     except AwsError as error:
-        raise faults.missing(
-            f"The function {of.arn}:{of.qualifier or LATEST} doesn't exist."
-        ) from error
+        raise faults.missing("The function doesn't exist.") from error
     return of, row
 
 
@@ -58,7 +57,7 @@ def _stored(ctx: Ctx, request: Doc, held: Doc) -> Doc:
             "You must specify at least one of error handling or destination setting."
         )
     for arn in destinations(given):
-        _check_destination(ctx, row, of, arn)
+        _check_destination(ctx, row, of, arn, given["DestinationConfig"])
     qualifier = of.qualifier or LATEST
     new = {**held, **given, "at": ctx.world.clock()}
 
@@ -76,13 +75,13 @@ def destinations(config: Doc) -> list[str]:
     return [arn for arn in found if arn]
 
 
-def _check_destination(ctx: Ctx, row: Row, of: FunctionReference, text: str) -> None:
+def _check_destination(ctx: Ctx, row: Row, of: FunctionReference, text: str, config: Doc) -> None:
     arn = Arn.parse(text)
     if arn is None or arn.service not in (*TARGETS, "s3"):
-        raise faults.invalid(
-            f"The provided destination config DestinationConfig(onSuccess=OnSuccess(destination={text}),"
-            " onFailure=OnFailure(destination=null)) is invalid."
-        )
+        raise faults.invalid(f"The provided destination config {_words(config)} is invalid.")
+    named = function_policies.of_arn(text)
+    if named is not None and rows.get(ctx.world.rows, named) is None:
+        raise faults.invalid(f"The destination ARN {text} is invalid.")
     if arn.service == "s3":
         raise faults.unsupported("buckets as destinations of asynchronous invocations")
     if text.removesuffix(f":{LATEST}") == of.arn:
@@ -92,6 +91,16 @@ def _check_destination(ctx: Ctx, row: Row, of: FunctionReference, text: str) -> 
             f"The function's execution role does not have permissions to call"
             f" {sending.ACTIONS[arn.service]} on {text}"
         )
+
+
+def _words(config: Doc) -> str:
+    """The configuration in the form of Java's toString, as AWS quotes it."""
+    parts: list[str] = []
+    for name in ("OnSuccess", "OnFailure"):
+        given = config.get(name)
+        shown = f"{name}(destination={given.get('Destination')})" if given else "null"
+        parts.append(f"{name[0].lower()}{name[1:]}={shown}")
+    return f"DestinationConfig({', '.join(parts)})"
 
 
 def _missing(of: FunctionReference) -> AwsError:
@@ -127,7 +136,7 @@ def list_function_event_invoke_configs(ctx: Ctx, request: Doc) -> Doc:
     of = replace(rows.reference(ctx, request), qualifier="")
     row = rows.get(ctx.world.rows, of)
     if row is None:
-        raise faults.missing(f"The function {of.arn} doesn't exist.")
+        raise faults.no_function(of.arn)
     found = [
         _shown(of, name, held) for name, held in sorted(plan_of(row).get("events", {}).items())
     ]

@@ -15,6 +15,7 @@ from sagebrush.services.lambda_ import (
     locations,
     rows,
     runtimes,
+    sending,
     tagging,
     versions,
 )
@@ -35,6 +36,7 @@ def create_function(ctx: Ctx, request: Doc) -> Doc:
         runtimes.check(request["Runtime"])
     tags = tagging.checked(request.get("Tags") or {})
     configuration.check_role(ctx, request["Role"], of.arn)
+    sending.check_letters(ctx, request["Role"], request.get("DeadLetterConfig"))
     doc = configuration.created(of.name, of.arn, request)
     attached = layers.attached(ctx, request.get("Layers") or [], of.arn)
     if rows.get(ctx.world.rows, of) is not None:

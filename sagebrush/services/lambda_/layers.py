@@ -103,7 +103,7 @@ def attached(ctx: Ctx, arns: Sequence[str], function: str) -> Attached:
         if before is not layer:
             raise faults.invalid(
                 "Two different versions of the same layer are not allowed to be referenced in the same"
-                f" function. {before.arn} and {layer.arn}"
+                f" function. {before.arn} and {layer.arn} are versions of the same layer."
             )
     named = {layer.environment for layer, _ in found} - {""}
     if len(named) > 1:

@@ -41,11 +41,11 @@ def create_event_source_mapping(ctx: Ctx, request: Doc) -> Doc:
     """The function will get the queue's messages. Raises InvalidParameterValueException and
     ResourceConflictException (409)."""
     of = rows.reference(ctx, request)
+    queue = _queue(request)
     row = rows.get(ctx.world.rows, of)
     if row is None:
         raise faults.invalid("Function does not exist")
     permissions.check_qualifier(ctx.world.rows, row, of)
-    queue = _queue(request)
     doc: Doc = {
         "BatchSize": BATCH,
         "MaximumBatchingWindowInSeconds": 0,
@@ -91,7 +91,7 @@ def _queue(request: Doc) -> Arn:
     if arn is None:
         if request.get("SelfManagedEventSource"):
             raise faults.unsupported("event sources other than SQS queues (SelfManagedEventSource)")
-        raise faults.invalid("Event source arn is required for this operation.")
+        raise faults.invalid("Unrecognized event source.")
     if arn.service != "sqs":
         raise faults.unsupported(f"event sources other than SQS queues ({arn.service})")
     if given := [name for name in STREAMS if request.get(name)]:

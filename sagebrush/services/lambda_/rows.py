@@ -10,13 +10,14 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import cast
 
 from sagebrush.access import function_references
-from sagebrush.access.function_references import FUNCTION, LATEST, VERSION, FunctionReference
 from sagebrush.access.actions.functions import LAYER_VERSION
+from sagebrush.access.function_references import FUNCTION, LATEST, VERSION, FunctionReference
 from sagebrush.errors import AwsError, Doc
 from sagebrush.services.lambda_ import faults
-from sagebrush.services.lambda_.plan import plan_of
+from sagebrush.services.lambda_.plan import Plan, plan_of
 from sagebrush.store.packages import Packages
 from sagebrush.store.rows import Reader, Row
 from sagebrush.world import Ctx, World
@@ -146,6 +147,21 @@ def stored(world: World, account: str, region: str) -> int:
     size = sum(row.doc.get("CodeSize", 0) for row in found if row.region == region)
     layers = world.rows.select(LAYER_VERSION, account=account)
     return size + sum(r.doc["Content"]["CodeSize"] for r in layers if r.region == region)
+
+
+def live(world: World) -> set[str]:
+    """SHA-256 of every package that a function, a version or a layer version names."""
+    found: set[str] = set()
+    for row in (*world.rows.select(FUNCTION), *world.rows.select(VERSION)):
+        plan = plan_of(row)
+        for held in (plan, cast("Plan", (plan.get("before") or {}).get("made") or {})):
+            found |= {held.get("code", ""), *held.get("layers", ())}
+    return found | {row.doc["Package"] for row in world.rows.select(LAYER_VERSION)}
+
+
+def sweep(world: World) -> int:
+    """Packages that nothing names any more are gone; how many."""
+    return packages(world).sweep(live(world))
 
 
 def revision() -> str:

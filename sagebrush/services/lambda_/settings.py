@@ -69,7 +69,7 @@ def get_function_code_signing_config(ctx: Ctx, request: Doc) -> Doc:
     """No code signing configuration: no function has one. Raises ResourceNotFoundException."""
     of = replace(rows.reference(ctx, request), qualifier="")
     rows.function(ctx.world, of)
-    return {"CodeSigningConfigArn": "", "FunctionName": of.name}
+    return {}
 
 
 # ---- tags
@@ -112,6 +112,10 @@ def _tagged(ctx: Ctx, arn: str) -> Row:
 
 def _change_tags(ctx: Ctx, request: Doc, change: tagging.Change) -> None:
     row = _tagged(ctx, request["Resource"])
-    ctx.world.rows.update(
-        row.id, lambda row: rows.with_plan(row, tags=change(plan_of(row).get("tags", {})))
-    )
+
+    def work(row: Row) -> Row:
+        new = rows.with_plan(row, tags=change(plan_of(row).get("tags", {})))
+        changed = {"RevisionId": rows.revision()} if row.kind == rows.FUNCTION else {}
+        return replace(new, doc={**new.doc, **changed})
+
+    ctx.world.rows.update(row.id, work)

@@ -15,6 +15,7 @@ from sagebrush.services.lambda_ import (
     layers,
     rows,
     runtimes,
+    sending,
     versions,
 )
 from sagebrush.services.lambda_.plan import plan_of
@@ -66,6 +67,8 @@ def update_function_configuration(ctx: Ctx, request: Doc) -> Doc:
         runtimes.check(request["Runtime"])
     if request.get("Role"):
         configuration.check_role(ctx, request["Role"], of.arn)
+    role = request.get("Role") or row.doc["Role"]
+    sending.check_letters(ctx, role, request.get("DeadLetterConfig"))
     plan: Doc = {}
     shown: list[Doc] | None = None
     if request.get("Layers") is not None:

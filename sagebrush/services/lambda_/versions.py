@@ -80,14 +80,16 @@ def published(ctx: Ctx, row: Row, description: str | None, pending: bool = False
         number = str(last + 1)
         doc |= {"Version": number, "FunctionArn": f"{now.doc['FunctionArn']}:{number}"}
         doc |= {"RevisionId": rows.revision()}
-        doc |= {k: v for k, v in configuration.PENDING.items()}
+        doc |= configuration.PENDING if pending else configuration.DONE
         kept: Doc = {
             k: v for k, v in now.plan.items() if k in ("code", "image", "layers", "revision")
         }
         made = changes.insert(
             Row(
-                row.account, row.region, VERSION, f"{row.name}:{number}", "Pending",
-                {k: v for k, v in doc.items() if v is not None}, kept, due_at=world.clock(),
+                row.account, row.region, VERSION, f"{row.name}:{number}",
+                "Pending" if pending else "Active",
+                {k: v for k, v in doc.items() if v is not None}, kept,
+                due_at=world.clock() if pending else None,
             )
         )  # fmt: skip
         changes.store(rows.with_plan(now, last=last + 1))

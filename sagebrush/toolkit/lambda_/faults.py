@@ -24,10 +24,14 @@ MARSHAL = "Runtime.MarshalError"
 CONTEXT = "Runtime.LambdaContextUnmarshalError"
 LANGUAGE = "/var/lang"
 """Where the interpreter is in Lambda's environments."""
+RUNTIME = "/var/runtime"
+"""Where the runtime and its packages are."""
+SDK = "/function-runtimes/sdk-"
+"""What is in the path of the same on the host (`workload.functions`)."""
 _INDENT = "\u00a0"
 """Stands for a space at the start of a line in logs: consoles would strip those."""
 
-Frame = tuple[str, "int | None", str, "str | None"]
+Frame = tuple[str, int, str, "str | None"]
 
 
 class Fault(Exception):
@@ -62,12 +66,23 @@ def _document(
 def frames(trace: TracebackType | None) -> list[Frame]:
     """The frames from the first that is not the runtime's own; the interpreter's files are where
     Lambda has them."""
-    found = [(f.filename, f.lineno, f.name, f.line) for f in traceback.extract_tb(trace)]
-    own = [n for n, frame in enumerate(found) if "/toolkit/lambda_/" not in frame[0]]
-    return [(_place(file), *rest) for file, *rest in found[own[0] if own else 0 :]]
+    found = [(f.filename, f.lineno or 0, f.name, f.line) for f in traceback.extract_tb(trace)]
+    theirs = [n for n, frame in enumerate(found) if "/toolkit/lambda_/" not in frame[0]]
+    kept = found[theirs[0] :] if theirs else []
+    return [(_place(file), line, name, text) for file, line, name, text in kept]
+
+
+def printed(error: BaseException) -> str:
+    """The error as the interpreter prints it, without the runtime's own frames."""
+    found = ["Traceback (most recent call last):\n"]
+    found += traceback.format_list(frames(error.__traceback__))
+    return "".join([*found, *traceback.format_exception_only(type(error), error)])
 
 
 def _place(file: str) -> str:
+    _, ours, rest = file.partition(SDK)
+    if ours:
+        return f"{RUNTIME}/{rest.partition('/')[2]}"
     for prefix in (sys.prefix, sys.base_prefix):
         if file.startswith(prefix + "/"):
             return LANGUAGE + file[len(prefix) :]

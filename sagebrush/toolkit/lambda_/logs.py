@@ -14,6 +14,7 @@ import time
 import traceback
 from collections.abc import Callable
 from datetime import datetime, timezone
+from typing import Any
 
 _SECONDS = "%Y-%m-%dT%H:%M:%S"
 _TEXT = "[%(levelname)s]\t%(asctime)s.%(msecs)03dZ\t%(aws_request_id)s\t%(message)s"
@@ -36,7 +37,8 @@ class _Handler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         record.aws_request_id = self._request_id()
-        sys.stdout.write(self.format(record) + "\n")
+        # a record of several lines is one event: the log knows lines, and shows this as a new line
+        sys.stdout.write(self.format(record).replace("\n", "\r") + "\n")
 
 
 class _Json(logging.Formatter):
@@ -44,7 +46,7 @@ class _Json(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         at = datetime.fromtimestamp(record.created, timezone.utc)
-        found = {
+        found: dict[str, Any] = {
             "timestamp": f"{at.strftime(_SECONDS)}.{at.microsecond // 1000:03d}Z",
             "level": record.levelname,
             "message": record.getMessage(),

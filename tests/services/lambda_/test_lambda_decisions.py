@@ -239,7 +239,9 @@ def test_what_a_configuration_must_not_have(request_: dict[str, Any], words: str
 def test_runtimes_that_are_retired_unknown_or_not_here() -> None:
     runtimes.check("python3.12")
     runtimes.check("provided.al2023")
-    with pytest.raises(AwsError, match=r"The runtime parameter of python3\.7 is no longer supported"):
+    with pytest.raises(
+        AwsError, match=r"The runtime parameter of python3\.7 is no longer supported"
+    ):
         runtimes.check("python3.7")
     with pytest.raises(AwsError, match=r"Value cobol1 at 'runtime' failed .* or be a valid ARN"):
         runtimes.check("cobol1")
