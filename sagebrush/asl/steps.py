@@ -5,11 +5,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from sagebrush.asl.machine import Machine
+from sagebrush.asl.resources import Resource
 from sagebrush.errors import Doc
+
+
+def as_they_are(_resource: Resource, parameters: Any) -> Any:
+    """Parameters of a task that nobody judges."""
+    return parameters
 
 
 @dataclass(frozen=True)
@@ -26,6 +33,8 @@ class Execution:
     input: str
     redrives: int = 0
     standard: bool = True
+    prepare: Callable[[Resource, Any], Any] = as_they_are
+    """The parameters of a task as its resource takes them; raises StateError where it cannot."""
 
     @property
     def region(self) -> str:
