@@ -176,6 +176,7 @@ class App:
             before_body=self._before_body,
             dispatch=self.dispatcher,
             kinds=running,
+            begin=self.dispatcher.begin,
         )
 
     def _capture(self, of: Doc, destination: str, key: str, content: bytes) -> None:

@@ -132,6 +132,8 @@ class World:
     """Checks the parameters, asks the policy and runs a synchronous operation."""
     kinds: Mapping[str, Running]
     """`Row.kind` -> the facts of each kind that runs something."""
+    begin: Callable[[Ctx, str, str, Doc], Future[Any]] = lambda *_: Future()
+    """As `dispatch`, for whoever holds no thread until an answer is there (`Dispatcher.begin`)."""
     before_body: Mapping[tuple[str, str], Callable[[Ctx, Doc], object]] = field(
         default_factory=dict
     )
