@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from sagebrush.samples.downloads import Samples
     from sagebrush.settings import Settings
     from sagebrush.store.db import Db
+    from sagebrush.store.deliveries import Deliveries
+    from sagebrush.store.events import Events
     from sagebrush.store.messages import Messages
     from sagebrush.store.objects import ObjectStore
     from sagebrush.store.rows import Rows
@@ -101,6 +103,10 @@ class World:
     streams: Streams
     messages: Messages
     """Messages of queues."""
+    events: Events
+    """What happened, for whoever consumes it (`engine.outbox`)."""
+    deliveries: Deliveries
+    """Messages on their way to targets (`engine.outbox`)."""
     samples: Samples
     """AWS's public sample buckets, as far as they are kept, and AWS behind them."""
     backend: Backend
