@@ -22,6 +22,7 @@ from sagebrush.compute.local import fuse, overlayfs, probe
 from sagebrush.compute.local.backend import LocalBackend
 from sagebrush.credentials import CredentialBook
 from sagebrush.engine import retention, shutdown, usage
+from sagebrush.engine.executions import Executing
 from sagebrush.engine.loop import Loop
 from sagebrush.engine.reset import Reset
 from sagebrush.environments.builds import LayerBuilds
@@ -46,8 +47,11 @@ from sagebrush.routing.tallies import Tallies
 from sagebrush.samples.downloads import Samples
 from sagebrush.samples.remote import Remote
 from sagebrush.services.sagemaker_runtime.processing import Processing
+from sagebrush.services.states.port import StatesPort
+from sagebrush.services.states.program import KIND as STATES
 from sagebrush.settings import Settings
 from sagebrush.store.db import Db
+from sagebrush.store.executions import Executions
 from sagebrush.store.home import Home
 from sagebrush.store.messages import Messages
 from sagebrush.store.objects import ObjectStore
@@ -105,6 +109,8 @@ class App:
         self.world = self._world(clock, running, known)
         self.loop = Loop(self.world, {name: kind for name, kind in kinds.items() if kind.reconcile})
         self.world.wake = self.loop.wake
+        self.executing = Executing(self.world, {STATES: StatesPort(self.world, {})})
+        self.world.executing = self.executing
         self.world.reset = self._reset = Reset(self.world, self.loop, self.backend)
         self.access = AccessLog(settings.home / "logs" / "access.log")
         hosts = Hosts(settings)
@@ -156,6 +162,7 @@ class App:
             series=series,
             streams=Streams(db, clock),
             messages=Messages(db, clock),
+            executions=Executions(db, clock),
             samples=Samples(db, objects, remote, clock),
             backend=self.backend,
             environments=Environments(settings.environments, containers=containers),
@@ -215,6 +222,7 @@ class App:
         facts = self.world.kinds.items()
         self.world.rows.take_over({name: kind.ended for name, kind in facts})
         self.loop.start()
+        self.executing.start()
         self.world.captures.start()
         self._sweeper.start()
         self._usage.start()
@@ -240,6 +248,7 @@ class App:
         self._usage.stop()
         self._backlogs.stop()
         self.loop.stop(timeout)
+        self.executing.stop(timeout)
         self.world.messages.close()  # requests that wait for one answer now
         self._http.stop(timeout + 10)
         self.world.tallies.flush()
