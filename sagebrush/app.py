@@ -22,6 +22,7 @@ from sagebrush.compute.local import fuse, overlayfs, probe
 from sagebrush.compute.local.backend import LocalBackend
 from sagebrush.credentials import CredentialBook
 from sagebrush.engine import retention, shutdown, usage
+from sagebrush.engine.executions import Executing
 from sagebrush.engine.loop import Loop
 from sagebrush.engine.outbox import Outbox
 from sagebrush.engine.reset import Reset
@@ -47,10 +48,13 @@ from sagebrush.routing.tallies import Tallies
 from sagebrush.samples.downloads import Samples
 from sagebrush.samples.remote import Remote
 from sagebrush.services.sagemaker_runtime.processing import Processing
+from sagebrush.services.states.port import StatesPort
+from sagebrush.services.states.program import KIND as STATES
 from sagebrush.settings import Settings
 from sagebrush.store.db import Db
 from sagebrush.store.deliveries import Deliveries
 from sagebrush.store.events import Events
+from sagebrush.store.executions import Executions
 from sagebrush.store.home import Home
 from sagebrush.store.messages import Messages
 from sagebrush.store.objects import ObjectStore
@@ -112,6 +116,8 @@ class App:
         self.world.wake = self.loop.wake
         self.outbox = Outbox(self.world, consumers)
         self.world.reset = self._reset = Reset(self.world, self.loop, self.outbox, self.backend)
+        self.executing = Executing(self.world, {STATES: StatesPort(self.world, {})})
+        self.world.executing = self.executing
         self.access = AccessLog(settings.home / "logs" / "access.log")
         hosts = Hosts(settings)
         self.server = Server(self.world, self.access, hosts, Gate(self.world, hosts))
@@ -166,6 +172,7 @@ class App:
             messages=Messages(db, clock),
             events=events,
             deliveries=Deliveries(db, clock),
+            executions=Executions(db, clock),
             samples=Samples(db, objects, remote, clock),
             backend=self.backend,
             environments=Environments(settings.environments, containers=containers),
@@ -227,6 +234,7 @@ class App:
         self.world.rows.take_over({name: kind.ended for name, kind in facts})
         self.loop.start()
         self.outbox.start()
+        self.executing.start()
         self.world.captures.start()
         self._sweeper.start()
         self._usage.start()
@@ -253,6 +261,7 @@ class App:
         self._backlogs.stop()
         self.outbox.stop(timeout)
         self.loop.stop(timeout)
+        self.executing.stop(timeout)
         self.world.messages.close()  # requests that wait for one answer now
         self._http.stop(timeout + 10)
         self.world.tallies.flush()

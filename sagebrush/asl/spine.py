@@ -46,6 +46,8 @@ from sagebrush.errors import Doc
 
 EVENTS = 1_000
 """From this many events on, what is still ready is left to the next step."""
+CHARACTERS = 4_000_000
+"""And from so many characters of different values on."""
 HISTORY = 25_000
 """Events that a Standard execution may have; the one that ends it is the last."""
 TIMER = "execution:timeout"
@@ -58,11 +60,13 @@ def advance(
     now: float,
     source: random.Random,
     pages: Pages,
+    late: Callable[[], bool] = lambda: False,
 ) -> Step:
     """The execution as it is after `happened`, and what the caller is to do; nothing given changes.
 
     `position`: that of the last step, None with `Began`. `now`: seconds since 1970. `source` makes
-    tokens, UUIDs and jitter. `pages` holds what earlier steps gave to keep.
+    tokens, UUIDs and jitter. `pages` holds what earlier steps gave to keep. `late`: whether the step
+    took long enough, so that what is still ready is left to the next one; asked after each state.
     """
     if position is None:
         position = {"events": 0, "root": {}, "ready": []}
@@ -71,13 +75,15 @@ def advance(
     turn.ready = deque(position["ready"])
     _receive(turn, happened)
     _settle(turn)
-    while turn.ready and turn.end is None and len(turn.events) < EVENTS:
+    while turn.ready and turn.end is None:
         path = turn.ready.popleft()
         line = turn.line(path)
         if line is not None:
             _enter(turn, line)
             _settle(turn)
         _full(turn)
+        if len(turn.events) >= EVENTS or turn.written > CHARACTERS or late():
+            break
     if turn.end is not None:
         _close(turn)
     return turn.step()

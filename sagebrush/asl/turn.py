@@ -78,6 +78,8 @@ class Turn:
     failed: deque[tuple[str, Failure]] = field(default_factory=deque)
     """Lines that failed."""
     texts: dict[int, tuple[Any, str]] = field(default_factory=dict)
+    written: int = 0
+    """Characters of the texts."""
 
     def emit(self, kind: str, previous: int, member: str = "", details: Doc | None = None) -> int:
         """A history event is added; its id."""
@@ -135,6 +137,7 @@ class Turn:
             return kept[1]
         made = write(value)
         self.texts[id(value)] = (value, made)
+        self.written += len(made)
         return made
 
     def scope(self, line: Line, value: Any = None, **states: Any) -> Scope:

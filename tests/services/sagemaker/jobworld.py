@@ -22,6 +22,7 @@ from sagebrush.routing.endpoints import Endpoints
 from sagebrush.services.sagemaker.training import operations as training
 from sagebrush.settings import Settings
 from sagebrush.store.db import Db
+from sagebrush.store.executions import Executions
 from sagebrush.store.messages import Messages
 from sagebrush.store.objects import Blob, ObjectStore
 from sagebrush.store.rows import Rows
@@ -181,6 +182,7 @@ class JobWorld:
             streams=cast(Any, self.streams),
             samples=cast(Any, None),
             messages=Messages(self.db, self._clock),
+            executions=Executions(self.db, self._clock),
             captures=cast(Any, None),
             backend=self.backend,
             environments=cast(Any, self.environments),
