@@ -24,6 +24,7 @@ from sagebrush.credentials import CredentialBook
 from sagebrush.engine import retention, shutdown, usage
 from sagebrush.engine.executions import Executing
 from sagebrush.engine.loop import Loop
+from sagebrush.engine.news import News
 from sagebrush.engine.outbox import Outbox
 from sagebrush.engine.reset import Reset
 from sagebrush.environments.builds import LayerBuilds
@@ -48,8 +49,10 @@ from sagebrush.routing.tallies import Tallies
 from sagebrush.samples.downloads import Samples
 from sagebrush.samples.remote import Remote
 from sagebrush.services.sagemaker_runtime.processing import Processing
+from sagebrush.services.states.doer import Doer
 from sagebrush.services.states.port import StatesPort
 from sagebrush.services.states.program import KIND as STATES
+from sagebrush.services.states.tasks.doing import ServiceTasks
 from sagebrush.settings import Settings
 from sagebrush.store.db import Db
 from sagebrush.store.deliveries import Deliveries
@@ -116,7 +119,9 @@ class App:
         self.world.wake = self.loop.wake
         self.outbox = Outbox(self.world, consumers)
         self.world.reset = self._reset = Reset(self.world, self.loop, self.outbox, self.backend)
-        self.executing = Executing(self.world, {STATES: StatesPort(self.world, {})})
+        self._tasks = ServiceTasks(self.world)
+        doers: dict[str, Doer] = {"Task": self._tasks, "LambdaFunction": self._tasks}
+        self.executing = Executing(self.world, {STATES: StatesPort(self.world, doers)})
         self.world.executing = self.executing
         self.access = AccessLog(settings.home / "logs" / "access.log")
         hosts = Hosts(settings)
@@ -152,7 +157,10 @@ class App:
         db = Db(self.home.database)
         rows, series = Rows(db, clock), Series(db)
         events = Events(db, clock, self._sources, self._interest)
-        rows.changed = events.changed
+        news = News()
+        rows.changed = lambda tx, old, new: (
+            events.changed(tx, old, new), news.changed(tx, old, new),
+        )  # fmt: skip
 
         def due(row_id: int) -> None:
             rows.touch(row_id)
@@ -173,6 +181,7 @@ class App:
             events=events,
             deliveries=Deliveries(db, clock),
             executions=Executions(db, clock),
+            news=news,
             samples=Samples(db, objects, remote, clock),
             backend=self.backend,
             environments=Environments(settings.environments, containers=containers),
@@ -262,6 +271,7 @@ class App:
         self.outbox.stop(timeout)
         self.loop.stop(timeout)
         self.executing.stop(timeout)
+        self._tasks.close()
         self.world.messages.close()  # requests that wait for one answer now
         self._http.stop(timeout + 10)
         self.world.tallies.flush()

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from sagebrush.compute.base import Backend
     from sagebrush.compute.host import Host
     from sagebrush.credentials import CredentialBook, Identity
+    from sagebrush.engine.news import News
     from sagebrush.environments.builds import LayerBuilds
     from sagebrush.environments.store import Environments
     from sagebrush.facts import Running
@@ -136,6 +137,8 @@ class World:
     """Messages on their way to targets (`engine.outbox`)."""
     executions: Executions
     """Executions of workflows, as they are stored."""
+    news: News
+    """Who waits for rows without being one."""
     samples: Samples
     """AWS's public sample buckets, as far as they are kept, and AWS behind them."""
     backend: Backend

@@ -12,6 +12,7 @@ from sagebrush.asl import machine as asl_machine
 from sagebrush.asl.machine import Machine
 from sagebrush.asl.steps import Execution
 from sagebrush.errors import Doc
+from sagebrush.services.states.tasks.calls import prepared
 from sagebrush.store.executions import Executions, Run
 
 KIND = "states"
@@ -81,6 +82,7 @@ class Programs:
             input=run.input,
             redrives=plan.get("redrives", 0),
             standard=plan.get("type") != "EXPRESS",
+            prepare=prepared,
         )
         return Program(run, plan, execution)
 

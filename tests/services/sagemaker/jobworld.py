@@ -14,6 +14,7 @@ from sagebrush.compute.host import measure
 from sagebrush.compute.local import fuse
 from sagebrush.credentials import CredentialBook
 from sagebrush.engine.loop import Loop
+from sagebrush.engine.news import News
 from sagebrush.environments.builds import LayerBuilds
 from sagebrush.environments.environment import Environment
 from sagebrush.environments.images import resolve
@@ -183,6 +184,7 @@ class JobWorld:
             samples=cast(Any, None),
             messages=Messages(self.db, self._clock),
             executions=Executions(self.db, self._clock),
+            news=News(),
             captures=cast(Any, None),
             backend=self.backend,
             environments=cast(Any, self.environments),
