@@ -128,7 +128,7 @@ def submitted(stand: TaskStand, run: Run) -> Work:
         works = [w for w in stand.world.executions.works() if w.execution == run.id]
         return next((w for w in works if w.note.get("submitted")), None)
 
-    return until(found, 20)
+    return until(found)
 
 
 def test_a_job_is_followed_to_its_end_without_being_polled(stand: TaskStand) -> None:
@@ -167,7 +167,7 @@ def test_stopping_the_execution_stops_the_job(stand: TaskStand) -> None:
     run = stand.begin({"Train": task("sagemaker:createTrainingJob.sync", training(stand, "long"))})
     submitted(stand, run)
     stand.world.executing.report(run.id, Stopped("E", "c")).result(20)
-    until(lambda: job(stand, "long").status in ("Stopping", "Stopped"), 20)
+    until(lambda: job(stand, "long").status in ("Stopping", "Stopped"))
     until(lambda: stand.world.executions.works() == [])
     assert stand.ended(run).status == "ABORTED"
 
