@@ -24,6 +24,7 @@ from sagebrush.credentials import CredentialBook
 from sagebrush.engine import retention, shutdown, usage
 from sagebrush.engine.executions import Executing
 from sagebrush.engine.loop import Loop
+from sagebrush.engine.outbox import Outbox
 from sagebrush.engine.reset import Reset
 from sagebrush.environments.builds import LayerBuilds
 from sagebrush.environments.store import Environments
@@ -51,6 +52,8 @@ from sagebrush.services.states.port import StatesPort
 from sagebrush.services.states.program import KIND as STATES
 from sagebrush.settings import Settings
 from sagebrush.store.db import Db
+from sagebrush.store.deliveries import Deliveries
+from sagebrush.store.events import Events
 from sagebrush.store.executions import Executions
 from sagebrush.store.home import Home
 from sagebrush.store.messages import Messages
@@ -85,6 +88,8 @@ class App:
         found = registry.modules()
         kinds, self._operations = registry.kinds(found), registry.operations(found)
         self._before_body = registry.before_body(found)
+        self._sources = registry.event_sources(found)
+        consumers, self._interest = registry.event_consumers(found)
         self.dispatcher = Dispatcher()
         jobs, engines = settings.home / "jobs", Engines()
         known = engines.known if settings.containers == "auto" else None
@@ -111,7 +116,8 @@ class App:
         self.world.wake = self.loop.wake
         self.executing = Executing(self.world, {STATES: StatesPort(self.world, {})})
         self.world.executing = self.executing
-        self.world.reset = self._reset = Reset(self.world, self.loop, self.backend)
+        self.outbox = Outbox(self.world, consumers)
+        self.world.reset = self._reset = Reset(self.world, self.loop, self.outbox, self.backend)
         self.access = AccessLog(settings.home / "logs" / "access.log")
         hosts = Hosts(settings)
         self.server = Server(self.world, self.access, hosts, Gate(self.world, hosts))
@@ -145,6 +151,8 @@ class App:
         settings, keys = self.settings, self.settings.home / "keys"
         db = Db(self.home.database)
         rows, series = Rows(db, clock), Series(db)
+        events = Events(db, clock, self._sources, self._interest)
+        rows.changed = events.changed
 
         def due(row_id: int) -> None:
             rows.touch(row_id)
@@ -163,6 +171,8 @@ class App:
             streams=Streams(db, clock),
             messages=Messages(db, clock),
             executions=Executions(db, clock),
+            events=events,
+            deliveries=Deliveries(db, clock),
             samples=Samples(db, objects, remote, clock),
             backend=self.backend,
             environments=Environments(settings.environments, containers=containers),
@@ -223,6 +233,7 @@ class App:
         self.world.rows.take_over({name: kind.ended for name, kind in facts})
         self.loop.start()
         self.executing.start()
+        self.outbox.start()
         self.world.captures.start()
         self._sweeper.start()
         self._usage.start()
@@ -247,6 +258,7 @@ class App:
         self._sweeper.ask_to_stop()
         self._usage.stop()
         self._backlogs.stop()
+        self.outbox.stop(timeout)
         self.loop.stop(timeout)
         self.executing.stop(timeout)
         self.world.messages.close()  # requests that wait for one answer now

@@ -10,8 +10,10 @@ from sagebrush import services
 from sagebrush.access import actions
 from sagebrush.aws import models
 from sagebrush.engine.kinds import Kind
+from sagebrush.engine.outbox import Consumer
 from sagebrush.errors import Doc
 from sagebrush.services import SERVICES
+from sagebrush.store.events import Interest, Source
 from sagebrush.world import Ctx, Operation, Operations
 
 ROOT = "operations"
@@ -62,6 +64,32 @@ def kinds(found: Modules | None = None) -> dict[str, Kind]:
     if lost := facts.keys() - table.keys():
         raise LookupError(f"there are facts of {min(lost)}, but no Kind has them")
     return table
+
+
+def event_sources(found: Modules | None = None) -> dict[str, Source]:
+    """`Row.kind` -> the events of its changes: modules' EVENT_SOURCES. Raises LookupError when two tell
+    of one kind."""
+    table: dict[str, Source] = {}
+    for own in (found or modules()).values():
+        for module in own:
+            for kind, source in getattr(module, "EVENT_SOURCES", {}).items():
+                if table.setdefault(kind, source) is not source:
+                    raise LookupError(f"{module.__name__}: two tell of the events of {kind}")
+    return table
+
+
+def event_consumers(found: Modules | None = None) -> tuple[list[Consumer], Interest]:
+    """Modules' EVENT_CONSUMERS, and who of an account is interested in events: the kinds of rows in
+    their EVENT_CONSUMER_KINDS, everybody where one of them names none."""
+    consumers, kinds, always = list[Consumer](), list[str](), False
+    for own in (found or modules()).values():
+        for module in own:
+            given = getattr(module, "EVENT_CONSUMERS", ())
+            named = getattr(module, "EVENT_CONSUMER_KINDS", ())
+            consumers += [each for each in given if each not in consumers]
+            kinds += [each for each in named if each not in kinds]
+            always = always or bool(given and not named)
+    return consumers, Interest(always, tuple(kinds))
 
 
 def collect(service: str, found: Iterable[ModuleType], known: dict[str, str]) -> Operations:

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from sagebrush.samples.downloads import Samples
     from sagebrush.settings import Settings
     from sagebrush.store.db import Db, Tx
+    from sagebrush.store.deliveries import Deliveries
+    from sagebrush.store.events import Events
     from sagebrush.store.executions import Executions, New, Run
     from sagebrush.store.messages import Messages
     from sagebrush.store.objects import ObjectStore
@@ -130,6 +132,10 @@ class World:
     """Messages of queues."""
     executions: Executions
     """Executions of workflows, as they are stored."""
+    events: Events
+    """What happened, for whoever consumes it (`engine.outbox`)."""
+    deliveries: Deliveries
+    """Messages on their way to targets (`engine.outbox`)."""
     samples: Samples
     """AWS's public sample buckets, as far as they are kept, and AWS behind them."""
     backend: Backend

@@ -44,6 +44,7 @@ OTHERS = {
     "sagebrush/routing/endpoints.py": "publishes the replicas of endpoints",
     "sagebrush/routing/notebooks.py": "publishes the servers of notebook instances",
     "sagebrush/store/reservations.py": "hands plans to the facts of their kind",
+    "sagebrush/store/reader.py": "reads plans",
     "sagebrush/store/rows.py": "stores plans",
     "sagebrush/compute": "no rows are known here: `plan` is a control group's or a sandbox's",
 }

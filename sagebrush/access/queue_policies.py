@@ -7,8 +7,7 @@ Amazon SQS queue to an Amazon SNS topic": the queue's policy must allow `sqs:Sen
 
 from __future__ import annotations
 
-from sagebrush.access import grammar, policy, principals
-from sagebrush.access.policy import Malformed
+from sagebrush.access import resource_policies
 from sagebrush.world import Ctx
 
 ACTION = "sqs:SendMessage"
@@ -17,12 +16,4 @@ ACTION = "sqs:SendMessage"
 def lets_send(ctx: Ctx, text: str | None, queue: str, service: str, source: str) -> bool:
     """Whether the policy in `text`, of the queue with that ARN, lets `service` send on behalf of the
     resource `source`; not where there is none, or one that cannot be read."""
-    if not text:
-        return False
-    try:
-        document = grammar.parse(text, grammar.RESOURCE)
-    except Malformed:
-        return False
-    who, keys = principals.service(ctx, source, service)
-    keys["aws:SecureTransport"] = "true"
-    return policy.evaluate([document], "", ACTION, queue, keys, who).allowed
+    return resource_policies.lets(ctx, text, (ACTION, queue), service, source)

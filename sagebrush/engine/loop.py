@@ -137,6 +137,8 @@ class Loop:
             count = self._world.rows.rush()
             back = self._latest - now
             self._world.messages.set_back(back)
+            self._world.events.set_back()
+            self._world.deliveries.set_back(back)
             log.warning("the clock was set back by %.0f s: %d resources are due now", back, count)
             self._latest = now
         self._latest = max(self._latest, now)

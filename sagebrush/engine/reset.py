@@ -23,6 +23,7 @@ from sagebrush.access import principals
 from sagebrush.compute.backends import LocalOrContainer
 from sagebrush.compute.base import Exited, Gone
 from sagebrush.engine.loop import Loop
+from sagebrush.engine.outbox import Outbox
 from sagebrush.errors import AwsError, Doc
 from sagebrush.samples import table
 from sagebrush.store import emptying
@@ -46,9 +47,10 @@ BLOBS = 32
 class Reset:
     """Empties all accounts of one World (`World.reset`); one at a time, from any thread."""
 
-    def __init__(self, world: World, loop: Loop, backend: LocalOrContainer) -> None:
+    def __init__(self, world: World, loop: Loop, outbox: Outbox, backend: LocalOrContainer) -> None:
         self._world = world
         self._loop = loop
+        self._outbox = outbox
         self._backend = backend
         self._alone = threading.Lock()
         self._mark = world.settings.home / MARK
@@ -59,7 +61,7 @@ class Reset:
         Takes milliseconds where nothing runs. Raises AwsError (500) where a process does not end in
         PATIENCE, and as `Db.write` does: nothing is deleted then.
         """
-        with self._alone, self._loop.held():
+        with self._alone, self._loop.held(), self._outbox.held():
             with suppress(OSError):  # a full disk, which this frees
                 self._mark.touch(mode=0o600)
             try:

@@ -27,7 +27,7 @@ class Changes(Reader):
     def store(self, row: Row) -> Row:
         """The row as stored in place of the one with its id; a new status is news to its parent."""
         old = self.by_id(row.id)
-        return self._rows.store_in(self._tx, row, old is not None and old.status != row.status)
+        return self._rows.store_in(self._tx, row, old is not None and old.status != row.status, old)
 
     def rename(self, row: Row, name: str) -> None:
         """The row has another name; raises Exists when that is taken."""
@@ -38,7 +38,7 @@ class Changes(Reader):
 
     def delete(self, row: Row) -> None:
         """There is no such row."""
-        self._tx.run("DELETE FROM resource WHERE id=?", (row.id,))
+        self._rows.delete_in(self._tx, row)
 
 
 def together(db: Db, rows: Rows, work: Callable[[Changes], T]) -> T:

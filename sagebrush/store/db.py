@@ -51,6 +51,13 @@ class Tx:
         self._connection = connection
         self.outdates = False
         """Whether it changes rows of which `Db.kept` may hold older ones; set by who changes them."""
+        self.afterwards: list[Callable[[], object]] = []
+        """What is called once all of it is on disk (`after`)."""
+
+    def after(self, told: Callable[[], object]) -> None:
+        """`told` is called once the transaction is on disk, in the thread of the only writer: it must
+        return at once and raise nothing. It may be called though the write that asked was undone."""
+        self.afterwards.append(told)
 
     def run(self, sql: str, params: Params = ()) -> int:
         """Executes `sql`; the number of rows it touched."""
@@ -259,6 +266,8 @@ class Db:
                 for item in group:
                     _tell(item.future, None, error)
             return
+        for told in tx.afterwards:
+            told()
         for future, result, error in answers:
             _tell(future, result, error)
         self._reserve.fill()

@@ -16,7 +16,7 @@ KEPT = (
 TABLES = (
     "work", "page", "timer", "history", "position", "execution", "definition", "message", "part", "upload", "object", "piece", "segment", "content", "bucket", "point", "metric",
     "log_event", "log_stream", "log_group", "reservation", "peak", "runtime",
-    "alarm_history",
+    "alarm_history", "event", "delivery",
 )  # fmt: skip
 """Tables that are emptied, what refers to others before them."""
 _HELD = "NOT IN (SELECT content FROM object WHERE content IS NOT NULL)"

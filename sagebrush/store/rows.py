@@ -3,43 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
 import sqlite3
 import uuid
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from types import MappingProxyType
 from typing import Any
 
-from sagebrush.store.db import Db, Params, Tx
+from sagebrush.store.db import Db, Tx
 from sagebrush.store.documents import Doc, dump, parse
-
-
-@dataclass(frozen=True)
-class Row:
-    """One resource as it was read: `doc` is the AWS document, `plan` the private state of its kind.
-
-    A row is a value: no holder may change it, nor its `doc` and `plan`. Only the stored row changes,
-    by `Rows.update` (operations) or by the `Next` of the reconciler that holds its lease. `status`
-    is AWS's word; which statuses are final is a fact of the kind. `parent` is
-    the ARN, ending in `<kind>/<name in lower case>`, of the resource that started this one, or
-    "": that resource is due when this row's status changes. Times are in epoch seconds.
-    """
-
-    account: str
-    region: str
-    kind: str
-    name: str
-    status: str
-    doc: Doc
-    plan: Doc = field(default_factory=dict)
-    parent: str = ""
-    created: float = 0.0
-    updated: float = 0.0
-    due_at: float | None = None
-    id: int = 0
-    lease_token: str | None = None
-    version: int = 1
+from sagebrush.store.reader import Reader, Row, row_of
 
 
 @dataclass(frozen=True)
@@ -87,88 +59,12 @@ class Exists(Exception):
     """A row of that kind and name exists already."""
 
 
-class Reader:
-    """Reads resources by `read`: by `Db.read` as of now, by `Tx.all` as a transaction sees them, in
-    which no other write can change them before it ends."""
-
-    def __init__(self, read: Callable[[str, Params], list[sqlite3.Row]]) -> None:
-        self._read = read
-
-    def get(self, account: str, region: str, kind: str, name: str) -> Row | None:
-        """The row of that name, or None."""
-        sql = "SELECT * FROM resource WHERE account=? AND region=? AND kind=? AND name=?"
-        found = self._first(sql, (account, region, kind, name))
-        return _row(found) if found else None
-
-    def get_lower(self, account: str, region: str, kind: str, name: str) -> Row | None:
-        """The row whose name is `name` but for upper and lower case, or None."""
-        exact = self.get(account, region, kind, name)
-        if exact is not None:
-            return exact
-        sql = "SELECT * FROM resource WHERE account=? AND region=? AND kind=? AND lower(name)=?"
-        found = self._first(sql, (account, region, kind, name.lower()))
-        return _row(found) if found else None
-
-    def by_id(self, row_id: int) -> Row | None:
-        """The row with that id, or None."""
-        found = self._first("SELECT * FROM resource WHERE id=?", (row_id,))
-        return _row(found) if found else None
-
-    def select(
-        self,
-        kind: str,
-        statuses: Sequence[str] = (),
-        parent: str | None = None,
-        account: str | None = None,
-        texts: Mapping[str, str] = MappingProxyType({}),
-        holding: str = "",
-    ) -> list[Row]:
-        """All rows of `kind` (in one of `statuses`, under `parent`, of `account` where given),
-        oldest first; `texts`: those alone in which `doc.X` or `plan.X` is that text, which costs a
-        twentieth of reading every row; `holding`: those alone whose `doc` has it within some text."""
-        sql, params = "SELECT * FROM resource WHERE kind=?", [kind]
-        if account is not None:
-            sql += " AND account=?"
-            params.append(account)
-        for place, text in texts.items():
-            column, _, member = place.partition(".")
-            assert column in ("doc", "plan")
-            sql += f" AND json_extract({column}, ?)=?"
-            params += [f"$.{member}", text]
-        if holding:
-            sql += " AND instr(doc, ?)"
-            params.append(json.dumps(holding)[1:-1])
-        if statuses:
-            sql += f" AND status IN ({','.join('?' * len(statuses))})"
-            params += statuses
-        if parent is not None:
-            sql += " AND parent=?"
-            params.append(parent)
-        return [_row(r) for r in self._read(sql + " ORDER BY created, id", params)]
-
-    def holding(self) -> list[Row]:
-        """All rows that hold a reservation, oldest first: ten thousand that wait cost nothing here."""
-        sql = (
-            "SELECT * FROM resource WHERE id IN (SELECT row_id FROM reservation WHERE held=1)"
-            " ORDER BY created, id"
-        )
-        return [_row(r) for r in self._read(sql, ())]
-
-    def plans(self, kinds: Collection[str]) -> Iterator[tuple[str, str, Doc]]:
-        """(kind, name, plan) of every row of these kinds; documents are not read."""
-        marks = ",".join("?" * len(kinds))
-        sql = f"SELECT kind, name, plan FROM resource WHERE kind IN ({marks})"
-        for row in self._read(sql, tuple(kinds)):
-            yield row["kind"], row["name"], parse(row["plan"])
-
-    def _first(self, sql: str, params: Params) -> sqlite3.Row | None:
-        found = self._read(sql, params)
-        return found[0] if found else None
-
-
 Check = Callable[[Reader], object]
 """Raises what forbids a change; runs in the transaction of the change, so that of two that exclude
 each other one is refused. Must not wait for anything."""
+Change = Callable[[Tx, Row | None, Row | None], object]
+"""Told in the transaction of each change: the row as it was, None for a new one, and as it is, None
+for one that was deleted. Must not wait for anything, and what it raises undoes the change."""
 
 
 class Rows(Reader):
@@ -178,6 +74,8 @@ class Rows(Reader):
         super().__init__(db.read)
         self._db = db
         self._clock = clock
+        self.changed: Change = lambda tx, old, new: None
+        """Set once, when the server is built (`store.events`); not told of a last use of a key."""
 
     def insert(self, row: Row, check: Check | None = None) -> Row:
         """The row as stored, with id and times. Raises Exists when the name is taken, and what
@@ -207,7 +105,9 @@ class Rows(Reader):
         except sqlite3.IntegrityError as error:
             raise Exists(f"{row.kind} {row.name}") from error
         assert found is not None
-        return replace(row, id=found["id"])
+        row = replace(row, id=found["id"])
+        self.changed(tx, None, row)
+        return row
 
     def page(
         self,
@@ -244,7 +144,7 @@ class Rows(Reader):
             f" ORDER BY {column} {way}, id {way} LIMIT ?"
         )
         found = self._db.read(sql, [*params, limit + 1])
-        rows = [_row(each) for each in found[:limit]]
+        rows = [row_of(each) for each in found[:limit]]
         more = [found[limit - 1]["sort"], found[limit - 1]["id"]] if len(found) > limit else None
         return rows, more
 
@@ -263,11 +163,11 @@ class Rows(Reader):
             found = tx.one("SELECT * FROM resource WHERE id=?", (row_id,))
             if found is None:
                 return None
-            old = _row(found)
+            old = row_of(found)
             new = change(old)
             if check is not None:
                 check(Reader(tx.all))
-            return old if new is None else self.store_in(tx, new, new.status != old.status)
+            return old if new is None else self.store_in(tx, new, new.status != old.status, old)
 
         return self._db.write(work)
 
@@ -282,13 +182,19 @@ class Rows(Reader):
             if found is not None:
                 if check is not None:
                     check(found, Reader(tx.all))
-                tx.run("DELETE FROM resource WHERE id=?", (row_id,))
+                self.delete_in(tx, found)
             return found
 
         return self._db.write(work)
 
-    def store_in(self, tx: Tx, row: Row, news: bool) -> Row:
-        """The row as stored; with `news` its parent is due in the same transaction."""
+    def delete_in(self, tx: Tx, row: Row) -> None:
+        """There is no such row, in a transaction that the caller holds."""
+        tx.run("DELETE FROM resource WHERE id=?", (row.id,))
+        self.changed(tx, row, None)
+
+    def store_in(self, tx: Tx, row: Row, news: bool, old: Row | None = None) -> Row:
+        """The row as stored; with `news` its parent is due in the same transaction. `old` is the row
+        as it was, where the change is one that events tell of."""
         row = replace(row, updated=_modified(row, self._clock()), version=row.version + 1)
         tx.run(
             "UPDATE resource SET status=?, doc=?, plan=?, parent=?, due_at=?, updated=?, version=?"
@@ -298,6 +204,8 @@ class Rows(Reader):
                 row.version, row.id,
             ),
         )  # fmt: skip
+        if old is not None:
+            self.changed(tx, old, row)
         if news and row.parent:
             tx.run(
                 "UPDATE resource SET due_at=? WHERE account=? AND region=? AND kind=?"
@@ -330,7 +238,7 @@ class Rows(Reader):
             " AND (lease_until IS NULL OR lease_until<:now) LIMIT 1", params
         ) is None:  # fmt: skip
             return []
-        return [_row(r) for r in self._db.write(lambda tx: tx.all(sql, params), urgent=True)]
+        return [row_of(r) for r in self._db.write(lambda tx: tx.all(sql, params), urgent=True)]
 
     def renew(self, row: Row, lease: float) -> bool:
         """Extends the lease of `row` to `lease` seconds from now; False when another holds it."""
@@ -373,6 +281,7 @@ class Rows(Reader):
                     due_at=due,
                 ),
                 step.news or (step.status or row.status) != row.status,
+                row,
             )
             tx.run(f"{release} WHERE id=?", (row.id,))
             return True
@@ -480,13 +389,3 @@ def _modified(row: Row, now: float) -> float:
 def merge(old: Doc, changes: Doc) -> Doc:
     """`old` with `changes` over it at the top level; members set to None are removed."""
     return {k: v for k, v in {**old, **changes}.items() if v is not None}
-
-
-def _row(found: sqlite3.Row) -> Row:
-    return Row(
-        account=found["account"], region=found["region"], kind=found["kind"], name=found["name"],
-        status=found["status"], doc=parse(found["doc"]), plan=parse(found["plan"]),
-        parent=found["parent"], created=found["created"], updated=found["updated"],
-        due_at=found["due_at"], id=found["id"], lease_token=found["lease_token"],
-        version=found["version"],
-    )  # fmt: skip

@@ -13,6 +13,8 @@ import pytest
 from sagebrush.engine.kinds import Kind
 from sagebrush.engine.loop import GIVE_UP, Loop
 from sagebrush.store.db import Db
+from sagebrush.store.deliveries import Deliveries
+from sagebrush.store.events import Events, Interest
 from sagebrush.store.messages import Messages, Send
 from sagebrush.store.rows import Next, Row, Rows
 from sagebrush.world import World
@@ -27,6 +29,8 @@ class Fixture:
         self.db = Db(home / "db")
         self.rows = Rows(self.db, lambda: self.clock())
         self.messages = Messages(self.db, lambda: self.clock())
+        self.events = Events(self.db, lambda: self.clock(), {}, Interest())
+        self.deliveries = Deliveries(self.db, lambda: self.clock())
         self.world = cast(World, self)
         self.steps: list[str] = []
         self.step: Callable[[Row], Next] = lambda row: Next("Done")

@@ -230,7 +230,7 @@ class Slow:
         self.raised: list[BaseException] = []
         kind = Kind("thing", "Thing", running=None, reconcile=self._step)
         self.loop = Loop(self.world, {"thing": kind}, threads=2)
-        self.reset = Reset(self.world, self.loop, self.app.backend)
+        self.reset = Reset(self.world, self.loop, self.app.outbox, self.app.backend)
         self.row = self.world.rows.insert(Row("1", "r", "thing", "a", "New", {}, due_at=1.0))
         self.loop.start()
         assert self.there.wait(10)
