@@ -117,12 +117,12 @@ class App:
         self.world = self._world(clock, running, known)
         self.loop = Loop(self.world, {name: kind for name, kind in kinds.items() if kind.reconcile})
         self.world.wake = self.loop.wake
-        self.outbox = Outbox(self.world, consumers)
-        self.world.reset = self._reset = Reset(self.world, self.loop, self.outbox, self.backend)
         self._tasks = ServiceTasks(self.world)
         doers: dict[str, Doer] = {"Task": self._tasks, "LambdaFunction": self._tasks}
         self.executing = Executing(self.world, {STATES: StatesPort(self.world, doers)})
         self.world.executing = self.executing
+        self.outbox = Outbox(self.world, consumers)
+        self.world.reset = self._reset = Reset(self.world, self.loop, self.outbox, self.backend)
         self.access = AccessLog(settings.home / "logs" / "access.log")
         hosts = Hosts(settings)
         self.server = Server(self.world, self.access, hosts, Gate(self.world, hosts))
@@ -178,9 +178,9 @@ class App:
             series=series,
             streams=Streams(db, clock),
             messages=Messages(db, clock),
+            executions=Executions(db, clock),
             events=events,
             deliveries=Deliveries(db, clock),
-            executions=Executions(db, clock),
             news=news,
             samples=Samples(db, objects, remote, clock),
             backend=self.backend,
@@ -242,8 +242,8 @@ class App:
         facts = self.world.kinds.items()
         self.world.rows.take_over({name: kind.ended for name, kind in facts})
         self.loop.start()
-        self.outbox.start()
         self.executing.start()
+        self.outbox.start()
         self.world.captures.start()
         self._sweeper.start()
         self._usage.start()

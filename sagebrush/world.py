@@ -131,12 +131,12 @@ class World:
     streams: Streams
     messages: Messages
     """Messages of queues."""
+    executions: Executions
+    """Executions of workflows, as they are stored."""
     events: Events
     """What happened, for whoever consumes it (`engine.outbox`)."""
     deliveries: Deliveries
     """Messages on their way to targets (`engine.outbox`)."""
-    executions: Executions
-    """Executions of workflows, as they are stored."""
     news: News
     """Who waits for rows without being one."""
     samples: Samples
