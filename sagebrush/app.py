@@ -50,6 +50,7 @@ from sagebrush.samples.downloads import Samples
 from sagebrush.samples.remote import Remote
 from sagebrush.services.sagemaker_runtime.processing import Processing
 from sagebrush.services.states.doer import Doer
+from sagebrush.services.states.map_runs.running import MapRuns
 from sagebrush.services.states.port import StatesPort
 from sagebrush.services.states.program import KIND as STATES
 from sagebrush.services.states.tasks.doing import ServiceTasks
@@ -118,7 +119,12 @@ class App:
         self.loop = Loop(self.world, {name: kind for name, kind in kinds.items() if kind.reconcile})
         self.world.wake = self.loop.wake
         self._tasks = ServiceTasks(self.world)
-        doers: dict[str, Doer] = {"Task": self._tasks, "LambdaFunction": self._tasks}
+        self._map_runs = MapRuns(self.world)
+        doers: dict[str, Doer] = {
+            "Task": self._tasks,
+            "LambdaFunction": self._tasks,
+            "MapRun": self._map_runs,
+        }
         self.executing = Executing(self.world, {STATES: StatesPort(self.world, doers)})
         self.world.executing = self.executing
         self.outbox = Outbox(self.world, consumers)
@@ -272,6 +278,7 @@ class App:
         self.loop.stop(timeout)
         self.executing.stop(timeout)
         self._tasks.close()
+        self._map_runs.close()
         self.world.messages.close()  # requests that wait for one answer now
         self._http.stop(timeout + 10)
         self.world.tallies.flush()

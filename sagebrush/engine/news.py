@@ -20,14 +20,14 @@ class News:
     """Listeners to changes of rows, by the parent of the row. Thread-safe."""
 
     def __init__(self) -> None:
-        self._told: dict[str, Told] = {}
+        self._told: dict[str, tuple[Told, bool]] = {}
         self._guard = threading.Lock()
 
-    def listen(self, parent: str, told: Told) -> None:
-        """`told` is called after each change of a row with that parent, in the thread of the
-        database's writer: it must return at once."""
+    def listen(self, parent: str, told: Told, every: bool = False) -> None:
+        """`told` is called after each change of the status of a row with that parent, with `every`
+        after each change, in the thread of the database's writer: it must return at once."""
         with self._guard:
-            self._told[parent] = told
+            self._told[parent] = told, every
 
     def forget(self, parent: str) -> None:
         """Nobody listens any more."""
@@ -39,6 +39,8 @@ class News:
         row = new or old
         if row is None or not row.parent:
             return
-        told = self._told.get(row.parent)
-        if told is not None and (old is None or new is None or old.status != new.status):
+        told, every = self._told.get(row.parent, (None, False))
+        if told is None:
+            return
+        if every or old is None or new is None or old.status != new.status:
             tx.after(told)

@@ -362,6 +362,19 @@ class Executions:
         sql = "SELECT status, count(*) AS count FROM execution WHERE owner=? GROUP BY status"
         return {row["status"]: row["count"] for row in self._db.read(sql, (owner,))}
 
+    def tally(self, owner: str) -> dict[str, tuple[int, int]]:
+        """Status -> how many executions the owner has, and how many items they are for."""
+        sql = (
+            "SELECT status, count(*) AS count, sum(coalesce(json_extract(plan, '$.items'), 1)) AS items"
+            " FROM execution WHERE owner=? GROUP BY status"
+        )
+        return {row["status"]: (row["count"], row["items"]) for row in self._db.read(sql, (owner,))}
+
+    def begun(self, owner: str, after: int = 0, most: int = 200) -> list[Run]:
+        """Up to `most` executions of the owner whole, in the order in which they began, after an id."""
+        sql = f"SELECT {_COLUMNS} FROM execution WHERE owner=? AND id>? ORDER BY id LIMIT ?"
+        return [_run(row) for row in self._db.read(sql, (owner, after, most))]
+
     def page_of(
         self,
         owner: str,

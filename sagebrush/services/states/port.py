@@ -65,8 +65,10 @@ class StatesPort:
         return Step({"events": last + 1, "root": {}, "ready": []}, [event], end=end)
 
     def recorded(self, run: Run) -> bool:
-        """Express executions have no history (guide, "Choosing workflow type")."""
-        return plan_of(run).get("type") != "EXPRESS"
+        """Express executions have no history (guide, "Choosing workflow type"); those of a map run
+        stay as long as the others, since its results are theirs."""
+        plan = plan_of(run)
+        return plan.get("type") != "EXPRESS" or "map_run" in plan
 
     def store(self, tx: Tx, run: Run, program: Program | None, step: Step) -> None:
         pass

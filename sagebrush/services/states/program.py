@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TypedDict
 
 from sagebrush.asl import machine as asl_machine
-from sagebrush.asl.machine import Machine
+from sagebrush.asl.machine import Machine, State
 from sagebrush.asl.steps import Execution
 from sagebrush.errors import Doc
 from sagebrush.services.states.tasks.calls import prepared
@@ -36,6 +36,8 @@ class Plan(TypedDict, total=False):
     path: list[str]
     """Of a map run's child: names of the states that lead to the Map state."""
     map_run: str
+    items: int
+    """Of a map run's child: how many items it is for."""
     logging: Doc
     trace: str
     sync: bool
@@ -102,13 +104,20 @@ class Programs:
         return found
 
 
-def within(machine: Machine, path: tuple[str, ...]) -> Machine:
-    """The item processor of the Map state to which the names of states lead. Raises KeyError."""
+def state_at(machine: Machine, path: tuple[str, ...]) -> State:
+    """The state to which the names of states lead. Raises KeyError."""
     for at, name in enumerate(path):
         state = machine.states[name]
-        if at + 1 == len(path) or state.type == "Map":
+        if at + 1 == len(path):
+            return state
+        if state.type == "Map":
             machine = state.branches[0]
         else:
             following = path[at + 1]
             machine = next(one for one in state.branches if following in one.states)
-    return machine
+    raise KeyError(path)
+
+
+def within(machine: Machine, path: tuple[str, ...]) -> Machine:
+    """The item processor of the Map state to which the names of states lead. Raises KeyError."""
+    return state_at(machine, path).branches[0] if path else machine

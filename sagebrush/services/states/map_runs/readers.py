@@ -9,6 +9,7 @@ from __future__ import annotations
 import codecs
 import csv
 import json
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 from urllib.parse import unquote_plus
@@ -20,6 +21,8 @@ DELIMITERS = {"COMMA": ",", "PIPE": "|", "SEMICOLON": ";", "SPACE": " ", "TAB": 
 NOT_ITERABLE = "Attempting to map over non-iterable node."
 _decoder = json.JSONDecoder()
 _SPACE = " \t\r\n"
+_NUMBER = re.compile("[-+.eE0-9]*")
+"""What a number that is still arriving may go on with."""
 
 
 class Unreadable(Exception):
@@ -157,7 +160,9 @@ class _Elements:
                 if self._ended:
                     raise Unreadable(f"The file is not valid JSON: {error}") from None
             else:
-                if end < len(self._left) or self._ended:  # else a number may go on
+                going_on = _NUMBER.match(self._left, end)
+                assert going_on is not None
+                if going_on.end() < len(self._left) or self._ended:
                     text, self._left = self._left[:end], self._left[end:]
                     return read(text) if isinstance(value, int | float) else value
             self._more(max(1, len(self._left)))

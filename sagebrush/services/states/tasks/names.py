@@ -12,6 +12,7 @@ import re
 from dataclasses import dataclass
 from functools import cache
 
+from sagebrush.asl.resources import Resource
 from sagebrush.aws import models
 
 
@@ -119,3 +120,9 @@ def error_name(spoken: Spoken, code: str) -> str:
     if name.endswith("Fault"):
         name = name.removesuffix("Fault")
     return f"{spoken.prefix}.{name.removesuffix('Exception')}Exception"
+
+
+def s3_resource(arn: str) -> Resource:
+    """S3 as readers and writers of Map states call it: its errors read as those of `aws-sdk:s3`."""
+    action = arn.rpartition(":")[2]
+    return Resource(arn, "Task", "aws-sdk:s3", action)
