@@ -62,13 +62,13 @@ def leave(turn: Turn, line: Line, result: Any, outcome: Outcome | None = None) -
     if state.type in ("Choice", "Wait", "Succeed"):
         output = result
     else:
-        output = _placed(state, given_input, selected)
+        output = placed(state, given_input, selected)
     if state.filter is not None:
         output = state.filter(turn.scope(line, output))
     go_on(turn, line, output, assigned, outcome.next)
 
 
-def _placed(state: State, given_input: Any, result: Any) -> Any:
+def placed(state: State, given_input: Any, result: Any) -> Any:
     """A result within the state's input, at ResultPath."""
     path = state.result_path
     if path is None:

@@ -26,15 +26,18 @@ class Execution:
     machine: Machine
     arn: str
     name: str
-    role: str
+    role: str | None
     machine_arn: str
     machine_name: str
     started: float
     input: str
-    redrives: int = 0
+    redrives: int | None = 0
+    """None: the context object tells of none (a test of one state)."""
     standard: bool = True
     prepare: Callable[[Resource, Any], Any] = as_they_are
     """The parameters of a task as its resource takes them; raises StateError where it cannot."""
+    context: Doc | None = None
+    """The context object as a test gives it."""
 
     @property
     def region(self) -> str:

@@ -149,6 +149,8 @@ class Turn:
     def context(self, line: Line) -> Doc:
         """The context object. Its members' order is that of the service (recorded)."""
         execution, frame = self.execution, line.frame
+        if execution.context is not None:
+            return execution.context
         state: Doc = {"Name": frame["state"], "EnteredTime": iso(frame["at"])}
         if line.state.type in RETRYING:
             state["RetryCount"] = frame.get("retried", 0)
@@ -159,11 +161,12 @@ class Turn:
                 "StartTime": iso(execution.started),
                 "Name": execution.name,
                 "RoleArn": execution.role,
-                "RedriveCount": execution.redrives,
             },
             "StateMachine": {"Id": execution.machine_arn, "Name": execution.machine_name},
             "State": state,
         }
+        if execution.redrives is not None:
+            found["Execution"]["RedriveCount"] = execution.redrives
         if "token" in frame.get("wait", {}):
             found["Task"] = {"Token": frame["wait"]["token"]}
         item = self._item(line)
