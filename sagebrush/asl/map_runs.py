@@ -54,14 +54,22 @@ def start(turn: Turn, line: Line, state: State, scope: Scope, effective: Any) ->
     }
     before = frame.get("mapRun")
     if before is not None:
-        spec |= {"label": before["label"], "mapRunArn": before["arn"], "redrives": before["redrives"] + 1}
+        spec |= {
+            "label": before["label"],
+            "mapRunArn": before["arn"],
+            "redrives": before["redrives"] + 1,
+        }
         details = {"mapRunArn": before["arn"], "redriveCount": spec["redrives"]}
         frame["previous"] = turn.emit(
             "MapRunRedriven", frame["previous"], "mapRunRedrivenEventDetails", details
         )
     else:
         _begin(turn, line, spec, len(items or ()))
-    frame["mapRun"] = {"arn": spec["mapRunArn"], "label": spec["label"], "redrives": spec["redrives"]}
+    frame["mapRun"] = {
+        "arn": spec["mapRunArn"],
+        "label": spec["label"],
+        "redrives": spec["redrives"],
+    }
     key = f"{line.path}#{frame['previous']}"
     frame["wait"] = {"map_run": key}
     turn.commands.append(StartMapRun(key, names(line), spec))
