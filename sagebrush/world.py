@@ -91,6 +91,8 @@ Operations = dict[tuple[str, str], Operation]
 class Executing(Protocol):
     """What moves executions of workflows on: `engine.executions` says what each of these promises."""
 
+    ports: Mapping[str, Any]
+
     def begin(
         self, new: New, more: Callable[[Tx, Run], None] | None = None
     ) -> Future[tuple[Run, bool]]: ...
@@ -98,6 +100,10 @@ class Executing(Protocol):
     def report(self, execution: int, happened: Happened, insists: bool = True) -> Future[bool]: ...
 
     def ended(self, arn: str) -> Future[Run]: ...
+
+    def redrive(
+        self, execution: int, plan: Doc, more: Callable[[Tx, Run], None] | None = None
+    ) -> Future[bool]: ...
 
     def expect(self, arn: str) -> Future[Run]: ...
 

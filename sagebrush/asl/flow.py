@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from sagebrush.asl import redrive
 from sagebrush.asl.failures import DATA_LIMIT, RESULT_PATH, TOO_LARGE, Failure, StateError, matches
 from sagebrush.asl.machine import Assignments, Catcher, Outcome, Retrier, State
 from sagebrush.asl.scope import Scope
@@ -148,15 +149,18 @@ def failed(turn: Turn, line: Line, error: StateError | Failure, handled: bool = 
     else:
         failure = error
     if not handled and _retried(turn, line, failure):
+        turn.before = None
         return
     catcher = None if handled else _catcher(state, failure)
     if catcher is not None:
+        turn.before = None
         frame.pop("wait", None)
         try:
             _caught(turn, line, catcher, failure)
         except StateError as second:
             failed(turn, line, second, handled=True)
         return
+    redrive.remember(turn)
     if state.type in ("Map", "Parallel"):
         previous = turn.emit(f"{state.type}StateFailed", frame["previous"])
         frame["previous"] = previous
@@ -189,6 +193,7 @@ def _retried(turn: Turn, line: Line, failure: Failure) -> bool:
         frame["retries"], frame["retried"] = counts, frame.get("retried", 0) + 1
         key = f"{line.path}#{turn.position['events']}:retry"
         frame["wait"] = {"retry": key}
+        frame.pop("mapRun", None)
         turn.commands.append(SetTimer(key, turn.now + delay(retrier, done, turn)))
         return True
     return False

@@ -10,8 +10,9 @@ from __future__ import annotations
 import random
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 
-from sagebrush.asl import containers, flow, map_runs, work
+from sagebrush.asl import containers, flow, map_runs, redrive, work
 from sagebrush.asl.failures import (
     HISTORY_FULL,
     NO_NEXT_STATE,
@@ -31,6 +32,7 @@ from sagebrush.asl.steps import (
     Heartbeat,
     MapRunEnded,
     Pages,
+    Redriven,
     SetTimer,
     Step,
     Stopped,
@@ -103,6 +105,8 @@ def _settle(turn: Turn) -> None:
             assert line is not None
             assert line.parent is not None
             _broken(turn, line.parent, error)
+    if turn.end is None:
+        turn.before = None  # something caught the failure
 
 
 def _broken(turn: Turn, line: Line, error: StateError) -> None:
@@ -125,21 +129,25 @@ def _full(turn: Turn) -> None:
 
 
 def _close(turn: Turn) -> None:
-    """The execution ended: nothing waits, runs or is kept."""
+    """The execution ended: nothing waits or runs, and only what a redrive needs is kept."""
+    if turn.end is not None and turn.end.status != "SUCCEEDED":
+        redrive.remember(turn)
     containers.stop(turn, Line("", turn.position["root"], turn.execution.machine))
     if turn.execution.machine.timeout is not None:
         turn.commands.append(CancelTimer(TIMER))
-    turn.drop("")
-    turn.pages.clear()
+    if turn.position["events"] >= HISTORY - 1 or not redrive.keep(turn):
+        turn.drop("")
+        turn.pages.clear()
     turn.ready.clear()
-    turn.position = {"events": turn.position["events"], "root": {}, "ready": []}
+    turn.position = {**turn.position, "root": {}, "ready": []}
 
 
 def _receive(turn: Turn, happened: Happened) -> None:
     if isinstance(happened, Began):
         _begin(turn)
     elif not turn.position["root"]:
-        return  # it has ended
+        if "failed" in turn.position and isinstance(happened, Redriven | Continued):
+            _again(turn)  # else it has ended
     elif isinstance(happened, Stopped):
         details = {"error": happened.error, "cause": happened.cause}
         given = {name: value for name, value in details.items() if value is not None}
@@ -147,8 +155,14 @@ def _receive(turn: Turn, happened: Happened) -> None:
         turn.end = End("ABORTED", error=happened.error, cause=happened.cause)
     elif isinstance(happened, TimerFired):
         _timer(turn, happened.key)
-    elif not isinstance(happened, Continued):
+    elif not isinstance(happened, Continued | Redriven):
         _answer(turn, happened)
+
+
+def _again(turn: Turn) -> None:
+    """States that were not successful do their work again."""
+    for line in redrive.restore(turn, TIMER):
+        _tried(turn, line, partial(_work, turn, line, line.state))
 
 
 def _begin(turn: Turn) -> None:

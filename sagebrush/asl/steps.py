@@ -66,6 +66,11 @@ class Continued:
 
 
 @dataclass(frozen=True)
+class Redriven:
+    """RedriveExecution, of an execution that ended without success; its position is the last one."""
+
+
+@dataclass(frozen=True)
 class TaskStarted:
     """The task's work began; `worker` is an activity's worker."""
 
@@ -128,6 +133,7 @@ class Stopped:
 Happened = (
     Began
     | Continued
+    | Redriven
     | TaskStarted
     | TaskSubmitted
     | TaskSucceeded

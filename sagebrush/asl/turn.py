@@ -78,6 +78,8 @@ class Turn:
     failed: deque[tuple[str, Failure]] = field(default_factory=deque)
     """Lines that failed."""
     texts: dict[int, tuple[Any, str]] = field(default_factory=dict)
+    before: tuple[Doc, dict[str, Any], int] | None = None
+    """Root, pages and number of drops before a failure was unwound (`redrive`)."""
     written: int = 0
     """Characters of the texts."""
 

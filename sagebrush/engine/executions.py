@@ -9,7 +9,6 @@ goes on with executions that were cut off, and asks for all work again whose end
 
 from __future__ import annotations
 
-import heapq
 import logging
 import queue
 import threading
@@ -18,20 +17,21 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, InvalidStateError
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Any
 
 from sagebrush.asl.steps import (
     Began,
     Continued,
     Happened,
-    Pages,
-    SetTimer,
+    Redriven,
     Step,
     TimerFired,
 )
+from sagebrush.engine.execution_port import Port
+from sagebrush.engine.execution_timers import Timers
 from sagebrush.errors import Doc
 from sagebrush.store.db import Conflict, Tx
-from sagebrush.store.executions import RUNNING, Change, New, Run, Work, change_of
+from sagebrush.store.executions import RUNNING, Change, New, Run, change_of
 from sagebrush.store.generations import Outdated
 from sagebrush.world import World
 
@@ -48,55 +48,6 @@ SLICE = 0.05
 """Seconds after which a step leaves what is still ready to the next one: others have their turn."""
 AGAIN = 1.0
 """Seconds after which a step is tried again that could not be stored (a full disk)."""
-SLOWEST = 60.0
-SET_BACK = 5.0
-"""Seconds by which a clock goes back that was set; less is a correction."""
-DUE = 500
-"""Timers that are looked for at a time."""
-
-
-class Port(Protocol):
-    """What a service does for its executions."""
-
-    def program(self, run: Run) -> Any:
-        """What runs, read once while the execution is in memory. May raise: the execution fails."""
-        ...
-
-    def advance(
-        self,
-        program: Any,
-        position: Doc | None,
-        happened: Happened,
-        pages: Pages,
-        late: Callable[[], bool],
-    ) -> Step:
-        """The step (`asl.spine.advance`). Pure but for the clock; `late`: whether to leave the rest."""
-        ...
-
-    def broken(self, run: Run, position: Doc | None, error: Exception) -> Step:
-        """The step by which an execution fails that could not be moved on."""
-        ...
-
-    def recorded(self, run: Run) -> bool:
-        """Whether the execution's history is kept."""
-        ...
-
-    def store(self, tx: Tx, run: Run, program: Any, step: Step) -> None:
-        """What belongs into the step's own transaction besides (events about the execution). Quick."""
-        ...
-
-    def done(self, run: Run, program: Any, happened: Happened, step: Step) -> None:
-        """The step is durable: the work that it ordered begins, or stops. Returns soon."""
-        ...
-
-    def resume(self, run: Run, work: Work) -> None:
-        """A server that starts found work that was ordered, or is to be stopped, and may or may not
-        have begun. Returns soon."""
-        ...
-
-    def forgotten(self, run: Run) -> bool:
-        """Whether a server that starts drops the execution instead of going on."""
-        ...
 
 
 @dataclass
@@ -139,7 +90,7 @@ class Executing:
     def __init__(self, world: World, ports: Mapping[str, Port], threads: int = THREADS) -> None:
         """`ports`: what each service does for its executions, by `Run.kind`."""
         self._world = world
-        self._ports = ports
+        self.ports = ports
         self._store = world.executions
         self._lives: dict[int, _Live] = {}
         self._guard = threading.Lock()
@@ -147,31 +98,25 @@ class Executing:
         self._ready: queue.SimpleQueue[_Live | None] = queue.SimpleQueue()
         self._room = threading.BoundedSemaphore(AT_ONCE)
         self._waiting: dict[str, list[Future[Run]]] = {}
-        self._later: list[tuple[float, int, _Live]] = []
-        self._firing: set[tuple[int, str]] = set()
-        self._look = threading.Event()
-        self._rests = False
-        """Whether the timer's thread waits."""
-        self._next: float | None = None
-        """When the timer's thread looks again; None while it looks."""
-        self._latest: float | None = None
         self._stop = False
         names = [f"executions-{at}" for at in range(threads)]
         self._threads = [threading.Thread(target=self._work, name=n, daemon=True) for n in names]
-        self._timer = threading.Thread(target=self._time, name="executions-timer", daemon=True)
+        self._timers = Timers(self._store, world.clock, self.report)
 
     # ---- life
 
     def start(self) -> None:
         """What was under way goes on."""
+        for port in self.ports.values():
+            port.start()
         for thread in self._threads:
             thread.start()
-        self._timer.start()
+        self._timers.start()
         for execution, kind, begun in self._store.unfinished():
             found = self._store.get(execution)
             if found is None:
                 continue
-            if self._ports[kind].forgotten(found[0]):
+            if self.ports[kind].forgotten(found[0]):
                 self._world.db.write(lambda tx, one=execution: self._store.delete_in(tx, one))
             else:
                 self.report(execution, Continued() if begun else Began())
@@ -186,7 +131,7 @@ class Executing:
                 if found is None:
                     continue
                 try:
-                    self._ports[found[0].kind].resume(found[0], work)
+                    self.ports[found[0].kind].resume(found[0], work)
                 except Exception:
                     log.exception("work of %s could not be taken up again", found[0].arn)
             after = (works[-1].execution, works[-1].key)
@@ -195,12 +140,14 @@ class Executing:
         """No further step begins; those that are under way are durable, or repeated by the next
         server."""
         self._stop = True
-        self._look.set()
+        self._timers.stop(timeout)
         for _ in self._threads:
             self._ready.put(None)
-        for thread in (*self._threads, self._timer):
+        for thread in self._threads:
             if thread.is_alive():
                 thread.join(timeout)
+        for port in self.ports.values():
+            port.stop()
         with self._guard:
             waiting = [future for each in self._waiting.values() for future in each]
             self._waiting.clear()
@@ -214,6 +161,8 @@ class Executing:
             waiting, self._waiting = self._waiting, {}
         for live in lives:
             self._drop(live, Outdated())
+        for port in self.ports.values():
+            port.empty()
         for future in (future for each in waiting.values() for future in each):
             _answer(future, error=Outdated())
 
@@ -243,6 +192,26 @@ class Executing:
         with self._guard:
             self._lives.setdefault(run.id, _Live(run.id, run))
         self.report(run.id, Began())
+
+    def redrive(
+        self, execution: int, plan: Doc, more: Callable[[Tx, Run], None] | None = None
+    ) -> Future[bool]:
+        """The execution, which ended without success, goes on where it was not successful, with these
+        members of its plan; False where that is not possible. `more` as in `begin`."""
+
+        def work(tx: Tx) -> bool:
+            run = self._store.redrive_in(tx, execution, plan)
+            if run is not None and more is not None:
+                more(tx, run)
+            return run is not None
+
+        def done(future: Future[bool]) -> None:
+            if not future.cancelled() and future.exception() is None and future.result():
+                self.report(execution, Redriven())
+
+        future = self._world.db.submit(work)
+        future.add_done_callback(done)
+        return future
 
     def report(self, execution: int, happened: Happened, insists: bool = True) -> Future[bool]:
         """What happened is a step of the execution; answers, once that is durable, whether it changed
@@ -291,7 +260,7 @@ class Executing:
 
     def wake(self) -> None:
         """Timers are looked at now (a test's clock went on)."""
-        self._look.set()
+        self._timers.wake()
 
     def settle(self, timeout: float) -> None:
         """Nothing is under way: what was reported is durable, and told. Raises TimeoutError. For
@@ -299,8 +268,7 @@ class Executing:
         until = time.monotonic() + timeout
         while True:
             with self._guard:
-                rests = self._rests and not self._look.is_set()
-                if rests and not any(live.busy for live in self._lives.values()):
+                if self._timers.rests and not any(live.busy for live in self._lives.values()):
                     return
             if time.monotonic() > until:
                 raise TimeoutError
@@ -349,6 +317,8 @@ class Executing:
             live.inbox.appendleft(item)
 
     def _step(self, live: _Live, item: _Item) -> None:
+        if isinstance(item.happened, Redriven):
+            live.run = live.program = None  # its plan has changed
         if live.run is None:
             found = self._store.get(live.id)
             if found is None or found[0].status != RUNNING:
@@ -361,13 +331,13 @@ class Executing:
             return
         step = self._made(live, run, item.happened)
         now = self._world.clock()
-        port = self._ports[run.kind]
+        port = self.ports[run.kind]
         change = change_of(run, item.happened, step, now, port.recorded(run))
         live.size = len(change.position or "")
         self._commit(live, item, step, change)
 
     def _made(self, live: _Live, run: Run, happened: Happened) -> Step:
-        port = self._ports[run.kind]
+        port = self.ports[run.kind]
         until = time.monotonic() + SLICE
         try:
             if live.program is None:
@@ -387,18 +357,23 @@ class Executing:
         """Nobody awaits what happened."""
         with self._guard:
             live.inbox.popleft()
-        self._firing.discard((live.id, getattr(item.happened, "key", "")))
+        self._settled(live, item)
         _answer(item.future, False)
         self._ready.put(live)
 
     def _commit(self, live: _Live, item: _Item, step: Step, change: Change) -> None:
-        run, program = live.run, live.program
-        assert run is not None
-        port = self._ports[run.kind]
+        assert live.run is not None
+        port, run = self.ports[live.run.kind], live.run
+        if change.end is not None:
+            status, stopped, events, output, error, cause = change.end
+            run = replace(
+                run, status=status, stopped=stopped, events=events, output=output, error=error,
+                cause=cause,
+            )  # fmt: skip
 
         def work(tx: Tx) -> None:
             self._store.apply(tx, change)
-            port.store(tx, run, program, step)
+            port.store(tx, run, step)
             if step.end is not None and not port.recorded(run):
                 self._store.delete_in(tx, run.id)
 
@@ -406,7 +381,10 @@ class Executing:
             self._room.release()
             error = future.exception()
             if error is None:
-                self._stored(live, item, step, change)
+                live.run, live.position, live.stored = run, step.position, (item, step)
+                with self._guard:
+                    live.inbox.popleft()
+                self._ready.put(live)
             else:
                 self._unstored(live, item, error)
 
@@ -417,21 +395,6 @@ class Executing:
             self._room.release()
             raise
 
-    def _stored(self, live: _Live, item: _Item, step: Step, change: Change) -> None:
-        """The step is durable; in the thread of the database's writer."""
-        run = live.run
-        assert run is not None
-        live.position, live.stored = step.position, (item, step)
-        if step.end is not None and change.end is not None:
-            status, stopped, events, output, error, cause = change.end
-            live.run = replace(
-                run, status=status, stopped=stopped, events=events, output=output, error=error,
-                cause=cause,
-            )  # fmt: skip
-        with self._guard:
-            live.inbox.popleft()
-        self._ready.put(live)
-
     def _unstored(self, live: _Live, item: _Item, error: BaseException) -> None:
         """The step could not be stored; in the thread of the database's writer."""
         if isinstance(error, Outdated | Conflict):
@@ -439,9 +402,9 @@ class Executing:
             return
         if item.insists:
             log.warning("a step of execution %s is tried again: %s", live.id, error)
-            with self._guard:
-                heapq.heappush(self._later, (time.monotonic() + AGAIN, id(live), live))
-            self._look.set()
+            again = threading.Timer(AGAIN, self._ready.put, (live,))
+            again.daemon = True
+            again.start()
             return
         with self._guard:
             live.inbox.popleft()
@@ -456,75 +419,29 @@ class Executing:
             items, live.inbox = live.inbox, deque()
             live.busy = False
         for item in items:
-            self._firing.discard((live.id, getattr(item.happened, "key", "")))
+            self._settled(live, item)
             if error is None:
                 _answer(item.future, False)
             else:
                 _answer(item.future, error=error)
 
+    def _settled(self, live: _Live, item: _Item) -> None:
+        if isinstance(item.happened, TimerFired):
+            self._timers.settled(live.id, item.happened.key)
+
     def _tell(self, live: _Live, item: _Item, step: Step) -> None:
         """Who is concerned by a durable step knows of it."""
         run = live.run
         assert run is not None
-        if isinstance(item.happened, TimerFired):
-            self._firing.discard((run.id, item.happened.key))
-        timers = [command.at for command in step.commands if isinstance(command, SetTimer)]
-        if timers and (self._next is None or min(timers) < self._next):
-            self._look.set()
+        self._settled(live, item)
+        self._timers.committed(step)
         try:
-            self._ports[run.kind].done(run, live.program, item.happened, step)
+            self.ports[run.kind].done(run, item.happened, step)
         except Exception:
             log.exception("what follows from a step of %s failed", run.arn)
         _answer(item.future, bool(step.events or step.commands or step.end))
         if step.end is not None:
             self._tell_ended(run.arn, run)
-
-    # ---- time
-
-    def _time(self) -> None:
-        while not self._stop:
-            self._rests = False
-            self._look.clear()
-            try:
-                pause = min(self._fire(), self._retry())
-            except Exception:
-                log.exception("timers could not be read; trying again")
-                pause = 5.0
-            self._rests = True
-            self._look.wait(pause)
-
-    def _retry(self) -> float:
-        """Steps are made again that could not be stored; seconds until the next."""
-        now = time.monotonic()
-        with self._guard:
-            found = []
-            while self._later and self._later[0][0] <= now:
-                found.append(heapq.heappop(self._later)[2])
-            pause = self._later[0][0] - now if self._later else SLOWEST
-        for live in found:
-            self._ready.put(live)
-        return pause
-
-    def _fire(self) -> float:
-        """Timers that are due fire; seconds until the next."""
-        now = self._world.clock()
-        if self._latest is not None and now < self._latest - SET_BACK:
-            log.warning("the clock was set back by %.0f s: timers with it", self._latest - now)
-            self._store.set_back(self._latest - now)
-            self._latest = now
-        self._latest = max(self._latest or now, now)
-        most = DUE + len(self._firing)
-        found = self._store.due(now, most)
-        for one in found:
-            if one not in self._firing:
-                self._firing.add(one)
-                self.report(one[0], TimerFired(one[1]))
-        if len(found) == most:
-            return 0.01
-        self._next = None
-        due = self._store.next_due(now)
-        self._next = float("inf") if due is None else due
-        return min(SLOWEST, max(0.0, self._next - self._world.clock()))
 
 
 def _answer(future: Future[Any], result: Any = None, error: BaseException | None = None) -> None:

@@ -20,6 +20,8 @@ METRIC_DAYS = 455
 
 EXECUTION_DAYS = 90
 """How long Step Functions keeps executions that ended (quotas, "Execution history retention time")."""
+REDRIVE_DAYS = 14
+"""How long executions can be redriven (developer guide, "Restarting state machine executions")."""
 ALARM_DAYS = 30
 """How long CloudWatch keeps the history of alarms (User Guide, "Common features of alarms")."""
 
@@ -32,6 +34,7 @@ def expire(world: World) -> None:
     AlarmHistory(world.db).expire(world.clock() - ALARM_DAYS * DAY)
     world.streams.expire()
     world.messages.expire()
+    world.executions.forget_redrives(world.clock() - REDRIVE_DAYS * DAY)
     while world.executions.expire(world.clock() - EXECUTION_DAYS * DAY):
         pass  # some at a time, each in a transaction of its own
     layers.expire(world)

@@ -26,6 +26,7 @@ SERVICES = {
     "iam": "iam",
     "sqs": "sqs",
     "sns": "sns",
+    "stepfunctions": "states",
 }
 """botocore's name of each service -> its folder, or its one module, here."""
 FACTS = "facts"

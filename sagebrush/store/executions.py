@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -101,7 +101,7 @@ class Change:
 
     execution: int
     position: str | None
-    """None once it has ended."""
+    """None once it has ended and cannot be redriven."""
     more: bool
     history: tuple[int, int, str] | None
     timers: tuple[tuple[str, float], ...]
@@ -139,7 +139,7 @@ def change_of(run: Run, happened: Happened, step: Step, now: float, recorded: bo
     ended = isinstance(happened, TaskSucceeded | TaskFailed | MapRunEnded)
     return Change(
         run.id,
-        None if end else _encode(step.position),
+        None if end and "failed" not in step.position else _encode(step.position),
         step.more,
         (events[0]["id"], events[-1]["id"], _encode(events)) if events and recorded else None,
         tuple(timers.items()),
@@ -227,19 +227,22 @@ class Executions:
             tx.run("UPDATE work SET stopping=1, token=NULL WHERE execution=? AND key=?", (at, key))
         if change.end is not None:
             _end(tx, at, change.end)
+        if change.position is None:
+            tx.run("DELETE FROM position WHERE execution=?", (at,))
+            tx.run("DELETE FROM page WHERE execution=?", (at,))
             return
         for prefix in change.dropped:
             sql = "DELETE FROM page WHERE execution=? AND key>=? AND key<?"
             tx.run(sql, (at, prefix, prefix + "\U0010ffff"))
         for key, body in change.pages:
             tx.run("INSERT OR REPLACE INTO page VALUES(?, ?, ?)", (at, key, body))
+        sql = "INSERT OR REPLACE INTO position VALUES(?, ?, ?)"
+        tx.run(sql, (at, change.more, change.position))
         for key, due in change.timers:
             tx.run("INSERT OR REPLACE INTO timer VALUES(?, ?, ?)", (at, key, due))
         for key, token, command in change.orders:
             sql = "INSERT INTO work(execution, key, token, command) VALUES(?, ?, ?, ?)"
             tx.run(sql, (at, key, token, command))
-        sql = "INSERT OR REPLACE INTO position VALUES(?, ?, ?)"
-        tx.run(sql, (at, change.more, change.position))
 
     def note(self, execution: int, key: str, note: Doc) -> Future[bool]:
         """The doer of the work finds the note with it again (`Work.note`)."""
@@ -251,6 +254,19 @@ class Executions:
         """The work that was to be stopped is stopped, and nobody asks for it again."""
         sql = "DELETE FROM work WHERE execution=? AND key=? AND stopping"
         return self._db.submit(lambda tx: tx.run(sql, (execution, key)) == 1)
+
+    def redrive_in(self, tx: Tx, execution: int, plan: Doc) -> Run | None:
+        """The execution, which has ended without success, is to run again, with these members of its
+        plan, in a transaction that the caller holds; None where that is not possible."""
+        row = tx.one(
+            "UPDATE execution SET status=?, stopped=NULL, output=NULL, error=NULL, cause=NULL,"
+            " plan=json_patch(plan, ?) WHERE id=? AND status<>? AND EXISTS"
+            f" (SELECT 1 FROM position WHERE execution=id) RETURNING {_COLUMNS}",
+            (RUNNING, json.dumps(plan), execution, RUNNING),
+        )
+        if row is not None:
+            tx.run("UPDATE position SET more=1 WHERE execution=?", (execution,))
+        return _run(row) if row is not None else None
 
     def delete_in(self, tx: Tx, execution: int) -> None:
         """Nothing is left of the execution, in a transaction that the caller holds."""
@@ -269,6 +285,16 @@ class Executions:
             if found:
                 tx.run("DELETE FROM definition WHERE id NOT IN (SELECT definition FROM execution)")
             return len(found)
+
+        return self._db.write(work)
+
+    def forget_redrives(self, before: float) -> int:
+        """Executions that ended before that time can be redriven no more; how many could."""
+        kept = "SELECT id FROM execution WHERE stopped<?"
+
+        def work(tx: Tx) -> int:
+            tx.run(f"DELETE FROM page WHERE execution IN ({kept})", (before,))
+            return tx.run(f"DELETE FROM position WHERE execution IN ({kept})", (before,))
 
         return self._db.write(work)
 
@@ -375,16 +401,17 @@ class Executions:
         sql = f"SELECT {_COLUMNS} FROM execution WHERE owner=? AND id>? ORDER BY id LIMIT ?"
         return [_run(row) for row in self._db.read(sql, (owner, after, most))]
 
-    def page_of(
+    def listed(
         self,
         owner: str,
         status: str | None,
         before: tuple[float, int] | None,
         most: int,
-        where: tuple[str, Sequence[Any]] | None = None,
+        plan: Mapping[str, str | bool],
     ) -> list[Run]:
         """Up to `most` executions of the owner, the latest first, before (started, id); their inputs
-        and outputs are left out. `where`: a member of the plan (a JSON path) and values it may have."""
+        and outputs are left out. `plan`: members that their plans have; True and False: whether they
+        have it at all."""
         conditions, given = ["owner=?"], list[Any]([owner])
         if status is not None:
             conditions.append("status=?")
@@ -392,10 +419,13 @@ class Executions:
         if before is not None:
             conditions.append("(started, id)<(?, ?)")
             given.extend(before)
-        if where is not None:
-            marks = ", ".join("?" * len(where[1]))
-            conditions.append(f"json_extract(plan, ?) IN ({marks})")
-            given.extend((where[0], *where[1]))
+        for name, value in plan.items():
+            if isinstance(value, bool):
+                conditions.append(f"json_extract(plan, ?) IS {'NOT ' if value else ''}NULL")
+                given.append(f"$.{name}")
+            else:
+                conditions.append("json_extract(plan, ?)=?")
+                given.extend((f"$.{name}", value))
         columns = _COLUMNS.replace("input, output,", "'' AS input, NULL AS output,")
         sql = (
             f"SELECT {columns} FROM execution WHERE {' AND '.join(conditions)}"
@@ -405,14 +435,13 @@ class Executions:
 
 
 def _end(tx: Tx, execution: int, end: tuple[Any, ...]) -> None:
-    """The execution has ended: only its row, its history and what is still to be stopped stay."""
+    """The execution has ended: no timer is left of it, and of work only what is to be stopped."""
     status, now, events, output, error, cause = end
     tx.run(
         "UPDATE execution SET status=?, stopped=?, events=?, output=?, error=?, cause=? WHERE id=?",
         (status, now, events, output, error, cause, execution),
     )
-    for table in ("position", "timer", "page"):
-        tx.run(f"DELETE FROM {table} WHERE execution=?", (execution,))
+    tx.run("DELETE FROM timer WHERE execution=?", (execution,))
     tx.run("DELETE FROM work WHERE execution=? AND NOT stopping", (execution,))
 
 

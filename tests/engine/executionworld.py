@@ -13,7 +13,11 @@ from sagebrush.services.states.doer import Doer
 from sagebrush.services.states.port import StatesPort
 from sagebrush.services.states.program import KIND
 from sagebrush.store.db import Db
+from sagebrush.store.events import Events, Interest
 from sagebrush.store.executions import Executions, New, Run, Work
+from sagebrush.store.rows import Rows
+from sagebrush.store.series import Series
+from sagebrush.store.streams import Streams
 from sagebrush.world import World
 
 MACHINE = "arn:aws:states:us-east-1:123456789012:stateMachine:m"
@@ -45,15 +49,26 @@ class ExecutionWorld:
     def open(self) -> None:
         self.doer = RecordedDoer()
         self.db = Db(self.home / "db.sqlite")
-        self.executions = Executions(self.db, lambda: self.now)
+        self.executions = Executions(self.db, self.clock)
         self.world = cast(
             World,
-            SimpleNamespace(db=self.db, clock=lambda: self.now, executions=self.executions),
+            SimpleNamespace(
+                db=self.db,
+                clock=self.clock,
+                executions=self.executions,
+                rows=Rows(self.db, self.clock),
+                series=Series(self.db),
+                streams=Streams(self.db, self.clock),
+                events=Events(self.db, self.clock, {}, Interest()),
+            ),
         )
         families = ("Task", "LambdaFunction", "Activity", "MapRun")
         port = StatesPort(self.world, dict.fromkeys(families, self.doer))
         self.executing = self.world.executing = Executing(self.world, {KIND: port})
         self.executing.start()
+
+    def clock(self) -> float:
+        return self.now
 
     def close(self) -> None:
         self.executing.stop()

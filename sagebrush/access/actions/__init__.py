@@ -18,6 +18,7 @@ from sagebrush.access.actions import (
     sagemaker,
     sns,
     sqs,
+    states,
     sts,
 )
 from sagebrush.access.actions.entries import Entry, Need
@@ -34,6 +35,7 @@ _SERVICES = {
     "sagemaker-runtime": sagemaker.RUNTIME,
     "sns": sns.TABLE,
     "sqs": sqs.TABLE,
+    "stepfunctions": states.TABLE,
     "sts": sts.TABLE,
 }
 TABLE: Mapping[tuple[str, str], Entry] = {

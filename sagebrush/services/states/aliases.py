@@ -89,9 +89,7 @@ def _check_shape(ctx: Ctx, routes: list[Doc]) -> str:
         )
     weights = [route["weight"] for route in routes]
     if sum(weights) != 100:
-        raise _invalid(
-            f"Sum of routing configuration weights must equal 100. Received: {weights}"
-        )
+        raise _invalid(f"Sum of routing configuration weights must equal 100. Received: {weights}")
     if (named[0].account, named[0].region) != (ctx.account, ctx.region):
         raise _missing()
     return named[0].name

@@ -18,7 +18,7 @@ from sagebrush.asl.steps import Stopped
 from sagebrush.errors import AwsError, Doc
 from sagebrush.services.states import aliases, arns, configuration, payloads, status_events, tokens
 from sagebrush.services.states.program import KIND, Plan, plan_of
-from sagebrush.services.states.resources import DELETING, Found, find
+from sagebrush.services.states.resources import DELETING, Found, find, revised
 from sagebrush.store.executions import RUNNING, New, Run
 from sagebrush.world import Ctx
 
@@ -92,7 +92,7 @@ def _plan(doc: Doc, arn: str, request: Doc, found: Found) -> Plan:
     if found.alias is not None:
         plan["alias"] = found.alias.doc["stateMachineAliasArn"]
     plan["revision"] = doc.get("revisionId", "")
-    plan["revised"] = (found.version or found.machine).plan.get("updated") or found.machine.created
+    plan["revised"] = revised(found)
     return plan
 
 
@@ -143,7 +143,11 @@ def _outcome(run: Run, request: Doc) -> Doc:
         "billingDetails": _billed(run),
         **_data(run, request),
     }
-    for member, value in (("error", run.error), ("cause", run.cause), ("traceHeader", plan.get("trace"))):
+    for member, value in (
+        ("error", run.error),
+        ("cause", run.cause),
+        ("traceHeader", plan.get("trace")),
+    ):
         if value is not None:
             doc[member] = value
     return doc
@@ -365,7 +369,9 @@ def redrive_execution(ctx: Ctx, request: Doc) -> Doc:
         return {"redriveDate": plan_of(run).get("redriven", now)}
     if reason is not None:
         raise AwsError("ExecutionNotRedrivable", reason)
-    changed = {"redriven": now, **({"redrive_token": token} if token else {})}
+    changed: Doc = {"redriven": now, "redrives": plan_of(run).get("redrives", 0) + 1}
+    if token:
+        changed["redrive_token"] = token
     if not ctx.world.executing.redrive(run.id, changed, status_events.begun(ctx.world)).result():
         raise AwsError("ExecutionNotRedrivable", "Execution is RUNNING and cannot be redriven")
     return {"redriveDate": now}

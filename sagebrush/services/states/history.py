@@ -63,6 +63,8 @@ def _size(event: Doc) -> int:
 def without_data(event: Doc) -> Doc:
     """The event without inputs, outputs and variables."""
     return {
-        name: {k: v for k, v in value.items() if k not in DATA} if isinstance(value, dict) else value
+        name: {k: v for k, v in value.items() if k not in DATA}
+        if isinstance(value, dict)
+        else value
         for name, value in event.items()
     }

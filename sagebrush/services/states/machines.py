@@ -8,18 +8,12 @@ from dataclasses import replace
 from sagebrush.asl import references, validation
 from sagebrush.errors import AwsError, Doc
 from sagebrush.services.states import arns, configuration, tokens, versions
-from sagebrush.services.states.resources import (
-    ACTIVE,
-    ALIAS,
-    DELETING,
-    KIND,
-    VERSION,
-    find,
-    unqualified,
-)
+from sagebrush.services.states.plan import plan_of
+from sagebrush.services.states.port import port_of
+from sagebrush.services.states.resources import ACTIVE, DELETING, KIND, find, unqualified
 from sagebrush.store.changes import Changes, together
 from sagebrush.store.rows import Exists, Row
-from sagebrush.world import Ctx, World
+from sagebrush.world import Ctx
 
 _UPDATES = ("definition", "roleArn", "loggingConfiguration", "tracingConfiguration")
 
@@ -121,7 +115,9 @@ def describe_state_machine(ctx: Ctx, request: Doc) -> Doc:
 def update_state_machine(ctx: Ctx, request: Doc) -> Doc:
     """The state machine is as the request says, under a new revision; executions that run go on as
     they began. Raises as `create_state_machine` does, and MissingRequiredParameter."""
-    if not any(request.get(m) is not None for m in (*_UPDATES, "publish", "encryptionConfiguration")):
+    if not any(
+        request.get(m) is not None for m in (*_UPDATES, "publish", "encryptionConfiguration")
+    ):
         raise AwsError(
             "MissingRequiredParameter",
             "Either the definition, the role ARN, the LoggingConfiguration, or the"
@@ -153,7 +149,7 @@ def update_state_machine(ctx: Ctx, request: Doc) -> Doc:
         if any(old.doc.get(m) != v for m, v in wanted.items()):
             doc = {**old.doc, **wanted, "revisionId": str(uuid.uuid4())}
             new = changes.store(replace(old, doc=doc, plan={**old.plan, "updated": now}))
-        answer: Doc = {"updateDate": new.plan.get("updated", now)}
+        answer: Doc = {"updateDate": plan_of(new).get("updated", now)}
         if "revisionId" in new.doc:
             answer["revisionId"] = new.doc["revisionId"]
         if request.get("publish"):
@@ -203,25 +199,10 @@ def delete_state_machine(ctx: Ctx, request: Doc) -> None:
         return
     row = ctx.world.rows.get(ctx.account, ctx.region, KIND, named.name)
     if row is not None:
+        port = port_of(ctx.world)
+        port.deleting.add(named.arn)
         ctx.world.rows.update(row.id, lambda old: replace(old, status=DELETING))
-        end(ctx.world, ctx.account, ctx.region, named.name)
-
-
-def end(world: World, account: str, region: str, name: str) -> None:
-    """A state machine that is DELETING is gone, unless one of its executions runs."""
-
-    def work(changes: Changes) -> None:
-        row = changes.get(account, region, KIND, name)
-        if row is None or row.status != DELETING:
-            return
-        if world.executions.counts(row.doc["stateMachineArn"]).get("RUNNING"):
-            return
-        for kind in (VERSION, ALIAS):
-            for each in changes.select(kind, account=account, parent=row.doc["stateMachineArn"]):
-                changes.delete(each)
-        changes.delete(row)
-
-    together(world.db, world.rows, work)
+        port.finish(named.arn)
 
 
 def validate_state_machine_definition(ctx: Ctx, request: Doc) -> Doc:

@@ -44,6 +44,12 @@ class Plan(TypedDict, total=False):
     redrives: int
     redriven: float
     """When it was redriven last."""
+    redrive_token: str
+    """The client's token of that."""
+    revision: str
+    """The revision id of the state machine, "" for its first."""
+    revised: float
+    """When that revision was made."""
     label: str
 
 

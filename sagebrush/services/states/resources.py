@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from sagebrush.errors import Doc
 from sagebrush.services.states import arns
+from sagebrush.services.states.plan import plan_of
 from sagebrush.store.rows import Reader, Row
 from sagebrush.world import Ctx
 
@@ -18,7 +19,6 @@ KIND = "state-machine"
 VERSION = "state-machine-version"
 ALIAS = "state-machine-alias"
 ACTIVE, DELETING = "ACTIVE", "DELETING"
-
 
 
 @dataclass(frozen=True)
@@ -57,3 +57,8 @@ def unqualified(ctx: Ctx, arn: str) -> Row:
     if found.version is not None or found.alias is not None:
         raise arns.no_machine(arn)
     return found.machine
+
+
+def revised(found: Found) -> float:
+    """When the revision of the machine or version was made."""
+    return plan_of(found.version or found.machine).get("updated") or found.machine.created

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from sagebrush.errors import Doc
 from sagebrush.services.states.program import plan_of
 from sagebrush.store.db import Tx
+from sagebrush.store.events import Event
 from sagebrush.store.executions import Run
 from sagebrush.world import World
 
@@ -43,7 +44,9 @@ def detail(run: Run) -> Doc:
         "cause": run.cause,
         "redriveCount": plan.get("redrives", 0),
         "redriveDate": plan.get("redriven"),
-        "redriveStatus": "NOT_REDRIVABLE" if run.status in ("RUNNING", "SUCCEEDED") else "REDRIVABLE",
+        "redriveStatus": "NOT_REDRIVABLE"
+        if run.status in ("RUNNING", "SUCCEEDED")
+        else "REDRIVABLE",
         "redriveStatusReason": (
             f"Execution is {run.status} and cannot be redriven"
             if run.status in ("RUNNING", "SUCCEEDED")
@@ -58,5 +61,9 @@ def begun(world: World) -> Callable[[Tx, Run], None]:
 
 
 def put_in(world: World, tx: Tx, run: Run) -> None:
-    """The event about the execution's status is stored with it."""
-    return None
+    """The event about the execution's status is stored with it, where somebody may consume it."""
+    plan = plan_of(run)
+    if plan.get("type") == "EXPRESS" or not world.events.wanted_in(tx, run.account, run.region):
+        return
+    event = Event(run.account, run.region, "aws.states", DETAIL, detail(run), (run.arn,))
+    world.events.put_in(tx, [event])

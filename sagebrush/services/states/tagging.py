@@ -7,6 +7,7 @@ from dataclasses import replace
 from sagebrush.errors import Doc
 from sagebrush.services.states import arns, configuration
 from sagebrush.services.states.activities import KIND as ACTIVITY
+from sagebrush.services.states.plan import plan_of
 from sagebrush.services.states.resources import KIND
 from sagebrush.store.rows import Row
 from sagebrush.world import Ctx
@@ -26,7 +27,7 @@ def _row(ctx: Ctx, arn: str) -> Row:
 
 def _changed(ctx: Ctx, arn: str, request: Doc) -> None:
     def change(row: Row) -> Row:
-        tags = configuration.tags(request.get("tags"), row.plan.get("tags"))
+        tags = configuration.tags(request.get("tags"), plan_of(row).get("tags"))
         kept = {k: v for k, v in tags.items() if k not in request.get("tagKeys", ())}
         return replace(row, plan={**row.plan, "tags": kept})
 
@@ -46,5 +47,5 @@ def untag_resource(ctx: Ctx, request: Doc) -> None:
 
 def list_tags_for_resource(ctx: Ctx, request: Doc) -> Doc:
     """The tags. Raises InvalidArn, ResourceNotFound."""
-    tags = _row(ctx, request["resourceArn"]).plan.get("tags", {})
+    tags = plan_of(_row(ctx, request["resourceArn"])).get("tags", {})
     return {"tags": [{"key": key, "value": value} for key, value in tags.items()]}

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from sagebrush.errors import AwsError, Doc
 from sagebrush.services.states import arns, tokens
+from sagebrush.services.states.plan import plan_of
 from sagebrush.services.states.resources import ALIAS, DELETING, VERSION, unqualified
 from sagebrush.store.changes import Changes, together
 from sagebrush.store.rows import Reader, Row
@@ -26,9 +27,7 @@ def find(reader: Reader, machine: Row, number: int) -> Row | None:
 
 def all_of(reader: Reader, machine: Row) -> list[Row]:
     """The versions of the state machine, the latest first."""
-    found = reader.select(
-        VERSION, account=machine.account, parent=machine.doc["stateMachineArn"]
-    )
+    found = reader.select(VERSION, account=machine.account, parent=machine.doc["stateMachineArn"])
     return sorted(found, key=lambda row: -int(row.name.rpartition(":")[2]))
 
 
@@ -43,14 +42,14 @@ def publish(changes: Changes, machine: Row, description: str | None) -> Row:
             "ServiceQuotaExceededException",
             f"The maximum number of versions ({MOST}) of the state machine has been reached.",
         )
-    number = machine.plan["versions"] + 1
+    number = plan_of(machine).get("versions", 0) + 1
     name = f"{machine.name}:{number}"
     doc = {**machine.doc, "stateMachineArn": f"{machine.doc['stateMachineArn']}:{number}"}
     if description is not None:
         doc["description"] = description
     parent = machine.doc["stateMachineArn"]
     changes.store(replace(machine, plan={**machine.plan, "versions": number}))
-    plan = {"updated": machine.plan.get("updated")}
+    plan = {"updated": plan_of(machine).get("updated")}
     row = Row(machine.account, machine.region, VERSION, name, "ACTIVE", doc, plan, parent)
     return changes.insert(row)
 

@@ -1,0 +1,482 @@
+"""Step Functions by boto3 on a running server: machines, versions, aliases, executions, workers.
+
+Wordings are those that AWS was recorded with (localstack's tests/aws/services/stepfunctions/v2).
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from sagebrush.services.states.port import port_of
+from tests.conftest import Server
+from tests.waiting import until
+
+ROLE = "arn:aws:iam::123456789012:role/states-role"
+PASS = {"StartAt": "P", "States": {"P": {"Type": "Pass", "End": True}}}
+WAIT = {"StartAt": "W", "States": {"W": {"Type": "Wait", "Seconds": 100, "End": True}}}
+ARN = "arn:aws:states:us-east-1:123456789012:"
+LOGS = "arn:aws:logs:us-east-1:123456789012:log-group:"
+
+
+@pytest.fixture(scope="module")
+def sfn(client: Any) -> Any:
+    return client("stepfunctions")
+
+
+@pytest.fixture
+def name(request: pytest.FixtureRequest) -> str:
+    return "".join(c if c.isalnum() else "-" for c in request.node.name)[-70:]
+
+
+def made(sfn: Any, name: str, definition: Any = PASS, **more: Any) -> str:
+    given = {"name": name, "definition": json.dumps(definition), "roleArn": ROLE, **more}
+    return sfn.create_state_machine(**given)["stateMachineArn"]
+
+
+def refused(code: str, call: Any, **params: Any) -> str:
+    with pytest.raises(ClientError) as caught:
+        call(**params)
+    error = caught.value.response["Error"]
+    assert error["Code"] == code, error
+    assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 400
+    return error["Message"]
+
+
+def ended(sfn: Any, arn: str) -> Any:
+    """DescribeExecution once it has ended."""
+    found: Any = {}
+
+    def look() -> bool:
+        nonlocal found
+        found = sfn.describe_execution(executionArn=arn)
+        return found["status"] != "RUNNING"
+
+    until(look)
+    return found
+
+
+# -- state machines
+
+
+def test_a_state_machines_life(sfn: Any) -> None:
+    arn = made(sfn, "life", tags=[{"key": "a", "value": "1"}])
+    assert arn == f"{ARN}stateMachine:life"
+    assert made(sfn, "life", roleArn=f"{ROLE}-2") == arn  # roles and tags are not compared
+    found = sfn.describe_state_machine(stateMachineArn=arn)
+    assert json.loads(found["definition"]) == PASS
+    assert (found["status"], found["type"], found["name"]) == ("ACTIVE", "STANDARD", "life")
+    assert found["loggingConfiguration"] == {"level": "OFF", "includeExecutionData": False}
+    assert found["tracingConfiguration"] == {"enabled": False}
+    assert found["encryptionConfiguration"] == {"type": "AWS_OWNED_KEY"}
+    assert "revisionId" not in found
+    changed = sfn.update_state_machine(stateMachineArn=arn, definition=json.dumps(WAIT))
+    again = sfn.update_state_machine(stateMachineArn=arn, definition=json.dumps(WAIT))
+    assert changed["revisionId"] == again["revisionId"]
+    found = sfn.describe_state_machine(stateMachineArn=arn)
+    assert found["revisionId"] == changed["revisionId"]
+    listed = sfn.list_state_machines()["stateMachines"]
+    assert arn in [each["stateMachineArn"] for each in listed]
+    sfn.tag_resource(resourceArn=arn, tags=[{"key": "b", "value": ""}])
+    sfn.untag_resource(resourceArn=arn, tagKeys=["a", "none"])
+    assert sfn.list_tags_for_resource(resourceArn=arn)["tags"] == [{"key": "b", "value": ""}]
+    sfn.delete_state_machine(stateMachineArn=arn)
+    sfn.delete_state_machine(stateMachineArn=arn)
+    words = refused("StateMachineDoesNotExist", sfn.describe_state_machine, stateMachineArn=arn)
+    assert words == f"State Machine Does Not Exist: '{arn}'"
+
+
+def test_state_machines_that_are_refused(sfn: Any, name: str) -> None:
+    create, text = sfn.create_state_machine, json.dumps(PASS)
+    given = {"name": name, "definition": text, "roleArn": ROLE}
+    words = refused("InvalidDefinition", create, **{**given, "definition": '{"StartAt": "A"}'})
+    assert words == (
+        "Invalid State Machine Definition: 'SCHEMA_VALIDATION_FAILED: These fields are required:"
+        " [States] at /'"
+    )
+    assert refused("InvalidName", create, **{**given, "name": "a b"}) == "Invalid Name: 'a b'"
+    words = refused("InvalidArn", create, **{**given, "roleArn": "role"})
+    assert words == "Invalid Role Arn: 'role'"
+    made(sfn, name)
+    words = refused(
+        "StateMachineAlreadyExists", create, **{**given, "definition": json.dumps(WAIT)}
+    )
+    assert words == f"State Machine Already Exists: '{ARN}stateMachine:{name}'"
+    given["name"] = f"{name}-2"
+    assert refused("ValidationException", create, **given, versionDescription="v") == (
+        "Version description can only be set when publish is true"
+    )
+    refused("InvalidTracingConfiguration", create, **given, tracingConfiguration={"enabled": True})
+    key = {"type": "CUSTOMER_MANAGED_KMS_KEY", "kmsKeyId": "k"}
+    refused("InvalidEncryptionConfiguration", create, **given, encryptionConfiguration=key)
+    many = [{"key": str(at), "value": ""} for at in range(51)]
+    refused("TooManyTags", create, **given, tags=many)
+    words = refused("MissingRequiredParameter", sfn.update_state_machine, stateMachineArn=ARN)
+    assert words.startswith("Either the definition, the role ARN, the LoggingConfiguration")
+    words = refused("InvalidArn", sfn.describe_state_machine, stateMachineArn="not_a_valid_arn")
+    assert words == "Invalid Arn: 'Invalid ARN prefix: not_a_valid_arn'"
+
+
+def test_the_role_must_trust_step_functions(sfn: Any, client: Any, name: str) -> None:
+    trust = {"Effect": "Allow", "Principal": {"Service": "sagemaker.amazonaws.com"}}
+    document = {"Version": "2012-10-17", "Statement": [{**trust, "Action": "sts:AssumeRole"}]}
+    role = client("iam").create_role(
+        RoleName="no-states", AssumeRolePolicyDocument=json.dumps(document)
+    )["Role"]["Arn"]
+    given = {"name": name, "definition": json.dumps(PASS), "roleArn": role}
+    assert refused("AccessDeniedException", sfn.create_state_machine, **given) == (
+        "Neither the global service principal states.amazonaws.com, nor the regional one is"
+        " authorized to assume the provided role."
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        ({"level": "ALL"}, "Must specify exactly one Log Destination."),
+        ({"level": "ALL", "destinations": []}, "Must specify exactly one Log Destination."),
+        ({"level": "ALL", "destinations": [f"{LOGS}none:*"]}, "Log Destination not found."),
+    ],
+)
+def test_logging_that_is_refused(sfn: Any, name: str, given: Any, why: str) -> None:
+    places = [{"cloudWatchLogsLogGroup": {"logGroupArn": a}} for a in given.get("destinations", [])]
+    logging = {**given, "destinations": places} if "destinations" in given else given
+    more = {"definition": json.dumps(PASS), "roleArn": ROLE, "loggingConfiguration": logging}
+    words = refused("InvalidLoggingConfiguration", sfn.create_state_machine, name="l", **more)
+    assert words == f"Invalid Logging Configuration: {why}"
+
+
+def test_definitions_are_validated(sfn: Any) -> None:
+    found = sfn.validate_state_machine_definition(definition=json.dumps(PASS))
+    assert (found["result"], found["diagnostics"], found["truncated"]) == ("OK", [], False)
+    states = {f"S{at}": {"Type": "Nothing"} for at in range(3)}
+    text = json.dumps({"StartAt": "S0", "States": states})
+    found = sfn.validate_state_machine_definition(definition=text, maxResults=1)
+    assert (found["result"], len(found["diagnostics"]), found["truncated"]) == ("FAIL", 1, True)
+    assert found["diagnostics"][0]["severity"] == "ERROR"
+
+
+def test_pages_and_tokens(sfn: Any, name: str) -> None:
+    arns = {made(sfn, f"{name}-{at}") for at in range(3)}
+    pages = sfn.get_paginator("list_state_machines").paginate(PaginationConfig={"PageSize": 1})
+    found = [each["stateMachineArn"] for page in pages for each in page["stateMachines"]]
+    assert arns <= set(found)
+    assert len(found) == len(set(found))
+    words = refused("InvalidToken", sfn.list_state_machines, nextToken="nonsense")
+    assert words == "Invalid Token: 'Invalid token'"
+
+
+# -- versions and aliases
+
+
+def test_versions(sfn: Any, name: str) -> None:
+    arn = made(sfn, name, publish=True, versionDescription="one")
+    first = sfn.publish_state_machine_version(stateMachineArn=arn)["stateMachineVersionArn"]
+    assert first == f"{arn}:1"
+    found = sfn.describe_state_machine(stateMachineArn=first)
+    assert (found["stateMachineArn"], found["description"]) == (first, "one")
+    changed = sfn.update_state_machine(
+        stateMachineArn=arn, definition=json.dumps(WAIT), publish=True
+    )
+    assert changed["stateMachineVersionArn"] == f"{arn}:2"
+    assert json.loads(sfn.describe_state_machine(stateMachineArn=first)["definition"]) == PASS
+    listed = sfn.list_state_machine_versions(stateMachineArn=arn)["stateMachineVersions"]
+    assert [v["stateMachineVersionArn"] for v in listed] == [f"{arn}:2", f"{arn}:1"]
+    words = refused(
+        "ConflictException", sfn.publish_state_machine_version, stateMachineArn=arn, revisionId="r"
+    )
+    assert words == (
+        "Failed to publish the State Machine version for revision r. The current State Machine"
+        f" revision is {changed['revisionId']}."
+    )
+    sfn.delete_state_machine_version(stateMachineVersionArn=f"{arn}:2")
+    sfn.delete_state_machine_version(stateMachineVersionArn=f"{arn}:2")
+    again = sfn.publish_state_machine_version(stateMachineArn=arn)
+    assert again["stateMachineVersionArn"] == f"{arn}:3"
+    words = refused("ResourceNotFound", sfn.tag_resource, resourceArn=first, tags=[])
+    assert words == f"Resource not found: '{first}'"
+
+
+def test_aliases(sfn: Any, name: str) -> None:
+    arn = made(sfn, name, publish=True)
+    sfn.update_state_machine(stateMachineArn=arn, definition=json.dumps(WAIT), publish=True)
+
+    def routes(*weights: int) -> list[Any]:
+        return [
+            {"stateMachineVersionArn": f"{arn}:{at + 1}", "weight": weight}
+            for at, weight in enumerate(weights)
+        ]
+
+    create = sfn.create_state_machine_alias
+    alias = create(name="live", routingConfiguration=routes(100))["stateMachineAliasArn"]
+    assert alias == f"{arn}:live"
+    assert create(name="live", routingConfiguration=routes(100))["stateMachineAliasArn"] == alias
+    words = refused("ConflictException", create, name="live", routingConfiguration=routes(50, 50))
+    assert words.startswith("Failed to create alias because an alias with the same name")
+    words = refused("ValidationException", create, name="x", routingConfiguration=routes(70, 29))
+    assert words.endswith("weights must equal 100. Received: [70, 29]")
+    run = sfn.start_execution(stateMachineArn=alias)["executionArn"]
+    found = ended(sfn, run)
+    assert found["stateMachineVersionArn"] == f"{arn}:1"
+    assert found["stateMachineAliasArn"] == alias
+    by_alias = sfn.list_executions(stateMachineArn=alias)["executions"]
+    assert [each["executionArn"] for each in by_alias] == [run]
+    assert sfn.list_executions(stateMachineArn=f"{arn}:2")["executions"] == []
+    delete = sfn.delete_state_machine_version
+    words = refused("ConflictException", delete, stateMachineVersionArn=f"{arn}:1")
+    assert words.endswith("Current list of aliases referencing this version: [live]")
+    sfn.update_state_machine_alias(stateMachineAliasArn=alias, routingConfiguration=routes(0, 100))
+    described = sfn.describe_state_machine_alias(stateMachineAliasArn=alias)
+    assert described["routingConfiguration"][1]["weight"] == 100
+    stays = sfn.start_execution(stateMachineArn=alias)["executionArn"]
+    assert sfn.describe_execution(executionArn=stays)["stateMachineVersionArn"] == f"{arn}:2"
+    sfn.stop_execution(executionArn=stays)
+    sfn.delete_state_machine_alias(stateMachineAliasArn=alias)
+    assert sfn.list_state_machine_aliases(stateMachineArn=arn)["stateMachineAliases"] == []
+
+
+# -- executions
+
+
+def test_an_execution_and_its_history(sfn: Any, name: str) -> None:
+    arn = made(sfn, name)
+    run = sfn.start_execution(stateMachineArn=arn, name="e", input='{"a": 1}')["executionArn"]
+    assert run == f"{ARN}execution:{name}:e"
+    found = ended(sfn, run)
+    del found["ResponseMetadata"]
+    assert found.pop("startDate") <= found.pop("stopDate")
+    assert found == {
+        "executionArn": run,
+        "stateMachineArn": arn,
+        "name": "e",
+        "status": "SUCCEEDED",
+        "input": '{"a": 1}',
+        "inputDetails": {"included": True},
+        "output": '{"a":1}',
+        "outputDetails": {"included": True},
+        "redriveCount": 0,
+        "redriveStatus": "NOT_REDRIVABLE",
+        "redriveStatusReason": "Execution is SUCCEEDED and cannot be redriven",
+    }
+    events = sfn.get_execution_history(executionArn=run)["events"]
+    assert [e["type"] for e in events] == [
+        "ExecutionStarted",
+        "PassStateEntered",
+        "PassStateExited",
+        "ExecutionSucceeded",
+    ]
+    assert events[0]["executionStartedEventDetails"]["roleArn"] == ROLE
+    pager = sfn.get_paginator("get_execution_history")
+    pages = list(
+        pager.paginate(executionArn=run, reverseOrder=True, PaginationConfig={"PageSize": 3})
+    )
+    assert [[e["id"] for e in page["events"]] for page in pages] == [[4, 3, 2], [1]]
+    bare = sfn.get_execution_history(executionArn=run, includeExecutionData=False)["events"]
+    assert bare[1]["stateEnteredEventDetails"] == {"name": "P"}
+    sparse = sfn.describe_execution(executionArn=run, includedData="METADATA_ONLY")
+    assert "input" not in sparse
+    assert sparse["outputDetails"] == {"included": False}
+    machine = sfn.describe_state_machine_for_execution(executionArn=run)
+    assert (json.loads(machine["definition"]), machine["name"]) == (PASS, name)
+
+
+def test_starting_twice(sfn: Any, name: str) -> None:
+    start = sfn.start_execution
+    wait = made(sfn, name, WAIT)
+    first = start(stateMachineArn=wait, name="e", input="{}")
+    assert start(stateMachineArn=wait, name="e", input="{}")["startDate"] == first["startDate"]
+    words = refused("ExecutionAlreadyExists", start, stateMachineArn=wait, name="e", input="1")
+    assert words == f"Execution Already Exists: '{first['executionArn']}'"
+    stop = sfn.stop_execution(executionArn=first["executionArn"], error="E", cause="why")
+    found = sfn.describe_execution(executionArn=first["executionArn"])
+    assert (found["status"], found["error"], found["cause"]) == ("ABORTED", "E", "why")
+    assert abs((found["stopDate"] - stop["stopDate"]).total_seconds()) < 5
+    refused("ExecutionAlreadyExists", start, stateMachineArn=wait, name="e", input="{}")
+    assert sfn.stop_execution(executionArn=first["executionArn"])["stopDate"] == found["stopDate"]
+
+
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        (
+            "not",
+            "Unrecognized token 'not': was expecting (JSON String, Number, Array, Object or token"
+            " 'null', 'true' or 'false')",
+        ),
+        (
+            "{'a': 1}",
+            "Unexpected character (''' (code 39)): was expecting double-quote to start field name",
+        ),
+        ("", "Invalid execution input."),
+    ],
+)
+def test_inputs_that_are_refused(sfn: Any, given: str, why: str) -> None:
+    arn = made(sfn, "inputs")
+    start = sfn.start_execution
+    words = refused("InvalidExecutionInput", start, stateMachineArn=arn, input=given)
+    assert words == f"Invalid State Machine Execution Input: '{why}'"
+
+
+def test_arns_that_are_refused(sfn: Any) -> None:
+    describe = sfn.describe_execution
+    words = refused("InvalidArn", describe, executionArn=f"{ARN}express:m:e:u")
+    assert words == "Invalid Arn: 'Resource type not valid in this context: express'"
+    words = refused("ExecutionDoesNotExist", describe, executionArn=f"{ARN}execution:m:e")
+    assert words == f"Execution Does Not Exist: '{ARN}execution:m:e'"
+
+
+def test_lists_of_executions(sfn: Any, name: str) -> None:
+    arn = made(sfn, name)
+    runs = [sfn.start_execution(stateMachineArn=arn)["executionArn"] for _ in range(3)]
+    for run in runs:
+        ended(sfn, run)
+    pager = sfn.get_paginator("list_executions")
+    pages = pager.paginate(stateMachineArn=arn, PaginationConfig={"PageSize": 2})
+    found = [each["executionArn"] for page in pages for each in page["executions"]]
+    assert found == runs[::-1]
+    given = {"stateMachineArn": arn, "statusFilter": "FAILED"}
+    assert sfn.list_executions(**given)["executions"] == []
+    assert sfn.list_executions(stateMachineArn=arn, redriveFilter="REDRIVEN")["executions"] == []
+    assert (
+        len(sfn.list_executions(stateMachineArn=arn, redriveFilter="NOT_REDRIVEN")["executions"])
+        == 3
+    )
+    refused("ValidationException", sfn.list_executions)
+
+
+def test_deletion_waits_for_executions(sfn: Any, name: str) -> None:
+    arn = made(sfn, name, WAIT, publish=True)
+    run = sfn.start_execution(stateMachineArn=arn)["executionArn"]
+    sfn.delete_state_machine(stateMachineArn=arn)
+    assert sfn.describe_state_machine(stateMachineArn=arn)["status"] == "DELETING"
+    words = refused("StateMachineDeleting", sfn.start_execution, stateMachineArn=arn)
+    assert words == f"State Machine is being deleted: '{arn}'"
+    sfn.stop_execution(executionArn=run)
+
+    def gone() -> bool:
+        return arn not in str(sfn.list_state_machine_versions(stateMachineArn=arn))
+
+    until(gone)
+    refused("StateMachineDoesNotExist", sfn.describe_state_machine, stateMachineArn=arn)
+
+
+# -- Express
+
+
+def test_express(sfn: Any, client: Any, server: Server, name: str) -> None:
+    logs = client("logs")
+    logs.create_log_group(logGroupName=name)
+    place = {"cloudWatchLogsLogGroup": {"logGroupArn": f"{LOGS}{name}:*"}}
+    logging = {"level": "ALL", "includeExecutionData": True, "destinations": [place]}
+    arn = made(sfn, name, type="EXPRESS", loggingConfiguration=logging)
+    found = sfn.start_sync_execution(stateMachineArn=arn, input='{"x":1}', name="e")
+    assert (found["status"], found["output"]) == ("SUCCEEDED", '{"x":1}')
+    assert found["executionArn"].startswith(f"{ARN}express:{name}:e:")
+    assert found["billingDetails"]["billedDurationInMilliseconds"] >= 100
+    words = refused("StateMachineTypeNotSupported", sfn.list_executions, stateMachineArn=arn)
+    assert words == "This operation is not supported by this type of state machine"
+    again = sfn.start_execution(stateMachineArn=arn, name="e")["executionArn"]
+    assert again != found["executionArn"]
+
+    def lines() -> list[Any]:
+        events = logs.filter_log_events(logGroupName=name)["events"]
+        return [json.loads(event["message"]) for event in events]
+
+    until(lambda: len(lines()) == 8)
+    first = [line for line in lines() if line["execution_arn"] == found["executionArn"]]
+    assert [line["type"] for line in first][-1] == "ExecutionSucceeded"
+    del first[3]["event_timestamp"]
+    assert first[3] == {
+        "id": "4",
+        "type": "ExecutionSucceeded",
+        "details": {"output": '{"x":1}', "outputDetails": {"truncated": False}},
+        "previous_event_id": "3",
+        "execution_arn": found["executionArn"],
+        "redrive_count": "0",
+    }
+    port_of(server.world).records.flush_metrics()
+    metrics = client("cloudwatch").list_metrics(
+        Namespace="AWS/States", Dimensions=[{"Name": "StateMachineArn", "Value": arn}]
+    )["Metrics"]
+    names = {metric["MetricName"] for metric in metrics}
+    assert names == {"ExecutionsStarted", "ExecutionsSucceeded", "ExecutionTime"}
+    standard = made(sfn, f"{name}-2")
+    refused("StateMachineTypeNotSupported", sfn.start_sync_execution, stateMachineArn=standard)
+
+
+def test_a_failed_express_execution_answers(sfn: Any, name: str) -> None:
+    fail = {"StartAt": "F", "States": {"F": {"Type": "Fail", "Error": "E", "Cause": "C"}}}
+    arn = made(sfn, name, fail, type="EXPRESS")
+    found = sfn.start_sync_execution(stateMachineArn=arn)
+    assert (found["status"], found["error"], found["cause"]) == ("FAILED", "E", "C")
+
+
+# -- activities
+
+
+def worked(resource: str) -> Any:
+    task = {"Type": "Task", "Resource": resource, "TimeoutSeconds": 60, "HeartbeatSeconds": 30}
+    return {"StartAt": "T", "States": {"T": {**task, "End": True}}}
+
+
+def test_an_activity_and_its_worker(sfn: Any, name: str) -> None:
+    activity = sfn.create_activity(name=name)["activityArn"]
+    assert sfn.create_activity(name=name)["activityArn"] == activity
+    assert sfn.describe_activity(activityArn=activity)["name"] == name
+    assert activity in str(sfn.list_activities())
+    arn = made(sfn, f"m-{name}", worked(activity))
+    got: list[Any] = []
+
+    def work() -> None:
+        got.append(sfn.get_activity_task(activityArn=activity, workerName="w"))
+
+    worker = threading.Thread(target=work)
+    worker.start()
+    run = sfn.start_execution(stateMachineArn=arn, input='{"a":1}')["executionArn"]
+    worker.join(30)
+    assert json.loads(got[0]["input"]) == {"a": 1}
+    token = got[0]["taskToken"]
+    sfn.send_task_heartbeat(taskToken=token)
+    words = refused("InvalidOutput", sfn.send_task_success, taskToken=token, output="{")
+    assert words == "Invalid Output: 'Unexpected end-of-input'"
+    sfn.send_task_success(taskToken=token, output='{"b": 2}')
+    assert json.loads(ended(sfn, run)["output"]) == {"b": 2}
+    types = [e["type"] for e in sfn.get_execution_history(executionArn=run)["events"]]
+    assert types[2:5] == ["ActivityScheduled", "ActivityStarted", "ActivitySucceeded"]
+    words = refused("TaskTimedOut", sfn.send_task_success, taskToken=token, output="1")
+    assert words == "Task Timed Out: 'Provided task does not exist anymore'"
+    words = refused("InvalidToken", sfn.send_task_failure, taskToken="none")
+    assert words == "Invalid Token: 'Invalid token'"
+
+
+def test_redrive_and_an_activity_that_is_gone(sfn: Any, name: str) -> None:
+    activity = f"{ARN}activity:{name}"
+    arn = made(sfn, name, worked(activity))
+    run = sfn.start_execution(stateMachineArn=arn)["executionArn"]
+    found = ended(sfn, run)
+    assert (found["status"], found["redriveStatus"]) == ("FAILED", "REDRIVABLE")
+    assert found["cause"] == f"Activity Does Not Exist: '{activity}'"
+    sfn.create_activity(name=name)
+    sfn.redrive_execution(executionArn=run)
+    token = sfn.get_activity_task(activityArn=activity)["taskToken"]
+    refused("ExecutionNotRedrivable", sfn.redrive_execution, executionArn=run)
+    sfn.send_task_success(taskToken=token, output="1")
+    found = ended(sfn, run)
+    assert (found["status"], found["redriveCount"]) == ("SUCCEEDED", 1)
+    events = sfn.get_execution_history(executionArn=run)["events"]
+    types = [event["type"] for event in events]
+    assert types[4:8] == [
+        "ExecutionFailed",
+        "ExecutionRedriven",
+        "ActivityScheduled",
+        "ActivityStarted",
+    ]
+    sfn.delete_activity(activityArn=activity)
+    words = refused("ActivityDoesNotExist", sfn.get_activity_task, activityArn=activity)
+    assert words == f"Activity Does Not Exist: '{activity}'"
+    words = refused("ExecutionNotRedrivable", sfn.redrive_execution, executionArn=run)
+    assert words == "Execution is SUCCEEDED and cannot be redriven"
