@@ -190,14 +190,9 @@ TABLE: Table = {
         "DescribeExecution",
         "DescribeStateMachineForExecution",
         "GetExecutionHistory",
-        "ListMapRuns",
         "RedriveExecution",
         "StopExecution",
     ),
-    **plain(MAP_RUN, "DescribeMapRun", "UpdateMapRun"),
-    # TestState's page lists no iam:PassRole, but the role is handed over (guide, "IAM permissions for
-    # using TestState API")
-    "TestState": (Permission("states:TestState"), passed()),
     **plain(ACTIVITY, "DeleteActivity", "DescribeActivity", "GetActivityTask"),
     "ListActivities": (Permission("states:ListActivities"),),
     "ListStateMachines": (Permission("states:ListStateMachines"),),
