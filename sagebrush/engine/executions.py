@@ -29,7 +29,7 @@ from sagebrush.asl.steps import (
 )
 from sagebrush.engine.execution_port import Port
 from sagebrush.engine.execution_timers import Timers
-from sagebrush.errors import Doc
+from sagebrush.errors import AwsError, Doc
 from sagebrush.store.db import Conflict, Tx
 from sagebrush.store.executions import RUNNING, Change, New, Run, change_of
 from sagebrush.store.generations import Outdated
@@ -151,8 +151,13 @@ class Executing:
         with self._guard:
             waiting = [future for each in self._waiting.values() for future in each]
             self._waiting.clear()
+            lives, self._lives = list(self._lives.values()), {}
         for future in waiting:
             future.cancel()
+        for live in lives:
+            if live.stored is not None:  # durable, and nobody was told
+                _answer(live.stored[0].future, True)
+            self._drop(live, AwsError("ServiceUnavailable", "The server is stopping.", 503))
 
     def empty(self) -> None:
         """All executions were deleted: nothing in memory is of one."""

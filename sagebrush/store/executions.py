@@ -308,6 +308,11 @@ class Executions:
         row = self._db.read_one(f"SELECT {_COLUMNS} FROM execution WHERE arn=?", (arn,))
         return _run(row) if row else None
 
+    def arn(self, execution: int) -> str | None:
+        """The ARN of the execution."""
+        row = self._db.read_one("SELECT arn FROM execution WHERE id=?", (execution,))
+        return row["arn"] if row else None
+
     def get(self, execution: int) -> tuple[Run, Doc | None] | None:
         """The execution and its position (None before it began and once it has ended)."""
         columns = ", ".join(f"execution.{name.strip()}" for name in _COLUMNS.split(","))

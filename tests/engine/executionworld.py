@@ -41,13 +41,14 @@ class RecordedDoer(Doer):
 class ExecutionWorld:
     """The store and the engine over one database file; `open` again is a restart."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, doer: type[RecordedDoer] = RecordedDoer) -> None:
         self.home = home
+        self._doer = doer
         self.now = 1_000_000.0
         self.open()
 
     def open(self) -> None:
-        self.doer = RecordedDoer()
+        self.doer = self._doer()
         self.db = Db(self.home / "db.sqlite")
         self.executions = Executions(self.db, self.clock)
         self.world = cast(

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from sagebrush.asl import spine
 from sagebrush.asl.steps import Stopped, TaskFailed, TaskStarted, TaskSucceeded
+from sagebrush.engine import executions
+from sagebrush.errors import AwsError
 from tests.engine.executionworld import ExecutionWorld
 
 CALL = "arn:aws:states:::sqs:sendMessage"
@@ -142,3 +146,96 @@ def test_an_express_execution_leaves_nothing(world: ExecutionWorld) -> None:
     assert ended.result(5).status == "SUCCEEDED"
     world.settled()
     assert world.db.read("SELECT id FROM execution") == []
+
+
+def test_a_full_disk_loses_no_news(world: ExecutionWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(executions, "AGAIN", 0.01)
+    run = world.start("one", TASK)
+    world.settled()
+    [(_, work, _)] = world.doer.begun
+    real, failing = world.db.submit, [3]
+
+    def submit(function: Any, urgent: bool = False) -> Future[Any]:
+        if failing[0]:
+            failing[0] -= 1
+            refused: Future[Any] = Future()
+            refused.set_exception(AwsError("InsufficientStorage", "full", 507))
+            return refused
+        return real(function, urgent)
+
+    monkeypatch.setattr(world.db, "submit", submit)
+    asked = world.executing.report(run.id, Stopped(), insists=False)
+    with pytest.raises(AwsError, match="full"):
+        asked.result(5)
+    assert world.executing.report(run.id, TaskSucceeded(work.key, 1)).result(5)
+    assert failing == [0]
+    assert world.ended(run).output == "1"
+
+
+def test_slow_expressions_of_one_execution_stall_no_other(world: ExecutionWorld) -> None:
+    """Each state takes a while; a step ends after its slice, and others have their turn."""
+    text = "{% $sum($map([1..3000], function($v) { $v * 2 })) %}"
+    states = {f"P{at}": {"Type": "Pass", "Output": text, "Next": f"P{at + 1}"} for at in range(40)}
+    slow = {
+        "QueryLanguage": "JSONata",
+        "StartAt": "P0",
+        "States": {**states, "P40": {"Type": "Succeed"}},
+    }
+    runs = [world.start(f"slow{at}", slow) for at in range(executions.THREADS)]
+    quick = world.ended(world.start("quick", passes(5)))
+    assert quick.status == "SUCCEEDED"
+    assert any(world.executions.find(run.arn).status == "RUNNING" for run in runs)  # type: ignore[union-attr]
+    for run in runs:
+        world.executing.report(run.id, Stopped())
+
+
+def test_a_step_that_breaks_fails_its_execution(
+    world: ExecutionWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*given: Any) -> Any:
+        raise KeyError("bug")
+
+    monkeypatch.setattr(spine, "advance", broken)
+    run = world.ended(world.start("one", passes(1)))
+    assert (run.status, run.error) == ("FAILED", "States.Runtime")
+    assert "KeyError" in (run.cause or "")
+
+
+def test_a_redrive_goes_on_after_a_restart(world: ExecutionWorld) -> None:
+    run = world.start("one", TASK)
+    world.settled()
+    world.executing.report(run.id, TaskFailed(world.doer.begun[0][1].key, "E", None))
+    assert world.ended(run).status == "FAILED"
+    plan = {"redrives": 1}
+    with world.db.generations.of(0):
+        found = world.db.write(lambda tx: world.executions.redrive_in(tx, run.id, plan))
+    assert found is not None  # as if the server was killed here
+    world.close()
+    world.open()
+    world.settled()
+    [(_, work, _)] = world.doer.begun
+    world.executing.report(run.id, TaskSucceeded(work.key, 2))
+    assert world.ended(run).output == "2"
+    assert "ExecutionRedriven" in world.types(run)
+
+
+def test_what_cannot_be_redriven_any_more_keeps_no_position(world: ExecutionWorld) -> None:
+    run = world.start("one", TASK)
+    world.settled()
+    world.executing.report(run.id, TaskFailed(world.doer.begun[0][1].key, "E", None))
+    world.ended(run)
+    assert len(world.db.read("SELECT execution FROM position")) == 1
+    assert world.executions.forget_redrives(world.now) == 0
+    assert world.executions.forget_redrives(world.now + 1) == 1
+    assert not world.executing.redrive(run.id, {}).result(5)
+
+
+def test_express_workflows_end_after_five_minutes(world: ExecutionWorld) -> None:
+    wait = {"StartAt": "W", "States": {"W": {"Type": "Wait", "Seconds": 900, "End": True}}}
+    arn = "arn:aws:states:us-east-1:123456789012:execution:m:one"
+    ended = world.executing.expect(arn)
+    world.start("one", wait, type="EXPRESS")
+    world.settled()
+    world.now += 301
+    world.executing.wake()
+    assert ended.result(5).status == "TIMED_OUT"

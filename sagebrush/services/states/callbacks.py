@@ -47,8 +47,8 @@ def _work(ctx: Ctx, token: str) -> Work:
     if not ours:
         raise AwsError("InvalidToken", "Invalid Token: 'Invalid token'")
     work = ctx.world.executions.of_token(token)
-    found = ctx.world.executions.get(work.execution) if work is not None else None
-    if work is None or found is None or found[0].account != ctx.account:
+    arn = ctx.world.executions.arn(work.execution) if work is not None else None
+    if work is None or arn is None or arn.split(":", 5)[4] != ctx.account:
         raise _timed_out()
     return work
 

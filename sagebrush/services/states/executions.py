@@ -28,8 +28,6 @@ REDRIVE_DAYS = 14
 HISTORY = 24_999
 """Events after which it cannot."""
 DAY = 86400.0
-EXPRESS_SECONDS = 300.0
-"""The longest that an Express workflow runs (quotas, "Maximum execution time")."""
 
 
 def start_execution(ctx: Ctx, request: Doc) -> Future[Doc]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypedDict
 
 from sagebrush.asl import machine as asl_machine
@@ -17,6 +17,8 @@ from sagebrush.store.executions import Executions, Run
 
 KIND = "states"
 """`Run.kind` of executions of state machines."""
+LONGEST, EXPRESS = 365 * 86400.0, 300.0
+"""Seconds that a Standard and an Express workflow run at most (quotas, "Maximum execution time")."""
 CACHED = 200
 """Machines that stay in memory."""
 
@@ -79,8 +81,11 @@ class Programs:
         """What the execution runs. Raises KeyError where its definition is gone."""
         plan = plan_of(run)
         machine_arn = plan.get("machine", "")
+        standard = plan.get("type") != "EXPRESS"
+        machine = self.machine(run.definition, tuple(plan.get("path", ())))
+        longest = LONGEST if standard else EXPRESS
         execution = Execution(
-            machine=self.machine(run.definition, tuple(plan.get("path", ()))),
+            machine=replace(machine, timeout=min(machine.timeout or longest, longest)),
             arn=run.arn,
             name=run.name,
             role=plan.get("role", ""),
@@ -89,7 +94,7 @@ class Programs:
             started=run.started,
             input=run.input,
             redrives=plan.get("redrives", 0),
-            standard=plan.get("type") != "EXPRESS",
+            standard=standard,
             prepare=prepared,
         )
         return Program(run, plan, execution)

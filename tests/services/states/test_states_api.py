@@ -6,10 +6,12 @@ Wordings are those that AWS was recorded with (localstack's tests/aws/services/s
 from __future__ import annotations
 
 import json
+import socket
 import threading
 from typing import Any
 
 import pytest
+from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from sagebrush.services.states.port import port_of
@@ -43,7 +45,8 @@ def refused(code: str, call: Any, **params: Any) -> str:
         call(**params)
     error = caught.value.response["Error"]
     assert error["Code"] == code, error
-    assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 400
+    statuses = (400, 403) if code == "AccessDeniedException" else (400,)
+    assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] in statuses
     return error["Message"]
 
 
@@ -480,3 +483,78 @@ def test_redrive_and_an_activity_that_is_gone(sfn: Any, name: str) -> None:
     assert words == f"Activity Does Not Exist: '{activity}'"
     words = refused("ExecutionNotRedrivable", sfn.redrive_execution, executionArn=run)
     assert words == "Execution is SUCCEEDED and cannot be redriven"
+
+
+# -- clients and callers
+
+
+def test_a_client_that_prefixes_the_host(
+    server: Server, name: str, sfn: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where `sync-` names resolve, unmodified clients need no variable."""
+    arn = made(sfn, name, type="EXPRESS")
+    real, asked = socket.getaddrinfo, list[str]()
+
+    def resolve(host: Any, *more: Any, **given: Any) -> Any:
+        asked.append(host)
+        return real(str(host).removeprefix("sync-"), *more, **given)
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    client = server.client(
+        "stepfunctions",
+        endpoint_url=f"http://localhost:{server.app.port}",
+        config=Config(retries={"total_max_attempts": 1}),
+    )
+    assert client.start_sync_execution(stateMachineArn=arn)["status"] == "SUCCEEDED"
+    assert "sync-localhost" in asked
+
+
+def test_policies_decide(server: Server, client: Any, sfn: Any, name: str) -> None:
+    arn = made(sfn, name, publish=True)
+    sfn.create_state_machine_alias(
+        name="live", routingConfiguration=[{"stateMachineVersionArn": f"{arn}:1", "weight": 100}]
+    )
+    statements = [
+        {
+            "Effect": "Allow",
+            "Action": "states:StartExecution",
+            "Resource": arn,
+            "Condition": {"ForAnyValue:StringEquals": {"states:StateMachineQualifier": ["live"]}},
+        },
+        {
+            "Effect": "Allow",
+            "Action": "states:StopExecution",
+            "Resource": f"{ARN}execution:{name}:*",
+        },
+    ]
+    iam = client("iam")
+    iam.create_user(UserName=name[:60])
+    iam.put_user_policy(
+        UserName=name[:60],
+        PolicyName="p",
+        PolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": statements}),
+    )
+    key = iam.create_access_key(UserName=name[:60])["AccessKey"]
+    caller = server.client(
+        "stepfunctions",
+        aws_access_key_id=key["AccessKeyId"],
+        aws_secret_access_key=key["SecretAccessKey"],
+    )
+    run = caller.start_execution(stateMachineArn=f"{arn}:live")["executionArn"]
+    caller.stop_execution(executionArn=run)
+    refused("AccessDeniedException", caller.start_execution, stateMachineArn=arn)
+    words = refused("AccessDeniedException", caller.describe_execution, executionArn=run)
+    assert "states:DescribeExecution" in words
+    given = {"name": "x", "definition": json.dumps(PASS), "roleArn": ROLE}
+    refused("AccessDeniedException", caller.create_state_machine, **given)
+
+
+def test_all_goes_when_the_accounts_are_emptied(server: Server, sfn: Any, name: str) -> None:
+    arn = made(sfn, name, WAIT)
+    run = sfn.start_execution(stateMachineArn=arn, name="e")["executionArn"]
+    server.world.reset()
+    refused("ExecutionDoesNotExist", sfn.describe_execution, executionArn=run)
+    assert made(sfn, name, WAIT) == arn
+    again = sfn.start_execution(stateMachineArn=arn, name="e")["executionArn"]
+    assert sfn.stop_execution(executionArn=again)["stopDate"]
+    assert sfn.describe_execution(executionArn=again)["status"] == "ABORTED"
