@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from tests.conftest import Server
 from tests.services.sagemaker.liveserver import own
@@ -209,3 +210,30 @@ def test_a_state_is_tested_alone(sfn: Any, role: str) -> None:
     assert found["status"] == "SUCCEEDED", found
     assert json.loads(found["output"]) == {"names": ["jobs"]}
     assert json.loads(found["inspectionData"]["result"])["Buckets"][0]["Name"] == "jobs"
+
+
+def test_what_this_server_lacks_is_refused_when_a_machine_is_created(sfn: Any, role: str) -> None:
+    inner = {"StartAt": "I", "States": {"I": task("dynamodb:getItem", {"TableName": "t"})}}
+    states = {
+        "Both": {
+            "Type": "Parallel",
+            "Branches": [{"StartAt": "P", "States": DONE}, inner],
+            "End": True,
+        }
+    }
+    definition = json.dumps({"StartAt": "Both", "States": states})
+    said = (
+        "Sagebrush does not implement the integration arn:aws:states:::dynamodb:getItem: it has no "
+        "dynamodb getItem."
+    )
+    with pytest.raises(ClientError) as found:
+        sfn.create_state_machine(name="lacks", definition=definition, roleArn=role)
+    error = found.value.response["Error"]
+    assert error["Code"] == "InvalidDefinition"
+    assert error["Message"] == (
+        f"Invalid State Machine Definition: 'SCHEMA_VALIDATION_FAILED: {said} at "
+        "/States/Both/Branches[1]/States/I/Resource'"
+    )
+    judged = sfn.validate_state_machine_definition(definition=definition)
+    assert judged["result"] == "FAIL"
+    assert judged["diagnostics"][0]["message"] == said

@@ -16,7 +16,9 @@ import pytest
 from tests.services.sagemaker.training.test_training_live import ROLE, Killable, request
 from tests.waiting import until
 
-pytestmark = pytest.mark.full  # several servers; test_states_doing.py starts one again in its process
+pytestmark = (
+    pytest.mark.full
+)  # several servers; test_states_doing.py starts one again in its process
 
 
 @pytest.fixture
