@@ -11,6 +11,7 @@ from sagebrush.services.states import arns, configuration, tokens, versions
 from sagebrush.services.states.plan import plan_of
 from sagebrush.services.states.port import port_of
 from sagebrush.services.states.resources import ACTIVE, DELETING, KIND, find, unqualified
+from sagebrush.services.states.tasks import refusals
 from sagebrush.store.changes import Changes, together
 from sagebrush.store.rows import Exists, Row
 from sagebrush.world import Ctx
@@ -53,6 +54,7 @@ def create_state_machine(ctx: Ctx, request: Doc) -> Doc:
 
 def _document(ctx: Ctx, request: Doc, arn: str, express: bool) -> Doc:
     configuration.check_definition(request["definition"], express)
+    refusals.check(request["definition"], ctx.world.operations)
     configuration.check_encryption(request.get("encryptionConfiguration"))
     doc: Doc = {
         "stateMachineArn": arn,
@@ -129,6 +131,7 @@ def update_state_machine(ctx: Ctx, request: Doc) -> Doc:
     wanted = {m: request[m] for m in _UPDATES if request.get(m) is not None}
     if "definition" in wanted:
         configuration.check_definition(wanted["definition"], row.doc["type"] == "EXPRESS")
+        refusals.check(wanted["definition"], ctx.world.operations)
     configuration.check_encryption(request.get("encryptionConfiguration"))
     if "loggingConfiguration" in wanted:
         before = row.doc["loggingConfiguration"]
@@ -209,6 +212,8 @@ def validate_state_machine_definition(ctx: Ctx, request: Doc) -> Doc:
     """What AWS would say of the definition (`asl.validation`), errors first."""
     express = request.get("type") == "EXPRESS"
     found = validation.diagnose(request["definition"], express)
+    if not any(one.severity == "ERROR" for one in found):
+        found += refusals.lacking(request["definition"], ctx.world.operations)
     failed = any(one.severity == "ERROR" for one in found)
     if request.get("severity", "ERROR") == "ERROR":
         found = [one for one in found if one.severity == "ERROR"]

@@ -197,6 +197,8 @@ class MapRuns:
                 self._more(live)
                 self._count(live)
                 self._weigh(live)
+                if not live.whole and len(live.running) < self._most(live):
+                    self._wake(live)  # there is room: a burst was all, or some had ended before
         except StateError as error:
             self._give_up(live, error.name, error.cause)
         except ReaderFailed as error:
@@ -238,9 +240,14 @@ class MapRuns:
         for child, _ in list(live.running.values()):
             self._world.executing.report(child, Stopped())
 
+    @staticmethod
+    def _most(live: _Live) -> int:
+        """How many children may run at once."""
+        return live.row.doc.get("maxConcurrency") or len(live.running) + BURST
+
     def _more(self, live: _Live) -> None:
         """Children begin, as many as may run, in the order of their items."""
-        most = live.row.doc.get("maxConcurrency") or len(live.running) + BURST
+        most = self._most(live)
         waiting: list[tuple[int, Future[tuple[Run, bool]]]] = []
         while len(waiting) < BURST and len(live.running) + len(waiting) < most:
             found = next(live.inputs, None)
@@ -250,8 +257,6 @@ class MapRuns:
             waiting.append((found[0], self._start(live, *found)))
         for items, future in waiting:
             self._started(live, items, *future.result())
-        if len(waiting) == BURST:
-            self._wake(live)
 
     def _start(self, live: _Live, items: int, text: str) -> Future[tuple[Run, bool]]:
         spec, plan = live.order.spec, dict(live.run.plan)

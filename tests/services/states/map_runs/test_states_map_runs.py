@@ -236,14 +236,14 @@ def test_express_children_give_their_results_too(stand: TaskStand) -> None:
 def test_a_server_that_starts_goes_on_and_begins_no_child_twice(tmp_path: Path) -> None:
     first = TaskStand(tmp_path)
     states = {"T": {"Type": "Wait", "SecondsPath": "$.s", "End": True}}
-    items = [{"s": 0}, {"s": 0}, {"s": 1}, {"s": 1}]
-    run = first.begin(mapped(states, MaxConcurrency=3), items)
+    items = [{"s": 0}] * 4 + [{"s": 1}] * 3
+    run = first.begin(mapped(states, MaxConcurrency=2), items)
     until(lambda: first.call("stepfunctions", "ListMapRuns", executionArn=run.arn)["mapRuns"])
-    until(lambda: described(first, run)["executionCounts"]["running"])
+    until(lambda: described(first, run)["executionCounts"]["succeeded"] == 4)
     first.close()
     again = TaskStand(tmp_path)
     try:
         assert output(again.ended(run)) == items
-        assert described(again, run)["executionCounts"]["total"] == 4
+        assert described(again, run)["executionCounts"]["total"] == 7
     finally:
         again.close()
