@@ -13,6 +13,8 @@ from sagebrush.asl import spine
 from sagebrush.asl.steps import Stopped, TaskFailed, TaskStarted, TaskSucceeded
 from sagebrush.engine import executions
 from sagebrush.errors import AwsError
+from sagebrush.store import emptying
+from sagebrush.store.generations import Outdated
 from tests.engine.executionworld import ExecutionWorld
 
 CALL = "arn:aws:states:::sqs:sendMessage"
@@ -239,3 +241,26 @@ def test_express_workflows_end_after_five_minutes(world: ExecutionWorld) -> None
     world.now += 301
     world.executing.wake()
     assert ended.result(5).status == "TIMED_OUT"
+
+
+def test_a_restart_drops_synchronous_executions(world: ExecutionWorld) -> None:
+    kept = world.start("async", TASK, type="EXPRESS")
+    world.start("sync", TASK, type="EXPRESS", sync=True)
+    world.settled()
+    world.close()
+    world.open()
+    assert [run.name for run, _, _ in world.doer.begun] == ["async"]
+    assert [row["id"] for row in world.db.read("SELECT id FROM execution")] == [kept.id]
+
+
+def test_emptied_accounts_get_no_work(world: ExecutionWorld) -> None:
+    """What was committed before all was deleted is not told after it."""
+    run = world.start("one", TASK)
+    world.settled()
+    waiting = world.executing.ended(run.arn)
+    emptying.empty(world.db, "none")
+    world.executing.empty()
+    with pytest.raises(Outdated):
+        waiting.result(5)
+    assert not world.executing.report(run.id, Stopped()).result(5)
+    assert world.db.read("SELECT id FROM execution") == []
