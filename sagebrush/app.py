@@ -24,7 +24,6 @@ from sagebrush.credentials import CredentialBook
 from sagebrush.engine import retention, shutdown, usage
 from sagebrush.engine.executions import Executing
 from sagebrush.engine.loop import Loop
-from sagebrush.engine.news import News
 from sagebrush.engine.outbox import Outbox
 from sagebrush.engine.reset import Reset
 from sagebrush.environments.builds import LayerBuilds
@@ -61,6 +60,7 @@ from sagebrush.store.events import Events
 from sagebrush.store.executions import Executions
 from sagebrush.store.home import Home
 from sagebrush.store.messages import Messages
+from sagebrush.store.news import News
 from sagebrush.store.objects import ObjectStore
 from sagebrush.store.rows import Rows
 from sagebrush.store.series import Series
@@ -118,14 +118,7 @@ class App:
         self.world = self._world(clock, running, known)
         self.loop = Loop(self.world, {name: kind for name, kind in kinds.items() if kind.reconcile})
         self.world.wake = self.loop.wake
-        self._tasks = ServiceTasks(self.world)
-        self._map_runs = MapRuns(self.world)
-        doers: dict[str, Doer] = {
-            "Task": self._tasks,
-            "LambdaFunction": self._tasks,
-            "MapRun": self._map_runs,
-        }
-        self.executing = Executing(self.world, {STATES: StatesPort(self.world, doers)})
+        self.executing = self._executing()
         self.world.executing = self.executing
         self.outbox = Outbox(self.world, consumers)
         self.world.reset = self._reset = Reset(self.world, self.loop, self.outbox, self.backend)
@@ -210,6 +203,16 @@ class App:
             kinds=running,
             begin=self.dispatcher.begin,
         )
+
+    def _executing(self) -> Executing:
+        """What moves executions on, with what does the work that they order."""
+        self._tasks, self._map_runs = ServiceTasks(self.world), MapRuns(self.world)
+        doers: dict[str, Doer] = {
+            "Task": self._tasks,
+            "LambdaFunction": self._tasks,
+            "MapRun": self._map_runs,
+        }
+        return Executing(self.world, {STATES: StatesPort(self.world, doers)})
 
     def _capture(self, of: Doc, destination: str, key: str, content: bytes) -> None:
         captured.store(self.world, of, destination, key, content)

@@ -259,10 +259,10 @@ class MapRuns:
             self._started(live, items, *future.result())
 
     def _start(self, live: _Live, items: int, text: str) -> Future[tuple[Run, bool]]:
-        spec, plan = live.order.spec, dict(live.run.plan)
+        spec, plan = live.order.spec, plan_of(live.run)
         name = str(uuid.uuid5(NAMES, f"{live.arn} {live.index}"))
         live.index += 1
-        machine = f"{plan['machine']}/{spec['label']}"
+        machine = f"{plan.get('machine')}/{spec['label']}"
         arn = f"{machine.replace(':stateMachine:', ':execution:', 1)}:{name}"
         path = [*plan.get("path", ()), *live.order.path]
         own: Doc = {
