@@ -118,8 +118,7 @@ class App:
         self.world = self._world(clock, running, known)
         self.loop = Loop(self.world, {name: kind for name, kind in kinds.items() if kind.reconcile})
         self.world.wake = self.loop.wake
-        self.executing = self._executing()
-        self.world.executing = self.executing
+        self._build_executing()
         self.outbox = Outbox(self.world, consumers)
         self.world.reset = self._reset = Reset(self.world, self.loop, self.outbox, self.backend)
         self.access = AccessLog(settings.home / "logs" / "access.log")
@@ -145,6 +144,18 @@ class App:
         self._usage = usage.Sampler(self.world)
         self.port = self.tls_port = 0
         self._stopped = False
+
+    def _build_executing(self) -> None:
+        """What moves executions of state machines on, and what does their work."""
+        self._tasks = ServiceTasks(self.world)
+        self._map_runs = MapRuns(self.world)
+        doers: dict[str, Doer] = {
+            "Task": self._tasks,
+            "LambdaFunction": self._tasks,
+            "MapRun": self._map_runs,
+        }
+        self.executing = Executing(self.world, {STATES: StatesPort(self.world, doers)})
+        self.world.executing = self.executing
 
     def _world(
         self,
@@ -203,16 +214,6 @@ class App:
             kinds=running,
             begin=self.dispatcher.begin,
         )
-
-    def _executing(self) -> Executing:
-        """What moves executions on, with what does the work that they order."""
-        self._tasks, self._map_runs = ServiceTasks(self.world), MapRuns(self.world)
-        doers: dict[str, Doer] = {
-            "Task": self._tasks,
-            "LambdaFunction": self._tasks,
-            "MapRun": self._map_runs,
-        }
-        return Executing(self.world, {STATES: StatesPort(self.world, doers)})
 
     def _capture(self, of: Doc, destination: str, key: str, content: bytes) -> None:
         captured.store(self.world, of, destination, key, content)
