@@ -39,13 +39,13 @@ def describe_map_run(ctx: Ctx, request: Doc) -> Doc:
     items = {status: count for status, (_, count) in tally.items()}
     all_written = written and written >= begun
     return {
+        "redriveCount": 0,
         **row.doc,
         "status": row.status,
         "itemCounts": _counts(items, left, written),
         "executionCounts": _counts(
             executions, batches, sum(executions.values()) if all_written else 0
         ),
-        "redriveCount": 0,
     }
 
 
