@@ -24,7 +24,6 @@ from sagebrush.credentials import CredentialBook
 from sagebrush.engine import retention, shutdown, usage
 from sagebrush.engine.executions import Executing
 from sagebrush.engine.loop import Loop
-from sagebrush.engine.news import News
 from sagebrush.engine.outbox import Outbox
 from sagebrush.engine.reset import Reset
 from sagebrush.environments.builds import LayerBuilds
@@ -61,6 +60,7 @@ from sagebrush.store.events import Events
 from sagebrush.store.executions import Executions
 from sagebrush.store.home import Home
 from sagebrush.store.messages import Messages
+from sagebrush.store.news import News
 from sagebrush.store.objects import ObjectStore
 from sagebrush.store.rows import Rows
 from sagebrush.store.series import Series

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from sagebrush.compute.base import Backend
     from sagebrush.compute.host import Host
     from sagebrush.credentials import CredentialBook, Identity
-    from sagebrush.engine.news import News
     from sagebrush.environments.builds import LayerBuilds
     from sagebrush.environments.store import Environments
     from sagebrush.facts import Running
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
     from sagebrush.store.events import Events
     from sagebrush.store.executions import Executions, New, Run
     from sagebrush.store.messages import Messages
+    from sagebrush.store.news import News
     from sagebrush.store.objects import ObjectStore
     from sagebrush.store.rows import Rows
     from sagebrush.store.series import Series

@@ -268,6 +268,21 @@ class Executions:
             tx.run("UPDATE position SET more=1 WHERE execution=?", (execution,))
         return _run(row) if row is not None else None
 
+    def begin_again(self, execution: int, plan: Doc) -> Future[int]:
+        """The execution, which has ended without success, is as it was before it began, but for these
+        members of its plan; 0 where it is gone."""
+
+        def work(tx: Tx) -> int:
+            for table in ("position", "history"):
+                tx.run(f"DELETE FROM {table} WHERE execution=?", (execution,))
+            return tx.run(
+                "UPDATE execution SET status=?, stopped=NULL, output=NULL, error=NULL, cause=NULL,"
+                " events=0, plan=json_patch(plan, ?) WHERE id=? AND status<>?",
+                (RUNNING, json.dumps(plan), execution, RUNNING),
+            )
+
+        return self._db.submit(work)
+
     def delete_in(self, tx: Tx, execution: int) -> None:
         """Nothing is left of the execution, in a transaction that the caller holds."""
         tx.run("DELETE FROM execution WHERE id=?", (execution,))

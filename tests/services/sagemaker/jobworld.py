@@ -14,7 +14,6 @@ from sagebrush.compute.host import measure
 from sagebrush.compute.local import fuse
 from sagebrush.credentials import CredentialBook
 from sagebrush.engine.loop import Loop
-from sagebrush.engine.news import News
 from sagebrush.environments.builds import LayerBuilds
 from sagebrush.environments.environment import Environment
 from sagebrush.environments.images import resolve
@@ -25,6 +24,7 @@ from sagebrush.settings import Settings
 from sagebrush.store.db import Db
 from sagebrush.store.executions import Executions
 from sagebrush.store.messages import Messages
+from sagebrush.store.news import News
 from sagebrush.store.objects import Blob, ObjectStore
 from sagebrush.store.rows import Rows
 from sagebrush.store.series import Point, Series

@@ -12,6 +12,7 @@ from sagebrush.errors import AwsError, Doc
 from sagebrush.services.states import arns, tokens
 from sagebrush.services.states.executions import run_of
 from sagebrush.services.states.map_runs import rows
+from sagebrush.services.states.program import plan_of
 from sagebrush.store.rows import Row
 from sagebrush.world import Ctx
 
@@ -38,13 +39,13 @@ def describe_map_run(ctx: Ctx, request: Doc) -> Doc:
     items = {status: count for status, (_, count) in tally.items()}
     all_written = written and written >= begun
     return {
+        "redriveCount": 0,
         **row.doc,
         "status": row.status,
         "itemCounts": _counts(items, left, written),
         "executionCounts": _counts(
             executions, batches, sum(executions.values()) if all_written else 0
         ),
-        "redriveCount": 0,
     }
 
 
@@ -73,7 +74,7 @@ def list_map_runs(ctx: Ctx, request: Doc) -> Doc:
         {
             "executionArn": run.arn,
             "mapRunArn": row.doc["mapRunArn"],
-            "stateMachineArn": str(run.plan.get("machine", "")),
+            "stateMachineArn": plan_of(run).get("machine", ""),
             "startDate": row.doc["startDate"],
             **({"stopDate": row.doc["stopDate"]} if "stopDate" in row.doc else {}),
         }

@@ -11,6 +11,7 @@ from typing import Any
 
 from sagebrush.asl.values import PAYLOAD_LIMIT, read, write
 from sagebrush.errors import Doc
+from sagebrush.services.states.program import plan_of
 from sagebrush.services.states.tasks.values import instant
 from sagebrush.store.executions import Run
 
@@ -25,7 +26,7 @@ EXCEEDED = "The specified tolerated failure threshold was exceeded"
 
 def described(run: Run) -> Doc:
     """A child execution with its metadata, as results without a transformation have it."""
-    ok = run.status == "SUCCEEDED"
+    ok, plan = run.status == "SUCCEEDED", plan_of(run)
     told: Doc = {
         "Cause": run.cause,
         "Error": run.error,
@@ -35,11 +36,11 @@ def described(run: Run) -> Doc:
         "Name": run.name,
         "Output": run.output,
         "OutputDetails": INCLUDED if ok else None,
-        "RedriveCount": run.plan.get("redrives", 0),
+        "RedriveCount": plan.get("redrives", 0),
         "RedriveStatus": "NOT_REDRIVABLE" if ok else "REDRIVABLE_BY_MAP_RUN",
         "RedriveStatusReason": f"Execution is {run.status} and cannot be redriven" if ok else None,
         "StartDate": instant(run.started),
-        "StateMachineArn": run.plan.get("machine", ""),
+        "StateMachineArn": plan.get("machine", ""),
         "Status": run.status,
         "StopDate": None if run.stopped is None else instant(run.stopped),
     }

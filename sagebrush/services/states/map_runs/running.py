@@ -19,7 +19,7 @@ from typing import Any
 
 from sagebrush.asl.failures import DATA_LIMIT, TOO_LARGE, StateError
 from sagebrush.asl.map_runs import exceeded
-from sagebrush.asl.steps import MapRunEnded, StartMapRun, Stopped
+from sagebrush.asl.steps import Began, MapRunEnded, StartMapRun, Stopped
 from sagebrush.errors import AwsError, Doc
 from sagebrush.services.states.map_runs import results, rows, writing
 from sagebrush.services.states.map_runs.sources import READER_FAILED, ReaderFailed, Source
@@ -160,11 +160,25 @@ class MapRuns:
         try:
             row = self._world.rows.insert(row)
         except Exists:
-            found = rows.find(self._world, run.account, run.region, order.spec["mapRunArn"])
-            row = found or row
+            row = self._row(run, order)
         source = Source(ctx, state, order.spec, now, random.Random(order.spec["mapRunArn"]))
         definition = self._world.executions.definition(run.definition)
         return _Live(run, order, ctx, row, definition, source, source.inputs())
+
+    def _row(self, run: Run, order: StartMapRun) -> Row:
+        """The row of a run that is there already, which runs again where it was redriven."""
+        row = rows.find(self._world, run.account, run.region, order.spec["mapRunArn"])
+        assert row is not None
+        redrives = order.spec.get("redrives", 0)
+        if row.doc.get("redriveCount", 0) >= redrives:
+            return row
+
+        def change(old: Row) -> Row:
+            doc = {name: value for name, value in old.doc.items() if name != "stopDate"}
+            doc |= {"redriveCount": redrives, "redriveDate": self._world.clock()}
+            return replace(old, status=rows.RUNNING, doc=doc)
+
+        return self._world.rows.update(row.id, change) or row
 
     # ---- turns
 
@@ -259,10 +273,10 @@ class MapRuns:
             self._started(live, items, *future.result())
 
     def _start(self, live: _Live, items: int, text: str) -> Future[tuple[Run, bool]]:
-        spec, plan = live.order.spec, dict(live.run.plan)
+        spec, plan = live.order.spec, plan_of(live.run)
         name = str(uuid.uuid5(NAMES, f"{live.arn} {live.index}"))
         live.index += 1
-        machine = f"{plan['machine']}/{spec['label']}"
+        machine = f"{plan.get('machine')}/{spec['label']}"
         arn = f"{machine.replace(':stateMachine:', ':execution:', 1)}:{name}"
         path = [*plan.get("path", ()), *live.order.path]
         own: Doc = {
@@ -282,8 +296,23 @@ class MapRuns:
 
     def _started(self, live: _Live, items: int, child: Run, created: bool) -> None:
         live.running[child.arn] = (child.id, items)
-        if not created and child.status != CHILD_RUNS:
-            live.inbox.append(child)
+        if created or child.status == CHILD_RUNS or self._redriven(live, child):
+            return
+        live.inbox.append(child)
+
+    def _redriven(self, live: _Live, child: Run) -> bool:
+        """Whether a child that was not successful goes on, as the run was redriven; an Express one
+        begins again (guide, "Redriving Map Runs")."""
+        redrives, plan = live.order.spec.get("redrives", 0), plan_of(child)
+        if child.status == "SUCCEEDED" or plan.get("redrives", 0) >= redrives:
+            return False
+        changed: Doc = {"redriven": self._world.clock(), "redrives": redrives}
+        if plan.get("type") != "EXPRESS":
+            return self._world.executing.redrive(child.id, changed).result()
+        if not self._world.executions.begin_again(child.id, changed).result():
+            return False
+        self._world.executing.report(child.id, Began())
+        return True
 
     def _heard(self, live: _Live, done: Future[Run]) -> None:
         """A child has ended, in a thread of the engine's."""

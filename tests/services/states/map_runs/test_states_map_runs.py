@@ -247,3 +247,30 @@ def test_a_server_that_starts_goes_on_and_begins_no_child_twice(tmp_path: Path) 
         assert described(again, run)["executionCounts"]["total"] == 7
     finally:
         again.close()
+
+
+@pytest.mark.parametrize("kind", ["STANDARD", "EXPRESS"])
+def test_a_redriven_run_does_again_what_failed(stand: TaskStand, kind: str) -> None:
+    """Items read an object that is not there at first; the one that went well is not run again."""
+    get = {
+        "G": {
+            "Type": "Task",
+            "Resource": "arn:aws:states:::aws-sdk:s3:getObject",
+            "Parameters": {"Bucket": "data", "Key.$": "$"},
+            "ResultSelector": {"body.$": "$.Body"},
+            "End": True,
+        }
+    }
+    put(stand, f"there-{kind}", "x")
+    states = mapped(get)
+    states["M"]["ItemProcessor"]["ProcessorConfig"]["ExecutionType"] = kind
+    run = stand.run(states, [f"there-{kind}", f"late-{kind}"])
+    assert run.error == "States.ExceedToleratedFailureThreshold"
+    before = described(stand, run)
+    put(stand, f"late-{kind}", "y")
+    stand.call("stepfunctions", "RedriveExecution", executionArn=run.arn)
+    assert output(stand.ended(run)) == [{"body": "x"}, {"body": "y"}]
+    after = described(stand, run)
+    assert after["mapRunArn"] == before["mapRunArn"]
+    assert (before["redriveCount"], after["redriveCount"], after["status"]) == (0, 1, "SUCCEEDED")
+    assert after["executionCounts"]["succeeded"] == after["executionCounts"]["total"] == 2
