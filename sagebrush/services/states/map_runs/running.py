@@ -17,6 +17,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from sagebrush.access import dispatch
 from sagebrush.asl.failures import DATA_LIMIT, TOO_LARGE, StateError
 from sagebrush.asl.map_runs import exceeded
 from sagebrush.asl.steps import Began, MapRunEnded, StartMapRun, Stopped
@@ -40,6 +41,7 @@ BURST = 100
 NAMES = uuid.UUID("b5f3f0de-31d7-4f4c-8f43-6a1a5b1d6f3e")
 """The name space of children's names."""
 WRITER_FAILED = "States.ResultWriterFailed"
+PERMISSIONS = "States.Permissions"
 ABORTED = "ABORTED"
 
 
@@ -144,6 +146,8 @@ class MapRuns:
             self._lives[live.where] = live
             if self._beginning.pop(live.where):
                 live.stopping, live.ending = True, _Ending(ABORTED)
+        if live.ending is None:
+            self._allow(live)
         self._world.news.listen(rows.parent(live.arn), lambda: self._wake(live), every=True)
         self._wake(live)
 
@@ -164,6 +168,17 @@ class MapRuns:
         source = Source(ctx, state, order.spec, now, random.Random(order.spec["mapRunArn"]))
         definition = self._world.executions.definition(run.definition)
         return _Live(run, order, ctx, row, definition, source, source.inputs())
+
+    def _allow(self, live: _Live) -> None:
+        """The run ends where the machine's role may not start its machine's executions (guide, "IAM
+        policies for using Distributed Map states")."""
+        machine = plan_of(live.run).get("machine", "").partition("/")[0]
+        try:
+            dispatch.authorise(
+                live.ctx, "stepfunctions", "StartExecution", {"stateMachineArn": machine}
+            )
+        except AwsError as error:
+            live.ending = _Ending("FAILED", PERMISSIONS, error.message)
 
     def _row(self, run: Run, order: StartMapRun) -> Row:
         """The row of a run that is there already, which runs again where it was redriven."""

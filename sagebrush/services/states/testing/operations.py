@@ -17,7 +17,7 @@ from sagebrush.asl.resources import read_resource
 from sagebrush.asl.steps import StartTask, TaskFailed, TaskSucceeded
 from sagebrush.asl.values import read
 from sagebrush.errors import AwsError, Doc
-from sagebrush.services.states import arns
+from sagebrush.services.states import arns, configuration
 from sagebrush.services.states.tasks import answers
 from sagebrush.services.states.tasks.answers import CallFailed
 from sagebrush.services.states.tasks.calls import By, call_of
@@ -36,7 +36,7 @@ def test_state(ctx: Ctx, request: Doc) -> Doc:
     ValidationException."""
     role = request.get("roleArn")
     if role is not None:
-        arns.check_role(role)
+        configuration.check_role(ctx, role, arns.made(ctx, "stateMachine:TestState"))
     given = request.get("input") or "{}"
     try:
         read(given)

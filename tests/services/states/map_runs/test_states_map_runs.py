@@ -274,3 +274,10 @@ def test_a_redriven_run_does_again_what_failed(stand: TaskStand, kind: str) -> N
     assert after["mapRunArn"] == before["mapRunArn"]
     assert (before["redriveCount"], after["redriveCount"], after["status"]) == (0, 1, "SUCCEEDED")
     assert after["executionCounts"]["succeeded"] == after["executionCounts"]["total"] == 2
+
+
+def test_the_role_needs_the_right_to_start_executions(stand: TaskStand) -> None:
+    poor = stand.make_role("poor", {"Effect": "Allow", "Action": "s3:*", "Resource": "*"})
+    run = stand.run(mapped(), [1], role=poor)
+    assert (run.status, run.error) == ("FAILED", "States.Permissions")
+    assert "is not authorized to perform: states:StartExecution" in str(run.cause)
