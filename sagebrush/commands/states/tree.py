@@ -127,9 +127,10 @@ class Tree:
 
     def __init__(self, definition: Doc) -> None:
         self.definition = definition
+        self.machines = dict(machines(definition))
         self.places = {
             name: Place(at, state)
-            for at, machine in machines(definition)
+            for at, machine in self.machines.items()
             for name, state in machine.get("States", {}).items()
         }
         self.root = Line(())
