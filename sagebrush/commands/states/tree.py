@@ -144,6 +144,11 @@ class Tree:
         self.cause: str | None = None
         self._at: dict[int, Position] = {0: (self.root, None)}
 
+    @property
+    def drawn(self) -> Doc:
+        """The machine that the execution ran: of a child of a map run, the item processor."""
+        return self.machines[self.root.machine]
+
     def add(self, events: Iterable[Doc]) -> Tree:
         """The events have happened; those known already change nothing."""
         for event in events:
