@@ -8,6 +8,7 @@ its own in each layer between. Lengths are pixels.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -196,15 +197,15 @@ class _Drawing:
             layers[at].append(nodes[key])
         for edge, (upper, lower, _) in zip(self.edges, ends, strict=True):
             turned = (edge.source, edge.target) in back
-            self.chains.append((edge, self._chain(edge, nodes[upper], nodes[lower], layers), turned))
-        links = [pair for _, chain, _ in self.chains for pair in zip(chain, chain[1:], strict=False)]
+            self.chains.append(
+                (edge, self._chain(edge, nodes[upper], nodes[lower], layers), turned)
+            )
+        links = [pair for _, chain, _ in self.chains for pair in itertools.pairwise(chain)]
         layers = arrange.ordered([layer for layer in layers if layer], links)
         arrange.placed(layers, links, BESIDE)
         return self._placed(layers, loops)
 
-    def _chain(
-        self, edge: Edge, upper: Node, lower: Node, layers: list[list[Node]]
-    ) -> list[Node]:
+    def _chain(self, edge: Edge, upper: Node, lower: Node, layers: list[list[Node]]) -> list[Node]:
         """The nodes of an edge: its ends, and one in each layer between."""
         between = range(upper.layer + 1, lower.layer)
         wide = len(edge.label) * LABEL_LETTER + 12 if edge.label else 0.0
