@@ -143,6 +143,9 @@ class Tree:
         self.error: str | None = None
         self.cause: str | None = None
         self._at: dict[int, Position] = {0: (self.root, None)}
+        self._redriven = -1
+        """The id of the event since which `_again` do their work again."""
+        self._again: list[Visit] = []
 
     @property
     def drawn(self) -> Doc:
@@ -154,7 +157,7 @@ class Tree:
         for event in events:
             if event["id"] > self.last:
                 self.last = event["id"]
-                self._at[event["id"]] = self._take(event)
+                self._at[self.last] = self._take(event)
         return self
 
     def visits(self, line: Line | None = None) -> Iterator[Visit]:
@@ -167,7 +170,10 @@ class Tree:
     def _take(self, event: Doc) -> Position:
         kind, when = event["type"], seconds(event["timestamp"])
         details = next((v for k, v in event.items() if k.endswith("EventDetails")), {})
-        position = self._at.get(event.get("previousEventId", 0), (self.root, None))
+        before = event.get("previousEventId", 0)
+        position = self._at.get(before, (self.root, None))
+        if before == self._redriven and not kind.startswith("Execution"):
+            position = self._resumed(kind, details)
         if kind.startswith("Execution"):
             return self._execution(kind, when, details, position)
         if kind.endswith("StateEntered"):
@@ -198,7 +204,8 @@ class Tree:
             return self.root, None
         if kind == "ExecutionRedriven":
             self.status, self.ended, self.error, self.cause = RUNNING, None, None, None
-            return position
+            self._redriven, self._again = self.last, list(_unfinished(self.root))
+            return self.root, None
         self.status = {
             "ExecutionSucceeded": SUCCEEDED,
             "ExecutionFailed": FAILED,
@@ -210,6 +217,26 @@ class Tree:
             _failed(position, None, when, (self.error, self.cause))
         _close(self.root, TIMED_OUT if self.status == TIMED_OUT else ABORTED, when)
         return self.root, None
+
+    def _resumed(self, kind: str, details: Doc) -> Position:
+        """Where the first event of a line after a redrive belongs: all name the redrive before them."""
+        name = details.get("name") or details.get("state")
+        for visit in self._again:
+            if name is not None:
+                mine = visit.name == name
+            elif "mapRunArn" in details:
+                mine = visit.map_run == details["mapRunArn"]
+            elif kind.endswith("Scheduled"):
+                mine = bool(visit.attempts) and visit.attempts[-1].resource == _resource(details)
+            else:
+                mine = kind.startswith(f"{visit.type}State")
+            if mine:
+                self._again = [one for one in self._again if one is not visit]
+                return visit.line, visit
+        place = self.places.get(name or "")
+        around = place.machine[-1][0] if place is not None and place.machine else ""
+        owner = next((one for one in self.visits() if one.name == around and one.open), None)
+        return (owner.line, owner) if owner is not None else (self.root, None)
 
     def _entered(self, type_: str, when: float, details: Doc, position: Position) -> Position:
         name = details["name"]
@@ -322,10 +349,8 @@ class Tree:
         if visit is None:
             return position
         if kind.endswith("Scheduled"):
-            kinds, what = details.get("resourceType"), details.get("resource", "")
-            resource = f"{kinds}:{what}" if kinds else what
             given = details.get("parameters", details.get("input", ""))
-            visit.attempts.append(Attempt(when, resource, given))
+            visit.attempts.append(Attempt(when, _resource(details), given))
             visit.status, visit.ended, visit.error, visit.cause = RUNNING, None, None, None
             _reopen(visit.line)
         elif visit.attempts:
@@ -353,6 +378,25 @@ def plain(state: Doc, name: str) -> str | None:
     """A field of a state that is text as it stands, and no expression."""
     found = state.get(name)
     return found if isinstance(found, str) and not found.startswith(("{%", "$")) else None
+
+
+def _resource(details: Doc) -> str:
+    """What a Scheduled event names, in one word."""
+    service, what = details.get("resourceType"), details.get("resource", "")
+    return f"{service}:{what}" if service else what
+
+
+def _unfinished(line: Line) -> Iterator[Visit]:
+    """The innermost visits that were not successful; they and those around them run again."""
+    visit = line.visits[-1] if line.visits else None
+    if visit is None or visit.status in (SUCCEEDED, CAUGHT):
+        return
+    line.status = RUNNING
+    visit.status, visit.ended, visit.error, visit.cause = RUNNING, None, None, None
+    for inner in visit.lines.values():
+        yield from _unfinished(inner)
+    if not visit.lines:
+        yield visit
 
 
 def _reopen(line: Line) -> None:

@@ -184,24 +184,37 @@ def test_an_expression_that_fails_names_its_state() -> None:
     assert visit(found, "M").error == "States.QueryEvaluationError"
 
 
-def test_a_redriven_execution_goes_on() -> None:
-    run = ran(single(parallel(machine(T=TASK))), worker=fails)
-    found = tree(run)
-    assert told(found) == [("S", "FAILED"), ("T", "FAILED")]
+def redriven(run: Run, *types: str) -> list[Doc]:
+    """A redrive's event and what lines do first after it, as asl.redrive writes them."""
     last = run.events[-1]["id"]
-    entered = next(e["id"] for e in run.events if e["type"] == "TaskStateEntered")
+    made: list[Doc] = [{"type": "ExecutionRedriven", "id": last + 1, "previousEventId": last}]
     details = {"resourceType": "lambda", "resource": "invoke", "parameters": "{}"}
-    common = {"timestamp": 1_700_000_100.0}
-    found.add(
-        [
-            {**common, "id": last + 1, "previousEventId": last, "type": "ExecutionRedriven",
-             "executionRedrivenEventDetails": {"redriveCount": 1}},
-            {**common, "id": last + 2, "previousEventId": entered, "type": "TaskScheduled",
-             "taskScheduledEventDetails": details},
-        ]
-    )  # fmt: skip
-    assert told(found) == [("S", "RUNNING"), ("T", "RUNNING")]
+    for at, kind in enumerate(types):
+        made.append({"type": kind, "id": last + 2 + at, "previousEventId": last + 1})
+        if kind == "TaskScheduled":
+            made[-1]["taskScheduledEventDetails"] = details
+    return [{"timestamp": 1_700_000_100.0, **each} for each in made]
+
+
+def test_a_redriven_execution_goes_on() -> None:
+    run = ran(single(parallel(machine(T=TASK), machine(P=PASS))), worker=fails)
+    found = tree(run)
+    assert told(found) == [("S", "FAILED"), ("T", "FAILED"), ("P", "SUCCEEDED")]
+    found.add(redriven(run, "TaskScheduled"))
+    assert told(found) == [("S", "RUNNING"), ("T", "RUNNING"), ("P", "SUCCEEDED")]
     assert (found.status, found.error) == ("RUNNING", None)
+    assert visit(found, "T").tries == 2
+
+
+def test_every_unfinished_iteration_is_found_again() -> None:
+    run = started(single({"Type": "Map", "ItemProcessor": machine(T=TASK)}), [1, 2, 3])
+    first, second, _ = run.tasks
+    run.happen(steps.TaskStarted(first), steps.TaskSucceeded(first, 1))
+    run.happen(steps.TaskStarted(second), steps.TaskFailed(second, "Oops", None))
+    found = tree(run).add(redriven(run, "TaskScheduled", "TaskScheduled"))
+    lines = visit(found, "S").lines
+    assert [line.visits[0].tries for line in lines.values()] == [1, 2, 2]
+    assert [line.status for line in lines.values()] == ["SUCCEEDED", "RUNNING", "RUNNING"]
 
 
 def test_a_child_of_a_map_run_is_its_item_processor() -> None:
