@@ -199,7 +199,7 @@ def iterations(visit: Visit, map_runs: Mapping[str, Mapping[str, Any]]) -> str:
 def _notes(visit: Visit, shown: Shown) -> Iterator[tuple[str, str]]:
     if visit.error is not None and visit.status != trees.RUNNING:
         style = "red" if visit.status in (trees.FAILED, trees.TIMED_OUT) else "yellow"
-        said = ": ".join(filter(None, (visit.error, visit.cause)))
+        said = reason(visit.error, visit.cause, shown.whole)
         yield style, (said or "failed") if shown.whole else shortened(said or "failed", 400)
     if not shown.data and not shown.whole:
         return
@@ -214,6 +214,18 @@ def _notes(visit: Visit, shown: Shown) -> Iterator[tuple[str, str]]:
         said = f"{said} → {shortened(visit.output)}".strip()
     if said:
         yield "dim", said
+
+
+def reason(error: str | None, cause: str | None, whole: bool = False) -> str:
+    """An error in words: of a job's whole description, or a function's error object, what it says."""
+    if cause is not None and not whole:
+        try:
+            found = json.loads(cause)
+        except ValueError:
+            found = None
+        if isinstance(found, dict):
+            cause = found.get("FailureReason") or found.get("errorMessage") or cause
+    return ": ".join(part for part in (error, cause) if isinstance(part, str) and part)
 
 
 def shortened(text: str, most: int = 100) -> str:

@@ -8,6 +8,7 @@ import sys
 import time
 
 from sagebrush.commands.states import lines, named, works
+from sagebrush.commands.states import tree as trees
 from sagebrush.commands.states.document import document
 from sagebrush.commands.states.lines import Row, Shown
 from sagebrush.commands.states.tree import Tree
@@ -40,12 +41,15 @@ def run(args: argparse.Namespace) -> int:
 def write(tree: Tree, name: str, shown: Shown) -> None:
     """The tree is printed, in colours where the output is a terminal, and what helps further."""
     put(lines.head(tree, name, shown), lines.rows(tree, shown), whole=shown.whole)
-    said = [tree.error, tree.cause]
     if tree.error is not None and not any(v.error == tree.error for v in tree.visits()):
-        print(": ".join(part for part in said if part))
-    jobs = [work.name for visit in tree.visits() if (work := works.work(visit)) and work.logged]
+        print(lines.reason(tree.error, tree.cause))
+    jobs = [
+        (visit.status in (trees.FAILED, trees.CAUGHT), visit.entered, work.name)
+        for visit in tree.visits()
+        if (work := works.work(visit)) and work.logged
+    ]
     if jobs:
-        print(f"sagebrush logs {jobs[-1]} shows what a job wrote")
+        print(f"sagebrush logs {max(jobs)[2]} shows what a job wrote")
 
 
 def put(head: str, rows: list[Row], whole: bool = False) -> None:

@@ -104,7 +104,7 @@ def _follow(found: Found, tree: Tree) -> Iterator[str]:
         yield from changes(tree, said)
         if tree.status != trees.RUNNING:
             shown = Shown(tree.ended or time.time())
-            error = ": ".join(part for part in (tree.error, tree.cause) if part)
+            error = lines.shortened(lines.reason(tree.error, tree.cause), 300)
             yield lines.head(tree, found.name, shown) + (f"  {error}" if error else "")
             return
         time.sleep(POLL_SECONDS)
@@ -134,8 +134,7 @@ def _line(visit: Visit, when: float) -> str:
     if visit.tries > 1:
         parts.append(f"{lines.ordinal(visit.tries)} try")
     if visit.error is not None and visit.status != trees.RUNNING:
-        reason = ": ".join(part for part in (visit.error, visit.cause) if part)
-        parts.append(lines.shortened(reason, 300))
+        parts.append(lines.shortened(lines.reason(visit.error, visit.cause), 300))
     return ", ".join(parts)
 
 
