@@ -22,10 +22,11 @@ IS = re.compile(r"Is([A-Z]\w+)")
 
 
 def rule_label(rule: Mapping[str, Any]) -> str:
-    """The rule's condition; JSONata's without its brackets."""
+    """The rule's condition; JSONata's without its brackets, and without the way to its input."""
     if "Condition" in rule:
         text = str(rule["Condition"])
-        return " ".join(text.removeprefix("{%").removesuffix("%}").split())
+        bare = " ".join(text.removeprefix("{%").removesuffix("%}").split())
+        return bare.replace("$states.input.", "").replace(">=", "≥").replace("<=", "≤")
     for name, word in (("And", " and "), ("Or", " or ")):
         if name in rule:
             return word.join(_bracketed(one) for one in rule[name])

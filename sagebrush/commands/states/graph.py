@@ -36,7 +36,8 @@ def run(args: argparse.Namespace) -> int:
     tree, title = None, found.machine.rpartition(":")[2]
     if found.execution and not args.plain:
         tree = named.begin(found.client, found.execution)
-        definition, title = tree.drawn, f"{title}: {found.name}"
+        definition = tree.drawn
+        title = title if title == found.name else f"{title}: {found.name}"
     else:
         with named.told():
             machine = found.client.describe_state_machine(stateMachineArn=found.machine)

@@ -116,6 +116,7 @@ def test_a_state_that_leads_to_itself() -> None:
         ({"Not": {"Variable": "$.x", "StringMatches": "a*"}}, "not x ~ a*"),
         ({"Or": [{"And": [{"Variable": "$.a", "IsNull": True}]}, {"Variable": "$.s", "StringEquals": ""}]}, "(a is null) or s = ''"),
         ({"Condition": "{% $x >  1 %}"}, "$x > 1"),
+        ({"Condition": "{% $states.input.n <= $n %}"}, "n ≤ $n"),
     ],
 )  # fmt: skip
 def test_rules_in_words(rule: Doc, label: str) -> None:
