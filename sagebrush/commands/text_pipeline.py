@@ -66,7 +66,7 @@ def _told(chosen: Settings, server: Server, name: str, out: Path, book: Book) ->
         return None
     tree = named.begin(client, found.execution)
     book.console.print()
-    show.write(tree, f"{name}:", Shown(time.time(), data=False))
+    show.write(tree, name, Shown(time.time(), data=False))
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError:

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from sagebrush.commands import beside, places, running
 from sagebrush.commands.running import CommandError, Server
@@ -25,6 +25,10 @@ SEARCHED = 10
 """How many executions of each machine, newest first, are compared with an unknown name."""
 PAGE = 1000
 """Events that GetExecutionHistory answers with at most."""
+
+
+class Unanswered(CommandError):
+    """The server did not answer; it may be about to start again."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +84,8 @@ def told() -> Iterator[None]:
         yield
     except ClientError as error:
         raise CommandError(error.response["Error"].get("Message") or str(error)) from error
+    except BotoCoreError as error:
+        raise Unanswered(f"the server did not answer: {error}") from error
 
 
 def _look(client: Any, name: str) -> Iterator[Found]:

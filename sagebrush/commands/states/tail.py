@@ -14,7 +14,8 @@ from sagebrush.commands.states.lines import Row, Shown
 from sagebrush.commands.states.named import Found
 from sagebrush.commands.states.tree import Tree, Visit
 
-POLL_SECONDS = 0.25
+POLL_SECONDS, PATIENCE = 0.25, 60.0
+"""Seconds between two looks; for how long a server that does not answer is waited for."""
 LIVE = (trees.RUNNING, trees.RETRYING)
 
 
@@ -57,8 +58,22 @@ def _watch(found: Found, tree: Tree, items: int) -> None:
             head = Text(lines.head(tree, found.name, shown), style="bold")
             rows = fitting(lines.rows(tree, shown), console.height - 2)
             screen.update(Group(head, lines.styled(rows, console.width)), refresh=True)
-            time.sleep(POLL_SECONDS)
+            look(found, tree)
+
+
+def look(found: Found, tree: Tree) -> None:
+    """A moment later, the tree has what happened since; a server that starts again is waited for.
+    Raises CommandError."""
+    until = time.monotonic() + PATIENCE
+    while True:
+        time.sleep(POLL_SECONDS)
+        try:
             named.go_on(found.client, found.execution, tree)
+        except named.Unanswered:
+            if time.monotonic() > until:
+                raise
+        else:
+            return
 
 
 def fitting(rows: Sequence[Row], room: int) -> list[Row]:
@@ -107,8 +122,7 @@ def _follow(found: Found, tree: Tree) -> Iterator[str]:
             error = lines.shortened(lines.reason(tree.error, tree.cause), 300)
             yield lines.head(tree, found.name, shown) + (f"  {error}" if error else "")
             return
-        time.sleep(POLL_SECONDS)
-        named.go_on(found.client, found.execution, tree)
+        look(found, tree)
 
 
 def changes(tree: Tree, said: dict[int, str]) -> list[str]:
