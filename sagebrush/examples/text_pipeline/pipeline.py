@@ -338,11 +338,20 @@ def follow(run: Run, timeout: float) -> None:
         if status == "SUCCEEDED":
             return
         if status != "RUNNING":
-            found = described(run) or {}
-            raise PipelineFailed(f"{status}: {found.get('error')}: {found.get('cause')}")
+            raise PipelineFailed(
+                f"the state machine {status.lower()}: {reason(described(run) or {})}"
+            )
         if time.monotonic() > until:
             raise PipelineFailed(f"the state machine still runs after {timeout:.0f} s")
         time.sleep(0.25)
+
+
+def reason(execution: dict[str, Any]) -> str:
+    """Why an execution ended so; of a job's description, which is then the cause, what it says."""
+    cause = execution.get("cause", "")
+    with suppress(ValueError, AttributeError):
+        cause = json.loads(cause).get("FailureReason", cause)
+    return f"{execution.get('error', '')}: {cause}"
 
 
 def tell_states(run: Run, shown: int) -> int:

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-PLACE = Path("/opt/ml/processing")
+PLACE = Path(__file__).resolve().parent.parent
+"""/opt/ml/processing, whose folder code this file is in."""
 PREFIX = "__label__"
 END = "</s>"
 """fastText's mark of a text's end, a word like others."""

@@ -6,7 +6,8 @@ import csv
 import random
 from pathlib import Path
 
-PLACE = Path("/opt/ml/processing")
+PLACE = Path(__file__).resolve().parent.parent
+"""/opt/ml/processing, whose folder code this file is in."""
 SHARES = {"test": 0.2, "validation": 0.1}
 """What is left is learned from."""
 
