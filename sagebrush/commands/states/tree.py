@@ -420,7 +420,7 @@ def _failed(
     given = error or (None, None)
     while visit is not until or visit is None:
         if visit is not None and visit.ended is None:
-            if visit.error is None:
+            if visit.error is None or (visit.cause is None and visit.error == given[0]):
                 visit.error, visit.cause = given
             visit.status, visit.ended = FAILED, when
             _end_within(visit, when)

@@ -163,6 +163,11 @@ def test_a_map_in_a_map_in_a_parallel() -> None:
     assert {status for _, status in told(found)} == {"SUCCEEDED"}
 
 
+def test_a_fail_whose_cause_is_an_expression() -> None:
+    found = tree(ran(machine(F={"Type": "Fail", "Error": "E", "CausePath": "$.why"}), {"why": "so"}))
+    assert (visit(found, "F").error, visit(found, "F").cause) == ("E", "so")
+
+
 def test_a_stopped_execution() -> None:
     run = started(single(parallel(machine(T=TASK))))
     run.happen(steps.Stopped("Mine", "I said so"))
