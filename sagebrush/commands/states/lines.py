@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from sagebrush.commands.running import span
 from sagebrush.commands.states import tree as trees
 from sagebrush.commands.states import works
-from sagebrush.commands.states.tree import Line, Tree, Visit
+from sagebrush.commands.states.tree import ABORTED, Line, Tree, Visit, seconds
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -146,6 +146,11 @@ def _within(found: Tree, visit: Visit, shown: Shown) -> Iterator[Nested]:
         for index, line in sorted(visit.lines.items()):
             yield from _part(found, f"branch {index + 1}", line, shown)
         return
+    for child in (shown.map_runs or {}).get(visit.map_run, {}).get("executions", ()):
+        begun, ended = seconds(child["startDate"]), child.get("stopDate")
+        took = lasted((seconds(ended) if ended else shown.now) - begun)
+        status = child["status"] if child["status"] in MARKS else ABORTED
+        yield Row(status, "execution", "", took, child["executionArn"]), []
     most = len(visit.lines) if shown.whole else shown.items
     weight = {trees.FAILED: 0, trees.RUNNING: 1}
     ranked = sorted(visit.lines.items(), key=lambda each: (weight.get(each[1].status, 2), each[0]))

@@ -218,8 +218,25 @@ def go_on(client: Any, execution: str, tree: Tree) -> bool:
     return bool(new)
 
 
-def map_runs(client: Any, tree: Tree) -> dict[str, Doc]:
-    """ARN -> DescribeMapRun's answer, for the map runs of the tree."""
+def map_runs(client: Any, tree: Tree, most: int = 5) -> dict[str, Doc]:
+    """ARN -> DescribeMapRun's answer, for the map runs of the tree; `executions` are up to `most` of its
+    child executions that failed, then of those that run."""
     arns = {visit.map_run for visit in tree.visits() if visit.map_run}
+    found: dict[str, Doc] = {}
     with told():
-        return {arn: client.describe_map_run(mapRunArn=arn) for arn in arns}
+        for arn in arns:
+            run = client.describe_map_run(mapRunArn=arn)
+            counts = run.get("executionCounts", {})
+            there = [s for s in ("FAILED", "RUNNING") if counts.get(s.lower())]
+            children = [each for status in there for each in _children(client, arn, status, most)]
+            found[arn] = {**run, "executions": children[:most]}
+    return found
+
+
+def _children(client: Any, map_run: str, status: str, most: int) -> list[Doc]:
+    """Child executions; none where they are Express, which are not listed."""
+    try:
+        found = client.list_executions(mapRunArn=map_run, statusFilter=status, maxResults=most)
+    except ClientError:
+        return []
+    return found["executions"]

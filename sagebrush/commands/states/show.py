@@ -31,7 +31,7 @@ def run(args: argparse.Namespace) -> int:
         told = {"executionArn": execution, "stateMachineArn": found.machine, **document(tree)}
         print(json.dumps(told, indent=2))
         return 0
-    runs = named.map_runs(found.client, tree)
+    runs = named.map_runs(found.client, tree, args.items)
     shown = Shown(time.time(), items=args.items, whole=args.full, map_runs=runs)
     write(tree, found.name, shown)
     print(execution)

@@ -33,7 +33,7 @@ def run(args: argparse.Namespace) -> int:
     tree = named.begin(found.client, execution)
     if sys.stdout.isatty():
         _watch(found, tree, args.items)
-        runs = named.map_runs(found.client, tree)
+        runs = named.map_runs(found.client, tree, args.items)
         shown = Shown(time.time(), items=args.items, data=False, map_runs=runs)
         show.write(tree, found.name, shown)
     else:
@@ -53,7 +53,7 @@ def _watch(found: Found, tree: Tree, items: int) -> None:
     with Live(console=console, auto_refresh=False, transient=True) as screen:
         while tree.status == trees.RUNNING:
             if (now := time.time()) - looked > 1.0:
-                runs, looked = dict(named.map_runs(found.client, tree)), now
+                runs, looked = dict(named.map_runs(found.client, tree, items)), now
             shown = Shown(now, items=items, data=False, map_runs=runs)
             head = Text(lines.head(tree, found.name, shown), style="bold")
             rows = fitting(lines.rows(tree, shown), console.height - 2)
