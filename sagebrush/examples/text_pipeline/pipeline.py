@@ -140,13 +140,12 @@ def whole(run: Run, args: argparse.Namespace) -> None:
             waited(lambda: described(run), 300, "the function started nothing")["input"]
         )
         tell(f"{given['kept']} texts are left; left out: {given['left_out']}")
-    follow(run, args.timeout)
+    output = json.loads(follow(run, args.timeout)["output"])
     with step("announce") as tell:
         event = waited(lambda: announced(run), 120, "EventBridge told nothing")
         tell(f"{event['detail-type']}: {event['detail']['EndpointStatus']} at {event['time']}")
     with step("ask") as tell:
         tell(asked(run))
-    output = json.loads(described(run)["output"])
     print(
         f"\naccuracy {output['accuracy']:.1%} on texts it never saw "
         f"(always the largest label: {output['majority']:.1%})"
@@ -329,14 +328,14 @@ def announced(run: Run) -> dict[str, Any] | None:
     return None
 
 
-def follow(run: Run, timeout: float) -> None:
-    """The state machine has succeeded; each state is told as it ends. Raises PipelineFailed."""
+def follow(run: Run, timeout: float) -> dict[str, Any]:
+    """The execution, once it has succeeded; each state is told as it ends. Raises PipelineFailed."""
     until, shown = time.monotonic() + timeout, 0
     while True:
-        status = waited(lambda: described(run), 60, "the execution cannot be seen")["status"]
-        shown = tell_states(run, shown)
+        found = waited(lambda: described(run), 60, "the execution cannot be seen")
+        status, shown = found["status"], tell_states(run, shown)
         if status == "SUCCEEDED":
-            return
+            return found
         if status != "RUNNING":
             raise PipelineFailed(
                 f"the state machine {status.lower()}: {reason(described(run) or {})}"
