@@ -7,11 +7,13 @@ import importlib.util
 import io
 import json
 import os
+import random
 import re
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -175,6 +177,27 @@ def test_the_whole(stand: Stand, state: str) -> None:
 @pytest.mark.parametrize("state", [UPLOADED, *(each for each in STATES if each != "Train")])
 def test_a_kill_in_every_state(stand: Stand, state: str) -> None:
     killed_in(stand, state)
+
+
+@pytest.mark.nightly
+@pytest.mark.costs("the whole example, and a server that starts again and again")
+@pytest.mark.parametrize("seed", range(3))
+def test_kills_at_any_moment(stand: Stand, seed: int) -> None:
+    """Five times; AWS's SDKs give up retries where a service fails too often ("retry quota")."""
+    source = random.Random(seed)
+    process = begun(stand, "run", "texts-one", "--keep")
+    try:
+        for _ in range(5):
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(source.uniform(0.2, 2.5))
+                break
+            stand.kill()
+            stand.up()
+        said = ended(process)
+    finally:
+        process.kill()
+    judged(stand, said)
+    removed(stand)
 
 
 def killed_in(stand: Stand, state: str) -> None:

@@ -27,7 +27,7 @@ from typing import Any
 import boto3
 import messages
 from botocore.config import Config
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 HERE = Path(__file__).parent
 FUNCTIONS = ("clean", "announce")
@@ -91,7 +91,7 @@ def main() -> int:
         return 0
     try:
         whole(run, args)
-    except (PipelineFailed, ClientError) as error:
+    except (PipelineFailed, ClientError, BotoCoreError) as error:
         print(f"✗ {error}", file=sys.stderr)
         return 1
     finally:
