@@ -10,7 +10,7 @@ import json
 import sys
 from typing import Any
 
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, sync_playwright  # pyright: ignore[reportMissingImports]
 
 CHROMIUM = "/usr/bin/chromium"
 
