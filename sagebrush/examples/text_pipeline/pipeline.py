@@ -370,17 +370,21 @@ def tell_states(run: Run, shown: int) -> int:
     return shown
 
 
-def asked(run: Run) -> str:
-    """The endpoint's answer to one text."""
+def asked(run: Run, count: int = 10) -> str:
+    """What the endpoint answers to some of the texts that were held back."""
+    body = run.clients["s3"].get_object(Bucket=run.bucket, Key=f"{run.name}/test/test.txt")["Body"]
+    lines = body.read().decode().splitlines()[:count]
+    truth, texts = zip(*(line.split(" ", 1) for line in lines), strict=True)
     runtime = boto3.client("sagemaker-runtime", region_name=run.region, config=RETRIES)
-    text = "hello , my card was charged twice for the lamp !"
     answer = runtime.invoke_endpoint(
         EndpointName=run.name,
         ContentType="application/json",
-        Body=json.dumps({"instances": [text], "configuration": {"k": 1}}),
+        Body=json.dumps({"instances": texts, "configuration": {"k": 1}}),
     )
-    (first,) = json.loads(answer["Body"].read())
-    return f"“{text}”: {first['label'][0].removeprefix('__label__')}, {first['prob'][0]:.0%}"
+    found = json.loads(answer["Body"].read())
+    right = sum(one["label"][0] == label for one, label in zip(found, truth, strict=True))
+    first = f"“{texts[0][:60]}”: {found[0]['label'][0].removeprefix('__label__')}"
+    return f"{right} of {len(texts)} held-back texts rightly; {first}, {found[0]['prob'][0]:.0%}"
 
 
 def remove(run: Run, keep_role: bool = False) -> None:

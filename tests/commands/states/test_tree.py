@@ -164,7 +164,9 @@ def test_a_map_in_a_map_in_a_parallel() -> None:
 
 
 def test_a_fail_whose_cause_is_an_expression() -> None:
-    found = tree(ran(machine(F={"Type": "Fail", "Error": "E", "CausePath": "$.why"}), {"why": "so"}))
+    found = tree(
+        ran(machine(F={"Type": "Fail", "Error": "E", "CausePath": "$.why"}), {"why": "so"})
+    )
     assert (visit(found, "F").error, visit(found, "F").cause) == ("E", "so")
 
 
