@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 
 from sagebrush.access.function_references import LATEST, VERSION
 from sagebrush.errors import Doc
@@ -120,4 +121,4 @@ def forget(world: World, gone: Sequence[Row], revision: str = "") -> None:
     for row in gone:
         number = row.doc["Version"]
         arn = row.doc["FunctionArn"] if number != LATEST else f"{row.doc['FunctionArn']}:{LATEST}"
-        loop.call_soon_threadsafe(world.functions.forget, arn, revision)
+        loop.call_soon_threadsafe(partial(world.functions.forget, arn, revision))

@@ -368,7 +368,7 @@ def test_a_functions_url(lam: Any, server: Server) -> None:
     request = AWSRequest("POST", made["FunctionUrl"] + "p", data=b"x", headers={"Host": host})
     SigV4Auth(Credentials(key, secret), "lambda", "us-east-1").add_auth(request)
     signed = {name: value for name, value in request.headers.items() if name != "Host"}
-    assert ask(**signed) == (201, ["a=1", "b=2"], b"POST/px")
+    assert ask("POST", b"x", **signed) == (201, ["a=1", "b=2"], b"POST/px")
     refused("ResourceConflictException", lam.create_function_url_config, 409, FunctionName="web",
             AuthType="NONE")  # fmt: skip
     lam.delete_function_url_config(FunctionName="web")
