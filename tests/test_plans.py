@@ -34,6 +34,7 @@ OTHERS = {
     f"{SERVICES}/sts.py": "reads a role's trust, which IAM's rows alone have",
     f"{SERVICES}/sqs": "tags are all that the plan of a queue holds",
     f"{SERVICES}/sns": "tags are all that the plan of a topic holds",
+    f"{SERVICES}/sagemaker/events.py": "tells of tags, a member of every plan",
     f"{SERVICES}/sagemaker/tags.py": "tags are a member of every plan (engine.kinds.create)",
     "sagebrush/access/function_policies.py": "asks a function's policies, and URLs' gate with it",
     "sagebrush/access/function_references.py": "asks a function's URLs, for the gate that answers there",

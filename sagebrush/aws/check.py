@@ -14,7 +14,7 @@ from sagebrush.aws.patterns import compiled
 from sagebrush.aws.scalars import epoch_seconds
 from sagebrush.aws.shapes import Node, input_of
 from sagebrush.errors import AwsError, Doc
-from sagebrush.store.objects import Spooled
+from sagebrush.store.spool import Spooled
 
 CODES = {
     "iam": "ValidationError",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import os
 import re
 import secrets
@@ -39,3 +41,8 @@ def request_id() -> str:
 def short_id() -> str:
     """Twelve lower-case hexadecimal characters that do not repeat."""
     return secrets.token_hex(6)
+
+
+def host_id(request_id: str) -> str:
+    """S3's second request id, the same for the same first one."""
+    return base64.b64encode(hashlib.sha256(request_id.encode()).digest()).decode()

@@ -15,7 +15,8 @@ from functools import lru_cache
 from typing import Any
 
 from sagebrush.aws.shapes import Node
-from sagebrush.store.objects import Blob, Spooled
+from sagebrush.store.objects import Blob
+from sagebrush.store.spool import Spooled
 
 INTEGER_BITS = {"integer": 31, "long": 63}
 TYPE_WORDS = {

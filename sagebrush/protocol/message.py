@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 
-from sagebrush.store.objects import Blob, Spooled
+from sagebrush.store.objects import Blob
+from sagebrush.store.spool import Spooled
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,8 @@ from sagebrush.protocol.message import Request
 from sagebrush.protocol.patience import Patience
 from sagebrush.protocol.sigv4 import Verified
 from sagebrush.store import checksums
-from sagebrush.store.objects import INLINE, ObjectStore, Spooled, SpoolWriter
+from sagebrush.store.objects import ObjectStore
+from sagebrush.store.spool import INLINE, Spooled, SpoolWriter
 
 LARGEST_PUT = 5 * 1024**3
 """Bytes of one PutObject or UploadPart (S3 user guide, "Uploading objects")."""

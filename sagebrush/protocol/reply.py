@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import AsyncIterator, Mapping
 from functools import cache
 from http import HTTPStatus
@@ -12,13 +10,15 @@ from typing import Any
 from botocore.model import OperationModel
 
 from sagebrush.aws import models, shapes
+from sagebrush.aws.names import host_id
 from sagebrush.aws.scalars import raw, write
 from sagebrush.aws.shapes import Node, output_of
 from sagebrush.errors import AwsError, Doc
 from sagebrush.protocol import codec, eventstream, markup
 from sagebrush.protocol.detect import CBOR
 from sagebrush.protocol.message import Reply
-from sagebrush.store.objects import Blob, Spooled
+from sagebrush.store.objects import Blob
+from sagebrush.store.spool import Spooled
 
 S3_NAMESPACE = ' xmlns="http://s3.amazonaws.com/doc/2006-03-01/"'
 S3_ROOTS = {
@@ -79,11 +79,6 @@ def _ids(op: OperationModel | None, request_id: str, s3: bool | None = None) -> 
     if s3 if s3 is not None else op is not None and op.service_model.service_name == "s3":
         return {"x-amz-request-id": request_id, "x-amz-id-2": host_id(request_id)}
     return {"x-amzn-RequestId": request_id}
-
-
-def host_id(request_id: str) -> str:
-    """S3's second request id, the same for the same first one."""
-    return base64.b64encode(hashlib.sha256(request_id.encode()).digest()).decode()
 
 
 def _json_type(op: OperationModel | None, protocol: str) -> str:

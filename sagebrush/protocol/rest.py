@@ -17,7 +17,7 @@ from sagebrush.errors import AwsError, Doc
 from sagebrush.protocol import codec, markup, query, routes
 from sagebrush.protocol.detect import CBOR, Target
 from sagebrush.protocol.message import Request
-from sagebrush.store.objects import Spooled
+from sagebrush.store.spool import Spooled
 
 _QUOTED = re.compile(r'\s*(?:"((?:[^"\\]|\\.)*)"|([^,]*))\s*(?:,|$)')
 _LARGEST_INFLATED = 16 << 20

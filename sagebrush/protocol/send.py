@@ -17,7 +17,8 @@ from sagebrush import __version__
 from sagebrush.protocol import connections, patience
 from sagebrush.protocol.message import Reply
 from sagebrush.protocol.patience import Patience
-from sagebrush.store.objects import BATCH, Blob
+from sagebrush.store.objects import Blob
+from sagebrush.store.spool import BATCH
 
 SERVER = f"Sagebrush/{__version__}"
 SHORT = 64 * 1024

@@ -49,7 +49,7 @@ from sagebrush.protocol.send import send
 from sagebrush.protocol.sigv4 import Verified
 from sagebrush.routing.notebooks import Notebook
 from sagebrush.store import catalog, disk
-from sagebrush.store.objects import Spooled
+from sagebrush.store.spool import Spooled
 from sagebrush.world import Ctx, Origin, World
 
 log = logging.getLogger(__name__)

@@ -22,7 +22,8 @@ from sagebrush.samples.table import PublicBucket
 from sagebrush.store import catalog
 from sagebrush.store.catalog import Bucket, Checksum, Object, Outside
 from sagebrush.store.db import Db, Tx
-from sagebrush.store.objects import BATCH, Blob, ObjectStore, Spooled
+from sagebrush.store.objects import Blob, ObjectStore
+from sagebrush.store.spool import BATCH, Spooled
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from sagebrush.store import rows as documents
 from sagebrush.store.db import Db, Params, Tx
-from sagebrush.store.objects import Segment
+from sagebrush.store.spool import Segment
 
 Doc = dict[str, Any]
 KNOWN = 1024

@@ -14,9 +14,9 @@ KEPT = (
 )
 """Rows that stay: accounts, and their own keys, as the owner's is: neither is what they hold."""
 TABLES = (
-    "message", "part", "upload", "object", "piece", "segment", "content", "bucket", "point", "metric",
-    "log_event", "log_stream", "log_group", "reservation", "peak", "runtime",
-    "alarm_history", "event", "delivery",
+    "message", "deduplication", "sequence", "part", "upload", "object", "piece", "segment",
+    "content", "bucket", "point", "metric", "log_event", "log_stream", "log_group", "reservation", "peak",
+    "runtime", "alarm_history", "event", "delivery",
 )  # fmt: skip
 """Tables that are emptied, what refers to others before them."""
 _HELD = "NOT IN (SELECT content FROM object WHERE content IS NOT NULL)"

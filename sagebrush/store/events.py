@@ -95,8 +95,6 @@ class Events:
         source = self._sources.get(row.kind) if row is not None else None
         if row is None or source is None:
             return
-        if old is not None and new is not None and old.status == new.status and old.doc == new.doc:
-            return
         if self.wanted_in(tx, row.account, row.region):
             self._insert(tx, source(old, new))
 

@@ -13,10 +13,13 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TypeVar
 
+from sagebrush.store import fifo
 from sagebrush.store.db import Db, Tx
 from sagebrush.store.documents import Doc, dump, parse
+from sagebrush.store.fifo import Place, Stored
 
 T = TypeVar("T")
 Told = Callable[[int], object]
@@ -39,6 +42,8 @@ class Send:
     """Until it is gone."""
     deadline: float | None = None
     """Until its queue's owner is to end its waiting (`overdue`)."""
+    place: Place | None = None
+    """Of a message to a FIFO queue."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +62,8 @@ class Message:
     """How often it was received, this time included."""
     first: float | None
     """When it was received first."""
+    group: str | None = None
+    """Its message group, in a FIFO queue."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +74,8 @@ class Redrive:
     most: int
     note: Doc = field(default_factory=dict)
     """What is added to their `more`."""
+    anew: float | None = None
+    """Seconds that they are kept there, as if they were sent now; None where their age goes on."""
 
 
 @dataclass(frozen=True)
@@ -112,6 +121,37 @@ class Messages:
         """The messages are in the queue, all or none; how many."""
         return self.told([queue], self._db.submit(lambda tx: self.put_in(tx, queue, sends)))
 
+    def put_in_order_in(
+        self, tx: Tx, queue: int, sends: Sequence[Send], anew: bool = False
+    ) -> list[Stored]:
+        """The messages, which have places, are in the FIFO queue, in a transaction that the caller
+        holds; those of a deduplication id that was used before are not sent again, unless `anew`. None
+        where the queue is gone. The caller calls `tell` once it is committed."""
+        now, found = self._clock(), list[Stored]()
+        for send in sends:
+            assert send.place is not None
+            stored = None if anew else fifo.repeated(tx, queue, send.place, now)
+            if stored is None:
+                row = tx.one(
+                    "INSERT INTO message(queue, uid, body, more, sent, visible, expires, grp)"
+                    " SELECT id, ?, ?, ?, ?, ?, ?, ? FROM resource WHERE id=? RETURNING id",
+                    (
+                        send.uid, send.body, dump(send.more), now, now + send.delay,
+                        now + send.keep, send.place.group, queue,
+                    ),
+                )  # fmt: skip
+                if row is None:
+                    return []
+                stored = Stored(send.uid, row["id"])
+                fifo.remember(tx, queue, send.place, stored, now)
+            found.append(stored)
+        return found
+
+    def put_in_order(self, queue: int, sends: Sequence[Send]) -> Future[list[Stored]]:
+        """As `put_in_order_in`, all or none."""
+        work = self._db.submit(lambda tx: self.put_in_order_in(tx, queue, sends))
+        return self.told([queue], work)
+
     def receive(
         self, queue: int, most: int, hidden: float, redrive: Redrive | None = None
     ) -> Future[list[Message]]:
@@ -123,27 +163,67 @@ class Messages:
         moved: list[int] = []
 
         def work(tx: Tx) -> list[Message]:
-            now, found = self._clock(), list[Message]()
-            while len(found) < most:
-                rows = self._claim(tx, queue, most - len(found), now, hidden)
-                if not rows:
-                    break
-                for row in rows:
-                    message = _message(row)
-                    if redrive is None or message.received <= redrive.most:
-                        found.append(message)
-                    elif self._move(tx, message, redrive, now):
-                        moved.append(redrive.target)
-                    else:
-                        found.append(message)
-            return sorted(found, key=lambda message: message.id)
+            now = self._clock()
+            until = _until(now, hidden)
+            claim = partial(self._claim, tx, queue, now, until)
+            return self._received(tx, most, claim, redrive, moved)
 
         return self.told(moved, self._db.submit(work))
 
+    def receive_in_order(
+        self,
+        queue: int,
+        most: int,
+        hidden: float,
+        redrive: Redrive | None = None,
+        attempt: str = "",
+    ) -> Future[list[Message]]:
+        """As `receive`, from a FIFO queue (`fifo.claim`). An `attempt` of an id that was made in the
+        last five minutes receives what it received then, while that is in flight and unchanged."""
+        moved: list[int] = []
+
+        def work(tx: Tx) -> list[Message]:
+            now = self._clock()
+            until = _until(now, hidden)
+            if attempt and (rows := fifo.again(tx, queue, attempt, now, until)):
+                return sorted(map(_message, rows), key=lambda message: message.id)
+            found = self._received(
+                tx, most, lambda left: fifo.claim(tx, queue, left, now, until), redrive, moved
+            )
+            if attempt:
+                fifo.attempted(tx, queue, [message.id for message in found], attempt, now)
+            if moved:  # the next of their groups may come
+                moved.append(queue)
+            return found
+
+        return self.told(moved, self._db.submit(work))
+
+    def _received(
+        self,
+        tx: Tx,
+        most: int,
+        claim: Callable[[int], list[sqlite3.Row]],
+        redrive: Redrive | None,
+        moved: list[int],
+    ) -> list[Message]:
+        """Up to `most` of what `claim` gives; what was received too often has moved, to `moved`."""
+        now, found = self._clock(), list[Message]()
+        while len(found) < most:
+            rows = claim(most - len(found))
+            if not rows:
+                break
+            for row in rows:
+                message = _message(row)
+                if redrive is None or message.received <= redrive.most:
+                    found.append(message)
+                elif self._move(tx, message, redrive, now):
+                    moved.append(redrive.target)
+                else:
+                    found.append(message)
+        return sorted(found, key=lambda message: message.id)
+
     @staticmethod
-    def _claim(tx: Tx, queue: int, most: int, now: float, hidden: float) -> list[sqlite3.Row]:
-        # Never at once visible again, or one transaction would receive it twice.
-        until = max(now + hidden, now + 1e-6)
+    def _claim(tx: Tx, queue: int, now: float, until: float, most: int) -> list[sqlite3.Row]:
         return tx.all(
             "UPDATE message SET visible=?, received=received+1, first=coalesce(first, ?)"
             " WHERE id IN (SELECT id FROM message WHERE queue=? AND visible<=? AND expires>?"
@@ -154,16 +234,17 @@ class Messages:
     @staticmethod
     def _move(tx: Tx, message: Message, redrive: Redrive, now: float) -> bool:
         """The message is in the target; False where that is gone. It was not received after all."""
-        return bool(
-            tx.run(
-                "UPDATE message SET queue=?, visible=?, received=received-1, more=? WHERE id=?"
-                " AND EXISTS (SELECT 1 FROM resource WHERE id=?)",
-                (
-                    redrive.target, now, dump({**message.more, **redrive.note}), message.id,
-                    redrive.target,
-                ),
-            )
-        )  # fmt: skip
+        sql = (
+            "UPDATE message SET queue=:target, visible=:now, received=received-1, more=:more,"
+            " sent=CASE WHEN :keep IS NULL THEN sent ELSE :now END,"
+            " expires=CASE WHEN :keep IS NULL THEN expires ELSE :now+:keep END"
+            " WHERE id=:id AND EXISTS (SELECT 1 FROM resource WHERE id=:target)"
+        )
+        params = {
+            "target": redrive.target, "now": now, "more": dump({**message.more, **redrive.note}),
+            "keep": redrive.anew, "id": message.id,
+        }  # fmt: skip
+        return bool(tx.run(sql, params))
 
     def delete(self, queue: int, held: Sequence[tuple[int, int]]) -> Future[int]:
         """The messages (id, `received`) are gone, but for those that others have received since; how
@@ -173,13 +254,58 @@ class Messages:
             lambda tx: sum(tx.run(sql, (each, queue, received)) for each, received in held)
         )
 
+    def delete_in_order(self, queue: int, held: Sequence[tuple[int, int]]) -> Future[list[bool]]:
+        """The messages (id, `received`) of a FIFO queue are gone; of each, whether its receiver had
+        it still: False where its visibility time-out has passed and it stays."""
+
+        def work(tx: Tx) -> list[bool]:
+            now, found = self._clock(), list[bool]()
+            for each, received in held:
+                fifo.forget(tx, queue, each)
+                sql = "SELECT received, visible FROM message WHERE id=? AND queue=?"
+                row = tx.one(sql, (each, queue))
+                mine = row is None or (row["received"] == received and row["visible"] > now)
+                if mine:
+                    tx.run("DELETE FROM message WHERE id=? AND queue=?", (each, queue))
+                found.append(mine)
+            return found
+
+        return self.told([queue], self._db.submit(work))  # the next of their groups may come
+
     def hide(self, queue: int, held: tuple[int, int], seconds: float) -> Future[bool]:
         """The message (id, `received`) comes back after `seconds` from now; False where it is not in
         flight any more."""
         now = self._clock()
         sql = "UPDATE message SET visible=? WHERE id=? AND queue=? AND received=? AND visible>?"
         params = (now + seconds, held[0], queue, held[1], now)
-        return self.told([queue], self._db.submit(lambda tx: tx.run(sql, params) == 1))
+
+        def work(tx: Tx) -> bool:
+            fifo.forget(tx, queue, held[0])
+            return tx.run(sql, params) == 1
+
+        return self.told([queue], self._db.submit(work))
+
+    def move(self, moves: Sequence[tuple[Message, int, Send]]) -> Future[int]:
+        """Each message is gone and another is in that queue in its place, but for those that somebody
+        has received or deleted meanwhile; how many. All stay where one of the queues is gone, and
+        LookupError is raised."""
+
+        def work(tx: Tx) -> int:
+            now, count = self._clock(), 0
+            for message, queue, send in moves:
+                sql = "DELETE FROM message WHERE id=? AND queue=? AND visible<=?"
+                if not tx.run(sql, (message.id, message.queue, now)):
+                    continue
+                if send.place is None:
+                    there = self.put_in(tx, queue, [send])
+                else:
+                    there = len(self.put_in_order_in(tx, queue, [send], anew=True))
+                if not there:
+                    raise LookupError(queue)
+                count += 1
+            return count
+
+        return self.told([queue for _, queue, _ in moves], self._db.submit(work))
 
     def purge(self, queue: int) -> int:
         """The queue is empty; how many messages it had."""
@@ -193,7 +319,13 @@ class Messages:
     def expire(self) -> int:
         """Messages past their time take no more room; how many. Nobody receives them before, either."""
         sql = "DELETE FROM message WHERE expires<=?"
-        return self._db.write(lambda tx: tx.run(sql, (self._clock(),)))
+
+        def work(tx: Tx) -> int:
+            now = self._clock()
+            fifo.expire(tx, now)
+            return tx.run(sql, (now,))
+
+        return self._db.write(work)
 
     def set_back(self, seconds: float) -> int:
         """The clock was set back by so many seconds: what waits is not hidden, delayed or kept for
@@ -206,6 +338,7 @@ class Messages:
         told: list[int] = []
 
         def work(tx: Tx) -> int:
+            fifo.set_back(tx, now, seconds)
             found = tx.one("SELECT max(id) AS id FROM message WHERE sent>?", (now,))
             old = (found["id"] if found else None) or 0
             params = {"now": now, "back": seconds, "old": old}
@@ -235,6 +368,13 @@ class Messages:
         whether hidden or not; they are not received by this."""
         sql = "SELECT * FROM message WHERE queue=? AND id>? ORDER BY id LIMIT ?"
         return [_message(row) for row in self._db.read(sql, (queue, after, most))]
+
+    def waiting(self, queue: int, most: int) -> list[Message]:
+        """Up to `most` messages that could be received now, oldest first; they are not received by
+        this."""
+        now = self._clock()
+        sql = "SELECT * FROM message WHERE queue=? AND visible<=? AND expires>? ORDER BY id LIMIT ?"
+        return [_message(row) for row in self._db.read(sql, (queue, now, now, most))]
 
     def queues(self) -> list[int]:
         """The ids of the rows of all queues that have messages."""
@@ -324,8 +464,14 @@ class Messages:
             told(0)
 
 
+def _until(now: float, hidden: float) -> float:
+    """When what is received now comes back: never at once, or one transaction would receive it
+    twice."""
+    return max(now + hidden, now + 1e-6)
+
+
 def _message(row: sqlite3.Row) -> Message:
     return Message(
         row["id"], row["queue"], row["uid"], row["body"], parse(row["more"]), row["sent"],
-        row["deadline"], row["received"], row["first"],
+        row["deadline"], row["received"], row["first"], row["grp"],
     )  # fmt: skip

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO, cast
 
 from sagebrush.errors import AwsError, Doc
-from sagebrush.store.objects import SpoolWriter
+from sagebrush.store.spool import SpoolWriter
 from sagebrush.workload import archive, dirfd, sources, stage
 from sagebrush.world import Ctx
 

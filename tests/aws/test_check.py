@@ -13,7 +13,7 @@ from sagebrush.aws import models
 from sagebrush.aws.check import MOST_MATCHED, check, longest_matched
 from sagebrush.aws.patterns import LINEAR, compiled
 from sagebrush.errors import AwsError
-from sagebrush.store.objects import Spooled
+from sagebrush.store.spool import Spooled
 from tests.protocol.samples import sample
 
 JOB = {

@@ -12,7 +12,7 @@ from sagebrush.errors import AwsError
 from sagebrush.protocol import rest
 from sagebrush.protocol.detect import Target
 from sagebrush.protocol.message import Request
-from sagebrush.store.objects import Spooled
+from sagebrush.store.spool import Spooled
 
 
 def json_params(name: str, body: str) -> dict[str, Any]:

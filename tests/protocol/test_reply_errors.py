@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
-from sagebrush.aws import models
+from sagebrush.aws import models, names
 from sagebrush.errors import AwsError
 from sagebrush.protocol import reply
 from sagebrush.protocol.detect import CBOR
-from sagebrush.store.objects import Blob, Spooled
+from sagebrush.store.objects import Blob
+from sagebrush.store.spool import Spooled
 from tests.protocol.samples import WHEN, normal, parsed_reply, sample
 
 CASES = [(s, p) for s in models.SERVICES for p in models.protocols(s)]
@@ -114,7 +115,7 @@ def test_s3_errors() -> None:
         "Resource": "/b/a&b",
     }
     assert parsed["ResponseMetadata"]["RequestId"] == "r"
-    assert parsed["ResponseMetadata"]["HostId"] == reply.host_id("r")
+    assert parsed["ResponseMetadata"]["HostId"] == names.host_id("r")
     head = reply.render_error(error, "rest-xml", op, "r", method="HEAD")
     assert (head.status, head.body) == (404, b"")
     unchanged = reply.render_error(AwsError("NotModified", "", 304), "rest-xml", op, "r")

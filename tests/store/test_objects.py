@@ -15,7 +15,8 @@ import pytest
 
 from sagebrush.errors import AwsError
 from sagebrush.store import checksums
-from sagebrush.store.objects import AHEAD, BATCH, INLINE, Blob, ObjectStore, Segment
+from sagebrush.store.objects import Blob, ObjectStore
+from sagebrush.store.spool import AHEAD, BATCH, INLINE, Segment
 
 
 @pytest.fixture

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from sagebrush.errors import AwsError, Doc
-from sagebrush.store.objects import INLINE, ObjectStore
+from sagebrush.store.objects import ObjectStore
+from sagebrush.store.spool import INLINE
 from sagebrush.workload import captured
 
 

@@ -3,12 +3,16 @@ permissions: actions and resource reference", for the batches, which have no act
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from sagebrush.access import references
 from sagebrush.access.actions.entries import Permission, RequestTags, Table, Target, given, key
+from sagebrush.aws.names import Arn
+from sagebrush.aws.scalars import json_of
 from sagebrush.errors import Doc
 from sagebrush.world import Ctx
 
@@ -37,10 +41,41 @@ class Queue:
         return (Target(arn, partial(_tags, ctx, name), TAG_KEYS),)
 
 
+@dataclass(frozen=True)
+class Moved:
+    """A queue of a task that moves messages, by its ARN or by the task's handle."""
+
+    member: str = "SourceArn"
+    kind: str = "queue"
+
+    @property
+    def members(self) -> tuple[str, ...]:
+        return (self.member,)
+
+    def find(self, ctx: Ctx, params: Doc) -> Sequence[Target]:
+        text = params.get(self.member, "")
+        arn = Arn.parse(_source(text) if self.member == "TaskHandle" else text)
+        if arn is None or arn.service != "sqs":
+            return ()  # which the operation refuses
+        return (Target(str(arn), partial(_tags, ctx, arn.resource), TAG_KEYS),)
+
+
+def _source(handle: str) -> str:
+    """The ARN in a task's handle."""
+    try:
+        found: Any = json_of(base64.b64decode(handle, validate=True).decode())
+        return str(found["sourceArn"])
+    except (ValueError, KeyError, TypeError):
+        return ""
+
+
+SOURCE, TASK = Moved(), Moved("TaskHandle")
 QUEUE, NAMED = Queue(), Queue("QueueName")
 TAGS, NEW_TAGS = RequestTags("Tags"), RequestTags("tags")
 
 TABLE: Table = {
+    "AddPermission": (Permission("sqs:AddPermission", QUEUE),),
+    "CancelMessageMoveTask": (Permission("sqs:CancelMessageMoveTask", TASK),),
     "ChangeMessageVisibility": (Permission("sqs:ChangeMessageVisibility", QUEUE),),
     "ChangeMessageVisibilityBatch": (Permission("sqs:ChangeMessageVisibility", QUEUE),),
     "CreateQueue": (
@@ -53,13 +88,22 @@ TABLE: Table = {
     "GetQueueAttributes": (Permission("sqs:GetQueueAttributes", QUEUE),),
     "GetQueueUrl": (Permission("sqs:GetQueueUrl", NAMED),),
     "ListDeadLetterSourceQueues": (Permission("sqs:ListDeadLetterSourceQueues", QUEUE),),
+    "ListMessageMoveTasks": (Permission("sqs:ListMessageMoveTasks", SOURCE),),
     "ListQueueTags": (Permission("sqs:ListQueueTags", QUEUE),),
     "ListQueues": (Permission("sqs:ListQueues"),),
     "PurgeQueue": (Permission("sqs:PurgeQueue", QUEUE),),
     "ReceiveMessage": (Permission("sqs:ReceiveMessage", QUEUE),),
+    "RemovePermission": (Permission("sqs:RemovePermission", QUEUE),),
     "SendMessage": (Permission("sqs:SendMessage", QUEUE),),
     "SendMessageBatch": (Permission("sqs:SendMessage", QUEUE),),
     "SetQueueAttributes": (Permission("sqs:SetQueueAttributes", QUEUE),),
+    "StartMessageMoveTask": (
+        Permission("sqs:StartMessageMoveTask", SOURCE),
+        Permission("sqs:ReceiveMessage", SOURCE),
+        Permission("sqs:DeleteMessage", SOURCE),
+        Permission("sqs:GetQueueAttributes", SOURCE),
+        Permission("sqs:SendMessage", Moved("DestinationArn"), when=given("DestinationArn")),
+    ),
     "TagQueue": (Permission("sqs:TagQueue", QUEUE, keys=(TAGS,)),),
     "UntagQueue": (
         Permission("sqs:UntagQueue", QUEUE, keys=(key("aws:TagKeys", "TagKeys", many=True),)),

@@ -13,7 +13,8 @@ from sagebrush.services.s3.names import no_such_bucket
 from sagebrush.store import checksums
 from sagebrush.store.catalog import Checksum
 from sagebrush.store.db import Conflict, Tx
-from sagebrush.store.objects import Blob, Spooled
+from sagebrush.store.objects import Blob
+from sagebrush.store.spool import Spooled
 from sagebrush.world import Ctx
 
 T = TypeVar("T")

@@ -256,19 +256,6 @@ def get_bucket_accelerate_configuration(ctx: Ctx, request: Doc) -> Doc:
     return {}
 
 
-def get_bucket_notification_configuration(ctx: Ctx, request: Doc) -> Doc:
-    """Nothing: no notifications are sent."""
-    names.bucket_of(ctx, request)
-    return {}
-
-
-def put_bucket_notification_configuration(ctx: Ctx, request: Doc) -> None:
-    """Raises NotImplemented (501) for any notification; none at all is accepted."""
-    names.bucket_of(ctx, request)
-    if any(request["NotificationConfiguration"].values()):
-        raise metadata.not_implemented("Event notification of buckets")
-
-
 # ---- configurations that are only stored and returned
 
 

@@ -11,10 +11,12 @@ from sagebrush.access import references
 from sagebrush.errors import AwsError, Doc
 from sagebrush.services.s3 import bodies, conditions, metadata, names, samples
 from sagebrush.services.s3.multipart import find_upload, no_such_upload
+from sagebrush.services.s3.notifications import events, telling
 from sagebrush.store import catalog, checksums
 from sagebrush.store.catalog import Bucket, Checksum, Object, Part
 from sagebrush.store.db import Tx
-from sagebrush.store.objects import Blob, Segment
+from sagebrush.store.objects import Blob
+from sagebrush.store.spool import Segment
 from sagebrush.world import Ctx
 
 _RANGE = re.compile(r"bytes=(\d+)-(\d+)")
@@ -82,6 +84,7 @@ def _copied(ctx: Ctx, request: Doc) -> Doc:
     etag = was.etag if "-" not in was.etag else _md5(source.blob)
     storage = request.get("StorageClass", "STANDARD")
     new = Object(bucket.id, key, was.size, etag, ctx.world.clock(), storage, checksum, doc)
+    teller = telling.of(ctx, bucket, events.COPY)
 
     def change(tx: Tx) -> list[str]:
         segments = source.segments(tx)
@@ -90,6 +93,8 @@ def _copied(ctx: Ctx, request: Doc) -> Doc:
                 "OperationAborted", "The copy source was changed while it was copied.", 409
             )
         conditions.check_write(request, catalog.find(tx, bucket.id, key), key)
+        if teller is not None:
+            teller.tell(tx, key, new)
         if was.content is None:
             return catalog.put(tx, replace(new, data=segments[0].data))
         return catalog.put(tx, new, segments)

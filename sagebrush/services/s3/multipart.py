@@ -13,10 +13,11 @@ from urllib.parse import quote
 from sagebrush.errors import AwsError, Doc
 from sagebrush.services.s3 import bodies, conditions, metadata, names
 from sagebrush.services.s3.listing import after_prefix, coded
+from sagebrush.services.s3.notifications import events, telling
 from sagebrush.store import catalog, checksums
 from sagebrush.store.catalog import Bucket, Checksum, Object, Part, Upload
 from sagebrush.store.db import Tx
-from sagebrush.store.objects import Spooled
+from sagebrush.store.spool import Spooled
 from sagebrush.world import Ctx
 
 LEAST_PART = 5 * 1024**2
@@ -173,6 +174,7 @@ def complete_multipart_upload(ctx: Ctx, request: Doc) -> Doc:
         )
 
     conditions.check_form(request)
+    teller = telling.of(ctx, bucket, events.COMPLETED)
 
     def change(tx: Tx) -> tuple[Object, list[str]]:
         upload = catalog.upload(tx, bucket.id, key, upload_id)
@@ -184,6 +186,8 @@ def complete_multipart_upload(ctx: Ctx, request: Doc) -> Doc:
         chosen = _chosen(catalog.parts(tx, upload_id), wanted, upload)
         new = _assembled(ctx, request, upload, chosen)
         algorithm = new.checksum.algorithm if new.checksum else ""
+        if teller is not None:
+            teller.tell(tx, key, new)
         return new, catalog.complete(tx, upload_id, new, chosen, algorithm)
 
     new, freed = bodies.write(ctx, bucket.name, change)

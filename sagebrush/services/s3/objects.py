@@ -9,6 +9,8 @@ from functools import partial
 from sagebrush.access import dispatch
 from sagebrush.errors import AwsError, Doc
 from sagebrush.services.s3 import bodies, conditions, metadata, names, sample_buckets, samples
+from sagebrush.services.s3.notifications import events, telling
+from sagebrush.services.s3.notifications.telling import Teller
 from sagebrush.store import catalog
 from sagebrush.store.catalog import Bucket, Checksum, Object
 from sagebrush.store.db import Tx
@@ -32,11 +34,15 @@ def put_object(ctx: Ctx, request: Doc) -> Future[Doc]:
         )  # fmt: skip
         conditional = "IfMatch" in request or "IfNoneMatch" in request
         segments = [body.segment()] if body.path is not None else []
+        teller = telling.of(ctx, bucket, events.PUT)
 
         def change(tx: Tx) -> list[str]:
             if conditional:
                 conditions.check_write(request, catalog.find(tx, bucket.id, key), key)
-            return catalog.put(tx, new, segments)
+            freed = catalog.put(tx, new, segments)
+            if teller is not None:
+                teller.tell(tx, key, new)
+            return freed
 
         etag = bodies.quoted(new.etag)
         result = {"ETag": etag, **bodies.checksum_members(checksum), **doc.get("echo", {})}
@@ -194,11 +200,12 @@ def delete_object(ctx: Ctx, request: Doc) -> None:
     bucket = names.bucket_of(ctx, request)
     key = names.checked_key(request["Key"])
     names.version(request.get("VersionId"))
+    teller = telling.of(ctx, bucket, events.DELETED)
 
     def change(tx: Tx) -> list[str]:
         if "IfMatch" in request:
             conditions.check_match(request["IfMatch"], catalog.find(tx, bucket.id, key), key)
-        return catalog.remove(tx, bucket.id, key)
+        return telling.removed(tx, bucket, key, teller)
 
     ctx.world.objects.discard(bodies.write(ctx, bucket.name, change, frees=True))
 
@@ -220,6 +227,7 @@ def delete_objects(ctx: Ctx, request: Doc) -> Doc:
     deleted: list[Doc] = []
     errors: list[Doc] = []
     refused = [_refusal(ctx, request, entry) for entry in wanted]
+    teller = telling.of(ctx, bucket, events.DELETED)
 
     def change(tx: Tx) -> list[str]:
         freed: list[str] = []
@@ -229,7 +237,7 @@ def delete_objects(ctx: Ctx, request: Doc) -> Doc:
             try:
                 if refusal is not None:
                     raise refusal
-                freed += _delete_entry(tx, bucket, entry)
+                freed += _delete_entry(tx, bucket, entry, teller)
                 deleted.append({k: entry[k] for k in ("Key", "VersionId") if k in entry})
             except AwsError as error:
                 named = {k: entry[k] for k in ("Key", "VersionId") if k in entry}
@@ -253,13 +261,13 @@ def _refusal(ctx: Ctx, request: Doc, entry: Doc) -> AwsError | None:
     return None
 
 
-def _delete_entry(tx: Tx, bucket: Bucket, entry: Doc) -> list[str]:
+def _delete_entry(tx: Tx, bucket: Bucket, entry: Doc, teller: Teller | None) -> list[str]:
     key = names.checked_key(entry["Key"])
     if entry.get("VersionId") not in (None, "null"):
         raise AwsError("NoSuchVersion", "The specified version does not exist.", 404)
     if "ETag" in entry:
         conditions.check_match(entry["ETag"], catalog.find(tx, bucket.id, key), key)
-    return catalog.remove(tx, bucket.id, key)
+    return telling.removed(tx, bucket, key, teller)
 
 
 # ---- tags
@@ -287,6 +295,8 @@ def _set_tags(ctx: Ctx, request: Doc, tags: dict[str, str]) -> None:
     bucket = names.bucket_of(ctx, request)
     key = names.checked_key(request["Key"])
     names.version(request.get("VersionId"))
+    put = "Tagging" in request
+    teller = telling.of(ctx, bucket, events.TAGS_PUT if put else events.TAGS_DELETED)
 
     def change(tx: Tx) -> None:
         found = catalog.find(tx, bucket.id, key)
@@ -294,6 +304,8 @@ def _set_tags(ctx: Ctx, request: Doc, tags: dict[str, str]) -> None:
             raise names.no_such_key(key)
         doc = {k: v for k, v in found.doc.items() if k != "tags"}
         catalog.update_doc(tx, found.id, {**doc, "tags": tags} if tags else doc)
+        if teller is not None:
+            teller.tell(tx, key, found)
 
     bodies.write(ctx, bucket.name, change)
 

@@ -25,7 +25,7 @@ from sagebrush.routing.passage import Passage, Undirected
 from sagebrush.services.sagemaker_runtime import asynchronous, failures, invoke
 from sagebrush.services.sagemaker_runtime.notifications import INCLUDED, notification
 from sagebrush.store.generations import Outdated
-from sagebrush.store.objects import INLINE, Spooled
+from sagebrush.store.spool import INLINE, Spooled
 from sagebrush.world import Ctx, World
 
 log = logging.getLogger(__name__)

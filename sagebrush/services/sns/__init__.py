@@ -1,1 +1,1 @@
-"""Amazon Simple Notification Service: topics whose subscriptions are SQS queues."""
+"""Amazon Simple Notification Service: topics whose subscriptions are SQS queues and functions."""

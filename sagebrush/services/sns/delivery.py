@@ -1,4 +1,7 @@
-"""Which queues get what is published: those whose policies let the topic send, or dead-letter queues.
+"""Who gets what is published: queues whose policies let the topic send, or dead-letter queues; functions.
+
+What queues get is in them with the answer to Publish. What functions get is on its way with it
+(`store.deliveries`).
 
 Source: Amazon SNS developer guide, "Subscribing an Amazon SQS queue to an Amazon SNS topic" (the
 queue's policy must allow it, also within one account), "Amazon SNS dead-letter queues" (what a queue
@@ -16,14 +19,19 @@ from dataclasses import dataclass, field, replace
 from sagebrush.access import queue_policies
 from sagebrush.aws.names import Arn
 from sagebrush.errors import Doc
-from sagebrush.services.sns import subscriptions
+from sagebrush.services.sns import ordering, subscriptions
 from sagebrush.store.db import Tx
+from sagebrush.store.deliveries import Delivery
 from sagebrush.store.messages import Send
 from sagebrush.store.rows import Row
 from sagebrush.store.series import Point
 from sagebrush.world import Ctx
 
 SERVICE = "sns.amazonaws.com"
+LAMBDA = "lambda"
+TRIES, PATIENCE = 100_015, 23 * 86400.0
+"""How often, and for how many seconds, a function that fails is tried again ("Amazon SNS message
+delivery retries", AWS managed endpoints)."""
 NAMESPACE = "AWS/SNS"
 FAILED = "NumberOfNotificationsFailed"
 REDRIVEN = "NumberOfNotificationsRedrivenToDlq"
@@ -32,11 +40,13 @@ _KINDS = ("AWS.SimpleQueueService.NonExistentQueue", "AccessDeniedException")
 
 
 @dataclass
-class Delivery:
+class Sent:
     """What goes where when something is published."""
 
     sends: list[tuple[int, list[Send]]] = field(default_factory=list)
     """(row of the queue, what it gets)."""
+    deliveries: list[Delivery] = field(default_factory=list)
+    """What functions get."""
     counts: dict[str, int] = field(default_factory=dict)
     """Metric -> notifications of which it tells; those that went well are not counted."""
 
@@ -44,10 +54,23 @@ class Delivery:
         """The metric tells of so many more."""
         self.counts[metric] = self.counts.get(metric, 0) + number
 
+    def numbered(self, mark: str, number: str) -> Sent:
+        """The same, with the number where the mark stands."""
+        sends = [
+            (queue, [replace(send, body=send.body.replace(mark, number)) for send in each])
+            for queue, each in self.sends
+        ]
+        return replace(self, sends=sends)
+
     def store(self, ctx: Ctx, tx: Tx, topic: str) -> None:
         """The messages are in their queues, and the metrics of the topic of that name are stored."""
+        messages = ctx.world.messages
         for queue, each in self.sends:
-            ctx.world.messages.put_in(tx, queue, each)
+            if each[0].place is None:
+                messages.put_in(tx, queue, each)
+            else:
+                messages.put_in_order_in(tx, queue, each)
+        ctx.world.deliveries.put_in(tx, self.deliveries)
         now, dimensions = ctx.world.clock(), {"TopicName": topic}
         points = [
             Point(NAMESPACE, name, now, float(number), dimensions, "Count", float(number), 1.0, 1.0)
@@ -57,18 +80,21 @@ class Delivery:
             ctx.world.series.append_in(tx, ctx.account, ctx.region, points)
 
 
-def planned(ctx: Ctx, topic: str, made: Callable[[Row], Sequence[Send]]) -> Delivery:
-    """The delivery to all subscriptions of the topic of that ARN, of what `made` makes for each."""
-    found = Delivery()
+def planned(ctx: Ctx, topic: str, made: Callable[[Row], Sequence[Send]]) -> Sent:
+    """What goes to all subscriptions of the topic of that ARN, of what `made` makes for each."""
+    found = Sent()
     for subscription in subscriptions.of_topic(ctx, topic):
         if wanted := made(subscription):
             _plan(ctx, topic, subscription, wanted, found)
     return found
 
 
-def _plan(ctx: Ctx, topic: str, subscription: Row, wanted: Sequence[Send], into: Delivery) -> None:
+def _plan(ctx: Ctx, topic: str, subscription: Row, wanted: Sequence[Send], into: Sent) -> None:
+    if subscription.doc["Protocol"] == LAMBDA:
+        into.deliveries += [_to_function(ctx, topic, subscription, send) for send in wanted]
+        return
     queue, error = _open(ctx, topic, subscription.doc["Endpoint"])
-    if queue is not None:
+    if queue is not None and ordering.fits(wanted[0], queue):
         into.sends.append((queue.id, [_timed(send, queue) for send in wanted]))
         return
     into.count(FAILED, len(wanted))
@@ -76,11 +102,25 @@ def _plan(ctx: Ctx, topic: str, subscription: Row, wanted: Sequence[Send], into:
     if target is None:
         return
     queue, _ = _open(ctx, topic, target)
-    if queue is None:
+    if queue is None or not ordering.fits(wanted[0], queue):
         into.count(LOST, len(wanted))
         return
     into.count(REDRIVEN, len(wanted))
     into.sends.append((queue.id, [_undelivered(_timed(send, queue), error) for send in wanted]))
+
+
+def _to_function(ctx: Ctx, topic: str, subscription: Row, send: Send) -> Delivery:
+    return Delivery(
+        ctx.account,
+        ctx.region,
+        subscription.doc["Endpoint"],
+        send.body,
+        SERVICE,
+        topic,
+        retries=TRIES,
+        max_age=PATIENCE,
+        dead_letter=_dead_letters(subscription) or "",
+    )
 
 
 def _open(ctx: Ctx, topic: str, arn: str) -> tuple[Row | None, Doc]:
@@ -98,7 +138,7 @@ def _open(ctx: Ctx, topic: str, arn: str) -> tuple[Row | None, Doc]:
 def _timed(send: Send, queue: Row) -> Send:
     """The message as that queue delays and keeps it."""
     keep, delay = float(queue.doc["MessageRetentionPeriod"]), float(queue.doc["DelaySeconds"])
-    return replace(send, keep=keep, delay=delay)
+    return ordering.placed(replace(send, keep=keep, delay=delay), queue)
 
 
 def _undelivered(send: Send, error: Doc) -> Send:

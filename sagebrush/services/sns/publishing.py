@@ -1,5 +1,5 @@
-"""Publish and PublishBatch: messages are in every subscribed queue that lets the topic send, in one
-transaction.
+"""Publish and PublishBatch: messages are in every subscribed queue that lets the topic send, and on
+their way to functions, in one transaction.
 
 Source: Amazon SNS API Reference, and its developer guide, "Amazon SNS message and JSON formats". The
 notification has no Signature: nothing here holds AWS's key, and who gets it reads its own queue.
@@ -10,14 +10,18 @@ from __future__ import annotations
 import base64
 import json
 import uuid
+from collections.abc import Callable
 from concurrent.futures import Future
+from dataclasses import dataclass
 
 from sagebrush.aws.scalars import json_of, time_text
 from sagebrush.engine.kinds import moment
 from sagebrush.errors import AwsError, Doc
-from sagebrush.services.sns import delivery, filter_policies, topics
+from sagebrush.services.sns import delivery, filter_policies, ordering, subscriptions, topics
 from sagebrush.services.sns.topics import invalid
+from sagebrush.store import fifo, sequences
 from sagebrush.store.db import Tx
+from sagebrush.store.fifo import Place, Stored
 from sagebrush.store.messages import Send
 from sagebrush.store.rows import Row
 from sagebrush.world import Ctx
@@ -27,7 +31,21 @@ LARGEST = 262144
 MOST = 10
 _SENDER = "AIDAIT2UOQQY3AUEKVGXU"
 """Who sends on behalf of SNS: the id that AWS's own service has in SenderId."""
-_FIFO = ("MessageGroupId", "MessageDeduplicationId")
+_TOLD = ("Type", "MessageId", "TopicArn", "Subject", "Message", "Timestamp")
+"""What functions are told besides attributes, null where there is none."""
+
+
+@dataclass(frozen=True)
+class Published:
+    """A message that is valid."""
+
+    uid: str
+    given: Doc
+    """The request or the batch's entry."""
+    place: Place | None
+    """Of a message to a FIFO topic."""
+    mark: str
+    """Stands in notifications for its sequence number, which is known once it is stored."""
 
 
 def publish(ctx: Ctx, request: Doc) -> Future[Doc]:
@@ -38,9 +56,8 @@ def publish(ctx: Ctx, request: Doc) -> Future[Doc]:
     if not arn:
         raise invalid("TopicArn or TargetArn", "no value for required parameter")
     topic = topics.find_topic(ctx, arn)
-    _check(request)
-    uid = str(uuid.uuid4())
-    return _delivered(ctx, topic, [(uid, request)], {"MessageId": uid})
+    message = _checked(topic, request)
+    return _delivered(ctx, topic, [message], lambda stored: stored[0])
 
 
 def publish_batch(ctx: Ctx, request: Doc) -> Future[Doc]:
@@ -48,20 +65,21 @@ def publish_batch(ctx: Ctx, request: Doc) -> Future[Doc]:
     topic = topics.find_topic(ctx, request["TopicArn"])
     entries = request["PublishBatchRequestEntries"]
     _check_batch(entries)
-    good, done, failed = list[tuple[str, Doc]](), list[Doc](), list[Doc]()
+    good, failed = list[Published](), list[Doc]()
     for entry in entries:
         try:
-            _check(entry)
+            good.append(_checked(topic, entry))
         except AwsError as error:
             failed.append(
                 {"Id": entry["Id"], "Code": "InvalidParameter", "Message": error.message,
                  "SenderFault": True}
             )  # fmt: skip
-            continue
-        uid = str(uuid.uuid4())
-        good.append((uid, entry))
-        done.append({"Id": entry["Id"], "MessageId": uid})
-    return _delivered(ctx, topic, good, {"Successful": done, "Failed": failed})
+
+    def told(stored: list[Doc]) -> Doc:
+        done = [{"Id": m.given["Id"], **each} for m, each in zip(good, stored, strict=True)]
+        return {"Successful": done, "Failed": failed}
+
+    return _delivered(ctx, topic, good, told)
 
 
 def _check_batch(entries: list[Doc]) -> None:
@@ -87,9 +105,8 @@ def _check_batch(entries: list[Doc]) -> None:
         )
 
 
-def _check(message: Doc) -> None:
-    if any(message.get(member) for member in _FIFO):
-        raise invalid("MessageGroupId", "Sagebrush does not support FIFO topics yet.")
+def _checked(topic: Row, message: Doc) -> Published:
+    """The message of a request or of a batch's entry; raises InvalidParameter."""
     if not message["Message"]:
         raise invalid("Empty message")
     if len(message["Message"].encode()) > LARGEST:
@@ -107,59 +124,116 @@ def _check(message: Doc) -> None:
             raise invalid(f"Message attribute '{name}' has an invalid type: {value['DataType']}")
         if not value.get("BinaryValue" if kind == "Binary" else "StringValue"):
             raise invalid(f"Message attribute '{name}' must contain a non-empty value")
+    return Published(str(uuid.uuid4()), message, ordering.place(topic, message), str(uuid.uuid4()))
 
 
-def _structured(text: str) -> str:
-    """What of a message by protocols is for queues."""
+def _structured(text: str, protocol: str = "sqs") -> str:
+    """What of a message by protocols is for that one."""
     try:
         found = json_of(text)
     except ValueError:
         raise invalid("Message Structure - JSON message body failed to parse") from None
     if not isinstance(found, dict) or not isinstance(found.get("default"), str):
         raise invalid("Message Structure - No default entry in JSON message body")
-    chosen = found.get("sqs", found["default"])
+    chosen = found.get(protocol, found["default"])
     return chosen if isinstance(chosen, str) else found["default"]
 
 
-def _delivered(ctx: Ctx, topic: Row, messages: list[tuple[str, Doc]], result: Doc) -> Future[Doc]:
-    """`result`, once the messages are in the queues of all subscriptions that want them (`delivery`)."""
+def _delivered(
+    ctx: Ctx, topic: Row, messages: list[Published], result: Callable[[list[Doc]], Doc]
+) -> Future[Doc]:
+    """What `result` makes of the messages' ids, once they are in the queues of all subscriptions that
+    want them (`delivery`). What repeats a message of a FIFO topic is answered as that one."""
     world, arn = ctx.world, topics.arn_of(topic)
 
-    def made(subscription: Row) -> list[Send]:
-        wanted = [message for message in messages if _wants(subscription, message[1])]
-        return [_send(ctx, subscription, arn, message) for message in wanted]
+    def planned(of: list[Published]) -> delivery.Sent:
+        def made(subscription: Row) -> list[Send]:
+            wanted = [message for message in of if _wants(subscription, message.given)]
+            return [_send(ctx, subscription, arn, message) for message in wanted]
 
-    plan = delivery.planned(ctx, arn, made)
+        return delivery.planned(ctx, arn, made)
+
+    if not ordering.is_fifo(topic):
+        plans = [planned(messages)]
+    else:
+        plans = [planned([message]) for message in messages]
 
     def work(tx: Tx) -> Doc:
-        plan.store(ctx, tx, topic.name)
-        return result
+        if not ordering.is_fifo(topic):
+            plans[0].store(ctx, tx, topic.name)
+            return result([{"MessageId": message.uid} for message in messages])
+        pairs = zip(messages, plans, strict=True)
+        return result([_in_order(ctx, tx, topic, message, plan) for message, plan in pairs])
 
-    return world.messages.told([queue for queue, _ in plan.sends], world.db.submit(work))
+    queues = [queue for plan in plans for queue, _ in plan.sends]
+    return world.messages.told(queues, world.db.submit(work))
+
+
+def _in_order(ctx: Ctx, tx: Tx, topic: Row, message: Published, plan: delivery.Sent) -> Doc:
+    """The ids of the message of a FIFO topic, which is in its queues unless it was sent before."""
+    now, place = ctx.world.clock(), message.place
+    assert place is not None
+    stored = fifo.repeated(tx, topic.id, place, now)
+    if stored is None:
+        stored = Stored(message.uid, sequences.following(tx, now))
+        fifo.remember(tx, topic.id, place, stored, now)
+        number = ordering.sequence_number(stored.id)
+        plan.numbered(message.mark, number).store(ctx, tx, topic.name)
+    return {"MessageId": stored.uid, "SequenceNumber": ordering.sequence_number(stored.id)}
 
 
 def _wants(subscription: Row, message: Doc) -> bool:
     text = subscription.doc.get("FilterPolicy")
     if not text:
         return True
-    policy = filter_policies.parse(text)
+    scope = subscription.doc.get("FilterPolicyScope", filter_policies.SCOPE)
+    policy = filter_policies.parse(text, scope)
+    if scope == filter_policies.BODY:
+        return filter_policies.accepts_body(policy, _text_for(subscription, message))
     return filter_policies.accepts(policy, message.get("MessageAttributes") or {})
 
 
-def _send(ctx: Ctx, subscription: Row, topic: str, message: tuple[str, Doc]) -> Send:
-    """The message as a queue gets it."""
-    uid, given = message
-    text = given["Message"]
-    if given.get("MessageStructure") == "json":
-        text = _structured(text)
+def _text_for(subscription: Row, message: Doc) -> str:
+    """The message's text, as the subscription's protocol gets it."""
+    if message.get("MessageStructure") == "json":
+        return _structured(message["Message"], subscription.doc["Protocol"])
+    return message["Message"]
+
+
+def _send(ctx: Ctx, subscription: Row, topic: str, message: Published) -> Send:
+    """The message as a queue gets it; to a function, its body is the event."""
+    uid, given = message.uid, message.given
+    text = _text_for(subscription, given)
+    if subscription.doc["Protocol"] == delivery.LAMBDA:
+        event = _event(subscription, _notification(ctx, topic, uid, given, text))
+        return Send(uid, json.dumps(event))
     attributes = given.get("MessageAttributes") or {}
     more: Doc = {"sender": _SENDER}
+    if given.get("MessageGroupId"):  # of a fair queue (API Reference, Publish)
+        more["group"] = given["MessageGroupId"]
     if subscription.doc.get("RawMessageDelivery") == "true":
         if attributes:
             more["attributes"] = attributes
     else:
-        text = json.dumps(_notification(ctx, topic, uid, given, text), indent=2)
-    return Send(str(uuid.uuid4()), text, more)
+        notification = _notification(ctx, topic, uid, given, text)
+        if message.place is not None:
+            number = {"Type": "Notification", "MessageId": uid, "SequenceNumber": message.mark}
+            notification = {**number, **notification}
+        text = json.dumps(notification, indent=2)
+    return Send(str(uuid.uuid4()), text, more, place=message.place)
+
+
+def _event(subscription: Row, notification: Doc) -> Doc:
+    """What a function gets (AWS Lambda developer guide, "Invoking Lambda functions with Amazon SNS
+    notifications"), without a signature, as queues do."""
+    told = {name: notification.get(name) for name in _TOLD}
+    record = {
+        "EventSource": "aws:sns",
+        "EventVersion": "1.0",
+        "EventSubscriptionArn": subscriptions.arn_of(subscription),
+        "Sns": {**told, "MessageAttributes": notification.get("MessageAttributes", {})},
+    }
+    return {"Records": [record]}
 
 
 def _notification(ctx: Ctx, topic: str, uid: str, given: Doc, text: str) -> Doc:

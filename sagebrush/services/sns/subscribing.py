@@ -10,7 +10,7 @@ from sagebrush.aws.names import Arn
 from sagebrush.aws.scalars import json_of
 from sagebrush.engine.kinds import paginate
 from sagebrush.errors import AwsError, Doc
-from sagebrush.services.sns import filter_policies, subscriptions, topics
+from sagebrush.services.sns import delivery, filter_policies, ordering, subscriptions, topics
 from sagebrush.services.sns.topics import invalid
 from sagebrush.store.rows import Row
 from sagebrush.world import Ctx
@@ -19,6 +19,8 @@ PAGE = 100
 PROTOCOLS = (
     "http", "https", "email", "email-json", "sms", "sqs", "application", "lambda", "firehose",
 )  # fmt: skip
+ENDPOINTS = {"sqs": "SQS endpoint ARN", "lambda": "Lambda endpoint ARN"}
+"""Protocols that are delivered by -> what AWS calls an endpoint that is none."""
 UNSUPPORTED = {
     "DeliveryPolicy": "delivery policies (DeliveryPolicy)",
     "SubscriptionRoleArn": "Firehose (SubscriptionRoleArn)",
@@ -27,22 +29,18 @@ UNSUPPORTED = {
 
 
 def subscribe(ctx: Ctx, request: Doc) -> Doc:
-    """The queue gets what is published to the topic. Raises InvalidParameter, NotFound (404)."""
-    topic = topics.arn_of(topics.find_topic(ctx, request["TopicArn"]))
+    """The queue or function gets what is published to the topic. Raises InvalidParameter, NotFound
+    (404)."""
+    row = topics.find_topic(ctx, request["TopicArn"])
+    topic = topics.arn_of(row)
     protocol, endpoint = request["Protocol"], request.get("Endpoint", "")
     if protocol not in PROTOCOLS:
         raise invalid("Amazon SNS does not support this protocol string: " + protocol)
-    if protocol != "sqs":
-        raise invalid("Protocol", f"Sagebrush does not deliver by {protocol} yet; use sqs.")
-    arn = Arn.parse(endpoint)
-    if arn is None or arn.service != "sqs" or not arn.resource:
-        raise invalid("SQS endpoint ARN")
-    if (arn.account, arn.region) != (ctx.account, ctx.region):
-        raise invalid(
-            "Endpoint",
-            "Sagebrush does not deliver to queues of other accounts and regions yet.",
-        )
-    given = {k: _checked(ctx, k, v) for k, v in (request.get("Attributes") or {}).items()}
+    _check_endpoint(ctx, protocol, endpoint, ordering.is_fifo(row))
+    asked = request.get("Attributes") or {}
+    scope = asked.get("FilterPolicyScope", filter_policies.SCOPE)
+    given = {k: _checked(ctx, k, v, scope) for k, v in asked.items()}
+    _check_raw(protocol, given.get("RawMessageDelivery"))
     for row in subscriptions.of_topic(ctx, topic):
         if row.doc["Endpoint"] == endpoint:
             if any(row.doc.get(key) != value for key, value in given.items()):
@@ -54,6 +52,35 @@ def subscribe(ctx: Ctx, request: Doc) -> Doc:
     name = str(uuid.uuid4())
     row = Row(ctx.account, ctx.region, subscriptions.KIND, name, "Confirmed", doc)
     return {"SubscriptionArn": subscriptions.arn_of(ctx.world.rows.insert(row))}
+
+
+def _check_endpoint(ctx: Ctx, protocol: str, endpoint: str, fifo: bool) -> None:
+    """Raises InvalidParameter for what Sagebrush does not deliver to."""
+    if protocol not in ENDPOINTS:
+        words = f"Sagebrush does not deliver by {protocol} yet; use sqs or lambda."
+        raise invalid("Protocol", words)
+    arn = Arn.parse(endpoint)
+    if arn is None or arn.service != protocol or not arn.resource:
+        raise invalid(ENDPOINTS[protocol])
+    if protocol == delivery.LAMBDA and not arn.resource.startswith("function:"):
+        raise invalid(ENDPOINTS[protocol])
+    if fifo and protocol != "sqs":
+        words = "Endpoint Reason: Please use SQS queue"
+        raise invalid(f"Invalid parameter: {words}")
+    if protocol == "sqs" and arn.resource.endswith(".fifo") and not fifo:
+        words = "Endpoint Reason: FIFO SQS Queues can not be subscribed to standard SNS topics"
+        raise invalid(f"Invalid parameter: {words}")
+    if (arn.account, arn.region) != (ctx.account, ctx.region):
+        raise invalid(
+            "Endpoint",
+            "Sagebrush does not deliver to other accounts and regions yet.",
+        )
+
+
+def _check_raw(protocol: str, raw: str | None) -> None:
+    if raw == "true" and protocol != "sqs":
+        words = f"Delivery protocol [{protocol}] does not support raw message delivery."
+        raise invalid("Attributes", words)
 
 
 def unsubscribe(ctx: Ctx, request: Doc) -> None:
@@ -108,7 +135,11 @@ def get_subscription_attributes(ctx: Ctx, request: Doc) -> Doc:
 def set_subscription_attributes(ctx: Ctx, request: Doc) -> None:
     """The attribute is set; a FilterPolicy or RedrivePolicy of "" or "{}" is removed."""
     name, value = request["AttributeName"], request.get("AttributeValue", "")
-    value = _checked(ctx, name, value)
+    found = _found(ctx, request["SubscriptionArn"])
+    value = _checked(ctx, name, value, found.doc.get("FilterPolicyScope", filter_policies.SCOPE))
+    _check_raw(found.doc["Protocol"], value if name == "RawMessageDelivery" else None)
+    if name == "FilterPolicyScope" and found.doc.get("FilterPolicy"):
+        _check_filter(found.doc["FilterPolicy"], value)
 
     def change(row: Row) -> Row:
         doc = {**row.doc, name: value}
@@ -116,11 +147,11 @@ def set_subscription_attributes(ctx: Ctx, request: Doc) -> None:
             del doc[name]
         return replace(row, doc=doc)
 
-    if ctx.world.rows.update(_found(ctx, request["SubscriptionArn"]).id, change) is None:
+    if ctx.world.rows.update(found.id, change) is None:
         raise _missing()
 
 
-def _checked(ctx: Ctx, name: str, value: str) -> str:
+def _checked(ctx: Ctx, name: str, value: str, scope: str) -> str:
     if name in UNSUPPORTED:
         raise invalid("Attributes", f"Sagebrush does not support {UNSUPPORTED[name]} yet.")
     if name == "RawMessageDelivery":
@@ -128,9 +159,10 @@ def _checked(ctx: Ctx, name: str, value: str) -> str:
             raise invalid("Attributes", f"RawMessageDelivery: Invalid value [{value}].")
         return value.lower()
     if name == "FilterPolicyScope":
-        if value != filter_policies.SCOPE:
+        if value not in (filter_policies.SCOPE, filter_policies.BODY):
+            words = f"FilterPolicyScope: Invalid value [{value}]."
             raise invalid(
-                "Attributes", f"Sagebrush does not support FilterPolicyScope {value} yet."
+                "Attributes", f"{words} Please use either MessageBody or MessageAttributes"
             )
         return value
     if name == "RedrivePolicy":
@@ -139,11 +171,15 @@ def _checked(ctx: Ctx, name: str, value: str) -> str:
     if name != "FilterPolicy":
         raise invalid("AttributeName")
     if value:
-        try:
-            filter_policies.parse(value)
-        except filter_policies.Unusable as error:
-            raise invalid(str(error)) from error
+        _check_filter(value, scope)
     return value
+
+
+def _check_filter(text: str, scope: str) -> None:
+    try:
+        filter_policies.parse(text, scope)
+    except filter_policies.Unusable as error:
+        raise invalid(str(error)) from error
 
 
 def _check_redrive(ctx: Ctx, value: str) -> None:

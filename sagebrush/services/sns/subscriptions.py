@@ -1,6 +1,6 @@
-"""Subscriptions of topics, as rows: of SQS queues, which need no confirmation within an account.
+"""Subscriptions of topics, as rows: of queues and functions, which need no confirmation within an account.
 
-The row's name is the subscription's id; its document holds TopicArn, Endpoint (the queue's ARN) and
+The row's name is the subscription's id; its document holds TopicArn, Protocol, Endpoint (an ARN) and
 the attributes that were given.
 """
 

@@ -23,12 +23,16 @@ KIND = "topic"
 PAGE = 100
 MOST_TAGS = 50
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,256}")
+FIFO = ".fifo"
 STORED = ("DisplayName", "Policy", "DeliveryPolicy", "TracingConfig", "SignatureVersion")
 """Attributes that are kept and answered."""
+OF_FIFO = {
+    "FifoTopic": ("true",),
+    "ContentBasedDeduplication": ("false", "true"),
+    "FifoThroughputScope": ("Topic", "MessageGroup"),
+}
+"""Attributes of FIFO topics -> what they may be, the default first."""
 UNSUPPORTED = {
-    "FifoTopic": "FIFO topics (FifoTopic)",
-    "ContentBasedDeduplication": "FIFO topics (ContentBasedDeduplication)",
-    "FifoThroughputScope": "FIFO topics (FifoThroughputScope)",
     "ArchivePolicy": "archives of topics (ArchivePolicy)",
     "KmsMasterKeyId": "encryption by AWS KMS (KmsMasterKeyId)",
 }
@@ -40,7 +44,9 @@ def find_topic(ctx: Ctx, arn: str) -> Row:
     Raises InvalidParameter for what is no topic's ARN, NotFound (404).
     """
     found = Arn.parse(arn)
-    if found is None or found.service != "sns" or not _NAME.fullmatch(found.resource):
+    if found is None or found.service != "sns":
+        raise invalid("TopicArn")
+    if not _NAME.fullmatch(found.resource.removesuffix(FIFO)):
         raise invalid("TopicArn")
     if found.region != ctx.region:
         raise invalid("TopicArn")
@@ -71,12 +77,11 @@ def missing() -> AwsError:
 def create_topic(ctx: Ctx, request: Doc) -> Doc:
     """The topic exists; one of that name is answered as it is, unless another attribute or tag is
     asked for."""
-    name = request["Name"]
-    if name.endswith(".fifo"):
-        raise invalid("Name", "Sagebrush does not support FIFO topics yet.")
-    if not _NAME.fullmatch(name):
-        raise invalid("Topic Name")
-    doc = {k: _checked(k, v) for k, v in (request.get("Attributes") or {}).items()}
+    name, asked = request["Name"], request.get("Attributes") or {}
+    fifo = _check_name(name, asked.get("FifoTopic") == "true")
+    doc = {k: _checked(k, v, fifo) for k, v in asked.items() if not _without_effect(k, v, fifo)}
+    if fifo:
+        doc = {**{k: values[0] for k, values in OF_FIFO.items()}, **doc}
     tags = _tags(request)
     row = Row(ctx.account, ctx.region, KIND, name, "Active", doc, {"tags": tags})
     try:
@@ -90,6 +95,24 @@ def create_topic(ctx: Ctx, request: Doc) -> Doc:
         if tags and stored.plan.get("tags", {}) != tags:
             raise invalid("Tags", "Topic already exists with different tags") from None
     return {"TopicArn": arn_of(stored)}
+
+
+def _check_name(name: str, fifo: bool) -> bool:
+    """`fifo`; raises InvalidParameter for a name that no such topic has."""
+    if fifo and not (name.endswith(FIFO) and _NAME.fullmatch(name.removesuffix(FIFO))):
+        raise invalid(
+            "Fifo Topic names must end with .fifo and must be made up of only uppercase and lowercase"
+            " ASCII letters, numbers, underscores, and hyphens, and must be between 1 and 256"
+            " characters long."
+        )
+    if not fifo and not _NAME.fullmatch(name):
+        raise invalid("Topic Name")
+    return fifo
+
+
+def _without_effect(name: str, value: str, fifo: bool) -> bool:
+    """Whether it says of a standard topic that it is one, as some clients do."""
+    return not fifo and name in OF_FIFO and value in ("", "false")
 
 
 def delete_topic(ctx: Ctx, request: Doc) -> None:
@@ -131,11 +154,21 @@ def get_topic_attributes(ctx: Ctx, request: Doc) -> Doc:
 def set_topic_attributes(ctx: Ctx, request: Doc) -> None:
     """The attribute is set."""
     name = request["AttributeName"]
-    value = _checked(name, request.get("AttributeValue", ""))
+    row = find_topic(ctx, request["TopicArn"])
+    if name == "FifoTopic":
+        raise invalid("AttributeName")
+    value = _checked(name, request.get("AttributeValue", ""), row.name.endswith(FIFO))
     _changed(ctx, request["TopicArn"], lambda row: replace(row, doc={**row.doc, name: value}))
 
 
-def _checked(name: str, value: str) -> str:
+def _checked(name: str, value: str, fifo: bool) -> str:
+    if name in OF_FIFO:
+        if not fifo:
+            words = f"{name} can only be set for FIFO topics"
+            raise invalid("Attributes", words)
+        if value not in OF_FIFO[name]:
+            raise invalid("Attributes", f"{name}: Invalid value [{value}].")
+        return value
     if name in UNSUPPORTED and value not in ("", "false"):
         raise invalid("Attributes", f"Sagebrush does not support {UNSUPPORTED[name]} yet.")
     if name not in STORED and name not in UNSUPPORTED:

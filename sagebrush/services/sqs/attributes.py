@@ -12,6 +12,7 @@ from sagebrush.access import grammar, policy
 from sagebrush.aws.names import Arn
 from sagebrush.aws.scalars import json_of
 from sagebrush.errors import AwsError, Doc
+from sagebrush.services.sqs import ordering
 from sagebrush.store.messages import Redrive
 from sagebrush.store.rows import Reader, Row
 from sagebrush.world import Ctx
@@ -25,29 +26,50 @@ NUMBERS = {
     "VisibilityTimeout": (0, 43200, 30),
 }
 """Name -> lowest, highest and default value."""
+FIFO = {
+    "FifoQueue": ("true",),
+    "ContentBasedDeduplication": ("false", "true"),
+    "DeduplicationScope": ("queue", "messageGroup"),
+    "FifoThroughputLimit": ("perQueue", "perMessageGroupId"),
+}
+"""Attributes of FIFO queues -> what they may be, the default first."""
 UNSUPPORTED = {
-    "FifoQueue": "FIFO queues (FifoQueue)",
-    "ContentBasedDeduplication": "FIFO queues (ContentBasedDeduplication)",
-    "DeduplicationScope": "FIFO queues (DeduplicationScope)",
-    "FifoThroughputLimit": "FIFO queues (FifoThroughputLimit)",
     "KmsMasterKeyId": "encryption by AWS KMS (KmsMasterKeyId)",
     "KmsDataKeyReusePeriodSeconds": "encryption by AWS KMS (KmsDataKeyReusePeriodSeconds)",
-    "RedriveAllowPolicy": "permissions of dead-letter queues (RedriveAllowPolicy)",
 }
 MOST_RECEIVES = 1000
+MOST_SOURCES = 10
 
 
-def defaults() -> Doc:
+def defaults(fifo: bool) -> Doc:
     """The attributes of a queue for which nothing is given."""
-    return {name: str(default) for name, (_, _, default) in NUMBERS.items()}
+    found = {name: str(default) for name, (_, _, default) in NUMBERS.items()}
+    return {**found, **({name: values[0] for name, values in FIFO.items()} if fifo else {})}
 
 
-def checked(ctx: Ctx, given: Doc) -> Doc:
-    """The given attributes, "" for those to be removed.
+def checked(ctx: Ctx, given: Doc, name: str, old: Doc) -> Doc:
+    """The attributes that are given for the queue of that name, whose attributes are `old`; "" for
+    those to be removed.
 
     Raises InvalidAttributeName, InvalidAttributeValue, and UnsupportedOperation for what Sagebrush
     lacks, by name.
     """
+    fifo = name.endswith(ordering.SUFFIX)
+    found = _checked(ctx, given, name, fifo)
+    both = {**old, **found}
+    if (
+        both.get("FifoThroughputLimit") == "perMessageGroupId"
+        and both.get("DeduplicationScope") != "messageGroup"
+    ):
+        raise _invalid(
+            "FifoThroughputLimit",
+            "The perMessageGroupId value is allowed only when the value for DeduplicationScope is"
+            " messageGroup.",
+        )
+    return found
+
+
+def _checked(ctx: Ctx, given: Doc, queue: str, fifo: bool) -> Doc:
     found: Doc = {}
     for name, value in given.items():
         if name in UNSUPPORTED and value not in ("", "false"):
@@ -58,8 +80,12 @@ def checked(ctx: Ctx, given: Doc) -> Doc:
             continue
         if name in NUMBERS:
             found[name] = _number(name, value)
+        elif name in FIFO:
+            found[name] = _of_fifo(name, value, fifo)
         elif name == "RedrivePolicy":
-            found[name] = value and _redrive_policy(ctx, value)
+            found[name] = value and _redrive_policy(ctx, value, queue)
+        elif name == "RedriveAllowPolicy":
+            found[name] = value and _redrive_allow_policy(value)
         elif name == "Policy":
             found[name] = value and _policy(value)
         elif name == "SqsManagedSseEnabled":
@@ -77,7 +103,47 @@ def _number(name: str, value: str) -> str:
     return str(int(value))
 
 
-def _redrive_policy(ctx: Ctx, value: str) -> str:
+def _of_fifo(name: str, value: str, fifo: bool) -> str:
+    if not fifo and name in ("DeduplicationScope", "FifoThroughputLimit"):
+        raise AwsError(
+            "InvalidAttributeName",
+            f"You can specify the {name} only when FifoQueue is set to true.",
+        )
+    if not fifo:
+        raise AwsError("InvalidAttributeName", f"Unknown Attribute {name}.")
+    found = next((each for each in FIFO[name] if each == value), None)
+    if found is None and name == "FifoQueue":
+        raise _invalid(name, "Modifying queue type is not supported.")
+    if found is None:
+        raise _invalid(name, "")
+    return found
+
+
+def _redrive_allow_policy(value: str) -> str:
+    """Which queues may name this one as their dead-letter queue."""
+    found, name = _json(value, "RedriveAllowPolicy"), "RedriveAllowPolicy"
+    permission, arns = found.get("redrivePermission"), found.get("sourceQueueArns")
+    if permission not in ("allowAll", "denyAll", "byQueue") or found.keys() - {
+        "redrivePermission", "sourceQueueArns",
+    }:  # fmt: skip
+        raise _invalid(name, "")
+    if (permission == "byQueue") != isinstance(arns, list):
+        raise _invalid(name, "")
+    if arns is not None and len(arns) > MOST_SOURCES:
+        raise _invalid(name, f"It may name at most {MOST_SOURCES} queues.")
+    return value
+
+
+def _may_redrive(target: Row, source: str) -> bool:
+    """Whether the queue of that ARN may have `target` as its dead-letter queue."""
+    text = target.doc.get("RedriveAllowPolicy")
+    said: Doc = json.loads(text) if text else {"redrivePermission": "allowAll"}
+    if said["redrivePermission"] == "byQueue":
+        return source in said["sourceQueueArns"]
+    return said["redrivePermission"] == "allowAll"
+
+
+def _redrive_policy(ctx: Ctx, value: str, queue: str) -> str:
     found = _json(value, "RedrivePolicy")
     most, target = found.get("maxReceiveCount"), found.get("deadLetterTargetArn")
     if not str(most).isdecimal() or not 1 <= int(str(most)) <= MOST_RECEIVES:
@@ -86,8 +152,18 @@ def _redrive_policy(ctx: Ctx, value: str) -> str:
             f"Invalid value for maxReceiveCount: {most}, valid values are from 1 to"
             f" {MOST_RECEIVES} both inclusive.",
         )
-    if _by_arn(ctx, ctx.world.rows, str(target)) is None:
+    row = by_arn(ctx, ctx.world.rows, str(target))
+    if row is None:
         raise _invalid("RedrivePolicy", "Dead letter target does not exist.")
+    if ordering.is_fifo(row) != queue.endswith(ordering.SUFFIX):
+        raise _invalid(
+            "RedrivePolicy", "Dead-letter queue must be same type of queue as the source."
+        )
+    if not _may_redrive(row, str(Arn("sqs", ctx.region, ctx.account, queue))):
+        raise _invalid(
+            "RedrivePolicy",
+            "The RedriveAllowPolicy of the dead-letter queue does not allow this queue as a source.",
+        )
     return value
 
 
@@ -130,11 +206,13 @@ def redrive(ctx: Ctx, queue: Row) -> Redrive | None:
     if not text:
         return None
     said = json.loads(text)
-    target = _by_arn(ctx, ctx.world.rows, said["deadLetterTargetArn"])
+    target = by_arn(ctx, ctx.world.rows, said["deadLetterTargetArn"])
     if target is None:
         return None
     note = {"DeadLetterQueueSourceArn": arn(queue)}
-    return Redrive(target.id, int(said["maxReceiveCount"]), note)
+    # a FIFO queue's message is as new there ("Using dead-letter queues", retention periods)
+    anew = float(target.doc["MessageRetentionPeriod"]) if ordering.is_fifo(queue) else None
+    return Redrive(target.id, int(said["maxReceiveCount"]), note, anew)
 
 
 def sources(ctx: Ctx, queue: Row) -> list[Row]:
@@ -155,7 +233,7 @@ def arn(queue: Row) -> str:
     return str(Arn("sqs", queue.region, queue.account, queue.name))
 
 
-def _by_arn(ctx: Ctx, rows: Reader, text: str) -> Row | None:
+def by_arn(ctx: Ctx, rows: Reader, text: str) -> Row | None:
     """The queue of that ARN, of this account and region, or None."""
     found = Arn.parse(text)
     if found is None or (found.service, found.region, found.account) != (
@@ -170,7 +248,7 @@ def shown(ctx: Ctx, queue: Row, names: list[str]) -> Doc:
     known = {
         "QueueArn", "CreatedTimestamp", "LastModifiedTimestamp", "ApproximateNumberOfMessages",
         "ApproximateNumberOfMessagesDelayed", "ApproximateNumberOfMessagesNotVisible", *NUMBERS,
-        "Policy", "RedrivePolicy", "SqsManagedSseEnabled", *UNSUPPORTED,
+        "Policy", "RedrivePolicy", "RedriveAllowPolicy", "SqsManagedSseEnabled", *UNSUPPORTED, *FIFO,
     }  # fmt: skip
     every = "All" in names
     if lost := [name for name in names if name != "All" and name not in known]:

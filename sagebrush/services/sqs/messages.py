@@ -1,165 +1,29 @@
-"""SQS messages: send, receive, delete, change their visibility; one by one and in batches.
+"""SQS messages: received, deleted, made visible again; one by one and in batches.
 
 Source: Amazon SQS API Reference. A receipt handle names the message and how often it was received:
-the one of the last time alone deletes it.
+the one of the last time alone deletes it. From a FIFO queue it does so while it is in flight.
 """
 
 from __future__ import annotations
 
 import asyncio
 import base64
+import hashlib
 import re
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future
-from typing import Any
 
 from sagebrush.errors import AwsError, Doc
-from sagebrush.services.sqs import attributes, digests, queues
-from sagebrush.store.messages import Message, Send
+from sagebrush.services.sqs import attributes, batches, digests, ordering, queues
+from sagebrush.services.sqs.ordering import invalid
+from sagebrush.store.messages import Message
 from sagebrush.store.rows import Row
 from sagebrush.world import Ctx
 
-MOST = 10
-"""Entries of a batch, and messages of one answer."""
-BATCH_BYTES = 1048576
 LONGEST_HIDDEN = 43200
 """Seconds that a message may be invisible."""
-_ID = re.compile(r"[A-Za-z0-9_-]{1,80}")
 _HANDLE = re.compile(r"(\d{1,18})/(\d{1,18})/(\d{1,18})/[0-9a-f]{8}")
-_FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-_ATTRIBUTE = re.compile(r"(?!(?i:aws|amazon)\.)[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
-_FIFO = ("MessageGroupId", "MessageDeduplicationId")
-
-
-def _invalid(why: str) -> AwsError:
-    return AwsError("InvalidParameterValue", why)
-
-
-# -- sending
-
-
-def send_message(ctx: Ctx, request: Doc) -> Future[Doc]:
-    """The message is in the queue. Raises InvalidMessageContents, InvalidParameterValue."""
-    queue = queues.queue_of(ctx, request["QueueUrl"])
-    send = _checked(ctx, queue, request)
-    return _then(ctx.world.messages.put(queue.id, [send]), lambda stored: _sent(send, stored))
-
-
-def send_message_batch(ctx: Ctx, request: Doc) -> Future[Doc]:
-    """Every message that is valid is in the queue, all at once; the others are among Failed."""
-    queue = queues.queue_of(ctx, request["QueueUrl"])
-    entries = _entries(request, "SendMessageBatchRequestEntry")
-    size = sum(_size(entry) for entry in entries)
-    if size > BATCH_BYTES:
-        raise AwsError(
-            "BatchRequestTooLong",
-            f"Batch requests cannot be longer than {BATCH_BYTES} bytes. You have sent {size} bytes.",
-        )
-    sends, failed = dict[str, Send](), list[Doc]()
-    for entry in entries:
-        try:
-            sends[entry["Id"]] = _checked(ctx, queue, entry)
-        except AwsError as error:
-            failed.append(_failure(entry, error))
-
-    def told(stored: int) -> Doc:
-        done = [{"Id": each, **_sent(send, stored)} for each, send in sends.items()]
-        return _outcome(done, failed)
-
-    return _then(ctx.world.messages.put(queue.id, list(sends.values())), told)
-
-
-def _checked(ctx: Ctx, queue: Row, entry: Doc) -> Send:
-    """The message of a request or of a batch's entry."""
-    if any(entry.get(member) for member in _FIFO):
-        raise _invalid("Sagebrush does not support FIFO queues and message groups yet.")
-    body, given = entry["MessageBody"], entry.get("MessageAttributes") or {}
-    if not body:
-        raise AwsError("MissingParameter", "The request must contain the parameter MessageBody.")
-    _check_characters(body, "body")
-    for name, value in given.items():
-        _check_attribute(name, value)
-    if len(given) > MOST:
-        raise _invalid(
-            f"Number of message attributes [{len(given)}] exceeds the allowed maximum [10]."
-        )
-    system = entry.get("MessageSystemAttributes") or {}
-    most = int(queue.doc["MaximumMessageSize"])
-    if _size(entry) > most:
-        raise _invalid(
-            "One or more parameters are invalid. Reason: Message must be shorter than"
-            f" {most} bytes."
-        )
-    delay = entry.get("DelaySeconds", int(queue.doc["DelaySeconds"]))
-    if not 0 <= delay <= 900:
-        raise _invalid(
-            f"Value {delay} for parameter DelaySeconds is invalid. Reason: DelaySeconds must be >="
-            " 0 and <= 900."
-        )
-    more: Doc = {"sender": _sender(ctx)}
-    if given:
-        more["attributes"] = given
-    if system:
-        more["system"] = system
-    keep = float(queue.doc["MessageRetentionPeriod"])
-    return Send(str(uuid.uuid4()), body, more, float(delay), keep)
-
-
-def _sender(ctx: Ctx) -> str:
-    return ctx.caller.user_id
-
-
-def _size(entry: Doc) -> int:
-    attributes = entry.get("MessageAttributes") or {}
-    total = len(entry["MessageBody"].encode())
-    for name, value in attributes.items():
-        data = value.get("BinaryValue") or value.get("StringValue", "").encode()
-        total += len(name.encode()) + len(value["DataType"].encode()) + len(data)
-    return total
-
-
-def _check_characters(text: str, what: str) -> None:
-    found = _FORBIDDEN.search(text)
-    if found:
-        raise AwsError(
-            "InvalidMessageContents",
-            f"Invalid binary character '#x{ord(found[0]):X}' was found in the message {what}, the"
-            " set of allowed characters is #x9 | #xA | #xD | #x20 to #xD7FF | #xE000 to #xFFFD |"
-            " #x10000 to #x10FFFF",
-        )
-
-
-def _check_attribute(name: str, value: Doc) -> None:
-    if not _ATTRIBUTE.fullmatch(name) or len(name) > 256:
-        raise _invalid(f"The message attribute name '{name}' is invalid.")
-    kind = value["DataType"].partition(".")[0]
-    member = "BinaryValue" if kind == "Binary" else "StringValue"
-    if kind not in ("String", "Number", "Binary"):
-        raise _invalid(
-            f"The message attribute '{name}' has an invalid message attribute type, the set of"
-            " supported type prefixes is Binary, Number, and String."
-        )
-    if not value.get(member):
-        raise _invalid(
-            f"The message attribute '{name}' must contain a non-empty value of type {kind}."
-        )
-    if kind != "Binary":
-        _check_characters(value[member], "attribute value")
-
-
-def _sent(send: Send, stored: int) -> Doc:
-    if not stored:  # the queue was deleted meanwhile
-        raise queues.missing()
-    found: Doc = {"MessageId": send.uid, "MD5OfMessageBody": digests.of_body(send.body)}
-    if "attributes" in send.more:
-        found["MD5OfMessageAttributes"] = digests.of_attributes(send.more["attributes"])
-    if "system" in send.more:
-        found["MD5OfMessageSystemAttributes"] = digests.of_attributes(send.more["system"])
-    return found
-
-
-# -- receiving
 
 
 async def receive_message(ctx: Ctx, request: Doc) -> Doc:
@@ -169,23 +33,27 @@ async def receive_message(ctx: Ctx, request: Doc) -> Doc:
     """
     loop = asyncio.get_running_loop()
     queue = queues.queue_of(ctx, request["QueueUrl"])
-    most = _within(request, "MaxNumberOfMessages", 1, 1, MOST)
+    most = _within(request, "MaxNumberOfMessages", 1, 1, batches.MOST)
     hidden = _within(
         request, "VisibilityTimeout", int(queue.doc["VisibilityTimeout"]), 0, LONGEST_HIDDEN
     )
     patience = _within(
         request, "WaitTimeSeconds", int(queue.doc["ReceiveMessageWaitTimeSeconds"]), 0, 20
     )
+    attempt = ordering.attempt(queue, request)
     until, woken, messages = loop.time() + patience, asyncio.Event(), ctx.world.messages
     with messages.listening(queue.id, lambda _: loop.call_soon_threadsafe(woken.set)):
         while True:
             woken.clear()
-            if messages.any_visible(queue.id):
+            if attempt or messages.any_visible(queue.id):
                 redrive = attributes.redrive(ctx, queue)
-                found = await asyncio.wrap_future(
-                    messages.receive(queue.id, most, float(hidden), redrive)
-                )
-                if found:
+                if ordering.is_fifo(queue):
+                    coming = messages.receive_in_order(
+                        queue.id, most, float(hidden), redrive, attempt
+                    )
+                else:
+                    coming = messages.receive(queue.id, most, float(hidden), redrive)
+                if found := await asyncio.wrap_future(coming):
                     return {"Messages": [_shown(message, request) for message in found]}
             left = until - loop.time()
             if left <= 0 or messages.closed:
@@ -203,7 +71,7 @@ async def receive_message(ctx: Ctx, request: Doc) -> Doc:
 def _within(request: Doc, member: str, default: int, low: int, high: int) -> int:
     value = request.get(member, default)
     if not low <= value <= high:
-        raise _invalid(
+        raise invalid(
             f"Value {value} for parameter {member} is invalid. Reason: Must be >= {low} and <="
             f" {high}, if provided."
         )
@@ -211,7 +79,9 @@ def _within(request: Doc, member: str, default: int, low: int, high: int) -> int
 
 
 def _shown(message: Message, request: Doc) -> Doc:
-    held = f"{message.queue}/{message.id}/{message.received}/{uuid.uuid4().hex[:8]}"
+    attempt = request.get("ReceiveRequestAttemptId")  # repeated, it answers the same handles
+    last = hashlib.sha256(attempt.encode()).hexdigest() if attempt else uuid.uuid4().hex
+    held = f"{message.queue}/{message.id}/{message.received}/{last[:8]}"
     found: Doc = {
         "MessageId": message.uid,
         "ReceiptHandle": base64.b64encode(held.encode()).decode(),
@@ -241,6 +111,12 @@ def _system(message: Message) -> Doc:
     }
     if "DeadLetterQueueSourceArn" in message.more:
         found["DeadLetterQueueSourceArn"] = message.more["DeadLetterQueueSourceArn"]
+    if message.group is not None:
+        found["MessageGroupId"] = message.group
+        found["MessageDeduplicationId"] = message.more["token"]
+        found["SequenceNumber"] = ordering.sequence_number(message.id)
+    elif "group" in message.more:
+        found["MessageGroupId"] = message.more["group"]
     for name, value in message.more.get("system", {}).items():
         found[name] = value.get("StringValue", "")
     return found
@@ -260,21 +136,47 @@ def _asked(name: str, wanted: Sequence[str]) -> bool:
 def delete_message(ctx: Ctx, request: Doc) -> Future[Doc]:
     """The message is gone. Raises ReceiptHandleIsInvalid."""
     queue = queues.queue_of(ctx, request["QueueUrl"])
-    held = _held(queue, request["ReceiptHandle"])
-    return _then(ctx.world.messages.delete(queue.id, [held]), lambda _: {})
+    handle = request["ReceiptHandle"]
+    held = _held(queue, handle)
+    if not ordering.is_fifo(queue):
+        return batches.after(ctx.world.messages.delete(queue.id, [held]), lambda _: {})
+
+    def told(mine: list[bool]) -> Doc:
+        if not mine[0]:
+            raise _expired(handle)
+        return {}
+
+    return batches.after(ctx.world.messages.delete_in_order(queue.id, [held]), told)
 
 
 def delete_message_batch(ctx: Ctx, request: Doc) -> Future[Doc]:
     """The messages whose handles are valid are gone, all at once; the others are among Failed."""
     queue = queues.queue_of(ctx, request["QueueUrl"])
-    held, done, failed = list[tuple[int, int]](), list[Doc](), list[Doc]()
-    for entry in _entries(request, "DeleteMessageBatchRequestEntry"):
+    held, good, failed = list[tuple[int, int]](), list[Doc](), list[Doc]()
+    for entry in batches.entries(request, "DeleteMessageBatchRequestEntry"):
         try:
             held.append(_held(queue, entry["ReceiptHandle"]))
-            done.append({"Id": entry["Id"]})
+            good.append(entry)
         except AwsError as error:
-            failed.append(_failure(entry, error))
-    return _then(ctx.world.messages.delete(queue.id, held), lambda _: _outcome(done, failed))
+            failed.append(batches.failure(entry, error))
+
+    def told(mine: list[bool]) -> Doc:
+        late = [e for e, still in zip(good, mine, strict=True) if not still]
+        done = [{"Id": e["Id"]} for e, still in zip(good, mine, strict=True) if still]
+        lost = [batches.failure(entry, _expired(entry["ReceiptHandle"])) for entry in late]
+        return batches.outcome(done, [*failed, *lost])
+
+    messages = ctx.world.messages
+    if ordering.is_fifo(queue):
+        return batches.after(messages.delete_in_order(queue.id, held), told)
+    return batches.after(messages.delete(queue.id, held), lambda _: told([True] * len(held)))
+
+
+def _expired(handle: str) -> AwsError:
+    return invalid(
+        f"Value {handle} for parameter ReceiptHandle is invalid. Reason: The receipt handle has"
+        " expired."
+    )
 
 
 def change_message_visibility(ctx: Ctx, request: Doc) -> None:
@@ -287,13 +189,13 @@ def change_message_visibility_batch(ctx: Ctx, request: Doc) -> Doc:
     """As `change_message_visibility`, for each entry; what fails is among Failed."""
     queue = queues.queue_of(ctx, request["QueueUrl"])
     done, failed = list[Doc](), list[Doc]()
-    for entry in _entries(request, "ChangeMessageVisibilityBatchRequestEntry"):
+    for entry in batches.entries(request, "ChangeMessageVisibilityBatchRequestEntry"):
         try:
             _hide(ctx, queue, entry)
             done.append({"Id": entry["Id"]})
         except AwsError as error:
-            failed.append(_failure(entry, error))
-    return _outcome(done, failed)
+            failed.append(batches.failure(entry, error))
+    return batches.outcome(done, failed)
 
 
 def _hide(ctx: Ctx, queue: Row, entry: Doc) -> None:
@@ -321,52 +223,3 @@ def _held(queue: Row, handle: str) -> tuple[int, int]:
         # of another queue, or of one that a message has left for its dead-letter queue
         return (0, 0)
     return int(found[2]), int(found[3])
-
-
-# -- batches
-
-
-def _entries(request: Doc, shape: str) -> list[Doc]:
-    entries = request.get("Entries") or []
-    if not entries:
-        raise AwsError("EmptyBatchRequest", f"There should be at least one {shape} in the request.")
-    if len(entries) > MOST:
-        raise AwsError(
-            "TooManyEntriesInBatchRequest",
-            f"Maximum number of entries per request are {MOST}. You have sent {len(entries)}.",
-        )
-    ids = [entry["Id"] for entry in entries]
-    if any(not _ID.fullmatch(each) for each in ids):
-        raise AwsError(
-            "InvalidBatchEntryId",
-            "A batch entry id can only contain alphanumeric characters, hyphens and underscores. It"
-            " can be at most 80 letters long.",
-        )
-    if twice := [each for each in ids if ids.count(each) > 1]:
-        raise AwsError("BatchEntryIdsNotDistinct", f"Id {twice[0]} repeated.")
-    return entries
-
-
-def _failure(entry: Doc, error: AwsError) -> Doc:
-    return {"Id": entry["Id"], "SenderFault": True, "Code": error.code, "Message": error.message}
-
-
-def _outcome(done: list[Doc], failed: list[Doc]) -> Doc:
-    """A batch's answer: of the two lists those that hold anything, as AWS answers."""
-    found: Doc = {"Successful": done, "Failed": failed}
-    return {name: entries for name, entries in found.items() if entries}
-
-
-def _then(written: Future[Any], result: Callable[[Any], Doc]) -> Future[Doc]:
-    """The future of `result` of what `written` answers."""
-    answer = Future[Doc]()
-    answer.set_running_or_notify_cancel()  # a client that leaves does not undo what was started
-
-    def done(future: Future[Any]) -> None:
-        try:
-            answer.set_result(result(future.result()))
-        except Exception as error:
-            answer.set_exception(error)
-
-    written.add_done_callback(done)
-    return answer

@@ -12,12 +12,15 @@ from dataclasses import replace
 from sagebrush.access import references
 from sagebrush.engine.kinds import paginate
 from sagebrush.errors import AwsError, Doc
-from sagebrush.services.sqs import attributes
+from sagebrush.services.sqs import attributes, ordering
 from sagebrush.services.sqs.attributes import KIND
 from sagebrush.store.rows import Exists, Row
 from sagebrush.world import Ctx
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,80}")
+LONGEST_NAME = 80
+PURGES_APART = 60.0
+"""Seconds between two purges of a queue at least."""
 MOST_TAGS = 50
 PAGE = 1000
 """Queues of one answer at most, and without MaxResults in all."""
@@ -56,15 +59,11 @@ def create_queue(ctx: Ctx, request: Doc) -> Doc:
     `attributes.checked` does.
     """
     name = request["QueueName"]
-    if name.endswith(".fifo"):
-        raise AwsError("UnsupportedOperation", "Sagebrush does not support FIFO queues yet.")
-    if not _NAME.fullmatch(name):
-        raise AwsError(
-            "InvalidParameterValue",
-            "Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length",
-        )
-    given = attributes.checked(ctx, request.get("Attributes") or {})
-    doc = {**attributes.defaults(), **{k: v for k, v in given.items() if v != ""}}
+    asked = request.get("Attributes") or {}
+    _check_name(name, asked.get("FifoQueue") == "true")
+    defaults = attributes.defaults(name.endswith(ordering.SUFFIX))
+    given = attributes.checked(ctx, asked, name, defaults)
+    doc = {**defaults, **{k: v for k, v in given.items() if v != ""}}
     tags = dict(request.get("tags") or {})
     _check_tags(tags)
     row = Row(ctx.account, ctx.region, KIND, name, "Active", doc, {"tags": tags})
@@ -82,6 +81,20 @@ def create_queue(ctx: Ctx, request: Doc) -> Doc:
                     f" attribute {key}",
                 ) from None
     return {"QueueUrl": url_of(ctx, stored)}
+
+
+def _check_name(name: str, fifo: bool) -> None:
+    """Raises InvalidParameterValue; a name that ends in `.fifo` goes with FifoQueue alone."""
+    if fifo and not name.endswith(ordering.SUFFIX):
+        raise ordering.invalid(
+            "The name of a FIFO queue can only include alphanumeric characters, hyphens, or"
+            " underscores, must end with .fifo suffix and be 1 to 80 in length"
+        )
+    stem = name.removesuffix(ordering.SUFFIX) if fifo else name
+    if not _NAME.fullmatch(stem) or len(name) > LONGEST_NAME:
+        raise ordering.invalid(
+            "Can only include alphanumeric characters, hyphens, or underscores. 1 to 80 in length"
+        )
 
 
 def get_queue_url(ctx: Ctx, request: Doc) -> Doc:
@@ -130,20 +143,33 @@ def get_queue_attributes(ctx: Ctx, request: Doc) -> Doc:
 
 def set_queue_attributes(ctx: Ctx, request: Doc) -> None:
     """The attributes are set; raises as `attributes.checked` does."""
-    given = attributes.checked(ctx, request["Attributes"])
+    queue = queue_of(ctx, request["QueueUrl"])
+    given = attributes.checked(ctx, request["Attributes"], queue.name, queue.doc)
 
     def change(row: Row) -> Row:
         doc = {**row.doc, **given}
         return replace(row, doc={k: v for k, v in doc.items() if v != ""})
 
-    row = _changed(ctx, request, change)
+    row = changed(ctx, request["QueueUrl"], change)
     if "MessageRetentionPeriod" in given:
         ctx.world.messages.retain(row.id, float(given["MessageRetentionPeriod"]))
 
 
 def purge_queue(ctx: Ctx, request: Doc) -> None:
-    """The queue has no messages."""
-    ctx.world.messages.purge(queue_of(ctx, request["QueueUrl"]).id)
+    """The queue has no messages. Raises PurgeQueueInProgress (403) within a minute of the last
+    time."""
+    now = ctx.world.clock()
+
+    def change(row: Row) -> Row:
+        if 0 <= now - row.plan.get("purged", float("-inf")) < PURGES_APART:
+            raise AwsError(
+                "PurgeQueueInProgress",
+                f"Only one PurgeQueue operation on {row.name} is allowed every 60 seconds.",
+                403,
+            )
+        return replace(row, plan={**row.plan, "purged": now})
+
+    ctx.world.messages.purge(changed(ctx, request["QueueUrl"], change).id)
 
 
 def delete_queue(ctx: Ctx, request: Doc) -> None:
@@ -162,7 +188,7 @@ def tag_queue(ctx: Ctx, request: Doc) -> None:
         _check_tags(tags)
         return replace(row, plan={**row.plan, "tags": tags})
 
-    _changed(ctx, request, change)
+    changed(ctx, request["QueueUrl"], change)
 
 
 def untag_queue(ctx: Ctx, request: Doc) -> None:
@@ -173,7 +199,7 @@ def untag_queue(ctx: Ctx, request: Doc) -> None:
         left = {k: v for k, v in row.plan.get("tags", {}).items() if k not in gone}
         return replace(row, plan={**row.plan, "tags": left})
 
-    _changed(ctx, request, change)
+    changed(ctx, request["QueueUrl"], change)
 
 
 def list_queue_tags(ctx: Ctx, request: Doc) -> Doc:
@@ -189,8 +215,9 @@ def _check_tags(tags: Doc) -> None:
         raise AwsError("InvalidParameterValue", "Tag keys must not begin with aws:.")
 
 
-def _changed(ctx: Ctx, request: Doc, change: Callable[[Row], Row]) -> Row:
-    found = ctx.world.rows.update(queue_of(ctx, request["QueueUrl"]).id, change)
+def changed(ctx: Ctx, url: str, change: Callable[[Row], Row]) -> Row:
+    """The queue of that URL, changed; raises QueueDoesNotExist."""
+    found = ctx.world.rows.update(queue_of(ctx, url).id, change)
     if found is None:
         raise missing()
     return found

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from botocore.config import Config
 
-from sagebrush.store.objects import INLINE
+from sagebrush.store.spool import INLINE
 
 BUCKET = "access-bucket"
 

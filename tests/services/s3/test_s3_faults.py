@@ -19,7 +19,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from sagebrush.store import db
-from sagebrush.store.objects import INLINE
+from sagebrush.store.spool import INLINE
 from tests.aws_session import SESSION
 from tests.conftest import make_settings, started
 

@@ -19,7 +19,7 @@ from botocore.exceptions import ClientError
 from sagebrush.app import build
 from sagebrush.errors import AwsError
 from sagebrush.store import checksums
-from sagebrush.store.objects import Spooled
+from sagebrush.store.spool import Spooled
 from tests.conftest import make_settings
 from tests.waiting import until
 

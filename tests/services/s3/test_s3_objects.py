@@ -18,7 +18,7 @@ from botocore.exceptions import ClientError
 from sagebrush.errors import AwsError
 from sagebrush.services.s3.objects import parse_range
 from sagebrush.store import checksums
-from sagebrush.store.objects import INLINE
+from sagebrush.store.spool import INLINE
 
 BUCKET = "objects-bucket"
 AWKWARD = (

@@ -19,9 +19,12 @@ from sagebrush.environments.environment import Environment
 from sagebrush.environments.images import resolve
 from sagebrush.errors import AwsError, Doc
 from sagebrush.routing.endpoints import Endpoints
+from sagebrush.services.sagemaker import events
 from sagebrush.services.sagemaker.training import operations as training
 from sagebrush.settings import Settings
 from sagebrush.store.db import Db
+from sagebrush.store.deliveries import Deliveries
+from sagebrush.store.events import Events, Interest
 from sagebrush.store.messages import Messages
 from sagebrush.store.objects import Blob, ObjectStore
 from sagebrush.store.rows import Rows
@@ -156,7 +159,8 @@ class NoStreams:
 class JobWorld:
     """The world, its doubles by name, and shortcuts."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, consumed: bool = False) -> None:
+        """`consumed`: whether somebody consumes events."""
         self.now = 1_000_000.0
         self.home = home
         self.backend = ScriptedBackend()
@@ -165,12 +169,16 @@ class JobWorld:
         self.series = Recorder()
         self.streams = NoStreams()
         self.objects = ObjectStore(home / "objects")
+        self.consumed = consumed
         self.open()
 
     def open(self) -> None:
         """The server (again): fresh rows, fresh loop, the same data and backend."""
         self.db = Db(self.home / "db.sqlite")
         self.rows = Rows(self.db, self._clock)
+        interest = Interest(always=self.consumed)
+        self.events = Events(self.db, self._clock, events.EVENT_SOURCES, interest)
+        self.rows.changed = self.events.changed
         self.world = World(
             settings=Settings(home=self.home),
             clock=self._clock,
@@ -181,6 +189,8 @@ class JobWorld:
             streams=cast(Any, self.streams),
             samples=cast(Any, None),
             messages=Messages(self.db, self._clock),
+            events=self.events,
+            deliveries=Deliveries(self.db, self._clock),
             captures=cast(Any, None),
             backend=self.backend,
             environments=cast(Any, self.environments),

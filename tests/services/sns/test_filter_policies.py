@@ -19,6 +19,7 @@ ATTRIBUTES = {
     "price": text("210.75", "Number"),
     "colours": text('["red", "blue", null, 3]', "String.Array"),
     "data": {"DataType": "Binary", "BinaryValue": b"x"},
+    "ip": text("10.1.2.3"),
 }
 
 
@@ -48,10 +49,16 @@ ATTRIBUTES = {
         ({"data": [{"exists": True}]}, True),
         ({"data": [{"exists": False}]}, False),
         ({"data": ["x"]}, False),
+        ({"ip": [{"cidr": "10.0.0.0/8"}]}, True),
+        ({"ip": [{"cidr": "10.1.2.4/32"}, {"cidr": "::/0"}]}, False),
+        ({"customer_interests": [{"cidr": "0.0.0.0/0"}]}, False),
         ({"colours": ["blue"]}, True),
         ({"colours": [3]}, True),
         ({"colours": [None]}, True),
         ({"colours": ["green"]}, False),
+        ({"$or": [{"missing": ["x"]}, {"customer_interests": ["soccer"]}]}, True),
+        ({"$or": [{"missing": ["x"]}, {"price": [1]}]}, False),
+        ({"$or": [{"price": [210.75]}], "customer_interests": ["rugby"]}, False),
     ],
 )
 def test_accepting(policy: dict[str, Any], passes: bool) -> None:
@@ -72,8 +79,11 @@ def test_accepting(policy: dict[str, Any], passes: bool) -> None:
         ('{"a": [{"numeric": ["~", 1]}]}', "numeric"),
         ('{"a": [{"numeric": ["<", "1"]}]}', "numeric"),
         ('{"a": [{"wildcard": "x*"}]}', "wildcard"),
-        ('{"a": [{"cidr": "10.0.0.0/8"}]}', "cidr"),
-        ('{"$or": [{"a": ["b"]}]}', r"\$or"),
+        ('{"a": [{"cidr": "10.0.0.0/80"}]}', "cidr"),
+        ('{"$or": {"a": ["b"]}}', r"\$or"),
+        ('{"a": {"b": ["c"]}}', "MessageAttributes does not support nested"),
+        ('{"a": ["1"], "b": ["1"], "c": ["1"], "d": ["1"], "e": ["1"], "f": ["1"]}', "5 keys"),
+        (json.dumps({key: list("abcdef") for key in "xyz"}), "too complex"),
     ],
 )
 def test_what_cannot_be_carried_out_is_refused(text: str, says: str) -> None:
@@ -94,3 +104,50 @@ def test_hostile_values_pass_nothing_and_stop_nobody() -> None:
     policy = filter_policies.parse('{"a": [1' + "0" * 400 + "]}")
     for value in (text("5", "Number"), text("1e999", "Number"), text("[" * 5000, "String.Array")):
         assert not filter_policies.accepts(policy, {"a": value})
+
+
+BODY = {
+    "store": "example",
+    "price": 210.75,
+    "details": {"item": {"kind": "ball"}, "tags": ["red", ["blue"]]},
+    "lines": [{"sku": "a", "n": 1}, {"sku": "b", "n": 2}],
+    "note": None,
+}
+
+
+@pytest.mark.parametrize(
+    ("policy", "passes"),
+    [
+        ({"store": ["example"]}, True),
+        ({"details": {"item": {"kind": ["ball", "bat"]}}}, True),
+        ({"details": {"item": {"kind": ["bat"]}}}, False),
+        ({"details": {"tags": ["blue"]}}, True),
+        ({"lines": {"sku": ["b"]}}, True),
+        ({"lines": {"sku": ["c"]}}, False),
+        ({"lines": {"n": [{"numeric": [">", 1]}]}}, True),
+        ({"note": [None]}, True),
+        ({"missing": {"x": [{"exists": False}]}}, True),
+        ({"missing": {"x": [{"exists": True}]}}, False),
+        ({"details": {"$or": [{"none": ["x"]}, {"tags": ["red"]}]}}, True),
+        ({"store": [{"anything-but": ["other"]}], "price": [{"numeric": ["<", 300]}]}, True),
+        ({"store": {"x": ["y"]}}, False),
+    ],
+)
+def test_accepting_by_the_body(policy: dict[str, Any], passes: bool) -> None:
+    known = filter_policies.parse(json.dumps(policy), filter_policies.BODY)
+    assert filter_policies.accepts_body(known, json.dumps(BODY)) is passes
+
+
+def test_a_body_that_is_no_object_passes_nothing() -> None:
+    policy = filter_policies.parse('{"a": [{"exists": false}]}', filter_policies.BODY)
+    assert filter_policies.accepts_body(policy, "{}")
+    for body in ("", "text", "[1]", '"a"', "[" * 5000):
+        assert not filter_policies.accepts_body(policy, body)
+
+
+def test_values_count_once_for_each_level() -> None:
+    deep = {"a": {"b": {"c": ["1", "2", "3", "4"]}}, "x": {"y": ["1", "2", "3"]}}  # 3*4 * 2*3
+    filter_policies.parse(json.dumps(deep), filter_policies.BODY)
+    deep["x"]["z"] = ["1", "2"]  # times 2*2
+    with pytest.raises(filter_policies.Unusable, match="too complex"):
+        filter_policies.parse(json.dumps(deep), filter_policies.BODY)

@@ -35,7 +35,10 @@ class Heard:
 
     def got(self) -> list[dict[str, Any]]:
         found = self.sqs.receive_message(
-            QueueUrl=self.url, MaxNumberOfMessages=10, MessageAttributeNames=["All"]
+            QueueUrl=self.url,
+            MaxNumberOfMessages=10,
+            MessageAttributeNames=["All"],
+            MessageSystemAttributeNames=["MessageGroupId"],
         )
         return found.get("Messages", [])
 
@@ -98,12 +101,14 @@ def test_raw_delivery(client: Any, sns: Any) -> None:
     message = json.dumps({"default": "d", "sqs": "mine"})
     sns.publish(
         TopicArn=heard.topic,
+        MessageGroupId="tenant",
         Message=message,
         MessageStructure="json",
         MessageAttributes=attributes,
     )
     (got,) = heard.got()
     assert (got["Body"], got["MessageAttributes"]) == ("mine", attributes)
+    assert got["Attributes"] == {"MessageGroupId": "tenant"}
 
 
 def test_filters_batches_and_several_queues(client: Any, sns: Any) -> None:
@@ -208,7 +213,7 @@ def metric(client: Any, topic: str, name: str) -> float:
 def test_what_is_refused(client: Any, sns: Any) -> None:
     heard = Heard(client, "refusing")
     topic = {"TopicArn": heard.topic}
-    for protocol in ("email", "https", "lambda", "sms"):
+    for protocol in ("email", "https", "firehose", "sms"):
         given = {**topic, "Protocol": protocol, "Endpoint": "x"}
         assert f"does not deliver by {protocol}" in refused(
             "InvalidParameter", sns.subscribe, **given
@@ -238,7 +243,8 @@ def test_what_is_refused(client: Any, sns: Any) -> None:
         {"Message": "x", "Subject": ""},
         {"Message": "x", "MessageStructure": "json"},
         {"Message": "x", "MessageAttributes": {"k": {"DataType": "Odd", "StringValue": "v"}}},
-        {"Message": "x", "MessageGroupId": "g"},
+        {"Message": "x", "MessageGroupId": "g h"},
+        {"Message": "x", "MessageDeduplicationId": "d"},
     ):
         refused("InvalidParameter", sns.publish, **topic, **wrong)
     refused("InvalidParameter", sns.publish, PhoneNumber="+15550100", Message="x")

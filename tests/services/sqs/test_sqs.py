@@ -205,6 +205,10 @@ def test_a_purge(sqs: Any, queue: str) -> None:
     sqs.send_message(QueueUrl=queue, MessageBody="x")
     sqs.purge_queue(QueueUrl=queue)
     assert bodies(sqs, queue) == []
+    with pytest.raises(sqs.exceptions.PurgeQueueInProgress) as caught:
+        sqs.purge_queue(QueueUrl=queue)
+    assert "every 60 seconds" in str(caught.value)
+    assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 403
 
 
 def test_awss_own_urls_name_the_queue(sqs: Any, queue: str) -> None:
@@ -231,7 +235,10 @@ DENYING = json.dumps(
         ({"VisibilityTimeout": "43201"}, "InvalidAttributeValue", "VisibilityTimeout"),
         ({"DelaySeconds": "-1"}, "InvalidAttributeValue", "DelaySeconds"),
         ({"QueueArn": "1"}, "InvalidAttributeName", "Unknown Attribute QueueArn"),
-        ({"FifoQueue": "true"}, "UnsupportedOperation", "FIFO"),
+        ({"FifoQueue": "true"}, "InvalidParameterValue", "must end with .fifo suffix"),
+        ({"FifoQueue": "false"}, "InvalidAttributeName", "Unknown Attribute FifoQueue"),
+        ({"DeduplicationScope": "queue"}, "InvalidAttributeName", "only when FifoQueue is set"),
+        ({"RedriveAllowPolicy": '{"redrivePermission": "byQueue"}'}, "InvalidAttributeValue", ""),
         ({"KmsMasterKeyId": "k"}, "UnsupportedOperation", "KMS"),
         ({"RedrivePolicy": "{"}, "InvalidAttributeValue", "JSON"),
         (
@@ -259,7 +266,7 @@ def test_attributes_that_are_refused(
 
 
 def test_other_requests_that_are_refused(sqs: Any, queue: str) -> None:
-    refused("UnsupportedOperation", sqs.create_queue, QueueName="a.fifo")
+    refused("InvalidParameterValue", sqs.create_queue, QueueName="a.fifo")
     refused("InvalidParameterValue", sqs.create_queue, QueueName="a b")
     name = queue.rpartition("/")[2]
     other = {"VisibilityTimeout": "7"}
@@ -269,7 +276,7 @@ def test_other_requests_that_are_refused(sqs: Any, queue: str) -> None:
     refused("InvalidParameterValue", sqs.receive_message, QueueUrl=queue, WaitTimeSeconds=21)
     given = {"QueueUrl": queue, "MessageBody": "x"}
     refused("InvalidParameterValue", sqs.send_message, **given, DelaySeconds=901)
-    refused("InvalidParameterValue", sqs.send_message, **given, MessageGroupId="g")
+    refused("InvalidParameterValue", sqs.send_message, **given, MessageDeduplicationId="g")
     small = {"MaximumMessageSize": "1024"}
     sqs.set_queue_attributes(QueueUrl=queue, Attributes=small)
     long = {"QueueUrl": queue, "MessageBody": "x" * 1025}

@@ -1,4 +1,4 @@
-"""What an alarm does when its state changes: scaling policies are due, topics get a message.
+"""What an alarm does when its state changes: scaling policies are due, topics and functions are told.
 
 An action that cannot be carried out is one that failed, in the alarm's history, with the reason.
 """
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from sagebrush.aws.names import Arn
 from sagebrush.errors import AwsError
-from sagebrush.services.cloudwatch.alarms import history, messages
+from sagebrush.services.cloudwatch.alarms import functions, history, messages
 from sagebrush.services.cloudwatch.alarms.evaluation import ALARM, INSUFFICIENT, OK
 from sagebrush.services.cloudwatch.alarms.plan import Change, plan_of
 from sagebrush.store.generations import Outdated
@@ -88,6 +88,8 @@ def _perform(world: World, row: Row, change: Change, action: str) -> str | None:
         except KeyError as error:  # no model of the service is loaded
             raise _lacking(service) from error
         return text
+    if arn and service == "lambda":
+        return functions.invoke(world, row, change, arn)
     raise _lacking(service)
 
 

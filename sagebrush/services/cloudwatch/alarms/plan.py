@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Required, TypedDict, cast
+from typing import NotRequired, Required, TypedDict, cast
 
 from sagebrush.store.rows import Next, Row
 
@@ -16,6 +16,8 @@ class State(TypedDict):
     value: str
     reason: str
     data: str | None
+    at: NotRequired[float]
+    """Since when, in seconds since the epoch; absent in changes that an earlier version stored."""
 
 
 class Change(TypedDict):

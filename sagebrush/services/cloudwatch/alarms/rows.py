@@ -61,6 +61,7 @@ def state_of(row: Row) -> State:
         "value": doc["StateValue"],
         "reason": doc.get("StateReason", ""),
         "data": doc.get("StateReasonData"),
+        "at": doc["StateUpdatedTimestamp"].timestamp(),
     }
 
 

@@ -16,12 +16,12 @@ from sagebrush.services.sagemaker.hosting import (
     model,
     scaling,
     serverless,
+    variants,
 )
 from sagebrush.services.sagemaker.hosting.components import instances, modelless
 from sagebrush.services.sagemaker.hosting.deployment import (
     rollback_alarms,
     shifting,
-    stages,
     update_policy,
 )
 from sagebrush.services.sagemaker.hosting.deployment.given_up import new_deployment
@@ -404,34 +404,14 @@ def resolved(world: World, container: Container) -> str:
 
 def _summary(world: World, row: Row, fleet: Fleet, variant: Variant) -> Doc:
     """A variant as DescribeEndpoint shows it."""
-    plan = plan_of(row)
-    at = plan.get("deployment") or new_deployment(None, fleet["started"])
-    fleets = [each for each in (plan.get("active"), plan.get("pending")) if each]
-    answering = stages.current(plan, fleet, variant)
-    capacity: Doc = {
-        "InstanceType": variant["type"],
-        "CurrentInstanceCount": answering,
-        "DesiredInstanceCount": variant["count"],
-    }
-    if "serverless" in variant:
-        capacity = serverless.summary(variant, answering)
-    found: Doc = {
-        "VariantName": variant["name"],
-        **capacity,
-        "DeployedImages": [
+    found = variants.shown(row, fleet, variant)
+    if variant["containers"]:
+        found["DeployedImages"] = [
             {
                 "SpecifiedImage": container["image"],
                 "ResolvedImage": resolved(world, container),
                 "ResolutionTime": moment(variant["resolved"]),
             }
             for container in variant["containers"]
-        ],
-        "CurrentWeight": variant["weight"],
-        "DesiredWeight": variant["weight"],
-    }
-    if not variant["containers"]:
-        del found["DeployedImages"]
-    found |= modelless.summary(variant)
-    if said := stages.status(plan, fleet, variant, policy_of(at, *fleets), row.status):
-        found["VariantStatus"] = said
+        ]
     return found

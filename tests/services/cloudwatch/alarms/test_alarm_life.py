@@ -137,9 +137,7 @@ def test_actions_that_cannot_be_carried_out_have_failed(alarms: AlarmWorld) -> N
     alarms.settle()
     items = alarms.history("fails", "Action")
     assert [item["Data"]["actionState"] for item in items] == ["Failed"] * 3
-    assert items[0]["Data"]["error"] == (
-        "Sagebrush does not carry out actions of the service lambda."
-    )
+    assert items[0]["Data"]["error"] == f"Function not found: {lambda_arn}"
     assert items[0]["HistorySummary"].startswith(f"Failed to execute action {lambda_arn}. Received")
     assert "No scaling policy found" in items[1]["Data"]["error"]
 

@@ -1,0 +1,1 @@
+"""Event notifications of buckets (S3 user guide, "Amazon S3 Event Notifications")."""

@@ -1,0 +1,115 @@
+"""AddPermission and RemovePermission: statements of a queue's Policy by labels.
+
+Source: Amazon SQS API Reference. What other accounts are allowed by it has no effect here, as a policy
+that is set as an attribute has none; services that send are judged by it (`access.queue_policies`).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+
+from sagebrush.aws import models
+from sagebrush.errors import AwsError, Doc
+from sagebrush.services.sqs import attributes, ordering, queues
+from sagebrush.store.rows import Row
+from sagebrush.world import Ctx
+
+_LABEL = re.compile(r"[A-Za-z0-9_-]{1,80}")
+_ACCOUNT = re.compile(r"\d{12}")
+MOST_ACTIONS = 7
+_OF_OWNERS = frozenset(
+    {
+        "AddPermission", "CancelMessageMoveTask", "CreateQueue", "DeleteQueue", "ListMessageMoveTasks",
+        "ListQueues", "ListQueueTags", "RemovePermission", "SetQueueAttributes",
+        "StartMessageMoveTask", "TagQueue", "UntagQueue",
+    }
+)  # fmt: skip
+"""What a queue's policy cannot allow other accounts."""
+
+
+def add_permission(ctx: Ctx, request: Doc) -> None:
+    """The queue's Policy has a statement of that label, for those accounts and actions.
+
+    Raises InvalidParameterValue, OverLimit (403).
+    """
+    label, actions = request["Label"], request["Actions"]
+    accounts = request["AWSAccountIds"]
+    if not _LABEL.fullmatch(label):
+        raise ordering.invalid(
+            f"Value {label} for parameter Label is invalid. Reason: Can only include alphanumeric"
+            " characters, hyphens, or underscores. 1 to 80 in length."
+        )
+    for action in actions:
+        if action != "*" and (action in _OF_OWNERS or models.operation("sqs", action) is None):
+            raise ordering.invalid(
+                f"Value SQS:{action} for parameter ActionName is invalid. Reason: Only the queue"
+                " owner is allowed to invoke this action."
+            )
+    if lost := next((each for each in accounts if not _ACCOUNT.fullmatch(each)), None):
+        raise ordering.invalid(
+            f"Value {[lost]} for parameter PrincipalId is invalid. Reason: Unable to verify."
+        )
+    if len(actions) > MOST_ACTIONS:
+        raise AwsError(
+            "OverLimit",
+            f"{len(actions)} Actions were found, maximum allowed is {MOST_ACTIONS}.",
+            403,
+        )
+
+    def change(row: Row) -> Row:
+        document = _document(row)
+        if any(each.get("Sid") == label for each in document["Statement"]):
+            raise ordering.invalid(
+                f"Value {label} for parameter Label is invalid. Reason: Already exists."
+            )
+        return _with(row, document, [*document["Statement"], _statement(row, request)])
+
+    queues.changed(ctx, request["QueueUrl"], change)
+
+
+def remove_permission(ctx: Ctx, request: Doc) -> None:
+    """The queue's Policy has no statement of that label. Raises InvalidParameterValue where it had
+    none."""
+    label = request["Label"]
+
+    def change(row: Row) -> Row:
+        document = _document(row)
+        left = [each for each in document["Statement"] if each.get("Sid") != label]
+        if len(left) == len(document["Statement"]):
+            raise ordering.invalid(
+                f"Value {label} for parameter Label is invalid. Reason: can't find label."
+            )
+        return _with(row, document, left)
+
+    queues.changed(ctx, request["QueueUrl"], change)
+
+
+def _document(row: Row) -> Doc:
+    text = row.doc.get("Policy")
+    if not text:
+        arn = attributes.arn(row)
+        return {"Version": "2008-10-17", "Id": f"{arn}/SQSDefaultPolicy", "Statement": []}
+    document: Doc = json.loads(text)
+    statements = document.get("Statement", [])
+    return {**document, "Statement": statements if isinstance(statements, list) else [statements]}
+
+
+def _statement(row: Row, request: Doc) -> Doc:
+    principals = [f"arn:aws:iam::{account}:root" for account in request["AWSAccountIds"]]
+    actions = [f"SQS:{action}" for action in request["Actions"]]
+    return {
+        "Sid": request["Label"],
+        "Effect": "Allow",
+        "Principal": {"AWS": principals[0] if len(principals) == 1 else principals},
+        "Action": actions[0] if len(actions) == 1 else actions,
+        "Resource": attributes.arn(row),
+    }
+
+
+def _with(row: Row, document: Doc, statements: list[Doc]) -> Row:
+    doc = {name: value for name, value in row.doc.items() if name != "Policy"}
+    if statements:
+        doc["Policy"] = json.dumps({**document, "Statement": statements}, separators=(",", ":"))
+    return replace(row, doc=doc)
