@@ -108,7 +108,7 @@ def list_versions_by_function(ctx: Ctx, request: Doc) -> Doc:
     """A page of the function's versions, $LATEST first."""
     row = rows.function(ctx.world, rows.reference(ctx, request))
     found = [configuration.shown(row.doc, qualified=LATEST)]
-    found += [configuration.shown(each.doc) for each in rows.versions(ctx.world, row)]
+    found += [configuration.shown(each.doc) for each in rows.versions(ctx.world.rows, row)]
     return lists.page([lists.listed(doc) for doc in found], "Versions", request, PAGE)
 
 
