@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 
 from sagebrush.access.function_references import LATEST, VERSION
@@ -93,7 +94,8 @@ def published(ctx: Ctx, row: Row, description: str | None, pending: bool = False
                 due_at=world.clock() if pending else None,
             )
         )  # fmt: skip
-        changes.store(rows.with_plan(now, last=last + 1))
+        latest = replace(now, doc={**now.doc, "RevisionId": rows.revision()})
+        changes.store(rows.with_plan(latest, last=last + 1))
         return made
 
     return together(world.db, world.rows, work)
