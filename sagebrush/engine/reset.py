@@ -115,6 +115,7 @@ class Reset:
         world.tallies.drop()
         world.function_counts.drop()
         world.mappings_changed()
+        world.functions.empty()
         world.captures.drop()  # of answers that were on their way meanwhile
         world.endpoints.empty(last)
         world.forward.demand.empty()

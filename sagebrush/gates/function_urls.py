@@ -214,7 +214,9 @@ async def _with_cookies(
     if isinstance(reply.body, bytes):
         response.content_length = len(reply.body)
     await response.prepare(raw)
-    if isinstance(reply.body, bytes):
+    if raw.method == "HEAD":
+        pass
+    elif isinstance(reply.body, bytes):
         await response.write(reply.body)
     elif hasattr(reply.body, "__aiter__"):
         async for piece in reply.body:  # pyright: ignore[reportGeneralTypeIssues]

@@ -43,7 +43,7 @@ from sagebrush.protocol.connections import Held
 from sagebrush.protocol.detect import Target
 from sagebrush.protocol.hosts import Hosts
 from sagebrush.protocol.message import Reply, Request
-from sagebrush.protocol.pages import OWN, Pages
+from sagebrush.protocol.pages import CODE, OWN, Pages
 from sagebrush.protocol.receive import Disconnected
 from sagebrush.protocol.send import send
 from sagebrush.protocol.sigv4 import Verified
@@ -189,8 +189,8 @@ class Server:
                 asyncio.get_running_loop().call_later(FLUSH, self._access.flush)
 
     async def answer_inside(self, raw: web.BaseRequest) -> web.StreamResponse:
-        """Answers a request from a sandbox: as `answer`, without own pages and notebooks."""
-        if raw.path.startswith(OWN):
+        """Answers a request from a sandbox: as `answer`, without notebooks and own pages but code."""
+        if raw.path.startswith(OWN) and not raw.path.startswith(OWN + CODE):
             return web.Response(status=404)
         return await self._answered(raw, inside=True)
 

@@ -21,8 +21,6 @@ log = logging.getLogger(__name__)
 NAMESPACE = "AWS/Lambda"
 SPREAD = ("Duration", "AsyncEventAge")
 """Metrics that are times, in milliseconds; the others are counts."""
-MOST = ("ConcurrentExecutions", "ProvisionedConcurrentExecutions")
-"""Metrics of which the greatest value matters."""
 
 
 class Subject(NamedTuple):

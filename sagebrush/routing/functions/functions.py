@@ -257,6 +257,12 @@ class Functions:
             self._free(environment)
         return max(have, count)
 
+    def empty(self) -> None:
+        """Every environment ends: of all accounts everything was deleted. In any thread."""
+        loop = self._loop
+        if loop is not None and not loop.is_closed():
+            loop.call_soon_threadsafe(self.forget_all)
+
     def live(self, version: FunctionVersion) -> int:
         """How many environments of that version there are. In any thread."""
         return sum(e.version.key == version.key and e.live for e in list(self._all.values()))

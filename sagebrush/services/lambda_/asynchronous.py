@@ -179,7 +179,8 @@ class Asynchronous:
             raise
         except Exception:
             now = self._world.clock()
-            await asyncio.wrap_future(self._held.again(message, message.more, now, FAILED))
+            with suppress(Outdated):
+                await asyncio.wrap_future(self._held.again(message, message.more, now, FAILED))
             raise
 
     async def _attempted(self, row: Row, message: Message) -> None:

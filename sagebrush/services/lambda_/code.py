@@ -30,6 +30,9 @@ def kept(ctx: Ctx, data: bytes) -> Package:
     """The package is on disk. Raises InvalidParameterValueException."""
     if not data:
         raise faults.invalid("Uploaded file must be a non-empty zip")
+    if rows.stored(ctx.world, ctx.account, ctx.region) + len(data) > limits.STORAGE:
+        words = "Code storage limit exceeded."
+        raise AwsError("CodeStorageExceededException", words, Type="User")
     try:
         return rows.packages(ctx.world).put(data)
     except NoPackage as error:

@@ -160,9 +160,9 @@ def updated(doc: Doc, request: Doc) -> Doc:
         if letters.get("TargetArn"):
             new["DeadLetterConfig"] = {"TargetArn": letters["TargetArn"]}
     if (network := request.get("VpcConfig")) is not None:
-        new.pop("VpcConfig", None)
-        if network.get("SubnetIds") or network.get("SecurityGroupIds"):
-            new["VpcConfig"] = {"Ipv6AllowedForDualStack": False, **network}
+        # without effect: there are no VPCs here, and so no id of one
+        none: Doc = {"SubnetIds": [], "SecurityGroupIds": [], "VpcId": ""}
+        new["VpcConfig"] = {"Ipv6AllowedForDualStack": False, **none, **network}
     if (image := request.get("ImageConfig")) is not None:
         new.pop("ImageConfigResponse", None)
         if any(image.values()):

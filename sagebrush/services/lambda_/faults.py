@@ -25,12 +25,13 @@ def no_function(arn: str) -> AwsError:
     return missing(f"Function not found: {arn}")
 
 
-def stale() -> AwsError:
-    """PreconditionFailedException (412), for a RevisionId that is not the latest."""
+def stale(where: str = "GetFunction/GetAlias") -> AwsError:
+    """PreconditionFailedException (412), for a RevisionId that is not the latest; `where` is the operation
+    that tells that."""
     return AwsError(
         "PreconditionFailedException",
         "The Revision Id provided does not match the latest Revision Id. Call the"
-        " GetFunction/GetAlias API to retrieve the latest Revision Id",
+        f" {where} API to retrieve the latest Revision Id",
         412,
         Type="User",
     )

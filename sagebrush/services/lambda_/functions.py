@@ -20,6 +20,7 @@ from sagebrush.services.lambda_ import (
     versions,
 )
 from sagebrush.services.lambda_.plan import plan_of
+from sagebrush.store.changes import Changes, together
 from sagebrush.store.rows import Exists, Reader, Row
 from sagebrush.world import Ctx
 
@@ -164,7 +165,7 @@ def list_functions(ctx: Ctx, request: Doc) -> Doc:
         if request.get("FunctionVersion") == "ALL":
             found.append(lists.listed(configuration.shown(row.doc, qualified=LATEST)))
             found += [
-                lists.listed(configuration.shown(v.doc)) for v in rows.versions(ctx.world, row)
+                lists.listed(configuration.shown(v.doc)) for v in rows.versions(ctx.world.rows, row)
             ]
         else:
             found.append(lists.listed(configuration.shown(row.doc)))
@@ -187,11 +188,14 @@ def delete_function(ctx: Ctx, request: Doc) -> Doc:
     if of.qualifier:
         _delete_version(ctx, row, of)
         return {"StatusCode": 204}
-    gone = rows.versions(ctx.world, row)
-    ctx.world.rows.delete(row.id)
-    for each in gone:
-        ctx.world.rows.delete(each.id)
-    versions.forget(ctx.world, [row, *gone])
+
+    def work(changes: Changes) -> list[Row]:
+        gone = [row, *rows.versions(changes, row)]
+        for each in gone:
+            changes.delete(each)
+        return gone
+
+    versions.forget(ctx.world, together(ctx.world.db, ctx.world.rows, work))
     return {"StatusCode": 204}
 
 

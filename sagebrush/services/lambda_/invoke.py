@@ -94,6 +94,7 @@ async def run(world: World, of: FunctionReference, target: Target, asked: Invoca
     """What the function made of it, counted. Raises TooManyRequestsException."""
     subject = Subject(of.account, of.region, of.name, of.qualifier)
     asked = onward(world, of, target, asked)
+    inside = float(world.functions.running(target.version)) + 1
     began = time.perf_counter()
     try:
         outcome = await world.functions.invoke(target.version, asked, target.most)
@@ -106,7 +107,7 @@ async def run(world: World, of: FunctionReference, target: Target, asked: Invoca
     world.function_counts.note(
         subject,
         {"Invocations": 1.0, "Errors": 1.0 if outcome.error else 0.0, "Throttles": 0.0,
-         "Duration": took},
+         "Duration": took, "ConcurrentExecutions": inside},
     )  # fmt: skip
     return outcome
 

@@ -211,7 +211,7 @@ def _changed_policy(ctx: Ctx, layer: LayerVersion, request: Doc, change: Any) ->
     def work(row: Row) -> Row:
         text = row.doc.get("Policy")
         if request.get("RevisionId") not in (None, row.doc.get("PolicyRevision")):
-            raise faults.stale()
+            raise faults.stale("GetLayerPolicy")
         new = change(json.loads(text) if text else empty())
         doc = {**row.doc, "PolicyRevision": revision}
         doc["Policy"] = json.dumps(new, separators=(",", ":")) if new["Statement"] else None

@@ -118,13 +118,7 @@ def principal_of(text: str) -> str | Doc:
 def _check_revision(row: Row, of: FunctionReference, held: Doc, request: Doc) -> None:
     latest = held.get("RevisionId") or ("" if of.qualifier else row.doc["RevisionId"])
     if request.get("RevisionId") and request["RevisionId"] != latest:
-        raise AwsError(
-            "PreconditionFailedException",
-            "The Revision Id provided does not match the latest Revision Id. Call the GetPolicy API to"
-            " retrieve the latest Revision Id",
-            412,
-            Type="User",
-        )
+        raise faults.stale()
 
 
 def _stored(row: Row, of: FunctionReference, policy: Doc) -> Row:

@@ -45,7 +45,7 @@ def changed(world: World, row: Row) -> None:
 
 async def _apply(world: World, row: Row) -> None:
     asked = wanted(world, row)
-    for each in (row, *rows.versions(world, row)):
+    for each in (row, *rows.versions(world.rows, row)):
         if each.doc["FunctionArn"] not in asked:
             world.functions.release(each.doc["FunctionArn"])
     for version, count in asked.values():

@@ -112,9 +112,9 @@ def all_of(world: World, account: str, region: str) -> list[Row]:
     return sorted((row for row in found if row.region == region), key=lambda row: row.name)
 
 
-def versions(world: World, row: Row) -> list[Row]:
+def versions(reader: Reader, row: Row) -> list[Row]:
     """The function's published versions, oldest first."""
-    found = world.rows.select(VERSION, account=row.account, texts={"doc.FunctionName": row.name})
+    found = reader.select(VERSION, account=row.account, texts={"doc.FunctionName": row.name})
     own = [each for each in found if each.region == row.region]
     return sorted(own, key=lambda each: int(each.doc["Version"]))
 

@@ -104,8 +104,7 @@ def _tagged(ctx: Ctx, arn: str) -> Row:
         return mappings.find_mapping(ctx, name)
     if ":" in name:
         raise faults.invalid(
-            "Tags on function aliases and versions are not supported. Please specify either a function"
-            " ARN."
+            "Tags on function aliases and versions are not supported. Please specify a function ARN."
         )
     return rows.function(ctx.world, FunctionReference(named.account, named.region, name))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import secrets
 import string
+from collections.abc import Callable
 from dataclasses import replace
 
 from sagebrush.access.function_references import LATEST, FunctionReference
@@ -41,6 +42,8 @@ def create_function_url_config(ctx: Ctx, request: Doc) -> Doc:
             )
         return rows.with_plan(row, urls={**held, of.qualifier: made})
 
+    if rows.get(ctx.world.rows, of) is None:
+        raise faults.missing("Function does not exist")
     rows.changed(ctx, replace(of, qualifier=""), change)
     return shown(ctx, of, made)
 
@@ -89,10 +92,20 @@ def _missing() -> AwsError:
     return faults.missing("The resource you requested does not exist.")
 
 
+def _changed(ctx: Ctx, of: FunctionReference, change: Callable[[Row], Row]) -> None:
+    """The function's row is changed; raises ResourceNotFoundException where there is no function."""
+    row = rows.get(ctx.world.rows, of)
+    if row is None or ctx.world.rows.update(row.id, change) is None:
+        raise _missing()
+
+
 def list_function_url_configs(ctx: Ctx, request: Doc) -> Doc:
     """A page of the configurations of the function and its aliases."""
     of = replace(rows.reference(ctx, request), qualifier="")
-    held = plan_of(rows.function(ctx.world, of)).get("urls", {})
+    row = rows.get(ctx.world.rows, of)
+    if row is None:
+        raise faults.missing("Function does not exist")
+    held = plan_of(row).get("urls", {})
     found = [shown(ctx, replace(of, qualifier=name), each) for name, each in sorted(held.items())]
     return lists.page(found, "FunctionUrlConfigs", request, PAGE)
 
@@ -110,7 +123,7 @@ def update_function_url_config(ctx: Ctx, request: Doc) -> Doc:
         made["config"] = {**held[of.qualifier], **given, "LastModifiedTime": now}
         return rows.with_plan(row, urls={**held, of.qualifier: made["config"]})
 
-    rows.changed(ctx, replace(of, qualifier=""), change)
+    _changed(ctx, of, change)
     return shown(ctx, of, made["config"])
 
 
@@ -124,4 +137,4 @@ def delete_function_url_config(ctx: Ctx, request: Doc) -> None:
             raise _missing()
         return rows.with_plan(row, urls={k: v for k, v in held.items() if k != of.qualifier})
 
-    rows.changed(ctx, replace(of, qualifier=""), change)
+    _changed(ctx, of, change)

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 
 from sagebrush.access.function_references import LATEST, VERSION
 from sagebrush.errors import Doc
@@ -92,7 +94,8 @@ def published(ctx: Ctx, row: Row, description: str | None, pending: bool = False
                 due_at=world.clock() if pending else None,
             )
         )  # fmt: skip
-        changes.store(rows.with_plan(now, last=last + 1))
+        latest = replace(now, doc={**now.doc, "RevisionId": rows.revision()})
+        changes.store(rows.with_plan(latest, last=last + 1))
         return made
 
     return together(world.db, world.rows, work)
@@ -107,7 +110,7 @@ def list_versions_by_function(ctx: Ctx, request: Doc) -> Doc:
     """A page of the function's versions, $LATEST first."""
     row = rows.function(ctx.world, rows.reference(ctx, request))
     found = [configuration.shown(row.doc, qualified=LATEST)]
-    found += [configuration.shown(each.doc) for each in rows.versions(ctx.world, row)]
+    found += [configuration.shown(each.doc) for each in rows.versions(ctx.world.rows, row)]
     return lists.page([lists.listed(doc) for doc in found], "Versions", request, PAGE)
 
 
@@ -120,4 +123,4 @@ def forget(world: World, gone: Sequence[Row], revision: str = "") -> None:
     for row in gone:
         number = row.doc["Version"]
         arn = row.doc["FunctionArn"] if number != LATEST else f"{row.doc['FunctionArn']}:{LATEST}"
-        loop.call_soon_threadsafe(world.functions.forget, arn, revision)
+        loop.call_soon_threadsafe(partial(world.functions.forget, arn, revision))

@@ -19,7 +19,7 @@ def zipped(code: str = ECHO, name: str = "index.py") -> bytes:
     """A package of one file."""
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w") as made:
-        made.writestr(name, code)
+        made.writestr(zipfile.ZipInfo(name), code)  # without the time: always the same bytes
     return out.getvalue()
 
 

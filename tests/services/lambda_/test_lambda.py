@@ -16,6 +16,7 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
+from sagebrush.access import accounts, function_policies
 from tests.conftest import Server
 from tests.services.lambda_.lambdas import ACCOUNT, ROLE, active, answer, create, refused, zipped
 from tests.waiting import until
@@ -300,9 +301,25 @@ def test_policies_admit_services_and_other_callers(lam: Any, client: Any, server
     assert words == "The resource you requested does not exist."
 
 
-def test_a_topic_invokes_a_function_that_lets_it(lam: Any, client: Any, server: Server) -> None:
-    from sagebrush.access import function_policies
+def test_another_accounts_caller_needs_the_policy(lam: Any, server: Server) -> None:
+    create(lam, "shared")
+    made = accounts.add(server.world, "", "lambda-other")
+    other = server.client(
+        "lambda", aws_access_key_id=made["AccessKeyId"],
+        aws_secret_access_key=server.world.credentials.secret_of(made["AccessKeyId"]),
+    )  # fmt: skip
+    refused("ResourceNotFoundException", other.invoke, 404, FunctionName="shared")
+    words = refused("AccessDeniedException", other.invoke, 403, FunctionName=f"{ARN}:shared")
+    assert "because no resource-based policy allows the lambda:InvokeFunction action" in words
+    lam.add_permission(
+        FunctionName="shared", StatementId="them", Action="lambda:InvokeFunction",
+        Principal=made["Id"],
+    )  # fmt: skip
+    assert answer(other, f"{ARN}:shared", {"a": 1}) == {"a": 1}
+    refused("AccessDeniedException", other.get_function, 403, FunctionName=f"{ARN}:shared")
 
+
+def test_a_topic_invokes_a_function_that_lets_it(lam: Any, client: Any, server: Server) -> None:
     create(lam, "notified")
     arn, source = f"{ARN}:notified", f"arn:aws:sns:us-east-1:{ACCOUNT}:t"
     ctx = server.world.service_ctx()
@@ -368,7 +385,7 @@ def test_a_functions_url(lam: Any, server: Server) -> None:
     request = AWSRequest("POST", made["FunctionUrl"] + "p", data=b"x", headers={"Host": host})
     SigV4Auth(Credentials(key, secret), "lambda", "us-east-1").add_auth(request)
     signed = {name: value for name, value in request.headers.items() if name != "Host"}
-    assert ask(**signed) == (201, ["a=1", "b=2"], b"POST/px")
+    assert ask("POST", b"x", **signed) == (201, ["a=1", "b=2"], b"POST/px")
     refused("ResourceConflictException", lam.create_function_url_config, 409, FunctionName="web",
             AuthType="NONE")  # fmt: skip
     lam.delete_function_url_config(FunctionName="web")
