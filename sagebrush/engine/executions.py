@@ -325,16 +325,15 @@ class Executing:
             live.inbox.appendleft(item)
 
     def _step(self, live: _Live, item: _Item) -> None:
-        if isinstance(item.happened, Redriven):
-            live.run = live.program = None  # its plan has changed
-        if live.run is None:
+        if live.run is None or live.run.status != RUNNING:
+            live.program = None  # of one that runs again, whose plan has changed
             found = self._store.get(live.id)
             if found is None or found[0].status != RUNNING:
-                self._drop(live, None)
+                self._nothing(live, item)
                 return
             live.run, live.position = found
         run = live.run
-        if run.status != RUNNING or (isinstance(item.happened, Began) and live.position):
+        if isinstance(item.happened, Began) and live.position:
             self._nothing(live, item)
             return
         step = self._made(live, run, item.happened)

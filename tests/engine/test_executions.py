@@ -264,3 +264,27 @@ def test_emptied_accounts_get_no_work(world: ExecutionWorld) -> None:
         waiting.result(5)
     assert not world.executing.report(run.id, Stopped()).result(5)
     assert world.db.read("SELECT id FROM execution") == []
+
+
+def test_news_and_redrives_in_any_order(world: ExecutionWorld) -> None:
+    """What comes while an execution ends, and as it is redriven, is answered; none stays behind."""
+    run = world.start("one", TASK)
+    world.settled()
+    report = world.executing.report
+    for count in range(1, 30):
+        work = world.doer.begun[-1][1]
+        told = [report(run.id, TaskFailed(work.key, "E", None)) for _ in range(3)]
+        assert sum(each.result(5) for each in told) == 1
+        late = [report(run.id, Stopped()) for _ in range(3)]
+        again = world.executing.redrive(run.id, {"redrives": count})
+        late += [report(run.id, TaskFailed(work.key, "E", None)) for _ in range(3)]
+        assert again.result(5)
+        for each in late:
+            each.result(5)
+        world.settled()
+        if world.executions.run(run.id).status == "ABORTED":  # type: ignore[union-attr]
+            assert world.executing.redrive(run.id, {"redrives": count}).result(5)
+            world.settled()
+    work = world.doer.begun[-1][1]
+    report(run.id, TaskSucceeded(work.key, 1)).result(5)
+    assert world.ended(run).status == "SUCCEEDED"
