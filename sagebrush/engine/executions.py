@@ -337,9 +337,8 @@ class Executing:
             self._nothing(live, item)
             return
         step = self._made(live, run, item.happened)
-        now = self._world.clock()
         port = self.ports[run.kind]
-        change = change_of(run, item.happened, step, now, port.recorded(run))
+        change = change_of(run, item.happened, step, port.recorded(run))
         live.size = len(change.position or "")
         self._commit(live, item, step, change)
 
