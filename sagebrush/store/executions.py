@@ -118,7 +118,7 @@ class Change:
     """Status, time, last event, output, error, cause."""
 
 
-def change_of(run: Run, happened: Happened, step: Step, now: float, recorded: bool) -> Change:
+def change_of(run: Run, happened: Happened, step: Step, recorded: bool) -> Change:
     """What a step changes. `recorded`: whether the history is kept."""
     timers: dict[str, float] = {}
     cancelled = [happened.key] if isinstance(happened, TimerFired) else []
@@ -152,7 +152,7 @@ def change_of(run: Run, happened: Happened, step: Step, now: float, recorded: bo
         tuple((key, _encode(value)) for key, value in step.pages.items()),
         end
         and (
-            end.status, now, step.position["events"], storable(end.output), storable(end.error),
+            end.status, events[-1]["timestamp"], step.position["events"], storable(end.output), storable(end.error),
             storable(end.cause),
         ),
     )  # fmt: skip

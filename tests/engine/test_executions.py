@@ -264,3 +264,47 @@ def test_emptied_accounts_get_no_work(world: ExecutionWorld) -> None:
         waiting.result(5)
     assert not world.executing.report(run.id, Stopped()).result(5)
     assert world.db.read("SELECT id FROM execution") == []
+
+
+def test_news_and_redrives_in_any_order(world: ExecutionWorld) -> None:
+    """What comes while an execution ends, and as it is redriven, is answered; none stays behind."""
+    run = world.start("one", TASK)
+    world.settled()
+    report = world.executing.report
+    for count in range(1, 30):
+        work = world.doer.begun[-1][1]
+        told = [report(run.id, TaskFailed(work.key, "E", None)) for _ in range(3)]
+        assert sum(each.result(5) for each in told) == 1
+        late = [report(run.id, Stopped()) for _ in range(3)]
+        again = world.executing.redrive(run.id, {"redrives": count})
+        late += [report(run.id, TaskFailed(work.key, "E", None)) for _ in range(3)]
+        assert again.result(5)
+        for each in late:
+            each.result(5)
+        world.settled()
+        if world.executions.run(run.id).status == "ABORTED":  # type: ignore[union-attr]
+            assert world.executing.redrive(run.id, {"redrives": count}).result(5)
+            world.settled()
+    work = world.doer.begun[-1][1]
+    report(run.id, TaskSucceeded(work.key, 1)).result(5)
+    assert world.ended(run).status == "SUCCEEDED"
+
+
+def test_a_server_that_stops_answers_who_waits(world: ExecutionWorld) -> None:
+    run = world.start("one", TASK)
+    world.settled()
+    waiting = world.executing.ended(run.arn)
+    world.executing.stop()
+    assert waiting.cancelled()
+    assert world.executing.expect(run.arn).cancelled()
+    with pytest.raises(AwsError, match="stopping"):
+        world.executing.report(run.id, Stopped()).result(5)
+
+
+def test_who_asks_for_what_is_not_there_takes_no_others_answer(world: ExecutionWorld) -> None:
+    arn = "arn:aws:states:us-east-1:123456789012:execution:m:one"
+    expected = world.executing.expect(arn)
+    with pytest.raises(LookupError):
+        world.executing.ended(arn).result(5)
+    world.start("one", passes(1))
+    assert expected.result(5).status == "SUCCEEDED"
