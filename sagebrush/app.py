@@ -138,6 +138,14 @@ class App:
         self._bridge = Bridge(self.server, self.listeners, self.world)
         self._http = process.Http(self.server, self.listeners, self.world, self._turn)
         self._sweeper = process.Sweeper(self.world)
+        self._build_asynchronous(clock)
+        self.workers = Workers(self.world)
+        self._usage = usage.Sampler(self.world)
+        self.port = self.tls_port = 0
+        self._stopped = False
+
+    def _build_asynchronous(self, clock: Callable[[], float]) -> None:
+        """What carries out the requests of asynchronous endpoints."""
         self._asides = ThreadPoolExecutor(ASIDES, thread_name_prefix="asynchronous")
         metrics = BacklogMetrics(self.world.series, self._asides)
         self._processing = Processing(self.world, metrics, self._asides)
@@ -148,10 +156,6 @@ class App:
             clock,
             self.world.db.generations.begin,
         )
-        self.workers = Workers(self.world)
-        self._usage = usage.Sampler(self.world)
-        self.port = self.tls_port = 0
-        self._stopped = False
 
     def _build_executing(self) -> None:
         """What moves executions of state machines on, and what does their work."""
