@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from sagebrush import __version__, clientdata, process, registry, tls
-from sagebrush.access import users
+from sagebrush.access import principals, users
 from sagebrush.access.dispatch import Dispatcher
 from sagebrush.compute import host
 from sagebrush.compute.backends import LocalOrContainer
@@ -40,6 +40,7 @@ from sagebrush.routing.backlog_metrics import BacklogMetrics
 from sagebrush.routing.capture.captures import Captures
 from sagebrush.routing.endpoints import Endpoints
 from sagebrush.routing.forward import Forward
+from sagebrush.routing.functions.functions import Functions
 from sagebrush.routing.health import Health
 from sagebrush.routing.notebooks import Notebooks
 from sagebrush.routing.tallies import Tallies
@@ -55,6 +56,7 @@ from sagebrush.store.rows import Rows
 from sagebrush.store.series import Series
 from sagebrush.store.streams import Streams
 from sagebrush.workload import captured, launch
+from sagebrush.workload.functions import Places
 from sagebrush.world import World
 
 ASIDES = 16
@@ -113,6 +115,12 @@ class App:
         inside = connections.of_sandbox(table, settings.job_connections, settings.request_threads)
         self.listeners = listen.Listeners(table, inside)
         self.sandboxes = Sandboxes(self.server, self.listeners, self.world)
+        self._places = Places(
+            self.world,
+            self.backend.local.launcher,
+            lambda role: principals.service_credentials(self.world, role),
+            self.sandboxes.outside,
+        )
         self._bridge = Bridge(self.server, self.listeners, self.world)
         self._http = process.Http(self.server, self.listeners, self.world, self._turn)
         self._sweeper = process.Sweeper(self.world)
@@ -144,6 +152,7 @@ class App:
             rows.touch(row_id)
             self.world.wake()
 
+        measured = host.measure()
         endpoints, tallies = Endpoints(self.backend), Tallies(series, clock)
         objects = ObjectStore(settings.home / "objects")
         remote = Remote() if settings.sample_data == "auto" else None
@@ -159,7 +168,7 @@ class App:
             samples=Samples(db, objects, remote, clock),
             backend=self.backend,
             environments=Environments(settings.environments, containers=containers),
-            host=host.measure(),
+            host=measured,
             fuse_lacking=functools.cache(fuse.lacking),
             overlayfs_lacking=functools.cache(lambda: overlayfs.lacking(settings.home / "jobs")),
             layers=LayerBuilds(),
@@ -169,6 +178,15 @@ class App:
             tallies=tallies,
             health=Health(self.backend, clock, due),
             notebooks=Notebooks(settings, rows, self.backend, clock),
+            functions=Functions(
+                settings.home / "functions",
+                measured.memory,
+                lambda *asked: self._places.prepare(*asked),
+                lambda version, stream, key: self.world.streams.register(
+                    version.account, version.region, version.log_group, stream, key
+                ),
+                clock,
+            ),
             credentials=CredentialBook(
                 keys, settings.account, settings.role, clock, users.holder(rows, settings.role)
             ),
@@ -227,6 +245,9 @@ class App:
             self._backlogs.start(events, self._processing)
             self._bridge.start(events, self.port, self._context)
             self.sandboxes.start(events, self.port, self._context)
+            self.world.functions.use(events, self.sandboxes.serve)
+        else:
+            self.world.functions.close()
 
     def stop(self, timeout: float = 10.0) -> None:
         """Stops the server: requests have `timeout` seconds to end, jobs go on, files are closed.

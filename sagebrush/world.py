@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from sagebrush.routing.capture.captures import Captures
     from sagebrush.routing.endpoints import Endpoints
     from sagebrush.routing.forward import Forward
+    from sagebrush.routing.functions.functions import Functions
     from sagebrush.routing.health import Health
     from sagebrush.routing.notebooks import Notebooks
     from sagebrush.routing.tallies import Tallies
@@ -126,6 +127,8 @@ class World:
     """Health checks of replicas and notebooks' servers."""
     notebooks: Notebooks
     """Host names, tokens and use of notebooks."""
+    functions: Functions
+    """Execution environments of Lambda functions."""
     credentials: CredentialBook
     operations: Operations
     dispatch: Callable[[Ctx, str, str, Doc], Doc]

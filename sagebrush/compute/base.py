@@ -48,6 +48,8 @@ class Limits:
     """`cpu` is a weight among the busy, not a ceiling (endpoints, mostly idle)."""
     spare: bool = False
     """Beyond `memory` its largest process ends, not the whole (a notebook has many kernels)."""
+    freezable: bool = False
+    """It may be made to stand still."""
 
 
 @dataclass(frozen=True)
@@ -123,6 +125,13 @@ class Spec:
     """It is a program of ours that never runs a user's code, and so has no sandbox whatever the
     backend's isolation: it reaches other jobs at their `Running.address`, and S3 as `role` by the
     listener `feed`, at the port in FEED (`compute.shim.isolation`), over restarts of the server."""
+    tied: bool = False
+    """It lives no longer than the server that started it, has no /opt/ml, and its shim is told what
+    `compute.shim.tied` names; `env` is handed over in memory and not kept in a file."""
+    executed: bool = False
+    """Of a tied job: `argv` is executed, where else it would be what is warm that goes on as the job."""
+    storage: int = 0
+    """The most bytes that one file which it writes can have; 0: as many as the disk has."""
 
 
 @dataclass(frozen=True)

@@ -22,12 +22,16 @@ from sagebrush.compute.shim import companion_process
 from sagebrush.environments import sources
 from sagebrush.gates.egress import HEAD_LIMIT, Egress
 from sagebrush.gates.metadata import Metadata
+from sagebrush.gates.runtime_api import RuntimeApi
 from sagebrush.gates.upstream import Upstreams
 from sagebrush.protocol import listen
 from sagebrush.protocol.connections import Held, Share
 from sagebrush.protocol.pages import OWN
 from sagebrush.protocol.server import Server
 from sagebrush.world import World
+
+RUNTIME_BODY = 1 << 20
+"""Bytes of a function's response that wait in memory until they are read."""
 
 Factory = listen.Web | Callable[[Held], asyncio.BaseProtocol]
 """Makes the protocols of a listener's connections."""
@@ -52,6 +56,7 @@ class Sandboxes:
             "metadata": self._metadata,
             "egress": self._proxy,
             "packages": self._packages,
+            "runtime": self._runtime,
             companion_process.LISTENER: lambda spec, share: listen.web_server(
                 server.answer, listen.SMALL
             ),
@@ -91,6 +96,14 @@ class Sandboxes:
 
         return close
 
+    def serve(self, spec: Spec, listener: str, sock: socket.socket) -> Callable[[], None]:
+        """The same as `attach`, in the event loop's own thread, at once."""
+        key = f"{spec.key}/{listener}/{next(self._numbers)}"
+        share = self._listeners.share(spec.key)
+        context = self._context if listener == "aws" else None
+        self._listeners.adopt(key, sock, self._table[listener](spec, share), share, context)
+        return lambda: self._listeners.drop(key)
+
     def outside(self, spec: Spec) -> dict[str, str]:
         """Returns the environment by which a job without listeners (process mode) reaches AWS."""
         url = f"http://127.0.0.1:{self._port}"
@@ -120,6 +133,10 @@ class Sandboxes:
             return web.Response(status=reply.status, text=reply.body, headers=dict(reply.headers))
 
         return listen.web_server(answer, listen.SMALL)
+
+    def _runtime(self, spec: Spec, share: Share) -> Factory:
+        """Serves Lambda's Runtime API."""
+        return listen.web_server(RuntimeApi(self._world.functions, spec.key).answer, RUNTIME_BODY)
 
     def _proxy(self, spec: Spec, share: Share) -> Factory:
         """Serves the HTTP proxy to the internet."""

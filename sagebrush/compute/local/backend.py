@@ -133,6 +133,8 @@ class LocalBackend:
         if found is None:
             return Gone()
         spec = record.from_json(found["spec"])
+        if spec.tied:  # who started it looks after it
+            return _of_tied(directory)
         if record.held(directory):
             return self._watcher.connect(spec, found["shim"]["mode"])
         exited = record.ended(directory)
@@ -142,3 +144,10 @@ class LocalBackend:
             return Gone()
         self._jobs.add(ShimJob(spec, exited=exited))
         return exited
+
+
+def _of_tied(directory: Path) -> State:
+    """The state of a job that lives as long as its server, as its directory has it."""
+    if record.held(directory):
+        return Running(0.0)
+    return record.ended(directory) or lost(directory)

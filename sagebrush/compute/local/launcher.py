@@ -28,6 +28,9 @@ its credentials."""
 _SHIM = "import os, sys; sys.path.append(os.environ['SHIM']); from sagebrush.compute.shim import main; main.main()"
 """Its own path comes by the environment: a job can read its first process's command line."""
 
+RUNTIME = "AWS_LAMBDA_RUNTIME_API"
+"""The variable that names the address of the listener `runtime`."""
+
 WRITABLE = ("/tmp", "/var/tmp", "/dev", "/proc")
 """Where else than its own /opt/ml a job in process mode may write, if the kernel can confine it."""
 
@@ -102,6 +105,8 @@ class Launcher:
             values |= {"companion": self._companion(spec), "mounts": list(spec.mounts)}
         if spec.outside:
             values |= {"outside": True}
+        if spec.tied:
+            values |= _tied(spec)
         return values | (self._sandbox(spec) if values["mode"] == "sandbox" else {})
 
     def mode(self, spec: Spec) -> str:
@@ -133,6 +138,19 @@ class Launcher:
             "path": urlsplit(url).path,
             "token": reach.get("AWS_CONTAINER_AUTHORIZATION_TOKEN", ""),
         }
+
+
+def _tied(spec: Spec) -> dict[str, Any]:
+    """What the shim reads of a job that is tied to its server."""
+    writable = [str(spec.root / "tmp"), "/dev", "/proc"]
+    return {
+        "tied": True,
+        "executed": spec.executed,
+        "env": {},
+        "file_size": spec.storage,
+        "writable": writable,
+        "outside_listeners": {"runtime": RUNTIME} if "runtime" in spec.listeners else {},
+    }
 
 
 def spawn(

@@ -50,6 +50,9 @@ class Plan:
     """Bytes of resident memory at which the shim itself ends the job; 0: the kernel does."""
     processors: int = 0
     """How many processors the job is bound to; 0: all."""
+    freeze: tuple[str, ...] = ()
+    """The file by which the job stands still, what is written for that, and for its going on; ()
+    where there is none."""
 
 
 def plan(limits: Limits, layout: Layout, name: str, processors: int = 0) -> Plan:
@@ -80,12 +83,20 @@ def _v2(limits: Limits, root: str, name: str) -> Plan:
     if limits.pids:
         writes.append((f"{group}/pids.max", str(limits.pids), False))
     return Plan(
-        "v2", (group,), tuple(writes), oom=f"{group}/memory.events", peak=f"{group}/memory.peak"
+        "v2",
+        (group,),
+        tuple(writes),
+        oom=f"{group}/memory.events",
+        peak=f"{group}/memory.peak",
+        freeze=(f"{group}/cgroup.freeze", "1", "0") if limits.freezable else (),
     )
 
 
 def _v1(limits: Limits, roots: dict[str, str], name: str) -> Plan:
     groups = {controller: f"{root}/{name}" for controller, root in roots.items()}
+    still = groups.pop("freezer", "")
+    if still and limits.freezable:
+        groups["freezer"] = still
     writes: list[tuple[str, str, bool]] = []
     memory = groups["memory"]
     if limits.memory:
@@ -106,6 +117,7 @@ def _v1(limits: Limits, roots: dict[str, str], name: str) -> Plan:
         tuple(writes),
         oom=f"{memory}/memory.oom_control",
         peak=f"{memory}/memory.max_usage_in_bytes",
+        freeze=(f"{still}/freezer.state", "FROZEN", "THAWED") if "freezer" in groups else (),
     )
 
 
@@ -192,7 +204,7 @@ def _mounts(text: str) -> dict[str, tuple[str, str]]:
             found.setdefault("", (fields[4], fields[3]))
         elif tail[0] == "cgroup":
             for option in tail[2].split(","):
-                if option in ("memory", "cpu", "cpuacct", "pids"):
+                if option in ("memory", "cpu", "cpuacct", "pids", "freezer"):
                     found.setdefault(option, (fields[4], fields[3]))
     return found
 

@@ -61,6 +61,7 @@ LISTENERS: dict[str, tuple[str, int]] = {
     "metadata": (METADATA, 80),
     "egress": ("127.0.0.1", 3128),
     "packages": ("127.0.0.1", 3128),  # instead of it, where packages are installed
+    "runtime": ("127.0.0.1", 9001),  # Lambda's Runtime API
 }
 """In-sandbox listeners: address and port."""
 
@@ -189,7 +190,10 @@ def _job(spec: Spec) -> list[Step]:
     So are root's home and /opt/program, where images of users' own have their code.
 
     input is writable as on AWS (SDK v3 makes its script in a channel executable): it is a copy.
+    A function has its /tmp alone.
     """
+    if spec.tied:
+        return [["bind", str(spec.root / "tmp"), "/tmp", "rw"], ["dir", "/opt", "755"]]
     return [
         ["bind", str(spec.root / "ml"), "/opt/ml", "rw"],
         ["bind", str(spec.root / "tmp"), "/tmp", "rw"],

@@ -52,6 +52,12 @@ def add(plan: Plan, pid: int) -> None:
         _write(f"{directory}/cgroup.procs", str(pid))
 
 
+def freeze(plan: Plan, frozen: bool) -> None:
+    """The job's processes stand still, or go on. Raises OSError."""
+    file, *words = plan["freeze"]
+    _write(file, words[not frozen])
+
+
 def _read(path: str) -> str:
     try:
         with open(path) as file:

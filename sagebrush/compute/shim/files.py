@@ -36,8 +36,9 @@ def reserve() -> None:
         file.write(b" " * ROOM)
 
 
-def settle(result: dict[str, Any]) -> None:
-    """exit.json holds `result`, on disk; of a text that has no room there, its beginning."""
+def settle(result: dict[str, Any], lasting: bool = True) -> None:
+    """exit.json holds `result`, on disk if `lasting`; of a text that has no room there, its
+    beginning."""
     data = json.dumps(result).encode()
     for most in (1000, 500, 100):
         if len(data) > ROOM:
@@ -46,7 +47,8 @@ def settle(result: dict[str, Any]) -> None:
     data = data.ljust(ROOM)
     fd = os.open("exit.room", os.O_WRONLY | os.O_CREAT, 0o600)
     os.pwrite(fd, data, 0)
-    os.fsync(fd)
+    if lasting:
+        os.fsync(fd)
     os.close(fd)
     os.rename("exit.room", "exit.json")
 

@@ -18,18 +18,28 @@ from sagebrush.compute.shim import cgroup, files, landlock, namespaces
 
 TYPE_CHECKING = False  # importing typing would cost a launch 4 ms
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any, NoReturn
+
+    Program = Callable[[dict[str, Any]], None]
 
 FAILED = 125
 SIGNALS = (signal.SIGTERM, signal.SIGCHLD)
 
 
-def run(spec: dict[str, Any], uid: int | None, go: int, tell: int, log: int) -> NoReturn:
+def run(
+    spec: dict[str, Any],
+    uid: int | None,
+    go: int,
+    tell: int,
+    log: int,
+    program: Program | None = None,
+) -> NoReturn:
     """Called in a fresh fork of the shim; never returns. `go` says `g` (enter the
-    sandbox) and `s` (start the program)."""
+    sandbox) and `s` (start the program); `program` is called instead of executing `argv`."""
     code = FAILED
     try:
-        code = _run(spec, uid, go, tell, log)
+        code = _run(spec, uid, (go, tell, log), program)
     except namespaces.StepFailed as failure:
         _say(tell, f"E {failure}")
     except BaseException as error:
@@ -42,7 +52,10 @@ def _say(tell: int, line: str) -> None:
         os.write(tell, files.line(line))
 
 
-def _run(spec: dict[str, Any], uid: int | None, go: int, tell: int, log: int) -> int:
+def _run(
+    spec: dict[str, Any], uid: int | None, pipes: tuple[int, int, int], program: Program | None
+) -> int:
+    go, tell, log = pipes
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     devices = dict(spec.get("devices", {}))
     keep_only({0, 1, 2, go, tell, log, *devices.values()})
@@ -66,7 +79,7 @@ def _run(spec: dict[str, Any], uid: int | None, go: int, tell: int, log: int) ->
     if os.read(go, 1) != b"s":
         return FAILED
     started = time.time()
-    main = _start(spec, sandboxed, log)
+    main = _start(spec, sandboxed, log, program)
     if sandboxed:
         namespaces.hide_from_ptrace()
     os.close(log)
@@ -107,7 +120,7 @@ def keep_only(fds: set[int]) -> None:
     os.closerange(low, os.sysconf("SC_OPEN_MAX") if not namespaces.LINUX else 65536)
 
 
-def _start(spec: dict[str, Any], sandboxed: bool, log: int) -> int:
+def _start(spec: dict[str, Any], sandboxed: bool, log: int, program: Program | None) -> int:
     """The program's process id, once it has been exec'd; raises StepFailed."""
     reader, writer = os.pipe()
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
@@ -116,6 +129,12 @@ def _start(spec: dict[str, Any], sandboxed: bool, log: int) -> int:
         os.close(reader)
         try:
             _become(spec, sandboxed, log)
+            if program is not None:
+                keep_only({0, 1, 2})  # `writer` too: it runs
+                namespaces.show_to_ptrace()  # as what is executed; else /proc/self is closed to it
+                program(spec)
+                os._exit(0)
+            execute(spec["argv"], spec["env"])
         except OSError as error:
             os.write(writer, f"{error.strerror}: {error.filename or spec['argv'][0]}".encode())
         except BaseException as error:
@@ -131,7 +150,7 @@ def _start(spec: dict[str, Any], sandboxed: bool, log: int) -> int:
 
 
 def _become(spec: dict[str, Any], sandboxed: bool, log: int) -> None:
-    """This process is the program; raises OSError."""
+    """This process is the program's, which comes next; raises OSError."""
     os.setpgid(0, 0)
     if not sandboxed:
         namespaces.die_with_parent(signal.SIGKILL)
@@ -144,7 +163,6 @@ def _become(spec: dict[str, Any], sandboxed: bool, log: int) -> None:
     for number in (*SIGNALS, signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
-    execute(spec["argv"], spec["env"])
 
 
 def execute(argv: list[str], env: dict[str, str]) -> None:
@@ -188,6 +206,8 @@ def limit(spec: dict[str, Any], sandboxed: bool) -> None:
         resource.setrlimit(resource.RLIMIT_NPROC, (most, most))
     if spec["affinity"]:
         os.sched_setaffinity(0, spec["affinity"])
+    if spec.get("file_size"):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (spec["file_size"], spec["file_size"]))
     # Short of memory, the host ends a job before it ends the server.
     with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w") as file:
         file.write("500")

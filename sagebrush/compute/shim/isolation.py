@@ -46,6 +46,8 @@ class Isolation:
             self._accompany()
         elif self._spec.get("outside"):
             self._listen()
+        elif self._spec.get("tied"):
+            self._listen_locally()
 
     def _listen(self) -> None:
         """The program finds the server at a port that this process holds over the server's restarts."""
@@ -55,6 +57,14 @@ class Isolation:
         self.listeners[companion_process.LISTENER] = listener
         self._spec["env"][FEED] = str(listener.getsockname()[1])
 
+    def _listen_locally(self) -> None:
+        """Outside of a sandbox the program finds what it asks at ports of the host's loopback; the
+        variable that names one is listed with it."""
+        for name, variable in self._spec["outside_listeners"].items():
+            listener = socket.create_server(("127.0.0.1", 0), backlog=64)
+            self.listeners[name] = listener
+            self._spec["env"][variable] = f"127.0.0.1:{listener.getsockname()[1]}"
+
     def _enter(self) -> None:
         os.makedirs("mnt", exist_ok=True)
         os.makedirs("tmp", exist_ok=True)
@@ -63,7 +73,8 @@ class Isolation:
         if count:
             seed = int.from_bytes(os.urandom(4), "little")
             self.uid, self._claim = namespaces.claim_uid(first, count, seed)
-            for name in ("ml", "tmp", *self._spec.get("give", ()), *changed):
+            own = ("tmp",) if self._spec.get("tied") else ("ml", "tmp")
+            for name in (*own, *self._spec.get("give", ()), *changed):
                 self.give(name)
         os.chmod("tmp", 0o1777)
         if self._spec.get("companion"):

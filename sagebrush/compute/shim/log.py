@@ -136,6 +136,21 @@ def end(directory: str) -> int:
         return found[-1]  # removed since it was listed
 
 
+def read_bytes(directory: str, offset: int) -> bytes:
+    """What the log holds from byte `offset` on."""
+    found = b""
+    for start in segments(directory):
+        try:
+            with open(os.path.join(directory, f"log.{start:0{_WIDTH}d}"), "rb") as file:
+                size = file.seek(0, os.SEEK_END)
+                if start + size > offset:
+                    file.seek(max(0, offset - start))
+                    found += file.read()
+        except FileNotFoundError:
+            continue  # dropped since it was listed
+    return found
+
+
 def read(directory: str, offset: int, limit: int, ended: bool) -> list[tuple[int, int, int, bytes]]:
     """Up to `limit` lines that start at or after byte `offset`: (offset, end, ms, line without its
     newline).

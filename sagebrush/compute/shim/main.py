@@ -9,6 +9,8 @@ shim lives), `state.json`, `exit.json`, the log, and the socket `ctl`, whose one
   begin LIMIT  a process that waited has its /opt/ml now, and LIMIT seconds
   dial PORT    a socket connecting to PORT inside (SCM_RIGHTS)
   exec         another program in the job's sandbox (exec.py says how)
+
+A job may be tied to who started it: it hears on FD what `tied` says, and ends with that connection.
 """
 
 from __future__ import annotations
@@ -22,10 +24,21 @@ import socket
 import sys
 import time
 
-from sagebrush.compute.shim import cgroup, control, files, init, isolation, log, namespaces, process
+from sagebrush.compute.shim import (
+    cgroup,
+    control,
+    files,
+    init,
+    isolation,
+    log,
+    namespaces,
+    process,
+    tied,
+)
 
 TYPE_CHECKING = False  # importing typing would cost a launch 4 ms
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
 DRAIN = 5.0
@@ -38,8 +51,13 @@ NEVER = float("inf")
 class Shim:
     """One job's supervisor, in the job's directory."""
 
-    def __init__(self, spec: dict[str, Any], first: socket.socket | None) -> None:
-        """`first` is attached from the beginning."""
+    def __init__(
+        self,
+        spec: dict[str, Any],
+        first: socket.socket | None,
+        program: Callable[[dict[str, Any]], None] | None = None,
+    ) -> None:
+        """`first` is attached from the beginning; `program` runs instead of the spec's `argv`."""
         self.spec = spec
         self.plan: cgroup.Plan = spec["limits"]
         self.poll = select.poll()
@@ -48,7 +66,8 @@ class Shim:
         if spec["banner"]:
             self._log(spec["banner"].encode() + b"\n")
         self.isolation = isolation.Isolation(spec)
-        self.process = process.Process(spec)
+        self.process = process.Process(spec, program)
+        self.tied = tied.Tied(first, self.poll) if first is not None and spec.get("tied") else None
         self.timeout = self.kill_at = NEVER
         self.reason = self.message = ""
 
@@ -80,7 +99,7 @@ class Shim:
     def _record(self, phase: str, lasting: bool = True) -> None:
         started, pid = self.process.started, self.process.pid
         state = {"phase": phase, "started": started, "shim": os.getpid(), "pid": pid}
-        files.put("state.json", state, lasting)
+        files.put("state.json", state, lasting and self.tied is None)
 
     # -- life
 
@@ -109,7 +128,10 @@ class Shim:
 
     def _events(self, patience: float | None) -> None:
         companion, wire = self.isolation.companion, self.isolation.wire
-        for fd, _ in self.poll.poll(patience):
+        ready = self.poll.poll(patience)
+        if self.tied is not None:  # before the output: what it is told comes first in the log
+            self._hear(self.tied)
+        for fd, _ in ready:
             if fd == self.process.output:
                 self._read_output()
             elif fd == self.process.news:
@@ -172,6 +194,32 @@ class Shim:
         with contextlib.suppress(OSError):  # on a full disk only who attaches later waits
             self._record("running", lasting=False)
         self.control.broadcast(f"running {self.process.started}")
+
+    # -- who it is tied to
+
+    def _hear(self, link: tied.Tied) -> None:
+        """What has been said on the connection is done; nothing runs any more once it has ended."""
+        for words, text in link.read():
+            if words[0] == "say":
+                self._say(text.decode(), link)
+            elif words[0] in (tied.FREEZE, tied.THAW):
+                self.process.freeze(words[0] == tied.FREEZE)
+            elif words[0] == "kill":
+                self.reason = self.reason or words[1]
+                self._kill()
+        if link.ended and not self.reason:
+            self.reason = "stopped"
+            self._kill()
+
+    def _say(self, text: str, link: tied.Tied) -> None:
+        """All that the job has written so far is in its log, and then `text`."""
+        waiting = self.process.waiting()
+        while waiting > 0 and (data := self.process.read_output(waiting)):
+            self._log(data)
+            waiting -= len(data)
+        before, peak = self.log.offset, self.process.peak()
+        self._log(text.replace(tied.PEAK, str(-(-peak >> 20))).encode())
+        link.answer(f"said {before} {self.log.offset} {peak}")
 
     # -- commands
 
@@ -291,7 +339,7 @@ class Shim:
     def close(self) -> None:
         """exit.json is there, who is attached knows, and what the job needed is removed."""
         try:
-            files.settle(self.result())
+            files.settle(self.result(), lasting=self.tied is None)
         finally:  # even when the directory is gone: what is outside it must go too
             self.isolation.end()
             self.control.close()
@@ -302,6 +350,14 @@ class Shim:
 def main() -> None:
     """Supervises the job of the current directory; returns when it has ended."""
     fd = int(sys.argv[1])
+    supervise(socket.socket(fileno=fd) if fd >= 0 else None)
+
+
+def supervise(
+    first: socket.socket | None, program: Callable[[dict[str, Any]], None] | None = None
+) -> None:
+    """The same, attached to `first`; the job is `program`, where there is one, without another
+    program being executed: it is called with the spec, in a process of the job's own."""
     os.umask(0o077)
     lock = files.locked()
     if lock is None or os.path.exists("state.json") or os.path.exists("exit.json"):
@@ -310,8 +366,11 @@ def main() -> None:
     namespaces.adopt_orphans()
     with open("spec.json") as file:
         spec = json.load(file)["shim"]
+    if first is not None and spec.get("tied"):
+        spec["env"] = tied.receive(first)
+        program = None if spec["executed"] else program
     files.reserve()
-    shim = Shim(spec, socket.socket(fileno=fd) if fd >= 0 else None)
+    shim = Shim(spec, first, program)
     try:
         if os.path.exists("stop"):
             raise namespaces.Stopped

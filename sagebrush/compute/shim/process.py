@@ -7,11 +7,14 @@ import fcntl
 import os
 import select
 import signal
+import struct
+import termios
 
 from sagebrush.compute.shim import cgroup, init, log, namespaces
 
 TYPE_CHECKING = False  # importing typing would cost a launch 4 ms
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
 _SET_PIPE_SIZE = 1031
@@ -21,9 +24,12 @@ _SET_PIPE_SIZE = 1031
 class Process:
     """The first process of one job, and with it all that the job runs."""
 
-    def __init__(self, spec: dict[str, Any]) -> None:
-        """It is not forked yet: `pid` is 0."""
+    def __init__(
+        self, spec: dict[str, Any], program: Callable[[dict[str, Any]], None] | None = None
+    ) -> None:
+        """It is not forked yet: `pid` is 0. `program` runs instead of the spec's `argv`."""
         self._spec = spec
+        self._program = program
         self._plan: cgroup.Plan = spec["limits"]
         self.sandboxed: bool = spec["mode"] == "sandbox"
         self.pid = 0
@@ -52,7 +58,7 @@ class Process:
         with namespaces.step("fork"):
             self.pid = os.fork()
         if self.pid == 0:
-            init.run(self._spec, uid, go, news, output)
+            init.run(self._spec, uid, go, news, output, self._program)
         for fd in (go, output, news):
             os.close(fd)
         for fd in (self.output, self.news):
@@ -74,10 +80,16 @@ class Process:
 
     # -- what it says
 
-    def read_output(self) -> bytes | None:
+    def waiting(self) -> int:
+        """Bytes that the job wrote and nobody has read."""
+        if self.output < 0:
+            return 0
+        return struct.unpack("i", fcntl.ioctl(self.output, termios.FIONREAD, bytes(4)))[0]
+
+    def read_output(self, most: int = log.BLOCK) -> bytes | None:
         """What the job wrote; empty once all its writers are gone, None where nothing is there yet."""
         try:
-            return os.read(self.output, log.BLOCK)
+            return os.read(self.output, most)
         except BlockingIOError:
             return None
 
@@ -132,8 +144,21 @@ class Process:
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.pid, number)
 
+    def freeze(self, frozen: bool) -> None:
+        """All that the job runs stands still until it is called again with False."""
+        if self._plan.get("freeze"):
+            cgroup.freeze(self._plan, frozen)
+            return
+        number = signal.SIGSTOP if frozen else signal.SIGCONT
+        for pid in cgroup.descendants(self.pid):
+            with contextlib.suppress(OSError):
+                os.kill(pid, number)
+
     def kill(self) -> None:
         """All that the job runs has SIGKILL."""
+        if self._plan.get("freeze"):  # under cgroup v1 what is frozen does not end
+            with contextlib.suppress(OSError):
+                cgroup.freeze(self._plan, False)
         if not self.sandboxed:
             if self.program:
                 with contextlib.suppress(OSError):

@@ -1,0 +1,126 @@
+"""Lambda's Runtime API, on the listener `runtime` of each execution environment.
+
+Source: AWS Lambda Developer Guide, "Using the Lambda runtime API for custom runtimes".
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+from aiohttp import web
+
+from sagebrush.routing.functions.environment import Environment
+from sagebrush.routing.functions.functions import Functions
+from sagebrush.routing.functions.values import RESPONSE_LIMIT
+
+VERSION = "/2018-06-01/runtime/"
+NEXT, INIT_ERROR = f"{VERSION}invocation/next", f"{VERSION}init/error"
+INVOCATION = f"{VERSION}invocation/"
+ERROR_TYPE = "Lambda-Runtime-Function-Error-Type"
+MODE = "Lambda-Runtime-Function-Response-Mode"
+_DONE = b'{"status":"OK"}'
+
+
+class RuntimeApi:
+    """Answers the runtime of one environment."""
+
+    def __init__(self, functions: Functions, key: str) -> None:
+        self._functions = functions
+        self._key = key
+
+    async def answer(self, raw: web.BaseRequest) -> web.StreamResponse:
+        """The answer to one request."""
+        environment = self._functions.environment(self._key)
+        if environment is None:
+            return _refused(410, "Gone", "The execution environment has ended.")
+        path, method = raw.path, raw.method
+        if path == NEXT and method == "GET":
+            return await self._next(environment)
+        if method == "POST" and path == INIT_ERROR:
+            body = await _body(raw)
+            environment.failed_to_begin(body or b"{}", raw.headers.get(ERROR_TYPE, _kind(body)))
+            return _accepted()
+        if method == "POST" and path.startswith(INVOCATION):
+            request_id, _, what = path.removeprefix(INVOCATION).partition("/")
+            if what in ("response", "error"):
+                return await self._posted(environment, raw, request_id, what)
+        return _refused(404, "NotFound", f"{method} {path} is not of the Runtime API.")
+
+    async def _next(self, environment: Environment) -> web.StreamResponse:
+        try:
+            given = await environment.next()
+        except asyncio.CancelledError:
+            return _refused(410, "Gone", "The execution environment has ended.")
+        invocation = given.invocation
+        headers = {
+            "Lambda-Runtime-Aws-Request-Id": invocation.request_id,
+            "Lambda-Runtime-Deadline-Ms": str(int(given.deadline * 1000)),
+            "Lambda-Runtime-Invoked-Function-Arn": invocation.arn,
+            "Content-Type": "application/json",
+        }
+        if invocation.trace:
+            headers["Lambda-Runtime-Trace-Id"] = invocation.trace
+        if invocation.client_context:
+            headers["Lambda-Runtime-Client-Context"] = invocation.client_context
+        return web.Response(body=invocation.payload, headers=headers)
+
+    async def _posted(
+        self, environment: Environment, raw: web.BaseRequest, request_id: str, what: str
+    ) -> web.StreamResponse:
+        if not environment.knows(request_id):
+            return _refused(400, "InvalidRequestID", "Invalid request ID")
+        queue = environment.stream() if what == "response" else None
+        if queue is not None:
+            return await self._streamed(environment, raw, queue)
+        body = await _body(raw)
+        if body is None:
+            environment.too_large()
+            words = f"Exceeded maximum allowed payload size ({RESPONSE_LIMIT} bytes)."
+            return _refused(413, "RequestEntityTooLarge", words)
+        if what == "response":
+            environment.succeeded(body)
+        else:
+            environment.failed(body, raw.headers.get(ERROR_TYPE, "") or _kind(body))
+        return _accepted()
+
+    async def _streamed(
+        self, environment: Environment, raw: web.BaseRequest, queue: asyncio.Queue[bytes | None]
+    ) -> web.StreamResponse:
+        """Each piece goes on to the caller as it comes."""
+        try:
+            async for piece in raw.content.iter_any():
+                await queue.put(piece)
+        finally:
+            queue.put_nowait(None)
+        environment.succeeded(b"")
+        return _accepted()
+
+
+async def _body(raw: web.BaseRequest) -> bytes | None:
+    """The request's body; None where it is larger than a response may be."""
+    found = bytearray()
+    too_large = (raw.content_length or 0) > RESPONSE_LIMIT
+    async for piece in raw.content.iter_any():
+        if len(found) + len(piece) > RESPONSE_LIMIT:
+            too_large = True
+        if not too_large:
+            found += piece
+    return None if too_large else bytes(found)
+
+
+def _kind(body: bytes | None) -> str:
+    """The error type in an error's document."""
+    try:
+        return str(json.loads(body or b"{}").get("errorType", ""))
+    except (ValueError, AttributeError):
+        return ""
+
+
+def _accepted() -> web.Response:
+    return web.Response(status=202, body=_DONE, content_type="application/json")
+
+
+def _refused(status: int, kind: str, message: str) -> web.Response:
+    text = json.dumps({"errorMessage": message, "errorType": kind})
+    return web.Response(status=status, text=text, content_type="application/json")

@@ -1,0 +1,396 @@
+"""One execution environment: it begins, has one invocation at a time, stands still between them, ends.
+
+Source: AWS Lambda Developer Guide, "Understanding the Lambda execution environment lifecycle".
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import socket
+import time
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sagebrush.compute import record
+from sagebrush.compute.base import Spec
+from sagebrush.compute.shim import log as shim_log
+from sagebrush.compute.shim import tied
+from sagebrush.routing.functions import failures, lines
+from sagebrush.routing.functions.lines import Report
+from sagebrush.routing.functions.link import Link, Said
+from sagebrush.routing.functions.values import (
+    UNHANDLED,
+    FunctionVersion,
+    Invocation,
+    Outcome,
+    Prepared,
+)
+
+log = logging.getLogger(__name__)
+
+INIT = 10.0
+"""Seconds that the beginning may take ("Init phase")."""
+STILL = 0.1
+"""Seconds after an invocation until the environment stands still: one that comes at once finds it
+awake."""
+TAIL = 4096
+"""Bytes of an invocation's log that its caller may ask for."""
+LOG_LIMIT = 64 << 20
+"""The most bytes of one environment's log that are kept."""
+CLOSING = 30.0
+"""Seconds that an environment's end may take before its log is finished without it."""
+
+Serve = Callable[[Spec, str, socket.socket], Callable[[], Any] | None]
+"""(the environment's spec, name, listening socket) -> what ends the serving."""
+
+
+@dataclass(frozen=True)
+class Given:
+    """What the Runtime API's `next` answers."""
+
+    invocation: Invocation
+    deadline: float
+    """In seconds since the epoch."""
+
+
+@dataclass
+class _Turn:
+    """The invocation under way."""
+
+    invocation: Invocation
+    answer: asyncio.Future[tuple[bytes, str, str]]
+    """(payload, "" or Unhandled, error type)"""
+    begun: float = 0.0
+    """By the loop's clock."""
+    ended: float = 0.0
+    stream: Callable[[], asyncio.Queue[bytes | None]] | None = None
+
+
+class Ended(Exception):
+    """The environment is gone before it could take the invocation."""
+
+
+class Environment:
+    """One execution environment. Used in the event loop's thread."""
+
+    def __init__(
+        self, key: str, version: FunctionVersion, prepared: Prepared, clock: Callable[[], float]
+    ) -> None:
+        self.key = key
+        self.version = version
+        self.prepared = prepared
+        self.directory: Path = prepared.spec.root
+        self._clock = clock
+        self._loop = asyncio.get_running_loop()
+        self._began = 0.0
+        self._ready: asyncio.Future[None] = self._loop.create_future()
+        self._gone: asyncio.Future[None] = self._loop.create_future()
+        self._asked: asyncio.Future[Given] | None = None
+        self._given: Given | None = None
+        self._turn: _Turn | None = None
+        self._link: Link | None = None
+        self._said: asyncio.Future[Said] | None = None
+        self._closers: list[Callable[[], Any]] = []
+        self._resting: asyncio.TimerHandle | None = None
+        self._frozen = False
+        self._failure: tuple[bytes, str] | None = None
+        """What the runtime said kept it from beginning: (document, error type)."""
+        self._first: float | None = None
+        """Seconds that the beginning took, until an invocation's report has them."""
+        self._reason = ""
+        self.used = time.monotonic()
+        """When it last had an invocation, by the loop's clock."""
+        self.retired = False
+        """It ends after the invocation under way."""
+        self.counted = True
+        """Its memory is counted as taken."""
+
+    # -- life
+
+    def begin(self, sock: socket.socket, serve: Serve) -> None:
+        """It begins: its shim is at the other end of `sock`."""
+        self._began = time.monotonic()
+
+        def listening(name: str, listener: socket.socket) -> None:
+            closer = serve(self.prepared.spec, name, listener)
+            if closer is not None:
+                self._closers.append(closer)
+
+        self._link = Link(sock, listening, self._ended)
+        self._link.give(self.prepared.variables)
+
+    def _ended(self) -> None:
+        """Its shim is gone, and with it all that ran."""
+        for closer in self._closers:
+            closer()
+        self._closers.clear()
+        if self._resting is not None:
+            self._resting.cancel()
+        if self._asked is not None and not self._asked.done():
+            self._asked.cancel()
+        if not self._gone.done():
+            self._gone.set_result(None)
+
+    @property
+    def live(self) -> bool:
+        """Whether it can take an invocation, as far as is known."""
+        return not self._gone.done() and not self._reason
+
+    def end(self, reason: str = "stopped") -> None:
+        """It is ended; repeatable."""
+        self._reason = self._reason or reason
+        if self._link is not None:
+            self._link.kill(reason)
+
+    def close(self) -> None:
+        """Its connection is closed, which ends it."""
+        self._reason = self._reason or "stopped"
+        if self._link is not None:
+            self._link.close()
+
+    async def gone(self) -> None:
+        """Returns once nothing of it runs."""
+        await asyncio.shield(self._gone)
+
+    async def ready(self, seconds: float = INIT) -> bool:
+        """Whether its runtime has asked for an event within so long; False where it has ended, said
+        why it cannot, or the time is over."""
+        waited = {self._ready, self._gone}
+        await asyncio.wait(waited, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        if self._ready.done() and self._failure is None and not self._gone.done():
+            return True
+        return False
+
+    # -- the Runtime API, as its gate calls it
+
+    async def next(self) -> Given:
+        """The next event, once there is one. Raises CancelledError at the environment's end."""
+        if not self._ready.done():
+            self._first = time.monotonic() - self._began
+            self._ready.set_result(None)
+        if self._given is not None:
+            given, self._given = self._given, None
+            return given
+        self._asked = self._loop.create_future()
+        return await self._asked
+
+    def failed_to_begin(self, body: bytes, kind: str) -> None:
+        """The runtime cannot begin, and says why."""
+        self._failure = (body, kind)
+        if not self._ready.done():
+            self._first = time.monotonic() - self._began
+            self._ready.set_result(None)
+        elif self._turn is not None:
+            self._answer((body, UNHANDLED, kind))
+
+    def knows(self, request_id: str) -> bool:
+        """Whether that invocation is under way and not answered."""
+        turn = self._turn
+        return (
+            turn is not None and turn.invocation.request_id == request_id and not turn.answer.done()
+        )
+
+    def succeeded(self, body: bytes) -> None:
+        """The result of the invocation under way."""
+        self._answer((body, "", ""))
+
+    def too_large(self) -> None:
+        """The result is larger than a response may be."""
+        self._answer((failures.too_large_document(), UNHANDLED, failures.TOO_LARGE))
+
+    def failed(self, body: bytes, kind: str) -> None:
+        """The error of the invocation under way."""
+        self._answer((body, UNHANDLED, kind or failures.UNREADABLE))
+
+    def stream(self) -> asyncio.Queue[bytes | None] | None:
+        """Where a streamed response's pieces go, and None at its end; None: nobody streams."""
+        return self._turn.stream() if self._turn is not None and self._turn.stream else None
+
+    def _answer(self, answer: tuple[bytes, str, str]) -> None:
+        turn = self._turn
+        if turn is not None and not turn.answer.done():
+            turn.ended = time.monotonic()
+            turn.answer.set_result(answer)
+
+    # -- one invocation
+
+    async def invoke(
+        self,
+        invocation: Invocation,
+        stream: Callable[[], asyncio.Queue[bytes | None]] | None = None,
+    ) -> Outcome:
+        """What came of the invocation. Raises Ended where it cannot have begun."""
+        if not await self._awake():
+            raise Ended
+        turn = self._turn = _Turn(invocation, self._loop.create_future(), stream=stream)
+        assert self._link is not None
+        version, now = self.version, self._clock()
+        text = lines.started(invocation.request_id, version.version, now, version.as_json)
+        start = self._link.say(text)
+        turn.begun = time.monotonic()
+        self._give(Given(invocation, now + version.timeout))
+        try:
+            answer = await self._answered(turn)
+        finally:
+            self._turn = None
+        if answer is None:
+            return await self._broken(turn, start)
+        return await self._reported(turn, answer, start)
+
+    async def _awake(self) -> bool:
+        """Whether it is there and what it said before is in its log."""
+        if self._resting is not None:
+            self._resting.cancel()
+            self._resting = None
+        if self._frozen and self._link is not None:
+            self._frozen = False
+            self._link.freeze(False)
+        if self._said is not None and not self._said.done():
+            await asyncio.wait({self._said, self._gone}, return_when=asyncio.FIRST_COMPLETED)
+        return self.live
+
+    def _give(self, given: Given) -> None:
+        if self._asked is not None and not self._asked.done():
+            self._asked.set_result(given)
+            self._asked = None
+        else:
+            self._given = given
+
+    async def _answered(self, turn: _Turn) -> tuple[bytes, str, str] | None:
+        """The answer; None where the time was over or the environment ended first."""
+        waited = {turn.answer, self._gone}
+        await asyncio.wait(
+            waited, timeout=self.version.timeout, return_when=asyncio.FIRST_COMPLETED
+        )
+        if turn.answer.done():
+            return turn.answer.result()
+        turn.ended = time.monotonic()
+        if not self._gone.done():
+            self.end("timeout")
+        return None
+
+    def _report(self, turn: _Turn, used: str, status: str = "success", error: str = "") -> str:
+        """The last lines of the invocation's log."""
+        first, self._first = self._first, None
+        version = self.version
+        report = Report(turn.ended - turn.begun, version.memory, used, first, status, error)
+        at = self._clock()
+        return lines.ended(turn.invocation.request_id, report, at, version.as_json)
+
+    async def _reported(
+        self, turn: _Turn, answer: tuple[bytes, str, str], start: asyncio.Future[Said]
+    ) -> Outcome:
+        payload, error, kind = answer
+        assert self._link is not None
+        status = "error" if kind and kind not in ("", failures.TOO_LARGE) else "success"
+        text = self._report(turn, tied.PEAK, status, kind)
+        end = self._said = self._link.say(text)
+        end.add_done_callback(self._rest)
+        self.used = time.monotonic()
+        tail = b""
+        if turn.invocation.tail:
+            await asyncio.wait({end, self._gone}, return_when=asyncio.FIRST_COMPLETED)
+            tail = self._tail(start)
+        return Outcome(payload, error, tail, self.version.version)
+
+    def _rest(self, said: asyncio.Future[Said]) -> None:
+        """It stands still in a while, unless an invocation comes."""
+        if not said.cancelled() and self.live and self._turn is None:
+            self._resting = self._loop.call_later(STILL, self._stand_still)
+
+    def _stand_still(self) -> None:
+        self._resting = None
+        if self._turn is None and self.live and self._link is not None:
+            self._frozen = True
+            self._link.freeze(True)
+
+    async def _broken(self, turn: _Turn, start: asyncio.Future[Said] | None) -> Outcome:
+        """The environment ended in the middle: why, in its log and for the caller."""
+        request_id, version = turn.invocation.request_id, self.version
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(asyncio.shield(self._gone), CLOSING)
+        exited = record.ended(self.directory)
+        at = self._clock()
+        used = str(-(-(exited.peak_memory if exited else 0) >> 20))
+        if self._reason == "timeout":
+            text = lines.timed_out(request_id, version.timeout, at, version.as_json)
+            text += self._report(turn, used, "timeout", lines.TIMED_OUT)
+            payload = failures.timeout_document(request_id, version.timeout)
+        else:
+            kind, message = failures.of_exit(exited)
+            text = lines.exited(request_id, message, at, version.as_json)
+            text += self._report(turn, used, "error", kind)
+            payload = failures.exit_document(request_id, kind, message)
+        self._append(text)
+        return Outcome(
+            payload, UNHANDLED, self._tail(start) if turn.invocation.tail else b"", version.version
+        )
+
+    def _append(self, text: str) -> None:
+        """The log of the environment, which has ended, goes on with `text`."""
+        try:
+            record.append(self.directory, LOG_LIMIT, text, int(self._clock() * 1000))
+        except OSError:
+            log.exception("the log of %s could not be finished", self.key)
+
+    def _tail(self, start: asyncio.Future[Said] | None) -> bytes:
+        """The end of the invocation's log."""
+        if start is None or not start.done() or start.cancelled():
+            begin = 0
+        else:
+            begin = start.result().before
+        found = shim_log.read_bytes(str(self.directory), begin)
+        return found[-TAIL:]
+
+    # -- an invocation for which it could not begin
+
+    async def unbegun(self, invocation: Invocation, init: float) -> Outcome:
+        """What the caller is told where the beginning failed after `init` seconds."""
+        version, failure = self.version, self._failure
+        turn = _Turn(invocation, self._loop.create_future())
+        turn.begun = turn.ended = time.monotonic()
+        over = failure is None and not self._gone.done()
+        self.end("timeout" if over else "stopped")
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(asyncio.shield(self._gone), CLOSING)
+        exited = record.ended(self.directory)
+        request_id = invocation.request_id
+        status = "error"
+        if failure is not None:
+            payload, kind = failure
+        elif over:
+            kind, status = lines.TIMED_OUT, "timeout"
+            payload = failures.timeout_document(request_id, init)
+        else:
+            kind, message = failures.of_exit(exited)
+            payload = failures.exit_document(request_id, kind, message)
+        at, as_json = self._clock(), version.as_json
+        begin = shim_log.end(str(self.directory))
+        text = lines.begun(init, kind, at, as_json)
+        text += lines.started(request_id, version.version, at, as_json)
+        used = str(-(-(exited.peak_memory if exited else 0) >> 20))
+        self._first = None
+        turn.ended = turn.begun + init
+        text += self._report(turn, used, status, kind)
+        self._append(text)
+        tail = shim_log.read_bytes(str(self.directory), begin)[-TAIL:] if invocation.tail else b""
+        return Outcome(payload, UNHANDLED, tail, version.version)
+
+    @property
+    def waited(self) -> float:
+        """Seconds since it began."""
+        return time.monotonic() - self._began
+
+
+def pieces(queue: asyncio.Queue[bytes | None]) -> AsyncIterator[bytes]:
+    """The pieces of a streamed response, until its end."""
+
+    async def each() -> AsyncIterator[bytes]:
+        while (piece := await queue.get()) is not None:
+            yield piece
+
+    return each()

@@ -1,0 +1,73 @@
+"""The errors that Lambda itself reports of an environment: documents and names. Pure.
+
+Source: AWS Lambda Developer Guide, "Troubleshoot invocation issues in Lambda".
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+
+from sagebrush.compute.base import Exited
+from sagebrush.routing.functions.lines import TIMED_OUT
+from sagebrush.routing.functions.values import RESPONSE_LIMIT
+
+EXIT = "Runtime.ExitError"
+MEMORY = "Runtime.OutOfMemory"
+TOO_LARGE = "Function.ResponseSizeTooLarge"
+UNREADABLE = "Runtime.Unknown"
+_SIGNALS = {
+    signal.SIGKILL: "killed",
+    signal.SIGSEGV: "segmentation fault",
+    signal.SIGTERM: "terminated",
+    signal.SIGABRT: "aborted",
+    signal.SIGINT: "interrupt",
+    signal.SIGBUS: "bus error",
+    signal.SIGFPE: "floating point exception",
+    signal.SIGILL: "illegal instruction",
+    signal.SIGPIPE: "broken pipe",
+}
+"""Signals in the words of the program that reports them (Go's)."""
+
+
+def document(kind: str, message: str) -> bytes:
+    """The error's document."""
+    return json.dumps({"errorType": kind, "errorMessage": message}, separators=(",", ":")).encode()
+
+
+def of_exit(exited: Exited | None) -> tuple[str, str]:
+    """(error type, message) of a runtime that ended by itself or was killed."""
+    if exited is None or exited.reason == "lost":
+        return EXIT, "Runtime exited with error: signal: killed"
+    if exited.reason == "oom":
+        return MEMORY, "Runtime exited with error: signal: killed"
+    if exited.reason.startswith("sandbox"):
+        return "Runtime.InvalidEntrypoint", f"Couldn't start the runtime: {exited.message}"
+    if exited.code == 0:
+        return EXIT, "Runtime exited without providing a reason"
+    if exited.code < 0:
+        return EXIT, f"Runtime exited with error: signal: {_signal(-exited.code)}"
+    return EXIT, f"Runtime exited with error: exit status {exited.code}"
+
+
+def _signal(number: int) -> str:
+    known = {each.value: name for each, name in _SIGNALS.items()}
+    return known.get(number, f"signal {number}")
+
+
+def exit_document(request_id: str, kind: str, message: str) -> bytes:
+    """What the caller gets where the runtime ended."""
+    return document(kind, f"RequestId: {request_id} Error: {message}")
+
+
+def timeout_document(request_id: str, seconds: float) -> bytes:
+    """What the caller gets where the function took too long."""
+    words = f"RequestId: {request_id} Error: Task timed out after {seconds:.2f} seconds"
+    return document(TIMED_OUT, words)
+
+
+def too_large_document() -> bytes:
+    """What the caller gets where the response is too large."""
+    words = f"Response payload size exceeded maximum allowed payload size ({RESPONSE_LIMIT} bytes)."
+    # in the order and form that AWS answers it
+    return json.dumps({"errorMessage": words, "errorType": TOO_LARGE}).encode()

@@ -1,0 +1,295 @@
+"""The execution environments of all functions: who gets which, how many there may be, how they end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import secrets
+import socket
+import time
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+
+from sagebrush.routing.functions.environment import Ended, Environment, Serve
+from sagebrush.routing.functions.parents import Parents, Unstarted
+from sagebrush.routing.functions.values import (
+    FunctionVersion,
+    Invocation,
+    Outcome,
+    Prepare,
+    Throttled,
+    Unrunnable,
+)
+
+log = logging.getLogger(__name__)
+
+IDLE = 300.0
+"""Seconds without an invocation after which an environment ends (AWS says no number)."""
+SWEEP = 10.0
+"""Seconds between looks for those."""
+PART = 0.75
+"""The part of the host's memory that environments may be given together."""
+CONCURRENT = 1000
+"""Environments of one account in one region: the default quota ("Lambda quotas")."""
+FUNCTION = "ReservedFunctionConcurrentInvocationLimitExceeded"
+ACCOUNT = "ConcurrentInvocationLimitExceeded"
+MARGIN = 60.0
+"""Seconds for which the role's credentials must hold beyond an invocation's own time."""
+
+Register = Callable[[FunctionVersion, str, str], None]
+"""(version, log stream, the environment's key): the log group's stream shows that environment's log.
+Blocks."""
+
+
+class Functions:
+    """The execution environments. Used in the event loop's thread, between `use` and `close`."""
+
+    def __init__(
+        self,
+        directory: Path,
+        memory: int,
+        prepare: Prepare,
+        register: Register,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """`memory`: bytes of the host."""
+        self._memory = int(memory * PART)
+        self._prepare = prepare
+        self._register = register
+        self._clock = clock
+        self.parents = Parents(directory)
+        self.serve: Serve = lambda spec, name, sock: None
+        self._all: dict[str, Environment] = {}
+        self._idle: dict[tuple[str, str], list[Environment]] = {}
+        self._busy: dict[tuple[str, str, str], int] = {}
+        self._provisioned: dict[tuple[str, str], int] = {}
+        self._reserved = 0
+        """Bytes that all environments may use together."""
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._sweeping: asyncio.TimerHandle | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    # -- the server's life
+
+    def use(self, loop: asyncio.AbstractEventLoop, serve: Serve) -> None:
+        """Environments may begin; their listeners are served by `serve`."""
+        self._loop, self.serve = loop, serve
+        self._sweeping = loop.call_later(SWEEP, self._sweep)
+
+    def close(self) -> None:
+        """Every environment ends, and the warm processes too."""
+        if self._sweeping is not None:
+            self._sweeping.cancel()
+        for each in list(self._all.values()):
+            each.close()
+        for task in self._tasks:
+            task.cancel()
+        self.parents.close()
+        self._loop = None
+
+    def environment(self, key: str) -> Environment | None:
+        """The environment of that key, as its Runtime API asks for it."""
+        return self._all.get(key)
+
+    # -- invocations
+
+    async def invoke(
+        self, version: FunctionVersion, invocation: Invocation, most: int | None = None
+    ) -> Outcome:
+        """What came of the invocation; `most`: how many of this function may run at once.
+
+        Raises Throttled, and Unrunnable where no environment of it can be started here.
+        """
+        self._admit(version, most)
+        function = version.function
+        self._busy[function] = self._busy.get(function, 0) + 1
+        try:
+            return await self._invoke(version, invocation)
+        finally:
+            self._busy[function] -= 1
+            if not self._busy[function]:
+                del self._busy[function]
+
+    def running(self, version: FunctionVersion) -> int:
+        """How many invocations of that function are under way, of all its versions."""
+        return self._busy.get(version.function, 0)
+
+    def _admit(self, version: FunctionVersion, most: int | None) -> None:
+        if most is not None and self._busy.get(version.function, 0) >= most:
+            raise Throttled(FUNCTION)
+        place = version.function[:2]
+        if sum(n for key, n in self._busy.items() if key[:2] == place) >= CONCURRENT:
+            raise Throttled(ACCOUNT)
+
+    async def _invoke(self, version: FunctionVersion, invocation: Invocation) -> Outcome:
+        while (found := self._take(version)) is not None:
+            with contextlib.suppress(Ended):
+                return await self._used(found, invocation)
+        environment = await self._begin(version)
+        if not await environment.ready():
+            return await environment.unbegun(invocation, environment.waited)
+        try:
+            return await self._used(environment, invocation)
+        except Ended:
+            return await environment.unbegun(invocation, environment.waited)
+
+    async def _used(self, environment: Environment, invocation: Invocation) -> Outcome:
+        try:
+            return await environment.invoke(invocation)
+        finally:
+            self._free(environment)
+
+    def _take(self, version: FunctionVersion) -> Environment | None:
+        """A free environment of that version; the one used last, which the host still knows best."""
+        free = self._idle.get(version.key, [])
+        while free:
+            found = free.pop()
+            if found.live and found.prepared.expires > self._clock() + version.timeout + MARGIN:
+                return found
+            found.end()
+        return None
+
+    def _free(self, environment: Environment) -> None:
+        if environment.retired:
+            environment.end()
+        elif environment.live:
+            self._idle.setdefault(environment.version.key, []).append(environment)
+
+    # -- environments
+
+    async def warm(self, version: FunctionVersion) -> None:
+        """What environments of that version are forked from is ready. Raises Unrunnable."""
+        loop = asyncio.get_running_loop()
+        plan = await loop.run_in_executor(None, self._prepare, version, "", "")
+        try:
+            await self.parents.ready(plan.plan)
+        except Unstarted as error:
+            raise Unrunnable(str(error)) from error
+
+    async def provision(self, version: FunctionVersion, count: int) -> int:
+        """`count` environments of that version are begun and stay; returns how many there are.
+
+        Raises Unrunnable, and Throttled where the host has no room for all of them.
+        """
+        self._provisioned[version.key] = count
+        have = sum(each.version.key == version.key and each.live for each in self._all.values())
+        for _ in range(count - have):
+            environment = await self._begin(version)
+            if not await environment.ready():
+                environment.end()
+                raise Unrunnable(f"an environment of {version.arn} could not begin")
+            self._free(environment)
+        return max(have, count)
+
+    def release(self, arn: str) -> None:
+        """No environment of that version is kept any more."""
+        for key in [key for key in self._provisioned if key[0] == arn]:
+            del self._provisioned[key]
+
+    def forget(self, arn: str, revision: str = "") -> None:
+        """Free environments of that version end now (of that revision alone, where one is given), and
+        busy ones after their invocation."""
+        for each in list(self._all.values()):
+            if each.version.arn == arn and revision in ("", each.version.revision):
+                self._provisioned.pop(each.version.key, None)
+                self._retire(each)
+
+    def _retire(self, environment: Environment) -> None:
+        free = self._idle.get(environment.version.key, [])
+        if environment in free:
+            free.remove(environment)
+            environment.end()
+        else:
+            environment.retired = True
+
+    async def _begin(self, version: FunctionVersion) -> Environment:
+        """A new environment of that version, which begins. Raises Unrunnable and Throttled."""
+        size = version.memory << 20
+        self._make_room(size)
+        self._reserved += size
+        try:
+            return await self._begun(version)
+        except BaseException:
+            self._reserved -= size
+            raise
+
+    async def _begun(self, version: FunctionVersion) -> Environment:
+        loop = asyncio.get_running_loop()
+        name = secrets.token_hex(16)
+        key = f"function-{version.name[:40]}-{name[:12]}"
+        date = time.strftime("%Y/%m/%d", time.gmtime(self._clock()))
+        stream = f"{date}/[{version.version}]{name}"
+        prepared = await loop.run_in_executor(None, self._prepare, version, key, stream)
+        environment = Environment(key, version, prepared, self._clock)
+        try:
+            parent = await self.parents.ready(prepared.plan)
+            ours, theirs = socket.socketpair()
+            with theirs:
+                parent.fork(prepared.spec.root, theirs)
+        except (Unstarted, OSError) as error:
+            raise Unrunnable(str(error)) from error
+        self._all[key] = environment
+        environment.begin(ours, self.serve)
+        self._do(self._attend(environment))
+        self._do(self._registered(version, stream, key))
+        return environment
+
+    async def _registered(self, version: FunctionVersion, stream: str, key: str) -> None:
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(None, self._register, version, stream, key)
+
+    def _do(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            log.error("an environment of a function", exc_info=error)
+
+    async def _attend(self, environment: Environment) -> None:
+        """At its end the environment is known no more."""
+        await environment.gone()
+        self._all.pop(environment.key, None)
+        if environment.counted:
+            self._reserved -= environment.version.memory << 20
+        free = self._idle.get(environment.version.key, [])
+        if environment in free:
+            free.remove(environment)
+        if not free:
+            self._idle.pop(environment.version.key, None)
+
+    def _make_room(self, size: int) -> None:
+        """There is room for another environment: the one that is free for longest ends where need be.
+        Raises Throttled."""
+        while self._reserved + size > self._memory:
+            free = [e for each in self._idle.values() for e in each if not self._kept(e)]
+            if not free:
+                raise Throttled(ACCOUNT)
+            oldest = min(free, key=lambda each: each.used)
+            self._idle[oldest.version.key].remove(oldest)
+            oldest.end()
+            self._reserved -= oldest.version.memory << 20
+            oldest.counted = False
+
+    def _kept(self, environment: Environment) -> bool:
+        """Whether the environment is one of those that were asked to stay."""
+        key = environment.version.key
+        wanted = self._provisioned.get(key, 0)
+        return wanted > 0 and len(self._idle.get(key, ())) <= wanted
+
+    def _sweep(self) -> None:
+        """Environments that nobody has used for long end, and so do warm processes."""
+        if self._loop is None:
+            return
+        now = time.monotonic()
+        for free in list(self._idle.values()):
+            for each in list(free):
+                old = now - each.used > IDLE and not self._kept(each)
+                if old or each.prepared.expires < self._clock() + each.version.timeout + MARGIN:
+                    free.remove(each)
+                    each.end()
+        self.parents.sweep()
+        self._sweeping = self._loop.call_later(SWEEP, self._sweep)

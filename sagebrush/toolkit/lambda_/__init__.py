@@ -1,0 +1,1 @@
+"""What runs in a function's execution environment: the Python runtime of Lambda."""

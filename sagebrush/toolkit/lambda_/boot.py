@@ -1,0 +1,281 @@
+"""Begins a Python function: its handler is found, and each of its events is handled.
+
+Two ways in: `begin(spec)`, in a fork of a warm interpreter (`compute.shim.standby`) that has entered
+the function's sandbox; and as a program, where the interpreter has to be a new one: a wrapper script
+(AWS_LAMBDA_EXEC_WRAPPER) comes first, or libraries of a layer are to be found by the dynamic linker,
+which reads LD_LIBRARY_PATH once. Standard library only.
+"""
+
+from __future__ import annotations
+
+import atexit
+import glob
+import importlib
+import io
+import json
+import os
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterable
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+if __package__ in (None, ""):  # run as a program: /var/runtime/sagebrush/toolkit/lambda_/boot.py
+    sys.path[0] = str(Path(__file__).resolve().parents[3])
+
+from sagebrush.toolkit.lambda_ import faults, logs
+from sagebrush.toolkit.lambda_.client import Client, Event
+from sagebrush.toolkit.lambda_.context import LambdaContext
+from sagebrush.toolkit.lambda_.faults import Fault
+
+FAILED_TO_BEGIN = 1
+_WRAPPER = "AWS_LAMBDA_EXEC_WRAPPER"
+_OURS = "sagebrush"
+"""The package of this module, which functions do not see."""
+
+
+def begin(spec: dict[str, Any]) -> None:
+    """This process is the function that `spec` describes, until it ends. Never returns."""
+    code = 1
+    try:
+        ours = os.environ.get("SHIM")
+        sys.path[:] = [each for each in sys.path if each != ours]
+        os.environ.clear()
+        os.environ.update(spec["env"])
+        time.tzset()
+        if _needs_a_new_interpreter(os.environ):
+            argv = [*filter(None, [os.environ.get(_WRAPPER)]), *spec["argv"]]
+            os.execve(argv[0], argv, dict(os.environ))
+        sys.argv = ["/var/runtime/bootstrap.py"]
+        code = _run()
+    except BaseException:
+        traceback.print_exc()
+    os._exit(code)
+
+
+def _needs_a_new_interpreter(environ: os._Environ[str]) -> bool:
+    """Whether what is warm does not do."""
+    if environ.get(_WRAPPER):
+        return True
+    root = environ["LAMBDA_TASK_ROOT"]
+    layers = environ["SAGEBRUSH_LAYERS"]
+    return any(glob.glob(f"{each}/lib/*.so*") for each in (root, layers))
+
+
+def _run() -> int:
+    """The process's exit status, once it is to end."""
+    sys.stdout = _output(1)
+    sys.stderr = _output(2)
+    code = 0
+    try:
+        _serve()
+    except SystemExit as ended:
+        code = _status(ended)
+    except ConnectionError:
+        return 1  # the server has ended, and with it this environment
+    except BaseException:
+        traceback.print_exc()
+        code = 1
+    atexit._run_exitfuncs()
+    return code
+
+
+def _status(ended: SystemExit) -> int:
+    """The exit status of `sys.exit`, whose text is printed as the interpreter does."""
+    if ended.code is None or isinstance(ended.code, int):
+        return (ended.code or 0) & 0xFF
+    sys.stderr.write(f"{ended.code}\n")
+    return 1
+
+
+def _output(fd: int) -> io.TextIOWrapper:
+    """The function's log: what is written is there at once."""
+    return io.TextIOWrapper(
+        open(fd, "wb", 0, closefd=False),  # noqa: SIM115
+        encoding="utf-8",
+        errors="backslashreplace",
+        write_through=True,
+    )
+
+
+class _Current:
+    """The invocation under way, which log lines name."""
+
+    request_id = ""
+
+
+def _serve() -> None:
+    """Handles events until the process is ended; raises SystemExit where it ends itself."""
+    environ = os.environ
+    client, current = Client(environ["AWS_LAMBDA_RUNTIME_API"]), _Current()
+    as_json = environ.get("AWS_LAMBDA_LOG_FORMAT", "").upper() == "JSON"
+    level = environ.get("AWS_LAMBDA_LOG_LEVEL", "").upper()
+    logs.set_up(as_json, level, lambda: current.request_id)
+    _see(environ)
+    try:
+        handler = _handler(environ.get("_HANDLER", ""))
+    except Exception as error:
+        found = faults.document(error)
+        sys.stdout.write(faults.told(found, as_json))
+        client.failed_to_begin(found["errorType"], json.dumps(found).encode())
+        raise SystemExit(FAILED_TO_BEGIN) from None
+    encode = _encoder(environ.get("AWS_EXECUTION_ENV", ""))
+    while True:
+        event = client.next()
+        current.request_id = event.request_id
+        _handle(client, event, handler, (encode, as_json))
+
+
+def _see(environ: os._Environ[str]) -> None:
+    """Modules are found where Lambda has them, the function's own before any that is warm."""
+    root, layers = environ["LAMBDA_TASK_ROOT"], environ["SAGEBRUSH_LAYERS"]
+    name = f"python{sys.version_info[0]}.{sys.version_info[1]}"
+    own = [root, f"{layers}/python/lib/{name}/site-packages", f"{layers}/python"]
+    del environ["SAGEBRUSH_LAYERS"]
+    given = [each for each in environ.get("PYTHONPATH", "").split(":") if each]
+    standard = [each for each in sys.path if each and each not in (*own, *given)]
+    sys.path[:] = list(dict.fromkeys((*own, *given, *standard)))
+    importlib.invalidate_caches()
+    _forget(_tops(own))
+    for module in [each for each in sys.modules if each.partition(".")[0] == _OURS]:
+        del sys.modules[module]
+
+
+def _tops(folders: Iterable[str]) -> set[str]:
+    """The names of modules and packages in the folders."""
+    found: set[str] = set()
+    for folder in folders:
+        try:
+            found |= {name.partition(".")[0] for name in os.listdir(folder)}
+        except OSError:
+            continue
+    return found
+
+
+def _forget(names: set[str]) -> None:
+    """Packages that the function brings itself are imported anew; the standard library's stay."""
+    mine = {each for each in names if each not in sys.stdlib_module_names} - {_OURS}
+    for module in [each for each in sys.modules if each.partition(".")[0] in mine]:
+        del sys.modules[module]
+
+
+def _handler(name: str) -> Callable[[Any, LambdaContext], Any]:
+    """The function that `name` (`module.function`) means; raises Fault, and what its module does."""
+    try:
+        module, function = name.rsplit(".", 1)
+    except ValueError as error:
+        raise Fault(faults.MALFORMED, f"Bad handler '{name}': {error}") from None
+    if module.split(".")[0] in sys.builtin_module_names:
+        words = f"Cannot use built-in module {module} as a handler module"
+        raise Fault(faults.BUILT_IN, words)
+    try:
+        found = importlib.import_module(module.replace("/", "."))
+    except ImportError as error:
+        raise Fault(faults.IMPORT, f"Unable to import module '{module}': {error}") from error
+    except SyntaxError as error:
+        trace = [f'  File "{error.filename}" Line {error.lineno}\n    {error.text}']
+        words = f"Syntax error in module '{module}': {error}"
+        raise Fault(faults.SYNTAX, words, trace) from error
+    try:
+        return getattr(found, function)
+    except AttributeError:
+        words = f"Handler '{function}' missing on module '{module}'"
+        raise Fault(faults.MISSING, words) from None
+
+
+def _handle(
+    client: Client,
+    event: Event,
+    handler: Callable[[Any, LambdaContext], Any],
+    how: tuple[Callable[[Any], str], bool],
+) -> None:
+    """The event's result, or its error, has been handed over."""
+    encode, as_json = how
+    _trace(event.headers.get("lambda-runtime-trace-id"))
+    try:
+        result, kind = _answered(handler(_event(event), _context(event)), encode)
+    except Exception as error:
+        found = faults.document(error, event.request_id)
+        sys.stdout.write(faults.told(found, as_json))
+        cause = faults.xray(error)
+        client.failed(event.request_id, found["errorType"], json.dumps(found).encode(), cause)
+    else:
+        client.succeeded(event.request_id, result, kind)
+
+
+def _trace(given: str | None) -> None:
+    if given:
+        os.environ["_X_AMZN_TRACE_ID"] = given
+    else:
+        os.environ.pop("_X_AMZN_TRACE_ID", None)
+
+
+def _event(event: Event) -> Any:
+    try:
+        return json.loads(event.body)
+    except ValueError as error:
+        raise Fault(faults.UNMARSHAL, f"Unable to unmarshal input: {error}") from None
+
+
+def _context(event: Event) -> LambdaContext:
+    headers = event.headers
+    return LambdaContext(
+        event.request_id,
+        headers.get("lambda-runtime-invoked-function-arn", ""),
+        int(headers["lambda-runtime-deadline-ms"]),
+        _parsed(headers.get("lambda-runtime-client-context"), "Client Context"),
+        _parsed(headers.get("lambda-runtime-cognito-identity"), "Cognito Identity"),
+    )
+
+
+def _parsed(header: str | None, name: str) -> Any:
+    if not header:
+        return None
+    try:
+        # a header's bytes were read as Latin-1
+        return json.loads(header.encode("latin-1"))
+    except ValueError as error:
+        raise Fault(faults.CONTEXT, f"Unable to parse {name} JSON: {error}") from None
+
+
+def _answered(result: Any, encode: Callable[[Any], str]) -> tuple[bytes, str]:
+    """The result's bytes and their type."""
+    if isinstance(result, bytes):
+        return result, "application/unknown"
+    try:
+        return encode(result).encode(), "application/json"
+    except Exception as error:
+        raise Fault(faults.MARSHAL, f"Unable to marshal response: {error}") from None
+
+
+def _encoder(runtime: str) -> Callable[[Any], str]:
+    """JSON as that runtime writes it: from Python 3.12 on in UTF-8 as it is, before that in ASCII;
+    decimals are numbers."""
+    minor = runtime.rpartition(".")[2]
+    ascii_only = minor.isdigit() and int(minor) < 12
+
+    def encode(value: Any) -> str:
+        numbers: list[str] = []
+
+        def other(each: Any) -> Any:
+            if not isinstance(each, Decimal):
+                raise TypeError(f"Object of type {type(each).__name__} is not JSON serializable")
+            if each.is_nan():
+                return float("nan")
+            numbers.append(str(each))
+            return f"\0{len(numbers) - 1}\0"
+
+        text = json.dumps(value, default=other, ensure_ascii=ascii_only)
+        for place, number in enumerate(numbers):
+            text = text.replace(f'"\\u0000{place}\\u0000"', number, 1)
+        return text
+
+    return encode
+
+
+if __name__ == "__main__":
+    code = _run()
+    sys.stdout.flush()
+    os._exit(code)

@@ -1,0 +1,402 @@
+"""What an execution environment of a function is started with: its files, variables and process.
+
+Source: AWS Lambda Developer Guide, "Defined runtime environment variables" and "Managing Lambda
+dependencies with layers".
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sagebrush.compute import record
+from sagebrush.compute.base import Bind, Limits, Spec
+from sagebrush.compute.local.launcher import Launcher
+from sagebrush.environments import interpreters
+from sagebrush.environments.environment import Environment
+from sagebrush.environments.store import BuildFailed
+from sagebrush.routing.functions import lines
+from sagebrush.routing.functions.environment import LOG_LIMIT
+from sagebrush.routing.functions.parents import Plan
+from sagebrush.routing.functions.runtimes import NODE, PROVIDED, PYTHON, TABLE, Runtime
+from sagebrush.routing.functions.values import FunctionVersion, Prepared, Unrunnable
+from sagebrush.workload import launch
+from sagebrush.world import World
+
+FOLDER = "functions"
+"""The folder of the data directory with what functions share: runtimes' packages, merged layers."""
+TASK, LAYERS, RUNTIME, LANGUAGE = "/var/task", "/opt", "/var/runtime", "/var/lang"
+VCPU = 1769
+"""MB of memory with which a function has one processor ("Configure Lambda function memory")."""
+PROCESSES = 1024
+"""Processes and threads of an environment ("Lambda quotas")."""
+BEGIN = "sagebrush.toolkit.lambda_.boot:begin"
+BOOT = "sagebrush/toolkit/lambda_"
+SDK = ("boto3", "botocore", "s3transfer", "jmespath", "urllib3", "dateutil", "six.py")
+"""What Lambda's Python runtimes bring: the SDK and what it needs, all in Python alone."""
+WARM = (
+    "boto3", "boto3.session", "boto3.resources.factory", "botocore.httpsession", "botocore.endpoint",
+    "botocore.signers", "botocore.retries.standard", "botocore.handlers", "botocore.regions",
+    "json", "logging", "decimal", "uuid", "random", "base64", "csv", "urllib.request", "ssl",
+)  # fmt: skip
+"""What is imported before an environment begins."""
+KEPT = 60.0
+"""Seconds for which it is not looked again whether an environment is built."""
+_USER, _HOME = "sbx_user1051", "/home/sbx_user1051"
+"""The user of Lambda's environments."""
+
+
+@dataclass(frozen=True)
+class _Language:
+    """The Python of a function, here."""
+
+    python: Path
+    prefixes: tuple[Path, ...]
+    """What must be visible for it, at its own path."""
+    version: str
+    plan: Plan
+    told: str
+    """What stands in for what, for the log's first line; "" where nothing does."""
+
+
+class Places:
+    """Prepares environments; `prepare` is `routing.functions.values.Prepare`."""
+
+    def __init__(
+        self,
+        world: World,
+        launcher: Launcher,
+        credentials: Callable[[str], Mapping[str, str]],
+        outside: Callable[[Spec], Mapping[str, str]],
+    ) -> None:
+        """`credentials(role)`: new ones, as ECS's credentials endpoint gives them; `outside`: how a
+        process without a sandbox reaches this server."""
+        self._world = world
+        self._launcher = launcher
+        self._credentials = credentials
+        self._outside = outside
+        self._folder = world.settings.home / FOLDER
+        self._lock = threading.Lock()
+        self._built: dict[str, tuple[float, Environment]] = {}
+        self._found: dict[str, interpreters.Interpreter | None] = {}
+
+    def prepare(self, version: FunctionVersion, key: str, stream: str) -> Prepared:
+        """What is to be started; with a key its directory is there. Blocks. Raises Unrunnable."""
+        runtime = TABLE.get(version.runtime)
+        if version.image:
+            raise Unrunnable("functions from container images are not run here yet")
+        if runtime is None or runtime.language not in (PYTHON, NODE, PROVIDED):
+            raise Unrunnable(f"the runtime {version.runtime} cannot run here")
+        language = self._language(runtime, version.environment)
+        sandbox = self._launcher.isolation == "sandbox"
+        layers = self._merged(version.layers)
+        root = self._world.settings.home / "jobs" / key
+        spec = self._spec(version, key, root, (runtime, language, layers))
+        configuration = self._launcher.configuration(spec) if key else {}
+        credentials = self._credentials(version.role) if key else {}
+        variables = {
+            **_paths(sandbox, root, version, layers),
+            **self._reach(sandbox, spec),
+            **_own(version, stream, language),
+            **_role(credentials),
+            **version.variables,
+        }
+        if key:
+            root.mkdir(mode=0o700, parents=True)
+            text = json.dumps({"spec": record.to_json(spec), "shim": configuration})
+            (root / "spec.json").write_text(text)
+        expires = _expiry(credentials) if credentials else float("inf")
+        return Prepared(spec, language.plan, configuration, variables, expires)
+
+    # -- the process
+
+    def _spec(
+        self,
+        version: FunctionVersion,
+        key: str,
+        root: Path,
+        found: tuple[Runtime, _Language, Path | None],
+    ) -> Spec:
+        runtime, language, layers = found
+        sandbox = self._launcher.isolation == "sandbox"
+        return Spec(
+            key=key,
+            argv=_argv(sandbox, runtime, version, language, layers),
+            env={},
+            root=root,
+            role=version.role,
+            region=version.region,
+            binds=self._binds(version, language, layers) if sandbox else (),
+            cwd=TASK if sandbox else str(version.code),
+            hostname="localhost",
+            user=_USER,
+            home=_HOME,
+            limits=Limits(
+                cpu=version.memory / VCPU,
+                memory=version.memory << 20,
+                pids=PROCESSES,
+                share=True,
+                freezable=True,
+            ),
+            listeners=("aws", "egress", "runtime") if sandbox else ("runtime",),
+            log_limit=LOG_LIMIT,
+            banner=_banner(version, language, self._world.clock()),
+            tied=True,
+            executed=runtime.language != PYTHON,
+            storage=version.storage << 20,
+        )
+
+    def _binds(
+        self, version: FunctionVersion, language: _Language, layers: Path | None
+    ) -> tuple[Bind, ...]:
+        """What the sandbox shows, read-only."""
+        sdk = self._sdk()
+        found = [
+            Bind(version.code, TASK),
+            Bind(sdk, RUNTIME),
+            Bind(sdk, str(sdk)),
+            Bind(launch.PACKAGE / "toolkit", f"{RUNTIME}/sagebrush/toolkit"),
+            Bind(self._world.settings.home / launch.CLIENT, _CLIENT),
+            Bind(language.prefixes[-1], LANGUAGE),
+            *(Bind(prefix, str(prefix)) for prefix in language.prefixes),
+        ]
+        if layers is not None:
+            found.append(Bind(layers, LAYERS))
+        return tuple(found)
+
+    # -- the interpreter
+
+    def _environment(self, name: str) -> Environment:
+        """The built environment of that name, built now if need be. Raises Unrunnable."""
+        with self._lock:
+            at, found = self._built.get(name, (0.0, None))
+            if found is None or time.monotonic() - at > KEPT:
+                try:
+                    found = self._world.environments.build(name)
+                except BuildFailed as error:
+                    raise Unrunnable(str(error)) from error
+                self._built[name] = (time.monotonic(), found)
+            return found
+
+    def _language(self, runtime: Runtime, environment: str) -> _Language:
+        """The interpreter for the runtime: of its version where the host has one."""
+        base = self._environment(environment or "base")
+        version = base.versions["Python"]
+        if environment:
+            plan = Plan(base.python, BEGIN, site=True, modules=WARM)
+            told = "" if _minor(version) == runtime.version else f"runs on Python {version}"
+            told = ", ".join(filter(None, (told, f"with environment {base.told()}")))
+            return _Language(base.python, base.prefixes, version, plan, told)
+        path = (str(self._sdk()),)
+        if runtime.language != PYTHON or _minor(version) == runtime.version:
+            return _Language(
+                base.python,
+                base.prefixes,
+                version,
+                Plan(base.python, BEGIN, path=path, modules=WARM),
+                "",
+            )
+        other = self._interpreter(runtime.version)
+        if other is not None:
+            plan = Plan(other.executable, BEGIN, path=path, modules=WARM)
+            number = other.version.split()[0]
+            return _Language(other.executable, (base.path, other.prefix), number, plan, "")
+        plan = Plan(base.python, BEGIN, path=path, modules=WARM)
+        told = f"runs on Python {version}, the nearest here"
+        return _Language(base.python, base.prefixes, version, plan, told)
+
+    def _interpreter(self, version: str) -> interpreters.Interpreter | None:
+        """The host's interpreter of that version; looked for once."""
+        with self._lock:
+            if version not in self._found:
+                self._found[version] = interpreters.find(os.environ, (version,))
+            return self._found[version]
+
+    def _sdk(self) -> Path:
+        """A folder with the SDK for Python alone, as links into the base environment."""
+        base = self._environment("base")
+        folder = self._folder / f"sdk-{base.path.name}"
+        if not folder.is_dir():
+            (packages,) = base.path.glob("lib/python3*/site-packages")
+            part = folder.with_name(f".{folder.name}.{os.getpid()}.{threading.get_ident()}")
+            shutil.rmtree(part, ignore_errors=True)
+            for inner in ("toolkit", "client"):  # what is shown there
+                (part / "sagebrush" / inner).mkdir(parents=True, mode=0o755)
+            for name in SDK:
+                (part / name).symlink_to(packages / name)
+            for path in (part, *part.rglob("*")):
+                if path.is_dir() and not path.is_symlink():
+                    path.chmod(0o755)
+            with contextlib.suppress(OSError):  # another thread was first
+                part.rename(folder)
+            shutil.rmtree(part, ignore_errors=True)
+        return folder
+
+    # -- layers
+
+    def _merged(self, layers: tuple[Path, ...]) -> Path | None:
+        """One directory with all layers, later ones over earlier ones; None for none."""
+        if len(layers) <= 1:
+            return layers[0] if layers else None
+        name = hashlib.sha256("\0".join(map(str, layers)).encode()).hexdigest()[:32]
+        folder = self._folder / "layers" / name
+        if not folder.is_dir():
+            part = folder.with_name(f".{name}.{os.getpid()}.{threading.get_ident()}")
+            part.mkdir(parents=True, mode=0o755)
+            for layer in layers:
+                shutil.copytree(
+                    layer, part, symlinks=True, dirs_exist_ok=True, copy_function=_linked
+                )
+            with contextlib.suppress(OSError):
+                part.rename(folder)
+            shutil.rmtree(part, ignore_errors=True)
+        return folder
+
+    # -- how it reaches this server
+
+    def _reach(self, sandbox: bool, spec: Spec) -> dict[str, str]:
+        if not sandbox:
+            own = self._outside(spec)
+            kept = ("AWS_ENDPOINT_URL", "AWS_DISABLE_HOST_PREFIX_INJECTION")
+            return {name: own[name] for name in kept if name in own}
+        bundle = f"{_CLIENT}/ca-bundle.pem"
+        proxies = {name: launch.PROXY for name in ("HTTP_PROXY", "HTTPS_PROXY")}
+        proxies["NO_PROXY"] = "127.0.0.1,localhost,.localhost"
+        return {
+            "AWS_ENDPOINT_URL": launch.GATEWAY,
+            "AWS_DISABLE_HOST_PREFIX_INJECTION": "true",
+            "AWS_CA_BUNDLE": bundle,
+            **dict.fromkeys(launch.AUTHORITIES, bundle),
+            **proxies,
+            **{name.lower(): value for name, value in proxies.items()},
+        }
+
+
+_CLIENT = f"{RUNTIME}/sagebrush/client"
+
+
+def _linked(source: str, target: str) -> str:
+    """The file is at `target` too, in place of what a layer before had there."""
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(target)
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
+    return target
+
+
+def _minor(version: str) -> str:
+    return ".".join(version.split(".")[:2])
+
+
+def _argv(
+    sandbox: bool,
+    runtime: Runtime,
+    version: FunctionVersion,
+    language: _Language,
+    layers: Path | None,
+) -> tuple[str, ...]:
+    """The program of a runtime, where it is executed. Raises Unrunnable."""
+    task = TASK if sandbox else str(version.code)
+    folder = RUNTIME if sandbox else str(launch.PACKAGE.parent)
+    if runtime.language == PYTHON:
+        return (str(language.python), f"{folder}/{BOOT}/boot.py")
+    if runtime.language == NODE:
+        node = shutil.which("node")
+        if node is None:
+            raise Unrunnable(f"the runtime {runtime.name} needs Node.js, which this host lacks")
+        return (os.path.realpath(node), f"{folder}/{BOOT}/node/bootstrap.mjs")
+    if layers is not None and not (version.code / "bootstrap").exists():
+        return (f"{LAYERS if sandbox else layers}/bootstrap",)
+    return (f"{task}/bootstrap",)
+
+
+def _paths(
+    sandbox: bool, root: Path, version: FunctionVersion, layers: Path | None
+) -> dict[str, str]:
+    """Variables that name directories."""
+    task = TASK if sandbox else str(version.code)
+    opt = LAYERS if sandbox else str(layers or root / "no-layers")
+    runtime = RUNTIME if sandbox else str(launch.PACKAGE.parent)
+    lib = f"{LANGUAGE}/lib:/lib64:/usr/lib64:{runtime}:{runtime}/lib:{task}:{task}/lib:{opt}/lib"
+    found = {
+        "LAMBDA_TASK_ROOT": task,
+        "LAMBDA_RUNTIME_DIR": runtime,
+        "SAGEBRUSH_LAYERS": opt,
+        "PATH": f"{LANGUAGE}/bin:/usr/local/bin:/usr/bin:/bin:{opt}/bin",
+        "LD_LIBRARY_PATH": lib,
+    }
+    if version.runtime.startswith(NODE):
+        number = version.runtime.removeprefix(NODE).removesuffix(".x")
+        modules = f"{opt}/nodejs/node{number}/node_modules:{opt}/nodejs/node_modules"
+        found["NODE_PATH"] = f"{modules}:{runtime}/node_modules:{runtime}:{task}"
+    if not sandbox:
+        found["TMPDIR"] = str(root / "tmp")
+    else:
+        found["AWS_LAMBDA_RUNTIME_API"] = "127.0.0.1:9001"
+    return found
+
+
+def _own(version: FunctionVersion, stream: str, language: _Language) -> dict[str, str]:
+    """Variables that describe the function."""
+    found = {
+        "_HANDLER": version.handler,
+        "AWS_REGION": version.region,
+        "AWS_DEFAULT_REGION": version.region,
+        "AWS_EXECUTION_ENV": f"AWS_Lambda_{version.runtime}",
+        "AWS_LAMBDA_FUNCTION_NAME": version.name,
+        "AWS_LAMBDA_FUNCTION_VERSION": version.version,
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(version.memory),
+        "AWS_LAMBDA_LOG_GROUP_NAME": version.log_group,
+        "AWS_LAMBDA_LOG_STREAM_NAME": stream,
+        "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
+        "LANG": "en_US.UTF-8",
+        "TZ": ":UTC",
+    }
+    if version.runtime.startswith(PROVIDED):
+        del found["AWS_EXECUTION_ENV"]
+    if version.as_json:
+        found["AWS_LAMBDA_LOG_FORMAT"] = "JSON"
+        found["AWS_LAMBDA_LOG_LEVEL"] = version.logging.get("ApplicationLogLevel", "INFO")
+    if version.environment:  # NLTK trusts no proxy otherwise; ours refuses what it fears
+        found["NLTK_ALLOW_PROXIED_URLOPEN"] = "1"
+    return found
+
+
+def _role(credentials: Mapping[str, str]) -> dict[str, str]:
+    if not credentials:
+        return {}
+    return {
+        "AWS_ACCESS_KEY_ID": credentials["AccessKeyId"],
+        "AWS_SECRET_ACCESS_KEY": credentials["SecretAccessKey"],
+        "AWS_SESSION_TOKEN": credentials["Token"],
+    }
+
+
+def _expiry(credentials: Mapping[str, Any]) -> float:
+    import datetime as dt
+
+    return dt.datetime.strptime(credentials["Expiration"], "%Y-%m-%dT%H:%M:%S%z").timestamp()
+
+
+def _banner(version: FunctionVersion, language: _Language, at: float) -> str:
+    """What an environment's log begins with."""
+    runtime = TABLE[version.runtime]
+    name = version.runtime
+    if runtime.language == PYTHON:
+        major, minor, patch = (language.version.split(".") + ["0", "0"])[:3]
+        name = f"python:{major}.{minor}.v{patch}"
+    digest = hashlib.sha256(name.encode()).hexdigest()
+    arn = f"arn:aws:lambda:{version.region}::runtime:{digest}"
+    first = f"Sagebrush: runtime {version.runtime} {language.told}\n" if language.told else ""
+    return first + lines.began(name, arn, at, version.as_json).rstrip("\n")
