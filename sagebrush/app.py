@@ -179,7 +179,7 @@ class App:
             health=Health(self.backend, clock, due),
             notebooks=Notebooks(settings, rows, self.backend, clock),
             functions=Functions(
-                settings.home / "functions",
+                settings.home / "function-runtimes",
                 measured.memory,
                 lambda *asked: self._places.prepare(*asked),
                 lambda version, stream, key: self.world.streams.register(

@@ -12,7 +12,7 @@ from aiohttp import web
 
 from sagebrush.routing.functions.environment import Environment
 from sagebrush.routing.functions.functions import Functions
-from sagebrush.routing.functions.values import RESPONSE_LIMIT
+from sagebrush.routing.functions.values import RESPONSE_LIMIT, STREAM_LIMIT
 
 VERSION = "/2018-06-01/runtime/"
 NEXT, INIT_ERROR = f"{VERSION}invocation/next", f"{VERSION}init/error"
@@ -70,9 +70,10 @@ class RuntimeApi:
     ) -> web.StreamResponse:
         if not environment.knows(request_id):
             return _refused(400, "InvalidRequestID", "Invalid request ID")
-        queue = environment.stream() if what == "response" else None
-        if queue is not None:
-            return await self._streamed(environment, raw, queue)
+        streams = what == "response" and raw.headers.get(MODE, "").lower() == "streaming"
+        pieces = environment.pieces() if streams else None
+        if pieces is not None:
+            return await self._streamed(environment, raw, pieces)
         body = await _body(raw)
         if body is None:
             environment.too_large()
@@ -85,14 +86,18 @@ class RuntimeApi:
         return _accepted()
 
     async def _streamed(
-        self, environment: Environment, raw: web.BaseRequest, queue: asyncio.Queue[bytes | None]
+        self, environment: Environment, raw: web.BaseRequest, pieces: asyncio.Queue[bytes | None]
     ) -> web.StreamResponse:
         """Each piece goes on to the caller as it comes."""
-        try:
-            async for piece in raw.content.iter_any():
-                await queue.put(piece)
-        finally:
-            queue.put_nowait(None)
+        size = 0
+        async for piece in raw.content.iter_any():
+            size += len(piece)
+            if size > STREAM_LIMIT:
+                environment.too_large()
+                words = f"Exceeded maximum allowed payload size ({STREAM_LIMIT} bytes)."
+                return _refused(413, "RequestEntityTooLarge", words)
+            await pieces.put(piece)
+        # what broke off in the middle says so in trailers, which aiohttp does not hand on
         environment.succeeded(b"")
         return _accepted()
 

@@ -27,12 +27,13 @@ from sagebrush.environments.store import BuildFailed
 from sagebrush.routing.functions import lines
 from sagebrush.routing.functions.environment import LOG_LIMIT
 from sagebrush.routing.functions.parents import Plan
-from sagebrush.routing.functions.runtimes import NODE, PROVIDED, PYTHON, TABLE, Runtime
-from sagebrush.routing.functions.values import FunctionVersion, Prepared, Unrunnable
+from sagebrush.routing.functions.prepared import Prepared
+from sagebrush.routing.functions.runtimes import NODE, PROVIDED, PYTHON, Runtime, runtime
+from sagebrush.routing.functions.values import FunctionVersion, Unrunnable
 from sagebrush.workload import launch
 from sagebrush.world import World
 
-FOLDER = "functions"
+FOLDER = "function-runtimes"
 """The folder of the data directory with what functions share: runtimes' packages, merged layers."""
 TASK, LAYERS, RUNTIME, LANGUAGE = "/var/task", "/opt", "/var/runtime", "/var/lang"
 VCPU = 1769
@@ -91,16 +92,16 @@ class Places:
 
     def prepare(self, version: FunctionVersion, key: str, stream: str) -> Prepared:
         """What is to be started; with a key its directory is there. Blocks. Raises Unrunnable."""
-        runtime = TABLE.get(version.runtime)
+        asked = runtime(version.runtime)
         if version.image:
             raise Unrunnable("functions from container images are not run here yet")
-        if runtime is None or runtime.language not in (PYTHON, NODE, PROVIDED):
+        if asked is None:
             raise Unrunnable(f"the runtime {version.runtime} cannot run here")
-        language = self._language(runtime, version.environment)
+        language = self._language(asked, version.environment)
         sandbox = self._launcher.isolation == "sandbox"
         layers = self._merged(version.layers)
         root = self._world.settings.home / "jobs" / key
-        spec = self._spec(version, key, root, (runtime, language, layers))
+        spec = self._spec(version, key, root, (asked, language, layers))
         configuration = self._launcher.configuration(spec) if key else {}
         credentials = self._credentials(version.role) if key else {}
         variables = {
@@ -115,7 +116,7 @@ class Places:
             text = json.dumps({"spec": record.to_json(spec), "shim": configuration})
             (root / "spec.json").write_text(text)
         expires = _expiry(credentials) if credentials else float("inf")
-        return Prepared(spec, language.plan, configuration, variables, expires)
+        return Prepared(spec, language.plan, variables, expires)
 
     # -- the process
 
@@ -126,11 +127,11 @@ class Places:
         root: Path,
         found: tuple[Runtime, _Language, Path | None],
     ) -> Spec:
-        runtime, language, layers = found
+        asked, language, layers = found
         sandbox = self._launcher.isolation == "sandbox"
         return Spec(
             key=key,
-            argv=_argv(sandbox, runtime, version, language, layers),
+            argv=_argv(sandbox, asked, version, language, layers),
             env={},
             root=root,
             role=version.role,
@@ -151,7 +152,7 @@ class Places:
             log_limit=LOG_LIMIT,
             banner=_banner(version, language, self._world.clock()),
             tied=True,
-            executed=runtime.language != PYTHON,
+            executed=asked.language != PYTHON,
             storage=version.storage << 20,
         )
 
@@ -187,17 +188,17 @@ class Places:
                 self._built[name] = (time.monotonic(), found)
             return found
 
-    def _language(self, runtime: Runtime, environment: str) -> _Language:
+    def _language(self, asked: Runtime, environment: str) -> _Language:
         """The interpreter for the runtime: of its version where the host has one."""
         base = self._environment(environment or "base")
         version = base.versions["Python"]
         if environment:
             plan = Plan(base.python, BEGIN, site=True, modules=WARM)
-            told = "" if _minor(version) == runtime.version else f"runs on Python {version}"
+            told = "" if _minor(version) == asked.version else f"runs on Python {version}"
             told = ", ".join(filter(None, (told, f"with environment {base.told()}")))
             return _Language(base.python, base.prefixes, version, plan, told)
         path = (str(self._sdk()),)
-        if runtime.language != PYTHON or _minor(version) == runtime.version:
+        if asked.language != PYTHON or _minor(version) == asked.version:
             return _Language(
                 base.python,
                 base.prefixes,
@@ -205,7 +206,7 @@ class Places:
                 Plan(base.python, BEGIN, path=path, modules=WARM),
                 "",
             )
-        other = self._interpreter(runtime.version)
+        other = self._interpreter(asked.version)
         if other is not None:
             plan = Plan(other.executable, BEGIN, path=path, modules=WARM)
             number = other.version.split()[0]
@@ -301,7 +302,7 @@ def _minor(version: str) -> str:
 
 def _argv(
     sandbox: bool,
-    runtime: Runtime,
+    asked: Runtime,
     version: FunctionVersion,
     language: _Language,
     layers: Path | None,
@@ -309,12 +310,12 @@ def _argv(
     """The program of a runtime, where it is executed. Raises Unrunnable."""
     task = TASK if sandbox else str(version.code)
     folder = RUNTIME if sandbox else str(launch.PACKAGE.parent)
-    if runtime.language == PYTHON:
+    if asked.language == PYTHON:
         return (str(language.python), f"{folder}/{BOOT}/boot.py")
-    if runtime.language == NODE:
+    if asked.language == NODE:
         node = shutil.which("node")
         if node is None:
-            raise Unrunnable(f"the runtime {runtime.name} needs Node.js, which this host lacks")
+            raise Unrunnable(f"the runtime {asked.name} needs Node.js, which this host lacks")
         return (os.path.realpath(node), f"{folder}/{BOOT}/node/bootstrap.mjs")
     if layers is not None and not (version.code / "bootstrap").exists():
         return (f"{LAYERS if sandbox else layers}/bootstrap",)
@@ -391,10 +392,9 @@ def _expiry(credentials: Mapping[str, Any]) -> float:
 
 def _banner(version: FunctionVersion, language: _Language, at: float) -> str:
     """What an environment's log begins with."""
-    runtime = TABLE[version.runtime]
     name = version.runtime
-    if runtime.language == PYTHON:
-        major, minor, patch = (language.version.split(".") + ["0", "0"])[:3]
+    if name.startswith(PYTHON):
+        major, minor, patch = [*language.version.split("."), "0", "0"][:3]
         name = f"python:{major}.{minor}.v{patch}"
     digest = hashlib.sha256(name.encode()).hexdigest()
     arn = f"arn:aws:lambda:{version.region}::runtime:{digest}"

@@ -68,7 +68,7 @@ def _supervise(
         os.dup2(errors, 2)
         os.close(errors)
         shim.supervise(first, program)
-    except BaseException:
-        sys.excepthook(*sys.exc_info())
+    except BaseException as error:
+        sys.excepthook(type(error), error, error.__traceback__)
         os._exit(1)
     os._exit(0)

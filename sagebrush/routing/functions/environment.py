@@ -10,7 +10,7 @@ import contextlib
 import logging
 import socket
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,13 +22,8 @@ from sagebrush.compute.shim import tied
 from sagebrush.routing.functions import failures, lines
 from sagebrush.routing.functions.lines import Report
 from sagebrush.routing.functions.link import Link, Said
-from sagebrush.routing.functions.values import (
-    UNHANDLED,
-    FunctionVersion,
-    Invocation,
-    Outcome,
-    Prepared,
-)
+from sagebrush.routing.functions.prepared import Prepared
+from sagebrush.routing.functions.values import UNHANDLED, FunctionVersion, Invocation, Outcome
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +62,8 @@ class _Turn:
     begun: float = 0.0
     """By the loop's clock."""
     ended: float = 0.0
-    stream: Callable[[], asyncio.Queue[bytes | None]] | None = None
+    pieces: asyncio.Queue[bytes | None] | None = None
+    """Where the pieces of a streamed response go."""
 
 
 class Ended(Exception):
@@ -161,9 +157,7 @@ class Environment:
         why it cannot, or the time is over."""
         waited = {self._ready, self._gone}
         await asyncio.wait(waited, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-        if self._ready.done() and self._failure is None and not self._gone.done():
-            return True
-        return False
+        return self._ready.done() and self._failure is None and not self._gone.done()
 
     # -- the Runtime API, as its gate calls it
 
@@ -206,9 +200,14 @@ class Environment:
         """The error of the invocation under way."""
         self._answer((body, UNHANDLED, kind or failures.UNREADABLE))
 
-    def stream(self) -> asyncio.Queue[bytes | None] | None:
-        """Where a streamed response's pieces go, and None at its end; None: nobody streams."""
-        return self._turn.stream() if self._turn is not None and self._turn.stream else None
+    def pieces(self) -> asyncio.Queue[bytes | None] | None:
+        """Where a streamed response's pieces go; None: nobody reads them as they come."""
+        return self._turn.pieces if self._turn is not None else None
+
+    @property
+    def busy(self) -> bool:
+        """Whether an invocation is under way."""
+        return self._turn is not None
 
     def _answer(self, answer: tuple[bytes, str, str]) -> None:
         turn = self._turn
@@ -221,22 +220,20 @@ class Environment:
     async def invoke(
         self,
         invocation: Invocation,
-        stream: Callable[[], asyncio.Queue[bytes | None]] | None = None,
+        pieces: asyncio.Queue[bytes | None] | None = None,
     ) -> Outcome:
         """What came of the invocation. Raises Ended where it cannot have begun."""
         if not await self._awake():
             raise Ended
-        turn = self._turn = _Turn(invocation, self._loop.create_future(), stream=stream)
+        turn = self._turn = _Turn(invocation, self._loop.create_future(), pieces=pieces)
         assert self._link is not None
         version, now = self.version, self._clock()
         text = lines.started(invocation.request_id, version.version, now, version.as_json)
         start = self._link.say(text)
         turn.begun = time.monotonic()
         self._give(Given(invocation, now + version.timeout))
-        try:
-            answer = await self._answered(turn)
-        finally:
-            self._turn = None
+        answer = await self._answered(turn)  # who is cancelled here leaves it busy: it is ended
+        self._turn = None
         if answer is None:
             return await self._broken(turn, start)
         return await self._reported(turn, answer, start)
@@ -384,13 +381,3 @@ class Environment:
     def waited(self) -> float:
         """Seconds since it began."""
         return time.monotonic() - self._began
-
-
-def pieces(queue: asyncio.Queue[bytes | None]) -> AsyncIterator[bytes]:
-    """The pieces of a streamed response, until its end."""
-
-    async def each() -> AsyncIterator[bytes]:
-        while (piece := await queue.get()) is not None:
-            yield piece
-
-    return each()

@@ -71,3 +71,12 @@ def too_large_document() -> bytes:
     words = f"Response payload size exceeded maximum allowed payload size ({RESPONSE_LIMIT} bytes)."
     # in the order and form that AWS answers it
     return json.dumps({"errorMessage": words, "errorType": TOO_LARGE}).encode()
+
+
+def told(document: bytes) -> tuple[str, str]:
+    """(error type, the document as text) of an error's document."""
+    text = document.decode(errors="replace")
+    try:
+        return str(json.loads(text).get("errorType") or UNREADABLE), text
+    except (ValueError, AttributeError):
+        return UNREADABLE, text

@@ -8,16 +8,18 @@ import logging
 import secrets
 import socket
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from pathlib import Path
 
+from sagebrush.routing.functions import failures
 from sagebrush.routing.functions.environment import Ended, Environment, Serve
 from sagebrush.routing.functions.parents import Parents, Unstarted
+from sagebrush.routing.functions.prepared import Prepare
 from sagebrush.routing.functions.values import (
     FunctionVersion,
     Invocation,
     Outcome,
-    Prepare,
+    StreamEnd,
     Throttled,
     Unrunnable,
 )
@@ -34,6 +36,9 @@ CONCURRENT = 1000
 """Environments of one account in one region: the default quota ("Lambda quotas")."""
 FUNCTION = "ReservedFunctionConcurrentInvocationLimitExceeded"
 ACCOUNT = "ConcurrentInvocationLimitExceeded"
+PIECES = 16
+"""Pieces of a streamed response that wait for its reader."""
+Pieces = asyncio.Queue[bytes | None]
 MARGIN = 60.0
 """Seconds for which the role's credentials must hold beyond an invocation's own time."""
 
@@ -101,42 +106,79 @@ class Functions:
 
         Raises Throttled, and Unrunnable where no environment of it can be started here.
         """
-        self._admit(version, most)
-        function = version.function
-        self._busy[function] = self._busy.get(function, 0) + 1
+        with self._counted(version, most):
+            return await self._invoke(version, invocation, None)
+
+    async def invoke_stream(
+        self, version: FunctionVersion, invocation: Invocation, most: int | None = None
+    ) -> AsyncIterator[bytes | StreamEnd]:
+        """The pieces of the response as the function makes them, and their end; raises as `invoke`."""
+        queue: Pieces = asyncio.Queue(PIECES)
+        with self._counted(version, most):
+            running = asyncio.ensure_future(self._streamed(version, invocation, queue))
+            try:
+                sent = False
+                while (piece := await queue.get()) is not None:
+                    sent = True
+                    yield piece
+                outcome = await running
+            finally:
+                running.cancel()
+        if outcome.error:
+            code, details = failures.told(outcome.payload)
+            yield StreamEnd(code, details, outcome.log_tail, outcome.version)
+            return
+        if outcome.payload and not sent:
+            yield outcome.payload
+        yield StreamEnd("", "", outcome.log_tail, outcome.version)
+
+    async def _streamed(
+        self, version: FunctionVersion, invocation: Invocation, queue: Pieces
+    ) -> Outcome:
         try:
-            return await self._invoke(version, invocation)
+            return await self._invoke(version, invocation, queue)
         finally:
-            self._busy[function] -= 1
-            if not self._busy[function]:
-                del self._busy[function]
+            await queue.put(None)
 
     def running(self, version: FunctionVersion) -> int:
         """How many invocations of that function are under way, of all its versions."""
         return self._busy.get(version.function, 0)
 
-    def _admit(self, version: FunctionVersion, most: int | None) -> None:
-        if most is not None and self._busy.get(version.function, 0) >= most:
+    @contextlib.contextmanager
+    def _counted(self, version: FunctionVersion, most: int | None) -> Iterator[None]:
+        """One more invocation of the function is under way. Raises Throttled where it may not be."""
+        function = version.function
+        if most is not None and self._busy.get(function, 0) >= most:
             raise Throttled(FUNCTION)
-        place = version.function[:2]
-        if sum(n for key, n in self._busy.items() if key[:2] == place) >= CONCURRENT:
+        if sum(n for key, n in self._busy.items() if key[:2] == function[:2]) >= CONCURRENT:
             raise Throttled(ACCOUNT)
+        self._busy[function] = self._busy.get(function, 0) + 1
+        try:
+            yield
+        finally:
+            self._busy[function] -= 1
+            if not self._busy[function]:
+                del self._busy[function]
 
-    async def _invoke(self, version: FunctionVersion, invocation: Invocation) -> Outcome:
+    async def _invoke(
+        self, version: FunctionVersion, invocation: Invocation, pieces: Pieces | None
+    ) -> Outcome:
         while (found := self._take(version)) is not None:
             with contextlib.suppress(Ended):
-                return await self._used(found, invocation)
+                return await self._used(found, invocation, pieces)
         environment = await self._begin(version)
         if not await environment.ready():
             return await environment.unbegun(invocation, environment.waited)
         try:
-            return await self._used(environment, invocation)
+            return await self._used(environment, invocation, pieces)
         except Ended:
             return await environment.unbegun(invocation, environment.waited)
 
-    async def _used(self, environment: Environment, invocation: Invocation) -> Outcome:
+    async def _used(
+        self, environment: Environment, invocation: Invocation, pieces: Pieces | None
+    ) -> Outcome:
         try:
-            return await environment.invoke(invocation)
+            return await environment.invoke(invocation, pieces)
         finally:
             self._free(environment)
 
@@ -151,7 +193,7 @@ class Functions:
         return None
 
     def _free(self, environment: Environment) -> None:
-        if environment.retired:
+        if environment.retired or environment.busy:
             environment.end()
         elif environment.live:
             self._idle.setdefault(environment.version.key, []).append(environment)
@@ -187,13 +229,19 @@ class Functions:
         for key in [key for key in self._provisioned if key[0] == arn]:
             del self._provisioned[key]
 
-    def forget(self, arn: str, revision: str = "") -> None:
-        """Free environments of that version end now (of that revision alone, where one is given), and
-        busy ones after their invocation."""
+    def forget(self, revision: str) -> None:
+        """Free environments of that revision end now, and busy ones after their invocation."""
+        for key in [key for key in self._provisioned if key[1] == revision]:
+            del self._provisioned[key]
         for each in list(self._all.values()):
-            if each.version.arn == arn and revision in ("", each.version.revision):
-                self._provisioned.pop(each.version.key, None)
+            if each.version.revision == revision:
                 self._retire(each)
+
+    def forget_all(self) -> None:
+        """Every environment ends now."""
+        self._provisioned.clear()
+        for each in list(self._all.values()):
+            each.end()
 
     def _retire(self, environment: Environment) -> None:
         free = self._idle.get(environment.version.key, [])

@@ -151,10 +151,10 @@ class Parents:
         """Those that have not been used for long have ended."""
         now = asyncio.get_running_loop().time()
         for plan, task in list(self._known.items()):
-            if task.done() and not task.cancelled() and not task.exception():
-                if now - task.result().used > IDLE:
-                    del self._known[plan]
-                    self._end(task.result())
+            begun = task.done() and not task.cancelled() and not task.exception()
+            if begun and now - task.result().used > IDLE:
+                del self._known[plan]
+                self._end(task.result())
         self._ended = [each for each in self._ended if each.alive]
 
     def close(self) -> None:

@@ -93,7 +93,7 @@ def _status(ended: SystemExit) -> int:
 def _output(fd: int) -> io.TextIOWrapper:
     """The function's log: what is written is there at once."""
     return io.TextIOWrapper(
-        open(fd, "wb", 0, closefd=False),  # noqa: SIM115
+        open(fd, "wb", 0, closefd=False),
         encoding="utf-8",
         errors="backslashreplace",
         write_through=True,

@@ -33,18 +33,18 @@ class Client(_Members):
     """The calling application, in calls of the AWS Mobile SDK."""
 
     __slots__ = (
-        "installation_id",
-        "app_title",
-        "app_version_name",
-        "app_version_code",
         "app_package_name",
+        "app_title",
+        "app_version_code",
+        "app_version_name",
+        "installation_id",
     )
 
 
 class ClientContext(_Members):
     """What the caller gave as ClientContext."""
 
-    __slots__ = ("custom", "env", "client")
+    __slots__ = ("client", "custom", "env")
 
     def __init__(self, given: Mapping[str, Any]) -> None:
         super().__init__(given)

@@ -27,7 +27,7 @@ LANGUAGE = "/var/lang"
 _INDENT = "\u00a0"
 """Stands for a space at the start of a line in logs: consoles would strip those."""
 
-Frame = tuple[str, "int | None", str, "str | None"]
+Frame = tuple[str, int, str, "str | None"]
 
 
 class Fault(Exception):
@@ -62,9 +62,10 @@ def _document(
 def frames(trace: TracebackType | None) -> list[Frame]:
     """The frames from the first that is not the runtime's own; the interpreter's files are where
     Lambda has them."""
-    found = [(f.filename, f.lineno, f.name, f.line) for f in traceback.extract_tb(trace)]
+    found = [(f.filename, f.lineno or 0, f.name, f.line) for f in traceback.extract_tb(trace)]
     own = [n for n, frame in enumerate(found) if "/toolkit/lambda_/" not in frame[0]]
-    return [(_place(file), *rest) for file, *rest in found[own[0] if own else 0 :]]
+    kept = found[own[0] if own else 0 :]
+    return [(_place(file), line, name, text) for file, line, name, text in kept]
 
 
 def _place(file: str) -> str:

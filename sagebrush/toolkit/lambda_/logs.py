@@ -14,6 +14,7 @@ import time
 import traceback
 from collections.abc import Callable
 from datetime import datetime, timezone
+from typing import Any
 
 _SECONDS = "%Y-%m-%dT%H:%M:%S"
 _TEXT = "[%(levelname)s]\t%(asctime)s.%(msecs)03dZ\t%(aws_request_id)s\t%(message)s"
@@ -44,7 +45,7 @@ class _Json(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         at = datetime.fromtimestamp(record.created, timezone.utc)
-        found = {
+        found: dict[str, Any] = {
             "timestamp": f"{at.strftime(_SECONDS)}.{at.microsecond // 1000:03d}Z",
             "level": record.levelname,
             "message": record.getMessage(),
