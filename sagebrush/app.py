@@ -104,6 +104,13 @@ class App:
             lambda: self.world.db.generations.check(),
         )
         running = {name: kind.running for name, kind in kinds.items() if kind.running}
+        self._places = Places(
+            settings.home,
+            lambda: self.world,
+            self.backend.local.launcher,
+            lambda role: principals.service_credentials(self.world, role),
+            lambda spec: self.sandboxes.outside(spec),
+        )
         self.world = self._world(clock, running, known)
         self.loop = Loop(self.world, {name: kind for name, kind in kinds.items() if kind.reconcile})
         self.world.wake = self.loop.wake
@@ -115,12 +122,6 @@ class App:
         inside = connections.of_sandbox(table, settings.job_connections, settings.request_threads)
         self.listeners = listen.Listeners(table, inside)
         self.sandboxes = Sandboxes(self.server, self.listeners, self.world)
-        self._places = Places(
-            self.world,
-            self.backend.local.launcher,
-            lambda role: principals.service_credentials(self.world, role),
-            self.sandboxes.outside,
-        )
         self._bridge = Bridge(self.server, self.listeners, self.world)
         self._http = process.Http(self.server, self.listeners, self.world, self._turn)
         self._sweeper = process.Sweeper(self.world)
@@ -181,7 +182,7 @@ class App:
             functions=Functions(
                 settings.home / "function-runtimes",
                 measured.memory,
-                lambda *asked: self._places.prepare(*asked),
+                self._places,
                 lambda version, stream, key: self.world.streams.register(
                     version.account, version.region, version.log_group, stream, key
                 ),

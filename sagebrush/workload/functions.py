@@ -7,6 +7,7 @@ dependencies with layers".
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import hashlib
 import json
 import os
@@ -14,9 +15,8 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from sagebrush.compute import record
 from sagebrush.compute.base import Bind, Limits, Spec
@@ -27,7 +27,7 @@ from sagebrush.environments.store import BuildFailed
 from sagebrush.routing.functions import lines
 from sagebrush.routing.functions.environment import LOG_LIMIT
 from sagebrush.routing.functions.parents import Plan
-from sagebrush.routing.functions.prepared import Prepared
+from sagebrush.routing.functions.prepared import Ground, Prepared
 from sagebrush.routing.functions.runtimes import NODE, PROVIDED, PYTHON, Runtime, runtime
 from sagebrush.routing.functions.values import FunctionVersion, Unrunnable
 from sagebrush.workload import launch
@@ -56,123 +56,115 @@ _USER, _HOME = "sbx_user1051", "/home/sbx_user1051"
 """The user of Lambda's environments."""
 
 
-@dataclass(frozen=True)
-class _Language:
-    """The Python of a function, here."""
-
-    python: Path
-    prefixes: tuple[Path, ...]
-    """What must be visible for it, at its own path."""
-    version: str
-    plan: Plan
-    told: str
-    """What stands in for what, for the log's first line; "" where nothing does."""
-
-
 class Places:
-    """Prepares environments; `prepare` is `routing.functions.values.Prepare`."""
+    """Prepares environments (`routing.functions.prepared.Places`)."""
 
     def __init__(
         self,
-        world: World,
+        home: Path,
+        world: Callable[[], World],
         launcher: Launcher,
         credentials: Callable[[str], Mapping[str, str]],
         outside: Callable[[Spec], Mapping[str, str]],
     ) -> None:
         """`credentials(role)`: new ones, as ECS's credentials endpoint gives them; `outside`: how a
         process without a sandbox reaches this server."""
+        self._home = home
         self._world = world
         self._launcher = launcher
         self._credentials = credentials
         self._outside = outside
-        self._folder = world.settings.home / FOLDER
-        self._lock = threading.Lock()
+        self._folder = home / FOLDER
+        self._lock = threading.RLock()
         self._built: dict[str, tuple[float, Environment]] = {}
         self._found: dict[str, interpreters.Interpreter | None] = {}
 
-    def prepare(self, version: FunctionVersion, key: str, stream: str) -> Prepared:
-        """What is to be started; with a key its directory is there. Blocks. Raises Unrunnable."""
+    @property
+    def _sandbox(self) -> bool:
+        return self._launcher.isolation == "sandbox"
+
+    def ground(self, version: FunctionVersion) -> Ground:
+        """What environments of that version have in common with others. Raises Unrunnable."""
         asked = runtime(version.runtime)
         if version.image:
-            raise Unrunnable("functions from container images are not run here yet")
+            raise Unrunnable("functions from container images are not run here")
         if asked is None:
             raise Unrunnable(f"the runtime {version.runtime} cannot run here")
-        language = self._language(asked, version.environment)
-        sandbox = self._launcher.isolation == "sandbox"
-        layers = self._merged(version.layers)
-        root = self._world.settings.home / "jobs" / key
-        spec = self._spec(version, key, root, (asked, language, layers))
-        configuration = self._launcher.configuration(spec) if key else {}
-        credentials = self._credentials(version.role) if key else {}
-        variables = {
-            **_paths(sandbox, root, version, layers),
-            **self._reach(sandbox, spec),
-            **_own(version, stream, language),
-            **_role(credentials),
-            **version.variables,
-        }
-        if key:
-            root.mkdir(mode=0o700, parents=True)
-            text = json.dumps({"spec": record.to_json(spec), "shim": configuration})
-            (root / "spec.json").write_text(text)
-        expires = _expiry(credentials) if credentials else float("inf")
-        return Prepared(spec, language.plan, variables, expires)
+        if asked.language == NODE and shutil.which("node") is None:
+            raise Unrunnable(f"the runtime {asked.name} needs Node.js, which this host lacks")
+        return self._ground(asked, version.environment)
 
-    # -- the process
-
-    def _spec(
-        self,
-        version: FunctionVersion,
-        key: str,
-        root: Path,
-        found: tuple[Runtime, _Language, Path | None],
-    ) -> Spec:
-        asked, language, layers = found
-        sandbox = self._launcher.isolation == "sandbox"
-        return Spec(
+    def laid(self, ground: Ground, key: str) -> Spec:
+        """What a blank environment is begun with; its directory is there."""
+        spec = Spec(
             key=key,
-            argv=_argv(sandbox, asked, version, language, layers),
+            argv=(),
             env={},
-            root=root,
-            role=version.role,
-            region=version.region,
-            binds=self._binds(version, language, layers) if sandbox else (),
-            cwd=TASK if sandbox else str(version.code),
+            root=self._home / "jobs" / key,
+            binds=ground.binds if self._sandbox else (),
+            cwd="/",
             hostname="localhost",
             user=_USER,
             home=_HOME,
-            limits=Limits(
-                cpu=version.memory / VCPU,
-                memory=version.memory << 20,
-                pids=PROCESSES,
-                share=True,
-                freezable=True,
-            ),
-            listeners=("aws", "egress", "runtime") if sandbox else ("runtime",),
+            limits=Limits(freezable=True, pids=PROCESSES),
+            listeners=("aws", "egress", "runtime") if self._sandbox else ("runtime",),
             log_limit=LOG_LIMIT,
-            banner=_banner(version, language, self._world.clock()),
             tied=True,
+        )
+        configuration = self._launcher.configuration(spec)
+        spec.root.mkdir(mode=0o700, parents=True)
+        text = json.dumps({"spec": record.to_json(spec), "shim": configuration})
+        (spec.root / "spec.json").write_text(text)
+        return spec
+
+    def prepared(
+        self, version: FunctionVersion, ground: Ground, blank: Spec, stream: str
+    ) -> Prepared:
+        """What the blank environment is told to be one of `version`, with that log stream."""
+        asked = runtime(version.runtime)
+        assert asked is not None
+        layers = self._merged(version.layers)
+        binds = [Bind(version.code, TASK)]
+        if layers is not None:
+            binds.append(Bind(layers, LAYERS))
+        credentials = self._credentials(version.role)
+        limits = Limits(
+            cpu=version.memory / VCPU,
+            memory=version.memory << 20,
+            pids=PROCESSES,
+            share=True,
+            freezable=True,
+        )
+        spec = replace(
+            blank,
+            argv=_argv(self._sandbox, asked, version, ground, layers),
+            binds=tuple(binds),
+            cwd=TASK if self._sandbox else str(version.code),
+            limits=limits,
+            banner=_banner(version, ground, self._world().clock()),
             executed=asked.language != PYTHON,
             storage=version.storage << 20,
         )
+        variables = {
+            **_paths(self._sandbox, blank.root, version, layers),
+            **self._reach(spec),
+            **_own(version, stream),
+            **_role(credentials),
+            **version.variables,
+        }
+        return Prepared(self._launcher.told(spec, variables), _expiry(credentials))
 
-    def _binds(
-        self, version: FunctionVersion, language: _Language, layers: Path | None
-    ) -> tuple[Bind, ...]:
-        """What the sandbox shows, read-only."""
+    def _binds(self, *prefixes: Path) -> tuple[Bind, ...]:
+        """What sandboxes of functions show, read-only, for an interpreter with those `prefixes`."""
         sdk = self._sdk()
-        found = [
-            Bind(version.code, TASK),
+        return (
             Bind(sdk, RUNTIME),
             Bind(sdk, str(sdk)),
             Bind(launch.PACKAGE / "toolkit", f"{RUNTIME}/sagebrush/toolkit"),
-            Bind(self._world.settings.home / launch.CLIENT, _CLIENT),
-            Bind(language.prefixes[-1], LANGUAGE),
-            *(Bind(prefix, str(prefix)) for prefix in language.prefixes),
-        ]
-        if layers is not None:
-            found.append(Bind(layers, LAYERS))
-        return tuple(found)
+            Bind(self._home / launch.CLIENT, _CLIENT),
+            Bind(prefixes[-1], LANGUAGE),
+            *(Bind(prefix, str(prefix)) for prefix in prefixes),
+        )
 
     # -- the interpreter
 
@@ -182,38 +174,30 @@ class Places:
             at, found = self._built.get(name, (0.0, None))
             if found is None or time.monotonic() - at > KEPT:
                 try:
-                    found = self._world.environments.build(name)
+                    found = self._world().environments.build(name)
                 except BuildFailed as error:
                     raise Unrunnable(str(error)) from error
                 self._built[name] = (time.monotonic(), found)
             return found
 
-    def _language(self, asked: Runtime, environment: str) -> _Language:
+    def _ground(self, asked: Runtime, environment: str) -> Ground:
         """The interpreter for the runtime: of its version where the host has one."""
         base = self._environment(environment or "base")
-        version = base.versions["Python"]
+        version, python, prefixes, told = base.versions["Python"], base.python, base.prefixes, ""
+        fits = asked.language != PYTHON or _minor(version) == asked.version
+        if not fits and not environment:
+            other = self._interpreter(asked.version)
+            if other is not None:
+                version, python = other.version.split()[0], other.executable
+                prefixes, fits = (base.path, other.prefix), True
+        if not fits:
+            told = f"runs on Python {version}, the nearest here"
         if environment:
-            plan = Plan(base.python, BEGIN, site=True, modules=WARM)
-            told = "" if _minor(version) == asked.version else f"runs on Python {version}"
-            told = ", ".join(filter(None, (told, f"with environment {base.told()}")))
-            return _Language(base.python, base.prefixes, version, plan, told)
-        path = (str(self._sdk()),)
-        if asked.language != PYTHON or _minor(version) == asked.version:
-            return _Language(
-                base.python,
-                base.prefixes,
-                version,
-                Plan(base.python, BEGIN, path=path, modules=WARM),
-                "",
-            )
-        other = self._interpreter(asked.version)
-        if other is not None:
-            plan = Plan(other.executable, BEGIN, path=path, modules=WARM)
-            number = other.version.split()[0]
-            return _Language(other.executable, (base.path, other.prefix), number, plan, "")
-        plan = Plan(base.python, BEGIN, path=path, modules=WARM)
-        told = f"runs on Python {version}, the nearest here"
-        return _Language(base.python, base.prefixes, version, plan, told)
+            told = ", ".join(filter(None, (told, f"has the environment {base.told()}")))
+            plan = Plan(python, BEGIN, site=True, modules=WARM)
+        else:
+            plan = Plan(python, BEGIN, path=(str(self._sdk()),), modules=WARM)
+        return Ground(plan, self._binds(*prefixes), version, told, python)
 
     def _interpreter(self, version: str) -> interpreters.Interpreter | None:
         """The host's interpreter of that version; looked for once."""
@@ -264,8 +248,8 @@ class Places:
 
     # -- how it reaches this server
 
-    def _reach(self, sandbox: bool, spec: Spec) -> dict[str, str]:
-        if not sandbox:
+    def _reach(self, spec: Spec) -> dict[str, str]:
+        if not self._sandbox:
             own = self._outside(spec)
             kept = ("AWS_ENDPOINT_URL", "AWS_DISABLE_HOST_PREFIX_INJECTION")
             return {name: own[name] for name in kept if name in own}
@@ -304,19 +288,17 @@ def _argv(
     sandbox: bool,
     asked: Runtime,
     version: FunctionVersion,
-    language: _Language,
+    ground: Ground,
     layers: Path | None,
 ) -> tuple[str, ...]:
-    """The program of a runtime, where it is executed. Raises Unrunnable."""
+    """The program of a runtime, where it is executed."""
     task = TASK if sandbox else str(version.code)
     folder = RUNTIME if sandbox else str(launch.PACKAGE.parent)
     if asked.language == PYTHON:
-        return (str(language.python), f"{folder}/{BOOT}/boot.py")
+        return (str(ground.python), f"{folder}/{BOOT}/boot.py")
     if asked.language == NODE:
         node = shutil.which("node")
-        if node is None:
-            raise Unrunnable(f"the runtime {asked.name} needs Node.js, which this host lacks")
-        return (os.path.realpath(node), f"{folder}/{BOOT}/node/bootstrap.mjs")
+        return (os.path.realpath(node or "node"), f"{folder}/{BOOT}/node/bootstrap.mjs")
     if layers is not None and not (version.code / "bootstrap").exists():
         return (f"{LAYERS if sandbox else layers}/bootstrap",)
     return (f"{task}/bootstrap",)
@@ -348,7 +330,7 @@ def _paths(
     return found
 
 
-def _own(version: FunctionVersion, stream: str, language: _Language) -> dict[str, str]:
+def _own(version: FunctionVersion, stream: str) -> dict[str, str]:
     """Variables that describe the function."""
     found = {
         "_HANDLER": version.handler,
@@ -375,8 +357,6 @@ def _own(version: FunctionVersion, stream: str, language: _Language) -> dict[str
 
 
 def _role(credentials: Mapping[str, str]) -> dict[str, str]:
-    if not credentials:
-        return {}
     return {
         "AWS_ACCESS_KEY_ID": credentials["AccessKeyId"],
         "AWS_SECRET_ACCESS_KEY": credentials["SecretAccessKey"],
@@ -384,19 +364,17 @@ def _role(credentials: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def _expiry(credentials: Mapping[str, Any]) -> float:
-    import datetime as dt
-
+def _expiry(credentials: Mapping[str, str]) -> float:
     return dt.datetime.strptime(credentials["Expiration"], "%Y-%m-%dT%H:%M:%S%z").timestamp()
 
 
-def _banner(version: FunctionVersion, language: _Language, at: float) -> str:
+def _banner(version: FunctionVersion, ground: Ground, at: float) -> str:
     """What an environment's log begins with."""
     name = version.runtime
     if name.startswith(PYTHON):
-        major, minor, patch = [*language.version.split("."), "0", "0"][:3]
+        major, minor, patch = [*ground.version.split("."), "0", "0"][:3]
         name = f"python:{major}.{minor}.v{patch}"
     digest = hashlib.sha256(name.encode()).hexdigest()
     arn = f"arn:aws:lambda:{version.region}::runtime:{digest}"
-    first = f"Sagebrush: runtime {version.runtime} {language.told}\n" if language.told else ""
+    first = f"Sagebrush: runtime {version.runtime} {ground.told}\n" if ground.told else ""
     return first + lines.began(name, arn, at, version.as_json).rstrip("\n")

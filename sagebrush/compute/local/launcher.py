@@ -75,14 +75,37 @@ class Launcher:
             env["SAGEMAKER_BIND_TO_PORT"] = str(port)
         return replace(spec, port=port, env=env)
 
-    def configuration(self, spec: Spec) -> dict[str, Any]:
-        """What the shim reads: plain values only."""
+    def limited(self, spec: Spec) -> tuple[limits.Plan, list[int]]:
+        """The job's control groups, and the processors that it is bound to ([]: all)."""
         processors = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
         plan = limits.plan(spec.limits, self.layout, _group(spec), len(processors))
         affinity: list[int] = []
         if plan.processors:
             first = hash(spec.key) % len(processors)
             affinity = [processors[(first + i) % len(processors)] for i in range(plan.processors)]
+        return plan, affinity
+
+    def told(self, spec: Spec, variables: Mapping[str, str]) -> dict[str, Any]:
+        """What the shim of a tied job is told when it is known what the job is (`shim.blank`); of the
+        binds, those that come last. `spec` has the key of the job that was begun."""
+        plan, affinity = self.limited(spec)
+        binds = [["bind", str(b.source.resolve()), b.target, "ro"] for b in spec.binds]
+        return {
+            "argv": list(spec.argv),
+            "env": dict(variables),
+            "cwd": spec.cwd,
+            "banner": spec.banner,
+            "limits": asdict(plan),
+            "pids": spec.limits.pids,
+            "affinity": affinity,
+            "executed": spec.executed,
+            "file_size": spec.storage,
+            "steps": binds if self.isolation == "sandbox" else [],
+        }
+
+    def configuration(self, spec: Spec) -> dict[str, Any]:
+        """What the shim reads: plain values only."""
+        plan, affinity = self.limited(spec)
         values: dict[str, Any] = {
             "mode": self.mode(spec),
             "argv": list(spec.argv),
@@ -145,9 +168,6 @@ def _tied(spec: Spec) -> dict[str, Any]:
     writable = [str(spec.root / "tmp"), "/dev", "/proc"]
     return {
         "tied": True,
-        "executed": spec.executed,
-        "env": {},
-        "file_size": spec.storage,
         "writable": writable,
         "outside_listeners": {"runtime": RUNTIME} if "runtime" in spec.listeners else {},
     }

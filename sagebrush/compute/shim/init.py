@@ -21,41 +21,34 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any, NoReturn
 
-    Program = Callable[[dict[str, Any]], None]
-
 FAILED = 125
 SIGNALS = (signal.SIGTERM, signal.SIGCHLD)
 
 
-def run(
-    spec: dict[str, Any],
-    uid: int | None,
-    go: int,
-    tell: int,
-    log: int,
-    program: Program | None = None,
-) -> NoReturn:
+def run(spec: dict[str, Any], uid: int | None, go: int, tell: int, log: int) -> NoReturn:
     """Called in a fresh fork of the shim; never returns. `go` says `g` (enter the
-    sandbox) and `s` (start the program); `program` is called instead of executing `argv`."""
+    sandbox) and `s` (start the program)."""
+    reported(tell, lambda: _run(spec, uid, go, tell, log))
+
+
+def reported(tell: int, work: Callable[[], int]) -> NoReturn:
+    """This process ends with what `work` returns; the shim is told why where it raises."""
     code = FAILED
     try:
-        code = _run(spec, uid, (go, tell, log), program)
+        code = work()
     except namespaces.StepFailed as failure:
-        _say(tell, f"E {failure}")
+        say(tell, f"E {failure}")
     except BaseException as error:
-        _say(tell, f"E start: {type(error).__name__}: {error}")
+        say(tell, f"E start: {type(error).__name__}: {error}")
     os._exit(code)
 
 
-def _say(tell: int, line: str) -> None:
+def say(tell: int, line: str) -> None:
     with contextlib.suppress(OSError):
         os.write(tell, files.line(line))
 
 
-def _run(
-    spec: dict[str, Any], uid: int | None, pipes: tuple[int, int, int], program: Program | None
-) -> int:
-    go, tell, log = pipes
+def _run(spec: dict[str, Any], uid: int | None, go: int, tell: int, log: int) -> int:
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     devices = dict(spec.get("devices", {}))
     keep_only({0, 1, 2, go, tell, log, *devices.values()})
@@ -79,12 +72,12 @@ def _run(
     if os.read(go, 1) != b"s":
         return FAILED
     started = time.time()
-    main = _start(spec, sandboxed, log, program)
+    main = _start(spec, sandboxed, log)
     if sandboxed:
         namespaces.hide_from_ptrace()
     os.close(log)
-    _say(tell, f"R {main} {started}")
-    return _watch(main, waking, go, tell)
+    say(tell, f"R {main} {started}")
+    return watch(main, waking, go, tell)
 
 
 def confine(spec: dict[str, Any]) -> None:
@@ -120,7 +113,7 @@ def keep_only(fds: set[int]) -> None:
     os.closerange(low, os.sysconf("SC_OPEN_MAX") if not namespaces.LINUX else 65536)
 
 
-def _start(spec: dict[str, Any], sandboxed: bool, log: int, program: Program | None) -> int:
+def _start(spec: dict[str, Any], sandboxed: bool, log: int) -> int:
     """The program's process id, once it has been exec'd; raises StepFailed."""
     reader, writer = os.pipe()
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
@@ -128,12 +121,7 @@ def _start(spec: dict[str, Any], sandboxed: bool, log: int, program: Program | N
     if main == 0:
         os.close(reader)
         try:
-            _become(spec, sandboxed, log)
-            if program is not None:
-                keep_only({0, 1, 2})  # `writer` too: it runs
-                namespaces.show_to_ptrace()  # as what is executed; else /proc/self is closed to it
-                program(spec)
-                os._exit(0)
+            become(spec, sandboxed, log)
             execute(spec["argv"], spec["env"])
         except OSError as error:
             os.write(writer, f"{error.strerror}: {error.filename or spec['argv'][0]}".encode())
@@ -149,8 +137,8 @@ def _start(spec: dict[str, Any], sandboxed: bool, log: int, program: Program | N
     return main
 
 
-def _become(spec: dict[str, Any], sandboxed: bool, log: int) -> None:
-    """This process is the program's, which comes next; raises OSError."""
+def become(spec: dict[str, Any], sandboxed: bool, log: int) -> None:
+    """This process is as the program, which comes next, is to begin; raises OSError."""
     os.setpgid(0, 0)
     if not sandboxed:
         namespaces.die_with_parent(signal.SIGKILL)
@@ -213,7 +201,7 @@ def limit(spec: dict[str, Any], sandboxed: bool) -> None:
         file.write("500")
 
 
-def _watch(main: int, waking: int, go: int, tell: int) -> int:
+def watch(main: int, waking: int, go: int, tell: int) -> int:
     """Until the program ends: reaps, hands on SIGTERM. The exit code for this process.
 
     When the shim ends first, `go` does too: nothing of the job outlives it.
@@ -244,7 +232,7 @@ def _reaped(main: int, tell: int) -> bool:
             return False
         if pid == main:
             used = f"{usage.ru_maxrss} {usage.ru_utime:.3f} {usage.ru_stime:.3f}"
-            _say(tell, f"X {status} {used}")
+            say(tell, f"X {status} {used}")
             return True
 
 

@@ -57,7 +57,8 @@ class Shim:
         first: socket.socket | None,
         program: Callable[[dict[str, Any]], None] | None = None,
     ) -> None:
-        """`first` is attached from the beginning; `program` runs instead of the spec's `argv`."""
+        """`first` is attached from the beginning; `program` may run instead of
+        the spec's `argv`."""
         self.spec = spec
         self.plan: cgroup.Plan = spec["limits"]
         self.poll = select.poll()
@@ -90,7 +91,7 @@ class Shim:
             companion.mounted()
         self.process.enter()
         self._record("starting")  # while the sandbox is being built
-        if wire is None:
+        if wire is None and self.tied is None:
             self.process.begin()
         for fd in (self.process.output, self.process.news):
             self.poll.register(fd, select.POLLIN)
@@ -200,7 +201,9 @@ class Shim:
     def _hear(self, link: tied.Tied) -> None:
         """What has been said on the connection is done; nothing runs any more once it has ended."""
         for words, text in link.read():
-            if words[0] == "say":
+            if words[0] == "begin":
+                self._become(json.loads(text))
+            elif words[0] == "say":
                 self._say(text.decode(), link)
             elif words[0] in (tied.FREEZE, tied.THAW):
                 self.process.freeze(words[0] == tied.FREEZE)
@@ -210,6 +213,17 @@ class Shim:
         if link.ended and not self.reason:
             self.reason = "stopped"
             self._kill()
+
+    def _become(self, told: dict[str, Any]) -> None:
+        """The job, which did not know what it would be, begins. Raises StepFailed."""
+        told["env"] |= self.spec["env"]  # what this process alone knows: ports
+        self.plan.update(told["limits"])
+        self.spec.update(told)
+        if told["banner"]:
+            self._log(told["banner"].encode() + b"\n")
+        with namespaces.step("limits"):
+            cgroup.make(self.plan)
+        self.process.become(json.dumps(told).encode())
 
     def _say(self, text: str, link: tied.Tied) -> None:
         """All that the job has written so far is in its log, and then `text`."""
@@ -366,9 +380,6 @@ def supervise(
     namespaces.adopt_orphans()
     with open("spec.json") as file:
         spec = json.load(file)["shim"]
-    if first is not None and spec.get("tied"):
-        spec["env"] = tied.receive(first)
-        program = None if spec["executed"] else program
     files.reserve()
     shim = Shim(spec, first, program)
     try:

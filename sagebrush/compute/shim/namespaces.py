@@ -334,12 +334,22 @@ def try_served(place: str) -> None:
 
 def build(stage: str, steps: list[list[str]], names: dict[str, str], hostname: str) -> None:
     """This process and its children see the sandbox's root; the host's file system is gone."""
+    begin(stage, names).apply(steps)
+    enter(stage, hostname)
+
+
+def begin(stage: str, names: dict[str, str]) -> Builder:
+    """What builds the sandbox's root at `stage`, which this process alone sees."""
     own_mounts()
     with suppress(OSError):  # before Linux 4.6; it only hides the cgroup's name
         unshare(NEWCGROUP)
     with step("root tmpfs"):
         mount("tmpfs", stage, "tmpfs", NOSUID | NODEV, "mode=755,size=16m")
-    Builder(stage, names).apply(steps)
+    return Builder(stage, names)
+
+
+def enter(stage: str, hostname: str) -> None:
+    """What has been built at `stage` is the root, of all who share this process's mounts."""
     with step("pivot_root"):
         os.chdir(stage)
         check(_libc.syscall(_PIVOT_ROOT[os.uname().machine], b".", b"."))

@@ -10,7 +10,7 @@ import signal
 import struct
 import termios
 
-from sagebrush.compute.shim import cgroup, init, log, namespaces
+from sagebrush.compute.shim import blank, cgroup, init, log, namespaces
 
 TYPE_CHECKING = False  # importing typing would cost a launch 4 ms
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ class Process:
     def __init__(
         self, spec: dict[str, Any], program: Callable[[dict[str, Any]], None] | None = None
     ) -> None:
-        """It is not forked yet: `pid` is 0. `program` runs instead of the spec's `argv`."""
+        """It is not forked yet: `pid` is 0. `program` may run instead of `argv`."""
         self._spec = spec
         self._program = program
         self._plan: cgroup.Plan = spec["limits"]
@@ -58,7 +58,9 @@ class Process:
         with namespaces.step("fork"):
             self.pid = os.fork()
         if self.pid == 0:
-            init.run(self._spec, uid, go, news, output, self._program)
+            if self._spec.get("tied"):
+                blank.run(self._spec, uid, (go, news, output), self._program)
+            init.run(self._spec, uid, go, news, output)
         for fd in (go, output, news):
             os.close(fd)
         for fd in (self.output, self.news):
@@ -74,9 +76,14 @@ class Process:
         """The process starts the program once its sandbox is built."""
         self._say(b"s")
 
+    def become(self, told: bytes) -> None:
+        """The process, which did not know what it would be, is what `told` says (`blank`)."""
+        self._say(blank.begin(told))
+
     def _say(self, word: bytes) -> None:
         with contextlib.suppress(BrokenPipeError):  # it failed early; its news say why
-            os.write(self._go, word)
+            while word:
+                word = word[os.write(self._go, word) :]
 
     # -- what it says
 

@@ -1,8 +1,9 @@
 """What a shim hears from who started it, where its job is tied to that: a function's environment.
 
-The connection's first line is the job's environment variables, as JSON: with what is secret among
-them they are in no file. Each later line is one of
+Such a job is begun before it is known what it will be (`blank`). Each line is one of
 
+  begin BYTES   that many bytes follow: JSON of what the job is, which the spec lacked; its variables
+                are in no file
   say BYTES     that many bytes follow, for the log, after all that the job has written so far; the
                 answer is `said BEFORE AFTER PEAK`: the log's size before and after, the most memory
                 used (both in bytes), which stands in the text where it has PEAK (in MiB)
@@ -15,7 +16,6 @@ At the connection's end the job ends too. Standard library only.
 from __future__ import annotations
 
 import contextlib
-import json
 import select
 
 TYPE_CHECKING = False  # importing typing would cost a launch 4 ms
@@ -26,18 +26,6 @@ if TYPE_CHECKING:
 FREEZE, THAW = "freeze", "thaw"
 PEAK = "\0"
 """Stands in a text for the memory used, in MiB."""
-
-
-def receive(link: socket.socket) -> dict[str, str]:
-    """The variables that come first on the connection. Raises OSError and ValueError."""
-    data = b""
-    link.settimeout(10.0)
-    while not data.endswith(b"\n"):
-        more = link.recv(65536)
-        if not more:
-            raise ConnectionError("who asked for it has ended")
-        data += more
-    return json.loads(data)
 
 
 class Tied:
@@ -74,7 +62,7 @@ class Tied:
         if not end:
             return None
         words = line.decode().split()
-        size = int(words[1]) if words[0] == "say" else 0
+        size = int(words[1]) if words[0] in ("begin", "say") else 0
         if len(rest) < size:
             return None
         self._unread = rest[size:]

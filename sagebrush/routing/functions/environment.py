@@ -8,20 +8,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from sagebrush.compute import record
-from sagebrush.compute.base import Spec
 from sagebrush.compute.shim import log as shim_log
 from sagebrush.compute.shim import tied
 from sagebrush.routing.functions import failures, lines
+from sagebrush.routing.functions.blanks import Blank
 from sagebrush.routing.functions.lines import Report
-from sagebrush.routing.functions.link import Link, Said
+from sagebrush.routing.functions.link import Said
 from sagebrush.routing.functions.prepared import Prepared
 from sagebrush.routing.functions.values import UNHANDLED, FunctionVersion, Invocation, Outcome
 
@@ -38,9 +36,6 @@ LOG_LIMIT = 64 << 20
 """The most bytes of one environment's log that are kept."""
 CLOSING = 30.0
 """Seconds that an environment's end may take before its log is finished without it."""
-
-Serve = Callable[[Spec, str, socket.socket], Callable[[], Any] | None]
-"""(the environment's spec, name, listening socket) -> what ends the serving."""
 
 
 @dataclass(frozen=True)
@@ -74,23 +69,28 @@ class Environment:
     """One execution environment. Used in the event loop's thread."""
 
     def __init__(
-        self, key: str, version: FunctionVersion, prepared: Prepared, clock: Callable[[], float]
+        self,
+        blank: Blank,
+        version: FunctionVersion,
+        prepared: Prepared,
+        clock: Callable[[], float],
     ) -> None:
-        self.key = key
+        """`blank` becomes an environment of `version`, and begins."""
+        self.key = blank.key
         self.version = version
-        self.prepared = prepared
-        self.directory: Path = prepared.spec.root
+        self.expires = prepared.expires
+        self.directory: Path = blank.spec.root
         self._clock = clock
         self._loop = asyncio.get_running_loop()
-        self._began = 0.0
+        self._began = time.monotonic()
         self._ready: asyncio.Future[None] = self._loop.create_future()
-        self._gone: asyncio.Future[None] = self._loop.create_future()
         self._asked: asyncio.Future[Given] | None = None
         self._given: Given | None = None
         self._turn: _Turn | None = None
-        self._link: Link | None = None
+        self._link = blank.link
+        self._gone = blank.link.ended
         self._said: asyncio.Future[Said] | None = None
-        self._closers: list[Callable[[], Any]] = []
+        self._closers = blank.closers
         self._resting: asyncio.TimerHandle | None = None
         self._frozen = False
         self._failure: tuple[bytes, str] | None = None
@@ -99,27 +99,17 @@ class Environment:
         """Seconds that the beginning took, until an invocation's report has them."""
         self._reason = ""
         self.used = time.monotonic()
-        """When it last had an invocation, by the loop's clock."""
+        """When it last had an invocation."""
         self.retired = False
         """It ends after the invocation under way."""
         self.counted = True
         """Its memory is counted as taken."""
+        self._link.begin(prepared.told)
+        self._gone.add_done_callback(self._ended)
 
     # -- life
 
-    def begin(self, sock: socket.socket, serve: Serve) -> None:
-        """It begins: its shim is at the other end of `sock`."""
-        self._began = time.monotonic()
-
-        def listening(name: str, listener: socket.socket) -> None:
-            closer = serve(self.prepared.spec, name, listener)
-            if closer is not None:
-                self._closers.append(closer)
-
-        self._link = Link(sock, listening, self._ended)
-        self._link.give(self.prepared.variables)
-
-    def _ended(self) -> None:
+    def _ended(self, _gone: asyncio.Future[None]) -> None:
         """Its shim is gone, and with it all that ran."""
         for closer in self._closers:
             closer()
@@ -128,8 +118,6 @@ class Environment:
             self._resting.cancel()
         if self._asked is not None and not self._asked.done():
             self._asked.cancel()
-        if not self._gone.done():
-            self._gone.set_result(None)
 
     @property
     def live(self) -> bool:
@@ -139,14 +127,12 @@ class Environment:
     def end(self, reason: str = "stopped") -> None:
         """It is ended; repeatable."""
         self._reason = self._reason or reason
-        if self._link is not None:
-            self._link.kill(reason)
+        self._link.kill(reason)
 
     def close(self) -> None:
         """Its connection is closed, which ends it."""
         self._reason = self._reason or "stopped"
-        if self._link is not None:
-            self._link.close()
+        self._link.close()
 
     async def gone(self) -> None:
         """Returns once nothing of it runs."""
@@ -226,7 +212,6 @@ class Environment:
         if not await self._awake():
             raise Ended
         turn = self._turn = _Turn(invocation, self._loop.create_future(), pieces=pieces)
-        assert self._link is not None
         version, now = self.version, self._clock()
         text = lines.started(invocation.request_id, version.version, now, version.as_json)
         start = self._link.say(text)
@@ -243,7 +228,7 @@ class Environment:
         if self._resting is not None:
             self._resting.cancel()
             self._resting = None
-        if self._frozen and self._link is not None:
+        if self._frozen:
             self._frozen = False
             self._link.freeze(False)
         if self._said is not None and not self._said.done():
@@ -282,7 +267,6 @@ class Environment:
         self, turn: _Turn, answer: tuple[bytes, str, str], start: asyncio.Future[Said]
     ) -> Outcome:
         payload, error, kind = answer
-        assert self._link is not None
         status = "error" if kind and kind not in ("", failures.TOO_LARGE) else "success"
         text = self._report(turn, tied.PEAK, status, kind)
         end = self._said = self._link.say(text)
@@ -301,7 +285,7 @@ class Environment:
 
     def _stand_still(self) -> None:
         self._resting = None
-        if self._turn is None and self.live and self._link is not None:
+        if self._turn is None and self.live:
             self._frozen = True
             self._link.freeze(True)
 

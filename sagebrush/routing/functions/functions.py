@@ -6,15 +6,15 @@ import asyncio
 import contextlib
 import logging
 import secrets
-import socket
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from pathlib import Path
 
 from sagebrush.routing.functions import failures
-from sagebrush.routing.functions.environment import Ended, Environment, Serve
+from sagebrush.routing.functions.blanks import Blanks, Serve
+from sagebrush.routing.functions.environment import Ended, Environment
 from sagebrush.routing.functions.parents import Parents, Unstarted
-from sagebrush.routing.functions.prepared import Prepare
+from sagebrush.routing.functions.prepared import Places
 from sagebrush.routing.functions.values import (
     FunctionVersion,
     Invocation,
@@ -54,17 +54,17 @@ class Functions:
         self,
         directory: Path,
         memory: int,
-        prepare: Prepare,
+        places: Places,
         register: Register,
         clock: Callable[[], float] = time.time,
     ) -> None:
         """`memory`: bytes of the host."""
         self._memory = int(memory * PART)
-        self._prepare = prepare
+        self._places = places
         self._register = register
         self._clock = clock
-        self.parents = Parents(directory)
-        self.serve: Serve = lambda spec, name, sock: None
+        self._parents = Parents(directory)
+        self._blanks = Blanks(self._parents, places)
         self._all: dict[str, Environment] = {}
         self._idle: dict[tuple[str, str], list[Environment]] = {}
         self._busy: dict[tuple[str, str, str], int] = {}
@@ -79,7 +79,7 @@ class Functions:
 
     def use(self, loop: asyncio.AbstractEventLoop, serve: Serve) -> None:
         """Environments may begin; their listeners are served by `serve`."""
-        self._loop, self.serve = loop, serve
+        self._loop, self._blanks.serve = loop, serve
         self._sweeping = loop.call_later(SWEEP, self._sweep)
 
     def close(self) -> None:
@@ -90,7 +90,8 @@ class Functions:
             each.close()
         for task in self._tasks:
             task.cancel()
-        self.parents.close()
+        self._blanks.close()
+        self._parents.close()
         self._loop = None
 
     def environment(self, key: str) -> Environment | None:
@@ -187,7 +188,7 @@ class Functions:
         free = self._idle.get(version.key, [])
         while free:
             found = free.pop()
-            if found.live and found.prepared.expires > self._clock() + version.timeout + MARGIN:
+            if found.live and found.expires > self._clock() + version.timeout + MARGIN:
                 return found
             found.end()
         return None
@@ -201,13 +202,14 @@ class Functions:
     # -- environments
 
     async def warm(self, version: FunctionVersion) -> None:
-        """What environments of that version are forked from is ready. Raises Unrunnable."""
+        """The first invocation of that version finds what it is begun from. Raises Unrunnable."""
         loop = asyncio.get_running_loop()
-        plan = await loop.run_in_executor(None, self._prepare, version, "", "")
+        ground = await loop.run_in_executor(None, self._places.ground, version)
         try:
-            await self.parents.ready(plan.plan)
+            await self._parents.ready(ground.plan)
         except Unstarted as error:
             raise Unrunnable(str(error)) from error
+        self._blanks.fill(ground, 0.0)
 
     async def provision(self, version: FunctionVersion, count: int) -> int:
         """`count` environments of that version are begun and stay; returns how many there are.
@@ -263,24 +265,19 @@ class Functions:
             raise
 
     async def _begun(self, version: FunctionVersion) -> Environment:
-        loop = asyncio.get_running_loop()
-        name = secrets.token_hex(16)
-        key = f"function-{version.name[:40]}-{name[:12]}"
+        run = asyncio.get_running_loop().run_in_executor
+        ground = await run(None, self._places.ground, version)
+        blank = await self._blanks.take(ground)
         date = time.strftime("%Y/%m/%d", time.gmtime(self._clock()))
-        stream = f"{date}/[{version.version}]{name}"
-        prepared = await loop.run_in_executor(None, self._prepare, version, key, stream)
-        environment = Environment(key, version, prepared, self._clock)
+        stream = f"{date}/[{version.version}]{secrets.token_hex(16)}"
         try:
-            parent = await self.parents.ready(prepared.plan)
-            ours, theirs = socket.socketpair()
-            with theirs:
-                parent.fork(prepared.spec.root, theirs)
-        except (Unstarted, OSError) as error:
-            raise Unrunnable(str(error)) from error
-        self._all[key] = environment
-        environment.begin(ours, self.serve)
+            prepared = await run(None, self._places.prepared, version, ground, blank.spec, stream)
+        except BaseException:
+            blank.end()
+            raise
+        environment = self._all[blank.key] = Environment(blank, version, prepared, self._clock)
         self._do(self._attend(environment))
-        self._do(self._registered(version, stream, key))
+        self._do(self._registered(version, stream, blank.key))
         return environment
 
     async def _registered(self, version: FunctionVersion, stream: str, key: str) -> None:
@@ -336,8 +333,9 @@ class Functions:
         for free in list(self._idle.values()):
             for each in list(free):
                 old = now - each.used > IDLE and not self._kept(each)
-                if old or each.prepared.expires < self._clock() + each.version.timeout + MARGIN:
+                if old or each.expires < self._clock() + each.version.timeout + MARGIN:
                     free.remove(each)
                     each.end()
-        self.parents.sweep()
+        self._parents.sweep()
+        self._blanks.drop()
         self._sweeping = self._loop.call_later(SWEEP, self._sweep)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import socket
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from sagebrush.compute.shim import tied
+from sagebrush.errors import Doc
 from sagebrush.net import dial
 
 
@@ -30,22 +30,23 @@ class Link:
         self,
         sock: socket.socket,
         listening: Callable[[str, socket.socket], None],
-        ended: Callable[[], None],
     ) -> None:
-        """`listening(name, socket)` is called for each of its listeners, `ended()` once it is gone."""
+        """`listening(name, socket)` is called for each of its listeners."""
         self._socket = sock
         self._listening = listening
-        self._ended = ended
         self._unread = b""
         self._saying: deque[asyncio.Future[Said]] = deque()
         self._loop = asyncio.get_running_loop()
         self.closed = False
+        self.ended: asyncio.Future[None] = self._loop.create_future()
+        """Done once it is gone, and with it all that ran."""
         sock.setblocking(False)
         self._loop.add_reader(sock.fileno(), self._read)
 
-    def give(self, variables: Mapping[str, str]) -> None:
-        """The environment has its variables, which come first."""
-        self._send(json.dumps(dict(variables)).encode() + b"\n")
+    def begin(self, told: Doc) -> None:
+        """The environment is what `told` says (`compute.local.launcher`), and begins."""
+        data = json.dumps(told).encode()
+        self._send(f"begin {len(data)}\n".encode() + data)
 
     def say(self, text: str) -> asyncio.Future[Said]:
         """`text` comes into the log, after all that has been written; done once it has."""
@@ -88,7 +89,7 @@ class Link:
         for each in self._saying:
             each.cancel()
         self._saying.clear()
-        self._loop.call_soon(self._ended)
+        self.ended.set_result(None)
 
     def _read(self) -> None:
         try:
@@ -110,9 +111,3 @@ class Link:
             elif words[0] == "listeners" and len(words) > 1:
                 for name, fd in zip(words[1].split(","), fds, strict=False):
                     self._listening(name, socket.socket(fileno=fd))
-
-    def silent(self) -> None:
-        """Nobody waits for what it says any more."""
-        with contextlib.suppress(asyncio.InvalidStateError):
-            for each in self._saying:
-                each.cancel()

@@ -147,6 +147,10 @@ class Parents:
         await parent.ready()
         return parent
 
+    def has(self, plan: Plan) -> bool:
+        """Whether that one is there or begins."""
+        return plan in self._known
+
     def sweep(self) -> None:
         """Those that have not been used for long have ended."""
         now = asyncio.get_running_loop().time()

@@ -1,27 +1,54 @@
-"""What an environment that is to be started is made of, and who makes it."""
+"""What an environment is made of, in two parts: what many have in common, and what a version adds."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
 
-from sagebrush.compute.base import Spec
+from sagebrush.compute.base import Bind, Spec
+from sagebrush.errors import Doc
 from sagebrush.routing.functions.parents import Plan
 from sagebrush.routing.functions.values import FunctionVersion
 
 
 @dataclass(frozen=True)
-class Prepared:
-    """An environment that is to be started: its process, and from what it is forked."""
+class Ground:
+    """What environments have in common before it is known which version they are of."""
 
-    spec: Spec
     plan: Plan
-    variables: Mapping[str, str]
+    """What they are forked from."""
+    binds: tuple[Bind, ...] = ()
+    version: str = ""
+    """Of the language."""
+    told: str = ""
+    """What stands in for what, for the log's first line; "" where nothing does."""
+    python: Path = Path()
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What an environment is told that begins as one of a version."""
+
+    told: Doc
+    """As `compute.local.launcher.Launcher.told` has it."""
     expires: float
     """When its role's credentials end, in seconds since the epoch."""
 
 
-Prepare = Callable[[FunctionVersion, str, str], Prepared]
-"""(version, the environment's key, its log stream) -> what is to be started; its directory is there.
-With an empty key nothing is made, and only what it is forked from is asked for. Blocks. Raises
-Unrunnable."""
+class Places(Protocol):
+    """Makes both; every method blocks and may raise Unrunnable."""
+
+    def ground(self, version: FunctionVersion) -> Ground:
+        """What environments of that version have in common with others."""
+        ...
+
+    def laid(self, ground: Ground, key: str) -> Spec:
+        """What a blank environment is begun with; its directory is there."""
+        ...
+
+    def prepared(
+        self, version: FunctionVersion, ground: Ground, blank: Spec, stream: str
+    ) -> Prepared:
+        """What the blank environment is told to be one of `version`, with that log stream."""
+        ...

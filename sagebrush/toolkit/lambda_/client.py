@@ -38,7 +38,9 @@ class Client:
         if not self._asked:
             self._socket.sendall(self._request("GET", f"{_VERSION}/invocation/next"))
         self._asked = False
-        headers, body = self._read()
+        status, headers, body = self._read()
+        if status != 200:
+            raise ConnectionError("the execution environment ends")
         return Event(headers.get("lambda-runtime-aws-request-id", ""), headers, body)
 
     def succeeded(self, request_id: str, body: bytes, kind: str) -> None:
@@ -81,8 +83,8 @@ class Client:
             lines.append(f"Content-Length: {len(body)}")
         return "\r\n".join((*lines, "", "")).encode() + body
 
-    def _read(self) -> tuple[dict[str, str], bytes]:
-        """The headers and the body of the next answer."""
+    def _read(self) -> tuple[int, dict[str, str], bytes]:
+        """The status, the headers and the body of the next answer."""
         while (end := self._unread.find(b"\r\n\r\n")) < 0:
             self._more()
         lines = self._unread[:end].decode("latin-1").split("\r\n")
@@ -94,7 +96,7 @@ class Client:
             self._more()
         body = bytes(self._unread[:size])
         del self._unread[:size]
-        return headers, body
+        return int(lines[0].split()[1]), headers, body
 
     def _more(self) -> None:
         data = self._socket.recv(_BLOCK)

@@ -1,0 +1,122 @@
+"""Environments that are begun before it is known of which version they will be: a stock of each kind.
+
+One is taken for each cold start, and another begun in its place. No code of a user's has run in it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from sagebrush.compute.base import Spec
+from sagebrush.routing.functions.link import Link
+from sagebrush.routing.functions.parents import Parents, Unstarted
+from sagebrush.routing.functions.prepared import Ground, Places
+from sagebrush.routing.functions.values import Unrunnable
+
+log = logging.getLogger(__name__)
+
+STOCK = 2
+"""Blank environments of one kind."""
+SETTLED = 0.05
+"""Seconds after a cold start until the stock is filled again: the processors are the function's first."""
+
+Serve = Callable[[Spec, str, socket.socket], Callable[[], Any] | None]
+"""(the environment's spec, name, listening socket) -> what ends the serving."""
+
+
+@dataclass
+class Blank:
+    """One environment that is nobody's yet."""
+
+    key: str
+    ground: Ground
+    spec: Spec
+    link: Link
+    closers: list[Callable[[], Any]] = field(default_factory=list)
+    """End the serving of its listeners."""
+
+    def end(self) -> None:
+        """It ends."""
+        self.link.close()
+
+
+class Blanks:
+    """The stock. Used in the event loop's thread."""
+
+    def __init__(self, parents: Parents, places: Places) -> None:
+        self._parents = parents
+        self._places = places
+        self.serve: Serve = lambda spec, name, sock: None
+        self._stock: dict[Ground, list[Blank]] = {}
+        self._filling: dict[Ground, asyncio.Task[None]] = {}
+        self._closed = False
+
+    async def take(self, ground: Ground) -> Blank:
+        """A blank environment of that kind, which is the caller's. Raises Unrunnable."""
+        stock = self._stock.setdefault(ground, [])
+        while stock:
+            found = stock.pop(0)
+            if not found.link.closed:
+                self.fill(ground)
+                return found
+        found = await self._begun(ground)
+        self.fill(ground)
+        return found
+
+    def fill(self, ground: Ground, delay: float = SETTLED) -> None:
+        """There are STOCK of that kind, in a while."""
+        if ground not in self._filling and not self._closed:
+            self._filling[ground] = asyncio.ensure_future(self._fill(ground, delay))
+
+    async def _fill(self, ground: Ground, delay: float) -> None:
+        try:
+            await asyncio.sleep(delay)
+            stock = self._stock.setdefault(ground, [])
+            while len(stock) < STOCK:
+                stock.append(await self._begun(ground))
+        except Unrunnable:
+            log.exception("no environment of functions can be begun")
+        finally:
+            self._filling.pop(ground, None)
+
+    async def _begun(self, ground: Ground) -> Blank:
+        loop = asyncio.get_running_loop()
+        key = f"function-{secrets.token_hex(10)}"
+        spec = await loop.run_in_executor(None, self._places.laid, ground, key)
+        try:
+            parent = await self._parents.ready(ground.plan)
+            ours, theirs = socket.socketpair()
+            with theirs:
+                parent.fork(spec.root, theirs)
+        except (Unstarted, OSError) as error:
+            raise Unrunnable(str(error)) from error
+        closers: list[Callable[[], Any]] = []
+
+        def listening(name: str, listener: socket.socket) -> None:
+            closer = self.serve(spec, name, listener)
+            if closer is not None:
+                closers.append(closer)
+
+        return Blank(key, ground, spec, Link(ours, listening), closers)
+
+    def drop(self) -> None:
+        """Those whose warm process is gone end."""
+        for ground in [g for g in self._stock if not self._parents.has(g.plan)]:
+            for each in self._stock.pop(ground):
+                each.end()
+
+    def close(self) -> None:
+        """All end."""
+        self._closed = True
+        for task in self._filling.values():
+            task.cancel()
+        for stock in self._stock.values():
+            for each in stock:
+                each.end()
+        self._stock.clear()
