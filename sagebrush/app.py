@@ -108,7 +108,7 @@ class App:
             settings.home,
             lambda: self.world,
             self.backend.local.launcher,
-            lambda role: principals.service_credentials(self.world, role),
+            lambda role, name: principals.service_credentials(self.world, role, name),
             lambda spec: self.sandboxes.outside(spec),
         )
         self.world = self._world(clock, running, known)

@@ -419,18 +419,19 @@ def _iso(seconds: float) -> str:
     return dt.datetime.fromtimestamp(seconds, dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def service_session(world: World, role_arn: str) -> RoleSession:
-    """The session with which a service acts as the role, for a job, an endpoint or a notebook.
+def service_session(world: World, role_arn: str, name: str = "SageMaker") -> RoleSession:
+    """The session, of that `name`, with which a service acts as the role: for a job, an endpoint, a
+    notebook, or (under its own name) a function.
 
     It may do nothing where the role was deleted.
     """
-    account, name = role_of(role_arn)
-    row = find(world, account, name) if name else None
+    account, role = role_of(role_arn)
+    row = find(world, account, role) if role else None
     same = row is not None and (row.status == STAND_IN or row.doc["Arn"] == role_arn)
-    return RoleSession(role_arn, row.doc["RoleId"] if row and same else "", "SageMaker")
+    return RoleSession(role_arn, row.doc["RoleId"] if row and same else "", name)
 
 
-def service_credentials(world: World, role_arn: str) -> dict[str, str]:
+def service_credentials(world: World, role_arn: str, name: str = "SageMaker") -> dict[str, str]:
     """New credentials of such a session, in the form of ECS's credentials endpoint."""
-    session = service_session(world, role_arn)
+    session = service_session(world, role_arn, name)
     return world.credentials.container_document(session, SERVICE_SESSION)

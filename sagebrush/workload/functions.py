@@ -40,7 +40,7 @@ VCPU = 1769
 """MB of memory with which a function has one processor ("Configure Lambda function memory")."""
 PROCESSES = 1024
 """Processes and threads of an environment ("Lambda quotas")."""
-BEGIN = "sagebrush.toolkit.lambda_.boot:begin"
+BEGIN = "sagebrush.toolkit.lambda_.boot:Boot"
 BOOT = "sagebrush/toolkit/lambda_"
 SDK = ("boto3", "botocore", "s3transfer", "jmespath", "urllib3", "dateutil", "six.py")
 """What Lambda's Python runtimes bring: the SDK and what it needs, all in Python alone."""
@@ -64,10 +64,10 @@ class Places:
         home: Path,
         world: Callable[[], World],
         launcher: Launcher,
-        credentials: Callable[[str], Mapping[str, str]],
+        credentials: Callable[[str, str], Mapping[str, str]],
         outside: Callable[[Spec], Mapping[str, str]],
     ) -> None:
-        """`credentials(role)`: new ones, as ECS's credentials endpoint gives them; `outside`: how a
+        """`credentials(role, session)`: new ones, as ECS's credentials endpoint gives them; `outside`: how a
         process without a sandbox reaches this server."""
         self._home = home
         self._world = world
@@ -127,7 +127,7 @@ class Places:
         binds = [Bind(version.code, TASK)]
         if layers is not None:
             binds.append(Bind(layers, LAYERS))
-        credentials = self._credentials(version.role)
+        credentials = self._credentials(version.role, version.name)
         limits = Limits(
             cpu=version.memory / VCPU,
             memory=version.memory << 20,

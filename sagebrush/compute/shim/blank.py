@@ -17,10 +17,22 @@ from sagebrush.compute.shim import init, namespaces
 
 TYPE_CHECKING = False  # importing typing would cost a launch 4 ms
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import Any, NoReturn
+    from typing import Any, NoReturn, Protocol
 
-    Program = Callable[[dict[str, Any]], None]
+    class Program(Protocol):
+        """What a job is, where nothing is executed."""
+
+        fds: set[int]
+        """The descriptors that it has opened."""
+
+        def ready(self, spec: dict[str, Any]) -> None:
+            """It has done what it can before it is told what the job is."""
+            ...
+
+        def begin(self, spec: dict[str, Any]) -> None:
+            """It is the job, until that ends."""
+            ...
+
 
 _SIZE = 8
 
@@ -34,8 +46,8 @@ def begin(told: bytes) -> bytes:
 def run(
     spec: dict[str, Any], uid: int | None, pipes: tuple[int, int, int], program: Program | None
 ) -> NoReturn:
-    """As `init.run`; `pipes` are its `go`, `tell` and `log`, and `program` is called with the whole
-    spec, unless that says `executed`."""
+    """As `init.run`; `pipes` are its `go`, `tell` and `log`, and `program` is the job, unless the
+    spec says `executed` in the end."""
     init.reported(pipes[1], lambda: _run(spec, uid, pipes, program))
 
 
@@ -116,6 +128,8 @@ def _waiting(
     if main == 0:
         init.keep_only({0, 1, 2, log, told, tell})
         try:
+            if program is not None:
+                program.ready(spec)
             size = int.from_bytes(_whole(told, _SIZE), "little")
             spec.update(json.loads(_whole(told, size)))
             _be(spec, uid, (log, tell), program)
@@ -141,8 +155,8 @@ def _be(
         init.execute(spec["argv"], spec["env"])
     else:
         namespaces.show_to_ptrace()  # as what is executed is: else /proc/self is closed to it
-        init.keep_only({0, 1, 2})  # `tell` too, which says that it runs
-        program(spec)
+        init.keep_only({0, 1, 2, *program.fds})  # not `tell`, whose end says that it runs
+        program.begin(spec)
         os._exit(0)
 
 

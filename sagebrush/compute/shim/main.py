@@ -25,6 +25,7 @@ import sys
 import time
 
 from sagebrush.compute.shim import (
+    blank,
     cgroup,
     control,
     files,
@@ -38,7 +39,6 @@ from sagebrush.compute.shim import (
 
 TYPE_CHECKING = False  # importing typing would cost a launch 4 ms
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import Any
 
 DRAIN = 5.0
@@ -55,7 +55,7 @@ class Shim:
         self,
         spec: dict[str, Any],
         first: socket.socket | None,
-        program: Callable[[dict[str, Any]], None] | None = None,
+        program: blank.Program | None = None,
     ) -> None:
         """`first` is attached from the beginning; `program` may run instead of
         the spec's `argv`."""
@@ -367,11 +367,9 @@ def main() -> None:
     supervise(socket.socket(fileno=fd) if fd >= 0 else None)
 
 
-def supervise(
-    first: socket.socket | None, program: Callable[[dict[str, Any]], None] | None = None
-) -> None:
-    """The same, attached to `first`; the job is `program`, where there is one, without another
-    program being executed: it is called with the spec, in a process of the job's own."""
+def supervise(first: socket.socket | None, program: blank.Program | None = None) -> None:
+    """The same, attached to `first`; the job may be `program`, in a process of its own, instead of
+    another program that is executed."""
     os.umask(0o077)
     lock = files.locked()
     if lock is None or os.path.exists("state.json") or os.path.exists("exit.json"):

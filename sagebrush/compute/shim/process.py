@@ -14,7 +14,6 @@ from sagebrush.compute.shim import blank, cgroup, init, log, namespaces
 
 TYPE_CHECKING = False  # importing typing would cost a launch 4 ms
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from typing import Any
 
 _SET_PIPE_SIZE = 1031
@@ -24,9 +23,7 @@ _SET_PIPE_SIZE = 1031
 class Process:
     """The first process of one job, and with it all that the job runs."""
 
-    def __init__(
-        self, spec: dict[str, Any], program: Callable[[dict[str, Any]], None] | None = None
-    ) -> None:
+    def __init__(self, spec: dict[str, Any], program: blank.Program | None = None) -> None:
         """It is not forked yet: `pid` is 0. `program` may run instead of `argv`."""
         self._spec = spec
         self._program = program

@@ -2,8 +2,8 @@
 within milliseconds. It holds no user's code and no secret. Standard library only.
 
 `python -I -c "… standby.main()" FD PLAN`, by the interpreter of the jobs; PLAN is JSON: `path` (what is
-put on sys.path), `modules` (imported before the first fork) and `program` (`module:function`, what a
-job is: called with its spec). FD is a socket that keeps messages apart; `ready` is said on it once.
+put on sys.path), `modules` (imported before the first fork) and `program` (`module:class`, what a job
+is: `blank.Program`). FD is a socket that keeps messages apart; `ready` is said on it once.
 Each message that comes names a job's directory and carries the socket of that job's shim. At the
 socket's end this process ends; the jobs do not.
 """
@@ -22,10 +22,7 @@ from sagebrush.compute.shim import main as shim
 
 TYPE_CHECKING = False  # as in the modules that it uses
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import Any
-
-    Program = Callable[[dict[str, Any]], None]
+    from sagebrush.compute.shim.blank import Program
 
 LONGEST = 4096
 """Bytes of a directory's name."""
@@ -37,7 +34,7 @@ def main() -> None:
     link, plan = socket.socket(fileno=int(sys.argv[1])), json.loads(sys.argv[2])
     sys.path[:0] = plan["path"]
     module, _, name = plan["program"].partition(":")
-    program = getattr(importlib.import_module(module), name)
+    program = getattr(importlib.import_module(module), name)()
     for each in plan["modules"]:
         importlib.import_module(each)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # ended shims are not waited for

@@ -79,6 +79,8 @@ class Environment:
         self.key = blank.key
         self.version = version
         self.expires = prepared.expires
+        self.stream = ""
+        """The log stream that shows its log."""
         self.directory: Path = blank.spec.root
         self._clock = clock
         self._loop = asyncio.get_running_loop()
@@ -267,7 +269,7 @@ class Environment:
         self, turn: _Turn, answer: tuple[bytes, str, str], start: asyncio.Future[Said]
     ) -> Outcome:
         payload, error, kind = answer
-        status = "error" if kind and kind not in ("", failures.TOO_LARGE) else "success"
+        status = "error" if kind and kind != failures.TOO_LARGE else "success"
         text = self._report(turn, tied.PEAK, status, kind)
         end = self._said = self._link.say(text)
         end.add_done_callback(self._rest)
@@ -324,8 +326,13 @@ class Environment:
             begin = 0
         else:
             begin = start.result().before
+        return self._read(begin)
+
+    def _read(self, begin: int) -> bytes:
+        """The end of what the log holds from there on; a carriage return within an event is a new
+        line (`toolkit.lambda_`)."""
         found = shim_log.read_bytes(str(self.directory), begin)
-        return found[-TAIL:]
+        return found.replace(b"\r", b"\n")[-TAIL:]
 
     # -- an invocation for which it could not begin
 
@@ -350,7 +357,6 @@ class Environment:
             kind, message = failures.of_exit(exited)
             payload = failures.exit_document(request_id, kind, message)
         at, as_json = self._clock(), version.as_json
-        begin = shim_log.end(str(self.directory))
         text = lines.begun(init, kind, at, as_json)
         text += lines.started(request_id, version.version, at, as_json)
         used = str(-(-(exited.peak_memory if exited else 0) >> 20))
@@ -358,7 +364,7 @@ class Environment:
         turn.ended = turn.begun + init
         text += self._report(turn, used, status, kind)
         self._append(text)
-        tail = shim_log.read_bytes(str(self.directory), begin)[-TAIL:] if invocation.tail else b""
+        tail = self._read(0) if invocation.tail else b""
         return Outcome(payload, UNHANDLED, tail, version.version)
 
     @property

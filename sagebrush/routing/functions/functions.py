@@ -14,7 +14,7 @@ from sagebrush.routing.functions import failures
 from sagebrush.routing.functions.blanks import Blanks, Serve
 from sagebrush.routing.functions.environment import Ended, Environment
 from sagebrush.routing.functions.parents import Parents, Unstarted
-from sagebrush.routing.functions.prepared import Places
+from sagebrush.routing.functions.prepared import Ground, Places
 from sagebrush.routing.functions.values import (
     FunctionVersion,
     Invocation,
@@ -36,6 +36,8 @@ CONCURRENT = 1000
 """Environments of one account in one region: the default quota ("Lambda quotas")."""
 FUNCTION = "ReservedFunctionConcurrentInvocationLimitExceeded"
 ACCOUNT = "ConcurrentInvocationLimitExceeded"
+KNOWN = 60.0
+"""Seconds for which it is not looked again what a runtime is here."""
 PIECES = 16
 """Pieces of a streamed response that wait for its reader."""
 Pieces = asyncio.Queue[bytes | None]
@@ -69,6 +71,7 @@ class Functions:
         self._idle: dict[tuple[str, str], list[Environment]] = {}
         self._busy: dict[tuple[str, str, str], int] = {}
         self._provisioned: dict[tuple[str, str], int] = {}
+        self._grounds: dict[tuple[str, str, bool], tuple[float, Ground]] = {}
         self._reserved = 0
         """Bytes that all environments may use together."""
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -168,7 +171,9 @@ class Functions:
             with contextlib.suppress(Ended):
                 return await self._used(found, invocation, pieces)
         environment = await self._begin(version)
-        if not await environment.ready():
+        begun = await environment.ready()
+        self._do(self._registered(environment))
+        if not begun:
             return await environment.unbegun(invocation, environment.waited)
         try:
             return await self._used(environment, invocation, pieces)
@@ -203,13 +208,22 @@ class Functions:
 
     async def warm(self, version: FunctionVersion) -> None:
         """The first invocation of that version finds what it is begun from. Raises Unrunnable."""
-        loop = asyncio.get_running_loop()
-        ground = await loop.run_in_executor(None, self._places.ground, version)
+        ground = await self._ground(version)
         try:
             await self._parents.ready(ground.plan)
         except Unstarted as error:
             raise Unrunnable(str(error)) from error
         self._blanks.fill(ground, 0.0)
+
+    async def _ground(self, version: FunctionVersion) -> Ground:
+        """What its environments have in common with others; known for a while."""
+        asked = (version.runtime, version.environment, bool(version.image))
+        at, found = self._grounds.get(asked, (0.0, None))
+        if found is None or time.monotonic() - at > KNOWN:
+            run = asyncio.get_running_loop().run_in_executor
+            found = await run(None, self._places.ground, version)
+            self._grounds[asked] = (time.monotonic(), found)
+        return found
 
     async def provision(self, version: FunctionVersion, count: int) -> int:
         """`count` environments of that version are begun and stay; returns how many there are.
@@ -220,7 +234,9 @@ class Functions:
         have = sum(each.version.key == version.key and each.live for each in self._all.values())
         for _ in range(count - have):
             environment = await self._begin(version)
-            if not await environment.ready():
+            begun = await environment.ready()
+            self._do(self._registered(environment))
+            if not begun:
                 environment.end()
                 raise Unrunnable(f"an environment of {version.arn} could not begin")
             self._free(environment)
@@ -266,7 +282,7 @@ class Functions:
 
     async def _begun(self, version: FunctionVersion) -> Environment:
         run = asyncio.get_running_loop().run_in_executor
-        ground = await run(None, self._places.ground, version)
+        ground = await self._ground(version)
         blank = await self._blanks.take(ground)
         date = time.strftime("%Y/%m/%d", time.gmtime(self._clock()))
         stream = f"{date}/[{version.version}]{secrets.token_hex(16)}"
@@ -275,14 +291,17 @@ class Functions:
         except BaseException:
             blank.end()
             raise
-        environment = self._all[blank.key] = Environment(blank, version, prepared, self._clock)
+        environment = Environment(blank, version, prepared, self._clock)
+        environment.stream = stream
+        self._all[blank.key] = environment
         self._do(self._attend(environment))
-        self._do(self._registered(version, stream, blank.key))
         return environment
 
-    async def _registered(self, version: FunctionVersion, stream: str, key: str) -> None:
-        loop = asyncio.get_running_loop()
-        await loop.run_in_executor(None, self._register, version, stream, key)
+    async def _registered(self, environment: Environment) -> None:
+        """The environment's log is the stream of its log group."""
+        version, stream = environment.version, environment.stream
+        run = asyncio.get_running_loop().run_in_executor
+        await run(None, self._register, version, stream, environment.key)
 
     def _do(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.ensure_future(work)

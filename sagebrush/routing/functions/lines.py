@@ -95,10 +95,10 @@ def ended(request_id: str, report: Report, at: float, as_json: bool) -> str:
     ]
     if report.init is not None:
         words.append(f"Init Duration: {report.init * 1000:.2f} ms")
-    if report.status != "success":
-        words.append(f"Status: {report.status}")
-        if report.error and report.status != "timeout":
-            words.append(f"Error Type: {report.error}")
+    if report.status == "timeout":
+        words.append("Status: timeout")
+    elif report.status == "error" and report.error.startswith("Runtime."):
+        words += ["Status: error", f"Error Type: {report.error}"]
     reported = "\t".join(words)
     return f"END RequestId: {request_id}\n{reported}\t\n"
 

@@ -33,7 +33,7 @@ class Plan:
 
     python: Path
     program: str
-    """`module:function`: what each of its forks is."""
+    """`module:class`: what each of its forks is (`compute.shim.blank.Program`)."""
     site: bool = False
     path: tuple[str, ...] = ()
     modules: tuple[str, ...] = ()

@@ -337,11 +337,19 @@ def _events(ctx: Ctx, stream: Stream, position: int = 0) -> Iterator[Event]:
         else:
             lines = ctx.world.backend.logs(stream.job, position, _BLOCK)
             # A line's time is when it arrived and was stored: its ingestion too.
-            block = [Event(line.offset, line.ms, line.text, line.ms) for line in lines]
+            block = [
+                Event(line.offset, line.ms, _text(stream, line.text), line.ms) for line in lines
+            ]
         yield from block
         if len(block) < _BLOCK:
             return
         position = block[-1].position + 1
+
+
+def _text(stream: Stream, text: str) -> str:
+    """A line of a job's log as an event's message: of a function's, one that it divides by carriage
+    returns is of several lines (`toolkit.lambda_.logs`)."""
+    return text.replace("\r", "\n") if (stream.job or "").startswith("function-") else text
 
 
 def _first(ctx: Ctx, stream: Stream) -> Event | None:

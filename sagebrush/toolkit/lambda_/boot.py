@@ -1,6 +1,6 @@
 """Begins a Python function: its handler is found, and each of its events is handled.
 
-Two ways in: `begin(spec)`, in a fork of a warm interpreter (`compute.shim.standby`) that has entered
+Two ways in: `Boot`, in a fork of a warm interpreter (`compute.shim.standby`) that has entered
 the function's sandbox; and as a program, where the interpreter has to be a new one: a wrapper script
 (AWS_LAMBDA_EXEC_WRAPPER) comes first, or libraries of a layer are to be found by the dynamic linker,
 which reads LD_LIBRARY_PATH once. Standard library only.
@@ -36,23 +36,51 @@ _OURS = "sagebrush"
 """The package of this module, which functions do not see."""
 
 
-def begin(spec: dict[str, Any]) -> None:
-    """This process is the function that `spec` describes, until it ends. Never returns."""
-    code = 1
-    try:
+class Boot:
+    """What a function is, in a fork of a warm interpreter (`compute.shim.blank.Program`)."""
+
+    def __init__(self) -> None:
+        self._client: Client | None = None
+        self.fds: set[int] = set()
+
+    def ready(self, spec: dict[str, Any]) -> None:
+        """The Runtime API is connected to, and what handles an event has run once: a fork copies each
+        page of memory when it first writes to it."""
         ours = os.environ.get("SHIM")
         sys.path[:] = [each for each in sys.path if each != ours]
-        os.environ.clear()
-        os.environ.update(spec["env"])
-        time.tzset()
-        if _needs_a_new_interpreter(os.environ):
-            argv = [*filter(None, [os.environ.get(_WRAPPER)]), *spec["argv"]]
-            os.execve(argv[0], argv, dict(os.environ))
-        sys.argv = ["/var/runtime/bootstrap.py"]
-        code = _run()
-    except BaseException:
-        traceback.print_exc()
-    os._exit(code)
+        if runtime := spec["listeners"].get("runtime"):
+            self._client = Client("{}:{}".format(*runtime))
+            self.fds = {self._client.fileno()}
+        sys.stdout = sys.stderr = io.StringIO()
+        headers = {"lambda-runtime-deadline-ms": "0"}
+        event = Event("", headers, b"{}")
+        _handle(_Rehearsal(), event, lambda event, context: event, (_encoder(""), False))
+
+    def begin(self, spec: dict[str, Any]) -> None:
+        """This process is the function that `spec` describes, until it ends. Never returns."""
+        code = 1
+        try:
+            os.environ.clear()
+            os.environ.update(spec["env"])
+            time.tzset()
+            if _needs_a_new_interpreter(os.environ):
+                argv = [*filter(None, [os.environ.get(_WRAPPER)]), *spec["argv"]]
+                os.execve(argv[0], argv, dict(os.environ))
+            sys.argv = ["/var/runtime/bootstrap.py"]
+            code = _run(self._client)
+        except BaseException:
+            traceback.print_exc()
+        os._exit(code)
+
+
+class _Rehearsal(Client):
+    """Takes one answer, for nobody."""
+
+    def __init__(self) -> None:
+        pass
+
+    def succeeded(self, request_id: str, body: bytes, kind: str) -> None:
+        """Nothing."""
 
 
 def _needs_a_new_interpreter(environ: os._Environ[str]) -> bool:
@@ -64,13 +92,13 @@ def _needs_a_new_interpreter(environ: os._Environ[str]) -> bool:
     return any(glob.glob(f"{each}/lib/*.so*") for each in (root, layers))
 
 
-def _run() -> int:
-    """The process's exit status, once it is to end."""
+def _run(client: Client | None) -> int:
+    """The process's exit status, once it is to end; `client`: where it is connected already."""
     sys.stdout = _output(1)
     sys.stderr = _output(2)
     code = 0
     try:
-        _serve()
+        _serve(client or Client(os.environ["AWS_LAMBDA_RUNTIME_API"]))
     except SystemExit as ended:
         code = _status(ended)
     except ConnectionError:
@@ -106,10 +134,9 @@ class _Current:
     request_id = ""
 
 
-def _serve() -> None:
+def _serve(client: Client) -> None:
     """Handles events until the process is ended; raises SystemExit where it ends itself."""
-    environ = os.environ
-    client, current = Client(environ["AWS_LAMBDA_RUNTIME_API"]), _Current()
+    environ, current = os.environ, _Current()
     as_json = environ.get("AWS_LAMBDA_LOG_FORMAT", "").upper() == "JSON"
     level = environ.get("AWS_LAMBDA_LOG_LEVEL", "").upper()
     logs.set_up(as_json, level, lambda: current.request_id)
@@ -135,12 +162,21 @@ def _see(environ: os._Environ[str]) -> None:
     own = [root, f"{layers}/python/lib/{name}/site-packages", f"{layers}/python"]
     del environ["SAGEBRUSH_LAYERS"]
     given = [each for each in environ.get("PYTHONPATH", "").split(":") if each]
-    standard = [each for each in sys.path if each and each not in (*own, *given)]
+    standard = [each for each in map(_shown, sys.path) if each and each not in (*own, *given)]
     sys.path[:] = list(dict.fromkeys((*own, *given, *standard)))
-    importlib.invalidate_caches()
     _forget(_tops(own))
     for module in [each for each in sys.modules if each.partition(".")[0] == _OURS]:
         del sys.modules[module]
+
+
+def _shown(path: str) -> str:
+    """The directory of modules as Lambda has it, where it is there."""
+    _, ours, _ = path.partition(faults.SDK)
+    if ours:
+        return faults.RUNTIME if os.path.isdir(faults.RUNTIME) else path
+    base = sys.base_prefix + "/"
+    there = os.path.isdir(faults.LANGUAGE)
+    return f"{faults.LANGUAGE}/{path[len(base) :]}" if there and path.startswith(base) else path
 
 
 def _tops(folders: Iterable[str]) -> set[str]:
@@ -276,6 +312,6 @@ def _encoder(runtime: str) -> Callable[[Any], str]:
 
 
 if __name__ == "__main__":
-    code = _run()
+    code = _run(None)
     sys.stdout.flush()
     os._exit(code)

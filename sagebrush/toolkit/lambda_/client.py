@@ -28,10 +28,15 @@ class Client:
     def __init__(self, address: str) -> None:
         host, _, port = address.rpartition(":")
         self._address = address
-        self._socket = socket.create_connection((host, int(port)))
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)  # no name is looked up
+        self._socket.connect((host, int(port)))
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._unread = bytearray()
         self._asked = False
+
+    def fileno(self) -> int:
+        """The connection's descriptor."""
+        return self._socket.fileno()
 
     def next(self) -> Event:
         """The next invocation, once there is one."""

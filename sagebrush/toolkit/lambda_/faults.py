@@ -24,6 +24,10 @@ MARSHAL = "Runtime.MarshalError"
 CONTEXT = "Runtime.LambdaContextUnmarshalError"
 LANGUAGE = "/var/lang"
 """Where the interpreter is in Lambda's environments."""
+RUNTIME = "/var/runtime"
+"""Where the runtime and its packages are."""
+SDK = "/function-runtimes/sdk-"
+"""What is in the path of the same on the host (`workload.functions`)."""
 _INDENT = "\u00a0"
 """Stands for a space at the start of a line in logs: consoles would strip those."""
 
@@ -69,6 +73,9 @@ def frames(trace: TracebackType | None) -> list[Frame]:
 
 
 def _place(file: str) -> str:
+    _, ours, rest = file.partition(SDK)
+    if ours:
+        return f"{RUNTIME}/{rest.partition('/')[2]}"
     for prefix in (sys.prefix, sys.base_prefix):
         if file.startswith(prefix + "/"):
             return LANGUAGE + file[len(prefix) :]

@@ -37,7 +37,8 @@ class _Handler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         record.aws_request_id = self._request_id()
-        sys.stdout.write(self.format(record) + "\n")
+        # a record of several lines is one event: the log knows lines, and shows this as a new line
+        sys.stdout.write(self.format(record).replace("\n", "\r") + "\n")
 
 
 class _Json(logging.Formatter):
