@@ -20,6 +20,7 @@ from pathlib import Path
 
 from sagebrush.compute import record
 from sagebrush.compute.base import Bind, Limits, Spec
+from sagebrush.compute.local import sandbox
 from sagebrush.compute.local.launcher import Launcher
 from sagebrush.environments import interpreters
 from sagebrush.environments.environment import Environment
@@ -197,7 +198,8 @@ class Places:
             plan = Plan(python, BEGIN, site=True, modules=WARM)
         else:
             plan = Plan(python, BEGIN, path=(str(self._sdk()),), modules=WARM)
-        return Ground(plan, self._binds(*prefixes), version, told, python)
+        node = _node() if asked.language == NODE else ()
+        return Ground(plan, (*self._binds(*prefixes), *node), version, told, python)
 
     def _interpreter(self, version: str) -> interpreters.Interpreter | None:
         """The host's interpreter of that version; looked for once."""
@@ -269,6 +271,14 @@ class Places:
 _CLIENT = f"{RUNTIME}/sagebrush/client"
 
 
+def _node() -> tuple[Bind, ...]:
+    """What a sandbox must show for the host's Node.js, besides the system's directories."""
+    path = Path(os.path.realpath(shutil.which("node") or "/usr/bin/node"))
+    if any(path.is_relative_to(each) for each in sandbox.SYSTEM):
+        return ()
+    return (Bind(path.parent.parent, str(path.parent.parent)),)
+
+
 def _linked(source: str, target: str) -> str:
     """The file is at `target` too, in place of what a layer before had there."""
     with contextlib.suppress(FileNotFoundError):
@@ -285,32 +295,32 @@ def _minor(version: str) -> str:
 
 
 def _argv(
-    sandbox: bool,
+    inside: bool,
     asked: Runtime,
     version: FunctionVersion,
     ground: Ground,
     layers: Path | None,
 ) -> tuple[str, ...]:
     """The program of a runtime, where it is executed."""
-    task = TASK if sandbox else str(version.code)
-    folder = RUNTIME if sandbox else str(launch.PACKAGE.parent)
+    task = TASK if inside else str(version.code)
+    folder = RUNTIME if inside else str(launch.PACKAGE.parent)
     if asked.language == PYTHON:
         return (str(ground.python), f"{folder}/{BOOT}/boot.py")
     if asked.language == NODE:
         node = shutil.which("node")
         return (os.path.realpath(node or "node"), f"{folder}/{BOOT}/node/bootstrap.mjs")
     if layers is not None and not (version.code / "bootstrap").exists():
-        return (f"{LAYERS if sandbox else layers}/bootstrap",)
+        return (f"{LAYERS if inside else layers}/bootstrap",)
     return (f"{task}/bootstrap",)
 
 
 def _paths(
-    sandbox: bool, root: Path, version: FunctionVersion, layers: Path | None
+    inside: bool, root: Path, version: FunctionVersion, layers: Path | None
 ) -> dict[str, str]:
     """Variables that name directories."""
-    task = TASK if sandbox else str(version.code)
-    opt = LAYERS if sandbox else str(layers or root / "no-layers")
-    runtime = RUNTIME if sandbox else str(launch.PACKAGE.parent)
+    task = TASK if inside else str(version.code)
+    opt = LAYERS if inside else str(layers or root / "no-layers")
+    runtime = RUNTIME if inside else str(launch.PACKAGE.parent)
     lib = f"{LANGUAGE}/lib:/lib64:/usr/lib64:{runtime}:{runtime}/lib:{task}:{task}/lib:{opt}/lib"
     found = {
         "LAMBDA_TASK_ROOT": task,
@@ -323,7 +333,7 @@ def _paths(
         number = version.runtime.removeprefix(NODE).removesuffix(".x")
         modules = f"{opt}/nodejs/node{number}/node_modules:{opt}/nodejs/node_modules"
         found["NODE_PATH"] = f"{modules}:{runtime}/node_modules:{runtime}:{task}"
-    if not sandbox:
+    if not inside:
         found["TMPDIR"] = str(root / "tmp")
     else:
         found["AWS_LAMBDA_RUNTIME_API"] = "127.0.0.1:9001"
