@@ -14,7 +14,7 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -51,6 +51,8 @@ WARM = (
     "json", "logging", "decimal", "uuid", "random", "base64", "csv", "urllib.request", "ssl",
 )  # fmt: skip
 """What is imported before an environment begins."""
+YOUNG = 60.0
+"""Seconds in which a directory that has been made is begun in."""
 KEPT = 60.0
 """Seconds for which it is not looked again whether an environment is built."""
 _USER, _HOME = "sbx_user1051", "/home/sbx_user1051"
@@ -117,6 +119,19 @@ class Places:
         text = json.dumps({"spec": record.to_json(spec), "shim": configuration})
         (spec.root / "spec.json").write_text(text)
         return spec
+
+    def clean(self) -> None:
+        """Directories of environments of an earlier server that never were of any function are gone."""
+        before = time.time() - YOUNG
+        for path in (self._home / "jobs").glob("function-*"):
+            with contextlib.suppress(OSError):
+                old = path.stat().st_mtime < before
+                if old and not record.log_end(path) and not record.held(path):
+                    shutil.rmtree(path, ignore_errors=True)
+
+    def used(self, root: Path) -> int:
+        """Bytes that the environment in `root` has in its /tmp."""
+        return sum(_sizes(root / "tmp"))
 
     def prepared(
         self, version: FunctionVersion, ground: Ground, blank: Spec, stream: str
@@ -277,6 +292,17 @@ def _node() -> tuple[Bind, ...]:
     if any(path.is_relative_to(each) for each in sandbox.SYSTEM):
         return ()
     return (Bind(path.parent.parent, str(path.parent.parent)),)
+
+
+def _sizes(folder: Path) -> Iterator[int]:
+    """The sizes on disk of all files under `folder`."""
+    with contextlib.suppress(OSError):
+        for entry in os.scandir(folder):
+            with contextlib.suppress(OSError):
+                if entry.is_dir(follow_symlinks=False):
+                    yield from _sizes(Path(entry.path))
+                else:
+                    yield entry.stat(follow_symlinks=False).st_blocks * 512
 
 
 def _linked(source: str, target: str) -> str:

@@ -10,6 +10,8 @@ socket's end this process ends; the jobs do not.
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import gc
 import importlib
 import json
@@ -27,14 +29,19 @@ if TYPE_CHECKING:
 LONGEST = 4096
 """Bytes of a directory's name."""
 READY = b"ready"
+_ENVIRONMENT = 47
+"""Where /proc/self/stat has env_start and env_end (proc(5): 50, 51), after the command's name."""
 
 
 def main() -> None:
     """Forks a shim for each message; returns at the end of the socket."""
+    ours = os.environ["SHIM"]
+    _forget_environment()
     link, plan = socket.socket(fileno=int(sys.argv[1])), json.loads(sys.argv[2])
     sys.path[:0] = plan["path"]
     module, _, name = plan["program"].partition(":")
     program = getattr(importlib.import_module(module), name)()
+    sys.path.remove(ours)  # jobs do not see our modules
     for each in plan["modules"]:
         importlib.import_module(each)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # ended shims are not waited for
@@ -49,6 +56,17 @@ def main() -> None:
             _supervise(link, directory, socket.socket(fileno=fds[0]), program)
         for fd in fds:
             os.close(fd)
+
+
+def _forget_environment() -> None:
+    """The variables that this process was begun with, by which it found its modules, are in none of
+    its memory: jobs may read what /proc shows of it."""
+    os.environ.clear()
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        with open("/proc/self/stat", "rb") as file:
+            fields = file.read().rpartition(b")")[2].split()
+        start, end = int(fields[_ENVIRONMENT]), int(fields[_ENVIRONMENT + 1])
+        ctypes.memset(start, 0, end - start)
 
 
 def _supervise(

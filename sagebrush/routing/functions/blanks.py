@@ -42,8 +42,10 @@ class Blank:
     """End the serving of its listeners."""
 
     def end(self) -> None:
-        """It ends."""
+        """It ends, and its directory goes with it."""
         self.link.close()
+        for closer in self.closers:
+            closer()
 
 
 class Blanks:
@@ -65,6 +67,7 @@ class Blanks:
             if not found.link.closed:
                 self.fill(ground)
                 return found
+            found.end()
         found = await self._begun(ground)
         self.fill(ground)
         return found

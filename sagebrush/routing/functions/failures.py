@@ -13,6 +13,7 @@ from sagebrush.routing.functions.lines import TIMED_OUT
 from sagebrush.routing.functions.values import RESPONSE_LIMIT
 
 EXIT = "Runtime.ExitError"
+ENTRY = "Runtime.InvalidEntrypoint"
 MEMORY = "Runtime.OutOfMemory"
 TOO_LARGE = "Function.ResponseSizeTooLarge"
 UNREADABLE = "Runtime.Unknown"
@@ -42,12 +43,23 @@ def of_exit(exited: Exited | None) -> tuple[str, str]:
     if exited.reason == "oom":
         return MEMORY, "Runtime exited with error: signal: killed"
     if exited.reason.startswith("sandbox"):
-        return "Runtime.InvalidEntrypoint", f"Couldn't start the runtime: {exited.message}"
+        return _unstarted(exited.message)
     if exited.code == 0:
         return EXIT, "Runtime exited without providing a reason"
     if exited.code < 0:
         return EXIT, f"Runtime exited with error: signal: {_signal(-exited.code)}"
     return EXIT, f"Runtime exited with error: exit status {exited.code}"
+
+
+def _unstarted(message: str) -> tuple[str, str]:
+    """The same of a runtime that could not be started; `message` is the shim's."""
+    step, _, rest = message.partition(": ")
+    why, _, path = rest.rpartition(": ")
+    if step != "exec" or not path.startswith("/"):
+        return "Runtime.Unknown", f"Couldn't start the execution environment: {message}"
+    if path.endswith("/bootstrap") and why == "No such file or directory":
+        return ENTRY, "Couldn't find valid bootstrap(s): [/var/task/bootstrap /opt/bootstrap]"
+    return ENTRY, f"fork/exec {path}: {why[:1].lower()}{why[1:]}"
 
 
 def _signal(number: int) -> str:

@@ -36,6 +36,10 @@ CONCURRENT = 1000
 """Environments of one account in one region: the default quota ("Lambda quotas")."""
 FUNCTION = "ReservedFunctionConcurrentInvocationLimitExceeded"
 ACCOUNT = "ConcurrentInvocationLimitExceeded"
+LOOK = 1.0
+"""Seconds between looks at what environments with an invocation keep in /tmp."""
+SLACK = 1 << 20
+"""Bytes beyond its size that are left to file systems' own rounding."""
 KNOWN = 60.0
 """Seconds for which it is not looked again what a runtime is here."""
 PIECES = 16
@@ -84,6 +88,7 @@ class Functions:
         """Environments may begin; their listeners are served by `serve`."""
         self._loop, self._blanks.serve = loop, serve
         self._sweeping = loop.call_later(SWEEP, self._sweep)
+        self._do(self._look_after())
 
     def close(self) -> None:
         """Every environment ends, and the warm processes too."""
@@ -337,6 +342,17 @@ class Functions:
             oldest.end()
             self._reserved -= oldest.version.memory << 20
             oldest.counted = False
+
+    async def _look_after(self) -> None:
+        """Environments that keep more in their /tmp than they may are ended, for ever."""
+        run = asyncio.get_running_loop().run_in_executor
+        await run(None, self._places.clean)
+        while True:
+            await asyncio.sleep(LOOK)
+            for each in [e for e in self._all.values() if e.busy and e.live]:
+                size = each.version.storage << 20
+                if await run(None, self._places.used, each.directory) > size + SLACK:
+                    each.end("storage")
 
     def _kept(self, environment: Environment) -> bool:
         """Whether the environment is one of those that were asked to stay."""

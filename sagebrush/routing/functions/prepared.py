@@ -43,6 +43,14 @@ class Places(Protocol):
         """What environments of that version have in common with others."""
         ...
 
+    def clean(self) -> None:
+        """What blank environments left that never were of any function is gone."""
+        ...
+
+    def used(self, root: Path) -> int:
+        """Bytes that the environment in `root` has in its /tmp."""
+        ...
+
     def laid(self, ground: Ground, key: str) -> Spec:
         """What a blank environment is begun with; its directory is there."""
         ...

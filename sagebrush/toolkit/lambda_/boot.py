@@ -14,6 +14,7 @@ import importlib
 import io
 import json
 import os
+import signal
 import sys
 import time
 import traceback
@@ -46,8 +47,6 @@ class Boot:
     def ready(self, spec: dict[str, Any]) -> None:
         """The Runtime API is connected to, and what handles an event has run once: a fork copies each
         page of memory when it first writes to it."""
-        ours = os.environ.get("SHIM")
-        sys.path[:] = [each for each in sys.path if each != ours]
         if runtime := spec["listeners"].get("runtime"):
             self._client = Client("{}:{}".format(*runtime))
             self.fds = {self._client.fileno()}
@@ -67,10 +66,18 @@ class Boot:
                 argv = [*filter(None, [os.environ.get(_WRAPPER)]), *spec["argv"]]
                 os.execve(argv[0], argv, dict(os.environ))
             sys.argv = ["/var/runtime/bootstrap.py"]
+            _signals()
             code = _run(self._client)
         except BaseException:
             traceback.print_exc()
         os._exit(code)
+
+
+def _signals() -> None:
+    """Signals do what they do in an interpreter that has just begun."""
+    for number in (signal.SIGPIPE, signal.SIGXFSZ):
+        signal.signal(number, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 class _Rehearsal(Client):
@@ -103,8 +110,8 @@ def _run(client: Client | None) -> int:
         code = _status(ended)
     except ConnectionError:
         return 1  # the server has ended, and with it this environment
-    except BaseException:
-        traceback.print_exc()
+    except BaseException as error:
+        sys.stderr.write(faults.printed(error))
         code = 1
     atexit._run_exitfuncs()
     return code

@@ -67,9 +67,16 @@ def frames(trace: TracebackType | None) -> list[Frame]:
     """The frames from the first that is not the runtime's own; the interpreter's files are where
     Lambda has them."""
     found = [(f.filename, f.lineno or 0, f.name, f.line) for f in traceback.extract_tb(trace)]
-    own = [n for n, frame in enumerate(found) if "/toolkit/lambda_/" not in frame[0]]
-    kept = found[own[0] if own else 0 :]
+    theirs = [n for n, frame in enumerate(found) if "/toolkit/lambda_/" not in frame[0]]
+    kept = found[theirs[0] :] if theirs else []
     return [(_place(file), line, name, text) for file, line, name, text in kept]
+
+
+def printed(error: BaseException) -> str:
+    """The error as the interpreter prints it, without the runtime's own frames."""
+    found = ["Traceback (most recent call last):\n"]
+    found += traceback.format_list(frames(error.__traceback__))
+    return "".join([*found, *traceback.format_exception_only(type(error), error)])
 
 
 def _place(file: str) -> str:
