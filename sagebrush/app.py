@@ -104,13 +104,6 @@ class App:
             lambda: self.world.db.generations.check(),
         )
         running = {name: kind.running for name, kind in kinds.items() if kind.running}
-        self._places = Places(
-            settings.home,
-            lambda: self.world,
-            self.backend.local.launcher,
-            lambda role, name: principals.service_credentials(self.world, role, name),
-            lambda spec: self.sandboxes.outside(spec),
-        )
         self.world = self._world(clock, running, known)
         self.loop = Loop(self.world, {name: kind for name, kind in kinds.items() if kind.reconcile})
         self.world.wake = self.loop.wake
@@ -179,15 +172,7 @@ class App:
             tallies=tallies,
             health=Health(self.backend, clock, due),
             notebooks=Notebooks(settings, rows, self.backend, clock),
-            functions=Functions(
-                settings.home / "function-runtimes",
-                measured.memory,
-                self._places,
-                lambda version, stream, key: self.world.streams.register(
-                    version.account, version.region, version.log_group, stream, key
-                ),
-                clock,
-            ),
+            functions=self._functions(measured.memory, clock),
             credentials=CredentialBook(
                 keys, settings.account, settings.role, clock, users.holder(rows, settings.role)
             ),
@@ -195,6 +180,24 @@ class App:
             before_body=self._before_body,
             dispatch=self.dispatcher,
             kinds=running,
+        )
+
+    def _functions(self, memory: int, clock: Callable[[], float]) -> Functions:
+        places = Places(
+            self.settings.home,
+            lambda: self.world,
+            self.backend.local.launcher,
+            lambda role, name: principals.service_credentials(self.world, role, name),
+            lambda spec: self.sandboxes.outside(spec),
+        )
+        return Functions(
+            self.settings.home / "function-runtimes",
+            memory,
+            places,
+            lambda version, stream, key: self.world.streams.register(
+                version.account, version.region, version.log_group, stream, key
+            ),
+            clock,
         )
 
     def _capture(self, of: Doc, destination: str, key: str, content: bytes) -> None:

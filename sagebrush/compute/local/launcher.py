@@ -165,7 +165,7 @@ class Launcher:
 
 def _tied(spec: Spec) -> dict[str, Any]:
     """What the shim reads of a job that is tied to its server."""
-    writable = [str(spec.root / "tmp"), "/dev", "/proc"]
+    writable = [str(spec.root / "tmp"), *WRITABLE]
     return {
         "tied": True,
         "writable": writable,

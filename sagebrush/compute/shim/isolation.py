@@ -58,8 +58,9 @@ class Isolation:
         self._spec["env"][FEED] = str(listener.getsockname()[1])
 
     def _listen_locally(self) -> None:
-        """Outside of a sandbox the program finds what it asks at ports of the host's loopback; the
-        variable that names one is listed with it."""
+        """Outside of a sandbox the program finds what it asks at ports of the host's loopback, each
+        named by a variable, and has a folder of its own for what is temporary."""
+        os.makedirs("tmp", exist_ok=True)
         for name, variable in self._spec["outside_listeners"].items():
             listener = socket.create_server(("127.0.0.1", 0), backlog=64)
             self.listeners[name] = listener
