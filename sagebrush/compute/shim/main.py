@@ -203,7 +203,9 @@ class Shim:
         for words, text in link.read():
             if words[0] == "begin":
                 self._become(json.loads(text))
-            elif words[0] == "say":
+            elif words[0] in ("say", "close"):
+                if words[0] == "close":
+                    self._read_waiting()
                 self._say(text.decode(), link)
             elif words[0] in (tied.FREEZE, tied.THAW):
                 self.process.freeze(words[0] == tied.FREEZE)
@@ -225,12 +227,15 @@ class Shim:
             cgroup.make(self.plan)
         self.process.become(json.dumps(told).encode())
 
-    def _say(self, text: str, link: tied.Tied) -> None:
-        """All that the job has written so far is in its log, and then `text`."""
+    def _read_waiting(self) -> None:
+        """All that the job has written so far is in its log."""
         waiting = self.process.waiting()
         while waiting > 0 and (data := self.process.read_output(waiting)):
             self._log(data)
             waiting -= len(data)
+
+    def _say(self, text: str, link: tied.Tied) -> None:
+        """`text` is in the job's log."""
         before, peak = self.log.offset, self.process.peak()
         self._log(text.replace(tied.PEAK, str(-(-peak >> 20))).encode())
         link.answer(f"said {before} {self.log.offset} {peak}")

@@ -216,7 +216,12 @@ class Environment:
         turn = self._turn = _Turn(invocation, self._loop.create_future(), pieces=pieces)
         version, now = self.version, self._clock()
         text = lines.started(invocation.request_id, version.version, now, version.as_json)
-        start = self._link.say(text)
+        fresh = self._first is not None
+        start = self._link.say(text, last=fresh)
+        if (
+            fresh
+        ):  # what its beginning wrote comes before; later, the last invocation's end saw to that
+            await asyncio.wait({start, self._gone}, return_when=asyncio.FIRST_COMPLETED)
         turn.begun = time.monotonic()
         self._give(Given(invocation, now + version.timeout))
         answer = await self._answered(turn)  # who is cancelled here leaves it busy: it is ended
@@ -271,7 +276,7 @@ class Environment:
         payload, error, kind = answer
         status = "error" if kind and kind != failures.TOO_LARGE else "success"
         text = self._report(turn, tied.PEAK, status, kind)
-        end = self._said = self._link.say(text)
+        end = self._said = self._link.say(text, last=True)
         end.add_done_callback(self._rest)
         self.used = time.monotonic()
         tail = b""

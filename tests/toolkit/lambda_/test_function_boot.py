@@ -18,7 +18,10 @@ from sagebrush.toolkit.lambda_.client import Client, Event
 from sagebrush.toolkit.lambda_.context import LambdaContext
 from sagebrush.toolkit.lambda_.faults import Fault
 
-HEADERS = {"lambda-runtime-deadline-ms": "9999999999999", "lambda-runtime-invoked-function-arn": "a"}
+HEADERS = {
+    "lambda-runtime-deadline-ms": "9999999999999",
+    "lambda-runtime-invoked-function-arn": "a",
+}
 
 
 class Told(Client):
@@ -118,7 +121,8 @@ def test_the_context_has_all_members(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "128")
     seen: list[LambdaContext] = []
     given = json.dumps({"custom": {"k": "v"}, "client": {"app_title": "t"}})
-    handled(lambda event, context: seen.append(context), **{"lambda-runtime-client-context": given})
+    more = {"lambda-runtime-client-context": given}
+    handled(lambda event, context: seen.append(context), b"{}", **more)
     (context,) = seen
     assert (context.function_name, context.memory_limit_in_mb) == ("f", "128")
     assert context.client_context is not None
