@@ -99,14 +99,15 @@ class Server:
     def prepared(self, name: str) -> bytes:
         """A signed request to invoke the function."""
         url = f"http://127.0.0.1:{self.port}/2015-03-31/functions/{name}/invocations"
-        asked = AWSRequest("POST", url, data=json.dumps(EVENT).encode())
+        body = json.dumps(EVENT).encode()
+        asked = AWSRequest("POST", url, data=body)
         SigV4Auth(self._credentials, "lambda", self.region).add_auth(asked)
         sent = asked.prepare()
         headers = {**sent.headers, "Host": f"127.0.0.1:{self.port}"}
-        headers["Content-Length"] = str(len(sent.body))
+        headers["Content-Length"] = str(len(body))
         lines = [f"POST {url.partition(str(self.port))[2]} HTTP/1.1"]
         lines += [f"{k}: {v}" for k, v in headers.items()]
-        return "\r\n".join((*lines, "", "")).encode() + sent.body
+        return "\r\n".join((*lines, "", "")).encode() + body
 
     def ask(self, request: bytes) -> None:
         """The function has answered."""
@@ -134,7 +135,9 @@ def show(name: str, found: Sequence[float]) -> None:
     ordered = sorted(found)
     high = ordered[min(len(ordered) - 1, int(len(ordered) * 0.95))]
     middle = statistics.median(ordered)
-    print(f"{name:24} {len(found):5}  p50 {middle:8.2f}  p95 {high:8.2f}  max {ordered[-1]:8.2f} ms")
+    print(
+        f"{name:24} {len(found):5}  p50 {middle:8.2f}  p95 {high:8.2f}  max {ordered[-1]:8.2f} ms"
+    )
 
 
 def measure(server: Server, cold: int, warm: int) -> None:
@@ -169,12 +172,19 @@ def beside(cold: int, warm: int) -> None:
     code = f"{HANDLER}\nimport sys\nprint(json.dumps(lambda_handler(json.load(sys.stdin), None)))"
     command = [sys.executable, "-I", "-c", code]
     run = lambda: subprocess.run(command, input=text, text=True, capture_output=True, check=True)  # noqa: E731
-    show("a plain subprocess", [timed(run) for _ in range(cold)])
+    paused = []
+    for _ in range(cold):
+        time.sleep(PAUSE)  # as before a cold start: an idle host is slower at first
+        paused.append(timed(run))
+    show("a plain subprocess", paused)
+    show("the same, at once", [timed(run) for _ in range(cold)])
 
 
 def main() -> None:
     """Measures in a data directory of its own."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("--isolation", default="sandbox", choices=("sandbox", "process"))
     parser.add_argument("--cold", type=int, default=20)
     parser.add_argument("--warm", type=int, default=1000)

@@ -69,6 +69,8 @@ class Shim:
         self.isolation = isolation.Isolation(spec)
         self.process = process.Process(spec, program)
         self.tied = tied.Tied(first, self.poll) if first is not None and spec.get("tied") else None
+        self.said = 0
+        """Where in the log the last text stands that it was told to write."""
         self.timeout = self.kill_at = NEVER
         self.reason = self.message = ""
 
@@ -203,10 +205,11 @@ class Shim:
         for words, text in link.read():
             if words[0] == "begin":
                 self._become(json.loads(text))
-            elif words[0] in ("say", "close"):
-                if words[0] == "close":
-                    self._read_waiting()
-                self._say(text.decode(), link)
+            elif words[0] == "say":
+                self.said = self.log.offset
+                self._log(text)
+            elif words[0] == "close":
+                self._close_turn(text.decode(), link)
             elif words[0] in (tied.FREEZE, tied.THAW):
                 self.process.freeze(words[0] == tied.FREEZE)
             elif words[0] == "kill":
@@ -227,18 +230,15 @@ class Shim:
             cgroup.make(self.plan)
         self.process.become(json.dumps(told).encode())
 
-    def _read_waiting(self) -> None:
-        """All that the job has written so far is in its log."""
+    def _close_turn(self, text: str, link: tied.Tied) -> None:
+        """All that the job has written so far is in its log, and then `text`."""
         waiting = self.process.waiting()
         while waiting > 0 and (data := self.process.read_output(waiting)):
             self._log(data)
             waiting -= len(data)
-
-    def _say(self, text: str, link: tied.Tied) -> None:
-        """`text` is in the job's log."""
-        before, peak = self.log.offset, self.process.peak()
+        peak = self.process.peak()
         self._log(text.replace(tied.PEAK, str(-(-peak >> 20))).encode())
-        link.answer(f"said {before} {self.log.offset} {peak}")
+        link.answer(f"said {self.said} {self.log.offset} {peak}")
 
     # -- commands
 

@@ -5,9 +5,10 @@ Such a job is begun before it is known what it will be (`blank`). Each line is o
   begin BYTES   that many bytes follow: JSON of what the job is, which the spec lacked; its variables
                 are in no file
   say BYTES     that many bytes follow, for the log, before all that is not read yet of what the job
-                wrote; the answer is `said BEFORE AFTER PEAK`: the log's size before and after, the most
-                memory used (both in bytes), which stands in the text where it has PEAK (in MiB)
-  close BYTES   the same, after all that the job has written so far
+                wrote
+  close BYTES   the same, after all that the job has written so far; the answer is `said BEFORE AFTER
+                PEAK`: the log's size before the last `say` and now, the most memory used (both in
+                bytes), which stands in the text where it has PEAK (in MiB)
   freeze, thaw  all that the job runs stands still, or goes on
   kill REASON   all that the job runs has SIGKILL; exit.json has the reason
 

@@ -52,8 +52,8 @@ class _Turn:
     """The invocation under way."""
 
     invocation: Invocation
-    answer: asyncio.Future[tuple[bytes, str, str]]
-    """(payload, "" or Unhandled, error type)"""
+    answer: asyncio.Future[tuple[bytes, str, str] | None]
+    """(payload, "" or Unhandled, error type); None where there will be none"""
     begun: float = 0.0
     """By the loop's clock."""
     ended: float = 0.0
@@ -120,6 +120,8 @@ class Environment:
             self._resting.cancel()
         if self._asked is not None and not self._asked.done():
             self._asked.cancel()
+        if self._turn is not None and not self._turn.answer.done():
+            self._turn.answer.set_result(None)
 
     @property
     def live(self) -> bool:
@@ -216,19 +218,17 @@ class Environment:
         turn = self._turn = _Turn(invocation, self._loop.create_future(), pieces=pieces)
         version, now = self.version, self._clock()
         text = lines.started(invocation.request_id, version.version, now, version.as_json)
-        fresh = self._first is not None
-        start = self._link.say(text, last=fresh)
-        if (
-            fresh
-        ):  # what its beginning wrote comes before; later, the last invocation's end saw to that
-            await asyncio.wait({start, self._gone}, return_when=asyncio.FIRST_COMPLETED)
+        if self._first is not None:  # what its beginning wrote comes first; later, the last end did
+            written = self._link.finish("")
+            await asyncio.wait({written, self._gone}, return_when=asyncio.FIRST_COMPLETED)
+        self._link.say(text)
         turn.begun = time.monotonic()
         self._give(Given(invocation, now + version.timeout))
         answer = await self._answered(turn)  # who is cancelled here leaves it busy: it is ended
         self._turn = None
         if answer is None:
-            return await self._broken(turn, start)
-        return await self._reported(turn, answer, start)
+            return await self._broken(turn)
+        return await self._reported(turn, answer)
 
     async def _awake(self) -> bool:
         """Whether it is there and what it said before is in its log."""
@@ -251,16 +251,19 @@ class Environment:
 
     async def _answered(self, turn: _Turn) -> tuple[bytes, str, str] | None:
         """The answer; None where the time was over or the environment ended first."""
-        waited = {turn.answer, self._gone}
-        await asyncio.wait(
-            waited, timeout=self.version.timeout, return_when=asyncio.FIRST_COMPLETED
-        )
-        if turn.answer.done():
-            return turn.answer.result()
-        turn.ended = time.monotonic()
-        if not self._gone.done():
+        timer = self._loop.call_later(self.version.timeout, self._time_over, turn)
+        try:
+            answer = await turn.answer
+        finally:
+            timer.cancel()
+        if answer is None:
+            turn.ended = time.monotonic()
+        return answer
+
+    def _time_over(self, turn: _Turn) -> None:
+        if not turn.answer.done():
+            turn.answer.set_result(None)
             self.end("timeout")
-        return None
 
     def _report(self, turn: _Turn, used: str, status: str = "success", error: str = "") -> str:
         """The last lines of the invocation's log."""
@@ -270,19 +273,17 @@ class Environment:
         at = self._clock()
         return lines.ended(turn.invocation.request_id, report, at, version.as_json)
 
-    async def _reported(
-        self, turn: _Turn, answer: tuple[bytes, str, str], start: asyncio.Future[Said]
-    ) -> Outcome:
+    async def _reported(self, turn: _Turn, answer: tuple[bytes, str, str]) -> Outcome:
         payload, error, kind = answer
         status = "error" if kind and kind != failures.TOO_LARGE else "success"
         text = self._report(turn, tied.PEAK, status, kind)
-        end = self._said = self._link.say(text, last=True)
+        end = self._said = self._link.finish(text)
         end.add_done_callback(self._rest)
         self.used = time.monotonic()
         tail = b""
         if turn.invocation.tail:
             await asyncio.wait({end, self._gone}, return_when=asyncio.FIRST_COMPLETED)
-            tail = self._tail(start)
+            tail = self._read(end.result().before) if end.done() and not end.cancelled() else b""
         return Outcome(payload, error, tail, self.version.version)
 
     def _rest(self, said: asyncio.Future[Said]) -> None:
@@ -296,7 +297,7 @@ class Environment:
             self._frozen = True
             self._link.freeze(True)
 
-    async def _broken(self, turn: _Turn, start: asyncio.Future[Said] | None) -> Outcome:
+    async def _broken(self, turn: _Turn) -> Outcome:
         """The environment ended in the middle: why, in its log and for the caller."""
         request_id, version = turn.invocation.request_id, self.version
         with contextlib.suppress(TimeoutError):
@@ -315,7 +316,10 @@ class Environment:
             payload = failures.exit_document(request_id, kind, message)
         self._append(text)
         return Outcome(
-            payload, UNHANDLED, self._tail(start) if turn.invocation.tail else b"", version.version
+            payload,
+            UNHANDLED,
+            self._tail(request_id) if turn.invocation.tail else b"",
+            version.version,
         )
 
     def _append(self, text: str) -> None:
@@ -325,13 +329,10 @@ class Environment:
         except OSError:
             log.exception("the log of %s could not be finished", self.key)
 
-    def _tail(self, start: asyncio.Future[Said] | None) -> bytes:
-        """The end of the invocation's log."""
-        if start is None or not start.done() or start.cancelled():
-            begin = 0
-        else:
-            begin = start.result().before
-        return self._read(begin)
+    def _tail(self, request_id: str) -> bytes:
+        """The end of the log of the invocation, of an environment that has ended."""
+        found = self._read(0)
+        return found[max(0, found.find(f"START RequestId: {request_id}".encode())) :]
 
     def _read(self, begin: int) -> bytes:
         """The end of what the log holds from there on; a carriage return within an event is a new

@@ -16,9 +16,10 @@ from sagebrush.net import dial
 
 @dataclass(frozen=True)
 class Said:
-    """Where in the log a text has been put, and the most memory used until then; bytes."""
+    """Where the log is, and the most memory used until then; bytes."""
 
     before: int
+    """Where the last text of `say` begins."""
     after: int
     peak: int
 
@@ -48,16 +49,20 @@ class Link:
         data = json.dumps(told).encode()
         self._send(f"begin {len(data)}\n".encode() + data)
 
-    def say(self, text: str, last: bool = False) -> asyncio.Future[Said]:
-        """`text` comes into the log, before what the environment writes from now on, or (`last`) after
-        all that it has written; done once it has."""
+    def say(self, text: str) -> None:
+        """`text` comes into the log, before what the environment writes from now on."""
+        data = text.encode()
+        self._send(f"say {len(data)}\n".encode() + data)
+
+    def finish(self, text: str) -> asyncio.Future[Said]:
+        """`text` comes into the log, after all that the environment has written; done once it has."""
         data = text.encode()
         future: asyncio.Future[Said] = self._loop.create_future()
         if self.closed:
             future.cancel()
             return future
         self._saying.append(future)
-        self._send(f"{'close' if last else 'say'} {len(data)}\n".encode() + data)
+        self._send(f"close {len(data)}\n".encode() + data)
         return future
 
     def freeze(self, frozen: bool) -> None:
