@@ -150,4 +150,6 @@ def _of_tied(directory: Path) -> State:
     """The state of a job that lives as long as its server, as its directory has it."""
     if record.held(directory):
         return Running(0.0)
+    if not (directory / "state.json").exists():  # it is just being started, or never was
+        return record.ended(directory) or Pending()
     return record.ended(directory) or lost(directory)

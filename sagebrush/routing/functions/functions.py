@@ -36,6 +36,10 @@ CONCURRENT = 1000
 """Environments of one account in one region: the default quota ("Lambda quotas")."""
 FUNCTION = "ReservedFunctionConcurrentInvocationLimitExceeded"
 ACCOUNT = "ConcurrentInvocationLimitExceeded"
+INITIALIZATION = "AWS_LAMBDA_INITIALIZATION_TYPE"
+ON_DEMAND, PROVISIONED = "on-demand", "provisioned-concurrency"
+AGAIN = 1.0
+"""Seconds until another environment follows a provisioned one that ended."""
 LOOK = 1.0
 """Seconds between looks at what environments with an invocation keep in /tmp."""
 SLACK = 1 << 20
@@ -74,7 +78,7 @@ class Functions:
         self._all: dict[str, Environment] = {}
         self._idle: dict[tuple[str, str], list[Environment]] = {}
         self._busy: dict[tuple[str, str, str], int] = {}
-        self._provisioned: dict[tuple[str, str], int] = {}
+        self._provisioned: dict[tuple[str, str], tuple[FunctionVersion, int]] = {}
         self._grounds: dict[tuple[str, str, bool], tuple[float, Ground]] = {}
         self._reserved = 0
         """Bytes that all environments may use together."""
@@ -231,14 +235,20 @@ class Functions:
         return found
 
     async def provision(self, version: FunctionVersion, count: int) -> int:
-        """`count` environments of that version are begun and stay; returns how many there are.
+        """`count` environments of that version are begun and stay, and others follow those that end;
+        returns how many there are.
 
         Raises Unrunnable, and Throttled where the host has no room for all of them.
         """
-        self._provisioned[version.key] = count
+        self._provisioned[version.key] = (version, count)
+        return await self._provide(version)
+
+    async def _provide(self, version: FunctionVersion) -> int:
+        """There are as many environments of that version as were asked for."""
+        _, count = self._provisioned.get(version.key, (version, 0))
         have = sum(each.version.key == version.key and each.live for each in self._all.values())
         for _ in range(count - have):
-            environment = await self._begin(version)
+            environment = await self._begin(version, PROVISIONED)
             begun = await environment.ready()
             self._do(self._registered(environment))
             if not begun:
@@ -250,14 +260,15 @@ class Functions:
     def release(self, arn: str) -> None:
         """No environment of that version is kept any more."""
         for key in [key for key in self._provisioned if key[0] == arn]:
-            del self._provisioned[key]
+            del self._provisioned[key]  # what is free ends when it has not been used for long
 
-    def forget(self, revision: str) -> None:
-        """Free environments of that revision end now, and busy ones after their invocation."""
-        for key in [key for key in self._provisioned if key[1] == revision]:
+    def forget(self, arn: str, revision: str = "") -> None:
+        """Free environments of that version end now (of that revision alone, where one is given), and
+        busy ones after their invocation."""
+        for key in [k for k in self._provisioned if k[0] == arn and revision in ("", k[1])]:
             del self._provisioned[key]
         for each in list(self._all.values()):
-            if each.version.revision == revision:
+            if each.version.arn == arn and revision in ("", each.version.revision):
                 self._retire(each)
 
     def forget_all(self) -> None:
@@ -274,18 +285,18 @@ class Functions:
         else:
             environment.retired = True
 
-    async def _begin(self, version: FunctionVersion) -> Environment:
+    async def _begin(self, version: FunctionVersion, why: str = ON_DEMAND) -> Environment:
         """A new environment of that version, which begins. Raises Unrunnable and Throttled."""
         size = version.memory << 20
         self._make_room(size)
         self._reserved += size
         try:
-            return await self._begun(version)
+            return await self._begun(version, why)
         except BaseException:
             self._reserved -= size
             raise
 
-    async def _begun(self, version: FunctionVersion) -> Environment:
+    async def _begun(self, version: FunctionVersion, why: str) -> Environment:
         run = asyncio.get_running_loop().run_in_executor
         ground = await self._ground(version)
         blank = await self._blanks.take(ground)
@@ -293,6 +304,7 @@ class Functions:
         stream = f"{date}/[{version.version}]{secrets.token_hex(16)}"
         try:
             prepared = await run(None, self._places.prepared, version, ground, blank.spec, stream)
+            prepared.told["env"][INITIALIZATION] = why
         except BaseException:
             blank.end()
             raise
@@ -329,6 +341,9 @@ class Functions:
             free.remove(environment)
         if not free:
             self._idle.pop(environment.version.key, None)
+        if environment.version.key in self._provisioned and self._loop is not None:
+            await asyncio.sleep(AGAIN)  # one that ends at once is not begun again all the time
+            await self._provide(environment.version)
 
     def _make_room(self, size: int) -> None:
         """There is room for another environment: the one that is free for longest ends where need be.
@@ -357,7 +372,7 @@ class Functions:
     def _kept(self, environment: Environment) -> bool:
         """Whether the environment is one of those that were asked to stay."""
         key = environment.version.key
-        wanted = self._provisioned.get(key, 0)
+        _, wanted = self._provisioned.get(key, (None, 0))
         return wanted > 0 and len(self._idle.get(key, ())) <= wanted
 
     def _sweep(self) -> None:

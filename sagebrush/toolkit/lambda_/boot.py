@@ -110,6 +110,10 @@ def _run(client: Client | None) -> int:
         code = _status(ended)
     except ConnectionError:
         return 1  # the server has ended, and with it this environment
+    except KeyboardInterrupt as error:
+        sys.stderr.write(faults.printed(error))
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGINT)
     except BaseException as error:
         sys.stderr.write(faults.printed(error))
         code = 1
@@ -216,7 +220,8 @@ def _handler(name: str) -> Callable[[Any, LambdaContext], Any]:
     try:
         found = importlib.import_module(module.replace("/", "."))
     except ImportError as error:
-        raise Fault(faults.IMPORT, f"Unable to import module '{module}': {error}") from error
+        words = f"Unable to import module '{module}': {faults.placed(str(error))}"
+        raise Fault(faults.IMPORT, words) from error
     except SyntaxError as error:
         trace = [f'  File "{error.filename}" Line {error.lineno}\n    {error.text}']
         words = f"Syntax error in module '{module}': {error}"

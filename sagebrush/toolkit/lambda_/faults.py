@@ -79,6 +79,11 @@ def printed(error: BaseException) -> str:
     return "".join([*found, *traceback.format_exception_only(type(error), error)])
 
 
+def placed(text: str) -> str:
+    """`text`, in which the interpreter's files are where Lambda has them."""
+    return text.replace(f"{sys.base_prefix}/", f"{LANGUAGE}/")
+
+
 def _place(file: str) -> str:
     _, ours, rest = file.partition(SDK)
     if ours:

@@ -234,7 +234,7 @@ def test_as_many_environments_as_invocations_and_no_more_than_allowed(stand: Sta
     assert sorted(stand.run(at_once(3, 2))) == ["", "", FUNCTION]
 
     async def forget() -> None:
-        stand.functions.forget(version.revision)
+        stand.functions.forget(version.arn)
 
     stand.run(forget())
     stand.until(lambda: not stand.environments(version))
