@@ -231,15 +231,16 @@ class Environment:
         return await self._reported(turn, answer)
 
     async def _awake(self) -> bool:
-        """Whether it is there and what it said before is in its log."""
+        """Whether it is there, goes on, and what it said before is in its log."""
+        if self._said is not None and not self._said.done():
+            await asyncio.wait({self._said, self._gone}, return_when=asyncio.FIRST_COMPLETED)
+        # nothing is waited for from here until the invocation is under way: it stays awake
         if self._resting is not None:
             self._resting.cancel()
             self._resting = None
         if self._frozen:
             self._frozen = False
             self._link.freeze(False)
-        if self._said is not None and not self._said.done():
-            await asyncio.wait({self._said, self._gone}, return_when=asyncio.FIRST_COMPLETED)
         return self.live
 
     def _give(self, given: Given) -> None:
@@ -289,6 +290,8 @@ class Environment:
     def _rest(self, said: asyncio.Future[Said]) -> None:
         """It stands still in a while, unless an invocation comes."""
         if not said.cancelled() and self.live and self._turn is None:
+            if self._resting is not None:
+                self._resting.cancel()
             self._resting = self._loop.call_later(STILL, self._stand_still)
 
     def _stand_still(self) -> None:
