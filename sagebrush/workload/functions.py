@@ -139,7 +139,7 @@ class Places:
         """What the blank environment is told to be one of `version`, with that log stream."""
         asked = runtime(version.runtime)
         assert asked is not None
-        layers = self._merged(version.layers)
+        layers = self.merged(version.layers)
         binds = [Bind(version.code, TASK)]
         if layers is not None:
             binds.append(Bind(layers, LAYERS))
@@ -245,7 +245,7 @@ class Places:
 
     # -- layers
 
-    def _merged(self, layers: tuple[Path, ...]) -> Path | None:
+    def merged(self, layers: tuple[Path, ...]) -> Path | None:
         """One directory with all layers, later ones over earlier ones; None for none."""
         if len(layers) <= 1:
             return layers[0] if layers else None

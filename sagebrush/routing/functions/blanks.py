@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 STOCK = 2
 """Blank environments of one kind."""
-SETTLED = 0.05
+SETTLED = 0.25
 """Seconds after a cold start until the stock is filled again: the processors are the function's first."""
 
 Serve = Callable[[Spec, str, socket.socket], Callable[[], Any] | None]
