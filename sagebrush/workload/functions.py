@@ -363,6 +363,8 @@ def _paths(
     if not inside:
         found["TMPDIR"] = str(root / "tmp")
     else:
+        if version.runtime.startswith(PYTHON):
+            found["PYTHONPATH"] = runtime  # for programs that it starts
         found["AWS_LAMBDA_RUNTIME_API"] = "127.0.0.1:9001"
     return found
 
