@@ -97,7 +97,7 @@ class Places:
             raise Unrunnable(f"the runtime {asked.name} needs Node.js, which this host lacks")
         return self._ground(asked, version.environment)
 
-    def laid(self, ground: Ground, key: str) -> Spec:
+    def laid(self, ground: Ground, key: str, awaited: bool) -> Spec:
         """What a blank environment is begun with; its directory is there."""
         spec = Spec(
             key=key,
@@ -113,6 +113,7 @@ class Places:
             listeners=("aws", "egress", "runtime") if self._sandbox else ("runtime",),
             log_limit=LOG_LIMIT,
             tied=True,
+            awaited=awaited,
         )
         configuration = self._launcher.configuration(spec)
         spec.root.mkdir(mode=0o700, parents=True)

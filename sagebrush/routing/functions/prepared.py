@@ -51,8 +51,9 @@ class Places(Protocol):
         """Bytes that the environment in `root` has in its /tmp."""
         ...
 
-    def laid(self, ground: Ground, key: str) -> Spec:
-        """What a blank environment is begun with; its directory is there."""
+    def laid(self, ground: Ground, key: str, awaited: bool) -> Spec:
+        """What a blank environment is begun with; its directory is there. `awaited`: it is not for the
+        stock."""
         ...
 
     def prepared(
