@@ -97,7 +97,7 @@ class Places:
             raise Unrunnable(f"the runtime {asked.name} needs Node.js, which this host lacks")
         return self._ground(asked, version.environment)
 
-    def laid(self, ground: Ground, key: str) -> Spec:
+    def laid(self, ground: Ground, key: str, awaited: bool) -> Spec:
         """What a blank environment is begun with; its directory is there."""
         spec = Spec(
             key=key,
@@ -113,6 +113,7 @@ class Places:
             listeners=("aws", "egress", "runtime") if self._sandbox else ("runtime",),
             log_limit=LOG_LIMIT,
             tied=True,
+            awaited=awaited,
         )
         configuration = self._launcher.configuration(spec)
         spec.root.mkdir(mode=0o700, parents=True)
@@ -213,6 +214,8 @@ class Places:
             plan = Plan(python, BEGIN, site=True, modules=WARM)
         else:
             plan = Plan(python, BEGIN, path=(str(self._sdk()),), modules=WARM)
+            if self._sandbox:
+                python = Path(LANGUAGE, "bin", f"python{_minor(version)}")
         node = _node() if asked.language == NODE else ()
         return Ground(plan, (*self._binds(*prefixes), *node), version, told, python)
 
@@ -362,6 +365,8 @@ def _paths(
     if not inside:
         found["TMPDIR"] = str(root / "tmp")
     else:
+        if version.runtime.startswith(PYTHON):
+            found["PYTHONPATH"] = runtime  # for programs that it starts
         found["AWS_LAMBDA_RUNTIME_API"] = "127.0.0.1:9001"
     return found
 

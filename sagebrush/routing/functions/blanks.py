@@ -68,7 +68,7 @@ class Blanks:
                 self.fill(ground)
                 return found
             found.end()
-        found = await self._begun(ground)
+        found = await self._begun(ground, awaited=True)
         self.fill(ground)
         return found
 
@@ -82,18 +82,18 @@ class Blanks:
             await asyncio.sleep(delay)
             stock = self._stock.setdefault(ground, [])
             while len(stock) < STOCK:
-                stock.append(await self._begun(ground))
+                stock.append(await self._begun(ground, awaited=False))
         except Unrunnable:
             log.exception("no environment of functions can be begun")
         finally:
             self._filling.pop(ground, None)
 
-    async def _begun(self, ground: Ground) -> Blank:
+    async def _begun(self, ground: Ground, awaited: bool) -> Blank:
         loop = asyncio.get_running_loop()
         key = f"function-{secrets.token_hex(10)}"
-        spec = await loop.run_in_executor(None, self._places.laid, ground, key)
+        spec = await loop.run_in_executor(None, self._places.laid, ground, key, awaited)
         try:
-            parent = await self._parents.ready(ground.plan)
+            parent = await self._parents.ready(ground.forked_from)
             ours, theirs = socket.socketpair()
             with theirs:
                 parent.fork(spec.root, theirs)
@@ -110,7 +110,7 @@ class Blanks:
 
     def drop(self) -> None:
         """Those whose warm process is gone end."""
-        for ground in [g for g in self._stock if not self._parents.has(g.plan)]:
+        for ground in [g for g in self._stock if not self._parents.has(g.forked_from)]:
             for each in self._stock.pop(ground):
                 each.end()
 

@@ -16,14 +16,15 @@ from sagebrush.routing.functions.values import FunctionVersion
 class Ground:
     """What environments have in common before it is known which version they are of."""
 
-    plan: Plan
-    """What they are forked from."""
+    forked_from: Plan
+    """The warm process."""
     binds: tuple[Bind, ...] = ()
     version: str = ""
     """Of the language."""
     told: str = ""
     """What stands in for what, for the log's first line; "" where nothing does."""
     python: Path = Path()
+    """The interpreter, as the function sees it."""
 
 
 @dataclass(frozen=True)
@@ -51,8 +52,9 @@ class Places(Protocol):
         """Bytes that the environment in `root` has in its /tmp."""
         ...
 
-    def laid(self, ground: Ground, key: str) -> Spec:
-        """What a blank environment is begun with; its directory is there."""
+    def laid(self, ground: Ground, key: str, awaited: bool) -> Spec:
+        """What a blank environment is begun with; its directory is there. `awaited`: it is not for the
+        stock."""
         ...
 
     def prepared(
