@@ -128,6 +128,8 @@ class Spec:
     tied: bool = False
     """It lives no longer than the server that started it, has no /opt/ml, and its shim is told what
     `compute.shim.tied` names; `env` is handed over in memory and not kept in a file."""
+    awaited: bool = False
+    """Of a tied job: somebody waits for it already, so nothing is done ahead."""
     executed: bool = False
     """Of a tied job: `argv` is executed, where else it would be what is warm that goes on as the job."""
     storage: int = 0

@@ -97,7 +97,7 @@ class Places:
             raise Unrunnable(f"the runtime {asked.name} needs Node.js, which this host lacks")
         return self._ground(asked, version.environment)
 
-    def laid(self, ground: Ground, key: str) -> Spec:
+    def laid(self, ground: Ground, key: str, awaited: bool) -> Spec:
         """What a blank environment is begun with; its directory is there."""
         spec = Spec(
             key=key,
@@ -113,6 +113,7 @@ class Places:
             listeners=("aws", "egress", "runtime") if self._sandbox else ("runtime",),
             log_limit=LOG_LIMIT,
             tied=True,
+            awaited=awaited,
         )
         configuration = self._launcher.configuration(spec)
         spec.root.mkdir(mode=0o700, parents=True)
@@ -139,7 +140,7 @@ class Places:
         """What the blank environment is told to be one of `version`, with that log stream."""
         asked = runtime(version.runtime)
         assert asked is not None
-        layers = self._merged(version.layers)
+        layers = self.merged(version.layers)
         binds = [Bind(version.code, TASK)]
         if layers is not None:
             binds.append(Bind(layers, LAYERS))
@@ -245,7 +246,7 @@ class Places:
 
     # -- layers
 
-    def _merged(self, layers: tuple[Path, ...]) -> Path | None:
+    def merged(self, layers: tuple[Path, ...]) -> Path | None:
         """One directory with all layers, later ones over earlier ones; None for none."""
         if len(layers) <= 1:
             return layers[0] if layers else None

@@ -168,6 +168,7 @@ def _tied(spec: Spec) -> dict[str, Any]:
     writable = [str(spec.root / "tmp"), *WRITABLE]
     return {
         "tied": True,
+        "awaited": spec.awaited,
         "writable": writable,
         "outside_listeners": {"runtime": RUNTIME} if "runtime" in spec.listeners else {},
     }

@@ -71,6 +71,8 @@ def _run(
     else:
         namespaces.adopt_orphans()
     main, hand, answer = _waiting(spec, uid, log, program)
+    if not spec["awaited"]:
+        namespaces.populate(own=False)
     told = _told(go)
     if told is None:
         return init.FAILED
@@ -130,6 +132,8 @@ def _waiting(
         try:
             if program is not None:
                 program.ready(spec)
+            if not spec["awaited"]:
+                namespaces.populate(own=True)
             size = int.from_bytes(_whole(told, _SIZE), "little")
             spec.update(json.loads(_whole(told, size)))
             _be(spec, uid, (log, tell), program)

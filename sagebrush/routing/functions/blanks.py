@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 STOCK = 2
 """Blank environments of one kind."""
-SETTLED = 0.05
+SETTLED = 0.25
 """Seconds after a cold start until the stock is filled again: the processors are the function's first."""
 
 Serve = Callable[[Spec, str, socket.socket], Callable[[], Any] | None]
@@ -68,7 +68,7 @@ class Blanks:
                 self.fill(ground)
                 return found
             found.end()
-        found = await self._begun(ground)
+        found = await self._begun(ground, awaited=True)
         self.fill(ground)
         return found
 
@@ -82,16 +82,16 @@ class Blanks:
             await asyncio.sleep(delay)
             stock = self._stock.setdefault(ground, [])
             while len(stock) < STOCK:
-                stock.append(await self._begun(ground))
+                stock.append(await self._begun(ground, awaited=False))
         except Unrunnable:
             log.exception("no environment of functions can be begun")
         finally:
             self._filling.pop(ground, None)
 
-    async def _begun(self, ground: Ground) -> Blank:
+    async def _begun(self, ground: Ground, awaited: bool) -> Blank:
         loop = asyncio.get_running_loop()
         key = f"function-{secrets.token_hex(10)}"
-        spec = await loop.run_in_executor(None, self._places.laid, ground, key)
+        spec = await loop.run_in_executor(None, self._places.laid, ground, key, awaited)
         try:
             parent = await self._parents.ready(ground.plan)
             ours, theirs = socket.socketpair()

@@ -313,7 +313,9 @@ class Functions:
         date = time.strftime("%Y/%m/%d", time.gmtime(self._clock()))
         stream = f"{date}/[{version.version}]{secrets.token_hex(16)}"
         try:
-            prepared = await run(None, self._places.prepared, version, ground, blank.spec, stream)
+            if len(version.layers) > 1:  # they may have to be merged
+                await run(None, self._places.merged, version.layers)
+            prepared = self._places.prepared(version, ground, blank.spec, stream)
             prepared.told["env"][INITIALIZATION] = why
         except BaseException:
             blank.end()

@@ -37,7 +37,7 @@ class Prepared:
 
 
 class Places(Protocol):
-    """Makes both; every method blocks and may raise Unrunnable."""
+    """Makes both; every method may raise Unrunnable, and all but `prepared` block."""
 
     def ground(self, version: FunctionVersion) -> Ground:
         """What environments of that version have in common with others."""
@@ -51,12 +51,18 @@ class Places(Protocol):
         """Bytes that the environment in `root` has in its /tmp."""
         ...
 
-    def laid(self, ground: Ground, key: str) -> Spec:
-        """What a blank environment is begun with; its directory is there."""
+    def laid(self, ground: Ground, key: str, awaited: bool) -> Spec:
+        """What a blank environment is begun with; its directory is there. `awaited`: it is not for the
+        stock."""
         ...
 
     def prepared(
         self, version: FunctionVersion, ground: Ground, blank: Spec, stream: str
     ) -> Prepared:
-        """What the blank environment is told to be one of `version`, with that log stream."""
+        """What the blank environment is told to be one of `version`, with that log stream; several
+        layers have been `merged`."""
+        ...
+
+    def merged(self, layers: tuple[Path, ...]) -> Path | None:
+        """One directory with all layers, later ones over earlier ones; None for none."""
         ...
