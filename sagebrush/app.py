@@ -115,7 +115,7 @@ class App:
         self.world = self._world(clock, running, known)
         self.loop = Loop(self.world, {name: kind for name, kind in kinds.items() if kind.reconcile})
         self.world.wake = self.loop.wake
-        self.outbox = Outbox(self.world, consumers)
+        self.outbox = Outbox(self.world, consumers, ends=registry.delivery_ends(found))
         self.world.reset = self._reset = Reset(self.world, self.loop, self.outbox, self.backend)
         self.access = AccessLog(settings.home / "logs" / "access.log")
         hosts = Hosts(settings)

@@ -10,7 +10,7 @@ from sagebrush import services
 from sagebrush.access import actions
 from sagebrush.aws import models
 from sagebrush.engine.kinds import Kind
-from sagebrush.engine.outbox import Consumer
+from sagebrush.engine.outbox import Consumer, Ends
 from sagebrush.errors import Doc
 from sagebrush.services import SERVICES
 from sagebrush.store.events import Interest, Source
@@ -90,6 +90,16 @@ def event_consumers(found: Modules | None = None) -> tuple[list[Consumer], Inter
             kinds += [each for each in named if each not in kinds]
             always = always or bool(given and not named)
     return consumers, Interest(always, tuple(kinds))
+
+
+def delivery_ends(found: Modules | None = None) -> dict[str, Ends]:
+    """Who sends -> what is counted of deliveries that their targets never got: modules' DELIVERY_ENDS."""
+    every = [module for own in (found or modules()).values() for module in own]
+    return {
+        principal: ends
+        for module in every
+        for principal, ends in getattr(module, "DELIVERY_ENDS", {}).items()
+    }
 
 
 def collect(service: str, found: Iterable[ModuleType], known: dict[str, str]) -> Operations:

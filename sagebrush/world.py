@@ -161,6 +161,8 @@ class World:
     if there is none."""
     curves: dict[tuple[int, str], tuple[float, ...]] = field(default_factory=dict)
     """(row id of a tuning job, name of an ended trial) -> the values of its metric over time."""
+    rules: dict[tuple[str, str, str], Any] = field(default_factory=dict)
+    """(account, region, bus) -> its rules, compiled by EventBridge as they were read from rows."""
 
     def ctx(
         self, caller: Caller, request_id: str = "", origin: Origin | None = None, region: str = ""

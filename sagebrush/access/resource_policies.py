@@ -1,7 +1,8 @@
-"""What a queue's or a topic's own policy decides about a service that calls on behalf of a resource.
+"""What policies of queues, topics, functions and log groups decide about a service that calls on behalf
+of a resource.
 
-EventBridge user guide, "Using resource-based policies for Amazon EventBridge" (SQS and SNS targets
-without a role); S3 user guide, "Granting permissions to publish event notification messages".
+EventBridge user guide, "Using resource-based policies for Amazon EventBridge" (targets without a role;
+log groups have the account's policies); S3 user guide, "Granting permissions to publish event notification messages".
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from sagebrush.world import Ctx
 
 KINDS = {"sqs": "queue", "sns": "topic"}
 """Service of an ARN -> the kind of its rows, whose documents have the policy as Policy."""
+LOG_POLICY = "log-resource-policy"
+"""The kind of CloudWatch Logs' resource policies, which are an account's."""
 
 
 def lets(ctx: Ctx, text: str | None, call: tuple[str, str], service: str, source: str) -> bool:
@@ -35,6 +38,8 @@ def admits(ctx: Ctx, target: Arn, action: str, service: str, source: str) -> boo
     operation says so better, and for services whose resources have no policy."""
     if target.service == "lambda":
         return function_policies.admits(ctx, str(target), service, source, action)
+    if target.service == "logs":
+        return _writes(ctx, target, action, service, source)
     kind = KINDS.get(target.service)
     if kind is None:
         return True
@@ -42,3 +47,14 @@ def admits(ctx: Ctx, target: Arn, action: str, service: str, source: str) -> boo
     if row is None:
         return True
     return lets(ctx, row.doc.get("Policy"), (action, str(target)), service, source)
+
+
+def _writes(ctx: Ctx, group: Arn, action: str, service: str, source: str) -> bool:
+    """Whether one of the policies of the log group's account lets the service write to it."""
+    # policies name a group with `:*`, which its streams match
+    stream = f"{str(group).removesuffix(':*')}:log-stream:"
+    return any(
+        lets(ctx, row.doc["policyDocument"], (action, stream), service, source)
+        for row in ctx.world.rows.select(LOG_POLICY, account=group.account)
+        if row.region == group.region
+    )

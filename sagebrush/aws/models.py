@@ -27,6 +27,7 @@ SERVICES = (
     "iam",
     "ecr",
     "events",
+    "scheduler",
     "sqs",
     "sns",
 )

@@ -13,10 +13,11 @@ import logging
 import random
 import threading
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from sagebrush.engine.targets import failures, sending
 from sagebrush.engine.targets.failures import Again
@@ -24,12 +25,17 @@ from sagebrush.store.db import Tx
 from sagebrush.store.deliveries import Delivery, Waiting, ordered, target_of
 from sagebrush.store.events import Event, Stored
 from sagebrush.store.generations import Outdated
+from sagebrush.store.series import Point
 from sagebrush.world import World
 
 log = logging.getLogger(__name__)
 
 Consumer = Callable[[World, Event], Sequence[Delivery]]
 """What is to be sent because of an event; called outside a transaction, may run twice."""
+FAILED, BURIED, LOST = "failed", "buried", "lost"
+"""How a delivery ends that its target never got: given up; its dead letter came; that was given up too."""
+Ends = Callable[[Delivery, str, float], Sequence[Point]]
+"""The metrics of a delivery that ended so (FAILED, BURIED, LOST) at that time."""
 THREADS = 32
 """Deliveries that are sent at the same time, at most."""
 EACH = 4
@@ -38,7 +44,7 @@ AHEAD = 32
 """Deliveries of one lane, and events, that are read at a time."""
 GIVE_UP = 8
 """Times that the deliveries of an event cannot be made before it is given up."""
-FAILED = 1.0
+PAUSE = 1.0
 """Seconds until a lane goes on whose outcome could not be stored."""
 SLOWEST = 60.0
 """Seconds between looks at most: a clock that was set is survived."""
@@ -65,11 +71,13 @@ class Outbox:
         world: World,
         consumers: Sequence[Consumer],
         chance: Callable[[], float] = random.random,
+        ends: Mapping[str, Ends] = MappingProxyType({}),
     ) -> None:
-        """`chance` gives numbers from 0 to 1, for pauses."""
+        """`chance` gives numbers from 0 to 1, for pauses; `ends`: who sends -> what is counted."""
         self._world = world
         self._consumers = tuple(consumers)
         self._chance = chance
+        self._ends = ends
         self._wake = threading.Event()
         self._stop = threading.Event()
         self._turning = threading.Lock()
@@ -287,7 +295,7 @@ class Outbox:
                 self._deliver(name, lane, *next_)
         except Exception:  # a full disk, say; what was sent will be sent again
             log.exception("what became of a delivery to %s could not be stored", name)
-            self._stop.wait(FAILED)
+            self._stop.wait(PAUSE)
         finally:
             target = target_of(name)
             with self._guard:
@@ -322,7 +330,7 @@ class Outbox:
         world, deliveries = self._world, self._world.deliveries
         world.db.generations.check()
         try:
-            sending.send(world, waiting.delivery)
+            sending.send(world, waiting)
         except Outdated:
             raise
         except Exception as error:
@@ -339,10 +347,25 @@ class Outbox:
                     "a delivery to %s on behalf of %s was given up: %s",
                     waiting.delivery.target, waiting.delivery.source_arn, failure.message,
                 )  # fmt: skip
-            deliveries.give_up(waiting.id, instead)
+            ended = LOST if waiting.delivery.letter else FAILED
+            deliveries.give_up(waiting.id, instead, self._counted(waiting.delivery, ended))
             return False
-        deliveries.done(waiting.id)
+        if waiting.delivery.letter:
+            deliveries.done(waiting.id, self._counted(waiting.delivery, BURIED))
+        else:
+            deliveries.done(waiting.id)
         return False
+
+    def _counted(self, delivery: Delivery, ended: str) -> Callable[[Tx], object]:
+        """The metrics of the delivery's end are stored."""
+        world, ends = self._world, self._ends.get(delivery.principal)
+        points = ends(delivery, ended, world.clock()) if ends is not None else ()
+
+        def store(tx: Tx) -> None:
+            if points:
+                world.series.append_in(tx, delivery.account, delivery.region, points)
+
+        return store
 
     def idle(self) -> bool:
         """Whether nothing is being sent, and nothing could be before a time comes or something is

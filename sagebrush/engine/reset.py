@@ -119,6 +119,7 @@ class Reset:
         world.endpoints.empty(last)
         world.forward.demand.empty()
         world.curves.clear()
+        world.rules = {}
         principals.forget(world)
 
     def _remove_directories(self) -> None:

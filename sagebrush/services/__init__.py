@@ -26,6 +26,8 @@ SERVICES = {
     "iam": "iam",
     "sqs": "sqs",
     "sns": "sns",
+    "events": "events",
+    "scheduler": "scheduler",
     "lambda": "lambda_",
 }
 """botocore's name of each service -> its folder, or its one module, here."""

@@ -48,6 +48,8 @@ class Delivery:
     """The ARN of the queue that gets the payload when it is given up; "": nobody does."""
     dead_attributes: Doc = field(default_factory=dict)
     """Further message attributes in the dead-letter queue: name -> text, or as SQS has them."""
+    letter: bool = False
+    """Whether it is itself one that was given up, on its way to a dead-letter queue."""
 
     @property
     def lane(self) -> str:
@@ -77,6 +79,14 @@ def ordered(lane: str) -> bool:
 def target_of(lane: str) -> str:
     """The target of the lane's deliveries."""
     return lane.partition(_BETWEEN)[0]
+
+
+Also = Callable[[Tx], object]
+"""What is done in the transaction in which a delivery ends."""
+
+
+def _nothing(tx: Tx) -> None:
+    """Nothing is done."""
 
 
 class Deliveries:
@@ -128,24 +138,29 @@ class Deliveries:
         row = self._db.read_one(f"SELECT due FROM delivery WHERE lane=? {which} LIMIT 1", (lane,))
         return row["due"] if row else None
 
-    def done(self, number: int) -> None:
-        """The delivery was made."""
-        sql = "DELETE FROM delivery WHERE id=?"
-        self._db.write(lambda tx: tx.run(sql, (number,)), urgent=True)
+    def done(self, number: int, also: Also = _nothing) -> None:
+        """The delivery was made; `also` is done with it."""
+
+        def work(tx: Tx) -> None:
+            if tx.run("DELETE FROM delivery WHERE id=?", (number,)):
+                also(tx)
+
+        self._db.write(work, urgent=True)
 
     def retry(self, number: int, due: float) -> None:
         """The delivery failed and is tried again at `due`."""
         sql = "UPDATE delivery SET due=?, attempts=attempts+1 WHERE id=?"
         self._db.write(lambda tx: tx.run(sql, (due, number)), urgent=True)
 
-    def give_up(self, number: int, instead: Sequence[Delivery]) -> bool:
-        """The delivery is given up, and `instead` (to a dead-letter queue) are made in its place; False
-        where it was no more."""
+    def give_up(self, number: int, instead: Sequence[Delivery], also: Also = _nothing) -> bool:
+        """The delivery is given up, and `instead` (to a dead-letter queue) are made in its place; `also`
+        is done with it. False where it was no more."""
 
         def work(tx: Tx) -> bool:
             if not tx.run("DELETE FROM delivery WHERE id=?", (number,)):
                 return False
             self.put_in(tx, instead)
+            also(tx)
             return True
 
         return self._db.write(work, urgent=True)

@@ -7,6 +7,7 @@ others and removes them in one transaction.
 from __future__ import annotations
 
 import json
+import logging
 import sqlite3
 import uuid
 from collections.abc import Callable, Mapping, Sequence
@@ -16,6 +17,8 @@ from dataclasses import dataclass
 from sagebrush.store.db import Db, Tx
 from sagebrush.store.documents import Doc, dump, parse
 from sagebrush.store.reader import Row
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -95,29 +98,36 @@ class Events:
         source = self._sources.get(row.kind) if row is not None else None
         if row is None or source is None:
             return
-        if self.wanted_in(tx, row.account, row.region):
-            self._insert(tx, source(old, new))
+        if not self.wanted_in(tx, row.account, row.region):
+            return
+        try:
+            found = [(event, dump(event.detail)) for event in source(old, new)]
+        except Exception:  # no event is worth the change that it tells of
+            log.exception("the events of a change of the %s %s are lost", row.kind, row.name)
+            return
+        self._insert(tx, found)
 
     def put_in(self, tx: Tx, events: Sequence[Event]) -> None:
         """The events that somebody could consume are stored, in a transaction that the caller holds;
         the outbox hears of them once it is on disk."""
         places = dict.fromkeys((event.account, event.region) for event in events)
         wanted = {place for place in places if self.wanted_in(tx, *place)}
-        self._insert(tx, [each for each in events if (each.account, each.region) in wanted])
+        self._insert(tx, [(e, dump(e.detail)) for e in events if (e.account, e.region) in wanted])
 
     def put(self, events: Sequence[Event]) -> Future[None]:
         """As `put_in`, in a transaction of their own."""
         return self._db.submit(lambda tx: self.put_in(tx, events))
 
-    def _insert(self, tx: Tx, events: Sequence[Event]) -> None:
+    def _insert(self, tx: Tx, events: Sequence[tuple[Event, str]]) -> None:
+        """Stores each event with its detail as JSON."""
         now = self._clock()
-        for event in events:
+        for event, detail in events:
             tx.run(
                 "INSERT INTO event(uid, account, region, source, detail_type, detail, resources, at)"
                 " VALUES(?,?,?,?,?,?,?,?)",
                 (
                     event.id or str(uuid.uuid4()), event.account, event.region, event.source,
-                    event.detail_type, dump(event.detail), json.dumps(event.resources),
+                    event.detail_type, detail, json.dumps(event.resources),
                     event.at or now,
                 ),
             )  # fmt: skip

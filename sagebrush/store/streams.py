@@ -101,6 +101,17 @@ class Streams:
         rows = self._db.read(sql, (account, region))
         return [Group(r["name"], r["created"], r["retention"]) for r in rows]
 
+    def has_group(self, account: str, region: str, name: str) -> bool:
+        """Whether there is a group of that name."""
+        sql = "SELECT 1 FROM log_group WHERE account=? AND region=? AND name=?"
+        return self._db.read_one(sql, (account, region, name)) is not None
+
+    def stream(self, account: str, region: str, group: str, name: str) -> Stream | None:
+        """The group's stream of that name, or None."""
+        sql = "SELECT * FROM log_stream WHERE account=? AND region=? AND grp=? AND name=?"
+        r = self._db.read_one(sql, (account, region, group, name))
+        return Stream(r["id"], r["grp"], r["name"], r["job"], r["created"]) if r else None
+
     def streams(self, account: str, region: str, group: str) -> list[Stream]:
         """All streams of the group by name."""
         sql = "SELECT * FROM log_stream WHERE account=? AND region=? AND grp=? ORDER BY name"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import re
 from collections.abc import Iterator
@@ -59,6 +60,8 @@ ABSENT = {
     "sagemaker:TaggingAction": "of tags that come with a new resource, not of AddTags itself",
     "iam:PermissionsBoundary": "given by the role or user itself, where it has a boundary",
     "sts:TransitiveTagKeys": "of AssumeRole, whose entry has it, not of GetFederationToken",
+    "events:ManagedBy": "no service of Sagebrush's manages rules in accounts",
+    "events:eventBusInvocation": "of events that a rule sends on, for which no request is made",
     "lambda:CodeSigningConfigArn": "no function has one here",
     "lambda:EventSourceToken": "of Alexa skills, which invoke nothing here",
     "lambda:FunctionArn": "given by the function or mapping itself, where the request does not name it",
@@ -265,6 +268,14 @@ def sample_of(service: str, name: str) -> dict[str, Any]:
     found = value_of(shape, "") if shape is not None else {}
     if service == "application-autoscaling" and "ResourceARN" in found:
         found["ResourceARN"] = f"arn:aws:{service}:us-east-1:123456789012:scalable-target/1"
+    if service == "events" and "ResourceARN" in found:
+        found["ResourceARN"] = f"arn:aws:{service}:us-east-1:123456789012:rule/a-rule"
+    if service == "events" and "EventPattern" in found:
+        detail = {"service": ["s"], "eventTypeCode": ["c"], "userIdentity": {"principalId": ["p"]}}
+        pattern = {"source": ["a"], "detail-type": ["b"], "detail": detail}
+        found["EventPattern"] = json.dumps(pattern)
+    if service == "scheduler" and "ResourceArn" in found:
+        found["ResourceArn"] = f"arn:aws:{service}:us-east-1:123456789012:schedule-group/a-group"
     return found
 
 

@@ -1,105 +1,38 @@
-"""The outbox: what is put arrives once it is committed, as who sends may, or goes to the dead letters."""
+"""The outbox: what is put arrives once it is committed, or is tried again, or goes to the dead letters."""
 
 from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from sagebrush.app import App, build
-from sagebrush.engine.outbox import EACH, GIVE_UP, Outbox
+from sagebrush.engine.outbox import AHEAD, EACH, GIVE_UP
 from sagebrush.errors import AwsError, Doc
 from sagebrush.settings import Settings
 from sagebrush.store.deliveries import Delivery
-from sagebrush.store.events import Event, Events, Interest
+from sagebrush.store.events import Event
 from sagebrush.world import Ctx, World
 from tests.conftest import Clock
+from tests.engine.outboxworld import EVENTS, OutboxWorld, event, policy, said
 from tests.waiting import until
-
-RULE = "arn:aws:events:us-east-1:000000000000:rule/x"
-EVENTS = "events.amazonaws.com"
-
-
-class Fixture:
-    """A world whose outbox runs when told, with queues by their names."""
-
-    def __init__(self, settings: Settings, clock: Clock) -> None:
-        self.clock = clock
-        self.app: App = build(settings, clock)
-        self.world: World = self.app.world
-        self.consumers: list[Callable[[World, Event], Sequence[Delivery]]] = []
-        self.world.events = Events(self.world.db, clock, {}, Interest(always=True))
-        self.outbox = Outbox(self.world, [self._consume], lambda: 1.0)
-        self.ctx: Ctx = self.world.service_ctx()
-
-    def _consume(self, world: World, event: Event) -> list[Delivery]:
-        return [each for consumer in self.consumers for each in consumer(world, event)]
-
-    def queue(self, name: str, *services: str) -> str:
-        """The ARN of a new queue to which the services may send for RULE."""
-        arn = f"arn:aws:sqs:{self.ctx.region}:{self.ctx.account}:{name}"
-        given: Doc = {"QueueName": name}
-        if services:
-            given["Attributes"] = {"Policy": policy(arn, "sqs:SendMessage", *services)}
-        self.ctx.call("sqs", "CreateQueue", given)
-        return arn
-
-    def delivery(self, target: str, payload: str = "text", **given: Any) -> Delivery:
-        whole = {"source_arn": RULE, **given}
-        return Delivery(self.ctx.account, self.ctx.region, target, payload, EVENTS, **whole)
-
-    def put(self, *deliveries: Delivery) -> None:
-        self.world.deliveries.put(deliveries).result()
-
-    def bodies(self, name: str) -> list[str]:
-        """The messages of the queue, in the order in which they were sent; they stay."""
-        return [each.body for each in self.messages(name)]
-
-    def messages(self, name: str) -> list[Any]:
-        row = self.world.rows.get(self.ctx.account, self.ctx.region, "queue", name)
-        assert row is not None
-        return self.world.messages.peek(row.id, 0, 1000)
-
-    def answers(self, service: str, name: str, with_: Callable[[Ctx, Doc], Doc]) -> None:
-        """The operation is another."""
-        self.world.operations[service, name] = with_
-
-
-def policy(arn: str, action: str, *services: str) -> str:
-    statement = {
-        "Effect": "Allow",
-        "Principal": {"Service": list(services)},
-        "Action": action,
-        "Resource": arn,
-        "Condition": {"ArnEquals": {"aws:SourceArn": RULE}},
-    }
-    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
 
 
 @pytest.fixture
-def things(settings: Settings, clock: Clock) -> Iterator[Fixture]:
-    made = Fixture(settings, clock)
+def things(settings: Settings, clock: Clock) -> Iterator[OutboxWorld]:
+    made = OutboxWorld(settings, clock)
     yield made
     made.outbox.stop()
     made.app.stop()
 
 
-def event(number: int = 0) -> Event:
-    return Event("000000000000", "us-east-1", "mine", "Made", {"number": number})
-
-
-def said(message: Any) -> dict[str, str]:
-    return {k: v["StringValue"] for k, v in message.more["attributes"].items()}
-
-
 # Sending ------------------------------------------------------------------------------------------
 
 
-def test_an_event_becomes_its_deliveries_once(things: Fixture) -> None:
+def test_an_event_becomes_its_deliveries_once(things: OutboxWorld) -> None:
     first, second = things.queue("a", EVENTS), things.queue("b", EVENTS)
 
     def consume(world: World, event: Event) -> list[Delivery]:
@@ -113,7 +46,7 @@ def test_an_event_becomes_its_deliveries_once(things: Fixture) -> None:
     assert things.world.events.next_due() is None
 
 
-def test_a_topic_passes_it_on(things: Fixture) -> None:
+def test_a_topic_passes_it_on(things: OutboxWorld) -> None:
     topic = things.ctx.call("sns", "CreateTopic", {"Name": "t"})["TopicArn"]
     things.put(things.delivery(topic, "refused"))
     things.ctx.call(
@@ -140,52 +73,10 @@ def test_a_topic_passes_it_on(things: Fixture) -> None:
     assert things.bodies("q") == ["refused", "passed"]
 
 
-def test_without_a_policy_of_the_target_nothing_arrives(things: Fixture) -> None:
-    dead = things.queue("dead", EVENTS)
-    for target in (things.queue("q"), things.queue("other", "s3.amazonaws.com")):
-        things.put(things.delivery(target, target, dead_letter=dead))
-    things.outbox.run_once()
-    assert things.bodies("q") == things.bodies("other") == []
-    letters = {each.body: said(each) for each in things.messages("dead")}
-    assert [each["ERROR_CODE"] for each in letters.values()] == ["NO_PERMISSIONS"] * 2
-    assert all(
-        each["RULE_ARN"] == RULE and each["TARGET_ARN"] == arn for arn, each in letters.items()
-    )
-    assert all("EXHAUSTED_RETRY_CONDITION" not in each for each in letters.values())
-
-
-def test_a_role_sends_what_it_may_where_the_service_may_assume_it(things: Fixture) -> None:
-    def role(name: str, service: str, action: str) -> str:
-        trust = {"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}
-        document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
-        given = {"RoleName": name, "AssumeRolePolicyDocument": document}
-        arn = things.ctx.call("iam", "CreateRole", given)["Role"]["Arn"]
-        allowed = {"Effect": "Allow", "Action": action, "Resource": "*"}
-        things.ctx.call(
-            "iam", "PutRolePolicy", {"RoleName": name, "PolicyName": "p", "PolicyDocument":
-                                     json.dumps({"Version": "2012-10-17", "Statement": [allowed]})}
-        )  # fmt: skip
-        return arn
-
-    target, dead = things.queue("q"), things.queue("dead", EVENTS)
-    roles = [
-        role("good", EVENTS, "sqs:SendMessage"),
-        role("strange", "s3.amazonaws.com", "sqs:SendMessage"),
-        role("poor", EVENTS, "sqs:ReceiveMessage"),
-        f"arn:aws:iam::{things.ctx.account}:role/none",
-    ]
-    things.put(*(things.delivery(target, arn, role=arn, dead_letter=dead) for arn in roles))
-    things.outbox.run_once()
-    assert things.bodies("q") == roles[:1]
-    codes = {each.body: said(each)["ERROR_CODE"] for each in things.messages("dead")}
-    assume = "FAILED_TO_ASSUME_ROLE"
-    assert codes == dict(zip(roles[1:], (assume, "NO_PERMISSIONS", assume), strict=True))
-
-
 # Failures -----------------------------------------------------------------------------------------
 
 
-def test_what_throttles_is_tried_again_until_it_does_not(things: Fixture) -> None:
+def test_what_throttles_is_tried_again_until_it_does_not(things: OutboxWorld) -> None:
     target, operation = things.queue("q", EVENTS), things.world.operations["sqs", "SendMessage"]
     left = [AwsError("ThrottlingException", "slow", 400), AwsError("InternalFailure", "x", 500)]
 
@@ -215,7 +106,7 @@ def test_what_throttles_is_tried_again_until_it_does_not(things: Fixture) -> Non
     ],
 )
 def test_what_stays_throttled_is_given_up(
-    things: Fixture, terms: Doc, condition: str, retried: str
+    things: OutboxWorld, terms: Doc, condition: str, retried: str
 ) -> None:
     topic = "arn:aws:sns:us-east-1:000000000000:t"
 
@@ -234,7 +125,7 @@ def test_what_stays_throttled_is_given_up(
     assert said(letter)["ERROR_CODE"] == "THROTTLING"
 
 
-def test_a_target_that_is_gone_and_a_dead_letter_queue_that_is(things: Fixture) -> None:
+def test_a_target_that_is_gone_and_a_dead_letter_queue_that_is(things: OutboxWorld) -> None:
     gone = "arn:aws:sqs:us-east-1:000000000000:gone"
     things.put(
         things.delivery(gone, "first", dead_letter=things.queue("dead", EVENTS)),
@@ -248,7 +139,7 @@ def test_a_target_that_is_gone_and_a_dead_letter_queue_that_is(things: Fixture) 
     assert "The specified queue does not exist." in said(letter)["ERROR_MESSAGE"]
 
 
-def test_a_consumer_that_raises_is_asked_again(things: Fixture) -> None:
+def test_a_consumer_that_raises_is_asked_again(things: OutboxWorld) -> None:
     target = things.queue("q", EVENTS)
     raised: list[int] = []
 
@@ -272,7 +163,7 @@ def test_a_consumer_that_raises_is_asked_again(things: Fixture) -> None:
 # Running ------------------------------------------------------------------------------------------
 
 
-def test_a_slow_target_holds_up_no_other(things: Fixture) -> None:
+def test_a_slow_target_holds_up_no_other(things: OutboxWorld) -> None:
     slow, quick = things.queue("slow", EVENTS), things.queue("quick", EVENTS)
     operation, go = things.world.operations["sqs", "SendMessage"], threading.Event()
     most, now, guard = [0], [0], threading.Lock()
@@ -294,13 +185,14 @@ def test_a_slow_target_holds_up_no_other(things: Fixture) -> None:
     until(lambda: len(things.bodies("quick")) == 50, "it arrives")
     assert len(things.bodies("quick")) == 50
     assert (things.bodies("slow"), most[0]) == ([], EACH)
+    assert len(things.outbox._lanes[slow].ready) <= AHEAD, "what waits is read a few at a time"
     go.set()
     until(things.outbox.idle, "all is sent")
     assert sorted(map(int, things.bodies("slow"))) == list(range(100))
     assert things.world.deliveries.count() == 0
 
 
-def test_message_groups_keep_their_order(things: Fixture) -> None:
+def test_message_groups_keep_their_order(things: OutboxWorld) -> None:
     seen: dict[str, list[int]] = {}
     failed: set[str] = set()
     guard = threading.Lock()
@@ -334,12 +226,12 @@ def test_message_groups_keep_their_order(things: Fixture) -> None:
 
 
 def test_what_another_server_left_is_sent(settings: Settings, clock: Clock) -> None:
-    things = Fixture(settings, clock)
+    things = OutboxWorld(settings, clock)
     target = things.queue("q", EVENTS)
     things.put(things.delivery(target))
     things.world.events.put([event()]).result()
     things.app.stop()
-    things = Fixture(settings, clock)
+    things = OutboxWorld(settings, clock)
     things.consumers = [lambda world, event: [things.delivery(target, "event")]]
     things.outbox.start()
     until(lambda: len(things.bodies("q")) == 2, "it arrives")

@@ -105,6 +105,24 @@ def test_a_change_that_was_undone_tells_nothing(things: Fixture) -> None:
     assert things.statuses() == ["New"]
 
 
+def test_a_source_that_raises_does_not_undo_the_change(things: Fixture) -> None:
+    rule(things)
+
+    def bad(old: Row | None, new: Row | None) -> Sequence[Event]:
+        if new is not None and new.status == "Odd":
+            raise KeyError("no such member")
+        return [Event("1", "r", "aws.test", "t", {"Status": object()})]
+
+    things.rows.changed = Events(
+        things.db, lambda: 1.0, {"job": bad}, Interest(always=True)
+    ).changed
+    row = things.rows.insert(ROW)
+    things.rows.update(row.id, lambda row: replace(row, status="Odd"))
+    found = things.rows.by_id(row.id)
+    assert found is not None
+    assert (found.status, things.statuses()) == ("Odd", [])
+
+
 def test_an_event_is_consumed_once(things: Fixture) -> None:
     rule(things)
     things.rows.insert(ROW)

@@ -3,7 +3,8 @@
 EventBridge user guide, "How EventBridge retries delivering events" (24 hours, 185 times, exponential
 back-off and jitter) and "Using dead-letter queues to process undelivered events" (its message
 attributes and error codes; what is not permitted or not there is not tried again); AWS re:Post,
-"failed invocations" (only 5xx and 429 are tried again). Amazon SNS developer guide, "Amazon SNS
+"failed invocations" (only 5xx and 429 are tried again). EventBridge Scheduler user guide, "Configuring a
+schedule's dead-letter queue" (the request as the message, the target's own code). Amazon SNS developer guide, "Amazon SNS
 dead-letter queues"; AWS Lambda developer guide, "Adding a dead-letter queue".
 """
 
@@ -12,6 +13,8 @@ from __future__ import annotations
 import uuid
 from dataclasses import dataclass, replace
 
+from sagebrush.aws import models
+from sagebrush.engine.targets import calls, parameters
 from sagebrush.errors import AwsError, Doc
 from sagebrush.store.deliveries import Delivery, Waiting
 
@@ -31,6 +34,8 @@ THROTTLED = frozenset(
 _COLLISIONS = frozenset({"ResourceConflictException", "ConcurrentModificationException"})
 """Somebody else changes the target just now."""
 _WORDS = ("NotFound", "NonExistent", "DoesNotExist", "NoSuch")
+ASSUME = "FailedToAssumeRole"
+"""The code of our own for a role that the sending service may not assume."""
 ATTEMPTS, AGE = "MaximumRetryAttempts", "MaximumEventAgeInSeconds"
 SCHEDULER, LAMBDA, SNS = "scheduler.amazonaws.com", "lambda.amazonaws.com", "sns.amazonaws.com"
 
@@ -46,6 +51,8 @@ class Failure:
     """Whether another try may go well."""
     error: str = ""
     """The target's own code."""
+    words: str = ""
+    """Its own words."""
 
 
 @dataclass(frozen=True)
@@ -65,25 +72,32 @@ class GivenUp:
 def failure_of(error: Exception) -> Failure:
     """What the error of a call means for its delivery."""
     if not isinstance(error, AwsError):
-        return Failure(
-            "INTERNAL_ERROR", f"{type(error).__name__}: {error}", True, "InternalFailure"
-        )
-    code, words = error.code.rpartition(".")[2], f"{error.code}: {error.message}"
+        words = f"{type(error).__name__}: {error}"
+        return Failure("INTERNAL_ERROR", words, True, "InternalFailure", words)
+    code, passing = _meant(error)
+    words = error.message if code == "FAILED_TO_ASSUME_ROLE" else f"{error.code}: {error.message}"
+    own = "AccessDeniedException" if code == "FAILED_TO_ASSUME_ROLE" else error.code
+    return Failure(code, words, passing, own, error.message)
+
+
+def _meant(error: AwsError) -> tuple[str, bool]:
+    """EventBridge's code for the error, and whether another try may go well."""
+    code = error.code.rpartition(".")[2]
     if code in THROTTLED or error.status == 429:
-        return Failure("THROTTLING", words, True, error.code)
+        return "THROTTLING", True
     if code in _COLLISIONS:
-        return Failure("RESOURCE_MODIFICATION_COLLISION", words, True, error.code)
-    if error.status >= 500 and code != "NotImplemented":
-        return Failure("ERROR_FROM_TARGET", words, True, error.code)
-    if code == "FailedToAssumeRole":
-        return Failure("FAILED_TO_ASSUME_ROLE", error.message, False, "AccessDeniedException")
-    if error.status == 403 or "AccessDenied" in code or "Authorization" in code:
-        return Failure("NO_PERMISSIONS", words, False, error.code)
-    if error.status == 404 or any(word in code for word in _WORDS):
-        return Failure("NO_RESOURCE", words, False, error.code)
+        return "RESOURCE_MODIFICATION_COLLISION", True
     if code == "NotImplemented":
-        return Failure("SDK_CLIENT_ERROR", words, False, error.code)
-    return Failure("INVALID_PARAMETER", words, False, error.code)
+        return "SDK_CLIENT_ERROR", False
+    if error.status >= 500:
+        return "ERROR_FROM_TARGET", True
+    if code == ASSUME:
+        return "FAILED_TO_ASSUME_ROLE", False
+    if error.status == 403 or "AccessDenied" in code or "Authorization" in code:
+        return "NO_PERMISSIONS", False
+    if error.status == 404 or any(word in code for word in _WORDS):
+        return "NO_RESOURCE", False
+    return "INVALID_PARAMETER", False
 
 
 def after(waiting: Waiting, failure: Failure, now: float, chance: float) -> Again | GivenUp:
@@ -108,13 +122,14 @@ def dead_letter(waiting: Waiting, failure: Failure, exhausted: str) -> list[Deli
     delivery = waiting.delivery
     if not delivery.dead_letter:
         return []
-    said = {**delivery.dead_attributes, **_said(waiting, failure, exhausted)}
+    said = {**_said(waiting, failure, exhausted), **delivery.dead_attributes}
     attributes = {name: _attribute(value) for name, value in said.items()}
     own = dict(delivery.options.get("MessageAttributes") or {}) if _sns(delivery) else {}
     return [
         replace(
             delivery,
             target=delivery.dead_letter,
+            payload=_request(waiting) if delivery.principal == SCHEDULER else delivery.payload,
             # EventBridge's rules send by the queue's policy, whatever role the target has
             role=delivery.role if delivery.principal in (SCHEDULER, LAMBDA) else "",
             options={"MessageAttributes": {**own, **attributes}},
@@ -122,6 +137,7 @@ def dead_letter(waiting: Waiting, failure: Failure, exhausted: str) -> list[Deli
             max_age=Delivery.max_age,
             dead_letter="",
             dead_attributes={},
+            letter=True,
         )
     ]
 
@@ -131,20 +147,52 @@ def _sns(delivery: Delivery) -> bool:
 
 
 def _said(waiting: Waiting, failure: Failure, exhausted: str) -> Doc:
-    if waiting.delivery.principal in (SNS, LAMBDA):
+    delivery = waiting.delivery
+    if delivery.principal in (SNS, LAMBDA):
         return {
             "RequestID": str(uuid.uuid4()),
-            "ErrorCode": failure.error or failure.code,
-            "ErrorMessage": failure.message[:1024],
+            "ErrorCode": failure.error,
+            "ErrorMessage": failure.words[:1024],
         }
-    said: Doc = {}
-    if waiting.delivery.principal != SCHEDULER and waiting.delivery.source_arn:
-        said["RULE_ARN"] = waiting.delivery.source_arn
-    said |= {"TARGET_ARN": waiting.delivery.target, "ERROR_CODE": failure.code}
-    said["ERROR_MESSAGE"] = failure.message[:1024]
-    if exhausted:
-        said["EXHAUSTED_RETRY_CONDITION"] = exhausted
-    return {**said, "RETRY_ATTEMPTS": str(waiting.attempts)}
+    said: Doc = {"EXHAUSTED_RETRY_CONDITION": exhausted} if exhausted else {}
+    said["RETRY_ATTEMPTS"] = str(waiting.attempts)
+    if delivery.principal != SCHEDULER:
+        if delivery.source_arn:
+            said["RULE_ARN"] = delivery.source_arn
+        said |= {"TARGET_ARN": delivery.target, "ERROR_CODE": failure.code}
+        return {**said, "ERROR_MESSAGE": failure.message[:1024]}
+    internal = failure.code == "INTERNAL_ERROR"
+    code = models.QUERY_CODES.get(failure.error, failure.error)
+    words = "Unexpected error occurred while processing the request"
+    return {
+        **said,
+        "TARGET_ARN": _operation(waiting),
+        "ERROR_CODE": "AWS.Scheduler.InternalServerError" if internal else code,
+        "ERROR_MESSAGE": words if internal else failure.words[:1024],
+        "IS_PAYLOAD_TRUNCATED": "false",
+    }
+
+
+def _operation(waiting: Waiting) -> str:
+    """The target as Scheduler names every one: by the operation that is called."""
+    names = {name: sdk for sdk, name in calls.SDK_NAMES.items()}
+    try:
+        call = calls.calls_of(waiting)[-1]
+    except AwsError:
+        target = waiting.delivery.target
+        return f"arn:aws:scheduler:::{target}" if target.startswith(calls.UNIVERSAL) else target
+    operation = call.operation[:1].lower() + call.operation[1:]
+    return f"arn:aws:scheduler:::aws-sdk:{names.get(call.service, call.service)}:{operation}"
+
+
+def _request(waiting: Waiting) -> str:
+    """The request of the operation, as Scheduler's dead letters have it."""
+    if waiting.delivery.target.startswith(calls.UNIVERSAL):
+        return waiting.delivery.payload
+    try:
+        return parameters.shown(calls.calls_of(waiting)[-1].params)
+    except AwsError:
+        return waiting.delivery.payload
 
 
 def _attribute(value: object) -> Doc:

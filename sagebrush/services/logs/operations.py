@@ -426,17 +426,17 @@ def _group(ctx: Ctx, request: Doc) -> str:
             "Exactly one of logGroupName and logGroupIdentifier must be given.",
         )
     name = names[0]
-    if all(g.name != name for g in ctx.world.streams.groups(ctx.account, ctx.region)):
+    if not ctx.world.streams.has_group(ctx.account, ctx.region, name):
         raise _missing("log group")
     return name
 
 
 def _stream(ctx: Ctx, request: Doc) -> Stream:
     group, name = _group(ctx, request), request["logStreamName"]
-    for stream in ctx.world.streams.streams(ctx.account, ctx.region, group):
-        if stream.name == name:
-            return stream
-    raise _missing("log stream")
+    found = ctx.world.streams.stream(ctx.account, ctx.region, group, name)
+    if found is None:
+        raise _missing("log stream")
+    return found
 
 
 def _start(request: Doc) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -22,7 +23,9 @@ from sagebrush.store.deliveries import Delivery, Waiting
 RULE, QUEUE, DEAD = "arn:aws:events:r:1:rule/x", "arn:aws:sqs:r:1:q", "arn:aws:sqs:r:1:dead"
 ONE = Delivery("1", "r", QUEUE, "text", "events.amazonaws.com", RULE, dead_letter=DEAD)
 WAITING = Waiting(1, ONE, 1000.0, 1000.0, 0)
-PASSING = Failure("THROTTLING", "ThrottlingException: slow down", True, "ThrottlingException")
+PASSING = Failure(
+    "THROTTLING", "ThrottlingException: slow down", True, "ThrottlingException", "slow down"
+)
 
 
 @pytest.mark.parametrize(
@@ -100,3 +103,37 @@ def test_dead_letters_of_other_services() -> None:
         said = letter.options["MessageAttributes"]
         assert said.keys() == {"RequestID", "ErrorCode", "ErrorMessage"}
         assert said["ErrorCode"]["StringValue"] == "ThrottlingException"
+        assert said["ErrorMessage"]["StringValue"] == "slow down"
+
+
+def test_a_dead_letter_of_a_schedule_as_in_the_guide() -> None:
+    given = replace(
+        ONE, principal="scheduler.amazonaws.com", role="arn:aws:iam::1:role/x", payload="Hello!",
+        dead_attributes={"SCHEDULE_ARN": "arn:aws:scheduler:r:1:schedule/default/x"},
+    )  # fmt: skip
+    failed = failure_of(AwsError("QueueDoesNotExist", "The specified queue does not exist."))
+    (letter,) = dead_letter(replace(WAITING, delivery=given), failed, "")
+    assert letter.role == given.role
+    assert json.loads(letter.payload) == {
+        "QueueUrl": "https://sqs.r.amazonaws.com/1/q", "MessageBody": "Hello!",
+    }  # fmt: skip
+    said = {k: v["StringValue"] for k, v in letter.options["MessageAttributes"].items()}
+    assert said == {
+        "SCHEDULE_ARN": "arn:aws:scheduler:r:1:schedule/default/x",
+        "TARGET_ARN": "arn:aws:scheduler:::aws-sdk:sqs:sendMessage",
+        "ERROR_CODE": "AWS.SimpleQueueService.NonExistentQueue",
+        "ERROR_MESSAGE": "The specified queue does not exist.",
+        "RETRY_ATTEMPTS": "0",
+        "IS_PAYLOAD_TRUNCATED": "false",
+    }
+    machine = replace(given, target="arn:aws:states:r:1:stateMachine:m", payload="{}")
+    waiting = replace(WAITING, delivery=machine)
+    (letter,) = dead_letter(waiting, failure_of(OSError("x")), ATTEMPTS)
+    said = {k: v["StringValue"] for k, v in letter.options["MessageAttributes"].items()}
+    assert said["TARGET_ARN"] == "arn:aws:scheduler:::aws-sdk:sfn:startExecution"
+    assert said["ERROR_CODE"] == "AWS.Scheduler.InternalServerError"
+    assert json.loads(letter.payload).keys() == {"StateMachineArn", "Input", "Name"}
+    strange = replace(given, target="aws-sdk:ec2:stopInstances", payload="{}")
+    (letter,) = dead_letter(replace(WAITING, delivery=strange), failed, "")
+    said = letter.options["MessageAttributes"]
+    assert said["TARGET_ARN"]["StringValue"] == "arn:aws:scheduler:::aws-sdk:ec2:stopInstances"

@@ -191,6 +191,8 @@ class JobWorld:
             messages=Messages(self.db, self._clock),
             events=self.events,
             deliveries=Deliveries(self.db, self._clock),
+            functions=cast(Any, None),
+            function_counts=cast(Any, None),
             captures=cast(Any, None),
             backend=self.backend,
             environments=cast(Any, self.environments),

@@ -160,7 +160,7 @@ def test_models_and_configurations_when_they_come_and_go() -> None:
 
 def test_notebook_instances_and_their_lifecycle_configurations() -> None:
     kind = "notebook-instance"
-    doc = {"NotebookInstanceName": "Mine", "Url": "u", "RootAccess": "Enabled", "RoleArn": "r"}
+    doc: Doc = {"NotebookInstanceName": "Mine", "Url": "u", "RootAccess": "Enabled", "RoleArn": "r"}
     instance = row(kind, "Pending", **doc)
     found = only(kind, instance, replace(instance, status="InService"))
     assert found.detail_type == "SageMaker Notebook Instance State Change"

@@ -1,0 +1,1 @@
+"""Event patterns: what they say and which events they match. Pure."""
