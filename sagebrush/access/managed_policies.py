@@ -46,7 +46,7 @@ KNOWN: Mapping[str, Mapping[str, Any]] = {
             "s3:Get*", "s3:List*", "sagemaker:Describe*", "sagemaker:List*", "sagemaker:Search",
             "iam:Get*", "iam:List*", "iam:Simulate*", "logs:Describe*", "logs:Get*",
             "logs:FilterLogEvents", "logs:List*", "cloudwatch:Describe*", "cloudwatch:Get*",
-            "cloudwatch:List*", "sts:GetCallerIdentity",
+            "cloudwatch:List*", "lambda:Get*", "lambda:List*", "sts:GetCallerIdentity",
         )
     ),
     "arn:aws:iam::aws:policy/AmazonS3FullAccess": _policy(_allow("s3:*", "s3-object-lambda:*")),
@@ -103,8 +103,25 @@ KNOWN: Mapping[str, Mapping[str, Any]] = {
                "iam:ListRoles"),
         _allow("iam:PassRole", when={"StringEquals": {"iam:PassedToService": "lambda.amazonaws.com"}}),
     ),
+    "arn:aws:iam::aws:policy/AWSLambda_ReadOnlyAccess": _policy(
+        _allow("lambda:Get*", "lambda:List*", "logs:DescribeLogGroups", "logs:DescribeLogStreams",
+               "logs:FilterLogEvents", "logs:GetLogEvents", "cloudwatch:GetMetricData",
+               "cloudwatch:ListMetrics", "iam:GetRole", "iam:ListRoles")
+    ),
     "arn:aws:iam::aws:policy/service-role/AWSLambdaBasicExecutionRole": _policy(
         _allow("logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents")
+    ),
+    "arn:aws:iam::aws:policy/service-role/AWSLambdaVPCAccessExecutionRole": _policy(
+        _allow("logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents")
+    ),
+    "arn:aws:iam::aws:policy/service-role/AWSLambdaSQSQueueExecutionRole": _policy(
+        _allow("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes",
+               "logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents")
+    ),
+    "arn:aws:iam::aws:policy/service-role/AWSLambdaRole": _policy(_allow("lambda:InvokeFunction")),
+    "arn:aws:iam::aws:policy/AWSLambdaExecute": _policy(
+        _allow("logs:*", on="arn:aws:logs:*:*:*"),
+        _allow("s3:GetObject", "s3:PutObject", on="arn:aws:s3:::*"),
     ),
     "arn:aws:iam::aws:policy/AmazonEC2ContainerRegistryFullAccess": _policy(_allow("ecr:*")),
     "arn:aws:iam::aws:policy/AmazonEC2ContainerRegistryReadOnly": _policy(

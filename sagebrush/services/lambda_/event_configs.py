@@ -89,7 +89,7 @@ def _check_destination(ctx: Ctx, row: Row, of: FunctionReference, text: str, con
     if not sending.may_send(ctx, row.doc["Role"], arn):
         raise faults.invalid(
             f"The function's execution role does not have permissions to call"
-            f" {sending.ACTIONS[arn.service]} on {text}"
+            f" {sending.ACTIONS[arn.service].partition(':')[2]} on {text}"
         )
 
 
