@@ -53,7 +53,7 @@ left_out = pytest.StashKey[Counter[str]]()
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("sagebrush")
-    group.addoption("--full", action="store_true", help="also tests of minutes: SDKs, frameworks")
+    group.addoption("--full", action="store_true", help="also slow tests: SDKs, frameworks, kills")
     group.addoption("--nightly", action="store_true", help="also tests of many minutes")
     group.addoption("--lane", action="append", choices=LANES, help="only tests of this lane")
     group.addoption("--shard", metavar="I/N", help="the I-th of N parts that take equally long")

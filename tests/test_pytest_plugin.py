@@ -123,6 +123,7 @@ def test_not_both(sagebrush_module, sagebrush):
 """
 
 
+@pytest.mark.full
 @pytest.mark.costs("a server, in an interpreter of pytest's own")
 def test_each_test_has_an_empty_account(project: pytest.Pytester) -> None:
     project.makeconftest(ISOLATED.partition("SEEN")[0])
@@ -132,6 +133,7 @@ def test_each_test_has_an_empty_account(project: pytest.Pytester) -> None:
     done.stdout.fnmatch_lines(["*sagebrush would empty the account of sagebrush_module*"])
 
 
+@pytest.mark.full
 @pytest.mark.costs("a server, a training job, in an interpreter of pytest's own")
 def test_the_examples_of_the_page_pass(project: pytest.Pytester, base: Environment) -> None:  # noqa: F811
     found = dict(BLOCK.findall((ROOT / "docs" / "testing.md").read_text()))
@@ -168,6 +170,7 @@ def test_its_worker_has_a_server(sagebrush, sagebrush_server, number):
 """
 
 
+@pytest.mark.full
 @pytest.mark.costs("two servers, in interpreters of pytest's own")
 def test_each_worker_has_a_server_and_its_data_is_kept(
     project: pytest.Pytester, tmp_path: Path
@@ -184,6 +187,7 @@ def test_each_worker_has_a_server_and_its_data_is_kept(
     done.stdout.fnmatch_lines(["*holds something that was not made for tests*"])
 
 
+@pytest.mark.full
 def test_the_server_ends_with_tests_that_are_killed(tmp_path: Path) -> None:
     code = (
         "import sys, time; from pathlib import Path; from sagebrush.testing import Server;"

@@ -14,6 +14,10 @@ from sagebrush.store.executions import Run, Work
 class Port(Protocol):
     """What a service does for its executions."""
 
+    forgets: str
+    """A server that starts drops running executions whose plan has this member, instead of going on
+    with them; "" for none."""
+
     def program(self, run: Run) -> Any:
         """What runs, read once while the execution is in memory. May raise: the execution fails."""
         ...
@@ -49,10 +53,6 @@ class Port(Protocol):
     def resume(self, run: Run, work: Work) -> None:
         """A server that starts found work that was ordered, or is to be stopped, and may or may not
         have begun. Returns soon."""
-        ...
-
-    def forgotten(self, run: Run) -> bool:
-        """Whether a server that starts drops the execution instead of going on."""
         ...
 
     def start(self) -> None:

@@ -112,14 +112,11 @@ class Executing:
         for thread in self._threads:
             thread.start()
         self._timers.start()
-        for execution, kind, begun in self._store.unfinished():
-            found = self._store.get(execution)
-            if found is None:
-                continue
-            if self.ports[kind].forgotten(found[0]):
-                self._world.db.write(lambda tx, one=execution: self._store.delete_in(tx, one))
-            else:
-                self.report(execution, Continued() if begun else Began())
+        for kind, port in self.ports.items():
+            if port.forgets:
+                self._store.drop(kind, port.forgets)
+        for execution, begun in self._store.unfinished():
+            self.report(execution, Continued() if begun else Began())
         self._resume()
 
     def _resume(self) -> None:
@@ -127,13 +124,13 @@ class Executing:
         after = (0, "")
         while works := self._store.works(after):
             for work in works:
-                found = self._store.get(work.execution)
-                if found is None:
+                run = self._store.run(work.execution)
+                if run is None:
                     continue
                 try:
-                    self.ports[found[0].kind].resume(found[0], work)
+                    self.ports[run.kind].resume(run, work)
                 except Exception:
-                    log.exception("work of %s could not be taken up again", found[0].arn)
+                    log.exception("work of %s could not be taken up again", run.arn)
             after = (works[-1].execution, works[-1].key)
 
     def stop(self, timeout: float = 10.0) -> None:
@@ -295,9 +292,15 @@ class Executing:
 
     def _turn(self, live: _Live) -> None:
         """The step that was committed is told, and the next one is made."""
+        with self._guard:
+            known = self._lives.get(live.id) is live
+        if not known:  # all was deleted
+            self._drop(live, Outdated())
+            return
         if live.stored is not None:
             (item, step), live.stored = live.stored, None
-            self._tell(live, item, step)
+            with self._world.db.generations.of(item.generation):
+                self._tell(live, item, step)
             if step.more:
                 self._after(live)
         with self._guard:
@@ -322,22 +325,20 @@ class Executing:
             live.inbox.appendleft(item)
 
     def _step(self, live: _Live, item: _Item) -> None:
-        if isinstance(item.happened, Redriven):
-            live.run = live.program = None  # its plan has changed
-        if live.run is None:
+        if live.run is None or live.run.status != RUNNING:
+            live.program = None  # of one that runs again, whose plan has changed
             found = self._store.get(live.id)
             if found is None or found[0].status != RUNNING:
-                self._drop(live, None)
+                self._nothing(live, item)
                 return
             live.run, live.position = found
         run = live.run
-        if run.status != RUNNING or (isinstance(item.happened, Began) and live.position):
+        if isinstance(item.happened, Began) and live.position:
             self._nothing(live, item)
             return
         step = self._made(live, run, item.happened)
-        now = self._world.clock()
         port = self.ports[run.kind]
-        change = change_of(run, item.happened, step, now, port.recorded(run))
+        change = change_of(run, item.happened, step, port.recorded(run))
         live.size = len(change.position or "")
         self._commit(live, item, step, change)
 

@@ -118,7 +118,7 @@ class Change:
     """Status, time, last event, output, error, cause."""
 
 
-def change_of(run: Run, happened: Happened, step: Step, now: float, recorded: bool) -> Change:
+def change_of(run: Run, happened: Happened, step: Step, recorded: bool) -> Change:
     """What a step changes. `recorded`: whether the history is kept."""
     timers: dict[str, float] = {}
     cancelled = [happened.key] if isinstance(happened, TimerFired) else []
@@ -152,7 +152,7 @@ def change_of(run: Run, happened: Happened, step: Step, now: float, recorded: bo
         tuple((key, _encode(value)) for key, value in step.pages.items()),
         end
         and (
-            end.status, now, step.position["events"], storable(end.output), storable(end.error),
+            end.status, events[-1]["timestamp"], step.position["events"], storable(end.output), storable(end.error),
             storable(end.cause),
         ),
     )  # fmt: skip
@@ -287,6 +287,13 @@ class Executions:
         """Nothing is left of the execution, in a transaction that the caller holds."""
         tx.run("DELETE FROM execution WHERE id=?", (execution,))
 
+    def drop(self, kind: str, member: str) -> int:
+        """Running executions of the kind whose plan has the member are gone; how many."""
+        sql = (
+            "DELETE FROM execution WHERE status=? AND kind=? AND json_extract(plan, ?) IS NOT NULL"
+        )
+        return self._db.write(lambda tx: tx.run(sql, (RUNNING, kind, f"$.{member}")))
+
     def expire(self, before: float, most: int = 200) -> int:
         """Up to `most` executions that ended before that time are gone; how many."""
 
@@ -327,6 +334,11 @@ class Executions:
         """The ARN of the execution."""
         row = self._db.read_one("SELECT arn FROM execution WHERE id=?", (execution,))
         return row["arn"] if row else None
+
+    def run(self, execution: int) -> Run | None:
+        """The execution."""
+        row = self._db.read_one(f"SELECT {_COLUMNS} FROM execution WHERE id=?", (execution,))
+        return _run(row) if row else None
 
     def get(self, execution: int) -> tuple[Run, Doc | None] | None:
         """The execution and its position (None before it began and once it has ended)."""
@@ -369,14 +381,14 @@ class Executions:
             )
             at = row["first"] if backwards else row["last"]
 
-    def unfinished(self) -> list[tuple[int, str, bool]]:
-        """Running executions that wait for nothing: (id, kind, whether it has begun)."""
+    def unfinished(self) -> list[tuple[int, bool]]:
+        """Running executions that wait for nothing: (id, whether it has begun)."""
         rows = self._db.read(
-            "SELECT id, kind, more FROM execution LEFT JOIN position ON execution=id"
+            "SELECT id, more FROM execution LEFT JOIN position ON execution=id"
             " WHERE status=? AND coalesce(more, 1) ORDER BY id",
             (RUNNING,),
         )
-        return [(row["id"], row["kind"], row["more"] is not None) for row in rows]
+        return [(row["id"], row["more"] is not None) for row in rows]
 
     def works(self, after: tuple[int, str] = (0, ""), most: int = 500) -> list[Work]:
         """Work whose end is not known, in the order of executions, after that of (execution, key)."""

@@ -81,6 +81,7 @@ def test_wrong_names_are_told(words: tuple[str, ...], told: str, tmp_path: Path)
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("seen", ["job", "notebook"])
 def test_what_something_runs_in_is_removed_by_force_alone(seen: str, tmp_path: Path) -> None:
     root, home = tmp_path / "environments", tmp_path / "home"
@@ -122,6 +123,7 @@ def test_what_nothing_ran_in_for_a_while_is_pruned(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.glob("*-" + "0" * 16)] == [f"base-{'0' * 16}"]
 
 
+@pytest.mark.full
 def test_a_command_runs_over_the_environment_and_leaves_nothing(base: Environment) -> None:
     script = "import sys, sklearn; print(sys.prefix); open(sys.prefix + '/mark', 'w')"
     done = image("shell", "base", "--", "python", "-c", script)

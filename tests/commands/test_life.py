@@ -49,6 +49,7 @@ def home(variables: dict[str, str]) -> Path:
     return Path(variables["SAGEBRUSH_HOME"])
 
 
+@pytest.mark.full
 def test_a_day_of_a_server(sagebrush: Run, variables: dict[str, str]) -> None:
     assert sagebrush("status").returncode == 1
     up = sagebrush("up", "-d")

@@ -68,6 +68,7 @@ def stages(said: str) -> list[str]:
     return re.findall(r"✓ (\w+) +[0-9.]+ s", said)
 
 
+@pytest.mark.full
 def test_own_text_becomes_an_answering_endpoint(tmp_path: Path, own: Path) -> None:
     """In the isolation that is usual here; CI goes the journey in both."""
     done = run(tmp_path, "--data", own, "--at-least", "0.9", SAGEBRUSH_ISOLATION="auto")
@@ -113,6 +114,7 @@ FOR_LAMBDA = json.dumps(
 )
 
 
+@pytest.mark.full
 def test_what_the_service_refuses_is_told(tmp_path: Path, own: Path) -> None:
     """The quickstart is told to use a role that SageMaker may not take."""
     given = variables(tmp_path)

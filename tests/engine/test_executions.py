@@ -13,6 +13,8 @@ from sagebrush.asl import spine
 from sagebrush.asl.steps import Stopped, TaskFailed, TaskStarted, TaskSucceeded
 from sagebrush.engine import executions
 from sagebrush.errors import AwsError
+from sagebrush.store import emptying
+from sagebrush.store.generations import Outdated
 from tests.engine.executionworld import ExecutionWorld
 
 CALL = "arn:aws:states:::sqs:sendMessage"
@@ -239,3 +241,50 @@ def test_express_workflows_end_after_five_minutes(world: ExecutionWorld) -> None
     world.now += 301
     world.executing.wake()
     assert ended.result(5).status == "TIMED_OUT"
+
+
+def test_a_restart_drops_synchronous_executions(world: ExecutionWorld) -> None:
+    kept = world.start("async", TASK, type="EXPRESS")
+    world.start("sync", TASK, type="EXPRESS", sync=True)
+    world.settled()
+    world.close()
+    world.open()
+    assert [run.name for run, _, _ in world.doer.begun] == ["async"]
+    assert [row["id"] for row in world.db.read("SELECT id FROM execution")] == [kept.id]
+
+
+def test_emptied_accounts_get_no_work(world: ExecutionWorld) -> None:
+    """What was committed before all was deleted is not told after it."""
+    run = world.start("one", TASK)
+    world.settled()
+    waiting = world.executing.ended(run.arn)
+    emptying.empty(world.db, "none")
+    world.executing.empty()
+    with pytest.raises(Outdated):
+        waiting.result(5)
+    assert not world.executing.report(run.id, Stopped()).result(5)
+    assert world.db.read("SELECT id FROM execution") == []
+
+
+def test_news_and_redrives_in_any_order(world: ExecutionWorld) -> None:
+    """What comes while an execution ends, and as it is redriven, is answered; none stays behind."""
+    run = world.start("one", TASK)
+    world.settled()
+    report = world.executing.report
+    for count in range(1, 30):
+        work = world.doer.begun[-1][1]
+        told = [report(run.id, TaskFailed(work.key, "E", None)) for _ in range(3)]
+        assert sum(each.result(5) for each in told) == 1
+        late = [report(run.id, Stopped()) for _ in range(3)]
+        again = world.executing.redrive(run.id, {"redrives": count})
+        late += [report(run.id, TaskFailed(work.key, "E", None)) for _ in range(3)]
+        assert again.result(5)
+        for each in late:
+            each.result(5)
+        world.settled()
+        if world.executions.run(run.id).status == "ABORTED":  # type: ignore[union-attr]
+            assert world.executing.redrive(run.id, {"redrives": count}).result(5)
+            world.settled()
+    work = world.doer.begun[-1][1]
+    report(run.id, TaskSucceeded(work.key, 1)).result(5)
+    assert world.ended(run).status == "SUCCEEDED"

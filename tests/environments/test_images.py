@@ -211,6 +211,7 @@ def test_users_environments_are_images_by_their_names() -> None:
         resolve("sagebrush/mines", ["mine"])
 
 
+@pytest.mark.full
 @pytest.mark.costs("asks the SDK in its own environment")
 def test_what_the_sdk_retrieves_is_known() -> None:
     script = (

@@ -46,6 +46,7 @@ while True: time.sleep(1)
 """
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("program", [SAVES, IGNORES], ids=["saves", "ignores"])
 def test_stopped_with_its_partial_model(
     stand: Stand, request: pytest.FixtureRequest, program: str
@@ -69,6 +70,7 @@ def test_stopped_with_its_partial_model(
 LATE = [SAVES, pytest.param(IGNORES, marks=pytest.mark.full)]
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("program", LATE, ids=["saves", "ignores"])
 def test_too_late_with_its_partial_model(
     stand: Stand, request: pytest.FixtureRequest, program: str
@@ -87,6 +89,7 @@ def test_stopping_a_job_that_ended_is_refused(stand: Stand) -> None:
         stand.sm.stop_training_job(TrainingJobName="over")
 
 
+@pytest.mark.full
 def test_out_of_memory_names_the_type_and_its_size(stand: Stand) -> None:
     resources = {"InstanceType": "ml.t3.medium", "InstanceCount": 1, "VolumeSizeInGB": 1}
     program = "print('grows', flush=True)\nheld = []\nwhile True: held.append(bytearray(64 << 20))"
@@ -140,6 +143,7 @@ def test_an_entry_point_that_is_none_is_the_requests_fault(
     assert words in found["FailureReason"]
 
 
+@pytest.mark.full
 def test_endless_output_is_capped_and_its_end_is_kept(start: Start) -> None:
     stand = start(log_limit=4 << 20)
     program = """

@@ -111,6 +111,7 @@ def test_everything_is_told_and_recovers(stand: Stand, disk: Path) -> None:
     assert "written" in stand.log("big-model")
 
 
+@pytest.mark.full
 def test_a_job_that_fills_the_disk_takes_nobody_along(stand: Stand, disk: Path) -> None:
     program = """
 import os
@@ -153,6 +154,7 @@ def fill(stand: Stand) -> dict[str, Any]:
     raise AssertionError("40 MB went onto a full disk")
 
 
+@pytest.mark.full
 def test_a_disk_that_is_full_to_the_last_byte(stand: Stand, disk: Path) -> None:
     ballast = Ballast(disk)
     stand.serve("kept")
@@ -180,6 +182,7 @@ open("/opt/ml/model/m", "w").write("m")
     stand.s3.put_object(Bucket=BUCKET, Key="tiny", Body=b"x")
 
 
+@pytest.mark.full
 def test_a_server_on_a_full_disk_says_so_and_is_well_with_room(stand: Stand, disk: Path) -> None:
     ballast = Ballast(disk)
     stand.serve("kept")

@@ -169,6 +169,7 @@ def judged(history: History) -> None:
     assert counts.get("Completed", 0) >= len(ends) // 8
 
 
+@pytest.mark.full
 def test_a_few_random_histories(start: Start) -> None:
     stand = start()
     history = History(stand, 8, 5)

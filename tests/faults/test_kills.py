@@ -134,6 +134,7 @@ def kills(stand: Stand, times: int, seconds: float, seed: int) -> list[float]:
     return took
 
 
+@pytest.mark.full
 def test_the_server_is_killed_twice(start: Start) -> None:
     took = kills(start(), 2, 2.0, 1)
     assert min(took) < 20
@@ -207,6 +208,7 @@ def running(stand: Stand, name: str, known: list[Path]) -> Path:
 WAITS = "print('ready'); open('/opt/ml/model/x', 'w').write('half'); import time; time.sleep(600)"
 
 
+@pytest.mark.full
 @pytest.mark.ordinary
 def test_a_killed_shim_is_told_and_nothing_of_the_job_goes_on(stand: Stand) -> None:
     before = stand.live()

@@ -55,6 +55,7 @@ def shell(stand: Stand, name: str, *words: str) -> subprocess.CompletedProcess[s
     return stand.run("jobs", "shell", name, *words)
 
 
+@pytest.mark.full
 def test_a_shell_outlives_the_server_and_leaves_the_job_alone(stand: Stand) -> None:
     living(stand, "left")
     words = ("sh", "-c", "cat /tmp/mine.txt; echo $TRAINING_JOB_NAME >&2; exit 3")
@@ -74,6 +75,7 @@ def test_a_shell_outlives_the_server_and_leaves_the_job_alone(stand: Stand) -> N
     assert (late.returncode, late.stderr) == (1, "sagebrush: left does not run (sagebrush jobs)\n")
 
 
+@pytest.mark.full
 def test_an_interrupted_job_goes_on(stand: Stand) -> None:
     spot = {"MaxRuntimeInSeconds": 600, "MaxWaitTimeInSeconds": 1200}
     living(stand, "spot", EnableManagedSpotTraining=True, StoppingCondition=spot)
@@ -91,6 +93,7 @@ def test_an_interrupted_job_goes_on(stand: Stand) -> None:
     assert "spot does not train now: it is Completed" in late.stderr
 
 
+@pytest.mark.full
 def test_each_instance_has_its_own_shell(stand: Stand) -> None:
     two = {"InstanceType": "ml.m5.large", "InstanceCount": 2, "VolumeSizeInGB": 1}
     living(stand, "pair", 2, ResourceConfig=two)
@@ -104,6 +107,7 @@ def test_each_instance_has_its_own_shell(stand: Stand) -> None:
     assert stand.ended("pair")["TrainingJobStatus"] == "Completed"
 
 
+@pytest.mark.full
 def test_what_the_table_says(stand: Stand, request: pytest.FixtureRequest) -> None:
     stand.outcome("short", "print('done')")
     stand.outcome("breaks", "raise ValueError('no such column')")

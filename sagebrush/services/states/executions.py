@@ -350,7 +350,8 @@ def stop_execution(ctx: Ctx, request: Doc) -> Future[Doc]:
         if error is not None:
             answer.set_exception(error)
             return
-        answer.set_result({"stopDate": ctx.world.clock()})
+        ended = ctx.world.executions.run(run.id)
+        answer.set_result({"stopDate": ended.stopped if ended else ctx.world.clock()})
 
     ctx.world.executing.report(run.id, stopped, insists=False).add_done_callback(done)
     return answer

@@ -91,7 +91,7 @@ def _again(changes: Changes, row: Row, request: Doc, doc: Doc) -> Doc:
     )
     if first is not None and first.doc.get("description") != request.get("versionDescription"):
         same = False
-    if not same or "revisionId" in row.doc:
+    if not same:
         raise AwsError("StateMachineAlreadyExists", f"State Machine Already Exists: '{arn}'")
     answer: Doc = {"stateMachineArn": arn, "creationDate": row.created}
     if first is not None:

@@ -34,6 +34,9 @@ from sagebrush.world import World
 class StatesPort:
     """The port of Step Functions."""
 
+    forgets = "sync"
+    """Whoever waited for a synchronous execution has gone: it runs at most once."""
+
     def __init__(self, world: World, doers: Mapping[str, Doer]) -> None:
         """`doers`: what does work, by the family of a task's resource (`asl.resources`: Task,
         LambdaFunction) or "MapRun"; activities' tasks are offered to workers."""
@@ -143,10 +146,6 @@ class StatesPort:
             self._doer(work.order).stop(run, work)
         else:
             self._doer(work.order).begin(run, work, again=True)
-
-    def forgotten(self, run: Run) -> bool:
-        """Whoever waited for a synchronous execution has gone: it runs at most once."""
-        return bool(plan_of(run).get("sync"))
 
     def _doer(self, order: Order) -> Doer:
         if isinstance(order, StartMapRun):

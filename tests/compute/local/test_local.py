@@ -95,6 +95,7 @@ def test_launching_twice_runs_once(jobs: Jobs) -> None:
     assert jobs.text() == "ran"
 
 
+@pytest.mark.full
 def test_a_supervisor_that_comes_second_changes_nothing(
     jobs: Jobs, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -161,6 +161,7 @@ def test_what_a_layer_holds_cannot_be_written_by_a_job(desk: Desk) -> None:
         assert owners == {0}
 
 
+@pytest.mark.full
 def test_a_conflict_is_told_by_name_and_the_file_wins(desk: Desk) -> None:
     script = "import numpy, threadpoolctl; print('SEEN', threadpoolctl.__version__)"
     done = desk.run("conflict", {"train.py": script, "requirements.txt": "threadpoolctl<3.5\n"})
@@ -171,6 +172,7 @@ def test_a_conflict_is_told_by_name_and_the_file_wins(desk: Desk) -> None:
     assert "requirements.txt asks for threadpoolctl<3.5: threadpoolctl 3.4" in told
 
 
+@pytest.mark.full
 def test_a_file_that_cannot_be_satisfied_fails_the_job_with_the_names(desk: Desk) -> None:
     wanted = "emoji\npandas<3\npandas>3.1\n"
     done = desk.run("never", {"train.py": SHOW, "requirements.txt": wanted})
@@ -185,6 +187,7 @@ def test_a_file_that_cannot_be_satisfied_fails_the_job_with_the_names(desk: Desk
     assert "(no-such-package-xyz)" in missing["FailureReason"]
 
 
+@pytest.mark.full
 def test_jobs_at_once_build_it_once(desk: Desk) -> None:
     before, launches = desk.layers(), []
     backend = desk.server.world.backend
@@ -202,6 +205,7 @@ def test_jobs_at_once_build_it_once(desk: Desk) -> None:
     assert len(desk.layers()) == len(before) + 1
 
 
+@pytest.mark.full
 def test_a_builder_killed_half_way_leaves_nothing_half_made(desk: Desk) -> None:
     """The supervisor of the build is killed, its sandbox with it; the job gets its layer all the same."""
     before = desk.layers()
@@ -226,6 +230,7 @@ def building(desk: Desk) -> dict[str, Any]:
     raise AssertionError("nothing is being built")
 
 
+@pytest.mark.full
 def test_a_build_goes_on_while_the_server_is_away(desk: Desk) -> None:
     desk.start("away", {"train.py": "import slugify", "requirements.txt": "python-slugify\n"})
     shim = building(desk)["shim"]
@@ -281,6 +286,7 @@ def test_the_script_of_sdk_v3_finds_its_requirements_installed(desk: Desk) -> No
     assert "SEEN" in log
 
 
+@pytest.mark.full
 def test_requirements_of_the_jobs_own_files_are_left_to_pip(desk: Desk) -> None:
     before = desk.layers()
     more = {"more.txt": "emoji\n"}
@@ -358,6 +364,7 @@ def processed(desk: Desk, name: str, wanted: str, script: str) -> dict[str, Any]
     return until(look, f"the end of {name}", 90)
 
 
+@pytest.mark.full
 def test_framework_processors_share_a_layer_as_training_jobs_do(desk: Desk) -> None:
     wanted = "emoji\npandas\nhumanize\n"
     before = desk.layers()
@@ -372,12 +379,14 @@ def test_framework_processors_share_a_layer_as_training_jobs_do(desk: Desk) -> N
         assert " /opt/sagebrush/layer/venv/lib/" in log
 
 
+@pytest.mark.full
 def test_a_processing_job_whose_requirements_fail_says_why(desk: Desk) -> None:
     done = processed(desk, "process-never", "pandas<3\npandas>3.1\n", SHOW)
     assert done["ProcessingJobStatus"] == "Failed"
     assert "(pandas): Because you require pandas<3 and pandas>3.1" in done["FailureReason"]
 
 
+@pytest.mark.full
 def test_an_endpoints_requirements_are_layered(desk: Desk) -> None:
     code = (
         "import emoji\n"

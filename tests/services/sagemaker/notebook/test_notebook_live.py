@@ -101,6 +101,7 @@ print(s3fs.S3FileSystem().ls("imports/data"))
 """
 
 
+@pytest.mark.full
 def test_a_desk_from_its_creation_to_its_end(stand: Stand) -> None:
     create(stand, "desk")
     wait(stand, "in_service", "desk")
@@ -161,6 +162,7 @@ print(boto3.client("sts").get_caller_identity()["Arn"])
 """
 
 
+@pytest.mark.full
 def test_a_notebook_of_one_role_sees_nothing_of_another(stand: Stand) -> None:
     create(stand, "a")
     create(stand, "b", RoleArn=OTHER)
@@ -235,6 +237,7 @@ def save(browser: Browser, path: str, kernel: str) -> None:
     browser.ask("PUT", f"/api/contents/{path}", **given)
 
 
+@pytest.mark.full
 def test_scripts_repositories_and_folders_are_there_before_the_first_cell(
     stand: Stand, tmp_path: Path
 ) -> None:
@@ -297,6 +300,7 @@ def test_a_failing_script_fails_the_instance(stand: Stand) -> None:
     assert events(stand, "failing/LifecycleConfigOnStart") == ["the cause"]
 
 
+@pytest.mark.full
 def test_a_restart_of_the_server_loses_no_variable_and_a_death_is_told(stand: Stand) -> None:
     create(stand, "lasting")
     wait(stand, "in_service", "lasting")
@@ -340,6 +344,7 @@ def test_the_command_from_open_to_rm(stand: Stand) -> None:
     assert (refused.returncode, "there is no notebook typed" in refused.stderr) == (1, True)
 
 
+@pytest.mark.full
 def test_down_stops_notebooks(stand: Stand) -> None:
     create(stand, "last")
     wait(stand, "in_service", "last")

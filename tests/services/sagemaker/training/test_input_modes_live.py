@@ -155,6 +155,7 @@ print(json.dumps(os.path.islink(path) or os.path.isdir(path) or open(path).read(
     assert scripts.told(name, code, train) in (True, "")
 
 
+@pytest.mark.full
 def test_an_object_that_is_gone_fails_the_job_instead_of_ending_the_stream(
     scripts: Scripts,
 ) -> None:
@@ -273,6 +274,7 @@ def fetches(server: Any) -> int:
     return log.read_text().count('"operation": "GetObject"')
 
 
+@pytest.mark.full
 def test_a_lazy_file_whose_object_changed_says_so(scripts: Scripts, server: Any) -> None:
     needs_fuse(server)
     put(scripts, stale__a=bytes(4 << 20), stale__b=b"b")
@@ -317,6 +319,7 @@ print("all of it")
     assert "the process that reads it has ended" in found["FailureReason"]
 
 
+@pytest.mark.full
 def test_what_feeds_a_job_ends_with_its_supervisor(scripts: Scripts, server: Any) -> None:
     put(scripts, orphan__a=b"a")
     code = "import time; time.sleep(30)"

@@ -252,6 +252,7 @@ def killable(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Killabl
     made.kill()
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("times", [3, pytest.param(10, marks=pytest.mark.nightly)])
 def test_a_job_outlives_kills_of_the_server_and_runs_once(killable: Killable, times: int) -> None:
     shell = "echo ran >> /opt/ml/model/runs; sleep 2; echo loss=0.5"
