@@ -19,8 +19,8 @@ class Plan(TypedDict, total=False):
     """Items that were read so far."""
     whole: bool
     """Whether all were."""
-    written: int
-    """Items whose results were exported."""
+    written: bool
+    """Whether the results of its children are in its output, or in files."""
     batch: int
     """Items of a batch at most; 0 without batches."""
 

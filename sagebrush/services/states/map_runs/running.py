@@ -375,7 +375,6 @@ class MapRuns:
                 output = writing.export(
                     live.ctx, writer, live.arn, lambda: self._children(live), self._left(live)
                 )
-                self._store(live, plan={"written": live.source.items})
             elif ending.status == "SUCCEEDED":
                 output = results.gathered(self._children(live), writer)
         except results.TooLarge:
@@ -386,7 +385,9 @@ class MapRuns:
             _, cause = error_of(resource, error, live.ctx.request_id)
             ending = _Ending("FAILED", WRITER_FAILED, cause)
         stop = {"stopDate": self._world.clock()}
-        plan = {"total": live.source.items, "whole": live.whole}
+        plan: Doc = {"total": live.source.items, "whole": live.whole}
+        if output is not None:
+            plan["written"] = True
         self._store(live, ending.status, stop, plan=plan)
         with self._guard:
             self._lives.pop(live.where, None)

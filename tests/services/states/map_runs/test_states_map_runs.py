@@ -62,6 +62,7 @@ def output(run: Run) -> Any:
 def described(stand: TaskStand, run: Run) -> Any:
     found = stand.call("stepfunctions", "ListMapRuns", executionArn=run.arn)["mapRuns"]
     arn = found[0]["mapRunArn"]
+    assert found[0]["stateMachineArn"] == f"{stand.machine}/All"
     return stand.call("stepfunctions", "DescribeMapRun", mapRunArn=arn)
 
 
@@ -70,6 +71,7 @@ def test_items_of_the_input_become_child_executions_in_order(stand: TaskStand) -
     assert output(run) == list(range(40))
     found = described(stand, run)
     assert (found["status"], found["maxConcurrency"]) == ("SUCCEEDED", 3)
+    assert found["itemCounts"]["resultsWritten"] == 40
     assert found["itemCounts"]["succeeded"] == found["executionCounts"]["total"] == 40
     children = stand.call(
         "stepfunctions", "ListExecutions", mapRunArn=found["mapRunArn"], maxResults=5
