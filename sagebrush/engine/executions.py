@@ -98,6 +98,9 @@ class Executing:
         self._ready: queue.SimpleQueue[_Live | None] = queue.SimpleQueue()
         self._room = threading.BoundedSemaphore(AT_ONCE)
         self._waiting: dict[str, list[Future[Run]]] = {}
+        """Who waits for the end of an execution, by its ARN."""
+        self._unstorable: list[_Live] = []
+        """Executions whose step could not be stored."""
         self._stop = False
         names = [f"executions-{at}" for at in range(threads)]
         self._threads = [threading.Thread(target=self._work, name=n, daemon=True) for n in names]
@@ -154,7 +157,7 @@ class Executing:
         for live in lives:
             if live.stored is not None:  # durable, and nobody was told
                 _answer(live.stored[0].future, True)
-            self._drop(live, AwsError("ServiceUnavailable", "The server is stopping.", 503))
+            self._drop(live, _stopping())
 
     def empty(self) -> None:
         """All executions were deleted: nothing in memory is of one."""
@@ -222,6 +225,9 @@ class Executing:
         `insists`: it is tried again while it cannot be stored (a full disk); else the future raises.
         """
         item = _Item(happened, Future(), insists, self._world.db.generations.now)
+        if self._stop:
+            _answer(item.future, error=_stopping())
+            return item.future
         with self._guard:
             live = self._lives.setdefault(execution, _Live(execution))
             live.inbox.append(item)
@@ -234,31 +240,33 @@ class Executing:
     def ended(self, arn: str) -> Future[Run]:
         """The execution as it is once it has ended. Raises LookupError where it is gone; cancelled as
         the server stops."""
-        future: Future[Run] = Future()
-        with self._guard:
-            self._waiting.setdefault(arn, []).append(future)
+        future = self.expect(arn)
         run = self._store.find(arn)
-        if run is None:
-            self._tell_ended(arn, None)
-        elif run.status != RUNNING:
+        if run is not None and run.status != RUNNING:
             self._tell_ended(arn, run)
+        elif run is None:
+            with self._guard:
+                left = [one for one in self._waiting.pop(arn, ()) if one is not future]
+                if left:
+                    self._waiting[arn] = left
+            _answer(future, error=LookupError(arn))
         return future
 
     def expect(self, arn: str) -> Future[Run]:
         """As `ended`, for an execution that is about to begin."""
         future: Future[Run] = Future()
+        if self._stop:
+            future.cancel()
+            return future
         with self._guard:
             self._waiting.setdefault(arn, []).append(future)
         return future
 
-    def _tell_ended(self, arn: str, run: Run | None) -> None:
+    def _tell_ended(self, arn: str, run: Run) -> None:
         with self._guard:
             waiting = self._waiting.pop(arn, ())
         for future in waiting:
-            if run is not None:
-                _answer(future, run)
-            else:
-                _answer(future, error=LookupError(arn))
+            _answer(future, run)
 
     def wake(self) -> None:
         """Timers are looked at now (a test's clock went on)."""
@@ -408,14 +416,28 @@ class Executing:
             return
         if item.insists:
             log.warning("a step of execution %s is tried again: %s", live.id, error)
-            again = threading.Timer(AGAIN, self._ready.put, (live,))
-            again.daemon = True
-            again.start()
+            self._later(live)
             return
         with self._guard:
             live.inbox.popleft()
         _answer(item.future, error=error)
         self._ready.put(live)
+
+    def _later(self, live: _Live) -> None:
+        """The execution's step is made again in a while, together with those of others."""
+        with self._guard:
+            self._unstorable.append(live)
+            if len(self._unstorable) > 1:
+                return
+        again = threading.Timer(AGAIN, self._retry)
+        again.daemon = True
+        again.start()
+
+    def _retry(self) -> None:
+        with self._guard:
+            found, self._unstorable = self._unstorable, []
+        for live in found:
+            self._ready.put(live)
 
     def _drop(self, live: _Live, error: BaseException | None) -> None:
         """The execution is not moved on any more: it is gone, or has ended."""
@@ -448,6 +470,10 @@ class Executing:
         _answer(item.future, bool(step.events or step.commands or step.end))
         if step.end is not None:
             self._tell_ended(run.arn, run)
+
+
+def _stopping() -> AwsError:
+    return AwsError("ServiceUnavailable", "The server is stopping.", 503)
 
 
 def _answer(future: Future[Any], result: Any = None, error: BaseException | None = None) -> None:

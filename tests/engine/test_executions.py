@@ -288,3 +288,23 @@ def test_news_and_redrives_in_any_order(world: ExecutionWorld) -> None:
     work = world.doer.begun[-1][1]
     report(run.id, TaskSucceeded(work.key, 1)).result(5)
     assert world.ended(run).status == "SUCCEEDED"
+
+
+def test_a_server_that_stops_answers_who_waits(world: ExecutionWorld) -> None:
+    run = world.start("one", TASK)
+    world.settled()
+    waiting = world.executing.ended(run.arn)
+    world.executing.stop()
+    assert waiting.cancelled()
+    assert world.executing.expect(run.arn).cancelled()
+    with pytest.raises(AwsError, match="stopping"):
+        world.executing.report(run.id, Stopped()).result(5)
+
+
+def test_who_asks_for_what_is_not_there_takes_no_others_answer(world: ExecutionWorld) -> None:
+    arn = "arn:aws:states:us-east-1:123456789012:execution:m:one"
+    expected = world.executing.expect(arn)
+    with pytest.raises(LookupError):
+        world.executing.ended(arn).result(5)
+    world.start("one", passes(1))
+    assert expected.result(5).status == "SUCCEEDED"

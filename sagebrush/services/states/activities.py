@@ -90,7 +90,7 @@ async def get_activity_task(ctx: Ctx, request: Doc) -> Doc:
     with offered.waiting(arn, lambda: loop.call_soon_threadsafe(woken.set)):
         while True:
             woken.clear()
-            while (task := offered.take(arn)) is not None:
+            while not (ctx.origin and ctx.origin.left()) and (task := offered.take(arn)):
                 taken = offered.start(task, request.get("workerName"))
                 if await asyncio.wrap_future(taken):
                     return {"taskToken": task.token, "input": write(task.input)}

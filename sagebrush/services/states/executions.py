@@ -17,6 +17,7 @@ from sagebrush.asl import references
 from sagebrush.asl.steps import Stopped
 from sagebrush.errors import AwsError, Doc
 from sagebrush.services.states import aliases, arns, configuration, payloads, status_events, tokens
+from sagebrush.services.states.map_runs import rows as map_rows
 from sagebrush.services.states.program import KIND, Plan, plan_of
 from sagebrush.services.states.resources import DELETING, Found, find, revised
 from sagebrush.store.executions import RUNNING, New, Run
@@ -85,6 +86,8 @@ def _plan(doc: Doc, arn: str, request: Doc, found: Found) -> Plan:
     plan: Plan = {"role": doc["roleArn"], "machine": arn, "type": doc["type"]}
     if doc["loggingConfiguration"]["level"] != "OFF":
         plan["logging"] = doc["loggingConfiguration"]
+    if doc["tracingConfiguration"]["enabled"]:
+        plan["tracing"] = True
     if request.get("traceHeader"):
         plan["trace"] = request["traceHeader"]
     if found.alias is not None:
@@ -251,7 +254,7 @@ def describe_state_machine_for_execution(ctx: Ctx, request: Doc) -> Doc:
         "roleArn": plan.get("role"),
         "updateDate": plan.get("revised") or run.started,
         "loggingConfiguration": plan.get("logging") or configuration.NO_LOGGING,
-        "tracingConfiguration": configuration.NO_TRACING,
+        "tracingConfiguration": configuration.tracing({"enabled": plan.get("tracing", False)}),
         "encryptionConfiguration": configuration.ENCRYPTION,
     }
     found = {
@@ -324,7 +327,9 @@ def list_executions(ctx: Ctx, request: Doc) -> Doc:
 def _listed(ctx: Ctx, machine: str | None, map_run: str | None) -> tuple[str, dict[str, Any]]:
     """Under which ARN the executions are listed, and what their plans have."""
     if map_run is not None:
-        arns.read(map_run, "mapRun")
+        named = arns.read(map_run, "mapRun")
+        if map_rows.find(ctx.world, named.account, named.region, map_run) is None:
+            raise arns.not_found(map_run)
         return map_run, {}
     assert machine is not None
     found = find(ctx, machine)

@@ -41,6 +41,8 @@ class Plan(TypedDict, total=False):
     items: int
     """Of a map run's child: how many items it is for."""
     logging: Doc
+    tracing: bool
+    """Whether the machine asks for X-Ray."""
     trace: str
     sync: bool
     redrives: int

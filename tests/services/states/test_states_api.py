@@ -73,7 +73,6 @@ def test_state_machines_that_are_refused(sfn: Any, name: str) -> None:
     assert refused("ValidationException", create, **given, versionDescription="v") == (
         "Version description can only be set when publish is true"
     )
-    refused("InvalidTracingConfiguration", create, **given, tracingConfiguration={"enabled": True})
     key = {"type": "CUSTOMER_MANAGED_KMS_KEY", "kmsKeyId": "k"}
     refused("InvalidEncryptionConfiguration", create, **given, encryptionConfiguration=key)
     many = [{"key": str(at), "value": ""} for at in range(51)]
