@@ -148,7 +148,7 @@ class MapRuns:
                 live.stopping, live.ending = True, _Ending(ABORTED)
         if live.ending is None:
             self._allow(live)
-        self._world.news.listen(rows.parent(live.arn), lambda: self._wake(live), every=True)
+        self._world.news.listen(live.row.parent, lambda: self._wake(live), every=True)
         self._wake(live)
 
     def _live(self, run: Run, work: Work) -> _Live:
@@ -256,7 +256,7 @@ class MapRuns:
         row = rows.find(self._world, live.run.account, live.run.region, live.arn) or live.row
         live.row = row
         limits = {**live.order.spec, **row.doc}
-        total = live.source.items if live.whole else 0
+        total = live.source.items if live.whole else len(live.order.spec["items"] or ())
         if exceeded(limits, live.failed, total):
             self._give_up(live, results.THRESHOLD, results.EXCEEDED)
 
@@ -391,7 +391,7 @@ class MapRuns:
         self._store(live, ending.status, stop, plan=plan)
         with self._guard:
             self._lives.pop(live.where, None)
-        self._world.news.forget(rows.parent(live.arn))
+        self._world.news.forget(live.row.parent)
         if live.stopping:
             self._world.executions.stopped(*live.where)
             return
