@@ -141,7 +141,16 @@ class MapRuns:
     # ---- beginning
 
     def _begin(self, run: Run, work: Work) -> None:
-        live = self._live(run, work)
+        try:
+            live = self._live(run, work)
+        except Outdated:
+            raise
+        except Exception as error:  # nobody is to wait forever
+            log.exception("a map run of %s could not begin", run.arn)
+            cause = f"Sagebrush could not begin the map run: {type(error).__name__}: {error}"
+            ended = MapRunEnded(work.key, None, "States.Runtime", cause)
+            self._world.executing.report(run.id, ended)
+            return
         with self._guard:
             self._lives[live.where] = live
             if self._beginning.pop(live.where):
@@ -239,7 +248,7 @@ class MapRuns:
             self._give_up(live, "States.Runtime", f"{type(error).__name__}: {error}")
         self._note(live)
         if not live.running and not live.inbox and (live.whole or live.ending is not None):
-            self._finish(live)
+            self._ended(live)
 
     def _count(self, live: _Live) -> None:
         """Children that have ended are counted."""
@@ -366,6 +375,17 @@ class MapRuns:
         except (ReaderFailed, StateError):
             return
 
+    def _ended(self, live: _Live) -> None:
+        try:
+            self._finish(live)
+        except Outdated:
+            raise
+        except Exception as error:
+            log.exception("%s could not end", live.arn)
+            cause = f"Sagebrush could not end the map run: {type(error).__name__}: {error}"
+            live.ending = _Ending("FAILED", "States.Runtime", cause)
+            self._close(live, live.ending, None)
+
     def _finish(self, live: _Live) -> None:
         ending = live.ending or _Ending("SUCCEEDED")
         output: Any = None
@@ -384,11 +404,20 @@ class MapRuns:
             resource = s3_resource(writer["Resource"])
             _, cause = error_of(resource, error, live.ctx.request_id)
             ending = _Ending("FAILED", WRITER_FAILED, cause)
+        self._close(live, ending, output)
+
+    def _close(self, live: _Live, ending: _Ending, output: Any) -> None:
+        """The run has ended, and its execution knows."""
         stop = {"stopDate": self._world.clock()}
         plan: Doc = {"total": live.source.items, "whole": live.whole}
         if output is not None:
             plan["written"] = True
-        self._store(live, ending.status, stop, plan=plan)
+        try:
+            self._store(live, ending.status, stop, plan=plan)
+        except Outdated:
+            raise
+        except Exception:  # a full disk: the execution's own step is tried again until it is stored
+            log.exception("the end of %s is not in its row", live.arn)
         with self._guard:
             self._lives.pop(live.where, None)
         self._world.news.forget(live.row.parent)
