@@ -416,6 +416,11 @@ class Executions:
         sql = "SELECT execution, key FROM timer WHERE due<=? ORDER BY due LIMIT ?"
         return [(row["execution"], row["key"]) for row in self._db.read(sql, (now, most))]
 
+    def is_due(self, execution: int, key: str, now: float) -> bool:
+        """Whether the timer is there and due."""
+        sql = "SELECT 1 FROM timer WHERE execution=? AND key=? AND due<=?"
+        return self._db.read_one(sql, (execution, key, now)) is not None
+
     def next_due(self, now: float) -> float | None:
         """When the next timer fires that is not due yet."""
         row = self._db.read_one("SELECT min(due) AS at FROM timer WHERE due>?", (now,))

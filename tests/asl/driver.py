@@ -95,7 +95,7 @@ class Run:
     def redrive(self) -> Run:
         """RedriveExecution."""
         self.end = None
-        self.execution = replace(self.execution, redrives=self.execution.redrives + 1)
+        self.execution = replace(self.execution, redrives=(self.execution.redrives or 0) + 1)
         return self.happen(steps.Redriven())
 
     def fire(self) -> Run:
