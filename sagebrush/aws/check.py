@@ -279,7 +279,7 @@ def _enum(values: list[str]) -> str:
 
 
 _STATUSES = ("SUCCEEDED", "TIMED_OUT", "PENDING_REDRIVE", "ABORTED", "FAILED", "RUNNING")
-_TOLD = {frozenset(_STATUSES): _STATUSES}
+_TOLD: dict[frozenset[str], tuple[str, ...]] = {frozenset(_STATUSES): _STATUSES}
 """Values of enums in the order in which AWS was recorded to tell them, where it is not the model's
 (localstack test_sfn_api `test_state_machine_status_filter`)."""
 
