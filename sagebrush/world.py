@@ -121,6 +121,10 @@ class NotExecuting:
         raise RuntimeError("nothing moves executions on in this World")
 
 
+def _not_begun() -> Future[Any]:
+    raise RuntimeError("nothing begins operations in this World")
+
+
 @dataclass
 class World:
     """Everything that lives as long as the server; built once, in `app.py`.
@@ -182,7 +186,7 @@ class World:
     """Checks the parameters, asks the policy and runs a synchronous operation."""
     kinds: Mapping[str, Running]
     """`Row.kind` -> the facts of each kind that runs something."""
-    begin: Callable[[Ctx, str, str, Doc], Future[Any]] = lambda *_: Future()
+    begin: Callable[[Ctx, str, str, Doc], Future[Any]] = lambda *_: _not_begun()
     """As `dispatch`, for whoever holds no thread until an answer is there (`Dispatcher.begin`)."""
     before_body: Mapping[tuple[str, str], Callable[[Ctx, Doc], object]] = field(
         default_factory=dict

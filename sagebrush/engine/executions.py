@@ -341,7 +341,7 @@ class Executing:
                 return
             live.run, live.position = found
         run = live.run
-        if isinstance(item.happened, Began) and live.position:
+        if (isinstance(item.happened, Began) and live.position) or self._stale(live, item):
             self._nothing(live, item)
             return
         step = self._made(live, run, item.happened)
@@ -349,6 +349,13 @@ class Executing:
         change = change_of(run, item.happened, step, port.recorded(run))
         live.size = len(change.position or "")
         self._commit(live, item, step, change)
+
+    def _stale(self, live: _Live, item: _Item) -> bool:
+        """Whether a timer fired that was cancelled or set anew meanwhile (by a heartbeat)."""
+        happened = item.happened
+        return isinstance(happened, TimerFired) and not self._store.is_due(
+            live.id, happened.key, self._world.clock()
+        )
 
     def _made(self, live: _Live, run: Run, happened: Happened) -> Step:
         port = self.ports[run.kind]

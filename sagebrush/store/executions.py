@@ -32,6 +32,8 @@ from sagebrush.store.db import Db, Tx
 from sagebrush.store.documents import Doc
 
 RUNNING = "RUNNING"
+OWN = "#own:"
+"""After an execution's ARN, the beginning of the parent of rows that go with the execution."""
 Order = StartTask | StartMapRun
 _COLUMNS = (
     "id, kind, arn, owner, name, status, definition, started, stopped, events, input, output, error,"
@@ -295,15 +297,19 @@ class Executions:
         return self._db.write(lambda tx: tx.run(sql, (RUNNING, kind, f"$.{member}")))
 
     def expire(self, before: float, most: int = 200) -> int:
-        """Up to `most` executions that ended before that time are gone; how many."""
+        """Up to `most` executions that ended before that time are gone, with the rows that are theirs
+        alone (`OWN`); how many."""
 
         def work(tx: Tx) -> int:
             found = tx.all(
-                "SELECT id FROM execution WHERE stopped<? AND status<>? ORDER BY stopped LIMIT ?",
+                "SELECT id, arn FROM execution WHERE stopped<? AND status<>? ORDER BY stopped LIMIT ?",
                 (before, RUNNING, most),
             )
             for row in found:
                 self.delete_in(tx, row["id"])
+                own = row["arn"] + OWN
+                sql = "DELETE FROM resource WHERE parent>=? AND parent<? AND parent<>''"
+                tx.run(sql, (own, own + "\U0010ffff"))
             if found:
                 tx.run("DELETE FROM definition WHERE id NOT IN (SELECT definition FROM execution)")
             return len(found)
@@ -409,6 +415,11 @@ class Executions:
         """Timers that are due: (execution, key)."""
         sql = "SELECT execution, key FROM timer WHERE due<=? ORDER BY due LIMIT ?"
         return [(row["execution"], row["key"]) for row in self._db.read(sql, (now, most))]
+
+    def is_due(self, execution: int, key: str, now: float) -> bool:
+        """Whether the timer is there and due."""
+        sql = "SELECT 1 FROM timer WHERE execution=? AND key=? AND due<=?"
+        return self._db.read_one(sql, (execution, key, now)) is not None
 
     def next_due(self, now: float) -> float | None:
         """When the next timer fires that is not due yet."""

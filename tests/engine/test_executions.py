@@ -10,7 +10,14 @@ from typing import Any
 import pytest
 
 from sagebrush.asl import spine
-from sagebrush.asl.steps import Stopped, TaskFailed, TaskStarted, TaskSucceeded
+from sagebrush.asl.steps import (
+    Heartbeat,
+    Stopped,
+    TaskFailed,
+    TaskStarted,
+    TaskSucceeded,
+    TimerFired,
+)
 from sagebrush.engine import executions
 from sagebrush.errors import AwsError
 from sagebrush.store import emptying
@@ -308,3 +315,23 @@ def test_who_asks_for_what_is_not_there_takes_no_others_answer(world: ExecutionW
         world.executing.ended(arn).result(5)
     world.start("one", passes(1))
     assert expected.result(5).status == "SUCCEEDED"
+
+
+def test_a_heartbeat_that_came_in_time_outruns_its_timer(world: ExecutionWorld) -> None:
+    task = {**TASK["States"]["T"], "HeartbeatSeconds": 10}
+    run = world.start("one", {"StartAt": "T", "States": {"T": task}})
+    world.settled()
+    [(_, work, _)] = world.doer.begun
+    report = world.executing.report
+    report(run.id, TaskStarted(work.key)).result(5)
+    world.now += 9.9
+    beat = report(run.id, Heartbeat(work.key))
+    fired = report(run.id, TimerFired(f"{work.key}:heartbeat"))  # as if it was due just now
+    assert (beat.result(5), fired.result(5)) == (True, False)
+    world.now += 9.9
+    world.executing.wake()
+    world.settled()
+    assert world.executions.run(run.id).status == "RUNNING"  # type: ignore[union-attr]
+    world.now += 1
+    world.executing.wake()
+    assert world.ended(run).error == "States.Timeout"

@@ -219,6 +219,7 @@ def _summary(run: Run) -> Doc:
         "stopDate": run.stopped,
         "redriveDate": plan.get("redriven"),
         "mapRunArn": plan.get("map_run"),
+        "itemCount": plan.get("items"),
         "stateMachineVersionArn": plan.get("version"),
         "stateMachineAliasArn": plan.get("alias"),
     }

@@ -83,6 +83,25 @@ def test_state_machines_that_are_refused(sfn: Any, name: str) -> None:
     assert words == "Invalid Arn: 'Invalid ARN prefix: not_a_valid_arn'"
 
 
+def test_express_workflows_have_no_callbacks(sfn: Any, name: str) -> None:
+    task = {"Type": "Task", "End": True}
+    given = {"name": name, "roleArn": ROLE, "type": "EXPRESS"}
+    for resource, why in (
+        (f"{ARN}activity:a", "Activity ARN"),
+        ("arn:aws:states:::states:startExecution.sync", "'.sync' service integration"),
+        ("arn:aws:states:::sqs:sendMessage.waitForTaskToken", None),
+    ):
+        machine = {"StartAt": "T", "States": {"T": {**task, "Resource": resource}}}
+        words = refused(
+            "InvalidDefinition", sfn.create_state_machine, definition=json.dumps(machine), **given
+        )
+        why = why or "'.waitForTaskToken' service integration "
+        assert words == (
+            "Invalid State Machine Definition: 'SCHEMA_VALIDATION_FAILED: Express state machine does"
+            f" not support {why} at /States/T/Resource'"
+        )
+
+
 def test_the_role_must_trust_step_functions(sfn: Any, client: Any, name: str) -> None:
     trust = {"Effect": "Allow", "Principal": {"Service": "sagemaker.amazonaws.com"}}
     document = {"Version": "2012-10-17", "Statement": [{**trust, "Action": "sts:AssumeRole"}]}

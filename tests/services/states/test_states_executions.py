@@ -136,6 +136,12 @@ def test_lists_of_executions(sfn: Any, name: str) -> None:
         == 3
     )
     refused("ValidationException", sfn.list_executions)
+    given = {"stateMachineArn": arn, "statusFilter": "succeeded"}
+    assert refused("ValidationException", sfn.list_executions, **given) == (
+        "1 validation error detected: Value 'succeeded' at 'statusFilter' failed to satisfy"
+        " constraint: Member must satisfy enum value set: [SUCCEEDED, TIMED_OUT, PENDING_REDRIVE,"
+        " ABORTED, FAILED, RUNNING]"
+    )
 
 
 def test_deletion_waits_for_executions(sfn: Any, name: str) -> None:

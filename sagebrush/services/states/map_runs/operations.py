@@ -12,7 +12,6 @@ from sagebrush.errors import AwsError, Doc
 from sagebrush.services.states import arns, tokens
 from sagebrush.services.states.executions import run_of
 from sagebrush.services.states.map_runs import rows
-from sagebrush.services.states.program import plan_of
 from sagebrush.store.rows import Row
 from sagebrush.world import Ctx
 
@@ -31,31 +30,28 @@ def describe_map_run(ctx: Ctx, request: Doc) -> Doc:
     row = _row(ctx, request["mapRunArn"])
     tally = ctx.world.executions.tally(row.doc["mapRunArn"])
     plan = rows.plan_of(row)
-    begun = sum(items for _, items in tally.values())
-    left = max(plan.get("total", 0) - begun, 0)
-    written = plan.get("written", 0)
+    left = max(plan.get("total", 0) - sum(items for _, items in tally.values()), 0)
     batches = math.ceil(left / plan.get("batch", 0)) if plan.get("batch") else left
+    written = plan.get("written", False)
     executions = {status: count for status, (count, _) in tally.items()}
     items = {status: count for status, (_, count) in tally.items()}
-    all_written = written and written >= begun
     return {
         "redriveCount": 0,
         **row.doc,
         "status": row.status,
         "itemCounts": _counts(items, left, written),
-        "executionCounts": _counts(
-            executions, batches, sum(executions.values()) if all_written else 0
-        ),
+        "executionCounts": _counts(executions, batches, written),
     }
 
 
-def _counts(found: dict[str, int], pending: int, written: int) -> Doc:
+def _counts(found: dict[str, int], pending: int, written: bool) -> Doc:
     counts = {name: found.get(status, 0) for status, name in STATUSES.items()}
+    total = sum(counts.values()) + pending
     return {
         "pending": pending,
         **counts,
-        "total": sum(counts.values()) + pending,
-        "resultsWritten": written,
+        "total": total,
+        "resultsWritten": total if written else 0,
         "failuresNotRedrivable": 0,
         "pendingRedrive": 0,
     }
@@ -74,7 +70,7 @@ def list_map_runs(ctx: Ctx, request: Doc) -> Doc:
         {
             "executionArn": run.arn,
             "mapRunArn": row.doc["mapRunArn"],
-            "stateMachineArn": plan_of(run).get("machine", ""),
+            "stateMachineArn": _machine(row.doc["mapRunArn"]),
             "startDate": row.doc["startDate"],
             **({"stopDate": row.doc["stopDate"]} if "stopDate" in row.doc else {}),
         }
@@ -85,6 +81,11 @@ def list_map_runs(ctx: Ctx, request: Doc) -> Doc:
         last = found[most - 1]
         more = {"nextToken": tokens.write([last.created, last.id])}
     return {"mapRuns": listed, **more}
+
+
+def _machine(map_run: str) -> str:
+    """The ARN of the machine as a map run's children have it: with the label."""
+    return map_run.replace(":mapRun:", ":stateMachine:", 1).rpartition(":")[0]
 
 
 def update_map_run(ctx: Ctx, request: Doc) -> Doc:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TypedDict
 
 from sagebrush.errors import Doc
+from sagebrush.store.executions import OWN
 from sagebrush.store.rows import Row
 from sagebrush.world import World
 
@@ -19,8 +20,8 @@ class Plan(TypedDict, total=False):
     """Items that were read so far."""
     whole: bool
     """Whether all were."""
-    written: int
-    """Items whose results were exported."""
+    written: bool
+    """Whether the results of its children are in its output, or in files."""
     batch: int
     """Items of a batch at most; 0 without batches."""
 
@@ -29,9 +30,10 @@ def plan_of(row: Row) -> Plan:
     return Plan(**row.plan)
 
 
-def parent(arn: str) -> str:
-    """The parent of a map run's row: its own work, which listens to changes of the settings."""
-    return f"{arn}#settings"
+def parent(execution: str, arn: str) -> str:
+    """The parent of a map run's row: the run's own work, which listens to changes of its limits; the
+    row goes with the execution."""
+    return f"{execution}{OWN}{name(arn)}"
 
 
 def name(arn: str) -> str:
@@ -56,4 +58,4 @@ def new(account: str, region: str, execution: str, spec: Doc, now: float) -> Row
     }
     batch = (spec["batcher"] or {}).get("MaxItemsPerBatch") or 0
     plan: Doc = {"total": 0, "batch": batch}
-    return Row(account, region, KIND, name(arn), RUNNING, doc, plan, parent(arn))
+    return Row(account, region, KIND, name(arn), RUNNING, doc, plan, parent(execution, arn))

@@ -141,14 +141,23 @@ class MapRuns:
     # ---- beginning
 
     def _begin(self, run: Run, work: Work) -> None:
-        live = self._live(run, work)
+        try:
+            live = self._live(run, work)
+        except Outdated:
+            raise
+        except Exception as error:  # nobody is to wait forever
+            log.exception("a map run of %s could not begin", run.arn)
+            cause = f"Sagebrush could not begin the map run: {type(error).__name__}: {error}"
+            ended = MapRunEnded(work.key, None, "States.Runtime", cause)
+            self._world.executing.report(run.id, ended)
+            return
         with self._guard:
             self._lives[live.where] = live
             if self._beginning.pop(live.where):
                 live.stopping, live.ending = True, _Ending(ABORTED)
         if live.ending is None:
             self._allow(live)
-        self._world.news.listen(rows.parent(live.arn), lambda: self._wake(live), every=True)
+        self._world.news.listen(live.row.parent, lambda: self._wake(live), every=True)
         self._wake(live)
 
     def _live(self, run: Run, work: Work) -> _Live:
@@ -239,7 +248,7 @@ class MapRuns:
             self._give_up(live, "States.Runtime", f"{type(error).__name__}: {error}")
         self._note(live)
         if not live.running and not live.inbox and (live.whole or live.ending is not None):
-            self._finish(live)
+            self._ended(live)
 
     def _count(self, live: _Live) -> None:
         """Children that have ended are counted."""
@@ -256,7 +265,7 @@ class MapRuns:
         row = rows.find(self._world, live.run.account, live.run.region, live.arn) or live.row
         live.row = row
         limits = {**live.order.spec, **row.doc}
-        total = live.source.items if live.whole else 0
+        total = live.source.items if live.whole else len(live.order.spec["items"] or ())
         if exceeded(limits, live.failed, total):
             self._give_up(live, results.THRESHOLD, results.EXCEEDED)
 
@@ -366,6 +375,17 @@ class MapRuns:
         except (ReaderFailed, StateError):
             return
 
+    def _ended(self, live: _Live) -> None:
+        try:
+            self._finish(live)
+        except Outdated:
+            raise
+        except Exception as error:
+            log.exception("%s could not end", live.arn)
+            cause = f"Sagebrush could not end the map run: {type(error).__name__}: {error}"
+            live.ending = _Ending("FAILED", "States.Runtime", cause)
+            self._close(live, live.ending, None)
+
     def _finish(self, live: _Live) -> None:
         ending = live.ending or _Ending("SUCCEEDED")
         output: Any = None
@@ -375,7 +395,6 @@ class MapRuns:
                 output = writing.export(
                     live.ctx, writer, live.arn, lambda: self._children(live), self._left(live)
                 )
-                self._store(live, plan={"written": live.source.items})
             elif ending.status == "SUCCEEDED":
                 output = results.gathered(self._children(live), writer)
         except results.TooLarge:
@@ -385,12 +404,23 @@ class MapRuns:
             resource = s3_resource(writer["Resource"])
             _, cause = error_of(resource, error, live.ctx.request_id)
             ending = _Ending("FAILED", WRITER_FAILED, cause)
+        self._close(live, ending, output)
+
+    def _close(self, live: _Live, ending: _Ending, output: Any) -> None:
+        """The run has ended, and its execution knows."""
         stop = {"stopDate": self._world.clock()}
-        plan = {"total": live.source.items, "whole": live.whole}
-        self._store(live, ending.status, stop, plan=plan)
+        plan: Doc = {"total": live.source.items, "whole": live.whole}
+        if output is not None:
+            plan["written"] = True
+        try:
+            self._store(live, ending.status, stop, plan=plan)
+        except Outdated:
+            raise
+        except Exception:  # a full disk: the execution's own step is tried again until it is stored
+            log.exception("the end of %s is not in its row", live.arn)
         with self._guard:
             self._lives.pop(live.where, None)
-        self._world.news.forget(rows.parent(live.arn))
+        self._world.news.forget(live.row.parent)
         if live.stopping:
             self._world.executions.stopped(*live.where)
             return

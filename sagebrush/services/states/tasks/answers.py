@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sagebrush.asl.failures import RUNTIME
+from sagebrush.asl.failures import DATA_LIMIT, RUNTIME, TOO_LARGE
 from sagebrush.asl.resources import Problem, Resource
 from sagebrush.asl.values import write
 from sagebrush.aws import models, scalars
@@ -40,7 +40,14 @@ class CallFailed(Exception):
 
 def output_of(resource: Resource, answer: Doc, request_id: str, now: float) -> Any:
     """The output that the answer of the Task's call makes. Raises CallFailed for a function's error,
-    and for events that were not taken."""
+    for events that were not taken, and for a body that is too large."""
+    try:
+        return _output_of(resource, answer, request_id, now)
+    except values.TooLarge:
+        raise CallFailed(DATA_LIMIT, TOO_LARGE.format(resource.named)) from None
+
+
+def _output_of(resource: Resource, answer: Doc, request_id: str, now: float) -> Any:
     target = target_of(resource)
     assert not isinstance(target, Problem)
     if target.service == "lambda" and not target.sdk:

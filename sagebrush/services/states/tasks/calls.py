@@ -10,13 +10,14 @@ import base64
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from sagebrush.asl.failures import RUNTIME, StateError
 from sagebrush.asl.resources import Problem, Resource, read_resource
 from sagebrush.asl.values import read, write
 from sagebrush.aws import models
-from sagebrush.aws.shapes import Node, input_of
+from sagebrush.aws.shapes import Node, input_of, output_of
 from sagebrush.errors import Doc
 from sagebrush.services.states.tasks import names, optimised, values
 from sagebrush.services.states.tasks.names import Spoken
@@ -110,9 +111,18 @@ def _sdk_target(resource: Resource, service: str, action: str, pattern: str) -> 
     if spoken is None or spoken.service not in models.SERVICES:
         return Problem(INVALID, LACKS.format(resource.arn, f"it has no service {service}"))
     operation = names.operation_of(spoken.service, action)
-    if operation is None or pattern not in optimised.CALLBACK:
+    if operation is None or pattern not in optimised.CALLBACK or _streams(spoken, operation):
         return Problem(INVALID, UNRECOGNISED.format(resource.arn))
     return Target(spoken.service, operation, spoken, True, None, pattern)
+
+
+@cache
+def _streams(spoken: Spoken, operation: str) -> bool:
+    """Whether the operation answers with a stream of events, which no state can have (guide: SDKs for
+    streams are not available)."""
+    model = models.operation(spoken.service, operation)
+    node = output_of(model) if model is not None else None
+    return node is not None and any(member.event_stream for member in node.members.values())
 
 
 def refusal(arn: str, known: Mapping[tuple[str, str], Any]) -> Problem | None:

@@ -95,27 +95,38 @@ class ServiceTasks:
         task = self._task(run, work)
         with self._guard:
             self._tasks[task.where] = task
-        self._later(self._begin, task, work.started, again)
+        self._go_on(task, self._begin, work.started, again)
 
     def stop(self, run: Run, work: Work) -> None:
         """What the task began is ended."""
-        self._later(self._stop, run, work)
+        self._later(lambda error: None, partial(self._stop, run, work))
 
-    def _later(self, function: Callable[..., object], *given: Any) -> None:
+    def _later(self, failed: Callable[[Exception], object], function: Callable[[], object]) -> None:
+        """`function` is called in a thread; `failed` where it broke, so that nobody waits forever."""
         begun = self._world.db.generations.begun(function)
         try:
-            self._pool.submit(self._logged, begun, *given)
+            self._pool.submit(self._guarded, failed, begun)
         except RuntimeError:  # the server ends: the next one asks again
             log.debug("a task is left to the next server")
 
     @staticmethod
-    def _logged(function: Callable[..., object], *given: Any) -> None:
+    def _guarded(failed: Callable[[Exception], object], function: Callable[[], object]) -> None:
         try:
-            function(*given)
+            function()
         except Outdated:
             log.debug("a task ended with a reset")
-        except Exception:
+        except Exception as error:
             log.exception("a task's work stopped short")
+            failed(error)
+
+    def _go_on(self, task: _Task, function: Callable[..., object], *given: Any) -> None:
+        """The task's work goes on in a thread; it fails where that breaks."""
+
+        def failed(error: Exception) -> None:
+            cause = f"Sagebrush could not run the task: {type(error).__name__}: {error}"
+            self._end(task, TaskFailed(task.order.key, RUNTIME, cause))
+
+        self._later(failed, partial(function, task, *given))
 
     def _report(self, task: _Task, happened: Happened) -> Future[bool]:
         return self._world.executing.report(task.run.id, happened)
@@ -168,8 +179,7 @@ class ServiceTasks:
         if future.done():
             self._came(task, again, future)
         else:
-            told = self._world.db.generations.begun(partial(self._came, task, again))
-            future.add_done_callback(lambda done: self._later(told, done))
+            future.add_done_callback(lambda done: self._go_on(task, self._came, again, done))
 
     def _ctx(self, task: _Task) -> Ctx:
         """Whose the call is. Raises AwsError where the state's Credentials may not be used."""
@@ -257,12 +267,11 @@ class ServiceTasks:
         if task.stopping:
             self._stop_child(task)
         elif task.call.child is not None:
-            look = partial(self._look, task)
-            self._world.news.listen(task.by.parent, lambda: self._later(look))
+            self._world.news.listen(task.by.parent, lambda: self._go_on(task, self._look))
             self._look(task)
         elif CHILD in task.note and task.call.until == "ended":
             ended = self._world.executing.ended(str(task.note[CHILD]))
-            ended.add_done_callback(lambda done: self._later(self._child_ended, task, done))
+            ended.add_done_callback(lambda done: self._go_on(task, self._child_ended, done))
 
     def _look(self, task: _Task) -> None:
         """The job is looked at, which has changed or may have."""

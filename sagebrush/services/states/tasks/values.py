@@ -13,10 +13,11 @@ import datetime as dt
 from collections.abc import Callable
 from typing import Any
 
-from sagebrush.asl.values import is_number, write
+from sagebrush.asl.values import PAYLOAD_LIMIT, is_number, write
 from sagebrush.aws import scalars
 from sagebrush.aws.shapes import Node
 from sagebrush.errors import Doc
+from sagebrush.store.objects import Blob
 
 Named = Callable[[str], str]
 """A member of a model -> what states call it."""
@@ -141,10 +142,26 @@ def _written(node: Node, value: Any, named: Named, times: Times, in_order: bool)
     if kind == "timestamp":
         return times(value)
     if kind == "blob":
-        return text_of(scalars.raw(value))
+        return text_of(bytes_of(value))
     if kind in ("float", "double"):
         return scalars.float_text(value)
     return value
+
+
+class TooLarge(Exception):
+    """A body is larger than any output may be; it is not read."""
+
+
+def bytes_of(value: Any) -> bytes:
+    """The bytes of a body. Raises TooLarge."""
+    if not isinstance(value, Blob):
+        return scalars.raw(value)
+    try:
+        if value.length > PAYLOAD_LIMIT:
+            raise TooLarge
+        return value.read()
+    finally:
+        value.release()
 
 
 def text_of(data: bytes) -> str:

@@ -62,6 +62,7 @@ def output(run: Run) -> Any:
 def described(stand: TaskStand, run: Run) -> Any:
     found = stand.call("stepfunctions", "ListMapRuns", executionArn=run.arn)["mapRuns"]
     arn = found[0]["mapRunArn"]
+    assert found[0]["stateMachineArn"] == f"{stand.machine}/All"
     return stand.call("stepfunctions", "DescribeMapRun", mapRunArn=arn)
 
 
@@ -70,6 +71,7 @@ def test_items_of_the_input_become_child_executions_in_order(stand: TaskStand) -
     assert output(run) == list(range(40))
     found = described(stand, run)
     assert (found["status"], found["maxConcurrency"]) == ("SUCCEEDED", 3)
+    assert found["itemCounts"]["resultsWritten"] == 40
     assert found["itemCounts"]["succeeded"] == found["executionCounts"]["total"] == 40
     children = stand.call(
         "stepfunctions", "ListExecutions", mapRunArn=found["mapRunArn"], maxResults=5
@@ -227,6 +229,15 @@ def test_limits_can_be_changed_while_it_runs_and_stopping_ends_all(stand: TaskSt
     until(lambda: stand.world.executions.works() == [])
 
 
+def test_what_is_left_of_a_map_run_goes_with_its_execution(stand: TaskStand) -> None:
+    run = stand.run(mapped(), [1])
+    arn = described(stand, run)["mapRunArn"]
+    assert stand.world.executions.tally(arn)
+    assert stand.world.executions.expire(stand.world.clock() + 1)
+    assert stand.world.rows.select("map-run", texts={"doc.executionArn": run.arn}) == []
+    assert not stand.world.executions.tally(arn)
+
+
 def test_express_children_give_their_results_too(stand: TaskStand) -> None:
     states = mapped()
     states["M"]["ItemProcessor"]["ProcessorConfig"]["ExecutionType"] = "EXPRESS"
@@ -236,7 +247,7 @@ def test_express_children_give_their_results_too(stand: TaskStand) -> None:
 def test_a_server_that_starts_goes_on_and_begins_no_child_twice(tmp_path: Path) -> None:
     first = TaskStand(tmp_path)
     states = {"T": {"Type": "Wait", "SecondsPath": "$.s", "End": True}}
-    items = [{"s": 0}] * 4 + [{"s": 1}] * 3
+    items = [{"s": 0}] * 4 + [{"s": 1}] * 2
     run = first.begin(mapped(states, MaxConcurrency=2), items)
     until(lambda: first.call("stepfunctions", "ListMapRuns", executionArn=run.arn)["mapRuns"])
     until(lambda: described(first, run)["executionCounts"]["succeeded"] == 4)
@@ -244,7 +255,7 @@ def test_a_server_that_starts_goes_on_and_begins_no_child_twice(tmp_path: Path) 
     again = TaskStand(tmp_path)
     try:
         assert output(again.ended(run)) == items
-        assert described(again, run)["executionCounts"]["total"] == 7
+        assert described(again, run)["executionCounts"]["total"] == 6
     finally:
         again.close()
 

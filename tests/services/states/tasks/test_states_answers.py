@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from sagebrush.asl.values import write
 from sagebrush.errors import AwsError
 from sagebrush.services.states.tasks import answers
 from sagebrush.services.states.tasks.answers import CallFailed
+from sagebrush.store.objects import Blob
 
 FUNCTION = "arn:aws:lambda:eu-west-1:111122223333:function:clean"
 ID = "0d9e9e3c-0000-4000-8000-000000000000"
@@ -173,3 +175,11 @@ def test_an_execution_that_ended_is_described() -> None:
     with pytest.raises(CallFailed) as failed:
         answers.execution_ended(sync2, {**described, "status": "ABORTED"})
     assert failed.value.error == "States.TaskFailed"
+
+
+def test_a_body_that_no_state_can_have_is_not_read(tmp_path: Path) -> None:
+    body = Blob(1 << 40, tmp_path / "not there")
+    with pytest.raises(CallFailed) as found:
+        output("arn:aws:states:::aws-sdk:s3:getObject", {"Body": body, "ContentLength": 1 << 40})
+    assert found.value.error == "States.DataLimitExceeded"
+    assert found.value.cause.startswith("The state/task 'aws-sdk:s3' returned a result with a size")

@@ -198,6 +198,10 @@ KNOWN = dict.fromkeys(
         ("arn:aws:states:::aws-sdk:s3:getObject.sync", "is not recognized"),
         ("arn:aws:states:::aws-sdk:s3:GetObject", "is not recognized"),
         ("arn:aws:states:::sagemaker:createModel.sync", "is not recognized"),
+        (
+            "arn:aws:states:::aws-sdk:sagemakerruntime:invokeEndpointWithResponseStream",
+            "is not recognized",
+        ),
         ("arn:aws:states:::dynamodb:getItem", "it has no dynamodb getItem"),
         ("arn:aws:states:::http:invoke", "it has no HTTP requests to third parties"),
         ("arn:aws:states:::sagemaker:createLabelingJob.sync", "no sagemaker createLabelingJob"),

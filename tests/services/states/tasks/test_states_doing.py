@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from sagebrush.asl.steps import Stopped
+from sagebrush.services.states.tasks import children
 from sagebrush.store.executions import Run, Work
 from sagebrush.store.rows import Row
 from tests.services.states.taskstand import TaskStand, task
@@ -194,3 +195,14 @@ def test_a_server_that_starts_goes_on_with_the_job_that_the_last_one_started(
         assert len(again.world.rows.select("training-job")) == 2
     finally:
         again.close()
+
+
+def test_work_that_breaks_fails_its_task(stand: TaskStand, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise OSError("disk gone")
+
+    monkeypatch.setattr(children, "found", broken)
+    monkeypatch.setattr(children, "created", broken)
+    run = stand.task("aws-sdk:s3:listBuckets", {})
+    assert (run.status, run.error) == ("FAILED", "States.Runtime")
+    assert "OSError: disk gone" in (run.cause or "")

@@ -18,6 +18,7 @@ from tests.services.sagemaker.training.test_training_live import request as trai
 from tests.waiting import until
 
 Client = Callable[..., Any]
+TRUSTED = ("states", "sagemaker", "lambda")
 DONE = {"P": {"Type": "Pass", "End": True}}
 
 
@@ -37,7 +38,7 @@ def role(server: Server) -> str:
             {
                 "Effect": "Allow",
                 "Action": "sts:AssumeRole",
-                "Principal": {"Service": ["states.amazonaws.com", "sagemaker.amazonaws.com"]},
+                "Principal": {"Service": [f"{name}.amazonaws.com" for name in TRUSTED]},
             }
         ],
     }
