@@ -318,12 +318,31 @@ def _encoder(runtime: str) -> Callable[[Any], str]:
             numbers.append(str(each))
             return f"\0{len(numbers) - 1}\0"
 
-        text = json.dumps(value, default=other, ensure_ascii=ascii_only)
+        text = json.dumps(_named(value, set()), default=other, ensure_ascii=ascii_only)
         for place, number in enumerate(numbers):
             text = text.replace(f'"\\u0000{place}\\u0000"', number, 1)
         return text
 
     return encode
+
+
+_LEAVES = frozenset((str, int, float, bool, type(None)))
+
+
+def _named(value: Any, within: set[int]) -> Any:
+    """`value` with its named tuples as objects, as AWS's runtime writes them; `within`: the ids of what
+    it is in. What is in itself stays so: it is refused later."""
+    if type(value) in _LEAVES or id(value) in within or not isinstance(value, (dict, list, tuple)):
+        return value
+    within.add(id(value))
+    try:
+        if isinstance(value, dict):
+            return {key: _named(each, within) for key, each in value.items()}
+        if (members := getattr(value, "_asdict", None)) is not None:
+            return _named(members(), within)
+        return [_named(each, within) for each in value]
+    finally:
+        within.discard(id(value))
 
 
 if __name__ == "__main__":

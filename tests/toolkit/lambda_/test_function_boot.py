@@ -6,6 +6,7 @@ import io
 import json
 import logging
 import sys
+from collections import namedtuple
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -109,6 +110,16 @@ def test_results_as_json() -> None:
     words = "Unable to marshal response: Object of type set is not JSON serializable"
     assert error["errorMessage"] == words
     assert json.loads(handled(lambda event, context: 1, b"{")[2])["errorType"] == faults.UNMARSHAL
+
+
+def test_named_tuples_are_objects_and_circles_are_refused() -> None:
+    point = namedtuple("point", "x y")
+    result = handled(lambda event, context: {"p": [point(1, (2, 3))]})[1]
+    assert result == '{"p": [{"x": 1, "y": [2, 3]}]}'
+    circle: list[Any] = []
+    circle.append(circle)
+    error = json.loads(handled(lambda event, context: circle)[2])
+    assert error["errorMessage"] == "Unable to marshal response: Circular reference detected"
 
 
 def test_text_is_ascii_before_python_3_12() -> None:
