@@ -48,7 +48,6 @@ OTHERS = {
     "sagebrush/engine/running.py": "hands plans to the facts of their kind",
     "sagebrush/scheduler/quotas.py": "hands plans to the facts of their kind",
     "sagebrush/routing/endpoints.py": "publishes the replicas of endpoints",
-    "sagebrush/routing/functions": "no rows are known here: `plan` is what an interpreter is forked by",
     "sagebrush/routing/notebooks.py": "publishes the servers of notebook instances",
     "sagebrush/store/reservations.py": "hands plans to the facts of their kind",
     "sagebrush/store/reader.py": "reads plans",

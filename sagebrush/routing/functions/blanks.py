@@ -93,7 +93,7 @@ class Blanks:
         key = f"function-{secrets.token_hex(10)}"
         spec = await loop.run_in_executor(None, self._places.laid, ground, key, awaited)
         try:
-            parent = await self._parents.ready(ground.plan)
+            parent = await self._parents.ready(ground.forked_from)
             ours, theirs = socket.socketpair()
             with theirs:
                 parent.fork(spec.root, theirs)
@@ -110,7 +110,7 @@ class Blanks:
 
     def drop(self) -> None:
         """Those whose warm process is gone end."""
-        for ground in [g for g in self._stock if not self._parents.has(g.plan)]:
+        for ground in [g for g in self._stock if not self._parents.has(g.forked_from)]:
             for each in self._stock.pop(ground):
                 each.end()
 

@@ -219,7 +219,7 @@ class Functions:
         """The first invocation of that version finds what it is begun from. Raises Unrunnable."""
         ground = await self._ground(version)
         try:
-            await self._parents.ready(ground.plan)
+            await self._parents.ready(ground.forked_from)
         except Unstarted as error:
             raise Unrunnable(str(error)) from error
         self._blanks.fill(ground, 0.0)

@@ -16,8 +16,8 @@ from sagebrush.routing.functions.values import FunctionVersion
 class Ground:
     """What environments have in common before it is known which version they are of."""
 
-    plan: Plan
-    """What they are forked from."""
+    forked_from: Plan
+    """The warm process."""
     binds: tuple[Bind, ...] = ()
     version: str = ""
     """Of the language."""
