@@ -18,6 +18,7 @@ COMMANDS = {
     "user": "IAM users for a team: add, list, keys, remove",
     "account": "further accounts, which cannot see each other: add, list, env",
     "notebook": "JupyterLab in your browser: open, list, stop, rm, idle",
+    "states": "state machines and their executions: list, show, graph, tail",
     "logs": "the log of the server, a job of any kind, an endpoint or a notebook",
     "jobs": "training jobs, endpoints and notebooks; show, shell, dump, interrupt",
     "top": "what live jobs use now: CPU, memory, GPU",

@@ -22,6 +22,7 @@ from sagebrush.compute.local import fuse, overlayfs, probe
 from sagebrush.compute.local.backend import LocalBackend
 from sagebrush.credentials import CredentialBook
 from sagebrush.engine import retention, shutdown, usage
+from sagebrush.engine.executions import Executing
 from sagebrush.engine.loop import Loop
 from sagebrush.engine.outbox import Outbox
 from sagebrush.engine.reset import Reset
@@ -51,12 +52,19 @@ from sagebrush.samples.downloads import Samples
 from sagebrush.samples.remote import Remote
 from sagebrush.services.lambda_.workers import Workers
 from sagebrush.services.sagemaker_runtime.processing import Processing
+from sagebrush.services.states.doer import Doer
+from sagebrush.services.states.map_runs.running import MapRuns
+from sagebrush.services.states.port import StatesPort
+from sagebrush.services.states.program import KIND as STATES
+from sagebrush.services.states.tasks.doing import ServiceTasks
 from sagebrush.settings import Settings
 from sagebrush.store.db import Db
 from sagebrush.store.deliveries import Deliveries
 from sagebrush.store.events import Events
+from sagebrush.store.executions import Executions
 from sagebrush.store.home import Home
 from sagebrush.store.messages import Messages
+from sagebrush.store.news import News
 from sagebrush.store.objects import ObjectStore
 from sagebrush.store.rows import Rows
 from sagebrush.store.series import Series
@@ -115,6 +123,7 @@ class App:
         self.world = self._world(clock, running, known)
         self.loop = Loop(self.world, {name: kind for name, kind in kinds.items() if kind.reconcile})
         self.world.wake = self.loop.wake
+        self._build_executing()
         self.outbox = Outbox(self.world, consumers, ends=registry.delivery_ends(found))
         self.world.reset = self._reset = Reset(self.world, self.loop, self.outbox, self.backend)
         self.access = AccessLog(settings.home / "logs" / "access.log")
@@ -129,6 +138,14 @@ class App:
         self._bridge = Bridge(self.server, self.listeners, self.world)
         self._http = process.Http(self.server, self.listeners, self.world, self._turn)
         self._sweeper = process.Sweeper(self.world)
+        self._build_asynchronous(clock)
+        self.workers = Workers(self.world)
+        self._usage = usage.Sampler(self.world)
+        self.port = self.tls_port = 0
+        self._stopped = False
+
+    def _build_asynchronous(self, clock: Callable[[], float]) -> None:
+        """What carries out the requests of asynchronous endpoints."""
         self._asides = ThreadPoolExecutor(ASIDES, thread_name_prefix="asynchronous")
         metrics = BacklogMetrics(self.world.series, self._asides)
         self._processing = Processing(self.world, metrics, self._asides)
@@ -139,10 +156,18 @@ class App:
             clock,
             self.world.db.generations.begin,
         )
-        self.workers = Workers(self.world)
-        self._usage = usage.Sampler(self.world)
-        self.port = self.tls_port = 0
-        self._stopped = False
+
+    def _build_executing(self) -> None:
+        """What moves executions of state machines on, and what does their work."""
+        self._tasks = ServiceTasks(self.world)
+        self._map_runs = MapRuns(self.world)
+        doers: dict[str, Doer] = {
+            "Task": self._tasks,
+            "LambdaFunction": self._tasks,
+            "MapRun": self._map_runs,
+        }
+        self.executing = Executing(self.world, {STATES: StatesPort(self.world, doers)})
+        self.world.executing = self.executing
 
     def _world(
         self,
@@ -154,7 +179,10 @@ class App:
         db = Db(self.home.database)
         rows, series = Rows(db, clock), Series(db)
         events = Events(db, clock, self._sources, self._interest)
-        rows.changed = events.changed
+        news = News()
+        rows.changed = lambda tx, old, new: (
+            events.changed(tx, old, new), news.changed(tx, old, new),
+        )  # fmt: skip
 
         def due(row_id: int) -> None:
             rows.touch(row_id)
@@ -173,8 +201,10 @@ class App:
             series=series,
             streams=Streams(db, clock),
             messages=Messages(db, clock),
+            executions=Executions(db, clock),
             events=events,
             deliveries=Deliveries(db, clock),
+            news=news,
             samples=Samples(db, objects, remote, clock),
             backend=self.backend,
             environments=Environments(settings.environments, containers=containers),
@@ -197,6 +227,7 @@ class App:
             before_body=self._before_body,
             dispatch=self.dispatcher,
             kinds=running,
+            begin=self.dispatcher.begin,
         )
 
     def _functions(self, memory: int, clock: Callable[[], float]) -> Functions:
@@ -255,6 +286,7 @@ class App:
         facts = self.world.kinds.items()
         self.world.rows.take_over({name: kind.ended for name, kind in facts})
         self.loop.start()
+        self.executing.start()
         self.outbox.start()
         self.world.captures.start()
         self._sweeper.start()
@@ -287,6 +319,9 @@ class App:
         self.workers.stop()
         self.outbox.stop(timeout)
         self.loop.stop(timeout)
+        self.executing.stop(timeout)
+        self._tasks.close()
+        self._map_runs.close()
         self.world.messages.close()  # requests that wait for one answer now
         self._http.stop(timeout + 10)
         self.world.tallies.flush()

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from sagebrush.credentials import Caller, role_of
 from sagebrush.errors import Doc
 
 if TYPE_CHECKING:
+    from sagebrush.asl.steps import Happened
     from sagebrush.compute.base import Backend
     from sagebrush.compute.host import Host
     from sagebrush.credentials import CredentialBook, Identity
@@ -27,10 +28,12 @@ if TYPE_CHECKING:
     from sagebrush.routing.tallies import Tallies
     from sagebrush.samples.downloads import Samples
     from sagebrush.settings import Settings
-    from sagebrush.store.db import Db
+    from sagebrush.store.db import Db, Tx
     from sagebrush.store.deliveries import Deliveries
     from sagebrush.store.events import Events
+    from sagebrush.store.executions import Executions, New, Run
     from sagebrush.store.messages import Messages
+    from sagebrush.store.news import News
     from sagebrush.store.objects import ObjectStore
     from sagebrush.store.rows import Rows
     from sagebrush.store.series import Series
@@ -87,6 +90,41 @@ Operations = dict[tuple[str, str], Operation]
 """(botocore service name, operation name) -> operation."""
 
 
+class Executing(Protocol):
+    """What moves executions of workflows on: `engine.executions` says what each of these promises."""
+
+    ports: Mapping[str, Any]
+
+    def begin(
+        self, new: New, more: Callable[[Tx, Run], None] | None = None
+    ) -> Future[tuple[Run, bool]]: ...
+
+    def report(self, execution: int, happened: Happened, insists: bool = True) -> Future[bool]: ...
+
+    def ended(self, arn: str) -> Future[Run]: ...
+
+    def redrive(
+        self, execution: int, plan: Doc, more: Callable[[Tx, Run], None] | None = None
+    ) -> Future[bool]: ...
+
+    def expect(self, arn: str) -> Future[Run]: ...
+
+    def wake(self) -> None: ...
+
+    def empty(self) -> None: ...
+
+
+class NotExecuting:
+    """No execution is moved on, in a World without the engine."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise RuntimeError("nothing moves executions on in this World")
+
+
+def _not_begun() -> Future[Any]:
+    raise RuntimeError("nothing begins operations in this World")
+
+
 @dataclass
 class World:
     """Everything that lives as long as the server; built once, in `app.py`.
@@ -105,10 +143,14 @@ class World:
     streams: Streams
     messages: Messages
     """Messages of queues."""
+    executions: Executions
+    """Executions of workflows, as they are stored."""
     events: Events
     """What happened, for whoever consumes it (`engine.outbox`)."""
     deliveries: Deliveries
     """Messages on their way to targets (`engine.outbox`)."""
+    news: News
+    """Who waits for rows without being one."""
     samples: Samples
     """AWS's public sample buckets, as far as they are kept, and AWS behind them."""
     backend: Backend
@@ -144,6 +186,8 @@ class World:
     """Checks the parameters, asks the policy and runs a synchronous operation."""
     kinds: Mapping[str, Running]
     """`Row.kind` -> the facts of each kind that runs something."""
+    begin: Callable[[Ctx, str, str, Doc], Future[Any]] = lambda *_: _not_begun()
+    """As `dispatch`, for whoever holds no thread until an answer is there (`Dispatcher.begin`)."""
     before_body: Mapping[tuple[str, str], Callable[[Ctx, Doc], object]] = field(
         default_factory=dict
     )
@@ -156,6 +200,8 @@ class World:
     """Makes the loop look for due rows now."""
     mappings_changed: Callable[[], None] = lambda: None
     """Makes the event source mappings be read as they are now."""
+    executing: Executing = field(default_factory=lambda: cast(Executing, NotExecuting()))
+    """Moves executions on (`engine.executions`)."""
     identities: dict[tuple[str, str], Identity | None] = field(default_factory=dict)
     """(account, role, or `user/` and a user's name) -> its policies and tags, as read from rows; None
     if there is none."""

@@ -29,6 +29,7 @@ TYPED = {
     f"{SERVICES}/sagemaker/training": ["training.plan.Plan", "training.warm_pool.plan.Pool"],
     f"{SERVICES}/sagemaker/transform": ["transform.plan.Plan"],
     f"{SERVICES}/sagemaker/tuning": ["tuning.plan.Plan"],
+    f"{SERVICES}/states": ["plan.Plan", "program.Plan"],
 }
 """Folders whose kinds' plans are typed -> the types."""
 OTHERS = {
@@ -49,6 +50,7 @@ OTHERS = {
     "sagebrush/scheduler/quotas.py": "hands plans to the facts of their kind",
     "sagebrush/routing/endpoints.py": "publishes the replicas of endpoints",
     "sagebrush/routing/notebooks.py": "publishes the servers of notebook instances",
+    "sagebrush/store/executions.py": "stores the plans of executions",
     "sagebrush/store/reservations.py": "hands plans to the facts of their kind",
     "sagebrush/store/reader.py": "reads plans",
     "sagebrush/store/rows.py": "stores plans",

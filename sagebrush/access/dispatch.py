@@ -212,21 +212,30 @@ class Dispatcher:
         Raises AwsError as the request would, KeyError for a name of no model, and RuntimeError for
         an asynchronous operation in the event loop's own thread, where it would wait for itself.
         """
+        if _running() is not None and _running() is self.loop:
+            found = ctx.world.operations.get((service, name))
+            if found is not None and flows(found):
+                raise RuntimeError(f"{service} {name} cannot be waited for in the event loop")
+        return self.begin(ctx, service, name, params).result() or {}
+
+    def begin(self, ctx: Ctx, service: str, name: str, params: Doc) -> Future[Any]:
+        """The result to come of an operation that may begin; what it raises is in the future where it
+        is asynchronous or waits for the disk. Raises as a call does otherwise."""
         model = models.operation(service, name)
         if model is None:
             raise KeyError(f"{service} has no operation {name}")
         operation: Any = find(ctx.world, service, name)
         allow(ctx, model, params)
-        if not flows(operation):
-            result = operation(ctx, params)
-            if isinstance(result, Future):
-                return result.result()
-            return cast(Doc | None, result) or {}
-        if self.loop is None:
-            raise RuntimeError(f"{service} {name} needs the running server")
-        if _running() is self.loop:
-            raise RuntimeError(f"{service} {name} cannot be waited for in the event loop")
-        return asyncio.run_coroutine_threadsafe(operation(ctx, params), self.loop).result() or {}
+        if flows(operation):
+            if self.loop is None:
+                raise RuntimeError(f"{service} {name} needs the running server")
+            return asyncio.run_coroutine_threadsafe(operation(ctx, params), self.loop)
+        result = operation(ctx, params)
+        if isinstance(result, Future):
+            return result
+        done: Future[Any] = Future()
+        done.set_result(cast(Doc | None, result) or {})
+        return done
 
 
 def _running() -> asyncio.AbstractEventLoop | None:

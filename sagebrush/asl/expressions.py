@@ -11,6 +11,7 @@ there. Sources: Step Functions developer guide, "Transforming data with JSONata"
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -108,6 +109,10 @@ class _Bounded(Jsonata):
         if not (isinstance(proc, callable_kinds) or hasattr(proc, "finditer")):
             raise JException("T1006", 0)  # as the library does, which also prints
         return super().apply_inner(proc, args, input, environment)
+
+
+_WHOLE = re.compile(r"\$states(?!\s*\.)")
+"""An expression that asks for all of `$states`."""
 
 
 class _Exceeded(Exception):
@@ -216,8 +221,9 @@ def evaluate(expression: Expression, scope: Scope, field: str) -> Any:
     """The value of an expression in a field. Raises StateError (States.QueryEvaluationError)."""
     told = f"The JSONata expression '{expression.text}' specified for the field '{field}'"
     states = scope.states
-    if "context" in expression.text:
-        states = {**states, "context": scope.context()}
+    if "context" in expression.text or _WHOLE.search(expression.text):
+        given = {name: states[name] for name in ("input",) if name in states}
+        states = {**given, "context": scope.context(), **states}  # in the service's order
     try:
         found = expression.value(scope, states)
     except _Unsupported:

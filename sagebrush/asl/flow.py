@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from sagebrush.asl import redrive
 from sagebrush.asl.failures import DATA_LIMIT, RESULT_PATH, TOO_LARGE, Failure, StateError, matches
 from sagebrush.asl.machine import Assignments, Catcher, Outcome, Retrier, State
 from sagebrush.asl.scope import Scope
@@ -62,13 +63,13 @@ def leave(turn: Turn, line: Line, result: Any, outcome: Outcome | None = None) -
     if state.type in ("Choice", "Wait", "Succeed"):
         output = result
     else:
-        output = _placed(state, given_input, selected)
+        output = placed(state, given_input, selected)
     if state.filter is not None:
         output = state.filter(turn.scope(line, output))
     go_on(turn, line, output, assigned, outcome.next)
 
 
-def _placed(state: State, given_input: Any, result: Any) -> Any:
+def placed(state: State, given_input: Any, result: Any) -> Any:
     """A result within the state's input, at ResultPath."""
     path = state.result_path
     if path is None:
@@ -148,15 +149,18 @@ def failed(turn: Turn, line: Line, error: StateError | Failure, handled: bool = 
     else:
         failure = error
     if not handled and _retried(turn, line, failure):
+        turn.before = None
         return
     catcher = None if handled else _catcher(state, failure)
     if catcher is not None:
+        turn.before = None
         frame.pop("wait", None)
         try:
             _caught(turn, line, catcher, failure)
         except StateError as second:
             failed(turn, line, second, handled=True)
         return
+    redrive.remember(turn)
     if state.type in ("Map", "Parallel"):
         previous = turn.emit(f"{state.type}StateFailed", frame["previous"])
         frame["previous"] = previous
@@ -189,6 +193,7 @@ def _retried(turn: Turn, line: Line, failure: Failure) -> bool:
         frame["retries"], frame["retried"] = counts, frame.get("retried", 0) + 1
         key = f"{line.path}#{turn.position['events']}:retry"
         frame["wait"] = {"retry": key}
+        frame.pop("mapRun", None)
         turn.commands.append(SetTimer(key, turn.now + delay(retrier, done, turn)))
         return True
     return False

@@ -30,7 +30,8 @@ def start(turn: Turn, line: Line, state: State, scope: Scope, effective: Any) ->
     The spec: `mapRunArn`, `label`, `executionType`, `maxConcurrency`, `toleratedFailureCount` and
     `toleratedFailurePercentage` (0 where not given), `items` (None with a reader), `reader` and
     `writer` (Resource, their configuration, and Parameters, evaluated), `batcher` (limits and
-    BatchInput, evaluated; None without), and `scope`, what ItemSelector may refer to.
+    BatchInput, evaluated; None without), `redrives` (0, or how often the map run of that ARN was redriven:
+    children that succeeded stay), and `scope`, what ItemSelector may refer to.
     """
     frame, doc = line.frame, state.doc
     reader = _evaluated(state, doc.get("ItemReader"), "ItemReader", scope)
@@ -51,19 +52,40 @@ def start(turn: Turn, line: Line, state: State, scope: Scope, effective: Any) ->
             "context": turn.context(line),
         },
     }
-    machine = turn.execution.machine_arn.replace(":stateMachine:", ":mapRun:", 1)
-    spec["mapRunArn"] = f"{machine}/{spec['label']}:{new_uuid(turn.random)}"
-    started = turn.emit(
-        "MapStateStarted",
-        frame["previous"],
-        "mapStateStartedEventDetails",
-        {"length": len(items or ())},
-    )
-    details = {"mapRunArn": spec["mapRunArn"]}
-    frame["previous"] = turn.emit("MapRunStarted", started, "mapRunStartedEventDetails", details)
+    before = frame.get("mapRun")
+    if before is not None:
+        spec |= {
+            "label": before["label"],
+            "mapRunArn": before["arn"],
+            "redrives": before["redrives"] + 1,
+        }
+        details = {"mapRunArn": before["arn"], "redriveCount": spec["redrives"]}
+        frame["previous"] = turn.emit(
+            "MapRunRedriven", frame["previous"], "mapRunRedrivenEventDetails", details
+        )
+    else:
+        _begin(turn, line, spec, len(items or ()))
+    frame["mapRun"] = {
+        "arn": spec["mapRunArn"],
+        "label": spec["label"],
+        "redrives": spec["redrives"],
+    }
     key = f"{line.path}#{frame['previous']}"
     frame["wait"] = {"map_run": key}
     turn.commands.append(StartMapRun(key, names(line), spec))
+
+
+def _begin(turn: Turn, line: Line, spec: Doc, length: int) -> None:
+    """A map run of its own, with its events."""
+    frame = line.frame
+    machine = turn.execution.machine_arn.replace(":stateMachine:", ":mapRun:", 1)
+    spec |= {"mapRunArn": f"{machine}/{spec['label']}:{new_uuid(turn.random)}", "redrives": 0}
+    details: Doc = {"length": length}
+    started = turn.emit(
+        "MapStateStarted", frame["previous"], "mapStateStartedEventDetails", details
+    )
+    details = {"mapRunArn": spec["mapRunArn"]}
+    frame["previous"] = turn.emit("MapRunStarted", started, "mapRunStartedEventDetails", details)
 
 
 def items_of(state: State, scope: Any, effective: Any) -> list[Any]:

@@ -70,9 +70,11 @@ def problem_of(arn: str, express: bool) -> Problem | None:
         return Problem("INVALID_RESOURCE", "Invalid Resource resource")
     pattern = resource.pattern.partition(":")[0]
     if express and resource.family == "Activity":
-        return Problem(SCHEMA, "Express state machine does not support Activity resources")
+        return Problem(SCHEMA, "Express state machine does not support Activity ARN")
     if express and pattern in ("sync", "waitForTaskToken"):
         return Problem(
-            SCHEMA, f"Express state machine does not support '.{pattern}' service integration "
+            SCHEMA,
+            f"Express state machine does not support '.{pattern}' service integration"
+            + (" " if pattern == "waitForTaskToken" else ""),  # as recorded
         )
     return None

@@ -10,8 +10,9 @@ from __future__ import annotations
 import random
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 
-from sagebrush.asl import containers, flow, map_runs, work
+from sagebrush.asl import containers, flow, map_runs, redrive, work
 from sagebrush.asl.failures import (
     HISTORY_FULL,
     NO_NEXT_STATE,
@@ -31,6 +32,7 @@ from sagebrush.asl.steps import (
     Heartbeat,
     MapRunEnded,
     Pages,
+    Redriven,
     SetTimer,
     Step,
     Stopped,
@@ -46,6 +48,8 @@ from sagebrush.errors import Doc
 
 EVENTS = 1_000
 """From this many events on, what is still ready is left to the next step."""
+CHARACTERS = 4_000_000
+"""And from so many characters of different values on."""
 HISTORY = 25_000
 """Events that a Standard execution may have; the one that ends it is the last."""
 TIMER = "execution:timeout"
@@ -58,11 +62,13 @@ def advance(
     now: float,
     source: random.Random,
     pages: Pages,
+    late: Callable[[], bool] = lambda: False,
 ) -> Step:
     """The execution as it is after `happened`, and what the caller is to do; nothing given changes.
 
     `position`: that of the last step, None with `Began`. `now`: seconds since 1970. `source` makes
-    tokens, UUIDs and jitter. `pages` holds what earlier steps gave to keep.
+    tokens, UUIDs and jitter. `pages` holds what earlier steps gave to keep. `late`: whether the step
+    took long enough, so that what is still ready is left to the next one; asked after each state.
     """
     if position is None:
         position = {"events": 0, "root": {}, "ready": []}
@@ -71,13 +77,15 @@ def advance(
     turn.ready = deque(position["ready"])
     _receive(turn, happened)
     _settle(turn)
-    while turn.ready and turn.end is None and len(turn.events) < EVENTS:
+    while turn.ready and turn.end is None:
         path = turn.ready.popleft()
         line = turn.line(path)
         if line is not None:
             _enter(turn, line)
             _settle(turn)
         _full(turn)
+        if len(turn.events) >= EVENTS or turn.written > CHARACTERS or late():
+            break
     if turn.end is not None:
         _close(turn)
     return turn.step()
@@ -97,6 +105,8 @@ def _settle(turn: Turn) -> None:
             assert line is not None
             assert line.parent is not None
             _broken(turn, line.parent, error)
+    if turn.end is None:
+        turn.before = None  # something caught the failure
 
 
 def _broken(turn: Turn, line: Line, error: StateError) -> None:
@@ -119,21 +129,25 @@ def _full(turn: Turn) -> None:
 
 
 def _close(turn: Turn) -> None:
-    """The execution ended: nothing waits, runs or is kept."""
+    """The execution ended: nothing waits or runs, and only what a redrive needs is kept."""
+    if turn.end is not None and turn.end.status != "SUCCEEDED":
+        redrive.remember(turn)
     containers.stop(turn, Line("", turn.position["root"], turn.execution.machine))
     if turn.execution.machine.timeout is not None:
         turn.commands.append(CancelTimer(TIMER))
-    turn.drop("")
-    turn.pages.clear()
+    if turn.position["events"] >= HISTORY - 1 or not redrive.keep(turn):
+        turn.drop("")
+        turn.pages.clear()
     turn.ready.clear()
-    turn.position = {"events": turn.position["events"], "root": {}, "ready": []}
+    turn.position = {**turn.position, "root": {}, "ready": []}
 
 
 def _receive(turn: Turn, happened: Happened) -> None:
     if isinstance(happened, Began):
         _begin(turn)
     elif not turn.position["root"]:
-        return  # it has ended
+        if "failed" in turn.position and isinstance(happened, Redriven | Continued):
+            _again(turn)  # else it has ended
     elif isinstance(happened, Stopped):
         details = {"error": happened.error, "cause": happened.cause}
         given = {name: value for name, value in details.items() if value is not None}
@@ -141,8 +155,14 @@ def _receive(turn: Turn, happened: Happened) -> None:
         turn.end = End("ABORTED", error=happened.error, cause=happened.cause)
     elif isinstance(happened, TimerFired):
         _timer(turn, happened.key)
-    elif not isinstance(happened, Continued):
+    elif not isinstance(happened, Continued | Redriven):
         _answer(turn, happened)
+
+
+def _again(turn: Turn) -> None:
+    """States that were not successful do their work again."""
+    for line in redrive.restore(turn, TIMER):
+        _tried(turn, line, partial(_work, turn, line, line.state))
 
 
 def _begin(turn: Turn) -> None:

@@ -5,11 +5,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from sagebrush.asl.machine import Machine
+from sagebrush.asl.resources import Resource
 from sagebrush.errors import Doc
+
+
+def as_they_are(_resource: Resource, parameters: Any) -> Any:
+    """Parameters of a task that nobody judges."""
+    return parameters
 
 
 @dataclass(frozen=True)
@@ -19,13 +26,18 @@ class Execution:
     machine: Machine
     arn: str
     name: str
-    role: str
+    role: str | None
     machine_arn: str
     machine_name: str
     started: float
     input: str
-    redrives: int = 0
+    redrives: int | None = 0
+    """None: the context object tells of none (a test of one state)."""
     standard: bool = True
+    prepare: Callable[[Resource, Any], Any] = as_they_are
+    """The parameters of a task as its resource takes them; raises StateError where it cannot."""
+    context: Doc | None = None
+    """The context object as a test gives it."""
 
     @property
     def region(self) -> str:
@@ -51,6 +63,11 @@ class Began:
 @dataclass(frozen=True)
 class Continued:
     """A step said `more`."""
+
+
+@dataclass(frozen=True)
+class Redriven:
+    """RedriveExecution, of an execution that ended without success; its position is the last one."""
 
 
 @dataclass(frozen=True)
@@ -116,6 +133,7 @@ class Stopped:
 Happened = (
     Began
     | Continued
+    | Redriven
     | TaskStarted
     | TaskSubmitted
     | TaskSucceeded

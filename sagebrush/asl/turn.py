@@ -78,6 +78,10 @@ class Turn:
     failed: deque[tuple[str, Failure]] = field(default_factory=deque)
     """Lines that failed."""
     texts: dict[int, tuple[Any, str]] = field(default_factory=dict)
+    before: tuple[Doc, dict[str, Any], int] | None = None
+    """Root, pages and number of drops before a failure was unwound (`redrive`)."""
+    written: int = 0
+    """Characters of the texts."""
 
     def emit(self, kind: str, previous: int, member: str = "", details: Doc | None = None) -> int:
         """A history event is added; its id."""
@@ -135,6 +139,7 @@ class Turn:
             return kept[1]
         made = write(value)
         self.texts[id(value)] = (value, made)
+        self.written += len(made)
         return made
 
     def scope(self, line: Line, value: Any = None, **states: Any) -> Scope:
@@ -146,6 +151,8 @@ class Turn:
     def context(self, line: Line) -> Doc:
         """The context object. Its members' order is that of the service (recorded)."""
         execution, frame = self.execution, line.frame
+        if execution.context is not None:
+            return execution.context
         state: Doc = {"Name": frame["state"], "EnteredTime": iso(frame["at"])}
         if line.state.type in RETRYING:
             state["RetryCount"] = frame.get("retried", 0)
@@ -156,11 +163,12 @@ class Turn:
                 "StartTime": iso(execution.started),
                 "Name": execution.name,
                 "RoleArn": execution.role,
-                "RedriveCount": execution.redrives,
             },
             "StateMachine": {"Id": execution.machine_arn, "Name": execution.machine_name},
             "State": state,
         }
+        if execution.redrives is not None:
+            found["Execution"]["RedriveCount"] = execution.redrives
         if "token" in frame.get("wait", {}):
             found["Task"] = {"Token": frame["wait"]["token"]}
         item = self._item(line)

@@ -47,7 +47,8 @@ def schedule(turn: Turn, line: Line, state: State) -> None:
         frame["wait"] = {"token": token}
     effective = flow.given(turn, line, state)
     scope = turn.scope(line, effective, input=effective)
-    parameters = effective if state.arguments is None else state.arguments(scope)
+    given = effective if state.arguments is None else state.arguments(scope)
+    parameters = turn.execution.prepare(resource, given)
     role = _role(state, scope)
     timeout = number(state, "TimeoutSeconds", scope)
     heartbeat = number(state, "HeartbeatSeconds", scope)

@@ -283,7 +283,14 @@ def _limit(node: Node, side: str, limit: float) -> str:
 
 
 def _enum(values: list[str]) -> str:
-    return f"Member must satisfy enum value set: [{', '.join(values)}]"
+    told = _TOLD.get(frozenset(values), values)
+    return f"Member must satisfy enum value set: [{', '.join(told)}]"
+
+
+_STATUSES = ("SUCCEEDED", "TIMED_OUT", "PENDING_REDRIVE", "ABORTED", "FAILED", "RUNNING")
+_TOLD: dict[frozenset[str], tuple[str, ...]] = {frozenset(_STATUSES): _STATUSES}
+"""Values of enums in the order in which AWS was recorded to tell them, where it is not the model's
+(localstack test_sfn_api `test_state_machine_status_filter`)."""
 
 
 def _measure(node: Node, value: Any) -> float:

@@ -44,6 +44,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--at-least", type=float, default=0.0, metavar="SHARE", help="fail below this accuracy"
     )
+    parser.add_argument(
+        "--pipeline",
+        action="store_true",
+        help="the same by Lambda, Step Functions and EventBridge, and the graph of it",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -58,10 +63,14 @@ def run(args: argparse.Namespace) -> int:
     signal.signal(signal.SIGTERM, book.interrupt)
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
         signal.signal(signal.SIGINT, book.interrupt)
+    if args.pipeline:
+        from sagebrush.commands import text_pipeline
+
+        return text_pipeline.run(args, book)
     split = _texts(args.data, book)
-    python = _interpreter(running.settings(), book)
+    python = interpreter(running.settings(), book)
     try:
-        with _server(args, book) as (chosen, server):
+        with serving(args, book) as (chosen, server):
             result = _journey(args, chosen, server, split, book)
     except (JourneyFailed, ClientError, BotoCoreError) as error:
         raise CommandError(f"the quickstart failed: {error}") from error
@@ -152,7 +161,7 @@ def _texts(file: Path | None, book: Book) -> Split:
     return split
 
 
-def _interpreter(chosen: Settings, book: Book) -> Path:
+def interpreter(chosen: Settings, book: Book) -> Path:
     """Python of the `base` environment, which is built now at its first use."""
     from sagebrush.environments.store import BuildFailed, Environments
 
@@ -165,7 +174,7 @@ def _interpreter(chosen: Settings, book: Book) -> Path:
 
 
 @contextlib.contextmanager
-def _server(args: argparse.Namespace, book: Book) -> Iterator[tuple[Settings, Server]]:
+def serving(args: argparse.Namespace, book: Book) -> Iterator[tuple[Settings, Server]]:
     """The running server, or one started for this run and stopped after it."""
     chosen = running.settings()
     home = None

@@ -111,6 +111,7 @@ class Reset:
     def _forget(self, last: int) -> None:
         """Nothing in memory is of deleted rows; their ids are up to `last`."""
         world = self._world
+        world.executing.empty()
         world.tallies.drop()
         world.function_counts.drop()
         world.mappings_changed()

@@ -18,18 +18,25 @@ DAY = 86400.0
 METRIC_DAYS = 455
 """How long CloudWatch keeps metrics (User Guide, "Metrics retention": 15 months)."""
 
+EXECUTION_DAYS = 90
+"""How long Step Functions keeps executions that ended (quotas, "Execution history retention time")."""
+REDRIVE_DAYS = 14
+"""How long executions can be redriven (developer guide, "Restarting state machine executions")."""
 ALARM_DAYS = 30
 """How long CloudWatch keeps the history of alarms (User Guide, "Common features of alarms")."""
 
 
 def expire(world: World) -> None:
     """Removes metric points past CloudWatch's 15 months, alarms' history past 30 days, users' log
-    events past their group's retention, queues' messages past theirs, and layers that no job has
-    used for long. Repeatable."""
+    events past their group's retention, queues' messages past theirs, executions past 90 days, and
+    layers that no job has used for long. Repeatable."""
     world.series.expire(world.clock() - METRIC_DAYS * DAY)
     AlarmHistory(world.db).expire(world.clock() - ALARM_DAYS * DAY)
     world.streams.expire()
     world.messages.expire()
+    world.executions.forget_redrives(world.clock() - REDRIVE_DAYS * DAY)
+    while world.executions.expire(world.clock() - EXECUTION_DAYS * DAY):
+        pass  # some at a time, each in a transaction of its own
     layers.expire(world)
 
 

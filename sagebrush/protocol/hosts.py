@@ -7,6 +7,8 @@ from functools import lru_cache
 
 from sagebrush.settings import Settings
 
+_SYNCHRONOUS = "sync-"
+"""What SDKs put before the host of StartSyncExecution and TestState, where nothing forbids it."""
 _S3 = ("s3", "s3-accesspoint")
 
 
@@ -37,7 +39,7 @@ class Hosts:
         self.known.cache_clear()
 
     def _known(self, host: str) -> bool:
-        name = _bare(host)
+        name = _bare(host).removeprefix(_SYNCHRONOUS)
         if name in self._names or name.endswith(self._suffixes):
             return True
         if is_address(name):

@@ -29,6 +29,7 @@ SERVICES = {
     "events": "events",
     "scheduler": "scheduler",
     "lambda": "lambda_",
+    "stepfunctions": "states",
 }
 """botocore's name of each service -> its folder, or its one module, here."""
 FACTS = "facts"

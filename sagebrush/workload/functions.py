@@ -214,6 +214,8 @@ class Places:
             plan = Plan(python, BEGIN, site=True, modules=WARM)
         else:
             plan = Plan(python, BEGIN, path=(str(self._sdk()),), modules=WARM)
+            if self._sandbox:
+                python = Path(LANGUAGE, "bin", f"python{_minor(version)}")
         node = _node() if asked.language == NODE else ()
         return Ground(plan, (*self._binds(*prefixes), *node), version, told, python)
 
@@ -363,6 +365,8 @@ def _paths(
     if not inside:
         found["TMPDIR"] = str(root / "tmp")
     else:
+        if version.runtime.startswith(PYTHON):
+            found["PYTHONPATH"] = runtime  # for programs that it starts
         found["AWS_LAMBDA_RUNTIME_API"] = "127.0.0.1:9001"
     return found
 

@@ -242,7 +242,7 @@ def value_of(shape: Any, path: str) -> Any:
     if kind != "string":
         return {"boolean": True, "blob": b"", "timestamp": None}.get(kind, 7)
     plain = re.sub(r"[^a-z0-9]+", "-", path.lower())
-    if re.search(r"(Tags|TagSet)/1\.Key$", path):
+    if re.search(r"(Tags|TagSet|^tags)/1\.[Kk]ey$", path):
         return "k"
     if path.endswith("RoleArn") or path == "PolicySourceArn":
         return f"arn:aws:iam::123456789012:role/{plain}"
@@ -262,6 +262,25 @@ def value_of(shape: Any, path: str) -> Any:
     return special.get(path, plain)
 
 
+STATES: dict[str, Any] = {
+    name: f"arn:aws:states:us-east-1:123456789012:{resource}"
+    for name, resource in {
+        "stateMachineArn": "stateMachine:m:1",
+        "stateMachineAliasArn": "stateMachine:m:live",
+        "stateMachineVersionArn": "stateMachine:m:1",
+        "executionArn": "execution:m:e",
+        "mapRunArn": "mapRun:m/l:u",
+        "activityArn": "activity:a",
+        "resourceArn": "stateMachine:m",
+    }.items()
+}
+STATES["roleArn"] = "arn:aws:iam::123456789012:role/r"
+STATES["routingConfiguration"] = [
+    {"stateMachineVersionArn": STATES["stateMachineVersionArn"], "weight": 100}
+]
+"""Members of Step Functions' requests whose names are not in the case of others'."""
+
+
 def sample_of(service: str, name: str) -> dict[str, Any]:
     """A request with every member of the operation."""
     shape = input_of(service, name)
@@ -276,6 +295,8 @@ def sample_of(service: str, name: str) -> dict[str, Any]:
         found["EventPattern"] = json.dumps(pattern)
     if service == "scheduler" and "ResourceArn" in found:
         found["ResourceArn"] = f"arn:aws:{service}:us-east-1:123456789012:schedule-group/a-group"
+    if service == "stepfunctions":
+        found |= {name: STATES[name] for name in found.keys() & STATES.keys()}
     return found
 
 

@@ -6,7 +6,7 @@ import json
 import random
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sagebrush.asl import steps
@@ -91,6 +91,12 @@ class Run:
             elif isinstance(command, steps.StopTask):
                 self.tasks.pop(command.key, None)
         self.end = step.end or self.end
+
+    def redrive(self) -> Run:
+        """RedriveExecution."""
+        self.end = None
+        self.execution = replace(self.execution, redrives=(self.execution.redrives or 0) + 1)
+        return self.happen(steps.Redriven())
 
     def fire(self) -> Run:
         """The next timer, once the clock is there."""

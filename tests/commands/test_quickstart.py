@@ -94,6 +94,20 @@ def test_the_accuracy_can_be_required(tmp_path: Path, own: Path) -> None:
     assert not (tmp_path / "data").exists()
 
 
+@pytest.mark.full
+def test_own_text_goes_through_the_pipeline(tmp_path: Path, own: Path) -> None:
+    """Lambda, Step Functions and EventBridge, as tests/examples/test_text_pipeline.py has them."""
+    done = run(tmp_path, "--pipeline", "--fresh", "--data", own, SAGEBRUSH_ISOLATION="auto")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "✓ Deployed" in done.stdout
+    assert re.search(r"texts-\d{4}-\d{6}  SUCCEEDED  ", done.stdout)
+    assert (
+        'class="state succeeded" data-state="Train"'
+        in (tmp_path / "out/quickstart/pipeline.html").read_text()
+    )
+    assert not (tmp_path / "data").exists()
+
+
 def test_unusable_text_starts_nothing(tmp_path: Path) -> None:
     (tmp_path / "own.csv").write_text("words,kind\na,b\n")
     done = run(tmp_path, "--data", tmp_path / "own.csv")

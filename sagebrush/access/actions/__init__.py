@@ -21,6 +21,7 @@ from sagebrush.access.actions import (
     scheduler,
     sns,
     sqs,
+    states,
     sts,
 )
 from sagebrush.access.actions.entries import Entry, Need
@@ -40,6 +41,7 @@ _SERVICES = {
     "scheduler": scheduler.TABLE,
     "sns": sns.TABLE,
     "sqs": sqs.TABLE,
+    "stepfunctions": states.TABLE,
     "sts": sts.TABLE,
 }
 TABLE: Mapping[tuple[str, str], Entry] = {

@@ -283,6 +283,10 @@ class RequestTags:
         for value in at(params, self.member):
             if isinstance(value, Mapping) and "Key" in value:
                 found.append((value["Key"], value.get("Value", "")))
+            elif (
+                isinstance(value, Mapping) and "key" in value
+            ):  # a list's, as Step Functions has it
+                found.append((value["key"], value.get("value", "")))
             elif isinstance(value, Mapping):
                 found += value.items()
         return found

@@ -102,12 +102,17 @@ class Dialect:
     """Whether a rate's unit must be singular for 1 and plural for more."""
     year: bool = True
     """Whether a cron expression must have its sixth field."""
+    loose: bool = False
+    """Whether `CRON(` is `cron(`, and `at` does without seconds."""
 
 
 RULES = Dialect(("cron", "rate"), "Parameter ScheduleExpression is not valid.", agrees=True)
 """EventBridge's PutRule."""
-SCHEDULER = Dialect(("cron", "rate", "at"), "Invalid Schedule Expression {0}.", year=False)
-"""EventBridge Scheduler. Its guide writes `rate(1 days)` and calls the year optional."""
+SCHEDULER = Dialect(
+    ("cron", "rate", "at"), "Invalid Schedule Expression {0}.", year=False, loose=True
+)
+"""EventBridge Scheduler. Its guide writes `rate(1 days)` and calls the year optional; `AT(…)` and times
+without seconds were seen to be taken (badmintoncryer/cdk-preflight, 2026)."""
 SCALING = Dialect(("cron", "rate", "at"), "Invalid schedule expression {0}.")
 """Application Auto Scaling's scheduled actions. Its own words for a bad one are not documented."""
 
@@ -129,7 +134,7 @@ def check_zone(name: str) -> str:
     return name
 
 
-_CALL = re.compile(r"(cron|rate|at)\((.*)\)", re.ASCII)
+_CALL = re.compile(r"(cron|rate|at)\((.*)\)", re.ASCII | re.IGNORECASE)
 _RATE = re.compile(r"([1-9][0-9]{0,9})[ \t]+(minute|hour|day)(s?)")
 _AT = re.compile(r"[0-9]{4}(?:-[0-9]{2}){2}T[0-9]{2}(?::[0-9]{2}){2}")
 _SECONDS = {"minute": 60, "hour": 3600, "day": 86400}
@@ -137,16 +142,18 @@ _SECONDS = {"minute": 60, "hour": 3600, "day": 86400}
 
 def _parse(expression: str, dialect: Dialect) -> Schedule:
     call = _CALL.fullmatch(expression) if expression.isascii() else None
-    if not call or call[1] not in dialect.kinds:
+    kind = call[1].lower() if call and dialect.loose else call[1] if call else ""
+    if not call or kind not in dialect.kinds:
         raise ValueError(f"not one of {', '.join(dialect.kinds)}")
-    if call[1] == "cron":
+    if kind == "cron":
         fields = re.split(r"[ \t]+", call[2])
         return cron.parse([*fields, "*"] if len(fields) == 5 and not dialect.year else fields)
-    if call[1] == "rate":
+    if kind == "rate":
         rate = _RATE.fullmatch(call[2])
         if not rate or (dialect.agrees and (rate[1] == "1") == bool(rate[3])):
             raise ValueError("not a value and its unit")
         return Rate(int(rate[1]) * _SECONDS[rate[2]])
-    if not _AT.fullmatch(call[2]):
+    time = f"{call[2]}:00" if dialect.loose and len(call[2]) == 16 else call[2]
+    if not _AT.fullmatch(time):
         raise ValueError("not yyyy-mm-ddThh:mm:ss")
-    return At(dt.datetime.strptime(call[2], "%Y-%m-%dT%H:%M:%S"))
+    return At(dt.datetime.strptime(time, "%Y-%m-%dT%H:%M:%S"))

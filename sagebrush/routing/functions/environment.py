@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sagebrush.compute import record
+from sagebrush.compute.base import Exited
 from sagebrush.compute.shim import log as shim_log
 from sagebrush.compute.shim import tied
 from sagebrush.routing.functions import failures, lines
@@ -307,7 +308,7 @@ class Environment:
             await asyncio.wait_for(asyncio.shield(self._gone), CLOSING)
         exited = record.ended(self.directory)
         at = self._clock()
-        used = str(-(-(exited.peak_memory if exited else 0) >> 20))
+        used = self._peak(exited)
         if self._reason == "timeout":
             text = lines.timed_out(request_id, version.timeout, at, version.as_json)
             text += self._report(turn, used, "timeout", lines.TIMED_OUT)
@@ -324,6 +325,11 @@ class Environment:
             self._tail(request_id) if turn.invocation.tail else b"",
             version.version,
         )
+
+    def _peak(self, exited: Exited | None) -> str:
+        """MB that it used, which has ended; beyond its limit is only what nobody looked at in time."""
+        used = -(-(exited.peak_memory if exited else 0) >> 20)
+        return str(min(used, self.version.memory))
 
     def _append(self, text: str) -> None:
         """The log of the environment, which has ended, goes on with `text`."""
@@ -368,7 +374,7 @@ class Environment:
         at, as_json = self._clock(), version.as_json
         text = lines.begun(init, kind, at, as_json)
         text += lines.started(request_id, version.version, at, as_json)
-        used = str(-(-(exited.peak_memory if exited else 0) >> 20))
+        used = self._peak(exited)
         self._first = None
         turn.ended = turn.begun + init
         text += self._report(turn, used, status, kind)

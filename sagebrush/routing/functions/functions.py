@@ -80,6 +80,7 @@ class Functions:
         self._busy: dict[tuple[str, str, str], int] = {}
         self._provisioned: dict[tuple[str, str], tuple[FunctionVersion, int]] = {}
         self._grounds: dict[tuple[str, str, bool], tuple[float, Ground]] = {}
+        self._providing = asyncio.Lock()
         self._reserved = 0
         """Bytes that all environments may use together."""
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -245,17 +246,18 @@ class Functions:
 
     async def _provide(self, version: FunctionVersion) -> int:
         """There are as many environments of that version as were asked for."""
-        _, count = self._provisioned.get(version.key, (version, 0))
-        have = sum(each.version.key == version.key and each.live for each in self._all.values())
-        for _ in range(count - have):
-            environment = await self._begin(version, PROVISIONED)
-            begun = await environment.ready()
-            self._do(self._registered(environment))
-            if not begun:
-                environment.end()
-                raise Unrunnable(f"an environment of {version.arn} could not begin")
-            self._free(environment)
-        return max(have, count)
+        async with self._providing:  # several may have ended together
+            _, count = self._provisioned.get(version.key, (version, 0))
+            have = sum(each.version.key == version.key and each.live for each in self._all.values())
+            for _ in range(count - have):
+                environment = await self._begin(version, PROVISIONED)
+                begun = await environment.ready()
+                self._do(self._registered(environment))
+                if not begun:
+                    environment.end()
+                    raise Unrunnable(f"an environment of {version.arn} could not begin")
+                self._free(environment)
+            return max(have, count)
 
     def empty(self) -> None:
         """Every environment ends: of all accounts everything was deleted. In any thread."""

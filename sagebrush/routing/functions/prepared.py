@@ -24,6 +24,7 @@ class Ground:
     told: str = ""
     """What stands in for what, for the log's first line; "" where nothing does."""
     python: Path = Path()
+    """The interpreter, as the function sees it."""
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,7 @@ def create_event_bus(ctx: Ctx, request: Doc) -> Doc:
     name = request["Name"]
     _refuse(request)
     if "/" in name:
-        raise invalid(f"Event bus name {name} is not valid: Sagebrush has no partner event buses.")
+        raise invalid("Event bus name must not contain '/'.")
     exists = AwsError("ResourceAlreadyExistsException", f"Event bus {name} already exists.")
     if name == DEFAULT:
         raise exists

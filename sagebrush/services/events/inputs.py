@@ -30,7 +30,6 @@ _STEP = re.compile(
     r"\.(?P<name>[^.\[\]\s'\"()*?@,:]+)"
     r"|\.(?P<all>\*)"
     r"|\[(?P<index>-?[0-9]{1,9}|\*)\]"
-    r"|\[(?P<quote>['\"])(?P<quoted>[^'\"]*)(?P=quote)\]"
 )
 _MISSING = object()
 
@@ -59,7 +58,8 @@ def payload(target: Doc, envelope: Doc, rule: Rule, ingested: float) -> str:
 
 
 def path_of(text: str) -> tuple[str | int, ...] | None:
-    """The steps of a JSON path: names, indices, `*`; None for what EventBridge does not read."""
+    """The steps of a JSON path: names, indices, `*`; None for what EventBridge does not read, as names
+    in brackets."""
     if not text.startswith("$"):
         return None
     steps: list[str | int] = []
@@ -75,7 +75,7 @@ def path_of(text: str) -> tuple[str | int, ...] | None:
         elif index is not None:
             steps.append(int(index))
         else:
-            steps.append(found["name"] if found["name"] is not None else "\0" + found["quoted"])
+            steps.append(found["name"])
         at = found.end()
     return tuple(steps)
 
@@ -101,10 +101,8 @@ def _stepped(value: Any, step: str | int) -> Iterator[Any]:
     elif isinstance(step, int):
         if isinstance(value, list) and -len(value) <= step < len(value):
             yield value[step]
-    elif isinstance(value, dict):
-        name = step.removeprefix("\0")
-        if name in value:
-            yield value[name]
+    elif isinstance(value, dict) and step in value:
+        yield value[step]
 
 
 # Templates ----------------------------------------------------------------------------------------
@@ -178,6 +176,12 @@ def lacking(given: Doc) -> str | None:
     known = {*(given.get("InputPathsMap") or {}), *RESERVED}
     found = _PLACEHOLDER.finditer(given["InputTemplate"])
     return next((each[1] for each in found if each[1] not in known), None)
+
+
+def whole_event(given: Doc) -> str | None:
+    """The first placeholder of the template that stands for the whole event."""
+    found = _PLACEHOLDER.finditer(given["InputTemplate"])
+    return next((each[1] for each in found if each[1] in RESERVED[3:]), None)
 
 
 def template_fault(given: Doc) -> str | None:

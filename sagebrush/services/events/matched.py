@@ -11,10 +11,10 @@ import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from sagebrush.access import grammar, policy, principals
+from sagebrush.access import dispatch, grammar, policy, principals
 from sagebrush.access.policy import Malformed, Principal
 from sagebrush.aws.names import Arn
-from sagebrush.errors import Doc
+from sagebrush.errors import AwsError, Doc
 from sagebrush.services.events import inputs, names
 from sagebrush.services.events.envelopes import Arrived
 from sagebrush.services.events.names import RULE, SERVICE
@@ -150,13 +150,28 @@ def _to_bus(
     if event.from_bus:
         return
     name = arn.resource.partition("/")[2]
-    if not lets_in(world, arn, event.account):
+    if not (_may(world, arn, target, event) and lets_in(world, arn, event.account)):
         # refused by the target, and so for its dead-letter queue
         text = inputs.payload(target, event.envelope, rule, event.at)
         yield _delivery(target, text, rule, event)
         return
     there = replace(event, account=arn.account, region=arn.region, bus=name, from_bus=True)
     yield from sent(world, there).deliveries
+
+
+def _may(world: World, bus: Arn, target: Doc, event: Arrived) -> bool:
+    """Whether the target's role may put events on the bus."""
+    entry = {
+        "EventBusName": str(bus),
+        "Source": event.envelope["source"],
+        "DetailType": event.envelope["detail-type"],
+    }
+    try:
+        ctx = world.service_ctx(target["RoleArn"], region=event.region)
+        dispatch.authorise(ctx, "events", "PutEvents", {"Entries": [entry]})
+    except AwsError:
+        return False
+    return True
 
 
 def lets_in(world: World, bus: Arn, account: str, who: Principal | None = None) -> bool:

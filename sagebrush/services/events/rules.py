@@ -18,8 +18,8 @@ from sagebrush.services.events.plan import plan_of, targets_of
 from sagebrush.store.rows import Exists, Reader, Row
 from sagebrush.world import Ctx
 
-MOST_RULES = 300
-"""Rules of a bus (EventBridge quotas)."""
+MOST_RULES, LONGEST_PATTERN = 300, 2048
+"""Rules of a bus, and bytes of a pattern (EventBridge quotas)."""
 _GIVEN = ("Description", "EventPattern", "RoleArn", "ScheduleExpression")
 
 
@@ -32,7 +32,7 @@ def put_rule(ctx: Ctx, request: Doc) -> Doc:
     bus = names.own_bus(ctx, request.get("EventBusName"))
     name = request["Name"]
     given = {m: request[m] for m in _GIVEN if request.get(m)}
-    _check(ctx, bus, given)
+    _check(bus, name, given)
     arn = names.rule_arn(ctx.account, ctx.region, bus, name)
     if "RoleArn" in given:
         check_role(ctx, given["RoleArn"], arn)
@@ -60,7 +60,7 @@ def put_rule(ctx: Ctx, request: Doc) -> Doc:
     return {"RuleArn": arn}
 
 
-def _check(ctx: Ctx, bus: str, given: Doc) -> None:
+def _check(bus: str, name: str, given: Doc) -> None:
     if "EventPattern" not in given and "ScheduleExpression" not in given:
         raise invalid("Parameter(s) EventPattern or ScheduleExpression must be specified.")
     if "ScheduleExpression" in given:
@@ -71,6 +71,9 @@ def _check(ctx: Ctx, bus: str, given: Doc) -> None:
         except ScheduleError as error:
             raise invalid(str(error)) from error
     if "EventPattern" in given:
+        if len(given["EventPattern"].encode()) > LONGEST_PATTERN:
+            words = f"Parameter EventPattern for rule {name} exceeds limit of {LONGEST_PATTERN}."
+            raise invalid(words)
         check_pattern(given["EventPattern"])
 
 

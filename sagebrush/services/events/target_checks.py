@@ -1,20 +1,19 @@
 """What PutTargets refuses of a target. Pure.
 
-Messages are AWS's where they are seen (localstack's recordings; aws-cli#6711; terraform's issues).
+Messages are AWS's where they are seen: localstack's recordings (2024), what cdk-preflight's rules
+measured (badmintoncryer/cdk-preflight, 2026), aws-cli#6711, moto's tests.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from sagebrush.aws.names import Arn
 from sagebrush.errors import AwsError, Doc
 from sagebrush.services.events import inputs
 from sagebrush.services.events.names import invalid
 
-MOST_VARIABLES = 100
-"""Variables of an input transformer (EventBridge user guide)."""
 _ARN = re.compile(r"arn:[\w-]+:[\w-]+:[\w-]*:[0-9]{12}:[\s\S]+|arn:aws:[\w-]+:[\w-]*:\w*:[\s\S]+")
 _SENT = {
     "lambda": "function:",
@@ -25,66 +24,65 @@ _SENT = {
     "events": "event-bus/",
 }
 """Service of a target's ARN -> how its resource begins."""
-PARAMETERS = {
-    "KinesisParameters": "Kinesis streams",
-    "RunCommandParameters": "Systems Manager Run Command",
-    "EcsParameters": "Amazon ECS tasks",
-    "BatchParameters": "AWS Batch jobs",
-    "HttpParameters": "API Gateway and API destinations",
-    "RedshiftDataParameters": "Amazon Redshift",
-    "SageMakerPipelineParameters": "SageMaker pipelines",
-    "AppSyncParameters": "AWS AppSync",
-}
-"""Members of a target -> the targets that they are for, which are not there."""
-_NEED_ROLE = ("states",)
+PARAMETERS = (
+    "KinesisParameters", "RunCommandParameters", "EcsParameters", "BatchParameters",
+    "HttpParameters", "RedshiftDataParameters", "SageMakerPipelineParameters", "AppSyncParameters",
+)  # fmt: skip
+"""Members of a target that are for targets which are not there."""
+_NEED_ROLE = ("states", "events")
 
 
-def failed(target: Doc) -> Doc | None:
-    """The entry of FailedEntries for a target that is refused by itself; None for one that is taken."""
-    arn, name = target["Arn"], target["Id"]
-    if not _ARN.fullmatch(arn):
-        words = f"Parameter {arn} is not valid. Reason: Provided Arn is not in correct format."
-    elif ":sqs:" in arn and arn.endswith(".fifo") and not target.get("SqsParameters"):
-        words = f"Parameter(s) SqsParameters must be specified for target: {name}."
-    else:
-        return None
-    return {"TargetId": name, "ErrorCode": "ValidationException", "ErrorMessage": words}
+def check_ids(targets: Sequence[Doc]) -> None:
+    """Raises ValidationException where two targets have one id."""
+    seen: set[str] = set()
+    for target in targets:
+        name = target["Id"]
+        if name in seen:
+            raise invalid(
+                "Parameter targets is not valid. Reason: More than one target with Id"
+                f" '{name}' is provided."
+            )
+        seen.add(name)
 
 
-def check(target: Doc, account: str) -> None:
-    """Raises ValidationException for a target for which AWS refuses the whole request, and for one that
-    Sagebrush sends nothing to."""
-    name = target["Id"]
+def check(target: Doc, account: str, region: str) -> None:
+    """Raises ValidationException for a target that AWS refuses, and for one that Sagebrush sends
+    nothing to; the rule is in that account and region."""
+    name, text = target["Id"], target["Arn"]
     given = [m for m in ("Input", "InputPath", "InputTransformer") if target.get(m) is not None]
     if len(given) > 1:
         raise invalid(
             f"Only one of Input, InputPath, or InputTransformer must be provided for target {name}."
         )
     _check_input(target)
-    arn = Arn.parse(target["Arn"])
-    if arn is None or not _ARN.fullmatch(target["Arn"]):
-        return  # an entry of its own says so
+    arn = Arn.parse(text)
+    if arn is None or not _ARN.fullmatch(text):
+        raise _no_arn(text)
     _check_kind(target, arn)
-    if arn.service in _NEED_ROLE and not target.get("RoleArn"):
-        raise invalid(f"RoleArn is required for target {target['Arn']}.")
-    if arn.service == "events" and arn.account != account and not target.get("RoleArn"):
-        raise invalid(f"RoleArn is required for target {target['Arn']}.")
+    foreign = arn.service == "sns" and arn.account != account
+    if (arn.service in _NEED_ROLE or foreign) and not target.get("RoleArn"):
+        raise invalid(f"RoleArn is required for target {text}.")
     if arn.service == "logs" and target.get("RoleArn"):
-        raise invalid(f"RoleArn is not supported for target {target['Arn']}.")
-    if target.get("SqsParameters") and arn.service != "sqs":
-        raise invalid(f"Parameter SqsParameters is not valid for target {name}.")
-    _check_queue(target)
+        raise invalid(f"RoleArn is not supported for target {text}.")
+    if arn.service == "sqs" and text.endswith(".fifo") and not target.get("SqsParameters"):
+        raise invalid(f"Parameter(s) SqsParameters must be specified for target: {name}.")
+    _check_queue(target, region)
+
+
+def _no_arn(text: str) -> AwsError:
+    words = f"Parameter {text} is not valid. Reason: Provided Arn is not in correct format."
+    return invalid(words)
 
 
 def _check_kind(target: Doc, arn: Arn) -> None:
-    for member, words in PARAMETERS.items():
-        if target.get(member):
-            raise lacking(f"targets for {words} ({member})")
     start = _SENT.get(arn.service)
     if arn.service == "sagemaker":
         raise lacking(f"SageMaker pipelines as targets ({target['Arn']})")
     if start is None or not arn.resource.startswith(start):
         raise lacking(f"targets like {target['Arn']}")
+    for member in PARAMETERS:
+        if target.get(member):
+            raise invalid(f"Parameter(s) {member} not supported for target: {target['Id']}.")
 
 
 def lacking(what: str) -> AwsError:
@@ -92,17 +90,19 @@ def lacking(what: str) -> AwsError:
     return invalid(f"Sagebrush does not support {what} yet.")
 
 
-def _check_queue(target: Doc) -> None:
-    arn = (target.get("DeadLetterConfig") or {}).get("Arn")
-    if arn is None:
+def _check_queue(target: Doc, region: str) -> None:
+    text = (target.get("DeadLetterConfig") or {}).get("Arn")
+    if text is None:
         return
-    found = Arn.parse(arn)
-    if found is None or found.service != "sqs":
-        raise invalid(
-            f"Parameter {arn} is not valid. Reason: Provided Arn is not in correct format."
-        )
-    if arn.endswith(".fifo"):
-        raise invalid(f"Dead-letter queue {arn} is not valid: FIFO queues are not supported.")
+    arn = Arn.parse(text)
+    if arn is None:
+        raise _no_arn(text)
+    if arn.service != "sqs":
+        raise invalid(f"{arn.service} is not supported as a dead letter resource")
+    if text.endswith(".fifo"):
+        raise invalid("SQS FIFO is not supported by Dead Letter Queues")
+    if arn.region != region:
+        raise invalid(f"Dead letter queue {text} is not in the region of the rule ({region}).")
 
 
 def _check_input(target: Doc) -> None:
@@ -111,23 +111,25 @@ def _check_input(target: Doc) -> None:
         place = inputs.json_fault(target["Input"])
         if place is not None:
             raise invalid(f"JSON syntax error in input for target {name}: {place}")
-    path = target.get("InputPath")
-    if path and inputs.path_of(path) is None:
-        raise invalid(f"InputPath for target {name} is not valid: {path}")
-    transformer = target.get("InputTransformer")
-    if transformer is None:
-        return
+    transformer = target.get("InputTransformer") or {}
     paths: Mapping[str, str] = transformer.get("InputPathsMap") or {}
-    if len(paths) > MOST_VARIABLES:
-        raise invalid(f"InputPathsMap for target {name} has more than {MOST_VARIABLES} variables.")
-    for variable, path in paths.items():
-        if variable.upper().startswith("AWS"):
-            raise invalid(f"InputPathsMap for target {name} contains reserved variable {variable}.")
-        if inputs.path_of(path) is None:
-            raise invalid(f"InputPathsMap for target {name} contains invalid path {path}.")
+    for path in (target.get("InputPath"), *paths.values()):
+        if path is not None and inputs.path_of(path) is None:
+            raise invalid(f"InputPath for target {name} is invalid.")
+    if transformer:
+        _check_template(name, transformer)
+
+
+def _check_template(name: str, transformer: Doc) -> None:
     unknown = inputs.lacking(transformer)
     if unknown is not None:
         raise invalid(f"InputTemplate for target {name} contains invalid placeholder {unknown}.")
+    whole = inputs.whole_event(transformer)
+    if whole is not None and not transformer["InputTemplate"].lstrip().startswith("{"):
+        raise invalid(
+            f"InputTemplate for target {name} contains placeholder {whole} valid only for JSON"
+            " template."
+        )
     place = inputs.template_fault(transformer)
     if place is not None:
         raise invalid(f"Invalid InputTemplate for target {name} : {place}.")

@@ -7,7 +7,6 @@ from dataclasses import replace
 from sagebrush.errors import Doc
 from sagebrush.services.events import names, rules, target_checks
 from sagebrush.services.events.matched import forget
-from sagebrush.services.events.names import invalid
 from sagebrush.services.events.plan import targets_of
 from sagebrush.store.rows import Row
 from sagebrush.world import Ctx
@@ -17,21 +16,17 @@ MOST_TARGETS = 5
 
 
 def put_targets(ctx: Ctx, request: Doc) -> Doc:
-    """The rule has the targets, in place of those of the same ids; those that are refused by
-    themselves are answered. Raises ValidationException, ResourceNotFoundException,
-    LimitExceededException."""
+    """The rule has the targets, in place of those of the same ids. Raises ValidationException,
+    ResourceNotFoundException, LimitExceededException: AWS refuses all of them for one."""
     bus = names.own_bus(ctx, request.get("EventBusName"))
     row = names.rule(ctx, bus, request["Rule"])
     given: list[Doc] = request["Targets"]
-    if len({target["Id"] for target in given}) < len(given):
-        raise invalid("Target Ids must be unique: one is there twice.")
+    target_checks.check_ids(given)
     for target in given:
-        target_checks.check(target, ctx.account)
+        target_checks.check(target, ctx.account, ctx.region)
         if target.get("RoleArn"):
             rules.check_role(ctx, target["RoleArn"], row.doc["Arn"])
-    failed = [entry for target in given if (entry := target_checks.failed(target))]
-    refused = {entry["TargetId"] for entry in failed}
-    added = {target["Id"]: target for target in given if target["Id"] not in refused}
+    added = {target["Id"]: target for target in given}
 
     def change(row: Row) -> Row:
         targets = {**targets_of(row), **added}
@@ -42,7 +37,7 @@ def put_targets(ctx: Ctx, request: Doc) -> Doc:
     if ctx.world.rows.update(row.id, change) is None:
         raise names.no_rule(bus, request["Rule"])
     forget(ctx.world)
-    return {"FailedEntryCount": len(failed), "FailedEntries": failed}
+    return {"FailedEntryCount": 0, "FailedEntries": []}
 
 
 def remove_targets(ctx: Ctx, request: Doc) -> Doc:

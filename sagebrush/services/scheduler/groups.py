@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from sagebrush.engine.kinds import moment
-from sagebrush.errors import Doc
+from sagebrush.errors import AwsError, Doc
 from sagebrush.services.scheduler import rows
 from sagebrush.services.scheduler.plan import plan_of
 from sagebrush.services.scheduler.rows import DEFAULT, GROUP, SCHEDULE, conflict, invalid
@@ -29,7 +29,7 @@ def create_schedule_group(ctx: Ctx, request: Doc) -> Doc:
     plan: Doc = {"tags": _tags(request), **({"token": token} if token else {})}
     taken = conflict(f"Schedule group {name} already exists.")
     if name == DEFAULT:
-        raise taken
+        raise _fixed()
     try:
         ctx.world.rows.insert(Row(ctx.account, ctx.region, GROUP, name, ACTIVE, doc, plan))
     except Exists:
@@ -67,7 +67,7 @@ def delete_schedule_group(ctx: Ctx, request: Doc) -> Doc:
     for the default group."""
     name = request["Name"]
     if name == DEFAULT:
-        raise invalid("The default schedule group cannot be deleted.")
+        raise _fixed()
     row = ctx.world.rows.get(ctx.account, ctx.region, GROUP, name)
     if row is None or ctx.world.rows.delete(row.id) is None:
         raise rows.no_group(name)
@@ -124,9 +124,13 @@ def _group(ctx: Ctx, arn: str) -> Row:
 def _changed(ctx: Ctx, arn: str, change: Callable[[Row], Row]) -> None:
     row = _group(ctx, arn)
     if not row.id:
-        raise invalid("The default schedule group cannot be tagged.")
+        raise _fixed()
     if ctx.world.rows.update(row.id, change) is None:
         raise rows.missing(f"Resource {arn} does not exist.")
+
+
+def _fixed() -> AwsError:
+    return invalid(f"This operation cannot be performed on schedule group {DEFAULT}.")
 
 
 def _tags(request: Doc) -> dict[str, str]:

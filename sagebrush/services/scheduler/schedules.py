@@ -76,7 +76,7 @@ def _checked(ctx: Ctx, request: Doc, group: str) -> Doc:
     _check_bounds(ctx, request)
     _check_window(request["FlexibleTimeWindow"])
     target = request["Target"]
-    target_checks.check(target)
+    target_checks.check(target, ctx.region)
     check_role(ctx, target["RoleArn"], group)
     doc: Doc = {member: request[member] for member in _GIVEN if request.get(member) is not None}
     retry = {"MaximumEventAgeInSeconds": AGE, "MaximumRetryAttempts": RETRIES}
@@ -102,10 +102,12 @@ def _check_window(window: Doc) -> None:
     minutes = window.get("MaximumWindowInMinutes")
     if window["Mode"] == "FLEXIBLE" and minutes is None:
         raise invalid(
-            "MaximumWindowInMinutes must be provided when using FLEXIBLE time window mode."
+            "MaximumWindowInMinutes must be provided when FlexibleTimeWindowMode is set to FLEXIBLE."
         )
     if window["Mode"] == "OFF" and minutes is not None:
-        raise invalid("MaximumWindowInMinutes cannot be provided when flexible time window is OFF.")
+        raise invalid(
+            "MaximumWindowInMinutes must not be provided when FlexibleTimeWindowMode is set to OFF."
+        )
 
 
 def check_role(ctx: Ctx, arn: str, group: str) -> None:

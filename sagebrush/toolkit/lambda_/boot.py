@@ -175,6 +175,9 @@ def _see(environ: os._Environ[str]) -> None:
     given = [each for each in environ.get("PYTHONPATH", "").split(":") if each]
     standard = [each for each in map(_shown, sys.path) if each and each not in (*own, *given)]
     sys.path[:] = list(dict.fromkeys((*own, *given, *standard)))
+    program = f"{faults.LANGUAGE}/bin/{name}"
+    if sys.prefix == sys.base_prefix and os.path.exists(program):  # else an environment's has more
+        sys.executable = program
     _forget(_tops(own))
     for module in [each for each in sys.modules if each.partition(".")[0] == _OURS]:
         del sys.modules[module]

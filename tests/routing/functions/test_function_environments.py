@@ -288,6 +288,27 @@ def handler(event, context): return [shared.x, shared.__file__, open("/opt/data.
     assert json.loads(sandboxed.invoke(version).payload) == [2, "/opt/python/shared.py", "one"]
 
 
+WRAPPED = """
+import os, sys, subprocess
+def handler(event, context):
+    command = [sys.executable, "-c", "import boto3; print(boto3.__file__)"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    return [os.environ.get("WRAPPED"), sys.executable, done.stdout.strip()]
+"""
+
+
+def test_a_wrapper_script_comes_before_the_interpreter(sandboxed: Stand) -> None:
+    version = sandboxed.version(
+        WRAPPED, variables={"AWS_LAMBDA_EXEC_WRAPPER": "/var/task/wrapper"}, memory=512
+    )
+    script = version.code / "wrapper"
+    script.write_text('#!/bin/sh\nexport WRAPPED=yes\nexec "$@"\n')
+    script.chmod(0o755)
+    wrapped, program, packages = json.loads(sandboxed.invoke(version).payload)
+    assert (wrapped, packages) == ("yes", "/var/runtime/boto3/__init__.py")
+    assert program.startswith("/var/lang/bin/python3.")
+
+
 SPY = """
 import os
 def handler(event, context):

@@ -27,6 +27,11 @@ class Stand:
     def ctx(self) -> Ctx:
         return self.world.ctx(self.world.credentials.user_caller, "test-request")
 
+    @property
+    def role(self) -> str:
+        """The execution role, which trusts EventBridge and its Scheduler."""
+        return f"arn:aws:iam::{self.ctx.account}:role/{self.settings.role}"
+
     def restart(self) -> None:
         """Another server goes on with the data."""
         self.app.stop()

@@ -75,7 +75,8 @@ def test_constants_and_paths() -> None:
     assert of().startswith('{"version":"0","id":')
     assert of(Input='{"a": 1}') == '{"a": 1}'
     assert of(InputPath="$.detail.x") == '{"y":"z"}'
-    assert of(InputPath="$.detail['state']") == '"RUNNING"'
+    assert of(InputPath="$.detail.n[1]") == "2.5"
+    assert of(InputPath="$.detail.*.y") == '["z"]'
     assert of(InputPath="$") == of()
     assert of(InputPath="$.resources[-1]") == json.dumps(EVENT["resources"][0])  # type: ignore[index]
 
@@ -103,6 +104,36 @@ TARGET = {"Id": "t", "Arn": "arn:aws:sqs:us-east-1:123456789012:q"}
             'Invalid InputTemplate for target t : [Source: (String)"{<a>}"; line: 1, column: 2].',
         ),
         (
+            {"InputTransformer": {"InputTemplate": "[<aws.events.event.json>]"}},
+            "InputTemplate for target t contains placeholder aws.events.event.json valid only for JSON"
+            " template.",
+        ),
+        (
+            {"InputTransformer": {"InputPathsMap": {"a": "$['a']"}, "InputTemplate": "<a>"}},
+            "InputPath for target t is invalid.",
+        ),
+        ({"Arn": "x"}, "Parameter x is not valid. Reason: Provided Arn is not in correct format."),
+        (
+            {"Arn": "arn:aws:sqs:us-east-1:123456789012:q.fifo"},
+            "Parameter(s) SqsParameters must be specified for target: t.",
+        ),
+        (
+            {"KinesisParameters": {"PartitionKeyPath": "$.x"}},
+            "Parameter(s) KinesisParameters not supported for target: t.",
+        ),
+        (
+            {"DeadLetterConfig": {"Arn": "arn:aws:sns:us-east-1:123456789012:t"}},
+            "sns is not supported as a dead letter resource",
+        ),
+        (
+            {"DeadLetterConfig": {"Arn": "arn:aws:sqs:us-east-1:123456789012:q.fifo"}},
+            "SQS FIFO is not supported by Dead Letter Queues",
+        ),
+        (
+            {"Arn": "arn:aws:sns:us-east-1:111122223333:t"},
+            "RoleArn is required for target arn:aws:sns:us-east-1:111122223333:t.",
+        ),
+        (
             {"Arn": "arn:aws:states:us-east-1:123456789012:stateMachine:m"},
             "RoleArn is required for target arn:aws:states:us-east-1:123456789012:stateMachine:m.",
         ),
@@ -116,22 +147,19 @@ TARGET = {"Id": "t", "Arn": "arn:aws:sqs:us-east-1:123456789012:q"}
             "Sagebrush does not support targets like arn:aws:kinesis:us-east-1:123456789012:stream/s"
             " yet.",
         ),
-        ({"InputPath": "detail"}, "InputPath for target t is not valid: detail"),
+        ({"InputPath": "detail"}, "InputPath for target t is invalid."),
     ],
 )
 def test_targets_that_are_refused(more: dict[str, Any], message: str) -> None:
     with pytest.raises(AwsError) as caught:
-        target_checks.check({**TARGET, **more}, "123456789012")
+        target_checks.check({**TARGET, **more}, "123456789012", "us-east-1")
     assert (caught.value.code, caught.value.message) == ("ValidationException", message)
 
 
-def test_targets_that_fail_alone() -> None:
-    assert target_checks.failed(TARGET) is None
-    fifo = target_checks.failed({**TARGET, "Arn": TARGET["Arn"] + ".fifo"})
-    assert fifo is not None
-    assert fifo["ErrorMessage"] == "Parameter(s) SqsParameters must be specified for target: t."
-    odd = target_checks.failed({**TARGET, "Arn": "x"})
-    assert odd is not None
-    assert odd["ErrorMessage"] == (
-        "Parameter x is not valid. Reason: Provided Arn is not in correct format."
+def test_ids_are_unique() -> None:
+    target_checks.check_ids([TARGET, {**TARGET, "Id": "u"}])
+    with pytest.raises(AwsError) as caught:
+        target_checks.check_ids([TARGET, TARGET])
+    assert caught.value.message == (
+        "Parameter targets is not valid. Reason: More than one target with Id 't' is provided."
     )

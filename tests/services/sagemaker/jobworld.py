@@ -25,7 +25,9 @@ from sagebrush.settings import Settings
 from sagebrush.store.db import Db
 from sagebrush.store.deliveries import Deliveries
 from sagebrush.store.events import Events, Interest
+from sagebrush.store.executions import Executions
 from sagebrush.store.messages import Messages
+from sagebrush.store.news import News
 from sagebrush.store.objects import Blob, ObjectStore
 from sagebrush.store.rows import Rows
 from sagebrush.store.series import Point, Series
@@ -193,6 +195,8 @@ class JobWorld:
             deliveries=Deliveries(self.db, self._clock),
             functions=cast(Any, None),
             function_counts=cast(Any, None),
+            executions=Executions(self.db, self._clock),
+            news=News(),
             captures=cast(Any, None),
             backend=self.backend,
             environments=cast(Any, self.environments),

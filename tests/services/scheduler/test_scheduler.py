@@ -9,19 +9,14 @@ from typing import Any
 import pytest
 
 from sagebrush.errors import AwsError, Doc
-from sagebrush.services.scheduler import target_checks
+from sagebrush.services.scheduler.target_checks import UNIVERSAL
 from tests.services.events.eventstand import Stand
 
 OFF = {"Mode": "OFF"}
 
 
-def role(stand: Stand) -> str:
-    """The execution role, which trusts the Scheduler."""
-    return f"arn:aws:iam::{stand.ctx.account}:role/{stand.world.settings.role}"
-
-
 def target(stand: Stand, arn: str, **more: Any) -> Doc:
-    return {"Arn": arn, "RoleArn": role(stand), **more}
+    return {"Arn": arn, "RoleArn": stand.role, **more}
 
 
 def create(stand: Stand, name: str = "s", expression: str = "rate(5 minutes)", **more: Any) -> Doc:
@@ -82,7 +77,7 @@ def test_universal_targets_and_buses(stand: Stand) -> None:
         "QueueUrl": url,
         "MessageBody": "<aws.scheduler.execution-id> <aws.scheduler.attempt-number>",
     }
-    arn = f"{target_checks.UNIVERSAL}sqs:sendMessage"
+    arn = f"{UNIVERSAL}sqs:sendMessage"
     once = "at(2026-01-01T00:00:00)"
     create(stand, "u", once, Target=target(stand, arn, Input=json.dumps(body)))
     bus = f"arn:aws:events:{stand.ctx.region}:{stand.ctx.account}:event-bus/default"
@@ -122,15 +117,41 @@ def test_what_a_schedule_may_not_say(stand: Stand) -> None:
     assert refused("ValidationException", create, stand, StartDate=early) == (
         "The StartDate you specify cannot be earlier than 5 minutes ago."
     )
-    refused("ValidationException", create, stand, FlexibleTimeWindow={"Mode": "FLEXIBLE"})
+    assert refused(
+        "ValidationException", create, stand, FlexibleTimeWindow={"Mode": "FLEXIBLE"}
+    ) == ("MaximumWindowInMinutes must be provided when FlexibleTimeWindowMode is set to FLEXIBLE.")
     refused("ValidationException", create, stand, ScheduleExpressionTimezone="Mars/Base")
-    for arn in (
-        "arn:aws:sagemaker:us-east-1:123456789012:pipeline/p",
-        f"{target_checks.UNIVERSAL}s3:getObject",
-        f"{target_checks.UNIVERSAL}ec2:stopInstances",
-        "arn:aws:kinesis:us-east-1:123456789012:stream/s",
+    start = f"arn:aws:lambda:{stand.ctx.region}:{stand.ctx.account}:function:f"
+    for given, message in (
+        (
+            {"Arn": "arn:aws:sagemaker:us-east-1:123456789012:pipeline/p"},
+            "Sagebrush does not support",
+        ),
+        ({"Arn": "arn:aws:kinesis:us-east-1:123456789012:stream/s"}, "Sagebrush does not support"),
+        (
+            {"Arn": "arn:aws:backup:us-east-1:1:x"},
+            "backup is not a supported service for a target.",
+        ),
+        ({"Arn": f"{UNIVERSAL}s3:getObject", "Input": "{}"}, "getObject API is not supported."),
+        ({"Arn": f"{UNIVERSAL}ec2:stopInstances", "Input": "{}"}, "Sagebrush does not support"),
+        ({"Arn": f"{UNIVERSAL}sqs:sendMessage"}, "You must provide an input to set this target"),
+        ({"Arn": start, "Input": "{"}, "JSON syntax error in input for the target"),
+        (
+            {"Arn": start.replace("us-east-1", "eu-west-1")},
+            "The target ARN provided does not match",
+        ),
+        ({"Arn": f"{own}.fifo"}, "Parameters SqsParameters must be specified."),
+        (
+            {"Arn": own, "SqsParameters": {"MessageGroupId": "g"}},
+            "Parameters MessageGroupId not valid",
+        ),
+        (
+            {"Arn": own, "KinesisParameters": {"PartitionKey": "k"}},
+            "Parameters KinesisParameters not",
+        ),
     ):
-        refused("ValidationException", create, stand, Target=target(stand, arn))
+        made = {**given, "RoleArn": stand.role}
+        assert message in refused("ValidationException", create, stand, Target=made), given
 
 
 def _trust(document: Doc) -> str:
@@ -173,6 +194,10 @@ def test_schedules_and_groups(stand: Stand) -> None:
     assert stand.scheduler("GetSchedule", Name="s", GroupName="g")["State"] == "ENABLED"
     groups = stand.scheduler("ListScheduleGroups")["ScheduleGroups"]
     assert [each["Name"] for each in groups] == ["default", "g"]
+    for operation in ("CreateScheduleGroup", "DeleteScheduleGroup"):
+        assert refused("ValidationException", stand.scheduler, operation, Name="default") == (
+            "This operation cannot be performed on schedule group default."
+        )
     stand.scheduler("DeleteScheduleGroup", Name="g")
     refused("ResourceNotFoundException", stand.scheduler, "GetScheduleGroup", Name="g")
     assert [each["GroupName"] for each in stand.scheduler("ListSchedules")["Schedules"]] == [

@@ -1,0 +1,1 @@
+"""AWS Step Functions (botocore's `stepfunctions`): state machines whose executions really run."""

@@ -1,0 +1,136 @@
+"""What a map run gives back: results of its child executions, as values and as files in S3. Pure.
+
+Sources: Step Functions developer guide, "ResultWriter (Map)" (transformations, files, manifest), "Map
+state in Distributed mode" (outputs, failed executions); API reference, "DescribeExecution".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from sagebrush.asl.values import PAYLOAD_LIMIT, read, write
+from sagebrush.errors import Doc
+from sagebrush.services.states.program import plan_of
+from sagebrush.services.states.tasks.values import instant
+from sagebrush.store.executions import Run
+
+INCLUDED = {"Included": True}
+GROUPS = ("FAILED", "PENDING", "SUCCEEDED")
+"""The kinds of result files, in the manifest's order."""
+FILE_LIMIT = 1 << 30
+"""Bytes after which a further file of a kind is begun."""
+THRESHOLD = "States.ExceedToleratedFailureThreshold"
+EXCEEDED = "The specified tolerated failure threshold was exceeded"
+
+
+def described(run: Run) -> Doc:
+    """A child execution with its metadata, as results without a transformation have it."""
+    ok, plan = run.status == "SUCCEEDED", plan_of(run)
+    told: Doc = {
+        "Cause": run.cause,
+        "Error": run.error,
+        "ExecutionArn": run.arn,
+        "Input": run.input,
+        "InputDetails": INCLUDED,
+        "Name": run.name,
+        "Output": run.output,
+        "OutputDetails": INCLUDED if ok else None,
+        "RedriveCount": plan.get("redrives", 0),
+        "RedriveStatus": "NOT_REDRIVABLE" if ok else "REDRIVABLE_BY_MAP_RUN",
+        "RedriveStatusReason": f"Execution is {run.status} and cannot be redriven" if ok else None,
+        "StartDate": instant(run.started),
+        "StateMachineArn": plan.get("machine", ""),
+        "Status": run.status,
+        "StopDate": None if run.stopped is None else instant(run.stopped),
+    }
+    return {name: value for name, value in told.items() if value is not None}
+
+
+def pending(text: str) -> Doc:
+    """An item, or a batch, for which no execution began. `text`: its input."""
+    return {"Input": text, "InputDetails": INCLUDED, "Status": "PENDING"}
+
+
+def transformed(run: Run, how: str) -> Iterator[Any]:
+    """The results of one child: a failed one is described whatever the transformation."""
+    if how == "NONE" or run.status != "SUCCEEDED":
+        yield described(run)
+        return
+    output = read(run.output or "null")
+    if how == "FLATTEN" and isinstance(output, list):
+        yield from output
+    else:
+        yield output
+
+
+def transformation(writer: Doc | None) -> str:
+    """NONE, COMPACT or FLATTEN: what the writer asks for, or the default."""
+    config = (writer or {}).get("WriterConfig") or {}
+    return config.get("Transformation") or ("NONE" if exported(writer) else "COMPACT")
+
+
+def exported(writer: Doc | None) -> bool:
+    """Whether results go to S3."""
+    return bool(writer and "Resource" in writer)
+
+
+def in_lines(writer: Doc | None) -> bool:
+    """Whether results are JSON Lines."""
+    return ((writer or {}).get("WriterConfig") or {}).get("OutputType") == "JSONL"
+
+
+class TooLarge(Exception):
+    """The results are more than a state may return."""
+
+
+def gathered(runs: Iterable[Run], writer: Doc | None) -> Any:
+    """The results as the Map state's output: an array, or a text of JSON Lines. Raises TooLarge."""
+    how = transformation(writer)
+    found: list[Any] = []
+    size = 2
+    for run in runs:
+        for value in transformed(run, how):
+            size += len(write(value).encode()) + 1
+            if size > PAYLOAD_LIMIT + 1:
+                raise TooLarge
+            found.append(value)
+    if in_lines(writer):
+        return "".join(write(value) + "\n" for value in found)
+    return found
+
+
+def group_of(run: Run) -> str:
+    """In which files the execution's result is."""
+    return "SUCCEEDED" if run.status == "SUCCEEDED" else "FAILED"
+
+
+def written(values: Iterable[Any], lines: bool) -> Iterator[bytes]:
+    """The pieces of a result file."""
+    if lines:
+        yield from (write(value).encode() + b"\n" for value in values)
+        return
+    before = b"["
+    for value in values:
+        yield before + write(value).encode()
+        before = b","
+    yield b"[]" if before == b"[" else b"]"
+
+
+def folder(writer: Doc, map_run: str) -> tuple[str, str]:
+    """(bucket, prefix of the files): the writer's prefix, and the map run's id."""
+    given = writer.get("Parameters") or {}
+    prefix = str(given.get("Prefix") or "").strip("/")
+    name = map_run.rpartition(":")[2]
+    return str(given.get("Bucket") or ""), f"{prefix}/{name}" if prefix else name
+
+
+def manifest(bucket: str, map_run: str, files: dict[str, list[Doc]]) -> Doc:
+    """The content of manifest.json; `files`: Key and Size of the files of each kind."""
+    listed = {group: files.get(group, []) for group in GROUPS}
+    return {"DestinationBucket": bucket, "MapRunArn": map_run, "ResultFiles": listed}
+
+
+def output(map_run: str, bucket: str, key: str) -> Doc:
+    """The output of a Map state whose results went to S3."""
+    return {"MapRunArn": map_run, "ResultWriterDetails": {"Bucket": bucket, "Key": key}}

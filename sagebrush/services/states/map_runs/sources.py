@@ -1,0 +1,153 @@
+"""Where the items of a map run come from: the state's input, or S3, read as they are needed.
+
+Source: Step Functions developer guide, "ItemReader (Map)"; the shape of listed objects as that page has
+it (`Etag`, LastModified in seconds).
+"""
+
+from __future__ import annotations
+
+import itertools
+import random
+import zlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from sagebrush.asl.machine import State
+from sagebrush.asl.map_runs import child_inputs, item_input
+from sagebrush.asl.values import read, write
+from sagebrush.aws import models, scalars
+from sagebrush.aws.shapes import input_of
+from sagebrush.errors import AwsError, Doc
+from sagebrush.services.states.map_runs import readers
+from sagebrush.services.states.map_runs.readers import Unreadable
+from sagebrush.services.states.tasks import names
+from sagebrush.services.states.tasks.answers import error_of
+from sagebrush.services.states.tasks.values import Unfit, request_of
+from sagebrush.store.objects import Blob
+from sagebrush.world import Ctx
+
+READER_FAILED = "States.ItemReaderFailed"
+STATE_DATA = "STATE_DATA"
+
+
+class ReaderFailed(Exception):
+    """The items cannot be read; the text is the cause."""
+
+
+@dataclass
+class Source:
+    """The inputs of child executions, with how many items there were so far."""
+
+    ctx: Ctx
+    state: State
+    spec: Doc
+    now: float
+    random: random.Random
+    items: int = 0
+    """Items that were read."""
+
+    def inputs(self) -> Iterator[tuple[int, str]]:
+        """(how many items, the input as text) of each child execution. Raises ReaderFailed, and
+        StateError where a selector cannot be evaluated."""
+        for count, value in child_inputs(self.spec, self._selected()):
+            yield count, write(value)
+
+    def _selected(self) -> Iterator[Any]:
+        reader = self.spec["reader"]
+        found = self.spec["items"] if reader is None else self._read(reader)
+        place = STATE_DATA if reader is None else _place(reader)
+        for index, value in enumerate(found):
+            self.items = index + 1
+            item = {"Index": index, "Value": value, "Source": place}
+            yield item_input(self.state, self.spec, item, self.now, self.random)
+
+    def _read(self, reader: Doc) -> Iterator[Any]:
+        config: Doc = reader.get("ReaderConfig") or {}
+        most = int(config.get("MaxItems") or 0)
+        found = _items(self.ctx, reader, config)
+        try:
+            yield from itertools.islice(found, most) if most else found
+        except Unreadable as problem:
+            raise ReaderFailed(str(problem)) from None
+        except Unfit as problem:
+            raise ReaderFailed(str(problem)) from None
+        except AwsError as error:
+            resource = names.s3_resource(reader["Resource"])
+            raise ReaderFailed(error_of(resource, error, self.ctx.request_id)[1]) from None
+
+
+def _place(reader: Doc) -> str:
+    """The S3 URI of what is read."""
+    given: Doc = reader.get("Parameters") or {}
+    return f"s3://{given.get('Bucket', '')}/{given.get('Key') or given.get('Prefix') or ''}"
+
+
+def _items(ctx: Ctx, reader: Doc, config: Doc) -> Iterator[Any]:
+    given = reader.get("Parameters")
+    if str(reader["Resource"]).endswith(":listObjectsV2"):
+        return _listed(ctx, _request("ListObjectsV2", given))
+    request = _request("GetObject", given)
+    kind = config.get("InputType")
+    if kind == "MANIFEST":
+        return _inventoried(ctx, request)
+    chunks = _content(ctx, request)
+    if kind == "CSV":
+        return readers.delimited(chunks, config)
+    if kind == "JSONL":
+        return readers.json_lines(chunks)
+    return readers.json_items(chunks, str(config.get("ItemsPointer") or ""))
+
+
+def _request(operation: str, given: Any) -> Doc:
+    model = models.operation("s3", operation)
+    assert model is not None
+    return request_of(input_of(model), given, names.optimised_member)
+
+
+def _listed(ctx: Ctx, request: Doc) -> Iterator[Doc]:
+    """The objects of a bucket, page by page."""
+    while True:
+        page = ctx.call("s3", "ListObjectsV2", request)
+        for found in page.get("Contents") or ():
+            yield {
+                "Etag": found["ETag"],
+                "Key": found["Key"],
+                "LastModified": int(scalars.moment(found["LastModified"]).timestamp()),
+                "Size": found["Size"],
+                "StorageClass": found.get("StorageClass", "STANDARD"),
+            }
+        if not page.get("IsTruncated"):
+            return
+        request = {**request, "ContinuationToken": page["NextContinuationToken"]}
+
+
+def _content(ctx: Ctx, request: Doc) -> Iterator[bytes]:
+    """The bytes of an object, unpacked where its name says that it is packed."""
+    blob: Blob = ctx.call("s3", "GetObject", request)["Body"]
+    try:
+        packed = str(request.get("Key", "")).endswith(".gz")
+        yield from _unpacked(blob.chunks()) if packed else blob.chunks()
+    finally:
+        blob.release()
+
+
+def _unpacked(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    unpacker = zlib.decompressobj(wbits=31)
+    try:
+        for chunk in chunks:
+            yield unpacker.decompress(chunk)
+        yield unpacker.flush()
+    except zlib.error as error:
+        raise Unreadable(f"The file is not packed as its name says: {error}") from None
+
+
+def _inventoried(ctx: Ctx, request: Doc) -> Iterator[Doc]:
+    """The objects that an S3 inventory lists."""
+    try:
+        found = read("".join(readers.texts(_content(ctx, request))))
+    except ValueError as error:
+        raise Unreadable(f"The manifest is not valid JSON: {error}") from None
+    bucket, keys, columns = readers.inventory(found)
+    for key in keys:
+        yield from readers.inventoried(_content(ctx, {"Bucket": bucket, "Key": key}), columns)

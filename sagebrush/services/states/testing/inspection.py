@@ -1,0 +1,105 @@
+"""What each step of a state's data flow made (`inspectionData`). Pure.
+
+Source: Step Functions API reference, "InspectionData"; which members there are for which state as
+recorded (localstack test_state/test_test_state_scenarios, test_state_configuration,
+test_state_context_object).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from sagebrush.asl import flow
+from sagebrush.asl.failures import StateError
+from sagebrush.asl.machine import State, number
+from sagebrush.asl.map_runs import items_of
+from sagebrush.asl.scope import Scope
+from sagebrush.asl.values import write
+from sagebrush.errors import Doc
+
+NOTHING = object()
+"""There was no result: the state failed, or makes none."""
+ScopeOf = Callable[..., Scope]
+"""(the value of `$`, members of `$states`) -> the scope of an evaluation."""
+
+
+@dataclass
+class Inspection:
+    """Gathers the members in order, until an evaluation fails."""
+
+    state: State
+    text: str
+    """The state's input."""
+    value: Any
+    scope: ScopeOf
+    result: Any = NOTHING
+    data: Doc = field(default_factory=dict)
+
+    def made(self) -> Doc:
+        """The members, values as JSON texts."""
+        self.data["input"] = self.text
+        try:
+            if self.state.jsonata:
+                self._jsonata()
+            else:
+                self._jsonpath()
+        except (StateError, LookupError):
+            return self.data
+        return self.data
+
+    def _put(self, name: str, value: Any) -> Any:
+        self.data[name] = write(value)
+        return value
+
+    def _jsonata(self) -> None:
+        state = self.state
+        scope = self.scope(None, input=self.value)
+        if state.type == "Task":
+            if state.arguments is not None:
+                self._put("afterArguments", state.arguments(scope))
+            if self.result is not NOTHING:
+                self._put("result", self.result)
+        elif state.type == "Map":
+            if "Items" in state.values:
+                items_of(state, scope, self.value)
+            self._limits(scope)
+
+    def _jsonpath(self) -> None:
+        state = self.state
+        scope = self.scope(self.value)
+        fixed = state.type == "Pass" and "Result" in state.doc
+        effective = self.value if state.input is None else state.input(scope)
+        if not fixed:
+            self._put("afterInputPath", effective)
+        inner = self.scope(effective)
+        if state.type in ("Task", "Pass", "Parallel") and not fixed:
+            given = effective if state.arguments is None else state.arguments(inner)
+            self._put("afterParameters", given)
+            if state.type == "Pass":
+                self._results(given)
+        elif fixed:
+            self._results(self._put("result", state.doc["Result"]))
+        elif state.type == "Map":
+            self._put("afterItemsPath", items_of(state, inner, effective))
+            self._limits(inner)
+        if state.type in ("Task", "Parallel", "Map") and self.result is not NOTHING:
+            if state.type == "Task":
+                self._put("result", self.result)
+            self._results(self.result)
+
+    def _results(self, result: Any) -> None:
+        state = self.state
+        selected = result if state.selector is None else state.selector(self.scope(result))
+        self._put("afterResultSelector", selected)
+        self._put("afterResultPath", flow.placed(state, self.value, selected))
+
+    def _limits(self, scope: Scope) -> None:
+        """The limits of a Map, by the numbers that they are."""
+        self.data["maxConcurrency"] = int(number(self.state, "MaxConcurrency", scope, 0))
+        for name in ("ToleratedFailureCount", "ToleratedFailurePercentage"):
+            found = number(self.state, name, scope)
+            if found is not None:
+                member = name[:1].lower() + name[1:]
+                self.data[member] = float(found) if "Percentage" in name else int(found)
