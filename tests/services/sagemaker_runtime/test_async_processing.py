@@ -121,7 +121,9 @@ class Stand:
         self.asked.clear()
         self.freed = 0
         self.world.messages.purge(self.row.id)
-        self.ctx.call("sqs", "PurgeQueue", {"QueueUrl": "https://sqs/123456789012/q"})
+        queue = self.world.rows.get(self.ctx.account, self.ctx.region, "queue", "q")
+        assert queue is not None
+        self.world.messages.purge(queue.id)
         for key in ("out", "failed"):
             self.ctx.call("s3", "DeleteObject", {"Bucket": "bkt", "Key": key})
 
