@@ -94,8 +94,13 @@ class App:
     def _build(self, clock: Callable[[], float]) -> None:
         settings = self.settings
         # these refuse to start, and come before anything that would have to be closed
-        found = registry.modules()
-        kinds, self._operations = registry.kinds(found), registry.operations(found)
+        with ThreadPoolExecutor(
+            1
+        ) as beside:  # the trial of the sandbox waits for a process of its own
+            trial = beside.submit(probe.choose, settings.isolation)
+            found = registry.modules()
+            kinds, self._operations = registry.kinds(found), registry.operations(found)
+        isolation = trial.result()
         self._before_body = registry.before_body(found)
         self._sources = registry.event_sources(found)
         consumers, self._interest = registry.event_consumers(found)
@@ -107,7 +112,7 @@ class App:
                 jobs,
                 lambda *asked: self.sandboxes.attach(*asked),
                 lambda key: self.loop.changed(key),
-                probe.choose(settings.isolation),
+                isolation,
                 lambda spec: self.sandboxes.outside(spec),
                 lambda: probe.networked().ok,
             ),

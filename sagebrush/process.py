@@ -205,6 +205,7 @@ def run(home: Path, build: Callable[[], Served], ready: Callable[[dict[str, Any]
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
         signal.signal(number, hear)
     connections.raise_limit()
+    gc.set_threshold(*COLLECT)  # what is built is no garbage either
     app = build()
     handler = _log_to(home / "logs" / "server.log")
     file = home / "server.json"
@@ -218,7 +219,6 @@ def run(home: Path, build: Callable[[], Served], ready: Callable[[dict[str, Any]
         # which would hold up answers for some 40 ms
         gc.collect()
         gc.freeze()
-        gc.set_threshold(*COLLECT)
         state = app.state()
         _replace(file, json.dumps(state))
         told_of = {k: state[k] for k in ("version", "pid", "port", "tls_port", "isolation")}

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import gzip
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from json import JSONDecoder
+from json.decoder import WHITESPACE
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from botocore import xform_name
 from botocore.loaders import Loader
 from botocore.model import OperationModel, ServiceModel, Shape
+
+from sagebrush.errors import Doc
 
 SERVICES = (
     "s3",
@@ -69,9 +76,54 @@ def _loader() -> Loader:
 
 
 @cache
+def outline(service: str) -> ServiceModel:
+    """The model without its shapes; raises KeyError for a service not in SERVICES.
+
+    A server starts with the outlines of all services, a sixth of the time that their models take, and
+    parses the models of those that it is asked for.
+    """
+    if service not in SERVICES:
+        raise KeyError(service)
+    version = _loader().determine_latest_version(service, "service-2")
+    name = Path(Loader.BUILTIN_DATA_PATH) / service / version / "service-2.json"
+    packed = name.with_name(name.name + ".gz")
+    data = gzip.decompress(packed.read_bytes()) if packed.exists() else name.read_bytes()
+    return ServiceModel(members(data.decode(), ("metadata", "operations")), service)
+
+
+def members(text: str, wanted: Sequence[str]) -> Doc:
+    """Those members of the JSON object in `text`; what follows the last of them is not looked at.
+
+    Raises ValueError for what is no such object.
+    """
+    found: Doc = {}
+    decode, space = JSONDecoder().raw_decode, WHITESPACE.match
+
+    def after(at: int, character: str) -> int:
+        at = _end(space(text, at))
+        if text[at : at + 1] != character:
+            raise ValueError(f"{character} is missing at {at}")
+        return _end(space(text, at + 1))
+
+    at = after(0, "{")
+    while True:
+        name, at = decode(text, at)
+        found[name], at = decode(text, after(at, ":"))
+        if found.keys() >= set(wanted):
+            return found
+        at = after(at, ",")
+
+
+def _end(found: re.Match[str] | None) -> int:
+    """The end of a match of what always matches."""
+    assert found is not None
+    return found.end()
+
+
+@cache
 def names(service: str) -> tuple[str, ...]:
     """The names of the service's operations."""
-    found: Any = model(service).operation_names
+    found: Any = outline(service).operation_names
     return tuple(found)
 
 
@@ -94,7 +146,7 @@ def operation(service: str, name: str) -> OperationModel | None:
 @cache
 def signing_name(service: str) -> str:
     """The name in the credential scope of requests to `service` (`monitoring`, `states` …)."""
-    found: Any = model(service).signing_name
+    found: Any = outline(service).signing_name
     return found
 
 
@@ -111,7 +163,7 @@ def by_signing_name() -> Mapping[str, tuple[str, ...]]:
 @cache
 def by_target_prefix() -> Mapping[str, str]:
     """Prefix of X-Amz-Target -> service."""
-    metadata = {service: model(service).metadata for service in SERVICES}
+    metadata = {service: outline(service).metadata for service in SERVICES}
     return MappingProxyType(
         {str(m["targetPrefix"]): service for service, m in metadata.items() if "targetPrefix" in m}
     )
@@ -120,8 +172,8 @@ def by_target_prefix() -> Mapping[str, str]:
 @cache
 def protocols(service: str) -> tuple[str, ...]:
     """The protocols that the model declares, botocore's own choice first."""
-    chosen: Any = model(service).resolved_protocol
-    declared = model(service).metadata.get("protocols") or [chosen]
+    chosen: Any = outline(service).resolved_protocol
+    declared = outline(service).metadata.get("protocols") or [chosen]
     return (chosen, *(p for p in declared if p != chosen))
 
 
