@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
@@ -11,7 +12,8 @@ from sagebrush.aws import models
 
 @pytest.mark.parametrize("service", models.SERVICES)
 def test_outlines_say_what_models_say(service: str) -> None:
-    short, whole = models.outline(service), models.model(service)
+    short: Any = models.outline(service)
+    whole: Any = models.model(service)
     assert short.metadata == whole.metadata
     assert short.operation_names == whole.operation_names
     assert short.signing_name == whole.signing_name
