@@ -1,17 +1,23 @@
 """Lambda's Invoke, cold and warm, beside the handler itself and beside a plain subprocess.
 
     python benchmarks/lambda_functions.py [--isolation sandbox|process] [--cold N] [--warm N]
+                                          [--together N N ...]
 
 The function imports json alone. `warm`: one environment, one invocation after the other. `cold`: each
 invocation is of a function version that has no environment yet, with a pause in between, so that the
 stock of blank environments is full; `cold, at once` leaves no pause. The subprocess is `python -I -c` that
-reads the event, calls the same handler and prints the result. The client is lean (prepared signatures on a
+reads the event, calls the same handler and prints the result. `dry run` is Invoke's DryRun, and
+`account settings` GetAccountSettings: the same connection, signature, parsing and permissions without an
+environment; what warm ones take beyond that is the environment's part. `N together` are cold starts of N
+functions at the same time, from N threads, after a pause. `memory` is PSS (`smaps_rollup`) of the processes
+below the server: the warm interpreter, blank environments and idle ones, each with its shim. The client is lean (prepared signatures on a
 kept-alive socket); boto3 is shown beside it. Linux only.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import io
 import json
 import socket
@@ -19,9 +25,11 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import zipfile
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -72,8 +80,7 @@ class Server:
             aws_access_key_id=key,
             aws_secret_access_key=secret,
         )
-        self._socket = socket.create_connection(("127.0.0.1", self.port))
-        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._socket = self.connected()
 
     def close(self) -> None:
         """The server has ended."""
@@ -98,29 +105,80 @@ class Server:
 
     def prepared(self, name: str) -> bytes:
         """A signed request to invoke the function."""
-        url = f"http://127.0.0.1:{self.port}/2015-03-31/functions/{name}/invocations"
-        body = json.dumps(EVENT).encode()
-        asked = AWSRequest("POST", url, data=body)
+        return self.signed("POST", f"/2015-03-31/functions/{name}/invocations", EVENT)
+
+    def signed(self, method: str, path: str, document: Any = None, **more: str) -> bytes:
+        """A signed request."""
+        url = f"http://127.0.0.1:{self.port}{path}"
+        body = b"" if document is None else json.dumps(document).encode()
+        asked = AWSRequest(method, url, data=body, headers=more)
         SigV4Auth(self._credentials, "lambda", self.region).add_auth(asked)
         sent = asked.prepare()
         headers = {**sent.headers, "Host": f"127.0.0.1:{self.port}"}
         headers["Content-Length"] = str(len(body))
-        lines = [f"POST {url.partition(str(self.port))[2]} HTTP/1.1"]
+        lines = [f"{method} {path} HTTP/1.1"]
         lines += [f"{k}: {v}" for k, v in headers.items()]
         return "\r\n".join((*lines, "", "")).encode() + body
 
-    def ask(self, request: bytes) -> None:
+    def connected(self) -> socket.socket:
+        """A connection of its own."""
+        made = socket.create_connection(("127.0.0.1", self.port))
+        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return made
+
+    def ask(self, request: bytes, by: socket.socket | None = None) -> None:
         """The function has answered."""
-        self._socket.sendall(request)
+        status, body = self.answer(request, by)
+        if status != 200 or json.loads(body) != EVENT:
+            raise RuntimeError(body.decode())
+
+    def answer(self, request: bytes, by: socket.socket | None = None) -> tuple[int, bytes]:
+        """Status and body of the answer."""
+        by = by or self._socket
+        by.sendall(request)
         answer = b""
         while b"\r\n\r\n" not in answer:
-            answer += self._socket.recv(65536)
+            answer += by.recv(65536)
         head, _, body = answer.partition(b"\r\n\r\n")
-        size = int(head.lower().split(b"content-length:")[1].split()[0])
+        status = int(head.split()[1])
+        size = 0 if status == 204 else int(head.lower().split(b"content-length:")[1].split()[0])
         while len(body) < size:
-            body += self._socket.recv(65536)
-        if not head.startswith(b"HTTP/1.1 200") or json.loads(body) != EVENT:
-            raise RuntimeError(answer.decode())
+            body += by.recv(65536)
+        return status, body
+
+    def together(self, requests: Sequence[bytes]) -> list[float]:
+        """Milliseconds of each of the invocations, which begin at the same time."""
+        sockets = [self.connected() for _ in requests]
+        gate = threading.Barrier(len(requests))
+
+        def one(asked: tuple[bytes, socket.socket]) -> float:
+            gate.wait()
+            return timed(lambda: self.ask(*asked))
+
+        with ThreadPoolExecutor(len(requests)) as pool:
+            found = list(pool.map(one, zip(requests, sockets, strict=True)))
+        for each in sockets:
+            each.close()
+        return found
+
+    def memory(self) -> dict[int, tuple[int, int]]:
+        """Process -> its parent and its PSS in bytes, of all below the server."""
+        found: dict[int, tuple[int, int]] = {}
+        parents: dict[int, int] = {}
+        for entry in Path("/proc").iterdir():
+            with contextlib.suppress(OSError, ValueError):
+                parents[int(entry.name)] = int(
+                    (entry / "stat").read_text().rpartition(")")[2].split()[1]
+                )
+        below = {self._process.pid}
+        while more := {pid for pid, parent in parents.items() if parent in below} - below:
+            below |= more
+        for pid in below - {self._process.pid}:
+            with contextlib.suppress(OSError):
+                text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+                size = next(line for line in text.splitlines() if line.startswith("Pss:"))
+                found[pid] = (parents[pid], int(size.split()[1]) << 10)
+        return found
 
 
 def timed(work: Callable[[], object]) -> float:
@@ -131,12 +189,13 @@ def timed(work: Callable[[], object]) -> float:
 
 
 def show(name: str, found: Sequence[float]) -> None:
-    """One line: how many, and the middle, 95th and highest of the times."""
+    """One line: how many, and the middle, 95th, 99th and highest of the times."""
     ordered = sorted(found)
     high = ordered[min(len(ordered) - 1, int(len(ordered) * 0.95))]
+    late = ordered[min(len(ordered) - 1, int(len(ordered) * 0.99))]
     middle = statistics.median(ordered)
     print(
-        f"{name:24} {len(found):5}  p50 {middle:8.2f}  p95 {high:8.2f}  max {ordered[-1]:8.2f} ms"
+        f"{name:24} {len(found):5}  p50 {middle:8.2f}  p95 {high:8.2f}  p99 {late:8.2f}  max {ordered[-1]:8.2f} ms"
     )
 
 
@@ -159,7 +218,46 @@ def measure(server: Server, cold: int, warm: int) -> None:
     show("warm", [timed(lambda: server.ask(one)) for _ in range(warm)])
     data = json.dumps(EVENT).encode()
     boto = lambda: server.client.invoke(FunctionName="warm", Payload=data)["Payload"].read()  # noqa: E731
+    dry = server.signed(
+        "POST",
+        "/2015-03-31/functions/warm/invocations",
+        EVENT,
+        **{"X-Amz-Invocation-Type": "DryRun"},
+    )
+    if server.answer(dry)[0] != 204:
+        raise RuntimeError("a dry run")
+    show("dry run", [timed(lambda: server.answer(dry)) for _ in range(warm)])
+    settings = server.signed("GET", "/2016-08-19/account-settings/")
+    if server.answer(settings)[0] != 200:
+        raise RuntimeError("account settings")
+    show("account settings", [timed(lambda: server.answer(settings)) for _ in range(warm)])
     show("warm, boto3", [timed(boto) for _ in range(max(1, warm // 5))])
+
+
+def together(server: Server, counts: Sequence[int], rounds: int) -> None:
+    """Cold starts at the same time."""
+    for count in counts:
+        found: list[float] = []
+        for turn in range(max(1, rounds // count)):
+            names = [f"together-{count}-{turn}-{number}" for number in range(count)]
+            for name in names:
+                server.function(name)
+            time.sleep(2 * PAUSE)
+            found += server.together([server.prepared(name) for name in names])
+        show(f"cold, {count} together", found)
+
+
+def memory(server: Server) -> None:
+    """What the processes of functions have for themselves and their part of what they share."""
+    server.function("memory")
+    before = server.memory()
+    server.ask(server.prepared("memory"))
+    time.sleep(4 * PAUSE)
+    for name, found in (("before", before), ("after", server.memory())):
+        total = sum(size for _, size in found.values()) / 2**20
+        each = sorted((size / 2**20 for _, size in found.values()), reverse=True)
+        print(f"memory, {name:6} one more idle environment: {len(found)} processes {total:.1f} MiB")
+        print("   ", " ".join(f"{size:.1f}" for size in each[:12]))
 
 
 def beside(cold: int, warm: int) -> None:
@@ -188,12 +286,18 @@ def main() -> None:
     parser.add_argument("--isolation", default="sandbox", choices=("sandbox", "process"))
     parser.add_argument("--cold", type=int, default=20)
     parser.add_argument("--warm", type=int, default=1000)
+    parser.add_argument("--together", type=int, nargs="*", default=[1, 10, 50])
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as home:
         Path(home).chmod(0o755)
         server = Server(Path(home) / "home", given.isolation)
         try:
+            server.function("first")
+            server.ask(server.prepared("first"))
+            time.sleep(2 * PAUSE)
+            memory(server)
             measure(server, given.cold, given.warm)
+            together(server, given.together, given.cold)
         finally:
             server.close()
     beside(given.cold, given.warm)
