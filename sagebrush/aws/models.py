@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from json import JSONDecoder
-from json.decoder import WHITESPACE
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -55,6 +54,7 @@ QUERY_CODES = {
 """Errors of SQS -> their codes in the query protocol that it had, which clients still go by; botocore's
 model has lost them (SQS API Reference, the errors of each action)."""
 
+_SPACE = re.compile(r"[ \t\n\r]*")
 PROTOCOLS = ("json", "rest-json", "rest-xml", "query", "smithy-rpc-v2-cbor")
 
 
@@ -97,7 +97,7 @@ def members(text: str, wanted: Sequence[str]) -> Doc:
     Raises ValueError for what is no such object.
     """
     found: Doc = {}
-    decode, space = JSONDecoder().raw_decode, WHITESPACE.match
+    decode, space = JSONDecoder().raw_decode, _SPACE.match
 
     def after(at: int, character: str) -> int:
         at = _end(space(text, at))
