@@ -236,10 +236,10 @@ def measure(server: Server, cold: int, warm: int) -> None:
 
 def together(server: Server, counts: Sequence[int], rounds: int) -> None:
     """Cold starts at the same time."""
-    for count in counts:
+    for place, count in enumerate(counts):
         found: list[float] = []
         for turn in range(max(1, rounds // count)):
-            names = [f"together-{count}-{turn}-{number}" for number in range(count)]
+            names = [f"together-{place}-{turn}-{number}" for number in range(count)]
             for name in names:
                 server.function(name)
             time.sleep(2 * PAUSE)

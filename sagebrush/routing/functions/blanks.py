@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 STOCK = 2
 """Blank environments of one kind, at least."""
 MOST = 8
-"""Blank environments of one kind where more than STOCK were wanted at once: some 30 MiB each."""
+"""Blank environments of one kind where more than STOCK were wanted at once: some 35 MiB each."""
 REMEMBERED = 300.0
 """Seconds after which it is forgotten that more were wanted."""
 SETTLED = 0.25
@@ -91,6 +91,7 @@ class Blanks:
 
     async def take(self, ground: Ground) -> Blank:
         """A blank environment of that kind, which is the caller's. Raises Unrunnable."""
+        first = ground not in self._stock
         stock = self._stock.setdefault(ground, [])
         while stock:
             found = stock.pop(0)
@@ -99,7 +100,7 @@ class Blanks:
                 self.fill(ground)
                 return found
             found.end()
-        self._demand(ground).took(True, self._now())
+        self._demand(ground).took(not first, self._now())
         found = await self._begun(ground, awaited=True)
         self.fill(ground)
         return found
