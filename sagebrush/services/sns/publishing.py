@@ -136,7 +136,8 @@ def _structured(text: str, protocol: str = "sqs") -> str:
     if not isinstance(found, dict) or not isinstance(found.get("default"), str):
         raise invalid("Message Structure - No default entry in JSON message body")
     chosen = found.get(protocol, found["default"])
-    return chosen if isinstance(chosen, str) else found["default"]
+    chosen = chosen if isinstance(chosen, str) else found["default"]
+    return chosen.encode("utf-8", "replace").decode()  # halves of surrogate pairs are in no UTF-8
 
 
 def _delivered(
