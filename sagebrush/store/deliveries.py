@@ -50,6 +50,8 @@ class Delivery:
     """The ARN of the queue that gets the payload when it is given up; "": nobody does."""
     dead_attributes: Doc = field(default_factory=dict)
     """Further message attributes in the dead-letter queue: name -> text, or as SQS has them."""
+    trace: str = ""
+    """The trace header of the request that it comes from, which functions get."""
     letter: bool = False
     """Whether it is itself one that was given up, on its way to a dead-letter queue."""
 
