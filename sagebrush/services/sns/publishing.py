@@ -209,7 +209,7 @@ def _send(ctx: Ctx, subscription: Row, topic: str, message: Published) -> Send:
         event = _event(subscription, _notification(ctx, topic, uid, given, text))
         return Send(uid, json.dumps(event))
     attributes = given.get("MessageAttributes") or {}
-    more: Doc = {"sender": _SENDER}
+    more: Doc = {"sender": _SENDER, **({"trace": ctx.trace} if ctx.trace else {})}
     if given.get("MessageGroupId"):  # of a fair queue (API Reference, Publish)
         more["group"] = given["MessageGroupId"]
     if subscription.doc.get("RawMessageDelivery") == "true":
