@@ -256,6 +256,14 @@ class Ctx:
     """How the caller's request came; None for what the server asks of itself."""
     started_by: StartedBy | None = None
     """Set for the one operation by which `engine.children` creates a resource."""
+    event_trace: str = ""
+    """The trace header of the request that a delivery comes from, for what no request asks."""
+
+    @property
+    def trace(self) -> str:
+        """The trace header, by which loops of functions are found (`X-Amzn-Trace-Id`); "" for none."""
+        given = self.origin.header("x-amzn-trace-id") if self.origin else None
+        return (given or self.event_trace)[:1024]
 
     def call(self, service: str, operation: str, params: Doc) -> Doc:
         """The result of another operation, checked and authorised as a request would be, without

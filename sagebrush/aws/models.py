@@ -16,6 +16,7 @@ from botocore import xform_name
 from botocore.loaders import Loader
 from botocore.model import OperationModel, ServiceModel, Shape
 
+from sagebrush.aws import old_queues
 from sagebrush.errors import Doc
 
 SERVICES = (
@@ -67,6 +68,16 @@ def model(service: str) -> ServiceModel:
     if service not in SERVICES:
         raise KeyError(service)
     return ServiceModel(_loader().load_service_model(service, "service-2"), service)
+
+
+@cache
+def spoken(service: str, protocol: str) -> ServiceModel:
+    """The model as that protocol has it: botocore's, but for what it has lost of SQS's query protocol."""
+    if (service, protocol) != ("sqs", "query"):
+        return model(service)
+    return ServiceModel(
+        old_queues.with_forms(_loader().load_service_model(service, "service-2")), service
+    )
 
 
 @cache
@@ -138,9 +149,12 @@ def _name_set(service: str) -> frozenset[str]:
     return frozenset(names(service))
 
 
-def operation(service: str, name: str) -> OperationModel | None:
-    """The operation `name`, or None when the service has none of that name."""
-    return model(service).operation_model(name) if name in _name_set(service) else None
+def operation(service: str, name: str, protocol: str = "") -> OperationModel | None:
+    """The operation `name`, as the protocol has it where one is given; None when the service has none
+    of that name."""
+    if name not in _name_set(service):
+        return None
+    return spoken(service, protocol).operation_model(name)
 
 
 @cache
@@ -171,10 +185,11 @@ def by_target_prefix() -> Mapping[str, str]:
 
 @cache
 def protocols(service: str) -> tuple[str, ...]:
-    """The protocols that the model declares, botocore's own choice first."""
+    """The protocols that the model declares, botocore's own choice first; and SQS's older one."""
     chosen: Any = outline(service).resolved_protocol
     declared = outline(service).metadata.get("protocols") or [chosen]
-    return (chosen, *(p for p in declared if p != chosen))
+    older = ("query",) if service == "sqs" else ()
+    return (chosen, *(p for p in declared if p != chosen), *older)
 
 
 @dataclass(frozen=True)

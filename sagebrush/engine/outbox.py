@@ -22,7 +22,7 @@ from types import MappingProxyType
 from sagebrush.engine.targets import failures, sending
 from sagebrush.engine.targets.failures import Again
 from sagebrush.store.db import Tx
-from sagebrush.store.deliveries import Delivery, Waiting, ordered, target_of
+from sagebrush.store.deliveries import Delivery, Waiting, long_of, ordered, target_of
 from sagebrush.store.events import Event, Stored
 from sagebrush.store.generations import Outdated
 from sagebrush.store.series import Point
@@ -40,6 +40,9 @@ THREADS = 32
 """Deliveries that are sent at the same time, at most."""
 EACH = 4
 """And to one target."""
+LONG, LONG_EACH = 24, 12
+"""Of THREADS those that may wait for operations that take minutes, in all and for one account: the
+others go on."""
 AHEAD = 32
 """Deliveries of one lane, and events, that are read at a time."""
 GIVE_UP = 8
@@ -93,6 +96,10 @@ class Outbox:
         """Target -> its lanes that wait for one of its threads."""
         self._targets: Counter[str] = Counter()
         """Target -> the threads that send to it."""
+        self._long: Counter[str] = Counter()
+        """Account -> the threads that may wait long on its behalf."""
+        self._patient: dict[str, None] = {}
+        """Lanes that wait for one of those."""
         self._running: set[Future[None]] = set()
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="outbox")
         self._thread = threading.Thread(target=self._run, name="outbox-loop", daemon=True)
@@ -236,10 +243,20 @@ class Outbox:
                 name = next(iter(self._open))
                 del self._open[name]
                 target = target_of(name)
-                if self._targets[target] < EACH:
+                if self._targets[target] >= EACH:
+                    self._blocked.setdefault(target, {})[name] = None
+                elif not self._spare(name):
+                    self._patient[name] = None
+                else:
                     return name
-                self._blocked.setdefault(target, {})[name] = None
         return None
+
+    def _spare(self, name: str) -> int:
+        """The threads that the lane may have besides what its target has; under the guard."""
+        spare, account = THREADS - sum(self._targets.values()), long_of(name)
+        if account:
+            spare = min(spare, LONG - sum(self._long.values()), LONG_EACH - self._long[account])
+        return spare
 
     def _unblock(self, target: str) -> None:
         """As many lanes of the target are to be looked at as it has threads to spare; under the
@@ -282,9 +299,11 @@ class Outbox:
         target = target_of(name)
         most = 1 if ordered(name) else EACH
         wanted = min(most - lane.threads, EACH - self._targets[target], len(lane.ready))
-        for _ in range(min(wanted, THREADS - sum(self._targets.values()))):
+        for _ in range(min(wanted, self._spare(name))):
             lane.threads += 1
             self._targets[target] += 1
+            if account := long_of(name):
+                self._long[account] += 1
             future = self._pool.submit(self._work, name, lane)
             self._running.add(future)
 
@@ -302,6 +321,10 @@ class Outbox:
                 lane.threads -= 1
                 self._targets[target] -= 1
                 self._open[name] = None
+                if account := long_of(name):
+                    self._long[account] -= 1
+                    self._open.update(self._patient)
+                    self._patient.clear()
                 self._unblock(target)
             self._wake.set()
 

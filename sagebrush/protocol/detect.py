@@ -17,6 +17,7 @@ _QUERY_VERSIONS = {
     "2010-05-08": "iam",
     "2010-08-01": "cloudwatch",
     "2010-03-31": "sns",
+    "2012-11-05": "sqs",
 }
 """API version in a form -> service, for requests that carry no signature."""
 _HOST_WORDS = {

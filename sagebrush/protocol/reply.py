@@ -253,7 +253,7 @@ def _members(node: Node | None, error: AwsError) -> Doc:
 
 def _query_error(error: AwsError, service: str | None, request_id: str, status: int) -> bytes:
     node = _error_node(service, error.code) if service else None
-    namespace = models.model(service).metadata.get("xmlNamespace", "") if service else ""
+    namespace = models.spoken(service, "query").metadata.get("xmlNamespace", "") if service else ""
     code = _query_code(service, error.code)
     side = "Receiver" if status >= HTTPStatus.INTERNAL_SERVER_ERROR else "Sender"
     inner = "".join(

@@ -84,14 +84,17 @@ def _parse_query(service: str, request: Request) -> tuple[OperationModel, Doc]:
     action = next((value for key, value in form if key == "Action"), None)
     if action is None:
         raise AwsError("MissingAction", "The request names no Action")
-    op = models.operation(service, action)
+    op = models.operation(service, action, "query")
     if op is None:
         version = models.model(service).api_version
         raise AwsError(
             "InvalidAction", f"Could not find operation {action[:200]} for version {version}"
         )
     node = input_of(op)
-    return op, query.read_form(node, form) if node else {}
+    given = query.read_form(node, form) if node else {}
+    if service == "sqs" and node and "QueueUrl" in node.required and request.path.count("/") > 1:
+        given.setdefault("QueueUrl", request.path)  # older clients send to the queue's URL alone
+    return op, given
 
 
 # ---- REST ------------------------------------------------------------------------------------

@@ -16,6 +16,8 @@ from sagebrush.store.documents import Doc, dump, parse
 
 GROUP = "MessageGroupId"
 """The option that orders the messages of a FIFO target."""
+UNIVERSAL = "aws-sdk:"
+"""What targets begin with that are any operation: `aws-sdk:service:operation`."""
 _BETWEEN = "\n"
 """Between a target and a message group in the name of a lane; no ARN has one."""
 
@@ -48,12 +50,18 @@ class Delivery:
     """The ARN of the queue that gets the payload when it is given up; "": nobody does."""
     dead_attributes: Doc = field(default_factory=dict)
     """Further message attributes in the dead-letter queue: name -> text, or as SQS has them."""
+    trace: str = ""
+    """The trace header of the request that it comes from, which functions get."""
     letter: bool = False
     """Whether it is itself one that was given up, on its way to a dead-letter queue."""
 
     @property
     def lane(self) -> str:
-        """What it is in order with, where that is ordered, and shares its target with."""
+        """What it is in order with, where that is ordered, and shares its target with. Operations that
+        schedules call have no target in common: each schedule has a lane of its own."""
+        if self.target.startswith(UNIVERSAL):
+            by = self.dead_attributes.get("SCHEDULE_ARN") or self.source_arn
+            return f"{self.target} {self.account} {by}"
         group = self.options.get(GROUP)
         fifo = self.target.endswith(".fifo")
         return f"{self.target}{_BETWEEN}{group}" if fifo and group else self.target
@@ -79,6 +87,12 @@ def ordered(lane: str) -> bool:
 def target_of(lane: str) -> str:
     """The target of the lane's deliveries."""
     return lane.partition(_BETWEEN)[0]
+
+
+def long_of(lane: str) -> str:
+    """The account on whose behalf the lane's deliveries call operations that may take minutes (a
+    function's whole run); "" for those that only hand over."""
+    return lane.split(" ")[1] if lane.startswith(UNIVERSAL) else ""
 
 
 Also = Callable[[Tx], object]

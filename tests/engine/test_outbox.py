@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
-from sagebrush.engine.outbox import AHEAD, EACH, GIVE_UP
+from sagebrush.engine.outbox import AHEAD, EACH, GIVE_UP, LONG, LONG_EACH
+from sagebrush.engine.targets import sending
 from sagebrush.errors import AwsError, Doc
 from sagebrush.settings import Settings
-from sagebrush.store.deliveries import Delivery
+from sagebrush.store.deliveries import UNIVERSAL, Delivery, Waiting
 from sagebrush.store.events import Event
 from sagebrush.world import Ctx, World
 from tests.conftest import Clock
@@ -238,3 +241,35 @@ def test_what_another_server_left_is_sent(settings: Settings, clock: Clock) -> N
     assert sorted(things.bodies("q")) == ["event", "text"]
     things.outbox.stop()
     things.app.stop()
+
+
+def test_operations_that_take_long_leave_threads_to_others(things: OutboxWorld) -> None:
+    go, guard, now = threading.Event(), threading.Lock(), Counter[str]()
+
+    def wait(waiting: Waiting) -> None:
+        with guard:
+            now[waiting.delivery.account] += 1
+        assert go.wait(20)
+
+    def send(world: World, waiting: Waiting) -> None:
+        if waiting.delivery.target.startswith(UNIVERSAL):
+            wait(waiting)
+
+    one = things.delivery("aws-sdk:lambda:Invoke", "{}")
+    slow = [
+        replace(one, account=account, dead_attributes={"SCHEDULE_ARN": f"{account}/{n}"})
+        for account in ("1", "2", "3")
+        for n in range(20)
+    ]
+    with patch.object(sending, "send", send):
+        things.put(*slow)
+        things.outbox.start()
+        until(lambda: now.total() == LONG, "as many as may wait")
+        assert set(now.values()) == {LONG_EACH}
+        things.put(*(things.delivery(things.queue(f"q{n}", EVENTS)) for n in range(50)))
+        until(lambda: things.world.deliveries.count() == len(slow), "the others arrive")
+        assert now.total() == LONG
+        go.set()
+        until(things.outbox.idle, "all is sent")
+    assert now == {"1": 20, "2": 20, "3": 20}
+    assert things.world.deliveries.count() == 0

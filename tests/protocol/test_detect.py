@@ -110,6 +110,9 @@ def test_unsigned_requests_are_told_by_their_form() -> None:
     body = b"Action=AssumeRoleWithWebIdentity&Version=2011-06-15"
     assert detect(Request("POST", "/", [], form, body)) == Target("sts", "query")
     assert detect(Request("POST", "/", [], form, b"Action=ListRoles")) == Target("iam", "query")
+    body = b"Action=ListQueues&Version=2012-11-05"
+    assert detect(Request("POST", "/", [], form, body)) == Target("sqs", "query")
+    assert detect(Request("POST", "/", [], form | signed("sqs"))) == Target("sqs", "query")
     assert detect(Request("GET", "/b/k", [], {})) == Target("s3", "rest-xml")
     target = {"x-amz-target": "SageMaker.ListModels"}
     assert detect(Request("POST", "/", [], target, b"{}")) == Target("sagemaker", "json")

@@ -21,7 +21,7 @@ CASES = [(s, p) for s in models.SERVICES for p in models.protocols(s)]
 @pytest.mark.parametrize(("service", "protocol"), CASES)
 def test_every_modelled_error_arrives(service: str, protocol: str) -> None:
     wrong = {}
-    op: Any = models.operation(service, models.names(service)[0])
+    op: Any = models.operation(service, models.names(service)[0], protocol)
     for code, found in models.error_shapes(service).items():
         shape: Any = found.shape
         fields = sample(shape, True) or {}
@@ -45,7 +45,7 @@ def test_every_modelled_error_arrives(service: str, protocol: str) -> None:
 def test_errors_of_no_model_arrive(service: str, protocol: str) -> None:
     error = AwsError("SlowDown<>&", "too\x00 fast", 429)
     rendered = reply.render_error(error, protocol, None, "request-1", service)
-    op: Any = models.operation(service, models.names(service)[0])
+    op: Any = models.operation(service, models.names(service)[0], protocol)
     parsed = parsed_reply(op, protocol, rendered)
     assert parsed["Error"]["Code"] == "SlowDown<>&"
     assert parsed["Error"]["Message"].startswith("too")

@@ -62,7 +62,7 @@ def test_the_services_and_protocols_are_those_of_the_issue() -> None:
 def test_requests(service: str, protocol: str, full: bool) -> None:
     wrong = {}
     for name in models.names(service):
-        op: Any = models.operation(service, name)
+        op: Any = models.operation(service, name, protocol)
         params = sample(op.input_shape, full) if op.input_shape else {}
         found, got = rest.parse(Target(service, protocol), request_of(op, protocol, params))
         if name in TWINS:
@@ -83,7 +83,7 @@ def test_requests(service: str, protocol: str, full: bool) -> None:
 def test_results(service: str, protocol: str, full: bool) -> None:
     wrong = {}
     for name in models.names(service):
-        op: Any = models.operation(service, name)
+        op: Any = models.operation(service, name, protocol)
         if op.has_event_stream_output or (full and name in UNREADABLE):
             continue  # event streams: test_eventstream.py
         result = sample(op.output_shape, full) if op.output_shape else {}

@@ -19,10 +19,8 @@ from sagebrush.aws.names import Arn
 from sagebrush.aws.scalars import json_of
 from sagebrush.engine.targets import parameters
 from sagebrush.errors import AwsError, Doc
-from sagebrush.store.deliveries import Delivery, Waiting
+from sagebrush.store.deliveries import UNIVERSAL, Delivery, Waiting
 
-UNIVERSAL = "aws-sdk:"
-"""What targets begin with that are any operation: `aws-sdk:service:operation`."""
 SDK_NAMES = {
     "applicationautoscaling": "application-autoscaling",
     "cloudwatchlogs": "logs",

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from sagebrush.aws import models
 from sagebrush.engine.targets import calls, parameters
 from sagebrush.errors import AwsError, Doc
-from sagebrush.store.deliveries import Delivery, Waiting
+from sagebrush.store.deliveries import UNIVERSAL, Delivery, Waiting
 
 FIRST = 1.0
 """Seconds until the second try, about."""
@@ -180,14 +180,14 @@ def _operation(waiting: Waiting) -> str:
         call = calls.calls_of(waiting)[-1]
     except AwsError:
         target = waiting.delivery.target
-        return f"arn:aws:scheduler:::{target}" if target.startswith(calls.UNIVERSAL) else target
+        return f"arn:aws:scheduler:::{target}" if target.startswith(UNIVERSAL) else target
     operation = call.operation[:1].lower() + call.operation[1:]
     return f"arn:aws:scheduler:::aws-sdk:{names.get(call.service, call.service)}:{operation}"
 
 
 def _request(waiting: Waiting) -> str:
     """The request of the operation, as Scheduler's dead letters have it."""
-    if waiting.delivery.target.startswith(calls.UNIVERSAL):
+    if waiting.delivery.target.startswith(UNIVERSAL):
         return waiting.delivery.payload
     try:
         return parameters.shown(calls.calls_of(waiting)[-1].params)

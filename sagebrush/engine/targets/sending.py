@@ -7,6 +7,8 @@ one the target's own policy must let the service, and for a log group one of its
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from sagebrush.access import principals, resource_policies
 from sagebrush.aws.names import Arn
 from sagebrush.credentials import role_of
@@ -27,6 +29,7 @@ def send(world: World, waiting: Waiting) -> None:
     for call in calls.calls_of(waiting):
         ctx = _ctx(world, waiting.delivery, call)
         try:
+            ctx = replace(ctx, event_trace=waiting.delivery.trace)
             answer = ctx.call(call.service, call.operation, _spooled(world, call.params))
         except AwsError as error:
             if error.code not in call.done:

@@ -7,6 +7,7 @@ localstack's tests recorded it of AWS (`test_events_inputs`, 2024).
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ _STEP = re.compile(
     r"|\.(?P<all>\*)"
     r"|\[(?P<index>-?[0-9]{1,9}|\*)\]"
 )
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _MISSING = object()
 
 
@@ -214,9 +216,13 @@ def json_fault(text: str, shown: str = "") -> str | None:
 
 
 def is_object(text: str) -> Doc | None:
-    """The JSON object in `text`; None for another value, and for what is no JSON."""
+    """The JSON object in `text`; None for another value, and for what is no JSON or has numbers that
+    are none here. Halves of surrogate pairs, which no UTF-8 can hold, are `?`, as Java writes them."""
     try:
-        found = json.loads(text, parse_constant=_no_constant)
+        found = json.loads(text, parse_constant=_no_constant, parse_float=_finite)
+        if _SURROGATE.search(text):
+            whole = json.dumps(found, ensure_ascii=False).encode("utf-8", "replace")
+            found = json.loads(whole)
     except (ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None
@@ -224,3 +230,10 @@ def is_object(text: str) -> Doc | None:
 
 def _no_constant(name: str) -> None:
     raise ValueError(name)
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(text)
+    return number

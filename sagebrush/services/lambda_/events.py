@@ -25,8 +25,8 @@ async def accepted(
     more: Doc = {"arn": of.qualified, "qualifier": of.qualifier, "attempts": 0}
     if client_context:
         more["context"] = client_context
-    if ctx.origin is not None and (trace := ctx.origin.header("x-amzn-trace-id")):
-        more["trace"] = trace[:1024]
+    if ctx.trace:
+        more["trace"] = ctx.trace
     send = Send(ctx.request_id or rows.revision(), payload.decode(), more, keep=FOREVER)
     put = ctx.world.messages.put(target.function.id, [send])
     if not await asyncio.wrap_future(put):

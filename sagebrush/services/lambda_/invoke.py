@@ -17,8 +17,6 @@ from sagebrush.services.lambda_.plan import plan_of
 from sagebrush.services.lambda_.serving import Target
 from sagebrush.world import Ctx, World
 
-TRACE = "x-amzn-trace-id"
-
 
 async def invoke(ctx: Ctx, request: Doc) -> Doc:
     """The function's answer; of an Event, that it is kept; of a DryRun, that it could be invoked.
@@ -85,7 +83,7 @@ def invocation(ctx: Ctx, of: FunctionReference, payload: bytes, request: Doc) ->
         payload=payload,
         arn=of.qualified,
         client_context=request.get("ClientContext") or "",
-        trace=(ctx.origin.header(TRACE) if ctx.origin else None) or "",
+        trace=ctx.trace,
         tail=request.get("LogType") == "Tail",
     )
 

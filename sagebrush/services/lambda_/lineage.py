@@ -2,8 +2,8 @@
 
 Source: Lambda developer guide, "Use Lambda recursive loop detection to prevent infinite loops": the AWS
 SDK in a function passes its trace header on; a function that is invoked about sixteen times by the same
-event is stopped. Here the header passes from function to function; loops through queues, topics and
-buckets are bounded by the functions' concurrency alone.
+event is stopped. Here the header passes from function to function, also through buckets, topics and
+queues; loops through buses are bounded by the functions' concurrency alone, as AWS's.
 """
 
 from __future__ import annotations

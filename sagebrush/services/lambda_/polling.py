@@ -284,7 +284,9 @@ class Polling:
         """The function had the records, and those that it has done are deleted."""
         self._world.db.generations.begin()
         of, pause = self._reference(reader.row), 1.0
-        asked = Invocation(rows.revision(), batches.event(found), of.qualified)
+        traces = (each["attributes"].get("AWSTraceHeader") for each in found)
+        trace = next(filter(None, traces), "")
+        asked = Invocation(rows.revision(), batches.event(found), of.qualified, trace=trace)
         while True:
             try:
                 outcome = await invoke.run(self._world, of, serving.target(self._world, of), asked)

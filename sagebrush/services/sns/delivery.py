@@ -120,6 +120,7 @@ def _to_function(ctx: Ctx, topic: str, subscription: Row, send: Send) -> Deliver
         retries=TRIES,
         max_age=PATIENCE,
         dead_letter=_dead_letters(subscription) or "",
+        trace=ctx.trace,
     )
 
 

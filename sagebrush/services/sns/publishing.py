@@ -136,7 +136,8 @@ def _structured(text: str, protocol: str = "sqs") -> str:
     if not isinstance(found, dict) or not isinstance(found.get("default"), str):
         raise invalid("Message Structure - No default entry in JSON message body")
     chosen = found.get(protocol, found["default"])
-    return chosen if isinstance(chosen, str) else found["default"]
+    chosen = chosen if isinstance(chosen, str) else found["default"]
+    return chosen.encode("utf-8", "replace").decode()  # halves of surrogate pairs are in no UTF-8
 
 
 def _delivered(
@@ -208,7 +209,7 @@ def _send(ctx: Ctx, subscription: Row, topic: str, message: Published) -> Send:
         event = _event(subscription, _notification(ctx, topic, uid, given, text))
         return Send(uid, json.dumps(event))
     attributes = given.get("MessageAttributes") or {}
-    more: Doc = {"sender": _SENDER}
+    more: Doc = {"sender": _SENDER, **({"trace": ctx.trace} if ctx.trace else {})}
     if given.get("MessageGroupId"):  # of a fair queue (API Reference, Publish)
         more["group"] = given["MessageGroupId"]
     if subscription.doc.get("RawMessageDelivery") == "true":

@@ -117,6 +117,8 @@ def _system(message: Message) -> Doc:
         found["SequenceNumber"] = ordering.sequence_number(message.id)
     elif "group" in message.more:
         found["MessageGroupId"] = message.more["group"]
+    if "trace" in message.more:  # of the request that sent it
+        found["AWSTraceHeader"] = message.more["trace"]
     for name, value in message.more.get("system", {}).items():
         found[name] = value.get("StringValue", "")
     return found

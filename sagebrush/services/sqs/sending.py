@@ -108,6 +108,8 @@ def _checked(ctx: Ctx, queue: Row, entry: Doc) -> Send:
         more["attributes"] = given
     if system:
         more["system"] = system
+    if ctx.trace:
+        more["trace"] = ctx.trace
     place = ordering.place(queue, entry)
     if place is not None:
         more["token"], delay = place.token, int(queue.doc["DelaySeconds"])

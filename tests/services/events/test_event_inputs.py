@@ -163,3 +163,10 @@ def test_ids_are_unique() -> None:
     assert caught.value.message == (
         "Parameter targets is not valid. Reason: More than one target with Id 't' is provided."
     )
+
+
+def test_details_that_are_no_text_or_no_json_for_their_readers() -> None:
+    found = inputs.is_object('{"a":"\\ud800","\\udfff":1,"b":"\\ud83d\\ude00"}')
+    assert found == {"a": "?", "?": 1, "b": "\U0001f600"}
+    for text in ('{"a":1e999}', '{"a":-1e999}', '{"a":NaN}', "{" * 5000, '{"a":' * 5000, "[1]"):
+        assert inputs.is_object(text) is None

@@ -7,7 +7,7 @@ which is in memory.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sagebrush.aws.names import Arn, request_id
 from sagebrush.errors import Doc
@@ -45,7 +45,10 @@ class Teller:
         sequence = sequences.following(tx, self.asked.at)
         happened = Happened(self.event, bucket, key, found, sequence)
         sends = [
-            delivery(bucket, arn, records.message(happened, self.asked, one["Id"]))
+            replace(
+                delivery(bucket, arn, records.message(happened, self.asked, one["Id"])),
+                trace=self.ctx.trace,
+            )
             for arn, one in wanted
         ]
         world.deliveries.put_in(tx, sends)

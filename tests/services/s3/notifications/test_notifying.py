@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 from urllib.parse import unquote_plus
 
@@ -15,7 +16,7 @@ from sagebrush.errors import AwsError, Doc
 from sagebrush.settings import Settings
 from sagebrush.store.deliveries import Delivery
 from sagebrush.store.events import Event, Events, Interest
-from sagebrush.world import World
+from sagebrush.world import Ctx, World
 from tests.conftest import Clock
 
 ACCOUNT, REGION = "123456789012", "us-east-1"
@@ -247,3 +248,34 @@ def test_a_bucket_without_a_configuration_tells_nobody(notified: Notified) -> No
     notified.outbox.run_once()
     assert (notified.events, notified.world.deliveries.count()) == ([], 0)
     assert notified.world.db.read("SELECT * FROM sequence") == []
+
+
+def test_the_trace_of_a_request_reaches_the_function(notified: Notified) -> None:
+    arn = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:f"
+    given = {
+        "LambdaFunctionConfigurations": [
+            {"LambdaFunctionArn": arn, "Events": ["s3:ObjectCreated:*"]}
+        ]
+    }
+    notified.call(
+        "PutBucketNotificationConfiguration",
+        Bucket="bucket",
+        NotificationConfiguration=given,
+        SkipDestinationValidation=True,
+    )
+    seen: list[str] = []
+
+    def invoke(ctx: Ctx, request: Doc) -> Doc:
+        seen.append(ctx.trace)
+        return {"StatusCode": 202}
+
+    notified.world.operations["lambda", "Invoke"] = invoke
+    for trace in ("Root=1-0-0;Lineage=deadbeef:3", ""):
+        ctx = replace(notified.ctx, event_trace=trace)
+        ctx.call(
+            "s3",
+            "PutObject",
+            {"Bucket": "bucket", "Key": "k", "Body": notified.world.objects.spool_bytes(b"")},
+        )
+        notified.outbox.run_once()
+    assert seen == ["Root=1-0-0;Lineage=deadbeef:3", ""]
