@@ -15,8 +15,8 @@ from typing import Any
 from sagebrush.errors import Doc
 from sagebrush.services.events.envelopes import moment
 from sagebrush.services.events.names import compact
-from sagebrush.services.events.patterns import tokens
-from sagebrush.services.events.patterns.tokens import PatternError, Tokens
+from sagebrush.patterns import tokens
+from sagebrush.patterns.tokens import PatternError, Tokens
 
 RESERVED = (
     "aws.events.rule-arn",

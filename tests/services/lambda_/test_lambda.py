@@ -377,6 +377,9 @@ def test_a_functions_url(lam: Any, server: Server) -> None:
     assert ask()[0] == 403  # nothing lets everybody use it yet
     lam.add_permission(FunctionName="web", StatementId="u", Action="lambda:InvokeFunctionUrl",
                        Principal="*", FunctionUrlAuthType="NONE")  # fmt: skip
+    assert ask()[0] == 403  # since October 2025 that alone does not do
+    lam.add_permission(FunctionName="web", StatementId="i", Action="lambda:InvokeFunction",
+                       Principal="*", InvokedViaFunctionUrl=True)  # fmt: skip
     assert ask() == (201, ["a=1", "b=2"], b"POST/px")
     assert ask(body=b"x" * 6291457)[0] == 413
     lam.update_function_url_config(FunctionName="web", AuthType="AWS_IAM")

@@ -133,6 +133,11 @@ def message(body: str, **more: Any) -> dict[str, Any]:
         ({"body": {"k": [True]}}, '{"k": 1}', False),
         ({"body": {"$or": [{"a": [1]}, {"b": [2]}]}}, '{"b": 2}', True),
         ({"body": {"k": [{"equals-ignore-case": "V"}]}}, '{"k": "v"}', True),
+        ({"body": {"k": [{"exists": False}]}}, "no json", False),
+        ({"body": {"k": [{"wildcard": "a*z"}]}}, '{"k": "abz"}', True),
+        ({"body": {"k": [{"cidr": "10.0.0.0/24"}]}}, '{"k": "10.0.0.5"}', True),
+        ({"body": {"k": [{"anything-but": {"prefix": "a"}}]}}, '{"k": "abz"}', False),
+        ({"$or": [{"body": {"k": [1]}}, {"messageId": ["m"]}]}, "no json", True),
     ],
 )
 def test_filters(pattern: dict[str, Any], body: str, passes: bool) -> None:
