@@ -20,7 +20,9 @@ def of(chosen: Settings, server: Server, name: str, region: str, follow: bool) -
     """The log of the function, or what is left of one that was deleted. `name` is a name or an ARN.
     Raises CommandError where there is no such function and no log of one."""
     bare = name.rpartition("function:")[2].partition(":")[0]
-    asked = region or (name.split(":")[3] if name.startswith("arn:") and name.count(":") > 5 else "")
+    asked = region or (
+        name.split(":")[3] if name.startswith("arn:") and name.count(":") > 5 else ""
+    )
     where = places.region_of(chosen, server, bare, asked, (FUNCTION,))
     logs = running.client(chosen, server, "logs", where)
     group = _group(running.client(chosen, server, "lambda", where), logs, bare)
@@ -40,7 +42,9 @@ def _group(functions: Any, logs: Any, name: str) -> str:
                 return group
         except ClientError:
             pass
-        raise CommandError(f"{error.response['Error'].get('Message', error)}{_there(functions)}") from error
+        raise CommandError(
+            f"{error.response['Error'].get('Message', error)}{_there(functions)}"
+        ) from error
     return found["LoggingConfig"]["LogGroup"]
 
 

@@ -74,7 +74,9 @@ def _named(chosen: Any, asked: tuple[str, str | None], args: argparse.Namespace)
     from sagebrush.commands.job import named
 
     what, name = asked
-    if what == FUNCTION and name is not None:
+    if what == FUNCTION:
+        if name is None:
+            raise CommandError("which function? sagebrush logs function NAME")
         server = places.server(chosen, args)
         return function_logs.of(chosen, server, name, args.region, args.follow)
     kinds, kind = named.listed(services.running()), named.of_word(what)

@@ -319,7 +319,7 @@ class Environment:
             payload = failures.timeout_document(request_id, version.timeout)
         else:
             kind, message = failures.of_exit(exited)
-            text = lines.exited(request_id, message, at, version.as_json)
+            text = lines.exited(request_id, kind, message, version.as_json)
             text += self._report(turn, used, "error", kind)
             payload = failures.exit_document(request_id, kind, message)
         self._append(text)
@@ -375,6 +375,9 @@ class Environment:
         at, as_json = self._clock(), version.as_json
         text = lines.begun(init, kind, at, as_json, "invoke")
         text += lines.started(request_id, version.version, at, as_json)
+        if self._failure is None and status == "error":
+            _, message = failures.of_exit(record.ended(self.directory))
+            text += lines.exited(request_id, kind, message, as_json)
         self._first = None
         turn.ended = turn.begun + init
         text += self._report(turn, self._peak(record.ended(self.directory)), status, kind)

@@ -120,9 +120,10 @@ def timed_out(request_id: str, seconds: float, at: float, as_json: bool) -> str:
     return f"{stamp(at)} {request_id} Task timed out after {seconds:.2f} seconds\n\n"
 
 
-def exited(request_id: str, message: str, at: float, as_json: bool) -> str:
-    """The runtime ended in the middle of an invocation."""
-    return "" if as_json else f"RequestId: {request_id} Error: {message}\n"
+def exited(request_id: str, kind: str, message: str, as_json: bool) -> str:
+    """The runtime ended in an invocation, or could not be started for it: one event of two lines, which
+    a carriage return parts (`toolkit.lambda_`)."""
+    return "" if as_json else f"RequestId: {request_id} Error: {message}\r{kind}\n"
 
 
 def _json(at: float, kind: str, record: Doc) -> str:

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from sagebrush.errors import Doc
-from sagebrush.services.events.envelopes import moment
-from sagebrush.services.events.names import compact
 from sagebrush.patterns import tokens
 from sagebrush.patterns.tokens import PatternError, Tokens
+from sagebrush.services.events.envelopes import moment
+from sagebrush.services.events.names import compact
 
 RESERVED = (
     "aws.events.rule-arn",

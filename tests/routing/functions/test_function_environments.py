@@ -205,7 +205,9 @@ def test_the_second_try_has_the_time_of_the_invocation(
     stand: Stand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Environment.ready, "__defaults__", (0.05,))
-    text = "import time\ntime.sleep(0.4)\ndef handler(e, c): return c.get_remaining_time_in_millis()"
+    text = (
+        "import time\ntime.sleep(0.4)\ndef handler(e, c): return c.get_remaining_time_in_millis()"
+    )
     outcome = stand.invoke(stand.version(text, timeout=20))
     assert outcome.error == ""
     assert int(outcome.payload) < 19_600

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from typing import Any
 
@@ -106,6 +107,15 @@ def test_records_go_where_the_configuration_says() -> None:
     _, dead = records.deliveries(letters, config, event(3), ARN, how, 1.0)
     assert (dead.target, dead.payload) == ("arn:aws:sqs:us-east-1:1:dead", '{"a":1}')
     assert dead.options["MessageAttributes"]["ErrorMessage"]["StringValue"] == "no"
+
+
+def test_the_client_context_is_json_in_base64() -> None:
+    text = base64.b64encode(b'{"custom":\n{"a": "\xc3\xa9"}}').decode()
+    assert payloads.client_context(text) == '{"custom":{"a":"\\u00e9"}}'
+    assert payloads.client_context("") == ""
+    for bad in ("{}", "W10=", "bm8="):
+        with pytest.raises(AwsError, match="valid Base64-encoded JSON object"):
+            payloads.client_context(bad)
 
 
 # ---- queues
