@@ -17,8 +17,8 @@ import time
 from typing import Any
 
 from sagebrush.errors import Doc
-from sagebrush.services.events.patterns.matching import Index, leaves
-from sagebrush.services.events.patterns.reading import read
+from sagebrush.patterns.matching import Index, leaves
+from sagebrush.patterns.reading import read
 
 PEER = """
 import json, sys, time

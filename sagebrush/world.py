@@ -199,7 +199,7 @@ class World:
     wake: Callable[[], None] = lambda: None
     """Makes the loop look for due rows now."""
     mappings_changed: Callable[[], None] = lambda: None
-    """Makes the event source mappings be read as they are now."""
+    """Makes the event source mappings be read as they are now, with their queues and functions."""
     executing: Executing = field(default_factory=lambda: cast(Executing, NotExecuting()))
     """Moves executions on (`engine.executions`)."""
     identities: dict[tuple[str, str], Identity | None] = field(default_factory=dict)

@@ -96,24 +96,30 @@ def admits(ctx: Ctx, arn: str, service: str, source: str, action: str = INVOKE) 
 def lets_use_url(ctx: Ctx | None, row: Row, of: FunctionReference, auth: str) -> bool:
     """Whether whoever asks the function's URL may: `ctx` is the signer's, None for an unsigned request.
 
-    Of a URL of the type NONE the policy must allow everybody InvokeFunctionUrl; of AWS_IAM the signer
-    needs it by the function's policy or its own, of another account by both.
+    Of a URL of the type NONE the policy must allow everybody InvokeFunctionUrl and InvokeFunction, as
+    every new URL needs since October 2025; of AWS_IAM the signer needs both, by the function's policy or
+    its own, of another account by both.
     """
+    return all(_lets(ctx, row, of, auth, action) for action in (INVOKE_URL, INVOKE))
+
+
+def _lets(ctx: Ctx | None, row: Row, of: FunctionReference, auth: str, action: str) -> bool:
     found = document(row, of.qualifier)
-    given = {"lambda:functionurlauthtype": auth, "lambda:functionarn": of.qualified}
-    given["lambda:invokedviafunctionurl"] = "true"
+    given = {"lambda:functionarn": of.qualified, "lambda:invokedviafunctionurl": "true"}
+    if action == INVOKE_URL:
+        given["lambda:functionurlauthtype"] = auth
     held: Sequence[Policy] = [found] if found is not None else []
     if ctx is None:
         anybody = policy.Principal()
-        return policy.evaluate(held, "", INVOKE_URL, of.qualified, given, anybody).allowed
+        return policy.evaluate(held, "", action, of.qualified, given, anybody).allowed
     who = principals.principal(ctx.world, ctx.caller)
     keys = {**{k.lower(): v for k, v in principals.keys(ctx).items()}, **given}
     own, limits = principals.powers(ctx.world, ctx.caller)
-    theirs = policy.evaluate(own, ctx.caller.arn, INVOKE_URL, of.qualified, keys)
+    theirs = policy.evaluate(own, ctx.caller.arn, action, of.qualified, keys)
     bound = [
-        policy.evaluate(each, ctx.caller.arn, INVOKE_URL, of.qualified, keys) for _, each in limits
+        policy.evaluate(each, ctx.caller.arn, action, of.qualified, keys) for _, each in limits
     ]
-    resource = policy.evaluate(held, ctx.caller.arn, INVOKE_URL, of.qualified, keys, who)
+    resource = policy.evaluate(held, ctx.caller.arn, action, of.qualified, keys, who)
     if of.account != ctx.caller.account:
         return resource.allowed and all(each.allowed for each in (theirs, *bound))
     if theirs.allowed and all(each.allowed for each in bound):

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from sagebrush import services
-from sagebrush.commands import places, running
+from sagebrush.commands import function_logs, places, running
 from sagebrush.commands.running import CommandError
 from sagebrush.facts import Running
 
+FUNCTION = "function"
 FILES = {"server": "logs/server.log", "requests": "logs/access.log"}
 TAIL = 100
 """Lines of a file that are shown first."""
@@ -38,7 +39,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def _labels() -> list[str]:
-    return sorted(kind.label for kind in services.running().values() if kind.listed)
+    kinds = services.running().values()
+    return sorted([FUNCTION, *(kind.label for kind in kinds if kind.listed)])
 
 
 def run(args: argparse.Namespace) -> int:
@@ -72,6 +74,11 @@ def _named(chosen: Any, asked: tuple[str, str | None], args: argparse.Namespace)
     from sagebrush.commands.job import named
 
     what, name = asked
+    if what == FUNCTION:
+        if name is None:
+            raise CommandError("which function? sagebrush logs function NAME")
+        server = places.server(chosen, args)
+        return function_logs.of(chosen, server, name, args.region, args.follow)
     kinds, kind = named.listed(services.running()), named.of_word(what)
     if name is not None and kind is None:
         raise CommandError(f"{what} is no kind: {', '.join(_labels())}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -83,14 +83,22 @@ def regions(chosen: Settings, server: Server) -> list[str]:
     return list(dict.fromkeys([server.region, *others]))
 
 
-def region_of(chosen: Settings, server: Server, name: str, asked: str = "") -> str:
+def region_of(
+    chosen: Settings,
+    server: Server,
+    name: str,
+    asked: str = "",
+    kinds: Sequence[str] | None = None,
+) -> str:
     """The region of the resource that a command names: the one `asked` for, else the server's own,
-    else the only one that has such a name. Raises CommandError where several have it."""
+    else the only one that has such a name. Raises CommandError where several have it. `kinds`: of which
+    it may be, by default any that can be listed."""
     if asked:
         return asked
-    listed = [name for name, kind in services.running().items() if kind.listed]
+    if kinds is None:
+        kinds = [name for name, kind in services.running().items() if kind.listed]
     with beside.database(chosen) as stored:
-        found = census.regions_of(stored.read, server.account, name, listed)
+        found = census.regions_of(stored.read, server.account, name, kinds)
     if server.region in found or not found:
         return server.region
     if len(found) > 1:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from sagebrush.compute.backends import LocalOrContainer
 from sagebrush.engine.loop import Loop
 from sagebrush.facts import Running, Stop
+from sagebrush.routing.functions.blanks import PREFIX as FUNCTIONS
 from sagebrush.world import World
 
 log = logging.getLogger(__name__)
@@ -32,10 +33,15 @@ def stop_jobs(
             break
         time.sleep(0.1)
     loop.stop(1.0)
-    for key in backend.adopt():
+    for key in _jobs(backend):
         backend.stop(key, 5.0)
-    while backend.adopt() and not impatient():
+    while _jobs(backend) and not impatient():
         time.sleep(0.05)
+
+
+def _jobs(backend: LocalOrContainer) -> list[str]:
+    """What runs, but for functions' environments: they end with the server, and others would follow."""
+    return [key for key in backend.adopt() if not key.startswith(FUNCTIONS)]
 
 
 def stops(world: World) -> Iterator[tuple[Running, Stop]]:

@@ -35,6 +35,9 @@ PATIENCE = 1.0
 Serve = Callable[[Spec, str, socket.socket], Callable[[], Any] | None]
 """(the environment's spec, name, listening socket) -> what ends the serving."""
 
+PREFIX = "function-"
+"""With which the keys of all environments begin."""
+
 
 @dataclass
 class Demand:
@@ -126,7 +129,7 @@ class Blanks:
 
     async def _begun(self, ground: Ground, awaited: bool) -> Blank:
         loop = asyncio.get_running_loop()
-        key = f"function-{secrets.token_hex(10)}"
+        key = f"{PREFIX}{secrets.token_hex(10)}"
         spec = await loop.run_in_executor(None, self._places.laid, ground, key, awaited)
         try:
             parent = await self._parents.ready(ground.forked_from)

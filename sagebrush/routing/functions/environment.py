@@ -100,6 +100,8 @@ class Environment:
         """What the runtime said kept it from beginning: (document, error type)."""
         self._first: float | None = None
         """Seconds that the beginning took, until an invocation's report has them."""
+        self.late = 0.0
+        """Seconds of the next invocation's time that the beginning took, which was within it."""
         self._reason = ""
         self.used = time.monotonic()
         """When it last had an invocation."""
@@ -219,12 +221,13 @@ class Environment:
         turn = self._turn = _Turn(invocation, self._loop.create_future(), pieces=pieces)
         version, now = self.version, self._clock()
         text = lines.started(invocation.request_id, version.version, now, version.as_json)
-        if self._first is not None:  # what its beginning wrote comes first; later, the last end did
+        if self._first is not None or self.late:  # what its beginning wrote comes first
             written = self._link.finish("")
             await asyncio.wait({written, self._gone}, return_when=asyncio.FIRST_COMPLETED)
         self._link.say(text)
-        turn.begun = time.monotonic()
-        self._give(Given(invocation, now + version.timeout))
+        late, self.late = self.late, 0.0
+        turn.begun = time.monotonic() - late
+        self._give(Given(invocation, now + version.timeout - late))
         answer = await self._answered(turn)  # who is cancelled here leaves it busy: it is ended
         self._turn = None
         if answer is None:
@@ -253,7 +256,8 @@ class Environment:
 
     async def _answered(self, turn: _Turn) -> tuple[bytes, str, str] | None:
         """The answer; None where the time was over or the environment ended first."""
-        timer = self._loop.call_later(self.version.timeout, self._time_over, turn)
+        left = turn.begun + self.version.timeout - time.monotonic()
+        timer = self._loop.call_later(left, self._time_over, turn)
         try:
             answer = await turn.answer
         finally:
@@ -315,7 +319,7 @@ class Environment:
             payload = failures.timeout_document(request_id, version.timeout)
         else:
             kind, message = failures.of_exit(exited)
-            text = lines.exited(request_id, message, at, version.as_json)
+            text = lines.exited(request_id, kind, message, version.as_json)
             text += self._report(turn, used, "error", kind)
             payload = failures.exit_document(request_id, kind, message)
         self._append(text)
@@ -349,38 +353,51 @@ class Environment:
         found = shim_log.read_bytes(str(self.directory), begin)
         return found.replace(b"\r", b"\n")[-TAIL:]
 
-    # -- an invocation for which it could not begin
+    # -- where it could not begin
+
+    async def given_up(self) -> None:
+        """It is ended, and its log says that its beginning failed: another is tried within the
+        invocation."""
+        init = self.waited
+        _, kind, _ = await self._unbegun("", init)
+        self._append(lines.begun(init, kind, self._clock(), self.version.as_json))
+
+    def begun_late(self) -> None:
+        """Its beginning, which was within the invocation, counts as the invocation's own."""
+        self.late, self._first = self._first or 0.0, None
 
     async def unbegun(self, invocation: Invocation, init: float) -> Outcome:
-        """What the caller is told where the beginning failed after `init` seconds."""
-        version, failure = self.version, self._failure
+        """What the caller is told where the beginning failed again, after `init` seconds."""
+        version, request_id = self.version, invocation.request_id
         turn = _Turn(invocation, self._loop.create_future())
-        turn.begun = turn.ended = time.monotonic()
+        turn.begun = time.monotonic()
+        payload, kind, status = await self._unbegun(request_id, init)
+        at, as_json = self._clock(), version.as_json
+        text = lines.begun(init, kind, at, as_json, "invoke")
+        text += lines.started(request_id, version.version, at, as_json)
+        if self._failure is None and status == "error":
+            _, message = failures.of_exit(record.ended(self.directory))
+            text += lines.exited(request_id, kind, message, as_json)
+        self._first = None
+        turn.ended = turn.begun + init
+        text += self._report(turn, self._peak(record.ended(self.directory)), status, kind)
+        self._append(text)
+        tail = self._read(0) if invocation.tail else b""
+        return Outcome(payload, UNHANDLED, tail, version.version)
+
+    async def _unbegun(self, request_id: str, init: float) -> tuple[bytes, str, str]:
+        """Why it could not begin, once nothing of it runs: (document, error type, status)."""
+        failure = self._failure
         over = failure is None and not self._gone.done()
         self.end("timeout" if over else "stopped")
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(asyncio.shield(self._gone), CLOSING)
-        exited = record.ended(self.directory)
-        request_id = invocation.request_id
-        status = "error"
         if failure is not None:
-            payload, kind = failure
-        elif over:
-            kind, status = lines.TIMED_OUT, "timeout"
-            payload = failures.timeout_document(request_id, init)
-        else:
-            kind, message = failures.of_exit(exited)
-            payload = failures.exit_document(request_id, kind, message)
-        at, as_json = self._clock(), version.as_json
-        text = lines.begun(init, kind, at, as_json)
-        text += lines.started(request_id, version.version, at, as_json)
-        used = self._peak(exited)
-        self._first = None
-        turn.ended = turn.begun + init
-        text += self._report(turn, used, status, kind)
-        self._append(text)
-        tail = self._read(0) if invocation.tail else b""
-        return Outcome(payload, UNHANDLED, tail, version.version)
+            return *failure, "error"
+        if over:
+            return failures.timeout_document(request_id, init), lines.TIMED_OUT, "timeout"
+        kind, message = failures.of_exit(record.ended(self.directory))
+        return failures.exit_document(request_id, kind, message), kind, "error"
 
     @property
     def waited(self) -> float:

@@ -183,8 +183,14 @@ class Functions:
         environment = await self._begin(version)
         begun = await environment.ready()
         self._do(self._registered(environment))
-        if not begun:
-            return await environment.unbegun(invocation, environment.waited)
+        if not begun:  # once more, in the invocation's own time
+            await environment.given_up()
+            environment = await self._begin(version)
+            begun = await environment.ready(version.timeout)
+            self._do(self._registered(environment))
+            if not begun:
+                return await environment.unbegun(invocation, environment.waited)
+            environment.begun_late()
         try:
             return await self._used(environment, invocation, pieces)
         except Ended:

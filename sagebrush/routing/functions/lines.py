@@ -46,21 +46,22 @@ def began(runtime: str, arn: str, at: float, as_json: bool) -> str:
     return f"INIT_START Runtime Version: {runtime}\tRuntime Version ARN: {arn}\n"
 
 
-def begun(seconds: float, error: str, at: float, as_json: bool) -> str:
-    """The beginning failed."""
+def begun(seconds: float, error: str, at: float, as_json: bool, phase: str = "init") -> str:
+    """The beginning failed: ahead of the invocation (`init`), or within it, where it is tried again
+    (`invoke`)."""
     status = "timeout" if error == TIMED_OUT else "error"
     took = seconds * 1000
     if as_json:
         record = {
             "initializationType": "on-demand",
-            "phase": "init",
+            "phase": phase,
             "status": status,
             "errorType": error,
             "metrics": {"durationMs": round(took, 3)},
         }
         return _json(at, "platform.initReport", record)
     kind = "" if status == "timeout" else f"\tError Type: {error}"
-    return f"INIT_REPORT Init Duration: {took:.2f} ms\tPhase: init\tStatus: {status}{kind}\n"
+    return f"INIT_REPORT Init Duration: {took:.2f} ms\tPhase: {phase}\tStatus: {status}{kind}\n"
 
 
 def started(request_id: str, version: str, at: float, as_json: bool) -> str:
@@ -119,9 +120,10 @@ def timed_out(request_id: str, seconds: float, at: float, as_json: bool) -> str:
     return f"{stamp(at)} {request_id} Task timed out after {seconds:.2f} seconds\n\n"
 
 
-def exited(request_id: str, message: str, at: float, as_json: bool) -> str:
-    """The runtime ended in the middle of an invocation."""
-    return "" if as_json else f"RequestId: {request_id} Error: {message}\n"
+def exited(request_id: str, kind: str, message: str, as_json: bool) -> str:
+    """The runtime ended in an invocation, or could not be started for it: one event of two lines, which
+    a carriage return parts (`toolkit.lambda_`)."""
+    return "" if as_json else f"RequestId: {request_id} Error: {message}\r{kind}\n"
 
 
 def _json(at: float, kind: str, record: Doc) -> str:

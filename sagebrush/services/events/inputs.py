@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from sagebrush.errors import Doc
+from sagebrush.patterns import tokens
+from sagebrush.patterns.tokens import PatternError, Tokens
 from sagebrush.services.events.envelopes import moment
 from sagebrush.services.events.names import compact
-from sagebrush.services.events.patterns import tokens
-from sagebrush.services.events.patterns.tokens import PatternError, Tokens
 
 RESERVED = (
     "aws.events.rule-arn",

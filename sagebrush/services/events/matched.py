@@ -15,13 +15,13 @@ from sagebrush.access import dispatch, grammar, policy, principals
 from sagebrush.access.policy import Malformed, Principal
 from sagebrush.aws.names import Arn
 from sagebrush.errors import AwsError, Doc
+from sagebrush.patterns.conditions import Branch
+from sagebrush.patterns.matching import Index, leaves
+from sagebrush.patterns.reading import read
+from sagebrush.patterns.tokens import PatternError
 from sagebrush.services.events import inputs, names
 from sagebrush.services.events.envelopes import Arrived
 from sagebrush.services.events.names import RULE, SERVICE
-from sagebrush.services.events.patterns.conditions import Branch
-from sagebrush.services.events.patterns.matching import Index, leaves
-from sagebrush.services.events.patterns.reading import read
-from sagebrush.services.events.patterns.tokens import PatternError
 from sagebrush.services.events.plan import targets_of
 from sagebrush.store.deliveries import Delivery
 from sagebrush.store.rows import Row

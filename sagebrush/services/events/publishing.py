@@ -9,12 +9,12 @@ from typing import Any
 from sagebrush.access import principals
 from sagebrush.aws.names import Arn
 from sagebrush.errors import AwsError, Doc
+from sagebrush.patterns.matching import leaves, matches
+from sagebrush.patterns.reading import read
+from sagebrush.patterns.tokens import PatternError
 from sagebrush.services.events import inputs, matched, names
 from sagebrush.services.events.envelopes import Arrived, envelope
 from sagebrush.services.events.names import invalid
-from sagebrush.services.events.patterns.matching import leaves, matches
-from sagebrush.services.events.patterns.reading import read
-from sagebrush.services.events.patterns.tokens import PatternError
 from sagebrush.store.db import Tx
 from sagebrush.world import Ctx
 

@@ -9,11 +9,11 @@ from sagebrush.credentials import role_of
 from sagebrush.engine.schedules.expressions import RULES, ScheduleError, parse
 from sagebrush.engine.schedules.firing import SINCE
 from sagebrush.errors import AwsError, Doc
+from sagebrush.patterns.reading import read
+from sagebrush.patterns.tokens import PatternError
 from sagebrush.services.events import names, scheduled
 from sagebrush.services.events.matched import DISABLED, forget
 from sagebrush.services.events.names import RULE, invalid
-from sagebrush.services.events.patterns.reading import read
-from sagebrush.services.events.patterns.tokens import PatternError
 from sagebrush.services.events.plan import plan_of, targets_of
 from sagebrush.store.rows import Exists, Reader, Row
 from sagebrush.world import Ctx

@@ -61,9 +61,15 @@ def put_function_concurrency(ctx: Ctx, request: Doc) -> Doc:
 
 def _reserved(reader: Reader, account: str, region: str, but: str = "") -> int:
     found = reader.select(rows.FUNCTION, account=account)
-    return sum(
-        plan_of(row).get("reserved", 0) for row in found if row.region == region and row.name != but
-    )
+    return sum(_own(row) for row in found if row.region == region and row.name != but)
+
+
+def _own(row: Row) -> int:
+    """Executions that no other function gets: the reserved ones, else the provisioned ones."""
+    plan = plan_of(row)
+    provisioned = sum(each["requested"] for each in plan.get("provisioned", {}).values())
+    reserved = plan.get("reserved")
+    return provisioned if reserved is None else reserved
 
 
 def get_function_concurrency(ctx: Ctx, request: Doc) -> Doc:
@@ -82,7 +88,7 @@ def delete_function_concurrency(ctx: Ctx, request: Doc) -> None:
 def get_account_settings(ctx: Ctx, request: Doc) -> Doc:
     """The account's limits, and what it uses of them."""
     functions = rows.all_of(ctx.world, ctx.account, ctx.region)
-    reserved = sum(plan_of(row).get("reserved", 0) for row in functions)
+    reserved = sum(map(_own, functions))
     return {
         "AccountLimit": {
             "TotalCodeSize": limits.STORAGE,
@@ -132,9 +138,14 @@ def put_provisioned_concurrency_config(ctx: Ctx, request: Doc) -> Doc:
 
     def change(row: Row) -> Row:
         held = plan_of(row).get("provisioned", {})
+        _check_pointed(row, of.qualifier)
         return rows.with_plan(row, provisioned={**held, of.qualifier: made})
 
-    provisioning.changed(ctx.world, rows.changed(ctx, replace(of, qualifier=""), change))
+    def check(reader: Reader) -> None:
+        if reserved is None:
+            _check_left(reader, of, wanted)
+
+    provisioning.changed(ctx.world, rows.changed(ctx, replace(of, qualifier=""), change, check))
     return {
         "RequestedProvisionedConcurrentExecutions": wanted,
         "AvailableProvisionedConcurrentExecutions": 0,
@@ -142,6 +153,40 @@ def put_provisioned_concurrency_config(ctx: Ctx, request: Doc) -> Doc:
         "Status": "IN_PROGRESS",
         "LastModified": made["modified"],
     }
+
+
+def _check_pointed(row: Row, qualifier: str) -> None:
+    """Returns where no version would be provisioned by itself and by an alias; raises
+    ResourceConflictException."""
+    held = plan_of(row).get("provisioned", {})
+    known = plan_of(row).get("aliases", {})
+    if qualifier in known:
+        if known[qualifier]["FunctionVersion"] in held:
+            raise faults.conflict(
+                "Alias can't be used for Provisioned Concurrency configuration on an already"
+                " Provisioned version"
+            )
+    elif any(known[name]["FunctionVersion"] == qualifier for name in held if name in known):
+        raise faults.conflict("Version is pointed by a Provisioned Concurrency alias")
+
+
+def _check_left(reader: Reader, of: FunctionReference, wanted: int) -> None:
+    """Returns where enough executions stay unreserved; raises InvalidParameterValueException. Those that
+    are provisioned for a function without reserved ones count as reserved."""
+    if wanted > limits.CONCURRENT:
+        raise faults.invalid(
+            "Specified ConcurrentExecutions for function is greater than account's unreserved"
+            f" concurrency [{limits.CONCURRENT}]."
+        )
+    others = _reserved(reader, of.account, of.region)
+    row = rows.get(reader, replace(of, qualifier=""))
+    held = plan_of(row).get("provisioned", {}) if row else {}
+    before = held[of.qualifier]["requested"] if of.qualifier in held else 0
+    if limits.CONCURRENT - others + before - wanted < limits.UNRESERVED:
+        raise faults.invalid(
+            "Specified ConcurrentExecutions for function decreases account's"
+            f" UnreservedConcurrentExecution below its minimum value of [{limits.UNRESERVED}]."
+        )
 
 
 def get_provisioned_concurrency_config(ctx: Ctx, request: Doc) -> Doc:

@@ -34,7 +34,8 @@ async def invoke(ctx: Ctx, request: Doc) -> Doc:
         return {"StatusCode": 204}
     payload = payloads.checked(payload)
     if kind == "Event":
-        await events.accepted(ctx, of, target, payload, request.get("ClientContext", ""))
+        context = payloads.client_context(request.get("ClientContext") or "")
+        await events.accepted(ctx, of, target, payload, context)
         return {"StatusCode": 202, "Payload": b""}
     asked = invocation(ctx, of, payload, request)
     outcome = await run(ctx.world, of, target, asked)
@@ -82,7 +83,7 @@ def invocation(ctx: Ctx, of: FunctionReference, payload: bytes, request: Doc) ->
         request_id=ctx.request_id or rows.revision(),
         payload=payload,
         arn=of.qualified,
-        client_context=request.get("ClientContext") or "",
+        client_context=payloads.client_context(request.get("ClientContext") or ""),
         trace=ctx.trace,
         tail=request.get("LogType") == "Tail",
     )

@@ -68,6 +68,8 @@ def _named(ctx: Ctx, text: str) -> LayerVersion:
 
 
 def _version(ctx: Ctx, request: Doc) -> LayerVersion:
+    if request["VersionNumber"] < 1:
+        raise faults.invalid("Layer Version Cannot be less than 1.")
     return replace(_named(ctx, request["LayerName"]), number=str(request["VersionNumber"]))
 
 

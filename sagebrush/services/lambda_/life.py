@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from sagebrush.engine.kinds import Kind
 from sagebrush.errors import Doc
-from sagebrush.services.lambda_ import layers, rows, versions
+from sagebrush.services.lambda_ import layers, provisioning, rows, serving, versions
 from sagebrush.services.lambda_.configuration import DONE
 from sagebrush.services.lambda_.facts import FUNCTION, VERSION
 from sagebrush.services.lambda_.plan import plan_of
@@ -33,6 +33,9 @@ def reconcile(world: World, row: Row) -> Next:
         return fail(world, row, problem)
     if before := plan_of(row).get("before"):
         versions.forget(world, [row], before["made"].get("revision", ""))
+    else:
+        world.mappings_changed()  # one may wait for a function of this name
+    provisioning.warm(world, serving.made(world, row, row.doc, plan_of(row)))
     return Next("Active", {**DONE, "RevisionId": rows.revision()}, {"before": None})
 
 

@@ -95,7 +95,7 @@ def _queue(request: Doc) -> Arn:
     if arn.service != "sqs":
         raise faults.unsupported(f"event sources other than SQS queues ({arn.service})")
     if given := [name for name in STREAMS if request.get(name)]:
-        raise faults.invalid(f"{given[0]} is not valid for event source type SQS.")
+        raise faults.invalid(f"{given[0]} is not valid for SQS event sources.")
     return arn
 
 
@@ -207,7 +207,7 @@ def update_event_source_mapping(ctx: Ctx, request: Doc) -> Doc:
             Type="User",
         )
     if given := [name for name in STREAMS if request.get(name)]:
-        raise faults.invalid(f"{given[0]} is not valid for event source type SQS.")
+        raise faults.invalid(f"{given[0]} is not valid for SQS event sources.")
     changes: Doc = {name: request[name] for name in SET if request.get(name) is not None}
     if request.get("FunctionName"):
         of = rows.reference(ctx, request)

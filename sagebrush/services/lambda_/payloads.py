@@ -5,6 +5,7 @@ Source: "Lambda quotas"; the words are those of AWS's own refusals, whose JSON p
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from typing import Any
@@ -46,6 +47,23 @@ def checked(payload: bytes) -> bytes:
     except ValueError as error:
         raise not_json(_jackson(payload, error)) from error
     return payload
+
+
+def client_context(text: str) -> str:
+    """The JSON object, in ASCII, that a request's ClientContext is in base64; "" for none. Raises
+    InvalidRequestContentException."""
+    if not text:
+        return ""
+    try:
+        found = json.loads(base64.b64decode(text, validate=True))
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise AwsError(
+            "InvalidRequestContentException",
+            "Client context must be a valid Base64-encoded JSON object.",
+        )
+    return json.dumps(found, separators=(",", ":"))
 
 
 def not_json(why: str) -> AwsError:

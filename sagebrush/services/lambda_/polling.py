@@ -39,7 +39,8 @@ LEAST = 5
 """Invocations of one mapping at once, where it does not say ("Lambda starts with five concurrent
 batches")."""
 RETRY = 5.0
-"""Seconds until a queue is read again that could not be (no permission any more, a full disk)."""
+"""Seconds until a queue is read again that could not be (no permission any more, a full disk). One that is
+not there, or whose function is not, is news when it comes: nobody looks for it."""
 THREADS = 4
 """Threads in which queues are read."""
 
@@ -52,7 +53,10 @@ class _Reader:
     queue: Arn
     source: int
     """The id of the queue's row."""
-    patterns: list[Doc]
+    asked: list[filters.Filter]
+    """The filters that its messages must pass."""
+    lacking: bool = False
+    """Its queue or its function is not there."""
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     running: set[asyncio.Task[None]] = field(default_factory=set)
     task: asyncio.Task[None] | None = None
@@ -102,10 +106,17 @@ class Polling:
             reader.task.cancel()  # what is in flight ends by itself
 
     def changed(self) -> None:
-        """Mappings were made, changed or deleted. In any thread."""
+        """Mappings were made, changed or deleted, or a queue or a function of one may have come. In any
+        thread."""
         loop = self._loop
         if loop is not None and not loop.is_closed():
-            loop.call_soon_threadsafe(self._sync)
+            loop.call_soon_threadsafe(self._news)
+
+    def _news(self) -> None:
+        self._sync()
+        for reader in self._readers.values():
+            if reader.lacking or reader.source != self._source(reader.queue):
+                reader.wake.set()
 
     def wake(self) -> None:
         """Every queue is looked at now: the clock has gone on. In any thread."""
@@ -155,8 +166,8 @@ class Polling:
         queue = Arn.parse(row.doc["EventSourceArn"])
         assert queue is not None
         given = (row.doc.get("FilterCriteria") or {}).get("Filters") or ()
-        patterns = [filters.parse(each["Pattern"]) for each in given]
-        reader = _Reader(row, queue, self._source(queue), patterns)
+        asked = [filters.parse(each["Pattern"]) for each in given]
+        reader = _Reader(row, queue, self._source(queue), asked)
         self._readers[row.id] = reader
         reader.task = asyncio.ensure_future(self._read(reader))
 
@@ -199,8 +210,10 @@ class Polling:
         if len(reader.running) >= reader.most:
             return None
         function = self._function(reader.row)
-        if function is None:
-            return RETRY
+        source = reader.source = self._source(reader.queue)
+        reader.lacking = function is None or not source
+        if function is None or not source:
+            return None
         found, began = await self._batch(reader, function)
         if found:
             work = self._carried_out(reader, function, found, began)
@@ -210,11 +223,10 @@ class Polling:
             return 0.0
         if reader.wake.is_set():
             return 0.0
-        source = reader.source = self._source(reader.queue)
-        at = self._world.messages.next_visible(source) if source else None
+        at = self._world.messages.next_visible(source)
         now = self._world.clock()
         if at is None:
-            return None if source else RETRY
+            return None
         return max(0.0, at - now) + 0.001
 
     def _function(self, row: Row) -> Row | None:
@@ -264,7 +276,7 @@ class Polling:
         passed, dropped = list[Doc](), list[Doc]()
         for message in messages:
             found = batches.record(message, reader.queue)
-            (passed if filters.accepts(reader.patterns, found) else dropped).append(found)
+            (passed if filters.accepts(reader.asked, found) else dropped).append(found)
         return passed, dropped
 
     def _deleted(self, reader: _Reader, function: Row, found: Sequence[Doc]) -> None:

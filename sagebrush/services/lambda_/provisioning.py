@@ -7,6 +7,7 @@ when a server starts.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 
 from sagebrush.access.function_references import FunctionReference
@@ -43,6 +44,19 @@ def changed(world: World, row: Row) -> None:
     asyncio.run_coroutine_threadsafe(_apply(world, row), loop)
 
 
+def warm(world: World, version: FunctionVersion) -> None:
+    """The first invocation of the version will find what environments like its are begun from. In any
+    thread."""
+    loop: asyncio.AbstractEventLoop | None = getattr(world.dispatch, "loop", None)
+    if loop is not None and not loop.is_closed():
+        asyncio.run_coroutine_threadsafe(_warm(world, version), loop)
+
+
+async def _warm(world: World, version: FunctionVersion) -> None:
+    with contextlib.suppress(Unrunnable):  # which its invocations will say
+        await world.functions.warm(version)
+
+
 async def _apply(world: World, row: Row) -> None:
     asked = wanted(world, row)
     for each in (row, *rows.versions(world.rows, row)):
@@ -56,10 +70,16 @@ async def _apply(world: World, row: Row) -> None:
 
 
 def start(world: World) -> None:
-    """Everything that is asked for is begun; when a server starts."""
+    """Everything that is asked for is begun, and what environments are begun from; when a server starts."""
+    grounds: dict[tuple[str, str], FunctionVersion] = {}
     for row in world.rows.select(rows.FUNCTION):
         if plan_of(row).get("provisioned"):
             changed(world, row)
+        if row.doc["State"] == "Active" and not plan_of(row).get("image"):
+            version = serving.made(world, row, row.doc, plan_of(row))
+            grounds[version.runtime, version.environment] = version
+    for version in grounds.values():
+        warm(world, version)
 
 
 def ready(world: World, row: Row, qualifier: str, held: Doc) -> int:

@@ -80,6 +80,7 @@ def create_queue(ctx: Ctx, request: Doc) -> Doc:
                     "A queue already exists with the same name and a different value for"
                     f" attribute {key}",
                 ) from None
+    ctx.world.mappings_changed()  # one may wait for a queue of this name
     return {"QueueUrl": url_of(ctx, stored)}
 
 

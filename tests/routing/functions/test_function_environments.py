@@ -85,16 +85,19 @@ class Stand:
 
     def log(self, version: FunctionVersion) -> list[str]:
         """The messages of the only stream of the function's log group."""
-        given = {"logGroupName": version.log_group}
-        logs = self.server.client("logs")
-        deadline = time.monotonic() + 10 * crowding()
-        while not (
-            found := self.server.world.streams.streams(ACCOUNT, "us-east-1", version.log_group)
-        ):
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
-        events = logs.get_log_events(**given, logStreamName=found[0].name, startFromHead=True)
-        return [each["message"] for each in events["events"]]
+        return self.messages(version, self.until(lambda: self.streams(version))[0])
+
+    def streams(self, version: FunctionVersion) -> list[str]:
+        """The names of the streams of the function's log group."""
+        found = self.server.world.streams.streams(ACCOUNT, "us-east-1", version.log_group)
+        return [each.name for each in found]
+
+    def messages(self, version: FunctionVersion, stream: str) -> list[str]:
+        """The messages of the stream."""
+        found = self.server.client("logs").get_log_events(
+            logGroupName=version.log_group, logStreamName=stream, startFromHead=True
+        )
+        return [each["message"] for each in found["events"]]
 
     def environments(self, version: FunctionVersion) -> list[Environment]:
         """Those of that function that live."""
@@ -185,6 +188,32 @@ def test_what_goes_wrong_is_told(stand: Stand, text: str, kind: str, words: str)
     assert (outcome.error, found["errorType"]) == ("Unhandled", kind)
     assert words in found["errorMessage"]
     assert outcome.log_tail.decode().splitlines()[-1].startswith("REPORT RequestId: ")
+
+
+def test_a_beginning_that_fails_is_tried_again_in_the_invocation(stand: Stand) -> None:
+    version = stand.version("print('beginning')\nraise ValueError('no')")
+    tail = stand.invoke(version).log_tail.decode()
+    assert "\tPhase: invoke\tStatus: error\tError Type: ValueError" in tail
+    stand.until(lambda: len(stand.streams(version)) == 2)
+    first, second = [stand.messages(version, name) for name in stand.streams(version)]
+    logs = first + second
+    assert sum("\tPhase: init\tStatus: error" in line for line in logs) == 1
+    assert sum(line.startswith("START") for line in logs) == 1
+
+
+def test_the_second_try_has_the_time_of_the_invocation(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Environment.ready, "__defaults__", (0.05,))
+    text = (
+        "import time\ntime.sleep(0.4)\ndef handler(e, c): return c.get_remaining_time_in_millis()"
+    )
+    outcome = stand.invoke(stand.version(text, timeout=20))
+    assert outcome.error == ""
+    assert int(outcome.payload) < 19_600
+    report = outcome.log_tail.decode().splitlines()[-1]
+    assert "Init Duration" not in report
+    assert float(report.split("Duration: ")[1].split()[0]) > 400
 
 
 def test_a_timeout_ends_the_environment_with_all_that_it_began(stand: Stand) -> None:

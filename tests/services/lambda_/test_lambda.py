@@ -17,6 +17,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
 from sagebrush.access import accounts, function_policies
+from sagebrush.commands import function_logs, running
 from tests.conftest import Server
 from tests.services.lambda_.lambdas import ACCOUNT, ROLE, active, answer, create, refused, zipped
 from tests.waiting import until
@@ -258,6 +259,10 @@ def test_a_queues_messages_reach_the_function(lam: Any, client: Any) -> None:
         return found[names[0]], found[names[1]]
 
     until(lambda: counts() == ("0", "1"), "the bad one alone stays, in flight")
+    sqs.delete_queue(QueueUrl=source)
+    sqs.create_queue(QueueName="source")  # the mapping is of its name
+    sqs.send_message(QueueUrl=source, MessageBody='{"k": "good"}')
+    until(lambda: counts() == ("0", "0"), "one of the new queue is done")
     assert lam.update_event_source_mapping(UUID=uid, Enabled=False)["State"] == "Updating"
     until(lambda: lam.get_event_source_mapping(UUID=uid)["State"] == "Disabled")
     listed = lam.list_event_source_mappings(FunctionName="reader")["EventSourceMappings"]
@@ -357,6 +362,44 @@ def test_layers(lam: Any) -> None:
     assert lam.get_layer_version_by_arn(Arn=ours)["LayerVersionArn"] == ours
 
 
+def test_a_version_is_provisioned_once(lam: Any) -> None:
+    create(lam, "ready")
+    lam.publish_version(FunctionName="ready")
+    lam.create_alias(FunctionName="ready", Name="live", FunctionVersion="1")
+    put = lam.put_provisioned_concurrency_config
+    words = refused(
+        INVALID, put, FunctionName="ready", Qualifier="1", ProvisionedConcurrentExecutions=901
+    )
+    assert words.endswith("below its minimum value of [100].")
+    put(FunctionName="ready", Qualifier="live", ProvisionedConcurrentExecutions=1)
+    words = refused("ResourceConflictException", put, 409, FunctionName="ready", Qualifier="1",
+                    ProvisionedConcurrentExecutions=1)  # fmt: skip
+    assert words == "Version is pointed by a Provisioned Concurrency alias"
+    lam.delete_provisioned_concurrency_config(FunctionName="ready", Qualifier="live")
+
+
+def test_what_a_function_wrote_by_the_command(
+    lam: Any, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create(lam, "writes", "def handler(e, c): print(c.client_context.custom)")
+    context = base64.b64encode(b'{"custom": {"k": 1}}').decode()
+    lam.invoke(FunctionName="writes", ClientContext=context)
+    here = running.Server(1, "127.0.0.1", server.app.port, 0)
+    monkeypatch.setattr(
+        running,
+        "client",
+        lambda _, __, service, region: server.client(service, region_name=region),
+    )
+
+    def lines(name: str) -> list[str]:
+        return list(function_logs.of(server.app.settings, here, name, "", False))
+
+    until(lambda: "{'k': 1}" in lines("writes"))
+    assert lines(f"{ARN}:writes") == lines("writes")
+    with pytest.raises(running.CommandError, match=r"Function not found: .*; there are: "):
+        lines("nothing")
+
+
 def test_a_functions_url(lam: Any, server: Server) -> None:
     create(lam, "web", "def handler(e, c): return {'statusCode': 201, 'cookies': ['a=1', 'b=2'],"
            " 'body': e['requestContext']['http']['method'] + e['rawPath'] + e.get('body', '')}"
@@ -377,6 +420,9 @@ def test_a_functions_url(lam: Any, server: Server) -> None:
     assert ask()[0] == 403  # nothing lets everybody use it yet
     lam.add_permission(FunctionName="web", StatementId="u", Action="lambda:InvokeFunctionUrl",
                        Principal="*", FunctionUrlAuthType="NONE")  # fmt: skip
+    assert ask()[0] == 403  # since October 2025 that alone does not do
+    lam.add_permission(FunctionName="web", StatementId="i", Action="lambda:InvokeFunction",
+                       Principal="*", InvokedViaFunctionUrl=True)  # fmt: skip
     assert ask() == (201, ["a=1", "b=2"], b"POST/px")
     assert ask(body=b"x" * 6291457)[0] == 413
     lam.update_function_url_config(FunctionName="web", AuthType="AWS_IAM")

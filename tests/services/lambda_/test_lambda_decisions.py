@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from typing import Any
 
@@ -108,6 +109,15 @@ def test_records_go_where_the_configuration_says() -> None:
     assert dead.options["MessageAttributes"]["ErrorMessage"]["StringValue"] == "no"
 
 
+def test_the_client_context_is_json_in_base64() -> None:
+    text = base64.b64encode(b'{"custom":\n{"a": "\xc3\xa9"}}').decode()
+    assert payloads.client_context(text) == '{"custom":{"a":"\\u00e9"}}'
+    assert payloads.client_context("") == ""
+    for bad in ("{}", "W10=", "bm8="):
+        with pytest.raises(AwsError, match="valid Base64-encoded JSON object"):
+            payloads.client_context(bad)
+
+
 # ---- queues
 
 
@@ -133,6 +143,11 @@ def message(body: str, **more: Any) -> dict[str, Any]:
         ({"body": {"k": [True]}}, '{"k": 1}', False),
         ({"body": {"$or": [{"a": [1]}, {"b": [2]}]}}, '{"b": 2}', True),
         ({"body": {"k": [{"equals-ignore-case": "V"}]}}, '{"k": "v"}', True),
+        ({"body": {"k": [{"exists": False}]}}, "no json", False),
+        ({"body": {"k": [{"wildcard": "a*z"}]}}, '{"k": "abz"}', True),
+        ({"body": {"k": [{"cidr": "10.0.0.0/24"}]}}, '{"k": "10.0.0.5"}', True),
+        ({"body": {"k": [{"anything-but": {"prefix": "a"}}]}}, '{"k": "abz"}', False),
+        ({"$or": [{"body": {"k": [1]}}, {"messageId": ["m"]}]}, "no json", True),
     ],
 )
 def test_filters(pattern: dict[str, Any], body: str, passes: bool) -> None:

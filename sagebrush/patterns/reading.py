@@ -10,8 +10,8 @@ from collections.abc import Hashable
 from dataclasses import dataclass, field
 from typing import NoReturn
 
-from sagebrush.services.events.patterns import tokens
-from sagebrush.services.events.patterns.conditions import (
+from sagebrush.patterns import tokens
+from sagebrush.patterns.conditions import (
     LARGEST,
     MILLION,
     OUTSIDE,
@@ -34,7 +34,7 @@ from sagebrush.services.events.patterns.conditions import (
     too_complex,
     wildcard,
 )
-from sagebrush.services.events.patterns.tokens import (
+from sagebrush.patterns.tokens import (
     ARRAY,
     END_ARRAY,
     END_OBJECT,

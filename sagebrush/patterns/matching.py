@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from sagebrush.errors import Doc
-from sagebrush.services.events.patterns.conditions import Branch, Field, Leaf, key
+from sagebrush.patterns.conditions import Branch, Field, Leaf, key
 
 Membership = Mapping[int, int]
 """Number of an array -> index of its element."""

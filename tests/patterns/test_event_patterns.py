@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from sagebrush.services.events.patterns.matching import Index, leaves, matches
-from sagebrush.services.events.patterns.reading import read
-from sagebrush.services.events.patterns.tokens import PatternError
+from sagebrush.patterns.matching import Index, leaves, matches
+from sagebrush.patterns.reading import read
+from sagebrush.patterns.tokens import PatternError
 
 
 def holds(pattern: Any, event: Any) -> bool:
