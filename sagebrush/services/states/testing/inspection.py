@@ -14,10 +14,10 @@ from typing import Any
 from sagebrush.asl import flow, map_runs
 from sagebrush.asl.failures import StateError
 from sagebrush.asl.machine import State, number
-from sagebrush.services.states.map_runs import readers
 from sagebrush.asl.scope import Scope
 from sagebrush.asl.values import write
 from sagebrush.errors import Doc
+from sagebrush.services.states.map_runs import readers
 
 NOTHING = object()
 """There was no result: the state failed, or makes none."""
