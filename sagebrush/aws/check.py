@@ -54,6 +54,9 @@ OWN_WORDS = frozenset({"Runtime"})
 """Shapes of Lambda's whose enumeration its operations check, in words of their own."""
 MOST_MATCHED = 20_000
 """Characters up to which any value is matched with its pattern."""
+QUOTED_BY_NAME = frozenset({"RoutingConfigurationListItem"})
+"""Structures that AWS was recorded to quote as `Name(member=value, ...)` (localstack
+test_sfn_api_aliasing), where others are `{member=value, ...}`."""
 _MOST_ERRORS = 20
 _LONGEST_VALUE = 2_048
 _NUMBERS = ("integer", "long", "float", "double")
@@ -185,7 +188,7 @@ def _errors(node: Node, value: Any, path: str) -> Iterator[str]:
     """The messages about `value` and everything within it."""
     if node.constrained and node.shape not in OWN_WORDS:
         for constraint in _broken(node, value):
-            yield _message(value, path, constraint, _hidden(node))
+            yield _message(_named(node, value), path, constraint, _hidden(node))
     if node.kind == "structure":
         yield from _structure(node, value, path + ".")
     elif node.kind == "list":
@@ -322,6 +325,15 @@ def _message(value: Any, path: str, constraint: str, hidden: bool = False) -> st
     shown = "null" if value is None else f"'{_java(value)[:_LONGEST_VALUE]}'"
     shown = "Value" if hidden else f"Value {shown}"
     return f"{shown} at '{path}' failed to satisfy constraint: {constraint}"
+
+
+def _named(node: Node, value: Any) -> Any:
+    """The value; a list of what is quoted with the structure's name, as its quotation."""
+    if node.kind != "list" or node.element.shape not in QUOTED_BY_NAME:
+        return value
+    name = node.element.shape
+    told = (", ".join(f"{k}={_java(v)}" for k, v in each.items()) for each in value)
+    return "[" + ", ".join(f"{name}({each})" for each in told) + "]"
 
 
 def _java(value: Any) -> str:
