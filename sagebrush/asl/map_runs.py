@@ -34,7 +34,7 @@ def start(turn: Turn, line: Line, state: State, scope: Scope, effective: Any) ->
     children that succeeded stay), and `scope`, what ItemSelector may refer to.
     """
     frame, doc = line.frame, state.doc
-    reader = _evaluated(state, doc.get("ItemReader"), "ItemReader", scope)
+    reader = evaluated(state, doc.get("ItemReader"), "ItemReader", scope)
     items = None if reader is not None else items_of(state, scope, effective)
     spec: Doc = {
         "label": doc.get("Label") or new_uuid(turn.random),
@@ -44,8 +44,8 @@ def start(turn: Turn, line: Line, state: State, scope: Scope, effective: Any) ->
         "toleratedFailurePercentage": number(state, "ToleratedFailurePercentage", scope, 0),
         "items": items,
         "reader": reader,
-        "batcher": _evaluated(state, doc.get("ItemBatcher"), "ItemBatcher", scope),
-        "writer": _evaluated(state, doc.get("ResultWriter"), "ResultWriter", scope),
+        "batcher": evaluated(state, doc.get("ItemBatcher"), "ItemBatcher", scope),
+        "writer": evaluated(state, doc.get("ResultWriter"), "ResultWriter", scope),
         "scope": {
             "input": turn.input_of(line) if state.jsonata else effective,
             "variables": line.variables(),
@@ -110,7 +110,7 @@ def _processor(doc: Doc) -> Doc:
     return doc.get("ItemProcessor") or doc["Iterator"]
 
 
-def _evaluated(state: State, doc: Doc | None, field: str, scope: Scope) -> Doc | None:
+def evaluated(state: State, doc: Doc | None, field: str, scope: Scope) -> Doc | None:
     """An object of the Map state with every expression, `.$` member and `...Path` evaluated."""
     if doc is None:
         return None

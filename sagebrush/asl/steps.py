@@ -38,6 +38,8 @@ class Execution:
     """The parameters of a task as its resource takes them; raises StateError where it cannot."""
     context: Doc | None = None
     """The context object as a test gives it."""
+    item: Doc | None = None
+    """`Map.Item` of the context object, where a state of a Map is tested alone."""
 
     @property
     def region(self) -> str:

@@ -174,6 +174,8 @@ class Turn:
         item = self._item(line)
         if item is not None:
             found["Map"] = {"Item": item()}
+        elif execution.item is not None:
+            found["Map"] = {"Item": execution.item}
         return found
 
     def _item(self, line: Line | None) -> Callable[[], Doc] | None:

@@ -54,6 +54,9 @@ OWN_WORDS = frozenset({"Runtime"})
 """Shapes of Lambda's whose enumeration its operations check, in words of their own."""
 MOST_MATCHED = 20_000
 """Characters up to which any value is matched with its pattern."""
+QUOTED_BY_NAME = frozenset({"RoutingConfigurationListItem"})
+"""Structures that AWS was recorded to quote as `Name(member=value, ...)` (localstack
+test_sfn_api_aliasing), where others are `{member=value, ...}`."""
 _MOST_ERRORS = 20
 _LONGEST_VALUE = 2_048
 _NUMBERS = ("integer", "long", "float", "double")
@@ -74,6 +77,8 @@ def check(op: OperationModel, params: Doc) -> None:
     if service == "s3":
         _check_s3(node, params)
         return
+    if service == "sqs":
+        _check_sqs(node, params)
     errors: list[str] = []
     found = _structure(node, params, "")
     if service in FINITE:
@@ -92,6 +97,15 @@ def _not_null(error: str) -> str:
     if "must satisfy constraint: [" not in error:
         return error
     return f"{error.removesuffix(']')}, Member must not be null]"
+
+
+def _check_sqs(node: Node, params: Doc) -> None:
+    """SQS names the first member that is missing, alone (recorded: localstack test_task_service_sqs
+    `test_send_message_empty_body`)."""
+    for name in node.required:
+        if params.get(name) is None:
+            words = f"The request must contain the parameter {name}."
+            raise AwsError("MissingParameter", words)
 
 
 def _check_s3(node: Node, params: Doc) -> None:
@@ -174,7 +188,7 @@ def _errors(node: Node, value: Any, path: str) -> Iterator[str]:
     """The messages about `value` and everything within it."""
     if node.constrained and node.shape not in OWN_WORDS:
         for constraint in _broken(node, value):
-            yield _message(value, path, constraint, _hidden(node))
+            yield _message(_named(node, value), path, constraint, _hidden(node))
     if node.kind == "structure":
         yield from _structure(node, value, path + ".")
     elif node.kind == "list":
@@ -311,6 +325,15 @@ def _message(value: Any, path: str, constraint: str, hidden: bool = False) -> st
     shown = "null" if value is None else f"'{_java(value)[:_LONGEST_VALUE]}'"
     shown = "Value" if hidden else f"Value {shown}"
     return f"{shown} at '{path}' failed to satisfy constraint: {constraint}"
+
+
+def _named(node: Node, value: Any) -> Any:
+    """The value; a list of what is quoted with the structure's name, as its quotation."""
+    if node.kind != "list" or node.element.shape not in QUOTED_BY_NAME:
+        return value
+    name = node.element.shape
+    told = (", ".join(f"{k}={_java(v)}" for k, v in each.items()) for each in value)
+    return "[" + ", ".join(f"{name}({each})" for each in told) + "]"
 
 
 def _java(value: Any) -> str:

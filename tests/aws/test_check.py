@@ -72,6 +72,13 @@ def test_missing_members() -> None:
     assert "'outputDataConfig.s3OutputPath'" in told({"OutputDataConfig": {}})
 
 
+def test_a_queue_service_names_the_first_member_that_is_missing() -> None:
+    """Recorded: localstack test_task_service_sqs, `test_send_message_empty_body`."""
+    error = refusal("sqs", "SendMessage", {"QueueUrl": "u"})
+    assert error.code == "MissingParameter"
+    assert error.message == "The request must contain the parameter MessageBody."
+
+
 def test_patterns_match_the_whole_value() -> None:
     assert told({"TrainingJobName": "job-1\n"}).endswith(
         "Member must satisfy regular expression pattern: [a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}"

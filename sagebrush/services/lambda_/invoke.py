@@ -41,6 +41,7 @@ async def invoke(ctx: Ctx, request: Doc) -> Doc:
     outcome = await run(ctx.world, of, target, asked)
     answer: Doc = {
         "StatusCode": 200, "Payload": outcome.payload, "ExecutedVersion": outcome.version,
+        "TraceId": asked.trace,
     }  # fmt: skip
     if outcome.error:
         answer["FunctionError"] = outcome.error
@@ -84,7 +85,7 @@ def invocation(ctx: Ctx, of: FunctionReference, payload: bytes, request: Doc) ->
         payload=payload,
         arn=of.qualified,
         client_context=payloads.client_context(request.get("ClientContext") or ""),
-        trace=ctx.trace,
+        trace=ctx.trace or lineage.begun(ctx.world.clock()),
         tail=request.get("LogType") == "Tail",
     )
 

@@ -18,6 +18,11 @@ _LINEAGE = re.compile(r"(?:^|;)Lineage=([^;]*)")
 _ROOT = re.compile(r"(?:^|;)Root=(1-[0-9a-f]{8}-[0-9a-f]{24})")
 
 
+def begun(now: float) -> str:
+    """The trace header of an invocation that came with none."""
+    return f"Root=1-{int(now):08x}-{secrets.token_hex(12)};Sampled=0"
+
+
 def onward(trace: str, arn: str, now: float) -> tuple[str, int]:
     """The trace header that an invocation of the function of that ARN passes on, and how often the event
     has invoked it, this time included."""

@@ -98,6 +98,9 @@ class StatesPort:
             lines = log_lines.lines(step.events, run.arn, redrives, configuration)
             self.records.write(machine.rpartition(":")[2], configuration, lines)
         place = (run.account, run.region, machine)
+        measured = self.records.tasks.measured(run.id, step.events, step.end is not None)
+        if measured:
+            self.records.measure(run.account, run.region, measured)
         if isinstance(happened, Began):
             self.records.count(place, "ExecutionsStarted")
         if step.end is not None:

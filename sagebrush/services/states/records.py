@@ -2,7 +2,7 @@
 
 Both are gathered in memory and stored by a thread of their own, so that no execution waits for them;
 AWS promises neither to be complete. Source of the metrics: developer guide, "Monitoring Step Functions
-metrics using Amazon CloudWatch" ("Execution metrics").
+metrics using Amazon CloudWatch" ("Execution metrics"); those of tasks are `task_metrics`'.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from collections.abc import Iterable
 
 from sagebrush.errors import Doc
 from sagebrush.services.states.configuration import log_group
+from sagebrush.services.states.task_metrics import Measured, TaskMetrics
 from sagebrush.store.generations import Outdated
 from sagebrush.store.series import Point
 from sagebrush.store.streams import Gone, Stream
@@ -37,6 +38,8 @@ ENDS = {
 }
 Place = tuple[str, str, str]
 """Account, region, and a name or an ARN."""
+Series = tuple[str, str, str, str, str, bool]
+"""Account, region, and what `Measured` says beside its value."""
 
 
 class Records:
@@ -48,6 +51,8 @@ class Records:
         self._waiting = 0
         self._counts: dict[Place, dict[str, int]] = {}
         self._times: dict[Place, list[float]] = {}
+        self._values: dict[Series, list[float]] = {}
+        self.tasks = TaskMetrics()
         self._streams: dict[tuple[Place, str], Stream] = {}
         self._guard = threading.Lock()
         self._woken = threading.Event()
@@ -67,9 +72,10 @@ class Records:
     def empty(self) -> None:
         """All accounts were emptied: nothing is stored of what was gathered."""
         with self._guard:
-            for each in (self._lines, self._counts, self._times, self._streams):
+            for each in (self._lines, self._counts, self._times, self._values, self._streams):
                 each.clear()
             self._waiting = 0
+        self.tasks.empty()
 
     # ---- gathering
 
@@ -103,6 +109,13 @@ class Records:
             counts = self._counts.setdefault(place, {})
             counts[ENDS[status]] = counts.get(ENDS[status], 0) + 1
             self._times.setdefault(place, []).append(seconds * 1000)
+
+    def measure(self, account: str, region: str, found: list[Measured]) -> None:
+        """The values of metrics of tasks are to be stored."""
+        with self._guard:
+            for each in found:
+                series = (account, region, each.dimension, each.about, each.metric, each.time)
+                self._values.setdefault(series, []).append(each.value)
 
     # ---- storing
 
@@ -151,9 +164,14 @@ class Records:
         with self._guard:
             counts, self._counts = self._counts, {}
             times, self._times = self._times, {}
+            values, self._values = self._values, {}
         for place, found in counts.items():
             account, region, arn = place
             points = list(_points(arn, now, found, times.get(place, [])))
+            self._world.series.append(account, region, points)
+        for (account, region, dimension, about, metric, time_), found in values.items():
+            unit = "Milliseconds" if time_ else "Count"
+            points = list(_series(metric, now, found, {dimension: about}, unit))
             self._world.series.append(account, region, points)
 
 
@@ -161,11 +179,16 @@ def _points(arn: str, now: float, counts: dict[str, int], times: list[float]) ->
     about = {"StateMachineArn": arn}
     for metric, count in counts.items():
         yield Point(NAMESPACE, metric, now, float(count), about, "Count", float(count), 1.0, 1.0)
-    for taken in times[:ALONE]:
-        yield Point(NAMESPACE, "ExecutionTime", now, taken, about, "Milliseconds")
-    rest = times[ALONE:]
+    yield from _series("ExecutionTime", now, times, about, "Milliseconds")
+
+
+def _series(
+    metric: str, now: float, values: list[float], about: dict[str, str], unit: str
+) -> Iterable[Point]:
+    alone = ALONE if unit != "Count" else 0
+    for value in values[:alone]:
+        yield Point(NAMESPACE, metric, now, value, about, unit)
+    rest = values[alone:]
     if rest:
         total, low, high = sum(rest), min(rest), max(rest)
-        yield Point(
-            NAMESPACE, "ExecutionTime", now, total, about, "Milliseconds", len(rest), low, high
-        )
+        yield Point(NAMESPACE, metric, now, total, about, unit, len(rest), low, high)

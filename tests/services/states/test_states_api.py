@@ -198,6 +198,8 @@ def test_aliases(sfn: Any, name: str) -> None:
     assert create(name="live", routingConfiguration=routes(100))["stateMachineAliasArn"] == alias
     words = refused("ConflictException", create, name="live", routingConfiguration=routes(50, 50))
     assert words.startswith("Failed to create alias because an alias with the same name")
+    words = refused("ValidationException", create, name="x", routingConfiguration=routes(5, 5, 90))
+    assert f"RoutingConfigurationListItem(stateMachineVersionArn={arn}:3, weight=90)]' at" in words
     words = refused("ValidationException", create, name="x", routingConfiguration=routes(70, 29))
     assert words.endswith("weights must equal 100. Received: [70, 29]")
     run = sfn.start_execution(stateMachineArn=alias)["executionArn"]

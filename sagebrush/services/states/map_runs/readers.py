@@ -29,6 +29,16 @@ class Unreadable(Exception):
     """What the reader got holds no items; the text says why."""
 
 
+def items(chunks: Iterable[bytes], config: Doc) -> Iterator[Any]:
+    """The items in a file of the `InputType` that a ReaderConfig names. Raises Unreadable."""
+    kind = config.get("InputType")
+    if kind == "CSV":
+        return delimited(chunks, config)
+    if kind == "JSONL":
+        return json_lines(chunks)
+    return json_items(chunks, str(config.get("ItemsPointer") or ""))
+
+
 def texts(chunks: Iterable[bytes]) -> Iterator[str]:
     """The text of a file in UTF-8, with or without a byte order mark. Raises Unreadable."""
     decoder = codecs.getincrementaldecoder("utf-8-sig")()

@@ -18,8 +18,9 @@ from sagebrush.store.executions import Run
 INCLUDED = {"Included": True}
 GROUPS = ("FAILED", "PENDING", "SUCCEEDED")
 """The kinds of result files, in the manifest's order."""
-FILE_LIMIT = 1 << 30
-"""Bytes after which a further file of a kind is begun."""
+FILE_LIMIT = 5 << 30
+"""Bytes of a result file at most: what one PutObject of S3 takes. A further file of its kind follows."""
+_END = object()
 THRESHOLD = "States.ExceedToleratedFailureThreshold"
 EXCEEDED = "The specified tolerated failure threshold was exceeded"
 
@@ -105,16 +106,28 @@ def group_of(run: Run) -> str:
     return "SUCCEEDED" if run.status == "SUCCEEDED" else "FAILED"
 
 
-def written(values: Iterable[Any], lines: bool) -> Iterator[bytes]:
-    """The pieces of a result file."""
-    if lines:
-        yield from (write(value).encode() + b"\n" for value in values)
-        return
-    before = b"["
-    for value in values:
-        yield before + write(value).encode()
-        before = b","
-    yield b"[]" if before == b"[" else b"]"
+def files(values: Iterable[Any], lines: bool, limit: int = FILE_LIMIT) -> Iterator[Iterator[bytes]]:
+    """The pieces of one result file after the other, none larger than `limit` bytes unless one value
+    is; each file is to be read to its end before the next. No file where there are no values."""
+    iterator = iter(values)
+    ahead = [next(iterator, _END)]
+
+    def pieces() -> Iterator[bytes]:
+        before, size = b"" if lines else b"[", 1
+        while ahead[0] is not _END:
+            text = write(ahead[0]).encode() + (b"\n" if lines else b"")
+            more = len(before) + len(text)
+            if size > 1 and size + more > limit:
+                break
+            yield before + text
+            size += more
+            before = b"" if lines else b","
+            ahead[0] = next(iterator, _END)
+        if not lines:
+            yield b"]"
+
+    while ahead[0] is not _END:
+        yield pieces()
 
 
 def folder(writer: Doc, map_run: str) -> tuple[str, str]:

@@ -91,12 +91,7 @@ def _items(ctx: Ctx, reader: Doc, config: Doc) -> Iterator[Any]:
     kind = config.get("InputType")
     if kind == "MANIFEST":
         return _inventoried(ctx, request)
-    chunks = _content(ctx, request)
-    if kind == "CSV":
-        return readers.delimited(chunks, config)
-    if kind == "JSONL":
-        return readers.json_lines(chunks)
-    return readers.json_items(chunks, str(config.get("ItemsPointer") or ""))
+    return readers.items(_content(ctx, request), config)
 
 
 def _request(operation: str, given: Any) -> Doc:

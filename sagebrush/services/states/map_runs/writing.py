@@ -33,12 +33,10 @@ def export(ctx: Ctx, writer: Doc, map_run: str, children: Children, left: Iterab
     ending = "jsonl" if lines else "json"
     files: dict[str, list[Doc]] = {}
     for group, values in groups.items():
-        first = next(iterator := iter(values), None)
-        if first is None:
-            continue
-        key = f"{folder}/{group}_0.{ending}"
-        size = _put(ctx, bucket, key, results.written(_chained(first, iterator), lines))
-        files[group] = [{"Key": key, "Size": size}]
+        for number, pieces in enumerate(results.files(values, lines)):
+            key = f"{folder}/{group}_{number}.{ending}"
+            size = _put(ctx, bucket, key, pieces)
+            files.setdefault(group, []).append({"Key": key, "Size": size})
     key = f"{folder}/manifest.json"
     text = write(results.manifest(bucket, map_run, files)).encode()
     _put(ctx, bucket, key, [text])
@@ -49,11 +47,6 @@ def _of(children: Iterator[Run], group: str, how: str) -> Iterator[Any]:
     for run in children:
         if results.group_of(run) == group:
             yield from results.transformed(run, how)
-
-
-def _chained(first: Any, rest: Iterator[Any]) -> Iterator[Any]:
-    yield first
-    yield from rest
 
 
 def _put(ctx: Ctx, bucket: str, key: str, pieces: Iterable[bytes]) -> int:

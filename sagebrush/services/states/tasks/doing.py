@@ -165,6 +165,12 @@ class ServiceTasks:
             if before is not None:
                 self._answered(task, before)
                 return
+        try:
+            if task.resource.service == "sqs":
+                answers.check_address(task.call.service, task.call.parameters)
+        except CallFailed as failed:
+            self._end(task, TaskFailed(task.order.key, failed.error, failed.cause))
+            return
         if children.created(task.call) is not None:
             ctx = replace(ctx, started_by=StartedBy(task.by.parent))
         task.calling = True

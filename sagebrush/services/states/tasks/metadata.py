@@ -53,12 +53,16 @@ def _of_function(answer: Doc, request_id: str, now: float) -> Doc:
     version = (
         {"X-Amz-Executed-Version": answer["ExecutedVersion"]} if "ExecutedVersion" in answer else {}
     )
+    log = {"X-Amz-Log-Result": answer["LogResult"]} if "LogResult" in answer else {}
+    trace = {"X-Amzn-Trace-Id": answer["trace"]} if "trace" in answer else {}
     return {
+        **log,
         **version,
         "x-amzn-Remapped-Content-Length": "0",
         "Connection": "keep-alive",
         "x-amzn-RequestId": request_id,
         "Content-Length": str(answer.get("length", 0)),
         "Date": formatdate(now, usegmt=True),
+        **trace,
         "Content-Type": "application/json",
     }

@@ -1,8 +1,9 @@
 """The optimised integrations: which actions there are, with which patterns, and what they take.
 
 Sources: Step Functions developer guide, "Integrating services with Step Functions" (patterns) and the
-page of each service (supported parameters; what is not among them does not reach the service, as
-recorded: localstack test_lambda_task_service `test_invoke_unsupported_param`).
+page of each service (supported parameters; what is not among them does not reach the service). Lambda's
+`LogType` was not taken in 2023 and is in 2025 (recorded: localstack test_lambda_task_service
+`test_invoke_unsupported_param`).
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ ACTIONS = {
     ("lambda", "invoke"): Action(
         "Invoke",
         CALLBACK,
-        ("ClientContext", "FunctionName", "InvocationType", "Payload", "Qualifier"),
+        ("ClientContext", "FunctionName", "InvocationType", "LogType", "Payload", "Qualifier"),
     ),
     ("sagemaker", "createEndpoint"): Action("CreateEndpoint"),
     ("sagemaker", "createEndpointConfig"): Action("CreateEndpointConfig"),

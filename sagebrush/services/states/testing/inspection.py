@@ -11,13 +11,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from sagebrush.asl import flow
+from sagebrush.asl import flow, map_runs
 from sagebrush.asl.failures import StateError
 from sagebrush.asl.machine import State, number
-from sagebrush.asl.map_runs import items_of
 from sagebrush.asl.scope import Scope
 from sagebrush.asl.values import write
 from sagebrush.errors import Doc
+from sagebrush.services.states.map_runs import readers
 
 NOTHING = object()
 """There was no result: the state failed, or makes none."""
@@ -35,6 +35,10 @@ class Inspection:
     value: Any
     scope: ScopeOf
     result: Any = NOTHING
+    source: str | None = None
+    """What an ItemReader would read (`mapItemReaderData`)."""
+    items: list[Any] | None = None
+    """The items of a Map, once they are known."""
     data: Doc = field(default_factory=dict)
 
     def made(self) -> Doc:
@@ -45,7 +49,7 @@ class Inspection:
                 self._jsonata()
             else:
                 self._jsonpath()
-        except (StateError, LookupError):
+        except (StateError, LookupError, readers.Unreadable):
             return self.data
         return self.data
 
@@ -62,9 +66,10 @@ class Inspection:
             if self.result is not NOTHING:
                 self._put("result", self.result)
         elif state.type == "Map":
-            if "Items" in state.values:
-                items_of(state, scope, self.value)
+            if "Items" in state.values or "ItemReader" in state.doc:
+                self.items = self.read_items(scope, self.value)
             self._limits(scope)
+            self._selected(scope, self.value)
 
     def _jsonpath(self) -> None:
         state = self.state
@@ -82,8 +87,11 @@ class Inspection:
         elif fixed:
             self._results(self._put("result", state.doc["Result"]))
         elif state.type == "Map":
-            self._put("afterItemsPath", items_of(state, inner, effective))
+            self.items = self.read_items(inner, effective)
+            if "ItemReader" not in state.doc:
+                self._put("afterItemsPath", self.items)
             self._limits(inner)
+            self._selected(inner, effective)
         if state.type in ("Task", "Parallel", "Map") and self.result is not NOTHING:
             if state.type == "Task":
                 self._put("result", self.result)
@@ -94,6 +102,47 @@ class Inspection:
         selected = result if state.selector is None else state.selector(self.scope(result))
         self._put("afterResultSelector", selected)
         self._put("afterResultPath", flow.placed(state, self.value, selected))
+
+    def read_items(self, scope: Scope, effective: Any) -> list[Any] | None:
+        """The items of a Map: from the data of its reader where it has one, None where that is not
+        given. Raises StateError, Unreadable."""
+        state, reader = self.state, self.state.doc.get("ItemReader")
+        if reader is None:
+            return map_runs.items_of(state, scope, effective)
+        if self.source is None:
+            return effective if isinstance(effective, list) else None
+        config = (map_runs.evaluated(state, reader, "ItemReader", scope) or {}).get("ReaderConfig")
+        config = config or {}
+        if config.get("InputType") == "MANIFEST":
+            return None  # what it lists is in other files
+        found = list(readers.items([self.source.encode()], config))
+        if "ItemsPointer" in config:
+            self._put("afterItemsPointer", found)
+        return found[: int(config.get("MaxItems") or 0) or None]
+
+    def _selected(self, scope: Scope, effective: Any) -> None:
+        """The inputs of iterations, and of child executions where they are batched."""
+        state, items = self.state, self.items
+        if items is None:
+            return
+        given = {"input": effective, "context": scope.context(), "variables": scope.variables()}
+        spec = {
+            "scope": given,
+            "batcher": map_runs.evaluated(
+                state, state.doc.get("ItemBatcher"), "ItemBatcher", scope
+            ),
+        }
+        if state.arguments is not None:
+            items = [
+                map_runs.item_input(
+                    state, spec, {"Index": at, "Value": each}, scope.now, scope.random
+                )
+                for at, each in enumerate(items)
+            ]
+            self._put("afterItemSelector", items)
+        if spec["batcher"] is not None:
+            batches = [each for _, each in map_runs.child_inputs(spec, items)]
+            self._put("afterItemBatcher", batches)
 
     def _limits(self, scope: Scope) -> None:
         """The limits of a Map, by the numbers that they are."""

@@ -56,12 +56,16 @@ def result_of(mock: Doc, state: State) -> Any:
 
 def _check_task(found: Any, state: State, strict: bool) -> None:
     resource = read_resource(state.doc["Resource"])
-    if resource.family != "Task" or resource.pattern:
+    if resource.family != "Task" or resource.pattern == "waitForTaskToken":
         return
     target = target_of(resource)
     if isinstance(target, Problem):
         return
-    model = models.operation(target.service, target.operation)
+    operation = target.operation
+    if resource.pattern:  # what the task gives is what describes the job or the execution
+        noun = operation.removeprefix("Create").removeprefix("Start")
+        operation, strict = f"Describe{noun}", False
+    model = models.operation(target.service, operation)
     node = shape_of(model) if model is not None else None
     if node is None:
         return

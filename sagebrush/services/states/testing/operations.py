@@ -55,6 +55,7 @@ def test_state(ctx: Ctx, request: Doc) -> Doc:
         context=object_of(context, "") if context else None,
         retried=config.get("retrierRetryCount", 0),
         failed=config.get("mapIterationFailureCount", 0),
+        source=config.get("mapItemReaderData"),
         clock=ctx.world.clock,
         random=random.SystemRandom(),
         do=_doing(ctx, request, subject),
@@ -85,6 +86,8 @@ def _called(ctx: Ctx, request: Doc, order: StartTask) -> TaskSucceeded | TaskFai
     role = request["roleArn"]
     try:
         call = call_of(resource, order.parameters, By("", "", order.key))
+        if resource.service == "sqs":
+            answers.check_address(call.service, call.parameters)
         own = ctx.world.service_ctx(role, resource.region or ctx.region)
         if order.role is not None and order.role != role:
             session = {"RoleArn": order.role, "RoleSessionName": "states"}

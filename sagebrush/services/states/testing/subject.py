@@ -56,6 +56,8 @@ class Subject:
     machine: Machine
     original: State
     doc: Doc
+    iterated: bool = False
+    """Whether it is a state of an iteration: the context object has the item."""
 
     @property
     def state(self) -> State:
@@ -68,7 +70,7 @@ def invalid(message: str) -> AwsError:
 
 def subject_of(request: Doc) -> Subject:
     """The state that the request is about. Raises InvalidDefinition, ValidationException."""
-    mocked = "mock" in request
+    mocked, iterated = "mock" in request, False
     try:
         doc = read(request["definition"])
     except ValueError:
@@ -79,7 +81,7 @@ def subject_of(request: Doc) -> Subject:
     name, language = request.get("stateName") or NAME, str(doc.get("QueryLanguage", "JSONPath"))
     if "stateName" in request:
         validation.read_machine(request["definition"])
-        doc = next(_found(doc, name, language), None)
+        doc, iterated = next(_found(doc, name, language), (None, False))
         if doc is None:
             raise invalid("State not found in definition")
     elif "States" in doc:
@@ -89,18 +91,21 @@ def subject_of(request: Doc) -> Subject:
     if mocked and original.type != "Task":
         surrogate = {field: value for field, value in doc.items() if field in TAKEN}
         doc = {**surrogate, "Type": "Task", "Resource": SURROGATE}
-    return Subject(name, _machine(name, doc, language), original, doc)
+    return Subject(name, _machine(name, doc, language), original, doc, iterated)
 
 
-def _found(machine: Doc, name: str, language: str) -> Iterator[Doc]:
-    """The states of that name in a machine, in those within it too."""
+def _found(
+    machine: Doc, name: str, language: str, iterated: bool = False
+) -> Iterator[tuple[Doc, bool]]:
+    """The states of that name in a machine and in those within it; whether a Map is around."""
     for own, state in machine["States"].items():
         if own == name:
-            yield {"QueryLanguage": language, **state}
-        inner = [state.get("ItemProcessor") or state.get("Iterator"), *state.get("Branches", ())]
-        for each in inner:
-            if each:
-                yield from _found(each, name, language)
+            yield {"QueryLanguage": language, **state}, iterated
+        processor = state.get("ItemProcessor") or state.get("Iterator")
+        if processor:
+            yield from _found(processor, name, language, True)
+        for branch in state.get("Branches", ()):
+            yield from _found(branch, name, language, iterated)
 
 
 def _machine(name: str, doc: Doc, language: str) -> Machine:

@@ -11,7 +11,7 @@ from typing import Any
 from sagebrush.asl import spine
 from sagebrush.asl.failures import Failure, StateError, matches
 from sagebrush.asl.machine import State
-from sagebrush.asl.map_runs import exceeded, items_of
+from sagebrush.asl.map_runs import exceeded
 from sagebrush.asl.resources import Problem, Resource
 from sagebrush.asl.scope import Scope
 from sagebrush.asl.steps import (
@@ -30,7 +30,9 @@ from sagebrush.asl.steps import (
 from sagebrush.asl.turn import Line, Turn
 from sagebrush.asl.values import read, write
 from sagebrush.errors import Doc
+from sagebrush.services.states.map_runs.readers import Unreadable
 from sagebrush.services.states.map_runs.results import EXCEEDED, THRESHOLD
+from sagebrush.services.states.map_runs.sources import READER_FAILED
 from sagebrush.services.states.tasks.calls import prepared, target_of
 from sagebrush.services.states.testing.inspection import NOTHING, Inspection
 from sagebrush.services.states.testing.subject import Subject
@@ -59,6 +61,8 @@ class Trial:
     retried: int
     failed: int
     """Iterations of a Map that failed."""
+    source: str | None
+    """What an ItemReader would read."""
     clock: Callable[[], float]
     random: random.Random
     do: Do
@@ -85,6 +89,7 @@ class Trial:
             standard=False,
             prepare=_prepared if self.subject.original.type == "Task" else as_they_are,
             context=self.context,
+            item={"Index": 0, "Value": read(self.input)} if self.subject.iterated else None,
         )
 
     def run(self, inspect: bool) -> Doc:
@@ -144,23 +149,28 @@ class Trial:
 
     def _of_map(self, key: str, state: State) -> TaskFailed | None:
         """Why a Map fails by itself, mocked or not."""
-        found = self._inspection(state)
-        items = found.pop("afterItemsPath", None)
+        inspection = self._inspection(state)
+        found = inspection.made()
         if "maxConcurrency" not in found:
-            return _broken(key, lambda: self._items(state))
+            return _broken(key, lambda: self._items(state, inspection))
         limits = {
             "toleratedFailureCount": found.get("toleratedFailureCount", 0),
             "toleratedFailurePercentage": found.get("toleratedFailurePercentage", 0),
         }
-        total = len(read(items)) if items else 0
+        total = len(inspection.items or ())
         if any(limits.values()) and exceeded(limits, self.failed, total):
             return TaskFailed(key, THRESHOLD, EXCEEDED)
         return None
 
-    def _items(self, state: State) -> None:
+    def _items(self, state: State, inspection: Inspection) -> None:
+        """Raises what keeps the items from being known."""
         value = read(self.input)
+        if state.jsonata:
+            inspection.read_items(self._scope(None, input=value), value)
+            return
         scope = self._scope(value)
-        items_of(state, scope, value if state.input is None else state.input(scope))
+        effective = value if state.input is None else state.input(scope)
+        inspection.read_items(self._scope(effective), effective)
 
     # ---- the answer
 
@@ -173,9 +183,9 @@ class Trial:
         turn = Turn(self._execution, {"events": 1}, self._began, self.random, _NoPages())
         return turn.scope(line, value, **states)
 
-    def _inspection(self, state: State) -> Doc:
+    def _inspection(self, state: State) -> Inspection:
         value = read(self.input)
-        return Inspection(state, self.input, value, self._scope, self._result).made()
+        return Inspection(state, self.input, value, self._scope, self._result, self.source)
 
     def _told(self, inspect: bool) -> Doc:
         exited = next((e for e in self._events if e["type"].endswith("StateExited")), None)
@@ -210,7 +220,7 @@ class Trial:
         return "FAILED" if exited is None else "CAUGHT_ERROR"
 
     def _inspected(self, answer: Doc, exited: Doc | None) -> Doc:
-        data = self._inspection(self.subject.original)
+        data = self._inspection(self.subject.original).made()
         error, state = self._failure, self.subject.state
         if answer["status"] == "CAUGHT_ERROR" and error is not None:
             data["errorDetails"] = {"catchIndex": _index(state.catchers, error)}
@@ -249,4 +259,6 @@ def _broken(key: str, evaluate: Callable[[], object]) -> TaskFailed:
         evaluate()
     except StateError as error:
         return TaskFailed(key, error.name, error.cause)
+    except Unreadable as error:
+        return TaskFailed(key, READER_FAILED, str(error))
     return TaskFailed(key, "States.Runtime", None)

@@ -45,6 +45,37 @@ def test_an_invoked_function_answers_with_what_the_sdk_tells() -> None:
     assert found["SdkResponseMetadata"] == {"RequestId": ID}
 
 
+def test_a_functions_log_and_trace_are_told() -> None:
+    """Recorded in November 2025: localstack test_lambda_task_service, `test_invoke_unsupported_param`."""
+    answer = {
+        "StatusCode": 200, "ExecutedVersion": "$LATEST", "Payload": b"{}", "LogResult": "bG9n",
+        "TraceId": "Root=1-5f84c7a5-0123456789abcdef01234567;Sampled=0",
+    }  # fmt: skip
+    found = output("arn:aws:states:::lambda:invoke", answer)
+    assert found["LogResult"] == "bG9n"
+    assert "TraceId" not in found
+    http = found["SdkHttpMetadata"]
+    assert list(http["AllHttpHeaders"]) == [
+        "X-Amz-Log-Result", "X-Amz-Executed-Version", "x-amzn-Remapped-Content-Length", "Connection",
+        "x-amzn-RequestId", "Content-Length", "Date", "X-Amzn-Trace-Id", "Content-Type",
+    ]  # fmt: skip
+    assert list(http["HttpHeaders"]) == [
+        "Connection", "Content-Length", "Content-Type", "Date", "X-Amz-Executed-Version",
+        "X-Amz-Log-Result", "x-amzn-Remapped-Content-Length", "x-amzn-RequestId", "X-Amzn-Trace-Id",
+    ]  # fmt: skip
+    assert http["HttpHeaders"]["X-Amzn-Trace-Id"] == answer["TraceId"]
+    assert output(FUNCTION, answer) == {}
+
+
+def test_a_queue_by_a_bare_name_is_a_host_that_nobody_knows() -> None:
+    """Recorded: localstack test_task_service_sqs, `test_send_message_no_such_queue`."""
+    with pytest.raises(CallFailed) as found:
+        answers.check_address("sqs", {"QueueUrl": "nowhere"})
+    assert found.value.error == "SQS.SdkClientException"
+    assert found.value.cause == "Unable to execute HTTP request: nowhere: Name or service not known"
+    answers.check_address("sqs", {"QueueUrl": "http://localhost/123456789012/q"})
+
+
 @pytest.mark.parametrize(
     ("arn", "payload", "error", "cause"),
     [

@@ -154,9 +154,9 @@ def test_events_name_the_machine_and_the_execution() -> None:
 
 
 def test_what_an_integration_does_not_take_is_not_scheduled() -> None:
-    given = {"FunctionName": "f", "Payload": None, "LogType": "Tail"}
+    given = {"FunctionName": "f", "Payload": None, "LogType": "Tail", "Nothing": 1}
     shown = prepared(integration("lambda:invoke"), given)
-    assert shown == {"FunctionName": "f", "Payload": None}
+    assert shown == {"FunctionName": "f", "Payload": None, "LogType": "Tail"}
 
 
 @pytest.mark.parametrize(

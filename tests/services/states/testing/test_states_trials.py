@@ -47,6 +47,7 @@ def tried(
         context=json.loads(more["context"]) if "context" in more else None,
         retried=more.get("retried", 0),
         failed=more.get("failed", 0),
+        source=more.get("source"),
         clock=lambda: 1_700_000_000.0,
         random=random.Random(1),
         do=do,
@@ -217,6 +218,105 @@ def test_a_mocked_map() -> None:
     assert tried(tolerant, {"Values": [1, 2, 3]}, mock, failed=1)["status"] == "SUCCEEDED"
     failed = tried(tolerant, {"Values": [1, 2, 3]}, mock, failed=2)
     assert failed["error"] == "States.ExceedToleratedFailureThreshold"
+
+
+READ = {
+    "Type": "Map", "End": True,
+    "ItemReader": {
+        "Resource": "arn:aws:states:::s3:getObject",
+        "ReaderConfig": {"InputType": "JSON"}, "Parameters": {"Bucket": "b", "Key.$": "$.key"},
+    },
+    "ItemSelector": {"n.$": "$$.Map.Item.Value", "at.$": "$$.Map.Item.Index", "key.$": "$.key"},
+    "ItemProcessor": {
+        "ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"},
+        "StartAt": "P", "States": {"P": PASS},
+    },
+}  # fmt: skip
+
+
+def test_the_steps_of_a_map_are_told() -> None:
+    mock = {"result": "[]"}
+    found = tried(READ, {"key": "k"}, mock, source="[5,6,7]")["inspectionData"]
+    selected = [{"n": n, "at": at, "key": "k"} for at, n in enumerate([5, 6, 7])]
+    assert found["afterItemSelector"] == selected
+    assert "afterItemsPath" not in found
+    batched = {**READ, "ItemBatcher": {"MaxItemsPerBatch": 2, "BatchInput": {"b": 1}}}
+    found = tried(batched, {"key": "k"}, mock, source="[5,6,7]")["inspectionData"]
+    assert found["afterItemBatcher"] == [
+        {"BatchInput": {"b": 1}, "Items": selected[:2]},
+        {"BatchInput": {"b": 1}, "Items": selected[2:]},
+    ]
+    inline = {**MAP, "ItemSelector": {"v.$": "$$.Map.Item.Value"}}
+    found = tried(inline, {"Values": ["a"]}, mock)["inspectionData"]
+    assert (found["afterItemsPath"], found["afterItemSelector"]) == (["a"], [{"v": "a"}])
+
+
+@pytest.mark.parametrize(
+    ("config", "source", "items"),
+    [
+        ({"InputType": "CSV", "CSVHeaderLocation": "FIRST_ROW"}, "a,b\n1,2\n", [{"a": "1", "b": "2"}]),
+        ({"InputType": "JSONL"}, '{"a":1}\n2\n', [{"a": 1}, 2]),
+        ({"InputType": "JSON", "MaxItems": 1}, "[1,2]", [1]),
+        ({"InputType": "JSON", "ItemsPointer": "/x/y"}, '{"x":{"y":[1,2]}}', [1, 2]),
+    ],
+)  # fmt: skip
+def test_what_a_reader_would_read_may_be_given(config: Any, source: str, items: Any) -> None:
+    reader = {**READ["ItemReader"], "ReaderConfig": config}
+    state = {**READ, "ItemReader": reader, "ItemSelector": {"i.$": "$$.Map.Item.Value"}}
+    found = tried(state, {"key": "k"}, {"result": "[]"}, source=source)["inspectionData"]
+    assert found["afterItemSelector"] == [{"i": item} for item in items]
+    assert found.get("afterItemsPointer") == (items if "ItemsPointer" in config else None)
+
+
+def test_data_that_no_reader_can_read_fails_the_map() -> None:
+    found = tried(READ, {"key": "k"}, {"result": "[]"}, source='{"no": "array"}')
+    assert (found["status"], found["error"]) == ("FAILED", "States.ItemReaderFailed")
+    assert found["cause"] == "Attempting to map over non-iterable node."
+    unread = tried(READ, {"key": "k"}, {"result": "[1]"})
+    assert (unread["status"], unread["output"]) == ("SUCCEEDED", [1])
+
+
+def test_a_reader_of_jsonata_tells_no_more_than_its_limits() -> None:
+    """Recorded: `test_state_machine_configuration_map_iteration_item_reader`."""
+    state = {
+        **{name: value for name, value in READ.items() if name != "ItemSelector"},
+        "QueryLanguage": "JSONata", "MaxConcurrency": 1,
+        "ItemReader": {
+            "Resource": "arn:aws:states:::s3:getObject", "ReaderConfig": {"InputType": "JSON"},
+            "Arguments": {"Bucket": "b", "Key": "{% $states.input.key %}"},
+        },
+    }  # fmt: skip
+    found = tried(state, {"key": "k"}, {"result": "[1,4,9]"}, source="[1,2,3]")
+    assert found["inspectionData"] == {"input": {"key": "k"}, "maxConcurrency": 1}
+    selecting = {**state, "ItemSelector": {"v": "{% $states.context.Map.Item.Value + 1 %}"}}
+    found = tried(selecting, {"key": "k"}, {"result": "[]"}, source="[1,2]")
+    assert found["inspectionData"]["afterItemSelector"] == [{"v": 2}, {"v": 3}]
+
+
+def test_a_state_of_an_iteration_has_its_input_as_the_item() -> None:
+    inner = {"Type": "Pass", "End": True, "Parameters": {"of.$": "$$.Map.Item"}}
+    machine = {
+        "StartAt": "Each", "States": {
+            "Each": {
+                "Type": "Map", "End": True,
+                "ItemProcessor": {"StartAt": "In", "States": {"In": inner}},
+            },
+            "Beside": PASS,
+        },
+    }  # fmt: skip
+    machine["States"]["Each"] = {**machine["States"]["Each"], "Next": "Beside"}
+    machine["States"]["Each"].pop("End")
+    found = tried(machine, HELLO, stateName="In")
+    assert found["output"] == {"of": {"Index": 0, "Value": HELLO}}
+
+
+def test_mocks_of_jobs_are_judged_by_what_describes_them() -> None:
+    state = {**TASK, "Resource": "arn:aws:states:::states:startExecution.sync"}
+    wrong = {"result": json.dumps({"Status": "DONE", "Output": "{}"})}
+    with pytest.raises(AwsError, match="Field 'Status' is not an expected value"):
+        tried(state, HELLO, wrong)
+    well = {"Status": "SUCCEEDED", "Output": "{}"}
+    assert tried(state, HELLO, {"result": json.dumps(well)})["output"] == well
 
 
 def test_variables_are_given_and_assigned() -> None:
