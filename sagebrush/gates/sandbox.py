@@ -33,6 +33,10 @@ from sagebrush.world import World
 RUNTIME_BODY = 1 << 20
 """Bytes of a function's response that wait in memory until they are read."""
 
+RUNTIME_KEPT = 86400.0
+"""Seconds that a connection to the Runtime API is kept without a request: a warm interpreter connects
+before there is a function for it, and a handler takes up to 900 s between its event and its result."""
+
 Factory = listen.Web | Callable[[Held], asyncio.BaseProtocol]
 """Makes the protocols of a listener's connections."""
 
@@ -136,7 +140,8 @@ class Sandboxes:
 
     def _runtime(self, spec: Spec, share: Share) -> Factory:
         """Serves Lambda's Runtime API."""
-        return listen.web_server(RuntimeApi(self._world.functions, spec.key).answer, RUNTIME_BODY)
+        answer = RuntimeApi(self._world.functions, spec.key).answer
+        return listen.web_server(answer, RUNTIME_BODY, RUNTIME_KEPT)
 
     def _proxy(self, spec: Spec, share: Share) -> Factory:
         """Serves the HTTP proxy to the internet."""

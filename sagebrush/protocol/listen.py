@@ -99,10 +99,10 @@ def _marked(handler: Handler) -> Handler:
     return answer
 
 
-def web_server(handler: Handler, buffer: int = 1 << 20) -> Web:
+def web_server(handler: Handler, buffer: int = 1 << 20, kept: float = KEPT) -> Web:
     """aiohttp's protocol factory as every listener uses it: bodies are left as they were sent.
 
-    A head that is not complete KEPT seconds after the connection or the answer before it began is
+    A head that is not complete `kept` seconds after the connection or the answer before it began is
     waited for no longer. `buffer`: bytes of a body that wait in memory, twice as many at most.
     """
     return Web(
@@ -110,7 +110,7 @@ def web_server(handler: Handler, buffer: int = 1 << 20) -> Web:
         auto_decompress=False,
         access_log=None,
         logger=_Told(log, {}),
-        keepalive_timeout=KEPT,
+        keepalive_timeout=kept,
         lingering_time=5.0,
         max_line_size=LINE,
         max_field_size=LINE,

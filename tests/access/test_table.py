@@ -66,6 +66,7 @@ ABSENT = {
     "lambda:EventSourceToken": "of Alexa skills, which invoke nothing here",
     "lambda:FunctionArn": "given by the function or mapping itself, where the request does not name it",
     "lambda:FunctionUrlAuthType": "given by the function itself, where it has a URL",
+    "lambda:InvokedViaFunctionUrl": "of requests to a function's URL, which are no operation",
     "lambda:Principal": "of AddPermission; RemovePermission names a statement",
     "lambda:VpcIds": "there are no VPCs here",
     "iam:AssociatedResourceArn": "SageMaker is not among the services that AWS says give it",

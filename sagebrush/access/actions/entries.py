@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Protocol
 
@@ -131,10 +131,17 @@ class Permission:
     about one training definition must not be met by another's."""
     optional: bool = False
     """Not needed where the request names no such resource."""
+    apart: bool = False
+    """Each of the `parts` names its own resources."""
 
     def needs(self, ctx: Ctx, params: Doc) -> Iterator[Need]:
         """What must be allowed for this request."""
         if self.when is not None and not self.when.holds(ctx, params):
+            return
+        if self.apart:
+            one = replace(self, apart=False, parts=())
+            for part in one_by_one(params, self.parts):
+                yield from one.needs(ctx, part)
             return
         targets = self.on.find(ctx, params) or (() if self.optional else (ANYTHING,))
         for target in targets:

@@ -211,6 +211,8 @@ TABLE: Table = {
                 key("events:source", "Entries.Source", many=True),
                 key("events:detail-type", "Entries.DetailType", many=True),
             ),
+            parts=(("Entries",),),
+            apart=True,
         ),
     ),
     **_without(

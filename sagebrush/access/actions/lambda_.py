@@ -28,8 +28,11 @@ from sagebrush.world import Ctx
 TAG_KEYS = ("aws:resourcetag/",)
 
 
-def _function_tags(ctx: Ctx, account: str, region: str, name: str) -> Mapping[str, str]:
-    row = ctx.world.rows.get(account, region, FUNCTION, name)
+_ROWS = {"function": FUNCTION, "event-source-mapping": MAPPING}
+
+
+def _tags(ctx: Ctx, kind: str, account: str, region: str, name: str) -> Mapping[str, str]:
+    row = ctx.world.rows.get(account, region, kind, name)
     return row.plan.get("tags", {}) if row is not None else {}
 
 
@@ -41,10 +44,7 @@ class Function:
     member: str = "FunctionName"
     qualified: bool = False
     url: bool = False
-
-    @property
-    def kind(self) -> str:
-        return "function"
+    kind: str = "function"
 
     @property
     def members(self) -> tuple[str, ...]:
@@ -60,7 +60,7 @@ class Function:
         except AwsError:  # which the operation refuses
             return ()
         arn = of.qualified if self.qualified else of.arn
-        tags = partial(_function_tags, ctx, of.account, of.region, of.name)
+        tags = partial(_tags, ctx, FUNCTION, of.account, of.region, of.name)
         known = _of_url(ctx, of) if self.url else {}
         return (Target(arn, tags, TAG_KEYS, known),)
 
@@ -113,10 +113,12 @@ class ByArn:
         if not isinstance(arn, str) or not arn.startswith("arn:"):
             return ()
         named = Arn.parse(arn)
-        if named is None or not named.resource.startswith("function:"):
+        kind, _, rest = named.resource.partition(":") if named is not None else ("", "", "")
+        if kind not in _ROWS:
             return (Target(arn),)
-        name = named.resource.split(":")[1]
-        return (Target(arn, partial(_function_tags, ctx, ctx.account, ctx.region, name), TAG_KEYS),)
+        name = rest.partition(":")[0]
+        tags = partial(_tags, ctx, _ROWS[kind], ctx.account, ctx.region, name)
+        return (Target(arn, tags, TAG_KEYS),)
 
 
 @dataclass(frozen=True)
@@ -133,8 +135,20 @@ class EventSourceMapping:
             return ()
         row = ctx.world.rows.get(ctx.account, ctx.region, self.kind_of_rows, uid)
         known = {"lambda:functionarn": row.doc["FunctionArn"]} if row is not None else {}
+        tags = partial(_tags, ctx, self.kind_of_rows, ctx.account, ctx.region, uid)
         arn = f"arn:aws:lambda:{ctx.region}:{ctx.account}:event-source-mapping:{uid}"
-        return (Target(arn, known=known),)
+        return (Target(arn, tags, TAG_KEYS, known),)
+
+
+@dataclass(frozen=True)
+class NewMapping:
+    """The event source mapping that is made, whose UUID nobody knows before."""
+
+    kind: str = "eventSourceMapping"
+    members: tuple[str, ...] = ()
+
+    def find(self, ctx: Ctx, params: Doc) -> Sequence[Target]:
+        return (Target(f"arn:aws:lambda:{ctx.region}:{ctx.account}:event-source-mapping:*"),)
 
 
 @dataclass(frozen=True)
@@ -159,6 +173,7 @@ class FunctionArn:
 
 
 FUNCTION_, QUALIFIED = Function(), Function(qualified=True)
+PROVISIONED = Function(qualified=True, kind="function-alias")  # a version's ARN has the same form
 LAYER, VERSION = Layer(), Layer(version=True)
 TAGS = RequestTags("Tags")
 LAYERS = key("lambda:Layer", "Layers", many=True)
@@ -193,11 +208,15 @@ TABLE: Table = {
     ),
     **_on(
         QUALIFIED,
-        "DeleteFunction", "DeleteFunctionEventInvokeConfig", "DeleteProvisionedConcurrencyConfig",
+        "DeleteFunction", "DeleteFunctionEventInvokeConfig",
         "GetFunction", "GetFunctionConfiguration", "GetFunctionEventInvokeConfig", "GetPolicy",
-        "GetProvisionedConcurrencyConfig", "GetRuntimeManagementConfig",
-        "PutFunctionEventInvokeConfig", "PutProvisionedConcurrencyConfig",
+        "GetRuntimeManagementConfig", "PutFunctionEventInvokeConfig",
         "PutRuntimeManagementConfig", "UpdateFunctionEventInvokeConfig",
+    ),
+    **_on(
+        PROVISIONED,
+        "DeleteProvisionedConcurrencyConfig", "GetProvisionedConcurrencyConfig",
+        "PutProvisionedConcurrencyConfig",
     ),
     "CreateFunction": (
         Permission(
@@ -249,7 +268,7 @@ TABLE: Table = {
     "ListFunctionUrlConfigs": (Permission("lambda:ListFunctionUrlConfigs", FUNCTION_),),
     "CreateEventSourceMapping": (
         Permission("lambda:CreateEventSourceMapping", keys=(FunctionArn(), TAGS)),
-        Permission("lambda:TagResource", ByArn("EventSourceArn"), keys=(TAGS,), when=given("Tags")),
+        Permission("lambda:TagResource", NewMapping(), keys=(TAGS,), when=given("Tags")),
     ),
     "GetEventSourceMapping": (Permission("lambda:GetEventSourceMapping", EventSourceMapping()),),
     "UpdateEventSourceMapping": (

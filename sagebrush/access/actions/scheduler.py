@@ -35,7 +35,7 @@ def _arn(ctx: Ctx, resource: str) -> str:
 
 @dataclass(frozen=True)
 class Schedule:
-    """The schedule of the request's group and name; `*` for all of a group."""
+    """The schedule of the request's group and name; `*` for all of a group. Its tags are the group's."""
 
     members: tuple[str, ...] = ("GroupName", "Name")
     kind: str = "schedule"
@@ -43,7 +43,8 @@ class Schedule:
     def find(self, ctx: Ctx, params: Doc) -> Sequence[Target]:
         group = params.get(self.members[0]) or DEFAULT
         name = params.get("Name", "*") if len(self.members) > 1 else "*"
-        return (Target(_arn(ctx, f"schedule/{group}/{name}")),)
+        tags = partial(_tags, ctx, group)
+        return (Target(_arn(ctx, f"schedule/{group}/{name}"), tags, TAG_KEYS),)
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ from sagebrush.world import Ctx
 
 TAG_KEYS = ("aws:resourcetag/",)
 _ROWS = {"stateMachine": "state-machine", "activity": "activity"}
+_OF_MACHINES = ("execution", "express", "mapRun")
 
 
 def _tags(ctx: Ctx, kind: str, name: str) -> Mapping[str, str]:
@@ -56,23 +57,29 @@ class Named:
 
 @dataclass(frozen=True)
 class ByArn:
-    """What an ARN at one of the members names; of a version or an alias, its state machine."""
+    """What an ARN at one of the members names; of a version or an alias, its state machine. Executions
+    have no tags of their own: their state machine's are asked for."""
 
     kind: str
     members: tuple[str, ...]
+    word: str = ""
+    """Of the ARNs that are looked at; all of them without it."""
 
     def find(self, ctx: Ctx, params: Doc) -> Sequence[Target]:
         found = [value for member in self.members for value in at(params, member)]
-        targets = [self._one(ctx, arn) for arn in found if isinstance(arn, str)]
+        texts = [arn for arn in found if isinstance(arn, str) and f":{self.word}" in arn]
+        targets = [self._one(ctx, arn) for arn in texts]
         return tuple({target.arn: target for target in targets}.values())
 
     def _one(self, ctx: Ctx, arn: str) -> Target:
         parts = arn.split(":", 7)
-        if len(parts) < 7 or parts[5] not in _ROWS:
+        if len(parts) < 7 or parts[5] not in (*_ROWS, *_OF_MACHINES):
             return Target(arn)
-        if (parts[3], parts[4]) != (ctx.region, ctx.account):
-            return Target(":".join(parts[:7]))
-        return _target(ctx, parts[5], parts[6])
+        here = (parts[3], parts[4]) == (ctx.region, ctx.account)
+        if parts[5] in _OF_MACHINES:
+            tags = partial(_tags, ctx, "state-machine", parts[6].partition("/")[0])
+            return Target(arn, tags, TAG_KEYS) if here else Target(arn)
+        return _target(ctx, parts[5], parts[6]) if here else Target(":".join(parts[:7]))
 
 
 @dataclass(frozen=True)
@@ -104,6 +111,7 @@ VERSION = ByArn("statemachine", ("stateMachineVersionArn",))
 ALIAS = ByArn("statemachine", ("stateMachineAliasArn",))
 ROUTES = ByArn("statemachine", ("routingConfiguration.stateMachineVersionArn",))
 EXECUTION = ByArn("execution", ("executionArn",))
+EXPRESS = ByArn("express", ("executionArn",), "express:")
 ACTIVITY = ByArn("activity", ("activityArn",))
 MAP_RUN = ByArn("maprun", ("mapRunArn",))
 LISTED = ByArn("statemachine", ("stateMachineArn",))
@@ -185,9 +193,12 @@ TABLE: Table = {
     **plain(
         MACHINE, "DeleteStateMachine", "ListStateMachineVersions", "PublishStateMachineVersion"
     ),
+    "DescribeExecution": (
+        Permission("states:DescribeExecution", EXECUTION),
+        Permission("states:DescribeExecution", EXPRESS, optional=True),
+    ),
     **plain(
         EXECUTION,
-        "DescribeExecution",
         "DescribeStateMachineForExecution",
         "GetExecutionHistory",
         "RedriveExecution",
@@ -195,7 +206,11 @@ TABLE: Table = {
     ),
     **plain(MAP_RUN, "DescribeMapRun", "UpdateMapRun"),
     "ListMapRuns": (Permission("states:ListMapRuns", EXECUTION),),
-    "TestState": (Permission("states:TestState"), passed()),
+    "TestState": (
+        Permission("states:TestState"),
+        passed(),
+        Permission("states:RevealSecrets", when=given("revealSecrets")),
+    ),
     **plain(ACTIVITY, "DeleteActivity", "DescribeActivity", "GetActivityTask"),
     "ListActivities": (Permission("states:ListActivities"),),
     "ListStateMachines": (Permission("states:ListStateMachines"),),
