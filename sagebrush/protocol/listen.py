@@ -99,18 +99,18 @@ def _marked(handler: Handler) -> Handler:
     return answer
 
 
-def web_server(handler: Handler, buffer: int = 1 << 20, kept: float = KEPT) -> Web:
+def web_server(handler: Handler, buffer: int = 1 << 20, kept: float | None = None) -> Web:
     """aiohttp's protocol factory as every listener uses it: bodies are left as they were sent.
 
-    A head that is not complete `kept` seconds after the connection or the answer before it began is
-    waited for no longer. `buffer`: bytes of a body that wait in memory, twice as many at most.
+    A head that is not complete `kept` seconds (KEPT) after the connection or the answer before it
+    began is waited for no longer. `buffer`: bytes of a body that wait in memory, twice as many at most.
     """
     return Web(
         handler,
         auto_decompress=False,
         access_log=None,
         logger=_Told(log, {}),
-        keepalive_timeout=kept,
+        keepalive_timeout=KEPT if kept is None else kept,
         lingering_time=5.0,
         max_line_size=LINE,
         max_field_size=LINE,
