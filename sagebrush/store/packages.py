@@ -6,7 +6,9 @@ changes. Rows name packages by their SHA-256; those that no row names go by `swe
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import lzma
 import os
 import shutil
 import stat
@@ -26,6 +28,8 @@ GRACE = 3600.0
 """Seconds that a package is kept which no row names: its row may be on its way."""
 _SYMLINK_BYTES = 4096
 _PIECE = 1 << 20
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE, errno.ENFILE, errno.EROFS})
+"""What is the host's fault, not the zip file's."""
 MANY = 64
 """Files from which on all of the host's are synced at once, not one by one."""
 
@@ -127,8 +131,12 @@ def unpack(archive: Path, into: Path) -> int:
             return _unpacked(opened, into)
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError) as error:
         raise NoPackage(str(error)) from error
-    except (UnicodeError, OverflowError) as error:
+    except (UnicodeError, OverflowError, lzma.LZMAError) as error:
         raise NoPackage(str(error)) from error
+    except OSError as error:
+        if error.errno in _FULL:
+            raise
+        raise NoPackage(str(error)) from error  # bz2's, a seek to before the file, a name too long
 
 
 def _unpacked(opened: zipfile.ZipFile, into: Path) -> int:

@@ -14,7 +14,7 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -31,7 +31,7 @@ from sagebrush.routing.functions.parents import Plan
 from sagebrush.routing.functions.prepared import Ground, Prepared
 from sagebrush.routing.functions.runtimes import NODE, PROVIDED, PYTHON, Runtime, runtime
 from sagebrush.routing.functions.values import FunctionVersion, Unrunnable
-from sagebrush.workload import launch
+from sagebrush.workload import function_layers, launch
 from sagebrush.world import World
 
 FOLDER = "function-runtimes"
@@ -132,7 +132,7 @@ class Places:
 
     def used(self, root: Path) -> int:
         """Bytes that the environment in `root` has in its /tmp."""
-        return sum(_sizes(root / "tmp"))
+        return function_layers.held(root / "tmp")
 
     def prepared(
         self, version: FunctionVersion, ground: Ground, blank: Spec, stream: str
@@ -257,10 +257,7 @@ class Places:
         if not folder.is_dir():
             part = folder.with_name(f".{name}.{os.getpid()}.{threading.get_ident()}")
             part.mkdir(parents=True, mode=0o755)
-            for layer in layers:
-                shutil.copytree(
-                    layer, part, symlinks=True, dirs_exist_ok=True, copy_function=_linked
-                )
+            function_layers.lay_over(layers, part)
             with contextlib.suppress(OSError):
                 part.rename(folder)
             shutil.rmtree(part, ignore_errors=True)
@@ -295,28 +292,6 @@ def _node() -> tuple[Bind, ...]:
     if any(path.is_relative_to(each) for each in sandbox.SYSTEM):
         return ()
     return (Bind(path.parent.parent, str(path.parent.parent)),)
-
-
-def _sizes(folder: Path) -> Iterator[int]:
-    """The sizes on disk of all files under `folder`."""
-    with contextlib.suppress(OSError):
-        for entry in os.scandir(folder):
-            with contextlib.suppress(OSError):
-                if entry.is_dir(follow_symlinks=False):
-                    yield from _sizes(Path(entry.path))
-                else:
-                    yield entry.stat(follow_symlinks=False).st_blocks * 512
-
-
-def _linked(source: str, target: str) -> str:
-    """The file is at `target` too, in place of what a layer before had there."""
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(target)
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copy2(source, target)
-    return target
 
 
 def _minor(version: str) -> str:

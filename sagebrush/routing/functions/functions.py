@@ -386,8 +386,11 @@ class Functions:
             await asyncio.sleep(LOOK)
             for each in [e for e in self._all.values() if e.busy and e.live]:
                 size = each.version.storage << 20
-                if await run(None, self._places.used, each.directory) > size + SLACK:
-                    each.end("storage")
+                try:
+                    if await run(None, self._places.used, each.directory) > size + SLACK:
+                        each.end("storage")
+                except Exception:  # the others are looked at all the same
+                    log.exception("what %s keeps in /tmp is not known", each.key)
 
     def _kept(self, environment: Environment) -> bool:
         """Whether the environment is one of those that were asked to stay."""
