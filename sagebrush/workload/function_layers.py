@@ -30,7 +30,9 @@ def lay_over(layers: Sequence[Path], into: Path) -> None:
                 source, target = Path(folder, name), here / name
                 if source.is_symlink():
                     _replace(source, target)
-                elif target.is_symlink() or not target.is_dir():  # never through an earlier one's link
+                elif (
+                    target.is_symlink() or not target.is_dir()
+                ):  # never through an earlier one's link
                     target.unlink(missing_ok=True)
                     target.mkdir(mode=0o755)
             for name in files:

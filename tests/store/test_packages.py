@@ -25,6 +25,16 @@ def zipped(*members: tuple[str, bytes, int]) -> bytes:
     return out.getvalue()
 
 
+def broken(method: int) -> bytes:
+    """A zip file whose only member cannot be decompressed."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", method) as made:
+        made.writestr("a", os.urandom(2000))
+    data = bytearray(out.getvalue())
+    data[60:600] = bytes(540)
+    return bytes(data)
+
+
 @pytest.fixture
 def kept(tmp_path: Path) -> Packages:
     return Packages(tmp_path / "code")
@@ -67,6 +77,9 @@ def test_a_package_is_kept_once_with_its_modes_and_links(kept: Packages) -> None
         zipped(("a" * 300, b"", 0o100644)),
         zipped(("a", b"1", 0o100644), ("a/b", b"2", 0o100644)),
         zipped(("link", b"", stat.S_IFLNK | 0o777)),
+        zipped(("link", b"a" * 4096, stat.S_IFLNK | 0o777)),
+        broken(zipfile.ZIP_BZIP2),
+        broken(zipfile.ZIP_LZMA),
     ],
 )
 def test_what_leads_out_or_is_no_file_is_no_package(kept: Packages, data: bytes) -> None:
