@@ -10,6 +10,7 @@ import base64
 import binascii
 import datetime as dt
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,8 @@ from urllib.parse import unquote
 from sagebrush.errors import Doc
 
 _TEXT = ("application/json", "application/javascript", "application/xml")
+_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+"""A header's name (RFC 9110, token)."""
 _PRELUDE = b"\0" * 8
 LONGEST_PRELUDE = 64 * 1024
 FORBIDDEN_URL = "https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html"
@@ -118,11 +121,11 @@ def answered(payload: bytes) -> Answered | None:
     """The reply that the function's answer means; None for one that means none (502)."""
     try:
         found: Any = json.loads(payload or b"null")
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     if not isinstance(found, dict) or "statusCode" not in found:
         text = found if isinstance(found, str) else json.dumps(found, separators=(",", ":"))
-        body = b"" if found is None else text.encode()
+        body = b"" if found is None else text.encode("utf-8", "replace")
         return Answered(200, [("Content-Type", "application/json")], body)
     return _described(found)
 
@@ -132,13 +135,16 @@ def _described(found: Doc) -> Answered | None:
     status, headers = found["statusCode"], found.get("headers") or {}
     if isinstance(status, str) and status.isdecimal():
         status = int(status)
-    if not isinstance(status, int) or not 100 <= status < 600 or not isinstance(headers, dict):
+    if not isinstance(status, int) or not 200 <= status < 600 or not isinstance(headers, dict):
+        return None  # interim replies (1xx) are the server's alone
+    cookies = found.get("cookies") or []
+    if not isinstance(cookies, list) or not all(map(_NAME.fullmatch, headers)):
         return None
     listed: list[tuple[str, str]] = []
     for name, value in headers.items():
         if name.lower() not in ("content-length", "transfer-encoding", "connection"):
             listed.append((name, _header(value)))
-    listed += [("Set-Cookie", _header(each)) for each in found.get("cookies") or ()]
+    listed += [("Set-Cookie", _header(each)) for each in cookies]
     if not any(name.lower() == "content-type" for name, _ in listed):
         listed.append(("Content-Type", "application/json"))
     body = found.get("body")
@@ -165,7 +171,7 @@ def prelude(data: bytes) -> tuple[Answered, bytes] | None:
     head, _, rest = data.partition(_PRELUDE)
     try:
         found: Any = json.loads(head)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     described = _described({"statusCode": 200, **found}) if isinstance(found, dict) else None
     return (described, rest) if described is not None else None

@@ -116,3 +116,24 @@ def test_cross_origin_requests() -> None:
     assert url_events.shared(any_, {"origin": "https://b"}) == [
         ("Access-Control-Allow-Origin", "*"), ("Access-Control-Expose-Headers", "x"),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b"[" * 100_000 + b"]" * 100_000,
+        b'{"statusCode":200,"cookies":5}',
+        b'{"statusCode":200,"headers":{"a\\r\\nb":"c"}}',
+        b'{"statusCode":200,"headers":{"":"c"}}',
+        b'{"statusCode":101}',
+    ],
+    ids=["deep", "cookies", "line end", "no name", "interim"],
+)
+def test_what_no_reply_can_be_made_of_is_none(payload: bytes) -> None:
+    assert url_events.answered(payload) is None
+
+
+def test_a_lone_surrogate_is_a_question_mark() -> None:
+    answered = url_events.answered(rb'"\ud800"')
+    assert answered is not None
+    assert answered.body == b"?"
