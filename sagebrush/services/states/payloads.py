@@ -53,28 +53,34 @@ def problem(text: str) -> str | None:
 
 def _told(text: str, error: json.JSONDecodeError) -> str:
     rest = text[error.pos :]
+    message = error.msg
+    if message.startswith(
+        "Illegal trailing comma"
+    ):  # Python 3.13 names the comma, AWS what follows it
+        rest = rest[1:].lstrip(" \t\n\r")
+        message = "Expecting property name" if rest.startswith("}") else "Expecting value"
     if not text.strip():
         return "Invalid execution input."
     if not rest:
         return "Unexpected end-of-input"
     word = _WORD.match(rest)
-    if error.msg.startswith("Expecting property name"):
+    if message.startswith("Expecting property name"):
         return f"{_character(rest)}: was expecting double-quote to start field name"
-    if error.msg == "Expecting value" and word is not None:
+    if message == "Expecting value" and word is not None:
         return (
             f"Unrecognized token '{word[0]}': was expecting (JSON String, Number, Array, Object or"
             " token 'null', 'true' or 'false')"
         )
-    if error.msg == "Expecting value":
+    if message == "Expecting value":
         return (
             f"{_character(rest)}: expected a valid value (JSON String, Number, Array, Object or"
             " token 'null', 'true' or 'false')"
         )
-    if error.msg == "Expecting ',' delimiter":
+    if message == "Expecting ',' delimiter":
         return f"{_character(rest)}: was expecting comma to separate entries"
-    if error.msg == "Expecting ':' delimiter":
+    if message == "Expecting ':' delimiter":
         return f"{_character(rest)}: was expecting a colon to separate field name and value"
-    return error.msg
+    return message
 
 
 def _character(rest: str) -> str:

@@ -151,7 +151,7 @@ def test_a_universal_target_is_called_as_its_role(things: OutboxWorld) -> None:
     assert said(refused)["TARGET_ARN"] == "arn:aws:scheduler:::aws-sdk:sqs:createQueue"
     assert {body: each["ERROR_CODE"] for body, each in found.items()} == {
         given: "AccessDeniedException",
-        '{"Strange": 1}': "ValidationException",
+        '{"Strange": 1}': "MissingParameter",
     }
 
 

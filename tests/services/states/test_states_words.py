@@ -30,7 +30,8 @@ def test_names(name: str) -> None:
     ("text", "why"),
     [
         ("not", "Unrecognized token 'not'"),
-        ("[1,]", "Unexpected character (']' (code 93))"),
+        ("[1,]", "Unexpected character (']' (code 93)): expected a valid value"),
+        ('{"a": 1, }', "Unexpected character ('}' (code 125)): was expecting double-quote"),
         ('{"a" 1}', "Unexpected character ('1' (code 49)): was expecting a colon"),
         ('{"a": 1 "b"}', "Unexpected character ('\"' (code 34)): was expecting comma"),
         ("{", "Unexpected end-of-input"),
