@@ -23,6 +23,7 @@ _BLOCK = 512
 def lay_over(layers: Sequence[Path], into: Path) -> None:
     """The directory `into` has what all layers have; where several have a name, the last one's. Files are
     links to the layers' own where the file system lets them. Raises OSError."""
+    into.chmod(0o755)
     for layer in layers:
         for folder, names, files in os.walk(layer):
             here = into / Path(folder).relative_to(layer)
@@ -30,11 +31,13 @@ def lay_over(layers: Sequence[Path], into: Path) -> None:
                 source, target = Path(folder, name), here / name
                 if source.is_symlink():
                     _replace(source, target)
-                elif (
+                    continue
+                if (
                     target.is_symlink() or not target.is_dir()
                 ):  # never through an earlier one's link
                     target.unlink(missing_ok=True)
-                    target.mkdir(mode=0o755)
+                    target.mkdir()
+                    target.chmod(0o755)  # whatever the server's umask: the function's user reads it
             for name in files:
                 _replace(Path(folder, name), here / name)
 
