@@ -55,6 +55,7 @@ def test_down_stops_jobs_as_stop_training_job_does(busy: Stand, how: str) -> Non
     assert busy.sm.describe_endpoint(EndpointName="kept")["EndpointStatus"] == "InService"
 
 
+@pytest.mark.full
 def test_down_that_keeps_jobs(busy: Stand) -> None:
     before = busy.live()
     done = busy.run("down", "--keep-jobs")

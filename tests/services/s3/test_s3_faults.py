@@ -110,6 +110,7 @@ class Writer(threading.Thread):
         self._s3.complete_multipart_upload(**given, MultipartUpload={"Parts": parts})
 
 
+@pytest.mark.full
 def test_kill_9_loses_nothing_acknowledged_and_shows_nothing_half(tmp_path: Path) -> None:
     home = tmp_path / "home"
     acknowledged: dict[str, set[str]] = {}
