@@ -340,6 +340,9 @@ class Executing:
                 self._nothing(live, item)
                 return
             live.run, live.position = found
+        if not live.position and not isinstance(item.happened, Began):
+            self._first(live)  # who asked knew the name, and came before the start was told
+            return
         run = live.run
         if (isinstance(item.happened, Began) and live.position) or self._stale(live, item):
             self._nothing(live, item)
@@ -349,6 +352,13 @@ class Executing:
         change = change_of(run, item.happened, step, port.recorded(run))
         live.size = len(change.position or "")
         self._commit(live, item, step, change)
+
+    def _first(self, live: _Live) -> None:
+        """The execution begins before anything else happens to it."""
+        item = _Item(Began(), Future(), True, self._world.db.generations.now)
+        with self._guard:
+            live.inbox.appendleft(item)
+        self._ready.put(live)
 
     def _stale(self, live: _Live, item: _Item) -> bool:
         """Whether a timer fired that was cancelled or set anew meanwhile (by a heartbeat)."""

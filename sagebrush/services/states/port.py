@@ -76,7 +76,11 @@ class StatesPort:
             "executionFailedEventDetails": details,
         }
         end = End("FAILED", error="States.Runtime", cause=cause)
-        return Step({"events": last + 1, "root": {}, "ready": []}, [event], end=end)
+        stops = [
+            (StopMapRun if isinstance(work.order, StartMapRun) else StopTask)(work.key)
+            for work in self._world.executions.works_of(run.id)
+        ]
+        return Step({"events": last + 1, "root": {}, "ready": []}, [event], stops, end=end)
 
     def recorded(self, run: Run) -> bool:
         """Express executions have no history (guide, "Choosing workflow type"); those of a map run
