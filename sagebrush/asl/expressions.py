@@ -143,13 +143,18 @@ class Expression:
         Jsonata.CURRENT.jsonata = run
         try:
             found = run.evaluate(None, bindings)
-            return MISSING if found is None else _Plain().of(found)
+            return MISSING if found is None else plain(found)
         finally:
             del Jsonata.CURRENT.jsonata
 
 
 class _Unsupported(Exception):
     """A result is no JSON value."""
+
+
+def plain(value: Any) -> Any:
+    """A result of the library as a JSON document. Raises _Unsupported and _Exceeded."""
+    return _Plain().of(value)
 
 
 class _Plain:

@@ -159,7 +159,7 @@ def _step(part: Part, value: Any, search: Search) -> Iterator[Any]:
     elif isinstance(part, Every):
         yield from _children(value)
     elif isinstance(part, Deep):
-        yield from _descend(value)
+        yield from _descend(value, search)
     elif isinstance(part, Where):
         candidates = value if isinstance(value, list) else [value]
         yield from (one for one in candidates if part.filter(one, search))
@@ -172,11 +172,15 @@ def _children(value: Any) -> Iterator[Any]:
         yield from value
 
 
-def _descend(value: Any) -> Iterator[Any]:
-    yield value
-    for child in _children(value):
-        if isinstance(child, dict | list):
-            yield from _descend(child)
+def _descend(value: Any, search: Search) -> Iterator[Any]:
+    """The value and all objects and arrays beneath it, each before what is in it."""
+    left = [value]
+    while left:
+        one = left.pop()
+        yield one
+        children = list(_children(one))
+        search.spend(len(children))
+        left += [child for child in reversed(children) if isinstance(child, dict | list)]
 
 
 def _numbers(value: Any) -> list[float]:

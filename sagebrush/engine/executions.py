@@ -310,7 +310,7 @@ class Executing:
             with self._world.db.generations.of(item.generation):
                 self._tell(live, item, step)
             if step.more:
-                self._after(live)
+                self._before(live, Continued())
         with self._guard:
             if not live.inbox:
                 live.busy = False
@@ -326,9 +326,9 @@ class Executing:
         with self._world.db.generations.of(item.generation):
             self._step(live, item)
 
-    def _after(self, live: _Live) -> None:
-        """What was cut off comes before what has happened since."""
-        item = _Item(Continued(), Future(), True, self._world.db.generations.now)
+    def _before(self, live: _Live, happened: Began | Continued) -> None:
+        """What was cut off, or has not begun, comes before what has happened since."""
+        item = _Item(happened, Future(), True, self._world.db.generations.now)
         with self._guard:
             live.inbox.appendleft(item)
 
@@ -341,7 +341,8 @@ class Executing:
                 return
             live.run, live.position = found
         if not live.position and not isinstance(item.happened, Began):
-            self._first(live)  # who asked knew the name, and came before the start was told
+            self._before(live, Began())  # who asked knew the name, and was faster than the start
+            self._ready.put(live)
             return
         run = live.run
         if (isinstance(item.happened, Began) and live.position) or self._stale(live, item):
@@ -352,13 +353,6 @@ class Executing:
         change = change_of(run, item.happened, step, port.recorded(run))
         live.size = len(change.position or "")
         self._commit(live, item, step, change)
-
-    def _first(self, live: _Live) -> None:
-        """The execution begins before anything else happens to it."""
-        item = _Item(Began(), Future(), True, self._world.db.generations.now)
-        with self._guard:
-            live.inbox.appendleft(item)
-        self._ready.put(live)
 
     def _stale(self, live: _Live, item: _Item) -> bool:
         """Whether a timer fired that was cancelled or set anew meanwhile (by a heartbeat)."""

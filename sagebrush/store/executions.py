@@ -401,11 +401,6 @@ class Executions:
         sql = "SELECT * FROM work WHERE (execution, key)>(?, ?) ORDER BY execution, key LIMIT ?"
         return [_work(row) for row in self._db.read(sql, (*after, most))]
 
-    def works_of(self, execution: int) -> list[Work]:
-        """The execution's work whose end is not known."""
-        sql = "SELECT * FROM work WHERE execution=? AND NOT stopping"
-        return [_work(row) for row in self._db.read(sql, (execution,))]
-
     def work(self, execution: int, key: str) -> Work | None:
         sql = "SELECT * FROM work WHERE execution=? AND key=?"
         row = self._db.read_one(sql, (execution, key))
