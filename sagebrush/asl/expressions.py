@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import copy
 import re
-import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -24,6 +23,7 @@ from jsonata.jexception import JException
 from jsonata.parser import Parser
 from jsonata.utils import Utils
 
+from sagebrush.asl import effort
 from sagebrush.asl.failures import QUERY_EVALUATION, StateError
 from sagebrush.asl.functions import functions, whole_text
 from sagebrush.asl.scope import Scope
@@ -84,7 +84,7 @@ class _Bounded(Jsonata):
         self.steps -= 1
         if self.steps < 0:
             raise _Exceeded("Expression evaluation timeout: too many steps")
-        if self.steps % 8 == 0 and time.thread_time() > self.until:
+        if self.steps % 8 == 0 and effort.seconds() > self.until:
             raise _Exceeded("Expression evaluation timeout")
         self.depth += 1
         if self.depth > self.deepest:
@@ -136,7 +136,7 @@ class Expression:
         """What the expression yields, MISSING for undefined. Raises JException and _Exceeded."""
         run = copy.copy(self.parsed)
         run.steps, run.depth, run.deepest = STEPS, 0, deepest
-        run.until = time.thread_time() + SECONDS
+        run.until = effort.seconds() + SECONDS
         variables = scope.variables().items()
         known = {name: Utils.NULL_VALUE if value is None else value for name, value in variables}
         bindings = {**known, **functions(scope, self.text), "states": states}

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from sagebrush.asl import effort
 from sagebrush.asl.failures import RUNTIME, StateError
 
 VALUES = 3_000_000
@@ -47,13 +47,13 @@ class Search:
         """Whether the pattern matches the whole text. Raises StateError where that takes too long."""
         if not hasattr(pattern, "fullmatch"):
             return False  # something else than a pattern is on the right
-        begun = time.monotonic()
+        begun = effort.seconds()
         try:
             return pattern.fullmatch(text, timeout=max(0.001, self.left.seconds)) is not None
         except TimeoutError:
             raise self._exceeded() from None
         finally:
-            self.left.seconds -= time.monotonic() - begun
+            self.left.seconds -= effort.seconds() - begun
 
     def _exceeded(self) -> StateError:
         return StateError(

@@ -63,6 +63,7 @@ def test_expressions_make_no_more_than_fits(field: str) -> None:
     assert "makes values" in (cause or "")
 
 
+@pytest.mark.costs("a million values are counted: 1 s")
 def test_a_value_may_not_be_in_another_a_million_times() -> None:
     four = "{'a': $x, 'b': $x, 'c': $x, 'd': $x}"
     text = f"{{% $reduce([1..12], function($x, $n) {{ {four} }}, 'x') %}}"

@@ -31,7 +31,6 @@ from sagebrush.store.db import Tx
 from sagebrush.store.executions import Order, Run, Work
 from sagebrush.world import World
 
-
 AT_ONCE = 100_000
 """More tasks than an execution can have at a time."""
 
