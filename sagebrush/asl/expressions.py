@@ -3,7 +3,7 @@
 The language is jsonata-python's. An evaluation is bounded in depth (100, AWS's own ceiling; functions
 that call themselves meet Python's limit of calls a little earlier), in the size of each value, and in
 steps: each visit of a node of the expression counts as one, so an endless tail recursion ends after
-`STEPS` of them whatever the clock says, and regular expressions search for a second at most. What
+`STEPS` of them, or after `SECONDS` of a processor; regular expressions search for a second at most. What
 reads the clock or makes random numbers is replaced by what the caller hands in, and `$eval` is not
 there. Sources: Step Functions developer guide, "Transforming data with JSONata".
 """
@@ -23,13 +23,16 @@ from jsonata.jexception import JException
 from jsonata.parser import Parser
 from jsonata.utils import Utils
 
+from sagebrush.asl import effort
 from sagebrush.asl.failures import QUERY_EVALUATION, StateError
 from sagebrush.asl.functions import functions, whole_text
 from sagebrush.asl.scope import Scope
-from sagebrush.asl.values import MISSING, type_of, write
+from sagebrush.asl.values import LARGEST, MISSING, type_of, write
 
 STEPS = 200_000
 """Visits of nodes in one evaluation, some seconds of one processor."""
+SECONDS = 10.0
+"""Of processor time, for evaluations whose steps are long ones."""
 DEPTH = 100
 VALUE_BYTES = 6_990_256
 """The most that one value may hold, counting 8 for a number and 1 for a character (as AWS refuses)."""
@@ -73,6 +76,7 @@ class _Bounded(Jsonata):
     """An expression; each evaluation runs on a copy of its own, which counts."""
 
     steps = 0
+    until = 0.0
     depth = 0
     deepest = DEPTH
 
@@ -80,6 +84,8 @@ class _Bounded(Jsonata):
         self.steps -= 1
         if self.steps < 0:
             raise _Exceeded("Expression evaluation timeout: too many steps")
+        if self.steps % 8 == 0 and effort.seconds() > self.until:
+            raise _Exceeded("Expression evaluation timeout")
         self.depth += 1
         if self.depth > self.deepest:
             raise _Exceeded(
@@ -130,13 +136,14 @@ class Expression:
         """What the expression yields, MISSING for undefined. Raises JException and _Exceeded."""
         run = copy.copy(self.parsed)
         run.steps, run.depth, run.deepest = STEPS, 0, deepest
+        run.until = effort.seconds() + SECONDS
         variables = scope.variables().items()
         known = {name: Utils.NULL_VALUE if value is None else value for name, value in variables}
         bindings = {**known, **functions(scope, self.text), "states": states}
         Jsonata.CURRENT.jsonata = run
         try:
             found = run.evaluate(None, bindings)
-            return MISSING if found is None else _plain(found)
+            return MISSING if found is None else plain(found)
         finally:
             del Jsonata.CURRENT.jsonata
 
@@ -145,19 +152,33 @@ class _Unsupported(Exception):
     """A result is no JSON value."""
 
 
-def _plain(value: Any) -> Any:
-    """A result as a JSON document of its own: the library's lists are lazy, and its null a marker."""
-    if value is Utils.NULL_VALUE:
-        return None
-    if isinstance(value, float):
-        return int(value) if value.is_integer() and abs(value) < 1e21 else value
-    if value is None or isinstance(value, str | int):
-        return value
-    if isinstance(value, dict):
-        return {name: _plain(member) for name, member in value.items()}
-    if isinstance(value, list):
-        return [_plain(value[at]) for at in range(len(value))]
-    raise _Unsupported
+def plain(value: Any) -> Any:
+    """A result of the library as a JSON document. Raises _Unsupported and _Exceeded."""
+    return _Plain().of(value)
+
+
+class _Plain:
+    """Makes a result a JSON document of its own: the library's lists are lazy, its null is a marker,
+    and a value may be in it a million times."""
+
+    def __init__(self) -> None:
+        self._size = 0
+
+    def of(self, value: Any) -> Any:
+        self._size += len(value) if isinstance(value, str) else 8
+        if self._size > LARGEST:
+            raise _Exceeded("Expression evaluation memory limit exceeded")
+        if value is Utils.NULL_VALUE:
+            return None
+        if isinstance(value, float):
+            return int(value) if value.is_integer() and abs(value) < 1e21 else value
+        if value is None or isinstance(value, str | int):
+            return value
+        if isinstance(value, dict):
+            return {name: self.of(member) for name, member in value.items()}
+        if isinstance(value, list):
+            return [self.of(value[at]) for at in range(len(value))]
+        raise _Unsupported
 
 
 @lru_cache(maxsize=4096)
@@ -238,6 +259,7 @@ def evaluate(expression: Expression, scope: Scope, field: str) -> Any:
         cause = f"{told} threw an error during evaluation. {error}"
     else:
         if found is not MISSING:
+            scope.count(found)
             return found
         cause = f"{told} returned nothing (undefined)."
     raise StateError(QUERY_EVALUATION, cause, location=field)

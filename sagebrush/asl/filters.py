@@ -10,16 +10,15 @@ from typing import Any
 
 import regex
 
+from sagebrush.asl.searches import Search
 from sagebrush.asl.values import MISSING, is_number, same
 
-Filter = Callable[[Any, Any], bool]
-"""Whether an element stays: (the element, the document) -> bool."""
-Operand = Callable[[Any, Any], Any]
+Filter = Callable[[Any, Search], bool]
+"""Whether an element stays: (the element, the search of the document) -> bool."""
+Operand = Callable[[Any, Search], Any]
 
 SYMBOLS = ("==", "!=", "<=", ">=", "=~", "&&", "||", "<", ">", "(", ")", "!", "[", "]", ",")
 WORDS = ("in", "nin", "subsetof", "anyof", "noneof", "size", "empty")
-PATTERN_SECONDS = 1.0
-"""How long one regular expression may search one value."""
 
 
 def read_filter(text: str, read_path: Callable[[str], Any]) -> Filter:
@@ -91,19 +90,19 @@ class _Reader:
         if not self._take("||"):
             return first
         second = self.either()
-        return lambda one, root: first(one, root) or second(one, root)
+        return lambda one, search: first(one, search) or second(one, search)
 
     def both(self) -> Filter:
         first = self.single()
         if not self._take("&&"):
             return first
         second = self.both()
-        return lambda one, root: first(one, root) and second(one, root)
+        return lambda one, search: first(one, search) and second(one, search)
 
     def single(self) -> Filter:
         if self._take("!"):
             inner = self.single()
-            return lambda one, root: not inner(one, root)
+            return lambda one, search: not inner(one, search)
         if self._take("("):
             inner = self.either()
             if not self._take(")"):
@@ -112,10 +111,19 @@ class _Reader:
         left = self.operand()
         operator = self._take("==", "!=", "<=", ">=", "<", ">", "=~", *WORDS)
         if operator is None:
-            return lambda one, root: left(one, root) is not MISSING
+            return lambda one, search: left(one, search) is not MISSING
         right = self.operand()
         compare = COMPARISONS[operator]
-        return lambda one, root: compare(left(one, root), right(one, root))
+
+        def compared(one: Any, search: Search) -> bool:
+            a, b = left(one, search), right(one, search)
+            if operator == "=~":
+                return search.matches(b, a if isinstance(a, str) else "")
+            if isinstance(b, list):
+                search.spend(len(b) * (len(a) if isinstance(a, list) else 1))
+            return compare(a, b)
+
+        return compared
 
     def operand(self) -> Operand:
         if not self.tokens:
@@ -124,14 +132,19 @@ class _Reader:
         if token[0] in "@$":
             path = self.read_path("$" + token[1:])
             if token[0] == "@":
-                return lambda one, root: path.of(one)
-            return lambda one, root: path.of(root)
+                return lambda one, search: path.within(one, search)
+            return lambda one, search: path.within(search.document, search)
         if token[0] == "/":
             pattern, _, flags = token[1:].rpartition("/")
-            compiled = regex.compile(pattern, regex.IGNORECASE if "i" in flags else 0)
-            return lambda one, root: compiled
+            try:
+                compiled = regex.compile(pattern, regex.IGNORECASE if "i" in flags else 0)
+            except regex.error as error:
+                raise ValueError(
+                    f"A regular expression in a filter is not valid: {error}"
+                ) from None
+            return lambda one, search: compiled
         value = self._list() if token == "[" else _literal(token)
-        return lambda one, root: value
+        return lambda one, search: value
 
     def _list(self) -> list[Any]:
         values: list[Any] = []
@@ -169,14 +182,6 @@ def _among(one: Any, values: Any) -> bool:
     return isinstance(values, list) and any(same(one, value) for value in values)
 
 
-def _found(value: Any, pattern: Any) -> bool:
-    text = value if isinstance(value, str) else ""
-    try:
-        return pattern.fullmatch(text, timeout=PATTERN_SECONDS) is not None
-    except TimeoutError:
-        return False
-
-
 COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
     "==": same,
     "!=": lambda one, other: not same(one, other),
@@ -184,7 +189,7 @@ COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
     "<=": _ordered(lambda one, other: one <= other),
     ">": _ordered(lambda one, other: one > other),
     ">=": _ordered(lambda one, other: one >= other),
-    "=~": _found,
+    "=~": lambda text, pattern: False,  # compared by `Search.matches`
     "in": _among,
     "nin": lambda one, values: not _among(one, values),
     "subsetof": lambda one, values: isinstance(one, list) and all(_among(v, values) for v in one),

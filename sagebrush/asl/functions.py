@@ -2,7 +2,7 @@
 
 AWS's are $partition, $range, $hash, $random with a seed, $uuid and $parse (developer guide, "JSONata
 functions provided by Step Functions"; limits and what is undefined as the service answers). $now,
-$millis and $shuffle take time and randomness from the caller; $pad, $join and $replace look at the
+$millis and $shuffle take time and randomness from the caller; $distinct is linear; $pad, $join and $replace look at the
 size of what they would make before they make it; $string writes whole numbers in full below 1e21.
 """
 
@@ -140,6 +140,31 @@ def replace(text: Any, pattern: Any, replacement: Any, limit: Any) -> Any:
     return Functions.replace(text, pattern, replacement, limit)
 
 
+def distinct(values: Any) -> Any:
+    """Each value once, where it was first; unlike the library's, in linear time, and true is not 1."""
+    if not isinstance(values, list) or len(values) < 2:
+        return values
+    found: Any = Utils.create_sequence() if isinstance(values, Utils.JList) else []
+    seen: set[Any] = set()
+    for at in range(len(values)):
+        key = _key(values[at])
+        if key not in seen:
+            seen.add(key)
+            found.append(values[at])
+    return found
+
+
+def _key(value: Any) -> Any:
+    """What is equal for equal values alone."""
+    if isinstance(value, bool):
+        return ("boolean", value)
+    if isinstance(value, dict):
+        return frozenset((name, _key(member)) for name, member in value.items())
+    if isinstance(value, list):
+        return tuple(_key(value[at]) for at in range(len(value)))
+    return value if isinstance(value, str | int | float) else ("other", id(value))
+
+
 def whole_text(value: Any) -> Any:
     """An integer as JavaScript writes it, in full below 1e21; other values as they are."""
     if isinstance(value, float) and value.is_integer():
@@ -159,6 +184,7 @@ STATELESS: dict[str, _Function | None] = {
     "parse": _Function(Signature("<s-:x>", "parse"), parse),
     "string": _Function(Signature("<x-b?:s>", "string"), string),
     "eval": None,
+    "distinct": _Function(Signature("<x:x>", "distinct"), distinct),
     "pad": _Function(Signature("<s-ns?:s>", "pad"), pad),
     "join": _Function(Signature("<a<s>s?:s>", "join"), join),
     "replace": _Function(Signature("<s-(sf)(sf)n?:s>", "replace"), replace),

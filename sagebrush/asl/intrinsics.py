@@ -18,7 +18,7 @@ from typing import Any
 from sagebrush.asl.failures import RUNTIME, StateError
 from sagebrush.asl.jsonpath import read_path
 from sagebrush.asl.scope import Scope, new_uuid
-from sagebrush.asl.values import MISSING, is_number, read, same, write
+from sagebrush.asl.values import LARGEST, MISSING, is_number, read, same, write
 
 Evaluate = Callable[[Scope], Any]
 NESTED = 10
@@ -197,7 +197,7 @@ def _calling(name: str, arguments: list[Evaluate], kinds: list[str], text: str) 
             values = [_plain(value) for value in values]
         try:
             return function(scope.random, *values)
-        except _Refused as error:
+        except (_Refused, ArithmeticError, RecursionError) as error:
             cause = f"The function '{text}' had the following error: {error}"
             raise StateError(RUNTIME, cause) from None
 
@@ -233,7 +233,12 @@ def format_text(source: random.Random, template: Any, *values: Any) -> str:
     parts = _text(template).split("{}")
     if len(parts) - 1 != len(values):
         raise _Refused("There must be as many arguments as occurrences of {}")
-    texts = [value if isinstance(value, str) else write(value) for value in values]
+    texts, size = [], 0
+    for value in values:
+        texts.append(value if isinstance(value, str) else write(value))
+        size += len(texts[-1])
+        if size > LARGEST:
+            raise _Refused(f"The result must have at most {LARGEST} characters")
     joined = parts[0] + "".join(text + part for text, part in zip(texts, parts[1:], strict=True))
     return joined.translate(_UNESCAPE)
 
@@ -257,7 +262,7 @@ def array_range(source: random.Random, first: Any, last: Any, step: Any) -> list
     if by == 0:
         raise _Refused("The step must not be zero")
     numbers = range(start, end + (1 if by > 0 else -1), by)
-    if len(numbers) > ELEMENTS:
+    if (end - start) // by >= ELEMENTS:
         raise _Refused(f"The array must have at most {ELEMENTS} elements")
     return list(numbers)
 
@@ -290,7 +295,9 @@ def decode(source: random.Random, text: Any) -> str:
 def digest(source: random.Random, data: Any, algorithm: Any) -> str:
     if algorithm not in HASHES:
         raise _Refused(f"The algorithm must be one of {', '.join(HASHES)}")
-    return hashlib.new(HASHES[algorithm], _short(data).encode(), usedforsecurity=False).hexdigest()
+    return hashlib.new(
+        HASHES[algorithm], _short(data).encode(errors="replace"), usedforsecurity=False
+    ).hexdigest()
 
 
 def merge(source: random.Random, one: Any, other: Any, deep: Any) -> dict[str, Any]:
@@ -339,7 +346,9 @@ FUNCTIONS: dict[str, tuple[Callable[..., Any], int, int]] = {
     "States.ArrayLength": (lambda source, array: len(_array(array)), 1, 1),
     "States.ArrayUnique": (unique, 1, 1),
     "States.Base64Encode": (
-        lambda source, text: base64.b64encode(_short(_text(text)).encode()).decode(),
+        lambda source, text: base64.b64encode(
+            _short(_text(text)).encode(errors="replace")
+        ).decode(),
         1,
         1,
     ),

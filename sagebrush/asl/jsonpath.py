@@ -14,6 +14,7 @@ from functools import lru_cache
 from typing import Any
 
 from sagebrush.asl.filters import Filter, read_filter
+from sagebrush.asl.searches import Left, Search
 from sagebrush.asl.values import MISSING, is_number
 
 
@@ -74,9 +75,15 @@ class Path:
     definite: bool
 
     def of(self, document: Any) -> Any:
-        """The value in the document, the list of values, or MISSING."""
+        """The value in the document, the list of values, or MISSING. Raises StateError where a search
+        does not end in reasonable time."""
+        return self.within(document, None)
+
+    def within(self, document: Any, around: Search | None) -> Any:
+        """As `of`, as part of another search."""
         if self.keys is None:
-            return self._search(document)
+            left = Left(self.text) if around is None else around.left
+            return self._search(document, Search(document, left))
         for key in self.keys:
             if isinstance(key, str):
                 if not isinstance(document, dict) or key not in document:
@@ -88,7 +95,7 @@ class Path:
                 return MISSING
         return document
 
-    def _search(self, document: Any) -> Any:
+    def _search(self, document: Any, search: Search) -> Any:
         found, many = [document], False
         for part in self.parts:
             if isinstance(part, Call):
@@ -101,7 +108,7 @@ class Path:
                 fits = fits and (isinstance(only, list) or not isinstance(part, Slice | Indexes))
                 if not fits:
                     return MISSING
-            found = [value for one in found for value in _step(part, one, document)]
+            found = list(search.counted(v for one in found for v in _step(part, one, search)))
             many = many or not (isinstance(part, Names | Indexes) and _count(part) == 1)
             if not many and not found:
                 return MISSING
@@ -135,7 +142,7 @@ def _put(document: Any, keys: tuple[str | int, ...], value: Any) -> Any:
     return {**document, key: _put(document.get(key, {}), rest, value)}
 
 
-def _step(part: Part, value: Any, root: Any) -> Iterator[Any]:
+def _step(part: Part, value: Any, search: Search) -> Iterator[Any]:
     if isinstance(part, Names):
         if isinstance(value, dict):
             if len(part.names) == 1:
@@ -152,10 +159,10 @@ def _step(part: Part, value: Any, root: Any) -> Iterator[Any]:
     elif isinstance(part, Every):
         yield from _children(value)
     elif isinstance(part, Deep):
-        yield from _descend(value)
+        yield from _descend(value, search)
     elif isinstance(part, Where):
         candidates = value if isinstance(value, list) else [value]
-        yield from (one for one in candidates if part.filter(one, root))
+        yield from (one for one in candidates if part.filter(one, search))
 
 
 def _children(value: Any) -> Iterator[Any]:
@@ -165,11 +172,15 @@ def _children(value: Any) -> Iterator[Any]:
         yield from value
 
 
-def _descend(value: Any) -> Iterator[Any]:
-    yield value
-    for child in _children(value):
-        if isinstance(child, dict | list):
-            yield from _descend(child)
+def _descend(value: Any, search: Search) -> Iterator[Any]:
+    """The value and all objects and arrays beneath it, each before what is in it."""
+    left = [value]
+    while left:
+        one = left.pop()
+        yield one
+        children = list(_children(one))
+        search.spend(len(children))
+        left += [child for child in reversed(children) if isinstance(child, dict | list)]
 
 
 def _numbers(value: Any) -> list[float]:

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from sagebrush.asl.failures import DATA_LIMIT, StateError
+from sagebrush.asl.values import LARGEST, size_of
 from sagebrush.errors import Doc
 
 
@@ -26,6 +28,16 @@ class Scope:
     random: random.Random
     states: Doc = field(default_factory=dict)
     """Members of `$states` besides `context` (JSONata): input, result, errorOutput."""
+    made: int = 0
+    """Characters of what was made of it."""
+
+    def count(self, value: Any) -> None:
+        """The value is part of what a state makes. Raises StateError where that is too large."""
+        self.made += size_of(value)
+        if self.made > LARGEST:
+            raise StateError(
+                DATA_LIMIT, "The state makes values that exceed the maximum number of bytes."
+            )
 
     def about(self, value: Any) -> Scope:
         """The same with another `$`."""

@@ -21,15 +21,34 @@ def constant(value: Any) -> Evaluate:
     return lambda scope: value
 
 
-def read_template(template: Any) -> Evaluate:
-    """The value that a payload template makes: members whose names end in `.$` are evaluated."""
+FEW = 30
+"""References that a template may have whose values are not counted: their sum stays small."""
+
+
+def read_template(template: Any, counted: bool | None = None) -> Evaluate:
+    """The value that a payload template makes: members whose names end in `.$` are evaluated.
+
+    `counted`: whether what they yield is limited in all, by default where there are many. Evaluation
+    raises StateError.
+    """
+    if counted is None:
+        counted = _references(template) > FEW
     if isinstance(template, list):
-        elements = [read_template(element) for element in template]
+        elements = [read_template(element, counted) for element in template]
         return lambda scope: [element(scope) for element in elements]
     if not isinstance(template, dict) or not _dynamic(template):
         return constant(template)
-    members = [_member(name, value) for name, value in template.items()]
+    members = [_member(name, value, counted) for name, value in template.items()]
     return lambda scope: {name: evaluate(scope) for name, evaluate in members}
+
+
+def _references(template: Any) -> int:
+    """How many values a template may refer to, at most."""
+    if isinstance(template, list):
+        return sum(map(_references, template))
+    if isinstance(template, dict):
+        return sum(map(_references, template.values()))
+    return template.count("$") if isinstance(template, str) else 0
 
 
 def _dynamic(template: Any) -> bool:
@@ -40,16 +59,19 @@ def _dynamic(template: Any) -> bool:
     return any(name.endswith(".$") or _dynamic(value) for name, value in template.items())
 
 
-def _member(name: str, value: Any) -> tuple[str, Evaluate]:
+def _member(name: str, value: Any, counted: bool) -> tuple[str, Evaluate]:
     if not name.endswith(".$"):
-        return name, read_template(value)
+        return name, read_template(value, counted)
     evaluate = read_value(value)
 
     def named(scope: Scope) -> Any:
         try:
-            return evaluate(scope)
+            found = evaluate(scope)
         except LookupError as error:
             raise _not_found(str(error.args[0]), name, value, scope) from None
+        if counted:
+            scope.count(found)
+        return found
 
     return name.removesuffix(".$"), named
 

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import math
 import re
 from typing import Any
 
 PAYLOAD_LIMIT = 262_144
 """Bytes of UTF-8 that a state may receive or return (quotas: "Maximum input or output size")."""
+
+LARGEST = 8 * 1024 * 1024
+"""Characters that the values which a state makes may have before they are written: more than anything
+that goes on, and little enough for memory."""
 
 LONG = 2**63
 
@@ -28,14 +33,22 @@ write = _encoder.encode
 def _integer(text: str) -> int | float:
     """An integer stays exact while it fits into a long, and is a double beyond it."""
     number = int(text) if len(text) < 400 else 10**400
-    return number if -LONG <= number < LONG else float(text)
+    return number if -LONG <= number < LONG else _double(text)
+
+
+def _double(text: str) -> float:
+    """Raises ValueError for a number that no double holds: states could not write it as JSON."""
+    number = float(text)
+    if math.isinf(number):
+        raise ValueError(f"Numeric value ({text[:100]}) out of range of double")
+    return number
 
 
 def _constant(text: str) -> Any:
     raise ValueError(f"{text} is not JSON")
 
 
-_decoder = json.JSONDecoder(parse_int=_integer, parse_constant=_constant)
+_decoder = json.JSONDecoder(parse_int=_integer, parse_float=_double, parse_constant=_constant)
 
 
 def read(text: str) -> Any:
@@ -49,6 +62,22 @@ def read(text: str) -> Any:
 def fits(text: str) -> bool:
     """Whether a payload is within AWS's limit of 256 KiB."""
     return len(text) <= PAYLOAD_LIMIT // 4 or len(text.encode()) <= PAYLOAD_LIMIT
+
+
+def size_of(value: Any) -> int:
+    """About how many characters the text of a value has; it is not counted beyond `LARGEST`."""
+    size, left = 0, [value]
+    while left and size <= LARGEST:
+        one = left.pop()
+        size += 2
+        if isinstance(one, str):
+            size += len(one)
+        elif isinstance(one, dict):
+            size += sum(map(len, one))
+            left.extend(one.values())
+        elif isinstance(one, list):
+            left.extend(one)
+    return size
 
 
 def type_of(value: Any) -> str:

@@ -310,7 +310,7 @@ class Executing:
             with self._world.db.generations.of(item.generation):
                 self._tell(live, item, step)
             if step.more:
-                self._after(live)
+                self._before(live, Continued())
         with self._guard:
             if not live.inbox:
                 live.busy = False
@@ -326,9 +326,9 @@ class Executing:
         with self._world.db.generations.of(item.generation):
             self._step(live, item)
 
-    def _after(self, live: _Live) -> None:
-        """What was cut off comes before what has happened since."""
-        item = _Item(Continued(), Future(), True, self._world.db.generations.now)
+    def _before(self, live: _Live, happened: Began | Continued) -> None:
+        """What was cut off, or has not begun, comes before what has happened since."""
+        item = _Item(happened, Future(), True, self._world.db.generations.now)
         with self._guard:
             live.inbox.appendleft(item)
 
@@ -340,6 +340,10 @@ class Executing:
                 self._nothing(live, item)
                 return
             live.run, live.position = found
+        if not live.position and not isinstance(item.happened, Began):
+            self._before(live, Began())  # who asked knew the name, and was faster than the start
+            self._ready.put(live)
+            return
         run = live.run
         if (isinstance(item.happened, Began) and live.position) or self._stale(live, item):
             self._nothing(live, item)

@@ -13,7 +13,7 @@ import pytest
 from jsonata import Jsonata
 from jsonata.utils import Utils
 
-from sagebrush.asl.expressions import STEPS, _plain, read_expression
+from sagebrush.asl.expressions import STEPS, plain, read_expression
 from sagebrush.asl.functions import functions
 from sagebrush.errors import Doc
 from tests.asl.scopes import scope
@@ -66,7 +66,7 @@ def answer(case: Doc, datasets: Doc) -> Any:
         Jsonata.CURRENT.jsonata = run
         try:
             found = run.evaluate(given, {**ours, **bound})
-            return ("undefined",) if found is None else ("value", _plain(found))
+            return ("undefined",) if found is None else ("value", plain(found))
         finally:
             del Jsonata.CURRENT.jsonata
     except Exception:

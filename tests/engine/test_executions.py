@@ -21,8 +21,10 @@ from sagebrush.asl.steps import (
 from sagebrush.engine import executions
 from sagebrush.errors import AwsError
 from sagebrush.store import emptying
+from sagebrush.store.executions import Run
 from sagebrush.store.generations import Outdated
 from tests.engine.executionworld import ExecutionWorld
+from tests.waiting import until
 
 CALL = "arn:aws:states:::sqs:sendMessage"
 TASK = {
@@ -208,6 +210,41 @@ def test_a_step_that_breaks_fails_its_execution(
     run = world.ended(world.start("one", passes(1)))
     assert (run.status, run.error) == ("FAILED", "States.Runtime")
     assert "KeyError" in (run.cause or "")
+
+
+def test_a_step_that_breaks_ends_the_work_that_is_under_way(
+    world: ExecutionWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = world.start("one", TASK)
+    world.settled()
+    [(_, work, _)] = world.doer.begun
+
+    def broken(*given: Any) -> Any:
+        raise KeyError("bug")
+
+    monkeypatch.setattr(spine, "advance", broken)
+    world.executing.report(run.id, TaskStarted(work.key))
+    assert world.ended(run).status == "FAILED"
+    world.settled()
+    assert [stopped.key for _, stopped in world.doer.stops] == [work.key]
+
+
+def test_who_stops_an_execution_before_it_began_ends_it(
+    world: ExecutionWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin = world.executing._begin  # pyright: ignore[reportPrivateUsage]
+    held: list[Run] = []
+    monkeypatch.setattr(world.executing, "_begin", held.append)
+    world.start("one", TASK)
+    until(lambda: bool(held))
+    stop = world.executing.report(held[0].id, Stopped())
+    assert stop.result(5)
+    begin(held[0])
+    run = world.ended(held[0])
+    assert run.status == "ABORTED"
+    assert world.types(run) == [
+        "ExecutionStarted", "TaskStateEntered", "TaskScheduled", "ExecutionAborted",
+    ]  # fmt: skip
 
 
 def test_a_redrive_goes_on_after_a_restart(world: ExecutionWorld) -> None:

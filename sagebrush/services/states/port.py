@@ -9,6 +9,7 @@ from sagebrush.asl import spine
 from sagebrush.asl.resources import read_resource
 from sagebrush.asl.steps import (
     Began,
+    Command,
     End,
     Happened,
     Pages,
@@ -29,6 +30,9 @@ from sagebrush.services.states.resources import DELETING, KIND
 from sagebrush.store.db import Tx
 from sagebrush.store.executions import Order, Run, Work
 from sagebrush.world import World
+
+AT_ONCE = 100_000
+"""More tasks than an execution can have at a time."""
 
 
 class StatesPort:
@@ -76,7 +80,12 @@ class StatesPort:
             "executionFailedEventDetails": details,
         }
         end = End("FAILED", error="States.Runtime", cause=cause)
-        return Step({"events": last + 1, "root": {}, "ready": []}, [event], end=end)
+        stops: list[Command] = [
+            (StopMapRun if isinstance(work.order, StartMapRun) else StopTask)(work.key)
+            for work in self._world.executions.works((run.id, ""), AT_ONCE)
+            if work.execution == run.id and not work.stopping
+        ]
+        return Step({"events": last + 1, "root": {}, "ready": []}, [event], stops, end=end)
 
     def recorded(self, run: Run) -> bool:
         """Express executions have no history (guide, "Choosing workflow type"); those of a map run

@@ -38,6 +38,8 @@ def read(request: dict[str, Any], *kinds: type) -> list[Any] | None:
 
 
 def _is(value: Any, kind: type) -> bool:
+    if type(value) is int and abs(value) >= 1 << 63:
+        return False  # the database has no such number
     return isinstance(value, kind) or (kind is float and type(value) is int)
 
 

@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 
 from sagebrush.errors import AwsError
-from sagebrush.services.states import aliases, arns, log_lines, payloads, status_events
+from sagebrush.services.states import aliases, arns, log_lines, payloads, status_events, tokens
 from sagebrush.store.executions import Run
 
 ARN = "arn:aws:states:us-east-1:123456789012:"
@@ -105,3 +105,12 @@ def test_large_data_are_not_in_events() -> None:
     assert (found["input"], found["inputDetails"]) == (None, {"included": False})
     assert (found["startDate"], found["stopDate"]) == (1000, 2500)
     assert (found["error"], found["redriveStatus"]) == ("E", "REDRIVABLE")
+
+
+@pytest.mark.parametrize(
+    "place", [[1 << 63, 1], [1.0, -(10**30)], [1.0], [1.0, 2, 3], ["1", 2], [1.0, 1.5], {}, None]
+)
+def test_places_that_nobody_gave_out(place: Any) -> None:
+    with pytest.raises(AwsError, match="Invalid Token"):
+        tokens.read({"nextToken": tokens.write(place)}, float, int)
+    assert tokens.read({"nextToken": tokens.write([1, 2])}, float, int) == [1, 2]
