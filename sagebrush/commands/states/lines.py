@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -55,6 +56,10 @@ class Shown:
     """Whether they are shown as a whole, and nothing is left out."""
     map_runs: Mapping[str, Mapping[str, Any]] | None = None
     """ARN -> DescribeMapRun's answer."""
+
+
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+"""What moves a terminal's cursor, changes its colours, or turns text around."""
 
 
 @dataclass(frozen=True)
@@ -230,7 +235,12 @@ def reason(error: str | None, cause: str | None, whole: bool = False) -> str:
             found = None
         if isinstance(found, dict):
             cause = found.get("FailureReason") or found.get("errorMessage") or cause
-    return ": ".join(part for part in (error, cause) if isinstance(part, str) and part)
+    return harmless(": ".join(part for part in (error, cause) if isinstance(part, str) and part))
+
+
+def harmless(text: str) -> str:
+    """The text without what would steer a terminal: names, errors and data are others' words."""
+    return CONTROL.sub("\ufffd", text)
 
 
 def shortened(text: str, most: int = 100) -> str:
@@ -281,7 +291,7 @@ def plain(given: Sequence[Row]) -> list[str]:
     for cells, row in zip(_cells(given), given, strict=True):
         made.append("  ".join(cells).rstrip())
         for _, text in row.notes:
-            made += [f"{row.below}{line}" for line in text.split("\n")]
+            made += [f"{row.below}{line}" for line in harmless(text).split("\n")]
     return made
 
 
@@ -299,7 +309,7 @@ def styled(given: Sequence[Row], columns: int = 0) -> Text:
         text.append(f"  {cells[1]}  {cells[2]}", "dim")
         text.append(f"  {cells[3]}".rstrip() + "\n")
         for style, note in row.notes:
-            for line in note.split("\n"):
+            for line in harmless(note).split("\n"):
                 room = columns - len(row.below)
                 text.append(row.below, "dim")
                 text.append(f"{shortened_end(line, room) if columns else line}\n", style)
@@ -313,12 +323,12 @@ def shortened_end(line: str, room: int) -> str:
 
 def _cells(given: Sequence[Row]) -> list[tuple[str, str, str, str]]:
     """Name with mark and guides, type, time and words of each row, all but the last aligned."""
-    names = [f"{row.lead}{MARKS[row.status][0]} {row.name}" for row in given]
+    names = [f"{row.lead}{MARKS[row.status][0]} {harmless(row.name)}" for row in given]
     # one long name does not push every other column away
     wide = min(max((len(each) for each in names), default=0), 44)
     types = max((len(row.type) for row in given), default=0)
     times = max((len(row.took) for row in given), default=0)
     return [
-        (name.ljust(wide), row.type.ljust(types), row.took.rjust(times), row.said)
+        (name.ljust(wide), row.type.ljust(types), row.took.rjust(times), harmless(row.said))
         for name, row in zip(names, given, strict=True)
     ]

@@ -149,7 +149,7 @@ def _line(visit: Visit, when: float) -> str:
         parts.append(f"{lines.ordinal(visit.tries)} try")
     if visit.error is not None and visit.status != trees.RUNNING:
         parts.append(lines.shortened(lines.reason(visit.error, visit.cause), 300))
-    return ", ".join(parts)
+    return lines.harmless(", ".join(parts))
 
 
 def path(visit: Visit) -> str:

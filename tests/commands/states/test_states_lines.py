@@ -14,7 +14,7 @@ from sagebrush.commands.states.document import document
 from sagebrush.commands.states.lines import Row, Shown
 from sagebrush.commands.states.tree import Attempt, Tree
 from sagebrush.commands.states.works import of
-from tests.asl.driver import Run, machine, ran
+from tests.asl.driver import Run, machine, ran, started
 from tests.commands.states.pipeline import Worker, begun
 
 
@@ -66,6 +66,25 @@ def test_data_is_shown_where_it_changes() -> None:
         "✓ B  Pass  0 ms",
         "  → [1]",
     ]
+
+
+def test_words_of_others_do_not_steer_the_terminal() -> None:
+    evil = "\x1b[2J\x9b31m\r\u202e"
+    states = machine(
+        A={"Type": "Pass", "Result": evil, "Next": "F"},
+        F={"Type": "Fail", "Error": evil, "Cause": evil},
+    )
+    run = started(states)
+    found = Tree(run.definition).add(run.events)
+    rows = lines.rows(found, Shown(run.now))
+    named = lines.Row("SUCCEEDED", evil, said=evil, notes=(("dim", evil),))
+    followed = "\n".join(tail.changes(found, {}))
+    for text in (
+        "\n".join(lines.plain([*rows, named])), lines.styled([*rows, named]).plain, followed,
+    ):  # fmt: skip
+        assert "\ufffd[2J" in text
+        assert not set(text) & set("\x1b\x9b\r\u202e")
+    assert lines.reason(evil, None) == "\ufffd[2J\ufffd31m\ufffd\ufffd"
 
 
 def test_colours_change_no_word() -> None:
