@@ -93,10 +93,9 @@ class App:
 
     def _build(self, clock: Callable[[], float]) -> None:
         settings = self.settings
-        # these refuse to start, and come before anything that would have to be closed
-        with ThreadPoolExecutor(
-            1
-        ) as beside:  # the trial of the sandbox waits for a process of its own
+        # these refuse to start, and come before anything that would have to be closed; the trial of
+        # the sandbox waits for a process of its own
+        with ThreadPoolExecutor(1) as beside:
             trial = beside.submit(probe.choose, settings.isolation)
             found = registry.modules()
             kinds, self._operations = registry.kinds(found), registry.operations(found)

@@ -30,6 +30,8 @@ SDK_NAMES = {
     "sfn": "stepfunctions",
 }
 """Services as AWS's SDK for Java names them -> botocore's names, where these differ."""
+_OLDER = {"states": "stepfunctions"}
+"""Further names that schedules may have."""
 
 
 @dataclass(frozen=True)
@@ -156,20 +158,27 @@ def _pipeline(arn: Arn, waiting: Waiting) -> list[Call]:
     return [Call("sagemaker", "StartPipelineExecution", params, arn, action)]
 
 
+def operation_of(text: str) -> tuple[str, str] | None:
+    """botocore's names of the service and the operation that `service:operation` names, by their names
+    in AWS's SDK for Java or by botocore's; None for those that Sagebrush does not know."""
+    service, _, name = text.partition(":")
+    service = {**SDK_NAMES, **_OLDER}.get(service, service)
+    known = models.known(service) if service in models.SERVICES else {}
+    found = known.get(xform_name(name[:1].upper() + name[1:]))
+    return (service, found) if found else None
+
+
 def _universal(delivery: Delivery) -> Call:
     """The operation that the target names, with the payload, a JSON object, as its request."""
-    service, _, name = delivery.target.removeprefix(UNIVERSAL).partition(":")
-    service = SDK_NAMES.get(service, service)
-    known = models.known(service) if service in models.SERVICES else {}
-    operation = known.get(xform_name(name[:1].upper() + name[1:]))
-    model = models.operation(service, operation) if operation else None
-    if operation is None or model is None:
+    named = operation_of(delivery.target.removeprefix(UNIVERSAL))
+    model = models.operation(*named) if named else None
+    if named is None or model is None:
         raise lacking(delivery.target)
+    service, operation = named
     given = _document(delivery.payload, "the input of an operation")
     params = parameters.read(model.input_shape, given) | delivery.options
-    place = Arn(
-        "aws-sdk", delivery.region, delivery.account, service
-    )  # no policy lets anybody: by roles
+    # no policy lets anybody: by roles
+    place = Arn("aws-sdk", delivery.region, delivery.account, service)
     return Call(service, operation, params, place, f"{service}:{operation}")
 
 

@@ -10,10 +10,8 @@ import json
 import re
 from typing import Any
 
-from botocore import xform_name
-
-from sagebrush.aws import models
 from sagebrush.aws.names import Arn
+from sagebrush.engine.targets import calls
 from sagebrush.errors import AwsError, Doc
 from sagebrush.services.scheduler.rows import invalid
 
@@ -48,17 +46,6 @@ PARAMETERS = {
     "SqsParameters": "sqs",
 }
 """Members of a target -> the service whose targets have them."""
-_NAMES = {
-    "sfn": "stepfunctions",
-    "states": "stepfunctions",
-    "eventbridge": "events",
-    "cloudwatchlogs": "logs",
-    "sagemakerruntime": "sagemaker-runtime",
-    "sagemakermetrics": "sagemaker-metrics",
-    "applicationautoscaling": "application-autoscaling",
-}
-"""Names of services in ARNs of universal targets (the SDK for Java's) -> botocore's, where they
-differ."""
 
 
 def check(target: Doc, region: str) -> None:
@@ -110,14 +97,7 @@ def _check_group(target: Doc, arn: Arn) -> None:
 def call_of(arn: str) -> tuple[str, str] | None:
     """botocore's name of the service and of the operation that a universal target's ARN names; None for
     those that Sagebrush does not know."""
-    service, _, action = arn.removeprefix(UNIVERSAL).partition(":")
-    service = _NAMES.get(service, service)
-    try:
-        known = models.known(service)
-    except KeyError:
-        return None
-    found = known.get(xform_name(action[:1].upper() + action[1:]))
-    return (service, found) if found else None
+    return calls.operation_of(arn.removeprefix(UNIVERSAL))
 
 
 def _check_universal(target: Doc) -> None:
