@@ -13,7 +13,8 @@ import pytest
 from jsonata import Jsonata
 from jsonata.utils import Utils
 
-from sagebrush.asl.expressions import STEPS, plain, read_expression
+from sagebrush.asl import effort
+from sagebrush.asl.expressions import SECONDS, STEPS, plain, read_expression
 from sagebrush.asl.functions import functions
 from sagebrush.errors import Doc
 from tests.asl.scopes import scope
@@ -60,6 +61,7 @@ def answer(case: Doc, datasets: Doc) -> Any:
         expression = read_expression(case["expr"])
         run = copy.copy(expression.parsed)
         run.steps, run.depth, run.deepest = STEPS, 0, 1_000
+        run.until = effort.seconds() + SECONDS
         ours = functions(scope(None), case["expr"])
         del ours["eval"]
         bound = {n: Utils.NULL_VALUE if v is None else v for n, v in case["bindings"].items()}
