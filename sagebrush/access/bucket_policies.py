@@ -42,7 +42,7 @@ meaning of public"). Addresses are left out: a range of them is fixed only where
 
 @dataclass(frozen=True)
 class Guard:
-    """A bucket's owner and policy."""
+    """The owner and the policy of a bucket, or of another resource that has one."""
 
     account: str
     policy: Policy | None
@@ -50,6 +50,8 @@ class Guard:
     """Whether the policy is public, and the bucket refuses other accounts then."""
     pins: Mapping[str, str] = field(default_factory=dict)
     """ARN -> unique id of the roles and users that the policy named when it was put."""
+    rescue: frozenset[str] = RESCUE
+    """Actions that the policy denies no administrator of the account."""
 
 
 def matter(ctx: Ctx, params: Doc) -> bool:
@@ -136,10 +138,10 @@ def _fixed(condition: Mapping[str, Mapping[str, object]]) -> bool:
 
 
 def decide(ctx: Ctx, guard: Guard, need: Need, keys: Lookup) -> Decision:
-    """What the bucket's policy decides of the need."""
+    """What the resource's policy decides of the need."""
     caller = ctx.caller
     own = guard.account == caller.account
-    rescued = own and need.action in RESCUE and principals.administers(ctx.world, caller)
+    rescued = own and need.action in guard.rescue and principals.administers(ctx.world, caller)
     if guard.policy is None or rescued or principals.gone(ctx.world, caller):
         return Decision(policy.IMPLICIT_DENY)
     who = principals.meant(principals.principal(ctx.world, caller), guard.pins)

@@ -81,7 +81,7 @@ GLOBAL: Mapping[str, Callable[[Ctx], Value | None]] = {
     "aws:useragent": lambda ctx: ctx.origin.header("user-agent") if ctx.origin else None,
 }
 """Global keys that are not about the caller (`principals.keys` has those), in lower case.
-`aws:SourceArn` is of services that call on somebody's behalf, which no policy here is asked about."""
+`aws:SourceArn` is of services that call on somebody's behalf (`access.resource_policies`)."""
 
 
 def _auth_type(ctx: Ctx) -> str | None:

@@ -18,6 +18,7 @@ from sagebrush.access import (
     function_policies,
     policy,
     principals,
+    queue_policies,
 )
 from sagebrush.access.actions.entries import Need
 from sagebrush.access.bucket_policies import Guard
@@ -60,9 +61,14 @@ DENIED = {
     "sns": "AuthorizationErrorException",
 }
 """The codes of refusals, of services that have another one than `AccessDeniedException`."""
-GUARDS = {"s3": bucket_policies, "lambda": function_policies}
+GUARDS = {
+    "s3": bucket_policies,
+    "lambda": function_policies,
+    "sqs": queue_policies,
+    "sns": queue_policies,
+}
 """Services whose resources have policies that decide with the caller's -> who reads those."""
-UNGUARDED = frozenset({"CreateBucket", "CreateFunction"})
+UNGUARDED = frozenset({"CreateBucket", "CreateFunction", "CreateQueue", "CreateTopic"})
 """Operations whose resource is not there yet."""
 ONE_BY_ONE = {("s3", "DeleteObjects"): "each key is answered for: the denied ones among Errors"}
 """Operations that ask `authorise` for each part of the request themselves -> why."""
@@ -113,16 +119,16 @@ def _refused(
     """The kind of policy that refuses the need, and its verdict; None where all that must, allow.
 
     `own` are the decisions of the caller's policies and of what limits those; `guard` is the
-    bucket's. IAM user guide, "Cross-account policy evaluation logic".
+    resource's. IAM user guide, "Cross-account policy evaluation logic".
     """
     decided = [*own]
     if guard is not None:
-        bucket = bucket_policies.decide(ctx, guard, need, known)
+        resource = bucket_policies.decide(ctx, guard, need, known)
         foreign = guard.account != ctx.caller.account
-        if foreign or bucket.verdict == policy.EXPLICIT_DENY:
-            decided.append((bucket_policies.KIND, bucket))
-        elif bucket.allowed:  # in one account either suffices, as with a role's trust policy
-            verdict = policy.together(bucket, *(each for _, each in own))
+        if foreign or resource.verdict == policy.EXPLICIT_DENY:
+            decided.append((bucket_policies.KIND, resource))
+        elif resource.allowed:  # in one account either suffices, as with a role's trust policy
+            verdict = policy.together(resource, *(each for _, each in own))
             if verdict == policy.ALLOWED:
                 return None
     refusing = [(kind, each.verdict) for kind, each in decided if each.verdict != policy.ALLOWED]

@@ -99,3 +99,26 @@ def test_a_target_that_is_not_there_is_left_to_its_operation() -> None:
     world = SimpleNamespace(clock=lambda: 1.0, rows=rows)
     ctx = cast(Ctx, SimpleNamespace(world=world, account=ACCOUNT, region=REGION))
     assert resource_policies.admits(ctx, QUEUE, "sqs:SendMessage", S3, BUCKET)
+
+
+def alarm(doc: dict[str, Any], owner: str = ACCOUNT) -> bool:
+    """Whether an alarm of the owner's may publish to the topic with that document."""
+    row = Row(ACCOUNT, REGION, "topic", TOPIC.resource, "Active", doc)
+    world = SimpleNamespace(clock=lambda: 1.0, rows=SimpleNamespace(get=lambda *of: row))
+    ctx = cast(Ctx, SimpleNamespace(world=world, account=owner, region=REGION))
+    source = f"arn:aws:cloudwatch:{REGION}:{owner}:alarm:a"
+    return resource_policies.admits(ctx, TOPIC, "sns:Publish", resource_policies.ALARMS, source)
+
+
+def test_alarms_publish_by_the_policy_that_a_topic_has_from_the_start() -> None:
+    assert alarm({})
+    assert not alarm({}, "210987654321")
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"Service": EVENTS},
+        "Action": "sns:Publish",
+        "Resource": str(TOPIC),
+    }
+    assert not alarm({"Policy": json.dumps({"Statement": [statement]})})
+    statement["Principal"] = {"Service": resource_policies.ALARMS}
+    assert alarm({"Policy": json.dumps({"Statement": [statement]})})

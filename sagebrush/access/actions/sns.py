@@ -16,7 +16,7 @@ TAG_KEYS = ("aws:resourcetag/",)
 
 def _tags(ctx: Ctx, text: str) -> Mapping[str, str]:
     arn = Arn.parse(text)
-    row = ctx.world.rows.get(ctx.account, ctx.region, "topic", arn.resource) if arn else None
+    row = ctx.world.rows.get(arn.account, arn.region, "topic", arn.resource) if arn else None
     return row.plan.get("tags", {}) if row is not None else {}
 
 
@@ -43,6 +43,7 @@ TOPIC, NAMED, RESOURCE = Topic(), Topic(("Name",)), Topic(("ResourceArn",))
 TAGS = RequestTags()
 
 TABLE: Table = {
+    "AddPermission": (Permission("sns:AddPermission", TOPIC),),
     "CreateTopic": (
         Permission("sns:CreateTopic", NAMED, keys=(TAGS,)),
         Permission("sns:TagResource", NAMED, keys=(TAGS,), when=given("Tags")),
@@ -56,6 +57,7 @@ TABLE: Table = {
     "ListTopics": (Permission("sns:ListTopics"),),
     "Publish": (Permission("sns:Publish", Topic(("TopicArn", "TargetArn"))),),
     "PublishBatch": (Permission("sns:Publish", TOPIC),),
+    "RemovePermission": (Permission("sns:RemovePermission", TOPIC),),
     "SetSubscriptionAttributes": (Permission("sns:SetSubscriptionAttributes"),),
     "SetTopicAttributes": (Permission("sns:SetTopicAttributes", TOPIC),),
     "Subscribe": (

@@ -19,26 +19,28 @@ from sagebrush.world import Ctx
 TAG_KEYS = ("aws:resourcetag/",)
 
 
-def _tags(ctx: Ctx, name: str) -> Mapping[str, str]:
-    row = ctx.world.rows.get(ctx.account, ctx.region, "queue", name)
+def _tags(ctx: Ctx, account: str, name: str) -> Mapping[str, str]:
+    row = ctx.world.rows.get(account, ctx.region, "queue", name)
     return row.plan.get("tags", {}) if row is not None else {}
 
 
 @dataclass(frozen=True)
 class Queue:
-    """The queue whose URL or name is at `member`."""
+    """The queue whose URL or name is at `member`, of the account at `owner`."""
 
     member: str = "QueueUrl"
     kind: str = "queue"
+    owner: str = ""
 
     @property
     def members(self) -> tuple[str, ...]:
-        return (self.member,)
+        return (self.member, self.owner) if self.owner else (self.member,)
 
     def find(self, ctx: Ctx, params: Doc) -> Sequence[Target]:
         account, name = references.queue(params.get(self.member, ""))
-        arn = f"arn:aws:sqs:{ctx.region}:{account or ctx.account}:{name}"
-        return (Target(arn, partial(_tags, ctx, name), TAG_KEYS),)
+        account = account or params.get(self.owner) or ctx.account
+        arn = f"arn:aws:sqs:{ctx.region}:{account}:{name}"
+        return (Target(arn, partial(_tags, ctx, account, name), TAG_KEYS),)
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ class Moved:
         arn = Arn.parse(_source(text) if self.member == "TaskHandle" else text)
         if arn is None or arn.service != "sqs":
             return ()  # which the operation refuses
-        return (Target(str(arn), partial(_tags, ctx, arn.resource), TAG_KEYS),)
+        return (Target(str(arn), partial(_tags, ctx, arn.account, arn.resource), TAG_KEYS),)
 
 
 def _source(handle: str) -> str:
@@ -71,6 +73,7 @@ def _source(handle: str) -> str:
 
 SOURCE, TASK = Moved(), Moved("TaskHandle")
 QUEUE, NAMED = Queue(), Queue("QueueName")
+OWNED = Queue("QueueName", owner="QueueOwnerAWSAccountId")
 TAGS, NEW_TAGS = RequestTags("Tags"), RequestTags("tags")
 
 TABLE: Table = {
@@ -86,7 +89,7 @@ TABLE: Table = {
     "DeleteMessageBatch": (Permission("sqs:DeleteMessage", QUEUE),),
     "DeleteQueue": (Permission("sqs:DeleteQueue", QUEUE),),
     "GetQueueAttributes": (Permission("sqs:GetQueueAttributes", QUEUE),),
-    "GetQueueUrl": (Permission("sqs:GetQueueUrl", NAMED),),
+    "GetQueueUrl": (Permission("sqs:GetQueueUrl", OWNED),),
     "ListDeadLetterSourceQueues": (Permission("sqs:ListDeadLetterSourceQueues", QUEUE),),
     "ListMessageMoveTasks": (Permission("sqs:ListMessageMoveTasks", SOURCE),),
     "ListQueueTags": (Permission("sqs:ListQueueTags", QUEUE),),

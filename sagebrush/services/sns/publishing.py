@@ -57,7 +57,7 @@ def publish(ctx: Ctx, request: Doc) -> Future[Doc]:
         raise invalid("TopicArn or TargetArn", "no value for required parameter")
     topic = topics.find_topic(ctx, arn)
     message = _checked(topic, request)
-    return _delivered(ctx, topic, [message], lambda stored: stored[0])
+    return _delivered(topics.home(ctx, topic), topic, [message], lambda stored: stored[0])
 
 
 def publish_batch(ctx: Ctx, request: Doc) -> Future[Doc]:
@@ -79,7 +79,7 @@ def publish_batch(ctx: Ctx, request: Doc) -> Future[Doc]:
         done = [{"Id": m.given["Id"], **each} for m, each in zip(good, stored, strict=True)]
         return {"Successful": done, "Failed": failed}
 
-    return _delivered(ctx, topic, good, told)
+    return _delivered(topics.home(ctx, topic), topic, good, told)
 
 
 def _check_batch(entries: list[Doc]) -> None:

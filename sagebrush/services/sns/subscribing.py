@@ -33,6 +33,11 @@ def subscribe(ctx: Ctx, request: Doc) -> Doc:
     (404)."""
     row = topics.find_topic(ctx, request["TopicArn"])
     topic = topics.arn_of(row)
+    if row.account != ctx.account:
+        words = (
+            "Sagebrush does not deliver to other accounts yet: a topic's own account subscribes."
+        )
+        raise invalid("TopicArn", words)
     protocol, endpoint = request["Protocol"], request.get("Endpoint", "")
     if protocol not in PROTOCOLS:
         raise invalid("Amazon SNS does not support this protocol string: " + protocol)
@@ -97,8 +102,8 @@ def list_subscriptions(ctx: Ctx, request: Doc) -> Doc:
 
 def list_subscriptions_by_topic(ctx: Ctx, request: Doc) -> Doc:
     """A page of the topic's subscriptions."""
-    topic = topics.arn_of(topics.find_topic(ctx, request["TopicArn"]))
-    return _page(subscriptions.of_topic(ctx, topic), request)
+    row = topics.find_topic(ctx, request["TopicArn"])
+    return _page(subscriptions.of_topic(topics.home(ctx, row), topics.arn_of(row)), request)
 
 
 def _page(rows: list[Row], request: Doc) -> Doc:

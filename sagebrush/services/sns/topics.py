@@ -9,13 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 from sagebrush.aws.names import Arn
-from sagebrush.aws.scalars import json_of
 from sagebrush.engine.kinds import paginate
 from sagebrush.errors import AwsError, Doc
-from sagebrush.services.sns import subscriptions
+from sagebrush.services.sns import policies, subscriptions
 from sagebrush.store.rows import Exists, Row
 from sagebrush.world import Ctx
 
@@ -39,28 +37,36 @@ UNSUPPORTED = {
 
 
 def find_topic(ctx: Ctx, arn: str) -> Row:
-    """The topic of that ARN, of this account and region.
+    """The topic of that ARN, of this region: of this account, or of another whose topic's policy lets the
+    caller in (`access.queue_policies`).
 
     Raises InvalidParameter for what is no topic's ARN, NotFound (404).
     """
     found = Arn.parse(arn)
-    if found is None or found.service != "sns":
+    if found is None or (found.partition, found.service) != ("aws", "sns"):  # as policies are asked
         raise invalid("TopicArn")
     if not _NAME.fullmatch(found.resource.removesuffix(FIFO)):
         raise invalid("TopicArn")
     if found.region != ctx.region:
         raise invalid("TopicArn")
-    row = None
-    if found.account == ctx.account:
-        row = ctx.world.rows.get(ctx.account, ctx.region, KIND, found.resource)
+    row = ctx.world.rows.get(found.account, ctx.region, KIND, found.resource)
     if row is None:
         raise missing()
     return row
 
 
+def home(ctx: Ctx, topic: Row) -> Ctx:
+    """The context within the topic's own account, where its subscriptions are."""
+    return ctx if topic.account == ctx.account else replace(ctx, account=topic.account)
+
+
 def arn_of(row: Row) -> str:
     """The topic's ARN."""
-    return str(Arn("sns", row.region, row.account, row.name))
+    return str(_arn(row))
+
+
+def _arn(row: Row) -> Arn:
+    return Arn("sns", row.region, row.account, row.name)
 
 
 def invalid(what: str, why: str = "") -> AwsError:
@@ -83,7 +89,8 @@ def create_topic(ctx: Ctx, request: Doc) -> Doc:
     if fifo:
         doc = {**{k: values[0] for k, values in OF_FIFO.items()}, **doc}
     tags = _tags(request)
-    row = Row(ctx.account, ctx.region, KIND, name, "Active", doc, {"tags": tags})
+    plan = {"tags": tags, **policies.pins(ctx, doc)}
+    row = Row(ctx.account, ctx.region, KIND, name, "Active", doc, plan)
     try:
         stored = ctx.world.rows.insert(row)
     except Exists:
@@ -124,7 +131,7 @@ def delete_topic(ctx: Ctx, request: Doc) -> None:
             return
         raise
     ctx.world.rows.delete(row.id)
-    for each in subscriptions.of_topic(ctx, arn_of(row)):
+    for each in subscriptions.of_topic(home(ctx, row), arn_of(row)):
         ctx.world.rows.delete(each.id)
 
 
@@ -143,10 +150,11 @@ def get_topic_attributes(ctx: Ctx, request: Doc) -> Doc:
         "TopicArn": arn_of(row),
         "Owner": row.account,
         "DisplayName": "",
-        "SubscriptionsConfirmed": str(len(subscriptions.of_topic(ctx, arn_of(row)))),
+        "SubscriptionsConfirmed": str(len(subscriptions.of_topic(home(ctx, row), arn_of(row)))),
         "SubscriptionsPending": "0",
         "SubscriptionsDeleted": "0",
         **row.doc,
+        "Policy": policies.shown(ctx, row, _arn(row)),
     }
     return {"Attributes": found}
 
@@ -158,7 +166,24 @@ def set_topic_attributes(ctx: Ctx, request: Doc) -> None:
     if name == "FifoTopic":
         raise invalid("AttributeName")
     value = _checked(name, request.get("AttributeValue", ""), row.name.endswith(FIFO))
-    _changed(ctx, request["TopicArn"], lambda row: replace(row, doc={**row.doc, name: value}))
+    pins = policies.pins(ctx, {name: value})
+
+    def change(row: Row) -> Row:
+        return replace(row, doc={**row.doc, name: value}, plan={**row.plan, **pins})
+
+    _changed(ctx, request["TopicArn"], change)
+
+
+def add_permission(ctx: Ctx, request: Doc) -> None:
+    """The topic's policy has a statement of that label, for those accounts and actions. Raises
+    InvalidParameter, NotFound (404)."""
+    _changed(ctx, request["TopicArn"], lambda row: policies.add(row, _arn(row), request))
+
+
+def remove_permission(ctx: Ctx, request: Doc) -> None:
+    """The topic's policy has no statement of that label. Raises InvalidParameter, NotFound (404)."""
+    label = request["Label"]
+    _changed(ctx, request["TopicArn"], lambda row: policies.remove(row, _arn(row), label))
 
 
 def _checked(name: str, value: str, fifo: bool) -> str:
@@ -174,24 +199,8 @@ def _checked(name: str, value: str, fifo: bool) -> str:
     if name not in STORED and name not in UNSUPPORTED:
         raise invalid("AttributeName")
     if name == "Policy" and value:
-        _check_policy(value)
+        policies.check(value)
     return value
-
-
-def _check_policy(value: str) -> None:
-    """Raises InvalidParameter for what is no policy, and for statements that deny: what a topic's
-    policy allows is decided, within an account, by the callers' own policies."""
-    try:
-        found: Any = json_of(value)
-    except ValueError:
-        found = None
-    if not isinstance(found, dict):
-        raise invalid("Policy", "Policy is not valid JSON")
-    listed = found.get("Statement", [])
-    for statement in listed if isinstance(listed, list) else [listed]:
-        if not isinstance(statement, dict) or statement.get("Effect") != "Allow":
-            words = "Sagebrush does not support statements of a topic's Policy that deny yet."
-            raise invalid("Policy", words)
 
 
 def tag_resource(ctx: Ctx, request: Doc) -> Doc:

@@ -6,9 +6,10 @@ Source: Amazon SQS API Reference, CreateQueue and SetQueueAttributes. All values
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
-from sagebrush.access import grammar, policy
+from sagebrush.access import grammar, policy, queue_policies
 from sagebrush.aws.names import Arn
 from sagebrush.aws.scalars import json_of
 from sagebrush.errors import AwsError, Doc
@@ -37,6 +38,10 @@ UNSUPPORTED = {
     "KmsMasterKeyId": "encryption by AWS KMS (KmsMasterKeyId)",
     "KmsDataKeyReusePeriodSeconds": "encryption by AWS KMS (KmsDataKeyReusePeriodSeconds)",
 }
+POLICY_QUOTAS = {
+    "Bytes": 8192, "Statements": 20, "Principals": 50, "Conditions": 10, "Actions": 7,
+}  # fmt: skip
+"""Of a policy; the actions are those of one statement."""
 MOST_RECEIVES = 1000
 MOST_SOURCES = 10
 
@@ -168,20 +173,47 @@ def _redrive_policy(ctx: Ctx, value: str, queue: str) -> str:
 
 
 def _policy(value: str) -> str:
-    """The policy, by which services may send (`access.queue_policies`). Within an account, which is
-    all that there is here, what callers may is decided by their own policies; what it denies would
-    not be denied."""
+    """The policy, which decides who may use the queue (`access.queue_policies`)."""
     try:
         document = grammar.parse(value, grammar.RESOURCE)
     except policy.Malformed as error:
         raise _invalid("Policy", str(error)) from error
-    for statement in policy.statements(document):
-        if statement["Effect"] == "Deny":
-            raise AwsError(
-                "UnsupportedOperation",
-                "Sagebrush does not support statements of a queue's Policy that deny yet.",
-            )
+    if excess := over_limit(value, document):
+        raise _invalid("Policy", excess)
     return value
+
+
+def over_limit(text: str, document: policy.Policy) -> str:
+    """Of which of the quotas of policies it has too much, "" for none (Amazon SQS Developer Guide, "Amazon
+    SQS policy quotas")."""
+    found = policy.statements(document)
+    elements = [each.get("Principal", each.get("NotPrincipal", {})) for each in found]
+    counts = {
+        "Bytes": len(text.encode()),
+        "Statements": len(found),
+        "Principals": sum(_names(each) for each in elements),
+        "Conditions": sum(
+            len(keys) for each in found for keys in each.get("Condition", {}).values()
+        ),
+        "Actions": max(_listed(each.get("Action", each.get("NotAction"))) for each in found),
+    }
+    return next(
+        (
+            f"{counts[name]} {name} were found, maximum allowed is {most}."
+            for name, most in POLICY_QUOTAS.items()
+            if counts[name] > most
+        ),
+        "",
+    )
+
+
+def _listed(value: object) -> int:
+    return len(value) if isinstance(value, list) else 1
+
+
+def _names(element: object) -> int:
+    """How many a Principal element names."""
+    return sum(map(_listed, element.values())) if isinstance(element, dict) else 1
 
 
 def _json(value: str, name: str) -> Doc:
@@ -206,7 +238,8 @@ def redrive(ctx: Ctx, queue: Row) -> Redrive | None:
     if not text:
         return None
     said = json.loads(text)
-    target = by_arn(ctx, ctx.world.rows, said["deadLetterTargetArn"])
+    home = replace(ctx, account=queue.account)  # others may receive from it
+    target = by_arn(home, ctx.world.rows, said["deadLetterTargetArn"])
     if target is None:
         return None
     note = {"DeadLetterQueueSourceArn": arn(queue)}
@@ -218,11 +251,11 @@ def redrive(ctx: Ctx, queue: Row) -> Redrive | None:
 def sources(ctx: Ctx, queue: Row) -> list[Row]:
     """The queues whose dead-letter queue this is."""
     wanted = arn(queue)
-    found = ctx.world.rows.select(KIND, account=ctx.account)
+    found = ctx.world.rows.select(KIND, account=queue.account)
     return [
         row
         for row in found
-        if row.region == ctx.region
+        if row.region == queue.region
         and row.doc.get("RedrivePolicy")
         and json.loads(row.doc["RedrivePolicy"])["deadLetterTargetArn"] == wanted
     ]
@@ -254,6 +287,8 @@ def shown(ctx: Ctx, queue: Row, names: list[str]) -> Doc:
     if lost := [name for name in names if name != "All" and name not in known]:
         raise AwsError("InvalidAttributeName", f"Unknown Attribute {lost[0]}.")
     found: Doc = {name: value for name, value in queue.doc.items() if value != ""}
+    if (told := queue_policies.shown(ctx, queue)) is not None:
+        found["Policy"] = told
     found["QueueArn"] = arn(queue)
     found["CreatedTimestamp"] = str(int(queue.created))
     found["LastModifiedTimestamp"] = str(int(queue.updated))

@@ -1,7 +1,6 @@
 """AddPermission and RemovePermission: statements of a queue's Policy by labels.
 
-Source: Amazon SQS API Reference. What other accounts are allowed by it has no effect here, as a policy
-that is set as an attribute has none; services that send are judged by it (`access.queue_policies`).
+Source: Amazon SQS API Reference. What a policy decides is in `access.queue_policies`.
 """
 
 from __future__ import annotations
@@ -10,6 +9,7 @@ import json
 import re
 from dataclasses import replace
 
+from sagebrush.access import queue_policies
 from sagebrush.aws import models
 from sagebrush.errors import AwsError, Doc
 from sagebrush.services.sqs import attributes, ordering, queues
@@ -18,15 +18,6 @@ from sagebrush.world import Ctx
 
 _LABEL = re.compile(r"[A-Za-z0-9_-]{1,80}")
 _ACCOUNT = re.compile(r"\d{12}")
-MOST_ACTIONS = 7
-_OF_OWNERS = frozenset(
-    {
-        "AddPermission", "CancelMessageMoveTask", "CreateQueue", "DeleteQueue", "ListMessageMoveTasks",
-        "ListQueues", "ListQueueTags", "RemovePermission", "SetQueueAttributes",
-        "StartMessageMoveTask", "TagQueue", "UntagQueue",
-    }
-)  # fmt: skip
-"""What a queue's policy cannot allow other accounts."""
 
 
 def add_permission(ctx: Ctx, request: Doc) -> None:
@@ -42,7 +33,8 @@ def add_permission(ctx: Ctx, request: Doc) -> None:
             " characters, hyphens, or underscores. 1 to 80 in length."
         )
     for action in actions:
-        if action != "*" and (action in _OF_OWNERS or models.operation("sqs", action) is None):
+        owners = f"sqs:{action}" in queue_policies.OF_OWNERS
+        if action != "*" and (owners or models.operation("sqs", action) is None):
             raise ordering.invalid(
                 f"Value SQS:{action} for parameter ActionName is invalid. Reason: Only the queue"
                 " owner is allowed to invoke this action."
@@ -51,12 +43,10 @@ def add_permission(ctx: Ctx, request: Doc) -> None:
         raise ordering.invalid(
             f"Value {[lost]} for parameter PrincipalId is invalid. Reason: Unable to verify."
         )
-    if len(actions) > MOST_ACTIONS:
-        raise AwsError(
-            "OverLimit",
-            f"{len(actions)} Actions were found, maximum allowed is {MOST_ACTIONS}.",
-            403,
-        )
+    most = attributes.POLICY_QUOTAS["Actions"]
+    if len(actions) > most:
+        words = f"{len(actions)} Actions were found, maximum allowed is {most}."
+        raise AwsError("OverLimit", words, 403)
 
     def change(row: Row) -> Row:
         document = _document(row)
@@ -64,7 +54,7 @@ def add_permission(ctx: Ctx, request: Doc) -> None:
             raise ordering.invalid(
                 f"Value {label} for parameter Label is invalid. Reason: Already exists."
             )
-        return _with(row, document, [*document["Statement"], _statement(row, request)])
+        return _with(ctx, row, document, [*document["Statement"], _statement(row, request)])
 
     queues.changed(ctx, request["QueueUrl"], change)
 
@@ -81,7 +71,7 @@ def remove_permission(ctx: Ctx, request: Doc) -> None:
             raise ordering.invalid(
                 f"Value {label} for parameter Label is invalid. Reason: can't find label."
             )
-        return _with(row, document, left)
+        return _with(ctx, row, document, left)
 
     queues.changed(ctx, request["QueueUrl"], change)
 
@@ -108,8 +98,16 @@ def _statement(row: Row, request: Doc) -> Doc:
     }
 
 
-def _with(row: Row, document: Doc, statements: list[Doc]) -> Row:
+def _with(ctx: Ctx, row: Row, document: Doc, statements: list[Doc]) -> Row:
+    """The queue with those statements; those that it had still mean whom they meant. Raises OverLimit."""
     doc = {name: value for name, value in row.doc.items() if name != "Policy"}
     if statements:
-        doc["Policy"] = json.dumps({**document, "Statement": statements}, separators=(",", ":"))
-    return replace(row, doc=doc)
+        made = {**document, "Statement": statements}
+        doc["Policy"] = json.dumps(made, separators=(",", ":"))
+        if excess := attributes.over_limit(doc["Policy"], made):
+            raise AwsError("OverLimit", excess, 403)
+    pins = {
+        **queue_policies.pinned(ctx, doc.get("Policy")),
+        **row.plan.get(queue_policies.PINS, {}),
+    }
+    return replace(row, doc=doc, plan={**row.plan, queue_policies.PINS: pins})

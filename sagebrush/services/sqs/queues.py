@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 
-from sagebrush.access import references
+from sagebrush.access import queue_policies, references
 from sagebrush.engine.kinds import paginate
 from sagebrush.errors import AwsError, Doc
 from sagebrush.services.sqs import attributes, ordering
@@ -27,11 +27,10 @@ PAGE = 1000
 
 
 def queue_of(ctx: Ctx, url: str) -> Row:
-    """The queue of that URL, whatever host it names; raises QueueDoesNotExist."""
+    """The queue of that URL, whatever host it names, of this account or of another whose policy lets the
+    caller in (`access.queue_policies`); raises QueueDoesNotExist."""
     account, name = references.queue(url)
-    found = None
-    if account in ("", ctx.account):
-        found = ctx.world.rows.get(ctx.account, ctx.region, KIND, name)
+    found = ctx.world.rows.get(account or ctx.account, ctx.region, KIND, name)
     if found is None:
         raise missing()
     return found
@@ -66,7 +65,8 @@ def create_queue(ctx: Ctx, request: Doc) -> Doc:
     doc = {**defaults, **{k: v for k, v in given.items() if v != ""}}
     tags = dict(request.get("tags") or {})
     _check_tags(tags)
-    row = Row(ctx.account, ctx.region, KIND, name, "Active", doc, {"tags": tags})
+    plan = {"tags": tags, **_pins(ctx, given)}
+    row = Row(ctx.account, ctx.region, KIND, name, "Active", doc, plan)
     try:
         stored = ctx.world.rows.insert(row)
     except Exists:
@@ -84,6 +84,13 @@ def create_queue(ctx: Ctx, request: Doc) -> Doc:
     return {"QueueUrl": url_of(ctx, stored)}
 
 
+def _pins(ctx: Ctx, given: Doc) -> Doc:
+    """What the plan of a queue knows of the Policy among its attributes, if it is there."""
+    if "Policy" not in given:
+        return {}
+    return {queue_policies.PINS: queue_policies.pinned(ctx, given["Policy"])}
+
+
 def _check_name(name: str, fifo: bool) -> None:
     """Raises InvalidParameterValue; a name that ends in `.fifo` goes with FifoQueue alone."""
     if fifo and not name.endswith(ordering.SUFFIX):
@@ -99,10 +106,10 @@ def _check_name(name: str, fifo: bool) -> None:
 
 
 def get_queue_url(ctx: Ctx, request: Doc) -> Doc:
-    """The URL of the account's queue of that name; raises QueueDoesNotExist."""
-    if request.get("QueueOwnerAWSAccountId", ctx.account) != ctx.account:
-        raise missing()
-    found = ctx.world.rows.get(ctx.account, ctx.region, KIND, request["QueueName"])
+    """The URL of the queue of that name, of this account or of the one that is named; raises
+    QueueDoesNotExist."""
+    account = request.get("QueueOwnerAWSAccountId") or ctx.account
+    found = ctx.world.rows.get(account, ctx.region, KIND, request["QueueName"])
     if found is None:
         raise missing()
     return {"QueueUrl": url_of(ctx, found)}
@@ -146,10 +153,12 @@ def set_queue_attributes(ctx: Ctx, request: Doc) -> None:
     """The attributes are set; raises as `attributes.checked` does."""
     queue = queue_of(ctx, request["QueueUrl"])
     given = attributes.checked(ctx, request["Attributes"], queue.name, queue.doc)
+    pins = _pins(ctx, given)
 
     def change(row: Row) -> Row:
         doc = {**row.doc, **given}
-        return replace(row, doc={k: v for k, v in doc.items() if v != ""})
+        plan = {**row.plan, **pins}
+        return replace(row, doc={k: v for k, v in doc.items() if v != ""}, plan=plan)
 
     row = changed(ctx, request["QueueUrl"], change)
     if "MessageRetentionPeriod" in given:

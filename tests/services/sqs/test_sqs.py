@@ -224,9 +224,10 @@ def test_awss_own_urls_name_the_queue(sqs: Any, queue: str) -> None:
     refused("NonExistentQueue", sqs.send_message, QueueUrl=foreign, MessageBody="x")
 
 
-DENYING = json.dumps(
-    {"Statement": [{"Effect": "Deny", "Principal": "*", "Action": "sqs:*", "Resource": "*"}]}
-)
+def policy(number: int, **more: Any) -> str:
+    """A policy of so many statements."""
+    one = {"Effect": "Deny", "Principal": "*", "Action": "sqs:*", "Resource": "*", **more}
+    return json.dumps({"Statement": [one] * number})
 
 
 @pytest.mark.parametrize(
@@ -251,10 +252,18 @@ DENYING = json.dumps(
             "InvalidAttributeValue",
             "Policy",
         ),
+        ({"Policy": policy(21)}, "InvalidAttributeValue", "21 Statements were found"),
+        ({"Policy": policy(1, Action=["sqs:A"] * 8)}, "InvalidAttributeValue", "8 Actions"),
+        ({"Policy": policy(1, Sid="x" * 8192)}, "InvalidAttributeValue", "Bytes were found"),
         (
-            {"Policy": DENYING},
-            "UnsupportedOperation",
-            "deny",
+            {"Policy": policy(11, Condition={"Bool": {"aws:SecureTransport": "false"}})},
+            "InvalidAttributeValue",
+            "11 Conditions were found",
+        ),
+        (
+            {"Policy": policy(3, Principal={"AWS": ["123456789012"] * 17})},
+            "InvalidAttributeValue",
+            "51 Principals were found",
         ),
     ],
 )

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
+from sagebrush.access import resource_policies
 from sagebrush.aws.names import Arn
 from sagebrush.errors import AwsError
 from sagebrush.services.cloudwatch.alarms import functions, history, messages
@@ -15,7 +16,7 @@ from sagebrush.services.cloudwatch.alarms.evaluation import ALARM, INSUFFICIENT,
 from sagebrush.services.cloudwatch.alarms.plan import Change, plan_of
 from sagebrush.store.generations import Outdated
 from sagebrush.store.rows import Row
-from sagebrush.world import World
+from sagebrush.world import Ctx, World
 
 log = logging.getLogger(__name__)
 
@@ -76,9 +77,10 @@ def _perform(world: World, row: Row, change: Change, action: str) -> str | None:
         if not _touch(world, row, arn, action):
             raise AwsError("ValidationError", f"No scaling policy found for {action}")
         return None
-    if service == "sns":
+    if arn and service == "sns":
         text = messages.message(row, change)
         ctx = world.service_ctx(region=row.region, account=row.account)
+        _check_admitted(ctx, row, arn)
         try:
             ctx.call(
                 "sns",
@@ -91,6 +93,18 @@ def _perform(world: World, row: Row, change: Change, action: str) -> str | None:
     if arn and service == "lambda":
         return functions.invoke(world, row, change, arn)
     raise _lacking(service)
+
+
+def _check_admitted(ctx: Ctx, row: Row, topic: Arn) -> None:
+    """Raises AuthorizationError where the topic's policy does not let CloudWatch publish for the alarm."""
+    source = row.doc["AlarmArn"]
+    service, action = resource_policies.ALARMS, "sns:Publish"
+    if not resource_policies.admits(ctx, topic, action, service, source):
+        words = (
+            f"{service} is not authorized to perform: SNS:Publish on resource: {topic} because no"
+            " resource-based policy allows the SNS:Publish action"
+        )
+        raise AwsError("AuthorizationErrorException", words, 403)
 
 
 def _touch(world: World, row: Row, arn: Arn, action: str) -> int:
