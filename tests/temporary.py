@@ -18,6 +18,8 @@ from typing import Any
 
 import pytest
 
+from sagebrush.compute import trees
+
 SCARCE = 4.0
 """GB that a run wants free on the disk of temporary folders."""
 
@@ -35,7 +37,7 @@ def folders(
     yield
     if request.session.testsfailed == failed:
         for name in set(os.listdir(place)) - before:
-            shutil.rmtree(place / name, ignore_errors=True)
+            clear(place / name)
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
@@ -50,8 +52,14 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     if config.option.basetemp:
         return
     for left in abandoned(place):
-        threading.Thread(target=shutil.rmtree, args=(left, True), daemon=True).start()
+        threading.Thread(target=clear, args=(left,), daemon=True).start()
     (config._tmp_path_factory.getbasetemp() / OWNER).write_text(str(os.getpid()))
+
+
+def clear(path: Path) -> None:
+    """What is there is gone, however deep it is, as far as it can be removed."""
+    with contextlib.suppress(OSError):
+        trees.remove(str(path))
 
 
 def scarcity(place: Path, free: float) -> str:

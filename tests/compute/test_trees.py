@@ -10,21 +10,7 @@ from pathlib import Path
 import pytest
 
 from sagebrush.compute import trees
-
-DEEP = 1500
-"""Deeper than Python recurses."""
-
-
-def deep(top: Path, levels: int = DEEP) -> None:
-    """Directories within one another, with a file in the last."""
-    here = os.open(top, trees.DIRECTORY)
-    for _ in range(levels):
-        os.mkdir("d", dir_fd=here)
-        below = os.open("d", trees.DIRECTORY, dir_fd=here)
-        os.close(here)
-        here = below
-    os.close(os.open("last", os.O_WRONLY | os.O_CREAT, dir_fd=here))
-    os.close(here)
+from tests.deep_trees import deep_tree
 
 
 def descriptors(tree: Path) -> int:
@@ -40,12 +26,11 @@ def within(tree: Path, fd: str) -> bool:
 
 
 def test_a_deep_tree_goes(tmp_path: Path) -> None:
-    (tmp_path / "top").mkdir()
-    deep(tmp_path / "top")
-    before = descriptors(tmp_path)
-    assert trees.remove(str(tmp_path / "top"))
-    assert os.listdir(tmp_path) == []
-    assert descriptors(tmp_path) == before
+    with deep_tree(tmp_path / "top"):
+        before = descriptors(tmp_path)
+        assert trees.remove(str(tmp_path / "top"))
+        assert os.listdir(tmp_path) == []
+        assert descriptors(tmp_path) == before
 
 
 def test_everything_goes_and_nothing_that_a_link_names(tmp_path: Path) -> None:
@@ -97,8 +82,11 @@ def test_it_stops_when_time_is_over_and_goes_on_later(tmp_path: Path) -> None:
 
 
 def test_a_deep_tree_is_given(tmp_path: Path) -> None:
-    (tmp_path / "top").mkdir()
-    deep(tmp_path / "top")
+    with deep_tree(tmp_path / "top"):
+        check_given(tmp_path)
+
+
+def check_given(tmp_path: Path) -> None:
     (tmp_path / "other").touch()
     (tmp_path / "top" / "link").symlink_to(tmp_path / "other")
     os.link(tmp_path / "other", tmp_path / "top" / "twin")
@@ -115,7 +103,6 @@ def test_a_deep_tree_is_given(tmp_path: Path) -> None:
         here, seen = here / "d", seen + 1
         assert here.stat().st_uid == uid
     assert seen == 1000
-    assert trees.remove(str(tmp_path / "top"))  # pytest itself could not
 
 
 def test_who_climbs_out_of_a_moved_directory_is_told(tmp_path: Path) -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from sagebrush.compute import trees
 from sagebrush.workload import function_layers
+from tests.deep_trees import deep_tree
 
 
 def tree(root: Path, **files: str) -> Path:
@@ -60,13 +60,6 @@ def test_what_tmp_holds_is_counted_however_it_nests(tmp_path: Path) -> None:
     (tmp_path / "in" / "ner").mkdir(parents=True)
     (tmp_path / "in" / "ner" / "file").write_bytes(b"x" * 4096)
     assert 12288 <= function_layers.held(tmp_path) < 32768
-    (tmp_path / "top").mkdir()
-    here = os.open(tmp_path / "top", os.O_RDONLY)
-    for _ in range(1200):  # deeper than recursion goes, and than a path can name
-        os.mkdir("deeper", dir_fd=here)
-        here, before = os.open("deeper", os.O_RDONLY, dir_fd=here), here
-        os.close(before)
-    os.close(here)
-    assert function_layers.held(tmp_path) == function_layers.ENDLESS
-    assert trees.remove(str(tmp_path / "top"))
+    with deep_tree(tmp_path / "top"):
+        assert function_layers.held(tmp_path) == function_layers.ENDLESS
     assert function_layers.held(tmp_path / "none") == 0

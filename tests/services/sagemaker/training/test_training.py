@@ -11,12 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from sagebrush.compute import record
+from sagebrush.compute import record, trees
 from sagebrush.compute.base import Exited, Running, Spec, State
 from sagebrush.compute.host import Host
 from sagebrush.compute.shim.log import Writer
 from sagebrush.errors import AwsError, Doc
 from sagebrush.services.sagemaker.training import operations as training
+from tests.deep_trees import nest
 from tests.services.sagemaker.jobworld import JobWorld
 
 
@@ -246,18 +247,20 @@ def test_directories_too_deep_to_store_are_the_jobs_own_failure_at_once(
 ) -> None:
     def script(spec: Spec) -> State:
         (spec.root / "ml" / where / "a-file-before-it").touch()
-        here = os.open(spec.root / "ml" / where, os.O_RDONLY)
-        for _ in range(1200):  # deeper than Python recurses
-            os.mkdir("d", dir_fd=here)
-            below = os.open("d", os.O_RDONLY, dir_fd=here)
-            os.close(here)
-            here = below
-        os.close(here)
+        nest(spec.root / "ml" / where)
         return Exited(0)
 
     jobs.backend.script = script
     jobs.create(CheckpointConfig={"S3Uri": "s3://bucket/ckpt"})
-    jobs.run()
+    try:
+        jobs.run()
+        check_too_deep(jobs, where)
+    finally:
+        trees.remove(str(jobs.ml().parent))
+
+
+def check_too_deep(jobs: JobWorld, where: str) -> None:
+    """The job has failed for its directories, and what is removed of it is gone."""
     found = jobs.describe()
     assert found["TrainingJobStatus"] == "Failed"
     assert found["FailureReason"].startswith("ClientError: Artifact upload failed:d/d/d/")
