@@ -3,49 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
+from sagebrush.engine import tags
 from sagebrush.errors import AwsError, Doc
 from sagebrush.services.events import buses, names
 from sagebrush.services.events.names import BUS, DEFAULT, invalid
-from sagebrush.services.events.plan import plan_of
 from sagebrush.store.rows import Row
 from sagebrush.world import Ctx
-
-MOST_TAGS = 50
 
 
 def tag_resource(ctx: Ctx, request: Doc) -> Doc:
     """The tags are added, in place of those of the same keys. Raises ResourceNotFoundException."""
-    added = names.tags_of(request)
-
-    def change(row: Row) -> Row:
-        tags = {**plan_of(row).get("tags", {}), **added}
-        if len(tags) > MOST_TAGS:
-            raise invalid(f"A resource can have at most {MOST_TAGS} tags.")
-        return replace(row, plan={**row.plan, "tags": tags})
-
+    change = tags.added(names.tags_of(request), invalid(tags.TOO_MANY))
     _changed(ctx, request["ResourceARN"], change)
     return {}
 
 
 def untag_resource(ctx: Ctx, request: Doc) -> Doc:
     """The tags of those keys are gone."""
-    gone = set(request["TagKeys"])
-
-    def change(row: Row) -> Row:
-        left = {k: v for k, v in plan_of(row).get("tags", {}).items() if k not in gone}
-        return replace(row, plan={**row.plan, "tags": left})
-
-    _changed(ctx, request["ResourceARN"], change)
+    _changed(ctx, request["ResourceARN"], tags.removed(request["TagKeys"]))
     return {}
 
 
 def list_tags_for_resource(ctx: Ctx, request: Doc) -> Doc:
     """The resource's tags."""
-    row = _row(ctx, request["ResourceARN"])
-    tags = plan_of(row).get("tags", {}) if row is not None else {}
-    return {"Tags": [{"Key": key, "Value": value} for key, value in tags.items()]}
+    return tags.listed(_row(ctx, request["ResourceARN"]))
 
 
 def _row(ctx: Ctx, arn: str) -> Row | None:

@@ -6,8 +6,8 @@ Every account has a group `default` in every region.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
+from sagebrush.engine import tags
 from sagebrush.engine.kinds import moment
 from sagebrush.errors import AwsError, Doc
 from sagebrush.services.scheduler import rows
@@ -17,7 +17,6 @@ from sagebrush.store.rows import Exists, Row
 from sagebrush.world import Ctx
 
 ACTIVE = "ACTIVE"
-MOST_TAGS = 50
 
 
 def create_schedule_group(ctx: Ctx, request: Doc) -> Doc:
@@ -80,34 +79,20 @@ def delete_schedule_group(ctx: Ctx, request: Doc) -> Doc:
 
 def tag_resource(ctx: Ctx, request: Doc) -> Doc:
     """The tags are added, in place of those of the same keys. Raises ResourceNotFoundException."""
-    added = _tags(request)
-
-    def change(row: Row) -> Row:
-        tags = {**plan_of(row).get("tags", {}), **added}
-        if len(tags) > MOST_TAGS:
-            raise invalid(f"A resource can have at most {MOST_TAGS} tags.")
-        return replace(row, plan={**row.plan, "tags": tags})
-
+    change = tags.added(_tags(request), invalid(tags.TOO_MANY))
     _changed(ctx, request["ResourceArn"], change)
     return {}
 
 
 def untag_resource(ctx: Ctx, request: Doc) -> Doc:
     """The tags of those keys are gone."""
-    gone = set(request["TagKeys"])
-
-    def change(row: Row) -> Row:
-        left = {k: v for k, v in plan_of(row).get("tags", {}).items() if k not in gone}
-        return replace(row, plan={**row.plan, "tags": left})
-
-    _changed(ctx, request["ResourceArn"], change)
+    _changed(ctx, request["ResourceArn"], tags.removed(request["TagKeys"]))
     return {}
 
 
 def list_tags_for_resource(ctx: Ctx, request: Doc) -> Doc:
     """The group's tags."""
-    tags = plan_of(_group(ctx, request["ResourceArn"])).get("tags", {})
-    return {"Tags": [{"Key": key, "Value": value} for key, value in tags.items()]}
+    return tags.listed(_group(ctx, request["ResourceArn"]))
 
 
 def _group(ctx: Ctx, arn: str) -> Row:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from sagebrush.aws.names import Arn
+from sagebrush.engine import tags
 from sagebrush.engine.kinds import paginate
 from sagebrush.errors import AwsError, Doc
 from sagebrush.services.sns import policies, subscriptions
@@ -19,7 +20,6 @@ from sagebrush.world import Ctx
 
 KIND = "topic"
 PAGE = 100
-MOST_TAGS = 50
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,256}")
 FIFO = ".fifo"
 STORED = ("DisplayName", "Policy", "DeliveryPolicy", "TracingConfig", "SignatureVersion")
@@ -88,8 +88,8 @@ def create_topic(ctx: Ctx, request: Doc) -> Doc:
     doc = {k: _checked(k, v, fifo) for k, v in asked.items() if not _without_effect(k, v, fifo)}
     if fifo:
         doc = {**{k: values[0] for k, values in OF_FIFO.items()}, **doc}
-    tags = _tags(request)
-    plan = {"tags": tags, **policies.pins(ctx, doc)}
+    given = _tags(request)
+    plan = {"tags": given, **policies.pins(ctx, doc)}
     row = Row(ctx.account, ctx.region, KIND, name, "Active", doc, plan)
     try:
         stored = ctx.world.rows.insert(row)
@@ -99,7 +99,7 @@ def create_topic(ctx: Ctx, request: Doc) -> Doc:
             stored = ctx.world.rows.insert(row)
         if any(stored.doc.get(key) != value for key, value in doc.items()):
             raise invalid("Attributes", "Topic already exists with different attributes") from None
-        if tags and stored.plan.get("tags", {}) != tags:
+        if given and stored.plan.get("tags", {}) != given:
             raise invalid("Tags", "Topic already exists with different tags") from None
     return {"TopicArn": arn_of(stored)}
 
@@ -205,44 +205,28 @@ def _checked(name: str, value: str, fifo: bool) -> str:
 
 def tag_resource(ctx: Ctx, request: Doc) -> Doc:
     """The tags are added, in place of those of the same keys."""
-    added = _tags(request)
-
-    def change(row: Row) -> Row:
-        tags = {**row.plan.get("tags", {}), **added}
-        if len(tags) > MOST_TAGS:
-            raise AwsError(
-                "TagLimitExceededException",
-                "Could not complete request: tag quota of per resource exceeded",
-            )
-        return replace(row, plan={**row.plan, "tags": tags})
-
-    _tagged(ctx, request, change)
+    words = "Could not complete request: tag quota of per resource exceeded"
+    excess = AwsError("TagLimitExceededException", words)
+    _tagged(ctx, request, tags.added(_tags(request), excess))
     return {}
 
 
 def untag_resource(ctx: Ctx, request: Doc) -> Doc:
     """The tags of those keys are gone."""
-    gone = set(request["TagKeys"])
-
-    def change(row: Row) -> Row:
-        left = {k: v for k, v in row.plan.get("tags", {}).items() if k not in gone}
-        return replace(row, plan={**row.plan, "tags": left})
-
-    _tagged(ctx, request, change)
+    _tagged(ctx, request, tags.removed(request["TagKeys"]))
     return {}
 
 
 def list_tags_for_resource(ctx: Ctx, request: Doc) -> Doc:
     """The topic's tags."""
-    tags = _resource(ctx, request["ResourceArn"]).plan.get("tags", {})
-    return {"Tags": [{"Key": key, "Value": value} for key, value in tags.items()]}
+    return tags.listed(_resource(ctx, request["ResourceArn"]))
 
 
 def _tags(request: Doc) -> dict[str, str]:
-    tags = {tag["Key"]: tag["Value"] for tag in request.get("Tags") or ()}
-    if any(key.lower().startswith("aws:") for key in tags):
+    given = {tag["Key"]: tag["Value"] for tag in request.get("Tags") or ()}
+    if any(key.lower().startswith("aws:") for key in given):
         raise invalid("Tags", "Tag keys must not begin with aws:")
-    return tags
+    return given
 
 
 def _resource(ctx: Ctx, arn: str) -> Row:

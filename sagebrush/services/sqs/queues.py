@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from sagebrush.access import queue_policies, references
+from sagebrush.engine import tags
 from sagebrush.engine.kinds import paginate
 from sagebrush.errors import AwsError, Doc
 from sagebrush.services.sqs import attributes, ordering
@@ -21,7 +22,6 @@ _NAME = re.compile(r"[A-Za-z0-9_-]{1,80}")
 LONGEST_NAME = 80
 PURGES_APART = 60.0
 """Seconds between two purges of a queue at least."""
-MOST_TAGS = 50
 PAGE = 1000
 """Queues of one answer at most, and without MaxResults in all."""
 
@@ -63,9 +63,9 @@ def create_queue(ctx: Ctx, request: Doc) -> Doc:
     defaults = attributes.defaults(name.endswith(ordering.SUFFIX))
     given = attributes.checked(ctx, asked, name, defaults)
     doc = {**defaults, **{k: v for k, v in given.items() if v != ""}}
-    tags = dict(request.get("tags") or {})
-    _check_tags(tags)
-    plan = {"tags": tags, **_pins(ctx, given)}
+    named = dict(request.get("tags") or {})
+    _check_tags(named)
+    plan = {"tags": named, **_pins(ctx, given)}
     row = Row(ctx.account, ctx.region, KIND, name, "Active", doc, plan)
     try:
         stored = ctx.world.rows.insert(row)
@@ -192,36 +192,30 @@ def delete_queue(ctx: Ctx, request: Doc) -> None:
 
 def tag_queue(ctx: Ctx, request: Doc) -> None:
     """The tags are added, in place of those of the same keys."""
-
-    def change(row: Row) -> Row:
-        tags = {**row.plan.get("tags", {}), **request["Tags"]}
-        _check_tags(tags)
-        return replace(row, plan={**row.plan, "tags": tags})
-
-    changed(ctx, request["QueueUrl"], change)
+    given = request["Tags"]
+    _check_tags(given)
+    changed(ctx, request["QueueUrl"], tags.added(given, _too_many_tags()))
 
 
 def untag_queue(ctx: Ctx, request: Doc) -> None:
     """The tags of those keys are gone."""
-    gone = set(request["TagKeys"])
-
-    def change(row: Row) -> Row:
-        left = {k: v for k, v in row.plan.get("tags", {}).items() if k not in gone}
-        return replace(row, plan={**row.plan, "tags": left})
-
-    changed(ctx, request["QueueUrl"], change)
+    changed(ctx, request["QueueUrl"], tags.removed(request["TagKeys"]))
 
 
 def list_queue_tags(ctx: Ctx, request: Doc) -> Doc:
     """The queue's tags."""
-    tags = queue_of(ctx, request["QueueUrl"]).plan.get("tags", {})
-    return {"Tags": tags} if tags else {}
+    found = queue_of(ctx, request["QueueUrl"]).plan.get("tags", {})
+    return {"Tags": found} if found else {}
 
 
-def _check_tags(tags: Doc) -> None:
-    if len(tags) > MOST_TAGS:
-        raise AwsError("InvalidParameterValue", f"Too many tags added: more than {MOST_TAGS}.")
-    if any(key.lower().startswith("aws:") for key in tags):
+def _too_many_tags() -> AwsError:
+    return AwsError("InvalidParameterValue", f"Too many tags added: more than {tags.MOST}.")
+
+
+def _check_tags(given: Doc) -> None:
+    if len(given) > tags.MOST:
+        raise _too_many_tags()
+    if any(key.lower().startswith("aws:") for key in given):
         raise AwsError("InvalidParameterValue", "Tag keys must not begin with aws:.")
 
 
