@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import logging
 import os
-import threading
 import time
 import traceback
-from collections.abc import Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from collections.abc import Mapping
+from concurrent.futures import Future, wait
+from contextlib import AbstractContextManager
 from dataclasses import replace
 
 from sagebrush.engine.kinds import Kind
+from sagebrush.engine.turns import Turns
 from sagebrush.scheduler import members
 from sagebrush.store.generations import Outdated
 from sagebrush.store.rows import Next, Row
@@ -49,29 +49,25 @@ class Loop:
         self._kinds = kinds
         self._threads = threads
         self._lease = lease
-        self._wake = threading.Event()
-        self._stop = threading.Event()
         self._running: dict[Future[None], Row] = {}
-        self._turning = threading.Lock()
-        """Held while rows are claimed."""
         self._renewed = 0.0
         self._latest: float | None = None
         """The latest time that was seen."""
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="reconcile")
-        self._thread = threading.Thread(target=self._run, name="loop", daemon=True)
+        words = "the loop could not read or change rows"  # leases expire, so trying again is safe
+        self._turns = Turns("reconcile", threads, self._turn, words)
 
     def start(self) -> None:
         """Starts the loop in a thread of its own, until `stop`."""
-        self._thread.start()
+        self._turns.start()
 
     def wake(self) -> None:
         """Makes the loop look for due rows now."""
-        self._wake.set()
+        self._turns.wake()
 
     def changed(self, key: str) -> None:
         """Makes the resource that reserved capacity under `key` (of any of its instances) due now:
         the backend's job runs, or ended. Never raises; a failure is logged."""
-        if self._stop.is_set():
+        if self._turns.stopping:
             return
         try:
             self._world.rows.touch_owner(members.owner(key))
@@ -84,19 +80,11 @@ class Loop:
 
         Those still running lose nothing: their rows' leases end, and the next server repeats them.
         """
-        self._stop.set()
-        self._wake.set()
-        if self._thread.is_alive():
-            self._thread.join(timeout)
-        self._pool.shutdown(wait=False, cancel_futures=True)
-        wait(list(self._running), timeout)
+        self._turns.stop(lambda: self._running, timeout)
 
-    @contextmanager
-    def held(self) -> Iterator[None]:
+    def held(self) -> AbstractContextManager[None]:
         """No step begins within; those that run go on."""
-        with self._turning:
-            yield
-        self._wake.set()
+        return self._turns.held()
 
     def settled(self, timeout: float) -> bool:
         """Whether the steps that ran have ended, for which it waits up to `timeout` seconds. Only
@@ -115,17 +103,6 @@ class Loop:
             self._step(row, generation)
         return len(rows)
 
-    def _run(self) -> None:
-        while not self._stop.is_set():
-            self._wake.clear()
-            try:
-                with self._turning:
-                    timeout = self._turn()
-            except Exception:  # for example a full disk: leases expire, so trying again is safe
-                log.exception("the loop could not read or change rows; trying again")
-                timeout = 5.0
-            self._wake.wait(timeout)
-
     def _look_at_clock(self) -> None:
         """A clock that was set back, even while no server ran, delays nothing: every row that waits
         for a time of the earlier clock is due now, and its next step sets a new time; messages come
@@ -143,7 +120,7 @@ class Loop:
             self._latest = now
         self._latest = max(self._latest, now)
 
-    def _turn(self) -> float | None:
+    def _turn(self) -> float:
         """Gives due rows to free threads and renews running leases; returns the seconds to sleep."""
         self._look_at_clock()
         for future in [f for f in self._running if f.done()]:
@@ -155,9 +132,9 @@ class Loop:
             for row in self._world.rows.claim(self._lease, free):
                 # A row whose step still runs has just been given back by it, or the clock jumped
                 # past its lease: either way the next step waits for the end of that one.
-                future = self._pool.submit(self._step, row, generation, running.get(row.id))
+                future = self._turns.pool.submit(self._step, row, generation, running.get(row.id))
                 self._running[future] = row
-                future.add_done_callback(lambda _: self._wake.set())
+                future.add_done_callback(lambda _: self._turns.wake())
         if time.monotonic() - self._renewed >= self._lease / 4:
             self._renewed = time.monotonic()
             for row in self._running.values():
@@ -210,7 +187,7 @@ class Loop:
             except Outdated:
                 raise
             except Exception:
-                if pause is None or self._stop.wait(pause):
+                if pause is None or self._turns.paused(pause):
                     log.exception("%s %s: the step could not be stored", row.kind, row.name)
                     return
 

@@ -13,14 +13,15 @@ import logging
 import random
 import threading
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from sagebrush.engine.targets import failures, sending
 from sagebrush.engine.targets.failures import Again
+from sagebrush.engine.turns import Turns
 from sagebrush.store.db import Tx
 from sagebrush.store.deliveries import Delivery, Waiting, long_of, ordered, target_of
 from sagebrush.store.events import Event, Stored
@@ -81,10 +82,6 @@ class Outbox:
         self._consumers = tuple(consumers)
         self._chance = chance
         self._ends = ends
-        self._wake = threading.Event()
-        self._stop = threading.Event()
-        self._turning = threading.Lock()
-        """Held while events are consumed and deliveries are taken."""
         self._guard = threading.Lock()
         """Held for what follows."""
         self._lanes: dict[str, _Lane] = {}
@@ -101,37 +98,29 @@ class Outbox:
         self._patient: dict[str, None] = {}
         """Lanes that wait for one of those."""
         self._running: set[Future[None]] = set()
-        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="outbox")
-        self._thread = threading.Thread(target=self._run, name="outbox-loop", daemon=True)
+        words = "the outbox could not read or change what waits"
+        self._turns = Turns("outbox", THREADS, self._turn, words)
 
     # ---- life
 
     def start(self) -> None:
         """Goes on with what an earlier server left, and sends what comes, until `stop`."""
         self._listen()
-        self._thread.start()
+        self._turns.start()
 
     def _listen(self) -> None:
-        self._world.events.stored = self._wake.set
+        self._world.events.stored = self._turns.wake
         self._world.deliveries.stored = self._told
         self._told(self._world.deliveries.lanes())
 
     def stop(self, timeout: float = 10.0) -> None:
         """Begins nothing more and waits up to `timeout` seconds for what is being sent; the rest is
         sent by the next server. Repeatable."""
-        self._stop.set()
-        self._wake.set()
-        if self._thread.is_alive():
-            self._thread.join(timeout)
-        self._pool.shutdown(wait=False, cancel_futures=True)
-        wait(list(self._running), timeout)
+        self._turns.stop(lambda: self._running, timeout)
 
-    @contextmanager
-    def held(self) -> Iterator[None]:
+    def held(self) -> AbstractContextManager[None]:
         """Nothing is consumed or begun within; what is being sent goes on."""
-        with self._turning:
-            yield
-        self._wake.set()
+        return self._turns.held()
 
     def run_once(self) -> int:
         """Everything that is due is consumed and sent, in this thread; how many deliveries were tried.
@@ -152,23 +141,12 @@ class Outbox:
     def _told(self, lanes: Sequence[str]) -> None:
         with self._guard:
             self._open.update(dict.fromkeys(lanes))
-        self._wake.set()
-
-    def _run(self) -> None:
-        while not self._stop.is_set():
-            self._wake.clear()
-            try:
-                with self._turning:
-                    timeout = self._turn()
-            except Exception:  # a full disk, for example
-                log.exception("the outbox could not read or change what waits; trying again")
-                timeout = 5.0
-            self._wake.wait(timeout)
+        self._turns.wake()
 
     def _turn(self) -> float:
         """Consumes events and gives lanes to threads; the seconds until there may be more to do."""
         if self._consume():
-            self._wake.set()
+            self._turns.wake()
         self._begin()
         now, sleeps = self._world.clock(), [SLOWEST]
         with self._guard:
@@ -230,7 +208,7 @@ class Outbox:
                 if name in self._lanes:
                     self._lanes[name].later = None
             self._running = {each for each in self._running if not each.done()}
-        while not self._stop.is_set() and (name := self._pick()) is not None:
+        while not self._turns.stopping and (name := self._pick()) is not None:
             lane = self._fill(name)
             with self._guard:
                 self._start(name, lane)
@@ -304,17 +282,17 @@ class Outbox:
             self._targets[target] += 1
             if account := long_of(name):
                 self._long[account] += 1
-            future = self._pool.submit(self._work, name, lane)
+            future = self._turns.pool.submit(self._work, name, lane)
             self._running.add(future)
 
     def _work(self, name: str, lane: _Lane) -> None:
         """Sends what is ready in the lane."""
         try:
-            while not self._stop.is_set() and (next_ := self._next(lane)) is not None:
+            while not self._turns.stopping and (next_ := self._next(lane)) is not None:
                 self._deliver(name, lane, *next_)
         except Exception:  # a full disk, say; what was sent will be sent again
             log.exception("what became of a delivery to %s could not be stored", name)
-            self._stop.wait(PAUSE)
+            self._turns.paused(PAUSE)
         finally:
             target = target_of(name)
             with self._guard:
@@ -326,7 +304,7 @@ class Outbox:
                     self._open.update(self._patient)
                     self._patient.clear()
                 self._unblock(target)
-            self._wake.set()
+            self._turns.wake()
 
     def _next(self, lane: _Lane) -> tuple[int, Waiting] | None:
         with self._guard:
@@ -394,5 +372,5 @@ class Outbox:
         """Whether nothing is being sent, and nothing could be before a time comes or something is
         stored."""
         with self._guard:
-            quiet = not self._open and not self._targets and not self._wake.is_set()
+            quiet = not self._open and not self._targets and not self._turns.woken
         return quiet and self._world.events.next_due() is None
