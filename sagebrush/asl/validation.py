@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from sagebrush import jackson
 from sagebrush.asl import fields, map_fields
 from sagebrush.asl.choice import COMPARISONS
 from sagebrush.asl.diagnostics import SCHEMA, Diagnostic, Report
@@ -56,22 +57,9 @@ def _once(pairs: list[tuple[str, Any]]) -> Doc:
 
 def _not_json(text: str, error: json.JSONDecodeError) -> Diagnostic:
     """In the words of the service's JSON reader, whose column is that after the token."""
-    word = "".join(_token(text[error.pos :]))
-    where = f'[Source: (String)"{text}"; line: {error.lineno}, column: {error.colno + len(word)}]'
-    what = error.msg
-    if word:
-        what = (
-            f"Unrecognized token '{word}': was expecting (JSON String, Number, Array, Object or "
-            "token 'null', 'true' or 'false')"
-        )
+    what, at = jackson.told(text, error)
+    where = jackson.place("String", text, at)
     return Diagnostic("ERROR", "INVALID_JSON_DESCRIPTION", f"{what}\n at {where}", where)
-
-
-def _token(text: str) -> Iterator[str]:
-    for char in text:
-        if not (char.isalnum() or char in "_$"):
-            return
-        yield char
 
 
 class _Walk:

@@ -11,18 +11,17 @@ import json
 import re
 from typing import NoReturn
 
+from sagebrush import jackson
+
 TEXT, NUMBER, NAME = "text", "number", "name"
 TRUE, FALSE, NULL = "true", "false", "null"
 OBJECT, END_OBJECT, ARRAY, END_ARRAY, END = "{", "}", "[", "]", ""
-SHOWN = 500
-"""Characters of the pattern that a message shows."""
 DEEPEST = 100
 """Objects and arrays within one another; no pattern that AWS accepts needs as many."""
 _SPACE = re.compile(r"[ \t\r\n]*")
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 _STRING = re.compile(r'(?:[^"\\\x00-\x1f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"')
 _WORD = re.compile(r"\w*")
-_EXPECTED = "(JSON String, Number, Array, Object or token 'null', 'true' or 'false')"
 
 
 class PatternError(ValueError):
@@ -95,11 +94,7 @@ class Tokens:
         return self._place(self._at)
 
     def _place(self, at: int) -> str:
-        before = self.source[:at]
-        line, column = before.count("\n") + 1, at - (before.rfind("\n") + 1) + 1
-        shown, cut = f'"{self.source[:SHOWN]}"', len(self.source) - SHOWN
-        more = f"[truncated {cut} chars]" if cut > 0 else ""
-        return f"[Source: (String){shown}{more}; line: {line}, column: {column}]"
+        return jackson.place("String", self.source, at)
 
     def _begin(self, kind: str) -> str:
         if kind in (OBJECT, ARRAY):
@@ -112,12 +107,12 @@ class Tokens:
     def _member(self) -> None:
         """A member's name has been read, and the first of its value."""
         if self._peek() != '"':
-            self._unexpected("was expecting double-quote to start field name")
+            self._unexpected(jackson.NO_NAME)
         self._at, self._open = self._at + 1, self._at + 1
         self.name = self.text()
         self._skip()
         if self._peek() != ":":
-            self._unexpected("was expecting a colon to separate field name and value")
+            self._unexpected(jackson.NO_COLON)
         self._at += 1
         self._skip()
         self._ahead = self._value_at()
@@ -141,8 +136,8 @@ class Tokens:
             return word[0]
         if word[0]:
             self._at = word.end()
-            self._fail(f"Unrecognized token '{word[0]}': was expecting {_EXPECTED}")
-        self._unexpected(f"expected a valid value {_EXPECTED}")
+            self._fail(jackson.unrecognized(word[0]))
+        self._unexpected(jackson.NO_VALUE)
 
     def _skip(self) -> None:
         found = _SPACE.match(self.source, self._at)
@@ -154,8 +149,7 @@ class Tokens:
         inner, at = self._inside[-1]
         start = self._place(at)
         self._fail(
-            f"Unexpected end-of-input: expected close marker for {_CALLED[inner]}"
-            f" (start marker at {start})"
+            f"{jackson.END}: expected close marker for {_CALLED[inner]} (start marker at {start})"
         )
 
     def _broken_text(self) -> NoReturn:
@@ -163,16 +157,12 @@ class Tokens:
         for at, character in enumerate(rest):
             if character < " ":
                 self._at = self._open + at + 1
-                self._fail(
-                    f"Illegal unquoted character ((CTRL-CHAR, code {ord(character)})):"
-                    " has to be escaped using backslash to be included in string value"
-                )
+                self._fail(jackson.unescaped(character))
         self._at = len(self.source)
-        self._fail("Unexpected end-of-input: was expecting closing quote for a string value")
+        self._fail(jackson.OPEN_TEXT)
 
     def _unexpected(self, why: str) -> NoReturn:
-        character = self._peek()
-        self._fail(f"Unexpected character ('{character}' (code {ord(character)})): {why}")
+        self._fail(jackson.unexpected(self._peek(), why))
 
     def _fail(self, why: str) -> NoReturn:
         raise PatternError(f"{why}\n at {self.place()}")

@@ -7,15 +7,13 @@ from __future__ import annotations
 
 import base64
 import json
-import re
-from typing import Any
 
+from sagebrush import jackson
 from sagebrush.errors import AwsError
 from sagebrush.services.lambda_ import faults, limits
 
 EMPTY = b"{}"
 """What a function gets where the request has no payload."""
-_TOKEN = re.compile(r"[A-Za-z0-9_$]+")
 
 
 def check_size(payload: bytes, event: bool) -> None:
@@ -44,8 +42,10 @@ def checked(payload: bytes) -> bytes:
         raise not_json("Document nesting depth exceeds the maximum allowed") from error
     except UnicodeDecodeError as error:
         raise not_json(f"Invalid UTF-8 start byte 0x{payload[error.start]:x}") from error
-    except ValueError as error:
+    except json.JSONDecodeError as error:
         raise not_json(_jackson(payload, error)) from error
+    except ValueError as error:  # an integer of too many digits
+        raise not_json(str(error)) from error
     return payload
 
 
@@ -75,26 +75,9 @@ def not_json(why: str) -> AwsError:
     )
 
 
-def _jackson(payload: bytes, error: Any) -> str:
+def _jackson(payload: bytes, error: json.JSONDecodeError) -> str:
     """The error in the words of AWS's parser."""
     text = payload.decode(errors="replace")
-    at = min(getattr(error, "pos", 0), len(text))
-    before = "Could not parse payload into json: "
-    token = _TOKEN.match(text, at)
-    if at >= len(text):
-        words, at = "Unexpected end-of-input", len(text)
-    elif token and not token[0][0].isdigit() and token[0] not in ("true", "false", "null"):
-        words = (
-            f"Unrecognized token '{token[0]}': was expecting (JSON String, Number, Array, Object or token"
-            " 'null', 'true' or 'false')"
-        )
-        at = token.end()
-    else:
-        words = (
-            f"Unexpected character ('{text[at]}' (code {ord(text[at])})): expected a valid value (JSON"
-            " String, Number, Array, Object or token 'null', 'true' or 'false')"
-        )
-    line = text.count("\n", 0, at) + 1
-    column = at - (text.rfind("\n", 0, at) + 1) + 1
-    shown = text[:500] + (f'"[truncated {len(payload) - 500} bytes]' if len(text) > 500 else '"')
-    return f'{before}{words}\n at [Source: (byte[])"{shown}; line: {line}, column: {column}]'
+    words, at = jackson.told(text, error)
+    place = jackson.place("byte[]", text, at, f"{len(payload) - jackson.SHOWN} bytes")
+    return f"Could not parse payload into json: {words}\n at {place}"

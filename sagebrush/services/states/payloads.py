@@ -7,12 +7,10 @@ service's JSON reader.
 from __future__ import annotations
 
 import json
-import re
 
+from sagebrush import jackson
 from sagebrush.asl.values import PAYLOAD_LIMIT, fits, read
 from sagebrush.errors import AwsError
-
-_WORD = re.compile(r"[^\W\d][\w$]*")
 
 
 def check_input(text: str) -> None:
@@ -46,42 +44,6 @@ def problem(text: str) -> str | None:
         read(text)
         return None
     except json.JSONDecodeError as error:
-        return _told(text, error)
+        return jackson.told(text, error)[0] if text.strip() else "Invalid execution input."
     except ValueError as error:
         return str(error)
-
-
-def _told(text: str, error: json.JSONDecodeError) -> str:
-    rest = text[error.pos :]
-    message = error.msg
-    if message.startswith(
-        "Illegal trailing comma"
-    ):  # Python 3.13 names the comma, AWS what follows it
-        rest = rest[1:].lstrip(" \t\n\r")
-        message = "Expecting property name" if rest.startswith("}") else "Expecting value"
-    if not text.strip():
-        return "Invalid execution input."
-    if not rest:
-        return "Unexpected end-of-input"
-    word = _WORD.match(rest)
-    if message.startswith("Expecting property name"):
-        return f"{_character(rest)}: was expecting double-quote to start field name"
-    if message == "Expecting value" and word is not None:
-        return (
-            f"Unrecognized token '{word[0]}': was expecting (JSON String, Number, Array, Object or"
-            " token 'null', 'true' or 'false')"
-        )
-    if message == "Expecting value":
-        return (
-            f"{_character(rest)}: expected a valid value (JSON String, Number, Array, Object or"
-            " token 'null', 'true' or 'false')"
-        )
-    if message == "Expecting ',' delimiter":
-        return f"{_character(rest)}: was expecting comma to separate entries"
-    if message == "Expecting ':' delimiter":
-        return f"{_character(rest)}: was expecting a colon to separate field name and value"
-    return message
-
-
-def _character(rest: str) -> str:
-    return f"Unexpected character ('{rest[0]}' (code {ord(rest[0])}))"

@@ -1,0 +1,80 @@
+"""Broken JSON in the words of Jackson, the parser of AWS's own services. Pure."""
+
+from __future__ import annotations
+
+import json
+import re
+
+VALUES = "(JSON String, Number, Array, Object or token 'null', 'true' or 'false')"
+NO_VALUE = f"expected a valid value {VALUES}"
+NO_NAME = "was expecting double-quote to start field name"
+NO_COLON = "was expecting a colon to separate field name and value"
+END = "Unexpected end-of-input"
+OPEN_TEXT = f"{END}: was expecting closing quote for a string value"
+WORD = re.compile(r"[^\W\d][\w$]*")
+SHOWN = 500
+"""Characters of a source that a message shows."""
+
+
+def unrecognized(word: str) -> str:
+    """A word stands where a value must."""
+    return f"Unrecognized token '{word}': was expecting {VALUES}"
+
+
+def unexpected(character: str, why: str) -> str:
+    """The character cannot stand there, as `why` says."""
+    return f"Unexpected character ({_named(character)}): {why}"
+
+
+def unescaped(character: str) -> str:
+    """A control character stands in a text as it is."""
+    return (
+        f"Illegal unquoted character ((CTRL-CHAR, code {ord(character)})): has to be escaped using"
+        " backslash to be included in string value"
+    )
+
+
+def _named(character: str) -> str:
+    return f"'{character}' (code {ord(character)})"
+
+
+def place(kind: str, text: str, at: int, left_out: str = "") -> str:
+    """Where in the text a message is about, as messages name it. `kind` is what the parser read
+    (`String`, `byte[]`), `left_out` how much of it is not shown, where that is not in characters."""
+    before = text[:at]
+    line, column = before.count("\n") + 1, at - (before.rfind("\n") + 1) + 1
+    more = ""
+    if len(text) > SHOWN:
+        more = f"[truncated {left_out or f'{len(text) - SHOWN} chars'}]"
+    return f'[Source: ({kind})"{text[:SHOWN]}"{more}; line: {line}, column: {column}]'
+
+
+def told(text: str, error: json.JSONDecodeError) -> tuple[str, int]:
+    """What Python's parser found wrong with the text, in Jackson's words, and where Jackson says so."""
+    at, message = error.pos, error.msg
+    rest = text[at:]
+    if message.startswith("Illegal trailing comma"):
+        # Python 3.13 names the comma, AWS what follows it
+        rest = rest[1:].lstrip(" \t\n\r")
+        at = len(text) - len(rest)
+        message = "Expecting property name" if rest.startswith("}") else "Expecting value"
+    if message.startswith("Unterminated string"):
+        return OPEN_TEXT, len(text)
+    if not rest:
+        return END, len(text)
+    if message.startswith("Invalid control character"):
+        return unescaped(rest[0]), at + 1
+    if message.startswith("Invalid \\escape") and len(rest) > 1:
+        return f"Unrecognized character escape {_named(rest[1])}", at + 1
+    if message.startswith("Expecting property name"):
+        return unexpected(rest[0], NO_NAME), at
+    if message in ("Expecting value", "Extra data"):
+        word = WORD.match(rest)
+        if word is not None:
+            return unrecognized(word[0]), at + len(word[0])
+        return unexpected(rest[0], NO_VALUE), at
+    if message == "Expecting ',' delimiter":
+        return unexpected(rest[0], "was expecting comma to separate entries"), at
+    if message == "Expecting ':' delimiter":
+        return unexpected(rest[0], NO_COLON), at
+    return message, at
