@@ -53,11 +53,12 @@ def key(value: Leaf) -> Hashable:
         return value
     if value is None or isinstance(value, bool):
         return (value,)
-    number = _number(value)
+    number = millionths(value)
     return ("#", value) if number is None else ("", number)
 
 
-def _number(value: int | float) -> int | None:
+def millionths(value: int | float) -> int | None:
+    """The number in millionths; None where it cannot be compared."""
     if isinstance(value, int):
         return value * MILLION if -LARGEST <= value <= LARGEST else None
     return scaled(repr(value))
@@ -111,7 +112,7 @@ class Numeric:
     def holds(self, value: Leaf) -> bool:
         if isinstance(value, bool) or not isinstance(value, int | float):
             return False
-        number = _number(value)
+        number = millionths(value)
         if number is None or number < self.low or number > self.high:
             return False
         return not (

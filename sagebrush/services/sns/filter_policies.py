@@ -1,37 +1,52 @@
 """Filter policies of subscriptions: which messages are delivered, by attributes or body. Pure.
 
-Source: Amazon SNS Developer Guide, "Amazon SNS message filtering" and "Filter policy constraints".
+What a policy may be is SNS's own; what its conditions mean is EventBridge's (`patterns.conditions`), whose
+language it is. Source: Amazon SNS Developer Guide, "Amazon SNS message filtering" and "Filter policy
+constraints".
 """
 
 from __future__ import annotations
 
 import ipaddress
 import math
-import operator
-from typing import Any
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any, Union
 
 from sagebrush.aws.scalars import json_of
 from sagebrush.errors import Doc
+from sagebrush.patterns.conditions import (
+    LARGEST,
+    MILLION,
+    Addresses,
+    Condition,
+    Field,
+    IgnoreCase,
+    Not,
+    Numeric,
+    Prefix,
+    Present,
+    Suffix,
+    key,
+    millionths,
+)
 
 SCOPE, BODY = "MessageAttributes", "MessageBody"
 """What policies may be about (FilterPolicyScope), the default first."""
 MOST_KEYS, MOST_COMBINATIONS = 5, 150
 _OR = "$or"
-_COMPARE = {
-    "=": operator.eq,
-    "<": operator.lt,
-    "<=": operator.le,
-    ">": operator.gt,
-    ">=": operator.ge,
-}
-_TEXTS = ("prefix", "suffix", "equals-ignore-case")
+_AFFIXES = {"prefix": Prefix, "suffix": Suffix}
+_DIGITS = 6
+"""Digits after the point that are compared."""
+
+Policy = Mapping[str, Union[Field, "Policy", Sequence["Policy"]]]
+"""Name -> what is asked of it, or of what lies in it; `$or` -> policies, of which one must pass."""
 
 
 class Unusable(ValueError):
     """The policy cannot be carried out as it is written; the text says why."""
 
 
-def parse(text: str, scope: str = SCOPE) -> Doc:
+def parse(text: str, scope: str = SCOPE) -> Policy:
     """The policy in `text`, for that scope; raises Unusable."""
     try:
         policy: Any = json_of(text)
@@ -40,133 +55,154 @@ def parse(text: str, scope: str = SCOPE) -> Doc:
     if not isinstance(policy, dict):
         raise Unusable("FilterPolicy: must be a JSON object.")
     found: list[tuple[int, int]] = []
-    _check_object(policy, scope, 1, found)
+    made = _object(policy, scope, 1, found)
     if len(found) > MOST_KEYS:
         raise Unusable(f"FilterPolicy: Filter policy can not have more than {MOST_KEYS} keys")
     # values of an array count once for each level that it lies in
     if math.prod(values * depth for depth, values in found) > MOST_COMBINATIONS:
         raise Unusable("FilterPolicy: Filter policy is too complex")
-    return policy
+    return made
 
 
-def _check_object(policy: Doc, scope: str, depth: int, found: list[tuple[int, int]]) -> None:
-    """Raises Unusable; adds the depth and number of values of each of the policy's arrays."""
-    for key, wanted in policy.items():
-        if key == _OR:
+def _object(policy: Doc, scope: str, depth: int, found: list[tuple[int, int]]) -> Policy:
+    """What the object asks. Raises Unusable; adds the depth and number of values of each of its arrays."""
+    made: dict[str, Any] = {}
+    for name, wanted in policy.items():
+        if name == _OR:
             if not isinstance(wanted, list) or not all(isinstance(w, dict) for w in wanted):
                 raise Unusable('FilterPolicy: "$or" must be an array of objects')
-            for each in wanted:
-                _check_object(each, scope, depth, found)
+            made[name] = [_object(each, scope, depth, found) for each in wanted]
         elif isinstance(wanted, dict) and scope == BODY:
-            _check_object(wanted, scope, depth + 1, found)
+            made[name] = _object(wanted, scope, depth + 1, found)
         elif isinstance(wanted, dict):
             raise Unusable(
                 f"FilterPolicy: Filter policy scope {scope} does not support nested filter policy"
             )
         elif isinstance(wanted, list):
-            for condition in wanted:
-                _check(key, condition)
+            made[name] = _field(name, wanted)
             found.append((depth, max(1, len(wanted))))
         else:
-            raise Unusable(f'FilterPolicy: "{key}" must be an object or an array')
+            raise Unusable(f'FilterPolicy: "{name}" must be an object or an array')
+    return made
 
 
-def _check(key: str, condition: Any) -> None:
-    if not isinstance(condition, dict):
-        if isinstance(condition, list):
+def _field(name: str, wanted: list[Any]) -> Field:
+    keys: set[Hashable] = set()
+    conditions: list[Condition] = []
+    absent = False
+    for each in wanted:
+        if isinstance(each, list):
             raise Unusable(
-                f'FilterPolicy: Match value must be String, number, true, false: "{key}"'
+                f'FilterPolicy: Match value must be String, number, true, false: "{name}"'
             )
-        return
-    if len(condition) != 1:
-        raise Unusable(f'FilterPolicy: Only one key allowed in match expression: "{key}"')
-    name, value = next(iter(condition.items()))
-    if name == "exists":
-        good = isinstance(value, bool)
-    elif name in _TEXTS:
-        good = isinstance(value, str)
-    elif name == "anything-but":
-        good = isinstance(value, str | int | float) or _plain(value) or _affix(value)
-    elif name == "numeric":
-        good = _is_range(value)
-    elif name == "cidr":
-        good = isinstance(value, str) and _network(value) is not None
+        if not isinstance(each, dict):
+            keys.add(_key(each))
+            continue
+        if len(each) != 1:
+            raise Unusable(f'FilterPolicy: Only one key allowed in match expression: "{name}"')
+        kind, value = next(iter(each.items()))
+        if kind == "exists" and value is False:
+            absent = True
+        else:
+            conditions.append(_condition(name, kind, value))
+    return Field(frozenset(keys), tuple(conditions), absent)
+
+
+def _condition(name: str, kind: str, value: Any) -> Condition:
+    made: Condition | None = None
+    if kind == "exists":
+        made = Present() if value is True else None
+    elif kind in _AFFIXES:
+        made = _AFFIXES[kind](value) if isinstance(value, str) else None
+    elif kind == "equals-ignore-case":
+        made = IgnoreCase(value.lower()) if isinstance(value, str) else None
+    elif kind == "anything-but":
+        made = _but(value)
+    elif kind == "numeric":
+        made = _range(value)
+    elif kind == "cidr":
+        made = _network(value) if isinstance(value, str) else None
     else:
-        raise Unusable(f"FilterPolicy: Sagebrush does not support the match type {name} yet.")
-    if not good:
-        raise Unusable(f'FilterPolicy: Value of {name} is not as it must be: "{key}"')
+        raise Unusable(f"FilterPolicy: Sagebrush does not support the match type {kind} yet.")
+    if made is None:
+        raise Unusable(f'FilterPolicy: Value of {kind} is not as it must be: "{name}"')
+    return made
 
 
-def _network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
+def _but(value: Any) -> Not | None:
+    if isinstance(value, dict):
+        kind, text = next(iter(value.items())) if len(value) == 1 else ("", None)
+        affix = _AFFIXES.get(kind)
+        return Not(conditions=(affix(text),)) if affix and isinstance(text, str) else None
+    listed = value if isinstance(value, list) else [value]
+    if not all(isinstance(each, str | int | float) for each in listed):
+        return None
+    return Not(frozenset(map(_key, listed)))
+
+
+def _network(text: str) -> Addresses | None:
     """The addresses of a CIDR block."""
     try:
-        return ipaddress.ip_network(text, strict=False)
+        found = ipaddress.ip_network(text, strict=False)
     except ValueError:
         return None
+    return Addresses(found.version, int(found[0]), int(found[-1]))
 
 
-def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    try:
-        return ipaddress.ip_address(text)
-    except ValueError:
-        return None
-
-
-def _plain(value: Any) -> bool:
-    return isinstance(value, list) and all(isinstance(v, str | int | float) for v in value)
-
-
-def _affix(value: Any) -> bool:
-    if not isinstance(value, dict) or len(value) != 1:
-        return False
-    name, text = next(iter(value.items()))
-    return name in ("prefix", "suffix") and isinstance(text, str)
-
-
-def _is_range(value: Any) -> bool:
-    """Whether it is `["=", 5]` or `[">=", 0, "<", 150]`."""
+def _range(value: Any) -> Numeric | None:
+    """What `["=", 5]` or `[">=", 0, "<", 150]` asks."""
     if not isinstance(value, list) or len(value) not in (2, 4):
-        return False
-    names, numbers = value[::2], value[1::2]
-    return all(n in _COMPARE for n in names) and all(
-        isinstance(n, int | float) and not isinstance(n, bool) for n in numbers
-    )
+        return None
+    bounds = [_bound(*pair) for pair in zip(value[::2], value[1::2], strict=True)]
+    found = [each for each in bounds if each is not None]
+    if len(found) < len(bounds):
+        return None
+    low, open_low = max((each.low, each.open_low) for each in found)
+    high, shut_high = min((each.high, not each.open_high) for each in found)
+    return Numeric(low, open_low, high, not shut_high)
 
 
-def accepts(policy: Doc, attributes: Doc) -> bool:
+def _bound(sign: Any, value: Any) -> Numeric | None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    number, end = millionths(_rounded(value)), LARGEST * MILLION
+    if number is None:
+        return None
+    if sign == "=":
+        return Numeric(number, False, number, False)
+    if sign in ("<", "<="):
+        return Numeric(-end, False, number, sign == "<")
+    return Numeric(number, sign == ">", end, False) if sign in (">", ">=") else None
+
+
+def accepts(policy: Policy, attributes: Doc) -> bool:
     """Whether a message with these attributes (name -> DataType and StringValue) passes: for each key
     of the policy, one of its conditions holds."""
-    return all(
-        any(accepts(each, attributes) for each in wanted)
-        if key == _OR
-        else _holds(wanted, _values(attributes[key]) if key in attributes else None)
-        for key, wanted in policy.items()
-    )
+    return _passes(policy, [{name: _values(given) for name, given in attributes.items()}])
 
 
-def accepts_body(policy: Doc, text: str) -> bool:
+def accepts_body(policy: Policy, text: str) -> bool:
     """Whether a message passes, by its body, which must be a JSON object."""
     try:
         body: Any = json_of(text)
     except ValueError:
         return False
-    return isinstance(body, dict) and _accepts_object(policy, [body])
+    return isinstance(body, dict) and _passes(policy, [body])
 
 
-def _accepts_object(policy: Doc, found: list[Any]) -> bool:
-    """Whether what lies at one place of a body passes: several values where it is within an array."""
+def _passes(policy: Policy, found: list[Any]) -> bool:
+    """Whether what lies at one place of a message passes: several values where it is within an array."""
     objects = [each for each in found if isinstance(each, dict)]
-    for key, wanted in policy.items():
-        if key == _OR:
-            if not any(_accepts_object(each, found) for each in wanted):
+    for name, wanted in policy.items():
+        if isinstance(wanted, Field):
+            there = [_elements(each[name]) for each in objects if name in each]
+            if not _holds(wanted, [value for each in there for value in each] if there else None):
                 return False
-            continue
-        below = [value for each in objects if key in each for value in _elements(each[key])]
-        there = any(key in each for each in objects)
-        if isinstance(wanted, dict):
-            if not _accepts_object(wanted, below):
+        elif isinstance(wanted, Mapping):
+            below = [value for each in objects if name in each for value in _elements(each[name])]
+            if not _passes(wanted, below):
                 return False
-        elif not _holds(wanted, below if there else None):
+        elif not any(_passes(each, found) for each in wanted):
             return False
     return True
 
@@ -178,15 +214,13 @@ def _elements(value: Any) -> list[Any]:
     return [element for each in value for element in _elements(each)]
 
 
-def _holds(wanted: list[Any], values: list[Any] | None) -> bool:
-    """Whether one of the conditions holds for one of the values; None where there is nothing."""
-    for condition in wanted:
-        if isinstance(condition, dict) and "exists" in condition:
-            if condition["exists"] == (values is not None):
-                return True
-        elif values is not None and any(_matches(condition, value) for value in values):
-            return True
-    return False
+def _holds(asked: Field, values: list[Any] | None) -> bool:
+    """Whether what is asked holds for one of the values; None where there is nothing."""
+    if values is None:
+        return asked.absent
+    if Present() in asked.conditions:
+        return True
+    return any(asked.holds(_rounded(value)) for value in values if not isinstance(value, dict))
 
 
 def _values(attribute: Doc) -> list[Any]:
@@ -208,34 +242,10 @@ def _values(attribute: Doc) -> list[Any]:
     return [text]
 
 
-def _matches(condition: Any, value: Any) -> bool:
-    if not isinstance(condition, dict):
-        return _same(condition, value)
-    name, wanted = next(iter(condition.items()))
-    if name == "anything-but":
-        if isinstance(wanted, dict):
-            return not _matches(wanted, value)
-        return not any(_same(w, value) for w in (wanted if isinstance(wanted, list) else [wanted]))
-    if name == "numeric":
-        number = isinstance(value, int | float) and not isinstance(value, bool)
-        pairs = zip(wanted[::2], wanted[1::2], strict=True)
-        return number and all(_COMPARE[sign](value, bound) for sign, bound in pairs)
-    if not isinstance(value, str):
-        return False
-    if name == "cidr":
-        network, address = _network(wanted), _address(value)
-        return network is not None and address is not None and address in network
-    if name == "equals-ignore-case":
-        return value.lower() == wanted.lower()
-    return value.startswith(wanted) if name == "prefix" else value.endswith(wanted)
+def _key(value: Any) -> Hashable:
+    return key(_rounded(value))
 
 
-def _same(wanted: Any, value: Any) -> bool:
-    if isinstance(wanted, bool) or isinstance(value, bool) or wanted is None or value is None:
-        return wanted is value
-    if isinstance(wanted, int | float) and isinstance(value, int | float):
-        try:
-            return math.isclose(wanted, value, rel_tol=0, abs_tol=1e-9)
-        except OverflowError:  # an integer beyond all floats
-            return wanted == value
-    return wanted == value
+def _rounded(value: Any) -> Any:
+    """A number as exactly as numbers are compared; anything else as it is."""
+    return round(value, _DIGITS) if isinstance(value, float) else value

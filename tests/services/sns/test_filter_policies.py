@@ -78,6 +78,7 @@ def test_accepting(policy: dict[str, Any], passes: bool) -> None:
         ('{"a": [{"exists": "yes"}]}', "exists"),
         ('{"a": [{"numeric": ["~", 1]}]}', "numeric"),
         ('{"a": [{"numeric": ["<", "1"]}]}', "numeric"),
+        ('{"a": [{"numeric": ["<", 1e10]}]}', "numeric"),
         ('{"a": [{"wildcard": "x*"}]}', "wildcard"),
         ('{"a": [{"cidr": "10.0.0.0/80"}]}', "cidr"),
         ('{"$or": {"a": ["b"]}}', r"\$or"),
@@ -131,6 +132,10 @@ BODY = {
         ({"details": {"$or": [{"none": ["x"]}, {"tags": ["red"]}]}}, True),
         ({"store": [{"anything-but": ["other"]}], "price": [{"numeric": ["<", 300]}]}, True),
         ({"store": {"x": ["y"]}}, False),
+        ({"details": [{"exists": True}]}, True),
+        ({"details": [{"anything-but": ["x"]}]}, False),  # no value
+        ({"price": [210.7500000001]}, True),  # six digits after the point are compared
+        ({"price": [{"numeric": [">", 210.75, "<", 300]}]}, False),
     ],
 )
 def test_accepting_by_the_body(policy: dict[str, Any], passes: bool) -> None:
