@@ -10,6 +10,7 @@ import datetime as dt
 import json
 from typing import Any
 
+from sagebrush.aws import scalars
 from sagebrush.errors import AwsError, Doc
 
 
@@ -67,9 +68,6 @@ def _value(shape: Any, value: Any) -> Any:
 
 def _moment(value: Any) -> dt.datetime:
     try:
-        if isinstance(value, str):
-            found = dt.datetime.fromisoformat(value)
-            return found if found.tzinfo else found.replace(tzinfo=dt.UTC)
-        return dt.datetime.fromtimestamp(float(value), dt.UTC)
-    except (TypeError, ValueError, OverflowError, OSError):
+        return scalars.time(value if isinstance(value, str) else text(value))
+    except scalars.BadValue:
         raise AwsError("ValidationException", f"{value!r} is not a time.") from None

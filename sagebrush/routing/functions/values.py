@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -121,8 +121,3 @@ class Prepared:
     variables: Mapping[str, str]
     expires: float
     """When its role's credentials end, in seconds since the epoch."""
-
-
-Prepare = Callable[[FunctionVersion, str, str], Prepared]
-"""(version, the environment's key, its log stream) -> what is to be started; its directory is there.
-Blocks. Raises Unrunnable."""

@@ -20,8 +20,6 @@ ANSWER = 6291556
 """Bytes of a synchronous answer (6 MB, and the hundred that AWS grants beyond)."""
 ASYNCHRONOUS = 1048576
 """Bytes of an asynchronous request's payload (1 MB)."""
-STREAMED = 209715200
-"""Bytes of a streamed answer (200 MB)."""
 ENVIRONMENT = 4096
 """Bytes of the environment variables, as JSON."""
 LAYERS = 5

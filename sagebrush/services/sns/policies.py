@@ -7,17 +7,16 @@ a policy decides is in `access.queue_policies` and `access.resource_policies`.
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import replace
 
-from sagebrush.access import grammar, policy, queue_policies, resource_policies
+from sagebrush.access import grammar, policy, queue_policies, resource_policies, statements
 from sagebrush.aws.names import Arn
 from sagebrush.errors import AwsError, Doc
 from sagebrush.store.rows import Row
 from sagebrush.world import Ctx
 
-LARGEST, MOST_STATEMENTS, MOST_PRINCIPALS = 30 * 1024, 100, 200
+QUOTAS = {"Bytes": 30 * 1024, "Statements": 100, "Principals": 200}
 ACTIONS = frozenset(
     {
         "addpermission", "deletetopic", "getdataprotectionpolicy", "gettopicattributes",
@@ -41,23 +40,12 @@ def check(text: str) -> None:
         document = grammar.parse(text, grammar.RESOURCE)
     except policy.Malformed as error:
         raise invalid(f"Policy Error: {error}") from error
-    statements = policy.statements(document)
-    named = 0
-    for statement in statements:
-        element = statement.get("Principal", statement.get("NotPrincipal"))
-        names = element.values() if isinstance(element, dict) else [element]
-        named += sum(len(each) if isinstance(each, list) else 1 for each in names)
-        actions = statement.get("Action", statement.get("NotAction"))
-        for action in actions if isinstance(actions, list) else [actions]:
-            vendor, _, name = action.lower().rpartition(":")
-            if vendor not in ("", "sns") or (name not in ACTIONS and not {"*", "?"} & set(name)):
-                raise invalid(_OUT_OF_SCOPE)
-    if len(text.encode()) > LARGEST:
-        raise invalid(f"Policy Error: the policy is larger than {LARGEST} bytes.")
-    if len(statements) > MOST_STATEMENTS:
-        raise invalid(f"Policy Error: more than {MOST_STATEMENTS} statements.")
-    if named > MOST_PRINCIPALS:
-        raise invalid(f"Policy Error: more than {MOST_PRINCIPALS} principals.")
+    for action in (each for one in policy.statements(document) for each in statements.actions(one)):
+        vendor, _, name = action.lower().rpartition(":")
+        if vendor not in ("", "sns") or (name not in ACTIONS and not {"*", "?"} & set(name)):
+            raise invalid(_OUT_OF_SCOPE)
+    if excess := statements.excess(text, document, QUOTAS):
+        raise invalid(f"Policy Error: {excess}")
 
 
 def pins(ctx: Ctx, doc: Doc) -> Doc:
@@ -70,7 +58,10 @@ def pins(ctx: Ctx, doc: Doc) -> Doc:
 def shown(ctx: Ctx, row: Row, arn: Arn) -> str:
     """The topic's policy as it is told: AWS's default until another is set."""
     told = queue_policies.shown(ctx, row)
-    return told if told is not None else _written(resource_policies.default_of_topic(arn))
+    if told is not None:
+        return told
+    default = resource_policies.default_of_topic(arn)
+    return statements.written(default, default["Statement"])
 
 
 def add(row: Row, arn: Arn, request: Doc) -> Row:
@@ -85,16 +76,9 @@ def add(row: Row, arn: Arn, request: Doc) -> Row:
     document = _document(row, arn)
     if any(each.get("Sid") == request["Label"] for each in document["Statement"]):
         raise invalid("Statement already exists")
-    principals = [f"arn:aws:iam::{account}:root" for account in accounts]
     actions = [f"SNS:{action}" for action in request["ActionName"]]
-    statement = {
-        "Sid": request["Label"],
-        "Effect": "Allow",
-        "Principal": {"AWS": principals[0] if len(principals) == 1 else principals},
-        "Action": actions[0] if len(actions) == 1 else actions,
-        "Resource": str(arn),
-    }
-    made = _written({**document, "Statement": [*document["Statement"], statement]})
+    one = statements.labelled(request["Label"], accounts, actions, str(arn))
+    made = statements.written(document, [*document["Statement"], one])
     check(made)
     return replace(row, doc={**row.doc, "Policy": made})
 
@@ -107,17 +91,9 @@ def remove(row: Row, arn: Arn, label: str) -> Row:
         return row
     if not left:
         return replace(row, doc={k: v for k, v in row.doc.items() if k != "Policy"})
-    return replace(row, doc={**row.doc, "Policy": _written({**document, "Statement": left})})
+    return replace(row, doc={**row.doc, "Policy": statements.written(document, left)})
 
 
 def _document(row: Row, arn: Arn) -> Doc:
     text = row.doc.get("Policy")
-    if not text:
-        return resource_policies.default_of_topic(arn)
-    document: Doc = json.loads(text)
-    statements = document.get("Statement", [])
-    return {**document, "Statement": statements if isinstance(statements, list) else [statements]}
-
-
-def _written(document: Doc) -> str:
-    return json.dumps(document, separators=(",", ":"))
+    return statements.document(text) if text else resource_policies.default_of_topic(arn)

@@ -9,7 +9,7 @@ import json
 from dataclasses import replace
 from typing import Any
 
-from sagebrush.access import grammar, policy, queue_policies
+from sagebrush.access import grammar, policy, queue_policies, statements
 from sagebrush.aws.names import Arn
 from sagebrush.aws.scalars import json_of
 from sagebrush.errors import AwsError, Doc
@@ -41,7 +41,7 @@ UNSUPPORTED = {
 POLICY_QUOTAS = {
     "Bytes": 8192, "Statements": 20, "Principals": 50, "Conditions": 10, "Actions": 7,
 }  # fmt: skip
-"""Of a policy; the actions are those of one statement."""
+"""Of a policy (`access.statements`; Amazon SQS Developer Guide, "Amazon SQS policy quotas")."""
 MOST_RECEIVES = 1000
 MOST_SOURCES = 10
 
@@ -178,42 +178,9 @@ def _policy(value: str) -> str:
         document = grammar.parse(value, grammar.RESOURCE)
     except policy.Malformed as error:
         raise _invalid("Policy", str(error)) from error
-    if excess := over_limit(value, document):
+    if excess := statements.excess(value, document, POLICY_QUOTAS):
         raise _invalid("Policy", excess)
     return value
-
-
-def over_limit(text: str, document: policy.Policy) -> str:
-    """Of which of the quotas of policies it has too much, "" for none (Amazon SQS Developer Guide, "Amazon
-    SQS policy quotas")."""
-    found = policy.statements(document)
-    elements = [each.get("Principal", each.get("NotPrincipal", {})) for each in found]
-    counts = {
-        "Bytes": len(text.encode()),
-        "Statements": len(found),
-        "Principals": sum(_names(each) for each in elements),
-        "Conditions": sum(
-            len(keys) for each in found for keys in each.get("Condition", {}).values()
-        ),
-        "Actions": max(_listed(each.get("Action", each.get("NotAction"))) for each in found),
-    }
-    return next(
-        (
-            f"{counts[name]} {name} were found, maximum allowed is {most}."
-            for name, most in POLICY_QUOTAS.items()
-            if counts[name] > most
-        ),
-        "",
-    )
-
-
-def _listed(value: object) -> int:
-    return len(value) if isinstance(value, list) else 1
-
-
-def _names(element: object) -> int:
-    """How many a Principal element names."""
-    return sum(map(_listed, element.values())) if isinstance(element, dict) else 1
 
 
 def _json(value: str, name: str) -> Doc:

@@ -5,11 +5,10 @@ Source: Amazon SQS API Reference. What a policy decides is in `access.queue_poli
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import replace
 
-from sagebrush.access import queue_policies
+from sagebrush.access import queue_policies, statements
 from sagebrush.aws import models
 from sagebrush.errors import AwsError, Doc
 from sagebrush.services.sqs import attributes, ordering, queues
@@ -78,33 +77,28 @@ def remove_permission(ctx: Ctx, request: Doc) -> None:
 
 def _document(row: Row) -> Doc:
     text = row.doc.get("Policy")
-    if not text:
-        arn = attributes.arn(row)
-        return {"Version": "2008-10-17", "Id": f"{arn}/SQSDefaultPolicy", "Statement": []}
-    document: Doc = json.loads(text)
-    statements = document.get("Statement", [])
-    return {**document, "Statement": statements if isinstance(statements, list) else [statements]}
-
-
-def _statement(row: Row, request: Doc) -> Doc:
-    principals = [f"arn:aws:iam::{account}:root" for account in request["AWSAccountIds"]]
-    actions = [f"SQS:{action}" for action in request["Actions"]]
+    if text:
+        return statements.document(text)
     return {
-        "Sid": request["Label"],
-        "Effect": "Allow",
-        "Principal": {"AWS": principals[0] if len(principals) == 1 else principals},
-        "Action": actions[0] if len(actions) == 1 else actions,
-        "Resource": attributes.arn(row),
+        "Version": "2008-10-17",
+        "Id": f"{attributes.arn(row)}/SQSDefaultPolicy",
+        "Statement": [],
     }
 
 
-def _with(ctx: Ctx, row: Row, document: Doc, statements: list[Doc]) -> Row:
+def _statement(row: Row, request: Doc) -> Doc:
+    actions = [f"SQS:{action}" for action in request["Actions"]]
+    accounts = request["AWSAccountIds"]
+    return statements.labelled(request["Label"], accounts, actions, attributes.arn(row))
+
+
+def _with(ctx: Ctx, row: Row, document: Doc, held: list[Doc]) -> Row:
     """The queue with those statements; those that it had still mean whom they meant. Raises OverLimit."""
     doc = {name: value for name, value in row.doc.items() if name != "Policy"}
-    if statements:
-        made = {**document, "Statement": statements}
-        doc["Policy"] = json.dumps(made, separators=(",", ":"))
-        if excess := attributes.over_limit(doc["Policy"], made):
+    if held:
+        doc["Policy"] = text = statements.written(document, held)
+        made = {**document, "Statement": held}
+        if excess := statements.excess(text, made, attributes.POLICY_QUOTAS):
             raise AwsError("OverLimit", excess, 403)
     pins = {
         **queue_policies.pinned(ctx, doc.get("Policy")),

@@ -36,9 +36,9 @@ def test_what_a_topic_may_have() -> None:
         (document({"Principal": {"AWS": "nobody"}}), "Invalid principal"),
         (document({"Action": "sns:CreateTopic"}), "action out of service scope!"),
         (document({"Action": ["sns:Publish", "sqs:SendMessage"]}), "action out of service scope!"),
-        (document(*[{}] * 101), "100 statements"),
-        (document({"Principal": {"AWS": ["123456789012"] * 201}}), "200 principals"),
-        (document({"Sid": "x" * 31000}), "30720 bytes"),
+        (document(*[{}] * 101), "101 Statements were found"),
+        (document({"Principal": {"AWS": ["123456789012"] * 201}}), "201 Principals were found"),
+        (document({"Sid": "x" * 31000}), "Bytes were found, maximum allowed is 30720"),
     ],
 )
 def test_what_is_refused(text: str, says: str) -> None:
