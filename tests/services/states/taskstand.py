@@ -21,8 +21,8 @@ MACHINE = f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:machine"
 class TaskStand:
     """A World whose executions run, and its role `work`."""
 
-    def __init__(self, home: Path) -> None:
-        self.app = build(make_settings(home, isolation="process"))
+    def __init__(self, home: Path, **settings: Any) -> None:
+        self.app = build(make_settings(home, isolation="process", **settings))
         self.world = self.app.world
         self.ctx = self.world.service_ctx(None)
         self.region, self.account = self.ctx.region, self.ctx.account
