@@ -18,6 +18,7 @@ from sagebrush.services.states.tasks.doing import ServiceTasks
 from sagebrush.store.executions import Run
 from sagebrush.store.rows import Row
 from sagebrush.world import StartedBy
+from tests.conftest import Clock
 from tests.services.states.tasks.test_states_doing import job, status, submitted, training
 from tests.services.states.taskstand import TaskStand, task
 from tests.waiting import until
@@ -248,6 +249,65 @@ def test_an_execution_that_a_killed_server_began_is_found_and_stopped(tmp_path: 
         assert sorted(ends) == ["ABORTED", "ABORTED", "RUNNING"]
     finally:
         again.close()
+
+
+def test_a_time_limit_stops_the_job_also_where_it_passed_while_no_server_ran(
+    tmp_path: Path,
+) -> None:
+    clock = Clock(1.8e9)
+    first = TaskStand(tmp_path, clock)
+    first.call("s3", "CreateBucket", Bucket="texts")
+    soon = first.begin({"T": task(TRAIN, training(first, "soon"), TimeoutSeconds=60)})
+    submitted(first, soon)
+    clock.forward(59)
+    first.app.executing.wake()
+    later = first.begin({"T": task(TRAIN, training(first, "later"), TimeoutSeconds=60)})
+    submitted(first, later)
+    clock.forward(2)
+    first.app.executing.wake()
+    end = first.ended(soon)
+    assert (end.status, end.error, end.cause) == ("FAILED", "States.Timeout", None)
+    assert types(first, soon) == [
+        "TaskScheduled", "TaskStarted", "TaskSubmitted", "TaskTimedOut", "ExecutionFailed",
+    ]  # fmt: skip
+    until(lambda: job(first, "soon").status == "Stopping")
+    assert job(first, "later").status == "InProgress"
+    first.close()
+    clock.forward(3600)
+    again = TaskStand(tmp_path, clock)
+    try:
+        assert again.ended(later).error == "States.Timeout"
+        until(lambda: job(again, "later").status == "Stopping")
+        until(lambda: not again.world.executions.works())
+    finally:
+        again.close()
+
+
+def test_a_role_that_loses_its_rights_midway_fails_the_task_and_stops_nothing(
+    stand: TaskStand,
+) -> None:
+    role = stand.make_role("less", {"Effect": "Allow", "Action": "*", "Resource": "*"})
+
+    def lose(*actions: str) -> None:
+        denied = {"Effect": "Deny", "Action": actions, "Resource": "*"}
+        policy = json.dumps({"Version": "2012-10-17", "Statement": [denied]})
+        given = {"RoleName": "less", "PolicyName": "less", "PolicyDocument": policy}
+        stand.call("iam", "PutRolePolicy", **given)
+
+    unseen, unstopped = (
+        stand.begin({"T": task(TRAIN, training(stand, name))}, role=role)
+        for name in ("unseen", "unstopped")
+    )
+    submitted(stand, unseen)
+    submitted(stand, unstopped)
+    lose("sagemaker:DescribeTrainingJob", "sagemaker:StopTrainingJob")
+    status(stand, "unseen", "Completed")
+    end = stand.ended(unseen)
+    assert end.error == "SageMaker.AmazonSageMakerException"
+    assert "not authorized to perform: sagemaker:DescribeTrainingJob" in (end.cause or "")
+    stand.world.executing.report(unstopped.id, Stopped(None, None)).result(20)
+    until(lambda: not stand.world.executions.works())
+    assert job(stand, "unstopped").status == "InProgress"
 
 
 class Deaf:
