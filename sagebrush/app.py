@@ -282,7 +282,7 @@ class App:
         self._reset.go_on()  # before anyone can store what it would delete
         self.workers.resume()
         self._http.start(self._context)
-        self.backend.adopt()
+        retention.end_strangers(self.world, self.backend.adopt())
         self._backlogs.resume(self.world.rows)
         self.world.notebooks.listen_by(self._http.listen_at)
         retention.sweep(self.world)

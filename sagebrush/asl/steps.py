@@ -82,10 +82,12 @@ class TaskStarted:
 
 @dataclass(frozen=True)
 class TaskSubmitted:
-    """The call of a `.sync` or `.waitForTaskToken` task was answered with `output`."""
+    """The call of a `.sync` or `.waitForTaskToken` task was answered with `output`. `note` is kept with
+    the work, in the transaction of the step (`store.executions.Work.note`)."""
 
     key: str
     output: Any
+    note: Doc = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

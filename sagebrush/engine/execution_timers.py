@@ -8,6 +8,8 @@ import threading
 from collections.abc import Callable
 
 from sagebrush.asl.steps import SetTimer, Step, TimerFired
+from sagebrush.store import execution_times
+from sagebrush.store.db import Db
 from sagebrush.store.executions import Executions
 
 log = logging.getLogger(__name__)
@@ -26,11 +28,13 @@ class Timers:
 
     def __init__(
         self,
+        db: Db,
         executions: Executions,
         clock: Callable[[], float],
         fired: Callable[[int, TimerFired], object],
     ) -> None:
         """`fired` is told the execution and its timer, and says by `settled` when that is stored."""
+        self._db = db
         self._executions = executions
         self._clock = clock
         self._fired = fired
@@ -45,6 +49,8 @@ class Timers:
         self._thread = threading.Thread(target=self._run, name="executions-timer", daemon=True)
 
     def start(self) -> None:
+        """Timers fire; a clock that was set back since the last server saw it delays none."""
+        self._latest = execution_times.latest(self._db)
         self._thread.start()
 
     def stop(self, timeout: float) -> None:

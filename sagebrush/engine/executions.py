@@ -104,7 +104,7 @@ class Executing:
         self._stop = False
         names = [f"executions-{at}" for at in range(threads)]
         self._threads = [threading.Thread(target=self._work, name=n, daemon=True) for n in names]
-        self._timers = Timers(self._store, world.clock, self.report)
+        self._timers = Timers(world.db, self._store, world.clock, self.report)
 
     # ---- life
 

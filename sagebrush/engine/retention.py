@@ -1,12 +1,15 @@
-"""Removes what is no longer needed: directories of jobs and reservations that belong to no row."""
+"""Removes what is no longer needed: directories of jobs, what still runs in them, and reservations that
+belong to no row."""
 
 from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from sagebrush.compute.base import Exited, Gone
+from sagebrush.routing.functions.blanks import PREFIX as FUNCTIONS
 from sagebrush.scheduler import capacity, members
 from sagebrush.store.alarm_history import AlarmHistory
 from sagebrush.workload import layers, stage
@@ -22,6 +25,8 @@ EXECUTION_DAYS = 90
 """How long Step Functions keeps executions that ended (quotas, "Execution history retention time")."""
 REDRIVE_DAYS = 14
 """How long executions can be redriven (developer guide, "Restarting state machine executions")."""
+GRACE = 5.0
+"""Seconds between SIGTERM and SIGKILL of what belongs to nothing."""
 ALARM_DAYS = 30
 """How long CloudWatch keeps the history of alarms (User Guide, "Common features of alarms")."""
 
@@ -68,6 +73,22 @@ def sweep(world: World) -> list[str]:
             except OSError:
                 log.exception("the directory of the ended job %s could not be removed", path.name)
     return gone
+
+
+def end_strangers(world: World, running: Iterable[str]) -> list[str]:
+    """The keys of those running process trees that no row names, which have been told to end.
+
+    Once at start, of what lives on from the last server (`running`: their keys). Builds of layers are
+    named by no row, and environments of functions end with their server.
+    """
+    others = (FUNCTIONS, layers.BUILDS)
+    found = [key for key in running if not key.startswith(others)]
+    known = _keys(world) if found else set()
+    strangers = [key for key in found if not {key, members.owner(key)} & known]
+    for key in strangers:
+        log.warning("%s belongs to nothing that is stored, and is ended", key)
+        world.backend.stop(key, GRACE)
+    return strangers
 
 
 def _keys(world: World) -> set[str]:

@@ -25,6 +25,7 @@ from sagebrush.asl.steps import (
     Step,
     TaskFailed,
     TaskStarted,
+    TaskSubmitted,
     TaskSucceeded,
     TimerFired,
 )
@@ -34,6 +35,7 @@ from sagebrush.store.documents import Doc
 RUNNING = "RUNNING"
 OWN = "#own:"
 """After an execution's ARN, the beginning of the parent of rows that go with the execution."""
+NOTE = "UPDATE work SET note=? WHERE execution=? AND key=?"
 Order = StartTask | StartMapRun
 _COLUMNS = (
     "id, kind, arn, owner, name, status, definition, started, stopped, events, input, output, error,"
@@ -108,12 +110,12 @@ class Change:
     history: tuple[int, int, str] | None
     timers: tuple[tuple[str, float], ...]
     cancelled: tuple[str, ...]
-    orders: tuple[tuple[str, str | None, str], ...]
-    """Key, token, command."""
+    orders: tuple[tuple[str, str | None, str], ...]  # key, token, command
     stops: tuple[str, ...]
     done: str | None
     """The key of work of which the end is known by what happened."""
     started: str | None
+    noted: tuple[str, int, str] | None
     dropped: tuple[str, ...]
     pages: tuple[tuple[str, str], ...]
     end: tuple[Any, ...] | None
@@ -150,6 +152,7 @@ def change_of(run: Run, happened: Happened, step: Step, recorded: bool) -> Chang
         tuple(stops),
         happened.key if ended else None,
         happened.key if isinstance(happened, TaskStarted) else None,
+        (_encode(happened.note), run.id, happened.key) if isinstance(happened, TaskSubmitted) else None,
         tuple(step.dropped),
         tuple((key, _encode(value)) for key, value in step.pages.items()),
         end
@@ -192,10 +195,9 @@ class Executions:
         """The execution is there and has not begun, in a transaction that the caller holds; False
         where one of its ARN was there before, which is answered."""
         digest = hashlib.sha256(new.definition.encode()).digest()
-        found = tx.one("SELECT id FROM definition WHERE digest=?", (digest,)) or tx.one(
-            "INSERT INTO definition(digest, body) VALUES(?, ?) RETURNING id",
-            (digest, new.definition),
-        )
+        sql = "INSERT INTO definition(digest, body) VALUES(?, ?) RETURNING id"
+        found = tx.one("SELECT id FROM definition WHERE digest=?", (digest,))
+        found = found or tx.one(sql, (digest, new.definition))
         assert found is not None
         row = tx.one(
             "INSERT INTO execution(kind, arn, owner, name, status, definition, started, input, plan)"
@@ -223,8 +225,9 @@ class Executions:
         if change.done is not None:
             tx.run("DELETE FROM work WHERE execution=? AND key=?", (at, change.done))
         if change.started is not None:
-            sql = "UPDATE work SET started=1 WHERE execution=? AND key=?"
-            tx.run(sql, (at, change.started))
+            tx.run("UPDATE work SET started=1 WHERE execution=? AND key=?", (at, change.started))
+        if change.noted is not None:
+            tx.run(NOTE, change.noted)
         for key in change.stops:
             tx.run("UPDATE work SET stopping=1, token=NULL WHERE execution=? AND key=?", (at, key))
         if change.end is not None:
@@ -248,9 +251,7 @@ class Executions:
 
     def note(self, execution: int, key: str, note: Doc) -> Future[bool]:
         """The doer of the work finds the note with it again (`Work.note`)."""
-        sql = "UPDATE work SET note=? WHERE execution=? AND key=?"
-        given = (json.dumps(note), execution, key)
-        return self._db.submit(lambda tx: tx.run(sql, given) == 1)
+        return self._db.submit(lambda tx: tx.run(NOTE, (json.dumps(note), execution, key)) == 1)
 
     def stopped(self, execution: int, key: str) -> Future[bool]:
         """The work that was to be stopped is stopped, and nobody asks for it again."""
@@ -389,11 +390,11 @@ class Executions:
 
     def unfinished(self) -> list[tuple[int, bool]]:
         """Running executions that wait for nothing: (id, whether it has begun)."""
-        rows = self._db.read(
+        sql = (
             "SELECT id, more FROM execution LEFT JOIN position ON execution=id"
-            " WHERE status=? AND coalesce(more, 1) ORDER BY id",
-            (RUNNING,),
+            " WHERE status=? AND coalesce(more, 1) ORDER BY id"
         )
+        rows = self._db.read(sql, (RUNNING,))
         return [(row["id"], row["more"] is not None) for row in rows]
 
     def works(self, after: tuple[int, str] = (0, ""), most: int = 500) -> list[Work]:
@@ -494,7 +495,6 @@ def _run(row: sqlite3.Row) -> Run:
 
 
 def _work(row: sqlite3.Row) -> Work:
-    return Work(
-        row["execution"], row["key"], _order(row["command"]), json.loads(row["note"]),
-        bool(row["started"]), bool(row["stopping"]),
-    )  # fmt: skip
+    order, note = _order(row["command"]), json.loads(row["note"])
+    started, stopping = bool(row["started"]), bool(row["stopping"])
+    return Work(row["execution"], row["key"], order, note, started, stopping)

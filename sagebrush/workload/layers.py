@@ -33,6 +33,8 @@ from sagebrush.world import Ctx, World
 
 log = logging.getLogger(__name__)
 
+BUILDS = "l-"
+"""What the keys of jobs begin with that build layers: no row names them."""
 FOLDER = "layers"
 ASKED = "requirements.json"
 """In a job's directory: what it asked for and when."""
@@ -251,7 +253,7 @@ class _Build:
 
     @property
     def key(self) -> str:
-        return f"l-{self.digest[:20]}"
+        return f"{BUILDS}{self.digest[:20]}"
 
     @property
     def root(self) -> Path:

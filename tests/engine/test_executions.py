@@ -131,6 +131,23 @@ def test_a_clock_that_was_set_back_delays_no_timer(world: ExecutionWorld) -> Non
     assert world.ended(run).status == "SUCCEEDED"
 
 
+def test_a_clock_that_was_set_back_while_no_server_ran_delays_no_timer(
+    world: ExecutionWorld,
+) -> None:
+    wait = {"StartAt": "W", "States": {"W": {"Type": "Wait", "Seconds": 100, "End": True}}}
+    run = world.start("one", wait)
+    world.settled()
+    world.close()
+    world.now -= 5_000
+    world.open()
+    world.settled()
+    assert world.executions.next_due(0) == world.now + 100
+    world.close()
+    world.now += 101  # and a server that was away for longer than it waits goes on at once
+    world.open()
+    assert world.ended(run).status == "SUCCEEDED"
+
+
 def test_stopping_ends_what_waits(world: ExecutionWorld) -> None:
     run = world.start("one", TASK)
     world.settled()

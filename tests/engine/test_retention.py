@@ -33,12 +33,16 @@ class Fixture:
         self.backend: Any = self
         self.states: dict[str, State] = {}
         self.host = Host(2, 8 << 30)
+        self.stopped: list[str] = []
 
     def poll(self, key: str) -> State:
         return self.states.get(key, Gone())
 
     def forget(self, key: str) -> None:
         assert not isinstance(self.poll(key), Running)
+
+    def stop(self, key: str, grace: float) -> None:
+        self.stopped.append(key)
 
     def directory(self, key: str, days: float, state: State | None = None) -> Path:
         path = self.settings.home / "jobs" / key
@@ -127,3 +131,12 @@ def test_what_was_linked_in_place_of_a_directory_stays(home: Fixture) -> None:
     stage.remove_inside(root, ("input", "kept"))
     stage.remove(root / "input")
     assert (home.settings.home / "kept" / "precious").exists()
+
+
+def test_what_runs_and_is_named_by_no_row_is_ended(home: Fixture) -> None:
+    replicas = [{"id": "1", "key": "e-1", "keys": ["e-1", "e-1-1"]}]
+    home.rows.insert(Row("1", "r", "endpoint", "e", "InService", {}, {"replicas": replicas}))
+    home.rows.insert(Row("1", "r", "transform-job", "b", "InProgress", {}, {"key": "b-1"}))
+    running = ["e-1", "e-1-1", "b-1.c2", "l-build", "function-1", "e-2", "t-2.algo-2"]
+    assert retention.end_strangers(cast(World, home), running) == ["e-2", "t-2.algo-2"]
+    assert home.stopped == ["e-2", "t-2.algo-2"]

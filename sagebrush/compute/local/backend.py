@@ -81,10 +81,15 @@ class LocalBackend:
 
     def stop(self, key: str, grace: float) -> None:
         """The job has had SIGTERM and gets SIGKILL after `grace` seconds. Stopping twice is fine."""
-        if isinstance(self.poll(key), Exited | Gone):
-            return
         directory = self.jobs_dir / key
-        (directory / "stop").touch(mode=0o600)  # for a shim that does not listen yet
+        state = self.poll(key)
+        if isinstance(state, Exited) or not (directory / "spec.json").exists():
+            return
+        # for a shim that does not listen yet; one that the last server had just started when it was
+        # killed may not even hold its lock, and looks Gone
+        (directory / "stop").touch(mode=0o600)
+        if isinstance(state, Gone) and not record.held(directory):
+            return
         with contextlib.suppress(FileNotFoundError, ConnectionRefusedError):
             dial.control(directory / "ctl", f"stop {grace}").close()
 

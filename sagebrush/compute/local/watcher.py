@@ -67,6 +67,8 @@ class Watcher:
         self._wake_read, self._wake = socket.socketpair()
         self._wake_read.setblocking(False)
         self._selector.register(self._wake_read, selectors.EVENT_READ, None)
+        self._guard = threading.RLock()
+        """Held while the selector is used from other threads, which ask after its end too."""
         self._closing = False
         self._thread: threading.Thread | None = None
 
@@ -75,7 +77,10 @@ class Watcher:
         self._children += children
 
     def connect(self, spec: Spec, mode: str) -> State:
-        """Attached to the live shim of `spec`; Pending while it does not listen yet."""
+        """Attached to the live shim of `spec`; Pending while it does not listen yet, and where this
+        process watches no job any more."""
+        if self._closing:
+            return Pending()
         try:
             link = dial.control(spec.root / "ctl", "attach")
         except OSError:
@@ -91,12 +96,16 @@ class Watcher:
         """The job's link is listened to from now on."""
         assert job.link is not None
         job.link.setblocking(False)
-        self._jobs.add(job)
-        self._selector.register(job.link, selectors.EVENT_READ, job.spec.key)
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._loop, name="jobs", daemon=True)
-            self._thread.start()
-        self._wake.send(b"x")
+        with self._guard:
+            if self._closing:  # the next server is attached to it
+                job.link.close()
+                return
+            self._jobs.add(job)
+            self._selector.register(job.link, selectors.EVENT_READ, job.spec.key)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._loop, name="jobs", daemon=True)
+                self._thread.start()
+            self._wake.send(b"x")
 
     def forget(self, key: str) -> None:
         """The job is watched no more; the next question about it starts from its directory."""
@@ -105,16 +114,18 @@ class Watcher:
             self._unlink(job)
 
     def _unlink(self, job: ShimJob) -> None:
-        if job.link is not None:
-            self._selector.unregister(job.link)
+        with self._guard:
+            if job.link is not None and not self._closing:
+                self._selector.unregister(job.link)
         job.unlink()
 
     def close(self) -> None:
         """No job is watched any more; they go on. Closing twice is fine."""
-        if self._closing:
-            return
-        self._closing = True
-        self._wake.send(b"x")
+        with self._guard:
+            if self._closing:
+                return
+            self._closing = True
+            self._wake.send(b"x")
         if self._thread is not None:
             self._thread.join()
         for job in self._jobs.clear():

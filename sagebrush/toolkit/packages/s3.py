@@ -22,8 +22,12 @@ from pathlib import Path
 from sagebrush.toolkit.job import ClientError
 
 TIMEOUT = 60.0
-PAUSES = (0.2, 0.5, 1.0, 2.0, 4.0, 8.0, None)
-"""Seconds between tries of a connection that fails or breaks."""
+PATIENCE = 300.0
+"""Seconds for which a server is waited for that is away: it may be restarting, again and again."""
+FAULTS = 15.0
+"""Seconds for which other failures are tried again, such as an answer 5xx or a name that is unknown."""
+FIRST_PAUSE, LONGEST_PAUSE = 0.2, 5.0
+"""Seconds between tries."""
 EMPTY = hashlib.sha256(b"").hexdigest()
 
 
@@ -40,14 +44,26 @@ def download(address: str, target: Path) -> None:
     )
     if not endpoint.netloc:
         raise ClientError(f"AWS_ENDPOINT_URL is not an address: {endpoint.geturl()}")
-    for pause in PAUSES:
+    began, pause = time.monotonic(), FIRST_PAUSE
+    while True:
         try:
             _get(address, path, endpoint, region, target)
             return
         except (OSError, http.client.HTTPException) as error:
-            if pause is None:
+            if time.monotonic() + pause > began + _patience(error):
                 raise ClientError(f"{address} cannot be read: {error}") from error
-            time.sleep(pause)  # the server may be restarting
+        time.sleep(pause)
+        pause = min(2.0 * pause, LONGEST_PAUSE)
+
+
+def _patience(error: Exception) -> float:
+    """Seconds for which a request that failed so is tried again."""
+    away = (ConnectionError, TimeoutError, http.client.HTTPException)
+    return PATIENCE if isinstance(error, away) else FAULTS
+
+
+class _Fault(OSError):
+    """The server's answer is a fault of its own, which may pass."""
 
 
 def _get(
@@ -64,6 +80,8 @@ def _get(
             return
         if reply.status != 200:
             cause = reply.read(4096).decode(errors="replace")
+            if reply.status >= 500:
+                raise _Fault(f"{_code(cause)} ({reply.status})")
             raise ClientError(f"{address} cannot be read: {_code(cause)} ({reply.status})")
         with target.open("wb") as out:
             shutil.copyfileobj(reply, out, 1 << 20)
@@ -91,6 +109,8 @@ def credentials() -> dict[str, str]:
     connection.request("GET", path, headers={"Authorization": token} if token else {})
     with connection.getresponse() as reply:
         body = reply.read(65536)
+        if reply.status >= 500:
+            raise _Fault(f"the job's credentials are not given out ({reply.status})")
         if reply.status != 200:
             raise ClientError(f"the job's credentials cannot be read ({reply.status})")
     return json.loads(body)

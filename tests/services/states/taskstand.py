@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,8 @@ MACHINE = f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:machine"
 class TaskStand:
     """A World whose executions run, and its role `work`."""
 
-    def __init__(self, home: Path) -> None:
-        self.app = build(make_settings(home, isolation="process"))
+    def __init__(self, home: Path, clock: Callable[[], float] = time.time, **settings: Any) -> None:
+        self.app = build(make_settings(home, isolation="process", **settings), clock)
         self.world = self.app.world
         self.ctx = self.world.service_ctx(None)
         self.region, self.account = self.ctx.region, self.ctx.account

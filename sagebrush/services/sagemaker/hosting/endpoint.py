@@ -134,6 +134,11 @@ def update_endpoint(ctx: Ctx, request: Doc) -> Doc:
             "ExcludeRetainedVariantProperties needs RetainAllVariantProperties.",
         )
     row = kinds.find(ctx, KIND, request["EndpointName"])
+    by = ctx.started_by.parent if ctx.started_by else None
+    if (
+        by and plan_of(row).get("updated_by") == by
+    ):  # asked for again, by who does not know the answer
+        return {"EndpointArn": row.doc["EndpointArn"]}
     fleet = _fleet(ctx, request["EndpointConfigName"])
     _require_steady(ctx, row)
     # "You must not delete an EndpointConfig in use by an endpoint that is live": AWS cannot update
@@ -167,6 +172,7 @@ def update_endpoint(ctx: Ctx, request: Doc) -> Doc:
         if config is None:
             del doc["LastDeploymentConfig"]
         plan = {**row.plan, "pending": fleet, "deployment": deployment, "share": 0.0}
+        plan["updated_by"] = by
         return replace(row, status="Updating", doc=doc, plan=plan, due_at=now)
 
     def room(rows: Reader) -> None:

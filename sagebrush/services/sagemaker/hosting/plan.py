@@ -165,6 +165,9 @@ class Plan(TypedDict, total=False):
     """After how many idle seconds the endpoint has no replicas; None: it always has."""
     stuck: bool | None
     """Whether its last step was given up in the midst of a deployment."""
+    updated_by: str | None
+    """Who asked for its last update, where that was a task of a state machine (`Ctx.started_by`): asked
+    for again after a crash, it is not made again."""
     tags: dict[str, str]
     billed: Doc
     """Of an endpoint: for how long it had how many instances (`hosting.billed`)."""

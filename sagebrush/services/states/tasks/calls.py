@@ -185,6 +185,9 @@ def call_of(resource: Resource, parameters: Any, by: By) -> Call:
 def _parameters(target: Target, given: Any, by: By) -> Doc:
     """The request, with what an optimised integration adds to it. Raises Unfit."""
     request = values.request_of(target.input, given, target.member)
+    if (target.service, target.operation) == ("stepfunctions", "StartExecution"):
+        # the same when it is asked for again after a crash, so that it is started once
+        request.setdefault("name", str(uuid.uuid5(NAMES, by.parent)))
     if target.sdk:
         return request
     if target.service == "lambda" and "ClientContext" in request:
@@ -195,9 +198,6 @@ def _parameters(target: Target, given: Any, by: By) -> Doc:
             {**entry, "Resources": [*entry.get("Resources", ()), *own]}
             for entry in request.get("Entries", ())
         ]
-    elif target.operation == "StartExecution" and target.pattern.startswith("sync"):
-        # the same when it is asked for again after a crash, so that it is started once
-        request.setdefault("name", str(uuid.uuid5(NAMES, by.parent)))
     elif target.service == "sagemaker" and target.pattern == "sync":
         own = [{"Key": EXECUTION_TAG, "Value": by.execution}]
         own.append({"Key": MANAGED_TAG[0], "Value": MANAGED_TAG[1]})

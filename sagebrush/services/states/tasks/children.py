@@ -13,6 +13,7 @@ from sagebrush.errors import AwsError, Doc
 from sagebrush.services.states.tasks import answers
 from sagebrush.services.states.tasks.calls import By, Call
 from sagebrush.services.states.tasks.optimised import Child
+from sagebrush.store.executions import Run
 from sagebrush.store.rows import Row
 from sagebrush.world import Ctx, World
 
@@ -31,9 +32,31 @@ CREATED = {
 """Operations of SageMaker by which tasks create resources of names that they give."""
 
 
+UPDATE = ("sagemaker", "UpdateEndpoint")
+
+
 def created(call: Call) -> Child | None:
     """What the call creates, where it can be found again."""
     return CREATED.get(call.operation) if call.service == "sagemaker" else None
+
+
+def marked(call: Call) -> bool:
+    """Whether the operation is told whose task calls it (`Ctx.started_by`), so that it is done once
+    however often it is asked for: UpdateEndpoint notes it beside what it begins."""
+    return created(call) is not None or (call.service, call.operation) == UPDATE
+
+
+def execution(world: World, call: Call) -> Run | None:
+    """The execution that the call starts, or started before: it has that name, and that input."""
+    given = call.parameters
+    if call.operation != "StartExecution" or "name" not in given:
+        return None
+    machine = ":".join(
+        str(given.get("stateMachineArn")).split(":")[:7]
+    )  # of a version or alias too
+    arn = f"{machine.replace(':stateMachine:', ':execution:', 1)}:{given['name']}"
+    run = world.executions.find(arn)
+    return run if run is not None and run.input == given.get("input", "{}") else None
 
 
 def found(ctx: Ctx, call: Call, by: By) -> Doc | None:

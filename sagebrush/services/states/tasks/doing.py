@@ -4,8 +4,9 @@ What a task does, in order: TaskStarted is reported, the call is made as the rol
 the state's Credentials) with all that IAM says of it, and its answer is reported: as the output, or as
 TaskSubmitted where a job, an execution or a token is waited for. A call is repeated by a server that
 was killed before the answer was durable: what it creates in SageMaker is found again by its name and
-parent, executions have names that do not change, and functions, queues and topics may get a message
-again, as AWS says of Standard workflows ("at least once" for what a task calls).
+parent, executions have names that do not change, an endpoint knows which task updated it, and functions,
+queues and topics may get a message again, as AWS says of Standard workflows ("at least once" for what a
+task calls). What this server cannot do for now (a full disk) is tried again until it can.
 """
 
 from __future__ import annotations
@@ -45,6 +46,12 @@ THREADS = 8
 PERMISSIONS = "States.Permissions"
 ABORTED = "The Task state in AWS Step Functions execution [{}] which was managing this resource was aborted"
 """The cause of a child execution that is stopped with its parent (floci's measurement)."""
+AGAIN = 1.0
+"""Seconds after which is tried again what this server could not do for now."""
+PASSING = ("StorageFull", "ServiceUnavailable")
+"""Errors of a store that is full, or held by another program, and of a server that ends."""
+OWN_FAULTS = ("s3", "sagemaker-runtime")
+"""Services whose call may itself be what there is no room for, or that answer so for a model."""
 SUBMITTED = "submitted"
 """In the note of work: the call was answered, and what it began is waited for."""
 CHILD = "child"
@@ -68,7 +75,7 @@ class _Task:
     """Nobody wants the result any more."""
     calling: bool = False
     """Its call is not answered yet."""
-    guard: threading.Lock = field(default_factory=threading.Lock)
+    guard: threading.RLock = field(default_factory=threading.RLock)
 
     @property
     def where(self) -> tuple[int, str]:
@@ -128,6 +135,12 @@ class ServiceTasks:
 
         self._later(failed, partial(function, task, *given))
 
+    def _again(self, task: _Task, function: Callable[..., object], *given: Any) -> None:
+        """The task's work goes on in a while."""
+        timer = threading.Timer(AGAIN, self._go_on, (task, function, *given))
+        timer.daemon = True
+        timer.start()
+
     def _report(self, task: _Task, happened: Happened) -> Future[bool]:
         return self._world.executing.report(task.run.id, happened)
 
@@ -155,6 +168,10 @@ class ServiceTasks:
             self._call(task, again)
 
     def _call(self, task: _Task, again: bool) -> None:
+        with task.guard:
+            if task.stopping:  # who stops it has found nothing to stop, and nothing follows
+                return
+            task.calling = True
         try:
             ctx = self._ctx(task)
         except AwsError as error:
@@ -171,15 +188,13 @@ class ServiceTasks:
         except CallFailed as failed:
             self._end(task, TaskFailed(task.order.key, failed.error, failed.cause))
             return
-        if children.created(task.call) is not None:
+        if children.marked(task.call):
             ctx = replace(ctx, started_by=StartedBy(task.by.parent))
-        task.calling = True
         try:
             future = self._world.begin(
                 ctx, task.call.service, task.call.operation, task.call.parameters
             )
         except Exception as error:
-            task.calling = False
             self._refused(task, error, again)
             return
         if future.done():
@@ -200,7 +215,6 @@ class ServiceTasks:
 
     def _came(self, task: _Task, again: bool, future: Future[Any]) -> None:
         """The call was answered."""
-        task.calling = False
         try:
             answer = future.result() or {}
         except Exception as error:
@@ -209,11 +223,16 @@ class ServiceTasks:
         self._answered(task, answer)
 
     def _refused(self, task: _Task, error: Exception, again: bool) -> None:
+        task.calling = False
         if isinstance(error, Outdated):
             return
         if not isinstance(error, AwsError):
             log.exception("%s could not be called", task.order.resource, exc_info=error)
             error = AwsError("InternalFailure", "An internal failure occurred", 500)
+        if error.code in PASSING and task.call.service not in OWN_FAULTS:
+            log.warning("%s is called again: %s", task.order.resource, error)
+            self._refused_for_now(task)
+            return
         before = self._began_before(task, error) if again else None
         if before is not None:
             self._answered(task, before)
@@ -224,24 +243,21 @@ class ServiceTasks:
     def _began_before(self, task: _Task, error: AwsError) -> Doc | None:
         """The answer of a call that a server made which was killed, and that is refused now because it
         was made; None where it was not."""
-        given = task.call.parameters
-        if task.call.operation == "StartExecution" and error.code == "ExecutionAlreadyExists":
-            arn = str(given["stateMachineArn"]).replace(":stateMachine:", ":execution:")
-            run = self._world.executions.find(f"{arn}:{given['name']}")
-            if run is not None and run.input == given.get("input", "{}"):
-                return {"executionArn": run.arn, "startDate": run.started}
-        if task.call.operation == "UpdateEndpoint":
-            described = self._ctx(task).call(
-                "sagemaker", "DescribeEndpoint", {"EndpointName": given["EndpointName"]}
-            )
-            pending = described.get("PendingDeploymentSummary", described)
-            if pending.get("EndpointConfigName") == given.get("EndpointConfigName"):
-                return {"EndpointArn": described["EndpointArn"]}
-        return None
+        if error.code != "ExecutionAlreadyExists":
+            return None
+        run = children.execution(self._world, task.call)
+        return run and {"executionArn": run.arn, "startDate": run.started}
+
+    def _refused_for_now(self, task: _Task) -> None:
+        if task.stopping:
+            self._stop_child(task)
+        else:
+            self._again(task, self._call, True)
 
     # ---- answers
 
     def _answered(self, task: _Task, answer: Doc) -> None:
+        task.calling = False
         key, now = task.order.key, self._world.clock()
         try:
             output = answers.output_of(task.resource, answer, task.request_id, now)
@@ -254,8 +270,7 @@ class ServiceTasks:
         task.note = {SUBMITTED: True}
         if "executionArn" in answer:
             task.note[CHILD] = answer["executionArn"]
-        self._report(task, TaskSubmitted(key, output))
-        self._world.executions.note(task.run.id, key, task.note)
+        self._report(task, TaskSubmitted(key, output, task.note))
         self._follow(task)
 
     def _end(self, task: _Task, happened: Happened) -> None:
@@ -264,7 +279,9 @@ class ServiceTasks:
             self._tasks.pop(task.where, None)
         self._world.news.forget(task.by.parent)
         self._report(task, happened)
-        if task.stopping:
+        with task.guard:
+            task.calling, stopping = False, task.stopping
+        if stopping:
             self._world.executions.stopped(task.run.id, task.order.key)
 
     # ---- what is waited for
@@ -285,6 +302,7 @@ class ServiceTasks:
         assert child is not None
         with task.guard:
             if task.where not in self._tasks:
+                self._world.news.forget(task.by.parent)
                 return
             try:
                 name = str(task.call.parameters[child.member])
@@ -293,6 +311,9 @@ class ServiceTasks:
                 self._end(task, TaskFailed(task.order.key, failed.error, failed.cause))
                 return
             except AwsError as error:
+                if error.status >= 500:
+                    self._again(task, self._look)
+                    return
                 name, cause = answers.error_of(task.resource, error, task.request_id)
                 self._end(task, TaskFailed(task.order.key, name, cause))
                 return
@@ -310,6 +331,9 @@ class ServiceTasks:
         except CallFailed as failed:
             self._end(task, TaskFailed(key, failed.error, failed.cause))
         except AwsError as error:
+            if error.status >= 500:
+                self._again(task, self._child_ended, done)
+                return
             self._end(
                 task, TaskFailed(key, *answers.error_of(task.resource, error, task.request_id))
             )
@@ -323,21 +347,27 @@ class ServiceTasks:
             task = self._tasks.get((run.id, work.key))
         if task is None:
             task = self._task(run, work)  # a server left it that is gone
-        task.stopping = True
-        if not task.calling:  # else its answer does it
-            self._stop_child(task)
+        with task.guard:
+            task.stopping = True
+            if task.calling:  # its answer does it
+                return
+        self._stop_child(task)
 
     def _stop_child(self, task: _Task) -> None:
         child = task.call.child
+        run = children.execution(self._world, task.call) if task.call.until == "ended" else None
         try:
             ctx = self._ctx(task)
             if child is not None and children.found(ctx, task.call, task.by) is not None:
                 children.stop(ctx, child, str(task.call.parameters[child.member]))
-            elif CHILD in task.note and task.call.until == "ended":
-                request = {"executionArn": task.note[CHILD], "cause": ABORTED.format(task.run.arn)}
+            elif run is not None:
+                request = {"executionArn": run.arn, "cause": ABORTED.format(task.run.arn)}
                 ctx.call("stepfunctions", "StopExecution", request)
         except AwsError as error:
             log.info("%s was not stopped: %s", task.order.resource, error)
+            if error.status >= 500:
+                self._again(task, self._stop_child)
+                return
         with self._guard:
             self._tasks.pop(task.where, None)
         self._world.news.forget(task.by.parent)

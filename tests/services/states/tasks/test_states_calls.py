@@ -241,3 +241,21 @@ def test_what_there_is_not_is_refused_by_name(arn: str, said: str | None) -> Non
 )  # fmt: skip
 def test_errors_are_named_as_the_sdk_for_java_names_them(spoken: Any, code: str, name: str) -> None:
     assert names.error_name(spoken, code) == name
+
+
+@pytest.mark.parametrize(
+    "action",
+    [
+        "states:startExecution",
+        "states:startExecution.sync:2",
+        "states:startExecution.waitForTaskToken",
+        "aws-sdk:sfn:startExecution",
+    ],
+)
+def test_an_execution_without_a_name_has_one_that_a_second_call_gives_too(action: str) -> None:
+    given = {"StateMachineArn": MACHINE}
+    first, again = (call_of(integration(action), given, BY).parameters["name"] for _ in range(2))
+    other = call_of(integration(action), given, By(EXECUTION, MACHINE, "#9")).parameters["name"]
+    named = call_of(integration(action), {**given, "Name": "mine"}, BY).parameters["name"]
+    assert first == again != other
+    assert named == "mine"

@@ -135,6 +135,8 @@ def submitted(stand: TaskStand, run: Run) -> Work:
 def test_a_job_is_followed_to_its_end_without_being_polled(stand: TaskStand) -> None:
     run = stand.begin({"Train": task("sagemaker:createTrainingJob.sync", training(stand, "one"))})
     submitted(stand, run)
+    # in the transaction by which a server that starts knows that the call was answered
+    assert "TaskSubmitted" in [event["type"] for event in stand.history(run)]
     tags = stand.call("sagemaker", "ListTags", ResourceArn=job(stand, "one").doc["TrainingJobArn"])
     assert {tag["Key"] for tag in tags["Tags"]} == {
         "AWS_STEP_FUNCTIONS_EXECUTION_ARN", "MANAGED_BY_AWS",
