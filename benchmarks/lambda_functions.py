@@ -61,8 +61,8 @@ EVENT = {"text": "a line of text", "number": 7}
 ROLE = "arn:aws:iam::123456789012:role/benchmark"
 PAUSE = 0.5
 """Seconds in which one blank environment is begun in place of another."""
-FULL = 3.0
-"""Seconds in which the whole stock is filled again."""
+STILL = 1.0
+"""Seconds without a new process after which the stock is full again."""
 LEVELS = ("server", "warm interpreter", "shim", "first process", "program")
 """Who works, by how far below the server."""
 
@@ -183,6 +183,13 @@ class Server:
                 queue.append(child)
         return found
 
+    def full(self) -> None:
+        """The stock is filled again: no process has begun for a while."""
+        before: set[int] = set()
+        while (now := set(self.processes())) != before:
+            before = now
+            time.sleep(STILL)
+
     def memory(self) -> dict[int, int]:
         """Process -> its PSS in bytes, of all below the server."""
         found: dict[int, int] = {}
@@ -244,13 +251,13 @@ def measure(server: Server, cold: int, warm: int) -> None:
     one = server.prepared("warm")
     server.ask(one)
     prepared = [server.prepared(name) for name in names]
-    time.sleep(FULL)
+    server.full()
     paused = []
     with processor(server, "cold and its refill", cold):
         for each in prepared[:cold]:
             paused.append(timed(lambda each=each: server.ask(each)))
             time.sleep(PAUSE)
-        time.sleep(FULL)
+        server.full()
     show("cold", paused)
     show("cold, at once", [timed(lambda each=each: server.ask(each)) for each in prepared[cold:]])
     for _ in range(warm // 10):
@@ -286,7 +293,7 @@ def together(server: Server, counts: Sequence[int], rounds: int) -> None:
             names = [f"together-{place}-{turn}-{number}" for number in range(count)]
             for name in names:
                 server.function(name)
-            time.sleep(FULL)
+            server.full()
             with processor(server, f"{count} together", count):
                 times = server.together([server.prepared(name) for name in names])
             if turn:
