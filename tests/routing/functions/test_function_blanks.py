@@ -2,7 +2,30 @@
 
 from __future__ import annotations
 
-from sagebrush.routing.functions.blanks import MOST, PART, REMEMBERED, SIZE, STOCK, Demand, most
+import asyncio
+import socket
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from sagebrush.compute.base import Spec
+from sagebrush.compute.host import Host
+from sagebrush.routing.functions import blanks as of
+from sagebrush.routing.functions.blanks import (
+    MOST,
+    PART,
+    REMEMBERED,
+    SIZE,
+    STOCK,
+    Blank,
+    Blanks,
+    Demand,
+    most,
+)
+from sagebrush.routing.functions.link import Link
+from sagebrush.routing.functions.parents import Plan
+from sagebrush.routing.functions.prepared import Ground
 
 
 def taken(demand: Demand, count: int, now: float) -> None:
@@ -43,3 +66,62 @@ def test_the_hosts_memory_bounds_them() -> None:
     assert most(0) == STOCK
     assert most(20 * PART * SIZE) == 20
     assert most(1 << 50) == MOST
+
+
+class Stock(Blanks):
+    """Blank environments that are connections alone; `shims` are their other ends."""
+
+    def __init__(self) -> None:
+        nothing = cast(Any, None)
+        super().__init__(nothing, nothing, Host(1.0, 1 << 30))
+        self.shims: list[socket.socket] = []
+
+    async def _begun(self, ground: Ground, awaited: bool) -> Blank:
+        ours, theirs = socket.socketpair()
+        self.shims.append(theirs)
+        spec = Spec(key="k", argv=(), env={}, root=Path("/nowhere"), binds=(), cwd="/")
+        return Blank("k", ground, spec, Link(ours, lambda name, listener: None))
+
+
+GROUND = Ground(Plan(Path("/python"), "module:class"))
+
+
+async def settled() -> None:
+    """What could go on has."""
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
+def test_as_many_begin_at_a_time_as_processors_can_do() -> None:
+    async def scenario() -> None:
+        stock = Stock()
+        taken = [asyncio.ensure_future(stock.take(GROUND)) for _ in range(5)]
+        await settled()
+        assert [each.done() for each in taken] == [True, True, False, False, False]
+        stock.shims[0].sendall(b"running 1.0\n")
+        await taken[2]
+        assert not taken[3].done()
+        stock.shims[1].close()  # one that ends makes room too
+        await taken[3]
+        taken[4].cancel()  # and who waits may go
+        stock.shims[2].sendall(b"running 1.0\n")
+        await stock.take(GROUND)
+        stock.close()
+        for each in (*taken[:4], *stock.shims):
+            each.close() if isinstance(each, socket.socket) else each.result().end()
+
+    asyncio.run(scenario())
+
+
+def test_one_that_takes_long_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(of, "BEGINNING", 0.0)
+
+    async def scenario() -> None:
+        stock = Stock()
+        found = [await stock.take(GROUND) for _ in range(10)]
+        stock.close()
+        for blank, shim in zip(found, stock.shims, strict=True):
+            blank.end()
+            shim.close()
+
+    asyncio.run(scenario())
