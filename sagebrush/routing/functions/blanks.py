@@ -171,7 +171,7 @@ class Blanks:
             await asyncio.sleep(delay)
             until = self._now() + PATIENCE
             while self._lacks(ground, stock):
-                while delay and (left := min(demand.taken + SETTLED, until) - self._now()) > 0:
+                while (left := self._quiet_in(demand, until if delay else 0.0)) > 0:
                     await asyncio.sleep(left)
                 begun = await self._begun(ground, awaited=False)
                 stock.append(begun)
@@ -183,6 +183,12 @@ class Blanks:
             log.exception("no environment of functions can be begun")
         finally:
             self._filling.pop(ground, None)
+
+    def _quiet_in(self, demand: Demand, until: float) -> float:
+        """Seconds until it may be that the processors are not needed; 0.0 where they are not."""
+        if self._gate.locked():  # what is begun for the stock now would only be taken out of turn
+            return SETTLED
+        return max(0.0, min(demand.taken + SETTLED, until) - self._now())
 
     def _lacks(self, ground: Ground, stock: list[Blank]) -> bool:
         """Whether there are fewer than wanted, and room for one more."""
