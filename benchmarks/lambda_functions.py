@@ -4,12 +4,14 @@
                                           [--together N N ...]
 
 The function imports json alone. `warm`: one environment, one invocation after the other. `cold`: each
-invocation is of a function version that has no environment yet, with a pause in between, so that the
+invocation is of a function version that has no environment yet, with a pause after it, so that the
 stock of blank environments is full; `cold, at once` leaves no pause. The subprocess is `python -I -c` that
 reads the event, calls the same handler and prints the result. `dry run` is Invoke's DryRun, and
 `account settings` GetAccountSettings: the same connection, signature, parsing and permissions without an
 environment; what warm ones take beyond that is the environment's part. `N together` are cold starts of N
-functions at the same time, from N threads, after a pause. `memory` is PSS (`smaps_rollup`) of the processes
+functions at the same time, from N threads, after a pause. `processor` is what processors worked for the
+server and all processes below it (`schedstat`), for each: a cold start with the blank environment that is
+begun in its place; a warm one; of N together what was done until the last had answered. `memory` is PSS (`smaps_rollup`) of the processes
 below the server: the warm interpreter, blank environments and idle ones, each with its shim. The client is lean (prepared signatures on a
 kept-alive socket); boto3 is shown beside it. Linux only.
 """
@@ -20,6 +22,7 @@ import argparse
 import contextlib
 import io
 import json
+import resource
 import socket
 import statistics
 import subprocess
@@ -28,7 +31,7 @@ import tempfile
 import threading
 import time
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -57,7 +60,11 @@ def lambda_handler(event, context):
 EVENT = {"text": "a line of text", "number": 7}
 ROLE = "arn:aws:iam::123456789012:role/benchmark"
 PAUSE = 0.5
-"""Seconds in which the stock of blank environments is filled again."""
+"""Seconds in which one blank environment is begun in place of another."""
+STILL = 1.0
+"""Seconds without a new process after which the stock is full again."""
+LEVELS = ("server", "warm interpreter", "shim", "first process", "program")
+"""Who works, by how far below the server."""
 
 
 class Server:
@@ -161,23 +168,48 @@ class Server:
             each.close()
         return found
 
-    def memory(self) -> dict[int, tuple[int, int]]:
-        """Process -> its parent and its PSS in bytes, of all below the server."""
-        found: dict[int, tuple[int, int]] = {}
-        parents: dict[int, int] = {}
+    def processes(self) -> dict[int, int]:
+        """The server's process and all below it -> how far below."""
+        children: dict[int, list[int]] = {}
         for entry in Path("/proc").iterdir():
             with contextlib.suppress(OSError, ValueError):
-                parents[int(entry.name)] = int(
-                    (entry / "stat").read_text().rpartition(")")[2].split()[1]
-                )
-        below = {self._process.pid}
-        while more := {pid for pid, parent in parents.items() if parent in below} - below:
-            below |= more
-        for pid in below - {self._process.pid}:
+                fields = (entry / "stat").read_text().rpartition(")")[2].split()
+                children.setdefault(int(fields[1]), []).append(int(entry.name))
+        found = {self._process.pid: 0}
+        queue = [self._process.pid]
+        for pid in queue:
+            for child in children.get(pid, ()):
+                found[child] = found[pid] + 1
+                queue.append(child)
+        return found
+
+    def full(self) -> None:
+        """The stock is filled again: no process has begun for a while."""
+        before: set[int] = set()
+        while (now := set(self.processes())) != before:
+            before = now
+            time.sleep(STILL)
+
+    def memory(self) -> dict[int, int]:
+        """Process -> its PSS in bytes, of all below the server."""
+        found: dict[int, int] = {}
+        for pid, depth in self.processes().items():
             with contextlib.suppress(OSError):
                 text = Path(f"/proc/{pid}/smaps_rollup").read_text()
                 size = next(line for line in text.splitlines() if line.startswith("Pss:"))
-                found[pid] = (parents[pid], int(size.split()[1]) << 10)
+                if depth:
+                    found[pid] = int(size.split()[1]) << 10
+        return found
+
+    def worked(self) -> dict[int, tuple[int, float]]:
+        """Process -> its depth below the server, and the milliseconds that a processor worked for it."""
+        found: dict[int, tuple[int, float]] = {}
+        for pid, depth in self.processes().items():
+            total = 0
+            for task in Path(f"/proc/{pid}/task").glob("*/schedstat"):
+                with contextlib.suppress(OSError):
+                    total += int(task.read_text().split()[0])
+            found[pid] = (depth, total / 1e6)
         return found
 
 
@@ -199,6 +231,18 @@ def show(name: str, found: Sequence[float]) -> None:
     )
 
 
+@contextlib.contextmanager
+def processor(server: Server, name: str, count: int) -> Iterator[None]:
+    """One line: the milliseconds of a processor that each of `count` took, by who worked."""
+    before = server.worked()
+    yield
+    parts = dict.fromkeys(LEVELS, 0.0)
+    for pid, (depth, total) in server.worked().items():
+        parts[LEVELS[min(depth, len(LEVELS) - 1)]] += total - before.get(pid, (0, 0.0))[1]
+    told = "  ".join(f"{part} {value / count:.2f}" for part, value in parts.items())
+    print(f"  processor, {name:22} {sum(parts.values()) / count:8.2f} ms each: {told}")
+
+
 def measure(server: Server, cold: int, warm: int) -> None:
     """All figures are printed."""
     names = [f"cold-{number}" for number in range(2 * cold)]
@@ -207,15 +251,20 @@ def measure(server: Server, cold: int, warm: int) -> None:
     one = server.prepared("warm")
     server.ask(one)
     prepared = [server.prepared(name) for name in names]
+    server.full()
     paused = []
-    for each in prepared[:cold]:
-        time.sleep(PAUSE)
-        paused.append(timed(lambda each=each: server.ask(each)))
+    with processor(server, "cold and its refill", cold):
+        for each in prepared[:cold]:
+            paused.append(timed(lambda each=each: server.ask(each)))
+            time.sleep(PAUSE)
+        server.full()
     show("cold", paused)
     show("cold, at once", [timed(lambda each=each: server.ask(each)) for each in prepared[cold:]])
     for _ in range(warm // 10):
         server.ask(one)
-    show("warm", [timed(lambda: server.ask(one)) for _ in range(warm)])
+    with processor(server, "warm", warm):
+        found = [timed(lambda: server.ask(one)) for _ in range(warm)]
+    show("warm", found)
     data = json.dumps(EVENT).encode()
     boto = lambda: server.client.invoke(FunctionName="warm", Payload=data)["Payload"].read()  # noqa: E731
     dry = server.signed(
@@ -235,16 +284,23 @@ def measure(server: Server, cold: int, warm: int) -> None:
 
 
 def together(server: Server, counts: Sequence[int], rounds: int) -> None:
-    """Cold starts at the same time."""
+    """Cold starts at the same time; the first burst of a size apart from those after it, for which the
+    stock has grown."""
     for place, count in enumerate(counts):
         found: list[float] = []
-        for turn in range(max(1, rounds // count)):
+        turns = max(3, rounds // count)
+        for turn in range(turns):
             names = [f"together-{place}-{turn}-{number}" for number in range(count)]
             for name in names:
                 server.function(name)
-            time.sleep(2 * PAUSE)
-            found += server.together([server.prepared(name) for name in names])
-        show(f"cold, {count} together", found)
+            server.full()
+            with processor(server, f"{count} together", count):
+                times = server.together([server.prepared(name) for name in names])
+            if turn:
+                found += times
+            else:
+                show(f"cold, {count} together, first", times)
+        show(f"cold, {count} together, later", found)
 
 
 def memory(server: Server) -> None:
@@ -254,13 +310,13 @@ def memory(server: Server) -> None:
     server.ask(server.prepared("memory"))
     time.sleep(4 * PAUSE)
     for name, found in (("before", before), ("after", server.memory())):
-        total = sum(size for _, size in found.values()) / 2**20
-        each = sorted((size / 2**20 for _, size in found.values()), reverse=True)
+        total = sum(found.values()) / 2**20
+        each = sorted((size / 2**20 for size in found.values()), reverse=True)
         print(f"memory, {name:6} one more idle environment: {len(found)} processes {total:.1f} MiB")
         print("   ", " ".join(f"{size:.1f}" for size in each[:12]))
 
 
-def beside(cold: int, warm: int) -> None:
+def beside(cold: int, warm: int, together: Sequence[int]) -> None:
     """The same work without Lambda."""
     space: dict[str, Any] = {}
     exec(HANDLER, space)
@@ -271,11 +327,24 @@ def beside(cold: int, warm: int) -> None:
     command = [sys.executable, "-I", "-c", code]
     run = lambda: subprocess.run(command, input=text, text=True, capture_output=True, check=True)  # noqa: E731
     paused = []
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     for _ in range(cold):
         time.sleep(PAUSE)  # as before a cold start: an idle host is slower at first
         paused.append(timed(run))
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    worked = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    print(f"  processor, {'a plain subprocess':22} {worked * 1000 / cold:8.2f} ms each")
     show("a plain subprocess", paused)
     show("the same, at once", [timed(run) for _ in range(cold)])
+    for count in together:
+        gate = threading.Barrier(count)
+
+        def one(_: int, gate: threading.Barrier = gate) -> float:
+            gate.wait()
+            return timed(run)
+
+        with ThreadPoolExecutor(count) as pool:
+            show(f"the same, {count} together", list(pool.map(one, range(count))))
 
 
 def main() -> None:
@@ -300,7 +369,7 @@ def main() -> None:
             together(server, given.together, given.cold)
         finally:
             server.close()
-    beside(given.cold, given.warm)
+    beside(given.cold, given.warm, given.together)
 
 
 if __name__ == "__main__":

@@ -223,7 +223,7 @@ class App:
             health=Health(self.backend, clock, due),
             notebooks=Notebooks(settings, rows, self.backend, clock),
             function_counts=FunctionCounts(series, clock),
-            functions=self._functions(measured.memory, clock),
+            functions=self._functions(measured, clock),
             credentials=CredentialBook(
                 keys, settings.account, settings.role, clock, users.holder(rows, settings.role)
             ),
@@ -234,7 +234,7 @@ class App:
             begin=self.dispatcher.begin,
         )
 
-    def _functions(self, memory: int, clock: Callable[[], float]) -> Functions:
+    def _functions(self, measured: host.Host, clock: Callable[[], float]) -> Functions:
         places = Places(
             self.settings.home,
             lambda: self.world,
@@ -244,7 +244,7 @@ class App:
         )
         return Functions(
             self.settings.home / "function-runtimes",
-            memory,
+            measured,
             places,
             lambda version, stream, key: self.world.streams.register(
                 version.account, version.region, version.log_group, stream, key

@@ -55,6 +55,8 @@ YOUNG = 60.0
 """Seconds in which a directory that has been made is begun in."""
 KEPT = 60.0
 """Seconds for which it is not looked again whether an environment is built."""
+_KEY = "function-that-is-blank"
+"""Stands for an environment's key."""
 _USER, _HOME = "sbx_user1051", "/home/sbx_user1051"
 """The user of Lambda's environments."""
 
@@ -81,6 +83,9 @@ class Places:
         self._lock = threading.RLock()
         self._built: dict[str, tuple[float, Environment]] = {}
         self._found: dict[str, interpreters.Interpreter | None] = {}
+        self._blanks: dict[tuple[Ground, bool], tuple[Spec, str]] = {}
+        """What blank environments of a kind are begun with, and the text of that: the same for all but
+        for the key. There are as many kinds as runtimes and environments of layers."""
 
     @property
     def _sandbox(self) -> bool:
@@ -99,11 +104,26 @@ class Places:
 
     def laid(self, ground: Ground, key: str, awaited: bool) -> Spec:
         """What a blank environment is begun with; its directory is there."""
-        spec = Spec(
-            key=key,
+        found = self._blanks.get((ground, awaited))
+        if found is None:
+            spec = self._blank(ground, awaited)
+            configuration = self._launcher.configuration(spec)
+            text = json.dumps({"spec": record.to_json(spec), "shim": configuration})
+            found = self._blanks[ground, awaited] = (spec, text)
+        spec = replace(found[0], key=key, root=found[0].root.with_name(key))
+        spec.root.mkdir(mode=0o700, parents=True)
+        fd = os.open(spec.root / "spec.json", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with open(fd, "w") as file:
+            file.write(found[1].replace(_KEY, key))
+        return spec
+
+    def _blank(self, ground: Ground, awaited: bool) -> Spec:
+        """A blank environment of that kind, with _KEY for its key."""
+        return Spec(
+            key=_KEY,
             argv=(),
             env={},
-            root=self._home / "jobs" / key,
+            root=self._home / "jobs" / _KEY,
             binds=ground.binds if self._sandbox else (),
             cwd="/",
             hostname="localhost",
@@ -115,11 +135,6 @@ class Places:
             tied=True,
             awaited=awaited,
         )
-        configuration = self._launcher.configuration(spec)
-        spec.root.mkdir(mode=0o700, parents=True)
-        text = json.dumps({"spec": record.to_json(spec), "shim": configuration})
-        (spec.root / "spec.json").write_text(text)
-        return spec
 
     def clean(self) -> None:
         """Directories of environments of an earlier server that never were of any function are gone."""

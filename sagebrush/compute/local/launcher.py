@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 import platform
@@ -11,7 +12,6 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -44,7 +44,7 @@ class Launcher:
         self._outside = outside
         self._host = sandbox.host()
 
-    @cached_property
+    @functools.cached_property
     def layout(self) -> limits.Layout:
         """The control groups of jobs: tried with a process, once the first one is to be limited."""
         return limits.survey()
@@ -203,6 +203,7 @@ def environment(session: bool) -> dict[str, str]:
     return {"PATH": os.defpath, "SHIM": str(parent), **given}
 
 
+@functools.cache
 def _filter() -> str:
     """The system call filter for this machine, "" where there is none."""
     try:
@@ -228,4 +229,9 @@ def _free_port() -> int:
 
 def _group(spec: Spec) -> str:
     """A name for the job's control group that no job of another data directory shares."""
-    return f"{spec.key}-{hashlib.sha256(str(spec.root).encode()).hexdigest()[:10]}"
+    return f"{spec.key}-{_directory(spec.root.parent)}"
+
+
+@functools.cache
+def _directory(jobs: Path) -> str:
+    return hashlib.sha256(str(jobs).encode()).hexdigest()[:10]

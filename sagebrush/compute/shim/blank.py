@@ -72,7 +72,7 @@ def _run(
         namespaces.adopt_orphans()
     main, hand, answer = _waiting(spec, uid, log, program)
     if not spec["awaited"]:
-        namespaces.populate(own=False)
+        namespaces.populate()
     told = _told(go)
     if told is None:
         return init.FAILED
@@ -133,7 +133,7 @@ def _waiting(
             if program is not None:
                 program.ready(spec)
             if not spec["awaited"]:
-                namespaces.populate(own=True)
+                namespaces.populate()
             size = int.from_bytes(_whole(told, _SIZE), "little")
             spec.update(json.loads(_whole(told, size)))
             _be(spec, uid, (log, tell), program)

@@ -194,8 +194,9 @@ class Shim:
         self.process.ran(program, started)
         if self.spec["time_limit"] is not None:
             self.timeout = time.monotonic() + self.spec["time_limit"]
-        with contextlib.suppress(OSError):  # on a full disk only who attaches later waits
-            self._record("running", lasting=False)
+        if self.tied is None:  # else nobody attaches later
+            with contextlib.suppress(OSError):  # on a full disk only who does so waits
+                self._record("running", lasting=False)
         self.control.broadcast(f"running {self.process.started}")
 
     # -- who it is tied to

@@ -30,7 +30,7 @@ _REC, _PRIVATE, _NOSYMFOLLOW = 16384, 1 << 18, 256
 _SUBREAPER, _PDEATHSIG, _DUMPABLE, _NO_NEW_PRIVS, _SECCOMP, _DROP_BOUND = 36, 1, 4, 38, 22, 24
 _PIVOT_ROOT = {"x86_64": 155, "aarch64": 41}
 MOUNT_SETATTR = 442
-_POPULATE_READ, _POPULATE_WRITE = 22, 23
+_POPULATE_READ = 22
 _AT_RECURSIVE, HERE = 0x8000, -100
 
 
@@ -379,20 +379,19 @@ def drop(uid: int | None) -> None:
         no_new_privileges()
 
 
-def populate(own: bool) -> None:
-    """The pages that this process has mapped are there for it: none is found by a fault later. With
-    `own`, those that it shared with the process that it was forked from are copies of its own.
+def populate() -> None:
+    """The pages that this process may read and has mapped are there for it: none is found by a fault
+    later. What it would copy by writing is left: it shares that with the process that it was forked
+    from.
 
     Nothing before Linux 5.14.
     """
     with suppress(OSError), open("/proc/self/maps") as file:
         for fields in [line.split() for line in file]:
-            start, end = (int(each, 16) for each in fields[0].split("-"))
-            writable = fields[1].startswith("rw-p")
-            if fields[-1].startswith("[v") or fields[1].startswith("---") or (writable and not own):
+            if fields[-1].startswith("[v") or fields[1].startswith(("---", "rw-p")):
                 continue
-            advice = _POPULATE_WRITE if writable else _POPULATE_READ
-            _libc.madvise(ctypes.c_void_p(start), ctypes.c_size_t(end - start), advice)
+            start, end = (int(each, 16) for each in fields[0].split("-"))
+            _libc.madvise(ctypes.c_void_p(start), ctypes.c_size_t(end - start), _POPULATE_READ)
 
 
 def filter_calls(program: bytes) -> None:

@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from pathlib import Path
 
+from sagebrush.compute.host import Host
 from sagebrush.routing.functions import failures
 from sagebrush.routing.functions.blanks import Blanks, Serve
 from sagebrush.routing.functions.environment import Ended, Environment
@@ -63,18 +64,18 @@ class Functions:
     def __init__(
         self,
         directory: Path,
-        memory: int,
+        host: Host,
         places: Places,
         register: Register,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """`memory`: bytes of the host."""
-        self._memory = int(memory * PART)
+        """Environments may have a part of the memory of `host`."""
+        self._memory = int(host.memory * PART)
         self._places = places
         self._register = register
         self._clock = clock
         self._parents = Parents(directory)
-        self._blanks = Blanks(self._parents, places)
+        self._blanks = Blanks(self._parents, places, host)
         self._all: dict[str, Environment] = {}
         self._idle: dict[tuple[str, str], list[Environment]] = {}
         self._busy: dict[tuple[str, str, str], int] = {}

@@ -41,6 +41,10 @@ class Link:
         self.closed = False
         self.ended: asyncio.Future[None] = self._loop.create_future()
         """Done once it is gone, and with it all that ran."""
+        self.built: asyncio.Future[None] = self._loop.create_future()
+        """Done once its listeners are there."""
+        self.runs: asyncio.Future[None] = self._loop.create_future()
+        """Done once its program runs."""
         sock.setblocking(False)
         self._loop.add_reader(sock.fileno(), self._read)
 
@@ -117,3 +121,11 @@ class Link:
             elif words[0] == "listeners" and len(words) > 1:
                 for name, fd in zip(words[1].split(","), fds, strict=False):
                     self._listening(name, socket.socket(fileno=fd))
+                self._came(self.built)
+            elif words[0] == "running":
+                self._came(self.runs)
+
+    @staticmethod
+    def _came(awaited: asyncio.Future[None]) -> None:
+        if not awaited.done():
+            awaited.set_result(None)

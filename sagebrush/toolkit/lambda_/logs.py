@@ -67,8 +67,9 @@ class _Json(logging.Formatter):
         return json.dumps(kept, ensure_ascii=False, default=str)
 
 
-def set_up(as_json: bool, level: str, request_id: Callable[[], str]) -> None:
-    """The root logger writes to the function's log, from `level` on ("" leaves it as it is)."""
+def set_up(as_json: bool, level: str, request_id: Callable[[], str]) -> logging.Handler:
+    """The root logger writes to the function's log, from `level` on ("" leaves it as it is), by the
+    handler that is returned."""
     logging.Formatter.converter = time.gmtime
     handler = _Handler(request_id)
     handler.setFormatter(_Json() if as_json else logging.Formatter(_TEXT, _SECONDS))
@@ -76,3 +77,4 @@ def set_up(as_json: bool, level: str, request_id: Callable[[], str]) -> None:
     if wanted := {"TRACE": "DEBUG", "FATAL": "CRITICAL"}.get(level, level):
         logger.setLevel(wanted)
     logger.addHandler(handler)
+    return handler
