@@ -11,6 +11,9 @@ from typing import Any
 import pytest
 from botocore.config import Config
 
+import tests.rewriting  # noqa: F401  (before the package's modules are imported)
+
+# isort: split
 from sagebrush.app import App, build
 from sagebrush.commands.env import exempt
 from sagebrush.settings import Settings

@@ -68,9 +68,10 @@ def test_the_machine_is_valid_and_can_be_drawn() -> None:
 
 
 @pytest.fixture
-def stand(tmp_path: Path) -> Iterator[Stand]:
-    """A server as a user starts it."""
-    made = Stand(tmp_path / "home", isolation="auto", stop_grace=2)
+def stand(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Stand]:
+    """A server as a user starts it, of the isolation that is usual here if the test names none."""
+    isolation = getattr(request, "param", "auto")
+    made = Stand(tmp_path / "home", isolation=isolation, stop_grace=2)
     try:
         yield made.up()
     finally:
@@ -166,9 +167,14 @@ def removed(stand: Stand) -> None:
 
 @pytest.mark.full
 @pytest.mark.costs("two processing jobs, a training job and an endpoint, and a server twice")
-@pytest.mark.parametrize("state", ["", "Train"])
+@pytest.mark.parametrize(
+    ("stand", "state"), [("process", ""), ("auto", "Train")], indirect=["stand"]
+)
 def test_the_whole(stand: Stand, state: str) -> None:
-    """The server is killed once while that state runs ("": never), and started again."""
+    """The server is killed once while that state runs ("": never), and started again.
+
+    CI runs it with the usual isolation and without a kill as well, by the quickstart.
+    """
     killed_in(stand, state)
 
 
