@@ -16,8 +16,6 @@ REQUEST = 70167211
 """Bytes of a request that uploads code: base64 of 50 MB, and the rest."""
 SYNCHRONOUS = 6291456
 """Bytes of a synchronous request's payload (6 MB)."""
-ANSWER = 6291556
-"""Bytes of a synchronous answer (6 MB, and the hundred that AWS grants beyond)."""
 ASYNCHRONOUS = 1048576
 """Bytes of an asynchronous request's payload (1 MB)."""
 ENVIRONMENT = 4096
