@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from sagebrush import jackson
 from sagebrush.errors import Doc
 from sagebrush.patterns import tokens
 from sagebrush.patterns.tokens import PatternError, Tokens
@@ -212,7 +213,7 @@ def json_fault(text: str, shown: str = "") -> str | None:
     except PatternError:
         pass
     place = reader.place()
-    return place.replace(text[: tokens.SHOWN], shown[: tokens.SHOWN], 1) if shown else place
+    return place.replace(text[: jackson.SHOWN], shown[: jackson.SHOWN], 1) if shown else place
 
 
 def is_object(text: str) -> Doc | None:
