@@ -90,5 +90,5 @@ def told(document: bytes) -> tuple[str, str]:
     text = document.decode(errors="replace")
     try:
         return str(json.loads(text).get("errorType") or UNREADABLE), text
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, RecursionError):
         return UNREADABLE, text

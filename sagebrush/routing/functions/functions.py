@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
@@ -13,7 +14,7 @@ from pathlib import Path
 from sagebrush.compute.host import Host
 from sagebrush.routing.functions import failures
 from sagebrush.routing.functions.blanks import Blanks, Serve
-from sagebrush.routing.functions.environment import Ended, Environment
+from sagebrush.routing.functions.environment import INIT, Ended, Environment
 from sagebrush.routing.functions.parents import Parents, Unstarted
 from sagebrush.routing.functions.prepared import Ground, Places
 from sagebrush.routing.functions.values import (
@@ -42,7 +43,13 @@ ON_DEMAND, PROVISIONED = "on-demand", "provisioned-concurrency"
 AGAIN = 1.0
 """Seconds until another environment follows a provisioned one that ended."""
 LOOK = 1.0
-"""Seconds between looks at what environments with an invocation keep in /tmp."""
+"""Seconds between looks at what environments that had an invocation meanwhile keep in /tmp."""
+TOGETHER = 4
+"""Environments that begin at the same time for invocations, for each processor."""
+TURN = 1.0
+"""Seconds after which one that has not begun yet lets others begin: what it does may be to wait."""
+SPARED = 5.0
+"""Times as long as a look took it is looked again at the earliest: files may be many."""
 SLACK = 1 << 20
 """Bytes beyond its size that are left to file systems' own rounding."""
 KNOWN = 60.0
@@ -82,6 +89,7 @@ class Functions:
         self._provisioned: dict[tuple[str, str], tuple[FunctionVersion, int]] = {}
         self._grounds: dict[tuple[str, str, bool], tuple[float, Ground]] = {}
         self._providing = asyncio.Lock()
+        self._beginning = asyncio.Semaphore(TOGETHER * (os.cpu_count() or 1))
         self._reserved = 0
         """Bytes that all environments may use together."""
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -151,9 +159,12 @@ class Functions:
         self, version: FunctionVersion, invocation: Invocation, queue: Pieces
     ) -> Outcome:
         try:
-            return await self._invoke(version, invocation, queue)
-        finally:
+            outcome = await self._invoke(version, invocation, queue)
+        except Exception:
             await queue.put(None)
+            raise
+        await queue.put(None)  # not where this is cancelled: nobody reads then, and it may be full
+        return outcome
 
     def running(self, version: FunctionVersion) -> int:
         """How many invocations of that function are under way, of all its versions."""
@@ -181,13 +192,13 @@ class Functions:
         while (found := self._take(version)) is not None:
             with contextlib.suppress(Ended):
                 return await self._used(found, invocation, pieces)
-        environment = await self._begin(version)
-        begun = await environment.ready()
+        environment = await self._new(version)
+        begun = await self._ready(environment, INIT)
         self._do(self._registered(environment))
         if not begun:  # once more, in the invocation's own time
             await environment.given_up()
-            environment = await self._begin(version)
-            begun = await environment.ready(version.timeout)
+            environment = await self._new(version)
+            begun = await self._ready(environment, version.timeout)
             self._do(self._registered(environment))
             if not begun:
                 return await environment.unbegun(invocation, environment.waited)
@@ -196,6 +207,23 @@ class Functions:
             return await self._used(environment, invocation, pieces)
         except Ended:
             return await environment.unbegun(invocation, environment.waited)
+
+    async def _new(self, version: FunctionVersion) -> Environment:
+        """A new environment of that version, which has begun, or takes long for it. Of many that are
+        wanted at once each begins in its turn, with its share of the processors, within its time.
+        Raises Unrunnable and Throttled."""
+        async with self._beginning:
+            environment = await self._begin(version)
+            await self._ready(environment, min(TURN, INIT))
+        return environment
+
+    async def _ready(self, environment: Environment, seconds: float) -> bool:
+        """Whether it has begun within so long. It ends where nobody waits for that any more."""
+        try:
+            return await environment.ready(max(0.0, seconds - environment.waited))
+        except BaseException:
+            environment.end()
+            raise
 
     async def _used(
         self, environment: Environment, invocation: Invocation, pieces: Pieces | None
@@ -258,7 +286,7 @@ class Functions:
             have = sum(each.version.key == version.key and each.live for each in self._all.values())
             for _ in range(count - have):
                 environment = await self._begin(version, PROVISIONED)
-                begun = await environment.ready()
+                begun = await self._ready(environment, INIT)
                 self._do(self._registered(environment))
                 if not begun:
                     environment.end()
@@ -383,15 +411,18 @@ class Functions:
         """Environments that keep more in their /tmp than they may are ended, for ever."""
         run = asyncio.get_running_loop().run_in_executor
         await run(None, self._places.clean)
+        since = took = 0.0
         while True:
-            await asyncio.sleep(LOOK)
-            for each in [e for e in self._all.values() if e.busy and e.live]:
+            await asyncio.sleep(max(LOOK, SPARED * took))
+            before, since = since, time.monotonic()
+            for each in [e for e in self._all.values() if (e.busy or e.used >= before) and e.live]:
                 size = each.version.storage << 20
                 try:
                     if await run(None, self._places.used, each.directory) > size + SLACK:
                         each.end("storage")
                 except Exception:  # the others are looked at all the same
                     log.exception("what %s keeps in /tmp is not known", each.key)
+            took = time.monotonic() - since
 
     def _kept(self, environment: Environment) -> bool:
         """Whether the environment is one of those that were asked to stay."""

@@ -16,6 +16,7 @@ import pytest
 
 from sagebrush.compute.local import probe
 from sagebrush.environments.environment import Environment as Built
+from sagebrush.routing.functions import functions
 from sagebrush.routing.functions.environment import Environment
 from sagebrush.routing.functions.functions import FUNCTION
 from sagebrush.routing.functions.values import (
@@ -204,7 +205,7 @@ def test_a_beginning_that_fails_is_tried_again_in_the_invocation(stand: Stand) -
 def test_the_second_try_has_the_time_of_the_invocation(
     stand: Stand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Environment.ready, "__defaults__", (0.05,))
+    monkeypatch.setattr(functions, "INIT", 0.05)
     text = (
         "import time\ntime.sleep(0.4)\ndef handler(e, c): return c.get_remaining_time_in_millis()"
     )
