@@ -9,6 +9,7 @@ import asyncio
 import json
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from sagebrush.routing.functions.environment import Environment
 from sagebrush.routing.functions.functions import Functions
@@ -46,7 +47,10 @@ class RuntimeApi:
         if method == "POST" and path.startswith(INVOCATION):
             request_id, _, what = path.removeprefix(INVOCATION).partition("/")
             if what in ("response", "error"):
-                return await self._posted(environment, raw, request_id, what)
+                try:
+                    return await self._posted(environment, raw, request_id, what)
+                except (ConnectionError, HttpProcessingError):  # it broke off, or is no HTTP
+                    return _refused(400, "InvalidRequest", "The request is not complete.")
         return _refused(404, "NotFound", f"{method} {path} is not of the Runtime API.")
 
     async def _next(self, environment: Environment) -> web.StreamResponse:
@@ -77,7 +81,7 @@ class RuntimeApi:
             return await self._streamed(environment, raw, request_id)
         body = await _body(raw)
         if body is None:
-            if not environment.too_large(request_id):
+            if not environment.too_large(request_id, RESPONSE_LIMIT):
                 return _unknown()
             words = f"Exceeded maximum allowed payload size ({RESPONSE_LIMIT} bytes)."
             return _refused(413, "RequestEntityTooLarge", words)
@@ -94,7 +98,7 @@ class RuntimeApi:
         size = 0
         async for piece in raw.content.iter_any():
             size += len(piece)
-            if size > STREAM_LIMIT and environment.too_large(request_id):
+            if size > STREAM_LIMIT and environment.too_large(request_id, STREAM_LIMIT):
                 words = f"Exceeded maximum allowed payload size ({STREAM_LIMIT} bytes)."
                 return _refused(413, "RequestEntityTooLarge", words)
             if not await environment.passed_on(request_id, piece):

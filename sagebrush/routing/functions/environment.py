@@ -188,11 +188,10 @@ class Environment:
         """The result of that invocation; whether that is under way."""
         return self._told(request_id, (body, "", ""))
 
-    def too_large(self, request_id: str) -> bool:
-        """The result of that invocation is larger than a response may be; whether that is under way."""
-        return self._told(
-            request_id, (failures.too_large_document(), UNHANDLED, failures.TOO_LARGE)
-        )
+    def too_large(self, request_id: str, limit: int) -> bool:
+        """The result of that invocation is larger than the `limit`; whether that is under way."""
+        document = failures.too_large_document(limit)
+        return self._told(request_id, (document, UNHANDLED, failures.TOO_LARGE))
 
     def failed(self, request_id: str, body: bytes, kind: str) -> bool:
         """The error of that invocation; whether that is under way."""

@@ -135,18 +135,21 @@ class Functions:
     async def invoke_stream(
         self, version: FunctionVersion, invocation: Invocation, most: int | None = None
     ) -> AsyncIterator[bytes | StreamEnd]:
-        """The pieces of the response as the function makes them, and their end; raises as `invoke`."""
+        """The pieces of the response as the function makes them, and their end; raises as `invoke`.
+
+        A function goes on whose reader has left ("Response streaming for Lambda functions").
+        """
         queue: Pieces = asyncio.Queue(PIECES)
-        with self._counted(version, most):
-            running = asyncio.ensure_future(self._streamed(version, invocation, queue))
-            try:
-                sent = False
-                while (piece := await queue.get()) is not None:
-                    sent = True
-                    yield piece
-                outcome = await running
-            finally:
-                running.cancel()
+        running = asyncio.ensure_future(self._streamed(version, invocation, most, queue))
+        sent = False
+        try:
+            while (piece := await queue.get()) is not None:
+                sent = True
+                yield piece
+            outcome = await running
+        finally:
+            if not running.done():
+                self._do(self._unread(running, queue))
         if outcome.error:
             code, details = failures.told(outcome.payload)
             yield StreamEnd(code, details, outcome.log_tail, outcome.version)
@@ -156,15 +159,26 @@ class Functions:
         yield StreamEnd("", "", outcome.log_tail, outcome.version)
 
     async def _streamed(
-        self, version: FunctionVersion, invocation: Invocation, queue: Pieces
+        self, version: FunctionVersion, invocation: Invocation, most: int | None, queue: Pieces
     ) -> Outcome:
         try:
-            outcome = await self._invoke(version, invocation, queue)
+            with self._counted(version, most):
+                outcome = await self._invoke(version, invocation, queue)
         except Exception:
             await queue.put(None)
             raise
         await queue.put(None)  # not where this is cancelled: nobody reads then, and it may be full
         return outcome
+
+    async def _unread(self, running: asyncio.Future[Outcome], queue: Pieces) -> None:
+        """The invocation has ended, whose response nobody reads any more."""
+        try:
+            while await queue.get() is not None:
+                pass
+            with contextlib.suppress(Throttled, Unrunnable):
+                await running
+        finally:
+            running.cancel()
 
     def running(self, version: FunctionVersion) -> int:
         """How many invocations of that function are under way, of all its versions."""

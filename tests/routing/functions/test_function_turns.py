@@ -254,11 +254,12 @@ def test_who_leaves_a_stream_leaves_nobody_waiting(monkeypatch: pytest.MonkeyPat
     async def test(stand: Stand) -> None:
         found, before = functions(), asyncio.all_tasks()
 
+        over = asyncio.Event()
         queues: list[asyncio.Queue[Any]] = []
 
         async def filling(version: Any, invocation: Any, queue: Any) -> None:
             queues.append(queue)
-            while True:
+            while not over.is_set():
                 await queue.put(b"x")
 
         monkeypatch.setattr(found, "_invoke", filling)
@@ -267,9 +268,11 @@ def test_who_leaves_a_stream_leaves_nobody_waiting(monkeypatch: pytest.MonkeyPat
         while not queues[0].full():
             await asyncio.sleep(0)
         await stream.aclose()
+        assert found.running(VERSION) == 1  # it goes on, for nobody
+        over.set()
         left = asyncio.all_tasks() - before
         assert not left or not (await asyncio.wait(left, timeout=5))[1]
-        assert found.running(VERSION) == 0
+        assert (found.running(VERSION), queues[0].qsize()) == (0, 0)
 
     run(test)
 

@@ -121,11 +121,19 @@ def test_records_of_any_answer_can_be_sent() -> None:
                b'{"errorMessage":"\\u0001\\ud800\\u00e9"}')  # fmt: skip
     for answer in answers:
         how = ("RetriesExhausted", Ended("Unhandled", answer, "1"))
-        record, letter = records.deliveries(function, config, event(3), ARN, how, 1.0)
+        record, _ = records.deliveries(function, config, event(3), ARN, how, 1.0)
         assert "\uffff" not in record.payload
         assert record.payload.encode()
         found = json.loads(record.payload, parse_constant=pytest.fail)
         assert "responsePayload" in found
+    _, letter = records.deliveries(
+        function,
+        config,
+        event(3),
+        ARN,
+        ("RetriesExhausted", Ended("Unhandled", answers[-1], "1")),
+        1.0,
+    )
     words = letter.options["MessageAttributes"]["ErrorMessage"]["StringValue"]
     assert words == "\ufffd\ufffd\u00e9"
 
