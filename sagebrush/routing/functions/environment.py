@@ -131,6 +131,11 @@ class Environment:
         """Whether it can take an invocation, as far as is known."""
         return not self._gone.done() and not self._reason
 
+    @property
+    def begun(self) -> bool:
+        """Whether its runtime has asked for an event."""
+        return self._ready.done() and self._failure is None
+
     def end(self, reason: str = "stopped") -> None:
         """It is ended; repeatable."""
         self._reason = self._reason or reason
@@ -215,6 +220,9 @@ class Environment:
         turn = self._turn
         if not self.streams(request_id) or turn is None or turn.pieces is None:
             return False
+        with contextlib.suppress(asyncio.QueueFull):
+            turn.pieces.put_nowait(piece)
+            return True
         put = asyncio.ensure_future(turn.pieces.put(piece))
         try:
             over = {put, turn.answer, self._gone}

@@ -87,6 +87,7 @@ class Functions:
         self._idle: dict[tuple[str, str], list[Environment]] = {}
         self._busy: dict[tuple[str, str, str], int] = {}
         self._provisioned: dict[tuple[str, str], tuple[FunctionVersion, int]] = {}
+        self._unprovided: set[tuple[str, str]] = set()
         self._grounds: dict[tuple[str, str, bool], tuple[float, Ground]] = {}
         self._providing = asyncio.Lock()
         self._beginning = asyncio.Semaphore(TOGETHER * (os.cpu_count() or 1))
@@ -206,14 +207,16 @@ class Functions:
         while (found := self._take(version)) is not None:
             with contextlib.suppress(Ended):
                 return await self._used(found, invocation, pieces)
-        environment = await self._new(version)
+        environment, new = await self._new(version)
+        if not new:
+            with contextlib.suppress(Ended):
+                return await self._used(environment, invocation, pieces)
+            return await self._invoke(version, invocation, pieces)
         begun = await self._ready(environment, INIT)
-        self._do(self._registered(environment))
         if not begun:  # once more, in the invocation's own time
             await environment.given_up()
-            environment = await self._new(version)
+            environment, _ = await self._new(version)
             begun = await self._ready(environment, version.timeout)
-            self._do(self._registered(environment))
             if not begun:
                 return await environment.unbegun(invocation, environment.waited)
             environment.begun_late()
@@ -222,14 +225,17 @@ class Functions:
         except Ended:
             return await environment.unbegun(invocation, environment.waited)
 
-    async def _new(self, version: FunctionVersion) -> Environment:
-        """A new environment of that version, which has begun, or takes long for it. Of many that are
-        wanted at once each begins in its turn, with its share of the processors, within its time.
-        Raises Unrunnable and Throttled."""
+    async def _new(self, version: FunctionVersion) -> tuple[Environment, bool]:
+        """(an environment of that version, whether it is new: one that has begun, or takes long for it).
+        Of many that are wanted at once each begins in its turn, with its share of the processors, within
+        its time, and one that is free by then is used instead. Raises Unrunnable and Throttled."""
         async with self._beginning:
+            if (free := self._take(version)) is not None:
+                return free, False
             environment = await self._begin(version)
             await self._ready(environment, min(TURN, INIT))
-        return environment
+        self._do(self._registered(environment))
+        return environment, True
 
     async def _ready(self, environment: Environment, seconds: float) -> bool:
         """Whether it has begun within so long. It ends where nobody waits for that any more."""
@@ -291,6 +297,7 @@ class Functions:
         Raises Unrunnable, and Throttled where the host has no room for all of them.
         """
         self._provisioned[version.key] = (version, count)
+        self._unprovided.discard(version.key)
         return await self._provide(version)
 
     async def _provide(self, version: FunctionVersion) -> int:
@@ -302,11 +309,18 @@ class Functions:
                 environment = await self._begin(version, PROVISIONED)
                 begun = await self._ready(environment, INIT)
                 self._do(self._registered(environment))
-                if not begun:
+                if not begun:  # it is not tried again and again
                     environment.end()
+                    self._provisioned.pop(version.key, None)
+                    self._unprovided.add(version.key)
                     raise Unrunnable(f"an environment of {version.arn} could not begin")
                 self._free(environment)
             return max(have, count)
+
+    def unprovided(self, version: FunctionVersion) -> bool:
+        """Whether environments of that version were asked to stay, and one could not begin. In any
+        thread."""
+        return version.key in self._unprovided
 
     def empty(self) -> None:
         """Every environment ends: of all accounts everything was deleted. In any thread."""
@@ -315,8 +329,9 @@ class Functions:
             loop.call_soon_threadsafe(self.forget_all)
 
     def live(self, version: FunctionVersion) -> int:
-        """How many environments of that version there are. In any thread."""
-        return sum(e.version.key == version.key and e.live for e in list(self._all.values()))
+        """How many environments of that version there are, which have begun. In any thread."""
+        found = [e for e in list(self._all.values()) if e.version.key == version.key]
+        return sum(each.live and each.begun for each in found)
 
     def release(self, arn: str) -> None:
         """No environment of that version is kept any more."""
@@ -328,6 +343,7 @@ class Functions:
         busy ones after their invocation."""
         for key in [k for k in self._provisioned if k[0] == arn and revision in ("", k[1])]:
             del self._provisioned[key]
+        self._unprovided -= {key for key in self._unprovided if key[0] == arn}
         for each in list(self._all.values()):
             if each.version.arn == arn and revision in ("", each.version.revision):
                 self._retire(each)
@@ -406,7 +422,10 @@ class Functions:
             self._idle.pop(environment.version.key, None)
         if environment.version.key in self._provisioned and self._loop is not None:
             await asyncio.sleep(AGAIN)  # one that ends at once is not begun again all the time
-            await self._provide(environment.version)
+            try:
+                await self._provide(environment.version)
+            except (Unrunnable, Throttled) as error:
+                log.warning("provisioned concurrency of %s: %s", environment.version.arn, error)
 
     def _make_room(self, size: int) -> None:
         """There is room for another environment: the one that is free for longest ends where need be.

@@ -362,6 +362,18 @@ def test_layers(lam: Any) -> None:
     assert lam.get_layer_version_by_arn(Arn=ours)["LayerVersionArn"] == ours
 
 
+def test_what_cannot_begin_is_not_provisioned(lam: Any) -> None:
+    create(lam, "unready", "raise ValueError('no')", Publish=True)
+    named = {"FunctionName": "unready", "Qualifier": "1"}
+    lam.put_provisioned_concurrency_config(**named, ProvisionedConcurrentExecutions=1)
+    get = lam.get_provisioned_concurrency_config
+    until(lambda: get(**named)["Status"] != "IN_PROGRESS")
+    found = get(**named)
+    assert found["Status"] == "FAILED"
+    assert found["StatusReason"] == "FUNCTION_ERROR_INIT_FAILURE"
+    lam.delete_function(FunctionName="unready")
+
+
 def test_a_version_is_provisioned_once(lam: Any) -> None:
     create(lam, "ready")
     lam.publish_version(FunctionName="ready")
