@@ -229,6 +229,7 @@ class Functions:
         """(an environment of that version, whether it is new: one that has begun, or takes long for it).
         Of many that are wanted at once each begins in its turn, with its share of the processors, within
         its time, and one that is free by then is used instead. Raises Unrunnable and Throttled."""
+        await self._ground(version)  # which may have to be built: nobody else waits for that
         async with self._beginning:
             if (free := self._take(version)) is not None:
                 return free, False

@@ -27,6 +27,7 @@ from sagebrush.routing.functions.values import (
     Throttled,
     Unrunnable,
 )
+from sagebrush.workload import function_layers
 from tests.base_environment import base
 from tests.conftest import Server, make_settings, started
 from tests.crowding import crowding
@@ -382,6 +383,21 @@ def handler(event, context):
 """
     outcome = sandboxed.invoke(sandboxed.version(text), str(512 << 20))
     assert json.loads(outcome.payload)["errorMessage"] == "[Errno 27] File too large"
+
+
+def test_an_environment_with_too_many_files_ends(
+    sandboxed: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(function_layers, "MOST", 50)
+    text = """
+def handler(event, context):
+    for number in range(event):
+        open(f"/tmp/{number}", "w").close()
+"""
+    version = sandboxed.version(text)
+    assert sandboxed.invoke(version, "60").error == ""  # which was over before anybody looked
+    sandboxed.until(lambda: not sandboxed.environments(version))
+    assert sandboxed.invoke(version, "5").error == ""
 
 
 BOOTSTRAP = """#!/bin/sh

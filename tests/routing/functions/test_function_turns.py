@@ -222,7 +222,8 @@ def test_the_runtime_api_keeps_connections_that_are_idle(monkeypatch: pytest.Mon
 
 def functions() -> Functions:
     """Without anything that would run."""
-    return Functions(Path("/none"), 1 << 30, cast(Any, None), lambda *_: None)
+    places: Any = SimpleNamespace(ground=lambda version: None)
+    return Functions(Path("/none"), 1 << 30, places, lambda *_: None)
 
 
 def test_who_leaves_while_an_environment_begins_leaves_nothing_taken(
