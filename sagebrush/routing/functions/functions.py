@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
@@ -44,10 +43,6 @@ AGAIN = 1.0
 """Seconds until another environment follows a provisioned one that ended."""
 LOOK = 1.0
 """Seconds between looks at what environments that had an invocation meanwhile keep in /tmp."""
-TOGETHER = 4
-"""Environments that begin at the same time for invocations, for each processor."""
-TURN = 1.0
-"""Seconds after which one that has not begun yet lets others begin: what it does may be to wait."""
 SPARED = 5.0
 """Times as long as a look took it is looked again at the earliest: files may be many."""
 SLACK = 1 << 20
@@ -90,7 +85,6 @@ class Functions:
         self._unprovided: set[tuple[str, str]] = set()
         self._grounds: dict[tuple[str, str, bool], tuple[float, Ground]] = {}
         self._providing = asyncio.Lock()
-        self._beginning = asyncio.Semaphore(TOGETHER * (os.cpu_count() or 1))
         self._reserved = 0
         """Bytes that all environments may use together."""
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -207,15 +201,11 @@ class Functions:
         while (found := self._take(version)) is not None:
             with contextlib.suppress(Ended):
                 return await self._used(found, invocation, pieces)
-        environment, new = await self._new(version)
-        if not new:
-            with contextlib.suppress(Ended):
-                return await self._used(environment, invocation, pieces)
-            return await self._invoke(version, invocation, pieces)
+        environment = await self._begin(version)
         begun = await self._ready(environment, INIT)
         if not begun:  # once more, in the invocation's own time
             await environment.given_up()
-            environment, _ = await self._new(version)
+            environment = await self._begin(version)
             begun = await self._ready(environment, version.timeout)
             if not begun:
                 return await environment.unbegun(invocation, environment.waited)
@@ -225,26 +215,15 @@ class Functions:
         except Ended:
             return await environment.unbegun(invocation, environment.waited)
 
-    async def _new(self, version: FunctionVersion) -> tuple[Environment, bool]:
-        """(an environment of that version, whether it is new: one that has begun, or takes long for it).
-        Of many that are wanted at once each begins in its turn, with its share of the processors, within
-        its time, and one that is free by then is used instead. Raises Unrunnable and Throttled."""
-        await self._ground(version)  # which may have to be built: nobody else waits for that
-        async with self._beginning:
-            if (free := self._take(version)) is not None:
-                return free, False
-            environment = await self._begin(version)
-            await self._ready(environment, min(TURN, INIT))
-        self._do(self._registered(environment))
-        return environment, True
-
     async def _ready(self, environment: Environment, seconds: float) -> bool:
         """Whether it has begun within so long. It ends where nobody waits for that any more."""
         try:
-            return await environment.ready(max(0.0, seconds - environment.waited))
+            return await environment.ready(seconds)
         except BaseException:
             environment.end()
             raise
+        finally:
+            self._do(self._registered(environment))
 
     async def _used(
         self, environment: Environment, invocation: Invocation, pieces: Pieces | None
@@ -309,7 +288,6 @@ class Functions:
             for _ in range(count - have):
                 environment = await self._begin(version, PROVISIONED)
                 begun = await self._ready(environment, INIT)
-                self._do(self._registered(environment))
                 if not begun:  # it is not tried again and again
                     environment.end()
                     self._provisioned.pop(version.key, None)

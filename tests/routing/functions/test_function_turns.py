@@ -222,8 +222,8 @@ def test_the_runtime_api_keeps_connections_that_are_idle(monkeypatch: pytest.Mon
 
 def functions() -> Functions:
     """Without anything that would run."""
-    places: Any = SimpleNamespace(ground=lambda version: None)
-    return Functions(Path("/none"), 1 << 30, places, lambda *_: None)
+    host: Any = SimpleNamespace(cpus=2, memory=1 << 30)
+    return Functions(Path("/none"), host, cast(Any, None), lambda *_: None)
 
 
 def test_who_leaves_while_an_environment_begins_leaves_nothing_taken(
@@ -289,48 +289,6 @@ def test_a_streamed_piece_does_not_wait_for_a_reader_that_is_gone() -> None:
         stand.environment.end()
         assert await waiting is False
         running.cancel()
-
-    run(test)
-
-
-def test_environments_begin_in_turns(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def test(stand: Stand) -> None:
-        found, started = functions(), list[Environment]()
-        found._beginning = asyncio.Semaphore(2)
-
-        async def begun(version: FunctionVersion, why: str) -> Environment:
-            started.append(Stand().environment)
-            return started[-1]
-
-        monkeypatch.setattr(found, "_begun", begun)
-        asked = [Invocation(str(n), b"", ARN) for n in range(6)]
-        running = [asyncio.ensure_future(found.invoke(VERSION, each)) for each in asked]
-        for n in (2, 3):
-            while len(started) < n:
-                await asyncio.sleep(0)
-            for _ in range(20):  # no other follows
-                await asyncio.sleep(0)
-            assert len(started) == n
-            await started[n - 2].next()  # it has begun, and is busy
-        started[0].succeeded("0", b"")
-        await running[0]
-
-        async def serve(environment: Environment) -> None:
-            while True:
-                given = await environment.next()
-                environment.succeeded(given.invocation.request_id, b"")
-
-        serving = [asyncio.ensure_future(serve(started[0]))]
-        await started[2].next()  # now it is the fifth's turn, and then the sixth's
-        while len(started) < 5:
-            await asyncio.sleep(0)
-        started[1].succeeded("1", b"")
-        started[2].succeeded("2", b"")
-        serving += [asyncio.ensure_future(serve(each)) for each in started[3:]]
-        await asyncio.gather(*running)
-        for each in serving:
-            each.cancel()
-        assert len(started) == 5  # the fifth used what was free by its turn
 
     run(test)
 
