@@ -9,6 +9,7 @@ import asyncio
 import json
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from sagebrush.routing.functions.environment import Environment
 from sagebrush.routing.functions.functions import Functions
@@ -19,6 +20,8 @@ NEXT, INIT_ERROR = f"{VERSION}invocation/next", f"{VERSION}init/error"
 INVOCATION = f"{VERSION}invocation/"
 ERROR_TYPE = "Lambda-Runtime-Function-Error-Type"
 MODE = "Lambda-Runtime-Function-Response-Mode"
+LONGEST_KIND = 1024
+"""Characters of an error type."""
 _DONE = b'{"status":"OK"}'
 
 
@@ -39,12 +42,15 @@ class RuntimeApi:
             return await self._next(environment)
         if method == "POST" and path == INIT_ERROR:
             body = await _body(raw)
-            environment.failed_to_begin(body or b"{}", raw.headers.get(ERROR_TYPE, _kind(body)))
+            environment.failed_to_begin(body or b"{}", _kind(raw, body))
             return _accepted()
         if method == "POST" and path.startswith(INVOCATION):
             request_id, _, what = path.removeprefix(INVOCATION).partition("/")
             if what in ("response", "error"):
-                return await self._posted(environment, raw, request_id, what)
+                try:
+                    return await self._posted(environment, raw, request_id, what)
+                except (ConnectionError, HttpProcessingError):  # it broke off, or is no HTTP
+                    return _refused(400, "InvalidRequest", "The request is not complete.")
         return _refused(404, "NotFound", f"{method} {path} is not of the Runtime API.")
 
     async def _next(self, environment: Environment) -> web.StreamResponse:
@@ -69,37 +75,36 @@ class RuntimeApi:
         self, environment: Environment, raw: web.BaseRequest, request_id: str, what: str
     ) -> web.StreamResponse:
         if not environment.knows(request_id):
-            return _refused(400, "InvalidRequestID", "Invalid request ID")
+            return _unknown()
         streams = what == "response" and raw.headers.get(MODE, "").lower() == "streaming"
-        pieces = environment.pieces() if streams else None
-        if pieces is not None:
-            return await self._streamed(environment, raw, pieces)
+        if streams and environment.streams(request_id):
+            return await self._streamed(environment, raw, request_id)
         body = await _body(raw)
         if body is None:
-            environment.too_large()
+            if not environment.too_large(request_id, RESPONSE_LIMIT):
+                return _unknown()
             words = f"Exceeded maximum allowed payload size ({RESPONSE_LIMIT} bytes)."
             return _refused(413, "RequestEntityTooLarge", words)
         if what == "response":
-            environment.succeeded(body)
+            known = environment.succeeded(request_id, body)
         else:
-            environment.failed(body, raw.headers.get(ERROR_TYPE, "") or _kind(body))
-        return _accepted()
+            known = environment.failed(request_id, body, _kind(raw, body))
+        return _accepted() if known else _unknown()
 
     async def _streamed(
-        self, environment: Environment, raw: web.BaseRequest, pieces: asyncio.Queue[bytes | None]
+        self, environment: Environment, raw: web.BaseRequest, request_id: str
     ) -> web.StreamResponse:
         """Each piece goes on to the caller as it comes."""
         size = 0
         async for piece in raw.content.iter_any():
             size += len(piece)
-            if size > STREAM_LIMIT:
-                environment.too_large()
+            if size > STREAM_LIMIT and environment.too_large(request_id, STREAM_LIMIT):
                 words = f"Exceeded maximum allowed payload size ({STREAM_LIMIT} bytes)."
                 return _refused(413, "RequestEntityTooLarge", words)
-            await pieces.put(piece)
+            if not await environment.passed_on(request_id, piece):
+                return _unknown()
         # what broke off in the middle says so in trailers, which aiohttp does not hand on
-        environment.succeeded(b"")
-        return _accepted()
+        return _accepted() if environment.succeeded(request_id, b"") else _unknown()
 
 
 async def _body(raw: web.BaseRequest) -> bytes | None:
@@ -114,16 +119,23 @@ async def _body(raw: web.BaseRequest) -> bytes | None:
     return None if too_large else bytes(found)
 
 
-def _kind(body: bytes | None) -> str:
-    """The error type in an error's document."""
-    try:
-        return str(json.loads(body or b"{}").get("errorType", ""))
-    except (ValueError, AttributeError):
-        return ""
+def _kind(raw: web.BaseRequest, body: bytes | None) -> str:
+    """The error type that a header names, or the error's document: of it what a log may show."""
+    found = raw.headers.get(ERROR_TYPE, "")
+    if not found:
+        try:
+            found = str(json.loads(body or b"{}").get("errorType", ""))
+        except (ValueError, AttributeError, RecursionError):
+            return ""
+    return "".join(each if each.isprintable() else "?" for each in found[:LONGEST_KIND])
 
 
 def _accepted() -> web.Response:
     return web.Response(status=202, body=_DONE, content_type="application/json")
+
+
+def _unknown() -> web.Response:
+    return _refused(400, "InvalidRequestID", "Invalid request ID")
 
 
 def _refused(status: int, kind: str, message: str) -> web.Response:

@@ -103,7 +103,9 @@ class Sandboxes:
     def serve(self, spec: Spec, listener: str, sock: socket.socket) -> Callable[[], None]:
         """The same as `attach`, in the event loop's own thread, at once."""
         key = f"{spec.key}/{listener}/{next(self._numbers)}"
-        share = self._listeners.share(spec.key)
+        # however many connections a function has elsewhere, that to its runtime's API is kept
+        name = f"{spec.key}/{listener}" if listener == "runtime" else spec.key
+        share = self._listeners.share(name)
         context = self._context if listener == "aws" else None
         self._listeners.adopt(key, sock, self._table[listener](spec, share), share, context)
         return lambda: self._listeners.drop(key)

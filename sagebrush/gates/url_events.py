@@ -57,7 +57,7 @@ class Answered:
 
 def event(asked: Asked, number: str, request_id: str, now: float, caller: Doc | None) -> Doc:
     """The event; `number` is the URL's id, `caller` the authorizer's `iam` for a signed request."""
-    given = {name: value for name, value in asked.headers.items() if name != "cookie"}
+    given = {name: _text(value) for name, value in asked.headers.items() if name != "cookie"}
     headers = {
         **given,
         "host": asked.host,
@@ -95,7 +95,7 @@ def event(asked: Asked, number: str, request_id: str, now: float, caller: Doc | 
         "isBase64Encoded": False,
     }
     if cookies := asked.headers.get("cookie"):
-        found["cookies"] = [each.strip() for each in cookies.split(";") if each.strip()]
+        found["cookies"] = [each.strip() for each in _text(cookies).split(";") if each.strip()]
     if asked.query:
         joined: dict[str, str] = {}
         for name, value in asked.query:
@@ -104,6 +104,15 @@ def event(asked: Asked, number: str, request_id: str, now: float, caller: Doc | 
     if asked.body:
         found |= _body(asked)
     return found
+
+
+def _text(value: str) -> str:
+    """A header's value, whose bytes are UTF-8 or else Latin-1 (RFC 9110, "Field Values")."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return value.encode("utf-8", "surrogateescape").decode("latin-1")
+    return value
 
 
 def _body(asked: Asked) -> Doc:
@@ -133,7 +142,7 @@ def answered(payload: bytes) -> Answered | None:
 def _described(found: Doc) -> Answered | None:
     """The reply that a structure with a status describes."""
     status, headers = found["statusCode"], found.get("headers") or {}
-    if isinstance(status, str) and status.isdecimal():
+    if isinstance(status, str) and status.isdecimal() and len(status) == 3:
         status = int(status)
     if not isinstance(status, int) or not 200 <= status < 600 or not isinstance(headers, dict):
         return None  # interim replies (1xx) are the server's alone

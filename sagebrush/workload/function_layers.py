@@ -16,6 +16,8 @@ from sagebrush.compute.trees import DIRECTORY
 
 DEEPEST = 256
 """Directories within one another in /tmp that are looked into; what nests deeper counts as endless."""
+MOST = 1 << 17
+"""Files and directories in /tmp, at most: what has more counts as endless too."""
 ENDLESS = 1 << 62
 _BLOCK = 512
 
@@ -58,8 +60,8 @@ def _replace(source: Path, target: Path) -> None:
 
 def held(directory: Path) -> int:
     """Bytes on disk of all that is under `directory`, which changes meanwhile; ENDLESS for what nests
-    too deep to be looked at."""
-    total, stack = 0, list[tuple[int, list[str]]]()
+    too deep to be looked at, or is too many."""
+    total, count, stack = 0, 0, list[tuple[int, list[str]]]()
     try:
         with contextlib.suppress(OSError):
             _enter(os.open(directory, DIRECTORY), stack)
@@ -67,7 +69,8 @@ def held(directory: Path) -> int:
             here, below = stack[-1]
             if below:
                 found = _looked(here, below.pop(), stack)
-                if found is None:
+                count += 1
+                if found is None or count > MOST:
                     return ENDLESS
                 total += found
             else:

@@ -20,6 +20,13 @@ def asked(body: bytes = b"", **headers: str) -> Asked:
     )  # fmt: skip
 
 
+def test_a_headers_bytes_are_utf_8_or_latin_1() -> None:
+    request = asked(x_a="\u00fc".encode().decode(), x_b="\udcfc", cookie="a=\udcfc")
+    found = url_events.event(request, "id", "req", 1.0, None)
+    assert (found["headers"]["x-a"], found["headers"]["x-b"]) == ("\u00fc", "\u00fc")
+    assert found["cookies"] == ["a=\u00fc"]
+
+
 def test_an_event_has_the_request() -> None:
     request = asked(b'{"x":1}', content_type="application/json", cookie="c=1; d=2")
     found = url_events.event(request, "id", "req", 1583348638.39, None)
@@ -126,8 +133,9 @@ def test_cross_origin_requests() -> None:
         b'{"statusCode":200,"headers":{"a\\r\\nb":"c"}}',
         b'{"statusCode":200,"headers":{"":"c"}}',
         b'{"statusCode":101}',
+        b'{"statusCode":"' + b"9" * 5000 + b'"}',
     ],
-    ids=["deep", "cookies", "line end", "no name", "interim"],
+    ids=["deep", "cookies", "line end", "no name", "interim", "long"],
 )
 def test_what_no_reply_can_be_made_of_is_none(payload: bytes) -> None:
     assert url_events.answered(payload) is None

@@ -54,6 +54,16 @@ def test_a_layers_link_leads_nowhere_outside(tmp_path: Path, into: Path, turned:
     assert (into / "python").is_symlink() == (into / "file").is_symlink() == turned
 
 
+def test_too_many_files_count_as_endless(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(function_layers, "MOST", 3)
+    (tmp_path / "folder").mkdir()
+    for name in ("a", "folder/b"):
+        (tmp_path / name).touch()
+    assert function_layers.held(tmp_path) < function_layers.ENDLESS
+    (tmp_path / "folder" / "c").touch()
+    assert function_layers.held(tmp_path) == function_layers.ENDLESS
+
+
 def test_what_tmp_holds_is_counted_however_it_nests(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"x" * 8192)
     (tmp_path / "out").symlink_to("/usr")

@@ -131,6 +131,11 @@ class Environment:
         """Whether it can take an invocation, as far as is known."""
         return not self._gone.done() and not self._reason
 
+    @property
+    def begun(self) -> bool:
+        """Whether its runtime has asked for an event."""
+        return self._ready.done() and self._failure is None
+
     def end(self, reason: str = "stopped") -> None:
         """It is ended; repeatable."""
         self._reason = self._reason or reason
@@ -155,13 +160,16 @@ class Environment:
     # -- the Runtime API, as its gate calls it
 
     async def next(self) -> Given:
-        """The next event, once there is one. Raises CancelledError at the environment's end."""
+        """The next event, once there is one: whoever asks last gets it. Raises CancelledError at the
+        environment's end, and where another asks meanwhile."""
         if not self._ready.done():
             self._first = time.monotonic() - self._began
             self._ready.set_result(None)
         if self._given is not None:
             given, self._given = self._given, None
             return given
+        if self._asked is not None:  # the one before may have lost its connection
+            self._asked.cancel()
         self._asked = self._loop.create_future()
         return await self._asked
 
@@ -181,21 +189,47 @@ class Environment:
             turn is not None and turn.invocation.request_id == request_id and not turn.answer.done()
         )
 
-    def succeeded(self, body: bytes) -> None:
-        """The result of the invocation under way."""
-        self._answer((body, "", ""))
+    def succeeded(self, request_id: str, body: bytes) -> bool:
+        """The result of that invocation; whether that is under way."""
+        return self._told(request_id, (body, "", ""))
 
-    def too_large(self) -> None:
-        """The result is larger than a response may be."""
-        self._answer((failures.too_large_document(), UNHANDLED, failures.TOO_LARGE))
+    def too_large(self, request_id: str, limit: int) -> bool:
+        """The result of that invocation is larger than the `limit`; whether that is under way."""
+        document = failures.too_large_document(limit)
+        return self._told(request_id, (document, UNHANDLED, failures.TOO_LARGE))
 
-    def failed(self, body: bytes, kind: str) -> None:
-        """The error of the invocation under way."""
-        self._answer((body, UNHANDLED, kind or failures.UNREADABLE))
+    def failed(self, request_id: str, body: bytes, kind: str) -> bool:
+        """The error of that invocation; whether that is under way."""
+        return self._told(request_id, (body, UNHANDLED, kind or failures.UNREADABLE))
 
-    def pieces(self) -> asyncio.Queue[bytes | None] | None:
-        """Where a streamed response's pieces go; None: nobody reads them as they come."""
-        return self._turn.pieces if self._turn is not None else None
+    def _told(self, request_id: str, answer: tuple[bytes, str, str]) -> bool:
+        """An answer takes its time: the environment may have another invocation since it began."""
+        known = self.knows(request_id)
+        if known:
+            self._answer(answer)
+        return known
+
+    def streams(self, request_id: str) -> bool:
+        """Whether somebody reads that invocation's response as it comes."""
+        turn = self._turn
+        return self.knows(request_id) and turn is not None and turn.pieces is not None
+
+    async def passed_on(self, request_id: str, piece: bytes) -> bool:
+        """The piece of that invocation's response is on its way to who reads it; False where the
+        invocation is not under way, or ends before there is room for the piece."""
+        turn = self._turn
+        if not self.streams(request_id) or turn is None or turn.pieces is None:
+            return False
+        with contextlib.suppress(asyncio.QueueFull):
+            turn.pieces.put_nowait(piece)
+            return True
+        put = asyncio.ensure_future(turn.pieces.put(piece))
+        try:
+            over = {put, turn.answer, self._gone}
+            await asyncio.wait(over, return_when=asyncio.FIRST_COMPLETED)
+            return put.done()
+        finally:
+            put.cancel()
 
     @property
     def busy(self) -> bool:
@@ -350,7 +384,8 @@ class Environment:
     def _read(self, begin: int) -> bytes:
         """The end of what the log holds from there on; a carriage return within an event is a new
         line (`toolkit.lambda_`)."""
-        found = shim_log.read_bytes(str(self.directory), begin)
+        log = str(self.directory)
+        found = shim_log.read_bytes(log, max(begin, shim_log.end(log) - TAIL))
         return found.replace(b"\r", b"\n")[-TAIL:]
 
     # -- where it could not begin

@@ -10,7 +10,6 @@ import signal
 
 from sagebrush.compute.base import Exited
 from sagebrush.routing.functions.lines import TIMED_OUT
-from sagebrush.routing.functions.values import RESPONSE_LIMIT
 
 EXIT = "Runtime.ExitError"
 ENTRY = "Runtime.InvalidEntrypoint"
@@ -78,9 +77,9 @@ def timeout_document(request_id: str, seconds: float) -> bytes:
     return document(TIMED_OUT, words)
 
 
-def too_large_document() -> bytes:
-    """What the caller gets where the response is too large."""
-    words = f"Response payload size exceeded maximum allowed payload size ({RESPONSE_LIMIT} bytes)."
+def too_large_document(limit: int) -> bytes:
+    """What the caller gets where the response is larger than so many bytes."""
+    words = f"Response payload size exceeded maximum allowed payload size ({limit} bytes)."
     # in the order and form that AWS answers it
     return json.dumps({"errorMessage": words, "errorType": TOO_LARGE}).encode()
 
@@ -90,5 +89,5 @@ def told(document: bytes) -> tuple[str, str]:
     text = document.decode(errors="replace")
     try:
         return str(json.loads(text).get("errorType") or UNREADABLE), text
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, RecursionError):
         return UNREADABLE, text

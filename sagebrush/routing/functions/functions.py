@@ -13,7 +13,7 @@ from pathlib import Path
 from sagebrush.compute.host import Host
 from sagebrush.routing.functions import failures
 from sagebrush.routing.functions.blanks import Blanks, Serve
-from sagebrush.routing.functions.environment import Ended, Environment
+from sagebrush.routing.functions.environment import INIT, Ended, Environment
 from sagebrush.routing.functions.parents import Parents, Unstarted
 from sagebrush.routing.functions.prepared import Ground, Places
 from sagebrush.routing.functions.values import (
@@ -42,7 +42,9 @@ ON_DEMAND, PROVISIONED = "on-demand", "provisioned-concurrency"
 AGAIN = 1.0
 """Seconds until another environment follows a provisioned one that ended."""
 LOOK = 1.0
-"""Seconds between looks at what environments with an invocation keep in /tmp."""
+"""Seconds between looks at what environments that had an invocation meanwhile keep in /tmp."""
+SPARED = 5.0
+"""Times as long as a look took it is looked again at the earliest: files may be many."""
 SLACK = 1 << 20
 """Bytes beyond its size that are left to file systems' own rounding."""
 KNOWN = 60.0
@@ -80,6 +82,7 @@ class Functions:
         self._idle: dict[tuple[str, str], list[Environment]] = {}
         self._busy: dict[tuple[str, str, str], int] = {}
         self._provisioned: dict[tuple[str, str], tuple[FunctionVersion, int]] = {}
+        self._unprovided: set[tuple[str, str]] = set()
         self._grounds: dict[tuple[str, str, bool], tuple[float, Ground]] = {}
         self._providing = asyncio.Lock()
         self._reserved = 0
@@ -127,18 +130,21 @@ class Functions:
     async def invoke_stream(
         self, version: FunctionVersion, invocation: Invocation, most: int | None = None
     ) -> AsyncIterator[bytes | StreamEnd]:
-        """The pieces of the response as the function makes them, and their end; raises as `invoke`."""
+        """The pieces of the response as the function makes them, and their end; raises as `invoke`.
+
+        A function goes on whose reader has left ("Response streaming for Lambda functions").
+        """
         queue: Pieces = asyncio.Queue(PIECES)
-        with self._counted(version, most):
-            running = asyncio.ensure_future(self._streamed(version, invocation, queue))
-            try:
-                sent = False
-                while (piece := await queue.get()) is not None:
-                    sent = True
-                    yield piece
-                outcome = await running
-            finally:
-                running.cancel()
+        running = asyncio.ensure_future(self._streamed(version, invocation, most, queue))
+        sent = False
+        try:
+            while (piece := await queue.get()) is not None:
+                sent = True
+                yield piece
+            outcome = await running
+        finally:
+            if not running.done():
+                self._do(self._unread(running, queue))
         if outcome.error:
             code, details = failures.told(outcome.payload)
             yield StreamEnd(code, details, outcome.log_tail, outcome.version)
@@ -148,12 +154,26 @@ class Functions:
         yield StreamEnd("", "", outcome.log_tail, outcome.version)
 
     async def _streamed(
-        self, version: FunctionVersion, invocation: Invocation, queue: Pieces
+        self, version: FunctionVersion, invocation: Invocation, most: int | None, queue: Pieces
     ) -> Outcome:
         try:
-            return await self._invoke(version, invocation, queue)
-        finally:
+            with self._counted(version, most):
+                outcome = await self._invoke(version, invocation, queue)
+        except Exception:
             await queue.put(None)
+            raise
+        await queue.put(None)  # not where this is cancelled: nobody reads then, and it may be full
+        return outcome
+
+    async def _unread(self, running: asyncio.Future[Outcome], queue: Pieces) -> None:
+        """The invocation has ended, whose response nobody reads any more."""
+        try:
+            while await queue.get() is not None:
+                pass
+            with contextlib.suppress(Throttled, Unrunnable):
+                await running
+        finally:
+            running.cancel()
 
     def running(self, version: FunctionVersion) -> int:
         """How many invocations of that function are under way, of all its versions."""
@@ -182,13 +202,11 @@ class Functions:
             with contextlib.suppress(Ended):
                 return await self._used(found, invocation, pieces)
         environment = await self._begin(version)
-        begun = await environment.ready()
-        self._do(self._registered(environment))
+        begun = await self._ready(environment, INIT)
         if not begun:  # once more, in the invocation's own time
             await environment.given_up()
             environment = await self._begin(version)
-            begun = await environment.ready(version.timeout)
-            self._do(self._registered(environment))
+            begun = await self._ready(environment, version.timeout)
             if not begun:
                 return await environment.unbegun(invocation, environment.waited)
             environment.begun_late()
@@ -196,6 +214,16 @@ class Functions:
             return await self._used(environment, invocation, pieces)
         except Ended:
             return await environment.unbegun(invocation, environment.waited)
+
+    async def _ready(self, environment: Environment, seconds: float) -> bool:
+        """Whether it has begun within so long. It ends where nobody waits for that any more."""
+        try:
+            return await environment.ready(seconds)
+        except BaseException:
+            environment.end()
+            raise
+        finally:
+            self._do(self._registered(environment))
 
     async def _used(
         self, environment: Environment, invocation: Invocation, pieces: Pieces | None
@@ -249,6 +277,7 @@ class Functions:
         Raises Unrunnable, and Throttled where the host has no room for all of them.
         """
         self._provisioned[version.key] = (version, count)
+        self._unprovided.discard(version.key)
         return await self._provide(version)
 
     async def _provide(self, version: FunctionVersion) -> int:
@@ -258,13 +287,19 @@ class Functions:
             have = sum(each.version.key == version.key and each.live for each in self._all.values())
             for _ in range(count - have):
                 environment = await self._begin(version, PROVISIONED)
-                begun = await environment.ready()
-                self._do(self._registered(environment))
-                if not begun:
+                begun = await self._ready(environment, INIT)
+                if not begun:  # it is not tried again and again
                     environment.end()
+                    self._provisioned.pop(version.key, None)
+                    self._unprovided.add(version.key)
                     raise Unrunnable(f"an environment of {version.arn} could not begin")
                 self._free(environment)
             return max(have, count)
+
+    def unprovided(self, version: FunctionVersion) -> bool:
+        """Whether environments of that version were asked to stay, and one could not begin. In any
+        thread."""
+        return version.key in self._unprovided
 
     def empty(self) -> None:
         """Every environment ends: of all accounts everything was deleted. In any thread."""
@@ -273,8 +308,9 @@ class Functions:
             loop.call_soon_threadsafe(self.forget_all)
 
     def live(self, version: FunctionVersion) -> int:
-        """How many environments of that version there are. In any thread."""
-        return sum(e.version.key == version.key and e.live for e in list(self._all.values()))
+        """How many environments of that version there are, which have begun. In any thread."""
+        found = [e for e in list(self._all.values()) if e.version.key == version.key]
+        return sum(each.live and each.begun for each in found)
 
     def release(self, arn: str) -> None:
         """No environment of that version is kept any more."""
@@ -286,6 +322,7 @@ class Functions:
         busy ones after their invocation."""
         for key in [k for k in self._provisioned if k[0] == arn and revision in ("", k[1])]:
             del self._provisioned[key]
+        self._unprovided -= {key for key in self._unprovided if key[0] == arn}
         for each in list(self._all.values()):
             if each.version.arn == arn and revision in ("", each.version.revision):
                 self._retire(each)
@@ -364,7 +401,10 @@ class Functions:
             self._idle.pop(environment.version.key, None)
         if environment.version.key in self._provisioned and self._loop is not None:
             await asyncio.sleep(AGAIN)  # one that ends at once is not begun again all the time
-            await self._provide(environment.version)
+            try:
+                await self._provide(environment.version)
+            except (Unrunnable, Throttled) as error:
+                log.warning("provisioned concurrency of %s: %s", environment.version.arn, error)
 
     def _make_room(self, size: int) -> None:
         """There is room for another environment: the one that is free for longest ends where need be.
@@ -383,15 +423,18 @@ class Functions:
         """Environments that keep more in their /tmp than they may are ended, for ever."""
         run = asyncio.get_running_loop().run_in_executor
         await run(None, self._places.clean)
+        since = took = 0.0
         while True:
-            await asyncio.sleep(LOOK)
-            for each in [e for e in self._all.values() if e.busy and e.live]:
+            await asyncio.sleep(max(LOOK, SPARED * took))
+            before, since = since, time.monotonic()
+            for each in [e for e in self._all.values() if (e.busy or e.used >= before) and e.live]:
                 size = each.version.storage << 20
                 try:
                     if await run(None, self._places.used, each.directory) > size + SLACK:
                         each.end("storage")
                 except Exception:  # the others are looked at all the same
                     log.exception("what %s keeps in /tmp is not known", each.key)
+            took = time.monotonic() - since
 
     def _kept(self, environment: Environment) -> bool:
         """Whether the environment is one of those that were asked to stay."""

@@ -135,7 +135,9 @@ class Asynchronous:
             if row is not None:
                 self._others.add(number)
             return False
-        room = min(self._most, plan_of(row).get("reserved", self._most)) - len(queue.running)
+        # where none may run one is tried all the same: it is throttled, and waits as such events do
+        most = max(1, min(self._most, plan_of(row).get("reserved", self._most)))
+        room = most - len(queue.running)
         taken: list[Message] = []
         if room > 0:
             taken = await asyncio.wrap_future(self._held.take(number, room))

@@ -205,9 +205,10 @@ def get_provisioned_concurrency_config(ctx: Ctx, request: Doc) -> Doc:
 
 
 def _shown(ctx: Ctx, row: Row, qualifier: str, held: Doc) -> Doc:
-    ready = provisioning.ready(ctx.world, row, qualifier, held)
-    status = "READY" if ready >= held["requested"] else "IN_PROGRESS"
+    ready, why = provisioning.ready(ctx.world, row, qualifier, held)
+    status = "READY" if ready >= held["requested"] else "FAILED" if why else "IN_PROGRESS"
     return {
+        **({"StatusReason": why} if status == "FAILED" else {}),
         "RequestedProvisionedConcurrentExecutions": held["requested"],
         "AvailableProvisionedConcurrentExecutions": ready,
         "AllocatedProvisionedConcurrentExecutions": ready,

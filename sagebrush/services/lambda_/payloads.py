@@ -33,20 +33,29 @@ def check_size(payload: bytes, event: bool) -> None:
 
 
 def checked(payload: bytes) -> bytes:
-    """The payload, `{}` for none; raises InvalidRequestContentException where it is not JSON."""
+    """The payload in UTF-8 without a mark of that, `{}` for none; raises
+    InvalidRequestContentException where it is not JSON."""
     if not payload.strip():
         return EMPTY
     try:
-        json.loads(payload)
+        # numbers of any length are JSON; what an int may be is its reader's own affair
+        text = payload.decode(json.detect_encoding(payload))
+        json.loads(text, parse_int=str, parse_constant=_none)
     except RecursionError as error:
         raise not_json("Document nesting depth exceeds the maximum allowed") from error
     except UnicodeDecodeError as error:
         raise not_json(f"Invalid UTF-8 start byte 0x{payload[error.start]:x}") from error
     except json.JSONDecodeError as error:
         raise not_json(_jackson(payload, error)) from error
-    except ValueError as error:  # an integer of too many digits
-        raise not_json(str(error)) from error
-    return payload
+    return payload if payload[:1] < b"\xef" and b"\0" not in payload[:4] else text.encode()
+
+
+def _none(name: str) -> None:
+    """NaN, Infinity and -Infinity are no JSON. Raises InvalidRequestContentException."""
+    raise not_json(
+        f"Could not parse payload into json: Non-standard token '{name}': enable"
+        " `JsonReadFeature.ALLOW_NON_NUMERIC_NUMBERS` to allow"
+    )
 
 
 def client_context(text: str) -> str:

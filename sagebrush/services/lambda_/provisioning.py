@@ -82,11 +82,13 @@ def start(world: World) -> None:
         warm(world, version)
 
 
-def ready(world: World, row: Row, qualifier: str, held: Doc) -> int:
-    """How many environments of what the qualifier names are ready, of those that it asked for."""
+def ready(world: World, row: Row, qualifier: str, held: Doc) -> tuple[int, str]:
+    """(how many environments of what the qualifier names are ready, of those that it asked for; AWS's
+    reason why no more will be, "" where they will)."""
     of = FunctionReference(row.account, row.region, row.name, qualifier)
     try:
         version = serving.target(world, of, 1.0).version
     except AwsError:
-        return 0
-    return min(held["requested"], world.functions.live(version))
+        return 0, ""
+    why = "FUNCTION_ERROR_INIT_FAILURE" if world.functions.unprovided(version) else ""
+    return min(held["requested"], world.functions.live(version)), why

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +25,8 @@ RETRIES, AGE = 2, 21600
 FIRST, LONGEST = 1.0, 300.0
 """Seconds between attempts that were throttled."""
 EXHAUSTED, AGED, SUCCESS = "RetriesExhausted", "EventAgeExceeded", "Success"
+_UNSENT = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""Characters that no message may have ("SendMessage")."""
 LOOP = "RecursiveInvocationException"
 PRINCIPAL = "lambda.amazonaws.com"
 
@@ -112,9 +115,14 @@ def record(event: Event, arn: str, condition: str, ended: Ended | None, now: flo
 
 def _json(text: str | bytes) -> Any:
     try:
-        return json.loads(text)
-    except ValueError:
+        return json.loads(text, parse_constant=_none)
+    except (ValueError, RecursionError):
         return text if isinstance(text, str) else text.decode(errors="replace")
+
+
+def _none(name: str) -> None:
+    """NaN and its like are no JSON: what has them is told as text. Raises ValueError."""
+    raise ValueError(name)
 
 
 def _time(seconds: float) -> str:
@@ -127,6 +135,8 @@ def delivery(function: Doc, target: str, found: Doc, good: bool) -> Delivery:
     arn = Arn.parse(function["FunctionArn"])
     assert arn is not None
     text = json.dumps(found, separators=(",", ":"), ensure_ascii=False)
+    if _UNSENT.search(text):  # escaped, they are the same JSON
+        text = json.dumps(found, separators=(",", ":"))
     of = Arn.parse(target)
     options: Doc = {}
     if of is not None and of.service == "events":
@@ -154,8 +164,9 @@ def dead_letter(function: Doc, target: str, event: Event, ended: Ended | None) -
             "StringValue": "200" if ended and ended.error else "429",
         },
     }
-    if words:
-        attributes["ErrorMessage"] = {"DataType": "String", "StringValue": words[:1024]}
+    if words:  # of characters that messages may have
+        words = _UNSENT.sub("\ufffd", words[:1024])
+        attributes["ErrorMessage"] = {"DataType": "String", "StringValue": words}
     return Delivery(
         arn.account, arn.region, target, event.payload, PRINCIPAL, function["FunctionArn"],
         function["Role"], {"MessageAttributes": attributes},

@@ -86,7 +86,8 @@ class Boot:
             _signals()
             code = _run(self._client)
         except BaseException:
-            traceback.print_exc()
+            with contextlib.suppress(BaseException):  # what it would be printed to may be closed
+                traceback.print_exc()
         os._exit(code)
 
 

@@ -16,6 +16,7 @@ import pytest
 
 from sagebrush.compute.local import probe
 from sagebrush.environments.environment import Environment as Built
+from sagebrush.routing.functions import functions
 from sagebrush.routing.functions.environment import Environment
 from sagebrush.routing.functions.functions import FUNCTION
 from sagebrush.routing.functions.values import (
@@ -26,6 +27,7 @@ from sagebrush.routing.functions.values import (
     Throttled,
     Unrunnable,
 )
+from sagebrush.workload import function_layers
 from tests.base_environment import base
 from tests.conftest import Server, make_settings, started
 from tests.crowding import crowding
@@ -204,7 +206,7 @@ def test_a_beginning_that_fails_is_tried_again_in_the_invocation(stand: Stand) -
 def test_the_second_try_has_the_time_of_the_invocation(
     stand: Stand, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Environment.ready, "__defaults__", (0.05,))
+    monkeypatch.setattr(functions, "INIT", 0.05)
     text = (
         "import time\ntime.sleep(0.4)\ndef handler(e, c): return c.get_remaining_time_in_millis()"
     )
@@ -381,6 +383,21 @@ def handler(event, context):
 """
     outcome = sandboxed.invoke(sandboxed.version(text), str(512 << 20))
     assert json.loads(outcome.payload)["errorMessage"] == "[Errno 27] File too large"
+
+
+def test_an_environment_with_too_many_files_ends(
+    sandboxed: Stand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(function_layers, "MOST", 50)
+    text = """
+def handler(event, context):
+    for number in range(event):
+        open(f"/tmp/{number}", "w").close()
+"""
+    version = sandboxed.version(text)
+    assert sandboxed.invoke(version, "60").error == ""  # which was over before anybody looked
+    sandboxed.until(lambda: not sandboxed.environments(version))
+    assert sandboxed.invoke(version, "5").error == ""
 
 
 BOOTSTRAP = """#!/bin/sh

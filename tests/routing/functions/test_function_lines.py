@@ -97,7 +97,7 @@ def test_error_documents_are_awss() -> None:
         f'{{"errorType":"Sandbox.Timedout","errorMessage":"RequestId: {ID} Error: Task timed out'
         ' after 3.00 seconds"}'
     )
-    assert json.loads(failures.too_large_document()) == {
+    assert json.loads(failures.too_large_document(6291556)) == {
         "errorMessage": "Response payload size exceeded maximum allowed payload size (6291556 bytes).",
         "errorType": "Function.ResponseSizeTooLarge",
     }

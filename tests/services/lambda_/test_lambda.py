@@ -362,6 +362,34 @@ def test_layers(lam: Any) -> None:
     assert lam.get_layer_version_by_arn(Arn=ours)["LayerVersionArn"] == ours
 
 
+def test_events_of_a_function_that_may_not_run_wait(lam: Any, server: Server) -> None:
+    create(lam, "barred")
+    lam.put_function_concurrency(FunctionName="barred", ReservedConcurrentExecutions=0)
+    for _ in range(3):
+        lam.invoke(FunctionName="barred", InvocationType="Event")
+    (row,) = [r for r in server.world.rows.select("lambda-function") if r.name == "barred"]
+
+    def waiting() -> list[Any]:
+        return server.world.messages.peek(row.id, 0, 10)
+
+    until(lambda: all(each.more.get("throttled") for each in waiting()))
+    assert len(waiting()) == 3
+    lam.put_function_concurrency(FunctionName="barred", ReservedConcurrentExecutions=1)
+    until(lambda: not waiting())
+
+
+def test_what_cannot_begin_is_not_provisioned(lam: Any) -> None:
+    create(lam, "unready", "raise ValueError('no')", Publish=True)
+    named = {"FunctionName": "unready", "Qualifier": "1"}
+    lam.put_provisioned_concurrency_config(**named, ProvisionedConcurrentExecutions=1)
+    get = lam.get_provisioned_concurrency_config
+    until(lambda: get(**named)["Status"] != "IN_PROGRESS")
+    found = get(**named)
+    assert found["Status"] == "FAILED"
+    assert found["StatusReason"] == "FUNCTION_ERROR_INIT_FAILURE"
+    lam.delete_function(FunctionName="unready")
+
+
 def test_a_version_is_provisioned_once(lam: Any) -> None:
     create(lam, "ready")
     lam.publish_version(FunctionName="ready")

@@ -55,6 +55,47 @@ def test_two_qualifiers_must_not_differ() -> None:
         function_references.parse("f:1", "2", "123456789012", "us-east-1")
 
 
+# ---- payloads
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        (b"9" * 5000, b"9" * 5000),
+        (b'[1e999999, "\\ud800"]', b'[1e999999, "\\ud800"]'),
+        (b'\xef\xbb\xbf{"a":1}', b'{"a":1}'),
+        ('{"a":"\u00e9"}'.encode("utf-16"), '{"a":"\u00e9"}'.encode()),
+        ('{"a":"\u00e9"}'.encode("utf-32-be"), '{"a":"\u00e9"}'.encode()),
+    ],
+)
+def test_payloads_are_any_json_and_kept_in_utf_8(given: bytes, kept: bytes) -> None:
+    assert payloads.checked(given) == kept
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (b'{"a":[NaN]}', "Non-standard token 'NaN'"),
+        (b"-Infinity", "Non-standard token '-Infinity'"),
+        (b"[" * 100_000, "nesting depth"),
+        (b'"\xed\xa0\x80"', "Invalid UTF-8 start byte 0xed"),
+        (b"\xef\xbb\xbf", "Could not parse payload"),
+    ],
+)
+def test_what_is_no_json_is_refused(given: bytes, words: str) -> None:
+    with pytest.raises(AwsError, match=words) as caught:
+        payloads.checked(given)
+    assert caught.value.code == "InvalidRequestContentException"
+
+
+def test_a_client_context_is_one_line_of_ascii() -> None:
+    text = '{"custom":{"a":"1\\r\\nX-Y: z\\u0000","\u00e9":"\\ud800"}}'
+    found = payloads.client_context(base64.b64encode(text.encode()).decode())
+    assert found.isascii()
+    assert found.isprintable()
+    assert json.loads(found) == json.loads(text)
+
+
 # ---- asynchronous invocations
 
 
@@ -71,6 +112,30 @@ def test_a_failed_event_is_tried_after_one_and_two_minutes_and_then_given_up() -
     )
     aged = {"MaximumEventAgeInSeconds": 60}
     assert records.after_error(event(1), aged, 1001.0) == Over("EventAgeExceeded")
+
+
+def test_records_of_any_answer_can_be_sent() -> None:
+    function = {**FUNCTION, "DeadLetterConfig": {"TargetArn": "arn:aws:sqs:us-east-1:1:q"}}
+    config = {"DestinationConfig": {"OnFailure": {"Destination": "arn:aws:sqs:us-east-1:1:q"}}}
+    answers = (b'"\\ud800\\uffff"', b"[NaN]", b"9" * 5000, b"[" * 100_000, b"\xff",
+               b'{"errorMessage":"\\u0001\\ud800\\u00e9"}')  # fmt: skip
+    for answer in answers:
+        how = ("RetriesExhausted", Ended("Unhandled", answer, "1"))
+        record, _ = records.deliveries(function, config, event(3), ARN, how, 1.0)
+        assert "\uffff" not in record.payload
+        assert record.payload.encode()
+        found = json.loads(record.payload, parse_constant=pytest.fail)
+        assert "responsePayload" in found
+    _, letter = records.deliveries(
+        function,
+        config,
+        event(3),
+        ARN,
+        ("RetriesExhausted", Ended("Unhandled", answers[-1], "1")),
+        1.0,
+    )
+    words = letter.options["MessageAttributes"]["ErrorMessage"]["StringValue"]
+    assert words == "\ufffd\ufffd\u00e9"
 
 
 def test_a_throttled_event_waits_from_a_second_to_five_minutes_for_six_hours() -> None:
