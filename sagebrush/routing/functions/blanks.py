@@ -41,6 +41,8 @@ PATIENCE = 1.0
 """Seconds that cold starts one after the other can put that off."""
 BEGINNING = 1.0
 """Seconds after which an environment that begins is not waited for by those that come after it."""
+IMPORTING = 0.05
+"""The same, once its program runs: what that imports may wait for something."""
 
 Serve = Callable[[Spec, str, socket.socket], Callable[[], Any] | None]
 """(the environment's spec, name, listening socket) -> what ends the serving."""
@@ -145,7 +147,7 @@ class Blanks:
         return None
 
     def _pass_on(self, link: Link) -> None:
-        """The next may begin once the program of that one runs, or it has ended, or takes long."""
+        """The next may begin once that one takes events, or has ended, or takes long."""
         passed = False
 
         def on(_: object = None) -> None:
@@ -155,8 +157,15 @@ class Blanks:
                 self._gate.release()
                 timer.cancel()
 
-        timer = asyncio.get_running_loop().call_later(BEGINNING, on)
-        link.runs.add_done_callback(on)
+        def runs(_: object) -> None:
+            nonlocal timer
+            timer.cancel()
+            timer = later(IMPORTING, on)
+
+        later = asyncio.get_running_loop().call_later
+        timer = later(BEGINNING, on)
+        link.runs.add_done_callback(runs)
+        link.asked.add_done_callback(on)
         link.ended.add_done_callback(on)
 
     def fill(self, ground: Ground, delay: float = SETTLED) -> None:

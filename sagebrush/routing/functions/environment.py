@@ -165,6 +165,7 @@ class Environment:
         if not self._ready.done():
             self._first = time.monotonic() - self._began
             self._ready.set_result(None)
+            self._link.ready()
         if self._given is not None:
             given, self._given = self._given, None
             return given
@@ -179,6 +180,7 @@ class Environment:
         if not self._ready.done():
             self._first = time.monotonic() - self._began
             self._ready.set_result(None)
+            self._link.ready()
         elif self._turn is not None:
             self._answer((body, UNHANDLED, kind))
 

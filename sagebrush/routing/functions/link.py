@@ -45,6 +45,8 @@ class Link:
         """Done once its listeners are there."""
         self.runs: asyncio.Future[None] = self._loop.create_future()
         """Done once its program runs."""
+        self.asked: asyncio.Future[None] = self._loop.create_future()
+        """Done once its runtime has asked for an event, or said why it will not."""
         sock.setblocking(False)
         self._loop.add_reader(sock.fileno(), self._read)
 
@@ -52,6 +54,10 @@ class Link:
         """The environment is what `told` says (`compute.local.launcher`), and begins."""
         data = json.dumps(told).encode()
         self._send(f"begin {len(data)}\n".encode() + data)
+
+    def ready(self) -> None:
+        """`asked` is done."""
+        self._came(self.asked)
 
     def say(self, text: str) -> None:
         """`text` comes into the log, before what the environment writes from now on."""

@@ -75,12 +75,14 @@ class Stock(Blanks):
         nothing = cast(Any, None)
         super().__init__(nothing, nothing, Host(1.0, 1 << 30))
         self.shims: list[socket.socket] = []
+        self.links: list[Link] = []
 
     async def _begun(self, ground: Ground, awaited: bool) -> Blank:
         ours, theirs = socket.socketpair()
         self.shims.append(theirs)
         spec = Spec(key="k", argv=(), env={}, root=Path("/nowhere"), binds=(), cwd="/")
-        return Blank("k", ground, spec, Link(ours, lambda name, listener: None))
+        self.links.append(Link(ours, lambda name, listener: None))
+        return Blank("k", ground, spec, self.links[-1])
 
 
 GROUND = Ground(Plan(Path("/python"), "module:class"))
@@ -92,19 +94,21 @@ async def settled() -> None:
         await asyncio.sleep(0)
 
 
-def test_as_many_begin_at_a_time_as_processors_can_do() -> None:
+def test_as_many_begin_at_a_time_as_processors_can_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(of, "IMPORTING", 0.0)
+
     async def scenario() -> None:
         stock = Stock()
         taken = [asyncio.ensure_future(stock.take(GROUND)) for _ in range(5)]
         await settled()
         assert [each.done() for each in taken] == [True, True, False, False, False]
-        stock.shims[0].sendall(b"running 1.0\n")
+        stock.links[0].ready()
         await taken[2]
         assert not taken[3].done()
         stock.shims[1].close()  # one that ends makes room too
         await taken[3]
         taken[4].cancel()  # and who waits may go
-        stock.shims[2].sendall(b"running 1.0\n")
+        stock.shims[2].sendall(b"running 1.0\n")  # what it imports is not waited for
         await stock.take(GROUND)
         stock.close()
         for each in (*taken[:4], *stock.shims):
