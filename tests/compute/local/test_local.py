@@ -12,12 +12,11 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from sagebrush.compute import record
-from sagebrush.compute.base import Exited, Gone, Limits, Running, Spec
+from sagebrush.compute.base import Exited, Gone, Limits, Running
 from sagebrush.compute.local import launcher, limits
 from sagebrush.compute.shim import landlock
 from sagebrush.net import dial
@@ -115,33 +114,6 @@ def test_a_supervisor_that_comes_second_changes_nothing(
         assert jobs.text() == "ready"
         after.backend.stop("job", 0)
         assert after.ended().reason == "stopped"
-    finally:
-        after.backend.close()
-
-
-def test_what_is_stopped_before_its_supervisor_shows_never_runs(
-    jobs: Jobs, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The server was killed right after a launch, and the next one is asked to stop the job before its
-    supervisor holds its lock: nobody would end it later."""
-    gate = jobs.directory.parent / "gate"
-    os.mkfifo(gate)
-    given = jobs.backend.launcher.configuration
-
-    def held_up(spec: Spec) -> dict[str, Any]:
-        found = given(spec)
-        late = ["/bin/sh", "-c", f'read x < "{gate}"; exec "$@"', "late"]
-        return {**found, "limits": {**found["limits"], "prefix": late}}
-
-    monkeypatch.setattr(jobs.backend.launcher, "configuration", held_up)
-    jobs.launch(sh("echo ran"))
-    after = Jobs(jobs.directory.parent, jobs.backend.isolation)
-    try:
-        assert after.backend.poll("job") == Gone()
-        after.backend.stop("job", 5)
-        gate.write_text("on\n")
-        assert jobs.ended().reason == "stopped"
-        assert jobs.text() == ""
     finally:
         after.backend.close()
 
