@@ -10,6 +10,7 @@ import logging
 import signal
 import socket
 import ssl
+import sys
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -240,9 +241,18 @@ def run(home: Path, build: Callable[[], Served], ready: Callable[[dict[str, Any]
     return 0
 
 
+class LogFile(RotatingFileHandler):
+    """A log that loses lines which a full disk has no room for, and says nothing of that: whoever started
+    the server may not read what it prints, and a pipe that is full would hold it up."""
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handleError(record)
+
+
 def _log_to(path: Path) -> logging.Handler:
     """Writes the log of Sagebrush's modules to `path`, secrets redacted; returns the handler."""
-    handler = RotatingFileHandler(path, maxBytes=16 * 1024 * 1024, backupCount=2)
+    handler = LogFile(path, maxBytes=16 * 1024 * 1024, backupCount=2)
     handler.setFormatter(Redacting("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logger = logging.getLogger("sagebrush")
     logger.addHandler(handler)
