@@ -64,7 +64,7 @@ def picture(definition: Mapping[str, Any], found: Tree | None, title: str, now: 
         for name, state in machine.get("States", {}).items()
     }
     plan = layout.plan(definition, said).moved(MARGIN, MARGIN + TITLE)
-    least = max(len(title) * 9.0, 320.0)
+    least = max(lines.cells(title) * 9.6, 320.0)
     width, height = max(plan.width, least) + 2 * MARGIN, plan.height + TITLE + 2 * MARGIN
     if plan.width < least:
         plan = plan.moved((least - plan.width) / 2, 0)
@@ -86,7 +86,8 @@ def _under(found: Tree | None, now: float) -> str:
         return "no execution"
     took = lines.lasted((found.ended or now) - found.started)
     start = (moment(found.started) or "").replace("T", " ")[:19]
-    said = f"{found.status.lower().replace('_', ' ')}, {took}, started {start} UTC"
+    again = f" ({found.redrives + 1} runs)" if found.redrives else ""
+    said = f"{found.status.lower().replace('_', ' ')}, {took}{again}, started {start} UTC"
     return f"{said}, {layout.cut(found.error, 60)}" if found.error else said
 
 

@@ -87,6 +87,15 @@ def test_words_of_others_do_not_steer_the_terminal() -> None:
     assert lines.reason(evil, None) == "\ufffd[2J\ufffd31m\ufffd\ufffd"
 
 
+def test_columns_are_those_of_a_terminal() -> None:
+    rows = [lines.Row("SUCCEEDED", name, "Pass", "1 ms") for name in ("测试", "e\u0301", "abcd")]
+    assert [lines.cells(row[: row.index("Pass")]) for row in lines.plain(rows)] == [8, 8, 8]
+    assert lines.shortened_end("你好你好", 6) == "你好…"
+    long = [lines.Row("SUCCEEDED", name, "Pass", "1 ms") for name in ("a" * 60, "b")]
+    for columns, place in ((0, 46), (200, 46), (50, 27)):
+        assert lines.styled(long, columns).plain.split("\n")[1].index("Pass") == place
+
+
 def test_colours_change_no_word() -> None:
     run = ended("Train")
     rows = lines.rows(Tree(run.definition).add(run.events), Shown(run.now, data=False))

@@ -375,6 +375,8 @@ def test_a_function_sees_nothing_of_another(sandboxed: Stand) -> None:
 
 def test_files_of_tmp_are_bounded(sandboxed: Stand) -> None:
     text = """
+import os
+assert (os.stat("/tmp").st_uid, os.stat("/tmp").st_mode & 0o777) == (os.getuid(), 0o700)
 def handler(event, context):
     with open("/tmp/big", "wb") as file:
         file.truncate(event)
