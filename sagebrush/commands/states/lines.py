@@ -192,7 +192,7 @@ def iterations(visit: Visit, map_runs: Mapping[str, Mapping[str, Any]]) -> str:
         total = counts.get("total", visit.length or 0)
         names = ("succeeded", "running", "pending", "failed", "timedOut", "aborted")
         told = [f"{counts[name]:,} {name}" for name in names if counts.get(name)]
-        said = f"{total:,} items in a map run"
+        said = f"{total:,} items in a map run" if counts or total else "a map run"
         return f"{said}: {', '.join(told)}" if told else said
     counts = {}
     for line in visit.lines.values():

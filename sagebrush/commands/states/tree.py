@@ -139,6 +139,8 @@ class Tree:
         self.started: float | None = None
         self.ended: float | None = None
         self.redrives = 0
+        self.map_runs: Mapping[str, Doc] = {}
+        """ARN -> DescribeMapRun's answer, where somebody has asked."""
         self.status = RUNNING
         self.input, self.output = "", None
         self.error: str | None = None
