@@ -61,6 +61,11 @@ DENIED = {
     "sns": "AuthorizationErrorException",
 }
 """The codes of refusals, of services that have another one than `AccessDeniedException`."""
+BY_JSON = frozenset(
+    ("sagemaker", "stepfunctions", "events", "logs", "application-autoscaling", "comprehend", "ecr")
+)
+"""Services of the awsJson protocols, whose refusals have the status 400 (seen in causes of Step
+Functions: "Service: AmazonSageMaker; Status Code: 400; Error Code: AccessDeniedException")."""
 GUARDS = {
     "s3": bucket_policies,
     "lambda": function_policies,
@@ -76,7 +81,7 @@ ONE_BY_ONE = {("s3", "DeleteObjects"): "each key is answered for: the denied one
 
 def authorise(ctx: Ctx, service: str, name: str, params: Doc) -> None:
     """Returns when the caller's policies allow the operation; raises AwsError AccessDenied
-    (403)."""
+    (403, and 400 for BY_JSON)."""
     _for_sessions(ctx, service, name)
     if (service, name) in SETTLED_ELSEWHERE:
         return
@@ -202,7 +207,8 @@ def _denied(ctx: Ctx, service: str, need: Need, kind: str, verdict: str) -> AwsE
         else f" on resource: {resource}"
     )
     message = f"User: {ctx.caller.arn} is not authorized to perform: {action}{on} {because}"
-    return AwsError(DENIED.get(service, "AccessDeniedException"), message, 403)
+    status = 400 if service in BY_JSON else 403
+    return AwsError(DENIED.get(service, "AccessDeniedException"), message, status)
 
 
 class Dispatcher:

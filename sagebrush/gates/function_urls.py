@@ -24,7 +24,7 @@ from sagebrush.gates.url_events import Answered, Asked
 from sagebrush.protocol import claims, receive, sigv4
 from sagebrush.protocol.access_log import Entry
 from sagebrush.protocol.message import Reply, Request
-from sagebrush.protocol.send import send
+from sagebrush.protocol.send import SERVER, send
 from sagebrush.store.rows import Row
 from sagebrush.world import Ctx, World
 
@@ -209,6 +209,7 @@ async def _with_cookies(
 ) -> web.StreamResponse:
     """Sends a reply with several headers of one name."""
     response = web.StreamResponse(status=reply.status, headers=reply.headers)
+    response.headers.setdefault("Server", SERVER)
     for each in cookies:
         response.headers.add("Set-Cookie", each)
     if isinstance(reply.body, bytes):

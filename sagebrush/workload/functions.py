@@ -11,6 +11,7 @@ import datetime as dt
 import hashlib
 import json
 import os
+import re
 import shutil
 import threading
 import time
@@ -329,8 +330,25 @@ def _argv(
         node = shutil.which("node")
         return (os.path.realpath(node or "node"), f"{folder}/{BOOT}/node/bootstrap.mjs")
     if layers is not None and not (version.code / "bootstrap").exists():
-        return (f"{LAYERS if inside else layers}/bootstrap",)
-    return (f"{task}/bootstrap",)
+        return (*_shell(layers / "bootstrap"), f"{LAYERS if inside else layers}/bootstrap")
+    return (*_shell(version.code / "bootstrap"), f"{task}/bootstrap")
+
+
+def _shell(bootstrap: Path) -> tuple[str, ...]:
+    """What executes a bootstrap that asks for /bin/sh, which is bash on Amazon Linux (AWS's guide,
+    "Building a custom runtime", writes for that); () for the others, and where nothing differs."""
+    bash = shutil.which("bash", path="/usr/bin:/bin")
+    if bash is None or os.path.basename(os.path.realpath("/bin/sh")) == "bash":
+        return ()
+    try:
+        with bootstrap.open("rb") as file:
+            first = file.readline(200)
+    except OSError:
+        return ()
+    found = re.fullmatch(rb"#! */bin/sh(?: +([-+\w]+))? *\r?\n?", first)
+    if found is None or not os.access(bootstrap, os.X_OK):
+        return ()
+    return (bash, "--posix", *filter(None, [(found[1] or b"").decode()]))
 
 
 def _paths(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,6 +13,7 @@ import pytest
 
 from sagebrush.environments.environment import Environment
 from sagebrush.toolkit.client import language_data
+from sagebrush.toolkit.lambda_ import language_data as in_functions
 from tests.built_environments import nlp
 from tests.compute.live_jobs import Jobs
 from tests.toolkit.packages import test_pip_in_jobs
@@ -49,6 +52,32 @@ def test_nltks_downloader() -> None:
     assert said.startswith("punkt cannot be fetched from here: unpack packages/CATEGORY/punkt.zip")
     wrong = "Error loading pnkt: Package 'pnkt' not found in index"
     assert ErrorMessage(None, wrong).message == wrong
+
+
+def test_in_a_function_it_comes_as_functions_get_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "nltk"
+    folder.mkdir()
+    (folder / "__init__.py").touch()
+    (folder / "data.py").write_text("def find(name, paths=None): raise LookupError(name)")
+    for name in ("nltk", "nltk.data"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "f")
+    monkeypatch.setattr(sys, "meta_path", [*sys.meta_path])
+    monkeypatch.setattr(sys, "base_prefix", "/elsewhere")
+    in_functions.install()
+    with pytest.raises(LookupError) as told:
+        importlib.import_module("nltk.data").find("corpora/stopwords")
+    first = str(told.value).splitlines()[0]
+    assert "nltk.download('stopwords', download_dir='/tmp'), or without" in first
+    assert first.endswith("in a layer and set NLTK_DATA=/opt/nltk_data")
+    errors = SimpleNamespace(Errors=SimpleNamespace(E050=""))
+    language_data.spacy_errors(errors)
+    assert "into a layer" in errors.Errors.E050.format(name="en_core_web_sm")
+    for name in ("nltk", "nltk.data"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
 
 
 SCRIPT = """

@@ -36,6 +36,7 @@ def run(args: argparse.Namespace) -> int:
     tree, title = None, found.machine.rpartition(":")[2]
     if found.execution and not args.plain:
         tree = named.begin(found.client, found.execution)
+        tree.map_runs = named.map_runs(found.client, tree)
         definition = tree.drawn
         title = title if title == found.name else f"{title}: {found.name}"
     else:

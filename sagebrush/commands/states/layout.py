@@ -20,7 +20,7 @@ from sagebrush.commands.states.tree import branches
 
 Doc = Mapping[str, Any]
 Point = tuple[float, float]
-HEIGHT, LEAST, LETTER = 44.0, 116.0, 7.6
+HEIGHT, LEAST, LETTER = 44.0, 116.0, 8.0
 """Of a state's box; width of a letter of its name."""
 LABEL_LETTER, LABEL_HEIGHT = 6.2, 16.0
 MARK = (56.0, 26.0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -38,6 +39,8 @@ SAID = {
     trees.RETRYING: "waits to be tried again",
 }
 WIDTH, LEAST = 100, 60
+NAME = 44
+"""Columns of names, at most."""
 LOOP = 40
 """Visits of one line from which on those in the middle are left out."""
 
@@ -189,7 +192,7 @@ def iterations(visit: Visit, map_runs: Mapping[str, Mapping[str, Any]]) -> str:
         total = counts.get("total", visit.length or 0)
         names = ("succeeded", "running", "pending", "failed", "timedOut", "aborted")
         told = [f"{counts[name]:,} {name}" for name in names if counts.get(name)]
-        said = f"{total:,} items in a map run"
+        said = f"{total:,} items in a map run" if counts or total else "a map run"
         return f"{said}: {', '.join(told)}" if told else said
     counts = {}
     for line in visit.lines.values():
@@ -277,7 +280,8 @@ def head(found: Tree, name: str, shown: Shown) -> str:
     if found.started is None:
         return f"{name}  {found.status}"
     took = lasted((found.ended or shown.now) - found.started)
-    return f"{name}  {found.status}  {took}"
+    again = f"  run {found.redrives + 1} times (redriven)" if found.redrives else ""
+    return f"{name}  {found.status}  {took}{again}"
 
 
 def width() -> int:
@@ -288,8 +292,8 @@ def width() -> int:
 def plain(given: Sequence[Row]) -> list[str]:
     """The rows as text with aligned columns."""
     made = []
-    for cells, row in zip(_cells(given), given, strict=True):
-        made.append("  ".join(cells).rstrip())
+    for columns, row in zip(_cells(given), given, strict=True):
+        made.append("  ".join(columns).rstrip())
         for _, text in row.notes:
             made += [f"{row.below}{line}" for line in harmless(text).split("\n")]
     return made
@@ -300,14 +304,14 @@ def styled(given: Sequence[Row], columns: int = 0) -> Text:
     from rich.text import Text
 
     text = Text(no_wrap=True, overflow="ellipsis")
-    for cells, row in zip(_cells(given), given, strict=True):
+    for told, row in zip(_cells(given, columns), given, strict=True):
         mark, style = MARKS[row.status]
         text.append(row.lead, "dim")
         text.append(mark, style)
         faint = "dim" if row.status in (PENDING, "") else "bold"
-        text.append(cells[0][len(row.lead) + 1 :], faint)
-        text.append(f"  {cells[1]}  {cells[2]}", "dim")
-        text.append(f"  {cells[3]}".rstrip() + "\n")
+        text.append(told[0][len(row.lead) + 1 :], faint)
+        text.append(f"  {told[1]}  {told[2]}", "dim")
+        text.append(f"  {told[3]}".rstrip() + "\n")
         for style, note in row.notes:
             for line in harmless(note).split("\n"):
                 room = columns - len(row.below)
@@ -317,18 +321,41 @@ def styled(given: Sequence[Row], columns: int = 0) -> Text:
 
 
 def shortened_end(line: str, room: int) -> str:
-    """The line, cut to the room that there is."""
-    return line if len(line) <= room else f"{line[: max(1, room - 1)]}…"
+    """The line, cut to the columns that there are."""
+    if cells(line) <= room:
+        return line
+    kept, left = "", max(1, room - 1)
+    for letter in line:
+        left -= cells(letter)
+        if left < 0:
+            break
+        kept += letter
+    return f"{kept}…"
 
 
-def _cells(given: Sequence[Row]) -> list[tuple[str, str, str, str]]:
-    """Name with mark and guides, type, time and words of each row, all but the last aligned."""
+def cells(text: str) -> int:
+    """How many columns of a terminal the text takes: letters of East Asia and emoji take two."""
+    if text.isascii():
+        return len(text)
+    wide = sum(unicodedata.east_asian_width(letter) in "WF" for letter in text)
+    return len(text) + wide - sum(map(bool, map(unicodedata.combining, text)))
+
+
+def _cells(given: Sequence[Row], columns: int = 0) -> list[tuple[str, str, str, str]]:
+    """Name with mark and guides, type, time and words of each row, all but the last aligned; names
+    leave half of so many columns to the others (0: of any number)."""
     names = [f"{row.lead}{MARKS[row.status][0]} {harmless(row.name)}" for row in given]
     # one long name does not push every other column away
-    wide = min(max((len(each) for each in names), default=0), 44)
+    most = min(NAME, columns // 2) if columns else NAME
+    wide = min(max(map(cells, names), default=0), most)
     types = max((len(row.type) for row in given), default=0)
     times = max((len(row.took) for row in given), default=0)
     return [
-        (name.ljust(wide), row.type.ljust(types), row.took.rjust(times), harmless(row.said))
+        (
+            name + " " * (wide - cells(name)),
+            row.type.ljust(types),
+            row.took.rjust(times),
+            harmless(row.said),
+        )
         for name, row in zip(names, given, strict=True)
     ]

@@ -31,7 +31,7 @@ aside { flex: 0 0 27rem; box-sizing: border-box; position: sticky; top: 0; heigh
   overflow: auto; padding: 1.2rem; background: var(--inside); border-left: 1px solid var(--open-edge); }
 h2 { font-size: 1.1rem; margin: 0 0 .2rem; overflow-wrap: anywhere; }
 h3 { font-size: .8rem; margin: .8rem 0 .2rem; color: var(--faint); font-weight: 600; }
-p { margin: .2rem 0; } .faint { color: var(--faint); } .error { color: var(--warm); }
+p { margin: .2rem 0; } .faint { color: var(--faint); } .error { color: var(--warm); white-space: pre-line; overflow-wrap: anywhere; }
 pre { margin: 0; padding: .5rem .6rem; background: var(--ground); border: 1px solid var(--open-edge);
   border-radius: 5px; white-space: pre-wrap; overflow-wrap: anywhere; font-size: 12px;
   max-height: 22rem; overflow: auto; }
@@ -57,8 +57,8 @@ function pretty(text) {
 function visit(parent, one) {
   add(parent, 'p', one.told, 'faint');
   if (one.work) add(parent, 'p', one.work);
-  if (one.error !== undefined) add(parent, 'p', [one.error, one.cause].filter(Boolean).join(': '), 'error');
-  for (const name of ['input', 'output']) {
+  if (one.reason) add(parent, 'p', one.reason, 'error');
+  for (const name of ['input', 'output', 'cause']) {
     if (one[name] === undefined) continue;
     add(parent, 'h3', name);
     add(parent, 'pre', pretty(one[name]));
@@ -132,7 +132,7 @@ def _whole(found: Tree | None, title: str) -> str:
     if found is None:
         return "".join(made)
     if found.error is not None:
-        said = ": ".join(part for part in (found.error, found.cause) if part)
+        said = lines.reason(found.error, found.cause)
         made.append(f'<p class="error">{escape(said)}</p>')
     for label, text in (("input", found.input), ("output", found.output)):
         if text:
@@ -158,8 +158,11 @@ def _visit(visit: Visit, now: float) -> dict[str, Any]:
     }
     if work := doc.get("work"):
         made["work"] = " ".join(work.values())
-    error = visit.status != trees.RUNNING
-    names = ("input", "output", *(("error", "cause") if error else ()))
+    names = ["input", "output"]
+    if visit.error is not None and visit.status != trees.RUNNING:
+        made["reason"] = _held(lines.reason(visit.error, visit.cause))
+        if visit.cause and visit.cause not in made["reason"]:
+            names.append("cause")  # a job's whole description, of which that is a part
     return made | {name: _held(doc[name]) for name in names if name in doc}
 
 

@@ -57,14 +57,14 @@ def picture(definition: Mapping[str, Any], found: Tree | None, title: str, now: 
     seen: dict[str, list[Visit]] = {}
     for visit in found.visits() if found is not None else ():
         seen.setdefault(visit.name, []).append(visit)
-    drawn = _Drawn(seen, now)
+    drawn = _Drawn(seen, now, found.map_runs if found is not None else {})
     said = {
         name: drawn.said(name, state.get("Type", ""))
         for _, machine in trees.machines(definition)
         for name, state in machine.get("States", {}).items()
     }
     plan = layout.plan(definition, said).moved(MARGIN, MARGIN + TITLE)
-    least = max(len(title) * 9.0, 320.0)
+    least = max(lines.cells(title) * 11.2, 320.0)
     width, height = max(plan.width, least) + 2 * MARGIN, plan.height + TITLE + 2 * MARGIN
     if plan.width < least:
         plan = plan.moved((least - plan.width) / 2, 0)
@@ -86,15 +86,21 @@ def _under(found: Tree | None, now: float) -> str:
         return "no execution"
     took = lines.lasted((found.ended or now) - found.started)
     start = (moment(found.started) or "").replace("T", " ")[:19]
-    said = f"{found.status.lower().replace('_', ' ')}, {took}, started {start} UTC"
+    again = f" ({found.redrives + 1} runs)" if found.redrives else ""
+    said = f"{found.status.lower().replace('_', ' ')}, {took}{again}, started {start} UTC"
     return f"{said}, {layout.cut(found.error, 60)}" if found.error else said
 
 
 class _Drawn:
     """What the drawing of a box asks: the visits of its state."""
 
-    def __init__(self, seen: Mapping[str, Sequence[Visit]], now: float) -> None:
-        self.seen, self.now = seen, now
+    def __init__(
+        self,
+        seen: Mapping[str, Sequence[Visit]],
+        now: float,
+        map_runs: Mapping[str, Mapping[str, Any]],
+    ) -> None:
+        self.seen, self.now, self.map_runs = seen, now, map_runs
 
     def status(self, name: str) -> str:
         return status_of(self.seen.get(name, ()))
@@ -112,7 +118,7 @@ class _Drawn:
         else:
             parts.append(lines.lasted((last.ended or self.now) - last.entered))
         if last.type == "Map":
-            parts.append(lines.iterations(last, {}))
+            parts.append(lines.iterations(last, self.map_runs))
         if last.tries > 1:
             parts.append(f"{last.tries} tries")
         return ", ".join(parts)

@@ -138,6 +138,9 @@ class Tree:
         """The id of the latest event."""
         self.started: float | None = None
         self.ended: float | None = None
+        self.redrives = 0
+        self.map_runs: Mapping[str, Doc] = {}
+        """ARN -> DescribeMapRun's answer, where somebody has asked."""
         self.status = RUNNING
         self.input, self.output = "", None
         self.error: str | None = None
@@ -203,6 +206,7 @@ class Tree:
             self.started, self.input = when, details.get("input", "")
             return self.root, None
         if kind == "ExecutionRedriven":
+            self.redrives += 1
             self.status, self.ended, self.error, self.cause = RUNNING, None, None, None
             self._redriven, self._again = self.last, list(_unfinished(self.root))
             return self.root, None

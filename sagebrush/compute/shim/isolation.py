@@ -77,7 +77,8 @@ class Isolation:
             own = ("tmp",) if self._spec.get("tied") else ("ml", "tmp")
             for name in (*own, *self._spec.get("give", ()), *changed):
                 self.give(name)
-        os.chmod("tmp", 0o1777)
+        # A function's has one user, and NLTK reads no data from where others could write.
+        os.chmod("tmp", 0o700 if self._spec.get("tied") else 0o1777)
         if self._spec.get("companion"):
             self._accompany()
         if self._spec["network"]:

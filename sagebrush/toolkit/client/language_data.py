@@ -6,6 +6,7 @@ here changes one module of theirs, right after it was loaded. Standard library o
 
 from __future__ import annotations
 
+import os
 import re
 
 TYPE_CHECKING = False
@@ -26,8 +27,31 @@ MODEL = (
 """How a model of spaCy's comes."""
 
 
+LAYERED = (
+    "put the package (pip install --no-deps -t python WHEEL, of the wheel from"
+    " github.com/explosion/spacy-models/releases) into a layer"
+)
+"""How a model of spaCy's comes to a Lambda function."""
+
+
+def in_function() -> bool:
+    """Whether this process is a Lambda function."""
+    return "AWS_LAMBDA_FUNCTION_NAME" in os.environ
+
+
+def fetched(name: str) -> str:
+    """The call that downloads NLTK's package; a function can write to /tmp alone."""
+    where = ", download_dir='/tmp'" if in_function() else ""
+    return f"nltk.download('{name}'{where})"
+
+
 def unpacked(name: str, category: str = "CATEGORY") -> str:
     """How NLTK's package comes without internet."""
+    if in_function():
+        return (
+            f"unpack packages/{category}/{name}.zip of github.com/nltk/nltk_data to"
+            f" nltk_data/{category}/{name} in a layer and set NLTK_DATA=/opt/nltk_data"
+        )
     return (
         f"unpack packages/{category}/{name}.zip of github.com/nltk/nltk_data to"
         f" FOLDER/{category}/{name} and set NLTK_DATA=FOLDER (in a job a channel of S3:"
@@ -48,7 +72,7 @@ def nltk_data(module: Any) -> None:
                 raise
             name = parts[1].removesuffix(".zip")
             first = (
-                f"NLTK's data {name} is not here: nltk.download('{name}'), or without internet"
+                f"NLTK's data {name} is not here: {fetched(name)}, or without internet"
                 f" {unpacked(name, parts[0])}"
             )
             raise LookupError(f"{first}\n{error}") from None
@@ -74,7 +98,7 @@ def nltk_downloader(module: Any) -> None:
 def spacy_errors(module: Any) -> None:
     """`spacy.load` says how a model that it does not find comes."""
     module.Errors.E050 = (
-        f"Can't find model '{{name}}': {MODEL}. It doesn't seem to be a Python package or a valid"
+        f"Can't find model '{{name}}': {LAYERED if in_function() else MODEL}. It doesn't seem to be a Python package or a valid"
         " path to a data directory."
     )
 

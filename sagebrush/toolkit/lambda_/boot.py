@@ -29,7 +29,7 @@ from typing import Any
 if __package__ in (None, ""):  # run as a program: /var/runtime/sagebrush/toolkit/lambda_/boot.py
     sys.path[0] = str(Path(__file__).resolve().parents[3])
 
-from sagebrush.toolkit.lambda_ import faults, logs
+from sagebrush.toolkit.lambda_ import faults, language_data, logs
 from sagebrush.toolkit.lambda_.client import Client, Event
 from sagebrush.toolkit.lambda_.context import LambdaContext
 from sagebrush.toolkit.lambda_.faults import Fault
@@ -200,6 +200,7 @@ def _serve(client: Client) -> None:
     level = environ.get("AWS_LAMBDA_LOG_LEVEL", "").upper()
     logs.set_up(as_json, level, lambda: current.request_id)
     _see(environ)
+    language_data.install()
     try:
         handler = _handler(environ.get("_HANDLER", ""))
     except Exception as error:

@@ -12,7 +12,7 @@ from sagebrush.asl import steps
 from sagebrush.commands.states import lines, tail
 from sagebrush.commands.states.document import document
 from sagebrush.commands.states.lines import Row, Shown
-from sagebrush.commands.states.tree import Attempt, Tree
+from sagebrush.commands.states.tree import Attempt, Line, Tree, Visit
 from sagebrush.commands.states.works import of
 from tests.asl.driver import Run, machine, ran, started
 from tests.commands.states.pipeline import Worker, begun
@@ -85,6 +85,23 @@ def test_words_of_others_do_not_steer_the_terminal() -> None:
         assert "\ufffd[2J" in text
         assert not set(text) & set("\x1b\x9b\r\u202e")
     assert lines.reason(evil, None) == "\ufffd[2J\ufffd31m\ufffd\ufffd"
+
+
+def test_columns_are_those_of_a_terminal() -> None:
+    rows = [lines.Row("SUCCEEDED", name, "Pass", "1 ms") for name in ("测试", "e\u0301", "abcd")]
+    assert [lines.cells(row[: row.index("Pass")]) for row in lines.plain(rows)] == [8, 8, 8]
+    assert lines.shortened_end("你好你好", 6) == "你好…"
+    long = [lines.Row("SUCCEEDED", name, "Pass", "1 ms") for name in ("a" * 60, "b")]
+    for columns, place in ((0, 46), (200, 46), (50, 27)):
+        assert lines.styled(long, columns).plain.split("\n")[1].index("Pass") == place
+
+
+def test_map_runs_are_told_as_far_as_they_are_known() -> None:
+    visit = Visit("M", "Map", Line(()), 0.0, length=0, map_run="arn")
+    assert lines.iterations(visit, {}) == "a map run"
+    counts = {"total": 70, "succeeded": 69, "failed": 1}
+    told = lines.iterations(visit, {"arn": {"itemCounts": counts}})
+    assert told == "70 items in a map run: 69 succeeded, 1 failed"
 
 
 def test_colours_change_no_word() -> None:

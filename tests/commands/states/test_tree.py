@@ -209,7 +209,7 @@ def test_a_redriven_execution_goes_on() -> None:
     assert told(found) == [("S", "FAILED"), ("T", "FAILED"), ("P", "SUCCEEDED")]
     found.add(redriven(run, "TaskScheduled"))
     assert told(found) == [("S", "RUNNING"), ("T", "RUNNING"), ("P", "SUCCEEDED")]
-    assert (found.status, found.error) == ("RUNNING", None)
+    assert (found.status, found.error, found.redrives) == ("RUNNING", None, 1)
     assert visit(found, "T").tries == 2
 
 

@@ -375,6 +375,8 @@ def test_a_function_sees_nothing_of_another(sandboxed: Stand) -> None:
 
 def test_files_of_tmp_are_bounded(sandboxed: Stand) -> None:
     text = """
+import os
+assert (os.stat("/tmp").st_uid, os.stat("/tmp").st_mode & 0o777) == (os.getuid(), 0o700)
 def handler(event, context):
     with open("/tmp/big", "wb") as file:
         file.truncate(event)
@@ -401,6 +403,8 @@ def handler(event, context):
 
 
 BOOTSTRAP = """#!/bin/sh
+set -euo pipefail
+[[ -n "$BASH_VERSION" ]]
 api="http://$AWS_LAMBDA_RUNTIME_API/2018-06-01/runtime/invocation"
 while true; do
   head=/tmp/head
@@ -412,8 +416,9 @@ done
 
 
 def test_a_custom_runtime_needs_the_runtime_api_alone(sandboxed: Stand) -> None:
-    if not os.path.exists("/usr/bin/curl"):
-        missing("no curl")
+    """A shell's, as AWS's guide writes them: its /bin/sh is bash, as on Amazon Linux."""
+    if not (os.path.exists("/usr/bin/curl") and os.path.exists("/bin/bash")):
+        missing("no curl, or no bash")
     version = sandboxed.version(BOOTSTRAP, "bootstrap", runtime="provided.al2023", handler="h")
     assert sandboxed.invoke(version, '{"a":1}').payload == b'got {"a":1} by h'
     with pytest.raises(Unrunnable, match="java21"):
@@ -445,3 +450,44 @@ def test_node_streams_its_response(sandboxed: Stand) -> None:
     assert found == [b"one ", b"two"]
     assert end == StreamEnd(version="$LATEST")
     assert sandboxed.invoke(version).payload == b"one two"
+
+
+THROWN = """
+import { S3Client } from "@aws-sdk/client-s3";
+export const handler = async () => 1;
+"""
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "payload", "logged"),
+    [
+        (
+            "index.mjs",
+            THROWN,
+            {
+                "errorType": "Error",
+                "errorMessage": "Cannot find package '@aws-sdk/client-s3' imported from /var/task/"
+                "index.mjs",
+            },
+            '"code":"ERR_MODULE_NOT_FOUND"',
+        ),
+        (
+            "index.js",
+            "exports.handler = async () => { throw { a: 1 }; };",
+            {"errorType": "object", "errorMessage": "[object Object]"},
+            '"errorMessage":"[object Object]"',
+        ),
+    ],
+)
+def test_errors_of_node_are_told_as_by_awss_client(
+    sandboxed: Stand, file: str, text: str, payload: dict[str, str], logged: str
+) -> None:
+    if not os.path.exists("/usr/bin/node"):
+        missing("no Node.js among the system's programs")
+    version = sandboxed.version(
+        text, file, runtime="nodejs22.x", handler="index.handler", memory=256
+    )
+    outcome = sandboxed.invoke(version)
+    found = json.loads(outcome.payload)
+    assert {key: found[key] for key in payload} == payload
+    assert logged in outcome.log_tail.decode()

@@ -441,6 +441,7 @@ def test_a_functions_url(lam: Any, server: Server) -> None:
         try:
             connection.request(method, "/p", body, {"Host": host, **headers})
             found = connection.getresponse()
+            assert (found.getheader("Server") or "").startswith("Sagebrush/")
             return found.status, found.msg.get_all("Set-Cookie"), found.read()
         finally:
             connection.close()

@@ -27,8 +27,7 @@ def refused(code: str, call: Any, **params: Any) -> str:
         call(**params)
     error = caught.value.response["Error"]
     assert error["Code"] == code, error
-    statuses = (400, 403) if code == "AccessDeniedException" else (400,)
-    assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] in statuses
+    assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 400
     return error["Message"]
 
 

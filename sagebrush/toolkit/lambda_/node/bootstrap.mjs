@@ -18,6 +18,8 @@ const LEVELS = { TRACE: 0, DEBUG: 1, INFO: 2, WARN: 3, ERROR: 4, FATAL: 5 };
 const least = LEVELS[(process.env.AWS_LAMBDA_LOG_LEVEL || "").toUpperCase()] ?? 0;
 const agent = new Agent({ keepAlive: true, maxSockets: 2 });
 const STREAMED = Symbol.for("aws.lambda.runtime.handler.streaming");
+const UNTELLABLE = "callback called with Error argument, but there was a problem while retrieving one " +
+  "or more of its message, name, and stack";
 delete process.env.SAGEBRUSH_LAYERS;
 
 let requestId;
@@ -64,19 +66,41 @@ for (const [name, level] of Object.entries(NAMED)) console[name] = (...values) =
 
 // -- errors
 
+// What a caller gets, and what the log gets: as AWS's own client has them (aws-lambda-nodejs-runtime-
+// interface-client, Errors.js).
+
 function described(error) {
-  if (error instanceof Error) {
-    const trace = (error.stack || String(error)).split("\n");
-    return { errorType: error.name, errorMessage: error.message, trace };
+  try {
+    if (error instanceof Error) {
+      const trace = (error.stack || String(error)).split("\n");
+      return { errorType: error.name, errorMessage: error.message, trace };
+    }
+    return { errorType: typeof error, errorMessage: error.toString(), trace: [] };
+  } catch {
+    return { errorType: "handled", errorMessage: UNTELLABLE };
   }
-  const message = typeof error === "string" ? error : format("%j", error);
-  return { errorType: typeof error, errorMessage: String(message), trace: [] };
+}
+
+function told(thrown) {
+  const error = thrown instanceof Error ? thrown : new Error(thrown);
+  try {
+    return JSON.stringify(error, (_, value) => (value instanceof Error ? whole(value) : value));
+  } catch {
+    return JSON.stringify(described(error));
+  }
+}
+
+function whole(error) {
+  const known = { errorType: error.name, errorMessage: error.message, code: error.code, ...error };
+  if (typeof error.stack === "string") known.stack = error.stack.split("\n");
+  return known;
 }
 
 class Fault extends Error {
   constructor(name, message) {
     super(message);
-    this.name = name;
+    // enumerable, it would be told twice
+    Object.defineProperty(this, "name", { value: name });
   }
 }
 
@@ -100,14 +124,16 @@ async function imported(file, module) {
 async function found(name) {
   const split = name.lastIndexOf("/") + 1;
   const at = name.indexOf(".", split);
-  if (at <= 0 || name.includes("..")) throw new Fault("Runtime.MalformedHandlerName", "Bad handler");
+  if (name.includes("..")) throw new Fault("Runtime.MalformedHandlerName", `'${name}' is not a valid handler ` +
+    "name. Use absolute paths when specifying root directories in handler names.");
+  if (at <= 0) throw new Fault("Runtime.MalformedHandlerName", "Bad handler");
   const module = name.slice(0, at);
   let where;
   try {
     where = await imported(resolve(root, module), module);
   } catch (error) {
     if (error instanceof SyntaxError) throw new Fault("Runtime.UserCodeSyntaxError", String(error));
-    if (["ERR_MODULE_NOT_FOUND", "MODULE_NOT_FOUND"].includes(error.code))
+    if (error.code === "MODULE_NOT_FOUND") // ERR_MODULE_NOT_FOUND, of ES modules, is told as it is
       throw new Fault("Runtime.ImportModuleError", String(error));
     throw error;
   }
@@ -188,9 +214,8 @@ async function handled(handler, headers, body) {
     await call("POST", `invocation/${requestId}/response`, text === undefined ? "null" : text);
   } catch (error) {
     const document = described(error);
-    const told = { errorType: document.errorType, errorMessage: document.errorMessage, stack: document.trace };
     if (asJson) write("ERROR", [error]);
-    else write("ERROR", [`Invoke Error \t${JSON.stringify(told)}`]);
+    else write("ERROR", [`Invoke Error \t${told(error)}`]);
     const kind = { "Lambda-Runtime-Function-Error-Type": document.errorType };
     await call("POST", `invocation/${requestId}/error`, JSON.stringify(document), kind);
   }
@@ -198,21 +223,23 @@ async function handled(handler, headers, body) {
 
 function ended(name) {
   return (error) => {
-    const document = described(error);
-    write("ERROR", [`${name} \t${JSON.stringify({ ...document, stack: document.trace })}`]);
+    write("ERROR", [`${name} \t${told(error)}`]);
     process.exit(name === "Uncaught Exception" ? 129 : 128);
   };
 }
 
 process.on("uncaughtException", ended("Uncaught Exception"));
-process.on("unhandledRejection", ended("Unhandled Promise Rejection"));
+process.on("unhandledRejection", (reason, promise) => {
+  const fault = new Fault("Runtime.UnhandledPromiseRejection", String(reason));
+  ended("Unhandled Promise Rejection")(Object.assign(fault, { reason, promise }));
+});
 
 let handler;
 try {
   handler = await found(process.env._HANDLER || "");
 } catch (error) {
   const document = described(error);
-  write("ERROR", [`Uncaught Exception \t${JSON.stringify({ ...document, stack: document.trace })}`]);
+  write("ERROR", [`Uncaught Exception \t${told(error)}`]);
   await call("POST", "init/error", JSON.stringify(document), { "Lambda-Runtime-Function-Error-Type": document.errorType });
   process.exit(1);
 }
