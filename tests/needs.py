@@ -31,9 +31,14 @@ def eval_data(name: str) -> Path:
     return folder
 
 
+def sdk_place(name: str) -> Path:
+    """Where the interpreter of an SDK's environment is, if there is one."""
+    return ROOT / f".venv-{name}" / "bin" / "python"
+
+
 def sdk(name: str) -> Path:
     """The interpreter of an SDK's environment (`sdk2`, `sdk3`; `./run setup sdk2` makes it)."""
-    python = ROOT / f".venv-{name}" / "bin" / "python"
+    python = sdk_place(name)
     if not python.exists():
         missing(f"no environment {name}: ./run setup {name}")
     return python

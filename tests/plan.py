@@ -36,8 +36,14 @@ SPLIT = {
     "test_examples.py": EACH,
     "test_frameworks.py": EACH,
     "test_launchers.py": EACH,
+    "test_processing_sdks.py": EACH,
+    "test_sdk_containers.py": EACH,
+    "test_sdk_input_modes.py": EACH,
     "test_sdks.py": EACH,
+    "test_serverless_sdks.py": EACH,
     "test_sigv4.py": 2,
+    "test_transformers.py": EACH,
+    "test_tuners.py": EACH,
 }
 """Modules whose tests share nothing that is dear: into how many parts, or each test by itself."""
 
@@ -218,14 +224,14 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
-    """Two workers more than there are cores, since most tests wait; one more where long tests run, or
-    those of some lanes; none for a module alone."""
+    """Two workers more than there are cores, since most tests wait, those of SDKs two thirds of their
+    time; one more for those of some lanes; none for a module alone."""
     if os.environ.get("PYTEST_XDIST_AUTO_NUM_WORKERS"):
         return None
     places = {argument.partition("::")[0] for argument in config.args}
     if len(places) == 1 and places.pop().endswith(".py"):
         return 0
-    return cores() + (1 if wanted(config) or config.getoption("lane") else 2)
+    return cores() + (1 if config.getoption("lane") else 2)
 
 
 def cores() -> int:
