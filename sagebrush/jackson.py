@@ -14,11 +14,14 @@ OPEN_TEXT = f"{END}: was expecting closing quote for a string value"
 WORD = re.compile(r"[^\W\d][\w$]*")
 SHOWN = 500
 """Characters of a source that a message shows."""
+TOKEN = 256
+"""Characters of a word that one shows."""
 
 
 def unrecognized(word: str) -> str:
     """A word stands where a value must."""
-    return f"Unrecognized token '{word}': was expecting {VALUES}"
+    shown = word if len(word) <= TOKEN else f"{word[:TOKEN]}..."
+    return f"Unrecognized token '{shown}': was expecting {VALUES}"
 
 
 def unexpected(character: str, why: str) -> str:

@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from sagebrush.store.db import Db, Tx
     from sagebrush.store.deliveries import Deliveries
     from sagebrush.store.events import Events
-    from sagebrush.store.executions import Executions, New, Run
+    from sagebrush.store.execution_values import New, Run
+    from sagebrush.store.executions import Executions
     from sagebrush.store.messages import Messages
     from sagebrush.store.news import News
     from sagebrush.store.objects import ObjectStore

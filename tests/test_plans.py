@@ -52,6 +52,7 @@ OTHERS = {
     "sagebrush/scheduler/quotas.py": "hands plans to the facts of their kind",
     "sagebrush/routing/endpoints.py": "publishes the replicas of endpoints",
     "sagebrush/routing/notebooks.py": "publishes the servers of notebook instances",
+    "sagebrush/store/execution_values.py": "holds the plans of executions",
     "sagebrush/store/executions.py": "stores the plans of executions",
     "sagebrush/store/reservations.py": "hands plans to the facts of their kind",
     "sagebrush/store/reader.py": "reads plans",

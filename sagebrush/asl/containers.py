@@ -10,15 +10,14 @@ from __future__ import annotations
 from typing import Any
 
 from sagebrush.asl import flow, map_runs, work
-from sagebrush.asl.failures import Failure
+from sagebrush.asl.failures import DATA_LIMIT, TOO_LARGE, Failure, StateError
 from sagebrush.asl.machine import State, number
 from sagebrush.asl.steps import CancelTimer, StopMapRun
 from sagebrush.asl.turn import ITEMS, Line, Turn
+from sagebrush.asl.values import LARGEST
 from sagebrush.errors import Doc
 
 INLINE_CONCURRENCY = 40
-LARGE = 4_096
-"""Characters from which on a Map's input lies in a page: positions stay small."""
 
 
 def start_parallel(turn: Turn, line: Line, state: State) -> None:
@@ -26,12 +25,15 @@ def start_parallel(turn: Turn, line: Line, state: State) -> None:
     frame, effective = line.frame, flow.given(turn, line, state)
     scope = turn.scope(line, effective, input=effective)
     given = effective if state.arguments is None else state.arguments(scope)
+    turn.text(given)  # the same for every branch, and may be in a page (`pages`)
     frame["previous"] = turn.emit("ParallelStateStarted", frame["previous"])
     frame["branches"] = [
         {"state": branch.start, "input": given, "previous": frame["previous"]}
         for branch in state.branches
     ]
     frame["wait"] = {"branches": len(state.branches)}
+    if not state.branches:  # a definition of before such were refused
+        _parallel_succeeded(turn, line)
     for at in range(len(state.branches)):
         turn.ready.append(f"{line.path}/{at}" if line.path else str(at))
 
@@ -53,10 +55,8 @@ def start_map(turn: Turn, line: Line, state: State) -> None:
     )
     key = f"{line.path}#{started}"
     for at in range(0, len(items), ITEMS):
-        turn.pages[f"{key}/items/{at // ITEMS}"] = items[at : at + ITEMS]
-    if "paged" not in frame and len(turn.text(frame["input"])) > LARGE:
-        frame["paged"] = f"{line.path}#{frame['entered']}/input"
-        turn.pages[frame["paged"]] = frame.pop("input")
+        turn.values.made[f"{key}/items/{at // ITEMS}"] = items[at : at + ITEMS]
+    turn.text(turn.input_of(line))  # which stays while others come and go, and may be in a page
     limit = min(int(limit), INLINE_CONCURRENCY)
     frame["map"] = {
         "key": key,
@@ -88,6 +88,7 @@ def _start_iteration(turn: Turn, line: Line, state: State, previous: int) -> Non
     value = turn.item(running["key"], index)
     if state.arguments is not None:
         value = state.arguments(_item_scope(turn, line, state, index, value))
+    turn.text(value)
     running["running"][str(index)] = {
         "state": state.branches[0].start,
         "input": value,
@@ -116,7 +117,7 @@ def line_ended(turn: Turn, path: str, output: Any, text: str) -> None:
     if line.parent is None:
         flow.succeed(turn, line, text)
     elif "map" in line.parent.frame:
-        _iteration_ended(turn, line, line.parent, output)
+        _iteration_ended(turn, line, line.parent, output, len(text))
     else:
         _branch_ended(turn, line, line.parent, output)
 
@@ -129,17 +130,23 @@ def _branch_ended(turn: Turn, line: Line, parent: Line, output: Any) -> None:
     if left:
         frame["wait"] = {"branches": left}
         return
-    results = [branch["output"] for branch in frame["branches"]]
-    del frame["branches"], frame["wait"]
     frame["previous"] = previous
-    turn.emit("ParallelStateSucceeded", previous)
-    flow.leave(turn, parent, results)
+    _parallel_succeeded(turn, parent)
 
 
-def _iteration_ended(turn: Turn, line: Line, parent: Line, output: Any) -> None:
+def _parallel_succeeded(turn: Turn, line: Line) -> None:
+    branches = line.frame.pop("branches")
+    del line.frame["wait"]
+    turn.emit("ParallelStateSucceeded", line.frame["previous"])
+    _check_size(line, sum(branch.get("weight", 0) for branch in branches))
+    flow.leave(turn, line, [turn.values.of(branch, "output") for branch in branches])
+
+
+def _iteration_ended(turn: Turn, line: Line, parent: Line, output: Any, size: int) -> None:
     frame, running = parent.frame, parent.frame["map"]
     previous, index = line.frame["previous"], line.frame["index"]
-    turn.pages[f"{running['key']}/results/{index}"] = output
+    turn.values.made[f"{running['key']}/results/{index}"] = output
+    running["size"] = running.get("size", 0) + size
     frame["previous"] = turn.emit(
         "MapIterationSucceeded",
         previous,
@@ -156,20 +163,21 @@ def _iteration_ended(turn: Turn, line: Line, parent: Line, output: Any) -> None:
 
 def _map_succeeded(turn: Turn, line: Line) -> None:
     running = line.frame["map"]
-    results = [turn.page(f"{running['key']}/results/{at}") for at in range(running["length"])]
+    small, results = running.get("size", 0) <= LARGEST, list[Any]()
+    if small:
+        keys = (f"{running['key']}/results/{at}" for at in range(running["length"]))
+        results = list(map(turn.values.get, keys))
     del line.frame["map"], line.frame["wait"]
-    turn.drop(f"{running['key']}/")
+    turn.values.drop(f"{running['key']}/")
     turn.emit("MapStateSucceeded", line.frame["previous"])
-    _restore(turn, line)
+    _check_size(line, running.get("size", 0))
     flow.leave(turn, line, results)
 
 
-def _restore(turn: Turn, line: Line) -> None:
-    """The state's input is in its line again."""
-    paged = line.frame.pop("paged", None)
-    if paged is not None:
-        line.frame["input"] = turn.page(paged)
-        turn.drop(paged)
+def _check_size(line: Line, size: int) -> None:
+    """Results that are more than memory should hold are not read. Raises StateError."""
+    if size > LARGEST:
+        raise StateError(DATA_LIMIT, TOO_LARGE.format(line.frame["state"]), own=False)
 
 
 def line_failed(turn: Turn, path: str, failure: Failure) -> None:
@@ -215,9 +223,8 @@ def clear(turn: Turn, line: Line, but: str, previous: int) -> None:
                 )
             stop(turn, child)
     if running:
-        turn.drop(f"{running['key']}/")
+        turn.values.drop(f"{running['key']}/")
         del frame["map"]
-        _restore(turn, line)
     frame.pop("branches", None)
     frame.pop("wait", None)
     inside = f"{line.path}/" if line.path else ""
@@ -243,4 +250,4 @@ def stop(turn: Turn, line: Line) -> None:
         if child is not None and "output" not in child.frame:
             stop(turn, child)
     if running:
-        turn.drop(f"{running['key']}/")
+        turn.values.drop(f"{running['key']}/")

@@ -19,6 +19,9 @@ from sagebrush.errors import Doc
 VARIABLES_LIMIT = 10 * 1024 * 1024
 """Bytes of all variables of an execution (guide, "Passing data between states with variables")."""
 
+_KEPT = ("variables", "held", "held_weight", "index")
+"""Members of a line that outlast a state."""
+
 
 def enter(turn: Turn, line: Line) -> State:
     """The line's state is entered; its events follow from there."""
@@ -31,7 +34,7 @@ def enter(turn: Turn, line: Line) -> State:
         "stateEnteredEventDetails",
         {
             "name": state.name,
-            "input": text or turn.text(frame["input"]),
+            "input": text or turn.text(turn.input_of(line)),
             "inputDetails": NOT_TRUNCATED,
         },
     )
@@ -102,7 +105,7 @@ def go_on(turn: Turn, line: Line, output: Any, assigned: Doc, following: str | N
     previous = turn.emit(
         f"{line.state.type}StateExited", frame["previous"], "stateExitedEventDetails", details
     )
-    kept = {name: frame[name] for name in ("variables", "index") if name in frame}
+    kept = {name: frame[name] for name in _KEPT if name in frame}
     frame.clear()
     frame.update(kept, previous=previous, state=following, input=output)
     if following is None:
@@ -117,9 +120,11 @@ def _assign(turn: Turn, line: Line, assigned: Doc) -> Doc:
     texts = {name: turn.text(assigned[name]) for name in sorted(assigned)}
     if sum(len(text.encode()) for text in texts.values()) > PAYLOAD_LIMIT:
         raise StateError(DATA_LIMIT, "The assigned variables exceed the maximum size of 256 KiB.")
-    variables = {**line.frame.get("variables", {}), **assigned}
-    if len(variables) > 1 and len(write(variables)) > VARIABLES_LIMIT:
+    variables = {**line.own_variables(), **assigned}
+    if len(turn.text(variables)) > VARIABLES_LIMIT:
         raise StateError(DATA_LIMIT, "The variables of the execution exceed 10 MiB.")
+    for name in ("held", "held_weight"):
+        line.frame.pop(name, None)
     line.frame["variables"] = variables
     return texts
 

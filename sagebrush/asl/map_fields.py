@@ -32,6 +32,13 @@ def backoff(report: Report, value: Any, location: str, jsonata: bool) -> None:
         report.error("Value should be a number of at least 1.0", location)
 
 
+def headers(report: Report, value: Any, location: str, jsonata: bool) -> None:
+    fields.listed(report, value, location, jsonata)
+    for at, name in enumerate(value if isinstance(value, list) else ()):
+        if not isinstance(name, str):
+            report.error("Expected value of type [STRING]", f"{location}[{at}]")
+
+
 RETRIER: dict[str, Check] = {
     "ErrorEquals": errors,
     "IntervalSeconds": fields.whole(1),
@@ -56,7 +63,7 @@ CONFIG: dict[str, Check] = {
 READER: dict[str, Check] = {
     "InputType": fields.one_of("CSV", "JSON", "JSONL", "MANIFEST"),
     "CSVHeaderLocation": fields.one_of("FIRST_ROW", "GIVEN"),
-    "CSVHeaders": fields.listed,
+    "CSVHeaders": headers,
     "CSVDelimiter": fields.one_of("COMMA", "PIPE", "SEMICOLON", "SPACE", "TAB"),
     "MaxItems": fields.whole(0, 100_000_000),
     "MaxItemsPath": fields.reference,

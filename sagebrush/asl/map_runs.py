@@ -17,9 +17,10 @@ from sagebrush.asl.machine import State, number
 from sagebrush.asl.scope import Scope, new_uuid
 from sagebrush.asl.steps import MapRunEnded, StartMapRun
 from sagebrush.asl.turn import Line, Turn
-from sagebrush.asl.values import PAYLOAD_LIMIT, write
+from sagebrush.asl.values import PAYLOAD_LIMIT, is_number, write
 from sagebrush.errors import Doc
 
+LIMITS = {"MaxItems", "MaxItemsPerBatch", "MaxInputBytesPerBatch"}
 CONCURRENCY = 10_000
 """Child executions at once where MaxConcurrency is 0 or missing."""
 
@@ -41,7 +42,7 @@ def start(turn: Turn, line: Line, state: State, scope: Scope, effective: Any) ->
         "executionType": _processor(doc)["ProcessorConfig"]["ExecutionType"],
         "maxConcurrency": number(state, "MaxConcurrency", scope, 0) or CONCURRENCY,
         "toleratedFailureCount": number(state, "ToleratedFailureCount", scope, 0),
-        "toleratedFailurePercentage": number(state, "ToleratedFailurePercentage", scope, 0),
+        "toleratedFailurePercentage": _percentage(state, scope),
         "items": items,
         "reader": reader,
         "batcher": evaluated(state, doc.get("ItemBatcher"), "ItemBatcher", scope),
@@ -73,6 +74,16 @@ def start(turn: Turn, line: Line, state: State, scope: Scope, effective: Any) ->
     key = f"{line.path}#{frame['previous']}"
     frame["wait"] = {"map_run": key}
     turn.commands.append(StartMapRun(key, names(line), spec))
+
+
+def _percentage(state: State, scope: Scope) -> float:
+    name = "ToleratedFailurePercentage"
+    found = number(state, name, scope, 0)
+    if found > 100:
+        path = state.doc.get(f"{name}Path")
+        field = f"{name}Path" if path else name
+        raise StateError(RUNTIME, f"The {field} parameter must be between 0 and 100: {found}")
+    return found
 
 
 def _begin(turn: Turn, line: Line, spec: Doc, length: int) -> None:
@@ -116,14 +127,32 @@ def evaluated(state: State, doc: Doc | None, field: str, scope: Scope) -> Doc | 
         return None
     if state.jsonata:
         made = expressions.read_template(doc, field)(scope)
-        return {"Parameters" if n == "Arguments" else n: v for n, v in made.items()}
-    return _followed(templates.read_template(doc)(scope), scope)
+        made = {"Parameters" if n == "Arguments" else n: v for n, v in made.items()}
+    else:
+        made = _followed(templates.read_template(doc)(scope), scope)
+    _check_limits(made, doc)
+    return made
+
+
+def _check_limits(made: Doc, doc: Doc) -> None:
+    """The limits of a reader or a batcher, which expressions may have given, are whole numbers."""
+    for name in LIMITS & made.keys():
+        value = made[name]
+        if not is_number(value) or value < 0 or value != int(value):
+            path = doc.get(f"{name}Path")
+            raise StateError(
+                RUNTIME,
+                f"The {name}{'Path' if path else ''} parameter does not reference an integer value: "
+                f"{path or doc.get(name)} == {write(value)}",
+            )
+    if isinstance(made.get("ReaderConfig"), dict):
+        _check_limits(made["ReaderConfig"], doc["ReaderConfig"])
 
 
 def _followed(doc: Doc, scope: Scope) -> Doc:
     made: Doc = {}
     for name, value in doc.items():
-        if name in ("MaxItemsPath", "MaxItemsPerBatchPath", "MaxInputBytesPerBatchPath"):
+        if name.removesuffix("Path") in LIMITS and name not in LIMITS:
             made[name.removesuffix("Path")] = templates.read_named_path(name, value)(scope)
         else:
             made[name] = _followed(value, scope) if name == "ReaderConfig" else value

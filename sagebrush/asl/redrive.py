@@ -17,7 +17,11 @@ from sagebrush.asl.turn import Line, Turn, copied
 def remember(turn: Turn) -> None:
     """A failure that may end the execution is about to be unwound."""
     if turn.execution.standard and turn.before is None:
-        turn.before = copied(turn.position["root"]), dict(turn.pages), len(turn.dropped)
+        turn.before = (
+            copied(turn.position["root"]),
+            dict(turn.values.made),
+            len(turn.values.dropped),
+        )
 
 
 def keep(turn: Turn) -> bool:
@@ -28,8 +32,8 @@ def keep(turn: Turn) -> bool:
     remember(turn)
     assert turn.before is not None
     root, pages, dropped = turn.before
-    turn.pages = pages
-    del turn.dropped[dropped:]
+    turn.values.made = pages
+    del turn.values.dropped[dropped:]
     turn.position = {**turn.position, "failed": root}
     return True
 
@@ -43,7 +47,7 @@ def restore(turn: Turn, timer: str) -> list[Line]:
     timeout = turn.execution.machine.timeout
     if timeout is not None:
         turn.commands.append(SetTimer(timer, turn.now + timeout))
-    found = list(_unfinished(turn, Line("", turn.position["root"], turn.execution.machine)))
+    found = list(_unfinished(turn, turn.root()))
     again = []
     for line in found:
         frame = line.frame

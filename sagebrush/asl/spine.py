@@ -22,6 +22,7 @@ from sagebrush.asl.failures import (
     StateError,
 )
 from sagebrush.asl.machine import Outcome, State, number
+from sagebrush.asl.pages import LARGE, Values
 from sagebrush.asl.steps import (
     Began,
     CancelTimer,
@@ -50,6 +51,8 @@ EVENTS = 1_000
 """From this many events on, what is still ready is left to the next step."""
 CHARACTERS = 4_000_000
 """And from so many characters of different values on."""
+TOLD = 16_000_000
+"""And from so many characters of events on, which tell the same value again and again."""
 HISTORY = 25_000
 """Events that a Standard execution may have; the one that ends it is the last."""
 TIMER = "execution:timeout"
@@ -73,7 +76,7 @@ def advance(
     if position is None:
         position = {"events": 0, "root": {}, "ready": []}
     position = {**position, "root": copied(position["root"])}
-    turn = Turn(execution, position, now, source, pages)
+    turn = Turn(execution, position, now, source, Values(position, pages))
     turn.ready = deque(position["ready"])
     _receive(turn, happened)
     _settle(turn)
@@ -84,7 +87,8 @@ def advance(
             _enter(turn, line)
             _settle(turn)
         _full(turn)
-        if len(turn.events) >= EVENTS or turn.written > CHARACTERS or late():
+        long = turn.written > CHARACTERS or turn.told > TOLD
+        if len(turn.events) >= EVENTS or long or late():
             break
     if turn.end is not None:
         _close(turn)
@@ -132,12 +136,11 @@ def _close(turn: Turn) -> None:
     """The execution ended: nothing waits or runs, and only what a redrive needs is kept."""
     if turn.end is not None and turn.end.status != "SUCCEEDED":
         redrive.remember(turn)
-    containers.stop(turn, Line("", turn.position["root"], turn.execution.machine))
+    containers.stop(turn, turn.root())
     if turn.execution.machine.timeout is not None:
         turn.commands.append(CancelTimer(TIMER))
     if turn.position["events"] >= HISTORY - 1 or not redrive.keep(turn):
-        turn.drop("")
-        turn.pages.clear()
+        turn.values.drop("")
     turn.ready.clear()
     turn.position = {**turn.position, "root": {}, "ready": []}
 
@@ -176,6 +179,8 @@ def _begin(turn: Turn) -> None:
     if execution.machine.timeout is not None:
         turn.commands.append(SetTimer(TIMER, turn.now + execution.machine.timeout))
     value = read(execution.input)
+    if len(execution.input) >= LARGE:
+        turn.text(value)
     frame = {"state": execution.machine.start, "input": value, "previous": 0}
     turn.position["root"] = {**frame, "text": execution.input}
     turn.ready.append("")

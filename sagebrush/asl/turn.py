@@ -16,8 +16,9 @@ from typing import Any
 
 from sagebrush.asl.failures import Failure
 from sagebrush.asl.machine import Machine, State
+from sagebrush.asl.pages import Values
 from sagebrush.asl.scope import Scope
-from sagebrush.asl.steps import Command, End, Execution, Pages, Step
+from sagebrush.asl.steps import Command, End, Execution, Step
 from sagebrush.asl.values import iso, read, write
 from sagebrush.errors import Doc
 
@@ -33,6 +34,8 @@ class Line:
     frame: Doc
     machine: Machine
     parent: Line | None = None
+    values: Values | None = None
+    """Where large values are; None for a line that has none."""
 
     @property
     def state(self) -> State:
@@ -40,10 +43,15 @@ class Line:
 
     def variables(self) -> Doc:
         """The variables that a state of the line sees, those of outer scopes included."""
-        own = self.frame.get("variables")
         if self.parent is None:
-            return own or {}
-        return {**self.parent.variables(), **(own or {})}
+            return self.own_variables()
+        return {**self.parent.variables(), **self.own_variables()}
+
+    def own_variables(self) -> Doc:
+        """Those that were assigned in the line itself."""
+        if self.values is not None:
+            return self.values.of(self.frame, "variables") or {}
+        return self.frame.get("variables") or {}
 
 
 def copied(frame: Doc) -> Doc:
@@ -65,11 +73,9 @@ class Turn:
     position: Doc
     now: float
     random: random.Random
-    stored: Pages
+    values: Values
     events: list[Doc] = field(default_factory=list)
     commands: list[Command] = field(default_factory=list)
-    pages: dict[str, Any] = field(default_factory=dict)
-    dropped: list[str] = field(default_factory=list)
     end: End | None = None
     ready: deque[str] = field(default_factory=deque)
     """Paths of lines whose next state is to be entered."""
@@ -82,6 +88,8 @@ class Turn:
     """Root, pages and number of drops before a failure was unwound (`redrive`)."""
     written: int = 0
     """Characters of the texts."""
+    told: int = 0
+    """Characters of what the events tell."""
 
     def emit(self, kind: str, previous: int, member: str = "", details: Doc | None = None) -> int:
         """A history event is added; its id."""
@@ -93,22 +101,18 @@ class Turn:
             "previousEventId": previous,
         }
         if member:
-            event[member] = details if details is not None else {}
+            event[member] = found = details if details is not None else {}
+            self.told += sum(len(value) for value in found.values() if isinstance(value, str))
         self.events.append(event)
         return number
 
-    def page(self, key: str) -> Any:
-        return self.pages[key] if key in self.pages else self.stored.read(key)
-
-    def drop(self, prefix: str) -> None:
-        """Nothing will read the pages under the prefix."""
-        for key in [key for key in self.pages if key.startswith(prefix)]:
-            del self.pages[key]
-        self.dropped.append(prefix)
+    def root(self) -> Line:
+        """The execution's own line."""
+        return Line("", self.position["root"], self.execution.machine, None, self.values)
 
     def line(self, path: str) -> Line | None:
         """The line at a path; None where there is none any more."""
-        found = Line("", self.position["root"], self.execution.machine)
+        found = self.root()
         for part in path.split("/") if path else ():
             child = self.child(found, part)
             if child is None:
@@ -120,17 +124,15 @@ class Turn:
         path = f"{line.path}/{part}" if line.path else part
         if "branches" in line.frame:
             frame = line.frame["branches"][int(part)]
-            return Line(path, frame, line.state.branches[int(part)], line)
+            return Line(path, frame, line.state.branches[int(part)], line, self.values)
         running = line.frame.get("map", {}).get("running", {})
         if part not in running:
             return None
-        return Line(path, running[part], line.state.branches[0], line)
+        return Line(path, running[part], line.state.branches[0], line, self.values)
 
     def input_of(self, line: Line) -> Any:
         """The input of the state that a line is in."""
-        if "paged" in line.frame:
-            return self.page(line.frame["paged"])
-        return line.frame["input"]
+        return self.values.of(line.frame, "input")
 
     def text(self, value: Any) -> str:
         """The JSON text of a value, written once in a step."""
@@ -141,6 +143,11 @@ class Turn:
         self.texts[id(value)] = (value, made)
         self.written += len(made)
         return made
+
+    def _length(self, value: Any) -> int:
+        """The characters of a value whose text was made in this step; 0 for others."""
+        kept = self.texts.get(id(value))
+        return len(kept[1]) if kept is not None and kept[0] is value else 0
 
     def scope(self, line: Line, value: Any = None, **states: Any) -> Scope:
         """The scope of expressions of the line's state; `value` is `$`, `states` are of `$states`."""
@@ -189,16 +196,17 @@ class Turn:
 
     def item(self, key: str, index: int) -> Any:
         """An item of the inline Map with this key."""
-        return self.page(f"{key}/items/{index // ITEMS}")[index % ITEMS]
+        return self.values.get(f"{key}/items/{index // ITEMS}")[index % ITEMS]
 
     def step(self) -> Step:
         self.position["ready"] = list(self.ready)
+        self.values.settle(self.position, self._length)
         return Step(
             self.position,
             self.events,
             self.commands,
-            self.pages,
-            self.dropped,
+            self.values.made,
+            self.values.dropped,
             self.end,
             bool(self.ready) and self.end is None,
         )

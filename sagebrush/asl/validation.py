@@ -19,6 +19,8 @@ from sagebrush.asl.resources import problem_of
 from sagebrush.errors import AwsError, Doc
 
 NAME_LENGTH = 80
+TOLD = 100
+"""Errors at most that one message tells, as many as ValidateStateMachineDefinition gives."""
 
 
 def diagnose(text: str, express: bool = False) -> list[Diagnostic]:
@@ -40,7 +42,7 @@ def read_machine(text: str, express: bool = False) -> Machine:
     """The machine of a definition. Raises AwsError InvalidDefinition with AWS's message."""
     errors = [one for one in diagnose(text, express) if one.severity == "ERROR"]
     if errors:
-        told = ", ".join(map(str, errors))
+        told = ", ".join(map(str, errors[:TOLD]))
         raise AwsError("InvalidDefinition", f"Invalid State Machine Definition: '{told}'")
     return read(json.loads(text))
 
@@ -215,6 +217,8 @@ class _Walk:
         elif kind == "Choice" and isinstance(doc.get("Choices"), list):
             self._choices(doc["Choices"], at, jsonata)
         elif kind == "Parallel" and isinstance(doc.get("Branches"), list):
+            if not doc["Branches"]:
+                self.report.error("Array must have at least 1 item", f"{at}/Branches")
             for number, branch in enumerate(doc["Branches"]):
                 where = f"{at}/Branches[{number}]"
                 if isinstance(branch, dict):

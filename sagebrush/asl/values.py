@@ -48,13 +48,14 @@ def _constant(text: str) -> Any:
     raise ValueError(f"{text} is not JSON")
 
 
-_decoder = json.JSONDecoder(parse_int=_integer, parse_float=_double, parse_constant=_constant)
+strict = json.JSONDecoder(parse_int=_integer, parse_float=_double, parse_constant=_constant)
+"""Reads JSON and nothing beyond: no NaN, no number that no double holds."""
 
 
 def read(text: str) -> Any:
     """The value of a JSON text. Raises ValueError."""
     try:
-        return _decoder.decode(text)
+        return strict.decode(text)
     except (RecursionError, OverflowError) as error:
         raise ValueError(str(error)) from None
 

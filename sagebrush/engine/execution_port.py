@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from sagebrush.asl.steps import Happened, Pages, Step
 from sagebrush.errors import Doc
 from sagebrush.store.db import Tx
-from sagebrush.store.executions import Run, Work
+from sagebrush.store.execution_values import Run, Work
 
 
 class Port(Protocol):

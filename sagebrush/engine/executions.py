@@ -13,10 +13,9 @@ import logging
 import queue
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future, InvalidStateError
-from dataclasses import dataclass, field, replace
+from concurrent.futures import Future
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sagebrush.asl.steps import (
@@ -27,11 +26,14 @@ from sagebrush.asl.steps import (
     Step,
     TimerFired,
 )
+from sagebrush.engine.execution_endings import Endings, answer
+from sagebrush.engine.execution_lives import Item, Live, Lives
 from sagebrush.engine.execution_port import Port
 from sagebrush.engine.execution_timers import Timers
 from sagebrush.errors import AwsError, Doc
 from sagebrush.store.db import Conflict, Tx
-from sagebrush.store.executions import RUNNING, Change, New, Run, change_of
+from sagebrush.store.execution_changes import Change, apply, change_of
+from sagebrush.store.execution_values import RUNNING, New, Run
 from sagebrush.store.generations import Outdated
 from sagebrush.world import World
 
@@ -40,39 +42,10 @@ log = logging.getLogger(__name__)
 THREADS = 4
 AT_ONCE = 128
 """Steps at most that wait for their commit, which bounds what they take in memory."""
-KEPT = 2_000
-"""Executions at most whose position stays in memory while they wait."""
-SMALL = 32_768
-"""Characters of a position that stays in memory."""
 SLICE = 0.05
 """Seconds after which a step leaves what is still ready to the next one: others have their turn."""
 AGAIN = 1.0
 """Seconds after which a step is tried again that could not be stored (a full disk)."""
-
-
-@dataclass
-class _Item:
-    """Something that happened, and who waits for the step."""
-
-    happened: Happened
-    future: Future[bool]
-    insists: bool
-    generation: int
-
-
-@dataclass
-class _Live:
-    """An execution that has something to do, or whose position is in memory."""
-
-    id: int
-    run: Run | None = None
-    program: Any = None
-    position: Doc | None = None
-    size: int = 0
-    inbox: deque[_Item] = field(default_factory=deque)
-    busy: bool = False
-    stored: tuple[_Item, Step] | None = None
-    """The step that has just been committed, to be told."""
 
 
 @dataclass(frozen=True)
@@ -92,15 +65,14 @@ class Executing:
         self._world = world
         self.ports = ports
         self._store = world.executions
-        self._lives: dict[int, _Live] = {}
-        self._guard = threading.Lock()
-        """Held for a moment, around `_lives` and what is in them that others see."""
-        self._ready: queue.SimpleQueue[_Live | None] = queue.SimpleQueue()
+        self._lives = Lives()
+        self._ready: queue.SimpleQueue[Live | None] = queue.SimpleQueue()
         self._room = threading.BoundedSemaphore(AT_ONCE)
-        self._waiting: dict[str, list[Future[Run]]] = {}
-        """Who waits for the end of an execution, by its ARN."""
-        self._unstorable: list[_Live] = []
+        self._endings = Endings(world.executions.find)
+        self._unstorable: list[Live] = []
         """Executions whose step could not be stored."""
+        self._guard = threading.Lock()
+        """Held for a moment, around `_unstorable`."""
         self._stop = False
         names = [f"executions-{at}" for at in range(threads)]
         self._threads = [threading.Thread(target=self._work, name=n, daemon=True) for n in names]
@@ -148,28 +120,22 @@ class Executing:
                 thread.join(timeout)
         for port in self.ports.values():
             port.stop()
-        with self._guard:
-            waiting = [future for each in self._waiting.values() for future in each]
-            self._waiting.clear()
-            lives, self._lives = list(self._lives.values()), {}
-        for future in waiting:
+        for future in self._endings.clear():
             future.cancel()
-        for live in lives:
+        for live in self._lives.clear():
             if live.stored is not None:  # durable, and nobody was told
-                _answer(live.stored[0].future, True)
+                answer(live.stored[0].future, True)
             self._drop(live, _stopping())
 
     def empty(self) -> None:
         """All executions were deleted: nothing in memory is of one."""
-        with self._guard:
-            lives, self._lives = list(self._lives.values()), {}
-            waiting, self._waiting = self._waiting, {}
+        lives, waiting = self._lives.clear(), self._endings.clear()
         for live in lives:
             self._drop(live, Outdated())
         for port in self.ports.values():
             port.empty()
-        for future in (future for each in waiting.values() for future in each):
-            _answer(future, error=Outdated())
+        for future in waiting:
+            answer(future, error=Outdated())
 
     # ---- what is asked
 
@@ -194,8 +160,7 @@ class Executing:
         return future
 
     def _begin(self, run: Run) -> None:
-        with self._guard:
-            self._lives.setdefault(run.id, _Live(run.id, run))
+        self._lives.add(run)
         self.report(run.id, Began())
 
     def redrive(
@@ -224,49 +189,31 @@ class Executing:
 
         `insists`: it is tried again while it cannot be stored (a full disk); else the future raises.
         """
-        item = _Item(happened, Future(), insists, self._world.db.generations.now)
+        item = Item(happened, Future(), insists, self._world.db.generations.now)
         if self._stop:
-            _answer(item.future, error=_stopping())
+            answer(item.future, error=_stopping())
             return item.future
-        with self._guard:
-            live = self._lives.setdefault(execution, _Live(execution))
-            live.inbox.append(item)
-            if live.busy:
-                return item.future
-            live.busy = True
-        self._ready.put(live)
+        live = self._lives.receive(execution, item)
+        if live is not None:
+            self._ready.put(live)
         return item.future
 
     def ended(self, arn: str) -> Future[Run]:
         """The execution as it is once it has ended. Raises LookupError where it is gone; cancelled as
         the server stops."""
-        future = self.expect(arn)
-        run = self._store.find(arn)
-        if run is not None and run.status != RUNNING:
-            self._tell_ended(arn, run)
-        elif run is None:
-            with self._guard:
-                left = [one for one in self._waiting.pop(arn, ()) if one is not future]
-                if left:
-                    self._waiting[arn] = left
-            _answer(future, error=LookupError(arn))
-        return future
+        return self._stopped() or self._endings.of(arn)
 
     def expect(self, arn: str) -> Future[Run]:
         """As `ended`, for an execution that is about to begin."""
-        future: Future[Run] = Future()
-        if self._stop:
-            future.cancel()
-            return future
-        with self._guard:
-            self._waiting.setdefault(arn, []).append(future)
-        return future
+        return self._stopped() or self._endings.expect(arn)
 
-    def _tell_ended(self, arn: str, run: Run) -> None:
-        with self._guard:
-            waiting = self._waiting.pop(arn, ())
-        for future in waiting:
-            _answer(future, run)
+    def _stopped(self) -> Future[Run] | None:
+        """A future that is cancelled, where the server stops."""
+        if not self._stop:
+            return None
+        future: Future[Run] = Future()
+        future.cancel()
+        return future
 
     def wake(self) -> None:
         """Timers are looked at now (a test's clock went on)."""
@@ -277,9 +224,8 @@ class Executing:
         tests."""
         until = time.monotonic() + timeout
         while True:
-            with self._guard:
-                if self._timers.rests and not any(live.busy for live in self._lives.values()):
-                    return
+            if self._timers.rests and not self._lives.busy():
+                return
             if time.monotonic() > until:
                 raise TimeoutError
             time.sleep(0.002)
@@ -298,11 +244,9 @@ class Executing:
                 log.exception("execution %s could not be moved on", live.id)
                 self._drop(live, error)
 
-    def _turn(self, live: _Live) -> None:
+    def _turn(self, live: Live) -> None:
         """The step that was committed is told, and the next one is made."""
-        with self._guard:
-            known = self._lives.get(live.id) is live
-        if not known:  # all was deleted
+        if not self._lives.has(live):  # all was deleted
             self._drop(live, Outdated())
             return
         if live.stored is not None:
@@ -311,28 +255,18 @@ class Executing:
                 self._tell(live, item, step)
             if step.more:
                 self._before(live, Continued())
-        with self._guard:
-            if not live.inbox:
-                live.busy = False
-                if (
-                    live.run is None
-                    or live.run.status != RUNNING
-                    or live.size > SMALL
-                    or len(self._lives) > KEPT
-                ):
-                    self._lives.pop(live.id, None)
-                return
-            item = live.inbox[0]
+        item = self._lives.first(live)
+        if item is None:
+            return
         with self._world.db.generations.of(item.generation):
             self._step(live, item)
 
-    def _before(self, live: _Live, happened: Began | Continued) -> None:
+    def _before(self, live: Live, happened: Began | Continued) -> None:
         """What was cut off, or has not begun, comes before what has happened since."""
-        item = _Item(happened, Future(), True, self._world.db.generations.now)
-        with self._guard:
-            live.inbox.appendleft(item)
+        item = Item(happened, Future(), True, self._world.db.generations.now)
+        self._lives.before(live, item)
 
-    def _step(self, live: _Live, item: _Item) -> None:
+    def _step(self, live: Live, item: Item) -> None:
         if live.run is None or live.run.status != RUNNING:
             live.program = None  # of one that runs again, whose plan has changed
             found = self._store.get(live.id)
@@ -348,45 +282,45 @@ class Executing:
         if (isinstance(item.happened, Began) and live.position) or self._stale(live, item):
             self._nothing(live, item)
             return
-        step = self._made(live, run, item.happened)
-        port = self.ports[run.kind]
-        change = change_of(run, item.happened, step, port.recorded(run))
+        step, change = self._made(live, run, item.happened)
         live.size = len(change.position or "")
         self._commit(live, item, step, change)
 
-    def _stale(self, live: _Live, item: _Item) -> bool:
+    def _stale(self, live: Live, item: Item) -> bool:
         """Whether a timer fired that was cancelled or set anew meanwhile (by a heartbeat)."""
         happened = item.happened
         return isinstance(happened, TimerFired) and not self._store.is_due(
             live.id, happened.key, self._world.clock()
         )
 
-    def _made(self, live: _Live, run: Run, happened: Happened) -> Step:
-        port = self.ports[run.kind]
+    def _made(self, live: Live, run: Run, happened: Happened) -> tuple[Step, Change]:
+        """The step and what it changes; where these cannot be made, the execution fails."""
+        port, recorded = self.ports[run.kind], self.ports[run.kind].recorded(run)
         until = time.monotonic() + SLICE
         try:
             if live.program is None:
                 live.program = port.program(run)
-            return port.advance(
+            step = port.advance(
                 live.program,
                 live.position,
                 happened,
                 _Pages(self._store, run.id),
                 lambda: time.monotonic() > until,
             )
+            return step, change_of(run, happened, step, recorded)
         except Exception as error:
             log.exception("%s fails: it could not be moved on", run.arn)
-            return port.broken(run, live.position, error)
+            step = port.broken(run, live.position, error)
+            return step, change_of(run, happened, step, recorded)
 
-    def _nothing(self, live: _Live, item: _Item) -> None:
+    def _nothing(self, live: Live, item: Item) -> None:
         """Nobody awaits what happened."""
-        with self._guard:
-            live.inbox.popleft()
+        self._lives.done(live)
         self._settled(live, item)
-        _answer(item.future, False)
+        answer(item.future, False)
         self._ready.put(live)
 
-    def _commit(self, live: _Live, item: _Item, step: Step, change: Change) -> None:
+    def _commit(self, live: Live, item: Item, step: Step, change: Change) -> None:
         assert live.run is not None
         port, run = self.ports[live.run.kind], live.run
         if change.end is not None:
@@ -397,7 +331,7 @@ class Executing:
             )  # fmt: skip
 
         def work(tx: Tx) -> None:
-            self._store.apply(tx, change)
+            apply(tx, change)
             port.store(tx, run, step)
             if step.end is not None and not port.recorded(run):
                 self._store.delete_in(tx, run.id)
@@ -407,8 +341,7 @@ class Executing:
             error = future.exception()
             if error is None:
                 live.run, live.position, live.stored = run, step.position, (item, step)
-                with self._guard:
-                    live.inbox.popleft()
+                self._lives.done(live)
                 self._ready.put(live)
             else:
                 self._unstored(live, item, error)
@@ -420,7 +353,7 @@ class Executing:
             self._room.release()
             raise
 
-    def _unstored(self, live: _Live, item: _Item, error: BaseException) -> None:
+    def _unstored(self, live: Live, item: Item, error: BaseException) -> None:
         """The step could not be stored; in the thread of the database's writer."""
         if isinstance(error, Outdated | Conflict):
             self._drop(live, error)
@@ -429,12 +362,11 @@ class Executing:
             log.warning("a step of execution %s is tried again: %s", live.id, error)
             self._later(live)
             return
-        with self._guard:
-            live.inbox.popleft()
-        _answer(item.future, error=error)
+        self._lives.done(live)
+        answer(item.future, error=error)
         self._ready.put(live)
 
-    def _later(self, live: _Live) -> None:
+    def _later(self, live: Live) -> None:
         """The execution's step is made again in a while, together with those of others."""
         with self._guard:
             self._unstorable.append(live)
@@ -450,25 +382,20 @@ class Executing:
         for live in found:
             self._ready.put(live)
 
-    def _drop(self, live: _Live, error: BaseException | None) -> None:
+    def _drop(self, live: Live, error: BaseException | None) -> None:
         """The execution is not moved on any more: it is gone, or has ended."""
-        with self._guard:
-            if self._lives.get(live.id) is live:
-                del self._lives[live.id]
-            items, live.inbox = live.inbox, deque()
-            live.busy = False
-        for item in items:
+        for item in self._lives.drop(live):
             self._settled(live, item)
             if error is None:
-                _answer(item.future, False)
+                answer(item.future, False)
             else:
-                _answer(item.future, error=error)
+                answer(item.future, error=error)
 
-    def _settled(self, live: _Live, item: _Item) -> None:
+    def _settled(self, live: Live, item: Item) -> None:
         if isinstance(item.happened, TimerFired):
             self._timers.settled(live.id, item.happened.key)
 
-    def _tell(self, live: _Live, item: _Item, step: Step) -> None:
+    def _tell(self, live: Live, item: Item, step: Step) -> None:
         """Who is concerned by a durable step knows of it."""
         run = live.run
         assert run is not None
@@ -478,21 +405,10 @@ class Executing:
             self.ports[run.kind].done(run, item.happened, step)
         except Exception:
             log.exception("what follows from a step of %s failed", run.arn)
-        _answer(item.future, bool(step.events or step.commands or step.end))
+        answer(item.future, bool(step.events or step.commands or step.end))
         if step.end is not None:
-            self._tell_ended(run.arn, run)
+            self._endings.tell(run)
 
 
 def _stopping() -> AwsError:
     return AwsError("ServiceUnavailable", "The server is stopping.", 503)
-
-
-def _answer(future: Future[Any], result: Any = None, error: BaseException | None = None) -> None:
-    """The future has its answer, unless nobody waits any more."""
-    try:
-        if error is None:
-            future.set_result(result)
-        else:
-            future.set_exception(error)
-    except InvalidStateError:
-        pass

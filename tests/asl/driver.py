@@ -41,6 +41,7 @@ class Run:
     tasks: dict[str, steps.StartTask] = field(default_factory=dict)
     end: steps.End | None = None
     largest: int = 0
+    steps: int = 0
 
     def __post_init__(self) -> None:
         machine = read_machine(json.dumps(self.definition))
@@ -72,6 +73,7 @@ class Run:
         return self
 
     def _keep(self, step: steps.Step) -> None:
+        self.steps += 1
         text = json.dumps(step.position)
         self.largest = max(self.largest, len(text))
         self.position = json.loads(text)

@@ -282,3 +282,37 @@ def test_a_map_run_is_stopped_with_its_execution() -> None:
     run, command = map_run({}, [1])
     run.happen(steps.Stopped())
     assert steps.StopMapRun(command.key) in run.commands
+
+
+@pytest.mark.parametrize("value", [-1, 1.5, "x", None, True])
+@pytest.mark.parametrize("field", ["MaxItems", "MaxItemsPerBatch", "MaxInputBytesPerBatch"])
+def test_limits_that_are_no_whole_numbers(field: str, value: Any) -> None:
+    """Paths and expressions give them: the state fails before the map run begins."""
+    config = {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}
+    state: Doc = {"Type": "Map", "ItemProcessor": {**machine(P=PASS), "ProcessorConfig": config}}
+    for language, limit in (
+        ("JSONPath", {f"{field}Path": "$.n"}),
+        ("JSONata", {field: "{% $states.input.n %}"}),
+    ):
+        reader = {
+            "Resource": "arn:aws:states:::s3:getObject",
+            "ReaderConfig": {"InputType": "JSON"},
+        }
+        if field == "MaxItems":
+            reader["ReaderConfig"] |= limit  # type: ignore[operator]
+            part: Doc = {"ItemReader": reader}
+        else:
+            part = {"ItemReader": reader, "ItemBatcher": limit}
+        run = started(single({**state, **part}, QueryLanguage=language), {"n": value})
+        assert run.end is not None
+        assert run.end.error == "States.Runtime"
+        assert "does not reference an integer value" in (run.end.cause or "")
+
+
+def test_a_tolerated_percentage_is_at_most_100() -> None:
+    config = {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}
+    state: Doc = {"Type": "Map", "ItemProcessor": {**machine(P=PASS), "ProcessorConfig": config}}
+    state |= {"ItemsPath": "$.l", "ToleratedFailurePercentagePath": "$.n"}
+    run = started(single(state), {"n": 101, "l": [1]})
+    assert run.end is not None
+    assert run.end.error == "States.Runtime"

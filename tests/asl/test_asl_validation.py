@@ -159,6 +159,7 @@ FAR = {"ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}}
         ),
         ({**MAP, "ItemProcessor": {**machine(P=PASS), **FAR}, "ItemBatcher": {}}, "/States/S/ItemBatcher"),
         ({"Type": "Choice", "Choices": []}, "Array must have at least 1 item at /States/S/Choices"),
+        ({"Type": "Parallel", "Branches": []}, "Array must have at least 1 item at /States/S/Branches"),
         ({"Type": "Wait", "End": True}, "One of these fields is required: [Seconds, Timestamp"),
     ],
 )  # fmt: skip
@@ -274,3 +275,17 @@ def test_no_value_of_a_field_makes_the_validator_fail(field: str, junk: object) 
             text = json.dumps(definition)
             if not errors(definition):
                 read_machine(text)
+
+
+def test_a_long_text_is_told_in_part() -> None:
+    """As the service's JSON reader does: 500 characters of the source, 256 of a token."""
+    (found,) = diagnose("x" * 10_000)
+    assert "[truncated 9500 chars]" in found.message
+    assert len(found.message) < 2_000
+    many = {
+        "StartAt": "A",
+        "States": {f"S{at}": {"Type": "Pass", "End": True} for at in range(999)},
+    }
+    with pytest.raises(AwsError) as caught:
+        read_machine(json.dumps(many))
+    assert len(caught.value.message) < 20_000

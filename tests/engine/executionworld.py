@@ -14,7 +14,8 @@ from sagebrush.services.states.port import StatesPort
 from sagebrush.services.states.program import KIND
 from sagebrush.store.db import Db
 from sagebrush.store.events import Events, Interest
-from sagebrush.store.executions import Executions, New, Run, Work
+from sagebrush.store.execution_values import New, Run, Work
+from sagebrush.store.executions import Executions
 from sagebrush.store.rows import Rows
 from sagebrush.store.series import Series
 from sagebrush.store.streams import Streams

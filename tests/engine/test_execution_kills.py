@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from sagebrush.asl.steps import TaskSucceeded
-from sagebrush.store.executions import Run
+from sagebrush.store.execution_values import Run
 from tests.engine.executionworld import ExecutionWorld
 from tests.engine.test_executions import CALL, passes
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from concurrent.futures import Future
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +23,9 @@ from sagebrush.asl.steps import (
 from sagebrush.engine import executions
 from sagebrush.errors import AwsError
 from sagebrush.store import emptying
-from sagebrush.store.executions import Run
+from sagebrush.store.execution_values import New, Run
 from sagebrush.store.generations import Outdated
-from tests.engine.executionworld import ExecutionWorld
+from tests.engine.executionworld import MACHINE, ROLE, ExecutionWorld
 from tests.waiting import until
 
 CALL = "arn:aws:states:::sqs:sendMessage"
@@ -31,6 +33,9 @@ TASK = {
     "StartAt": "T",
     "States": {"T": {"Type": "Task", "Resource": CALL, "End": True, "TimeoutSeconds": 60}},
 }
+
+_PLAN = {"role": ROLE, "machine": MACHINE, "type": "STANDARD"}
+NEW = New("states", MACHINE.replace(":stateMachine:", ":execution:"), MACHINE, "n", "", "", _PLAN)
 
 
 @pytest.fixture
@@ -389,3 +394,45 @@ def test_a_heartbeat_that_came_in_time_outruns_its_timer(world: ExecutionWorld) 
     world.now += 1
     world.executing.wake()
     assert world.ended(run).error == "States.Timeout"
+
+
+def test_a_step_that_cannot_be_written_fails_the_execution(world: ExecutionWorld) -> None:
+    """Values nested more deeply than can be written again; a task takes what can."""
+    task = {"StartAt": "T", "States": {"T": {"Type": "Task", "Resource": CALL, "End": True}}}
+    for depth in range(100, 1_000, 50):
+        text = "[" * depth + "]" * depth
+        new = replace(NEW, arn=f"{NEW.arn}{depth}", definition=json.dumps(task), input=text)
+        run = world.executing.begin(new).result(10)[0]
+        world.settled()
+        now = world.executions.run(run.id)
+        assert now is not None
+        assert now.status == "FAILED" or world.executions.works((run.id, ""))
+
+
+def test_large_values_are_there_after_a_restart(world: ExecutionWorld) -> None:
+    """They lie in pages, once for all branches; nothing is left of them at the end."""
+    branches = [
+        {
+            "StartAt": f"W{at}",
+            "States": {
+                f"W{at}": {"Type": "Wait", "Seconds": at, "Next": f"P{at}"},
+                f"P{at}": {"Type": "Pass", "Parameters": {"n.$": "$.n"}, "End": True},
+            },
+        }
+        for at in range(1, 4)
+    ]
+    state = {"Type": "Parallel", "Branches": branches, "End": True}
+    run = world.start(
+        "one", {"StartAt": "S", "States": {"S": state}}, {"n": 1, "big": "x" * 50_000}
+    )
+    world.settled()
+    for _ in branches:
+        found = world.db.read("SELECT count(*) AS n, sum(length(body)) AS size FROM page")[0]
+        assert (found["n"], found["size"] // 1_000) == (1, 50)
+        world.close()
+        world.open()
+        world.now += 1
+        world.executing.wake()
+        world.settled()
+    assert world.ended(run).output == '[{"n":1},{"n":1},{"n":1}]'
+    assert world.db.read("SELECT * FROM page") == []

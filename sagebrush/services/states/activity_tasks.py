@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sagebrush.asl.steps import StartTask, TaskFailed, TaskStarted
-from sagebrush.store.executions import Run, Work
+from sagebrush.store.execution_values import Run, Work
 from sagebrush.world import World
 
 

@@ -15,7 +15,7 @@ from sagebrush.asl.values import read
 from sagebrush.asl.work import TOKEN_BYTES
 from sagebrush.errors import AwsError, Doc
 from sagebrush.services.states import payloads
-from sagebrush.store.executions import Work
+from sagebrush.store.execution_values import Work
 from sagebrush.world import Ctx
 
 

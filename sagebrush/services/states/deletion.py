@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sagebrush.services.states.resources import ALIAS, DELETING, KIND, VERSION
 from sagebrush.store.changes import Changes, together
-from sagebrush.store.executions import RUNNING
+from sagebrush.store.execution_values import RUNNING
 from sagebrush.world import World
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from sagebrush.store.executions import Run, Work
+from sagebrush.store.execution_values import Run, Work
 
 
 class Doer(Protocol):

@@ -20,7 +20,7 @@ from sagebrush.services.states import aliases, arns, configuration, payloads, st
 from sagebrush.services.states.map_runs import rows as map_rows
 from sagebrush.services.states.program import KIND, Plan, plan_of
 from sagebrush.services.states.resources import DELETING, Found, find, revised
-from sagebrush.store.executions import RUNNING, New, Run
+from sagebrush.store.execution_values import RUNNING, New, Run
 from sagebrush.world import Ctx
 
 _draw = random.SystemRandom().random

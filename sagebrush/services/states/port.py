@@ -28,7 +28,7 @@ from sagebrush.services.states.program import Program, Programs, plan_of
 from sagebrush.services.states.records import Records
 from sagebrush.services.states.resources import DELETING, KIND
 from sagebrush.store.db import Tx
-from sagebrush.store.executions import Order, Run, Work
+from sagebrush.store.execution_values import Order, Run, Work
 from sagebrush.world import World
 
 AT_ONCE = 100_000

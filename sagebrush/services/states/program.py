@@ -13,7 +13,8 @@ from sagebrush.asl.machine import Machine, State
 from sagebrush.asl.steps import Execution
 from sagebrush.errors import Doc
 from sagebrush.services.states.tasks.calls import prepared
-from sagebrush.store.executions import Executions, Run
+from sagebrush.store.execution_values import Run
+from sagebrush.store.executions import Executions
 
 KIND = "states"
 """`Run.kind` of executions of state machines."""

@@ -12,7 +12,7 @@ from sagebrush.errors import Doc
 from sagebrush.services.states.program import plan_of
 from sagebrush.store.db import Tx
 from sagebrush.store.events import Event
-from sagebrush.store.executions import Run
+from sagebrush.store.execution_values import Run
 from sagebrush.world import World
 
 DETAIL = "Step Functions Execution Status Change"

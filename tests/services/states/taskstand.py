@@ -11,7 +11,7 @@ from typing import Any
 
 from sagebrush.app import build
 from sagebrush.services.states.program import KIND
-from sagebrush.store.executions import New, Run
+from sagebrush.store.execution_values import New, Run
 from tests.conftest import make_settings
 from tests.crowding import crowding
 

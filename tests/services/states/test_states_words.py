@@ -10,7 +10,7 @@ import pytest
 
 from sagebrush.errors import AwsError
 from sagebrush.services.states import aliases, arns, log_lines, payloads, status_events, tokens
-from sagebrush.store.executions import Run
+from sagebrush.store.execution_values import Run
 
 ARN = "arn:aws:states:us-east-1:123456789012:"
 

@@ -8,18 +8,16 @@ from __future__ import annotations
 
 import codecs
 import csv
-import json
 import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 from urllib.parse import unquote_plus
 
-from sagebrush.asl.values import read
+from sagebrush.asl.values import LARGEST, read, strict
 from sagebrush.errors import Doc
 
 DELIMITERS = {"COMMA": ",", "PIPE": "|", "SEMICOLON": ";", "SPACE": " ", "TAB": "\t"}
 NOT_ITERABLE = "Attempting to map over non-iterable node."
-_decoder = json.JSONDecoder()
 _SPACE = " \t\r\n"
 _NUMBER = re.compile("[-+.eE0-9]*")
 """What a number that is still arriving may go on with."""
@@ -51,14 +49,20 @@ def texts(chunks: Iterable[bytes]) -> Iterator[str]:
 
 
 def lines(chunks: Iterable[bytes]) -> Iterator[str]:
-    """The lines of a file with their ends."""
-    left = ""
+    """The lines of a file with their ends. Raises Unreadable."""
+    left: list[str] = []
+    size = 0
     for text in texts(chunks):
-        left += text
-        *whole, left = left.split("\n")
-        yield from (f"{line}\n" for line in whole)
-    if left:
-        yield left
+        first, *more = text.split("\n")
+        left.append(first)
+        size += len(first)
+        if size > LARGEST:
+            raise Unreadable(f"A line of the file is longer than {LARGEST} characters")
+        for line in more:
+            yield "".join(left) + "\n"
+            left, size = [line], len(line)
+    if size:
+        yield "".join(left)
 
 
 def json_lines(chunks: Iterable[bytes]) -> Iterator[Any]:
@@ -76,6 +80,7 @@ def delimited(chunks: Iterable[bytes], config: Doc) -> Iterator[Doc]:
     beyond the headers is left out (recorded: localstack test_map_item_reader_csv_*). Raises Unreadable.
     """
     delimiter = DELIMITERS[config.get("CSVDelimiter", "COMMA")]
+    csv.field_size_limit(LARGEST)  # 128 KiB without: less than an item may have
     rows = csv.reader(lines(chunks), delimiter=delimiter)
     try:
         headers = config.get("CSVHeaders")
@@ -165,16 +170,16 @@ class _Elements:
     def _element(self) -> Any:
         while True:
             try:
-                value, end = _decoder.raw_decode(self._left)
-            except (ValueError, RecursionError) as error:
-                if self._ended:
+                value, end = strict.raw_decode(self._left)
+            except (ValueError, RecursionError, OverflowError) as error:
+                if self._ended or len(self._left) > LARGEST:
                     raise Unreadable(f"The file is not valid JSON: {error}") from None
             else:
                 going_on = _NUMBER.match(self._left, end)
                 assert going_on is not None
                 if going_on.end() < len(self._left) or self._ended:
-                    text, self._left = self._left[:end], self._left[end:]
-                    return read(text) if isinstance(value, int | float) else value
+                    self._left = self._left[end:]
+                    return value
             self._more(max(1, len(self._left)))
 
 

@@ -13,7 +13,7 @@ from sagebrush.asl.values import PAYLOAD_LIMIT, read, write
 from sagebrush.errors import Doc
 from sagebrush.services.states.program import plan_of
 from sagebrush.services.states.tasks.values import instant
-from sagebrush.store.executions import Run
+from sagebrush.store.execution_values import Run
 
 INCLUDED = {"Included": True}
 GROUPS = ("FAILED", "PENDING", "SUCCEEDED")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TypedDict
 
 from sagebrush.errors import Doc
-from sagebrush.store.executions import OWN
+from sagebrush.store.execution_values import OWN
 from sagebrush.store.rows import Row
 from sagebrush.world import World
 

@@ -27,8 +27,8 @@ from sagebrush.services.states.map_runs.sources import READER_FAILED, ReaderFail
 from sagebrush.services.states.program import KIND, Programs, plan_of, state_at
 from sagebrush.services.states.tasks.answers import error_of
 from sagebrush.services.states.tasks.names import s3_resource
-from sagebrush.store.executions import RUNNING as CHILD_RUNS
-from sagebrush.store.executions import New, Run, Work
+from sagebrush.store.execution_values import RUNNING as CHILD_RUNS
+from sagebrush.store.execution_values import New, Run, Work
 from sagebrush.store.generations import Outdated
 from sagebrush.store.rows import Exists, Row
 from sagebrush.world import Ctx, World

@@ -29,6 +29,8 @@ from sagebrush.world import Ctx
 
 READER_FAILED = "States.ItemReaderFailed"
 STATE_DATA = "STATE_DATA"
+PIECE = 1 << 20
+"""Bytes that are unpacked at a time."""
 
 
 class ReaderFailed(Exception):
@@ -122,19 +124,32 @@ def _content(ctx: Ctx, request: Doc) -> Iterator[bytes]:
     blob: Blob = ctx.call("s3", "GetObject", request)["Body"]
     try:
         packed = str(request.get("Key", "")).endswith(".gz")
-        yield from _unpacked(blob.chunks()) if packed else blob.chunks()
+        yield from unpacked(blob.chunks()) if packed else blob.chunks()
     finally:
         blob.release()
 
 
-def _unpacked(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    unpacker = zlib.decompressobj(wbits=31)
+def unpacked(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """The bytes that a file of gzip members holds, in pieces of bounded size. Raises Unreadable."""
+    unpacker, begun = zlib.decompressobj(wbits=31), False
     try:
         for chunk in chunks:
-            yield unpacker.decompress(chunk)
-        yield unpacker.flush()
+            left = chunk
+            while left:
+                if unpacker.eof:
+                    left = left.lstrip(
+                        b"\0"
+                    )  # padding between members (RFC 1952 has none; gzip takes it)
+                    if not left:
+                        break
+                    unpacker, begun = zlib.decompressobj(wbits=31), False
+                yield unpacker.decompress(left, PIECE)
+                begun = True
+                left = unpacker.unused_data if unpacker.eof else unpacker.unconsumed_tail
     except zlib.error as error:
         raise Unreadable(f"The file is not packed as its name says: {error}") from None
+    if begun and not unpacker.eof:
+        raise Unreadable("The file is not packed as its name says: it ends too soon")
 
 
 def _inventoried(ctx: Ctx, request: Doc) -> Iterator[Doc]:

@@ -11,7 +11,7 @@ from typing import Any
 from sagebrush.asl.values import write
 from sagebrush.errors import Doc
 from sagebrush.services.states.map_runs import results
-from sagebrush.store.executions import Run
+from sagebrush.store.execution_values import Run
 from sagebrush.world import Ctx
 
 Children = Callable[[], Iterator[Run]]

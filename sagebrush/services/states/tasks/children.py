@@ -13,7 +13,7 @@ from sagebrush.errors import AwsError, Doc
 from sagebrush.services.states.tasks import answers
 from sagebrush.services.states.tasks.calls import By, Call
 from sagebrush.services.states.tasks.optimised import Child
-from sagebrush.store.executions import Run
+from sagebrush.store.execution_values import Run
 from sagebrush.store.rows import Row
 from sagebrush.world import Ctx, World
 

@@ -36,7 +36,7 @@ from sagebrush.services.states.tasks import answers, children
 from sagebrush.services.states.tasks.answers import CallFailed
 from sagebrush.services.states.tasks.calls import By, Call, call_of
 from sagebrush.services.states.tasks.values import Unfit
-from sagebrush.store.executions import Run, Work
+from sagebrush.store.execution_values import Run, Work
 from sagebrush.store.generations import Outdated
 from sagebrush.world import Ctx, StartedBy, World
 

@@ -116,10 +116,11 @@ def _machine(name: str, doc: Doc, language: str) -> Machine:
 
 def targets(doc: Doc) -> Iterator[str]:
     """The states that a state may go to."""
-    inner = (doc, *doc.get("Choices", ()), *doc.get("Catch", ()))
-    for each in inner:
-        if isinstance(each, dict):
-            yield from (each[field] for field in ("Next", "Default") if field in each)
+    parts = [doc.get(field) for field in ("Choices", "Catch")]
+    inner = [each for part in parts if isinstance(part, list) for each in part]
+    for each in (doc, *(one for one in inner if isinstance(one, dict))):
+        found = (each.get(field) for field in ("Next", "Default"))
+        yield from (target for target in found if isinstance(target, str))
 
 
 def _check(request: Doc, state: State, mocked: bool) -> None:

@@ -12,6 +12,7 @@ from sagebrush.asl import spine
 from sagebrush.asl.failures import Failure, StateError, matches
 from sagebrush.asl.machine import State
 from sagebrush.asl.map_runs import exceeded
+from sagebrush.asl.pages import Values
 from sagebrush.asl.resources import Problem, Resource
 from sagebrush.asl.scope import Scope
 from sagebrush.asl.steps import (
@@ -180,7 +181,8 @@ class Trial:
             "state": name, "at": self._began, "retried": self.retried, "variables": self.variables,
         }  # fmt: skip
         line = Line("", frame, self.subject.machine)
-        turn = Turn(self._execution, {"events": 1}, self._began, self.random, _NoPages())
+        values = Values({"root": frame}, _NoPages())
+        turn = Turn(self._execution, {"events": 1}, self._began, self.random, values)
         return turn.scope(line, value, **states)
 
     def _inspection(self, state: State) -> Inspection:

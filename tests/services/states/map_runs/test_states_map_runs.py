@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from sagebrush.asl.steps import Stopped
-from sagebrush.store.executions import Run
+from sagebrush.store.execution_values import Run
 from tests.services.states.taskstand import TaskStand
 from tests.waiting import until
 

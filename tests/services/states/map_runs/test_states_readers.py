@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from sagebrush.services.states.map_runs import readers
+from sagebrush.services.states.map_runs import readers, sources
 from sagebrush.services.states.map_runs.readers import Unreadable
 
 
@@ -126,3 +127,35 @@ def test_an_inventory_lists_objects() -> None:
         readers.inventory({**manifest, "fileFormat": "ORC"})
     with pytest.raises(Unreadable, match="not one of an S3 inventory"):
         readers.inventory({"files": []})
+
+
+@pytest.mark.parametrize("text", ["[NaN]", '[1, {"a": [Infinity]}]', "[1e999]", "[[" * 5_000])
+def test_what_is_not_json_is_no_item(text: str) -> None:
+    with pytest.raises(Unreadable, match="not valid JSON"):
+        list(readers.items(pieces(text, 100), {}))
+
+
+def test_a_long_field_is_read_and_an_endless_line_is_not() -> None:
+    long = "x" * 200_000
+    assert list(readers.items(pieces(f"a\n{long}\n", 65_536), {"InputType": "CSV"})) == [
+        {"a": long}
+    ]
+    for kind in ("CSV", "JSONL", "JSON"):
+        endless = iter([b"[", *[b"x" * 1_000_000] * 20])
+        with pytest.raises(Unreadable):
+            list(readers.items(endless, {"InputType": kind}))
+        assert next(endless, None) is not None, "the rest is not read"
+
+
+def test_packed_files() -> None:
+    """All members of a file are read, in pieces, and one that was cut off is no file."""
+    two = gzip.compress(b"a\n1\n") + gzip.compress(b"2\n") + b"\0" * 20
+    for size in (1, 7, 1_000):
+        parts = (two[at : at + size] for at in range(0, len(two), size))
+        assert b"".join(sources.unpacked(parts)) == b"a\n1\n2\n"
+    bomb = gzip.compress(bytes(20_000_000))
+    assert max(map(len, sources.unpacked([bomb]))) <= sources.PIECE
+    for broken in (two[:20], gzip.compress(b"x" * 99)[:-4], two[:26] + b"rest"):
+        with pytest.raises(Unreadable, match="not packed as its name says"):
+            list(sources.unpacked([broken]))
+    assert list(sources.unpacked([b""])) == []

@@ -11,7 +11,7 @@ import pytest
 
 from sagebrush.asl.steps import Stopped
 from sagebrush.services.states.tasks import children
-from sagebrush.store.executions import Run, Work
+from sagebrush.store.execution_values import Run, Work
 from sagebrush.store.rows import Row
 from tests.services.states.taskstand import TaskStand, task
 from tests.waiting import until

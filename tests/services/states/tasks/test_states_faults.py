@@ -15,7 +15,7 @@ from sagebrush.asl.steps import Stopped
 from sagebrush.errors import AwsError
 from sagebrush.services.states.tasks import children, doing
 from sagebrush.services.states.tasks.doing import ServiceTasks
-from sagebrush.store.executions import Run
+from sagebrush.store.execution_values import Run
 from sagebrush.store.rows import Row
 from sagebrush.world import StartedBy
 from tests.conftest import Clock

@@ -397,3 +397,12 @@ def test_mocks_are_judged_by_the_operations_answer(
     assert found.value.message == f"Mock result schema validation error: {said}"
     loose = {**mock, "fieldValidationMode": "NONE"}
     assert tried(state, {}, loose)["output"] == result
+
+
+@pytest.mark.parametrize("junk", [None, 1, "x", {}, [None], [[]], [{"Next": []}], [{"Next": None}]])
+def test_targets_of_any_type_are_refused_as_a_definition(junk: Any) -> None:
+    for field in ("Next", "Default", "Choices", "Catch"):
+        state = {"Type": "Task", "Resource": LAMBDA, "End": True, field: junk}
+        with pytest.raises(AwsError) as caught:
+            subject_of({"definition": json.dumps(state), "roleArn": "role"})
+        assert caught.value.code == "InvalidDefinition"
