@@ -34,7 +34,7 @@ class Values:
         self.dropped: list[str] = []
         self._stored = stored
         self._read: dict[str, Any] = {}
-        self._before = set(_keys(position))
+        self._before = set(_keys(position)) if "pages" in position else set[str]()
 
     def get(self, key: str) -> Any:
         """The value of a page."""
@@ -72,8 +72,9 @@ class Values:
                     frame[name] = None
                 else:
                     del frame[name]
-        for key in sorted(self._before.difference(_keys(position))):
-            self.drop(key)
+        if self._before:
+            for key in sorted(self._before.difference(_keys(position))):
+                self.drop(key)
 
 
 def _inline(position: Doc, length: Callable[[Any], int]) -> Iterator[tuple[Doc, str, str, str]]:

@@ -89,7 +89,7 @@ class Turn:
     written: int = 0
     """Characters of the texts."""
     told: int = 0
-    """Characters of what the events tell."""
+    """Characters of the texts, as often as they were asked for: events tell of the same value again."""
 
     def emit(self, kind: str, previous: int, member: str = "", details: Doc | None = None) -> int:
         """A history event is added; its id."""
@@ -101,8 +101,7 @@ class Turn:
             "previousEventId": previous,
         }
         if member:
-            event[member] = found = details if details is not None else {}
-            self.told += sum(len(value) for value in found.values() if isinstance(value, str))
+            event[member] = details if details is not None else {}
         self.events.append(event)
         return number
 
@@ -138,8 +137,10 @@ class Turn:
         """The JSON text of a value, written once in a step."""
         kept = self.texts.get(id(value))
         if kept is not None and kept[0] is value:
+            self.told += len(kept[1])
             return kept[1]
         made = write(value)
+        self.told += len(made)
         self.texts[id(value)] = (value, made)
         self.written += len(made)
         return made
