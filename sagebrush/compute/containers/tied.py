@@ -1,0 +1,281 @@
+"""A container that lives as long as its server: the execution environment of a function.
+
+It has no network. What it reaches are sockets of this server that listen on its own loopback, made
+between the moment in which its namespaces are there and the one in which its program begins; so nobody
+else can connect to them. For that this process must be root's, and the engine a Podman of root's, which
+has a call (`init`) for the first moment. The methods block, except those that say so.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import signal
+import socket
+import threading
+import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sagebrush.compute.base import Exited, Spec
+from sagebrush.compute.containers import container
+from sagebrush.compute.containers.container import Memory, Unstartable
+from sagebrush.compute.containers.engines import Engine
+from sagebrush.compute.local import sandbox
+from sagebrush.compute.shim import namespaces
+
+if TYPE_CHECKING:
+    from docker import APIClient
+
+HOME = "sagebrush.functions"
+"""The label of such containers: of which data directory they are."""
+SERVER = "sagebrush.server"
+"""The label that says of which start of the server."""
+USER = "900993:900990"
+"""Who runs in it, whatever the image says: nobody that this host knows."""
+LIBPOD = "v4.0.0"
+"""The version of Podman's own API with the call `init`."""
+NEVER = 125
+ENDING = 5.0
+"""Seconds that an engine has to tell how a process ended which is gone."""
+BACKLOG = 128
+WHY = (
+    "executable file not found in $path", "no such file or directory", "permission denied",
+    "exec format error", "is a directory",
+)  # fmt: skip
+"""Why a program cannot be executed, in small letters."""
+
+
+def lacking(engine: Engine | None) -> str:
+    """Why functions of images cannot run by that engine; "" where they can."""
+    if engine is None:
+        return "neither Docker nor Podman answers on this machine"
+    own = engine.podman and not engine.rootless and engine.url.startswith("unix://")
+    if not own or os.geteuid() != 0:
+        return (
+            f"{engine.name} answers, but they need a Podman of root's and a server that root started:"
+            " only so has each of them a Runtime API that no other program can reach"
+        )
+    return ""
+
+
+class TiedContainer:
+    """One such container, under the key of its `spec`."""
+
+    def __init__(self, engine: Engine, spec: Spec, labels: Mapping[str, str]) -> None:
+        self.spec = spec
+        self._engine = engine
+        self._labels = dict(labels)
+        self._pid = 0
+        self._lock = threading.Lock()
+        self._killed = False
+        self.pidfd = -1
+        """Readable once its first process has ended."""
+        self.outputs: tuple[int, ...] = ()
+        """Pipes of its first process, to which marks are written: standard output, standard error."""
+        self.memory = Memory(0)
+        self._still = Freezer(0)
+        self._started = 0.0
+
+    def make(self, env: Mapping[str, str]) -> dict[str, socket.socket]:
+        """Its namespaces are there, its program does not run yet; what listens in them, by listener.
+
+        Raises Unstartable, and OSError where the engine does not answer.
+        """
+        from docker import errors
+
+        with self._engine.client() as client:
+            try:
+                client.create_container(**_container(client, self.spec, env, self._labels))
+            except errors.APIError as error:
+                raise Unstartable(f"create: {_words(error)}") from error
+            url = f"{client.base_url}/{LIBPOD}/libpod/containers/{self.spec.key}/init"
+            answer = client.post(url)
+            if answer.status_code >= 400:
+                raise Unstartable(unstarted(answer.text, self.spec))
+            self._pid = int(client.inspect_container(self.spec.key)["State"]["Pid"])
+        self.pidfd = os.pidfd_open(self._pid)
+        self.memory, self._still = Memory(self._pid), Freezer(self._pid)
+        flags = os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC
+        self.outputs = tuple(os.open(f"/proc/{self._pid}/fd/{n}", flags) for n in (1, 2))
+        return inside(self._pid, self.spec.listeners)
+
+    def start(self) -> None:
+        """Its program runs. Raises Unstartable."""
+        from docker import errors
+
+        with self._engine.client() as client:
+            try:
+                client.start(self.spec.key)
+            except errors.APIError as error:
+                raise Unstartable(unstarted(_words(error), self.spec)) from error
+        self._started = time.time()
+
+    def freeze(self, frozen: bool) -> None:
+        """All that runs in it stands still, or goes on. At once."""
+        with contextlib.suppress(OSError):
+            self._still.set(frozen)
+
+    def kill(self) -> None:
+        """All that runs in it has SIGKILL. At once; repeatable."""
+        with self._lock:
+            self._killed = True
+            if self.pidfd >= 0:
+                self.freeze(False)  # under cgroup v1 what is frozen does not end
+                with contextlib.suppress(ProcessLookupError):
+                    signal.pidfd_send_signal(self.pidfd, signal.SIGKILL)
+
+    @property
+    def killed(self) -> bool:
+        """Whether it was to be killed, maybe before there was anything to kill."""
+        return self._killed
+
+    def exited(self, reason: str) -> Exited:
+        """How it ended, which was by `reason` where that is not "". Raises OSError."""
+        state = self._ended_state()
+        code = int(state.get("ExitCode") or 0)
+        if not reason and code:
+            full = code == 137 and self.memory.exhausted(self.spec.limits.memory)
+            reason = "oom" if state.get("OOMKilled") or self.memory.killed or full else ""
+        code = 128 - code if 128 < code < 193 else code
+        return Exited(code, reason, "", self._started, time.time(), self.memory.peak)
+
+    def _ended_state(self) -> dict[str, Any]:
+        """The engine's description of its state, once it has ended or will not in time."""
+        until = time.monotonic() + ENDING
+        with self._engine.client() as client:
+            while True:
+                state = client.inspect_container(self.spec.key)["State"]
+                over = time.monotonic() > until
+                if over or not (state.get("Running") or state.get("Paused")):
+                    return state
+                time.sleep(0.01)
+
+    def remove(self) -> None:
+        """The container and what it wrote are gone. Raises OSError where the engine does not answer."""
+        self.kill()
+        with self._lock:
+            for fd in (self.pidfd, *self.outputs):
+                if fd >= 0:
+                    os.close(fd)
+            self.pidfd, self.outputs = -1, ()
+        with self._engine.client() as client:
+            container.discard(client, self.spec.key)
+
+
+def _container(
+    client: APIClient, spec: Spec, env: Mapping[str, str], labels: Mapping[str, str]
+) -> dict[str, Any]:
+    """What docker-py makes the container of."""
+    from docker.types import Ulimit
+
+    limits = spec.limits
+    host = client.create_host_config(
+        binds={
+            str(each.source): {"bind": each.target, "mode": "ro" if each.read_only else "rw"}
+            for each in spec.binds
+        },
+        network_mode="none",
+        ipc_mode="none",  # as at AWS there is no /dev/shm
+        read_only=True,
+        cap_drop=["ALL"],
+        security_opt=["no-new-privileges"],
+        mem_limit=limits.memory,
+        memswap_limit=limits.memory,
+        pids_limit=limits.pids,
+        cpu_shares=min(max(2, int(limits.cpu * 1024)), 262_144),
+        ulimits=[Ulimit(name="fsize", soft=spec.storage, hard=spec.storage)],
+        log_config={"Type": "none"},  # it is attached to
+    )
+    return {
+        "image": spec.image,
+        "command": list(spec.argv) or None,
+        "entrypoint": list(spec.entrypoint) or None,
+        "environment": dict(env),
+        "working_dir": spec.cwd or None,
+        "user": USER,
+        "name": spec.key,
+        "hostname": spec.hostname,
+        "labels": dict(labels),
+        "host_config": host,
+    }
+
+
+def inside(pid: int, names: Iterable[str]) -> dict[str, socket.socket]:
+    """Sockets that listen in the network namespace of that process, by listener. Raises OSError."""
+    found: dict[str, socket.socket] = {}
+    failed: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            space = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                namespaces.join(space)
+            finally:
+                os.close(space)
+            for name in names:
+                sock = found[name] = socket.socket()
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                sock.bind(sandbox.LISTENERS[name])
+                sock.listen(BACKLOG)
+                sock.setblocking(False)
+        except BaseException as error:
+            failed.append(error)
+
+    thread = threading.Thread(target=work, name="inside")  # which ends there: no way back is needed
+    thread.start()
+    thread.join()
+    if failed:
+        for sock in found.values():
+            sock.close()
+        raise OSError(f"its network cannot be entered: {failed[0]}") from failed[0]
+    return found
+
+
+class Freezer:
+    """Makes the control group of a process stand still."""
+
+    def __init__(self, pid: int) -> None:
+        """Raises OSError where the process is gone."""
+        lines = Path(f"/proc/{pid}/cgroup").read_text().splitlines() if pid else []
+        groups = {names: path for _, names, path in (line.split(":", 2) for line in lines)}
+        self._file, self._words = "", ("", "")
+        if "freezer" in groups:
+            self._file = f"/sys/fs/cgroup/freezer{groups['freezer']}/freezer.state"
+            self._words = ("THAWED", "FROZEN")
+        elif "" in groups:
+            self._file, self._words = f"/sys/fs/cgroup{groups['']}/cgroup.freeze", ("0", "1")
+
+    def set(self, frozen: bool) -> None:
+        """It stands still, or goes on; nothing where it has none. Raises OSError."""
+        if self._file:
+            with open(self._file, "w") as file:
+                file.write(self._words[frozen])
+
+
+def unstarted(words: str, spec: Spec) -> str:
+    """What an engine said of a program that it cannot start, as `routing.functions.failures` reads it:
+    `STEP: WHY: PATH`. Pure."""
+    text = " ".join(words.split())
+    why = next((each for each in WHY if each in text.lower()), "")
+    # to the kernel a directory is no program either
+    why = "permission denied" if why == "is a directory" else why
+    if why and re.search(r"workdir|working directory|chdir", text):
+        return f"chdir: {why}: {spec.cwd}"
+    if why:
+        return f"exec: {why}: {([*spec.entrypoint, *spec.argv] or [''])[0]}"
+    return f"start: {text[: container.WORDS]}"
+
+
+def sweep(engine: Engine, home: str, server: str) -> None:
+    """Containers of functions that earlier servers of that data directory left are gone."""
+    with engine.client() as client:
+        for found in client.containers(all=True, filters={"label": f"{HOME}={home}"}):
+            if found["Labels"].get(SERVER) != server:
+                container.discard(client, found["Id"])
+
+
+def _words(error: Exception) -> str:
+    return " ".join(str(getattr(error, "explanation", None) or error).split())[: container.WORDS]
