@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import resource
 import signal
 import socket
 import threading
@@ -94,9 +95,13 @@ class TiedContainer:
             url = f"{client.base_url}/{LIBPOD}/libpod/containers/{self.spec.key}/init"
             answer = client.post(url)
             if answer.status_code >= 400:
-                raise Unstartable(unstarted(answer.text, self.spec))
+                raise Unstartable(unstarted(str(answer.json().get("message")), self.spec))
             self._pid = int(client.inspect_container(self.spec.key)["State"]["Pid"])
         self.pidfd = os.pidfd_open(self._pid)
+        if storage := self.spec.storage:
+            # not by the engine: Podman adds limits of its own then, which not every host lets it set
+            with contextlib.suppress(PermissionError):  # nor lets every host this process
+                resource.prlimit(self._pid, resource.RLIMIT_FSIZE, (storage, storage))
         self.memory, self._still = Memory(self._pid), Freezer(self._pid)
         flags = os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC
         self.outputs = tuple(os.open(f"/proc/{self._pid}/fd/{n}", flags) for n in (1, 2))
@@ -169,8 +174,6 @@ def _container(
     client: APIClient, spec: Spec, env: Mapping[str, str], labels: Mapping[str, str]
 ) -> dict[str, Any]:
     """What docker-py makes the container of."""
-    from docker.types import Ulimit
-
     limits = spec.limits
     host = client.create_host_config(
         binds={
@@ -186,7 +189,6 @@ def _container(
         memswap_limit=limits.memory,
         pids_limit=limits.pids,
         cpu_shares=min(max(2, int(limits.cpu * 1024)), 262_144),
-        ulimits=[Ulimit(name="fsize", soft=spec.storage, hard=spec.storage)],
         log_config={"Type": "none"},  # it is attached to
     )
     return {
@@ -264,7 +266,7 @@ def unstarted(words: str, spec: Spec) -> str:
     why = "permission denied" if why == "is a directory" else why
     if why and re.search(r"workdir|working directory|chdir", text):
         return f"chdir: {why}: {spec.cwd}"
-    if why:
+    if why and re.search(r'exec:? ["/]', text):
         return f"exec: {why}: {([*spec.entrypoint, *spec.argv] or [''])[0]}"
     return f"start: {text[: container.WORDS]}"
 

@@ -242,8 +242,16 @@ def test_what_an_earlier_server_left_is_gone(
         key="function-left", argv=("one",), env={}, root=tmp_path, image=FUNCTION, storage=1 << 20
     )
     left = tied.TiedContainer(engine, spec, {tied.HOME: container.home(jobs), tied.SERVER: "other"})
-    left.make({})
-    left.start()
-    assert "function-left" in podman.run("ps", "--format", "{{.Names}}")
+    try:
+        left.make({})
+        left.start()
+        _swept(live, podman)
+    finally:
+        left.remove()
+
+
+def _swept(live: Any, podman: podman_service.Podman) -> None:
+    """The next server's look removes it."""
+    assert "function-left" in podman.run("ps", "--all", "--format", "{{.Names}}")
     live.world.functions._containers.sweep()
     assert "function-left" not in podman.run("ps", "--all", "--format", "{{.Names}}")
