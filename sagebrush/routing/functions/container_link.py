@@ -160,24 +160,29 @@ class ContainerLink:
         sockets = await self._run(self._container.make, told["env"])
         for name, sock in sockets.items():
             self._listening(name, sock)
-        gone = self._loop.create_future()
-        pidfd = self._container.pidfd
-        self._loop.add_reader(pidfd, lambda: gone.done() or gone.set_result(None))
+        gone, pidfd = self._loop.create_future(), self._container.pidfd
+        self._loop.add_reader(pidfd, self._is_gone, gone)
         reader, writer = await self._attach(self._spec.key)
+        hearing = asyncio.ensure_future(self._hear(reader))
+        self._begun = True
         try:
-            if self._container.killed:
-                self._container.kill()
             await self._run(self._container.start)
-            self._begun = True
+            if self._container.killed:  # before there was anything to kill
+                self._container.kill()
             self._look()
-            hearing = asyncio.ensure_future(self._hear(reader))
             await asyncio.wait({hearing, gone}, return_when=asyncio.FIRST_COMPLETED)
             await asyncio.wait({hearing}, timeout=LATE)  # what it wrote last
-            hearing.cancel()
         finally:
             self._loop.remove_reader(pidfd)
+            hearing.cancel()
             writer.close()
         return await self._run(self._container.exited, self._reason)
+
+    def _is_gone(self, gone: asyncio.Future[None]) -> None:
+        """Its first process has ended, and its control group is still there."""
+        if not gone.done():
+            self._container.memory.look()
+            gone.set_result(None)
 
     async def _run(self, work: Callable[..., Any], *given: Any) -> Any:
         return await self._loop.run_in_executor(self._threads, work, *given)

@@ -209,7 +209,7 @@ def test_failures_are_told_in_awss_words(live: Any) -> None:
 
 def test_what_cannot_be_is_refused(live: Any) -> None:
     client = live.client("lambda")
-    given = {"PackageType": "Image", "Role": ROLE, "FunctionName": "refused"}
+    given: dict[str, Any] = {"PackageType": "Image", "Role": ROLE, "FunctionName": "refused"}
     code = "InvalidParameterValueException"
     create = client.create_function
     words = refused(code, create, **given, Code={"ImageUri": "nowhere:1"})
