@@ -1,9 +1,10 @@
 """A container that lives as long as its server: the execution environment of a function.
 
 It has no network. What it reaches are sockets of this server that listen on its own loopback, made
-between the moment in which its namespaces are there and the one in which its program begins; so nobody
-else can connect to them. For that this process must be root's, and the engine a Podman of root's, which
-has a call (`init`) for the first moment. The methods block, except those that say so.
+between the moment in which its namespace is there and the one in which its program begins; so nobody
+else can connect to them. For that this process and the engine must be root's. Podman has a call (`init`)
+for the first moment; under Docker another container has the namespace (`holder`). The methods block,
+except those that say so.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import re
 import resource
 import signal
 import socket
+import sys
 import threading
 import time
 from collections.abc import Iterable, Mapping
@@ -21,7 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sagebrush.compute.base import Exited, Spec
-from sagebrush.compute.containers import container
+from sagebrush.compute.containers import container, holder
 from sagebrush.compute.containers.container import Memory, Unstartable
 from sagebrush.compute.containers.engines import Engine
 from sagebrush.compute.local import sandbox
@@ -53,12 +55,14 @@ def lacking(engine: Engine | None) -> str:
     """Why functions of images cannot run by that engine; "" where they can."""
     if engine is None:
         return "neither Docker nor Podman answers on this machine"
-    own = engine.podman and not engine.rootless and engine.url.startswith("unix://")
-    if not own or os.geteuid() != 0:
+    remote = engine.rootless or engine.desktop or not engine.url.startswith("unix://")
+    if remote or os.geteuid() != 0 or not sys.platform.startswith("linux"):
         return (
-            f"{engine.name} answers, but they need a Podman of root's and a server that root started:"
-            " only so has each of them a Runtime API that no other program can reach"
+            f"{engine.name} answers, but engine and server must both be root's, on this Linux: only so"
+            " has each function a Runtime API that no other program can reach"
         )
+    if not engine.podman and not holder.possible():
+        return f"{engine.name} answers, but for them Docker must run on {holder.MACHINE}"
     return ""
 
 
@@ -89,23 +93,47 @@ class TiedContainer:
 
         with self._engine.client() as client:
             try:
-                client.create_container(**_container(client, self.spec, env, self._labels))
+                if self._engine.podman:
+                    network, space = "none", 0
+                else:
+                    space = holder.start(client, self._holder, USER, self._labels)
+                    network = f"container:{self._holder}"
+                client.create_container(**_container(client, self.spec, env, self._labels, network))
             except errors.APIError as error:
                 raise Unstartable(f"create: {_words(error)}") from error
-            url = f"{client.base_url}/{LIBPOD}/libpod/containers/{self.spec.key}/init"
-            answer = client.post(url)
-            if answer.status_code >= 400:
-                raise Unstartable(unstarted(str(answer.json().get("message")), self.spec))
-            self._pid = int(client.inspect_container(self.spec.key)["State"]["Pid"])
-        self.pidfd = os.pidfd_open(self._pid)
+            if self._engine.podman:
+                url = f"{client.base_url}/{LIBPOD}/libpod/containers/{self.spec.key}/init"
+                answer = client.post(url)
+                if answer.status_code >= 400:
+                    said = str(answer.json().get("message"))
+                    raise Unstartable(unstarted(said, self.spec))
+                self._seize(client)
+        return inside(space or self._pid, self.spec.listeners)
+
+    @property
+    def _holder(self) -> str:
+        return f"{self.spec.key}-network"
+
+    def _seize(self, client: APIClient) -> None:
+        """Its first process, which is there, is known, and what is reached by that; maybe it has ended."""
+        pid = int(client.inspect_container(self.spec.key)["State"]["Pid"] or 0)
+        with contextlib.suppress(ProcessLookupError, FileNotFoundError):
+            if pid:
+                self.pidfd = os.pidfd_open(pid)
+                self.memory, self._still = Memory(pid), Freezer(pid)
+                self._limit(pid)
+                flags = os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC
+                self.outputs = tuple(os.open(f"/proc/{pid}/fd/{n}", flags) for n in (1, 2))
+        self._pid = pid
+
+    def _limit(self, pid: int) -> None:
+        """No file that it writes is larger than its storage, where that can be said.
+
+        Not by the engine: Podman adds limits of its own then, which not every host lets it set.
+        """
         if storage := self.spec.storage:
-            # not by the engine: Podman adds limits of its own then, which not every host lets it set
             with contextlib.suppress(PermissionError):  # nor lets every host this process
-                resource.prlimit(self._pid, resource.RLIMIT_FSIZE, (storage, storage))
-        self.memory, self._still = Memory(self._pid), Freezer(self._pid)
-        flags = os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC
-        self.outputs = tuple(os.open(f"/proc/{self._pid}/fd/{n}", flags) for n in (1, 2))
-        return inside(self._pid, self.spec.listeners)
+                resource.prlimit(pid, resource.RLIMIT_FSIZE, (storage, storage))
 
     def start(self) -> None:
         """Its program runs. Raises Unstartable."""
@@ -116,7 +144,9 @@ class TiedContainer:
                 client.start(self.spec.key)
             except errors.APIError as error:
                 raise Unstartable(unstarted(_words(error), self.spec)) from error
-        self._started = time.time()
+            self._started = time.time()
+            if not self._pid:
+                self._seize(client)
 
     def freeze(self, frozen: bool) -> None:
         """All that runs in it stands still, or goes on. At once."""
@@ -168,10 +198,16 @@ class TiedContainer:
             self.pidfd, self.outputs = -1, ()
         with self._engine.client() as client:
             container.discard(client, self.spec.key)
+            if not self._engine.podman:
+                container.discard(client, self._holder)
 
 
 def _container(
-    client: APIClient, spec: Spec, env: Mapping[str, str], labels: Mapping[str, str]
+    client: APIClient,
+    spec: Spec,
+    env: Mapping[str, str],
+    labels: Mapping[str, str],
+    network: str,
 ) -> dict[str, Any]:
     """What docker-py makes the container of."""
     limits = spec.limits
@@ -180,7 +216,7 @@ def _container(
             str(each.source): {"bind": each.target, "mode": "ro" if each.read_only else "rw"}
             for each in spec.binds
         },
-        network_mode="none",
+        network_mode=network,
         ipc_mode="none",  # as at AWS there is no /dev/shm
         read_only=True,
         cap_drop=["ALL"],
@@ -199,7 +235,7 @@ def _container(
         "working_dir": spec.cwd or None,
         "user": USER,
         "name": spec.key,
-        "hostname": spec.hostname,
+        "hostname": spec.hostname if network == "none" else None,
         "labels": dict(labels),
         "host_config": host,
     }

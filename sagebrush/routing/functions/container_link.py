@@ -160,20 +160,23 @@ class ContainerLink:
         sockets = await self._run(self._container.make, told["env"])
         for name, sock in sockets.items():
             self._listening(name, sock)
-        gone, pidfd = self._loop.create_future(), self._container.pidfd
-        self._loop.add_reader(pidfd, self._is_gone, gone)
+        gone, pidfd = self._loop.create_future(), -1
         reader, writer = await self._attach(self._spec.key)
         hearing = asyncio.ensure_future(self._hear(reader))
         self._begun = True
         try:
             await self._run(self._container.start)
+            pidfd = self._container.pidfd
+            if pidfd >= 0:
+                self._loop.add_reader(pidfd, self._is_gone, gone)
             if self._container.killed:  # before there was anything to kill
                 self._container.kill()
             self._look()
             await asyncio.wait({hearing, gone}, return_when=asyncio.FIRST_COMPLETED)
             await asyncio.wait({hearing}, timeout=LATE)  # what it wrote last
         finally:
-            self._loop.remove_reader(pidfd)
+            if pidfd >= 0:
+                self._loop.remove_reader(pidfd)
             hearing.cancel()
             writer.close()
         return await self._run(self._container.exited, self._reason)
@@ -277,9 +280,9 @@ class ContainerLink:
             return
         try:
             os.write(self._container.outputs[output - 1], self._marks.made(saying.number))
-        except BlockingIOError:
+        except (BlockingIOError, IndexError):  # it is full, or not known yet
             self._loop.call_later(FULL, self._mark, output, saying)
-        except (OSError, IndexError):  # it is gone, and `ended` will be done
+        except OSError:  # it is gone, and `ended` will be done
             saying.missing.discard(output)
 
     def _write(self, data: bytes) -> None:

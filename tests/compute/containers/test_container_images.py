@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sagebrush.compute.base import Exited, Spec
-from sagebrush.compute.containers import images, tied
+from sagebrush.compute.containers import holder, images, tied
 from sagebrush.compute.containers.engines import Engine
 from sagebrush.routing.functions import failures
 
@@ -71,8 +71,13 @@ def test_a_name_that_is_nowhere_and_what_is_no_programs_fault() -> None:
 def test_engines_that_cannot_keep_functions_apart_are_refused() -> None:
     assert "neither Docker nor Podman" in tied.lacking(None)
     for engine in (
-        Engine("unix:///d", "1.41", "Docker 27"),
+        Engine("unix:///d", "1.41", "Docker Desktop 27", desktop=True),
         Engine("unix:///p", "1.41", "Podman 5", podman=True, rootless=True),
         Engine("tcp://127.0.0.1:1", "1.41", "Podman 5", podman=True),
     ):
         assert engine.name in tied.lacking(engine)
+
+
+def test_what_holds_a_network_is_a_program() -> None:
+    found = holder.program()
+    assert (found[:4], len(found)) == (b"\x7fELF", 129)

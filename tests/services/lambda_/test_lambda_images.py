@@ -255,3 +255,19 @@ def _swept(live: Any, podman: podman_service.Podman) -> None:
     assert "function-left" in podman.run("ps", "--all", "--format", "{{.Names}}")
     live.world.functions._containers.sweep()
     assert "function-left" not in podman.run("ps", "--all", "--format", "{{.Names}}")
+
+
+def test_as_under_docker_another_container_holds_the_network(
+    live: Any, podman: podman_service.Podman, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the calls that Docker has too, on the same Podman."""
+    images = live.world.functions.images
+    engine = replace(images.engine(), podman=False)
+    monkeypatch.setattr(images, "engine", lambda: engine)
+    client, name = live.client("lambda"), made(live)
+    assert answer(client, name, "look") == {"count": 1, "result": None}
+    assert answer(client, name, "env")["count"] == 2
+    assert log(live, name)[0] == "beginning as one word"
+    assert "-network" in podman.run("ps", "--format", "{{.Names}}")
+    assert failed(client, name, '"exit"')["errorMessage"].endswith("exit status 3")
+    until(lambda: "-network" not in podman.run("ps", "--format", "{{.Names}}"), "they are gone")
