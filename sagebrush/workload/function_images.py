@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 
 from sagebrush.compute import record
 from sagebrush.compute.base import Bind, Limits, Spec
 from sagebrush.compute.containers.images import Image
+from sagebrush.compute.local import limits
 from sagebrush.routing.functions.environment import LOG_LIMIT
 from sagebrush.routing.functions.prepared import Prepared
 from sagebrush.routing.functions.values import FunctionVersion
@@ -77,7 +79,10 @@ class ImagePlaces:
         place.chmod(0o1777)  # nobody else comes past the directory that it is in
         # of no image: it is looked after here and by nobody who looks after jobs in containers
         values = record.to_json(spec) | {"image": ""}
-        (spec.root / "spec.json").write_text(json.dumps({"spec": values}))
+        shim = {
+            "limits": asdict(limits.Plan(""))
+        }  # read where the server was killed: nothing to remove
+        (spec.root / "spec.json").write_text(json.dumps({"spec": values, "shim": shim}))
         (spec.root / "state.json").write_text("{}")
         record.reserve(spec.root)
 

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
+from sagebrush.compute import record
 from sagebrush.compute.containers.images import Image
+from sagebrush.compute.local.watcher import lost
 from sagebrush.routing.functions.values import FunctionVersion
 from sagebrush.workload import function_images
 
@@ -46,3 +48,19 @@ def test_variables_are_awss_and_leave_the_images_own() -> None:
     assert found["AWS_LAMBDA_LOG_STREAM_NAME"] == "stream"
     assert (found["AWS_SESSION_TOKEN"], found["MINE"]) == ("token", "1")
     assert not {"TZ", "PATH", "LANG", "AWS_EXECUTION_ENV", "LD_LIBRARY_PATH"} & found.keys()
+
+
+def test_what_is_laid_is_of_no_image_and_its_end_can_be_unknown(tmp_path: Path) -> None:
+    keys = {**KEYS, "Expiration": "2026-01-02T03:04:05Z"}
+    places = function_images.ImagePlaces(tmp_path, lambda role, name: keys)
+    spec, prepared = places.laid(version(), IMAGE, "function-1", "stream")
+    assert (spec.image, spec.storage, prepared.expires) == (IMAGE.id, 512 << 20, 1767323045.0)
+    assert spec.binds[0].target == "/tmp"
+    assert oct((spec.root / "tmp").stat().st_mode)[-4:] == "1777"
+    found = record.read(spec.root, "spec.json")
+    assert found is not None
+    kept = record.from_json(found["spec"])
+    assert (kept.image, kept.tied, kept.env) == ("", True, {})
+    assert "secret" not in (spec.root / "spec.json").read_text()
+    # as the next server does, of one that was killed
+    assert lost(spec.root).reason == "lost"

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from docker import APIClient
 
-REPOSITORY, TAG = "localhost/sagebrush-hold", "1"
+IMAGE = "localhost/sagebrush-hold"
+"""Its only tag is `latest`: Podman gives what is imported no other."""
 PROGRAM = "hold"
 MACHINE = "x86_64"
 """The only processor that it is made for."""
@@ -61,7 +62,7 @@ def start(client: APIClient, name: str, user: str, labels: Mapping[str, str]) ->
         log_config={"Type": "none"},
     )
     client.create_container(
-        f"{REPOSITORY}:{TAG}", entrypoint=[f"/{PROGRAM}"], name=name, user=user,
+        IMAGE, entrypoint=[f"/{PROGRAM}"], name=name, user=user,
         labels=dict(labels), host_config=host,
     )  # fmt: skip
     client.start(name)
@@ -73,11 +74,11 @@ def _make(client: APIClient) -> None:
     from docker import errors
 
     with contextlib.suppress(errors.NotFound):
-        client.inspect_image(f"{REPOSITORY}:{TAG}")
+        client.inspect_image(IMAGE)
         return
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w") as tar:
         member, data = tarfile.TarInfo(PROGRAM), program()
         member.mode, member.size = 0o755, len(data)
         tar.addfile(member, io.BytesIO(data))
-    client.import_image_from_data(out.getvalue(), repository=REPOSITORY, tag=TAG)
+    client.import_image_from_data(out.getvalue(), repository=IMAGE)

@@ -126,11 +126,17 @@ class ContainerLink:
         """The environment ends."""
         self.kill("stopped")
 
+    def abandoned(self) -> None:
+        """Nothing is waited for any more, after `abandon`."""
+        if self._task is not None:
+            self._task.cancel()
+        self._end()
+
     def abandon(self) -> None:
         """The event loop ends before all else could: blocks until nothing of it is left. In any thread."""
         self._container.kill()
-        if not self._settled:
-            self._settle(self._last())
+        if not self._settled:  # the engine is not asked: it answers for a dead one after seconds
+            self._settle(Exited(-9, self._reason or "stopped", ended=time.time()))
         self._remove()
 
     # -- its life
@@ -190,12 +196,6 @@ class ContainerLink:
     async def _run(self, work: Callable[..., Any], *given: Any) -> Any:
         return await self._loop.run_in_executor(self._threads, work, *given)
 
-    def _last(self) -> Exited:
-        try:
-            return self._container.exited(self._reason)
-        except Exception as error:  # the same
-            return Exited(-9, self._reason or record.LOST, str(error))
-
     def _settle(self, exited: Exited) -> None:
         """How it ended is on disk. Blocks."""
         self._settled = True
@@ -203,7 +203,9 @@ class ContainerLink:
             record.settle(self._spec.root, exited)
 
     def _end(self) -> None:
-        """Nothing more comes into the log from here."""
+        """Nothing more comes into the log from here; repeatable."""
+        if self.closed:
+            return
         for reader in self._readers.values():
             self._write(reader.rest())
         for each in self._saying:

@@ -109,6 +109,8 @@ class Containers:
         """All have ended and are removed. Blocks while the engine does so."""
         left = list(self._links)
         list(self._threads.map(ContainerLink.abandon, left))
+        for link in left:
+            link.abandoned()
         self._threads.shutdown()
 
 
