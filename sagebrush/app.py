@@ -44,7 +44,9 @@ from sagebrush.routing.capture.captures import Captures
 from sagebrush.routing.endpoints import Endpoints
 from sagebrush.routing.forward import Forward
 from sagebrush.routing.function_counts import FunctionCounts
+from sagebrush.routing.functions.containers import Containers
 from sagebrush.routing.functions.functions import Functions
+from sagebrush.routing.functions.images import Images
 from sagebrush.routing.health import Health
 from sagebrush.routing.notebooks import Notebooks
 from sagebrush.routing.tallies import Tallies
@@ -70,6 +72,7 @@ from sagebrush.store.rows import Rows
 from sagebrush.store.series import Series
 from sagebrush.store.streams import Streams
 from sagebrush.workload import captured, launch
+from sagebrush.workload.function_images import ImagePlaces
 from sagebrush.workload.functions import Places
 from sagebrush.world import World
 
@@ -235,20 +238,27 @@ class App:
         )
 
     def _functions(self, measured: host.Host, clock: Callable[[], float]) -> Functions:
+        def credentials(role: str, name: str) -> Mapping[str, str]:
+            return principals.service_credentials(self.world, role, name)
+
+        home, on = self.settings.home, self.settings.containers == "auto"
         places = Places(
-            self.settings.home,
+            home,
             lambda: self.world,
             self.backend.local.launcher,
-            lambda role, name: principals.service_credentials(self.world, role, name),
+            credentials,
             lambda spec: self.sandboxes.outside(spec),
         )
+        engines = self.backend.containers.engines if on else None
+        containers = Containers(Images(engines), ImagePlaces(home, credentials), home / "jobs")
         return Functions(
-            self.settings.home / "function-runtimes",
+            home / "function-runtimes",
             measured,
             places,
             lambda version, stream, key: self.world.streams.register(
                 version.account, version.region, version.log_group, stream, key
             ),
+            containers,
             clock,
         )
 

@@ -95,8 +95,6 @@ class Places:
     def ground(self, version: FunctionVersion) -> Ground:
         """What environments of that version have in common with others. Raises Unrunnable."""
         asked = runtime(version.runtime)
-        if version.image:
-            raise Unrunnable("functions from container images are not run here")
         if asked is None:
             raise Unrunnable(f"the runtime {version.runtime} cannot run here")
         if asked.language == NODE and shutil.which("node") is None:
@@ -181,11 +179,11 @@ class Places:
         variables = {
             **_paths(self._sandbox, blank.root, version, layers),
             **self._reach(spec),
-            **_own(version, stream),
-            **_role(credentials),
+            **own(version, stream),
+            **role(credentials),
             **version.variables,
         }
-        return Prepared(self._launcher.told(spec, variables), _expiry(credentials))
+        return Prepared(self._launcher.told(spec, variables), expiry(credentials))
 
     def _binds(self, *prefixes: Path) -> tuple[Bind, ...]:
         """What sandboxes of functions show, read-only, for an interpreter with those `prefixes`."""
@@ -286,20 +284,27 @@ class Places:
             own = self._outside(spec)
             kept = ("AWS_ENDPOINT_URL", "AWS_DISABLE_HOST_PREFIX_INJECTION")
             return {name: own[name] for name in kept if name in own}
-        bundle = f"{_CLIENT}/ca-bundle.pem"
-        proxies = {name: launch.PROXY for name in ("HTTP_PROXY", "HTTPS_PROXY")}
-        proxies["NO_PROXY"] = "127.0.0.1,localhost,.localhost"
-        return {
-            "AWS_ENDPOINT_URL": launch.GATEWAY,
-            "AWS_DISABLE_HOST_PREFIX_INJECTION": "true",
-            "AWS_CA_BUNDLE": bundle,
-            **dict.fromkeys(launch.AUTHORITIES, bundle),
-            **proxies,
-            **{name.lower(): value for name, value in proxies.items()},
-        }
+        return reach()
 
 
 _CLIENT = f"{RUNTIME}/sagebrush/client"
+AUTHORITY = f"{_CLIENT}/ca-bundle.pem"
+"""Whom to trust, as an environment sees it."""
+RUNTIME_API = "127.0.0.1:9001"
+
+
+def reach() -> dict[str, str]:
+    """Variables by which an environment with listeners reaches AWS's API and the internet."""
+    proxies = {name: launch.PROXY for name in ("HTTP_PROXY", "HTTPS_PROXY")}
+    proxies["NO_PROXY"] = "127.0.0.1,localhost,.localhost"
+    return {
+        "AWS_ENDPOINT_URL": launch.GATEWAY,
+        "AWS_DISABLE_HOST_PREFIX_INJECTION": "true",
+        "AWS_CA_BUNDLE": AUTHORITY,
+        **dict.fromkeys(launch.AUTHORITIES, AUTHORITY),
+        **proxies,
+        **{name.lower(): value for name, value in proxies.items()},
+    }
 
 
 def _node() -> tuple[Bind, ...]:
@@ -375,11 +380,11 @@ def _paths(
     else:
         if version.runtime.startswith(PYTHON):
             found["PYTHONPATH"] = runtime  # for programs that it starts
-        found["AWS_LAMBDA_RUNTIME_API"] = "127.0.0.1:9001"
+        found["AWS_LAMBDA_RUNTIME_API"] = RUNTIME_API
     return found
 
 
-def _own(version: FunctionVersion, stream: str) -> dict[str, str]:
+def own(version: FunctionVersion, stream: str) -> dict[str, str]:
     """Variables that describe the function."""
     found = {
         "_HANDLER": version.handler,
@@ -404,7 +409,8 @@ def _own(version: FunctionVersion, stream: str) -> dict[str, str]:
     return found
 
 
-def _role(credentials: Mapping[str, str]) -> dict[str, str]:
+def role(credentials: Mapping[str, str]) -> dict[str, str]:
+    """Variables with the role's credentials."""
     return {
         "AWS_ACCESS_KEY_ID": credentials["AccessKeyId"],
         "AWS_SECRET_ACCESS_KEY": credentials["SecretAccessKey"],
@@ -412,7 +418,8 @@ def _role(credentials: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def _expiry(credentials: Mapping[str, str]) -> float:
+def expiry(credentials: Mapping[str, str]) -> float:
+    """When they end, in seconds since the epoch."""
     return dt.datetime.strptime(credentials["Expiration"], "%Y-%m-%dT%H:%M:%S%z").timestamp()
 
 

@@ -19,6 +19,7 @@ from sagebrush.compute.shim import log as shim_log
 from sagebrush.compute.shim import tied
 from sagebrush.routing.functions import failures, lines
 from sagebrush.routing.functions.blanks import Blank
+from sagebrush.routing.functions.containers import Container
 from sagebrush.routing.functions.lines import Report
 from sagebrush.routing.functions.link import Said
 from sagebrush.routing.functions.prepared import Prepared
@@ -71,7 +72,7 @@ class Environment:
 
     def __init__(
         self,
-        blank: Blank,
+        blank: Blank | Container,
         version: FunctionVersion,
         prepared: Prepared,
         clock: Callable[[], float],

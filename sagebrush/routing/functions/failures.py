@@ -13,7 +13,9 @@ from sagebrush.routing.functions.lines import TIMED_OUT
 
 EXIT = "Runtime.ExitError"
 ENTRY = "Runtime.InvalidEntrypoint"
+DIRECTORY = "Runtime.InvalidWorkingDir"
 MEMORY = "Runtime.OutOfMemory"
+NOWHERE = "executable file not found in $path"
 TOO_LARGE = "Function.ResponseSizeTooLarge"
 UNREADABLE = "Runtime.Unknown"
 _SIGNALS = {
@@ -54,11 +56,16 @@ def _unstarted(message: str) -> tuple[str, str]:
     """The same of a runtime that could not be started; `message` is the shim's."""
     step, _, rest = message.partition(": ")
     why, _, path = rest.rpartition(": ")
+    why = f"{why[:1].lower()}{why[1:]}"
+    if step == "chdir":
+        return DIRECTORY, f"chdir {path}: {why}"
+    if step == "exec" and why == NOWHERE:
+        return ENTRY, f'exec: "{path}": executable file not found in $PATH'
     if step != "exec" or not path.startswith("/"):
         return "Runtime.Unknown", f"Couldn't start the execution environment: {message}"
-    if path.endswith("/bootstrap") and why == "No such file or directory":
+    if path.endswith("/bootstrap") and why == "no such file or directory":
         return ENTRY, "Couldn't find valid bootstrap(s): [/var/task/bootstrap /opt/bootstrap]"
-    return ENTRY, f"fork/exec {path}: {why[:1].lower()}{why[1:]}"
+    return ENTRY, f"fork/exec {path}: {why}"
 
 
 def _signal(number: int) -> str:

@@ -12,10 +12,11 @@ from pathlib import Path
 
 from sagebrush.compute.host import Host
 from sagebrush.routing.functions import failures
-from sagebrush.routing.functions.blanks import Blanks, Serve
+from sagebrush.routing.functions.blanks import Blank, Blanks, Serve
+from sagebrush.routing.functions.containers import Containers
 from sagebrush.routing.functions.environment import INIT, Ended, Environment
 from sagebrush.routing.functions.parents import Parents, Unstarted
-from sagebrush.routing.functions.prepared import Ground, Places
+from sagebrush.routing.functions.prepared import Ground, Places, Prepared
 from sagebrush.routing.functions.values import (
     FunctionVersion,
     Invocation,
@@ -69,6 +70,7 @@ class Functions:
         host: Host,
         places: Places,
         register: Register,
+        containers: Containers,
         clock: Callable[[], float] = time.time,
     ) -> None:
         """Environments may have a part of the memory of `host`."""
@@ -78,12 +80,14 @@ class Functions:
         self._clock = clock
         self._parents = Parents(directory)
         self._blanks = Blanks(self._parents, places, host)
+        self._containers = containers
+        self.images = containers.images
         self._all: dict[str, Environment] = {}
         self._idle: dict[tuple[str, str], list[Environment]] = {}
         self._busy: dict[tuple[str, str, str], int] = {}
         self._provisioned: dict[tuple[str, str], tuple[FunctionVersion, int]] = {}
         self._unprovided: set[tuple[str, str]] = set()
-        self._grounds: dict[tuple[str, str, bool], tuple[float, Ground]] = {}
+        self._grounds: dict[tuple[str, str], tuple[float, Ground]] = {}
         self._providing = asyncio.Lock()
         self._reserved = 0
         """Bytes that all environments may use together."""
@@ -95,7 +99,7 @@ class Functions:
 
     def use(self, loop: asyncio.AbstractEventLoop, serve: Serve) -> None:
         """Environments may begin; their listeners are served by `serve`."""
-        self._loop, self._blanks.serve = loop, serve
+        self._loop, self._blanks.serve, self._containers.serve = loop, serve, serve
         self._sweeping = loop.call_later(SWEEP, self._sweep)
         self._do(self._look_after())
 
@@ -109,6 +113,7 @@ class Functions:
             task.cancel()
         self._blanks.close()
         self._parents.close()
+        self._containers.close()
         self._loop = None
 
     def environment(self, key: str) -> Environment | None:
@@ -253,6 +258,8 @@ class Functions:
 
     async def warm(self, version: FunctionVersion) -> None:
         """The first invocation of that version finds what it is begun from. Raises Unrunnable."""
+        if version.image:  # the engine has it
+            return
         ground = await self._ground(version)
         try:
             await self._parents.ready(ground.forked_from)
@@ -262,7 +269,7 @@ class Functions:
 
     async def _ground(self, version: FunctionVersion) -> Ground:
         """What its environments have in common with others; known for a while."""
-        asked = (version.runtime, version.environment, bool(version.image))
+        asked = (version.runtime, version.environment)
         at, found = self._grounds.get(asked, (0.0, None))
         if found is None or time.monotonic() - at > KNOWN:
             run = asyncio.get_running_loop().run_in_executor
@@ -353,24 +360,31 @@ class Functions:
             raise
 
     async def _begun(self, version: FunctionVersion, why: str) -> Environment:
-        run = asyncio.get_running_loop().run_in_executor
-        ground = await self._ground(version)
-        blank = await self._blanks.take(ground)
         date = time.strftime("%Y/%m/%d", time.gmtime(self._clock()))
         stream = f"{date}/[{version.version}]{secrets.token_hex(16)}"
-        try:
-            if len(version.layers) > 1:  # they may have to be merged
-                await run(None, self._places.merged, version.layers)
-            prepared = self._places.prepared(version, ground, blank.spec, stream)
-            prepared.told["env"][INITIALIZATION] = why
-        except BaseException:
-            blank.end()
-            raise
+        if version.image:
+            blank, prepared = await self._containers.begin(version, stream)
+        else:
+            blank, prepared = await self._taken(version, stream)
+        prepared.told["env"][INITIALIZATION] = why
         environment = Environment(blank, version, prepared, self._clock)
         environment.stream = stream
         self._all[blank.key] = environment
         self._do(self._attend(environment))
         return environment
+
+    async def _taken(self, version: FunctionVersion, stream: str) -> tuple[Blank, Prepared]:
+        """A blank environment, and what it is told to be one of the version."""
+        ground = await self._ground(version)
+        blank = await self._blanks.take(ground)
+        try:
+            if len(version.layers) > 1:  # they may have to be merged
+                run = asyncio.get_running_loop().run_in_executor
+                await run(None, self._places.merged, version.layers)
+            return blank, self._places.prepared(version, ground, blank.spec, stream)
+        except BaseException:
+            blank.end()
+            raise
 
     async def _registered(self, environment: Environment) -> None:
         """The environment's log is the stream of its log group."""
@@ -423,6 +437,7 @@ class Functions:
         """Environments that keep more in their /tmp than they may are ended, for ever."""
         run = asyncio.get_running_loop().run_in_executor
         await run(None, self._places.clean)
+        await run(None, self._containers.sweep)
         since = took = 0.0
         while True:
             await asyncio.sleep(max(LOOK, SPARED * took))

@@ -10,6 +10,7 @@ from sagebrush.services.lambda_ import (
     code,
     configuration,
     faults,
+    images,
     layers,
     lists,
     locations,
@@ -33,6 +34,7 @@ def create_function(ctx: Ctx, request: Doc) -> Doc:
     of = _new(ctx, request)
     configuration.check(request)
     image = _check_package(request)
+    images.check_config("Image" if image else "Zip", request)
     if not image:
         runtimes.check(request["Runtime"])
     tags = tagging.checked(request.get("Tags") or {})
@@ -83,7 +85,7 @@ def _check_package(request: Doc) -> bool:
     if request.get("PackageType", "Zip") == "Image":
         if any(request.get(each) for each in ("Runtime", "Handler", "Layers")):
             raise faults.invalid(
-                "Please don't provide Runtime or Handler or Layer when the intended function"
+                "Please don't provide Handler or Runtime or Layer when the intended function"
                 " PackageType is Image."
             )
         if not given.get("ImageUri"):
@@ -111,8 +113,8 @@ def _with_code(ctx: Ctx, doc: Doc, given: Doc, attached: layers.Attached) -> tup
     """Document and plan with the code that is given. Raises InvalidParameterValueException."""
     plan: Doc = {"code": ""}
     if given.get("ImageUri"):
-        doc = doc | locations.image(ctx, given["ImageUri"])
-        return doc, plan | {"image": given["ImageUri"]}
+        shown, pinned = images.taken(ctx, given["ImageUri"])
+        return doc | shown, {k: v for k, v in pinned.items() if v is not None}
     package = code.taken(ctx, given)
     layers.check_size(package.unzipped, attached)
     doc = doc | {"CodeSha256": code.sha256(package), "CodeSize": package.size}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from sagebrush.engine.kinds import Kind
 from sagebrush.errors import Doc
-from sagebrush.services.lambda_ import layers, provisioning, rows, serving, versions
+from sagebrush.services.lambda_ import images, layers, provisioning, rows, serving, versions
 from sagebrush.services.lambda_.configuration import DONE
 from sagebrush.services.lambda_.facts import FUNCTION, VERSION
 from sagebrush.services.lambda_.plan import plan_of
@@ -31,12 +31,18 @@ def reconcile(world: World, row: Row) -> Next:
             return Next(due=WAIT)
     if problem:
         return fail(world, row, problem)
+    waiting, problem, shown, pinned = images.ready(world, row)
+    if waiting:
+        return Next(due=WAIT)
+    if problem:
+        return fail(world, row, problem, "InvalidImage")
     if before := plan_of(row).get("before"):
         versions.forget(world, [row], before["made"].get("revision", ""))
     else:
         world.mappings_changed()  # one may wait for a function of this name
     provisioning.warm(world, serving.made(world, row, row.doc, plan_of(row)))
-    return Next("Active", {**DONE, "RevisionId": rows.revision()}, {"before": None})
+    new = {**DONE, **shown, "RevisionId": rows.revision()}
+    return Next("Active", new, {"before": None, **pinned})
 
 
 def unfinished(row: Row) -> bool:
@@ -58,17 +64,17 @@ def _unpacked(world: World, row: Row) -> str:
     return ""
 
 
-def fail(world: World, row: Row, reason: str) -> Next:
+def fail(world: World, row: Row, reason: str, code: str = "InvalidConfiguration") -> Next:
     """A function that could not be made, or updated, says why."""
     new: Doc = {"RevisionId": rows.revision()}
     if row.doc.get("LastUpdateStatus") == "InProgress":
         new |= {
             "LastUpdateStatus": "Failed",
             "LastUpdateStatusReason": reason,
-            "LastUpdateStatusReasonCode": "InvalidConfiguration",
+            "LastUpdateStatusReasonCode": code,
         }
         return Next(row.status, new)
-    new |= {"State": "Failed", "StateReason": reason, "StateReasonCode": "InvalidConfiguration"}
+    new |= {"State": "Failed", "StateReason": reason, "StateReasonCode": code}
     return Next("Failed", new)
 
 

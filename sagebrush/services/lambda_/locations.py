@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 
 from sagebrush.errors import Doc
-from sagebrush.services.lambda_ import faults
+from sagebrush.services.lambda_ import images
 from sagebrush.services.lambda_.plan import plan_of
 from sagebrush.store.rows import Row
 from sagebrush.world import Ctx
@@ -22,8 +22,8 @@ PAGE = "/_sagebrush/code/"
 def of_function(ctx: Ctx, row: Row) -> Doc:
     """FunctionCodeLocation of the function's or version's code."""
     plan = plan_of(row)
-    if image := plan.get("image"):
-        return {"RepositoryType": "ECR", "ImageUri": image, "ResolvedImageUri": image}
+    if plan.get("image"):
+        return images.location(row)
     return {"RepositoryType": "S3", "Location": link(ctx, plan.get("code", ""))}
 
 
@@ -40,8 +40,3 @@ def origin(ctx: Ctx) -> str:
     if ctx.origin is None or not host:
         return f"http://localhost:{ctx.world.ports[0]}"
     return f"{'https' if ctx.origin.secure else 'http'}://{host}"
-
-
-def image(_ctx: Ctx, uri: str) -> Doc:
-    """The members that a function of the image has beside others."""
-    raise faults.unsupported(f"functions of container images (PackageType Image, {uri})")

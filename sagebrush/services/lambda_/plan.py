@@ -21,6 +21,10 @@ class Plan(TypedDict, total=False):
     """SHA-256 of the packages of its layers, in order: a layer that is deleted stays with it."""
     image: str
     """The URI of its image."""
+    digest: str
+    """By which the engine has that image; absent until it has been pulled."""
+    resolved: str
+    """The URI with the digest of its manifest."""
     revision: str
     """Changes whenever code or configuration do: names what execution environments are made of."""
     before: Doc

@@ -87,7 +87,7 @@ def made(world: World, row: Row, doc: Doc, plan: Plan) -> FunctionVersion:
         layers=tuple(kept.files(each) for each in plan.get("layers", ())),
         environment=layers.environment_of(doc),
         log_group=doc["LoggingConfig"]["LogGroup"],
-        image=plan.get("image", ""),
+        image=plan.get("digest", ""),
         image_config=(doc.get("ImageConfigResponse") or {}).get("ImageConfig") or {},
         revision=plan.get("revision", ""),
         logging=doc["LoggingConfig"],

@@ -12,6 +12,7 @@ from sagebrush.services.lambda_ import (
     code,
     configuration,
     faults,
+    images,
     layers,
     rows,
     runtimes,
@@ -22,7 +23,7 @@ from sagebrush.services.lambda_.plan import plan_of
 from sagebrush.store.rows import Row
 from sagebrush.world import Ctx
 
-_OF_CODE = ("code", "layers", "image", "revision")
+_OF_CODE = ("code", "layers", "image", "digest", "resolved", "revision")
 
 
 def update_function_code(ctx: Ctx, request: Doc) -> Doc:
@@ -42,19 +43,26 @@ def update_function_code(ctx: Ctx, request: Doc) -> Doc:
             raise faults.invalid(
                 "Please provide ImageUri when updating a function with packageType Image."
             )
-        raise faults.invalid(
-            "Please do not provide ImageUri when updating a function with packageType Zip."
-        )
+        if not image:
+            raise faults.invalid(
+                "Please don't provide ImageUri when updating a function with packageType Zip."
+            )
+        return _with_code(ctx, of, request, *images.taken(ctx, request["ImageUri"]))
     package = code.taken(ctx, request)
     held = plan_of(row).get("layers", [])
     kept = rows.packages(ctx.world)
     layers.check_size(package.unzipped, layers.Attached(unzipped=sum(map(kept.unzipped, held))))
     changes: Doc = {"CodeSha256": code.sha256(package), "CodeSize": package.size}
+    return _with_code(ctx, of, request, changes, {"code": package.sha256})
+
+
+def _with_code(ctx: Ctx, of: FunctionReference, request: Doc, changes: Doc, plan: Doc) -> Doc:
+    """The configuration of the function, which gets that code, or would get it (DryRun)."""
     if request.get("Architectures"):
         changes["Architectures"] = request["Architectures"]
     if request.get("DryRun"):
-        return configuration.shown({**row.doc, **changes})
-    return _updated(ctx, of, request, lambda doc: {**doc, **changes}, {"code": package.sha256})
+        return configuration.shown({**rows.function(ctx.world, of).doc, **changes})
+    return _updated(ctx, of, request, lambda doc: {**doc, **changes}, plan)
 
 
 def update_function_configuration(ctx: Ctx, request: Doc) -> Doc:
@@ -63,6 +71,7 @@ def update_function_configuration(ctx: Ctx, request: Doc) -> Doc:
     row = rows.function(ctx.world, of)
     _check(row, request)
     configuration.check(request)
+    images.check_config(row.doc["PackageType"], request)
     if request.get("Runtime"):
         runtimes.check(request["Runtime"])
     if request.get("Role"):

@@ -21,6 +21,8 @@ _SAME = ("RevisionId", "LastModified", "FunctionArn", "Version", "State", "State
          "StateReasonCode", "LastUpdateStatus", "LastUpdateStatusReason",
          "LastUpdateStatusReasonCode")  # fmt: skip
 """Members in which a version differs from another that would be the same (but for its description)."""
+_OF_VERSION = ("code", "image", "digest", "resolved", "layers", "revision")
+"""Members of a function's plan that are its version's too."""
 
 
 def publish_version(ctx: Ctx, request: Doc) -> Doc:
@@ -83,9 +85,7 @@ def published(ctx: Ctx, row: Row, description: str | None, pending: bool = False
         doc |= {"Version": number, "FunctionArn": f"{now.doc['FunctionArn']}:{number}"}
         doc |= {"RevisionId": rows.revision()}
         doc |= configuration.PENDING if pending else configuration.DONE
-        kept: Doc = {
-            k: v for k, v in now.plan.items() if k in ("code", "image", "layers", "revision")
-        }
+        kept: Doc = {k: v for k, v in now.plan.items() if k in _OF_VERSION}
         made = changes.insert(
             Row(
                 row.account, row.region, VERSION, f"{row.name}:{number}",
