@@ -91,6 +91,9 @@ class ContainerLink:
         """The container is made with the variables in `told`, and begins."""
         self._task = asyncio.ensure_future(self._live(told))
 
+    def ready(self) -> None:
+        """Its runtime has asked for an event: containers take no turns, so nothing waits for that."""
+
     def say(self, text: str) -> None:
         """`text` comes into the log, before what the environment writes from now on."""
         self._said = self._log.offset

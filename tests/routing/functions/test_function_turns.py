@@ -38,6 +38,7 @@ class Link:
 
     def begin(self, told: Any) -> None: ...
     def freeze(self, frozen: bool) -> None: ...
+    def ready(self) -> None: ...
 
     def say(self, text: str) -> None:
         self.log.append(text.encode().decode())
@@ -223,7 +224,8 @@ def test_the_runtime_api_keeps_connections_that_are_idle(monkeypatch: pytest.Mon
 def functions() -> Functions:
     """Without anything that would run."""
     host: Any = SimpleNamespace(cpus=2, memory=1 << 30)
-    return Functions(Path("/none"), host, cast(Any, None), lambda *_: None)
+    containers = cast(Any, SimpleNamespace(images=None))
+    return Functions(Path("/none"), host, cast(Any, None), lambda *_: None, containers)
 
 
 def test_who_leaves_while_an_environment_begins_leaves_nothing_taken(
