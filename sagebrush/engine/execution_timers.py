@@ -96,7 +96,7 @@ class Timers:
         now = self._clock()
         if self._latest is not None and now < self._latest - SET_BACK:
             log.warning("the clock was set back by %.0f s: timers with it", self._latest - now)
-            self._executions.set_back(self._latest - now)
+            execution_times.set_back(self._db, self._latest, now)
             self._latest = now
         self._latest = max(self._latest or now, now)
         most = DUE + len(self._firing)

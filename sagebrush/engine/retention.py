@@ -87,7 +87,10 @@ def end_strangers(world: World, running: Iterable[str]) -> list[str]:
     strangers = [key for key in found if not {key, members.owner(key)} & known]
     for key in strangers:
         log.warning("%s belongs to nothing that is stored, and is ended", key)
-        world.backend.stop(key, GRACE)
+        try:
+            world.backend.stop(key, GRACE)
+        except OSError:  # a full disk, for example, with which a server starts all the same
+            log.exception("%s could not be ended; the next start tries again", key)
     return strangers
 
 

@@ -14,7 +14,7 @@ KEPT = (
 )
 """Rows that stay: accounts, and their own keys, as the owner's is: neither is what they hold."""
 TABLES = (
-    "work", "page", "timer", "history", "position", "execution", "definition",
+    "work", "page", "timer", "clock", "history", "position", "execution", "definition",
     "message", "deduplication", "sequence", "part", "upload", "object", "piece", "segment",
     "content", "bucket", "point", "metric", "log_event", "log_stream", "log_group", "reservation", "peak",
     "runtime", "alarm_history", "event", "delivery",

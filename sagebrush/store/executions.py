@@ -138,10 +138,6 @@ class Executions:
 
         return self._db.write(work)
 
-    def set_back(self, seconds: float) -> None:
-        """The clock was set back by so many seconds: timers fire when they would have."""
-        self._db.write(lambda tx: tx.run("UPDATE timer SET due=due-?", (seconds,)))
-
     # ---- reading
 
     def find(self, arn: str) -> Run | None:

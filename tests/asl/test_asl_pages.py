@@ -5,6 +5,8 @@ The driver keeps the position and the pages as JSON between steps, as a server t
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from sagebrush.asl import pages, spine, steps
@@ -149,3 +151,33 @@ def test_walks_with_every_value_in_a_page(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(pages, "TOGETHER", -1)
     monkeypatch.setattr(spine, "LARGE", 0)
     walks.test_a_walk_ends_and_leaves_nothing(7)
+
+
+def test_a_position_of_before_there_were_such_pages_goes_on() -> None:
+    """A Map's input lay in a page of another name; branches had their values themselves, large or not."""
+    wait = {"Type": "Wait", "Seconds": 1, "End": True}
+    inner, *both = (machine(**{name: wait}) for name in "ABC")
+    states = {
+        "M": {"Type": "Map", "ItemsPath": "$.n", "ItemProcessor": inner, "ResultPath": "$.m", "Next": "Q"},
+        "Q": {"Type": "Parallel", "Branches": both, "ResultPath": "$.q", "End": True},
+    }  # fmt: skip
+    run = started(machine(**states), {"n": [1, 2], "big": "x" * 5_000})
+    assert run.position is not None
+    root = run.position["root"]
+    root["paged"] = "#2/input"
+    run.pages["#2/input"] = json.dumps(root.pop("input"))
+    run.position.pop("pages", None)
+    root["map"].pop("size", None)
+    root.pop("weight", None)
+    run.fire().fire()
+    branches = run.position["root"]["branches"]
+    branches[0] = {"output": {"big": BIG[:90_000]}}
+    del branches[1]["paged"], branches[1]["weight"]
+    branches[1]["input"] = {"big": BIG[:90_000]}
+    run.position["root"]["wait"] = {"branches": 1}
+    run.timers.pop(next(key for key in run.timers if key.startswith("0#")))
+    run.finish()
+    assert run.output["m"] == [1, 2]
+    assert run.output["q"] == [{"big": BIG[:90_000]}] * 2
+    assert run.output["big"] == "x" * 5_000
+    assert run.pages == {}

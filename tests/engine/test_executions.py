@@ -153,6 +153,36 @@ def test_a_clock_that_was_set_back_while_no_server_ran_delays_no_timer(
     assert world.ended(run).status == "SUCCEEDED"
 
 
+@pytest.mark.parametrize("running", [False, True])
+def test_a_clock_that_was_set_back_moves_a_timer_once(world: ExecutionWorld, running: bool) -> None:
+    """However often a server starts that sees events of the clock as it was."""
+    wait = {"StartAt": "W", "States": {"W": {"Type": "Wait", "Seconds": 9_000, "End": True}}}
+    world.start("one", wait)
+    world.settled()
+    if not running:
+        world.close()
+    world.now -= 5_000
+    if running:
+        world.executing.wake()
+        world.settled()
+    for _ in range(3):
+        if running:
+            world.close()
+        world.open()
+        world.settled()
+        assert world.executions.next_due(0) == 1_000_000 - 5_000 + 9_000
+        running = True
+    world.close()
+    world.now -= 1_000
+    world.open()
+    world.settled()
+    assert world.executions.next_due(0) == 1_000_000 - 6_000 + 9_000, "set back once more"
+    world.close()
+    world.open()
+    world.settled()
+    assert world.executions.next_due(0) == 1_000_000 - 6_000 + 9_000
+
+
 def test_stopping_ends_what_waits(world: ExecutionWorld) -> None:
     run = world.start("one", TASK)
     world.settled()

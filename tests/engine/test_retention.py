@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from typing import Any, cast
 import pytest
 
 from sagebrush import services
+from sagebrush.companion.transform import journal
 from sagebrush.compute.base import Exited, Gone, Running, State
 from sagebrush.compute.host import Host
 from sagebrush.engine import retention
@@ -140,3 +142,41 @@ def test_what_runs_and_is_named_by_no_row_is_ended(home: Fixture) -> None:
     running = ["e-1", "e-1-1", "b-1.c2", "l-build", "function-1", "e-2", "t-2.algo-2"]
     assert retention.end_strangers(cast(World, home), running) == ["e-2", "t-2.algo-2"]
     assert home.stopped == ["e-2", "t-2.algo-2"]
+
+
+def test_what_cannot_be_ended_does_not_keep_the_server_from_its_start(
+    home: Fixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(key: str, grace: float) -> None:
+        if key == "t-1":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        home.stopped.append(key)
+
+    monkeypatch.setattr(home, "stop", full)
+    retention.end_strangers(cast(World, home), ["t-1", "t-2"])
+    assert home.stopped == ["t-2"]
+
+
+def test_no_key_of_what_the_kinds_run_is_a_stranger(home: Fixture) -> None:
+    """Processes of every kind, with the keys that they are launched under (`Running.trees`)."""
+    size = {"InstanceType": "ml.m5.large", "InstanceCount": 2}
+    cases: dict[str, tuple[dict[str, Any], dict[str, Any], list[str]]] = {
+        "training-job": (
+            {"ResourceConfig": size},
+            {"key": "t-3", "instances": 2, "past": [["t-1", 2], ["t-2", 2]]},
+            ["t-1", "t-1.2", "t-2.2", "t-3", "t-3.2"],
+        ),
+        "processing-job": ({}, {"key": "p-1"}, ["p-1", "p-1.2"]),
+        "transform-job": ({}, {"key": "b-1"}, ["b-1", "b-1.2", "b-1.2.c2", f"b-1.2{journal.SUFFIX}"]),
+        "notebook-instance": ({}, {"key": "n-1"}, ["n-1"]),
+        "endpoint": (
+            {},
+            {"replicas": [{"id": "i", "key": "e-1"}, {"id": "j", "key": "e-2", "keys": ["e-2", "e-3"]}]},
+            ["e-1", "e-2", "e-3"],
+        ),
+    }  # fmt: skip
+    for kind, (doc, plan, _) in cases.items():
+        home.rows.insert(Row("1", "r", kind, f"a-{kind}", "InService", doc, plan))
+    home.rows.insert(Row("1", "r", "warm-pool", "w-1", "Available", {}, {}))
+    keys = ["w-1", *(key for _, _, found in cases.values() for key in found)]
+    assert retention.end_strangers(cast(World, home), [*keys, "t-9"]) == ["t-9"]

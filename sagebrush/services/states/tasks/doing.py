@@ -69,6 +69,8 @@ class _Task:
     by: By
     request_id: str
     note: Doc
+    generation: int
+    """That of its execution: of one that was deleted since nothing is called (`store.generations`)."""
     unfit: str = ""
     """Why no call can be made of its parameters."""
     stopping: bool = False
@@ -89,7 +91,10 @@ class ServiceTasks:
         self._world = world
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="states-tasks")
         self._tasks: dict[tuple[int, str], _Task] = {}
+        self._waiting: list[Callable[[], None]] = []
+        """What this server could not do for now."""
         self._guard = threading.Lock()
+        """Held for a moment, around these two."""
 
     def close(self) -> None:
         """No further call begins."""
@@ -133,13 +138,28 @@ class ServiceTasks:
             cause = f"Sagebrush could not run the task: {type(error).__name__}: {error}"
             self._end(task, TaskFailed(task.order.key, RUNTIME, cause))
 
-        self._later(failed, partial(function, task, *given))
+        def work() -> None:
+            with self._world.db.generations.of(task.generation):
+                self._world.db.generations.check()
+                function(task, *given)
+
+        self._later(failed, work)
 
     def _again(self, task: _Task, function: Callable[..., object], *given: Any) -> None:
-        """The task's work goes on in a while."""
-        timer = threading.Timer(AGAIN, self._go_on, (task, function, *given))
+        """The task's work goes on in a while, together with that of others."""
+        with self._guard:
+            self._waiting.append(partial(self._go_on, task, function, *given))
+            if len(self._waiting) > 1:
+                return
+        timer = threading.Timer(AGAIN, self._retry)
         timer.daemon = True
         timer.start()
+
+    def _retry(self) -> None:
+        with self._guard:
+            found, self._waiting = self._waiting, []
+        for each in found:
+            each()
 
     def _report(self, task: _Task, happened: Happened) -> Future[bool]:
         return self._world.executing.report(task.run.id, happened)
@@ -155,7 +175,8 @@ class ServiceTasks:
             call, unfit = call_of(resource, order.parameters, by), ""
         except Unfit as problem:
             call, unfit = Call("", "", {}, "answered"), str(problem)
-        return _Task(run, order, resource, call, by, str(uuid.uuid4()), dict(work.note), unfit)
+        now = self._world.db.generations.now
+        return _Task(run, order, resource, call, by, str(uuid.uuid4()), dict(work.note), now, unfit)
 
     def _begin(self, task: _Task, started: bool, again: bool) -> None:
         if not started:
@@ -175,7 +196,10 @@ class ServiceTasks:
         try:
             ctx = self._ctx(task)
         except AwsError as error:
-            self._end(task, TaskFailed(task.order.key, PERMISSIONS, error.message))
+            if error.code in PASSING:
+                self._refused_for_now(task, error)
+            else:
+                self._end(task, TaskFailed(task.order.key, PERMISSIONS, error.message))
             return
         if again:
             before = children.found(ctx, task.call, task.by)
@@ -230,8 +254,7 @@ class ServiceTasks:
             log.exception("%s could not be called", task.order.resource, exc_info=error)
             error = AwsError("InternalFailure", "An internal failure occurred", 500)
         if error.code in PASSING and task.call.service not in OWN_FAULTS:
-            log.warning("%s is called again: %s", task.order.resource, error)
-            self._refused_for_now(task)
+            self._refused_for_now(task, error)
             return
         before = self._began_before(task, error) if again else None
         if before is not None:
@@ -248,7 +271,9 @@ class ServiceTasks:
         run = children.execution(self._world, task.call)
         return run and {"executionArn": run.arn, "startDate": run.started}
 
-    def _refused_for_now(self, task: _Task) -> None:
+    def _refused_for_now(self, task: _Task, error: AwsError) -> None:
+        log.warning("%s is called again: %s", task.order.resource, error)
+        task.calling = False
         if task.stopping:
             self._stop_child(task)
         else:

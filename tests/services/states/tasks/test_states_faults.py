@@ -134,6 +134,28 @@ def test_what_is_stopped_before_its_call_is_never_called(stand: TaskStand) -> No
     assert stand.ended(run).error == "States.TaskFailed"
 
 
+def test_nothing_is_called_for_what_was_deleted_meanwhile(stand: TaskStand) -> None:
+    run = stand.begin({"T": task(TRAIN, training(stand, "emptied"))})
+    tasks, called = ServiceTasks(stand.world), list[int]()
+    waits = tasks._task(run, submitted(stand, run))
+    tasks._go_on(waits, lambda _: called.append(1))
+    until(lambda: called == [1])
+    waits = replace(waits, generation=waits.generation - 1)  # as all was deleted since
+    tasks._go_on(waits, lambda _: called.append(2))
+    tasks._pool.shutdown()
+    assert called == [1]
+    status(stand, "emptied", "Completed")
+    assert stand.ended(run).status == "SUCCEEDED"
+
+
+def test_a_role_that_cannot_be_assumed_for_now_is_assumed_later(
+    stand: TaskStand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stand.world, "service_ctx", refusing(2, stand.world.service_ctx))
+    run = stand.task("aws-sdk:s3:listBuckets", {})
+    assert (run.status, run.error) == ("SUCCEEDED", None)
+
+
 def test_a_job_that_somebody_stops_or_deletes_fails_its_task(stand: TaskStand) -> None:
     run = stand.begin({"T": task(TRAIN, training(stand, "taken-away"))})
     submitted(stand, run)
