@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
+from sagebrush.compute import record
 from sagebrush.compute.base import Exited, Gone
 from sagebrush.routing.functions.blanks import PREFIX as FUNCTIONS
 from sagebrush.scheduler import capacity, members
@@ -79,12 +80,15 @@ def end_strangers(world: World, running: Iterable[str]) -> list[str]:
     """The keys of those running process trees that no row names, which have been told to end.
 
     Once at start, of what lives on from the last server (`running`: their keys). Builds of layers are
-    named by no row, and environments of functions end with their server.
+    named by no row, and environments of functions end with their server. What runs in another data
+    directory, of which this one is a copy, is left alone: by its name a container is found from both.
     """
     others = (FUNCTIONS, layers.BUILDS)
     found = [key for key in running if not key.startswith(others)]
     known = _keys(world) if found else set()
-    strangers = [key for key in found if not {key, members.owner(key)} & known]
+    strangers = [
+        key for key in found if not {key, members.owner(key)} & known and not _elsewhere(world, key)
+    ]
     for key in strangers:
         log.warning("%s belongs to nothing that is stored, and is ended", key)
         try:
@@ -92,6 +96,13 @@ def end_strangers(world: World, running: Iterable[str]) -> list[str]:
         except OSError:  # a full disk, for example, with which a server starts all the same
             log.exception("%s could not be ended; the next start tries again", key)
     return strangers
+
+
+def _elsewhere(world: World, key: str) -> bool:
+    """Whether what was launched under the key lives in another data directory."""
+    directory = world.settings.home / "jobs" / key
+    found = record.read(directory, "spec.json")
+    return found is not None and Path(found["spec"]["root"]).resolve() != directory.resolve()
 
 
 def _keys(world: World) -> set[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import threading
 from collections.abc import Iterator
@@ -180,3 +181,10 @@ def test_no_key_of_what_the_kinds_run_is_a_stranger(home: Fixture) -> None:
     home.rows.insert(Row("1", "r", "warm-pool", "w-1", "Available", {}, {}))
     keys = ["w-1", *(key for _, _, found in cases.values() for key in found)]
     assert retention.end_strangers(cast(World, home), [*keys, "t-9"]) == ["t-9"]
+
+
+def test_what_runs_in_the_directory_that_this_one_is_a_copy_of_goes_on(home: Fixture) -> None:
+    for key, root in (("t-1", "elsewhere/jobs/t-1"), ("t-2", "jobs/t-2")):
+        spec = {"spec": {"root": str(home.settings.home / root), "image": "i"}}
+        (home.directory(key, 0) / "spec.json").write_text(json.dumps(spec))
+    assert retention.end_strangers(cast(World, home), ["t-1", "t-2"]) == ["t-2"]
