@@ -52,6 +52,7 @@ class User(dict[str, str]):
         standing = self._standing.pop(python, None) or self._begun(python)
         assert standing.stdin is not None
         file = Path(self["HOME"]) / f"said-{python.parts[-3]}"
+        file.write_text("")  # what the script before it said is not taken for its own
         status = ""
         try:
             standing.stdin.write(json.dumps([str(file), *words]) + "\n")
@@ -77,7 +78,12 @@ class User(dict[str, str]):
             text=True,
             start_new_session=True,
         )
-        assert self._told(made, 120) == "ready\n", f"{python} cannot load {LOADED[python]}"
+        try:
+            said = self._told(made, 120)
+            assert said == "ready\n", f"{python} cannot load {LOADED[python]}"
+        except BaseException:
+            ended(made)
+            raise
         return made
 
     def _told(self, standing: subprocess.Popen[str], seconds: float) -> str:

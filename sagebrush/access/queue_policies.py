@@ -51,7 +51,10 @@ def lets_send(ctx: Ctx, text: str | None, queue: str, service: str, source: str)
 
 
 def matter(ctx: Ctx, params: Doc) -> bool:
-    """Whether a queue or topic that a request names has a policy, or is another account's."""
+    """Whether a queue or topic that a request names has a policy, or is another account's; so where a
+    task's handle names it."""
+    if "TaskHandle" in params:
+        return True
     return any(_guarded(ctx, arn) is not None for arn in _named(ctx, params))
 
 

@@ -73,7 +73,7 @@ class Limited:
             try:
                 dispatch.authorise(self.ctx, service, operation, params)
             except AwsError as error:
-                if error.status != 403:
+                if error.status != (400 if service in dispatch.BY_JSON else 403):
                     raise
                 words = error.message.partition("perform: ")[2]
                 return words.partition(" with an explicit")[0].partition(" because ")[0]

@@ -89,18 +89,18 @@ ASKED = [
 
 
 @pytest.mark.parametrize(
-    ("service", "operation", "code"),
+    ("service", "operation", "code", "status"),
     [
-        ("sqs", "ListQueues", "AccessDenied"),
-        ("sns", "ListTopics", "AuthorizationErrorException"),
-        ("logs", "DescribeLogGroups", "AccessDeniedException"),
+        ("sqs", "ListQueues", "AccessDenied", 403),
+        ("sns", "ListTopics", "AuthorizationErrorException", 403),
+        ("logs", "DescribeLogGroups", "AccessDeniedException", 400),
     ],
 )
-def test_a_refusal_has_its_services_code(ctx, service, operation, code):
+def test_a_refusal_has_its_services_code(ctx, service, operation, code, status):
     role = f"arn:aws:iam::{ACCOUNT}:role/none"
     with pytest.raises(AwsError) as caught:
         ctx.world.service_ctx(role).call(service, operation, {})
-    assert (caught.value.code, caught.value.status) == (code, 403)
+    assert (caught.value.code, caught.value.status) == (code, status)
 
 
 @pytest.mark.parametrize(("service", "operation", "params", "told"), ASKED)

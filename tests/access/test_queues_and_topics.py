@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import itertools
 import json
 from typing import Any
@@ -69,6 +70,16 @@ def test_a_deny_holds_for_everybody_but_who_must_change_it(admin: Person) -> Non
     sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": ""})
     sqs.send_message(QueueUrl=url, MessageBody="x")
     assert ann("sqs").receive_message(QueueUrl=url)["Messages"][0]["Body"] == "x"
+
+
+def test_a_deny_holds_for_a_task_that_moves_messages(admin: Person) -> None:
+    url, arn = guarded(admin, deny("sqs:CancelMessageMoveTask"))
+    named = {"taskId": "00000000-0000-0000-0000-000000000000", "sourceArn": arn}
+    handle = base64.b64encode(json.dumps(named).encode()).decode()
+    assert refused(admin("sqs").cancel_message_move_task, TaskHandle=handle) == DENIED
+    admin("sqs").set_queue_attributes(QueueUrl=url, Attributes={"Policy": ""})
+    lost = refused(admin("sqs").cancel_message_move_task, TaskHandle=handle)
+    assert lost == "ResourceNotFoundException"
 
 
 def test_conditions_of_a_deny(admin: Person) -> None:

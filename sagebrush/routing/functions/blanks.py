@@ -11,12 +11,13 @@ import math
 import secrets
 import socket
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from typing import Any
 
 from sagebrush.compute.base import Spec
 from sagebrush.compute.host import Host
+from sagebrush.routing.functions.admission import Admission
 from sagebrush.routing.functions.link import Link
 from sagebrush.routing.functions.parents import Parents, Unstarted
 from sagebrush.routing.functions.prepared import Ground, Places
@@ -118,19 +119,19 @@ class Blanks:
         self._stock: dict[Ground, list[Blank]] = {}
         self._demands: dict[Ground, Demand] = {}
         self._filling: dict[Ground, asyncio.Task[None]] = {}
-        self._gate = asyncio.Semaphore(math.ceil(host.cpus) + 1)
-        """Those that begin at the same time: more would only make each other slower, and all of
+        self._admission = Admission(math.ceil(host.cpus) + 1)
+        """Of those that begin at the same time: more would only make each other slower, and all of
         them be there at the end."""
         self._closed = False
 
-    async def take(self, ground: Ground) -> Blank:
-        """A blank environment of that kind, which is the caller's. Raises Unrunnable."""
+    async def take(self, ground: Ground, who: Hashable) -> Blank:
+        """A blank environment of that kind, which is the caller's and for `who`. Raises Unrunnable."""
         self._demand(ground).took(self._now())
-        await self._gate.acquire()
+        await self._admission.enter(who)
         try:
             found = self._taken(ground) or await self._begun(ground, awaited=True)
         except BaseException:
-            self._gate.release()
+            self._admission.leave()
             raise
         self._pass_on(found.link)
         self.fill(ground)
@@ -154,7 +155,7 @@ class Blanks:
             nonlocal passed
             if not passed:
                 passed = True
-                self._gate.release()
+                self._admission.leave()
                 timer.cancel()
 
         def runs(_: object) -> None:
@@ -195,7 +196,9 @@ class Blanks:
 
     def _quiet_in(self, demand: Demand, until: float) -> float:
         """Seconds until it may be that the processors are not needed; 0.0 where they are not."""
-        if self._gate.locked():  # what is begun for the stock now would only be taken out of turn
+        if (
+            self._admission.full()
+        ):  # what is begun for the stock now would only be taken out of turn
             return SETTLED
         return max(0.0, min(demand.taken + SETTLED, until) - self._now())
 
@@ -239,8 +242,8 @@ class Blanks:
                 stock.remove(each)
                 each.end()
         for ground in [g for g in self._stock if not self._parents.has(g.forked_from)]:
-            for each in self._stock.pop(ground):
-                each.end()
+            while stock := self._stock[ground]:  # the list stays: it may be being filled
+                stock.pop().end()
 
     def close(self) -> None:
         """All end."""

@@ -291,7 +291,7 @@ class ContainerLink:
             saying.missing.discard(output)
 
     def _write(self, data: bytes) -> None:
-        if data:
+        if data and not self.closed:  # else its descriptors may be others' already
             self._log.write(data, int(time.time() * 1000))
             self._broken = data[-1:]
 

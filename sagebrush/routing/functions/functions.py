@@ -376,7 +376,7 @@ class Functions:
     async def _taken(self, version: FunctionVersion, stream: str) -> tuple[Blank, Prepared]:
         """A blank environment, and what it is told to be one of the version."""
         ground = await self._ground(version)
-        blank = await self._blanks.take(ground)
+        blank = await self._blanks.take(ground, version.function)
         try:
             if len(version.layers) > 1:  # they may have to be merged
                 run = asyncio.get_running_loop().run_in_executor

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import math
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 from sagebrush.aws.names import Arn
 from sagebrush.errors import Doc
@@ -115,14 +116,20 @@ def record(event: Event, arn: str, condition: str, ended: Ended | None, now: flo
 
 def _json(text: str | bytes) -> Any:
     try:
-        return json.loads(text, parse_constant=_none)
+        return json.loads(text, parse_constant=_none, parse_float=_finite)
     except (ValueError, RecursionError):
         return text if isinstance(text, str) else text.decode(errors="replace")
 
 
-def _none(name: str) -> None:
+def _none(name: str) -> NoReturn:
     """NaN and its like are no JSON: what has them is told as text. Raises ValueError."""
     raise ValueError(name)
+
+
+def _finite(text: str) -> float:
+    """A number too large for a float would be told as Infinity. Raises ValueError."""
+    number = float(text)
+    return number if math.isfinite(number) else _none(text)
 
 
 def _time(seconds: float) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -99,7 +100,7 @@ def test_as_many_begin_at_a_time_as_processors_can_do(monkeypatch: pytest.Monkey
 
     async def scenario() -> None:
         stock = Stock()
-        taken = [asyncio.ensure_future(stock.take(GROUND)) for _ in range(5)]
+        taken = [asyncio.ensure_future(stock.take(GROUND, "f")) for _ in range(5)]
         await settled()
         assert [each.done() for each in taken] == [True, True, False, False, False]
         stock.links[0].ready()
@@ -109,7 +110,7 @@ def test_as_many_begin_at_a_time_as_processors_can_do(monkeypatch: pytest.Monkey
         await taken[3]
         taken[4].cancel()  # and who waits may go
         stock.shims[2].sendall(b"running 1.0\n")  # what it imports is not waited for
-        await stock.take(GROUND)
+        await stock.take(GROUND, "f")
         stock.close()
         for each in (*taken[:4], *stock.shims):
             each.close() if isinstance(each, socket.socket) else each.result().end()
@@ -122,10 +123,30 @@ def test_one_that_takes_long_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) 
 
     async def scenario() -> None:
         stock = Stock()
-        found = [await stock.take(GROUND) for _ in range(10)]
+        found = [await stock.take(GROUND, "f") for _ in range(10)]
         stock.close()
         for blank, shim in zip(found, stock.shims, strict=True):
             blank.end()
             shim.close()
 
     asyncio.run(scenario())
+
+
+def test_what_is_begun_in_the_stock_while_others_are_dropped_ends_with_it() -> None:
+    """Its warm process ended meanwhile, and others of the kind are dropped."""
+
+    async def scenario() -> None:
+        stock = Stock()
+        stock._parents = cast(Any, SimpleNamespace(has=lambda plan: False))
+        stock.fill(GROUND, 0.0)
+        while not stock.links:
+            await asyncio.sleep(0)
+        stock.drop()
+        while len(stock.links) < STOCK:
+            await asyncio.sleep(0)
+        stock.close()
+        assert [link.closed for link in stock.links] == [True] * len(stock.links)
+        for shim in stock.shims:
+            shim.close()
+
+    asyncio.run(asyncio.wait_for(scenario(), 10))
