@@ -135,7 +135,7 @@ class Asynchronous:
             if row is not None:
                 self._others.add(number)
             return False
-        # where none may run one is tried all the same: it is throttled, and waits as such events do
+        # where none may run one is tried all the same: it is throttled, and over
         most = max(1, min(self._most, plan_of(row).get("reserved", self._most)))
         room = most - len(queue.running)
         taken: list[Message] = []
@@ -219,7 +219,8 @@ class Asynchronous:
         self, row: Row, message: Message, event: Event, config: Doc, error: AwsError
     ) -> None:
         """No environment had the event."""
-        if error.code not in PASSING:  # the version or alias is gone, or it goes round in a loop
+        barred = plan_of(row).get("reserved") == 0  # "Adding a dead-letter queue", note: no retries
+        if barred or error.code not in PASSING:  # or it is gone, or goes round in a loop
             over = Over(records.EXHAUSTED)
             return await self._over(row, message, event, config, (over, None))
         then = records.after_throttle(event, config, self._world.clock(), random.random())

@@ -364,20 +364,17 @@ def test_layers(lam: Any) -> None:
     assert lam.get_layer_version_by_arn(Arn=ours)["LayerVersionArn"] == ours
 
 
-def test_events_of_a_function_that_may_not_run_wait(lam: Any, server: Server) -> None:
-    create(lam, "barred")
+def test_events_of_a_function_that_may_not_run_are_dead_letters(lam: Any, client: Any) -> None:
+    sqs = client("sqs")
+    url = sqs.create_queue(QueueName="barred")["QueueUrl"]
+    queue = f"arn:aws:sqs:us-east-1:{ACCOUNT}:barred"
+    create(lam, "barred", DeadLetterConfig={"TargetArn": queue})
     lam.put_function_concurrency(FunctionName="barred", ReservedConcurrentExecutions=0)
-    for _ in range(3):
-        lam.invoke(FunctionName="barred", InvocationType="Event")
-    (row,) = [r for r in server.world.rows.select("lambda-function") if r.name == "barred"]
-
-    def waiting() -> list[Any]:
-        return server.world.messages.peek(row.id, 0, 10)
-
-    until(lambda: all(each.more.get("throttled") for each in waiting()))
-    assert len(waiting()) == 3
-    lam.put_function_concurrency(FunctionName="barred", ReservedConcurrentExecutions=1)
-    until(lambda: not waiting())
+    for number in range(3):
+        lam.invoke(FunctionName="barred", InvocationType="Event", Payload=str(number))
+    bodies: list[str] = []
+    until(lambda: bodies.extend(received(sqs, url)) or len(bodies) == 3)
+    assert sorted(bodies) == ["0", "1", "2"]
 
 
 def test_what_cannot_begin_is_not_provisioned(lam: Any) -> None:
