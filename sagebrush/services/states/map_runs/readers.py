@@ -183,6 +183,20 @@ class _Elements:
             self._more(max(1, len(self._left)))
 
 
+def athena(chunks: Iterable[bytes]) -> Iterator[Doc]:
+    """Bucket and Key of each file that the manifest of an Athena UNLOAD names, an S3 URI a line.
+
+    Raises Unreadable. Source: Amazon Athena user guide, "UNLOAD" (`QUERY_ID-manifest.csv`).
+    """
+    for line in lines(chunks):
+        place = line.strip().strip('"')
+        if place:
+            bucket, _, key = place.removeprefix("s3://").partition("/")
+            if not (place.startswith("s3://") and bucket and key):
+                raise Unreadable(f"The manifest is not one of Athena: {place} is no S3 URI")
+            yield {"Bucket": bucket, "Key": key}
+
+
 def inventory(manifest: Any) -> tuple[str, list[str], list[str]]:
     """Of the manifest of an S3 inventory: the bucket, the keys of its files, the names of its columns.
 

@@ -88,12 +88,25 @@ def _place(reader: Doc) -> str:
 def _items(ctx: Ctx, reader: Doc, config: Doc) -> Iterator[Any]:
     given = reader.get("Parameters")
     if str(reader["Resource"]).endswith(":listObjectsV2"):
-        return _listed(ctx, _request("ListObjectsV2", given))
+        listed = _request("ListObjectsV2", given)
+        found = _listed(ctx, listed)
+        if config.get("Transformation") != "LOAD_AND_FLATTEN":
+            return found
+        # what stands for a folder holds nothing
+        full = (one["Key"] for one in found if not (one["Size"] == 0 and one["Key"].endswith("/")))
+        return _of_files(ctx, ({"Bucket": listed["Bucket"], "Key": key} for key in full), config)
     request = _request("GetObject", given)
-    kind = config.get("InputType")
-    if kind == "MANIFEST":
+    if config.get("ManifestType") == "ATHENA_DATA":
+        return _of_files(ctx, readers.athena(_content(ctx, request)), config)
+    if config.get("InputType") == "MANIFEST" or config.get("ManifestType") == "S3_INVENTORY":
         return _inventoried(ctx, request)
     return readers.items(_content(ctx, request), config)
+
+
+def _of_files(ctx: Ctx, objects: Iterable[Doc], config: Doc) -> Iterator[Any]:
+    """The items in each of the objects (Bucket, Key), one after the other."""
+    for one in objects:
+        yield from readers.items(_content(ctx, one), config)
 
 
 def _request(operation: str, given: Any) -> Doc:

@@ -113,7 +113,7 @@ class Inspection:
             return effective if isinstance(effective, list) else None
         config = (map_runs.evaluated(state, reader, "ItemReader", scope) or {}).get("ReaderConfig")
         config = config or {}
-        if config.get("InputType") == "MANIFEST":
+        if config.get("InputType") == "MANIFEST" or "ManifestType" in config:
             return None  # what it lists is in other files
         found = list(readers.items([self.source.encode()], config))
         if "ItemsPointer" in config:

@@ -108,6 +108,17 @@ def test_bytes_that_are_no_text_cannot_be_read() -> None:
         list(readers.json_lines(iter([b"\xff\xfe1\n"])))
 
 
+def test_the_manifest_of_a_query_names_files() -> None:
+    """Amazon Athena's user guide, "UNLOAD": a URI a line."""
+    text = 's3://out/a b/1.gz\n"s3://out/2.gz"\n\n'
+    assert list(readers.athena(pieces(text, 5))) == [
+        {"Bucket": "out", "Key": "a b/1.gz"},
+        {"Bucket": "out", "Key": "2.gz"},
+    ]
+    with pytest.raises(Unreadable, match="no S3 URI"):
+        list(readers.athena(pieces("a,b\n", 3)))
+
+
 def test_an_inventory_lists_objects() -> None:
     """As Amazon S3's user guide has them: "Locating your inventory list"."""
     manifest = {
