@@ -81,7 +81,8 @@ def delimited(chunks: Iterable[bytes], config: Doc) -> Iterator[Doc]:
     """
     delimiter = DELIMITERS[config.get("CSVDelimiter", "COMMA")]
     csv.field_size_limit(LARGEST)  # 128 KiB without: less than an item may have
-    rows = csv.reader(lines(chunks), delimiter=delimiter)
+    # a backslash before a backslash, a quote or the delimiter escapes it, and is left out before others
+    rows = csv.reader(lines(chunks), delimiter=delimiter, escapechar="\\")
     try:
         headers = config.get("CSVHeaders")
         if config.get("CSVHeaderLocation", "FIRST_ROW") == "FIRST_ROW" or headers is None:

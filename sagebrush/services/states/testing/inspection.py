@@ -135,7 +135,11 @@ class Inspection:
         if state.arguments is not None:
             items = [
                 map_runs.item_input(
-                    state, spec, {"Index": at, "Value": each}, scope.now, scope.random
+                    state,
+                    spec,
+                    {"Index": at, "Value": each, "Source": map_runs.STATE_DATA},
+                    scope.now,
+                    scope.random,
                 )
                 for at, each in enumerate(items)
             ]

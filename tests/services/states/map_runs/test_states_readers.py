@@ -95,6 +95,7 @@ def test_lines_of_json() -> None:
         ("a\tb\n1\t2\n", {"CSVDelimiter": "TAB"}, [{"a": "1", "b": "2"}]),
         ("a b\r\n1 2\r\n", {"CSVDelimiter": "SPACE"}, [{"a": "1", "b": "2"}]),
         ("a,a\n1,2\n", {}, [{"a": "2"}]),
+        ("a,b\nC:\\\\x,1\\,2\n\\q,\\\"\n", {}, [{"a": "C:\\x", "b": "1,2"}, {"a": "q", "b": '"'}]),
         ("", {}, []),
     ],
 )  # fmt: skip
