@@ -65,8 +65,8 @@ class Source:
     def _read(self, reader: Doc) -> Iterator[Doc]:
         config: Doc = reader.get("ReaderConfig") or {}
         most = int(config.get("MaxItems") or 0)
-        found = _items(self.ctx, reader, config)
         try:
+            found = _items(self.ctx, reader, config)
             yield from itertools.islice(found, most) if most else found
         except Unreadable as problem:
             raise ReaderFailed(str(problem)) from None
@@ -86,7 +86,7 @@ def _given(items: Any) -> Iterator[Doc]:
 
 def _uri(place: Doc) -> str:
     """The S3 URI of a bucket or an object, written as the guide writes it."""
-    return f"S3://{place['Bucket']}" + (f"/{place['Key']}" if "Key" in place else "")
+    return f"S3://{place.get('Bucket', '')}" + (f"/{place['Key']}" if "Key" in place else "")
 
 
 def _items(ctx: Ctx, reader: Doc, config: Doc) -> Iterator[Doc]:
@@ -94,12 +94,12 @@ def _items(ctx: Ctx, reader: Doc, config: Doc) -> Iterator[Doc]:
     given = reader.get("Parameters")
     if str(reader["Resource"]).endswith(":listObjectsV2"):
         listed = _request("ListObjectsV2", given)
-        found = _listed(ctx, listed)
+        found, place = _listed(ctx, listed), {"Bucket": listed.get("Bucket", "")}
         if config.get("Transformation") != "LOAD_AND_FLATTEN":
-            return _from({"Bucket": listed["Bucket"]}, found)
+            return _from(place, found)
         # what stands for a folder holds nothing
         full = (one["Key"] for one in found if not (one["Size"] == 0 and one["Key"].endswith("/")))
-        return _of_files(ctx, ({"Bucket": listed["Bucket"], "Key": key} for key in full), config)
+        return _of_files(ctx, ({**place, "Key": key} for key in full), config)
     request = _request("GetObject", given)
     if config.get("ManifestType") == "ATHENA_DATA":
         return _of_files(ctx, readers.athena(_content(ctx, request)), config)
