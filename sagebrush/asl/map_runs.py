@@ -182,6 +182,13 @@ def ended(turn: Turn, line: Line, news: MapRunEnded) -> None:
     flow.failed(turn, line, Failure(news.error, news.cause))
 
 
+def parts(items: Any) -> Iterator[Doc]:
+    """Of each element of an array, or pair of an object, what the context object tells of it."""
+    if isinstance(items, dict):
+        return ({"Key": k, "Value": v, "Source": STATE_DATA} for k, v in items.items())
+    return ({"Value": value, "Source": STATE_DATA} for value in items)
+
+
 def item_input(state: State, spec: Doc, item: Doc, now: float, source: random.Random) -> Any:
     """What becomes of an item before it is batched: itself, or what ItemSelector makes of it.
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sagebrush.asl.machine import State
-from sagebrush.asl.map_runs import STATE_DATA, child_inputs, item_input
+from sagebrush.asl.map_runs import child_inputs, item_input, parts
 from sagebrush.asl.values import read, write
 from sagebrush.aws import models, scalars
 from sagebrush.aws.shapes import input_of
@@ -56,7 +56,7 @@ class Source:
 
     def _selected(self) -> Iterator[Any]:
         reader = self.spec["reader"]
-        found = _given(self.spec["items"]) if reader is None else self._read(reader)
+        found = parts(self.spec["items"]) if reader is None else self._read(reader)
         for index, part in enumerate(found):
             self.items = index + 1
             item = {"Index": index, **part}
@@ -75,13 +75,6 @@ class Source:
         except AwsError as error:
             resource = names.s3_resource(reader["Resource"])
             raise ReaderFailed(error_of(resource, error, self.ctx.request_id)[1]) from None
-
-
-def _given(items: Any) -> Iterator[Doc]:
-    """The elements of an array, or the pairs of an object."""
-    if isinstance(items, dict):
-        return ({"Key": k, "Value": v, "Source": STATE_DATA} for k, v in items.items())
-    return ({"Value": value, "Source": STATE_DATA} for value in items)
 
 
 def _uri(place: Doc) -> str:

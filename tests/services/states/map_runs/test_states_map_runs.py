@@ -144,6 +144,8 @@ def test_the_pairs_of_an_object_are_items_of_a_distributed_map(stand: TaskStand)
     item = {"k.$": "$$.Map.Item.Key", "i.$": "$$.Map.Item.Index", "s.$": "$$.Map.Item.Source"}
     found = output(stand.run(mapped(ItemSelector=item), {"b": 1}))
     assert found == [{"k": "b", "i": 0, "s": "STATE_DATA"}]
+    jsonata = mapped(Items="{% $states.input.all %}", QueryLanguage="JSONata")
+    assert output(stand.run(jsonata, {"all": {"b": 1}})) == [{"Key": "b", "Value": 1}]
 
 
 def test_files_that_others_name_are_read_one_after_the_other(stand: TaskStand) -> None:
