@@ -52,22 +52,26 @@ def place(kind: str, text: str, at: int, left_out: str = "") -> str:
     return f'[Source: ({kind})"{text[:SHOWN]}"{more}; line: {line}, column: {column}]'
 
 
-_TOKEN = re.compile(r'"(?:[^"\\]+|\\.)*"?|[\[\]{},:]|[^\s"\[\]{},:]+', re.S)
+_TOKEN = re.compile(r'"(?:[^"\\]+|\\.)*"?|[\[\]{}]', re.S)
 
 
 def _around(text: str) -> tuple[str, int, bool]:
     """What the end of the text is in: "Array", "Object" or "" (outside both), where that begins, and
     whether its next token is missing: a value, or a name's colon. So Jackson divides the ends of texts."""
     found: list[tuple[str, int]] = []
-    last = before = ""
+    quoted = 0
     for token in _TOKEN.finditer(text):
-        before, last = last, token[0][0]
-        if last in "[{":
-            found.append(("Array" if last == "[" else "Object", token.start()))
-        elif last in "]}" and found:
+        at = token.start()
+        kind = text[at]
+        if kind == '"':
+            quoted = at
+        elif kind in "[{":
+            found.append(("Array" if kind == "[" else "Object", at))
+        elif found:
             found.pop()
     name, at = found[-1] if found else ("", 0)
-    named = name == "Object" and last == '"' and before in ("{", ",")
+    last = text.rstrip()[-1:]
+    named = name == "Object" and last == '"' and text[:quoted].rstrip()[-1:] in ("{", ",")
     return name, at, last in (",", ":") or named
 
 
