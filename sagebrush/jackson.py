@@ -52,8 +52,52 @@ def place(kind: str, text: str, at: int, left_out: str = "") -> str:
     return f'[Source: ({kind})"{text[:SHOWN]}"{more}; line: {line}, column: {column}]'
 
 
-def told(text: str, error: json.JSONDecodeError) -> tuple[str, int]:
-    """What Python's parser found wrong with the text, in Jackson's words, and where Jackson says so."""
+_TOKEN = re.compile(r'"(?:[^"\\]+|\\.)*"?|[\[\]{}]', re.S)
+
+
+def _around(text: str) -> tuple[str, int, bool]:
+    """What the end of the text is in: "Array", "Object" or "" (outside both), where that begins, and
+    whether its next token is missing: a value, or a name's colon. So Jackson divides the ends of texts."""
+    found: list[tuple[str, int]] = []
+    quoted = 0
+    for token in _TOKEN.finditer(text):
+        at = token.start()
+        kind = text[at]
+        if kind == '"':
+            quoted = at
+        elif kind in "[{":
+            found.append(("Array" if kind == "[" else "Object", at))
+        elif found:
+            found.pop()
+    name, at = found[-1] if found else ("", 0)
+    last = text.rstrip()[-1:]
+    named = name == "Object" and last == '"' and text[:quoted].rstrip()[-1:] in ("{", ",")
+    return name, at, last in (",", ":") or named
+
+
+def _ended(text: str, kind: str) -> str:
+    """The text ends too early."""
+    name, at, missing = _around(text)
+    if not name:
+        return END
+    if missing:
+        return f"{END} within/between {name} entries"
+    return f"{END}: expected close marker for {name} (start marker at {place(kind, text, at)})"
+
+
+def _in_name(before: str) -> bool:
+    """Whether a text that begins after this is a name."""
+    name, at, missing = _around(before)
+    return (
+        name == "Object"
+        and (missing or not before[at + 1 :].strip())
+        and before.rstrip()[-1] != ":"
+    )
+
+
+def told(text: str, error: json.JSONDecodeError, kind: str = "String") -> tuple[str, int]:
+    """What Python's parser found wrong with the text, in Jackson's words, and where Jackson says so;
+    `kind` as in `place`."""
     at, message = error.pos, error.msg
     rest = text[at:]
     if message.startswith("Illegal trailing comma"):
@@ -62,9 +106,9 @@ def told(text: str, error: json.JSONDecodeError) -> tuple[str, int]:
         at = len(text) - len(rest)
         message = "Expecting property name" if rest.startswith("}") else "Expecting value"
     if message.startswith("Unterminated string"):
-        return OPEN_TEXT, len(text)
+        return f"{END} in field name" if _in_name(text[:at]) else OPEN_TEXT, len(text)
     if not rest:
-        return END, len(text)
+        return _ended(text, kind), len(text)
     if message.startswith("Invalid control character"):
         return unescaped(rest[0]), at + 1
     if message.startswith("Invalid \\escape") and len(rest) > 1:
@@ -77,7 +121,8 @@ def told(text: str, error: json.JSONDecodeError) -> tuple[str, int]:
             return unrecognized(word[0]), at + len(word[0])
         return unexpected(rest[0], NO_VALUE), at
     if message == "Expecting ',' delimiter":
-        return unexpected(rest[0], "was expecting comma to separate entries"), at
+        within = _around(text[:at])[0]
+        return unexpected(rest[0], f"was expecting comma to separate {within} entries"), at
     if message == "Expecting ':' delimiter":
         return unexpected(rest[0], NO_COLON), at
     return message, at

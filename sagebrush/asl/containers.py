@@ -104,7 +104,10 @@ def _item_scope(turn: Turn, line: Line, state: State, index: int, value: Any) ->
     outer = scope.context
 
     def context() -> Doc:
-        return {**outer(), "Map": {"Item": {"Index": index, "Value": value}}}
+        return {
+            **outer(),
+            "Map": {"Item": {"Index": index, "Value": value, "Source": map_runs.STATE_DATA}},
+        }
 
     scope.context = context
     return scope

@@ -255,6 +255,8 @@ def evaluate(expression: Expression, scope: Scope, field: str) -> Any:
         cause = f"{told} threw an error during evaluation. {error.error}: {error}"
     except (TimeoutError, MemoryError):
         cause = f"{told} threw an error during evaluation. Expression evaluation timeout"
+    except ZeroDivisionError:
+        cause = f"{told} threw an error during evaluation. D1001: Number out of range: Infinity"
     except (RecursionError, ArithmeticError, TypeError, ValueError, LookupError) as error:
         cause = f"{told} threw an error during evaluation. {error}"
     else:

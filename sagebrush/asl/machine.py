@@ -173,6 +173,8 @@ def _jsonata(doc: Doc) -> dict[str, Any]:
     values = {
         name: _typed(name, doc[name]) for name in (*VALUES, "Items", "Credentials") if name in doc
     }
+    if "Items" in doc and mode(doc) == "DISTRIBUTED":
+        values["Items"] = _typed("Items", doc["Items"], ("object",))
     return {**parts, "values": values}
 
 
@@ -203,8 +205,8 @@ TYPES = {"Timestamp": "string", "Error": "string", "Cause": "string", "Items": "
 """What a field's value must be; the others are numbers."""
 
 
-def _typed(name: str, given: Any) -> Evaluate:
-    """A field of a JSONata state whose expression must yield a value of the field's type."""
+def _typed(name: str, given: Any, others: tuple[str, ...] = ()) -> Evaluate:
+    """A field of a JSONata state whose expression must yield a value of the field's type, or of others."""
     evaluate = expressions.read_template(given, name)
     if not is_expression(given) or name == "Credentials":
         return evaluate
@@ -212,7 +214,7 @@ def _typed(name: str, given: Any) -> Evaluate:
 
     def checked(scope: Scope) -> Any:
         value = evaluate(scope)
-        if type_of(value) != wanted:
+        if type_of(value) not in (wanted, *others):
             raise expressions.unexpected(inside(given), name, wanted, value)
         return value
 

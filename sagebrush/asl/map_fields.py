@@ -39,6 +39,15 @@ def headers(report: Report, value: Any, location: str, jsonata: bool) -> None:
             report.error("Expected value of type [STRING]", f"{location}[{at}]")
 
 
+def input_type(report: Report, value: Any, location: str, jsonata: bool) -> None:
+    """A reader's InputType: all of AWS's but Parquet, for which the control plane has no library."""
+    if value == "PARQUET":
+        report.error("Sagebrush does not read Parquet files (InputType PARQUET) yet.", location)
+    else:
+        _INPUT_TYPES(report, value, location, jsonata)
+
+
+_INPUT_TYPES = fields.one_of("CSV", "JSON", "JSONL", "PARQUET", "MANIFEST")
 RETRIER: dict[str, Check] = {
     "ErrorEquals": errors,
     "IntervalSeconds": fields.whole(1),
@@ -61,14 +70,15 @@ CONFIG: dict[str, Check] = {
     "ExecutionType": fields.one_of("STANDARD", "EXPRESS"),
 }
 READER: dict[str, Check] = {
-    "InputType": fields.one_of("CSV", "JSON", "JSONL", "MANIFEST"),
+    "InputType": input_type,
     "CSVHeaderLocation": fields.one_of("FIRST_ROW", "GIVEN"),
     "CSVHeaders": headers,
     "CSVDelimiter": fields.one_of("COMMA", "PIPE", "SEMICOLON", "SPACE", "TAB"),
     "MaxItems": fields.whole(0, 100_000_000),
     "MaxItemsPath": fields.reference,
-    "ManifestType": fields.one_of("S3_INVENTORY"),
+    "ManifestType": fields.one_of("ATHENA_DATA", "S3_INVENTORY"),
     "ItemsPointer": fields.string,
+    "Transformation": fields.one_of("NONE", "LOAD_AND_FLATTEN"),
 }
 BATCHER: dict[str, Check] = {
     "MaxItemsPerBatch": fields.whole(1),
@@ -136,6 +146,14 @@ def catcher(report: Report, doc: Doc, at: str, jsonata: bool) -> None:
         fields.template(report, doc.get("Output"), f"{at}/Output", True)
 
 
+def _reader(report: Report, config: Doc, at: str) -> None:
+    """What lists files of items must say of which type they are (guide, "ItemReader (Map)")."""
+    flat = config.get("Transformation") == "LOAD_AND_FLATTEN"
+    lists = flat or config.get("ManifestType") == "ATHENA_DATA"
+    if lists and config.get("InputType", "MANIFEST") == "MANIFEST":
+        report.error("These fields are required: [InputType]", at)
+
+
 def map_state(report: Report, doc: Doc, at: str, jsonata: bool, distributed: bool) -> None:
     """The fields that only Distributed mode has."""
     for name in ("ItemReader", "ItemBatcher", "ResultWriter", "Label"):
@@ -150,7 +168,9 @@ def map_state(report: Report, doc: Doc, at: str, jsonata: bool, distributed: boo
         known(report, reader, where, checks, jsonata)
         if "Resource" not in reader:
             report.error("These fields are required: [Resource]", where)
-        known(report, reader.get("ReaderConfig", {}), f"{where}/ReaderConfig", READER, jsonata)
+        config = reader.get("ReaderConfig", {})
+        if known(report, config, f"{where}/ReaderConfig", READER, jsonata):
+            _reader(report, config, f"{where}/ReaderConfig")
     if isinstance(doc.get("ItemBatcher"), dict):
         batcher = doc["ItemBatcher"]
         known(report, batcher, f"{at}/ItemBatcher", BATCHER, jsonata)

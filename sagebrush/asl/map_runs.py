@@ -29,14 +29,15 @@ def start(turn: Turn, line: Line, state: State, scope: Scope, effective: Any) ->
     """The caller is asked to run the map. Raises StateError.
 
     The spec: `mapRunArn`, `label`, `executionType`, `maxConcurrency`, `toleratedFailureCount` and
-    `toleratedFailurePercentage` (0 where not given), `items` (None with a reader), `reader` and
+    `toleratedFailurePercentage` (0 where not given), `items` (a list, an object whose pairs
+    are the items, None with a reader), `reader` and
     `writer` (Resource, their configuration, and Parameters, evaluated), `batcher` (limits and
     BatchInput, evaluated; None without), `redrives` (0, or how often the map run of that ARN was redriven:
     children that succeeded stay), and `scope`, what ItemSelector may refer to.
     """
     frame, doc = line.frame, state.doc
     reader = evaluated(state, doc.get("ItemReader"), "ItemReader", scope)
-    items = None if reader is not None else items_of(state, scope, effective)
+    items = None if reader is not None else items_of(state, scope, effective, pairs=True)
     spec: Doc = {
         "label": doc.get("Label") or new_uuid(turn.random),
         "executionType": _processor(doc)["ProcessorConfig"]["ExecutionType"],
@@ -99,10 +100,15 @@ def _begin(turn: Turn, line: Line, spec: Doc, length: int) -> None:
     frame["previous"] = turn.emit("MapRunStarted", started, "mapRunStartedEventDetails", details)
 
 
-def items_of(state: State, scope: Any, effective: Any) -> list[Any]:
-    """The array that a Map goes through. Raises StateError, in recorded words."""
+STATE_DATA = "STATE_DATA"
+"""Map.Item.Source of items that come from the state's input."""
+
+
+def items_of(state: State, scope: Any, effective: Any, pairs: bool = False) -> Any:
+    """The array that a Map goes through, or with `pairs` an object (guide, "ItemReader (Map)", "JSON data
+    from a previous step": of distributed ones). Raises StateError, in recorded words."""
     found = state.values["Items"](scope) if "Items" in state.values else effective
-    if isinstance(found, list):
+    if isinstance(found, list) or (pairs and isinstance(found, dict)):
         return found
     if state.jsonata:
         cause = f"Map state input must be an array but was: {write(found)}"
@@ -176,14 +182,22 @@ def ended(turn: Turn, line: Line, news: MapRunEnded) -> None:
     flow.failed(turn, line, Failure(news.error, news.cause))
 
 
+def parts(items: Any) -> Iterator[Doc]:
+    """Of each element of an array, or pair of an object, what the context object tells of it."""
+    if isinstance(items, dict):
+        return ({"Key": k, "Value": v, "Source": STATE_DATA} for k, v in items.items())
+    return ({"Value": value, "Source": STATE_DATA} for value in items)
+
+
 def item_input(state: State, spec: Doc, item: Doc, now: float, source: random.Random) -> Any:
     """What becomes of an item before it is batched: itself, or what ItemSelector makes of it.
 
-    Raises StateError. `item` is the context object's: Index (from 0), Value, and Source ("STATE_DATA"
-    or the S3 URI; guide, "Context object data for Map states").
+    Raises StateError. `item` is the context object's: Index (from 0), Key (of an object's pair), Value,
+    and Source (`STATE_DATA` or the S3 URI; guide, "Context object data for Map states").
     """
     if state.arguments is None:
-        return item["Value"]
+        pair = {"Key": item["Key"], "Value": item["Value"]} if "Key" in item else None
+        return pair or item["Value"]
     given = spec["scope"]
     scope = Scope(
         given["input"],

@@ -191,7 +191,9 @@ class Turn:
         while line is not None and line.parent is not None:
             if "map" in line.parent.frame and "index" in line.frame:
                 key, index = line.parent.frame["map"]["key"], line.frame["index"]
-                return lambda: {"Index": index, "Value": self.item(key, index)}
+                return lambda: {
+                    "Index": index, "Value": self.item(key, index), "Source": "STATE_DATA"
+                }  # fmt: skip
             line = line.parent
         return None
 

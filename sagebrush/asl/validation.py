@@ -106,7 +106,7 @@ class _Walk:
                 message = f"State names must have between 1 and {NAME_LENGTH} characters"
                 self.report.error(message, where, "INVALID_STATE_NAME")
             if name in self.names:
-                message = f"The state name '{name}' is used more than once"
+                message = f"Duplicate State name: {name}"
                 self.report.error(message, where, "DUPLICATE_STATE_NAME")
             self.names.add(name)
             if isinstance(state, dict):

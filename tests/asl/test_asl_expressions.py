@@ -90,6 +90,7 @@ def test_what_yields_nothing_fails_the_field(text: str) -> None:
         ("$states.input.text()", "T1006"),
         ("$hash('x', 'md5')", "Invalid hash algorithm: md5"),
         ("$parse('{')", "Invalid JSON"),
+        ("1 / 0", "D1001: Number out of range: Infinity"),
         ("$error('told')", "told"),
         ("function($x){$x}", "returned an unsupported result type"),
         ("$number('z')", "could not convert"),

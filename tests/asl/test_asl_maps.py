@@ -43,12 +43,13 @@ def test_an_item_selector(field: str) -> None:
         "constant": 1,
         "value.$": "$$.Map.Item.Value",
         "index.$": "$$.Map.Item.Index",
+        "source.$": "$$.Map.Item.Source",
         "from.$": "$.x",
     }
     state = {"Type": "Map", "ItemsPath": "$.l", "Iterator": machine(P=PASS), field: selector}
     assert output_of(state, {"l": ["a", "b"], "x": 5}) == [
-        {"constant": 1, "value": "a", "index": 0, "from": 5},
-        {"constant": 1, "value": "b", "index": 1, "from": 5},
+        {"constant": 1, "value": "a", "index": 0, "source": "STATE_DATA", "from": 5},
+        {"constant": 1, "value": "b", "index": 1, "source": "STATE_DATA", "from": 5},
     ]
 
 

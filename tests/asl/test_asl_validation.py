@@ -103,6 +103,12 @@ MAP = {"Type": "Map", "ItemProcessor": machine(P=PASS), "End": True}
 FAR = {"ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}}
 
 
+def reader(**config: str) -> Doc:
+    """A distributed Map whose items come from S3."""
+    source = {"Resource": "arn:aws:states:::s3:getObject", "ReaderConfig": config}
+    return {**MAP, "ItemProcessor": {**machine(P=PASS), **FAR}, "ItemReader": source}
+
+
 @pytest.mark.parametrize(
     ("state", "error"),
     [
@@ -158,6 +164,10 @@ FAR = {"ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}}
             "/States/S/ItemReader/Resource",
         ),
         ({**MAP, "ItemProcessor": {**machine(P=PASS), **FAR}, "ItemBatcher": {}}, "/States/S/ItemBatcher"),
+        (reader(InputType="PARQUET"), "Sagebrush does not read Parquet files"),
+        (reader(InputType="XML"), "[CSV, JSON, JSONL, PARQUET, MANIFEST] at /States/S/ItemReader/ReaderConfig"),
+        (reader(ManifestType="ATHENA_DATA"), "These fields are required: [InputType]"),
+        (reader(Transformation="LOAD_AND_FLATTEN"), "These fields are required: [InputType]"),
         ({"Type": "Choice", "Choices": []}, "Array must have at least 1 item at /States/S/Choices"),
         ({"Type": "Parallel", "Branches": []}, "Array must have at least 1 item at /States/S/Branches"),
         ({"Type": "Wait", "End": True}, "One of these fields is required: [Seconds, Timestamp"),
@@ -178,8 +188,7 @@ def test_the_flow_of_states() -> None:
     ]
     inner = machine(S=PASS)
     assert errors(machine(S={"Type": "Parallel", "Branches": [inner], "End": True})) == [
-        "DUPLICATE_STATE_NAME: The state name 'S' is used more than once at "
-        "/States/S/Branches[0]/States/S"
+        "DUPLICATE_STATE_NAME: Duplicate State name: S at /States/S/Branches[0]/States/S"
     ]
     assert errors(machine(**{"x" * 81: PASS}))[0].startswith("INVALID_STATE_NAME")
 

@@ -18,8 +18,8 @@ from sagebrush.services.events.names import invalid
 from sagebrush.store.db import Tx
 from sagebrush.world import Ctx
 
-LARGEST = 256 * 1024
-"""Bytes of a request's entries: less than this."""
+LARGEST = 1024 * 1024
+"""Bytes of a request's entries: less than this (1 MB since January 2026)."""
 TIME_SIZE = 14
 """Bytes that a Time counts for."""
 _REQUIRED = ("Source", "DetailType", "Detail")

@@ -18,6 +18,8 @@ SYNCHRONOUS = 6291456
 """Bytes of a synchronous request's payload (6 MB)."""
 ASYNCHRONOUS = 1048576
 """Bytes of an asynchronous request's payload (1 MB)."""
+CLIENT_CONTEXT = 3583
+"""Bytes of an invocation's ClientContext, in base64."""
 ENVIRONMENT = 4096
 """Bytes of the environment variables, as JSON."""
 LAYERS = 5

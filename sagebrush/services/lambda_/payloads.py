@@ -63,6 +63,11 @@ def client_context(text: str) -> str:
     InvalidRequestContentException."""
     if not text:
         return ""
+    if len(text) > limits.CLIENT_CONTEXT:  # API reference, Invoke; AWS's words are not known
+        raise AwsError(
+            "InvalidRequestContentException",
+            f"Client context must be no more than {limits.CLIENT_CONTEXT} bytes.",
+        )
     try:
         found = json.loads(base64.b64decode(text, validate=True))
     except (ValueError, RecursionError):
@@ -87,6 +92,6 @@ def not_json(why: str) -> AwsError:
 def _jackson(payload: bytes, error: json.JSONDecodeError) -> str:
     """The error in the words of AWS's parser."""
     text = payload.decode(errors="replace")
-    words, at = jackson.told(text, error)
+    words, at = jackson.told(text, error, "byte[]")
     place = jackson.place("byte[]", text, at, f"{len(payload) - jackson.SHOWN} bytes")
     return f"Could not parse payload into json: {words}\n at {place}"

@@ -26,8 +26,6 @@ from sagebrush.store.messages import Send
 from sagebrush.store.rows import Row
 from sagebrush.world import Ctx
 
-LARGEST = 262144
-"""Bytes of a message, and of a batch."""
 MOST = 10
 _SENDER = "AIDAIT2UOQQY3AUEKVGXU"
 """Who sends on behalf of SNS: the id that AWS's own service has in SenderId."""
@@ -64,7 +62,7 @@ def publish_batch(ctx: Ctx, request: Doc) -> Future[Doc]:
     """Every message that is valid is in all queues that subscribe; the others are among Failed."""
     topic = topics.find_topic(ctx, request["TopicArn"])
     entries = request["PublishBatchRequestEntries"]
-    _check_batch(entries)
+    _check_batch(entries, topics.largest(topic))
     good, failed = list[Published](), list[Doc]()
     for entry in entries:
         try:
@@ -82,7 +80,7 @@ def publish_batch(ctx: Ctx, request: Doc) -> Future[Doc]:
     return _delivered(topics.home(ctx, topic), topic, good, told)
 
 
-def _check_batch(entries: list[Doc]) -> None:
+def _check_batch(entries: list[Doc], largest: int) -> None:
     if not entries:
         raise AwsError(
             "EmptyBatchRequestException", "The batch request doesn't contain any entries."
@@ -98,18 +96,27 @@ def _check_batch(entries: list[Doc]) -> None:
             "BatchEntryIdsNotDistinctException",
             "Two or more batch entries in the request have the same Id.",
         )
-    if sum(len(entry["Message"].encode()) for entry in entries) > LARGEST:
+    if sum(map(_size, entries)) > largest:
         raise AwsError(
             "BatchRequestTooLongException",
             "The length of all the batch messages put together is more than the limit.",
         )
 
 
+def _size(message: Doc) -> int:
+    """The bytes that a message counts for: its body and its attributes."""
+    found = len(message["Message"].encode())
+    for name, value in (message.get("MessageAttributes") or {}).items():
+        found += len(name.encode()) + len(value["DataType"])
+        found += len(value.get("StringValue", "").encode()) + len(value.get("BinaryValue", b""))
+    return found
+
+
 def _checked(topic: Row, message: Doc) -> Published:
     """The message of a request or of a batch's entry; raises InvalidParameter."""
     if not message["Message"]:
         raise invalid("Empty message")
-    if len(message["Message"].encode()) > LARGEST:
+    if _size(message) > topics.largest(topic):
         raise invalid("Message too long")
     subject = message.get("Subject")
     if subject is not None and (not subject or len(subject) > 100 or "\n" in subject):

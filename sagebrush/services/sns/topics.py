@@ -30,6 +30,9 @@ OF_FIFO = {
     "FifoThroughputScope": ("Topic", "MessageGroup"),
 }
 """Attributes of FIFO topics -> what they may be, the default first."""
+SIZES = (1024, 262144, 1048576)
+"""Bytes that a topic's MaximumMessageSize may be at least, is by default, and at most (developer guide,
+"Publishing large messages with Amazon SNS")."""
 UNSUPPORTED = {
     "ArchivePolicy": "archives of topics (ArchivePolicy)",
     "KmsMasterKeyId": "encryption by AWS KMS (KmsMasterKeyId)",
@@ -186,7 +189,17 @@ def remove_permission(ctx: Ctx, request: Doc) -> None:
     _changed(ctx, request["TopicArn"], lambda row: policies.remove(row, _arn(row), label))
 
 
+def largest(row: Row) -> int:
+    """Bytes of a message to the topic, and of a batch, attributes included."""
+    return int(row.doc.get("MaximumMessageSize") or SIZES[1])
+
+
 def _checked(name: str, value: str, fifo: bool) -> str:
+    if name == "MaximumMessageSize":
+        if not value.isdecimal() or not SIZES[0] <= int(value) <= SIZES[2]:
+            words = f"{name}: Value must be an integer from {SIZES[0]} to {SIZES[2]}"
+            raise invalid("Attributes", words)
+        return value
     if name in OF_FIFO:
         if not fifo:
             words = f"{name} can only be set for FIFO topics"

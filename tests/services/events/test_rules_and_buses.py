@@ -70,7 +70,7 @@ def test_entries_are_refused_one_by_one(stand: Stand) -> None:
         "Parameter DetailType is not valid. Reason: DetailType is a required argument."
     )
     assert answer["FailedEntryCount"] == 5
-    big = {**ENTRY, "Detail": json.dumps({"x": "y" * 256 * 1024})}
+    big = {**ENTRY, "Detail": json.dumps({"x": "y" * 1024 * 1024})}
     assert refused("ValidationException", put, stand, big) == (
         "Total size of the entries in the request is over the limit."
     )

@@ -63,6 +63,24 @@ def test_a_functions_life(lam: Any, client: Any) -> None:
     assert words == f"Function not found: {ARN}:life"
 
 
+def test_a_function_that_an_event_has_invoked_too_often_is_stopped(lam: Any) -> None:
+    """Developer guide, "Use Lambda recursive loop detection": the AWS SDK passes the trace header on."""
+    create(lam, "loop", "def handler(e, c): return 1")
+    name = hashlib.sha256(f"{ARN}:loop".encode()).hexdigest()[:8]
+
+    def traced(request: Any, **_: Any) -> None:
+        request.headers["X-Amzn-Trace-Id"] = f"Root=1-5759e988-{'0' * 24};Lineage={name}:16"
+
+    lam.meta.events.register("before-sign.lambda.Invoke", traced, unique_id="loop")
+    try:
+        words = refused("RecursiveInvocationException", lam.invoke, 400, FunctionName="loop")
+        assert "recursive loop" in words
+        lam.put_function_recursion_config(FunctionName="loop", RecursiveLoop="Allow")
+        assert lam.invoke(FunctionName="loop")["StatusCode"] == 200
+    finally:
+        lam.meta.events.unregister("before-sign.lambda.Invoke", unique_id="loop")
+
+
 def test_what_cannot_be_created(lam: Any, client: Any) -> None:
     good = {
         "FunctionName": "bad", "Runtime": "python3.12", "Handler": "i.h", "Role": ROLE,

@@ -178,6 +178,9 @@ def test_the_client_context_is_json_in_base64() -> None:
     text = base64.b64encode(b'{"custom":\n{"a": "\xc3\xa9"}}').decode()
     assert payloads.client_context(text) == '{"custom":{"a":"\\u00e9"}}'
     assert payloads.client_context("") == ""
+    long = base64.b64encode(json.dumps({"custom": "x" * 2700}).encode()).decode()
+    with pytest.raises(AwsError, match="no more than 3583 bytes"):
+        payloads.client_context(long)
     for bad in ("{}", "W10=", "bm8="):
         with pytest.raises(AwsError, match="valid Base64-encoded JSON object"):
             payloads.client_context(bad)

@@ -210,6 +210,21 @@ def metric(client: Any, topic: str, name: str) -> float:
     return sum(each["Sum"] for each in found)
 
 
+def test_a_topic_may_take_larger_messages(client: Any, sns: Any) -> None:
+    """Developer guide, "Publishing large messages with Amazon SNS": the body and its attributes."""
+    topic = sns.create_topic(Name="large")["TopicArn"]
+    given = {"a": {"DataType": "String", "StringValue": "x"}}
+    sns.publish(TopicArn=topic, Message="x" * (262144 - 8), MessageAttributes=given)
+    with pytest.raises(ClientError, match="Message too long"):
+        sns.publish(TopicArn=topic, Message="x" * (262144 - 7), MessageAttributes=given)
+    size = {"TopicArn": topic, "AttributeName": "MaximumMessageSize"}
+    with pytest.raises(ClientError, match="from 1024 to 1048576"):
+        sns.set_topic_attributes(**size, AttributeValue="1048577")
+    sns.set_topic_attributes(**size, AttributeValue="1048576")
+    sns.publish(TopicArn=topic, Message="x" * 1048576)
+    assert sns.get_topic_attributes(TopicArn=topic)["Attributes"]["MaximumMessageSize"] == "1048576"
+
+
 def test_what_is_refused(client: Any, sns: Any) -> None:
     heard = Heard(client, "refusing")
     topic = {"TopicArn": heard.topic}

@@ -81,7 +81,8 @@ def delimited(chunks: Iterable[bytes], config: Doc) -> Iterator[Doc]:
     """
     delimiter = DELIMITERS[config.get("CSVDelimiter", "COMMA")]
     csv.field_size_limit(LARGEST)  # 128 KiB without: less than an item may have
-    rows = csv.reader(lines(chunks), delimiter=delimiter)
+    # a backslash before a backslash, a quote or the delimiter escapes it, and is left out before others
+    rows = csv.reader(lines(chunks), delimiter=delimiter, escapechar="\\")
     try:
         headers = config.get("CSVHeaders")
         if config.get("CSVHeaderLocation", "FIRST_ROW") == "FIRST_ROW" or headers is None:
@@ -181,6 +182,20 @@ class _Elements:
                     self._left = self._left[end:]
                     return value
             self._more(max(1, len(self._left)))
+
+
+def athena(chunks: Iterable[bytes]) -> Iterator[Doc]:
+    """Bucket and Key of each file that the manifest of an Athena UNLOAD names, an S3 URI a line.
+
+    Raises Unreadable. Source: Amazon Athena user guide, "UNLOAD" (`QUERY_ID-manifest.csv`).
+    """
+    for line in lines(chunks):
+        place = line.strip().strip('"')
+        if place:
+            bucket, _, key = place.removeprefix("s3://").partition("/")
+            if not (place.startswith("s3://") and bucket and key):
+                raise Unreadable(f"The manifest is not one of Athena: {place} is no S3 URI")
+            yield {"Bucket": bucket, "Key": key}
 
 
 def inventory(manifest: Any) -> tuple[str, list[str], list[str]]:

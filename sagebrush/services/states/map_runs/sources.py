@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sagebrush.asl.machine import State
-from sagebrush.asl.map_runs import child_inputs, item_input
+from sagebrush.asl.map_runs import child_inputs, item_input, parts
 from sagebrush.asl.values import read, write
 from sagebrush.aws import models, scalars
 from sagebrush.aws.shapes import input_of
@@ -28,7 +28,6 @@ from sagebrush.store.objects import Blob
 from sagebrush.world import Ctx
 
 READER_FAILED = "States.ItemReaderFailed"
-STATE_DATA = "STATE_DATA"
 PIECE = 1 << 20
 """Bytes that are unpacked at a time."""
 
@@ -57,18 +56,17 @@ class Source:
 
     def _selected(self) -> Iterator[Any]:
         reader = self.spec["reader"]
-        found = self.spec["items"] if reader is None else self._read(reader)
-        place = STATE_DATA if reader is None else _place(reader)
-        for index, value in enumerate(found):
+        found = parts(self.spec["items"]) if reader is None else self._read(reader)
+        for index, part in enumerate(found):
             self.items = index + 1
-            item = {"Index": index, "Value": value, "Source": place}
+            item = {"Index": index, **part}
             yield item_input(self.state, self.spec, item, self.now, self.random)
 
-    def _read(self, reader: Doc) -> Iterator[Any]:
+    def _read(self, reader: Doc) -> Iterator[Doc]:
         config: Doc = reader.get("ReaderConfig") or {}
         most = int(config.get("MaxItems") or 0)
-        found = _items(self.ctx, reader, config)
         try:
+            found = _items(self.ctx, reader, config)
             yield from itertools.islice(found, most) if most else found
         except Unreadable as problem:
             raise ReaderFailed(str(problem)) from None
@@ -79,21 +77,39 @@ class Source:
             raise ReaderFailed(error_of(resource, error, self.ctx.request_id)[1]) from None
 
 
-def _place(reader: Doc) -> str:
-    """The S3 URI of what is read."""
-    given: Doc = reader.get("Parameters") or {}
-    return f"s3://{given.get('Bucket', '')}/{given.get('Key') or given.get('Prefix') or ''}"
+def _uri(place: Doc) -> str:
+    """The S3 URI of a bucket or an object, written as the guide writes it."""
+    return f"S3://{place.get('Bucket', '')}" + (f"/{place['Key']}" if "Key" in place else "")
 
 
-def _items(ctx: Ctx, reader: Doc, config: Doc) -> Iterator[Any]:
+def _items(ctx: Ctx, reader: Doc, config: Doc) -> Iterator[Doc]:
+    """Value and Source of each item."""
     given = reader.get("Parameters")
     if str(reader["Resource"]).endswith(":listObjectsV2"):
-        return _listed(ctx, _request("ListObjectsV2", given))
+        listed = _request("ListObjectsV2", given)
+        found, place = _listed(ctx, listed), {"Bucket": listed.get("Bucket", "")}
+        if config.get("Transformation") != "LOAD_AND_FLATTEN":
+            return _from(place, found)
+        # what stands for a folder holds nothing
+        full = (one["Key"] for one in found if not (one["Size"] == 0 and one["Key"].endswith("/")))
+        return _of_files(ctx, ({**place, "Key": key} for key in full), config)
     request = _request("GetObject", given)
-    kind = config.get("InputType")
-    if kind == "MANIFEST":
-        return _inventoried(ctx, request)
-    return readers.items(_content(ctx, request), config)
+    if config.get("ManifestType") == "ATHENA_DATA":
+        return _of_files(ctx, readers.athena(_content(ctx, request)), config)
+    if config.get("InputType") == "MANIFEST" or config.get("ManifestType") == "S3_INVENTORY":
+        return _from(request, _inventoried(ctx, request))
+    return _of_files(ctx, (request,), config)
+
+
+def _from(place: Doc, values: Iterable[Any]) -> Iterator[Doc]:
+    uri = _uri(place)
+    return ({"Value": value, "Source": uri} for value in values)
+
+
+def _of_files(ctx: Ctx, requests: Iterable[Doc], config: Doc) -> Iterator[Doc]:
+    """The items in each of the objects (Bucket, Key), one after the other."""
+    for one in requests:
+        yield from _from(one, readers.items(_content(ctx, one), config))
 
 
 def _request(operation: str, given: Any) -> Doc:
@@ -120,7 +136,9 @@ def _listed(ctx: Ctx, request: Doc) -> Iterator[Doc]:
 
 
 def _content(ctx: Ctx, request: Doc) -> Iterator[bytes]:
-    """The bytes of an object, unpacked where its name says that it is packed."""
+    """The bytes of an object, unpacked where its name says that it is packed. Raises Unreadable."""
+    if str(request.get("Key", "")).endswith((".zst", ".zstd")):
+        raise Unreadable("Sagebrush does not unpack ZSTD files")
     blob: Blob = ctx.call("s3", "GetObject", request)["Body"]
     try:
         packed = str(request.get("Key", "")).endswith(".gz")

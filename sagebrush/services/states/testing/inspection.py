@@ -103,17 +103,17 @@ class Inspection:
         self._put("afterResultSelector", selected)
         self._put("afterResultPath", flow.placed(state, self.value, selected))
 
-    def read_items(self, scope: Scope, effective: Any) -> list[Any] | None:
+    def read_items(self, scope: Scope, effective: Any) -> Any:
         """The items of a Map: from the data of its reader where it has one, None where that is not
         given. Raises StateError, Unreadable."""
         state, reader = self.state, self.state.doc.get("ItemReader")
         if reader is None:
-            return map_runs.items_of(state, scope, effective)
+            return map_runs.items_of(state, scope, effective, pairs=state.distributed)
         if self.source is None:
             return effective if isinstance(effective, list) else None
         config = (map_runs.evaluated(state, reader, "ItemReader", scope) or {}).get("ReaderConfig")
         config = config or {}
-        if config.get("InputType") == "MANIFEST":
+        if config.get("InputType") == "MANIFEST" or "ManifestType" in config:
             return None  # what it lists is in other files
         found = list(readers.items([self.source.encode()], config))
         if "ItemsPointer" in config:
@@ -125,6 +125,7 @@ class Inspection:
         state, items = self.state, self.items
         if items is None:
             return
+        parts = map_runs.parts(items)
         given = {"input": effective, "context": scope.context(), "variables": scope.variables()}
         spec = {
             "scope": given,
@@ -132,13 +133,11 @@ class Inspection:
                 state, state.doc.get("ItemBatcher"), "ItemBatcher", scope
             ),
         }
+        items = [
+            map_runs.item_input(state, spec, {"Index": at, **part}, scope.now, scope.random)
+            for at, part in enumerate(parts)
+        ]
         if state.arguments is not None:
-            items = [
-                map_runs.item_input(
-                    state, spec, {"Index": at, "Value": each}, scope.now, scope.random
-                )
-                for at, each in enumerate(items)
-            ]
             self._put("afterItemSelector", items)
         if spec["batcher"] is not None:
             batches = [each for _, each in map_runs.child_inputs(spec, items)]

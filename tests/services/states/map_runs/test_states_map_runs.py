@@ -134,6 +134,47 @@ def test_objects_of_a_bucket_are_listed_page_by_page(stand: TaskStand) -> None:
     assert found[0].keys() == {"Etag", "Key", "LastModified", "Size", "StorageClass"}
 
 
+def test_the_pairs_of_an_object_are_items_of_a_distributed_map(stand: TaskStand) -> None:
+    """Guide, "ItemReader (Map)": "Step Functions will iterate directly over the elements of an array, or
+    the key-value pairs of a JSON object"; "Context object data for Map states": Key."""
+    assert output(stand.run(mapped(), {"b": 1, "a": [2]})) == [
+        {"Key": "b", "Value": 1},
+        {"Key": "a", "Value": [2]},
+    ]
+    item = {"k.$": "$$.Map.Item.Key", "i.$": "$$.Map.Item.Index", "s.$": "$$.Map.Item.Source"}
+    found = output(stand.run(mapped(ItemSelector=item), {"b": 1}))
+    assert found == [{"k": "b", "i": 0, "s": "STATE_DATA"}]
+    jsonata = mapped(Items="{% $states.input.all %}", QueryLanguage="JSONata")
+    assert output(stand.run(jsonata, {"all": {"b": 1}})) == [{"Key": "b", "Value": 1}]
+
+
+def test_files_that_others_name_are_read_one_after_the_other(stand: TaskStand) -> None:
+    put(stand, "logs/", "")
+    put(stand, "logs/1", "a\n1\n2\n")
+    put(stand, "logs/2", "a\n3\n")
+    flat = {"InputType": "CSV", "Transformation": "LOAD_AND_FLATTEN", "MaxItems": 3}
+    listed = read_from("listObjectsV2", {"Bucket": "data", "Prefix": "logs/"}, **flat)
+    rows = [{"a": "1"}, {"a": "2"}, {"a": "3"}]
+    assert output(stand.run(mapped(ItemReader=listed))) == rows
+    selected = mapped(ItemReader=listed, ItemSelector={"from.$": "$$.Map.Item.Source"})
+    found = [each["from"] for each in output(stand.run(selected))]
+    assert found == ["S3://data/logs/1"] * 2 + ["S3://data/logs/2"]
+    put(stand, "q-manifest.csv", "s3://data/logs/2\ns3://data/logs/1\n")
+    query = {"InputType": "CSV", "ManifestType": "ATHENA_DATA"}
+    reader = read_from("getObject", {"Bucket": "data", "Key": "q-manifest.csv"}, **query)
+    assert output(stand.run(mapped(ItemReader=reader))) == [{"a": "3"}, {"a": "1"}, {"a": "2"}]
+    put(stand, "files.csv", '"data","logs/1"\n')
+    manifest = {
+        "destinationBucket": "arn:aws:s3:::data", "fileFormat": "CSV", "fileSchema": "Bucket, Key",
+        "files": [{"key": "files.csv"}],
+    }  # fmt: skip
+    put(stand, "manifest.json", json.dumps(manifest))
+    for config in ({"InputType": "MANIFEST"}, {"ManifestType": "S3_INVENTORY"}):
+        reader = read_from("getObject", {"Bucket": "data", "Key": "manifest.json"}, **config)
+        found = output(stand.run(mapped(ItemReader=reader)))
+        assert found == [{"Bucket": "data", "Key": "logs/1"}]
+
+
 def test_what_cannot_be_read_fails_the_state(stand: TaskStand) -> None:
     reader = read_from("getObject", {"Bucket": "data", "Key": "nothing"}, InputType="JSON")
     run = stand.run(mapped(ItemReader=reader))

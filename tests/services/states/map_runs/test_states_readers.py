@@ -95,6 +95,7 @@ def test_lines_of_json() -> None:
         ("a\tb\n1\t2\n", {"CSVDelimiter": "TAB"}, [{"a": "1", "b": "2"}]),
         ("a b\r\n1 2\r\n", {"CSVDelimiter": "SPACE"}, [{"a": "1", "b": "2"}]),
         ("a,a\n1,2\n", {}, [{"a": "2"}]),
+        ("a,b\nC:\\\\x,1\\,2\n\\q,\\\"\n", {}, [{"a": "C:\\x", "b": "1,2"}, {"a": "q", "b": '"'}]),
         ("", {}, []),
     ],
 )  # fmt: skip
@@ -106,6 +107,17 @@ def test_rows_of_delimited_text(text: str, config: Any, rows: Any) -> None:
 def test_bytes_that_are_no_text_cannot_be_read() -> None:
     with pytest.raises(Unreadable, match="UTF-8"):
         list(readers.json_lines(iter([b"\xff\xfe1\n"])))
+
+
+def test_the_manifest_of_a_query_names_files() -> None:
+    """Amazon Athena's user guide, "UNLOAD": a URI a line."""
+    text = 's3://out/a b/1.gz\n"s3://out/2.gz"\n\n'
+    assert list(readers.athena(pieces(text, 5))) == [
+        {"Bucket": "out", "Key": "a b/1.gz"},
+        {"Bucket": "out", "Key": "2.gz"},
+    ]
+    with pytest.raises(Unreadable, match="no S3 URI"):
+        list(readers.athena(pieces("a,b\n", 3)))
 
 
 def test_an_inventory_lists_objects() -> None:
