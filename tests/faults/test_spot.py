@@ -14,19 +14,29 @@ from tests.faults.stand import BUCKET, Stand, until
 
 pytestmark = pytest.mark.sandbox
 PROGRAM = """
-import json, os, random, signal, sys, urllib.request
+import json, os, random, signal, sys, time, urllib.request
 
-place, steps = "/opt/ml/checkpoints/state.json", STEPS
+place, steps, interruptions = "/opt/ml/checkpoints/state.json", STEPS, INTERRUPTIONS
+
+def save():
+    with open(place + ".part", "w") as file:
+        json.dump(state, file)
+    os.rename(place + ".part", place)
+
 chance = random.Random(7)
 rows = [(x, 3 * x + 1 + chance.gauss(0, 0.1)) for x in (chance.random() for _ in range(64))]
-state = {"step": 0, "a": 0.0, "b": 0.0}
+state = {"starts": 0, "step": 0, "a": 0.0, "b": 0.0}
 if os.path.exists(place):
     state = json.load(open(place))
-print("resumed at", state["step"], flush=True)
 ending = []
 signal.signal(signal.SIGTERM, lambda *_: ending.append(1))
-import time
+state["starts"] += 1
+save()
+print("resumed at", state["step"], flush=True)
 while state["step"] < steps and not ending:
+    if state["starts"] <= interruptions and state["step"] >= 50 * state["starts"]:
+        time.sleep(0.03)  # however slow the one is who interrupts it
+        continue
     x, y = rows[state["step"] % len(rows)]
     error = state["a"] * x + state["b"] - y
     state["a"] -= 0.1 * error * x
@@ -34,9 +44,7 @@ while state["step"] < steps and not ending:
     state["step"] += 1
     print("step", state["step"], flush=True)
     if state["step"] % 5 == 0:  # the checkpoint interval
-        with open(place + ".part", "w") as file:
-            json.dump(state, file)
-        os.rename(place + ".part", place)
+        save()
     time.sleep(0.03)
 if ending:
     notice = "none"
@@ -49,17 +57,20 @@ if ending:
     sys.exit(143)
 loss = sum((state["a"] * x + state["b"] - y) ** 2 for x, y in rows) / len(rows)
 print(f"loss={loss:.12f};", flush=True)
+del state["starts"]
 with open("/opt/ml/model/state.json", "w") as file:
     json.dump(state, file)
 """
 METRICS = [{"Name": "loss", "Regex": r"loss=([0-9.]+);"}]
 
 
-def spot(stand: Stand, name: str, steps: int) -> None:
-    """The spot job has been created; it takes 0.03 s for each step."""
+def spot(stand: Stand, name: str, steps: int, interruptions: int = 0) -> None:
+    """The spot job has been created; it takes 0.03 s for each step, and waits for interruptions at
+    every fiftieth."""
+    program = PROGRAM.replace("STEPS", str(steps))
     stand.train(
         name,
-        PROGRAM.replace("STEPS", str(steps)),
+        program.replace("INTERRUPTIONS", str(interruptions)),
         EnableManagedSpotTraining=True,
         StoppingCondition={"MaxRuntimeInSeconds": 300, "MaxWaitTimeInSeconds": 600},
         CheckpointConfig={"S3Uri": f"s3://{BUCKET}/spot/{name}"},
@@ -81,7 +92,7 @@ def loss(stand: Stand, name: str) -> float:
 @pytest.mark.parametrize("times", [2, 5])
 def test_interruptions_change_nothing(stand: Stand, times: int) -> None:
     whole, broken, count = f"whole-{times}", f"broken-{times}", 60 + 50 * times
-    spot(stand, broken, count)
+    spot(stand, broken, count, times)
     spot(stand, whole, count)  # meanwhile
     chance = random.Random(times)
     for number in range(times):
