@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -69,12 +69,22 @@ class Stand:
         self.host, self.port = "", 0
         self.clients: list[Client] = []
 
-    async def listens(self, factory: Any = None) -> asyncio.Server:
+    @contextlib.asynccontextmanager
+    async def listens(self, factory: Any = None) -> AsyncIterator[None]:
+        """It is served; at the end no client is connected any more, for whom a server waits."""
         loop = asyncio.get_running_loop()
         web = factory or listen.web_server(self.answer)
         server = await loop.create_server(web, "127.0.0.1", 0)
         self.host, self.port = server.sockets[0].getsockname()
-        return server
+        async with server:
+            try:
+                yield
+            finally:
+                self.environment.end()
+                for client in self.clients:
+                    client.writer.close()
+                    with contextlib.suppress(OSError):
+                        await client.writer.wait_closed()
 
     async def connected(self) -> Client:
         self.clients.append(Client(*await asyncio.open_connection(self.host, self.port)))
@@ -118,10 +128,6 @@ def run(test: Callable[[Stand], Any]) -> None:
             await test(stand)
         finally:
             stand.environment.end()
-            for client in stand.clients:
-                client.writer.close()
-                with contextlib.suppress(OSError):
-                    await client.writer.wait_closed()
 
     asyncio.run(asyncio.wait_for(work(), 20))
 
@@ -129,7 +135,7 @@ def run(test: Callable[[Stand], Any]) -> None:
 @pytest.mark.parametrize("mode", [(), (b"Lambda-Runtime-Function-Response-Mode: streaming",)])
 def test_an_answer_that_comes_late_is_not_the_next_invocations(mode: tuple[bytes, ...]) -> None:
     async def test(stand: Stand) -> None:
-        async with await stand.listens():
+        async with stand.listens():
             quick, slow = await stand.connected(), await stand.connected()
             quick.ask()
             pieces = asyncio.Queue(PIECES) if mode else None
@@ -155,7 +161,7 @@ def test_an_answer_that_comes_late_is_not_the_next_invocations(mode: tuple[bytes
 
 def test_whoever_asks_last_gets_the_event() -> None:
     async def test(stand: Stand) -> None:
-        async with await stand.listens():
+        async with stand.listens():
             lost, other = await stand.connected(), await stand.connected()
             lost.ask()
             while stand.environment._asked is None:
@@ -170,7 +176,7 @@ def test_whoever_asks_last_gets_the_event() -> None:
 
 def test_an_error_type_of_any_bytes_is_logged() -> None:
     async def test(stand: Stand) -> None:
-        async with await stand.listens():
+        async with stand.listens():
             client = await stand.connected()
             client.ask()
             running = stand.invoked("one")
@@ -192,7 +198,7 @@ def test_the_runtime_api_keeps_connections_that_are_idle(monkeypatch: pytest.Mon
     async def test(stand: Stand) -> None:
         sandboxes: Any = SimpleNamespace(_world=stand.world)
         spec: Any = SimpleNamespace(key="k")
-        async with await stand.listens():
+        async with stand.listens():
             address = stand.host, stand.port
 
             async def other() -> Client:
@@ -202,7 +208,7 @@ def test_the_runtime_api_keeps_connections_that_are_idle(monkeypatch: pytest.Mon
             others = [await other(), await other()]
             others[0].post("none/response", 0, b"")
             await others[0].read()
-            async with await stand.listens(Sandboxes._runtime(sandboxes, spec, cast(Any, None))):
+            async with stand.listens(Sandboxes._runtime(sandboxes, spec, cast(Any, None))):
                 warm, asks = await stand.connected(), await stand.connected()
                 asks.ask()
                 await others[0].closed()
