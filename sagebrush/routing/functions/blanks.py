@@ -196,10 +196,8 @@ class Blanks:
 
     def _quiet_in(self, demand: Demand, until: float) -> float:
         """Seconds until it may be that the processors are not needed; 0.0 where they are not."""
-        if (
-            self._admission.full()
-        ):  # what is begun for the stock now would only be taken out of turn
-            return SETTLED
+        if self._admission.full():
+            return SETTLED  # what is begun for the stock now would only be taken out of turn
         return max(0.0, min(demand.taken + SETTLED, until) - self._now())
 
     def _lacks(self, ground: Ground, stock: list[Blank]) -> bool:
