@@ -135,9 +135,8 @@ def update_endpoint(ctx: Ctx, request: Doc) -> Doc:
         )
     row = kinds.find(ctx, KIND, request["EndpointName"])
     by = ctx.started_by.parent if ctx.started_by else None
-    if (
-        by and plan_of(row).get("updated_by") == by
-    ):  # asked for again, by who does not know the answer
+    if by and plan_of(row).get("updated_by") == by:
+        # asked for again, by who does not know the answer
         return {"EndpointArn": row.doc["EndpointArn"]}
     fleet = _fleet(ctx, request["EndpointConfigName"])
     _require_steady(ctx, row)
