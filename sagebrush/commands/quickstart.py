@@ -198,7 +198,8 @@ def serving(args: argparse.Namespace, book: Book) -> Iterator[tuple[Settings, Se
         yield chosen, server
     finally:
         if server is not None and (not args.keep or args.fresh):
-            os.kill(server.pid, signal.SIGTERM)
+            with contextlib.suppress(ProcessLookupError):  # somebody has killed it meanwhile
+                os.kill(server.pid, signal.SIGTERM)
             down.ended(server.pid, chosen.stop_grace + 60.0)
         if home is not None:
             shutil.rmtree(home, ignore_errors=True)

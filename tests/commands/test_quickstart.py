@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import re
@@ -12,8 +13,10 @@ import time
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
-from sagebrush.commands import running
+from sagebrush.commands import quickstart, running
+from sagebrush.settings import Settings
 
 GOOD = ("lovely", "superb", "great", "touching", "clever")
 BAD = ("boring", "poor", "awful", "clumsy", "empty")
@@ -47,6 +50,21 @@ def variables(folder: Path, **more: str) -> dict[str, str]:
         "SAGEBRUSH_PORT": "0",
         **more,
     }
+
+
+def test_a_server_that_was_killed_meanwhile_needs_no_stop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    process = subprocess.Popen(["sleep", "60"])
+    chosen = Settings(home=tmp_path, port=0)
+    monkeypatch.setattr(running, "settings", lambda: chosen)
+    server = running.Server(process.pid, "127.0.0.1", 1, 2)
+    monkeypatch.setattr(quickstart.up, "detach", lambda _: server)
+    args = argparse.Namespace(fresh=False, keep=False)
+    with quickstart.serving(args, quickstart.Book(Console(quiet=True))) as (_, found):
+        assert found is server
+        process.kill()
+        process.wait()
 
 
 def run(folder: Path, *words: str | Path, **more: str) -> subprocess.CompletedProcess[str]:
