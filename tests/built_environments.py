@@ -21,6 +21,12 @@ def _built(name: str) -> Environment:
 
 
 @pytest.fixture(scope="session")
+def algorithms() -> Environment:
+    """The environment `algorithms`, of the built-in algorithms; a skip where it cannot be built."""
+    return _built("algorithms")
+
+
+@pytest.fixture(scope="session")
 def pytorch() -> Environment:
     """The environment `pytorch`, built once for all test runs; a skip where it cannot be built."""
     return _built("pytorch")

@@ -15,9 +15,11 @@ from sagebrush.environments import releases
 
 FRAMEWORKS = ("base", "pytorch", "tensorflow", "huggingface", "nlp")
 """What jobs run in and notebook kernels are made of."""
+ALGORITHMS = ("algorithms",)
+"""What built-in algorithms train in beside those."""
 BESIDE = ("jupyter", "sagemaker2", "sagemaker3")
 """The notebook server, and what kernels have in addition to their framework: IPython and an SDK."""
-BUILT_IN = (*FRAMEWORKS, *BESIDE)
+BUILT_IN = (*FRAMEWORKS, *ALGORITHMS, *BESIDE)
 
 USERS = "definitions"
 """The folder below the environments' root that holds what users added."""
@@ -34,6 +36,8 @@ BULK = {
     "tensorflow-cpu": 900,
     "tensorflow": 1300,
     "scipy": 110,
+    "llvmlite": 170,
+    "numba": 25,
     "pyarrow": 150,
     "xgboost": 200,
     "pandas": 70,

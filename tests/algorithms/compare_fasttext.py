@@ -1,4 +1,4 @@
-"""Run in the base environment: fastText's predictions and ours, of models with every option."""
+"""Run in the environment `algorithms`: fastText's predictions and ours, of models with every option."""
 
 from __future__ import annotations
 

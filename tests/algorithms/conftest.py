@@ -1,5 +1,5 @@
-"""The base environment for algorithm tests."""
+"""The environment `algorithms` for algorithm tests."""
 
-from tests.base_environment import base
+from tests.built_environments import algorithms
 
-__all__ = ["base"]
+__all__ = ["algorithms"]

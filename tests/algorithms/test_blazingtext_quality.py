@@ -48,14 +48,14 @@ def labelled(folder: Path, name: str) -> list[str]:
 @pytest.mark.parametrize("stopping", ["False", "True"])
 def test_it_is_as_accurate_as_fasttext(
     tmp_path: Path,
-    base: Environment,
+    algorithms: Environment,
     name: str,
     hyperparameters: dict[str, str],
     floor: float,
     stopping: str,
 ) -> None:
     folder = eval_data(name)
-    job = TrainingJob(tmp_path / "ml", base.python)
+    job = TrainingJob(tmp_path / "ml", algorithms.python)
     job.channel("train", labelled(folder, "train"))
     job.channel("validation", labelled(folder, "valid"))
     asked = {"mode": "supervised", "min_count": "1", "early_stopping": stopping}

@@ -66,11 +66,11 @@ def ask(
         return reply.status, reply.headers["Content-Type"], reply.read().decode()
 
 
-def test_a_trained_model_answers_over_http(tmp_path: Path, base: Environment) -> None:
-    job = TrainingJob(tmp_path / "ml", base.python)
+def test_a_trained_model_answers_over_http(tmp_path: Path, algorithms: Environment) -> None:
+    job = TrainingJob(tmp_path / "ml", algorithms.python)
     job.channel("train", sentences(600))
     assert job.run(**SMALL).returncode == 0
-    with served(job.root, base.python) as connection:
+    with served(job.root, algorithms.python) as connection:
         request = json.dumps({"instances": ["the guitar and drum", "warm bread and soup"]})
         status, kind, body = ask(connection, request, "application/json")
         assert (status, kind) == (200, "application/json")

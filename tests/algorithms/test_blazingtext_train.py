@@ -1,4 +1,4 @@
-"""BlazingText training jobs, as processes in the base environment."""
+"""BlazingText training jobs, as processes in the environment `algorithms`."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ SMALL = {
 
 
 @pytest.fixture
-def job(tmp_path: Path, base: Environment) -> TrainingJob:
-    return TrainingJob(tmp_path / "ml", base.python)
+def job(tmp_path: Path, algorithms: Environment) -> TrainingJob:
+    return TrainingJob(tmp_path / "ml", algorithms.python)
 
 
 def metric(log: str, name: str) -> float:

@@ -20,11 +20,11 @@ ALGORITHMS = Path(package.__path__[0]).parent
 
 
 @pytest.fixture(scope="module")
-def compared(tmp_path_factory: pytest.TempPathFactory, base: Environment) -> list[dict[str, Any]]:
+def compared(tmp_path_factory: pytest.TempPathFactory, algorithms: Environment) -> list[dict[str, Any]]:
     """fastText's answers and ours."""
     done = subprocess.run(
         [
-            str(base.python),
+            str(algorithms.python),
             str(Path(__file__).with_name("compare_fasttext.py")),
             str(tmp_path_factory.mktemp("models")),
             str(ALGORITHMS),

@@ -25,13 +25,13 @@ DLC = "763104351884.dkr.ecr.us-east-1.amazonaws.com"
     [
         (
             "811284229777.dkr.ecr.us-east-1.amazonaws.com/blazingtext:1",
-            Image("base", "blazingtext"),
+            Image("algorithms", "blazingtext"),
         ),
         (
             "390948362332.dkr.ecr.cn-north-1.amazonaws.com.cn/blazingtext:latest",
-            Image("base", "blazingtext"),
+            Image("algorithms", "blazingtext"),
         ),
-        ("blazingtext", Image("base", "blazingtext")),
+        ("blazingtext", Image("algorithms", "blazingtext")),
         (
             "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.2-1-cpu-py3",
             Image("scikit-learn-1.2-1", framework="sklearn"),
@@ -238,7 +238,7 @@ def test_what_the_sdk_retrieves_is_known() -> None:
     uris = [line for line in done.stdout.splitlines() if ".dkr.ecr." in line]
     assert len(uris) == 32
     expected = {
-        "/blazingtext": {"base"},
+        "/blazingtext": {"algorithms"},
         "/sagemaker-scikit-learn": {"scikit-learn-1.2-1"},
         "/huggingface-pytorch": {
             "huggingface-pytorch-4.49.0-2.5.1", "huggingface-pytorch-4.37.0-2.1.0",
