@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 import re
 import shutil
@@ -15,10 +16,19 @@ from pathlib import Path
 from typing import Any
 
 from sagebrush.compute.local import gpus
-from sagebrush.environments import bytecode, interpreters, locks, releases, resolution, uvtool
+from sagebrush.environments import (
+    bytecode,
+    interpreters,
+    locks,
+    machine_code,
+    releases,
+    resolution,
+    uvtool,
+)
 from sagebrush.environments.uvtool import READABLE, UvFailed
 from sagebrush.toolkit.packages import import_check
 
+log = logging.getLogger(__name__)
 Progress = Callable[[str, float], None]
 """Called with what is being done and the share that is done, from 0 to 1."""
 
@@ -86,7 +96,18 @@ class Build:
             record = self._create(lock)
         if not record["compiled"]:
             self._compile(record, lock)
+        self._complete_kernels(self.root / record["directory"])
         self.progress("ready", 1.0)
+
+    def _complete_kernels(self, path: Path) -> None:
+        """What built-in algorithms compute in machine code is compiled, or the log says why it is not:
+        jobs compile in memory then."""
+        if not machine_code.missing(self.name, path):
+            return
+        self.progress("compiling the algorithms' kernels", 0.99)
+        python = path / "bin" / "python"
+        if why := machine_code.complete(python, path, self.environ, self.lock, READABLE):
+            log.warning("the kernels of environment %s were not compiled: %s", self.name, why)
 
     def _anew(self) -> None:
         """The release has a lock of now, and is built of it; what it had before stands until then."""

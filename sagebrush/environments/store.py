@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from sagebrush.environments import builds, images, kernels, locks, releases, uvtool
+from sagebrush.environments import builds, images, kernels, locks, machine_code, releases, uvtool
 from sagebrush.environments.builds import BuildFailed, Progress
 from sagebrush.environments.environment import Environment
 from sagebrush.environments.images import Image, UnknownImage
@@ -71,6 +71,8 @@ class Environments:
         self._builds: dict[str, threading.Thread] = {}
         self._failures: dict[str, BuildFailed] = {}
         self._doing: dict[str, str] = {}
+        self._without: set[str] = set()
+        """Environments whose kernels could not be compiled by this process: it tries once."""
         self._offered = False
 
     def resolve(self, image: str) -> Image:
@@ -94,7 +96,7 @@ class Environments:
             if failure := self._failures.pop(name, None):
                 raise failure
             thread = self._builds.get(name)
-            done = found and found[1]["compiled"] and not locks.due(self.root, name)
+            done = found and self._done(name, *found[:2])
             if (thread is None or not thread.is_alive()) and not done:
                 thread = threading.Thread(
                     target=self._build_quietly, args=(name,), name=f"build-{name}", daemon=True
@@ -123,7 +125,7 @@ class Environments:
         resolved anew.
         """
         found = self._recorded(name)
-        if found and found[1]["compiled"] and not again and not locks.due(self.root, name):
+        if found and not again and self._done(name, *found[:2]):
             return found[0]
         try:
             self.root.mkdir(parents=True, exist_ok=True, mode=0o755)
@@ -139,7 +141,15 @@ class Environments:
         found = self._recorded(name)
         if found is None:
             raise BuildFailed(f"environment {name} was removed or changed while it was built")
+        if machine_code.missing(name, found[0].path):
+            self._without.add(name)
         return found[0]
+
+    def _done(self, name: str, environment: Environment, record: Mapping[str, Any]) -> bool:
+        """Whether there is nothing left to build of what is recorded."""
+        lacking = name not in self._without and machine_code.missing(name, environment.path)
+        lacking = lacking and os.access(environment.path, os.W_OK)  # it may be somebody else's
+        return record["compiled"] and not lacking and not locks.due(self.root, name)
 
     def known(self) -> list[Known]:
         """Every environment there is, the project's own first: of releases of AWS's images those

@@ -20,7 +20,9 @@ ALGORITHMS = Path(package.__path__[0]).parent
 
 
 @pytest.fixture(scope="module")
-def compared(tmp_path_factory: pytest.TempPathFactory, algorithms: Environment) -> list[dict[str, Any]]:
+def compared(
+    tmp_path_factory: pytest.TempPathFactory, algorithms: Environment
+) -> list[dict[str, Any]]:
     """fastText's answers and ours."""
     done = subprocess.run(
         [

@@ -1,0 +1,114 @@
+"""Kernels: functions that numba compiles, whose machine code is made once, ahead of jobs.
+
+A kernel is a function with declared signatures in a file `kernels.py`, or in a folder `kernels/`, of
+an algorithm. `python -m blazingtext.compile DIR` makes the machine code of every one; jobs read it
+from a folder of their environment, which they cannot write and which is shown to them at another
+path than it was written at. numba's own caching fits none of that: it wants a folder that the job
+can write, keeps an index by source path, and overlooks changes of kernels that a kernel calls. Here
+the folder's name is the digest of all kernels' sources and of this processor, a file's name that of
+the signature, numba's version and LLVM's target; a folder appears whole, by one rename. A kernel
+whose machine code is not there is compiled in memory, which the log says.
+
+numba is imported where it is first needed: the server asks this module what is missing.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+import pickle
+import platform
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+ALGORITHMS = Path(__file__).resolve().parents[2]
+PLACE = Path("share", "sagebrush", "kernels")
+"""Where the machine code is in an environment."""
+VARIABLE = "SAGEBRUSH_KERNELS"
+"""The variable that names another folder instead."""
+
+
+def sources() -> Iterator[Path]:
+    """The files of all algorithms that hold kernels, in a fixed order."""
+    yield from sorted({*ALGORITHMS.glob("*/kernels.py"), *ALGORITHMS.glob("*/kernels/*.py")})
+
+
+@functools.cache
+def identity() -> str:
+    """The digest of all kernels' sources and of this host's processor: machine code of another one
+    does not run here."""
+    digest = hashlib.sha256(f"{platform.machine()} {sys.platform} {_processor()}".encode())
+    for file in sources():
+        content = file.read_bytes()
+        digest.update(f"\n{file.relative_to(ALGORITHMS)} {len(content)}\n".encode())
+        digest.update(content)
+    return digest.hexdigest()[:24]
+
+
+def _processor() -> str:
+    """What the system says of the model and the instructions of the first processor."""
+    try:
+        first = Path("/proc/cpuinfo").read_text().split("\n\n", 1)[0]
+    except OSError:  # no Linux
+        return platform.processor()
+    told = ("vendor_id", "cpu family", "model", "model name", "flags", "Features", "CPU part")
+    lines = (line.partition(":") for line in first.splitlines())
+    return " ".join(value.strip() for name, _, value in lines if name.strip() in told)
+
+
+def ready(environment: Path) -> bool:
+    """Whether the environment has the machine code of the kernels as they are now."""
+    return (environment / PLACE / identity()).is_dir()
+
+
+def folder() -> Path:
+    """Where this process looks for machine code."""
+    named = os.environ.get(VARIABLE)
+    return (Path(named) if named else Path(sys.prefix) / PLACE) / identity()
+
+
+def cached(*signatures: str) -> Callable[[Callable[..., Any]], Any]:
+    """The decorated function is a kernel of these signatures, such as `"void(float32[:,::1], int64)"`.
+
+    It runs without the GIL and with floating-point rules that let loops be vectorised: sums may be
+    taken in any order, and no NaN is expected. It must be called with arguments of exactly these
+    types; others would be compiled in memory.
+    """
+    import numba  # pyright: ignore[reportMissingImports]
+
+    from . import machine_code
+
+    def kernel(function: Callable[..., Any]) -> Any:
+        dispatcher = numba.njit(nogil=True, fastmath=True, error_model="numpy")(function)
+        dispatcher._cache = machine_code.Ready(function, signatures, folder())
+        return dispatcher
+
+    return kernel
+
+
+def part(function: Callable[..., Any]) -> Any:
+    """The decorated function can be called by kernels of its folder, and becomes part of them."""
+    import numba  # pyright: ignore[reportMissingImports]
+
+    return numba.njit(nogil=True, fastmath=True, error_model="numpy")(function)
+
+
+def dumped(file: Path, content: object) -> None:
+    """`file` holds `content`, pickled as numba pickles."""
+    from numba.core.serialize import dumps  # pyright: ignore[reportMissingImports]
+
+    with file.open("wb") as out:
+        out.write(dumps(content))
+        out.flush()
+        os.fsync(out.fileno())
+
+
+def loaded(file: Path) -> Any:
+    """What `dumped` wrote; None where the file is absent or damaged."""
+    try:
+        return pickle.loads(file.read_bytes())
+    except (OSError, EOFError, ValueError, pickle.UnpicklingError):
+        return None
