@@ -60,7 +60,9 @@ def _tensor(features: dict[str, Raw], number: int) -> Raw:
 def _matrix(raws: Sequence[Raw], begun: int) -> Matrix:
     """The features of consecutive records, the first of which is number `begun`."""
     numbers, counts = _numbers(raws, begun)
-    shapes = [_last(raw.shape, begun + n) for n, raw in enumerate(raws)]
+    known = {raw.shape: n for n, raw in enumerate(raws)}
+    widths = {shape: _last(shape, begun + n) for shape, n in known.items()}
+    shapes = [widths[raw.shape] for raw in raws]
     filled = np.array([bool(raw.keys) for raw in raws])
     # A record without a value is a sparse one of zeros, if it has a shape.
     dense = ~filled & (counts > 0)

@@ -15,6 +15,7 @@ from sagebrush.errors import AwsError, Doc
 from sagebrush.samples import table as samples
 from sagebrush.scheduler import members, quotas
 from sagebrush.services.sagemaker import roles
+from sagebrush.services.sagemaker.training import built_in
 from sagebrush.workload import log_lines, sources, streamed_input
 from sagebrush.world import Ctx
 
@@ -96,6 +97,8 @@ def check(ctx: Ctx, request: Doc) -> Image:
         refuse(f"Image {spec['TrainingImage']}: {NO_ALGORITHM}")
     roles.require(ctx, request["RoleArn"], "RoleArn", "training-job", request["TrainingJobName"])
     several(ctx, len(members.members_of("", request["ResourceConfig"])), image, "ResourceConfig")
+    if image.algorithm:
+        built_in.check(image.algorithm, request)
     role = ctx.as_role(request["RoleArn"])
     for channel in request.get("InputDataConfig", ()):
         mode = streamed_input.mode(channel, request)
