@@ -3,6 +3,7 @@
 Arguments: a folder, and the algorithms to try (all, where none is named).
 """
 
+import functools
 import io
 import json
 import sys
@@ -23,6 +24,15 @@ ROLE = sagemaker.get_execution_role()
 BUCKET = SESSION.default_bucket()
 TYPE = "ml.c5.xlarge"
 WORDS, TOPICS = 30, 3
+
+
+def raised(kind, call):
+    """The error of that kind that the call raises."""
+    try:
+        call()
+    except kind as error:
+        return error
+    raise AssertionError(f"no {kind.__name__}")
 
 
 def documents(count, seed):
@@ -61,12 +71,10 @@ def topics(estimator, key):
     )
     predictor.deserializer = CSVDeserializer()
     assert len(predictor.predict(asked)) == 6
-    try:
-        predictor.predict({"instances": [{"features": [1.0]}]})
-        raise AssertionError("a document of one word was answered")
-    except ClientError as error:
-        assert error.response["Error"]["Code"] == "ModelError", error
-        assert error.response["OriginalStatusCode"] == 400, error
+    narrow = {"instances": [{"features": [1.0]}]}
+    error = raised(ClientError, lambda: predictor.predict(narrow))
+    assert error.response["Error"]["Code"] == "ModelError", error
+    assert error.response["OriginalStatusCode"] == 400, error
     predictor.delete_model()
     predictor.delete_endpoint()
 
@@ -131,23 +139,23 @@ def ntm_sparse():
 def refused(estimator, where):
     """What AWS refuses of any built-in algorithm, in its words."""
     estimator.metric_definitions = [{"Name": "mine", "Regex": "mine=(.*)"}]
-    try:
-        estimator.fit({"train": where})
-        raise AssertionError("metric definitions were taken")
-    except ClientError as error:
-        assert "You can't override the metric definitions for Amazon" in str(error), error
+    error = raised(ClientError, lambda: estimator.fit({"train": where}))
+    assert "You can't override the metric definitions for Amazon" in str(error), error
     estimator.metric_definitions = None
-    estimator.set_hyperparameters(no_such_thing=1)
-    for changes, words in (
-        ({}, "Additional hyperparameters are not allowed ('no_such_thing' was unexpected)"),
-        ({"model": where}, "Additional hyperparameters are not allowed"),
+    own = dict(estimator.hyperparameters())
+    for more, channels, words in (
+        (
+            {"no_such": 1},
+            {},
+            "Additional hyperparameters are not allowed ('no_such' was unexpected)",
+        ),
+        ({}, {"model": where}, "Additional properties are not allowed ('model' was unexpected)"),
     ):
-        try:
-            estimator.fit({"train": where, **changes}, logs=False)
-            raise AssertionError("it was trained")
-        except sagemaker.exceptions.UnexpectedStatusException as error:
-            assert "ClientError: " in str(error), error
-            assert words in str(error), error
+        estimator._hyperparameters = {**own, **more}
+        fit = functools.partial(estimator.fit, {"train": where, **channels}, logs=False)
+        error = raised(sagemaker.exceptions.UnexpectedStatusException, fit)
+        assert "ClientError: " in str(error), error
+        assert words in str(error), error
 
 
 def object2vec():
