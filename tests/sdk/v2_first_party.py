@@ -96,7 +96,7 @@ def lda():
 def ntm():
     estimator = sagemaker.NTM(
         role=ROLE, instance_count=1, instance_type=TYPE, num_topics=TOPICS, epochs=30,
-        optimizer="adam", learning_rate=0.01, encoder_layers="[20]", sagemaker_session=SESSION,
+        optimizer="adam", learning_rate=0.01, encoder_layers=[20], sagemaker_session=SESSION,
     )  # fmt: skip
     trained = estimator.record_set(documents(600, 0))
     checked = estimator.record_set(documents(60, 1), channel="validation")
