@@ -27,7 +27,7 @@ from .model import Model
 NAME = "topic_mixture"
 
 
-class Request(tuple):  # noqa: SLOT001
+class Request(tuple):
     """(body, content type): it is read where the model, whose words it must have, is known."""
 
 

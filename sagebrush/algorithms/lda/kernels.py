@@ -13,7 +13,7 @@ TINY = 1e-30
 
 
 @compiled.part
-def digamma(x):  # noqa: ANN001, ANN201 - of numbers of numba
+def digamma(x):
     """The derivative of the logarithm of the gamma function, for x > 0, to 1e-9."""
     below = 0.0
     while x < 6.0:
@@ -29,8 +29,8 @@ def digamma(x):  # noqa: ANN001, ANN201 - of numbers of numba
     "void(int64[::1], int32[::1], float32[::1], int64, int64, float32[:,::1], float32[:,::1],"
     " float32[::1], int64, float32[:,::1], float64[::1])"
 )
-def expect(  # noqa: ANN201
-    ends, words, counts, first, last, mixtures, chances, prior, steps, gathered, result  # noqa: ANN001
+def expect(
+    ends, words, counts, first, last, mixtures, chances, prior, steps, gathered, result
 ):  # fmt: skip
     """`mixtures` (documents, topics) are one or more steps better; `gathered` (words, topics) has the
     expected counts added, `result` the log-likelihood and the words.
@@ -78,8 +78,8 @@ def expect(  # noqa: ANN201
     "void(int64[::1], int32[::1], float32[::1], int64, int64, float32[:,::1], float64[::1], int64,"
     " float64, float32[:,::1], float64[::1])"
 )
-def infer(  # noqa: ANN201
-    ends, words, counts, first, last, chances, alpha, steps, tolerance, mixtures, result  # noqa: ANN001
+def infer(
+    ends, words, counts, first, last, chances, alpha, steps, tolerance, mixtures, result
 ):  # fmt: skip
     """`mixtures` (documents, topics) are the means of the documents' variational posteriors, which sum
     to 1; `result` has the lower bound of the log-likelihood and the words added.

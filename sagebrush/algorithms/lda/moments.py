@@ -116,9 +116,7 @@ def _second(of: Corpus, alpha0: float) -> Callable[[Floats], Floats]:
     return act
 
 
-def _leading(
-    act: Callable[[Floats], Floats], size: int, width: int
-) -> tuple[Floats, Floats]:
+def _leading(act: Callable[[Floats], Floats], size: int, width: int) -> tuple[Floats, Floats]:
     """(values, vectors) of the largest eigenvalues by subspace iteration from a fixed random start."""
     block = np.random.default_rng(1).standard_normal((size, width))
     before = None
@@ -152,9 +150,7 @@ def third(of: Corpus, whitened: Whitening, alpha0: float) -> Floats:
     both = (seen * pairs[:, None]).T @ seen
     both = (both - (forward * of.weighed(pairs)[:, None]).T @ forward) / count
     mixed = both.reshape(size, size, 1) * mean
-    tensor -= (
-        alpha0 / (alpha0 + 2) * (mixed + mixed.transpose(0, 2, 1) + mixed.transpose(2, 0, 1))
-    )
+    tensor -= alpha0 / (alpha0 + 2) * (mixed + mixed.transpose(0, 2, 1) + mixed.transpose(2, 0, 1))
     share = 2 * alpha0**2 / ((alpha0 + 1) * (alpha0 + 2))
     return tensor + share * np.multiply.outer(np.outer(mean, mean), mean)
 

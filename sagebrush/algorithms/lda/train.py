@@ -97,9 +97,7 @@ def fitted(
     """(the model, its topics' shares of all words): the decomposition, then the refinement."""
     log.info(f"Running LDA for {wanted.num_topics} topics ({wanted.num_topics} requested)")
     started = time.time()
-    limits = Limits(
-        wanted.max_restarts, wanted.max_iterations, wanted.tol, wanted.allow_svd_init
-    )
+    limits = Limits(wanted.max_restarts, wanted.max_iterations, wanted.tol, wanted.allow_svd_init)
     found = spectral.estimate(corpus, wanted.num_topics, wanted.alpha0, limits, log.info)
     if found.found < wanted.num_topics:
         log.info(

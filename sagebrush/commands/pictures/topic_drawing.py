@@ -47,7 +47,9 @@ def _map(axes: Any, content: Doc) -> None:
     )  # fmt: skip
     for number, (x, y) in zip(order, places, strict=True):
         axes.annotate(str(number), (x, y), ha="center", va="center", fontsize=8, color=TEXT)
-    axes.set_title("Distances between topics (Jensen-Shannon)", fontsize=10, loc="left", color=MUTED)
+    axes.set_title(
+        "Distances between topics (Jensen-Shannon)", fontsize=10, loc="left", color=MUTED
+    )
     axes.set_aspect("equal", adjustable="datalim")
     axes.set_xticks([])
     axes.set_yticks([])
