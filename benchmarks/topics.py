@@ -20,7 +20,6 @@ import io
 import json
 import os
 import re
-import resource
 import subprocess
 import sys
 import tempfile
@@ -141,8 +140,19 @@ def records(found: Sequence[Document], words: int) -> bytes:
     return out.getvalue()
 
 
-def _peak() -> float:
-    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+def timed(command: Sequence[str], environ: Mapping[str, str]) -> tuple[str, float, float]:
+    """(output, seconds, peak MB) of a process; its last words end this one, where it fails."""
+    with tempfile.TemporaryFile("w+") as out:
+        started = time.monotonic()
+        process = subprocess.Popen(command, env=dict(environ), stdout=out, stderr=out)
+        _, status, used = os.wait4(process.pid, 0)
+        seconds = time.monotonic() - started
+        process.returncode = os.waitstatus_to_exitcode(status)
+        out.seek(0)
+        said = out.read()
+    if process.returncode:
+        raise SystemExit(said[-3000:])
+    return said, seconds, used.ru_maxrss / 1024
 
 
 def ours(
@@ -164,20 +174,15 @@ def ours(
     given = {name: str(value) for name, value in {**asked, **run.hyperparameters}.items()}
     (config / "hyperparameters.json").write_text(json.dumps(given))
     python = Environments(Settings.load(os.environ).environments).build(run.environment).python
-    started = time.monotonic()
-    done = subprocess.run(
-        [str(python), str(ROOT / "toolkit" / "training" / "train.py")],
-        env={"PATH": os.defpath, "SAGEBRUSH_ML": str(work), "SAGEBRUSH_ALGORITHM": run.folder},
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    seconds = time.monotonic() - started
-    if done.returncode:
-        raise SystemExit(done.stdout[-2000:] + done.stderr[-2000:])
+    environ = {"PATH": os.defpath, "SAGEBRUSH_ML": str(work), "SAGEBRUSH_ALGORITHM": run.folder}
+    said, seconds, memory = timed(
+        [str(python), str(ROOT / "toolkit" / "training" / "train.py")], environ
+    )
     told = json.loads((work / "output" / "data" / "topics.json").read_text())
     tops = [[int(word[1:]) for word, _ in topic["words"][:TOP]] for topic in told["topics"]]
-    training = sum(float(value) for value in re.findall(run.training, done.stdout)) / 1000
-    bounds = re.findall(r"test pwll <score>=(\S+)", done.stdout)
-    return Outcome(tops, seconds, training, float(bounds[-1]) if bounds else None, _peak())
+    training = sum(float(value) for value in re.findall(run.training, said)) / 1000
+    bounds = re.findall(r"test pwll <score>=(\S+)", said)
+    return Outcome(tops, seconds, training, float(bounds[-1]) if bounds else None, memory)
 
 
 def gensims(
@@ -187,12 +192,9 @@ def gensims(
     file = work / "documents.json"
     file.write_text(json.dumps({**parts, "topics": topics, "words": words}))
     python = Environments(Settings.load(os.environ).environments).build("nlp").python
-    started = time.monotonic()
-    asked = [str(python), "-c", PEER, str(file)]
-    done = subprocess.run(asked, capture_output=True, text=True, check=True)
-    seconds = time.monotonic() - started
-    told = json.loads(done.stdout)
-    return Outcome(told["tops"], seconds, told["seconds"], told["bound"], _peak())
+    said, seconds, memory = timed([str(python), "-c", PEER, str(file)], os.environ)
+    told = json.loads(said.splitlines()[-1])
+    return Outcome(told["tops"], seconds, told["seconds"], told["bound"], memory)
 
 
 def main() -> None:

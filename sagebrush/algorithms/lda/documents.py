@@ -101,23 +101,14 @@ def refine(
     chances = np.ascontiguousarray((model.beta + FLOOR / size).T, np.float32)
     prior = model.alpha.astype(np.float32)
     eta = min(SMOOTHING, PSEUDO * float(corpus.counts.sum()) / (topics * size))
-    count = len(corpus.bounds) - 1
+    gathered = np.zeros((len(corpus.bounds) - 1, size, topics), np.float32)
     before, likelihood, done = -np.inf, -np.inf, 0
-    gathered = np.zeros((count, size, topics), np.float32)
     for sweep in range(sweeps):
         gathered[:] = 0
-        results = np.zeros((count, 2))
-
-        def one(part: int, first: int, last: int) -> None:
-            kernels.expect(
-                corpus.ends, corpus.words, corpus.counts, first, last, mixtures, chances, prior,
-                FIRST if sweep == 0 else 1, gathered[part], results[part],  # noqa: B023
-            )  # fmt: skip
-
-        corpus.run(one)
+        steps = FIRST if sweep == 0 else 1
+        likelihood = _sweep(corpus, mixtures, chances, prior, gathered, steps)
         counted = gathered.sum(0, dtype=np.float64) + eta
         chances = np.ascontiguousarray(counted / counted.sum(0), np.float32)
-        likelihood = float(results[:, 0].sum() / max(results[:, 1].sum(), 1))
         done = sweep + 1
         report(done, likelihood)
         if likelihood - before < GAIN or stopped():
@@ -128,6 +119,27 @@ def refine(
     alpha = mixtures.mean(0, dtype=np.float64) * model.alpha.sum()
     refined = Model(alpha, beta / beta.sum(1, keepdims=True))
     return Refined(refined, shares / shares.sum(), done, likelihood)
+
+
+def _sweep(
+    corpus: Parts,
+    mixtures: Floats,
+    chances: Floats,
+    prior: Floats,
+    gathered: Floats,
+    steps: int,
+) -> float:
+    """The log-likelihood of a word; `mixtures` are better, `gathered` has each part's expected counts."""
+    results = np.zeros((len(gathered), 2))
+
+    def one(part: int, first: int, last: int) -> None:
+        kernels.expect(
+            corpus.ends, corpus.words, corpus.counts, first, last, mixtures, chances, prior, steps,
+            gathered[part], results[part],
+        )  # fmt: skip
+
+    corpus.run(one)
+    return float(results[:, 0].sum() / max(results[:, 1].sum(), 1))
 
 
 def infer(documents: Any, model: Model, threads: int) -> tuple[Floats, float]:

@@ -101,6 +101,9 @@ for body, kind, accept in json.load(open(sys.argv[3])):
         print(json.dumps([200, made, text]))
     except code.BadRequest as error:
         print(json.dumps([error.status_code, "", str(error)]))
+asked = [code.input_fn(body.encode("latin-1"), kind) for body, kind, _ in json.load(open(sys.argv[3]))[:4]]
+joint = code.predict_batch_fn(asked, model)
+assert all((code.predict_fn(one, model) == each).all() for one, each in zip(asked, joint))
 """
 
 
