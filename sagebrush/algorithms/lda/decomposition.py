@@ -13,11 +13,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
+Floats = npt.NDArray[np.floating[Any]]
 ORTHOGONAL = 5
 """Steps after which the factors are made orthogonal; AWS's log says num_qr_iterations=5."""
 SCREENING = 40
@@ -93,7 +94,7 @@ def iterate(
     """The terms that alternating least squares reaches from the columns of `start`."""
     size = len(tensor)
     flat, square = tensor.reshape(size * size, size), float(np.linalg.norm(tensor)) ** 2
-    vectors, before, last_better = start, np.inf, 0
+    vectors, before, last_better, step = start, np.inf, 0, 0
     best = Terms(np.ones(size), start, np.inf, 0, False)
     for step in range(iterations + 1):
         once = (flat @ vectors).reshape(size, size, size)

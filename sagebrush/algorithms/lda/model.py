@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from contract import ndarrays
 
-Floats = npt.NDArray[np.floating[Any]]
+Floats = npt.NDArray[Any]
 PREFIX = "model_"
 
 

@@ -19,8 +19,8 @@ PLOTTED, COHERENT = 30, 10
 """Words of a topic in the file, and those that its coherence is measured on."""
 WEIGHED = 2000
 """Words that distances are measured on one by one; the others count as one."""
-Floats = npt.NDArray[np.float64]
-Ids = npt.NDArray[np.integer[Any]]
+Floats = npt.NDArray[Any]
+Ids = npt.NDArray[Any]
 
 
 def vocabulary(folder: Path, size: int) -> list[str]:

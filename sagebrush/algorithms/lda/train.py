@@ -38,11 +38,12 @@ def train(given: Job) -> None:
         words = topics.vocabulary(given.channel("auxiliary").folder, wanted.feature_dim)
     corpus = counts(given.channel("train"), wanted.feature_dim)
     _enough(corpus, wanted)
-    memory.check(limit, wanted.num_topics, *corpus.shape[::-1], corpus.nnz, processors)
+    size = len(corpus.indptr) - 1
+    memory.check(limit, wanted.num_topics, wanted.feature_dim, size, corpus.nnz, processors)
     started = time.time()
     made, shares = fitted(given, corpus, wanted, processors)
     log.progress(given.host, 100)
-    log.throughput(given.host, corpus.shape[0] / max(time.time() - started, 1e-9))
+    log.throughput(given.host, size / max(time.time() - started, 1e-9))
     file = given.model / f"{model.PREFIX}{given.host}"
     log.info(f"Serializing LDA model to {file}")
     model.save(made, file)

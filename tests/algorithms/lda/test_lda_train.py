@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -41,10 +42,18 @@ def trained(
     return root, done.stdout
 
 
+def arrays(root: Path) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """(alpha, beta) of the job's model, as MXNet would load it."""
+    found = ndarrays.load(root / "model" / "model_algo-1")
+    assert isinstance(found, list)
+    alpha, beta = found
+    return alpha, beta
+
+
 def test_known_topics_are_found_up_to_their_order(known: Bars, trained: tuple[Path, str]) -> None:
     root, _ = trained
     assert [file.name for file in (root / "model").iterdir()] == ["model_algo-1"]
-    alpha, beta = ndarrays.load(root / "model" / "model_algo-1")
+    alpha, beta = arrays(root)
     assert (alpha.shape, beta.shape, beta.dtype) == ((10,), (10, 25), np.float32)
     order = corpora.matched(known.topics, beta)
     assert sorted(order) == list(range(10))
@@ -146,7 +155,7 @@ def test_requests_are_answered_in_every_form(
     np.testing.assert_allclose(first, again, atol=1e-6)
     assert told[3][1] == RECORDS
     assert "topic_mixture" in told[3][2]
-    _, beta = ndarrays.load(trained[0] / "model" / "model_algo-1")
+    _, beta = arrays(trained[0])
     errors = np.abs(first[:, corpora.matched(known.topics, beta)] - known.mixtures[1200:1212])
     assert errors.sum(1).mean() < 0.25
     (empty,) = json.loads(told[4][2])["predictions"]
