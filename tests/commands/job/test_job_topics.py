@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import io
 import json
 import math
@@ -14,7 +15,8 @@ import numpy as np
 import pytest
 from botocore.exceptions import ClientError
 
-from sagebrush.commands.job import topics
+from sagebrush.commands import places, running
+from sagebrush.commands.job import plot, topics
 from sagebrush.commands.running import CommandError
 
 SQUARE = [[0, 0.6, 1, 0.8], [0.6, 0, 0.8, 1], [1, 0.8, 0, 0.6], [0.8, 1, 0.6, 0]]
@@ -107,6 +109,38 @@ def test_a_page_stands_alone_and_has_the_largest_topic_first() -> None:
     assert "mean coherence (NPMI of the ten top words) 0.100" in page
     assert "No vocabulary" not in page
     assert "No vocabulary" in topics.page("x", topics.checked(content(vocabulary=False)))
+
+
+class SageMaker:
+    """Knows one training job, and no tuning job."""
+
+    def describe_hyper_parameter_tuning_job(self, **asked: Any) -> dict[str, Any]:
+        error = {"Error": {"Code": "ResourceNotFound", "Message": "no tuning job of that name"}}
+        raise ClientError(error, "DescribeHyperParameterTuningJob")
+
+    def describe_training_job(self, TrainingJobName: str) -> dict[str, Any]:
+        if TrainingJobName != "topics-1":
+            raise ClientError({"Error": {"Code": "ResourceNotFound"}}, "DescribeTrainingJob")
+        return job()
+
+
+def test_the_command_draws_a_training_jobs_topics(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stored = S3(**{f"{HOME}/output.tar.gz": packed("topics.json", json.dumps(content()).encode())})
+    clients = {"sagemaker": SageMaker(), "s3": stored}
+    monkeypatch.setattr(running, "settings", lambda: None)
+    monkeypatch.setattr(running, "require", lambda chosen: None)
+    monkeypatch.setattr(running, "client", lambda chosen, server, name, region: clients[name])
+    monkeypatch.setattr(places, "region_of", lambda chosen, server, name, asked: "us-east-1")
+    monkeypatch.chdir(tmp_path)
+    parser = argparse.ArgumentParser()
+    plot.configure(parser)
+    assert plot.run(parser.parse_args(["topics-1"])) == 0
+    assert capsys.readouterr().out == "topics-1.html\n"
+    assert "Words of each topic" in (tmp_path / "topics-1.html").read_text()
+    with pytest.raises(CommandError, match="no tuning job of that name"):
+        plot.run(parser.parse_args(["nothing"]))
 
 
 def test_a_picture_needs_nothing_of_ours(tmp_path: Path) -> None:
