@@ -57,7 +57,7 @@ EXPECTED = {
     "topics": Expected(
         "python3",
         "{'coherence': coherence, 'agreement': agreement, 'gain': likelihood - unigram}",
-        {"coherence": 0.1, "agreement": 0.5, "gain": 0.3},
+        {"coherence": 0.2, "agreement": 0.6, "gain": 0.5},
         "algorithms",
     ),
     "fine_tune_transformer": Expected(
