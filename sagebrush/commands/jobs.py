@@ -16,7 +16,7 @@ PARTS = {
         "interrupt a managed spot training job, as a test of its recovery",
         "job.interrupt",
     ),
-    "plot": ("a tuning job as a picture: trials, what they tried, what mattered", "job.plot"),
+    "plot": ("a tuning job as a picture, or the topics of a job of lda or ntm", "job.plot"),
 }
 """Subcommand -> its help, and the module in this package that implements it (`configure`, `run`)."""
 

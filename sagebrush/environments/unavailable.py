@@ -107,7 +107,6 @@ ALGORITHMS = {
     "ipinsights": "embeddings of your own (pytorch-training)",
     "kmeans": f"sklearn.cluster.KMeans {_SCRIPT}",
     "knn": f"sklearn.neighbors.KNeighborsClassifier {_SCRIPT}",
-    "lda": f"sklearn.decomposition.LatentDirichletAllocation {_SCRIPT}",
     "linear-learner": f"sklearn.linear_model.SGDClassifier or SGDRegressor {_SCRIPT}",
     "ntm": f"sklearn.decomposition.LatentDirichletAllocation {_SCRIPT}, or BERTopic",
     "object-detection": "torchvision.models.detection (pytorch-training)",

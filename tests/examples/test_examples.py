@@ -54,6 +54,12 @@ EXPECTED = {
         "{'blazingtext': accuracy, 'baseline': baseline_accuracy}",
         {"blazingtext": 0.83, "baseline": 0.86},
     ),
+    "topics": Expected(
+        "python3",
+        "{'coherence': coherence, 'agreement': agreement, 'gain': likelihood - unigram}",
+        {"coherence": 0.2, "agreement": 0.6, "gain": 0.5},
+        "algorithms",
+    ),
     "fine_tune_transformer": Expected(
         "huggingface",
         "{'transformer': accuracy['tiny BERT from scratch'], 'points': len(found['eval:accuracy'])}",

@@ -1,4 +1,5 @@
-"""`jobs plot`: a tuning job as a picture: its trials, what they tried, what mattered."""
+"""`jobs plot`: a tuning job as a picture: its trials, what they tried, what mattered; or a training job's
+topics (`topics.py`)."""
 
 from __future__ import annotations
 
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sagebrush.commands import places, running
+from sagebrush.commands.job import topics
 from sagebrush.commands.running import CommandError
 from sagebrush.tuning.ask import COMPLETE, FAILED, PRUNED, RUNNING, Strategy, Trial, quiet
 from sagebrush.tuning.importance import importance, study
@@ -83,7 +85,7 @@ class Drawing:
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Adds the arguments of `jobs plot`."""
-    parser.add_argument("name", help="the tuning job")
+    parser.add_argument("name", help="the tuning job, or the training job of lda or ntm")
     parser.add_argument(
         "-o", "--output", type=Path, help="the file, .html or .png (default: NAME.html)"
     )
@@ -100,17 +102,37 @@ def run(args: argparse.Namespace) -> int:
     server = places.server(chosen, args)
     region = places.region_of(chosen, server, args.name, args.region)
     sagemaker = running.client(chosen, server, "sagemaker", region)
-    job, summaries = _asked(sagemaker, args.name)
+    try:
+        job, summaries = _asked(sagemaker, args.name)
+    except CommandError:
+        trained = topics.training_job(sagemaker, args.name)
+        if trained is None:
+            raise
+        found = topics.read(trained, running.client(chosen, server, "s3", region))
+        if path.suffix.lower() == ".png":
+            topics.png(args.name, found, path, chosen)
+        else:
+            _written(path, topics.page(args.name, found).encode())
+        return _shown(path, args.open)
     drawings = [d for d in drawn(job, summaries) if d.valued]
     if not drawings:
         raise CommandError(_nothing(job))
     data = png(drawings) if path.suffix.lower() == ".png" else page(job, drawings).encode()
+    _written(path, data)
+    return _shown(path, args.open)
+
+
+def _written(path: Path, data: bytes) -> None:
     try:
         path.write_bytes(data)
     except OSError as error:
         raise CommandError(f"{path}: {error.strerror}") from error
+
+
+def _shown(path: Path, opened: bool) -> int:
+    """The file's name is printed, and it is in the browser, if that was asked for."""
     print(path)
-    if args.open and not webbrowser.open(path.resolve().as_uri()):
+    if opened and not webbrowser.open(path.resolve().as_uri()):
         print("no browser could be opened", file=sys.stderr)
     return 0
 

@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from sagebrush.commands.running import CommandError
 from sagebrush.settings import Settings
@@ -59,13 +60,18 @@ def draw(picture: Picture, path: Path, chosen: Settings) -> None:
     """The picture is in the file, a PNG. Raises CommandError."""
     from sagebrush.commands.pictures import drawing
 
+    run(Path(str(drawing.__file__)), asdict(picture), path, chosen)
+
+
+def run(program: Path, described: Any, path: Path, chosen: Settings) -> None:
+    """`program` has drawn what is described into the file, a PNG. Raises CommandError."""
     if path.suffix.lower() != ".png":
         raise CommandError(f"{path}: the file's name must end in .png")
     python = _interpreter(chosen)
     with tempfile.TemporaryDirectory(prefix="sagebrush-picture-") as folder:
         data = Path(folder) / "picture.json"
-        data.write_text(json.dumps(asdict(picture)))
-        command = [str(python), str(drawing.__file__), str(data), str(path)]
+        data.write_text(json.dumps(described))
+        command = [str(python), str(program), str(data), str(path)]
         done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
         raise CommandError(f"the picture could not be drawn:\n{done.stderr.strip()[-2000:]}")

@@ -1,0 +1,138 @@
+"""The loops over documents: one step of expectation maximisation, and a document's topics by variational
+inference. Each takes the documents of rows `first` to `last` and may run beside itself on others.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from blazingtext.kernels import compiled
+
+TINY = 1e-30
+
+
+@compiled.part
+def digamma(x):
+    """The derivative of the logarithm of the gamma function, for x > 0, to 1e-9."""
+    below = 0.0
+    while x < 6.0:
+        below -= 1.0 / x
+        x += 1.0
+    r = 1.0 / x
+    s = r * r
+    series = s * (1 / 12.0 - s * (1 / 120.0 - s * (1 / 252.0 - s * (1 / 240.0 - s / 132.0))))
+    return below + math.log(x) - 0.5 * r - series
+
+
+@compiled.cached(
+    "void(int64[::1], int32[::1], float32[::1], int64, int64, float32[:,::1], float32[:,::1],"
+    " float32[::1], int64, float32[:,::1], float64[::1])"
+)
+def expect(
+    ends, words, counts, first, last, mixtures, chances, prior, steps, gathered, result
+):  # fmt: skip
+    """`mixtures` (documents, topics) are one or more steps better; `gathered` (words, topics) has the
+    expected counts added, `result` the log-likelihood and the words.
+
+    `chances` is (words, topics), `prior` the pseudo-counts of topics in a document.
+    """
+    topics = chances.shape[1]
+    share = np.empty(topics, np.float32)
+    own = np.empty(topics, np.float32)
+    likelihood = 0.0
+    total = 0.0
+    for d in range(first, last):
+        for step in range(steps):
+            own[:] = np.float32(0)
+            for j in range(ends[d], ends[d + 1]):
+                w = words[j]
+                chance = np.float32(0)
+                for t in range(topics):
+                    x = mixtures[d, t] * chances[w, t]
+                    share[t] = x
+                    chance += x
+                chance = max(chance, np.float32(TINY))
+                scale = counts[j] / chance
+                if step == steps - 1:
+                    for t in range(topics):
+                        x = share[t] * scale
+                        own[t] += x
+                        gathered[w, t] += x
+                    likelihood += counts[j] * math.log(chance)
+                    total += counts[j]
+                else:
+                    for t in range(topics):
+                        own[t] += share[t] * scale
+            mass = np.float32(0)
+            for t in range(topics):
+                own[t] += prior[t]
+                mass += own[t]
+            for t in range(topics):
+                mixtures[d, t] = own[t] / mass
+    result[0] += likelihood
+    result[1] += total
+
+
+@compiled.cached(
+    "void(int64[::1], int32[::1], float32[::1], int64, int64, float32[:,::1], float64[::1], int64,"
+    " float64, float32[:,::1], float64[::1])"
+)
+def infer(
+    ends, words, counts, first, last, chances, alpha, steps, tolerance, mixtures, result
+):  # fmt: skip
+    """`mixtures` (documents, topics) are the means of the documents' variational posteriors, which sum
+    to 1; `result` has the lower bound of the log-likelihood and the words added.
+
+    Source: Blei, Ng, Jordan, "Latent Dirichlet Allocation", JMLR 3 (2003), section 5.
+    """
+    topics = chances.shape[1]
+    posterior = np.empty(topics, np.float64)
+    new = np.empty(topics, np.float64)
+    weight = np.empty(topics, np.float32)
+    gain = np.empty(topics, np.float32)
+    concentration = alpha.sum()
+    normal = math.lgamma(concentration)
+    for t in range(topics):
+        normal -= math.lgamma(alpha[t])
+    for d in range(first, last):
+        length = 0.0
+        for j in range(ends[d], ends[d + 1]):
+            length += counts[j]
+        for t in range(topics):
+            posterior[t] = alpha[t] + length / topics
+        fit = 0.0
+        for _step in range(steps):
+            for t in range(topics):
+                weight[t] = math.exp(digamma(posterior[t]))
+            gain[:] = np.float32(0)
+            fit = 0.0
+            for j in range(ends[d], ends[d + 1]):
+                w = words[j]
+                chance = np.float32(0)
+                for t in range(topics):
+                    chance += weight[t] * chances[w, t]
+                chance = max(chance, np.float32(TINY))
+                scale = counts[j] / chance
+                for t in range(topics):
+                    gain[t] += scale * chances[w, t]
+                fit += counts[j] * math.log(chance)
+            change = 0.0
+            for t in range(topics):
+                new[t] = alpha[t] + weight[t] * gain[t]
+                change += abs(new[t] - posterior[t])
+            # The bound below is that of `posterior`, whose weights `fit` was computed with.
+            if change < tolerance * topics:
+                break
+            for t in range(topics):
+                posterior[t] = new[t]
+        mass = 0.0
+        for t in range(topics):
+            mass += posterior[t]
+        bound = fit - length * digamma(mass) + normal - math.lgamma(mass)
+        for t in range(topics):
+            mixtures[d, t] = posterior[t] / mass
+            expected = digamma(posterior[t]) - digamma(mass)
+            bound += (alpha[t] - posterior[t]) * expected + math.lgamma(posterior[t])
+        result[0] += bound
+        result[1] += length
