@@ -109,7 +109,6 @@ ALGORITHMS = {
     "knn": f"sklearn.neighbors.KNeighborsClassifier {_SCRIPT}",
     "lda": f"sklearn.decomposition.LatentDirichletAllocation {_SCRIPT}",
     "linear-learner": f"sklearn.linear_model.SGDClassifier or SGDRegressor {_SCRIPT}",
-    "ntm": f"sklearn.decomposition.LatentDirichletAllocation {_SCRIPT}, or BERTopic",
     "object-detection": "torchvision.models.detection (pytorch-training)",
     "object2vec": "sentence-transformers (huggingface-pytorch-training)",
     "pca": f"sklearn.decomposition.PCA {_SCRIPT}",

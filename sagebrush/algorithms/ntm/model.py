@@ -9,33 +9,41 @@ and variance, without which the topics collapse into a few, and `batch_norm` in 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
+from scipy.sparse import csr_matrix
 from torch.nn import functional
 
 from .parameters import Parameters
 
 ACTIVATIONS = {"sigmoid": nn.Sigmoid, "tanh": nn.Tanh, "relu": nn.ReLU}
 LEAST = 16
-"""Documents in a mini-batch below which statistics of it mean little: a shorter last one is left out."""
+"""Documents of a mini-batch below which its own mean and variance mean little."""
 
 
 @dataclass(frozen=True)
 class Losses:
-    """Of each document, per word: what its words cost, and the distance from the prior."""
+    """Of each document: what its words cost, the distance from the prior, and how many words it has."""
 
     recons: Tensor
     kld: Tensor
+    length: Tensor
 
     @property
-    def total(self) -> Tensor:
-        """The negative evidence lower bound per word: the logarithm of the perplexity's bound."""
-        return self.recons + self.kld
+    def objective(self) -> Tensor:
+        """The mean negative evidence lower bound, which training makes small."""
+        return (self.recons + self.kld).mean()
+
+    @property
+    def per_word(self) -> Tensor:
+        """The sums over documents of recons and kld per word, as the log has them."""
+        length = self.length.clamp(min=1)
+        return torch.stack([(self.recons / length).sum(), (self.kld / length).sum()])
 
 
 class _Likelihood(torch.autograd.Function):
@@ -60,43 +68,81 @@ class _Likelihood(torch.autograd.Function):
         return torch.addcmul(chances * (length * each), counts, each, value=-1), None
 
 
+class _Product(torch.autograd.Function):
+    """rows @ weight, for rows whose zeros are not stored: a document has few of the words."""
+
+    @staticmethod
+    def forward(ctx, weight: Tensor, rows: csr_matrix) -> Tensor:  # pyright: ignore  # noqa: ANN001
+        ctx.rows = rows
+        return torch.from_numpy(rows @ weight.detach().numpy())
+
+    @staticmethod
+    def backward(ctx, grad: Tensor) -> tuple[Tensor, None]:  # pyright: ignore  # noqa: ANN001
+        return torch.from_numpy(ctx.rows.T @ grad.numpy()), None
+
+
+class Words(nn.Module):
+    """The encoder's first layer: logarithms of word counts in, (documents, size) out."""
+
+    def __init__(self, size: int, documents: csr_matrix) -> None:
+        """Its weights begin so that the outputs for `documents` vary by about 1."""
+        super().__init__()
+        bound = math.sqrt(3 / max(documents.log1p().power(2).sum(1).mean(), 1e-6))
+        weight = torch.empty(documents.shape[1], size).uniform_(-bound, bound)
+        self.weight, self.bias = nn.Parameter(weight), nn.Parameter(torch.zeros(size))
+
+    def forward(self, counts: Tensor, rows: csr_matrix) -> Tensor:
+        """`counts` and `rows` are the same documents."""
+        if self.weight.device.type != "cpu":
+            return torch.log1p(counts) @ self.weight + self.bias
+        return _Product.apply(self.weight, rows.log1p()) + self.bias  # pyright: ignore
+
+
 class Autoencoder(nn.Module):
     """NTM's network."""
 
-    def __init__(self, wanted: Parameters, frequencies: npt.NDArray[np.float32]) -> None:
-        """`frequencies` are the words' shares of the training text; the decoder begins from them."""
+    def __init__(self, wanted: Parameters, documents: csr_matrix) -> None:
+        """`documents` are those it is trained on: weights begin from what they are like."""
         super().__init__()
-        sizes = (wanted.feature_dim, *wanted.encoder_layers)
-        layers: list[nn.Module] = []
+        activation, sizes = ACTIVATIONS[wanted.encoder_layers_activation], wanted.encoder_layers
+        self.words = Words(sizes[0], documents)
+        layers: list[nn.Module] = [activation()]
         for inside, outside in zip(sizes, sizes[1:]):
-            layers += [nn.Linear(inside, outside), ACTIVATIONS[wanted.encoder_layers_activation]()]
+            layers += [nn.Linear(inside, outside), activation()]
         self.encoder = nn.Sequential(*layers)
         topics = wanted.num_topics
         self.mean, self.variance = nn.Linear(sizes[-1], topics), nn.Linear(sizes[-1], topics)
-        self.mean_norm = nn.BatchNorm1d(topics, affine=False)
-        self.variance_norm = nn.BatchNorm1d(topics, affine=False)
+        # Without a momentum they average over all batches since they were reset.
+        self.mean_norm = nn.BatchNorm1d(topics, momentum=None, affine=False)
+        self.variance_norm = nn.BatchNorm1d(topics, momentum=None, affine=False)
         self.projection = nn.Linear(topics, wanted.feature_dim)
         nn.init.xavier_uniform_(self.projection.weight)
-        self.projection.bias.data = torch.from_numpy(np.log(frequencies))
+        counts = torch.from_numpy(np.asarray(documents.sum(0), np.float32).ravel()) + 1
+        self.projection.bias.data = torch.log(counts / counts.sum())
         self.scores_norm: nn.Module = nn.Identity()
         if wanted.batch_norm:
-            self.scores_norm = nn.BatchNorm1d(wanted.feature_dim, affine=False)
+            self.scores_norm = nn.BatchNorm1d(wanted.feature_dim, momentum=None, affine=False)
 
-    def posterior(self, counts: Tensor) -> tuple[Tensor, Tensor]:
-        """The mean and the logarithm of the variance, (documents, topics), of each document's Gaussian."""
-        hidden = self.encoder(torch.log1p(counts))
-        return self.mean_norm(self.mean(hidden)), self.variance_norm(self.variance(hidden))
+    def use_batch_norms(self, wanted: bool) -> None:
+        """Whether each mini-batch is normalised by itself, or by what `norms` were set to."""
+        for norm in self.norms:
+            norm.train(wanted)
 
-    def forward(self, counts: Tensor) -> Losses:
-        """The losses of the documents whose word counts, (documents, words), these are."""
-        mean, spread = self.posterior(counts)
+    @property
+    def norms(self) -> list[nn.BatchNorm1d]:
+        """What normalises the mean, the variance and, with batch_norm, the words' scores."""
+        return [each for each in self.modules() if isinstance(each, nn.BatchNorm1d)]
+
+    def forward(self, counts: Tensor, rows: csr_matrix) -> Losses:
+        """The losses of documents: `counts` and `rows` are both their word counts, (documents, words)."""
+        hidden = self.encoder(self.words(counts, rows))
+        mean, spread = self.mean_norm(self.mean(hidden)), self.variance_norm(self.variance(hidden))
         score = mean
         if self.training:
             score = mean + torch.exp(0.5 * spread) * torch.randn_like(mean)
         scores = self.scores_norm(self.projection(functional.softmax(score, 1)))
-        length = counts.sum(1).clamp(min=1)
         kld = 0.5 * (spread.exp() + mean**2 - 1 - spread).sum(1)
-        return Losses(_Likelihood.apply(scores, counts) / length, kld / length)  # pyright: ignore
+        return Losses(_Likelihood.apply(scores, counts), kld, counts.sum(1))  # pyright: ignore
 
 
 def optimizer(network: nn.Module, wanted: Parameters) -> torch.optim.Optimizer:
@@ -116,10 +162,11 @@ def optimizer(network: nn.Module, wanted: Parameters) -> torch.optim.Optimizer:
 def arrays(network: Autoencoder) -> dict[str, npt.NDArray[np.float32]]:
     """The network's arrays by the names of the artefact; the norm of the mean is part of its layer."""
     found: dict[str, Tensor] = {}
-    linear: Sequence[nn.Module] = [each for each in network.encoder if isinstance(each, nn.Linear)]
-    for number, layer in enumerate(linear):
-        found[f"encoder_{number}_weight"] = layer.weight  # pyright: ignore
-        found[f"encoder_{number}_bias"] = layer.bias  # pyright: ignore
+    found["encoder_0_weight"], found["encoder_0_bias"] = network.words.weight.T, network.words.bias
+    linear = [each for each in network.encoder if isinstance(each, nn.Linear)]
+    for number, layer in enumerate(linear, 1):
+        found[f"encoder_{number}_weight"] = layer.weight
+        found[f"encoder_{number}_bias"] = layer.bias
     found["mean_weight"], found["mean_bias"] = _folded(network.mean, network.mean_norm)
     found["variance_weight"], found["variance_bias"] = _folded(
         network.variance, network.variance_norm
@@ -128,7 +175,7 @@ def arrays(network: Autoencoder) -> dict[str, npt.NDArray[np.float32]]:
     if isinstance(network.scores_norm, nn.BatchNorm1d):
         weight, bias = _folded(network.projection, network.scores_norm)
     found["projection_weight"], found["projection_bias"] = weight, bias
-    return {name: each.detach().cpu().float().numpy().copy() for name, each in found.items()}
+    return {name: np.ascontiguousarray(each.detach().cpu().float().numpy()) for name, each in found.items()}
 
 
 def _folded(layer: nn.Linear, norm: nn.BatchNorm1d) -> tuple[Tensor, Tensor]:

@@ -10,7 +10,7 @@ import math
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +28,10 @@ SEED = 20180907
 """AWS's algorithm has no seed among its hyperparameters: two runs on one host are equal here."""
 EVALUATED = 1024
 """Documents that are evaluated at a time, where the vocabulary is small."""
+SETTLED = 128
+"""Documents of a batch by which norms are set after an epoch."""
+_SETTLING = 24
+"""How many such batches there are."""
 _CELLS = 1 << 24
 """Cells of the matrix of an evaluated batch."""
 
@@ -59,7 +63,7 @@ class Trainer:
         self.wanted, self.documents, self.validation = wanted, documents, validation
         self.hosts, self.host = hosts, host
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self.network = Autoencoder(wanted, _frequencies(documents)).to(self.device)
+        self.network = Autoencoder(wanted, documents).to(self.device)
         # All begin alike: with the mean of what the hosts' own parts of the text gave them.
         with torch.no_grad():
             hosts.average(self.network.parameters())
@@ -90,8 +94,8 @@ class Trainer:
         sums = np.zeros(2)
         with torch.no_grad():
             for rows in _parts(documents):
-                losses = self.network(self._dense(documents[rows]))
-                sums += [float(losses.recons.sum()), float(losses.kld.sum())]
+                found = documents[rows]
+                sums += self.network(self._dense(found), found).per_word.cpu().numpy()
         return Means(*(sums / documents.shape[0]))
 
     def _epoch(self, epoch: int, patience: Patience, stopping: threading.Event) -> float:
@@ -137,19 +141,37 @@ class Trainer:
         self.network.train()
         sums, seen, batches = torch.zeros(2, device=self.device), 0, 0
         for rows in self._batches():
-            losses = self.network(self._dense(self.documents[rows]))
+            found = self.documents[rows]
+            self.network.use_batch_norms(len(rows) >= model.LEAST)
+            losses = self.network(self._dense(found), found)
             self.optimizer.zero_grad()
-            losses.total.mean().backward()
+            losses.objective.backward()
             self._step()
             with torch.no_grad():
-                sums += torch.stack([losses.recons.sum(), losses.kld.sum()])
+                sums += losses.per_word
             seen, batches = seen + len(rows), batches + 1
             if self._stopped(stopping):
                 break
-        with torch.no_grad():
-            self.hosts.average(b for b in self.network.buffers() if b.is_floating_point())
+        self._settle_norms()
         means = self.hosts.mean(*(sums / max(seen, 1)).tolist())
         return Means(*means), seen, batches
+
+    def _settle_norms(self) -> None:
+        """The norms are those of this epoch's weights, over training documents of all hosts."""
+        count = self.documents.shape[0]
+        size = min(count, max(model.LEAST, min(SETTLED, _CELLS // self.documents.shape[1])))
+        if count < model.LEAST:
+            return
+        self.network.train()
+        for norm in self.network.norms:
+            norm.reset_running_stats()
+        order = self.chance.permutation(count)[: _SETTLING * size]
+        with torch.no_grad():
+            for start in range(0, len(order) - size + 1, size):
+                found = self.documents[order[start : start + size]]
+                self.network(self._dense(found), found)
+            averages = (b for b in self.network.buffers() if b.is_floating_point())
+            self.hosts.average(averages)
 
     def _step(self) -> None:
         grads = [each.grad for each in self.network.parameters() if each.grad is not None]
@@ -195,12 +217,6 @@ def _parts(documents: sparse.csr_matrix) -> Iterator[slice]:
     size = max(1, min(EVALUATED, _CELLS // documents.shape[1]))
     for start in range(0, documents.shape[0], size):
         yield slice(start, start + size)
-
-
-def _frequencies(documents: sparse.csr_matrix) -> npt.NDArray[np.float32]:
-    """The words' shares of the text, each word once more than it occurs."""
-    counts = np.asarray(documents.sum(0), np.float64).ravel() + 1
-    return (counts / counts.sum()).astype(np.float32)
 
 
 def _tell(what: str, means: Means) -> None:
