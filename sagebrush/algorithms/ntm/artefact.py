@@ -142,7 +142,7 @@ def _symbol(
 
 
 def _sigmoid(values: Floats) -> Floats:
-    return 0.5 * (1 + np.tanh(0.5 * values))
+    return np.float32(0.5) * (np.float32(1) + np.tanh(np.float32(0.5) * values))
 
 
 def _relu(values: Floats) -> Floats:

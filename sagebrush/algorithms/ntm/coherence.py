@@ -13,8 +13,8 @@ Baldwin, "Machine Reading Tea Leaves" (2014): NPMI.
 from __future__ import annotations
 
 import numpy as np
-import scipy.sparse as sparse
-from scipy.sparse import linalg
+import scipy.sparse as sparse  # pyright: ignore[reportMissingImports]
+from scipy.sparse import linalg  # pyright: ignore[reportMissingImports]
 
 from .topics import Floats, Ids
 

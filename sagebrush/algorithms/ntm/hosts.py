@@ -11,10 +11,10 @@ from contextlib import AbstractContextManager
 from datetime import timedelta
 from types import TracebackType
 
-import torch
+import torch  # pyright: ignore[reportMissingImports]
 from contract.errors import AlgorithmError
 from contract.job import Job
-from torch import Tensor, distributed
+from torch import Tensor, distributed  # pyright: ignore[reportMissingImports]
 
 PORT = 7777
 """On the first host, by which the others find it; that of the platform's torchrun."""

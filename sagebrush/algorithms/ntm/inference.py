@@ -10,7 +10,6 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Union
 
 if not __package__:  # loaded by its path, as the model server loads any inference code
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -29,7 +28,7 @@ NAME = "topic_weights"
 class Request:
     """A request as it came: how wide its documents must be is the model's to say."""
 
-    body: Union[bytes, str]
+    body: bytes | str
     content_type: str
 
 

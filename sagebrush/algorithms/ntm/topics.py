@@ -79,7 +79,9 @@ def document(
     chances, tops = softmax(weights), top(weights, PLOTTED)
     each = [
         {
-            "words": [[_word(i, words), round(float(chances[i, topic]), 6)] for i in tops[topic]],
+            "words": [
+                [_word(i, words), round(float(chances[i, topic]), 6)] for i in tops[topic].tolist()
+            ],
             "share": round(float(shares[topic]), 6),
             "npmi": round(float(npmi[topic]), 4),
         }
@@ -103,8 +105,8 @@ def lines(found: Scores, words: Sequence[str] | None, epoch: str = "final") -> l
         marks = [found.uniqueness[topic]]
         if found.coherence is not None:
             marks.insert(0, found.coherence[topic])
-        listed = " ".join(words[i] if words is not None else str(i) for i in ids)
-        said.append(f"[{', '.join(f'{mark:.2f}' for mark in marks)}] {listed}")
+        names = [str(i) if words is None else words[i] for i in ids.tolist()]
+        said.append(f"[{', '.join(f'{mark:.2f}' for mark in marks)}] {' '.join(map(str, names))}")
     return said
 
 

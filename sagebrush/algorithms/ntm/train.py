@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 
 import numpy as np
-import scipy.sparse as sparse
+import scipy.sparse as sparse  # pyright: ignore[reportMissingImports]
 from contract import channels, errors, job, log, matrices
 from contract.channels import Channel
 from contract.errors import ClientError
@@ -108,16 +108,14 @@ def _fit(
     words: Sequence[str] | None,
 ) -> None:
     # PyTorch takes two seconds to load: what is wrong with the input is said before.
-    import torch
+    import torch  # pyright: ignore[reportMissingImports]
 
     from . import model, training
     from .hosts import Hosts
 
     torch.set_num_threads(job.resources()[0])
     with Hosts(job) as hosts:
-        trainer = training.Trainer(
-            wanted, found["train"], found.get("validation"), hosts, job.host
-        )
+        trainer = training.Trainer(wanted, found["train"], found.get("validation"), hosts, job.host)
         log.info(f"Training on {trainer.device.type} with {hosts.count} host(s)")
         trainer.run(job.stopping)
         arrays = model.arrays(trainer.network)

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import scipy.sparse as sparse
-import torch
+import scipy.sparse as sparse  # pyright: ignore[reportMissingImports]
+import torch  # pyright: ignore[reportMissingImports]
 from contract import log
 
 from . import model
@@ -38,7 +38,7 @@ _CELLS = 1 << 24
 
 @dataclass(frozen=True)
 class Means:
-    """Mean losses over documents."""
+    """Losses per word of the text: their sum is the logarithm of the perplexity's bound."""
 
     recons: float
     kld: float
@@ -89,14 +89,14 @@ class Trainer:
         log.info(f"Best model based on early stopping at epoch {best_epoch}. Best loss: {best}")
 
     def evaluate(self, documents: sparse.csr_matrix) -> Means:
-        """The mean losses of the documents, each with the middle of its Gaussian."""
+        """The losses of the documents, each with the middle of its Gaussian."""
         self.network.eval()
-        sums = np.zeros(2)
+        sums = torch.zeros(3, device=self.device)
         with torch.no_grad():
             for rows in _parts(documents):
                 found = documents[rows]
-                sums += self.network(self._dense(found), found).per_word.cpu().numpy()
-        return Means(*(sums / documents.shape[0]))
+                sums += self.network(self._dense(found), found).sums
+        return _means(sums.tolist())
 
     def _epoch(self, epoch: int, patience: Patience, stopping: threading.Event) -> float:
         """The loss by which the epoch is judged: of validation data where there is any."""
@@ -127,7 +127,7 @@ class Trainer:
         log.info(f"Timing: train: {took:.2f}s, val: {checked:.2f}s, epoch: {whole:.2f}s")
         log.progress(self.host, round(100 * epoch / self.wanted.epochs, 1))
         log.metrics(
-            {"train total_loss": trained.total, "Number of Records Since Last Reset": seen},
+            {"epoch.time": 1000 * whole, "Number of Records Since Last Reset": seen},
             started=started,
             host=self.host,
             algorithm="AWS/NTM",
@@ -137,9 +137,9 @@ class Trainer:
         return loss
 
     def _train(self, stopping: threading.Event) -> tuple[Means, int, int]:
-        """(the mean losses over the hosts, this host's documents and batches) of one pass."""
+        """(the losses over all hosts, this host's documents and batches) of one pass."""
         self.network.train()
-        sums, seen, batches = torch.zeros(2, device=self.device), 0, 0
+        sums, seen, batches = torch.zeros(3, device=self.device), 0, 0
         for rows in self._batches():
             found = self.documents[rows]
             self.network.use_batch_norms(len(rows) >= model.LEAST)
@@ -148,13 +148,12 @@ class Trainer:
             losses.objective.backward()
             self._step()
             with torch.no_grad():
-                sums += losses.per_word
+                sums += losses.sums
             seen, batches = seen + len(rows), batches + 1
             if self._stopped(stopping):
                 break
         self._settle_norms()
-        means = self.hosts.mean(*(sums / max(seen, 1)).tolist())
-        return Means(*means), seen, batches
+        return _means(self.hosts.mean(*sums.tolist())), seen, batches
 
     def _settle_norms(self) -> None:
         """The norms are those of this epoch's weights, over training documents of all hosts."""
@@ -217,6 +216,11 @@ def _parts(documents: sparse.csr_matrix) -> Iterator[slice]:
     size = max(1, min(EVALUATED, _CELLS // documents.shape[1]))
     for start in range(0, documents.shape[0], size):
         yield slice(start, start + size)
+
+
+def _means(sums: Sequence[float]) -> Means:
+    recons, kld, words = sums
+    return Means(recons / max(words, 1), kld / max(words, 1))
 
 
 def _tell(what: str, means: Means) -> None:
