@@ -17,6 +17,7 @@ import numpy.typing as npt
 import scipy.sparse as sparse  # pyright: ignore[reportMissingImports]
 import torch  # pyright: ignore[reportMissingImports]
 from contract import log
+from contract.errors import ClientError
 
 from . import model
 from .hosts import Hosts
@@ -77,7 +78,12 @@ class Trainer:
         for epoch in range(1, self.wanted.epochs + 1):
             loss = self._epoch(epoch, patience, stopping)
             if not math.isfinite(loss):
-                log.info("The loss is not a number: training ends. Lower learning_rate", "WARNING")
+                if best == math.inf:
+                    raise ClientError(
+                        f"Training diverged: the loss of epoch {epoch} is not a number. Please lower"
+                        " learning_rate, or set clip_gradient"
+                    )
+                log.info("The loss is not a number any more: training ends", "WARNING")
                 break
             if loss < best:
                 best, best_epoch = loss, epoch

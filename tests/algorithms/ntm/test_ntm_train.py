@@ -106,7 +106,7 @@ def _check_outputs(root: Path) -> None:
 @pytest.mark.full
 def test_two_hosts_train_one_model(tmp_path: Path, pytorch: Environment) -> None:
     parts = {"127.0.0.1": documents(250), "localhost": documents(150, 1)}
-    hosts, wanted = sorted(parts), {"epochs": "10", "batch_norm": "true"}
+    hosts, wanted = sorted(parts), {"epochs": "3", "batch_norm": "true"}
     roots = []
     for host, rows in parts.items():
         channels = {"train": {"a.csv": csv(rows)}}
