@@ -39,22 +39,22 @@ class Model:
     """What inference needs: the encoder, and the topics."""
 
     layers: Sequence[tuple[Floats, Floats]]
-    """Weight (out, in) and bias of each of the encoder's layers; the last gives the topics' scores."""
+    """Weight (in, out) and bias of each of the encoder's layers; the last gives the topics' scores."""
     activation: str
     topics: Floats
     """(words, topics): arg:projection_weight."""
 
     @property
     def words(self) -> int:
-        return self.layers[0][0].shape[1]
+        return self.layers[0][0].shape[0]
 
     def mixtures(self, counts: Counts) -> Floats:
         """(documents, topics): the topic weights of each document; each row adds up to 1."""
         hidden = np.log1p(counts) if isinstance(counts, np.ndarray) else counts.log1p()
         for weight, bias in self.layers[:-1]:
-            hidden = _ACTIVATIONS[self.activation](np.asarray(hidden @ weight.T) + bias)
+            hidden = _ACTIVATIONS[self.activation](np.asarray(hidden @ weight) + bias)
         weight, bias = self.layers[-1]
-        score = np.asarray(hidden @ weight.T) + bias
+        score = np.asarray(hidden @ weight) + bias
         powers = np.exp(score - score.max(1, keepdims=True))
         return (powers / powers.sum(1, keepdims=True)).astype(np.float32)
 
@@ -101,7 +101,11 @@ def load(file: Path) -> Model:
             f"{file.name} was not trained here: the names of its encoder's arrays are not known"
         )
     plain = {name.partition(":")[2]: array for name, array in arrays.items()}
-    layers = [(plain[f"{each}_weight"], plain[f"{each}_bias"]) for each in _layer_names(plain)]
+    layers = [
+        # A sparse document takes rows of the first: they lie together.
+        (np.ascontiguousarray(plain[f"{each}_weight"].T), plain[f"{each}_bias"])
+        for each in _layer_names(plain)
+    ]
     return Model(layers, meta["encoder_layers_activation"], plain["projection_weight"])
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -53,7 +54,7 @@ class _Likelihood(torch.autograd.Function):
     words that autograd would make for each operation."""
 
     @staticmethod
-    def forward(ctx, scores: Tensor, counts: Tensor) -> Tensor:
+    def forward(ctx: Any, scores: Tensor, counts: Tensor) -> Tensor:
         peak = scores.amax(1, keepdim=True)
         chances = (scores - peak).exp_()
         total = chances.sum(1, keepdim=True)
@@ -64,7 +65,7 @@ class _Likelihood(torch.autograd.Function):
         return cost.squeeze(1) - (counts * scores).sum(1)
 
     @staticmethod
-    def backward(ctx, grad: Tensor) -> tuple[Tensor, None]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
         chances, counts, length = ctx.saved_tensors
         each = grad[:, None]
         return torch.addcmul(chances * (length * each), counts, each, value=-1), None
@@ -74,12 +75,12 @@ class _Product(torch.autograd.Function):
     """rows @ weight, for rows whose zeros are not stored: a document has few of the words."""
 
     @staticmethod
-    def forward(ctx, weight: Tensor, rows: csr_matrix) -> Tensor:
+    def forward(ctx: Any, weight: Tensor, rows: csr_matrix) -> Tensor:
         ctx.rows = rows
         return torch.from_numpy(rows @ weight.detach().numpy())
 
     @staticmethod
-    def backward(ctx, grad: Tensor) -> tuple[Tensor, None]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
         return torch.from_numpy(ctx.rows.T @ grad.numpy()), None
 
 

@@ -16,8 +16,8 @@ TOP = 20
 """Words of a topic in the log, and those that WETC and TU look at."""
 PLOTTED = 30
 """Words of a topic in topics.json."""
-_WEIGHED = 200
-"""Words of each topic by which the distances between topics are measured."""
+_WEIGHED = 10_000
+"""Words of all topics by which the distances between topics are measured, about."""
 Floats = npt.NDArray[np.floating]
 Ids = npt.NDArray[np.integer]
 
@@ -52,7 +52,7 @@ def distances(weights: Floats) -> Floats:
     """(topics, topics): Jensen-Shannon distances, in [0, 1], of the topics' word distributions, over the
     words that matter to any; the others are taken together."""
     chances = softmax(weights)
-    words = np.unique(top(weights, _WEIGHED))
+    words = np.unique(top(weights, max(TOP, _WEIGHED // weights.shape[1])))
     rest = np.clip(1 - chances[words].sum(0), 0, None)
     each = np.vstack([chances[words], rest]).T.astype(np.float64)
     count = len(each)
