@@ -65,6 +65,7 @@ XGBOOST = Image("", framework="xgboost", family="xgboost", script=True)
 IMAGES = {
     "blazingtext": Image("algorithms", "blazingtext"),
     "lda": Image("algorithms", "lda"),
+    "ntm": Image("pytorch", "ntm"),
     "sagemaker-scikit-learn": SKLEARN,
     "sagemaker-base-python": Image("base"),
     "base": Image("base"),

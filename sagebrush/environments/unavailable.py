@@ -108,7 +108,6 @@ ALGORITHMS = {
     "kmeans": f"sklearn.cluster.KMeans {_SCRIPT}",
     "knn": f"sklearn.neighbors.KNeighborsClassifier {_SCRIPT}",
     "linear-learner": f"sklearn.linear_model.SGDClassifier or SGDRegressor {_SCRIPT}",
-    "ntm": f"sklearn.decomposition.LatentDirichletAllocation {_SCRIPT}, or BERTopic",
     "object-detection": "torchvision.models.detection (pytorch-training)",
     "object2vec": "sentence-transformers (huggingface-pytorch-training)",
     "pca": f"sklearn.decomposition.PCA {_SCRIPT}",

@@ -1,0 +1,1 @@
+"""Amazon SageMaker's Neural Topic Model (NTM), open: a variational autoencoder of word counts."""
