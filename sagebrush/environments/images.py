@@ -66,6 +66,7 @@ IMAGES = {
     "blazingtext": Image("algorithms", "blazingtext"),
     "lda": Image("algorithms", "lda"),
     "ntm": Image("pytorch", "ntm"),
+    "object2vec": Image("pytorch", "object2vec"),
     "sagemaker-scikit-learn": SKLEARN,
     "sagemaker-base-python": Image("base"),
     "base": Image("base"),

@@ -109,7 +109,6 @@ ALGORITHMS = {
     "knn": f"sklearn.neighbors.KNeighborsClassifier {_SCRIPT}",
     "linear-learner": f"sklearn.linear_model.SGDClassifier or SGDRegressor {_SCRIPT}",
     "object-detection": "torchvision.models.detection (pytorch-training)",
-    "object2vec": "sentence-transformers (huggingface-pytorch-training)",
     "pca": f"sklearn.decomposition.PCA {_SCRIPT}",
     "randomcutforest": f"sklearn.ensemble.IsolationForest {_SCRIPT}",
     "semantic-segmentation": "torchvision.models.segmentation (pytorch-training)",

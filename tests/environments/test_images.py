@@ -35,6 +35,10 @@ DLC = "763104351884.dkr.ecr.us-east-1.amazonaws.com"
         ("766337827248.dkr.ecr.us-east-1.amazonaws.com/lda:1", Image("algorithms", "lda")),
         ("382416733822.dkr.ecr.us-east-1.amazonaws.com/ntm:1", Image("pytorch", "ntm")),
         (
+            "382416733822.dkr.ecr.us-east-1.amazonaws.com/object2vec:1",
+            Image("pytorch", "object2vec"),
+        ),
+        (
             "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.2-1-cpu-py3",
             Image("scikit-learn-1.2-1", framework="sklearn"),
         ),
