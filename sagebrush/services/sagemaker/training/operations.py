@@ -48,7 +48,7 @@ def create_training_job(ctx: Ctx, request: Doc) -> Doc:
     doc = {
         **status.begin(now),
         "AlgorithmSpecification": checks.with_metrics(
-            request["AlgorithmSpecification"], image.algorithm
+            request["AlgorithmSpecification"], image
         ),
         "ModelArtifacts": {"S3ModelArtifacts": status.artifact(request)},
         **_rules(request, now),
