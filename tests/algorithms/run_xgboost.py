@@ -1,0 +1,34 @@
+"""Run in an environment with XGBoost: the training jobs in the folders named, one after another in this
+process; prints exit status and log of each as one JSON list."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import sys
+from pathlib import Path
+
+import sagebrush.algorithms as package
+
+sys.path.insert(0, str(Path(next(iter(package.__path__)))))
+
+
+def main(roots: list[str]) -> None:
+    """One entry for each folder: [exit status, log]."""
+    from contract.job import run  # pyright: ignore[reportMissingImports]
+    from sagemaker_xgboost.train import train  # pyright: ignore[reportMissingImports]
+
+    found = []
+    for root in roots:
+        os.environ["SAGEBRUSH_ML"] = root
+        log = io.StringIO()
+        with contextlib.redirect_stdout(log), contextlib.redirect_stderr(log):
+            status = run(train)
+        found.append([status, log.getvalue()])
+    print(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
