@@ -85,7 +85,9 @@ def train(plan: Plan, sets: Sequence[tuple[Any, str]], around: Surroundings) -> 
     try:
         return _train(plan, sets, around)
     except (xgboost.core.XGBoostError, ValueError) as error:
-        text = str(error).split("Stack trace")[0].strip()
+        said = error.args[0] if error.args else ""
+        text = said.decode("utf-8", "replace") if isinstance(said, bytes) else str(error)
+        text = text.split("Stack trace")[0].strip()
         text = re.sub(r"^\[[\d:]+\] \S+: ", "", text)
         if any(each in text for each in CUSTOMERS):
             raise ClientError(text) from None
@@ -119,12 +121,21 @@ def _begun(plan: Plan, matrices: Sequence[Any]) -> tuple[int, Any]:
     """The number of the first round to train and the Booster as it is before."""
     number, path = latest(plan.checkpoints)
     if path is None:
-        return 0, xgboost.Booster(dict(plan.parameters), list(matrices))
+        return 0, xgboost.Booster(_pairs(plan.parameters), list(matrices))
     log.info(f"Checkpoint loaded from {path}")
     log.info(f"Resuming from iteration {number + 1}")
     return number + 1, xgboost.Booster(
-        dict(plan.parameters), list(matrices), model_file=bytearray(path.read_bytes())
+        _pairs(plan.parameters), list(matrices), model_file=bytearray(path.read_bytes())
     )
+
+
+def _pairs(parameters: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """(name, value) of each parameter, once for each of a list: before 1.2 a Booster takes no list."""
+    return [
+        (name, each)
+        for name, value in parameters.items()
+        for each in (value if isinstance(value, list) else [value])
+    ]
 
 
 def _scores(

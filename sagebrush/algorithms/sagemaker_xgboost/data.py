@@ -6,7 +6,7 @@ types and messages as github.com/aws/sagemaker-xgboost-container has them.
 
 from __future__ import annotations
 
-import io
+import functools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -120,12 +120,14 @@ def _paths(folder: Path) -> list[Path]:
 def _csv(channel: Channel, weighted: bool) -> Iterator[Table]:
     delimiter = ""
     for name, source in _sources(channel):
-        stream = source if channel.streamed else io.BufferedReader(source)  # type: ignore[arg-type]
         if not delimiter:
-            delimiter = tables.delimiter(tables.first_line(stream))
+            delimiter = tables.delimiter(tables.first_line(source))
             log.info(f"Determined delimiter of CSV input is '{delimiter}'")
+        path = channel.folder / name
         try:
-            numbers = tables.csv(stream, delimiter)
+            numbers = tables.csv(
+                source, delimiter, None if channel.streamed else functools.partial(open, path, "rb")
+            )
         except ValueError as error:
             raise ValueError(f"{name}: {error}") from None
         yield _labelled(numbers, weighted, name)

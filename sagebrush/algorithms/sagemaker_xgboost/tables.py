@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv as csv_module
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
@@ -43,11 +43,14 @@ def first_line(source: Any) -> str:
     return source.peek(65536)[:65536].split(b"\n", 1)[0].decode("utf-8", "replace").strip("\r\ufeff")
 
 
-def csv(source: BinaryIO, delimiter: str) -> np.ndarray:
-    """The numbers, float32, NaN where a cell is empty; raises ValueError, which names the line."""
+def csv(
+    source: BinaryIO, delimiter: str, again: Callable[[], BinaryIO] | None = None
+) -> np.ndarray:
+    """The numbers, float32, NaN where a cell is empty; raises ValueError, which names the line.
+
+    `again` opens the source once more, where it is a file."""
     import pandas
 
-    started = source.tell() if source.seekable() else None
     try:
         frame = pandas.read_csv(
             source, header=None, sep=delimiter, dtype=np.float32, encoding="utf-8"
@@ -55,15 +58,12 @@ def csv(source: BinaryIO, delimiter: str) -> np.ndarray:
     except pandas.errors.EmptyDataError:
         return np.zeros((0, 2), np.float32)
     except (ValueError, pandas.errors.ParserError, UnicodeDecodeError) as error:
-        if started is None:
-            raise ValueError(str(error)) from None
-        source.seek(started)
-        raise ValueError(_fault(source, delimiter) or str(error)) from None
+        fault = _fault(again(), delimiter) if again else ""
+        raise ValueError(fault or str(error)) from None
     numbers = frame.to_numpy()
     # pandas fills short lines up: they are told from lines that end in empty cells.
-    if started is not None and numbers.shape[1] > 1 and np.isnan(numbers[:, -1]).any():
-        source.seek(started)
-        if fault := _fault(source, delimiter):
+    if again and numbers.shape[1] > 1 and np.isnan(numbers[:, -1]).any():
+        if fault := _fault(again(), delimiter):
             raise ValueError(fault)
     return numbers
 
@@ -71,17 +71,15 @@ def csv(source: BinaryIO, delimiter: str) -> np.ndarray:
 def _fault(source: BinaryIO, delimiter: str) -> str:
     """What is wrong with the first bad line, "" where none is."""
     width = 0
-    text = io.TextIOWrapper(source, "utf-8", errors="replace", newline="")
-    for number, cells in enumerate(csv_module.reader(text, delimiter=delimiter), 1):
-        if not cells:
-            continue
-        for place, cell in enumerate(cells, 1):
-            if not _number(cell):
+    with io.TextIOWrapper(source, "utf-8", errors="replace", newline="") as text:
+        for number, cells in enumerate(csv_module.reader(text, delimiter=delimiter), 1):
+            bad = next(((place, c) for place, c in enumerate(cells, 1) if not _number(c)), None)
+            if bad:
                 header = ": CSV for XGBoost has no header line" if number == 1 else ""
-                return f"line {number}, column {place}: {cell[:50]!r} is not a number{header}"
-        width = width or len(cells)
-        if len(cells) != width:
-            return f"line {number}: expected {width} columns, saw {len(cells)}"
+                return f"line {number}, column {bad[0]}: {bad[1][:50]!r} is not a number{header}"
+            width = width or len(cells)
+            if cells and len(cells) != width:
+                return f"line {number}: expected {width} columns, saw {len(cells)}"
     return ""
 
 
