@@ -49,17 +49,17 @@ def joined(hosts: Sequence[str], host: str, port: int = PORT) -> Iterator[None]:
     from xgboost import collective
     from xgboost.tracker import RabitTracker
 
-    address = _address(hosts[0])
+    place = address(hosts[0])
     tracker = None
     if host == hosts[0]:
-        tracker = RabitTracker(host_ip=address, n_workers=len(hosts), port=port, sortby="task")
+        tracker = RabitTracker(host_ip=place, n_workers=len(hosts), port=port, sortby="task")
         tracker.start()
         threading.Thread(target=_waited, args=(tracker,), daemon=True).start()
     else:
-        _reach(address, port)
+        _reach(place, port)
     log.info(f"Connected to RabitTracker, current_host={host}")
     with collective.CommunicatorContext(
-        dmlc_tracker_uri=address,
+        dmlc_tracker_uri=place,
         dmlc_tracker_port=port,
         dmlc_task_id=f"{hosts.index(host):05d}",
         dmlc_timeout=WAIT,
@@ -94,7 +94,7 @@ def _waited(tracker: Any) -> None:
         tracker.wait_for()
 
 
-def _address(host: str) -> str:
+def address(host: str) -> str:
     """The host's address, once its name resolves, as those of a starting cluster do after a while."""
     until = time.monotonic() + WAIT
     while True:
@@ -106,12 +106,12 @@ def _address(host: str) -> str:
             time.sleep(0.2)
 
 
-def _reach(address: str, port: int) -> None:
+def _reach(place: str, port: int) -> None:
     """The tracker answers; raises OSError."""
     until = time.monotonic() + WAIT
     while True:
         try:
-            socket.create_connection((address, port), 5).close()
+            socket.create_connection((place, port), 5).close()
             return
         except OSError:
             if time.monotonic() > until:
