@@ -1,5 +1,5 @@
-"""The environment `algorithms` for algorithm tests."""
+"""The environments of built-in algorithms."""
 
-from tests.built_environments import algorithms
+from tests.built_environments import algorithms, xgboost
 
-__all__ = ["algorithms"]
+__all__ = ["algorithms", "xgboost"]

@@ -1,5 +1,5 @@
 """Run in an environment with XGBoost: the training jobs in the folders named, one after another in this
-process; prints exit status and log of each as one JSON list."""
+process; prints of each its exit status, its log and how many rounds its model has."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ sys.path.insert(0, str(Path(next(iter(package.__path__)))))
 
 
 def main(roots: list[str]) -> None:
-    """One entry for each folder: [exit status, log]."""
+    """One entry for each folder: [exit status, log, rounds of the model or -1]."""
+    import xgboost  # pyright: ignore[reportMissingImports]
     from contract.job import run  # pyright: ignore[reportMissingImports]
     from sagemaker_xgboost.train import train  # pyright: ignore[reportMissingImports]
 
@@ -26,7 +27,12 @@ def main(roots: list[str]) -> None:
         log = io.StringIO()
         with contextlib.redirect_stdout(log), contextlib.redirect_stderr(log):
             status = run(train)
-        found.append([status, log.getvalue()])
+        model, rounds = Path(root, "model", "xgboost-model"), -1
+        if model.is_file():
+            booster = xgboost.Booster()
+            booster.load_model(str(model))
+            rounds = booster.num_boosted_rounds()
+        found.append([status, log.getvalue(), rounds])
     print(json.dumps(found))
 
 

@@ -78,6 +78,6 @@ def run(python: Path, script: Path, *words: str) -> str:
     return done.stdout
 
 
-def run_all(python: Path, roots: Sequence[Path]) -> list[tuple[int, str]]:
-    """(exit status, log) of each job."""
+def run_all(python: Path, roots: Sequence[Path]) -> list[tuple[int, str, int]]:
+    """(exit status, log, rounds of the model) of each job."""
     return [tuple(each) for each in json.loads(run(python, SCRIPT, *map(str, roots)))]
