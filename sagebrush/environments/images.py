@@ -33,7 +33,6 @@ class Image:
     """What its tag promises: Python and packages -> version."""
 
 
-
 class UnknownImage(Exception):
     """No environment stands for that image; the text names the nearest."""
 

@@ -1,5 +1,5 @@
 """The environments of built-in algorithms."""
 
-from tests.built_environments import algorithms, xgboost
+from tests.built_environments import algorithms, released_xgboost, xgboost
 
-__all__ = ["algorithms", "xgboost"]
+__all__ = ["algorithms", "released_xgboost", "xgboost"]

@@ -77,7 +77,7 @@ def test_what_is_wrong_is_told_in_the_containers_words(given: dict[str, str], wo
 
 
 def test_num_round_is_required() -> None:
-    with pytest.raises(ClientError, match="^Missing required hyperparameter: num_round$"):
+    with pytest.raises(ClientError, match=r"^Missing required hyperparameter: num_round$"):
         parameters.read({"eta": "0.1"})
 
 
@@ -121,6 +121,4 @@ def test_each_row_is_left_out_once_and_each_class_stands_in_each_fold() -> None:
     labels = np.array([0.0] * 6 + [1.0] * 3)
     pairs = list(folds.folds(labels, 3, 1, True, 7))
     assert sorted(np.concatenate([outside for _, outside in pairs])) == list(range(9))
-    assert all(
-        labels[outside].sum() == 1 for _, outside in pairs
-    )
+    assert all(labels[outside].sum() == 1 for _, outside in pairs)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -59,7 +58,7 @@ BAD: Mapping[str, tuple[Files, Mapping[str, str], str]] = {
                     "No data in validation channel path "),
     "narrow": ({**PLAIN, "validation": (CSV, {"a": b"1,2,3\n"})}, BINARY,
                "The validation channel has 2 features, the training channel 5: feature_names mism"),
-    "default": ({"train": ("", {"data.csv": csv(TRAIN)})}, BINARY, "First line '0,"),
+    "default": ({"train": ("", {"data.csv": csv(TRAIN)})}, BINARY, "First line '1,"),
     "lacking": ({"test": (CSV, {"a": csv(TEST)})}, BINARY, "Missing required channel: train"),
     "more": ({**PLAIN, "test": (CSV, {"a": csv(TEST)})}, BINARY, "Extraneous channel found: test"),
     "type": ({"train": ("application/json", {"a": b"{}"})}, BINARY,
@@ -98,7 +97,9 @@ def test_the_log_has_awss_lines_and_the_model_is_good(ran: dict[str, Any]) -> No
     lines = [line for line in log.splitlines() if line.startswith("[") and "#011" in line]
     assert len(lines) == 4
     value = r":\d\.\d{5}"
-    names = [f"#011{s}-{m}{value}" for s in ("train", "validation") for m in ("error", "auc", "accuracy")]
+    names = [
+        f"#011{s}-{m}{value}" for s in ("train", "validation") for m in ("error", "auc", "accuracy")
+    ]
     assert re.fullmatch(rf"\[0\]{''.join(names)}", lines[0])
     assert float(lines[-1].split("validation-auc:")[1][:7]) > 0.95
 

@@ -68,7 +68,7 @@ def run(python: Path, script: Path, *words: str) -> str:
     """What a script prints in an environment; fails where it fails."""
     done = subprocess.run(
         [str(python), str(script), *words],
-        env={"PATH": os.defpath, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "2"},
+        env={"PATH": os.defpath, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
         timeout=100,

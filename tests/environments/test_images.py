@@ -146,7 +146,9 @@ def test_what_is_refused_by_name_is_nowhere_to_be_had() -> None:
     for name in IMAGES:
         if name != "huggingface-pytorch-trcomp-training":  # that one runs without its compiler
             assert not unavailable.why(name), name
-    with pytest.raises(UnknownImage, match=r"built-in algorithm linear-learner; .*sagemaker-xgboost"):
+    with pytest.raises(
+        UnknownImage, match=r"built-in algorithm linear-learner; .*sagemaker-xgboost"
+    ):
         resolve("382416733822.dkr.ecr.us-east-1.amazonaws.com/linear-learner:1")
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import xgboost
+import xgboost  # pyright: ignore[reportMissingImports]
 from contract.errors import AlgorithmError, ClientError
 
 from . import log, metrics
@@ -28,8 +28,6 @@ MODEL = "xgboost-model"
 CHECKPOINT = "xgboost-checkpoint"
 KEPT = 5
 """Checkpoints that are kept."""
-TAB = "#011"
-"""A tab, as it stands in AWS's logs, which metrics' regular expressions count on."""
 VERSION = tuple(map(int, re.findall(r"\d+", xgboost.__version__)[:2]))
 SAVES_ITSELF = (1, 3)
 """The version from which the model is saved in XGBoost's own format, pickled before."""
@@ -164,7 +162,7 @@ def _scores(
 
 def _line(number: int, scores: Mapping[tuple[str, str], float]) -> str:
     parts = [f"{name}-{metric}:{value:.5f}" for (name, metric), value in scores.items()]
-    return TAB.join([f"[{number}]", *parts])
+    return log.TAB.join([f"[{number}]", *parts])
 
 
 class Stopper:

@@ -16,7 +16,7 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import xgboost
+import xgboost  # pyright: ignore[reportMissingImports]
 
 from . import log
 
@@ -46,8 +46,8 @@ def check() -> None:
 def joined(hosts: Sequence[str], host: str, port: int = PORT) -> Iterator[None]:
     """Within it, this process and those of the other hosts are one group; raises TooOld and OSError."""
     check()
-    from xgboost import collective
-    from xgboost.tracker import RabitTracker
+    from xgboost import collective  # pyright: ignore[reportMissingImports]
+    from xgboost.tracker import RabitTracker  # pyright: ignore[reportMissingImports]
 
     place = address(hosts[0])
     tracker = None
@@ -69,7 +69,7 @@ def joined(hosts: Sequence[str], host: str, port: int = PORT) -> Iterator[None]:
 
 def told(mine: Any, hosts: Sequence[str]) -> list[Any]:
     """What each host of the group says, in the hosts' order."""
-    from xgboost import collective
+    from xgboost import collective  # pyright: ignore[reportMissingImports]
 
     text = json.dumps(mine)
     rank = collective.get_rank()
@@ -82,7 +82,7 @@ def told(mine: Any, hosts: Sequence[str]) -> list[Any]:
 def mean(value: float) -> float:
     """The mean of a value over the group."""
     import numpy
-    from xgboost import collective
+    from xgboost import collective  # pyright: ignore[reportMissingImports]
 
     total = collective.allreduce(numpy.array([value]), collective.Op.SUM)
     return float(total[0]) / collective.get_world_size()

@@ -69,9 +69,7 @@ def content_type(channel: Channel) -> str:
     """CSV, LIBSVM (the default), PARQUET or RECORDIO; raises ClientError for another."""
     given = channel.content_type
     if given and given not in CONTENT_TYPES:
-        raise ClientError(
-            f"{given} is not an accepted ContentType: {', '.join(CONTENT_TYPES)}."
-        )
+        raise ClientError(f"{given} is not an accepted ContentType: {', '.join(CONTENT_TYPES)}.")
     kind = CONTENT_TYPES.get(given, LIBSVM)
     size = channel.parameters.get("label_size", "1")
     if kind == CSV and size != "1":
@@ -140,7 +138,7 @@ def _parquet(channel: Channel, weighted: bool) -> Iterator[Table]:
 
 
 def _libsvm(channel: Channel, _weighted: bool) -> Iterator[Table]:
-    from scipy.sparse import csr_matrix
+    from scipy.sparse import csr_matrix  # pyright: ignore[reportMissingImports]
 
     for name, source in _sources(channel):
         try:
@@ -192,7 +190,7 @@ def joined(parts: list[Table], kind: str = CSV) -> Table:
             raise failed(kind, f"files differ in their columns: {sorted(w + 1 for w in widths)}")
         features = np.concatenate([part.features for part in parts])
     else:
-        from scipy.sparse import vstack
+        from scipy.sparse import vstack  # pyright: ignore[reportMissingImports]
 
         features = vstack([widened(part.features, max(widths)) for part in parts], format="csr")
     return Table(features, labels, _column(parts, "weights"), _column(parts, "groups"))
@@ -207,8 +205,7 @@ def widened(features: Any, width: int) -> Any:
     """Sparse features with that many columns; an array as it is."""
     if isinstance(features, np.ndarray) or features.shape[1] >= width:
         return features
-    from scipy.sparse import csr_matrix
+    from scipy.sparse import csr_matrix  # pyright: ignore[reportMissingImports]
 
     shape = (features.shape[0], width)
     return csr_matrix((features.data, features.indices, features.indptr), shape=shape)
-

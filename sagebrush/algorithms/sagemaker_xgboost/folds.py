@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 
 from . import log, metrics
-from .boosting import TAB
 
 PREDICTIONS = "predictions.csv"
 
@@ -76,7 +75,7 @@ def report(rounds: int, results: list[dict[tuple[str, str], float]]) -> str:
         for metric in names
         for name in ("train", "validation")
     ]
-    return TAB.join([f"[{rounds}]", *parts])
+    return log.TAB.join([f"[{rounds}]", *parts])
 
 
 def run(
@@ -91,9 +90,7 @@ def run(
     """The models of all folds; `asked` are folds and repeats, `train(train, test, number)` makes one.
     The means are in the log, the predictions in `kept`."""
     count, repeats = asked
-    log.info(
-        f"Run {repeats}-round of {count}-fold cross validation with {whole.num_row()} rows"
-    )
+    log.info(f"Run {repeats}-round of {count}-fold cross validation with {whole.num_row()} rows")
     models, results = [], []
     for number, (inside, outside) in enumerate(
         folds(labels, count, repeats, kept.classifies, seed)

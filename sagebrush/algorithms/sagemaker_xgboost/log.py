@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import time
 
+TAB = "#011"
+"""A tab, as it stands in AWS's logs, which metrics' regular expressions count on."""
+
 
 def info(text: str) -> None:
     """One line of information, with its time."""

@@ -269,7 +269,9 @@ def _check_together(values: Mapping[str, Any]) -> None:
     if objective in ("multi:softmax", "multi:softprob") and "num_class" not in values:
         raise ClientError("Require input for parameter 'num_class' for multi-classification")
     metrics = values.get("eval_metric", ())
-    if "auc" in metrics and not objective.startswith(("binary:", "rank:", "multi:", "reg:logistic")):
+    if "auc" in metrics and not objective.startswith(
+        ("binary:", "rank:", "multi:", "reg:logistic")
+    ):
         raise ClientError(
             "Metric 'auc' can only be applied for classification and ranking problems."
         )

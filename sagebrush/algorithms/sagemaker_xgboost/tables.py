@@ -32,15 +32,15 @@ def delimiter(line: str) -> str:
         for each in DELIMITERS:  # a line without digits enough to judge by
             if each in line.strip():
                 return each
-        raise ClientError(
-            f"Could not determine delimiter on line {line[:50]}:\n{error}"
-        ) from None
+        raise ClientError(f"Could not determine delimiter on line {line[:50]}:\n{error}") from None
     return found
 
 
 def first_line(source: Any) -> str:
     """The first line, or its beginning, of a buffered source, which is still to be read."""
-    return source.peek(65536)[:65536].split(b"\n", 1)[0].decode("utf-8", "replace").strip("\r\ufeff")
+    return (
+        source.peek(65536)[:65536].split(b"\n", 1)[0].decode("utf-8", "replace").strip("\r\ufeff")
+    )
 
 
 def csv(
@@ -49,7 +49,7 @@ def csv(
     """The numbers, float32, NaN where a cell is empty; raises ValueError, which names the line.
 
     `again` opens the source once more, where it is a file."""
-    import pandas
+    import pandas  # pyright: ignore[reportMissingImports]
 
     try:
         frame = pandas.read_csv(
@@ -62,9 +62,9 @@ def csv(
         raise ValueError(fault or str(error)) from None
     numbers = frame.to_numpy()
     # pandas fills short lines up: they are told from lines that end in empty cells.
-    if again and numbers.shape[1] > 1 and np.isnan(numbers[:, -1]).any():
-        if fault := _fault(again(), delimiter):
-            raise ValueError(fault)
+    short = again and numbers.shape[1] > 1 and np.isnan(numbers[:, -1]).any()
+    if again and short and (fault := _fault(again(), delimiter)):
+        raise ValueError(fault)
     return numbers
 
 
@@ -96,7 +96,7 @@ def _number(cell: str) -> bool:
 def parquet(source: BinaryIO) -> Iterator[np.ndarray]:
     """The numbers of each Parquet file in the source, which may hold several one after another, as a
     stream does. Raises ValueError."""
-    import pyarrow.parquet
+    import pyarrow.parquet  # pyright: ignore[reportMissingImports]
 
     for content in _parquet_files(source.read()):
         try:

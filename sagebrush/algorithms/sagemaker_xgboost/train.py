@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import xgboost
+import xgboost  # pyright: ignore[reportMissingImports]
 from contract.errors import ClientError
 from contract.job import Job, run
 
@@ -86,14 +86,14 @@ def _check_cluster(values: Mapping[str, Any]) -> None:
     except cluster.TooOld as error:
         raise ClientError(str(error)) from None
     if values.get("tree_method") == "exact":
-        raise ClientError("tree_method exact does not train on several instances: use hist or approx")
+        raise ClientError(
+            "tree_method exact does not train on several instances: use hist or approx"
+        )
     if "_kfold" in values:
         raise ClientError("_kfold: cross validation runs on one instance")
 
 
-def _together(
-    job: Job, values: dict[str, Any], first: Table | None, second: Table | None
-) -> None:
+def _together(job: Job, values: dict[str, Any], first: Table | None, second: Table | None) -> None:
     """The model of all instances that have data; the first of them saves it."""
     hosts, host = list(job.hosts), job.host
     log.info(f"Distributed node training with {len(hosts)} hosts: {hosts}")
@@ -146,10 +146,11 @@ def _fit(job: Job, values: dict[str, Any], tables: Tables, around: Surroundings)
     """The model of these tables is saved by the instance that leads."""
     if tables.validation is not None:
         tables = _widened(tables, max(tables.train.width, tables.validation.width))
-        if tables.train.width != tables.validation.width:
+        widths = [each.width for each in (tables.train, tables.validation) if each is not None]
+        if len(set(widths)) > 1:
             raise ClientError(
-                f"The validation channel has {tables.validation.width} features, the training channel"
-                f" {tables.train.width}: feature_names mismatch"
+                f"The validation channel has {widths[1]} features, the training channel {widths[0]}:"
+                " feature_names mismatch"
             )
     _check_labels(values, tables)
     rows, columns = len(tables.train), tables.train.width
@@ -181,7 +182,9 @@ def _plan(job: Job, values: Mapping[str, Any], validated: bool) -> Plan:
     # One order on all hosts, as the container has it.
     union = sorted({*wanted, tuned}) if wanted and tuned else wanted or ([tuned] if tuned else [])
     own = {name: value for name, value in values.items() if name not in OURS}
-    if values.get("silent") == 1:
+    if boosting.VERSION < (1, 0) and "silent" in values:
+        own["silent"] = values["silent"]
+    elif values.get("silent") == 1:
         own.setdefault("verbosity", 0)
     own.setdefault("nthread", job.resources()[0])
     if "updater" in own:
@@ -275,9 +278,7 @@ def _cross_validate(
         own = plan.checkpoints and plan.checkpoints / f"model-{number}"
         if own is not None:
             own.mkdir(exist_ok=True)
-        folded = replace(
-            plan, name=f"{boosting.MODEL}-{number}", checkpoints=own, told=last.update
-        )
+        folded = replace(plan, name=f"{boosting.MODEL}-{number}", checkpoints=own, told=last.update)
         sets = [(inside, "train"), (outside, "validation")]
         return boosting.train(folded, sets, around), last
 

@@ -95,7 +95,9 @@ def test_what_cannot_be_read_is_refused(served: Any) -> None:
     assert ask("[1, 2, 3]", "application/json")[0] == 415
     status, text = ask("1,two,3")
     assert status == 415
-    assert text.startswith("Loading csv data failed with Exception, please ensure data is in csv format:")
+    assert text.startswith(
+        "Loading csv data failed with Exception, please ensure data is in csv format:"
+    )
     status, text = ask("1,2,3", CSV, "image/png")
     assert (status, text[:40]) == (406, "Accept type image/png is not supported. ")
     assert ask("1,2")[0] == 200  # one column fewer is let through, as the container does

@@ -24,19 +24,15 @@ def rabit_run(
     include_in_training: bool,
     hosts: Sequence[str],
     current_host: str,
-    first_port: int | None = None,
-    second_port: int | None = None,
-    max_connect_attempts: int | None = None,
-    connect_retry_timeout: int = 3,
-    update_rabit_args: bool = False,
+    **how: Any,
 ) -> None:
     """`exec_fun` has run with `args` on each of `hosts` that has data, as one group; with
     `update_rabit_args` it is told by `is_master` whether it is the first of them.
 
-    Ends this process with status 0 where `include_in_training` is false. Raises NotImplementedError for
+    Of AWS's other arguments, `first_port` and `second_port` are the trackers'; hosts wait for one another
+    whatever `max_connect_attempts` and `connect_retry_timeout` say. Ends this process with status 0 where `include_in_training` is false. Raises NotImplementedError for
     an XGBoost whose groups do not notice that a member is gone, and RuntimeError without any data.
     """
-    del max_connect_attempts, connect_retry_timeout  # the hosts wait for one another anyway
     if len(hosts) == 1:
         if include_in_training:
             exec_fun(**args, is_master=True)
@@ -48,7 +44,8 @@ def rabit_run(
         raise NotImplementedError(
             f"sagemaker_xgboost_container.distributed.rabit_run on {len(hosts)} instances: {error}"
         ) from None
-    with cluster.joined(hosts, current_host, first_port or PORT):
+    port = how.get("first_port") or PORT
+    with cluster.joined(hosts, current_host, port):
         told = cluster.told([current_host, include_in_training], hosts)
     ready = [host for host, included in told if included]
     if not include_in_training:
@@ -56,11 +53,11 @@ def rabit_run(
         sys.exit(0)
     if not ready:
         raise RuntimeError("No hosts received training data.")
-    own = {"is_master": current_host == ready[0]} if update_rabit_args else {}
+    own = {"is_master": current_host == ready[0]} if how.get("update_rabit_args") else {}
     if len(ready) == 1:
         exec_fun(**{**args, **own})
         return
-    with cluster.joined(ready, current_host, second_port or (first_port or PORT) + 1):
+    with cluster.joined(ready, current_host, how.get("second_port") or port + 1):
         exec_fun(**{**args, **own})
 
 

@@ -100,7 +100,7 @@ class BuiltIn(Defaults):
         except Exception as error:
             raise Unreadable(
                 f"Loading {name} data failed with Exception, please ensure data is in {name} format:\n"
-                f" {type(error)}\n {error}"
+                f" {type(error.__cause__ or error)}\n {error.__cause__ or error}"
             ) from error
 
     def predict_fn(self, data: Any, model: Any) -> Any:

@@ -47,7 +47,9 @@ def select(
     """For each prediction (a number, or a list of them), key -> value; a key that the objective lacks
     is NaN. Raises ValueError for an objective without such keys."""
     if objective not in KEYS:
-        raise ValueError(f"Objective `{objective}` unsupported for selectable inference predictions.")
+        raise ValueError(
+            f"Objective `{objective}` unsupported for selectable inference predictions."
+        )
     return [
         {
             key: _value(key, each, objective, classes) if key in KEYS[objective] else NAN
