@@ -29,9 +29,10 @@ def rabit_run(
     """`exec_fun` has run with `args` on each of `hosts` that has data, as one group; with
     `update_rabit_args` it is told by `is_master` whether it is the first of them.
 
-    Of AWS's other arguments, `first_port` and `second_port` are the trackers'; hosts wait for one another
-    whatever `max_connect_attempts` and `connect_retry_timeout` say. Ends this process with status 0 where `include_in_training` is false. Raises NotImplementedError for
-    an XGBoost whose groups do not notice that a member is gone, and RuntimeError without any data.
+    Of AWS's other arguments, `first_port` and `second_port` are the trackers'; hosts wait for one
+    another whatever `max_connect_attempts` and `connect_retry_timeout` say. Ends this process with
+    status 0 where `include_in_training` is false. Raises NotImplementedError for an XGBoost whose
+    groups do not notice that a member is gone, and RuntimeError without any data.
     """
     if len(hosts) == 1:
         if include_in_training:
