@@ -27,6 +27,12 @@ def algorithms() -> Environment:
 
 
 @pytest.fixture(scope="session")
+def xgboost() -> Environment:
+    """The environment `xgboost`, of XGBoost's newest image; a skip where it cannot be built."""
+    return _built("xgboost")
+
+
+@pytest.fixture(scope="session")
 def pytorch() -> Environment:
     """The environment `pytorch`, built once for all test runs; a skip where it cannot be built."""
     return _built("pytorch")

@@ -26,17 +26,11 @@ class Image:
     """The URI, where it runs as a container of the host's engine."""
     family: str = ""
     """The family of releases (`releases.json`) from which its tag chooses."""
-    script: bool = False
-    """Whether only a user's script runs in it: its built-in algorithm is not here."""
+    trains: str = ""
+    """The built-in algorithm that trains where a job has no script of its own. Its models are the
+    framework's."""
     asked: Mapping[str, str] = field(default_factory=dict)
     """What its tag promises: Python and packages -> version."""
-
-
-NO_ALGORITHM = (
-    "its algorithm does not train here yet, but scripts of your own do (entry_point); models that it"
-    " trained elsewhere are served"
-)
-"""What is said of an image whose built-in algorithm was meant."""
 
 
 class UnknownImage(Exception):
@@ -59,7 +53,7 @@ TENSORFLOW = Image("tensorflow", framework="tensorflow", family="tensorflow")
 HUGGING_FACE = Image("huggingface", framework="huggingface", family="huggingface-pytorch")
 HUGGING_FACE_TENSORFLOW = Image("", framework="huggingface", family="huggingface-tensorflow")
 SKLEARN = Image("base", framework="sklearn", family="scikit-learn")
-XGBOOST = Image("", framework="xgboost", family="xgboost", script=True)
+XGBOOST = Image("xgboost", framework="xgboost", family="xgboost", trains="sagemaker_xgboost")
 
 # Repository -> image. AWS's own repositories by the names of the SDK's image_uris.
 IMAGES = {
@@ -87,6 +81,7 @@ IMAGES = {
     "huggingface-tensorflow-training": HUGGING_FACE_TENSORFLOW,
     "huggingface-tensorflow-inference": HUGGING_FACE_TENSORFLOW,
     "sagemaker-xgboost": XGBOOST,
+    "xgboost": XGBOOST,
     "huggingface": HUGGING_FACE,
     "sagemaker-distribution": Image("huggingface"),
     "sagemaker-distribution-prod": Image("huggingface"),
@@ -97,6 +92,8 @@ OURS = {*locks.BUILT_IN, "python"}
 """Names of our own and of Docker Hub's, whose tags promise nothing."""
 LATEST = "latest"
 """The tag that stands for none."""
+LEGACY = {"": "0.72", "1": "0.72", LATEST: "0.72"}
+"""Tags of AWS's first XGBoost image, whose repository is `xgboost` -> XGBoost's version."""
 OWN = "sagebrush/"
 """The prefix of our own names: `sagebrush/<environment>`, also for environments that users added."""
 _URI = re.compile(
@@ -140,6 +137,8 @@ def resolve(uri: str, added: Sequence[str] = ()) -> Image:
         return Image(own)
     if name in IMAGES:
         image, tag = IMAGES[name], match["tag"] or ""
+        if registry and name == "xgboost":
+            tag = LEGACY.get(tag, tag)
         if image.family and name not in OURS and not _may_exist(image.family, tag):
             raise UnknownTag(uri, tag, _tags(name, image.family))
         return _released(image, tag)

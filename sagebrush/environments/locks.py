@@ -15,7 +15,7 @@ from sagebrush.environments import releases
 
 FRAMEWORKS = ("base", "pytorch", "tensorflow", "huggingface", "nlp")
 """What jobs run in and notebook kernels are made of."""
-ALGORITHMS = ("algorithms",)
+ALGORITHMS = ("algorithms", "xgboost")
 """What built-in algorithms train in beside those."""
 BESIDE = ("jupyter", "sagemaker2", "sagemaker3")
 """The notebook server, and what kernels have in addition to their framework: IPython and an SDK."""
@@ -40,6 +40,7 @@ BULK = {
     "numba": 25,
     "pyarrow": 150,
     "xgboost": 200,
+    "xgboost-cpu": 25,
     "pandas": 70,
     "scikit-learn": 45,
     "numpy": 60,
@@ -67,6 +68,7 @@ HIGHLIGHTS = (
     "transformers",
     "datasets",
     "xgboost",
+    "xgboost-cpu",
     "scikit-learn",
     "spacy",
     "nltk",

@@ -107,13 +107,13 @@ ALGORITHMS = {
     "ipinsights": "embeddings of your own (pytorch-training)",
     "kmeans": f"sklearn.cluster.KMeans {_SCRIPT}",
     "knn": f"sklearn.neighbors.KNeighborsClassifier {_SCRIPT}",
-    "linear-learner": f"sklearn.linear_model.SGDClassifier or SGDRegressor {_SCRIPT}",
+    "linear-learner": f"sklearn.linear_model.SGDClassifier or SGDRegressor {_SCRIPT},"
+    " or sagemaker-xgboost with the hyperparameter booster=gblinear",
     "object-detection": "torchvision.models.detection (pytorch-training)",
     "pca": f"sklearn.decomposition.PCA {_SCRIPT}",
     "randomcutforest": f"sklearn.ensemble.IsolationForest {_SCRIPT}",
     "semantic-segmentation": "torchvision.models.segmentation (pytorch-training)",
     "seq2seq": "a translation model of Hugging Face (huggingface-pytorch-training)",
-    "xgboost": "sagemaker-xgboost with a script of your own (entry_point)",
 }
 """Built-in algorithms that are not here -> what does the same."""
 
@@ -128,7 +128,7 @@ def why(repository: str) -> str:
     if cure := ALGORITHMS.get(bare):
         return (
             f"it is Amazon SageMaker's built-in algorithm {bare}; the algorithm {bare} is not here"
-            f" yet, blazingtext is; use {cure}"
+            f" yet, blazingtext and xgboost are; use {cure}"
         )
     for each in TABLE:
         if each.names.fullmatch(bare):

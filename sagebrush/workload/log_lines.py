@@ -20,6 +20,8 @@ log = logging.getLogger(__name__)
 
 LINE = 4096
 """Characters of a line that a regular expression sees."""
+TAB = "#011"
+"""What a tab is in the logs of AWS's jobs, and so in expressions that are written for them."""
 TRACEBACK = "Traceback (most recent call"
 WRAPPER = "CalledProcessError"
 """What a launcher raises when the user's script, its child, has failed."""
@@ -56,9 +58,12 @@ def values(
     a finite number. A pattern that takes too long on a line is left out for the lines after it."""
     found, patterns = [], list(patterns)
     for line in lines:
+        text = line.text[:LINE]
         for name, pattern in list(patterns):
             try:
-                m = expressions.search(pattern, line.text[:LINE])
+                m = expressions.search(pattern, text)
+                if m is None and "\t" in text:
+                    m = expressions.search(pattern, text.replace("\t", TAB)[:LINE])
             except TimeoutError:
                 log.warning("the regular expression of the metric %s takes too long", name)
                 patterns.remove((name, pattern))

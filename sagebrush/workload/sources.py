@@ -22,6 +22,13 @@ from sagebrush.world import Ctx
 MANIFEST_LIMIT = 64 << 20
 """Bytes of a manifest; it is held in memory."""
 _URI = re.compile(r"(?:s3|https)://([^/]+)/?(.*)", re.DOTALL)
+_HOST = re.compile(
+    r"https://(?:([^/]+)\.)?s3(?:[.-](?:dualstack\.)?[a-z]{2}(?:-[a-z0-9]+)+)?\.amazonaws\.com"
+    r"(?:\.cn)?/(.*)",
+    re.DOTALL,
+)
+"""An address of S3's, of any region; the bucket before its host, if it is there, as AWS's notebooks
+write inputs and outputs ("Methods for accessing a bucket" in the S3 guide)."""
 
 
 class StageError(Exception):
@@ -74,7 +81,10 @@ def seed(channel: Doc) -> int | None:
 
 
 def split(uri: str) -> tuple[str, str]:
-    """Bucket and key (or prefix) of an S3 URI. Raises StageError for anything else."""
+    """Bucket and key (or prefix) of an S3 URI, or of S3's own address of it. Raises StageError for
+    anything else."""
+    if host := _HOST.fullmatch(uri):
+        uri = f"s3://{host[1]}/{host[2]}" if host[1] else f"s3://{host[2]}"
     m = _URI.fullmatch(uri)
     if not m:
         raise StageError(f"ClientError: {uri} is not an S3 URI")

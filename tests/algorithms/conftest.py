@@ -1,5 +1,5 @@
-"""The environments `algorithms` and `pytorch` for algorithm tests."""
+"""The environments of built-in algorithms."""
 
-from tests.built_environments import algorithms, pytorch
+from tests.built_environments import algorithms, pytorch, released_xgboost, xgboost
 
-__all__ = ["algorithms", "pytorch"]
+__all__ = ["algorithms", "pytorch", "released_xgboost", "xgboost"]

@@ -17,6 +17,7 @@ SKLEARN = Image("base", framework="sklearn")
 PYTORCH = Image("pytorch", framework="pytorch")
 TENSORFLOW = Image("tensorflow", framework="tensorflow")
 HUGGING_FACE = Image("huggingface", framework="huggingface")
+XGBOOST = Image("xgboost", framework="xgboost", trains="sagemaker_xgboost")
 DLC = "763104351884.dkr.ecr.us-east-1.amazonaws.com"
 
 
@@ -75,11 +76,21 @@ DLC = "763104351884.dkr.ecr.us-east-1.amazonaws.com"
         ),
         (
             "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-xgboost:1.7-1",
-            Image("xgboost-1.7-1", framework="xgboost", script=True),
+            Image("xgboost-1.7-1", framework="xgboost", trains="sagemaker_xgboost"),
         ),
         (
             "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-xgboost:latest",
-            Image("xgboost-3.2-0", framework="xgboost", script=True),
+            XGBOOST,
+        ),
+        ("246618743249.dkr.ecr.us-west-2.amazonaws.com/sagemaker-xgboost:3.2-0", XGBOOST),
+        ("sagebrush/xgboost", XGBOOST),
+        (
+            "811284229777.dkr.ecr.us-east-1.amazonaws.com/xgboost:1",
+            Image("xgboost-0.72", framework="xgboost", trains="sagemaker_xgboost"),
+        ),
+        (
+            "685385470294.dkr.ecr.eu-west-1.amazonaws.com/xgboost:latest",
+            Image("xgboost-0.72", framework="xgboost", trains="sagemaker_xgboost"),
         ),
         ("public.ecr.aws/sagemaker/sagemaker-distribution:latest-cpu", Image("huggingface")),
         (
@@ -141,8 +152,10 @@ def test_what_is_refused_by_name_is_nowhere_to_be_had() -> None:
     for name in IMAGES:
         if name != "huggingface-pytorch-trcomp-training":  # that one runs without its compiler
             assert not unavailable.why(name), name
-    with pytest.raises(UnknownImage, match=r"built-in algorithm xgboost; .*use sagemaker-xgboost"):
-        resolve("811284229777.dkr.ecr.us-east-1.amazonaws.com/xgboost:1")
+    with pytest.raises(
+        UnknownImage, match=r"built-in algorithm linear-learner; .*sagemaker-xgboost"
+    ):
+        resolve("382416733822.dkr.ecr.us-east-1.amazonaws.com/linear-learner:1")
 
 
 @pytest.mark.parametrize(

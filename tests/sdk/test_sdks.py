@@ -20,7 +20,8 @@ pytestmark = [
 
 
 @pytest.mark.parametrize(
-    "script", ["v2_script.py", "v2_blazingtext.py", "v2_errors.py", "v2_remote.py"]
+    "script",
+    ["v2_script.py", "v2_blazingtext.py", "v2_xgboost.py", "v2_errors.py", "v2_remote.py"],
 )
 def test_sdk_v2(
     variables: dict[str, str],

@@ -25,6 +25,17 @@ def test_values_are_first_groups_that_are_finite_numbers() -> None:
     assert found == [("loss", 0.0, 0.5), ("loss", 2.0, 0.001), ("bare", 3.0, 42.0)]
 
 
+def test_a_tab_is_also_what_it_is_in_awss_logs() -> None:
+    patterns = log_lines.compiled(
+        [
+            {"Name": "auc", "Regex": r".*\[[0-9]+\].*#011validation-auc:(\S+)"},
+            {"Name": "own", "Regex": r"train-auc:(\S+)\t"},
+        ]
+    )
+    found = log_lines.values(lines("[3]\ttrain-auc:0.5\tvalidation-auc:0.25"), patterns)
+    assert found == [("auc", 0.0, 0.25), ("own", 0.0, 0.5)]
+
+
 def test_a_bad_expression_names_its_metric() -> None:
     with pytest.raises(ValueError, match=r"^broken: "):
         log_lines.compiled([{"Name": "broken", "Regex": "("}])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from sagebrush.errors import Doc
 from sagebrush.scheduler import members
 from sagebrush.workload import sources
@@ -18,6 +20,22 @@ JOB = members.members_of("t-1", GROUPS)
 
 def parts(s3: Doc) -> list[Shard | None]:
     return [sources.shard(s3, JOB, member) for member in JOB]
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "s3://bucket/a/b",
+        "https://s3-us-west-2.amazonaws.com/bucket/a/b",  # as AWS's XGBoost notebooks write it
+        "https://s3.amazonaws.com/bucket/a/b",
+        "https://s3.eu-west-1.amazonaws.com/bucket/a/b",
+        "https://bucket.s3.us-east-1.amazonaws.com/a/b",
+        "https://bucket.s3.cn-north-1.amazonaws.com.cn/a/b",
+        "https://bucket/a/b",
+    ],
+)
+def test_an_address_of_s3_is_a_bucket_and_a_key(uri: str) -> None:
+    assert sources.split(uri) == ("bucket", "a/b")
 
 
 def test_replicated_channels_are_whole_everywhere() -> None:

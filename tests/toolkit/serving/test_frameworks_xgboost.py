@@ -37,4 +37,4 @@ def test_pickled_and_saved_models_answer_as_they_predict(
             assert (status, kind, answer.decode()) == (200, CSV, expected)
             rows = "0:0.0 1:0.025\n7 0:0.05 1:0.075\n0 0:0.1 1:0.125"  # a label is not looked at
             assert started.post(rows, "text/libsvm")[2].decode() == expected
-            assert started.post("a:b", "text/libsvm")[0] == 400
+            assert started.post("a:b", "text/libsvm")[0] == 415

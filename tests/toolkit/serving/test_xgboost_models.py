@@ -83,7 +83,9 @@ def test_rows_are_answered_in_one_line_and_in_lines_in_a_batch(
     ask = served(Booster())
     assert ask("1,2,3\n4,,6\n") == (200, "6.0,10.0")
     assert ask("1,2,3", f"{CSV}; charset=utf-8", CSV) == (200, "6.0")
-    assert ask("1,2,3\n4,,6", CSV, "application/json") == (200, "[6.0, 10.0]")
+    scores = '{"predictions": [{"score": 6.0}, {"score": 10.0}]}'
+    assert ask("1,2,3\n4,,6", CSV, "application/json") == (200, scores)
+    assert ask("1,2,3", CSV, "application/jsonlines") == (200, '{"score": 6.0}\n')
     monkeypatch.setenv("SAGEMAKER_BATCH", "true")
     assert ask("1,2,3\n4,,6", CSV, CSV) == (200, "6.0\n10.0\n")
 
@@ -91,7 +93,15 @@ def test_rows_are_answered_in_one_line_and_in_lines_in_a_batch(
 def test_what_cannot_be_read_is_refused(served: Any) -> None:
     ask = served(Booster())
     assert ask("[1, 2, 3]", "application/json")[0] == 415
-    assert ask("1,two,3")[0] == 400
+    status, text = ask("1,two,3")
+    assert status == 415
+    assert text.startswith(
+        "Loading csv data failed with Exception, please ensure data is in csv format:"
+    )
+    status, text = ask("1,2,3", CSV, "image/png")
+    assert (status, text[:40]) == (406, "Accept type image/png is not supported. ")
+    assert ask("1,2")[0] == 200  # one column fewer is let through, as the container does
+    assert ask("1")[0] == 400
     status, text = ask("1,2,3,4,5")
     assert status == 400
     assert "5 is not consistent with feature size of trained model 3" in text

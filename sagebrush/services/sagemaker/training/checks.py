@@ -4,13 +4,14 @@ known."""
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
 from sagebrush.access import dispatch
 from sagebrush.compute.shim import network
 from sagebrush.environments import unavailable
-from sagebrush.environments.images import NO_ALGORITHM, Image, UnknownImage
+from sagebrush.environments.images import Image, UnknownImage
 from sagebrush.errors import AwsError, Doc
 from sagebrush.samples import table as samples
 from sagebrush.scheduler import members, quotas
@@ -93,8 +94,8 @@ def check(ctx: Ctx, request: Doc) -> Image:
         refuse(str(error))
     program = "sagemaker_program" in request.get("HyperParameters", {})
     program = program or "SAGEMAKER_PROGRAM" in request.get("Environment", {})
-    if image.script and not (program or "ContainerEntrypoint" in spec):
-        refuse(f"Image {spec['TrainingImage']}: {NO_ALGORITHM}")
+    if image.trains and not (program or "ContainerEntrypoint" in spec):
+        image = replace(image, algorithm=image.trains)
     roles.require(ctx, request["RoleArn"], "RoleArn", "training-job", request["TrainingJobName"])
     several(ctx, len(members.members_of("", request["ResourceConfig"])), image, "ResourceConfig")
     if image.algorithm:
@@ -322,9 +323,11 @@ def _may_write(ctx: Ctx, bucket: str, prefix: str) -> bool:
     return True
 
 
-def with_metrics(spec: Doc, algorithm: str | None) -> Doc:
-    """The algorithm's specification, with the metrics that a built-in algorithm always reports."""
-    if algorithm is None:
+def with_metrics(spec: Doc, image: Image) -> Doc:
+    """The algorithm's specification, with the metrics that a built-in algorithm always reports; AWS has
+    them too where a script runs in the algorithm's image."""
+    algorithm = image.algorithm or image.trains
+    if not algorithm:
         return spec
     table = ALGORITHMS / algorithm / "metrics.json"
     always = json.loads(table.read_text()) if table.exists() else []

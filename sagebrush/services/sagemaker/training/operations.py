@@ -47,9 +47,7 @@ def create_training_job(ctx: Ctx, request: Doc) -> Doc:
     now = ctx.world.clock()
     doc = {
         **status.begin(now),
-        "AlgorithmSpecification": checks.with_metrics(
-            request["AlgorithmSpecification"], image.algorithm
-        ),
+        "AlgorithmSpecification": checks.with_metrics(request["AlgorithmSpecification"], image),
         "ModelArtifacts": {"S3ModelArtifacts": status.artifact(request)},
         **_rules(request, now),
     }

@@ -254,7 +254,7 @@ def _objective(ctx: Ctx, definition: Definition) -> list[Doc]:
     created and reports the objective."""
     image = training_checks.check(ctx, _trial(definition))
     spec = definition.doc["AlgorithmSpecification"]
-    known = list(training_checks.with_metrics(spec, image.algorithm).get("MetricDefinitions", ()))
+    known = list(training_checks.with_metrics(spec, image).get("MetricDefinitions", ()))
     if definition.metric not in {each["Name"] for each in known}:
         if image.algorithm is not None:
             refuse(

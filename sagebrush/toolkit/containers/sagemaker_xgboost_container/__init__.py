@@ -1,1 +1,1 @@
-"""What XGBoost scripts import from AWS's container: data_utils, distributed, encoder."""
+"""What XGBoost scripts import from AWS's container: checkpointing, data_utils, distributed, encoder."""

@@ -6,6 +6,8 @@ Source: the documentation of AWS's XGBoost container. xgboost is imported when a
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,12 +43,7 @@ def get_dmatrix(
     import xgboost  # pyright: ignore[reportMissingImports]
 
     if kind == LIBSVM:
-        from scipy.sparse import vstack  # pyright: ignore[reportMissingImports]
-        from sklearn.datasets import load_svmlight_files  # pyright: ignore[reportMissingImports]
-
-        parts = load_svmlight_files([str(file) for file in files], zero_based=True)
-        labels = [label for part in parts[1::2] for label in part]
-        return xgboost.DMatrix(vstack(parts[0::2]).tocsr(), label=labels)
+        return _libsvm(files)
     import pandas  # pyright: ignore[reportMissingImports]
 
     if kind == PARQUET:
@@ -58,6 +55,37 @@ def get_dmatrix(
     if csv_weights and kind == CSV:
         return xgboost.DMatrix(values[:, 2:], label=values[:, 0], weight=values[:, 1])
     return xgboost.DMatrix(values[:, 1:], label=values[:, 0])
+
+
+def _libsvm(files: Sequence[Path]) -> Any:
+    """The DMatrix of libsvm files, read as the built-in algorithm reads them. Raises ValueError."""
+    import xgboost  # pyright: ignore[reportMissingImports]
+    from numpy import concatenate
+    from scipy.sparse import csr_matrix, vstack  # pyright: ignore[reportMissingImports]
+
+    folder = str(Path(__file__).resolve().parents[3] / "algorithms")
+    if folder not in sys.path:
+        sys.path.append(folder)
+    from sagemaker_xgboost import tables  # pyright: ignore[reportMissingImports]
+
+    found = []
+    for file in files:
+        with file.open("rb") as source:
+            try:
+                found.append(tables.libsvm(source))
+            except ValueError as error:
+                raise ValueError(str(error).replace("{file}", file.name)) from None
+    width = max(each.width for each in found)
+    parts = [
+        csr_matrix((each.values, each.columns, each.ends), shape=(len(each.labels), width))
+        for each in found
+    ]
+    matrix = xgboost.DMatrix(
+        vstack(parts, format="csr"), label=concatenate([each.labels for each in found])
+    )
+    if all(each.weights is not None for each in found):
+        matrix.set_weight(concatenate([each.weights for each in found]))
+    return matrix
 
 
 def get_size(data_path: str | None, is_pipe: bool = False) -> int:

@@ -7,12 +7,21 @@ Source: sagemaker-xgboost-container's documentation of input_fn, predict_fn and 
 from __future__ import annotations
 
 import inspect
+import io
+import json
 import os
 import pickle
-from collections.abc import Hashable, Sequence
+import sys
+import warnings
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from sagebrush.toolkit.serving import formats, handler, joint
+from sagebrush.toolkit.serving.frameworks import selectable
+
+ALGORITHMS = str(Path(__file__).resolve().parents[3] / "algorithms")
+"""Where the formats of the built-in algorithms are (`contract`)."""
 
 
 class Defaults(handler.Defaults):
@@ -50,14 +59,18 @@ class Defaults(handler.Defaults):
 
 
 class BuiltIn(Defaults):
-    """The algorithm's own models, which have no script (`xgboost-model`): CSV and libsvm in; CSV out,
-    or JSON, JSON Lines and NPY where they are asked for."""
+    """The algorithm's own models, which have no script (`xgboost-model`): CSV, libsvm and
+    recordIO-protobuf in; CSV out, or JSON, JSON Lines and recordIO-protobuf where they are asked for."""
 
     accept = formats.CSV
+    _settings: tuple[str, int] = ("", 0)
+    """The model's objective and its number of classes."""
 
     def model_fn(self, model_dir: str) -> Any:
         """The Booster of the directory's file, pickled or in XGBoost's format, or an Ensemble of
         several. Raises NoHandler."""
+        if ALGORITHMS not in sys.path:
+            sys.path.append(ALGORITHMS)
         names = sorted(os.listdir(model_dir))
         paths = [os.path.join(model_dir, name) for name in names if not name.startswith(".")]
         models = [_booster(path) for path in paths if os.path.isfile(path)]
@@ -67,42 +80,138 @@ class BuiltIn(Defaults):
                 f" model archive: {names}. Put inference.py into its code/ folder, or set"
                 " SAGEMAKER_PROGRAM and SAGEMAKER_SUBMIT_DIRECTORY."
             )
+        if os.environ.get("SAGEMAKER_INFERENCE_ENSEMBLE", "true").lower() == "false":
+            models = models[:1]
+        if os.environ.get(selectable.VARIABLE):
+            self._settings = _settings(models[0])
         return models[0] if len(models) == 1 else Ensemble(models)
 
     def input_fn(self, body: bytes | str, content_type: str) -> Any:
-        """The body as a DMatrix; libsvm's labels may be missing. Raises UnsupportedFormat, BadBody."""
+        """The body as a DMatrix; libsvm's labels may be missing. Raises Unreadable (415), as AWS's
+        container does also for a body that is not what its type says."""
         kind = formats.base(content_type)
-        if kind in ("text/libsvm", "text/x-libsvm"):
-            return _of_libsvm(body.decode() if isinstance(body, bytes) else body)
-        if kind != formats.CSV:
-            raise formats.UnsupportedFormat(content_type)
-        return super().input_fn(body, kind)
+        reader, name = READERS.get(kind, (None, ""))
+        if reader is None:
+            raise Unreadable(
+                f"{content_type} is not an accepted ContentType: {', '.join(READERS)}."
+            )
+        try:
+            return reader(body, name)
+        except Exception as error:
+            raise Unreadable(
+                f"Loading {name} data failed with Exception, please ensure data is in {name} format:\n"
+                f" {type(error.__cause__ or error)}\n {error.__cause__ or error}"
+            ) from error
 
     def predict_fn(self, data: Any, model: Any) -> Any:
         """The mean of the models' predictions. Raises BadBody where the columns are others."""
         models = model.models if isinstance(model, Ensemble) else [model]
-        known = len(models[0].feature_names or ())
-        # As AWS's container: one column more may be there, and libsvm's rows may have fewer.
-        if known and data.num_col() > known + 1:
-            raise formats.BadBody(
-                f"Unable to evaluate payload provided: Feature size of inference data {data.num_col()}"
-                f" is not consistent with feature size of trained model {known}."
-            )
-        found = [each.predict(data, validate_features=False, **_best(each)) for each in models]
+        _check_width(data, models[0])
+        try:
+            found = [each.predict(data, validate_features=False, **_best(each)) for each in models]
+        except Exception as error:
+            raise formats.BadBody(f"Unable to evaluate payload provided: {error}") from error
         return found[0] if len(found) == 1 else sum(found) / len(found)
 
     def output_fn(self, prediction: Any, accept: str) -> Any:
         """The predictions; as CSV in one line, as AWS's container answers, and in lines in a batch
-        transform. Raises UnsupportedFormat."""
-        if formats.base(accept.split(",")[0]) not in (formats.CSV, formats.ANY, ""):
-            return formats.encode(prediction, accept)
-        cells = map(str, prediction.tolist())
-        lines = bool(os.environ.get("SAGEMAKER_BATCH"))
-        return ("\n".join(cells) + "\n" if lines else ",".join(cells)), formats.CSV
+        transform. Raises NotAccepted (406)."""
+        batch = bool(os.environ.get("SAGEMAKER_BATCH"))
+        kind = formats.base(accept.split(",")[0])
+        kind = formats.CSV if kind in ("", formats.ANY, "csv") else kind
+        if kind not in selectable.ACCEPTED:
+            raise Unreadable(
+                f"Accept type {accept} is not supported. Please use supported accept types:"
+                f" {selectable.ACCEPTED}.",
+                406,
+            )
+        values = prediction.tolist()
+        if keys := selectable.chosen(os.environ.get(selectable.VARIABLE, "")):
+            rows = selectable.select(values, keys, *self._settings)
+            return selectable.encode(rows, kind, batch), kind
+        if kind != formats.CSV:
+            return selectable.encode([{"score": value} for value in values], kind, batch), kind
+        cells = map(str, values)
+        return ("\n".join(cells) + "\n" if batch else ",".join(cells)), formats.CSV
+
+    def failed(self, error: Exception) -> handler.Answer:
+        """The answer that reports the error, in the container's words alone."""
+        if isinstance(error, Unreadable):
+            return handler.failure(error.status_code, str(error))
+        return super().failed(error)
 
     def joiner(self, model: Any) -> joint.Joiner | None:
         """As a script's, for one model alone."""
         return None if isinstance(model, Ensemble) else super().joiner(model)
+
+
+class Unreadable(Exception):
+    """What the container answers with another status than 400."""
+
+    def __init__(self, message: str, status_code: int = 415) -> None:
+        super().__init__(message)
+        self.status_code = status_code
+
+
+def _check_width(data: Any, model: Any) -> None:
+    """Raises BadBody in the container's words where the data has other features than the model."""
+    width = data.num_col()
+    known = model.num_features() if hasattr(model, "num_features") else 0
+    known = known or len(model.feature_names or ())
+    kind = getattr(data, "read_as", "csv")
+    if kind == "libsvm" and known and width > known + 1:
+        raise formats.BadBody(
+            f"Unable to evaluate payload provided: Feature size of libsvm inference data {width} is"
+            f" larger than feature size of trained model {known}."
+        )
+    if kind != "libsvm" and known and width not in (known, known - 1):
+        raise formats.BadBody(
+            f"Unable to evaluate payload provided: Feature size of {kind} inference data {width} is"
+            f" not consistent with feature size of trained model {known}."
+        )
+
+
+def _settings(model: Any) -> tuple[str, int]:
+    """The objective and the number of classes of a Booster."""
+    learner = json.loads(model.save_config())["learner"]
+    return learner["objective"]["name"], int(learner["learner_model_param"].get("num_class", 0))
+
+
+def _read_csv(body: bytes | str, _name: str) -> Any:
+    from sagemaker_xgboost_container import encoder  # pyright: ignore[reportMissingImports]
+
+    return encoder.csv_to_dmatrix(body)
+
+
+def _read_libsvm(body: bytes | str, name: str) -> Any:
+    found = _of_libsvm(body.decode() if isinstance(body, bytes) else body)
+    found.read_as = name
+    return found
+
+
+def _read_records(body: bytes | str, name: str) -> Any:
+    """The DMatrix of records, whose labels are not looked at."""
+    import xgboost  # pyright: ignore[reportMissingImports]
+    from contract import matrices  # pyright: ignore[reportMissingImports]
+    from contract.record_rows import parts  # pyright: ignore[reportMissingImports]
+
+    content = body.encode() if isinstance(body, str) else body
+    found = [matrices.scipy(features) for features, _ in parts(io.BytesIO(content))]
+    if len(found) != 1:
+        raise ValueError("no record, or more than fit into a request")
+    matrix = xgboost.DMatrix(found[0])
+    matrix.read_as = name
+    return matrix
+
+
+READERS: Mapping[str, tuple[Callable[[bytes | str, str], Any], str]] = {
+    formats.CSV: (_read_csv, "csv"),
+    "csv": (_read_csv, "csv"),
+    "text/libsvm": (_read_libsvm, "libsvm"),
+    "text/x-libsvm": (_read_libsvm, "libsvm"),
+    selectable.RECORDIO: (_read_records, "recordio-protobuf"),
+}
+"""Content type -> what reads it, and its name in messages."""
 
 
 class Ensemble:
@@ -121,7 +230,13 @@ def _booster(path: str) -> Any:
             return pickle.load(file)
     except Exception as pickled:
         try:
-            return xgboost.Booster(model_file=path)
+            with open(path, "rb") as file:
+                start = file.read(1)
+            if start != b"{":  # XGBoost of before 1.6, whose own format has no such beginning
+                return xgboost.Booster(model_file=path)
+            with warnings.catch_warnings():  # of a name without an extension
+                warnings.simplefilter("ignore")
+                return xgboost.Booster(model_file=path)
         except Exception as error:
             raise handler.NoHandler(
                 f"Unable to load model: Model at {path} cannot be loaded:\n{pickled}\n{error}"
@@ -168,7 +283,9 @@ class Matrices(joint.Rows):
 
         if not isinstance(data, xgboost.DMatrix):
             return super().key(data, content_type) if getattr(data, "ndim", 0) == 2 else None
-        return ("matrix", data.num_col()) if hasattr(data, "get_data") else None
+        if not hasattr(data, "get_data"):
+            return None
+        return ("matrix", getattr(data, "read_as", "csv"), data.num_col())
 
     def predict(self, inputs: Sequence[Any], model: Any) -> Sequence[Any]:
         """The rows of one prediction, cut as the inputs were."""
@@ -180,6 +297,7 @@ class Matrices(joint.Rows):
 
         # What a sparse matrix does not hold is missing to XGBoost, as it was in each request.
         whole = xgboost.DMatrix(sparse.vstack([each.get_data() for each in inputs], format="csr"))
+        whole.read_as = getattr(inputs[0], "read_as", "csv")
         return joint.cut(self._predict(whole, model), [each.num_row() for each in inputs])
 
 

@@ -1,0 +1,87 @@
+"""XGBoost on several instances: one model of all parts, saved by the first; a peer that is gone."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from sagebrush.environments.environment import Environment
+from tests.algorithms.xgboost_data import ROOT, csv, rows, stage
+
+pytestmark = pytest.mark.full  # three processes with XGBoost
+SCRIPT = """
+import os, sys
+import sagebrush.algorithms as package
+sys.path.insert(0, next(iter(package.__path__)))
+from contract.job import run
+from sagemaker_xgboost import cluster, train
+cluster.PORT = int(sys.argv[1])
+cluster.joined.__wrapped__.__defaults__ = (cluster.PORT,)
+cluster.address = lambda host: "127.0.0.1"
+if sys.argv[2] == "die":
+    train.boosting.train = lambda *_given: os._exit(9)
+sys.exit(run(train.train))
+"""
+HOSTS = ["algo-1", "algo-2", "algo-3"]
+ASKED = {"objective": "binary:logistic", "num_round": "3", "eval_metric": "auc,accuracy"}
+
+
+def start(python: Path, root: Path, port: int, how: str = "live") -> subprocess.Popen[str]:
+    environ = {"PATH": os.defpath, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(
+        [str(python), "-c", SCRIPT, str(port), how],
+        env={**environ, "SAGEBRUSH_ML": str(root)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def staged(base: Path, parts: list[bytes]) -> list[Path]:
+    roots = []
+    for host, part in zip(HOSTS, parts, strict=False):
+        resources = {"current_host": host, "hosts": HOSTS[: len(parts)]}
+        roots.append(stage(base / host, {"train": ("csv", {"a": part})}, ASKED, resources))
+    return roots
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def test_instances_with_data_train_one_model(tmp_path: Path, xgboost: Environment) -> None:
+    table = rows(300)
+    roots = staged(tmp_path, [csv(table[:150]), csv(table[150:]), b""])
+    port = free_port()
+    running = [start(xgboost.python, root, port) for root in roots]
+    logs = [process.communicate(timeout=100)[0] for process in running]
+    assert [process.returncode for process in running] == [0, 0, 0], logs
+    assert [(root / "model" / "xgboost-model").exists() for root in roots] == [True, False, False]
+    assert logs[0].count("#011train-auc:") == 3
+    assert "#011" not in logs[1]
+    assert "Host algo-3 does not have training data" in logs[2]
+    assert float(logs[0].rpartition("train-auc:")[2][:7]) > 0.95
+
+
+def test_a_peer_that_is_gone_ends_the_others(tmp_path: Path, xgboost: Environment) -> None:
+    table = rows(100)
+    roots = staged(tmp_path, [csv(table[:50]), csv(table[50:])])
+    port = free_port()
+    running = [start(xgboost.python, roots[0], port), start(xgboost.python, roots[1], port, "die")]
+    log = running[0].communicate(timeout=100)[0]
+    running[1].communicate(timeout=100)
+    assert running[1].returncode == 9
+    assert running[0].returncode != 0, log
+
+
+def test_old_versions_are_refused(tmp_path: Path, released_xgboost: Environment) -> None:
+    roots = staged(tmp_path, [csv(rows(20)), csv(rows(20))])
+    alone = start(released_xgboost.python, roots[0], free_port())
+    assert "XGBoost 1.7.4 trains on one instance here" in alone.communicate(timeout=100)[0]
+    assert alone.returncode == 2
