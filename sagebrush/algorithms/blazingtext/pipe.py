@@ -20,8 +20,13 @@ MAGIC = struct.pack("<I", 0xCED7230A)
 LABEL = b"__label__"
 
 
-def folder(data: Path, name: str, config: Mapping[str, str], scratch: Path) -> Path:
-    """The channel's folder; for one in Pipe mode a new one in `scratch`. Raises ClientError."""
+def folder(
+    data: Path, name: str, config: Mapping[str, str], scratch: Path, labelled: bool = True
+) -> Path:
+    """The channel's folder; for one in Pipe mode a new one in `scratch`. Raises ClientError.
+
+    Records of a channel that is not `labelled` are sentences, with no label behind each.
+    """
     if config.get("TrainingInputMode") != "Pipe":
         return data / name
     made = scratch / f"{name}-pipe"
@@ -30,7 +35,8 @@ def folder(data: Path, name: str, config: Mapping[str, str], scratch: Path) -> P
         if config.get("RecordWrapperType") != "RecordIO":
             shutil.copyfileobj(fifo, out, 1 << 20)
         else:
-            out.writelines(_lines(records(fifo), name))
+            found = records(fifo)
+            out.writelines(_lines(found, name) if labelled else map(_line, found))
     return made
 
 
@@ -39,13 +45,17 @@ def _lines(found: Iterator[bytes], name: str) -> Iterator[bytes]:
     its label in turn, as the lines that they come from."""
     for first in found:
         if LABEL in first:
-            yield first if first.endswith(b"\n") else first + b"\n"
+            yield _line(first)
             continue
         label = next(found, None)
         if label is None:
             raise ClientError(f"The channel {name!r} ends with a sentence that has no label")
         sample = {"source": first.decode("utf-8", "replace"), "label": _value(label)}
         yield json.dumps(sample).encode() + b"\n"
+
+
+def _line(record: bytes) -> bytes:
+    return record if record.endswith(b"\n") else record + b"\n"
 
 
 def _value(text: bytes) -> object:

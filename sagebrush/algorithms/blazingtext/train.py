@@ -1,4 +1,4 @@
-"""BlazingText's training job: /opt/ml in, model.bin out. Run as `python -m blazingtext.train`."""
+"""BlazingText's training job: /opt/ml in, model.bin or word vectors out. Run as `python -m blazingtext.train`."""
 
 from __future__ import annotations
 
@@ -8,19 +8,21 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from . import data, engines, parameters, pipe
+from . import data, engines, parameters, pipe, word_training
 from .data import Text
-from .parameters import ClientError, Parameters
+from .parameters import ClientError, Parameters, WordParameters
+from .peers import PeerLost
 
 UNDERFIT = 0.75
 """Accuracy on the training text below which the log warns: the defaults are for large texts."""
 
 
 def main(environ: Mapping[str, str]) -> int:
-    """The exit status: 0 with model.bin written, 1 with the cause in output/failure."""
+    """The exit status: 0 with the model written, 1 with the cause in output/failure."""
     root = Path(environ.get("SAGEBRUSH_ML", "/opt/ml"))
     try:
         train(root)
@@ -28,6 +30,8 @@ def main(environ: Mapping[str, str]) -> int:
         return fail(root, f"ClientError: {error}")
     except MemoryError:
         return fail(root, "ClientError: Out of memory: lower buckets, vector_dim or word_ngrams")
+    except PeerLost as error:
+        return fail(root, f"AlgorithmError: {error}: the training needs all of its instances")
     except Exception as error:
         traceback.print_exc()
         return fail(root, f"AlgorithmError: {type(error).__name__}: {error}")
@@ -43,15 +47,31 @@ def fail(root: Path, reason: str) -> int:
 
 
 def train(root: Path) -> None:
-    """model/model.bin is there; raises ClientError for whatever the user can correct."""
-    config = root / "input" / "config"
-    wanted = parameters.read(json.loads((config / "hyperparameters.json").read_text() or "{}"))
-    channels = json.loads((config / "inputdataconfig.json").read_text() or "{}")
-    _check(wanted, channels)
-    print(f"Running single machine CPU BlazingText training using {wanted.mode} mode.", flush=True)
-    with tempfile.TemporaryDirectory() as scratch:
+    """The model is in `root`/model; raises ClientError for whatever the user can correct, PeerLost
+    where another instance of the job has ended.
+    """
+    given = _config(root, "hyperparameters")
+    wanted = parameters.read(given)
+    channels, resources = _config(root, "inputdataconfig"), _config(root, "resourceconfig")
+    hosts = tuple(resources.get("hosts") or ("algo-1",))
+    with tempfile.TemporaryDirectory() as folder:
+        if isinstance(wanted, WordParameters):
+            word_training.train(
+                word_training.Place(
+                    root,
+                    channels,
+                    resources.get("current_host", hosts[0]),
+                    hosts,
+                    Path(folder),
+                    str(given.get("_tuning_objective_metric", "")),
+                ),
+                wanted,
+            )
+            return
+        _check(wanted, channels, hosts)
+        print(f"Running single machine CPU BlazingText training using {wanted.mode} mode.", flush=True)
         texts = {
-            name: _channel(root, name, channels[name], Path(scratch))
+            name: _channel(root, name, channels[name], Path(folder))
             for name in ("train", "validation")
             if name in channels
         }
@@ -59,7 +79,18 @@ def train(root: Path) -> None:
         _fit(texts["train"], texts.get("validation"), wanted, root / "model" / "model.bin")
 
 
-def _check(wanted: Parameters, channels: Mapping[str, object]) -> None:
+def _config(root: Path, name: str) -> dict[str, Any]:
+    """The content of input/config's file of that name; {} where there is none."""
+    file = root / "input" / "config" / f"{name}.json"
+    return json.loads(file.read_text() or "{}") if file.exists() else {}
+
+
+def _check(wanted: Parameters, channels: Mapping[str, object], hosts: Sequence[str]) -> None:
+    if len(hosts) > 1:
+        raise ClientError(
+            f"Mode {wanted.mode} supports a single instance only, and the job has {len(hosts)}: "
+            "multiple CPU instances are supported by batch_skipgram"
+        )
     if "train" not in channels:
         raise ClientError("The channel 'train' is required")
     if unknown := sorted(set(channels) - {"train", "validation"}):
