@@ -8,7 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from sagebrush.algorithms.blazingtext.parameters import ClientError, Parameters, read
+from sagebrush.algorithms.blazingtext.parameters import (
+    ClientError,
+    Parameters,
+    WordParameters,
+    read,
+)
 
 
 def test_defaults_are_the_guides() -> None:
@@ -24,6 +29,64 @@ def test_defaults_are_the_guides() -> None:
         vector_dim=100,
         word_ngrams=2,
     )
+
+
+@pytest.mark.parametrize("mode", ["batch_skipgram", "cbow", "skipgram"])
+def test_defaults_of_the_word2vec_modes_are_the_guides(mode: str) -> None:
+    assert read({"mode": mode}) == WordParameters(
+        mode=mode,
+        batch_size=11,
+        buckets=2_000_000,
+        epochs=5,
+        evaluation=True,
+        learning_rate=0.05,
+        max_char=6,
+        min_char=3,
+        min_count=5,
+        negative_samples=5,
+        sampling_threshold=0.0001,
+        subwords=False,
+        vector_dim=100,
+        window_size=5,
+    )
+
+
+def test_aws_notebook_on_subwords_is_read() -> None:
+    found = read(
+        {
+            "mode": "skipgram", "epochs": "5", "min_count": "5", "sampling_threshold": "0.0001",
+            "learning_rate": "0.05", "window_size": "5", "vector_dim": "100",
+            "negative_samples": "5", "subwords": "True", "min_char": "3", "max_char": "6",
+            "batch_size": "11", "evaluation": "True",
+        }
+    )  # fmt: skip
+    assert found == WordParameters("skipgram", subwords=True)
+
+
+def test_supervised_parameters_do_nothing_in_the_word2vec_modes(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    read({"mode": "cbow", "patience": "4", "early_stopping": "True"})
+    assert "Not used in cbow mode: early_stopping, patience" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"mode": "batch_skipgram", "subwords": "True"}, "not supported by batch_skipgram"),
+        ({"min_char": "4", "max_char": "3", "subwords": "True"}, "4 is greater than max_char"),
+        ({"sampling_threshold": "1.5"}, "1.5 is greater than the maximum of 1"),
+        ({"sampling_threshold": "0"}, "0 is not a positive number"),
+        ({"batch_size": "0"}, "0 is less than the minimum of 1"),
+        ({"window_size": "0"}, "0 is less than the minimum of 1"),
+        ({"negative_samples": "-1"}, "-1 is less than the minimum of 1"),
+        ({"evaluation": "WS-353"}, "'WS-353' is not one of ['True', 'False']"),
+        ({"subword": "True"}, "('subword' was unexpected)"),
+    ],
+)
+def test_what_the_word2vec_modes_cannot_use_is_named(given: dict[str, str], words: str) -> None:
+    with pytest.raises(ClientError, match=f"Invalid hyperparameters: .*{re.escape(words)}"):
+        read({"mode": "skipgram", **given})
 
 
 def test_strings_of_every_sdk_are_read() -> None:
@@ -79,9 +142,15 @@ def test_several_unknown_names_are_all_told() -> None:
         read({"mode": "supervised", "lr": "1", "dim": "3"})
 
 
-def test_the_page_has_every_parameter_with_its_default() -> None:
+@pytest.mark.parametrize(
+    ("heading", "kind"), [("Text classification", Parameters), ("Word vectors", WordParameters)]
+)
+def test_the_page_has_every_parameter_with_its_default(
+    heading: str, kind: type[Parameters] | type[WordParameters]
+) -> None:
     page = (Path(__file__).parents[2] / "docs" / "blazingtext.md").read_text()
-    found = dict(re.findall(r"^\| `(\w+)` \| (\S+) \|", page, re.MULTILINE))
-    fields = dataclasses.fields(Parameters)
+    section = page.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+    found = dict(re.findall(r"^\| `(\w+)` \| (\S+) \|", section, re.MULTILINE))
+    fields = dataclasses.fields(kind)
     expected = {f.name: str(f.default) for f in fields if f.name != "mode"}
     assert found == expected | {"mode": "(required)"}
