@@ -24,6 +24,10 @@ _MASK = 0xFFFFFFFF
 _ENTRY = struct.Struct("<qb")
 _BLOCK = 1 << 22
 """Bytes of the dictionary that are read at a time."""
+_CHUNK = 1 << 23
+"""Bytes of rows that are written at a time."""
+_WINDOW = 30_000
+"""Bytes within which numbers must repeat for gzip to see it, less what headers take."""
 
 
 @dataclass
@@ -101,8 +105,10 @@ class Trained:
 def save(model: Trained, file: Path) -> None:
     """The file is one that fastText, gensim's load_facebook_model and `load` read.
 
-    Rows of n-grams that no word of the vocabulary has are written as zeros, which take no room on
-    the disk: fastText leaves random numbers there, which say nothing about a word.
+    Rows of n-grams that no word of the vocabulary has are small numbers, of the size that fastText
+    begins with and leaves there, so that every unknown word has a vector: AWS's notebook on sub-words
+    asks again for words that have none, forever. They repeat within gzip's window: of 2,000,000
+    buckets of 100 numbers (800 MB) an archive holds what was learnt.
     """
     words = len(model.words)
     with file.open("wb") as out:
@@ -118,19 +124,22 @@ def save(model: Trained, file: Path) -> None:
 
 
 def _write_buckets(out: BinaryIO, model: Trained) -> None:
-    """The rows of the buckets, holes for those that no word has."""
+    """The rows of the buckets: those that were learnt, and small numbers in the others."""
     args, first = model.args, len(model.words)
-    if not args.bucket:
-        return
     seen = np.zeros(args.bucket, bool)
     for word in model.words:
         seen[list(ngrams(word, args.minn, args.maxn, args.bucket))] = True
-    start, width = out.tell(), args.dim * 4
-    bounds = np.flatnonzero(np.diff(seen, prepend=False, append=False)).reshape(-1, 2)
-    for begin, end in bounds.tolist():
-        out.seek(start + begin * width)
-        out.write(np.ascontiguousarray(model.input[first + begin : first + end], "<f4").data)
-    out.seek(start + args.bucket * width)
+    period = max(1, min(61, _WINDOW // (args.dim * 4)))
+    small = np.random.default_rng(0).uniform(-1 / args.dim, 1 / args.dim, (period, args.dim))
+    rows = period * max(1, _CHUNK // (period * args.dim * 4))
+    unlearnt = np.tile(small.astype("<f4"), (rows // period, 1))
+    for begin in range(0, args.bucket, rows):
+        known = np.flatnonzero(seen[begin : begin + rows])
+        chunk = unlearnt[: min(rows, args.bucket - begin)]
+        if len(known):
+            chunk = chunk.copy()
+            chunk[known] = model.input[first + begin + known]
+        out.write(chunk.data)
 
 
 def write_text(file: Path, words: Sequence[bytes], vectors: Matrix) -> None:

@@ -1,0 +1,245 @@
+"""The Word2Vec modes' surface: channels, log, artefacts, instances, around a trainer of the tests."""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import sagebrush.algorithms.blazingtext as package
+from sagebrush.algorithms.blazingtext import inference, peers, train, word_training
+from sagebrush.algorithms.blazingtext.parameters import ClientError, WordParameters
+from sagebrush.algorithms.blazingtext.peers import PeerLost
+from sagebrush.algorithms.blazingtext.word_model import WordVectors
+from sagebrush.algorithms.blazingtext.word_training import Place
+from tests.algorithms import word_vectors_standin
+from tests.algorithms.blazingtext_job import sentences
+
+WANTED = WordParameters(
+    "batch_skipgram", min_count=1, vector_dim=8, epochs=3, learning_rate=0.5, buckets=500
+)
+PAIRS = "guitar song 9\nbread soup 8\ngoal team 8\nguitar soup 1\nbread team 1\ngoal song 2\nx y 3\n"
+
+
+@pytest.fixture(autouse=True)
+def standin(monkeypatch: pytest.MonkeyPatch) -> None:
+    name = f"{package.__name__}.word_vectors"
+    monkeypatch.setitem(__import__("sys").modules, name, word_vectors_standin)
+    monkeypatch.setattr(package, "word_vectors", word_vectors_standin, raising=False)
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    """A job with 150 sentences on three topics and some pairs."""
+    text = "".join(line.partition(" ")[2] + "\n" for line in sentences(150))
+    put(tmp_path, "train", "text.txt", text)
+    put(tmp_path, "evaluation", "pairs.txt", PAIRS)
+    (tmp_path / "scratch").mkdir()
+    file = {"TrainingInputMode": "File"}
+    channels = {"train": file, "evaluation": file}
+    return Place(tmp_path, channels, "algo-1", ("algo-1",), tmp_path / "scratch")
+
+
+def put(root: Path, channel: str, name: str, text: str) -> None:
+    folder = root / "input" / "data" / channel
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_text(text)
+
+
+def served(root: Path) -> WordVectors:
+    model = root / "served"
+    model.mkdir()
+    (root / "model" / "vectors.bin").rename(model / "vectors.bin")
+    found = inference.model_fn(str(model))
+    assert isinstance(found, WordVectors)
+    return found
+
+
+def test_the_model_the_log_and_the_evaluation_are_aws(
+    place: Place, capsys: pytest.CaptureFixture[str]
+) -> None:
+    word_training.train(place, WANTED)
+    said = capsys.readouterr().out
+    model = place.root / "model"
+    assert sorted(f.name for f in model.iterdir()) == ["eval.json", "vectors.bin", "vectors.txt"]
+    for line in (
+        r"Running single machine CPU BlazingText training using batch_skipgram mode\.",
+        r"Processing \S+/input/data/train/text\.txt \. File size: [\d.]+ MB",
+        r"Number of words:  \d+",
+        r"##### Alpha: 0\.3333  Progress: 33\.33%  Million Words/sec: \d+\.\d\d #####",
+        r"##### Alpha: 0\.0000  Progress: 100\.00%  Million Words/sec: \d+\.\d\d #####",
+        r"Training finished!",
+        r"Average throughput in Million words/sec: \d+\.\d\d",
+        r"Total training time in seconds: \d+\.\d\d",
+        r"Evaluating word embeddings\.\.\.\.",
+        r"Vectors read from: \S+/model/vectors\.txt ",
+    ):
+        assert re.search(f"^{line}$", said, re.MULTILINE), (line, said)
+    result = json.loads((model / "eval.json").read_text())
+    assert (result["pairs.txt"]["not_found"], result["pairs.txt"]["total_pairs"]) == (1, 7)
+    (metric,) = json.loads((Path(package.__path__[0]) / "metrics.json").read_text())[:1]
+    assert [float(v) for v in re.findall(metric["Regex"], said)] == [result["mean_rho"]]
+    assert result["mean_rho"] > 0.4, "the stand-in learns which words go together"
+    lines = (model / "vectors.txt").read_text().splitlines()
+    assert lines[0] == f"{len(lines) - 1} 8"
+    found = served(place.root)
+    for line in lines[1:]:
+        word, *numbers = line.split(" ")
+        assert found.vector(word) == pytest.approx([float(n) for n in numbers], abs=1e-6)
+
+
+def test_subwords_answer_for_unknown_words(place: Place) -> None:
+    word_training.train(place, replace(WANTED, mode="skipgram", subwords=True))
+    found = served(place.root)
+    questions = inference.input_fn('{"instances": ["guitar", "guitars"]}')
+    body, kind = inference.output_fn(inference.predict_fn(questions, found))
+    known, unknown = json.loads(body)
+    assert kind == "application/json"
+    assert (list(known), known["word"], unknown["word"]) == (["vector", "word"], "guitar", "guitars")
+    assert np.linalg.norm(unknown["vector"]) > 0
+    row = (place.root / "model" / "vectors.txt").read_text().partition("\nguitar ")[2]
+    assert known["vector"] == pytest.approx([float(n) for n in row.split("\n")[0].split()], abs=1e-6)
+
+
+def test_without_subwords_unknown_words_are_zeros_also_in_lines(place: Place) -> None:
+    word_training.train(place, WANTED)
+    found = served(place.root)
+    questions = inference.input_fn('{"source": "unheard"}\n{"word": "song"}\n', "application/jsonlines")
+    body, kind = inference.output_fn(inference.predict_fn(questions, found), "application/jsonlines")
+    unknown, known = map(json.loads, body.splitlines())
+    assert kind == "application/jsonlines"
+    assert unknown == {"vector": [0.0] * 8, "word": "unheard"}
+    assert any(known["vector"])
+
+
+def test_without_pairs_it_trains_and_says_why_there_is_no_figure(
+    place: Place, capsys: pytest.CaptureFixture[str]
+) -> None:
+    alone = replace(place, channels={"train": place.channels["train"]})
+    word_training.train(alone, WANTED)
+    said = capsys.readouterr().out
+    assert "#mean_rho:" not in said
+    assert "No #mean_rho (train:mean_rho): there are no word pairs" in said
+    result = json.loads((place.root / "model" / "eval.json").read_text())
+    assert result["mean_rho"] is None
+    assert "WS-353" in result["not_evaluated"]
+
+
+def test_without_evaluation_there_is_no_eval_json(place: Place) -> None:
+    word_training.train(place, replace(WANTED, evaluation=False))
+    assert not (place.root / "model" / "eval.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "wanted", "words"),
+    [
+        ({"channels": {"training": {}}}, WANTED, "Unknown channel 'training'"),
+        ({"channels": {}}, WANTED, "The channel 'train' is required"),
+        (
+            {"hosts": ("algo-1", "algo-2")},
+            replace(WANTED, mode="skipgram"),
+            "Mode skipgram supports a single instance only, and the job has 2",
+        ),
+        ({"tuned": "train:mean_rho"}, replace(WANTED, evaluation=False), "needs evaluation=True"),
+        ({"channels": {"train": {}}, "tuned": "train:mean_rho"}, WANTED, "cannot be measured"),
+        ({}, replace(WANTED, min_count=10_000), "No word occurs at least min_count=10000 times"),
+        ({}, replace(WANTED, learning_rate=1e30), "Training diverged"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_what_cannot_be_trained_is_told(
+    place: Place, changes: dict[str, Any], wanted: WordParameters, words: str
+) -> None:
+    with pytest.raises(ClientError, match=re.escape(words)):
+        word_training.train(replace(place, **changes), wanted)
+    assert not (place.root / "model" / "vectors.txt").exists()
+
+
+def test_a_job_too_large_for_its_instance_ends_before_it_trains(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SAGEBRUSH_MEMORY", str(100 << 20))
+    with pytest.raises(ClientError, match="^Out of memory: .*the instance has 100 MiB"):
+        word_training.train(place, WANTED)
+
+
+def test_json_lines_are_texts_too(place: Place) -> None:
+    lines = [json.dumps({"source": line.partition(" ")[2]}) for line in sentences(150)]
+    (place.root / "input" / "data" / "train" / "text.txt").write_text("\n".join(lines) + "\n")
+    word_training.train(place, WANTED)
+    words = set(served(place.root).ids)
+    assert b"guitar" in words
+    assert not any(word.startswith(b"{") for word in words)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('{"source": "a b"}\n{"text": "c"}\n', "text.txt, line 2: 'source' must be a string"),
+        ('{"source": "a b"}\nc d\n', "text.txt, line 2: not JSON"),
+        ("", "holds only empty files"),
+        ("\n \n", "No word occurs at least"),
+    ],
+)
+def test_texts_that_cannot_be_read_are_told(place: Place, text: str, words: str) -> None:
+    (place.root / "input" / "data" / "train" / "text.txt").write_text(text)
+    with pytest.raises(ClientError, match=words):
+        word_training.train(place, WANTED)
+
+
+@pytest.mark.parametrize("distribution", ["FullyReplicated", "ShardedByS3Key"])
+def test_several_instances_make_one_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, distribution: str, capsys: Any
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        monkeypatch.setattr(peers.Peers.connect, "__defaults__", (free.getsockname()[1], 10.0))
+    hosts = ("127.0.0.1", "127.0.0.2")
+    lines = [line.partition(" ")[2] + "\n" for line in sentences(300)]
+    places = []
+    for number, host in enumerate(hosts):
+        mine = lines[number::2] if distribution == "ShardedByS3Key" else lines
+        root = tmp_path / host
+        put(root, "train", "text.txt", "".join(mine))
+        put(root, "evaluation", "pairs.txt", PAIRS)
+        (root / "scratch").mkdir()
+        file = {"TrainingInputMode": "File", "S3DistributionType": distribution}
+        places.append(Place(root, {"train": file, "evaluation": file}, host, hosts, root / "scratch"))
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(lambda each: word_training.train(each, WANTED), places))
+    said = capsys.readouterr().out
+    assert said.count("Running distributed CPU BlazingText training using batch_skipgram on 2 hosts.") == 2
+    assert said.count("Training finished!") == said.count("#mean_rho: ") == 1
+    first, second = (each.root / "model" for each in places)
+    assert sorted(f.name for f in first.iterdir()) == ["eval.json", "vectors.bin", "vectors.txt"]
+    assert not second.exists()
+    assert json.loads((first / "eval.json").read_text())["mean_rho"] > 0.7
+    counted = int(re.findall(r"^Number of words: +(\d+)$", said, re.MULTILINE)[0])
+    assert counted == len({word for line in lines for word in line.split()})
+
+
+def test_a_lost_instance_is_the_algorithms_failure(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(word_training, "ECHO", 0.0)
+
+    def lost(_self: object) -> None:
+        raise PeerLost("algo-2 has ended")
+
+    monkeypatch.setattr(peers.Peers, "connect", lost)
+    config = place.root / "input" / "config"
+    config.mkdir()
+    (config / "hyperparameters.json").write_text('{"mode": "batch_skipgram"}')
+    (config / "inputdataconfig.json").write_text(json.dumps({"train": {}}))
+    (config / "resourceconfig.json").write_text(
+        json.dumps({"current_host": "algo-1", "hosts": ["algo-1", "algo-2"]})
+    )
+    assert train.main({"SAGEBRUSH_ML": str(place.root)}) == 1
+    reason = (place.root / "output" / "failure").read_text()
+    assert reason == "AlgorithmError: algo-2 has ended: the training needs all of its instances"
