@@ -22,6 +22,8 @@ def trained(buckets: int = 0, dim: int = 4) -> Trained:
         "skipgram", dim=dim, bucket=buckets, minn=3 if buckets else 0, maxn=6 if buckets else 0
     )
     matrix = chance.normal(size=(len(WORDS) + buckets, dim)).astype(np.float32)
+    seen = {row for word in WORDS for row in word_model.ngrams(word, 3, 6, buckets or 1)}
+    matrix[[len(WORDS) + row for row in range(buckets) if row not in seen]] = 0
     output = chance.normal(size=(len(WORDS), dim)).astype(np.float32)
     return Trained(args, WORDS, np.array([9, 5, 5]), matrix, output)
 

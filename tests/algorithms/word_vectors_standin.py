@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from sagebrush.algorithms.blazingtext import word_model
+from sagebrush.algorithms.blazingtext.parameters import ClientError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,6 +19,7 @@ class Corpus:
     ends: np.ndarray
     words: list[bytes]
     counts: np.ndarray
+    read: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,12 +46,15 @@ def vocabulary_and_corpus(files: Sequence[Path], min_count: int) -> Corpus:
     found = Counter(word for line in lines for word in line)
     kept = [(word, count) for word, count in found.most_common() if count >= min_count]
     numbers = {word: number for number, (word, _) in enumerate(kept)}
-    ids, ends = [], [0]
+    ids, ends = [], []
     for line in lines:
         ids += [numbers[word] for word in line if word in numbers]
         ends.append(len(ids))
+    if not kept:
+        raise ClientError(f"No word occurs at least min_count={min_count} times")
     counts = np.array([count for _, count in kept], np.int64)
-    return Corpus(np.array(ids, np.int32), np.array(ends), [word for word, _ in kept], counts)
+    words, read = [word for word, _ in kept], sum(found.values())
+    return Corpus(np.array(ids, np.int32), np.unique(ends), words, counts, read)
 
 
 class Trainer:
@@ -69,7 +74,7 @@ class Trainer:
         self._average = average
 
     def epoch(self) -> float:
-        sentences = np.split(self._corpus.ids, self._corpus.ends[1:-1])
+        sentences = np.split(self._corpus.ids, self._corpus.ends[:-1])
         for part in range(self.PARTS):
             for ids in sentences[part :: self.PARTS]:
                 self._learn(ids)

@@ -3,26 +3,61 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
 
 from .parameters import ClientError, WordParameters
 
 FLOAT = 4
 """Bytes of one number of a matrix."""
-SPARE = 200 << 20
-"""Bytes that Python, NumPy and the compiled loops take."""
+LANES = 16
+"""Numbers that a row is padded to a multiple of."""
+PLACES = 40
+"""Bytes for each n-gram while their buckets are found."""
+TABLES = 200 << 20
+"""Bytes that Python, NumPy, the compiled loops and the table of negative samples take."""
+LEAST = {"vector_dim": 10, "buckets": 10_000}
+"""The smallest values that are worth proposing."""
 
 
-def needed(words: int, tokens: int, wanted: WordParameters, hosts: int = 1) -> int:
-    """Bytes that the training takes at most: the matrix of words and buckets, that of contexts, the
-    text as word numbers, the vectors as they are written, and with several hosts a copy of both
-    matrices to compare with.
+@dataclass(frozen=True)
+class Size:
+    """A text: words of the vocabulary, character n-grams of all of them, words of the whole text."""
+
+    words: int
+    ngrams: int
+    tokens: int
+
+
+def size(words: Sequence[bytes], tokens: int, wanted: WordParameters) -> Size:
+    """The size of a text with this vocabulary; n-grams are counted as if each byte was a character."""
+    if not wanted.subwords:
+        return Size(len(words), 0, tokens)
+    lengths = np.fromiter(map(len, words), np.int64, len(words)) + 2
+    sizes = range(wanted.min_char, min(wanted.max_char, int(lengths.max(initial=0))) + 1)
+    return Size(
+        len(words), sum(int(np.maximum(lengths - n + 1, 0).sum()) for n in sizes), tokens
+    )
+
+
+def needed(text: Size, wanted: WordParameters, hosts: int = 1) -> int:
+    """Bytes that the training takes at most: the matrix of words and of the buckets that their
+    n-grams use, that of contexts, the text as word numbers, the vectors as they are written, and with
+    several hosts a copy of both matrices to compare with; with sub-words the places of all n-grams,
+    and the matrix of all buckets as it is written.
     """
-    buckets = wanted.buckets if wanted.subwords else 0
-    matrices = (2 * words + buckets) * wanted.vector_dim * FLOAT
-    vectors = words * wanted.vector_dim * FLOAT if wanted.subwords else 0
-    copies = 2 if hosts > 1 else 1
-    return matrices * copies + vectors + 2 * tokens * FLOAT + SPARE
+    row = -(-wanted.vector_dim // LANES) * LANES * FLOAT
+    buckets = min(wanted.buckets, text.ngrams)
+    matrices = (2 * text.words + buckets) * row * (2 if hosts > 1 else 1)
+    written = text.words * row
+    if wanted.subwords:
+        written += (text.words + wanted.buckets) * wanted.vector_dim * FLOAT
+        written += text.ngrams * FLOAT
+    # Finding the n-grams' places takes more than learning; it is over before matrices are made.
+    finding = text.ngrams * PLACES
+    return max(matrices + written, finding) + 2 * text.tokens * FLOAT + TABLES
 
 
 def limit(environ: Mapping[str, str]) -> int:
@@ -33,30 +68,31 @@ def limit(environ: Mapping[str, str]) -> int:
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
-def check(words: int, tokens: int, wanted: WordParameters, available: int, hosts: int = 1) -> None:
+def check(text: Size, wanted: WordParameters, available: int, hosts: int = 1) -> None:
     """Raises ClientError for a training that `available` bytes do not hold, with what they hold."""
-    asked = needed(words, tokens, wanted, hosts)
+    asked = needed(text, wanted, hosts)
     if asked <= available:
         return
     raise ClientError(
-        f"Out of memory: {words} words"
+        f"Out of memory: {text.words} words"
         + (f" and {wanted.buckets} buckets" if wanted.subwords else "")
         + f" of {wanted.vector_dim} dimensions take {_told(asked)}, and the instance has "
-        f"{_told(available)}. {_cure(words, tokens, wanted, available, hosts)}"
+        f"{_told(available)}. {_cure(text, wanted, available, hosts)}"
     )
 
 
-def _cure(words: int, tokens: int, wanted: WordParameters, available: int, hosts: int) -> str:
+def _cure(text: Size, wanted: WordParameters, available: int, hosts: int) -> str:
     """What would fit, of the hyperparameters that make the model smaller."""
-    changed = {**wanted.__dict__}
-
-    def fits(**other: int) -> bool:
-        return needed(words, tokens, WordParameters(**{**changed, **other}), hosts) <= available
-
     room = []
-    for name, least in (("vector_dim", 10), ("buckets", 10_000 if wanted.subwords else 1 << 62)):
-        largest = _largest(lambda value, name=name: fits(**{name: value}), getattr(wanted, name))
-        if largest >= least:
+    for name, least in LEAST.items():
+        if name == "buckets" and not wanted.subwords:
+            continue
+
+        def fits(value: int, name: str = name) -> bool:
+            changed = WordParameters(**{**wanted.__dict__, name: value})
+            return needed(text, changed, hosts) <= available
+
+        if (largest := _largest(fits, getattr(wanted, name))) >= least:
             room.append(f"{name}={largest}")
     if room:
         return f"It holds {' or '.join(room)}; a larger instance type or a larger min_count helps too"

@@ -116,11 +116,11 @@ class Average:
         self._before[_address(matrix)] = matrix.copy()
 
     def __call__(self, matrix: Matrix) -> None:
-        """The matrix holds the average, in place; the first call of each matrix is `start`."""
-        before = self._before.get(_address(matrix))
-        if before is None:
-            self.start(matrix)
-            return
+        """The matrix holds the average, in place. It is one of those that were started, or holds one in
+        its first rows and columns: what lies beyond, the trainer's own, stays as it is.
+        """
+        before = self._before[_address(matrix)]
+        matrix = matrix[: before.shape[0], : before.shape[1]]
         rows = np.flatnonzero((matrix != before).any(axis=1)).astype(np.int32)
         mine = _packed(rows, matrix[rows] - before[rows])
         merged = self._peers.exchange(mine, lambda all_of_them: merge(all_of_them, matrix.shape))

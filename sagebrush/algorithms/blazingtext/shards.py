@@ -20,7 +20,7 @@ def part(corpus: Any, rank: int, hosts: int) -> Any:
     size = len(corpus.ids)
     begin, end = size * rank // hosts, size * (rank + 1) // hosts
     ends = corpus.ends[(corpus.ends > begin) & (corpus.ends < end)] - begin
-    bounds = np.concatenate(([0], ends, [end - begin])).astype(np.int64)
+    bounds = np.concatenate((ends, [end - begin])).astype(np.int64)
     return dataclasses.replace(corpus, ids=corpus.ids[begin:end].copy(), ends=bounds)
 
 
@@ -34,14 +34,14 @@ def merged(corpus: Any, group: Peers, min_count: int) -> Any:
     )
     words, counts = _read(body)
     numbers = {word: number for number, word in enumerate(words)}
-    own = np.array([numbers.get(word, -1) for word in corpus.words] or [-1], np.int32)
-    ids = own[corpus.ids] if len(corpus.ids) else corpus.ids
+    own = np.array([numbers.get(word, -1) for word in corpus.words], np.int32)
+    ids = own[corpus.ids]
     kept = ids >= 0
-    before = np.concatenate(([0], np.cumsum(kept)))
+    ends = np.concatenate(([0], np.cumsum(kept)))[corpus.ends]
     return dataclasses.replace(
         corpus,
-        ids=ids[kept].astype(np.int32),
-        ends=before[corpus.ends].astype(np.int64),
+        ids=ids[kept],
+        ends=np.unique(ends[ends > 0]).astype(np.int64),
         words=words,
         counts=np.array(counts, np.int64),
     )
@@ -55,6 +55,8 @@ def vocabulary(parts: Sequence[bytes], min_count: int) -> bytes:
         for word, count in zip(words, counts, strict=True):
             total[word] += count
     kept = [(word, count) for word, count in total.most_common() if count >= min_count]
+    if not kept:
+        return _told([], [])
     return _told([word for word, _ in kept], [count for _, count in kept])
 
 

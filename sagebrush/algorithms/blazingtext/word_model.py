@@ -92,7 +92,8 @@ def ngrams(word: bytes, shortest: int, longest: int, buckets: int) -> Iterator[i
 class Trained:
     """What a training leaves: words, most frequent first, their counts and both matrices.
 
-    `input` is (words + buckets, dim) as in `WordVectors`, `output` (words, dim).
+    `input` is (words + buckets, dim) as in `WordVectors`, with zeros for buckets of which nothing was
+    learnt; `output` is (words, dim).
     """
 
     args: Arguments
@@ -126,20 +127,17 @@ def save(model: Trained, file: Path) -> None:
 def _write_buckets(out: BinaryIO, model: Trained) -> None:
     """The rows of the buckets: those that were learnt, and small numbers in the others."""
     args, first = model.args, len(model.words)
-    seen = np.zeros(args.bucket, bool)
-    for word in model.words:
-        seen[list(ngrams(word, args.minn, args.maxn, args.bucket))] = True
     period = max(1, min(61, _WINDOW // (args.dim * 4)))
     small = np.random.default_rng(0).uniform(-1 / args.dim, 1 / args.dim, (period, args.dim))
     rows = period * max(1, _CHUNK // (period * args.dim * 4))
     unlearnt = np.tile(small.astype("<f4"), (rows // period, 1))
     for begin in range(0, args.bucket, rows):
-        known = np.flatnonzero(seen[begin : begin + rows])
         chunk = unlearnt[: min(rows, args.bucket - begin)]
-        if len(known):
-            chunk = chunk.copy()
-            chunk[known] = model.input[first + begin + known]
-        out.write(chunk.data)
+        learnt = model.input[first + begin : first + begin + rows]
+        known = learnt.any(axis=1)
+        if known.any():
+            chunk = np.where(known[:, None], learnt, chunk)
+        out.write(np.ascontiguousarray(chunk, "<f4").data)
 
 
 def write_text(file: Path, words: Sequence[bytes], vectors: Matrix) -> None:

@@ -87,9 +87,11 @@ def _train(place: Place, wanted: WordParameters, group: Peers | None) -> None:
     corpus = _corpus(place, wanted, group)
     leads = group is None or group.first
     if leads:
+        million = corpus.read / 1e6
+        print(f"Read {int(million) if million >= 1 else f'{million:.6g}'}M words")
         print(f"Number of words:  {len(corpus.words)}", flush=True)
-    count = len(place.hosts)
-    memory.check(len(corpus.words), len(corpus.ids), wanted, memory.limit(os.environ), count)
+    text = memory.size(corpus.words, len(corpus.ids), wanted)
+    memory.check(text, wanted, memory.limit(os.environ), len(place.hosts))
     trainer = _trained(corpus, wanted, group)
     if not leads:
         print(f"Training has finished: the logs of {group.master if group else ''} have its figures.")
