@@ -43,8 +43,3 @@ def test_n_grams_are_counted_from_the_words() -> None:
     # <sun>: 3, 2 and 1 of 3, 4 and 5 characters; <a>: itself
     assert memory.size([b"sun", b"a"], 9, SUBWORDS) == Size(2, 3 + 2 + 1 + 1, 9)
     assert memory.size([b"sun", b"a"], 9, PLAIN) == Size(2, 0, 9)
-
-
-def test_the_instances_memory_is_the_platforms() -> None:
-    assert memory.limit({"SAGEBRUSH_MEMORY": "123"}) == 123
-    assert memory.limit({"SAGEBRUSH_MEMORY": "0"}) > 1 << 20

@@ -74,19 +74,21 @@ def test_supervised_parameters_do_nothing_in_the_word2vec_modes(
     ("given", "words"),
     [
         ({"mode": "batch_skipgram", "subwords": "True"}, "not supported by batch_skipgram"),
-        ({"min_char": "4", "max_char": "3", "subwords": "True"}, "4 is greater than max_char"),
+        ({"min_char": "4", "max_char": "3", "subwords": "True"}, "expects an integer up to max_char, which is 3"),
         ({"sampling_threshold": "1.5"}, "1.5 is greater than the maximum of 1"),
-        ({"sampling_threshold": "0"}, "0 is not a positive number"),
+        ({"sampling_threshold": "0"}, "0.0 is less than or equal to the minimum of 0"),
         ({"batch_size": "0"}, "0 is less than the minimum of 1"),
         ({"window_size": "0"}, "0 is less than the minimum of 1"),
         ({"negative_samples": "-1"}, "-1 is less than the minimum of 1"),
-        ({"evaluation": "WS-353"}, "'WS-353' is not one of ['True', 'False']"),
+        ({"evaluation": "WS-353"}, "'WS-353' is not one of ['true', 'false']"),
         ({"subword": "True"}, "('subword' was unexpected)"),
     ],
 )
 def test_what_the_word2vec_modes_cannot_use_is_named(given: dict[str, str], words: str) -> None:
-    with pytest.raises(ClientError, match=f"Invalid hyperparameters: .*{re.escape(words)}"):
+    with pytest.raises(ClientError) as error:
         read({"mode": "skipgram", **given})
+    assert words in str(error.value)
+    assert "(caused by ValidationError)\n\nCaused by: " in str(error.value)
 
 
 def test_strings_of_every_sdk_are_read() -> None:
@@ -121,10 +123,10 @@ def test_word2vec_parameters_are_passed_over_and_named(capsys: pytest.CaptureFix
         ("epochs", "99999999999", "greater than the maximum"),
         ("min_count", "-1", "-1 is less than the minimum of 0"),
         ("buckets", "", "'' is not of type 'integer'"),
-        ("learning_rate", "0", "0 is not a positive number"),
-        ("learning_rate", "nan", "nan is not a positive number"),
+        ("learning_rate", "0", "0.0 is less than or equal to the minimum of 0"),
+        ("learning_rate", "nan", "'nan' is not of type 'number'"),
         ("learning_rate", "fast", "'fast' is not of type 'number'"),
-        ("early_stopping", "maybe", "'maybe' is not one of ['True', 'False']"),
+        ("early_stopping", "maybe", "'maybe' is not one of ['true', 'false']"),
         ("patience", "0", "0 is less than the minimum of 1"),
         ("word_ngrams", "0", "0 is less than the minimum of 1"),
         ("vector_dim", "-3", "-3 is less than the minimum of 1"),

@@ -87,7 +87,7 @@ def test_a_peer_that_ends_is_a_reason_and_no_hang(port: int) -> None:
     began = time.monotonic()
     first, second, third = together(port, work)
     assert str(first).startswith("127.0.0.2 has ended")
-    assert str(second) == "this one ends"
+    assert str(second).startswith("this one ends")
     assert str(third).startswith("127.0.0.1 has ended")
     assert time.monotonic() - began < 5
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,14 +57,6 @@ def needed(text: Size, wanted: WordParameters, hosts: int = 1) -> int:
     # Finding the n-grams' places takes more than learning; it is over before matrices are made.
     finding = text.ngrams * PLACES
     return max(matrices + written, finding) + 2 * text.tokens * FLOAT + TABLES
-
-
-def limit(environ: Mapping[str, str]) -> int:
-    """Bytes that this job may use: its instance type's, else what the machine has."""
-    given = environ.get("SAGEBRUSH_MEMORY", "")
-    if given.isdigit() and int(given):
-        return int(given)
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
 def check(text: Size, wanted: WordParameters, available: int, hosts: int = 1) -> None:

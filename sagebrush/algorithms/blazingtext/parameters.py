@@ -5,14 +5,17 @@ Source: Amazon SageMaker AI Developer Guide, BlazingText Hyperparameters.
 
 from __future__ import annotations
 
-import contextlib
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Union
 
+from contract import hyperparameters
+from contract.errors import ClientError
+from contract.hyperparameters import Boolean, Choice, Integer, Kind, Number
 
-class ClientError(Exception):
-    """The user's input cannot be used; the text says what and why."""
+__all__ = ["MODES", "ClientError", "Parameters", "WordParameters", "read"]
+
+LARGEST = 2**31 - 1
 
 
 @dataclass(frozen=True)
@@ -52,37 +55,37 @@ class WordParameters:
 
 
 MODES = ("batch_skipgram", "cbow", "skipgram", "supervised")
-_LARGEST = 2**31 - 1
+_POSITIVE = Integer(least=1, most=LARGEST)
+_KINDS: Mapping[str, Kind] = {
+    "mode": Choice(MODES, required=True),
+    "evaluation": Boolean(),
+    "early_stopping": Boolean(),
+    "learning_rate": Number(above=0),
+    "min_count": Integer(least=0, most=LARGEST),
+    "sampling_threshold": Number(above=0, most=1),
+    "subwords": Boolean(),
+}
+"""What each hyperparameter may be; those that are not here are positive whole numbers."""
 
 
-def read(given: Mapping[str, str]) -> Parameters | WordParameters:
+def read(given: Mapping[str, str]) -> Union[Parameters, WordParameters]:
     """The parameters that `given` (names to strings) asks for; raises ClientError.
 
     Names of the platform (`_tuning_objective_metric`, `sagemaker_…`) are ignored. Names that only
     another mode knows are told and do nothing: the guide's notebooks send `batch_size` with every
     mode, and a tuning job may vary `mode`.
     """
-    values = {
-        name: _plain(value)
-        for name, value in given.items()
-        if not name.startswith(("_", "sagemaker_"))
-    }
-    if "mode" not in values:
-        raise _invalid("'mode' is a required property")
-    if values["mode"] not in MODES:
-        raise _invalid(f"{values['mode']!r} is not one of {list(MODES)}", "mode")
-    kind = Parameters if values["mode"] == "supervised" else WordParameters
+    only = {name: value for name, value in given.items() if name == "mode"}
+    mode = hyperparameters.read(only, {"mode": _KINDS["mode"]})["mode"]
+    kind, other = Parameters, WordParameters
+    if mode != "supervised":
+        kind, other = other, kind
     own = kind.__dataclass_fields__
-    known = {*Parameters.__dataclass_fields__, *WordParameters.__dataclass_fields__}
-    if unknown := sorted(set(values) - known):
-        names = ", ".join(map(repr, unknown))
-        verb = "was" if len(unknown) == 1 else "were"
-        raise _invalid(f"Additional properties are not allowed ({names} {verb} unexpected)")
-    if idle := sorted(set(values) - set(own)):
-        print(f"Not used in {values['mode']} mode: {', '.join(idle)}")
-    found = kind(
-        **{n: _READERS[n](n, v) for n, v in values.items() if n in own}  # pyright: ignore[reportArgumentType]
-    )
+    if idle := sorted(set(given) & set(other.__dataclass_fields__) - set(own)):
+        print(f"Not used in {mode} mode: {', '.join(idle)}")
+    table = {name: _KINDS.get(name, _POSITIVE) for name in own}
+    values = hyperparameters.read({k: v for k, v in given.items() if k not in idle}, table)
+    found = kind(**{name: value for name, value in values.items() if name in given})
     if isinstance(found, WordParameters):
         _check(found)
     return found
@@ -93,95 +96,14 @@ def _check(found: WordParameters) -> None:
     if not found.subwords:
         return
     if found.mode == "batch_skipgram":
-        # The words are those of AWS's notebook on text8.
-        raise _invalid(
-            "Subword embedding learning is not supported by batch_skipgram: with subwords=True use "
-            "mode=skipgram or mode=cbow",
+        # The reason is in the words of AWS's notebook on text8.
+        raise hyperparameters.invalid(
             "subwords",
+            found.subwords,
+            "False with mode=batch_skipgram: subword embedding learning is not supported by"
+            " batch_skipgram, use mode=skipgram or mode=cbow",
         )
     if found.min_char > found.max_char:
-        raise _invalid(
-            f"{found.min_char} is greater than max_char, which is {found.max_char}", "min_char"
+        raise hyperparameters.invalid(
+            "min_char", found.min_char, f"an integer up to max_char, which is {found.max_char}"
         )
-
-
-def _plain(value: object) -> str:
-    """The text of a value; SDKs that send JSON put quotes around strings."""
-    text = str(value).strip()
-    if text.startswith('"'):
-        with contextlib.suppress(ValueError):
-            text = str(json.loads(text))
-    return text
-
-
-def _integer(least: int) -> Callable[[str, str], int]:
-    def reader(name: str, text: str) -> int:
-        try:
-            value = int(text)
-        except ValueError:
-            try:
-                # Tuning jobs send whole numbers as 5.0.
-                value = int(float(text)) if float(text).is_integer() else None
-            except (ValueError, OverflowError):
-                value = None
-            if value is None:
-                raise _invalid(f"{text!r} is not of type 'integer'", name) from None
-        if value < least:
-            raise _invalid(f"{value} is less than the minimum of {least}", name)
-        if value > _LARGEST:
-            raise _invalid(f"{value} is greater than the maximum of {_LARGEST}", name)
-        return value
-
-    return reader
-
-
-def _rate(name: str, text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        raise _invalid(f"{text!r} is not of type 'number'", name) from None
-    if not 0 < value < float("inf"):
-        raise _invalid(f"{text} is not a positive number", name)
-    return value
-
-
-def _fraction(name: str, text: str) -> float:
-    value = _rate(name, text)
-    if value > 1:
-        raise _invalid(f"{text} is greater than the maximum of 1", name)
-    return value
-
-
-def _boolean(name: str, text: str) -> bool:
-    known = {"true": True, "1": True, "false": False, "0": False}
-    if text.lower() not in known:
-        raise _invalid(f"{text!r} is not one of ['True', 'False']", name)
-    return known[text.lower()]
-
-
-_READERS: Mapping[str, Callable[[str, str], object]] = {
-    "mode": lambda _name, text: text,
-    "batch_size": _integer(1),
-    "buckets": _integer(1),
-    "early_stopping": _boolean,
-    "epochs": _integer(1),
-    "evaluation": _boolean,
-    "learning_rate": _rate,
-    "max_char": _integer(1),
-    "min_char": _integer(1),
-    "min_count": _integer(0),
-    "min_epochs": _integer(1),
-    "negative_samples": _integer(1),
-    "patience": _integer(1),
-    "sampling_threshold": _fraction,
-    "subwords": _boolean,
-    "vector_dim": _integer(1),
-    "window_size": _integer(1),
-    "word_ngrams": _integer(1),
-}
-
-
-def _invalid(why: str, name: str = "") -> ClientError:
-    """The error in the words that AWS's algorithms use for a hyperparameter."""
-    where = f"\n\nFailed validating hyperparameter {name!r}" if name else ""
-    return ClientError(f"Invalid hyperparameters: {why}{where}")

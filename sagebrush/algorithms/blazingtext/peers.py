@@ -18,6 +18,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
+from contract.errors import AlgorithmError
 
 PORT = 55310
 PATIENCE = 120.0
@@ -32,8 +33,11 @@ _LONGEST = 1000
 Matrix = npt.NDArray[np.float32]
 
 
-class PeerLost(Exception):
+class PeerLost(AlgorithmError):
     """Another instance has ended before the training was over; the text names it."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"{what}: the training needs all of its instances")
 
 
 class Peers:

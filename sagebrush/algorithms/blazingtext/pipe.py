@@ -8,15 +8,12 @@ from __future__ import annotations
 
 import json
 import shutil
-import struct
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import BinaryIO
 
-from .parameters import ClientError
+from contract.errors import ClientError
+from contract.recordio import records
 
-MAGIC = struct.pack("<I", 0xCED7230A)
-"""What a record of MXNet's RecordIO begins with."""
 LABEL = b"__label__"
 
 
@@ -67,20 +64,3 @@ def _value(text: bytes) -> object:
     if isinstance(found, int | list) and not isinstance(found, bool):
         return found
     return text.decode("utf-8", "replace")
-
-
-def records(source: BinaryIO) -> Iterator[bytes]:
-    """The records of a RecordIO stream; raises ClientError where it is none."""
-    parts: list[bytes] = []
-    while head := source.read(8):
-        if len(head) < 8 or head[:4] != MAGIC:
-            raise ClientError("The channel's stream is not RecordIO")
-        (length,) = struct.unpack("<I", head[4:])
-        kind, size = length >> 29, length & 0x1FFFFFFF
-        padded = source.read((size + 3) // 4 * 4)
-        if len(padded) < size:
-            raise ClientError("The channel's RecordIO stream ends early")
-        parts.append(padded[:size])
-        if kind in (0, 3):  # whole, or the last part of one that held the magic number
-            yield MAGIC.join(parts)
-            parts = []

@@ -3,94 +3,54 @@
 from __future__ import annotations
 
 import json
-import os
+import signal
 import sys
 import tempfile
 import time
-import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+
+from contract.job import Job, run
 
 from . import data, engines, parameters, pipe, word_training
 from .data import Text
 from .parameters import ClientError, Parameters, WordParameters
-from .peers import PeerLost
 
 UNDERFIT = 0.75
 """Accuracy on the training text below which the log warns: the defaults are for large texts."""
 
 
-def main(environ: Mapping[str, str]) -> int:
-    """The exit status: 0 with the model written, 1 with the cause in output/failure."""
-    root = Path(environ.get("SAGEBRUSH_ML", "/opt/ml"))
-    try:
-        train(root)
-    except ClientError as error:
-        return fail(root, f"ClientError: {error}")
-    except MemoryError:
-        return fail(root, "ClientError: Out of memory: lower buckets, vector_dim or word_ngrams")
-    except PeerLost as error:
-        return fail(root, f"AlgorithmError: {error}: the training needs all of its instances")
-    except Exception as error:
-        traceback.print_exc()
-        return fail(root, f"AlgorithmError: {type(error).__name__}: {error}")
-    return 0
-
-
-def fail(root: Path, reason: str) -> int:
-    """1; the reason is in the log and in output/failure."""
-    print(reason, file=sys.stderr, flush=True)
-    (root / "output").mkdir(parents=True, exist_ok=True)
-    (root / "output" / "failure").write_text(reason)
-    return 1
-
-
-def train(root: Path) -> None:
-    """The model is in `root`/model; raises ClientError for whatever the user can correct, PeerLost
-    where another instance of the job has ended.
+def train(this: Job) -> None:
+    """The model is in the job's folder for it; raises ClientError for whatever the user can correct,
+    AlgorithmError where another instance of the job has ended.
     """
-    given = _config(root, "hyperparameters")
-    wanted = parameters.read(given)
-    channels, resources = _config(root, "inputdataconfig"), _config(root, "resourceconfig")
-    hosts = tuple(resources.get("hosts") or ("algo-1",))
-    with tempfile.TemporaryDirectory() as folder:
+    wanted = parameters.read(this.hyperparameters)
+    with tempfile.TemporaryDirectory() as scratch:
         if isinstance(wanted, WordParameters):
-            word_training.train(
-                word_training.Place(
-                    root,
-                    channels,
-                    resources.get("current_host", hosts[0]),
-                    hosts,
-                    Path(folder),
-                    str(given.get("_tuning_objective_metric", "")),
-                ),
-                wanted,
-            )
-            return
-        _check(wanted, channels, hosts)
-        print(f"Running single machine CPU BlazingText training using {wanted.mode} mode.", flush=True)
-        texts = {
-            name: _channel(root, name, channels[name], Path(folder))
-            for name in ("train", "validation")
-            if name in channels
-        }
-        data.shuffle(texts["train"])
-        _fit(texts["train"], texts.get("validation"), wanted, root / "model" / "model.bin")
+            word_training.train(this, wanted, Path(scratch))
+        else:
+            _supervised(this, wanted, Path(scratch))
 
 
-def _config(root: Path, name: str) -> dict[str, Any]:
-    """The content of input/config's file of that name; {} where there is none."""
-    file = root / "input" / "config" / f"{name}.json"
-    return json.loads(file.read_text() or "{}") if file.exists() else {}
+def _supervised(this: Job, wanted: Parameters, scratch: Path) -> None:
+    """model/model.bin is there."""
+    # Nothing is saved of half a training: the job may end at once.
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    root = this.root
+    channels = json.loads((root / "input" / "config" / "inputdataconfig.json").read_text() or "{}")
+    word_training.single(wanted.mode, this.hosts)
+    _check(wanted, channels)
+    print(f"Running single machine CPU BlazingText training using {wanted.mode} mode.", flush=True)
+    texts = {
+        name: _channel(root, name, channels[name], scratch)
+        for name in ("train", "validation")
+        if name in channels
+    }
+    data.shuffle(texts["train"])
+    _fit(texts["train"], texts.get("validation"), wanted, root / "model" / "model.bin")
 
 
-def _check(wanted: Parameters, channels: Mapping[str, object], hosts: Sequence[str]) -> None:
-    if len(hosts) > 1:
-        raise ClientError(
-            f"Mode {wanted.mode} supports a single instance only, and the job has {len(hosts)}: "
-            "multiple CPU instances are supported by batch_skipgram"
-        )
+def _check(wanted: Parameters, channels: Mapping[str, object]) -> None:
     if "train" not in channels:
         raise ClientError("The channel 'train' is required")
     if unknown := sorted(set(channels) - {"train", "validation"}):
@@ -141,4 +101,4 @@ def _fit(train: Text, validation: Text | None, wanted: Parameters, target: Path)
 
 
 if __name__ == "__main__":
-    sys.exit(main(os.environ))
+    sys.exit(run(train))

@@ -6,15 +6,17 @@ SageMaker AI Developer Guide, BlazingText algorithm, Input/Output Interface.
 
 from __future__ import annotations
 
+import json
 import math
-import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from contract import channels
+from contract.job import Job
 
 from . import data, engines, evaluation, memory, pipe, sentences, shards, word_model
 from .parameters import ClientError, WordParameters
@@ -27,32 +29,20 @@ is the job's."""
 SEED = 1
 
 
-@dataclass(frozen=True)
-class Place:
-    """Where the job runs: /opt/ml, its channels, and the names of its instances."""
-
-    root: Path
-    channels: Mapping[str, Mapping[str, str]]
-    host: str
-    hosts: tuple[str, ...]
-    scratch: Path
-    tuned: str = ""
-    """The metric that a tuning job looks for."""
-
-
-def train(place: Place, wanted: WordParameters) -> None:
-    """The model is in `place.root`/model, on the first host; raises ClientError for whatever the user
-    can correct, PeerLost where another instance has ended.
+def train(this: Job, wanted: WordParameters, scratch: Path) -> None:
+    """The model is in the job's folder for it, on the first host; raises ClientError for whatever the
+    user can correct, PeerLost where another instance has ended.
     """
-    check(place, wanted)
-    if len(place.hosts) == 1:
+    check(this, wanted)
+    place = Place(this, _config(this), scratch)
+    if len(this.hosts) == 1:
         print(f"Running single machine CPU BlazingText training using {wanted.mode} mode.")
         _train(place, wanted, None)
         return
-    group = Peers(place.host, place.hosts)
+    group = Peers(this.host, this.hosts)
     print(
         f"Running distributed CPU BlazingText training using {wanted.mode} on {len(group.hosts)} "
-        f"hosts.\nNumber of hosts: {len(group.hosts)}, master: {group.master}, host: {place.host}.",
+        f"hosts.\nNumber of hosts: {len(group.hosts)}, master: {group.master}, host: {this.host}.",
         flush=True,
     )
     try:
@@ -65,21 +55,40 @@ def train(place: Place, wanted: WordParameters) -> None:
         group.close()
 
 
-def check(place: Place, wanted: WordParameters) -> None:
+def check(this: Job, wanted: WordParameters) -> None:
     """Raises ClientError for channels and instances that the mode cannot use."""
-    if unknown := sorted(set(place.channels) - {"train", evaluation.CHANNEL}):
+    channels.check(this.channels, optional=(evaluation.CHANNEL,))
+    if wanted.mode != "batch_skipgram":
+        single(wanted.mode, this.hosts)
+    tuned = str(this.hyperparameters.get("_tuning_objective_metric", ""))
+    evaluation.required(wanted.evaluation, tuned, evaluation.CHANNEL in this.channels)
+
+
+def single(mode: str, hosts: Sequence[str]) -> None:
+    """Raises ClientError where a mode that trains on one instance is given several."""
+    if len(hosts) > 1:
         raise ClientError(
-            f"Unknown channel {', '.join(map(repr, unknown))}: mode {wanted.mode} reads 'train' (and, "
-            f"in Sagebrush, word pairs from {evaluation.CHANNEL!r})"
+            f"Mode {mode} supports a single instance only, and the job has {len(hosts)}: "
+            "multiple CPU instances are supported by batch_skipgram"
         )
-    if "train" not in place.channels:
-        raise ClientError("The channel 'train' is required")
-    if len(place.hosts) > 1 and wanted.mode != "batch_skipgram":
-        raise ClientError(
-            f"Mode {wanted.mode} supports a single instance only, and the job has "
-            f"{len(place.hosts)}: multiple CPU instances are supported by batch_skipgram"
-        )
-    evaluation.required(wanted.evaluation, place.tuned, evaluation.CHANNEL in place.channels)
+
+
+@dataclass(frozen=True)
+class Place:
+    """A job, what inputdataconfig.json says of its channels, and a folder for what is read of them."""
+
+    job: Job
+    channels: Mapping[str, Mapping[str, str]]
+    scratch: Path
+
+    def folder(self, channel: str) -> Path:
+        """The folder with the channel's files, also of one in Pipe mode."""
+        data = self.job.root / "input" / "data"
+        return pipe.folder(data, channel, self.channels[channel], self.scratch, labelled=False)
+
+
+def _config(this: Job) -> dict[str, dict[str, str]]:
+    return json.loads((this.root / "input" / "config" / "inputdataconfig.json").read_text())
 
 
 def _train(place: Place, wanted: WordParameters, group: Peers | None) -> None:
@@ -91,8 +100,8 @@ def _train(place: Place, wanted: WordParameters, group: Peers | None) -> None:
         print(f"Read {int(million) if million >= 1 else f'{million:.6g}'}M words")
         print(f"Number of words:  {len(corpus.words)}", flush=True)
     text = memory.size(corpus.words, len(corpus.ids), wanted)
-    memory.check(text, wanted, memory.limit(os.environ), len(place.hosts))
-    trainer = _trained(corpus, wanted, group)
+    memory.check(text, wanted, place.job.resources()[1], len(place.job.hosts))
+    trainer = _trained(place.job, corpus, wanted, group)
     if not leads:
         print(f"Training has finished: the logs of {group.master if group else ''} have its figures.")
         return
@@ -101,10 +110,11 @@ def _train(place: Place, wanted: WordParameters, group: Peers | None) -> None:
         raise ClientError(
             f"Training diverged (NaN): lower learning_rate (it is {wanted.learning_rate})"
         )
-    _write(place.root / "model", corpus, wanted, trainer)
-    word_model.write_text(place.root / "model" / "vectors.txt", corpus.words, vectors)
+    model = place.job.model
+    _write(model, corpus, wanted, trainer)
+    word_model.write_text(model / "vectors.txt", corpus.words, vectors)
     if wanted.evaluation:
-        _evaluate(place.root / "model", pairs, corpus.words, vectors)
+        _evaluate(model, pairs, corpus.words, vectors)
 
 
 def _pairs(
@@ -113,10 +123,9 @@ def _pairs(
     """The pairs to evaluate with, read before the training: a wrong line should not cost it."""
     if not wanted.evaluation or (group and not group.first):
         return None
-    if (config := place.channels.get(evaluation.CHANNEL)) is None:
+    if evaluation.CHANNEL not in place.channels:
         return None
-    folder = pipe.folder(place.root / "input" / "data", evaluation.CHANNEL, config, place.scratch, False)
-    return evaluation.read(folder)
+    return evaluation.read(place.folder(evaluation.CHANNEL))
 
 
 def _corpus(place: Place, wanted: WordParameters, group: Peers | None) -> Any:
@@ -124,13 +133,12 @@ def _corpus(place: Place, wanted: WordParameters, group: Peers | None) -> Any:
     # Imported here: a job with a wrong hyperparameter should not wait for the compiled loops.
     from . import word_vectors
 
-    config = place.channels["train"]
-    folder = pipe.folder(place.root / "input" / "data", "train", config, place.scratch, False)
-    files = data.files(folder, "train")
+    files = data.files(place.folder("train"), "train")
     if group is None or group.first:
         for file in files:
             print(f"Processing {file} . File size: {file.stat().st_size / 2**20} MB", flush=True)
-    sharded = group is not None and config.get("S3DistributionType") == "ShardedByS3Key"
+    kind = place.channels["train"].get("S3DistributionType")
+    sharded = group is not None and kind == "ShardedByS3Key"
     files = [sentences.plain(file, place.scratch) for file in files]
     corpus = word_vectors.vocabulary_and_corpus(files, 1 if sharded else wanted.min_count)
     if group is not None:
@@ -141,8 +149,10 @@ def _corpus(place: Place, wanted: WordParameters, group: Peers | None) -> Any:
     return corpus
 
 
-def _trained(corpus: Any, wanted: WordParameters, group: Peers | None) -> Any:
-    """A trainer that has gone through all epochs, with the log's lines of its progress."""
+def _trained(this: Job, corpus: Any, wanted: WordParameters, group: Peers | None) -> Any:
+    """A trainer that has gone through all epochs, or those up to the SIGTERM by which the job is to
+    end, with the log's lines of its progress.
+    """
     from . import word_vectors
 
     settings = word_vectors.Settings(
@@ -179,6 +189,9 @@ def _trained(corpus: Any, wanted: WordParameters, group: Peers | None) -> Any:
                 f"Million Words/sec: {rate:.2f} #####",
                 flush=True,
             )
+        if _stopped(this, group):
+            print(f"The job is asked to stop: the vectors are those of epoch {epoch}", flush=True)
+            break
     seconds = max(time.monotonic() - started, 1e-9)
     if leads:
         print("\nTraining finished!")
@@ -188,9 +201,14 @@ def _trained(corpus: Any, wanted: WordParameters, group: Peers | None) -> Any:
     return trainer
 
 
+def _stopped(this: Job, group: Peers | None) -> bool:
+    """Whether the job is to end; with several instances all know it at the same epoch."""
+    mine = b"stop" if this.stopping.is_set() else b""
+    return bool(mine if group is None else group.exchange(mine, max))
+
+
 def _write(folder: Path, corpus: Any, wanted: WordParameters, trainer: Any) -> None:
     """vectors.bin, in fastText's format."""
-    folder.mkdir(parents=True, exist_ok=True)
     args = word_model.trained_with(
         wanted.mode,
         dim=wanted.vector_dim,
