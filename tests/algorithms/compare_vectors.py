@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 
 sys.path.insert(0, sys.argv[2])
-import fasttext  # noqa: E402
-from blazingtext import word_model  # noqa: E402
+import fasttext
+from blazingtext import word_model
 
 FOLDER = Path(sys.argv[1])
 WORDS = ["sun", "sunny", "schön", "日本", "日本語の", "a", "", "</s>", "unheard", "<sun>"]
@@ -20,7 +20,10 @@ WORDS = ["sun", "sunny", "schön", "日本", "日本語の", "a", "", "</s>", "u
 
 def text() -> Path:
     chance = random.Random(0)
-    lines = [" ".join(chance.choices(["sun", "sunny", "moon", "schön", "日本", "a"], k=8)) for _ in range(200)]
+    lines = [
+        " ".join(chance.choices(["sun", "sunny", "moon", "schön", "日本", "a"], k=8))
+        for _ in range(200)
+    ]
     file = FOLDER / "text.txt"
     file.write_text("\n".join(lines) + "\n")
     return file
@@ -44,9 +47,23 @@ def differences(ours, theirs) -> float:
 
 def main() -> None:
     cases = []
-    for model, minn, maxn in (("skipgram", 3, 6), ("cbow", 2, 4), ("skipgram", 0, 0), ("cbow", 1, 3)):
+    for model, minn, maxn in (
+        ("skipgram", 3, 6),
+        ("cbow", 2, 4),
+        ("skipgram", 0, 0),
+        ("cbow", 1, 3),
+    ):
         theirs = fasttext.train_unsupervised(
-            str(text()), model=model, minn=minn, maxn=maxn, dim=8, bucket=100, epoch=1, thread=11, verbose=0, minCount=1
+            str(text()),
+            model=model,
+            minn=minn,
+            maxn=maxn,
+            dim=8,
+            bucket=100,
+            epoch=1,
+            thread=11,
+            verbose=0,
+            minCount=1,
         )
         file = FOLDER / "theirs.bin"
         theirs.save_model(str(file))
@@ -70,8 +87,12 @@ def main() -> None:
 
             case["gensim"] = differences(ours, other.load_facebook_vectors(str(file)))
             case["gensim model"] = differences(ours, other.load_facebook_model(str(file)).wv)
-            word_model.write_text(FOLDER / "vectors.txt", words, np.stack([ours.vector(w) for w in theirs.words]))
-            text_vectors = KeyedVectors.load_word2vec_format(str(FOLDER / "vectors.txt"), binary=False)
+            word_model.write_text(
+                FOLDER / "vectors.txt", words, np.stack([ours.vector(w) for w in theirs.words])
+            )
+            text_vectors = KeyedVectors.load_word2vec_format(
+                str(FOLDER / "vectors.txt"), binary=False
+            )
             case["text"] = max(
                 float(np.abs(text_vectors[word] - ours.vector(word)).max()) for word in theirs.words
             )

@@ -42,7 +42,9 @@ def test_ranks_are_compared_and_ties_share_theirs() -> None:
     assert evaluation.spearman([(1, 10), (2, 20), (3, 25)]) == pytest.approx(1)
     assert evaluation.spearman([(1, 3), (2, 2), (3, 1)]) == pytest.approx(-1)
     # scipy.stats.spearmanr([1, 2, 2, 4], [1, 3, 2, 4])
-    assert evaluation.spearman([(1, 1), (2, 3), (2, 2), (4, 4)]) == pytest.approx(0.9486832980505138)
+    assert evaluation.spearman([(1, 1), (2, 3), (2, 2), (4, 4)]) == pytest.approx(
+        0.9486832980505138
+    )
     assert evaluation.spearman([(1, 1)]) is None
     assert evaluation.spearman([(1, 1), (1, 2)]) is None
 
@@ -50,8 +52,15 @@ def test_ranks_are_compared_and_ties_share_theirs() -> None:
 def test_the_result_is_aws_eval_json() -> None:
     words = [b"sun", b"Moon", b"moon", b"stone"]
     vectors = np.array([[1, 0], [0.9, 0.1], [0, -1], [0, 1]], np.float32)
-    pairs = [Pair("sun", "moon", 9), Pair("sun", "stone", 3), Pair("moon", "stone", 4), Pair("sun", "x", 1)]
-    result = evaluation.evaluate({"all.txt": pairs, "none.txt": [Pair("x", "y", 1)]}, words, vectors)
+    pairs = [
+        Pair("sun", "moon", 9),
+        Pair("sun", "stone", 3),
+        Pair("moon", "stone", 4),
+        Pair("sun", "x", 1),
+    ]
+    result = evaluation.evaluate(
+        {"all.txt": pairs, "none.txt": [Pair("x", "y", 1)]}, words, vectors
+    )
     assert result == {
         "all.txt": {"not_found": 1, "spearmans_rho": pytest.approx(1.0), "total_pairs": 4},
         "none.txt": {"not_found": 1, "spearmans_rho": None, "total_pairs": 1},

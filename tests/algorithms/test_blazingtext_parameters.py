@@ -74,7 +74,10 @@ def test_supervised_parameters_do_nothing_in_the_word2vec_modes(
     ("given", "words"),
     [
         ({"mode": "batch_skipgram", "subwords": "True"}, "not supported by batch_skipgram"),
-        ({"min_char": "4", "max_char": "3", "subwords": "True"}, "expects an integer up to max_char, which is 3"),
+        (
+            {"min_char": "4", "max_char": "3", "subwords": "True"},
+            "expects an integer up to max_char, which is 3",
+        ),
         ({"sampling_threshold": "1.5"}, "1.5 is greater than the maximum of 1"),
         ({"sampling_threshold": "0"}, "0.0 is less than or equal to the minimum of 0"),
         ({"batch_size": "0"}, "0 is less than the minimum of 1"),

@@ -51,7 +51,9 @@ def test_a_word_is_the_mean_of_itself_and_its_n_grams(tmp_path: Path) -> None:
     assert len(rows) == 4 + 3 + 2 + 1
     expected = np.vstack([model.input[2], model.input[[3 + row for row in rows]]]).mean(axis=0)
     assert found.vector("caf\u00e9") == pytest.approx(expected, abs=1e-6)
-    assert found.vector("caf\u00e9s").any(), "a word that was not seen has the n-grams of those that were"
+    assert found.vector("caf\u00e9s").any(), (
+        "a word that was not seen has the n-grams of those that were"
+    )
     assert not found.vector("").any()
     assert np.array_equal(found.vector("</s>"), np.zeros(4, np.float32))
 

@@ -27,7 +27,9 @@ from tests.algorithms.blazingtext_job import sentences
 WANTED = WordParameters(
     "batch_skipgram", min_count=1, vector_dim=8, epochs=3, learning_rate=0.5, buckets=500
 )
-PAIRS = "guitar song 9\nbread soup 8\ngoal team 8\nguitar soup 1\nbread team 1\ngoal song 2\nx y 3\n"
+PAIRS = (
+    "guitar song 9\nbread soup 8\ngoal team 8\nguitar soup 1\nbread team 1\ngoal song 2\nx y 3\n"
+)
 
 
 @pytest.fixture(autouse=True)
@@ -122,17 +124,27 @@ def test_subwords_answer_for_unknown_words(job: Job) -> None:
     body, kind = inference.output_fn(inference.predict_fn(questions, found))
     known, unknown = json.loads(body)
     assert kind == "application/json"
-    assert (list(known), known["word"], unknown["word"]) == (["vector", "word"], "guitar", "guitars")
+    assert (list(known), known["word"], unknown["word"]) == (
+        ["vector", "word"],
+        "guitar",
+        "guitars",
+    )
     assert np.linalg.norm(unknown["vector"]) > 0
     row = (job.root / "model" / "vectors.txt").read_text().partition("\nguitar ")[2]
-    assert known["vector"] == pytest.approx([float(n) for n in row.split("\n")[0].split()], abs=1e-6)
+    assert known["vector"] == pytest.approx(
+        [float(n) for n in row.split("\n")[0].split()], abs=1e-6
+    )
 
 
 def test_without_subwords_unknown_words_are_zeros_also_in_lines(job: Job) -> None:
     trained(job, WANTED)
     found = served(job.root)
-    questions = inference.input_fn('{"source": "unheard"}\n{"word": "song"}\n', "application/jsonlines")
-    body, kind = inference.output_fn(inference.predict_fn(questions, found), "application/jsonlines")
+    questions = inference.input_fn(
+        '{"source": "unheard"}\n{"word": "song"}\n', "application/jsonlines"
+    )
+    body, kind = inference.output_fn(
+        inference.predict_fn(questions, found), "application/jsonlines"
+    )
     unknown, known = map(json.loads, body.splitlines())
     assert kind == "application/jsonlines"
     assert unknown == {"vector": [0.0] * 8, "word": "unheard"}
@@ -186,7 +198,7 @@ def test_a_job_too_large_for_its_instance_ends_before_it_trains(
     job: Job, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SAGEBRUSH_MEMORY", str(100 << 20))
-    with pytest.raises(ClientError, match="^Out of memory: .*the instance has 100 MiB"):
+    with pytest.raises(ClientError, match=r"^Out of memory: .*the instance has 100 MiB"):
         trained(job, WANTED)
 
 
@@ -232,9 +244,7 @@ def test_several_instances_make_one_model(
         file = {"TrainingInputMode": "File", "S3DistributionType": distribution}
         resources = {"current_host": host, "hosts": hosts}
         channels = {"train": file, "evaluation": file}
-        jobs.append(
-            configured(tmp_path / host, inputdataconfig=channels, resourceconfig=resources)
-        )
+        jobs.append(configured(tmp_path / host, inputdataconfig=channels, resourceconfig=resources))
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(lambda each: trained(each, WANTED), jobs))
     said = capsys.readouterr().out

@@ -101,7 +101,9 @@ class Trainer:
         sizes = (settings.min_char, settings.max_char, settings.buckets)
         return np.stack(
             [
-                self.input[[row, *(len(words) + n for n in word_model.ngrams(word, *sizes))]].mean(0)
+                self.input[[row, *(len(words) + n for n in word_model.ngrams(word, *sizes))]].mean(
+                    0
+                )
                 for row, word in enumerate(words)
             ]
         )

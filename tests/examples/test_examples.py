@@ -54,6 +54,12 @@ EXPECTED = {
         "{'blazingtext': accuracy, 'baseline': baseline_accuracy}",
         {"blazingtext": 0.83, "baseline": 0.86},
     ),
+    "word_vectors": Expected(
+        "python3",
+        "{'rho': mean_rho, 'agrees': agrees, 'understood': understood}",
+        {"rho": 0.5, "agrees": 0.999, "understood": 2},
+        "algorithms",
+    ),
     "fine_tune_transformer": Expected(
         "huggingface",
         "{'transformer': accuracy['tiny BERT from scratch'], 'points': len(found['eval:accuracy'])}",

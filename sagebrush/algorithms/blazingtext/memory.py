@@ -36,9 +36,7 @@ def size(words: Sequence[bytes], tokens: int, wanted: WordParameters) -> Size:
         return Size(len(words), 0, tokens)
     lengths = np.fromiter(map(len, words), np.int64, len(words)) + 2
     sizes = range(wanted.min_char, min(wanted.max_char, int(lengths.max(initial=0))) + 1)
-    return Size(
-        len(words), sum(int(np.maximum(lengths - n + 1, 0).sum()) for n in sizes), tokens
-    )
+    return Size(len(words), sum(int(np.maximum(lengths - n + 1, 0).sum()) for n in sizes), tokens)
 
 
 def needed(text: Size, wanted: WordParameters, hosts: int = 1) -> int:
@@ -86,7 +84,9 @@ def _cure(text: Size, wanted: WordParameters, available: int, hosts: int) -> str
         if (largest := _largest(fits, getattr(wanted, name))) >= least:
             room.append(f"{name}={largest}")
     if room:
-        return f"It holds {' or '.join(room)}; a larger instance type or a larger min_count helps too"
+        return (
+            f"It holds {' or '.join(room)}; a larger instance type or a larger min_count helps too"
+        )
     return "Use a larger instance type, or a larger min_count"
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from .parameters import ClientError
 
-
 _BLOCK = 1 << 23
 """Bytes that are looked at at a time."""
 

@@ -103,7 +103,9 @@ def _train(place: Place, wanted: WordParameters, group: Peers | None) -> None:
     memory.check(text, wanted, place.job.resources()[1], len(place.job.hosts))
     trainer = _trained(place.job, corpus, wanted, group)
     if not leads:
-        print(f"Training has finished: the logs of {group.master if group else ''} have its figures.")
+        print(
+            f"Training has finished: the logs of {group.master if group else ''} have its figures."
+        )
         return
     vectors = trainer.vectors()
     if not np.isfinite(vectors).all():
@@ -249,5 +251,3 @@ def _evaluate(
         else:
             print("No #mean_rho: fewer than two pairs have words of the training text", flush=True)
     (folder / "eval.json").write_text(evaluation.told(result) + "\n")
-
-
