@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Union
 
 from contract import hyperparameters
 from contract.errors import ClientError
@@ -68,7 +67,7 @@ _KINDS: Mapping[str, Kind] = {
 """What each hyperparameter may be; those that are not here are positive whole numbers."""
 
 
-def read(given: Mapping[str, str]) -> Union[Parameters, WordParameters]:
+def read(given: Mapping[str, str]) -> Parameters | WordParameters:
     """The parameters that `given` (names to strings) asks for; raises ClientError.
 
     Names of the platform (`_tuning_objective_metric`, `sagemaker_…`) are ignored. Names that only
