@@ -107,6 +107,7 @@ def test_strings_of_every_sdk_are_read() -> None:
             "sagemaker_region": "us-east-1",
         }
     )
+    assert isinstance(found, Parameters)
     assert (found.mode, found.epochs, found.buckets) == ("supervised", 10, 1_000_000)
     assert (found.learning_rate, found.early_stopping, found.min_count) == (0.05, True, 0)
 

@@ -128,10 +128,10 @@ def _from_lines(text: str) -> list[Question]:
         if not line.strip():
             continue
         sample = _json(line, f"Line {number}")
-        text = sample.get("source", sample.get("word")) if isinstance(sample, dict) else None
-        if not isinstance(text, str):
+        asked = sample.get("source", sample.get("word")) if isinstance(sample, dict) else None
+        if not isinstance(asked, str):
             raise BadRequest(f'Line {number} must be {{"source": "a sentence or a word"}}')
-        questions.append(Question(text, _k(sample.get("k", 1))))
+        questions.append(Question(asked, _k(sample.get("k", 1))))
     return questions
 
 

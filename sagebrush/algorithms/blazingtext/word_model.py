@@ -134,7 +134,7 @@ def _write_buckets(out: BinaryIO, model: Trained) -> None:
     for begin in range(0, args.bucket, rows):
         chunk = unlearnt[: min(rows, args.bucket - begin)]
         learnt = model.input[first + begin : first + begin + rows]
-        known = learnt.any(axis=1)
+        known = np.asarray(learnt.any(axis=1))
         if known.any():
             chunk = np.where(known[:, None], learnt, chunk)
         out.write(np.ascontiguousarray(chunk, "<f4").data)
