@@ -136,7 +136,6 @@ def test_validation_labels_that_training_lacks_count_as_wrong(job: TrainingJob) 
     ("hyperparameters", "words"),
     [
         ({}, "'mode' is a required property"),
-        ({"mode": "skipgram"}, "mode=skipgram (Word2Vec) is not in this release"),
         ({"mode": "supervised", "epoch": "3"}, "('epoch' was unexpected)"),
         ({"mode": "supervised", "epochs": "many"}, "'many' is not of type 'integer'"),
         ({**SMALL, "early_stopping": "True"}, "early_stopping=True needs the channel"),
