@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from sagebrush.algorithms.blazingtext import shards
+from sagebrush.algorithms.blazingtext.parameters import WordParameters
 from sagebrush.algorithms.blazingtext.peers import Average, PeerLost, Peers
 
 HOSTS = ("127.0.0.1", "127.0.0.2", "127.0.0.3")
@@ -56,25 +57,38 @@ def test_all_get_what_the_first_made_of_all(port: int) -> None:
     assert found == [b"0+1+2"] * 3
 
 
-def test_rows_take_the_mean_of_the_changes_by_those_who_changed_them(port: int) -> None:
+def test_changes_are_added_or_averaged_by_how_often_a_row_is_updated(port: int) -> None:
+    updates = np.array([1e9, 1e-9, 100.0, 1e9, 1.0])
+
     def work(group: Peers) -> np.ndarray:
         average = Average(group)
-        matrix = np.full((4, 2), float(group.rank), np.float32)
-        average.start(matrix)  # the first host's: zeros
-        matrix[0] += 3.0 * group.rank  # changes of 0, 3, 6; the first made none
-        matrix[1] += [1, 2]
-        matrix[2 if group.rank == 2 else 1] += 1
+        matrix = np.full((5, 2), float(group.rank), np.float32)
+        average.start(matrix, updates)  # the first host's: zeros
+        matrix[:3] += 3.0 * group.rank  # changes of 0, 3, 6; the first made none
+        if group.rank == 2:
+            matrix[3] += 1
         average(matrix)
-        matrix[3] += 1
+        matrix[4] += 1
         wider = np.pad(matrix, ((0, 1), (0, 2)), constant_values=7.0)
-        average._before[wider.ctypes.data] = average._before.pop(matrix.ctypes.data)
+        average._started[wider.ctypes.data] = average._started.pop(matrix.ctypes.data)
         average(wider)
         assert (wider[:, 2:] == 7).all(), "what the trainer has beyond stays as it is"
-        return wider[:4, :2]
+        return wider[:5, :2]
 
-    expected = np.array([[4.5, 4.5], [5 / 3, 8 / 3], [1, 1], [1, 1]])
+    q, p = np.exp(-1), np.exp(-0.01)
+    expected = np.array([4.5, 9, 4.5 * (1 + q), 1, 1 + p + p * p])[:, None] * [[1, 1]]
     for matrix in together(port, work):
-        assert matrix == pytest.approx(expected)
+        assert matrix == pytest.approx(expected, rel=1e-5)
+
+
+def test_frequent_words_are_updated_more_often_than_they_are_centres() -> None:
+    text = Text(np.zeros(0), np.zeros(0), [b"the", b"of", b"rare"], np.array([900_000, 99_990, 10]))
+    centres, outputs = shards.updates(text, WordParameters("batch_skipgram"), 10)
+    kept = 900_000 * (np.sqrt(1e-4 / 0.9) + 1e-4 / 0.9) / 10
+    assert centres == pytest.approx([kept, kept, 1.0], rel=2)
+    assert centres[0] == pytest.approx(kept)
+    assert centres[2] == 1.0
+    assert (outputs > centres).all()
 
 
 def test_a_peer_that_ends_is_a_reason_and_no_hang(port: int) -> None:

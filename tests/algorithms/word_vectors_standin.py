@@ -13,6 +13,9 @@ from sagebrush.algorithms.blazingtext import word_model
 from sagebrush.algorithms.blazingtext.parameters import ClientError
 
 
+PARTS = 4
+
+
 @dataclasses.dataclass(frozen=True)
 class Corpus:
     ids: np.ndarray
@@ -60,8 +63,6 @@ def vocabulary_and_corpus(files: Sequence[Path], min_count: int) -> Corpus:
 class Trainer:
     """Skip-gram with the full softmax's gradient over a few words; enough to tell topics apart."""
 
-    PARTS = 4
-
     def __init__(self, corpus: Corpus, settings: Settings) -> None:
         self._corpus, self._settings = corpus, settings
         chance = np.random.default_rng(settings.seed)
@@ -75,8 +76,8 @@ class Trainer:
 
     def epoch(self) -> float:
         sentences = np.split(self._corpus.ids, self._corpus.ends[:-1])
-        for part in range(self.PARTS):
-            for ids in sentences[part :: self.PARTS]:
+        for part in range(PARTS):
+            for ids in sentences[part :: PARTS]:
                 self._learn(ids)
             if self._average:
                 self._average(self.input)

@@ -25,6 +25,8 @@ PATIENCE = 120.0
 """Seconds that the hosts wait for each other at the beginning: a sandbox may start late."""
 SILENCE = 1800.0
 """Seconds without a byte after which a peer counts as lost, though its connection stands."""
+RESTS = 100.0
+"""Updates after which a row has gone all but 1/e of its way, by about: at the default learning rate."""
 HELLO = b"blazingtext 1\n"
 _HEAD = struct.Struct("<q")
 _BLOCK = 1 << 20
@@ -103,38 +105,46 @@ class Peers:
 class Average:
     """Makes a matrix the same on all hosts, between parts of an epoch.
 
-    A row becomes what it was after the last call plus the mean of the changes by those hosts that
-    changed it: a rare word, which one host has seen, keeps all that it has learnt, while a frequent
-    one does not take as many steps at once as there are hosts.
+    The changes of a row that is seldom updated are added, as if one host had seen all of the text; of
+    one that is updated often enough to come to rest within a part, the mean is taken, as adding would
+    overshoot. Between them lies what a row that goes towards its rest by the same share at each
+    update would have done with all hosts' updates one after another: with q what is left of its way
+    after one host's, m hosts bring it (1 - q^m) / (1 - q) times as far as one.
     """
 
     def __init__(self, peers: Peers) -> None:
         self._peers = peers
-        self._before: dict[int, Matrix] = {}
+        self._started: dict[int, tuple[Matrix, Matrix]] = {}
 
-    def start(self, matrix: Matrix) -> None:
-        """The matrix is the first host's on all of them, and is what changes are counted from."""
+    def start(self, matrix: Matrix, updates: npt.NDArray[np.float64]) -> None:
+        """The matrix is the first host's on all of them, and is what changes are counted from.
+
+        `updates` is how often a host will update each row between two calls, about.
+        """
         body = matrix.tobytes() if self._peers.first else b""
         found = self._peers.exchange(body, lambda all_of_them: all_of_them[0])
         matrix[:] = np.frombuffer(found, np.float32).reshape(matrix.shape)
-        self._before[_address(matrix)] = matrix.copy()
+        left = np.exp(-updates / RESTS).astype(np.float32)
+        self._started[_address(matrix)] = matrix.copy(), left
 
     def __call__(self, matrix: Matrix) -> None:
-        """The matrix holds the average, in place. It is one of those that were started, or holds one in
-        its first rows and columns: what lies beyond, the trainer's own, stays as it is.
+        """The matrix holds what all have learnt, in place. It is one of those that were started, or
+        holds one in its first rows and columns: what lies beyond, the trainer's own, stays as it is.
         """
-        before = self._before[_address(matrix)]
+        before, left = self._started[_address(matrix)]
         matrix = matrix[: before.shape[0], : before.shape[1]]
         rows = np.flatnonzero((matrix != before).any(axis=1)).astype(np.int32)
         mine = _packed(rows, matrix[rows] - before[rows])
-        merged = self._peers.exchange(mine, lambda all_of_them: merge(all_of_them, matrix.shape))
+        merged = self._peers.exchange(
+            mine, lambda all_of_them: merge(all_of_them, matrix.shape, left)
+        )
         rows, changes = _unpacked(merged, matrix.shape[1])
         before[rows] += changes
         matrix[rows] = before[rows]
 
 
-def merge(parts: Sequence[bytes], shape: tuple[int, ...]) -> bytes:
-    """The mean change of each row that some host changed, over the hosts that did."""
+def merge(parts: Sequence[bytes], shape: tuple[int, ...], left: Matrix) -> bytes:
+    """The change of each row that some hosts changed; `left` is the q of each row."""
     total = np.zeros(shape, np.float32)
     hosts = np.zeros(shape[0], np.int32)
     for part in parts:
@@ -142,7 +152,10 @@ def merge(parts: Sequence[bytes], shape: tuple[int, ...]) -> bytes:
         total[rows] += changes
         hosts[rows] += 1
     rows = np.flatnonzero(hosts).astype(np.int32)
-    return _packed(rows, total[rows] / hosts[rows, None].astype(np.float32))
+    times = np.ones(len(rows), np.float32)
+    for more in range(1, len(parts)):  # 1 + q + q^2 ...: as many terms as hosts
+        times += np.where(hosts[rows] > more, left[rows] ** more, 0)
+    return _packed(rows, total[rows] * (times / hosts[rows])[:, None])
 
 
 def _packed(rows: npt.NDArray[np.int32], changes: Matrix) -> bytes:

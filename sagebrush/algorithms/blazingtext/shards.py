@@ -9,7 +9,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
+from .parameters import WordParameters
 from .peers import Peers
 
 
@@ -45,6 +47,21 @@ def merged(corpus: Any, group: Peers, min_count: int) -> Any:
         words=words,
         counts=np.array(counts, np.int64),
     )
+
+
+def updates(
+    corpus: Any, wanted: WordParameters, parts: int
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """How often each word is a centre, and how often a word that is predicted or a negative sample, in
+    one of `parts` equal parts of the whole text, about.
+    """
+    counts = np.asarray(corpus.counts, np.float64)
+    share = counts / counts.sum()
+    kept = np.sqrt(wanted.sampling_threshold / share) + wanted.sampling_threshold / share
+    centres = counts * np.minimum(kept, 1) / parts
+    likely = counts**0.75
+    negatives = centres.sum() * wanted.negative_samples * likely / likely.sum()
+    return centres, centres + negatives
 
 
 def vocabulary(parts: Sequence[bytes], min_count: int) -> bytes:

@@ -177,8 +177,9 @@ def _trained(this: Job, corpus: Any, wanted: WordParameters, group: Peers | None
     leads, hosts = group is None or group.first, len(group.hosts) if group else 1
     if group is not None:
         average = Average(group)
-        average.start(trainer.input)
-        average.start(trainer.output)
+        updates = shards.updates(corpus, wanted, hosts * word_vectors.PARTS)
+        average.start(trainer.input, updates[0])
+        average.start(trainer.output, updates[1])
         trainer.share(average)
     started = time.monotonic()
     for epoch in range(1, wanted.epochs + 1):
