@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 sys.path.insert(0, sys.argv[2])
-import fasttext
+import fasttext  # pyright: ignore[reportMissingImports]
 from blazingtext import word_model
 
 FOLDER = Path(sys.argv[1])
@@ -82,8 +82,8 @@ def main() -> None:
         ours = word_model.load(file)
         case["written"] = differences(ours, fasttext.load_model(str(file)))
         if "gensim" in sys.argv[3:]:
-            import gensim.models.fasttext as other
-            from gensim.models import KeyedVectors
+            import gensim.models.fasttext as other  # pyright: ignore[reportMissingImports]
+            from gensim.models import KeyedVectors  # pyright: ignore[reportMissingImports]
 
             case["gensim"] = differences(ours, other.load_facebook_vectors(str(file)))
             case["gensim model"] = differences(ours, other.load_facebook_model(str(file)).wv)

@@ -77,7 +77,7 @@ class Trainer:
     def epoch(self) -> float:
         sentences = np.split(self._corpus.ids, self._corpus.ends[:-1])
         for part in range(PARTS):
-            for ids in sentences[part :: PARTS]:
+            for ids in sentences[part::PARTS]:
                 self._learn(ids)
             if self._average:
                 self._average(self.input)

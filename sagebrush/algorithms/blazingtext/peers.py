@@ -155,11 +155,12 @@ def merge(parts: Sequence[bytes], shape: tuple[int, ...], left: Matrix) -> bytes
     times = np.ones(len(rows), np.float32)
     for more in range(1, len(parts)):  # 1 + q + q^2 ...: as many terms as hosts
         times += np.where(hosts[rows] > more, left[rows] ** more, 0)
-    return _packed(rows, total[rows] * (times / hosts[rows])[:, None])
+    changes = total[rows] * (times / hosts[rows])[:, None]
+    return _packed(rows, changes.astype(np.float32))
 
 
 def _packed(rows: npt.NDArray[np.int32], changes: Matrix) -> bytes:
-    return _HEAD.pack(len(rows)) + rows.tobytes() + changes.astype(np.float32).tobytes()
+    return _HEAD.pack(len(rows)) + rows.tobytes() + changes.tobytes()
 
 
 def _unpacked(body: bytes, width: int) -> tuple[npt.NDArray[np.int32], Matrix]:
