@@ -12,7 +12,6 @@ import numpy as np
 from sagebrush.algorithms.blazingtext import word_model
 from sagebrush.algorithms.blazingtext.parameters import ClientError
 
-
 PARTS = 4
 
 
