@@ -19,7 +19,9 @@ JSON, LINES = "application/json", "application/jsonlines"
 @pytest.fixture
 def model(tmp_path: Path) -> Model:
     small().save(tmp_path / "model.bin")
-    return inference.model_fn(str(tmp_path))
+    found = inference.model_fn(str(tmp_path))
+    assert isinstance(found, Model)
+    return found
 
 
 def ask(model: Model, body: str, content_type: str, accept: str) -> tuple[str, str]:
@@ -97,7 +99,9 @@ def test_other_content_types_are_415() -> None:
 
 def test_a_model_made_by_fasttext_may_have_another_name(tmp_path: Path) -> None:
     small().save(tmp_path / "langid.bin")
-    assert inference.model_fn(str(tmp_path)).labels == ["__label__pos", "__label__neg"]
+    found = inference.model_fn(str(tmp_path))
+    assert isinstance(found, Model)
+    assert found.labels == ["__label__pos", "__label__neg"]
 
 
 def test_an_archive_without_a_model_is_told(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import threading
@@ -58,7 +57,6 @@ def test_whole_texts_in_records(read: Read) -> None:
 
 
 def test_an_augmented_manifests_sentences_and_labels(read: Read) -> None:
-    magic = b"\x0a\x23\xd7\xce"
     body = records(
         b"one", b"1", b"two", json.dumps([1, "x"]).encode(), b"three", b"true", "vié".encode(), b"s"
     )
@@ -66,9 +64,16 @@ def test_an_augmented_manifests_sentences_and_labels(read: Read) -> None:
     assert found == [
         "__label__1 one", "__label__1 __label__x two", "__label__true three", "__label__s vié",
     ]  # fmt: skip
-    assert list(pipe.records(io.BytesIO(records(b"abcd" + magic + b"e")))) == [
-        b"abcd" + magic + b"e"
-    ]
+
+
+def test_sentences_without_labels_are_lines_each(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "train_0")
+    body = records(b"one two", b"three\n", "vi\u00e9".encode())
+    writer = threading.Thread(target=(tmp_path / "train_0").write_bytes, args=(body,))
+    writer.start()
+    found = pipe.folder(tmp_path, "train", RECORDS, tmp_path, labelled=False)
+    writer.join(10)
+    assert (found / "data").read_text() == "one two\nthree\nvi\u00e9\n"
 
 
 @pytest.mark.parametrize(

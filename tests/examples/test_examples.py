@@ -60,6 +60,12 @@ EXPECTED = {
         {"coherence": 0.2, "agreement": 0.6, "gain": 0.5},
         "algorithms",
     ),
+    "word_vectors": Expected(
+        "python3",
+        "{'rho': mean_rho, 'agrees': agrees, 'understood': understood}",
+        {"rho": 0.5, "agrees": 0.999, "understood": 2},
+        "algorithms",
+    ),
     "fine_tune_transformer": Expected(
         "huggingface",
         "{'transformer': accuracy['tiny BERT from scratch'], 'points': len(found['eval:accuracy'])}",

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from sagebrush.compute.local import probe
 from tests import needs
 from tests.built_environments import released_sklearn  # noqa: F401
 from tests.sdk_server import run
@@ -21,7 +22,14 @@ pytestmark = [
 
 @pytest.mark.parametrize(
     "script",
-    ["v2_script.py", "v2_blazingtext.py", "v2_xgboost.py", "v2_errors.py", "v2_remote.py"],
+    [
+        "v2_script.py",
+        "v2_blazingtext.py",
+        "v2_word_vectors.py",
+        "v2_xgboost.py",
+        "v2_errors.py",
+        "v2_remote.py",
+    ],
 )
 def test_sdk_v2(
     variables: dict[str, str],
@@ -45,6 +53,12 @@ def test_sdk_v3(variables: dict[str, str], tmp_path: Path) -> None:
     )
     where = "s3://sagemaker-us-east-1-123456789012/v3/code.tar.gz"
     said = run(variables, python, HERE / "v3_trainer.py", tmp_path, HERE, where)
+    assert "all well" in said
+
+
+def test_sdk_v3_word_vectors(variables: dict[str, str], tmp_path: Path) -> None:
+    instances = 2 if probe.choose("auto") == "sandbox" else 1
+    said = run(variables, needs.sdk("sdk3"), HERE / "v3_word_vectors.py", tmp_path, instances)
     assert "all well" in said
 
 

@@ -1,4 +1,4 @@
-"""BlazingText's endpoint: JSON and JSON Lines in, labels and probabilities out.
+"""BlazingText's endpoint: JSON and JSON Lines in, labels and probabilities or word vectors out.
 
 Source: Amazon SageMaker AI Developer Guide, BlazingText algorithm, Model Artifacts and Inference.
 """
@@ -17,8 +17,9 @@ if not __package__:  # loaded by its path, as the model server loads any inferen
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
     __package__, __spec__ = importlib.import_module("blazingtext").__name__, None
 
-from . import fasttext_model
-from .fasttext_model import Model
+from . import fasttext_model, word_model
+from .fasttext_model import SUPERVISED, Model
+from .word_model import WordVectors
 
 JSON = "application/json"
 JSON_LINES = "application/jsonlines"
@@ -35,7 +36,7 @@ class BadRequest(ValueError):
 
 @dataclass(frozen=True)
 class Question:
-    """One sentence and how many labels it asks for."""
+    """One sentence and how many labels it asks for; with word vectors a word."""
 
     text: str
     k: int
@@ -49,16 +50,19 @@ class Batch:
     items: Sequence[Any]
 
 
-def model_fn(model_dir: str) -> Model:
+def model_fn(model_dir: str) -> Model | WordVectors:
     """The model in `model_dir`; raises ValueError where there is none.
 
-    A model that fastText made may have another name than model.bin, when it is the only one.
+    A classifier is model.bin; one that fastText made, and word vectors (vectors.bin), may have any
+    name, when the file is the only one.
     """
     folder = Path(model_dir)
     found = [folder / MODEL] if (folder / MODEL).is_file() else sorted(folder.glob("*.bin"))
     if len(found) != 1:
         raise ValueError(f"no {MODEL} in the model archive: it must hold one, at its top")
-    return fasttext_model.load(found[0])
+    if word_model.arguments(found[0]).model == SUPERVISED:
+        return fasttext_model.load(found[0])
+    return word_model.load(found[0])
 
 
 def input_fn(body: bytes | str, content_type: str = JSON) -> Batch:
@@ -75,8 +79,12 @@ def input_fn(body: bytes | str, content_type: str = JSON) -> Batch:
     return Batch(form, _from_json(text) if form == JSON else _from_lines(text))
 
 
-def predict_fn(questions: Batch, model: Model) -> Batch:
+def predict_fn(questions: Batch, model: Model | WordVectors) -> Batch:
     """The answers, in order."""
+    if isinstance(model, WordVectors):
+        words = [question.text for question in questions.items]
+        found = [{"vector": model.vector(word).tolist(), "word": word} for word in words]
+        return Batch(questions.form, found)
     answers = []
     for question in questions.items:
         labels, probabilities = model.predict(question.text, question.k)
@@ -84,7 +92,7 @@ def predict_fn(questions: Batch, model: Model) -> Batch:
     return Batch(questions.form, answers)
 
 
-def predict_batch_fn(requests: Sequence[Batch], model: Model) -> list[Batch]:
+def predict_batch_fn(requests: Sequence[Batch], model: Model | WordVectors) -> list[Batch]:
     """The answers to several requests: each sentence is answered by itself, so they are those that
     the requests get one by one."""
     return [predict_fn(each, model) for each in requests]
@@ -120,9 +128,10 @@ def _from_lines(text: str) -> list[Question]:
         if not line.strip():
             continue
         sample = _json(line, f"Line {number}")
-        if not isinstance(sample, dict) or not isinstance(sample.get("source"), str):
-            raise BadRequest(f'Line {number} must be {{"source": "a sentence"}}')
-        questions.append(Question(sample["source"], _k(sample.get("k", 1))))
+        asked = sample.get("source", sample.get("word")) if isinstance(sample, dict) else None
+        if not isinstance(asked, str):
+            raise BadRequest(f'Line {number} must be {{"source": "a sentence or a word"}}')
+        questions.append(Question(asked, _k(sample.get("k", 1))))
     return questions
 
 

@@ -5,14 +5,16 @@ Source: Amazon SageMaker AI Developer Guide, BlazingText Hyperparameters.
 
 from __future__ import annotations
 
-import contextlib
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from contract import hyperparameters
+from contract.errors import ClientError
+from contract.hyperparameters import Boolean, Choice, Integer, Kind, Number
 
-class ClientError(Exception):
-    """The user's input cannot be used; the text says what and why."""
+__all__ = ["MODES", "ClientError", "Parameters", "WordParameters", "read"]
+
+LARGEST = 2**31 - 1
 
 
 @dataclass(frozen=True)
@@ -31,114 +33,76 @@ class Parameters:
     word_ngrams: int = 2
 
 
+@dataclass(frozen=True)
+class WordParameters:
+    """The hyperparameters of the Word2Vec modes, with the guide's defaults."""
+
+    mode: str
+    batch_size: int = 11
+    buckets: int = 2_000_000
+    epochs: int = 5
+    evaluation: bool = True
+    learning_rate: float = 0.05
+    max_char: int = 6
+    min_char: int = 3
+    min_count: int = 5
+    negative_samples: int = 5
+    sampling_threshold: float = 0.0001
+    subwords: bool = False
+    vector_dim: int = 100
+    window_size: int = 5
+
+
 MODES = ("batch_skipgram", "cbow", "skipgram", "supervised")
-# Of the Word2Vec modes; the guide's notebooks send them with supervised too, where they do nothing.
-WORD2VEC_ONLY = (
-    "batch_size",
-    "evaluation",
-    "max_char",
-    "min_char",
-    "negative_samples",
-    "sampling_threshold",
-    "subwords",
-    "window_size",
-)
-_LARGEST = 2**31 - 1
+_POSITIVE = Integer(least=1, most=LARGEST)
+_KINDS: Mapping[str, Kind] = {
+    "mode": Choice(MODES, required=True),
+    "evaluation": Boolean(),
+    "early_stopping": Boolean(),
+    "learning_rate": Number(above=0),
+    "min_count": Integer(least=0, most=LARGEST),
+    "sampling_threshold": Number(above=0, most=1),
+    "subwords": Boolean(),
+}
+"""What each hyperparameter may be; those that are not here are positive whole numbers."""
 
 
-def read(given: Mapping[str, str]) -> Parameters:
+def read(given: Mapping[str, str]) -> Parameters | WordParameters:
     """The parameters that `given` (names to strings) asks for; raises ClientError.
 
-    Names of the platform (`_tuning_objective_metric`, `sagemaker_…`) are ignored.
+    Names of the platform (`_tuning_objective_metric`, `sagemaker_…`) are ignored. Names that only
+    another mode knows are told and do nothing: the guide's notebooks send `batch_size` with every
+    mode, and a tuning job may vary `mode`.
     """
-    values = {
-        name: _plain(value)
-        for name, value in given.items()
-        if not name.startswith(("_", "sagemaker_"))
-    }
-    if "mode" not in values:
-        raise _invalid("'mode' is a required property")
-    if values["mode"] not in MODES:
-        raise _invalid(f"{values['mode']!r} is not one of {list(MODES)}", "mode")
-    if values["mode"] != "supervised":
-        raise ClientError(
-            f"mode={values['mode']} (Word2Vec) is not in this release of Sagebrush; "
-            "mode=supervised (text classification) is"
+    only = {name: value for name, value in given.items() if name == "mode"}
+    mode = hyperparameters.read(only, {"mode": _KINDS["mode"]})["mode"]
+    kind, other = Parameters, WordParameters
+    if mode != "supervised":
+        kind, other = other, kind
+    own = kind.__dataclass_fields__
+    if idle := sorted(set(given) & set(other.__dataclass_fields__) - set(own)):
+        print(f"Not used in {mode} mode: {', '.join(idle)}")
+    table = {name: _KINDS.get(name, _POSITIVE) for name in own}
+    values = hyperparameters.read({k: v for k, v in given.items() if k not in idle}, table)
+    found = kind(**{name: value for name, value in values.items() if name in given})
+    if isinstance(found, WordParameters):
+        _check(found)
+    return found
+
+
+def _check(found: WordParameters) -> None:
+    """Raises ClientError for values that contradict each other."""
+    if not found.subwords:
+        return
+    if found.mode == "batch_skipgram":
+        # The reason is in the words of AWS's notebook on text8.
+        raise hyperparameters.invalid(
+            "subwords",
+            found.subwords,
+            "False with mode=batch_skipgram: subword embedding learning is not supported by"
+            " batch_skipgram, use mode=skipgram or mode=cbow",
         )
-    unknown = sorted(set(values) - set(Parameters.__dataclass_fields__) - set(WORD2VEC_ONLY))
-    if unknown:
-        names = ", ".join(map(repr, unknown))
-        verb = "was" if len(unknown) == 1 else "were"
-        raise _invalid(f"Additional properties are not allowed ({names} {verb} unexpected)")
-    if idle := sorted(set(values) & set(WORD2VEC_ONLY)):
-        print(f"Not used in supervised mode: {', '.join(idle)}")
-    return Parameters(
-        **{n: _READERS[n](n, v) for n, v in values.items() if n not in WORD2VEC_ONLY}  # pyright: ignore[reportArgumentType]
-    )
-
-
-def _plain(value: object) -> str:
-    """The text of a value; SDKs that send JSON put quotes around strings."""
-    text = str(value).strip()
-    if text.startswith('"'):
-        with contextlib.suppress(ValueError):
-            text = str(json.loads(text))
-    return text
-
-
-def _integer(least: int) -> Callable[[str, str], int]:
-    def reader(name: str, text: str) -> int:
-        try:
-            value = int(text)
-        except ValueError:
-            try:
-                # Tuning jobs send whole numbers as 5.0.
-                value = int(float(text)) if float(text).is_integer() else None
-            except (ValueError, OverflowError):
-                value = None
-            if value is None:
-                raise _invalid(f"{text!r} is not of type 'integer'", name) from None
-        if value < least:
-            raise _invalid(f"{value} is less than the minimum of {least}", name)
-        if value > _LARGEST:
-            raise _invalid(f"{value} is greater than the maximum of {_LARGEST}", name)
-        return value
-
-    return reader
-
-
-def _rate(name: str, text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        raise _invalid(f"{text!r} is not of type 'number'", name) from None
-    if not 0 < value < float("inf"):
-        raise _invalid(f"{text} is not a positive number", name)
-    return value
-
-
-def _boolean(name: str, text: str) -> bool:
-    known = {"true": True, "1": True, "false": False, "0": False}
-    if text.lower() not in known:
-        raise _invalid(f"{text!r} is not one of ['True', 'False']", name)
-    return known[text.lower()]
-
-
-_READERS: Mapping[str, Callable[[str, str], object]] = {
-    "mode": lambda _name, text: text,
-    "buckets": _integer(1),
-    "early_stopping": _boolean,
-    "epochs": _integer(1),
-    "learning_rate": _rate,
-    "min_count": _integer(0),
-    "min_epochs": _integer(1),
-    "patience": _integer(1),
-    "vector_dim": _integer(1),
-    "word_ngrams": _integer(1),
-}
-
-
-def _invalid(why: str, name: str = "") -> ClientError:
-    """The error in the words that AWS's algorithms use for a hyperparameter."""
-    where = f"\n\nFailed validating hyperparameter {name!r}" if name else ""
-    return ClientError(f"Invalid hyperparameters: {why}{where}")
+    if found.min_char > found.max_char:
+        raise hyperparameters.invalid(
+            "min_char", found.min_char, f"an integer up to max_char, which is {found.max_char}"
+        )

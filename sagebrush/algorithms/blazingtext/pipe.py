@@ -8,20 +8,22 @@ from __future__ import annotations
 
 import json
 import shutil
-import struct
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import BinaryIO
 
-from .parameters import ClientError
+from contract.errors import ClientError
+from contract.recordio import records
 
-MAGIC = struct.pack("<I", 0xCED7230A)
-"""What a record of MXNet's RecordIO begins with."""
 LABEL = b"__label__"
 
 
-def folder(data: Path, name: str, config: Mapping[str, str], scratch: Path) -> Path:
-    """The channel's folder; for one in Pipe mode a new one in `scratch`. Raises ClientError."""
+def folder(
+    data: Path, name: str, config: Mapping[str, str], scratch: Path, labelled: bool = True
+) -> Path:
+    """The channel's folder; for one in Pipe mode a new one in `scratch`. Raises ClientError.
+
+    Records of a channel that is not `labelled` are sentences, with no label behind each.
+    """
     if config.get("TrainingInputMode") != "Pipe":
         return data / name
     made = scratch / f"{name}-pipe"
@@ -30,7 +32,8 @@ def folder(data: Path, name: str, config: Mapping[str, str], scratch: Path) -> P
         if config.get("RecordWrapperType") != "RecordIO":
             shutil.copyfileobj(fifo, out, 1 << 20)
         else:
-            out.writelines(_lines(records(fifo), name))
+            found = records(fifo)
+            out.writelines(_lines(found, name) if labelled else map(_line, found))
     return made
 
 
@@ -39,13 +42,17 @@ def _lines(found: Iterator[bytes], name: str) -> Iterator[bytes]:
     its label in turn, as the lines that they come from."""
     for first in found:
         if LABEL in first:
-            yield first if first.endswith(b"\n") else first + b"\n"
+            yield _line(first)
             continue
         label = next(found, None)
         if label is None:
             raise ClientError(f"The channel {name!r} ends with a sentence that has no label")
         sample = {"source": first.decode("utf-8", "replace"), "label": _value(label)}
         yield json.dumps(sample).encode() + b"\n"
+
+
+def _line(record: bytes) -> bytes:
+    return record if record.endswith(b"\n") else record + b"\n"
 
 
 def _value(text: bytes) -> object:
@@ -57,20 +64,3 @@ def _value(text: bytes) -> object:
     if isinstance(found, int | list) and not isinstance(found, bool):
         return found
     return text.decode("utf-8", "replace")
-
-
-def records(source: BinaryIO) -> Iterator[bytes]:
-    """The records of a RecordIO stream; raises ClientError where it is none."""
-    parts: list[bytes] = []
-    while head := source.read(8):
-        if len(head) < 8 or head[:4] != MAGIC:
-            raise ClientError("The channel's stream is not RecordIO")
-        (length,) = struct.unpack("<I", head[4:])
-        kind, size = length >> 29, length & 0x1FFFFFFF
-        padded = source.read((size + 3) // 4 * 4)
-        if len(padded) < size:
-            raise ClientError("The channel's RecordIO stream ends early")
-        parts.append(padded[:size])
-        if kind in (0, 3):  # whole, or the last part of one that held the magic number
-            yield MAGIC.join(parts)
-            parts = []

@@ -1,62 +1,53 @@
-"""BlazingText's training job: /opt/ml in, model.bin out. Run as `python -m blazingtext.train`."""
+"""BlazingText's training job: /opt/ml in, model.bin or word vectors out. Run as `python -m blazingtext.train`."""
 
 from __future__ import annotations
 
 import json
-import os
+import signal
 import sys
 import tempfile
 import time
-import traceback
 from collections.abc import Mapping
 from pathlib import Path
 
-from . import data, engines, parameters, pipe
+from contract.job import Job, run
+
+from . import data, engines, parameters, pipe, word_training
 from .data import Text
-from .parameters import ClientError, Parameters
+from .parameters import ClientError, Parameters, WordParameters
 
 UNDERFIT = 0.75
 """Accuracy on the training text below which the log warns: the defaults are for large texts."""
 
 
-def main(environ: Mapping[str, str]) -> int:
-    """The exit status: 0 with model.bin written, 1 with the cause in output/failure."""
-    root = Path(environ.get("SAGEBRUSH_ML", "/opt/ml"))
-    try:
-        train(root)
-    except ClientError as error:
-        return fail(root, f"ClientError: {error}")
-    except MemoryError:
-        return fail(root, "ClientError: Out of memory: lower buckets, vector_dim or word_ngrams")
-    except Exception as error:
-        traceback.print_exc()
-        return fail(root, f"AlgorithmError: {type(error).__name__}: {error}")
-    return 0
+def train(this: Job) -> None:
+    """The model is in the job's folder for it; raises ClientError for whatever the user can correct,
+    AlgorithmError where another instance of the job has ended.
+    """
+    wanted = parameters.read(this.hyperparameters)
+    with tempfile.TemporaryDirectory() as scratch:
+        if isinstance(wanted, WordParameters):
+            word_training.train(this, wanted, Path(scratch))
+        else:
+            _supervised(this, wanted, Path(scratch))
 
 
-def fail(root: Path, reason: str) -> int:
-    """1; the reason is in the log and in output/failure."""
-    print(reason, file=sys.stderr, flush=True)
-    (root / "output").mkdir(parents=True, exist_ok=True)
-    (root / "output" / "failure").write_text(reason)
-    return 1
-
-
-def train(root: Path) -> None:
-    """model/model.bin is there; raises ClientError for whatever the user can correct."""
-    config = root / "input" / "config"
-    wanted = parameters.read(json.loads((config / "hyperparameters.json").read_text() or "{}"))
-    channels = json.loads((config / "inputdataconfig.json").read_text() or "{}")
+def _supervised(this: Job, wanted: Parameters, scratch: Path) -> None:
+    """model/model.bin is there."""
+    # Nothing is saved of half a training: the job may end at once.
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    root = this.root
+    channels = json.loads((root / "input" / "config" / "inputdataconfig.json").read_text() or "{}")
+    word_training.single(wanted.mode, this.hosts)
     _check(wanted, channels)
     print(f"Running single machine CPU BlazingText training using {wanted.mode} mode.", flush=True)
-    with tempfile.TemporaryDirectory() as scratch:
-        texts = {
-            name: _channel(root, name, channels[name], Path(scratch))
-            for name in ("train", "validation")
-            if name in channels
-        }
-        data.shuffle(texts["train"])
-        _fit(texts["train"], texts.get("validation"), wanted, root / "model" / "model.bin")
+    texts = {
+        name: _channel(root, name, channels[name], scratch)
+        for name in ("train", "validation")
+        if name in channels
+    }
+    data.shuffle(texts["train"])
+    _fit(texts["train"], texts.get("validation"), wanted, root / "model" / "model.bin")
 
 
 def _check(wanted: Parameters, channels: Mapping[str, object]) -> None:
@@ -110,4 +101,4 @@ def _fit(train: Text, validation: Text | None, wanted: Parameters, target: Path)
 
 
 if __name__ == "__main__":
-    sys.exit(main(os.environ))
+    sys.exit(run(train))

@@ -26,7 +26,7 @@ TABLE = 1 << 22
 """Negative samples in the table that is read in circles."""
 POWER = 0.75
 """The power of its count by which a word is a negative sample, as in word2vec.c."""
-PARTS = 16
+PARTS = 64
 """Parts of an epoch, between which the matrices of several instances are averaged."""
 
 

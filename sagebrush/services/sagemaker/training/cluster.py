@@ -175,6 +175,8 @@ def _spec(
     }
     env = launch.variables(world, environment, here, limits, row.region, isolated, given)
     env |= launch.carried(plan_of(row)["algorithm"], plan_of(row).get("framework"))
+    if plan_of(row)["algorithm"]:  # no file in the sandbox tells how much memory the job may use
+        env["SAGEBRUSH_MEMORY"] = str(limits.memory)
     return Spec(
         key=member.key,
         argv=_argv(doc["AlgorithmSpecification"], environment, here),
