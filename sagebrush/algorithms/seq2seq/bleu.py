@@ -9,7 +9,9 @@ from collections.abc import Hashable, Sequence
 LONGEST = 4
 
 
-def score(hypotheses: Sequence[Sequence[Hashable]], references: Sequence[Sequence[Hashable]]) -> float:
+def score(
+    hypotheses: Sequence[Sequence[Hashable]], references: Sequence[Sequence[Hashable]]
+) -> float:
     """BLEU from 0 to 1; 0 where no n-gram of some length is right, as in Sockeye 1."""
     right, all_of_them = [0] * LONGEST, [0] * LONGEST
     said = meant = 0
@@ -22,9 +24,7 @@ def score(hypotheses: Sequence[Sequence[Hashable]], references: Sequence[Sequenc
             all_of_them[n - 1] += max(0, len(hypothesis) - n + 1)
     if not all(right):
         return 0.0
-    precision = sum(
-        math.log(hits / total) for hits, total in zip(right, all_of_them, strict=True)
-    )
+    precision = sum(math.log(hits / total) for hits, total in zip(right, all_of_them, strict=True))
     brevity = min(0.0, 1 - meant / said)
     return math.exp(precision / LONGEST + brevity)
 

@@ -84,7 +84,12 @@ class Recurrent(nn.Module):
         return self.dropout(hidden), (hidden, *kept), weights
 
     def _run(
-        self, cell: nn.Module, number: int, inputs: Tensor, held: Sequence[Tensor], kept: list[Tensor]
+        self,
+        cell: nn.Module,
+        number: int,
+        inputs: Tensor,
+        held: Sequence[Tensor],
+        kept: list[Tensor],
     ) -> Tensor:
         """The cell's output; its state is added to `kept`."""
         if self.memory_cell:

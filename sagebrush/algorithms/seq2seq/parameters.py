@@ -11,54 +11,60 @@ from typing import Any
 from contract.errors import ClientError
 from contract.hyperparameters import Boolean, Choice, Integer, Number, read
 
-_COUNT = {"least": 1}
-_SHARE = {"least": 0.0, "most": 1.0}
+
+def _count(default: int | None) -> Integer:
+    return Integer(default, least=1)
+
+
+def _share(default: float) -> Number:
+    return Number(default, least=0.0, most=1.0)
+
 
 TABLE = {
-    "batch_size": Integer(64, **_COUNT),
-    "beam_size": Integer(5, **_COUNT),
+    "batch_size": _count(64),
+    "beam_size": _count(5),
     "bleu_sample_size": Integer(0, least=-1),
-    "bucket_width": Integer(10, **_COUNT),
+    "bucket_width": _count(10),
     "bucketing_enabled": Boolean(True),
-    "checkpoint_frequency_num_batches": Integer(1000, **_COUNT),
-    "checkpoint_threshold": Integer(3, **_COUNT),
+    "checkpoint_frequency_num_batches": _count(1000),
+    "checkpoint_threshold": _count(3),
     "clip_gradient": Number(1.0),
     "cnn_activation_type": Choice(("glu", "relu", "softrelu", "sigmoid", "tanh"), "glu"),
-    "cnn_hidden_dropout": Number(0.0, **_SHARE),
-    "cnn_kernel_width_decoder": Integer(5, **_COUNT),
-    "cnn_kernel_width_encoder": Integer(3, **_COUNT),
-    "cnn_num_hidden": Integer(512, **_COUNT),
+    "cnn_hidden_dropout": _share(0.0),
+    "cnn_kernel_width_decoder": _count(5),
+    "cnn_kernel_width_encoder": _count(3),
+    "cnn_num_hidden": _count(512),
     "decoder_type": Choice(("rnn", "cnn"), "rnn"),
-    "embed_dropout_source": Number(0.0, **_SHARE),
-    "embed_dropout_target": Number(0.0, **_SHARE),
+    "embed_dropout_source": _share(0.0),
+    "embed_dropout_target": _share(0.0),
     "encoder_type": Choice(("rnn", "cnn"), "rnn"),
-    "fixed_rate_lr_half_life": Integer(10, **_COUNT),
+    "fixed_rate_lr_half_life": _count(10),
     "learning_rate": Number(0.0003, above=0.0),
     "loss_type": Choice(("cross-entropy",), "cross-entropy"),
     "lr_scheduler_type": Choice(
         ("plateau_reduce", "fixed_rate_inv_t", "fixed_rate_inv_sqrt_t"), "plateau_reduce"
     ),
     "max_num_batches": Integer(-1, least=-1),
-    "max_num_epochs": Integer(None, **_COUNT),
-    "max_seq_len_source": Integer(100, **_COUNT),
-    "max_seq_len_target": Integer(100, **_COUNT),
+    "max_num_epochs": _count(None),
+    "max_seq_len_source": _count(100),
+    "max_seq_len_target": _count(100),
     "momentum": Number(None, least=0.0),
-    "num_embed_source": Integer(512, **_COUNT),
-    "num_embed_target": Integer(512, **_COUNT),
-    "num_layers_decoder": Integer(1, **_COUNT),
-    "num_layers_encoder": Integer(1, **_COUNT),
+    "num_embed_source": _count(512),
+    "num_embed_target": _count(512),
+    "num_layers_decoder": _count(1),
+    "num_layers_encoder": _count(1),
     "optimized_metric": Choice(("perplexity", "accuracy", "bleu"), "perplexity"),
     "optimizer_type": Choice(("adam", "sgd", "rmsprop"), "adam"),
     "plateau_reduce_lr_factor": Number(0.5, above=0.0, most=1.0),
-    "plateau_reduce_lr_threshold": Integer(3, **_COUNT),
+    "plateau_reduce_lr_threshold": _count(3),
     "rnn_attention_in_upper_layers": Boolean(True),
-    "rnn_attention_num_hidden": Integer(None, **_COUNT),
+    "rnn_attention_num_hidden": _count(None),
     "rnn_attention_type": Choice(("dot", "fixed", "mlp", "bilinear"), "mlp"),
     "rnn_cell_type": Choice(("lstm", "gru"), "lstm"),
-    "rnn_decoder_hidden_dropout": Number(0.0, **_SHARE),
+    "rnn_decoder_hidden_dropout": _share(0.0),
     "rnn_decoder_state_init": Choice(("last", "avg", "zero"), "last"),
-    "rnn_first_residual_layer": Integer(2, **_COUNT),
-    "rnn_num_hidden": Integer(1024, **_COUNT),
+    "rnn_first_residual_layer": _count(2),
+    "rnn_num_hidden": _count(1024),
     "rnn_residual_connections": Boolean(False),
     "training_metric": Choice(("perplexity", "accuracy"), "perplexity"),
     "weight_decay": Number(0.0, least=0.0),
@@ -79,8 +85,7 @@ def settings(given: Mapping[str, str]) -> dict[str, Any]:
         )
     if found["momentum"] is not None and found["optimizer_type"] != "sgd":
         raise ClientError(
-            f"momentum is for optimizer_type=sgd alone: leave it out with"
-            f" {found['optimizer_type']}"
+            f"momentum is for optimizer_type=sgd alone: leave it out with {found['optimizer_type']}"
         )
     if found["optimized_metric"] == "bleu" and found["bleu_sample_size"] == 0:
         found["bleu_sample_size"] = -1

@@ -41,7 +41,9 @@ class FixedRate:
         return self.first / (1 + checkpoint / self.half_life)
 
 
-def schedule(kind: str, rate: float, factor: float, patience: int, half_life: int) -> Plateau | FixedRate:
+def schedule(
+    kind: str, rate: float, factor: float, patience: int, half_life: int
+) -> Plateau | FixedRate:
     """The schedule of `lr_scheduler_type`."""
     if kind == "plateau_reduce":
         return Plateau(rate, factor, patience)

@@ -35,7 +35,12 @@ class Words:
 
 @torch.no_grad()
 def best(
-    network: Network, sources: Tensor, lengths: Tensor, words: Words, beam: int, longest: Sequence[int]
+    network: Network,
+    sources: Tensor,
+    lengths: Tensor,
+    words: Words,
+    beam: int,
+    longest: Sequence[int],
 ) -> list[Found]:
     """The best sequence for each source, of at most `longest[i]` tokens, by the mean log probability
     of its tokens and its end."""
@@ -103,7 +108,7 @@ def _sort_out(
             if value == -torch.inf:
                 continue
             ends = token == end
-            if ends and rank < size or over and not done[source]:
+            if (ends and rank < size) or (over and not done[source]):
                 weights = looked[parent, : said.shape[1], : lengths[source]].tolist()
                 done[source].append(Found(said[parent].tolist(), weights, value / step))
             elif not ends and len(mine) < size:

@@ -6,7 +6,7 @@ import statistics
 import sys
 from pathlib import Path
 
-from contract import log
+from contract import channels, log
 from contract.errors import ClientError
 from contract.job import Job, run
 
@@ -21,11 +21,7 @@ WEIGHTS_AT_ONCE = 5
 def train(job: Job) -> None:
     """The model's files are there; raises ClientError for whatever the user can correct."""
     wanted = parameters.settings(job.hyperparameters)
-    for name in CHANNELS:
-        if name not in job.channels:
-            raise ClientError(f"The channel {name!r} is required: {', '.join(CHANNELS)}")
-    if unknown := sorted(set(job.channels) - set(CHANNELS)):
-        raise ClientError(f"Unknown channel {', '.join(map(repr, unknown))}")
+    channels.check(job.channels, CHANNELS)
     if len(job.hosts) > 1:
         raise ClientError(
             f"seq2seq trains on a single machine: InstanceCount must be 1, not {len(job.hosts)}"

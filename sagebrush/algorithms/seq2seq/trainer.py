@@ -34,7 +34,11 @@ class Sums:
 
     def add(self, loss: float, right: int, tokens: int) -> None:
         """One batch more."""
-        self.loss, self.right, self.tokens = self.loss + loss, self.right + right, self.tokens + tokens
+        self.loss, self.right, self.tokens = (
+            self.loss + loss,
+            self.right + right,
+            self.tokens + tokens,
+        )
 
     def metrics(self) -> dict[str, float]:
         """`perplexity` and `accuracy` a token."""
@@ -156,7 +160,9 @@ class Trainer:
     def _tell(self, epoch: int, number: int, speed: float) -> None:
         metric = self.model.settings["training_metric"]
         value = self._since.metrics()[metric]
-        log.info(f"Epoch[{epoch}] Batch [{number}]\tSpeed: {speed:.2f} samples/sec\t{metric}={value:.6f}")
+        log.info(
+            f"Epoch[{epoch}] Batch [{number}]\tSpeed: {speed:.2f} samples/sec\t{metric}={value:.6f}"
+        )
 
     def _checkpoint(self, epoch: int, updates: int) -> bool:
         """Whether the network is better on the validation data than at any checkpoint before."""
@@ -168,10 +174,9 @@ class Trainer:
             log.info(f"Checkpoint [{self.checkpoints}]\tTrain-{name}={value:.6f}")
         for name, value in measured.items():
             log.info(f"Checkpoint [{self.checkpoints}]\tValidation-{name}={value:.6f}")
-            print(
+            log.info(
                 f"#quality_metric: host={self.host}, epoch={epoch}, batch={updates},"
-                f" validation {name} <loss>={value:.6f}",
-                flush=True,
+                f" validation {name} <loss>={value:.6f}"
             )
         found = measured[wanted["optimized_metric"]]
         sign = DIRECTIONS[wanted["optimized_metric"]]

@@ -17,6 +17,7 @@ import argparse
 import collections
 import gzip
 import heapq
+import itertools
 import json
 import re
 import struct
@@ -50,7 +51,7 @@ def learn(sentences: Iterable[Sequence[str]], count: int) -> Merges:
     pairs: collections.Counter[tuple[str, str]] = collections.Counter()
     where: dict[tuple[str, str], set[int]] = collections.defaultdict(set)
     for number, (parts, times) in enumerate(split):
-        for pair in zip(parts, parts[1:], strict=False):
+        for pair in itertools.pairwise(parts):
             pairs[pair] += times
             where[pair].add(number)
     # A heap of how often pairs were seen at some time; what is out of date is put back.
@@ -69,10 +70,10 @@ def learn(sentences: Iterable[Sequence[str]], count: int) -> Merges:
         changed = set()
         for number in where.pop(best):
             parts, times = split[number]
-            for pair in zip(parts, parts[1:], strict=False):
+            for pair in itertools.pairwise(parts):
                 pairs[pair] -= times
             split[number][0] = parts = joined(parts, best)
-            for pair in zip(parts, parts[1:], strict=False):
+            for pair in itertools.pairwise(parts):
                 pairs[pair] += times
                 where[pair].add(number)
                 changed.add(pair)
@@ -99,7 +100,7 @@ def sub_words(word: str, merges: Merges) -> list[str]:
     """The word's sub-words; all but the last end with `@@`."""
     parts = [*word[:-1], word[-1] + "</w>"]
     while len(parts) > 1:
-        ranks = [merges.get(pair, len(merges)) for pair in zip(parts, parts[1:], strict=False)]
+        ranks = [merges.get(pair, len(merges)) for pair in itertools.pairwise(parts)]
         best = min(ranks)
         if best == len(merges):
             break
@@ -155,7 +156,9 @@ def varint(number: int) -> bytes:
 
 
 def write(
-    target: Path, pairs: Iterable[tuple[Sequence[str], Sequence[str]]], known: Sequence[dict[str, int]]
+    target: Path,
+    pairs: Iterable[tuple[Sequence[str], Sequence[str]]],
+    known: Sequence[dict[str, int]],
 ) -> int:
     """The pairs are in a RecordIO file; returns how many: those with an empty side are left out."""
     target.parent.mkdir(parents=True, exist_ok=True)
