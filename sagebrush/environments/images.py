@@ -61,6 +61,7 @@ IMAGES = {
     "lda": Image("algorithms", "lda"),
     "ntm": Image("pytorch", "ntm"),
     "object2vec": Image("pytorch", "object2vec"),
+    "seq2seq": Image("pytorch", "seq2seq"),
     "sagemaker-scikit-learn": SKLEARN,
     "sagemaker-base-python": Image("base"),
     "base": Image("base"),

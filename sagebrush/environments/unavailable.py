@@ -113,7 +113,6 @@ ALGORITHMS = {
     "pca": f"sklearn.decomposition.PCA {_SCRIPT}",
     "randomcutforest": f"sklearn.ensemble.IsolationForest {_SCRIPT}",
     "semantic-segmentation": "torchvision.models.segmentation (pytorch-training)",
-    "seq2seq": "a translation model of Hugging Face (huggingface-pytorch-training)",
 }
 """Built-in algorithms that are not here -> what does the same."""
 

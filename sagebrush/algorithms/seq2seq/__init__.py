@@ -1,0 +1,1 @@
+"""Sequence-to-Sequence: encoder-decoder networks with attention, trained and asked as AWS's."""

@@ -1,0 +1,88 @@
+"""Sequence-to-Sequence's training job: /opt/ml in, a model out. Run as `python -m seq2seq.train`."""
+
+from __future__ import annotations
+
+import statistics
+import sys
+from pathlib import Path
+
+from contract import channels, log
+from contract.errors import ClientError
+from contract.job import Job, run
+
+from . import data, parameters, vocabularies
+from .data import Limits, Pairs
+
+CHANNELS = ("train", "validation", "vocab")
+WEIGHTS_AT_ONCE = 5
+"""How often a network's parameters are in memory: they, their gradients, two moments, the best."""
+
+
+def train(job: Job) -> None:
+    """The model's files are there; raises ClientError for whatever the user can correct."""
+    wanted = parameters.settings(job.hyperparameters)
+    channels.check(job.channels, CHANNELS)
+    if len(job.hosts) > 1:
+        raise ClientError(
+            f"seq2seq trains on a single machine: InstanceCount must be 1, not {len(job.hosts)}"
+        )
+    folder = job.channels["vocab"].folder
+    source = vocabularies.load(_file(folder, vocabularies.SOURCE))
+    target = vocabularies.load(_file(folder, vocabularies.TARGET))
+    limits = Limits(
+        wanted["max_seq_len_source"], wanted["max_seq_len_target"], len(source), len(target)
+    )
+    pairs = data.read(job.channels["train"], limits)
+    held_out = data.read(job.channels["validation"], limits)
+    log.info(f"Training: {len(pairs)} pairs, validation: {len(held_out)}")
+    log.info(f"Vocabulary sizes: source={len(source)} target={len(target)}")
+
+    # Here, not above: a job with a wrong hyperparameter should not wait for it.
+    import torch  # pyright: ignore[reportMissingImports]
+
+    from .model import Lengths, Translator
+    from .network import Network
+    from .trainer import Trainer
+
+    cpus, memory = job.resources()
+    torch.set_num_threads(cpus)
+    torch.set_flush_denormal(True)  # the tails of softmax cost ten times the time of the rest
+    torch.set_float32_matmul_precision("medium")  # by bfloat16 where the processor has it
+    torch.manual_seed(0)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    with torch.device("meta"):
+        size = sum(each.numel() for each in Network(wanted, len(source), len(target)).parameters())
+    _fits(4 * size * WEIGHTS_AT_ONCE, memory)
+    network = Network(wanted, len(source), len(target)).to(device)
+    log.info(f"Parameters: {size}, device: {device}")
+    model = Translator(network, wanted, source, target, Lengths(*_ratios(pairs)))
+    Trainer(model, pairs, held_out, job.host, job.stopping.is_set).run()
+    network.eval()
+    model.save(job.model)
+    log.info("Training finished, the best model is stored")
+
+
+def _fits(needed: int, memory: int) -> None:
+    """Raises ClientError where the network cannot be held."""
+    if memory and needed > memory:
+        raise ClientError(
+            f"The network needs about {needed >> 20} MiB for its weights in training, and this"
+            f" instance has {memory >> 20} MiB: lower rnn_num_hidden, num_embed_source,"
+            " num_embed_target or the vocabularies' sizes"
+        )
+
+
+def _file(folder: Path, name: str) -> Path:
+    """The file of that name in the channel or below it."""
+    found = sorted(folder.rglob(name)) if folder.is_dir() else []
+    return found[0] if found else folder / name
+
+
+def _ratios(pairs: Pairs) -> tuple[float, float]:
+    """The mean and the standard deviation of the targets' lengths by their sources'."""
+    ratios = [len(t) / len(s) for s, t in zip(pairs.sources, pairs.targets, strict=True)]
+    return statistics.fmean(ratios), statistics.pstdev(ratios)
+
+
+if __name__ == "__main__":
+    sys.exit(run(train))
