@@ -30,7 +30,7 @@ def algorithms() -> Environment:
 @pytest.fixture(scope="session")
 def xgboost() -> Environment:
     """The environment `xgboost`, of XGBoost's newest image; a skip where it cannot be built."""
-    return _built("xgboost")
+    return built("xgboost")
 
 
 @pytest.fixture(scope="session")
