@@ -15,7 +15,7 @@ LANES = 16
 """Numbers that a row is padded to a multiple of."""
 PLACES = 40
 """Bytes for each n-gram while their buckets are found."""
-TABLES = 200 << 20
+TABLES = 256 << 20
 """Bytes that Python, NumPy, the compiled loops and the table of negative samples take."""
 LEAST = {"vector_dim": 10, "buckets": 10_000}
 """The smallest values that are worth proposing."""
