@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Union
+from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -33,7 +33,7 @@ class Corpus:
     read: int = 0
 
 
-def vocabulary_and_corpus(files: Iterable[Union[Path, BinaryIO]], min_count: int) -> Corpus:
+def vocabulary_and_corpus(files: Iterable[Path | BinaryIO], min_count: int) -> Corpus:
     """The text of `files`, one sentence a line, without words that occur less than `min_count` times.
 
     A line may be the whole file; bytes that are no UTF-8 are parts of words. Raises ClientError
@@ -47,7 +47,9 @@ def vocabulary_and_corpus(files: Iterable[Union[Path, BinaryIO]], min_count: int
     order = order[counts[order] >= max(1, min_count)]
     if not len(order):
         if not book.words:
-            raise ClientError("The training data has no words: the files of channel train are empty")
+            raise ClientError(
+                "The training data has no words: the files of channel train are empty"
+            )
         raise ClientError(
             f"No word occurs at least min_count={min_count} times: lower it, or give more text"
         )
@@ -68,7 +70,7 @@ class _Book:
         self.parts: list[npt.NDArray[np.int32]] = []
         self.words = self.sentences = self.read = 0
 
-    def add(self, file: Union[Path, BinaryIO]) -> None:
+    def add(self, file: Path | BinaryIO) -> None:
         """The words of `file` follow; its last line ends with it."""
         opened = file.open("rb") if isinstance(file, Path) else contextlib.nullcontext(file)
         with opened as source:
@@ -101,9 +103,7 @@ class _Book:
             self.entries = np.concatenate([self.entries, more], axis=1)
         if self.words >= len(self.table) // 2:
             self.table = np.full(2 * len(self.table), -1, np.int32)
-            reading.rehash(
-                self.kept, np.ascontiguousarray(self.entries[0]), self.words, self.table
-            )
+            reading.rehash(self.kept, np.ascontiguousarray(self.entries[0]), self.words, self.table)
         self._room_for_sentences()
 
     def _room_for_sentences(self) -> None:

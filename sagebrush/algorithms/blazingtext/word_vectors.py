@@ -10,7 +10,6 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Optional
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +25,9 @@ TABLE = 1 << 22
 """Negative samples in the table that is read in circles."""
 POWER = 0.75
 """The power of its count by which a word is a negative sample, as in word2vec.c."""
+WINDOWS = 8
+"""Windows of mode `skipgram` that share the negative samples of all of them, in both modes the number of
+samples: `batch_skipgram` shares them among batch_size windows (rounded up to a multiple of four)."""
 PARTS = 16
 """Parts of an epoch, between which the matrices of several instances are averaged."""
 
@@ -74,7 +76,7 @@ class Trainer:
             np.array([seed, place], np.uint64)
             for seed, place in zip(random.integers(1, 2**63, settings.threads), places)
         ]
-        self._average: Optional[Callable[[Matrix], None]] = None
+        self._average: Callable[[Matrix], None] | None = None
 
     @property
     def input(self) -> Matrix:
@@ -150,11 +152,8 @@ class Trainer:
     def _run(self, thread: int, start: int, stop: int) -> None:
         wanted, numbers = self.settings, np.zeros(11, np.int64)
         numbers[windows.WIDTH], numbers[windows.WINDOW] = self._width, wanted.window_size
-        import os
-        N=int(os.environ.get('DRAWN','8')); B=int(os.environ.get('BB','8'))
         numbers[windows.SHARE] = wanted.negative_samples
-        numbers[windows.NEGATIVE] = wanted.negative_samples * (1 if wanted.mode=='cbow' else N)
-        numbers[windows.BATCH] = B
+        numbers[windows.NEGATIVE], numbers[windows.BATCH] = _batch(wanted)
         numbers[windows.START], numbers[windows.STOP] = start, stop
         numbers[windows.SENTENCE] = np.searchsorted(self._ends, start, "right")
         numbers[windows.SPARE], numbers[windows.THREAD] = self._words + thread, thread
@@ -169,6 +168,14 @@ class Trainer:
             self._progress,
             float(wanted.learning_rate),
         )
+
+
+def _batch(wanted: Settings) -> tuple[int, int]:
+    """How many negative samples how many windows share."""
+    if wanted.mode == "cbow":
+        return wanted.negative_samples, 1
+    windows_ = wanted.batch_size if wanted.mode == "batch_skipgram" else WINDOWS
+    return -(-WINDOWS * wanted.negative_samples // 4) * 4, -(-windows_ // 4) * 4
 
 
 def _aligned(rows: int, width: int) -> Matrix:
@@ -187,9 +194,7 @@ def _keep(counts: npt.NDArray[np.int64], threshold: float) -> npt.NDArray[np.uin
     return (np.minimum(1.0, likely) * (2**32 - 1)).astype(np.uint32)
 
 
-def _negatives(
-    counts: npt.NDArray[np.int64], random: np.random.Generator
-) -> npt.NDArray[np.int32]:
+def _negatives(counts: npt.NDArray[np.int64], random: np.random.Generator) -> npt.NDArray[np.int32]:
     """Words in random order, each as often as it is to be a negative sample, at least once."""
     size = max(TABLE, 2 * len(counts))
     likely = counts.astype(np.float64) ** POWER
