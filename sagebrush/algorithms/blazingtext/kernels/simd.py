@@ -7,12 +7,13 @@ several rows in registers. Rows are padded to whole lanes with zeros, which upda
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from llvmlite import ir  # pyright: ignore[reportMissingImports]
 from numba.core import cgutils, types  # pyright: ignore[reportMissingImports]
 from numba.extending import (  # pyright: ignore[reportMissingImports]
-    intrinsic,
+    intrinsic as numba_intrinsic,
     models,
     register_model,
 )
@@ -21,6 +22,11 @@ LANES = 16
 _FLOAT = ir.FloatType()
 _VECTOR = ir.VectorType(_FLOAT, LANES)
 _INT32 = ir.IntType(32)
+
+
+def intrinsic(code: Callable[..., Any]) -> Any:
+    """numba's, whose functions a type checker would take for their code generators."""
+    return numba_intrinsic(code)
 
 
 class _Lanes(types.Type):
