@@ -14,6 +14,8 @@ from llvmlite import ir  # pyright: ignore[reportMissingImports]
 from numba.core import cgutils, types  # pyright: ignore[reportMissingImports]
 from numba.extending import (  # pyright: ignore[reportMissingImports]
     intrinsic as numba_intrinsic,
+)
+from numba.extending import (
     models,
     register_model,
 )
