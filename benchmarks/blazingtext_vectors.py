@@ -5,7 +5,8 @@ the texts (default: english_text below SAGEBRUSH_EVAL_DATA) are lower-cased to w
 line, and all engines learn the same file with the same dimension, window, negative samples, sampling
 threshold, least count, epochs and threads. Words a second are the file's words times epochs by the
 seconds of the training loop alone; reading and start are told beside (for fastText's package, whose
-training reads the file, the loop is the time for all epochs less that for none). Quality: Spearman's
+training reads the file, the loop is the time for all epochs less that for none; it gets 12 threads,
+for its first eleven fill its matrix, and with fewer it may end with NaN). Quality: Spearman's
 correlation on the word pairs of the data's word_similarity, and the share of right analogies.
 """
 
@@ -67,7 +68,7 @@ def train(epochs):
     return fasttext.train_unsupervised(
         text, model="cbow" if asked["mode"] == "cbow" else "skipgram", dim=asked["vector_dim"],
         ws=asked["window_size"], minCount=asked["min_count"], neg=asked["negative_samples"],
-        t=asked["sampling_threshold"], lr=asked["learning_rate"], epoch=epochs, thread=asked["threads"],
+        t=asked["sampling_threshold"], lr=asked["learning_rate"], epoch=epochs, thread=max(12, asked["threads"]),
         minn=3, maxn=6 if asked["subwords"] else 0, verbose=0)
 started = time.perf_counter()
 train(0)

@@ -78,7 +78,7 @@ def score_tile(work: Floats, at: int, width: int, matrix: Floats, places: Places
 
 
 @compiled.part
-def step(score: float, label: float) -> float:
+def step(score: float, label: float) -> np.float32:
     """label - sigmoid(score), by tanh's continued fraction: its error is below 1e-4 up to WIDEST."""
     half = np.float32(0.5) * min(max(score, -WIDEST), WIDEST)
     square = half * half

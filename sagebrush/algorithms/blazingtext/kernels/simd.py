@@ -7,20 +7,23 @@ several rows in registers. Rows are padded to whole lanes with zeros, which upda
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from llvmlite import ir  # pyright: ignore[reportMissingImports]
+from numba import extending  # pyright: ignore[reportMissingImports]
 from numba.core import cgutils, types  # pyright: ignore[reportMissingImports]
-from numba.extending import (  # pyright: ignore[reportMissingImports]
-    intrinsic,
-    models,
-    register_model,
-)
+from numba.extending import models  # pyright: ignore[reportMissingImports]
 
 LANES = 16
 _FLOAT = ir.FloatType()
 _VECTOR = ir.VectorType(_FLOAT, LANES)
 _INT32 = ir.IntType(32)
+
+
+def intrinsic(code: Callable[..., Any]) -> Any:
+    """numba's, whose functions a type checker would take for their code generators."""
+    return extending.intrinsic(code)
 
 
 class _Lanes(types.Type):
@@ -33,7 +36,7 @@ Lanes = Any
 """What such a value is to a type checker."""
 
 
-@register_model(_Lanes)
+@extending.register_model(_Lanes)
 class _LanesModel(models.PrimitiveModel):
     def __init__(self, manager: Any, kind: Any) -> None:
         super().__init__(manager, kind, _VECTOR)
