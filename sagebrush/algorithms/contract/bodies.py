@@ -139,7 +139,8 @@ def _numbers(given: Any, what: str, axes: int) -> Any:
         found = np.zeros(0, object)
     if found.dtype.kind not in "iuf" or found.ndim != axes:
         raise BadRequest(f"{what} must be a list of numbers")
-    return found.astype(np.float32)
+    with np.errstate(over="ignore"):  # infinite then, and refused as such
+        return found.astype(np.float32)
 
 
 def _whole(given: Any, what: str) -> list[int]:

@@ -22,6 +22,8 @@ NAME = "values"
 BATCH = 16384
 """Records that are decoded at a time."""
 INT32 = 7
+WIDEST = 2**48
+"""The largest dimension that is taken for one."""
 
 
 def parts(source: BinaryIO) -> Iterator[tuple[Matrix, Floats | None]]:
@@ -80,11 +82,13 @@ def _matrix(raws: Sequence[Raw], begun: int) -> Matrix:
     for wrong in np.flatnonzero(keys != counts)[:1].tolist():
         raise ClientError(f"record {begun + wrong}: {keys[wrong]} keys for {counts[wrong]} values")
     ends = np.concatenate(([0], np.cumsum(counts)))
-    limit = np.repeat(np.array([shape or 2**62 for shape in shapes]), counts)
-    for wrong in np.flatnonzero(columns >= limit)[:1].tolist():
+    limit = np.repeat(np.array([shape or WIDEST for shape in shapes]), counts)
+    # A key of 2**63 and more is negative here.
+    for wrong in np.flatnonzero((columns < 0) | (columns >= limit))[:1].tolist():
         number = int(np.searchsorted(ends, wrong, side="right")) - 1
         raise ClientError(
-            f"record {begun + number}: key {columns[wrong]} where the shape is [{shapes[number]}]"
+            f"record {begun + number}: key {int(columns[wrong]) % 2**64} where the shape is"
+            f" [{shapes[number]}]"
         )
     width = max([*shapes, int(columns.max(initial=-1)) + 1])
     return Rows(numbers, columns, ends, width)
@@ -102,9 +106,15 @@ def _numbers(raws: Sequence[Raw], begun: int) -> tuple[Floats, npt.NDArray[np.in
         for wrong in np.flatnonzero(sizes % kind.itemsize)[:1].tolist():
             raise ClientError(f"record {begun + wrong}: the values are cut off")
         joined = np.frombuffer(b"".join([raw.values for raw in raws]), kind)
-        return joined.astype(np.float32), sizes // kind.itemsize
+        return _single(joined), sizes // kind.itemsize
     each = [record_protobuf.values(raw.field, raw.values) for raw in raws]
-    return np.concatenate(each).astype(np.float32), np.array([len(one) for one in each])
+    return _single(np.concatenate(each)), np.array([len(one) for one in each])
+
+
+def _single(numbers: npt.NDArray[Any]) -> Floats:
+    """The numbers as float32; what is too large for it is infinite, and refused as such."""
+    with np.errstate(over="ignore"):
+        return numbers.astype(np.float32)
 
 
 def _varints(
@@ -141,9 +151,12 @@ def _last(shape: bytes, number: int) -> int:
     if not shape:
         return 0
     try:
-        return int(record_protobuf.varints(shape)[-1])
+        width = int(record_protobuf.varints(shape)[-1])
     except ClientError as error:
         raise ClientError(f"record {number}: {error}") from None
+    if width > WIDEST:
+        raise ClientError(f"record {number}: the shape is [{width}]")
+    return width
 
 
 def _labels(raws: Sequence[Raw]) -> Floats | None:

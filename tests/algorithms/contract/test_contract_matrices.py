@@ -176,6 +176,7 @@ def test_a_sparse_request_of_zeros() -> None:
         ("a,b", "text/csv", 400, "not CSV of numbers: line 1"),
         ("1,2,3", "text/csv", 400, "3 features where feature_dim is 2"),
         ("1,nan", "text/csv", 400, "Sample 0 holds nan"),
+        ('{"features": [1, 1e39]}', "application/jsonlines", 400, "Sample 0 holds inf"),
         ("{", "application/json", 400, "not JSON"),
         ("[1, 2]", "application/json", 400, "must be"),
         ('{"instances": []}', "application/json", 400, "no sample"),

@@ -121,6 +121,8 @@ def test_records_of_zeros_dense_ones_and_sparse_ones_in_one_file() -> None:
         ([of([1, 2]), of([1])], "record 1: 1 values where 2"),
         ([of([1, 2], None, (3,))], "record 0: 2 values where 3"),
         ([of([1], [5], (5,))], "record 0: key 5 where the shape is [5]"),
+        ([of([1], [2**64 - 1])], "record 0: key 18446744073709551615 where the shape"),
+        ([of([1], [1], (2**63,))], "record 0: the shape is [9223372036854775808]"),
         ([of([1, 2], [5], (9,))], "record 0: 1 keys for 2 values"),
         ([Record({"values": b"x"}, {})], "no tensor of numbers"),
         ([Record({}, {})], "no feature 'values'"),
