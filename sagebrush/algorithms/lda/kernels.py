@@ -82,6 +82,18 @@ def expect(
     result[1] += total
 
 
+@compiled.part
+def divergence(posterior: npt.NDArray[np.float64], prior: npt.NDArray[np.float64]) -> float:
+    """The Kullback-Leibler divergence of one Dirichlet distribution from another."""
+    mass = posterior.sum()
+    middle = digamma(mass)
+    total = math.lgamma(mass) - math.lgamma(prior.sum())
+    for t in range(len(prior)):
+        total += (posterior[t] - prior[t]) * (digamma(posterior[t]) - middle)
+        total += math.lgamma(prior[t]) - math.lgamma(posterior[t])
+    return total
+
+
 @compiled.cached(
     "void(Tuple((int64[::1], int32[::1], float32[::1])), UniTuple(int64, 2), float32[:,::1],"
     " float64[::1], Tuple((int64, float64)), Tuple((float32[:,::1], float64[::1])))"
@@ -107,10 +119,6 @@ def infer(
     new = np.empty(topics, np.float64)
     weight = np.empty(topics, np.float32)
     gain = np.empty(topics, np.float32)
-    concentration = alpha.sum()
-    normal = math.lgamma(concentration)
-    for t in range(topics):
-        normal -= math.lgamma(alpha[t])
     for d in range(span[0], span[1]):
         length = 0.0
         for j in range(ends[d], ends[d + 1]):
@@ -142,13 +150,8 @@ def infer(
                 break
             for t in range(topics):
                 posterior[t] = new[t]
-        mass = 0.0
-        for t in range(topics):
-            mass += posterior[t]
-        bound = fit - length * digamma(mass) + normal - math.lgamma(mass)
+        mass = posterior.sum()
         for t in range(topics):
             mixtures[d, t] = posterior[t] / mass
-            expected = digamma(posterior[t]) - digamma(mass)
-            bound += (alpha[t] - posterior[t]) * expected + math.lgamma(posterior[t])
-        result[0] += bound
+        result[0] += fit - length * digamma(mass) - divergence(posterior, alpha)
         result[1] += length
