@@ -43,6 +43,10 @@ class Parts:
     """The first document of each part, and the end of the last."""
 
     @property
+    def text(self) -> kernels.Text:
+        return self.ends, self.words, self.counts
+
+    @property
     def documents(self) -> int:
         return len(self.ends) - 1
 
@@ -133,10 +137,8 @@ def _sweep(
     results = np.zeros((len(gathered), 2))
 
     def one(part: int, first: int, last: int) -> None:
-        kernels.expect(
-            corpus.ends, corpus.words, corpus.counts, first, last, mixtures, chances, prior, steps,
-            gathered[part], results[part],
-        )  # fmt: skip
+        sums = (gathered[part], results[part])
+        kernels.expect(corpus.text, (first, last), mixtures, chances, prior, steps, sums)
 
     corpus.run(one)
     return float(results[:, 0].sum() / max(results[:, 1].sum(), 1))
@@ -152,10 +154,8 @@ def infer(documents: Any, model: Model, threads: int) -> tuple[Floats, float]:
     results = np.zeros((len(corpus.bounds) - 1, 2))
 
     def one(part: int, first: int, last: int) -> None:
-        kernels.infer(
-            corpus.ends, corpus.words, corpus.counts, first, last, chances, alpha, STEPS, TOLERANCE,
-            mixtures, results[part],
-        )  # fmt: skip
+        sums = (mixtures, results[part])
+        kernels.infer(corpus.text, (first, last), chances, alpha, (STEPS, TOLERANCE), sums)
 
     corpus.run(one)
     return mixtures, float(results[:, 0].sum() / max(results[:, 1].sum(), 1))

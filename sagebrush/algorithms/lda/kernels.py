@@ -1,5 +1,5 @@
 """The loops over documents: one step of expectation maximisation, and a document's topics by variational
-inference. Each takes the documents of rows `first` to `last` and may run beside itself on others.
+inference. Each takes the documents of a span of rows and may run beside itself on others.
 """
 
 from __future__ import annotations
@@ -7,13 +7,19 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import numpy.typing as npt
 from blazingtext.kernels import compiled
 
 TINY = 1e-30
+Floats = npt.NDArray[np.float32]
+Text = tuple[npt.NDArray[np.int64], npt.NDArray[np.int32], Floats]
+"""Where the documents end, their words, and these words' counts."""
+Span = tuple[int, int]
+Sums = tuple[Floats, npt.NDArray[np.float64]]
 
 
 @compiled.part
-def digamma(x):
+def digamma(x: float) -> float:
     """The derivative of the logarithm of the gamma function, for x > 0, to 1e-9."""
     below = 0.0
     while x < 6.0:
@@ -26,23 +32,25 @@ def digamma(x):
 
 
 @compiled.cached(
-    "void(int64[::1], int32[::1], float32[::1], int64, int64, float32[:,::1], float32[:,::1],"
-    " float32[::1], int64, float32[:,::1], float64[::1])"
+    "void(Tuple((int64[::1], int32[::1], float32[::1])), UniTuple(int64, 2), float32[:,::1],"
+    " float32[:,::1], float32[::1], int64, Tuple((float32[:,::1], float64[::1])))"
 )
 def expect(
-    ends, words, counts, first, last, mixtures, chances, prior, steps, gathered, result
-):  # fmt: skip
-    """`mixtures` (documents, topics) are one or more steps better; `gathered` (words, topics) has the
-    expected counts added, `result` the log-likelihood and the words.
+    text: Text, span: Span, mixtures: Floats, chances: Floats, prior: Floats, steps: int, sums: Sums
+) -> None:
+    """`mixtures` (documents, topics) are one or more steps better; `sums` have the expected counts (words,
+    topics) added, and the log-likelihood and the words.
 
     `chances` is (words, topics), `prior` the pseudo-counts of topics in a document.
     """
+    ends, words, counts = text
+    gathered, result = sums
     topics = chances.shape[1]
     share = np.empty(topics, np.float32)
     own = np.empty(topics, np.float32)
     likelihood = 0.0
     total = 0.0
-    for d in range(first, last):
+    for d in range(span[0], span[1]):
         for step in range(steps):
             own[:] = np.float32(0)
             for j in range(ends[d], ends[d + 1]):
@@ -74,28 +82,44 @@ def expect(
     result[1] += total
 
 
+@compiled.part
+def divergence(posterior: npt.NDArray[np.float64], prior: npt.NDArray[np.float64]) -> float:
+    """The Kullback-Leibler divergence of one Dirichlet distribution from another."""
+    mass = posterior.sum()
+    middle = digamma(mass)
+    total = math.lgamma(mass) - math.lgamma(prior.sum())
+    for t in range(len(prior)):
+        total += (posterior[t] - prior[t]) * (digamma(posterior[t]) - middle)
+        total += math.lgamma(prior[t]) - math.lgamma(posterior[t])
+    return total
+
+
 @compiled.cached(
-    "void(int64[::1], int32[::1], float32[::1], int64, int64, float32[:,::1], float64[::1], int64,"
-    " float64, float32[:,::1], float64[::1])"
+    "void(Tuple((int64[::1], int32[::1], float32[::1])), UniTuple(int64, 2), float32[:,::1],"
+    " float64[::1], Tuple((int64, float64)), Tuple((float32[:,::1], float64[::1])))"
 )
 def infer(
-    ends, words, counts, first, last, chances, alpha, steps, tolerance, mixtures, result
-):  # fmt: skip
-    """`mixtures` (documents, topics) are the means of the documents' variational posteriors, which sum
-    to 1; `result` has the lower bound of the log-likelihood and the words added.
+    text: Text,
+    span: Span,
+    chances: Floats,
+    alpha: npt.NDArray[np.float64],
+    limits: tuple[int, float],
+    sums: Sums,
+) -> None:
+    """`sums` have the means of the documents' variational posteriors (documents, topics), and the lower
+    bound of the log-likelihood and the words added. `limits` are steps, and the mean change that ends them.
 
     Source: Blei, Ng, Jordan, "Latent Dirichlet Allocation", JMLR 3 (2003), section 5.
     """
+    ends, words, counts = text
+    steps, tolerance = limits
+    mixtures, result = sums
     topics = chances.shape[1]
     posterior = np.empty(topics, np.float64)
     new = np.empty(topics, np.float64)
     weight = np.empty(topics, np.float32)
     gain = np.empty(topics, np.float32)
-    concentration = alpha.sum()
-    normal = math.lgamma(concentration)
-    for t in range(topics):
-        normal -= math.lgamma(alpha[t])
-    for d in range(first, last):
+    for d in range(span[0], span[1]):
         length = 0.0
         for j in range(ends[d], ends[d + 1]):
             length += counts[j]
@@ -126,13 +150,8 @@ def infer(
                 break
             for t in range(topics):
                 posterior[t] = new[t]
-        mass = 0.0
-        for t in range(topics):
-            mass += posterior[t]
-        bound = fit - length * digamma(mass) + normal - math.lgamma(mass)
+        mass = posterior.sum()
         for t in range(topics):
             mixtures[d, t] = posterior[t] / mass
-            expected = digamma(posterior[t]) - digamma(mass)
-            bound += (alpha[t] - posterior[t]) * expected + math.lgamma(posterior[t])
-        result[0] += bound
+        result[0] += fit - length * digamma(mass) - divergence(posterior, alpha)
         result[1] += length
