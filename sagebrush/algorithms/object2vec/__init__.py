@@ -1,0 +1,1 @@
+"""Object2Vec: embeddings of pairs of objects, learnt by two encoders and a comparator in PyTorch."""

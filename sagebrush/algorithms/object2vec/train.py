@@ -1,0 +1,132 @@
+"""Object2Vec's training job: /opt/ml in, the model's files out. Run as `python -m object2vec.train`."""
+
+# pyright: reportMissingImports=false
+# (the packages are those of the pytorch environment)
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+
+import torch
+from contract import channels, log
+from contract.errors import ClientError
+from contract.job import Job, run
+
+from . import artefact, data, fitting, parameters, pretrained
+from .data import Pairs
+from .network import Network
+from .parameters import Parameters
+
+JSON_LINES = "application/jsonlines"
+STATES = {"adam": 2, "adadelta": 2, "adagrad": 1, "rmsprop": 1, "sgd": 0}
+"""Numbers that an optimizer keeps for each weight."""
+FLOAT = 4
+
+
+def train(job: Job) -> None:
+    """The model's files are there; raises ClientError for whatever the user can correct."""
+    wanted = parameters.read(job.hyperparameters)
+    _check(job, wanted)
+    log.info(f"Hyperparameters: {wanted}")
+    vectors = _vectors(job, wanted)
+    pairs: dict[str, Pairs] = {}
+    for name in ("train", "validation", "test"):
+        if name in job.channels:
+            pairs[name] = data.read(job.channels[name], wanted)
+            log.info(f"The channel {name!r} holds {len(pairs[name])} pairs")
+    network = _network(wanted, vectors)
+    if wanted.regression:
+        # A score that is always their mean is where learning begins.
+        torch.nn.init.constant_(network.output.bias, float(pairs["train"].labels.mean()))
+    network.to(torch.device("cuda" if torch.cuda.is_available() else "cpu"))
+    log.info(f"Training on {network.output.weight.device} begins")
+    try:
+        fitting.fit(network, wanted, pairs, job.host, job.stopping.is_set)
+    except fitting.Diverged as error:
+        raise ClientError(
+            f"Training has diverged: {error}. Lower learning_rate, now {wanted.learning_rate}"
+        ) from None
+    if "test" in pairs:
+        fitting.told(fitting.measure(network, wanted, pairs["test"]), wanted, job.host, "test")
+    artefact.save(job.model, network, wanted)
+
+
+def _check(job: Job, wanted: Parameters) -> None:
+    """Raises ClientError for what can be known before data is read."""
+    channels.check(job.channels, ("train",), ("validation", "test", "auxiliary"))
+    for name in ("train", "validation", "test"):
+        kind = job.channels[name].content_type if name in job.channels else ""
+        if kind not in ("", JSON_LINES):
+            raise ClientError(
+                f"The channel {name!r} has the content type {kind}; Object2Vec reads {JSON_LINES}"
+            )
+    if len(job.hosts) > 1:
+        raise ClientError("Object2Vec can train only on a single machine: set InstanceCount to 1")
+    needs, has = needed(wanted), job.resources()[1]
+    if needs > has:
+        raise ClientError(
+            f"Out of memory: the weights and what {wanted.optimizer} keeps of them take at least"
+            f" {needs / 2**30:.3g} GiB, and the instance has {has / 2**30:.3g} GiB. Use an instance type"
+            " with more, or lower the vocabulary size, the token embedding dimension or enc_dim"
+        )
+
+
+def needed(wanted: Parameters) -> int:
+    """Bytes that the network takes at least while it learns: weights, the best ones so far, gradients
+    and the optimizer's state."""
+    with torch.device("meta"):
+        network = Network(wanted, one_table(wanted))
+    frozen = sum(table.weight.numel() for table, number in zip(network.tables(), (0, 1))
+                 if _frozen(wanted, number))  # fmt: skip
+    learnt = sum(each.numel() for each in network.parameters()) - frozen
+    return FLOAT * (frozen + learnt * (3 + STATES[wanted.optimizer]))
+
+
+def one_table(wanted: Parameters) -> bool:
+    """Whether both encoders read one table of token embeddings: tied, or the same frozen ones."""
+    first, second = wanted.encoders
+    return wanted.tied_token_embedding_weight or (first == second and _frozen(wanted, 0))
+
+
+def _frozen(wanted: Parameters, number: int) -> bool:
+    encoder = wanted.encoders[number]
+    return bool(encoder.pretrained_embedding_file) and encoder.freeze_pretrained_embedding
+
+
+def _vectors(job: Job, wanted: Parameters) -> Mapping[int, pretrained.Vectors]:
+    """The pretrained vectors of each of the network's tables; raises ClientError."""
+    found: dict[int, pretrained.Vectors] = {}
+    for number, encoder in enumerate(wanted.encoders[: 1 if one_table(wanted) else 2]):
+        if encoder.pretrained_embedding_file:
+            if number and encoder == wanted.encoders[0]:
+                found[number] = found[0]
+                continue
+            channel = job.channel("auxiliary")
+            channel.paths()
+            found[number] = pretrained.read(channel.folder, encoder, f"enc{number}")
+            log.info(
+                f"enc{number}: {len(found[number].ids)} of {found[number].vocabulary} tokens have a"
+                " pretrained embedding"
+            )
+    return found
+
+
+def _network(wanted: Parameters, vectors: Mapping[int, pretrained.Vectors]) -> Network:
+    """The network at its beginning, the same in each run."""
+    torch.manual_seed(0)
+    network = Network(wanted, one_table(wanted))
+    with torch.no_grad():
+        for number, table in enumerate(network.tables()):
+            if number in vectors:
+                values = torch.from_numpy(vectors[number].values)
+                # Tokens without a vector get random ones of the same size: what two objects share
+                # counts for these tokens too.
+                table.weight.normal_(0.0, max(float(values.std()), 1e-6))
+                table.weight[torch.from_numpy(vectors[number].ids)] = values
+                table.weight.requires_grad_(not _frozen(wanted, number))
+    return network
+
+
+if __name__ == "__main__":
+    sys.exit(run(train))
