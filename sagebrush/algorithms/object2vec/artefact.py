@@ -59,7 +59,9 @@ def load(folder: Path) -> tuple[Network, Parameters]:
         state = {name: torch.from_numpy(arrays[name]) for name in arrays.files}
     expected = dict(network.named_parameters())
     if state.keys() != expected.keys():
-        raise ValueError(f"{WEIGHTS} does not hold the arrays of the network that {CONFIGURATION} describes")
+        raise ValueError(
+            f"{WEIGHTS} does not hold the arrays of the network that {CONFIGURATION} describes"
+        )
     for name, value in state.items():
         if value.shape != expected[name].shape:
             raise ValueError(f"{WEIGHTS}: {name} has the shape {tuple(value.shape)}")

@@ -30,7 +30,9 @@ class Sequences:
     starts: npt.NDArray[np.int64]
     lengths: npt.NDArray[np.int64]
 
-    def take(self, which: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    def take(
+        self, which: npt.NDArray[np.int64]
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
         """(ids, lengths) of those sequences, one behind the other."""
         lengths = self.lengths[which]
         ends = np.cumsum(lengths)
@@ -82,7 +84,8 @@ def read(channel: Channel, wanted: Parameters) -> Pairs:
     if not labels:
         raise ClientError(f"The channel {channel.name!r} holds no pair, only empty lines")
     return Pairs(
-        (_packed(ids[0], lengths[0]), _packed(ids[1], lengths[1])), np.array(labels, dtype=np.float32)
+        (_packed(ids[0], lengths[0]), _packed(ids[1], lengths[1])),
+        np.array(labels, dtype=np.float32),
     )
 
 
@@ -103,7 +106,9 @@ def _json(line: bytes, where: str) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise ClientError(f"{where}: not JSON ({error})") from None
     if not isinstance(sample, dict):
-        raise ClientError(f'{where}: not an object like {{"label": 1, "in0": [6, 17], "in1": [16]}}')
+        raise ClientError(
+            f'{where}: not an object like {{"label": 1, "in0": [6, 17], "in1": [16]}}'
+        )
     return sample
 
 
@@ -127,7 +132,9 @@ def checked(sample: dict[str, Any], side: int, wanted: Parameters, where: str) -
             f" vocab_size={size} ({where})"
         )
     if (least := min(tokens)) < 0:
-        raise ClientError(f'Inconsistent vocab for {name} found. Vocab id "{least}" is negative ({where})')
+        raise ClientError(
+            f'Inconsistent vocab for {name} found. Vocab id "{least}" is negative ({where})'
+        )
     return tokens
 
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
-import json
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,18 +21,15 @@ if not __package__:  # loaded by its path, as the model server loads any inferen
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
     __package__, __spec__ = importlib.import_module("object2vec").__name__, None
 
-import numpy as np
 import torch
-from contract import channels
 from contract.errors import BadRequest, ClientError
 
 from . import artefact, batches, data, fitting
 from .network import Network
 from .parameters import Parameters
+from .requests import Batch, input_fn, output_fn
 
-JSON = "application/json"
-JSON_LINES = "application/jsonlines"
-LENGTHS = "infer_max_seqlens"
+__all__ = ["input_fn", "model_fn", "output_fn", "predict_batch_fn", "predict_fn"]
 AT_ONCE = 512
 """Objects that are encoded at a time."""
 
@@ -46,17 +42,6 @@ class Model:
     parameters: Parameters
 
 
-@dataclass(frozen=True)
-class Batch:
-    """The instances of a request, or their answers, in order."""
-
-    form: str
-    """The content type of the request."""
-    items: Sequence[Any]
-    longest: tuple[int, int] | None = None
-    """What `infer_max_seqlens` says: tokens of in0 and of in1 that count."""
-
-
 def model_fn(model_dir: str) -> Model:
     """The model in `model_dir`, on a GPU where there is one; raises ValueError where there is none.
 
@@ -65,21 +50,6 @@ def model_fn(model_dir: str) -> Model:
     """
     network, wanted = artefact.load(Path(model_dir))
     return Model(network.to("cuda" if torch.cuda.is_available() else "cpu"), wanted)
-
-
-def input_fn(body: bytes | str, content_type: str = JSON) -> Batch:
-    """The instances of a request; raises BadRequest."""
-    form, options = channels.content_type(content_type)
-    if form not in (JSON, JSON_LINES):
-        raise BadRequest(
-            f"Content type {content_type} is not supported: use {JSON} or {JSON_LINES}", 415
-        )
-    try:
-        text = body if isinstance(body, str) else body.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise BadRequest(f"The body is not UTF-8: {error}") from None
-    items = _from_json(text) if form == JSON else _from_lines(text)
-    return Batch(form, items, _longest(options[LENGTHS]) if LENGTHS in options else None)
 
 
 def predict_fn(request: Batch, model: Model) -> Batch:
@@ -115,21 +85,6 @@ def predict_batch_fn(requests: Sequence[Batch], model: Model) -> list[Batch]:
     for (number, _), answer in zip(places, found):
         answers[number].append(answer)
     return [Batch(request.form, items) for request, items in zip(requests, answers)]
-
-
-def output_fn(answers: Batch, accept: str, context: Any = None) -> tuple[str, str]:
-    """The body and its content type: what the request accepts, in the form of the request where it
-    accepts anything; raises BadRequest."""
-    # `accept` is JSON where the request names nothing.
-    named = accept if context is None else context.get_request_header(0, "accept")
-    form = channels.content_type((named or "*/*").partition(",")[0])[0]
-    if form in ("", "*/*", "application/*"):
-        form = answers.form
-    if form == JSON_LINES:
-        return "".join(json.dumps(each) + "\n" for each in answers.items), JSON_LINES
-    if form == JSON:
-        return json.dumps({"predictions": answers.items}), JSON
-    raise BadRequest(f"Accept type {named} is not supported: use {JSON} or {JSON_LINES}", 406)
 
 
 def _encoded(model: Model, side: int, tokens: Sequence[list[int]]) -> torch.Tensor:
@@ -170,41 +125,3 @@ def _lengthened(wanted: Parameters, longest: tuple[int, int] | None) -> Paramete
         for encoder, most in zip(wanted.encoders, longest)
     )
     return dataclasses.replace(wanted, encoders=(first, second))
-
-
-def _longest(text: str) -> tuple[int, int]:
-    parts = [part.strip() for part in text.split(",")]
-    if len(parts) != 2 or not all(p.isdigit() and 1 <= int(p) <= 5000 for p in parts):
-        raise BadRequest(f"{LENGTHS}={text} must be two whole numbers from 1 to 5000, like 20,30")
-    return int(parts[0]), int(parts[1])
-
-
-def _from_json(text: str) -> list[dict[str, Any]]:
-    request = _json(text, "The body")
-    if not isinstance(request, dict) or not isinstance(request.get("instances"), list):
-        raise BadRequest('The body must be {"instances": [{"in0": [6, 17], "in1": [16]}, ...]}')
-    return [
-        _instance(each, f"instances[{number}]") for number, each in enumerate(request["instances"])
-    ]
-
-
-def _from_lines(text: str) -> list[dict[str, Any]]:
-    return [
-        _instance(_json(line, f"Line {number}"), f"Line {number}")
-        for number, line in enumerate(text.split("\n"), 1)
-        if line.strip()
-    ]
-
-
-def _instance(found: Any, where: str) -> dict[str, Any]:
-    """An object with in0, in1 or both; other members, such as the label of test data, do not matter."""
-    if not isinstance(found, dict) or not any(name in found for name in data.SIDES):
-        raise BadRequest(f'{where} must be an object with "in0", "in1" or both, like {{"in0": [6, 17]}}')
-    return found
-
-
-def _json(text: str, what: str) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise BadRequest(f"{what} is not JSON: {error}") from None

@@ -160,7 +160,7 @@ class Network(nn.Module):
 
     def forward(self, in0: Ragged, in1: Ragged) -> torch.Tensor:
         """(pairs, outputs): logits of the classes, or the score of a regression."""
-        return self.compare(self.dropout(self.encode(0, in0)), self.dropout(self.encode(1, in1)))
+        return self.compare(self.encode(0, in0), self.encode(1, in1))
 
     def compare(self, left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
         """As `forward`, of encodings."""
@@ -172,7 +172,8 @@ class Network(nn.Module):
                 parts.append((left - right).abs())
             else:
                 parts += [left, right]
-        return self.output(self.mlp(torch.cat(parts, 1)))
+        # Not on the encodings: their difference would be that of what was dropped.
+        return self.output(self.mlp(self.dropout(torch.cat(parts, 1))))
 
     def tables(self) -> list[nn.Embedding]:
         """The tables of token embeddings, one or two."""
@@ -193,7 +194,9 @@ def encoding_size(wanted: Parameters) -> int:
 
 
 def _table(encoder: Encoder, sparse: bool) -> nn.Embedding:
-    table = nn.Embedding(encoder.vocab_size, encoder.token_embedding_dim, sparse=sparse, _freeze=False)
+    table = nn.Embedding(
+        encoder.vocab_size, encoder.token_embedding_dim, sparse=sparse, _freeze=False
+    )
     nn.init.uniform_(table.weight, -0.1, 0.1)
     return table
 

@@ -122,7 +122,9 @@ def read(given: Mapping[str, str]) -> Parameters:
     values = hyperparameters.read(given, TABLE)
     first = _encoder("enc0", values)
     second = first if values["enc1_network"] == "enc0" else _encoder("enc1", values)
-    others = {name: value for name, value in values.items() if not name.startswith(("enc0", "enc1"))}
+    others = {
+        name: value for name, value in values.items() if not name.startswith(("enc0", "enc1"))
+    }
     comparators = _comparators(str(others.pop("comparator_list")))
     wanted = Parameters(encoders=(first, second), comparators=comparators, **others)
     _check(wanted)
@@ -150,30 +152,24 @@ def _encoder(which: str, values: Mapping[str, Any]) -> Encoder:
 def _comparators(text: str) -> tuple[str, ...]:
     """The comparator operators, in their order; raises ClientError."""
     names = tuple(part.strip() for part in text.split(","))
-    for name in names:
-        if name not in COMPARATORS:
-            raise ClientError(
-                f"comparator_list={text!r}: {name!r} is not one of {list(COMPARATORS)}; separate them by"
-                " commas"
-            )
-    if len(set(names)) < len(names):
-        raise ClientError(f"comparator_list={text!r} names an operator twice")
+    if set(names) - set(COMPARATORS) or len(set(names)) < len(names):
+        allowed = ", ".join(map(repr, COMPARATORS))
+        expects = f"any combination of {allowed}, each at most once, separated by commas"
+        raise hyperparameters.invalid("comparator_list", text, expects)
     return names
 
 
 def _check(wanted: Parameters) -> None:
     """Raises ClientError where hyperparameters contradict each other."""
     first, second = wanted.encoders
-    if wanted.token_embedding_storage_type == "row_sparse":
-        if wanted.optimizer not in SPARSE_OPTIMIZERS:
-            raise ClientError(
-                f"token_embedding_storage_type=row_sparse needs one of the optimizers"
-                f" {', '.join(SPARSE_OPTIMIZERS)}, not {wanted.optimizer}"
-            )
+    sparse = wanted.token_embedding_storage_type == "row_sparse"
+    if sparse and wanted.optimizer not in SPARSE_OPTIMIZERS:
+        allowed = ", ".join(map(repr, SPARSE_OPTIMIZERS))
+        expects = f"one of {allowed} where token_embedding_storage_type is 'row_sparse'"
+        raise hyperparameters.invalid("optimizer", wanted.optimizer, expects)
     if wanted.tied_token_embedding_weight:
         for name in ("vocab_size", "token_embedding_dim"):
-            if getattr(first, name) != getattr(second, name):
-                raise ClientError(
-                    f"tied_token_embedding_weight=True needs enc0_{name} and enc1_{name} to be equal, not"
-                    f" {getattr(first, name)} and {getattr(second, name)}"
-                )
+            own, other = getattr(first, name), getattr(second, name)
+            if own != other:
+                expects = f"that of enc0_{name}, {own}, where tied_token_embedding_weight is true"
+                raise hyperparameters.invalid(f"enc1_{name}", other, expects)

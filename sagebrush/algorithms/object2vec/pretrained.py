@@ -34,7 +34,9 @@ class Vectors:
 def read(folder: Path, encoder: Encoder, which: str) -> Vectors:
     """The vectors of the encoder's tokens. Raises ClientError for a missing file, and where the files do
     not fit the hyperparameters or each other."""
-    vocabulary = _vocabulary(_file(folder, encoder.vocab_file, f"{which}_vocab_file"), encoder, which)
+    vocabulary = _vocabulary(
+        _file(folder, encoder.vocab_file, f"{which}_vocab_file"), encoder, which
+    )
     name = f"{which}_pretrained_embedding_file"
     file = _file(folder, encoder.pretrained_embedding_file, name)
     ids, rows = [], []
@@ -71,7 +73,9 @@ def _file(folder: Path, name: str, hyperparameter: str) -> Path:
     """The file of that name in the channel, in whatever folder it lies; raises ClientError."""
     found = sorted(each for each in folder.rglob(name) if each.is_file())
     if not found:
-        raise ClientError(f"The channel 'auxiliary' holds no file {name!r}, which {hyperparameter} names")
+        raise ClientError(
+            f"The channel 'auxiliary' holds no file {name!r}, which {hyperparameter} names"
+        )
     return found[0]
 
 
