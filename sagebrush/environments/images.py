@@ -64,6 +64,7 @@ XGBOOST = Image("", framework="xgboost", family="xgboost", script=True)
 # Repository -> image. AWS's own repositories by the names of the SDK's image_uris.
 IMAGES = {
     "blazingtext": Image("algorithms", "blazingtext"),
+    "object2vec": Image("pytorch", "object2vec"),
     "sagemaker-scikit-learn": SKLEARN,
     "sagemaker-base-python": Image("base"),
     "base": Image("base"),

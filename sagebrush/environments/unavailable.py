@@ -111,7 +111,6 @@ ALGORITHMS = {
     "linear-learner": f"sklearn.linear_model.SGDClassifier or SGDRegressor {_SCRIPT}",
     "ntm": f"sklearn.decomposition.LatentDirichletAllocation {_SCRIPT}, or BERTopic",
     "object-detection": "torchvision.models.detection (pytorch-training)",
-    "object2vec": "sentence-transformers (huggingface-pytorch-training)",
     "pca": f"sklearn.decomposition.PCA {_SCRIPT}",
     "randomcutforest": f"sklearn.ensemble.IsolationForest {_SCRIPT}",
     "semantic-segmentation": "torchvision.models.segmentation (pytorch-training)",

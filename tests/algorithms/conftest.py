@@ -1,5 +1,5 @@
-"""The environment `algorithms` for algorithm tests."""
+"""The environments `algorithms` and `pytorch` for algorithm tests."""
 
-from tests.built_environments import algorithms
+from tests.built_environments import algorithms, pytorch
 
-__all__ = ["algorithms"]
+__all__ = ["algorithms", "pytorch"]

@@ -133,12 +133,10 @@ def test_vectors_of_glove_and_of_word2vec(tmp_path: Path) -> None:
         ({"the": 0}, "cat 1 2", "a vector for none of the 1 tokens"),
     ],
 )
-def test_files_that_do_not_fit(
-    tmp_path: Path, vocabulary: object, vectors: str, said: str
-) -> None:
+def test_files_that_do_not_fit(tmp_path: Path, vocabulary: object, vectors: str, said: str) -> None:
     encoder = files(tmp_path, vocabulary, vectors)
     with pytest.raises(ClientError, match=said):
         pretrained.read(tmp_path, encoder, "enc0")
     (tmp_path / "v.json").unlink()
-    with pytest.raises(ClientError, match="no file 'v.json', which enc0_vocab_file names"):
+    with pytest.raises(ClientError, match=r"no file 'v.json', which enc0_vocab_file names"):
         pretrained.read(tmp_path, encoder, "enc0")

@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from contract import channels
+from contract.bodies import JSON, JSON_LINES
 from contract.errors import BadRequest
 
-JSON = "application/json"
-JSON_LINES = "application/jsonlines"
 LENGTHS = "infer_max_seqlens"
 SIDES = ("in0", "in1")
 
