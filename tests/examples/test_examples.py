@@ -79,6 +79,12 @@ EXPECTED = {
         " - vectors.similarity('encrypt', 'bucket')}",
         {"words": 100_000, "beyond one topic": 0.05, "slope": 0.7, "decrypt near encrypt": 0.1},
     ),
+    "sentence_similarity": Expected(
+        "python3",
+        "{'Object2Vec': spearman['Object2Vec'], 'ahead': spearman['Object2Vec'] - spearman['TF-IDF']}",
+        {"Object2Vec": 0.9, "ahead": 0.1},
+        "pytorch",
+    ),
     "deploy_and_call_an_endpoint": Expected(
         "python3",
         "{'accuracy': accuracy, 'agree': agree, 'counted': counted['Invocations'] / sent,"

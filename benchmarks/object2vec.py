@@ -1,0 +1,250 @@
+"""Object2Vec on the STS Benchmark: Spearman's correlation of its scores, beside TF-IDF on the same pairs.
+
+`python benchmarks/object2vec.py [--data DIR] [--vectors FILE] [NAME ...]`: DIR (or SAGEBRUSH_EVAL_DATA)
+holds `stsb` with train.csv and valid.csv. Each model learns train.csv, each pair in both orders, as a
+training job does (a process of its own, /opt/ml, the files of the model), and is asked by its inference
+functions for valid.csv, which also chooses the epoch. FILE has vectors of words, a vectors.txt; without
+it they are learnt here, from the texts of TEXTS that are in DIR: by BlazingText (skipgram), or where that
+mode is not there by gensim, which the output says. Texts of stsb's valid.csv are not among them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import gzip
+import json
+import os
+import re
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import sagebrush.toolkit
+from sagebrush.environments.environment import Environment
+from sagebrush.environments.store import Environments
+from sagebrush.settings import Settings
+
+SCORES = {
+    **{"output_layer": "mean_squared_error", "enc0_max_seq_len": 60, "mini_batch_size": 64},
+    **{"comparator_list": "hadamard, abs_diff", "mlp_layers": 1, "mlp_dim": 256},
+    **{"mlp_activation": "relu", "dropout": 0.3, "learning_rate": 0.001, "epochs": 10},
+    **{"early_stopping_patience": 2, "early_stopping_tolerance": 0.001},
+    **{"tied_token_embedding_weight": "true", "enc0_token_embedding_dim": 200},
+}
+"""Of all models: chosen on valid.csv among a few."""
+POOLED = {"enc0_network": "pooled_embedding"}
+TUNED = {"enc0_freeze_pretrained_embedding": "false"}
+MODELS: Mapping[str, tuple[bool, Mapping[str, object]]] = {
+    "pooled, no vectors": (False, POOLED),
+    "pooled, vectors frozen": (True, POOLED),
+    "pooled, vectors tuned": (True, {**POOLED, **TUNED}),
+    "hcnn, vectors tuned": (True, {"enc0_network": "hcnn", "enc_dim": 256, **TUNED}),
+    "bilstm, vectors tuned": (True, {"enc0_network": "bilstm", "enc_dim": 256, **TUNED}),
+}
+"""Name -> (whether it has pretrained vectors, its own hyperparameters)."""
+TEXTS = {
+    **{"english_text/eltec_eng.txt.gz": "", "20newsgroups/train.jsonl.gz": "text"},
+    **{"dbpedia14/train.csv.gz": "text", "movie_reviews/train.jsonl.gz": "text"},
+    **{"multi30k/train.en.gz": "", "tatoeba_en_de/train.en-de.tsv.gz": "\t"},
+    **{"tatoeba_en_fr/train.en-fr.tsv.gz": "\t", "snips/train.jsonl.gz": "text"},
+    **{"banking77/train.csv": "text", "clinc150/train.csv": "text", "trec/train.csv": "text"},
+    **{"sentence_polarity/train.csv": "text", "goemotions/train.csv.gz": "text"},
+    **{"sst2/train.csv": "text", "twitter_sentiment/train.csv.gz": "text"},
+    **{"newsmtsc/train.jsonl.gz": "sentence", "small_parallel_enja/train.en.gz": ""},
+    **{"sms_spam/train.csv": "text", "stsb/train.csv": "sentence1"},
+}
+"""File -> its column, "" for plain lines, a tab for the first of two columns without a header."""
+WORD = re.compile(r"[a-z0-9]+(?:'[a-z]+)?")
+
+GENSIM = """
+import sys
+from gensim.models import Word2Vec
+model = Word2Vec(corpus_file=sys.argv[1], vector_size=200, window=5, min_count=3, sg=1, negative=5,
+                 sample=1e-4, epochs=3, workers=2)
+model.wv.save_word2vec_format(sys.argv[2])
+"""
+TFIDF = """
+import json, sys
+import numpy as np
+from scipy.stats import spearmanr
+from sklearn.feature_extraction.text import TfidfVectorizer
+train, valid = (json.load(open(f)) for f in sys.argv[1:3])
+vectorizer = TfidfVectorizer(token_pattern=r"\\S+").fit([t for row in train for t in row[1:]])
+left, right = (vectorizer.transform([row[k] for row in valid]) for k in (1, 2))
+cosines = np.asarray(left.multiply(right).sum(1)).ravel()
+print(json.dumps(float(spearmanr(cosines, [row[0] for row in valid])[0])))
+"""
+ASK = """
+import json, sys, time
+sys.path.insert(0, sys.argv[1])
+from object2vec import inference
+from scipy.stats import spearmanr
+began = time.perf_counter(); model = inference.model_fn(sys.argv[2])
+loaded = time.perf_counter() - began
+lines = open(sys.argv[3]).read()
+began = time.perf_counter()
+answers = inference.predict_fn(inference.input_fn(lines, "application/jsonlines"), model).items
+took = time.perf_counter() - began
+labels = [json.loads(line)["label"] for line in lines.splitlines()]
+found = spearmanr([each["scores"][0] for each in answers], labels)[0]
+print(json.dumps([float(found), loaded, len(labels) / took]))
+"""
+
+
+def words(text: str) -> list[str]:
+    """The tokens of a text."""
+    return WORD.findall(text.lower().replace("’", "'"))
+
+
+def pairs(file: Path) -> list[tuple[float, list[str], list[str]]]:
+    """(score, tokens, tokens) of each row."""
+    with file.open(encoding="utf-8") as rows:
+        return [
+            (float(row["score"]), words(row["sentence1"]), words(row["sentence2"]))
+            for row in csv.DictReader(rows)
+        ]
+
+
+def lines(file: Path, column: str) -> Iterator[str]:
+    """The texts of a file."""
+    opener = gzip.open if file.suffix == ".gz" else open
+    with opener(file, "rt", encoding="utf-8", errors="replace") as source:
+        if ".csv" in file.name:
+            csv.field_size_limit(1 << 30)
+            for row in csv.DictReader(source):
+                yield row[column] + (" " + row["sentence2"] if column == "sentence1" else "")
+        elif ".jsonl" in file.name:
+            yield from (json.loads(line)[column] for line in source)
+        else:
+            yield from (line.split("\t")[0] if column else line for line in source)
+
+
+def learnt_vectors(data: Path, root: Path, environments: Environments) -> Path:
+    """A vectors.txt of the texts at hand; what made it, and in which time, is printed."""
+    folder = root / "words" / "input" / "data" / "train"
+    folder.mkdir(parents=True)
+    count = 0
+    with (folder / "text.txt").open("w", encoding="utf-8") as out:
+        for name, column in TEXTS.items():
+            for text in lines(data / name, column) if (data / name).exists() else ():
+                found = words(text)
+                count += len(found)
+                for start in range(0, len(found), 1000):
+                    out.write(" ".join(found[start : start + 1000]) + "\n")
+    began = time.perf_counter()
+    given = {
+        "mode": "skipgram",
+        "vector_dim": 200,
+        "epochs": 3,
+        "min_count": 3,
+        "subwords": "false",
+    }
+    done = job(
+        root / "words", environments.build("algorithms"), "blazingtext", {"train": {}}, given
+    )
+    made, target = "BlazingText", root / "words" / "model" / "vectors.txt"
+    if done.returncode:
+        made, target = f"gensim (BlazingText said: {done.stderr.strip()[-100:]})", root / "v.txt"
+        python = environments.build("nlp").python
+        command = [str(python), "-c", GENSIM, str(folder / "text.txt"), str(target)]
+        subprocess.run(command, check=True)
+    took = time.perf_counter() - began
+    print(f"vectors by {made}: {count / 1e6:.1f} M words in {took:.0f} s")
+    return target
+
+
+def job(
+    root: Path, environment: Environment, algorithm: str, channels: object, given: object
+) -> subprocess.CompletedProcess[str]:
+    """A training job of a built-in algorithm, run to its end."""
+    config = root / "input" / "config"
+    config.mkdir(parents=True, exist_ok=True)
+    (config / "hyperparameters.json").write_text(json.dumps(given))
+    (config / "inputdataconfig.json").write_text(json.dumps(channels))
+    toolkit = Path(next(iter(sagebrush.toolkit.__path__)))
+    return subprocess.run(
+        [str(environment.python), str(toolkit / "training" / "train.py")],
+        env={**os.environ, "SAGEBRUSH_ML": str(root), "SAGEBRUSH_ALGORITHM": algorithm},
+        capture_output=True,
+        text=True,
+    )
+
+
+def trained(root: Path, environment: Environment, given: Mapping[str, object]) -> float:
+    """Seconds of the training job in `root`, whose channels lie there."""
+    began = time.perf_counter()
+    channels = {"train": {}, "validation": {}, "auxiliary": {}}
+    text = {name: str(value) for name, value in given.items()}
+    done = job(root, environment, "object2vec", channels, text)
+    if done.returncode:
+        raise SystemExit(done.stderr)
+    return time.perf_counter() - began
+
+
+def prepared(root: Path, folder: Path) -> int:
+    """The channels train (each pair in both orders), validation and auxiliary (vocab.json) are in
+    `root`; the size of the vocabulary. Words of valid.csv are in it too: they have vectors."""
+    train, valid = pairs(folder / "train.csv"), pairs(folder / "valid.csv")
+    both = [*train, *((score, right, left) for score, left, right in train)]
+    tokens = sorted({token for _, *sides in both + valid for side in sides for token in side})
+    ids = {token: number for number, token in enumerate(["<none>", *tokens])}
+    for name, rows in (("train", both), ("validation", valid)):
+        channel = root / "input" / "data" / name
+        channel.mkdir(parents=True)
+        with (channel / "pairs.jsonl").open("w") as out:
+            for score, left, right in rows:
+                in0, in1 = ([ids[token] for token in side] or [0] for side in (left, right))
+                out.write(json.dumps({"label": score, "in0": in0, "in1": in1}) + "\n")
+        plain = [(score, " ".join(left), " ".join(right)) for score, left, right in rows]
+        (root / f"{name}.json").write_text(json.dumps(plain))
+    (root / "input" / "data" / "auxiliary").mkdir()
+    (root / "input" / "data" / "auxiliary" / "vocab.json").write_text(json.dumps(ids))
+    return len(ids)
+
+
+def said(environment: Environment, script: str, *arguments: Path) -> object:
+    """What the script prints as JSON in the environment."""
+    command = [str(environment.python), "-c", script, *map(str, arguments)]
+    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, default=os.environ.get("SAGEBRUSH_EVAL_DATA"))
+    parser.add_argument("--vectors", type=Path)
+    parser.add_argument("names", nargs="*", default=list(MODELS))
+    options = parser.parse_args()
+    environments = Environments(Settings.load(os.environ).environments)
+    environment = environments.build("pytorch")
+    algorithms = Path(next(iter(sagebrush.toolkit.__path__))).parent / "algorithms"
+    with tempfile.TemporaryDirectory() as scratch:
+        root = Path(scratch)
+        size = prepared(root, options.data / "stsb")
+        file = root / "input" / "data" / "auxiliary" / "vectors.txt"
+        vectors = options.vectors
+        if any(MODELS[name][0] for name in options.names):
+            vectors = vectors or learnt_vectors(options.data, root, environments)
+            file.symlink_to(vectors.resolve())
+        print("model                    Spearman   training   loading   pairs/s answered")
+        baseline = said(environment, TFIDF, root / "train.json", root / "validation.json")
+        print(f"{'TF-IDF (cosine)':24} {baseline:8.3f}", flush=True)
+        for name in options.names:
+            pretrained, own = MODELS[name]
+            given = {**SCORES, **own, "enc0_vocab_size": size}
+            if pretrained:
+                given |= {"enc0_vocab_file": "vocab.json"}
+                given |= {"enc0_pretrained_embedding_file": "vectors.txt"}
+            seconds = trained(root, environment, given)
+            valid = root / "input" / "data" / "validation" / "pairs.jsonl"
+            spearman, loading, rate = said(environment, ASK, algorithms, root / "model", valid)  # type: ignore[misc]
+            print(
+                f"{name:24} {spearman:8.3f} {seconds:8.1f} s {loading:7.3f} s {rate:10.0f}",
+                flush=True,
+            )
+
+
+if __name__ == "__main__":
+    main()
