@@ -37,12 +37,14 @@ SCORES = {
 """Of all models: chosen on valid.csv among a few."""
 POOLED = {"enc0_network": "pooled_embedding"}
 TUNED = {"enc0_freeze_pretrained_embedding": "false"}
+SEQUENCES = {"enc_dim": 128, "early_stopping_patience": 5, "mini_batch_size": 128}
+"""Of encoders that read sequences: they learn from the order of words, and later."""
 MODELS: Mapping[str, tuple[bool, Mapping[str, object]]] = {
     "pooled, no vectors": (False, POOLED),
     "pooled, vectors frozen": (True, POOLED),
     "pooled, vectors tuned": (True, {**POOLED, **TUNED}),
-    "hcnn, vectors tuned": (True, {"enc0_network": "hcnn", "enc_dim": 256, **TUNED}),
-    "bilstm, vectors tuned": (True, {"enc0_network": "bilstm", "enc_dim": 256, **TUNED}),
+    "hcnn, vectors frozen": (True, {"enc0_network": "hcnn", "enc0_layers": 1, **SEQUENCES}),
+    "bilstm, vectors frozen": (True, {"enc0_network": "bilstm", **SEQUENCES}),
 }
 """Name -> (whether it has pretrained vectors, its own hyperparameters)."""
 TEXTS = {

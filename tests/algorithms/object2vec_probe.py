@@ -88,7 +88,7 @@ def kinds(folder: Path, test: list[dict[str, Any]]) -> dict[str, Any]:
     from those to its instances one by one."""
     ways = {
         "hcnn": {"enc0_network": "hcnn", "enc0_layers": "2", "bucket_width": "3"},
-        "bilstm": {"enc0_network": "bilstm", "epochs": "4"},
+        "bilstm": {"enc0_network": "bilstm", "epochs": "8"},
         "mixed": {
             **{"enc0_network": "pooled_embedding", "enc1_network": "hcnn", "enc1_layers": "1"},
             **{"enc1_max_seq_len": "9", "enc1_vocab_size": "50", "enc1_cnn_filter_width": "2"},

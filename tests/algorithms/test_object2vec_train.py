@@ -83,7 +83,7 @@ def test_each_network_learns_and_answers_do_not_depend_on_the_batch(
     found, _ = probe(tmp_path, pytorch.python, "kinds")
     for name, each in found.items():
         assert each["status"] == 0, name
-        assert each["accuracy"] > 0.9, name
+        assert each["accuracy"] > 0.85, name
         assert each["apart"] < 1e-5, name
 
 

@@ -194,9 +194,9 @@ def encoding_size(wanted: Parameters) -> int:
 
 
 def _table(encoder: Encoder, sparse: bool) -> nn.Embedding:
-    table = nn.Embedding(
-        encoder.vocab_size, encoder.token_embedding_dim, sparse=sparse, _freeze=False
-    )
+    # Not by nn.Embedding(): its normal_ takes a second of imports where a network is only described.
+    weight = torch.empty(encoder.vocab_size, encoder.token_embedding_dim)
+    table = nn.Embedding.from_pretrained(weight, freeze=False, sparse=sparse)
     nn.init.uniform_(table.weight, -0.1, 0.1)
     return table
 

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Sequence
 
 import torch
 from contract import channels, log
@@ -16,7 +16,7 @@ from contract.job import Job, run
 from . import artefact, data, fitting, parameters, pretrained
 from .data import Pairs
 from .network import Network
-from .parameters import Parameters
+from .parameters import Encoder, Parameters
 
 JSON_LINES = "application/jsonlines"
 STATES = {"adam": 2, "adadelta": 2, "adagrad": 1, "rmsprop": 1, "sgd": 0}
@@ -80,8 +80,9 @@ def needed(wanted: Parameters) -> int:
     and the optimizer's state."""
     with torch.device("meta"):
         network = Network(wanted, one_table(wanted))
-    frozen = sum(table.weight.numel() for table, number in zip(network.tables(), (0, 1))
-                 if _frozen(wanted, number))  # fmt: skip
+    frozen = sum(
+        each.vocab_size * each.token_embedding_dim for _, each in _tables(wanted) if _frozen(each)
+    )
     learnt = sum(each.numel() for each in network.parameters()) - frozen
     return FLOAT * (frozen + learnt * (3 + STATES[wanted.optimizer]))
 
@@ -100,45 +101,54 @@ def threads(network: Network, wanted: Parameters, processors: int) -> int:
 def one_table(wanted: Parameters) -> bool:
     """Whether both encoders read one table of token embeddings: tied, or the same frozen ones."""
     first, second = wanted.encoders
-    return wanted.tied_token_embedding_weight or (first == second and _frozen(wanted, 0))
+    return wanted.tied_token_embedding_weight or (first == second and _frozen(first))
 
 
-def _frozen(wanted: Parameters, number: int) -> bool:
-    encoder = wanted.encoders[number]
+def _tables(wanted: Parameters) -> list[tuple[int, Encoder]]:
+    """The encoder, with its number, that says what each table of token embeddings is at the beginning."""
+    both = list(enumerate(wanted.encoders))
+    if not one_table(wanted):
+        return both
+    return [next((each for each in both if each[1].pretrained_embedding_file), both[0])]
+
+
+def _frozen(encoder: Encoder) -> bool:
     return bool(encoder.pretrained_embedding_file) and encoder.freeze_pretrained_embedding
 
 
-def _vectors(job: Job, wanted: Parameters) -> Mapping[int, pretrained.Vectors]:
+def _vectors(job: Job, wanted: Parameters) -> list[pretrained.Vectors | None]:
     """The pretrained vectors of each of the network's tables; raises ClientError."""
-    found: dict[int, pretrained.Vectors] = {}
-    for number, encoder in enumerate(wanted.encoders[: 1 if one_table(wanted) else 2]):
-        if encoder.pretrained_embedding_file:
-            if number and encoder == wanted.encoders[0]:
-                found[number] = found[0]
-                continue
+    found: list[pretrained.Vectors | None] = []
+    for number, encoder in _tables(wanted):
+        if not encoder.pretrained_embedding_file:
+            found.append(None)
+        elif number and encoder == wanted.encoders[0] and found:
+            found.append(found[0])
+        else:
             channel = job.channel("auxiliary")
-            channel.paths()
-            found[number] = pretrained.read(channel.folder, encoder, f"enc{number}")
+            channel.paths()  # refuses one that is empty
+            vectors = pretrained.read(channel.folder, encoder, f"enc{number}")
+            found.append(vectors)
             log.info(
-                f"enc{number}: {len(found[number].ids)} of {found[number].vocabulary} tokens have a"
-                " pretrained embedding"
+                f"enc{number}: {len(vectors.ids)} of {vectors.vocabulary} tokens have a pretrained"
+                " embedding"
             )
     return found
 
 
-def _network(wanted: Parameters, vectors: Mapping[int, pretrained.Vectors]) -> Network:
+def _network(wanted: Parameters, vectors: Sequence[pretrained.Vectors | None]) -> Network:
     """The network at its beginning, the same in each run."""
     torch.manual_seed(0)
     network = Network(wanted, one_table(wanted))
     with torch.no_grad():
-        for number, table in enumerate(network.tables()):
-            if number in vectors:
-                values = torch.from_numpy(vectors[number].values)
+        for table, (_, encoder), given in zip(network.tables(), _tables(wanted), vectors):
+            if given is not None:
+                values = torch.from_numpy(given.values)
                 # Tokens without a vector get random ones of the same size: what two objects share
                 # counts for these tokens too.
                 table.weight.normal_(0.0, max(float(values.std()), 1e-6))
-                table.weight[torch.from_numpy(vectors[number].ids)] = values
-                table.weight.requires_grad_(not _frozen(wanted, number))
+                table.weight[torch.from_numpy(given.ids)] = values
+                table.weight.requires_grad_(not _frozen(encoder))
     return network
 
 
