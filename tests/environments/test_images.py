@@ -40,6 +40,10 @@ DLC = "763104351884.dkr.ecr.us-east-1.amazonaws.com"
             Image("pytorch", "object2vec"),
         ),
         (
+            "382416733822.dkr.ecr.us-east-1.amazonaws.com/object2vec:1",
+            Image("pytorch", "object2vec"),
+        ),
+        (
             "683313688378.dkr.ecr.us-east-1.amazonaws.com/sagemaker-scikit-learn:1.2-1-cpu-py3",
             Image("scikit-learn-1.2-1", framework="sklearn"),
         ),
