@@ -34,10 +34,7 @@ EXCEPTIONS: dict[str, str] = {
     "sagebrush/algorithms/blazingtext/kernels/supervised.py:learn": KERNEL,
     "sagebrush/algorithms/blazingtext/kernels/supervised.py:right": KERNEL,
     "sagebrush/algorithms/blazingtext/kernels/windows.py:cbow": KERNEL,
-    "sagebrush/algorithms/blazingtext/kernels/windows.py:predicted": KERNEL,
     "sagebrush/algorithms/blazingtext/kernels/windows.py:skipgram": KERNEL,
-    "sagebrush/algorithms/lda/kernels.py:expect": KERNEL,
-    "sagebrush/algorithms/lda/kernels.py:infer": KERNEL,
 }
 """`path` or `path:function` -> why it may be larger. A stale entry fails the test."""
 

@@ -103,6 +103,12 @@ def records(chance: np.random.Generator, count: int) -> bytes:
     return out.getvalue()
 
 
+def targets(body: Any) -> list[list[int]]:
+    """The target of each record."""
+    found = [record_protobuf.decode(each).features for each in recordio.records(io.BytesIO(body))]
+    return [each["target"].values.tolist() for each in found]  # pyright: ignore[reportAttributeAccessIssue]
+
+
 def job(root: Path) -> None:
     """A job's /opt/ml for that language."""
     chance = np.random.default_rng(0)
@@ -154,14 +160,7 @@ def main(root: Path) -> None:
     questions = inference.input_fn(body, "application/x-recordio-protobuf")
     answers, kind = inference.output_fn(inference.predict_fn(questions, translator))
     told["kind"] = kind
-    told["tokens"] = [
-        record_protobuf.decode(payload).features["target"].values.tolist()
-        for payload in recordio.records(io.BytesIO(answers))
-    ]
-    told["wanted"] = [
-        record_protobuf.decode(payload).features["target"].values.tolist()
-        for payload in recordio.records(io.BytesIO(body))
-    ]
+    told["tokens"], told["wanted"] = targets(answers), targets(body)
     print(json.dumps(told))
 
 
