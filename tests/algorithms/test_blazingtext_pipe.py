@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from sagebrush.algorithms.blazingtext import data, pipe
+from sagebrush.algorithms.blazingtext import data, labelled_text, pipe
 from sagebrush.algorithms.blazingtext.parameters import ClientError
 from sagebrush.companion import recordio
 
@@ -31,8 +31,7 @@ def read(tmp_path: Path) -> Read:
         scratch.mkdir()
         folder = pipe.folder(tmp_path, "train", config, scratch)
         writer.join(10)
-        data.read(folder, "train", scratch / "train")
-        return (scratch / "train").read_bytes()
+        return bytes(labelled_text.content(data.files(folder, "train")))
 
     return one
 
@@ -48,19 +47,19 @@ def test_a_folder_is_read_where_it_is(tmp_path: Path) -> None:
 
 def test_lines_as_they_come(read: Read) -> None:
     body = b"__label__a one\n__label__b two\n"
-    assert read(body, PIPE) == body
+    assert read(body, PIPE) == body + b"\n"
 
 
 def test_whole_texts_in_records(read: Read) -> None:
     body = records(b"__label__a one\n__label__b two", b"__label__c three\n")
-    assert read(body, RECORDS) == b"__label__a one\n__label__b two\n__label__c three\n"
+    assert read(body, RECORDS) == b"__label__a one\n__label__b two\n__label__c three\n\n"
 
 
 def test_an_augmented_manifests_sentences_and_labels(read: Read) -> None:
     body = records(
         b"one", b"1", b"two", json.dumps([1, "x"]).encode(), b"three", b"true", "vié".encode(), b"s"
     )
-    found = read(body, RECORDS).decode().splitlines()
+    found = read(body, RECORDS).decode().rstrip().splitlines()
     assert found == [
         "__label__1 one", "__label__1 __label__x two", "__label__true three", "__label__s vié",
     ]  # fmt: skip

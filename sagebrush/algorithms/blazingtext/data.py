@@ -1,16 +1,13 @@
-"""BlazingText's channels: `__label__` lines or augmented manifests, made into one training file.
+"""BlazingText's channels: files of `__label__` lines, and augmented manifests as such lines.
 
 Source: Amazon SageMaker AI Developer Guide, BlazingText algorithm, Input/Output Interface.
 """
 
 from __future__ import annotations
 
-import io
 import json
-import random
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -19,20 +16,8 @@ from .parameters import ClientError
 PREFIX = b"__label__"
 _BREAKS = re.compile(r"[ \t\n\r\v\f\0]+")
 """The white space of fastText, and no other: the endpoint must split words in the same way."""
-SHUFFLED = 1 << 30
-"""Bytes up to which a training text is shuffled, in memory."""
-
-
-@dataclass(frozen=True)
-class Text:
-    """One channel as a file of `__label__` lines."""
-
-    file: Path
-    lines: int
-    """Lines with a label and at least one word."""
-    words: int
-    """Tokens that are no labels."""
-    labels: frozenset[bytes]
+FIRST = 16 << 20
+"""Bytes up to which a first line is looked at."""
 
 
 def files(folder: Path, channel: str) -> list[Path]:
@@ -48,74 +33,25 @@ def files(folder: Path, channel: str) -> list[Path]:
     return found
 
 
-def read(folder: Path, channel: str, target: Path) -> Text:
-    """`target` holds the channel's samples as `__label__` lines, one per line, in UTF-8.
-
-    Raises ClientError for a channel without labels, malformed manifest lines (with file and line
-    number) and text that is not UTF-8.
-    """
-    lines = words = skipped = 0
-    labels: set[bytes] = set()
-    with target.open("wb") as out:
-        for file in files(folder, channel):
-            with file.open("rb") as source:
-                for line in _samples(source, file):
-                    tokens = line.split()
-                    named = [t for t in tokens if t.startswith(PREFIX)]
-                    if not named or len(named) == len(tokens):
-                        skipped += bool(tokens)
-                        continue
-                    labels.update(named)
-                    lines += 1
-                    words += len(tokens) - len(named)
-                    out.write(line + b"\n")
-    if not labels:
-        raise ClientError(
-            f"The channel {channel!r} has no line with a label and text: each line must hold the "
-            'sentence and its labels, words that start with "__label__", or be a JSON object with '
-            '"source" and "label"'
-        )
-    if skipped:
-        print(f"{channel}: {skipped} lines without a label or without text were left out")
-    return Text(target, lines, words, frozenset(labels))
+def is_manifest(file: Path) -> bool:
+    """Whether the file's first line with content is a JSON object with `source`."""
+    with file.open("rb") as source:
+        while line := source.readline(FIRST):
+            line = line.removeprefix(b"\xef\xbb\xbf").strip()
+            if line:
+                return _is_sample(line)
+    return False
 
 
-def shuffle(text: Text) -> None:
-    """The text's lines are in random order, the same each time, unless it is too large for memory.
-
-    fastText learns them in the order of the file: from one sorted by label it learns badly
-    (banking77: 82 instead of 88 % accuracy).
-    """
-    if text.file.stat().st_size > SHUFFLED:
-        print("The training text is too large to be shuffled: it is used in its own order")
-        return
-    lines = list(io.BytesIO(text.file.read_bytes()))
-    random.Random(0).shuffle(lines)
-    text.file.write_bytes(b"".join(lines))
-
-
-def _samples(source: BinaryIO, file: Path) -> Iterator[bytes]:
-    """The file's samples as lines without their newline; an augmented manifest is recognised by
-    its first line, a JSON object with `source` and `label`.
-    """
-    manifest: bool | None = None
+def samples(source: BinaryIO, file: Path) -> Iterator[bytes]:
+    """The samples of an augmented manifest as `__label__` lines without their newline; raises
+    ClientError for what is malformed."""
     for number, raw in enumerate(source, 1):
-        line = raw.rstrip(b"\r\n")
+        line = raw.strip()
         if number == 1:
             line = line.removeprefix(b"\xef\xbb\xbf")
-        if manifest is None and line.strip():
-            manifest = _is_sample(line)
-        if manifest:
-            if line.strip():
-                yield _from_manifest(line, f"{file.name}, line {number}")
-            continue
-        if not line.isascii():
-            try:
-                line.decode()
-            except UnicodeDecodeError as error:
-                raise ClientError(f"{file.name}, line {number}: not UTF-8 ({error})") from None
-        # For fastText these end a word, not a line; in our own code a NUL would end neither.
-        yield line.replace(b"\0", b" ")
+        if line:
+            yield _from_manifest(line, f"{file.name}, line {number}")
 
 
 def _is_sample(line: bytes) -> bool:

@@ -6,11 +6,13 @@ of Tricks for Efficient Text Classification), so that each reads the other's fil
 
 from __future__ import annotations
 
+import contextlib
 import struct
+import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -22,11 +24,20 @@ HIERARCHICAL, NEGATIVE, SOFTMAX, ONE_VS_ALL = 1, 2, 3, 4
 SUPERVISED = 3
 
 Matrix = npt.NDArray[np.float32]
+Ints = npt.NDArray[np.int64]
+Answer = tuple[list[str], list[float]]
+"""Labels and their probabilities."""
 _MASK32 = 0xFFFFFFFF
 _MASK64 = 0xFFFFFFFFFFFFFFFF
 _FACTOR = np.uint64(116049371)
+PIECE = 1 << 20
+"""Bytes of a matrix that are written at a time."""
+SPARSE = 20
+"""Buckets, of which one is hit, from which on they are written one by one, with holes between."""
 VECTOR = 16
 """Number of words from which NumPy hashes n-grams faster than Python does."""
+WORTH = 2000
+"""Predictions of a model from which on a compiled kernel answers."""
 KEPT_HASHES = 1 << 18
 """Tokens whose hashes a model keeps: some 30 MB at most."""
 _SPACES = str.maketrans(dict.fromkeys("\n\r\t\v\f\0", " "))
@@ -75,6 +86,8 @@ class Model:
     """(labels, dim)"""
     _ids: dict[str, int] = field(init=False, repr=False)
     _hashes: dict[str, int] = field(init=False, repr=False, default_factory=dict)
+    _asked: int = field(init=False, repr=False, default=0)
+    _kernel: Any = field(init=False, repr=False, default=None)
     _tree: tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]] | None = field(
         init=False, repr=False, default=None
     )
@@ -84,11 +97,32 @@ class Model:
         if self.args.loss == HIERARCHICAL:
             self._tree = _huffman(self.label_counts)
 
-    def predict(self, text: str, k: int = 1) -> tuple[list[str], list[float]]:
+    def predict(self, text: str, k: int = 1) -> Answer:
         """The `k` most probable labels of one line of space-separated tokens, best first, with their
         probabilities; ([], []) for a text without a known word. As fastText's predict, whose
         probabilities are 1e-5 too large; these never exceed 1.
         """
+        return self.predict_many([text], k)[0]
+
+    def predict_many(self, texts: Sequence[str], k: int = 1) -> list[Answer]:
+        """`predict` of each text. Once WORTH have been asked for, by a compiled kernel where that is
+        possible: to load it costs what some ten thousand answers do, so it is loaded beside."""
+        if self._kernel is not None:
+            return self._kernel.predict(texts, k)
+        if self._asked <= WORTH < self._asked + len(texts):
+            threading.Thread(target=self.compile, daemon=True).start()
+        self._asked += len(texts)
+        return [self._predict(text, k) for text in texts]
+
+    def compile(self) -> None:
+        """Further predictions are the compiled kernel's, where it is there."""
+        from . import fast_prediction
+
+        if fast_prediction.possible(self):
+            with contextlib.suppress(ImportError):  # an environment without numba
+                self._kernel = fast_prediction.Kernel(self)
+
+    def _predict(self, text: str, k: int) -> Answer:
         rows = self.features(text)
         if not rows:
             return [], []
@@ -161,20 +195,37 @@ class Model:
 
     def save(self, file: Path) -> None:
         """The file is a model.bin that fastText reads. Rows of zeros take no room on the disk."""
-        with file.open("wb") as out:
-            out.write(struct.pack("<2i", MAGIC, VERSION) + self.args.packed())
-            sizes = len(self.words) + len(self.labels), len(self.words), len(self.labels)
-            out.write(struct.pack("<3i2q", *sizes, self.tokens, -1))
-            for names, counts, kind in (
-                (self.words, self.word_counts, 0),
-                (self.labels, self.label_counts, 1),
-            ):
-                for name, count in zip(names, counts, strict=True):
-                    out.write(name.encode("utf-8", "surrogateescape") + b"\0")
-                    out.write(struct.pack("<qb", count, kind))
-            for matrix in (self.input, self.output):
-                out.write(struct.pack("<?2q", False, *matrix.shape))
-                _write_sparsely(out, matrix)
+        save(file, self)
+
+
+def save(file: Path, model: Model, buckets: Ints | None = None) -> None:
+    """`file` is the model's model.bin, which fastText reads; rows of zeros take no room on the disk.
+
+    With `buckets`, the rows of `model.input` behind the words' are those of these buckets, and the
+    others are zeros.
+    """
+    words, dim = len(model.words), model.args.dim
+    with file.open("wb") as out:
+        out.write(struct.pack("<2i", MAGIC, VERSION) + model.args.packed())
+        sizes = words + len(model.labels), words, len(model.labels)
+        out.write(struct.pack("<3i2q", *sizes, model.tokens, -1))
+        for names, counts, kind in (
+            (model.words, model.word_counts, 0),
+            (model.labels, model.label_counts, 1),
+        ):
+            out.writelines(
+                name.encode("utf-8", "surrogateescape") + struct.pack("<xqb", count, kind)
+                for name, count in zip(names, counts, strict=True)
+            )
+        if buckets is None:
+            out.write(struct.pack("<?2q", False, *model.input.shape))
+            _write_sparsely(out, model.input)
+        else:
+            out.write(struct.pack("<?2q", False, words + model.args.bucket, dim))
+            out.write(model.input[:words].data)
+            _write_buckets(out, model.input[words:], buckets, model.args.bucket)
+        out.write(struct.pack("<?2q", False, *model.output.shape))
+        _write_sparsely(out, model.output)
 
 
 def load(file: Path) -> Model:
@@ -255,6 +306,28 @@ def _write_sparsely(out: BinaryIO, matrix: Matrix) -> None:
             out.write(block.tobytes())
         else:
             out.seek(block.nbytes, 1)
+    out.truncate(out.tell())
+
+
+def _write_buckets(out: BinaryIO, rows: Matrix, buckets: Ints, count: int) -> None:
+    """All `count` rows of buckets, of which `rows` are those in `buckets`; the rest become holes."""
+    order = np.argsort(buckets)
+    wide = rows.shape[1] * rows.itemsize
+    step = max(1, PIECE // wide)
+    edges = np.searchsorted(buckets[order], np.arange(0, count + step, step))
+    for number, start in enumerate(range(0, count, step)):
+        size = min(step, count - start)
+        here = order[edges[number] : edges[number + 1]]
+        if len(here) * SPARSE < size:
+            place = out.tell()
+            for row, bucket in zip(here.tolist(), buckets[here].tolist(), strict=True):
+                out.seek(place + (bucket - start) * wide)
+                out.write(rows[row].data)
+            out.seek(place + size * wide)
+            continue
+        piece = np.zeros((size, rows.shape[1]), rows.dtype)
+        piece[buckets[here] - start] = rows[here]
+        out.write(piece.data)
     out.truncate(out.tell())
 
 

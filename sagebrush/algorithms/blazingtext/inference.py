@@ -85,17 +85,26 @@ def predict_fn(questions: Batch, model: Model | WordVectors) -> Batch:
         words = [question.text for question in questions.items]
         found = [{"vector": model.vector(word).tolist(), "word": word} for word in words]
         return Batch(questions.form, found)
-    answers = []
-    for question in questions.items:
-        labels, probabilities = model.predict(question.text, question.k)
-        answers.append({"label": labels, "prob": probabilities})
-    return Batch(questions.form, answers)
+    return Batch(questions.form, _classified(questions.items, model))
 
 
 def predict_batch_fn(requests: Sequence[Batch], model: Model | WordVectors) -> list[Batch]:
     """The answers to several requests: each sentence is answered by itself, so they are those that
     the requests get one by one."""
-    return [predict_fn(each, model) for each in requests]
+    if isinstance(model, WordVectors):
+        return [predict_fn(each, model) for each in requests]
+    answers = iter(_classified([item for each in requests for item in each.items], model))
+    return [Batch(each.form, [next(answers) for _ in each.items]) for each in requests]
+
+
+def _classified(questions: Sequence[Question], model: Model) -> list[dict[str, object]]:
+    """The labels of each sentence, those with the same `k` in one pass."""
+    found = {}
+    for k in {question.k for question in questions}:
+        texts = [question.text for question in questions if question.k == k]
+        found[k] = iter(model.predict_many(texts, k))
+    answers = (next(found[question.k]) for question in questions)
+    return [{"label": labels, "prob": shares} for labels, shares in answers]
 
 
 def output_fn(answers: Batch, accept: str = JSON) -> tuple[str, str]:

@@ -1,0 +1,93 @@
+"""Mode `supervised` as a training job: channels `train` and `validation` in, model.bin out.
+
+Source: Amazon SageMaker AI Developer Guide, BlazingText algorithm, Input/Output Interface.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from contract.job import Job
+
+from . import classifier_memory, data, engines, labelled_text, pipe, word_training
+from .labelled_text import Sentences
+from .parameters import ClientError, Parameters
+
+UNDERFIT = 0.75
+"""Accuracy on the training text below which the log warns: the defaults are for large texts."""
+
+
+def train(this: Job, wanted: Parameters, scratch: Path) -> None:
+    """model/model.bin is there; raises ClientError for whatever the user can correct."""
+    # Nothing is saved of half a training: the job may end at once.
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    config = this.root / "input" / "config" / "inputdataconfig.json"
+    channels = json.loads(config.read_text() or "{}")
+    word_training.single(wanted.mode, this.hosts)
+    _check(wanted, channels)
+    available = this.resources()[1]
+    classifier_memory.check_file(wanted, available)
+    print(f"Running single machine CPU BlazingText training using {wanted.mode} mode.", flush=True)
+    found = {
+        name: _files(this.root, name, channels[name], scratch)
+        for name in ("train", "validation")
+        if name in channels
+    }
+    size = sum(file.stat().st_size for files in found.values() for file in files)
+    classifier_memory.check_text(size, wanted, available)
+    texts = {name: labelled_text.content(files) for name, files in found.items()}
+    read = labelled_text.sentences(texts.pop("train"), texts.pop("validation", None), wanted)
+    held = sum(each.nbytes for each in (read.rows, read.bounds, read.sizes, read.named))
+    words = len(read.words)
+    classifier_memory.check_matrix(words, read.rows_known - words, held, wanted, available)
+    _fit(read, wanted, this.model / "model.bin")
+
+
+def _check(wanted: Parameters, channels: Mapping[str, object]) -> None:
+    if "train" not in channels:
+        raise ClientError("The channel 'train' is required")
+    if unknown := sorted(set(channels) - {"train", "validation"}):
+        raise ClientError(
+            f"Unknown channel {', '.join(map(repr, unknown))}: "
+            "supervised mode reads 'train' and 'validation'"
+        )
+    if wanted.early_stopping and "validation" not in channels:
+        raise ClientError("early_stopping=True needs the channel 'validation'")
+
+
+def _files(root: Path, name: str, config: Mapping[str, str], scratch: Path) -> list[Path]:
+    """The channel's files, which are named in the log.
+
+    Augmented manifests come in Pipe mode on AWS; here they may lie in the channel's folder as well.
+    """
+    found = data.files(pipe.folder(root / "input" / "data", name, config, scratch), name)
+    for file in found:
+        print(f"Processing {file} . File size: {file.stat().st_size / 2**20} MB")
+    return found
+
+
+def _fit(text: Sentences, wanted: Parameters, target: Path) -> None:
+    """The model at `target`; its figures in the log, in the lines whose form the guide's metrics
+    are read from (`#validation_accuracy: 0.97`).
+    """
+    print(f"Read {text.read / 1e6:.6g}M words")
+    started = time.monotonic()
+    model = engines.supervised(text, wanted)
+    seconds = time.monotonic() - started
+    print(f"Number of words:  {len(text.words)}")
+    print(f"Number of labels: {len(text.labels)}")
+    print("Training finished.")
+    print(f"Total training time in seconds: {seconds:.2f}\n", flush=True)
+    model.save(target)
+    reached = model.accuracy(learnt=True)
+    print(f"#train_accuracy: {reached:.4g}")
+    print(f"Number of train examples: {text.learnt}\n")
+    if reached < UNDERFIT:
+        print("The training text is not learnt yet: raise epochs or learning_rate (up to 0.5)")
+    if text.count > text.learnt:
+        print(f"#validation_accuracy: {model.accuracy(learnt=False):.4g}")
+        print(f"Number of validation examples: {text.count - text.learnt}", flush=True)

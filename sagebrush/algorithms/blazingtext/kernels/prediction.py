@@ -1,0 +1,133 @@
+"""Predictions of fastText's models in one pass: from bytes of text to probabilities of labels."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from . import compiled
+from .labelled import FACTOR, SPREAD, Array, begins, hashed, is_space
+from .supervised import softmax
+
+_LABEL = np.frombuffer(b"__label__", np.uint8)
+MOST = 1024
+"""Tokens for which there is room at first."""
+
+
+@compiled.part
+def found(
+    text: Array, start: int, end: int, h: np.uint32, names: Array, starts: Array, table: Array
+) -> int:
+    """The number of the word that is the token from `start` to `end`, of hash `h`; -1 for none."""
+    mask = np.int64(len(table) - 1)
+    slot = np.int64(np.uint32(h * SPREAD) ^ (h >> np.uint32(15))) & mask
+    while table[slot] >= 0:
+        word = table[slot]
+        first = starts[word]
+        if starts[word + 1] - first == end - start:
+            same = True
+            for i in range(end - start):
+                if names[first + i] != text[start + i]:
+                    same = False
+                    break
+            if same:
+                return word
+        slot = (slot + 1) & mask
+    return -1
+
+
+@compiled.cached("void(Array(uint8, 1, 'C', True), int64[::1], int32[::1])")
+def fill(names: Array, starts: Array, table: Array) -> None:
+    """`table` finds the words; it is larger than they are many, a power of two, and -1 before."""
+    mask = np.int64(len(table) - 1)
+    for word in range(len(starts) - 1):
+        h = hashed(names, starts[word], starts[word + 1])
+        slot = np.int64(np.uint32(h * SPREAD) ^ (h >> np.uint32(15))) & mask
+        while table[slot] >= 0:
+            slot = (slot + 1) & mask
+        table[slot] = word
+
+
+_SHAPE = (
+    "void(Array(uint8, 1, 'C', True), Array(uint8, 1, 'C', True), int64[::1], int32[::1], int64, "
+    "int64, int64, Array(float32, 2, 'C', True, aligned={}), float32[:,::1], float32[:,::1], int64[::1])"
+)
+
+
+@compiled.cached(_SHAPE.format(True), _SHAPE.format(False))
+def probabilities(
+    text: Array,
+    names: Array,
+    starts: Array,
+    table: Array,
+    last: int,
+    longest: int,
+    bucket: int,
+    entry: Array,
+    output: Array,
+    shares: Array,
+    sizes: Array,
+) -> None:
+    """A row of `shares` holds the probabilities of the labels for each line of `text`, which ends with
+    a line's end, and `sizes` how many rows of `entry` the line has: 0 where nothing is known of it.
+
+    `last` is the number of the word `</s>`, -1 for none.
+    """
+    labels, dim, known = output.shape[0], entry.shape[1], len(starts) - 1
+    hidden, bits = np.empty(dim, np.float32), np.empty(labels, np.int32)
+    powers = bits.view(np.float32)
+    hashes = np.empty(MOST, np.uint32)
+    ending = np.uint32(0xD79C9359)
+    line, count, rows, start, cut = 0, 0, 0, -1, False
+    hidden[:] = np.float32(0)
+    for i in range(len(text)):
+        byte = text[i]
+        if not is_space(byte):
+            if start < 0:
+                start = i
+            continue
+        if start >= 0 and not cut:
+            h = hashed(text, start, i)
+            word = found(text, start, i, h, names, starts, table)
+            if i - start == 4 and h == ending and text[start] == 60:
+                cut = True
+            else:
+                if word >= 0:
+                    for d in range(dim):
+                        hidden[d] += entry[word, d]
+                    rows += 1
+                if word >= 0 or not begins(text, start, i, _LABEL):
+                    if count + 1 >= len(hashes):
+                        larger = np.empty(2 * len(hashes), np.uint32)
+                        larger[:count] = hashes[:count]
+                        hashes = larger
+                    hashes[count] = h
+                    count += 1
+        start = -1
+        if byte != 10:
+            continue
+        if last >= 0:
+            for d in range(dim):
+                hidden[d] += entry[last, d]
+            rows += 1
+        hashes[count] = ending
+        count += 1
+        for first in range(count if longest > 1 else 0):
+            h = np.uint64(np.int64(np.int32(hashes[first])))
+            for j in range(first + 1, min(count, first + longest)):
+                h = h * FACTOR + np.uint64(np.int64(np.int32(hashes[j])))
+                row = known + np.int64(h % np.uint64(bucket))
+                for d in range(dim):
+                    hidden[d] += entry[row, d]
+                rows += 1
+        sizes[line] = rows
+        if rows:
+            share = np.float32(1) / np.float32(rows)
+            for c in range(labels):
+                score = np.float32(0)
+                for d in range(dim):
+                    score += output[c, d] * hidden[d]
+                shares[line, c] = score * share
+            softmax(shares[line], bits, powers)
+        hidden[:] = np.float32(0)
+        line += 1
+        count, rows, cut = 0, 0, False

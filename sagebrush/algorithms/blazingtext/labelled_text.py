@@ -1,0 +1,168 @@
+"""The texts of a classifier's channels, as numbers: sentences as rows of a matrix, and their labels."""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from . import data
+from .fasttext_model import EOS, Ints
+from .parameters import ClientError, Parameters
+
+Rows = npt.NDArray[np.int32]
+BOM = b"\xef\xbb\xbf"
+BLOCK = 16 << 20
+"""Bytes that are looked at at a time."""
+
+
+@dataclass(frozen=True)
+class Sentences:
+    """Sentences of the training text, `learnt` of them, and behind them those of the validation text.
+
+    Bounds have one more entry than there are sentences.
+    """
+
+    rows: Rows
+    """The rows of the sentences' words and n-grams; those that training never saw are left out."""
+    bounds: Ints
+    sizes: Rows
+    """How many rows each sentence has, with those left out."""
+    named: Rows
+    """The sentences' labels; -1 for one that the training text lacks."""
+    named_bounds: Ints
+    learnt: int
+    rows_known: int
+    words: list[bytes]
+    """Names of the first rows, most frequent first; n-grams' rows follow."""
+    word_counts: list[int]
+    labels: list[bytes]
+    label_counts: list[int]
+    buckets: Ints
+    """Of each n-grams' row its bucket."""
+    read: int
+    """Words of the training text."""
+    tokens: int
+    """The same with the ends of sentences and labels, as fastText counts."""
+
+    @property
+    def count(self) -> int:
+        return len(self.sizes)
+
+
+def content(files: Iterable[Path]) -> bytearray:
+    """The files' samples as lines, one file after the other; an augmented manifest's as `__label__`
+    lines. Raises ClientError, with file and line, for what is malformed or not UTF-8."""
+    text = bytearray()
+    for file in files:
+        if data.is_manifest(file):
+            with file.open("rb") as source:
+                for line in data.samples(source, file):
+                    text += line + b"\n"
+            continue
+        start = len(text)
+        with file.open("rb") as source:
+            while block := source.read(BLOCK):
+                text += block
+        if text.startswith(BOM, start):
+            text[start : start + len(BOM)] = b" " * len(BOM)
+        if not text.isascii():
+            _check(text, start, file)
+        text += b"\n"
+    return text
+
+
+def _check(text: bytearray, start: int, file: Path) -> None:
+    """Raises ClientError, with the line, where the text from `start` on is not UTF-8."""
+    reader = codecs.getincrementaldecoder("utf-8")()
+    for first in range(start, len(text), BLOCK):
+        block = bytes(text[first : first + BLOCK])
+        try:
+            reader.decode(block, first + BLOCK >= len(text))
+        except UnicodeDecodeError as error:
+            held = len(error.object) - len(block)  # what the block before left
+            line = text.count(b"\n", start, first - held + error.start) + 1
+            raise ClientError(f"{file.name}, line {line}: not UTF-8 ({error})") from None
+
+
+def sentences(train: bytearray, validation: bytearray | None, parameters: Parameters) -> Sentences:
+    """Both texts as numbers. Raises ClientError for texts without labels and where no word is left."""
+    from .kernels import labelled
+
+    head = EOS.encode() + b"\n"
+    whole = bytearray(head)
+    whole += train
+    boundary = len(whole)
+    whole += validation or b""
+    text = np.frombuffer(whole, np.uint8)
+    words, bounds, named, named_bounds, starts, lengths, hashes, counts, learnt, left_out = (
+        labelled.encoded(text, boundary, *labelled.sizes(text))
+    )
+    _told("train", learnt, left_out[0])
+    if validation is not None:
+        _told("validation", len(bounds) - 1 - learnt, left_out[1])
+    places = zip(starts.tolist(), (starts + lengths).tolist(), strict=True)
+    names = [bytes(whole[start:end]) for start, end in places]
+    is_label = np.array([name.startswith(data.PREFIX) for name in names])
+    word_ids = _ranked(counts, ~is_label & (counts >= max(parameters.min_count, 1)))
+    if not len(word_ids):
+        raise ClientError(f"No word occurs at least min_count={parameters.min_count} times")
+    label_ids = _ranked(counts, is_label & (counts > 0))
+    row, label = np.full(len(names), -1, np.int32), np.full(len(names), -1, np.int32)
+    row[word_ids] = np.arange(len(word_ids))
+    label[label_ids] = np.arange(len(label_ids))
+    many = parameters.word_ngrams > 1
+    known = np.zeros(parameters.buckets if many else 1, np.int32)
+    rows, row_bounds, sizes, rows_known = labelled.features(
+        words,
+        bounds,
+        hashes,
+        row,
+        parameters.word_ngrams,
+        len(known),
+        known,
+        len(word_ids),
+        learnt,
+    )
+    found = np.flatnonzero(known)
+    buckets = np.empty(rows_known - len(word_ids), np.int64)
+    buckets[known[found] - 1 - len(word_ids)] = found
+    read = int(bounds[learnt])
+    return Sentences(
+        rows=rows,
+        bounds=row_bounds,
+        sizes=sizes,
+        named=label[named],
+        named_bounds=named_bounds,
+        learnt=learnt,
+        rows_known=rows_known,
+        words=[names[i] for i in word_ids],
+        word_counts=counts[word_ids].tolist(),
+        labels=[names[i] for i in label_ids],
+        label_counts=counts[label_ids].tolist(),
+        buckets=buckets,
+        read=read - learnt,
+        tokens=read + int(named_bounds[learnt]),
+    )
+
+
+def _told(channel: str, kept: int, left_out: int) -> None:
+    """The log says how many lines were left out; raises ClientError where none is left."""
+    if not kept:
+        raise ClientError(
+            f"The channel {channel!r} has no line with a label and text: each line must hold the "
+            'sentence and its labels, words that start with "__label__", or be a JSON object with '
+            '"source" and "label"'
+        )
+    if left_out:
+        print(f"{channel}: {left_out} lines without a label or without text were left out")
+
+
+def _ranked(counts: Ints, wanted: npt.NDArray[np.bool_]) -> Ints:
+    """The numbers that are wanted, those with the highest counts first."""
+    found = np.flatnonzero(wanted)
+    return found[np.argsort(-counts[found], kind="stable")]
