@@ -7,9 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from .fasttext_model import EOS, SOFTMAX, Matrix, Model
+from .fasttext_model import EOS, SOFTMAX, Answer, Ints, Matrix, Model
 from .kernels import compiled
 
+ADDED = 1e-5
+"""What fastText's predict adds to a probability."""
 CELLS = 1 << 20
 """Probabilities that are computed at a time."""
 
@@ -28,51 +30,49 @@ class Kernel:
 
         self._probabilities = prediction.probabilities
         names = [word.encode("utf-8", "surrogateescape") for word in model.words]
-        self._names = np.frombuffer(b"".join(names) or b" ", np.uint8)
-        self._starts = np.zeros(len(names) + 1, np.int64)
-        np.cumsum([len(name) for name in names], out=self._starts[1:])
-        self._table = np.full(2 << max(len(names), 1).bit_length(), -1, np.int32)
-        prediction.fill(self._names, self._starts, self._table)
-        self._last = model.words.index(EOS) if EOS in model.words else -1
+        joined = np.frombuffer(b"".join(names) or b" ", np.uint8)
+        starts = np.zeros(len(names) + 1, np.int64)
+        np.cumsum([len(name) for name in names], out=starts[1:])
+        table = np.full(2 << max(len(names), 1).bit_length(), -1, np.int32)
+        prediction.fill(joined, starts, table)
+        last = model.words.index(EOS) if EOS in model.words else -1
+        args = model.args
+        self._words = joined, starts, table, last, args.word_ngrams, max(args.bucket, 1)
         self._entry = model.input.view()
         self._entry.flags.writeable = False
         self._output = np.array(model.output, np.float32, order="C")
         self._model = model
-        self.probabilities(["a"])  # the machine code is loaded
+        self.predict(["a"], 1)  # the machine code is loaded
 
-    def probabilities(self, texts: Sequence[str]) -> tuple[Matrix, npt.NDArray[np.int64]]:
-        """(texts, labels) and how many rows stand for each text: where none does, nothing is known."""
+    def predict(self, texts: Sequence[str], k: int) -> list[Answer]:
+        """For each text its `k` most probable labels, best first, with their probabilities."""
+        if k == 1:
+            return self._best(texts)
+        names, step = self._model.labels, max(1, CELLS // max(1, len(self._output)))
+        answers: list[Answer] = []
+        for start in range(0, len(texts), step):
+            some = texts[start : start + step]
+            shares = np.empty((len(some), len(self._output)), np.float32)
+            known, _ = self._ask(some, shares)
+            best = np.argsort(-shares, axis=1, kind="stable")[:, :k]
+            values = np.minimum(np.take_along_axis(shares, best, 1) + ADDED, 1)
+            rows = zip(best.tolist(), values.tolist(), known.tolist(), strict=True)
+            answers += [([names[i] for i in b], v) if one >= 0 else ([], []) for b, v, one in rows]
+        return answers
+
+    def _best(self, texts: Sequence[str]) -> list[Answer]:
+        names = self._model.labels
+        best, highest = self._ask(texts, np.empty((1, len(self._output)), np.float32))
+        return [
+            ([names[label]], [min(share + ADDED, 1.0)]) if label >= 0 else ([], [])
+            for label, share in zip(best.tolist(), highest.tolist(), strict=True)
+        ]
+
+    def _ask(self, texts: Sequence[str], shares: Matrix) -> tuple[Ints, npt.NDArray[np.float32]]:
         lines = [text.replace("\n", " ") if "\n" in text else text for text in texts]
         text = ("\n".join(lines) + "\n").encode("utf-8", "surrogateescape")
-        shares = np.empty((len(texts), len(self._output)), np.float32)
-        sizes = np.empty(len(texts), np.int64)
-        args = self._model.args
+        best, highest = np.empty(len(texts), np.int64), np.empty(len(texts), np.float32)
         self._probabilities(
-            np.frombuffer(text, np.uint8),
-            self._names,
-            self._starts,
-            self._table,
-            self._last,
-            args.word_ngrams,
-            max(args.bucket, 1),
-            self._entry,
-            self._output,
-            shares,
-            sizes,
+            np.frombuffer(text, np.uint8), *self._words, self._entry, self._output, shares, best, highest
         )
-        return shares, sizes
-
-    def predict(self, texts: Sequence[str], k: int) -> list[tuple[list[str], list[float]]]:
-        """For each text its `k` most probable labels, best first, with their probabilities."""
-        names, step = self._model.labels, max(1, CELLS // max(1, len(self._output)))
-        answers: list[tuple[list[str], list[float]]] = []
-        for start in range(0, len(texts), step):
-            shares, sizes = self.probabilities(texts[start : start + step])
-            if k == 1:
-                best = shares.argmax(1)[:, None]
-            else:
-                best = np.argsort(-shares, axis=1, kind="stable")[:, :k]
-            values = np.minimum(np.take_along_axis(shares, best, 1) + np.float32(1e-5), 1)
-            rows = zip(best.tolist(), values.tolist(), sizes.tolist(), strict=True)
-            answers += [([names[i] for i in b], v) if size else ([], []) for b, v, size in rows]
-        return answers
+        return best, highest

@@ -49,7 +49,7 @@ def fill(names: Array, starts: Array, table: Array) -> None:
 
 _SHAPE = (
     "void(Array(uint8, 1, 'C', True), Array(uint8, 1, 'C', True), int64[::1], int32[::1], int64, "
-    "int64, int64, Array(float32, 2, 'C', True, aligned={}), float32[:,::1], float32[:,::1], int64[::1])"
+    "int64, int64, Array(float32, 2, 'C', True, aligned={}), float32[:,::1], float32[:,::1], int64[::1], float32[::1])"
 )
 
 
@@ -65,10 +65,12 @@ def probabilities(
     entry: Array,
     output: Array,
     shares: Array,
-    sizes: Array,
+    best: Array,
+    highest: Array,
 ) -> None:
     """A row of `shares` holds the probabilities of the labels for each line of `text`, which ends with
-    a line's end, and `sizes` how many rows of `entry` the line has: 0 where nothing is known of it.
+    a line's end; `best` is the most probable label, -1 where nothing is known of the line, and
+    `highest` its probability. Of fewer rows than lines the last one is used again.
 
     `last` is the number of the word `</s>`, -1 for none.
     """
@@ -119,15 +121,18 @@ def probabilities(
                 for d in range(dim):
                     hidden[d] += entry[row, d]
                 rows += 1
-        sizes[line] = rows
+        best[line] = -1
         if rows:
+            own = shares[min(line, len(shares) - 1)]
             share = np.float32(1) / np.float32(rows)
             for c in range(labels):
                 score = np.float32(0)
                 for d in range(dim):
                     score += output[c, d] * hidden[d]
-                shares[line, c] = score * share
-            softmax(shares[line], bits, powers)
+                own[c] = score * share
+            softmax(own, bits, powers)
+            best[line] = np.argmax(own)
+            highest[line] = own[best[line]]
         hidden[:] = np.float32(0)
         line += 1
         count, rows, cut = 0, 0, False
