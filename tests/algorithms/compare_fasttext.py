@@ -54,12 +54,23 @@ for options in (
     ours = fasttext_model.load(folder / "theirs.bin")
     ours.save(folder / "ours.bin")
     same = (folder / "ours.bin").read_bytes() == (folder / "theirs.bin").read_bytes()
+    compiled = fasttext_model.load(folder / "theirs.bin")
+    compiled.compile()
     answers = []
     for question in asked:
         for k in (1, 3, 7):
             labels, probabilities = theirs.predict(question, k=k)
-            answers.append(
-                [question, [list(labels), probabilities.tolist()], ours.predict(question, k)]
-            )
-    result.append({"options": options, "same_file": same, "answers": answers})
+            own = [ours.predict(question, k), compiled.predict(question, k)]
+            answers.append([question, [list(labels), probabilities.tolist()], own])
+    at_once = [compiled.predict_many(asked, k) for k in (1, 3)]
+    one_by_one = [[compiled.predict(question, k) for question in asked] for k in (1, 3)]
+    result.append(
+        {
+            "options": options,
+            "same_file": same,
+            "answers": answers,
+            "kernel": compiled._kernel is not None,
+            "same_at_once": at_once == one_by_one,
+        }
+    )
 print(json.dumps(result))
